@@ -1,0 +1,87 @@
+import { Schema } from "effect"
+import { BrokerId, PartitionIndex, TopicId, TopicName } from "../kernel/id.ts"
+
+/**
+ * Facts about the cluster, as they stand in the journal (`__cluster_metadata`). A field is never removed or given another meaning; a new meaning is a new
+ * event, or a higher `v` that `evolve` still reads.
+ */
+const v = Schema.propertySignature(Schema.Literal(1)).pipe(Schema.withConstructorDefault(() => 1 as const))
+const Epoch = Schema.Int
+/** -1: nobody leads the partition. */
+const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
+
+/** The first event of every journal: the cluster has its id (a UUID as Kafka writes it). */
+export class ClusterFounded extends Schema.TaggedClass<ClusterFounded>()("ClusterFounded", { v, clusterId: Schema.String }) {}
+/** A node took the leadership under a new epoch, and is reached there. */
+export class LeaderElected extends Schema.TaggedClass<LeaderElected>()("LeaderElected", {
+  v,
+  nodeId: BrokerId,
+  host: Schema.String,
+  port: Schema.Int,
+  epoch: Epoch
+}) {}
+/** A broker process said who and where it is; it stays fenced until its heartbeat says that it has caught up. `brokerEpoch` fences its older self. */
+export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("BrokerRegistered", {
+  v,
+  brokerId: BrokerId,
+  incarnationId: Schema.String,
+  brokerEpoch: Epoch,
+  host: Schema.String,
+  port: Schema.Int,
+  rack: Schema.NullOr(Schema.String)
+}) {}
+export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("BrokerUnfenced", { v, brokerId: BrokerId, brokerEpoch: Epoch }) {}
+/** A broker was silent for too long, or shut down in good order. */
+export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenced", {
+  v,
+  brokerId: BrokerId,
+  brokerEpoch: Epoch,
+  reason: Schema.Literal("session timeout", "shutdown", "restarted")
+}) {}
+/** Followed by one PartitionPlaced a partition, in the same command. */
+export class TopicAdded extends Schema.TaggedClass<TopicAdded>()("TopicAdded", {
+  v,
+  topic: TopicName,
+  topicId: TopicId,
+  configs: Schema.Record({ key: Schema.String, value: Schema.String })
+}) {}
+export class PartitionPlaced extends Schema.TaggedClass<PartitionPlaced>()("PartitionPlaced", {
+  v,
+  topicId: TopicId,
+  partition: PartitionIndex,
+  replicas: Schema.NonEmptyArray(BrokerId),
+  isr: Schema.Array(BrokerId),
+  leader: LeaderId,
+  leaderEpoch: Epoch
+}) {}
+export class PartitionLeaderChanged extends Schema.TaggedClass<PartitionLeaderChanged>()("PartitionLeaderChanged", {
+  v,
+  topicId: TopicId,
+  partition: PartitionIndex,
+  leader: LeaderId,
+  leaderEpoch: Epoch,
+  isr: Schema.Array(BrokerId)
+}) {}
+/** The topic, its partitions and its configurations are gone; the id is never used again. */
+export class TopicRemoved extends Schema.TaggedClass<TopicRemoved>()("TopicRemoved", { v, topic: TopicName, topicId: TopicId }) {}
+/** A broker may hand out the producer ids `first` to `first + count - 1`; nobody else ever will. */
+export class ProducerIdsAllocated extends Schema.TaggedClass<ProducerIdsAllocated>()("ProducerIdsAllocated", {
+  v,
+  brokerId: BrokerId,
+  first: Schema.BigInt,
+  count: Schema.Int
+}) {}
+
+export const Event = Schema.Union(
+  ClusterFounded,
+  LeaderElected,
+  BrokerRegistered,
+  BrokerUnfenced,
+  BrokerFenced,
+  TopicAdded,
+  PartitionPlaced,
+  PartitionLeaderChanged,
+  TopicRemoved,
+  ProducerIdsAllocated
+)
+export type Event = typeof Event.Type

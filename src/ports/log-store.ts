@@ -1,0 +1,82 @@
+import { Context, Data, type Effect, type Either, type Scope } from "effect"
+import type { Offset, TopicId } from "../../domain/kernel/id.ts"
+import type { RecordBatch } from "../../domain/log/batch.ts"
+
+/**
+ * The disk said no. `reason` tells the caller what is left to do:
+ * "full": appends fail until there is room, reads go on; "read-only": the same, until the mount changes; "corrupt": bytes before the end are damaged,
+ * the partition is offline until somebody repairs it; "io": any other error; "offline": an earlier fault (a failed fsync is never repeated) closed this log.
+ */
+export class LogFault extends Data.TaggedError("LogFault")<{
+  readonly path: string
+  readonly reason: "full" | "read-only" | "corrupt" | "io" | "offline"
+  /** What happened, where, and what to do: a sentence or two for the person who reads the log. */
+  readonly message: string
+  readonly cause?: unknown
+}> {}
+
+/** Another process holds the data directory. `holder` is what its lock says, e.g. "pid 4711". */
+export class DirectoryLocked extends Data.TaggedError("DirectoryLocked")<{ readonly path: string; readonly holder: string; readonly message: string }> {}
+/** The directory was written by another cluster or another node. */
+export class ForeignDirectory extends Data.TaggedError("ForeignDirectory")<{ readonly path: string; readonly message: string }> {}
+
+/** Who owns a data directory: as Kafka's meta.properties. `clusterId` is undefined until the node has met its cluster. */
+export interface DirectoryIdentity {
+  readonly clusterId: string | undefined
+  readonly nodeId: number
+}
+
+/** How one partition's log is kept; the names are Kafka's (`segment.bytes`, `segment.ms`, `index.interval.bytes`, `segment.index.bytes`). */
+export interface LogConfig {
+  readonly segmentBytesMax: number
+  readonly segmentMs: number
+  readonly indexIntervalBytes: number
+  readonly segmentIndexBytesMax: number
+}
+export const defaultLogConfig: LogConfig = { segmentBytesMax: 1_073_741_824, segmentMs: 604_800_000, indexIntervalBytes: 4096, segmentIndexBytesMax: 10_485_760 }
+
+/**
+ * One partition's log: an ordered run of record batches, open for one writer. All methods but `sync` and `deleteBefore` are plain and answer at once:
+ * Produce and Fetch go through them, and a wait would cost an Effect. A view that `read` gives may be shared memory: nobody writes to it.
+ */
+export interface PartitionLog {
+  /** The first offset that is still there. */
+  readonly start: () => Offset
+  /** The offset that the next record will get. */
+  readonly end: () => Offset
+  /** Everything before this offset survives a power cut. */
+  readonly syncedEnd: () => Offset
+  /** Adds batches whose offsets were assigned already, the first at `end()`. Readable when it returns, durable only after `sync`. All or nothing. */
+  readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
+  /** Everything appended before the call is durable when it returns. Waiting callers share one fdatasync; a failed one closes the log for good (reason "offline" afterwards). */
+  readonly sync: Effect.Effect<void, LogFault>
+  /**
+   * Whole batches as views, from the one that holds `from`, as many as fit `maxBytes`; the first is given even if it is larger. Empty at the end.
+   * Batches with a base offset at or over `upTo` are left out. `from` below `start()` or over `end()` is the caller's to refuse.
+   */
+  readonly read: (from: Offset, maxBytes: number, upTo: Offset) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
+  /** The first batch whose max timestamp is at least `timestamp` (ms), by the time index. The caller opens it where it needs the record's own offset. */
+  readonly batchAtTime: (timestamp: number) => Either.Either<RecordBatch | undefined, LogFault>
+  /** Calls `visit` with every batch from `from` on, in order, for rebuilding what is derived (producer state). Only the 61 header bytes of the view need be there. */
+  readonly scan: (from: Offset, visit: (batch: RecordBatch) => void) => Either.Either<void, LogFault>
+  /** Drops whole segments that end at or before `offset`; `start()` rises to the first batch kept. */
+  readonly deleteBefore: (offset: Offset) => Effect.Effect<void, LogFault>
+}
+
+/** The logs of one data directory, held exclusively while its layer lives. Directories are named by topic id, never by what a client typed. */
+export class LogStore extends Context.Tag("LogStore")<
+  LogStore,
+  {
+    /** Says whose directory this is; writes it down the first time (and the cluster id as soon as it is known), refuses another's. Answers what is written. */
+    readonly claim: (identity: DirectoryIdentity) => Effect.Effect<DirectoryIdentity, LogFault | ForeignDirectory>
+    /** Opens or creates a log: a torn tail is cut, indexes that are missing, torn or ahead are rebuilt, damage before the tail is a LogFault "corrupt". */
+    readonly open: (topicId: TopicId, partition: number, config: LogConfig) => Effect.Effect<PartitionLog, LogFault, Scope.Scope>
+    readonly list: Effect.Effect<ReadonlyArray<{ readonly topicId: TopicId; readonly partition: number }>, LogFault>
+    /** Removes a closed log and its directory. Absent is fine. */
+    readonly remove: (topicId: TopicId, partition: number) => Effect.Effect<void, LogFault>
+    /** Replaces a small named document (letters, digits, '-', '.') atomically and durably, keeping the one before it as a spare. */
+    readonly writeCheckpoint: (name: string, bytes: Uint8Array) => Effect.Effect<void, LogFault>
+    /** The newest copy of it that is whole (checksummed); undefined if there is none. */
+    readonly readCheckpoint: (name: string) => Effect.Effect<Uint8Array | undefined, LogFault>
+  }
+>() {}

@@ -1,0 +1,27 @@
+import type { Either } from "effect"
+import type { Epoch, Offset, TopicId } from "../../domain/kernel/id.ts"
+import type { RecordBatch } from "../../domain/log/batch.ts"
+import type { LogFault } from "../ports/log-store.ts"
+
+/** A partition that this node may be read from: a broker's log, or the leader's journal. */
+export interface ReadablePartition {
+  readonly topic: string
+  readonly topicId: TopicId
+  readonly partition: number
+  readonly leaderEpoch: () => Epoch
+  readonly start: () => Offset
+  /** A consumer sees offsets below this one. */
+  readonly highWatermark: () => Offset
+  readonly end: () => Offset
+  /** As PartitionLog.read, up to the high watermark. */
+  readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
+  readonly batchAtTime: (timestamp: number) => Either.Either<RecordBatch | undefined, LogFault>
+  /** Calls `wake` after each rise of the high watermark, and once when the partition stops being readable here; answers how to stop that. */
+  readonly onAdvance: (wake: () => void) => () => void
+}
+
+/** Finds what this node reads from; an answer in words of Kafka's errors where it does not. Topic by id where `topicId` is given (Fetch 13 on), by name else. */
+export type FindReadable = (
+  topic: { readonly name: string } | { readonly topicId: TopicId },
+  partition: number
+) => ReadablePartition | "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"
