@@ -33,7 +33,12 @@ export interface LogConfig {
   readonly indexIntervalBytes: number
   readonly segmentIndexBytesMax: number
 }
-export const defaultLogConfig: LogConfig = { segmentBytesMax: 1_073_741_824, segmentMs: 604_800_000, indexIntervalBytes: 4096, segmentIndexBytesMax: 10_485_760 }
+export const defaultLogConfig: LogConfig = {
+  segmentBytesMax: 1_073_741_824,
+  segmentMs: 604_800_000,
+  indexIntervalBytes: 4096,
+  segmentIndexBytesMax: 10_485_760
+}
 
 /**
  * One partition's log: an ordered run of record batches, open for one writer. All methods but `sync` and `deleteBefore` are plain and answer at once:
