@@ -1,0 +1,26 @@
+import { Context, Data, type Either } from "effect"
+import type { Codec } from "../../domain/log/codec.ts"
+
+/** Compressed bytes that are none (`corrupt`), or that would unpack to more than was allowed (`tooLarge`). */
+export class CompressionFault extends Data.TaggedError("CompressionFault")<{
+  readonly codec: Codec
+  readonly kind: "corrupt" | "tooLarge"
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.codec}: ${this.reason}`
+  }
+}
+
+/** The codecs of record batches, as Kafka frames them. Plain functions: they are used where nothing may wait. */
+export class Compression extends Context.Tag("Compression")<
+  Compression,
+  {
+    /** Kafka's framing of `codec`; the bytes themselves for none. */
+    readonly compress: (codec: Codec, bytes: Uint8Array) => Uint8Array
+    /** At most `maxBytes`, and never more memory than that is taken for the result. For none it is the bytes themselves, whatever their size. */
+    readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, CompressionFault>
+    /** Which way was chosen for the codecs that have two. */
+    readonly names: { readonly snappy: "native" | "typescript"; readonly lz4: "native" | "typescript" }
+  }
+>() {}
