@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Runs real Apache Kafka (one KRaft node) on 127.0.0.1: the oracle of the interop tests and the other side of every benchmark.
+# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | stop PORT | tool CLASS ARGS… | classpath | available
+set -euo pipefail
+home=${KAFKA_PEER_HOME:-$HOME/.cache/kafka-peer}
+version=${KAFKA_PEER_VERSION:-4.3.1}
+lib=$home/lib-$version
+
+available() { command -v java >/dev/null && command -v mvn >/dev/null || [ -f "$lib/.complete" ]; }
+
+jars() {
+  [ -f "$lib/.complete" ] && return
+  echo "kafka-peer: bringing Apache Kafka $version from Maven Central (once) …" >&2
+  mkdir -p "$lib"
+  local pom=$home/pom-$version.xml artifact
+  {
+    echo '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>peer</groupId><artifactId>peer</artifactId><version>1</version><dependencies>'
+    for artifact in org.apache.kafka:kafka_2.13:$version org.apache.kafka:kafka-tools:$version org.apache.kafka:kafka-streams:$version org.apache.logging.log4j:log4j-core:2.24.3 org.apache.logging.log4j:log4j-slf4j-impl:2.24.3; do
+      IFS=: read -r group name at <<<"$artifact"
+      echo "<dependency><groupId>$group</groupId><artifactId>$name</artifactId><version>$at</version></dependency>"
+    done
+    echo '</dependencies></project>'
+  } >"$pom"
+  mvn -q -B -f "$pom" dependency:copy-dependencies -DoutputDirectory="$lib" -DincludeScope=runtime >&2
+  touch "$lib/.complete"
+}
+
+logging() {
+  [ -f "$home/log4j2.properties" ] || printf '%s\n' rootLogger.level=ERROR rootLogger.appenderRef.o.ref=O appender.o.type=Console appender.o.name=O appender.o.target=SYSTEM_ERR >"$home/log4j2.properties"
+}
+
+tool() { java "-Xmx${KAFKA_PEER_TOOL_HEAP:-512m}" -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" "$@"; }
+
+start() {
+  local port=$1 data=$home/data-$1 properties=$home/server-$1.properties
+  rm -rf "$data"
+  printf '%s\n' process.roles=broker,controller node.id=1 "controller.quorum.voters=1@127.0.0.1:$((port + 1))" \
+    "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))" "advertised.listeners=PLAINTEXT://127.0.0.1:$port" \
+    controller.listener.names=CONTROLLER inter.broker.listener.name=PLAINTEXT listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT \
+    "log.dirs=$data" num.partitions=1 offsets.topic.replication.factor=1 transaction.state.log.replication.factor=1 transaction.state.log.min.isr=1 \
+    share.coordinator.state.topic.replication.factor=1 share.coordinator.state.topic.min.isr=1 group.initial.rebalance.delay.ms=0 >"$properties"
+  [ -z "${KAFKA_PEER_EXTRA:-}" ] || printf '%s\n' "$KAFKA_PEER_EXTRA" >>"$properties"
+  tool kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$properties" >&2
+  java -Xms1g -Xmx1g -XX:+UseG1GC -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" kafka.Kafka "$properties" >"$home/kafka-$port.log" 2>&1 &
+  echo $! >"$home/pid-$port"
+  for _ in $(seq 240); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" --list >/dev/null 2>&1; then
+      cat "$home/pid-$port"
+      return
+    fi
+    kill -0 "$(cat "$home/pid-$port")" 2>/dev/null || { tail -20 "$home/kafka-$port.log" >&2; exit 1; }
+    sleep 0.5
+  done
+  echo "kafka-peer: Kafka did not answer on port $port; its log: $home/kafka-$port.log" >&2
+  exit 1
+}
+
+mkdir -p "$home"
+case ${1:-} in
+  start) jars; logging; start "${2:?port}" ;;
+  stop) if [ -f "$home/pid-${2:?port}" ]; then kill "$(cat "$home/pid-$2")" 2>/dev/null || true; rm -f "$home/pid-$2"; fi ;;
+  tool) shift; jars; logging; tool "$@" ;;
+  classpath) jars; echo "$lib/*" ;;
+  available) available ;;
+  *) sed -n 2,3p "$0" >&2; exit 2 ;;
+esac

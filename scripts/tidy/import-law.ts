@@ -1,0 +1,65 @@
+import { type Finding, importsOf, type Source } from "./source.ts"
+
+/**
+ * Who may know whom: the table of docs/architecture.md, as data. A specifier is resolved to a path from the root first, so that no spelling of a relative
+ * path gets around it. A room may always import itself.
+ */
+interface Law {
+  readonly room: RegExp
+  /** Rooms, resolved paths. */
+  readonly may: ReadonlyArray<RegExp>
+  /** Packages and platform modules: `undefined` lets all in. */
+  readonly packages: ReadonlyArray<RegExp> | undefined
+  /** Names that may not be taken from "effect" here. */
+  readonly notFromEffect?: RegExp
+}
+
+const runtimeOfEffect =
+  /\b(Effect|Layer|Runtime|ManagedRuntime|Clock|Random|Fiber|FiberRef|Queue|PubSub|Scope|Schedule|Stream|Sink|Channel|Deferred|Ref|SubscriptionRef|Console|Logger|Context|Config)\b/
+const effectOnly = [/^effect$/, /^effect\/\w+$/]
+const platform = undefined
+
+const laws: ReadonlyArray<Law> = [
+  { room: /^domain\//, may: [/^domain\//], packages: effectOnly, notFromEffect: runtimeOfEffect },
+  { room: /^src\/protocol\//, may: [/^domain\/(kernel|log)\//], packages: effectOnly, notFromEffect: runtimeOfEffect },
+  { room: /^src\/ports\//, may: [/^domain\//], packages: effectOnly },
+  { room: /^src\/wire\//, may: [/^domain\/kernel\//, /^src\/(protocol|ports)\//], packages: effectOnly },
+  { room: /^src\/serve\//, may: [/^domain\//, /^src\/(protocol|ports|wire)\//], packages: effectOnly },
+  { room: /^src\/leader\//, may: [/^domain\//, /^src\/(protocol|ports|wire|serve)\//], packages: effectOnly },
+  { room: /^src\/broker\//, may: [/^domain\//, /^src\/(protocol|ports|wire|serve)\//], packages: effectOnly },
+  { room: /^src\/client\//, may: [/^domain\//, /^src\/(protocol|ports|wire)\//], packages: effectOnly },
+  { room: /^src\/(cli|console)\//, may: [/^domain\//, /^src\/client\//], packages: platform },
+  { room: /^src\/programs\//, may: [/./], packages: platform },
+  { room: /^adapters\//, may: [/^domain\//, /^src\/ports\//], packages: platform },
+  { room: /^scripts\//, may: [/^(domain|src|adapters|scripts|test)\//], packages: platform },
+  { room: /^test\//, may: [/./], packages: platform }
+]
+
+const roomOf = (path: string): string => path.match(/^(domain\/|src\/[^/]+\/|adapters\/[^/]+\/|scripts\/|test\/)/)?.[1] ?? path
+const isModule = (specifier: string): boolean => !specifier.startsWith(".")
+
+const judge = (law: Law, from: string, found: ReturnType<typeof importsOf>[number]): string | undefined => {
+  if (isModule(found.specifier)) {
+    if (law.packages && !law.packages.some((pattern) => pattern.test(found.specifier)))
+      return `${roomOf(from)} must not import "${found.specifier}": the platform belongs to adapters and programs.`
+    const forbidden = law.notFromEffect && /^effect(\/|$)/.test(found.specifier) ? `${found.names} ${found.specifier.slice(7)}`.match(law.notFromEffect) : null
+    return forbidden ? `${roomOf(from)} must not use Effect's runtime (${forbidden[0]}): data modules only.` : undefined
+  }
+  const [mine, theirs] = [roomOf(from), roomOf(found.target)]
+  if (mine === theirs) return undefined
+  if (theirs === "src/programs/" && mine !== "test/" && mine !== "scripts/") return `${mine} must not import ${found.target}: programs are never imported.`
+  return law.may.some((pattern) => pattern.test(found.target))
+    ? undefined
+    : `${mine} must not import ${found.target}: see the import law in docs/architecture.md.`
+}
+
+/** Imports that the law forbids. */
+export const importLaw = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>
+  sources.flatMap((source) => {
+    const law = laws.find(({ room }) => room.test(source.path))
+    if (!law) return [{ path: source.path, line: 1, message: "this file lies in no room of the house." }]
+    return importsOf(source).flatMap((found) => {
+      const message = judge(law, source.path, found)
+      return message ? [{ path: source.path, line: found.line, message }] : []
+    })
+  })

@@ -1,0 +1,48 @@
+import { type Finding, importsOf, type Source } from "./source.ts"
+
+const worldly =
+  /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bcrypto\.(randomUUID|getRandomValues)\(|(?<![.\w])(setTimeout|setInterval)\(|\bprocess\.hrtime\b/
+
+/** Time or chance taken from the platform: only adapters/clock may, so that a seed can replay a whole cluster. */
+export const timeAndChance = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>
+  sources
+    .filter(({ path }) => /^(domain|src|adapters)\//.test(path) && !path.startsWith("adapters/clock/"))
+    .flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, at) => {
+        const found = /^\s*(\/\/|\*|\/\*)/.test(line) ? null : line.match(worldly)
+        return found ? [{ path, line: at + 1, message: `${found[0]}…: time and chance come from Effect's Clock and Random, or as data.` }] : []
+      })
+    )
+
+/** Marks of unfinished or unchecked work. */
+export const leftovers = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>
+  sources
+    .filter(({ path }) => !path.startsWith("scripts/tidy/") && !path.startsWith("test/scripts/"))
+    .flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, at) => {
+        const found = line.match(/\b(TODO|FIXME|XXX)\b|\bas any\b|@ts-(ignore|nocheck)|\b(test|it|describe)\.(only|todo)\(/)
+        return found ? [{ path, line: at + 1, message: `${found[0]}: finish it, or write it down in docs/skipped.md.` }] : []
+      })
+    )
+
+/** Files that nothing reaches from the programs, the scripts and the tests. */
+export const deadFiles = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> => {
+  const byPath = new Map(sources.map((source) => [source.path, source]))
+  const isEntry = (path: string) => path.startsWith("src/programs/") || /^scripts\/[^/]+\.ts$/.test(path) || /\.test\.ts$/.test(path)
+  const reached = new Set<string>()
+  const waiting = sources.filter(({ path }) => isEntry(path))
+  for (let source = waiting.pop(); source; source = waiting.pop()) {
+    if (reached.has(source.path)) continue
+    reached.add(source.path)
+    for (const { target } of importsOf(source)) {
+      const next = byPath.get(target)
+      if (next) waiting.push(next)
+    }
+    // A process that a test or script starts by path is reached too.
+    for (const [, named] of source.text.matchAll(/["'`](?:\.\.?\/)*((?:src|scripts|test|adapters)\/[\w./-]+\.ts)["'`]/g)) {
+      const next = byPath.get(named ?? "")
+      if (next) waiting.push(next)
+    }
+  }
+  return sources.filter(({ path }) => !reached.has(path)).map(({ path }) => ({ path, line: 1, message: "nothing imports this file: use it or remove it." }))
+}
