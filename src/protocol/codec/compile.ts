@@ -1,0 +1,91 @@
+import { Either } from "effect"
+import type { AnyApi, RequestDraft, RequestOf, ResponseDraft, ResponseOf, Schema } from "../type/wire.ts"
+import { compileRead, type Read } from "./compile-reader.ts"
+import { compileWrite, type Write } from "./compile-writer.ts"
+import { DecodeError } from "./decode-error.ts"
+import { EncodeError } from "./encode-error.ts"
+import { Malformed, pathText } from "./malformed.ts"
+import { Reader } from "./reader.ts"
+import { Unwritable } from "./unwritable.ts"
+import { Writer } from "./writer.ts"
+
+type AnySchema = Schema<unknown, never>
+
+/** The closures of one schema, by version, made when a version is first met. */
+class Compiled {
+  private readonly reads: Array<Read | undefined> = []
+  private readonly writes: Array<Write | undefined> = []
+  constructor(private readonly schema: AnySchema) {}
+
+  read(version: number): Read {
+    return (this.reads[version] ??= compileRead(this.schema.body, this.form(version)))
+  }
+  write(version: number): Write {
+    return (this.writes[version] ??= compileWrite(this.schema.body, this.form(version)))
+  }
+  private form(version: number) {
+    return { version, flexible: version >= this.schema.flexible }
+  }
+}
+const compiled = new WeakMap<AnySchema, Compiled>()
+const compile = (schema: AnySchema): Compiled => {
+  let found = compiled.get(schema)
+  if (found === undefined) compiled.set(schema, (found = new Compiled(schema)))
+  return found
+}
+const hasVersion = ({ versions: [first, last] }: AnySchema, version: number): boolean => Number.isInteger(version) && version >= first && version <= last
+const noVersion = ({ name, versions: [first, last] }: AnySchema, version: number): string => `${name} has versions ${first} to ${last}, not ${version}`
+
+/** A value, and the position of the first byte behind it. */
+export interface Decoded<A> {
+  readonly value: A
+  readonly end: number
+}
+
+/** Reads one value from `bytes` at `at`. Views in it (bytes, records) stay valid as long as `bytes` does. */
+export const decodeAt = <A>(schema: Schema<A, never>, version: number, bytes: Uint8Array, at = 0): Either.Either<Decoded<A>, DecodeError> => {
+  if (!hasVersion(schema, version)) return Either.left(new DecodeError(at, "", noVersion(schema, version)))
+  const reader = new Reader(bytes, at, bytes.length)
+  try {
+    const value = compile(schema).read(version)(reader) as A
+    return Either.right({ value, end: reader.at })
+  } catch (cause) {
+    if (cause instanceof Malformed) return Either.left(new DecodeError(cause.position, pathText(cause.path), cause.reason))
+    throw cause
+  }
+}
+
+/** Reads one value. Bytes behind it are left alone, as Kafka does: they may come from a newer peer. */
+export const decode = <A>(schema: Schema<A, never>, version: number, bytes: Uint8Array, at = 0): Either.Either<A, DecodeError> =>
+  Either.map(decodeAt(schema, version, bytes, at), ({ value }) => value)
+
+/** Writes one value behind what `to` holds. @throws EncodeError */
+export const encodeTo = <D>(to: Writer, schema: Schema<unknown, D>, version: number, draft: D): void => {
+  if (!hasVersion(schema, version)) throw new EncodeError("", noVersion(schema, version))
+  try {
+    compile(schema).write(version)(to, draft)
+  } catch (cause) {
+    if (cause instanceof Unwritable) throw new EncodeError(pathText(cause.path), cause.reason)
+    throw cause
+  }
+}
+
+/** One value as a list of chunks. Byte strings of 1 KiB and more are handed on as they are: the caller must not write to them before the chunks are sent. @throws EncodeError */
+export const encode = <D>(schema: Schema<unknown, D>, version: number, draft: D): ReadonlyArray<Uint8Array> => {
+  const to = new Writer()
+  encodeTo(to, schema, version, draft)
+  return to.finish()
+}
+
+/** The body of a request; see `decode`. The version must lie in the API's range, or that is the DecodeError. */
+export const decodeRequest = <T extends AnyApi>(api: T, version: number, bytes: Uint8Array, at = 0): Either.Either<RequestOf<T>, DecodeError> =>
+  decode(api.request as Schema<RequestOf<T>, never>, version, bytes, at)
+/** The body of a response; see `decode`. */
+export const decodeResponse = <T extends AnyApi>(api: T, version: number, bytes: Uint8Array, at = 0): Either.Either<ResponseOf<T>, DecodeError> =>
+  decode(api.response as Schema<ResponseOf<T>, never>, version, bytes, at)
+/** The body of a request as chunks; see `encode`. @throws EncodeError */
+export const encodeRequest = <T extends AnyApi>(api: T, version: number, draft: RequestDraft<T>): ReadonlyArray<Uint8Array> =>
+  encode(api.request as Schema<unknown, RequestDraft<T>>, version, draft)
+/** The body of a response as chunks; see `encode`. @throws EncodeError */
+export const encodeResponse = <T extends AnyApi>(api: T, version: number, draft: ResponseDraft<T>): ReadonlyArray<Uint8Array> =>
+  encode(api.response as Schema<unknown, ResponseDraft<T>>, version, draft)

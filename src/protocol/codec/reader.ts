@@ -1,0 +1,121 @@
+import { Malformed } from "./malformed.ts"
+import { uuidText } from "./uuid.ts"
+
+// A byte order mark is text like any other here: dropping it would change the bytes that are written back.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+/** Kafka's bound for every string, compact or not. */
+export const textBytesMax = 0x7fff
+/** Below this length a loop over ASCII bytes is quicker than a call of TextDecoder. */
+const shortText = 32
+
+/** A cursor over one message. It checks every length against the bytes that are left before anything is taken, and throws Malformed. */
+export class Reader {
+  readonly view: DataView
+  constructor(
+    readonly bytes: Uint8Array,
+    /** The next byte. */
+    public at: number,
+    /** The first byte that does not belong to the value any more. */
+    public end: number
+  ) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  }
+
+  fail(reason: string, position = this.at): never {
+    throw new Malformed(position, reason)
+  }
+
+  /** Moves over `size` bytes that must be there; answers where they begin. */
+  take(size: number): number {
+    const at = this.at
+    if (size > this.end - at) this.fail(`${size} bytes expected, ${this.end - at} left`)
+    this.at = at + size
+    return at
+  }
+
+  bool(): boolean {
+    return this.bytes[this.take(1)] !== 0
+  }
+  int8(): number {
+    return this.view.getInt8(this.take(1))
+  }
+  int16(): number {
+    return this.view.getInt16(this.take(2))
+  }
+  int32(): number {
+    return this.view.getInt32(this.take(4))
+  }
+  int64(): bigint {
+    return this.view.getBigInt64(this.take(8))
+  }
+  uint16(): number {
+    return this.view.getUint16(this.take(2))
+  }
+  uint32(): number {
+    return this.view.getUint32(this.take(4))
+  }
+  float64(): number {
+    return this.view.getFloat64(this.take(8))
+  }
+  uuid(): string {
+    return uuidText(this.bytes, this.take(16))
+  }
+
+  /** 0 to 2^32 - 1 in at most five bytes, seven bits each, lowest first. */
+  varint(): number {
+    const first = this.bytes[this.take(1)] ?? 0
+    if (first < 0x80) return first
+    let value = first & 0x7f
+    for (let shift = 7; shift <= 28; shift += 7) {
+      const byte = this.bytes[this.take(1)] ?? 0
+      if (shift === 28 && byte > 0x0f) this.fail("varint of more than 32 bits", this.at - 1)
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return value >>> 0
+    }
+    return this.fail("varint of more than 32 bits")
+  }
+
+  /** A compact length or count: stored plus one, -1 for null. */
+  compactLength(): number {
+    return this.varint() - 1
+  }
+  /** A fixed length or count: -1 for null. */
+  length16(): number {
+    const length = this.int16()
+    return length < -1 ? this.fail(`length ${length}`, this.at - 2) : length
+  }
+  length32(): number {
+    const length = this.int32()
+    return length < -1 ? this.fail(`length ${length}`, this.at - 4) : length
+  }
+
+  text(length: number): string {
+    if (length > textBytesMax) this.fail(`text of ${length} bytes, at most ${textBytesMax} allowed`)
+    const at = this.take(length)
+    return length < shortText ? this.shortText(at, length) : this.longText(at, length)
+  }
+  private shortText(at: number, length: number): string {
+    let text = ""
+    for (let index = at; index < at + length; index++) {
+      const byte = this.bytes[index] ?? 0
+      if (byte >= 0x80) return this.longText(at, length)
+      text += String.fromCharCode(byte)
+    }
+    return text
+  }
+  private longText(at: number, length: number): string {
+    try {
+      return decoder.decode(this.slice(at, length))
+    } catch {
+      return this.fail("text is not valid UTF-8", at)
+    }
+  }
+
+  /** A view over the next `length` bytes: valid as long as the frame is, and never to be written to. */
+  raw(length: number): Uint8Array {
+    return this.slice(this.take(length), length)
+  }
+  private slice(at: number, length: number): Uint8Array {
+    return new Uint8Array(this.bytes.buffer, this.bytes.byteOffset + at, length)
+  }
+}

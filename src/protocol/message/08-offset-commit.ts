@@ -1,0 +1,36 @@
+import { api, array, errorCode, int32, int64, nullable, since, struct, text, until, uuid, withDefault, zeroUuid } from "../type/wire.ts"
+
+export const OffsetCommit = api(
+  { key: 8, name: "OffsetCommit", versions: [2, 10], flexible: 8 },
+  {
+    groupId: text,
+    generationIdOrMemberEpoch: withDefault(int32, -1),
+    memberId: text,
+    groupInstanceId: since(7, nullable(text), null),
+    retentionTimeMs: until(4, int64, -1n, "ignorable"),
+    topics: array(
+      struct({
+        name: until(9, text, "", "ignorable"),
+        topicId: since(10, uuid, zeroUuid, "ignorable"),
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            committedOffset: int64,
+            committedLeaderEpoch: since(6, int32, -1, "ignorable"),
+            committedMetadata: nullable(text)
+          })
+        )
+      })
+    )
+  },
+  {
+    throttleTimeMs: since(3, int32, 0, "ignorable"),
+    topics: array(
+      struct({
+        name: until(9, text, "", "ignorable"),
+        topicId: since(10, uuid, zeroUuid, "ignorable"),
+        partitions: array(struct({ partitionIndex: int32, errorCode }))
+      })
+    )
+  }
+)

@@ -1,0 +1,32 @@
+import { api, array, between, errorCode, int32, int8, nullable, since, struct, text, until } from "../type/wire.ts"
+
+export const FindCoordinator = api(
+  { key: 10, name: "FindCoordinator", versions: [0, 6], flexible: 3 },
+  {
+    key: until(3, text, ""),
+    keyType: since(1, int8, 0),
+    coordinatorKeys: since(4, array(text), [])
+  },
+  {
+    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    errorCode: until(3, errorCode, 0),
+    errorMessage: between(1, 3, nullable(text), "", "ignorable"),
+    nodeId: until(3, int32, 0),
+    host: until(3, text, ""),
+    port: until(3, int32, 0),
+    coordinators: since(
+      4,
+      array(
+        struct({
+          key: text,
+          nodeId: int32,
+          host: text,
+          port: int32,
+          errorCode,
+          errorMessage: nullable(text)
+        })
+      ),
+      []
+    )
+  }
+)

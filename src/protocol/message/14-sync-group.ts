@@ -1,0 +1,21 @@
+import { api, array, bytes, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
+
+export const SyncGroup = api(
+  { key: 14, name: "SyncGroup", versions: [0, 5], flexible: 4 },
+  {
+    groupId: text,
+    generationId: int32,
+    memberId: text,
+    groupInstanceId: since(3, nullable(text), null),
+    protocolType: since(5, nullable(text), null, "ignorable"),
+    protocolName: since(5, nullable(text), null, "ignorable"),
+    assignments: array(struct({ memberId: text, assignment: bytes }))
+  },
+  {
+    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    errorCode,
+    protocolType: since(5, nullable(text), null, "ignorable"),
+    protocolName: since(5, nullable(text), null, "ignorable"),
+    assignment: bytes
+  }
+)

@@ -1,0 +1,21 @@
+import { api, array, errorCode, int32, since, struct, text } from "../type/wire.ts"
+
+export const ListGroups = api(
+  { key: 16, name: "ListGroups", versions: [0, 5], flexible: 3 },
+  {
+    statesFilter: since(4, array(text), []),
+    typesFilter: since(5, array(text), [])
+  },
+  {
+    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    errorCode,
+    groups: array(
+      struct({
+        groupId: text,
+        protocolType: text,
+        groupState: since(4, text, "", "ignorable"),
+        groupType: since(5, text, "", "ignorable")
+      })
+    )
+  }
+)

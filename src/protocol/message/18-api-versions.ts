@@ -1,0 +1,20 @@
+import { api, array, bool, errorCode, int16, int32, int64, nullable, since, struct, tagged, text } from "../type/wire.ts"
+
+export const ApiVersions = api(
+  { key: 18, name: "ApiVersions", versions: [0, 5], flexible: 3 },
+  {
+    clientSoftwareName: since(3, text, "", "ignorable"),
+    clientSoftwareVersion: since(3, text, "", "ignorable"),
+    clusterId: since(5, nullable(text), null, "ignorable"),
+    nodeId: since(5, int32, -1, "ignorable")
+  },
+  {
+    errorCode,
+    apiKeys: array(struct({ apiKey: int16, minVersion: int16, maxVersion: int16 })),
+    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    supportedFeatures: tagged(0, 3, array(struct({ name: text, minVersion: int16, maxVersion: int16 })), [], "ignorable"),
+    finalizedFeaturesEpoch: tagged(1, 3, int64, -1n, "ignorable"),
+    finalizedFeatures: tagged(2, 3, array(struct({ name: text, maxVersionLevel: int16, minVersionLevel: int16 })), [], "ignorable"),
+    zkMigrationReady: tagged(3, 3, bool, false, "ignorable")
+  }
+)

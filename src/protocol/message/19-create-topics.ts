@@ -1,0 +1,48 @@
+import { api, array, bool, errorCode, int16, int32, int8, nullable, since, struct, tagged, text, uuid, withDefault, zeroUuid } from "../type/wire.ts"
+
+export const CreateTopics = api(
+  { key: 19, name: "CreateTopics", versions: [2, 7], flexible: 5 },
+  {
+    topics: array(
+      struct({
+        name: text,
+        numPartitions: int32,
+        replicationFactor: int16,
+        assignments: array(struct({ partitionIndex: int32, brokerIds: array(int32) })),
+        configs: array(struct({ name: text, value: nullable(text) }))
+      })
+    ),
+    timeoutMs: withDefault(int32, 60000),
+    validateOnly: withDefault(bool, false)
+  },
+  {
+    throttleTimeMs: int32,
+    topics: array(
+      struct({
+        name: text,
+        topicId: since(7, uuid, zeroUuid, "ignorable"),
+        errorCode,
+        errorMessage: nullable(text),
+        topicConfigErrorCode: tagged(0, 5, errorCode, 0, "ignorable"),
+        numPartitions: since(5, int32, -1, "ignorable"),
+        replicationFactor: since(5, int16, -1, "ignorable"),
+        configs: since(
+          5,
+          nullable(
+            array(
+              struct({
+                name: text,
+                value: nullable(text),
+                readOnly: bool,
+                configSource: withDefault(int8, -1),
+                isSensitive: bool
+              })
+            )
+          ),
+          [],
+          "ignorable"
+        )
+      })
+    )
+  }
+)

@@ -1,0 +1,30 @@
+import { api, array, errorCode, int32, nullable, nullableSince, since, struct, text, until, uuid, withDefault, zeroUuid } from "../type/wire.ts"
+
+export const DeleteTopics = api(
+  { key: 20, name: "DeleteTopics", versions: [1, 6], flexible: 4 },
+  {
+    topics: since(
+      6,
+      array(
+        struct({
+          name: withDefault(nullable(text), null),
+          topicId: uuid
+        })
+      ),
+      []
+    ),
+    topicNames: until(5, array(text), [], "ignorable"),
+    timeoutMs: int32
+  },
+  {
+    throttleTimeMs: int32,
+    responses: array(
+      struct({
+        name: nullableSince(6, text),
+        topicId: since(6, uuid, zeroUuid, "ignorable"),
+        errorCode,
+        errorMessage: since(5, nullable(text), null, "ignorable")
+      })
+    )
+  }
+)

@@ -1,0 +1,21 @@
+import { api, bool, errorCode, int16, int32, int64, nullable, since, text, withDefault } from "../type/wire.ts"
+
+export const InitProducerId = api(
+  { key: 22, name: "InitProducerId", versions: [0, 6], flexible: 2, latestStable: 5 },
+  {
+    transactionalId: nullable(text),
+    transactionTimeoutMs: int32,
+    producerId: since(3, int64, -1n),
+    producerEpoch: since(3, int16, -1),
+    enable2Pc: since(6, bool, false),
+    keepPreparedTxn: since(6, bool, false)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    producerId: withDefault(int64, -1n),
+    producerEpoch: int16,
+    ongoingTxnProducerId: since(6, int64, -1n),
+    ongoingTxnProducerEpoch: since(6, int16, -1)
+  }
+)

@@ -1,0 +1,48 @@
+import { api, array, bool, errorCode, int16, int32, int64, since, struct, text, until, withDefault } from "../type/wire.ts"
+
+const addPartitionsToTxnTopic = struct({ name: text, partitions: array(int32) })
+
+const addPartitionsToTxnPartitionResult = struct({ partitionIndex: int32, partitionErrorCode: errorCode })
+
+const addPartitionsToTxnTopicResult = struct({
+  name: text,
+  resultsByPartition: array(addPartitionsToTxnPartitionResult)
+})
+
+export const AddPartitionsToTxn = api(
+  { key: 24, name: "AddPartitionsToTxn", versions: [0, 5], flexible: 3 },
+  {
+    transactions: since(
+      4,
+      array(
+        struct({
+          transactionalId: text,
+          producerId: int64,
+          producerEpoch: int16,
+          verifyOnly: withDefault(bool, false),
+          topics: array(addPartitionsToTxnTopic)
+        })
+      ),
+      []
+    ),
+    v3AndBelowTransactionalId: until(3, text, ""),
+    v3AndBelowProducerId: until(3, int64, 0n),
+    v3AndBelowProducerEpoch: until(3, int16, 0),
+    v3AndBelowTopics: until(3, array(addPartitionsToTxnTopic), [])
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode: since(4, errorCode, 0, "ignorable"),
+    resultsByTransaction: since(
+      4,
+      array(
+        struct({
+          transactionalId: text,
+          topicResults: array(addPartitionsToTxnTopicResult)
+        })
+      ),
+      []
+    ),
+    resultsByTopicV3AndBelow: until(3, array(addPartitionsToTxnTopicResult), [])
+  }
+)

@@ -1,0 +1,17 @@
+import { api, bool, errorCode, int16, int32, int64, since, text } from "../type/wire.ts"
+
+export const EndTxn = api(
+  { key: 26, name: "EndTxn", versions: [0, 5], flexible: 3 },
+  {
+    transactionalId: text,
+    producerId: int64,
+    producerEpoch: int16,
+    committed: bool
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    producerId: since(5, int64, -1n, "ignorable"),
+    producerEpoch: since(5, int16, -1, "ignorable")
+  }
+)

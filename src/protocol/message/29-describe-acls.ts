@@ -1,0 +1,34 @@
+import { api, array, errorCode, int32, int8, nullable, struct, text, withDefault } from "../type/wire.ts"
+
+export const DescribeAcls = api(
+  { key: 29, name: "DescribeAcls", versions: [1, 3], flexible: 2 },
+  {
+    resourceTypeFilter: int8,
+    resourceNameFilter: nullable(text),
+    patternTypeFilter: withDefault(int8, 3),
+    principalFilter: nullable(text),
+    hostFilter: nullable(text),
+    operation: int8,
+    permissionType: int8
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text),
+    resources: array(
+      struct({
+        resourceType: int8,
+        resourceName: text,
+        patternType: withDefault(int8, 3),
+        acls: array(
+          struct({
+            principal: text,
+            host: text,
+            operation: int8,
+            permissionType: int8
+          })
+        )
+      })
+    )
+  }
+)

@@ -1,0 +1,22 @@
+import { api, array, errorCode, int32, int8, nullable, struct, text, withDefault } from "../type/wire.ts"
+
+export const CreateAcls = api(
+  { key: 30, name: "CreateAcls", versions: [1, 3], flexible: 2 },
+  {
+    creations: array(
+      struct({
+        resourceType: int8,
+        resourceName: text,
+        resourcePatternType: withDefault(int8, 3),
+        principal: text,
+        host: text,
+        operation: int8,
+        permissionType: int8
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    results: array(struct({ errorCode, errorMessage: nullable(text) }))
+  }
+)

@@ -1,0 +1,40 @@
+import { api, array, errorCode, int32, int8, nullable, struct, text, withDefault } from "../type/wire.ts"
+
+export const DeleteAcls = api(
+  { key: 31, name: "DeleteAcls", versions: [1, 3], flexible: 2 },
+  {
+    filters: array(
+      struct({
+        resourceTypeFilter: int8,
+        resourceNameFilter: nullable(text),
+        patternTypeFilter: withDefault(int8, 3),
+        principalFilter: nullable(text),
+        hostFilter: nullable(text),
+        operation: int8,
+        permissionType: int8
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    filterResults: array(
+      struct({
+        errorCode,
+        errorMessage: nullable(text),
+        matchingAcls: array(
+          struct({
+            errorCode,
+            errorMessage: nullable(text),
+            resourceType: int8,
+            resourceName: text,
+            patternType: withDefault(int8, 3),
+            principal: text,
+            host: text,
+            operation: int8,
+            permissionType: int8
+          })
+        )
+      })
+    )
+  }
+)

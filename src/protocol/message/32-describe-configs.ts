@@ -1,0 +1,39 @@
+import { api, array, bool, errorCode, int32, int8, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+
+export const DescribeConfigs = api(
+  { key: 32, name: "DescribeConfigs", versions: [1, 4], flexible: 4 },
+  {
+    resources: array(
+      struct({
+        resourceType: int8,
+        resourceName: text,
+        configurationKeys: nullable(array(text))
+      })
+    ),
+    includeSynonyms: withDefault(bool, false),
+    includeDocumentation: since(3, bool, false)
+  },
+  {
+    throttleTimeMs: int32,
+    results: array(
+      struct({
+        errorCode,
+        errorMessage: nullable(text),
+        resourceType: int8,
+        resourceName: text,
+        configs: array(
+          struct({
+            name: text,
+            value: nullable(text),
+            readOnly: bool,
+            configSource: withDefault(int8, -1),
+            isSensitive: bool,
+            synonyms: array(struct({ name: text, value: nullable(text), source: int8 })),
+            configType: since(3, int8, 0, "ignorable"),
+            documentation: since(3, nullable(text), "", "ignorable")
+          })
+        )
+      })
+    )
+  }
+)

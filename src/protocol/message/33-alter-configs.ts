@@ -1,0 +1,26 @@
+import { api, array, bool, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+
+export const AlterConfigs = api(
+  { key: 33, name: "AlterConfigs", versions: [0, 2], flexible: 2 },
+  {
+    resources: array(
+      struct({
+        resourceType: int8,
+        resourceName: text,
+        configs: array(struct({ name: text, value: nullable(text) }))
+      })
+    ),
+    validateOnly: bool
+  },
+  {
+    throttleTimeMs: int32,
+    responses: array(
+      struct({
+        errorCode,
+        errorMessage: nullable(text),
+        resourceType: int8,
+        resourceName: text
+      })
+    )
+  }
+)

@@ -1,0 +1,22 @@
+import { api, array, errorCode, int32, struct, text } from "../type/wire.ts"
+
+export const AlterReplicaLogDirs = api(
+  { key: 34, name: "AlterReplicaLogDirs", versions: [1, 2], flexible: 2 },
+  {
+    dirs: array(
+      struct({
+        path: text,
+        topics: array(struct({ name: text, partitions: array(int32) }))
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    results: array(
+      struct({
+        topicName: text,
+        partitions: array(struct({ partitionIndex: int32, errorCode }))
+      })
+    )
+  }
+)

@@ -1,0 +1,34 @@
+import { api, array, bool, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
+
+export const DescribeLogDirs = api(
+  { key: 35, name: "DescribeLogDirs", versions: [1, 5], flexible: 2 },
+  {
+    topics: nullable(array(struct({ topic: text, partitions: array(int32) })))
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode: since(3, errorCode, 0, "ignorable"),
+    results: array(
+      struct({
+        errorCode,
+        logDir: text,
+        topics: array(
+          struct({
+            name: text,
+            partitions: array(
+              struct({
+                partitionIndex: int32,
+                partitionSize: int64,
+                offsetLag: int64,
+                isFutureKey: bool
+              })
+            )
+          })
+        ),
+        totalBytes: since(4, int64, -1n, "ignorable"),
+        usableBytes: since(4, int64, -1n, "ignorable"),
+        isCordoned: since(5, bool, false, "ignorable")
+      })
+    )
+  }
+)

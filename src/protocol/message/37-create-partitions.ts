@@ -1,0 +1,26 @@
+import { api, array, bool, errorCode, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+
+export const CreatePartitions = api(
+  { key: 37, name: "CreatePartitions", versions: [0, 3], flexible: 2 },
+  {
+    topics: array(
+      struct({
+        name: text,
+        count: int32,
+        assignments: nullable(array(struct({ brokerIds: array(int32) })))
+      })
+    ),
+    timeoutMs: int32,
+    validateOnly: bool
+  },
+  {
+    throttleTimeMs: int32,
+    results: array(
+      struct({
+        name: text,
+        errorCode,
+        errorMessage: withDefault(nullable(text), null)
+      })
+    )
+  }
+)

@@ -1,0 +1,24 @@
+import { api, array, bytes, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
+
+export const CreateDelegationToken = api(
+  { key: 38, name: "CreateDelegationToken", versions: [1, 3], flexible: 2 },
+  {
+    ownerPrincipalType: since(3, nullable(text), ""),
+    ownerPrincipalName: since(3, nullable(text), ""),
+    renewers: array(struct({ principalType: text, principalName: text })),
+    maxLifetimeMs: int64
+  },
+  {
+    errorCode,
+    principalType: text,
+    principalName: text,
+    tokenRequesterPrincipalType: since(3, text, ""),
+    tokenRequesterPrincipalName: since(3, text, ""),
+    issueTimestampMs: int64,
+    expiryTimestampMs: int64,
+    maxTimestampMs: int64,
+    tokenId: text,
+    hmac: bytes,
+    throttleTimeMs: int32
+  }
+)

@@ -1,0 +1,14 @@
+import { api, bytes, errorCode, int32, int64 } from "../type/wire.ts"
+
+export const ExpireDelegationToken = api(
+  { key: 40, name: "ExpireDelegationToken", versions: [1, 2], flexible: 2 },
+  {
+    hmac: bytes,
+    expiryTimePeriodMs: int64
+  },
+  {
+    errorCode,
+    expiryTimestampMs: int64,
+    throttleTimeMs: int32
+  }
+)

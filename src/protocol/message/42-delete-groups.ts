@@ -1,0 +1,18 @@
+import { api, array, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
+
+export const DeleteGroups = api(
+  { key: 42, name: "DeleteGroups", versions: [0, 3], flexible: 2 },
+  {
+    groupsNames: array(text)
+  },
+  {
+    throttleTimeMs: int32,
+    results: array(
+      struct({
+        groupId: text,
+        errorCode,
+        errorMessage: since(3, nullable(text), null, "ignorable")
+      })
+    )
+  }
+)

@@ -1,0 +1,26 @@
+import { api, array, bool, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+
+export const IncrementalAlterConfigs = api(
+  { key: 44, name: "IncrementalAlterConfigs", versions: [0, 1], flexible: 1 },
+  {
+    resources: array(
+      struct({
+        resourceType: int8,
+        resourceName: text,
+        configs: array(struct({ name: text, configOperation: int8, value: nullable(text) }))
+      })
+    ),
+    validateOnly: bool
+  },
+  {
+    throttleTimeMs: int32,
+    responses: array(
+      struct({
+        errorCode,
+        errorMessage: nullable(text),
+        resourceType: int8,
+        resourceName: text
+      })
+    )
+  }
+)

@@ -1,0 +1,32 @@
+import { api, array, bool, errorCode, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+
+export const AlterPartitionReassignments = api(
+  { key: 45, name: "AlterPartitionReassignments", versions: [0, 1], flexible: 0 },
+  {
+    timeoutMs: withDefault(int32, 60000),
+    allowReplicationFactorChange: since(1, bool, true),
+    topics: array(
+      struct({
+        name: text,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            replicas: withDefault(nullable(array(int32)), null)
+          })
+        )
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    allowReplicationFactorChange: since(1, bool, true, "ignorable"),
+    errorCode,
+    errorMessage: nullable(text),
+    responses: array(
+      struct({
+        name: text,
+        partitions: array(struct({ partitionIndex: int32, errorCode, errorMessage: nullable(text) }))
+      })
+    )
+  }
+)

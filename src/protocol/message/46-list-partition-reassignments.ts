@@ -1,0 +1,27 @@
+import { api, array, errorCode, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+
+export const ListPartitionReassignments = api(
+  { key: 46, name: "ListPartitionReassignments", versions: [0, 0], flexible: 0 },
+  {
+    timeoutMs: withDefault(int32, 60000),
+    topics: withDefault(nullable(array(struct({ name: text, partitionIndexes: array(int32) }))), null)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text),
+    topics: array(
+      struct({
+        name: text,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            replicas: array(int32),
+            addingReplicas: array(int32),
+            removingReplicas: array(int32)
+          })
+        )
+      })
+    )
+  }
+)

@@ -1,0 +1,22 @@
+import { api, array, bool, errorCode, float64, int32, int8, nullable, struct, text } from "../type/wire.ts"
+
+export const DescribeClientQuotas = api(
+  { key: 48, name: "DescribeClientQuotas", versions: [0, 1], flexible: 1 },
+  {
+    components: array(struct({ entityType: text, matchType: int8, match: nullable(text) })),
+    strict: bool
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text),
+    entries: nullable(
+      array(
+        struct({
+          entity: array(struct({ entityType: text, entityName: nullable(text) })),
+          values: array(struct({ key: text, value: float64 }))
+        })
+      )
+    )
+  }
+)

@@ -1,0 +1,24 @@
+import { api, array, bool, errorCode, float64, int32, nullable, struct, text } from "../type/wire.ts"
+
+export const AlterClientQuotas = api(
+  { key: 49, name: "AlterClientQuotas", versions: [0, 1], flexible: 1 },
+  {
+    entries: array(
+      struct({
+        entity: array(struct({ entityType: text, entityName: nullable(text) })),
+        ops: array(struct({ key: text, value: float64, remove: bool }))
+      })
+    ),
+    validateOnly: bool
+  },
+  {
+    throttleTimeMs: int32,
+    entries: array(
+      struct({
+        errorCode,
+        errorMessage: nullable(text),
+        entity: array(struct({ entityType: text, entityName: nullable(text) }))
+      })
+    )
+  }
+)

@@ -1,0 +1,21 @@
+import { api, array, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+
+export const DescribeUserScramCredentials = api(
+  { key: 50, name: "DescribeUserScramCredentials", versions: [0, 0], flexible: 0 },
+  {
+    users: nullable(array(struct({ name: text })))
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text),
+    results: array(
+      struct({
+        user: text,
+        errorCode,
+        errorMessage: nullable(text),
+        credentialInfos: array(struct({ mechanism: int8, iterations: int32 }))
+      })
+    )
+  }
+)

@@ -1,0 +1,21 @@
+import { api, array, bytes, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+
+export const AlterUserScramCredentials = api(
+  { key: 51, name: "AlterUserScramCredentials", versions: [0, 0], flexible: 0 },
+  {
+    deletions: array(struct({ name: text, mechanism: int8 })),
+    upsertions: array(
+      struct({
+        name: text,
+        mechanism: int8,
+        iterations: int32,
+        salt: bytes,
+        saltedPassword: bytes
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    results: array(struct({ user: text, errorCode, errorMessage: nullable(text) }))
+  }
+)

@@ -1,0 +1,44 @@
+import { api, array, errorCode, int32, int64, int8, since, struct, until, uuid, withDefault } from "../type/wire.ts"
+
+export const AlterPartition = api(
+  { key: 56, name: "AlterPartition", versions: [2, 3], flexible: 0 },
+  {
+    brokerId: int32,
+    brokerEpoch: withDefault(int64, -1n),
+    topics: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            leaderEpoch: int32,
+            newIsr: until(2, array(int32), []),
+            newIsrWithEpochs: since(3, array(struct({ brokerId: int32, brokerEpoch: withDefault(int64, -1n) })), []),
+            leaderRecoveryState: withDefault(int8, 0),
+            partitionEpoch: int32
+          })
+        )
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    topics: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            errorCode,
+            leaderId: int32,
+            leaderEpoch: int32,
+            isr: array(int32),
+            leaderRecoveryState: withDefault(int8, 0),
+            partitionEpoch: int32
+          })
+        )
+      })
+    )
+  }
+)

@@ -1,0 +1,23 @@
+import { api, array, bool, errorCode, int16, int32, int8, nullable, since, struct, text, until, withDefault } from "../type/wire.ts"
+
+export const UpdateFeatures = api(
+  { key: 57, name: "UpdateFeatures", versions: [0, 2], flexible: 0 },
+  {
+    timeoutMs: withDefault(int32, 60000),
+    featureUpdates: array(
+      struct({
+        feature: text,
+        maxVersionLevel: int16,
+        allowDowngrade: until(0, bool, false),
+        upgradeType: since(1, int8, 1)
+      })
+    ),
+    validateOnly: since(1, bool, false)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text),
+    results: until(1, array(struct({ feature: text, errorCode, errorMessage: nullable(text) })), [], "ignorable")
+  }
+)

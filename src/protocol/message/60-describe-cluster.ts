@@ -1,0 +1,28 @@
+import { api, array, bool, errorCode, int32, int8, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+
+export const DescribeCluster = api(
+  { key: 60, name: "DescribeCluster", versions: [0, 2], flexible: 0 },
+  {
+    includeClusterAuthorizedOperations: bool,
+    endpointType: since(1, int8, 1),
+    includeFencedBrokers: since(2, bool, false)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: withDefault(nullable(text), null),
+    endpointType: since(1, int8, 1),
+    clusterId: text,
+    controllerId: withDefault(int32, -1),
+    brokers: array(
+      struct({
+        brokerId: int32,
+        host: text,
+        port: int32,
+        rack: withDefault(nullable(text), null),
+        isFenced: since(2, bool, false)
+      })
+    ),
+    clusterAuthorizedOperations: withDefault(int32, -2147483648)
+  }
+)

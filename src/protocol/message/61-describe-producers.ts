@@ -1,0 +1,33 @@
+import { api, array, errorCode, int32, int64, nullable, struct, text, withDefault } from "../type/wire.ts"
+
+export const DescribeProducers = api(
+  { key: 61, name: "DescribeProducers", versions: [0, 0], flexible: 0 },
+  {
+    topics: array(struct({ name: text, partitionIndexes: array(int32) }))
+  },
+  {
+    throttleTimeMs: int32,
+    topics: array(
+      struct({
+        name: text,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            errorCode,
+            errorMessage: withDefault(nullable(text), null),
+            activeProducers: array(
+              struct({
+                producerId: int64,
+                producerEpoch: int32,
+                lastSequence: withDefault(int32, -1),
+                lastTimestamp: withDefault(int64, -1n),
+                coordinatorEpoch: int32,
+                currentTxnStartOffset: withDefault(int64, -1n)
+              })
+            )
+          })
+        )
+      })
+    )
+  }
+)

@@ -1,0 +1,21 @@
+import { api, array, bool, errorCode, int32, int64, nullable, tagged, uuid, withDefault } from "../type/wire.ts"
+
+export const BrokerHeartbeat = api(
+  { key: 63, name: "BrokerHeartbeat", versions: [0, 2], flexible: 0 },
+  {
+    brokerId: int32,
+    brokerEpoch: withDefault(int64, -1n),
+    currentMetadataOffset: int64,
+    wantFence: bool,
+    wantShutDown: bool,
+    offlineLogDirs: tagged(0, 1, array(uuid), []),
+    cordonedLogDirs: tagged(1, 2, nullable(array(uuid)), null)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    isCaughtUp: withDefault(bool, false),
+    isFenced: withDefault(bool, true),
+    shouldShutDown: bool
+  }
+)

@@ -1,0 +1,15 @@
+import { api, errorCode, int32, int64, withDefault } from "../type/wire.ts"
+
+export const AllocateProducerIds = api(
+  { key: 67, name: "AllocateProducerIds", versions: [0, 0], flexible: 0 },
+  {
+    brokerId: int32,
+    brokerEpoch: withDefault(int64, -1n)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    producerIdStart: int64,
+    producerIdLen: int32
+  }
+)

@@ -1,0 +1,19 @@
+import { api, array, bool, errorCode, int32, int8, text, uuid } from "../type/wire.ts"
+
+export const GetTelemetrySubscriptions = api(
+  { key: 71, name: "GetTelemetrySubscriptions", versions: [0, 0], flexible: 0 },
+  {
+    clientInstanceId: uuid
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    clientInstanceId: uuid,
+    subscriptionId: int32,
+    acceptedCompressionTypes: array(int8),
+    pushIntervalMs: int32,
+    telemetryMaxBytes: int32,
+    deltaTemporality: bool,
+    requestedMetrics: array(text)
+  }
+)

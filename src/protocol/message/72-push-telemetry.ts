@@ -1,0 +1,16 @@
+import { api, bool, bytes, errorCode, int32, int8, uuid } from "../type/wire.ts"
+
+export const PushTelemetry = api(
+  { key: 72, name: "PushTelemetry", versions: [0, 0], flexible: 0 },
+  {
+    clientInstanceId: uuid,
+    subscriptionId: int32,
+    terminating: bool,
+    compressionType: int8,
+    metrics: bytes
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode
+  }
+)

@@ -1,0 +1,23 @@
+import { api, array, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+const topicPartitions = struct({ topicId: uuid, partitions: array(int32) })
+
+export const ShareGroupHeartbeat = api(
+  { key: 76, name: "ShareGroupHeartbeat", versions: [1, 1], flexible: 0 },
+  {
+    groupId: text,
+    memberId: text,
+    memberEpoch: int32,
+    rackId: withDefault(nullable(text), null),
+    subscribedTopicNames: withDefault(nullable(array(text)), null)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: withDefault(nullable(text), null),
+    memberId: withDefault(nullable(text), null),
+    memberEpoch: int32,
+    heartbeatIntervalMs: int32,
+    assignment: withDefault(nullable(struct({ topicPartitions: array(topicPartitions) })), null)
+  }
+)

@@ -1,0 +1,39 @@
+import { api, array, bool, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+const topicPartitions = struct({ topicId: uuid, topicName: text, partitions: array(int32) })
+
+const assignment = struct({ topicPartitions: array(topicPartitions) })
+
+export const ShareGroupDescribe = api(
+  { key: 77, name: "ShareGroupDescribe", versions: [1, 1], flexible: 0 },
+  {
+    groupIds: array(text),
+    includeAuthorizedOperations: bool
+  },
+  {
+    throttleTimeMs: int32,
+    groups: array(
+      struct({
+        errorCode,
+        errorMessage: withDefault(nullable(text), null),
+        groupId: text,
+        groupState: text,
+        groupEpoch: int32,
+        assignmentEpoch: int32,
+        assignorName: text,
+        members: array(
+          struct({
+            memberId: text,
+            rackId: withDefault(nullable(text), null),
+            memberEpoch: int32,
+            clientId: text,
+            clientHost: text,
+            subscribedTopicNames: array(text),
+            assignment
+          })
+        ),
+        authorizedOperations: withDefault(int32, -2147483648)
+      })
+    )
+  }
+)

@@ -1,0 +1,66 @@
+import { api, array, bool, errorCode, int16, int32, int64, int8, nullable, records, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+export const ShareFetch = api(
+  { key: 78, name: "ShareFetch", versions: [1, 2], flexible: 0 },
+  {
+    groupId: withDefault(nullable(text), null),
+    memberId: nullable(text),
+    shareSessionEpoch: int32,
+    maxWaitMs: int32,
+    minBytes: int32,
+    maxBytes: withDefault(int32, 0x7fffffff),
+    maxRecords: int32,
+    batchSize: int32,
+    shareAcquireMode: since(2, int8, 0, "ignorable"),
+    isRenewAck: since(2, bool, false),
+    topics: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            acknowledgementBatches: array(
+              struct({
+                firstOffset: int64,
+                lastOffset: int64,
+                acknowledgeTypes: array(int8)
+              })
+            )
+          })
+        )
+      })
+    ),
+    forgottenTopicsData: array(struct({ topicId: uuid, partitions: array(int32) }))
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: withDefault(nullable(text), null),
+    acquisitionLockTimeoutMs: int32,
+    responses: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            errorCode,
+            errorMessage: withDefault(nullable(text), null),
+            acknowledgeErrorCode: errorCode,
+            acknowledgeErrorMessage: withDefault(nullable(text), null),
+            currentLeader: struct({ leaderId: int32, leaderEpoch: int32 }),
+            records,
+            acquiredRecords: array(struct({ firstOffset: int64, lastOffset: int64, deliveryCount: int16 }))
+          })
+        )
+      })
+    ),
+    nodeEndpoints: array(
+      struct({
+        nodeId: int32,
+        host: text,
+        port: int32,
+        rack: withDefault(nullable(text), null)
+      })
+    )
+  }
+)

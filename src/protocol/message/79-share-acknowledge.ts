@@ -1,0 +1,55 @@
+import { api, array, bool, errorCode, int32, int64, int8, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+export const ShareAcknowledge = api(
+  { key: 79, name: "ShareAcknowledge", versions: [1, 2], flexible: 0 },
+  {
+    groupId: withDefault(nullable(text), null),
+    memberId: nullable(text),
+    shareSessionEpoch: int32,
+    isRenewAck: since(2, bool, false),
+    topics: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            acknowledgementBatches: array(
+              struct({
+                firstOffset: int64,
+                lastOffset: int64,
+                acknowledgeTypes: array(int8)
+              })
+            )
+          })
+        )
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: withDefault(nullable(text), null),
+    acquisitionLockTimeoutMs: since(2, int32, 0, "ignorable"),
+    responses: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            errorCode,
+            errorMessage: withDefault(nullable(text), null),
+            currentLeader: struct({ leaderId: int32, leaderEpoch: int32 })
+          })
+        )
+      })
+    ),
+    nodeEndpoints: array(
+      struct({
+        nodeId: int32,
+        host: text,
+        port: int32,
+        rack: withDefault(nullable(text), null)
+      })
+    )
+  }
+)

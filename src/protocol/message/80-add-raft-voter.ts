@@ -1,0 +1,18 @@
+import { api, array, bool, errorCode, int32, nullable, since, struct, text, uint16, uuid } from "../type/wire.ts"
+
+export const AddRaftVoter = api(
+  { key: 80, name: "AddRaftVoter", versions: [0, 1], flexible: 0 },
+  {
+    clusterId: nullable(text),
+    timeoutMs: int32,
+    voterId: int32,
+    voterDirectoryId: uuid,
+    listeners: array(struct({ name: text, host: text, port: uint16 })),
+    ackWhenCommitted: since(1, bool, true)
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text)
+  }
+)

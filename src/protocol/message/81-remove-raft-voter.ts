@@ -1,0 +1,15 @@
+import { api, errorCode, int32, nullable, text, uuid } from "../type/wire.ts"
+
+export const RemoveRaftVoter = api(
+  { key: 81, name: "RemoveRaftVoter", versions: [0, 0], flexible: 0 },
+  {
+    clusterId: nullable(text),
+    voterId: int32,
+    voterDirectoryId: uuid
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text)
+  }
+)

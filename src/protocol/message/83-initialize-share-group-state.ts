@@ -1,0 +1,28 @@
+import { api, array, errorCode, int32, int64, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+export const InitializeShareGroupState = api(
+  { key: 83, name: "InitializeShareGroupState", versions: [0, 0], flexible: 0 },
+  {
+    groupId: text,
+    topics: array(
+      struct({
+        topicId: uuid,
+        partitions: array(struct({ partition: int32, stateEpoch: int32, startOffset: int64 }))
+      })
+    )
+  },
+  {
+    results: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partition: int32,
+            errorCode,
+            errorMessage: withDefault(nullable(text), null)
+          })
+        )
+      })
+    )
+  }
+)

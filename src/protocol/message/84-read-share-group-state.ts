@@ -1,0 +1,38 @@
+import { api, array, errorCode, int16, int32, int64, int8, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+export const ReadShareGroupState = api(
+  { key: 84, name: "ReadShareGroupState", versions: [0, 0], flexible: 0 },
+  {
+    groupId: text,
+    topics: array(
+      struct({
+        topicId: uuid,
+        partitions: array(struct({ partition: int32, leaderEpoch: int32 }))
+      })
+    )
+  },
+  {
+    results: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partition: int32,
+            errorCode,
+            errorMessage: withDefault(nullable(text), null),
+            stateEpoch: int32,
+            startOffset: int64,
+            stateBatches: array(
+              struct({
+                firstOffset: int64,
+                lastOffset: int64,
+                deliveryState: int8,
+                deliveryCount: int16
+              })
+            )
+          })
+        )
+      })
+    )
+  }
+)

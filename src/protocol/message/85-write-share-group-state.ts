@@ -1,0 +1,44 @@
+import { api, array, errorCode, int16, int32, int64, int8, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+export const WriteShareGroupState = api(
+  { key: 85, name: "WriteShareGroupState", versions: [0, 1], flexible: 0 },
+  {
+    groupId: text,
+    topics: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partition: int32,
+            stateEpoch: int32,
+            leaderEpoch: int32,
+            startOffset: int64,
+            deliveryCompleteCount: since(1, int32, -1, "ignorable"),
+            stateBatches: array(
+              struct({
+                firstOffset: int64,
+                lastOffset: int64,
+                deliveryState: int8,
+                deliveryCount: int16
+              })
+            )
+          })
+        )
+      })
+    )
+  },
+  {
+    results: array(
+      struct({
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partition: int32,
+            errorCode,
+            errorMessage: withDefault(nullable(text), null)
+          })
+        )
+      })
+    )
+  }
+)

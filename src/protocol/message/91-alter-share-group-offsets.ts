@@ -1,0 +1,32 @@
+import { api, array, errorCode, int32, int64, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+export const AlterShareGroupOffsets = api(
+  { key: 91, name: "AlterShareGroupOffsets", versions: [0, 0], flexible: 0 },
+  {
+    groupId: text,
+    topics: array(
+      struct({
+        topicName: text,
+        partitions: array(struct({ partitionIndex: int32, startOffset: int64 }))
+      })
+    )
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: withDefault(nullable(text), null),
+    responses: array(
+      struct({
+        topicName: text,
+        topicId: uuid,
+        partitions: array(
+          struct({
+            partitionIndex: int32,
+            errorCode,
+            errorMessage: withDefault(nullable(text), null)
+          })
+        )
+      })
+    )
+  }
+)

@@ -1,0 +1,22 @@
+import { api, array, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+
+export const DeleteShareGroupOffsets = api(
+  { key: 92, name: "DeleteShareGroupOffsets", versions: [0, 0], flexible: 0 },
+  {
+    groupId: text,
+    topics: array(struct({ topicName: text }))
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: withDefault(nullable(text), null),
+    responses: array(
+      struct({
+        topicName: text,
+        topicId: uuid,
+        errorCode,
+        errorMessage: withDefault(nullable(text), null)
+      })
+    )
+  }
+)

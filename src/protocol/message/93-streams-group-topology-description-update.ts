@@ -1,0 +1,37 @@
+import { api, array, errorCode, int32, int8, nullable, struct, text, withDefault } from "../type/wire.ts"
+
+const topologyDescriptionNode = struct({
+  name: text,
+  nodeType: int8,
+  sourceTopics: array(text),
+  sinkTopic: withDefault(nullable(text), null),
+  stores: array(text),
+  successors: array(text)
+})
+
+const topologyDescriptionSubtopology = struct({ subtopologyId: text, nodes: array(topologyDescriptionNode) })
+
+const topologyDescriptionGlobalStore = struct({
+  source: topologyDescriptionNode,
+  processor: topologyDescriptionNode
+})
+
+const topologyDescription = struct({
+  subtopologies: array(topologyDescriptionSubtopology),
+  globalStores: array(topologyDescriptionGlobalStore)
+})
+
+export const StreamsGroupTopologyDescriptionUpdate = api(
+  { key: 93, name: "StreamsGroupTopologyDescriptionUpdate", versions: [0, 0], flexible: 0 },
+  {
+    groupId: text,
+    memberId: text,
+    topologyEpoch: int32,
+    topologyDescription
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: withDefault(nullable(text), null)
+  }
+)

@@ -1,0 +1,13 @@
+import { api, errorCode, int32, nullable, text } from "../type/wire.ts"
+
+export const UnregisterController = api(
+  { key: 94, name: "UnregisterController", versions: [0, 0], flexible: 0 },
+  {
+    controllerId: int32
+  },
+  {
+    throttleTimeMs: int32,
+    errorCode,
+    errorMessage: nullable(text)
+  }
+)
