@@ -1,0 +1,84 @@
+import { describe, expect, test } from "bun:test"
+import { Either } from "effect"
+import fc from "fast-check"
+import { topicConfig } from "../../../domain/kernel/config.ts"
+import { nearest } from "../../../domain/kernel/nearest.ts"
+import { loadConfig, parseListener, parseOption, parseProperties, parseVariables } from "../../../domain/kernel/properties.ts"
+
+const load = (text: string) => loadConfig(parseProperties(text, "server.properties"))
+const messages = (text: string) => Either.match(load(text), { onLeft: (faults) => faults.map(({ message }) => message), onRight: () => [] })
+
+describe("server.properties", () => {
+  test("Kafka's names are read, with comments, both separators and continued lines", () => {
+    const loaded = Either.getOrThrow(load("# ours\nnode.id=3\nnum.partitions: 6\nlog.dirs = /a/\\\n  b\n\nauto.create.topics.enable=FALSE\n"))
+    expect(loaded.config).toMatchObject({
+      "node.id": 3,
+      "num.partitions": 6,
+      "log.dirs": "/a/b",
+      "auto.create.topics.enable": false,
+      "message.max.bytes": 1_048_588
+    })
+    expect([...loaded.set]).toEqual(["node.id", "num.partitions", "log.dirs", "auto.create.topics.enable"])
+  })
+  test("an unknown name is an error that names the line and the nearest", () => {
+    expect(messages("\nnum.partition=3")).toEqual(["server.properties:2: there is no setting 'num.partition'. Did you mean 'num.partitions'?"])
+  })
+  test("a value out of range names the setting, the value and the range; all mistakes are told at once", () => {
+    expect(messages("num.partitions=0\nnode.id=x")).toEqual([
+      "server.properties:1: num.partitions=0: expected a whole number from 1 to 10000.",
+      "server.properties:2: node.id=x: expected a whole number from 0 to 2147483647."
+    ])
+  })
+  test("tuning of Kafka's machinery is read over with a note; what would change the data kept is refused", () => {
+    expect(Either.getOrThrow(load("num.io.threads=8\nprocess.roles=broker,controller")).notes).toHaveLength(2)
+    expect(messages("log.retention.hours=1")[0]).toContain("docs/skipped.md")
+  })
+  test("Java's largest long means no bound", () => {
+    expect(Either.getOrThrow(load("log.roll.ms=9223372036854775807")).config["log.roll.ms"]).toBe(Number.MAX_SAFE_INTEGER)
+  })
+  test("later assignments win", () => {
+    const option = Either.getOrThrow(parseOption("num.partitions=9"))
+    expect(Either.getOrThrow(loadConfig([...parseProperties("num.partitions=2", "f"), option])).config["num.partitions"]).toBe(9)
+    expect(Either.isLeft(parseOption("num.partitions"))).toBe(true)
+  })
+  test("any text gives settings or faults, never a throw", () => fc.assert(fc.property(fc.string({ maxLength: 300 }), (text) => Either.isEither(load(text)))))
+})
+
+describe("KAFKA_ variables", () => {
+  test("known names are taken, mistakes are errors, and other people's variables are left alone", () => {
+    const taken = parseVariables({
+      KAFKA_NUM_PARTITIONS: "4",
+      KAFKA_NUM_PARTITION: "4",
+      KAFKA_HEAP_OPTS: "-Xmx1g",
+      KAFKA_BROKERS: "a:1",
+      KAFKA_HOME: "/k",
+      HOME: "/h"
+    })
+    expect(taken.map(({ name }) => name)).toEqual(["num.partitions", "num.partition"])
+  })
+})
+
+describe("listeners", () => {
+  test("host and port, with or without the protocol; 127.0.0.1 where no host is given", () => {
+    const read = (text: string) => Either.getOrNull(parseListener("listeners", text))
+    expect(read("PLAINTEXT://0.0.0.0:9092")).toEqual({ host: "0.0.0.0", port: 9092 })
+    expect(read("PLAINTEXT://:0")).toEqual({ host: "127.0.0.1", port: 0 })
+    expect(read("localhost:9093,PLAINTEXT://other:1")).toEqual({ host: "localhost", port: 9093 })
+    expect(read("PLAINTEXT://[::1]:9092")).toEqual({ host: "::1", port: 9092 })
+    for (const wrong of ["", "9092", "PLAINTEXT://h:99999", "SSL://h:1", "h:-1"]) expect(read(wrong)).toBeNull()
+  })
+})
+
+describe("the nearest word", () => {
+  test("finds a slip of the fingers, and nothing for a stranger", () => {
+    expect(nearest("subscirbe", ["subscribe", "unsubscribe", "poll"])).toBe("subscribe")
+    expect(nearest("zzzzzz", ["subscribe", "poll"])).toBeUndefined()
+  })
+})
+
+describe("a topic's settings", () => {
+  test("stand over the node's", () => {
+    const node = Either.getOrThrow(load("message.max.bytes=500")).config
+    expect(topicConfig(node, { "segment.bytes": "1000" })).toMatchObject({ "segment.bytes": 1000, "max.message.bytes": 500 })
+  })
+})
