@@ -98,8 +98,9 @@ export class RecordBatch {
   get producerId(): ProducerId {
     return readBigInt64(this.bytes, fieldAt.producerId)
   }
+  /** Whether its producer is idempotent: any id from 0 on. */
   get hasProducerId(): boolean {
-    return readInt32(this.bytes, fieldAt.producerId) !== -1 || readInt32(this.bytes, fieldAt.producerId + 4) !== -1
+    return readInt32(this.bytes, fieldAt.producerId) >= 0
   }
   get producerEpoch(): number {
     return readInt16(this.bytes, fieldAt.producerEpoch)

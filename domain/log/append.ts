@@ -1,0 +1,119 @@
+import { Either } from "effect"
+import type { Rejection } from "../kernel/error-code.ts"
+import type { Offset } from "../kernel/id.ts"
+import { assign, fieldAt, type RecordBatch, stampLogAppendTime, type TimestampType, verify } from "./batch.ts"
+import type { Crc32c } from "./crc32c.ts"
+import { isSafeInt64 } from "./int.ts"
+import { boundProducers, checkSequence, evolveProducers, noProducers, type ProducerState } from "./producer-state.ts"
+
+/** What the leader of a partition decides appends from. */
+export interface LogState {
+  /** The offset that the next record gets. */
+  readonly end: Offset
+  readonly producers: ProducerState
+}
+
+export const emptyLog: LogState = { end: 0, producers: noProducers }
+
+/** How a partition takes batches; sizes in bytes, times in ms. The comments name Kafka's settings. */
+export interface AppendContext {
+  readonly leaderEpoch: number
+  readonly now: number
+  readonly crc32c: Crc32c
+  /** `max.message.bytes`: a whole batch, compressed as it is. */
+  readonly batchBytesMax: number
+  /** `segment.bytes`: a batch that no segment can hold is refused. */
+  readonly segmentBytesMax: number
+  /** `message.timestamp.type`. */
+  readonly timestampType: TimestampType
+  /** `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`: how far a producer's clock may be off. Infinity for no limit. */
+  readonly timestampBeforeMaxMs: number
+  readonly timestampAfterMaxMs: number
+}
+
+/** The batch belongs in the log. Its bytes carry base offset, leader epoch and, where the topic wants it, log append time already. */
+export interface Append {
+  readonly _tag: "Append"
+  readonly batch: RecordBatch
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  /** When the leader appended it, ms; -1 when the topic keeps the producer's timestamps. */
+  readonly logAppendTime: number
+}
+
+/** The batch is in the log since an earlier request: the answer is the one from then, and nothing is written (L4). */
+export interface Duplicate {
+  readonly _tag: "Duplicate"
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  readonly logAppendTime: number
+}
+
+const no = (error: Rejection["error"], message: string): Rejection => ({ error, message })
+
+/** The checks of Kafka's leader that need only the header, in Kafka's order: sizes and base offset, then the CRC, then what the CRC vouches for. */
+const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, segmentBytesMax }: AppendContext): Rejection | undefined => {
+  const { baseOffset, baseSequence, lastOffsetDelta, recordCount, sizeInBytes } = batch
+  if (baseOffset !== 0) return no("INVALID_RECORD", `A produced batch has base offset 0; this one has ${baseOffset}.`)
+  if (sizeInBytes > batchBytesMax) return no("MESSAGE_TOO_LARGE", `A batch of ${sizeInBytes} bytes is over the topic's max.message.bytes of ${batchBytesMax}.`)
+  if (sizeInBytes > segmentBytesMax)
+    return no("RECORD_LIST_TOO_LARGE", `A batch of ${sizeInBytes} bytes is over the topic's segment.bytes of ${segmentBytesMax}.`)
+  const fault = verify(batch, crc32c)
+  if (fault !== undefined) return no(fault.error, fault.message)
+  if (recordCount <= 0 || recordCount !== lastOffsetDelta + 1)
+    return no("INVALID_RECORD", `The batch says ${recordCount} records over ${lastOffsetDelta + 1} offsets.`)
+  if (batch.isControl) return no("INVALID_RECORD", "Clients do not write control records.")
+  if (batch.hasProducerId && (baseSequence < 0 || batch.producerEpoch < 0))
+    return no(
+      "INVALID_RECORD",
+      `A batch with producer id ${batch.producerId} needs a sequence and an epoch; it has ${baseSequence} and ${batch.producerEpoch}.`
+    )
+  if (batch.isTransactional) return no("INVALID_TXN_STATE", "Transactional records are not taken: this cluster has no transactions yet.")
+  return undefined
+}
+
+/** The header knows the first and the largest timestamp of its records; both must lie within the topic's limits. A record without a timestamp (-1) has none to check. */
+const timestampRejection = (batch: RecordBatch, { now, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType }: AppendContext): Rejection | undefined => {
+  if (!isSafeInt64(batch.bytes, fieldAt.baseTimestamp) || !isSafeInt64(batch.bytes, fieldAt.maxTimestamp))
+    return no("INVALID_TIMESTAMP", "A timestamp of the batch is beyond 2^53 ms.")
+  if (timestampType === "LogAppendTime") return undefined
+  if (batch.timestampType === "LogAppendTime") return no("INVALID_TIMESTAMP", "A producer does not set log append time on a topic with create time.")
+  const { baseTimestamp, maxTimestamp } = batch
+  if (baseTimestamp !== -1 && now - baseTimestamp > timestampBeforeMaxMs)
+    return no("INVALID_TIMESTAMP", `Timestamp ${baseTimestamp} is more than ${timestampBeforeMaxMs} ms before the broker's ${now}.`)
+  if (maxTimestamp !== -1 && maxTimestamp - now > timestampAfterMaxMs)
+    return no("INVALID_TIMESTAMP", `Timestamp ${maxTimestamp} is more than ${timestampAfterMaxMs} ms after the broker's ${now}.`)
+  return undefined
+}
+
+/**
+ * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as `splitBatches` gives them).
+ * Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the batch's own bytes have been patched (a view of the request's frame,
+ * which nobody else reads); on anything else they are as they came. Cost: the header and the CRC, nothing a record.
+ */
+export const decideAppend = (state: LogState, batches: ReadonlyArray<RecordBatch>, context: AppendContext): Either.Either<Append | Duplicate, Rejection> => {
+  const [batch] = batches
+  if (batch === undefined || batches.length !== 1)
+    return Either.left(no("INVALID_RECORD", `A Produce request has exactly one record batch for a partition, not ${batches.length}.`))
+  const rejection = batchRejection(batch, context) ?? timestampRejection(batch, context)
+  if (rejection !== undefined) return Either.left(rejection)
+  const check = checkSequence(state.producers, batch)
+  if (Either.isLeft(check)) return Either.left(check.left)
+  const stamped = context.timestampType === "LogAppendTime"
+  if (check.right._tag === "Duplicate") {
+    const { firstOffset, lastOffset, timestamp } = check.right.first
+    return Either.right({ _tag: "Duplicate", baseOffset: firstOffset, lastOffset, logAppendTime: stamped ? timestamp : -1 })
+  }
+  assign(batch, state.end, context.leaderEpoch)
+  if (stamped) stampLogAppendTime(batch, context.now, context.crc32c)
+  return Either.right({ _tag: "Append", batch, baseOffset: state.end, lastOffset: batch.lastOffset, logAppendTime: stamped ? context.now : -1 })
+}
+
+/** How many idempotent producers a partition remembers at most: some 600 bytes each, so 6 MB. */
+export const producersMax = 10_000
+
+/** The state after a batch was appended, or after one was found in the log at a restart (its 61 header bytes are enough). `at` is the time of the append, ms. */
+export const evolve = (state: LogState, batch: RecordBatch, at: number): LogState => ({
+  end: batch.nextOffset,
+  producers: batch.hasProducerId ? boundProducers(evolveProducers(state.producers, batch, at), producersMax) : state.producers
+})
