@@ -4,9 +4,9 @@ import { compileRead, type Read } from "./compile-reader.ts"
 import { compileWrite, type Write } from "./compile-writer.ts"
 import { DecodeError } from "./decode-error.ts"
 import { EncodeError } from "./encode-error.ts"
-import { Malformed, pathText } from "./malformed.ts"
+import { reading } from "./malformed.ts"
 import { Reader } from "./reader.ts"
-import { Unwritable } from "./unwritable.ts"
+import { writing } from "./unwritable.ts"
 import { Writer } from "./writer.ts"
 
 type AnySchema = Schema<unknown, never>
@@ -45,32 +45,25 @@ export interface Decoded<A> {
 /** Reads one value from `bytes` at `at`. Views in it (bytes, records) stay valid as long as `bytes` does. */
 export const decodeAt = <A>(schema: Schema<A, never>, version: number, bytes: Uint8Array, at = 0): Either.Either<Decoded<A>, DecodeError> => {
   if (!hasVersion(schema, version)) return Either.left(new DecodeError(at, "", noVersion(schema, version)))
-  const reader = new Reader(bytes, at, bytes.length)
-  try {
-    const value = compile(schema).read(version)(reader) as A
-    return Either.right({ value, end: reader.at })
-  } catch (cause) {
-    if (cause instanceof Malformed) return Either.left(new DecodeError(cause.position, pathText(cause.path), cause.reason))
-    throw cause
-  }
+  const read = compile(schema).read(version) as Read<A>
+  return reading(() => {
+    const from = new Reader(bytes, at, bytes.length)
+    return { value: read(from), end: from.at }
+  })
 }
 
 /** Reads one value. Bytes behind it are left alone, as Kafka does: they may come from a newer peer. */
 export const decode = <A>(schema: Schema<A, never>, version: number, bytes: Uint8Array, at = 0): Either.Either<A, DecodeError> =>
   Either.map(decodeAt(schema, version, bytes, at), ({ value }) => value)
 
-/** Writes one value behind what `to` holds. @throws EncodeError */
+/** Writes one value behind what `to` holds. Throws EncodeError. */
 export const encodeTo = <D>(to: Writer, schema: Schema<unknown, D>, version: number, draft: D): void => {
   if (!hasVersion(schema, version)) throw new EncodeError("", noVersion(schema, version))
-  try {
-    compile(schema).write(version)(to, draft)
-  } catch (cause) {
-    if (cause instanceof Unwritable) throw new EncodeError(pathText(cause.path), cause.reason)
-    throw cause
-  }
+  const write = compile(schema).write(version)
+  writing(() => write(to, draft))
 }
 
-/** One value as a list of chunks. Byte strings of 1 KiB and more are handed on as they are: the caller must not write to them before the chunks are sent. @throws EncodeError */
+/** One value as a list of chunks. Byte strings of 1 KiB and more are handed on as they are: the caller must not write to them before the chunks are sent. Throws EncodeError. */
 export const encode = <D>(schema: Schema<unknown, D>, version: number, draft: D): ReadonlyArray<Uint8Array> => {
   const to = new Writer()
   encodeTo(to, schema, version, draft)
@@ -83,9 +76,9 @@ export const decodeRequest = <T extends AnyApi>(api: T, version: number, bytes: 
 /** The body of a response; see `decode`. */
 export const decodeResponse = <T extends AnyApi>(api: T, version: number, bytes: Uint8Array, at = 0): Either.Either<ResponseOf<T>, DecodeError> =>
   decode(api.response as Schema<ResponseOf<T>, never>, version, bytes, at)
-/** The body of a request as chunks; see `encode`. @throws EncodeError */
+/** The body of a request as chunks; see `encode`. Throws EncodeError. */
 export const encodeRequest = <T extends AnyApi>(api: T, version: number, draft: RequestDraft<T>): ReadonlyArray<Uint8Array> =>
   encode(api.request as Schema<unknown, RequestDraft<T>>, version, draft)
-/** The body of a response as chunks; see `encode`. @throws EncodeError */
+/** The body of a response as chunks; see `encode`. Throws EncodeError. */
 export const encodeResponse = <T extends AnyApi>(api: T, version: number, draft: ResponseDraft<T>): ReadonlyArray<Uint8Array> =>
   encode(api.response as Schema<unknown, ResponseDraft<T>>, version, draft)

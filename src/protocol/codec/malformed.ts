@@ -1,4 +1,8 @@
-/** What a reader throws inside the codec; the structs and arrays that it passes add where they were. It never leaves the codec: see `decode`. */
+import { Either } from "effect"
+import { DecodeError } from "./decode-error.ts"
+import { pathText } from "./path.ts"
+
+/** What a reader throws inside the codec; the structs and arrays that it passes add where they were. It never leaves the codec: see `reading`. */
 export class Malformed {
   /** Innermost first. */
   readonly path: Array<string> = []
@@ -8,12 +12,12 @@ export class Malformed {
   ) {}
 }
 
-/** `topics[3].partitions[0].records` from the segments, innermost first. */
-export const pathText = (innermostFirst: ReadonlyArray<string>): string => {
-  let text = ""
-  for (let index = innermostFirst.length - 1; index >= 0; index--) {
-    const segment = innermostFirst[index] ?? ""
-    text += segment.startsWith("[") || text === "" ? segment : `.${segment}`
+/** The one place where a Malformed becomes the DecodeError that the caller sees. `within` names what the bytes are part of. */
+export const reading = <A>(read: () => A, within?: string): Either.Either<A, DecodeError> => {
+  try {
+    return Either.right(read())
+  } catch (cause) {
+    if (!(cause instanceof Malformed)) throw cause
+    return Either.left(new DecodeError(cause.position, pathText(cause.path, within), cause.reason))
   }
-  return text
 }

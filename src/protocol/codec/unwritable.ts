@@ -1,10 +1,22 @@
-/** What a writer throws inside the codec; the structs and arrays that it passes add where they were. It never leaves the codec: see `encode`. */
+import { EncodeError } from "./encode-error.ts"
+import { pathText } from "./path.ts"
+
+/** What a writer throws inside the codec; the structs and arrays that it passes add where they were. It never leaves the codec: see `writing`. */
 export class Unwritable {
   /** Innermost first. */
   readonly path: Array<string> = []
   constructor(readonly reason: string) {}
 }
-
 export const unwritable = (reason: string): never => {
   throw new Unwritable(reason)
+}
+
+/** The one place where an Unwritable becomes the EncodeError that the caller sees. `within` names what the bytes are part of. */
+export const writing = (write: () => void, within?: string): void => {
+  try {
+    write()
+  } catch (cause) {
+    if (cause instanceof Unwritable) throw new EncodeError(pathText(cause.path, within), cause.reason)
+    throw cause
+  }
 }

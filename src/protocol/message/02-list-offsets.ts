@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, int8, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, int64, since, struct, text, withDefault } from "../type/wire.ts"
 
 export const ListOffsets = api(
   { key: 2, name: "ListOffsets", versions: [1, 11], flexible: 6 },

@@ -1,4 +1,4 @@
-import { api, array, between, errorCode, int32, int8, nullable, since, struct, text, until } from "../type/wire.ts"
+import { api, array, between, errorCode, int8, int32, nullable, since, struct, text, until } from "../type/wire.ts"
 
 export const FindCoordinator = api(
   { key: 10, name: "FindCoordinator", versions: [0, 6], flexible: 3 },

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int8, nullable, since, struct, tagged, text, uuid, withDefault, zeroUuid } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, tagged, text, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
 export const CreateTopics = api(
   { key: 19, name: "CreateTopics", versions: [2, 7], flexible: 5 },

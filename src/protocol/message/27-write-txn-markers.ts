@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int64, int8, since, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, int64, since, struct, text } from "../type/wire.ts"
 
 export const WriteTxnMarkers = api(
   { key: 27, name: "WriteTxnMarkers", versions: [1, 2], flexible: 1 },

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int8, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
 
 export const CreateAcls = api(
   { key: 30, name: "CreateAcls", versions: [1, 3], flexible: 2 },

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int8, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
 
 export const DeleteAcls = api(
   { key: 31, name: "DeleteAcls", versions: [1, 3], flexible: 2 },

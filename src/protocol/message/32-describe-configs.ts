@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int8, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
 
 export const DescribeConfigs = api(
   { key: 32, name: "DescribeConfigs", versions: [1, 4], flexible: 4 },

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
 export const AlterConfigs = api(
   { key: 33, name: "AlterConfigs", versions: [0, 2], flexible: 2 },

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int8, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
 
 export const ElectLeaders = api(
   { key: 43, name: "ElectLeaders", versions: [0, 2], flexible: 2 },

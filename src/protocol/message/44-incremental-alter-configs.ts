@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
 export const IncrementalAlterConfigs = api(
   { key: 44, name: "IncrementalAlterConfigs", versions: [0, 1], flexible: 1 },

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, float64, int32, int8, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, float64, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
 export const DescribeClientQuotas = api(
   { key: 48, name: "DescribeClientQuotas", versions: [0, 1], flexible: 1 },

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
 export const DescribeUserScramCredentials = api(
   { key: 50, name: "DescribeUserScramCredentials", versions: [0, 0], flexible: 0 },

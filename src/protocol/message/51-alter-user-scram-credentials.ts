@@ -1,4 +1,4 @@
-import { api, array, bytes, errorCode, int32, int8, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bytes, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
 export const AlterUserScramCredentials = api(
   { key: 51, name: "AlterUserScramCredentials", versions: [0, 0], flexible: 0 },

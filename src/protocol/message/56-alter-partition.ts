@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, int8, since, struct, until, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, int64, since, struct, until, uuid, withDefault } from "../type/wire.ts"
 
 export const AlterPartition = api(
   { key: 56, name: "AlterPartition", versions: [2, 3], flexible: 0 },

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int8, nullable, since, struct, text, until, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, text, until, withDefault } from "../type/wire.ts"
 
 export const UpdateFeatures = api(
   { key: 57, name: "UpdateFeatures", versions: [0, 2], flexible: 0 },

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int8, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
 
 export const DescribeCluster = api(
   { key: 60, name: "DescribeCluster", versions: [0, 2], flexible: 0 },

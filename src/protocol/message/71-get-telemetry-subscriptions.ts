@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int8, text, uuid } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, text, uuid } from "../type/wire.ts"
 
 export const GetTelemetrySubscriptions = api(
   { key: 71, name: "GetTelemetrySubscriptions", versions: [0, 0], flexible: 0 },

@@ -1,4 +1,4 @@
-import { api, bool, bytes, errorCode, int32, int8, uuid } from "../type/wire.ts"
+import { api, bool, bytes, errorCode, int8, int32, uuid } from "../type/wire.ts"
 
 export const PushTelemetry = api(
   { key: 72, name: "PushTelemetry", versions: [0, 0], flexible: 0 },

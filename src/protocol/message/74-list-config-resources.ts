@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int8, since, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, since, struct, text } from "../type/wire.ts"
 
 export const ListConfigResources = api(
   { key: 74, name: "ListConfigResources", versions: [0, 1], flexible: 0 },

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int64, int8, nullable, records, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, records, since, struct, text, uuid, withDefault } from "../type/wire.ts"
 
 export const ShareFetch = api(
   { key: 78, name: "ShareFetch", versions: [1, 2], flexible: 0 },

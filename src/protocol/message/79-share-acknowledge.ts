@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int64, int8, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, int64, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
 
 export const ShareAcknowledge = api(
   { key: 79, name: "ShareAcknowledge", versions: [1, 2], flexible: 0 },

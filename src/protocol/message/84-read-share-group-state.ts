@@ -1,4 +1,4 @@
-import { api, array, errorCode, int16, int32, int64, int8, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int16, int32, int64, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
 
 export const ReadShareGroupState = api(
   { key: 84, name: "ReadShareGroupState", versions: [0, 0], flexible: 0 },

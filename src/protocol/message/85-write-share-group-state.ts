@@ -1,4 +1,4 @@
-import { api, array, errorCode, int16, int32, int64, int8, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int16, int32, int64, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
 
 export const WriteShareGroupState = api(
   { key: 85, name: "WriteShareGroupState", versions: [0, 1], flexible: 0 },

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int64, int8, nullable, since, struct, text, uint16, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, since, struct, text, uint16, withDefault } from "../type/wire.ts"
 
 const endpoint = struct({ host: text, port: uint16 })
 

@@ -1,3 +1,4 @@
+import type { AnyApi } from "../type/wire.ts"
 import { Produce } from "./00-produce.ts"
 import { Fetch } from "./01-fetch.ts"
 import { ListOffsets } from "./02-list-offsets.ts"
@@ -89,7 +90,6 @@ import { AlterShareGroupOffsets } from "./91-alter-share-group-offsets.ts"
 import { DeleteShareGroupOffsets } from "./92-delete-share-group-offsets.ts"
 import { StreamsGroupTopologyDescriptionUpdate } from "./93-streams-group-topology-description-update.ts"
 import { UnregisterController } from "./94-unregister-controller.ts"
-import type { AnyApi } from "../type/wire.ts"
 
 /** Every request and response of Kafka 4.4, by API key. Keys 4 to 7 have no versions any more. */
 export const apis: ReadonlyArray<AnyApi> = [
