@@ -1,5 +1,6 @@
 import { HashMap } from "effect"
 import type { BrokerId, Epoch, TopicId, TopicName } from "../kernel/id.ts"
+import { Vector } from "../kernel/vector.ts"
 
 export interface Broker {
   readonly id: BrokerId
@@ -22,7 +23,8 @@ export interface Partition {
 export interface Topic {
   readonly name: TopicName
   readonly topicId: TopicId
-  readonly partitions: ReadonlyArray<Partition>
+  /** By partition index: `partitions.at(3)`. Partitions 0 to length - 1 exist. */
+  readonly partitions: Vector<Partition>
   /** What was set for this topic alone; what is absent has the node's default. */
   readonly configs: Readonly<Record<string, string>>
 }
@@ -36,19 +38,55 @@ export interface Leader {
 
 /** All that the leader decides from, and the image that every broker answers from: the fold of the same events. */
 export interface Cluster {
+  /** How many events this state is the fold of: the journal index of the next one. */
+  readonly index: number
   readonly clusterId: string | undefined
   readonly leader: Leader | undefined
   readonly brokers: HashMap.HashMap<BrokerId, Broker>
   readonly topics: HashMap.HashMap<TopicId, Topic>
   readonly topicIds: HashMap.HashMap<TopicName, TopicId>
   readonly nextProducerId: bigint
+  /** Derived: partitions of all topics. */
+  readonly partitionCount: number
+  /** Derived: how many partitions have a replica on a broker, for placement. A broker without any may be absent. */
+  readonly load: HashMap.HashMap<BrokerId, number>
+  /** Derived: names with '.' or '_', by their form with '_' alone; two that share a form would share their metrics' names, which Kafka refuses. */
+  readonly unifiedNames: HashMap.HashMap<string, TopicName>
 }
 
 export const initial: Cluster = {
+  index: 0,
   clusterId: undefined,
   leader: undefined,
   brokers: HashMap.empty(),
   topics: HashMap.empty(),
   topicIds: HashMap.empty(),
-  nextProducerId: 0n
+  nextProducerId: 0n,
+  partitionCount: 0,
+  load: HashMap.empty(),
+  unifiedNames: HashMap.empty()
 }
+
+export const noPartitions: Vector<Partition> = Vector.empty
+
+/** The broker, if it is registered. */
+export const brokerOf = (cluster: Cluster, id: number): Broker | undefined => {
+  const found = HashMap.get(cluster.brokers, id as BrokerId)
+  return found._tag === "Some" ? found.value : undefined
+}
+/** The topic of that id, if it is there. */
+export const topicById = (cluster: Cluster, topicId: string): Topic | undefined => {
+  const found = HashMap.get(cluster.topics, topicId as TopicId)
+  return found._tag === "Some" ? found.value : undefined
+}
+/** The topic of that name, if it is there. */
+export const topicByName = (cluster: Cluster, name: string): Topic | undefined => {
+  const found = HashMap.get(cluster.topicIds, name as TopicName)
+  return found._tag === "Some" ? topicById(cluster, found.value) : undefined
+}
+/** The brokers that serve, by rising id. */
+export const liveBrokers = (cluster: Cluster): ReadonlyArray<Broker> =>
+  [...HashMap.values(cluster.brokers)].filter((broker) => !broker.fenced).sort((one, other) => one.id - other.id)
+/** All topics, by name. */
+export const sortedTopics = (cluster: Cluster): ReadonlyArray<Topic> =>
+  [...HashMap.values(cluster.topics)].sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))

@@ -1,0 +1,112 @@
+import { HashMap, Match } from "effect"
+import type { BrokerId, TopicName } from "../kernel/id.ts"
+import type * as E from "./event.ts"
+import type { Event } from "./event.ts"
+import { brokerOf, type Cluster, noPartitions, type Topic, topicById } from "./state.ts"
+
+/** Kafka's metrics cannot tell '.' from '_': names that differ in them alone collide. */
+export const unifiedName = (name: string): string => name.replaceAll(".", "_")
+export const hasCollisionCharacters = (name: string): boolean => name.includes(".") || name.includes("_")
+
+/** `load` with `change` more partitions on each of the brokers. */
+export const withLoad = (load: Cluster["load"], brokers: ReadonlyArray<BrokerId>, change: number): Cluster["load"] => {
+  let changed = load
+  for (const broker of brokers) {
+    const now = HashMap.get(changed, broker)
+    changed = HashMap.set(changed, broker, (now._tag === "Some" ? now.value : 0) + change)
+  }
+  return changed
+}
+
+const setFenced = (cluster: Cluster, id: BrokerId, epoch: number, fenced: boolean): Cluster => {
+  const broker = brokerOf(cluster, id)
+  if (broker === undefined || broker.epoch !== epoch) return cluster
+  return { ...cluster, brokers: HashMap.set(cluster.brokers, id, { ...broker, fenced }) }
+}
+
+const topicAdded = (cluster: Cluster, { topic, topicId, configs }: E.TopicAdded): Cluster => ({
+  ...cluster,
+  topicIds: HashMap.set(cluster.topicIds, topic, topicId),
+  topics: HashMap.set(cluster.topics, topicId, { name: topic, topicId, partitions: noPartitions, configs }),
+  unifiedNames: hasCollisionCharacters(topic) ? HashMap.set(cluster.unifiedNames, unifiedName(topic), topic) : cluster.unifiedNames
+})
+
+const partitionPlaced = (cluster: Cluster, event: E.PartitionPlaced): Cluster => {
+  const topic = topicById(cluster, event.topicId)
+  if (topic === undefined || event.partition > topic.partitions.length) return cluster
+  const before = topic.partitions.at(event.partition)
+  const partition = {
+    replicas: event.replicas,
+    isr: event.isr,
+    leader: event.leader,
+    leaderEpoch: event.leaderEpoch,
+    partitionEpoch: before === undefined ? 0 : before.partitionEpoch + 1
+  }
+  const partitions = before === undefined ? topic.partitions.push(partition) : topic.partitions.set(event.partition, partition)
+  return {
+    ...cluster,
+    topics: HashMap.set(cluster.topics, event.topicId, { ...topic, partitions }),
+    partitionCount: cluster.partitionCount + (before === undefined ? 1 : 0),
+    load: withLoad(before === undefined ? cluster.load : withLoad(cluster.load, before.replicas, -1), event.replicas, 1)
+  }
+}
+
+const partitionLeaderChanged = (cluster: Cluster, { topicId, partition, leader, leaderEpoch, isr }: E.PartitionLeaderChanged): Cluster => {
+  const topic = topicById(cluster, topicId)
+  const before = topic?.partitions.at(partition)
+  if (topic === undefined || before === undefined) return cluster
+  const partitions = topic.partitions.set(partition, {
+    replicas: before.replicas,
+    isr,
+    leader,
+    leaderEpoch,
+    partitionEpoch: before.partitionEpoch + 1
+  })
+  return { ...cluster, topics: HashMap.set(cluster.topics, topicId, { ...topic, partitions }) }
+}
+
+const loadWithout = (load: Cluster["load"], topic: Topic): Cluster["load"] => {
+  const counts = new Map<BrokerId, number>()
+  for (const { replicas } of topic.partitions) for (const broker of replicas) counts.set(broker, (counts.get(broker) ?? 0) + 1)
+  let changed = load
+  for (const [broker, count] of counts) changed = withLoad(changed, [broker], -count)
+  return changed
+}
+
+const topicRemoved = (cluster: Cluster, { topicId }: E.TopicRemoved): Cluster => {
+  const topic = topicById(cluster, topicId)
+  if (topic === undefined) return cluster
+  const unified = unifiedName(topic.name)
+  const named: TopicName | undefined = HashMap.has(cluster.unifiedNames, unified) ? HashMap.unsafeGet(cluster.unifiedNames, unified) : undefined
+  return {
+    ...cluster,
+    topics: HashMap.remove(cluster.topics, topicId),
+    topicIds: HashMap.remove(cluster.topicIds, topic.name),
+    unifiedNames: named === topic.name ? HashMap.remove(cluster.unifiedNames, unified) : cluster.unifiedNames,
+    partitionCount: cluster.partitionCount - topic.partitions.length,
+    load: loadWithout(cluster.load, topic)
+  }
+}
+
+const changed = (cluster: Cluster, event: Event): Cluster =>
+  Match.valueTags(event, {
+    ClusterFounded: ({ clusterId }) => ({ ...cluster, clusterId }),
+    LeaderElected: ({ nodeId, host, port, epoch }) => ({ ...cluster, leader: { nodeId, host, port, epoch } }),
+    BrokerRegistered: ({ brokerId, incarnationId, brokerEpoch, host, port, rack }) => ({
+      ...cluster,
+      brokers: HashMap.set(cluster.brokers, brokerId, { id: brokerId, incarnationId, epoch: brokerEpoch, host, port, rack, fenced: true })
+    }),
+    BrokerUnfenced: ({ brokerId, brokerEpoch }) => setFenced(cluster, brokerId, brokerEpoch, false),
+    BrokerFenced: ({ brokerId, brokerEpoch }) => setFenced(cluster, brokerId, brokerEpoch, true),
+    TopicAdded: (event) => topicAdded(cluster, event),
+    PartitionPlaced: (event) => partitionPlaced(cluster, event),
+    PartitionLeaderChanged: (event) => partitionLeaderChanged(cluster, event),
+    TopicRemoved: (event) => topicRemoved(cluster, event),
+    ProducerIdsAllocated: ({ first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) })
+  })
+
+/**
+ * The cluster after `event`: total, and the same on leader, broker and in tests. An event about what is not there changes nothing but the index,
+ * so that every sequence of events has a state.
+ */
+export const evolve = (cluster: Cluster, event: Event): Cluster => ({ ...changed(cluster, event), index: cluster.index + 1 })
