@@ -1,0 +1,44 @@
+import type { Decider } from "../kernel/decider.ts"
+import type { Rejection } from "../kernel/error-code.ts"
+import { Command } from "./command.ts"
+import { commitOffsets, deleteGroup, deleteOffsets, expireOffsets, removeTopic } from "./commit.ts"
+import type { Event } from "./event.ts"
+import { evolve } from "./evolve.ts"
+import { join } from "./join.ts"
+import { leave } from "./leave.ts"
+import { defaults, type Limits } from "./limits.ts"
+import { type Decision, Plan } from "./plan.ts"
+import { completeJoin, expireSync } from "./round.ts"
+import { expireMember, heartbeat } from "./session.ts"
+import { type Group, initial } from "./state.ts"
+import { sync } from "./sync.ts"
+
+/** What happens in the group because of `command`, or why nothing does. */
+export const decide =
+  (limits: Limits) =>
+  (group: Group, command: Command): Decision =>
+    Command.$match(command, {
+      Join: (c) => join(limits, group, c),
+      Sync: (c) => sync(group, c),
+      Heartbeat: (c) => heartbeat(group, c),
+      Leave: (c) => leave(limits, group, c),
+      ExpireMember: (c) => expireMember(limits, group, c),
+      CompleteJoin: ({ groupId, at }) => {
+        const plan = new Plan(group)
+        completeJoin(limits, plan, { groupId, at })
+        return plan.decision
+      },
+      ExpireSync: ({ groupId, at, generation }) => {
+        const plan = new Plan(group)
+        expireSync(limits, plan, { groupId, at }, generation)
+        return plan.decision
+      },
+      CommitOffsets: (c) => commitOffsets(limits, group, c),
+      DeleteOffsets: (c) => deleteOffsets(group, c),
+      RemoveTopic: (c) => removeTopic(group, c),
+      ExpireOffsets: (c) => expireOffsets(limits, group, c),
+      DeleteGroup: (c) => deleteGroup(group, c)
+    })
+
+/** The aggregate of one classic group. */
+export const decider = (limits: Limits = defaults): Decider<Group, Command, Event, Rejection> => ({ initial, decide: decide(limits), evolve })

@@ -1,0 +1,145 @@
+import { HashMap, Match, Option } from "effect"
+import type { Event } from "./event.ts"
+import type { MemberId } from "./id.ts"
+import { type Member, noBytes, type Protocol } from "./member.ts"
+import { withCommitted, withoutPartitions } from "./offset.ts"
+import { type Group, initial, member, memberCount, rebalanceTimeoutMs } from "./state.ts"
+
+/** Adds `by` to the number of members that support each of the assignors. */
+const counted = (supported: Group["supported"], protocols: ReadonlyArray<Protocol>, by: 1 | -1): Group["supported"] =>
+  protocols.reduce((counts, { name }) => {
+    const count = Option.getOrElse(HashMap.get(counts, name), () => 0) + by
+    return count <= 0 ? HashMap.remove(counts, name) : HashMap.set(counts, name, count)
+  }, supported)
+
+const withoutMember = (group: Group, id: MemberId): Group => {
+  const gone = member(group, id)
+  if (gone === undefined) return HashMap.has(group.pending, id) ? { ...group, pending: HashMap.remove(group.pending, id) } : group
+  return {
+    ...group,
+    members: HashMap.remove(group.members, id),
+    instances: gone.instanceId === null ? group.instances : HashMap.remove(group.instances, gone.instanceId),
+    leader: group.leader === id ? null : group.leader,
+    joinedCount: group.joinedCount - (gone.joined ? 1 : 0),
+    unsyncedCount: group.unsyncedCount - (gone.synced ? 0 : 1),
+    supported: counted(group.supported, gone.protocols, -1)
+  }
+}
+
+const withMember = (from: Group, next: Member): Group => {
+  const leader = from.leader
+  const group = withoutMember(from, next.memberId)
+  return {
+    ...group,
+    members: HashMap.set(group.members, next.memberId, next),
+    instances: next.instanceId === null ? group.instances : HashMap.set(group.instances, next.instanceId, next.memberId),
+    leader: leader ?? next.memberId,
+    joinedCount: group.joinedCount + (next.joined ? 1 : 0),
+    unsyncedCount: group.unsyncedCount + (next.synced ? 0 : 1),
+    supported: counted(group.supported, next.protocols, 1)
+  }
+}
+
+/** A member that wants to be waited for longer lengthens the open round; the first round of a group has its own measure. */
+const waitingFor = (group: Group, timeoutMs: number): Group =>
+  group.phase !== "PreparingRebalance" || group.firstRound !== null || group.wait === null || group.wait.lastsMs >= timeoutMs
+    ? group
+    : { ...group, wait: { ...group.wait, lastsMs: timeoutMs } }
+
+const everyMember = (group: Group, change: (member: Member) => Member): Group => {
+  const members = HashMap.map(group.members, change)
+  let joinedCount = 0
+  let unsyncedCount = 0
+  for (const { joined, synced } of HashMap.values(members)) {
+    if (joined) joinedCount++
+    if (!synced) unsyncedCount++
+  }
+  return { ...group, members, joinedCount, unsyncedCount }
+}
+
+/** Once everyone has asked for its assignment, nothing is waited for. */
+const settled = (group: Group): Group => (group.phase === "Stable" && group.unsyncedCount === 0 && group.wait !== null ? { ...group, wait: null } : group)
+
+/** The group after `event`. Total: an event about somebody who is not there changes nothing. */
+export const evolve = (group: Group, event: Event): Group =>
+  Match.valueTags(event, {
+    GroupCreated: ({ groupId, at }): Group => ({ ...initial, groupId, phase: "Empty", since: at }),
+    MemberReserved: ({ memberId, at, sessionTimeoutMs }): Group => ({
+      ...group,
+      pending: HashMap.set(group.pending, memberId, { reservedAt: at, sessionTimeoutMs })
+    }),
+    MemberJoined: ({ memberId, instanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocolType, protocols }): Group => {
+      const isFirst = memberCount(group) === 0
+      const timeouts = { sessionTimeoutMs, rebalanceTimeoutMs }
+      const next = withMember(
+        { ...group, pending: HashMap.remove(group.pending, memberId), protocolType: isFirst ? protocolType : group.protocolType },
+        { memberId, instanceId, clientId, clientHost, ...timeouts, protocols, assignment: noBytes, joined: true, synced: false, isNew: true }
+      )
+      const firstRound = next.firstRound === null || isFirst ? next.firstRound : { ...next.firstRound, newcomers: true }
+      return waitingFor({ ...next, firstRound }, rebalanceTimeoutMs)
+    },
+    MemberRejoined: ({ memberId, sessionTimeoutMs, rebalanceTimeoutMs, protocols }): Group => {
+      const old = member(group, memberId)
+      if (old === undefined) return group
+      return waitingFor(
+        withMember(group, { ...old, sessionTimeoutMs, rebalanceTimeoutMs, protocols: protocols ?? old.protocols, joined: true }),
+        rebalanceTimeoutMs
+      )
+    },
+    MemberReplaced: ({ memberId, replacedId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols }): Group => {
+      const old = member(group, replacedId)
+      if (old === undefined) return group
+      const next = { ...old, memberId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols: protocols ?? old.protocols, joined: false }
+      const leader = group.leader === replacedId ? memberId : group.leader
+      return { ...withMember(withoutMember(group, replacedId), next), leader }
+    },
+    MemberRemoved: ({ memberId }): Group => settled(withoutMember(group, memberId)),
+    RebalanceStarted: ({ at, first }): Group => ({
+      ...everyMember(group, (member) => ({ ...member, joined: false, synced: false })),
+      phase: "PreparingRebalance",
+      since: at,
+      wait: { startedAt: at, lastsMs: first === null ? rebalanceTimeoutMs(group) : first.delayMs },
+      firstRound: first === null ? null : { remainingMs: first.remainingMs, newcomers: false }
+    }),
+    RebalanceExtended: ({ at, lastsMs, remainingMs }): Group => ({
+      ...group,
+      wait: { startedAt: at, lastsMs },
+      firstRound: group.firstRound === null ? null : { remainingMs, newcomers: false }
+    }),
+    GenerationStarted: ({ at, generation, protocolName, leader }): Group => ({
+      ...everyMember(group, (member) => ({ ...member, joined: false, synced: false, isNew: false, assignment: noBytes })),
+      phase: "CompletingRebalance",
+      since: at,
+      wait: { startedAt: at, lastsMs: rebalanceTimeoutMs(group) },
+      firstRound: null,
+      generation,
+      protocolName,
+      leader
+    }),
+    GroupEmptied: ({ at, generation }): Group => ({
+      ...initial,
+      groupId: group.groupId,
+      phase: "Empty",
+      since: at,
+      generation,
+      protocolType: group.protocolType,
+      pending: group.pending,
+      offsets: group.offsets
+    }),
+    MemberSynced: ({ memberId }): Group => {
+      const old = member(group, memberId)
+      return old === undefined ? group : settled(withMember(group, { ...old, synced: true }))
+    },
+    AssignmentsSet: ({ at, assignments }): Group => {
+      const given = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]))
+      const next = everyMember(group, (member) => ({
+        ...member,
+        synced: member.synced || member.memberId === group.leader,
+        assignment: given.get(member.memberId) ?? noBytes
+      }))
+      return settled({ ...next, phase: "Stable", since: at })
+    },
+    OffsetsCommitted: ({ offsets }): Group => ({ ...group, offsets: withCommitted(group.offsets, offsets) }),
+    OffsetsRemoved: ({ removed }): Group => ({ ...group, offsets: withoutPartitions(group.offsets, removed) }),
+    GroupDeleted: (): Group => initial
+  })

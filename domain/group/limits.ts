@@ -1,0 +1,31 @@
+/** What a person may configure about groups; the names of Kafka's broker configuration stand beside each. */
+export interface Limits {
+  /** `group.min.session.timeout.ms` */
+  readonly sessionTimeoutMinMs: number
+  /** `group.max.session.timeout.ms` */
+  readonly sessionTimeoutMaxMs: number
+  /** `group.max.size`: members of one group. */
+  readonly groupSizeMax: number
+  /** Member ids handed out and not yet used, in one group. Kafka has no bound here; a client that only ever asks for ids must not fill the journal. */
+  readonly pendingMembersMax: number
+  /** `group.initial.rebalance.delay.ms`: how long an empty group waits for more members before its first generation. */
+  readonly initialRebalanceDelayMs: number
+  /** How long a new member that waits in its first round is kept without a word from it (Kafka's five minutes: it cannot heartbeat yet). */
+  readonly newMemberJoinTimeoutMs: number
+  /** `offset.metadata.max.bytes`: length of the text beside a committed offset, counted as Kafka counts it, in UTF-16 units. */
+  readonly offsetMetadataMax: number
+  /** `offsets.retention.minutes`, in milliseconds. */
+  readonly offsetsRetentionMs: number
+}
+
+/** Kafka 4.4's defaults. */
+export const defaults: Limits = {
+  sessionTimeoutMinMs: 6_000,
+  sessionTimeoutMaxMs: 1_800_000,
+  groupSizeMax: 2_147_483_647,
+  pendingMembersMax: 10_000,
+  initialRebalanceDelayMs: 3_000,
+  newMemberJoinTimeoutMs: 300_000,
+  offsetMetadataMax: 4_096,
+  offsetsRetentionMs: 7 * 24 * 60 * 60 * 1_000
+}
