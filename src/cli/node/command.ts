@@ -1,0 +1,84 @@
+import { Effect, Option } from "effect"
+import { type CliCommand, command } from "../shell/command.ts"
+import { CliFailure } from "../shell/failure.ts"
+import { flag, noArgument, optionalInteger, requiredInteger, requiredText } from "../shell/spec.ts"
+import type { Roles } from "./roles.ts"
+import { runNodes } from "./run.ts"
+import { nodeOptions, nodeSettings, parseAddress } from "./settings.ts"
+
+const json = flag({ name: "json", help: "The addresses as one line of JSON." })
+
+const inRange = (option: string, value: number, least: number, most: number): Effect.Effect<number, CliFailure> =>
+  value >= least && value <= most
+    ? Effect.succeed(value)
+    : Effect.fail(new CliFailure({ exit: "usage", message: `${option} ${value}: expected a whole number from ${least} to ${most}.` }))
+
+export const upCommand = (roles: Roles): CliCommand<never> =>
+  command({
+    path: "up",
+    summary: "a whole cluster in one process: the leader and its brokers",
+    about: ["The first broker shares the leader's node and port; each further one listens on the next port."],
+    example: ["franz up", "franz up --port 0 --brokers 3 --data /var/lib/franz --partitions 6"],
+    options: {
+      ...nodeOptions,
+      brokers: optionalInteger({ name: "brokers", help: "How many brokers (1)." }),
+      partitions: optionalInteger({ name: "partitions", help: "Partitions of a topic that does not say how many (1)." }),
+      json
+    },
+    argument: noArgument,
+    run: (words) =>
+      Effect.gen(function* () {
+        const brokers = yield* inRange(
+          "--brokers",
+          Option.getOrElse(words.brokers, () => 1),
+          1,
+          64
+        )
+        const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: undefined, data: "./data" })
+        const partitions = yield* inRange(
+          "--partitions",
+          Option.getOrElse(words.partitions, () => node.config["num.partitions"]),
+          1,
+          10_000
+        )
+        const where = dataByDefault ? [`data goes to ${node.data}; --data DIR puts it elsewhere`] : []
+        const options = { ...node, config: { ...node.config, "num.partitions": partitions }, brokers }
+        yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
+      })
+  })
+
+export const brokerLeadCommand = (roles: Roles, path = "brokerlead"): CliCommand<never> =>
+  command({
+    path,
+    summary: "the broker leader alone: coordinates brokers, topics and groups",
+    example: ["franz brokerlead --port 9092 --data /var/lib/franz/leader"],
+    options: { ...nodeOptions, id: optionalInteger({ name: "id", help: "This node's id (0)." }), json },
+    argument: noArgument,
+    run: (words) =>
+      Effect.gen(function* () {
+        const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: Option.getOrUndefined(words.id), data: "./data/leader" })
+        const where = dataByDefault ? [`data goes to ${node.data}; --data DIR puts it elsewhere`] : []
+        yield* runNodes(roles.brokerLead(node), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
+      })
+  })
+
+export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> =>
+  command({
+    path,
+    summary: "one broker: keeps partitions, and waits for its leader",
+    example: ["franz broker --id 1 --port 9093 --leader 127.0.0.1:9092 --data /var/lib/franz/broker-1"],
+    options: {
+      ...nodeOptions,
+      id: requiredInteger({ name: "id", help: "This broker's id, unique in the cluster; not the leader's." }),
+      leader: requiredText({ name: "leader", placeholder: "HOST:PORT", help: "Where the broker leader listens." }),
+      json
+    },
+    argument: noArgument,
+    run: (words) =>
+      Effect.gen(function* () {
+        const leader = yield* parseAddress("--leader", words.leader)
+        const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: words.id, data: `./data/broker-${words.id}` })
+        const where = dataByDefault ? [`data goes to ${node.data}; --data DIR puts it elsewhere`] : []
+        yield* runNodes(roles.broker({ ...node, leader }), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
+      })
+  })

@@ -1,0 +1,30 @@
+import type { Effect, Scope } from "effect"
+import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import type { CliFailure } from "../shell/failure.ts"
+
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+}
+/** Where one node listens, what clients are told, and where its data lies. */
+export interface NodeOptions {
+  readonly config: NodeConfig
+  readonly listen: Endpoint
+  /** Absent: the address that it listens on. */
+  readonly advertised: Endpoint | undefined
+  readonly data: string
+}
+/** A node that answers. */
+export interface Running {
+  readonly nodes: ReadonlyArray<{ readonly id: number; readonly roles: ReadonlyArray<"leader" | "broker">; readonly address: string }>
+  /** Does not return while the nodes work; fails when one had to stop by itself. */
+  readonly stopped: Effect.Effect<never, CliFailure>
+}
+/** How the roles are started. The programs supply it, since only they know the adapters. */
+export interface Roles {
+  /** A leader and `brokers` brokers in this process, the first of them on the leader's node and port. */
+  readonly up: (options: NodeOptions & { readonly brokers: number }) => Effect.Effect<Running, CliFailure, Scope.Scope>
+  readonly brokerLead: (options: NodeOptions) => Effect.Effect<Running, CliFailure, Scope.Scope>
+  /** Returns when the broker has registered with its leader; until then it says what it waits for. */
+  readonly broker: (options: NodeOptions & { readonly leader: Endpoint }) => Effect.Effect<Running, CliFailure, Scope.Scope>
+}

@@ -1,0 +1,110 @@
+import { type CliApp, CliConfig, CommandDescriptor, HelpDoc, Options } from "@effect/cli"
+import { Effect, type Types } from "effect"
+import { didYouMean } from "../../../domain/kernel/nearest.ts"
+import { CliFailure } from "./failure.ts"
+import { bold } from "./screen.ts"
+import type { ArgSpec, OptionSpec } from "./spec.ts"
+
+type Specs = Readonly<Record<string, OptionSpec<any>>>
+type Values<S extends Specs> = { readonly [K in keyof S]: S[K] extends OptionSpec<infer A> ? A : never }
+
+/** One command of the program, ready to be parsed, run and explained. */
+export interface CliCommand<R> {
+  /** The words that name it, e.g. ["topic", "create"]. */
+  readonly path: ReadonlyArray<string>
+  readonly summary: string
+  readonly help: (program: string) => ReadonlyArray<string>
+  /** Parses the words after the path and runs the command. */
+  readonly run: (words: ReadonlyArray<string>, program: string) => Effect.Effect<void, CliFailure, R | CliApp.CliApp.Environment>
+}
+
+const usage = (program: string, path: ReadonlyArray<string>, specs: ReadonlyArray<OptionSpec<unknown>>, placeholder: string): string => {
+  const shown = specs.length > 4 ? ["[OPTIONS]"] : specs.map((one) => `[--${one.name}${one.placeholder === "" ? "" : ` ${one.placeholder}`}]`)
+  return [program, ...path, ...shown, placeholder].filter((word) => word !== "").join(" ")
+}
+
+const rows = (pairs: ReadonlyArray<readonly [string, string]>): ReadonlyArray<string> => {
+  const width = Math.max(...pairs.map(([left]) => left.length))
+  return pairs.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
+}
+
+const optionLabel = ({ alias, name, placeholder }: OptionSpec<unknown>): string =>
+  `${alias === undefined ? "" : `-${alias}, `}--${name}${placeholder === "" ? "" : ` ${placeholder}`}`
+
+/** The parser's complaint in a line, with the option that was probably meant. */
+const complaint = (error: HelpDoc.HelpDoc, specs: ReadonlyArray<OptionSpec<unknown>>): string => {
+  const plain = HelpDoc.toAnsiText(error)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the parser colours its text.
+    .replace(/\u001b\[[0-9;]*m/g, "")
+    .replace(/\s+/g, " ")
+    .replace(/is not a integer/, "is not a whole number")
+    .trim()
+  const unknown = plain.match(/unknown argument: '(-[^']*)'/)?.[1]
+  const meant =
+    unknown === undefined
+      ? ""
+      : didYouMean(
+          unknown,
+          specs.map(({ name }) => `--${name}`)
+        )
+  return `${plain.replace(/\.$/, "")}.${meant}`
+}
+
+/** `--name=value` is a way to write `--name value`: the parser knows the second. */
+const spread = (words: ReadonlyArray<string>): ReadonlyArray<string> =>
+  words.flatMap((word) => {
+    const [, name, value] = word.match(/^(--[a-z][a-z-]*)=(.*)$/s) ?? []
+    return name === undefined || value === undefined ? [word] : [name, value]
+  })
+
+export const command = <const S extends Specs, A, R>(of: {
+  readonly path: string
+  readonly summary: string
+  /** More than the summary: sentences, a line each. */
+  readonly about?: ReadonlyArray<string>
+  readonly example: ReadonlyArray<string>
+  readonly options: S
+  readonly argument: ArgSpec<A>
+  readonly run: (options: Types.Simplify<Values<S>>, argument: A) => Effect.Effect<void, CliFailure, R>
+}): CliCommand<R> => {
+  const path = of.path.split(" ").filter((word) => word !== "")
+  const specs: ReadonlyArray<OptionSpec<unknown>> = Object.values(of.options)
+  const all = Options.all(Object.fromEntries(Object.entries(of.options).map(([key, one]) => [key, one.options])))
+  const descriptor = CommandDescriptor.make("command", all, of.argument.args)
+  const help = (program: string) => [
+    `${bold([program, ...path].join(" "))}: ${of.summary}`,
+    ...(of.about ?? []),
+    "",
+    bold("Usage"),
+    `  ${usage(program, path, specs, of.argument.placeholder)}`,
+    ...(of.argument.help === "" ? [] : ["", ...rows([[of.argument.placeholder, of.argument.help]])]),
+    "",
+    bold("Options"),
+    ...rows([...specs.map((one) => [optionLabel(one), one.help] as const), ["-h, --help", "This page."]]),
+    "",
+    bold("Example"),
+    ...of.example.map((line) => `  ${line}`)
+  ]
+  const wrong = (error: HelpDoc.HelpDoc, program: string) =>
+    new CliFailure({
+      exit: "usage",
+      message: complaint(error, specs),
+      hint: `Usage: ${usage(program, path, specs, of.argument.placeholder)}  (${[program, ...path].join(" ")} --help)`
+    })
+  return {
+    path,
+    summary: of.summary,
+    help,
+    run: (words, program) =>
+      CommandDescriptor.parse(descriptor, ["command", ...spread(words)], CliConfig.defaultConfig).pipe(
+        Effect.mapError(({ error }) => wrong(error, program)),
+        Effect.flatMap((directive) => {
+          if (directive._tag === "BuiltIn") return Effect.fail(wrong(HelpDoc.p("That option is not for this command"), program))
+          const [leftover] = directive.leftover
+          if (leftover !== undefined) return Effect.fail(wrong(HelpDoc.p(`Received unknown argument: '${leftover}'`), program))
+          // The parser's type has lost the keys of the record; they are the keys of `of.options`, from which it was built.
+          return of.run(directive.value.options as Types.Simplify<Values<S>>, directive.value.args)
+        })
+      )
+  }
+}

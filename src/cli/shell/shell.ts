@@ -1,0 +1,100 @@
+import type { CliApp } from "@effect/cli"
+import { Cause, Effect, Exit, Option } from "effect"
+import { didYouMean } from "../../../domain/kernel/nearest.ts"
+import type { CliCommand } from "./command.ts"
+import { CliFailure, exitCodes } from "./failure.ts"
+import { bold, print, printError } from "./screen.ts"
+
+/** A program: its commands, or the one command that it is. */
+export interface Program<R> {
+  readonly name: string
+  readonly version: string
+  readonly summary: string
+  readonly commands: ReadonlyArray<CliCommand<R>>
+  /** Lines for the end of the main help. */
+  readonly notes?: ReadonlyArray<string>
+}
+
+const isHelp = (word: string | undefined): boolean => word === "--help" || word === "-h" || word === "help"
+
+const mainHelp = <R>({ commands, name, notes = [], summary, version }: Program<R>): ReadonlyArray<string> => {
+  const width = Math.max(...commands.map(({ path }) => path.join(" ").length))
+  return [
+    `${bold(name)} ${version}: ${summary}`,
+    "",
+    bold("Commands"),
+    ...commands.map(({ path, summary: what }) => `  ${path.join(" ").padEnd(width)}  ${what}`),
+    "",
+    `\`${name} COMMAND --help\` tells more, with an example.`,
+    ...notes,
+    "",
+    bold("Exit codes"),
+    "  0 done · 1 refused by the cluster · 2 wrong words · 65 damaged or foreign data · 69 nobody answers · 70 a bug",
+    "  73 port or directory in use · 74 disk · 78 settings · 130 interrupted"
+  ]
+}
+
+type Found<R> =
+  | { readonly _tag: "command"; readonly command: CliCommand<R>; readonly rest: ReadonlyArray<string> }
+  | { readonly _tag: "help"; readonly lines: ReadonlyArray<string> }
+
+const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<Found<R>, CliFailure> => {
+  const only = program.commands.length === 1 && program.commands[0]?.path.length === 0 ? program.commands[0] : undefined
+  if (only) return Effect.succeed({ _tag: "command", command: only, rest: words })
+  const [first, second] = words
+  if (first === undefined || isHelp(first)) return Effect.succeed({ _tag: "help", lines: mainHelp(program) })
+  const fitting = program.commands.filter(({ path }) => path[0] === first)
+  if (fitting.length === 0) {
+    return Effect.fail(
+      new CliFailure({
+        exit: "usage",
+        message: `there is no command '${first}'.${didYouMean(first, new Set(program.commands.map(({ path }) => path[0] ?? "")))}`,
+        hint: `${program.name} --help lists the commands.`
+      })
+    )
+  }
+  const single = fitting.find(({ path }) => path.length === 1)
+  if (single) return Effect.succeed({ _tag: "command", command: single, rest: words.slice(1) })
+  if (second === undefined || isHelp(second)) {
+    return Effect.succeed({ _tag: "help", lines: mainHelp({ ...program, name: program.name, commands: fitting, notes: [] }) })
+  }
+  const leaf = fitting.find(({ path }) => path[1] === second)
+  if (leaf) return Effect.succeed({ _tag: "command", command: leaf, rest: words.slice(2) })
+  const known = fitting.map(({ path }) => path[1] ?? "")
+  return Effect.fail(
+    new CliFailure({
+      exit: "usage",
+      message: `there is no command '${first} ${second}'.${didYouMean(second, known)}`,
+      hint: `${program.name} ${first} knows: ${known.join(", ")}.`
+    })
+  )
+}
+
+/** What a person sees when a command failed, and the code that the process ends with. */
+const report = (name: string, cause: Cause.Cause<CliFailure>): number => {
+  const failure = Cause.failureOption(cause)
+  if (Option.isSome(failure)) {
+    printError(`${name}: ${failure.value.message}`)
+    if (failure.value.hint !== undefined) printError(failure.value.hint)
+    return exitCodes[failure.value.exit]
+  }
+  if (Cause.isInterruptedOnly(cause)) return exitCodes.interrupted
+  printError(`${name}: a bug in ${name} itself stopped the command. Please report this text:\n${Cause.pretty(cause)}`)
+  return exitCodes.internal
+}
+
+/** Runs the command that the words name; answers the exit code. Never fails. */
+export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<number, never, R | CliApp.CliApp.Environment> =>
+  find(program, words).pipe(
+    Effect.flatMap((found): Effect.Effect<void, CliFailure, R | CliApp.CliApp.Environment> => {
+      if (found._tag === "help") return Effect.sync(() => found.lines.forEach((line) => print(line)))
+      if (found.rest.some((word) => word === "--help" || word === "-h")) {
+        return Effect.sync(() => found.command.help(program.name).forEach((line) => print(line)))
+      }
+      if (found.rest.length === 1 && found.rest[0] === "--version" && found.command.path.length === 0) return Effect.sync(() => print(program.version))
+      return found.command.run(found.rest, program.name)
+    }),
+    words.length === 1 && words[0] === "--version" ? () => Effect.sync(() => print(`${program.name} ${program.version}`)) : (self) => self,
+    Effect.exit,
+    Effect.map((exit) => (Exit.isSuccess(exit) ? exitCodes.ok : report(program.name, exit.cause)))
+  )
