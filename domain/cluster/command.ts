@@ -1,0 +1,63 @@
+import { Data } from "effect"
+import type { BrokerId, Epoch, TopicId } from "../kernel/id.ts"
+
+/** One setting as a client asked for it. */
+export interface ConfigEntry {
+  readonly name: string
+  readonly value: string | null
+}
+/** Replicas for one partition, chosen by the client. */
+export interface Assignment {
+  readonly partition: number
+  readonly replicas: ReadonlyArray<number>
+}
+
+/** What the cluster can be asked. Text that a client sent arrives as it came: `decide` checks it. Time and chance (ids) are data. */
+export type Command = Data.TaggedEnum<{
+  /** Gives a new cluster its id; nothing happens to one that has it. */
+  FoundCluster: { readonly clusterId: string }
+  /** The node that holds the journal under `epoch` leads, and is reached at this address. */
+  ElectLeader: { readonly nodeId: BrokerId; readonly host: string; readonly port: number; readonly epoch: Epoch }
+  /** A broker process starts: `incarnationId` is drawn at its start. Its broker epoch is the journal index of the event. `clusterId` is empty when it does not know its cluster. */
+  RegisterBroker: {
+    readonly brokerId: number
+    readonly incarnationId: string
+    readonly clusterId: string
+    readonly host: string
+    readonly port: number
+    readonly rack: string | null
+  }
+  /** A broker lives, and has read the journal up to and with `metadataOffset`. */
+  BrokerHeartbeat: {
+    readonly brokerId: number
+    readonly brokerEpoch: number
+    readonly metadataOffset: number
+    readonly wantFence: boolean
+    readonly wantShutDown: boolean
+  }
+  /** A broker was silent for its whole session. Nothing happens when it has registered again since. */
+  FenceBroker: { readonly brokerId: BrokerId; readonly brokerEpoch: Epoch }
+  /** -1 for either number takes the default, which the caller adds. `validateOnly` answers whether it would be done, and does nothing. */
+  AddTopic: {
+    readonly topic: string
+    readonly topicId: TopicId
+    readonly partitionCount: number
+    readonly replicationFactor: number
+    readonly defaultPartitionCount: number
+    readonly assignments: ReadonlyArray<Assignment>
+    readonly configs: ReadonlyArray<ConfigEntry>
+    readonly validateOnly: boolean
+  }
+  /** `count` is the number of partitions afterwards; `assignments` has the replicas of the new ones alone, in order, or is null. */
+  AddPartitions: {
+    readonly topic: string
+    readonly count: number
+    readonly assignments: ReadonlyArray<ReadonlyArray<number>> | null
+    readonly validateOnly: boolean
+  }
+  /** By name or by id. */
+  RemoveTopic: { readonly topic: { readonly name: string } | { readonly topicId: TopicId } }
+  /** `brokerEpoch` undefined: the leader takes a block for itself. */
+  AllocateProducerIds: { readonly brokerId: number; readonly brokerEpoch: number | undefined; readonly count: number }
+}>
+export const Command = Data.taggedEnum<Command>()

@@ -1,0 +1,25 @@
+import { Either, Match } from "effect"
+import type { Decider } from "../kernel/decider.ts"
+import type { Rejection } from "../kernel/error-code.ts"
+import type { Command } from "./command.ts"
+import { allocateProducerIds, brokerHeartbeat, fenceBroker, registerBroker } from "./decide-broker.ts"
+import { addPartitions, addTopic, removeTopic } from "./decide-topic.ts"
+import { ClusterFounded, type Event, LeaderElected } from "./event.ts"
+import { evolve } from "./evolve.ts"
+import { type Cluster, initial } from "./state.ts"
+
+/** What happens in the cluster because of `command`, or why nothing does. An empty list: it is so already, or was only to be checked. */
+export const decide = (cluster: Cluster, command: Command): Either.Either<ReadonlyArray<Event>, Rejection> =>
+  Match.valueTags(command, {
+    FoundCluster: ({ clusterId }) => Either.right(cluster.clusterId === undefined ? [new ClusterFounded({ clusterId })] : []),
+    ElectLeader: ({ nodeId, host, port, epoch }) => Either.right([new LeaderElected({ nodeId, host, port, epoch })]),
+    RegisterBroker: (command) => registerBroker(cluster, command),
+    BrokerHeartbeat: (command) => brokerHeartbeat(cluster, command),
+    FenceBroker: (command) => fenceBroker(cluster, command),
+    AddTopic: (command) => addTopic(cluster, command),
+    AddPartitions: (command) => addPartitions(cluster, command),
+    RemoveTopic: (command) => removeTopic(cluster, command),
+    AllocateProducerIds: (command) => allocateProducerIds(cluster, command)
+  })
+
+export const clusterDecider: Decider<Cluster, Command, Event, Rejection> = { initial, decide, evolve }

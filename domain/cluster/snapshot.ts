@@ -1,0 +1,92 @@
+import { HashMap, Schema } from "effect"
+import { BrokerId, TopicId, TopicName } from "../kernel/id.ts"
+import { Vector } from "../kernel/vector.ts"
+import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
+import { type Cluster, sortedTopics } from "./state.ts"
+
+const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
+/** [replicas, in-sync set, leader, leader epoch, partition epoch]: a snapshot of 200,000 partitions should not repeat their names. */
+const PartitionRow = Schema.Tuple(Schema.Array(BrokerId), Schema.Array(BrokerId), LeaderId, Schema.Int, Schema.Int)
+
+/** A cluster as it stands in a snapshot, version 1: what events said, without what is derived from it. */
+export const ClusterSnapshot = Schema.Struct({
+  v: Schema.Literal(1),
+  index: Schema.Int,
+  clusterId: Schema.optional(Schema.String),
+  leader: Schema.optional(Schema.Struct({ nodeId: BrokerId, host: Schema.String, port: Schema.Int, epoch: Schema.Int })),
+  brokers: Schema.Array(
+    Schema.Struct({
+      id: BrokerId,
+      incarnationId: Schema.String,
+      epoch: Schema.Int,
+      host: Schema.String,
+      port: Schema.Int,
+      rack: Schema.NullOr(Schema.String),
+      fenced: Schema.Boolean
+    })
+  ),
+  topics: Schema.Array(
+    Schema.Struct({
+      name: TopicName,
+      topicId: TopicId,
+      configs: Schema.Record({ key: Schema.String, value: Schema.String }),
+      partitions: Schema.Array(PartitionRow)
+    })
+  ),
+  nextProducerId: Schema.BigInt
+})
+export type ClusterSnapshot = typeof ClusterSnapshot.Type
+
+/** The snapshot of a state; equal states have equal snapshots, in the order of ids and names. */
+export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
+  v: 1,
+  index: cluster.index,
+  ...(cluster.clusterId === undefined ? {} : { clusterId: cluster.clusterId }),
+  ...(cluster.leader === undefined ? {} : { leader: cluster.leader }),
+  brokers: [...HashMap.values(cluster.brokers)].sort((one, other) => one.id - other.id),
+  topics: sortedTopics(cluster).map(({ name, topicId, configs, partitions }) => ({
+    name,
+    topicId,
+    configs,
+    partitions: partitions.map(({ replicas, isr, leader, leaderEpoch, partitionEpoch }) => [replicas, isr, leader, leaderEpoch, partitionEpoch] as const)
+  })),
+  nextProducerId: cluster.nextProducerId
+})
+
+/** The state that a snapshot was taken of (M2), with what is derived counted anew. */
+export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
+  const load = new Map<BrokerId, number>()
+  for (const { partitions } of snapshot.topics)
+    for (const [replicas] of partitions) for (const broker of replicas) load.set(broker, (load.get(broker) ?? 0) + 1)
+  return {
+    index: snapshot.index,
+    clusterId: snapshot.clusterId,
+    leader: snapshot.leader,
+    brokers: HashMap.fromIterable(snapshot.brokers.map((broker) => [broker.id, broker])),
+    topics: HashMap.fromIterable(
+      snapshot.topics.map(({ name, topicId, configs, partitions }) => [
+        topicId,
+        {
+          name,
+          topicId,
+          configs,
+          partitions: Vector.from(
+            partitions.map(([replicas, isr, leader, leaderEpoch, partitionEpoch]) => ({ replicas, isr, leader, leaderEpoch, partitionEpoch }))
+          )
+        }
+      ])
+    ),
+    topicIds: HashMap.fromIterable(snapshot.topics.map(({ name, topicId }) => [name, topicId])),
+    nextProducerId: snapshot.nextProducerId,
+    partitionCount: snapshot.topics.reduce((count, { partitions }) => count + partitions.length, 0),
+    load: HashMap.fromIterable(load),
+    unifiedNames: HashMap.fromIterable(snapshot.topics.filter(({ name }) => hasCollisionCharacters(name)).map(({ name }) => [unifiedName(name), name]))
+  }
+}
+
+/** A whole cluster to JSON and back. */
+export const ClusterState: Schema.Schema<Cluster, typeof ClusterSnapshot.Encoded> = Schema.transform(
+  ClusterSnapshot,
+  Schema.declare((input: unknown): input is Cluster => typeof input === "object" && input !== null && "unifiedNames" in input),
+  { strict: true, decode: fromSnapshot, encode: toSnapshot }
+)
