@@ -1,0 +1,61 @@
+/// <reference path="./snappyjs.d.ts" />
+import { type Context, Effect, Either, Layer } from "effect"
+import snappyjs from "snappyjs"
+import { Compression, type CompressionFault } from "../../src/ports/compression.ts"
+import { compressFrame, decompressFrame, walkFrame } from "./lz4-frame.ts"
+import { loadLz4, loadSnappy, type NativeLz4 } from "./native.ts"
+import { compressSnappy, decompressSnappy, type RawSnappy } from "./snappy-frame.ts"
+import { compressGzip, compressZstd, decompressGzip, decompressZstd } from "./zlib.ts"
+
+const snappyInTypescript: RawSnappy = { compress: (bytes) => snappyjs.compress(bytes), decompress: undefined }
+
+/** The addon where its result is sure to fit; our own reader, which stops at the bound, where it is not, and where the addon finds fault, to say which. */
+const decompressLz4 = (native: NativeLz4 | undefined, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> =>
+  Either.flatMap(walkFrame(bytes), (frame) => {
+    if (native === undefined || frame.unpackedBound > maxBytes) return decompressFrame(bytes, frame, maxBytes)
+    try {
+      return Either.right(native.decompress(bytes.subarray(0, frame.end)))
+    } catch {
+      return decompressFrame(bytes, frame, maxBytes)
+    }
+  })
+
+const make = (lz4: NativeLz4 | undefined, native: RawSnappy | undefined): Context.Tag.Service<Compression> => {
+  const snappy = native ?? snappyInTypescript
+  return {
+    names: { snappy: native === undefined ? "typescript" : "native", lz4: lz4 === undefined ? "typescript" : "native" },
+    compress: (codec, bytes) => {
+      switch (codec) {
+        case "none":
+          return bytes
+        case "gzip":
+          return compressGzip(bytes)
+        case "snappy":
+          return compressSnappy(snappy, bytes)
+        case "lz4":
+          return lz4 === undefined ? compressFrame(bytes) : lz4.compress(bytes)
+        case "zstd":
+          return compressZstd(bytes)
+      }
+    },
+    decompress: (codec, bytes, maxBytes) => {
+      switch (codec) {
+        case "none":
+          return Either.right(bytes)
+        case "gzip":
+          return decompressGzip(bytes, maxBytes)
+        case "snappy":
+          return decompressSnappy(snappy, bytes, maxBytes)
+        case "lz4":
+          return decompressLz4(lz4, bytes, maxBytes)
+        case "zstd":
+          return decompressZstd(bytes, maxBytes)
+      }
+    }
+  }
+}
+
+/** snappy and lz4 by their addons where these load and pass a self-test, in TypeScript elsewhere; gzip and zstd by node:zlib. */
+export const layer: Layer.Layer<Compression> = Layer.effect(Compression, Effect.zipWith(loadLz4, loadSnappy(snappyInTypescript), make))
+/** Without addons. */
+export const layerTypescript: Layer.Layer<Compression> = Layer.succeed(Compression, make(undefined, undefined))

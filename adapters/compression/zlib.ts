@@ -1,0 +1,51 @@
+import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import { Either } from "effect"
+import { CompressionFault } from "../../src/ports/compression.ts"
+import { zstdFrames } from "./zstd-frame.ts"
+
+/** gzip and zstd by node:zlib, which Bun, Deno and Node all have. Output stops at the bound, chunk by chunk, so a bomb never unfolds. */
+
+export const compressGzip = (bytes: Uint8Array): Uint8Array => gzipSync(bytes)
+export const compressZstd = (bytes: Uint8Array): Uint8Array => zstdCompressSync(bytes)
+
+type Inflate = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array
+
+const outputLengthMax = 0xffff_ffff
+
+// node:zlib says by exceptions what is wrong; here they become values. A bound of 0 is none that it takes, so one byte is asked for and counted.
+const inflate = (codec: "gzip" | "zstd", unpack: Inflate, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
+  const tooLarge = () => new CompressionFault({ codec, kind: "tooLarge", reason: `The data holds more than ${maxBytes} bytes.` })
+  try {
+    const unpacked = unpack(bytes, { maxOutputLength: Math.min(Math.max(maxBytes, 1), outputLengthMax) })
+    return unpacked.length <= maxBytes ? Either.right(unpacked) : Either.left(tooLarge())
+  } catch (cause) {
+    const { code, message } = cause as { readonly code?: string; readonly message?: string }
+    return Either.left(
+      code === "ERR_BUFFER_TOO_LARGE" ? tooLarge() : new CompressionFault({ codec, kind: "corrupt", reason: message ?? "The data is damaged." })
+    )
+  }
+}
+
+export const decompressGzip = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => inflate("gzip", gunzipSync, bytes, maxBytes)
+
+export const decompressZstd = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
+  const frames = zstdFrames(bytes)
+  if (frames === undefined) return Either.left(new CompressionFault({ codec: "zstd", kind: "corrupt", reason: "The data is no whole zstd frame." }))
+  const [only] = frames
+  if (only !== undefined && frames.length === 1) return inflate("zstd", zstdDecompressSync, only, maxBytes)
+  let left = maxBytes
+  const parts: Array<Uint8Array> = []
+  for (const frame of frames) {
+    const part = inflate("zstd", zstdDecompressSync, frame, left)
+    if (Either.isLeft(part)) return part
+    parts.push(part.right)
+    left -= part.right.length
+  }
+  const whole = new Uint8Array(maxBytes - left)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return Either.right(whole)
+}
