@@ -1,0 +1,234 @@
+import { type Clock, Effect, Either, Exit, Queue, Schedule, Scope } from "effect"
+import type { Event } from "../../../domain/cluster/event.ts"
+import { type Broker, brokerOf, type Cluster, type Partition, type Topic, topicById } from "../../../domain/cluster/state.ts"
+import { type NodeConfig, topicConfig } from "../../../domain/kernel/config.ts"
+import type { BrokerId, TopicId } from "../../../domain/kernel/id.ts"
+import { Checksum } from "../../ports/checksum.ts"
+import { type LogConfig, LogStore } from "../../ports/log-store.ts"
+import { PartitionOwner } from "./owner.ts"
+import { PartitionTable } from "./table.ts"
+
+export interface KeeperOptions {
+  readonly nodeId: BrokerId
+  readonly config: NodeConfig
+  /** The image as it stands. */
+  readonly cluster: () => Cluster
+  /** Whether the image's entry for this node means this process, and not one that ran before it. */
+  readonly isSelf: (broker: Broker) => boolean
+  readonly report: (line: string) => void
+}
+
+/** Keeps the logs that this broker holds in step with the image. */
+export interface Keeper {
+  readonly table: PartitionTable
+  /** Once, when the image has caught up: opens what is this broker's, removes what was removed while it was away. Ends when every log is open or has failed. */
+  readonly begin: (removed: ReadonlySet<TopicId>) => Effect.Effect<void>
+  /** After each further run of events, which the image holds already. Stops and starts leading at once; opening and removing files follows in the background. */
+  readonly apply: (events: ReadonlyArray<Event>) => void
+}
+
+interface Place {
+  readonly topicId: TopicId
+  readonly partition: number
+}
+const keyOf = ({ topicId, partition }: Place): string => `${topicId}-${partition}`
+
+/** Logs opened or removed at a time: an open reads the tail of a file and waits for a directory sync. */
+const concurrency = 8
+/** How often silent producers are looked for, as Kafka's producer.id.expiration.check.interval.ms. */
+const expiryCheckMs = 600_000
+
+const logConfig = (config: ReturnType<typeof topicConfig>): LogConfig => ({
+  segmentBytesMax: config["segment.bytes"],
+  segmentMs: config["segment.ms"],
+  indexIntervalBytes: config["index.interval.bytes"],
+  segmentIndexBytesMax: config["segment.index.bytes"]
+})
+
+class Shelf {
+  readonly table: PartitionTable
+  private readonly pending = new Map<string, Place>()
+  private readonly open = new Map<string, { readonly owner: PartitionOwner; readonly scope: Scope.CloseableScope }>()
+  private begun = false
+
+  constructor(
+    private readonly options: KeeperOptions,
+    private readonly store: LogStore["Type"],
+    private readonly checksum: Checksum["Type"],
+    private readonly clock: Clock.Clock,
+    private readonly signal: Queue.Queue<void>
+  ) {
+    this.table = new PartitionTable(options.cluster)
+  }
+
+  private wanted({ topicId, partition }: Place): { readonly topic: Topic; readonly partition: Partition } | undefined {
+    const topic = topicById(this.options.cluster(), topicId)
+    const found = topic?.partitions.at(partition)
+    return topic !== undefined && found?.replicas.includes(this.options.nodeId) ? { topic, partition: found } : undefined
+  }
+
+  /** The image names this very process as the leader and says that it may serve. */
+  private leads(partition: Partition): boolean {
+    const { nodeId, cluster, isSelf } = this.options
+    const self = brokerOf(cluster(), nodeId)
+    return partition.leader === nodeId && self !== undefined && !self.fenced && isSelf(self)
+  }
+
+  private assignRole(owner: PartitionOwner, partition: Partition | undefined): void {
+    if (partition === undefined || !this.leads(partition)) return owner.rest()
+    // Epochs never fall. If they do, the leader has lost events, and records that were written later would look older than those before them.
+    if ((owner.lastEpoch ?? -1) <= partition.leaderEpoch) return owner.lead(partition.leaderEpoch)
+    const { topic, partition: index, lastEpoch } = owner
+    this.options.report(
+      `${topic}-${index} is not served: its log has leader epoch ${lastEpoch}, the cluster's leader says ${partition.leaderEpoch}. Events of the leader's journal are missing.`
+    )
+    owner.rest()
+  }
+
+  apply(events: ReadonlyArray<Event>): void {
+    if (!this.begun) return
+    for (const event of events) {
+      if (event._tag === "TopicRemoved") this.drop(event.topicId)
+      else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event)
+      else if (
+        (event._tag === "BrokerRegistered" || event._tag === "BrokerFenced" || event._tag === "BrokerUnfenced") &&
+        event.brokerId === this.options.nodeId
+      )
+        for (const { owner } of this.open.values()) this.assignRole(owner, this.wanted(owner)?.partition)
+    }
+    if (this.pending.size > 0) this.signal.unsafeOffer(undefined)
+  }
+
+  private refresh(place: Place): void {
+    const wanted = this.wanted(place)
+    const slot = this.table.slot(place.topicId, place.partition)
+    if (slot !== undefined && slot !== "failed") this.assignRole(slot, wanted?.partition)
+    if ((wanted === undefined) !== (slot === undefined)) this.later(place)
+  }
+
+  private drop(topicId: TopicId): void {
+    for (const [partition, slot] of this.table.drop(topicId).entries()) {
+      if (slot !== undefined && slot !== "failed") slot.rest()
+      if (slot !== undefined) this.later({ topicId, partition })
+    }
+  }
+
+  private later({ topicId, partition }: Place): void {
+    this.pending.set(keyOf({ topicId, partition }), { topicId, partition })
+  }
+
+  /** Does what is due, until nothing is. One place is never worked on twice at a time: a round ends before the next begins. */
+  readonly work: Effect.Effect<void> = Effect.suspend(() => {
+    const round = [...this.pending.values()]
+    this.pending.clear()
+    return round.length === 0
+      ? Effect.void
+      : Effect.zipRight(
+          Effect.forEach(round, (place) => Effect.uninterruptible(this.settle(place)), { concurrency, discard: true }),
+          this.work
+        )
+  })
+
+  private settle(place: Place): Effect.Effect<void> {
+    const isOpen = this.open.has(keyOf(place))
+    if (this.wanted(place) === undefined) return this.remove(place)
+    return isOpen ? Effect.void : this.take(place)
+  }
+
+  private take(place: Place): Effect.Effect<void> {
+    const { options, store, checksum, clock } = this
+    return Effect.gen(this, function* () {
+      const before = this.wanted(place)
+      if (before === undefined) return
+      const { name, configs } = before.topic
+      const config = topicConfig(options.config, configs)
+      const scope = yield* Scope.make()
+      const owner = yield* store.open(place.topicId, place.partition, logConfig(config)).pipe(
+        Scope.extend(scope),
+        Effect.flatMap((log) =>
+          PartitionOwner.open({ topic: name, ...place, config, crc32c: checksum.crc32c, report: options.report }, log, clock.unsafeCurrentTimeMillis())
+        ),
+        Effect.either
+      )
+      if (Either.isLeft(owner)) {
+        yield* Scope.close(scope, Exit.void)
+        options.report(`${name}-${place.partition} cannot be opened: ${owner.left.message}`)
+        if (this.wanted(place) !== undefined) this.table.set(name, place.topicId, place.partition, "failed")
+        return
+      }
+      this.open.set(keyOf(place), { owner: owner.right, scope })
+      // The image may have moved on while the files were opened.
+      const now = this.wanted(place)
+      if (now === undefined) return yield* this.remove(place)
+      this.table.set(name, place.topicId, place.partition, owner.right)
+      this.assignRole(owner.right, now.partition)
+    })
+  }
+
+  private close(place: Place): Effect.Effect<void> {
+    const held = this.open.get(keyOf(place))
+    if (held === undefined) return Effect.void
+    this.open.delete(keyOf(place))
+    held.owner.rest()
+    return Scope.close(held.scope, Exit.void)
+  }
+
+  private remove(place: Place): Effect.Effect<void> {
+    return Effect.zipRight(this.close(place), this.store.remove(place.topicId, place.partition)).pipe(
+      Effect.catchAll((fault) =>
+        Effect.sync(() => this.options.report(`The log of the removed partition ${keyOf(place)} could not be deleted: ${fault.message}`))
+      )
+    )
+  }
+
+  begin(removed: ReadonlySet<TopicId>): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      this.begun = true
+      for (const topic of this.options.cluster().topics) {
+        const [topicId, { partitions }] = topic
+        for (let partition = 0; partition < partitions.length; partition++)
+          if (this.wanted({ topicId, partition }) !== undefined) this.later({ topicId, partition })
+      }
+      const held = yield* Effect.orElseSucceed(this.store.list, () => [])
+      // A log is deleted only where the journal says that its topic was removed. One that the journal never mentions is left to a person: it may be all that is left of something.
+      for (const place of held) if (removed.has(place.topicId)) this.later(place)
+      yield* this.work
+    })
+  }
+
+  /** Clean end: what was appended for acks=1 is synced too, then the files are closed. */
+  readonly end: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach(
+      [...this.open.values()],
+      ({ owner }) => {
+        owner.rest()
+        return Effect.zipRight(Effect.ignore(owner.sync), this.close(owner))
+      },
+      { concurrency, discard: true }
+    )
+  )
+
+  expire(): void {
+    for (const owner of this.table.owners()) owner.expireProducers(this.clock.unsafeCurrentTimeMillis(), this.options.config["producer.id.expiration.ms"])
+  }
+}
+
+export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never, LogStore | Checksum | Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const signal = yield* Queue.sliding<void>(1)
+    const shelf = new Shelf(options, yield* LogStore, yield* Checksum, yield* Effect.clock, signal)
+    yield* Effect.addFinalizer(() => shelf.end)
+    const worker = Effect.forever(Effect.zipRight(Queue.take(signal), shelf.work))
+    yield* Effect.forkScoped(
+      Effect.repeat(
+        Effect.sync(() => shelf.expire()),
+        Schedule.spaced(expiryCheckMs)
+      )
+    )
+    return {
+      table: shelf.table,
+      begin: (removed) => Effect.asVoid(Effect.zipRight(shelf.begin(removed), Effect.forkIn(worker, scope))),
+      apply: (events) => shelf.apply(events)
+    }
+  })

@@ -1,0 +1,189 @@
+import { type Effect, Either } from "effect"
+import type { TopicConfig } from "../../../domain/kernel/config.ts"
+import type { Rejection } from "../../../domain/kernel/error-code.ts"
+import type { Epoch, Offset, TopicId } from "../../../domain/kernel/id.ts"
+import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } from "../../../domain/log/append.ts"
+import type { RecordBatch } from "../../../domain/log/batch.ts"
+import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import { expireProducers } from "../../../domain/log/producer-state.ts"
+import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
+import type { ReadablePartition } from "../../serve/readable.ts"
+import { EpochStarts } from "./epoch-starts.ts"
+
+/** Where the records of an append are, now or since the request that this one repeats. */
+export interface Appended {
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  /** ms; -1 when the topic keeps the producer's timestamps. */
+  readonly logAppendTime: number
+  /** The epoch under which it was taken. An answer that had to wait checks that it still holds. */
+  readonly leaderEpoch: Epoch
+}
+
+export interface OwnerOptions {
+  readonly topic: string
+  readonly topicId: TopicId
+  readonly partition: number
+  readonly config: TopicConfig
+  readonly crc32c: Crc32c
+  /** Tells a person that the log fails, or that it works again. */
+  readonly report: (line: string) => void
+}
+
+const storageError = (fault: LogFault): Rejection => ({ error: "KAFKA_STORAGE_ERROR", message: fault.message })
+const notLeader: Rejection = { error: "NOT_LEADER_OR_FOLLOWER", message: "This broker does not lead the partition." }
+
+/**
+ * The one owner of a partition's log on this broker: every append and every read goes through it, one after the other, since it is plain code on one thread.
+ *
+ * The high watermark is the end of the log. A record counts as committed when every in-sync replica has it, and there is one replica: as in Kafka, a consumer
+ * may see a record before it is synced to disk. What acks=all promises is the answer: it is held back until `sync`, so an acknowledged record survives a
+ * power cut (L1). A record that was read and not yet synced does not, and its offset may then be given to another record. Holding the watermark back to the synced
+ * end would make every acks=1 record wait for a disk sync before anybody reads it. More replicas close the gap: the watermark then waits for them.
+ */
+export class PartitionOwner implements ReadablePartition {
+  readonly topic: string
+  readonly topicId: TopicId
+  readonly partition: number
+  private state: LogState
+  private leading = false
+  private epoch: Epoch = -1
+  private fault: LogFault["reason"] | undefined
+  private readonly epochs = new EpochStarts()
+  private readonly waiting = new Set<() => void>()
+  private readonly context: { -readonly [K in keyof AppendContext]: AppendContext[K] }
+
+  private constructor(
+    private readonly options: OwnerOptions,
+    private readonly log: PartitionLog
+  ) {
+    this.topic = options.topic
+    this.topicId = options.topicId
+    this.partition = options.partition
+    this.state = { ...emptyLog, end: log.start() }
+    const { config } = options
+    this.context = {
+      leaderEpoch: -1,
+      now: 0,
+      crc32c: options.crc32c,
+      batchBytesMax: config["max.message.bytes"],
+      segmentBytesMax: config["segment.bytes"],
+      timestampType: config["message.timestamp.type"] === "LogAppendTime" ? "LogAppendTime" : "CreateTime",
+      timestampBeforeMaxMs: config["message.timestamp.before.max.ms"],
+      timestampAfterMaxMs: config["message.timestamp.after.max.ms"]
+    }
+  }
+
+  /** Takes over an open log: what is derived from it (idempotent producers, epochs) is folded from the headers of its batches. `now` in ms. */
+  static open(options: OwnerOptions, log: PartitionLog, now: number): Either.Either<PartitionOwner, LogFault> {
+    const owner = new PartitionOwner(options, log)
+    const scanned = log.scan(log.start(), (batch) => {
+      owner.state = evolve(owner.state, batch, now)
+      owner.epochs.note(batch.partitionLeaderEpoch, batch.baseOffset)
+    })
+    if (Either.isLeft(scanned)) return Either.left(scanned.left)
+    owner.state = { ...owner.state, end: log.end() }
+    return Either.right(owner)
+  }
+
+  /** The cluster's leader gave this broker the partition under `epoch`. The caller compares it with `lastEpoch` first. */
+  lead(epoch: Epoch): void {
+    if (this.leading && this.epoch === epoch) return
+    this.leading = true
+    this.epoch = epoch
+    this.context.leaderEpoch = epoch
+    this.epochs.note(epoch, this.log.end())
+    this.wake()
+  }
+
+  /** The partition is led elsewhere or by nobody. Whoever waits for it looks again and learns that. */
+  rest(): void {
+    if (!this.leading) return
+    this.leading = false
+    this.wake()
+  }
+
+  get isLeading(): boolean {
+    return this.leading
+  }
+  /** The newest epoch that its records or its leadership had; undefined for an empty log that nobody led. */
+  get lastEpoch(): Epoch | undefined {
+    return this.epochs.latest
+  }
+  get epochStarts(): EpochStarts {
+    return this.epochs
+  }
+
+  readonly leaderEpoch = (): Epoch => this.epoch
+  readonly start = (): Offset => this.log.start()
+  readonly end = (): Offset => this.log.end()
+  readonly highWatermark = (): Offset => this.log.end()
+
+  /** Whether everything up to and with `offset` survives a power cut already. */
+  isSynced(offset: Offset): boolean {
+    return this.log.syncedEnd() > offset
+  }
+  /** Makes everything appended so far durable; shares one fdatasync with whoever else waits. */
+  get sync(): Effect.Effect<void, LogFault> {
+    return this.log.sync
+  }
+
+  /**
+   * Appends the batches of one Produce request, or recognizes them. Their bytes are patched in place. `now` in ms.
+   * Rejections are those of `decideAppend`, NOT_LEADER_OR_FOLLOWER, and KAFKA_STORAGE_ERROR while the disk says no.
+   */
+  append(batches: ReadonlyArray<RecordBatch>, now: number): Either.Either<Appended, Rejection> {
+    if (!this.leading) return Either.left(notLeader)
+    this.context.now = now
+    const decision = decideAppend(this.state, batches, this.context)
+    if (Either.isLeft(decision)) return Either.left(decision.left)
+    const decided = decision.right
+    if (decided._tag === "Append") {
+      const written = this.log.append([decided.batch])
+      if (Either.isLeft(written)) return Either.left(storageError(this.failed(written.left)))
+      this.recovered()
+      this.state = evolve(this.state, decided.batch, now)
+      this.wake()
+    }
+    const { baseOffset, lastOffset, logAppendTime } = decided
+    return Either.right({ baseOffset, lastOffset, logAppendTime, leaderEpoch: this.epoch })
+  }
+
+  readonly read = (from: Offset, maxBytes: number): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
+    this.noted(this.log.read(from, maxBytes, this.highWatermark()))
+
+  readonly batchAtTime = (timestamp: number): Either.Either<RecordBatch | undefined, LogFault> => this.noted(this.log.batchAtTime(timestamp))
+
+  readonly onAdvance = (wake: () => void): (() => void) => {
+    this.waiting.add(wake)
+    return () => this.waiting.delete(wake)
+  }
+
+  /** Forgets producers that were silent for `expirationMs`. */
+  expireProducers(now: number, expirationMs: number): void {
+    const producers = expireProducers(this.state.producers, now, expirationMs)
+    if (producers !== this.state.producers) this.state = { ...this.state, producers }
+  }
+
+  /** A sync failed: the log is closed for good, and a person should know. */
+  failed(fault: LogFault): LogFault {
+    if (this.fault !== fault.reason) this.options.report(`${this.topic}-${this.partition}: ${fault.message}`)
+    this.fault = fault.reason
+    return fault
+  }
+
+  private recovered(): void {
+    if (this.fault === undefined) return
+    this.fault = undefined
+    this.options.report(`${this.topic}-${this.partition}: the log takes records again.`)
+  }
+
+  private noted<A>(answer: Either.Either<A, LogFault>): Either.Either<A, LogFault> {
+    if (Either.isLeft(answer)) this.failed(answer.left)
+    return answer
+  }
+
+  private wake(): void {
+    for (const each of this.waiting) each()
+  }
+}

@@ -1,0 +1,61 @@
+import { Effect, Either } from "effect"
+import type { Epoch, Offset } from "../../domain/kernel/id.ts"
+import type { TopicRef } from "./current-leader.ts"
+import type { FindReadable, ReadablePartition } from "./readable.ts"
+import { nextOffsetAfter, sizeOf } from "./record-views.ts"
+
+/** A partition that a waiting fetch watches: how many of its bytes are counted, and up to which offset. */
+export interface Source {
+  readonly ref: TopicRef
+  readonly index: number
+  readonly readable: ReadablePartition
+  /** The leader epoch when the wait began. */
+  readonly epoch: Epoch
+  cursor: Offset
+  bytes: number
+  /** Bytes that the partition may give in one answer; more are not counted. */
+  readonly limit: number
+}
+
+/**
+ * Counts what has come since the last time; only sizes are kept, so that waiting holds no records in memory. A partition counts no further than it may give.
+ * A read that fails counts as enough: the answer will carry the error.
+ */
+const count = (source: Source, enough: number): number => {
+  if (source.readable.highWatermark() <= source.cursor || source.bytes >= source.limit) return source.bytes
+  const read = source.readable.read(source.cursor, Math.min(enough, source.limit - source.bytes))
+  if (Either.isLeft(read)) return enough
+  source.cursor = nextOffsetAfter(read.right, source.cursor)
+  source.bytes = Math.min(source.limit, source.bytes + sizeOf(read.right))
+  return source.bytes
+}
+
+const hasMoved = (find: FindReadable, source: Source): boolean =>
+  typeof find(source.ref, source.index) === "string" || source.readable.leaderEpoch() !== source.epoch
+
+/**
+ * Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, when one of them is no longer read here, or after `waitMs`.
+ * It runs when a partition advances and at no other time.
+ */
+export const waitForBytes = (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number, waitMs: number): Effect.Effect<void> =>
+  Effect.async<void>((resume) => {
+    let done = false
+    const stops: Array<() => void> = []
+    const stop = () => {
+      done = true
+      for (const each of stops) each()
+    }
+    let total = 0
+    const look = (source: Source) => {
+      if (done) return
+      const before = source.bytes
+      total += count(source, bytesMin) - before
+      if (total < bytesMin && !hasMoved(find, source)) return
+      stop()
+      resume(Effect.void)
+    }
+    for (const source of sources) stops.push(source.readable.onAdvance(() => look(source)))
+    // Something may have come between the first look and now: all are looked at once more.
+    for (const source of sources) look(source)
+    return Effect.sync(stop)
+  }).pipe(Effect.timeoutOption(`${waitMs} millis`), Effect.asVoid)

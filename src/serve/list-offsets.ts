@@ -1,0 +1,100 @@
+import { Either } from "effect"
+import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
+import type { Compression } from "../ports/compression.ts"
+import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
+import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import { earliest, earliestAtTime, type Found, latestTime, notFound } from "./offset-lookup.ts"
+import type { FindReadable, ReadablePartition } from "./readable.ts"
+
+type Request = RequestOf<typeof ListOffsets>
+type Response = ResponseDraft<typeof ListOffsets>
+type Wanted = Request["topics"][number]["partitions"][number]
+type Answer = Response["topics"][number]["partitions"][number]
+
+export interface ListOffsetsOptions {
+  readonly find: FindReadable
+  readonly decompress: Compression["Type"]["decompress"]
+}
+
+/** Times that mean something else, each with the first version that knows it. */
+const special = {
+  latest: { timestamp: -1n, since: 1 },
+  earliest: { timestamp: -2n, since: 1 },
+  maxTimestamp: { timestamp: -3n, since: 7 },
+  earliestLocal: { timestamp: -4n, since: 8 },
+  latestTiered: { timestamp: -5n, since: 9 },
+  earliestPendingUpload: { timestamp: -6n, since: 11 }
+} as const
+type Special = keyof typeof special
+const names = Object.keys(special) as ReadonlyArray<Special>
+
+/** The meaning of a negative time; "time" for a real one, "unsupported" for one that the version does not know. */
+const meaning = (timestamp: bigint, version: number): Special | "time" | "unsupported" => {
+  if (timestamp >= 0n) return "time"
+  const name = names.find((each) => special[each].timestamp === timestamp)
+  return name !== undefined && version >= special[name].since ? name : "unsupported"
+}
+
+const lookUp = (partition: ReadablePartition, wanted: Special | "time", timestamp: bigint, options: ListOffsetsOptions): Either.Either<Found, KafkaError> => {
+  switch (wanted) {
+    case "latest":
+      return Either.right({ timestamp: -1, offset: partition.highWatermark(), leaderEpoch: partition.leaderEpoch() })
+    case "earliest":
+    case "earliestLocal":
+      return earliest(partition)
+    // Nothing is ever kept elsewhere than in the log: there is no tier that could have an offset.
+    case "latestTiered":
+    case "earliestPendingUpload":
+      return Either.right(notFound)
+    case "maxTimestamp":
+      return latestTime(partition, options.decompress)
+    case "time":
+      return earliestAtTime(partition, Number(timestamp), options.decompress)
+  }
+}
+
+const failure = (partitionIndex: number, error: KafkaError): Answer => ({ partitionIndex, errorCode: errorCode(error) })
+
+const answer = (options: ListOffsetsOptions, name: string, wanted: Wanted, version: number): Answer => {
+  const { partitionIndex, currentLeaderEpoch, timestamp } = wanted
+  const what = meaning(timestamp, version)
+  if (what === "unsupported") return failure(partitionIndex, "UNSUPPORTED_VERSION")
+  const partition = options.find({ name }, partitionIndex)
+  if (typeof partition === "string") return failure(partitionIndex, partition)
+  const epoch = partition.leaderEpoch()
+  if (currentLeaderEpoch !== -1 && currentLeaderEpoch !== epoch)
+    return failure(partitionIndex, currentLeaderEpoch < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
+  const found = lookUp(partition, what, timestamp, options)
+  if (Either.isLeft(found)) return failure(partitionIndex, found.left)
+  const { leaderEpoch, offset, timestamp: at } = found.right
+  // Before version 4 the answer has no place for an epoch.
+  return { partitionIndex, errorCode: 0, timestamp: BigInt(at), offset: BigInt(offset), ...(version >= 4 ? { leaderEpoch } : {}) }
+}
+
+/** How often each partition of a topic is asked for; Kafka refuses those that are named twice. */
+const timesNamed = (partitions: ReadonlyArray<Wanted>): ReadonlyMap<number, number> => {
+  const times = new Map<number, number>()
+  for (const { partitionIndex } of partitions) times.set(partitionIndex, (times.get(partitionIndex) ?? 0) + 1)
+  return times
+}
+
+/**
+ * ListOffsets: the offset that a point in time has in each partition. A time in ms asks for the first record at or after it; -1 for the end, -2 and -4 for the
+ * start, -3 for the record with the largest timestamp (KIP-734); -5 and -6 ask about tiered storage, of which there is none: offset -1.
+ * Errors of a partition: those of Fetch; UNSUPPORTED_VERSION for a special time that the version lacks; INVALID_REQUEST for one that is named twice;
+ * CORRUPT_MESSAGE when the batch that holds the time cannot be opened.
+ */
+export const listOffsets =
+  (options: ListOffsetsOptions) =>
+  (request: Request, { version }: { readonly version: number }): Response => ({
+    throttleTimeMs: 0,
+    topics: request.topics.map(({ name, partitions }) => {
+      const times = timesNamed(partitions)
+      return {
+        name,
+        partitions: partitions.map((wanted) =>
+          times.get(wanted.partitionIndex) === 1 ? answer(options, name, wanted, version) : failure(wanted.partitionIndex, "INVALID_REQUEST")
+        )
+      }
+    })
+  })

@@ -1,0 +1,88 @@
+import { Either } from "effect"
+import type { KafkaError } from "../../domain/kernel/error-code.ts"
+import type { Epoch, Offset } from "../../domain/kernel/id.ts"
+import { RecordBatch } from "../../domain/log/batch.ts"
+import { type Decompress, readRecords } from "../../domain/log/record.ts"
+import type { CompressionFault } from "../ports/compression.ts"
+import type { LogFault } from "../ports/log-store.ts"
+import type { ReadablePartition } from "./readable.ts"
+
+/** A place in a partition; -1 in every field that has no answer. */
+export interface Found {
+  /** ms since 1970. */
+  readonly timestamp: number
+  readonly offset: Offset
+  readonly leaderEpoch: Epoch
+}
+export const notFound: Found = { timestamp: -1, offset: -1, leaderEpoch: -1 }
+
+type Answer = Either.Either<Found, KafkaError>
+type Unpack = Decompress<CompressionFault>
+
+/** A batch is unpacked to at most this many bytes to find one record in it. */
+const unpackedBytesMax = 32 * 1024 * 1024
+
+const storageError = (_: LogFault): KafkaError => "KAFKA_STORAGE_ERROR"
+
+/** The start of the log, with the epoch of the record there; an empty log has the epoch of its leader. */
+export const earliest = (partition: ReadablePartition): Answer => {
+  const offset = partition.start()
+  return Either.mapBoth(partition.read(offset, 0), {
+    onLeft: storageError,
+    onRight: ([view]) => ({
+      timestamp: -1,
+      offset,
+      leaderEpoch: view === undefined || view.length === 0 ? partition.leaderEpoch() : new RecordBatch(view).partitionLeaderEpoch
+    })
+  })
+}
+
+/** The first record of a batch that is at or after `timestamp`. The batch is opened, since its header knows only its largest timestamp. */
+const recordAt = (batch: RecordBatch, timestamp: number, unpack: Unpack): Answer => {
+  const leaderEpoch = batch.partitionLeaderEpoch
+  // Every record of such a batch has the batch's time: the first is the one.
+  if (batch.timestampType === "LogAppendTime") return Either.right({ timestamp: batch.maxTimestamp, offset: batch.baseOffset, leaderEpoch })
+  const records = readRecords(batch, unpack, unpackedBytesMax)
+  if (Either.isLeft(records)) {
+    // A batch too large to unpack here still answers, a little early: a reader from its start meets the record.
+    const tooLarge = records.left._tag === "CompressionFault" && records.left.kind === "tooLarge"
+    return tooLarge ? Either.right({ timestamp: batch.maxTimestamp, offset: batch.baseOffset, leaderEpoch }) : Either.left("CORRUPT_MESSAGE")
+  }
+  const record = records.right.find((each) => each.timestamp >= timestamp)
+  return record === undefined ? Either.left("CORRUPT_MESSAGE") : Either.right({ timestamp: record.timestamp, offset: record.offset, leaderEpoch })
+}
+
+/** The first record at or after `timestamp` (ms) that a consumer sees. */
+export const earliestAtTime = (partition: ReadablePartition, timestamp: number, unpack: Unpack): Answer => {
+  const batch = partition.batchAtTime(timestamp)
+  if (Either.isLeft(batch)) return Either.left(storageError(batch.left))
+  if (batch.right === undefined) return Either.right(notFound)
+  const found = recordAt(batch.right, timestamp, unpack)
+  return Either.map(found, (place) => (place.offset < partition.highWatermark() ? place : notFound))
+}
+
+/**
+ * The first record with the largest timestamp. The log can only be asked for the first batch at or after a time, so the time is closed in on: steps that double
+ * until nothing is found, then halve. A log that spans a year of milliseconds is asked some seventy times.
+ */
+export const latestTime = (partition: ReadablePartition, unpack: Unpack): Answer => {
+  const first = partition.batchAtTime(0)
+  if (Either.isLeft(first)) return Either.left(storageError(first.left))
+  if (first.right === undefined) return Either.right(notFound)
+  let best = first.right
+  let nothingFrom = Number.POSITIVE_INFINITY
+  let step = 1
+  while (best.maxTimestamp + 1 < nothingFrom) {
+    const probe = Math.min(best.maxTimestamp + step, nothingFrom - 1)
+    const batch = partition.batchAtTime(probe)
+    if (Either.isLeft(batch)) return Either.left(storageError(batch.left))
+    if (batch.right === undefined) {
+      nothingFrom = probe
+      step = Math.max(1, Math.floor((probe - best.maxTimestamp) / 2))
+    } else {
+      best = batch.right
+      if (nothingFrom === Number.POSITIVE_INFINITY) step *= 2
+    }
+  }
+  return recordAt(best, best.maxTimestamp, unpack)
+}
