@@ -1,12 +1,14 @@
 import { Either, HashMap } from "effect"
 import type { Rejection } from "../kernel/error-code.ts"
-import { isTopicName, type TopicName } from "../kernel/id.ts"
+import { isTopicName, type TopicId, type TopicName } from "../kernel/id.ts"
 import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
 import { rejected } from "./rejected.ts"
 import type { Cluster } from "./state.ts"
 
 /** The leader's own streams: read by anybody, written by the leader alone. */
 export const metadataTopic = "__cluster_metadata"
+/** Its topic id, the same as Kafka's. */
+export const metadataTopicId = "AAAAAAAAAAAAAAAAAAAAAQ" as TopicId
 export const groupMetadataTopic = "__group_metadata"
 const reserved = (name: string): boolean => name === metadataTopic || name === groupMetadataTopic || name.startsWith(`${groupMetadataTopic}-`)
 

@@ -1,0 +1,246 @@
+import { Cause, type Context, Deferred, Effect, Either, Exit, Option, Queue, Schema, type Scope } from "effect"
+import type { Epoch } from "../../domain/kernel/id.ts"
+import { type Entry, Journal } from "../ports/journal.ts"
+import type { LogFault } from "../ports/log-store.ts"
+import type { Aggregate, Named } from "./aggregate.ts"
+import type { Answers, Applied, Outcome } from "./answers.ts"
+import { stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
+import { replay, writeSnapshot } from "./replay.ts"
+
+export type { Applied } from "./answers.ts"
+
+/** A command with what explains its events in the journal. */
+export interface Submission<Command> {
+  readonly command: Command
+  /** A repetition of one that begins with `client:` gets the first answer (M4). */
+  readonly commandId: string
+  /** Who asked: a client id with its address, a node, or "leader". */
+  readonly actor: string
+  /** Why: the request or the timer behind it. */
+  readonly cause: string
+}
+
+/** Events that are durable now, and the state after the last of them. */
+export interface Change<State, Event> {
+  /** Index of the first of `events`. */
+  readonly index: number
+  readonly events: ReadonlyArray<Event>
+  readonly state: State
+}
+
+export interface WriterOptions {
+  /** A snapshot is written after so many events; the next start reads from there. */
+  readonly snapshotIntervalEvents: number
+  /** Whether what lies before a snapshot is let go. Not for a stream that somebody follows from its start. */
+  readonly trimAfterSnapshot?: boolean
+  /** Commands that wait; who submits more waits himself. */
+  readonly queuedCommandsMax?: number
+}
+
+/**
+ * The one place that decides on a stream. Commands are decided one after the other, each on the state that the one before it left; what they decided goes
+ * to the journal together, for one sync; then the state is published and everybody gets an answer. So nothing is ever answered from a state that a crash
+ * could take back, a rejection neither.
+ */
+export interface Writer<State, Command, Event, Rejection> {
+  readonly stream: string
+  readonly epoch: Epoch
+  /** The fold of all durable events. */
+  readonly state: () => State
+  /** The index that the next event will get. */
+  readonly end: () => number
+  /** Index of the first entry that the journal had when this writer started. */
+  readonly start: number
+  /** Decides, journals, answers. Never answers once the writer has stopped: the node goes down, and the caller learns that nobody knows. */
+  readonly submit: (submission: Submission<Command>) => Effect.Effect<Applied<Event>, Rejection>
+  /** Calls `listener` after each durable change, in order, before the commands behind it are answered; it must not throw or wait. Answers how to stop that. */
+  readonly onChange: (listener: (change: Change<State, Event>) => void) => () => void
+  /** Waits until `pick` finds something in the state; looks at once, and then after each change. */
+  readonly when: <A>(pick: (state: State) => A | undefined) => Effect.Effect<A>
+  /** Fails when the journal refuses: the node must stop. */
+  readonly stopped: Effect.Effect<never, WriterStopped>
+}
+
+interface Waiting<Command, Event, Rejection> extends Submission<Command> {
+  readonly answer: Deferred.Deferred<Applied<Event>, Rejection>
+}
+
+/** Commands that one turn takes from the queue, and bytes of events that go to the journal at a time (one command may have more). */
+const commandsPerTurnMax = 1024
+const appendBytesMax = 4 * 1024 * 1024
+
+const utf8 = new TextEncoder()
+
+class StreamWriter<State, Command, Event extends Named, Rejection> implements Writer<State, Command, Event, Rejection> {
+  private readonly listeners = new Set<(change: Change<State, Event>) => void>()
+  private readonly encode: (event: Event) => unknown
+  private snapshotIndex: number
+  private snapshotting = false
+
+  constructor(
+    readonly stream: string,
+    readonly epoch: Epoch,
+    readonly start: number,
+    private readonly aggregate: Aggregate<State, Command, Event, Rejection>,
+    private readonly journal: Context.Tag.Service<typeof Journal>,
+    private readonly options: WriterOptions,
+    private readonly queue: Queue.Queue<Waiting<Command, Event, Rejection>>,
+    private readonly fault: Deferred.Deferred<never, WriterStopped>,
+    private readonly answers: Answers<Event, Rejection>,
+    private durable: State,
+    private durableEnd: number,
+    snapshotIndex: number
+  ) {
+    this.encode = Schema.encodeSync(aggregate.event)
+    this.snapshotIndex = snapshotIndex
+  }
+
+  readonly state = (): State => this.durable
+  readonly end = (): number => this.durableEnd
+
+  get stopped(): Effect.Effect<never, WriterStopped> {
+    return Deferred.await(this.fault)
+  }
+
+  readonly submit = (submission: Submission<Command>): Effect.Effect<Applied<Event>, Rejection> =>
+    Effect.gen(this, function* () {
+      const answer = yield* Deferred.make<Applied<Event>, Rejection>()
+      yield* Queue.offer(this.queue, { ...submission, answer })
+      return yield* Deferred.await(answer)
+    })
+
+  readonly onChange = (listener: (change: Change<State, Event>) => void): (() => void) => {
+    this.listeners.add(listener)
+    return () => {
+      this.listeners.delete(listener)
+    }
+  }
+
+  readonly when = <A>(pick: (state: State) => A | undefined): Effect.Effect<A> =>
+    Effect.async<A>((resume) => {
+      const now = pick(this.durable)
+      if (now !== undefined) return resume(Effect.succeed(now))
+      const stop = this.onChange(({ state }) => {
+        const found = pick(state)
+        if (found === undefined) return
+        stop()
+        resume(Effect.succeed(found))
+      })
+      return Effect.sync(stop)
+    })
+
+  /** One turn: everything that waits, in as many appends as the byte bound makes of it. */
+  readonly turn = Effect.gen(this, function* () {
+    const waiting = [...(yield* Queue.takeBetween(this.queue, 1, commandsPerTurnMax))]
+    for (let at = 0; at < waiting.length; ) {
+      const round = this.decideSome(waiting, at)
+      if (round.entries.length > 0) yield* this.journal.append(this.stream, this.epoch, this.durableEnd, round.entries).pipe(Effect.mapError(stoppedBy))
+      this.publish(round.state, round.events)
+      round.outcomes.forEach((outcome, index) => {
+        const { answer } = waiting[at + index] as Waiting<Command, Event, Rejection>
+        Deferred.unsafeDone(answer, Either.isRight(outcome) ? Exit.succeed(outcome.right) : Exit.fail(outcome.left))
+      })
+      at += round.outcomes.length
+    }
+  })
+
+  /** Decides from `at` on, each command on the state after the one before it, until the events fill an append. Nothing of it is visible yet. */
+  private decideSome(waiting: ReadonlyArray<Waiting<Command, Event, Rejection>>, at: number) {
+    let state = this.durable
+    let bytes = 0
+    const entries: Array<Entry> = []
+    const all: Array<Event> = []
+    const outcomes: Array<Outcome<Event, Rejection>> = []
+    for (let next = at; next < waiting.length && bytes < appendBytesMax; next++) {
+      const { command, commandId, actor, cause } = waiting[next] as Waiting<Command, Event, Rejection>
+      const repeated = this.answers.find(commandId)
+      if (repeated !== undefined) {
+        outcomes.push(repeated)
+        continue
+      }
+      const decided = this.aggregate.decide(state, command)
+      const index = this.durableEnd + all.length
+      for (const event of Either.isRight(decided) ? decided.right : []) {
+        const value = utf8.encode(JSON.stringify(this.encode(event)))
+        bytes += value.length
+        entries.push({ commandId, actor, cause, type: event._tag, value })
+        all.push(event)
+        state = this.aggregate.evolve(state, event)
+      }
+      const outcome = Either.map(decided, (events) => ({ index, events }))
+      // Remembered before it is durable: a repetition behind it in this round must find it. When the append fails, nobody decides here any more.
+      this.answers.remember(commandId, outcome)
+      outcomes.push(outcome)
+    }
+    return { state, entries, events: all, outcomes }
+  }
+
+  private publish(state: State, events: ReadonlyArray<Event>): void {
+    if (events.length === 0) return
+    const change = { index: this.durableEnd, events, state }
+    this.durable = state
+    this.durableEnd += events.length
+    for (const listener of [...this.listeners]) listener(change)
+  }
+
+  /**
+   * A snapshot when it is time for one, apart from the turns: states are immutable, so the one that is written cannot change meanwhile. The journal is let
+   * go only up to the snapshot before it, so that the spare copy of the checkpoint is of use.
+   */
+  readonly snapshotIfDue = (): Effect.Effect<void> | undefined => {
+    const before = this.snapshotIndex
+    if (this.snapshotting || this.durableEnd - before < this.options.snapshotIntervalEvents) return undefined
+    this.snapshotting = true
+    this.snapshotIndex = this.durableEnd
+    const index = this.durableEnd
+    const state = this.durable
+    const answers = this.answers.applied()
+    return Effect.suspend(() => this.journal.saveSnapshot(this.stream, { index, value: writeSnapshot(this.aggregate, state, answers) })).pipe(
+      Effect.zipRight(this.options.trimAfterSnapshot === true ? this.journal.trim(this.stream, before) : Effect.void),
+      Effect.catchTag("LogFault", (fault) => Effect.logWarning(`${this.stream}: no snapshot at ${index}, the next start reads further back: ${fault.message}`)),
+      Effect.ensuring(
+        Effect.sync(() => {
+          this.snapshotting = false
+        })
+      )
+    )
+  }
+}
+
+/** A bug in deciding or folding ends the leadership too: nobody knows what the state would be. */
+const stoppedByCause =
+  (stream: string) =>
+  (cause: Cause.Cause<WriterStopped>): WriterStopped =>
+    Option.getOrElse(
+      Cause.failureOption(cause),
+      () => new WriterStopped({ stream, cause, message: `${stream}: the leader met a bug and stops: ${Cause.pretty(cause)}` })
+    )
+
+/**
+ * Takes a stream under a new epoch, reads it (snapshot and rest), and decides on it until the scope closes. UnreadableEvent when it holds what this
+ * version does not know.
+ */
+export const openWriter = <State, Command, Event extends Named, Rejection>(
+  stream: string,
+  aggregate: Aggregate<State, Command, Event, Rejection>,
+  options: WriterOptions
+): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
+  Effect.gen(function* () {
+    const journal = yield* Journal
+    const { start, epoch } = yield* journal.open(stream)
+    const { state, answers, end, snapshotIndex } = yield* replay(journal, stream, aggregate, start)
+    const queue = yield* Queue.bounded<Waiting<Command, Event, Rejection>>(options.queuedCommandsMax ?? 2 * commandsPerTurnMax)
+    const fault = yield* Deferred.make<never, WriterStopped>()
+    const writer = new StreamWriter(stream, epoch, start, aggregate, journal, options, queue, fault, answers, state, end, snapshotIndex)
+    const turnAndSnapshot = Effect.gen(function* () {
+      yield* writer.turn
+      const due = writer.snapshotIfDue()
+      if (due !== undefined) yield* Effect.forkIn(due, scope)
+    })
+    const scope = yield* Effect.scope
+    yield* Effect.forever(turnAndSnapshot).pipe(
+      Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.fail(fault, stoppedByCause(stream)(cause)))),
+      Effect.forkIn(scope)
+    )
+    return writer
+  })
