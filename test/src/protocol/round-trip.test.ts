@@ -1,0 +1,38 @@
+import { describe, expect, test } from "bun:test"
+import { Either } from "effect"
+import fc from "fast-check"
+import { decodeAt, encode } from "../../../src/protocol/codec/compile.ts"
+import { joined } from "../../../src/protocol/codec/joined.ts"
+import { ConsumerProtocolAssignment, ConsumerProtocolSubscription } from "../../../src/protocol/message/consumer-protocol.ts"
+import { apis } from "../../../src/protocol/message/registry.ts"
+import type { Schema } from "../../../src/protocol/type/wire.ts"
+import { valueOf } from "./arbitrary.ts"
+
+/** Cases for each message in each version. */
+const runs = Number(process.env["FRANZ_PROPERTY_RUNS"] ?? 60)
+
+const schemas: ReadonlyArray<Schema<unknown, never>> = [
+  ...apis.flatMap(({ request, response }) => [request, response]),
+  ConsumerProtocolSubscription,
+  ConsumerProtocolAssignment
+]
+const written = (schema: Schema<unknown, never>, version: number, value: unknown): Uint8Array => joined(encode(schema, version, value as never))
+
+describe("decode(encode(x)) = x, in every version", () => {
+  test.each(schemas.map((schema) => [schema.name, schema] as const))("%s", (_, schema) => {
+    const [first, last] = schema.versions
+    for (let version = first; version <= last; version++) {
+      fc.assert(
+        fc.property(valueOf(schema.body, version, version >= schema.flexible), fc.nat(3), (value, before) => {
+          const bytes = written(schema, version, value)
+          // The value stands somewhere in a frame: what is before and behind it must not matter.
+          const frame = new Uint8Array(before + bytes.length + 2).fill(0xff)
+          frame.set(bytes, before)
+          const read = decodeAt(schema, version, frame, before)
+          expect(Either.getOrThrow(read)).toEqual({ value, end: before + bytes.length })
+        }),
+        { numRuns: runs }
+      )
+    }
+  })
+})
