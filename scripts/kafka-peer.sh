@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs real Apache Kafka (one KRaft node) on 127.0.0.1: the oracle of the interop tests and the other side of every benchmark.
-# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | stop PORT | tool CLASS ARGS… | classpath | available
+# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | again PORT | stop PORT | tool CLASS ARGS… | classpath | available
 set -euo pipefail
 home=${KAFKA_PEER_HOME:-$HOME/.cache/kafka-peer}
 version=${KAFKA_PEER_VERSION:-4.3.1}
@@ -31,6 +31,13 @@ logging() {
 
 tool() { java "-Xmx${KAFKA_PEER_TOOL_HEAP:-512m}" -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" "$@"; }
 
+# The node itself, in the background; its pid goes to pid-PORT.
+launch() {
+  java -Xms1g -Xmx1g -XX:+UseG1GC -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" kafka.Kafka "$home/server-$1.properties" \
+    >"$home/kafka-$1.log" 2>&1 </dev/null &
+  echo $! >"$home/pid-$1"
+}
+
 start() {
   local port=$1 data=$home/data-$1 properties=$home/server-$1.properties
   rm -rf "$data"
@@ -41,8 +48,7 @@ start() {
     share.coordinator.state.topic.replication.factor=1 share.coordinator.state.topic.min.isr=1 group.initial.rebalance.delay.ms=0 >"$properties"
   [ -z "${KAFKA_PEER_EXTRA:-}" ] || printf '%s\n' "$KAFKA_PEER_EXTRA" >>"$properties"
   tool kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$properties" >&2
-  java -Xms1g -Xmx1g -XX:+UseG1GC -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" kafka.Kafka "$properties" >"$home/kafka-$port.log" 2>&1 &
-  echo $! >"$home/pid-$port"
+  launch "$port"
   for _ in $(seq 240); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" --list >/dev/null 2>&1; then
       cat "$home/pid-$port"
@@ -58,7 +64,8 @@ start() {
 mkdir -p "$home"
 case ${1:-} in
   start) jars; logging; start "${2:?port}" ;;
-  stop) if [ -f "$home/pid-${2:?port}" ]; then kill "$(cat "$home/pid-$2")" 2>/dev/null || true; rm -f "$home/pid-$2"; fi ;;
+  again) launch "${2:?port}"; cat "$home/pid-$2" ;;
+  stop) if [ -f "$home/pid-${2:?port}" ]; then pid=$(cat "$home/pid-$2"); kill "$pid" 2>/dev/null || true; while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done; rm -f "$home/pid-$2"; fi ;;
   tool) shift; jars; logging; tool "$@" ;;
   classpath) jars; echo "$lib/*" ;;
   available) available ;;

@@ -1,0 +1,23 @@
+import { join } from "node:path"
+import { Run, root, run } from "./process.ts"
+
+const program = join(root, "src/programs/franz.ts")
+
+/** The program from its sources, with the runtime that runs the test. */
+export const franz = (...args: ReadonlyArray<string>): Run => Run.start(process.execPath, [program, ...args])
+/** Runs a command of the program to its end; its stdout. */
+export const franzDoes = (args: ReadonlyArray<string>, input?: string): Promise<string> =>
+  run(process.execPath, [program, ...args], input === undefined ? {} : { input })
+
+export interface Node {
+  readonly process: Run
+  readonly address: string
+  readonly port: number
+}
+/** Waits for `ready`, and reads the first address that was printed. */
+export const ready = async (process: Run): Promise<Node> => {
+  await process.says(/^ready$/m)
+  const [, address = "", port = ""] = process.stdout.match(/: (127\.0\.0\.1:(\d+))$/m) ?? []
+  return { process, address, port: Number(port) }
+}
+export const up = (data: string, ...more: ReadonlyArray<string>): Promise<Node> => ready(franz("up", "--port", "0", "--data", data, ...more))

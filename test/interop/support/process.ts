@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export const root = join(import.meta.dir, "../../..")
+
+/** A generous deadline: it ends a test that hangs, and says nothing about speed. */
+export const deadlineMs = 60_000
+
+/** Asks again until the answer is one; fails with `what` when the deadline has passed. */
+export const until = async <A>(what: string, ask: () => A | undefined | false | Promise<A | undefined | false>, withinMs = deadlineMs): Promise<A> => {
+  const end = performance.now() + withinMs
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined && answer !== false) return answer
+    if (performance.now() > end) throw new Error(`${what}: not within ${withinMs} ms`)
+    await new Promise((resume) => setTimeout(resume, 25))
+  }
+}
+
+export const temporaryDirectory = (): { readonly path: string; readonly remove: () => void } => {
+  const path = mkdtempSync(join(tmpdir(), "franz-interop-"))
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+}
+
+const running = new Set<ChildProcess>()
+process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")))
+
+/** A process under test: what it printed so far, and how it ended. */
+export class Run {
+  stdout = ""
+  stderr = ""
+  readonly ended: Promise<number | NodeJS.Signals>
+  private constructor(
+    readonly child: ChildProcess,
+    readonly command: string
+  ) {
+    running.add(child)
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => (this.stdout += text))
+    child.stderr?.setEncoding("utf8").on("data", (text: string) => (this.stderr += text))
+    this.ended = new Promise((resume) => {
+      child.once("close", (code, signal) => {
+        running.delete(child)
+        resume(signal ?? code ?? -1)
+      })
+      child.once("error", (cause) => {
+        this.stderr += String(cause)
+        running.delete(child)
+        resume(-1)
+      })
+    })
+  }
+
+  static start(
+    program: string,
+    args: ReadonlyArray<string>,
+    options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {}
+  ): Run {
+    const child = spawn(program, args, { cwd: options.cwd ?? root, env: { ...process.env, ...options.env }, stdio: ["pipe", "pipe", "pipe"] })
+    // A process that ends before it has read its input is a result, not a fault of the test.
+    child.stdin?.on("error", () => undefined)
+    if (options.input !== undefined) child.stdin?.end(options.input)
+    return new Run(child, [program, ...args].join(" "))
+  }
+
+  /** Waits for text on either output; a process that ended without it fails at once, with what it said. */
+  async says(pattern: RegExp, withinMs = deadlineMs): Promise<RegExpMatchArray> {
+    let over: number | string | undefined
+    void this.ended.then((how) => (over = how))
+    return until(
+      `${this.command}: ${pattern}\n${this.stdout}\n${this.stderr}`,
+      () => {
+        const found = this.stdout.match(pattern) ?? this.stderr.match(pattern)
+        if (found) return found
+        if (over !== undefined) throw new Error(`${this.command} ended (${over}) before it said ${pattern}\n${this.stdout}\n${this.stderr}`)
+        return undefined
+      },
+      withinMs
+    )
+  }
+
+  /** The end of the process, within a deadline; a process that hangs is killed, and that is a failure. */
+  async end(withinMs = 4 * deadlineMs): Promise<{ readonly code: number | string; readonly stdout: string; readonly stderr: string }> {
+    const timer = setTimeout(() => {
+      this.stderr += `\n(killed by the test after ${withinMs} ms)`
+      this.child.kill("SIGKILL")
+    }, withinMs)
+    const code = await this.ended
+    clearTimeout(timer)
+    return { code, stdout: this.stdout, stderr: this.stderr }
+  }
+
+  /** kill -9, and waits until it is gone. */
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    this.child.kill(signal)
+    await this.ended
+  }
+}
+
+/** Runs a program to its end; fails unless it ends with 0. */
+export const run = async (
+  program: string,
+  args: ReadonlyArray<string>,
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>>; readonly input?: string } = {}
+): Promise<string> => {
+  const process = Run.start(program, args, options)
+  if (options.input === undefined) process.child.stdin?.end()
+  const { code, stderr, stdout } = await process.end()
+  if (code !== 0) throw new Error(`${process.command} ended with ${code}\n${stdout}\n${stderr}`)
+  return stdout
+}
