@@ -1,0 +1,40 @@
+import { Effect, Runtime } from "effect"
+
+/** Lines of one kind that are written in one window of time; the rest is counted and told at its end. */
+const linesMax = 5
+
+/** What connections did wrong, in log lines: few enough that a flood of strangers does not become a flood of lines. */
+export class Complaints {
+  private readonly said = new Map<string, { lines: number; more: number }>()
+
+  constructor(
+    private readonly runtime: Runtime.Runtime<never>,
+    private readonly annotations: Readonly<Record<string, unknown>>
+  ) {}
+
+  /** `kind` is one of a few fixed words, `message` goes after the peer's address. */
+  say(kind: string, peer: string, message: string): void {
+    const seen = this.said.get(kind) ?? { lines: 0, more: 0 }
+    this.said.set(kind, seen)
+    if (seen.lines === linesMax) {
+      seen.more++
+      return
+    }
+    seen.lines++
+    this.log(Effect.logWarning(`closed the connection of ${peer}: it ${message}`))
+  }
+  /** A fault of our own: never held back. */
+  defect(peer: string, message: string, cause: unknown): void {
+    this.log(Effect.logError(`closed the connection of ${peer}: ${message}`, cause))
+  }
+  /** The window ends. */
+  turn(): void {
+    for (const [kind, { more }] of this.said) {
+      if (more > 0) this.log(Effect.logWarning(`closed ${more} more connections for the same reason (${kind})`))
+    }
+    this.said.clear()
+  }
+  private log(line: Effect.Effect<void>): void {
+    Runtime.runFork(this.runtime)(Effect.annotateLogs(line, this.annotations))
+  }
+}

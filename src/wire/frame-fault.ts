@@ -1,0 +1,27 @@
+/** A length that no frame has. */
+export interface FrameFault {
+  readonly length: number
+  readonly bytesMax: number
+  /** The first bytes from the length on, at most 24 of them: what a stranger says about itself. */
+  readonly head: Uint8Array
+}
+
+const methods = ["GET ", "POST", "PUT ", "HEAD", "OPTI", "DELE", "PATC", "CONN", "TRAC", "PRI "]
+/** The printable beginning of a text, up to the end of its line. */
+const firstLine = (bytes: Uint8Array): string => /^[\x20-\x7e]*/.exec(String.fromCharCode(...bytes))?.[0] ?? ""
+
+/** What the bytes look like to a person who wonders who calls. */
+export const describeFrameFault = ({ length, bytesMax, head }: FrameFault): { readonly kind: string; readonly message: string } => {
+  const start = firstLine(head.subarray(0, 4))
+  if (methods.includes(start)) {
+    return { kind: "http", message: `looks like an HTTP request (${firstLine(head)}): this port speaks the Kafka protocol` }
+  }
+  if (head[0] === 0x16 && head[1] === 0x03) {
+    return { kind: "tls", message: "looks like a TLS handshake: this port speaks the Kafka protocol without TLS (security.protocol=PLAINTEXT)" }
+  }
+  if (start === "SSH-") return { kind: "ssh", message: "looks like an SSH client: this port speaks the Kafka protocol" }
+  if (length < 0) return { kind: "garbage", message: `announces a request of ${length} bytes: this is not the Kafka protocol` }
+  const text =
+    start.length === 4 ? `looks like text (${firstLine(head)}): this port speaks the Kafka protocol. As a length it would be` : "announces a request of"
+  return { kind: "oversized", message: `${text} ${length} bytes, over socket.request.max.bytes=${bytesMax}` }
+}

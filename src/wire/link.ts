@@ -1,0 +1,81 @@
+import { Deferred, Effect, type Scope } from "effect"
+import { type Address, type ConnectFault, Transport } from "../ports/transport.ts"
+import type { AnyApi, RequestDraft, ResponseOf } from "../protocol/type/wire.ts"
+import { type CallOptions, exchange, negotiate, type Ranges, transmit } from "./exchange.ts"
+import { type CallFault, ConnectionLost, UnsupportedByPeer } from "./fault.ts"
+import { LinkConnection, type LinkOptions } from "./link-connection.ts"
+
+export type { CallOptions } from "./exchange.ts"
+export type { LinkOptions } from "./link-connection.ts"
+
+/** The calling end of one connection. Requests are sent in the order of the calls; answers are matched by correlation id. It is over when it closes: whoever needs it again connects again. */
+export interface Link {
+  readonly address: Address
+  /** Unique in this process. */
+  readonly connectionId: number
+  /** The highest stable version that both sides know; undefined where the peer lacks the API. What only nodes call is never listed, so its own highest is taken. */
+  readonly versionOf: (api: AnyApi) => number | undefined
+  /**
+   * Sends a request and waits for its answer. At most `inFlightRequestsMax` are under way; further calls wait their turn. An interrupted call is forgotten here; the peer
+   * may have carried it out. A draft that has no form in the version dies with EncodeError: that is a fault of the caller.
+   */
+  readonly call: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallFault>
+  /** Sends a request that gets no answer: Produce with acks=0. Waits only while the peer does not read. */
+  readonly send: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<void, ConnectionLost | UnsupportedByPeer>
+  readonly isOpen: () => boolean
+  /** Fails when the connection is closed, by whatever side. */
+  readonly closed: Effect.Effect<never, ConnectionLost>
+}
+
+/** What only nodes call: no node lists it to clients, Kafka's neither. */
+const unlisted: ReadonlySet<number> = new Set([56, 58, 62, 63, 67])
+
+/** Connects and asks for the peer's versions (KIP-511). The link closes with the scope. */
+export const connect = (address: Address, options: LinkOptions): Effect.Effect<Link, ConnectFault | CallFault, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    const transport = yield* Transport
+    const runtime = yield* Effect.runtime<never>()
+    const clock = yield* Effect.clock
+    const end: { current?: LinkConnection } = {}
+    const connection = yield* transport.connect(
+      address,
+      options.connectTimeoutMs,
+      (opened) => (end.current = new LinkConnection(address, opened, options, clock, runtime))
+    )
+    const to = end.current ?? new LinkConnection(address, connection, options, clock, runtime)
+    // Before the transport's own end: callers that are left hear why.
+    yield* Effect.addFinalizer(() => Effect.sync(() => to.lose("the link was closed")))
+    const ranges = yield* negotiate(to, address, options)
+    return makeLink(to, address, options, ranges)
+  })
+
+const makeLink = (to: LinkConnection, address: Address, options: LinkOptions, ranges: Ranges): Link => {
+  const versionOf = (api: AnyApi): number | undefined => {
+    const theirs = ranges.get(api.key)
+    if (theirs === undefined) return unlisted.has(api.key) ? api.latestStable : undefined
+    const version = Math.min(theirs[1], api.latestStable)
+    return version >= theirs[0] && version >= api.versions[0] ? version : undefined
+  }
+  const unsupported = (api: AnyApi): UnsupportedByPeer => {
+    const theirs = ranges.get(api.key)
+    const reason = theirs === undefined ? "it does not have this API" : `it has versions ${theirs.join(" to ")}, we have ${api.versions.join(" to ")}`
+    return new UnsupportedByPeer({ address, api: api.name, reason })
+  }
+  const call = <A extends AnyApi>(api: A, request: RequestDraft<A>, own: CallOptions = {}): Effect.Effect<ResponseOf<A>, CallFault> => {
+    const version = own.version ?? versionOf(api)
+    return version === undefined ? Effect.fail(unsupported(api)) : exchange(to, address, options, api, version, request, own)
+  }
+  const send = <A extends AnyApi>(api: A, request: RequestDraft<A>, own: CallOptions = {}) => {
+    const version = own.version ?? versionOf(api)
+    if (version === undefined) return Effect.fail(unsupported(api))
+    return transmit(to, options, api, version, request, own, false).pipe(
+      Effect.asVoid,
+      // A write that had to wait too long is as good as lost: nothing would tell the caller anyway.
+      Effect.catchTags({
+        CallTimeout: ({ message }) => Effect.fail(new ConnectionLost({ address, reason: message })),
+        MalformedAnswer: ({ message }) => Effect.fail(new ConnectionLost({ address, reason: message }))
+      })
+    )
+  }
+  return { address, connectionId: to.connection.id, versionOf, call, send, isOpen: () => to.isOpen, closed: Deferred.await(to.over) }
+}

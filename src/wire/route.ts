@@ -1,0 +1,85 @@
+import { type Effect, Either } from "effect"
+import { decodeRequest } from "../protocol/codec/compile.ts"
+import type { DecodeError } from "../protocol/codec/decode-error.ts"
+import { type RequestHeader, responseFrame } from "../protocol/codec/frame.ts"
+import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+
+/** What a handler knows about a request besides its fields. */
+export interface RequestContext {
+  readonly header: RequestHeader
+  readonly version: number
+  /** The caller's address, without port. */
+  readonly clientHost: string
+  /** Unique in this process. */
+  readonly connectionId: number
+  /** Client id and address, as "rdkafka@127.0.0.1:51234"; for what came in an Envelope: the original client's. */
+  readonly actor: string
+  /** The whole request, header and body without length prefix: what a relay forwards unchanged. */
+  readonly frame: Uint8Array
+}
+
+/** No answer is sent: Produce with acks=0. */
+export class NoResponse {
+  readonly _tag = "NoResponse"
+}
+export const noResponse = new NoResponse()
+
+/** The connection is closed instead of an answer, after the answers before it: how Kafka tells a producer with acks=0 that something failed. */
+export class Disconnect {
+  readonly _tag = "Disconnect"
+  constructor(readonly reason: string) {}
+}
+export const disconnect = (reason: string): Disconnect => new Disconnect(reason)
+
+export type Answer<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
+/**
+ * An answer that is ready at once is a value, and costs no Effect run. One that has to wait is an Effect that cannot fail. It is interrupted when the
+ * connection closes: a step that must not stop half-way is made uninterruptible by its handler.
+ */
+export type Handled<A extends AnyApi> = Answer<A> | Effect.Effect<Answer<A>>
+
+export interface RouteOptions {
+  /** Versions that are served, first and last. Default: all stable ones that the API has. */
+  readonly versions?: readonly [first: number, last: number]
+  /** First version that ApiVersions names, where it differs: clients match Produce's 0 (Kafka's constant since KAFKA-18659). */
+  readonly advertisedMin?: number
+  /** Whether ApiVersions names it to clients; default true. False: what only nodes call. */
+  readonly listed?: boolean
+  /** Whether it may start while other pipelined requests of its connection are under way; default false. Answers keep their order. */
+  readonly pipelined?: boolean
+  /** Pipelined, and its answer does not wait for the answers before it: for callers that match by correlation id, as our links between nodes do. Default false. */
+  readonly unordered?: boolean
+}
+
+/** One API of a node: what it serves, and who answers. */
+export interface Route {
+  readonly api: AnyApi
+  readonly versions: readonly [first: number, last: number]
+  readonly advertisedMin: number
+  readonly listed: boolean
+  readonly pipelined: boolean
+  readonly unordered: boolean
+  /** Reads the body, which begins at `bodyAt` of the context's frame, and begins the work. What the handler throws passes through. */
+  readonly start: (context: RequestContext, bodyAt: number) => Either.Either<unknown, DecodeError>
+  /** The answer that `start` gave as a frame, length prefix first. Throws EncodeError. */
+  readonly encode: (version: number, correlationId: number, answer: unknown) => ReadonlyArray<Uint8Array>
+}
+
+/** Connects an API with its handler. A handler that throws or dies costs its caller the connection, and nobody else anything. */
+export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (request: RequestOf<A>, context: RequestContext) => Handled<A>): Route => {
+  const versions = options.versions ?? ([api.versions[0], api.latestStable] as const)
+  const unordered = options.unordered ?? false
+  return {
+    api,
+    versions,
+    advertisedMin: options.advertisedMin ?? versions[0],
+    listed: options.listed ?? true,
+    pipelined: unordered || (options.pipelined ?? false),
+    unordered,
+    start: (context, bodyAt) => {
+      const request = decodeRequest(api, context.version, context.frame, bodyAt)
+      return Either.isRight(request) ? Either.right(handle(request.right, context)) : Either.left(request.left)
+    },
+    encode: (version, correlationId, answer) => responseFrame(api, version, correlationId, answer as ResponseDraft<A>)
+  }
+}

@@ -1,0 +1,255 @@
+import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
+import { type Connection, formatAddress, type Listener } from "../ports/transport.ts"
+import type { Complaints } from "./complaints.ts"
+import { describeFrameFault } from "./frame-fault.ts"
+import { Framer, isFrame } from "./framer.ts"
+import { Disconnect, NoResponse, type RequestContext } from "./route.ts"
+import { malformedMessage, type RouteTable } from "./route-table.ts"
+import { type Slot, Slots } from "./slots.ts"
+
+/** What the connections of one server share. */
+export interface ServerRoom {
+  readonly table: RouteTable
+  readonly runtime: Runtime.Runtime<never>
+  readonly complaints: Complaints
+  readonly requestBytesMax: number
+  readonly inFlightRequestsMax: number
+  readonly inFlightBytesMax: number
+  readonly writeBufferBytesMax: number
+  /** Seconds since the server started, roughly: a clock is not read for every chunk. */
+  seconds: number
+  readonly forget: (connection: ServerConnection) => void
+}
+
+/** A frame may take this long, and a second more for each `frameBytesPerSecond` that it announced. */
+const frameSeconds = 30
+const frameBytesPerSecond = 65_536
+/** How long a connection that we close may take to read what was written before. */
+const lingerSeconds = 5
+
+/** The serving end of one connection. */
+export class ServerConnection implements Listener {
+  private readonly framer: Framer
+  private readonly slots = new Slots()
+  /** Bytes that the peer has not read yet. */
+  private unread = 0
+  private paused = false
+  private pumping = false
+  private stopping = false
+  private ended = false
+  private endedAt = 0
+  private activeAt: number
+  private frameSince = 0
+  private frameNumber = -1
+  private clientId: string | null = null
+  private actor: string
+
+  constructor(
+    private readonly room: ServerRoom,
+    private readonly connection: Connection
+  ) {
+    this.framer = new Framer(room.requestBytesMax)
+    this.activeAt = room.seconds
+    this.actor = this.peer
+  }
+
+  get peer(): string {
+    return formatAddress(this.connection.remote)
+  }
+  get isIdle(): boolean {
+    return this.slots.count === 0
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.ended) return
+    this.activeAt = this.room.seconds
+    this.framer.push(bytes)
+    this.pump()
+  }
+  drained(): void {
+    this.unread = 0
+    this.activeAt = this.room.seconds
+    this.pump()
+  }
+  closed(): void {
+    this.ended = true
+    this.interrupt()
+    this.room.forget(this)
+  }
+
+  /** Reads no more; closes when the requests that were read are answered. */
+  stop(): void {
+    this.stopping = true
+    this.connection.pause()
+    this.pump()
+  }
+  /** Closes after what was written. What is under way is given up. */
+  end(): void {
+    if (this.ended) return
+    this.ended = true
+    this.endedAt = this.room.seconds
+    this.interrupt()
+    this.connection.end()
+  }
+
+  /** Called about once a second: closes what hangs. Answers whether the connection was cut. */
+  sweep(idleSeconds: number): void {
+    const now = this.room.seconds
+    if (this.ended) {
+      if (now - this.endedAt >= lingerSeconds) this.connection.destroy()
+      return
+    }
+    const announced = this.framer.announced
+    if (announced === 0 || this.paused) this.frameNumber = -1
+    else if (this.frameNumber !== this.framer.count) {
+      this.frameNumber = this.framer.count
+      this.frameSince = now
+    } else if (now - this.frameSince > frameSeconds + announced / frameBytesPerSecond) {
+      this.refuse("slow", `took more than ${now - this.frameSince} s to send a request of ${announced} bytes`)
+      return
+    }
+    if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
+  }
+
+  private get mayTake(): boolean {
+    const { inFlightRequestsMax, inFlightBytesMax, writeBufferBytesMax } = this.room
+    return (
+      !this.ended &&
+      !this.stopping &&
+      this.slots.count < inFlightRequestsMax &&
+      (this.slots.count === 0 || this.slots.size < inFlightBytesMax) &&
+      this.unread <= writeBufferBytesMax
+    )
+  }
+
+  /** Takes requests, starts them, and sends answers, as long as any of these goes on. */
+  private pump(): void {
+    // A handler that answers at once comes back here while its request is being started.
+    if (this.pumping) return
+    this.pumping = true
+    let busy = true
+    while (busy) busy = this.settle() || this.takeOne()
+    this.pumping = false
+    if (this.ended) return
+    if (this.stopping) {
+      if (this.slots.count === 0) this.end()
+      return
+    }
+    const pause = !this.mayTake
+    if (pause === this.paused) return
+    this.paused = pause
+    if (pause) this.connection.pause()
+    else this.connection.resume()
+  }
+
+  /** Starts what may start and sends what may leave. Answers whether anything did. */
+  private settle(): boolean {
+    if (this.slots.count === 0 || this.ended) return false
+    const started = this.slots.start()
+    if (started !== undefined) this.run(started)
+    const leaving = this.ended ? undefined : this.slots.leave()
+    if (leaving === undefined) return started !== undefined
+    if (leaving.chunks !== undefined) this.write(leaving.chunks)
+    if (leaving.ends) this.end()
+    return true
+  }
+
+  private takeOne(): boolean {
+    if (!this.mayTake) return false
+    const frame = this.framer.next()
+    if (frame === undefined) return false
+    if (isFrame(frame)) {
+      this.take(frame)
+    } else {
+      const { kind, message } = describeFrameFault(frame)
+      this.refuse(kind, message)
+    }
+    return true
+  }
+
+  private take(frame: Uint8Array): void {
+    const found = this.room.table.find(frame)
+    if ("message" in found) return this.refuse(found.kind, found.message)
+    const slot: Slot = {
+      route: "route" in found ? found.route : undefined,
+      context: "route" in found ? this.contextOf(found.header, frame) : undefined,
+      bodyAt: "route" in found ? found.bodyAt : 0,
+      size: frame.length,
+      state: "waiting",
+      fiber: undefined,
+      chunks: "chunks" in found ? found.chunks : undefined,
+      ends: false
+    }
+    this.slots.add(slot)
+  }
+  private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext {
+    if (header.clientId !== this.clientId) {
+      this.clientId = header.clientId
+      this.actor = header.clientId === null ? this.peer : `${header.clientId}@${this.peer}`
+    }
+    return {
+      header,
+      version: header.apiVersion,
+      clientHost: this.connection.remote.host,
+      connectionId: this.connection.id,
+      actor: this.actor,
+      frame
+    }
+  }
+
+  private run(slot: Slot): void {
+    const { route, context } = slot
+    if (route === undefined || context === undefined) return this.slots.done(slot)
+    let begun: Either.Either<unknown, Parameters<typeof malformedMessage>[1]>
+    try {
+      begun = route.start(context, slot.bodyAt)
+    } catch (cause) {
+      return this.failed(slot, cause)
+    }
+    if (Either.isLeft(begun)) return this.refuse("malformed", malformedMessage(`${route.api.name} version ${context.version}`, begun.left))
+    const answer = begun.right
+    if (!Effect.isEffect(answer)) return this.answer(slot, answer)
+    if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
+    const fiber = Runtime.runFork(this.room.runtime)(answer as Effect.Effect<unknown>)
+    slot.fiber = fiber
+    fiber.addObserver((exit) => {
+      if (this.ended) return
+      if (Exit.isSuccess(exit)) this.answer(slot, exit.value)
+      else this.failed(slot, Cause.squash(exit.cause))
+      this.pump()
+    })
+  }
+
+  private answer(slot: Slot, answer: unknown): void {
+    const { route, context } = slot
+    if (route === undefined || context === undefined) return
+    if (answer instanceof Disconnect) {
+      slot.ends = true
+      this.room.complaints.say("refused", this.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
+    } else if (!(answer instanceof NoResponse)) {
+      try {
+        slot.chunks = route.encode(context.version, context.header.correlationId, answer)
+      } catch (cause) {
+        return this.failed(slot, cause)
+      }
+    }
+    this.slots.done(slot)
+  }
+  private write(chunks: ReadonlyArray<Uint8Array>): void {
+    this.unread = this.connection.write(chunks)
+  }
+
+  /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */
+  private failed(slot: Slot, cause: unknown): void {
+    const { route, context } = slot
+    this.room.complaints.defect(this.actor, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
+    this.end()
+  }
+  private refuse(kind: string, message: string): void {
+    this.room.complaints.say(kind, this.peer, message)
+    this.end()
+  }
+  private interrupt(): void {
+    for (const { fiber } of this.slots.clear()) fiber?.unsafeInterruptAsFork(FiberId.none)
+  }
+}

@@ -1,0 +1,89 @@
+import { Effect, type Scope } from "effect"
+import { type Address, type Connection, formatAddress, type Listener, type ListenFault, Transport } from "../ports/transport.ts"
+import type { Identity } from "./api-versions.ts"
+import { Complaints } from "./complaints.ts"
+import type { Route } from "./route.ts"
+import { RouteTable } from "./route-table.ts"
+import { ServerConnection, type ServerRoom } from "./server-connection.ts"
+
+export interface ServeOptions {
+  /** Bytes of one request at most; a longer one closes its connection. Kafka's socket.request.max.bytes. */
+  readonly requestBytesMax: number
+  /** Connections at a time; one more is closed at once. Kafka's max.connections. */
+  readonly connectionsMax: number
+  /** Requests of one connection that are read ahead of their answers; then it is not read until some are answered. */
+  readonly inFlightRequestsMax: number
+  /** Bytes of answers that a connection may leave unread before we stop to read its requests. One answer more may be held. */
+  readonly writeBufferBytesMax: number
+  /** Bytes of requests of one connection that are read ahead; one request more may be held. Default 16 MiB. */
+  readonly inFlightBytesMax?: number
+  /** A connection without a request for so long is closed. Kafka's connections.max.idle.ms; default 10 minutes. */
+  readonly idleTimeoutMs?: number
+  /** How long requests under way may take when the scope closes. Default 1 second. */
+  readonly stopTimeoutMs?: number
+  /** Who this node is, for clients that say whom they look for (KIP-1242). */
+  readonly identity?: () => Identity | undefined
+}
+
+const refused: Listener = { received: () => {}, drained: () => {}, closed: () => {} }
+/** Seconds for which one window of complaints lasts. */
+const complaintSeconds = 10
+
+/**
+ * Serves `routes` until the scope closes: then nothing new is read, requests under way may finish for `stopTimeoutMs`, and the connections close.
+ * Answers the real address. ApiVersions is answered from the routes. Runs handlers on the calling fiber's runtime: its logger, clock and services of defaults.
+ */
+export const serve = (address: Address, routes: ReadonlyArray<Route>, options: ServeOptions): Effect.Effect<Address, ListenFault, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    const transport = yield* Transport
+    const runtime = yield* Effect.runtime<never>()
+    const open = new Set<ServerConnection>()
+    const room: ServerRoom = {
+      table: new RouteTable(routes, options.identity),
+      runtime,
+      complaints: new Complaints(runtime, {}),
+      requestBytesMax: options.requestBytesMax,
+      inFlightRequestsMax: options.inFlightRequestsMax,
+      inFlightBytesMax: options.inFlightBytesMax ?? 16 * 1024 * 1024,
+      writeBufferBytesMax: options.writeBufferBytesMax,
+      seconds: 0,
+      forget: (connection) => open.delete(connection)
+    }
+    let stopping = false
+    const accept = (connection: Connection): Listener => {
+      if (stopping || open.size >= options.connectionsMax) {
+        if (!stopping) room.complaints.say("too many", formatAddress(connection.remote), `is one over max.connections=${options.connectionsMax}`)
+        connection.end()
+        return refused
+      }
+      const served = new ServerConnection(room, connection)
+      open.add(served)
+      return served
+    }
+    const listening = yield* transport.listen(address, accept)
+    yield* Effect.forkScoped(sweeping(room, open, (options.idleTimeoutMs ?? 600_000) / 1000))
+    yield* Effect.addFinalizer(() =>
+      Effect.suspend(() => {
+        stopping = true
+        return stop(open, options.stopTimeoutMs ?? 1000)
+      })
+    )
+    return listening
+  })
+
+/** Once a second: cuts what hangs, and ends windows of complaints. */
+const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, idleSeconds: number): Effect.Effect<void> =>
+  Effect.sync(() => {
+    room.seconds++
+    for (const connection of open) connection.sweep(idleSeconds)
+    if (room.seconds % complaintSeconds === 0) room.complaints.turn()
+  }).pipe(Effect.delay(1000), Effect.forever)
+
+const stop = (open: ReadonlySet<ServerConnection>, timeoutMs: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (const connection of [...open]) connection.stop()
+    const busy = () => [...open].some((connection) => !connection.isIdle)
+    const lookMs = 5
+    for (let waitedMs = 0; waitedMs < timeoutMs && busy(); waitedMs += lookMs) yield* Effect.sleep(lookMs)
+    for (const connection of [...open]) connection.end()
+  })
