@@ -1,10 +1,11 @@
 import { Either } from "effect"
 import type { Rejection } from "../kernel/error-code.ts"
 import type { Offset } from "../kernel/id.ts"
-import { assign, fieldAt, type RecordBatch, stampLogAppendTime, type TimestampType, verify } from "./batch.ts"
+import { assign, fieldAt, headerSize, type RecordBatch, stampLogAppendTime, type TimestampType, verify } from "./batch.ts"
 import type { Crc32c } from "./crc32c.ts"
 import { isSafeInt64 } from "./int.ts"
 import { boundProducers, checkSequence, evolveProducers, noProducers, type ProducerState } from "./producer-state.ts"
+import { recordSizeMin } from "./record.ts"
 
 /** What the leader of a partition decides appends from. */
 export interface LogState {
@@ -62,6 +63,9 @@ const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, segmentByte
   if (fault !== undefined) return no(fault.error, fault.message)
   if (recordCount <= 0 || recordCount !== lastOffsetDelta + 1)
     return no("INVALID_RECORD", `The batch says ${recordCount} records over ${lastOffsetDelta + 1} offsets.`)
+  // Without opening a record: a header that claims two thousand million of them would take as many offsets.
+  if (batch.codec === "none" && recordCount * recordSizeMin > batch.bytes.length - headerSize)
+    return no("INVALID_RECORD", `${recordCount} records do not fit into a batch of ${sizeInBytes} bytes.`)
   if (batch.isControl) return no("INVALID_RECORD", "Clients do not write control records.")
   if (batch.hasProducerId && (baseSequence < 0 || batch.producerEpoch < 0))
     return no(

@@ -52,8 +52,8 @@ export interface Encoding {
   readonly compress: (codec: Codec, bytes: Uint8Array) => Uint8Array
 }
 
-// A record of nulls: its length, attributes, timestamp and offset deltas, two lengths of -1, a header count; one byte each.
-const recordSizeMin = 7
+/** Bytes of a record of nulls: its length, attributes, timestamp and offset deltas, two lengths of -1, a header count; one byte each. */
+export const recordSizeMin = 7
 const headerSizeMin = 2
 
 const utf8 = new TextEncoder()

@@ -81,6 +81,14 @@ describe("a rejection", () => {
     ["a transactional batch", makeBatch(1, { isTransactional: true }), "INVALID_TXN_STATE"],
     ["no records", makeBatch(0), "CORRUPT_MESSAGE"],
     ["fewer records than offsets", altered(makeBatch(2), (bytes) => writeInt32(bytes, fieldAt.recordCount, 1)), "INVALID_RECORD"],
+    [
+      "more records than its bytes can hold",
+      altered(makeBatch(2), (bytes) => {
+        writeInt32(bytes, fieldAt.recordCount, 2 ** 31 - 1)
+        writeInt32(bytes, fieldAt.lastOffsetDelta, 2 ** 31 - 2)
+      }),
+      "INVALID_RECORD"
+    ],
     ["a negative record count", altered(makeBatch(2), (bytes) => writeInt32(bytes, fieldAt.recordCount, -1)), "INVALID_RECORD"],
     ["an idempotent batch without sequence", sequenced(1n, 0, -1, 1), "INVALID_RECORD"],
     ["an idempotent batch without epoch", sequenced(1n, -1, 0, 1), "INVALID_RECORD"],
