@@ -1,5 +1,13 @@
 import { api, array, between, bool, errorCode, int32, nullable, nullableSince, since, struct, text, uuid, zeroUuid } from "../type/wire.ts"
 
+/**
+ * Which nodes there are, and which topics and partitions lie on them. A null list of topics asks for all (from version 1 on), an empty one for none; in
+ * version 0 the empty list asks for all.
+ *
+ * Version 1 tells racks, controller and internal topics, 2 the cluster id, 3 the throttle time, 4 lets the client forbid that topics are made on the way, 5
+ * tells offline replicas, 7 leader epochs, 8 authorized operations (KIP-430), 9 is flexible, 10 tells topic ids (KIP-516), 11 leaves the cluster's
+ * operations to DescribeCluster (KIP-700), 12 asks by topic id, 13 has an error for the whole answer.
+ */
 export const Metadata = api(
   { key: 3, name: "Metadata", versions: [0, 13], flexible: 9 },
   {

@@ -17,6 +17,12 @@ import {
   zeroUuid
 } from "../type/wire.ts"
 
+/**
+ * The offsets that groups have stored; -1 where there is none. A null list of topics asks for all.
+ *
+ * Version 2 allows null and has an error for the group, 3 the throttle time, 5 leader epochs, 6 is flexible, 7 can wait for open transactions
+ * (`requireStable`, KIP-447), 8 asks for many groups at once (KIP-709), 9 serves the new consumer groups (KIP-848), 10 names topics by id.
+ */
 export const OffsetFetch = api(
   { key: 9, name: "OffsetFetch", versions: [1, 10], flexible: 6 },
   {

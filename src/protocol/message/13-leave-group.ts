@@ -1,5 +1,11 @@
 import { api, array, errorCode, int32, nullable, since, struct, text, until, withDefault } from "../type/wire.ts"
 
+/**
+ * Members leave a classic group; their partitions go to the others at once.
+ *
+ * Version 1 adds the throttle time, 3 lets several members leave at a time, static ones by their instance id (KIP-345), 4 is flexible, 5 carries a reason
+ * (KIP-800).
+ */
 export const LeaveGroup = api(
   { key: 13, name: "LeaveGroup", versions: [0, 5], flexible: 4 },
   {

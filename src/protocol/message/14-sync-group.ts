@@ -1,5 +1,10 @@
 import { api, array, bytes, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
 
+/**
+ * The leader of a classic group hands in everybody's assignment, and each member gets its own.
+ *
+ * Version 1 adds the throttle time, 3 static membership (KIP-345), 4 is flexible, 5 names protocol type and protocol, so that a mix-up is found (KIP-559).
+ */
 export const SyncGroup = api(
   { key: 14, name: "SyncGroup", versions: [0, 5], flexible: 4 },
   {

@@ -1,5 +1,11 @@
 import { api, array, bool, bytes, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
 
+/**
+ * State and members of classic groups. Metadata and assignments are there only while the group is Stable.
+ *
+ * Version 1 adds the throttle time, 3 authorized operations (KIP-430), 4 instance ids (KIP-345), 5 is flexible, 6 answers GROUP_ID_NOT_FOUND instead of a
+ * dead group (KIP-1043).
+ */
 export const DescribeGroups = api(
   { key: 15, name: "DescribeGroups", versions: [0, 6], flexible: 5 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, since, struct, text } from "../type/wire.ts"
 
+/**
+ * The groups that this node coordinates.
+ *
+ * Version 1 adds the throttle time, 3 is flexible, 4 filters by state (KIP-518), 5 by type (KIP-848).
+ */
 export const ListGroups = api(
   { key: 16, name: "ListGroups", versions: [0, 5], flexible: 3 },
   {

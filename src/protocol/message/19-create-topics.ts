@@ -1,5 +1,11 @@
 import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, tagged, text, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
+/**
+ * Makes topics. A count of -1 for partitions or replicas takes the cluster's default, or follows from the assignments.
+ *
+ * Version 2 answers with the throttle time, 4 allows -1 (KIP-464), 5 is flexible and answers with partitions, replicas and settings (KIP-525), 6 may answer
+ * THROTTLING_QUOTA_EXCEEDED (KIP-599), 7 answers with the topic id (KIP-516).
+ */
 export const CreateTopics = api(
   { key: 19, name: "CreateTopics", versions: [2, 7], flexible: 5 },
   {

@@ -1,5 +1,11 @@
 import { api, array, errorCode, int32, nullable, nullableSince, since, struct, text, until, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
+/**
+ * Removes topics with all their records.
+ *
+ * Version 1 adds the throttle time, 3 may answer TOPIC_DELETION_DISABLED, 4 is flexible, 5 has error messages and THROTTLING_QUOTA_EXCEEDED (KIP-599), 6
+ * names topics by name or id (KIP-516).
+ */
 export const DeleteTopics = api(
   { key: 20, name: "DeleteTopics", versions: [1, 6], flexible: 4 },
   {

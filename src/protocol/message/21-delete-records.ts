@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, int64, struct, text } from "../type/wire.ts"
 
+/**
+ * Moves the start of partitions forward; what lies before `offset` is gone (-1: everything up to the high watermark).
+ *
+ * Version 2 is flexible.
+ */
 export const DeleteRecords = api(
   { key: 21, name: "DeleteRecords", versions: [0, 2], flexible: 2 },
   {

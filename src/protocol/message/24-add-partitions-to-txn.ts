@@ -9,6 +9,12 @@ const addPartitionsToTxnTopicResult = struct({
   resultsByPartition: array(addPartitionsToTxnPartitionResult)
 })
 
+/**
+ * Tells the transaction's coordinator which partitions will be written, before they are.
+ *
+ * Version 2 may answer PRODUCER_FENCED, 3 is flexible, 4 is for brokers only: many transactions at once, and asking without adding (KIP-890), 5 may answer
+ * TRANSACTION_ABORTABLE. Clients stay at 3.
+ */
 export const AddPartitionsToTxn = api(
   { key: 24, name: "AddPartitionsToTxn", versions: [0, 5], flexible: 3 },
   {

@@ -1,5 +1,10 @@
 import { api, errorCode, int16, int32, int64, text } from "../type/wire.ts"
 
+/**
+ * Makes a group's offsets part of a transaction, before TxnOffsetCommit stores them.
+ *
+ * Version 2 may answer PRODUCER_FENCED, 3 is flexible, 4 may answer TRANSACTION_ABORTABLE (KIP-890).
+ */
 export const AddOffsetsToTxn = api(
   { key: 25, name: "AddOffsetsToTxn", versions: [0, 4], flexible: 3 },
   {

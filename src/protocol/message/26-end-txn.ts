@@ -1,5 +1,11 @@
 import { api, bool, errorCode, int16, int32, int64, since, text } from "../type/wire.ts"
 
+/**
+ * Commits or aborts a transaction.
+ *
+ * Version 2 may answer PRODUCER_FENCED, 3 is flexible, 4 TRANSACTION_ABORTABLE, 5 raises the epoch with each transaction and answers with the new one
+ * (KIP-890).
+ */
 export const EndTxn = api(
   { key: 26, name: "EndTxn", versions: [0, 5], flexible: 3 },
   {

@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int8, int16, int32, int64, since, struct, text } from "../type/wire.ts"
 
+/**
+ * The coordinator writes a transaction's end into every partition that took part. Brokers only.
+ *
+ * Version 1 is flexible, 2 carries the transaction version (KIP-1228).
+ */
 export const WriteTxnMarkers = api(
   { key: 27, name: "WriteTxnMarkers", versions: [1, 2], flexible: 1 },
   {

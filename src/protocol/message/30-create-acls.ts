@@ -1,5 +1,10 @@
 import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
 
+/**
+ * Adds access rules.
+ *
+ * Version 1 adds pattern types (KIP-290), 2 is flexible, 3 adds users as a resource (KIP-373).
+ */
 export const CreateAcls = api(
   { key: 30, name: "CreateAcls", versions: [1, 3], flexible: 2 },
   {

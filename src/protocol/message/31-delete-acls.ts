@@ -1,5 +1,10 @@
 import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
 
+/**
+ * Removes the access rules that match filters, and says which.
+ *
+ * Version 1 adds pattern types (KIP-290), 2 is flexible, 3 adds users as a resource (KIP-373).
+ */
 export const DeleteAcls = api(
   { key: 31, name: "DeleteAcls", versions: [1, 3], flexible: 2 },
   {

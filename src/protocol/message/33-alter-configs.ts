@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
+/**
+ * Replaces all settings of a topic or broker. IncrementalAlterConfigs is the safer way.
+ *
+ * Version 2 is flexible.
+ */
 export const AlterConfigs = api(
   { key: 33, name: "AlterConfigs", versions: [0, 2], flexible: 2 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, struct, text } from "../type/wire.ts"
 
+/**
+ * Moves replicas between the data directories of one broker (KIP-113).
+ *
+ * Version 2 is flexible.
+ */
 export const AlterReplicaLogDirs = api(
   { key: 34, name: "AlterReplicaLogDirs", versions: [1, 2], flexible: 2 },
   {

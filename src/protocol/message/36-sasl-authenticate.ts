@@ -1,5 +1,10 @@
 import { api, bytes, errorCode, int64, nullable, since, text } from "../type/wire.ts"
 
+/**
+ * Carries the tokens of the mechanism that SaslHandshake chose (KIP-152).
+ *
+ * Version 1 answers with the session's lifetime in ms, after which the client authenticates again (KIP-368), 2 is flexible.
+ */
 export const SaslAuthenticate = api(
   { key: 36, name: "SaslAuthenticate", versions: [0, 2], flexible: 2 },
   {

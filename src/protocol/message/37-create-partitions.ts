@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
 
+/**
+ * Gives topics more partitions; `count` is how many there are afterwards (KIP-195).
+ *
+ * Version 2 is flexible, 3 may answer THROTTLING_QUOTA_EXCEEDED (KIP-599).
+ */
 export const CreatePartitions = api(
   { key: 37, name: "CreatePartitions", versions: [0, 3], flexible: 2 },
   {

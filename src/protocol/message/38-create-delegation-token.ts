@@ -1,5 +1,10 @@
 import { api, array, bytes, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
 
+/**
+ * Makes a token with which others may act for its owner (KIP-48). Times are ms since 1970, the lifetime ms.
+ *
+ * Version 2 is flexible, 3 lets one make a token for another owner (KIP-373).
+ */
 export const CreateDelegationToken = api(
   { key: 38, name: "CreateDelegationToken", versions: [1, 3], flexible: 2 },
   {

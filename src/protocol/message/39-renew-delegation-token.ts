@@ -1,5 +1,10 @@
 import { api, bytes, errorCode, int32, int64 } from "../type/wire.ts"
 
+/**
+ * Lets a delegation token live longer (KIP-48).
+ *
+ * Version 2 is flexible.
+ */
 export const RenewDelegationToken = api(
   { key: 39, name: "RenewDelegationToken", versions: [1, 2], flexible: 2 },
   {

@@ -1,5 +1,10 @@
 import { api, bytes, errorCode, int32, int64 } from "../type/wire.ts"
 
+/**
+ * Ends a delegation token, at once or later (KIP-48).
+ *
+ * Version 2 is flexible.
+ */
 export const ExpireDelegationToken = api(
   { key: 40, name: "ExpireDelegationToken", versions: [1, 2], flexible: 2 },
   {

@@ -1,5 +1,10 @@
 import { api, array, bytes, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
 
+/**
+ * The delegation tokens of owners; null asks for all that one may see (KIP-48).
+ *
+ * Version 2 is flexible, 3 tells who asked for the token (KIP-373).
+ */
 export const DescribeDelegationToken = api(
   { key: 41, name: "DescribeDelegationToken", versions: [1, 3], flexible: 2 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
 
+/**
+ * Removes groups without members, and their offsets (KIP-229).
+ *
+ * Version 2 is flexible, 3 has an error message for each group.
+ */
 export const DeleteGroups = api(
   { key: 42, name: "DeleteGroups", versions: [0, 3], flexible: 2 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
 
+/**
+ * Asks for leader elections: the preferred replica (type 0), or any when no in-sync one is left (type 1). Null asks for all partitions.
+ *
+ * Version 1 knows type 1 and has an error for the whole answer (KIP-460), 2 is flexible.
+ */
 export const ElectLeaders = api(
   { key: 43, name: "ElectLeaders", versions: [0, 2], flexible: 2 },
   {

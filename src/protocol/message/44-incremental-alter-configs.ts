@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
+/**
+ * Changes single settings: sets (operation 0), deletes (1), or appends to (2) and subtracts from (3) a list (KIP-339).
+ *
+ * Version 1 is flexible.
+ */
 export const IncrementalAlterConfigs = api(
   { key: 44, name: "IncrementalAlterConfigs", versions: [0, 1], flexible: 1 },
   {

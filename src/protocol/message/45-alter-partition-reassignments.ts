@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
 
+/**
+ * Moves partitions to other replicas; null replicas cancel a move (KIP-455). Times out after `timeoutMs`.
+ *
+ * Version 1 can forbid that the number of replicas changes.
+ */
 export const AlterPartitionReassignments = api(
   { key: 45, name: "AlterPartitionReassignments", versions: [0, 1], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, errorCode, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
 
+/** The moves of partitions that are under way (KIP-455). Null asks for all topics. */
 export const ListPartitionReassignments = api(
   { key: 46, name: "ListPartitionReassignments", versions: [0, 0], flexible: 0 },
   {

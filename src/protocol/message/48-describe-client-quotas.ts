@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, float64, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
+/**
+ * The quotas of users, client ids and addresses that match a filter (KIP-546).
+ *
+ * Version 1 is flexible.
+ */
 export const DescribeClientQuotas = api(
   { key: 48, name: "DescribeClientQuotas", versions: [0, 1], flexible: 1 },
   {

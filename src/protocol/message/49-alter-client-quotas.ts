@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, float64, int32, nullable, struct, text } from "../type/wire.ts"
 
+/**
+ * Sets and removes quotas (KIP-546).
+ *
+ * Version 1 is flexible.
+ */
 export const AlterClientQuotas = api(
   { key: 49, name: "AlterClientQuotas", versions: [0, 1], flexible: 1 },
   {

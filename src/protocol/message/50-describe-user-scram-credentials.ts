@@ -1,5 +1,6 @@
 import { api, array, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
+/** Which SCRAM mechanisms users have, and with how many iterations (KIP-554); never the secret. Null asks for all users. */
 export const DescribeUserScramCredentials = api(
   { key: 50, name: "DescribeUserScramCredentials", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, bytes, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
 
+/** Sets and removes the SCRAM credentials of users (KIP-554). The password comes salted, never as it is. */
 export const AlterUserScramCredentials = api(
   { key: 51, name: "AlterUserScramCredentials", versions: [0, 0], flexible: 0 },
   {

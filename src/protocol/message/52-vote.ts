@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int32, int64, nullable, since, struct, tagged, text, uint16, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
+/**
+ * A candidate asks for votes in the metadata quorum (KIP-595). Controllers only.
+ *
+ * Version 1 has voter and directory ids (KIP-853), 2 asks before it raises the epoch (KIP-996).
+ */
 export const Vote = api(
   { key: 52, name: "Vote", versions: [0, 2], flexible: 0 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, nullable, since, struct, tagged, text, uint16, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
+/**
+ * A new leader of the metadata quorum says that it leads (KIP-595). Controllers only.
+ *
+ * Version 1 is flexible and has the voter's directory and the leader's addresses (KIP-853).
+ */
 export const BeginQuorumEpoch = api(
   { key: 53, name: "BeginQuorumEpoch", versions: [0, 1], flexible: 1 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, nullable, since, struct, tagged, text, uint16, until, uuid, withDefault } from "../type/wire.ts"
 
+/**
+ * A leader of the metadata quorum steps down and names who should follow it (KIP-595). Controllers only.
+ *
+ * Version 1 is flexible and names candidates with their directories instead of ids (KIP-853).
+ */
 export const EndQuorumEpoch = api(
   { key: 54, name: "EndQuorumEpoch", versions: [0, 1], flexible: 1 },
   {

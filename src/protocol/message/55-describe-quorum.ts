@@ -8,6 +8,11 @@ const replicaState = struct({
   lastCaughtUpTimestamp: since(1, int64, -1n, "ignorable")
 })
 
+/**
+ * Leader, voters and observers of the metadata quorum, and how far each has come (KIP-595). Timestamps are ms since 1970.
+ *
+ * Version 1 tells when each was last heard of (KIP-836), 2 directories, addresses and error messages (KIP-853).
+ */
 export const DescribeQuorum = api(
   { key: 55, name: "DescribeQuorum", versions: [0, 2], flexible: 0 },
   {

@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, text, until, withDefault } from "../type/wire.ts"
 
+/**
+ * Raises or lowers the levels of the cluster's features (KIP-584).
+ *
+ * Version 1 can try without doing and says what kind of downgrade is allowed, 2 answers without a result for each feature.
+ */
 export const UpdateFeatures = api(
   { key: 57, name: "UpdateFeatures", versions: [0, 2], flexible: 0 },
   {

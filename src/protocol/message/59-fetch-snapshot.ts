@@ -2,6 +2,11 @@ import { api, array, errorCode, int32, int64, nullable, records, struct, tagged,
 
 const currentLeader = struct({ leaderId: int32, leaderEpoch: int32 })
 
+/**
+ * Reads a snapshot of the metadata log, piece by piece (KIP-630). `position` and `size` are bytes; the records are cut anywhere.
+ *
+ * Version 1 has the replica's directory and the leader's addresses (KIP-853).
+ */
 export const FetchSnapshot = api(
   { key: 59, name: "FetchSnapshot", versions: [0, 1], flexible: 0 },
   {

@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
 
+/**
+ * The cluster's id, its controller and its nodes (KIP-700).
+ *
+ * Version 1 asks for brokers (1) or controllers (2) (KIP-919), 2 can tell fenced brokers too (KIP-1073).
+ */
 export const DescribeCluster = api(
   { key: 60, name: "DescribeCluster", versions: [0, 2], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, errorCode, int32, int64, nullable, struct, text, withDefault } from "../type/wire.ts"
 
+/** The producers that are active in partitions, with their epochs and open transactions (KIP-664). */
 export const DescribeProducers = api(
   { key: 61, name: "DescribeProducers", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, errorCode, int16, int32, int64, struct, text } from "../type/wire.ts"
 
+/** State, producer and partitions of transactions (KIP-664). Times are ms. */
 export const DescribeTransactions = api(
   { key: 65, name: "DescribeTransactions", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
 
+/**
+ * The transactions that this node coordinates, filtered by state and producer (KIP-664).
+ *
+ * Version 1 filters by age in ms (KIP-994), 2 by a pattern of ids (KIP-1152).
+ */
 export const ListTransactions = api(
   { key: 66, name: "ListTransactions", versions: [0, 2], flexible: 0 },
   {

@@ -2,6 +2,12 @@ import { api, array, errorCode, int32, nullable, since, struct, text, uuid, with
 
 const topicPartitions = struct({ topicId: uuid, partitions: array(int32) })
 
+/**
+ * The one request of a member of the new consumer groups: it joins (epoch 0), stays, and leaves (epoch -1, or -2 for a static member that will return).
+ * What has not changed since the last one is null (KIP-848).
+ *
+ * Version 1 subscribes by a regular expression, and members choose their own id (KIP-1082).
+ */
 export const ConsumerGroupHeartbeat = api(
   { key: 68, name: "ConsumerGroupHeartbeat", versions: [0, 1], flexible: 0 },
   {

@@ -4,6 +4,11 @@ const topicPartitions = struct({ topicId: uuid, topicName: text, partitions: arr
 
 const assignment = struct({ topicPartitions: array(topicPartitions) })
 
+/**
+ * State, members and assignments of new consumer groups (KIP-848).
+ *
+ * Version 1 tells which members speak the classic protocol (KIP-1099).
+ */
 export const ConsumerGroupDescribe = api(
   { key: 69, name: "ConsumerGroupDescribe", versions: [0, 1], flexible: 0 },
   {

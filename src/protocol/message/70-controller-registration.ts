@@ -1,5 +1,6 @@
 import { api, array, bool, errorCode, int16, int32, nullable, struct, text, uint16, uuid } from "../type/wire.ts"
 
+/** A controller presents itself to the active one (KIP-919). Controllers only. */
 export const ControllerRegistration = api(
   { key: 70, name: "ControllerRegistration", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, bool, errorCode, int8, int32, text, uuid } from "../type/wire.ts"
 
+/** A client asks which of its metrics the cluster wants, and gets its instance id (KIP-714). */
 export const GetTelemetrySubscriptions = api(
   { key: 71, name: "GetTelemetrySubscriptions", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, bool, bytes, errorCode, int8, int32, uuid } from "../type/wire.ts"
 
+/** A client sends its metrics, as OTLP, compressed or not (KIP-714). */
 export const PushTelemetry = api(
   { key: 72, name: "PushTelemetry", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, errorCode, int32, int64, struct, uuid, withDefault } from "../type/wire.ts"
 
+/** A broker tells the controller in which of its directories replicas lie (KIP-858). */
 export const AssignReplicasToDirs = api(
   { key: 73, name: "AssignReplicasToDirs", versions: [0, 0], flexible: 0 },
   {

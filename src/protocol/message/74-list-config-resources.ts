@@ -1,5 +1,10 @@
 import { api, array, errorCode, int8, int32, since, struct, text } from "../type/wire.ts"
 
+/**
+ * The names of all things of some types that have settings.
+ *
+ * Version 0 lists client metrics alone (KIP-714), 1 the types that are asked for, or all (KIP-1142).
+ */
 export const ListConfigResources = api(
   { key: 74, name: "ListConfigResources", versions: [0, 1], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, bool, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/** Topics and their partitions, page by page: at most `responsePartitionLimit` partitions, and a cursor for the rest (KIP-966). */
 export const DescribeTopicPartitions = api(
   { key: 75, name: "DescribeTopicPartitions", versions: [0, 0], flexible: 0 },
   {

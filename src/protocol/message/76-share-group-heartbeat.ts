@@ -2,6 +2,11 @@ import { api, array, errorCode, int32, nullable, struct, text, uuid, withDefault
 
 const topicPartitions = struct({ topicId: uuid, partitions: array(int32) })
 
+/**
+ * A member of a share group joins (epoch 0), stays, or leaves (epoch -1) (KIP-932).
+ *
+ * Version 0 was a preview and is gone.
+ */
 export const ShareGroupHeartbeat = api(
   { key: 76, name: "ShareGroupHeartbeat", versions: [1, 1], flexible: 0 },
   {

@@ -4,6 +4,11 @@ const topicPartitions = struct({ topicId: uuid, topicName: text, partitions: arr
 
 const assignment = struct({ topicPartitions: array(topicPartitions) })
 
+/**
+ * State, members and assignments of share groups (KIP-932).
+ *
+ * Version 0 was a preview and is gone.
+ */
 export const ShareGroupDescribe = api(
   { key: 77, name: "ShareGroupDescribe", versions: [1, 1], flexible: 0 },
   {

@@ -1,5 +1,11 @@
 import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, records, since, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/**
+ * A member of a share group takes records, which are locked for it for a while, and acknowledges earlier ones (KIP-932). Acknowledge types: 0 gap, 1
+ * accept, 2 release, 3 reject, 4 renew.
+ *
+ * Version 0 was a preview and is gone; 2 chooses how records are acquired (KIP-1206) and renews locks (KIP-1222).
+ */
 export const ShareFetch = api(
   { key: 78, name: "ShareFetch", versions: [1, 2], flexible: 0 },
   {

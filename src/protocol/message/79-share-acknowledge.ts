@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int8, int32, int64, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/**
+ * A member of a share group says what became of records it took, without taking more (KIP-932).
+ *
+ * Version 0 was a preview and is gone; 2 renews locks (KIP-1222).
+ */
 export const ShareAcknowledge = api(
   { key: 79, name: "ShareAcknowledge", versions: [1, 2], flexible: 0 },
   {

@@ -1,5 +1,10 @@
 import { api, array, bool, errorCode, int32, nullable, since, struct, text, uint16, uuid } from "../type/wire.ts"
 
+/**
+ * Adds a voter to the metadata quorum (KIP-853).
+ *
+ * Version 1 says whether to answer only when the change is committed.
+ */
 export const AddRaftVoter = api(
   { key: 80, name: "AddRaftVoter", versions: [0, 1], flexible: 0 },
   {

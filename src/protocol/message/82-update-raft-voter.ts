@@ -7,6 +7,7 @@ const currentLeader = struct({
   port: int32
 })
 
+/** A voter tells the metadata quorum its addresses and the versions it supports (KIP-853). Controllers only. */
 export const UpdateRaftVoter = api(
   { key: 82, name: "UpdateRaftVoter", versions: [0, 0], flexible: 0 },
   {

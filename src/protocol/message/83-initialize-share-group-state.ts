@@ -1,5 +1,6 @@
 import { api, array, errorCode, int32, int64, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/** Prepares the stored state of share partitions (KIP-932). Brokers only. */
 export const InitializeShareGroupState = api(
   { key: 83, name: "InitializeShareGroupState", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, errorCode, int8, int16, int32, int64, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/** Reads the stored state of share partitions when their leader changes (KIP-932). Brokers only. */
 export const ReadShareGroupState = api(
   { key: 84, name: "ReadShareGroupState", versions: [0, 0], flexible: 0 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int8, int16, int32, int64, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/**
+ * Stores what became of the records of share partitions (KIP-932). Brokers only.
+ *
+ * Version 1 counts completed deliveries (KIP-1226).
+ */
 export const WriteShareGroupState = api(
   { key: 85, name: "WriteShareGroupState", versions: [0, 1], flexible: 0 },
   {

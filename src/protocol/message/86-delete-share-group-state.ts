@@ -1,5 +1,6 @@
 import { api, array, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/** Removes the stored state of share partitions (KIP-932). Brokers only. */
 export const DeleteShareGroupState = api(
   { key: 86, name: "DeleteShareGroupState", versions: [0, 0], flexible: 0 },
   {

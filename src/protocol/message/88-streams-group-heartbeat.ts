@@ -19,6 +19,11 @@ const status = struct({ statusCode: int8, statusDetail: text })
 
 const topicPartition = struct({ topic: text, partitions: array(int32) })
 
+/**
+ * The one request of a member of a streams group: topology, tasks and offsets up, assigned tasks down; what has not changed is null (KIP-1071).
+ *
+ * Version 1 can ask the member for a description of its topology (KIP-1331), and has the recovery lag as an int64.
+ */
 export const StreamsGroupHeartbeat = api(
   { key: 88, name: "StreamsGroupHeartbeat", versions: [0, 1], flexible: 0 },
   {

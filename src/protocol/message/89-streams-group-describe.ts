@@ -42,6 +42,11 @@ const topologyDescription = struct({
   globalStores: array(topologyDescriptionGlobalStore)
 })
 
+/**
+ * State, topology, members and tasks of streams groups (KIP-1071).
+ *
+ * Version 1 can include the described topology (KIP-1331) and names the assignor (KIP-1357).
+ */
 export const StreamsGroupDescribe = api(
   { key: 89, name: "StreamsGroupDescribe", versions: [0, 1], flexible: 0 },
   {

@@ -1,5 +1,10 @@
 import { api, array, errorCode, int32, int64, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/**
+ * The start offsets of share groups (KIP-932). Null topics ask for all.
+ *
+ * Version 1 tells the lag (KIP-1226).
+ */
 export const DescribeShareGroupOffsets = api(
   { key: 90, name: "DescribeShareGroupOffsets", versions: [0, 1], flexible: 0 },
   {

@@ -1,5 +1,6 @@
 import { api, array, errorCode, int32, int64, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/** Sets the start offsets of a share group without members (KIP-932). */
 export const AlterShareGroupOffsets = api(
   { key: 91, name: "AlterShareGroupOffsets", versions: [0, 0], flexible: 0 },
   {

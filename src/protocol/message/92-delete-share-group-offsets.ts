@@ -1,5 +1,6 @@
 import { api, array, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
 
+/** Removes topics from a share group without members (KIP-932). */
 export const DeleteShareGroupOffsets = api(
   { key: 92, name: "DeleteShareGroupOffsets", versions: [0, 0], flexible: 0 },
   {
