@@ -1,0 +1,89 @@
+import { Either } from "effect"
+import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
+import { metadataTopic, parseTopicName } from "../../domain/cluster/topic-name.ts"
+import type { NodeConfig } from "../../domain/kernel/config.ts"
+import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
+import type { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
+import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import { type ConfigEntry, nodeEntries, topicEntries } from "./config-entries.ts"
+
+type Request = RequestOf<typeof DescribeConfigs>
+type Response = ResponseDraft<typeof DescribeConfigs>
+type Resource = Request["resources"][number]
+type Result = Response["results"][number]
+
+export interface DescribeConfigsOptions {
+  readonly cluster: () => Cluster
+  readonly nodeId: number
+  readonly config: NodeConfig
+}
+
+/** Kinds of resources, in Kafka's numbers. */
+const resource = { topic: 2, broker: 4 }
+
+const refused = ({ resourceName, resourceType }: Resource, error: KafkaError, errorMessage: string): Result => ({
+  errorCode: errorCode(error),
+  errorMessage,
+  resourceType,
+  resourceName,
+  configs: []
+})
+
+const described = ({ resourceName, resourceType, configurationKeys }: Resource, request: Request, entries: ReadonlyArray<ConfigEntry>): Result => {
+  const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys)
+  const configs = entries
+    .filter(({ name }) => wanted === undefined || wanted.has(name))
+    .map(({ name, value, source, type, documentation, synonyms }) => ({
+      name,
+      value,
+      // What a node started with cannot be changed while it runs; a topic's settings could.
+      readOnly: resourceType === resource.broker,
+      configSource: source,
+      isSensitive: false,
+      synonyms: request.includeSynonyms ? synonyms : [],
+      configType: type,
+      documentation: request.includeDocumentation ? documentation : null
+    }))
+  return { errorCode: 0, errorMessage: null, resourceType, resourceName, configs }
+}
+
+const topicResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
+  const name = wanted.resourceName
+  if (name === metadataTopic) return described(wanted, request, topicEntries(options.config, {}))
+  const legal = parseTopicName(name)
+  if (Either.isLeft(legal)) return refused(wanted, legal.left.error, legal.left.message)
+  const topic = topicByName(options.cluster(), name)
+  if (topic === undefined) return refused(wanted, "UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name}'.`)
+  return described(wanted, request, topicEntries(options.config, topic.configs))
+}
+
+const brokerResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
+  const { resourceName } = wanted
+  if (resourceName === String(options.nodeId)) return described(wanted, request, nodeEntries(options.config))
+  // The empty name asks for what was set for all brokers together while they run: nothing can be.
+  if (resourceName === "") return described(wanted, request, [])
+  return refused(
+    wanted,
+    "INVALID_REQUEST",
+    `This is node ${options.nodeId}, which knows its own settings alone: ask node ${resourceName.slice(0, 60)} for its.`
+  )
+}
+
+/**
+ * DescribeConfigs: the settings of topics, from the image, and of the node that is asked, each with where its value comes from (KIP-226) and, on request,
+ * what it means (KIP-569). Errors of a resource: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST for other kinds and other nodes.
+ */
+export const describeConfigs =
+  (options: DescribeConfigsOptions) =>
+  (request: Request): Response => ({
+    throttleTimeMs: 0,
+    results: request.resources.map((wanted) => {
+      if (wanted.resourceType === resource.topic) return topicResult(options, wanted, request)
+      if (wanted.resourceType === resource.broker) return brokerResult(options, wanted, request)
+      return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings here: 2 stands for topics, 4 for brokers.`)
+    })
+  })
+
+/** As CreateTopics answers a new topic's settings (version 5 on). */
+export const createdConfigs = (config: NodeConfig, own: Readonly<Record<string, string>>) =>
+  topicEntries(config, own).map(({ name, value, source }) => ({ name, value, readOnly: false, configSource: source, isSensitive: false }))

@@ -1,0 +1,42 @@
+import type { Cluster } from "../../domain/cluster/state.ts"
+import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
+import type { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
+import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import type { RequestContext } from "../wire/route.ts"
+
+type Request = RequestOf<typeof FindCoordinator>
+type Response = ResponseDraft<typeof FindCoordinator>
+type Coordinator = NonNullable<Response["coordinators"]>[number]
+
+/** What a key names: a group or a transactional id. Share groups (2) are not built. */
+const keyTypes = { group: 0, transaction: 1 }
+/** From this version on several keys are asked for at once (KIP-699). */
+const batchSince = 4
+
+const failure = (key: string, error: KafkaError, errorMessage: string): Coordinator => ({
+  key,
+  nodeId: -1,
+  host: "",
+  port: -1,
+  errorCode: errorCode(error),
+  errorMessage
+})
+
+const coordinator = ({ leader }: Cluster, keyType: number, key: string): Coordinator => {
+  if (keyType !== keyTypes.group && keyType !== keyTypes.transaction)
+    return failure(key, "INVALID_REQUEST", `There is no coordinator for keys of type ${keyType}: 0 stands for groups, 1 for transactions.`)
+  if (leader === undefined) return failure(key, "COORDINATOR_NOT_AVAILABLE", "The cluster has no leader yet.")
+  return { key, nodeId: leader.nodeId, host: leader.host, port: leader.port, errorCode: 0, errorMessage: null }
+}
+
+/** FindCoordinator: the leader coordinates every group and every transaction. COORDINATOR_NOT_AVAILABLE before it is elected, INVALID_REQUEST for other kinds of keys. */
+export const findCoordinator =
+  (image: () => Cluster) =>
+  (request: Request, { version }: Pick<RequestContext, "version">): Response => {
+    const cluster = image()
+    if (version >= batchSince) {
+      return { throttleTimeMs: 0, coordinators: request.coordinatorKeys.map((key) => coordinator(cluster, request.keyType, key)) }
+    }
+    const { nodeId, host, port, errorCode, errorMessage } = coordinator(cluster, request.keyType, request.key)
+    return { throttleTimeMs: 0, errorCode, errorMessage, nodeId, host, port }
+  }

@@ -1,0 +1,134 @@
+import { Effect, Either } from "effect"
+import { brokerOf, type Cluster, type Partition, sortedTopics, type Topic, topicById, topicByName } from "../../domain/cluster/state.ts"
+import { metadataTopic, metadataTopicId, parseTopicName } from "../../domain/cluster/topic-name.ts"
+import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
+import { zeroTopicId } from "../../domain/kernel/id.ts"
+import { Metadata } from "../protocol/message/03-metadata.ts"
+import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import type { RequestContext } from "../wire/route.ts"
+import { clusterOperations, operationsNotAsked, topicOperations } from "./authorized-operations.ts"
+import { nodesOf } from "./nodes.ts"
+
+type Request = RequestOf<typeof Metadata>
+type Response = ResponseDraft<typeof Metadata>
+type TopicAnswer = Response["topics"][number]
+type TopicAsked = NonNullable<Request["topics"]>[number]
+
+export interface MetadataOptions {
+  readonly cluster: () => Cluster
+  /** Whether topics come into being when somebody asks for them (`auto.create.topics.enable`). */
+  readonly autoCreate: boolean
+  /**
+   * Has the topics created, with the defaults, as far as that is possible; bounded in time, and does not say what became of it: the image does, or the
+   * client asks again. The names are legal, and each is there once.
+   */
+  readonly createTopics: (names: ReadonlyArray<string>, context: RequestContext) => Effect.Effect<void>
+}
+
+/** From this version on a topic can be asked for by its id (KIP-516). */
+const topicIdsSince = 12
+/** Names of unknown topics that one request has created; the others are left to the client's next request. */
+const autoCreatedMax = 100
+
+const partitionAnswer = (cluster: Cluster, partition: Partition, partitionIndex: number): TopicAnswer["partitions"][number] => ({
+  errorCode: errorCode(partition.leader === -1 ? "LEADER_NOT_AVAILABLE" : "NONE"),
+  partitionIndex,
+  leaderId: partition.leader,
+  leaderEpoch: partition.leaderEpoch,
+  replicaNodes: partition.replicas,
+  isrNodes: partition.isr,
+  offlineReplicas: partition.replicas.filter((id) => brokerOf(cluster, id)?.fenced !== false)
+})
+
+const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicAnswer => ({
+  errorCode: 0,
+  name,
+  topicId,
+  isInternal: false,
+  partitions: partitions.map((partition, index) => partitionAnswer(cluster, partition, index))
+})
+
+/** The leader's journal, as a topic of one partition that the leader leads. */
+const journal = ({ leader }: Cluster): TopicAnswer => ({
+  errorCode: 0,
+  name: metadataTopic,
+  topicId: metadataTopicId,
+  isInternal: true,
+  partitions: [
+    {
+      errorCode: errorCode(leader === undefined ? "LEADER_NOT_AVAILABLE" : "NONE"),
+      partitionIndex: 0,
+      leaderId: leader?.nodeId ?? -1,
+      leaderEpoch: leader?.epoch ?? -1,
+      replicaNodes: leader === undefined ? [] : [leader.nodeId],
+      isrNodes: leader === undefined ? [] : [leader.nodeId]
+    }
+  ]
+})
+
+const unknown = (name: string | null, topicId: string, error: KafkaError): TopicAnswer => ({ errorCode: errorCode(error), name, topicId, partitions: [] })
+
+const named = (cluster: Cluster, name: string): TopicAnswer => {
+  if (name === metadataTopic) return journal(cluster)
+  const topic = topicByName(cluster, name)
+  if (topic !== undefined) return known(cluster, topic)
+  return unknown(name, zeroTopicId, Either.isLeft(parseTopicName(name)) ? "INVALID_TOPIC_EXCEPTION" : "UNKNOWN_TOPIC_OR_PARTITION")
+}
+
+const answer = (cluster: Cluster, { name, topicId }: TopicAsked, version: number): TopicAnswer => {
+  if (topicId === zeroTopicId) return name === null ? unknown(version >= topicIdsSince ? null : "", topicId, "INVALID_REQUEST") : named(cluster, name)
+  // Versions 10 and 11 have a place for ids, but no answer by id alone.
+  if (version < topicIdsSince) return unknown(name ?? "", topicId, "INVALID_REQUEST")
+  if (topicId === metadataTopicId) return journal(cluster)
+  const topic = topicById(cluster, topicId)
+  return topic === undefined ? unknown(null, topicId, "UNKNOWN_TOPIC_ID") : known(cluster, topic)
+}
+
+/** Null asks for all topics; in version 0, which has no null, an empty list does. */
+const asksForAll = ({ topics }: Request, version: number): boolean => topics === null || (version === 0 && topics.length === 0)
+
+const answers = (cluster: Cluster, request: Request, version: number): ReadonlyArray<TopicAnswer> =>
+  asksForAll(request, version)
+    ? [journal(cluster), ...sortedTopics(cluster).map((topic) => known(cluster, topic))]
+    : distinct(request.topics ?? []).map((topic) => answer(cluster, topic, version))
+
+/** A topic that is asked for twice is answered once. */
+const distinct = (topics: ReadonlyArray<TopicAsked>): ReadonlyArray<TopicAsked> => {
+  const seen = new Set<string>()
+  return topics.filter(({ name, topicId }) => {
+    const key = topicId === zeroTopicId ? `name ${name}` : topicId
+    return !seen.has(key) && seen.add(key)
+  })
+}
+
+const respond = (cluster: Cluster, request: Request, version: number): Response => ({
+  throttleTimeMs: 0,
+  brokers: nodesOf(cluster),
+  clusterId: cluster.clusterId ?? null,
+  controllerId: cluster.leader?.nodeId ?? -1,
+  topics: request.includeTopicAuthorizedOperations
+    ? answers(cluster, request, version).map((topic) => (topic.errorCode === 0 ? { ...topic, topicAuthorizedOperations: topicOperations } : topic))
+    : answers(cluster, request, version),
+  clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
+})
+
+const missing = (cluster: Cluster, request: Request, version: number): ReadonlyArray<string> => {
+  if (asksForAll(request, version) || !request.allowAutoTopicCreation) return []
+  const names = (request.topics ?? []).flatMap(({ name, topicId }) => (name !== null && topicId === zeroTopicId && name !== metadataTopic ? [name] : []))
+  const absent = names.filter((name) => topicByName(cluster, name) === undefined && Either.isRight(parseTopicName(name)))
+  return [...new Set(absent)].slice(0, autoCreatedMax)
+}
+
+/**
+ * Metadata: the nodes, the leader as their controller, and the topics with who leads each partition, all from the image.
+ * Unknown topics come into being where both node and request allow it; one that is not there yet is answered UNKNOWN_TOPIC_OR_PARTITION, and the client
+ * asks again. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (an id before version 12);
+ * of a partition: LEADER_NOT_AVAILABLE.
+ */
+export const metadata =
+  ({ cluster, autoCreate, createTopics }: MetadataOptions) =>
+  (request: Request, context: RequestContext): Response | Effect.Effect<Response> => {
+    const absent = autoCreate ? missing(cluster(), request, context.version) : []
+    if (absent.length === 0) return respond(cluster(), request, context.version)
+    return Effect.map(createTopics(absent, context), () => respond(cluster(), request, context.version))
+  }
