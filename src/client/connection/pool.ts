@@ -1,0 +1,148 @@
+import { Clock, Deferred, Effect, ExecutionStrategy, Exit, Scope } from "effect"
+import { type Address, formatAddress, Transport } from "../../ports/transport.ts"
+import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
+import type { CallFault } from "../../wire/fault.ts"
+import { connect, type Link } from "../../wire/link.ts"
+import type { Dice } from "../dice.ts"
+import { type CallError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
+import type { Connecting } from "../options.ts"
+import { retryDelayMs } from "../retry.ts"
+
+/** Requests of one connection are answered in order, so what may wait for long has a connection of its own: fetches, and the joins of a group. */
+export type Lane = "main" | "fetch" | "group"
+
+export interface CallOptions {
+  readonly lane?: Lane
+  /** How long the answer may take, over what the options say. */
+  readonly timeoutMs?: number
+  /** The highest version to use, where a later one would need other fields. */
+  readonly versionMax?: number
+  readonly tags?: ReadonlyArray<{ readonly tag: number; readonly data: Uint8Array }>
+}
+
+/** The open connections of one client, made when they are first needed: one for each address and lane. */
+export interface Pool {
+  /** The connection if it is open. Plain code, for the producer's sender. */
+  readonly ready: (address: Address, lane: Lane) => Link | undefined
+  /** An open connection; callers that come while it is being opened share it. After a failure the next attempt waits a little longer each time. */
+  readonly link: (address: Address, lane: Lane) => Effect.Effect<Link, NotReachable>
+  readonly call: <A extends AnyApi>(address: Address, api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallError>
+}
+
+/** Requests on one connection that are sent and not answered; the producer keeps to five of its own. */
+const inFlightRequestsMax = 32
+
+/** What was opened for one address and lane. */
+interface Slot {
+  link: Link | undefined
+  opening: Deferred.Deferred<Link, NotReachable> | undefined
+  failures: number
+  /** No attempt before this moment, ms. */
+  notBefore: number
+}
+
+/** A call's fault in the client's words. */
+export const callError = (fault: CallFault, what: string, address: Address): CallError => {
+  switch (fault._tag) {
+    case "CallTimeout":
+      return new RequestTimedOut({ what, timeoutMs: fault.timeoutMs, reason: `no answer from ${formatAddress(address)}.` })
+    case "UnsupportedByPeer":
+      return new UnsupportedByCluster({ what })
+    default:
+      return new NotReachable({ addresses: [formatAddress(address)], reason: fault.message })
+  }
+}
+
+export const makePool = (options: Connecting, dice: Dice): Effect.Effect<Pool, never, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    const transport = yield* Transport
+    // A scope of its own, closed when the pool's turn comes: what is opened later would otherwise close before a producer's last flush.
+    const poolScope = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+    const slots = new Map<string, Slot>()
+
+    const slotOf = (address: Address, lane: Lane): Slot => {
+      const key = `${lane} ${formatAddress(address)}`
+      let slot = slots.get(key)
+      if (slot === undefined) {
+        slot = { link: undefined, opening: undefined, failures: 0, notBefore: 0 }
+        slots.set(key, slot)
+      }
+      return slot
+    }
+
+    /** Connects in a scope of its own under the pool's, which ends when the connection does. */
+    const open = (address: Address, slot: Slot): Effect.Effect<Link, NotReachable> =>
+      Effect.gen(function* () {
+        const now = yield* Clock.currentTimeMillis
+        if (slot.notBefore > now) yield* Effect.sleep(slot.notBefore - now)
+        const scope = yield* Scope.fork(poolScope, ExecutionStrategy.sequential)
+        return yield* connect(address, {
+          clientId: options.clientId,
+          connectTimeoutMs: options.connectTimeoutMs,
+          requestTimeoutMs: options.requestTimeoutMs,
+          inFlightRequestsMax,
+          responseBytesMax: options.responseBytesMax
+        }).pipe(
+          Effect.provideService(Transport, transport),
+          Scope.extend(scope),
+          Effect.mapError((fault) => new NotReachable({ addresses: [formatAddress(address)], reason: fault.message })),
+          Effect.tapErrorCause(() => Scope.close(scope, Exit.void)),
+          Effect.tap((link) => {
+            slot.link = link
+            slot.failures = 0
+            const gone = Effect.suspend(() => {
+              if (slot.link === link) slot.link = undefined
+              return Scope.close(scope, Exit.void)
+            })
+            return Effect.forkIn(Effect.ensuring(Effect.exit(link.closed), gone), poolScope)
+          })
+        )
+      })
+
+    const link = (address: Address, lane: Lane): Effect.Effect<Link, NotReachable> =>
+      Effect.suspend(() => {
+        const slot = slotOf(address, lane)
+        if (slot.link?.isOpen() === true) return Effect.succeed(slot.link)
+        if (slot.opening !== undefined) return Deferred.await(slot.opening)
+        return Effect.gen(function* () {
+          const opening = yield* Deferred.make<Link, NotReachable>()
+          slot.opening = opening
+          // In the pool's scope: a caller that gives up must not take the connection from the others that wait for it.
+          yield* open(address, slot).pipe(
+            Effect.tapError(() =>
+              Effect.map(Clock.currentTimeMillis, (now) => {
+                slot.failures += 1
+                slot.notBefore = now + retryDelayMs("connection", slot.failures, dice.next())
+              })
+            ),
+            Effect.onExit((exit) => {
+              slot.opening = undefined
+              return Deferred.done(opening, exit)
+            }),
+            Effect.forkIn(poolScope)
+          )
+          return yield* Deferred.await(opening)
+        })
+      })
+
+    const call = <A extends AnyApi>(address: Address, api: A, request: RequestDraft<A>, how: CallOptions = {}): Effect.Effect<ResponseOf<A>, CallError> =>
+      Effect.flatMap(link(address, how.lane ?? "main"), (open) => {
+        const highest = open.versionOf(api)
+        if (highest === undefined) return Effect.fail(new UnsupportedByCluster({ what: api.name }))
+        const version = Math.min(highest, how.versionMax ?? highest)
+        return Effect.mapError(
+          open.call(api, request, {
+            version,
+            ...(how.timeoutMs === undefined ? {} : { timeoutMs: how.timeoutMs }),
+            ...(how.tags === undefined || version < api.flexible ? {} : { tags: how.tags })
+          }),
+          (fault) => callError(fault, api.name, address)
+        )
+      })
+
+    const ready = (address: Address, lane: Lane): Link | undefined => {
+      const open = slots.get(`${lane} ${formatAddress(address)}`)?.link
+      return open?.isOpen() === true ? open : undefined
+    }
+    return { ready, link, call }
+  })

@@ -1,0 +1,141 @@
+import { type Clock, Effect } from "effect"
+import type { Encoding } from "../../../domain/log/record.ts"
+import { Produce } from "../../protocol/message/00-produce.ts"
+import type { Link } from "../../wire/link.ts"
+import type { Client } from "../client.ts"
+import { callError } from "../connection/pool.ts"
+import { NotReachable, UnsupportedByCluster } from "../error.ts"
+import type { NodeView } from "../metadata/view.ts"
+import { isLeadership, type RetryKind, retryDelayMs } from "../retry.ts"
+import type { Sending } from "./options.ts"
+import type { PartitionQueue } from "./partition-queue.ts"
+import type { Places } from "./places.ts"
+import { answersOf, errorOf, type Parcel, type PartitionAnswer, type ProduceCall, produceCall } from "./request.ts"
+import type { Settlements } from "./settlements.ts"
+import type { SendError } from "./types.ts"
+import { judge } from "./verdict.ts"
+
+interface CourierParts {
+  readonly client: Client
+  readonly sending: Sending
+  readonly encoding: Encoding
+  readonly clock: Clock.Clock
+  readonly fork: (effect: Effect.Effect<void>) => void
+}
+
+/** Takes one request to its node, and puts into practice what the answer means for each batch. */
+export class Courier {
+  constructor(
+    private readonly parts: CourierParts,
+    private readonly settlements: Settlements,
+    private readonly places: Places,
+    /** The request is over, whatever came of it. */
+    private readonly returned: (node: NodeView, queues: ReadonlyArray<PartitionQueue>) => void
+  ) {}
+
+  /** Begins at once, in this turn: the order of these calls is the order on the connection. */
+  carry(node: NodeView, parcels: ReadonlyArray<Parcel>): void {
+    const back = Effect.sync(() =>
+      this.returned(
+        node,
+        parcels.map(({ queue }) => queue)
+      )
+    )
+    this.parts.fork(Effect.ensuring(this.deliver(node, parcels), back))
+  }
+
+  private deliver(node: NodeView, parcels: ReadonlyArray<Parcel>): Effect.Effect<void> {
+    const { client, encoding, sending } = this.parts
+    const link = client.pool.ready(node.address, "main")
+    const highest = link?.versionOf(Produce)
+    if (link === undefined) {
+      const error = new NotReachable({ addresses: [`${node.address.host}:${node.address.port}`], reason: "the connection was closed" })
+      return Effect.sync(() => this.allAgain(parcels, false, error))
+    }
+    if (highest === undefined) {
+      return Effect.sync(() => {
+        for (const { batch, queue } of parcels) this.settlements.giveUp(queue, batch, new UnsupportedByCluster({ what: "Produce" }))
+      })
+    }
+    const settings = { acks: sending.acks, timeoutMs: client.options.requestTimeoutMs, compression: sending.compression }
+    const call = produceCall(parcels, client.metadata.view(), highest, settings, encoding)
+    return sending.acks === 0 ? this.throwOver(link, node, call, parcels) : this.handOver(link, node, call, parcels)
+  }
+
+  /** acks=0: written is all that will ever be known. */
+  private throwOver(link: Link, node: NodeView, { request, version }: ProduceCall, parcels: ReadonlyArray<Parcel>): Effect.Effect<void> {
+    return Effect.match(link.send(Produce, request, { version }), {
+      onSuccess: () => {
+        for (const { batch, queue } of parcels) this.settlements.stored(queue, batch, -1, -1)
+      },
+      onFailure: (fault) => this.allAgain(parcels, true, callError(fault, "Produce", node.address))
+    })
+  }
+
+  private handOver(link: Link, node: NodeView, { request, version }: ProduceCall, parcels: ReadonlyArray<Parcel>): Effect.Effect<void> {
+    return Effect.match(link.call(Produce, request, { version }), {
+      onSuccess: (response) => {
+        const answers = answersOf(response, request, parcels)
+        for (const [index, parcel] of parcels.entries()) this.settle(parcel, answers[index])
+      },
+      onFailure: (fault) => this.allAgain(parcels, fault._tag !== "UnsupportedByPeer", callError(fault, "Produce", node.address))
+    })
+  }
+
+  /** There was no answer. */
+  private allAgain(parcels: ReadonlyArray<Parcel>, maybeStored: boolean, error: SendError): void {
+    for (const parcel of parcels) {
+      this.places.doubt(parcel.queue.topic)
+      this.again(parcel, "connection", maybeStored, error)
+    }
+  }
+
+  private settle(parcel: Parcel, answer: PartitionAnswer | undefined): void {
+    const { batch, queue } = parcel
+    // The producer may have been closed, and the batch given up, while the answer was on its way.
+    if (!queue.inFlight.includes(batch)) return
+    if (answer === undefined) {
+      const error = new NotReachable({ addresses: [queue.topic], reason: "the broker's answer does not speak of this partition" })
+      return this.again(parcel, "load", true, error)
+    }
+    const error = errorOf(answer)
+    if (isLeadership(error)) this.places.doubt(queue.topic)
+    const verdict = judge(error, answer.errorMessage, {
+      topic: queue.topic,
+      partition: queue.partition,
+      records: batch.waiting.length,
+      sizeBytes: batch.sizeBytes,
+      idempotent: batch.baseSequence >= 0,
+      hasEarlier: queue.hasEarlier(batch)
+    })
+    switch (verdict._tag) {
+      case "Stored":
+        return answer.baseOffset >= 0n
+          ? this.settlements.stored(queue, batch, Number(answer.baseOffset), Number(answer.logAppendTimeMs))
+          : this.settlements.misplaced(queue, batch, "the broker confirmed it without an offset.")
+      case "StoredSomewhere":
+        return this.settlements.misplaced(queue, batch, "the broker has it from an earlier attempt, and no longer knows its offset.")
+      case "Again":
+        return this.again(parcel, verdict.kind, verdict.maybeStored, verdict.last)
+      case "NewEpoch":
+        if (batch.maybeStored) return this.settlements.giveUp(queue, batch, verdict.last)
+        queue.demandNewEpoch()
+        return this.again(parcel, "leadership", false, verdict.last)
+      case "Split":
+        return this.settlements.replace(batch, queue.split(batch))
+      case "Failed":
+        return this.settlements.giveUp(queue, batch, verdict.error)
+    }
+  }
+
+  private again({ batch, queue }: Parcel, kind: RetryKind, maybeStored: boolean, error: SendError): void {
+    if (!queue.inFlight.includes(batch)) return
+    batch.maybeStored ||= maybeStored
+    batch.attempts += 1
+    batch.lastError = error
+    const now = this.parts.clock.unsafeCurrentTimeMillis()
+    const delayMs = retryDelayMs(kind, queue.failures + 1, this.parts.client.dice.next())
+    if (now + delayMs >= batch.deadline) return this.settlements.giveUp(queue, batch, error)
+    queue.postpone(batch, now + delayMs)
+  }
+}

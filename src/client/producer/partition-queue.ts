@@ -1,0 +1,187 @@
+import { type Identity, OutgoingBatch, type Waiting } from "./batch.ts"
+
+/** Producer epochs are int16 on the wire. */
+const epochMax = 0x7fff
+const sequenceMax = 0x7fffffff
+
+/**
+ * What waits for one partition and what is on its way there, in the order in which it was sent. Plain state, without clock or connection.
+ *
+ * Idempotence (KIP-98): a batch gets its sequence when it is first sent and keeps it in every repetition. After a failure nothing more is sent until all that is on its
+ * way has come back; then everything goes out again in its order. A batch that is given up leaves a hole in the sequence, which the broker does not take: the
+ * partition goes on under the next epoch, from sequence 0. A later batch of which nobody knows whether it is stored is given up too when the one before it is in the same
+ * doubt, since sending it under a new epoch could store it twice.
+ */
+export class PartitionQueue {
+  /** To be sent, oldest first. The last may still take records. */
+  readonly batches: Array<OutgoingBatch> = []
+  readonly inFlight: Array<OutgoingBatch> = []
+  /** Nothing is sent before this moment, ms. */
+  notBefore = 0
+  /** Failures since the last success: they lengthen the pause. */
+  failures = 0
+  private orders = 0
+  private identity: Identity | undefined
+  private nextSequence = 0
+  private recovering = false
+  private newEpochDue = false
+  private doubtful = false
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number
+  ) {}
+
+  get isIdle(): boolean {
+    return this.batches.length === 0 && this.inFlight.length === 0
+  }
+  /** The epoch is used up: a new producer id is needed before the next batch. */
+  get needsProducerId(): boolean {
+    return this.identity === undefined
+  }
+
+  /** Adds a record; answers the batch if it is a new one. A batch that is full or closed is followed by another. */
+  add(waiting: Waiting, now: number, batchBytesMax: number, deadline: number): OutgoingBatch | undefined {
+    const last = this.batches[this.batches.length - 1]
+    if (last !== undefined && !last.closed) {
+      if (last.sizeBytes + waiting.sizeBytes <= batchBytesMax) {
+        last.add(waiting)
+        return undefined
+      }
+      last.closed = true
+    }
+    const batch = new OutgoingBatch(this.orders++, now, deadline)
+    batch.add(waiting)
+    this.batches.push(batch)
+    return batch
+  }
+
+  /** When the next batch may go: at once (a moment that has passed), later, or never before something comes back (infinite). */
+  sendableAt(lingerMs: number, inFlightMax: number): number {
+    const next = this.batches[0]
+    if (next === undefined || this.inFlight.length >= inFlightMax) return Number.POSITIVE_INFINITY
+    if (this.recovering && this.inFlight.length > 0) return Number.POSITIVE_INFINITY
+    const full = next.closed || this.batches.length > 1
+    return Math.max(this.notBefore, full ? 0 : next.createdAt + lingerMs)
+  }
+
+  /** Takes the next batch on its way. `identity`: what the producer got from the cluster; undefined for one that is not idempotent. */
+  take(identity: Identity | undefined): OutgoingBatch | undefined {
+    const batch = this.batches.shift()
+    if (batch === undefined) return undefined
+    this.recovering = false
+    batch.closed = true
+    if (identity !== undefined && batch.baseSequence < 0) {
+      this.identity ??= identity
+      batch.identity = this.identity
+      batch.baseSequence = this.nextSequence
+      this.advance(batch.waiting.length)
+    }
+    this.inFlight.push(batch)
+    return batch
+  }
+  private advance(count: number): void {
+    const rest = sequenceMax - this.nextSequence
+    this.nextSequence = count > rest ? count - rest - 1 : this.nextSequence + count
+  }
+
+  /** Whether a batch that was sent before this one has no answer yet that is final. */
+  hasEarlier(batch: OutgoingBatch): boolean {
+    return this.batches.some(({ order, baseSequence }) => baseSequence >= 0 && order < batch.order) || this.inFlight.some(({ order }) => order < batch.order)
+  }
+
+  /** The batch is stored. */
+  confirm(batch: OutgoingBatch): void {
+    this.land(batch)
+    if (this.recovering) return
+    this.failures = 0
+    this.notBefore = 0
+  }
+
+  /** The batch goes back to its place, to be sent again from `notBefore` on. */
+  postpone(batch: OutgoingBatch, notBefore: number): void {
+    this.land(batch)
+    this.failures += 1
+    this.notBefore = notBefore
+    this.recovering = true
+    this.insert(batch)
+  }
+  private insert(batch: OutgoingBatch): void {
+    const at = this.batches.findIndex(({ order }) => order > batch.order)
+    if (at < 0) this.batches.push(batch)
+    else this.batches.splice(at, 0, batch)
+  }
+
+  /** Nothing can be sent at present. */
+  pauseUntil(notBefore: number): void {
+    this.failures += 1
+    this.notBefore = notBefore
+  }
+
+  /** The broker does not know where this partition's sequence stands: it goes on under the next epoch. */
+  demandNewEpoch(): void {
+    this.recovering = true
+    this.newEpochDue = true
+  }
+
+  /** The batch is given up, wherever it is. */
+  drop(batch: OutgoingBatch): void {
+    this.land(batch)
+    const at = this.batches.indexOf(batch)
+    if (at >= 0) this.batches.splice(at, 1)
+    if (batch.baseSequence < 0) return
+    this.demandNewEpoch()
+    if (batch.maybeStored) this.doubtful = true
+  }
+  private land(batch: OutgoingBatch): void {
+    const at = this.inFlight.indexOf(batch)
+    if (at >= 0) this.inFlight.splice(at, 1)
+  }
+
+  /** Puts two halves in the place of a batch that the broker found too large. They share its sequences. */
+  split(batch: OutgoingBatch): readonly [OutgoingBatch, OutgoingBatch] {
+    this.land(batch)
+    const middle = batch.waiting.length >> 1
+    const half = (order: number, from: number, to: number): OutgoingBatch => {
+      const part = new OutgoingBatch(order, batch.createdAt, batch.deadline)
+      for (const waiting of batch.waiting.slice(from, to)) part.add(waiting)
+      part.closed = true
+      if (batch.baseSequence >= 0) {
+        part.identity = batch.identity
+        part.baseSequence = (batch.baseSequence + from) % (sequenceMax + 1)
+      }
+      return part
+    }
+    // Between its neighbours' orders there is always room for another fraction: a batch is split a few dozen times at most.
+    const next = Math.min(
+      batch.order + 1,
+      ...this.batches.map(({ order }) => order).filter((order) => order > batch.order),
+      ...this.inFlight.map(({ order }) => order).filter((order) => order > batch.order)
+    )
+    const halves = [half(batch.order, 0, middle), half((batch.order + next) / 2, middle, batch.waiting.length)] as const
+    this.insert(halves[0])
+    this.insert(halves[1])
+    this.recovering = true
+    return halves
+  }
+
+  /**
+   * Begins the next epoch if one is due and nothing is on its way any more. Answers the batches that are given up for good (see above); the caller settles them. The others
+   * are sent as new ones.
+   */
+  beginEpoch(): ReadonlyArray<OutgoingBatch> {
+    if (!this.newEpochDue || this.inFlight.length > 0) return []
+    const givenUp = this.doubtful ? this.batches.filter(({ baseSequence, maybeStored }) => baseSequence >= 0 && maybeStored) : []
+    for (const batch of givenUp) this.batches.splice(this.batches.indexOf(batch), 1)
+    for (const batch of this.batches) {
+      batch.unassign()
+      batch.maybeStored = false
+    }
+    const before = this.identity
+    this.identity = before === undefined || before.epoch >= epochMax ? undefined : { producerId: before.producerId, epoch: before.epoch + 1 }
+    this.nextSequence = 0
+    this.newEpochDue = false
+    this.doubtful = false
+    return givenUp
+  }
+}

@@ -1,0 +1,190 @@
+import { type Clock, Effect } from "effect"
+import type { Encoding } from "../../../domain/log/record.ts"
+import type { Client } from "../client.ts"
+import { Closed, NoLeader } from "../error.ts"
+import type { NodeView } from "../metadata/view.ts"
+import { retryDelayMs } from "../retry.ts"
+import { Signal } from "../signal.ts"
+import type { OutgoingBatch, Waiting } from "./batch.ts"
+import { Courier } from "./courier.ts"
+import type { Sending } from "./options.ts"
+import { PartitionQueue } from "./partition-queue.ts"
+import { Places } from "./places.ts"
+import type { Parcel } from "./request.ts"
+import { Settlements } from "./settlements.ts"
+
+/** Bytes of batches in one request; a single larger batch goes alone. */
+const requestBytesMax = 1024 * 1024
+const never = Number.POSITIVE_INFINITY
+
+/** A request that is being filled. */
+interface Loading {
+  readonly node: NodeView
+  readonly parcels: Array<Parcel>
+  bytes: number
+}
+
+export interface SenderParts {
+  readonly client: Client
+  readonly sending: Sending
+  readonly encoding: Encoding
+  readonly clock: Clock.Clock
+  readonly fork: (effect: Effect.Effect<void>) => void
+  /** The bytes of settled messages come free. */
+  readonly release: (bytes: number) => void
+  /** A partition's batch takes no more records. */
+  readonly onBatchClosed: (topic: string, partition: number) => void
+}
+
+/**
+ * Carries batches to the leaders of their partitions. One fiber decides what goes next; each request is a fiber of its own, begun in the order in which the batches were
+ * taken, on the one connection to its node: so a partition's batches arrive in their order.
+ */
+export class Sender {
+  private readonly queues = new Map<string, PartitionQueue>()
+  /** Queues that have something to send, in the order of their turn. */
+  private readonly active = new Set<PartitionQueue>()
+  private readonly inFlightByNode = new Map<number, number>()
+  private flushing = 0
+  private closed = false
+  private readonly signal = new Signal()
+  private readonly settlements: Settlements
+  private readonly places: Places
+  private readonly courier: Courier
+
+  constructor(private readonly parts: SenderParts) {
+    this.settlements = new Settlements(parts.release)
+    this.places = new Places(parts.client, parts.fork, {
+      ready: () => this.signal.ring(),
+      unreachable: (node, error) => {
+        for (const queue of this.active) {
+          if (this.places.leaderOf(queue)?.id !== node.id) continue
+          this.places.doubt(queue.topic)
+          for (const batch of queue.batches) batch.lastError = error
+        }
+      },
+      noIdentity: (error) => {
+        for (const queue of this.active) for (const batch of [...queue.batches]) this.settlements.giveUp(queue, batch, error)
+      }
+    })
+    this.courier = new Courier(parts, this.settlements, this.places, (node, queues) => {
+      this.inFlightByNode.set(node.id, (this.inFlightByNode.get(node.id) ?? 1) - 1)
+      for (const queue of queues) if (queue.batches.length > 0) this.active.add(queue)
+      this.signal.ring()
+    })
+  }
+
+  private now(): number {
+    return this.parts.clock.unsafeCurrentTimeMillis()
+  }
+
+  /** Takes a record over. Its `resume` is called once, whatever happens. */
+  submit(topic: string, partition: number, waiting: Waiting): void {
+    if (this.closed) return this.settlements.refuse(waiting, new Closed({ what: "producer" }))
+    const key = `${partition} ${topic}`
+    let queue = this.queues.get(key)
+    if (queue === undefined) {
+      queue = new PartitionQueue(topic, partition)
+      this.queues.set(key, queue)
+    }
+    const now = this.now()
+    const fresh = queue.add(waiting, now, this.parts.sending.batchBytesMax, now + this.parts.sending.deliveryTimeoutMs)
+    if (fresh === undefined) return
+    this.settlements.expect(fresh)
+    this.active.add(queue)
+    this.signal.ring()
+  }
+
+  /** Returns when everything that was submitted before is settled; nothing lingers meanwhile. */
+  readonly flush: Effect.Effect<void> = Effect.suspend(() => {
+    this.flushing += 1
+    this.signal.ring()
+    return Effect.ensuring(
+      this.settlements.all,
+      Effect.sync(() => {
+        this.flushing -= 1
+      })
+    )
+  })
+
+  /** Sends what waits, for `withinMs` at most; what is left then fails. Nothing is taken afterwards. */
+  close(withinMs: number): Effect.Effect<void> {
+    const giveUp = Effect.sync(() => {
+      this.closed = true
+      for (const queue of this.queues.values()) {
+        for (const batch of [...queue.inFlight]) this.settlements.lose(queue, batch, "the producer was closed before the answer came.")
+        for (const batch of [...queue.batches]) this.settlements.giveUp(queue, batch, new Closed({ what: "producer" }))
+      }
+      this.active.clear()
+    })
+    return Effect.andThen(Effect.timeoutOption(this.flush, withinMs), giveUp)
+  }
+
+  /** Sends until its fiber ends. */
+  readonly run: Effect.Effect<never> = Effect.forever(Effect.suspend(() => this.signal.heardWithin(this.drain() - this.now())))
+
+  /** Sends all that may go now; answers when to look again if nothing happens before. */
+  private drain(): number {
+    const now = this.now()
+    const loading: Array<Loading> = []
+    let wakeAt = never
+    for (const queue of [...this.active]) {
+      this.settlements.giveUpLate(queue, now, this.parts.client)
+      for (const batch of queue.beginEpoch()) this.settlements.lose(queue, batch, "a message before it was given up, and this one had been sent behind it.")
+      wakeAt = Math.min(wakeAt, this.load(queue, now, loading))
+      // Behind the others, so that a partition with much to send does not go first each time.
+      this.active.delete(queue)
+      if (queue.batches.length > 0) this.active.add(queue)
+    }
+    for (const { node, parcels } of loading) this.courier.carry(node, parcels)
+    this.places.refresh()
+    return wakeAt
+  }
+
+  /** Puts the batches of a partition that may go now into requests. Answers when the next may go, or is late. */
+  private load(queue: PartitionQueue, now: number, loading: Array<Loading>): number {
+    const { inFlightRequestsMax, lingerMs } = this.parts.sending
+    // The first request of this round that may hold the next batch: those before it hold earlier ones.
+    let from = 0
+    for (let next = queue.batches[0]; next !== undefined; next = queue.batches[0]) {
+      const sendableAt = queue.sendableAt(this.flushing > 0 ? 0 : lingerMs, inFlightRequestsMax)
+      if (sendableAt > now) return Math.min(sendableAt, next.deadline)
+      const node = this.destination(queue, next, now)
+      if (node === undefined) return Math.min(queue.notBefore > now ? queue.notBefore : never, next.deadline)
+      const at = this.requestFor(loading, from, node, next.sizeBytes)
+      const request = loading[at]
+      const batch = request === undefined ? undefined : queue.take(this.places.identity)
+      if (request === undefined || batch === undefined) return next.deadline
+      request.parcels.push({ queue, batch })
+      request.bytes += batch.sizeBytes
+      this.parts.onBatchClosed(queue.topic, queue.partition)
+      from = at + 1
+    }
+    return never
+  }
+
+  /** Where the next batch goes; undefined when something must come first, which is then on its way. */
+  private destination(queue: PartitionQueue, next: OutgoingBatch, now: number): NodeView | undefined {
+    if (this.parts.sending.idempotent && queue.needsProducerId && !this.places.hasIdentity()) return undefined
+    const node = this.places.leaderOf(queue)
+    if (node === undefined) {
+      this.places.doubt(queue.topic)
+      next.lastError ??= new NoLeader({ topic: queue.topic, partition: queue.partition })
+      queue.pauseUntil(now + retryDelayMs("leadership", queue.failures + 1, this.parts.client.dice.next()))
+      return undefined
+    }
+    return this.places.isConnected(node) ? node : undefined
+  }
+
+  /** The index of the request to `node`, from `from` on, that has room for `bytes`; a new one if the node takes another; -1 if not. */
+  private requestFor(loading: Array<Loading>, from: number, node: NodeView, bytes: number): number {
+    for (let at = from; at < loading.length; at++) {
+      const request = loading[at]
+      if (request?.node.id === node.id && request.bytes + bytes <= requestBytesMax) return at
+    }
+    const inFlight = this.inFlightByNode.get(node.id) ?? 0
+    if (inFlight >= this.parts.sending.inFlightRequestsMax) return -1
+    this.inFlightByNode.set(node.id, inFlight + 1)
+    return loading.push({ node, parcels: [], bytes: 0 }) - 1
+  }
+}

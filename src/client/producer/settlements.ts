@@ -1,0 +1,105 @@
+import { Effect } from "effect"
+import type { Client } from "../client.ts"
+import { OutcomeUnknown, RequestTimedOut, UnknownTopic } from "../error.ts"
+import type { OutgoingBatch, Waiting } from "./batch.ts"
+import type { PartitionQueue } from "./partition-queue.ts"
+import type { SendError } from "./types.ts"
+
+/** Tells those who wait what became of their messages, each exactly once, and knows which batches are still open. */
+export class Settlements {
+  private readonly open = new Set<OutgoingBatch>()
+  constructor(private readonly release: (bytes: number) => void) {}
+
+  expect(batch: OutgoingBatch): void {
+    this.open.add(batch)
+  }
+
+  /** Returns when all that are open now are settled. */
+  readonly all: Effect.Effect<void> = Effect.async<void>((resume) => {
+    let left = this.open.size
+    if (left === 0) return resume(Effect.void)
+    const one = () => {
+      left -= 1
+      if (left === 0) resume(Effect.void)
+    }
+    for (const batch of this.open) batch.settled.push(one)
+  })
+
+  /** Stored from `baseOffset` on. `logAppendTime`: the broker's time, -1 where the producer's stands. */
+  stored(queue: PartitionQueue, batch: OutgoingBatch, baseOffset: number, logAppendTime: number): void {
+    queue.confirm(batch)
+    const { partition, topic } = queue
+    for (const [index, { record, resume }] of batch.waiting.entries())
+      resume(
+        Effect.succeed({
+          topic,
+          partition,
+          offset: baseOffset < 0 ? -1 : baseOffset + index,
+          timestamp: logAppendTime >= 0 ? logAppendTime : record.timestamp
+        })
+      )
+    this.done(batch)
+  }
+
+  /** Given up: nothing of it is stored, unless an attempt is in doubt. */
+  giveUp(queue: PartitionQueue, batch: OutgoingBatch, error: SendError): void {
+    if (batch.maybeStored) return this.lose(queue, batch, error.message)
+    queue.drop(batch)
+    this.fail(batch, error)
+  }
+
+  /** Stored, and nobody says where: not a success, since a success has an offset (L4). */
+  misplaced(queue: PartitionQueue, batch: OutgoingBatch, reason: string): void {
+    queue.confirm(batch)
+    this.fail(batch, new OutcomeUnknown({ topic: queue.topic, partition: queue.partition, reason }))
+  }
+
+  /** Given up, and nobody knows whether it is stored. */
+  lose(queue: PartitionQueue, batch: OutgoingBatch, reason: string): void {
+    batch.maybeStored = true
+    queue.drop(batch)
+    this.fail(batch, new OutcomeUnknown({ topic: queue.topic, partition: queue.partition, reason }))
+  }
+
+  /** Gives up what was not delivered in time, and what waits for a topic that is gone. */
+  giveUpLate(queue: PartitionQueue, now: number, { metadata, options }: Client): void {
+    for (const batch of [...queue.batches]) {
+      const gone = now - batch.createdAt > options.unknownTopicTimeoutMs && metadata.view().topicErrors.get(queue.topic) === "UNKNOWN_TOPIC_OR_PARTITION"
+      if (gone) this.giveUp(queue, batch, new UnknownTopic({ topic: queue.topic }))
+      else if (now >= batch.deadline) this.giveUp(queue, batch, batch.lastError ?? late(queue, batch))
+    }
+  }
+
+  refuse({ resume, sizeBytes }: Waiting, error: SendError): void {
+    this.release(sizeBytes)
+    resume(Effect.fail(error))
+  }
+
+  /** Two halves stand for a batch that was split. */
+  replace(batch: OutgoingBatch, halves: ReadonlyArray<OutgoingBatch>): void {
+    this.open.delete(batch)
+    let left = halves.length
+    for (const half of halves) {
+      this.open.add(half)
+      half.settled.push(() => {
+        left -= 1
+        if (left === 0) for (const tell of batch.settled) tell()
+      })
+    }
+  }
+
+  private fail(batch: OutgoingBatch, error: SendError): void {
+    for (const { resume } of batch.waiting) resume(Effect.fail(error))
+    this.done(batch)
+  }
+  private done(batch: OutgoingBatch): void {
+    this.open.delete(batch)
+    let bytes = 0
+    for (const { sizeBytes } of batch.waiting) bytes += sizeBytes
+    this.release(bytes)
+    for (const tell of batch.settled) tell()
+  }
+}
+
+const late = ({ partition, topic }: PartitionQueue, { createdAt, deadline }: OutgoingBatch): SendError =>
+  new RequestTimedOut({ what: `Sending to ${topic}-${partition}`, timeoutMs: deadline - createdAt, reason: "the messages before it were not answered." })
