@@ -1,0 +1,92 @@
+import { Either } from "effect"
+import { Command, type CommandOf } from "../../../domain/group/command.ts"
+import { decide } from "../../../domain/group/decide.ts"
+import type { Event } from "../../../domain/group/event.ts"
+import { evolve } from "../../../domain/group/evolve.ts"
+import { groupId, type MemberId, memberId } from "../../../domain/group/id.ts"
+import { defaults, type Limits } from "../../../domain/group/limits.ts"
+import type { Protocol } from "../../../domain/group/member.ts"
+import { type Group, initial } from "../../../domain/group/state.ts"
+import { type KafkaError } from "../../../domain/kernel/error-code.ts"
+import { fold } from "../../../domain/kernel/decider.ts"
+import { TopicName } from "../../../domain/kernel/id.ts"
+
+export const orders = groupId("orders")
+export const topic = (name: string): TopicName => TopicName.make(name)
+export const protocol = (name: string, ...metadata: ReadonlyArray<number>): Protocol => ({ name, metadata: Uint8Array.from(metadata) })
+
+type Join = CommandOf<"Join">
+/** A dynamic member that joins without an id, as JoinGroup 3 and earlier: the id it gets is `id`. */
+export const joins = (id: string, at: number, more: Partial<Join> = {}): Command =>
+  Command.Join({
+    ...{ groupId: orders, at, memberId: memberId(""), newMemberId: memberId(id), memberIdRequired: false, instanceId: null },
+    ...{ clientId: "client", clientHost: "/127.0.0.1", sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_000 },
+    ...{ protocolType: "consumer", protocols: [protocol("range", 1)], reason: "" },
+    ...more
+  })
+/** A member that joins again under its id. */
+export const rejoins = (id: string, at: number, more: Partial<Join> = {}): Command => joins("unused", at, { memberId: memberId(id), ...more })
+export const syncs = (
+  id: string,
+  generation: number,
+  at: number,
+  assignments: Readonly<Record<string, number>> = {},
+  instanceId: string | null = null
+): Command =>
+  Command.Sync({
+    ...{ groupId: orders, at, memberId: memberId(id), instanceId, generation, protocolType: null, protocolName: null },
+    assignments: Object.entries(assignments).map(([to, byte]) => ({ memberId: memberId(to), assignment: Uint8Array.of(byte) }))
+  })
+export const beats = (id: string, generation: number, instanceId: string | null = null): Command =>
+  Command.Heartbeat({ groupId: orders, memberId: memberId(id), instanceId, generation })
+export const leaves = (at: number, ...ids: ReadonlyArray<string>): Command =>
+  Command.Leave({ groupId: orders, at, members: ids.map((id) => ({ memberId: memberId(id), instanceId: null })) })
+export const commits = (id: string, generation: number, offset: number, at: number, more: Partial<CommandOf<"CommitOffsets">> = {}): Command =>
+  Command.CommitOffsets({
+    ...{ groupId: orders, at, memberId: memberId(id), instanceId: null, generation },
+    offsets: [{ topic: topic("t"), partition: 0, offset, leaderEpoch: 0, metadata: "", commitAt: at, expiresAt: null, topicId: null }],
+    ...more
+  })
+
+export const quick: Limits = { ...defaults, initialRebalanceDelayMs: 3_000 }
+
+/** given(events).when(command): then events, or an error. */
+export class Given {
+  constructor(
+    readonly group: Group = initial,
+    readonly limits: Limits = quick
+  ) {}
+  /** These commands were all allowed. */
+  after(...commands: ReadonlyArray<Command>): Given {
+    let group = this.group
+    for (const command of commands)
+      group = fold(
+        evolve,
+        group,
+        Either.getOrThrowWith(decide(this.limits)(group, command), (no) => new Error(`${command._tag}: ${no.error} ${no.message}`))
+      )
+    return new Given(group, this.limits)
+  }
+  events(command: Command): ReadonlyArray<Event> {
+    return Either.getOrThrowWith(decide(this.limits)(this.group, command), (no) => new Error(`${command._tag}: ${no.error} ${no.message}`))
+  }
+  tags(command: Command): ReadonlyArray<Event["_tag"]> {
+    return this.events(command).map((event) => event._tag)
+  }
+  error(command: Command): KafkaError | "allowed" {
+    return Either.match(decide(this.limits)(this.group, command), { onLeft: ({ error }) => error, onRight: () => "allowed" as const })
+  }
+}
+
+export const id = (text: string): MemberId => memberId(text)
+export const complete = (at: number): Command => Command.CompleteJoin({ groupId: orders, at })
+
+/** Members a and b, stable in generation 1 under a's lead; the round began at 0 and was over at 3,000. */
+export const stable = new Given().after(
+  joins("a", 0),
+  joins("b", 1),
+  complete(3_000),
+  complete(6_000),
+  syncs("a", 1, 6_001, { a: 1, b: 2 }),
+  syncs("b", 1, 6_002)
+)
