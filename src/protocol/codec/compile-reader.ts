@@ -1,6 +1,6 @@
 import type { AnyWire, NamedField, Scalar, UnknownTag } from "../type/wire.ts"
 import { Malformed } from "./malformed.ts"
-import { carries, type Form, isTagged, minimumBytes, stands } from "./place.ts"
+import { type Form, isTagged, minimumBytes, stands } from "./place.ts"
 import type { Reader } from "./reader.ts"
 
 /** Reads one value in one version; throws Malformed. */
@@ -109,9 +109,7 @@ type ReadInto = (from: Reader, value: Record<string, unknown>) => void
 
 const tagSection = (fields: ReadonlyArray<NamedField>, form: Form): ReadInto => {
   const known = new Map(
-    fields
-      .filter((field) => isTagged(field, form) && carries(field, form))
-      .map((field) => [field.tag, { name: field.name, read: compileRead(field.wire, form) }] as const)
+    fields.filter((field) => isTagged(field, form)).map((field) => [field.tag, { name: field.name, read: compileRead(field.wire, form) }] as const)
   )
   return (from, value) => {
     const count = from.varint()

@@ -1,4 +1,4 @@
-/** One array of all chunks, copied; for messages that are not sent on their own. */
+/** One array of all chunks, for messages that are not sent on their own. A single chunk is handed on as it is, several are copied. */
 export const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
   const only = chunks[0]
   if (only !== undefined && chunks.length === 1) return only

@@ -7,7 +7,7 @@ export interface Form {
 }
 
 /** Whether the version carries the field at all, tagged or not. */
-export const carries = (field: AnyField, form: Form): boolean => form.version >= field.since && form.version <= field.until
+const carries = (field: AnyField, form: Form): boolean => form.version >= field.since && form.version <= field.until
 /** Whether the field has its fixed place in the version. */
 export const stands = (field: AnyField, form: Form): boolean => field.tag === undefined && carries(field, form)
 /** The tagged fields of a version, which has them only when it is flexible. */

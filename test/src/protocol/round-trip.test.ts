@@ -16,12 +16,13 @@ const schemas: ReadonlyArray<Schema<unknown, never>> = [
   ConsumerProtocolSubscription,
   ConsumerProtocolAssignment
 ]
+const versionsOf = ({ versions: [first, last] }: Schema<unknown, never>): ReadonlyArray<number> =>
+  Array.from({ length: last - first + 1 }, (_, index) => first + index)
 const written = (schema: Schema<unknown, never>, version: number, value: unknown): Uint8Array => joined(encode(schema, version, value as never))
 
 describe("decode(encode(x)) = x, in every version", () => {
   test.each(schemas.map((schema) => [schema.name, schema] as const))("%s", (_, schema) => {
-    const [first, last] = schema.versions
-    for (let version = first; version <= last; version++) {
+    for (const version of versionsOf(schema)) {
       fc.assert(
         fc.property(valueOf(schema.body, version, version >= schema.flexible), fc.nat(3), (value, before) => {
           const bytes = written(schema, version, value)
@@ -33,6 +34,17 @@ describe("decode(encode(x)) = x, in every version", () => {
         }),
         { numRuns: runs }
       )
+    }
+  })
+})
+
+describe("what a draft leaves out is read as Kafka's default, in every version", () => {
+  test.each(schemas.map((schema) => [schema.name, schema] as const))("%s", (_, schema) => {
+    const { shape, zero } = schema.body
+    const fields = shape.kind === "struct" ? shape.fields : []
+    const draft = Object.fromEntries(fields.filter(({ optional }) => !optional).map(({ name, wire }) => [name, wire.zero]))
+    for (const version of versionsOf(schema)) {
+      expect(Either.getOrThrow(decodeAt(schema, version, written(schema, version, draft))).value).toEqual(zero)
     }
   })
 })
