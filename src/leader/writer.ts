@@ -1,4 +1,4 @@
-import { Cause, type Context, Deferred, Effect, Either, Exit, Option, Queue, Schema, type Scope } from "effect"
+import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Option, Queue, Schema, type Scope } from "effect"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { type Entry, Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
@@ -53,6 +53,8 @@ export interface Writer<State, Command, Event, Rejection> {
   readonly start: number
   /** Decides, journals, answers. Never answers once the writer has stopped: the node goes down, and the caller learns that nobody knows. */
   readonly submit: (submission: Submission<Command>) => Effect.Effect<Applied<Event>, Rejection>
+  /** Many at once, decided in order: each gets its answer, a rejection does not stop those behind it. */
+  readonly submitAll: (submissions: ReadonlyArray<Submission<Command>>) => Effect.Effect<ReadonlyArray<Either.Either<Applied<Event>, Rejection>>>
   /** Calls `listener` after each durable change, in order, before the commands behind it are answered; it must not throw or wait. Answers how to stop that. */
   readonly onChange: (listener: (change: Change<State, Event>) => void) => () => void
   /** Waits until `pick` finds something in the state; looks at once, and then after each change. */
@@ -107,6 +109,13 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
       const answer = yield* Deferred.make<Applied<Event>, Rejection>()
       yield* Queue.offer(this.queue, { ...submission, answer })
       return yield* Deferred.await(answer)
+    })
+
+  readonly submitAll = (submissions: ReadonlyArray<Submission<Command>>): Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>> =>
+    Effect.gen(this, function* () {
+      const waiting = submissions.map((submission) => ({ ...submission, answer: Deferred.unsafeMake<Applied<Event>, Rejection>(FiberId.none) }))
+      yield* Queue.offerAll(this.queue, waiting)
+      return yield* Effect.forEach(waiting, ({ answer }) => Effect.either(Deferred.await(answer)))
     })
 
   readonly onChange = (listener: (change: Change<State, Event>) => void): (() => void) => {

@@ -1,0 +1,98 @@
+import { Effect, Either } from "effect"
+import { partitionsPerTopicMax } from "../../../domain/cluster/bounds.ts"
+import { Command } from "../../../domain/cluster/command.ts"
+import type { Event } from "../../../domain/cluster/event.ts"
+import { CreateTopics } from "../../protocol/message/19-create-topics.ts"
+import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import { createdConfigs } from "../../serve/describe-configs.ts"
+import { type RequestContext, type Route, route } from "../../wire/route.ts"
+import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../room.ts"
+import { drawUuid } from "../uuid.ts"
+
+type Request = RequestOf<typeof CreateTopics>
+type Asked = Request["topics"][number]
+type Answer = ResponseDraft<typeof CreateTopics>["topics"][number]
+
+/** Partitions that one request may add, as in Kafka. */
+const partitionsPerRequestMax = partitionsPerTopicMax
+
+const command = (room: LeaderRoom, asked: Asked, validateOnly: boolean) =>
+  Effect.map(drawUuid, (topicId) =>
+    Command.AddTopic({
+      topic: asked.name,
+      topicId,
+      partitionCount: asked.numPartitions,
+      replicationFactor: asked.replicationFactor,
+      defaultPartitionCount: room.config["num.partitions"],
+      assignments: asked.assignments.map(({ partitionIndex, brokerIds }) => ({ partition: partitionIndex, replicas: brokerIds })),
+      configs: asked.configs,
+      validateOnly
+    })
+  )
+
+const partitionsOf = (room: LeaderRoom, { assignments, numPartitions }: Asked): number =>
+  assignments.length > 0 ? assignments.length : numPartitions === -1 ? room.config["num.partitions"] : numPartitions
+
+/** From the events alone, so that a repetition of the command after a restart gets the same answer (M4). */
+const added = (room: LeaderRoom, asked: Asked, events: ReadonlyArray<Event>): Answer => {
+  let topic: Extract<Event, { _tag: "TopicAdded" }> | undefined
+  let partitions = 0
+  for (const event of events) {
+    if (event._tag === "TopicAdded") topic = event
+    if (event._tag === "PartitionPlaced") partitions++
+  }
+  // Without events it was only to be checked, and all of it was right.
+  const own = topic?.configs ?? Object.fromEntries(asked.configs.map(({ name, value }) => [name, value ?? ""]))
+  return {
+    name: topic?.topic ?? asked.name,
+    ...(topic === undefined ? {} : { topicId: topic.topicId }),
+    errorCode: 0,
+    errorMessage: null,
+    numPartitions: topic === undefined ? partitionsOf(room, asked) : partitions,
+    replicationFactor: 1,
+    configs: createdConfigs(room.config, own)
+  }
+}
+
+const refused = (name: string, rejection: Parameters<typeof refusal>[0]): Answer => ({ name, ...refusal(rejection), configs: [] })
+
+const answer = (room: LeaderRoom, asked: Asked, outcome: ClusterOutcome): Answer =>
+  Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(room, asked, events) })
+
+/** What speaks against a topic before anything is decided: that the request names it twice, or asks for too much altogether. */
+const faultOf = (room: LeaderRoom, topics: ReadonlyArray<Asked>) => {
+  const times = new Map<string, number>()
+  let partitions = 0
+  for (const asked of topics) {
+    times.set(asked.name, (times.get(asked.name) ?? 0) + 1)
+    partitions += Math.max(0, partitionsOf(room, asked))
+  }
+  return ({ name }: Asked): Parameters<typeof refusal>[0] | undefined => {
+    if (partitions > partitionsPerRequestMax || topics.length > partitionsPerRequestMax)
+      return {
+        error: "POLICY_VIOLATION",
+        message: `Excessively large number of partitions per request: ${partitions}, the most is ${partitionsPerRequestMax}.`
+      }
+    return times.get(name) === 1 ? undefined : { error: "INVALID_REQUEST", message: "Duplicate topic name." }
+  }
+}
+
+/**
+ * CreateTopics 2-7. Answered when the events are durable; brokers learn of the topic after that, and answer UNKNOWN_TOPIC_OR_PARTITION until they have.
+ * Each topic is a command of its own: one that is refused does not stop the others.
+ */
+export const createTopics = (room: LeaderRoom): Route => {
+  const handle = (request: Request, context: RequestContext): Effect.Effect<ResponseDraft<typeof CreateTopics>> =>
+    Effect.gen(function* () {
+      const fault = faultOf(room, request.topics)
+      const sound = request.topics.filter((asked) => fault(asked) === undefined)
+      const commands = yield* Effect.forEach(sound, (asked) => command(room, asked, request.validateOnly))
+      const outcomes = yield* room.writer.submitAll(commands.map((each) => submission(room, each, context, "CreateTopics", each.topic)))
+      const byName = new Map(sound.map((asked, index) => [asked.name, answer(room, asked, outcomes[index] as ClusterOutcome)]))
+      const topics = new Map(
+        request.topics.map((asked) => [asked.name, byName.get(asked.name) ?? refused(asked.name, fault(asked) as Parameters<typeof refusal>[0])])
+      )
+      return { throttleTimeMs: 0, topics: [...topics.values()] }
+    })
+  return route(CreateTopics, {}, handle)
+}

@@ -1,0 +1,22 @@
+import { Effect } from "effect"
+import { producerIdBlockSize } from "../../../domain/cluster/bounds.ts"
+import { Command } from "../../../domain/cluster/command.ts"
+import { errorCode } from "../../../domain/kernel/error-code.ts"
+import { AllocateProducerIds } from "../../protocol/message/67-allocate-producer-ids.ts"
+import { type Route, route } from "../../wire/route.ts"
+import { type LeaderRoom, submission } from "../room.ts"
+
+/** AllocateProducerIds 0 (KIP-730): a broker gets a block of producer ids that nobody else ever gets. */
+export const allocateProducerIds = (room: LeaderRoom): Route =>
+  route(AllocateProducerIds, { listed: false }, ({ brokerId, brokerEpoch }, context) => {
+    const command = Command.AllocateProducerIds({ brokerId, brokerEpoch: Number(brokerEpoch), count: producerIdBlockSize })
+    return room.writer.submit(submission(room, command, context, "AllocateProducerIds")).pipe(
+      Effect.match({
+        onSuccess: ({ events }) => {
+          const block = events.find((event) => event._tag === "ProducerIdsAllocated")
+          return { throttleTimeMs: 0, errorCode: 0, producerIdStart: block?.first ?? -1n, producerIdLen: block?.count ?? 0 }
+        },
+        onFailure: ({ error }) => ({ throttleTimeMs: 0, errorCode: errorCode(error), producerIdStart: -1n, producerIdLen: 0 })
+      })
+    )
+  })

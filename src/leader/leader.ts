@@ -1,0 +1,95 @@
+import { Effect, type Scope } from "effect"
+import { Command } from "../../domain/cluster/command.ts"
+import type { Cluster } from "../../domain/cluster/state.ts"
+import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
+import type { NodeConfig } from "../../domain/kernel/config.ts"
+import type { BrokerId } from "../../domain/kernel/id.ts"
+import { Compression } from "../ports/compression.ts"
+import { Journal } from "../ports/journal.ts"
+import type { LogFault } from "../ports/log-store.ts"
+import type { Address } from "../ports/transport.ts"
+import { type FindLeader, findLeader } from "../serve/current-leader.ts"
+import type { FindReadable } from "../serve/readable.ts"
+import type { Route } from "../wire/route.ts"
+import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
+import { CommandIds } from "./command-ids.ts"
+import type { UnreadableEvent, WriterStopped } from "./fault.ts"
+import { findAmong, streamPartition } from "./journal-readable.ts"
+import { Sessions, watch } from "./liveness.ts"
+import { makeProducerIds } from "./producer-ids.ts"
+import type { LeaderRoom } from "./room.ts"
+import { leaderRoutes } from "./routes.ts"
+import { drawUuid } from "./uuid.ts"
+import { openWriter } from "./writer.ts"
+
+export interface LeaderOptions {
+  /** Another id than any broker's, unless leader and broker run in one process: then the same. */
+  readonly nodeId: BrokerId
+  readonly config: NodeConfig
+}
+
+/** The leader of the cluster, deciding. Its routes are served by whoever has a listener: alone, or together with a broker's on one port. */
+export interface Leader {
+  readonly nodeId: BrokerId
+  readonly clusterId: string
+  /** The image, up to the last durable event. */
+  readonly cluster: () => Cluster
+  readonly writer: ClusterWriter
+  readonly routes: ReadonlyArray<Route>
+  /** The journal as partitions, for a Fetch that also serves a broker's. */
+  readonly find: FindReadable
+  readonly findLeader: FindLeader
+  /** Says where this leader is reached; until then clients see the address of the one before it, or none. Call it when the listener stands. */
+  readonly elect: (advertised: Address) => Effect.Effect<void>
+  /** Fails when the journal refuses: the node must stop. */
+  readonly stopped: Effect.Effect<never, WriterStopped>
+}
+
+/** The cluster gets its id the first time that it has a leader. */
+const found = (writer: ClusterWriter, commandIds: CommandIds): Effect.Effect<string> =>
+  Effect.gen(function* () {
+    const clusterId = yield* drawUuid
+    const submission = { command: Command.FoundCluster({ clusterId }), commandId: commandIds.own(), actor: "leader", cause: "first start" }
+    yield* Effect.orDie(writer.submit(submission))
+    return writer.state().clusterId ?? clusterId
+  })
+
+const elect =
+  (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds) =>
+  ({ host, port }: Address): Effect.Effect<void> => {
+    const command = Command.ElectLeader({ nodeId, host, port, epoch: writer.epoch })
+    return Effect.orDie(writer.submit({ command, commandId: commandIds.own(), actor: "leader", cause: "start" }))
+  }
+
+/**
+ * Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
+ * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read.
+ */
+export const startLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFault | UnreadableEvent, Journal | Compression | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { config, nodeId } = options
+    const journal = yield* Journal
+    const { decompress } = yield* Compression
+    const clock = yield* Effect.clock
+    const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
+    const commandIds = new CommandIds(writer.epoch)
+    const clusterId = yield* found(writer, commandIds)
+    const sessions = new Sessions(clock, config["broker.session.timeout.ms"])
+    const room: LeaderRoom = { nodeId, config, writer, sessions, commandIds, producerIds: makeProducerIds(nodeId, writer, commandIds) }
+    const find = findAmong([streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })])
+    const leaders = findLeader(writer.state)
+    const reading = { find, findLeader: leaders, clusterId: () => clusterId, fetchBytesMax: config["fetch.max.bytes"], decompress }
+    yield* Effect.forkScoped(watch(writer, sessions, commandIds))
+    yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${writer.end()} events read, epoch ${writer.epoch}`)
+    return {
+      nodeId,
+      clusterId,
+      cluster: writer.state,
+      writer,
+      routes: leaderRoutes(room, reading, []),
+      find,
+      findLeader: leaders,
+      elect: elect(nodeId, writer, commandIds),
+      stopped: writer.stopped
+    }
+  })

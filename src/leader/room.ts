@@ -1,0 +1,39 @@
+import type { Either } from "effect"
+import type { Command } from "../../domain/cluster/command.ts"
+import type { Event } from "../../domain/cluster/event.ts"
+import type { NodeConfig } from "../../domain/kernel/config.ts"
+import { errorCode, type Rejection } from "../../domain/kernel/error-code.ts"
+import type { BrokerId } from "../../domain/kernel/id.ts"
+import type { RequestContext } from "../wire/route.ts"
+import type { Applied } from "./answers.ts"
+import type { ClusterWriter } from "./cluster-aggregate.ts"
+import type { CommandIds } from "./command-ids.ts"
+import type { Sessions } from "./liveness.ts"
+import type { ProducerIds } from "./producer-ids.ts"
+import type { Submission } from "./writer.ts"
+
+/** What the leader's handlers share. */
+export interface LeaderRoom {
+  readonly nodeId: BrokerId
+  readonly config: NodeConfig
+  readonly writer: ClusterWriter
+  readonly sessions: Sessions
+  readonly commandIds: CommandIds
+  readonly producerIds: ProducerIds
+}
+
+/** A command as a request asks for it. `part` tells the commands of one request apart: a topic's name. */
+export const submission = (room: LeaderRoom, command: Command, context: RequestContext, cause: string, part = ""): Submission<Command> => ({
+  command,
+  commandId: room.commandIds.ofRequest(context, part),
+  actor: context.actor,
+  cause
+})
+
+export type ClusterOutcome = Either.Either<Applied<Event>, Rejection>
+
+/** The two fields in which most answers say that something was refused. */
+export const refusal = ({ error, message }: Rejection): { readonly errorCode: number; readonly errorMessage: string } => ({
+  errorCode: errorCode(error),
+  errorMessage: message
+})

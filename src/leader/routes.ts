@@ -1,0 +1,74 @@
+import { Effect, Either } from "effect"
+import { Command } from "../../domain/cluster/command.ts"
+import { Fetch } from "../protocol/message/01-fetch.ts"
+import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
+import { Metadata } from "../protocol/message/03-metadata.ts"
+import { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
+import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
+import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
+import { describeCluster } from "../serve/describe-cluster.ts"
+import { describeConfigs } from "../serve/describe-configs.ts"
+import { type FetchOptions, fetch } from "../serve/fetch.ts"
+import { findCoordinator } from "../serve/find-coordinator.ts"
+import { type ListOffsetsOptions, listOffsets } from "../serve/list-offsets.ts"
+import { metadata } from "../serve/metadata.ts"
+import { type RequestContext, type Route, route } from "../wire/route.ts"
+import { createTopics } from "./handler/19-create-topics.ts"
+import { deleteTopics } from "./handler/20-delete-topics.ts"
+import { initProducerId } from "./handler/22-init-producer-id.ts"
+import { createPartitions } from "./handler/37-create-partitions.ts"
+import { envelope } from "./handler/58-envelope.ts"
+import { brokerRegistration } from "./handler/62-broker-registration.ts"
+import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
+import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
+import { type LeaderRoom, submission } from "./room.ts"
+import { drawUuid } from "./uuid.ts"
+
+/** Creates topics with the defaults because somebody asked for their metadata. Who races with another gets what the other created. */
+const autoCreate = (room: LeaderRoom) => (names: ReadonlyArray<string>, context: RequestContext) =>
+  Effect.gen(function* () {
+    const ids = yield* Effect.forEach(names, () => drawUuid)
+    const commands = names.map((topic, index) =>
+      Command.AddTopic({
+        topic,
+        topicId: ids[index] as (typeof ids)[number],
+        partitionCount: -1,
+        replicationFactor: -1,
+        defaultPartitionCount: room.config["num.partitions"],
+        assignments: [],
+        configs: [],
+        validateOnly: false
+      })
+    )
+    const outcomes = yield* room.writer.submitAll(commands.map((command) => submission(room, command, context, "Metadata", command.topic)))
+    for (const [index, outcome] of outcomes.entries())
+      if (Either.isLeft(outcome) && outcome.left.error !== "TOPIC_ALREADY_EXISTS")
+        yield* Effect.logWarning(`topic ${names[index]} was not created for ${context.actor}: ${outcome.left.message}`)
+  })
+
+/** Fetch and ListOffsets over whatever `find` finds: a node that is leader and broker serves both with one pair. */
+export const readingRoutes = (options: FetchOptions & ListOffsetsOptions): ReadonlyArray<Route> => [
+  route(Fetch, {}, fetch(options)),
+  route(ListOffsets, {}, listOffsets(options))
+]
+
+/** What the leader answers, groups apart. `more` are routes that an Envelope may carry too. */
+export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffsetsOptions, more: ReadonlyArray<Route>): ReadonlyArray<Route> => {
+  const cluster = room.writer.state
+  const direct = [
+    ...readingRoutes(reading),
+    route(Metadata, {}, metadata({ cluster, autoCreate: room.config["auto.create.topics.enable"], createTopics: autoCreate(room) })),
+    route(FindCoordinator, {}, findCoordinator(cluster)),
+    createTopics(room),
+    deleteTopics(room),
+    initProducerId(room),
+    route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId: room.nodeId, config: room.config })),
+    createPartitions(room),
+    route(DescribeCluster, {}, describeCluster(cluster)),
+    brokerRegistration(room),
+    brokerHeartbeat(room),
+    allocateProducerIds(room),
+    ...more
+  ]
+  return [...direct, envelope(direct)]
+}
