@@ -15,9 +15,8 @@ import { checkMessage, type MessageVector } from "../test/conformance/message-ve
 import { tally } from "../test/conformance/report.ts"
 import type { BatchVector } from "../test/domain/log/batch-vectors.ts"
 
-const { values: files } = parseArgs({ options: { messages: { type: "string" }, batches: { type: "string" } } })
-
 const program = Effect.gen(function* () {
+  const { values: files } = parseArgs({ options: { messages: { type: "string" }, batches: { type: "string" } } })
   const { crc32c } = yield* Checksum
   const compression = yield* Compression
   const messages = tally(readLines<MessageVector>(files.messages ?? messagesFile), ({ name, version }) => `${name} version ${version}`, checkMessage)
@@ -32,7 +31,7 @@ const program = Effect.gen(function* () {
   return messages.firstFailure === undefined && batches.firstFailure === undefined ? 0 : 1
 })
 
-/** A file that is not there, or a line that is no JSON, is said in a sentence. */
+/** An unknown option, a file that is not there, and a line that is no JSON are each said in a sentence. */
 const told = Effect.catchAllDefect(program, (cause) =>
   Effect.sync(() => (console.error(`vectors: ${cause instanceof Error ? cause.message : String(cause)}`), 1))
 )
