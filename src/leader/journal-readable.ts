@@ -1,6 +1,6 @@
 import { type Context, Either } from "effect"
 import type { TopicId } from "../../domain/kernel/id.ts"
-import { type RecordBatch, readableBatches, viewBatch } from "../../domain/log/batch.ts"
+import { type RecordBatch, readableBatches } from "../../domain/log/batch.ts"
 import type { Journal } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
 import type { FindReadable, ReadablePartition } from "../serve/readable.ts"
