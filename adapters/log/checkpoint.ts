@@ -1,0 +1,120 @@
+import { Effect, Either } from "effect"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
+import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from "../../domain/log/int.ts"
+import { LogFault } from "../../src/ports/log-store.ts"
+import { attempt, type Disk, faultOf, readSmallFile } from "./disk.ts"
+
+// magic (int32), generation (int64), length (int32), CRC-32C over what stands before it and over the document (uint32).
+const headerBytes = 20
+const magic = 0x43464331
+/** Bytes that a document may have: the snapshot of a large cluster fits, a file that was put there by mistake does not. */
+const documentBytesMax = 1_073_741_824
+
+const nameForm = /^[A-Za-z0-9][A-Za-z0-9.-]{0,199}$/
+
+interface Stored {
+  readonly generation: number
+  readonly document: Uint8Array
+}
+
+const checksum = (crc32c: Crc32c, header: Uint8Array, document: Uint8Array): number => {
+  const both = new Uint8Array(20)
+  both.set(header.subarray(0, 16))
+  writeInt32(both, 16, crc32c(document))
+  return crc32c(both)
+}
+
+const encodeHeader = (crc32c: Crc32c, { document, generation }: Stored): Uint8Array => {
+  const header = new Uint8Array(headerBytes)
+  writeInt32(header, 0, magic)
+  writeInt64(header, 4, generation)
+  writeInt32(header, 12, document.length)
+  writeInt32(header, 16, checksum(crc32c, header, document))
+  return header
+}
+
+const decode = (crc32c: Crc32c, bytes: Uint8Array): Stored | undefined => {
+  if (bytes.length < headerBytes || readInt32(bytes, 0) !== magic || readInt32(bytes, 12) !== bytes.length - headerBytes) return undefined
+  const document = bytes.subarray(headerBytes)
+  return readUint32(bytes, 16) === checksum(crc32c, bytes.subarray(0, headerBytes), document) ? { generation: readInt64(bytes, 4), document } : undefined
+}
+
+/**
+ * Small documents that are replaced whole. Each has two slots, and a new one goes into the older: written beside it, synced, renamed over it, the directory
+ * synced. So at every moment, a power cut included, one whole document is there, and after damage to the newer the one before it.
+ */
+export class Checkpoints {
+  private readonly turn = Effect.unsafeMakeSemaphore(1)
+  private readonly directory: string
+  private isMade = false
+
+  constructor(
+    private readonly disk: Disk,
+    /** The data directory, which must be there. */
+    private readonly root: string,
+    private readonly crc32c: Crc32c
+  ) {
+    this.directory = `${root}/checkpoints`
+  }
+
+  private slot(name: string, slot: number): string {
+    return `${this.directory}/${name}.${slot}`
+  }
+
+  /** What a slot holds; undefined for nothing, and for bytes that are no whole document. */
+  private readSlot(name: string, slot: number): Either.Either<Stored | undefined, LogFault> {
+    const path = this.slot(name, slot)
+    return attempt(path, "read", () =>
+      this.disk.exists(path) ? decode(this.crc32c, readSmallFile(this.disk, path, documentBytesMax + headerBytes)) : undefined
+    )
+  }
+
+  private newest(name: string): Either.Either<Stored | undefined, LogFault> {
+    return Either.zipWith(this.readSlot(name, 0), this.readSlot(name, 1), (even, odd) =>
+      odd === undefined || (even !== undefined && even.generation > odd.generation) ? even : odd
+    )
+  }
+
+  private checkName(name: string): Either.Either<void, LogFault> {
+    return nameForm.test(name)
+      ? Either.void
+      : Either.left(new LogFault({ path: this.directory, reason: "io", message: `'${name}' cannot name a checkpoint: letters, digits, '-' and '.' can.` }))
+  }
+
+  /** The directory for them, durable before the first document is. */
+  private readonly make: Effect.Effect<void, LogFault> = Effect.suspend(() =>
+    this.isMade
+      ? Effect.void
+      : attempt(this.directory, "make", () => this.disk.makeDirectory(this.directory)).pipe(
+          Effect.andThen(Effect.mapError(this.disk.syncDirectory(this.root), (error) => faultOf(this.root, "sync", error))),
+          Effect.andThen(Effect.sync(() => void (this.isMade = true)))
+        )
+  )
+
+  readonly read = (name: string): Effect.Effect<Uint8Array | undefined, LogFault> =>
+    Effect.suspend(() =>
+      Either.map(
+        Either.flatMap(this.checkName(name), () => this.newest(name)),
+        (stored) => stored?.document
+      )
+    )
+
+  readonly write = (name: string, document: Uint8Array): Effect.Effect<void, LogFault> => {
+    const self = this
+    return Effect.gen(function* () {
+      yield* self.checkName(name)
+      const generation = ((yield* self.newest(name))?.generation ?? 0) + 1
+      const path = self.slot(name, generation % 2)
+      const temporary = `${path}.tmp`
+      const failed = (error: unknown) => faultOf(path, "write", error)
+      yield* self.make
+      const file = yield* attempt(temporary, "open", () => self.disk.open(temporary, "create"))
+      yield* attempt(temporary, "write", () => {
+        file.truncate(0)
+        file.write([encodeHeader(self.crc32c, { generation, document }), document], 0)
+      }).pipe(Effect.andThen(Effect.mapError(file.sync, failed)), Effect.ensuring(Effect.sync(() => file.close())))
+      yield* attempt(path, "rename", () => self.disk.rename(temporary, path))
+      yield* Effect.mapError(self.disk.syncDirectory(self.directory), failed)
+    }).pipe(Effect.uninterruptible, this.turn.withPermits(1))
+  }
+}

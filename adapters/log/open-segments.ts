@@ -1,0 +1,253 @@
+import { Either } from "effect"
+import type { Offset } from "../../domain/kernel/id.ts"
+import { headerSize, viewHeader } from "../../domain/log/batch.ts"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
+import { offsetEntryAt, offsetEntrySize } from "../../domain/log/offset-index.ts"
+import { baseOffsetOfLogFile, type Segment, type SegmentConfig } from "../../domain/log/segment.ts"
+import { timeEntryAt, timeEntrySize } from "../../domain/log/time-index.ts"
+import { corrupt, type Disk, type DiskFile } from "./disk.ts"
+import { walkHeaders } from "./header-walk.ts"
+import { findBatchAfter, type Verified, verifyBatches } from "./recovery.ts"
+import type { RecoveryPoint } from "./recovery-point.ts"
+import { damaged, loadIndexes, rebuildIndexes, type SegmentExtent, segmentPath } from "./segment-store.ts"
+import { ActiveSegment, SealedSegment } from "./segments.ts"
+import type { SharedCaches } from "./shared-caches.ts"
+
+/** What opening a log's segments needs to know. */
+export interface OpenContext {
+  readonly disk: Disk
+  readonly directory: string
+  readonly config: SegmentConfig
+  readonly caches: SharedCaches
+  readonly crc32c: Crc32c
+  /** ms since 1970. */
+  readonly now: number
+}
+
+/** A torn tail that was cut. */
+export interface Cut {
+  readonly path: string
+  readonly position: number
+  readonly offset: Offset
+  readonly bytes: number
+  readonly wrong: string
+}
+
+/** A log's segments in order, and what must be synced before its end counts as durable. */
+export interface OpenSegments {
+  readonly sealed: Array<SealedSegment>
+  readonly active: ActiveSegment
+  /** Files whose bytes may not be on the disk yet. */
+  readonly unsynced: ReadonlyArray<DiskFile>
+  readonly cut: Cut | undefined
+  /** There was no segment: the first one was made. */
+  readonly isNew: boolean
+}
+
+/** Removes what is left of an interrupted removal, and answers the base offsets of the segments, rising. */
+const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> => {
+  const bases: Array<Offset> = []
+  for (const name of disk.list(directory)) {
+    const baseOffset = baseOffsetOfLogFile(name)
+    if (baseOffset !== undefined) bases.push(baseOffset)
+    else if (name.endsWith(".deleted")) disk.unlink(`${directory}/${name}`)
+  }
+  return bases.sort((a, b) => a - b)
+}
+
+export const newActiveSegment = ({ config, directory, disk, now }: Omit<OpenContext, "caches" | "crc32c">, baseOffset: Offset): ActiveSegment => {
+  const file = disk.open(segmentPath(directory, baseOffset).log, "create")
+  // A file of that name can only be what a crash left of a roll that nobody saw.
+  if (file.size() > 0) file.truncate(0)
+  return new ActiveSegment(disk, directory, file, baseOffset, config, now)
+}
+
+/** The last entries of both index files, without reading the rest; undefined where a file cannot be right. */
+const lastEntries = (
+  disk: Disk,
+  { baseOffset, path, sizeInBytes }: SegmentExtent
+): { readonly position: number; readonly maxTimestamp: number } | undefined => {
+  const last = (file: string, entrySize: number): Uint8Array | undefined => {
+    const size = disk.size(file)
+    if (size === undefined || size % entrySize !== 0) return undefined
+    const entry = new Uint8Array(Math.min(size, entrySize))
+    const open = disk.open(file, "read")
+    open.read(entry, size - entry.length)
+    open.close()
+    return entry
+  }
+  const offset = last(path.offsetIndex, offsetEntrySize)
+  const time = last(path.timeIndex, timeEntrySize)
+  if (offset === undefined || time === undefined || time.length === 0) return undefined
+  const position = offset.length === 0 ? 0 : offsetEntryAt(offset, 0, baseOffset).position
+  return position < 0 || position >= sizeInBytes ? undefined : { position, maxTimestamp: timeEntryAt(time, 0, baseOffset).timestamp }
+}
+
+/** Walks the headers from the last indexed batch to the end; the largest timestamp, or undefined where that does not end at `endOffset`. */
+const walkToEnd = (file: DiskFile, { endOffset, sizeInBytes }: SegmentExtent, from: number, maxTimestamp: number): number | undefined => {
+  let largest = maxTimestamp
+  let next = -1
+  const walked = walkHeaders(file, from, sizeInBytes, (header) => {
+    if (next !== -1 && header.baseOffset !== next) return false
+    next = header.nextOffset
+    largest = Math.max(largest, header.maxTimestamp)
+    return true
+  })
+  return walked.position === sizeInBytes && walked.wrong === undefined && next === endOffset ? largest : undefined
+}
+
+/** A segment that was durable long ago: its ends are looked at, its middle is not read. Indexes that do not fit are made again; then every header is read. */
+const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset): SealedSegment => {
+  const { caches, config, directory, disk } = context
+  const path = segmentPath(directory, baseOffset)
+  const sizeInBytes = disk.size(path.log) ?? 0
+  const extent: SegmentExtent = { path, baseOffset, endOffset, sizeInBytes }
+  const file = caches.file(path.log)
+  const first = new Uint8Array(headerSize)
+  const header = viewHeader(first.subarray(0, file.read(first, 0)), 0)
+  if (Either.isLeft(header) || header.right === undefined || header.right.baseOffset !== baseOffset)
+    throw damaged(path.log, 0, `no batch with offset ${baseOffset} stands there`)
+  const known = lastEntries(disk, extent)
+  let maxTimestamp = known === undefined ? undefined : walkToEnd(file, extent, known.position, known.maxTimestamp)
+  if (maxTimestamp === undefined) {
+    rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
+    maxTimestamp = walkToEnd(file, extent, 0, -1)
+  }
+  if (maxTimestamp === undefined) throw damaged(path.log, sizeInBytes, `the segment does not end at offset ${endOffset}, where the next one starts`)
+  return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp)
+}
+
+/** The last segment after an orderly close: its indexes are as they were left, and its last batches are checked. */
+const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, { baseOffset, offset, position }: RecoveryPoint): ActiveSegment => {
+  const path = segmentPath(directory, baseOffset)
+  const file = disk.open(path.log, "write")
+  const indexes = loadIndexes(disk, file, { path, baseOffset, endOffset: offset, sizeInBytes: position }, config.indexIntervalBytes)
+  const offsetEntryCount = indexes.offset.length / offsetEntrySize
+  const timeEntryCount = indexes.time.length / timeEntrySize
+  const lastIndexed = offsetEntryCount === 0 ? 0 : offsetEntryAt(indexes.offset, offsetEntryCount - 1, baseOffset).position
+  const lastTime = timeEntryCount === 0 ? { timestamp: -1, offset: -1 } : timeEntryAt(indexes.time, timeEntryCount - 1, baseOffset)
+  let firstTimestamp = -1
+  let startOffset = baseOffset
+  if (position > 0) walkHeaders(file, 0, position, (header) => ((firstTimestamp = header.maxTimestamp), false), headerSize)
+  if (lastIndexed > 0) walkHeaders(file, lastIndexed, position, (header) => ((startOffset = header.baseOffset), false), headerSize)
+  const end = verifyBatches(file, position, { position: lastIndexed, offset: startOffset, epoch: 0 }, crc32c, () => undefined)
+  if (end.wrong !== undefined) throw damaged(path.log, end.position, end.wrong)
+  if (end.offset !== offset) throw damaged(path.log, position, `the log ends at offset ${end.offset}, it was closed at ${offset}`)
+  const state: Segment = {
+    baseOffset,
+    sizeInBytes: position,
+    bytesSinceIndexEntry: position - lastIndexed,
+    firstTimestamp,
+    maxTimestamp: lastTime.timestamp,
+    offsetOfMaxTimestamp: lastTime.offset,
+    offsetEntryCount,
+    timeEntryCount,
+    lastTimeEntry: lastTime.timestamp
+  }
+  return new ActiveSegment(disk, directory, file, baseOffset, config, now, { state, endOffset: offset, indexes })
+}
+
+interface Walked {
+  readonly segment: ActiveSegment
+  readonly end: Verified
+}
+
+const verifySegment = ({ config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Walked => {
+  const file = disk.open(segmentPath(directory, baseOffset).log, "write")
+  const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
+  const end = verifyBatches(file, file.size(), { position: 0, offset: baseOffset, epoch }, crc32c, (batch) => segment.grow(batch))
+  return { segment, end }
+}
+
+/** Cuts what a crash left of a last write. Throws a LogFault "corrupt", and changes nothing, where it may be more than that (L9). */
+const cutTail = (context: OpenContext, { end, segment }: Walked, later: ReadonlyArray<Offset>, point: RecoveryPoint | undefined): Cut => {
+  const { crc32c, directory, disk } = context
+  const { offset, position } = end
+  const { log } = segment.path
+  const file = segment.file()
+  const wrong = end.wrong ?? `the segment ends with offset ${offset - 1}, the next one starts with ${later[0]}`
+  if (point !== undefined && offset < point.offset) throw damaged(log, position, `${wrong}, and everything before offset ${point.offset} was durable`)
+  const size = file.size()
+  const next = findBatchAfter(file, position + 1, size, offset, crc32c)
+  if (next !== undefined) throw damaged(log, position, `${wrong}, and a whole batch follows at byte ${next}, so this is no torn end`)
+  let bytes = size - position
+  for (const baseOffset of later) {
+    const path = segmentPath(directory, baseOffset).log
+    const laterFile = disk.open(path, "read")
+    const laterSize = laterFile.size()
+    const found = findBatchAfter(laterFile, 0, laterSize, offset, crc32c)
+    laterFile.close()
+    if (found !== undefined) throw damaged(log, position, `${wrong}, and ${path} holds whole batches after it, so this is no torn end`)
+    bytes += laterSize
+  }
+  for (const baseOffset of later.toReversed()) removeSegmentFiles(disk, directory, baseOffset)
+  if (size > position) file.truncate(position)
+  return { path: log, position, offset, bytes, wrong }
+}
+
+/** The `.log` file goes last: while it is there, recovery sees the segment. */
+export const removeSegmentFiles = (disk: Disk, directory: string, baseOffset: Offset): void => {
+  const { log, offsetIndex, timeIndex } = segmentPath(directory, baseOffset)
+  for (const path of [offsetIndex, timeIndex, log]) if (disk.exists(path)) disk.unlink(path)
+}
+
+/**
+ * Opens the segments of a log. After an orderly close only their ends are looked at; otherwise every batch from the segment of the recovery point on is read
+ * and checked, a torn tail is cut, and the indexes are made again. Throws a LogFault.
+ */
+export const openSegments = (context: OpenContext, point: RecoveryPoint | undefined): OpenSegments => {
+  const { directory, disk } = context
+  const bases = findSegments(context)
+  const last = bases.at(-1)
+  if (last === undefined) {
+    if (point !== undefined && point.offset > 0)
+      throw corrupt(directory, `The segments of ${directory} are gone; it held offsets up to ${point.offset}. Restore them, or remove the directory.`)
+    return { sealed: [], active: newActiveSegment(context, 0), unsynced: [], cut: undefined, isNew: true }
+  }
+  const isClean = point?.isClean === true && point.baseOffset === last && disk.size(segmentPath(directory, last).log) === point.position
+  const firstWalked = isClean
+    ? bases.length - 1
+    : Math.max(
+        0,
+        bases.findLastIndex((base) => base <= (point?.offset ?? 0))
+      )
+  const sealed = bases.slice(0, firstWalked).map((base, i) => openSealed(context, base, bases[i + 1] as Offset))
+  if (isClean) return { sealed, active: openClean(context, point), unsynced: [], cut: undefined, isNew: false }
+  const unsynced: Array<DiskFile> = []
+  try {
+    return { sealed, ...walkSegments(context, bases, firstWalked, point, sealed, unsynced), unsynced, isNew: false }
+  } catch (error) {
+    for (const file of unsynced) file.close()
+    throw error
+  }
+}
+
+const walkSegments = (
+  context: OpenContext,
+  bases: ReadonlyArray<Offset>,
+  firstWalked: number,
+  point: RecoveryPoint | undefined,
+  sealed: Array<SealedSegment>,
+  unsynced: Array<DiskFile>
+): { readonly active: ActiveSegment; readonly cut: Cut | undefined } => {
+  let epoch = 0
+  for (let i = firstWalked; ; i++) {
+    const walked = verifySegment(context, bases[i] as Offset, epoch)
+    unsynced.push(walked.segment.file())
+    epoch = walked.end.epoch
+    const later = bases.slice(i + 1)
+    const isWrong = walked.end.wrong !== undefined || (later.length > 0 && later[0] !== walked.end.offset)
+    const cut = isWrong ? cutTail(context, walked, later, point) : undefined
+    if (cut === undefined && later.length > 0) {
+      sealed.push(walked.segment.seal(context.caches))
+      continue
+    }
+    if (point !== undefined && walked.end.offset < point.offset)
+      throw damaged(
+        walked.segment.path.log,
+        walked.end.position,
+        `the log ends at offset ${walked.end.offset}, and everything before ${point.offset} was durable`
+      )
+    return { active: walked.segment, cut }
+  }
+}

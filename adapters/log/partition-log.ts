@@ -1,0 +1,288 @@
+import { Effect, Either } from "effect"
+import type { Offset } from "../../domain/kernel/id.ts"
+import { headerSize, RecordBatch } from "../../domain/log/batch.ts"
+import { LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
+import { attempt, type DiskFile, faultOf } from "./disk.ts"
+import { GroupCommit } from "./group-commit.ts"
+import { walkHeaders } from "./header-walk.ts"
+import { newActiveSegment, type OpenContext, type OpenSegments, removeSegmentFiles } from "./open-segments.ts"
+import type { RecoveryPointFile } from "./recovery-point.ts"
+import { locate, readBytes, readRun } from "./segment-read.ts"
+import { damaged } from "./segment-store.ts"
+import type { ActiveSegment, ReadableSegment, SealedSegment } from "./segments.ts"
+import type { LogTail } from "./tail-cache.ts"
+
+/** What a log gets from its store. */
+export interface LogParts extends Omit<OpenContext, "now"> {
+  /** The data directory: a new log's directory is an entry in it. */
+  readonly root: string
+  readonly recoveryPoint: RecoveryPointFile
+  readonly tail: LogTail
+  /** ms since 1970. */
+  readonly clock: () => number
+  readonly fork: (effect: Effect.Effect<void>) => void
+}
+
+/** Where the last reads ended: consumers read on from there, and need no index for it. */
+const hintsMax = 8
+
+/** A partition's log over segment files. One writer; everything plain is done at once, on the event loop. */
+export class SegmentedLog implements PartitionLog {
+  private sealed: Array<SealedSegment>
+  private active: ActiveSegment
+  /** Sealed segments whose bytes are not durable yet, with the files they were written through: a new descriptor might not be told of an earlier write's failure. */
+  private unsynced: Array<DiskFile> = []
+  private durableEnd: Offset
+  /** Files or directories were made whose names are not durable yet. */
+  private directoryChanged: boolean
+  private rootChanged: boolean
+  private sealedSinceSync = false
+  private fault: LogFault | undefined
+  private readonly commit: GroupCommit
+  private readonly hints = new Map<Offset, number>()
+  readonly sync: Effect.Effect<void, LogFault>
+
+  /** The segments are durable as they are, unless they are new. */
+  constructor(
+    private readonly parts: LogParts,
+    { active, isNew, sealed }: OpenSegments
+  ) {
+    this.sealed = sealed
+    this.active = active
+    this.durableEnd = active.endOffset
+    this.directoryChanged = this.rootChanged = isNew
+    this.commit = new GroupCommit(
+      Effect.suspend(() => this.syncRound()),
+      parts.fork
+    )
+    this.sync = Effect.suspend(() => {
+      if (this.fault !== undefined) return Effect.fail(this.fault)
+      return this.durableEnd === this.active.endOffset && !this.directoryChanged ? Effect.void : this.commit.wait
+    })
+  }
+
+  readonly start = (): Offset => (this.sealed[0] ?? this.active).baseOffset
+  readonly end = (): Offset => this.active.endOffset
+  readonly syncedEnd = (): Offset => this.durableEnd
+
+  readonly append = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
+    if (this.fault !== undefined) return Either.left(this.fault)
+    const first = batches[0]
+    const last = batches.at(-1)
+    if (first === undefined || last === undefined) return Either.void
+    let sizeInBytes = 0
+    let maxTimestamp = -1
+    let next = this.active.endOffset
+    for (const batch of batches) {
+      // A gap in the offsets would be found only at the next start, as damage. Whoever makes one is stopped now.
+      if (batch.baseOffset !== next)
+        throw new Error(`A batch with offset ${batch.baseOffset} was appended to ${this.parts.directory}, where ${next} comes next.`)
+      next = batch.nextOffset
+      sizeInBytes += batch.bytes.length
+      maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
+    }
+    try {
+      if (this.active.isFullFor({ sizeInBytes, lastOffset: last.lastOffset, maxTimestamp }, this.parts.clock())) this.roll()
+      this.write(batches.length === 1 ? [first.bytes] : batches.map((batch) => batch.bytes))
+    } catch (error) {
+      return Either.left(error instanceof LogFault ? error : faultOf(this.active.path.log, "append to", error))
+    }
+    for (const batch of batches) {
+      this.active.grow(batch)
+      this.parts.tail.add(batch)
+    }
+    return Either.void
+  }
+
+  readonly read = (from: Offset, maxBytes: number, upTo: Offset): Either.Either<ReadonlyArray<Uint8Array>, LogFault> => {
+    if (this.fault !== undefined) return Either.left(this.fault)
+    if (from >= this.active.endOffset || from >= upTo) return Either.right([])
+    const cached = this.parts.tail.read(from, maxBytes, upTo, true)
+    if (cached !== undefined) return Either.right(cached)
+    return attempt(this.parts.directory, "read", () => this.readFiles(from, maxBytes, upTo))
+  }
+
+  readonly batchAtTime = (timestamp: number): Either.Either<RecordBatch | undefined, LogFault> => {
+    if (this.fault !== undefined) return Either.left(this.fault)
+    return attempt(this.parts.directory, "read", () => {
+      for (const segment of this.segmentsFrom(0)) {
+        const found = segment.maxTimestamp >= timestamp ? firstBatchAt(segment, timestamp) : undefined
+        if (found !== undefined) return found
+      }
+      return undefined
+    })
+  }
+
+  readonly scan = (from: Offset, visit: (batch: RecordBatch) => void): Either.Either<void, LogFault> => {
+    if (this.fault !== undefined) return Either.left(this.fault)
+    return attempt(this.parts.directory, "read", () => {
+      for (const segment of this.segmentsFrom(this.indexOf(from))) {
+        if (from >= segment.endOffset) continue
+        const position = segment.baseOffset >= from ? 0 : locate(segment, from)
+        const walked = walkHeaders(segment.file(), position, segment.sizeInBytes, (header) => (visit(header), true))
+        if (walked.wrong !== undefined) throw damaged(segment.path.log, walked.position, walked.wrong)
+      }
+    })
+  }
+
+  readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> =>
+    Effect.gen(this, function* () {
+      // What is not durable is not let go of: afterwards the log starts with what follows it.
+      yield* this.sync
+      yield* attempt(this.parts.directory, "delete segments of", () => {
+        if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
+        for (let first = this.sealed[0]; first !== undefined && first.endOffset <= offset; first = this.sealed[0]) this.dropFirst(first)
+      })
+      if (this.directoryChanged) yield* this.commit.wait
+    })
+
+  /** Waits for what is under way, makes the rest durable and notes that all is in order. Does not fail: what could not be written is found by recovery. */
+  readonly close: Effect.Effect<void> = Effect.gen(this, function* () {
+    yield* this.commit.idle
+    yield* Effect.ignore(this.sync)
+    yield* this.commit.idle
+    const { path } = this.active
+    if (this.fault === undefined)
+      attempt(path.log, "close", () => {
+        this.active.flushIndexes()
+        this.noteRecoveryPoint(this.active, this.active.sizeInBytes, true)
+      })
+    this.goOffline("The log was closed.", undefined)
+    for (const file of [...this.unsynced, this.active.file()]) attempt(file.path, "close", () => file.close())
+    for (const segment of this.sealed) this.parts.caches.forget(segment.path.log)
+    this.parts.caches.forget(path.log)
+    attempt(path.log, "close", () => this.parts.recoveryPoint.close())
+    this.parts.tail.clear()
+  })
+
+  private goOffline(why: string, cause: unknown): LogFault {
+    const { directory } = this.parts
+    this.fault ??= new LogFault({ path: directory, reason: "offline", message: `${directory} is offline. ${why}`, cause })
+    this.parts.tail.clear()
+    return this.fault
+  }
+
+  /** All or nothing: when the write fails, what it left of itself is cut off. */
+  private write(chunks: ReadonlyArray<Uint8Array>): void {
+    const size = this.active.sizeInBytes
+    try {
+      this.active.file().write(chunks, size)
+    } catch (error) {
+      const cut = attempt(this.active.path.log, "cut", () => this.active.file().truncate(size))
+      if (Either.isLeft(cut)) throw this.goOffline("A failed write could not be taken back. Look at the disk, then start again.", error)
+      throw error
+    }
+  }
+
+  /** Starts a new segment. When its file cannot be made, nothing has changed. */
+  private roll(): void {
+    const old = this.active
+    this.active = newActiveSegment({ ...this.parts, now: this.parts.clock() }, old.endOffset)
+    this.unsynced.push(old.file())
+    this.sealed.push(old.seal(this.parts.caches))
+    this.directoryChanged = this.sealedSinceSync = true
+    // A sealed segment is made durable soon, also where nobody waits for it: recovery then reads the last segment only.
+    this.commit.start()
+  }
+
+  private syncRound(): Effect.Effect<void, LogFault> {
+    if (this.fault !== undefined) return Effect.fail(this.fault)
+    const { directory, disk, root } = this.parts
+    const { active } = this
+    const target = active.endOffset
+    const position = active.sizeInBytes
+    const old = this.unsynced
+    const { directoryChanged, rootChanged, sealedSinceSync } = this
+    this.directoryChanged = this.rootChanged = this.sealedSinceSync = false
+    return Effect.gen(this, function* () {
+      for (const file of old) yield* file.sync
+      yield* active.file().sync
+      if (directoryChanged) yield* disk.syncDirectory(directory)
+      if (rootChanged) yield* disk.syncDirectory(root)
+    }).pipe(
+      Effect.mapError((error) => this.goOffline("A sync failed, so nobody knows what the disk holds. Look at the disk, then start again.", error)),
+      Effect.andThen(Effect.suspend(() => this.synced(target, active, position, old, sealedSinceSync)))
+    )
+  }
+
+  private synced(target: Offset, active: ActiveSegment, position: number, old: ReadonlyArray<DiskFile>, sealed: boolean): Effect.Effect<void> {
+    this.durableEnd = target
+    for (const file of old) file.close()
+    this.unsynced = this.unsynced.filter((file) => !old.includes(file))
+    attempt(active.path.log, "note", () => this.noteRecoveryPoint(active, position, false))
+    return sealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
+  }
+
+  private noteRecoveryPoint({ baseOffset }: ActiveSegment, position: number, isClean: boolean): void {
+    this.parts.recoveryPoint.write({ offset: this.durableEnd, baseOffset, position, isClean })
+  }
+
+  private dropFirst(segment: SealedSegment): void {
+    const { caches, directory, disk } = this.parts
+    this.sealed.shift()
+    caches.forget(segment.path.log)
+    this.hints.clear()
+    this.directoryChanged = true
+    removeSegmentFiles(disk, directory, segment.baseOffset)
+  }
+
+  private readFiles(from: Offset, maxBytes: number, upTo: Offset): ReadonlyArray<Uint8Array> {
+    const views: Array<Uint8Array> = []
+    let left = maxBytes
+    let at = from
+    for (const segment of this.segmentsFrom(this.indexOf(from))) {
+      const isFirst = views.length === 0
+      const known = this.hints.get(at)
+      this.hints.delete(at)
+      const position = segment.baseOffset === at ? 0 : (known ?? locate(segment, at))
+      if (position >= segment.sizeInBytes || (!isFirst && left < headerSize)) break
+      const run = readRun(segment, position, left, upTo, isFirst)
+      if (run.bytes.length === 0) break
+      views.push(run.bytes)
+      left -= run.bytes.length
+      at = run.endOffset
+      if (at < segment.endOffset) {
+        this.remember(at, position + run.bytes.length)
+        break
+      }
+      const tail = this.parts.tail.read(at, left, upTo, false)
+      if (tail !== undefined) return [...views, ...tail]
+    }
+    return views
+  }
+
+  private remember(offset: Offset, position: number): void {
+    this.hints.set(offset, position)
+    if (this.hints.size > hintsMax) for (const oldest of this.hints.keys()) return void this.hints.delete(oldest)
+  }
+
+  /** The segments from the one at `index` on; the active one stands after the sealed ones. */
+  private *segmentsFrom(index: number): Generator<ReadableSegment> {
+    for (let i = index; i < this.sealed.length; i++) yield this.sealed[i] as SealedSegment
+    yield this.active
+  }
+
+  private indexOf(offset: Offset): number {
+    let low = 0
+    let high = this.sealed.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.sealed[middle] as SealedSegment).endOffset <= offset) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}
+
+const firstBatchAt = (segment: ReadableSegment, timestamp: number): RecordBatch | undefined => {
+  const entry = segment.timeEntryFor(timestamp)
+  let found: { readonly position: number; readonly size: number } | undefined
+  const from = entry === undefined ? 0 : segment.positionFor(entry.offset)
+  const walked = walkHeaders(segment.file(), from, segment.sizeInBytes, (header, position) => {
+    if (header.maxTimestamp < timestamp) return true
+    found = { position, size: header.sizeInBytes }
+    return false
+  })
+  if (walked.wrong !== undefined) throw damaged(segment.path.log, walked.position, walked.wrong)
+  return found === undefined ? undefined : new RecordBatch(readBytes(segment, found.position, found.size))
+}

@@ -1,0 +1,108 @@
+import { Either } from "effect"
+import type { Epoch, Offset } from "../../domain/kernel/id.ts"
+import { headerSize, magic2, RecordBatch, verify, viewHeader } from "../../domain/log/batch.ts"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
+import type { DiskFile } from "./disk.ts"
+
+/** What a walk through a segment's batches starts from and ends with. */
+export interface WalkState {
+  /** Byte in the segment. */
+  readonly position: number
+  /** The offset that the next batch must have. */
+  readonly offset: Offset
+  /** No batch after it has a smaller leader epoch. */
+  readonly epoch: Epoch
+}
+
+/** Where whole and right batches end, and what is wrong with what follows; `wrong` is undefined at the end of the file. */
+export interface Verified extends WalkState {
+  readonly wrong: string | undefined
+}
+
+const chunkBytes = 1_048_576
+
+/** Reads a file on from where it is asked, in pieces that hold whole batches; the memory is used again for every piece. */
+class Window {
+  private bytes = new Uint8Array(0)
+  private filled = 0
+  private at = 0
+
+  constructor(
+    private readonly file: DiskFile,
+    private readonly size: number
+  ) {}
+
+  /** `count` bytes at `position` (both are inside of the file), as a view that lasts until the next call. */
+  view(position: number, count: number): Uint8Array {
+    if (position < this.at || position + count > this.at + this.filled) {
+      const want = Math.min(Math.max(count, chunkBytes), this.size - position)
+      if (this.bytes.length < want) this.bytes = new Uint8Array(want)
+      this.filled = this.file.read(this.bytes.subarray(0, want), position)
+      this.at = position
+    }
+    const start = position - this.at
+    return this.bytes.subarray(start, Math.min(start + count, this.filled))
+  }
+}
+
+const wrongWith = (batch: RecordBatch, expected: Pick<WalkState, "offset" | "epoch">, crc32c: Crc32c): string | undefined => {
+  if (batch.baseOffset !== expected.offset) return `the batch has offset ${batch.baseOffset} where ${expected.offset} comes next`
+  if (batch.partitionLeaderEpoch < expected.epoch) return `the batch has leader epoch ${batch.partitionLeaderEpoch} after epoch ${expected.epoch}`
+  return verify(batch, crc32c)?.reason
+}
+
+/** The whole batch at `position`, or what is there instead, in words. */
+const batchAt = (window: Window, position: number, size: number): RecordBatch | string => {
+  const header = viewHeader(window.view(position, Math.min(headerSize, size - position)), 0)
+  if (Either.isLeft(header)) return header.left.reason
+  if (header.right === undefined) return `only ${size - position} bytes are left, less than a batch's header`
+  const batchSize = header.right.sizeInBytes
+  if (position + batchSize > size) return `a batch of ${batchSize} bytes starts here, ${size - position} are left`
+  return new RecordBatch(window.view(position, batchSize))
+}
+
+/** Reads every batch of a segment from `start` on: header, size, continuity of offsets, order of epochs, CRC. `visit` gets each right batch, as a view that does not last. */
+export const verifyBatches = (
+  file: DiskFile,
+  size: number,
+  start: WalkState,
+  crc32c: Crc32c,
+  visit: (batch: RecordBatch, position: number) => void
+): Verified => {
+  const window = new Window(file, size)
+  let { epoch, offset, position } = start
+  while (position < size) {
+    const batch = batchAt(window, position, size)
+    if (typeof batch === "string") return { epoch, offset, position, wrong: batch }
+    const wrong = wrongWith(batch, { epoch, offset }, crc32c)
+    if (wrong !== undefined) return { epoch, offset, position, wrong }
+    visit(batch, position)
+    epoch = batch.partitionLeaderEpoch
+    offset = batch.nextOffset
+    position += batch.sizeInBytes
+  }
+  return { epoch, offset, position, wrong: undefined }
+}
+
+/**
+ * The position of a right batch with an offset of at least `offset` anywhere after `from`; undefined when there is none. A crash tears the end of what was
+ * written: a right batch after a wrong one says that this is damage, not a torn tail. Where a header is damaged nobody knows where the next one starts, so every byte is tried.
+ */
+export const findBatchAfter = (file: DiskFile, from: number, size: number, offset: Offset, crc32c: Crc32c): number | undefined => {
+  const window = new Window(file, size)
+  const batches = new Window(file, size)
+  for (let position = from; position + headerSize <= size; ) {
+    const bytes = window.view(position, Math.min(chunkBytes, size - position))
+    if (bytes.length < headerSize) return undefined
+    for (let at = 0; at + headerSize <= bytes.length; at++) {
+      if (bytes[at + 16] !== magic2) continue
+      const header = viewHeader(bytes, at)
+      const isLikely = Either.isRight(header) && header.right !== undefined && header.right.baseOffset >= offset
+      if (!isLikely || position + at + header.right.sizeInBytes > size) continue
+      const batch = batchAt(batches, position + at, size)
+      if (typeof batch !== "string" && verify(batch, crc32c) === undefined) return position + at
+    }
+    position += bytes.length - headerSize + 1
+  }
+  return undefined
+}

@@ -1,0 +1,56 @@
+import { Buffer } from "node:buffer"
+import type { Offset } from "../../domain/kernel/id.ts"
+import { fieldAt, headerSize, lengthOverhead, magic2 } from "../../domain/log/batch.ts"
+import { readInt32, readInt64 } from "../../domain/log/int.ts"
+import { walkHeaders } from "./header-walk.ts"
+import { damaged } from "./segment-store.ts"
+import type { ReadableSegment } from "./segments.ts"
+
+// An index entry stands every few KiB of log, so the batch that is looked for is mostly in the first piece of this size.
+const locateChunkBytes = 8192
+
+/** Where the batch that holds `offset` starts. Throws a LogFault "corrupt" when the segment has none, though its extent says so. */
+export const locate = (segment: ReadableSegment, offset: Offset): number => {
+  const walked = walkHeaders(segment.file(), segment.positionFor(offset), segment.sizeInBytes, (header) => header.lastOffset < offset, locateChunkBytes)
+  if (walked.wrong !== undefined || walked.position >= segment.sizeInBytes)
+    throw damaged(segment.path.log, walked.position, walked.wrong ?? `offset ${offset} is missing`)
+  return walked.position
+}
+
+/** Fresh memory that nobody cleared: the part that the file did not fill is cut off. It is not pooled, since a socket may hold it long after. */
+export const readBytes = (segment: ReadableSegment, position: number, count: number): Uint8Array => {
+  const { buffer } = Buffer.allocUnsafeSlow(count)
+  const bytes = new Uint8Array(buffer, 0, count)
+  const found = segment.file().read(bytes, position)
+  if (found < count) throw damaged(segment.path.log, position + found, `the file ends here, ${count - found} bytes before its batches do`)
+  return bytes
+}
+
+/** A run of whole batches out of a segment. */
+export interface Run {
+  readonly bytes: Uint8Array
+  readonly position: number
+  /** The offset after its last batch. */
+  readonly endOffset: Offset
+}
+
+/**
+ * The whole batches from `position` on that fit `maxBytes` and start before `upTo`; with `mustGive` the first is given even if it is larger.
+ * Only the parts of a header that say where the next batch starts are looked at.
+ */
+export const readRun = (segment: ReadableSegment, position: number, maxBytes: number, upTo: Offset, mustGive: boolean): Run => {
+  const available = segment.sizeInBytes - position
+  let bytes = readBytes(segment, position, Math.min(available, Math.max(maxBytes, headerSize)))
+  let end = 0
+  let endOffset = -1
+  while (end + headerSize <= bytes.length && readInt64(bytes, end + fieldAt.baseOffset) < upTo) {
+    const size = lengthOverhead + readInt32(bytes, end + fieldAt.batchLength)
+    if (bytes[end + fieldAt.magic] !== magic2 || size < headerSize || end + size > available)
+      throw damaged(segment.path.log, position + end, "no batch stands here")
+    if (end + size > maxBytes && !(mustGive && end === 0)) break
+    if (end + size > bytes.length) bytes = readBytes(segment, position, size)
+    endOffset = readInt64(bytes, end + fieldAt.baseOffset) + readInt32(bytes, end + fieldAt.lastOffsetDelta) + 1
+    end += size
+  }
+  return { bytes: end === bytes.length ? bytes : bytes.subarray(0, end), position, endOffset }
+}

@@ -1,0 +1,80 @@
+import type { Offset } from "../../domain/kernel/id.ts"
+import { offsetIndexFault } from "../../domain/log/offset-index.ts"
+import { emptySegment, grow, logFileName, offsetIndexFileName, sealingTimeEntry, timeIndexFileName } from "../../domain/log/segment.ts"
+import { timeIndexFault } from "../../domain/log/time-index.ts"
+import { corrupt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
+import { walkHeaders } from "./header-walk.ts"
+import { IndexBuffer, offsetIndex, timeIndex } from "./index-buffer.ts"
+
+/** Where a segment's files are. */
+export interface SegmentPath {
+  readonly log: string
+  readonly offsetIndex: string
+  readonly timeIndex: string
+}
+export const segmentPath = (directory: string, baseOffset: Offset): SegmentPath => ({
+  log: `${directory}/${logFileName(baseOffset)}`,
+  offsetIndex: `${directory}/${offsetIndexFileName(baseOffset)}`,
+  timeIndex: `${directory}/${timeIndexFileName(baseOffset)}`
+})
+
+/** What must be known of a segment to read its indexes or to make them again. */
+export interface SegmentExtent {
+  readonly path: SegmentPath
+  readonly baseOffset: Offset
+  /** The offset after its last record. */
+  readonly endOffset: Offset
+  readonly sizeInBytes: number
+}
+
+/** Both indexes of a segment that is not written any more: whole entries. */
+export interface Indexes {
+  readonly offset: Uint8Array
+  readonly time: Uint8Array
+}
+
+/** No index that this program writes is larger: `segment.index.bytes` is an int32. */
+const indexBytesMax = 0x7fff_ffff
+
+const loadIndex = (disk: Disk, path: string, faultIn: (bytes: Uint8Array) => string | undefined): Uint8Array | undefined => {
+  if (!disk.exists(path)) return undefined
+  const bytes = readSmallFile(disk, path, indexBytesMax)
+  return faultIn(bytes) === undefined ? bytes : undefined
+}
+
+/** Makes both indexes from the batches' headers, writes them, and answers them. Throws a LogFault "corrupt" where batches do not fit one after the other. */
+export const rebuildIndexes = (disk: Disk, file: DiskFile, { baseOffset, path, sizeInBytes }: SegmentExtent, indexIntervalBytes: number): Indexes => {
+  const offsets = new IndexBuffer(offsetIndex, disk, path.offsetIndex, baseOffset)
+  const times = new IndexBuffer(timeIndex, disk, path.timeIndex, baseOffset)
+  let segment = emptySegment(baseOffset)
+  const walked = walkHeaders(file, 0, sizeInBytes, (header) => {
+    const grown = grow(segment, header, { indexIntervalBytes })
+    segment = grown.segment
+    if (grown.offsetEntry !== undefined) offsets.add(grown.offsetEntry)
+    if (grown.timeEntry !== undefined) times.add(grown.timeEntry)
+    return true
+  })
+  if (walked.wrong !== undefined) throw damaged(path.log, walked.position, walked.wrong)
+  const sealing = sealingTimeEntry(segment)
+  if (sealing !== undefined) times.add(sealing)
+  offsets.flush()
+  times.flush()
+  return { offset: offsets.bytes.subarray(0, offsets.count * offsetIndex.entrySize), time: times.bytes.subarray(0, times.count * timeIndex.entrySize) }
+}
+
+/** The sentence for damage that recovery must not repair by cutting. */
+export const damaged = (path: string, position: number, wrong: string) =>
+  corrupt(
+    path,
+    `${path} is damaged at byte ${position}: ${wrong}. Nothing was changed. The partition stays offline: restore the file from a copy, or cut it at byte ${position} and lose what follows.`
+  )
+
+/** The indexes of a sealed segment as its files have them, or made again where a file is missing, torn, or does not fit the log. */
+export const loadIndexes = (disk: Disk, file: DiskFile, segment: SegmentExtent, indexIntervalBytes: number): Indexes => {
+  const offset = loadIndex(disk, segment.path.offsetIndex, (bytes) => offsetIndexFault(bytes, segment.sizeInBytes))
+  const time = loadIndex(disk, segment.path.timeIndex, (bytes) => timeIndexFault(bytes, segment.baseOffset, segment.endOffset))
+  // A sealed segment that has a batch has an entry in its time index, unless its batches have no timestamps: then a second look costs little.
+  if (offset === undefined || time === undefined || (time.length === 0 && segment.sizeInBytes > 0))
+    return rebuildIndexes(disk, file, segment, indexIntervalBytes)
+  return { offset, time }
+}

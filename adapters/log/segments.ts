@@ -1,0 +1,121 @@
+import type { Offset } from "../../domain/kernel/id.ts"
+import type { RecordBatch } from "../../domain/log/batch.ts"
+import { lookupOffset, offsetEntrySize } from "../../domain/log/offset-index.ts"
+import { emptySegment, grow, type Segment, type SegmentBatch, type SegmentConfig, sealingTimeEntry, shouldRoll } from "../../domain/log/segment.ts"
+import { lookupTimestamp, type TimeEntry, timeEntrySize } from "../../domain/log/time-index.ts"
+import type { Disk, DiskFile } from "./disk.ts"
+import { IndexBuffer, offsetIndex, timeIndex } from "./index-buffer.ts"
+import { type Indexes, type SegmentExtent, type SegmentPath, segmentPath } from "./segment-store.ts"
+import type { SharedCaches } from "./shared-caches.ts"
+
+/** A segment as readers see it, sealed or not. */
+export interface ReadableSegment extends SegmentExtent {
+  /** The largest timestamp of its batches, ms; -1 when there is none. */
+  readonly maxTimestamp: number
+  readonly file: () => DiskFile
+  /** Where to start looking for the batch that holds `offset`. */
+  readonly positionFor: (offset: Offset) => number
+  /** The last indexed point at which all timestamps were below `timestamp`. */
+  readonly timeEntryFor: (timestamp: number) => TimeEntry | undefined
+}
+
+/** A segment that is not written any more. Its file and indexes are opened when somebody reads it. */
+export class SealedSegment implements ReadableSegment {
+  constructor(
+    private readonly caches: SharedCaches,
+    private readonly indexIntervalBytes: number,
+    readonly path: SegmentPath,
+    readonly baseOffset: Offset,
+    readonly endOffset: Offset,
+    readonly sizeInBytes: number,
+    readonly maxTimestamp: number
+  ) {}
+
+  file(): DiskFile {
+    return this.caches.file(this.path.log)
+  }
+  positionFor(offset: Offset): number {
+    const { offset: bytes } = this.indexes()
+    return lookupOffset(bytes, bytes.length / offsetEntrySize, this.baseOffset, offset).position
+  }
+  timeEntryFor(timestamp: number): TimeEntry | undefined {
+    const { time } = this.indexes()
+    return lookupTimestamp(time, time.length / timeEntrySize, this.baseOffset, timestamp)
+  }
+  private indexes(): Indexes {
+    return this.caches.indexesOf(this, this.indexIntervalBytes)
+  }
+}
+
+/** The segment at the end of a log, with its file open and its indexes in memory. */
+export class ActiveSegment implements ReadableSegment {
+  readonly path: SegmentPath
+  endOffset: Offset
+  private state: Segment
+  private readonly offsets: IndexBuffer<{ readonly offset: Offset; readonly position: number }>
+  private readonly times: IndexBuffer<TimeEntry>
+
+  /** `indexes` and `state` are what an orderly close left; without them the segment is empty, and recovery adds its batches one by one. */
+  constructor(
+    disk: Disk,
+    directory: string,
+    private readonly active: DiskFile,
+    readonly baseOffset: Offset,
+    private readonly config: SegmentConfig,
+    /** When it was made or opened, ms: its age where batches carry no timestamps. */
+    private readonly createdAt: number,
+    found?: { readonly state: Segment; readonly endOffset: Offset; readonly indexes: Indexes }
+  ) {
+    this.path = segmentPath(directory, baseOffset)
+    this.endOffset = found?.endOffset ?? baseOffset
+    this.state = found?.state ?? emptySegment(baseOffset)
+    this.offsets = new IndexBuffer(offsetIndex, disk, this.path.offsetIndex, baseOffset, found?.indexes.offset)
+    this.times = new IndexBuffer(timeIndex, disk, this.path.timeIndex, baseOffset, found?.indexes.time)
+  }
+
+  get sizeInBytes(): number {
+    return this.state.sizeInBytes
+  }
+  get maxTimestamp(): number {
+    return this.state.maxTimestamp
+  }
+  file(): DiskFile {
+    return this.active
+  }
+  positionFor(offset: Offset): number {
+    return lookupOffset(this.offsets.bytes, this.offsets.count, this.baseOffset, offset).position
+  }
+  timeEntryFor(timestamp: number): TimeEntry | undefined {
+    return lookupTimestamp(this.times.bytes, this.times.count, this.baseOffset, timestamp)
+  }
+  isFullFor(batch: SegmentBatch, now: number): boolean {
+    return shouldRoll(this.state, batch, this.config, now, this.createdAt)
+  }
+
+  /** The batch's bytes are in the file; only the header is looked at. */
+  grow(batch: RecordBatch): void {
+    const { offsetEntry, segment, timeEntry } = grow(this.state, batch, this.config)
+    this.state = segment
+    this.endOffset = batch.nextOffset
+    if (offsetEntry !== undefined) this.offsets.add(offsetEntry)
+    if (timeEntry !== undefined) this.times.add(timeEntry)
+  }
+
+  /** Writes the indexes out, with the entry that tells the largest timestamp. */
+  flushIndexes(): void {
+    const sealing = sealingTimeEntry(this.state)
+    if (sealing !== undefined) {
+      this.times.add(sealing)
+      this.state = { ...this.state, timeEntryCount: this.state.timeEntryCount + 1, lastTimeEntry: sealing.timestamp }
+    }
+    this.offsets.flush()
+    this.times.flush()
+  }
+
+  /** The same bytes as a sealed segment. The file stays open: it may have to be synced yet. */
+  seal(caches: SharedCaches): SealedSegment {
+    this.flushIndexes()
+    const { indexIntervalBytes } = this.config
+    return new SealedSegment(caches, indexIntervalBytes, this.path, this.baseOffset, this.endOffset, this.sizeInBytes, this.maxTimestamp)
+  }
+}

@@ -1,0 +1,171 @@
+import { type Context, Effect, Runtime, type Scope } from "effect"
+import type { TopicId } from "../../domain/kernel/id.ts"
+import { Checksum } from "../../src/ports/checksum.ts"
+import { type LogConfig, LogFault, type LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
+import { Checkpoints } from "./checkpoint.ts"
+import { attempt, type Disk, faultOf } from "./disk.ts"
+import { claimDirectory } from "./identity.ts"
+import { type OpenSegments, openSegments } from "./open-segments.ts"
+import { type LogParts, SegmentedLog } from "./partition-log.ts"
+import { RecoveryPointFile } from "./recovery-point.ts"
+import { SharedCaches } from "./shared-caches.ts"
+import { LogTail, TailBudget } from "./tail-cache.ts"
+
+/** Bounds of a store's memory and open files, for all its logs together. */
+export interface StoreBounds {
+  /** Bytes of the newest batches that one log keeps in memory for readers at its end. */
+  readonly tailBytesMaxPerLog: number
+  /** The same for all logs of the store together. */
+  readonly tailBytesMax: number
+  /** Bytes of indexes of sealed segments in memory. */
+  readonly indexBytesMax: number
+  /** Files of sealed segments that stay open for reading; each log has two more of its own. */
+  readonly openFilesMax: number
+}
+export const defaultStoreBounds: StoreBounds = {
+  tailBytesMaxPerLog: 8_388_608,
+  tailBytesMax: 67_108_864,
+  indexBytesMax: 16_777_216,
+  openFilesMax: 256
+}
+
+const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
+const removedSuffix = "-delete"
+
+const nameOf = (topicId: TopicId, partition: number): string => `${topicId}-${partition}`
+
+/** What the disk threw, as a fault of `path`. */
+const syncing = (disk: Disk, path: string): Effect.Effect<void, LogFault> => Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
+
+const removeTree = (disk: Disk, path: string): void => {
+  for (const name of disk.list(path)) disk.unlink(`${path}/${name}`)
+  disk.removeDirectory(path)
+}
+
+/** A removal that a crash interrupted is finished: the rename before it was the decision. */
+const finishRemovals = (disk: Disk, root: string): void => {
+  for (const name of disk.list(root)) if (name.endsWith(removedSuffix)) removeTree(disk, `${root}/${name}`)
+}
+
+/** Recovery's result is made durable before anybody builds on it. */
+const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegments): Effect.Effect<void, LogFault> =>
+  Effect.gen(function* () {
+    if (opened.cut !== undefined) {
+      const { bytes, offset, path, position, wrong } = opened.cut
+      yield* Effect.logWarning(`Torn tail cut: ${path} lost ${bytes} bytes from byte ${position} on, the log ends before offset ${offset} now (${wrong}).`)
+    }
+    if (opened.unsynced.length === 0) return
+    const failed = (error: unknown) => faultOf(directory, "sync", error)
+    for (const file of opened.unsynced) yield* Effect.mapError(file.sync, failed)
+    yield* Effect.mapError(disk.syncDirectory(directory), failed)
+    const { active } = opened
+    yield* attempt(recoveryPoint.path, "write", () =>
+      recoveryPoint.write({ offset: active.endOffset, baseOffset: active.baseOffset, position: active.sizeInBytes, isClean: false })
+    )
+  })
+
+const closeFiles = (opened: OpenSegments): void => {
+  for (const file of new Set([...opened.unsynced, opened.active.file()])) attempt(file.path, "close", () => file.close())
+}
+
+const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
+  Effect.gen(function* () {
+    const { directory, disk, recoveryPoint } = parts
+    const isNewDirectory = !disk.exists(directory)
+    const opened = yield* attempt(directory, "open", () => {
+      disk.makeDirectory(directory)
+      const found = openSegments({ ...parts, now: parts.clock() }, recoveryPoint.read())
+      recoveryPoint.touch()
+      return found
+    })
+    yield* Effect.onError(settle(parts, opened), () => Effect.sync(() => closeFiles(opened)))
+    for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
+    return new SegmentedLog(parts, { ...opened, isNew: opened.isNew || isNewDirectory })
+  })
+
+/** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */
+export const makeStore = (disk: Disk, root: string, bounds: StoreBounds): Effect.Effect<Context.Tag.Service<LogStore>, LogFault, Checksum | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { crc32c } = yield* Checksum
+    const clock = yield* Effect.clock
+    const runtime = yield* Effect.runtime()
+    const caches = yield* Effect.acquireRelease(
+      Effect.sync(() => new SharedCaches(disk, bounds)),
+      (shared) => Effect.sync(() => shared.close())
+    )
+    const budget = new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax)
+    const checkpoints = new Checkpoints(disk, root, crc32c)
+    const openNames = new Set<string>()
+    yield* attempt(root, "open", () => finishRemovals(disk, root))
+
+    const partsOf = (directory: string, config: LogConfig): LogParts => ({
+      root,
+      directory,
+      disk,
+      config,
+      caches,
+      crc32c,
+      recoveryPoint: new RecoveryPointFile(disk, directory, crc32c),
+      tail: new LogTail(budget),
+      clock: () => clock.unsafeCurrentTimeMillis(),
+      fork: (effect) => void Runtime.runFork(runtime)(effect)
+    })
+
+    const busy = (name: string): LogFault =>
+      new LogFault({ path: `${root}/${name}`, reason: "io", message: `${root}/${name} is open already: a log has one writer.` })
+
+    const open = (topicId: TopicId, partition: number, config: LogConfig): Effect.Effect<PartitionLog, LogFault, Scope.Scope> => {
+      const name = nameOf(topicId, partition)
+      const parts = partsOf(`${root}/${name}`, config)
+      const acquire = Effect.suspend((): Effect.Effect<SegmentedLog, LogFault> => {
+        if (openNames.has(name)) return Effect.fail(busy(name))
+        openNames.add(name)
+        return Effect.onError(openLog(parts), () =>
+          Effect.sync(() => {
+            parts.recoveryPoint.close()
+            openNames.delete(name)
+          })
+        )
+      })
+      return Effect.acquireRelease(acquire, (log) =>
+        Effect.ensuring(
+          log.close,
+          Effect.sync(() => openNames.delete(name))
+        )
+      )
+    }
+
+    const list = Effect.suspend(() => attempt(root, "list", () => disk.list(root))).pipe(
+      Effect.map((names) =>
+        names.flatMap((name) => {
+          const found = directoryForm.exec(name)
+          return found === null ? [] : [{ topicId: found[1] as TopicId, partition: Number(found[2]) }]
+        })
+      )
+    )
+
+    const remove = (topicId: TopicId, partition: number): Effect.Effect<void, LogFault> =>
+      Effect.gen(function* () {
+        const name = nameOf(topicId, partition)
+        if (openNames.has(name)) return yield* busy(name)
+        const path = `${root}/${name}`
+        if (!disk.exists(path)) return
+        const doomed = `${path}${removedSuffix}`
+        yield* attempt(path, "remove", () => {
+          if (disk.exists(doomed)) removeTree(disk, doomed)
+          disk.rename(path, doomed)
+        })
+        yield* syncing(disk, root)
+        yield* attempt(doomed, "remove", () => removeTree(disk, doomed))
+        yield* syncing(disk, root)
+      }).pipe(Effect.uninterruptible)
+
+    return {
+      claim: (identity) => claimDirectory(disk, root, identity),
+      open,
+      list,
+      remove,
+      writeCheckpoint: checkpoints.write,
+      readCheckpoint: checkpoints.read
+    }
+  })
