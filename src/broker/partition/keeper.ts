@@ -25,6 +25,8 @@ export interface Keeper {
   readonly begin: (removed: ReadonlySet<TopicId>) => Effect.Effect<void>
   /** After each further run of events, which the image holds already. Stops and starts leading at once; opening and removing files follows in the background. */
   readonly apply: (events: ReadonlyArray<Event>) => void
+  /** Stops leading anything, whatever the image says from now on: the broker is about to end. */
+  readonly rest: () => void
 }
 
 interface Place {
@@ -75,7 +77,7 @@ class Shelf {
   }
 
   private assignRole(owner: PartitionOwner, partition: Partition | undefined): void {
-    if (partition === undefined || !this.leads(partition)) return owner.rest()
+    if (!this.begun || partition === undefined || !this.leads(partition)) return owner.rest()
     // Epochs never fall. If they do, the leader has lost events, and records that were written later would look older than those before them.
     if ((owner.lastEpoch ?? -1) <= partition.leaderEpoch) return owner.lead(partition.leaderEpoch)
     const { topic, partition: index, lastEpoch } = owner
@@ -83,6 +85,11 @@ class Shelf {
       `${topic}-${index} is not served: its log has leader epoch ${lastEpoch}, the cluster's leader says ${partition.leaderEpoch}. Events of the leader's journal are missing.`
     )
     owner.rest()
+  }
+
+  rest(): void {
+    this.begun = false
+    for (const { owner } of this.open.values()) owner.rest()
   }
 
   apply(events: ReadonlyArray<Event>): void {
@@ -229,6 +236,7 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
     return {
       table: shelf.table,
       begin: (removed) => Effect.asVoid(Effect.zipRight(shelf.begin(removed), Effect.forkIn(worker, scope))),
-      apply: (events) => shelf.apply(events)
+      apply: (events) => shelf.apply(events),
+      rest: () => shelf.rest()
     }
   })

@@ -1,0 +1,33 @@
+import { Effect } from "effect"
+import { topicByName } from "../../domain/cluster/state.ts"
+import { requestFrame } from "../protocol/codec/frame.ts"
+import { joined } from "../protocol/codec/joined.ts"
+import { CreateTopics } from "../protocol/message/19-create-topics.ts"
+import type { RequestContext } from "../wire/route.ts"
+import { awaitImage, type Image } from "./image.ts"
+import type { Relay } from "./relay.ts"
+
+const version = CreateTopics.latestStable
+const leaderMs = 5000
+/** After the leader has created a topic its events are on their way here: a short wait spares the client a second question. */
+const imageMs = 1000
+const lengthPrefixBytes = 4
+
+/**
+ * Has the leader create topics with the cluster's defaults, under the name of the client that asked for them. Says nothing of the outcome: the image does, or
+ * the client asks again.
+ */
+export const autoCreation =
+  (relay: Relay, image: Image) =>
+  (names: ReadonlyArray<string>, { actor, clientHost, header }: RequestContext): Effect.Effect<void> => {
+    const topics = names.map((name) => ({ name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }))
+    const head = { correlationId: header.correlationId, clientId: header.clientId }
+    const frame = joined(requestFrame(CreateTopics, version, head, { topics, timeoutMs: leaderMs })).subarray(lengthPrefixBytes)
+    const arrived = awaitImage(image, (cluster) => names.every((name) => topicByName(cluster, name) !== undefined))
+    return relay.forward(CreateTopics, { actor, clientHost, frame, version }, leaderMs).pipe(
+      Effect.flatMap(({ topics: created }) =>
+        created.some(({ errorCode }) => errorCode === 0) ? Effect.timeoutOption(arrived, `${imageMs} millis`) : Effect.void
+      ),
+      Effect.ignore
+    )
+  }

@@ -1,0 +1,205 @@
+import { Deferred, Effect, Fiber, Runtime, Scope } from "effect"
+import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
+import type { NodeConfig } from "../../domain/kernel/config.ts"
+import { BrokerId } from "../../domain/kernel/id.ts"
+import type { Checksum } from "../ports/checksum.ts"
+import { Compression } from "../ports/compression.ts"
+import { type ForeignDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
+import { type Address, type ListenFault, Transport } from "../ports/transport.ts"
+import type { FindReadable } from "../serve/readable.ts"
+import type { Route } from "../wire/route.ts"
+import { type ServeOptions, serve } from "../wire/server.ts"
+import { autoCreation } from "./auto-creation.ts"
+import type { BrokerFault } from "./fault.ts"
+import { relayedRoutes } from "./handler/relayed.ts"
+import { awaitImage, type Image, makeImage } from "./image.ts"
+import { drawIncarnationId } from "./incarnation.ts"
+import { LeaderContact } from "./leader-contact.ts"
+import { makeKeeper } from "./partition/keeper.ts"
+import { allocateFrom, ProducerIds } from "./producer-ids.ts"
+import { makeRegistration, type Registration } from "./registration.ts"
+import { Relay } from "./relay.ts"
+import { ownRoutes } from "./routes.ts"
+
+export interface BrokerOptions {
+  readonly nodeId: number
+  /** Where the cluster's leader listens. */
+  readonly leader: Address
+  readonly config: NodeConfig
+  /** What else is read from this node: the leader's journal, where both run as one node. */
+  readonly alsoReadable?: FindReadable
+}
+
+export interface Broker {
+  /** What this broker answers itself. A node that is leader too serves these, and the leader's for every other key. */
+  readonly routes: ReadonlyArray<Route>
+  /** What only the leader decides, handed on to it: for a node that is no leader. */
+  readonly relayed: ReadonlyArray<Route>
+  readonly cluster: () => Cluster
+  /** Follows the leader and registers under `advertised`, until the scope closes; then it says goodbye. Returns at once: the leader may be away. */
+  readonly join: (advertised: Address) => Effect.Effect<void, never, Scope.Scope>
+  /** The leader has let this broker in, and its logs are open. */
+  readonly ready: Effect.Effect<void>
+  /** Fails when the broker met what it cannot go on from: the node should stop and say why. */
+  readonly failed: Effect.Effect<never, BrokerFault>
+}
+
+const connectTimeoutMs = 3000
+const requestTimeoutMs = 10_000
+/** A client that does not read is held back at this many bytes of answers. */
+const writeBufferBytesMax = 1_048_576
+
+/** What a node of this configuration bounds its connections by. */
+export const serveOptions = (config: NodeConfig): ServeOptions => ({
+  requestBytesMax: config["socket.request.max.bytes"],
+  connectionsMax: config["max.connections"],
+  inFlightRequestsMax: config["max.in.flight.requests"],
+  writeBufferBytesMax
+})
+
+const letIn = (cluster: Cluster, nodeId: number, incarnationId: string): boolean => {
+  const self = brokerOf(cluster, nodeId)
+  return self !== undefined && !self.fenced && self.incarnationId === incarnationId
+}
+
+interface Parts {
+  readonly options: BrokerOptions
+  readonly contact: LeaderContact
+  readonly incarnationId: string
+  readonly image: Image
+  readonly keeper: Effect.Effect.Success<ReturnType<typeof makeKeeper>>
+  readonly failed: Deferred.Deferred<never, BrokerFault>
+  readonly transport: Transport["Type"]
+  /** Undefined until the cluster is known. */
+  registration: Registration | undefined
+  isReady: boolean
+}
+
+/** A broker that does not listen yet: its routes, and what sets it to work. The data directory must be this node's. */
+export const makeBroker = (
+  options: BrokerOptions
+): Effect.Effect<Broker, LogFault | ForeignDirectory, LogStore | Transport | Checksum | Compression | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { config, leader, nodeId } = options
+    const store = yield* LogStore
+    yield* store.claim({ clusterId: undefined, nodeId })
+    const runtime = yield* Effect.runtime<never>()
+    const clock = yield* Effect.clock
+    const transport = yield* Transport
+    const { decompress } = yield* Compression
+    const contact = new LeaderContact({ nodeId, leader, connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"] })
+    const incarnationId = yield* drawIncarnationId
+    const parts: { current?: Parts } = {}
+    const image = yield* makeImage({
+      nodeId,
+      contact,
+      onEvents: (events) => {
+        parts.current?.keeper.apply(events)
+        parts.current?.registration?.nudge()
+      }
+    })
+    const keeper = yield* makeKeeper({
+      nodeId: BrokerId.make(nodeId),
+      config,
+      cluster: image.cluster,
+      isSelf: (broker) => broker.incarnationId === incarnationId,
+      report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
+    })
+    const failed = yield* Deferred.make<never, BrokerFault>()
+    const self: Parts = { options, contact, incarnationId, image, keeper, failed, transport, registration: undefined, isReady: false }
+    parts.current = self
+    const relay = new Relay(contact, yield* Effect.scope, transport)
+    const producerIds = new ProducerIds(
+      allocateFrom(relay, nodeId, () => self.registration?.epoch()),
+      (effect) => void Runtime.runFork(runtime)(effect)
+    )
+    const routes = ownRoutes({
+      nodeId,
+      config,
+      cluster: image.cluster,
+      table: keeper.table,
+      alsoReadable: options.alsoReadable,
+      now: () => clock.unsafeCurrentTimeMillis(),
+      decompress,
+      createTopics: autoCreation(relay, image),
+      producerIds
+    })
+    return {
+      routes,
+      relayed: relayedRoutes(relay),
+      cluster: image.cluster,
+      join: (advertised) => Effect.provideService(join(self, advertised), Transport, transport),
+      ready: awaitImage(image, (cluster) => self.isReady && letIn(cluster, nodeId, incarnationId)),
+      failed: Deferred.await(failed)
+    }
+  })
+
+/** Fails the broker for good when `effect` does; it never ends otherwise. */
+const watched = (parts: Parts, effect: Effect.Effect<never, BrokerFault, Transport>) =>
+  Effect.forkScoped(Effect.catchAll(effect, (fault) => Effect.zipRight(Effect.logError(fault.message), Effect.asVoid(Deferred.fail(parts.failed, fault)))))
+
+const join = (parts: Parts, advertised: Address): Effect.Effect<void, never, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* watched(parts, parts.image.follow)
+    const scope = yield* Effect.scope
+    yield* Effect.forkScoped(Scope.extend(Effect.zipRight(register(parts, advertised), openLogs(parts)), scope))
+  })
+
+/** The cluster's id stands in the journal's first event: there is nobody to register with before that is read. */
+const register = (parts: Parts, advertised: Address): Effect.Effect<void, never, Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { contact, image, incarnationId, keeper, options } = parts
+    const clusterId = yield* image.founded
+    const rack = options.config["broker.rack"]
+    const registration = yield* makeRegistration({
+      nodeId: options.nodeId,
+      contact,
+      clusterId,
+      incarnationId,
+      advertised,
+      rack: rack === "" ? null : rack,
+      heartbeatIntervalMs: options.config["broker.heartbeat.interval.ms"],
+      metadataOffset: () => image.cluster().index - 1,
+      isReady: () => parts.isReady
+    })
+    parts.registration = registration
+    const beating = yield* watched(parts, registration.run)
+    yield* Effect.addFinalizer(() =>
+      Fiber.interrupt(beating).pipe(
+        Effect.zipRight(registration.leave),
+        Effect.zipRight(Effect.sync(() => keeper.rest())),
+        Effect.provideService(Transport, parts.transport)
+      )
+    )
+  })
+
+/** Only a broker whose logs are open asks to be let in. */
+const openLogs = (parts: Parts): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    yield* parts.image.caughtUp
+    yield* parts.keeper.begin(parts.image.removed)
+    parts.isReady = true
+    parts.registration?.nudge()
+  })
+
+export interface StartOptions extends BrokerOptions {
+  readonly listen: Address
+  /** Where clients reach this broker; default: where it listens. A port of 0 stands for the one that it listens on. */
+  readonly advertised?: Address
+}
+export interface RunningBroker extends Broker {
+  /** Where it really listens. */
+  readonly address: Address
+}
+
+/** A broker of its own: listens, then joins the cluster. It may be asked things before it has joined, and answers what it knows. */
+export const startBroker = (
+  options: StartOptions
+): Effect.Effect<RunningBroker, LogFault | ForeignDirectory | ListenFault, LogStore | Transport | Checksum | Compression | Scope.Scope> =>
+  Effect.gen(function* () {
+    const broker = yield* makeBroker(options)
+    const address = yield* serve(options.listen, [...broker.routes, ...broker.relayed], serveOptions(options.config))
+    const advertised = options.advertised ?? address
+    yield* broker.join(advertised.port === 0 ? { ...advertised, port: address.port } : advertised)
+    return { ...broker, address }
+  })

@@ -1,0 +1,23 @@
+import { Effect } from "effect"
+import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
+import type { ProducerId } from "../../../domain/kernel/id.ts"
+import { InitProducerId } from "../../protocol/message/22-init-producer-id.ts"
+import type { ResponseDraft } from "../../protocol/type/wire.ts"
+import { type Handled, type Route, route } from "../../wire/route.ts"
+import type { ProducerIds } from "../producer-ids.ts"
+
+type Response = ResponseDraft<typeof InitProducerId>
+
+const given = (producerId: ProducerId): Response => ({ throttleTimeMs: 0, errorCode: 0, producerId, producerEpoch: 0 })
+const refused = (error: KafkaError): Response => ({ throttleTimeMs: 0, errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 })
+
+/**
+ * InitProducerId: an idempotent producer gets an id that nobody else has or will have, with epoch 0, each time it asks (KIP-98, KIP-360).
+ * A transactional id is refused: this cluster has no transactions yet. INVALID_REQUEST for an empty one, as in Kafka.
+ */
+export const initProducerId = (ids: ProducerIds): Route =>
+  route(InitProducerId, {}, ({ transactionalId }): Handled<typeof InitProducerId> => {
+    if (transactionalId !== null) return refused(transactionalId === "" ? "INVALID_REQUEST" : "TRANSACTIONAL_ID_AUTHORIZATION_FAILED")
+    const id = ids.take()
+    return id !== undefined ? given(id) : Effect.match(ids.await, { onFailure: refused, onSuccess: given })
+  })

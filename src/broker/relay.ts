@@ -1,0 +1,107 @@
+import { Effect, Either, Exit, Scope } from "effect"
+import { kafkaError } from "../../domain/kernel/error-code.ts"
+import { Transport } from "../ports/transport.ts"
+import { decodeResponseFrame } from "../protocol/codec/frame.ts"
+import { Envelope } from "../protocol/message/58-envelope.ts"
+import type { AnyApi, ResponseOf } from "../protocol/type/wire.ts"
+import type { Link } from "../wire/link.ts"
+import type { RequestContext } from "../wire/route.ts"
+import type { LeaderContact } from "./leader-contact.ts"
+
+/** Why a relayed request has no answer; the client is told to look for the leader again. */
+export interface Unrelayed {
+  readonly message: string
+}
+
+/** Requests on one link at a time. A member that joins a group may wait for minutes, and the leader reads a bounded number of requests ahead. */
+const perLinkMax = 32
+/** Links to the leader for relays; over them all, 2,048 requests can wait. */
+const linksMax = 64
+
+interface Lane {
+  readonly link: Effect.Effect<Link, Unrelayed>
+  readonly scope: Scope.CloseableScope
+  inUse: number
+  broken: boolean
+}
+
+const text = new TextEncoder()
+
+/**
+ * Hands requests that only the leader may decide on to it, unchanged, in Kafka's Envelope, under the name of the client that sent them. Links are opened when
+ * they are needed and kept; the leader answers the Envelopes of one link in any order.
+ */
+export class Relay {
+  private readonly lanes: Array<Lane> = []
+
+  constructor(
+    private readonly contact: LeaderContact,
+    private readonly scope: Scope.Scope,
+    private readonly transport: Transport["Type"]
+  ) {}
+
+  /** The leader's answer to the request in `context`. `timeoutMs` bounds the wait. */
+  forward<A extends AnyApi>(
+    api: A,
+    context: Pick<RequestContext, "frame" | "version" | "actor" | "clientHost">,
+    timeoutMs: number
+  ): Effect.Effect<ResponseOf<A>, Unrelayed> {
+    const { actor, clientHost, frame, version } = context
+    const envelope = { requestData: frame, requestPrincipal: text.encode(actor), clientHostAddress: text.encode(clientHost) }
+    return this.withLink((link) => Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), ({ message }) => ({ message }))).pipe(
+      Effect.flatMap(({ errorCode, responseData }) => {
+        if (errorCode !== 0 || responseData === null) return Effect.fail({ message: `the leader answers ${kafkaError(errorCode)}` })
+        const answer = decodeResponseFrame(api, version, responseData)
+        return Either.isRight(answer) ? Effect.succeed(answer.right.value) : Effect.fail({ message: answer.left.message })
+      })
+    )
+  }
+
+  /** Uses a link to the leader, an open one with room if there is one. */
+  withLink<A>(use: (link: Link) => Effect.Effect<A, Unrelayed>): Effect.Effect<A, Unrelayed> {
+    return Effect.acquireUseRelease(
+      this.enter(),
+      (lane) => Effect.flatMap(lane.link, use),
+      (lane, exit) => this.exit(lane, Exit.isFailure(exit))
+    )
+  }
+
+  private enter(): Effect.Effect<Lane, Unrelayed> {
+    return Effect.suspend(() => {
+      const free = this.lanes.find(({ broken, inUse }) => !broken && inUse < perLinkMax)
+      if (free !== undefined) {
+        free.inUse++
+        return Effect.succeed(free)
+      }
+      if (this.lanes.length >= linksMax) return Effect.fail({ message: `${linksMax * perLinkMax} requests wait for the leader already` })
+      return this.openLane()
+    })
+  }
+
+  private openLane(): Effect.Effect<Lane, Unrelayed> {
+    return Effect.gen(this, function* () {
+      const scope = yield* Scope.fork(this.scope, { _tag: "Sequential" })
+      const link = yield* this.contact.open("relay").pipe(
+        Effect.mapError(({ message }): Unrelayed => ({ message })),
+        Scope.extend(scope),
+        Effect.provideService(Transport, this.transport),
+        Effect.cached
+      )
+      const lane: Lane = { link, scope, inUse: 1, broken: false }
+      this.lanes.push(lane)
+      return lane
+    })
+  }
+
+  /** After a failure the link may be lost or late: those who use it finish, nobody new comes, and the last one closes it. */
+  private exit(lane: Lane, failed: boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      lane.inUse--
+      if (failed) lane.broken = true
+      if (!lane.broken || lane.inUse > 0) return Effect.void
+      const at = this.lanes.indexOf(lane)
+      if (at >= 0) this.lanes.splice(at, 1)
+      return Scope.close(lane.scope, Exit.void)
+    })
+  }
+}

@@ -1,0 +1,65 @@
+import type { Cluster } from "../../domain/cluster/state.ts"
+import type { NodeConfig } from "../../domain/kernel/config.ts"
+import type { Compression } from "../ports/compression.ts"
+import { Fetch } from "../protocol/message/01-fetch.ts"
+import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
+import { Metadata } from "../protocol/message/03-metadata.ts"
+import { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
+import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
+import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
+import { findLeader } from "../serve/current-leader.ts"
+import { describeCluster } from "../serve/describe-cluster.ts"
+import { describeConfigs } from "../serve/describe-configs.ts"
+import { fetch } from "../serve/fetch.ts"
+import { findCoordinator } from "../serve/find-coordinator.ts"
+import { listOffsets } from "../serve/list-offsets.ts"
+import { type MetadataOptions, metadata } from "../serve/metadata.ts"
+import type { FindReadable } from "../serve/readable.ts"
+import { type Route, route } from "../wire/route.ts"
+import { produce } from "./handler/00-produce.ts"
+import { listGroups } from "./handler/16-list-groups.ts"
+import { initProducerId } from "./handler/22-init-producer-id.ts"
+import { offsetForLeaderEpoch } from "./handler/23-offset-for-leader-epoch.ts"
+import type { PartitionTable } from "./partition/table.ts"
+import type { ProducerIds } from "./producer-ids.ts"
+
+export interface RouteParts {
+  readonly nodeId: number
+  readonly config: NodeConfig
+  readonly cluster: () => Cluster
+  readonly table: PartitionTable
+  readonly alsoReadable: FindReadable | undefined
+  readonly now: () => number
+  readonly decompress: Compression["Type"]["decompress"]
+  readonly createTopics: MetadataOptions["createTopics"]
+  readonly producerIds: ProducerIds
+}
+
+/** The partitions of this broker, and for what it does not know, whatever else this node can read. */
+const readable =
+  (table: PartitionTable, also: FindReadable | undefined): FindReadable =>
+  (topic, partition) => {
+    const found = table.find(topic, partition)
+    const unknown = found === "UNKNOWN_TOPIC_ID" || found === "UNKNOWN_TOPIC_OR_PARTITION"
+    return unknown && also !== undefined ? also(topic, partition) : found
+  }
+
+/** Everything that a broker answers itself, from its logs and from the image. */
+export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
+  const { cluster, config, decompress, nodeId, now, table } = parts
+  const find = readable(table, parts.alsoReadable)
+  const leaderOf = findLeader(cluster)
+  const clusterId = () => cluster().clusterId
+  return [
+    produce({ table, findLeader: leaderOf, now }),
+    route(Fetch, {}, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"] })),
+    route(ListOffsets, {}, listOffsets({ find, decompress })),
+    route(Metadata, {}, metadata({ cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),
+    route(FindCoordinator, {}, findCoordinator(cluster)),
+    listGroups,
+    initProducerId(parts.producerIds),
+    offsetForLeaderEpoch(table),
+    route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config })),
+    route(DescribeCluster, {}, describeCluster(cluster))
+  ]
+}
