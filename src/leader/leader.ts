@@ -7,10 +7,12 @@ import type { BrokerId } from "../../domain/kernel/id.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
-import type { Address } from "../ports/transport.ts"
+import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/current-leader.ts"
 import type { FindReadable } from "../serve/readable.ts"
+import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
+import { serve } from "../wire/server.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
 import { CommandIds } from "./command-ids.ts"
 import type { UnreadableEvent, WriterStopped } from "./fault.ts"
@@ -62,10 +64,10 @@ const elect =
   }
 
 /**
- * Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
+ * A leader that does not listen yet. Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
  * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read.
  */
-export const startLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFault | UnreadableEvent, Journal | Compression | Scope.Scope> =>
+export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFault | UnreadableEvent, Journal | Compression | Scope.Scope> =>
   Effect.gen(function* () {
     const { config, nodeId } = options
     const journal = yield* Journal
@@ -92,4 +94,26 @@ export const startLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFa
       elect: elect(nodeId, writer, commandIds),
       stopped: writer.stopped
     }
+  })
+
+export interface StartOptions extends LeaderOptions {
+  readonly listen: Address
+  /** Where clients and brokers reach this leader; default: where it listens. A port of 0 stands for the one that it listens on. */
+  readonly advertised?: Address
+}
+export interface RunningLeader extends Leader {
+  /** Where it really listens. */
+  readonly address: Address
+}
+
+/** A leader of its own: reads its journal, listens, and says where. */
+export const startLeader = (
+  options: StartOptions
+): Effect.Effect<RunningLeader, LogFault | UnreadableEvent | ListenFault, Journal | Compression | Transport | Scope.Scope> =>
+  Effect.gen(function* () {
+    const leader = yield* makeLeader(options)
+    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config))
+    const advertised = options.advertised ?? address
+    yield* leader.elect(advertised.port === 0 ? { ...advertised, port: address.port } : advertised)
+    return { ...leader, address }
   })
