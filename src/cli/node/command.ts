@@ -51,7 +51,7 @@ export const brokerLeadCommand = (roles: Roles, path = "brokerlead"): CliCommand
   command({
     path,
     summary: "the broker leader alone: coordinates brokers, topics and groups",
-    example: ["franz brokerlead --port 9092 --data /var/lib/franz/leader"],
+    example: [`${path === "" ? "franz-brokerlead" : "franz brokerlead"} --port 9092 --data /var/lib/franz/leader`],
     options: { ...nodeOptions, id: optionalInteger({ name: "id", help: "This node's id (0)." }), json },
     argument: noArgument,
     run: (words) =>
@@ -66,7 +66,7 @@ export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> 
   command({
     path,
     summary: "one broker: keeps partitions, and waits for its leader",
-    example: ["franz broker --id 1 --port 9093 --leader 127.0.0.1:9092 --data /var/lib/franz/broker-1"],
+    example: [`${path === "" ? "franz-broker" : "franz broker"} --id 1 --port 9093 --leader 127.0.0.1:9092 --data /var/lib/franz/broker-1`],
     options: {
       ...nodeOptions,
       id: requiredInteger({ name: "id", help: "This broker's id, unique in the cluster; not the leader's." }),

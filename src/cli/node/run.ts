@@ -2,21 +2,8 @@ import { Effect, type Scope } from "effect"
 import type { CliFailure } from "../shell/failure.ts"
 import { type LogFormat, loggerLayer } from "../shell/logger.ts"
 import { print, printError, printJson } from "../shell/screen.ts"
+import { stopSignal } from "../shell/signal.ts"
 import type { Running } from "./roles.ts"
-
-/** Returns at the first SIGTERM or SIGINT. A second one ends the process at once: recovery is the way a node starts anyway. */
-const signal: Effect.Effect<string> = Effect.async((resume) => {
-  const stop = (name: NodeJS.Signals) => {
-    process.once(name, () => process.exit(130))
-    resume(Effect.succeed(name))
-  }
-  process.once("SIGTERM", stop)
-  process.once("SIGINT", stop)
-  return Effect.sync(() => {
-    process.off("SIGTERM", stop)
-    process.off("SIGINT", stop)
-  })
-})
 
 const announce = (running: Running, json: boolean): void => {
   if (json) return printJson({ ready: true, bootstrap: running.nodes.map(({ address }) => address).join(","), nodes: running.nodes })
@@ -34,11 +21,11 @@ export const runNodes = (
       for (const note of notes) yield* Effect.logInfo(note)
       const started = yield* Effect.raceFirst(
         Effect.map(start, (running) => ({ running })),
-        Effect.as(signal, undefined)
+        Effect.as(stopSignal, undefined)
       )
       if (started === undefined) return
       announce(started.running, json)
-      const name = yield* Effect.raceFirst(started.running.stopped, signal)
+      const name = yield* Effect.raceFirst(started.running.stopped, stopSignal)
       printError(`stopping (${name}) …`)
     })
   ).pipe(Effect.provide(loggerLayer(logFormat)))

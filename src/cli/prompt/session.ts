@@ -1,0 +1,137 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { homedir } from "node:os"
+import { dirname, join } from "node:path"
+import { createInterface, type Interface } from "node:readline"
+import { Effect, Exit, Queue, type Scope } from "effect"
+import { didYouMean } from "../../../domain/kernel/nearest.ts"
+import { CliFailure } from "../shell/failure.ts"
+import { bold, dim, print } from "../shell/screen.ts"
+
+/** One thing a person may say at the prompt. */
+export interface Verb<R> {
+  /** Its name first, then the short forms. */
+  readonly names: readonly [string, ...Array<string>]
+  readonly usage: string
+  readonly help: string
+  /** What could stand at the word that is being typed, given the words before it. */
+  readonly complete?: (before: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
+  /** `rest` is the line behind the verb, as it was typed. A failure is shown and the session goes on. */
+  readonly run: (words: ReadonlyArray<string>, rest: string) => Effect.Effect<void, CliFailure, R>
+}
+
+const historyLinesMax = 500
+const historyFile = (name: string): string => join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "comanche-franz", `${name}-history`)
+
+/** A history that cannot be read or written is no reason to stop. */
+const readHistory = (name: string): Array<string> => {
+  try {
+    return readFileSync(historyFile(name), "utf8").split("\n").filter(Boolean).reverse().slice(0, historyLinesMax)
+  } catch {
+    return []
+  }
+}
+const writeHistory = (name: string, newestFirst: ReadonlyArray<string>): void => {
+  try {
+    mkdirSync(dirname(historyFile(name)), { recursive: true, mode: 0o700 })
+    writeFileSync(historyFile(name), `${newestFirst.slice(0, historyLinesMax).reverse().join("\n")}\n`, { mode: 0o600 })
+  } catch {
+    return
+  }
+}
+
+export const usageLines = (verbs: ReadonlyArray<Verb<any>>): ReadonlyArray<string> => {
+  const width = Math.max(...verbs.map(({ usage }) => usage.length), "help".length)
+  return [
+    ...verbs.map(({ help, usage }) => `  ${usage.padEnd(width)}  ${dim(help)}`),
+    `  ${"help".padEnd(width)}  ${dim("These lines.")}`,
+    `  ${"exit".padEnd(width)}  ${dim("Leaves, in good order (Ctrl-D too).")}`
+  ]
+}
+
+const find = <R>(verbs: ReadonlyArray<Verb<R>>, word: string): Verb<R> | undefined =>
+  verbs.find(({ names }) => names.some((name) => name.toLowerCase() === word.toLowerCase().replaceAll("-", "")))
+
+/** The completions of a line: the verbs for its first word, what the verb offers for the others. */
+const completions = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<readonly [ReadonlyArray<string>, string]> => {
+  const words = line.split(/\s+/)
+  const last = words.at(-1) ?? ""
+  const fitting = (candidates: ReadonlyArray<string>) =>
+    candidates.filter((candidate) => candidate.toLowerCase().startsWith(last.toLowerCase())).map((candidate) => `${candidate} `)
+  if (words.length <= 1) return Effect.succeed([fitting([...verbs.map(({ names }) => names[0]), "help", "exit"]), last])
+  const complete = find(verbs, words[0] ?? "")?.complete
+  return complete ? Effect.map(complete(words.slice(1, -1)), (candidates) => [fitting(candidates), last] as const) : Effect.succeed([[], last])
+}
+
+type Said = { readonly line: string } | "end"
+
+const openPrompt = <R>(
+  name: string,
+  verbs: ReadonlyArray<Verb<R>>
+): Effect.Effect<{ readonly prompt: Interface; readonly said: Queue.Dequeue<Said> }, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    // What a script pipes in may come faster than the cluster answers; the terminal holds it back beyond this.
+    const said = yield* Queue.unbounded<Said>()
+    const terminal = process.stdin.isTTY === true
+    const prompt = createInterface({
+      input: process.stdin,
+      output: process.stdout,
+      terminal,
+      prompt: terminal ? `${bold(name)}> ` : "",
+      history: terminal ? readHistory(name) : [],
+      historySize: historyLinesMax,
+      removeHistoryDuplicates: true,
+      completer: (line: string, done: (fault: null, found: [Array<string>, string]) => void) =>
+        Effect.runCallback(completions(verbs, line), { onExit: (exit) => done(null, Exit.isSuccess(exit) ? [[...exit.value[0]], exit.value[1]] : [[], line]) })
+    })
+    prompt.on("line", (line) => {
+      if (!terminal) prompt.pause()
+      said.unsafeOffer({ line })
+    })
+    prompt.on("history", (lines) => writeHistory(name, lines))
+    prompt.on("close", () => said.unsafeOffer("end"))
+    prompt.on("SIGINT", () => prompt.close())
+    yield* Effect.addFinalizer(() => Effect.sync(() => prompt.close()))
+    return { prompt, said }
+  })
+
+const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<void, never, R> => {
+  const [word = "", ...words] = line.trim().split(/\s+/)
+  if (word === "") return Effect.void
+  if (/^(help|\?)$/i.test(word)) return Effect.sync(() => usageLines(verbs).forEach((text) => print(text)))
+  const verb = find(verbs, word)
+  if (!verb) {
+    const meant = didYouMean(
+      word,
+      verbs.flatMap(({ names }) => [...names])
+    )
+    return Effect.sync(() => print(`'${word}' is no command here.${meant} Type help for what there is.`))
+  }
+  const rest = line.trim().slice(word.length).replace(/^\s/, "")
+  return Effect.catchAll(verb.run(words, rest), (failure) =>
+    Effect.sync(() => print(`${failure.message}${failure.hint === undefined ? "" : `\n${failure.hint}`}`))
+  )
+}
+
+/** A wrong use of a verb, in words that show the right one. */
+export const usageFailure = (usage: string): CliFailure => new CliFailure({ exit: "usage", message: `usage: ${usage}` })
+
+/** Reads lines and obeys them, one at a time, until `exit` or the end of the input. */
+export const runSession = <R>(of: {
+  readonly name: string
+  readonly greeting: ReadonlyArray<string>
+  readonly verbs: ReadonlyArray<Verb<R>>
+}): Effect.Effect<void, never, R> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      for (const line of of.greeting) print(line)
+      for (const line of usageLines(of.verbs)) print(line)
+      const { prompt, said } = yield* openPrompt(of.name, of.verbs)
+      for (;;) {
+        prompt.prompt()
+        const next = yield* Queue.take(said)
+        if (next === "end" || /^\s*(exit|quit)\s*$/i.test(next.line)) return
+        yield* obey(of.verbs, next.line)
+        prompt.resume()
+      }
+    })
+  )

@@ -1,0 +1,133 @@
+import { hostname } from "node:os"
+import { join } from "node:path"
+import { Context, Effect, Layer, type Scope } from "effect"
+import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
+import { layer as fileStore } from "../../adapters/log/file/layer.ts"
+import { BrokerId } from "../../domain/kernel/id.ts"
+import { makeBroker, serveOptions, startBroker } from "../broker/broker.ts"
+import type { Endpoint, NodeOptions, Running } from "../cli/node/roles.ts"
+import type { CliFailure } from "../cli/shell/failure.ts"
+import { type Leader, makeLeader } from "../leader/leader.ts"
+import type { Checksum } from "../ports/checksum.ts"
+import type { Compression } from "../ports/compression.ts"
+import { Journal } from "../ports/journal.ts"
+import { LogStore } from "../ports/log-store.ts"
+import { formatAddress, type Transport } from "../ports/transport.ts"
+import type { Route } from "../wire/route.ts"
+import { serve } from "../wire/server.ts"
+import { type NodeFault, nodeFailure } from "./node-failure.ts"
+import { platform } from "./platform.ts"
+
+type Platform = Transport | Checksum | Compression
+type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
+
+const everywhere = new Set(["0.0.0.0", "::", "[::]"])
+/** How a node of this machine reaches what listens at `host`. */
+const loopback = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : everywhere.has(host) ? "::1" : host)
+/** What clients are told: what the operator says, else where the node listens; a node that listens everywhere is known by this machine's name. */
+const advertisedOf = ({ advertised, listen }: Pick<NodeOptions, "advertised" | "listen">, port: number): Endpoint => {
+  if (advertised !== undefined) return { host: advertised.host, port: advertised.port === 0 ? port : advertised.port }
+  return { host: everywhere.has(listen.host) ? hostname() : listen.host, port }
+}
+
+/** The stores of one data directory, held until the scope closes. */
+const storeAt = (directory: string) => Effect.map(Layer.build(fileStore({ directory })), (context) => Context.get(context, LogStore))
+
+const openLeader = (options: NodeOptions, directory: string) =>
+  Effect.gen(function* () {
+    const nodeId = BrokerId.make(options.config["node.id"])
+    const store = yield* storeAt(directory)
+    yield* store.claim({ clusterId: undefined, nodeId })
+    const journal = yield* Layer.build(journalOverLog).pipe(Effect.provideService(LogStore, store))
+    const leader = yield* makeLeader({ nodeId, config: options.config }).pipe(Effect.provideService(Journal, Context.get(journal, Journal)))
+    yield* store.claim({ clusterId: leader.clusterId, nodeId })
+    return leader
+  })
+
+const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effect.Effect<never, CliFailure> =>
+  Effect.mapError(Effect.raceAll(effects), nodeFailure)
+
+/** The leader alone. */
+const brokerLead = (options: NodeOptions): Starting =>
+  Effect.gen(function* () {
+    const leader = yield* openLeader(options, options.data)
+    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config))
+    yield* leader.elect(advertisedOf(options, address.port))
+    return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(address) }], stopped: failing([leader.stopped]) }
+  })
+
+/** One broker. It listens at once, and is ready when its leader has let it in. */
+const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting =>
+  Effect.gen(function* () {
+    const id = options.config["node.id"]
+    const store = yield* storeAt(options.data)
+    const advertised = options.advertised ?? (everywhere.has(options.listen.host) ? { host: hostname(), port: 0 } : undefined)
+    const started = yield* startBroker({
+      nodeId: id,
+      leader: options.leader,
+      config: options.config,
+      listen: options.listen,
+      ...(advertised === undefined ? {} : { advertised })
+    }).pipe(Effect.provideService(LogStore, store))
+    yield* Effect.raceFirst(started.ready, started.failed)
+    return { nodes: [{ id, roles: ["broker"], address: formatAddress(started.address) }], stopped: failing([started.failed]) }
+  })
+
+/** The broker's own answers, and the leader's for every other key. */
+const united = (leader: Leader, own: ReadonlyArray<Route>): ReadonlyArray<Route> => [
+  ...own,
+  ...leader.routes.filter(({ api }) => !own.some((route) => route.api.key === api.key))
+]
+
+/** Leader and broker as one node on one port. */
+const leadingBroker = (options: NodeOptions) =>
+  Effect.gen(function* () {
+    const { config } = options
+    const id = config["node.id"]
+    const store = yield* storeAt(join(options.data, `broker-${id}`))
+    const leader = yield* openLeader(options, join(options.data, "leader"))
+    // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
+    const self = { host: loopback(options.listen.host), port: options.listen.port }
+    const own = yield* makeBroker({ nodeId: id, leader: self, config, alsoReadable: leader.find }).pipe(Effect.provideService(LogStore, store))
+    const address = yield* serve(options.listen, united(leader, own.routes), serveOptions(config))
+    self.port = address.port
+    const advertised = advertisedOf(options, address.port)
+    yield* leader.elect(advertised)
+    yield* own.join(advertised)
+    return { id, leader, broker: own, address, reached: { ...self } }
+  })
+
+const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
+  Effect.gen(function* () {
+    const first = yield* leadingBroker(options)
+    const rest = yield* Effect.forEach(
+      Array.from({ length: options.brokers - 1 }, (_, at) => at + 1),
+      (nth) => {
+        const id = first.id + nth
+        const port = options.listen.port === 0 ? 0 : options.listen.port + nth
+        const advertised = options.advertised === undefined ? undefined : { host: options.advertised.host, port: 0 }
+        return broker({
+          config: { ...options.config, "node.id": id },
+          listen: { host: options.listen.host, port },
+          advertised,
+          data: join(options.data, `broker-${id}`),
+          leader: first.reached
+        })
+      },
+      { concurrency: "unbounded" }
+    )
+    yield* Effect.raceFirst(first.broker.ready, first.broker.failed)
+    const stopped = Effect.raceFirst(failing([first.leader.stopped, first.broker.failed]), Effect.raceAll(rest.map((each) => each.stopped)))
+    return {
+      nodes: [{ id: first.id, roles: ["leader", "broker"], address: formatAddress(first.address) }, ...rest.flatMap(({ nodes }) => nodes)],
+      stopped: rest.length === 0 ? failing([first.leader.stopped, first.broker.failed]) : stopped
+    }
+  })
+
+/** Supplies the platform, for as long as the nodes live. */
+const started = (start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
+  Effect.flatMap(Layer.build(platform), (context) => Effect.mapError(Effect.provide(start, context), nodeFailure))
+
+export const startUp = (options: NodeOptions & { readonly brokers: number }) => started(up(options))
+export const startBrokerLead = (options: NodeOptions) => started(brokerLead(options))
+export const startOneBroker = (options: NodeOptions & { readonly leader: Endpoint }) => started(broker(options))
