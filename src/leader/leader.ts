@@ -75,6 +75,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const clock = yield* Effect.clock
     const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
     const commandIds = new CommandIds(writer.epoch)
+    const eventsBefore = writer.end()
     const clusterId = yield* found(writer, commandIds)
     const sessions = new Sessions(clock, config["broker.session.timeout.ms"])
     const room: LeaderRoom = { nodeId, config, writer, sessions, commandIds, producerIds: makeProducerIds(nodeId, writer, commandIds) }
@@ -82,7 +83,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const leaders = findLeader(writer.state)
     const reading = { find, findLeader: leaders, clusterId: () => clusterId, fetchBytesMax: config["fetch.max.bytes"], decompress }
     yield* Effect.forkScoped(watch(writer, sessions, commandIds))
-    yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${writer.end()} events read, epoch ${writer.epoch}`)
+    yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
     return {
       nodeId,
       clusterId,
