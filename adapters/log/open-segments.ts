@@ -40,6 +40,8 @@ export interface OpenSegments {
   /** Files whose bytes may not be on the disk yet. */
   readonly unsynced: ReadonlyArray<DiskFile>
   readonly cut: Cut | undefined
+  /** A sync of them failed before: they are written again before they are synced. */
+  readonly mustRewrite: boolean
   /** There was no segment: the first one was made. */
   readonly isNew: boolean
 }
@@ -202,7 +204,7 @@ export const openSegments = (context: OpenContext, point: RecoveryPoint | undefi
   if (last === undefined) {
     if (point !== undefined && point.offset > 0)
       throw corrupt(directory, `The segments of ${directory} are gone; it held offsets up to ${point.offset}. Restore them, or remove the directory.`)
-    return { sealed: [], active: newActiveSegment(context, 0), unsynced: [], cut: undefined, isNew: true }
+    return { sealed: [], active: newActiveSegment(context, 0), unsynced: [], cut: undefined, mustRewrite: false, isNew: true }
   }
   const isClean = point?.isClean === true && point.baseOffset === last && disk.size(segmentPath(directory, last).log) === point.position
   const firstWalked = isClean
@@ -212,10 +214,10 @@ export const openSegments = (context: OpenContext, point: RecoveryPoint | undefi
         bases.findLastIndex((base) => base <= (point?.offset ?? 0))
       )
   const sealed = bases.slice(0, firstWalked).map((base, i) => openSealed(context, base, bases[i + 1] as Offset))
-  if (isClean) return { sealed, active: openClean(context, point), unsynced: [], cut: undefined, isNew: false }
+  if (isClean) return { sealed, active: openClean(context, point), unsynced: [], cut: undefined, mustRewrite: false, isNew: false }
   const unsynced: Array<DiskFile> = []
   try {
-    return { sealed, ...walkSegments(context, bases, firstWalked, point, sealed, unsynced), unsynced, isNew: false }
+    return { sealed, ...walkSegments(context, bases, firstWalked, point, sealed, unsynced), unsynced, mustRewrite: point?.syncFailed === true, isNew: false }
   } catch (error) {
     for (const file of unsynced) file.close()
     throw error

@@ -6,7 +6,7 @@ import { attempt, type DiskFile, faultOf } from "./disk.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, removeSegmentFiles } from "./open-segments.ts"
-import type { RecoveryPointFile } from "./recovery-point.ts"
+import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
 import { locate, readBytes, readRun } from "./segment-read.ts"
 import { damaged } from "./segment-store.ts"
 import type { ActiveSegment, ReadableSegment, SealedSegment } from "./segments.ts"
@@ -33,6 +33,8 @@ export class SegmentedLog implements PartitionLog {
   /** Sealed segments whose bytes are not durable yet, with the files they were written through: a new descriptor might not be told of an earlier write's failure. */
   private unsynced: Array<DiskFile> = []
   private durableEnd: Offset
+  /** Where that is in the files. */
+  private durableAt: Pick<RecoveryPoint, "baseOffset" | "position">
   /** Files or directories were made whose names are not durable yet. */
   private directoryChanged: boolean
   private rootChanged: boolean
@@ -50,6 +52,7 @@ export class SegmentedLog implements PartitionLog {
     this.sealed = sealed
     this.active = active
     this.durableEnd = active.endOffset
+    this.durableAt = { baseOffset: active.baseOffset, position: active.sizeInBytes }
     this.directoryChanged = this.rootChanged = isNew
     this.commit = new GroupCommit(
       Effect.suspend(() => this.syncRound()),
@@ -145,7 +148,7 @@ export class SegmentedLog implements PartitionLog {
     if (this.fault === undefined)
       attempt(path.log, "close", () => {
         this.active.flushIndexes()
-        this.noteRecoveryPoint(this.active, this.active.sizeInBytes, true)
+        this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false })
       })
     this.goOffline("The log was closed.", undefined)
     for (const file of [...this.unsynced, this.active.file()]) attempt(file.path, "close", () => file.close())
@@ -200,21 +203,26 @@ export class SegmentedLog implements PartitionLog {
       if (directoryChanged) yield* disk.syncDirectory(directory)
       if (rootChanged) yield* disk.syncDirectory(root)
     }).pipe(
-      Effect.mapError((error) => this.goOffline("A sync failed, so nobody knows what the disk holds. Look at the disk, then start again.", error)),
+      Effect.mapError((error) => {
+        // For the next start, which may find in the page cache what the disk does not have.
+        attempt(directory, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: true }))
+        return this.goOffline("A sync failed, so nobody knows what the disk holds. Look at the disk, then start again.", error)
+      }),
       Effect.andThen(Effect.suspend(() => this.synced(target, active, position, old, sealedSinceSync)))
     )
   }
 
   private synced(target: Offset, active: ActiveSegment, position: number, old: ReadonlyArray<DiskFile>, sealed: boolean): Effect.Effect<void> {
     this.durableEnd = target
+    this.durableAt = { baseOffset: active.baseOffset, position }
     for (const file of old) file.close()
     this.unsynced = this.unsynced.filter((file) => !old.includes(file))
-    attempt(active.path.log, "note", () => this.noteRecoveryPoint(active, position, false))
+    attempt(active.path.log, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: false }))
     return sealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
   }
 
-  private noteRecoveryPoint({ baseOffset }: ActiveSegment, position: number, isClean: boolean): void {
-    this.parts.recoveryPoint.write({ offset: this.durableEnd, baseOffset, position, isClean })
+  private noteRecoveryPoint(point: Omit<RecoveryPoint, "offset">): void {
+    this.parts.recoveryPoint.write({ ...point, offset: this.durableEnd })
   }
 
   private dropFirst(segment: SealedSegment): void {

@@ -11,14 +11,17 @@ export interface RecoveryPoint {
   readonly position: number
   /** The log was closed there in good order: indexes are whole, nothing follows. */
   readonly isClean: boolean
+  /** A sync of what follows failed. The kernel then calls pages clean that never reached the disk, and would sync them with success the next time: they must be written again. */
+  readonly syncFailed: boolean
 }
 
-// magic (int32), generation (int64), offset (int64), base offset (int64), position (int32), clean (int32), CRC-32C of it all (uint32).
+// magic (int32), generation (int64), offset (int64), base offset (int64), position (int32), flags (int32), CRC-32C of it all (uint32).
 const slotBytes = 40
 const checkedBytes = 36
 /** Each slot in a sector of its own: a torn write damages one of them only. */
 const sectorBytes = 512
 const magic = 0x43465250
+const flag = { clean: 1, syncFailed: 2 } as const
 
 export const recoveryPointFileName = "recovery-point"
 
@@ -52,13 +55,20 @@ export class RecoveryPointFile {
       const isWhole = at + slotBytes <= size && readInt32(slot, 0) === magic && readUint32(slot, checkedBytes) === this.crc32c(slot, 0, checkedBytes)
       if (!isWhole || readInt64(slot, 4) <= this.generation) continue
       this.generation = readInt64(slot, 4)
-      found = { offset: readInt64(slot, 12), baseOffset: readInt64(slot, 20), position: readInt32(slot, 28), isClean: readInt32(slot, 32) === 1 }
+      const flags = readInt32(slot, 32)
+      found = {
+        offset: readInt64(slot, 12),
+        baseOffset: readInt64(slot, 20),
+        position: readInt32(slot, 28),
+        isClean: (flags & flag.clean) !== 0,
+        syncFailed: (flags & flag.syncFailed) !== 0
+      }
     }
     return found
   }
 
   /** Throws what the disk throws. A lost write costs a longer recovery, nothing else. */
-  write({ baseOffset, isClean, offset, position }: RecoveryPoint): void {
+  write({ baseOffset, isClean, offset, position, syncFailed }: RecoveryPoint): void {
     const slot = this.slot
     this.generation++
     writeInt32(slot, 0, magic)
@@ -66,7 +76,7 @@ export class RecoveryPointFile {
     writeInt64(slot, 12, offset)
     writeInt64(slot, 20, baseOffset)
     writeInt32(slot, 28, position)
-    writeInt32(slot, 32, isClean ? 1 : 0)
+    writeInt32(slot, 32, (isClean ? flag.clean : 0) | (syncFailed ? flag.syncFailed : 0))
     writeInt32(slot, checkedBytes, this.crc32c(slot, 0, checkedBytes))
     this.open().write([slot], (this.generation % 2) * sectorBytes)
   }

@@ -3,7 +3,7 @@ import type { TopicId } from "../../domain/kernel/id.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
 import { type LogConfig, LogFault, type LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
 import { Checkpoints } from "./checkpoint.ts"
-import { attempt, type Disk, faultOf } from "./disk.ts"
+import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
 import { claimDirectory } from "./identity.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
 import { type LogParts, SegmentedLog } from "./partition-log.ts"
@@ -47,6 +47,13 @@ const finishRemovals = (disk: Disk, root: string): void => {
   for (const name of disk.list(root)) if (name.endsWith(removedSuffix)) removeTree(disk, `${root}/${name}`)
 }
 
+/** Writes a file over itself, so that the kernel takes every page for changed. */
+const rewrite = (file: DiskFile): void => {
+  const size = file.size()
+  const bytes = new Uint8Array(1_048_576)
+  for (let at = 0; at < size; at += bytes.length) file.write([bytes.subarray(0, file.read(bytes.subarray(0, Math.min(bytes.length, size - at)), at))], at)
+}
+
 /** Recovery's result is made durable before anybody builds on it. */
 const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegments): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
@@ -55,13 +62,15 @@ const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegmen
       yield* Effect.logWarning(`Torn tail cut: ${path} lost ${bytes} bytes from byte ${position} on, the log ends before offset ${offset} now (${wrong}).`)
     }
     if (opened.unsynced.length === 0) return
+    const { active, mustRewrite } = opened
     const failed = (error: unknown) => faultOf(directory, "sync", error)
-    for (const file of opened.unsynced) yield* Effect.mapError(file.sync, failed)
+    for (const file of opened.unsynced) {
+      if (mustRewrite) yield* attempt(file.path, "write", () => rewrite(file))
+      yield* Effect.mapError(file.sync, failed)
+    }
     yield* Effect.mapError(disk.syncDirectory(directory), failed)
-    const { active } = opened
-    yield* attempt(recoveryPoint.path, "write", () =>
-      recoveryPoint.write({ offset: active.endOffset, baseOffset: active.baseOffset, position: active.sizeInBytes, isClean: false })
-    )
+    const { baseOffset, endOffset: offset, sizeInBytes: position } = active
+    yield* attempt(recoveryPoint.path, "write", () => recoveryPoint.write({ offset, baseOffset, position, isClean: false, syncFailed: false }))
   })
 
 const closeFiles = (opened: OpenSegments): void => {

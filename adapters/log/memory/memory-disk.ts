@@ -31,7 +31,10 @@ export class MemoryDisk implements Disk {
   private usedBytes = 0
   private syncsToFail = 0
 
-  /** The next `count` syncs of files fail with EIO, and what they would have made durable is not. */
+  /**
+   * The next `count` syncs of files fail with EIO. As Linux does it, what they would have made durable then counts as clean: no later sync writes it, unless it
+   * is written again.
+   */
   failSyncs(count: number): void {
     this.syncsToFail = count
   }
@@ -173,6 +176,7 @@ export class MemoryDisk implements Disk {
         this.syncCount++
         if (this.syncsToFail === 0) return this.settle(node, path)
         this.syncsToFail--
+        node.pending = []
         return Effect.fail(failed("EIO", path))
       }),
       close: () => undefined
