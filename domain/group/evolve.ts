@@ -98,6 +98,8 @@ export const evolve = (group: Group, event: Event): Group =>
       ...everyMember(group, (member) => ({ ...member, joined: false, synced: false })),
       phase: "PreparingRebalance",
       since: at,
+      // Those that waited for the assignment are told to join again.
+      answeredAt: group.phase === "CompletingRebalance" ? at : group.answeredAt,
       wait: { startedAt: at, lastsMs: first === null ? rebalanceTimeoutMs(group) : first.delayMs },
       firstRound: first === null ? null : { remainingMs: first.remainingMs, newcomers: false }
     }),
@@ -110,6 +112,7 @@ export const evolve = (group: Group, event: Event): Group =>
       ...everyMember(group, (member) => ({ ...member, joined: false, synced: false, isNew: false, assignment: noBytes })),
       phase: "CompletingRebalance",
       since: at,
+      answeredAt: at,
       wait: { startedAt: at, lastsMs: rebalanceTimeoutMs(group) },
       firstRound: null,
       generation,
@@ -137,7 +140,7 @@ export const evolve = (group: Group, event: Event): Group =>
         synced: member.synced || member.memberId === group.leader,
         assignment: given.get(member.memberId) ?? noBytes
       }))
-      return settled({ ...next, phase: "Stable", since: at })
+      return settled({ ...next, phase: "Stable", since: at, answeredAt: at })
     },
     OffsetsCommitted: ({ offsets }): Group => ({ ...group, offsets: withCommitted(group.offsets, offsets) }),
     OffsetsRemoved: ({ removed }): Group => ({ ...group, offsets: withoutPartitions(group.offsets, removed) }),

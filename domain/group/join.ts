@@ -3,10 +3,11 @@ import type { CommandOf } from "./command.ts"
 import { GroupCreated, MemberJoined, MemberRejoined, MemberReplaced, MemberReserved } from "./event.ts"
 import type { MemberId } from "./id.ts"
 import type { Limits } from "./limits.ts"
-import { type Protocol, sameProtocols } from "./member.ts"
+import { type Member, metadataOf, type Protocol, sameProtocols } from "./member.ts"
 import { type Decision, nothing, Plan, rejected } from "./plan.ts"
 import { endRoundIfComplete, type Moment, startRound } from "./round.ts"
 import { electProtocol, type Group, identityError, initial, instance, member, memberCount, supports } from "./state.ts"
+import { subscriptionTopics } from "./subscribed.ts"
 
 type Join = CommandOf<"Join">
 
@@ -53,11 +54,20 @@ const rejoinInNewRound = (limits: Limits, plan: Plan, join: Join, memberId: Memb
   return rejoin(plan, join, memberId)
 }
 
+/** Whether two consumers subscribe to the same topics, as far as that can be known; other kinds of members are believed. */
+const wantsTheSame = ({ protocolType, protocolName }: Group, before: Member | undefined, after: Member | undefined): boolean => {
+  if (protocolType !== "consumer" || before === undefined || after === undefined || before.protocols === after.protocols) return true
+  const old = subscriptionTopics(metadataOf(before, protocolName))
+  const now = subscriptionTopics(metadataOf(after, protocolName))
+  return old === null || now === null || (old.length === now.length && new Set([...old, ...now]).size === new Set(now).size)
+}
+
 /**
  * A static member without its id takes over from the one that has its instance id, and fences it.
  *
- * In a stable group that goes without a rebalance as long as the same assignor would be elected (KIP-345): the place keeps its assignment. While the leader
- * computes, the old id is in what it computes from, so that the new one would get nothing: everyone joins again.
+ * In a stable group that goes without a rebalance as long as the same assignor would be elected (KIP-345): the place keeps its assignment. Kafka stops there; we
+ * also look whether a consumer still subscribes to the same topics, since it would otherwise be left with partitions that it does not want, and without those
+ * that it does. While the leader computes, the old id is in what it computes from, so that the new one would get nothing: everyone joins again.
  */
 const replace = (limits: Limits, plan: Plan, join: Join, instanceId: string, replacedId: MemberId): Decision => {
   const memberId = join.newMemberId
@@ -67,7 +77,7 @@ const replace = (limits: Limits, plan: Plan, join: Join, instanceId: string, rep
   plan.happen(new MemberReplaced({ ...moment(join), memberId, replacedId, instanceId, clientId, clientHost, ...timeouts(join), protocols }, true))
   const { phase, protocolName } = plan.group
   if (phase === "PreparingRebalance") return rejoin(plan, join, memberId)
-  if (phase === "Stable" && electProtocol(plan.group) === protocolName) return plan.decision
+  if (phase === "Stable" && electProtocol(plan.group) === protocolName && wantsTheSame(plan.group, old, member(plan.group, memberId))) return plan.decision
   return rejoinInNewRound(limits, plan, join, memberId, `static member ${instanceId} is back`)
 }
 

@@ -31,15 +31,27 @@ export const silenceMaxMs = (limits: Limits, group: Group, memberId: MemberId): 
   return known.sessionTimeoutMs
 }
 
+/**
+ * When a member's session is over (ms since the epoch) if nothing is heard of it after `heardAt`; null as in `silenceMaxMs`. It had no need to be heard while
+ * it waited for us, so nothing counts from before it was answered, or from before its id was given to it. A leader that took the group over has heard
+ * everybody at that moment: members could not reach it before.
+ */
+export const sessionEnd = (limits: Limits, group: Group, memberId: MemberId, heardAt: number): number | null => {
+  const silenceMs = silenceMaxMs(limits, group, memberId)
+  if (silenceMs === null) return null
+  const from = Option.match(HashMap.get(group.pending, memberId), { onNone: () => group.answeredAt, onSome: ({ reservedAt }) => reservedAt })
+  return Math.max(heardAt, from) + silenceMs
+}
+
 /** A silent member is out. Nothing happens when it is gone, waits for us, or was heard after all. */
 export const expireMember = (limits: Limits, group: Group, { groupId, at, memberId, heardAt }: CommandOf<"ExpireMember">): Decision => {
-  const silenceMs = silenceMaxMs(limits, group, memberId)
-  if (silenceMs === null || at - heardAt < silenceMs) return nothing
+  const end = sessionEnd(limits, group, memberId, heardAt)
+  if (end === null || at < end) return nothing
   const known = member(group, memberId)
   const plan = new Plan(group)
   plan.happen(new MemberRemoved({ groupId, at, memberId, instanceId: known?.instanceId ?? null, reason: "session expired" }, true))
   if (known === undefined) endRoundIfComplete(plan, { groupId, at })
-  else afterRemoval(limits, plan, { groupId, at }, `member ${memberId} was silent for ${silenceMs} ms`)
+  else afterRemoval(limits, plan, { groupId, at }, `member ${memberId} was silent until the end of its session`)
   return plan.decision
 }
 

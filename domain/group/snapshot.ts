@@ -1,7 +1,7 @@
 import { HashMap, Schema } from "effect"
 import { GroupId, MemberId } from "./id.ts"
 import { type Member, Protocol } from "./member.ts"
-import { type Offsets, PartitionOffset, withCommitted, noOffsets } from "./offset.ts"
+import { noOffsets, type Offsets, PartitionOffset, withCommitted } from "./offset.ts"
 import { FirstRound, type Group, Pending, Phase, Span, sortedMembers } from "./state.ts"
 
 /** A group as it stands in a snapshot: what the fold of its events comes to, in one order, so that equal groups have equal bytes. */
@@ -10,6 +10,7 @@ export const Snapshot = Schema.Struct({
   groupId: GroupId,
   phase: Phase,
   since: Schema.Int,
+  answeredAt: Schema.Int,
   wait: Schema.NullOr(Span),
   firstRound: Schema.NullOr(FirstRound),
   generation: Schema.Int,
@@ -43,9 +44,9 @@ const listed = (offsets: Offsets): ReadonlyArray<PartitionOffset> => {
 }
 
 export const toSnapshot = (group: Group): Snapshot => {
-  const { groupId, phase, since, wait, firstRound, generation, protocolType, protocolName, leader } = group
+  const { groupId, phase, since, answeredAt, wait, firstRound, generation, protocolType, protocolName, leader } = group
   return {
-    ...{ v: 1, groupId, phase, since, wait, firstRound, generation, protocolType, protocolName, leader },
+    ...{ v: 1, groupId, phase, since, answeredAt, wait, firstRound, generation, protocolType, protocolName, leader },
     members: sortedMembers(group),
     pending: Array.from(group.pending, ([memberId, pending]) => ({ memberId, ...pending })).sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
     offsets: listed(group.offsets)

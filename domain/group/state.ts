@@ -31,6 +31,8 @@ export interface Group {
   readonly phase: Phase
   /** When the phase began, ms since the epoch. */
   readonly since: number
+  /** When members that waited for us were last answered: their sessions count from then at the earliest. */
+  readonly answeredAt: number
   /** How long the open round, or the wait for SyncGroup, may last. Null: nothing is waited for. */
   readonly wait: Span | null
   readonly firstRound: FirstRound | null
@@ -55,6 +57,7 @@ export const initial: Group = {
   groupId: groupId(""),
   phase: "Dead",
   since: 0,
+  answeredAt: 0,
   wait: null,
   firstRound: null,
   generation: 0,

@@ -6,7 +6,7 @@ import { leaveErrors } from "../../../domain/group/leave.ts"
 import { defaults } from "../../../domain/group/limits.ts"
 import { phaseDeadline, silenceMaxMs } from "../../../domain/group/session.ts"
 import { member } from "../../../domain/group/state.ts"
-import { beats, commits, complete, Given, id, joins, leaves, orders, protocol, rejoins, stable, syncs } from "./given.ts"
+import { beats, commits, complete, Given, id, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs } from "./given.ts"
 
 const nobody = new Given()
 
@@ -235,6 +235,13 @@ describe("static members (KIP-345)", () => {
       members: [{ memberId: "b" }, { memberId: "s-2" }]
     })
     expect(replacedAnswer(group, id("s-2"), id("s-1"), false)).toMatchObject({ leader: "s-1", skipAssignment: false, members: [] })
+  })
+  test("a consumer that now subscribes to other topics makes the group rebalance, one with another memory does not", () => {
+    const wants = (...topics: ReadonlyArray<string>) => ({ ...s, protocols: [protocol("range", ...subscription(...topics))] })
+    const one = nobody.after(joins("s-1", 0, wants("t", "u")), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
+    expect(one.tags(joins("s-2", 7_000, wants("u", "t")))).toEqual(["MemberReplaced"])
+    expect(one.tags(joins("s-2", 7_000, wants("t", "v")))).toEqual(["MemberReplaced", "RebalanceStarted", "MemberRejoined", "GenerationStarted"])
+    expect(one.tags(joins("s-2", 7_000, { ...s, protocols: [protocol("range", ...subscription("t", "u"), 9)] }))).toEqual(["MemberReplaced"])
   })
   test("with another assignor, or while the leader computes, everyone joins again", () => {
     const two = { protocols: [protocol("sticky", 1), protocol("range", 1)] }

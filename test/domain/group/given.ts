@@ -7,9 +7,16 @@ import { groupId, type MemberId, memberId } from "../../../domain/group/id.ts"
 import { defaults, type Limits } from "../../../domain/group/limits.ts"
 import type { Protocol } from "../../../domain/group/member.ts"
 import { type Group, initial } from "../../../domain/group/state.ts"
-import { type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
+import { type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { TopicName } from "../../../domain/kernel/id.ts"
+
+/** ConsumerProtocolSubscription version 0: version, topics, no user data. */
+export const subscription = (...topics: ReadonlyArray<string>): ReadonlyArray<number> => [
+  ...[0, 0, 0, 0, 0, topics.length],
+  ...topics.flatMap((name) => [0, name.length, ...new TextEncoder().encode(name)]),
+  ...[255, 255, 255, 255]
+]
 
 export const orders = groupId("orders")
 export const topic = (name: string): TopicName => TopicName.make(name)

@@ -5,18 +5,11 @@ import { inUse, metadataTooLarge } from "../../../domain/group/commit.ts"
 import { defaults } from "../../../domain/group/limits.ts"
 import { committed } from "../../../domain/group/offset.ts"
 import { subscribedTopics, subscriptionTopics } from "../../../domain/group/subscribed.ts"
-import { commits, complete, Given, joins, leaves, orders, protocol, rejoins, stable, syncs, topic } from "./given.ts"
+import { commits, complete, Given, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs, topic } from "./given.ts"
 
 const nobody = new Given()
 const read = (given: Given, name = "t", partition = 0) => committed(given.group.offsets, topic(name), partition)?.offset
 const day = 24 * 60 * 60 * 1_000
-/** ConsumerProtocolSubscription version 0: version, topics, no user data. */
-const subscription = (...topics: ReadonlyArray<string>): ReadonlyArray<number> => [
-  ...[0, 0, 0, 0, 0, topics.length],
-  ...topics.flatMap((name) => [0, name.length, ...new TextEncoder().encode(name)]),
-  ...[255, 255, 255, 255]
-]
-
 describe("OffsetCommit", () => {
   test("G3: from a member of the current generation, and from nobody else while there are members", () => {
     expect(read(stable.after(commits("a", 1, 42, 9)))).toBe(42)
