@@ -1,7 +1,7 @@
 import { Effect, Random, type Scope } from "effect"
 import { type Address, type ConnectFault, formatAddress, type Transport } from "../ports/transport.ts"
-import { connect, type Link } from "../wire/link.ts"
 import type { CallFault } from "../wire/fault.ts"
+import { connect, type Link } from "../wire/link.ts"
 
 import { BrokerFault } from "./fault.ts"
 

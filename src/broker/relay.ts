@@ -26,6 +26,21 @@ interface Lane {
 }
 
 const text = new TextEncoder()
+const noAddress = new Uint8Array(4)
+
+/** An IPv4 address as its four bytes, an IPv6 one as sixteen; 0.0.0.0 for what is neither, a host that has only a name. */
+export const addressBytes = (host: string): Uint8Array => {
+  const four = /^(?:::ffff:)?(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/i.exec(host)
+  if (four !== null) return Uint8Array.from(four.slice(1).map(Number))
+  if (!/^[0-9a-f:]+$/i.test(host) || !host.includes(":")) return noAddress
+  const [head = "", tail] = host.split("::")
+  const groups = (part: string): ReadonlyArray<string> => (part === "" ? [] : part.split(":"))
+  const before = groups(head)
+  const after = tail === undefined ? [] : groups(tail)
+  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0")
+  const all = tail === undefined ? before : [...before, ...zeros, ...after]
+  return all.length === 8 ? Uint8Array.from(all.flatMap((group) => [Number.parseInt(group, 16) >> 8, Number.parseInt(group, 16) & 0xff])) : noAddress
+}
 
 /**
  * Hands requests that only the leader may decide on to it, unchanged, in Kafka's Envelope, under the name of the client that sent them. Links are opened when
@@ -47,7 +62,7 @@ export class Relay {
     timeoutMs: number
   ): Effect.Effect<ResponseOf<A>, Unrelayed> {
     const { actor, clientHost, frame, version } = context
-    const envelope = { requestData: frame, requestPrincipal: text.encode(actor), clientHostAddress: text.encode(clientHost) }
+    const envelope = { requestData: frame, requestPrincipal: text.encode(actor), clientHostAddress: addressBytes(clientHost) }
     return this.withLink((link) => Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), ({ message }) => ({ message }))).pipe(
       Effect.flatMap(({ errorCode, responseData }) => {
         if (errorCode !== 0 || responseData === null) return Effect.fail({ message: `the leader answers ${kafkaError(errorCode)}` })

@@ -159,6 +159,11 @@ export class PartitionOwner implements ReadablePartition {
     return () => this.waiting.delete(wake)
   }
 
+  /** Fetches that wait for this partition now. */
+  get waitingCount(): number {
+    return this.waiting.size
+  }
+
   /** Forgets producers that were silent for `expirationMs`. */
   expireProducers(now: number, expirationMs: number): void {
     const producers = expireProducers(this.state.producers, now, expirationMs)

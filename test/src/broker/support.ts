@@ -1,0 +1,168 @@
+import { Effect, Either, type Scope } from "effect"
+import { layer as checksumLayer } from "../../../adapters/checksum/checksum.ts"
+import { layer as compressionLayer } from "../../../adapters/compression/compression.ts"
+import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
+import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import type { Command } from "../../../domain/cluster/command.ts"
+import { decide } from "../../../domain/cluster/decide.ts"
+import { evolve } from "../../../domain/cluster/evolve.ts"
+import { type Cluster, initial } from "../../../domain/cluster/state.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
+import { fold } from "../../../domain/kernel/decider.ts"
+import { BrokerId } from "../../../domain/kernel/id.ts"
+import type { Codec } from "../../../domain/log/codec.ts"
+import { crc32c } from "../../../domain/log/crc32c.ts"
+import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
+import { produce } from "../../../src/broker/handler/00-produce.ts"
+import { offsetForLeaderEpoch } from "../../../src/broker/handler/23-offset-for-leader-epoch.ts"
+import { type Keeper, makeKeeper } from "../../../src/broker/partition/keeper.ts"
+import type { Checksum } from "../../../src/ports/checksum.ts"
+import { Compression } from "../../../src/ports/compression.ts"
+import type { LogStore } from "../../../src/ports/log-store.ts"
+import { decodeResponseFrame, requestFrame } from "../../../src/protocol/codec/frame.ts"
+import { joined } from "../../../src/protocol/codec/joined.ts"
+import { Produce } from "../../../src/protocol/message/00-produce.ts"
+import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
+import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
+import type { AnyApi, RequestDraft, ResponseOf } from "../../../src/protocol/type/wire.ts"
+import { findLeader } from "../../../src/serve/current-leader.ts"
+import { fetch } from "../../../src/serve/fetch.ts"
+import { listOffsets } from "../../../src/serve/list-offsets.ts"
+import { dispatch } from "../../../src/wire/dispatch.ts"
+import type { DispatchFault } from "../../../src/wire/fault.ts"
+import { type Route, route } from "../../../src/wire/route.ts"
+
+const text = new TextEncoder()
+
+/** A batch of records with these values, as a producer sends it. */
+export const batch = (values: ReadonlyArray<string>, more: Partial<BatchToWrite> & { readonly codec?: Codec } = {}): Uint8Array =>
+  encodeBatch(
+    { codec: "none", records: values.map((value, i) => ({ timestamp: 1_700_000_000_000 + i, key: null, value: text.encode(value) })), ...more },
+    { crc32c, compress: (_, bytes) => bytes }
+  )
+/** One of an idempotent producer. */
+export const sequenced = (values: ReadonlyArray<string>, producerId: bigint, baseSequence: number, producerEpoch = 0): Uint8Array =>
+  batch(values, { producerId, producerEpoch, baseSequence })
+
+const origin = { clientHost: "127.0.0.1", connectionId: 1, actor: "test@127.0.0.1:1" }
+
+/** Sends a request to the routes as if it had come in a frame; undefined where no answer is due. */
+export const call = <A extends AnyApi>(
+  routes: ReadonlyArray<Route>,
+  api: A,
+  version: number,
+  draft: RequestDraft<A>
+): Effect.Effect<ResponseOf<A> | undefined, DispatchFault> => {
+  const frame = joined(requestFrame(api, version, { correlationId: 7, clientId: "test" }, draft)).subarray(4)
+  return Effect.map(dispatch(routes, frame, origin), (chunks) =>
+    chunks.length === 0 ? undefined : Either.getOrThrow(decodeResponseFrame(api, version, joined(chunks))).value
+  )
+}
+
+export interface Harness {
+  readonly keeper: Keeper
+  readonly routes: ReadonlyArray<Route>
+  readonly cluster: () => Cluster
+  /** The leader decides, and the broker reads the events. */
+  readonly run: (...commands: ReadonlyArray<Command | ((cluster: Cluster) => Command)>) => void
+  readonly reports: ReadonlyArray<string>
+}
+
+export const incarnation = "process-1"
+
+/** Broker 1's partitions over a store, told of events by the test. `past` happened before the broker started. */
+export const harness = (past: Cluster = initial, config: NodeConfig = defaultNodeConfig): Effect.Effect<Harness, never, LogStore | Checksum | Scope.Scope> =>
+  Effect.gen(function* () {
+    let cluster = past
+    const reports: Array<string> = []
+    const keeper = yield* makeKeeper({
+      nodeId: BrokerId.make(1),
+      config,
+      cluster: () => cluster,
+      isSelf: (broker) => broker.incarnationId === incarnation,
+      report: (line) => void reports.push(line)
+    })
+    const run: Harness["run"] = (...commands) => {
+      for (const next of commands) {
+        const events = Either.getOrThrowWith(decide(cluster, typeof next === "function" ? next(cluster) : next), ({ message }) => new Error(message))
+        cluster = fold(evolve, cluster, events)
+        keeper.apply(events)
+      }
+    }
+    const clock = yield* Effect.clock
+    const { decompress } = yield* Effect.provide(Compression, compressionLayer)
+    const leaders = findLeader(() => cluster)
+    const routes = [
+      produce({ table: keeper.table, findLeader: leaders, now: () => clock.unsafeCurrentTimeMillis() }),
+      route(
+        Fetch,
+        {},
+        fetch({
+          find: (ref, partition) => keeper.table.find(ref, partition),
+          findLeader: leaders,
+          clusterId: () => cluster.clusterId,
+          fetchBytesMax: 10_000_000
+        })
+      ),
+      route(ListOffsets, {}, listOffsets({ find: (ref, partition) => keeper.table.find(ref, partition), decompress })),
+      offsetForLeaderEpoch(keeper.table)
+    ]
+    return { keeper, routes, cluster: () => cluster, run, reports }
+  })
+
+/** Runs a test over a store on `disk`. */
+export const over = <A, E>(disk: MemoryDisk, test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>): Promise<A> =>
+  Effect.runPromise(Effect.scoped(test).pipe(Effect.provide(memoryLog(disk)), Effect.provide(checksumLayer)))
+export const newDisk = (): MemoryDisk => new MemoryDisk()
+
+/** Waits for a condition, with a generous deadline. */
+export const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.repeat(Effect.delay(Effect.sync(holds), 1), { until: (held) => held, times: 20_000 }).pipe(
+    Effect.flatMap((held) => (holds() ? Effect.void : Effect.die(new Error(`The condition did not come to hold (${held}).`))))
+  )
+
+/** The one partition's answer to a Produce of `records` to `topic`. */
+export const send = (
+  routes: ReadonlyArray<Route>,
+  records: Uint8Array,
+  more: { acks?: number; version?: number; topic?: string; partition?: number; timeoutMs?: number } = {}
+) =>
+  call(routes, Produce, more.version ?? 9, {
+    acks: more.acks ?? 1,
+    timeoutMs: more.timeoutMs ?? 5000,
+    topicData: [{ name: more.topic ?? "orders", partitionData: [{ index: more.partition ?? 0, records }] }]
+  }).pipe(Effect.map((answer) => answer?.responses[0]?.partitionResponses[0]))
+
+/** The one partition's answer to a Fetch. */
+export const receive = (
+  routes: ReadonlyArray<Route>,
+  from: number,
+  more: {
+    version?: number
+    maxWaitMs?: number
+    minBytes?: number
+    maxBytes?: number
+    partitionBytes?: number
+    epoch?: number
+    topic?: string
+    partition?: number
+  } = {}
+) =>
+  call(routes, Fetch, more.version ?? 12, {
+    maxWaitMs: more.maxWaitMs ?? 0,
+    minBytes: more.minBytes ?? 1,
+    maxBytes: more.maxBytes ?? 1_000_000,
+    topics: [
+      {
+        topic: more.topic ?? "orders",
+        partitions: [
+          {
+            partition: more.partition ?? 0,
+            fetchOffset: BigInt(from),
+            partitionMaxBytes: more.partitionBytes ?? 1_000_000,
+            currentLeaderEpoch: more.epoch ?? -1
+          }
+        ]
+      }
+    ]
+  }).pipe(Effect.map((answer) => answer?.responses[0]?.partitions[0]))
