@@ -12,4 +12,6 @@ export interface Aggregate<State, Command, Event extends Named, Rejection> exten
   readonly event: Schema.Schema<Event, any>
   /** JSON of the whole state, for snapshots (M2). */
   readonly state: Schema.Schema<State, any>
+  /** The answer to a command whose events surely did not get into the journal, because the disk is full or read-only: it may be tried again. */
+  readonly unwritten: (message: string) => Rejection
 }

@@ -56,7 +56,8 @@ export class Answers<Event, Rejection> {
     return all
   }
 
-  private forget(commandId: string): void {
+  /** What was remembered and did not come true. */
+  forget(commandId: string): void {
     const outcome = this.byCommand.get(commandId)
     if (outcome === undefined) return
     this.byCommand.delete(commandId)

@@ -11,5 +11,10 @@ import type { Writer } from "./writer.ts"
 /** The stream of the cluster's events; it is served as the topic of that name. */
 export const clusterStream = metadataTopic
 
-export const clusterAggregate: Aggregate<Cluster, Command, Event, Rejection> = { ...clusterDecider, event: Event, state: ClusterState }
+export const clusterAggregate: Aggregate<Cluster, Command, Event, Rejection> = {
+  ...clusterDecider,
+  event: Event,
+  state: ClusterState,
+  unwritten: (message) => ({ error: "KAFKA_STORAGE_ERROR", message })
+}
 export type ClusterWriter = Writer<Cluster, Command, Event, Rejection>

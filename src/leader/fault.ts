@@ -1,5 +1,6 @@
 import { Data } from "effect"
 import type { Conflict, Fenced, Unknown } from "../ports/journal.ts"
+import { LogFault } from "../ports/log-store.ts"
 
 /** The leader cannot go on deciding on a stream: the node stops. The message says what happened and what to do. */
 export class WriterStopped extends Data.TaggedError("WriterStopped")<{ readonly stream: string; readonly message: string; readonly cause?: unknown }> {}
@@ -15,6 +16,10 @@ export class UnreadableEvent extends Data.TaggedError("UnreadableEvent")<{
 }> {}
 
 const shown = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** The disk was full or read-only, and took nothing: the log is as it was before, and a later append may succeed. */
+export const tookNothing = (fault: Conflict | Fenced | Unknown): LogFault | undefined =>
+  fault._tag === "Unknown" && fault.cause instanceof LogFault && (fault.cause.reason === "full" || fault.cause.reason === "read-only") ? fault.cause : undefined
 
 /** Why an append that did not succeed ends the leadership. None of them is repeated: the answer of a repetition would not be the truth about the first try. */
 export const stoppedBy = (fault: Conflict | Fenced | Unknown): WriterStopped => {

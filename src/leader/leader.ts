@@ -15,7 +15,7 @@ import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
 import { CommandIds } from "./command-ids.ts"
-import type { UnreadableEvent, WriterStopped } from "./fault.ts"
+import { type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { findAmong, streamPartition } from "./journal-readable.ts"
 import { Sessions, watch } from "./liveness.ts"
 import { makeProducerIds } from "./producer-ids.ts"
@@ -42,32 +42,38 @@ export interface Leader {
   readonly find: FindReadable
   readonly findLeader: FindLeader
   /** Says where this leader is reached; until then clients see the address of the one before it, or none. Call it when the listener stands. */
-  readonly elect: (advertised: Address) => Effect.Effect<void>
+  readonly elect: (advertised: Address) => Effect.Effect<void, WriterStopped>
   /** Fails when the journal refuses: the node must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
 
+/** What the leader has to write down before it can lead. */
+const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string, cause: string): Effect.Effect<void, WriterStopped> =>
+  Effect.mapError(
+    Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
+    ({ message }) => new WriterStopped({ stream: clusterStream, message: `The leader cannot start: ${message}` })
+  )
+
 /** The cluster gets its id the first time that it has a leader. */
-const found = (writer: ClusterWriter, commandIds: CommandIds): Effect.Effect<string> =>
+const found = (writer: ClusterWriter, commandIds: CommandIds): Effect.Effect<string, WriterStopped> =>
   Effect.gen(function* () {
+    const known = writer.state().clusterId
+    if (known !== undefined) return known
     const clusterId = yield* drawUuid
-    const submission = { command: Command.FoundCluster({ clusterId }), commandId: commandIds.own(), actor: "leader", cause: "first start" }
-    yield* Effect.orDie(writer.submit(submission))
-    return writer.state().clusterId ?? clusterId
+    yield* mustSucceed(writer, Command.FoundCluster({ clusterId }), commandIds.own(), "first start")
+    return clusterId
   })
 
 const elect =
   (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds) =>
-  ({ host, port }: Address): Effect.Effect<void> => {
-    const command = Command.ElectLeader({ nodeId, host, port, epoch: writer.epoch })
-    return Effect.orDie(writer.submit({ command, commandId: commandIds.own(), actor: "leader", cause: "start" }))
-  }
+  ({ host, port }: Address): Effect.Effect<void, WriterStopped> =>
+    mustSucceed(writer, Command.ElectLeader({ nodeId, host, port, epoch: writer.epoch }), commandIds.own(), "start")
 
 /**
  * A leader that does not listen yet. Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
- * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read.
+ * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read, WriterStopped when it cannot be written.
  */
-export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFault | UnreadableEvent, Journal | Compression | Scope.Scope> =>
+export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFault | UnreadableEvent | WriterStopped, Journal | Compression | Scope.Scope> =>
   Effect.gen(function* () {
     const { config, nodeId } = options
     const journal = yield* Journal
@@ -110,7 +116,7 @@ export interface RunningLeader extends Leader {
 /** A leader of its own: reads its journal, listens, and says where. */
 export const startLeader = (
   options: StartOptions
-): Effect.Effect<RunningLeader, LogFault | UnreadableEvent | ListenFault, Journal | Compression | Transport | Scope.Scope> =>
+): Effect.Effect<RunningLeader, LogFault | UnreadableEvent | WriterStopped | ListenFault, Journal | Compression | Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const leader = yield* makeLeader(options)
     const address = yield* serve(options.listen, leader.routes, serveOptions(options.config))

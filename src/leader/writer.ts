@@ -4,7 +4,7 @@ import { type Entry, Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Aggregate, Named } from "./aggregate.ts"
 import type { Answers, Applied, Outcome } from "./answers.ts"
-import { stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
+import { stoppedBy, tookNothing, type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { replay, writeSnapshot } from "./replay.ts"
 
 export type { Applied } from "./answers.ts"
@@ -67,6 +67,16 @@ interface Waiting<Command, Event, Rejection> extends Submission<Command> {
   readonly answer: Deferred.Deferred<Applied<Event>, Rejection>
 }
 
+/** What was decided together, before it is durable. */
+interface Round<State, Event, Rejection> {
+  readonly state: State
+  readonly entries: ReadonlyArray<Entry>
+  readonly events: ReadonlyArray<Event>
+  readonly outcomes: ReadonlyArray<Outcome<Event, Rejection>>
+  /** Those that were decided here, not repeated. */
+  readonly commandIds: ReadonlyArray<string>
+}
+
 /** Commands that one turn takes from the queue, and bytes of events that go to the journal at a time (one command may have more). */
 const commandsPerTurnMax = 1024
 const appendBytesMax = 4 * 1024 * 1024
@@ -75,7 +85,7 @@ const utf8 = new TextEncoder()
 
 class StreamWriter<State, Command, Event extends Named, Rejection> implements Writer<State, Command, Event, Rejection> {
   private readonly listeners = new Set<(change: Change<State, Event>) => void>()
-  private readonly encode: (event: Event) => unknown
+  private readonly encode: (event: Event) => object
   private snapshotIndex: number
   private snapshotting = false
 
@@ -143,23 +153,43 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
     const waiting = [...(yield* Queue.takeBetween(this.queue, 1, commandsPerTurnMax))]
     for (let at = 0; at < waiting.length; ) {
       const round = this.decideSome(waiting, at)
-      if (round.entries.length > 0) yield* this.journal.append(this.stream, this.epoch, this.durableEnd, round.entries).pipe(Effect.mapError(stoppedBy))
-      this.publish(round.state, round.events)
-      round.outcomes.forEach((outcome, index) => {
+      const outcomes = round.entries.length === 0 ? round.outcomes : yield* this.commit(round)
+      outcomes.forEach((outcome, index) => {
         const { answer } = waiting[at + index] as Waiting<Command, Event, Rejection>
         Deferred.unsafeDone(answer, Either.isRight(outcome) ? Exit.succeed(outcome.right) : Exit.fail(outcome.left))
       })
-      at += round.outcomes.length
+      at += outcomes.length
     }
   })
 
+  /** Makes a round durable and publishes it; on a disk that took nothing, the round never was, and everybody in it hears that. */
+  private commit(round: Round<State, Event, Rejection>): Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>, WriterStopped> {
+    const done = this.journal.append(this.stream, this.epoch, this.durableEnd, round.entries).pipe(
+      Effect.map(() => {
+        this.publish(round.state, round.events)
+        return round.outcomes
+      })
+    )
+    return Effect.catchAll(done, (fault) => {
+      const disk = tookNothing(fault)
+      if (disk === undefined) return Effect.fail(stoppedBy(fault))
+      for (const commandId of round.commandIds) this.answers.forget(commandId)
+      const message = `Nothing was changed: the leader's disk does not take writes (${disk.message}).`
+      return Effect.as(
+        Effect.logError(`${this.stream}: ${message}`),
+        round.outcomes.map(() => Either.left(this.aggregate.unwritten(message)))
+      )
+    })
+  }
+
   /** Decides from `at` on, each command on the state after the one before it, until the events fill an append. Nothing of it is visible yet. */
-  private decideSome(waiting: ReadonlyArray<Waiting<Command, Event, Rejection>>, at: number) {
+  private decideSome(waiting: ReadonlyArray<Waiting<Command, Event, Rejection>>, at: number): Round<State, Event, Rejection> {
     let state = this.durable
     let bytes = 0
     const entries: Array<Entry> = []
     const all: Array<Event> = []
     const outcomes: Array<Outcome<Event, Rejection>> = []
+    const commandIds: Array<string> = []
     for (let next = at; next < waiting.length && bytes < appendBytesMax; next++) {
       const { command, commandId, actor, cause } = waiting[next] as Waiting<Command, Event, Rejection>
       const repeated = this.answers.find(commandId)
@@ -170,7 +200,7 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
       const decided = this.aggregate.decide(state, command)
       const index = this.durableEnd + all.length
       for (const event of Either.isRight(decided) ? decided.right : []) {
-        const value = utf8.encode(JSON.stringify(this.encode(event)))
+        const value = utf8.encode(JSON.stringify({ _tag: event._tag, ...this.encode(event) }))
         bytes += value.length
         entries.push({ commandId, actor, cause, type: event._tag, value })
         all.push(event)
@@ -179,9 +209,10 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
       const outcome = Either.map(decided, (events) => ({ index, events }))
       // Remembered before it is durable: a repetition behind it in this round must find it. When the append fails, nobody decides here any more.
       this.answers.remember(commandId, outcome)
+      commandIds.push(commandId)
       outcomes.push(outcome)
     }
-    return { state, entries, events: all, outcomes }
+    return { state, entries, events: all, outcomes, commandIds }
   }
 
   private publish(state: State, events: ReadonlyArray<Event>): void {

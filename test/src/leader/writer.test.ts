@@ -1,11 +1,12 @@
 import { describe, expect, test } from "bun:test"
-import { Deferred, Effect, Either, Fiber, type Scope } from "effect"
+import { Deferred, Effect, Either, Fiber, Logger, LogLevel, type Scope } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "../../../src/leader/cluster-aggregate.ts"
 import { openWriter } from "../../../src/leader/writer.ts"
 import { Conflict, Fenced, type Journal, Unknown } from "../../../src/ports/journal.ts"
+import { LogFault } from "../../../src/ports/log-store.ts"
 import { addTopic, register, topicId } from "../../domain/cluster/support.ts"
 import { type ScriptedJournal, scriptedJournal } from "./scripted-journal.ts"
 
@@ -158,6 +159,23 @@ describe("Writer", () => {
         expect([journal.appends(), writer.end(), writer.state().index]).toEqual([1, 0, 0])
         yield* Fiber.interruptAll([asked, later])
       })
+    )
+  })
+  test("on a full disk a command is refused and changes nothing; the same command is done when there is room", () => {
+    const journal = scriptedJournal()
+    return run(
+      journal,
+      Effect.gen(function* () {
+        const writer = yield* open()
+        yield* withBroker(writer)
+        const before = writer.state()
+        const full = new LogFault({ path: "/data", reason: "full", message: "no space left" })
+        journal.fail(new Unknown({ stream: clusterStream, cause: full }))
+        const ask = submit(writer, addTopic("orders"), "client:19:f/orders")
+        expect(yield* Effect.flip(ask)).toMatchObject({ error: "KAFKA_STORAGE_ERROR" })
+        expect(writer.state()).toBe(before)
+        expect((yield* ask).events.length).toBe(4)
+      }).pipe(Logger.withMinimumLogLevel(LogLevel.None))
     )
   })
   test("`when` answers as soon as the state has what is waited for", () =>
