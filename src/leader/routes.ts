@@ -13,6 +13,7 @@ import { findCoordinator } from "../serve/find-coordinator.ts"
 import { type ListOffsetsOptions, listOffsets } from "../serve/list-offsets.ts"
 import { metadata } from "../serve/metadata.ts"
 import { type RequestContext, type Route, route } from "../wire/route.ts"
+import { produce } from "./handler/00-produce.ts"
 import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
@@ -56,6 +57,7 @@ export const readingRoutes = (options: FetchOptions & ListOffsetsOptions): Reado
 export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffsetsOptions, more: ReadonlyArray<Route>): ReadonlyArray<Route> => {
   const cluster = room.writer.state
   const direct = [
+    produce(cluster),
     ...readingRoutes(reading),
     route(Metadata, {}, metadata({ cluster, autoCreate: room.config["auto.create.topics.enable"], createTopics: autoCreate(room) })),
     route(FindCoordinator, {}, findCoordinator(cluster)),

@@ -8,6 +8,7 @@ import { zeroTopicId } from "../../../domain/kernel/id.ts"
 import { readableBatches } from "../../../domain/log/batch.ts"
 import { decodeRecords } from "../../../domain/log/record.ts"
 import { decodeResponseFrame, requestFrame } from "../../../src/protocol/codec/frame.ts"
+import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
@@ -287,6 +288,25 @@ describe("the node", () => {
         expect(offsets.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 3n })
         const atTime = yield* to.call(ListOffsets, { replicaId: -1, topics: [{ name: metadataTopic, partitions: [{ partitionIndex: 0, timestamp: 1001n }] }] })
         expect(atTime.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 1n, timestamp: 1001n })
+      })
+    ))
+  test("nobody writes to the journal; what belongs to a broker is sent there", () =>
+    run(
+      scriptedJournal().layer,
+      Effect.gen(function* () {
+        const { address } = yield* start()
+        const to = yield* link(address)
+        yield* join(to, 1)
+        yield* create(to, wanted("orders", 1))
+        const names = [metadataTopic, "orders", "none"]
+        const request = { acks: 1, timeoutMs: 1000, topicData: names.map((name) => ({ name, partitionData: [{ index: 0, records: new Uint8Array(3) }] })) }
+        const answer = yield* to.call(Produce, request, { version: 12 })
+        expect(answer.responses.flatMap(({ partitionResponses }) => errors(partitionResponses))).toEqual([
+          "INVALID_TOPIC_EXCEPTION",
+          "NOT_LEADER_OR_FOLLOWER",
+          "UNKNOWN_TOPIC_OR_PARTITION"
+        ])
+        expect(answer.nodeEndpoints).toMatchObject([{ nodeId: 1, port: 9001 }])
       })
     ))
   test("what a broker relays is decided as if the client had asked, under the client's name", () => {
