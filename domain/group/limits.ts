@@ -1,3 +1,5 @@
+import type { NodeConfig } from "../kernel/config.ts"
+
 /** What a person may configure about groups; the names of Kafka's broker configuration stand beside each. */
 export interface Limits {
   /** `group.min.session.timeout.ms` */
@@ -29,3 +31,14 @@ export const defaults: Limits = {
   offsetMetadataMax: 4_096,
   offsetsRetentionMs: 7 * 24 * 60 * 60 * 1_000
 }
+
+/** The limits that a node is configured with; what has no setting in Kafka keeps its default. */
+export const limitsOf = (config: NodeConfig): Limits => ({
+  ...defaults,
+  sessionTimeoutMinMs: config["group.min.session.timeout.ms"],
+  sessionTimeoutMaxMs: config["group.max.session.timeout.ms"],
+  groupSizeMax: config["group.max.size"],
+  initialRebalanceDelayMs: config["group.initial.rebalance.delay.ms"],
+  offsetMetadataMax: config["offset.metadata.max.bytes"],
+  offsetsRetentionMs: config["offsets.retention.minutes"] * 60_000
+})

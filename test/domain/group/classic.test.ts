@@ -4,7 +4,7 @@ import { joinAnswer, replacedAnswer, syncAnswer } from "../../../domain/group/an
 import { Command } from "../../../domain/group/command.ts"
 import { leaveErrors } from "../../../domain/group/leave.ts"
 import { defaults } from "../../../domain/group/limits.ts"
-import { phaseDeadline, silenceMaxMs } from "../../../domain/group/session.ts"
+import { phaseDeadline, sessionEnd, silenceMaxMs } from "../../../domain/group/session.ts"
 import { member } from "../../../domain/group/state.ts"
 import { beats, commits, complete, Given, id, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs } from "./given.ts"
 
@@ -71,6 +71,8 @@ describe("JoinGroup", () => {
   test("while the leader computes: the same metadata gets the generation again, with everybody for the leader; other metadata starts a round", () => {
     const completing = stable.after(rejoins("a", 9), rejoins("b", 10))
     expect(completing.group.phase).toBe("CompletingRebalance")
+    // What the generation before gave is nobody's any more.
+    expect(member(completing.group, id("a"))?.assignment.length).toBe(0)
     expect(completing.tags(rejoins("a", 11))).toEqual([])
     expect(joinAnswer(completing.group, id("a"), null)).toMatchObject({ _tag: "Joined", generation: 2, members: [{ memberId: "a" }, { memberId: "b" }] })
     expect(completing.tags(rejoins("b", 11, { protocols: [protocol("range", 7)] }))).toEqual(["RebalanceStarted", "MemberRejoined"])
@@ -173,6 +175,21 @@ describe("Heartbeat and sessions", () => {
     expect(open.tags(expire("a", 0, 99_999_999))).toEqual([])
     expect(open.tags(expire("b", 10_000, 20_000))).toEqual(["MemberRemoved", "GenerationStarted"])
     expect(stable.after(expire("a", 0, 20_000), expire("b", 0, 20_000)).group).toMatchObject({ phase: "Empty", generation: 2 })
+  })
+  test("a member that waited for us longer than its session has a whole session once it is answered", () => {
+    const open = stable.after(rejoins("a", 10_000))
+    const completing = open.after(rejoins("b", 50_000))
+    expect(sessionEnd(defaults, completing.group, id("a"), 10_000)).toBe(60_000)
+    expect(completing.tags(expire("a", 10_000, 59_999))).toEqual([])
+    expect(completing.tags(expire("a", 10_000, 60_000))).toEqual(["MemberRemoved", "RebalanceStarted"])
+    // B has asked for its assignment and waits; A, which is to give it, is late; then B must join again.
+    const waiting = completing.after(syncs("b", 2, 50_001))
+    expect(sessionEnd(defaults, waiting.group, id("b"), 50_001)).toBeNull()
+    const again = waiting.after(joins("c", 90_000))
+    expect(sessionEnd(defaults, again.group, id("b"), 50_001)).toBe(100_000)
+    expect(sessionEnd(defaults, waiting.after(syncs("a", 2, 90_000)).group, id("b"), 50_001)).toBe(100_000)
+    // In a stable group nobody waits: a round gives no silent member more time.
+    expect(sessionEnd(defaults, open.group, id("b"), 6_002)).toBe(16_002)
   })
   test("a member that waits in its first round is kept for five minutes", () => {
     const open = stable.after(joins("c", 10_000))

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Either, HashMap, Schema } from "effect"
 import fc from "fast-check"
 import { Command } from "../../../domain/group/command.ts"
@@ -11,6 +11,9 @@ import { fromSnapshot, Snapshot, toSnapshot } from "../../../domain/group/snapsh
 import { type Group, initial, type Phase, sortedMembers } from "../../../domain/group/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { protocol, topic } from "./given.ts"
+
+// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+setDefaultTimeout(120_000)
 
 const limits: Limits = { ...defaults, groupSizeMax: 4, pendingMembersMax: 2, offsetsRetentionMs: 500_000, offsetMetadataMax: 3 }
 const g = groupId("g")

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import fc from "fast-check"
 import type { Assignment, Assignor, Subscription } from "../../../../domain/group/assignor/assignor.ts"
 import { cooperativeSticky } from "../../../../domain/group/assignor/cooperative-sticky.ts"
@@ -6,6 +6,9 @@ import { range } from "../../../../domain/group/assignor/range.ts"
 import { roundRobin } from "../../../../domain/group/assignor/round-robin.ts"
 import { sticky } from "../../../../domain/group/assignor/sticky.ts"
 import { decodeStickyUserData, encodeStickyUserData } from "../../../../domain/group/assignor/sticky-user-data.ts"
+
+// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+setDefaultTimeout(120_000)
 
 const all: ReadonlyArray<Assignor> = [range, roundRobin, sticky, cooperativeSticky]
 const plain = (topics: ReadonlyArray<string>, instanceId: string | null = null): Subscription => ({
