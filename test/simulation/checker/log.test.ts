@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test"
+import { batch, failed, given, invariants, log, polled, sent, unknown } from "./given.ts"
+import { checkLog, noDuplicates, noLostAck, noPhantom, oneValue, producerOrder } from "./log.ts"
+
+const whole = log("final", 100, batch(0, ["a", "b"]), batch(2, ["c"]))
+const sends = [sent("a", 0, 1), sent("b", 1, 2), sent("c", 2, 3)]
+
+test("a run in which everything is where it should be passes", () => {
+  const history = given({
+    sends,
+    logs: [log("fetch", 5, batch(0, ["a", "b"])), log("disk", 6, batch(0, ["a", "b"])), whole],
+    polls: [polled("a", 0), polled("c", 2)]
+  })
+  expect(checkLog(history)).toEqual([])
+})
+
+test("L1: an acknowledged record that is missing, or is another", () => {
+  expect(invariants(noLostAck(given({ sends, logs: [log("final", 100, batch(0, ["a", "b"]))] })))).toEqual(["L1"])
+  expect(invariants(noLostAck(given({ sends, logs: [log("final", 100, batch(0, ["a", "c", "b"]))] })))).toEqual(["L1"])
+})
+test("L1: neither an unanswered send nor one with acks=1 has to be there", () => {
+  expect(noLostAck(given({ sends: [...sends, sent("d", unknown, 4), sent("e", 3, 5, { acks: 1 })], logs: [whole] }))).toEqual([])
+})
+
+test("L2: one offset and leader epoch with two values", () => {
+  expect(invariants(oneValue(given({ logs: [log("fetch", 1, batch(0, ["x"])), log("final", 100, batch(0, ["a"]))] })))).toEqual(["L2"])
+})
+test("L2: what was never synced may be followed by another record under a higher epoch (decision 0007)", () => {
+  const read = log("fetch", 1, batch(0, ["x"]))
+  expect(
+    oneValue(given({ sends: [sent("a", 0, 5)], logs: [read, log("final", 100, batch(0, ["a"], { leaderEpoch: 1 }))], polls: [polled("x", 0, { since: 1 })] }))
+  ).toEqual([])
+})
+test("L2: not so once it was acknowledged, or on a disk after a crash", () => {
+  const other = batch(0, ["x"], { leaderEpoch: 1 })
+  expect(invariants(oneValue(given({ sends: [sent("a", 0, 5)], logs: [log("fetch", 6, other)] })))).toEqual(["L2"])
+  expect(invariants(oneValue(given({ sends: [sent("a", 0, 5)], polls: [polled("x", 0, { since: 6 })] })))).toEqual(["L2"])
+  expect(invariants(oneValue(given({ logs: [log("disk", 1, batch(0, ["a"])), log("final", 100, other)] })))).toEqual(["L2"])
+  expect(invariants(oneValue(given({ logs: [log("disk", 1, batch(0, ["a", "b"])), log("disk", 2, batch(0, ["a"]))] })))).toEqual(["L2"])
+})
+
+test("L3: a record that nobody sent, that was sent elsewhere, or whose send failed", () => {
+  expect(invariants(noPhantom(given({ sends, polls: [polled("z", 0)] })))).toEqual(["L3"])
+  expect(invariants(noPhantom(given({ sends: [sent("a", unknown, 1, { partition: 1 })], logs: [log("fetch", 5, batch(0, ["a"]))] })))).toEqual(["L3"])
+  expect(invariants(noPhantom(given({ sends: [sent("a", failed, 1)], polls: [polled("a", 0)] })))).toEqual(["L3"])
+  expect(noPhantom(given({ sends: [sent("a", unknown, 1, { partition: undefined })], polls: [polled("a", 0)] }))).toEqual([])
+})
+
+test("L4: a sequence at two offsets", () => {
+  const twice = log("disk", 5, batch(0, ["a"], { baseSequence: 4 }), batch(1, ["b"], { baseSequence: 4 }))
+  expect(invariants(noDuplicates(given({ logs: [twice] })))).toEqual(["L4"])
+  expect(
+    noDuplicates(
+      given({ logs: [log("disk", 5, batch(0, ["a"], { producerId: -1n, baseSequence: -1 }), batch(1, ["b"], { producerId: -1n, baseSequence: -1 }))] })
+    )
+  ).toEqual([])
+})
+test("L4: a value of an idempotent producer at two offsets, also in two partitions", () => {
+  const again = batch(1, ["a"], { producerId: 8n })
+  expect(invariants(noDuplicates(given({ sends: [sent("a", 0, 1)], logs: [log("final", 9, batch(0, ["a"]), again)] })))).toEqual(["L4"])
+  const elsewhere = { ...log("final", 9, batch(0, ["a"], { producerId: 8n })), partition: 1 }
+  expect(invariants(noDuplicates(given({ sends: [sent("a", 0, 1)], logs: [log("final", 9, batch(0, ["a"])), elsewhere] })))).toEqual(["L4"])
+  expect(noDuplicates(given({ sends: [sent("a", 0, 1, { idempotent: false })], logs: [log("final", 9, batch(0, ["a"]), again)] }))).toEqual([])
+})
+test("L4: an acknowledgement without an offset, or with that of another", () => {
+  expect(invariants(noDuplicates(given({ sends: [sent("a", -1, 1)] })))).toEqual(["L4"])
+  expect(invariants(noDuplicates(given({ sends: [sent("a", 0, 1), sent("b", 0, 2)] })))).toEqual(["L4"])
+})
+
+test("L5: a later send at an earlier offset", () => {
+  expect(invariants(producerOrder(given({ sends: [sent("a", 1, 1), sent("b", 0, 2)] })))).toEqual(["L5"])
+  expect(producerOrder(given({ sends: [sent("a", 1, 1), { ...sent("b", 0, 2), process: "producer-2" }] }))).toEqual([])
+})
+test("L5: a gap between batches, or within one", () => {
+  expect(invariants(producerOrder(given({ logs: [log("final", 9, batch(0, ["a"]), batch(2, ["b"]))] })))).toEqual(["L5"])
+  expect(invariants(producerOrder(given({ logs: [log("final", 9, batch(1, ["a"]))] })))).toEqual(["L5"])
+  expect(invariants(producerOrder(given({ logs: [log("fetch", 9, batch(5, ["a", "b"], { lastOffset: 7 }))] })))).toEqual(["L5"])
+  expect(producerOrder(given({ logs: [log("fetch", 9, batch(5, ["a", "b"]))] }))).toEqual([])
+})

@@ -1,0 +1,185 @@
+import { type BatchRead, type History, type LogReading, type Operation, type Place, placeName, type Send, type Stored } from "../history.ts"
+import { Findings, type Violation } from "./violation.ts"
+
+type Confirmed = Operation<Send, Stored> & { readonly outcome: { readonly _tag: "ok"; readonly value: Stored } }
+
+const isConfirmed = (send: Operation<Send, Stored>): send is Confirmed => send.outcome._tag === "ok"
+/** Those that nothing may take back: answered when they were on disk. */
+const durablyConfirmed = ({ sends }: History): ReadonlyArray<Confirmed> => sends.filter(isConfirmed).filter(({ input }) => input.acks === "all")
+
+interface RecordRead {
+  readonly offset: number
+  readonly value: string
+  readonly batch: BatchRead
+}
+const recordsOf = ({ batches }: LogReading): ReadonlyArray<RecordRead> =>
+  batches.flatMap((batch) => batch.values.map((value, delta) => ({ offset: batch.baseOffset + delta, value, batch })))
+
+/** The log of each partition as it was read when the run was over, by offset. */
+const finalLogs = ({ logs }: History): ReadonlyMap<string, ReadonlyMap<number, RecordRead>> => {
+  const found = new Map<string, ReadonlyMap<number, RecordRead>>()
+  for (const log of logs) if (log.source === "final") found.set(placeName(log), new Map(recordsOf(log).map((record) => [record.offset, record])))
+  return found
+}
+
+const shown = (place: Place, offset: number): string => `${placeName(place)}@${offset}`
+
+/** L1: every record that was acknowledged with acks=all stands in the final log, exactly at its offset. */
+export const noLostAck = (history: History): ReadonlyArray<Violation> => {
+  const findings = new Findings("L1")
+  const logs = finalLogs(history)
+  for (const { input, outcome, process } of durablyConfirmed(history)) {
+    const log = logs.get(placeName(outcome.value))
+    if (log === undefined) continue
+    const found = log.get(outcome.value.offset)
+    if (found?.value !== input.value)
+      findings.add(
+        `${process} was told that "${input.value}" is at ${shown(outcome.value, outcome.value.offset)}; there is ${found ? `"${found.value}"` : "nothing"}`
+      )
+  }
+  return findings.list
+}
+
+/**
+ * L2, as decision 0007 words it. One value for each (offset, leader epoch), whoever reads it. One value for each offset from the moment on at which it was
+ * acknowledged with acks=all, and from the moment on at which a disk had it after a crash.
+ */
+export const oneValue = (history: History): ReadonlyArray<Violation> => {
+  const findings = new Findings("L2")
+  const byEpoch = new Map<string, string>()
+  for (const log of history.logs)
+    for (const { offset, value, batch } of recordsOf(log)) {
+      const key = `${shown(log, offset)}e${batch.leaderEpoch}`
+      const before = byEpoch.get(key)
+      if (before !== undefined && before !== value) findings.add(`${key} was "${before}", and later "${value}"`)
+      byEpoch.set(key, value)
+    }
+  settledValues(history, findings)
+  lostFromDisk(history, findings)
+  return findings.list
+}
+
+/** When an offset got its value for good. */
+interface Settled {
+  readonly value: string
+  readonly at: number
+}
+const settledValues = (history: History, findings: Findings): void => {
+  const settled = new Map<string, Settled>()
+  const settle = (key: string, value: string, at: number) => {
+    const before = settled.get(key)
+    if (before === undefined || at < before.at) settled.set(key, { value, at })
+  }
+  for (const { completed, input, outcome } of durablyConfirmed(history)) settle(shown(outcome.value, outcome.value.offset), input.value, completed)
+  for (const log of history.logs) if (log.source === "disk") for (const { offset, value } of recordsOf(log)) settle(shown(log, offset), value, log.at)
+  const compare = (key: string, value: string, since: number, who: string) => {
+    const truth = settled.get(key)
+    if (truth !== undefined && since > truth.at && truth.value !== value)
+      findings.add(`${key} was settled as "${truth.value}", and ${who} then gave "${value}"`)
+  }
+  for (const log of history.logs) for (const { offset, value } of recordsOf(log)) compare(shown(log, offset), value, log.since, log.source)
+  for (const polled of history.polls) compare(shown(polled, polled.offset), polled.value, polled.since, `a poll of ${polled.process}`)
+}
+
+/** What a disk had after one crash it has after the next, and the final log has it too. */
+const lostFromDisk = ({ logs }: History, findings: Findings): void => {
+  const ends = new Map<string, number>()
+  for (const log of logs) {
+    if (log.source === "fetch") continue
+    const key = placeName(log)
+    const end = (log.batches.at(-1)?.lastOffset ?? -1) + 1
+    const before = ends.get(key) ?? 0
+    if (end < before) findings.add(`${key} had offsets up to ${before - 1} on disk after a crash, and later up to ${end - 1} only (${log.source})`)
+    ends.set(key, Math.max(before, end))
+  }
+}
+
+/** L3: every record that was read was sent to that partition by somebody, and not by a send that was answered "fail". */
+export const noPhantom = (history: History): ReadonlyArray<Violation> => {
+  const findings = new Findings("L3")
+  const sent = new Map(history.sends.map((send) => [send.input.value, send]))
+  const look = (place: Place, offset: number, value: string, who: string) => {
+    const send = sent.get(value)
+    if (send === undefined) return findings.add(`${who} gave "${value}" at ${shown(place, offset)}, which nobody sent`)
+    const { partition, topic } = send.input
+    if (topic !== place.topic || (partition !== undefined && partition !== place.partition))
+      return findings.add(`${who} gave "${value}" at ${shown(place, offset)}; it was sent to ${topic}-${partition ?? "any"}`)
+    if (send.outcome._tag === "fail")
+      findings.add(`${who} gave "${value}" at ${shown(place, offset)}; its sender was told that it failed: ${send.outcome.error}`)
+  }
+  for (const log of history.logs) for (const { offset, value } of recordsOf(log)) look(log, offset, value, log.source)
+  for (const polled of history.polls) look(polled, polled.offset, polled.value, `a poll of ${polled.process}`)
+  return findings.list
+}
+
+/** L4: in any one log a (producer id, epoch, sequence) is at one offset, and so is each value of an idempotent producer; two acknowledged sends never share an offset, and none has a negative one. */
+export const noDuplicates = (history: History): ReadonlyArray<Violation> => {
+  const findings = new Findings("L4")
+  const idempotent = new Set(history.sends.filter(({ input }) => input.idempotent).map(({ input }) => input.value))
+  const finals = new Map<string, string>()
+  for (const log of history.logs) {
+    if (log.source !== "fetch") sequencesOnce(log, findings)
+    if (log.source !== "final") continue
+    for (const { offset, value } of recordsOf(log)) {
+      const before = finals.get(value)
+      if (before !== undefined && idempotent.has(value)) findings.add(`"${value}" of an idempotent producer is at ${before} and at ${shown(log, offset)}`)
+      finals.set(value, shown(log, offset))
+    }
+  }
+  const taken = new Map<string, string>()
+  for (const { input, outcome } of durablyConfirmed(history)) {
+    const key = shown(outcome.value, outcome.value.offset)
+    const before = taken.get(key)
+    if (outcome.value.offset < 0) findings.add(`"${input.value}" was acknowledged without an offset`)
+    else if (before !== undefined) findings.add(`"${before}" and "${input.value}" were both told that they are at ${key}`)
+    taken.set(key, input.value)
+  }
+  return findings.list
+}
+
+const sequencesOnce = (log: LogReading, findings: Findings): void => {
+  const seen = new Map<string, number>()
+  for (const { offset, batch } of recordsOf(log)) {
+    if (batch.producerId < 0n) continue
+    const key = `producer ${batch.producerId} epoch ${batch.producerEpoch} sequence ${batch.baseSequence + offset - batch.baseOffset}`
+    const before = seen.get(key)
+    if (before !== undefined) findings.add(`${key} is at ${shown(log, before)} and at ${shown(log, offset)} (${log.source})`)
+    seen.set(key, offset)
+  }
+}
+
+/** L5: what one session of an idempotent producer sent to one partition has rising offsets, in the order of the calls; a log has no gaps, and a batch as many records as offsets. */
+export const producerOrder = (history: History): ReadonlyArray<Violation> => {
+  const findings = new Findings("L5")
+  const last = new Map<string, Stored & { readonly value: string }>()
+  for (const { input, outcome, process } of [...durablyConfirmed(history)].sort((one, other) => one.invoked - other.invoked)) {
+    if (!input.idempotent) continue
+    const key = `${process} ${placeName(outcome.value)}`
+    const before = last.get(key)
+    if (before !== undefined && before.offset >= outcome.value.offset)
+      findings.add(
+        `${process} sent "${before.value}" before "${input.value}"; they are at ${shown(before, before.offset)} and ${shown(outcome.value, outcome.value.offset)}`
+      )
+    last.set(key, { ...outcome.value, value: input.value })
+  }
+  for (const log of history.logs) contiguous(log, findings)
+  return findings.list
+}
+
+const contiguous = (log: LogReading, findings: Findings): void => {
+  let next = log.source === "fetch" ? log.batches[0]?.baseOffset : 0
+  for (const { baseOffset, lastOffset, values } of log.batches) {
+    if (baseOffset !== next) findings.add(`the batch after ${shown(log, (next ?? 0) - 1)} begins at ${baseOffset} (${log.source})`)
+    if (values.length !== lastOffset - baseOffset + 1)
+      findings.add(`the batch at ${shown(log, baseOffset)} has ${values.length} records and ends at ${lastOffset} (${log.source})`)
+    next = lastOffset + 1
+  }
+}
+
+export const checkLog = (history: History): ReadonlyArray<Violation> => [
+  ...noLostAck(history),
+  ...oneValue(history),
+  ...noPhantom(history),
+  ...noDuplicates(history),
+  ...producerOrder(history)
+]
