@@ -17,6 +17,8 @@ export interface CallOptions {
   readonly timeoutMs?: number
   /** The highest version to use, where a later one would need other fields. */
   readonly versionMax?: number
+  /** The lowest version that holds what the request says; a cluster below it gives UnsupportedByCluster. */
+  readonly versionMin?: number
   readonly tags?: ReadonlyArray<{ readonly tag: number; readonly data: Uint8Array }>
 }
 
@@ -130,6 +132,7 @@ export const makePool = (options: Connecting, dice: Dice): Effect.Effect<Pool, n
         const highest = open.versionOf(api)
         if (highest === undefined) return Effect.fail(new UnsupportedByCluster({ what: api.name }))
         const version = Math.min(highest, how.versionMax ?? highest)
+        if (version < (how.versionMin ?? 0)) return Effect.fail(new UnsupportedByCluster({ what: `version ${how.versionMin} of ${api.name}` }))
         return Effect.mapError(
           open.call(api, request, {
             version,

@@ -1,0 +1,184 @@
+import { type Clock, Effect } from "effect"
+import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.ts"
+import { Fetch } from "../../protocol/message/01-fetch.ts"
+import type { ResponseOf } from "../../protocol/type/wire.ts"
+import type { Client } from "../client.ts"
+import { failure } from "../error.ts"
+import type { NodeView } from "../metadata/view.ts"
+import { isLeadership, type RetryKind, retryDelayMs, retryKindOf } from "../retry.ts"
+import { Signal } from "../signal.ts"
+import { type FetchCall, type Fetched, fetchCall, fetchedOf } from "./fetch-request.ts"
+import type { Reading } from "./options.ts"
+import type { PartitionReader } from "./partition-reader.ts"
+
+const never = Number.POSITIVE_INFINITY
+
+export interface FetcherParts {
+  readonly client: Client
+  readonly reading: Reading
+  readonly clock: Clock.Clock
+  readonly fork: (effect: Effect.Effect<void>) => void
+  /** Something came that a poll may wait for. */
+  readonly arrived: () => void
+  /** The offset that was asked for is not there: a new one must be found. */
+  readonly outOfRange: (reader: PartitionReader) => void
+}
+
+/**
+ * Reads ahead for a consumer: one long-polling fetch at a time on the way to each node that leads some of its partitions, while the user works on what came before. A
+ * partition with enough in its buffer is left out of the next.
+ */
+export class Fetcher {
+  private readers: ReadonlyArray<PartitionReader> = []
+  /** A loop for each node that leads something, with the bell that wakes it. */
+  private readonly loops = new Map<number, Signal>()
+  private readonly homeless = new Signal()
+
+  constructor(private readonly parts: FetcherParts) {}
+
+  private now(): number {
+    return this.parts.clock.unsafeCurrentTimeMillis()
+  }
+
+  /** Reads these from now on, and no others. */
+  follow(readers: ReadonlyArray<PartitionReader>): void {
+    this.readers = readers
+    this.wake()
+  }
+  /** There is room in a buffer, or a reader has moved. */
+  wake(): void {
+    for (const signal of this.loops.values()) signal.ring()
+    this.homeless.ring()
+  }
+
+  private leaderOf(reader: PartitionReader): NodeView | undefined {
+    const view = this.parts.client.metadata.view()
+    return view.nodes.get(view.topics.get(reader.topic)?.partitions[reader.partition]?.leader ?? -1)
+  }
+  /** The node that a partition is read from, unless it is to be asked about first. */
+  private homeOf(reader: PartitionReader): NodeView | undefined {
+    return this.doubted.has(reader.topic) ? undefined : this.leaderOf(reader)
+  }
+  private readonly doubted = new Set<string>()
+
+  /** Sees to it that every node that leads something has its loop, and asks the cluster about partitions without one. Runs until its fiber ends. */
+  readonly run: Effect.Effect<never> = Effect.forever(
+    Effect.suspend(() => {
+      const lost: Array<PartitionReader> = []
+      for (const reader of this.readers) {
+        const node = this.homeOf(reader)
+        if (node === undefined) lost.push(reader)
+        else if (!this.loops.has(node.id)) {
+          this.loops.set(node.id, new Signal())
+          this.parts.fork(this.loop(node.id))
+        }
+      }
+      if (lost.length === 0) return this.homeless.heard
+      const failures = Math.min(...lost.map((reader) => (reader.failures += 1)))
+      const topics = [...new Set(lost.map(({ topic }) => topic))]
+      const pauseMs = retryDelayMs("leadership", failures, this.parts.client.dice.next())
+      return Effect.sleep(pauseMs).pipe(
+        Effect.andThen(Effect.ignore(this.parts.client.metadata.refresh(topics))),
+        Effect.andThen(
+          Effect.sync(() => {
+            for (const topic of topics) this.doubted.delete(topic)
+            for (const reader of lost) this.adopt(reader)
+            for (const signal of this.loops.values()) signal.ring()
+          })
+        )
+      )
+    })
+  )
+
+  /** A topic that was removed and made again has another id, and its offsets begin anew: none of the messages there was read. */
+  private adopt(reader: PartitionReader): void {
+    const topic = this.parts.client.metadata.view().topics.get(reader.topic)
+    if (topic === undefined || topic.topicId === reader.topicId) return
+    reader.topicId = topic.topicId
+    reader.seek(0)
+  }
+
+  /** Fetches from one node until it leads nothing that is read. */
+  private loop(nodeId: number): Effect.Effect<void> {
+    const signal = this.loops.get(nodeId) ?? new Signal()
+    const step = Effect.suspend((): Effect.Effect<boolean> => {
+      const mine = this.readers.filter((reader) => !reader.closed && this.homeOf(reader)?.id === nodeId)
+      const node = mine[0] === undefined ? undefined : this.homeOf(mine[0])
+      if (node === undefined) return Effect.succeed(false)
+      const now = this.now()
+      const room = this.parts.reading.bufferBytesMax - this.readers.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0)
+      const ready = room <= 0 ? [] : mine.filter((reader) => this.isReady(reader, now))
+      if (ready.length > 0) return Effect.as(this.fetch(node, ready, room), true)
+      const wakeAt = mine.reduce((soonest, { notBefore }) => (notBefore > now ? Math.min(soonest, notBefore) : soonest), never)
+      return Effect.as(signal.heardWithin(wakeAt - now), true)
+    })
+    const end = Effect.sync(() => {
+      this.loops.delete(nodeId)
+      this.homeless.ring()
+    })
+    return Effect.ensuring(Effect.repeat(step, { while: (goesOn) => goesOn }), end)
+  }
+  private isReady(reader: PartitionReader, now: number): boolean {
+    return reader.failed === undefined && reader.notBefore <= now && reader.bufferedBytes < this.parts.reading.partitionBytesMax
+  }
+
+  private fetch(node: NodeView, readers: ReadonlyArray<PartitionReader>, room: number): Effect.Effect<void> {
+    const { client, reading } = this.parts
+    const call = fetchCall(readers, client.metadata.view(), reading, Math.min(reading.fetchBytesMax, room))
+    const timeoutMs = reading.fetchWaitMs + client.options.requestTimeoutMs
+    return Effect.match(client.pool.call(node.address, Fetch, call.request, { lane: "fetch", timeoutMs, versionMax: call.versionMax }), {
+      onSuccess: (response) => this.take(response, call),
+      // The leaders may have changed with the connection; the answer to that question also tells whether anybody is there.
+      onFailure: () => {
+        for (const reader of readers) this.again(reader, "connection")
+      }
+    })
+  }
+
+  private take(response: ResponseOf<typeof Fetch>, call: FetchCall): void {
+    const error = kafkaError(response.errorCode)
+    if (error !== "NONE") {
+      for (const { reader } of call.asked) this.settle({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1 })
+      return
+    }
+    let news = false
+    for (const fetched of fetchedOf(response, call)) {
+      this.settle(fetched)
+      news ||= fetched.reader.hasBuffered || fetched.reader.failed !== undefined
+    }
+    if (news) this.parts.arrived()
+  }
+
+  private settle({ error, from, highWatermark, reader, records }: Fetched): void {
+    // Closed or moved while the answer was on its way: it speaks of another assignment or place.
+    if (reader.closed || reader.fetchFrom !== from) return
+    if (error === "NONE") {
+      reader.failures = 0
+      reader.highWatermark = highWatermark
+      return reader.buffer(from, records)
+    }
+    if (error === "OFFSET_OUT_OF_RANGE") {
+      this.pause(reader, "load")
+      return this.parts.outOfRange(reader)
+    }
+    this.failed(reader, error)
+  }
+  private failed(reader: PartitionReader, error: KafkaError): void {
+    if (isLeadership(error)) return this.again(reader, "leadership")
+    const fault = failure(error, `Fetch of ${reader.topic}-${reader.partition}`)
+    if (fault._tag === "KafkaFailure" && fault.retriable) return this.pause(reader, retryKindOf(error))
+    reader.failed = fault
+    this.parts.arrived()
+  }
+
+  /** Tried again once the cluster has said who leads. */
+  private again(reader: PartitionReader, kind: RetryKind): void {
+    this.pause(reader, kind)
+    this.doubted.add(reader.topic)
+    this.homeless.ring()
+  }
+  private pause(reader: PartitionReader, kind: RetryKind): void {
+    reader.failures += 1
+    reader.notBefore = this.now() + retryDelayMs(kind, reader.failures, this.parts.client.dice.next())
+  }
+}

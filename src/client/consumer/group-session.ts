@@ -1,0 +1,145 @@
+import { Effect, Fiber, type Scope } from "effect"
+import { type Client, retryKind } from "../client.ts"
+import type { Coordinator } from "../group/coordinator.ts"
+import { Member, type MemberError } from "../group/member.ts"
+import { type Consuming, live } from "../group/membership.ts"
+import { commitOffsets, fetchOffsets, type CommitError as GroupCommitError } from "../group/offsets.ts"
+import type { Signal } from "../signal.ts"
+import type { Membership, Reading } from "./options.ts"
+import type { ReadingSet } from "./reading-set.ts"
+import { type Place, placeKey, startOffsets } from "./start-offsets.ts"
+import type { Subscription } from "./subscription.ts"
+
+export interface GroupSession {
+  readonly name: string
+  readonly isStatic: boolean
+  /** Why the membership ended by itself. */
+  readonly failed: MemberError | undefined
+  /** Begins the membership if there is something to subscribe to, and it has not begun. */
+  readonly start: Effect.Effect<void>
+  /** Commits what is processed. */
+  readonly commit: Effect.Effect<void, GroupCommitError>
+  /** Ends the membership; the group hears of it. */
+  readonly leave: (withinMs: number) => Effect.Effect<void>
+  /** Ends it here alone: the group waits for this member until its session is over. */
+  readonly halt: (withinMs: number) => Effect.Effect<void>
+}
+
+export interface GroupParts {
+  readonly client: Client
+  readonly coordinator: Coordinator
+  readonly membership: Membership
+  readonly reading: Reading
+  readonly subscription: Subscription
+  readonly changed: Signal
+  readonly set: ReadingSet
+  readonly work: Scope.Scope
+}
+
+/** How long to wait before a question is repeated that nobody answered, ms. The heartbeat decides meanwhile whether the member lives. */
+const pauseMs = 500
+
+/** Where a member begins in each place: where its group is, else where its subscription began or as `from` says. */
+const beginnings = ({ client, coordinator, reading, subscription }: GroupParts, places: ReadonlyArray<Place>) =>
+  Effect.gen(function* () {
+    const committed = yield* fetchOffsets(coordinator, places)
+    const found = new Map(committed)
+    const ask: Array<Place & { readonly at: "earliest" | "latest" }> = []
+    for (const place of places) {
+      if (found.has(placeKey(place))) continue
+      const start = reading.from === "subscribed" ? subscription.startOf(place.topic, place.partition) : undefined
+      if (start !== undefined) found.set(placeKey(place), start)
+      else ask.push({ ...place, at: reading.from === "latest" ? "latest" : "earliest" })
+    }
+    for (const [key, offset] of yield* startOffsets(client, ask)) found.set(key, offset)
+    return { starts: places.map((place) => ({ ...place, offset: found.get(placeKey(place)) ?? 0 })), fresh: found.size > committed.size }
+  })
+
+/** The places whose topics are there. One that was removed since is nobody's. */
+const present = (client: Client, places: ReadonlyArray<Place>) =>
+  Effect.map(
+    Effect.forEach(new Set(places.map(({ topic }) => topic)), (topic) =>
+      Effect.as(client.metadata.topic(topic), topic).pipe(
+        Effect.catchTags({ UnknownTopic: () => Effect.succeed(undefined), InvalidTopic: () => Effect.succeed(undefined) })
+      )
+    ),
+    (topics) => places.filter(({ topic }) => topics.includes(topic))
+  )
+
+/** What this member does with its partitions, and how it commits. */
+const consuming = (parts: GroupParts, commit: Effect.Effect<void, GroupCommitError>): Consuming => {
+  const { changed, client, reading, set, subscription } = parts
+  const { commitIntervalMs } = reading
+  const nowAndThen = commitIntervalMs === "never" ? Effect.never : Effect.forever(Effect.andThen(Effect.sleep(commitIntervalMs), Effect.ignore(commit)))
+  const begin = (places: ReadonlyArray<Place>): Effect.Effect<void, MemberError> =>
+    Effect.gen(function* () {
+      const { fresh, starts } = yield* beginnings(parts, yield* present(client, places))
+      set.begin(starts, reading.from === "subscribed" ? "nearest" : reading.from)
+      // The beginning is committed too, so that whoever gets the partition next begins where this member did and misses nothing.
+      if (fresh) yield* Effect.ignore(commit)
+      else set.noteCommitted()
+    })
+  const untilItWorks = (places: ReadonlyArray<Place>): Effect.Effect<void, MemberError> =>
+    Effect.catchAll(begin(places), (error) =>
+      retryKind(error) === undefined
+        ? Effect.fail(error)
+        : Effect.andThen(
+            Effect.sleep(pauseMs),
+            Effect.suspend(() => untilItWorks(places))
+          )
+    )
+  return {
+    topics: () => subscription.topics,
+    changed,
+    pause: () => set.pause(),
+    processed: set.allProcessed,
+    commit: Effect.ignore(commit),
+    read: (places) => Effect.andThen(untilItWorks(places), nowAndThen),
+    stop: () => set.end()
+  }
+}
+
+/** Makes the consumer a member. Its life begins with the first topic. */
+export const joinGroup = (parts: GroupParts): GroupSession => {
+  const { client, coordinator, membership, set, subscription, work } = parts
+  const member = new Member(client, coordinator, membership)
+  const commit = Effect.suspend(() => {
+    const { committed, offsets } = set.uncommitted
+    return Effect.tap(commitOffsets(coordinator, member.committer, offsets), () => Effect.sync(committed))
+  })
+  let failed: MemberError | undefined
+  let life: Fiber.RuntimeFiber<void> | undefined
+  const end = (error: MemberError) => {
+    failed = error
+    set.news.ring()
+  }
+  const start = Effect.suspend(() => {
+    if (life !== undefined || subscription.isEmpty) return Effect.void
+    const forever = Effect.catchAll(live(member, membership, consuming(parts, commit)), (error) => Effect.sync(() => end(error)))
+    return Effect.map(Effect.forkIn(forever, work), (fiber) => {
+      life = fiber
+    })
+  })
+  /** Stops handing out and commits, while the partitions are still this member's. */
+  const finish = Effect.gen(function* () {
+    set.pause()
+    yield* Effect.ignore(commit)
+    if (life !== undefined) yield* Fiber.interrupt(life)
+    set.end()
+  })
+  return {
+    name: coordinator.group,
+    isStatic: membership.instanceId !== null,
+    get failed() {
+      return failed
+    },
+    start,
+    commit,
+    leave: (withinMs) =>
+      Effect.andThen(
+        Effect.timeoutOption(finish, withinMs),
+        Effect.suspend(() => member.leave(withinMs))
+      ),
+    halt: (withinMs) => Effect.asVoid(Effect.timeoutOption(finish, withinMs))
+  }
+}

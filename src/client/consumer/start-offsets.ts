@@ -1,0 +1,76 @@
+import { Effect } from "effect"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { ListOffsets } from "../../protocol/message/02-list-offsets.ts"
+import { type Client, expectNone } from "../client.ts"
+import { type CallError, KafkaFailure, type NotAuthorized } from "../error.ts"
+import type { StartAt } from "./options.ts"
+
+/** Kafka's words for the two ends of a log, in the place of a timestamp. */
+const latest = -1n
+const earliest = -2n
+
+export interface Place {
+  readonly topic: string
+  readonly partition: number
+}
+export const placeKey = ({ partition, topic }: Place): string => `${partition} ${topic}`
+
+export type OffsetsError = CallError | NotAuthorized
+
+const timestampOf = (at: StartAt): bigint => (at === "latest" ? latest : at === "earliest" ? earliest : BigInt("timestamp" in at ? at.timestamp : at.offset))
+
+/** The offsets of places on one node, in their order. */
+const askNode = (client: Client, nodeId: number, places: ReadonlyArray<Place & { readonly at: StartAt }>): Effect.Effect<ReadonlyArray<number>, CallError> =>
+  Effect.gen(function* () {
+    const topics = [...new Set(places.map(({ topic }) => topic))].map((name) => ({
+      name,
+      partitions: places.filter(({ topic }) => topic === name).map(({ at, partition }) => ({ partitionIndex: partition, timestamp: timestampOf(at) }))
+    }))
+    const answer = yield* client.callNode(nodeId, ListOffsets, { replicaId: -1, topics })
+    return yield* Effect.forEach(places, ({ partition, topic }) => {
+      const found = answer.topics.find(({ name }) => name === topic)?.partitions.find(({ partitionIndex }) => partitionIndex === partition)
+      if (found === undefined) return Effect.fail(new KafkaFailure({ error: "UNKNOWN_TOPIC_OR_PARTITION", what: `${topic}-${partition}`, detail: null }))
+      return Effect.as(expectNone(kafkaError(found.errorCode), `The offsets of ${topic}-${partition}`), Number(found.offset))
+    })
+  })
+
+/**
+ * Offsets by place: the earliest, the latest, or that of the first message at or after a time, from the partitions' leaders. A time after the last message gives the latest.
+ * Repeated over changes of leadership for `retryTimeoutMs`.
+ */
+export const startOffsets = (
+  client: Client,
+  wanted: ReadonlyArray<Place & { readonly at: StartAt }>
+): Effect.Effect<ReadonlyMap<string, number>, OffsetsError> =>
+  Effect.gen(function* () {
+    const found = new Map<string, number>()
+    for (const place of wanted) if (typeof place.at === "object" && "offset" in place.at) found.set(placeKey(place), place.at.offset)
+    const left = () => wanted.filter((place) => !found.has(placeKey(place)))
+    const attempt = Effect.gen(function* () {
+      const byLeader = new Map<number, Array<Place & { readonly at: StartAt }>>()
+      for (const place of left()) {
+        const leader = client.metadata.view().topics.get(place.topic)?.partitions[place.partition]?.leader ?? -1
+        byLeader.set(leader, [...(byLeader.get(leader) ?? []), place])
+      }
+      if (byLeader.has(-1)) return yield* new KafkaFailure({ error: "LEADER_NOT_AVAILABLE", what: "A partition", detail: null })
+      yield* Effect.forEach(
+        byLeader,
+        ([leader, places]) =>
+          Effect.map(askNode(client, leader, places), (offsets) => {
+            for (const [index, place] of places.entries()) found.set(placeKey(place), offsets[index] as number)
+          }),
+        { concurrency: "unbounded", discard: true }
+      )
+    })
+    const refresh = Effect.suspend(() => Effect.ignore(client.metadata.refresh([...new Set(left().map(({ topic }) => topic))])))
+    yield* client.persistently(Effect.tapError(attempt, () => refresh))
+    // A time after the last message has no offset: what comes next is what was meant.
+    const after = wanted.filter((place) => found.get(placeKey(place)) === -1)
+    if (after.length > 0)
+      for (const [key, offset] of yield* startOffsets(
+        client,
+        after.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const }))
+      ))
+        found.set(key, offset)
+    return found
+  })

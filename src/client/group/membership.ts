@@ -1,0 +1,76 @@
+import { Clock, Effect } from "effect"
+import type { Membership } from "../consumer/options.ts"
+import type { Place } from "../consumer/start-offsets.ts"
+import { Fenced } from "../error.ts"
+import type { Signal } from "../signal.ts"
+import type { Assigned, Member, MemberError, Pulse } from "./member.ts"
+
+/** How often the leader of a group looks whether its topics have more partitions than it gave out, ms. */
+const recountMs = 10_000
+
+/** What a consumer does in the course of its membership. */
+export interface Consuming {
+  /** The subscribed topics. */
+  readonly topics: () => ReadonlyArray<string>
+  /** Rung when the subscription has changed. */
+  readonly changed: Signal
+  /** Nothing more is handed out until the next assignment. */
+  readonly pause: () => void
+  /** Returns when everything that was handed out is processed. */
+  readonly processed: Effect.Effect<void>
+  /** Commits what is processed, as far as the group takes it. */
+  readonly commit: Effect.Effect<void>
+  /** Reads these partitions, from where the group is or from where the subscription began; then commits now and then. Runs until it is interrupted. */
+  readonly read: (places: ReadonlyArray<Place>) => Effect.Effect<never, MemberError>
+  /** The partitions are not this member's any more. */
+  readonly stop: () => void
+}
+
+const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
+  a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
+
+/** Beats until something happens that ends this assignment. */
+const watch = (member: Member, options: Membership, consuming: Consuming, assigned: Assigned, joinedWith: ReadonlyArray<string>): Effect.Effect<Pulse> =>
+  Effect.gen(function* () {
+    let aliveAt = yield* Clock.currentTimeMillis
+    let countedAt = aliveAt
+    for (;;) {
+      yield* consuming.changed.heardWithin(options.heartbeatIntervalMs)
+      if (consuming.topics().join() !== joinedWith.join()) return "rebalance"
+      const pulse = yield* member.beat
+      const now = yield* Clock.currentTimeMillis
+      if (pulse === "alive") aliveAt = now
+      // Nobody answers: by now the group may have given the partitions to others. What is handed out after this could be theirs too.
+      else if (pulse !== "unanswered" || now - aliveAt > options.sessionTimeoutMs) return pulse === "unanswered" ? "lost" : pulse
+      const { counts } = assigned
+      if (counts !== undefined && now - countedAt > recountMs) {
+        countedAt = now
+        const current = yield* Effect.option(member.count([...counts.keys(), ...joinedWith.filter((topic) => !counts.has(topic))]))
+        if (current._tag === "Some" && !sameCounts(current.value, counts)) return "rebalance"
+      }
+    }
+  })
+
+/**
+ * The life of a member: join, read what it is given, and again whenever the group gives out anew. Before it joins again it stops handing out, waits until the messages in hand are
+ * processed (half the rebalance timeout at most, and keeps its place alive meanwhile), and commits: so that they go to nobody else. Ends only by interruption, or with what no repetition mends.
+ */
+export const live = (member: Member, options: Membership, consuming: Consuming): Effect.Effect<never, MemberError> => {
+  const keepAlive = Effect.forever(Effect.andThen(Effect.sleep(options.heartbeatIntervalMs), member.beat))
+  const release = Effect.suspend(() => {
+    consuming.pause()
+    return consuming.processed.pipe(Effect.raceFirst(keepAlive), Effect.timeoutOption(options.rebalanceTimeoutMs / 2), Effect.andThen(consuming.commit))
+  })
+  const generation = Effect.gen(function* () {
+    let joinedWith: ReadonlyArray<string> = []
+    const assigned = yield* member.enter(() => {
+      joinedWith = consuming.topics()
+      return joinedWith
+    })
+    const pulse = yield* Effect.raceFirst(consuming.read(assigned.places), watch(member, options, consuming, assigned, joinedWith))
+    if (pulse === "rebalance") yield* release
+    consuming.stop()
+    if (pulse === "fenced") return yield* new Fenced({ what: `The member '${options.instanceId}'`, error: "FENCED_INSTANCE_ID" })
+  })
+  return Effect.ensuring(Effect.forever(generation), Effect.sync(consuming.stop))
+}

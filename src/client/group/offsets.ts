@@ -1,0 +1,86 @@
+import { Effect } from "effect"
+import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.ts"
+import { OffsetCommit } from "../../protocol/message/08-offset-commit.ts"
+import { OffsetFetch } from "../../protocol/message/09-offset-fetch.ts"
+import { expectNone } from "../client.ts"
+import { type Place, placeKey } from "../consumer/start-offsets.ts"
+import { type CallError, CommitRefused, failure, type NotAuthorized } from "../error.ts"
+import type { Coordinator } from "./coordinator.ts"
+
+/** Who commits: the member in its generation, or nobody in particular (an empty group takes that). */
+export interface Committer {
+  readonly generation: number
+  readonly memberId: string
+  readonly instanceId: string | null
+}
+export const nobody: Committer = { generation: -1, memberId: "", instanceId: null }
+
+export interface OffsetToCommit extends Place {
+  readonly offset: number
+}
+
+/** The last versions that name topics by name: offsets belong to names here, as in the consumer protocol. */
+const commitVersionMax = 9
+const fetchVersionMax = 7
+
+/** The commit came too late: the partitions are, or are about to be, another's. */
+const refusals: ReadonlySet<KafkaError> = new Set<KafkaError>(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "FENCED_INSTANCE_ID"])
+
+export type CommitError = CallError | CommitRefused | NotAuthorized
+
+const grouped = <P extends Place, T>(
+  places: ReadonlyArray<P>,
+  each: (place: P) => T
+): ReadonlyArray<{ readonly name: string; readonly partitions: ReadonlyArray<T> }> => {
+  const topics = new Map<string, Array<T>>()
+  for (const place of places) {
+    const there = topics.get(place.topic)
+    if (there === undefined) topics.set(place.topic, [each(place)])
+    else there.push(each(place))
+  }
+  return [...topics].map(([name, partitions]) => ({ name, partitions }))
+}
+
+/** Writes offsets down for the group. All or, with the first error, an unknown part. */
+export const commitOffsets = (coordinator: Coordinator, by: Committer, offsets: ReadonlyArray<OffsetToCommit>): Effect.Effect<void, CommitError> => {
+  if (offsets.length === 0) return Effect.void
+  const request = {
+    groupId: coordinator.group,
+    generationIdOrMemberEpoch: by.generation,
+    memberId: by.memberId,
+    groupInstanceId: by.instanceId,
+    topics: grouped(offsets, ({ offset, partition }) => ({ partitionIndex: partition, committedOffset: BigInt(offset), committedMetadata: "" }))
+  }
+  return coordinator.persistently(
+    Effect.gen(function* () {
+      const answer = yield* coordinator.call(OffsetCommit, request, { versionMax: commitVersionMax })
+      for (const topic of answer.topics)
+        for (const { errorCode, partitionIndex } of topic.partitions) {
+          const error = kafkaError(errorCode)
+          if (refusals.has(error)) return yield* new CommitRefused({ group: coordinator.group, error })
+          if (error !== "NONE") return yield* failure(error, `The commit of ${topic.name}-${partitionIndex} for the group '${coordinator.group}'`)
+        }
+    })
+  )
+}
+
+/** The group's offsets at these places, by place; absent where it has none. Waits for transactions that are about to decide them. */
+export const fetchOffsets = (coordinator: Coordinator, places: ReadonlyArray<Place>): Effect.Effect<ReadonlyMap<string, number>, CallError | NotAuthorized> => {
+  if (places.length === 0) return Effect.succeed(new Map())
+  const topics = grouped(places, ({ partition }) => partition).map(({ name, partitions }) => ({ name, partitionIndexes: partitions }))
+  return coordinator.persistently(
+    Effect.gen(function* () {
+      const answer = yield* coordinator.call(OffsetFetch, { groupId: coordinator.group, topics, requireStable: true }, { versionMax: fetchVersionMax })
+      const what = `The offsets of the group '${coordinator.group}'`
+      yield* expectNone(kafkaError(answer.errorCode), what)
+      const found = new Map<string, number>()
+      for (const topic of answer.topics)
+        for (const { committedOffset, errorCode, partitionIndex } of topic.partitions) {
+          const error = kafkaError(errorCode)
+          if (error !== "NONE") return yield* failure(error, what)
+          if (committedOffset >= 0n) found.set(placeKey({ topic: topic.name, partition: partitionIndex }), Number(committedOffset))
+        }
+      return found
+    })
+  )
+}
