@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test"
+import { Effect } from "effect"
+import { Command } from "../../../domain/cluster/command.ts"
+import { evolve } from "../../../domain/cluster/evolve.ts"
+import { type Cluster, initial } from "../../../domain/cluster/state.ts"
+import { fold } from "../../../domain/kernel/decider.ts"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { type BrokerId, zeroTopicId } from "../../../domain/kernel/id.ts"
+import type { Metadata } from "../../../src/protocol/message/03-metadata.ts"
+import type { RequestOf } from "../../../src/protocol/type/wire.ts"
+import { metadata } from "../../../src/serve/metadata.ts"
+import { nodesOf } from "../../../src/serve/nodes.ts"
+import type { RequestContext } from "../../../src/wire/route.ts"
+import { addTopic, eventsOf, given, heartbeat, register, topicId, up } from "../../domain/cluster/support.ts"
+
+const orders = (() => {
+  const two = up(2)
+  return fold(evolve, two, eventsOf(two, addTopic("orders")))
+})()
+const context = (version: number): RequestContext => ({
+  header: { apiKey: 3, apiVersion: version, correlationId: 1, clientId: "test", unknownTags: [] },
+  version,
+  clientHost: "127.0.0.1",
+  connectionId: 1,
+  actor: "test@127.0.0.1:1",
+  frame: new Uint8Array(0)
+})
+const created: Array<string> = []
+const ask = (cluster: Cluster, version: number, request: Partial<RequestOf<typeof Metadata>>, autoCreate = true) => {
+  created.length = 0
+  const answer = metadata({ cluster: () => cluster, autoCreate, createTopics: (names) => Effect.sync(() => void created.push(...names)) })(
+    { topics: null, allowAutoTopicCreation: true, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false, ...request },
+    context(version)
+  )
+  return Effect.isEffect(answer) ? Effect.runSync(answer) : answer
+}
+const rows = (answer: ReturnType<typeof ask>) => answer.topics.map(({ name, errorCode }) => [name, kafkaError(errorCode)])
+const byName = (...names: ReadonlyArray<string>) => names.map((name) => ({ name, topicId: zeroTopicId }))
+const byId = (id: string) => [{ name: null, topicId: id }]
+
+describe("which topics", () => {
+  test("null asks for all, in version 0 an empty list does, from version 1 on it asks for none", () => {
+    expect(rows(ask(orders, 1, {})).length).toBe(2)
+    expect(rows(ask(orders, 0, { topics: [] })).length).toBe(2)
+    expect(rows(ask(orders, 1, { topics: [] }))).toEqual([])
+  })
+  test("by id from version 12 on, INVALID_REQUEST in 10 and 11", () => {
+    expect(rows(ask(orders, 12, { topics: byId(topicId(1)) }))).toEqual([["orders", "NONE"]])
+    expect(rows(ask(orders, 12, { topics: byId(topicId(9)) }))).toEqual([[null, "UNKNOWN_TOPIC_ID"]])
+    expect(rows(ask(orders, 11, { topics: byId(topicId(1)) }))).toEqual([["", "INVALID_REQUEST"]])
+    expect(rows(ask(orders, 12, { topics: byId(zeroTopicId) }))).toEqual([[null, "INVALID_REQUEST"]])
+  })
+  test("a topic named twice is answered once", () => expect(rows(ask(orders, 12, { topics: byName("orders", "orders") })).length).toBe(1))
+})
+
+describe("auto creation", () => {
+  test("legal names that are unknown, each once", () => {
+    const answer = ask(orders, 12, { topics: byName("new", "new", "orders", "a/b", "..", "__cluster_metadata") })
+    expect(created).toEqual(["new"])
+    expect(rows(answer)).toEqual([
+      ["new", "UNKNOWN_TOPIC_OR_PARTITION"],
+      ["orders", "NONE"],
+      ["a/b", "INVALID_TOPIC_EXCEPTION"],
+      ["..", "INVALID_TOPIC_EXCEPTION"],
+      ["__cluster_metadata", "NONE"]
+    ])
+  })
+  test("not when the request or the node says no", () => {
+    ask(orders, 12, { topics: byName("new"), allowAutoTopicCreation: false })
+    expect(created).toEqual([])
+    ask(orders, 12, { topics: byName("new") }, false)
+    expect(created).toEqual([])
+  })
+})
+
+describe("nodes", () => {
+  test("fenced brokers are not listed; their partitions have no leader", () => {
+    const down = fold(evolve, orders, eventsOf(orders, heartbeat(2, { wantShutDown: true })(orders)))
+    const answer = ask(down, 12, { topics: byName("orders") })
+    expect(answer.brokers.map(({ nodeId }) => nodeId)).toEqual([1])
+    expect(answer.topics[0]?.partitions.map(({ errorCode, leaderId, offlineReplicas }) => [kafkaError(errorCode), leaderId, offlineReplicas])).toEqual([
+      ["NONE", 1, []],
+      ["LEADER_NOT_AVAILABLE", -1, [2]],
+      ["NONE", 1, []]
+    ])
+  })
+  test("a leader that shares a node with a broker stands there once", () => {
+    const cluster = given(register(1), heartbeat(1), Command.ElectLeader({ nodeId: 1 as BrokerId, host: "127.0.0.1", port: 9001, epoch: 1 }))
+    expect(nodesOf(cluster)).toEqual([{ nodeId: 1, host: "127.0.0.1", port: 9001, rack: null }])
+  })
+  test("before anything is known, nobody leads", () => {
+    expect(ask(initial, 12, {})).toMatchObject({ brokers: [], controllerId: -1, clusterId: null, topics: [{ partitions: [{ leaderId: -1 }] }] })
+  })
+})
