@@ -1,0 +1,69 @@
+import { Effect, ExecutionStrategy, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
+import { layer as compression } from "../../../adapters/compression/compression.ts"
+import { layer as journalOverLog } from "../../../adapters/journal/over-log.ts"
+import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
+import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { layerBun } from "../../../adapters/transport/bun.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
+import { BrokerId } from "../../../domain/kernel/id.ts"
+import { type RunningBroker, startBroker } from "../../../src/broker/broker.ts"
+import { type RunningLeader, startLeader } from "../../../src/leader/leader.ts"
+import type { Address } from "../../../src/ports/transport.ts"
+import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
+import { connect, type Link } from "../../../src/wire/link.ts"
+
+const platform = Layer.mergeAll(checksum, compression, layerBun)
+const host = "127.0.0.1"
+
+export const config: NodeConfig = {
+  ...defaultNodeConfig,
+  "broker.session.timeout.ms": 1500,
+  "broker.heartbeat.interval.ms": 100
+}
+
+/** Something that runs until it is stopped. */
+export interface Node<A> {
+  readonly it: A
+  readonly stop: Effect.Effect<void>
+}
+
+const held = <A, E>(start: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<Node<A>, E, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    const it = yield* Scope.extend(start, scope)
+    return { it, stop: Scope.close(scope, Exit.void) }
+  })
+
+/** A leader over `disk`, on a free port unless told otherwise. */
+export const leaderOn = (disk: MemoryDisk, port = 0): Effect.Effect<Node<RunningLeader>, never, Scope.Scope> =>
+  held(
+    Effect.flatMap(Layer.build(Layer.provideMerge(journalOverLog, Layer.provideMerge(memoryLog(disk), platform))), (context) =>
+      Effect.provide(startLeader({ nodeId: BrokerId.make(100), config, listen: { host, port } }), context)
+    )
+  ).pipe(Effect.orDie)
+
+/** A broker over `disk`; returns when it listens, which may be long before it is let in. */
+export const brokerOn = (disk: MemoryDisk, nodeId: number, leader: Address, port = 0): Effect.Effect<Node<RunningBroker>, unknown, Scope.Scope> =>
+  held(
+    Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk), platform)), (context) =>
+      Effect.provide(startBroker({ nodeId, leader, config, listen: { host, port } }), context)
+    )
+  )
+
+/** A client's connection. */
+export const linkTo = (address: Address): Effect.Effect<Link, never, Scope.Scope> =>
+  connect(address, { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 20_000, inFlightRequestsMax: 100, responseBytesMax: 10_000_000 }).pipe(
+    Effect.provide(platform),
+    Effect.orDie
+  )
+
+export const createTopic = (link: Link, name: string, numPartitions = 1) =>
+  link
+    .call(CreateTopics, { topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }], timeoutMs: 5000 })
+    .pipe(Effect.map(({ topics }) => topics[0]?.errorCode))
+
+export const newDisk = (): MemoryDisk => new MemoryDisk()
+/** Runs a test with everything it starts stopped at the end. */
+export const running = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
+  Effect.runPromise(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Fatal)))
