@@ -1,0 +1,171 @@
+import { Duration, Effect, Layer, Runtime } from "effect"
+import { type Address, type Connection, type Listener, Transport } from "../../src/ports/transport.ts"
+import { connecting } from "./connecting.ts"
+import { listenFault } from "./fault.ts"
+import { endAll } from "./linger.ts"
+import { MemoryConnection } from "./memory-connection.ts"
+import type { Way } from "./memory-pipe.ts"
+
+export interface NetworkConditions {
+  /** How long a parcel is on its way: from, to (milliseconds). Chosen anew for each, but a stream keeps its order. */
+  readonly delayMs: readonly [least: number, most: number]
+  /** How many bytes the receiver is given at once: from, to. */
+  readonly segmentBytes: readonly [least: number, most: number]
+  /** The chance that a connection breaks where it should carry a parcel: 0 for never. */
+  readonly breakChance: number
+}
+export const perfectConditions: NetworkConditions = { delayMs: [0, 0], segmentBytes: [65_536, 65_536], breakChance: 0 }
+
+interface Listening {
+  readonly host: string
+  readonly accept: (connection: Connection) => Listener
+  readonly accepted: Set<MemoryConnection>
+}
+const here: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "::1", "0.0.0.0", "::"])
+/** How long a call waits before it knocks again at a host that is cut off, as TCP does. */
+const knockMs = 1000
+
+/**
+ * A network of named hosts in this process, for tests and simulation: the test holds it and makes trouble. It takes time and chance from Effect's Clock and Random
+ * alone, so that one seed gives one run. `127.0.0.1` is the caller's own host, any other name is the host of that name.
+ */
+export class MemoryNetwork {
+  private readonly listening = new Map<string, Listening>()
+  private readonly connections = new Set<MemoryConnection>()
+  private readonly severed = new Set<string>()
+  private lastPort = 20_000
+  conditions: NetworkConditions
+
+  constructor(conditions: Partial<NetworkConditions> = {}) {
+    this.conditions = { ...perfectConditions, ...conditions }
+  }
+
+  /** The transport as it looks from the host of this name. */
+  layer(host: string): Layer.Layer<Transport> {
+    return Layer.succeed(Transport, {
+      listen: (address, accept) => this.listen(host, address, accept),
+      connect: (address, timeoutMs, open) => this.connect(host, address, timeoutMs, open)
+    })
+  }
+
+  /** Nothing gets from `a` to `b` nor back; connections stay, and hang. `oneWay`: only what `a` sends to `b` is held. */
+  cut(a: string, b: string, oneWay = false): void {
+    this.severed.add(`${a}>${b}`)
+    if (!oneWay) this.severed.add(`${b}>${a}`)
+  }
+  /** What was held goes on. Without hosts: everywhere. */
+  heal(a?: string, b?: string): void {
+    if (a === undefined || b === undefined) this.severed.clear()
+    else for (const way of [`${a}>${b}`, `${b}>${a}`]) this.severed.delete(way)
+    for (const connection of [...this.connections]) connection.wake()
+  }
+  /** Breaks the connections of `a`, or those between `a` and `b`. Answers how many there were. */
+  drop(a: string, b?: string): number {
+    const broken = [...this.connections].filter(({ host, peerHost }) => host === a && (b === undefined || peerHost === b))
+    for (const connection of broken) connection.break("the network dropped the connection")
+    return broken.length
+  }
+  /** The host dies: nobody listens there any more, and its connections break. */
+  crash(host: string): void {
+    for (const [at, one] of this.listening) if (one.host === host) this.listening.delete(at)
+    this.drop(host)
+  }
+  get openConnections(): number {
+    return this.connections.size
+  }
+
+  private listen(host: string, address: Address, accept: (connection: Connection) => Listener) {
+    return Effect.acquireRelease(
+      Effect.suspend(() => {
+        const port = address.port === 0 ? this.freePort(host) : address.port
+        const at = `${host}:${port}`
+        if (this.listening.has(at)) return Effect.fail(listenFault(address, { code: "EADDRINUSE" }))
+        if (address.host !== host && !here.has(address.host)) return Effect.fail(listenFault(address, { code: "EADDRNOTAVAIL" }))
+        const listening: Listening = { host, accept, accepted: new Set() }
+        this.listening.set(at, listening)
+        return Effect.succeed({ real: { host: address.host, port }, at, listening })
+      }),
+      ({ at, listening }) =>
+        Effect.suspend(() => {
+          if (this.listening.get(at) === listening) this.listening.delete(at)
+          return endAll(listening.accepted)
+        })
+    ).pipe(Effect.map(({ real }) => real))
+  }
+
+  private connect(host: string, address: Address, timeoutMs: number, opened: (connection: Connection) => Listener) {
+    return Effect.gen(this, function* () {
+      const world = yield* worldOf
+      const peerHost = here.has(address.host) ? host : address.host
+      return yield* connecting<MemoryConnection>(address, timeoutMs, opened, ({ accepted, failed }) => {
+        let wanted = true
+        const there = this.way(world, host, peerHost)
+        const back = this.way(world, peerHost, host)
+        const knock = (): void => {
+          if (!wanted) return
+          if (!there.isOpen() || !back.isOpen()) return world.after(knockMs, knock)
+          const listening = this.listening.get(`${peerHost}:${address.port}`)
+          if (listening === undefined) return world.after(back.delayMs(), () => failed({ code: "ECONNREFUSED" }))
+          const [caller, called] = MemoryConnection.pair(
+            { host, address: { host, port: ++this.lastPort }, way: back },
+            { host: peerHost, address: { host: address.host, port: address.port }, way: there },
+            (gone) => {
+              this.connections.delete(gone)
+              listening.accepted.delete(gone)
+            }
+          )
+          this.connections.add(caller).add(called)
+          listening.accepted.add(called)
+          called.open(listening.accept(called))
+          world.after(back.delayMs(), () => {
+            const listener = caller.isClosed ? undefined : accepted(caller)
+            if (listener !== undefined) caller.open(listener)
+            else if (caller.isClosed) failed({ code: "ECONNRESET" })
+          })
+        }
+        world.after(there.delayMs(), knock)
+        return () => {
+          wanted = false
+        }
+      })
+    })
+  }
+
+  private freePort(host: string): number {
+    do this.lastPort++
+    while (this.listening.has(`${host}:${this.lastPort}`))
+    return this.lastPort
+  }
+  private way(world: World, from: string, to: string): Way {
+    const between = ([least, most]: readonly [number, number]): number => (most > least ? least + world.chance() * (most - least) : least)
+    return {
+      now: world.now,
+      after: world.after,
+      isOpen: () => !this.severed.has(`${from}>${to}`),
+      delayMs: () => between(this.conditions.delayMs),
+      segmentBytes: () => Math.floor(between(this.conditions.segmentBytes)),
+      breaks: () => this.conditions.breakChance > 0 && world.chance() < this.conditions.breakChance
+    }
+  }
+}
+
+/** Time and chance as plain functions, from the services of the fiber that asks. */
+interface World {
+  readonly now: () => number
+  readonly after: (ms: number, task: () => void) => void
+  readonly chance: () => number
+}
+const worldOf: Effect.Effect<World> = Effect.gen(function* () {
+  const runtime = yield* Effect.runtime<never>()
+  const clock = yield* Effect.clock
+  const random = yield* Effect.random
+  const fork = Runtime.runFork(runtime)
+  return {
+    now: () => Number(clock.unsafeCurrentTimeNanos()) / 1e6,
+    // Without a delay it is still another turn: nobody is called back while calling.
+    after: (ms, task) => {
+      fork(Effect.zipRight(ms > 0 ? clock.sleep(Duration.millis(ms)) : Effect.yieldNow(), Effect.sync(task)))
+    },
+    chance: () => Runtime.runSync(runtime)(random.next)
+  }
+})
