@@ -1,14 +1,15 @@
 #!/usr/bin/env bun
-import { Layer } from "effect"
+import { produceCommand } from "../cli/client/produce.ts"
 import { brokerCommand, brokerLeadCommand, upCommand } from "../cli/node/command.ts"
 import { main } from "./main.ts"
+import { platform } from "./platform.ts"
 import { roles } from "./roles.ts"
 
 main(
   {
     name: "franz",
     summary: "an event-sourced streaming system that speaks Kafka's protocol",
-    commands: [upCommand(roles), brokerLeadCommand(roles), brokerCommand(roles)]
+    commands: [upCommand(roles), brokerLeadCommand(roles), brokerCommand(roles), produceCommand]
   },
-  Layer.empty
+  platform
 )

@@ -1,0 +1,51 @@
+import { Effect, Option } from "effect"
+import { type Client, makeClient } from "../../client/client.ts"
+import type { ConnectionOptions } from "../../client/options.ts"
+import type { CliFailure } from "../shell/failure.ts"
+import { stopSignal } from "../shell/signal.ts"
+import { flag, optionalText } from "../shell/spec.ts"
+import { orSay } from "./failure.ts"
+
+/** Where the cluster is: on every command that talks to one. */
+export const leaderOption = {
+  leader: optionalText({
+    name: "leader",
+    alias: "b",
+    placeholder: "HOST:PORT",
+    help: "Where the cluster is found: its leader or any node ($FRANZ_LEADER, else 127.0.0.1:9092)."
+  })
+}
+export const jsonOption = { json: flag({ name: "json", help: "One JSON object a line, for scripts." }) }
+
+export interface LeaderWords {
+  readonly leader: Option.Option<string>
+}
+
+/** A person waits for the first answer: two seconds tell whether anybody is there. */
+const firstContactMs = 2000
+
+/** How a command reaches the cluster, by its words. */
+export const connection = ({ leader }: LeaderWords, command: string): ConnectionOptions & { readonly leader: string } => ({
+  leader: Option.getOrElse(leader, () => process.env.FRANZ_LEADER || "127.0.0.1:9092"),
+  clientId: `franz-${command}`
+})
+
+/** Fails soon when nobody is there. What works later on is as patient as the library is. */
+export const firstContact = (options: ConnectionOptions) =>
+  orSay(Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))))
+
+/** A client for one question or a few. */
+export const withClient = <A, R>(words: LeaderWords, command: string, use: (client: Client) => Effect.Effect<A, CliFailure, R>) =>
+  untilStopped(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const options = connection(words, command)
+        const client: Client = yield* orSay(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))
+        return yield* use(client)
+      })
+    )
+  )
+
+/** Ctrl-C ends the work in good order: what it holds is closed before the process ends. */
+export const untilStopped = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.raceFirst(effect, Effect.zipRight(stopSignal, Effect.interrupt))
