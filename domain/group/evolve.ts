@@ -1,5 +1,15 @@
 import { HashMap, Match, Option } from "effect"
-import type { Event } from "./event.ts"
+import type {
+  AssignmentsSet,
+  Event,
+  GenerationStarted,
+  GroupEmptied,
+  MemberJoined,
+  MemberRejoined,
+  MemberReplaced,
+  MemberSynced,
+  RebalanceStarted
+} from "./event.ts"
 import type { MemberId } from "./id.ts"
 import { type Member, noBytes, type Protocol } from "./member.ts"
 import { withCommitted, withoutPartitions } from "./offset.ts"
@@ -60,6 +70,83 @@ const everyMember = (group: Group, change: (member: Member) => Member): Group =>
 /** Once everyone has asked for its assignment, nothing is waited for. */
 const settled = (group: Group): Group => (group.phase === "Stable" && group.unsyncedCount === 0 && group.wait !== null ? { ...group, wait: null } : group)
 
+const joined = (group: Group, event: MemberJoined): Group => {
+  const { memberId, instanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocolType, protocols } = event
+  const isFirst = memberCount(group) === 0
+  const timeouts = { sessionTimeoutMs, rebalanceTimeoutMs }
+  const next = withMember(
+    { ...group, pending: HashMap.remove(group.pending, memberId), protocolType: isFirst ? protocolType : group.protocolType },
+    { memberId, instanceId, clientId, clientHost, ...timeouts, protocols, assignment: noBytes, joined: true, synced: false, isNew: true }
+  )
+  const firstRound = next.firstRound === null || isFirst ? next.firstRound : { ...next.firstRound, newcomers: true }
+  return waitingFor({ ...next, firstRound }, rebalanceTimeoutMs)
+}
+
+const rejoined = (group: Group, { memberId, sessionTimeoutMs, rebalanceTimeoutMs, protocols }: MemberRejoined): Group => {
+  const old = member(group, memberId)
+  if (old === undefined) return group
+  const next = withMember(group, { ...old, sessionTimeoutMs, rebalanceTimeoutMs, protocols: protocols ?? old.protocols, joined: true })
+  return waitingFor(next, rebalanceTimeoutMs)
+}
+
+const replaced = (group: Group, event: MemberReplaced): Group => {
+  const { memberId, replacedId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs } = event
+  const old = member(group, replacedId)
+  if (old === undefined) return group
+  const protocols = event.protocols ?? old.protocols
+  const next = { ...old, memberId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols, joined: false }
+  const leader = group.leader === replacedId ? memberId : group.leader
+  return { ...withMember(withoutMember(group, replacedId), next), leader }
+}
+
+const roundStarted = (group: Group, { at, first }: RebalanceStarted): Group => ({
+  ...everyMember(group, (member) => ({ ...member, joined: false, synced: false })),
+  phase: "PreparingRebalance",
+  since: at,
+  // Those that waited for the assignment are told to join again.
+  answeredAt: group.phase === "CompletingRebalance" ? at : group.answeredAt,
+  wait: { startedAt: at, lastsMs: first === null ? rebalanceTimeoutMs(group) : first.delayMs },
+  firstRound: first === null ? null : { remainingMs: first.remainingMs, newcomers: false }
+})
+
+const generationStarted = (group: Group, { at, generation, protocolName, leader }: GenerationStarted): Group => ({
+  ...everyMember(group, (member) => ({ ...member, joined: false, synced: false, isNew: false, assignment: noBytes })),
+  phase: "CompletingRebalance",
+  since: at,
+  answeredAt: at,
+  wait: { startedAt: at, lastsMs: rebalanceTimeoutMs(group) },
+  firstRound: null,
+  generation,
+  protocolName,
+  leader
+})
+
+const emptied = ({ groupId, protocolType, pending, offsets }: Group, { at, generation }: GroupEmptied): Group => ({
+  ...initial,
+  groupId,
+  protocolType,
+  pending,
+  offsets,
+  phase: "Empty",
+  since: at,
+  generation
+})
+
+const synced = (group: Group, { memberId }: MemberSynced): Group => {
+  const old = member(group, memberId)
+  return old === undefined ? group : settled(withMember(group, { ...old, synced: true }))
+}
+
+const assigned = (group: Group, { at, assignments }: AssignmentsSet): Group => {
+  const given = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]))
+  const next = everyMember(group, (member) => ({
+    ...member,
+    synced: member.synced || member.memberId === group.leader,
+    assignment: given.get(member.memberId) ?? noBytes
+  }))
+  return settled({ ...next, phase: "Stable", since: at, answeredAt: at })
+}
+
 /** The group after `event`. Total: an event about somebody who is not there changes nothing. */
 export const evolve = (group: Group, event: Event): Group =>
   Match.valueTags(event, {
@@ -68,80 +155,20 @@ export const evolve = (group: Group, event: Event): Group =>
       ...group,
       pending: HashMap.set(group.pending, memberId, { reservedAt: at, sessionTimeoutMs })
     }),
-    MemberJoined: ({ memberId, instanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocolType, protocols }): Group => {
-      const isFirst = memberCount(group) === 0
-      const timeouts = { sessionTimeoutMs, rebalanceTimeoutMs }
-      const next = withMember(
-        { ...group, pending: HashMap.remove(group.pending, memberId), protocolType: isFirst ? protocolType : group.protocolType },
-        { memberId, instanceId, clientId, clientHost, ...timeouts, protocols, assignment: noBytes, joined: true, synced: false, isNew: true }
-      )
-      const firstRound = next.firstRound === null || isFirst ? next.firstRound : { ...next.firstRound, newcomers: true }
-      return waitingFor({ ...next, firstRound }, rebalanceTimeoutMs)
-    },
-    MemberRejoined: ({ memberId, sessionTimeoutMs, rebalanceTimeoutMs, protocols }): Group => {
-      const old = member(group, memberId)
-      if (old === undefined) return group
-      return waitingFor(
-        withMember(group, { ...old, sessionTimeoutMs, rebalanceTimeoutMs, protocols: protocols ?? old.protocols, joined: true }),
-        rebalanceTimeoutMs
-      )
-    },
-    MemberReplaced: ({ memberId, replacedId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols }): Group => {
-      const old = member(group, replacedId)
-      if (old === undefined) return group
-      const next = { ...old, memberId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols: protocols ?? old.protocols, joined: false }
-      const leader = group.leader === replacedId ? memberId : group.leader
-      return { ...withMember(withoutMember(group, replacedId), next), leader }
-    },
+    MemberJoined: (event) => joined(group, event),
+    MemberRejoined: (event) => rejoined(group, event),
+    MemberReplaced: (event) => replaced(group, event),
     MemberRemoved: ({ memberId }): Group => settled(withoutMember(group, memberId)),
-    RebalanceStarted: ({ at, first }): Group => ({
-      ...everyMember(group, (member) => ({ ...member, joined: false, synced: false })),
-      phase: "PreparingRebalance",
-      since: at,
-      // Those that waited for the assignment are told to join again.
-      answeredAt: group.phase === "CompletingRebalance" ? at : group.answeredAt,
-      wait: { startedAt: at, lastsMs: first === null ? rebalanceTimeoutMs(group) : first.delayMs },
-      firstRound: first === null ? null : { remainingMs: first.remainingMs, newcomers: false }
-    }),
+    RebalanceStarted: (event) => roundStarted(group, event),
     RebalanceExtended: ({ at, lastsMs, remainingMs }): Group => ({
       ...group,
       wait: { startedAt: at, lastsMs },
       firstRound: group.firstRound === null ? null : { remainingMs, newcomers: false }
     }),
-    GenerationStarted: ({ at, generation, protocolName, leader }): Group => ({
-      ...everyMember(group, (member) => ({ ...member, joined: false, synced: false, isNew: false, assignment: noBytes })),
-      phase: "CompletingRebalance",
-      since: at,
-      answeredAt: at,
-      wait: { startedAt: at, lastsMs: rebalanceTimeoutMs(group) },
-      firstRound: null,
-      generation,
-      protocolName,
-      leader
-    }),
-    GroupEmptied: ({ at, generation }): Group => ({
-      ...initial,
-      groupId: group.groupId,
-      phase: "Empty",
-      since: at,
-      generation,
-      protocolType: group.protocolType,
-      pending: group.pending,
-      offsets: group.offsets
-    }),
-    MemberSynced: ({ memberId }): Group => {
-      const old = member(group, memberId)
-      return old === undefined ? group : settled(withMember(group, { ...old, synced: true }))
-    },
-    AssignmentsSet: ({ at, assignments }): Group => {
-      const given = new Map(assignments.map(({ memberId, assignment }) => [memberId, assignment]))
-      const next = everyMember(group, (member) => ({
-        ...member,
-        synced: member.synced || member.memberId === group.leader,
-        assignment: given.get(member.memberId) ?? noBytes
-      }))
-      return settled({ ...next, phase: "Stable", since: at, answeredAt: at })
-    },
+    GenerationStarted: (event) => generationStarted(group, event),
+    GroupEmptied: (event) => emptied(group, event),
+    MemberSynced: (event) => synced(group, event),
+    AssignmentsSet: (event) => assigned(group, event),
     OffsetsCommitted: ({ offsets }): Group => ({ ...group, offsets: withCommitted(group.offsets, offsets) }),
     OffsetsRemoved: ({ removed }): Group => ({ ...group, offsets: withoutPartitions(group.offsets, removed) }),
     GroupDeleted: (): Group => initial

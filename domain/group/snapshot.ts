@@ -46,19 +46,42 @@ const listed = (offsets: Offsets): ReadonlyArray<PartitionOffset> => {
 export const toSnapshot = (group: Group): Snapshot => {
   const { groupId, phase, since, answeredAt, wait, firstRound, generation, protocolType, protocolName, leader } = group
   return {
-    ...{ v: 1, groupId, phase, since, answeredAt, wait, firstRound, generation, protocolType, protocolName, leader },
+    v: 1,
+    groupId,
+    phase,
+    since,
+    answeredAt,
+    wait,
+    firstRound,
+    generation,
+    protocolType,
+    protocolName,
+    leader,
     members: sortedMembers(group),
-    pending: Array.from(group.pending, ([memberId, pending]) => ({ memberId, ...pending })).sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
+    pending: Array.from(group.pending, ([memberId, pending]) => ({
+      memberId,
+      ...pending
+    })).sort((a, b) => (a.memberId < b.memberId ? -1 : 1)),
     offsets: listed(group.offsets)
   }
 }
 
 /** The group again; what it keeps twice for speed (instances, counts) is worked out anew. */
-export const fromSnapshot = ({ v: _, members, pending, offsets, ...plain }: Snapshot): Group => {
+export const fromSnapshot = ({ members, pending, offsets, ...saved }: Snapshot): Group => {
+  const { groupId, phase, since, answeredAt, wait, firstRound, generation, protocolType, protocolName, leader } = saved
   const supported = new Map<string, number>()
   for (const { protocols } of members) for (const { name } of protocols) supported.set(name, (supported.get(name) ?? 0) + 1)
   return {
-    ...plain,
+    groupId,
+    phase,
+    since,
+    answeredAt,
+    wait,
+    firstRound,
+    generation,
+    protocolType,
+    protocolName,
+    leader,
     members: HashMap.fromIterable(members.map((member): [MemberId, Member] => [member.memberId, member])),
     instances: HashMap.fromIterable(
       members.flatMap(({ instanceId, memberId }): Array<[string, MemberId]> => (instanceId === null ? [] : [[instanceId, memberId]]))

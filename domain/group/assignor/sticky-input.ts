@@ -89,7 +89,10 @@ export const stickyInput = (subscriptions: Subscriptions, counts: PartitionCount
   }
   const memories = members.map(memoryOf)
   return {
-    ...{ members, topics, starts, topicOf },
+    members,
+    topics,
+    starts,
+    topicOf,
     subscribed: wanted.map(
       (names) =>
         new Set(

@@ -12,11 +12,10 @@ import { type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { TopicName } from "../../../domain/kernel/id.ts"
 
 /** ConsumerProtocolSubscription version 0: version, topics, no user data. */
-export const subscription = (...topics: ReadonlyArray<string>): ReadonlyArray<number> => [
-  ...[0, 0, 0, 0, 0, topics.length],
-  ...topics.flatMap((name) => [0, name.length, ...new TextEncoder().encode(name)]),
-  ...[255, 255, 255, 255]
-]
+export const subscription = (...topics: ReadonlyArray<string>): ReadonlyArray<number> => {
+  const names = topics.flatMap((name) => [0, name.length, ...new TextEncoder().encode(name)])
+  return [0, 0, 0, 0, 0, topics.length].concat(names, [255, 255, 255, 255])
+}
 
 export const orders = groupId("orders")
 export const topic = (name: string): TopicName => TopicName.make(name)
@@ -26,9 +25,19 @@ type Join = CommandOf<"Join">
 /** A dynamic member that joins without an id, as JoinGroup 3 and earlier: the id it gets is `id`. */
 export const joins = (id: string, at: number, more: Partial<Join> = {}): Command =>
   Command.Join({
-    ...{ groupId: orders, at, memberId: memberId(""), newMemberId: memberId(id), memberIdRequired: false, instanceId: null },
-    ...{ clientId: "client", clientHost: "/127.0.0.1", sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_000 },
-    ...{ protocolType: "consumer", protocols: [protocol("range", 1)], reason: "" },
+    groupId: orders,
+    at,
+    memberId: memberId(""),
+    newMemberId: memberId(id),
+    memberIdRequired: false,
+    instanceId: null,
+    clientId: "client",
+    clientHost: "/127.0.0.1",
+    sessionTimeoutMs: 1e4,
+    rebalanceTimeoutMs: 6e4,
+    protocolType: "consumer",
+    protocols: [protocol("range", 1)],
+    reason: "",
     ...more
   })
 /** A member that joins again under its id. */
@@ -41,8 +50,17 @@ export const syncs = (
   instanceId: string | null = null
 ): Command =>
   Command.Sync({
-    ...{ groupId: orders, at, memberId: memberId(id), instanceId, generation, protocolType: null, protocolName: null },
-    assignments: Object.entries(assignments).map(([to, byte]) => ({ memberId: memberId(to), assignment: Uint8Array.of(byte) }))
+    groupId: orders,
+    at,
+    memberId: memberId(id),
+    instanceId,
+    generation,
+    protocolType: null,
+    protocolName: null,
+    assignments: Object.entries(assignments).map(([to, byte]) => ({
+      memberId: memberId(to),
+      assignment: Uint8Array.of(byte)
+    }))
   })
 export const beats = (id: string, generation: number, instanceId: string | null = null): Command =>
   Command.Heartbeat({ groupId: orders, memberId: memberId(id), instanceId, generation })
@@ -50,8 +68,23 @@ export const leaves = (at: number, ...ids: ReadonlyArray<string>): Command =>
   Command.Leave({ groupId: orders, at, members: ids.map((id) => ({ memberId: memberId(id), instanceId: null })) })
 export const commits = (id: string, generation: number, offset: number, at: number, more: Partial<CommandOf<"CommitOffsets">> = {}): Command =>
   Command.CommitOffsets({
-    ...{ groupId: orders, at, memberId: memberId(id), instanceId: null, generation },
-    offsets: [{ topic: topic("t"), partition: 0, offset, leaderEpoch: 0, metadata: "", commitAt: at, expiresAt: null, topicId: null }],
+    groupId: orders,
+    at,
+    memberId: memberId(id),
+    instanceId: null,
+    generation,
+    offsets: [
+      {
+        topic: topic("t"),
+        partition: 0,
+        offset,
+        leaderEpoch: 0,
+        metadata: "",
+        commitAt: at,
+        expiresAt: null,
+        topicId: null
+      }
+    ],
     ...more
   })
 

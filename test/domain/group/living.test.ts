@@ -8,7 +8,7 @@ import { defaults } from "../../../domain/group/limits.ts"
 import { committed } from "../../../domain/group/offset.ts"
 import { toSnapshot } from "../../../domain/group/snapshot.ts"
 import { topic } from "./given.ts"
-import { Client, isMember, places, World } from "./world.ts"
+import { isMember, places, World } from "./world.ts"
 
 // Work, not waiting: on a busy machine it takes longer, and is right none the less.
 setDefaultTimeout(120_000)
@@ -52,7 +52,7 @@ const happen = (world: World, fault: Fault, commits: { last: number | undefined;
   if (fault._tag === "Restart") return world.restart()
   if (fault._tag === "Save") return world.save()
   if (fault._tag === "Start") {
-    if (world.clients.length < 8) new Client(world, fault.topics, fault.instanceId, sessionTimeoutMs)
+    if (world.clients.length < 8) world.start(fault.topics, fault.instanceId, sessionTimeoutMs)
     return
   }
   const client = world.clients[fault.who % Math.max(world.clients.length, 1)]
@@ -128,7 +128,7 @@ describe("a group of clients that crash, pause, leave and change their minds, un
 
   test("three members, one dies: its partitions go to the others within its session and a round", () => {
     const world = new World(defaults, range, partitions)
-    const [a, b, c] = [0, 1, 2].map(() => new Client(world, ["a", "b"], null, sessionTimeoutMs))
+    const [a, b, c] = [0, 1, 2].map(() => world.start(["a", "b"], null, sessionTimeoutMs))
     for (let i = 0; i < 40; i++) world.tick()
     expect(world.group.phase).toBe("Stable")
     b?.crash()

@@ -81,9 +81,17 @@ const sync: fc.Arbitrary<Unit> = fc
     const asked = who(group)
     const leader = leads && group.leader !== null ? sortedMembers(group).find(({ memberId }) => memberId === group.leader) : undefined
     return Command.Sync({
-      ...{ groupId: g, at, memberId: leader?.memberId ?? asked.memberId, instanceId: leader?.instanceId ?? asked.instanceId },
-      ...{ generation: ofGroup(group, wrong, chance), protocolType: null, protocolName: null },
-      assignments: sortedMembers(group).map(({ memberId }, i) => ({ memberId, assignment: Uint8Array.of(i) }))
+      groupId: g,
+      at,
+      memberId: leader?.memberId ?? asked.memberId,
+      instanceId: leader?.instanceId ?? asked.instanceId,
+      generation: ofGroup(group, wrong, chance),
+      protocolType: null,
+      protocolName: null,
+      assignments: sortedMembers(group).map(({ memberId }, i) => ({
+        memberId,
+        assignment: Uint8Array.of(i)
+      }))
     })
   })
 const commit: fc.Arbitrary<Unit> = fc

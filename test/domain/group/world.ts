@@ -42,6 +42,12 @@ export class World {
     readonly partitions: ReadonlyMap<string, number>
   ) {}
 
+  start(topics: ReadonlyArray<string>, instanceId: string | null, sessionTimeoutMs: number): Client {
+    const client = new Client(this, topics, instanceId, sessionTimeoutMs)
+    this.clients.push(client)
+    return client
+  }
+
   fresh(): MemberId {
     return memberId(`m${this.#drawn++}`)
   }
@@ -142,9 +148,7 @@ export class Client {
     public topics: ReadonlyArray<string>,
     readonly instanceId: string | null,
     readonly sessionTimeoutMs: number
-  ) {
-    world.clients.push(this)
-  }
+  ) {}
 
   cut(): void {
     this.#inbox = []
