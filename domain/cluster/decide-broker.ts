@@ -52,6 +52,9 @@ const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Eit
   if (host === "" || [host, incarnationId, rack ?? ""].some((text) => text.length > brokerTextCharactersMax))
     return rejected("INVALID_REGISTRATION", `Broker ${brokerId} needs a host, and no host, rack or incarnation id over ${brokerTextCharactersMax} characters.`)
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return rejected("INVALID_REGISTRATION", `Broker ${brokerId} cannot be reached on port ${port}.`)
+  const { leader } = cluster
+  if (leader?.nodeId === brokerId && (leader.host !== host || leader.port !== port))
+    return rejected("DUPLICATE_BROKER_REGISTRATION", `${brokerId} is the id of the leader at ${leader.host}:${leader.port}: give this broker another.`)
   if (brokerOf(cluster, brokerId) === undefined && HashMap.size(cluster.brokers) >= brokersMax)
     return rejected("INVALID_REGISTRATION", `The cluster has ${brokersMax} brokers already, the most that it can have.`)
   return undefined
@@ -59,7 +62,8 @@ const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Eit
 
 /**
  * A second process under the id of a broker that lives is refused, until that one's session is over. From the same address it is let in at once:
- * two processes cannot listen there together, so the older one is gone, and its epoch is fenced in any case.
+ * two processes cannot listen there together, so the older one is gone, and its epoch is fenced in any case. The same holds for the broker in the
+ * leader's own process, whose earlier life ended with the earlier leader's.
  */
 export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">): Decision => {
   const fault = registrationFault(cluster, command)
@@ -71,7 +75,7 @@ export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">):
   // The answer to an earlier request was lost: the registration stands.
   if (before?.incarnationId === incarnationId && sameAddress && before.rack === rack) return Either.right([])
   const lives = before !== undefined && !before.fenced
-  if (lives && before.incarnationId !== incarnationId && !sameAddress)
+  if (lives && before.incarnationId !== incarnationId && !sameAddress && cluster.leader?.nodeId !== brokerId)
     return rejected(
       "DUPLICATE_BROKER_REGISTRATION",
       `Broker ${brokerId} is registered from ${before.host}:${before.port} and lives: give this one another id, or wait until that session is over.`

@@ -13,6 +13,7 @@ const nanosPerMs = 1_000_000n
  */
 export class Sessions {
   private readonly heardNs = new Map<BrokerId, { readonly epoch: Epoch; readonly at: bigint }>()
+  private lookedNs: bigint | undefined
 
   constructor(
     private readonly clock: Clock.Clock,
@@ -23,9 +24,21 @@ export class Sessions {
     this.heardNs.set(broker, { epoch, at: this.clock.unsafeCurrentTimeNanos() })
   }
 
+  /**
+   * When this process itself was stopped for a while, heartbeats wait in its sockets unread, and the brokers' silence is its own: that time does not count.
+   */
+  private forgiveOwnPause(now: bigint): void {
+    const usualNs = BigInt(this.lookEveryMs) * nanosPerMs
+    const pauseNs = this.lookedNs === undefined ? 0n : now - this.lookedNs - usualNs
+    this.lookedNs = now
+    if (pauseNs <= usualNs) return
+    for (const [broker, { at, epoch }] of this.heardNs) this.heardNs.set(broker, { epoch, at: at + pauseNs > now ? now : at + pauseNs })
+  }
+
   /** The brokers that are let in and were silent for the whole session. One that was never heard of under its epoch is heard of now. */
   expired(cluster: Cluster): ReadonlyArray<Broker> {
     const now = this.clock.unsafeCurrentTimeNanos()
+    this.forgiveOwnPause(now)
     const silent: Array<Broker> = []
     for (const broker of liveBrokers(cluster)) {
       const last = this.heardNs.get(broker.id)

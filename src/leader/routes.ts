@@ -1,4 +1,4 @@
-import { Effect, Either } from "effect"
+import { Clock, Effect, Either } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
 import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
@@ -25,27 +25,40 @@ import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
 import { type LeaderRoom, submission } from "./room.ts"
 import { drawUuid } from "./uuid.ts"
 
+/** A client asks for a topic that cannot be created many times a second: one word about it in so many ms is enough. */
+const complainEveryMs = 10_000
+
 /** Creates topics with the defaults because somebody asked for their metadata. Who races with another gets what the other created. */
-const autoCreate = (room: LeaderRoom) => (names: ReadonlyArray<string>, context: RequestContext) =>
-  Effect.gen(function* () {
-    const ids = yield* Effect.forEach(names, () => drawUuid)
-    const commands = names.map((topic, index) =>
-      Command.AddTopic({
-        topic,
-        topicId: ids[index] as (typeof ids)[number],
-        partitionCount: -1,
-        replicationFactor: -1,
-        defaultPartitionCount: room.config["num.partitions"],
-        assignments: [],
-        configs: [],
-        validateOnly: false
-      })
-    )
-    const outcomes = yield* room.writer.submitAll(commands.map((command) => submission(room, command, context, "Metadata", command.topic)))
-    for (const [index, outcome] of outcomes.entries())
-      if (Either.isLeft(outcome) && outcome.left.error !== "TOPIC_ALREADY_EXISTS")
-        yield* Effect.logWarning(`topic ${names[index]} was not created for ${context.actor}: ${outcome.left.message}`)
-  })
+const autoCreate = (room: LeaderRoom) => {
+  let complainedMs = Number.NEGATIVE_INFINITY
+  const complain = (message: string) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      if (now - complainedMs < complainEveryMs) return Effect.void
+      complainedMs = now
+      return Effect.logWarning(message)
+    })
+  return (names: ReadonlyArray<string>, context: RequestContext) =>
+    Effect.gen(function* () {
+      const commands = yield* Effect.forEach(names, (topic) =>
+        Effect.map(drawUuid, (topicId) =>
+          Command.AddTopic({
+            topic,
+            topicId,
+            partitionCount: -1,
+            replicationFactor: -1,
+            defaultPartitionCount: room.config["num.partitions"],
+            assignments: [],
+            configs: [],
+            validateOnly: false
+          })
+        )
+      )
+      const outcomes = yield* room.writer.submitAll(commands.map((command) => submission(room, command, context, "Metadata", command.topic)))
+      for (const [index, outcome] of outcomes.entries())
+        if (Either.isLeft(outcome) && outcome.left.error !== "TOPIC_ALREADY_EXISTS")
+          yield* complain(`topic ${names[index]} was not created for ${context.actor}: ${outcome.left.message}`)
+    })
+}
 
 /** Fetch and ListOffsets over whatever `find` finds: a node that is leader and broker serves both with one pair. */
 export const readingRoutes = (options: FetchOptions & ListOffsetsOptions): ReadonlyArray<Route> => [

@@ -220,7 +220,9 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
     const change = { index: this.durableEnd, events, state }
     this.durable = state
     this.durableEnd += events.length
-    for (const listener of [...this.listeners]) listener(change)
+    // Those that listen now: one that begins meanwhile has seen this state already.
+    const listeners = Array.from(this.listeners)
+    for (const listener of listeners) listener(change)
   }
 
   /**

@@ -34,6 +34,12 @@ describe("RegisterBroker", () => {
       [-1, 1]
     ])
   })
+  test("given a leader, then its id is free for the broker at its own address alone, which takes it over at once", () => {
+    const elect = Command.ElectLeader({ nodeId: 1 as BrokerId, host: "127.0.0.1", port: 9999, epoch: 2 })
+    const elected = fold(evolve, orders, eventsOf(orders, elect))
+    expect(refused(elected, register(1, "elsewhere", 9998))).toBe("DUPLICATE_BROKER_REGISTRATION")
+    expect(tags(elected, register(1, "in the leader's process", 9999)).at(-1)).toBe("BrokerRegistered")
+  })
   test("given that it is fenced, when another process takes its id, then it is let in", () => {
     const fenced = fold(evolve, orders, eventsOf(orders, heartbeat(1, { wantShutDown: true })(orders)))
     expect(tags(fenced, register(1, "another", 9999))).toEqual(["BrokerRegistered"])
