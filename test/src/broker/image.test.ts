@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test"
+import { Effect, Layer } from "effect"
+import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
+import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
+import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { layerBun } from "../../../adapters/transport/bun.ts"
+import { crc32c } from "../../../domain/log/crc32c.ts"
+import { encodeBatch } from "../../../domain/log/record.ts"
+import { makeImage } from "../../../src/broker/image.ts"
+import { LeaderContact } from "../../../src/broker/leader-contact.ts"
+import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
+import type { ResponseDraft } from "../../../src/protocol/type/wire.ts"
+import { route } from "../../../src/wire/route.ts"
+import { serve } from "../../../src/wire/server.ts"
+
+const journal = encodeBatch(
+  {
+    codec: "none",
+    records: [{ timestamp: 1, key: null, value: new TextEncoder().encode('{"_tag":"ClusterFounded","v":1,"clusterId":"nP399schQga-RUBKdkOBLw"}'), headers: [] }]
+  },
+  { crc32c, compress: (_, bytes) => bytes }
+)
+
+const answer = (from: number): ResponseDraft<typeof Fetch> => {
+  const partition = { partitionIndex: 0, errorCode: 0, highWatermark: 1n, abortedTransactions: null, records: from === 0 ? journal : null }
+  return { throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }
+}
+
+// The request was built once and sent for ever: it asked from the first event on, was answered at once, and so never waited.
+test("the image asks for the event after the last that it has", async () => {
+  const asked: Array<number> = []
+  const fakeLeader = (enough: () => void) =>
+    route(Fetch, {}, (request) => {
+      const from = Number(request.topics[0]?.partitions[0]?.fetchOffset)
+      asked.push(from)
+      if (asked.length < 3) return answer(from)
+      enough()
+      return Effect.never
+    })
+  const program = Effect.gen(function* () {
+    const done = yield* Effect.makeLatch(false)
+    const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
+    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [fakeLeader(() => done.unsafeOpen())], options)
+    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
+    const image = yield* makeImage({ nodeId: 1, contact, onEvents: () => undefined })
+    yield* Effect.forkScoped(image.follow)
+    yield* done.await
+  })
+  const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))
+  await Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Effect.provide(layers)))
+  expect(asked).toEqual([0, 1, 1])
+}, 60_000)
