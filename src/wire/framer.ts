@@ -2,8 +2,9 @@ import type { FrameFault } from "./frame-fault.ts"
 
 /** A piece smaller than this is copied together with its neighbours: a view of 10 bytes costs more than they do, and holds the whole chunk. */
 const smallBytesMax = 4096
-/** How much memory is taken at once for small pieces, at most. */
-const blockBytes = 16_384
+/** How much memory is taken at once for small pieces: as much as has come already, within these bounds. A stranger that sends a byte gets no more than the least. */
+const blockBytesMin = 256
+const blockBytesMax = 16_384
 
 /**
  * Finds the frames in a stream of chunks: four bytes of length, then as many bytes. A frame that lies within one chunk is a view of it. One that spans several is put
@@ -93,7 +94,7 @@ export class Framer {
     let rest = piece
     while (rest.length > 0 && rest.length < smallBytesMax) {
       if (this.block === undefined) {
-        this.block = new Uint8Array(Math.min(this.length - this.partsBytes, blockBytes))
+        this.block = new Uint8Array(Math.min(this.length - this.partsBytes, Math.max(blockBytesMin, Math.min(this.partsBytes, blockBytesMax))))
         this.blockAt = 0
       }
       const some = rest.subarray(0, this.block.length - this.blockAt)
