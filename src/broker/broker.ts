@@ -6,6 +6,7 @@ import type { Checksum } from "../ports/checksum.ts"
 import { Compression } from "../ports/compression.ts"
 import { type ForeignDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
 import { type Address, type ListenFault, Transport } from "../ports/transport.ts"
+import { makeDeadlines } from "../serve/deadlines.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import type { Route } from "../wire/route.ts"
 import { type ServeOptions, serve } from "../wire/server.ts"
@@ -122,7 +123,8 @@ export const makeBroker = (
       now: () => clock.unsafeCurrentTimeMillis(),
       decompress,
       createTopics: autoCreation(relay, image),
-      producerIds
+      producerIds,
+      deadlines: yield* makeDeadlines
     })
     return {
       routes,

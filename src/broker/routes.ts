@@ -8,6 +8,7 @@ import { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
 import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import { findLeader } from "../serve/current-leader.ts"
+import type { Deadlines } from "../serve/deadlines.ts"
 import { describeCluster } from "../serve/describe-cluster.ts"
 import { describeConfigs } from "../serve/describe-configs.ts"
 import { fetch } from "../serve/fetch.ts"
@@ -33,6 +34,7 @@ export interface RouteParts {
   readonly decompress: Compression["Type"]["decompress"]
   readonly createTopics: MetadataOptions["createTopics"]
   readonly producerIds: ProducerIds
+  readonly deadlines: Deadlines
 }
 
 /** The partitions of this broker, and for what it does not know, whatever else this node can read. */
@@ -46,13 +48,13 @@ const readable =
 
 /** Everything that a broker answers itself, from its logs and from the image. */
 export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
-  const { cluster, config, decompress, nodeId, now, table } = parts
+  const { cluster, config, deadlines, decompress, nodeId, now, table } = parts
   const find = readable(table, parts.alsoReadable)
   const leaderOf = findLeader(cluster)
   const clusterId = () => cluster().clusterId
   return [
-    produce({ table, findLeader: leaderOf, now }),
-    route(Fetch, {}, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"] })),
+    produce({ table, findLeader: leaderOf, now, deadlines }),
+    route(Fetch, {}, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"], deadlines })),
     route(ListOffsets, {}, listOffsets({ find, decompress })),
     route(Metadata, {}, metadata({ cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),
     route(FindCoordinator, {}, findCoordinator(cluster)),

@@ -1,6 +1,7 @@
 import { Effect, Either } from "effect"
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
 import type { TopicRef } from "./current-leader.ts"
+import type { Deadlines } from "./deadlines.ts"
 import type { FindReadable, ReadablePartition } from "./readable.ts"
 import { nextOffsetAfter, sizeOf } from "./record-views.ts"
 
@@ -33,29 +34,57 @@ const count = (source: Source, enough: number): number => {
 const hasMoved = (find: FindReadable, source: Source): boolean =>
   typeof find(source.ref, source.index) === "string" || source.readable.leaderEpoch() !== source.epoch
 
+/** Looks at each source as it advances, and calls `enough` once when there is enough of them together. Answers how to stop. */
+const watch = (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number, enough: () => void): (() => void) => {
+  let done = false
+  let total = 0
+  const stops: Array<() => void> = []
+  const stop = () => {
+    done = true
+    for (const each of stops) each()
+  }
+  const look = (source: Source) => {
+    if (done) return
+    const before = source.bytes
+    total += count(source, bytesMin) - before
+    if (total < bytesMin && !hasMoved(find, source)) return
+    stop()
+    enough()
+  }
+  for (const source of sources) stops.push(source.readable.onAdvance(() => look(source)))
+  // Something may have come between the first look and now: all are looked at once more.
+  for (const source of sources) look(source)
+  return stop
+}
+
 /**
  * Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, when one of them is no longer read here, or after `waitMs`.
  * It runs when a partition advances and at no other time.
  */
-export const waitForBytes = (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number, waitMs: number): Effect.Effect<void> =>
-  Effect.async<void>((resume) => {
-    let done = false
-    const stops: Array<() => void> = []
-    const stop = () => {
-      done = true
-      for (const each of stops) each()
-    }
-    let total = 0
-    const look = (source: Source) => {
-      if (done) return
-      const before = source.bytes
-      total += count(source, bytesMin) - before
-      if (total < bytesMin && !hasMoved(find, source)) return
+export const waitForBytes = (
+  find: FindReadable,
+  sources: ReadonlyArray<Source>,
+  bytesMin: number,
+  waitMs: number,
+  deadlines: Deadlines | undefined
+): Effect.Effect<void> => {
+  if (deadlines === undefined)
+    return Effect.async<void>((resume) => Effect.sync(watch(find, sources, bytesMin, () => resume(Effect.void)))).pipe(
+      Effect.timeoutOption(`${waitMs} millis`),
+      Effect.asVoid
+    )
+  return Effect.async<void>((resume) => {
+    const deadline = deadlines.after(waitMs, () => {
       stop()
       resume(Effect.void)
-    }
-    for (const source of sources) stops.push(source.readable.onAdvance(() => look(source)))
-    // Something may have come between the first look and now: all are looked at once more.
-    for (const source of sources) look(source)
-    return Effect.sync(stop)
-  }).pipe(Effect.timeoutOption(`${waitMs} millis`), Effect.asVoid)
+    })
+    const stop = watch(find, sources, bytesMin, () => {
+      deadline.cancel()
+      resume(Effect.void)
+    })
+    return Effect.sync(() => {
+      deadline.cancel()
+      stop()
+    })
+  })
+}

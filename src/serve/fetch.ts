@@ -4,6 +4,7 @@ import type { Offset, TopicId } from "../../domain/kernel/id.ts"
 import { Fetch } from "../protocol/message/01-fetch.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, type TopicRef } from "./current-leader.ts"
+import type { Deadlines } from "./deadlines.ts"
 import { type Source, waitForBytes } from "./fetch-wait.ts"
 import type { FindReadable, ReadablePartition } from "./readable.ts"
 import { beforeZstd, joinedViews, sizeOf } from "./record-views.ts"
@@ -20,6 +21,8 @@ export interface FetchOptions {
   readonly clusterId: () => string | undefined
   /** Bytes of records in one answer, whatever the client allows (`fetch.max.bytes`); one batch is always given. */
   readonly fetchBytesMax: number
+  /** Ends waits; without it each wait has a timer of its own, which is fine where few wait. */
+  readonly deadlines?: Deadlines
 }
 
 /** From this version on topics are named by id alone (KIP-516). */
@@ -139,5 +142,7 @@ export const fetch =
     const response = pass.response()
     const bytesMin = Math.min(request.minBytes, request.maxBytes, options.fetchBytesMax)
     if (pass.failed || pass.bytes >= bytesMin || request.maxWaitMs <= 0 || pass.sources.length === 0) return response
-    return Effect.map(waitForBytes(options.find, pass.sources, bytesMin, request.maxWaitMs), () => new Pass(options, request, version).response())
+    return Effect.map(waitForBytes(options.find, pass.sources, bytesMin, request.maxWaitMs, options.deadlines), () =>
+      new Pass(options, request, version).response()
+    )
   }

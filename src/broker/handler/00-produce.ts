@@ -2,9 +2,11 @@ import { Effect, Either } from "effect"
 import { errorCode, type KafkaError, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Offset, TopicId } from "../../../domain/kernel/id.ts"
 import { splitBatches } from "../../../domain/log/batch.ts"
+import type { LogFault } from "../../ports/log-store.ts"
 import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, type TopicRef } from "../../serve/current-leader.ts"
+import type { Deadlines } from "../../serve/deadlines.ts"
 import { disconnect, type Handled, noResponse, type Route, route } from "../../wire/route.ts"
 import type { Appended, PartitionOwner } from "../partition/owner.ts"
 import type { PartitionTable } from "../partition/table.ts"
@@ -18,6 +20,7 @@ export interface ProduceOptions {
   readonly findLeader: FindLeader
   /** ms since 1970. */
   readonly now: () => number
+  readonly deadlines: Deadlines
 }
 
 /** From this version on topics are named by id alone (KIP-516). */
@@ -45,6 +48,8 @@ const notHere: Record<Exclude<ReturnType<PartitionTable["find"]>, PartitionOwner
   NOT_LEADER_OR_FOLLOWER: "This broker does not lead the partition.",
   KAFKA_STORAGE_ERROR: "The log of the partition could not be opened."
 }
+
+const isWaiting = ({ owner, result }: Outcome): boolean => owner !== undefined && Either.isRight(result) && !owner.isSynced(result.right.lastOffset)
 
 /** One walk over a request: everything is appended before anything is waited for. */
 class Pass {
@@ -81,7 +86,7 @@ class Pass {
 
   /** Those whose records are not on disk yet. */
   unsynced(): ReadonlyArray<Outcome> {
-    return this.outcomes.flat().filter(({ owner, result }) => owner !== undefined && Either.isRight(result) && !owner.isSynced(result.right.lastOffset))
+    return this.outcomes.flat().filter(isWaiting)
   }
 
   failure(): Rejection | undefined {
@@ -117,39 +122,56 @@ class Pass {
   }
 }
 
-/** Waits until the records are on disk, and looks again whether this broker still leads: an answer holds for the epoch it was decided under. */
-const awaitSync = (outcome: Outcome, owner: PartitionOwner): Effect.Effect<void> =>
-  Effect.match(owner.sync, {
-    onFailure: (fault) => {
-      owner.failed(fault)
-      outcome.result = refuse("KAFKA_STORAGE_ERROR", fault.message)
-    },
-    onSuccess: () => {
-      if (Either.isRight(outcome.result) && (!owner.isLeading || owner.leaderEpoch() !== outcome.result.right.leaderEpoch))
-        outcome.result = refuse("NOT_LEADER_OR_FOLLOWER", "The partition changed its leader while the records were written.")
+/** What a sync says of records that waited for it. The leadership is looked at again: an answer holds for the epoch it was decided under. */
+const settle = (outcome: Outcome, owner: PartitionOwner, fault: LogFault | undefined): void => {
+  if (fault !== undefined) outcome.result = refuse("KAFKA_STORAGE_ERROR", owner.failed(fault).message)
+  else if (Either.isRight(outcome.result) && (!owner.isLeading || owner.leaderEpoch() !== outcome.result.right.leaderEpoch))
+    outcome.result = refuse("NOT_LEADER_OR_FOLLOWER", "The partition changed its leader while the records were written.")
+}
+
+/**
+ * All logs are synced at the same time. What is not on disk after `timeoutMs` is answered with REQUEST_TIMED_OUT; its records are in the log all the same.
+ * No fiber and no timer of its own: a request that waits costs a place in two lists.
+ */
+const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Effect.Effect<Response> =>
+  Effect.async<Response>((resume) => {
+    let left = unsynced.length
+    const giveUps: Array<() => void> = []
+    const giveUp = () => {
+      for (const each of giveUps) each()
     }
+    const deadline = deadlines.after(timeoutMs, () => {
+      giveUp()
+      for (const outcome of unsynced)
+        if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not on disk within ${timeoutMs} ms.`)
+      resume(Effect.succeed(pass.response()))
+    })
+    for (const outcome of unsynced) {
+      const { owner, result } = outcome
+      if (owner === undefined || Either.isLeft(result)) continue
+      giveUps.push(
+        owner.whenSynced(result.right.lastOffset, (fault) => {
+          settle(outcome, owner, fault)
+          if (--left > 0) return
+          deadline.cancel()
+          resume(Effect.succeed(pass.response()))
+        })
+      )
+    }
+    return Effect.sync(() => {
+      deadline.cancel()
+      giveUp()
+    })
   })
 
-const awaitOutcome = (outcome: Outcome): Effect.Effect<void> => (outcome.owner === undefined ? Effect.void : awaitSync(outcome, outcome.owner))
-
-/** Every log is synced at the same time; what is not on disk after `timeoutMs` is answered with REQUEST_TIMED_OUT (its records are in the log all the same). */
-const awaitAll = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number): Effect.Effect<Response> =>
-  Effect.forEach(unsynced, awaitOutcome, { concurrency: unsynced.length === 1 ? 1 : "unbounded", discard: true }).pipe(
-    Effect.timeoutOption(`${Math.max(0, timeoutMs)} millis`),
-    Effect.map(() => {
-      for (const outcome of pass.unsynced()) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not on disk within ${timeoutMs} ms.`)
-      return pass.response()
-    })
-  )
-
-const answer = (pass: Pass, { acks, timeoutMs }: Request): Handled<typeof Produce> => {
+const answer = (pass: Pass, { acks, timeoutMs }: Request, deadlines: Deadlines): Handled<typeof Produce> => {
   if (acks === none) {
     // There is no answer that could carry an error; a closed connection makes the client look again.
     const failure = pass.failure()
     return failure === undefined ? noResponse : disconnect(`a Produce with acks=0 failed: ${failure.error}: ${failure.message}`)
   }
   const unsynced = acks === all ? pass.unsynced() : []
-  return unsynced.length === 0 ? pass.response() : awaitAll(pass, unsynced, timeoutMs)
+  return unsynced.length === 0 ? pass.response() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 
 /**
@@ -158,4 +180,8 @@ const answer = (pass: Pass, { acks, timeoutMs }: Request): Handled<typeof Produc
  * Versions 0 to 2 are named in ApiVersions and not served: librdkafka before 2.11.1 sends uncompressed records otherwise (KAFKA-18659).
  */
 export const produce = (options: ProduceOptions): Route =>
-  route(Produce, { advertisedMin: 0, pipelined: true }, (request, { version }): Handled<typeof Produce> => answer(new Pass(options, request, version), request))
+  route(
+    Produce,
+    { advertisedMin: 0, pipelined: true },
+    (request, { version }): Handled<typeof Produce> => answer(new Pass(options, request, version), request, options.deadlines)
+  )

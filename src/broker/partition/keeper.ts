@@ -1,4 +1,4 @@
-import { type Clock, Effect, Either, Exit, Queue, Schedule, Scope } from "effect"
+import { type Clock, Effect, Either, Exit, Queue, Runtime, Schedule, Scope } from "effect"
 import type { Event } from "../../../domain/cluster/event.ts"
 import { type Broker, brokerOf, type Cluster, type Partition, type Topic, topicById } from "../../../domain/cluster/state.ts"
 import { type NodeConfig, topicConfig } from "../../../domain/kernel/config.ts"
@@ -58,7 +58,8 @@ class Shelf {
     private readonly store: LogStore["Type"],
     private readonly checksum: Checksum["Type"],
     private readonly clock: Clock.Clock,
-    private readonly signal: Queue.Queue<void>
+    private readonly signal: Queue.Queue<void>,
+    private readonly fork: (effect: Effect.Effect<void>) => void
   ) {
     this.table = new PartitionTable(options.cluster)
   }
@@ -143,7 +144,7 @@ class Shelf {
   }
 
   private take(place: Place): Effect.Effect<void> {
-    const { options, store, checksum, clock } = this
+    const { options, store, checksum, clock, fork } = this
     return Effect.gen(this, function* () {
       const before = this.wanted(place)
       if (before === undefined) return
@@ -153,7 +154,7 @@ class Shelf {
       const owner = yield* store.open(place.topicId, place.partition, logConfig(config)).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
-          PartitionOwner.open({ topic: name, ...place, config, crc32c: checksum.crc32c, report: options.report }, log, clock.unsafeCurrentTimeMillis())
+          PartitionOwner.open({ topic: name, ...place, config, crc32c: checksum.crc32c, report: options.report, fork }, log, clock.unsafeCurrentTimeMillis())
         ),
         Effect.either
       )
@@ -223,8 +224,9 @@ class Shelf {
 export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never, LogStore | Checksum | Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
+    const runtime = yield* Effect.runtime<never>()
     const signal = yield* Queue.sliding<void>(1)
-    const shelf = new Shelf(options, yield* LogStore, yield* Checksum, yield* Effect.clock, signal)
+    const shelf = new Shelf(options, yield* LogStore, yield* Checksum, yield* Effect.clock, signal, (effect) => void Runtime.runFork(runtime)(effect))
     yield* Effect.addFinalizer(() => shelf.end)
     const worker = Effect.forever(Effect.zipRight(Queue.take(signal), shelf.work))
     yield* Effect.forkScoped(

@@ -9,6 +9,7 @@ import { expireProducers } from "../../../domain/log/producer-state.ts"
 import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
 import { EpochStarts } from "./epoch-starts.ts"
+import { SyncWaiters } from "./sync-waiters.ts"
 
 /** Where the records of an append are, now or since the request that this one repeats. */
 export interface Appended {
@@ -28,6 +29,8 @@ export interface OwnerOptions {
   readonly crc32c: Crc32c
   /** Tells a person that the log fails, or that it works again. */
   readonly report: (line: string) => void
+  /** Runs what nobody waits for directly. */
+  readonly fork: (effect: Effect.Effect<void>) => void
 }
 
 const storageError = (fault: LogFault): Rejection => ({ error: "KAFKA_STORAGE_ERROR", message: fault.message })
@@ -51,6 +54,7 @@ export class PartitionOwner implements ReadablePartition {
   private fault: LogFault["reason"] | undefined
   private readonly epochs = new EpochStarts()
   private readonly waiting = new Set<() => void>()
+  private readonly syncing: SyncWaiters
   private readonly context: { -readonly [K in keyof AppendContext]: AppendContext[K] }
 
   private constructor(
@@ -61,6 +65,7 @@ export class PartitionOwner implements ReadablePartition {
     this.topicId = options.topicId
     this.partition = options.partition
     this.state = { ...emptyLog, end: log.start() }
+    this.syncing = new SyncWaiters(log, options.fork)
     const { config } = options
     this.context = {
       leaderEpoch: -1,
@@ -126,6 +131,10 @@ export class PartitionOwner implements ReadablePartition {
   /** Makes everything appended so far durable; shares one fdatasync with whoever else waits. */
   get sync(): Effect.Effect<void, LogFault> {
     return this.log.sync
+  }
+  /** Calls `synced` once, when everything up to and with `offset` is durable, or with the fault that keeps it from being so; answers how to give up. */
+  whenSynced(offset: Offset, synced: (fault: LogFault | undefined) => void): () => void {
+    return this.syncing.add(offset, synced)
   }
 
   /**

@@ -26,6 +26,7 @@ import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../src/protocol/type/wire.ts"
 import { findLeader } from "../../../src/serve/current-leader.ts"
+import { makeDeadlines } from "../../../src/serve/deadlines.ts"
 import { fetch } from "../../../src/serve/fetch.ts"
 import { listOffsets } from "../../../src/serve/list-offsets.ts"
 import { dispatch } from "../../../src/wire/dispatch.ts"
@@ -91,9 +92,10 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
     }
     const clock = yield* Effect.clock
     const { decompress } = yield* Effect.provide(Compression, compressionLayer)
+    const deadlines = yield* makeDeadlines
     const leaders = findLeader(() => cluster)
     const routes = [
-      produce({ table: keeper.table, findLeader: leaders, now: () => clock.unsafeCurrentTimeMillis() }),
+      produce({ table: keeper.table, findLeader: leaders, now: () => clock.unsafeCurrentTimeMillis(), deadlines }),
       route(
         Fetch,
         {},
@@ -101,6 +103,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
           find: (ref, partition) => keeper.table.find(ref, partition),
           findLeader: leaders,
           clusterId: () => cluster.clusterId,
+          deadlines,
           fetchBytesMax: 10_000_000
         })
       ),
