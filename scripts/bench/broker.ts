@@ -62,7 +62,7 @@ export const startOurs = async (program: ReadonlyArray<string>): Promise<Broker>
   const data = mkdtempSync(join(tmpdir(), "franz-bench-"))
   const [command = "", ...args] = program
   const started = performance.now()
-  const child = spawn(command, [...args, "up", "--port", String(port), "--data", data], { stdio: ["ignore", "ignore", "inherit"] })
+  const child = spawn(command, [...args, "up", "--port", String(port), "--data", data], { stdio: "ignore" })
   await untilAnswers(port, () => child.exitCode === null)
   const pid = child.pid ?? 0
   return {

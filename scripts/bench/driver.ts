@@ -110,12 +110,14 @@ export const answersMetadata = async (port: number): Promise<boolean> => {
 /** Creates a topic and waits until each of its partitions takes records. */
 export const createTopic = async (port: number, name: string, numPartitions: number): Promise<void> => {
   const wire = await Wire.open(port)
-  const created = await call(wire, CreateTopics, 7, {
-    topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }],
-    timeoutMs: 30_000
-  })
-  const code = created.topics[0]?.errorCode ?? 0
-  if (code !== 0) throw new Error(`topic ${name}: error ${code} ${created.topics[0]?.errorMessage ?? ""}`)
+  // A broker that has just started answers before it takes topics.
+  for (let tries = 0; ; tries++) {
+    const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }]
+    const created = (await call(wire, CreateTopics, 7, { topics, timeoutMs: 30_000 })).topics[0]
+    if (created?.errorCode === 0) break
+    if (tries > 200) throw new Error(`topic ${name}: error ${created?.errorCode} ${created?.errorMessage ?? ""}`)
+    await Bun.sleep(50)
+  }
   for (let partition = 0; partition < numPartitions; partition++) {
     while ((await produceOnce(wire, name, partition)) !== 0) await Bun.sleep(20)
   }

@@ -45,5 +45,7 @@ export const deadFiles = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding
       if (next) waiting.push(next)
     }
   }
-  return sources.filter(({ path }) => !reached.has(path)).map(({ path }) => ({ path, line: 1, message: "nothing imports this file: use it or remove it." }))
+  return sources
+    .filter(({ path }) => !reached.has(path) && !path.endsWith(".d.ts"))
+    .map(({ path }) => ({ path, line: 1, message: "nothing imports this file: use it or remove it." }))
 }
