@@ -89,10 +89,12 @@ const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIn
 
 /** Makes a directory (an absolute path), with those above it that are missing, so that all their names survive a power cut. */
 export const makeDurableDirectory = (disk: Disk, path: string): Effect.Effect<void, LogFault> =>
-  Effect.suspend(() => {
-    const changed: Array<string> = []
-    for (let at = path; at !== "/" && !disk.exists(at); at = parentOf(at)) changed.push(parentOf(at))
-    return attempt(path, "make", () => disk.makeDirectory(path)).pipe(
-      Effect.andThen(Effect.forEach(changed, (directory) => Effect.mapError(disk.syncDirectory(directory), (error) => faultOf(directory, "sync", error))))
-    )
+  Effect.gen(function* () {
+    const changed = yield* attempt(path, "make", () => {
+      const parents: Array<string> = []
+      for (let at = path; at !== "/" && !disk.exists(at); at = parentOf(at)) parents.push(parentOf(at))
+      if (parents.length > 0) disk.makeDirectory(path)
+      return parents
+    })
+    for (const directory of changed) yield* Effect.mapError(disk.syncDirectory(directory), (error) => faultOf(directory, "sync", error))
   })

@@ -9,7 +9,7 @@ import { corrupt, type Disk, type DiskFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { findBatchAfter, type Verified, verifyBatches } from "./recovery.ts"
 import type { RecoveryPoint } from "./recovery-point.ts"
-import { damaged, loadIndexes, rebuildIndexes, type SegmentExtent, segmentPath } from "./segment-store.ts"
+import { damaged, type Indexes, loadIndexes, rebuildIndexes, type SegmentExtent, segmentPath } from "./segment-store.ts"
 import { ActiveSegment, SealedSegment } from "./segments.ts"
 import type { SharedCaches } from "./shared-caches.ts"
 
@@ -85,12 +85,21 @@ const lastEntries = (
   return position < 0 || position >= sizeInBytes ? undefined : { position, maxTimestamp: timeEntryAt(time, 0, baseOffset).timestamp }
 }
 
-/** Walks the headers from the last indexed batch to the end; the largest timestamp, or undefined where that does not end at `endOffset`. */
-const walkToEnd = (file: DiskFile, { endOffset, sizeInBytes }: SegmentExtent, from: number, maxTimestamp: number): number | undefined => {
+/**
+ * Walks the headers from the last indexed batch to the end; the largest timestamp. Undefined where that does not end at `endOffset`, or where an entry should
+ * have been made on the way: then the index is too short, or not this log's.
+ */
+const walkToEnd = (
+  file: DiskFile,
+  { endOffset, sizeInBytes }: SegmentExtent,
+  from: number,
+  maxTimestamp: number,
+  indexIntervalBytes: number
+): number | undefined => {
   let largest = maxTimestamp
   let next = -1
-  const walked = walkHeaders(file, from, sizeInBytes, (header) => {
-    if (next !== -1 && header.baseOffset !== next) return false
+  const walked = walkHeaders(file, from, sizeInBytes, (header, position) => {
+    if ((next !== -1 && header.baseOffset !== next) || position - from > indexIntervalBytes) return false
     next = header.nextOffset
     largest = Math.max(largest, header.maxTimestamp)
     return true
@@ -110,23 +119,30 @@ const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset)
   if (Either.isLeft(header) || header.right === undefined || header.right.baseOffset !== baseOffset)
     throw damaged(path.log, 0, `no batch with offset ${baseOffset} stands there`)
   const known = lastEntries(disk, extent)
-  let maxTimestamp = known === undefined ? undefined : walkToEnd(file, extent, known.position, known.maxTimestamp)
+  let maxTimestamp = known === undefined ? undefined : walkToEnd(file, extent, known.position, known.maxTimestamp, config.indexIntervalBytes)
   if (maxTimestamp === undefined) {
     rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
-    maxTimestamp = walkToEnd(file, extent, 0, -1)
+    maxTimestamp = walkToEnd(file, extent, 0, -1, Number.POSITIVE_INFINITY)
   }
   if (maxTimestamp === undefined) throw damaged(path.log, sizeInBytes, `the segment does not end at offset ${endOffset}, where the next one starts`)
   return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp)
 }
 
+/** Where the last indexed batch starts; the segment's start when none is. */
+const lastPosition = ({ offset }: Indexes, baseOffset: Offset): number =>
+  offset.length === 0 ? 0 : offsetEntryAt(offset, offset.length / offsetEntrySize - 1, baseOffset).position
+
 /** The last segment after an orderly close: its indexes are as they were left, and its last batches are checked. */
 const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, { baseOffset, offset, position }: RecoveryPoint): ActiveSegment => {
   const path = segmentPath(directory, baseOffset)
   const file = disk.open(path.log, "write")
-  const indexes = loadIndexes(disk, file, { path, baseOffset, endOffset: offset, sizeInBytes: position }, config.indexIntervalBytes)
+  const extent: SegmentExtent = { path, baseOffset, endOffset: offset, sizeInBytes: position }
+  let indexes = loadIndexes(disk, file, extent, config.indexIntervalBytes)
+  if (position > 0 && walkToEnd(file, extent, lastPosition(indexes, baseOffset), -1, config.indexIntervalBytes) === undefined)
+    indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
   const offsetEntryCount = indexes.offset.length / offsetEntrySize
   const timeEntryCount = indexes.time.length / timeEntrySize
-  const lastIndexed = offsetEntryCount === 0 ? 0 : offsetEntryAt(indexes.offset, offsetEntryCount - 1, baseOffset).position
+  const lastIndexed = lastPosition(indexes, baseOffset)
   const lastTime = timeEntryCount === 0 ? { timestamp: -1, offset: -1 } : timeEntryAt(indexes.time, timeEntryCount - 1, baseOffset)
   let firstTimestamp = -1
   let startOffset = baseOffset
@@ -169,6 +185,7 @@ const cutTail = (context: OpenContext, { end, segment }: Walked, later: Readonly
   const file = segment.file()
   const wrong = end.wrong ?? `the segment ends with offset ${offset - 1}, the next one starts with ${later[0]}`
   if (point !== undefined && offset < point.offset) throw damaged(log, position, `${wrong}, and everything before offset ${point.offset} was durable`)
+  if (end.isWhole) throw damaged(log, position, `${wrong}, and the batch is whole, so this is no torn end`)
   const size = file.size()
   const next = findBatchAfter(file, position + 1, size, offset, crc32c)
   if (next !== undefined) throw damaged(log, position, `${wrong}, and a whole batch follows at byte ${next}, so this is no torn end`)

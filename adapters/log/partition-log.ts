@@ -7,7 +7,7 @@ import { GroupCommit } from "./group-commit.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, removeSegmentFiles } from "./open-segments.ts"
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
-import { locate, readBytes, readRun } from "./segment-read.ts"
+import { firstBatchAt, locate, readRun } from "./segment-read.ts"
 import { damaged } from "./segment-store.ts"
 import type { ActiveSegment, ReadableSegment, SealedSegment } from "./segments.ts"
 import type { LogTail } from "./tail-cache.ts"
@@ -280,17 +280,4 @@ export class SegmentedLog implements PartitionLog {
     }
     return low
   }
-}
-
-const firstBatchAt = (segment: ReadableSegment, timestamp: number): RecordBatch | undefined => {
-  const entry = segment.timeEntryFor(timestamp)
-  let found: { readonly position: number; readonly size: number } | undefined
-  const from = entry === undefined ? 0 : segment.positionFor(entry.offset)
-  const walked = walkHeaders(segment.file(), from, segment.sizeInBytes, (header, position) => {
-    if (header.maxTimestamp < timestamp) return true
-    found = { position, size: header.sizeInBytes }
-    return false
-  })
-  if (walked.wrong !== undefined) throw damaged(segment.path.log, walked.position, walked.wrong)
-  return found === undefined ? undefined : new RecordBatch(readBytes(segment, found.position, found.size))
 }

@@ -17,6 +17,8 @@ export interface WalkState {
 /** Where whole and right batches end, and what is wrong with what follows; `wrong` is undefined at the end of the file. */
 export interface Verified extends WalkState {
   readonly wrong: string | undefined
+  /** What is wrong is a whole batch with the right CRC, in the wrong place: no torn write looks like that. */
+  readonly isWhole: boolean
 }
 
 const chunkBytes = 1_048_576
@@ -45,10 +47,10 @@ class Window {
   }
 }
 
-const wrongWith = (batch: RecordBatch, expected: Pick<WalkState, "offset" | "epoch">, crc32c: Crc32c): string | undefined => {
+const outOfOrder = (batch: RecordBatch, expected: Pick<WalkState, "offset" | "epoch">): string | undefined => {
   if (batch.baseOffset !== expected.offset) return `the batch has offset ${batch.baseOffset} where ${expected.offset} comes next`
   if (batch.partitionLeaderEpoch < expected.epoch) return `the batch has leader epoch ${batch.partitionLeaderEpoch} after epoch ${expected.epoch}`
-  return verify(batch, crc32c)?.reason
+  return undefined
 }
 
 /** The whole batch at `position`, or what is there instead, in words. */
@@ -73,15 +75,16 @@ export const verifyBatches = (
   let { epoch, offset, position } = start
   while (position < size) {
     const batch = batchAt(window, position, size)
-    if (typeof batch === "string") return { epoch, offset, position, wrong: batch }
-    const wrong = wrongWith(batch, { epoch, offset }, crc32c)
-    if (wrong !== undefined) return { epoch, offset, position, wrong }
+    if (typeof batch === "string") return { epoch, offset, position, wrong: batch, isWhole: false }
+    const torn = verify(batch, crc32c)?.reason
+    const wrong = torn ?? outOfOrder(batch, { epoch, offset })
+    if (wrong !== undefined) return { epoch, offset, position, wrong, isWhole: torn === undefined }
     visit(batch, position)
     epoch = batch.partitionLeaderEpoch
     offset = batch.nextOffset
     position += batch.sizeInBytes
   }
-  return { epoch, offset, position, wrong: undefined }
+  return { epoch, offset, position, wrong: undefined, isWhole: false }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer"
 import type { Offset } from "../../domain/kernel/id.ts"
-import { fieldAt, headerSize, lengthOverhead, magic2 } from "../../domain/log/batch.ts"
+import { fieldAt, headerSize, lengthOverhead, magic2, RecordBatch } from "../../domain/log/batch.ts"
 import { readInt32, readInt64 } from "../../domain/log/int.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { damaged } from "./segment-store.ts"
@@ -9,12 +9,30 @@ import type { ReadableSegment } from "./segments.ts"
 // An index entry stands every few KiB of log, so the batch that is looked for is mostly in the first piece of this size.
 const locateChunkBytes = 8192
 
+/** Where the batch that holds `offset` starts, looked for from `from` on, or what was found instead. */
+const walkTo = (segment: ReadableSegment, from: number, offset: Offset): { readonly position: number; readonly wrong: string | undefined } => {
+  let isHere = false
+  const walked = walkHeaders(
+    segment.file(),
+    from,
+    segment.sizeInBytes,
+    (header) => {
+      isHere = header.baseOffset <= offset && offset <= header.lastOffset
+      return header.lastOffset < offset
+    },
+    locateChunkBytes
+  )
+  return isHere ? walked : { position: walked.position, wrong: walked.wrong ?? `offset ${offset} is missing` }
+}
+
 /** Where the batch that holds `offset` starts. Throws a LogFault "corrupt" when the segment has none, though its extent says so. */
 export const locate = (segment: ReadableSegment, offset: Offset): number => {
-  const walked = walkHeaders(segment.file(), segment.positionFor(offset), segment.sizeInBytes, (header) => header.lastOffset < offset, locateChunkBytes)
-  if (walked.wrong !== undefined || walked.position >= segment.sizeInBytes)
-    throw damaged(segment.path.log, walked.position, walked.wrong ?? `offset ${offset} is missing`)
-  return walked.position
+  const from = segment.positionFor(offset)
+  const indexed = walkTo(segment, from, offset)
+  // An index that leads astray is no damage to the log: without it the walk is only longer.
+  const found = indexed.wrong === undefined || from === 0 ? indexed : walkTo(segment, 0, offset)
+  if (found.wrong !== undefined) throw damaged(segment.path.log, found.position, found.wrong)
+  return found.position
 }
 
 /** Fresh memory that nobody cleared: the part that the file did not fill is cut off. It is not pooled, since a socket may hold it long after. */
@@ -53,4 +71,21 @@ export const readRun = (segment: ReadableSegment, position: number, maxBytes: nu
     end += size
   }
   return { bytes: end === bytes.length ? bytes : bytes.subarray(0, end), position, endOffset }
+}
+
+/** The first batch of the segment with a timestamp of at least `timestamp`, whole; undefined when there is none. */
+export const firstBatchAt = (segment: ReadableSegment, timestamp: number): RecordBatch | undefined => {
+  let found: { readonly position: number; readonly size: number } | undefined
+  const walk = (from: number) =>
+    walkHeaders(segment.file(), from, segment.sizeInBytes, (header, position) => {
+      if (header.maxTimestamp < timestamp) return true
+      found = { position, size: header.sizeInBytes }
+      return false
+    })
+  const entry = segment.timeEntryFor(timestamp)
+  const from = entry === undefined ? 0 : segment.positionFor(entry.offset)
+  let walked = walk(from)
+  if (walked.wrong !== undefined && from > 0) walked = walk(0)
+  if (walked.wrong !== undefined) throw damaged(segment.path.log, walked.position, walked.wrong)
+  return found === undefined ? undefined : new RecordBatch(readBytes(segment, found.position, found.size))
 }

@@ -80,16 +80,16 @@ const closeFiles = (opened: OpenSegments): void => {
 const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
   Effect.gen(function* () {
     const { directory, disk, recoveryPoint } = parts
-    const isNewDirectory = !disk.exists(directory)
     const opened = yield* attempt(directory, "open", () => {
-      disk.makeDirectory(directory)
+      const isNewDirectory = !disk.exists(directory)
+      if (isNewDirectory) disk.makeDirectory(directory)
       const found = openSegments({ ...parts, now: parts.clock() }, recoveryPoint.read())
       recoveryPoint.touch()
-      return found
+      return { ...found, isNew: found.isNew || isNewDirectory }
     })
     yield* Effect.onError(settle(parts, opened), () => Effect.sync(() => closeFiles(opened)))
     for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
-    return new SegmentedLog(parts, { ...opened, isNew: opened.isNew || isNewDirectory })
+    return new SegmentedLog(parts, opened)
   })
 
 /** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */
@@ -158,7 +158,7 @@ export const makeStore = (disk: Disk, root: string, bounds: StoreBounds): Effect
         const name = nameOf(topicId, partition)
         if (openNames.has(name)) return yield* busy(name)
         const path = `${root}/${name}`
-        if (!disk.exists(path)) return
+        if (!(yield* attempt(path, "remove", () => disk.exists(path)))) return
         const doomed = `${path}${removedSuffix}`
         yield* attempt(path, "remove", () => {
           if (disk.exists(doomed)) removeTree(disk, doomed)

@@ -26,7 +26,8 @@ export const layer = (disk: MemoryDisk, bounds: Partial<StoreBounds> = {}): Laye
     LogStore,
     Effect.gen(function* () {
       yield* hold(disk)
-      yield* makeDurableDirectory(disk, directory)
-      return yield* makeStore(disk, directory, { ...defaultStoreBounds, ...bounds })
+      const session = disk.session()
+      yield* makeDurableDirectory(session, directory)
+      return yield* makeStore(session, directory, { ...defaultStoreBounds, ...bounds })
     })
   )

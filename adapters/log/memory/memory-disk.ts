@@ -13,7 +13,7 @@ export type Pick = (bound: number) => number
  * A disk in memory that loses power. It lives as long as the test holds it, however often stores are opened over it and closed.
  * What was written is readable at once and survives a crash after its sync alone; a name survives after its directory's sync alone.
  */
-export class MemoryDisk implements Disk {
+export class MemoryDisk {
   /** Bytes that all files may have together; a write over it takes what fits and fails with ENOSPC. */
   capacityBytes = Number.POSITIVE_INFINITY
   /** Every change fails with EROFS. */
@@ -28,8 +28,10 @@ export class MemoryDisk implements Disk {
   private root = new DirectoryNode()
   private order = 0
   private powered = 0
-  private usedBytes = 0
+  /** Bytes that all files have together. */
+  usedBytes = 0
   private syncsToFail = 0
+  private powerCut: { changesLeft: number; readonly pick: Pick } | undefined
 
   /**
    * The next `count` syncs of files fail with EIO. As Linux does it, what they would have made durable then counts as clean: no later sync writes it, unless it
@@ -39,9 +41,14 @@ export class MemoryDisk implements Disk {
     this.syncsToFail = count
   }
 
+  /** The power goes with the `changes`th change of a file or a directory from now on, in the middle of whatever the store does then. */
+  crashAfter(changes: number, pick: Pick): void {
+    this.powerCut = { changesLeft: changes, pick }
+  }
+
   /**
    * Cuts the power. Of the changes that were not synced, in the order in which they were made, a prefix survives, and of the write that follows it perhaps a
-   * part. Files that are open then fail for ever with EIO; the next store that opens the disk finds what survived.
+   * part. What was opened before fails for ever with EIO; the next store that opens the disk finds what survived.
    */
   crash(pick: Pick): void {
     const nodes = this.reachable()
@@ -51,6 +58,7 @@ export class MemoryDisk implements Disk {
     const torn = changes[survive]
     if (torn !== undefined && torn.size > 0) torn.settle(pick(torn.size + 1))
     this.powered++
+    this.powerCut = undefined
     this.holder = undefined
     this.usedBytes = 0
     for (const node of nodes) {
@@ -62,6 +70,47 @@ export class MemoryDisk implements Disk {
       }
     }
     for (const node of this.reachable()) if (node.kind === "file") this.usedBytes += node.current.size
+  }
+
+  /** The disk for one store: it is of no use any more once the power was cut. */
+  session(): Disk {
+    const powered = this.powered
+    const live = <A>(path: string, run: () => A): A => {
+      if (powered !== this.powered) throw failed("EIO", `${path}: the power was cut`)
+      return run()
+    }
+    return {
+      open: (path, mode) => live(path, () => this.open(path, mode)),
+      list: (path) => live(path, () => this.list(path)),
+      exists: (path) => live(path, () => this.exists(path)),
+      size: (path) => live(path, () => this.size(path)),
+      makeDirectory: (path) => live(path, () => this.makeDirectory(path)),
+      rename: (from, to) => live(from, () => this.rename(from, to)),
+      unlink: (path) => live(path, () => this.unlink(path)),
+      removeDirectory: (path) => live(path, () => this.removeDirectory(path)),
+      syncDirectory: (path) =>
+        Effect.try({ try: () => live(path, () => this.directory(path)), catch: (error) => error }).pipe(Effect.flatMap((node) => this.settle(node, path)))
+    }
+  }
+
+  /** Another disk with the files as they are now, all durable, held by nobody: what the end of a process leaves, without that of the power. */
+  copy(): MemoryDisk {
+    const other = new MemoryDisk()
+    const copyInto = (from: DirectoryNode, to: DirectoryNode): void => {
+      for (const [name, node] of from.current) {
+        const twin = node.kind === "file" ? new FileNode() : new DirectoryNode()
+        to.current.set(name, twin)
+        to.durable.set(name, twin)
+        if (node.kind === "directory" && twin.kind === "directory") copyInto(node, twin)
+        else if (node.kind === "file" && twin.kind === "file") {
+          twin.current.replace(node.current.view)
+          twin.durable.replace(node.current.view)
+          other.usedBytes += node.current.size
+        }
+      }
+    }
+    copyInto(this.root, other.root)
+    return other
   }
 
   /** The bytes of a file as they are now, a copy: for tests that look. */
@@ -76,7 +125,7 @@ export class MemoryDisk implements Disk {
     node.durable.replace(bytes)
   }
 
-  open(path: string, mode: "read" | "write" | "create"): DiskFile {
+  private open(path: string, mode: "read" | "write" | "create"): DiskFile {
     const [parent, name] = this.parentOf(path)
     let node = parent.current.get(name)
     if (node === undefined && mode === "create") {
@@ -89,17 +138,17 @@ export class MemoryDisk implements Disk {
     if (mode !== "read") this.mayChange(path)
     return this.handle(path, node)
   }
-  list(path: string): ReadonlyArray<string> {
+  private list(path: string): ReadonlyArray<string> {
     return [...this.directory(path).current.keys()]
   }
-  exists(path: string): boolean {
+  private exists(path: string): boolean {
     return this.find(path) !== undefined
   }
-  size(path: string): number | undefined {
+  private size(path: string): number | undefined {
     const node = this.find(path)
     return node?.kind === "file" ? node.current.size : undefined
   }
-  makeDirectory(path: string): void {
+  private makeDirectory(path: string): void {
     let at = this.root
     for (const name of partsOf(path)) {
       let next = at.current.get(name)
@@ -112,7 +161,7 @@ export class MemoryDisk implements Disk {
       at = next
     }
   }
-  rename(from: string, to: string): void {
+  private rename(from: string, to: string): void {
     this.mayChange(from)
     const [oldParent, oldName] = this.parentOf(from)
     const [newParent, newName] = this.parentOf(to)
@@ -133,15 +182,12 @@ export class MemoryDisk implements Disk {
     parent.current.delete(name)
     this.note(parent, 0, () => void parent.durable.delete(name))
   }
-  removeDirectory(path: string): void {
+  private removeDirectory(path: string): void {
     this.mayChange(path)
     const [parent, name] = this.parentOf(path)
     if (this.directory(path).current.size > 0) throw failed("ENOTEMPTY", path)
     parent.current.delete(name)
     this.note(parent, 0, () => void parent.durable.delete(name))
-  }
-  syncDirectory(path: string): Effect.Effect<void, unknown> {
-    return Effect.suspend(() => this.settle(this.directory(path), path))
   }
 
   private handle(path: string, node: FileNode): DiskFile {
@@ -172,7 +218,7 @@ export class MemoryDisk implements Disk {
         this.note(node, 0, () => node.durable.truncate(size))
       },
       sync: Effect.suspend(() => {
-        live()
+        if (powered !== this.powered) return Effect.fail(failed("EIO", `${path} was open when the power went`))
         this.syncCount++
         if (this.syncsToFail === 0) return this.settle(node, path)
         this.syncsToFail--
@@ -209,6 +255,9 @@ export class MemoryDisk implements Disk {
 
   private note(node: Node, size: number, settle: Change["settle"]): void {
     node.pending.push({ order: this.order++, settle, size })
+    if (this.powerCut === undefined || --this.powerCut.changesLeft > 0) return
+    this.crash(this.powerCut.pick)
+    throw failed("EIO", "the power was cut")
   }
   private enter(parent: DirectoryNode, name: string, node: Node): void {
     parent.current.set(name, node)
