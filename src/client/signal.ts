@@ -1,4 +1,5 @@
-import { Duration, Effect } from "effect"
+import { Effect } from "effect"
+import { within } from "./background.ts"
 
 /** A bell that one fiber waits for and plain code rings. Rung while nobody waits, it is heard by the next who does. */
 export class Signal {
@@ -31,6 +32,6 @@ export class Signal {
   /** Waits for the bell, but no longer than `timeoutMs`; infinite for no bound. */
   heardWithin(timeoutMs: number): Effect.Effect<void> {
     if (timeoutMs === Number.POSITIVE_INFINITY) return this.heard
-    return Effect.asVoid(Effect.timeoutOption(this.heard, Duration.millis(Math.max(0, timeoutMs))))
+    return Effect.asVoid(within(this.heard, timeoutMs))
   }
 }

@@ -3,6 +3,7 @@ import { type Address, formatAddress, Transport } from "../../ports/transport.ts
 import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import type { CallFault } from "../../wire/fault.ts"
 import { connect, type Link } from "../../wire/link.ts"
+import { inScope } from "../background.ts"
 import type { Dice } from "../dice.ts"
 import { type CallError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
 import type { Connecting } from "../options.ts"
@@ -96,7 +97,7 @@ export const makePool = (options: Connecting, dice: Dice): Effect.Effect<Pool, n
               if (slot.link === link) slot.link = undefined
               return Scope.close(scope, Exit.void)
             })
-            return Effect.forkIn(Effect.ensuring(Effect.exit(link.closed), gone), poolScope)
+            return inScope(Effect.ensuring(Effect.exit(link.closed), gone), poolScope)
           })
         )
       })
@@ -121,7 +122,7 @@ export const makePool = (options: Connecting, dice: Dice): Effect.Effect<Pool, n
               slot.opening = undefined
               return Deferred.done(opening, exit)
             }),
-            Effect.forkIn(poolScope)
+            (opened) => inScope(opened, poolScope)
           )
           return yield* Deferred.await(opening)
         })

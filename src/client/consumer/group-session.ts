@@ -1,4 +1,5 @@
 import { Effect, Fiber, type Scope } from "effect"
+import { inScope, within } from "../background.ts"
 import { type Client, retryKind } from "../client.ts"
 import type { Coordinator } from "../group/coordinator.ts"
 import { Member, type MemberError } from "../group/member.ts"
@@ -116,7 +117,7 @@ export const joinGroup = (parts: GroupParts): GroupSession => {
   const start = Effect.suspend(() => {
     if (life !== undefined || subscription.isEmpty) return Effect.void
     const forever = Effect.catchAll(live(member, membership, consuming(parts, commit)), (error) => Effect.sync(() => end(error)))
-    return Effect.map(Effect.forkIn(forever, work), (fiber) => {
+    return Effect.map(inScope(forever, work), (fiber) => {
       life = fiber
     })
   })
@@ -137,9 +138,9 @@ export const joinGroup = (parts: GroupParts): GroupSession => {
     commit,
     leave: (withinMs) =>
       Effect.andThen(
-        Effect.timeoutOption(finish, withinMs),
+        within(finish, withinMs),
         Effect.suspend(() => member.leave(withinMs))
       ),
-    halt: (withinMs) => Effect.asVoid(Effect.timeoutOption(finish, withinMs))
+    halt: (withinMs) => Effect.asVoid(within(finish, withinMs))
   }
 }

@@ -1,7 +1,8 @@
-import { Duration, Effect, Exit, Runtime, Scope } from "effect"
+import { Effect, Exit, Runtime, Scope } from "effect"
 import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
+import { inScope, within } from "../background.ts"
 import { type Client, makeClient } from "../client.ts"
 import { type CallError, Closed, type InvalidAddress, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
@@ -156,7 +157,7 @@ class Session {
       if (Exit.isFailure(exit)) this.eachAcknowledged = true
       const leaving = this.group?.isStatic === true ? this.group.halt(this.client.options.closeTimeoutMs) : this.leave
       return Effect.andThen(
-        Effect.timeoutOption(leaving, Duration.millis(this.client.options.closeTimeoutMs)),
+        within(leaving, this.client.options.closeTimeoutMs),
         Effect.sync(() => {
           this.closed = true
           this.set.end()
@@ -185,9 +186,9 @@ export const makeSession = (
       reading,
       decoding: { crc32c: checksum.crc32c, decompress: compression.decompress, batchBytesMax: reading.batchBytesMax },
       clock,
-      fork: (effect) => void Runtime.runFork(runtime, effect, { scope: work })
+      fork: (effect) => void Runtime.runFork(runtime, Effect.interruptible(effect), { scope: work })
     })
-    yield* Effect.forkIn(set.run, work)
+    yield* inScope(set.run, work)
     const session = new Session(client, reading, set, clock, work)
     yield* Effect.addFinalizer((exit) => session.close(exit))
     // One call at a time: each of them is about the same hand-out and the same membership.

@@ -5,6 +5,7 @@ import { Heartbeat } from "../../protocol/message/12-heartbeat.ts"
 import { LeaveGroup } from "../../protocol/message/13-leave-group.ts"
 import { SyncGroup } from "../../protocol/message/14-sync-group.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
+import { within } from "../background.ts"
 import type { Client } from "../client.ts"
 import type { Membership } from "../consumer/options.ts"
 import type { Place } from "../consumer/start-offsets.ts"
@@ -203,7 +204,7 @@ export class Member {
     const request = { groupId: this.coordinator.group, members: [member] }
     return this.coordinator
       .call(LeaveGroup, request, { timeoutMs: withinMs, versionMin: firstWithInstances })
-      .pipe(Effect.timeoutOption(withinMs), Effect.ignore, Effect.andThen(Effect.sync(() => this.forgetMe())))
+      .pipe((left) => within(left, withinMs), Effect.ignore, Effect.andThen(Effect.sync(() => this.forgetMe())))
   }
 }
 

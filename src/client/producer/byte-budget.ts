@@ -30,7 +30,7 @@ export class ByteBudget {
         else this.line.splice(at, 1)
       })
     })
-    return Effect.timeoutFail(wait, {
+    return Effect.timeoutFail(Effect.interruptible(wait), {
       duration: Duration.millis(this.timeoutMs),
       onTimeout: () => new BufferFull({ bufferBytesMax: this.bytesMax, waitedMs: this.timeoutMs })
     })

@@ -4,6 +4,7 @@ import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
 import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../admin/topics.ts"
+import { inScope } from "../background.ts"
 import { type Client, makeClient } from "../client.ts"
 import { type CallError, Closed, type InvalidAddress, MessageTooLarge, UnknownPartition } from "../error.ts"
 import type { TopicError } from "../metadata/metadata.ts"
@@ -93,11 +94,11 @@ const makeSender = (client: Client, options: ProducerOptions, budget: ByteBudget
       sending: sendingOf(options),
       encoding: { crc32c: checksum.crc32c, compress: compression.compress },
       clock,
-      fork: (effect) => void Runtime.runFork(runtime, effect, { scope: work }),
+      fork: (effect) => void Runtime.runFork(runtime, Effect.interruptible(effect), { scope: work }),
       release: (bytes) => budget.give(bytes),
       onBatchClosed: (topic, partition) => partitioner.moveOn(topic, partition)
     })
-    yield* Effect.forkIn(sender.run, work)
+    yield* inScope(sender.run, work)
     yield* Effect.addFinalizer(() => sender.close(client.options.closeTimeoutMs))
     return sender
   })

@@ -1,5 +1,6 @@
 import { type Clock, Effect } from "effect"
 import type { Encoding } from "../../../domain/log/record.ts"
+import { within } from "../background.ts"
 import type { Client } from "../client.ts"
 import { Closed, NoLeader } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
@@ -117,7 +118,7 @@ export class Sender {
       }
       this.active.clear()
     })
-    return Effect.andThen(Effect.timeoutOption(this.flush, withinMs), giveUp)
+    return Effect.andThen(within(this.flush, withinMs), giveUp)
   }
 
   /** Sends until its fiber ends. */

@@ -1,0 +1,49 @@
+import { Config, type ConfigError, Context, Effect, Layer, type Scope } from "effect"
+import type { Transport } from "../../ports/transport.ts"
+import { type Client, makeClient } from "../client.ts"
+import type { CallError, GroupNotEmpty, InvalidAddress, NotAuthorized, UnknownGroup } from "../error.ts"
+import type { TopicError } from "../metadata/metadata.ts"
+import type { TopicView } from "../metadata/view.ts"
+import type { ConnectionOptions } from "../options.ts"
+import { type ClusterDescription, describeCluster, describeTopic, listTopics, type TopicDescription } from "./cluster.ts"
+import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
+import { type AddTopicError, addPartitions, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "./topics.ts"
+
+export interface AdminService {
+  readonly addTopic: (topic: string, options?: TopicOptions) => Effect.Effect<TopicAdded, AddTopicError>
+  readonly removeTopic: (topic: string) => Effect.Effect<void, RemoveTopicError>
+  /** Gives a topic more partitions, `partitions` in all. Keys may change their partition. */
+  readonly addPartitions: (topic: string, partitions: number) => Effect.Effect<void, RemoveTopicError>
+  /** All topics, by name; the cluster's own too where `internal` says so. */
+  readonly listTopics: (options?: { readonly internal?: boolean }) => Effect.Effect<ReadonlyArray<TopicView>, CallError>
+  readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, TopicError>
+  readonly listGroups: Effect.Effect<ReadonlyArray<GroupListed>, CallError | NotAuthorized>
+  /** Members, offsets and lag. */
+  readonly describeGroup: (group: string) => Effect.Effect<GroupDescription, CallError | NotAuthorized | UnknownGroup>
+  /** Deletes a group without members, and its offsets. */
+  readonly deleteGroup: (group: string) => Effect.Effect<void, CallError | NotAuthorized | UnknownGroup | GroupNotEmpty>
+  readonly describeCluster: Effect.Effect<ClusterDescription, CallError | NotAuthorized>
+}
+
+const adminOf = (client: Client): AdminService => ({
+  addTopic: (topic, options) => addTopic(client, topic, options),
+  removeTopic: (topic) => removeTopic(client, topic),
+  addPartitions: (topic, partitions) => addPartitions(client, topic, partitions),
+  listTopics: (options) => listTopics(client, options),
+  describeTopic: (topic) => describeTopic(client, topic),
+  listGroups: listGroups(client),
+  describeGroup: (group) => describeGroup(client, group),
+  deleteGroup: (group) => deleteGroup(client, group),
+  describeCluster: describeCluster(client)
+})
+
+type MakeError = CallError | InvalidAddress
+const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, MakeError, Transport | Scope.Scope> => Effect.map(makeClient(options), adminOf)
+
+/** What an operator asks and orders: topics, groups, the cluster. */
+export class Admin extends Context.Tag("comanche-franz/Admin")<Admin, AdminService>() {
+  static readonly make = makeAdmin
+  static readonly layer = (options: ConnectionOptions): Layer.Layer<Admin, MakeError, Transport> => Layer.scoped(Admin, makeAdmin(options))
+  static readonly layerConfig = (options: Config.Config.Wrap<ConnectionOptions>): Layer.Layer<Admin, MakeError | ConfigError.ConfigError, Transport> =>
+    Layer.scoped(Admin, Effect.flatMap(Config.unwrap(options), makeAdmin))
+}

@@ -1,0 +1,120 @@
+import { Effect } from "effect"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
+import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
+import { type Client, expectNone } from "../client.ts"
+import { type Place, placeKey, startOffsets } from "../consumer/start-offsets.ts"
+import { type CallError, failure, type NotAuthorized, UnknownTopic } from "../error.ts"
+import type { TopicError } from "../metadata/metadata.ts"
+import type { PartitionView, TopicView } from "../metadata/view.ts"
+
+type Failure = CallError | NotAuthorized
+
+export interface NodeDescription {
+  readonly id: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+  readonly isController: boolean
+  /** Registered, and not let in at present. */
+  readonly isFenced: boolean
+}
+export interface ClusterDescription {
+  readonly clusterId: string
+  readonly controllerId: number
+  readonly nodes: ReadonlyArray<NodeDescription>
+}
+
+/** The cluster's id, its leader and its nodes; fenced ones too, where the cluster tells. */
+export const describeCluster = (client: Client): Effect.Effect<ClusterDescription, Failure> =>
+  client.persistently(
+    Effect.gen(function* () {
+      // Fenced brokers are told from version 2 on.
+      const answer = yield* client
+        .callAny(DescribeCluster, { ...plainly, includeFencedBrokers: true }, { versionMin: 2 })
+        .pipe(Effect.catchTag("UnsupportedByCluster", () => client.callAny(DescribeCluster, plainly)))
+      yield* expectNone(kafkaError(answer.errorCode), "The cluster", answer.errorMessage)
+      const nodes = answer.brokers.map(({ brokerId, host, isFenced, port, rack }) => ({
+        id: brokerId,
+        host,
+        port,
+        rack,
+        isController: brokerId === answer.controllerId,
+        isFenced
+      }))
+      return { clusterId: answer.clusterId, controllerId: answer.controllerId, nodes: nodes.sort((a, b) => a.id - b.id) }
+    })
+  )
+const plainly = { includeClusterAuthorizedOperations: false }
+
+/** All topics, by name; the cluster's own too where `internal` says so. */
+export const listTopics = (client: Client, { internal = false } = {}): Effect.Effect<ReadonlyArray<TopicView>, CallError> =>
+  Effect.map(client.persistently(client.metadata.refresh("all")), ({ topics }) =>
+    [...topics.values()].filter((topic) => internal || !topic.internal).sort((a, b) => (a.name < b.name ? -1 : 1))
+  )
+
+export interface PartitionDescription extends PartitionView {
+  /** The offset of the oldest message, and the one after the newest; undefined where nobody leads the partition. */
+  readonly first: number | undefined
+  readonly end: number | undefined
+}
+export interface TopicDescription {
+  readonly name: string
+  readonly topicId: string
+  readonly internal: boolean
+  readonly partitions: ReadonlyArray<PartitionDescription>
+  readonly configs: ReadonlyArray<ConfigEntry>
+}
+
+/** A topic's partitions, their offsets, and its settings. */
+export const describeTopic = (client: Client, name: string): Effect.Effect<TopicDescription, TopicError> =>
+  Effect.gen(function* () {
+    const { internal, partitions, topicId } = yield* client.metadata.freshTopic(name)
+    const led = partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition }))
+    const [firsts, ends] = yield* Effect.all([edge(client, led, "earliest"), edge(client, led, "latest")], { concurrency: 2 })
+    const configs = yield* topicConfigs(client, name)
+    return {
+      name,
+      topicId,
+      internal,
+      configs,
+      partitions: partitions.map((view) => {
+        const key = placeKey({ topic: name, partition: view.partition })
+        return { ...view, first: firsts.get(key), end: ends.get(key) }
+      })
+    }
+  })
+const edge = (client: Client, places: ReadonlyArray<Place>, at: "earliest" | "latest") =>
+  startOffsets(
+    client,
+    places.map((place) => ({ ...place, at }))
+  )
+
+export interface ConfigEntry {
+  readonly name: string
+  /** Null: the cluster does not tell (a secret). */
+  readonly value: string | null
+  /** Set for this topic alone; else the cluster's value or the default. */
+  readonly isOwn: boolean
+  readonly readOnly: boolean
+  readonly documentation: string | null
+}
+const topicResource = 2
+/** Where a value comes from, in Kafka's numbers: 1 is the topic itself. */
+const ownSource = 1
+
+/** A topic's settings, by name. */
+export const topicConfigs = (client: Client, topic: string): Effect.Effect<ReadonlyArray<ConfigEntry>, Failure | UnknownTopic> =>
+  client.persistently(
+    Effect.gen(function* () {
+      const resources = [{ resourceType: topicResource, resourceName: topic, configurationKeys: null }]
+      const answer = yield* client.callAny(DescribeConfigs, { resources })
+      const result = answer.results[0]
+      const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
+      if (error === "UNKNOWN_TOPIC_OR_PARTITION") return yield* new UnknownTopic({ topic })
+      if (error !== "NONE" || result === undefined) return yield* failure(error, `The settings of '${topic}'`, result?.errorMessage ?? null)
+      return result.configs
+        .map(({ configSource, documentation, name, readOnly, value }) => ({ name, value, isOwn: configSource === ownSource, readOnly, documentation }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+    })
+  )

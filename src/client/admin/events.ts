@@ -1,0 +1,37 @@
+import { Chunk, Effect, Option, Stream } from "effect"
+import type { Checksum } from "../../ports/checksum.ts"
+import type { Compression } from "../../ports/compression.ts"
+import type { Transport } from "../../ports/transport.ts"
+import { Consumer } from "../consumer/consumer.ts"
+import type { ConsumedRecord } from "../consumer/record.ts"
+import type { AssignError, PollError } from "../consumer/types.ts"
+import type { CallError, InvalidAddress } from "../error.ts"
+import type { ConnectionOptions } from "../options.ts"
+
+/** The topic in which a cluster's leader shows what it decided, one event a message, as JSON. */
+export const eventsTopic = "__cluster_metadata"
+
+export interface EventsOptions {
+  /** Index of the first event; default 0. */
+  readonly from?: number
+  /** Whether to go on with events as they come; default false: ends with the last that is there. */
+  readonly follow?: boolean
+}
+
+/** Everything that the leader of a Comanche Franz cluster decided, in its order. The offset of a message is the index of its event; its headers say which command caused it, and whose. */
+export const clusterEvents = (
+  connection: ConnectionOptions,
+  { follow = false, from = 0 }: EventsOptions = {}
+): Stream.Stream<ConsumedRecord, CallError | InvalidAddress | AssignError | PollError, Transport | Checksum | Compression> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      const consumer = yield* Consumer.make(connection)
+      yield* consumer.assign([{ topic: eventsTopic, partition: 0, at: "latest" }])
+      const end = (yield* consumer.positions)[0]?.offset ?? 0
+      yield* consumer.seek(eventsTopic, 0, from)
+      const isOver = Effect.map(consumer.positions, (places) => !follow && (places[0]?.offset ?? 0) >= end)
+      const next = Effect.map(consumer.poll({ maxRecords: 1000 }), Chunk.unsafeFromArray)
+      // The end of the stream is said in the error channel, as Stream wants it.
+      return Stream.repeatEffectChunkOption(Effect.flatMap(isOver, (over) => (over ? Effect.fail(Option.none()) : Effect.mapError(next, Option.some))))
+    })
+  )
