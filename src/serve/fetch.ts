@@ -7,7 +7,7 @@ import { Endpoints, type FindLeader, type TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
 import { type Source, waitForBytes } from "./fetch-wait.ts"
 import type { FindReadable, ReadablePartition } from "./readable.ts"
-import { beforeZstd, joinedViews, sizeOf } from "./record-views.ts"
+import { beforeZstd, sizeOf, type Views } from "./record-views.ts"
 
 type Request = RequestOf<typeof Fetch>
 type Response = ResponseDraft<typeof Fetch>
@@ -33,7 +33,7 @@ const zstdSince = 10
 const leadersSince = 16
 const readCommitted = 1
 
-const noBytes = new Uint8Array(0)
+const noRecords: Views = []
 const noTransactions: ReadonlyArray<never> = []
 
 /** One walk over everything a request asks for, in its order. */
@@ -77,21 +77,21 @@ class Pass {
   }
 
   /** The first partition that has anything gives a batch whatever its size, so that a small limit never stops a consumer (KIP-74); the others keep to what is left. */
-  private read(found: ReadablePartition, from: Offset, partitionBytesMax: number): Uint8Array | KafkaError {
+  private read(found: ReadablePartition, from: Offset, partitionBytesMax: number): Views | KafkaError {
     const bytesMax = Math.max(0, Math.min(partitionBytesMax, this.left))
-    if (from >= found.highWatermark() || (bytesMax === 0 && this.bytes > 0)) return noBytes
+    if (from >= found.highWatermark() || (bytesMax === 0 && this.bytes > 0)) return noRecords
     const read = found.read(from, bytesMax)
     if (Either.isLeft(read)) return "KAFKA_STORAGE_ERROR"
     const views = this.version < zstdSince ? beforeZstd(read.right) : read.right
     if (views === "zstd first") return "UNSUPPORTED_COMPRESSION_TYPE"
     const size = sizeOf(views)
-    if (size > bytesMax && this.bytes > 0) return noBytes
+    if (size > bytesMax && this.bytes > 0) return noRecords
     this.bytes += size
     this.left -= size
-    return joinedViews(views)
+    return views
   }
 
-  private answer(partitionIndex: number, found: ReadablePartition, records: Uint8Array): Answer {
+  private answer(partitionIndex: number, found: ReadablePartition, records: Views): Answer {
     const highWatermark = BigInt(found.highWatermark())
     // Without transactions every record is decided as soon as it is there: the last stable offset is the high watermark.
     return {
@@ -115,7 +115,7 @@ class Pass {
       errorCode: errorCode(error),
       highWatermark: -1n,
       abortedTransactions: null,
-      records: noBytes,
+      records: noRecords,
       ...(leader === undefined ? {} : { currentLeader: leader })
     }
   }

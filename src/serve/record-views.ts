@@ -12,18 +12,6 @@ export const sizeOf = (views: Views): number => {
   return size
 }
 
-/** The views as the one run of bytes that a message carries; copied only where there are several. */
-export const joinedViews = (views: Views): Uint8Array => {
-  if (views.length === 1) return views[0] as Uint8Array
-  const whole = new Uint8Array(sizeOf(views))
-  let at = 0
-  for (const view of views) {
-    whole.set(view, at)
-    at += view.length
-  }
-  return whole
-}
-
 const batchEnd = (view: Uint8Array, at: number): number => at + lengthOverhead + readInt32(view, at + fieldAt.batchLength)
 
 /** The offset after the last batch; `from` where there is none. Costs a few bytes a batch. */

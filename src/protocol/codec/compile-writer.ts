@@ -34,8 +34,9 @@ export const compileWrite = (wire: AnyWire, form: Form, mayBeNull = false): Writ
     case "text":
       return orNull(writeText(form) as Write, writeNullLength(form, 2), mayBeNull)
     case "bytes":
-    case "records":
       return orNull(writeBytes(form) as Write, writeNullLength(form, 4), mayBeNull)
+    case "records":
+      return orNull(writeRecords(form) as Write, writeNullLength(form, 4), mayBeNull)
     default:
       return scalars[shape.kind] as Write
   }
@@ -69,6 +70,19 @@ const writeBytes = ({ flexible }: Form): Write<Uint8Array> =>
         to.int32(value.length)
         to.raw(value)
       }
+
+/** Bytes, or the views that make them up: those are handed on one by one, so that nothing is copied together. */
+const writeRecords = (form: Form): Write<Uint8Array | ReadonlyArray<Uint8Array>> => {
+  const writeOne = writeBytes(form)
+  return (to, value) => {
+    if (value instanceof Uint8Array) return writeOne(to, value)
+    let size = 0
+    for (const view of value) size += view.length
+    if (form.flexible) to.varint(size + 1)
+    else to.int32(size)
+    for (const view of value) to.raw(view)
+  }
+}
 
 const writeArray =
   (writeElement: Write, { flexible }: Form): Write<ReadonlyArray<unknown>> =>

@@ -82,8 +82,11 @@ export const uuid = scalar<string>("uuid", zeroUuid)
 export const text = scalar<string>("text", "")
 /** Opaque bytes. What is read is a view over the frame, not a copy. */
 export const bytes = scalar<Uint8Array>("bytes", noBytes)
-/** Record batches, untouched: a view over the frame. Usually nullable(records). */
-export const records = scalar<Uint8Array>("records", noBytes)
+/** Record batches, untouched: a view over the frame. Usually nullable(records). They may be written from several views, one after the other, as a log gives them. */
+export const records: Wire<Uint8Array, Uint8Array | ReadonlyArray<Uint8Array>> = scalar<Uint8Array>("records", noBytes) as Wire<
+  Uint8Array,
+  Uint8Array | ReadonlyArray<Uint8Array>
+>
 /** One of Kafka's errors (domain/kernel/error-code.ts); 0 is success. */
 export const errorCode = int16
 
