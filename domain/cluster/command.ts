@@ -16,6 +16,8 @@ export interface Assignment {
 export type Command = Data.TaggedEnum<{
   /** Gives a new cluster its id; nothing happens to one that has it. */
   FoundCluster: { readonly clusterId: string }
+  /** Over how many streams the journal spreads the groups; nothing happens to a cluster where that is fixed. */
+  FixGroupStreams: { readonly count: number }
   /** The node that holds the journal under `epoch` leads, and is reached at this address. */
   ElectLeader: { readonly nodeId: BrokerId; readonly host: string; readonly port: number; readonly epoch: Epoch }
   /** A broker process starts: `incarnationId` is drawn at its start. Its broker epoch is the journal index of the event. `clusterId` is empty when it does not know its cluster. */

@@ -4,7 +4,7 @@ import type { Rejection } from "../kernel/error-code.ts"
 import type { Command } from "./command.ts"
 import { allocateProducerIds, brokerHeartbeat, fenceBroker, registerBroker } from "./decide-broker.ts"
 import { addPartitions, addTopic, removeTopic } from "./decide-topic.ts"
-import { ClusterFounded, type Event, LeaderElected } from "./event.ts"
+import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
 import { evolve } from "./evolve.ts"
 import { type Cluster, initial } from "./state.ts"
 
@@ -12,6 +12,7 @@ import { type Cluster, initial } from "./state.ts"
 export const decide = (cluster: Cluster, command: Command): Either.Either<ReadonlyArray<Event>, Rejection> =>
   Match.valueTags(command, {
     FoundCluster: ({ clusterId }) => Either.right(cluster.clusterId === undefined ? [new ClusterFounded({ clusterId })] : []),
+    FixGroupStreams: ({ count }) => Either.right(cluster.groupStreams === undefined ? [new GroupStreamsFixed({ count })] : []),
     ElectLeader: ({ nodeId, host, port, epoch }) => Either.right([new LeaderElected({ nodeId, host, port, epoch })]),
     RegisterBroker: (command) => registerBroker(cluster, command),
     BrokerHeartbeat: (command) => brokerHeartbeat(cluster, command),

@@ -12,6 +12,8 @@ const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
 
 /** The first event of every journal: the cluster has its id (a UUID as Kafka writes it). */
 export class ClusterFounded extends Schema.TaggedClass<ClusterFounded>()("ClusterFounded", { v, clusterId: Schema.String }) {}
+/** The groups are spread over so many streams for good: a group is found by the hash of its name, which another number would send elsewhere. */
+export class GroupStreamsFixed extends Schema.TaggedClass<GroupStreamsFixed>()("GroupStreamsFixed", { v, count: Schema.Int.pipe(Schema.positive()) }) {}
 /** A node took the leadership under a new epoch, and is reached there. */
 export class LeaderElected extends Schema.TaggedClass<LeaderElected>()("LeaderElected", {
   v,
@@ -74,6 +76,7 @@ export class ProducerIdsAllocated extends Schema.TaggedClass<ProducerIdsAllocate
 
 export const Event = Schema.Union(
   ClusterFounded,
+  GroupStreamsFixed,
   LeaderElected,
   BrokerRegistered,
   BrokerUnfenced,

@@ -91,6 +91,7 @@ const topicRemoved = (cluster: Cluster, { topicId }: E.TopicRemoved): Cluster =>
 const changed = (cluster: Cluster, event: Event): Cluster =>
   Match.valueTags(event, {
     ClusterFounded: ({ clusterId }) => ({ ...cluster, clusterId }),
+    GroupStreamsFixed: ({ count }) => ({ ...cluster, groupStreams: count }),
     LeaderElected: ({ nodeId, host, port, epoch }) => ({ ...cluster, leader: { nodeId, host, port, epoch } }),
     BrokerRegistered: ({ brokerId, incarnationId, brokerEpoch, host, port, rack }) => ({
       ...cluster,

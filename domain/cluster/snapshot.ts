@@ -13,6 +13,7 @@ export const ClusterSnapshot = Schema.Struct({
   v: Schema.Literal(1),
   index: Schema.Int,
   clusterId: Schema.optional(Schema.String),
+  groupStreams: Schema.optional(Schema.Int),
   leader: Schema.optional(Schema.Struct({ nodeId: BrokerId, host: Schema.String, port: Schema.Int, epoch: Schema.Int })),
   brokers: Schema.Array(
     Schema.Struct({
@@ -42,6 +43,7 @@ export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
   v: 1,
   index: cluster.index,
   ...(cluster.clusterId === undefined ? {} : { clusterId: cluster.clusterId }),
+  ...(cluster.groupStreams === undefined ? {} : { groupStreams: cluster.groupStreams }),
   ...(cluster.leader === undefined ? {} : { leader: cluster.leader }),
   brokers: [...HashMap.values(cluster.brokers)].sort((one, other) => one.id - other.id),
   topics: sortedTopics(cluster).map(({ name, topicId, configs, partitions }) => ({
@@ -61,6 +63,7 @@ export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
   return {
     index: snapshot.index,
     clusterId: snapshot.clusterId,
+    groupStreams: snapshot.groupStreams,
     leader: snapshot.leader,
     brokers: HashMap.fromIterable(snapshot.brokers.map((broker) => [broker.id, broker])),
     topics: HashMap.fromIterable(

@@ -41,6 +41,8 @@ export interface Cluster {
   /** How many events this state is the fold of: the journal index of the next one. */
   readonly index: number
   readonly clusterId: string | undefined
+  /** Streams of the journal over which the groups are spread. */
+  readonly groupStreams: number | undefined
   readonly leader: Leader | undefined
   readonly brokers: HashMap.HashMap<BrokerId, Broker>
   readonly topics: HashMap.HashMap<TopicId, Topic>
@@ -57,6 +59,7 @@ export interface Cluster {
 export const initial: Cluster = {
   index: 0,
   clusterId: undefined,
+  groupStreams: undefined,
   leader: undefined,
   brokers: HashMap.empty(),
   topics: HashMap.empty(),
