@@ -1,5 +1,5 @@
 import { Effect, type Scope } from "effect"
-import type { Address, Connection, ConnectFault, Listener } from "../../src/ports/transport.ts"
+import type { Address, ConnectFault, Connection, Listener } from "../../src/ports/transport.ts"
 import { connectFault, connectTimeout } from "./fault.ts"
 import { type Closable, endAll } from "./linger.ts"
 

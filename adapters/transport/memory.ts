@@ -57,7 +57,7 @@ export class MemoryNetwork {
   heal(a?: string, b?: string): void {
     if (a === undefined || b === undefined) this.severed.clear()
     else for (const way of [`${a}>${b}`, `${b}>${a}`]) this.severed.delete(way)
-    for (const connection of [...this.connections]) connection.wake()
+    for (const connection of this.connections) connection.wake()
   }
   /** Breaks the connections of `a`, or those between `a` and `b`. Answers how many there were. */
   drop(a: string, b?: string): number {

@@ -81,9 +81,9 @@ const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, idleSec
 
 const stop = (open: ReadonlySet<ServerConnection>, timeoutMs: number): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (const connection of [...open]) connection.stop()
+    for (const connection of open) connection.stop()
     const busy = () => [...open].some((connection) => !connection.isIdle)
     const lookMs = 5
     for (let waitedMs = 0; waitedMs < timeoutMs && busy(); waitedMs += lookMs) yield* Effect.sleep(lookMs)
-    for (const connection of [...open]) connection.end()
+    for (const connection of open) connection.end()
   })

@@ -3,7 +3,7 @@ import { Effect, Either, type Scope } from "effect"
 import { layerSeededRandom } from "../../../adapters/clock/seeded-random.ts"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
-import { type Connection, type ConnectFault, type Listener, Transport } from "../../../src/ports/transport.ts"
+import { type ConnectFault, type Connection, type Listener, Transport } from "../../../src/ports/transport.ts"
 
 /** A server on host `b` that echoes, and what a client on host `a` saw, in virtual time. */
 const world = (conditions: ConstructorParameters<typeof MemoryNetwork>[0] = {}, seed = 1) => {

@@ -8,12 +8,12 @@ import { Envelope } from "../../../src/protocol/message/58-envelope.ts"
 import type { AnyApi, RequestDraft } from "../../../src/protocol/type/wire.ts"
 import { dispatch } from "../../../src/wire/dispatch.ts"
 import { disconnect, noResponse, route } from "../../../src/wire/route.ts"
-import { beat, done, heartbeat } from "./harness.ts"
+import { beat, heartbeat, reply } from "./harness.ts"
 
 const origin = { clientHost: "10.0.0.7", connectionId: 3, actor: "java@10.0.0.7:40000" }
 const actors: Array<string> = []
 const routes = [
-  heartbeat((id, { actor }) => (actors.push(actor), id === 1 ? Effect.as(Effect.yieldNow(), done(id)) : done(id))),
+  heartbeat((id, { actor }) => (actors.push(actor), id === 1 ? Effect.as(Effect.yieldNow(), reply(id)) : reply(id))),
   route(Produce, {}, ({ timeoutMs }) => (timeoutMs === 0 ? noResponse : disconnect("no"))),
   route(Envelope, { listed: false }, () => ({ errorCode: 0 }))
 ]

@@ -9,7 +9,7 @@ import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../src/protocol/type/wire.ts"
 import { Framer, isFrame } from "../../../src/wire/framer.ts"
 import type { LinkOptions } from "../../../src/wire/link.ts"
-import { type Handled, type RequestContext, type RouteOptions, type Route, route } from "../../../src/wire/route.ts"
+import { type Handled, type RequestContext, type Route, type RouteOptions, route } from "../../../src/wire/route.ts"
 import { type ServeOptions, serve } from "../../../src/wire/server.ts"
 
 export const transports: ReadonlyArray<readonly [name: string, layer: () => Layer.Layer<Transport>]> = [
@@ -30,7 +30,7 @@ const loopback: Address = { host: "127.0.0.1", port: 0 }
 /** Heartbeat, whose generation id says what to do: the answer's throttle time gives it back. */
 export const heartbeat = (handle: (id: number, context: RequestContext) => Handled<typeof Heartbeat>, options: RouteOptions = {}): Route =>
   route(Heartbeat, options, ({ generationId }, context) => handle(generationId, context))
-export const done = (id: number) => ({ throttleTimeMs: id, errorCode: 0 })
+export const reply = (id: number) => ({ throttleTimeMs: id, errorCode: 0 })
 export const beat = (id: number): RequestDraft<typeof Heartbeat> => ({ groupId: "g", generationId: id, memberId: "m" })
 
 /** A client that writes bytes, and reads frames. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Deferred, Effect, Either, Fiber, type Scope } from "effect"
-import { type Address, type Connection, type ConnectFault, Transport } from "../../../src/ports/transport.ts"
+import { type Address, type ConnectFault, type Connection, Transport } from "../../../src/ports/transport.ts"
 import { decodeRequestHeader, responseFrame } from "../../../src/protocol/codec/frame.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
@@ -11,12 +11,12 @@ import type { CallFault } from "../../../src/wire/fault.ts"
 import { Framer, isFrame } from "../../../src/wire/framer.ts"
 import { connect, type Link, type LinkOptions } from "../../../src/wire/link.ts"
 import { noResponse, route } from "../../../src/wire/route.ts"
-import { beat, done, eventually, heartbeat, inVirtualTime, linkOptions, onStage, transports } from "./harness.ts"
+import { beat, eventually, heartbeat, inVirtualTime, linkOptions, onStage, reply, transports } from "./harness.ts"
 
 for (const [name, layer] of transports) {
   describe(`a link ${name}`, () => {
     test("calls are pipelined, and each gets its own answer", () =>
-      onStage(layer(), [heartbeat((id) => (id % 2 === 0 ? done(id) : Effect.as(Effect.yieldNow(), done(id))))], ({ address }) =>
+      onStage(layer(), [heartbeat((id) => (id % 2 === 0 ? reply(id) : Effect.as(Effect.yieldNow(), reply(id))))], ({ address }) =>
         Effect.gen(function* () {
           const link = yield* connect(address, linkOptions)
           const ids = Array.from({ length: 300 }, (_, i) => i)
@@ -43,7 +43,7 @@ for (const [name, layer] of transports) {
     test("what wants no answer is only sent", () => {
       const seen: Array<number> = []
       const produce = route(Produce, { pipelined: true }, ({ timeoutMs }) => (seen.push(timeoutMs), noResponse))
-      return onStage(layer(), [produce, heartbeat(done)], ({ address }) =>
+      return onStage(layer(), [produce, heartbeat(reply)], ({ address }) =>
         Effect.gen(function* () {
           const send = Effect.gen(function* () {
             const link = yield* connect(address, { ...linkOptions, inFlightRequestsMax: 1 })
@@ -63,7 +63,7 @@ for (const [name, layer] of transports) {
 
 describe("a link in time", () => {
   test("a call without an answer fails in its time, takes the connection along, and the others hear why", () =>
-    inVirtualTime([heartbeat((id) => (id === 1 ? Effect.never : done(id)), { pipelined: true })], ({ address, clock }) =>
+    inVirtualTime([heartbeat((id) => (id === 1 ? Effect.never : reply(id)), { pipelined: true })], ({ address, clock }) =>
       Effect.gen(function* () {
         const link = yield* connect(address, linkOptions)
         const start = clock.unsafeCurrentTimeMillis()
@@ -77,7 +77,7 @@ describe("a link in time", () => {
     ))
 
   test("a shorter deadline is kept though a longer one was set before, and a later one after it", () =>
-    inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(id), done(id)), { unordered: true })], ({ address, clock }) =>
+    inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(id), reply(id)), { unordered: true })], ({ address, clock }) =>
       Effect.gen(function* () {
         const start = clock.unsafeCurrentTimeMillis()
         const attempt = (id: number, timeoutMs: number) =>
@@ -94,7 +94,7 @@ describe("a link in time", () => {
     ))
 
   test("calls over the bound wait their turn, and their wait counts", () =>
-    inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(100), done(id)))], ({ address }) =>
+    inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(100), reply(id)))], ({ address }) =>
       Effect.gen(function* () {
         const link = yield* connect(address, { ...linkOptions, inFlightRequestsMax: 1 })
         const calls = Effect.forEach([1, 2, 3, 4], (id) => Effect.either(link.call(Heartbeat, beat(id), { timeoutMs: 250 })), { concurrency: "unbounded" })
@@ -103,7 +103,7 @@ describe("a link in time", () => {
     ))
 
   test("an interrupted call leaves nothing behind: its answer is dropped, and others go on", () =>
-    inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(id), done(id)))], ({ address }) =>
+    inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(id), reply(id)))], ({ address }) =>
       Effect.gen(function* () {
         const link = yield* connect(address, { ...linkOptions, inFlightRequestsMax: 1 })
         yield* Effect.timeoutOption(link.call(Heartbeat, beat(500)), 10)
@@ -118,7 +118,7 @@ describe("a link in time", () => {
 
 describe("versions", () => {
   test("are the highest that both sides know; a peer that lacks an API is not asked", () =>
-    inVirtualTime([heartbeat(done, { versions: [0, 2] })], ({ address }) =>
+    inVirtualTime([heartbeat(reply, { versions: [0, 2] })], ({ address }) =>
       Effect.gen(function* () {
         const link = yield* connect(address, linkOptions)
         expect(link.versionOf(Heartbeat)).toBe(2)
@@ -194,7 +194,7 @@ describe("peers of every kind", () => {
 
   test("an answer that nobody asked for closes the link", () =>
     scripted(
-      (key, version, id) => welcome(key, version, id) ?? responseFrame(Heartbeat, version, id + 1, done(1)),
+      (key, version, id) => welcome(key, version, id) ?? responseFrame(Heartbeat, version, id + 1, reply(1)),
       (link) =>
         Effect.gen(function* () {
           const fault = yield* Effect.flip((yield* link).call(Heartbeat, beat(1)))
@@ -234,7 +234,7 @@ describe("peers of every kind", () => {
         (key, version, id, connection) => {
           const hello = welcome(key, version, id)
           if (hello !== undefined) return hello
-          held.push(...responseFrame(Heartbeat, version, id, done(id)))
+          held.push(...responseFrame(Heartbeat, version, id, reply(id)))
           if (held.length === 3) connection.write(held.reverse())
           return []
         },

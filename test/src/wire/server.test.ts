@@ -5,7 +5,7 @@ import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
 import { disconnect, noResponse, route } from "../../../src/wire/route.ts"
-import { beat, done, eventually, heartbeat, inVirtualTime, onStage, transports } from "./harness.ts"
+import { beat, eventually, heartbeat, inVirtualTime, onStage, reply, transports } from "./harness.ts"
 
 for (const [name, layer] of transports) {
   describe(`a server ${name}`, () => {
@@ -13,12 +13,12 @@ for (const [name, layer] of transports) {
       let running = 0
       let most = 0
       const handle = (id: number) => {
-        if (id % 3 === 0) return done(id)
-        if (id % 3 === 1) return Effect.succeed(done(id))
+        if (id % 3 === 0) return reply(id)
+        if (id % 3 === 1) return Effect.succeed(reply(id))
         return Effect.suspend(() => {
           most = Math.max(most, ++running)
           return Effect.sleep(id % 2)
-        }).pipe(Effect.map(() => (running--, done(id))))
+        }).pipe(Effect.map(() => (running--, reply(id))))
       }
       return onStage(layer(), [heartbeat(handle)], ({ raw }) =>
         Effect.gen(function* () {
@@ -43,7 +43,7 @@ for (const [name, layer] of transports) {
           const answer = { responses: [], throttleTimeMs: timeoutMs }
           return wait === undefined ? answer : Effect.as(Deferred.await(wait), answer)
         })
-        const beats = heartbeat((id) => (log.push(`beat ${id}`), done(id)))
+        const beats = heartbeat((id) => (log.push(`beat ${id}`), reply(id)))
         return onStage(layer(), [produce, beats], ({ raw }) =>
           Effect.gen(function* () {
             const client = yield* raw
@@ -67,7 +67,7 @@ for (const [name, layer] of transports) {
       }))
 
     test("an unordered answer does not wait for those before it", () => {
-      const handle = (id: number) => (id === 0 ? Effect.never : id === 1 ? Effect.as(Effect.yieldNow(), done(id)) : done(id))
+      const handle = (id: number) => (id === 0 ? Effect.never : id === 1 ? Effect.as(Effect.yieldNow(), reply(id)) : reply(id))
       return onStage(layer(), [heartbeat(handle, { unordered: true })], ({ raw }) =>
         Effect.gen(function* () {
           const client = yield* raw
@@ -81,7 +81,7 @@ for (const [name, layer] of transports) {
     test("reads ahead no more than it may, and goes on when there is room", () =>
       Effect.runPromise(Deferred.make<void>()).then((gate) => {
         let started = 0
-        const handle = (id: number) => (started++, Effect.as(Deferred.await(gate), done(id)))
+        const handle = (id: number) => (started++, Effect.as(Deferred.await(gate), reply(id)))
         return onStage(
           layer(),
           [heartbeat(handle, { pipelined: true })],
@@ -129,7 +129,7 @@ for (const [name, layer] of transports) {
       const produce = route(Produce, { pipelined: true }, ({ timeoutMs }) =>
         timeoutMs === 1 ? noResponse : timeoutMs === 2 ? disconnect("MESSAGE_TOO_LARGE") : { responses: [] }
       )
-      return onStage(layer(), [produce, heartbeat(done)], ({ raw, lines }) =>
+      return onStage(layer(), [produce, heartbeat(reply)], ({ raw, lines }) =>
         Effect.gen(function* () {
           const client = yield* raw
           const ask = (timeoutMs: number) => client.ask(Produce, 9, { transactionalId: null, acks: 0, timeoutMs, topicData: [] })
@@ -174,7 +174,7 @@ for (const [name, layer] of transports) {
         if (id === 2) return Effect.zipRight(Effect.sleep(1), Effect.die(new Error("died there")))
         // Not a number: it has no form on the wire.
         if (id === 3) return { errorCode: "no" as unknown as number }
-        return done(id)
+        return reply(id)
       }
       return onStage(layer(), [heartbeat(handle)], ({ raw, lines }) =>
         Effect.gen(function* () {
@@ -199,7 +199,7 @@ for (const [name, layer] of transports) {
     test("one connection too many is closed at once", () =>
       onStage(
         layer(),
-        [heartbeat(done)],
+        [heartbeat(reply)],
         ({ raw, lines }) =>
           Effect.gen(function* () {
             const two = [yield* raw, yield* raw]
@@ -225,7 +225,7 @@ describe("the end of a server", () => {
     const log: Array<string> = []
     const handle = (id: number) =>
       Effect.sleep(id).pipe(
-        Effect.as(done(id)),
+        Effect.as(reply(id)),
         Effect.onInterrupt(() => Effect.sync(() => log.push(`cut ${id}`)))
       )
     await inVirtualTime(
@@ -252,7 +252,7 @@ describe("the end of a server", () => {
 describe("connections that hang", () => {
   test("a quiet one is closed when it was quiet for long, a working one is not", () =>
     inVirtualTime(
-      [heartbeat((id) => (id === 0 ? Effect.never : done(id)))],
+      [heartbeat((id) => (id === 0 ? Effect.never : reply(id)))],
       ({ raw }) =>
         Effect.gen(function* () {
           const [quiet, busy, waiting] = [yield* raw, yield* raw, yield* raw]
@@ -267,7 +267,7 @@ describe("connections that hang", () => {
     ))
 
   test("a request that does not come to an end is given up, with a line that says so", () =>
-    inVirtualTime([heartbeat(done)], ({ raw, lines }) =>
+    inVirtualTime([heartbeat(reply)], ({ raw, lines }) =>
       Effect.gen(function* () {
         const slow = yield* raw
         const frame = Buffer.concat(requestFrame(Heartbeat, 4, { correlationId: 1, clientId: "slow" }, beat(1)))

@@ -7,7 +7,7 @@ import { ApiVersions } from "../../../src/protocol/message/18-api-versions.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
 import { type AnyApi, api, text } from "../../../src/protocol/type/wire.ts"
 import { route } from "../../../src/wire/route.ts"
-import { beat, done, eventually, heartbeat, inVirtualTime, onStage, type Raw, transports } from "./harness.ts"
+import { beat, eventually, heartbeat, inVirtualTime, onStage, type Raw, reply, transports } from "./harness.ts"
 
 const bytesOf = (what: string | ReadonlyArray<number>): Uint8Array => (typeof what === "string" ? new TextEncoder().encode(what) : new Uint8Array(what))
 /** A request frame with a header of our own: key, version, correlation id, client id "x" (and no tags). */
@@ -38,7 +38,7 @@ const bad: ReadonlyArray<readonly [what: string, bytes: Uint8Array, line: RegExp
 for (const [name, layer] of transports) {
   describe(`what nobody understands, ${name}`, () => {
     test("is closed with a line that says what it was, and harms nobody else", () =>
-      onStage(layer(), [heartbeat(done)], ({ raw, lines }) =>
+      onStage(layer(), [heartbeat(reply)], ({ raw, lines }) =>
         Effect.gen(function* () {
           const other = yield* raw
           for (const [what, bytes, line] of bad) {
@@ -61,7 +61,7 @@ for (const [name, layer] of transports) {
 
 describe("a flood of strangers", () => {
   test("is a few lines and a count", () =>
-    inVirtualTime([heartbeat(done)], ({ raw, lines }) =>
+    inVirtualTime([heartbeat(reply)], ({ raw, lines }) =>
       Effect.gen(function* () {
         for (let i = 0; i < 50; i++) {
           const client = yield* raw
@@ -78,7 +78,7 @@ describe("a flood of strangers", () => {
 
 describe("requests in pieces", () => {
   test("cut in two at every byte they are answered the same", () =>
-    inVirtualTime([heartbeat(done)], ({ raw }) =>
+    inVirtualTime([heartbeat(reply)], ({ raw }) =>
       Effect.gen(function* () {
         const head = { correlationId: 5, clientId: "pieces" }
         const bytes = Buffer.concat([
@@ -105,7 +105,7 @@ describe("requests in pieces", () => {
 describe("ApiVersions", () => {
   const routes = [
     route(Metadata, { versions: [1, 9], advertisedMin: 0 }, () => ({ brokers: [], topics: [] })),
-    heartbeat(done),
+    heartbeat(reply),
     route(CreateTopics, { listed: false }, () => ({ throttleTimeMs: 0, topics: [] }))
   ]
   const ask = (use: (client: Raw) => Effect.Effect<void>, identity?: { clusterId: string; nodeId: number }) =>
@@ -179,7 +179,7 @@ describe("names", () => {
     const unknown: AnyApi = api({ key: 1234, name: "Unknown", versions: [0, 0] }, { a: text }, { a: text })
     return inVirtualTime(
       [
-        heartbeat((id, { actor, clientHost, connectionId }) => (seen.push(`${actor} ${clientHost} ${typeof connectionId}`), done(id))),
+        heartbeat((id, { actor, clientHost, connectionId }) => (seen.push(`${actor} ${clientHost} ${typeof connectionId}`), reply(id))),
         route(unknown, {}, () => ({}) as never)
       ],
       ({ raw }) =>
