@@ -29,7 +29,7 @@ export class Deadlines {
     private readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   ) {}
 
-  /** Calls `expire` once, about `ms` from now (a second year in ms is not waited for longer than 2^31 - 1). It must not throw. */
+  /** Calls `expire` once, about `ms` from now (at most 2^31 - 1 ms). It must not throw. */
   after(ms: number, expire: () => void): Deadline {
     const entry: Entry = { at: this.clock.unsafeCurrentTimeMillis() + Math.min(Math.max(0, ms), 2 ** 31 - 1), expire, cancel: () => this.cancel(entry) }
     this.push(entry)
@@ -40,6 +40,11 @@ export class Deadlines {
   /** How many are waited for. */
   get size(): number {
     return this.heap.length - this.cancelled
+  }
+
+  /** How many are in memory, those that were cancelled lately included. */
+  get heldCount(): number {
+    return this.heap.length
   }
 
   stop(): Effect.Effect<void> {

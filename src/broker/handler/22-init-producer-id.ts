@@ -13,11 +13,11 @@ const refused = (error: KafkaError): Response => ({ throttleTimeMs: 0, errorCode
 
 /**
  * InitProducerId: an idempotent producer gets an id that nobody else has or will have, with epoch 0, each time it asks (KIP-98, KIP-360).
- * A transactional id is refused: this cluster has no transactions yet. INVALID_REQUEST for an empty one, as in Kafka.
+ * A transactional id gets UNSUPPORTED_VERSION, which no client repeats: this cluster has no transactions yet. INVALID_REQUEST for an empty one, as in Kafka.
  */
 export const initProducerId = (ids: ProducerIds): Route =>
   route(InitProducerId, {}, ({ transactionalId }): Handled<typeof InitProducerId> => {
-    if (transactionalId !== null) return refused(transactionalId === "" ? "INVALID_REQUEST" : "TRANSACTIONAL_ID_AUTHORIZATION_FAILED")
+    if (transactionalId !== null) return refused(transactionalId === "" ? "INVALID_REQUEST" : "UNSUPPORTED_VERSION")
     const id = ids.take()
     return id !== undefined ? given(id) : Effect.match(ids.await, { onFailure: refused, onSuccess: given })
   })

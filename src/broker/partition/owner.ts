@@ -40,7 +40,7 @@ const notLeader: Rejection = { error: "NOT_LEADER_OR_FOLLOWER", message: "This b
  * The one owner of a partition's log on this broker: every append and every read goes through it, one after the other, since it is plain code on one thread.
  *
  * The high watermark is the end of the log. A record counts as committed when every in-sync replica has it, and there is one replica: as in Kafka, a consumer
- * may see a record before it is synced to disk. What acks=all promises is the answer: it is held back until `sync`, so an acknowledged record survives a
+ * may see a record before it is synced to disk (docs/decisions/0007). What acks=all promises is the answer: it is held back until `sync`, so an acknowledged record survives a
  * power cut (L1). A record that was read and not yet synced does not, and its offset may then be given to another record. Holding the watermark back to the synced
  * end would make every acks=1 record wait for a disk sync before anybody reads it. More replicas close the gap: the watermark then waits for them.
  */

@@ -5,15 +5,15 @@ import { layer as journalOverLog } from "../../../adapters/journal/over-log.ts"
 import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { layerBun } from "../../../adapters/transport/bun.ts"
+import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import { type RunningBroker, startBroker } from "../../../src/broker/broker.ts"
 import { type RunningLeader, startLeader } from "../../../src/leader/leader.ts"
-import type { Address } from "../../../src/ports/transport.ts"
+import type { Address, Transport } from "../../../src/ports/transport.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
 import { connect, type Link } from "../../../src/wire/link.ts"
 
-const platform = Layer.mergeAll(checksum, compression, layerBun)
 const host = "127.0.0.1"
 
 export const config: NodeConfig = {
@@ -35,28 +35,43 @@ const held = <A, E>(start: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<Node
     return { it, stop: Scope.close(scope, Exit.void) }
   })
 
-/** A leader over `disk`, on a free port unless told otherwise. */
-export const leaderOn = (disk: MemoryDisk, port = 0): Effect.Effect<Node<RunningLeader>, never, Scope.Scope> =>
-  held(
-    Effect.flatMap(Layer.build(Layer.provideMerge(journalOverLog, Layer.provideMerge(memoryLog(disk), platform))), (context) =>
-      Effect.provide(startLeader({ nodeId: BrokerId.make(100), config, listen: { host, port } }), context)
-    )
-  ).pipe(Effect.orDie)
+/** Nodes and clients over one transport. */
+export interface World {
+  /** A leader over `disk`, on a free port unless told otherwise. */
+  readonly leaderOn: (disk: MemoryDisk, port?: number) => Effect.Effect<Node<RunningLeader>, unknown, Scope.Scope>
+  /** A broker over `disk`; returns when it listens, which may be long before it is let in. */
+  readonly brokerOn: (disk: MemoryDisk, nodeId: number, leader: Address, port?: number) => Effect.Effect<Node<RunningBroker>, unknown, Scope.Scope>
+  /** A client's connection. */
+  readonly linkTo: (address: Address) => Effect.Effect<Link, unknown, Scope.Scope>
+}
 
-/** A broker over `disk`; returns when it listens, which may be long before it is let in. */
-export const brokerOn = (disk: MemoryDisk, nodeId: number, leader: Address, port = 0): Effect.Effect<Node<RunningBroker>, unknown, Scope.Scope> =>
-  held(
-    Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk), platform)), (context) =>
-      Effect.provide(startBroker({ nodeId, leader, config, listen: { host, port } }), context)
-    )
-  )
-
-/** A client's connection. */
-export const linkTo = (address: Address): Effect.Effect<Link, never, Scope.Scope> =>
-  connect(address, { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 20_000, inFlightRequestsMax: 100, responseBytesMax: 10_000_000 }).pipe(
-    Effect.provide(platform),
-    Effect.orDie
-  )
+export const worldOver = (transport: Layer.Layer<Transport>): World => {
+  const platform = Layer.mergeAll(checksum, compression, transport)
+  return {
+    leaderOn: (disk, port = 0) =>
+      held(
+        Effect.flatMap(Layer.build(Layer.provideMerge(journalOverLog, Layer.provideMerge(memoryLog(disk), platform))), (context) =>
+          Effect.provide(startLeader({ nodeId: BrokerId.make(100), config, listen: { host, port } }), context)
+        )
+      ),
+    brokerOn: (disk, nodeId, leader, port = 0) =>
+      held(
+        Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk), platform)), (context) =>
+          Effect.provide(startBroker({ nodeId, leader, config, listen: { host, port } }), context)
+        )
+      ),
+    linkTo: (address) =>
+      Effect.provide(
+        connect(address, { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 20_000, inFlightRequestsMax: 100, responseBytesMax: 10_000_000 }),
+        platform
+      )
+  }
+}
+/** Real sockets on this machine, and the network in memory. */
+export const worlds: ReadonlyArray<readonly [name: string, make: () => World]> = [
+  ["TCP", () => worldOver(layerBun)],
+  ["memory", () => worldOver(new MemoryNetwork().layer("here"))]
+]
 
 export const createTopic = (link: Link, name: string, numPartitions = 1) =>
   link

@@ -10,7 +10,7 @@ import { ListGroups } from "../../../src/protocol/message/16-list-groups.ts"
 import { DeleteTopics } from "../../../src/protocol/message/20-delete-topics.ts"
 import { InitProducerId } from "../../../src/protocol/message/22-init-producer-id.ts"
 import type { Link } from "../../../src/wire/link.ts"
-import { brokerOn, createTopic, leaderOn, linkTo, newDisk, running } from "./cluster-support.ts"
+import { createTopic, newDisk, running, worlds } from "./cluster-support.ts"
 import { batch, sequenced, until } from "./support.ts"
 
 const send = (link: Link, records: Uint8Array, acks = -1, topic = "orders") =>
@@ -36,7 +36,8 @@ const serving = <A extends { readonly errorCode: number } | undefined, E>(call: 
     }
   )
 
-describe("leader and broker", () => {
+describe.each(worlds)("leader and broker over %s", (_, make) => {
+  const { brokerOn, leaderOn, linkTo } = make()
   test("a topic made through the broker is served by it; events, records, ids and a waiting fetch travel", () =>
     running(
       Effect.gen(function* () {
@@ -127,7 +128,8 @@ describe("leader and broker", () => {
     ))
 })
 
-describe("who does not belong together", () => {
+describe.each(worlds)("who does not belong together, over %s", (_, make) => {
+  const { brokerOn, leaderOn, linkTo } = make()
   test("a broker starts before its leader, and joins when it is there", () =>
     running(
       Effect.gen(function* () {

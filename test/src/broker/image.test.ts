@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Logger, LogLevel } from "effect"
 import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
 import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
@@ -50,3 +50,45 @@ test("the image asks for the event after the last that it has", async () => {
   await Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Effect.provide(layers)))
   expect(asked).toEqual([0, 1, 1])
 }, 60_000)
+
+/** What the image makes of a leader that answers so. */
+const faultOf = (answers: (from: number) => ResponseDraft<typeof Fetch>) => {
+  const program = Effect.gen(function* () {
+    const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
+    const routes = [route(Fetch, {}, (request) => answers(Number(request.topics[0]?.partitions[0]?.fetchOffset)))]
+    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, routes, options)
+    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
+    const image = yield* makeImage({ nodeId: 1, contact, onEvents: () => undefined })
+    return yield* Effect.flip(image.follow)
+  })
+  const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))
+  return Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Logger.withMinimumLogLevel(LogLevel.None), Effect.provide(layers)))
+}
+
+test("M3: an event that this version does not know stops the broker; the message names it", async () => {
+  const later = encodeBatch(
+    {
+      codec: "none",
+      baseOffset: 1,
+      records: [{ timestamp: 1, key: new TextEncoder().encode("MoonRisen"), value: new TextEncoder().encode('{"_tag":"MoonRisen","v":1}'), headers: [] }]
+    },
+    { crc32c, compress: (_, bytes) => bytes }
+  )
+  const fault = await faultOf((from) => {
+    const found = answer(from)
+    const [topic] = found.responses
+    const partition = { ...topic?.partitions[0], partitionIndex: 0, errorCode: 0, highWatermark: 2n, abortedTransactions: null }
+    return { ...found, responses: [{ ...topic, partitions: [{ ...partition, records: from === 0 ? journal : later }] }] }
+  })
+  expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "unreadable event" })
+  expect(fault.message).toContain("event 1 of type MoonRisen")
+})
+
+test("a leader whose journal ends before what this broker has read stops the broker: it is not followed onto another history", async () => {
+  const fault = await faultOf((from) => {
+    if (from === 0) return answer(from)
+    const partition = { partitionIndex: 0, errorCode: 1, highWatermark: -1n, abortedTransactions: null, records: null }
+    return { throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }
+  })
+  expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "lost events" })
+})
