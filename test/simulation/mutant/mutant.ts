@@ -1,0 +1,21 @@
+import type { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import type { Leader } from "../../../src/leader/leader.ts"
+import type { Journal } from "../../../src/ports/journal.ts"
+import type { LogStore } from "../../../src/ports/log-store.ts"
+import type { Route } from "../../../src/wire/route.ts"
+
+/** A mistake that is planted into a run, around the real parts: what is absent is as it should be. */
+export interface Mutant {
+  readonly name: string
+  /** What goes wrong, in a sentence. */
+  readonly mistake: string
+  readonly disk?: () => MemoryDisk
+  /** `role`: whose store it is. */
+  readonly store?: (store: LogStore["Type"], role: "leader" | "broker") => LogStore["Type"]
+  readonly journal?: (journal: Journal["Type"]) => Journal["Type"]
+  readonly leaderRoutes?: (routes: ReadonlyArray<Route>, leader: Leader) => ReadonlyArray<Route>
+  readonly brokerRoutes?: (routes: ReadonlyArray<Route>) => ReadonlyArray<Route>
+  /** Producers send a message again, as a new one, when nobody knows what became of it. */
+  readonly blindRetry?: boolean
+}
+export const noMutant: Mutant = { name: "none", mistake: "nothing" }

@@ -1,0 +1,61 @@
+import { Chance } from "./chance.ts"
+
+/** What a seed chooses for its run, besides what happens in it. Durations in ms. */
+export interface Options {
+  readonly seed: number
+  readonly brokers: number
+  /** Topics that are written to, by their partition counts. */
+  readonly topics: ReadonlyArray<number>
+  readonly producers: number
+  readonly consumerGroups: ReadonlyArray<number>
+  readonly memberGroups: ReadonlyArray<number>
+  readonly segmentBytes: number
+  readonly snapshotEvents: number
+  readonly brokerSessionMs: number
+  readonly groupSessionMs: number
+  readonly deliveryTimeoutMs: number
+  /** How long a parcel is on its way. */
+  readonly delayMs: readonly [number, number]
+  /** The chance that a connection breaks instead of carrying a parcel. */
+  readonly breakChance: number
+  readonly syncMs: readonly [number, number]
+  /** Mean time between two faults. */
+  readonly faultEveryMs: number
+  readonly sendEveryMs: number
+  /** How long faults go on, and how long things may take to come to rest after that. */
+  readonly faultsMs: number
+  readonly restMs: number
+}
+
+/** What `seed` draws: no two runs look alike in their outer form either. `seconds`: how long faults go on. */
+export const optionsOf = (seed: number, seconds = 30): Options => {
+  const chance = new Chance(seed * 7919 + 17)
+  return {
+    seed,
+    brokers: 2,
+    topics: Array.from({ length: chance.between(1, 3) }, () => chance.between(1, 4)),
+    producers: chance.between(2, 4),
+    consumerGroups: Array.from({ length: chance.between(1, 2) }, () => chance.between(1, 3)),
+    memberGroups: [chance.between(1, 3)],
+    segmentBytes: chance.pick([2000, 10_000, 1_000_000]),
+    snapshotEvents: chance.pick([5, 20, 1000]),
+    brokerSessionMs: chance.pick([1000, 3000, 9000]),
+    groupSessionMs: chance.pick([2000, 6000]),
+    deliveryTimeoutMs: chance.pick([3000, 15_000, 60_000]),
+    delayMs: chance.pick([
+      [0, 1],
+      [0, 5],
+      [1, 40]
+    ] as const),
+    breakChance: chance.pick([0, 0.0005, 0.003]),
+    syncMs: chance.pick([
+      [0, 1],
+      [1, 10],
+      [5, 60]
+    ] as const),
+    faultEveryMs: chance.pick([500, 1500, 4000]),
+    sendEveryMs: chance.pick([20, 60, 200]),
+    faultsMs: seconds * 1000,
+    restMs: 180_000
+  }
+}

@@ -1,0 +1,76 @@
+import { Fingerprint } from "./fingerprint.ts"
+import {
+  type Commit,
+  type History,
+  type ImageSeen,
+  type JournalReading,
+  type LogReading,
+  never,
+  type OffsetQuestion,
+  type Operation,
+  type Outcome,
+  type Polled,
+  type Position,
+  type Send,
+  type Stored,
+  type TopicCommand
+} from "./history.ts"
+
+type Written<A> = { -readonly [K in keyof A]: A[K] }
+const pending: Outcome<never> = { _tag: "unknown", error: "no answer" }
+
+/** Takes down what a run does. Every line that is said to it goes into the run's fingerprint, and the last ones are kept for people. */
+export class Recorder {
+  private position: Position = 0
+  private readonly print = new Fingerprint()
+  readonly lines: Array<string> = []
+  readonly sends: Array<Operation<Send, Stored>> = []
+  readonly polls: Array<Polled> = []
+  readonly logs: Array<LogReading> = []
+  readonly topics: Array<Operation<TopicCommand, string>> = []
+  readonly journals: Array<JournalReading> = []
+  readonly images: Array<ImageSeen> = []
+  readonly commits: Array<Operation<Commit, void>> = []
+  readonly offsetReads: Array<Operation<OffsetQuestion, number>> = []
+  readonly partitions = new Map<string, number>()
+  readonly unfinished: Array<string> = []
+
+  constructor(
+    private readonly now: () => number,
+    /** Lines that are kept. */
+    private readonly linesMax: number
+  ) {}
+
+  /** The next place in the order of everything. */
+  next(): Position {
+    return ++this.position
+  }
+  say(line: string): void {
+    const text = `${this.now()} ${line}`
+    this.print.add(text)
+    if (this.linesMax === 0) return
+    this.lines.push(text)
+    if (this.lines.length > this.linesMax * 2) this.lines.splice(0, this.linesMax)
+  }
+  get fingerprint(): string {
+    return this.print.text
+  }
+  get lineCount(): number {
+    return this.print.count
+  }
+
+  /** Notes that something was asked; call what it answers once, when it was answered. */
+  invoke<Input, A>(list: Array<Operation<Input, A>>, process: string, input: Input): (outcome: Outcome<A>) => void {
+    const operation: Written<Operation<Input, A>> = { process, input, invoked: this.next(), completed: never, outcome: pending }
+    list.push(operation)
+    return (outcome) => {
+      operation.outcome = outcome
+      if (outcome._tag !== "unknown") operation.completed = this.next()
+    }
+  }
+
+  get history(): History {
+    const { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, unfinished } = this
+    return { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, unfinished }
+  }
+}

@@ -1,0 +1,164 @@
+import { Cause, Effect, Exit, Fiber, Logger, LogLevel, Random, type Scope } from "effect"
+import type { Transport } from "../../src/ports/transport.ts"
+import { JoinGroup } from "../../src/protocol/message/11-join-group.ts"
+import { CreateTopics } from "../../src/protocol/message/19-create-topics.ts"
+import { checkGroups } from "./checker/group.ts"
+import { checkLog } from "./checker/log.ts"
+import { checkMetadata } from "./checker/metadata.ts"
+import type { Violation } from "./checker/violation.ts"
+import type { History } from "./history.ts"
+import { type Mutant, noMutant } from "./mutant/mutant.ts"
+import type { Options } from "./options.ts"
+import { linkTo } from "./workload/link.ts"
+import { type Crew, makeCrew, type Signals, type Topics } from "./world/crew.ts"
+import { troubling } from "./world/faults.ts"
+import { clusterFold } from "./world/folds.ts"
+import { leaderAddress, leaderName } from "./world/nodes.ts"
+import { readAll, unrest } from "./world/rest.ts"
+import { World } from "./world/world.ts"
+
+export interface Run {
+  readonly options: Options
+  readonly history: History
+  readonly violations: ReadonlyArray<Violation>
+  /** Equal for two runs that did the same in the same order. */
+  readonly fingerprint: string
+  readonly events: number
+  readonly simulatedMs: number
+  /** The last lines of what happened. */
+  readonly lines: ReadonlyArray<string>
+}
+
+/** Time that the start may take, and all that comes after the faults. */
+const beginMs = 60_000
+type Step<A> = Effect.Effect<A, unknown, Transport | Scope.Scope>
+
+/** Waits until `look` finds nothing left; answers what is left when the time is over. What fails on the way is looked at again. */
+const waitFor = (look: Step<string | undefined>, limitMs: number): Effect.Effect<string | undefined, never, Transport> =>
+  Effect.gen(function* () {
+    let left: string | undefined
+    for (let waitedMs = 0; waitedMs < limitMs; waitedMs += 500) {
+      left = yield* Effect.catchAll(Effect.scoped(look), (fault) => Effect.succeed(String(fault)))
+      if (left === undefined) return undefined
+      yield* Effect.sleep(500)
+    }
+    return left
+  })
+
+const makeTopics = (world: World): Step<Topics> =>
+  Effect.gen(function* () {
+    const wanted: Topics = world.options.topics.map((partitions, n) => [`topic-${n + 1}`, partitions] as const)
+    const link = yield* linkTo(leaderAddress, "observer")
+    for (const [name, numPartitions] of wanted) {
+      const topic = { name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }
+      yield* link.call(CreateTopics, { topics: [topic], timeoutMs: 5000 })
+      world.recorder.partitions.set(name, numPartitions)
+    }
+    return wanted
+  })
+
+const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
+  Effect.gen(function* () {
+    world.startAll()
+    const nobody: Crew = { producers: [], consumerGroups: new Map(), memberGroups: new Map() }
+    const late = yield* waitFor(unrest(world, nobody, []), beginMs)
+    if (late !== undefined) return yield* Effect.fail(`The cluster did not start: ${late}`)
+    const topics = yield* Effect.scoped(makeTopics(world))
+    const notThere = yield* waitFor(unrest(world, nobody, topics), beginMs)
+    return notThere === undefined ? topics : yield* Effect.fail(`The topics did not come: ${notThere}`)
+  })
+
+/** Faults, for as long as the options say; then everything is mended. */
+const disturb = (world: World): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { chance, clients, cuts, network, nodes, options, recorder } = world
+    network.conditions = { ...network.conditions, breakChance: options.breakChance }
+    const parts = {
+      chance: chance.fork(),
+      recorder,
+      cuts,
+      nodes,
+      clients,
+      drop: (a: string, b: string) => network.drop(a, b),
+      everyMs: options.faultEveryMs,
+      syncMs: options.syncMs
+    }
+    const trouble = yield* Effect.fork(troubling(parts))
+    yield* Effect.sleep(options.faultsMs)
+    yield* Fiber.interrupt(trouble)
+    recorder.say("the faults are over")
+    network.conditions = { ...network.conditions, breakChance: 0 }
+    cuts.heal()
+    for (const host of nodes) {
+      host.syncMs = options.syncMs
+      host.spare()
+    }
+  })
+
+const play = (world: World): Effect.Effect<void, unknown, Transport> =>
+  Effect.gen(function* () {
+    const { options, recorder } = world
+    yield* Effect.fork(world.watchOver)
+    const topics = yield* begin(world)
+    const signals: Signals = { busy: true }
+    const crew = makeCrew(world, topics, signals, world.believer(leaderName)?.routes.some(({ api }) => api.key === JoinGroup.key) === true)
+    world.startAll()
+    yield* Effect.fork(
+      Effect.forever(
+        Effect.delay(
+          Effect.sync(() => world.noteImages()),
+          500
+        )
+      )
+    )
+    yield* disturb(world)
+    signals.busy = false
+    const left = yield* waitFor(unrest(world, crew, topics), options.restMs)
+    if (left !== undefined) recorder.unfinished.push(`${options.restMs} ms after the last fault: ${left}`)
+    recorder.say(left ?? "everything is at rest")
+    world.noteImages()
+    yield* Effect.scoped(readAll(world, crew, topics))
+    world.host(leaderName).kill("process")
+    world.noteJournals(world.host(leaderName))
+  })
+
+/** Logs on disks go by topic ids; histories by names. What belongs to no topic that is written to is left out. */
+const named = (world: World): History => {
+  const { names } = world
+  const { history } = world.recorder
+  const logs = history.logs.flatMap((log) => {
+    const topic = log.source === "disk" ? names.get(log.topic) : log.topic
+    return topic === undefined || !world.recorder.partitions.has(topic) ? [] : [{ ...log, topic }]
+  })
+  return { ...history, logs }
+}
+
+/** One run: everything in it follows from its options, the mutant and the code. */
+export const simulate = async (options: Options, mutant: Mutant = noMutant, linesMax = 200): Promise<Run> => {
+  const world = new World(options, mutant, linesMax)
+  const main = Effect.scoped(play(world)).pipe(
+    Effect.provide(world.network.layer("observer")),
+    Effect.withRandom(Random.make(options.seed)),
+    Logger.withMinimumLogLevel(LogLevel.None)
+  )
+  const exit = await world.clock.run(Effect.exit(main), options.faultsMs + options.restMs + 4 * beginMs).catch((stuck: unknown) => Exit.die(stuck))
+  if (Exit.isFailure(exit)) world.recorder.unfinished.push(`The run did not come to its end: ${Cause.pretty(exit.cause)}`)
+  const history = named(world)
+  return {
+    options,
+    history,
+    violations: check(history),
+    fingerprint: world.recorder.fingerprint,
+    events: world.recorder.lineCount,
+    simulatedMs: world.clock.unsafeCurrentTimeMillis(),
+    lines: world.recorder.lines
+  }
+}
+
+/** Every invariant that a run can break. "rest" stands for liveness, and for nodes that end by themselves. */
+export const check = (history: History): ReadonlyArray<Violation> => [
+  ...checkLog(history),
+  ...checkMetadata(history, clusterFold.stream, [clusterFold]),
+  ...checkGroups(history),
+  ...history.unfinished.map((message) => ({ invariant: "rest", message }))
+]

@@ -1,0 +1,98 @@
+import { Effect, Either, type Scope } from "effect"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { readableBatches } from "../../../domain/log/batch.ts"
+import type { Address, Transport } from "../../../src/ports/transport.ts"
+import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
+import { OffsetFetch } from "../../../src/protocol/message/09-offset-fetch.ts"
+import type { Link } from "../../../src/wire/link.ts"
+import type { Chance } from "../chance.ts"
+import type { BatchRead, Place } from "../history.ts"
+import type { Recorder } from "../recorder.ts"
+import { batchRead } from "../world/disk-reading.ts"
+import { linkTo } from "./link.ts"
+
+export interface AuditorWork {
+  readonly process: string
+  readonly recorder: Recorder
+  readonly chance: Chance
+  readonly nodes: ReadonlyArray<Address>
+  readonly places: ReadonlyArray<Place>
+  /** Groups whose offsets are asked for, and the places that they commit. */
+  readonly groups: ReadonlyArray<string>
+}
+
+/** From the next version on Fetch names topics by id alone. */
+const fetchByName = 12
+const offsetFetchVersion = 7
+
+export interface Fetched {
+  readonly batches: ReadonlyArray<BatchRead>
+  readonly highWatermark: number
+}
+
+/** One Fetch of one partition, from `offset` on. Undefined where the node does not serve it. */
+export const fetchFrom = (link: Link, { partition, topic }: Place, offset: number, maxBytes: number): Effect.Effect<Fetched | undefined, unknown> =>
+  Effect.map(
+    link.call(
+      Fetch,
+      { maxWaitMs: 0, minBytes: 0, maxBytes, topics: [{ topic, partitions: [{ partition, fetchOffset: BigInt(offset), partitionMaxBytes: maxBytes }] }] },
+      { version: fetchByName }
+    ),
+    (answer) => {
+      const found = answer.responses[0]?.partitions[0]
+      if (found === undefined || answer.errorCode !== 0 || found.errorCode !== 0) return undefined
+      const batches = Either.getOrElse(readableBatches(found.records ?? new Uint8Array(0)), () => [])
+      return { batches: batches.map(batchRead), highWatermark: Number(found.highWatermark) }
+    }
+  )
+
+/** The offset that a group has committed; -1 for none, undefined where nobody could say. */
+export const committedOffset = (link: Link, group: string, { partition, topic }: Place): Effect.Effect<number | undefined, unknown> =>
+  Effect.map(
+    link.call(OffsetFetch, { groupId: group, topics: [{ name: topic, partitionIndexes: [partition] }] }, { version: offsetFetchVersion }),
+    (answer) => {
+      const found = answer.topics[0]?.partitions[0]
+      if (kafkaError(answer.errorCode) !== "NONE" || found === undefined || found.errorCode !== 0) return undefined
+      return Number(found.committedOffset)
+    }
+  )
+
+/** Asks for one group's offset of one place, and notes the question with its answer. */
+export const readOffset = (work: Pick<AuditorWork, "process" | "recorder">, link: Link, group: string, place: Place): Effect.Effect<void, unknown> =>
+  Effect.suspend(() => {
+    const { process, recorder } = work
+    const complete = recorder.invoke(recorder.offsetReads, process, { group, ...place })
+    return Effect.map(committedOffset(link, group, place), (offset) => {
+      if (offset === undefined) return
+      recorder.say(`${process} reads ${group} ${place.topic}-${place.partition}@${offset}`)
+      complete({ _tag: "ok", value: offset })
+    })
+  })
+
+const readLog = ({ chance, process, recorder }: AuditorWork, link: Link, place: Place): Effect.Effect<void, unknown> =>
+  Effect.gen(function* () {
+    const since = recorder.next()
+    const end = (yield* fetchFrom(link, place, 0, 1))?.highWatermark
+    if (end === undefined || end === 0) return
+    const fetched = yield* fetchFrom(link, place, chance.below(end), 20_000)
+    if (fetched === undefined || fetched.batches.length === 0) return
+    recorder.say(`${process} fetches ${place.topic}-${place.partition} from ${fetched.batches[0]?.baseOffset}`)
+    recorder.logs.push({ ...place, since, at: recorder.next(), source: "fetch", batches: fetched.batches })
+  })
+
+/** Looks over everybody's shoulder: reads pieces of logs and committed offsets from whichever node it happens to ask. */
+export const auditing = (work: AuditorWork): Effect.Effect<never, never, Transport> => {
+  const { chance, groups, nodes, places, process } = work
+  const look = (link: Link) =>
+    Effect.gen(function* () {
+      yield* Effect.sleep(chance.between(10, 300))
+      if (groups.length > 0 && chance.isTrue(0.5)) yield* readOffset(work, link, chance.pick(groups), chance.pick(places))
+      else yield* readLog(work, link, chance.pick(places))
+    })
+  const visit: Effect.Effect<void, unknown, Transport | Scope.Scope> = Effect.gen(function* () {
+    const link = yield* linkTo(chance.pick(nodes), process)
+    const looks = chance.between(1, 30)
+    for (let n = 0; n < looks; n++) yield* look(link)
+  })
+  return Effect.forever(Effect.catchAll(Effect.scoped(visit), () => Effect.sleep(100)))
+}

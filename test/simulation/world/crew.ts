@@ -1,0 +1,79 @@
+import { Effect, type Scope } from "effect"
+import { Chance } from "../chance.ts"
+import type { Place } from "../history.ts"
+import { administrating } from "../workload/admin.ts"
+import { auditing } from "../workload/auditor.ts"
+import { consuming } from "../workload/consumer.ts"
+import { beingMember } from "../workload/member.ts"
+import { producing } from "../workload/producer.ts"
+import type { Platform, Program } from "./host.ts"
+import { brokerAddress, leaderAddress } from "./nodes.ts"
+import type { World } from "./world.ts"
+
+/** What the clients of a run are told while it goes on. */
+export interface Signals {
+  /** Whether producers go on, and members still come and go. */
+  busy: boolean
+}
+export type Topics = ReadonlyArray<readonly [topic: string, partitions: number]>
+export interface Crew {
+  readonly producers: ReadonlyArray<string>
+  /** Groups of the library's consumers, with their size. */
+  readonly consumerGroups: ReadonlyMap<string, number>
+  /** Groups of members that speak the protocol themselves. */
+  readonly memberGroups: ReadonlyMap<string, number>
+}
+
+export const placesOf = (topics: Topics): ReadonlyArray<Place> =>
+  topics.flatMap(([topic, partitions]) => Array.from({ length: partitions }, (_, partition) => ({ topic, partition })))
+
+/** A client that fails begins anew after a while, as its owner would let it. */
+const stubborn = (world: World, process: string, work: Effect.Effect<void, unknown, Platform | Scope.Scope>): Program => {
+  const again: Effect.Effect<void, never, Platform> = Effect.catchAll(Effect.scoped(work), (fault) =>
+    Effect.sync(() => world.recorder.say(`${process} gave up: ${String(fault)}`)).pipe(
+      Effect.zipRight(Effect.sleep(500)),
+      Effect.zipRight(Effect.suspend(() => again))
+    )
+  )
+  return again
+}
+
+/** Puts the clients of a run on machines of their own; `world.startAll` starts them. */
+export const makeCrew = (world: World, topics: Topics, signals: Signals, groups: boolean): Crew => {
+  const { number, options, recorder } = world
+  const nodes = [leaderAddress, ...Array.from({ length: options.brokers }, (_, n) => brokerAddress(n + 1))]
+  const bootstrap = nodes.map(({ host, port }) => `${host}:${port}`).join(",")
+  const hire = (name: string, work: (process: string, chance: Chance) => Effect.Effect<void, unknown, Platform | Scope.Scope>): string => {
+    const chance = world.chance.fork()
+    world.add(name, (process) => stubborn(world, process, work(process, chance)))
+    return name
+  }
+  const shared = { recorder, bootstrap, number, goesOn: () => signals.busy, mayLeave: () => signals.busy }
+  const producers = Array.from({ length: options.producers }, (_, n) =>
+    hire(`producer-${n + 1}`, (process, chance) =>
+      producing({
+        ...shared,
+        process,
+        chance,
+        topics,
+        acks: n > 0 && n === options.producers - 1 ? 1 : "all",
+        sendEveryMs: options.sendEveryMs,
+        deliveryTimeoutMs: options.deliveryTimeoutMs,
+        blindRetry: world.mutant.blindRetry ?? false
+      })
+    )
+  )
+  hire("admin", (process, chance) => administrating({ ...shared, process, chance }))
+  const consumerGroups = new Map(groups ? options.consumerGroups.map((size, n) => [`readers-${n + 1}`, size] as const) : [])
+  for (const [group, size] of consumerGroups)
+    for (let n = 1; n <= size; n++)
+      hire(`${group}-${n}`, (process, chance) =>
+        consuming({ ...shared, process, chance, group, topics: topics.map(([topic]) => topic), sessionTimeoutMs: options.groupSessionMs })
+      )
+  const memberGroups = new Map(groups ? options.memberGroups.map((size, n) => [`members-${n + 1}`, size] as const) : [])
+  for (const [group, size] of memberGroups)
+    for (let n = 1; n <= size; n++)
+      hire(`${group}-${n}`, (process, chance) => beingMember({ ...shared, process, chance, group, nodes, topics, sessionTimeoutMs: options.groupSessionMs }))
+  hire("auditor", (process, chance) => auditing({ process, recorder, chance, nodes, places: placesOf(topics), groups: [...memberGroups.keys()] }))
+  return { producers, consumerGroups, memberGroups }
+}

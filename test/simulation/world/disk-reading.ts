@@ -1,0 +1,89 @@
+import { Chunk, Effect, Either } from "effect"
+import { decodeEntries } from "../../../adapters/journal/entry-record.ts"
+import { placeOf } from "../../../adapters/journal/stream-place.ts"
+import { Checkpoints } from "../../../adapters/log/checkpoint.ts"
+import type { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { type RecordBatch, readableBatches, verify } from "../../../domain/log/batch.ts"
+import { crc32c } from "../../../domain/log/crc32c.ts"
+import { readInt64 } from "../../../domain/log/int.ts"
+import { decodeRecords } from "../../../domain/log/record.ts"
+import type { BatchRead, JournalEvent, SnapshotRead } from "../history.ts"
+
+const root = "/data"
+const utf8 = new TextDecoder()
+
+/** A batch as a history has it. Nothing in a run is compressed. */
+export const batchRead = (batch: RecordBatch): BatchRead => ({
+  baseOffset: batch.baseOffset,
+  lastOffset: batch.lastOffset,
+  leaderEpoch: batch.partitionLeaderEpoch,
+  producerId: batch.producerId,
+  producerEpoch: batch.producerEpoch,
+  baseSequence: batch.baseSequence,
+  values: Either.getOrElse(decodeRecords(batch, batch.records), () => []).map(({ value }) => utf8.decode(value ?? new Uint8Array(0)))
+})
+
+/** Whole batches of a log as they stand in its files, up to the first that is torn. */
+const batchesOf = (disk: MemoryDisk, directory: string): ReadonlyArray<RecordBatch> => {
+  const session = disk.session()
+  const found: Array<RecordBatch> = []
+  if (!session.exists(directory)) return found
+  const names = session.list(directory).filter((name) => name.endsWith(".log"))
+  for (const name of names.sort()) {
+    const bytes = disk.contents(`${directory}/${name}`)
+    let read = 0
+    for (const batch of wholePrefix(bytes)) {
+      if (verify(batch, crc32c) !== undefined) break
+      found.push(batch)
+      read += batch.bytes.length
+    }
+    if (read < bytes.length) break
+  }
+  return found
+}
+
+/** Batches up to the first bytes that are none: a torn header is the end too. */
+const wholePrefix = (bytes: Uint8Array): ReadonlyArray<RecordBatch> => {
+  const all = readableBatches(bytes)
+  if (Either.isRight(all)) return all.right
+  return Either.getOrElse(readableBatches(bytes.subarray(0, all.left.position)), () => [])
+}
+
+const logForm = /^([A-Za-z0-9_-]{22})-(\d+)$/
+
+/** Every partition's log on a disk, by topic id. */
+export const logsOnDisk = (
+  disk: MemoryDisk
+): ReadonlyArray<{ readonly topicId: string; readonly partition: number; readonly batches: ReadonlyArray<BatchRead> }> => {
+  const session = disk.session()
+  if (!session.exists(root)) return []
+  return session
+    .list(root)
+    .flatMap((name) => {
+      const [, topicId = "", partition = ""] = logForm.exec(name) ?? []
+      return topicId === "" ? [] : [{ topicId, partition: Number(partition), batches: batchesOf(disk, `${root}/${name}`).map(batchRead) }]
+    })
+    .sort((one, other) => (`${one.topicId}-${one.partition}` < `${other.topicId}-${other.partition}` ? -1 : 1))
+}
+
+/** A stream of the journal on a disk: undefined where there is none. */
+export const streamOnDisk = (
+  disk: MemoryDisk,
+  stream: string
+): { readonly events: ReadonlyArray<JournalEvent>; readonly snapshot: SnapshotRead | undefined } | undefined => {
+  const place = placeOf(stream)
+  if (place === undefined) return undefined
+  const batches = batchesOf(disk, `${root}/${place.topicId}-${place.partition}`)
+  const entries = Either.getOrThrow(
+    decodeEntries(
+      stream,
+      batches.map(({ bytes }) => bytes),
+      crc32c
+    )
+  )
+  const events = Chunk.toReadonlyArray(entries).map(({ commandId, index, type, value }) => ({ index, commandId, type, json: utf8.decode(value) }))
+  const session = disk.session()
+  if (!session.exists(`${root}/checkpoints`)) return { events, snapshot: undefined }
+  const held = Effect.runSync(Effect.orDie(new Checkpoints(session, root, crc32c).read(`${place.name}.snapshot`)))
+  return { events, snapshot: held === undefined ? undefined : { index: readInt64(held, 0), json: utf8.decode(held.subarray(8)) } }
+}

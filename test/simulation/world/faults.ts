@@ -1,0 +1,106 @@
+import { Effect, type Fiber } from "effect"
+import type { Chance } from "../chance.ts"
+import type { Recorder } from "../recorder.ts"
+import type { Cuts } from "./cuts.ts"
+import type { Host } from "./host.ts"
+
+export interface FaultParts {
+  readonly chance: Chance
+  readonly recorder: Recorder
+  readonly cuts: Cuts
+  /** Leader and brokers. */
+  readonly nodes: ReadonlyArray<Host>
+  readonly clients: ReadonlyArray<Host>
+  readonly drop: (a: string, b: string) => number
+  readonly everyMs: number
+  /** How long a sync takes when a disk is well. */
+  readonly syncMs: readonly [number, number]
+}
+
+/** One thing that goes wrong, and how long until it is right again; the effect returns when it is. */
+type Fault = (parts: FaultParts) => Effect.Effect<void>
+
+const hosts = ({ clients, nodes }: FaultParts): ReadonlyArray<Host> => [...nodes, ...clients]
+
+/** A machine goes away. It is brought back by whoever watches over it, as a supervisor would. */
+const killNode: Fault = ({ chance, nodes }) =>
+  Effect.sync(() => {
+    const host = chance.pick(nodes)
+    const way = chance.below(3)
+    if (way === 0) host.kill("process")
+    else if (way === 1) host.kill("power")
+    else host.killAt(chance.between(1, 40))
+  })
+/** A machine is restarted in good order. */
+const stopNode: Fault = ({ chance, nodes }) => Effect.suspend(() => chance.pick(nodes).stop)
+const killClient: Fault = ({ chance, clients }) => Effect.sync(() => chance.pick(clients).kill("process"))
+
+const dropConnections: Fault = (parts) =>
+  Effect.sync(() => {
+    const { chance, drop, nodes, recorder } = parts
+    const [a, b] = [chance.pick(nodes).name, chance.pick(hosts(parts)).name]
+    recorder.say(`the network drops ${drop(a, b)} ends between ${a} and ${b}`)
+  })
+
+const cutOff: Fault = (parts) =>
+  Effect.gen(function* () {
+    const { chance, cuts, nodes, recorder } = parts
+    const [a, b] = [chance.pick(nodes).name, chance.pick(hosts(parts)).name]
+    if (a === b) return
+    const oneWay = chance.isTrue(0.3)
+    const ms = chance.pick([200, 1000, 4000, 12_000])
+    recorder.say(`${a} ${oneWay ? "reaches" : "and"} ${b} ${oneWay ? "no more" : "are cut off"} for ${ms} ms`)
+    const heal = cuts.cut(a, b, oneWay)
+    yield* Effect.sleep(ms)
+    heal()
+    recorder.say(`${a} and ${b} are together again`)
+  })
+
+/** One node alone against all. */
+const isolate: Fault = (parts) =>
+  Effect.gen(function* () {
+    const { chance, cuts, nodes, recorder } = parts
+    const { name } = chance.pick(nodes)
+    const ms = chance.pick([500, 3000, 11_000])
+    recorder.say(`${name} is alone for ${ms} ms`)
+    const heals = hosts(parts).flatMap((other) => (other.name === name ? [] : [cuts.cut(name, other.name, false)]))
+    yield* Effect.sleep(ms)
+    for (const heal of heals) heal()
+    recorder.say(`${name} is back among the others`)
+  })
+
+const slowDisk: Fault = ({ chance, nodes, recorder, syncMs }) =>
+  Effect.gen(function* () {
+    const host = chance.pick(nodes)
+    const most = chance.pick([100, 500, 3000])
+    recorder.say(`the disk of ${host.name} is slow: up to ${most} ms a sync`)
+    host.syncMs = [0, most]
+    yield* Effect.sleep(chance.between(500, 5000))
+    host.syncMs = syncMs
+  })
+
+const faults: ReadonlyArray<readonly [fault: Fault, weight: number]> = [
+  [killNode, 5],
+  [stopNode, 1],
+  [killClient, 1],
+  [dropConnections, 4],
+  [cutOff, 4],
+  [isolate, 1],
+  [slowDisk, 2]
+]
+const drawn = (chance: Chance): Fault => {
+  let at = chance.below(faults.reduce((sum, [, weight]) => sum + weight, 0))
+  return (faults.find(([, weight]) => (at -= weight) < 0) ?? (faults[0] as (typeof faults)[number]))[0]
+}
+
+/** Faults one after the other, some of them at the same time, until it is interrupted. */
+export const troubling = (parts: FaultParts): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    const under: Array<Fiber.RuntimeFiber<void>> = []
+    return yield* Effect.forever(
+      Effect.gen(function* () {
+        yield* Effect.sleep(parts.chance.between(1, parts.everyMs * 2))
+        under.push(yield* Effect.fork(drawn(parts.chance)(parts)))
+      })
+    )
+  })

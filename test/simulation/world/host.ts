@@ -1,0 +1,152 @@
+import { Cause, Effect, Exit, Fiber, Layer, Logger, LogLevel, Random, type Scope } from "effect"
+import { layerTypescript as layerChecksum } from "../../../adapters/checksum/checksum.ts"
+import type { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
+import { layerTypescript as layerCompression } from "../../../adapters/compression/compression.ts"
+import { layer as layerMemoryLog } from "../../../adapters/log/memory/layer.ts"
+import type { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import type { MemoryNetwork } from "../../../adapters/transport/memory.ts"
+import type { Checksum } from "../../../src/ports/checksum.ts"
+import type { Compression } from "../../../src/ports/compression.ts"
+import { LogStore } from "../../../src/ports/log-store.ts"
+import { Transport } from "../../../src/ports/transport.ts"
+import type { Chance } from "../chance.ts"
+import type { Recorder } from "../recorder.ts"
+import { type Life, mortalTransport } from "./mortal-transport.ts"
+
+/** What all hosts of a run share. */
+export interface Surroundings {
+  readonly clock: VirtualClock
+  readonly network: MemoryNetwork
+  readonly recorder: Recorder
+  readonly connectionId: () => number
+  /** Where every store of a node passes by on its way to the node: a mutant may change it. */
+  readonly store: (store: LogStore["Type"], host: string) => LogStore["Type"]
+  readonly disk: (host: string) => MemoryDisk
+}
+
+export type Platform = Transport | Checksum | Compression
+export type Program = Effect.Effect<unknown, unknown, Platform | LogStore | Scope.Scope>
+
+/** Small caches, so that reads go to the disk too. */
+const bounds = { tailBytesMaxPerLog: 4096, tailBytesMax: 65_536, indexBytesMax: 65_536, openFilesMax: 4 }
+const shown = (message: unknown): string => (Array.isArray(message) ? message.join(" ") : String(message))
+
+/** A machine of the run: a name on the network, a disk, and at most one process at a time. */
+export class Host {
+  readonly disk: MemoryDisk
+  /** How long a sync takes, ms: drawn for each. */
+  syncMs: readonly [least: number, most: number] = [0, 2]
+  private life: Life = { isOver: true }
+  private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  /** Counts the processes that ran here. */
+  incarnation = 0
+
+  constructor(
+    readonly name: string,
+    private readonly around: Surroundings,
+    private readonly chance: Chance,
+    /** Called when a process has ended before its work was done. */
+    private readonly died: (name: string) => void
+  ) {
+    this.disk = around.disk(name)
+    Object.defineProperty(this.disk, "syncDelayMs", { get: () => chance.between(...this.syncMs) })
+  }
+
+  get isUp(): boolean {
+    return !this.life.isOver
+  }
+  get process(): string {
+    return `${this.name}.${this.incarnation}`
+  }
+
+  /** Starts a process; it runs until it is killed, or ends by itself. An end that is a failure is noted as one of the run. */
+  boot(program: Program): void {
+    const { clock, recorder } = this.around
+    const life: Life = { isOver: false }
+    this.life = life
+    this.incarnation++
+    const name = this.process
+    recorder.say(`${name} starts`)
+    const scoped = Effect.scoped(program).pipe(
+      Effect.provide(this.platform(life, name)),
+      Effect.withRandom(Random.make(this.chance.below(0x7fff_ffff))),
+      Effect.provide(this.logger(life, name)),
+      Logger.withMinimumLogLevel(LogLevel.Debug)
+    )
+    const fiber = clock.fork(scoped)
+    this.fiber = fiber
+    fiber.addObserver((exit) => {
+      if (life.isOver) return
+      life.isOver = true
+      this.around.network.crash(this.name)
+      recorder.say(`${name} ends: ${exit._tag}`)
+      if (Exit.isSuccess(exit)) return
+      this.died(this.name)
+      if (!Cause.isInterruptedOnly(exit.cause)) recorder.unfinished.push(`${name} ended by itself: ${Cause.pretty(exit.cause)}`)
+    })
+  }
+
+  /**
+   * The process ends, and with it its connections. "power": what was not synced may be lost. "process": the files stay as they were written, as after `kill -9`.
+   */
+  kill(loss: "power" | "process"): void {
+    if (this.life.isOver) return
+    this.end(`${this.process} is killed, ${loss}`)
+    this.disk.crash(loss === "power" ? this.chance.below : (bound) => bound - 1)
+  }
+
+  /** The power goes in the middle of a change of the disk, the `changes`th from now on. */
+  killAt(changes: number): void {
+    this.disk.crashAfter(changes, (bound) => {
+      this.end(`${this.process} is killed in the middle of a write`)
+      return this.chance.below(bound)
+    })
+  }
+
+  /** No power cut waits for its moment any more. */
+  spare(): void {
+    this.disk.crashAfter(Number.POSITIVE_INFINITY, () => 0)
+  }
+
+  private end(line: string): void {
+    if (this.life.isOver) return
+    this.around.recorder.say(line)
+    this.life.isOver = true
+    this.around.network.crash(this.name)
+    this.fiber?.unsafeInterruptAsFork(this.fiber.id())
+    this.died(this.name)
+  }
+
+  /** Asks the process to end in good order, and waits until it has. */
+  readonly stop: Effect.Effect<void> = Effect.suspend(() => {
+    const { fiber, life } = this
+    if (life.isOver || fiber === undefined) return Effect.void
+    this.around.recorder.say(`${this.process} is stopped`)
+    return Effect.asVoid(Fiber.interrupt(fiber))
+  })
+
+  private platform(life: Life, name: string): Layer.Layer<Platform | LogStore> {
+    const { network, recorder, connectionId, store } = this.around
+    const watch = { connectionId, say: (line: string) => recorder.say(`${name} ${line}`) }
+    const transport = Layer.effect(
+      Transport,
+      Effect.map(Transport, (plain) => mortalTransport(plain, life, watch))
+    ).pipe(Layer.provide(network.layer(this.name)))
+    const logs = Layer.effect(
+      LogStore,
+      Effect.map(LogStore, (real) => store(real, this.name))
+    ).pipe(Layer.provide(layerMemoryLog(this.disk, bounds)), Layer.provide(layerChecksum))
+    return Layer.orDie(Layer.provideMerge(logs, Layer.mergeAll(transport, layerChecksum, layerCompression)))
+  }
+
+  private logger(life: Life, name: string): Layer.Layer<never> {
+    const { recorder } = this.around
+    const own = Logger.make<unknown, void>(({ cause, logLevel, message }) => {
+      if (life.isOver) return
+      const text = `${name} says ${logLevel.label}: ${shown(message)}${Cause.isEmpty(cause) ? "" : ` ${Cause.pretty(cause)}`}`
+      recorder.say(text)
+      if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error)) recorder.unfinished.push(text)
+    })
+    return Logger.replace(Logger.defaultLogger, own)
+  }
+}

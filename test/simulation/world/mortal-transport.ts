@@ -1,0 +1,56 @@
+import { Effect } from "effect"
+import { ConnectFault, type Connection, type Listener, ListenFault, type Transport } from "../../../src/ports/transport.ts"
+
+/** One process from its start to its end. What it still tries afterwards reaches nothing. */
+export interface Life {
+  isOver: boolean
+}
+
+/** What the world wants to know of a connection, and decides about it. */
+export interface Watch {
+  readonly connectionId: () => number
+  readonly say: (line: string) => void
+}
+
+/** Numbers of the run's own, so that the same seed gives the same ones; and nothing is heard or said after the end. */
+const watched = (connection: Connection, open: (connection: Connection) => Listener, life: Life, watch: Watch): Listener => {
+  const id = watch.connectionId()
+  const { host, port } = connection.remote
+  const own: Connection = {
+    id,
+    remote: connection.remote,
+    local: connection.local,
+    write: (chunks) => (life.isOver ? 0 : connection.write(chunks)),
+    pause: () => connection.pause(),
+    resume: () => connection.resume(),
+    end: () => connection.end(),
+    destroy: () => connection.destroy()
+  }
+  const listener = open(own)
+  return {
+    received: (bytes) => {
+      if (life.isOver) return
+      watch.say(`#${id} ${bytes.length} bytes from ${host}:${port}`)
+      listener.received(bytes)
+    },
+    drained: () => listener.drained(),
+    closed: (cause) => {
+      watch.say(`#${id} closed: ${cause ?? "in order"}`)
+      listener.closed(cause)
+    }
+  }
+}
+
+/** The transport of a process that can die. */
+export const mortalTransport = (transport: Transport["Type"], life: Life, watch: Watch): Transport["Type"] => ({
+  listen: (address, accept) =>
+    life.isOver
+      ? Effect.fail(new ListenFault({ address, code: "EPERM", message: "this process has ended" }))
+      : transport.listen(address, (connection) => watched(connection, accept, life, watch)),
+  connect: (address, timeoutMs, open) =>
+    Effect.suspend(() =>
+      life.isOver
+        ? Effect.fail(new ConnectFault({ address, code: "EPERM", message: "this process has ended" }))
+        : transport.connect(address, timeoutMs, (connection) => watched(connection, open, life, watch))
+    )
+})

@@ -1,0 +1,73 @@
+import { Effect, Layer } from "effect"
+import { layer as journalOverLog } from "../../../adapters/journal/over-log.ts"
+import type { Cluster } from "../../../domain/cluster/state.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
+import { BrokerId } from "../../../domain/kernel/id.ts"
+import { makeBroker } from "../../../src/broker/broker.ts"
+import { makeLeader } from "../../../src/leader/leader.ts"
+import { Journal } from "../../../src/ports/journal.ts"
+import { LogStore } from "../../../src/ports/log-store.ts"
+import { type Address, Transport } from "../../../src/ports/transport.ts"
+import { serveOptions } from "../../../src/serve/serve-options.ts"
+import type { Route } from "../../../src/wire/route.ts"
+import { serve } from "../../../src/wire/server.ts"
+import type { Mutant } from "../mutant/mutant.ts"
+import type { Options } from "../options.ts"
+import type { Program } from "./host.ts"
+
+export const leaderName = "leader"
+export const leaderAddress: Address = { host: leaderName, port: 9092 }
+export const leaderNodeId = 100
+export const brokerName = (id: number): string => `broker-${id}`
+export const brokerAddress = (id: number): Address => ({ host: brokerName(id), port: 9092 })
+
+/** What a running node believes. */
+export interface Believer {
+  readonly cluster: () => Cluster
+  readonly routes: ReadonlyArray<Route>
+}
+
+const configOf = (options: Options): NodeConfig => ({
+  ...defaultNodeConfig,
+  "log.segment.bytes": options.segmentBytes,
+  "log.index.interval.bytes": 256,
+  "broker.session.timeout.ms": options.brokerSessionMs,
+  "broker.heartbeat.interval.ms": Math.floor(options.brokerSessionMs / 4),
+  "group.initial.rebalance.delay.ms": 500,
+  "group.min.session.timeout.ms": 1000,
+  "metadata.snapshot.interval.events": options.snapshotEvents,
+  "auto.create.topics.enable": false
+})
+
+/** The real leader, as its program puts it together. `began` is called when it serves. */
+export const leaderProgram = (options: Options, mutant: Mutant, began: (leader: Believer) => void): Program => {
+  const journal = Layer.effect(
+    Journal,
+    Effect.map(Journal, (real) => mutant.journal?.(real) ?? real)
+  ).pipe(Layer.provide(journalOverLog))
+  return Effect.gen(function* () {
+    const config = configOf(options)
+    const store = yield* LogStore
+    yield* store.claim({ clusterId: undefined, nodeId: leaderNodeId })
+    const leader = yield* makeLeader({ nodeId: BrokerId.make(leaderNodeId), config })
+    yield* store.claim({ clusterId: leader.clusterId, nodeId: leaderNodeId })
+    const routes = mutant.leaderRoutes?.(leader.routes, leader) ?? leader.routes
+    yield* serve(leaderAddress, routes, serveOptions(config))
+    yield* leader.elect(leaderAddress)
+    began(leader)
+    return yield* leader.stopped
+  }).pipe(Effect.provide(journal))
+}
+
+/** A real broker, as its program puts it together. */
+export const brokerProgram = (id: number, options: Options, mutant: Mutant, began: (broker: Believer) => void): Program =>
+  Effect.gen(function* () {
+    const config = configOf(options)
+    const transport = yield* Transport
+    const broker = yield* makeBroker({ nodeId: id, leader: leaderAddress, config })
+    const own = mutant.brokerRoutes?.(broker.routes) ?? broker.routes
+    yield* serve(brokerAddress(id), [...own, ...broker.relayed], serveOptions(config)).pipe(Effect.provideService(Transport, transport))
+    yield* broker.join(brokerAddress(id))
+    began(broker)
+    return yield* broker.failed
+  })

@@ -1,0 +1,92 @@
+import { Effect, type Scope } from "effect"
+import { brokerOf, liveBrokers, topicByName } from "../../../domain/cluster/state.ts"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import type { Transport } from "../../../src/ports/transport.ts"
+import { DescribeGroups } from "../../../src/protocol/message/15-describe-groups.ts"
+import type { Place } from "../history.ts"
+import { committedOffset, type Fetched, fetchFrom, readOffset } from "../workload/auditor.ts"
+import { linkTo } from "../workload/link.ts"
+import { type Crew, placesOf, type Topics } from "./crew.ts"
+import { brokerName, leaderAddress, leaderName } from "./nodes.ts"
+import type { World } from "./world.ts"
+
+type Looking<A> = Effect.Effect<A, unknown, Transport | Scope.Scope>
+const describeVersion = 5
+
+/** What has not come to rest yet; undefined when everything has. */
+export const unrest = (world: World, crew: Crew, topics: Topics): Looking<string | undefined> =>
+  Effect.gen(function* () {
+    const leader = world.believer(leaderName)
+    if (leader === undefined) return "the leader does not serve"
+    const cluster = leader.cluster()
+    for (let id = 1; id <= world.options.brokers; id++) {
+      if (world.believer(brokerName(id)) === undefined) return `broker ${id} does not run`
+      if (brokerOf(cluster, id)?.fenced !== false) return `broker ${id} is not let in`
+    }
+    const busy = crew.producers.find((name) => world.host(name).isUp)
+    if (busy !== undefined) return `${busy} waits for answers`
+    return (yield* groupsUnrest(crew)) ?? (yield* lag(world, crew, topics))
+  })
+
+const groupsUnrest = ({ consumerGroups, memberGroups }: Crew): Looking<string | undefined> =>
+  Effect.gen(function* () {
+    const expected = new Map([...consumerGroups, ...memberGroups])
+    if (expected.size === 0) return undefined
+    const link = yield* linkTo(leaderAddress, "observer")
+    const { groups } = yield* link.call(DescribeGroups, { groups: [...expected.keys()] }, { version: describeVersion })
+    for (const { errorCode, groupId, groupState, members } of groups) {
+      if (kafkaError(errorCode) !== "NONE") return `${groupId}: ${kafkaError(errorCode)}`
+      if (groupState !== "Stable" || members.length !== expected.get(groupId)) return `${groupId} is ${groupState} with ${members.length} members`
+    }
+    return undefined
+  })
+
+const lag = (world: World, { consumerGroups }: Crew, topics: Topics): Looking<string | undefined> =>
+  Effect.gen(function* () {
+    const link = yield* linkTo(leaderAddress, "observer")
+    for (const place of placesOf(topics)) {
+      const end = (yield* fetchAt(world, place, 0, 1))?.highWatermark
+      const name = `${place.topic}-${place.partition}`
+      if (end === undefined) return `nobody serves ${name}`
+      for (const group of consumerGroups.keys()) {
+        const committed = yield* committedOffset(link, group, place)
+        if (committed !== end && !(committed === -1 && end === 0)) return `${group} has committed ${committed} of ${end} in ${name}`
+      }
+    }
+    return undefined
+  })
+
+/** A fetch from whoever leads the partition. */
+const fetchAt = (world: World, place: Place, offset: number, maxBytes: number): Looking<Fetched | undefined> =>
+  Effect.gen(function* () {
+    const cluster = world.believer(leaderName)?.cluster()
+    const leader = cluster === undefined ? undefined : topicByName(cluster, place.topic)?.partitions.at(place.partition)?.leader
+    const broker = cluster === undefined || leader === undefined ? undefined : liveBrokers(cluster).find(({ id }) => id === leader)
+    if (broker === undefined) return undefined
+    const link = yield* linkTo({ host: broker.host, port: broker.port }, "observer")
+    return yield* fetchFrom(link, place, offset, maxBytes)
+  })
+
+/** Reads every log from its start to its end, and every committed offset of the members' groups. */
+export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): Looking<void> =>
+  Effect.gen(function* () {
+    const { recorder } = world
+    const link = yield* linkTo(leaderAddress, "observer")
+    for (const place of placesOf(topics)) {
+      const since = recorder.next()
+      const batches: Array<Fetched["batches"][number]> = []
+      for (let next = 0; ; ) {
+        const fetched = yield* Effect.scoped(fetchAt(world, place, next, 1_000_000))
+        if (fetched === undefined) {
+          recorder.unfinished.push(`${place.topic}-${place.partition} could not be read from ${next} on`)
+          break
+        }
+        const fresh = fetched.batches.filter(({ baseOffset }) => baseOffset >= next)
+        batches.push(...fresh)
+        next = (fresh.at(-1)?.lastOffset ?? next - 1) + 1
+        if (next >= fetched.highWatermark || fresh.length === 0) break
+      }
+      recorder.logs.push({ ...place, since, at: recorder.next(), source: "final", batches })
+      for (const group of memberGroups.keys()) yield* readOffset({ process: "observer", recorder }, link, group, place)
+    }
+  })

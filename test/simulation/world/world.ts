@@ -1,0 +1,159 @@
+import { Effect } from "effect"
+import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
+import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
+import { sortedTopics } from "../../../domain/cluster/state.ts"
+import { metadataTopic } from "../../../domain/cluster/topic-name.ts"
+import { Chance } from "../chance.ts"
+import { fingerprintOf } from "../fingerprint.ts"
+import type { Mutant } from "../mutant/mutant.ts"
+import type { Options } from "../options.ts"
+import { Recorder } from "../recorder.ts"
+import { Cuts } from "./cuts.ts"
+import { logsOnDisk, streamOnDisk } from "./disk-reading.ts"
+import { clusterFold } from "./folds.ts"
+import { Host, type Program, type Surroundings } from "./host.ts"
+import { type Believer, brokerName, brokerProgram, leaderName, leaderProgram } from "./nodes.ts"
+
+/** A host with what runs on it whenever it runs. */
+interface Kept {
+  readonly host: Host
+  readonly program: (process: string) => Program
+  believer: Believer | undefined
+}
+
+/** All machines of a run, the network between them, and what watches over them. */
+export class World {
+  readonly clock = new VirtualClock(0)
+  readonly network: MemoryNetwork
+  readonly cuts: Cuts
+  readonly recorder: Recorder
+  readonly chance: Chance
+  private readonly kept = new Map<string, Kept>()
+  private readonly down = new Set<string>()
+  /** Names of topics by their ids, as far as any node knew them. */
+  readonly names = new Map<string, string>()
+  private numbers = 0
+  private connections = 0
+
+  constructor(
+    readonly options: Options,
+    readonly mutant: Mutant,
+    linesMax: number
+  ) {
+    this.chance = new Chance(options.seed)
+    this.recorder = new Recorder(() => this.clock.unsafeCurrentTimeMillis(), linesMax)
+    this.network = new MemoryNetwork({ delayMs: options.delayMs, breakChance: options.breakChance, segmentBytes: [1, 4000] })
+    this.cuts = new Cuts(this.network)
+    this.add(leaderName, () => leaderProgram(options, mutant, (leader) => this.believes(leaderName, leader)))
+    for (let id = 1; id <= options.brokers; id++)
+      this.add(brokerName(id), () => brokerProgram(id, options, mutant, (broker) => this.believes(brokerName(id), broker)))
+  }
+
+  /** The next number of the run. */
+  readonly number = (): number => ++this.numbers
+
+  /** A machine with a program that is started anew whenever it was killed. It is not started yet. */
+  add(name: string, program: (process: string) => Program): Host {
+    const { clock, mutant, network, recorder } = this
+    const around: Surroundings = {
+      clock,
+      network,
+      recorder,
+      connectionId: () => ++this.connections,
+      store: (store, host) => mutant.store?.(store, host === leaderName ? "leader" : "broker") ?? store,
+      disk: () => mutant.disk?.() ?? new MemoryDisk()
+    }
+    const host = new Host(name, around, this.chance.fork(), (died) => this.down.add(died))
+    host.syncMs = this.options.syncMs
+    this.kept.set(name, { host, program, believer: undefined })
+    return host
+  }
+  host(name: string): Host {
+    return (this.kept.get(name) as Kept).host
+  }
+  get nodes(): ReadonlyArray<Host> {
+    return [...this.kept.values()].map(({ host }) => host).filter(({ name }) => name === leaderName || name.startsWith("broker-"))
+  }
+  get clients(): ReadonlyArray<Host> {
+    const nodes = new Set(this.nodes)
+    return [...this.kept.values()].map(({ host }) => host).filter((host) => !nodes.has(host))
+  }
+
+  private believes(name: string, believer: Believer): void {
+    const kept = this.kept.get(name)
+    if (kept !== undefined) kept.believer = believer
+  }
+
+  /** Starts what is not running; what a disk holds is noted first. */
+  start(name: string): void {
+    const kept = this.kept.get(name)
+    if (kept === undefined || kept.host.isUp) return
+    this.down.delete(name)
+    kept.believer = undefined
+    if (kept.host.incarnation > 0) this.noteDisk(kept.host)
+    kept.host.boot(Effect.suspend(() => kept.program(kept.host.process)))
+  }
+  startAll(): void {
+    for (const name of this.kept.keys()) this.start(name)
+  }
+
+  /** Brings back what was killed, after a while, until it is interrupted. */
+  readonly watchOver: Effect.Effect<never> = Effect.forever(
+    Effect.gen(this, function* () {
+      yield* Effect.sleep(100)
+      for (const name of [...this.down]) {
+        this.down.delete(name)
+        yield* Effect.fork(
+          Effect.delay(
+            Effect.sync(() => this.start(name)),
+            this.chance.pick([0, 100, 1000, 5000])
+          )
+        )
+      }
+    })
+  )
+
+  /** What a node's disk has, for ever: called when nothing runs there. */
+  private noteDisk(host: Host): void {
+    const { recorder } = this
+    if (host.name === leaderName) {
+      this.noteJournals(host)
+      return
+    }
+    if (!host.name.startsWith("broker-")) return
+    for (const { batches, partition, topicId } of logsOnDisk(host.disk)) {
+      const at = recorder.next()
+      recorder.logs.push({ topic: topicId, partition, since: at, at, source: "disk", batches })
+    }
+  }
+  noteJournals(host: Host): void {
+    for (const stream of this.streams) {
+      const found = streamOnDisk(host.disk, stream)
+      if (found !== undefined && found.events.length > 0) this.recorder.journals.push({ at: this.recorder.next(), stream, ...found })
+    }
+  }
+  private get streams(): ReadonlyArray<string> {
+    return [metadataTopic, ...Array.from({ length: 4 }, (_, n) => `__group_metadata-${n}`)]
+  }
+
+  /** What every running node believes now. */
+  noteImages(): void {
+    for (const { believer, host } of this.kept.values()) {
+      if (believer === undefined || !host.isUp) continue
+      const cluster = believer.cluster()
+      for (const { name, topicId } of sortedTopics(cluster)) this.names.set(topicId, name)
+      this.recorder.images.push({
+        at: this.recorder.next(),
+        node: host.process,
+        stream: metadataTopic,
+        index: cluster.index,
+        fingerprint: fingerprintOf(clusterFold.show(cluster))
+      })
+    }
+  }
+  believer(name: string): Believer | undefined {
+    const kept = this.kept.get(name)
+    return kept?.host.isUp === true ? kept.believer : undefined
+  }
+}
