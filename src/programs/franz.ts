@@ -1,4 +1,5 @@
 #!/usr/bin/env bun
+import { consumeCommand } from "../cli/client/consume.ts"
 import { produceCommand } from "../cli/client/produce.ts"
 import { brokerCommand, brokerLeadCommand, upCommand } from "../cli/node/command.ts"
 import { main } from "./main.ts"
@@ -9,7 +10,7 @@ main(
   {
     name: "franz",
     summary: "an event-sourced streaming system that speaks Kafka's protocol",
-    commands: [upCommand(roles), brokerLeadCommand(roles), brokerCommand(roles), produceCommand]
+    commands: [upCommand(roles), brokerLeadCommand(roles), brokerCommand(roles), produceCommand, consumeCommand]
   },
   platform
 )

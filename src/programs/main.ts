@@ -1,21 +1,12 @@
 import { Effect, type Layer } from "effect"
 import manifest from "../../package.json" with { type: "json" }
 import { parserEnvironment } from "../cli/shell/environment.ts"
+import { endWithReader } from "../cli/shell/screen.ts"
 import { type Program, runProgram } from "../cli/shell/shell.ts"
-
-/** A reader that leaves early (`franz consume t | head`) is no fault: what it did not want is not written. */
-const endQuietlyWithoutReader = (): void => {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (fault: NodeJS.ErrnoException) => {
-      if (fault.code === "EPIPE") process.exit(0)
-      throw fault
-    })
-  }
-}
 
 /** Runs the program that the process is, and ends the process with its exit code once what was printed has left. */
 export const main = <R>(of: Omit<Program<R>, "version">, environment: Layer.Layer<R>): void => {
-  endQuietlyWithoutReader()
+  endWithReader()
   const run = runProgram({ ...of, version: manifest.version }, process.argv.slice(2)).pipe(Effect.provide(environment), Effect.provide(parserEnvironment))
   Effect.runCallback(run, {
     onExit: (exit) => {

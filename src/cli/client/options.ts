@@ -1,10 +1,11 @@
 import { Effect, Option } from "effect"
-import { type Client, makeClient } from "../../client/client.ts"
+import { Admin, type AdminService } from "../../client/admin/admin.ts"
+import { makeClient } from "../../client/client.ts"
 import type { ConnectionOptions } from "../../client/options.ts"
 import type { CliFailure } from "../shell/failure.ts"
 import { stopSignal } from "../shell/signal.ts"
 import { flag, optionalText } from "../shell/spec.ts"
-import { orSay } from "./failure.ts"
+import { type ClientFault, orSay } from "./failure.ts"
 
 /** Where the cluster is: on every command that talks to one. */
 export const leaderOption = {
@@ -34,15 +35,13 @@ export const connection = ({ leader }: LeaderWords, command: string): Connection
 export const firstContact = (options: ConnectionOptions) =>
   orSay(Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))))
 
-/** A client for one question or a few. */
-export const withClient = <A, R>(words: LeaderWords, command: string, use: (client: Client) => Effect.Effect<A, CliFailure, R>) =>
+/** Asks or orders something once; whoever does not answer within the time of a first contact is not there. */
+export const withAdmin = <A, R>(words: LeaderWords, use: (admin: AdminService) => Effect.Effect<A, ClientFault | CliFailure, R>) =>
   untilStopped(
     Effect.scoped(
-      Effect.gen(function* () {
-        const options = connection(words, command)
-        const client: Client = yield* orSay(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))
-        return yield* use(client)
-      })
+      orSay(
+        Effect.flatMap(Admin.make({ ...connection(words, "admin"), connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }), (admin) => use(admin))
+      )
     )
   )
 

@@ -1,6 +1,5 @@
-import { Effect, FiberSet, Option, type Scope } from "effect"
-import type { SendError, Sent } from "../../client/producer/types.ts"
-import { type MessageOptions, Producer, type ProducerService } from "../../client/producer/producer.ts"
+import { Effect, Either, Option } from "effect"
+import { type Message, type MessageOptions, Producer, type ProducerService } from "../../client/producer/producer.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
 import { printError, printJson } from "../shell/screen.ts"
@@ -12,9 +11,6 @@ import { Tally } from "./tally.ts"
 
 /** A message may have so many bytes here; whether the topic takes it is the cluster's to say. */
 const messageBytesMax = 64 * 1024 * 1024
-/** Chunks of the input (some hundred lines each) whose answers are awaited at a time: enough to keep every broker busy. */
-const chunksMax = 16
-
 interface Sending {
   readonly topic: string
   readonly producer: ProducerService
@@ -24,53 +20,55 @@ interface Sending {
 }
 
 const utf8 = new TextEncoder()
+const refused = (message: string) => new CliFailure({ exit: "refused", message })
 const viewed = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** Sends one line; what becomes of it goes into the tally. */
-const sendLine = ({ message, producer, separator, tally, topic }: Sending, line: Uint8Array): Effect.Effect<void> => {
-  const number = tally.read()
-  const noted = (sent: Effect.Effect<Sent, SendError>) =>
-    Effect.match(sent, { onSuccess: (place) => tally.stored(place), onFailure: (fault) => tally.refused(number, clientFailure(fault)) })
-  if (separator === undefined) return noted(producer.sendMessage(topic, line, message))
+/** The message of a line; a sentence about it where it is none. */
+const messageOf = ({ message, separator }: Sending, line: Uint8Array): Message | string => {
+  if (separator === undefined) return { ...message, value: line }
   const at = viewed(line).indexOf(separator)
-  if (at < 0)
-    return Effect.sync(() =>
-      tally.refused(number, new CliFailure({ exit: "refused", message: `it has no '${separator}', which should stand behind its key.` }))
-    )
-  return noted(producer.sendMessage(topic, line.subarray(at + separator.length), { ...message, key: line.subarray(0, at) }))
+  return at < 0
+    ? `it has no '${separator}', which should stand behind its key.`
+    : { ...message, key: line.subarray(0, at), value: line.subarray(at + separator.length) }
+}
+
+/** Sends lines in their order; what becomes of each goes into the tally. Returns when the last is taken over, which waits while the cluster is slower than the input. */
+const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
+  const { producer, tally, topic } = sending
+  const before = tally.linesRead
+  const messages: Array<Message> = []
+  for (const line of lines) {
+    const number = tally.read()
+    const message = messageOf(sending, line)
+    if (typeof message === "string") {
+      tally.refused(number, refused(message))
+      break
+    }
+    messages.push(message)
+  }
+  return producer.sendMessages(topic, messages, (index, outcome) =>
+    Either.match(outcome, { onLeft: (fault) => tally.refused(before + index + 1, clientFailure(fault)), onRight: (place) => tally.stored(place) })
+  )
 }
 
 /** Sends what comes in until it ends or a line is refused; then waits for every answer. */
-const sendAll = (sending: Sending, input: AsyncIterator<Uint8Array>): Effect.Effect<void, never, Scope.Scope> =>
+const sendAll = (sending: Sending, input: AsyncIterator<Uint8Array>): Effect.Effect<void> =>
   Effect.gen(function* () {
     const splitter = new LineSplitter(messageBytesMax)
-    const underWay = yield* FiberSet.make<void>()
-    const room = yield* Effect.makeSemaphore(chunksMax)
-    const { tally } = sending
-    const send = (lines: ReadonlyArray<Uint8Array>) =>
-      Effect.zipRight(
-        room.take(1),
-        FiberSet.run(
-          underWay,
-          Effect.ensuring(
-            Effect.forEach(lines, (line) => sendLine(sending, line), { concurrency: "unbounded", discard: true }),
-            room.release(1)
-          )
-        )
-      )
+    const { producer, tally } = sending
     for (;;) {
       const next = yield* Effect.promise(() => input.next())
       if (next.done === true || tally.isRefused) break
       const lines = splitter.push(next.value)
       if (lines === "too long") {
-        tally.refused(tally.read(), new CliFailure({ exit: "refused", message: `it is longer than ${messageBytesMax} bytes.` }))
+        tally.refused(tally.read(), refused(`it is longer than ${messageBytesMax} bytes.`))
         break
       }
-      if (lines.length > 0) yield* send(lines)
+      yield* sendLines(sending, lines)
     }
     const last = tally.isRefused ? undefined : splitter.rest()
-    if (last !== undefined) yield* send([last])
-    yield* room.take(chunksMax)
+    if (last !== undefined) yield* sendLines(sending, [last])
+    yield* producer.flush
   })
 
 const inputOf = (): AsyncIterator<Uint8Array> => {

@@ -21,6 +21,9 @@ export class Tally {
   read(): number {
     return ++this.lines
   }
+  get linesRead(): number {
+    return this.lines
+  }
   stored({ offset, partition }: Sent): void {
     this.storedLines++
     const place = this.places.get(partition)

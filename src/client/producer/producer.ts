@@ -1,4 +1,4 @@
-import { Config, type ConfigError, Context, Effect, Layer, type ParseResult, Runtime, Scope } from "effect"
+import { Config, type ConfigError, Context, Effect, Either, Exit, Layer, type ParseResult, Runtime, Scope } from "effect"
 import type { RecordToWrite } from "../../../domain/log/record.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
@@ -6,26 +6,14 @@ import type { Transport } from "../../ports/transport.ts"
 import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../admin/topics.ts"
 import { inScope } from "../background.ts"
 import { type Client, makeClient } from "../client.ts"
-import { type CallError, Closed, type InvalidAddress, MessageTooLarge, UnknownPartition } from "../error.ts"
-import type { TopicError } from "../metadata/metadata.ts"
-import type { TopicView } from "../metadata/view.ts"
+import type { CallError, InvalidAddress } from "../error.ts"
 import type { Topic } from "../topic.ts"
 import { ByteBudget } from "./byte-budget.ts"
 import { type ProducerOptions, sendingOf } from "./options.ts"
 import { Partitioner } from "./partitioner.ts"
+import { type Message, type MessageOptions, placing } from "./placing.ts"
 import { Sender } from "./sender.ts"
 import type { SendError, Sent } from "./types.ts"
-
-/** What a message is made of besides its value. Text is written as UTF-8. */
-export interface MessageOptions {
-  /** Messages of one key go to one partition, and keep their order there. */
-  readonly key?: string | Uint8Array | null
-  /** Overrides the choice by key. */
-  readonly partition?: number
-  readonly headers?: Readonly<Record<string, string | Uint8Array | null>>
-  /** ms since 1970; default now. */
-  readonly timestamp?: number
-}
 
 export interface ProducerService {
   /**
@@ -42,9 +30,20 @@ export interface ProducerService {
   readonly sendMessage: (topic: string, value: string | Uint8Array | null, options?: MessageOptions) => Effect.Effect<Sent, SendError>
   /** As `sendMessage`, for a topic with types. ParseError when key or value are not what its schemas say. */
   readonly send: <K, V>(topic: Topic<K, V>, key: K, value: V, options?: Omit<MessageOptions, "key">) => Effect.Effect<Sent, SendError | ParseResult.ParseError>
+  /**
+   * As `sendMessage` for many, at a tenth of its cost: one fiber for all of them. Returns when the last is taken over, which waits for room in the buffer. `settled` is told what
+   * became of each by its index, once, during the call or after it; `flush` returns when the last was told. It must not throw.
+   */
+  readonly sendMessages: (
+    topic: string,
+    messages: ReadonlyArray<Message>,
+    settled: (index: number, outcome: Either.Either<Sent, SendError>) => void
+  ) => Effect.Effect<void>
   /** Returns when everything that was sent before has its answer. */
   readonly flush: Effect.Effect<void>
 }
+
+export type { Message, MessageOptions }
 
 /** Sends messages to topics. See `ProducerOptions` for what can be chosen. */
 export class Producer extends Context.Tag("comanche-franz/Producer")<Producer, ProducerService>() {
@@ -63,22 +62,12 @@ export class Producer extends Context.Tag("comanche-franz/Producer")<Producer, P
 export const send = <K, V>(topic: Topic<K, V>, key: K, value: V): Effect.Effect<Sent, SendError | ParseResult.ParseError, Producer> =>
   Effect.flatMap(Producer, (producer) => producer.send(topic, key, value))
 
-const utf8 = new TextEncoder()
-const bytesOf = (value: string | Uint8Array | null): Uint8Array | null => (typeof value === "string" ? utf8.encode(value) : value)
-/** What a record takes besides its key, value and headers, at most: lengths, deltas, attributes. */
-const recordOverhead = 30
-
-const recordOf = (value: string | Uint8Array | null, options: MessageOptions, now: number): RecordToWrite => ({
-  timestamp: options.timestamp ?? now,
-  key: bytesOf(options.key ?? null),
-  value: bytesOf(value),
-  ...(options.headers === undefined ? {} : { headers: Object.entries(options.headers).map(([key, header]) => ({ key, value: bytesOf(header) })) })
-})
-const sizeOf = ({ headers = [], key, value }: RecordToWrite): number => {
-  let size = recordOverhead + (key?.length ?? 0) + (value?.length ?? 0)
-  // A header's key may take three bytes a character.
-  for (const header of headers) size += 10 + header.key.length * 3 + (header.value?.length ?? 0)
-  return size
+/** Messages of one `sendMessages` between two looks at what else there is to do. */
+const turn = 1024
+/** The outcome of a settled message, which is a value already. */
+const eitherOf = (outcome: Effect.Effect<Sent, SendError>): Either.Either<Sent, SendError> => {
+  const exit = Effect.runSyncExit(outcome)
+  return Exit.isSuccess(exit) ? Either.right(exit.value) : Effect.runSync(Effect.either(outcome))
 }
 
 const makeSender = (client: Client, options: ProducerOptions, budget: ByteBudget, partitioner: Partitioner) =>
@@ -117,41 +106,38 @@ const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, 
     const submit = (topic: string, partition: number, record: RecordToWrite, sizeBytes: number): Effect.Effect<Sent, SendError> =>
       Effect.async((resume) => sender.submit(topic, partition, { record, sizeBytes, resume }))
 
-    /** The partition that was asked for may be a new one: the topic is looked at once more before it is refused. */
-    const partitionOf = (view: TopicView, record: RecordToWrite, wanted: number | undefined): Effect.Effect<number, TopicError | UnknownPartition> => {
-      if (wanted === undefined) return Effect.sync(() => partitioner.choose(view, record.key))
-      const partitions = view.partitions.length
-      if (wanted >= 0 && wanted < partitions) return Effect.succeed(wanted)
-      const refuse = (known: TopicView) =>
-        wanted >= 0 && wanted < known.partitions.length
-          ? Effect.succeed(wanted)
-          : Effect.fail(new UnknownPartition({ topic: view.name, partition: wanted, partitions: known.partitions.length }))
-      return Effect.flatMap(client.metadata.freshTopic(view.name), refuse)
-    }
+    const { place, placeNow, prepare } = placing({ client, sending, clock, budget, partitioner, isClosed: () => closed })
 
     const sendMessage: ProducerService["sendMessage"] = (topic, value, message = {}) =>
       Effect.suspend((): Effect.Effect<Sent, SendError> => {
-        if (closed) return Effect.fail(new Closed({ what: "producer" }))
-        const now = clock.unsafeCurrentTimeMillis()
-        const record = recordOf(value, message, now)
-        const sizeBytes = sizeOf(record)
-        if (sizeBytes > sending.messageBytesMax) return Effect.fail(new MessageTooLarge({ topic, sizeBytes, limitBytes: sending.messageBytesMax }))
-        const known = client.metadata.view().topics.get(topic)
-        // The path of nearly every message: nothing to wait for but the answer.
-        if (known !== undefined && message.partition === undefined && now - known.at < client.options.metadataMaxAgeMs && budget.tryTake(sizeBytes))
-          return submit(topic, partitioner.choose(known, record.key), record, sizeBytes)
-        return Effect.gen(function* () {
-          const view = yield* client.metadata.topic(topic, sending.createTopics)
-          const partition = yield* partitionOf(view, record, message.partition)
-          yield* budget.take(sizeBytes)
-          return yield* submit(topic, partition, record, sizeBytes)
-        })
+        const prepared = prepare(topic, value, message)
+        if (Either.isLeft(prepared)) return Effect.fail(prepared.left)
+        const { record, sizeBytes } = prepared.right
+        const partition = placeNow(prepared.right)
+        return partition === undefined
+          ? Effect.flatMap(place(prepared.right), (found) => submit(topic, found, record, sizeBytes))
+          : submit(topic, partition, record, sizeBytes)
+      })
+
+    const sendMessages: ProducerService["sendMessages"] = (topic, messages, settled) =>
+      Effect.gen(function* () {
+        for (const [index, message] of messages.entries()) {
+          // The messages before it should be on their way while this one is prepared.
+          if (index % turn === turn - 1) yield* Effect.yieldNow()
+          const prepared = prepare(topic, message.value, message)
+          const at = Either.isRight(prepared) ? placeNow(prepared.right) : undefined
+          const placed = at === undefined ? yield* Effect.either(Effect.flatMap(prepared, place)) : Either.right(at)
+          if (Either.isRight(prepared) && Either.isRight(placed))
+            sender.submit(topic, placed.right, { ...prepared.right, resume: (outcome) => settled(index, eitherOf(outcome)) })
+          else if (Either.isLeft(placed)) settled(index, Either.left(placed.left))
+        }
       })
 
     return {
       addTopic: (topic, topicOptions) => addTopic(client, topic, topicOptions),
       removeTopic: (topic) => removeTopic(client, topic),
       sendMessage,
+      sendMessages,
       send: (topic, key, value, message) =>
         Effect.flatMap(Effect.all([topic.encodeKey(key), topic.encodeValue(value)]), ([keyText, valueText]) =>
           sendMessage(topic.name, valueText, { ...message, key: keyText })

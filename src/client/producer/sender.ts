@@ -91,6 +91,8 @@ export class Sender {
     const now = this.now()
     const fresh = queue.add(waiting, now, this.parts.sending.batchBytesMax, now + this.parts.sending.deliveryTimeoutMs)
     if (fresh === undefined) return
+    // The batch before it is full: messages without a key go on in another partition.
+    if (queue.batches.length > 1) this.parts.onBatchClosed(topic, partition)
     this.settlements.expect(fresh)
     this.active.add(queue)
     this.signal.ring()

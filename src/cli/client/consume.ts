@@ -1,0 +1,138 @@
+import { Effect, Option } from "effect"
+import { Admin } from "../../client/admin/admin.ts"
+import { Consumer, type ConsumerService } from "../../client/consumer/consumer.ts"
+import type { StartAt } from "../../client/consumer/options.ts"
+import type { ConsumedRecord } from "../../client/consumer/record.ts"
+import { command } from "../shell/command.ts"
+import { CliFailure } from "../shell/failure.ts"
+import { untilReaderGone, write } from "../shell/screen.ts"
+import { stopSignal } from "../shell/signal.ts"
+import { argument, flag, optionalInteger, optionalText } from "../shell/spec.ts"
+import { orSay } from "./failure.ts"
+import { connection, firstContact, jsonOption, leaderOption } from "./options.ts"
+import { jsonLines, plainLines } from "./record-text.ts"
+
+/** Messages that are printed at a time. */
+const pollRecordsMax = 10_000
+/** How long one look for new messages takes, ms; the end of the topic is noticed in between. */
+const pollTimeoutMs = 250
+
+type Ends = ReadonlyMap<number, number>
+
+/** What one run of the command is about. */
+interface Reading {
+  readonly topic: string
+  readonly group: string | undefined
+  readonly from: "start" | "end" | number | undefined
+  readonly partition: number | undefined
+  readonly max: number
+  readonly exitAtEnd: boolean
+  readonly lines: (records: ReadonlyArray<ConsumedRecord>) => Uint8Array
+}
+
+const wrong = (message: string) => new CliFailure({ exit: "usage", message })
+
+const fromOf = (text: string): Effect.Effect<"start" | "end" | number, CliFailure> => {
+  if (text === "start" || text === "end") return Effect.succeed(text)
+  const offset = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
+  return Number.isSafeInteger(offset) ? Effect.succeed(offset) : Effect.fail(wrong(`--from ${text}: expected start, end or an offset, e.g. --from 42.`))
+}
+
+const startAt = (from: Reading["from"]): StartAt => (from === "end" ? "latest" : typeof from === "number" ? { offset: from } : "earliest")
+
+/** The partitions that are read and where each ends now. */
+const endsOf = (reading: Reading, options: ReturnType<typeof connection>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const admin = yield* Admin.make(options)
+      const { partitions } = yield* admin.describeTopic(reading.topic)
+      const read = reading.partition === undefined ? partitions : partitions.filter(({ partition }) => partition === reading.partition)
+      if (read.length === 0) return yield* wrong(`'${reading.topic}' has the partitions 0 to ${partitions.length - 1}, and not ${reading.partition}.`)
+      return new Map(read.map(({ end, partition }) => [partition, end ?? 0]))
+    })
+  )
+
+/** Without a group all partitions are this consumer's; with one the group says which. */
+const begin = (consumer: ConsumerService, reading: Reading, ends: Ends) => {
+  if (reading.group !== undefined) return Effect.zipRight(consumer.joinConsumerGroup(reading.group), consumer.subscribe(reading.topic))
+  // "end" is where the partitions ended when the command began: what comes between that and the first fetch is not missed.
+  const places = [...ends].map(([partition, end]) => ({
+    topic: reading.topic,
+    partition,
+    at: reading.from === "end" ? { offset: end } : startAt(reading.from)
+  }))
+  return consumer.assign(places)
+}
+
+const isAtEnd = (consumer: ConsumerService, ends: Ends): Effect.Effect<boolean> =>
+  Effect.map(consumer.positions, (places) => places.length > 0 && places.every(({ offset, partition }) => offset >= (ends.get(partition) ?? 0)))
+
+/** Prints until there is a reason to end. What was polled is printed before the next poll counts it as processed. */
+const printing = (consumer: ConsumerService, reading: Reading, ends: Ends, stopped: Effect.Effect<"stopped">) =>
+  Effect.gen(function* () {
+    for (let left = reading.max; left > 0; ) {
+      const polled = yield* Effect.raceFirst(consumer.poll({ maxRecords: Math.min(left, pollRecordsMax), timeoutMs: pollTimeoutMs }), stopped)
+      if (polled === "stopped") return "stopped" as const
+      if (polled.length > 0) {
+        const written = yield* Effect.raceFirst(write(reading.lines(polled)), stopped)
+        // Not everything is printed: the failure keeps the group from counting it as processed.
+        if (written === "stopped") return yield* Effect.interrupt
+        left -= polled.length
+      }
+      if (reading.exitAtEnd && (yield* isAtEnd(consumer, ends))) return "ended" as const
+    }
+    return "ended" as const
+  })
+
+const consume = (reading: Reading, options: ReturnType<typeof connection>) =>
+  Effect.gen(function* () {
+    yield* firstContact(options)
+    // The signal is heard from here on, once, whatever waits for it.
+    const stop = yield* Effect.fork(Effect.raceFirst(Effect.as(stopSignal, "signal" as const), Effect.as(untilReaderGone, "reader" as const)))
+    const stopped = Effect.as(Effect.exit(stop.await), "stopped" as const)
+    const ends = yield* orSay(endsOf(reading, options))
+    const from = reading.from === "start" ? ("earliest" as const) : ("subscribed" as const)
+    const how = yield* Effect.scoped(
+      Effect.gen(function* () {
+        const consumer = yield* Consumer.make({ ...options, from, pollRecordsMax })
+        yield* begin(consumer, reading, ends)
+        return yield* printing(consumer, reading, ends, stopped)
+      })
+    ).pipe(orSay)
+    if (how === "stopped" && (yield* Effect.flatten(stop.await)) === "signal") return yield* Effect.interrupt
+  })
+
+export const consumeCommand = command({
+  path: "consume",
+  summary: "prints a topic's messages, a line each",
+  about: [
+    "Values are printed byte for byte. Without a group it reads all partitions from the start and goes on with what comes.",
+    "With a group it shares the partitions with the other members, begins with what comes from now on unless the group has been further, and commits what it has printed."
+  ],
+  example: ["franz consume orders --exit-at-end", "franz consume orders --group billing --json"],
+  options: {
+    ...leaderOption,
+    from: optionalText({ name: "from", placeholder: "start|end|OFFSET", help: "Where to begin (start; in a group: with what comes from now on)." }),
+    group: optionalText({ name: "group", alias: "g", placeholder: "GROUP", help: "Read as a member of this group." }),
+    max: optionalInteger({ name: "max", alias: "n", help: "Ends after so many messages." }),
+    exitAtEnd: flag({ name: "exit-at-end", alias: "e", help: "Ends with the last message that is there now." }),
+    partition: optionalInteger({ name: "partition", alias: "p", help: "Only this partition." }),
+    keySeparator: optionalText({ name: "key-separator", alias: "K", placeholder: "TEXT", help: "Prints the key and this text in front of the value." }),
+    ...jsonOption
+  },
+  argument: argument("TOPIC", "The topic."),
+  run: (words, topic) =>
+    Effect.gen(function* () {
+      const from = Option.isSome(words.from) ? yield* fromOf(words.from.value) : undefined
+      const group = Option.getOrUndefined(words.group)
+      const partition = Option.getOrUndefined(words.partition)
+      const max = Option.getOrElse(words.max, () => Number.POSITIVE_INFINITY)
+      if (group !== undefined && typeof from === "number")
+        return yield* wrong("--from OFFSET reads without a group: leave --group out, or use --from start or end.")
+      if (group !== undefined && partition !== undefined) return yield* wrong("--partition reads without a group: in a group the group says who reads what.")
+      if (!(max >= 1)) return yield* wrong(`--max ${max}: expected a whole number from 1.`)
+      const separator = Option.isSome(words.keySeparator) ? new TextEncoder().encode(words.keySeparator.value) : undefined
+      const lines = words.json ? jsonLines : (records: ReadonlyArray<ConsumedRecord>) => plainLines(records, separator)
+      yield* consume({ topic, group, from, partition, max, exitAtEnd: words.exitAtEnd, lines }, connection(words, "consume"))
+    })
+})
