@@ -103,12 +103,13 @@ export class LinkConnection implements Listener {
     this.lose(cause === undefined ? "it was closed by the other side" : cause)
   }
 
-  /** Closes, and fails everybody who waits. */
-  lose(reason: string): void {
+  /** Closes, and fails everybody who waits. What was written before an orderly end is still sent; a peer that has shown that it is lost gets nothing more. */
+  lose(reason: string, orderly = false): void {
     if (this.lost !== undefined) return
     const lost = new ConnectionLost({ address: this.address, reason })
     this.lost = lost
-    this.connection.end()
+    if (orderly) this.connection.end()
+    else this.connection.destroy()
     this.timer?.unsafeInterruptAsFork(FiberId.none)
     const callers = [...this.inFlight.clear(), ...this.waiting.map(({ pending }) => pending)]
     this.waiting = []

@@ -44,7 +44,7 @@ export const connect = (address: Address, options: LinkOptions): Effect.Effect<L
     )
     const to = end.current ?? new LinkConnection(address, connection, options, clock, runtime)
     // Before the transport's own end: callers that are left hear why.
-    yield* Effect.addFinalizer(() => Effect.sync(() => to.lose("the link was closed")))
+    yield* Effect.addFinalizer(() => Effect.sync(() => to.lose("the link was closed", true)))
     const ranges = yield* negotiate(to, address, options)
     return makeLink(to, address, options, ranges)
   })

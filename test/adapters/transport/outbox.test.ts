@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { freshMemory, Outbox, sharedMemory } from "../../../adapters/transport/outbox.ts"
+
+/** A socket that takes what its script says of each write, and all of it once the script is over. */
+const socket = (script: ReadonlyArray<number>) => {
+  const taken: Array<number> = []
+  let calls = 0
+  return {
+    taken,
+    get calls() {
+      return calls
+    },
+    sink: (bytes: Uint8Array): number => {
+      const size = Math.min(bytes.length, script[calls++] ?? bytes.length)
+      for (let i = 0; i < size; i++) taken.push(bytes[i] as number)
+      return size
+    }
+  }
+}
+
+describe("bytes that wait to be sent", () => {
+  test("leave in order, whatever the socket takes of each write", async () => {
+    const chunks = fc.array(fc.uint8Array({ maxLength: 30 }), { maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(chunks, fc.array(fc.nat(50)), fc.boolean(), async (written, script, fresh) => {
+        const to = socket(script)
+        let drains = 0
+        const outbox = new Outbox(to.sink, () => drains++, fresh ? freshMemory : sharedMemory)
+        let sawFull = false
+        for (const [i, chunk] of written.entries()) {
+          const waiting = outbox.write([chunk])
+          if (waiting > 0) {
+            sawFull = true
+            expect(waiting).toBe(outbox.size)
+          }
+          if (i % 3 === 0) await Promise.resolve()
+        }
+        await Promise.resolve()
+        const full = outbox.size > 0
+        for (let turn = 0; outbox.size > 0 && turn < 1000; turn++) outbox.flush()
+        expect(to.taken).toEqual(written.flatMap((chunk) => [...chunk]))
+        if (full || sawFull) expect(drains).toBeGreaterThan(0)
+        else expect(drains).toBe(0)
+      })
+    )
+  })
+
+  test("what is written in one turn is one call; large pieces go as they are", async () => {
+    const to = socket([])
+    const outbox = new Outbox(to.sink, () => {}, sharedMemory)
+    for (let i = 0; i < 100; i++) outbox.write([new Uint8Array(10).fill(i)])
+    expect(to.calls).toBe(0)
+    await Promise.resolve()
+    expect(to.calls).toBe(1)
+    // 20 KB, 50 KB and 10 bytes: over the gathering bound, so they do not wait for the end of the turn.
+    outbox.write([new Uint8Array(20_000), new Uint8Array(50_000), new Uint8Array(10)])
+    expect(to.calls).toBe(4)
+    expect(to.taken.length).toBe(1000 + 70_010)
+  })
+
+  test("a socket that is gone takes nothing, and nothing is kept for it", async () => {
+    const outbox = new Outbox(
+      () => -1,
+      () => {},
+      sharedMemory
+    )
+    outbox.write([new Uint8Array(10)])
+    await Promise.resolve()
+    expect(outbox.size).toBe(0)
+    expect(outbox.write([new Uint8Array(100_000)])).toBe(0)
+    expect(outbox.size).toBe(0)
+  })
+})
