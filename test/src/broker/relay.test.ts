@@ -1,0 +1,73 @@
+import { expect, test } from "bun:test"
+import { Effect, Fiber } from "effect"
+import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
+import { errorCode } from "../../../domain/kernel/error-code.ts"
+import { relayedRoutes } from "../../../src/broker/handler/relayed.ts"
+import { LeaderContact } from "../../../src/broker/leader-contact.ts"
+import { addressBytes, Relay } from "../../../src/broker/relay.ts"
+import { addressText, envelope } from "../../../src/leader/handler/58-envelope.ts"
+import { Transport } from "../../../src/ports/transport.ts"
+import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
+import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
+import { route } from "../../../src/wire/route.ts"
+import { serve } from "../../../src/wire/server.ts"
+import { call } from "./support.ts"
+
+const join = { groupId: "g", sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_000, memberId: "", protocolType: "consumer", protocols: [] }
+const beat = { groupId: "g", generationId: 1, memberId: "m" }
+const served = { requestBytesMax: 100_000, connectionsMax: 100, inFlightRequestsMax: 64, writeBufferBytesMax: 100_000 }
+
+/** A relay to a leader on which every join waits for ever, and every heartbeat is answered with the name that it came under. */
+const withLeader = <A>(
+  use: (routes: ReturnType<typeof relayedRoutes>, seen: { readonly actors: Array<string>; joins: number }) => Effect.Effect<A, unknown, never>
+) => {
+  const program = Effect.gen(function* () {
+    const seen = { actors: [] as Array<string>, joins: 0 }
+    const own = [
+      route(JoinGroup, {}, () => {
+        seen.joins++
+        return Effect.never
+      }),
+      route(Heartbeat, {}, (_, { actor }) => {
+        seen.actors.push(actor)
+        return { errorCode: 0 }
+      })
+    ]
+    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, envelope(own)], served)
+    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
+    return yield* use(relayedRoutes(new Relay(contact, yield* Effect.scope, yield* Transport)), seen)
+  })
+  return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(new MemoryNetwork().layer("here"))))
+}
+
+test("a hundred joins that wait do not hold up a heartbeat; it arrives under the name of its client", () =>
+  withLeader((routes, seen) =>
+    Effect.gen(function* () {
+      const joins = yield* Effect.forkAll(Array.from({ length: 100 }, () => call(routes, JoinGroup, 9, join)))
+      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => seen.joins === 100, times: 5000 })
+      expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: 0 })
+      expect(seen.actors).toEqual(["test@127.0.0.1"])
+      yield* Fiber.interrupt(joins)
+      expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: 0 })
+    })
+  ))
+
+test("more requests than may wait for the leader are refused, and the refused may come again", () =>
+  withLeader((routes, seen) =>
+    Effect.gen(function* () {
+      const joins = yield* Effect.forkAll(Array.from({ length: 64 * 32 }, () => call(routes, JoinGroup, 9, join)))
+      yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => seen.joins === 64 * 32, times: 10_000 })
+      expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: errorCode("COORDINATOR_NOT_AVAILABLE") })
+      yield* Fiber.interrupt(joins)
+      expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: 0 })
+    })
+  ))
+
+test("a client's address travels as its bytes", () => {
+  const same = ["127.0.0.1", "10.200.3.4"]
+  expect(same.map((host) => addressText(addressBytes(host)))).toEqual(same)
+  expect(addressText(addressBytes("::ffff:10.1.2.3"))).toBe("10.1.2.3")
+  expect(addressText(addressBytes("fe80::1:2"))).toBe("fe80:0:0:0:0:0:1:2")
+  expect(addressText(addressBytes("::1"))).toBe("0:0:0:0:0:0:0:1")
+  expect(addressText(addressBytes("some.host"))).toBe("0.0.0.0")
+})
