@@ -1,6 +1,9 @@
 #!/usr/bin/env bun
+import { clusterCommands } from "../cli/client/cluster.ts"
 import { consumeCommand } from "../cli/client/consume.ts"
+import { groupCommands } from "../cli/client/group.ts"
 import { produceCommand } from "../cli/client/produce.ts"
+import { topicCommands } from "../cli/client/topic.ts"
 import { brokerCommand, brokerLeadCommand, upCommand } from "../cli/node/command.ts"
 import { main } from "./main.ts"
 import { platform } from "./platform.ts"
@@ -10,7 +13,16 @@ main(
   {
     name: "franz",
     summary: "an event-sourced streaming system that speaks Kafka's protocol",
-    commands: [upCommand(roles), brokerLeadCommand(roles), brokerCommand(roles), produceCommand, consumeCommand]
+    commands: [
+      upCommand(roles),
+      brokerLeadCommand(roles),
+      brokerCommand(roles),
+      produceCommand,
+      consumeCommand,
+      ...topicCommands,
+      ...groupCommands,
+      ...clusterCommands
+    ]
   },
   platform
 )
