@@ -1,6 +1,7 @@
-import { Effect, Either, type Scope } from "effect"
-import { layer as checksumLayer } from "../../../adapters/checksum/checksum.ts"
-import { layer as compressionLayer } from "../../../adapters/compression/compression.ts"
+import { Effect, Either, Logger, LogLevel, type Scope } from "effect"
+import { layer as checksumLayer, layerTypescript } from "../../../adapters/checksum/checksum.ts"
+import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
+import { layerTypescript as compressionLayer } from "../../../adapters/compression/compression.ts"
 import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import type { Command } from "../../../domain/cluster/command.ts"
@@ -116,6 +117,9 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
 /** Runs a test over a store on `disk`. */
 export const over = <A, E>(disk: MemoryDisk, test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>): Promise<A> =>
   Effect.runPromise(Effect.scoped(test).pipe(Effect.provide(memoryLog(disk)), Effect.provide(checksumLayer)))
+/** The same in virtual time: a slow disk costs nothing. */
+export const overInTime = <A, E>(disk: MemoryDisk, test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>): Promise<A> =>
+  new VirtualClock().run(Effect.scoped(test).pipe(Effect.provide(memoryLog(disk)), Effect.provide(layerTypescript), Logger.withMinimumLogLevel(LogLevel.None)))
 export const newDisk = (): MemoryDisk => new MemoryDisk()
 
 /** Waits for a condition, with a generous deadline. */
