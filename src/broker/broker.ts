@@ -12,6 +12,7 @@ import type { Route } from "../wire/route.ts"
 import { type ServeOptions, serve } from "../wire/server.ts"
 import { autoCreation } from "./auto-creation.ts"
 import type { BrokerFault } from "./fault.ts"
+import { listGroups } from "./handler/16-list-groups.ts"
 import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, type Image, makeImage } from "./image.ts"
 import { drawIncarnationId } from "./incarnation.ts"
@@ -34,7 +35,7 @@ export interface BrokerOptions {
 export interface Broker {
   /** What this broker answers itself. A node that is leader too serves these, and the leader's for every other key. */
   readonly routes: ReadonlyArray<Route>
-  /** What only the leader decides, handed on to it: for a node that is no leader. */
+  /** What only the leader decides, handed on to it, and what only the leader knows: for a node that is no leader. */
   readonly relayed: ReadonlyArray<Route>
   readonly cluster: () => Cluster
   /** Follows the leader and registers under `advertised`, until the scope closes; then it says goodbye. Returns at once: the leader may be away. */
@@ -128,7 +129,7 @@ export const makeBroker = (
     })
     return {
       routes,
-      relayed: relayedRoutes(relay),
+      relayed: [...relayedRoutes(relay), listGroups],
       cluster: image.cluster,
       join: (advertised) => Effect.provideService(join(self, advertised), Transport, transport),
       ready: awaitImage(image, (cluster) => self.isReady && letIn(cluster, nodeId, incarnationId)),

@@ -18,7 +18,6 @@ import { type MetadataOptions, metadata } from "../serve/metadata.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import { type Route, route } from "../wire/route.ts"
 import { produce } from "./handler/00-produce.ts"
-import { listGroups } from "./handler/16-list-groups.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { offsetForLeaderEpoch } from "./handler/23-offset-for-leader-epoch.ts"
 import type { PartitionTable } from "./partition/table.ts"
@@ -58,7 +57,6 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
     route(ListOffsets, {}, listOffsets({ find, decompress })),
     route(Metadata, {}, metadata({ cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),
     route(FindCoordinator, {}, findCoordinator(cluster)),
-    listGroups,
     initProducerId(parts.producerIds),
     offsetForLeaderEpoch(table),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config })),
