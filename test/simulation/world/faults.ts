@@ -79,6 +79,16 @@ const slowDisk: Fault = ({ chance, nodes, recorder, syncMs }) =>
     host.syncMs = syncMs
   })
 
+/** The disk fails a sync: the node must not trust what stands there any more. Somebody restarts it. */
+const failingSync: Fault = ({ chance, nodes, recorder }) =>
+  Effect.gen(function* () {
+    const host = chance.pick(nodes)
+    recorder.say(`the next sync of ${host.name} fails`)
+    host.failSync()
+    yield* Effect.sleep(chance.between(100, 3000))
+    host.mendDisk()
+  })
+
 const faults: ReadonlyArray<readonly [fault: Fault, weight: number]> = [
   [killNode, 5],
   [stopNode, 1],
@@ -86,7 +96,8 @@ const faults: ReadonlyArray<readonly [fault: Fault, weight: number]> = [
   [dropConnections, 4],
   [cutOff, 4],
   [isolate, 1],
-  [slowDisk, 2]
+  [slowDisk, 2],
+  [failingSync, 1]
 ]
 const drawn = (chance: Chance): Fault => {
   let at = chance.below(faults.reduce((sum, [, weight]) => sum + weight, 0))

@@ -38,6 +38,8 @@ export class Host {
   syncMs: readonly [least: number, most: number] = [0, 2]
   private life: Life = { isOver: true }
   private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
+  /** Whether this process has a reason to end by itself. */
+  private mayEnd = false
   /** Counts the processes that ran here. */
   incarnation = 0
 
@@ -82,7 +84,7 @@ export class Host {
       recorder.say(`${name} ends: ${exit._tag}`)
       if (Exit.isSuccess(exit)) return
       this.died(this.name)
-      if (!Cause.isInterruptedOnly(exit.cause)) recorder.unfinished.push(`${name} ended by itself: ${Cause.pretty(exit.cause)}`)
+      if (!this.mayEnd && !Cause.isInterruptedOnly(exit.cause)) recorder.unfinished.push(`${name} ended by itself: ${Cause.pretty(exit.cause)}`)
     })
   }
 
@@ -103,8 +105,21 @@ export class Host {
     })
   }
 
-  /** No power cut waits for its moment any more. */
+  /** The next sync of a file fails, and the process may end for that. */
+  failSync(): void {
+    this.mayEnd = true
+    this.disk.failSyncs(1)
+  }
+  /** The disk is well again. What it did not make durable must be lost first: the process on it is killed. */
+  mendDisk(): void {
+    this.kill("power")
+    this.mayEnd = false
+    this.disk.failSyncs(0)
+  }
+
+  /** No power cut and no failing sync waits for its moment any more. */
   spare(): void {
+    if (this.mayEnd) this.mendDisk()
     this.disk.crashAfter(Number.POSITIVE_INFINITY, () => 0)
   }
 
@@ -145,7 +160,7 @@ export class Host {
       if (life.isOver) return
       const text = `${name} says ${logLevel.label}: ${shown(message)}${Cause.isEmpty(cause) ? "" : ` ${Cause.pretty(cause)}`}`
       recorder.say(text)
-      if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error)) recorder.unfinished.push(text)
+      if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error) && !this.mayEnd) recorder.unfinished.push(text)
     })
     return Logger.replace(Logger.defaultLogger, own)
   }

@@ -1,0 +1,28 @@
+import { answerBeforeJournal, appendLost, commandsForgotten, snapshotAhead } from "./journal-mutants.ts"
+import {
+  ackBeforeSync,
+  blindRetry,
+  directoryNotSynced,
+  failedSyncIgnored,
+  journalNotSynced,
+  noDeduplication,
+  producersForgotten,
+  zeroOffset
+} from "./log-mutants.ts"
+import type { Mutant } from "./mutant.ts"
+
+/** Every planted mistake. */
+export const mutants: ReadonlyArray<Mutant> = [
+  ackBeforeSync,
+  journalNotSynced,
+  directoryNotSynced,
+  producersForgotten,
+  failedSyncIgnored,
+  noDeduplication,
+  zeroOffset,
+  blindRetry,
+  appendLost,
+  answerBeforeJournal,
+  snapshotAhead,
+  commandsForgotten
+]

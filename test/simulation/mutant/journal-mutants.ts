@@ -1,0 +1,57 @@
+import { Effect } from "effect"
+import { metadataTopic } from "../../../domain/cluster/topic-name.ts"
+import type { Journal } from "../../../src/ports/journal.ts"
+import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
+import { DeleteTopics } from "../../../src/protocol/message/20-delete-topics.ts"
+import type { Mutant } from "./mutant.ts"
+
+type Service = Journal["Type"]
+
+/** Every so many appends are answered and not done; the writer's idea of the end is then ahead, and is followed. */
+const loseEvery = 12
+export const appendLost: Mutant = {
+  name: "append-lost",
+  mistake: "an append to the journal is answered ok and does not happen",
+  journal: (journal): Service => {
+    let appends = 0
+    let lost = 0
+    return {
+      ...journal,
+      append: (stream, epoch, expected, entries) => {
+        if (stream !== metadataTopic) return journal.append(stream, epoch, expected, entries)
+        if (++appends % loseEvery !== 0) return journal.append(stream, epoch, expected - lost, entries)
+        lost += entries.length
+        return Effect.void
+      }
+    }
+  }
+}
+
+export const answerBeforeJournal: Mutant = {
+  name: "answer-before-journal",
+  mistake: "the leader answers as soon as an append has begun",
+  journal: (journal): Service => ({
+    ...journal,
+    append: (stream, epoch, expected, entries) => Effect.asVoid(Effect.forkDaemon(Effect.orDie(journal.append(stream, epoch, expected, entries))))
+  })
+}
+
+export const snapshotAhead: Mutant = {
+  name: "snapshot-ahead",
+  mistake: "a snapshot says that it holds one event more than it does",
+  journal: (journal): Service => ({
+    ...journal,
+    saveSnapshot: (stream, { index, value }) => journal.saveSnapshot(stream, { index: index + 1, value })
+  })
+}
+
+export const commandsForgotten: Mutant = {
+  name: "commands-forgotten",
+  mistake: "the leader does not recognize a command that is sent again",
+  leaderRoutes: (routes) =>
+    routes.map((route) =>
+      route.api.key === CreateTopics.key || route.api.key === DeleteTopics.key
+        ? { ...route, start: (context, bodyAt) => route.start({ ...context, header: { ...context.header, unknownTags: [] } }, bodyAt) }
+        : route
+    )
+}
