@@ -5,6 +5,8 @@ import { groupCommands } from "../cli/client/group.ts"
 import { produceCommand } from "../cli/client/produce.ts"
 import { topicCommands } from "../cli/client/topic.ts"
 import { brokerCommand, brokerLeadCommand, upCommand } from "../cli/node/command.ts"
+import { consumerCommand } from "../cli/prompt/consumer.ts"
+import { producerCommand } from "../cli/prompt/producer.ts"
 import { main } from "./main.ts"
 import { platform } from "./platform.ts"
 import { roles } from "./roles.ts"
@@ -17,6 +19,8 @@ main(
       upCommand(roles),
       brokerLeadCommand(roles),
       brokerCommand(roles),
+      producerCommand(),
+      consumerCommand(),
       produceCommand,
       consumeCommand,
       ...topicCommands,

@@ -67,8 +67,9 @@ type Said = { readonly line: string } | "end"
 const openPrompt = <R>(
   name: string,
   verbs: ReadonlyArray<Verb<R>>
-): Effect.Effect<{ readonly prompt: Interface; readonly said: Queue.Dequeue<Said> }, never, Scope.Scope> =>
+): Effect.Effect<{ readonly prompt: Interface; readonly said: Queue.Dequeue<Said>; readonly breaks: Queue.Dequeue<void> }, never, Scope.Scope> =>
   Effect.gen(function* () {
+    const breaks = yield* Queue.sliding<void>(1)
     // What a script pipes in may come faster than the cluster answers; the terminal holds it back beyond this.
     const said = yield* Queue.unbounded<Said>()
     const terminal = process.stdin.isTTY === true
@@ -89,9 +90,13 @@ const openPrompt = <R>(
     })
     prompt.on("history", (lines) => writeHistory(name, lines))
     prompt.on("close", () => said.unsafeOffer("end"))
-    prompt.on("SIGINT", () => prompt.close())
+    // Ctrl-C takes back what is being typed; on an empty line, or while a command works, it is the session's to answer.
+    prompt.on("SIGINT", () => {
+      if (prompt.line === "") breaks.unsafeOffer(undefined)
+      else prompt.write(null, { ctrl: true, name: "u" })
+    })
     yield* Effect.addFinalizer(() => Effect.sync(() => prompt.close()))
-    return { prompt, said }
+    return { prompt, said, breaks }
   })
 
 const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<void, never, R> => {
@@ -113,7 +118,7 @@ const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<voi
 }
 
 /** A wrong use of a verb, in words that show the right one. */
-export const usageFailure = (usage: string): CliFailure => new CliFailure({ exit: "usage", message: `usage: ${usage}` })
+export const usageFailure = (usage: string): Effect.Effect<never, CliFailure> => Effect.fail(new CliFailure({ exit: "usage", message: `usage: ${usage}` }))
 
 /** Reads lines and obeys them, one at a time, until `exit` or the end of the input. */
 export const runSession = <R>(of: {
@@ -125,12 +130,16 @@ export const runSession = <R>(of: {
     Effect.gen(function* () {
       for (const line of of.greeting) print(line)
       for (const line of usageLines(of.verbs)) print(line)
-      const { prompt, said } = yield* openPrompt(of.name, of.verbs)
+      const { breaks, prompt, said } = yield* openPrompt(of.name, of.verbs)
       for (;;) {
         prompt.prompt()
-        const next = yield* Queue.take(said)
-        if (next === "end" || /^\s*(exit|quit)\s*$/i.test(next.line)) return
-        yield* obey(of.verbs, next.line)
+        const next = yield* Effect.raceFirst(Queue.take(said), Effect.as(Queue.take(breaks), "end" as const))
+        if (next === "end") return print()
+        if (/^\s*(exit|quit)\s*$/i.test(next.line)) return
+        yield* Effect.raceFirst(
+          obey(of.verbs, next.line),
+          Effect.map(Queue.take(breaks), () => print("^C"))
+        )
         prompt.resume()
       }
     })
