@@ -122,6 +122,8 @@ export class Courier {
         queue.demandNewEpoch()
         return this.again(parcel, "leadership", false, verdict.last)
       case "Split":
+        // Halves of what an earlier attempt may have stored as a whole would not be known as repetitions.
+        if (batch.maybeStored) return this.settlements.lose(queue, batch, "an attempt before was not answered, and now the broker finds the batch too large.")
         return this.settlements.replace(batch, queue.split(batch))
       case "Failed":
         return this.settlements.giveUp(queue, batch, verdict.error)

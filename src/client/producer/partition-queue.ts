@@ -9,8 +9,8 @@ const sequenceMax = 0x7fffffff
  *
  * Idempotence (KIP-98): a batch gets its sequence when it is first sent and keeps it in every repetition. After a failure nothing more is sent until all that is on its
  * way has come back; then everything goes out again in its order. A batch that is given up leaves a hole in the sequence, which the broker does not take: the
- * partition goes on under the next epoch, from sequence 0. A later batch of which nobody knows whether it is stored is given up too when the one before it is in the same
- * doubt, since sending it under a new epoch could store it twice.
+ * partition goes on under the next epoch, from sequence 0. A batch of which nobody knows whether it is stored is given up then too, since sending it under a new epoch could
+ * store it twice; unless one before it is known not to be stored: the broker cannot have taken it without that one.
  */
 export class PartitionQueue {
   /** To be sent, oldest first. The last may still take records. */
@@ -25,7 +25,10 @@ export class PartitionQueue {
   private nextSequence = 0
   private recovering = false
   private newEpochDue = false
-  private doubtful = false
+  /** The order of the first batch of this epoch that was given up and is known not to be stored. */
+  private absentFrom = Number.POSITIVE_INFINITY
+  /** The broker has taken a batch of this epoch. */
+  private established = false
 
   constructor(
     readonly topic: string,
@@ -60,9 +63,17 @@ export class PartitionQueue {
   sendableAt(lingerMs: number, inFlightMax: number): number {
     const next = this.batches[0]
     if (next === undefined || this.inFlight.length >= inFlightMax) return Number.POSITIVE_INFINITY
-    if (this.recovering && this.inFlight.length > 0) return Number.POSITIVE_INFINITY
+    if (this.inFlight.length > 0 && (this.recovering || !this.mayFollow)) return Number.POSITIVE_INFINITY
     const full = next.closed || this.batches.length > 1
     return Math.max(this.notBefore, full ? 0 : next.createdAt + lingerMs)
+  }
+
+  /**
+   * A broker that does not know a producer takes its first batch at any sequence (Kafka does). So the first of an epoch goes alone: were it refused while the second is on its
+   * way behind it, the second would be stored before it (L5).
+   */
+  private get mayFollow(): boolean {
+    return this.established || (this.inFlight[0]?.baseSequence ?? -1) < 0
   }
 
   /** Takes the next batch on its way. `identity`: what the producer got from the cluster; undefined for one that is not idempotent. */
@@ -93,6 +104,7 @@ export class PartitionQueue {
   /** The batch is stored. */
   confirm(batch: OutgoingBatch): void {
     this.land(batch)
+    this.established = true
     if (this.recovering) return
     this.failures = 0
     this.notBefore = 0
@@ -131,7 +143,7 @@ export class PartitionQueue {
     if (at >= 0) this.batches.splice(at, 1)
     if (batch.baseSequence < 0) return
     this.demandNewEpoch()
-    if (batch.maybeStored) this.doubtful = true
+    if (!batch.maybeStored) this.absentFrom = Math.min(this.absentFrom, batch.order)
   }
   private land(batch: OutgoingBatch): void {
     const at = this.inFlight.indexOf(batch)
@@ -171,7 +183,9 @@ export class PartitionQueue {
    */
   beginEpoch(): ReadonlyArray<OutgoingBatch> {
     if (!this.newEpochDue || this.inFlight.length > 0) return []
-    const givenUp = this.doubtful ? this.batches.filter(({ baseSequence, maybeStored }) => baseSequence >= 0 && maybeStored) : []
+    const sent = this.batches.filter(({ baseSequence }) => baseSequence >= 0)
+    const absentFrom = Math.min(this.absentFrom, ...sent.filter(({ maybeStored }) => !maybeStored).map(({ order }) => order))
+    const givenUp = sent.filter(({ maybeStored, order }) => maybeStored && order < absentFrom)
     for (const batch of givenUp) this.batches.splice(this.batches.indexOf(batch), 1)
     for (const batch of this.batches) {
       batch.unassign()
@@ -180,8 +194,9 @@ export class PartitionQueue {
     const before = this.identity
     this.identity = before === undefined || before.epoch >= epochMax ? undefined : { producerId: before.producerId, epoch: before.epoch + 1 }
     this.nextSequence = 0
+    this.established = false
     this.newEpochDue = false
-    this.doubtful = false
+    this.absentFrom = Number.POSITIVE_INFINITY
     return givenUp
   }
 }

@@ -5,6 +5,7 @@ import { Closed, MessageTooLarge, UnknownPartition } from "../error.ts"
 import type { TopicError } from "../metadata/metadata.ts"
 import type { TopicView } from "../metadata/view.ts"
 import type { ByteBudget } from "./byte-budget.ts"
+import { Line } from "./line.ts"
 import type { Sending } from "./options.ts"
 import type { Partitioner } from "./partitioner.ts"
 import type { SendError } from "./types.ts"
@@ -85,20 +86,33 @@ export const placing = ({ budget, client, clock, isClosed, partitioner, sending 
       ? Either.left(new MessageTooLarge({ topic, sizeBytes, limitBytes: sending.messageBytesMax }))
       : Either.right({ topic, record, sizeBytes, wanted: message.partition, now })
   }
+  /** Where messages of a topic wait: for news of it, or for room. */
+  const lines = new Map<string, Line>()
+  const lineOf = (topic: string): Line => {
+    const line = lines.get(topic) ?? new Line()
+    lines.set(topic, line)
+    return line
+  }
+
   /** The partition and room in the buffer, where nothing has to be waited for: the path of nearly every message. */
   const placeNow = ({ now, record, sizeBytes, topic, wanted }: Prepared): number | undefined => {
+    // Behind those who wait, so that messages are stored in the order in which they were sent.
+    if (lines.get(topic)?.isEmpty === false) return undefined
     const known = client.metadata.view().topics.get(topic)
     if (known === undefined || now - known.at >= client.options.metadataMaxAgeMs) return undefined
     if (wanted !== undefined && known.partitions[wanted] === undefined) return undefined
     return budget.tryTake(sizeBytes) ? (wanted ?? partitioner.choose(known, record.key)) : undefined
   }
-  const place = ({ record, sizeBytes, topic, wanted }: Prepared): Effect.Effect<number, SendError> =>
-    Effect.gen(function* () {
-      const view = yield* client.metadata.topic(topic, sending.createTopics)
-      const partition = yield* partitionOf(view, record, wanted)
-      yield* budget.take(sizeBytes)
-      return partition
-    })
+  /** The same with waiting, in the order of the calls. `submit` takes the message over at once, before the next has its turn. */
+  const place = <A>({ record, sizeBytes, topic, wanted }: Prepared, submit: (partition: number) => A): Effect.Effect<A, SendError> =>
+    lineOf(topic).pass(
+      Effect.gen(function* () {
+        const view = yield* client.metadata.topic(topic, sending.createTopics)
+        const partition = yield* partitionOf(view, record, wanted)
+        yield* budget.take(sizeBytes)
+        return submit(partition)
+      })
+    )
 
   return { prepare, placeNow, place }
 }

@@ -1,4 +1,4 @@
-import { Config, type ConfigError, Context, Effect, Either, Exit, Layer, type ParseResult, Runtime, Scope } from "effect"
+import { Config, type ConfigError, Context, Deferred, Effect, Either, Exit, FiberId, Layer, type ParseResult, Runtime, Scope } from "effect"
 import type { RecordToWrite } from "../../../domain/log/record.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
@@ -114,9 +114,11 @@ const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, 
         if (Either.isLeft(prepared)) return Effect.fail(prepared.left)
         const { record, sizeBytes } = prepared.right
         const partition = placeNow(prepared.right)
-        return partition === undefined
-          ? Effect.flatMap(place(prepared.right), (found) => submit(topic, found, record, sizeBytes))
-          : submit(topic, partition, record, sizeBytes)
+        if (partition !== undefined) return submit(topic, partition, record, sizeBytes)
+        const outcome = Deferred.unsafeMake<Sent, SendError>(FiberId.none)
+        const resume = (settled: Effect.Effect<Sent, SendError>) => Deferred.unsafeDone(outcome, settled)
+        const placed = place(prepared.right, (found) => sender.submit(topic, found, { record, sizeBytes, resume }))
+        return Effect.andThen(placed, Deferred.await(outcome))
       })
 
     const sendMessages: ProducerService["sendMessages"] = (topic, messages, settled) =>
@@ -125,11 +127,15 @@ const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, 
           // The messages before it should be on their way while this one is prepared.
           if (index % turn === turn - 1) yield* Effect.yieldNow()
           const prepared = prepare(topic, message.value, message)
-          const at = Either.isRight(prepared) ? placeNow(prepared.right) : undefined
-          const placed = at === undefined ? yield* Effect.either(Effect.flatMap(prepared, place)) : Either.right(at)
-          if (Either.isRight(prepared) && Either.isRight(placed))
-            sender.submit(topic, placed.right, { ...prepared.right, resume: (outcome) => settled(index, eitherOf(outcome)) })
-          else if (Either.isLeft(placed)) settled(index, Either.left(placed.left))
+          if (Either.isLeft(prepared)) {
+            settled(index, Either.left(prepared.left))
+            continue
+          }
+          const { record, sizeBytes } = prepared.right
+          const take = (partition: number) => sender.submit(topic, partition, { record, sizeBytes, resume: (outcome) => settled(index, eitherOf(outcome)) })
+          const at = placeNow(prepared.right)
+          if (at !== undefined) take(at)
+          else yield* Effect.catchAll(place(prepared.right, take), (error) => Effect.sync(() => settled(index, Either.left(error))))
         }
       })
 

@@ -63,12 +63,11 @@ export const judge = (error: KafkaError, detail: string | null, batch: Judged): 
     case "RECORD_LIST_TOO_LARGE":
       return batch.records > 1 ? { _tag: "Split" } : { _tag: "Failed", error: last }
     case "OUT_OF_ORDER_SEQUENCE_NUMBER":
-      if (!batch.idempotent) return { _tag: "Failed", error: last }
-      // The batch before it failed, so this one had to: it goes out again behind that one.
-      return batch.hasEarlier ? { _tag: "Again", kind: "leadership", maybeStored: false, last } : { _tag: "NewEpoch", last }
     case "UNKNOWN_PRODUCER_ID":
     case "INVALID_PRODUCER_EPOCH":
-      return batch.idempotent ? { _tag: "NewEpoch", last } : { _tag: "Failed", error: last }
+      if (!batch.idempotent) return { _tag: "Failed", error: last }
+      // The batch before it failed, so this one may have had to: it goes out again behind that one, whose answer decides.
+      return batch.hasEarlier ? { _tag: "Again", kind: "leadership", maybeStored: false, last } : { _tag: "NewEpoch", last }
     case "REQUEST_TIMED_OUT":
     case "NOT_ENOUGH_REPLICAS_AFTER_APPEND":
       return { _tag: "Again", kind: "load", maybeStored: true, last }

@@ -1,0 +1,81 @@
+import { type Config, type ConfigError, Effect, Layer, Stream } from "effect"
+import { Admin as PlatformAdmin } from "../client/admin/admin.ts"
+import { type EventsOptions, clusterEvents as platformEvents } from "../client/admin/events.ts"
+import { Consumer as PlatformConsumer } from "../client/consumer/consumer.ts"
+import type { ConsumerOptions } from "../client/consumer/options.ts"
+import type { CallError, InvalidAddress } from "../client/error.ts"
+import type { ConnectionOptions } from "../client/options.ts"
+import type { ProducerOptions } from "../client/producer/options.ts"
+import { Producer as PlatformProducer } from "../client/producer/producer.ts"
+import { platform } from "./platform.ts"
+
+/**
+ * The client library of Comanche Franz: producers, consumers and admins as Effect services, for any cluster that speaks Kafka's protocol. Layers and `make` bring the
+ * platform along, for Bun, Deno or Node, whichever runs.
+ *
+ *     const program = Effect.gen(function* () {
+ *       const producer = yield* Producer
+ *       yield* producer.addTopic("orders", { partitions: 6 })
+ *       const { partition, offset } = yield* producer.sendMessage("orders", "hello", { key: "customer-7" })
+ *       const consumer = yield* Consumer
+ *       yield* consumer.joinConsumerGroup("billing")
+ *       yield* consumer.subscribe("orders")
+ *       for (const message of yield* consumer.poll()) yield* Effect.log(message.text)
+ *     })
+ *     const leader = "127.0.0.1:9092"
+ *     Effect.runPromise(program.pipe(Effect.provide([Producer.layer({ leader }), Consumer.layer({ leader })])))
+ */
+type MakeError = CallError | InvalidAddress
+type FromConfig = MakeError | ConfigError.ConfigError
+type Wrapped<A> = Config.Config.Wrap<A>
+
+/** Supplies the platform for as long as the scope is open. */
+const here = <A, E, R>(make: Effect.Effect<A, E, R>) => Effect.flatMap(Layer.build(platform), (context) => Effect.provide(make, context))
+
+/** Sends messages to topics, and makes and removes them. */
+export class Producer extends PlatformProducer {
+  static override readonly make = (options: ProducerOptions) => here(PlatformProducer.make(options))
+  static override readonly layer = (options: ProducerOptions): Layer.Layer<PlatformProducer, MakeError> =>
+    Layer.provide(PlatformProducer.layer(options), platform)
+  /** `Producer.layerConfig({ leader: Config.string("FRANZ_LEADER") })` */
+  static override readonly layerConfig = (options: Wrapped<ProducerOptions>): Layer.Layer<PlatformProducer, FromConfig> =>
+    Layer.provide(PlatformProducer.layerConfig(options), platform)
+}
+
+/** Reads messages, as a member of a group or by partition. */
+export class Consumer extends PlatformConsumer {
+  static override readonly make = (options: ConsumerOptions) => here(PlatformConsumer.make(options))
+  static override readonly layer = (options: ConsumerOptions): Layer.Layer<PlatformConsumer, MakeError> =>
+    Layer.provide(PlatformConsumer.layer(options), platform)
+  static override readonly layerConfig = (options: Wrapped<ConsumerOptions>): Layer.Layer<PlatformConsumer, FromConfig> =>
+    Layer.provide(PlatformConsumer.layerConfig(options), platform)
+}
+
+/** Asks about topics, groups and the cluster, and changes them. */
+export class Admin extends PlatformAdmin {
+  static override readonly make = (options: ConnectionOptions) => here(PlatformAdmin.make(options))
+  static override readonly layer = (options: ConnectionOptions): Layer.Layer<PlatformAdmin, MakeError> => Layer.provide(PlatformAdmin.layer(options), platform)
+  static override readonly layerConfig = (options: Wrapped<ConnectionOptions>): Layer.Layer<PlatformAdmin, FromConfig> =>
+    Layer.provide(PlatformAdmin.layerConfig(options), platform)
+}
+
+/** The events of a Comanche Franz cluster: everything that its leader decided, in order. */
+export const clusterEvents = (connection: ConnectionOptions, options?: EventsOptions) => Stream.provideLayer(platformEvents(connection, options), platform)
+
+export type { AdminService } from "../client/admin/admin.ts"
+export type { ClusterDescription, ConfigEntry, NodeDescription, PartitionDescription, TopicDescription } from "../client/admin/cluster.ts"
+export type { EventsOptions } from "../client/admin/events.ts"
+export type { GroupDescription, GroupListed, GroupMember, GroupOffset } from "../client/admin/groups.ts"
+export type { TopicAdded, TopicOptions } from "../client/admin/topics.ts"
+export type { ConsumerService, PollOptions } from "../client/consumer/consumer.ts"
+export type { AssignorName, ConsumerOptions, From, GroupOptions, StartAt } from "../client/consumer/options.ts"
+export { ConsumedRecord } from "../client/consumer/record.ts"
+export { type RecordsOptions, records, type TypedRecord } from "../client/consumer/records.ts"
+export type { AssignError, CommitError, JoinError, PollError, SubscribeError } from "../client/consumer/types.ts"
+export * from "../client/error.ts"
+export type { TopicView } from "../client/metadata/view.ts"
+export type { ConnectionOptions } from "../client/options.ts"
+export type { ProducerOptions } from "../client/producer/options.ts"
+export { type MessageOptions, type ProducerService, send } from "../client/producer/producer.ts"
+export type { SendError, Sent } from "../client/producer/types.ts"
+export * as Topic from "../client/topic.ts"
