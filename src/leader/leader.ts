@@ -16,6 +16,7 @@ import { serve } from "../wire/server.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
 import { CommandIds } from "./command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "./fault.ts"
+import { type Coordinator, makeCoordinator } from "./group/coordinator.ts"
 import { findAmong, streamPartition } from "./journal-readable.ts"
 import { Sessions, watch } from "./liveness.ts"
 import { makeProducerIds } from "./producer-ids.ts"
@@ -37,6 +38,8 @@ export interface Leader {
   /** The image, up to the last durable event. */
   readonly cluster: () => Cluster
   readonly writer: ClusterWriter
+  /** The groups: this leader coordinates them all. */
+  readonly coordinator: Coordinator
   readonly routes: ReadonlyArray<Route>
   /** The journal as partitions, for a Fetch that also serves a broker's. */
   readonly find: FindReadable
@@ -64,6 +67,17 @@ const found = (writer: ClusterWriter, commandIds: CommandIds): Effect.Effect<str
     return clusterId
   })
 
+/** Over how many streams the groups are spread: what the setting said when the cluster had its first groups. */
+const groupStreams = (writer: ClusterWriter, commandIds: CommandIds, config: NodeConfig): Effect.Effect<number, WriterStopped> =>
+  Effect.gen(function* () {
+    const configured = config["offsets.topic.num.partitions"]
+    const known = writer.state().groupStreams
+    if (known === undefined) yield* mustSucceed(writer, Command.FixGroupStreams({ count: configured }), commandIds.own(), "first start")
+    else if (known !== configured)
+      yield* Effect.logWarning(`offsets.topic.num.partitions=${configured} is not heeded: this cluster's groups are spread over ${known} streams for good`)
+    return known ?? configured
+  })
+
 const elect =
   (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds) =>
   ({ host, port }: Address): Effect.Effect<void, WriterStopped> =>
@@ -85,6 +99,8 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const clusterId = yield* found(writer, commandIds)
     const sessions = new Sessions(clock, config["broker.session.timeout.ms"])
     const room: LeaderRoom = { nodeId, config, writer, sessions, commandIds, producerIds: makeProducerIds(nodeId, writer, commandIds) }
+    const streamCount = yield* groupStreams(writer, commandIds, config)
+    const coordinator = yield* makeCoordinator({ config, cluster: writer, commandIds, streamCount })
     const find = findAmong([streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })])
     const leaders = findLeader(writer.state)
     const reading = { find, findLeader: leaders, clusterId: () => clusterId, fetchBytesMax: config["fetch.max.bytes"], decompress }
@@ -95,11 +111,12 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       clusterId,
       cluster: writer.state,
       writer,
-      routes: leaderRoutes(room, reading, []),
+      coordinator,
+      routes: leaderRoutes(room, reading, coordinator.routes),
       find,
       findLeader: leaders,
       elect: elect(nodeId, writer, commandIds),
-      stopped: writer.stopped
+      stopped: Effect.raceFirst(writer.stopped, coordinator.stopped)
     }
   })
 

@@ -44,8 +44,10 @@ const openLeader = (options: NodeOptions, directory: string) =>
     return leader
   })
 
-const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effect.Effect<never, CliFailure> =>
-  Effect.mapError(Effect.raceAll(effects), nodeFailure)
+/** Fails with the first that fails; `Effect.raceAll` would wait for one that succeeds, which none of them does. */
+const firstOf = <E>(effects: ReadonlyArray<Effect.Effect<never, E>>): Effect.Effect<never, E> =>
+  effects.reduce((one, other) => Effect.raceFirst(one, other), Effect.never as Effect.Effect<never, E>)
+const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effect.Effect<never, CliFailure> => Effect.mapError(firstOf(effects), nodeFailure)
 
 /** The leader alone. */
 const brokerLead = (options: NodeOptions): Starting =>
@@ -117,10 +119,10 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
       { concurrency: "unbounded" }
     )
     yield* Effect.raceFirst(first.broker.ready, first.broker.failed)
-    const stopped = Effect.raceFirst(failing([first.leader.stopped, first.broker.failed]), Effect.raceAll(rest.map((each) => each.stopped)))
+    const stopped = firstOf([failing([first.leader.stopped, first.broker.failed]), ...rest.map((each) => each.stopped)])
     return {
       nodes: [{ id: first.id, roles: ["leader", "broker"], address: formatAddress(first.address) }, ...rest.flatMap(({ nodes }) => nodes)],
-      stopped: rest.length === 0 ? failing([first.leader.stopped, first.broker.failed]) : stopped
+      stopped
     }
   })
 

@@ -275,9 +275,9 @@ describe("the node", () => {
         }
         const first = yield* fetch(0n)
         const partition = first.responses[0]?.partitions[0]
-        expect(eventsOf(partition?.records ?? null)).toEqual(["ClusterFounded", "LeaderElected"])
-        expect(partition?.highWatermark).toBe(2n)
-        const waiting = yield* Effect.fork(fetch(2n))
+        expect(eventsOf(partition?.records ?? null)).toEqual(["ClusterFounded", "GroupStreamsFixed", "LeaderElected"])
+        expect(partition?.highWatermark).toBe(3n)
+        const waiting = yield* Effect.fork(fetch(3n))
         yield* register(yield* link(leader.address), 1)
         const next = yield* Fiber.join(waiting)
         expect(eventsOf(next.responses[0]?.partitions[0]?.records ?? null)).toEqual(["BrokerRegistered"])
@@ -285,7 +285,7 @@ describe("the node", () => {
           replicaId: -1,
           topics: [{ name: metadataTopic, partitions: [-2n, -1n].map((timestamp) => ({ partitionIndex: 0, timestamp })).slice(1) }]
         })
-        expect(offsets.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 3n })
+        expect(offsets.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 4n })
         const atTime = yield* to.call(ListOffsets, { replicaId: -1, topics: [{ name: metadataTopic, partitions: [{ partitionIndex: 0, timestamp: 1001n }] }] })
         expect(atTime.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 1n, timestamp: 1001n })
       })

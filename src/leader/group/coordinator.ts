@@ -1,0 +1,74 @@
+import { Effect, type Scope } from "effect"
+import { streamOf } from "../../../domain/group/groups.ts"
+import { limitsOf } from "../../../domain/group/limits.ts"
+import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import type { Journal } from "../../ports/journal.ts"
+import type { LogFault } from "../../ports/log-store.ts"
+import type { Route } from "../../wire/route.ts"
+import type { ClusterWriter } from "../cluster-aggregate.ts"
+import type { CommandIds } from "../command-ids.ts"
+import type { UnreadableEvent, WriterStopped } from "../fault.ts"
+import { openWriter } from "../writer.ts"
+import { groupStreamName, groupsAggregate } from "./aggregate.ts"
+import { Heard } from "./heard.ts"
+import { watchGroups, watchOffsets } from "./liveness.ts"
+import { forgetRemovedTopics, makeSuspects } from "./removed-topics.ts"
+import type { GroupRoom, GroupStream } from "./room.ts"
+import { groupRoutes } from "./routes.ts"
+import { latestTime, steadyTime } from "./time.ts"
+import { Waiting } from "./waiting.ts"
+
+/** Streams that are read at a time when the leader starts. */
+const openedAtATime = 4
+
+export interface CoordinatorOptions {
+  readonly config: NodeConfig
+  readonly cluster: ClusterWriter
+  readonly commandIds: CommandIds
+  /** Over how many streams the groups are spread. */
+  readonly streamCount: number
+}
+
+/** The coordinator of every group. */
+export interface Coordinator {
+  readonly streams: ReadonlyArray<GroupStream>
+  readonly routes: ReadonlyArray<Route>
+  /** Fails when the journal refuses: the node must stop. */
+  readonly stopped: Effect.Effect<never, WriterStopped>
+}
+
+/** Takes the groups' streams under new epochs, reads them, and watches over sessions, rounds and offsets until the scope closes. Faults as `openWriter`. */
+export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coordinator, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { cluster, commandIds, config, streamCount } = options
+    const clock = yield* Effect.clock
+    const limits = limitsOf(config)
+    const writing = { snapshotIntervalEvents: config["metadata.snapshot.interval.events"], trimAfterSnapshot: true }
+    const writers = yield* Effect.forEach(
+      Array.from({ length: streamCount }, (_, index) => groupStreamName(index)),
+      (name) => openWriter(name, groupsAggregate(limits), writing),
+      { concurrency: openedAtATime }
+    )
+    const now = steadyTime(clock, Math.max(0, ...writers.map((writer) => latestTime(writer.state()))))
+    const streams = writers.map((writer): GroupStream => {
+      const heard = new Heard(now())
+      writer.onChange(({ events }) => {
+        for (const event of events) heard.follow(event)
+      })
+      return { writer, heard, waiting: new Waiting(writer) }
+    })
+    const suspects = yield* makeSuspects
+    const room: GroupRoom = {
+      limits,
+      cluster: cluster.state,
+      commandIds,
+      streams,
+      streamOf: (groupId) => streams[streamOf(groupId, streamCount)] as GroupStream,
+      now,
+      suspect: suspects.add
+    }
+    yield* Effect.forkScoped(watchGroups(room))
+    yield* Effect.forkScoped(watchOffsets(room))
+    yield* Effect.forkScoped(forgetRemovedTopics(room, suspects, cluster))
+    return { streams, routes: groupRoutes(room), stopped: writers.map(({ stopped }) => stopped).reduce((one, other) => Effect.raceFirst(one, other)) }
+  })

@@ -1,0 +1,49 @@
+import { HashMap, type Effect } from "effect"
+import type { Cluster } from "../../../domain/cluster/state.ts"
+import type { Command } from "../../../domain/group/command.ts"
+import type { Event } from "../../../domain/group/event.ts"
+import { groupOf } from "../../../domain/group/groups.ts"
+import type { GroupId, MemberId } from "../../../domain/group/id.ts"
+import type { Limits } from "../../../domain/group/limits.ts"
+import type { Group } from "../../../domain/group/state.ts"
+import type { Rejection } from "../../../domain/kernel/error-code.ts"
+import type { TopicName } from "../../../domain/kernel/id.ts"
+import type { RequestContext } from "../../wire/route.ts"
+import type { Applied } from "../answers.ts"
+import type { CommandIds } from "../command-ids.ts"
+import type { GroupsWriter } from "./aggregate.ts"
+import type { Heard } from "./heard.ts"
+import type { Waiting } from "./waiting.ts"
+
+/** One stream of groups: who decides on it, who was heard, and who waits. */
+export interface GroupStream {
+  readonly writer: GroupsWriter
+  readonly heard: Heard
+  readonly waiting: Waiting
+}
+
+/** What the handlers of group requests share. */
+export interface GroupRoom {
+  readonly limits: Limits
+  readonly cluster: () => Cluster
+  readonly commandIds: CommandIds
+  readonly streams: ReadonlyArray<GroupStream>
+  readonly streamOf: (groupId: GroupId) => GroupStream
+  /** Ms since 1970; never falls. */
+  readonly now: () => number
+  /** The topics may be gone: what was committed in them must go too. */
+  readonly suspect: (topics: ReadonlyArray<TopicName>) => void
+}
+
+/** The group as it stands, durable. */
+export const group = (room: GroupRoom, groupId: GroupId): Group => groupOf(room.streamOf(groupId).writer.state(), groupId)
+
+/** Gives the command of a request to the group's stream. */
+export const ask = (room: GroupRoom, command: Command, context: RequestContext, cause: string): Effect.Effect<Applied<Event>, Rejection> =>
+  room.streamOf(command.groupId).writer.submit({ command, commandId: room.commandIds.ofRequest(context, command.groupId), actor: context.actor, cause })
+
+/** The member was heard of. One that is gone meanwhile is not remembered. */
+export const hear = (room: GroupRoom, groupId: GroupId, memberId: MemberId): void => {
+  const { heard, writer } = room.streamOf(groupId)
+  if (HashMap.has(groupOf(writer.state(), groupId).members, memberId)) heard.note(groupId, memberId, room.now())
+}

@@ -1,0 +1,122 @@
+import { Effect } from "effect"
+import { Command } from "../../../domain/group/command.ts"
+import { metadataTooLarge } from "../../../domain/group/commit.ts"
+import { groupId, memberId } from "../../../domain/group/id.ts"
+import type { PartitionOffset } from "../../../domain/group/offset.ts"
+import { errorCode, type KafkaError, type Rejection } from "../../../domain/kernel/error-code.ts"
+import type { TopicName } from "../../../domain/kernel/id.ts"
+import { OffsetCommit } from "../../protocol/message/08-offset-commit.ts"
+import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import { type RequestContext, type Route, route } from "../../wire/route.ts"
+import { ask, type GroupRoom, group, hear } from "../group/room.ts"
+import { placeById, placeByName, type TopicPlace } from "../group/topic-place.ts"
+
+type Request = RequestOf<typeof OffsetCommit>
+type Response = ResponseDraft<typeof OffsetCommit>
+type AskedTopic = Request["topics"][number]
+type AskedPartition = AskedTopic["partitions"][number]
+
+/** From this version on topics are named by id alone. */
+const topicIdsSince = 10
+/** From this version on a group that is not there has an error of its own; before, its generation was wrong. */
+const groupNotFoundSince = 9
+/** Up to this version a commit says how long it is kept; -1 leaves that to the server. */
+const retentionUntil = 4
+const serversRetention = -1n
+
+const safe = (value: bigint): boolean => value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER)
+
+const expiryOf = ({ retentionTimeMs }: Request, at: number, version: number): number | null => {
+  if (version > retentionUntil || retentionTimeMs === serversRetention) return null
+  return Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, at + Number(retentionTimeMs)))
+}
+
+/** What speaks against one partition's offset before anything is decided. */
+const faultOf = (room: GroupRoom, place: TopicPlace | undefined, asked: AskedPartition, version: number): KafkaError | undefined => {
+  if (place === undefined) return version >= topicIdsSince ? "UNKNOWN_TOPIC_ID" : "UNKNOWN_TOPIC_OR_PARTITION"
+  if (asked.partitionIndex < 0 || asked.partitionIndex >= place.partitionCount) return "UNKNOWN_TOPIC_OR_PARTITION"
+  if (metadataTooLarge(room.limits, { metadata: asked.committedMetadata ?? "" })) return "OFFSET_METADATA_TOO_LARGE"
+  return safe(asked.committedOffset) ? undefined : "INVALID_COMMIT_OFFSET_SIZE"
+}
+
+/** The sound part of a request, and how each partition is answered. */
+class Sorted {
+  private readonly faults = new Map<AskedPartition, KafkaError>()
+  /** A partition that is named twice gets the later offset. */
+  private readonly byPlace = new Map<string, PartitionOffset>()
+
+  constructor(room: GroupRoom, request: Request, version: number, at: number) {
+    const expiresAt = expiryOf(request, at, version)
+    const cluster = room.cluster()
+    for (const topic of request.topics) {
+      const place = version >= topicIdsSince ? placeById(cluster, topic.topicId) : placeByName(cluster, topic.name)
+      for (const asked of topic.partitions) {
+        const fault = faultOf(room, place, asked, version)
+        if (fault !== undefined) this.faults.set(asked, fault)
+        else if (place !== undefined)
+          this.byPlace.set(`${asked.partitionIndex} ${place.name}`, {
+            topic: place.name,
+            partition: asked.partitionIndex,
+            offset: Number(asked.committedOffset),
+            leaderEpoch: asked.committedLeaderEpoch,
+            metadata: asked.committedMetadata ?? "",
+            commitAt: at,
+            expiresAt,
+            topicId: place.topicId
+          })
+      }
+    }
+  }
+
+  get offsets(): ReadonlyArray<PartitionOffset> {
+    return [...this.byPlace.values()]
+  }
+  answer({ topics }: Request, error: KafkaError): Response {
+    return {
+      throttleTimeMs: 0,
+      topics: topics.map(({ name, topicId, partitions }) => ({
+        name,
+        topicId,
+        partitions: partitions.map((asked) => ({ partitionIndex: asked.partitionIndex, errorCode: errorCode(this.faults.get(asked) ?? error) }))
+      }))
+    }
+  }
+}
+
+/** Topics that were removed, perhaps made anew, while the commit was on its way: their offsets must not stay. */
+const removedMeanwhile = (room: GroupRoom, offsets: ReadonlyArray<PartitionOffset>): ReadonlyArray<TopicName> => {
+  const cluster = room.cluster()
+  const topics = new Map(offsets.map(({ topic, topicId }) => [topic, topicId]))
+  return [...topics].filter(([topic, topicId]) => placeByName(cluster, topic)?.topicId !== topicId).map(([topic]) => topic)
+}
+
+/** OffsetCommit 2-10: durable when it is answered (G3). Partitions that are wrong are answered so, and the others are committed. */
+export const offsetCommit = (room: GroupRoom): Route => {
+  const handle = (request: Request, context: RequestContext): Effect.Effect<Response> | Response => {
+    const id = groupId(request.groupId)
+    const member = memberId(request.memberId)
+    const at = room.now()
+    const sorted = new Sorted(room, request, context.version, at)
+    const { offsets } = sorted
+    const command = Command.CommitOffsets({
+      groupId: id,
+      at,
+      memberId: member,
+      instanceId: request.groupInstanceId,
+      generation: request.generationIdOrMemberEpoch,
+      offsets
+    })
+    const errorOf = ({ error }: Rejection): KafkaError =>
+      error === "ILLEGAL_GENERATION" && context.version >= groupNotFoundSince && group(room, id).phase === "Dead" ? "GROUP_ID_NOT_FOUND" : error
+    return ask(room, command, context, "OffsetCommit").pipe(
+      Effect.map(() => {
+        hear(room, id, member)
+        const removed = removedMeanwhile(room, offsets)
+        if (removed.length > 0) room.suspect(removed)
+        return sorted.answer(request, "NONE")
+      }),
+      Effect.catchAll((rejection) => Effect.succeed(sorted.answer(request, errorOf(rejection))))
+    )
+  }
+  return route(OffsetCommit, {}, handle)
+}
