@@ -17,7 +17,7 @@ const notBuilt =
   /^(log\.(retention\..*|cleanup\.policy|cleaner\..*|flush\..*|preallocate)|min\.insync\.replicas|unclean\..*|compression\.type|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
 
 const known = Object.keys(nodeSettings) as ReadonlyArray<SettingName>
-const isKnown = (name: string): name is SettingName => name in nodeSettings
+const isKnown = (name: string): name is SettingName => Object.hasOwn(nodeSettings, name)
 
 /** The lines of a Java properties file: `name=value`, `name: value`, comments by `#` or `!`, a backslash at the end goes on. */
 export const parseProperties = (text: string, file: string): ReadonlyArray<Assignment> => {
