@@ -64,16 +64,24 @@ const completions = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Eff
 
 type Said = { readonly line: string } | "end"
 
-const openPrompt = <R>(
-  name: string,
-  verbs: ReadonlyArray<Verb<R>>
-): Effect.Effect<{ readonly prompt: Interface; readonly said: Queue.Dequeue<Said>; readonly breaks: Queue.Dequeue<void> }, never, Scope.Scope> =>
+/** The line that a person types into. */
+interface Prompt {
+  /** Shows that it is the person's turn. */
+  readonly ask: Effect.Effect<void>
+  /** The next line, or the end of the input. */
+  readonly said: Effect.Effect<Said>
+  /** Returns when Ctrl-C is pressed on an empty line. */
+  readonly broken: Effect.Effect<void>
+}
+
+const openPrompt = <R>(name: string, verbs: ReadonlyArray<Verb<R>>): Effect.Effect<Prompt, never, Scope.Scope> =>
   Effect.gen(function* () {
+    // Lines that are typed, or piped in, while a command works. Of a pipe no more than a chunk is read ahead: the prompt pauses at each line.
+    const lines = yield* Queue.unbounded<Said>()
     const breaks = yield* Queue.sliding<void>(1)
-    // What a script pipes in may come faster than the cluster answers; the terminal holds it back beyond this.
-    const said = yield* Queue.unbounded<Said>()
     const terminal = process.stdin.isTTY === true
-    const prompt = createInterface({
+    let open = true
+    const prompt: Interface = createInterface({
       input: process.stdin,
       output: process.stdout,
       terminal,
@@ -85,18 +93,27 @@ const openPrompt = <R>(
         Effect.runCallback(completions(verbs, line), { onExit: (exit) => done(null, Exit.isSuccess(exit) ? [[...exit.value[0]], exit.value[1]] : [[], line]) })
     })
     prompt.on("line", (line) => {
-      if (!terminal) prompt.pause()
-      said.unsafeOffer({ line })
+      if (!terminal && open) prompt.pause()
+      lines.unsafeOffer({ line })
     })
-    prompt.on("history", (lines) => writeHistory(name, lines))
-    prompt.on("close", () => said.unsafeOffer("end"))
+    prompt.on("history", (newestFirst) => writeHistory(name, newestFirst))
+    prompt.on("close", () => {
+      open = false
+      lines.unsafeOffer("end")
+    })
     // Ctrl-C takes back what is being typed; on an empty line, or while a command works, it is the session's to answer.
     prompt.on("SIGINT", () => {
       if (prompt.line === "") breaks.unsafeOffer(undefined)
       else prompt.write(null, { ctrl: true, name: "u" })
     })
     yield* Effect.addFinalizer(() => Effect.sync(() => prompt.close()))
-    return { prompt, said, breaks }
+    return {
+      ask: Effect.sync(() => {
+        if (open) prompt.prompt()
+      }),
+      said: Queue.take(lines),
+      broken: Queue.take(breaks)
+    }
   })
 
 const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<void, never, R> => {
@@ -130,17 +147,14 @@ export const runSession = <R>(of: {
     Effect.gen(function* () {
       for (const line of of.greeting) print(line)
       for (const line of usageLines(of.verbs)) print(line)
-      const { breaks, prompt, said } = yield* openPrompt(of.name, of.verbs)
+      const { ask, broken, said } = yield* openPrompt(of.name, of.verbs)
       for (;;) {
-        prompt.prompt()
-        const next = yield* Effect.raceFirst(Queue.take(said), Effect.as(Queue.take(breaks), "end" as const))
-        if (next === "end") return print()
+        yield* ask
+        const next = yield* Effect.raceFirst(said, Effect.as(broken, "end" as const))
+        if (next === "end") return process.stdin.isTTY ? print() : undefined
         if (/^\s*(exit|quit)\s*$/i.test(next.line)) return
-        yield* Effect.raceFirst(
-          obey(of.verbs, next.line),
-          Effect.map(Queue.take(breaks), () => print("^C"))
-        )
-        prompt.resume()
+        const interrupted = Effect.map(broken, () => print("^C"))
+        yield* Effect.raceFirst(obey(of.verbs, next.line), interrupted)
       }
     })
   )
