@@ -9,6 +9,9 @@ interface Chunk {
   endOffset: Offset
   readonly bytes: Uint8Array
   used: number
+  /** Where the last read up to the end stopped: its reader comes back there when more has been packed behind it. */
+  readOffset: Offset
+  readPosition: number
   /** Memory that it keeps alive, which for a view is the frame it came in. */
   readonly charge: number
 }
@@ -18,6 +21,17 @@ const packedBatchBytesMax = 16_384
 const packBytes = 65_536
 /** A chunk's own objects, roughly. */
 const chunkOverheadBytes = 256
+
+const chunkAt = (owner: LogTail, baseOffset: Offset, bytes: Uint8Array, charge: number): Chunk => ({
+  owner,
+  baseOffset,
+  endOffset: baseOffset,
+  bytes,
+  used: 0,
+  readOffset: baseOffset,
+  readPosition: 0,
+  charge
+})
 
 /** The bound for all logs of a store: the chunk that came first goes first, whosever it is. */
 export class TailBudget {
@@ -74,12 +88,11 @@ export class LogTail {
     const { bytes } = batch
     if (bytes.length >= packedBatchBytesMax) {
       const charge = Math.max(bytes.length, bytes.buffer.byteLength) + chunkOverheadBytes
-      return this.enter({ owner: this, baseOffset: batch.baseOffset, endOffset: batch.nextOffset, bytes, used: bytes.length, charge })
+      return this.enter({ ...chunkAt(this, batch.baseOffset, bytes, charge), endOffset: batch.nextOffset, used: bytes.length })
     }
     let last = this.chunks.at(-1)
     if (last === undefined || last.bytes.length - last.used < bytes.length) {
-      const baseOffset = batch.baseOffset
-      last = { owner: this, baseOffset, endOffset: baseOffset, bytes: new Uint8Array(packBytes), used: 0, charge: packBytes + chunkOverheadBytes }
+      last = chunkAt(this, batch.baseOffset, new Uint8Array(packBytes), packBytes + chunkOverheadBytes)
       this.enter(last)
     }
     last.bytes.set(bytes, last.used)
@@ -110,6 +123,8 @@ export class LogTail {
       if (end > start) views.push(start === 0 && end === chunk.bytes.length ? chunk.bytes : chunk.bytes.subarray(start, end))
       left -= end - start
       if (end < chunk.used) break
+      chunk.readOffset = chunk.endOffset
+      chunk.readPosition = end
     }
     return views
   }
@@ -131,7 +146,7 @@ export class LogTail {
 const sizeAt = (bytes: Uint8Array, at: number): number => lengthOverhead + readInt32(bytes, at + fieldAt.batchLength)
 
 const batchHolding = (chunk: Chunk, offset: Offset): number => {
-  let at = 0
+  let at = offset >= chunk.readOffset && chunk.readPosition < chunk.used ? chunk.readPosition : 0
   for (;;) {
     const next = at + sizeAt(chunk.bytes, at)
     if (next >= chunk.used || readInt64(chunk.bytes, next + fieldAt.baseOffset) > offset) return at

@@ -1,8 +1,12 @@
+import { describe, expect, test } from "bun:test"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Effect, Either, Logger } from "effect"
 import { layer } from "../../../adapters/log/file/layer.ts"
-import { logStoreContract, type StoreWorld } from "../../src/ports/log-store.contract.ts"
+import { defaultLogConfig, LogStore } from "../../../src/ports/log-store.ts"
+import { batchesFrom, batchesIn, checksum, hexOf, topicId } from "../../src/ports/log-batches.ts"
+import { logFiles, logStoreContract, openLog, put, readAll, type StoreWorld, within } from "../../src/ports/log-store.contract.ts"
 
 const fileWorld = (directory: string): StoreWorld => ({
   layer: layer({ directory }),
@@ -19,3 +23,134 @@ const fileWorld = (directory: string): StoreWorld => ({
 })
 
 logStoreContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))), { damageStride: 61 })
+
+const opening = (directory: string) =>
+  Effect.runPromise(Effect.either(Effect.scoped(Effect.provide(LogStore, layer({ directory })))).pipe(Effect.provide(checksum)))
+const temporary = () => fs.mkdtempSync(join(tmpdir(), "franz-log-"))
+
+/** Starts a process that holds the directory, and answers when it does. */
+const holder = async (command: ReadonlyArray<string>, directory: string) => {
+  const child = Bun.spawn([...command, join(import.meta.dir, "hold-directory.ts"), directory], { stdout: "pipe", stderr: "inherit", stdin: "ignore" })
+  const first = await child.stdout.getReader().read()
+  expect(new TextDecoder().decode(first.value)).toBe("held\n")
+  return child
+}
+
+describe("the lock of a data directory", () => {
+  // The package's own starter is a process between: killing it would leave Deno behind.
+  const platforms = join(import.meta.dir, "../../../node_modules/@deno")
+  const deno = join(platforms, fs.readdirSync(platforms)[0] ?? "", "deno")
+  const runtimes = [
+    ["Bun", [process.execPath]],
+    ["Deno", [deno, "run", "--allow-all", "--quiet"]]
+  ] as const
+  for (const [name, command] of runtimes)
+    test(`held by a process of ${name}, it names that process and is free as soon as that was killed`, async () => {
+      const directory = temporary()
+      const child = await holder(command, directory)
+      const refused = await opening(directory)
+      expect(refused).toMatchObject({ _tag: "Left", left: { _tag: "DirectoryLocked", holder: `pid ${child.pid}` } })
+      child.kill("SIGKILL")
+      await child.exited
+      expect((await opening(directory))._tag).toBe("Right")
+      fs.rmSync(directory, { recursive: true })
+    }, 60_000)
+
+  test("two ways to one directory are one lock, and of many that come at once one gets it", async () => {
+    const directory = temporary()
+    const link = `${directory}-link`
+    fs.symlinkSync(directory, link)
+    const hold = (path: string) => Effect.either(Effect.provide(Effect.delay(LogStore, 50), layer({ directory: path })))
+    const outcomes = await Effect.runPromise(
+      Effect.forEach([directory, link, directory, link], hold, { concurrency: "unbounded" }).pipe(Effect.provide(checksum), Effect.scoped)
+    )
+    expect(outcomes.map(({ _tag }) => _tag).toSorted()).toEqual(["Left", "Left", "Left", "Right"])
+    expect((await opening(link))._tag).toBe("Right")
+    fs.unlinkSync(link)
+    fs.rmSync(directory, { recursive: true })
+  })
+})
+
+describe("files on a real disk", () => {
+  test("many chunks go out in one append, and come back", async () => {
+    const world = fileWorld(temporary())
+    await within(world, (store) =>
+      Effect.gen(function* () {
+        const log = yield* store.open(topicId, 0, defaultLogConfig)
+        // More than the kernel takes in one call.
+        const batches = batchesFrom(
+          0,
+          Array.from({ length: 2500 }, (_, i) => ({ count: 1, valueBytes: i % 7 }))
+        )
+        Either.getOrThrow(log.append(batches))
+        yield* log.sync
+        expect(log.syncedEnd()).toBe(2500)
+      })
+    )
+    await within(world, (store) =>
+      Effect.gen(function* () {
+        const log = yield* store.open(topicId, 0, defaultLogConfig)
+        const found = batchesIn(Either.getOrThrow(log.read(0, 10_000_000, 2500)))
+        expect(found.map(({ baseOffset }) => baseOffset)).toEqual(Array.from({ length: 2500 }, (_, i) => i))
+      })
+    )
+    world.end()
+  })
+
+  test("old segments are read with few files open, few indexes in memory, and no tail in memory at all", async () => {
+    const directory = temporary()
+    const bounds = { openFilesMax: 2, indexBytesMax: 16, tailBytesMaxPerLog: 0, tailBytesMax: 0 }
+    const used = Effect.flatMap(LogStore, (store) =>
+      Effect.gen(function* () {
+        const log = yield* openLog(store)
+        const batches = batchesFrom(
+          0,
+          Array.from({ length: 60 }, (_, i) => ({ count: 2, valueBytes: 100 + i }))
+        )
+        put(log, ...batches)
+        for (const from of [0, 118, 60, 3, 99, 41, 80, 1]) {
+          const found = batchesIn(Either.getOrThrow(log.read(from, 5000, log.end())))
+          const first = Math.floor(from / 2)
+          expect(hexOf(found)).toEqual(hexOf(batches.slice(first, first + found.length)))
+          expect(found.length).toBeGreaterThan(0)
+        }
+        expect(hexOf(readAll(log))).toEqual(hexOf(batches))
+      })
+    )
+    await Effect.runPromise(used.pipe(Effect.scoped, Effect.provide(layer({ directory, ...bounds })), Effect.provide(checksum)))
+    fs.rmSync(directory, { recursive: true })
+  })
+
+  test("a torn tail is said in one line: which file, from where, how much", async () => {
+    const world = fileWorld(temporary())
+    let image: StoreWorld | undefined
+    await within(world, (store) =>
+      Effect.map(openLog(store), (log) => {
+        put(
+          log,
+          ...batchesFrom(0, [
+            { count: 1, valueBytes: 10 },
+            { count: 1, valueBytes: 10 }
+          ])
+        )
+        image = world.copy()
+      })
+    )
+    const torn = image as StoreWorld
+    const path = logFiles(torn)[0] as string
+    const whole = torn.read(path)
+    torn.write(path, whole.slice(0, -5))
+    const lines: Array<string> = []
+    const logger = Logger.replace(
+      Logger.defaultLogger,
+      Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`))
+    )
+    await Effect.runPromise(Effect.flatMap(LogStore, openLog).pipe(Effect.scoped, Effect.provide(torn.layer), Effect.provide(checksum), Effect.provide(logger)))
+    const half = whole.length / 2
+    expect(lines).toEqual([
+      expect.stringMatching(new RegExp(`^WARN Torn tail cut: .*0\\.log lost ${half - 5} bytes from byte ${half} on, the log ends before offset 1 now`))
+    ])
+    torn.end()
+    world.end()
+  })
+})
