@@ -1,0 +1,150 @@
+import { describe, expect, test } from "bun:test"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Exit, Layer, Scope } from "effect"
+import fc from "fast-check"
+import { layer as journal } from "../../../adapters/journal/over-log.ts"
+import { layer as fileStore } from "../../../adapters/log/file/layer.ts"
+import { layer as memoryStore } from "../../../adapters/log/memory/layer.ts"
+import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { entry, journalContract, type JournalWorld, readAll, stream, withJournal } from "../../src/ports/journal.contract.ts"
+import { checksum } from "../../src/ports/log-batches.ts"
+
+const fileWorld = (): JournalWorld => {
+  const directory = fs.mkdtempSync(join(tmpdir(), "franz-journal-"))
+  return {
+    layer: journal.pipe(Layer.provide(fileStore({ directory })), Layer.provide(checksum)),
+    end: () => fs.rmSync(directory, { recursive: true, force: true })
+  }
+}
+const memoryWorld = (disk: MemoryDisk): JournalWorld => ({
+  layer: journal.pipe(Layer.provide(memoryStore(disk)), Layer.provide(checksum)),
+  end: () => undefined
+})
+
+journalContract("over files", fileWorld)
+journalContract("over memory", () => memoryWorld(new MemoryDisk()))
+
+const segment = "/data/AAAAAAAAAAAAAAAAAAAAAQ-0/00000000000000000000.log"
+
+describe("a journal whose disk fails", () => {
+  test(
+    "M1, L1: after a power cut at any change, what was answered is there, whole appends only, and no epoch is given twice",
+    () =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 10 }),
+          fc.integer({ min: 1, max: 60 }),
+          fc.array(fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), { minLength: 4, maxLength: 4 }),
+          async (sizes, changes, draws) => {
+            const disk = new MemoryDisk()
+            const world = memoryWorld(disk)
+            let draw = 0
+            const pick = (bound: number) => Math.floor((draws[draw++ % draws.length] ?? 0) * bound)
+            const appends: Array<number> = []
+            const epochs: Array<number> = []
+            let answered = 0
+            disk.crashAfter(changes, pick)
+            const living = withJournal(world, (service) =>
+              Effect.gen(function* () {
+                const { epoch } = yield* service.open(stream)
+                epochs.push(epoch)
+                for (const size of sizes) {
+                  const at = appends.reduce((sum, each) => sum + each, 0)
+                  appends.push(size)
+                  yield* service.append(
+                    stream,
+                    epoch,
+                    at,
+                    Array.from({ length: size }, (_, i) => entry(at + i))
+                  )
+                  answered = at + size
+                }
+              })
+            )
+            await living.catch(() => undefined)
+            disk.crash(pick)
+            await withJournal(world, (service) =>
+              Effect.gen(function* () {
+                const { end, epoch } = yield* service.open(stream)
+                expect(epochs).not.toContain(epoch)
+                expect(end).toBeGreaterThanOrEqual(answered)
+                let sum = 0
+                expect([0, ...appends.map((size) => (sum += size))]).toContain(end)
+                expect((yield* readAll(service, 0)).map(({ commandId }) => commandId)).toEqual(Array.from({ length: end }, (_, i) => `command-${i}`))
+              })
+            )
+          }
+        ),
+        { numRuns: 200 }
+      ),
+    60_000
+  )
+
+  test("an append whose sync failed is unknown, and the stream takes no more; who opens it again finds what is there", () => {
+    const disk = new MemoryDisk()
+    return withJournal(memoryWorld(disk), (service) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { epoch } = yield* Scope.extend(service.open(stream), scope)
+        yield* service.append(stream, epoch, 0, [entry(0)])
+        disk.failSyncs(1)
+        expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
+        expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
+        const again = yield* service.open(stream)
+        expect([again.end, again.epoch > epoch]).toEqual([2, true])
+        expect(yield* Effect.flip(service.append(stream, epoch, 2, [entry(2)]))).toMatchObject({ _tag: "Fenced" })
+        yield* Scope.close(scope, Exit.void)
+        yield* service.append(stream, again.epoch, 2, [entry(2)])
+        expect(yield* readAll(service, 0)).toHaveLength(3)
+      })
+    )
+  })
+
+  test("on a full disk an append is refused and nothing is kept of it; with room the same holder goes on", () => {
+    const disk = new MemoryDisk()
+    return withJournal(memoryWorld(disk), (service) =>
+      Effect.gen(function* () {
+        const { epoch } = yield* service.open(stream)
+        yield* service.append(stream, epoch, 0, [entry(0)])
+        const size = disk.contents(segment).length
+        disk.capacityBytes = disk.usedBytes + 50
+        expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown", cause: { reason: "full" } })
+        expect(disk.contents(segment)).toHaveLength(size)
+        disk.capacityBytes = Number.POSITIVE_INFINITY
+        yield* service.append(stream, epoch, 1, [entry(1)])
+        expect(yield* readAll(service, 0)).toHaveLength(2)
+      })
+    )
+  })
+
+  test("damage in an entry stops the reader, and a journal that ends before its snapshot is not opened", async () => {
+    const disk = new MemoryDisk()
+    const world = memoryWorld(disk)
+    await withJournal(world, (service) =>
+      Effect.gen(function* () {
+        const { epoch } = yield* service.open(stream)
+        for (let n = 0; n < 30; n++) yield* service.append(stream, epoch, n, [entry(n, 1000)])
+        yield* service.saveSnapshot(stream, { index: 25, value: new Uint8Array(3) })
+      })
+    )
+    const whole = disk.contents(segment)
+    const flipped = disk.copy()
+    flipped.overwrite(
+      segment,
+      whole.map((byte, at) => (at === 5000 ? byte ^ 1 : byte))
+    )
+    await withJournal(memoryWorld(flipped), (service) =>
+      Effect.gen(function* () {
+        yield* service.open(stream)
+        expect(yield* Effect.flip(readAll(service, 0))).toMatchObject({ _tag: "LogFault", reason: "corrupt" })
+      })
+    )
+    const emptied = disk.copy()
+    for (const name of emptied.session().list("/data/AAAAAAAAAAAAAAAAAAAAAQ-0")) emptied.session().unlink(`/data/AAAAAAAAAAAAAAAAAAAAAQ-0/${name}`)
+    await withJournal(memoryWorld(emptied), (service) =>
+      Effect.map(Effect.flip(service.open(stream)), (fault) => expect(fault).toMatchObject({ _tag: "LogFault", reason: "corrupt" }))
+    )
+  })
+})

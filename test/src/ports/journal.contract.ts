@@ -1,0 +1,232 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test"
+import { Chunk, Effect, Either, Exit, type Layer, Logger, LogLevel, Scope, Stream } from "effect"
+import fc from "fast-check"
+import { crc32c } from "../../../domain/log/crc32c.ts"
+import { decodeRecords } from "../../../domain/log/record.ts"
+import { verify } from "../../../domain/log/batch.ts"
+import { type Entry, Journal } from "../../../src/ports/journal.ts"
+import type { DirectoryLocked, LogFault } from "../../../src/ports/log-store.ts"
+import { batchesIn } from "./log-batches.ts"
+
+/** A journal that can be started again and again over what it kept. */
+export interface JournalWorld {
+  readonly layer: Layer.Layer<Journal, DirectoryLocked | LogFault>
+  readonly end: () => void
+}
+
+type Service = Journal["Type"]
+
+export const withJournal = <A, E>(world: JournalWorld, use: (journal: Service) => Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
+  Effect.runPromise(Effect.flatMap(Journal, use).pipe(Effect.scoped, Effect.provide(world.layer), Logger.withMinimumLogLevel(LogLevel.Error)))
+
+export const stream = "__cluster_metadata"
+const groupStream = "__group_metadata-3"
+
+export const entry = (n: number, size = 10): Entry => ({
+  commandId: `command-${n}`,
+  actor: "client-é@127.0.0.1:4711",
+  cause: "CreateTopics",
+  type: `Event${n % 3}`,
+  value: new TextEncoder().encode(JSON.stringify({ n, text: "x".repeat(size) }))
+})
+
+export const readAll = (journal: Service, from: number, of = stream) => Effect.map(Stream.runCollect(journal.read(of, from)), Chunk.toReadonlyArray)
+
+/** What every Journal does. */
+export const journalContract = (adapter: string, makeWorld: () => JournalWorld): void => {
+  describe(`Journal: ${adapter}`, () => {
+    let world: JournalWorld
+    beforeEach(() => {
+      world = makeWorld()
+    })
+    afterEach(() => world.end())
+    appending(() => world)
+    fencing(() => world)
+    snapshots(() => world)
+  })
+}
+
+const appending = (world: () => JournalWorld): void => {
+  test("entries come back as they were stored, in order, with index and time; also after a restart", async () => {
+    const stored = [0, 1, 2, 3, 4].map((n) => entry(n, n * 100))
+    const expected = stored.map((each, index) => ({ ...each, index, timestamp: expect.any(Number) }))
+    await withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const { end, epoch, start } = yield* journal.open(stream)
+        expect([start, end]).toEqual([0, 0])
+        yield* journal.append(stream, epoch, 0, stored.slice(0, 2))
+        yield* journal.append(stream, epoch, 2, stored.slice(2))
+        expect(yield* readAll(journal, 0)).toEqual(expected)
+        expect(yield* readAll(journal, 3)).toEqual(expected.slice(3))
+        expect(yield* readAll(journal, 5)).toEqual([])
+      })
+    )
+    await withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        expect((yield* journal.open(stream)).end).toBe(5)
+        expect(yield* readAll(journal, 0)).toEqual(expected)
+        const times = (yield* readAll(journal, 0)).map(({ timestamp }) => timestamp)
+        expect(times).toEqual(times.toSorted())
+      })
+    )
+  })
+
+  test("an append is one batch that any Kafka client reads: key, JSON, headers, leader epoch", () =>
+    withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const { epoch } = yield* journal.open(stream)
+        yield* journal.append(stream, epoch, 0, [entry(0), entry(1)])
+        yield* journal.append(stream, epoch, 2, [entry(2)])
+        const batches = batchesIn(Either.getOrThrow(journal.batches(stream, 0, 1_000_000)))
+        expect(batches.map(({ baseOffset, recordCount, partitionLeaderEpoch, codec }) => [baseOffset, recordCount, partitionLeaderEpoch, codec])).toEqual([
+          [0, 2, epoch, "none"],
+          [2, 1, epoch, "none"]
+        ])
+        for (const batch of batches) expect(verify(batch, crc32c)).toBeUndefined()
+        const [first] = batches
+        const records = first === undefined ? [] : Either.getOrThrow(decodeRecords(first, first.records))
+        const text = (bytes: Uint8Array | null | undefined) => new TextDecoder().decode(bytes ?? new Uint8Array(0))
+        expect([text(records[1]?.key), text(records[1]?.value), records[1]?.headers.map(({ key, value }) => [key, text(value)])]).toEqual([
+          "Event1",
+          JSON.stringify({ n: 1, text: "xxxxxxxxxx" }),
+          [
+            ["command-id", "command-1"],
+            ["actor", "client-é@127.0.0.1:4711"],
+            ["cause", "CreateTopics"]
+          ]
+        ])
+        expect(batchesIn(Either.getOrThrow(journal.batches(stream, 2, 0))).map(({ baseOffset }) => baseOffset)).toEqual([2])
+        expect(Either.getOrThrow(journal.batches(stream, 3, 1000))).toEqual([])
+      })
+    ))
+
+  test("an append where the end is not is a conflict, and changes nothing; of many at once each index is taken once", () =>
+    withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const { epoch } = yield* journal.open(stream)
+        yield* journal.append(stream, epoch, 0, [entry(0)])
+        for (const expected of [0, 2])
+          expect(yield* Effect.flip(journal.append(stream, epoch, expected, [entry(9)]))).toMatchObject({ _tag: "Conflict", expected, end: 1 })
+        yield* journal.append(stream, epoch, 1, [])
+        const outcomes = yield* Effect.forEach([1, 2, 3, 4], (n) => Effect.either(journal.append(stream, epoch, 1, [entry(n)])), { concurrency: "unbounded" })
+        expect(outcomes.filter(Either.isRight)).toHaveLength(1)
+        expect((yield* readAll(journal, 0)).map(({ index }) => index)).toEqual([0, 1])
+      })
+    ))
+
+  test("M1: streams are apart from each other; a name that is none is refused", () =>
+    withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const cluster = yield* journal.open(stream)
+        const group = yield* journal.open(groupStream)
+        yield* journal.append(groupStream, group.epoch, 0, [entry(7)])
+        yield* journal.append(stream, cluster.epoch, 0, [entry(8), entry(9)])
+        expect((yield* readAll(journal, 0, groupStream)).map(({ commandId }) => commandId)).toEqual(["command-7"])
+        for (const name of ["", "orders", "__group_metadata", "__group_metadata-x", "__group_metadata-01", "../x"])
+          expect((yield* Effect.flip(journal.open(name))).message).toMatch(/No stream is called/)
+        expect(Either.isLeft(journal.batches("__group_metadata-9", 0, 10))).toBe(true)
+      })
+    ))
+
+  test(
+    "M1: any appends and restarts give one sequence without gaps, each entry with its first index",
+    () =>
+      fc.assert(
+        fc.asyncProperty(
+          fc.array(
+            fc.oneof({ weight: 4, arbitrary: fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 5 }) }, fc.constant("restart" as const)),
+            { maxLength: 12 }
+          ),
+          async (commands) => {
+            const mine = world()
+            const before = await withJournal(mine, (journal) => Effect.map(journal.open(stream), ({ end }) => end))
+            const model: Array<string> = []
+            let at = 0
+            while (at < commands.length)
+              await withJournal(mine, (journal) =>
+                Effect.gen(function* () {
+                  const { end, epoch } = yield* journal.open(stream)
+                  expect(end).toBe(before + model.length)
+                  for (let command = commands[at++]; command !== undefined && command !== "restart"; command = commands[at++]) {
+                    const entries = command.map((size, i) => entry(before + model.length + i, size))
+                    yield* journal.append(stream, epoch, before + model.length, entries)
+                    model.push(...entries.map(({ commandId }) => commandId))
+                  }
+                  const found = yield* readAll(journal, before)
+                  expect(found.map(({ commandId }) => commandId)).toEqual(model)
+                  expect(found.map(({ index }) => index)).toEqual(model.map((_, i) => before + i))
+                })
+              )
+          }
+        ),
+        { numRuns: 15 }
+      ),
+    60_000
+  )
+}
+
+const fencing = (world: () => JournalWorld): void => {
+  test("M5: a newer holder fences the older; epochs rise over restarts, also when nothing was appended", async () => {
+    const epochs: Array<number> = []
+    for (let restart = 0; restart < 3; restart++)
+      await withJournal(world(), (journal) => Effect.map(journal.open(stream), ({ epoch }) => void epochs.push(epoch)))
+    await withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const older = yield* journal.open(stream)
+        const newer = yield* journal.open(stream)
+        epochs.push(older.epoch, newer.epoch)
+        expect(yield* Effect.flip(journal.append(stream, older.epoch, 0, [entry(0)]))).toMatchObject({
+          _tag: "Fenced",
+          epoch: older.epoch,
+          newerEpoch: newer.epoch
+        })
+        yield* journal.append(stream, newer.epoch, 0, [entry(1)])
+        expect(yield* readAll(journal, 0)).toHaveLength(1)
+      })
+    )
+    expect(epochs).toEqual(epochs.toSorted((a, b) => a - b))
+    expect(new Set(epochs).size).toBe(epochs.length)
+  })
+
+  test("two that open at once get different epochs; a stream is let go of when its last holder is gone", () =>
+    withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const opened = yield* Effect.forEach([1, 2, 3], () => Scope.extend(journal.open(stream), scope), { concurrency: "unbounded" })
+        expect(new Set(opened.map(({ epoch }) => epoch)).size).toBe(3)
+        yield* Scope.close(scope, Exit.void)
+        expect(yield* Effect.flip(journal.append(stream, opened[2]?.epoch ?? 0, 0, [entry(0)]))).toMatchObject({ _tag: "Unknown" })
+        expect((yield* journal.open(stream)).epoch).toBeGreaterThan(opened[2]?.epoch ?? 0)
+      })
+    ))
+}
+
+const snapshots = (world: () => JournalWorld): void => {
+  test("M2: the newest snapshot is kept over a restart; it is never ahead of the entries, and nothing is trimmed without one", async () => {
+    const bytes = (text: string) => new TextEncoder().encode(text)
+    await withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const { epoch } = yield* journal.open(stream)
+        yield* journal.append(stream, epoch, 0, [entry(0), entry(1), entry(2)])
+        expect(yield* journal.loadSnapshot(stream)).toBeUndefined()
+        expect((yield* Effect.flip(journal.trim(stream, 1))).message).toMatch(/no snapshot/)
+        expect((yield* Effect.flip(journal.saveSnapshot(stream, { index: 4, value: bytes("four") }))).message).toMatch(/ahead/)
+        yield* journal.saveSnapshot(stream, { index: 1, value: bytes("one") })
+        yield* journal.saveSnapshot(stream, { index: 3, value: bytes("three") })
+        expect((yield* Effect.flip(journal.trim(stream, 4))).message).toMatch(/no snapshot/)
+        yield* journal.trim(stream, 3)
+        yield* journal.append(stream, epoch, 3, [entry(3)])
+      })
+    )
+    await withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const { end, start } = yield* journal.open(stream)
+        expect([start, end]).toEqual([3, 4])
+        expect(yield* journal.loadSnapshot(stream)).toEqual({ index: 3, value: bytes("three") })
+        expect((yield* readAll(journal, 3)).map(({ commandId }) => commandId)).toEqual(["command-3"])
+        expect((yield* Effect.flip(readAll(journal, 0))).message).toMatch(/no entry 0 any more/)
+        expect(Either.isLeft(journal.batches(stream, 0, 100))).toBe(true)
+      })
+    )
+  })
+}
