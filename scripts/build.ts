@@ -1,0 +1,34 @@
+/**
+ * `./franz build`: the programs as single files in dist/, which run with nothing else around. Native addons travel inside and are unpacked to the temporary
+ * directory at start; where that cannot be written, the TypeScript ways do their work.
+ */
+import { mkdirSync, statSync } from "node:fs"
+import { join } from "node:path"
+
+const root = join(import.meta.dir, "..")
+const dist = join(root, "dist")
+const programs = ["franz", "brokerlead", "broker", "producer", "consumer"] as const
+
+const fileOf = (program: (typeof programs)[number]): string => join(dist, program === "franz" ? "franz" : `franz-${program}`)
+
+mkdirSync(dist, { recursive: true })
+for (const program of programs) {
+  const outfile = fileOf(program)
+  const built = await Bun.build({
+    entrypoints: [join(root, "src/programs", `${program}.ts`)],
+    target: "bun",
+    minify: true,
+    // Parsed ahead of time: the program starts in half the time.
+    bytecode: true,
+    format: "esm",
+    // What lies in the directory where somebody starts it is none of its business.
+    compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+    throw: false
+  })
+  if (!built.success) {
+    for (const line of built.logs) console.error(String(line))
+    console.error(`${program} could not be built.`)
+    process.exit(1)
+  }
+  console.log(`dist/${outfile.slice(dist.length + 1).padEnd(16)} ${(statSync(outfile).size / 1e6).toFixed(0)} MB`)
+}
