@@ -100,21 +100,20 @@ export class Checkpoints {
     )
 
   readonly write = (name: string, document: Uint8Array): Effect.Effect<void, LogFault> => {
-    const self = this
-    return Effect.gen(function* () {
-      yield* self.checkName(name)
-      const generation = ((yield* self.newest(name))?.generation ?? 0) + 1
-      const path = self.slot(name, generation % 2)
+    return Effect.gen(this, function* () {
+      yield* this.checkName(name)
+      const generation = ((yield* this.newest(name))?.generation ?? 0) + 1
+      const path = this.slot(name, generation % 2)
       const temporary = `${path}.tmp`
       const failed = (error: unknown) => faultOf(path, "write", error)
-      yield* self.make
-      const file = yield* attempt(temporary, "open", () => self.disk.open(temporary, "create"))
+      yield* this.make
+      const file = yield* attempt(temporary, "open", () => this.disk.open(temporary, "create"))
       yield* attempt(temporary, "write", () => {
         file.truncate(0)
-        file.write([encodeHeader(self.crc32c, { generation, document }), document], 0)
+        file.write([encodeHeader(this.crc32c, { generation, document }), document], 0)
       }).pipe(Effect.andThen(Effect.mapError(file.sync, failed)), Effect.ensuring(Effect.sync(() => file.close())))
-      yield* attempt(path, "rename", () => self.disk.rename(temporary, path))
-      yield* Effect.mapError(self.disk.syncDirectory(self.directory), failed)
+      yield* attempt(path, "rename", () => this.disk.rename(temporary, path))
+      yield* Effect.mapError(this.disk.syncDirectory(this.directory), failed)
     }).pipe(Effect.uninterruptible, this.turn.withPermits(1))
   }
 }

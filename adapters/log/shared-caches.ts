@@ -59,7 +59,8 @@ export class SharedCaches {
   }
 
   close(): void {
-    for (const path of [...this.files.keys()]) this.closeFile(path)
+    for (const file of this.files.values()) file.close()
+    this.files.clear()
     this.indexes.clear()
     this.indexBytes = 0
   }

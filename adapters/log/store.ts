@@ -1,7 +1,8 @@
-import { type Context, Effect, Runtime, type Scope } from "effect"
+import { type Clock, type Context, Effect, Runtime, type Scope } from "effect"
 import type { TopicId } from "../../domain/kernel/id.ts"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
-import { type LogConfig, LogFault, type LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
+import { type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { Checkpoints } from "./checkpoint.ts"
 import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
 import { claimDirectory } from "./identity.ts"
@@ -28,6 +29,8 @@ export const defaultStoreBounds: StoreBounds = {
   indexBytesMax: 16_777_216,
   openFilesMax: 256
 }
+
+type Service = Context.Tag.Service<LogStore>
 
 const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
 const removedSuffix = "-delete"
@@ -92,22 +95,83 @@ const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
     return new SegmentedLog(parts, opened)
   })
 
-/** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */
-export const makeStore = (disk: Disk, root: string, bounds: StoreBounds): Effect.Effect<Context.Tag.Service<LogStore>, LogFault, Checksum | Scope.Scope> =>
-  Effect.gen(function* () {
-    const { crc32c } = yield* Checksum
-    const clock = yield* Effect.clock
-    const runtime = yield* Effect.runtime()
-    const caches = yield* Effect.acquireRelease(
-      Effect.sync(() => new SharedCaches(disk, bounds)),
-      (shared) => Effect.sync(() => shared.close())
-    )
-    const budget = new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax)
-    const checkpoints = new Checkpoints(disk, root, crc32c)
-    const openNames = new Set<string>()
-    yield* attempt(root, "open", () => finishRemovals(disk, root))
+class FileLogStore {
+  private readonly caches: SharedCaches
+  private readonly budget: TailBudget
+  private readonly checkpoints: Checkpoints
+  private readonly openNames = new Set<string>()
 
-    const partsOf = (directory: string, config: LogConfig): LogParts => ({
+  constructor(
+    private readonly disk: Disk,
+    private readonly root: string,
+    bounds: StoreBounds,
+    private readonly crc32c: Crc32c,
+    private readonly clock: Clock.Clock,
+    private readonly runtime: Runtime.Runtime<never>
+  ) {
+    this.caches = new SharedCaches(disk, bounds)
+    this.budget = new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax)
+    this.checkpoints = new Checkpoints(disk, root, crc32c)
+  }
+
+  readonly close = Effect.sync(() => this.caches.close())
+
+  readonly claim: Service["claim"] = (identity) => claimDirectory(this.disk, this.root, identity)
+
+  readonly open: Service["open"] = (topicId, partition, config) => {
+    const name = nameOf(topicId, partition)
+    const release = Effect.sync(() => void this.openNames.delete(name))
+    const acquire = Effect.suspend((): Effect.Effect<SegmentedLog, LogFault> => {
+      if (this.openNames.has(name)) return Effect.fail(this.busy(name))
+      this.openNames.add(name)
+      const parts = this.partsOf(`${this.root}/${name}`, config)
+      return Effect.onError(openLog(parts), () =>
+        Effect.zipRight(
+          release,
+          Effect.sync(() => parts.recoveryPoint.close())
+        )
+      )
+    })
+    return Effect.acquireRelease(acquire, (log) => Effect.ensuring(log.close, release))
+  }
+
+  readonly list: Service["list"] = Effect.suspend(() => attempt(this.root, "list", () => this.disk.list(this.root))).pipe(
+    Effect.map((names) =>
+      names.flatMap((name) => {
+        const found = directoryForm.exec(name)
+        return found === null ? [] : [{ topicId: found[1] as TopicId, partition: Number(found[2]) }]
+      })
+    )
+  )
+
+  readonly remove: Service["remove"] = (topicId, partition) => {
+    const { disk, root } = this
+    return Effect.gen(this, function* () {
+      const name = nameOf(topicId, partition)
+      if (this.openNames.has(name)) return yield* this.busy(name)
+      const path = `${root}/${name}`
+      if (!(yield* attempt(path, "remove", () => disk.exists(path)))) return
+      const doomed = `${path}${removedSuffix}`
+      yield* attempt(path, "remove", () => {
+        if (disk.exists(doomed)) removeTree(disk, doomed)
+        disk.rename(path, doomed)
+      })
+      yield* syncing(disk, root)
+      yield* attempt(doomed, "remove", () => removeTree(disk, doomed))
+      yield* syncing(disk, root)
+    }).pipe(Effect.uninterruptible)
+  }
+
+  readonly writeCheckpoint: Service["writeCheckpoint"] = (name, bytes) => this.checkpoints.write(name, bytes)
+  readonly readCheckpoint: Service["readCheckpoint"] = (name) => this.checkpoints.read(name)
+
+  private busy(name: string): LogFault {
+    return new LogFault({ path: `${this.root}/${name}`, reason: "io", message: `${this.root}/${name} is open already: a log has one writer.` })
+  }
+
+  private partsOf(directory: string, config: LogConfig): LogParts {
+    const { budget, caches, clock, crc32c, disk, root, runtime } = this
+    return {
       root,
       directory,
       disk,
@@ -118,63 +182,17 @@ export const makeStore = (disk: Disk, root: string, bounds: StoreBounds): Effect
       tail: new LogTail(budget),
       clock: () => clock.unsafeCurrentTimeMillis(),
       fork: (effect) => void Runtime.runFork(runtime)(effect)
-    })
-
-    const busy = (name: string): LogFault =>
-      new LogFault({ path: `${root}/${name}`, reason: "io", message: `${root}/${name} is open already: a log has one writer.` })
-
-    const open = (topicId: TopicId, partition: number, config: LogConfig): Effect.Effect<PartitionLog, LogFault, Scope.Scope> => {
-      const name = nameOf(topicId, partition)
-      const parts = partsOf(`${root}/${name}`, config)
-      const acquire = Effect.suspend((): Effect.Effect<SegmentedLog, LogFault> => {
-        if (openNames.has(name)) return Effect.fail(busy(name))
-        openNames.add(name)
-        return Effect.onError(openLog(parts), () =>
-          Effect.sync(() => {
-            parts.recoveryPoint.close()
-            openNames.delete(name)
-          })
-        )
-      })
-      return Effect.acquireRelease(acquire, (log) =>
-        Effect.ensuring(
-          log.close,
-          Effect.sync(() => openNames.delete(name))
-        )
-      )
     }
+  }
+}
 
-    const list = Effect.suspend(() => attempt(root, "list", () => disk.list(root))).pipe(
-      Effect.map((names) =>
-        names.flatMap((name) => {
-          const found = directoryForm.exec(name)
-          return found === null ? [] : [{ topicId: found[1] as TopicId, partition: Number(found[2]) }]
-        })
-      )
-    )
-
-    const remove = (topicId: TopicId, partition: number): Effect.Effect<void, LogFault> =>
-      Effect.gen(function* () {
-        const name = nameOf(topicId, partition)
-        if (openNames.has(name)) return yield* busy(name)
-        const path = `${root}/${name}`
-        if (!(yield* attempt(path, "remove", () => disk.exists(path)))) return
-        const doomed = `${path}${removedSuffix}`
-        yield* attempt(path, "remove", () => {
-          if (disk.exists(doomed)) removeTree(disk, doomed)
-          disk.rename(path, doomed)
-        })
-        yield* syncing(disk, root)
-        yield* attempt(doomed, "remove", () => removeTree(disk, doomed))
-        yield* syncing(disk, root)
-      }).pipe(Effect.uninterruptible)
-
-    return {
-      claim: (identity) => claimDirectory(disk, root, identity),
-      open,
-      list,
-      remove,
-      writeCheckpoint: checkpoints.write,
-      readCheckpoint: checkpoints.read
-    }
+/** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */
+export const makeStore = (disk: Disk, root: string, bounds: StoreBounds): Effect.Effect<Service, LogFault, Checksum | Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* attempt(root, "open", () => finishRemovals(disk, root))
+    const { crc32c } = yield* Checksum
+    const store = new FileLogStore(disk, root, bounds, crc32c, yield* Effect.clock, yield* Effect.runtime())
+    yield* Effect.addFinalizer(() => store.close)
+    const { claim, list, open, readCheckpoint, remove, writeCheckpoint } = store
+    return { claim, list, open, readCheckpoint, remove, writeCheckpoint }
   })

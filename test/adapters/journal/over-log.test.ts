@@ -8,7 +8,7 @@ import { layer as journal } from "../../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../../adapters/log/file/layer.ts"
 import { layer as memoryStore } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
-import { entry, journalContract, type JournalWorld, readAll, stream, withJournal } from "../../src/ports/journal.contract.ts"
+import { entry, type JournalWorld, journalContract, readAll, stream, withJournal } from "../../src/ports/journal.contract.ts"
 import { checksum } from "../../src/ports/log-batches.ts"
 
 const fileWorld = (): JournalWorld => {

@@ -8,6 +8,8 @@ import { defaultLogConfig, LogStore } from "../../../src/ports/log-store.ts"
 import { batchesFrom, batchesIn, checksum, hexOf, topicId } from "../../src/ports/log-batches.ts"
 import { logFiles, logStoreContract, openLog, put, readAll, type StoreWorld, within } from "../../src/ports/log-store.contract.ts"
 
+const root = join(import.meta.dir, "../../..")
+
 const fileWorld = (directory: string): StoreWorld => ({
   layer: layer({ directory }),
   list: (path) => fs.readdirSync(join(directory, path)),
@@ -30,7 +32,7 @@ const temporary = () => fs.mkdtempSync(join(tmpdir(), "franz-log-"))
 
 /** Starts a process that holds the directory, and answers when it does. */
 const holder = async (command: ReadonlyArray<string>, directory: string) => {
-  const child = Bun.spawn([...command, join(import.meta.dir, "hold-directory.ts"), directory], { stdout: "pipe", stderr: "inherit", stdin: "ignore" })
+  const child = Bun.spawn([...command, join(root, "test/adapters/log/hold-directory.ts"), directory], { stdout: "pipe", stderr: "inherit", stdin: "ignore" })
   const first = await child.stdout.getReader().read()
   expect(new TextDecoder().decode(first.value)).toBe("held\n")
   return child
@@ -38,7 +40,7 @@ const holder = async (command: ReadonlyArray<string>, directory: string) => {
 
 describe("the lock of a data directory", () => {
   // The package's own starter is a process between: killing it would leave Deno behind.
-  const platforms = join(import.meta.dir, "../../../node_modules/@deno")
+  const platforms = join(root, "node_modules/@deno")
   const deno = join(platforms, fs.readdirSync(platforms)[0] ?? "", "deno")
   const runtimes = [
     ["Bun", [process.execPath]],
