@@ -66,10 +66,13 @@ export interface TopicDescription {
   readonly configs: ReadonlyArray<ConfigEntry>
 }
 
+/** How long a topic that was made a moment ago may be unknown to the node that is asked, ms. */
+const newTopicMs = 1000
+
 /** A topic's partitions, their offsets, and its settings. */
 export const describeTopic = (client: Client, name: string): Effect.Effect<TopicDescription, TopicError> =>
   Effect.gen(function* () {
-    const { internal, partitions, topicId } = yield* client.metadata.freshTopic(name)
+    const { internal, partitions, topicId } = yield* client.metadata.freshTopic(name, false, newTopicMs)
     const led = partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition }))
     const [firsts, ends] = yield* Effect.all([edge(client, led, "earliest"), edge(client, led, "latest")], { concurrency: 2 })
     const configs = yield* topicConfigs(client, name)

@@ -21,8 +21,8 @@ export interface MetadataCache {
   readonly refresh: (topics: Topics, create?: boolean) => Effect.Effect<ClusterView, CallError>
   /** The topic, from the cache where it is younger than the maximum age; waits for one that is being made up to `unknownTopicTimeoutMs`. */
   readonly topic: (name: string, create?: boolean) => Effect.Effect<TopicView, TopicError>
-  /** As `topic`, but asks in any case. */
-  readonly freshTopic: (name: string, create?: boolean) => Effect.Effect<TopicView, TopicError>
+  /** As `topic`, but asks in any case, and waits for `withinMs` at most. */
+  readonly freshTopic: (name: string, create?: boolean, withinMs?: number) => Effect.Effect<TopicView, TopicError>
   readonly forget: (name: string) => void
 }
 
@@ -133,9 +133,9 @@ export const makeMetadata = (options: Connecting, pool: Pool, dice: Dice): Effec
       if (error._tag === "TopicNotThere") return isLeadership(error.error) ? "leadership" : undefined
       return error._tag === "NotReachable" ? "connection" : undefined
     }
-    const freshTopic = (name: string, create = false): Effect.Effect<TopicView, TopicError> =>
+    const freshTopic = (name: string, create = false, withinMs = options.unknownTopicTimeoutMs): Effect.Effect<TopicView, TopicError> =>
       Effect.flatMap(refresh([name], create), () => read(name)).pipe(
-        retryWithin(options.unknownTopicTimeoutMs, kindOf),
+        retryWithin(withinMs, kindOf),
         Effect.mapError((error) => (error._tag === "TopicNotThere" ? topicError(error.error, name) : error))
       )
 

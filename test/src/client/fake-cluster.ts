@@ -29,7 +29,6 @@ export interface FakePartition {
 export type Fate = "stored" | "lost" | "dropped" | KafkaError
 const storedAllTheSame: ReadonlySet<Fate> = new Set<Fate>(["stored", "lost", "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "REQUEST_TIMED_OUT"])
 
-const topicId = (name: string): string => Buffer.from(name.padEnd(16, "-").slice(0, 16)).toString("base64url")
 const context: AppendContext = {
   leaderEpoch: 0,
   now: 0,
@@ -53,6 +52,8 @@ export class FakeCluster {
   /** Errors to answer with, by API name, the next first. */
   readonly errors = new Map<string, Array<KafkaError>>()
   extraRoutes: ReadonlyArray<Route> = []
+  /** Part of every topic's id: raise it before a topic is made anew under its name. */
+  generation = 0
   private nextProducerId = 1000n
 
   constructor(
@@ -60,6 +61,9 @@ export class FakeCluster {
     readonly nodes = 2
   ) {}
 
+  private topicId(name: string): string {
+    return Buffer.from(`${name}${this.generation}`.padEnd(16, "-").slice(0, 16)).toString("base64url")
+  }
   add(topic: string, partitions: number): void {
     this.topics.set(
       topic,
@@ -125,7 +129,7 @@ export class FakeCluster {
       this.seen.push("Produce")
       let broken = false
       const responses = topicData.map((topic) => {
-        const name = [...this.topics.keys()].find((known) => topicId(known) === topic.topicId) ?? ""
+        const name = [...this.topics.keys()].find((known) => this.topicId(known) === topic.topicId) ?? ""
         const partitionResponses = topic.partitionData.map(({ index, records }) => {
           const { answer, breaks } = this.append(node, name, index, records ?? new Uint8Array())
           broken ||= breaks
@@ -176,7 +180,7 @@ export class FakeCluster {
     return {
       errorCode: partitions === undefined ? errorCode("UNKNOWN_TOPIC_OR_PARTITION") : 0,
       name,
-      topicId: topicId(name),
+      topicId: this.topicId(name),
       partitions: (partitions ?? []).map(({ leader, leaderEpoch }, partitionIndex) => ({
         errorCode: leader < 0 ? errorCode("LEADER_NOT_AVAILABLE") : 0,
         partitionIndex,
@@ -219,7 +223,7 @@ export class FakeCluster {
     })
   }
   private read(node: number, id: string, partitionIndex: number, offset: number) {
-    const name = [...this.topics.keys()].find((known) => topicId(known) === id)
+    const name = [...this.topics.keys()].find((known) => this.topicId(known) === id)
     const found = name === undefined ? undefined : this.topics.get(name)?.[partitionIndex]
     const no = (error: KafkaError) => ({ partitionIndex, errorCode: errorCode(error), highWatermark: -1n, abortedTransactions: null, records: null })
     if (found === undefined) return no("UNKNOWN_TOPIC_ID")
@@ -237,7 +241,7 @@ export class FakeCluster {
           this.commands.push(new TextDecoder().decode(header.unknownTags?.[0]?.data))
           const error = this.error("CreateTopics") || (this.topics.has(name) ? errorCode("TOPIC_ALREADY_EXISTS") : 0)
           if (error === 0) this.add(name, numPartitions)
-          return { name, topicId: topicId(name), errorCode: error, errorMessage: null, numPartitions }
+          return { name, topicId: this.topicId(name), errorCode: error, errorMessage: null, numPartitions }
         })
       })),
       route(DeleteTopics, { versions: [1, 5] }, ({ topicNames }) => ({

@@ -1,0 +1,133 @@
+import { describe, expect, test } from "bun:test"
+import { Effect, Either } from "effect"
+import { Consumer, type ConsumerService } from "../../../../src/client/consumer/consumer.ts"
+import { Producer } from "../../../../src/client/producer/producer.ts"
+import { leader, withFake } from "../support.ts"
+
+const errorOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.map(Effect.either(effect), (either) => (Either.isLeft(either) ? either.left : undefined))
+const take = (consumer: ConsumerService, count: number) =>
+  Effect.gen(function* () {
+    const got: Array<string> = []
+    while (got.length < count) got.push(...(yield* consumer.poll()).map(({ partition, offset, text }) => `${partition}@${offset} ${text}`))
+    return got
+  })
+const send = (values: ReadonlyArray<string>, partition = 0) =>
+  Effect.scoped(
+    Effect.flatMap(Producer.make({ leader }), (producer) => Effect.forEach(values, (value) => producer.sendMessage("orders", value, { partition })))
+  )
+
+describe("reading partitions without a group", () => {
+  test("from the start, the end, an offset or a time", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 2)
+        yield* send(["a", "b", "c"])
+        const consumer = yield* Consumer.make({ leader })
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        expect(yield* take(consumer, 3)).toEqual(["0@0 a", "0@1 b", "0@2 c"])
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: { offset: 1 } }])
+        expect(yield* take(consumer, 2)).toEqual(["0@1 b", "0@2 c"])
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "latest" }])
+        yield* send(["d"])
+        expect(yield* take(consumer, 1)).toEqual(["0@3 d"])
+        expect(yield* consumer.positions).toEqual([{ topic: "orders", partition: 0, offset: 4 }])
+        expect(yield* consumer.seek("orders", 0, 0)).toBe(true)
+        expect(yield* take(consumer, 4)).toEqual(["0@0 a", "0@1 b", "0@2 c", "0@3 d"])
+        yield* consumer.assign([])
+        expect(yield* errorOf(consumer.poll())).toMatchObject({ _tag: "NotSubscribed" })
+      })
+    ))
+
+  test("follows a partition to its new leader, over broken connections, and skips nothing (L8)", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        const consumer = yield* Consumer.make({ leader })
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        const got: Array<string> = []
+        for (let round = 0; round < 6; round++) {
+          yield* send([`${round}a`, `${round}b`])
+          if (round % 2 === 0) fake.move("orders", 0, 1 - fake.partition("orders", 0).leader)
+          else fake.network.drop("client")
+          got.push(...(yield* take(consumer, 2)))
+        }
+        expect(got).toEqual([0, 1, 2, 3, 4, 5].flatMap((round) => [`0@${round * 2} ${round}a`, `0@${round * 2 + 1} ${round}b`]))
+      })
+    ))
+
+  test("bytes that are no records stop the partition there, and a seek goes past them", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        yield* send(["a"])
+        yield* send(["b"])
+        yield* send(["c"])
+        const bad = fake.partition("orders", 0).batches[1]?.bytes
+        if (bad !== undefined) bad[67] = (bad[67] ?? 0) ^ 0xff
+        const consumer = yield* Consumer.make({ leader })
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        expect(yield* take(consumer, 1)).toEqual(["0@0 a"])
+        for (let twice = 0; twice < 2; twice++)
+          expect(yield* errorOf(consumer.poll())).toMatchObject({ _tag: "CorruptRecords", topic: "orders", partition: 0, offset: 1 })
+        yield* consumer.seek("orders", 0, 2)
+        expect(yield* take(consumer, 1)).toEqual(["0@2 c"])
+      })
+    ))
+
+  test("an offset that is not there is the user's to hear about when he named it", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        yield* send(["a"])
+        const consumer = yield* Consumer.make({ leader })
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: { offset: 50 } }])
+        expect(yield* errorOf(consumer.poll())).toMatchObject({ _tag: "OffsetOutOfRange", offset: 50 })
+        expect(yield* errorOf(consumer.assign([{ topic: "orders", partition: 7, at: "earliest" }]))).toMatchObject({ _tag: "UnknownPartition", partitions: 1 })
+      })
+    ))
+
+  test("a topic that is made anew under its name is read from its first message", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        yield* send(["a", "b"])
+        const consumer = yield* Consumer.make({ leader })
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        yield* take(consumer, 2)
+        fake.topics.delete("orders")
+        fake.generation += 1
+        yield* Effect.sleep(2000)
+        fake.add("orders", 1)
+        yield* send(["new"])
+        expect(yield* take(consumer, 1)).toEqual(["0@0 new"])
+      })
+    ))
+
+  test("reads ahead within its bound", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        yield* Effect.forEach(Array.from({ length: 12 }), () => send(["x".repeat(1000)]))
+        const consumer = yield* Consumer.make({ leader, bufferBytesMax: 2500 })
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        yield* Effect.sleep(5000)
+        // Three batches of some 1,070 bytes an answer: after the first there is no room for another.
+        expect(fake.seen.filter((api) => api === "Fetch").length).toBe(1)
+        expect((yield* take(consumer, 12)).length).toBe(12)
+      })
+    ))
+})
+
+describe("metadata", () => {
+  test("is asked once for callers at the same time, and errors of the cluster pass", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 4)
+        fake.errors.set("Metadata", ["UNKNOWN_SERVER_ERROR"])
+        const producer = yield* Producer.make({ leader })
+        const before = fake.seen.filter((api) => api === "Metadata").length
+        yield* Effect.forEach(Array.from({ length: 100 }), () => producer.sendMessage("orders", "x"), { concurrency: "unbounded" })
+        expect(fake.seen.filter((api) => api === "Metadata").length).toBe(before + 1)
+      })
+    ))
+})
