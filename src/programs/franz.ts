@@ -11,6 +11,9 @@ import { main } from "./main.ts"
 import { platform } from "./platform.ts"
 import { roles } from "./roles.ts"
 
+// A compiled program lives in a file system of its own; beside its sources it can do more.
+const isCheckout = !import.meta.url.includes("$bunfs")
+
 main(
   {
     name: "franz",
@@ -26,7 +29,8 @@ main(
       ...topicCommands,
       ...groupCommands,
       ...clusterCommands
-    ]
+    ],
+    notes: isCheckout ? ["In a checkout also: ./franz build, check, test, bench, simulate, vectors."] : []
   },
   platform
 )

@@ -31,23 +31,27 @@ const rows = (pairs: ReadonlyArray<readonly [string, string]>): ReadonlyArray<st
 const optionLabel = ({ alias, name, placeholder }: OptionSpec<unknown>): string =>
   `${alias === undefined ? "" : `-${alias}, `}--${name}${placeholder === "" ? "" : ` ${placeholder}`}`
 
-/** The parser's complaint in a line, with the option that was probably meant. */
-const complaint = (error: HelpDoc.HelpDoc, specs: ReadonlyArray<OptionSpec<unknown>>): string => {
+/** "a", "a and b", "a, b and c". */
+const listed = (words: ReadonlyArray<string>): string => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`)
+
+/** The parser's complaint as a sentence, with the option that was probably meant. */
+const complaint = (error: HelpDoc.HelpDoc, specs: ReadonlyArray<OptionSpec<unknown>>, words: ReadonlyArray<string>): string => {
   const plain = HelpDoc.toAnsiText(error)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the parser colours its text.
     .replace(/\u001b\[[0-9;]*m/g, "")
     .replace(/\s+/g, " ")
-    .replace(/is not a integer/, "is not a whole number")
     .trim()
-  const unknown = plain.match(/unknown argument: '(-[^']*)'/)?.[1]
-  const meant =
-    unknown === undefined
-      ? ""
-      : didYouMean(
-          unknown,
-          specs.map(({ name }) => `--${name}`)
-        )
-  return `${plain.replace(/\.$/, "")}.${meant}`
+  const missing = [...plain.matchAll(/Expected to find option: '(--[a-z-]+)'/g)].map(([, name]) => name ?? "")
+  if (missing.length > 0) return `${listed(missing)} must be given.`
+  const argument = plain.match(/Missing argument <([^>]+)>/)?.[1]
+  if (argument !== undefined) return `${argument} is missing.`
+  const unknown = plain.match(/unknown argument: '([^']*)'/)?.[1]
+  if (unknown === undefined) return plain
+  const known = ["--help", ...specs.map(({ name }) => `--${name}`)]
+  const meant = specs.find(({ alias, name }) => unknown === `--${name}` || unknown === `-${alias}`)
+  if (meant)
+    return words.filter((word) => word === unknown).length > 1 ? `${unknown} is given twice.` : `${unknown} needs a value: ${unknown} ${meant.placeholder}.`
+  return unknown.startsWith("-") ? `there is no option ${unknown} here.${didYouMean(unknown, known)}` : `'${unknown}' is one word too many.`
 }
 
 /** `--name=value` is a way to write `--name value`: the parser knows the second. */
@@ -85,10 +89,10 @@ export const command = <const S extends Specs, A, R>(of: {
     bold("Example"),
     ...of.example.map((line) => `  ${line}`)
   ]
-  const wrong = (error: HelpDoc.HelpDoc, program: string) =>
+  const wrong = (error: HelpDoc.HelpDoc, program: string, words: ReadonlyArray<string>) =>
     new CliFailure({
       exit: "usage",
-      message: complaint(error, specs),
+      message: complaint(error, specs, words),
       hint: `Usage: ${usage(program, path, specs, of.argument.placeholder)}  (${[program, ...path].join(" ")} --help)`
     })
   return {
@@ -97,11 +101,11 @@ export const command = <const S extends Specs, A, R>(of: {
     help,
     run: (words, program) =>
       CommandDescriptor.parse(descriptor, ["command", ...spread(words)], CliConfig.defaultConfig).pipe(
-        Effect.mapError(({ error }) => wrong(error, program)),
+        Effect.mapError(({ error }) => wrong(error, program, words)),
         Effect.flatMap((directive) => {
-          if (directive._tag === "BuiltIn") return Effect.fail(wrong(HelpDoc.p("That option is not for this command"), program))
+          if (directive._tag === "BuiltIn") return Effect.fail(wrong(HelpDoc.p("That option is not for this command."), program, words))
           const [leftover] = directive.leftover
-          if (leftover !== undefined) return Effect.fail(wrong(HelpDoc.p(`Received unknown argument: '${leftover}'`), program))
+          if (leftover !== undefined) return Effect.fail(wrong(HelpDoc.p(`unknown argument: '${leftover}'`), program, words))
           // The parser's type has lost the keys of the record; they are the keys of `of.options`, from which it was built.
           return of.run(directive.value.options as Types.Simplify<Values<S>>, directive.value.args)
         })

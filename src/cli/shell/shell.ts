@@ -34,6 +34,16 @@ const mainHelp = <R>({ commands, name, notes = [], summary, version }: Program<R
   ]
 }
 
+/** The commands under one word: `franz topic`. */
+const groupHelp = (name: string, word: string, commands: ReadonlyArray<CliCommand<unknown>>): ReadonlyArray<string> => {
+  const width = Math.max(...commands.map(({ path }) => path.join(" ").length))
+  return [
+    ...commands.map(({ path, summary }) => `${bold(`${name} ${path.join(" ").padEnd(width)}`)}  ${summary}`),
+    "",
+    `\`${name} ${word} COMMAND --help\` tells more, with an example.`
+  ]
+}
+
 type Found<R> =
   | { readonly _tag: "command"; readonly command: CliCommand<R>; readonly rest: ReadonlyArray<string> }
   | { readonly _tag: "help"; readonly lines: ReadonlyArray<string> }
@@ -48,7 +58,7 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
     return Effect.fail(
       new CliFailure({
         exit: "usage",
-        message: `there is no command '${first}'.${didYouMean(first, new Set(program.commands.map(({ path }) => path[0] ?? "")))}`,
+        message: `there is no command '${first}'.${didYouMean(first, new Set(["--help", "--version", ...program.commands.map(({ path }) => path[0] ?? "")]))}`,
         hint: `${program.name} --help lists the commands.`
       })
     )
@@ -56,7 +66,7 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
   const single = fitting.find(({ path }) => path.length === 1)
   if (single) return Effect.succeed({ _tag: "command", command: single, rest: words.slice(1) })
   if (second === undefined || isHelp(second)) {
-    return Effect.succeed({ _tag: "help", lines: mainHelp({ ...program, name: program.name, commands: fitting, notes: [] }) })
+    return Effect.succeed({ _tag: "help", lines: groupHelp(program.name, first, fitting) })
   }
   const leaf = fitting.find(({ path }) => path[1] === second)
   if (leaf) return Effect.succeed({ _tag: "command", command: leaf, rest: words.slice(2) })
