@@ -20,6 +20,8 @@ export class IndexBuffer<Entry> {
   /** Entries are the first `count` slots; what follows is spare. */
   bytes: Uint8Array
   private written: number
+  /** The file holds the first `written` entries and nothing else. */
+  private isExact: boolean
 
   /** `loaded` is what the file holds already, whole entries. */
   constructor(
@@ -31,6 +33,7 @@ export class IndexBuffer<Entry> {
   ) {
     this.bytes = loaded
     this.count = this.written = loaded.length / kind.entrySize
+    this.isExact = loaded.length > 0
   }
 
   add(entry: Entry): void {
@@ -48,14 +51,18 @@ export class IndexBuffer<Entry> {
   /** Writes what is not in the file yet. A failure is no fault of the log: the entries stay in memory, and a later reader makes them again from the log. */
   flush(): void {
     const { entrySize } = this.kind
+    if (this.isExact && this.written === this.count) return
     attempt(this.path, "write", () => {
       const file = this.disk.open(this.path, "create")
       try {
+        // A file that lost what was written to it gets all of it again.
+        if (file.size() < this.written * entrySize) this.written = 0
         const at = this.written * entrySize
         // Whatever stands after the entries that are known is from a life before a crash.
         if (file.size() !== at) file.truncate(at)
         if (this.count > this.written) file.write([this.bytes.subarray(at, this.count * entrySize)], at)
         this.written = this.count
+        this.isExact = true
       } finally {
         file.close()
       }

@@ -61,7 +61,9 @@ export const newActiveSegment = ({ config, directory, disk, now }: Omit<OpenCont
   const file = disk.open(segmentPath(directory, baseOffset).log, "create")
   // A file of that name can only be what a crash left of a roll that nobody saw.
   if (file.size() > 0) file.truncate(0)
-  return new ActiveSegment(disk, directory, file, baseOffset, config, now)
+  const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
+  segment.flushEntries()
+  return segment
 }
 
 /** The last entries of both index files, without reading the rest; undefined where a file cannot be right. */
@@ -267,6 +269,7 @@ const walkSegments = (
         walked.end.position,
         `the log ends at offset ${walked.end.offset}, and everything before ${point.offset} was durable`
       )
+    walked.segment.flushEntries()
     return { active: walked.segment, cut }
   }
 }

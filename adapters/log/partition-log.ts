@@ -25,6 +25,8 @@ export interface LogParts extends Omit<OpenContext, "now"> {
 
 /** Where the last reads ended: consumers read on from there, and need no index for it. */
 const hintsMax = 8
+/** How often, at most, a sync also writes the newest index entries out, ms. */
+const indexFlushMs = 5000
 
 /** A partition's log over segment files. One writer; everything plain is done at once, on the event loop. */
 export class SegmentedLog implements PartitionLog {
@@ -41,6 +43,7 @@ export class SegmentedLog implements PartitionLog {
   private sealedSinceSync = false
   private fault: LogFault | undefined
   private readonly commit: GroupCommit
+  private indexesFlushedAt = 0
   private readonly hints = new Map<Offset, number>()
   readonly sync: Effect.Effect<void, LogFault>
 
@@ -218,7 +221,15 @@ export class SegmentedLog implements PartitionLog {
     for (const file of old) file.close()
     this.unsynced = this.unsynced.filter((file) => !old.includes(file))
     attempt(active.path.log, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: false }))
+    this.flushIndexesIfDue()
     return sealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
+  }
+
+  private flushIndexesIfDue(): void {
+    const now = this.parts.clock()
+    if (now - this.indexesFlushedAt < indexFlushMs) return
+    this.indexesFlushedAt = now
+    this.active.flushEntries()
   }
 
   private noteRecoveryPoint(point: Omit<RecoveryPoint, "offset">): void {

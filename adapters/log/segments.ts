@@ -101,6 +101,12 @@ export class ActiveSegment implements ReadableSegment {
     if (timeEntry !== undefined) this.times.add(timeEntry)
   }
 
+  /** Writes out what the index files do not have yet, and makes them where they are missing: for tools that look at a log in use. */
+  flushEntries(): void {
+    this.offsets.flush()
+    this.times.flush()
+  }
+
   /** Writes the indexes out, with the entry that tells the largest timestamp. */
   flushIndexes(): void {
     const sealing = sealingTimeEntry(this.state)
@@ -108,8 +114,7 @@ export class ActiveSegment implements ReadableSegment {
       this.times.add(sealing)
       this.state = { ...this.state, timeEntryCount: this.state.timeEntryCount + 1, lastTimeEntry: sealing.timestamp }
     }
-    this.offsets.flush()
-    this.times.flush()
+    this.flushEntries()
   }
 
   /** The same bytes as a sealed segment. The file stays open: it may have to be synced yet. */

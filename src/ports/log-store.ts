@@ -57,6 +57,7 @@ export interface PartitionLog {
   readonly sync: Effect.Effect<void, LogFault>
   /**
    * Whole batches as views, from the one that holds `from`, as many as fit `maxBytes`; the first is given even if it is larger. Empty at the end.
+   * A view is a run of one or more batches, one after the other.
    * Batches with a base offset at or over `upTo` are left out. `from` below `start()` or over `end()` is the caller's to refuse.
    */
   readonly read: (from: Offset, maxBytes: number, upTo: Offset) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>

@@ -5,7 +5,7 @@ import { layer } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk, type Pick } from "../../../adapters/log/memory/memory-disk.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import { type DirectoryLocked, type LogFault, LogStore } from "../../../src/ports/log-store.ts"
-import { batch, batchesFrom, checksum, hexOf, otherTopicId, smallConfig } from "../../src/ports/log-batches.ts"
+import { batch, batchesFrom, checksum, hexOf, otherTopicId, smallConfig, topicId } from "../../src/ports/log-batches.ts"
 import { logDirectory, logStoreContract, openLog, put, readAll, type Store, type StoreWorld } from "../../src/ports/log-store.contract.ts"
 
 const root = "/data"
@@ -110,6 +110,43 @@ describe("a memory disk that loses power", () => {
         disk.crash(picker([draw]))
         const found = await Effect.runPromise(onDisk(disk, (store) => store.readCheckpoint("state")))
         expect(["two", "three"]).toContain(new TextDecoder().decode(found))
+      }
+  })
+
+  test("L10: a log whose removal was cut off by a crash is there whole, or gone with all its files at the next start", async () => {
+    for (let changes = 1; changes < 10; changes++)
+      for (const draw of [0, 0.5, 0.99]) {
+        const disk = new MemoryDisk()
+        const removing = onDisk(disk, (store) =>
+          Effect.gen(function* () {
+            yield* Effect.scoped(
+              Effect.gen(function* () {
+                const log = yield* openLog(store)
+                put(log, batch(0, 3), batch(3, 1))
+                yield* log.sync
+              })
+            )
+            disk.crashAfter(changes, picker([draw]))
+            yield* store.remove(topicId, 0)
+          })
+        )
+        await Effect.runPromise(Effect.ignore(removing))
+        disk.crash(picker([draw]))
+        const found = await Effect.runPromise(
+          onDisk(disk, (store) =>
+            Effect.gen(function* () {
+              const listed = yield* store.list
+              return listed.length === 0 ? undefined : (yield* openLog(store)).end()
+            })
+          )
+        )
+        expect([undefined, 4]).toContain(found)
+        expect(
+          disk
+            .session()
+            .list(root)
+            .filter((name) => name.endsWith("-delete"))
+        ).toEqual([])
       }
   })
 
