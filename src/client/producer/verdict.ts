@@ -53,10 +53,9 @@ export const sendError = (error: KafkaError, { topic, partition, sizeBytes }: Ju
 
 /** Kafka's answer for a batch, judged. Order as in Java's Sender; see PartitionQueue for what follows. */
 export const judge = (error: KafkaError, detail: string | null, batch: Judged): Verdict => {
+  if (error === "NONE") return { _tag: "Stored" }
   const last = sendError(error, batch, detail)
   switch (error) {
-    case "NONE":
-      return { _tag: "Stored" }
     case "DUPLICATE_SEQUENCE_NUMBER":
       return { _tag: "StoredSomewhere" }
     case "MESSAGE_TOO_LARGE":
