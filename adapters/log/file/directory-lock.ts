@@ -59,6 +59,8 @@ const take = (disk: Disk, directory: string, realPath: string, processId: number
   Effect.gen(function* () {
     const self = `pid ${processId}`
     if (held.has(realPath)) return yield* locked(directory, `this process (${self})`)
+    // SQLite says little when a directory cannot be written; the platform says why. The lock's own file is left alone: closing it here would drop a lock of this process.
+    yield* attempt(directory, "write to", () => disk.open(`${directory}/${holderName}`, "create").close())
     const taken = yield* Effect.tryPromise({
       try: () => takeDatabase(`${directory}/${lockName}`),
       catch: (error) => (isBusy(error) ? locked(directory, holderOf(disk, directory)) : faultOf(`${directory}/${lockName}`, "lock", error))
