@@ -315,3 +315,59 @@ describe("typed records", () => {
       })
     ))
 })
+
+describe("when nodes stop", () => {
+  test("a broker that comes back is read on from where the consumer was (L8)", () =>
+    withCluster((cluster) =>
+      Effect.gen(function* () {
+        yield* newTopic("orders", 4)
+        const consumer = yield* Consumer.make({ leader })
+        const producer = yield* Producer.make({ leader })
+        yield* consumer.joinConsumerGroup("billing")
+        yield* consumer.subscribe("orders")
+        const send = (from: number, to: number) =>
+          Effect.forEach(texts(from, to), (value) => producer.sendMessage("orders", value, { key: value }), { concurrency: "unbounded" })
+        yield* send(0, 40)
+        const got = yield* take(consumer, 40)
+        yield* cluster.stop("broker1")
+        const sending = yield* Effect.fork(send(40, 80))
+        yield* Effect.sleep(5000)
+        yield* cluster.startBroker(1)
+        yield* Fiber.join(sending)
+        got.push(...(yield* take(consumer, 40)))
+        expect(sorted(got)).toEqual(texts(0, 80))
+        expect(yield* consumer.poll()).toEqual([])
+      })
+    ))
+
+  test("a group outlives its leader: members stay, offsets stay, and each message goes to one of them (G1, G4)", () =>
+    withCluster((cluster) =>
+      Effect.gen(function* () {
+        yield* newTopic("orders", 4)
+        const producer = yield* Producer.make({ leader })
+        const [one, two] = [yield* Consumer.make({ leader }), yield* Consumer.make({ leader })]
+        const got: Array<string> = []
+        for (const consumer of [one, two]) {
+          yield* consumer.joinConsumerGroup("billing")
+          yield* consumer.subscribe("orders")
+          yield* busy(consumer, (text) => got.push(text))
+        }
+        yield* assigned([one, two], [2, 2])
+        const send = (from: number, to: number) =>
+          Effect.forEach(texts(from, to), (value) => producer.sendMessage("orders", value, { key: value }), { concurrency: "unbounded" })
+        yield* send(0, 50)
+        while (got.length < 50) yield* Effect.sleep(50)
+        yield* cluster.stop("leader")
+        yield* send(50, 100)
+        yield* Effect.sleep(4000)
+        yield* cluster.startLeader
+        yield* send(100, 150)
+        while (got.length < 150) yield* Effect.sleep(50)
+        yield* Effect.sleep(20_000)
+        yield* assigned([one, two], [2, 2])
+        yield* send(150, 200)
+        while (got.length < 200) yield* Effect.sleep(50)
+        expect(sorted(got)).toEqual(texts(0, 200))
+      })
+    ))
+})
