@@ -1,4 +1,4 @@
-import { HashMap, type Effect } from "effect"
+import { type Effect, HashMap } from "effect"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { Command } from "../../../domain/group/command.ts"
 import type { Event } from "../../../domain/group/event.ts"

@@ -4,7 +4,7 @@ import { DescribeGroups } from "../../../../src/protocol/message/15-describe-gro
 import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
 import { DeleteGroups } from "../../../../src/protocol/message/42-delete-groups.ts"
 import type { Link } from "../../../../src/wire/link.ts"
-import { text, withTopics, World, wrong } from "./support.ts"
+import { text, World, withTopics, wrong } from "./support.ts"
 
 const listed = (to: Link, version: number, more: { readonly statesFilter?: ReadonlyArray<string>; readonly typesFilter?: ReadonlyArray<string> } = {}) =>
   Effect.map(to.call(ListGroups, more, { version }), ({ groups }) => groups.map(({ groupId, groupState }) => [groupId, groupState]).sort())

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
+import { zeroTopicId } from "../../../../domain/kernel/id.ts"
 import { OffsetCommit } from "../../../../src/protocol/message/08-offset-commit.ts"
 import { OffsetFetch } from "../../../../src/protocol/message/09-offset-fetch.ts"
 import { DeleteTopics } from "../../../../src/protocol/message/20-delete-topics.ts"
 import { OffsetDelete } from "../../../../src/protocol/message/47-offset-delete.ts"
-import { zeroTopicId } from "../../../../domain/kernel/id.ts"
 import type { Link } from "../../../../src/wire/link.ts"
-import { life, createTopics, offsetsOf, withTopics, World, wrong } from "./support.ts"
+import { createTopics, life, offsetsOf, World, withTopics, wrong } from "./support.ts"
 
 /** A commit from outside of any membership, as an administrator or a consumer without group management makes it. */
 const commitAlone = (

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
-import { life, type Member, offsetsOf, text, withTopics, World, wrong } from "./support.ts"
+import { life, type Member, offsetsOf, text, World, withTopics, wrong } from "./support.ts"
 
 /** The same member over a connection to another life of the leader. */
 const again = (world: World, leader: Parameters<World["member"]>[0], of: Member) =>

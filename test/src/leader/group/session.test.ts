@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Clock, type Duration, Effect, Fiber } from "effect"
-import { wrong, World } from "./support.ts"
+import { World, wrong } from "./support.ts"
 
 describe("sessions", () => {
   test("a silent member is out when its session is over, half a second late at most; the other keeps its own by heartbeats", () => {
