@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import type { CliFailure } from "../shell/failure.ts"
 import { type LogFormat, loggerLayer } from "../shell/logger.ts"
-import { print, printError, printJson } from "../shell/screen.ts"
+import { print, printError, printJson, untilReaderGone } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import type { Running } from "./roles.ts"
 
@@ -18,6 +18,8 @@ export const runNodes = (
 ): Effect.Effect<void, CliFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
+      // A node goes on when nobody reads its log any more.
+      yield* Effect.forkScoped(untilReaderGone)
       for (const note of notes) yield* Effect.logInfo(note)
       const started = yield* Effect.raceFirst(
         Effect.map(start, (running) => ({ running })),

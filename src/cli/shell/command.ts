@@ -95,13 +95,24 @@ export const command = <const S extends Specs, A, R>(of: {
       message: complaint(error, specs, words),
       hint: `Usage: ${usage(program, path, specs, of.argument.placeholder)}  (${[program, ...path].join(" ")} --help)`
     })
+  // The parser passes over a repeatable option at the end that lacks its value.
+  const lacksValue = (words: ReadonlyArray<string>) => {
+    const last = words.at(-1)
+    return specs.some(({ alias, name, placeholder }) => placeholder !== "" && (last === `--${name}` || last === `-${alias}`)) ? last : undefined
+  }
+  const parse = (words: ReadonlyArray<string>, program: string) => {
+    const incomplete = lacksValue(words)
+    if (incomplete !== undefined) return Effect.fail(wrong(HelpDoc.p(`unknown argument: '${incomplete}'`), program, [incomplete]))
+    return Effect.mapError(CommandDescriptor.parse(descriptor, ["command", ...spread(words)], CliConfig.defaultConfig), ({ error }) =>
+      wrong(error, program, words)
+    )
+  }
   return {
     path,
     summary: of.summary,
     help,
     run: (words, program) =>
-      CommandDescriptor.parse(descriptor, ["command", ...spread(words)], CliConfig.defaultConfig).pipe(
-        Effect.mapError(({ error }) => wrong(error, program, words)),
+      parse(words, program).pipe(
         Effect.flatMap((directive) => {
           if (directive._tag === "BuiltIn") return Effect.fail(wrong(HelpDoc.p("That option is not for this command."), program, words))
           const [leftover] = directive.leftover
