@@ -73,7 +73,8 @@ export const command = <const S extends Specs, A, R>(of: {
 }): CliCommand<R> => {
   const path = of.path.split(" ").filter((word) => word !== "")
   const specs: ReadonlyArray<OptionSpec<unknown>> = Object.values(of.options)
-  const all = Options.all(Object.fromEntries(Object.entries(of.options).map(([key, one]) => [key, one.options])))
+  const named = Object.fromEntries(Object.entries(of.options).map(([key, one]) => [key, one.options]))
+  const all: Options.Options<Record<string, unknown>> = specs.length === 0 ? Options.map(Options.none, () => ({})) : Options.all(named)
   const descriptor = CommandDescriptor.make("command", all, of.argument.args)
   const help = (program: string) => [
     `${bold([program, ...path].join(" "))}: ${of.summary}`,

@@ -1,0 +1,23 @@
+import { clusterCommands } from "../cli/client/cluster.ts"
+import { consumeCommand } from "../cli/client/consume.ts"
+import { groupCommands } from "../cli/client/group.ts"
+import { produceCommand } from "../cli/client/produce.ts"
+import { topicCommands } from "../cli/client/topic.ts"
+import { brokerCommand, brokerLeadCommand, upCommand } from "../cli/node/command.ts"
+import { consumerCommand } from "../cli/prompt/consumer.ts"
+import { producerCommand } from "../cli/prompt/producer.ts"
+import { roles } from "./roles.ts"
+
+/** The commands of `franz`, in the order of its help. */
+export const commands = [
+  upCommand(roles),
+  brokerLeadCommand(roles),
+  brokerCommand(roles),
+  producerCommand(),
+  consumerCommand(),
+  produceCommand,
+  consumeCommand,
+  ...topicCommands,
+  ...groupCommands,
+  ...clusterCommands
+]

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Either, Option } from "effect"
+import { type NodeWords, nodeSettings, parseAddress } from "../../../../src/cli/node/settings.ts"
+
+let directory = ""
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "franz-settings-"))
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+const file = (text: string): Option.Option<string> => {
+  const path = join(directory, "server.properties")
+  writeFileSync(path, text)
+  return Option.some(path)
+}
+const none: NodeWords = { port: Option.none(), host: Option.none(), data: Option.none(), config: Option.none(), set: [] }
+const settings = (words: Partial<NodeWords>, id?: number) => Effect.runSync(Effect.either(nodeSettings({ ...none, ...words }, { id, data: "./data" })))
+const good = (words: Partial<NodeWords>, id?: number) => Either.getOrThrowWith(settings(words, id), ({ message }) => new Error(message))
+const wrong = (words: Partial<NodeWords>): string => Either.getOrThrow(Either.flip(settings(words))).message
+
+const withVariable = <A>(name: string, value: string, run: () => A): A => {
+  process.env[name] = value
+  try {
+    return run()
+  } finally {
+    delete process.env[name]
+  }
+}
+
+describe("what wins", () => {
+  test("nothing said: Kafka's port on this machine alone, and data where the command says", () => {
+    const { dataByDefault, node } = good({})
+    expect(node.listen).toEqual({ host: "127.0.0.1", port: 9092 })
+    expect(node.data).toBe("./data")
+    expect(dataByDefault).toBe(true)
+  })
+  test("the file over the defaults, a variable over the file, -X over the variable", () => {
+    const config = file("num.partitions=2\nlog.segment.bytes=2000\nmessage.max.bytes=2000")
+    const { node } = withVariable("KAFKA_LOG_SEGMENT_BYTES", "3000", () =>
+      withVariable("KAFKA_MESSAGE_MAX_BYTES", "3000", () => good({ config, set: ["message.max.bytes=4000"] }))
+    )
+    expect(node.config["num.partitions"]).toBe(2)
+    expect(node.config["log.segment.bytes"]).toBe(3000)
+    expect(node.config["message.max.bytes"]).toBe(4000)
+  })
+  test("the options over all: --port, --host, --data, --id", () => {
+    const config = file("listeners=PLAINTEXT://10.0.0.1:7000\nlog.dirs=/from/file\nnode.id=5")
+    expect(good({ config }).node).toMatchObject({ listen: { host: "10.0.0.1", port: 7000 }, data: "/from/file", config: { "node.id": 5 } })
+    const { node } = good({ config, port: Option.some(0), host: Option.some("127.0.0.2"), data: Option.some("/here") }, 7)
+    expect(node).toMatchObject({ listen: { host: "127.0.0.2", port: 0 }, data: "/here", config: { "node.id": 7 } })
+  })
+  test("advertised.listeners is what clients are told", () =>
+    expect(good({ set: ["advertised.listeners=PLAINTEXT://kafka.example:9999"] }).node.advertised).toEqual({ host: "kafka.example", port: 9999 }))
+})
+
+describe("what is wrong", () => {
+  test("an unknown name: where it stands, and the nearest one", () =>
+    expect(wrong({ config: file("# mine\nnum.partition=3") })).toMatch(
+      /server\.properties:2: there is no setting 'num\.partition'\. Did you mean 'num\.partitions'\?/
+    ))
+  test("every mistake at once", () => expect(wrong({ set: ["num.partitions=x", "log.dir.s=1"] }).split("\n")).toHaveLength(2))
+  test("a setting that would change what is kept, and is not built", () => expect(wrong({ set: ["log.retention.hours=1"] })).toContain("docs/skipped.md"))
+  test("a file that is not there", () => expect(wrong({ config: Option.some(join(directory, "missing")) })).toContain("missing"))
+  test("a port that is none", () => expect(wrong({ port: Option.some(70_000) })).toBe("--port 70000: expected a port from 0 to 65535."))
+  test("TLS", () => expect(wrong({ set: ["listeners=SSL://:9093"] })).toContain("not built"))
+})
+
+test("an address is HOST:PORT, or a port on this machine", () => {
+  expect(Effect.runSync(parseAddress("--leader", "a.example:1"))).toEqual({ host: "a.example", port: 1 })
+  expect(Effect.runSync(parseAddress("--leader", "9092"))).toEqual({ host: "127.0.0.1", port: 9092 })
+  expect(Effect.runSync(parseAddress("--leader", "[::1]:9092"))).toEqual({ host: "::1", port: 9092 })
+  expect(Effect.runSync(Effect.flip(parseAddress("--leader", "nowhere"))).message).toBe("--leader nowhere: expected HOST:PORT, e.g. 127.0.0.1:9092.")
+})

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "bun:test"
+import { Effect, Option } from "effect"
+import { command } from "../../../../src/cli/shell/command.ts"
+import { argument, choice, flag, optionalInteger, optionalText, repeatedText, requiredInteger, requiredText } from "../../../../src/cli/shell/spec.ts"
+import { failureOf } from "../support.ts"
+
+const parsed: Array<unknown> = []
+const sample = command({
+  path: "cook",
+  summary: "cooks",
+  example: ["franz cook soup"],
+  options: {
+    leader: optionalText({ name: "leader", alias: "b", placeholder: "HOST:PORT", help: "Where." }),
+    max: optionalInteger({ name: "max", help: "How many." }),
+    acks: choice({ name: "acks", of: ["all", "1"], or: "all", help: "Whose word." }),
+    set: repeatedText({ name: "set", alias: "X", placeholder: "NAME=VALUE", help: "A setting." }),
+    json: flag({ name: "json", help: "JSON." })
+  },
+  argument: argument("DISH", "What."),
+  run: (options, dish) => Effect.sync(() => void parsed.push({ ...options, dish }))
+})
+const needy = command({
+  path: "serve",
+  summary: "serves",
+  example: ["franz serve --id 1 --leader a:1"],
+  options: { id: requiredInteger({ name: "id", help: "Who." }), leader: requiredText({ name: "leader", placeholder: "HOST:PORT", help: "Whom." }) },
+  argument: argument("TABLE", "Which."),
+  run: () => Effect.void
+})
+const complaint = (words: string, which = sample) => failureOf(which, words === "" ? [] : words.split(" "))
+
+describe("what is understood", () => {
+  test("options before and behind the argument, short names, and --name=value", () => {
+    parsed.length = 0
+    expect(complaint("-b a:1 soup --max=3 -X p=1 --set q=2=3 --json")).toBeUndefined()
+    expect(parsed).toEqual([{ leader: Option.some("a:1"), max: Option.some(3), acks: "all", set: ["p=1", "q=2=3"], json: true, dish: "soup" }])
+  })
+})
+
+describe("what is not, in words that help", () => {
+  const cases: ReadonlyArray<readonly [words: string, message: string]> = [
+    ["", "DISH is missing."],
+    ["soup salad", "'salad' is one word too many."],
+    ["soup --mx 3", "there is no option --mx here. Did you mean '--max'?"],
+    ["soup --helpp", "there is no option --helpp here. Did you mean '--help'?"],
+    ["soup --max few", "--max few: expected a whole number."],
+    ["soup --acks none", "--acks none: expected all or 1."],
+    ["soup --max 1 --max 2", "--max is given twice."],
+    ["soup --max", "--max needs a value: --max N."],
+    ["soup -b", "-b needs a value: -b HOST:PORT."],
+    ["soup -X", "-X needs a value: -X NAME=VALUE."],
+    ["soup -X a=1 --set", "--set needs a value: --set NAME=VALUE."]
+  ]
+  for (const [words, message] of cases) {
+    test(`cook ${words}`, () => {
+      const failure = complaint(words)
+      expect(failure?.message).toBe(message)
+      expect(failure?.exit).toBe("usage")
+      expect(failure?.hint).toBe("Usage: franz cook [OPTIONS] DISH  (franz cook --help)")
+    })
+  }
+  test("all that is missing is named at once", () => expect(complaint("one", needy)?.message).toBe("--id and --leader must be given."))
+})
+
+test("the help shows usage, options and an example", () => {
+  const help = sample.help("franz").join("\n")
+  expect(help).toContain("franz cook [OPTIONS] DISH")
+  expect(help).toContain("-X, --set NAME=VALUE")
+  expect(help).toContain("Example\n  franz cook soup")
+})
