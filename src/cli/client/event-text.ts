@@ -48,11 +48,11 @@ export class EventText {
   /** "12  2026-11-22T14:43:07.042Z  PartitionPlaced  orders-0 leader=1 replicas=[1] …  (CreateTopics, kcat@127.0.0.1)". */
   line(record: ConsumedRecord): string {
     const { actor, cause, event, index, time, type } = toldBy(record)
-    const { _tag, v, topic, topicId, partition, ...rest } = event
+    const { topic, topicId, partition, ...rest } = event
     if (typeof topic === "string" && typeof topicId === "string") this.names.set(topicId, topic)
     const name = typeof topic === "string" ? topic : typeof topicId === "string" ? (this.names.get(topicId) ?? topicId) : ""
     const place = name === "" ? "" : partition === undefined ? name : `${name}-${shown(partition)}`
-    const fields = Object.entries(rest).filter(([, value]) => value !== null && JSON.stringify(value) !== "{}")
+    const fields = Object.entries(rest).filter(([key, value]) => key !== "_tag" && key !== "v" && value !== null && JSON.stringify(value) !== "{}")
     const words = [place, ...fields.map(([key, value]) => `${key}=${shown(value)}`)].filter((word) => word !== "")
     return `${String(index).padStart(5)}  ${time}  ${type.padEnd(20)}  ${words.join(" ")}  (${[cause, actor].filter((word) => word !== "").join(", ")})`
   }

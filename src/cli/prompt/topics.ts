@@ -46,5 +46,4 @@ export const said = <R>(effect: Effect.Effect<void, ClientFault | CliFailure, R>
 
 /** Text that a stranger wrote, without what would move the cursor or change the colours. */
 export const harmless = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is replaced.
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`)
+  text.replace(/\p{Cc}/gu, (char) => (char === "\t" ? char : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`))

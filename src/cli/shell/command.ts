@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util"
 import { type CliApp, CliConfig, CommandDescriptor, HelpDoc, Options } from "@effect/cli"
 import { Effect, type Types } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
@@ -36,11 +37,7 @@ const listed = (words: ReadonlyArray<string>): string => (words.length < 2 ? wor
 
 /** The parser's complaint as a sentence, with the option that was probably meant. */
 const complaint = (error: HelpDoc.HelpDoc, specs: ReadonlyArray<OptionSpec<unknown>>, words: ReadonlyArray<string>): string => {
-  const plain = HelpDoc.toAnsiText(error)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: the parser colours its text.
-    .replace(/\u001b\[[0-9;]*m/g, "")
-    .replace(/\s+/g, " ")
-    .trim()
+  const plain = stripVTControlCharacters(HelpDoc.toAnsiText(error)).replace(/\s+/g, " ").trim()
   const missing = [...plain.matchAll(/Expected to find option: '(--[a-z-]+)'/g)].map(([, name]) => name ?? "")
   if (missing.length > 0) return `${listed(missing)} must be given.`
   const argument = plain.match(/Missing argument <([^>]+)>/)?.[1]
