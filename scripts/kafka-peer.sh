@@ -29,7 +29,8 @@ logging() {
   [ -f "$home/log4j2.properties" ] || printf '%s\n' rootLogger.level=ERROR rootLogger.appenderRef.o.ref=O appender.o.type=Console appender.o.name=O appender.o.target=SYSTEM_ERR >"$home/log4j2.properties"
 }
 
-tool() { java "-Xmx${KAFKA_PEER_TOOL_HEAP:-512m}" -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" "$@"; }
+# `$run` is "exec" where nothing follows: a signal then reaches the tool itself.
+tool() { ${run:-} java "-Xmx${KAFKA_PEER_TOOL_HEAP:-512m}" -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" "$@"; }
 
 # The node itself, in the background; its pid goes to pid-PORT.
 launch() {
@@ -66,7 +67,7 @@ case ${1:-} in
   start) jars; logging; start "${2:?port}" ;;
   again) launch "${2:?port}"; cat "$home/pid-$2" ;;
   stop) if [ -f "$home/pid-${2:?port}" ]; then pid=$(cat "$home/pid-$2"); kill "$pid" 2>/dev/null || true; while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done; rm -f "$home/pid-$2"; fi ;;
-  tool) shift; jars; logging; tool "$@" ;;
+  tool) shift; jars; logging; run=exec tool "$@" ;;
   classpath) jars; echo "$lib/*" ;;
   available) available ;;
   *) sed -n 2,3p "$0" >&2; exit 2 ;;

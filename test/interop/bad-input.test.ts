@@ -144,7 +144,7 @@ describe("a node that cannot start says why, what to do, and ends with its code"
     expect(ended.code).toBe(code)
   }
   test("the port is in use", () => fails(franz("up", "--port", String(node.port), "--data", join(data.path, "other")), 73, new RegExp(`${node.port}.*in use`)))
-  test("the data directory is held", () => fails(franz("up", "--port", "0", "--data", join(data.path, "cluster")), 73, /held|locked|another process/))
+  test("the data directory is held", () => fails(franz("up", "--port", "0", "--data", join(data.path, "cluster")), 73, /is in use by pid \d+/))
   test("a setting has another name", () => fails(franz("up", "-X", "num.partition=3"), 78, /num\.partitions/))
   test("the command has another name", () => fails(franz("upp"), 2, /Did you mean 'up'/))
   test("the directory belongs to another cluster", async () => {

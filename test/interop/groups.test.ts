@@ -36,7 +36,9 @@ const shares = (group: string, members: number): Promise<ReadonlyArray<number>> 
     if (new Set(owned).size !== owned.length || owned.length !== partitions) return undefined
     return found.members.map((member) => member.partitions.length)
   })
-const produce = (topic: string, values: ReadonlyArray<string>) => franzDoes(["produce", topic, "--leader", leader.address], `${values.join("\n")}\n`)
+/** Each value is its key too, so that every partition gets some. */
+const produce = (topic: string, values: ReadonlyArray<string>) =>
+  franzDoes(["produce", topic, "--key-separator", ":", "--leader", leader.address], values.map((value) => `${value}:${value}\n`).join(""))
 const read = (consumers: ReadonlyArray<Run>) => consumers.map(({ stdout }) => linesOf(stdout))
 
 describe("twelve partitions over three brokers", () => {
