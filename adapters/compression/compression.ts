@@ -1,4 +1,3 @@
-/// <reference path="./snappyjs.d.ts" />
 import { type Context, Effect, Either, Layer } from "effect"
 import snappyjs from "snappyjs"
 import { Compression, type CompressionFault } from "../../src/ports/compression.ts"
