@@ -34,7 +34,8 @@ for (const [name, layer] of transports) {
           yield* Effect.promise(() => Bun.sleep(5))
           yield* Effect.fork(stop)
           expect((yield* Fiber.join(calls)).map(({ _tag }) => _tag)).toEqual(Array(4).fill("ConnectionLost"))
-          expect((yield* Fiber.join(closed)).message).toContain("is lost: it was closed by the other side")
+          // An orderly end, or a reset where bytes were still on the way: the kernel chooses.
+          expect((yield* Fiber.join(closed)).message).toMatch(/is lost: (it was closed by the other side|ECONNRESET)/)
           expect(link.isOpen()).toBe(false)
           expect((yield* Effect.flip(link.call(Heartbeat, beat(5))))._tag).toBe("ConnectionLost")
         })
