@@ -14,6 +14,8 @@ import { jsonLines, plainLines } from "./record-text.ts"
 
 /** Messages that are printed at a time. */
 const pollRecordsMax = 10_000
+/** How often a group is told what was printed, ms. */
+const commitIntervalMs = 1000
 /** How long one look for new messages takes, ms; the end of the topic is noticed in between. */
 const pollTimeoutMs = 250
 
@@ -94,7 +96,7 @@ const consume = (reading: Reading, options: ReturnType<typeof connection>) =>
     const from = reading.from === "start" ? ("earliest" as const) : ("subscribed" as const)
     const how = yield* Effect.scoped(
       Effect.gen(function* () {
-        const consumer = yield* Consumer.make({ ...options, from, pollRecordsMax })
+        const consumer = yield* Consumer.make({ ...options, from, pollRecordsMax, commitIntervalMs })
         yield* begin(consumer, reading, ends)
         return yield* printing(consumer, reading, ends, stopped)
       })
