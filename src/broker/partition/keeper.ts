@@ -4,7 +4,7 @@ import { type Broker, brokerOf, type Cluster, type Partition, type Topic, topicB
 import { type NodeConfig, topicConfig } from "../../../domain/kernel/config.ts"
 import type { BrokerId, TopicId } from "../../../domain/kernel/id.ts"
 import { Checksum } from "../../ports/checksum.ts"
-import { type LogConfig, LogStore } from "../../ports/log-store.ts"
+import { type LogConfig, type LogFault, LogStore } from "../../ports/log-store.ts"
 import { PartitionOwner } from "./owner.ts"
 import { PartitionTable } from "./table.ts"
 
@@ -39,6 +39,10 @@ const keyOf = ({ topicId, partition }: Place): string => `${topicId}-${partition
 const concurrency = 8
 /** How often silent producers are looked for, as Kafka's producer.id.expiration.check.interval.ms. */
 const expiryCheckMs = 600_000
+/** How often logs that could not be opened are tried again: a disk may have room by now, or the process files to open. */
+const reopenMs = 10_000
+/** Lines of one round that name a partition; a disk that fails may hold thousands, and the rest is a number. */
+const linesMax = 5
 
 const logConfig = (config: ReturnType<typeof topicConfig>): LogConfig => ({
   segmentBytesMax: config["segment.bytes"],
@@ -51,7 +55,10 @@ class Shelf {
   readonly table: PartitionTable
   private readonly pending = new Map<string, Place>()
   private readonly open = new Map<string, { readonly owner: PartitionOwner; readonly scope: Scope.CloseableScope }>()
+  /** Logs that could not be opened for a reason that may pass. */
+  private readonly failing = new Map<string, Place>()
   private begun = false
+  private said = 0
 
   constructor(
     private readonly options: KeeperOptions,
@@ -129,6 +136,7 @@ class Shelf {
   readonly work: Effect.Effect<void> = Effect.suspend(() => {
     const round = [...this.pending.values()]
     this.pending.clear()
+    this.endOfRound()
     return round.length === 0
       ? Effect.void
       : Effect.zipRight(
@@ -160,10 +168,9 @@ class Shelf {
       )
       if (Either.isLeft(owner)) {
         yield* Scope.close(scope, Exit.void)
-        options.report(`${name}-${place.partition} cannot be opened: ${owner.left.message}`)
-        if (this.wanted(place) !== undefined) this.table.set(name, place.topicId, place.partition, "failed")
-        return
+        return this.failed(name, place, owner.left)
       }
+      if (this.failing.delete(keyOf(place))) this.say(`${name}-${place.partition} is open now.`)
       this.open.set(keyOf(place), { owner: owner.right, scope })
       // The image may have moved on while the files were opened.
       const now = this.wanted(place)
@@ -171,6 +178,28 @@ class Shelf {
       this.table.set(name, place.topicId, place.partition, owner.right)
       this.assignRole(owner.right, now.partition)
     })
+  }
+
+  private failed(name: string, place: Place, { message, reason }: LogFault): void {
+    if (this.wanted(place) === undefined) return
+    if (!this.failing.has(keyOf(place))) this.say(`${name}-${place.partition} cannot be opened: ${message}`)
+    // Damage is for a person to mend.
+    if (reason !== "corrupt") this.failing.set(keyOf(place), place)
+    this.table.set(name, place.topicId, place.partition, "failed")
+  }
+
+  /** What could not be opened is due again. */
+  retry(): void {
+    for (const place of this.failing.values()) this.later(place)
+    if (this.pending.size > 0) this.signal.unsafeOffer(undefined)
+  }
+
+  private say(line: string): void {
+    if (this.said++ < linesMax) this.options.report(line)
+  }
+  private endOfRound(): void {
+    if (this.said > linesMax) this.options.report(`The same goes for ${this.said - linesMax} more partitions.`)
+    this.said = 0
   }
 
   private close(place: Place): Effect.Effect<void> {
@@ -182,6 +211,7 @@ class Shelf {
   }
 
   private remove(place: Place): Effect.Effect<void> {
+    this.failing.delete(keyOf(place))
     return Effect.zipRight(this.close(place), this.store.remove(place.topicId, place.partition)).pipe(
       Effect.catchAll((fault) =>
         Effect.sync(() => this.options.report(`The log of the removed partition ${keyOf(place)} could not be deleted: ${fault.message}`))
@@ -233,6 +263,12 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
       Effect.repeat(
         Effect.sync(() => shelf.expire()),
         Schedule.spaced(expiryCheckMs)
+      )
+    )
+    yield* Effect.forkScoped(
+      Effect.repeat(
+        Effect.sync(() => shelf.retry()),
+        Schedule.spaced(reopenMs)
       )
     )
     return {

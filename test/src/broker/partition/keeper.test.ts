@@ -5,7 +5,7 @@ import { topicByName } from "../../../../domain/cluster/state.ts"
 import { errorCode } from "../../../../domain/kernel/error-code.ts"
 import { LogStore } from "../../../../src/ports/log-store.ts"
 import { addTopic, topicId, up } from "../../../domain/cluster/support.ts"
-import { batch, type Harness, harness, newDisk, over, receive, send, until } from "../support.ts"
+import { batch, type Harness, harness, newDisk, over, overInTime, receive, send, until } from "../support.ts"
 
 const held = Effect.flatMap(LogStore, (store) => Effect.map(store.list, (logs) => logs.map((log) => `${log.topicId}-${log.partition}`).sort()))
 const leads = (broker: Harness, topic: string, partition = 0) => until(() => typeof broker.keeper.table.find({ name: topic }, partition) !== "string")
@@ -80,9 +80,9 @@ test("a partition of another broker is not held here, and its leader is named", 
     })
   ))
 
-test("a log that cannot be opened: KAFKA_STORAGE_ERROR, one line, and the other partitions serve", () => {
+test("a log that cannot be opened: KAFKA_STORAGE_ERROR, one line, and the other partitions serve; it is opened as soon as that works", () => {
   const disk = newDisk()
-  return over(
+  return overInTime(
     disk,
     Effect.gen(function* () {
       const broker = yield* harness(up(1))
@@ -96,6 +96,9 @@ test("a log that cannot be opened: KAFKA_STORAGE_ERROR, one line, and the other 
       expect(broker.reports.length).toBe(1)
       disk.isReadOnly = false
       expect(yield* send(broker.routes, batch(["a"]))).toMatchObject({ errorCode: 0 })
+      yield* leads(broker, "payments")
+      expect(yield* send(broker.routes, batch(["a"]), { topic: "payments" })).toMatchObject({ errorCode: 0 })
+      expect(broker.reports.length).toBe(2)
     })
   )
 })
