@@ -1,4 +1,5 @@
-import { Effect, type Scope } from "effect"
+import { Cause, Effect, Fiber, type Scope } from "effect"
+import { groupMetadataTopic } from "../../../domain/cluster/topic-name.ts"
 import { streamOf } from "../../../domain/group/groups.ts"
 import { limitsOf } from "../../../domain/group/limits.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
@@ -7,7 +8,7 @@ import type { LogFault } from "../../ports/log-store.ts"
 import type { Route } from "../../wire/route.ts"
 import type { ClusterWriter } from "../cluster-aggregate.ts"
 import type { CommandIds } from "../command-ids.ts"
-import type { UnreadableEvent, WriterStopped } from "../fault.ts"
+import { type UnreadableEvent, WriterStopped } from "../fault.ts"
 import { openWriter } from "../writer.ts"
 import { groupStreamName, groupsAggregate } from "./aggregate.ts"
 import { Heard } from "./heard.ts"
@@ -33,9 +34,25 @@ export interface CoordinatorOptions {
 export interface Coordinator {
   readonly streams: ReadonlyArray<GroupStream>
   readonly routes: ReadonlyArray<Route>
-  /** Fails when the journal refuses: the node must stop. */
+  /** Fails when the journal refuses, or when nobody watches over the groups any more: the node must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
+
+/** A bug in what watches over the groups must not leave them without it. */
+const watching = (watch: Effect.Effect<never>): Effect.Effect<Effect.Effect<never, WriterStopped>, never, Scope.Scope> =>
+  Effect.map(Effect.forkScoped(watch), (fiber) =>
+    Effect.catchAllCause(Fiber.join(fiber), (cause) =>
+      Cause.isInterruptedOnly(cause)
+        ? Effect.never
+        : Effect.fail(
+            new WriterStopped({
+              stream: groupMetadataTopic,
+              cause,
+              message: `The leader met a bug in watching over the groups, and stops: ${Cause.pretty(cause)}`
+            })
+          )
+    )
+  )
 
 /** Takes the groups' streams under new epochs, reads them, and watches over sessions, rounds and offsets until the scope closes. Faults as `openWriter`. */
 export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coordinator, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
@@ -67,8 +84,7 @@ export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coor
       now,
       suspect: suspects.add
     }
-    yield* Effect.forkScoped(watchGroups(room))
-    yield* Effect.forkScoped(watchOffsets(room))
-    yield* Effect.forkScoped(forgetRemovedTopics(room, suspects, cluster))
-    return { streams, routes: groupRoutes(room), stopped: writers.map(({ stopped }) => stopped).reduce((one, other) => Effect.raceFirst(one, other)) }
+    const watches = yield* Effect.forEach([watchGroups(room), watchOffsets(room), forgetRemovedTopics(room, suspects, cluster)], watching)
+    const stopped = [...writers.map((writer) => writer.stopped), ...watches].reduce((one, other) => Effect.raceFirst(one, other))
+    return { streams, routes: groupRoutes(room), stopped }
   })

@@ -129,3 +129,19 @@ describe("the leader's own time", () => {
     )
   })
 })
+
+test("a bug in what watches over the groups stops the node instead of leaving them alone", () => {
+  const world = new World()
+  return world.run(
+    Effect.gen(function* () {
+      const clock = new StoppedAtTimes(world.clock)
+      const leader = yield* Effect.withClock(world.leader(), clock)
+      const fault = yield* Effect.fork(Effect.flip(leader.stopped))
+      yield* Effect.sleep(2000)
+      expect(fault.unsafePoll()).toBeNull()
+      clock.stoppedMs = Number.NaN
+      const { message } = yield* Fiber.join(fault)
+      expect(message).toContain("watching over the groups")
+    })
+  )
+})
