@@ -1,12 +1,17 @@
 /**
- * `./franz build`: the programs as single files in dist/, which run with nothing else around. Native addons travel inside and are unpacked to the temporary
+ * `./franz build [--out DIR]`: the programs as single files in dist/ or DIR, which run with nothing else around. Native addons travel inside and are unpacked to the temporary
  * directory at start; where that cannot be written, the TypeScript ways do their work.
  */
 import { mkdirSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { join, relative, resolve } from "node:path"
 
 const root = join(import.meta.dir, "..")
-const dist = join(root, "dist")
+const [option, directory] = process.argv.slice(2)
+if (option !== undefined && (option !== "--out" || directory === undefined)) {
+  console.error(`franz build: '${option}' is not known. Usage: ./franz build [--out DIR]`)
+  process.exit(2)
+}
+const dist = directory === undefined ? join(root, "dist") : resolve(directory)
 const programs = ["franz", "brokerlead", "broker", "producer", "consumer"] as const
 
 const fileOf = (program: (typeof programs)[number]): string => join(dist, program === "franz" ? "franz" : `franz-${program}`)
@@ -30,5 +35,5 @@ for (const program of programs) {
     console.error(`${program} could not be built.`)
     process.exit(1)
   }
-  console.log(`dist/${outfile.slice(dist.length + 1).padEnd(16)} ${(statSync(outfile).size / 1e6).toFixed(0)} MB`)
+  console.log(`${relative(process.cwd(), outfile).padEnd(22)} ${(statSync(outfile).size / 1e6).toFixed(0)} MB`)
 }

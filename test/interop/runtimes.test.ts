@@ -52,7 +52,7 @@ describe("the single-file programs", () => {
 
 describe("Deno", () => {
   test("runs every role from the same sources", async () => {
-    const deno = join(data.path, "deno")
+    const deno = join(data.path, "deno-program")
     // The npm package's own binary, without its wrapper: a signal then reaches the program itself.
     copyFileSync(denoBinary(), deno)
     await worksWith((role, args) => Run.start(deno, ["run", "-A", join(root, `src/programs/${role}.ts`), ...args]), "deno", root, {})
