@@ -6,6 +6,7 @@ import { inScope, within } from "../background.ts"
 import { type Client, makeClient } from "../client.ts"
 import { type CallError, Closed, type InvalidAddress, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
+import type { TopicView } from "../metadata/view.ts"
 import { Signal } from "../signal.ts"
 import type { ConsumerService, PollOptions } from "./consumer.ts"
 import { type GroupSession, joinGroup } from "./group-session.ts"
@@ -140,9 +141,12 @@ class Session {
       yield* this.open
       if (this.group !== undefined) return yield* new WrongState({ reason: "This consumer is in a group, which gives it its partitions." })
       for (const topic of new Set(places.map((place) => place.topic))) {
-        const { partitions } = yield* this.client.metadata.topic(topic)
-        const wrong = places.find((place) => place.topic === topic && partitions[place.partition] === undefined)
-        if (wrong !== undefined) return yield* new UnknownPartition({ topic, partition: wrong.partition, partitions: partitions.length })
+        const wrongIn = ({ partitions }: TopicView) => places.find((place) => place.topic === topic && partitions[place.partition] === undefined)
+        if (wrongIn(yield* this.client.metadata.topic(topic)) === undefined) continue
+        // The partition that was asked for may be a new one: the topic is looked at once more before it is refused.
+        const view = yield* this.client.metadata.freshTopic(topic)
+        const wrong = wrongIn(view)
+        if (wrong !== undefined) return yield* new UnknownPartition({ topic, partition: wrong.partition, partitions: view.partitions.length })
       }
       const offsets = yield* startOffsets(this.client, places)
       const starts = places.map(({ partition, topic, ...place }) => ({ topic, partition, offset: offsets.get(placeKey({ topic, partition })) ?? 0, ...place }))
