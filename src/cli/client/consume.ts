@@ -1,8 +1,9 @@
-import { Effect, Option } from "effect"
-import { Admin } from "../../client/admin/admin.ts"
+import { Clock, Effect, Option } from "effect"
+import { Admin, type AdminService } from "../../client/admin/admin.ts"
 import { Consumer, type ConsumerService } from "../../client/consumer/consumer.ts"
 import type { StartAt } from "../../client/consumer/options.ts"
 import type { ConsumedRecord } from "../../client/consumer/record.ts"
+import { UnknownPartition } from "../../client/error.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
 import { untilReaderGone, write } from "../shell/screen.ts"
@@ -40,38 +41,51 @@ const fromOf = (text: string): Effect.Effect<"start" | "end" | number, CliFailur
   return Number.isSafeInteger(offset) ? Effect.succeed(offset) : Effect.fail(wrong(`--from ${text}: expected start, end or an offset, e.g. --from 42.`))
 }
 
-const startAt = (from: Reading["from"]): StartAt => (from === "end" ? "latest" : typeof from === "number" ? { offset: from } : "earliest")
+/** A topic may get more partitions: how often a look is taken, ms. */
+const newPartitionsMs = 10_000
 
 /** The partitions that are read and where each ends now. */
-const endsOf = (reading: Reading, options: ReturnType<typeof connection>) =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const admin = yield* Admin.make(options)
-      const { partitions } = yield* admin.describeTopic(reading.topic)
-      const read = reading.partition === undefined ? partitions : partitions.filter(({ partition }) => partition === reading.partition)
-      if (read.length === 0) return yield* wrong(`'${reading.topic}' has the partitions 0 to ${partitions.length - 1}, and not ${reading.partition}.`)
-      return new Map(read.map(({ end, partition }) => [partition, end ?? 0]))
-    })
-  )
+const endsOf = (admin: AdminService, reading: Reading) =>
+  Effect.gen(function* () {
+    const { partitions } = yield* admin.describeTopic(reading.topic)
+    const read = reading.partition === undefined ? partitions : partitions.filter(({ partition }) => partition === reading.partition)
+    if (read.length === 0) return yield* new UnknownPartition({ topic: reading.topic, partition: reading.partition ?? 0, partitions: partitions.length })
+    return new Map(read.map(({ end, partition }) => [partition, end ?? 0]))
+  })
+
+/** Where reading begins without a group. "end" is where a partition ended when the command began: what comes before the first fetch is not missed. */
+const startAt = ({ from, partition }: Reading, end: number): StartAt => {
+  if (from === "end") return { offset: end }
+  if (typeof from !== "number") return "earliest"
+  // An offset that one partition has may lie behind the end of another: that one is read from its end.
+  return { offset: partition === undefined ? Math.min(from, end) : from }
+}
 
 /** Without a group all partitions are this consumer's; with one the group says which. */
 const begin = (consumer: ConsumerService, reading: Reading, ends: Ends) => {
   if (reading.group !== undefined) return Effect.zipRight(consumer.joinConsumerGroup(reading.group), consumer.subscribe(reading.topic))
-  // "end" is where the partitions ended when the command began: what comes between that and the first fetch is not missed.
-  const places = [...ends].map(([partition, end]) => ({
-    topic: reading.topic,
-    partition,
-    at: reading.from === "end" ? { offset: end } : startAt(reading.from)
-  }))
-  return consumer.assign(places)
+  return consumer.assign([...ends].map(([partition, end]) => ({ topic: reading.topic, partition, at: startAt(reading, end) })))
 }
+
+/** Takes partitions that were added to the topic, from their first message on. In a group the library does that. */
+const adoptNew = (consumer: ConsumerService, admin: AdminService, { topic }: Reading) =>
+  Effect.gen(function* () {
+    const [places, described] = yield* Effect.all([consumer.positions, Effect.option(admin.describeTopic(topic))])
+    if (Option.isNone(described)) return
+    const added = described.value.partitions.filter(({ partition }) => !places.some((place) => place.partition === partition))
+    if (added.length === 0) return
+    const going = places.map(({ offset, partition }) => ({ topic, partition, at: { offset } }))
+    yield* consumer.assign([...going, ...added.map(({ partition }) => ({ topic, partition, at: "earliest" as const }))])
+  })
 
 const isAtEnd = (consumer: ConsumerService, ends: Ends): Effect.Effect<boolean> =>
   Effect.map(consumer.positions, (places) => places.length > 0 && places.every(({ offset, partition }) => offset >= (ends.get(partition) ?? 0)))
 
 /** Prints until there is a reason to end. What was polled is printed before the next poll counts it as processed. */
-const printing = (consumer: ConsumerService, reading: Reading, ends: Ends, stopped: Effect.Effect<"stopped">) =>
+const printing = (consumer: ConsumerService, admin: AdminService, reading: Reading, ends: Ends, stopped: Effect.Effect<"stopped">) =>
   Effect.gen(function* () {
+    const followsTopic = reading.group === undefined && reading.partition === undefined && !reading.exitAtEnd
+    let lookedAt = yield* Clock.currentTimeMillis
     for (let left = reading.max; left > 0; ) {
       const polled = yield* Effect.raceFirst(consumer.poll({ maxRecords: Math.min(left, pollRecordsMax), timeoutMs: pollTimeoutMs }), stopped)
       if (polled === "stopped") return "stopped" as const
@@ -82,6 +96,11 @@ const printing = (consumer: ConsumerService, reading: Reading, ends: Ends, stopp
         left -= polled.length
       }
       if (reading.exitAtEnd && (yield* isAtEnd(consumer, ends))) return "ended" as const
+      const now = yield* Clock.currentTimeMillis
+      if (followsTopic && now - lookedAt >= newPartitionsMs) {
+        yield* Effect.raceFirst(adoptNew(consumer, admin, reading), stopped)
+        lookedAt = now
+      }
     }
     return "ended" as const
   })
@@ -92,13 +111,14 @@ const consume = (reading: Reading, options: ReturnType<typeof connection>) =>
     // The signal is heard from here on, once, whatever waits for it.
     const stop = yield* Effect.fork(Effect.raceFirst(Effect.as(stopSignal, "signal" as const), Effect.as(untilReaderGone, "reader" as const)))
     const stopped = Effect.as(Effect.exit(stop.await), "stopped" as const)
-    const ends = yield* orSay(endsOf(reading, options))
     const from = reading.from === "start" ? ("earliest" as const) : ("subscribed" as const)
     const how = yield* Effect.scoped(
       Effect.gen(function* () {
+        const admin = yield* Admin.make(options)
+        const ends = yield* endsOf(admin, reading)
         const consumer = yield* Consumer.make({ ...options, from, pollRecordsMax, commitIntervalMs })
         yield* begin(consumer, reading, ends)
-        return yield* printing(consumer, reading, ends, stopped)
+        return yield* printing(consumer, admin, reading, ends, stopped)
       })
     ).pipe(orSay)
     if (how === "stopped" && (yield* Effect.flatten(stop.await)) === "signal") return yield* Effect.interrupt

@@ -98,23 +98,23 @@ export const produceCommand = command({
   },
   argument: argument("TOPIC", "The topic. One that is not there is made, unless the cluster forbids it."),
   run: (words, topic) =>
-    untilStopped(
-      Effect.scoped(
-        Effect.gen(function* () {
-          const options = connection(words, "produce")
-          yield* firstContact(options)
-          const separator = Option.getOrUndefined(words.keySeparator)
-          const tally = new Tally(topic)
-          const producer = yield* orSay(
-            Producer.make({ ...options, acks: acksOf[words.acks], compression: words.compression, messageBytesMax, batchBytesMax: 512 * 1024 })
-          )
-          const message = Option.match(words.partition, { onNone: () => ({}), onSome: (partition) => ({ partition }) })
-          yield* sendAll({ topic, producer, separator: separator ? Buffer.from(utf8.encode(separator)) : undefined, message, tally }, inputOf())
-          if (words.json) printJson(tally.summary())
-          else printError(tally.sentence())
-          const failure = tally.failure()
-          if (failure !== undefined) return yield* failure
-        })
-      )
-    )
+    Effect.gen(function* () {
+      const options = connection(words, "produce")
+      const tally = new Tally(topic)
+      const separator = Option.match(words.keySeparator, { onNone: () => undefined, onSome: (text) => Buffer.from(utf8.encode(text)) })
+      if (separator?.length === 0) return yield* new CliFailure({ exit: "usage", message: "--key-separator: expected at least one character." })
+      const message = Option.match(words.partition, { onNone: () => ({}), onSome: (partition) => ({ partition }) })
+      const sending = Effect.gen(function* () {
+        yield* firstContact(options)
+        const producer = yield* orSay(
+          Producer.make({ ...options, acks: acksOf[words.acks], compression: words.compression, messageBytesMax, batchBytesMax: 512 * 1024 })
+        )
+        yield* sendAll({ topic, producer, separator, message, tally }, inputOf())
+      })
+      const tell = Effect.sync(() => (words.json ? printJson(tally.summary()) : printError(tally.sentence())))
+      yield* untilStopped(Effect.scoped(sending)).pipe(Effect.onInterrupt(() => tell))
+      yield* tell
+      const failure = tally.failure()
+      if (failure !== undefined) return yield* failure
+    })
 })

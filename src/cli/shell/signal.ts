@@ -2,16 +2,17 @@ import { Effect } from "effect"
 
 /** Returns at the first SIGTERM or SIGINT, with its name. A second one ends the process at once: what was acknowledged is safe without a farewell. */
 export const stopSignal: Effect.Effect<NodeJS.Signals> = Effect.async((resume) => {
-  const stop = (name: NodeJS.Signals) => {
-    const leave = () => process.exit(130)
-    process.once("SIGTERM", leave)
-    process.once("SIGINT", leave)
+  let heard = false
+  // One listener for both times: Deno calls a listener that is added while a signal is delivered for that same signal.
+  const listener = (name: NodeJS.Signals) => {
+    if (heard) process.exit(130)
+    heard = true
     resume(Effect.succeed(name))
   }
-  process.once("SIGTERM", stop)
-  process.once("SIGINT", stop)
+  process.on("SIGTERM", listener)
+  process.on("SIGINT", listener)
   return Effect.sync(() => {
-    process.off("SIGTERM", stop)
-    process.off("SIGINT", stop)
+    process.off("SIGTERM", listener)
+    process.off("SIGINT", listener)
   })
 })
