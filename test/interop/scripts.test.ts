@@ -1,0 +1,51 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Run, root, run, temporaryDirectory } from "./support/process.ts"
+
+const data = temporaryDirectory()
+afterAll(() => data.remove())
+
+describe("./franz bench", () => {
+  test("in its tiny form measures every row", async () => {
+    const file = join(data.path, "bench.json")
+    await run(process.execPath, ["scripts/bench.ts", "--tiny", "--json", file])
+    const { results } = (await Bun.file(file).json()) as { readonly results: ReadonlyArray<{ readonly id: string; readonly ours: number }> }
+    expect(results.map(({ id }) => id)).toEqual(["8", "8b", "9", "1", "2a", "2b", "5"])
+    for (const { ours } of results) expect(ours).toBeGreaterThan(0)
+  })
+})
+
+describe("./franz check", () => {
+  test("fails when a domain file imports node:fs, and names the file and the line", async () => {
+    const copy = join(data.path, "copy")
+    mkdirSync(copy)
+    for (const name of ["domain", "src", "adapters", "scripts", "test", "package.json", "tsconfig.json", "biome.json", ".oxlintrc.json"])
+      cpSync(join(root, name), join(copy, name), { recursive: true })
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"))
+    const file = join(copy, "domain/log/segment.ts")
+    writeFileSync(file, `import { readFileSync } from "node:fs"\n\nexport const secret = readFileSync("/etc/hostname")\n${await Bun.file(file).text()}`)
+    const broken = await Run.start(process.execPath, ["scripts/check.ts"], { cwd: copy }).end()
+    expect(broken.code).toBe(1)
+    expect(broken.stdout).toMatch(/domain\/log\/segment\.ts:1 domain\/ must not import "node:fs"/)
+  })
+})
+
+describe("./franz", () => {
+  const shell = (path: string, ...args: ReadonlyArray<string>) => Run.start("/bin/sh", [join(root, "franz"), ...args], { env: { PATH: path } }).end()
+  test("runs the program, with its exit code", async () => {
+    expect(await shell(process.env.PATH ?? "", "--version")).toMatchObject({ code: 0, stdout: "franz 0.1.0\n" })
+    expect((await shell(process.env.PATH ?? "", "upp")).code).toBe(2)
+  })
+  test("where neither bun nor npm is there, it says what to install", async () => {
+    const tools = join(data.path, "tools")
+    const bare = join(data.path, "bare")
+    mkdirSync(tools)
+    mkdirSync(bare)
+    cpSync(join(root, "franz"), join(bare, "franz"))
+    for (const tool of ["dirname", "sh", "cksum", "cat"]) symlinkSync(Bun.which(tool) ?? "", join(tools, tool))
+    const ended = await Run.start("/bin/sh", [join(bare, "franz"), "up"], { env: { PATH: tools } }).end()
+    expect(ended.code).toBe(69)
+    expect(ended.stderr).toMatch(/needs bun.*npm.*apt-get install npm/s)
+  })
+})
