@@ -54,8 +54,9 @@ const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
     const leader = yield* openLeader(options, options.data)
     const address = yield* serve(options.listen, leader.routes, serveOptions(options.config))
-    yield* leader.elect(advertisedOf(options, address.port))
-    return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(address) }], stopped: failing([leader.stopped]) }
+    const advertised = advertisedOf(options, address.port)
+    yield* leader.elect(advertised)
+    return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(advertised) }], stopped: failing([leader.stopped]) }
   })
 
 /** One broker. It listens at once, and is ready when its leader has let it in. */
@@ -63,16 +64,13 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
   Effect.gen(function* () {
     const id = options.config["node.id"]
     const store = yield* storeAt(options.data)
-    const advertised = options.advertised ?? (everywhere.has(options.listen.host) ? { host: hostname(), port: 0 } : undefined)
-    const started = yield* startBroker({
-      nodeId: id,
-      leader: options.leader,
-      config: options.config,
-      listen: options.listen,
-      ...(advertised === undefined ? {} : { advertised })
-    }).pipe(Effect.provideService(LogStore, store))
+    const { config, leader, listen } = options
+    const started = yield* startBroker({ nodeId: id, leader, config, listen, advertised: advertisedOf(options, listen.port) }).pipe(
+      Effect.provideService(LogStore, store)
+    )
     yield* Effect.raceFirst(started.ready, started.failed)
-    return { nodes: [{ id, roles: ["broker"], address: formatAddress(started.address) }], stopped: failing([started.failed]) }
+    const address = formatAddress(advertisedOf(options, started.address.port))
+    return { nodes: [{ id, roles: ["broker"], address }], stopped: failing([started.failed]) }
   })
 
 /** The broker's own answers, and the leader's for every other key. */
@@ -96,7 +94,7 @@ const leadingBroker = (options: NodeOptions) =>
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)
     yield* own.join(advertised)
-    return { id, leader, broker: own, address, reached: { ...self } }
+    return { id, leader, broker: own, advertised, reached: { ...self } }
   })
 
 const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
@@ -118,10 +116,10 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
       },
       { concurrency: "unbounded" }
     )
-    yield* Effect.raceFirst(first.broker.ready, first.broker.failed)
+    yield* Effect.raceFirst(first.broker.ready, Effect.raceFirst(first.broker.failed, first.leader.stopped))
     const stopped = firstOf([failing([first.leader.stopped, first.broker.failed]), ...rest.map((each) => each.stopped)])
     return {
-      nodes: [{ id: first.id, roles: ["leader", "broker"], address: formatAddress(first.address) }, ...rest.flatMap(({ nodes }) => nodes)],
+      nodes: [{ id: first.id, roles: ["leader", "broker"], address: formatAddress(first.advertised) }, ...rest.flatMap(({ nodes }) => nodes)],
       stopped
     }
   })

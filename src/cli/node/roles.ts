@@ -14,8 +14,9 @@ export interface NodeOptions {
   readonly advertised: Endpoint | undefined
   readonly data: string
 }
-/** A node that answers. */
+/** Nodes that answer. */
 export interface Running {
+  /** `address` is where clients reach the node. */
   readonly nodes: ReadonlyArray<{ readonly id: number; readonly roles: ReadonlyArray<"leader" | "broker">; readonly address: string }>
   /** Does not return while the nodes work; fails when one had to stop by itself. */
   readonly stopped: Effect.Effect<never, CliFailure>

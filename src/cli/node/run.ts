@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import type { CliFailure } from "../shell/failure.ts"
 import { type LogFormat, loggerLayer } from "../shell/logger.ts"
-import { print, printError, printJson, untilReaderGone } from "../shell/screen.ts"
+import { print, printJson, untilReaderGone } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import type { Running } from "./roles.ts"
 
@@ -28,6 +28,6 @@ export const runNodes = (
       if (started === undefined) return
       announce(started.running, json)
       const name = yield* Effect.raceFirst(started.running.stopped, stopSignal)
-      printError(`stopping (${name}) …`)
+      yield* Effect.logInfo(`stopping (${name}) …`)
     })
   ).pipe(Effect.provide(loggerLayer(logFormat)))
