@@ -1,7 +1,6 @@
 #!/usr/bin/env bun
-import { Layer } from "effect"
 import { brokerCommand } from "../cli/node/command.ts"
 import { main } from "./main.ts"
 import { roles } from "./roles.ts"
 
-main({ name: "franz-broker", summary: "one broker: keeps partitions, and waits for its leader", commands: [brokerCommand(roles, "")] }, Layer.empty)
+main({ name: "franz-broker", summary: "one broker: keeps partitions, and waits for its leader", commands: [brokerCommand(roles, "")] })

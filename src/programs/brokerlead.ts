@@ -1,7 +1,6 @@
 #!/usr/bin/env bun
-import { Layer } from "effect"
 import { brokerLeadCommand } from "../cli/node/command.ts"
 import { main } from "./main.ts"
 import { roles } from "./roles.ts"
 
-main({ name: "franz-brokerlead", summary: "the broker leader: coordinates brokers, topics and groups", commands: [brokerLeadCommand(roles, "")] }, Layer.empty)
+main({ name: "franz-brokerlead", summary: "the broker leader: coordinates brokers, topics and groups", commands: [brokerLeadCommand(roles, "")] })

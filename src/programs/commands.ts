@@ -1,4 +1,4 @@
-import { clusterCommands } from "../cli/client/cluster.ts"
+import { clusterDescribe, clusterEventsCommand } from "../cli/client/cluster.ts"
 import { consumeCommand } from "../cli/client/consume.ts"
 import { groupCommands } from "../cli/client/group.ts"
 import { produceCommand } from "../cli/client/produce.ts"
@@ -7,17 +7,19 @@ import { brokerCommand, brokerLeadCommand, upCommand } from "../cli/node/command
 import { consumerCommand } from "../cli/prompt/consumer.ts"
 import { producerCommand } from "../cli/prompt/producer.ts"
 import { roles } from "./roles.ts"
+import { onPlatform, overTransport } from "./supplied.ts"
 
 /** The commands of `franz`, in the order of its help. */
 export const commands = [
   upCommand(roles),
   brokerLeadCommand(roles),
   brokerCommand(roles),
-  producerCommand(),
-  consumerCommand(),
-  produceCommand,
-  consumeCommand,
-  ...topicCommands,
-  ...groupCommands,
-  ...clusterCommands
+  onPlatform(producerCommand()),
+  onPlatform(consumerCommand()),
+  onPlatform(produceCommand),
+  onPlatform(consumeCommand),
+  ...topicCommands.map(overTransport),
+  ...groupCommands.map(overTransport),
+  overTransport(clusterDescribe),
+  onPlatform(clusterEventsCommand)
 ]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 import { consumerCommand } from "../cli/prompt/consumer.ts"
 import { main } from "./main.ts"
-import { platform } from "./platform.ts"
+import { onPlatform } from "./supplied.ts"
 
-main({ name: "franz-consumer", summary: "an interactive consumer: join a group, subscribe, poll", commands: [consumerCommand("")] }, platform)
+main({ name: "franz-consumer", summary: "an interactive consumer: join a group, subscribe, poll", commands: [onPlatform(consumerCommand(""))] })

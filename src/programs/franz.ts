@@ -1,17 +1,13 @@
 #!/usr/bin/env bun
 import { commands } from "./commands.ts"
 import { main } from "./main.ts"
-import { platform } from "./platform.ts"
 
 // A compiled program lives in a file system of its own; beside its sources it can do more.
 const isCheckout = !import.meta.url.includes("$bunfs")
 
-main(
-  {
-    name: "franz",
-    summary: "an event-sourced streaming system that speaks Kafka's protocol",
-    commands,
-    notes: isCheckout ? ["In a checkout also: ./franz build, check, test, bench, simulate, vectors."] : []
-  },
-  platform
-)
+main({
+  name: "franz",
+  summary: "an event-sourced streaming system that speaks Kafka's protocol",
+  commands,
+  notes: isCheckout ? ["In a checkout also: ./franz build, check, test, bench, simulate, vectors."] : []
+})

@@ -64,5 +64,3 @@ export const clusterEventsCommand = command({
     return untilStopped(Effect.zipRight(firstContact(options), orSay(events)))
   }
 })
-
-export const clusterCommands = [clusterDescribe, clusterEventsCommand] as const
