@@ -19,10 +19,14 @@ const decompressLz4 = (native: NativeLz4 | undefined, bytes: Uint8Array, maxByte
     }
   })
 
-const make = (lz4: NativeLz4 | undefined, native: RawSnappy | undefined): Context.Tag.Service<Compression> => {
-  const snappy = native ?? snappyInTypescript
+type Found<A> = () => A | undefined
+
+const make = (lz4: Found<NativeLz4>, native: Found<RawSnappy>): Context.Tag.Service<Compression> => {
+  const snappy = () => native() ?? snappyInTypescript
   return {
-    names: { snappy: native === undefined ? "typescript" : "native", lz4: lz4 === undefined ? "typescript" : "native" },
+    get names() {
+      return { snappy: native() === undefined ? "typescript" : "native", lz4: lz4() === undefined ? "typescript" : "native" } as const
+    },
     compress: (codec, bytes) => {
       switch (codec) {
         case "none":
@@ -30,9 +34,9 @@ const make = (lz4: NativeLz4 | undefined, native: RawSnappy | undefined): Contex
         case "gzip":
           return compressGzip(bytes)
         case "snappy":
-          return compressSnappy(snappy, bytes)
+          return compressSnappy(snappy(), bytes)
         case "lz4":
-          return lz4 === undefined ? compressFrame(bytes) : lz4.compress(bytes)
+          return lz4()?.compress(bytes) ?? compressFrame(bytes)
         case "zstd":
           return compressZstd(bytes)
       }
@@ -44,9 +48,9 @@ const make = (lz4: NativeLz4 | undefined, native: RawSnappy | undefined): Contex
         case "gzip":
           return decompressGzip(bytes, maxBytes)
         case "snappy":
-          return decompressSnappy(snappy, bytes, maxBytes)
+          return decompressSnappy(snappy(), bytes, maxBytes)
         case "lz4":
-          return decompressLz4(lz4, bytes, maxBytes)
+          return decompressLz4(lz4(), bytes, maxBytes)
         case "zstd":
           return decompressZstd(bytes, maxBytes)
       }
@@ -57,4 +61,10 @@ const make = (lz4: NativeLz4 | undefined, native: RawSnappy | undefined): Contex
 /** snappy and lz4 by their addons where these load and pass a self-test, in TypeScript elsewhere; gzip and zstd by node:zlib. */
 export const layer: Layer.Layer<Compression> = Layer.effect(Compression, Effect.zipWith(loadLz4, loadSnappy(snappyInTypescript), make))
 /** Without addons. */
-export const layerTypescript: Layer.Layer<Compression> = Layer.succeed(Compression, make(undefined, undefined))
+export const layerTypescript: Layer.Layer<Compression> = Layer.succeed(
+  Compression,
+  make(
+    () => undefined,
+    () => undefined
+  )
+)
