@@ -46,6 +46,16 @@ export interface OpenSegments {
   readonly isNew: boolean
 }
 
+/** Runs `use`; when it throws, the file is closed first: a log that cannot be opened is tried again and again, and must not use up the descriptors. */
+const orClose = <A>(file: DiskFile, use: () => A): A => {
+  try {
+    return use()
+  } catch (error) {
+    file.close()
+    throw error
+  }
+}
+
 /** Removes what is left of an interrupted removal, and answers the base offsets of the segments, rising. */
 const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> => {
   const bases: Array<Offset> = []
@@ -59,11 +69,13 @@ const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> =
 
 export const newActiveSegment = ({ config, directory, disk, now }: Omit<OpenContext, "caches" | "crc32c">, baseOffset: Offset): ActiveSegment => {
   const file = disk.open(segmentPath(directory, baseOffset).log, "create")
-  // A file of that name can only be what a crash left of a roll that nobody saw.
-  if (file.size() > 0) file.truncate(0)
-  const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
-  segment.flushEntries()
-  return segment
+  return orClose(file, () => {
+    // A file of that name can only be what a crash left of a roll that nobody saw.
+    if (file.size() > 0) file.truncate(0)
+    const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
+    segment.flushEntries()
+    return segment
+  })
 }
 
 /** The last entries of both index files, without reading the rest; undefined where a file cannot be right. */
@@ -76,7 +88,7 @@ const lastEntries = (
     if (size === undefined || size % entrySize !== 0) return undefined
     const entry = new Uint8Array(Math.min(size, entrySize))
     const open = disk.open(file, "read")
-    open.read(entry, size - entry.length)
+    orClose(open, () => open.read(entry, size - entry.length))
     open.close()
     return entry
   }
@@ -135,9 +147,8 @@ const lastPosition = ({ offset }: Indexes, baseOffset: Offset): number =>
   offset.length === 0 ? 0 : offsetEntryAt(offset, offset.length / offsetEntrySize - 1, baseOffset).position
 
 /** The last segment after an orderly close: its indexes are as they were left, and its last batches are checked. */
-const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, { baseOffset, offset, position }: RecoveryPoint): ActiveSegment => {
+const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, { baseOffset, offset, position }: RecoveryPoint, file: DiskFile): ActiveSegment => {
   const path = segmentPath(directory, baseOffset)
-  const file = disk.open(path.log, "write")
   const extent: SegmentExtent = { path, baseOffset, endOffset: offset, sizeInBytes: position }
   let indexes = loadIndexes(disk, file, extent, config.indexIntervalBytes)
   if (position > 0 && walkToEnd(file, extent, lastPosition(indexes, baseOffset), -1, config.indexIntervalBytes) === undefined)
@@ -174,9 +185,11 @@ interface Walked {
 
 const verifySegment = ({ config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Walked => {
   const file = disk.open(segmentPath(directory, baseOffset).log, "write")
-  const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
-  const end = verifyBatches(file, file.size(), { position: 0, offset: baseOffset, epoch }, crc32c, (batch) => segment.grow(batch))
-  return { segment, end }
+  return orClose(file, () => {
+    const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
+    const end = verifyBatches(file, file.size(), { position: 0, offset: baseOffset, epoch }, crc32c, (batch) => segment.grow(batch))
+    return { segment, end }
+  })
 }
 
 /** Cuts what a crash left of a last write. Throws a LogFault "corrupt", and changes nothing, where it may be more than that (L9). */
@@ -196,7 +209,7 @@ const cutTail = (context: OpenContext, { end, segment }: Walked, later: Readonly
     const path = segmentPath(directory, baseOffset).log
     const laterFile = disk.open(path, "read")
     const laterSize = laterFile.size()
-    const found = findBatchAfter(laterFile, 0, laterSize, offset, crc32c)
+    const found = orClose(laterFile, () => findBatchAfter(laterFile, 0, laterSize, offset, crc32c))
     laterFile.close()
     if (found !== undefined) throw damaged(log, position, `${wrong}, and ${path} holds whole batches after it, so this is no torn end`)
     bytes += laterSize
@@ -233,7 +246,10 @@ export const openSegments = (context: OpenContext, point: RecoveryPoint | undefi
         bases.findLastIndex((base) => base <= (point?.offset ?? 0))
       )
   const sealed = bases.slice(0, firstWalked).map((base, i) => openSealed(context, base, bases[i + 1] as Offset))
-  if (isClean) return { sealed, active: openClean(context, point), unsynced: [], cut: undefined, mustRewrite: false, isNew: false }
+  if (isClean) {
+    const file = disk.open(segmentPath(directory, last).log, "write")
+    return { sealed, active: orClose(file, () => openClean(context, point, file)), unsynced: [], cut: undefined, mustRewrite: false, isNew: false }
+  }
   const unsynced: Array<DiskFile> = []
   try {
     return { sealed, ...walkSegments(context, bases, firstWalked, point, sealed, unsynced), unsynced, mustRewrite: point?.syncFailed === true, isNew: false }

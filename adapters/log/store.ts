@@ -34,6 +34,8 @@ type Service = Context.Tag.Service<LogStore>
 
 const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
 const removedSuffix = "-delete"
+/** A directory that a removal has renamed. What else lies in a data directory, whatever it is called, is not ours to delete. */
+const removedForm = /^[A-Za-z0-9_-]{22}-\d{1,10}-delete$/
 
 const nameOf = (topicId: TopicId, partition: number): string => `${topicId}-${partition}`
 
@@ -47,7 +49,7 @@ const removeTree = (disk: Disk, path: string): void => {
 
 /** A removal that a crash interrupted is finished: the rename before it was the decision. */
 const finishRemovals = (disk: Disk, root: string): void => {
-  for (const name of disk.list(root)) if (name.endsWith(removedSuffix)) removeTree(disk, `${root}/${name}`)
+  for (const name of disk.list(root)) if (removedForm.test(name)) removeTree(disk, `${root}/${name}`)
 }
 
 /** Writes a file over itself, so that the kernel takes every page for changed. */

@@ -1,0 +1,88 @@
+import { expect, test } from "bun:test"
+import { Effect, Either, Exit, Scope } from "effect"
+import type { Disk, DiskFile } from "../../../adapters/log/disk.ts"
+import { DiskError, MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { defaultStoreBounds, makeStore } from "../../../adapters/log/store.ts"
+import { batch, checksum, smallConfig, topicId } from "../../src/ports/log-batches.ts"
+
+const root = "/data"
+
+/** A disk that counts its open files, and on which reads of `.log` files fail while `fails`. */
+class WatchedDisk implements Disk {
+  openCount = 0
+  fails = false
+  private readonly inner: Disk
+
+  constructor(memory: MemoryDisk) {
+    this.inner = memory.session()
+    this.inner.makeDirectory(root)
+  }
+  open(path: string, mode: "read" | "write" | "create"): DiskFile {
+    const file = this.inner.open(path, mode)
+    this.openCount++
+    let isOpen = true
+    return {
+      path,
+      write: (chunks, position) => file.write(chunks, position),
+      read: (into, position) => {
+        if (this.fails && path.endsWith(".log")) throw new DiskError({ code: "EIO", message: `EIO: ${path}` })
+        return file.read(into, position)
+      },
+      size: () => file.size(),
+      truncate: (size) => file.truncate(size),
+      sync: file.sync,
+      close: () => {
+        if (isOpen) this.openCount--
+        isOpen = false
+        file.close()
+      }
+    }
+  }
+  readonly list = (path: string) => this.inner.list(path)
+  readonly exists = (path: string) => this.inner.exists(path)
+  readonly size = (path: string) => this.inner.size(path)
+  readonly makeDirectory = (path: string) => this.inner.makeDirectory(path)
+  readonly rename = (from: string, to: string) => this.inner.rename(from, to)
+  readonly unlink = (path: string) => this.inner.unlink(path)
+  readonly removeDirectory = (path: string) => this.inner.removeDirectory(path)
+  readonly syncDirectory = (path: string) => this.inner.syncDirectory(path)
+}
+
+const storeOn = (disk: Disk) => Effect.provide(makeStore(disk, root, { ...defaultStoreBounds, openFilesMax: 2 }), checksum)
+
+// The keeper tries a log again every ten seconds: each try left its descriptor behind, until the process had none.
+for (const how of ["an orderly close", "a crash"] as const)
+  test(`a log whose file cannot be read leaves no file open, after ${how}, however often it is tried`, async () => {
+    const disk = new WatchedDisk(new MemoryDisk())
+    const program = Effect.gen(function* () {
+      const store = yield* storeOn(disk)
+      const first = yield* Scope.make()
+      const log = yield* Scope.extend(store.open(topicId, 0, smallConfig), first)
+      for (let offset = 0; offset < 30; offset++) Either.getOrThrow(log.append([batch(offset, 1, 100)]))
+      yield* log.sync
+      yield* Scope.close(first, Exit.void)
+      if (how === "a crash") disk.unlink(`${root}/${topicId}-0/recovery-point`)
+      disk.fails = true
+      const tryIt = Effect.flip(Effect.scoped(store.open(topicId, 0, smallConfig)))
+      expect((yield* tryIt).reason).toBe("io")
+      const after = disk.openCount
+      for (let n = 0; n < 5; n++) yield* tryIt
+      expect(disk.openCount).toBe(after)
+      disk.fails = false
+      const opened = yield* Scope.make()
+      expect((yield* Scope.extend(store.open(topicId, 0, smallConfig), opened)).end()).toBe(log.end())
+      yield* Scope.close(opened, Exit.void)
+    })
+    await Effect.runPromise(Effect.scoped(program))
+    expect(disk.openCount).toBe(0)
+  })
+
+test("an interrupted removal is finished at the next start; what merely sounds like one is left alone", async () => {
+  const disk = new WatchedDisk(new MemoryDisk())
+  for (const name of [`${topicId}-3-delete`, "backup-delete"]) {
+    disk.makeDirectory(`${root}/${name}`)
+    disk.open(`${root}/${name}/00000000000000000000.log`, "create").close()
+  }
+  await Effect.runPromise(Effect.scoped(storeOn(disk)))
+  expect(disk.list(root)).toEqual(["backup-delete"])
+})
