@@ -1,6 +1,5 @@
 import { Cause, Effect, Exit, Fiber, Logger, LogLevel, Random, type Scope } from "effect"
 import type { Transport } from "../../src/ports/transport.ts"
-import { JoinGroup } from "../../src/protocol/message/11-join-group.ts"
 import { CreateTopics } from "../../src/protocol/message/19-create-topics.ts"
 import { checkGroups } from "./checker/group.ts"
 import { checkLog } from "./checker/log.ts"
@@ -12,7 +11,7 @@ import type { Options } from "./options.ts"
 import { linkTo } from "./workload/link.ts"
 import { type Crew, makeCrew, type Signals, type Topics } from "./world/crew.ts"
 import { troubling } from "./world/faults.ts"
-import { clusterFold } from "./world/folds.ts"
+import { clusterFold, folds } from "./world/folds.ts"
 import { leaderAddress, leaderName } from "./world/nodes.ts"
 import { readAll, unrest } from "./world/rest.ts"
 import { World } from "./world/world.ts"
@@ -101,7 +100,7 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
     yield* Effect.fork(world.watchOver)
     const topics = yield* begin(world)
     const signals: Signals = { busy: true }
-    const crew = makeCrew(world, topics, signals, world.believer(leaderName)?.routes.some(({ api }) => api.key === JoinGroup.key) === true)
+    const crew = makeCrew(world, topics, signals)
     world.startAll()
     yield* Effect.fork(
       Effect.forever(
@@ -158,7 +157,7 @@ export const simulate = async (options: Options, mutant: Mutant = noMutant, line
 /** Every invariant that a run can break. "rest" stands for liveness, and for nodes that end by themselves. */
 export const check = (history: History): ReadonlyArray<Violation> => [
   ...checkLog(history),
-  ...checkMetadata(history, clusterFold.stream, [clusterFold]),
+  ...checkMetadata(history, clusterFold.stream, folds),
   ...checkGroups(history),
   ...history.unfinished.map((message) => ({ invariant: "rest", message }))
 ]

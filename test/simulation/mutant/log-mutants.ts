@@ -70,7 +70,11 @@ class LyingDisk extends MemoryDisk {
     }
   }
 }
-export const failedSyncIgnored: Mutant = { name: "failed-sync-ignored", mistake: "a sync that failed counts as one that succeeded", disk: () => new LyingDisk() }
+export const failedSyncIgnored: Mutant = {
+  name: "failed-sync-ignored",
+  mistake: "a sync that failed counts as one that succeeded",
+  disk: () => new LyingDisk()
+}
 
 const changed = (routes: ReadonlyArray<Route>, key: number, change: (route: Route) => Partial<Route>): ReadonlyArray<Route> =>
   routes.map((route) => (route.api.key === key ? { ...route, ...change(route) } : route))

@@ -39,7 +39,7 @@ const stubborn = (world: World, process: string, work: Effect.Effect<void, unkno
 }
 
 /** Puts the clients of a run on machines of their own; `world.startAll` starts them. */
-export const makeCrew = (world: World, topics: Topics, signals: Signals, groups: boolean): Crew => {
+export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew => {
   const { number, options, recorder } = world
   const nodes = [leaderAddress, ...Array.from({ length: options.brokers }, (_, n) => brokerAddress(n + 1))]
   const bootstrap = nodes.map(({ host, port }) => `${host}:${port}`).join(",")
@@ -64,13 +64,13 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals, groups:
     )
   )
   hire("admin", (process, chance) => administrating({ ...shared, process, chance }))
-  const consumerGroups = new Map(groups ? options.consumerGroups.map((size, n) => [`readers-${n + 1}`, size] as const) : [])
+  const consumerGroups = new Map(options.consumerGroups.map((size, n) => [`readers-${n + 1}`, size] as const))
   for (const [group, size] of consumerGroups)
     for (let n = 1; n <= size; n++)
       hire(`${group}-${n}`, (process, chance) =>
         consuming({ ...shared, process, chance, group, topics: topics.map(([topic]) => topic), sessionTimeoutMs: options.groupSessionMs })
       )
-  const memberGroups = new Map(groups ? options.memberGroups.map((size, n) => [`members-${n + 1}`, size] as const) : [])
+  const memberGroups = new Map(options.memberGroups.map((size, n) => [`members-${n + 1}`, size] as const))
   for (const [group, size] of memberGroups)
     for (let n = 1; n <= size; n++)
       hire(`${group}-${n}`, (process, chance) => beingMember({ ...shared, process, chance, group, nodes, topics, sessionTimeoutMs: options.groupSessionMs }))

@@ -4,15 +4,15 @@ import type { Cluster } from "../../../domain/cluster/state.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import { makeBroker } from "../../../src/broker/broker.ts"
-import { makeLeader } from "../../../src/leader/leader.ts"
+import { type Leader, makeLeader } from "../../../src/leader/leader.ts"
 import { Journal } from "../../../src/ports/journal.ts"
 import { LogStore } from "../../../src/ports/log-store.ts"
 import { type Address, Transport } from "../../../src/ports/transport.ts"
 import { serveOptions } from "../../../src/serve/serve-options.ts"
-import type { Route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
 import type { Mutant } from "../mutant/mutant.ts"
 import type { Options } from "../options.ts"
+import { groupStreamCount } from "./folds.ts"
 import type { Program } from "./host.ts"
 
 export const leaderName = "leader"
@@ -24,7 +24,8 @@ export const brokerAddress = (id: number): Address => ({ host: brokerName(id), p
 /** What a running node believes. */
 export interface Believer {
   readonly cluster: () => Cluster
-  readonly routes: ReadonlyArray<Route>
+  /** The leader's groups. */
+  readonly coordinator?: Leader["coordinator"]
 }
 
 const configOf = (options: Options): NodeConfig => ({
@@ -35,6 +36,7 @@ const configOf = (options: Options): NodeConfig => ({
   "broker.heartbeat.interval.ms": Math.floor(options.brokerSessionMs / 4),
   "group.initial.rebalance.delay.ms": 500,
   "group.min.session.timeout.ms": 1000,
+  "offsets.topic.num.partitions": groupStreamCount,
   "metadata.snapshot.interval.events": options.snapshotEvents,
   "auto.create.topics.enable": false
 })

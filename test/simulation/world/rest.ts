@@ -79,7 +79,7 @@ export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): L
         const fetched = yield* Effect.scoped(fetchAt(world, place, next, 1_000_000))
         if (fetched === undefined) {
           recorder.unfinished.push(`${place.topic}-${place.partition} could not be read from ${next} on`)
-          break
+          return
         }
         const fresh = fetched.batches.filter(({ baseOffset }) => baseOffset >= next)
         batches.push(...fresh)

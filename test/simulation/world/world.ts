@@ -3,7 +3,6 @@ import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { sortedTopics } from "../../../domain/cluster/state.ts"
-import { metadataTopic } from "../../../domain/cluster/topic-name.ts"
 import { Chance } from "../chance.ts"
 import { fingerprintOf } from "../fingerprint.ts"
 import type { Mutant } from "../mutant/mutant.ts"
@@ -11,7 +10,7 @@ import type { Options } from "../options.ts"
 import { Recorder } from "../recorder.ts"
 import { Cuts } from "./cuts.ts"
 import { logsOnDisk, streamOnDisk } from "./disk-reading.ts"
-import { clusterFold } from "./folds.ts"
+import { clusterFold, folds } from "./folds.ts"
 import { Host, type Program, type Surroundings } from "./host.ts"
 import { type Believer, brokerName, brokerProgram, leaderName, leaderProgram } from "./nodes.ts"
 
@@ -128,13 +127,10 @@ export class World {
     }
   }
   noteJournals(host: Host): void {
-    for (const stream of this.streams) {
+    for (const { stream } of folds) {
       const found = streamOnDisk(host.disk, stream)
       if (found !== undefined && found.events.length > 0) this.recorder.journals.push({ at: this.recorder.next(), stream, ...found })
     }
-  }
-  private get streams(): ReadonlyArray<string> {
-    return [metadataTopic, ...Array.from({ length: 4 }, (_, n) => `__group_metadata-${n}`)]
   }
 
   /** What every running node believes now. */
@@ -143,14 +139,15 @@ export class World {
       if (believer === undefined || !host.isUp) continue
       const cluster = believer.cluster()
       for (const { name, topicId } of sortedTopics(cluster)) this.names.set(topicId, name)
-      this.recorder.images.push({
-        at: this.recorder.next(),
-        node: host.process,
-        stream: metadataTopic,
-        index: cluster.index,
-        fingerprint: fingerprintOf(clusterFold.show(cluster))
-      })
+      this.noteImage(host, clusterFold.stream, cluster.index, clusterFold.show(cluster))
+      for (const { writer } of believer.coordinator?.streams ?? []) {
+        const fold = folds.find(({ stream }) => stream === writer.stream)
+        if (fold !== undefined) this.noteImage(host, writer.stream, writer.end(), fold.show(writer.state()))
+      }
     }
+  }
+  private noteImage({ process }: Host, stream: string, index: number, shown: string): void {
+    this.recorder.images.push({ at: this.recorder.next(), node: process, stream, index, fingerprint: fingerprintOf(shown) })
   }
   believer(name: string): Believer | undefined {
     const kept = this.kept.get(name)
