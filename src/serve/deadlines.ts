@@ -31,7 +31,7 @@ export class Deadlines {
 
   /** Calls `expire` once, about `ms` from now (at most 2^31 - 1 ms). It must not throw. */
   after(ms: number, expire: () => void): Deadline {
-    const entry: Entry = { at: this.clock.unsafeCurrentTimeMillis() + Math.min(Math.max(0, ms), 2 ** 31 - 1), expire, cancel: () => this.cancel(entry) }
+    const entry: Entry = { at: this.now() + Math.min(Math.max(0, ms), 2 ** 31 - 1), expire, cancel: () => this.cancel(entry) }
     this.push(entry)
     if (entry.at < this.sleepsUntil) this.sleepUntil(entry.at)
     return entry
@@ -51,6 +51,11 @@ export class Deadlines {
     return Effect.suspend(() => (this.sleeper === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.sleeper))))
   }
 
+  /** Monotonic: a wall clock that is set back would hold every wait that is under way by as much. */
+  private now(): number {
+    return Number(this.clock.unsafeCurrentTimeNanos() / 1_000_000n)
+  }
+
   private cancel(entry: Entry): void {
     if (entry.expire === undefined) return
     entry.expire = undefined
@@ -65,14 +70,14 @@ export class Deadlines {
   private sleepUntil(at: number): void {
     this.sleeper?.unsafeInterruptAsFork(this.sleeper.id())
     this.sleepsUntil = at
-    const sleep = Effect.sleep(`${Math.max(0, at - this.clock.unsafeCurrentTimeMillis())} millis`)
+    const sleep = Effect.sleep(`${Math.max(0, at - this.now())} millis`)
     this.sleeper = this.fork(Effect.flatMap(sleep, () => Effect.sync(() => this.wake())))
   }
 
   private wake(): void {
     this.sleeper = undefined
     this.sleepsUntil = Number.POSITIVE_INFINITY
-    const now = this.clock.unsafeCurrentTimeMillis()
+    const now = this.now()
     for (let first = this.heap[0]; first !== undefined && (first.at <= now || first.expire === undefined); first = this.heap[0]) {
       this.pop()
       const { expire } = first

@@ -66,3 +66,23 @@ test("thousands that are cancelled do not stay", () =>
       })
     )
   ))
+
+test("a wall clock that is set back an hour delays nothing", async () => {
+  class Wall extends VirtualClock {
+    setBackMs = 0
+    override unsafeCurrentTimeMillis(): number {
+      return super.unsafeCurrentTimeMillis() - this.setBackMs
+    }
+  }
+  const clock = new Wall()
+  let met = 0
+  const program = Effect.gen(function* () {
+    const deadlines = yield* makeDeadlines
+    deadlines.after(500, () => met++)
+    yield* Effect.sleep("100 millis")
+    clock.setBackMs = 3_600_000
+    yield* Effect.sleep("1 second")
+  })
+  await clock.run(Effect.scoped(program))
+  expect(met).toBe(1)
+})
