@@ -86,7 +86,9 @@ const utf8 = new TextEncoder()
 class StreamWriter<State, Command, Event extends Named, Rejection> implements Writer<State, Command, Event, Rejection> {
   private readonly listeners = new Set<(change: Change<State, Event>) => void>()
   private readonly encode: (event: Event) => object
+  /** Where the last attempt at a snapshot was, and where the last one stands that is there. */
   private snapshotIndex: number
+  private savedIndex: number
   private snapshotting = false
 
   constructor(
@@ -104,7 +106,7 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
     snapshotIndex: number
   ) {
     this.encode = Schema.encodeSync(aggregate.event)
-    this.snapshotIndex = snapshotIndex
+    this.snapshotIndex = this.savedIndex = snapshotIndex
   }
 
   readonly state = (): State => this.durable
@@ -227,18 +229,21 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
 
   /**
    * A snapshot when it is time for one, apart from the turns: states are immutable, so the one that is written cannot change meanwhile. The journal is let
-   * go only up to the snapshot before it, so that the spare copy of the checkpoint is of use.
+   * go only up to the snapshot before it, so that the spare copy of the checkpoint is of use; one that could not be written (the disk was full) is no copy.
    */
   readonly snapshotIfDue = (): Effect.Effect<void> | undefined => {
-    const before = this.snapshotIndex
-    if (this.snapshotting || this.durableEnd - before < this.options.snapshotIntervalEvents) return undefined
+    if (this.snapshotting || this.durableEnd - this.snapshotIndex < this.options.snapshotIntervalEvents) return undefined
     this.snapshotting = true
+    const before = this.savedIndex
     this.snapshotIndex = this.durableEnd
     const index = this.durableEnd
     const state = this.durable
     const answers = this.answers.applied()
     return Effect.suspend(() => this.journal.saveSnapshot(this.stream, { index, value: writeSnapshot(this.aggregate, state, answers) })).pipe(
-      Effect.zipRight(this.options.trimAfterSnapshot === true ? this.journal.trim(this.stream, before) : Effect.void),
+      Effect.tap(() => {
+        this.savedIndex = index
+        return this.options.trimAfterSnapshot === true ? this.journal.trim(this.stream, before) : Effect.void
+      }),
       Effect.catchTag("LogFault", (fault) => Effect.logWarning(`${this.stream}: no snapshot at ${index}, the next start reads further back: ${fault.message}`)),
       Effect.ensuring(
         Effect.sync(() => {
