@@ -1,5 +1,6 @@
-import { Clock, Effect, Random } from "effect"
+import { Effect, Random } from "effect"
 import type { KafkaError } from "../../domain/kernel/error-code.ts"
+import { monotonicNow } from "./monotonic.ts"
 
 /** Why something is tried again; each kind has a pace of its own. */
 export type RetryKind =
@@ -47,14 +48,14 @@ export const retryDelayMs = (kind: RetryKind, attempt: number, chance: number): 
 export const retryWithin =
   <E>(withinMs: number, kindOf: (error: E) => RetryKind | undefined) =>
   <A, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(Clock.currentTimeMillis, (startedAt) => {
+    Effect.flatMap(monotonicNow, (startedAt) => {
       const attempt = (nth: number): Effect.Effect<A, E, R> =>
         Effect.catchAll(effect, (error) => {
           const kind = kindOf(error)
           if (kind === undefined) return Effect.fail(error)
           return Effect.gen(function* () {
             const delayMs = retryDelayMs(kind, nth, yield* Random.next)
-            const now = yield* Clock.currentTimeMillis
+            const now = yield* monotonicNow
             if (now + delayMs - startedAt > withinMs) return yield* Effect.fail(error)
             yield* Effect.sleep(delayMs)
             return yield* attempt(nth + 1)

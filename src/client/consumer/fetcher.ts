@@ -5,6 +5,7 @@ import type { ResponseOf } from "../../protocol/type/wire.ts"
 import type { Client } from "../client.ts"
 import { failure } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
+import { monotonicMs } from "../monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs, retryKindOf } from "../retry.ts"
 import { Signal } from "../signal.ts"
 import { type FetchCall, type Fetched, fetchCall, fetchedOf } from "./fetch-request.ts"
@@ -37,7 +38,7 @@ export class Fetcher {
   constructor(private readonly parts: FetcherParts) {}
 
   private now(): number {
-    return this.parts.clock.unsafeCurrentTimeMillis()
+    return monotonicMs(this.parts.clock)
   }
 
   /** Reads these from now on, and no others. */

@@ -94,6 +94,7 @@ const consuming = (parts: GroupParts, commit: Effect.Effect<void, GroupCommitErr
     changed,
     pause: () => set.pause(),
     processed: set.allProcessed,
+    aliveUntil: (moment) => set.aliveUntil(moment),
     commit: Effect.ignore(commit),
     read: (places) => Effect.andThen(untilItWorks(places), nowAndThen),
     stop: () => set.end()

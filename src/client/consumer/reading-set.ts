@@ -1,6 +1,7 @@
 import { type Clock, Effect } from "effect"
 import type { Client } from "../client.ts"
 import { OffsetOutOfRange } from "../error.ts"
+import { monotonicMs } from "../monotonic.ts"
 import { Signal } from "../signal.ts"
 import { Fetcher } from "./fetcher.ts"
 import type { Reading, StartAt } from "./options.ts"
@@ -24,6 +25,7 @@ export class ReadingSet {
   private readonly readers = new Map<string, PartitionReader>()
   private readonly fetcher: Fetcher
   private paused = false
+  private lease = Number.POSITIVE_INFINITY
   private readonly muted = new Set<string>()
   private whenOutOfRange: OutOfRange = "nearest"
   /** Where the next poll begins to look, so that no partition starves the others. */
@@ -39,6 +41,15 @@ export class ReadingSet {
   /** Fetches until its fiber ends. */
   get run(): Effect.Effect<never> {
     return this.fetcher.run
+  }
+
+  /** Hands nothing out after this moment, ms, until it is told of a later one: a process that slept does not know whether the partitions are still its own. */
+  aliveUntil(moment: number): void {
+    this.lease = moment
+    this.news.ring()
+  }
+  private get mayHandOut(): boolean {
+    return !this.paused && (this.lease === Number.POSITIVE_INFINITY || monotonicMs(this.parts.clock) <= this.lease)
   }
 
   /** Reads these and nothing else, each from its offset. */
@@ -84,7 +95,7 @@ export class ReadingSet {
   /** Hands out what is there, up to `most` messages. */
   take(most: number): ReadonlyArray<ConsumedRecord> {
     const given: Array<ConsumedRecord> = []
-    if (this.paused) return given
+    if (!this.mayHandOut) return given
     const readers = [...this.readers.values()]
     for (let nth = 0; nth < readers.length && given.length < most; nth++) {
       const reader = readers[(this.turn + nth) % readers.length] as PartitionReader

@@ -1,4 +1,4 @@
-import { Effect, Exit, Runtime, Scope } from "effect"
+import { type Clock, Effect, Exit, Runtime, Scope } from "effect"
 import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
@@ -7,6 +7,7 @@ import { type Client, makeClient } from "../client.ts"
 import { type CallError, Closed, type InvalidAddress, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
 import type { TopicView } from "../metadata/view.ts"
+import { monotonicMs } from "../monotonic.ts"
 import { Signal } from "../signal.ts"
 import type { ConsumerService, PollOptions } from "./consumer.ts"
 import { type GroupSession, joinGroup } from "./group-session.ts"
@@ -34,7 +35,7 @@ class Session {
     private readonly client: Client,
     private readonly reading: Reading,
     private readonly set: ReadingSet,
-    private readonly clock: { readonly unsafeCurrentTimeMillis: () => number },
+    private readonly clock: Clock.Clock,
     private readonly work: Scope.Scope
   ) {}
 
@@ -108,7 +109,7 @@ class Session {
       yield* this.open
       this.eachAcknowledged = acknowledge === "each"
       if (!this.eachAcknowledged) this.set.processedAll()
-      const until = this.clock.unsafeCurrentTimeMillis() + timeoutMs
+      const until = monotonicMs(this.clock) + timeoutMs
       for (;;) {
         const reason = this.idleReason
         if (reason !== undefined) return yield* new NotSubscribed({ reason })
@@ -116,7 +117,7 @@ class Session {
         if (records.length > 0) return records
         const error = this.group?.failed ?? this.set.error
         if (error !== undefined) return yield* Effect.fail(error)
-        const leftMs = until - this.clock.unsafeCurrentTimeMillis()
+        const leftMs = until - monotonicMs(this.clock)
         if (leftMs <= 0) return []
         yield* this.set.news.heardWithin(leftMs)
         yield* this.open
@@ -151,6 +152,7 @@ class Session {
       const offsets = yield* startOffsets(this.client, places)
       const starts = places.map(({ partition, topic, ...place }) => ({ topic, partition, offset: offsets.get(placeKey({ topic, partition })) ?? 0, ...place }))
       this.assigned = places.length > 0
+      this.set.aliveUntil(Number.POSITIVE_INFINITY)
       this.set.begin(starts, places.some(({ at }) => typeof at === "object" && "offset" in at) ? "refuse" : "nearest")
     })
   }

@@ -1,7 +1,8 @@
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { Membership } from "../consumer/options.ts"
 import type { Place } from "../consumer/start-offsets.ts"
 import { Fenced } from "../error.ts"
+import { monotonicNow } from "../monotonic.ts"
 import type { Signal } from "../signal.ts"
 import type { Assigned, Member, MemberError, Pulse } from "./member.ts"
 
@@ -22,6 +23,8 @@ export interface Consuming {
   readonly commit: Effect.Effect<void>
   /** Reads these partitions, from where the group is or from where the subscription began; then commits now and then. Runs until it is interrupted. */
   readonly read: (places: ReadonlyArray<Place>) => Effect.Effect<never, MemberError>
+  /** Until this moment, ms, the group has given the partitions to nobody else; after it, it may have. */
+  readonly aliveUntil: (moment: number) => void
   /** The partitions are not this member's any more. */
   readonly stop: () => void
 }
@@ -32,14 +35,17 @@ const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, numbe
 /** Beats until something happens that ends this assignment. */
 const watch = (member: Member, options: Membership, consuming: Consuming, assigned: Assigned, joinedWith: ReadonlyArray<string>): Effect.Effect<Pulse> =>
   Effect.gen(function* () {
-    let aliveAt = yield* Clock.currentTimeMillis
+    let aliveAt = yield* monotonicNow
     let countedAt = aliveAt
     for (;;) {
+      consuming.aliveUntil(aliveAt + options.sessionTimeoutMs)
       yield* consuming.changed.heardWithin(options.heartbeatIntervalMs)
       if (consuming.topics().join() !== joinedWith.join()) return "rebalance"
+      const askedAt = yield* monotonicNow
       const pulse = yield* member.beat
-      const now = yield* Clock.currentTimeMillis
-      if (pulse === "alive") aliveAt = now
+      const now = yield* monotonicNow
+      // Heard between the two moments: the earlier one is sure.
+      if (pulse === "alive") aliveAt = askedAt
       // Nobody answers: by now the group may have given the partitions to others. What is handed out after this could be theirs too.
       else if (pulse !== "unanswered" || now - aliveAt > options.sessionTimeoutMs) return pulse === "unanswered" ? "lost" : pulse
       const { counts } = assigned

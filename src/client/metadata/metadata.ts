@@ -142,7 +142,11 @@ export const makeMetadata = (options: Connecting, pool: Pool, dice: Dice): Effec
     const topic = (name: string, create = false): Effect.Effect<TopicView, TopicError> =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         const known = view.topics.get(name)
-        return known !== undefined && now - known.at < options.metadataMaxAgeMs ? Effect.succeed(known) : freshTopic(name, create)
+        if (known === undefined) return freshTopic(name, create)
+        if (now - known.at < options.metadataMaxAgeMs) return Effect.succeed(known)
+        // What is old is better than nothing while nobody answers.
+        const asKnown = () => Effect.succeed(known)
+        return Effect.catchTags(freshTopic(name, create), { NotReachable: asKnown, RequestTimedOut: asKnown })
       })
 
     return {

@@ -6,6 +6,7 @@ import type { Client } from "../client.ts"
 import { callError } from "../connection/pool.ts"
 import { NotReachable, UnsupportedByCluster } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
+import { monotonicMs } from "../monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs } from "../retry.ts"
 import type { Sending } from "./options.ts"
 import type { PartitionQueue } from "./partition-queue.ts"
@@ -135,7 +136,7 @@ export class Courier {
     batch.maybeStored ||= maybeStored
     batch.attempts += 1
     batch.lastError = error
-    const now = this.parts.clock.unsafeCurrentTimeMillis()
+    const now = monotonicMs(this.parts.clock)
     const delayMs = retryDelayMs(kind, queue.failures + 1, this.parts.client.dice.next())
     if (now + delayMs >= batch.deadline) return this.settlements.giveUp(queue, batch, error)
     queue.postpone(batch, now + delayMs)

@@ -4,6 +4,7 @@ import { within } from "../background.ts"
 import type { Client } from "../client.ts"
 import { Closed, NoLeader } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
+import { monotonicMs } from "../monotonic.ts"
 import { retryDelayMs } from "../retry.ts"
 import { Signal } from "../signal.ts"
 import type { OutgoingBatch, Waiting } from "./batch.ts"
@@ -76,7 +77,7 @@ export class Sender {
   }
 
   private now(): number {
-    return this.parts.clock.unsafeCurrentTimeMillis()
+    return monotonicMs(this.parts.clock)
   }
 
   /** Takes a record over. Its `resume` is called once, whatever happens. */
