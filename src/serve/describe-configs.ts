@@ -69,6 +69,15 @@ const brokerResult = (options: DescribeConfigsOptions, wanted: Resource, request
   )
 }
 
+/** A resource that is named twice is described once: the description is many times as long as the name. */
+const distinct = (resources: ReadonlyArray<Resource>): ReadonlyArray<Resource> => {
+  const seen = new Set<string>()
+  return resources.filter(({ resourceName, resourceType }) => {
+    const key = `${resourceType} ${resourceName}`
+    return !seen.has(key) && seen.add(key)
+  })
+}
+
 /**
  * DescribeConfigs: the settings of topics, from the image, and of the node that is asked, each with where its value comes from (KIP-226) and, on request,
  * what it means (KIP-569). Errors of a resource: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST for other kinds and other nodes.
@@ -77,7 +86,7 @@ export const describeConfigs =
   (options: DescribeConfigsOptions) =>
   (request: Request): Response => ({
     throttleTimeMs: 0,
-    results: request.resources.map((wanted) => {
+    results: distinct(request.resources).map((wanted) => {
       if (wanted.resourceType === resource.topic) return topicResult(options, wanted, request)
       if (wanted.resourceType === resource.broker) return brokerResult(options, wanted, request)
       return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings here: 2 stands for topics, 4 for brokers.`)

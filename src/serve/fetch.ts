@@ -85,9 +85,10 @@ class Pass {
     const views = this.version < zstdSince ? beforeZstd(read.right) : read.right
     if (views === "zstd first") return "UNSUPPORTED_COMPRESSION_TYPE"
     const size = sizeOf(views)
+    // What was read for nothing counts too: a request that names a hundred thousand partitions must not have a batch of each read from disk.
+    this.left -= size
     if (size > bytesMax && this.bytes > 0) return noRecords
     this.bytes += size
-    this.left -= size
     return views
   }
 

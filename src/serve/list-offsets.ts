@@ -71,10 +71,11 @@ const answer = (options: ListOffsetsOptions, name: string, wanted: Wanted, versi
   return { partitionIndex, errorCode: 0, timestamp: BigInt(at), offset: BigInt(offset), ...(version >= 4 ? { leaderEpoch } : {}) }
 }
 
-/** How often each partition of a topic is asked for; Kafka refuses those that are named twice. */
-const timesNamed = (partitions: ReadonlyArray<Wanted>): ReadonlyMap<number, number> => {
-  const times = new Map<number, number>()
-  for (const { partitionIndex } of partitions) times.set(partitionIndex, (times.get(partitionIndex) ?? 0) + 1)
+const keyOf = (name: string, { partitionIndex }: Wanted): string => `${partitionIndex} ${name}`
+/** How often each partition is asked for, under however many mentions of its topic; Kafka refuses those that are named twice. */
+const timesNamed = ({ topics }: Request): ReadonlyMap<string, number> => {
+  const times = new Map<string, number>()
+  for (const { name, partitions } of topics) for (const wanted of partitions) times.set(keyOf(name, wanted), (times.get(keyOf(name, wanted)) ?? 0) + 1)
   return times
 }
 
@@ -86,15 +87,13 @@ const timesNamed = (partitions: ReadonlyArray<Wanted>): ReadonlyMap<number, numb
  */
 export const listOffsets =
   (options: ListOffsetsOptions) =>
-  (request: Request, { version }: { readonly version: number }): Response => ({
-    throttleTimeMs: 0,
-    topics: request.topics.map(({ name, partitions }) => {
-      const times = timesNamed(partitions)
-      return {
-        name,
-        partitions: partitions.map((wanted) =>
-          times.get(wanted.partitionIndex) === 1 ? answer(options, name, wanted, version) : failure(wanted.partitionIndex, "INVALID_REQUEST")
-        )
-      }
-    })
-  })
+  (request: Request, { version }: { readonly version: number }): Response => {
+    const times = timesNamed(request)
+    const topics = request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map((wanted) =>
+        times.get(keyOf(name, wanted)) === 1 ? answer(options, name, wanted, version) : failure(wanted.partitionIndex, "INVALID_REQUEST")
+      )
+    }))
+    return { throttleTimeMs: 0, topics }
+  }

@@ -73,6 +73,13 @@ const topicsOf = (room: GroupRoom, name: string, asked: ReadonlyArray<AskedTopic
   return asked.map((each) => topic(byId ? placeById(cluster, each.topicId) : placeByName(cluster, each.name), offsets, each, byId))
 }
 
+type AskedGroup = Request["groups"][number]
+/** Who asks for all of a group twice is answered once: the answer is many times as long as the question. */
+const withoutRepeats = (groups: ReadonlyArray<AskedGroup>): ReadonlyArray<AskedGroup> => {
+  const seen = new Set<string>()
+  return groups.filter(({ groupId, topics }) => topics !== null || (!seen.has(groupId) && seen.add(groupId)))
+}
+
 /**
  * OffsetFetch 1-10, from the durable group. A group that is not there has committed nothing, which is no error. There are no transactions yet that
  * `requireStable` could wait for.
@@ -84,7 +91,7 @@ export const offsetFetch = (room: GroupRoom): Route =>
       const topics = topicsOf(room, request.groupId, asked, false)
       return { throttleTimeMs: 0, errorCode: 0, topics: topics.map(({ name, partitions }) => ({ name: name ?? "", partitions })) }
     }
-    const groups = request.groups.map(({ groupId: name, topics }) => ({
+    const groups = withoutRepeats(request.groups).map(({ groupId: name, topics }) => ({
       groupId: name,
       errorCode: 0,
       topics: topicsOf(room, name, topics, version >= topicIdsSince)

@@ -38,9 +38,9 @@ const answer = (now: Group, name: string, version: number, authorizedOperations:
   }
 }
 
-/** DescribeGroups 0-6, from the durable groups. */
+/** DescribeGroups 0-6, from the durable groups. A group that is named twice is described once: the description is many times as long as the name. */
 export const describeGroups = (room: GroupRoom): Route =>
   route(DescribeGroups, {}, ({ groups, includeAuthorizedOperations }, { version }) => {
     const operations = includeAuthorizedOperations ? groupOperations : operationsNotAsked
-    return { throttleTimeMs: 0, groups: groups.map((name) => answer(group(room, groupId(name)), name, version, operations)) }
+    return { throttleTimeMs: 0, groups: Array.from(new Set(groups), (name) => answer(group(room, groupId(name)), name, version, operations)) }
   })

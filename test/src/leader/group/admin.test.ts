@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
+import { OffsetFetch } from "../../../../src/protocol/message/09-offset-fetch.ts"
 import { DescribeGroups } from "../../../../src/protocol/message/15-describe-groups.ts"
 import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
 import { DeleteGroups } from "../../../../src/protocol/message/42-delete-groups.ts"
@@ -91,6 +92,22 @@ test("DeleteGroups: empty ones go, each is answered for itself", () => {
         ])
       }
       expect(yield* listed(one.to, 5)).toEqual([["full", "Stable"]])
+    })
+  )
+})
+
+test("a group that is named many times is described once, and all its offsets are told once", () => {
+  const world = new World()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      const one = yield* world.member(leader, "g", "one")
+      yield* one.enter()
+      const { groups } = yield* one.to.call(DescribeGroups, { groups: ["g", "g", "h", "g"] })
+      expect(groups.map(({ groupId }) => groupId)).toEqual(["g", "h"])
+      const all = { groupId: "g", topics: null }
+      const fetched = yield* one.to.call(OffsetFetch, { groups: [all, all, { groupId: "h", topics: null }, all] }, { version: 8 })
+      expect(fetched.groups.map(({ groupId }) => groupId)).toEqual(["g", "h"])
     })
   )
 })
