@@ -1,5 +1,5 @@
 import { Data } from "effect"
-import { isRetriable, type KafkaError } from "../../domain/kernel/error-code.ts"
+import { errorText, isRetriable, type KafkaError } from "../../domain/kernel/error-code.ts"
 
 /**
  * What can go wrong, one class for each thing that a user may act on. `retriable` says whether the same call may succeed later, when nothing but time has passed:
@@ -40,7 +40,7 @@ export class KafkaFailure extends Data.TaggedError("KafkaFailure")<{ readonly er
     return isRetriable(this.error)
   }
   override get message() {
-    return `${this.what}: ${this.error}${this.detail ? `: ${this.detail}` : ""}`
+    return `${this.what}: ${this.detail ? this.detail : errorText(this.error)} (${this.error})`
   }
 }
 /** The producer, consumer or admin was closed. */
@@ -94,7 +94,7 @@ export class TopicRefused extends Data.TaggedError("TopicRefused")<{ readonly to
 export class NotAuthorized extends Data.TaggedError("NotAuthorized")<{ readonly error: KafkaError; readonly what: string }> {
   readonly retriable = false as const
   override get message() {
-    return `${this.what}: ${this.error}`
+    return `${this.what}: ${errorText(this.error)} (${this.error})`
   }
 }
 
@@ -192,7 +192,7 @@ export class CommitRefused extends Data.TaggedError("CommitRefused")<{ readonly 
 export class GroupRefused extends Data.TaggedError("GroupRefused")<{ readonly group: string; readonly error: KafkaError }> {
   readonly retriable = false as const
   override get message() {
-    return `The group '${this.group}' cannot be joined: ${this.error}.`
+    return `The group '${this.group}' cannot be joined: ${errorText(this.error)} (${this.error})`
   }
 }
 export class UnknownGroup extends Data.TaggedError("UnknownGroup")<{ readonly group: string }> {
