@@ -44,6 +44,9 @@ const fenced = (cluster: Cluster, broker: Broker, reason: BrokerFenced["reason"]
   ...leadersLost(cluster, broker.id)
 ]
 
+/** No control or format characters, no line breaks. */
+const readable = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u
+
 const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Either.Either<never, Rejection> | undefined => {
   const { brokerId, incarnationId, clusterId, host, port, rack } = command
   if (clusterId !== "" && clusterId !== cluster.clusterId)
@@ -51,6 +54,9 @@ const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Eit
   if (!isBrokerId(brokerId)) return rejected("INVALID_REGISTRATION", `${brokerId} is no broker id: 0 to 2147483647.`)
   if (host === "" || [host, incarnationId, rack ?? ""].some((text) => text.length > brokerTextCharactersMax))
     return rejected("INVALID_REGISTRATION", `Broker ${brokerId} needs a host, and no host, rack or incarnation id over ${brokerTextCharactersMax} characters.`)
+  // Nobody has shown who they are: what they call themselves goes into the journal and into log lines.
+  if (![host, incarnationId, rack ?? ""].every((text) => readable.test(text)))
+    return rejected("INVALID_REGISTRATION", `The host, rack or incarnation id of broker ${brokerId} has characters that cannot be printed.`)
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return rejected("INVALID_REGISTRATION", `Broker ${brokerId} cannot be reached on port ${port}.`)
   const { leader } = cluster
   if (leader?.nodeId === brokerId && (leader.host !== host || leader.port !== port))

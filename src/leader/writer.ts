@@ -203,7 +203,7 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
       const index = this.durableEnd + all.length
       for (const event of Either.isRight(decided) ? decided.right : []) {
         const value = utf8.encode(JSON.stringify({ _tag: event._tag, ...this.encode(event) }))
-        bytes += value.length
+        bytes += value.length + commandId.length + actor.length + cause.length
         entries.push({ commandId, actor, cause, type: event._tag, value })
         all.push(event)
         state = this.aggregate.evolve(state, event)

@@ -1,5 +1,6 @@
 import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
 import { type Connection, formatAddress, type Listener } from "../ports/transport.ts"
+import { actorOf } from "./actor.ts"
 import type { Complaints } from "./complaints.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, isFrame } from "./framer.ts"
@@ -185,7 +186,7 @@ export class ServerConnection implements Listener {
   private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext {
     if (header.clientId !== this.clientId) {
       this.clientId = header.clientId
-      this.actor = header.clientId === null ? this.peer : `${header.clientId}@${this.peer}`
+      this.actor = actorOf(header.clientId, this.peer)
     }
     return {
       header,

@@ -2,6 +2,7 @@ import { Effect, Either } from "effect"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { decodeRequestHeader } from "../../protocol/codec/frame.ts"
 import { Envelope } from "../../protocol/message/58-envelope.ts"
+import { actorOf } from "../../wire/actor.ts"
 import { dispatch } from "../../wire/dispatch.ts"
 import type { DispatchFault } from "../../wire/fault.ts"
 import { type Route, route } from "../../wire/route.ts"
@@ -38,7 +39,7 @@ export const envelope = (routes: ReadonlyArray<Route>): Route =>
     const clientHost = addressText(clientHostAddress)
     if (Either.isLeft(header) || clientHost === undefined) return refused("INVALID_REQUEST")
     const { clientId } = header.right.header
-    const origin = { clientHost, connectionId: context.connectionId, actor: `${clientId ?? ""}@${clientHost}` }
+    const origin = { clientHost, connectionId: context.connectionId, actor: actorOf(clientId ?? "", clientHost) }
     return dispatch(routes, requestData, origin).pipe(
       Effect.match({ onSuccess: (chunks) => ({ responseData: joined(chunks), errorCode: 0 }), onFailure: (fault) => refused(errorOf(fault)) })
     )

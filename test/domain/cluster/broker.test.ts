@@ -21,6 +21,16 @@ describe("RegisterBroker", () => {
     const cluster = given(Command.FoundCluster({ clusterId: "c" }), register(1))
     expect(brokerOf(cluster, 1)).toMatchObject({ epoch: 1, fenced: true })
   })
+  test("a host, rack or incarnation id that a terminal would obey is refused", () => {
+    const from = (more: { readonly host?: string; readonly rack?: string; readonly incarnationId?: string }) =>
+      Command.RegisterBroker({ brokerId: 1, incarnationId: "i", clusterId: "", host: "h", port: 1, rack: null, ...more })
+    expect(refused(up(0), from({}))).toBe("done")
+    expect(refused(up(0), from({ host: "münchen.example" }))).toBe("done")
+    for (const bad of ["a\u001b[2J", "a\nb", "a\u202eb", "\u2028"])
+      expect([refused(up(0), from({ host: bad })), refused(up(0), from({ rack: bad })), refused(up(0), from({ incarnationId: bad }))]).toEqual(
+        Array.from({ length: 3 }, () => "INVALID_REGISTRATION")
+      )
+  })
   test("when the answer was lost and it asks again, then nothing happens", () => expect(tags(up(1), register(1))).toEqual([]))
   test("given a broker that lives, when another process takes its id, then DUPLICATE_BROKER_REGISTRATION", () =>
     expect(refused(up(1), register(1, "another", 9999))).toBe("DUPLICATE_BROKER_REGISTRATION"))
