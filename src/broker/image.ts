@@ -113,14 +113,16 @@ class Follower {
     const batches = readableBatches(bytes)
     if (Either.isLeft(batches)) return leaderRefused(`The leader's journal came damaged: ${batches.left.message}`)
     const events: Array<Event> = []
+    // What was folded before the damage is not asked for again: the others must hear of it now.
+    const until = (fault: Effect.Effect<never, LeaderRefused | BrokerFault>) => Effect.zipRight(this.after(events, Number.POSITIVE_INFINITY), fault)
     for (const batch of batches.right) {
       const records = this.records(batch)
-      if (Either.isLeft(records)) return records.left
+      if (Either.isLeft(records)) return until(records.left)
       for (const record of records.right) {
         // A batch may begin before the event that was asked for.
         if (record.offset < this.cluster.index) continue
         const event = parse(record)
-        if (Either.isLeft(event)) return Effect.fail(event.left)
+        if (Either.isLeft(event)) return until(Effect.fail(event.left))
         this.cluster = evolve(this.cluster, event.right)
         if (event.right._tag === "TopicRemoved") this.removed.add(event.right.topicId)
         events.push(event.right)

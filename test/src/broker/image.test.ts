@@ -92,3 +92,42 @@ test("a leader whose journal ends before what this broker has read stops the bro
   })
   expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "lost events" })
 })
+
+// What came before the damage was folded, and never asked for again: nobody opened the partitions that it placed here.
+test("damage on the way is asked for again, and what came before it is told at once", async () => {
+  const told: Array<string> = []
+  const later = encodeBatch(
+    {
+      codec: "none",
+      baseOffset: 1,
+      records: [{ timestamp: 1, key: null, value: new TextEncoder().encode('{"_tag":"GroupStreamsFixed","v":1,"count":3}'), headers: [] }]
+    },
+    { crc32c, compress: (_, bytes) => bytes }
+  )
+  const damaged = new Uint8Array([...journal, ...later])
+  damaged[damaged.length - 3] = 0
+  const asked: Array<number> = []
+  const program = Effect.gen(function* () {
+    const done = yield* Effect.makeLatch(false)
+    const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
+    const fakeLeader = route(Fetch, {}, (request) => {
+      asked.push(Number(request.topics[0]?.partitions[0]?.fetchOffset))
+      if (asked.length > 2) return Effect.never
+      const partition = { partitionIndex: 0, errorCode: 0, highWatermark: 2n, abortedTransactions: null, records: asked.length === 1 ? damaged : later }
+      return { throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }
+    })
+    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [fakeLeader], options)
+    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
+    const onEvents = (events: ReadonlyArray<{ readonly _tag: string }>) => {
+      told.push(...events.map(({ _tag }) => _tag))
+      if (told.includes("GroupStreamsFixed")) done.unsafeOpen()
+    }
+    const image = yield* makeImage({ nodeId: 1, contact, onEvents })
+    yield* Effect.forkScoped(image.follow)
+    yield* done.await
+  })
+  const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))
+  await Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Logger.withMinimumLogLevel(LogLevel.None), Effect.provide(layers)))
+  expect(asked.slice(0, 2)).toEqual([0, 1])
+  expect(told).toEqual(["ClusterFounded", "GroupStreamsFixed"])
+}, 60_000)
