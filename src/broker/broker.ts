@@ -8,8 +8,9 @@ import { type ForeignDirectory, type LogFault, LogStore } from "../ports/log-sto
 import { type Address, type ListenFault, Transport } from "../ports/transport.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
 import type { FindReadable } from "../serve/readable.ts"
+import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
-import { type ServeOptions, serve } from "../wire/server.ts"
+import { serve } from "../wire/server.ts"
 import { autoCreation } from "./auto-creation.ts"
 import type { BrokerFault } from "./fault.ts"
 import { listGroups } from "./handler/16-list-groups.ts"
@@ -48,17 +49,6 @@ export interface Broker {
 
 const connectTimeoutMs = 3000
 const requestTimeoutMs = 10_000
-/** A client that does not read is held back at this many bytes of answers. */
-const writeBufferBytesMax = 1_048_576
-
-/** What a node of this configuration bounds its connections by. */
-export const serveOptions = (config: NodeConfig): ServeOptions => ({
-  requestBytesMax: config["socket.request.max.bytes"],
-  connectionsMax: config["max.connections"],
-  inFlightRequestsMax: config["max.in.flight.requests"],
-  writeBufferBytesMax
-})
-
 const letIn = (cluster: Cluster, nodeId: number, incarnationId: string): boolean => {
   const self = brokerOf(cluster, nodeId)
   return self !== undefined && !self.fenced && self.incarnationId === incarnationId
