@@ -1,3 +1,5 @@
+import type { Figure } from "./rows.ts"
+
 /** One line of the table: medians of all rounds, and the median of the rounds' ratios. */
 export interface Result {
   readonly id: string
@@ -16,11 +18,7 @@ export const median = (values: ReadonlyArray<number>): number => {
   return sorted.length === 0 ? Number.NaN : sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
 }
 
-export const result = (
-  row: { readonly id: string; readonly figure: string; readonly unit: string; readonly more: boolean; readonly must: number },
-  ours: ReadonlyArray<number>,
-  kafka: ReadonlyArray<number>
-): Result => {
+export const result = (row: Figure, ours: ReadonlyArray<number>, kafka: ReadonlyArray<number>): Result => {
   const ratios = ours.flatMap((mine, round) => {
     const theirs = kafka[round]
     return theirs === undefined ? [] : [row.more ? mine / theirs : theirs / mine]
