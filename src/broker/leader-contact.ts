@@ -75,7 +75,9 @@ export class LeaderContact {
   private readonly isBack = Effect.suspend(() => {
     const before = this.reached
     this.reached = true
-    return before === true ? Effect.void : Effect.logInfo(`The leader at ${formatAddress(this.options.leader)} answers.`)
+    const line = `The leader at ${formatAddress(this.options.leader)} answers.`
+    // Worth a person's time where it was waited for.
+    return before === true ? Effect.void : before === false ? Effect.logInfo(line) : Effect.logDebug(line)
   })
 
   private isLost(fault: ConnectFault | CallFault): Effect.Effect<void> {

@@ -43,6 +43,7 @@ const plaintext = 0
 class Session {
   epoch: number | undefined
   private fenced = true
+  private hasServed = false
 
   constructor(
     private readonly options: RegistrationOptions,
@@ -64,9 +65,10 @@ class Session {
       const error = kafkaError(errorCode)
       switch (error) {
         case "NONE":
+          // A registration that stands, after a leader's restart or a lost link, changes nothing.
+          if (this.epoch !== Number(brokerEpoch)) this.fenced = true
           this.epoch = Number(brokerEpoch)
-          this.fenced = true
-          return Effect.as(Effect.logInfo(`${this.name} is registered at ${formatAddress(advertised)} with epoch ${brokerEpoch}.`), Number(brokerEpoch))
+          return Effect.as(Effect.logDebug(`${this.name} is registered at ${formatAddress(advertised)} with epoch ${brokerEpoch}.`), Number(brokerEpoch))
         case "DUPLICATE_BROKER_REGISTRATION":
           return leaderRefused(
             `${this.name} is registered by another process that was alive a moment ago. Waiting until its session is over; if it still runs, give this one another node.id.`
@@ -113,9 +115,12 @@ class Session {
   private stands(fenced: boolean): Effect.Effect<void> {
     if (fenced === this.fenced) return Effect.void
     this.fenced = fenced
-    return fenced
-      ? Effect.logWarning(`${this.name} is fenced by the leader: it serves no partition until it is let in again.`)
-      : Effect.logInfo(`${this.name} is let in and serves.`)
+    if (fenced) return Effect.logWarning(`${this.name} is fenced by the leader: it serves no partition until it is let in again.`)
+    // The first time, whoever started this broker is told that it is ready.
+    const line = `${this.name} is let in and serves.`
+    const said = this.hasServed ? Effect.logInfo(line) : Effect.logDebug(line)
+    this.hasServed = true
+    return said
   }
 
   readonly leave: Effect.Effect<void, never, Transport> = Effect.suspend(() => {

@@ -46,8 +46,10 @@ export const brokerHeartbeat = (room: LeaderRoom): Route =>
     return room.writer.submit(submission(room, command, context, "BrokerHeartbeat")).pipe(
       Effect.tap(({ events }) => {
         const [first] = events
-        if (first?._tag === "BrokerUnfenced") return Effect.logInfo(`broker ${request.brokerId} has caught up and is let in`)
-        if (first?._tag === "BrokerFenced") return Effect.logInfo(`broker ${request.brokerId} shuts down and is fenced`)
+        const broker = brokerOf(room.writer.state(), request.brokerId)
+        const name = `broker ${request.brokerId} at ${broker?.host}:${broker?.port}`
+        if (first?._tag === "BrokerUnfenced") return Effect.logInfo(`${name} is let in`)
+        if (first?._tag === "BrokerFenced") return Effect.logInfo(`${name} shuts down: its partitions have no leader until it is back`)
         return Effect.void
       }),
       Effect.match({ onSuccess: () => accepted(room, request), onFailure: refused })
