@@ -59,11 +59,14 @@ const bunTests = (name: string, args: ReadonlyArray<string>) => {
   rmSync(directory, { recursive: true, force: true })
 }
 
-/** `node:test` suites (`*.node-test.ts`) run unchanged on Bun and on Deno. */
-const denoTests = () => {
+/** `node:test` suites (`*.node-test.ts`): the same file must pass on Bun and on Deno. */
+const bothRuntimes = () => {
   const files = [...new Glob("test/**/*.node-test.ts").scanSync(root)].sort()
-  if (files.length === 0) return
-  console.log("\n== on Deno")
+  bunTests(
+    "for both runtimes, on Bun",
+    files.map((file) => `./${file}`)
+  )
+  console.log("\n== for both runtimes, on Deno")
   const run = spawnSync(join(root, "node_modules/.bin/deno"), ["test", "-A", "--no-check", ...files], {
     cwd: root,
     encoding: "utf8",
@@ -83,7 +86,7 @@ if (paths.length > 0) {
   bunTests("units, properties, simulation", ["--parallel=2", "--path-ignore-patterns=test/interop/**"])
   // These start processes and other systems: one at a time, so that two cores are enough.
   bunTests("interop: real clients, real processes", ["test/interop"])
-  denoTests()
+  bothRuntimes()
 }
 
 console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ""}`)

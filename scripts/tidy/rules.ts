@@ -29,7 +29,7 @@ export const leftovers = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding
 /** Files that nothing reaches from the programs, the scripts and the tests. */
 export const deadFiles = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> => {
   const byPath = new Map(sources.map((source) => [source.path, source]))
-  const isEntry = (path: string) => path.startsWith("src/programs/") || /^scripts\/[^/]+\.ts$/.test(path) || path.endsWith(".test.ts")
+  const isEntry = (path: string) => path.startsWith("src/programs/") || /^scripts\/[^/]+\.ts$/.test(path) || /[.-]test\.ts$/.test(path)
   const reached = new Set<string>()
   const waiting = sources.filter(({ path }) => isEntry(path))
   for (let source = waiting.pop(); source; source = waiting.pop()) {

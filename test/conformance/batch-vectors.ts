@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util"
 import { Either } from "effect"
 import { attribute, fieldAt, RecordBatch, splitBatches, verify } from "../../domain/log/batch.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
@@ -77,6 +78,6 @@ const differingField = (ours: object, kafkas: object): string | undefined => {
 
 const differingRecord = (ours: BatchVector["records"], kafkas: BatchVector["records"]): string | undefined => {
   if (ours.length !== kafkas.length) return `records: ${ours.length} read, ${kafkas.length} expected`
-  const index = kafkas.findIndex((expected, at) => !Bun.deepEquals(ours[at], expected))
+  const index = kafkas.findIndex((expected, at) => !isDeepStrictEqual(ours[at], expected))
   return index < 0 ? undefined : `records[${index}]: read with another value`
 }

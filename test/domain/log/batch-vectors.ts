@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { gunzipSync } from "node:zlib"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Codec } from "../../../domain/log/codec.ts"
@@ -29,7 +30,7 @@ export interface BatchVector {
   readonly hex: string
 }
 
-const packed = await Bun.file(new URL("../../conformance/data/batches.jsonl.gz", import.meta.url)).bytes()
+const packed = readFileSync(new URL("../../conformance/data/batches.jsonl.gz", import.meta.url))
 
 export const batchVectors: ReadonlyArray<BatchVector> = new TextDecoder()
   .decode(gunzipSync(packed))
