@@ -6,6 +6,13 @@ export interface ConfigEntry {
   readonly name: string
   readonly value: string | null
 }
+/** One change of a setting: `set` gives it a value, `delete` takes the default back, `append` and `subtract` change the entries of a list. */
+export interface ConfigChange {
+  readonly name: string
+  readonly operation: "set" | "delete" | "append" | "subtract"
+  /** Not heeded by `delete`. */
+  readonly value: string | null
+}
 /** Replicas for one partition, chosen by the client. */
 export interface Assignment {
   readonly partition: number
@@ -55,6 +62,13 @@ export type Command = Data.TaggedEnum<{
     readonly topic: string
     readonly count: number
     readonly assignments: ReadonlyArray<ReadonlyArray<number>> | null
+    readonly validateOnly: boolean
+  }
+  /** Changes a topic's own settings one by one, or with `replace` all of them: what `changes` does not name then takes its default. */
+  ChangeTopicConfigs: {
+    readonly topic: string
+    readonly replace: boolean
+    readonly changes: ReadonlyArray<ConfigChange>
     readonly validateOnly: boolean
   }
   /** By name or by id. */

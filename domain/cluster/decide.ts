@@ -3,6 +3,7 @@ import type { Decider } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
 import type { Command } from "./command.ts"
 import { allocateProducerIds, brokerHeartbeat, fenceBroker, registerBroker } from "./decide-broker.ts"
+import { changeTopicConfigs } from "./decide-config.ts"
 import { addPartitions, addTopic, removeTopic } from "./decide-topic.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
 import { evolve } from "./evolve.ts"
@@ -19,6 +20,7 @@ export const decide = (cluster: Cluster, command: Command): Either.Either<Readon
     FenceBroker: (command) => fenceBroker(cluster, command),
     AddTopic: (command) => addTopic(cluster, command),
     AddPartitions: (command) => addPartitions(cluster, command),
+    ChangeTopicConfigs: (command) => changeTopicConfigs(cluster, command),
     RemoveTopic: (command) => removeTopic(cluster, command),
     AllocateProducerIds: (command) => allocateProducerIds(cluster, command)
   })

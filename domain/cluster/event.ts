@@ -64,6 +64,12 @@ export class PartitionLeaderChanged extends Schema.TaggedClass<PartitionLeaderCh
   leaderEpoch: Epoch,
   isr: Schema.Array(BrokerId)
 }) {}
+/** The topic's own settings are these from now on, and no others. */
+export class TopicConfigsChanged extends Schema.TaggedClass<TopicConfigsChanged>()("TopicConfigsChanged", {
+  v,
+  topicId: TopicId,
+  configs: Schema.Record({ key: Schema.String, value: Schema.String })
+}) {}
 /** The topic, its partitions and its configurations are gone; the id is never used again. */
 export class TopicRemoved extends Schema.TaggedClass<TopicRemoved>()("TopicRemoved", { v, topic: TopicName, topicId: TopicId }) {}
 /** A broker may hand out the producer ids `first` to `first + count - 1`; nobody else ever will. */
@@ -84,6 +90,7 @@ export const Event = Schema.Union(
   TopicAdded,
   PartitionPlaced,
   PartitionLeaderChanged,
+  TopicConfigsChanged,
   TopicRemoved,
   ProducerIdsAllocated
 )

@@ -65,6 +65,11 @@ const partitionLeaderChanged = (cluster: Cluster, { topicId, partition, leader, 
   return { ...cluster, topics: HashMap.set(cluster.topics, topicId, { ...topic, partitions }) }
 }
 
+const topicConfigsChanged = (cluster: Cluster, { topicId, configs }: E.TopicConfigsChanged): Cluster => {
+  const topic = topicById(cluster, topicId)
+  return topic === undefined ? cluster : { ...cluster, topics: HashMap.set(cluster.topics, topicId, { ...topic, configs }) }
+}
+
 const loadWithout = (load: Cluster["load"], topic: Topic): Cluster["load"] => {
   const counts = new Map<BrokerId, number>()
   for (const { replicas } of topic.partitions) for (const broker of replicas) counts.set(broker, (counts.get(broker) ?? 0) + 1)
@@ -102,6 +107,7 @@ const changed = (cluster: Cluster, event: Event): Cluster =>
     TopicAdded: (event) => topicAdded(cluster, event),
     PartitionPlaced: (event) => partitionPlaced(cluster, event),
     PartitionLeaderChanged: (event) => partitionLeaderChanged(cluster, event),
+    TopicConfigsChanged: (event) => topicConfigsChanged(cluster, event),
     TopicRemoved: (event) => topicRemoved(cluster, event),
     ProducerIdsAllocated: ({ first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) })
   })

@@ -17,7 +17,9 @@ import { produce } from "./handler/00-produce.ts"
 import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
+import { alterConfigs } from "./handler/33-alter-configs.ts"
 import { createPartitions } from "./handler/37-create-partitions.ts"
+import { incrementalAlterConfigs } from "./handler/44-incremental-alter-configs.ts"
 import { envelope } from "./handler/58-envelope.ts"
 import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
@@ -78,7 +80,9 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
     deleteTopics(room),
     initProducerId(room),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId: room.nodeId, config: room.config })),
+    alterConfigs(room),
     createPartitions(room),
+    incrementalAlterConfigs(room),
     route(DescribeCluster, {}, describeCluster(cluster)),
     brokerRegistration(room),
     brokerHeartbeat(room),

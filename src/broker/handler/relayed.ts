@@ -9,8 +9,10 @@ import { SyncGroup } from "../../protocol/message/14-sync-group.ts"
 import { DescribeGroups } from "../../protocol/message/15-describe-groups.ts"
 import { CreateTopics } from "../../protocol/message/19-create-topics.ts"
 import { DeleteTopics } from "../../protocol/message/20-delete-topics.ts"
+import { AlterConfigs } from "../../protocol/message/33-alter-configs.ts"
 import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts"
 import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
+import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
 import { OffsetDelete } from "../../protocol/message/47-offset-delete.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
@@ -98,6 +100,13 @@ const groupRoutes = (relay: Relay): ReadonlyArray<Route> => [
   relayed(relay, OffsetDelete, prompt, () => ({ errorCode: coordinator, throttleTimeMs: 0, topics: [] }))
 ]
 
+const unchanged = ({ resourceName, resourceType }: { readonly resourceType: number; readonly resourceName: string }) => ({
+  errorCode: controller,
+  errorMessage: away,
+  resourceType,
+  resourceName
+})
+
 const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
   relayed(relay, CreateTopics, prompt, ({ topics }) => ({
     throttleTimeMs: 0,
@@ -110,6 +119,8 @@ const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
         ? topics.map(({ name, topicId }) => ({ name, topicId, errorCode: controller, errorMessage: away }))
         : topicNames.map((name) => ({ name, errorCode: controller, errorMessage: away }))
   })),
+  relayed(relay, AlterConfigs, prompt, ({ resources }) => ({ throttleTimeMs: 0, responses: resources.map(unchanged) })),
+  relayed(relay, IncrementalAlterConfigs, prompt, ({ resources }) => ({ throttleTimeMs: 0, responses: resources.map(unchanged) })),
   relayed(relay, CreatePartitions, prompt, ({ topics }) => ({
     throttleTimeMs: 0,
     results: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: away }))

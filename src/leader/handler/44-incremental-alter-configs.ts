@@ -1,0 +1,35 @@
+import { Effect } from "effect"
+import type { ConfigChange } from "../../../domain/cluster/command.ts"
+import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
+import type { RequestOf } from "../../protocol/type/wire.ts"
+import { type Route, route } from "../../wire/route.ts"
+import type { LeaderRoom } from "../room.ts"
+import { changeTopicConfigs, type Resource } from "../topic-configs.ts"
+
+/** By Kafka's numbers. */
+const operations: ReadonlyArray<ConfigChange["operation"]> = ["set", "delete", "append", "subtract"]
+
+const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof IncrementalAlterConfigs>["resources"][number]): Resource => {
+  const strange = configs.find(({ configOperation }) => operations[configOperation] === undefined)
+  return {
+    resourceType,
+    resourceName,
+    changes: configs.map(({ name, configOperation, value }) => ({ name, value, operation: operations[configOperation] ?? "set" })),
+    fault:
+      strange === undefined
+        ? undefined
+        : { error: "INVALID_REQUEST", message: `Unknown operation ${strange.configOperation}: 0 sets, 1 deletes, 2 appends, 3 subtracts.` }
+  }
+}
+
+/**
+ * IncrementalAlterConfigs 0-1 (KIP-339): single settings of topics are set, deleted, or changed where they are lists. Errors of a resource: INVALID_CONFIG with
+ * the name, the value and what would fit; UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST for brokers and other kinds, and for what is named twice.
+ */
+export const incrementalAlterConfigs = (room: LeaderRoom): Route =>
+  route(IncrementalAlterConfigs, {}, ({ resources, validateOnly }, context) =>
+    Effect.map(
+      changeTopicConfigs(room, context, "IncrementalAlterConfigs", { resources: resources.map(resourceOf), replace: false, validateOnly }),
+      (responses) => ({ throttleTimeMs: 0, responses })
+    )
+  )
