@@ -62,7 +62,7 @@ const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> =
   for (const name of disk.list(directory)) {
     const baseOffset = baseOffsetOfLogFile(name)
     if (baseOffset !== undefined) bases.push(baseOffset)
-    else if (name.endsWith(".deleted")) disk.unlink(`${directory}/${name}`)
+    else if (name.endsWith(deletedSuffix)) disk.unlink(`${directory}/${name}`)
   }
   return bases.sort((a, b) => a - b)
 }
@@ -223,6 +223,19 @@ const cutTail = (context: OpenContext, { end, segment }: Walked, later: Readonly
 export const removeSegmentFiles = (disk: Disk, directory: string, baseOffset: Offset): void => {
   const { log, offsetIndex, timeIndex } = segmentPath(directory, baseOffset)
   for (const path of [offsetIndex, timeIndex, log]) if (disk.exists(path)) disk.unlink(path)
+}
+
+const deletedSuffix = ".deleted"
+
+/** Takes a segment out of the log by renaming its files, the `.log` file last; answers their names now. What is left of them is removed when the log is opened next. */
+export const retireSegmentFiles = (disk: Disk, directory: string, baseOffset: Offset): ReadonlyArray<string> => {
+  const { log, offsetIndex, timeIndex } = segmentPath(directory, baseOffset)
+  return [offsetIndex, timeIndex, log].flatMap((path) => {
+    if (!disk.exists(path)) return []
+    const retired = `${path}${deletedSuffix}`
+    disk.rename(path, retired)
+    return [retired]
+  })
 }
 
 /**

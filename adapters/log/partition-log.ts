@@ -1,11 +1,12 @@
-import { Effect, Either } from "effect"
+import { Deferred, Effect, Either, FiberId } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { headerSize, RecordBatch } from "../../domain/log/batch.ts"
-import { LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
+import type { SegmentExtent } from "../../domain/log/retention.ts"
+import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
 import { attempt, type DiskFile, faultOf } from "./disk.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { walkHeaders } from "./header-walk.ts"
-import { newActiveSegment, type OpenContext, type OpenSegments, removeSegmentFiles } from "./open-segments.ts"
+import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
 import { firstBatchAt, locate, readRun } from "./segment-read.ts"
 import { damaged } from "./segment-store.ts"
@@ -14,6 +15,7 @@ import type { LogTail } from "./tail-cache.ts"
 
 /** What a log gets from its store. */
 export interface LogParts extends Omit<OpenContext, "now"> {
+  readonly config: LogConfig
   /** The data directory: a new log's directory is an entry in it. */
   readonly root: string
   readonly recoveryPoint: RecoveryPointFile
@@ -44,6 +46,8 @@ export class SegmentedLog implements PartitionLog {
   private fault: LogFault | undefined
   private readonly commit: GroupCommit
   private indexesFlushedAt = 0
+  private config: LogConfig
+  private readonly closed = Deferred.unsafeMake<void>(FiberId.none)
   private readonly hints = new Map<Offset, number>()
   readonly sync: Effect.Effect<void, LogFault>
 
@@ -54,6 +58,7 @@ export class SegmentedLog implements PartitionLog {
   ) {
     this.sealed = sealed
     this.active = active
+    this.config = parts.config
     this.durableEnd = active.endOffset
     this.durableAt = { baseOffset: active.baseOffset, position: active.sizeInBytes }
     this.directoryChanged = this.rootChanged = isNew
@@ -70,6 +75,12 @@ export class SegmentedLog implements PartitionLog {
   readonly start = (): Offset => (this.sealed[0] ?? this.active).baseOffset
   readonly end = (): Offset => this.active.endOffset
   readonly syncedEnd = (): Offset => this.durableEnd
+
+  readonly segments = (): ReadonlyArray<SegmentExtent> => [...this.segmentsFrom(0)]
+  readonly configure = (config: LogConfig): void => {
+    this.config = config
+    this.active.configure(config)
+  }
 
   readonly append = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
     if (this.fault !== undefined) return Either.left(this.fault)
@@ -108,11 +119,11 @@ export class SegmentedLog implements PartitionLog {
     return attempt(this.parts.directory, "read", () => this.readFiles(from, maxBytes, upTo))
   }
 
-  readonly batchAtTime = (timestamp: number): Either.Either<RecordBatch | undefined, LogFault> => {
+  readonly batchAtTime = (timestamp: number, from: Offset = 0): Either.Either<RecordBatch | undefined, LogFault> => {
     if (this.fault !== undefined) return Either.left(this.fault)
     return attempt(this.parts.directory, "read", () => {
-      for (const segment of this.segmentsFrom(0)) {
-        const found = segment.maxTimestamp >= timestamp ? firstBatchAt(segment, timestamp) : undefined
+      for (const segment of this.segmentsFrom(this.indexOf(from))) {
+        const found = segment.maxTimestamp >= timestamp ? firstBatchAt(segment, timestamp, from) : undefined
         if (found !== undefined) return found
       }
       return undefined
@@ -137,16 +148,33 @@ export class SegmentedLog implements PartitionLog {
       yield* this.sync
       yield* attempt(this.parts.directory, "delete segments of", () => {
         if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
-        for (let first = this.sealed[0]; first !== undefined && first.endOffset <= offset; first = this.sealed[0]) this.dropFirst(first)
       })
       if (this.directoryChanged) yield* this.commit.wait
+      const retired: Array<string> = []
+      for (let first = this.sealed[0]; first !== undefined && first.endOffset <= offset; first = this.sealed[0]) {
+        const segment = first
+        retired.push(...(yield* attempt(this.parts.directory, "delete segments of", () => this.dropFirst(segment))))
+        // A power cut keeps any part of what was not synced. One after the other they leave no hole.
+        yield* this.commit.wait
+      }
+      if (retired.length > 0) this.parts.fork(this.removeLater(retired))
     })
+
+  /** Whoever reads the files by their old descriptors has that long. A log that is closed before leaves them to the next start. */
+  private removeLater(paths: ReadonlyArray<string>): Effect.Effect<void> {
+    const due = Effect.as(Effect.sleep(`${this.config.fileDeleteDelayMs} millis`), true)
+    const remove = (isDue: boolean): void => {
+      for (const path of isDue && this.fault === undefined ? paths : []) attempt(path, "remove", () => this.parts.disk.unlink(path))
+    }
+    return Effect.map(Effect.raceFirst(due, Effect.as(Deferred.await(this.closed), false)), remove)
+  }
 
   /** Waits for what is under way, makes the rest durable and notes that all is in order. Does not fail: what could not be written is found by recovery. */
   readonly close: Effect.Effect<void> = Effect.gen(this, function* () {
     yield* this.commit.idle
     yield* Effect.ignore(this.sync)
     yield* this.commit.idle
+    yield* Deferred.succeed(this.closed, undefined)
     const { path } = this.active
     if (this.fault === undefined)
       attempt(path.log, "close", () => {
@@ -183,7 +211,7 @@ export class SegmentedLog implements PartitionLog {
   /** Starts a new segment. When its file cannot be made, nothing has changed. */
   private roll(): void {
     const old = this.active
-    this.active = newActiveSegment({ ...this.parts, now: this.parts.clock() }, old.endOffset)
+    this.active = newActiveSegment({ ...this.parts, config: this.config, now: this.parts.clock() }, old.endOffset)
     this.unsynced.push(old.file())
     this.sealed.push(old.seal(this.parts.caches))
     this.directoryChanged = this.sealedSinceSync = true
@@ -236,13 +264,13 @@ export class SegmentedLog implements PartitionLog {
     this.parts.recoveryPoint.write({ ...point, offset: this.durableEnd })
   }
 
-  private dropFirst(segment: SealedSegment): void {
+  private dropFirst(segment: SealedSegment): ReadonlyArray<string> {
     const { caches, directory, disk } = this.parts
     this.sealed.shift()
     caches.forget(segment.path.log)
     this.hints.clear()
     this.directoryChanged = true
-    removeSegmentFiles(disk, directory, segment.baseOffset)
+    return retireSegmentFiles(disk, directory, segment.baseOffset)
   }
 
   private readFiles(from: Offset, maxBytes: number, upTo: Offset): ReadonlyArray<Uint8Array> {

@@ -73,19 +73,20 @@ export const readRun = (segment: ReadableSegment, position: number, maxBytes: nu
   return { bytes: end === bytes.length ? bytes : bytes.subarray(0, end), position, endOffset }
 }
 
-/** The first batch of the segment with a timestamp of at least `timestamp`, whole; undefined when there is none. */
-export const firstBatchAt = (segment: ReadableSegment, timestamp: number): RecordBatch | undefined => {
+/** The first batch of the segment that ends after `from` and has a timestamp of at least `timestamp`, whole; undefined when there is none. */
+export const firstBatchAt = (segment: ReadableSegment, timestamp: number, from: Offset): RecordBatch | undefined => {
   let found: { readonly position: number; readonly size: number } | undefined
-  const walk = (from: number) =>
-    walkHeaders(segment.file(), from, segment.sizeInBytes, (header, position) => {
-      if (header.maxTimestamp < timestamp) return true
+  const walk = (start: number) =>
+    walkHeaders(segment.file(), start, segment.sizeInBytes, (header, position) => {
+      if (header.maxTimestamp < timestamp || header.lastOffset < from) return true
       found = { position, size: header.sizeInBytes }
       return false
     })
   const entry = segment.timeEntryFor(timestamp)
-  const from = entry === undefined ? 0 : segment.positionFor(entry.offset)
-  let walked = walk(from)
-  if (walked.wrong !== undefined && from > 0) walked = walk(0)
+  const byTime = entry === undefined ? 0 : segment.positionFor(entry.offset)
+  const indexed = from > segment.baseOffset ? Math.max(byTime, segment.positionFor(from)) : byTime
+  let walked = walk(indexed)
+  if (walked.wrong !== undefined && indexed > 0) walked = walk(0)
   if (walked.wrong !== undefined) throw damaged(segment.path.log, walked.position, walked.wrong)
   return found === undefined ? undefined : new RecordBatch(readBytes(segment, found.position, found.size))
 }

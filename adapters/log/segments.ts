@@ -61,7 +61,7 @@ export class ActiveSegment implements ReadableSegment {
     directory: string,
     private readonly active: DiskFile,
     readonly baseOffset: Offset,
-    private readonly config: SegmentConfig,
+    private config: SegmentConfig,
     /** When it was made or opened, ms: its age where batches carry no timestamps. */
     private readonly createdAt: number,
     found?: { readonly state: Segment; readonly endOffset: Offset; readonly indexes: Indexes }
@@ -90,6 +90,11 @@ export class ActiveSegment implements ReadableSegment {
   }
   isFullFor(batch: SegmentBatch, now: number): boolean {
     return shouldRoll(this.state, batch, this.config, now, this.createdAt)
+  }
+
+  /** From the next batch on. */
+  configure(config: SegmentConfig): void {
+    this.config = config
   }
 
   /** The batch's bytes are in the file; only the header is looked at. */

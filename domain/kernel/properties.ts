@@ -14,7 +14,7 @@ const withoutEffect =
   /^(process\.roles|controller\..*|inter\.broker\.(listener\.name|protocol\.version)|listener\.security\.protocol\.map|num\.(network\.threads|io\.threads|recovery\.threads\.per\.data\.dir|replica\..*)|background\.threads|socket\.(send|receive)\.buffer\.bytes|queued\.max\..*|replica\..*|transaction\..*|offsets\.topic\.(replication\.factor|segment\.bytes|compression\.codec)|share\.coordinator\..*|group\.(coordinator|consumer|share|streams)\..*|metadata\.(log|max)\..*|metric.*|log4j.*|connections\.max\.idle\.ms)$/
 /** Settings that would change what is kept or who may do what. They are not built, so they are refused: an operator must not believe that they hold. */
 const notBuilt =
-  /^(log\.(retention\..*|cleanup\.policy|cleaner\..*|flush\..*|preallocate)|min\.insync\.replicas|unclean\..*|compression\.type|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
+  /^(log\.(cleaner\..*|flush\..*|preallocate)|min\.insync\.replicas|unclean\..*|compression\.type|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
 
 const known = Object.keys(nodeSettings) as ReadonlyArray<SettingName>
 const isKnown = (name: string): name is SettingName => Object.hasOwn(nodeSettings, name)
@@ -55,6 +55,14 @@ export const parseOption = (text: string): Either.Either<Assignment, ConfigFault
     : Either.left({ name: text, message: `-X ${text}: expected name=value, e.g. -X num.partitions=6.` })
 }
 
+/** Of the three units for the retention the finest that was set counts, as in Kafka; `log.retention.ms` says the result. */
+const withRetention = (config: NodeConfig, set: ReadonlySet<SettingName>): NodeConfig => {
+  const unit = (["log.retention.ms", "log.retention.minutes", "log.retention.hours"] as const).find((name) => set.has(name))
+  if (unit === undefined || unit === "log.retention.ms") return config
+  const value = config[unit]
+  return { ...config, "log.retention.ms": value < 0 ? -1 : value * (unit === "log.retention.minutes" ? 60_000 : 3_600_000) }
+}
+
 export interface Loaded {
   readonly config: NodeConfig
   /** Names that were set, so that defaults of the command line do not override them. */
@@ -88,7 +96,8 @@ export const loadConfig = (assignments: ReadonlyArray<Assignment>): Either.Eithe
       faults.push({ name, message: `${from}: there is no setting '${name}'.${didYouMean(name, known)}` })
     }
   }
-  return faults.length > 0 ? Either.left(faults) : Either.right({ config: { ...defaultNodeConfig, ...values } as NodeConfig, set, notes })
+  if (faults.length > 0) return Either.left(faults)
+  return Either.right({ config: withRetention({ ...defaultNodeConfig, ...values } as NodeConfig, set), set, notes })
 }
 
 /** `PLAINTEXT://HOST:PORT`, the first of a list; a host that is left out is 127.0.0.1, unless told otherwise. */

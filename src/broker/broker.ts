@@ -110,6 +110,7 @@ export const makeBroker = (
       config,
       cluster: image.cluster,
       table: keeper.table,
+      raise: keeper.raise,
       alsoReadable: options.alsoReadable,
       now: () => clock.unsafeCurrentTimeMillis(),
       decompress,

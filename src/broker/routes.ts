@@ -18,9 +18,11 @@ import { type MetadataOptions, metadata } from "../serve/metadata.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import { type Route, route } from "../wire/route.ts"
 import { produce } from "./handler/00-produce.ts"
+import { deleteRecords } from "./handler/21-delete-records.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { offsetForLeaderEpoch } from "./handler/23-offset-for-leader-epoch.ts"
 import type { PartitionTable } from "./partition/table.ts"
+import type { Trimming } from "./partition/trimming.ts"
 import type { ProducerIds } from "./producer-ids.ts"
 
 export interface RouteParts {
@@ -28,6 +30,8 @@ export interface RouteParts {
   readonly config: NodeConfig
   readonly cluster: () => Cluster
   readonly table: PartitionTable
+  /** Raises the starts of logs. */
+  readonly raise: Trimming["raise"]
   readonly alsoReadable: FindReadable | undefined
   readonly now: () => number
   readonly decompress: Compression["Type"]["decompress"]
@@ -42,7 +46,10 @@ const readable =
   (topic, partition) => {
     const found = table.find(topic, partition)
     const unknown = found === "UNKNOWN_TOPIC_ID" || found === "UNKNOWN_TOPIC_OR_PARTITION"
-    return unknown && also !== undefined ? also(topic, partition) : found
+    if (!unknown || also === undefined) return found
+    // What nobody can read is refused in the words of the image: it knows the topic that lacks the partition.
+    const other = also(topic, partition)
+    return typeof other === "string" ? found : other
   }
 
 /** Everything that a broker answers itself, from its logs and from the image. */
@@ -57,6 +64,7 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
     route(ListOffsets, {}, listOffsets({ find, decompress })),
     route(Metadata, {}, metadata({ cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),
     route(FindCoordinator, {}, findCoordinator(cluster)),
+    deleteRecords({ table, raise: parts.raise }),
     initProducerId(parts.producerIds),
     offsetForLeaderEpoch(table),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config })),

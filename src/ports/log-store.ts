@@ -1,6 +1,7 @@
 import { Context, Data, type Effect, type Either, type Scope } from "effect"
 import type { Offset, TopicId } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
+import type { SegmentExtent } from "../../domain/log/retention.ts"
 
 /**
  * The disk said no. `reason` tells the caller what is left to do:
@@ -26,18 +27,21 @@ export interface DirectoryIdentity {
   readonly nodeId: number
 }
 
-/** How one partition's log is kept; the names are Kafka's (`segment.bytes`, `segment.ms`, `index.interval.bytes`, `segment.index.bytes`). */
+/** How one partition's log is kept; the names are Kafka's (`segment.bytes`, `segment.ms`, `index.interval.bytes`, `segment.index.bytes`, `file.delete.delay.ms`). */
 export interface LogConfig {
   readonly segmentBytesMax: number
   readonly segmentMs: number
   readonly indexIntervalBytes: number
   readonly segmentIndexBytesMax: number
+  /** How long the files of a segment stay after the log has let go of it, ms. */
+  readonly fileDeleteDelayMs: number
 }
 export const defaultLogConfig: LogConfig = {
   segmentBytesMax: 1_073_741_824,
   segmentMs: 604_800_000,
   indexIntervalBytes: 4096,
-  segmentIndexBytesMax: 10_485_760
+  segmentIndexBytesMax: 10_485_760,
+  fileDeleteDelayMs: 60_000
 }
 
 /**
@@ -51,6 +55,10 @@ export interface PartitionLog {
   readonly end: () => Offset
   /** Everything before this offset survives a power cut. */
   readonly syncedEnd: () => Offset
+  /** Its segments, the oldest first; the last one is still written, and may be empty. */
+  readonly segments: () => ReadonlyArray<SegmentExtent>
+  /** Keeps the log by other settings from now on; what was written stays as it is. */
+  readonly configure: (config: LogConfig) => void
   /** Adds batches whose offsets were assigned already, the first at `end()`. Readable when it returns, durable only after `sync`. All or nothing. */
   readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
   /** Everything appended before the call is durable when it returns. Waiting callers share one fdatasync; a failed one closes the log for good (reason "offline" afterwards). */
@@ -61,11 +69,14 @@ export interface PartitionLog {
    * Batches with a base offset at or over `upTo` are left out. `from` below `start()` or over `end()` is the caller's to refuse.
    */
   readonly read: (from: Offset, maxBytes: number, upTo: Offset) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
-  /** The first batch whose max timestamp is at least `timestamp` (ms), by the time index. The caller opens it where it needs the record's own offset. */
-  readonly batchAtTime: (timestamp: number) => Either.Either<RecordBatch | undefined, LogFault>
+  /** The first batch that ends after `from` and whose max timestamp is at least `timestamp` (ms), by the time index. The caller opens it where it needs the record's own offset. */
+  readonly batchAtTime: (timestamp: number, from?: Offset) => Either.Either<RecordBatch | undefined, LogFault>
   /** Calls `visit` with every batch from `from` on, in order, for rebuilding what is derived (producer state). Only the 61 header bytes of the view need be there. */
   readonly scan: (from: Offset, visit: (batch: RecordBatch) => void) => Either.Either<void, LogFault>
-  /** Drops whole segments that end at or before `offset`; `start()` rises to the first batch kept. */
+  /**
+   * Drops whole segments that end at or before `offset`; `start()` rises to the first batch kept. A segment that is still written is ended first if all of it goes.
+   * The segments are gone for good when it returns; their files go after `fileDeleteDelayMs`, or when the log is opened next.
+   */
   readonly deleteBefore: (offset: Offset) => Effect.Effect<void, LogFault>
 }
 

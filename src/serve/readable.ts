@@ -15,7 +15,8 @@ export interface ReadablePartition {
   readonly end: () => Offset
   /** As PartitionLog.read, up to the high watermark. */
   readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
-  readonly batchAtTime: (timestamp: number) => Either.Either<RecordBatch | undefined, LogFault>
+  /** As PartitionLog.batchAtTime, among what can be read. */
+  readonly batchAtTime: (timestamp: number, from?: Offset) => Either.Either<RecordBatch | undefined, LogFault>
   /** Calls `wake` after each rise of the high watermark, and once when the partition stops being readable here; answers how to stop that. */
   readonly onAdvance: (wake: () => void) => () => void
 }

@@ -16,7 +16,9 @@ const refused = (error: KafkaError): Response => ({ throttleTimeMs: 0, errorCode
  * A transactional id gets UNSUPPORTED_VERSION, which no client repeats: this cluster has no transactions yet. INVALID_REQUEST for an empty one, as in Kafka.
  */
 export const initProducerId = (ids: ProducerIds): Route =>
-  route(InitProducerId, {}, ({ transactionalId }): Handled<typeof InitProducerId> => {
+  route(InitProducerId, {}, ({ transactionalId, producerId, producerEpoch }): Handled<typeof InitProducerId> => {
+    // A producer has both an id and an epoch, or neither.
+    if ((producerId === -1n) !== (producerEpoch === -1)) return refused("INVALID_REQUEST")
     if (transactionalId !== null) return refused(transactionalId === "" ? "INVALID_REQUEST" : "UNSUPPORTED_VERSION")
     const id = ids.take()
     return id !== undefined ? given(id) : Effect.match(ids.await, { onFailure: refused, onSuccess: given })

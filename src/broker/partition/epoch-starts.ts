@@ -12,6 +12,15 @@ export class EpochStarts {
     this.starts.push({ epoch, offset })
   }
 
+  /** The log starts at `offset` now: epochs that ended before it are forgotten, the one that holds it begins there (as in Kafka). */
+  forgetBefore(offset: Offset): void {
+    const first = this.starts.findLastIndex((start) => start.offset <= offset)
+    if (first < 0) return
+    this.starts.splice(0, first)
+    const [oldest] = this.starts
+    if (oldest !== undefined) this.starts[0] = { epoch: oldest.epoch, offset }
+  }
+
   get latest(): Epoch | undefined {
     return this.starts[this.starts.length - 1]?.epoch
   }

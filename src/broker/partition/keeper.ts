@@ -1,12 +1,14 @@
 import { type Clock, Effect, Either, Exit, Queue, Runtime, Schedule, Scope } from "effect"
 import type { Event } from "../../../domain/cluster/event.ts"
 import { type Broker, brokerOf, type Cluster, type Partition, type Topic, topicById } from "../../../domain/cluster/state.ts"
-import { type NodeConfig, topicConfig } from "../../../domain/kernel/config.ts"
+import { type NodeConfig, type TopicConfig, topicConfig } from "../../../domain/kernel/config.ts"
 import type { BrokerId, TopicId } from "../../../domain/kernel/id.ts"
 import { Checksum } from "../../ports/checksum.ts"
-import { type LogConfig, type LogFault, LogStore } from "../../ports/log-store.ts"
-import { PartitionOwner } from "./owner.ts"
+import { type LogFault, LogStore } from "../../ports/log-store.ts"
+import { LogStarts } from "./log-starts.ts"
+import { logConfig, PartitionOwner } from "./owner.ts"
 import { PartitionTable } from "./table.ts"
+import { Trimming } from "./trimming.ts"
 
 export interface KeeperOptions {
   readonly nodeId: BrokerId
@@ -25,6 +27,8 @@ export interface Keeper {
   readonly begin: (removed: ReadonlySet<TopicId>) => Effect.Effect<void>
   /** After each further run of events, which the image holds already. Stops and starts leading at once; opening and removing files follows in the background. */
   readonly apply: (events: ReadonlyArray<Event>) => void
+  /** Raises the starts of logs, and drops what lies before them. */
+  readonly raise: Trimming["raise"]
   /** Stops leading anything, whatever the image says from now on: the broker is about to end. */
   readonly rest: () => void
 }
@@ -39,20 +43,16 @@ const keyOf = ({ topicId, partition }: Place): string => `${topicId}-${partition
 const concurrency = 8
 /** How often silent producers are looked for, as Kafka's producer.id.expiration.check.interval.ms. */
 const expiryCheckMs = 600_000
+/** When logs are looked through for the first time for what need not be kept: a broker that starts has other things to do, as in Kafka. */
+const firstCheckMs = 30_000
 /** How often logs that could not be opened are tried again: a disk may have room by now, or the process files to open. */
 const reopenMs = 10_000
 /** Lines of one round that name a partition; a disk that fails may hold thousands, and the rest is a number. */
 const linesMax = 5
 
-const logConfig = (config: ReturnType<typeof topicConfig>): LogConfig => ({
-  segmentBytesMax: config["segment.bytes"],
-  segmentMs: config["segment.ms"],
-  indexIntervalBytes: config["index.interval.bytes"],
-  segmentIndexBytesMax: config["segment.index.bytes"]
-})
-
 class Shelf {
   readonly table: PartitionTable
+  readonly starts: LogStarts
   private readonly pending = new Map<string, Place>()
   private readonly open = new Map<string, { readonly owner: PartitionOwner; readonly scope: Scope.CloseableScope }>()
   /** Logs that could not be opened for a reason that may pass. */
@@ -69,6 +69,7 @@ class Shelf {
     private readonly fork: (effect: Effect.Effect<void>) => void
   ) {
     this.table = new PartitionTable(options.cluster)
+    this.starts = new LogStarts(store)
   }
 
   private wanted({ topicId, partition }: Place): { readonly topic: Topic; readonly partition: Partition } | undefined {
@@ -104,6 +105,7 @@ class Shelf {
     if (!this.begun) return
     for (const event of events) {
       if (event._tag === "TopicRemoved") this.drop(event.topicId)
+      else if (event._tag === "TopicConfigsChanged") this.configure(event.topicId)
       else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event)
       else if (
         (event._tag === "BrokerRegistered" || event._tag === "BrokerFenced" || event._tag === "BrokerUnfenced") &&
@@ -112,6 +114,16 @@ class Shelf {
         for (const { owner } of this.open.values()) this.assignRole(owner, this.wanted(owner)?.partition)
     }
     if (this.pending.size > 0) this.signal.unsafeOffer(undefined)
+  }
+
+  /** What holds for a topic now: its own settings over this node's. */
+  private configOf(topic: Topic): TopicConfig {
+    return topicConfig(this.options.config, topic.configs)
+  }
+
+  private configure(topicId: TopicId): void {
+    const topic = topicById(this.options.cluster(), topicId)
+    if (topic !== undefined) for (const owner of this.table.ownersOf(topicId)) owner.configure(this.configOf(topic))
   }
 
   private refresh(place: Place): void {
@@ -156,13 +168,18 @@ class Shelf {
     return Effect.gen(this, function* () {
       const before = this.wanted(place)
       if (before === undefined) return
-      const { name, configs } = before.topic
-      const config = topicConfig(options.config, configs)
+      const { name } = before.topic
+      const config = this.configOf(before.topic)
+      const start = this.starts.of(place)
       const scope = yield* Scope.make()
       const owner = yield* store.open(place.topicId, place.partition, logConfig(config)).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
-          PartitionOwner.open({ topic: name, ...place, config, crc32c: checksum.crc32c, report: options.report, fork }, log, clock.unsafeCurrentTimeMillis())
+          PartitionOwner.open(
+            { topic: name, ...place, config, start, crc32c: checksum.crc32c, report: options.report, fork },
+            log,
+            clock.unsafeCurrentTimeMillis()
+          )
         ),
         Effect.either
       )
@@ -175,6 +192,7 @@ class Shelf {
       // The image may have moved on while the files were opened.
       const now = this.wanted(place)
       if (now === undefined) return yield* this.remove(place)
+      if (now.topic.configs !== before.topic.configs) owner.right.configure(this.configOf(now.topic))
       this.table.set(name, place.topicId, place.partition, owner.right)
       this.assignRole(owner.right, now.partition)
     })
@@ -212,6 +230,7 @@ class Shelf {
 
   private remove(place: Place): Effect.Effect<void> {
     this.failing.delete(keyOf(place))
+    this.starts.forget(place)
     return Effect.zipRight(this.close(place), this.store.remove(place.topicId, place.partition)).pipe(
       Effect.catchAll((fault) =>
         Effect.sync(() => this.options.report(`The log of the removed partition ${keyOf(place)} could not be deleted: ${fault.message}`))
@@ -221,6 +240,11 @@ class Shelf {
 
   begin(removed: ReadonlySet<TopicId>): Effect.Effect<void> {
     return Effect.gen(this, function* () {
+      // Without it records that were deleted would be seen again, so nothing is opened before it is read.
+      yield* Effect.retry(
+        Effect.tapError(this.starts.load, ({ message }) => Effect.sync(() => this.say(`No log is opened yet: ${message}`))),
+        Schedule.spaced(reopenMs)
+      ).pipe(Effect.orDie)
       this.begun = true
       for (const topic of this.options.cluster().topics) {
         const [topicId, { partitions }] = topic
@@ -271,8 +295,17 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
         Schedule.spaced(reopenMs)
       )
     )
+    const trimming = new Trimming({
+      starts: shelf.starts,
+      owners: () => shelf.table.owners(),
+      clock: yield* Effect.clock,
+      fork: (effect) => void Runtime.runFork(runtime)(effect, { scope })
+    })
+    const checkMs = options.config["log.retention.check.interval.ms"]
+    yield* Effect.forkScoped(Effect.delay(Effect.repeat(trimming.look, Schedule.spaced(checkMs)), Math.min(checkMs, firstCheckMs)))
     return {
       table: shelf.table,
+      raise: (all) => trimming.raise(all),
       begin: (removed) => Effect.asVoid(Effect.zipRight(shelf.begin(removed), Effect.forkIn(worker, scope))),
       apply: (events) => shelf.apply(events),
       rest: () => shelf.rest()

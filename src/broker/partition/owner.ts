@@ -6,7 +6,8 @@ import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } fro
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { expireProducers } from "../../../domain/log/producer-state.ts"
-import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
+import { retainedStart } from "../../../domain/log/retention.ts"
+import type { LogConfig, LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
 import { EpochStarts } from "./epoch-starts.ts"
 import { SyncWaiters } from "./sync-waiters.ts"
@@ -26,12 +27,32 @@ export interface OwnerOptions {
   readonly topicId: TopicId
   readonly partition: number
   readonly config: TopicConfig
+  /** Where the log starts for its readers; records of the first segment may stand before it. */
+  readonly start: Offset
   readonly crc32c: Crc32c
   /** Tells a person that the log fails, or that it works again. */
   readonly report: (line: string) => void
   /** Runs what nobody waits for directly. */
   readonly fork: (effect: Effect.Effect<void>) => void
 }
+
+/** What the log itself has to know of a topic's settings. */
+export const logConfig = (config: TopicConfig): LogConfig => ({
+  segmentBytesMax: config["segment.bytes"],
+  segmentMs: config["segment.ms"],
+  indexIntervalBytes: config["index.interval.bytes"],
+  segmentIndexBytesMax: config["segment.index.bytes"],
+  fileDeleteDelayMs: config["file.delete.delay.ms"]
+})
+
+/** What an append has to know of them. */
+const appendConfig = (config: TopicConfig) => ({
+  batchBytesMax: config["max.message.bytes"],
+  segmentBytesMax: config["segment.bytes"],
+  timestampType: config["message.timestamp.type"] === "LogAppendTime" ? ("LogAppendTime" as const) : ("CreateTime" as const),
+  timestampBeforeMaxMs: config["message.timestamp.before.max.ms"],
+  timestampAfterMaxMs: config["message.timestamp.after.max.ms"]
+})
 
 const storageError = (fault: LogFault): Rejection => ({ error: "KAFKA_STORAGE_ERROR", message: fault.message })
 const notLeader: Rejection = { error: "NOT_LEADER_OR_FOLLOWER", message: "This broker does not lead the partition." }
@@ -55,6 +76,8 @@ export class PartitionOwner implements ReadablePartition {
   private readonly epochs = new EpochStarts()
   private readonly waiting = new Set<() => void>()
   private readonly syncing: SyncWaiters
+  private config: TopicConfig
+  private startOffset: Offset
   private readonly context: { -readonly [K in keyof AppendContext]: AppendContext[K] }
 
   private constructor(
@@ -66,17 +89,10 @@ export class PartitionOwner implements ReadablePartition {
     this.partition = options.partition
     this.state = { ...emptyLog, end: log.start() }
     this.syncing = new SyncWaiters(log, options.fork)
-    const { config } = options
-    this.context = {
-      leaderEpoch: -1,
-      now: 0,
-      crc32c: options.crc32c,
-      batchBytesMax: config["max.message.bytes"],
-      segmentBytesMax: config["segment.bytes"],
-      timestampType: config["message.timestamp.type"] === "LogAppendTime" ? "LogAppendTime" : "CreateTime",
-      timestampBeforeMaxMs: config["message.timestamp.before.max.ms"],
-      timestampAfterMaxMs: config["message.timestamp.after.max.ms"]
-    }
+    this.config = options.config
+    // A log never starts after its end, whatever was written down about it.
+    this.startOffset = Math.min(options.start, log.end())
+    this.context = { leaderEpoch: -1, now: 0, crc32c: options.crc32c, ...appendConfig(options.config) }
   }
 
   /** Takes over an open log: what is derived from it (idempotent producers, epochs) is folded from the headers of its batches. `now` in ms. */
@@ -88,6 +104,7 @@ export class PartitionOwner implements ReadablePartition {
     })
     if (Either.isLeft(scanned)) return Either.left(scanned.left)
     owner.state = { ...owner.state, end: log.end() }
+    owner.epochs.forgetBefore(owner.start())
     return Either.right(owner)
   }
 
@@ -120,7 +137,7 @@ export class PartitionOwner implements ReadablePartition {
   }
 
   readonly leaderEpoch = (): Epoch => this.epoch
-  readonly start = (): Offset => this.log.start()
+  readonly start = (): Offset => Math.max(this.startOffset, this.log.start())
   readonly end = (): Offset => this.log.end()
   readonly highWatermark = (): Offset => this.log.end()
 
@@ -158,10 +175,42 @@ export class PartitionOwner implements ReadablePartition {
     return Either.right({ baseOffset, lastOffset, logAppendTime, leaderEpoch: this.epoch })
   }
 
+  /** What lies before the start is not read any more: whoever waited there since before the start rose is refused when it asks again. */
   readonly read = (from: Offset, maxBytes: number): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
-    this.noted(this.log.read(from, maxBytes, this.highWatermark()))
+    this.noted(this.log.read(Math.max(from, this.start()), maxBytes, this.highWatermark()))
 
-  readonly batchAtTime = (timestamp: number): Either.Either<RecordBatch | undefined, LogFault> => this.noted(this.log.batchAtTime(timestamp))
+  readonly batchAtTime = (timestamp: number, from = 0): Either.Either<RecordBatch | undefined, LogFault> =>
+    this.noted(this.log.batchAtTime(timestamp, Math.max(from, this.start())))
+
+  /** The topic's settings are these now; the next append, roll and look for what is too old go by them. */
+  configure(config: TopicConfig): void {
+    this.config = config
+    Object.assign(this.context, appendConfig(config))
+    this.log.configure(logConfig(config))
+  }
+
+  /** Where the log would start if everything went that its settings do not keep. `now` in ms. */
+  retainedStart(now: number): Offset {
+    const bounds = { retentionMs: this.config["retention.ms"], retentionBytes: this.config["retention.bytes"] }
+    return retainedStart({ segments: this.log.segments(), start: this.start(), highWatermark: this.highWatermark() }, bounds, now)
+  }
+
+  /** Readers find nothing before `offset` from now on. It must be written down already: a start never goes back, not even by a restart. */
+  raiseStart(offset: Offset): void {
+    if (offset <= this.start()) return
+    this.startOffset = offset
+    this.epochs.forgetBefore(offset)
+  }
+
+  /** Whether whole segments lie before the start. */
+  get isTrimDue(): boolean {
+    const [first] = this.log.segments()
+    return first !== undefined && first.sizeInBytes > 0 && first.endOffset <= this.start()
+  }
+  /** Lets go of the segments that lie before the start. */
+  get trim(): Effect.Effect<void, LogFault> {
+    return this.log.deleteBefore(this.start())
+  }
 
   readonly onAdvance = (wake: () => void): (() => void) => {
     this.waiting.add(wake)

@@ -64,6 +64,11 @@ export class PartitionTable {
     return topic.slots
   }
 
+  /** The owners of a topic's partitions here, leading or not. */
+  ownersOf(topicId: TopicId): ReadonlyArray<PartitionOwner> {
+    return (this.byId.get(topicId)?.slots ?? []).filter((slot) => slot !== undefined && slot !== "failed")
+  }
+
   /** Every owner, leading or not. */
   *owners(): Iterable<PartitionOwner> {
     for (const { slots } of this.byId.values()) for (const slot of slots) if (slot !== undefined && slot !== "failed") yield slot

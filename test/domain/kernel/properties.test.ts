@@ -31,8 +31,19 @@ describe("server.properties", () => {
   })
   test("tuning of Kafka's machinery is read over with a note; what would change the data kept is refused", () => {
     expect(Either.getOrThrow(load("num.io.threads=8\nprocess.roles=broker,controller")).notes).toHaveLength(2)
-    expect(messages("log.retention.hours=1")[0]).toContain("docs/skipped.md")
+    expect(messages("log.cleaner.enable=true")[0]).toContain("docs/skipped.md")
+    expect(messages("log.cleanup.policy=compact")[0]).toBe(
+      "server.properties:1: log.cleanup.policy=compact: expected delete. Compaction is not built yet (docs/skipped.md)."
+    )
   })
+  test.each([
+    ["", 604_800_000],
+    ["log.retention.hours=2", 7_200_000],
+    ["log.retention.hours=2\nlog.retention.minutes=3", 180_000],
+    ["log.retention.ms=5\nlog.retention.hours=2\nlog.retention.minutes=3", 5],
+    ["log.retention.hours=-1", -1],
+    ["log.retention.ms=-1\nlog.retention.hours=2", -1]
+  ])("how long records are kept, the finest unit first: %j is %d ms", (lines, ms) => expect(Either.getOrThrow(load(lines)).config["log.retention.ms"]).toBe(ms))
   test("Java's largest long means no bound", () => {
     expect(Either.getOrThrow(load("log.roll.ms=9223372036854775807")).config["log.roll.ms"]).toBe(Number.MAX_SAFE_INTEGER)
   })

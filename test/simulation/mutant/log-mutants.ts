@@ -21,10 +21,12 @@ const plain = (log: PartitionLog): PartitionLog => ({
   start: () => log.start(),
   end: () => log.end(),
   syncedEnd: () => log.syncedEnd(),
+  segments: () => log.segments(),
+  configure: (config) => log.configure(config),
   append: (batches) => log.append(batches),
   sync: Effect.suspend(() => log.sync),
   read: (from, maxBytes, upTo) => log.read(from, maxBytes, upTo),
-  batchAtTime: (timestamp) => log.batchAtTime(timestamp),
+  batchAtTime: (timestamp, from) => log.batchAtTime(timestamp, from),
   scan: (from, visit) => log.scan(from, visit),
   deleteBefore: (offset) => log.deleteBefore(offset)
 })

@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Command } from "../../../../domain/cluster/command.ts"
 import { topicByName } from "../../../../domain/cluster/state.ts"
 import { errorCode } from "../../../../domain/kernel/error-code.ts"
-import { LogStore } from "../../../../src/ports/log-store.ts"
+import { defaultLogConfig, LogStore } from "../../../../src/ports/log-store.ts"
 import { addTopic, topicId, up } from "../../../domain/cluster/support.ts"
 import { batch, type Harness, harness, newDisk, over, overInTime, receive, send, until } from "../support.ts"
 
@@ -45,7 +45,7 @@ test("a topic that was removed while the broker was away is deleted at its start
       yield* leads(broker, "payments")
       yield* send(broker.routes, batch(["kept"]), { topic: "payments" })
       const store = yield* LogStore
-      yield* Effect.scoped(store.open(topicId(7), 0, { segmentBytesMax: 1000, segmentMs: 1000, indexIntervalBytes: 100, segmentIndexBytesMax: 1000 }))
+      yield* Effect.scoped(store.open(topicId(7), 0, { ...defaultLogConfig, segmentBytesMax: 1000 }))
     })
   )
   await over(

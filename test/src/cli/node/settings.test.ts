@@ -62,7 +62,7 @@ describe("what is wrong", () => {
       /server\.properties:2: there is no setting 'num\.partition'\. Did you mean 'num\.partitions'\?/
     ))
   test("every mistake at once", () => expect(wrong({ set: ["num.partitions=x", "log.dir.s=1"] }).split("\n")).toHaveLength(2))
-  test("a setting that would change what is kept, and is not built", () => expect(wrong({ set: ["log.retention.hours=1"] })).toContain("docs/skipped.md"))
+  test("a setting that would change what is kept, and is not built", () => expect(wrong({ set: ["log.cleaner.enable=true"] })).toContain("docs/skipped.md"))
   test("a file that is not there", () => expect(wrong({ config: Option.some(join(directory, "missing")) })).toContain("missing"))
   test("a port that is none", () => expect(wrong({ port: Option.some(70_000) })).toBe("--port 70000: expected a port from 0 to 65535."))
   test("TLS", () => expect(wrong({ set: ["listeners=SSL://:9093"] })).toContain("not built"))

@@ -1,0 +1,43 @@
+import type { Offset } from "../kernel/id.ts"
+
+/** A segment as far as retention looks at it. Segments of a log follow each other; the last one is still written. */
+export interface SegmentExtent {
+  readonly baseOffset: Offset
+  /** The offset after its last record. */
+  readonly endOffset: Offset
+  readonly sizeInBytes: number
+  /** The largest timestamp of its records, ms since 1970; -1 when none of them has one. */
+  readonly maxTimestamp: number
+}
+
+/** How much of a log is kept; negative: without bound. Kafka's `retention.ms` and `retention.bytes`. */
+export interface RetentionBounds {
+  readonly retentionMs: number
+  readonly retentionBytes: number
+}
+
+export interface RetainedLog {
+  /** In order, from the oldest. */
+  readonly segments: ReadonlyArray<SegmentExtent>
+  readonly start: Offset
+  readonly highWatermark: Offset
+}
+
+/**
+ * Where a log starts once retention has done its work: at or after where it starts now. As in Kafka, whole segments go, the oldest first, while the log has
+ * `retentionBytes` or more without them, or while their newest record is older than `retentionMs` (`now` in ms); the first that stays ends it, so that the log has no hole.
+ * Nothing at or over the high watermark goes. A segment without any timestamp has no age and is let go by its size alone.
+ */
+export const retainedStart = ({ highWatermark, segments, start }: RetainedLog, { retentionBytes, retentionMs }: RetentionBounds, now: number): Offset => {
+  const kept = segments.filter(({ endOffset }) => endOffset > start)
+  let excess = retentionBytes < 0 ? -1 : kept.reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0) - retentionBytes
+  let retained = start
+  for (const { endOffset, maxTimestamp, sizeInBytes } of kept) {
+    const isTooMuch = excess >= sizeInBytes
+    const isTooOld = retentionMs >= 0 && maxTimestamp >= 0 && now - maxTimestamp > retentionMs
+    if (endOffset > highWatermark || !(isTooMuch || isTooOld)) break
+    excess -= sizeInBytes
+    retained = endOffset
+  }
+  return retained
+}

@@ -1,0 +1,101 @@
+import { describe, expect, test } from "bun:test"
+import fc from "fast-check"
+import { type RetainedLog, retainedStart, type SegmentExtent } from "../../../domain/log/retention.ts"
+
+const forever = { retentionMs: -1, retentionBytes: -1 }
+/** Segments of 10 records and 100 bytes each, with these newest timestamps; the last one is still written. */
+const log = (timestamps: ReadonlyArray<number>, more: Partial<RetainedLog> = {}): RetainedLog => ({
+  segments: timestamps.map((maxTimestamp, i) => ({ baseOffset: i * 10, endOffset: i * 10 + 10, sizeInBytes: 100, maxTimestamp })),
+  start: 0,
+  highWatermark: timestamps.length * 10,
+  ...more
+})
+
+describe("by time", () => {
+  const week = { retentionMs: 100, retentionBytes: -1 }
+  test("given segments of different age, then those go whose newest record is older than the bound", () =>
+    expect(retainedStart(log([10, 50, 120]), week, 151)).toBe(20))
+  test("exactly as old as the bound stays", () => expect(retainedStart(log([50, 120]), week, 150)).toBe(0))
+  test("the first that stays ends it: what lies after it stays too, however old it says it is", () =>
+    expect(retainedStart(log([10, 900, 10, 900]), week, 500)).toBe(10))
+  test("given that all is too old, then all goes, the segment that is still written too", () => expect(retainedStart(log([10, 20]), week, 1000)).toBe(20))
+  test("given no timestamps, then there is no age", () => expect(retainedStart(log([-1, 10]), week, 1000)).toBe(0))
+  test("given timestamps of the future, then they stay", () => expect(retainedStart(log([9000, 10]), week, 1000)).toBe(0))
+  test("without a bound nothing goes", () => expect(retainedStart(log([0, 0]), forever, Number.MAX_SAFE_INTEGER)).toBe(0))
+})
+
+describe("by size", () => {
+  const bytes = (retentionBytes: number) => ({ retentionMs: -1, retentionBytes })
+  test.each([
+    [1000, 0],
+    [300, 0],
+    [299, 0],
+    [200, 10],
+    [199, 10],
+    [100, 20],
+    [1, 20],
+    [0, 30]
+  ])("given three segments of 100 bytes and a bound of %d, then the log starts at %d", (bound, start) =>
+    expect(retainedStart(log([1, 2, 3]), bytes(bound), 0)).toBe(start)
+  )
+  test("what lies before the start already does not count", () => expect(retainedStart(log([1, 2, 3], { start: 10 }), bytes(200), 0)).toBe(10))
+})
+
+test("nothing goes at or over the high watermark", () =>
+  expect(retainedStart(log([1, 2, 3], { highWatermark: 15 }), { retentionMs: 0, retentionBytes: 0 }, 1000)).toBe(10))
+test("a log without a record", () => expect(retainedStart(log([]), { retentionMs: 0, retentionBytes: 0 }, 1000)).toBe(0))
+
+describe("properties", () => {
+  const segments = fc
+    .array(
+      fc.record({ records: fc.integer({ min: 1, max: 9 }), sizeInBytes: fc.integer({ min: 1, max: 500 }), maxTimestamp: fc.integer({ min: -1, max: 300 }) }),
+      {
+        maxLength: 12
+      }
+    )
+    .map((rows) => {
+      let baseOffset = 0
+      return rows.map(({ maxTimestamp, records, sizeInBytes }): SegmentExtent => {
+        const segment = { baseOffset, endOffset: baseOffset + records, sizeInBytes, maxTimestamp }
+        baseOffset = segment.endOffset
+        return segment
+      })
+    })
+  const bounds = fc.record({ retentionMs: fc.integer({ min: -1, max: 300 }), retentionBytes: fc.integer({ min: -1, max: 3000 }) })
+  const cases = fc.tuple(segments, bounds, fc.nat(120), fc.nat(120), fc.nat(600)).map(([all, bound, start, highWatermark, now]) => {
+    const end = all.at(-1)?.endOffset ?? 0
+    return { retained: { segments: all, start: Math.min(start, end), highWatermark: Math.min(highWatermark, end) }, bound, now }
+  })
+  test("the start never falls, never passes the high watermark, and lies where a segment ends", () =>
+    fc.assert(
+      fc.property(cases, ({ bound, now, retained }) => {
+        const start = retainedStart(retained, bound, now)
+        expect(start).toBeGreaterThanOrEqual(retained.start)
+        if (start > retained.start) {
+          expect(start).toBeLessThanOrEqual(retained.highWatermark)
+          expect(retained.segments.some(({ endOffset }) => endOffset === start)).toBe(true)
+        }
+      })
+    ))
+  test("what must stay stays: each segment that went was too old, or the log had its bytes without it", () =>
+    fc.assert(
+      fc.property(cases, ({ bound, now, retained }) => {
+        const start = retainedStart(retained, bound, now)
+        const gone = retained.segments.filter(({ endOffset }) => endOffset > retained.start && endOffset <= start)
+        for (const segment of gone) {
+          const rest = retained.segments.filter(({ baseOffset }) => baseOffset > segment.baseOffset).reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0)
+          const tooOld = bound.retentionMs >= 0 && segment.maxTimestamp >= 0 && segment.maxTimestamp < now - bound.retentionMs
+          const tooMuch = bound.retentionBytes >= 0 && rest >= bound.retentionBytes
+          expect(tooOld || tooMuch).toBe(true)
+        }
+      })
+    ))
+  test("a second look at the same time finds nothing more; a later one never finds less", () =>
+    fc.assert(
+      fc.property(cases, fc.nat(500), ({ bound, now, retained }, later) => {
+        const start = retainedStart(retained, bound, now)
+        expect(retainedStart({ ...retained, start }, bound, now)).toBe(start)
+        expect(retainedStart({ ...retained, start }, bound, now + later)).toBeGreaterThanOrEqual(start)
+      })
+    ))
+})
