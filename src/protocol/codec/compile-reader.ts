@@ -65,6 +65,7 @@ const readArray =
     const left = from.end - from.at
     // A count is a claim: without this check 2^31 elements would be reserved on the word of four bytes.
     if (count * elementBytesMin > left) from.fail(`${count} elements of at least ${elementBytesMin} bytes announced, ${left} bytes left`)
+    from.claim(count)
     const values: Array<unknown> = []
     let index = 0
     try {
@@ -115,6 +116,7 @@ const tagSection = (fields: ReadonlyArray<NamedField>, form: Form): ReadInto => 
     const count = from.varint()
     if (count === 0) return
     if (count * 2 > from.end - from.at) from.fail(`${count} tagged fields announced, ${from.end - from.at} bytes left`)
+    from.claim(count)
     const unknownTags: Array<UnknownTag> = []
     for (let index = 0; index < count; index++) {
       const tag = from.varint()

@@ -43,11 +43,17 @@ export interface Decoded<A> {
 }
 
 /** Reads one value from `bytes` at `at`. Views in it (bytes, records) stay valid as long as `bytes` does. */
-export const decodeAt = <A>(schema: Schema<A, never>, version: number, bytes: Uint8Array, at = 0): Either.Either<Decoded<A>, DecodeError> => {
+export const decodeAt = <A>(
+  schema: Schema<A, never>,
+  version: number,
+  bytes: Uint8Array,
+  at = 0,
+  elementsMax?: number
+): Either.Either<Decoded<A>, DecodeError> => {
   if (!hasVersion(schema, version)) return Either.left(new DecodeError(at, "", noVersion(schema, version)))
   const read = compile(schema).read(version) as Read<A>
   return reading(() => {
-    const from = new Reader(bytes, at, bytes.length)
+    const from = new Reader(bytes, at, bytes.length, elementsMax)
     return { value: read(from), end: from.at }
   })
 }
@@ -70,9 +76,15 @@ export const encode = <D>(schema: Schema<unknown, D>, version: number, draft: D)
   return to.finish()
 }
 
-/** The body of a request; see `decode`. The version must lie in the API's range, or that is the DecodeError. */
+/**
+ * Elements that the arrays of one request may have together, unknown tagged fields included. A cluster has 200,000 partitions at most, and a hundred MiB of
+ * empty names would become 4 GB of objects before anybody has looked at them.
+ */
+export const requestElementsMax = 1_000_000
+
+/** The body of a request; see `decode`. The version must lie in the API's range, or that is the DecodeError; so is a request of more than `requestElementsMax` elements. */
 export const decodeRequest = <T extends AnyApi>(api: T, version: number, bytes: Uint8Array, at = 0): Either.Either<RequestOf<T>, DecodeError> =>
-  decode(api.request as Schema<RequestOf<T>, never>, version, bytes, at)
+  Either.map(decodeAt(api.request as Schema<RequestOf<T>, never>, version, bytes, at, requestElementsMax), ({ value }) => value)
 /** The body of a response; see `decode`. */
 export const decodeResponse = <T extends AnyApi>(api: T, version: number, bytes: Uint8Array, at = 0): Either.Either<ResponseOf<T>, DecodeError> =>
   decode(api.response as Schema<ResponseOf<T>, never>, version, bytes, at)

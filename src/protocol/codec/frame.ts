@@ -23,6 +23,8 @@ export type { RequestHeader, ResponseHeader } from "./header.ts"
 const apiVersionsKey = 18
 const controlledShutdownKey = 7
 const noTags: ReadonlyArray<UnknownTag> = []
+/** Tagged fields that a request's header may have: the protocol knows none, we know one. */
+const headerTagsMax = 1000
 
 /**
  * 2 for flexible versions, 1 for the others. A version beyond the API's range counts as flexible, as it would be; version 0 of ControlledShutdown alone has a
@@ -39,7 +41,7 @@ export const responseHeaderVersion = ({ key, flexible }: AnyApi, version: number
 /** The header of `frame`, which begins behind the length prefix, and where the body begins. */
 export const decodeRequestHeader = (frame: Uint8Array): Either.Either<{ readonly header: RequestHeader; readonly bodyAt: number }, DecodeError> =>
   reading(() => {
-    const from = new Reader(frame, 0, frame.length)
+    const from = new Reader(frame, 0, frame.length, headerTagsMax)
     return { header: readRequestHeader(from, requestHeaderVersion), bodyAt: from.at }
   }, "header")
 

@@ -16,13 +16,21 @@ export class Reader {
     /** The next byte. */
     public at: number,
     /** The first byte that does not belong to the value any more. */
-    public end: number
+    public end: number,
+    /** Elements of arrays and unknown tagged fields that may still be read. */
+    private elementsLeft = Number.POSITIVE_INFINITY
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
   fail(reason: string, position = this.at): never {
     throw new Malformed(position, reason)
+  }
+
+  /** Counts elements before they are read: two bytes of a frame can become an object of a hundred. */
+  claim(count: number): void {
+    this.elementsLeft -= count
+    if (this.elementsLeft < 0) this.fail("more elements altogether than a message may have")
   }
 
   /** Moves over `size` bytes that must be there; answers where they begin. */

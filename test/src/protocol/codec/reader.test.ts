@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test"
 import { Either } from "effect"
-import { decodeAt } from "../../../../src/protocol/codec/compile.ts"
+import { decodeAt, decodeRequest, requestElementsMax } from "../../../../src/protocol/codec/compile.ts"
 import { DecodeError } from "../../../../src/protocol/codec/decode-error.ts"
+import { decodeRequestHeader } from "../../../../src/protocol/codec/frame.ts"
+import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
+import { DescribeGroups } from "../../../../src/protocol/message/15-describe-groups.ts"
 import {
   type AnyField,
   type AnyWire,
@@ -119,4 +122,27 @@ test("bytes are views over the frame, not copies", () => {
   const value = Either.getOrThrow(decodeAt(schema({ name: "One", versions: [0, 0] }, { field: bytes }), 0, frame)).value.field
   expect(value.buffer).toBe(frame.buffer)
   expect([...value]).toEqual([1, 2])
+})
+
+describe("elements", () => {
+  const ofNames = (count: number): Uint8Array => {
+    const body = new Uint8Array(4 + 2 * count)
+    new DataView(body.buffer).setInt32(0, count)
+    return body
+  }
+  test("a request has a million of them at most, in whatever arrays: small frames become large objects", () => {
+    expect(Either.isRight(decodeRequest(DescribeGroups, 0, ofNames(requestElementsMax)))).toBe(true)
+    const error = Either.getOrThrow(Either.flip(decodeRequest(DescribeGroups, 0, ofNames(requestElementsMax + 1))))
+    expect(`${error.field} @${error.position}: ${error.reason}`).toBe("groups @4: more elements altogether than a message may have")
+  })
+  test("tagged fields that nobody knows count, in a body and in a header", () => {
+    const tags = (count: number) => new Uint8Array([...varint(count), ...Array.from({ length: count }, () => [99, 0]).flat()])
+    const varint = (value: number) => [(value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14]
+    const heartbeat = (count: number) => new Uint8Array([2, 103, 0, 0, 0, 1, 2, 109, 0, ...tags(count)])
+    expect(Either.isRight(decodeRequest(Heartbeat, 4, heartbeat(200_000)))).toBe(true)
+    expect(Either.isLeft(decodeRequest(Heartbeat, 4, heartbeat(requestElementsMax + 1)))).toBe(true)
+    const header = (count: number) => new Uint8Array([0, 12, 0, 4, 0, 0, 0, 7, 0xff, 0xff, ...tags(count)])
+    expect(decodeRequestHeader(header(10))).toMatchObject({ _tag: "Right", right: { bodyAt: 33 } })
+    expect(Either.isLeft(decodeRequestHeader(header(1001)))).toBe(true)
+  })
 })
