@@ -24,19 +24,27 @@ export const describeCluster =
   (image: () => Cluster) =>
   (request: Request): Response => {
     const cluster = image()
-    const common = { throttleTimeMs: 0, endpointType: request.endpointType, clusterId: cluster.clusterId ?? "", controllerId: cluster.leader?.nodeId ?? -1 }
     if (request.endpointType !== endpoint.brokers) {
       const known = request.endpointType === endpoint.controllers
       const errorMessage = known
         ? "This listener is for clients: it tells about brokers, not controllers."
         : `There is no endpoint type ${request.endpointType}: 1 stands for brokers, 2 for controllers.`
-      return { ...common, errorCode: errorCode(known ? "MISMATCHED_ENDPOINT_TYPE" : "UNSUPPORTED_ENDPOINT_TYPE"), errorMessage, brokers: [] }
+      return {
+        throttleTimeMs: 0,
+        errorCode: errorCode(known ? "MISMATCHED_ENDPOINT_TYPE" : "UNSUPPORTED_ENDPOINT_TYPE"),
+        errorMessage,
+        clusterId: "",
+        brokers: []
+      }
     }
     const brokers = nodesOf(cluster).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
     const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, new Set(brokers.map(({ brokerId }) => brokerId))) : []
     return {
-      ...common,
+      throttleTimeMs: 0,
       errorCode: 0,
+      endpointType: request.endpointType,
+      clusterId: cluster.clusterId ?? "",
+      controllerId: cluster.leader?.nodeId ?? -1,
       brokers: [...brokers, ...fenced],
       clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
     }

@@ -66,7 +66,7 @@ class Pass {
     if (typeof found === "string") return this.failure(ref, wanted, found)
     const asked = wanted.currentLeaderEpoch
     const epoch = found.leaderEpoch()
-    if (asked !== -1 && asked !== epoch) return this.failure(ref, wanted, asked < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
+    if (asked >= 0 && asked !== epoch) return this.failure(ref, wanted, asked < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
     const from = Number(wanted.fetchOffset)
     if (from < found.start() || from > found.end()) return this.failure(ref, wanted, "OFFSET_OUT_OF_RANGE")
     const records = this.read(found, from, wanted.partitionMaxBytes)

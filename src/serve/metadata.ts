@@ -107,7 +107,7 @@ const respond = (cluster: Cluster, request: Request, version: number): Response 
   clusterId: cluster.clusterId ?? null,
   controllerId: cluster.leader?.nodeId ?? -1,
   topics: request.includeTopicAuthorizedOperations
-    ? answers(cluster, request, version).map((topic) => (topic.errorCode === 0 ? { ...topic, topicAuthorizedOperations: topicOperations } : topic))
+    ? answers(cluster, request, version).map((topic) => (topic.name === null ? topic : { ...topic, topicAuthorizedOperations: topicOperations }))
     : answers(cluster, request, version),
   clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
 })

@@ -32,6 +32,9 @@ const leadersSince = 10
 const none = 0
 const all = -1
 
+/** A disk gets this long however little the client allows: in Kafka `timeoutMs` is for replicas alone, and clients that have none of them send 0. */
+const syncMsMin = 1000
+
 /** What became of one partition's records. */
 interface Outcome {
   readonly index: number
@@ -130,7 +133,7 @@ const settle = (outcome: Outcome, owner: PartitionOwner, fault: LogFault | undef
 }
 
 /**
- * All logs are synced at the same time. What is not on disk after `timeoutMs` is answered with REQUEST_TIMED_OUT; its records are in the log all the same.
+ * All logs are synced at the same time. What is not on disk after `timeoutMs` (at least a second) is answered with REQUEST_TIMED_OUT; its records are in the log all the same.
  * No fiber and no timer of its own: a request that waits costs a place in two lists.
  */
 const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Effect.Effect<Response> =>
@@ -140,10 +143,10 @@ const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: numb
     const giveUp = () => {
       for (const each of giveUps) each()
     }
-    const deadline = deadlines.after(timeoutMs, () => {
+    const waitMs = Math.max(timeoutMs, syncMsMin)
+    const deadline = deadlines.after(waitMs, () => {
       giveUp()
-      for (const outcome of unsynced)
-        if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not on disk within ${timeoutMs} ms.`)
+      for (const outcome of unsynced) if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not on disk within ${waitMs} ms.`)
       resume(Effect.succeed(pass.response()))
     })
     for (const outcome of unsynced) {

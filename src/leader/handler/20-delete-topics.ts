@@ -1,6 +1,7 @@
 import { Effect, Either } from "effect"
 import { partitionsPerTopicMax } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
+import { type Cluster, topicById, topicByName } from "../../../domain/cluster/state.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import { type TopicId, zeroTopicId } from "../../../domain/kernel/id.ts"
 import { DeleteTopics } from "../../protocol/message/20-delete-topics.ts"
@@ -22,9 +23,21 @@ const keyOf = ({ name, topicId }: Asked): string => (topicId === zeroTopicId ? `
 
 const topicsPerRequestMax = partitionsPerTopicMax
 
-const faultOf = (room: LeaderRoom, asked: ReadonlyArray<Asked>, version: number) => {
+/** How often each topic is named: a topic that is asked for by its name and by its id is named twice. */
+const timesNamed = (cluster: Cluster, asked: ReadonlyArray<Asked>): ReadonlyMap<string, number> => {
   const times = new Map<string, number>()
-  for (const each of asked) times.set(keyOf(each), (times.get(keyOf(each)) ?? 0) + 1)
+  const count = (key: string) => times.set(key, (times.get(key) ?? 0) + 1)
+  for (const each of asked) {
+    count(keyOf(each))
+    if (each.name !== null && each.topicId !== zeroTopicId) continue
+    const topic = each.name === null ? topicById(cluster, each.topicId as TopicId) : topicByName(cluster, each.name)
+    if (topic !== undefined) count(each.name === null ? `name ${topic.name}` : topic.topicId)
+  }
+  return times
+}
+
+const faultOf = (room: LeaderRoom, asked: ReadonlyArray<Asked>, version: number) => {
+  const times = timesNamed(room.writer.state(), asked)
   return (each: Asked): Rejection | undefined => {
     // Version 3 brought the error; before it, a client could not read it.
     if (!room.config["delete.topic.enable"])
@@ -64,10 +77,12 @@ export const deleteTopics = (room: LeaderRoom): Route => {
       )
       const outcomes = yield* room.writer.submitAll(commands)
       const answers = new Map(sound.map((each, index) => [each, answer(each, outcomes[index] as ClusterOutcome)]))
-      return {
-        throttleTimeMs: 0,
-        responses: asked.map((each) => answers.get(each) ?? { name: each.name, topicId: each.topicId, ...refusal(fault(each) as Rejection) })
-      }
+      const responses = asked.map((each): readonly [string, Answer] => [
+        keyOf(each),
+        answers.get(each) ?? { name: each.name, topicId: each.topicId, ...refusal(fault(each) as Rejection) }
+      ])
+      // What is named twice is answered once.
+      return { throttleTimeMs: 0, responses: [...new Map(responses).values()] }
     })
   return route(DeleteTopics, {}, handle)
 }

@@ -11,8 +11,9 @@ const refused = (error: KafkaError) => ({ throttleTimeMs: 0, errorCode: errorCod
  * built: a transactional id gets UNSUPPORTED_VERSION, which no client repeats.
  */
 export const initProducerId = (room: LeaderRoom): Route =>
-  route(InitProducerId, {}, ({ transactionalId }) => {
-    if (transactionalId === "") return refused("INVALID_REQUEST")
+  route(InitProducerId, {}, ({ transactionalId, producerId, producerEpoch }) => {
+    // A producer has both an id and an epoch, or neither.
+    if (transactionalId === "" || (producerId === -1n) !== (producerEpoch === -1)) return refused("INVALID_REQUEST")
     if (transactionalId !== null) return refused("UNSUPPORTED_VERSION")
     return Effect.match(room.producerIds.next, {
       onSuccess: (producerId) => ({ throttleTimeMs: 0, errorCode: 0, producerId, producerEpoch: 0 }),

@@ -1,0 +1,105 @@
+import { Either } from "effect"
+import { kafkaError } from "../../../../domain/kernel/error-code.ts"
+import { splitBatches } from "../../../../domain/log/batch.ts"
+
+/** What two nodes may say differently and mean the same: ids that each draws for itself, ports, times. Known ids have names. */
+export interface Names {
+  readonly port: number
+  readonly clusterId: string | null
+  readonly ids: ReadonlyMap<string, string>
+}
+
+export type Plain = null | boolean | number | string | ReadonlyArray<Plain> | { readonly [name: string]: Plain }
+
+/** Times of the test's own records lie before this, those of the clock after it. */
+const clockFrom = 1_000_000_000_000n
+
+const batchesOf = (bytes: Uint8Array): Plain => {
+  const batches = splitBatches(bytes)
+  if (Either.isLeft(batches)) return `unreadable: ${batches.left.error}`
+  return batches.right.map((batch) => ({
+    baseOffset: batch.baseOffset,
+    lastOffset: batch.lastOffset,
+    leaderEpoch: batch.partitionLeaderEpoch,
+    codec: batch.codec ?? "unknown",
+    timestampType: batch.timestampType,
+    maxTimestamp: time(BigInt(batch.maxTimestamp)),
+    idempotent: batch.producerId >= 0n,
+    baseSequence: batch.baseSequence
+  }))
+}
+const time = (at: bigint): Plain => (at >= clockFrom ? "now" : Number(at))
+
+const text = (key: string, value: string, { clusterId, ids, port }: Names): Plain => {
+  const known = ids.get(value)
+  if (known !== undefined) return known
+  if (key === "errorMessage") return value === "" ? "" : "a sentence"
+  if (value === clusterId) return "the cluster"
+  if (key === "documentation") return value === "" ? "" : "a text"
+  return value.replaceAll(/\b[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}\b/g, "UUID").replaceAll(String(port), "PORT")
+}
+
+const scalar = (key: string, value: unknown, names: Names): Plain => {
+  if (typeof value === "string") return text(key, value, names)
+  if (typeof value === "bigint") {
+    if (key === "producerId") return value >= 0n ? "a producer" : "none"
+    return /timestamp|timeMs/i.test(key) ? time(value) : Number(value)
+  }
+  if (typeof value === "number") {
+    if (/errorCode$/i.test(key)) return kafkaError(value)
+    return key === "port" && value === names.port ? "PORT" : value
+  }
+  if (value instanceof Uint8Array) return key === "records" ? batchesOf(value) : `hex ${Buffer.from(value).toString("hex")}`
+  return value as boolean | null
+}
+
+const orderOf = (value: Plain): string => JSON.stringify(value)
+const internal = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  const name = "name" in value ? value.name : "topic" in value ? value.topic : undefined
+  return typeof name === "string" && name.startsWith("__")
+}
+
+/** An answer as plain data that can be compared: no list of objects has an order, and topics of the system itself are left out. */
+export const normal = (value: unknown, names: Names, key = ""): Plain => {
+  if (Array.isArray(value)) {
+    const items = value.filter((item) => !internal(item)).map((item) => normal(item, names, key))
+    return items.some((item) => typeof item === "object") ? items.toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1)) : items
+  }
+  if (typeof value === "object" && value !== null && !(value instanceof Uint8Array))
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, normal(field, names, name)]))
+  return scalar(key, value, names)
+}
+
+export interface Difference {
+  /** The request, and where in its answer: "produce/unknown topic responses.0.partitionResponses.0.errorCode". */
+  readonly at: string
+  readonly ours: string
+  readonly kafkas: string
+}
+
+const shown = (value: Plain | undefined): string => (value === undefined ? "nothing" : JSON.stringify(value))
+
+/** Lists of unequal length: what stands in one of them alone. */
+const without = (items: ReadonlyArray<Plain>, others: ReadonlyArray<Plain>): ReadonlyArray<Plain> => {
+  const left = others.map(shown)
+  return items.filter((item) => {
+    const at = left.indexOf(shown(item))
+    if (at >= 0) left.splice(at, 1)
+    return at < 0
+  })
+}
+const isList = (value: Plain | undefined): value is ReadonlyArray<Plain> => Array.isArray(value)
+const isObject = (value: Plain | undefined): value is { readonly [name: string]: Plain } => typeof value === "object" && value !== null && !isList(value)
+
+/** Where two answers differ, field by field. */
+export const differences = (at: string, ours: Plain | undefined, kafkas: Plain | undefined): ReadonlyArray<Difference> => {
+  if (isList(ours) && isList(kafkas)) {
+    const [one, other] = [without(ours, kafkas), without(kafkas, ours)]
+    if (one.length === other.length) return one.flatMap((item, index) => differences(`${at}.${index}`, item, other[index]))
+    return [{ at, ours: shown(one), kafkas: shown(other) }]
+  }
+  if (isObject(ours) && isObject(kafkas))
+    return [...new Set([...Object.keys(ours), ...Object.keys(kafkas)])].flatMap((name) => differences(`${at}.${name}`, ours[name], kafkas[name]))
+  return shown(ours) === shown(kafkas) ? [] : [{ at, ours: shown(ours), kafkas: shown(kafkas) }]
+}

@@ -1,0 +1,51 @@
+import { OffsetFetch } from "../../../../src/protocol/message/09-offset-fetch.ts"
+import { FindCoordinator } from "../../../../src/protocol/message/10-find-coordinator.ts"
+import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
+import { InitProducerId } from "../../../../src/protocol/message/22-init-producer-id.ts"
+import { until } from "../process.ts"
+import * as cluster from "./cluster.ts"
+import * as group from "./group.ts"
+import * as produce from "./produce.ts"
+import * as read from "./read.ts"
+import type { Scenario } from "./side.ts"
+
+/** Everything that is asked of both, by name. They need what `before` has made ready. */
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  ApiVersions: cluster.apiVersions,
+  FindCoordinator: cluster.coordinators,
+  DescribeCluster: cluster.nodes,
+  Metadata: cluster.metadata,
+  CreateTopics: cluster.createTopics,
+  DeleteTopics: cluster.deleteTopics,
+  CreatePartitions: cluster.createPartitions,
+  DescribeConfigs: cluster.settings,
+  "Metadata of all": cluster.everyTopic,
+  InitProducerId: produce.initProducer,
+  Produce: produce.produceForms,
+  "Produce, records": produce.produceRecords,
+  "Produce, stamped": produce.produceStamped,
+  "Produce, sequences": produce.produceSequences,
+  Fetch: read.fetchForms,
+  "Fetch, several": read.fetchSeveral,
+  ListOffsets: read.listOffsets,
+  OffsetForLeaderEpoch: read.leaderEpochs,
+  JoinGroup: group.joinForms,
+  "Static members": group.staticMembers,
+  "SyncGroup and Heartbeat": group.syncAndHeartbeat,
+  Rounds: group.rounds,
+  LeaveGroup: group.leaving,
+  OffsetCommit: group.commits,
+  "OffsetCommit by id": group.commitsById,
+  OffsetFetch: group.offsetFetches,
+  "Groups seen": group.groupsSeen,
+  OffsetDelete: group.offsetDeletes
+}
+/** A node that has just started is asked until its coordinators answer. The groups' scenarios commit in the topic `t`. */
+export const before: Scenario = async (side) => {
+  await side.topic("t", 4)
+  await until("a group's coordinator answers", async () => (await side.call(FindCoordinator, 3, { key: "g" })).errorCode === 0)
+  await until("producers get ids", async () => (await side.call(InitProducerId, 4, { transactionalId: null, transactionTimeoutMs: 1000 })).errorCode === 0)
+  await until("groups are answered for", async () => (await side.call(ListGroups, 3, {})).errorCode === 0)
+  for (const group of ["c", "live", "joined"])
+    await until(`group ${group} is answered for`, async () => (await side.call(OffsetFetch, 7, { groupId: group, topics: [] })).errorCode === 0)
+}
