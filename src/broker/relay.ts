@@ -21,9 +21,14 @@ const linksMax = 64
 interface Lane {
   readonly link: Effect.Effect<Link, Unrelayed>
   readonly scope: Scope.CloseableScope
+  /** The link, once it is there. */
+  opened: Link | undefined
   inUse: number
   broken: boolean
 }
+
+/** The leader closes links that are idle for long: who came next would find them dead. */
+const isOver = ({ broken, opened }: Lane): boolean => broken || opened?.isOpen() === false
 
 const text = new TextEncoder()
 const noAddress = new Uint8Array(4)
@@ -76,20 +81,28 @@ export class Relay {
   withLink<A>(use: (link: Link) => Effect.Effect<A, Unrelayed>): Effect.Effect<A, Unrelayed> {
     return Effect.acquireUseRelease(
       this.enter(),
-      (lane) => Effect.flatMap(lane.link, use),
+      (lane) =>
+        Effect.flatMap(lane.link, (link) => {
+          lane.opened = link
+          return use(link)
+        }),
       (lane, exit) => this.exit(lane, Exit.isFailure(exit))
     )
   }
 
   private enter(): Effect.Effect<Lane, Unrelayed> {
     return Effect.suspend(() => {
-      const free = this.lanes.find(({ broken, inUse }) => !broken && inUse < perLinkMax)
+      const free = this.lanes.find((lane) => !isOver(lane) && lane.inUse < perLinkMax)
       if (free !== undefined) {
         free.inUse++
         return Effect.succeed(free)
       }
-      if (this.lanes.length >= linksMax) return Effect.fail({ message: `${linksMax * perLinkMax} requests wait for the leader already` })
-      return this.openLane()
+      const idle = this.lanes.filter((lane) => lane.inUse === 0 && isOver(lane))
+      if (this.lanes.length - idle.length >= linksMax) return Effect.fail({ message: `${linksMax * perLinkMax} requests wait for the leader already` })
+      return Effect.zipRight(
+        Effect.forEach(idle, (lane) => this.close(lane), { discard: true }),
+        this.openLane()
+      )
     })
   }
 
@@ -102,7 +115,7 @@ export class Relay {
         Effect.provideService(Transport, this.transport),
         Effect.cached
       )
-      const lane: Lane = { link, scope, inUse: 1, broken: false }
+      const lane: Lane = { link, scope, opened: undefined, inUse: 1, broken: false }
       this.lanes.push(lane)
       return lane
     })
@@ -113,10 +126,13 @@ export class Relay {
     return Effect.suspend(() => {
       lane.inUse--
       if (failed) lane.broken = true
-      if (!lane.broken || lane.inUse > 0) return Effect.void
-      const at = this.lanes.indexOf(lane)
-      if (at >= 0) this.lanes.splice(at, 1)
-      return Scope.close(lane.scope, Exit.void)
+      return lane.broken && lane.inUse === 0 ? this.close(lane) : Effect.void
     })
+  }
+
+  private close(lane: Lane): Effect.Effect<void> {
+    const at = this.lanes.indexOf(lane)
+    if (at >= 0) this.lanes.splice(at, 1)
+    return Scope.close(lane.scope, Exit.void)
   }
 }

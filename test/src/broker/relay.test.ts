@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
+import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { relayedRoutes } from "../../../src/broker/handler/relayed.ts"
@@ -37,8 +38,19 @@ const withLeader = <A>(
     const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
     return yield* use(relayedRoutes(new Relay(contact, yield* Effect.scope, yield* Transport)), seen)
   })
-  return Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(new MemoryNetwork().layer("here"))))
+  // Time is virtual: a quarter of an hour of silence passes at once.
+  return new VirtualClock().run(Effect.orDie(Effect.scoped(program).pipe(Effect.provide(new MemoryNetwork().layer("here")))))
 }
+
+test("a link that the leader closed, since nothing was said for long, costs nobody a request", () =>
+  withLeader((routes) =>
+    Effect.gen(function* () {
+      for (let n = 0; n < 3; n++) {
+        expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: 0 })
+        yield* Effect.sleep("15 minutes")
+      }
+    })
+  ))
 
 test("a hundred joins that wait do not hold up a heartbeat; it arrives under the name of its client", () =>
   withLeader((routes, seen) =>
