@@ -36,6 +36,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       (_, n) =>
         addTopic(topic, { topicId: topicId(n), partitionCount, replicationFactor, validateOnly })
   ),
+  fc.tuple(name, fc.constantFrom("segment.bytes", "retention.ms", "none"), fc.constantFrom("1048576", "-1", "x"), fc.boolean()).map(
+    ([topic, setting, value, replace]): Step =>
+      () =>
+        Command.ChangeTopicConfigs({ topic, replace, changes: [{ name: setting, operation: "set", value }], validateOnly: false })
+  ),
   fc.tuple(name, fc.integer({ min: -1, max: 20 })).map(
     ([topic, count]): Step =>
       () =>

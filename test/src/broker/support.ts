@@ -15,6 +15,7 @@ import type { Codec } from "../../../domain/log/codec.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
 import { produce } from "../../../src/broker/handler/00-produce.ts"
+import { deleteRecords } from "../../../src/broker/handler/21-delete-records.ts"
 import { offsetForLeaderEpoch } from "../../../src/broker/handler/23-offset-for-leader-epoch.ts"
 import { type Keeper, makeKeeper } from "../../../src/broker/partition/keeper.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
@@ -109,7 +110,8 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
         })
       ),
       route(ListOffsets, {}, listOffsets({ find: (ref, partition) => keeper.table.find(ref, partition), decompress })),
-      offsetForLeaderEpoch(keeper.table)
+      offsetForLeaderEpoch(keeper.table),
+      deleteRecords({ table: keeper.table, raise: keeper.raise })
     ]
     return { keeper, routes, cluster: () => cluster, run, reports }
   })
