@@ -125,11 +125,14 @@ class Pass {
   }
 }
 
+/** Kafka's one error that says what is true here: the records are in the log, and may or may not stay. A client that hears another takes them for refused. */
+const inDoubt: KafkaError = "NOT_ENOUGH_REPLICAS_AFTER_APPEND"
+
 /** What a sync says of records that waited for it. The leadership is looked at again: an answer holds for the epoch it was decided under. */
 const settle = (outcome: Outcome, owner: PartitionOwner, fault: LogFault | undefined): void => {
-  if (fault !== undefined) outcome.result = refuse("KAFKA_STORAGE_ERROR", owner.failed(fault).message)
+  if (fault !== undefined) outcome.result = refuse(inDoubt, `Nobody knows whether the records are kept: ${owner.failed(fault).message}`)
   else if (Either.isRight(outcome.result) && (!owner.isLeading || owner.leaderEpoch() !== outcome.result.right.leaderEpoch))
-    outcome.result = refuse("NOT_LEADER_OR_FOLLOWER", "The partition changed its leader while the records were written.")
+    outcome.result = refuse(inDoubt, "The partition changed its leader while the records were written.")
 }
 
 /**

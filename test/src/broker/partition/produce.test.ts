@@ -101,7 +101,7 @@ describe("Produce", () => {
     )
   })
 
-  test("acks=all: REQUEST_TIMED_OUT when the disk takes too long, NOT_LEADER_OR_FOLLOWER when the leadership went meanwhile", () => {
+  test("acks=all: REQUEST_TIMED_OUT when the disk takes too long; when the leadership went meanwhile, the answer says that the records are in the log (L3)", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -117,12 +117,12 @@ describe("Produce", () => {
         const waiting = yield* Effect.fork(send(broker.routes, batch(["a"]), { acks: -1 }))
         yield* Effect.yieldNow()
         broker.run(heartbeat(1, { wantShutDown: true }), heartbeat(1))
-        expect(yield* Fiber.join(waiting)).toMatchObject(failure("NOT_LEADER_OR_FOLLOWER"))
+        expect(yield* Fiber.join(waiting)).toMatchObject(failure("NOT_ENOUGH_REPLICAS_AFTER_APPEND"))
       })
     )
   })
 
-  test("a failed sync: KAFKA_STORAGE_ERROR for who waited and for everybody after, and one line that says so", () => {
+  test("a failed sync: who waited hears that nobody knows (L3), everybody after KAFKA_STORAGE_ERROR, and one line says so", () => {
     const disk = newDisk()
     return over(
       disk,
@@ -130,7 +130,7 @@ describe("Produce", () => {
         const broker = yield* serving
         yield* send(broker.routes, batch(["first"]), { acks: -1 })
         disk.failSyncs(1)
-        expect(yield* send(broker.routes, batch(["a"]), { acks: -1 })).toMatchObject(failure("KAFKA_STORAGE_ERROR"))
+        expect(yield* send(broker.routes, batch(["a"]), { acks: -1 })).toMatchObject(failure("NOT_ENOUGH_REPLICAS_AFTER_APPEND"))
         expect(yield* send(broker.routes, batch(["b"]))).toMatchObject(failure("KAFKA_STORAGE_ERROR"))
         expect(yield* receive(broker.routes, 0)).toMatchObject({ errorCode: errorCode("KAFKA_STORAGE_ERROR") })
         expect(broker.reports.length).toBe(1)
