@@ -32,7 +32,7 @@ const leadersSince = 10
 const none = 0
 const all = -1
 
-/** A disk gets this long however little the client allows: in Kafka `timeoutMs` is for replicas alone, and clients that have none of them send 0. */
+/** A disk gets this long however little the client allows: in Kafka `timeoutMs` is for replicas alone, and 0 is no error where none is waited for. */
 const syncMsMin = 1000
 
 /** What became of one partition's records. */

@@ -12,6 +12,7 @@ import { range, type Scenario, type Side } from "./side.ts"
 export const apiVersions: Scenario = async (side) => {
   const software = { clientSoftwareName: "oracle", clientSoftwareVersion: "1" }
   await side.each("all", ApiVersions, range(0, 4), () => software)
+  await side.raw("a version that nobody has", Buffer.from([0, 0, 0, 14, 0, 18, 0, 77, 0, 0, 0, 7, 0, 3, 114, 97, 119, 0]))
   await side.ask("no software", ApiVersions, 3, { clientSoftwareName: "", clientSoftwareVersion: "" })
   await side.ask("illegal software", ApiVersions, 3, { clientSoftwareName: "-x-", clientSoftwareVersion: "1 2" })
 }

@@ -1,6 +1,7 @@
 import { Either } from "effect"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
 import { splitBatches } from "../../../../domain/log/batch.ts"
+import { zeroUuid } from "../../../../src/protocol/type/wire.ts"
 
 /** What two nodes may say differently and mean the same: ids that each draws for itself, ports, times. Known ids have names. */
 export interface Names {
@@ -35,6 +36,7 @@ const text = (key: string, value: string, { clusterId, ids, port }: Names): Plai
   if (known !== undefined) return known
   if (key === "errorMessage") return value === "" ? "" : "a sentence"
   if (value === clusterId) return "the cluster"
+  if (key === "topicId" && value !== zeroUuid) return "<an id>"
   if (key === "documentation") return value === "" ? "" : "a text"
   return value.replaceAll(/\b[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}\b/g, "UUID").replaceAll(String(port), "PORT")
 }

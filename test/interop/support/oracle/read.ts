@@ -1,6 +1,7 @@
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { ListOffsets } from "../../../../src/protocol/message/02-list-offsets.ts"
+import { DeleteRecords } from "../../../../src/protocol/message/21-delete-records.ts"
 import { OffsetForLeaderEpoch } from "../../../../src/protocol/message/23-offset-for-leader-epoch.ts"
 import { zeroUuid } from "../../../../src/protocol/type/wire.ts"
 import { batch } from "./records.ts"
@@ -148,4 +149,35 @@ export const leaderEpochs: Scenario = async (side) => {
   await ask("current 4", 0, 4)
   await ask("unknown topic", 0, -1, "nowhere")
   await ask("unknown partition", 0, -1, "epochs", 4)
+}
+
+export const deleteRecords: Scenario = async (side) => {
+  await side.topic("shrinks", 1)
+  await fill(side, "shrinks", batch(3), batch(2, {}, 2000), batch(4, {}, 3000))
+  const remove = (label: string, offset: bigint, version = 2, name = "shrinks", partitionIndex = 0) =>
+    side.ask(label, DeleteRecords, version, { topics: [{ name, partitions: [{ partitionIndex, offset }] }], timeoutMs: 10_000 })
+  await side.each("before 1", DeleteRecords, range(0, 2), () => ({
+    topics: [{ name: "shrinks", partitions: [{ partitionIndex: 0, offset: 1n }] }],
+    timeoutMs: 10_000
+  }))
+  await remove("within a batch", 4n)
+  await remove("before the start", 2n)
+  await remove("above the end", 10n)
+  await remove("negative", -2n)
+  await remove("unknown topic", 0n, 2, "nowhere")
+  await remove("illegal topic", 0n, 2, "no where")
+  await remove("unknown partition", 0n, 2, "shrinks", 4)
+  await side.ask("fetched below the start", Fetch, 12, from("shrinks", { fetchOffset: 3n }))
+  await side.ask("fetched at the start", Fetch, 12, from("shrinks", { fetchOffset: 4n }))
+  const at = (timestamp: bigint) => ({ replicaId: -1, topics: [{ name: "shrinks", partitions: [{ partitionIndex: 0, timestamp }] }] })
+  for (const timestamp of [-1n, -2n, -3n, -4n, 0n, 1001n, 2000n]) await side.ask(`listed, time ${timestamp}`, ListOffsets, 9, at(timestamp))
+  await side.ask("produced afterwards", Produce, 9, {
+    acks: -1,
+    timeoutMs: 10_000,
+    topicData: [{ name: "shrinks", partitionData: [{ index: 0, records: batch(1) }] }]
+  })
+  await remove("everything", -1n)
+  await side.ask("fetched at the end", Fetch, 12, from("shrinks", { fetchOffset: 10n }))
+  for (const timestamp of [-1n, -2n, -3n, 0n]) await side.ask(`listed when empty, time ${timestamp}`, ListOffsets, 9, at(timestamp))
+  await side.ask("epoch 0", OffsetForLeaderEpoch, 4, { replicaId: -1, topics: [{ topic: "shrinks", partitions: [{ partition: 0, leaderEpoch: 0 }] }] })
 }

@@ -59,6 +59,13 @@ export class Side {
       return undefined
     }
   }
+  /** Bytes that no encoder of ours makes, length first; the bytes of the answer are noted. */
+  async raw(label: string, frame: Uint8Array): Promise<void> {
+    const over = await this.another()
+    over.send(frame)
+    this.note(label, { answer: await over.frame().catch(() => "the connection was closed") })
+    over.close()
+  }
   /** The same request in several versions. */
   async each<A extends AnyApi>(label: string, api: A, versions: ReadonlyArray<number>, draft: (version: number) => RequestDraft<A>): Promise<void> {
     for (const version of versions) await this.ask(`${label} v${version}`, api, version, draft(version))

@@ -1,0 +1,113 @@
+import type { Difference } from "./normal.ts"
+
+/** A difference from Kafka that stays: where it is, what both say, and why. docs/decisions/0011 tells the same as prose. */
+export interface Accepted {
+  readonly at: RegExp
+  readonly ours?: RegExp
+  readonly kafkas?: RegExp
+  readonly why: string
+}
+
+export const accepted: ReadonlyArray<Accepted> = [
+  // What ours says more of.
+  { at: /errorMessage$/, ours: /^"a sentence"$/, kafkas: /^(null|"")$/, why: "A refusal says why, where Kafka gives the code alone." },
+  { at: /errorMessage$/, ours: /^null$/, kafkas: /^""$/, why: "No error, no message: null instead of Kafka's empty text." },
+  { at: /^FindCoordinator\/.* v[123]\.errorMessage$/, ours: /^null$/, why: "Without an error Kafka's message is the word NONE." },
+
+  // What is not built, or built later than the Kafka that is compared with.
+  {
+    at: /^ApiVersions\/all v\d\.apiKeys$/,
+    ours: /^(?!.*"apiKey":(?!18,|42,)).*$/,
+    why: "Kafka 4.4's ranges of ApiVersions and DeleteGroups, and fewer APIs: what is not built is not advertised."
+  },
+  { at: /^ApiVersions\/a version that nobody has\.answer$/, ours: /0005"$/, kafkas: /0004"$/, why: "Kafka 4.4 has ApiVersions 5." },
+  { at: /^ApiVersions\/all v[34]\.(supported|finalized)Features/, why: "Features gate transactions 2, KIP-848 and share groups, none of which are built." },
+  { at: /^DescribeConfigs\/(loggers|client metrics|group)\./, why: "Such resources are not built; the answer says so." },
+  { at: /^DescribeConfigs\/topic, no keys\.results\.0\.configs$/, ours: /^\[\]$/, why: "Settings that have no effect here are not listed." },
+  { at: /^DescribeConfigs\/node.*\.readOnly$/, ours: /true/, why: "No node setting can be changed while the node runs." },
+  { at: /^DescribeConfigs\/node.*\.(configSource|synonyms)$/, why: "The two nodes were started with different files; node.id has a default here." },
+  { at: /^DescribeConfigs\/topic, synonyms.*\.synonyms$/, ours: /log\.roll\.ms/, why: "Kafka computes segment.ms from log.roll.hours and names no synonym." },
+  { at: /^InitProducerId\/transactional id\.errorCode$/, ours: /UNSUPPORTED_VERSION/, why: "There are no transactions." },
+  { at: /^Produce, records\/transactional/, ours: /INVALID_TXN_STATE/, why: "There are no transactions." },
+  { at: /^Fetch, several\/session (0|77), epoch 0\.sessionId$/, ours: /^0$/, why: "No fetch sessions: id 0 is a legal answer." },
+  { at: /^Fetch\/last fetched epoch 3\./, why: "Only followers say which epoch they fetched last; consumers ask OffsetForLeaderEpoch." },
+
+  // Where ours is stricter or plainer.
+  {
+    at: /^CreateTopics\/setting, a list\./,
+    ours: /INVALID_CONFIG|AAAA|-1|false/,
+    why: "There is no compaction: cleanup.policy=compact is refused, so that nobody believes it holds."
+  },
+  { at: /^DeleteRecords\/listed when empty, time -3\./, ours: /^-1$/, why: "An empty log has no latest record; Kafka tells one that was deleted." },
+  { at: /^ListOffsets\/a partition twice\./, ours: /^(?!.*NONE)/, why: "Refused wherever it is named; Kafka refuses it once." },
+  {
+    at: /^Produce, records\/(cut off|a header alone)\..*errorCode$/,
+    ours: /CORRUPT_MESSAGE/,
+    why: "A batch that is cut off is a corrupt one; Kafka sees no batch at all."
+  },
+  { at: /^Produce, records\/log append time from the client/, ours: /INVALID_TIMESTAMP|-1/, why: "Only the broker stamps; Kafka lets such a batch through." },
+  { at: /^Produce, records\/keyless to a plain topic\..*baseOffset$/, why: "One record fewer is in the log: see the one before." },
+  {
+    at: /^Produce, sequences\/negative epoch\..*errorCode$/,
+    ours: /INVALID_RECORD/,
+    why: "An id without an epoch is no producer; Kafka compares epochs first."
+  },
+  {
+    at: /^Produce.*\.logStartOffset$/,
+    ours: /^-1$/,
+    kafkas: /^\d+$/,
+    why: "An error tells no start of the log. Clients read it with UNKNOWN_PRODUCER_ID alone, which is never sent."
+  },
+  { at: /^Produce.*\.recordErrors$/, ours: /^\[\]$/, why: "The whole batch is refused, and the message names the record." },
+  {
+    at: /^Produce, sequences\/(again|the first once more|the fifth last)\..*logAppendTimeMs$/,
+    ours: /^-1$/,
+    why: "Kafka answers a repeated batch with its own time as if it were the log's."
+  },
+  {
+    at: /^Fetch\/max bytes in the second batch\..*records$/,
+    kafkas: /unreadable/,
+    why: "Kafka cuts the last batch where the bytes end; ours gives whole batches."
+  },
+  { at: /^Fetch\/.*abortedTransactions$/, ours: /^null$/, kafkas: /^\[\]$/, why: "Both mean none; Kafka has both in errors." },
+  { at: /^Fetch\/isolation level 3\./, kafkas: /./, why: "Kafka fails with UNKNOWN_SERVER_ERROR; what is not read committed is read uncommitted here." },
+  { at: /^Fetch\/another cluster\./, why: "A fetch that is meant for another cluster is refused; Kafka looks at the cluster only among controllers." },
+  {
+    at: /^Fetch, several\/zstd v9/,
+    why: "A client that cannot read zstd gets what comes before it, then UNSUPPORTED_COMPRESSION_TYPE; Kafka sends what the client cannot read."
+  },
+  { at: /^CreateTopics\/checked.*\.topicId$/, ours: /^"AAAAAAAAAAAAAAAAAAAAAA"$/, why: "A topic that was not made has no id; Kafka draws one and forgets it." },
+  { at: /^CreateTopics\/collision within a request\./, why: "Names that collide are refused, also when one request brings both." },
+  { at: /^CreateTopics\/setting twice\./, why: "A setting that is given twice is refused; Kafka takes the last." },
+  { at: /^SyncGroup and Heartbeat\/empty group\.errorCode$/, ours: /INVALID_GROUP_ID/, why: "Both faults are in the request; ours names the other one." },
+  { at: /^SyncGroup and Heartbeat\/join of a pending member as static\./, kafkas: /UNKNOWN_SERVER_ERROR|^""$/, why: "Kafka fails with an illegal state." },
+  {
+    at: /^SyncGroup and Heartbeat\/heartbeat afterwards\.errorCode$/,
+    kafkas: /REBALANCE_IN_PROGRESS/,
+    why: "Who had an id and never joined has nothing to leave to others: no rebalance."
+  },
+  {
+    at: /^Rounds\/describe (while it rebalances|before the sync)\..*memberAssignment$/,
+    ours: /^"hex "$/,
+    why: "KIP-222: assignments are there while the group is stable; Kafka shows those of the round before."
+  },
+
+  // The same thing, said in another form.
+  { at: /^Metadata\/(by id too early|by neither|null name)/, why: "The topic is refused and the nodes are told all the same; Kafka fails the request." },
+  { at: /^Metadata\/by id and by name\.topics$/, kafkas: /^\[\]$/, why: "Both are answered; Kafka leaves out names where there are ids." },
+  { at: /^DeleteTopics\/by name and by id\.responses$/, ours: /^(?!.*NONE)/, why: "Refused by both ways of naming it; Kafka puts both in one row." },
+  { at: /^DescribeConfigs\/the same twice\.results$/, why: "What is asked for twice is answered once." },
+  { at: /^OffsetFetch\/a group twice\.groups$/, ours: /^\[\]$/, why: "What is asked for twice is answered once." },
+  { at: /^Groups seen\/describe, twice\.groups$/, ours: /^\[\]$/, why: "What is asked for twice is answered once." },
+  { at: /^Fetch, several\/some wrong\.responses$/, why: "Kafka answers wrong partitions in an entry of their own; ours has one entry a topic." },
+  { at: /^Fetch, several\/the same partition twice\./, why: "Both are answered; Kafka answers the last." }
+]
+
+const covers = ({ at, kafkas, ours }: Accepted, difference: Difference): boolean =>
+  at.test(difference.at) && (ours?.test(difference.ours) ?? true) && (kafkas?.test(difference.kafkas) ?? true)
+
+/** What nobody has accepted, and what is accepted for nothing: it can go from the list. */
+export const judged = (found: ReadonlyArray<Difference>): { readonly unexpected: ReadonlyArray<Difference>; readonly idle: ReadonlyArray<string> } => ({
+  unexpected: found.filter((difference) => !accepted.some((each) => covers(each, difference))),
+  idle: accepted.filter((each) => !found.some((difference) => covers(each, difference))).map(({ at }) => String(at))
+})
