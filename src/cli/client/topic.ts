@@ -7,6 +7,7 @@ import { bold, dim, print, printJson, table } from "../shell/screen.ts"
 import { flag, noArgument, optionalInteger, repeatedArgument, repeatedText } from "../shell/spec.ts"
 import { count, forEachName, indented } from "./each.ts"
 import { jsonOption, leaderOption, withAdmin } from "./options.ts"
+import { topicConfig } from "./topic-config.ts"
 
 const topics = repeatedArgument("TOPIC", "One topic or several.")
 
@@ -129,4 +130,4 @@ export const topicDelete = command({
     )
 })
 
-export const topicCommands = [topicCreate, topicList, topicDescribe, topicDelete] as const
+export const topicCommands = [topicCreate, topicList, topicDescribe, topicConfig, topicDelete] as const

@@ -1,12 +1,13 @@
 import { Config, type ConfigError, Context, Effect, Layer, type Scope } from "effect"
 import type { Transport } from "../../ports/transport.ts"
 import { type Client, makeClient } from "../client.ts"
-import type { CallError, GroupNotEmpty, InvalidAddress, NotAuthorized, UnknownGroup } from "../error.ts"
+import type { CallError, GroupNotEmpty, InvalidAddress, NotAuthorized, UnknownGroup, UnknownTopic } from "../error.ts"
 import type { TopicError } from "../metadata/metadata.ts"
 import type { TopicView } from "../metadata/view.ts"
 import type { ConnectionOptions } from "../options.ts"
-import { type ClusterDescription, describeCluster, describeTopic, listTopics, type TopicDescription } from "./cluster.ts"
+import { type ClusterDescription, type ConfigEntry, describeCluster, describeTopic, listTopics, type TopicDescription, topicConfigs } from "./cluster.ts"
 import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
+import { configureTopic, type TopicConfigChanges } from "./topic-configs.ts"
 import { type AddTopicError, addPartitions, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "./topics.ts"
 
 export interface AdminService {
@@ -14,6 +15,10 @@ export interface AdminService {
   readonly removeTopic: (topic: string) => Effect.Effect<void, RemoveTopicError>
   /** Gives a topic more partitions, `partitions` in all. Keys may change their partition. */
   readonly addPartitions: (topic: string, partitions: number) => Effect.Effect<void, RemoveTopicError>
+  /** A topic's settings, by name: its own, and those that it has from the cluster. */
+  readonly topicConfigs: (topic: string) => Effect.Effect<ReadonlyArray<ConfigEntry>, CallError | NotAuthorized | UnknownTopic>
+  /** Changes settings of a topic while it is in use, all of them or none. */
+  readonly configureTopic: (topic: string, changes: TopicConfigChanges) => Effect.Effect<void, RemoveTopicError>
   /** All topics, by name; the cluster's own too where `internal` says so. */
   readonly listTopics: (options?: { readonly internal?: boolean }) => Effect.Effect<ReadonlyArray<TopicView>, CallError>
   readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, TopicError>
@@ -29,6 +34,8 @@ const adminOf = (client: Client): AdminService => ({
   addTopic: (topic, options) => addTopic(client, topic, options),
   removeTopic: (topic) => removeTopic(client, topic),
   addPartitions: (topic, partitions) => addPartitions(client, topic, partitions),
+  topicConfigs: (topic) => topicConfigs(client, topic),
+  configureTopic: (topic, changes) => configureTopic(client, topic, changes),
   listTopics: (options) => listTopics(client, options),
   describeTopic: (topic) => describeTopic(client, topic),
   listGroups: listGroups(client),

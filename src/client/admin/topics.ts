@@ -28,7 +28,9 @@ export type AddTopicError = CallError | TopicExists | InvalidTopic | TopicRefuse
 export type RemoveTopicError = CallError | UnknownTopic | InvalidTopic | TopicRefused | NotAuthorized
 
 /** A name for the command, the same in each repetition: the leader gives the first answer again. */
-const commandId = (client: Client) => [{ tag: commandIdTag, data: new TextEncoder().encode(`${client.options.clientId.slice(0, 64)}-${client.dice.hex(32)}`) }]
+export const commandId = (client: Client) => [
+  { tag: commandIdTag, data: new TextEncoder().encode(`${client.options.clientId.slice(0, 64)}-${client.dice.hex(32)}`) }
+]
 
 const refused: ReadonlySet<KafkaError> = new Set<KafkaError>([
   "INVALID_PARTITIONS",
@@ -39,7 +41,8 @@ const refused: ReadonlySet<KafkaError> = new Set<KafkaError>([
   "TOPIC_DELETION_DISABLED",
   "INVALID_REQUEST"
 ])
-const topicFault = (error: KafkaError, topic: string, detail: string | null) => {
+/** What an answer about a topic says when it says no. */
+export const topicFault = (error: KafkaError, topic: string, detail: string | null) => {
   if (error === "INVALID_TOPIC_EXCEPTION") return new InvalidTopic({ topic, reason: detail ?? "this is not a name that a topic may have." })
   if (refused.has(error)) return new TopicRefused({ topic, error, reason: detail ?? error })
   return failure(error, topic, detail)
