@@ -1,0 +1,91 @@
+import { describe, expect } from "bun:test"
+import { readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { franzDoes, type Node, up } from "./support/franz.ts"
+import { javaTool, linesOf, testWith } from "./support/peers.ts"
+import { run, temporaryDirectory, until } from "./support/process.ts"
+
+const configCommand = "kafka.admin.ConfigCommand"
+const deleteRecordsCommand = "org.apache.kafka.tools.DeleteRecordsCommand"
+
+const configs = (node: Node, ...args: ReadonlyArray<string>): Promise<string> =>
+  javaTool(configCommand, ["--bootstrap-server", node.address, "--entity-type", "topics", "--entity-name", "orders", ...args])
+const refused = (attempt: Promise<string>): Promise<string> =>
+  attempt.then(
+    (output) => `accepted: ${output}`,
+    (error) => String(error)
+  )
+/** The offset that kcat finds for a time: -2 stands for the start, -1 for the end. */
+const offsetAt = async (node: Node, time: number): Promise<number> => {
+  const said = await run("kcat", ["-b", node.address, "-Q", "-t", `orders:0:${time}`])
+  return Number(said.match(/offset (\d+)/)?.[1])
+}
+const produce = (node: Node, count: number) =>
+  run("kcat", ["-b", node.address, "-P", "-t", "orders", "-X", "batch.num.messages=10"], {
+    input: Array.from({ length: count }, (_, i) => `message ${i}\n`).join("")
+  })
+const consumed = async (node: Node, from: string) =>
+  linesOf(await run("kcat", ["-b", node.address, "-C", "-t", "orders", "-X", "auto.offset.reset=earliest", "-o", from, "-e", "-q", "-f", "%o\\n"])).map(Number)
+
+describe("topic settings and what they do", () => {
+  testWith(["java", "kcat"], "Kafka's own tool sets, shows and takes back settings of a topic; what is wrong is said", async () => {
+    const data = temporaryDirectory()
+    const node = await up(data.path)
+    await franzDoes(["topic", "create", "orders", "--leader", node.address])
+    await configs(node, "--alter", "--add-config", "retention.ms=86400000,segment.bytes=1048576")
+    const shown = await configs(node, "--describe")
+    expect(shown).toContain(
+      "retention.ms=86400000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=86400000, DEFAULT_CONFIG:log.retention.ms=604800000}"
+    )
+    expect(shown).toContain("segment.bytes=1048576")
+    await configs(node, "--alter", "--delete-config", "segment.bytes")
+    const all = await configs(node, "--describe", "--all")
+    expect(all).toContain("segment.bytes=1073741824")
+    expect(all).toContain("retention.ms=86400000")
+    expect(all).toContain("cleanup.policy=delete")
+    expect(await refused(configs(node, "--alter", "--add-config", "cleanup.policy=compact"))).toContain("Compaction is not built yet")
+    expect(await refused(configs(node, "--alter", "--add-config", "retention.ms=-7"))).toContain("retention.ms=-7: expected a whole number from -1")
+    const broker = ["--bootstrap-server", node.address, "--entity-type", "brokers", "--entity-name", "0"]
+    expect(await refused(javaTool(configCommand, [...broker, "--alter", "--add-config", "log.retention.ms=5"]))).toContain(
+      "Cannot update these configs dynamically"
+    )
+    await node.process.kill("SIGTERM")
+    data.remove()
+  })
+
+  testWith(["java", "kcat"], "Kafka's own tool deletes records; consumers start there, after a restart too", async () => {
+    const data = temporaryDirectory()
+    const before = await up(data.path)
+    await franzDoes(["topic", "create", "orders", "--leader", before.address])
+    await produce(before, 100)
+    const file = join(data.path, "delete.json")
+    writeFileSync(file, JSON.stringify({ version: 1, partitions: [{ topic: "orders", partition: 0, offset: 37 }] }))
+    const said = await javaTool(deleteRecordsCommand, ["--bootstrap-server", before.address, "--offset-json-file", file])
+    expect(said).toContain("partition: orders-0\tlow_watermark: 37")
+    expect(await consumed(before, "beginning")).toEqual(Array.from({ length: 63 }, (_, i) => 37 + i))
+    await before.process.kill("SIGKILL")
+    const after = await up(data.path)
+    expect([await offsetAt(after, -2), await offsetAt(after, -1)]).toEqual([37, 100])
+    expect((await consumed(after, "beginning"))[0]).toBe(37)
+    await after.process.kill("SIGTERM")
+    data.remove()
+  })
+
+  testWith(["kcat"], "what is too old goes from the disk; a consumer that asks for it is told and starts where the log does", async () => {
+    const data = temporaryDirectory()
+    const node = await up(data.path, "-X", "log.retention.check.interval.ms=200", "-X", "log.segment.delete.delay.ms=0")
+    await franzDoes(["topic", "create", "orders", "--config", "segment.bytes=2000", "--leader", node.address])
+    await produce(node, 500)
+    const partition = () => join(data.path, "broker-0", readdirSync(join(data.path, "broker-0")).find((name) => /^[\w-]{22}-0$/.test(name)) ?? "")
+    const segments = () => readdirSync(partition()).filter((name) => name.endsWith(".log"))
+    expect(segments().length).toBeGreaterThan(3)
+    await franzDoes(["topic", "config", "orders", "--set", "retention.ms=1", "--leader", node.address])
+    await until("all records are too old", async () => (await offsetAt(node, -2)) === 500)
+    await until("their files are gone", () => segments().length === 1)
+    await franzDoes(["topic", "config", "orders", "--unset", "retention.ms", "--leader", node.address])
+    await produce(node, 5)
+    expect(await consumed(node, "0")).toEqual([500, 501, 502, 503, 504])
+    await node.process.kill("SIGTERM")
+    data.remove()
+  })
+})
