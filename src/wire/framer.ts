@@ -22,11 +22,25 @@ export class Framer {
   private block: Uint8Array | undefined
   private blockAt = 0
   private frames = 0
+  private bytes = 0
 
   constructor(private readonly bytesMax: number) {}
 
   push(chunk: Uint8Array): void {
-    if (chunk.length > 0) this.chunks.push(chunk)
+    if (chunk.length === 0) return
+    this.chunks.push(chunk)
+    this.bytes += chunk.length
+  }
+  /** Bytes that came and were not given out as frames yet. */
+  get heldBytes(): number {
+    return this.bytes
+  }
+  /** Lets go of them: there will be no next frame. */
+  clear(): void {
+    this.chunks.length = 0
+    this.parts = []
+    this.block = undefined
+    this.bytes = 0
   }
   /** Frames found so far: the number of the one that has begun. */
   get count(): number {
@@ -87,6 +101,7 @@ export class Framer {
   private begun(frame: Uint8Array): Uint8Array {
     this.length = -1
     this.frames++
+    this.bytes -= 4 + frame.length
     return frame
   }
 

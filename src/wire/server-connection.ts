@@ -17,6 +17,11 @@ export interface ServerRoom {
   readonly inFlightRequestsMax: number
   readonly inFlightBytesMax: number
   readonly writeBufferBytesMax: number
+  /** Bytes of requests that have not come whole, of all connections together. */
+  readonly partialBytesMax: number
+  partialBytes: number
+  /** The connection that holds the most of them. */
+  readonly heaviest: () => ServerConnection | undefined
   /** Seconds since the server started, roughly: a clock is not read for every chunk. */
   seconds: number
   readonly forget: (connection: ServerConnection) => void
@@ -42,6 +47,7 @@ export class ServerConnection implements Listener {
   private activeAt: number
   private frameSince = 0
   private frameNumber = -1
+  private counted = 0
   private clientId: string | null = null
   private actor: string
 
@@ -57,6 +63,10 @@ export class ServerConnection implements Listener {
   get peer(): string {
     return formatAddress(this.connection.remote)
   }
+  /** Bytes that came and are not requests yet. */
+  get partialBytes(): number {
+    return this.counted
+  }
   get isIdle(): boolean {
     return this.slots.count === 0
   }
@@ -66,6 +76,11 @@ export class ServerConnection implements Listener {
     this.activeAt = this.room.seconds
     this.framer.push(bytes)
     this.pump()
+    while (this.room.partialBytes > this.room.partialBytesMax) {
+      const heaviest = this.room.heaviest()
+      if (heaviest === undefined || heaviest.partialBytes === 0) return
+      heaviest.refuse("memory", `held ${heaviest.partialBytes} bytes of a request that had not come whole, the most of all, when there was no room for more`)
+    }
   }
   drained(): void {
     this.unread = 0
@@ -74,6 +89,7 @@ export class ServerConnection implements Listener {
   }
   closed(): void {
     this.ended = true
+    this.letGo()
     this.interrupt()
     this.room.forget(this)
   }
@@ -88,6 +104,7 @@ export class ServerConnection implements Listener {
   end(): void {
     if (this.ended) return
     this.ended = true
+    this.letGo()
     this.endedAt = this.room.seconds
     this.interrupt()
     this.connection.end()
@@ -112,6 +129,17 @@ export class ServerConnection implements Listener {
     if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
   }
 
+  /** Notes what this connection holds of requests that have not come whole. */
+  private count(): void {
+    const held = this.ended ? 0 : this.framer.heldBytes
+    this.room.partialBytes += held - this.counted
+    this.counted = held
+  }
+  private letGo(): void {
+    this.framer.clear()
+    this.count()
+  }
+
   private get mayTake(): boolean {
     const { inFlightRequestsMax, inFlightBytesMax, writeBufferBytesMax } = this.room
     return (
@@ -131,6 +159,7 @@ export class ServerConnection implements Listener {
     let busy = true
     while (busy) busy = this.settle() || this.takeOne()
     this.pumping = false
+    this.count()
     if (this.ended) return
     if (this.stopping) {
       if (this.slots.count === 0) this.end()

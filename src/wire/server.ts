@@ -17,6 +17,8 @@ export interface ServeOptions {
   readonly writeBufferBytesMax: number
   /** Bytes of requests of one connection that are read ahead; one request more may be held. Default 16 MiB. */
   readonly inFlightBytesMax?: number
+  /** Bytes of requests that have not come whole, of all connections together; over that, the connection that holds the most is closed. Default 512 MiB, and at least two of the longest requests. */
+  readonly partialBytesMax?: number
   /** A connection without a request for so long is closed. Kafka's connections.max.idle.ms; default 10 minutes. */
   readonly idleTimeoutMs?: number
   /** How long requests under way may take when the scope closes. Default 1 second. */
@@ -26,6 +28,14 @@ export interface ServeOptions {
 }
 
 const refused: Listener = { received: () => {}, drained: () => {}, closed: () => {} }
+const partialBytesDefault = 512 * 1024 * 1024
+
+const heaviestOf = (open: Iterable<ServerConnection>): ServerConnection | undefined => {
+  let heaviest: ServerConnection | undefined
+  for (const connection of open) if (connection.partialBytes > (heaviest?.partialBytes ?? 0)) heaviest = connection
+  return heaviest
+}
+
 /** Seconds for which one window of complaints lasts. */
 const complaintSeconds = 10
 
@@ -46,6 +56,9 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
       inFlightRequestsMax: options.inFlightRequestsMax,
       inFlightBytesMax: options.inFlightBytesMax ?? 16 * 1024 * 1024,
       writeBufferBytesMax: options.writeBufferBytesMax,
+      partialBytesMax: options.partialBytesMax ?? Math.max(partialBytesDefault, 2 * options.requestBytesMax),
+      partialBytes: 0,
+      heaviest: () => heaviestOf(open),
       seconds: 0,
       forget: (connection) => open.delete(connection)
     }
