@@ -69,7 +69,10 @@ export const judge = (error: KafkaError, detail: string | null, batch: Judged): 
       return batch.hasEarlier ? { _tag: "Again", kind: "leadership", maybeStored: false, last } : { _tag: "NewEpoch", last }
     case "REQUEST_TIMED_OUT":
     case "NOT_ENOUGH_REPLICAS_AFTER_APPEND":
-      return { _tag: "Again", kind: "load", maybeStored: true, last }
+    // These two also end the wait for replicas or for the disk: the records may be in the log by then, and consumers may have read them.
+    case "NOT_LEADER_OR_FOLLOWER":
+    case "KAFKA_STORAGE_ERROR":
+      return { _tag: "Again", kind: retryKindOf(error), maybeStored: true, last }
     default:
       return isRetriable(error) ? { _tag: "Again", kind: retryKindOf(error), maybeStored: false, last } : { _tag: "Failed", error: last }
   }

@@ -90,7 +90,7 @@ describe("sending", () => {
         fake.move("orders", 0, -1)
         fake.fate = () => "NOT_LEADER_OR_FOLLOWER"
         const errors = yield* Effect.forEach(Array.from({ length: 4 }), () => errorOf(producer.sendMessage("orders", value)), { concurrency: "unbounded" })
-        expect(errors.map((error) => error?._tag)).toEqual(["NoLeader", "NoLeader", "BufferFull", "BufferFull"])
+        expect(errors.map((error) => error?._tag)).toEqual(["OutcomeUnknown", "OutcomeUnknown", "BufferFull", "BufferFull"])
       })
     ))
 })
@@ -102,7 +102,7 @@ describe("what a user can act on", () => {
     ["NOT_ENOUGH_REPLICAS", "NotEnoughReplicas"],
     ["MESSAGE_TOO_LARGE", "MessageTooLarge"],
     ["INVALID_RECORD", "KafkaFailure"],
-    ["KAFKA_STORAGE_ERROR", "KafkaFailure"],
+    ["KAFKA_STORAGE_ERROR", "OutcomeUnknown"],
     ["PRODUCER_FENCED", "Fenced"]
   ]
   test.each(cases)("%s is %s", (error, tag) =>
