@@ -4,6 +4,7 @@ import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
 import { InitProducerId } from "../../../../src/protocol/message/22-init-producer-id.ts"
 import { until } from "../process.ts"
 import * as cluster from "./cluster.ts"
+import * as configs from "./configs.ts"
 import * as group from "./group.ts"
 import * as produce from "./produce.ts"
 import * as read from "./read.ts"
@@ -20,6 +21,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   DeleteTopics: cluster.deleteTopics,
   CreatePartitions: cluster.createPartitions,
   DescribeConfigs: cluster.settings,
+  IncrementalAlterConfigs: configs.incremental,
+  AlterConfigs: configs.replaced,
 
   InitProducerId: produce.initProducer,
   Produce: produce.produceForms,
