@@ -80,7 +80,7 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^CreateTopics\/collision within a request\./, why: "Names that collide are refused, also when one request brings both." },
   { at: /^CreateTopics\/setting twice\./, why: "A setting that is given twice is refused; Kafka takes the last." },
   { at: /^SyncGroup and Heartbeat\/empty group\.errorCode$/, ours: /INVALID_GROUP_ID/, why: "Both faults are in the request; ours names the other one." },
-  { at: /^IncrementalAlterConfigs\/unknown operation\./, kafkas: /UNKNOWN_SERVER_ERROR/, why: "Kafka fails where no such operation exists; the request is wrong." },
+  { at: /^IncrementalAlterConfigs\/unknown operation\./, kafkas: /UNKNOWN_SERVER_ERROR/, why: "Kafka fails; the request is wrong." },
   { at: /^SyncGroup and Heartbeat\/join of a pending member as static\./, kafkas: /UNKNOWN_SERVER_ERROR|^""$/, why: "Kafka fails with an illegal state." },
   {
     at: /^SyncGroup and Heartbeat\/heartbeat afterwards\.errorCode$/,
