@@ -1,27 +1,30 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test"
-import { type Broker, kafkaAvailable, startKafka } from "../../scripts/bench/broker.ts"
+import { join } from "node:path"
+import { freePort, kafkaAvailable } from "../../scripts/bench/broker.ts"
 import { type Node, up } from "./support/franz.ts"
 import { accepted, judged } from "./support/oracle/accepted.ts"
 import { type Difference, differences } from "./support/oracle/normal.ts"
 import { before, scenarios } from "./support/oracle/scenarios.ts"
 import { Side } from "./support/oracle/side.ts"
 import { testWith } from "./support/peers.ts"
-import { temporaryDirectory } from "./support/process.ts"
+import { root, run, temporaryDirectory } from "./support/process.ts"
 
 /**
  * The same requests to our node and to Apache Kafka, and their answers compared field by field. What each draws for itself (ids, ports, times) is put
  * aside; what differs besides is a fault, unless support/oracle/accepted.ts says why it stays.
  */
+const peer = join(root, "scripts/kafka-peer.sh")
 const data = temporaryDirectory()
-let kafka: Broker | undefined
+let kafkaPort: number | undefined
 let node: Node | undefined
 const sides: Array<Side> = []
 
 beforeAll(async () => {
   if (!kafkaAvailable()) return
-  kafka = await startKafka()
+  kafkaPort = await freePort()
+  await run("bash", [peer, "start", String(kafkaPort)])
   node = await up(data.path, "-X", "node.id=1", "-X", "group.initial.rebalance.delay.ms=0")
-  for (const { port } of [node, kafka]) {
+  for (const port of [node.port, kafkaPort]) {
     const side = await Side.open(port)
     await side.begin("before")
     await before(side)
@@ -31,7 +34,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const side of sides) side.close()
   await node?.process.kill("SIGTERM")
-  await kafka?.stop()
+  if (kafkaPort !== undefined) await run("bash", [peer, "stop", String(kafkaPort)])
   data.remove()
 }, 60_000)
 

@@ -53,21 +53,16 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "An id without an epoch is no producer; Kafka compares epochs first."
   },
   {
-    at: /^Produce.*\.logStartOffset$/,
+    at: /^(Produce|Random sequences).*\.logStartOffset$/,
     ours: /^-1$/,
     kafkas: /^\d+$/,
     why: "An error tells no start of the log. Clients read it with UNKNOWN_PRODUCER_ID alone, which is never sent."
   },
   { at: /^Produce.*\.recordErrors$/, ours: /^\[\]$/, why: "The whole batch is refused, and the message names the record." },
   {
-    at: /^Produce, sequences\/(again|the first once more|the fifth last)\..*logAppendTimeMs$/,
+    at: /^(Produce, sequences\/(again|the first once more|the fifth last)|Random sequences\/).*logAppendTimeMs$/,
     ours: /^-1$/,
     why: "Kafka answers a repeated batch with its own time as if it were the log's."
-  },
-  {
-    at: /^Fetch\/max bytes in the second batch\..*records$/,
-    kafkas: /unreadable/,
-    why: "Kafka cuts the last batch where the bytes end; ours gives whole batches."
   },
   { at: /^Fetch\/.*abortedTransactions$/, ours: /^null$/, kafkas: /^\[\]$/, why: "Both mean none; Kafka has both in errors." },
   { at: /^Fetch\/isolation level 3\./, kafkas: /./, why: "Kafka fails with UNKNOWN_SERVER_ERROR; what is not read committed is read uncommitted here." },
@@ -88,7 +83,7 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "Who had an id and never joined has nothing to leave to others: no rebalance."
   },
   {
-    at: /^Rounds\/describe (while it rebalances|before the sync)\..*memberAssignment$/,
+    at: /^(Rounds|Random member)\/.*describe.*memberAssignment$/,
     ours: /^"hex "$/,
     why: "KIP-222: assignments are there while the group is stable; Kafka shows those of the round before."
   },

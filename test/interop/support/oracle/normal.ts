@@ -1,6 +1,6 @@
 import { Either } from "effect"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
-import { splitBatches } from "../../../../domain/log/batch.ts"
+import { readableBatches } from "../../../../domain/log/batch.ts"
 import { zeroUuid } from "../../../../src/protocol/type/wire.ts"
 
 /** What two nodes may say differently and mean the same: ids that each draws for itself, ports, times. Known ids have names. */
@@ -16,7 +16,8 @@ export type Plain = null | boolean | number | string | ReadonlyArray<Plain> | { 
 const clockFrom = 1_000_000_000_000n
 
 const batchesOf = (bytes: Uint8Array): Plain => {
-  const batches = splitBatches(bytes)
+  // Kafka fills an answer up with a part of the batch that follows, which clients leave alone.
+  const batches = readableBatches(bytes)
   if (Either.isLeft(batches)) return `unreadable: ${batches.left.error}`
   return batches.right.map((batch) => ({
     baseOffset: batch.baseOffset,

@@ -7,6 +7,7 @@ import * as cluster from "./cluster.ts"
 import * as configs from "./configs.ts"
 import * as group from "./group.ts"
 import * as produce from "./produce.ts"
+import * as random from "./random.ts"
 import * as read from "./read.ts"
 import type { Scenario } from "./side.ts"
 
@@ -42,6 +43,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   OffsetCommit: group.commits,
   "OffsetCommit by id": group.commitsById,
   OffsetFetch: group.offsetFetches,
+  "Random sequences": random.randomSequences,
+  "Random reads": random.randomReads,
+  "Random member": random.randomMember,
   "Groups seen": group.groupsSeen,
   OffsetDelete: group.offsetDeletes
 }
