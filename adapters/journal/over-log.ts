@@ -184,9 +184,11 @@ class LogJournal {
     const appended = open.log.append([new RecordBatch(bytes)])
     if (Either.isLeft(appended)) {
       const { reason } = appended.left
-      // On a full or read-only disk the write was taken back: nothing stands there, and a later append may succeed.
-      if (reason !== "full" && reason !== "read-only") open.refused = appended.left
-      return Effect.fail(new Unknown({ stream, cause: appended.left }))
+      const unknown = Effect.fail(new Unknown({ stream, cause: appended.left }))
+      // On a full or read-only disk the write was taken back: nothing stands there, and as soon as that is durable a later append may succeed.
+      if (reason === "full" || reason === "read-only") return Effect.zipRight(Effect.ignore(open.log.sync), unknown)
+      open.refused = appended.left
+      return unknown
     }
     return Effect.mapError(open.log.sync, (fault) => {
       open.refused = fault

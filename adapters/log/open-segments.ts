@@ -7,11 +7,12 @@ import { baseOffsetOfLogFile, type Segment, type SegmentConfig } from "../../dom
 import { timeEntryAt, timeEntrySize } from "../../domain/log/time-index.ts"
 import { corrupt, type Disk, type DiskFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
-import { findBatchAfter, type Verified, verifyBatches } from "./recovery.ts"
+import { type Verified, verifyBatches } from "./recovery.ts"
 import type { RecoveryPoint } from "./recovery-point.ts"
-import { damaged, type Indexes, loadIndexes, rebuildIndexes, type SegmentExtent, segmentPath } from "./segment-store.ts"
+import { checksumOf, damaged, type Indexes, isBlankTimeEntry, loadIndexes, openIndexes, rebuildIndexes, type SegmentExtent, segmentPath } from "./segment-store.ts"
 import { ActiveSegment, SealedSegment } from "./segments.ts"
 import type { SharedCaches } from "./shared-caches.ts"
+import { whyNotTorn } from "./tear.ts"
 
 /** What opening a log's segments needs to know. */
 export interface OpenContext {
@@ -56,13 +57,17 @@ const orClose = <A>(file: DiskFile, use: () => A): A => {
   }
 }
 
-/** Removes what is left of an interrupted removal, and answers the base offsets of the segments, rising. */
+const indexForm = /^(\d{20})\.(?:index|timeindex)$/
+
+/** Removes what is left of an interrupted removal, indexes whose log is gone among it, and answers the base offsets of the segments, rising. */
 const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> => {
   const bases: Array<Offset> = []
-  for (const name of disk.list(directory)) {
+  const names = new Set(disk.list(directory))
+  for (const name of names) {
     const baseOffset = baseOffsetOfLogFile(name)
+    const index = indexForm.exec(name)
     if (baseOffset !== undefined) bases.push(baseOffset)
-    else if (name.endsWith(deletedSuffix)) disk.unlink(`${directory}/${name}`)
+    else if (name.endsWith(deletedSuffix) || (index !== null && !names.has(`${index[1]}.log`))) disk.unlink(`${directory}/${name}`)
   }
   return bases.sort((a, b) => a - b)
 }
@@ -94,7 +99,7 @@ const lastEntries = (
   }
   const offset = last(path.offsetIndex, offsetEntrySize)
   const time = last(path.timeIndex, timeEntrySize)
-  if (offset === undefined || time === undefined || time.length === 0) return undefined
+  if (offset === undefined || time === undefined || isBlankTimeEntry(time)) return undefined
   const position = offset.length === 0 ? 0 : offsetEntryAt(offset, 0, baseOffset).position
   return position < 0 || position >= sizeInBytes ? undefined : { position, maxTimestamp: timeEntryAt(time, 0, baseOffset).timestamp }
 }
@@ -122,7 +127,7 @@ const walkToEnd = (
 }
 
 /** A segment that was durable long ago: its ends are looked at, its middle is not read. Indexes that do not fit are made again; then every header is read. */
-const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset): SealedSegment => {
+const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset, unsynced: Array<DiskFile>): SealedSegment => {
   const { caches, config, directory, disk } = context
   const path = segmentPath(directory, baseOffset)
   const sizeInBytes = disk.size(path.log) ?? 0
@@ -136,6 +141,7 @@ const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset)
   let maxTimestamp = known === undefined ? undefined : walkToEnd(file, extent, known.position, known.maxTimestamp, config.indexIntervalBytes)
   if (maxTimestamp === undefined) {
     rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
+    unsynced.push(...openIndexes(disk, path))
     maxTimestamp = walkToEnd(file, extent, 0, -1, Number.POSITIVE_INFINITY)
   }
   if (maxTimestamp === undefined) throw damaged(path.log, sizeInBytes, `the segment does not end at offset ${endOffset}, where the next one starts`)
@@ -147,10 +153,12 @@ const lastPosition = ({ offset }: Indexes, baseOffset: Offset): number =>
   offset.length === 0 ? 0 : offsetEntryAt(offset, offset.length / offsetEntrySize - 1, baseOffset).position
 
 /** The last segment after an orderly close: its indexes are as they were left, and its last batches are checked. */
-const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, { baseOffset, offset, position }: RecoveryPoint, file: DiskFile): ActiveSegment => {
+const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, point: RecoveryPoint, file: DiskFile): ActiveSegment => {
+  const { baseOffset, indexesChecksum, offset, position } = point
   const path = segmentPath(directory, baseOffset)
   const extent: SegmentExtent = { path, baseOffset, endOffset: offset, sizeInBytes: position }
   let indexes = loadIndexes(disk, file, extent, config.indexIntervalBytes)
+  if (checksumOf(indexes, crc32c) !== indexesChecksum) indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
   if (position > 0 && walkToEnd(file, extent, lastPosition(indexes, baseOffset), -1, config.indexIntervalBytes) === undefined)
     indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
   const offsetEntryCount = indexes.offset.length / offsetEntrySize
@@ -192,28 +200,22 @@ const verifySegment = ({ config, crc32c, directory, disk, now }: OpenContext, ba
   })
 }
 
-/** Cuts what a crash left of a last write. Throws a LogFault "corrupt", and changes nothing, where it may be more than that (L9). */
-const cutTail = (context: OpenContext, { end, segment }: Walked, later: ReadonlyArray<Offset>, point: RecoveryPoint | undefined): Cut => {
-  const { crc32c, directory, disk } = context
+/**
+ * Cuts what a power cut left of what was not synced: it may lack anything behind the last sync, in any order, and hold what was written later. Throws a LogFault
+ * "corrupt", and changes nothing, where it is more than that (L9; docs/decisions/0011).
+ */
+const cutTail = ({ crc32c, directory, disk }: OpenContext, { end, segment }: Walked, later: ReadonlyArray<Offset>, point: RecoveryPoint | undefined): Cut => {
   const { offset, position } = end
   const { log } = segment.path
   const file = segment.file()
   const wrong = end.wrong ?? `the segment ends with offset ${offset - 1}, the next one starts with ${later[0]}`
   if (point !== undefined && offset < point.offset) throw damaged(log, position, `${wrong}, and everything before offset ${point.offset} was durable`)
-  if (end.isWhole) throw damaged(log, position, `${wrong}, and the batch is whole, so this is no torn end`)
+  const [next] = later
+  if (next !== undefined && next < offset) throw damaged(log, position, `${wrong}, and the next segment starts with ${next}, before that`)
   const size = file.size()
-  const next = findBatchAfter(file, position + 1, size, offset, crc32c)
-  if (next !== undefined) throw damaged(log, position, `${wrong}, and a whole batch follows at byte ${next}, so this is no torn end`)
-  let bytes = size - position
-  for (const baseOffset of later) {
-    const path = segmentPath(directory, baseOffset).log
-    const laterFile = disk.open(path, "read")
-    const laterSize = laterFile.size()
-    const found = orClose(laterFile, () => findBatchAfter(laterFile, 0, laterSize, offset, crc32c))
-    laterFile.close()
-    if (found !== undefined) throw damaged(log, position, `${wrong}, and ${path} holds whole batches after it, so this is no torn end`)
-    bytes += laterSize
-  }
+  const damage = whyNotTorn(file, size, position, offset, end.isWhole, crc32c)
+  if (damage !== undefined) throw damaged(log, position, `${wrong}, and ${damage}`)
+  const bytes = later.reduce((sum, baseOffset) => sum + (disk.size(segmentPath(directory, baseOffset).log) ?? 0), size - position)
   for (const baseOffset of later.toReversed()) removeSegmentFiles(disk, directory, baseOffset)
   if (size > position) file.truncate(position)
   return { path: log, position, offset, bytes, wrong }
@@ -251,20 +253,24 @@ export const openSegments = (context: OpenContext, point: RecoveryPoint | undefi
       throw corrupt(directory, `The segments of ${directory} are gone; it held offsets up to ${point.offset}. Restore them, or remove the directory.`)
     return { sealed: [], active: newActiveSegment(context, 0), unsynced: [], cut: undefined, mustRewrite: false, isNew: true }
   }
+  const [first = 0] = bases
+  if (point !== undefined && first > point.offset)
+    throw damaged(segmentPath(directory, first).log, 0, `the first segment starts with offset ${first}, and the log held ${point.offset}, which is gone`)
   const isClean = point?.isClean === true && point.baseOffset === last && disk.size(segmentPath(directory, last).log) === point.position
+  // The segment that the point lies in, also where it ends there: its indexes were not synced before the next one's point.
   const firstWalked = isClean
     ? bases.length - 1
     : Math.max(
         0,
-        bases.findLastIndex((base) => base <= (point?.offset ?? 0))
+        bases.findLastIndex((base) => base <= (point?.baseOffset ?? 0))
       )
-  const sealed = bases.slice(0, firstWalked).map((base, i) => openSealed(context, base, bases[i + 1] as Offset))
-  if (isClean) {
-    const file = disk.open(segmentPath(directory, last).log, "write")
-    return { sealed, active: orClose(file, () => openClean(context, point, file)), unsynced: [], cut: undefined, mustRewrite: false, isNew: false }
-  }
   const unsynced: Array<DiskFile> = []
   try {
+    const sealed = bases.slice(0, firstWalked).map((base, i) => openSealed(context, base, bases[i + 1] as Offset, unsynced))
+    if (isClean) {
+      const file = disk.open(segmentPath(directory, last).log, "write")
+      return { sealed, active: orClose(file, () => openClean(context, point, file)), unsynced, cut: undefined, mustRewrite: false, isNew: false }
+    }
     return { sealed, ...walkSegments(context, bases, firstWalked, point, sealed, unsynced), unsynced, mustRewrite: point?.syncFailed === true, isNew: false }
   } catch (error) {
     for (const file of unsynced) file.close()
@@ -290,6 +296,7 @@ const walkSegments = (
     const cut = isWrong ? cutTail(context, walked, later, point) : undefined
     if (cut === undefined && later.length > 0) {
       sealed.push(walked.segment.seal(context.caches))
+      unsynced.push(...openIndexes(context.disk, walked.segment.path))
       continue
     }
     if (point !== undefined && walked.end.offset < point.offset)

@@ -9,7 +9,7 @@ import { walkHeaders } from "./header-walk.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
 import { firstBatchAt, locate, readRun } from "./segment-read.ts"
-import { damaged } from "./segment-store.ts"
+import { damaged, openIndexes } from "./segment-store.ts"
 import type { ActiveSegment, ReadableSegment, SealedSegment } from "./segments.ts"
 import type { LogTail } from "./tail-cache.ts"
 
@@ -27,6 +27,7 @@ export interface LogParts extends Omit<OpenContext, "now"> {
 
 /** Where the last reads ended: consumers read on from there, and need no index for it. */
 const hintsMax = 8
+const int32Max = 0x7fff_ffff
 /** How often, at most, a sync also writes the newest index entries out, ms. */
 const indexFlushMs = 5000
 
@@ -43,6 +44,10 @@ export class SegmentedLog implements PartitionLog {
   private directoryChanged: boolean
   private rootChanged: boolean
   private sealedSinceSync = false
+  /** The names of the log's directory and of its first segment survive a power cut. */
+  private isNamed: boolean
+  /** What a write failed with that was taken back, until that is durable: of a power cut before, parts of it could come back under what was written in its place. */
+  private takenBack: LogFault | undefined
   private fault: LogFault | undefined
   private readonly commit: GroupCommit
   private indexesFlushedAt = 0
@@ -62,13 +67,15 @@ export class SegmentedLog implements PartitionLog {
     this.durableEnd = active.endOffset
     this.durableAt = { baseOffset: active.baseOffset, position: active.sizeInBytes }
     this.directoryChanged = this.rootChanged = isNew
+    this.isNamed = !isNew
     this.commit = new GroupCommit(
       Effect.suspend(() => this.syncRound()),
       parts.fork
     )
     this.sync = Effect.suspend(() => {
       if (this.fault !== undefined) return Effect.fail(this.fault)
-      return this.durableEnd === this.active.endOffset && !this.directoryChanged ? Effect.void : this.commit.wait
+      const isDurable = this.durableEnd === this.active.endOffset && !this.directoryChanged && this.takenBack === undefined
+      return isDurable ? Effect.void : this.commit.wait
     })
   }
 
@@ -83,7 +90,8 @@ export class SegmentedLog implements PartitionLog {
   }
 
   readonly append = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
-    if (this.fault !== undefined) return Either.left(this.fault)
+    const fault = this.fault ?? this.takenBack
+    if (fault !== undefined) return Either.left(fault)
     const first = batches[0]
     const last = batches.at(-1)
     if (first === undefined || last === undefined) return Either.void
@@ -99,7 +107,8 @@ export class SegmentedLog implements PartitionLog {
       maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
     }
     try {
-      if (this.active.isFullFor({ sizeInBytes, lastOffset: last.lastOffset, maxTimestamp }, this.parts.clock())) this.roll()
+      if (this.active.isFullFor({ sizeInBytes, lastOffset: last.lastOffset, maxTimestamp }, this.parts.clock()) && this.mayRoll(sizeInBytes, last.lastOffset))
+        this.roll()
       this.write(batches.length === 1 ? [first.bytes] : batches.map((batch) => batch.bytes))
     } catch (error) {
       return Either.left(error instanceof LogFault ? error : faultOf(this.active.path.log, "append to", error))
@@ -150,6 +159,9 @@ export class SegmentedLog implements PartitionLog {
         if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
       })
       if (this.directoryChanged) yield* this.commit.wait
+      const { path, sync } = this.parts.recoveryPoint
+      // A log whose first segment starts after its recovery point has lost what was before it: the point is durable first.
+      if (this.sealed[0] !== undefined && this.sealed[0].endOffset <= offset) yield* Effect.mapError(sync, (error) => faultOf(path, "sync", error))
       const retired: Array<string> = []
       for (let first = this.sealed[0]; first !== undefined && first.endOffset <= offset; first = this.sealed[0]) {
         const segment = first
@@ -179,7 +191,7 @@ export class SegmentedLog implements PartitionLog {
     if (this.fault === undefined)
       attempt(path.log, "close", () => {
         this.active.flushIndexes()
-        this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false })
+        this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false, indexesChecksum: this.active.indexesChecksum(this.parts.crc32c) })
       })
     this.goOffline("The log was closed.", undefined)
     for (const file of [...this.unsynced, this.active.file()]) attempt(file.path, "close", () => file.close())
@@ -204,16 +216,28 @@ export class SegmentedLog implements PartitionLog {
     } catch (error) {
       const cut = attempt(this.active.path.log, "cut", () => this.active.file().truncate(size))
       if (Either.isLeft(cut)) throw this.goOffline("A failed write could not be taken back. Look at the disk, then start again.", error)
+      this.takenBack = error instanceof LogFault ? error : faultOf(this.active.path.log, "append to", error)
+      this.commit.start()
       throw error
     }
+  }
+
+  /**
+   * Whether the next segment may be begun. Of two names that are not durable a power cut may leave the later: the log would come back with its middle. The first
+   * segment grows over its size, within what an index can say, until it cannot be lost; that is a sync away.
+   */
+  private mayRoll(sizeInBytes: number, lastOffset: Offset): boolean {
+    if (this.isNamed) return true
+    this.commit.start()
+    return this.active.sizeInBytes + sizeInBytes > int32Max || lastOffset - this.active.baseOffset > int32Max
   }
 
   /** Starts a new segment. When its file cannot be made, nothing has changed. */
   private roll(): void {
     const old = this.active
     this.active = newActiveSegment({ ...this.parts, config: this.config, now: this.parts.clock() }, old.endOffset)
-    this.unsynced.push(old.file())
     this.sealed.push(old.seal(this.parts.caches))
+    this.unsynced.push(old.file(), ...openIndexes(this.parts.disk, old.path))
     this.directoryChanged = this.sealedSinceSync = true
     // A sealed segment is made durable soon, also where nobody waits for it: recovery then reads the last segment only.
     this.commit.start()
@@ -225,8 +249,9 @@ export class SegmentedLog implements PartitionLog {
     const { active } = this
     const target = active.endOffset
     const position = active.sizeInBytes
-    const old = this.unsynced
-    const { directoryChanged, rootChanged, sealedSinceSync } = this
+    // A copy: what a roll adds while this round runs is not covered by it.
+    const old = [...this.unsynced]
+    const { directoryChanged, rootChanged, sealedSinceSync, takenBack } = this
     this.directoryChanged = this.rootChanged = this.sealedSinceSync = false
     return Effect.gen(this, function* () {
       for (const file of old) yield* file.sync
@@ -239,13 +264,22 @@ export class SegmentedLog implements PartitionLog {
         attempt(directory, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: true }))
         return this.goOffline("A sync failed, so nobody knows what the disk holds. Look at the disk, then start again.", error)
       }),
-      Effect.andThen(Effect.suspend(() => this.synced(target, active, position, old, sealedSinceSync)))
+      Effect.andThen(Effect.suspend(() => this.synced(target, active, position, old, sealedSinceSync, takenBack)))
     )
   }
 
-  private synced(target: Offset, active: ActiveSegment, position: number, old: ReadonlyArray<DiskFile>, sealed: boolean): Effect.Effect<void> {
+  private synced(
+    target: Offset,
+    active: ActiveSegment,
+    position: number,
+    old: ReadonlyArray<DiskFile>,
+    sealed: boolean,
+    takenBack: LogFault | undefined
+  ): Effect.Effect<void> {
     this.durableEnd = target
     this.durableAt = { baseOffset: active.baseOffset, position }
+    this.isNamed = true
+    if (this.takenBack === takenBack) this.takenBack = undefined
     for (const file of old) file.close()
     this.unsynced = this.unsynced.filter((file) => !old.includes(file))
     attempt(active.path.log, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: false }))

@@ -13,14 +13,16 @@ export interface RecoveryPoint {
   readonly isClean: boolean
   /** A sync of what follows failed. The kernel then calls pages clean that never reached the disk, and would sync them with success the next time: they must be written again. */
   readonly syncFailed: boolean
+  /** After an orderly close: of the last segment's index files, which a power cut after it may tear. Otherwise 0. */
+  readonly indexesChecksum?: number
 }
 
-// magic (int32), generation (int64), offset (int64), base offset (int64), position (int32), flags (int32), CRC-32C of it all (uint32).
-const slotBytes = 40
-const checkedBytes = 36
+// magic (int32), generation (int64), offset (int64), base offset (int64), position (int32), flags (int32), checksum of the indexes (uint32), CRC-32C of it all (uint32).
+const slotBytes = 44
+const checkedBytes = 40
 /** Each slot in a sector of its own: a torn write damages one of them only. */
 const sectorBytes = 512
-const magic = 0x43465250
+const magic = 0x43465251
 const flag = { clean: 1, syncFailed: 2 } as const
 
 export const recoveryPointFileName = "recovery-point"
@@ -61,14 +63,15 @@ export class RecoveryPointFile {
         baseOffset: readInt64(slot, 20),
         position: readInt32(slot, 28),
         isClean: (flags & flag.clean) !== 0,
-        syncFailed: (flags & flag.syncFailed) !== 0
+        syncFailed: (flags & flag.syncFailed) !== 0,
+        indexesChecksum: readUint32(slot, 36)
       }
     }
     return found
   }
 
   /** Throws what the disk throws. A lost write costs a longer recovery, nothing else. */
-  write({ baseOffset, isClean, offset, position, syncFailed }: RecoveryPoint): void {
+  write({ baseOffset, indexesChecksum = 0, isClean, offset, position, syncFailed }: RecoveryPoint): void {
     const slot = this.slot
     this.generation++
     writeInt32(slot, 0, magic)
@@ -77,6 +80,7 @@ export class RecoveryPointFile {
     writeInt64(slot, 20, baseOffset)
     writeInt32(slot, 28, position)
     writeInt32(slot, 32, (isClean ? flag.clean : 0) | (syncFailed ? flag.syncFailed : 0))
+    writeInt32(slot, 36, indexesChecksum)
     writeInt32(slot, checkedBytes, this.crc32c(slot, 0, checkedBytes))
     this.open().write([slot], (this.generation % 2) * sectorBytes)
   }

@@ -1,7 +1,9 @@
 import type { Offset } from "../../domain/kernel/id.ts"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { offsetIndexFault } from "../../domain/log/offset-index.ts"
 import { emptySegment, grow, logFileName, offsetIndexFileName, sealingTimeEntry, timeIndexFileName } from "../../domain/log/segment.ts"
 import { timeIndexFault } from "../../domain/log/time-index.ts"
+import { writeInt32 } from "../../domain/log/int.ts"
 import { corrupt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { IndexBuffer, offsetIndex, timeIndex } from "./index-buffer.ts"
@@ -33,8 +35,23 @@ export interface Indexes {
   readonly time: Uint8Array
 }
 
+/** One number for both indexes: an orderly close notes it, since it does not sync them. */
+export const checksumOf = ({ offset, time }: Indexes, crc32c: Crc32c): number => {
+  const both = new Uint8Array(8)
+  writeInt32(both, 0, crc32c(offset))
+  writeInt32(both, 4, crc32c(time))
+  return crc32c(both)
+}
+
+/** The index files of a segment that are there, to be synced with it: once the recovery point has passed a segment, only the ends of its indexes are looked at. */
+export const openIndexes = (disk: Disk, path: SegmentPath): ReadonlyArray<DiskFile> =>
+  [path.offsetIndex, path.timeIndex].filter((file) => disk.exists(file)).map((file) => disk.open(file, "write"))
+
 /** No index that this program writes is larger: `segment.index.bytes` is an int32. */
 const indexBytesMax = 0x7fff_ffff
+
+/** A first entry of zeros alone is what a power cut leaves of one that was never written: such a time index would say that nothing is later than 1970. */
+export const isBlankTimeEntry = (bytes: Uint8Array): boolean => bytes.subarray(0, timeIndex.entrySize).every((byte) => byte === 0)
 
 const loadIndex = (disk: Disk, path: string, faultIn: (bytes: Uint8Array) => string | undefined): Uint8Array | undefined => {
   if (!disk.exists(path)) return undefined
@@ -74,7 +91,7 @@ export const loadIndexes = (disk: Disk, file: DiskFile, segment: SegmentExtent, 
   const offset = loadIndex(disk, segment.path.offsetIndex, (bytes) => offsetIndexFault(bytes, segment.sizeInBytes))
   const time = loadIndex(disk, segment.path.timeIndex, (bytes) => timeIndexFault(bytes, segment.baseOffset, segment.endOffset))
   // A sealed segment that has a batch has an entry in its time index, unless its batches have no timestamps: then a second look costs little.
-  if (offset === undefined || time === undefined || (time.length === 0 && segment.sizeInBytes > 0))
+  if (offset === undefined || time === undefined || (isBlankTimeEntry(time) && segment.sizeInBytes > 0))
     return rebuildIndexes(disk, file, segment, indexIntervalBytes)
   return { offset, time }
 }

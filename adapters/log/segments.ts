@@ -1,11 +1,12 @@
 import type { Offset } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { lookupOffset, offsetEntrySize } from "../../domain/log/offset-index.ts"
 import { emptySegment, grow, type Segment, type SegmentBatch, type SegmentConfig, sealingTimeEntry, shouldRoll } from "../../domain/log/segment.ts"
 import { lookupTimestamp, type TimeEntry, timeEntrySize } from "../../domain/log/time-index.ts"
 import type { Disk, DiskFile } from "./disk.ts"
 import { IndexBuffer, offsetIndex, timeIndex } from "./index-buffer.ts"
-import { type Indexes, type SegmentExtent, type SegmentPath, segmentPath } from "./segment-store.ts"
+import { checksumOf, type Indexes, type SegmentExtent, type SegmentPath, segmentPath } from "./segment-store.ts"
 import type { SharedCaches } from "./shared-caches.ts"
 
 /** A segment as readers see it, sealed or not. */
@@ -120,6 +121,13 @@ export class ActiveSegment implements ReadableSegment {
       this.state = { ...this.state, timeEntryCount: this.state.timeEntryCount + 1, lastTimeEntry: sealing.timestamp }
     }
     this.flushEntries()
+  }
+
+  /** Of the indexes as they are now. */
+  indexesChecksum(crc32c: Crc32c): number {
+    const { offsets, times } = this
+    const offset = offsets.bytes.subarray(0, offsets.count * offsetIndex.entrySize)
+    return checksumOf({ offset, time: times.bytes.subarray(0, times.count * timeIndex.entrySize) }, crc32c)
   }
 
   /** The same bytes as a sealed segment. The file stays open: it may have to be synced yet. */

@@ -223,6 +223,7 @@ describe("a memory disk that loses power", () => {
           expect(log.append([batch(1, 1, 10), batch(2, 1, 10), batch(3, 1, 500)])).toMatchObject({ _tag: "Left", left: { reason: "full" } })
           expect(disk.contents(`${root}/${logDirectory}/00000000000000000000.log`)).toHaveLength(size)
           expect([log.end(), hexOf(readAll(log)).length]).toEqual([1, 1])
+          yield* log.sync
           disk.isReadOnly = true
           expect(log.append([batch(1, 1)])).toMatchObject({ _tag: "Left", left: { reason: "offline" } })
         })

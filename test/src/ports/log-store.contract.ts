@@ -27,8 +27,8 @@ export const within = <A, E>(world: StoreWorld, use: (store: Store) => Effect.Ef
     Effect.flatMap(LogStore, use).pipe(Effect.scoped, Effect.provide(world.layer), Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.Error))
   )
 
-/** Opens the log of the tests. */
-export const openLog = (store: Store) => store.open(topicId, 0, smallConfig)
+/** Opens the log of the tests, and makes a new one's names durable: only then does it begin a second segment. */
+export const openLog = (store: Store) => Effect.tap(store.open(topicId, 0, smallConfig), (log) => log.sync)
 /** Appends each batch by itself. */
 export const put = (log: PartitionLog, ...batches: ReadonlyArray<RecordBatch>): void => {
   for (const each of batches) Either.getOrThrow(log.append([each]))
@@ -414,12 +414,14 @@ const recovering = (world: () => StoreWorld, stride: number): void => {
     image.end()
   })
 
-  test("a missing segment in the middle is damage", async () => {
+  test("a segment that is gone is damage where it was synced; otherwise a power cut may have taken it, and the log ends before it", async () => {
     for (const synced of [0, written.length]) {
       const image = await crashed(synced)
       expect(logFiles(image).length).toBeGreaterThanOrEqual(2)
       image.write(logFiles(image)[0] as string, new Uint8Array(0))
-      expect(await outcomeOf(image)).toMatchObject({ _tag: "Left", left: { reason: "corrupt" } })
+      expect(await outcomeOf(image)).toMatchObject(
+        synced > 0 ? { _tag: "Left", left: { reason: "corrupt" } } : { _tag: "Right", right: { end: 0, batches: [] } }
+      )
       image.end()
     }
   })

@@ -1,0 +1,31 @@
+/** What is in a directory: files by their bytes, directories by what is in them. */
+export type Tree = Map<string, Uint8Array | Tree>
+
+export const copyTree = (tree: Tree): Tree =>
+  new Map([...tree].map(([name, content]) => [name, content instanceof Uint8Array ? content.slice() : copyTree(content)] as const))
+
+/** What is at `path`, which is written without a slash in front. */
+export const at = (tree: Tree, path: string): Uint8Array | Tree | undefined => {
+  let found: Uint8Array | Tree | undefined = tree
+  for (const name of path.split("/")) found = found instanceof Map ? found.get(name) : undefined
+  return found
+}
+export const fileAt = (tree: Tree, path: string): Uint8Array | undefined => {
+  const found = at(tree, path)
+  return found instanceof Uint8Array ? found : undefined
+}
+export const namesIn = (tree: Tree, path: string): ReadonlyArray<string> => {
+  const found = at(tree, path)
+  return found instanceof Map ? [...found.keys()] : []
+}
+
+/** A number that tells trees apart (64 bits of hash over names and bytes). */
+export const treeHash = (tree: Tree): bigint => {
+  let hash = 0n
+  for (const name of [...tree.keys()].sort()) {
+    const content = tree.get(name)
+    const inner = content instanceof Uint8Array ? BigInt(Bun.hash(content)) : treeHash(content ?? new Map())
+    hash = BigInt(Bun.hash(`${hash}/${name}/${inner}`))
+  }
+  return hash
+}

@@ -1,0 +1,225 @@
+import { Effect, Either, ExecutionStrategy, Exit, Layer, Scope } from "effect"
+import { layer as journalLayer } from "../../../../adapters/journal/over-log.ts"
+import type { RecordBatch } from "../../../../domain/log/batch.ts"
+import type { Checksum } from "../../../../src/ports/checksum.ts"
+import { Journal } from "../../../../src/ports/journal.ts"
+import { defaultLogConfig, type LogConfig, type LogFault, LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
+import { batch, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
+import { type LogWitness, openStore, type Store, type Witness } from "./world.ts"
+
+/** Something that a store does in its life, whose changes of the disk are recorded. What it fails with is part of it. */
+export interface Workload {
+  readonly name: string
+  readonly run: (witness: Witness) => Effect.Effect<void, unknown, Checksum | Scope.Scope>
+}
+
+export const journalStream = "__group_metadata-0"
+const utf8 = new TextEncoder()
+const largeConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 40_000, indexIntervalBytes: 500 }
+
+/** A batch that nobody has seen before: its timestamps do not rise with its offsets. */
+const next = ({ chance }: Witness, from: number, largest: number): RecordBatch =>
+  batch(from, chance.between(1, 3), chance.between(0, chance.pick([20, 300, largest])), 1000 + chance.below(500), 0)
+
+const putSome = (witness: Witness, of: LogWitness, log: PartitionLog, count: number, largest: number): Effect.Effect<void, LogFault> =>
+  Effect.suspend(() => {
+    for (let i = 0; i < count; i++) {
+      const first = next(witness, log.end(), largest)
+      const batches = witness.chance.isTrue(0.3) ? [first, next(witness, first.nextOffset, 100)] : [first]
+      const done = witness.append(of, log, batches)
+      if (Either.isLeft(done)) return Effect.fail(done.left)
+    }
+    return Effect.void
+  })
+
+const opened = (witness: Witness, store: Store, config: LogConfig, topic = topicId, partition = 0) =>
+  Effect.map(store.open(topic, partition, config), (log) => ({ log, of: witness.log(topic, partition, config) }))
+
+/** Several who append and wait, over each other, as connections do. */
+const producers = (witness: Witness, of: LogWitness, log: PartitionLog, count: number, largest: number) =>
+  Effect.forEach(
+    Array.from({ length: count }, (_, i) => i),
+    (i) =>
+      Effect.gen(function* () {
+        for (let turns = i + witness.chance.below(3); turns > 0; turns--) yield* Effect.yieldNow()
+        yield* putSome(witness, of, log, witness.chance.between(1, 2), largest)
+        if (witness.chance.isTrue(0.7)) yield* witness.sync(of, log)
+      }),
+    { concurrency: "unbounded", discard: true }
+  )
+
+const append: Workload = {
+  name: "append",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const store = yield* openStore(witness.system, witness.trace.disk)
+      const identity = { clusterId: undefined, nodeId: 3 }
+      yield* witness.spanned(witness.claims, { identity, begun: witness.now, answered: undefined }, store.claim(identity))
+      const one = yield* opened(witness, store, largeConfig)
+      const other = yield* opened(witness, store, largeConfig, otherTopicId, 7)
+      yield* Effect.all([producers(witness, one.of, one.log, 4, 6000), producers(witness, other.of, other.log, 3, 200)], { concurrency: "unbounded" })
+      const named = { clusterId: "c1", nodeId: 3 }
+      yield* witness.spanned(witness.claims, { identity: named, begun: witness.now, answered: undefined }, store.claim(named))
+      yield* putSome(witness, one.of, one.log, 2, 6000)
+    })
+}
+
+const roll: Workload = {
+  name: "roll",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const store = yield* openStore(witness.system, witness.trace.disk)
+      const { log, of } = yield* opened(witness, store, smallConfig)
+      for (let rounds = 3; rounds > 0; rounds--) {
+        yield* producers(witness, of, log, 3, 900)
+        yield* putSome(witness, of, log, 3, 900)
+      }
+    })
+}
+
+const retention: Workload = {
+  name: "retention",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const store = yield* openStore(witness.system, witness.trace.disk)
+      const { log, of } = yield* opened(witness, store, smallConfig)
+      for (let rounds = 2; rounds > 0; rounds--) {
+        yield* putSome(witness, of, log, 8, 900)
+        yield* witness.sync(of, log)
+        const before = log.end() - witness.chance.below(4)
+        const span = { before, start: 0, begun: witness.now, answered: undefined }
+        const deleting = Effect.tap(log.deleteBefore(before), () => Effect.sync(() => void (span.start = log.start())))
+        yield* Effect.all([witness.spanned(of.deleted, span, deleting), producers(witness, of, log, 2, 300)], { concurrency: "unbounded" })
+      }
+    })
+}
+
+const checkpoints: Workload = {
+  name: "checkpoint",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const store = yield* openStore(witness.system, witness.trace.disk)
+      for (const name of ["state-1", "other"]) witness.documents.set(name, [])
+      for (let version = 0; version < 4; version++)
+        for (const [name, list] of witness.documents) {
+          const value = `${name} ${version} ${"x".repeat(witness.chance.pick([0, 300, 5000]))}`
+          yield* witness.spanned(list, { value, begun: witness.now, answered: undefined }, store.writeCheckpoint(name, utf8.encode(value)))
+        }
+    })
+}
+
+const removal: Workload = {
+  name: "removal",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const store = yield* openStore(witness.system, witness.trace.disk)
+      const outer = yield* Effect.scope
+      const scope = yield* Scope.fork(outer, ExecutionStrategy.sequential)
+      const doomed = yield* Scope.extend(opened(witness, store, smallConfig), scope)
+      const kept = yield* opened(witness, store, smallConfig, otherTopicId)
+      yield* putSome(witness, doomed.of, doomed.log, 4, 900)
+      yield* witness.sync(doomed.of, doomed.log)
+      yield* putSome(witness, doomed.of, doomed.log, 1, 900)
+      yield* Effect.all([producers(witness, kept.of, kept.log, 2, 400), Scope.close(scope, Exit.void)], { concurrency: "unbounded" })
+      const span = { begun: witness.now, answered: undefined }
+      doomed.of.removed = span
+      yield* witness.spanned([], span, store.remove(topicId, 0))
+      yield* producers(witness, kept.of, kept.log, 2, 400)
+    })
+}
+
+/** Closes and opens again, so that orderly closes and recoveries are in the record, too. */
+const reopen: Workload = {
+  name: "reopen",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const config = witness.chance.pick([smallConfig, largeConfig])
+      for (let lives = 3; lives > 0; lives--)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const store = yield* openStore(witness.system, witness.trace.disk)
+            const { log, of } = yield* opened(witness, store, config)
+            yield* producers(witness, of, log, 3, 900)
+            yield* putSome(witness, of, log, witness.chance.below(2), 900)
+          })
+        )
+    })
+}
+
+/** A sync fails, the log closes; the next life writes again what the kernel forgot, and goes on. */
+const failedSync: Workload = {
+  name: "failed-sync",
+  run: (witness) =>
+    Effect.gen(function* () {
+      for (let lives = 2; lives > 0; lives--)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const store = yield* openStore(witness.system, witness.trace.disk)
+            const { log, of } = yield* opened(witness, store, smallConfig)
+            yield* putSome(witness, of, log, 2, 600)
+            yield* witness.sync(of, log)
+            if (lives === 2) witness.trace.failSync = { suffix: ".log", left: 1 }
+            yield* putSome(witness, of, log, 2, 600)
+            yield* Effect.ignore(witness.sync(of, log))
+            if (lives === 2) yield* Effect.ignore(producers(witness, of, log, 2, 300))
+          })
+        )
+    })
+}
+
+/** Writes that do not fit are taken back; smaller ones after them go on. */
+const fullDisk: Workload = {
+  name: "full-disk",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const store = yield* openStore(witness.system, witness.trace.disk)
+      const { log, of } = yield* opened(witness, store, largeConfig)
+      yield* putSome(witness, of, log, 2, 300)
+      yield* witness.sync(of, log)
+      for (let rounds = 2; rounds > 0; rounds--) {
+        const used = of.appended.reduce((sum, { bytes }) => sum + bytes.length, 0)
+        witness.trace.capacityBytes = used + 3000 + witness.chance.below(1000)
+        witness.append(of, log, [batch(log.end(), 1, 8000)])
+        witness.trace.capacityBytes = Number.POSITIVE_INFINITY
+        // It is refused until what was taken back is gone for good.
+        const smaller = batch(log.end(), 1, witness.chance.between(1, 2000))
+        for (let tries = 20; tries > 0 && Either.isLeft(witness.append(of, log, [smaller])); tries--) yield* Effect.yieldNow()
+        if (witness.chance.isTrue(0.5)) yield* witness.sync(of, log)
+      }
+    })
+}
+
+const entryOf = (text: string) => ({ commandId: `c-${text}`, actor: "leader", cause: "test", type: "Told", value: utf8.encode(text) })
+
+const journal: Workload = {
+  name: "journal",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const seen = witness.journal
+      for (let lives = 2; lives > 0; lives--) {
+        const store = Layer.scoped(LogStore, openStore(witness.system, witness.trace.disk))
+        const live = Effect.gen(function* () {
+          const held = yield* Journal
+          const { end, epoch } = yield* held.open(journalStream)
+          seen.epochs.push({ at: witness.now, epoch })
+          let at = end
+          for (let appends = witness.chance.between(3, 5); appends > 0; appends--) {
+            const texts = Array.from({ length: witness.chance.between(1, 3) }, (_, i) => `${at + i}-${"y".repeat(witness.chance.pick([5, 400, 3000]))}`)
+            seen.entries.push(...texts)
+            yield* held.append(journalStream, epoch, at, texts.map(entryOf))
+            at += texts.length
+            seen.answered.push({ at: witness.now, end: at })
+            if (!witness.chance.isTrue(0.4)) continue
+            const snapshot = { index: at, value: `state at ${at} ${"z".repeat(witness.chance.pick([0, 2000]))}` }
+            const saving = held.saveSnapshot(journalStream, { index: snapshot.index, value: utf8.encode(snapshot.value) })
+            yield* witness.spanned(seen.snapshots, { ...snapshot, begun: witness.now, answered: undefined }, saving)
+            if (witness.chance.isTrue(0.6))
+              yield* witness.spanned(seen.trims, { index: at, begun: witness.now, answered: undefined }, held.trim(journalStream, at))
+          }
+        })
+        yield* Effect.scoped(Effect.provide(live, Layer.provide(journalLayer, store)))
+      }
+    })
+}
+
+export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, journal]
