@@ -1,7 +1,7 @@
 import { describe, expect } from "bun:test"
 import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { franzDoes, type Node, up } from "./support/franz.ts"
+import { franz, franzDoes, type Node, up } from "./support/franz.ts"
 import { javaTool, linesOf, testWith } from "./support/peers.ts"
 import { run, temporaryDirectory, until } from "./support/process.ts"
 
@@ -68,6 +68,26 @@ describe("topic settings and what they do", () => {
     expect([await offsetAt(after, -2), await offsetAt(after, -1)]).toEqual([37, 100])
     expect((await consumed(after, "beginning"))[0]).toBe(37)
     await after.process.kill("SIGTERM")
+    data.remove()
+  })
+
+  testWith([], "franz shows and changes them; what is mistyped is said", async () => {
+    const data = temporaryDirectory()
+    const node = await up(data.path)
+    const config = (...args: ReadonlyArray<string>) => franz("topic", "config", "orders", "--leader", node.address, ...args).end()
+    await franzDoes(["topic", "create", "orders", "--leader", node.address])
+    expect(await config("--set", "retention.ms=5000", "--set", "segment.bytes=2000000")).toMatchObject({ code: 0 })
+    expect(await config("--unset", "segment.bytes")).toMatchObject({ code: 0, stdout: "orders: segment.bytes has the cluster's value\n" })
+    const shown = linesOf((await config()).stdout)
+    expect(shown).toContain("retention.ms=5000")
+    expect(shown.some((line) => line.startsWith("segment.bytes=1073741824"))).toBe(true)
+    expect(JSON.parse((await config("--json")).stdout).configs).toContainEqual(expect.objectContaining({ name: "retention.ms", value: "5000", isOwn: true }))
+    expect((await config("--unset", "retention.sm")).stderr).toContain("--unset retention.sm: a topic has no such setting. Did you mean 'retention.ms'?")
+    expect((await config("--set", "retention.sm=1")).stderr).toContain("Did you mean 'retention.ms'?")
+    expect((await config("--set", "retention.ms=-2")).stderr).toContain("retention.ms=-2: expected a whole number from -1")
+    expect((await config("--set", "retention.ms")).stderr).toContain("expected NAME=VALUE")
+    expect((await franz("topic", "config", "none", "--leader", node.address).end()).code).not.toBe(0)
+    await node.process.kill("SIGTERM")
     data.remove()
   })
 
