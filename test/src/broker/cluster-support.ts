@@ -18,7 +18,7 @@ const host = "127.0.0.1"
 
 export const config: NodeConfig = {
   ...defaultNodeConfig,
-  "broker.session.timeout.ms": 1500,
+  "broker.session.timeout.ms": 30_000,
   "broker.heartbeat.interval.ms": 100
 }
 
