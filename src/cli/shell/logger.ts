@@ -6,8 +6,8 @@ const time = (date: Date): string => date.toISOString().slice(11, 23)
 const words = (message: unknown): string =>
   (Array.isArray(message) ? message : [message]).map((part) => (typeof part === "string" ? part : Inspectable.toStringUnknown(part, 0))).join(" ")
 const failure = (cause: Cause.Cause<unknown>): string => (Cause.isEmpty(cause) ? "" : Cause.pretty(cause))
-/** One line an event: what a library put into several lines stands behind one another. */
-const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " | ")
+/** One line an event: what a library put into several lines stands behind one another, and nothing in it speaks to the terminal. */
+export const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " | ").replace(/[\p{Cc}\p{Cf}]/gu, "?")
 
 const textLogger = Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message, spans }) => {
   const about = [
