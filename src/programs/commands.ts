@@ -3,9 +3,11 @@ import { consumeCommand } from "../cli/client/consume.ts"
 import { groupCommands } from "../cli/client/group.ts"
 import { produceCommand } from "../cli/client/produce.ts"
 import { topicCommands } from "../cli/client/topic.ts"
+import { logCommands } from "../cli/log/command.ts"
 import { brokerCommand, brokerLeadCommand, upCommand } from "../cli/node/command.ts"
 import { consumerCommand } from "../cli/prompt/consumer.ts"
 import { producerCommand } from "../cli/prompt/producer.ts"
+import { logTool } from "./log-commands.ts"
 import { roles } from "./roles.ts"
 import { onPlatform, overTransport } from "./supplied.ts"
 
@@ -21,5 +23,6 @@ export const commands = [
   ...topicCommands.map(overTransport),
   ...groupCommands.map(overTransport),
   overTransport(clusterDescribe),
-  onPlatform(clusterEventsCommand)
+  onPlatform(clusterEventsCommand),
+  ...logCommands(logTool)
 ]

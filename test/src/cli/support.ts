@@ -17,8 +17,9 @@ export const failureOf = (command: CliCommand<never>, words: ReadonlyArray<strin
 export const printed = async (stream: "stdout" | "stderr", run: () => Promise<unknown>): Promise<string> => {
   const real = process[stream].write
   let text = ""
-  process[stream].write = ((chunk: string | Uint8Array) => {
+  process[stream].write = ((chunk: string | Uint8Array, done?: () => void) => {
     text += typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk)
+    done?.()
     return true
   }) as typeof real
   try {

@@ -1,0 +1,194 @@
+import { Effect } from "effect"
+import type { Offset } from "../../../domain/kernel/id.ts"
+import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import { defaultLogConfig, type LogFault } from "../../../src/ports/log-store.ts"
+import { attempt, type Disk, type DiskFile, faultOf } from "../disk.ts"
+import { type RecoveryPoint, RecoveryPointFile, recoveryPointFileName } from "../recovery-point.ts"
+import { rebuildIndexes, segmentPath } from "../segment-store.ts"
+import type { VerifiedLog, VerifiedSegment } from "./verify-log.ts"
+
+/** One thing that a repair does. What it takes away is kept beside the file, as `NAME.cut-TIME`. */
+export type RepairStep =
+  | { readonly _tag: "PutAside"; readonly file: string }
+  | { readonly _tag: "Cut"; readonly file: string; readonly position: number; readonly bytes: number }
+  | { readonly _tag: "MakeIndexes"; readonly segment: Pick<VerifiedSegment, "baseOffset" | "path"> }
+  | { readonly _tag: "SetRecoveryPoint"; readonly point: RecoveryPoint }
+  /** An empty segment: the log goes on where it was, so that no offset is given twice. */
+  | { readonly _tag: "StartAt"; readonly file: string; readonly offset: Offset }
+
+export interface RepairPlan {
+  readonly steps: ReadonlyArray<RepairStep>
+  /** Offsets that were durable or stand in whole batches, and that the log does not have afterwards: from (included) to (left out). */
+  readonly lost: { readonly from: Offset; readonly to: Offset } | undefined
+  /** Why it cannot be repaired here; then there are no steps. */
+  readonly refusal: string | undefined
+}
+
+/** The steps that put everything from the break on aside, the last segment first: whatever interrupts them, the log is a prefix of what it was. */
+const cutSteps = (disk: Disk, { firstBreak, recoveryPoint, segments }: VerifiedLog): ReadonlyArray<RepairStep> => {
+  if (firstBreak === undefined) return []
+  const { baseOffset, offset, position } = firstBreak
+  const first = segments[0]
+  const isWhole = position === 0 && baseOffset !== first?.baseOffset
+  const aside = segments.filter((segment) => segment.baseOffset > baseOffset || (isWhole && segment.baseOffset === baseOffset))
+  const last = segments.filter((segment) => !aside.includes(segment)).at(-1)
+  if (last === undefined) return []
+  const end = isWhole ? last.sizeInBytes : position
+  const steps: Array<RepairStep> = []
+  // Lower the point first: a log that ends before it is not opened.
+  if (recoveryPoint !== undefined && recoveryPoint.offset > offset)
+    steps.push({ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset, baseOffset: last.baseOffset, position: end, isClean: false } })
+  for (const { path } of aside.toReversed())
+    for (const file of [path.offsetIndex, path.timeIndex, path.log]) if (disk.exists(file)) steps.push({ _tag: "PutAside", file })
+  if (last.sizeInBytes > end) steps.push({ _tag: "Cut", file: last.path.log, position: end, bytes: last.sizeInBytes - end })
+  steps.push({ _tag: "MakeIndexes", segment: last })
+  return steps
+}
+
+/** What a repair of the log would do. Throws what the disk throws. */
+export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
+  const { directory, end, findings, firstBreak, recoveryPoint, segments } = log
+  const refuse = (refusal: string): RepairPlan => ({ steps: [], lost: undefined, refusal })
+  const misnamed = findings.find(({ kind }) => kind === "name")
+  if (misnamed !== undefined)
+    return refuse(
+      `${misnamed.file} has the name of other offsets than it holds (its first is ${misnamed.offset}): only a person can tell which is right. Rename it, then try again.`
+    )
+  if (segments.length === 0) {
+    if (recoveryPoint === undefined || recoveryPoint.offset === 0) return { steps: [], lost: undefined, refusal: undefined }
+    const { offset } = recoveryPoint
+    const path = segmentPath(directory, offset)
+    const steps: ReadonlyArray<RepairStep> = [
+      { _tag: "StartAt", file: path.log, offset },
+      { _tag: "MakeIndexes", segment: { baseOffset: offset, path } }
+    ]
+    return { steps, lost: { from: 0, to: offset }, refusal: undefined }
+  }
+  const cut = cutSteps(disk, log)
+  const kept =
+    firstBreak === undefined
+      ? segments
+      : segments.filter(({ baseOffset }) => baseOffset < firstBreak.baseOffset || (firstBreak.position > 0 && baseOffset === firstBreak.baseOffset))
+  const made = new Set(cut.flatMap((step) => (step._tag === "MakeIndexes" ? [step.segment.baseOffset] : [])))
+  const indexes = kept
+    .filter(({ baseOffset, wrongIndexes }) => wrongIndexes.length > 0 && !made.has(baseOffset))
+    .map((segment): RepairStep => ({ _tag: "MakeIndexes", segment }))
+  const pointFile = `${directory}/${recoveryPointFileName}`
+  const point: ReadonlyArray<RepairStep> = findings.some(({ file, kind }) => kind === "unreadable" && file === pointFile)
+    ? [{ _tag: "PutAside", file: pointFile }]
+    : []
+  const start = segments[0]?.baseOffset ?? 0
+  const isBehind = recoveryPoint !== undefined && recoveryPoint.offset < start
+  const raised: ReadonlyArray<RepairStep> = isBehind
+    ? [{ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset: start, baseOffset: start, position: 0, isClean: false } }]
+    : []
+  const lost = firstBreak?.losesMore === true ? { from: firstBreak.offset, to: Math.max(end, recoveryPoint?.offset ?? 0) } : undefined
+  return { steps: [...point, ...raised, ...cut, ...indexes], lost, refusal: undefined }
+}
+
+const copyBytes = 1_048_576
+
+/** The name that what is taken away gets; one that is free. */
+const keptName = (disk: Disk, file: string, stamp: string): string => {
+  const wanted = `${file}.cut-${stamp}`
+  let name = wanted
+  for (let n = 2; disk.exists(name); n++) name = `${wanted}-${n}`
+  return name
+}
+
+const using = <A>(path: string, open: () => DiskFile, use: (file: DiskFile) => Effect.Effect<A, LogFault>): Effect.Effect<A, LogFault> =>
+  Effect.acquireUseRelease(attempt(path, "open", open), use, (file) => Effect.sync(() => file.close()))
+
+const synced = (file: DiskFile): Effect.Effect<void, LogFault> => Effect.mapError(file.sync, (error) => faultOf(file.path, "sync", error))
+
+/** Keeps the end of a file under another name, durably, and only then cuts it. */
+const cutFile = (disk: Disk, directory: string, file: string, position: number, stamp: string): Effect.Effect<string, LogFault> =>
+  using(
+    file,
+    () => disk.open(file, "write"),
+    (from) =>
+      Effect.gen(function* () {
+        const kept = keptName(disk, file, stamp)
+        yield* using(
+          kept,
+          () => disk.open(kept, "create"),
+          (to) =>
+            attempt(kept, "write", () => {
+              const bytes = new Uint8Array(copyBytes)
+              for (let at = position, size = from.size(); at < size; at += copyBytes) {
+                const count = from.read(bytes.subarray(0, Math.min(copyBytes, size - at)), at)
+                to.write([bytes.subarray(0, count)], at - position)
+              }
+            }).pipe(Effect.andThen(synced(to)))
+        )
+        yield* Effect.mapError(disk.syncDirectory(directory), (error) => faultOf(directory, "sync", error))
+        yield* attempt(file, "cut", () => from.truncate(position))
+        yield* synced(from)
+        return kept
+      })
+  )
+
+const setPoint = (disk: Disk, directory: string, point: RecoveryPoint, crc32c: Crc32c): Effect.Effect<void, LogFault> =>
+  Effect.suspend(() => {
+    const file = new RecoveryPointFile(disk, directory, crc32c)
+    return attempt(file.path, "write", () => {
+      // The newest generation must be known: the new point is written over the older slot.
+      file.read()
+      file.write(point)
+    }).pipe(Effect.andThen(Effect.mapError(file.sync, (error) => faultOf(file.path, "sync", error))), Effect.ensuring(Effect.sync(() => file.close())))
+  })
+
+const makeIndexes = (disk: Disk, { baseOffset, path }: Pick<VerifiedSegment, "baseOffset" | "path">): Effect.Effect<void, LogFault> =>
+  using(
+    path.log,
+    () => disk.open(path.log, "read"),
+    (file) =>
+      attempt(path.offsetIndex, "write", () => {
+        const extent = { path, baseOffset, endOffset: baseOffset, sizeInBytes: file.size() }
+        rebuildIndexes(disk, file, extent, defaultLogConfig.indexIntervalBytes)
+        // An index without entries is an empty file, and is there.
+        for (const index of [path.offsetIndex, path.timeIndex]) disk.open(index, "create").close()
+      })
+  )
+
+/** Does one step; answers the name under which what it took away is kept. `stamp` is for that name. */
+const execute = (disk: Disk, directory: string, step: RepairStep, stamp: string, crc32c: Crc32c): Effect.Effect<string | undefined, LogFault> => {
+  switch (step._tag) {
+    case "PutAside":
+      return attempt(step.file, "rename", () => {
+        const kept = keptName(disk, step.file, stamp)
+        disk.rename(step.file, kept)
+        return kept
+      })
+    case "Cut":
+      return cutFile(disk, directory, step.file, step.position, stamp)
+    case "MakeIndexes":
+      return Effect.as(makeIndexes(disk, step.segment), undefined)
+    case "SetRecoveryPoint":
+      return Effect.as(setPoint(disk, directory, step.point, crc32c), undefined)
+    case "StartAt":
+      return using(
+        step.file,
+        () => disk.open(step.file, "create"),
+        (file) => Effect.as(synced(file), undefined)
+      )
+  }
+}
+
+/** Does what the plan says, durably; answers the names of the files that keep what was taken away. The caller holds the data directory. */
+export const repairLog = (
+  disk: Disk,
+  directory: string,
+  { steps }: RepairPlan,
+  stamp: string,
+  crc32c: Crc32c
+): Effect.Effect<ReadonlyArray<string>, LogFault> =>
+  Effect.gen(function* () {
+    const kept: Array<string> = []
+    for (const step of steps) {
+      const name = yield* execute(disk, directory, step, stamp, crc32c)
+      if (name !== undefined) kept.push(name)
+      yield* Effect.mapError(disk.syncDirectory(directory), (error) => faultOf(directory, "sync", error))
+    }
+    return kept
+  }).pipe(Effect.uninterruptible)
