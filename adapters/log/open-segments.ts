@@ -202,7 +202,7 @@ const verifySegment = ({ config, crc32c, directory, disk, now }: OpenContext, ba
 
 /**
  * Cuts what a power cut left of what was not synced: it may lack anything behind the last sync, in any order, and hold what was written later. Throws a LogFault
- * "corrupt", and changes nothing, where it is more than that (L9; docs/decisions/0011).
+ * "corrupt", and changes nothing, where it is more than that (L9; docs/decisions/0013).
  */
 const cutTail = ({ crc32c, directory, disk }: OpenContext, { end, segment }: Walked, later: ReadonlyArray<Offset>, point: RecoveryPoint | undefined): Cut => {
   const { offset, position } = end

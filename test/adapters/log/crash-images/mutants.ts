@@ -1,0 +1,135 @@
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join, resolve } from "node:path"
+import type { System } from "./world.ts"
+
+/** A mistake that is planted into the source of the log store, by replacing text that must be there. */
+export interface Mutant {
+  readonly name: string
+  readonly mistake: string
+  readonly changes: ReadonlyArray<{ readonly file: string; readonly from: string; readonly to: string }>
+  /** The workloads whose images show it, or what shows it instead: damage to what was synced, of which a power cut does none. */
+  readonly only: ReadonlyArray<string> | "damage"
+}
+
+const trustIndexes = [
+  { file: "segment-store.ts", from: "return faultIn(bytes) === undefined ? bytes : undefined", to: "void faultIn\n  return bytes" },
+  { file: "segment-store.ts", from: "isBlankTimeEntry(time) &&", to: "false &&" },
+  { file: "segment-read.ts", from: "indexed.wrong === undefined || from === 0 ? indexed : walkTo(segment, 0, offset)", to: "indexed" }
+]
+
+export const mutants: ReadonlyArray<Mutant> = [
+  {
+    name: "index-before-log",
+    mistake: "a round syncs the index and takes the log for synced",
+    changes: [{ file: "partition-log.ts", from: "yield* active.file().sync", to: 'yield* disk.open(active.path.offsetIndex, "create").sync' }],
+    only: ["append", "roll"]
+  },
+  {
+    name: "index-trusted",
+    mistake: "the indexes that an unsynced close left are believed as they are",
+    changes: [...trustIndexes, { file: "open-segments.ts", from: "if (checksumOf(indexes, crc32c) !== indexesChecksum)", to: "if (false as boolean)" }],
+    only: ["reopen", "full-disk"]
+  },
+  {
+    name: "sealed-indexes-not-synced",
+    mistake: "the recovery point passes a segment whose indexes are not durable, and blank ones are believed",
+    changes: [
+      { file: "partition-log.ts", from: "old.file(), ...openIndexes(this.parts.disk, old.path)", to: "old.file()" },
+      { file: "open-segments.ts", from: "isBlankTimeEntry(time)", to: "time.length === 0" },
+      { file: "segment-store.ts", from: "isBlankTimeEntry(time) &&", to: "time.length === 0 &&" }
+    ],
+    only: ["roll", "retention", "reopen"]
+  },
+  {
+    name: "cut-before-synced",
+    mistake: "a torn tail is cut wherever it begins, and whatever it looks like",
+    changes: [
+      { file: "open-segments.ts", from: "if (point !== undefined && offset < point.offset) throw", to: "if (false as boolean) throw" },
+      { file: "open-segments.ts", from: "if (damage !== undefined) throw", to: "if (false as boolean) throw" },
+      { file: "open-segments.ts", from: "if (point !== undefined && walked.end.offset < point.offset)", to: "if (false as boolean)" }
+    ],
+    only: "damage"
+  },
+  {
+    name: "sync-retried",
+    mistake: "a sync that failed is tried again, and its success believed",
+    changes: [{ file: "partition-log.ts", from: "yield* active.file().sync", to: "yield* Effect.retry(active.file().sync, { times: 2 })" }],
+    only: ["failed-sync"]
+  },
+  {
+    name: "forgotten-pages-not-rewritten",
+    mistake: "after a failed sync the next start syncs what the kernel calls clean",
+    changes: [{ file: "store.ts", from: "if (mustRewrite)", to: "if (false as boolean)" }],
+    only: ["failed-sync"]
+  },
+  {
+    name: "new-segment-not-named",
+    mistake: "the directory is not synced after a segment was made in it",
+    changes: [{ file: "partition-log.ts", from: "if (directoryChanged) yield* disk.syncDirectory(directory)", to: "" }],
+    only: ["append", "roll"]
+  },
+  {
+    name: "new-log-not-named",
+    mistake: "the data directory is not synced after a log's directory was made in it",
+    changes: [{ file: "partition-log.ts", from: "if (rootChanged) yield* disk.syncDirectory(root)", to: "" }],
+    only: ["append"]
+  },
+  {
+    name: "rename-not-synced",
+    mistake: "a checkpoint is answered before its new name is durable",
+    changes: [{ file: "checkpoint.ts", from: "yield* Effect.mapError(this.disk.syncDirectory(this.directory), failed)", to: "" }],
+    only: ["checkpoint", "journal"]
+  },
+  {
+    name: "checkpoint-not-synced",
+    mistake: "a checkpoint is renamed before its bytes are durable",
+    changes: [{ file: "checkpoint.ts", from: "Effect.andThen(Effect.mapError(file.sync, failed)), ", to: "" }],
+    only: ["checkpoint", "journal"]
+  },
+  {
+    name: "removal-not-named",
+    mistake: "a log's files are deleted before its new name, that says so, is durable",
+    changes: [{ file: "store.ts", from: "yield* syncing(disk, root)\n      yield* attempt(doomed", to: "yield* attempt(doomed" }],
+    only: ["removal"]
+  },
+  {
+    name: "roll-during-sync",
+    mistake: "a segment that is sealed while a round runs counts as synced by it",
+    changes: [{ file: "partition-log.ts", from: "const old = [...this.unsynced]", to: "const old = this.unsynced" }],
+    only: ["roll", "retention"]
+  },
+  {
+    name: "recovery-not-synced",
+    mistake: "what recovery found is built upon before it is durable",
+    changes: [{ file: "store.ts", from: "yield* Effect.mapError(file.sync, failed)", to: "void failed" }],
+    only: ["reopen", "failed-sync", "append"]
+  }
+]
+
+const room = resolve(import.meta.dir, "../../../../adapters/log")
+const importForm = /(from\s+")([^"]+)(")/g
+
+/** The log store with the mistake in it: a copy of its files whose imports of everything else lead back to the real ones. */
+export const plant = async ({ changes, name }: Mutant): Promise<{ readonly system: System; readonly end: () => void }> => {
+  const directory = fs.mkdtempSync(join(tmpdir(), "franz-mutant-"))
+  const files = fs.readdirSync(room).filter((file) => file.endsWith(".ts"))
+  for (const file of files) {
+    let source = fs.readFileSync(join(room, file), "utf8")
+    for (const change of changes.filter((one) => one.file === file)) {
+      if (!source.includes(change.from)) throw new Error(`The mutant ${name} finds no '${change.from}' in ${file} any more.`)
+      source = source.replace(change.from, () => change.to)
+    }
+    const target = (from: string): string => {
+      if (!from.startsWith(".")) return Bun.resolveSync(from, room)
+      const path = resolve(room, from)
+      return dirname(path) === room ? from : path
+    }
+    fs.writeFileSync(
+      join(directory, file),
+      source.replace(importForm, (_all, before: string, from: string, after: string) => `${before}${target(from)}${after}`)
+    )
+  }
+  const store: { readonly makeStore: System["makeStore"] } = await import(join(directory, "store.ts"))
+  return { system: store, end: () => fs.rmSync(directory, { recursive: true, force: true }) }
+}
