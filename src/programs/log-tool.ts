@@ -88,6 +88,9 @@ const checkLog = (
     return { log, events: checked.events, findings: [...log.findings, ...checked.findings] }
   })
 
+const inUse = (path: string, why: DirectoryLocked | LogFault): string =>
+  why._tag === "DirectoryLocked" ? `${path} is held by ${why.holder}` : `${path} could not be locked, so a node may be writing to it (${why.message})`
+
 const verify =
   (crc32c: Crc32c): LogTool["verify"] =>
   ({ directory, each, forceRead, note, progress }) =>
@@ -102,7 +105,7 @@ const verify =
               message: held.left.message,
               hint: "--force-read reads it as it is; what is being written may then look torn."
             })
-          note(`${path} may be in use (${held.left.message}): the end of a log that is being written may look torn or its indexes behind.`)
+          note(`${inUse(path, held.left)}: the end of a log that is being written may look torn, or its indexes behind.`)
         }
         for (const place of logs) {
           const { events, findings, log } = yield* checkLog(path, place, names, crc32c, progress)

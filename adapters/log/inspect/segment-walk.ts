@@ -42,9 +42,12 @@ class Window {
 
 /** The whole batch at `position` with the right CRC, or what is there instead, in words. */
 const batchAt = (window: Window, position: number, size: number, crc32c: Crc32c): RecordBatch | string => {
-  const header = viewHeader(window.view(position, Math.min(headerSize, size - position)), 0)
-  if (Either.isLeft(header)) return header.left.reason.replace(/\.$/, "")
   const left = size - position
+  const first = window.view(position, Math.min(headerSize, left))
+  // What a power cut leaves of a write whose size was written down before its bytes.
+  if (first.every((byte) => byte === 0)) return "zeros stand here instead of a batch"
+  const header = viewHeader(first, 0)
+  if (Either.isLeft(header)) return header.left.reason.replace(/\.$/, "")
   if (header.right === undefined) return `only ${left} bytes are left, less than a batch's header`
   const { sizeInBytes } = header.right
   if (sizeInBytes > left) return `a batch of ${sizeInBytes} bytes starts here, ${left} are left`
