@@ -1,4 +1,4 @@
-import { Cause, Effect, Exit, Fiber, Logger, LogLevel, Random, type Scope } from "effect"
+import { Cause, Clock, Effect, Exit, Fiber, Logger, LogLevel, Random, type Scope } from "effect"
 import type { Transport } from "../../src/ports/transport.ts"
 import { CreateTopics } from "../../src/protocol/message/19-create-topics.ts"
 import { checkGroups } from "./checker/group.ts"
@@ -35,13 +35,12 @@ type Step<A> = Effect.Effect<A, unknown, Transport | Scope.Scope>
 /** Waits until `look` finds nothing left; answers what is left when the time is over. What fails on the way is looked at again. */
 const waitFor = (look: Step<string | undefined>, limitMs: number): Effect.Effect<string | undefined, never, Transport> =>
   Effect.gen(function* () {
-    let left: string | undefined
-    for (let waitedMs = 0; waitedMs < limitMs; waitedMs += 500) {
-      left = yield* Effect.catchAll(Effect.scoped(look), (fault) => Effect.succeed(String(fault)))
-      if (left === undefined) return undefined
+    const until = (yield* Clock.currentTimeMillis) + limitMs
+    for (;;) {
+      const left = yield* Effect.catchAll(Effect.scoped(look), (fault) => Effect.succeed(String(fault)))
+      if (left === undefined || (yield* Clock.currentTimeMillis) >= until) return left
       yield* Effect.sleep(500)
     }
-    return left
   })
 
 const makeTopics = (world: World): Step<Topics> =>

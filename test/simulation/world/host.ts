@@ -40,6 +40,8 @@ export class Host {
   private fiber: Fiber.RuntimeFiber<unknown, unknown> | undefined
   /** Whether this process has a reason to end by itself. */
   private mayEnd = false
+  /** Whether what the disk gives now is what it has for ever: after a kill, and not after a process that ended by itself over files that may not be synced. */
+  isDiskSettled = false
   /** Counts the processes that ran here. */
   incarnation = 0
 
@@ -67,6 +69,7 @@ export class Host {
     const life: Life = { isOver: false }
     this.life = life
     this.incarnation++
+    this.isDiskSettled = false
     const name = this.process
     recorder.say(`${name} starts`)
     const scoped = Effect.scoped(program).pipe(
@@ -127,6 +130,7 @@ export class Host {
     if (this.life.isOver) return
     this.around.recorder.say(line)
     this.life.isOver = true
+    this.isDiskSettled = true
     this.around.network.crash(this.name)
     this.fiber?.unsafeInterruptAsFork(this.fiber.id())
     this.died(this.name)

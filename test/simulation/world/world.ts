@@ -90,7 +90,7 @@ export class World {
     if (kept === undefined || kept.host.isUp) return
     this.down.delete(name)
     kept.believer = undefined
-    if (kept.host.incarnation > 0) this.noteDisk(kept.host)
+    if (kept.host.isDiskSettled) this.noteDisk(kept.host)
     kept.host.boot(Effect.suspend(() => kept.program(kept.host.process)))
   }
   startAll(): void {
