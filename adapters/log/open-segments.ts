@@ -9,7 +9,17 @@ import { corrupt, type Disk, type DiskFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { type Verified, verifyBatches } from "./recovery.ts"
 import type { RecoveryPoint } from "./recovery-point.ts"
-import { checksumOf, damaged, type Indexes, isBlankTimeEntry, loadIndexes, openIndexes, rebuildIndexes, type SegmentExtent, segmentPath } from "./segment-store.ts"
+import {
+  checksumOf,
+  damaged,
+  type Indexes,
+  isBlankTimeEntry,
+  loadIndexes,
+  openIndexes,
+  rebuildIndexes,
+  type SegmentExtent,
+  segmentPath
+} from "./segment-store.ts"
 import { ActiveSegment, SealedSegment } from "./segments.ts"
 import type { SharedCaches } from "./shared-caches.ts"
 import { whyNotTorn } from "./tear.ts"

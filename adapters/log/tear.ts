@@ -2,7 +2,7 @@ import { Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { fieldAt, headerSize, type RecordBatch, viewHeader } from "../../domain/log/batch.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
-import { readUint32, writeInt64 } from "../../domain/log/int.ts"
+import { readInt64, readUint32, writeInt64 } from "../../domain/log/int.ts"
 import type { DiskFile } from "./disk.ts"
 import { findBatchAfter } from "./recovery.ts"
 
@@ -40,13 +40,19 @@ const beginsBlank = (file: DiskFile, size: number, position: number, offset: Off
 
 /** Whether the batch is whole when it ends elsewhere than its length says: where the next whole one starts, or with the file. */
 const hasWrongLength = (file: DiskFile, size: number, position: number, batch: RecordBatch, crc32c: Crc32c): boolean => {
-  const next = findBatchAfter(file, position + headerSize, size, batch.nextOffset, crc32c)
-  for (const end of next === undefined ? [size] : [next, size]) {
-    if (end - position > batchBytesMax) continue
-    const bytes = readAt(file, position, end - position)
-    if (crc32c(bytes, fieldAt.attributes) === readUint32(bytes, fieldAt.crc)) return true
+  const last = Math.min(size, position + batchBytesMax)
+  for (let from = position + headerSize; ; ) {
+    const next = findBatchAfter(file, from, last, batch.nextOffset, crc32c)
+    const end = next ?? size
+    // A record may hold batches of another log: the one that comes next has the next offset.
+    const isNext = next === undefined || readInt64(readAt(file, next, headerSize), 0) === batch.nextOffset
+    if (isNext && end <= last) {
+      const bytes = readAt(file, position, end - position)
+      if (crc32c(bytes, fieldAt.attributes) === readUint32(bytes, fieldAt.crc)) return true
+    }
+    if (next === undefined) return false
+    from = next + 1
   }
-  return false
 }
 
 /**

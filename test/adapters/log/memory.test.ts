@@ -187,6 +187,35 @@ describe("a memory disk that loses power", () => {
     60_000
   )
 
+  test(
+    "L1: what was appended while a sync ran, to a segment that was sealed before it ended, waits for the next sync",
+    () =>
+      Effect.runPromise(
+        Effect.gen(function* () {
+          const disk = new MemoryDisk()
+          yield* onDisk(disk, (store) =>
+            Effect.gen(function* () {
+              const log = yield* openLog(store)
+              disk.syncDelayMs = 10
+              put(log, batch(0, 1, 600))
+              const first = yield* Effect.fork(log.sync)
+              yield* TestClock.adjust(5)
+              put(log, batch(1, 1, 600), batch(2, 1, 1500))
+              const second = yield* Effect.fork(log.sync)
+              yield* TestClock.adjust(100)
+              yield* Fiber.join(first)
+              yield* Fiber.join(second)
+              expect(log.syncedEnd()).toBe(3)
+              disk.syncDelayMs = 0
+              disk.crash(() => 0)
+            })
+          )
+          expect(yield* onDisk(disk, (store) => Effect.map(openLog(store), (log) => log.end()))).toBe(3)
+        }).pipe(Effect.provide(TestContext.TestContext))
+      ),
+    60_000
+  )
+
   test("a failed sync closes the log for good; the next start writes again what the kernel forgot", async () => {
     const disk = new MemoryDisk()
     await Effect.runPromise(

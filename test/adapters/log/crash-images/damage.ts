@@ -7,7 +7,7 @@ import { allOf } from "./choices.ts"
 import { imageOf } from "./images.ts"
 import { witnessOf } from "./run.ts"
 import { diskOver } from "./trace-disk.ts"
-import { at as nodeAt, fileAt, namesIn, type Tree } from "./tree.ts"
+import { fileAt, namesIn, at as nodeAt, type Tree } from "./tree.ts"
 import type { Workload } from "./workloads.ts"
 import { openStore, root, type System, type Witness } from "./world.ts"
 

@@ -61,11 +61,13 @@ const fileImage = (before: Uint8Array, ops: ReadonlyArray<Pending<FileOp>>, choi
   const size = sizeImage(states, lastDurable + 1, block, choices)
   // A size after a cut says that the cut is durable: nothing that stood behind it comes back.
   const cut = ops.findLastIndex(({ op }, i) => op.kind === "truncate" && i < size.state)
+  const cutOp = ops[cut]?.op
+  const keptBytes = cutOp?.kind === "truncate" ? cutOp.size : 0
   const image = new Uint8Array(size.bytes)
   for (let start = 0; start < size.bytes; start += block) {
     const versions = versionsOf(ops, start, block)
     const least = versions.findLastIndex((state) => state === 0 || ops[state - 1]?.isDurable === true)
-    const usable = versions.slice(least).filter((state) => state > cut || (ops[cut]?.op as { readonly size: number }).size >= start + block)
+    const usable = versions.slice(least).filter((state) => state > cut || keptBytes >= start + block)
     const allowed = usable.length > 0 ? usable : [cut + 1]
     const state = states[allowed[choices.of(allowed.length)] as number] as Uint8Array
     image.set(state.subarray(start, Math.min(start + block, size.bytes)), start)
