@@ -1,4 +1,4 @@
-import { Effect, Either, Exit, Scope } from "effect"
+import { Deferred, Effect, Either, Exit, Scope } from "effect"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
 import { Transport } from "../ports/transport.ts"
 import { decodeResponseFrame } from "../protocol/codec/frame.ts"
@@ -109,13 +109,17 @@ export class Relay {
   private openLane(): Effect.Effect<Lane, Unrelayed> {
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(this.scope, { _tag: "Sequential" })
-      const link = yield* this.contact.open("relay").pipe(
+      const link = yield* Deferred.make<Link, Unrelayed>()
+      // In the lane's scope, not in the caller's fiber: one client that goes away meanwhile must not take the link from those who wait for it too.
+      yield* this.contact.open("relay").pipe(
         Effect.mapError(({ message }): Unrelayed => ({ message })),
         Scope.extend(scope),
         Effect.provideService(Transport, this.transport),
-        Effect.cached
+        Effect.intoDeferred(link),
+        Effect.interruptible,
+        Effect.forkIn(scope)
       )
-      const lane: Lane = { link, scope, opened: undefined, inUse: 1, broken: false }
+      const lane: Lane = { link: Deferred.await(link), scope, opened: undefined, inUse: 1, broken: false }
       this.lanes.push(lane)
       return lane
     })

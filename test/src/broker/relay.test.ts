@@ -20,7 +20,8 @@ const served = { requestBytesMax: 100_000, connectionsMax: 100, inFlightRequests
 
 /** A relay to a leader on which every join waits for ever, and every heartbeat is answered with the name that it came under. */
 const withLeader = <A>(
-  use: (routes: ReturnType<typeof relayedRoutes>, seen: { readonly actors: Array<string>; joins: number }) => Effect.Effect<A, unknown, never>
+  use: (routes: ReturnType<typeof relayedRoutes>, seen: { readonly actors: Array<string>; joins: number }) => Effect.Effect<A, unknown, never>,
+  network = new MemoryNetwork()
 ) => {
   const program = Effect.gen(function* () {
     const seen = { actors: [] as Array<string>, joins: 0 }
@@ -39,7 +40,7 @@ const withLeader = <A>(
     return yield* use(relayedRoutes(new Relay(contact, yield* Effect.scope, yield* Transport)), seen)
   })
   // Time is virtual: a quarter of an hour of silence passes at once.
-  return new VirtualClock().run(Effect.orDie(Effect.scoped(program).pipe(Effect.provide(new MemoryNetwork().layer("here")))))
+  return new VirtualClock().run(Effect.orDie(Effect.scoped(program).pipe(Effect.provide(network.layer("here")))))
 }
 
 test("a link that the leader closed, since nothing was said for long, costs nobody a request", () =>
@@ -62,6 +63,19 @@ test("a hundred joins that wait do not hold up a heartbeat; it arrives under the
       yield* Fiber.interrupt(joins)
       expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: 0 })
     })
+  ))
+
+test("who gives up while a link is being opened does not take it from those who wait for it too", () =>
+  withLeader(
+    (routes) =>
+      Effect.gen(function* () {
+        const first = yield* Effect.fork(call(routes, Heartbeat, 4, beat))
+        const second = yield* Effect.fork(call(routes, Heartbeat, 4, beat))
+        yield* Effect.sleep("5 millis")
+        yield* Fiber.interrupt(first)
+        expect(yield* Fiber.join(second)).toMatchObject({ errorCode: 0 })
+      }),
+    new MemoryNetwork({ delayMs: [10, 10] })
   ))
 
 test("more requests than may wait for the leader are refused, and the refused may come again", () =>
