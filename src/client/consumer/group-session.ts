@@ -122,13 +122,14 @@ export const joinGroup = (parts: GroupParts): GroupSession => {
       life = fiber
     })
   })
-  /** Stops handing out and commits, while the partitions are still this member's. */
-  const finish = Effect.gen(function* () {
-    set.pause()
-    yield* Effect.ignore(commit)
-    if (life !== undefined) yield* Fiber.interrupt(life)
-    set.end()
-  })
+  /** Stops handing out and commits, while the partitions are still this member's. The membership ends also when the commit is not answered in time: else it would go on beside the next one. */
+  const finish = (withinMs: number) =>
+    Effect.gen(function* () {
+      set.pause()
+      yield* within(Effect.ignore(commit), withinMs)
+      if (life !== undefined) yield* Fiber.interrupt(life)
+      set.end()
+    })
   return {
     name: coordinator.group,
     isStatic: membership.instanceId !== null,
@@ -139,9 +140,9 @@ export const joinGroup = (parts: GroupParts): GroupSession => {
     commit,
     leave: (withinMs) =>
       Effect.andThen(
-        within(finish, withinMs),
+        finish(withinMs),
         Effect.suspend(() => member.leave(withinMs))
       ),
-    halt: (withinMs) => Effect.asVoid(within(finish, withinMs))
+    halt: (withinMs) => finish(withinMs)
   }
 }

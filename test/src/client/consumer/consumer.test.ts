@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber, Schema, Stream } from "effect"
+import { Admin } from "../../../../src/client/admin/admin.ts"
 import { Consumer, type ConsumerService } from "../../../../src/client/consumer/consumer.ts"
 import { records } from "../../../../src/client/consumer/records.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
@@ -368,6 +369,28 @@ describe("when nodes stop", () => {
         yield* send(150, 200)
         while (got.length < 200) yield* Effect.sleep(50)
         expect(sorted(got)).toEqual(texts(0, 200))
+      })
+    ))
+
+  test("one that leaves while nobody coordinates the group is a single member when it joins again", () =>
+    withCluster((cluster) =>
+      Effect.gen(function* () {
+        yield* newTopic("orders", 2)
+        const consumer = yield* Consumer.make({ leader, from: "earliest", closeTimeoutMs: 1000, commitIntervalMs: "never" })
+        const session = { sessionTimeoutMs: 6000, rebalanceTimeoutMs: 6000 }
+        yield* consumer.joinConsumerGroup("billing", session)
+        yield* consumer.subscribe("orders")
+        yield* produce("orders", texts(0, 10))
+        expect(sorted(yield* take(consumer, 10))).toEqual(texts(0, 10))
+        yield* cluster.stop("leader")
+        yield* consumer.leaveConsumerGroup
+        yield* cluster.startLeader
+        yield* consumer.joinConsumerGroup("billing", session)
+        // The session of the membership that could not be ended runs out first.
+        yield* Effect.sleep(30_000)
+        yield* assigned([consumer], [2])
+        const admin = yield* Admin.make({ leader })
+        expect(yield* admin.describeGroup("billing")).toMatchObject({ state: "Stable", members: [{}] })
       })
     ))
 })
