@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs real Apache Kafka (one KRaft node) on 127.0.0.1: the oracle of the interop tests and the other side of every benchmark.
-# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | again PORT | stop PORT | tool CLASS ARGS… | classpath | available
+# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | again PORT | stop PORT (and its data, unless KAFKA_PEER_KEEP is set) | tool CLASS ARGS… | classpath | available
 set -euo pipefail
 home=${KAFKA_PEER_HOME:-$HOME/.cache/kafka-peer}
 version=${KAFKA_PEER_VERSION:-4.3.1}
@@ -66,7 +66,8 @@ mkdir -p "$home"
 case ${1:-} in
   start) jars; logging; start "${2:?port}" ;;
   again) launch "${2:?port}"; cat "$home/pid-$2" ;;
-  stop) if [ -f "$home/pid-${2:?port}" ]; then pid=$(cat "$home/pid-$2"); kill "$pid" 2>/dev/null || true; while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done; rm -f "$home/pid-$2"; fi ;;
+  stop) if [ -f "$home/pid-${2:?port}" ]; then pid=$(cat "$home/pid-$2"); kill "$pid" 2>/dev/null || true; while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done; rm -f "$home/pid-$2"; fi
+    [ -n "${KAFKA_PEER_KEEP:-}" ] || rm -rf "$home/data-$2" "$home/kafka-$2.log" "$home/server-$2.properties" ;;
   tool) shift; jars; logging; run=exec tool "$@" ;;
   classpath) jars; echo "$lib/*" ;;
   available) available ;;

@@ -56,13 +56,16 @@ const untilAnswers = async (port: number, alive: () => boolean): Promise<void> =
   }
 }
 
+/** Both let go of old segments at once: a run writes far more than a disk holds. The topic says how much stays (`createTopic`). */
+const retention = ["log.retention.check.interval.ms=500", "log.segment.delete.delay.ms=500"]
+
 /** Our broker, as the compiled program. */
 export const startOurs = async (program: ReadonlyArray<string>): Promise<Broker> => {
   const port = await freePort()
   const data = mkdtempSync(join(tmpdir(), "franz-bench-"))
   const [command = "", ...args] = program
   const started = performance.now()
-  const child = spawn(command, [...args, "up", "--port", String(port), "--data", data], { stdio: "ignore" })
+  const child = spawn(command, [...args, "up", "--port", String(port), "--data", data, ...retention.flatMap((setting) => ["-X", setting])], { stdio: "ignore" })
   await untilAnswers(port, () => child.exitCode === null)
   const pid = child.pid ?? 0
   return {
@@ -84,10 +87,9 @@ export const kafkaAvailable = (): boolean => spawnSync("bash", [peer, "available
 /** Real Apache Kafka. Its start is counted without formatting its directory, from the process on. */
 export const startKafka = async (): Promise<Broker> => {
   const port = await freePort()
-  const out = spawnSync("bash", [peer, "start", String(port)], { encoding: "utf8" })
+  const out = spawnSync("bash", [peer, "start", String(port)], { encoding: "utf8", env: { ...process.env, KAFKA_PEER_EXTRA: retention.join("\n") } })
   if (out.status !== 0) throw new Error(out.stderr)
-  const stop = () => spawnSync("bash", [peer, "stop", String(port)])
-  stop()
+  spawnSync("bash", [peer, "stop", String(port)], { env: { ...process.env, KAFKA_PEER_KEEP: "1" } })
   const { startCpuSeconds, startSeconds, pid } = await againKafka(port)
   return {
     name: "kafka",

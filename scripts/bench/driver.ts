@@ -107,12 +107,18 @@ export const answersMetadata = async (port: number): Promise<boolean> => {
   }
 }
 
+/** A partition keeps half a GB, so that neither a disk nor the page cache fills up. */
+const kept = [
+  { name: "segment.bytes", value: "134217728" },
+  { name: "retention.bytes", value: "536870912" }
+]
+
 /** Creates a topic and waits until each of its partitions takes records. */
 export const createTopic = async (port: number, name: string, numPartitions: number): Promise<void> => {
   const wire = await Wire.open(port)
   // A broker that has just started answers before it takes topics.
   for (let tries = 0; ; tries++) {
-    const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }]
+    const topics = [{ name, numPartitions, replicationFactor: 1, assignments: [], configs: kept }]
     const created = (await call(wire, CreateTopics, 7, { topics, timeoutMs: 30_000 })).topics[0]
     if (created?.errorCode === 0) break
     if (tries > 200) throw new Error(`topic ${name}: error ${created?.errorCode} ${created?.errorMessage ?? ""}`)

@@ -1,4 +1,4 @@
-import { answerBeforeJournal, appendLost, commandsForgotten, snapshotAhead } from "./journal-mutants.ts"
+import { answerBeforeJournal, appendLost, commandsForgotten, snapshotStale } from "./journal-mutants.ts"
 import {
   ackBeforeSync,
   blindRetry,
@@ -23,6 +23,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   blindRetry,
   appendLost,
   answerBeforeJournal,
-  snapshotAhead,
+  snapshotStale,
   commandsForgotten
 ]

@@ -36,13 +36,21 @@ export const answerBeforeJournal: Mutant = {
   })
 }
 
-export const snapshotAhead: Mutant = {
-  name: "snapshot-ahead",
-  mistake: "a snapshot says that it holds one event more than it does",
-  journal: (journal): Service => ({
-    ...journal,
-    saveSnapshot: (stream, { index, value }) => journal.saveSnapshot(stream, { index: index + 1, value })
-  })
+export const snapshotStale: Mutant = {
+  name: "snapshot-stale",
+  mistake: "a snapshot holds the state of the one before it",
+  journal: (journal): Service => {
+    const before = new Map<string, Uint8Array>()
+    return {
+      ...journal,
+      saveSnapshot: (stream, { index, value }) =>
+        Effect.suspend(() => {
+          const stale = before.get(stream) ?? value
+          before.set(stream, value)
+          return journal.saveSnapshot(stream, { index, value: stale })
+        })
+    }
+  }
 }
 
 export const commandsForgotten: Mutant = {
