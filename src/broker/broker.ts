@@ -100,7 +100,9 @@ export const makeBroker = (
     const failed = yield* Deferred.make<never, BrokerFault>()
     const self: Parts = { options, contact, incarnationId, image, keeper, failed, transport, registration: undefined, isReady: false }
     parts.current = self
-    const relay = new Relay(contact, yield* Effect.scope, transport)
+    // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
+    const relaying = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+    const relay = new Relay(contact, relaying, transport)
     const producerIds = new ProducerIds(
       allocateFrom(relay, nodeId, () => self.registration?.epoch()),
       (effect) => void Runtime.runFork(runtime)(effect)
