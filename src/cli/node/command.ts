@@ -17,7 +17,10 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
   command({
     path: "up",
     summary: "a whole cluster in one process: the leader and its brokers",
-    about: ["The first broker shares the leader's node and port; each further one listens on the next port."],
+    about: [
+      "The first broker shares the leader's node and port; each further one listens on the next port.",
+      "A group's first rebalance waits for nobody here, unless group.initial.rebalance.delay.ms is set."
+    ],
     example: ["franz up", "franz up --port 0 --brokers 3 --data /var/lib/franz --partitions 6"],
     options: {
       ...nodeOptions,
@@ -34,15 +37,17 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
           1,
           64
         )
-        const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: undefined, data: "./data" })
+        const { dataByDefault, node, notes, set } = yield* nodeSettings(words, { id: undefined, data: "./data" })
         const partitions = yield* inRange(
           "--partitions",
           Option.getOrElse(words.partitions, () => node.config["num.partitions"]),
           1,
           10_000
         )
+        // Kafka's own settings file for a first start does the same: a lone consumer should not wait three seconds for others.
+        const joinDelayMs = set.has("group.initial.rebalance.delay.ms") ? node.config["group.initial.rebalance.delay.ms"] : 0
         const where = dataByDefault ? [`data goes to ${node.data}; --data DIR puts it elsewhere`] : []
-        const options = { ...node, config: { ...node.config, "num.partitions": partitions }, brokers }
+        const options = { ...node, config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs }, brokers }
         yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
       })
   })
