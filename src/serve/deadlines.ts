@@ -71,7 +71,7 @@ export class Deadlines {
     this.sleeper?.unsafeInterruptAsFork(this.sleeper.id())
     this.sleepsUntil = at
     const sleep = Effect.sleep(`${Math.max(0, at - this.now())} millis`)
-    this.sleeper = this.fork(Effect.flatMap(sleep, () => Effect.sync(() => this.wake())))
+    this.sleeper = this.fork(Effect.interruptible(Effect.flatMap(sleep, () => Effect.sync(() => this.wake()))))
   }
 
   private wake(): void {

@@ -145,7 +145,8 @@ export class LinkConnection implements Listener {
     this.timerAt = deadline
     this.timer?.unsafeInterruptAsFork(FiberId.none)
     const wait = this.clock.sleep(Duration.millis(Math.max(0, deadline - this.now())))
-    this.timer = Runtime.runFork(this.runtime)(Effect.map(wait, this.timeUp))
+    // A link that is opened by a finalizer has a runtime that cannot be interrupted: its timer would outlive it, and hold the process.
+    this.timer = Runtime.runFork(this.runtime)(Effect.interruptible(Effect.map(wait, this.timeUp)))
   }
   private readonly timeUp = (): void => {
     if (this.lost !== undefined) return

@@ -240,7 +240,7 @@ export class ServerConnection implements Listener {
     const answer = begun.right
     if (!Effect.isEffect(answer)) return this.answer(slot, answer)
     if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
-    const fiber = Runtime.runFork(this.room.runtime)(answer as Effect.Effect<unknown>)
+    const fiber = Runtime.runFork(this.room.runtime)(Effect.interruptible(answer as Effect.Effect<unknown>))
     slot.fiber = fiber
     fiber.addObserver((exit) => {
       if (this.ended) return
