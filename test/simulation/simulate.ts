@@ -43,17 +43,16 @@ const waitFor = (look: Step<string | undefined>, limitMs: number): Effect.Effect
     }
   })
 
-const makeTopics = (world: World): Step<Topics> =>
+/** A topic that is there already is one whose answer the network lost. */
+const makeTopics = (world: World, wanted: Topics): Step<undefined> =>
   Effect.gen(function* () {
-    const wanted: Topics = world.options.topics.map((partitions, n) => [`topic-${n + 1}`, partitions] as const)
     const link = yield* linkTo(leaderAddress, "observer")
     for (const [name, numPartitions] of wanted) {
       const topic = { name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }
       yield* link.call(CreateTopics, { topics: [topic], timeoutMs: 5000 })
       world.recorder.partitions.set(name, numPartitions)
     }
-    return wanted
-  })
+  }).pipe(Effect.as(undefined))
 
 const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
   Effect.gen(function* () {
@@ -61,7 +60,9 @@ const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
     const nobody: Crew = { producers: [], consumerGroups: new Map(), memberGroups: new Map() }
     const late = yield* waitFor(unrest(world, nobody, []), beginMs)
     if (late !== undefined) return yield* Effect.fail(`The cluster did not start: ${late}`)
-    const topics = yield* Effect.scoped(makeTopics(world))
+    const topics: Topics = world.options.topics.map((partitions, n) => [`topic-${n + 1}`, partitions] as const)
+    const unmade = yield* waitFor(makeTopics(world, topics), beginMs)
+    if (unmade !== undefined) return yield* Effect.fail(`The topics could not be made: ${unmade}`)
     const notThere = yield* waitFor(unrest(world, nobody, topics), beginMs)
     return notThere === undefined ? topics : yield* Effect.fail(`The topics did not come: ${notThere}`)
   })
