@@ -2,6 +2,7 @@ import { Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { headerSize, viewHeader } from "../../domain/log/batch.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
+import { HeaderChain } from "../../domain/log/header-chain.ts"
 import { offsetEntryAt, offsetEntrySize } from "../../domain/log/offset-index.ts"
 import { baseOffsetOfLogFile, type Segment, type SegmentConfig } from "../../domain/log/segment.ts"
 import { timeEntryAt, timeEntrySize } from "../../domain/log/time-index.ts"
@@ -9,9 +10,11 @@ import { corrupt, type Disk, type DiskFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { type Verified, verifyBatches } from "./recovery.ts"
 import type { RecoveryPoint } from "./recovery-point.ts"
+import { readChecksum } from "./segment-checksum.ts"
 import {
   checksumOf,
   damaged,
+  filesOf,
   type Indexes,
   isBlankTimeEntry,
   loadIndexes,
@@ -67,27 +70,27 @@ const orClose = <A>(file: DiskFile, use: () => A): A => {
   }
 }
 
-const indexForm = /^(\d{20})\.(?:index|timeindex)$/
+const besideForm = /^(\d{20})\.(?:index|timeindex|checksum)$/
 
-/** Removes what is left of an interrupted removal, indexes whose log is gone among it, and answers the base offsets of the segments, rising. */
+/** Removes what is left of an interrupted removal, what stood beside a log that is gone among it, and answers the base offsets of the segments, rising. */
 const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> => {
   const bases: Array<Offset> = []
   const names = new Set(disk.list(directory))
   for (const name of names) {
     const baseOffset = baseOffsetOfLogFile(name)
-    const index = indexForm.exec(name)
+    const beside = besideForm.exec(name)
     if (baseOffset !== undefined) bases.push(baseOffset)
-    else if (name.endsWith(deletedSuffix) || (index !== null && !names.has(`${index[1]}.log`))) disk.unlink(`${directory}/${name}`)
+    else if (name.endsWith(deletedSuffix) || (beside !== null && !names.has(`${beside[1]}.log`))) disk.unlink(`${directory}/${name}`)
   }
   return bases.sort((a, b) => a - b)
 }
 
-export const newActiveSegment = ({ config, directory, disk, now }: Omit<OpenContext, "caches" | "crc32c">, baseOffset: Offset): ActiveSegment => {
+export const newActiveSegment = ({ config, crc32c, directory, disk, now }: Omit<OpenContext, "caches">, baseOffset: Offset): ActiveSegment => {
   const file = disk.open(segmentPath(directory, baseOffset).log, "create")
   return orClose(file, () => {
     // A file of that name can only be what a crash left of a roll that nobody saw.
     if (file.size() > 0) file.truncate(0)
-    const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
+    const segment = new ActiveSegment({ disk, directory, crc32c }, file, baseOffset, config, now)
     segment.flushEntries()
     return segment
   })
@@ -155,7 +158,7 @@ const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset,
     maxTimestamp = walkToEnd(file, extent, 0, -1, Number.POSITIVE_INFINITY)
   }
   if (maxTimestamp === undefined) throw damaged(path.log, sizeInBytes, `the segment does not end at offset ${endOffset}, where the next one starts`)
-  return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp)
+  return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp, disk.exists(path.checksum))
 }
 
 /** Where the last indexed batch starts; the segment's start when none is. */
@@ -168,7 +171,9 @@ const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, point:
   const path = segmentPath(directory, baseOffset)
   const extent: SegmentExtent = { path, baseOffset, endOffset: offset, sizeInBytes: position }
   let indexes = loadIndexes(disk, file, extent, config.indexIntervalBytes)
-  if (checksumOf(indexes, crc32c) !== indexesChecksum) indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
+  const checksum = readChecksum(disk, extent, crc32c)
+  const isAsClosed = checksumOf(indexes, checksum?.bytes, crc32c) === indexesChecksum
+  if (!isAsClosed) indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
   if (position > 0 && walkToEnd(file, extent, lastPosition(indexes, baseOffset), -1, config.indexIntervalBytes) === undefined)
     indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
   const offsetEntryCount = indexes.offset.length / offsetEntrySize
@@ -193,7 +198,8 @@ const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, point:
     timeEntryCount,
     lastTimeEntry: lastTime.timestamp
   }
-  return new ActiveSegment(disk, directory, file, baseOffset, config, now, { state, endOffset: offset, indexes })
+  const chain = isAsClosed && checksum !== undefined ? new HeaderChain(checksum.entries) : undefined
+  return new ActiveSegment({ disk, directory, crc32c }, file, baseOffset, config, now, { state, endOffset: offset, indexes, chain })
 }
 
 interface Walked {
@@ -204,7 +210,7 @@ interface Walked {
 const verifySegment = ({ config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Walked => {
   const file = disk.open(segmentPath(directory, baseOffset).log, "write")
   return orClose(file, () => {
-    const segment = new ActiveSegment(disk, directory, file, baseOffset, config, now)
+    const segment = new ActiveSegment({ disk, directory, crc32c }, file, baseOffset, config, now)
     const end = verifyBatches(file, file.size(), { position: 0, offset: baseOffset, epoch }, crc32c, (batch) => segment.grow(batch))
     return { segment, end }
   })
@@ -233,16 +239,14 @@ const cutTail = ({ crc32c, directory, disk }: OpenContext, { end, segment }: Wal
 
 /** The `.log` file goes last: while it is there, recovery sees the segment. */
 export const removeSegmentFiles = (disk: Disk, directory: string, baseOffset: Offset): void => {
-  const { log, offsetIndex, timeIndex } = segmentPath(directory, baseOffset)
-  for (const path of [offsetIndex, timeIndex, log]) if (disk.exists(path)) disk.unlink(path)
+  for (const path of filesOf(segmentPath(directory, baseOffset))) if (disk.exists(path)) disk.unlink(path)
 }
 
 const deletedSuffix = ".deleted"
 
 /** Takes a segment out of the log by renaming its files, the `.log` file last; answers their names now. What is left of them is removed when the log is opened next. */
 export const retireSegmentFiles = (disk: Disk, directory: string, baseOffset: Offset): ReadonlyArray<string> => {
-  const { log, offsetIndex, timeIndex } = segmentPath(directory, baseOffset)
-  return [offsetIndex, timeIndex, log].flatMap((path) => {
+  return filesOf(segmentPath(directory, baseOffset)).flatMap((path) => {
     if (!disk.exists(path)) return []
     const retired = `${path}${deletedSuffix}`
     disk.rename(path, retired)

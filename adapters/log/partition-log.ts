@@ -190,8 +190,8 @@ export class SegmentedLog implements PartitionLog {
     const { path } = this.active
     if (this.fault === undefined)
       attempt(path.log, "close", () => {
-        this.active.flushIndexes()
-        this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false, indexesChecksum: this.active.indexesChecksum(this.parts.crc32c) })
+        this.active.finish()
+        this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false, indexesChecksum: this.active.indexesChecksum() })
       })
     this.goOffline("The log was closed.", undefined)
     for (const file of [...this.unsynced, this.active.file()]) attempt(file.path, "close", () => file.close())

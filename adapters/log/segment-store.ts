@@ -2,7 +2,7 @@ import type { Offset } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { writeInt32 } from "../../domain/log/int.ts"
 import { offsetIndexFault } from "../../domain/log/offset-index.ts"
-import { emptySegment, grow, logFileName, offsetIndexFileName, sealingTimeEntry, timeIndexFileName } from "../../domain/log/segment.ts"
+import { checksumFileName, emptySegment, grow, logFileName, offsetIndexFileName, sealingTimeEntry, timeIndexFileName } from "../../domain/log/segment.ts"
 import { timeIndexFault } from "../../domain/log/time-index.ts"
 import { corrupt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
@@ -13,12 +13,18 @@ export interface SegmentPath {
   readonly log: string
   readonly offsetIndex: string
   readonly timeIndex: string
+  /** There from the segment's end on; missing while it is written, and in a log that an older version wrote. */
+  readonly checksum: string
 }
 export const segmentPath = (directory: string, baseOffset: Offset): SegmentPath => ({
   log: `${directory}/${logFileName(baseOffset)}`,
   offsetIndex: `${directory}/${offsetIndexFileName(baseOffset)}`,
-  timeIndex: `${directory}/${timeIndexFileName(baseOffset)}`
+  timeIndex: `${directory}/${timeIndexFileName(baseOffset)}`,
+  checksum: `${directory}/${checksumFileName(baseOffset)}`
 })
+
+/** All that a segment has on the disk, the `.log` file last: while it is there, recovery sees the segment. */
+export const filesOf = ({ checksum, log, offsetIndex, timeIndex }: SegmentPath): ReadonlyArray<string> => [offsetIndex, timeIndex, checksum, log]
 
 /** What must be known of a segment to read its indexes or to make them again. */
 export interface SegmentExtent {
@@ -35,17 +41,18 @@ export interface Indexes {
   readonly time: Uint8Array
 }
 
-/** One number for both indexes: an orderly close notes it, since it does not sync them. */
-export const checksumOf = ({ offset, time }: Indexes, crc32c: Crc32c): number => {
-  const both = new Uint8Array(8)
-  writeInt32(both, 0, crc32c(offset))
-  writeInt32(both, 4, crc32c(time))
-  return crc32c(both)
+/** One number for the files beside a segment, whose checksum file may be missing: an orderly close notes it, since it does not sync them. */
+export const checksumOf = ({ offset, time }: Indexes, checksum: Uint8Array | undefined, crc32c: Crc32c): number => {
+  const all = new Uint8Array(checksum === undefined ? 8 : 12)
+  writeInt32(all, 0, crc32c(offset))
+  writeInt32(all, 4, crc32c(time))
+  if (checksum !== undefined) writeInt32(all, 8, crc32c(checksum))
+  return crc32c(all)
 }
 
-/** The index files of a segment that are there, to be synced with it: once the recovery point has passed a segment, only the ends of its indexes are looked at. */
+/** The files beside a segment that are there, to be synced with it: once the recovery point has passed a segment, only the ends of its indexes are looked at. */
 export const openIndexes = (disk: Disk, path: SegmentPath): ReadonlyArray<DiskFile> =>
-  [path.offsetIndex, path.timeIndex].filter((file) => disk.exists(file)).map((file) => disk.open(file, "write"))
+  [path.offsetIndex, path.timeIndex, path.checksum].filter((file) => disk.exists(file)).map((file) => disk.open(file, "write"))
 
 /** No index that this program writes is larger: `segment.index.bytes` is an int32. */
 const indexBytesMax = 0x7fff_ffff

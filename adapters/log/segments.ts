@@ -1,11 +1,13 @@
 import type { Offset } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
+import { HeaderChain } from "../../domain/log/header-chain.ts"
 import { lookupOffset, offsetEntrySize } from "../../domain/log/offset-index.ts"
 import { emptySegment, grow, type Segment, type SegmentBatch, type SegmentConfig, sealingTimeEntry, shouldRoll } from "../../domain/log/segment.ts"
 import { lookupTimestamp, type TimeEntry, timeEntrySize } from "../../domain/log/time-index.ts"
-import type { Disk, DiskFile } from "./disk.ts"
+import { attempt, type Disk, type DiskFile } from "./disk.ts"
 import { IndexBuffer, offsetIndex, timeIndex } from "./index-buffer.ts"
+import { writeChecksum } from "./segment-checksum.ts"
 import { checksumOf, type Indexes, type SegmentExtent, type SegmentPath, segmentPath } from "./segment-store.ts"
 import type { SharedCaches } from "./shared-caches.ts"
 
@@ -29,7 +31,9 @@ export class SealedSegment implements ReadableSegment {
     readonly baseOffset: Offset,
     readonly endOffset: Offset,
     readonly sizeInBytes: number,
-    readonly maxTimestamp: number
+    readonly maxTimestamp: number,
+    /** Whether a checksum file was written for it. What the file says is looked at when the segment is scrubbed. */
+    public hasChecksum = false
   ) {}
 
   file(): DiskFile {
@@ -48,25 +52,37 @@ export class SealedSegment implements ReadableSegment {
   }
 }
 
+/** Where a segment is written. */
+export interface SegmentPlace {
+  readonly disk: Disk
+  readonly directory: string
+  readonly crc32c: Crc32c
+}
+
 /** The segment at the end of a log, with its file open and its indexes in memory. */
 export class ActiveSegment implements ReadableSegment {
   readonly path: SegmentPath
   endOffset: Offset
   private state: Segment
+  /** Unknown where an earlier life did not leave it: then the scrub makes the checksum, when the segment is sealed. */
+  private readonly chain: HeaderChain | undefined
   private readonly offsets: IndexBuffer<{ readonly offset: Offset; readonly position: number }>
   private readonly times: IndexBuffer<TimeEntry>
+  /** The checksum file as it was written last. */
+  private checksum: Uint8Array | undefined
 
   /** `indexes` and `state` are what an orderly close left; without them the segment is empty, and recovery adds its batches one by one. */
   constructor(
-    disk: Disk,
-    directory: string,
+    private readonly place: SegmentPlace,
     private readonly active: DiskFile,
     readonly baseOffset: Offset,
     private config: SegmentConfig,
     /** When it was made or opened, ms: its age where batches carry no timestamps. */
     private readonly createdAt: number,
-    found?: { readonly state: Segment; readonly endOffset: Offset; readonly indexes: Indexes }
+    found?: { readonly state: Segment; readonly endOffset: Offset; readonly indexes: Indexes; readonly chain: HeaderChain | undefined }
   ) {
+    const { directory, disk } = place
+    this.chain = found === undefined ? new HeaderChain() : found.chain
     this.path = segmentPath(directory, baseOffset)
     this.endOffset = found?.endOffset ?? baseOffset
     this.state = found?.state ?? emptySegment(baseOffset)
@@ -103,6 +119,7 @@ export class ActiveSegment implements ReadableSegment {
     const { offsetEntry, segment, timeEntry } = grow(this.state, batch, this.config)
     this.state = segment
     this.endOffset = batch.nextOffset
+    this.chain?.add(batch)
     if (offsetEntry !== undefined) this.offsets.add(offsetEntry)
     if (timeEntry !== undefined) this.times.add(timeEntry)
   }
@@ -113,27 +130,31 @@ export class ActiveSegment implements ReadableSegment {
     this.times.flush()
   }
 
-  /** Writes the indexes out, with the entry that tells the largest timestamp. */
-  flushIndexes(): void {
+  /** Writes out what stands beside the log when nothing more is written to it: the indexes, with the entry that tells the largest timestamp, and the checksum. */
+  finish(): void {
     const sealing = sealingTimeEntry(this.state)
     if (sealing !== undefined) {
       this.times.add(sealing)
       this.state = { ...this.state, timeEntryCount: this.state.timeEntryCount + 1, lastTimeEntry: sealing.timestamp }
     }
     this.flushEntries()
+    const { chain, path, place } = this
+    // What an earlier life left may fit by its size and not by what it says.
+    if (chain === undefined) attempt(path.checksum, "remove", () => place.disk.exists(path.checksum) && place.disk.unlink(path.checksum))
+    this.checksum = chain === undefined ? undefined : writeChecksum(place.disk, path.checksum, this, chain, place.crc32c)
   }
 
-  /** Of the indexes as they are now. */
-  indexesChecksum(crc32c: Crc32c): number {
+  /** Of what `finish` wrote. */
+  indexesChecksum(): number {
     const { offsets, times } = this
     const offset = offsets.bytes.subarray(0, offsets.count * offsetIndex.entrySize)
-    return checksumOf({ offset, time: times.bytes.subarray(0, times.count * timeIndex.entrySize) }, crc32c)
+    return checksumOf({ offset, time: times.bytes.subarray(0, times.count * timeIndex.entrySize) }, this.checksum, this.place.crc32c)
   }
 
   /** The same bytes as a sealed segment. The file stays open: it may have to be synced yet. */
   seal(caches: SharedCaches): SealedSegment {
-    this.flushIndexes()
-    const { indexIntervalBytes } = this.config
-    return new SealedSegment(caches, indexIntervalBytes, this.path, this.baseOffset, this.endOffset, this.sizeInBytes, this.maxTimestamp)
+    this.finish()
+    const { baseOffset, checksum, config, endOffset, maxTimestamp, path, sizeInBytes } = this
+    return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp, checksum !== undefined)
   }
 }

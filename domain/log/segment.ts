@@ -7,6 +7,8 @@ const stem = (baseOffset: Offset): string => String(baseOffset).padStart(20, "0"
 export const logFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.log`
 export const offsetIndexFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.index`
 export const timeIndexFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.timeindex`
+/** Not one of Kafka's, which leaves it alone: what the headers of a segment's batches were when the segment was ended. */
+export const checksumFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.checksum`
 
 const logFile = /^(\d{20})\.log$/
 /** The base offset that a `.log` file's name says; undefined for any other file. */

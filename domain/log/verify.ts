@@ -7,11 +7,11 @@ import type { TimeEntry } from "./time-index.ts"
 /**
  * What can be wrong with a log on the disk (L6, L9):
  * "batch": bytes that are no whole batch with the right CRC, or a batch in the wrong place; "torn": the same at the very end, after everything that was
- * durable; "gap": a segment does not begin where the one before it ends; "name": a segment's name is not its first offset; "index": an index that
+ * durable; "gap": a segment does not begin where the one before it ends; "header": a header that its batch's CRC does not cover is not what it was when the segment was ended; "name": a segment's name is not its first offset; "index": an index that
  * says what its log does not; "lost": the log ends before what was durable; "journal": entries that do not follow, are not known, or do not fold to their snapshot;
  * "unreadable": a file that could not be read.
  */
-export type FindingKind = "batch" | "torn" | "gap" | "name" | "index" | "lost" | "journal" | "unreadable"
+export type FindingKind = "batch" | "torn" | "gap" | "header" | "name" | "index" | "lost" | "journal" | "unreadable"
 
 /** One thing that is wrong, for the person who has to decide what to do about it. */
 export interface Finding {

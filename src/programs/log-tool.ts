@@ -124,7 +124,11 @@ const sentence = (step: RepairStep): string => {
     case "PutAside":
       return `rename ${step.file} to NAME.cut-TIME`
     case "MakeIndexes":
-      return `make ${step.segment.path.offsetIndex} and .timeindex again from the log`
+      return `make ${step.segment.path.offsetIndex}, .timeindex and .checksum again from the log`
+    case "TurnBit":
+      return `turn bit ${Math.log2(step.mask)} of byte ${step.position} of ${step.file} back, as the checksum of the segment says; no message is lost`
+    case "TakeHeaders":
+      return `take the headers in ${step.segment.path.log} from byte ${step.position} on as they are now, and write their checksum down; no message is lost, a leader epoch may be wrong`
     case "SetRecoveryPoint":
       return `write down that the log was durable up to offset ${step.point.offset} only`
     case "StartAt":

@@ -4,14 +4,20 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { defaultLogConfig, type LogFault } from "../../../src/ports/log-store.ts"
 import { attempt, type Disk, type DiskFile, faultOf } from "../disk.ts"
 import { type RecoveryPoint, RecoveryPointFile, recoveryPointFileName } from "../recovery-point.ts"
-import { rebuildIndexes, segmentPath } from "../segment-store.ts"
+import { chainOf, writeChecksum } from "../segment-checksum.ts"
+import { filesOf, rebuildIndexes, type SegmentPath, segmentPath } from "../segment-store.ts"
 import type { VerifiedLog, VerifiedSegment } from "./verify-log.ts"
 
 /** One thing that a repair does. What it takes away is kept beside the file, as `NAME.cut-TIME`. */
 export type RepairStep =
   | { readonly _tag: "PutAside"; readonly file: string }
   | { readonly _tag: "Cut"; readonly file: string; readonly position: number; readonly bytes: number }
+  /** The files beside it: its indexes and its checksum. */
   | { readonly _tag: "MakeIndexes"; readonly segment: Pick<VerifiedSegment, "baseOffset" | "path"> }
+  /** A bit was turned over that no batch's CRC covers, and the checksum of the segment says which. */
+  | { readonly _tag: "TurnBit"; readonly file: string; readonly position: number; readonly mask: number }
+  /** A header changed, and nobody knows what it was: the segment is taken as it is. */
+  | { readonly _tag: "TakeHeaders"; readonly segment: Pick<VerifiedSegment, "baseOffset" | "path">; readonly position: number }
   | { readonly _tag: "SetRecoveryPoint"; readonly point: RecoveryPoint }
   /** An empty segment: the log goes on where it was, so that no offset is given twice. */
   | { readonly _tag: "StartAt"; readonly file: string; readonly offset: Offset }
@@ -38,8 +44,7 @@ const cutSteps = (disk: Disk, { firstBreak, recoveryPoint, segments }: VerifiedL
   // Lower the point first: a log that ends before it is not opened.
   if (recoveryPoint !== undefined && recoveryPoint.offset > offset)
     steps.push({ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset, baseOffset: last.baseOffset, position: end, isClean: false } })
-  for (const { path } of aside.toReversed())
-    for (const file of [path.offsetIndex, path.timeIndex, path.log]) if (disk.exists(file)) steps.push({ _tag: "PutAside", file })
+  for (const { path } of aside.toReversed()) for (const file of filesOf(path)) if (disk.exists(file)) steps.push({ _tag: "PutAside", file })
   if (last.sizeInBytes > end) steps.push({ _tag: "Cut", file: last.path.log, position: end, bytes: last.sizeInBytes - end })
   steps.push({ _tag: "MakeIndexes", segment: last })
   return steps
@@ -64,6 +69,12 @@ export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
     ]
     return { steps, lost: { from: 0, to: offset }, refusal: undefined }
   }
+  const turned = log.changedHeaders.flatMap(
+    ({ changed: { flipped }, path }): ReadonlyArray<RepairStep> =>
+      flipped === undefined ? [] : [{ _tag: "TurnBit", file: path.log, position: flipped.position, mask: flipped.mask }]
+  )
+  // A bit that is turned back may be what the rest follows from: it is looked at again afterwards.
+  if (turned.length > 0) return { steps: turned, lost: undefined, refusal: undefined }
   const cut = cutSteps(disk, log)
   const kept =
     firstBreak === undefined
@@ -73,6 +84,9 @@ export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
   const indexes = kept
     .filter(({ baseOffset, wrongIndexes }) => wrongIndexes.length > 0 && !made.has(baseOffset))
     .map((segment): RepairStep => ({ _tag: "MakeIndexes", segment }))
+  const taken = log.changedHeaders
+    .filter(({ path }) => kept.some((segment) => segment.path.log === path.log && !made.has(segment.baseOffset)))
+    .map(({ changed, path }): RepairStep => ({ _tag: "TakeHeaders", segment: { path, baseOffset: baseOfPath(segments, path) }, position: changed.from }))
   const pointFile = `${directory}/${recoveryPointFileName}`
   const point: ReadonlyArray<RepairStep> = findings.some(({ file, kind }) => kind === "unreadable" && file === pointFile)
     ? [{ _tag: "PutAside", file: pointFile }]
@@ -83,8 +97,10 @@ export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
     ? [{ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset: start, baseOffset: start, position: 0, isClean: false } }]
     : []
   const lost = firstBreak?.losesMore === true ? { from: firstBreak.offset, to: Math.max(end, recoveryPoint?.offset ?? 0) } : undefined
-  return { steps: [...point, ...raised, ...cut, ...indexes], lost, refusal: undefined }
+  return { steps: [...point, ...raised, ...cut, ...indexes, ...taken], lost, refusal: undefined }
 }
+
+const baseOfPath = (segments: ReadonlyArray<VerifiedSegment>, { log }: SegmentPath): Offset => segments.find(({ path }) => path.log === log)?.baseOffset ?? 0
 
 const copyBytes = 1_048_576
 
@@ -138,7 +154,7 @@ const setPoint = (disk: Disk, directory: string, point: RecoveryPoint, crc32c: C
     }).pipe(Effect.andThen(Effect.mapError(file.sync, (error) => faultOf(file.path, "sync", error))), Effect.ensuring(Effect.sync(() => file.close())))
   })
 
-const makeIndexes = (disk: Disk, { baseOffset, path }: Pick<VerifiedSegment, "baseOffset" | "path">): Effect.Effect<void, LogFault> =>
+const makeIndexes = (disk: Disk, { baseOffset, path }: Pick<VerifiedSegment, "baseOffset" | "path">, crc32c: Crc32c): Effect.Effect<void, LogFault> =>
   using(
     path.log,
     () => disk.open(path.log, "read"),
@@ -148,7 +164,35 @@ const makeIndexes = (disk: Disk, { baseOffset, path }: Pick<VerifiedSegment, "ba
         rebuildIndexes(disk, file, extent, defaultLogConfig.indexIntervalBytes)
         // An index without entries is an empty file, and is there.
         for (const index of [path.offsetIndex, path.timeIndex]) disk.open(index, "create").close()
+        makeChecksum(disk, file, extent, crc32c)
       })
+  )
+
+/** Takes the headers of a segment for right, as they are. Throws what the disk throws. */
+const makeChecksum = (disk: Disk, file: DiskFile, { baseOffset, path }: Pick<VerifiedSegment, "baseOffset" | "path">, crc32c: Crc32c): void => {
+  const { chain, wrong } = chainOf(file, file.size())
+  if (wrong !== undefined) return
+  writeChecksum(disk, path.checksum, { baseOffset, sizeInBytes: chain.sizeInBytes }, chain, crc32c)
+}
+
+const takeHeaders = (disk: Disk, segment: Pick<VerifiedSegment, "baseOffset" | "path">, crc32c: Crc32c): Effect.Effect<void, LogFault> =>
+  using(
+    segment.path.log,
+    () => disk.open(segment.path.log, "read"),
+    (file) => attempt(segment.path.checksum, "write", () => makeChecksum(disk, file, segment, crc32c))
+  )
+
+const turnBit = (disk: Disk, path: string, position: number, mask: number): Effect.Effect<void, LogFault> =>
+  using(
+    path,
+    () => disk.open(path, "write"),
+    (file) =>
+      attempt(path, "write", () => {
+        const byte = new Uint8Array(1)
+        file.read(byte, position)
+        byte[0] = (byte[0] as number) ^ mask
+        file.write([byte], position)
+      }).pipe(Effect.andThen(synced(file)))
   )
 
 /** Does one step; answers the name under which what it took away is kept. `stamp` is for that name. */
@@ -163,7 +207,11 @@ const execute = (disk: Disk, directory: string, step: RepairStep, stamp: string,
     case "Cut":
       return cutFile(disk, directory, step.file, step.position, stamp)
     case "MakeIndexes":
-      return Effect.as(makeIndexes(disk, step.segment), undefined)
+      return Effect.as(makeIndexes(disk, step.segment, crc32c), undefined)
+    case "TurnBit":
+      return Effect.as(turnBit(disk, step.file, step.position, step.mask), undefined)
+    case "TakeHeaders":
+      return Effect.as(takeHeaders(disk, step.segment, crc32c), undefined)
     case "SetRecoveryPoint":
       return Effect.as(setPoint(disk, directory, step.point, crc32c), undefined)
     case "StartAt":

@@ -1,5 +1,7 @@
 import type { Offset } from "../../../domain/kernel/id.ts"
+import { headerSize } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import { type ChangedHeader, HeaderCheck } from "../../../domain/log/header-check.ts"
 import { offsetEntryAt, offsetEntrySize } from "../../../domain/log/offset-index.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import { timeEntryAt, timeEntrySize } from "../../../domain/log/time-index.ts"
@@ -7,6 +9,7 @@ import { batchFault, type Finding, type LogWalk, OffsetIndexCheck, TimeIndexChec
 import type { Disk, DiskFile } from "../disk.ts"
 import { type RecoveryPoint, RecoveryPointFile, recoveryPointFileName } from "../recovery-point.ts"
 import { type SegmentPath, segmentPath } from "../segment-store.ts"
+import { checksumFileFinding, expectedHeaders, headerFinding } from "./headers.ts"
 import { entryReader, segmentPieces } from "./segment-walk.ts"
 
 /** Where a log stops being right. Everything before it is whole. */
@@ -24,7 +27,7 @@ export interface VerifiedSegment {
   readonly baseOffset: Offset
   readonly path: SegmentPath
   readonly sizeInBytes: number
-  /** Index files that are missing or wrong. */
+  /** Files beside it that are missing or wrong. */
   readonly wrongIndexes: ReadonlyArray<string>
 }
 
@@ -40,6 +43,8 @@ export interface VerifiedLog {
   /** Findings that are not in the list, which is bounded. */
   readonly moreFindings: number
   readonly firstBreak: Break | undefined
+  /** Headers that are not what they were when their segments were ended. */
+  readonly changedHeaders: ReadonlyArray<{ readonly path: SegmentPath; readonly changed: ChangedHeader }>
   readonly recoveryPoint: RecoveryPoint | undefined
 }
 
@@ -66,6 +71,7 @@ const healed = "Nothing needs to be done: the next start of the node does it. `f
 class LogVerification {
   readonly findings: Array<Finding> = []
   readonly segments: Array<VerifiedSegment> = []
+  readonly changedHeaders: Array<{ readonly path: SegmentPath; readonly changed: ChangedHeader }> = []
   moreFindings = 0
   batches = 0
   records = 0
@@ -140,8 +146,16 @@ class LogVerification {
       const timeFile = openIndex(path.timeIndex)
       const offsets = new OffsetIndexCheck(offsetFile ? entryReader(offsetFile, offsetEntrySize, offsetEntryAt, baseOffset) : () => undefined)
       const times = new TimeIndexCheck(timeFile ? entryReader(timeFile, timeEntrySize, timeEntryAt, baseOffset) : () => undefined)
-      this.walkBatches(file, path, baseOffset, size, offsets, times)
+      const expected = expectedHeaders(this.disk, { path, baseOffset, sizeInBytes: size }, isLast, this.point, this.crc32c)
+      const headers = new HeaderCheck(expected === undefined || expected === "damaged" ? [] : expected)
+      this.walkBatches(file, path, baseOffset, size, offsets, times, headers)
+      for (const changed of headers.changed) {
+        this.changedHeaders.push({ path, changed })
+        this.report(headerFinding(this.directory, path.log, changed))
+      }
+      if (expected === "damaged") this.report(checksumFileFinding(this.directory, path.checksum))
       const wrong = [
+        expected === "damaged" ? path.checksum : undefined,
         this.indexFault(path.offsetIndex, offsetFile, offsetEntrySize, offsets.finish(size)),
         // A log that was not closed in good order may lack the last entry; it is written when the segment is ended.
         this.indexFault(path.timeIndex, timeFile, timeEntrySize, times.finish(this.walk.next, !isLast))
@@ -168,12 +182,21 @@ class LogVerification {
     return path
   }
 
-  private walkBatches(file: DiskFile, path: SegmentPath, baseOffset: Offset, size: number, offsets: OffsetIndexCheck, times: TimeIndexCheck): void {
+  private walkBatches(
+    file: DiskFile,
+    path: SegmentPath,
+    baseOffset: Offset,
+    size: number,
+    offsets: OffsetIndexCheck,
+    times: TimeIndexCheck,
+    headers: HeaderCheck
+  ): void {
     for (const piece of segmentPieces(file, size, this.crc32c, () => this.walk.next)) {
       const { position } = piece
       this.progress(position)
       if (piece._tag === "Damage") {
         this.damage(path, baseOffset, piece)
+        headers.visitDamage(readHeader(file, piece), position, piece.until)
         offsets.skip(piece.until)
         times.skip()
         continue
@@ -189,6 +212,7 @@ class LogVerification {
       this.walk = walkOn(batch)
       offsets.visit(batch, position)
       times.visit(batch)
+      headers.visit(batch, position)
     }
   }
 
@@ -288,6 +312,12 @@ class LogVerification {
   }
 }
 
+/** The first bytes of what is damaged. */
+const readHeader = (file: DiskFile, { position, until }: { readonly position: number; readonly until: number }): Uint8Array => {
+  const bytes = new Uint8Array(Math.min(headerSize, until - position))
+  return bytes.subarray(0, file.read(bytes, position))
+}
+
 /** Reads the recovery point without making its file. */
 const readPoint = (disk: Disk, directory: string, crc32c: Crc32c): RecoveryPoint | undefined => {
   const file = new RecoveryPointFile(readOnly(disk), directory, crc32c)
@@ -320,7 +350,7 @@ export const verifyLog = (disk: Disk, directory: string, crc32c: Crc32c, progres
     found.segment(base, at === bases.length - 1)
   }
   found.checkPoint()
-  const { batches, bytes, findings, firstBreak, moreFindings, records, segments, walk } = found
+  const { batches, bytes, changedHeaders, findings, firstBreak, moreFindings, records, segments, walk } = found
   return {
     directory,
     segments,
@@ -332,6 +362,7 @@ export const verifyLog = (disk: Disk, directory: string, crc32c: Crc32c, progres
     findings,
     moreFindings,
     firstBreak,
+    changedHeaders,
     recoveryPoint: point
   }
 }
