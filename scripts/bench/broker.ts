@@ -1,22 +1,32 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { spawn, spawnSync } from "node:child_process"
 import { createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { answersMetadata } from "./driver.ts"
+import { leaves } from "./cleanup.ts"
+import { cpuSeconds, ended, temporaryDirectory } from "./process.ts"
+import type { Side } from "./row.ts"
+import { answersMetadata, type TopicSpec } from "./topic.ts"
 
 const root = join(import.meta.dir, "../..")
 const peer = join(root, "scripts/kafka-peer.sh")
 
 /** A broker under load, whoever made it. */
 export interface Broker {
-  readonly name: "ours" | "kafka"
+  readonly side: Side
   readonly port: number
   readonly pid: number
   /** From its start to the first answer to Metadata, seconds of the clock and of the processor. */
   readonly startSeconds: number
   readonly startCpuSeconds: number
   readonly stop: () => Promise<void>
+}
+
+/** The brokers that a row may start. */
+export interface Brokers {
+  /** Ours, and Kafka where the machine has it. */
+  readonly sides: ReadonlyArray<Side>
+  readonly start: (side: Side) => Promise<Broker>
+  /** Ours on data that is there already; started when it answers for `topic`. The data stays. */
+  readonly startOn: (data: string, topic?: TopicSpec) => Promise<Broker>
 }
 
 /** Two neighbouring free ports: Kafka's controller takes the second. */
@@ -35,22 +45,9 @@ export const freePort = async (): Promise<number> => {
   }
 }
 
-const ticks = Number(spawnSync("getconf", ["CLK_TCK"], { encoding: "utf8" }).stdout) || 100
-/** User and system time of a process and all its threads, seconds. */
-export const cpuSeconds = (pid: number): number => {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-  return (Number(fields[11]) + Number(fields[12])) / ticks
-}
-/** Resident memory of a process, MiB. */
-export const rssMiB = (pid: number): number => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0) / 1024
-
-const ended = (child: ChildProcess): Promise<void> =>
-  new Promise((resolve) => (child.exitCode !== null || child.signalCode !== null ? resolve() : child.once("close", () => resolve())))
-
-const untilAnswers = async (port: number, alive: () => boolean): Promise<void> => {
+const untilAnswers = async (port: number, alive: () => boolean, topic?: TopicSpec): Promise<void> => {
   const end = performance.now() + 120_000
-  while (!(await answersMetadata(port))) {
+  while (!(await answersMetadata(port, topic))) {
     if (!alive() || performance.now() > end) throw new Error(`nobody answers on port ${port}`)
     await Bun.sleep(2)
   }
@@ -59,54 +56,50 @@ const untilAnswers = async (port: number, alive: () => boolean): Promise<void> =
 /** Both let go of old segments at once: a run writes far more than a disk holds. The topic says how much stays (`createTopic`). */
 const retention = ["log.retention.check.interval.ms=500", "log.segment.delete.delay.ms=500"]
 
-/** Our broker, as the compiled program. */
-export const startOurs = async (program: ReadonlyArray<string>): Promise<Broker> => {
+/** Our broker: a leader and a broker in one process, as `franz up` starts them. */
+const startOn = async (program: ReadonlyArray<string>, data: string, topic?: TopicSpec): Promise<Broker> => {
   const port = await freePort()
-  const data = mkdtempSync(join(tmpdir(), "franz-bench-"))
   const [command = "", ...args] = program
   const started = performance.now()
   const child = spawn(command, [...args, "up", "--port", String(port), "--data", data, ...retention.flatMap((setting) => ["-X", setting])], { stdio: "ignore" })
-  await untilAnswers(port, () => child.exitCode === null)
+  const kill = leaves(() => child.kill("SIGKILL"))
+  await untilAnswers(port, () => child.exitCode === null, topic)
+  const startSeconds = (performance.now() - started) / 1000
   const pid = child.pid ?? 0
-  return {
-    name: "ours",
-    port,
-    pid,
-    startSeconds: (performance.now() - started) / 1000,
-    startCpuSeconds: cpuSeconds(pid),
-    stop: async () => {
-      child.kill("SIGTERM")
-      await ended(child)
-      rmSync(data, { recursive: true, force: true })
-    }
+  const stop = async () => {
+    child.kill("SIGTERM")
+    await ended(child)
+    kill()
   }
+  return { side: "ours", port, pid, startSeconds, startCpuSeconds: cpuSeconds(pid), stop }
+}
+
+const startOurs = async (program: ReadonlyArray<string>): Promise<Broker> => {
+  const data = temporaryDirectory()
+  const broker = await startOn(program, data.path)
+  return { ...broker, stop: () => broker.stop().finally(data.remove) }
+}
+
+/** Real Apache Kafka. Its start is counted without formatting its directory, from the process on: it is stopped once, and started again with the clock running. */
+const startKafka = async (): Promise<Broker> => {
+  const port = await freePort()
+  const stop = leaves(() => spawnSync("bash", [peer, "stop", String(port)]))
+  const out = spawnSync("bash", [peer, "start", String(port)], { encoding: "utf8", env: { ...process.env, KAFKA_PEER_EXTRA: retention.join("\n") } })
+  if (out.status !== 0) throw new Error(out.stderr)
+  spawnSync("bash", [peer, "stop", String(port)], { env: { ...process.env, KAFKA_PEER_KEEP: "1" } })
+  while (await answersMetadata(port)) await Bun.sleep(50)
+  const started = performance.now()
+  const again = spawnSync("bash", [peer, "again", String(port)], { encoding: "utf8" })
+  const pid = Number(again.stdout.trim())
+  await untilAnswers(port, () => again.status === 0)
+  const startSeconds = (performance.now() - started) / 1000
+  return { side: "peer", port, pid, startSeconds, startCpuSeconds: cpuSeconds(pid), stop: async () => stop() }
 }
 
 export const kafkaAvailable = (): boolean => spawnSync("bash", [peer, "available"]).status === 0
 
-/** Real Apache Kafka. Its start is counted without formatting its directory, from the process on. */
-export const startKafka = async (): Promise<Broker> => {
-  const port = await freePort()
-  const out = spawnSync("bash", [peer, "start", String(port)], { encoding: "utf8", env: { ...process.env, KAFKA_PEER_EXTRA: retention.join("\n") } })
-  if (out.status !== 0) throw new Error(out.stderr)
-  spawnSync("bash", [peer, "stop", String(port)], { env: { ...process.env, KAFKA_PEER_KEEP: "1" } })
-  const { startCpuSeconds, startSeconds, pid } = await againKafka(port)
-  return {
-    name: "kafka",
-    port,
-    pid,
-    startSeconds,
-    startCpuSeconds,
-    stop: async () => void spawnSync("bash", [peer, "stop", String(port)])
-  }
-}
-
-/** Starts the node that was just formatted once more, with the clock running. */
-const againKafka = async (port: number): Promise<{ readonly pid: number; readonly startSeconds: number; readonly startCpuSeconds: number }> => {
-  while (await answersMetadata(port)) await Bun.sleep(50)
-  const started = performance.now()
-  const out = spawnSync("bash", [peer, "again", String(port)], { encoding: "utf8" })
-  const pid = Number(out.stdout.trim())
-  await untilAnswers(port, () => out.status === 0)
-  return { pid, startSeconds: (performance.now() - started) / 1000, startCpuSeconds: cpuSeconds(pid) }
-}
+export const brokersOf = (program: ReadonlyArray<string>, withKafka: boolean): Brokers => ({
+  sides: withKafka ? ["ours", "peer"] : ["ours"],
+  start: (side) => (side === "ours" ? startOurs(program) : startKafka()),
+  startOn: (data, topic) => startOn(program, data, topic)
+})

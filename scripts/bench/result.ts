@@ -1,15 +1,14 @@
-import type { Figure } from "./rows.ts"
+import type { Figure, Goal, Sample, Side } from "./row.ts"
 
 /** One line of the table: medians of all rounds, and the median of the rounds' ratios. */
-export interface Result {
-  readonly id: string
-  readonly figure: string
-  readonly unit: string
+export interface Result extends Figure {
   readonly ours: number
-  readonly kafka: number | undefined
+  readonly peer: number | undefined
   /** How many times better ours is. */
   readonly ratio: number | undefined
-  readonly must: number
+  readonly meetsMust: boolean | undefined
+  readonly meetsStretch: boolean | undefined
+  readonly rounds: { readonly ours: ReadonlyArray<number>; readonly peer: ReadonlyArray<number> }
 }
 
 export const median = (values: ReadonlyArray<number>): number => {
@@ -18,31 +17,49 @@ export const median = (values: ReadonlyArray<number>): number => {
   return sorted.length === 0 ? Number.NaN : sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
 }
 
-export const result = (row: Figure, ours: ReadonlyArray<number>, kafka: ReadonlyArray<number>): Result => {
-  const ratios = ours.flatMap((mine, round) => {
-    const theirs = kafka[round]
-    return theirs === undefined ? [] : [row.more ? mine / theirs : theirs / mine]
+const meets = (goal: Goal | undefined, ours: number, ratio: number | undefined): boolean | undefined => {
+  if (goal === undefined || Number.isNaN(ours)) return undefined
+  if ("times" in goal) return ratio === undefined ? undefined : ratio >= goal.times
+  return "atMost" in goal ? ours <= goal.atMost : ours >= goal.atLeast
+}
+
+export const resultOf = (figure: Figure, samples: ReadonlyArray<Sample>): Result => {
+  const of = (side: Side) => samples.flatMap((sample) => (sample.side === side && figure.id in sample.values ? [sample.values[figure.id] as number] : []))
+  const rounds = { ours: of("ours"), peer: of("peer") }
+  const ratios = rounds.ours.flatMap((mine, round) => {
+    const theirs = rounds.peer[round]
+    return theirs === undefined ? [] : [figure.more ? mine / theirs : theirs / mine]
   })
+  const ours = median(rounds.ours)
+  const ratio = ratios.length > 0 ? median(ratios) : undefined
   return {
-    id: row.id,
-    figure: row.figure,
-    unit: row.unit,
-    ours: median(ours),
-    kafka: kafka.length > 0 ? median(kafka) : undefined,
-    ratio: ratios.length > 0 ? median(ratios) : undefined,
-    must: row.must
+    ...figure,
+    ours,
+    peer: rounds.peer.length > 0 ? median(rounds.peer) : undefined,
+    ratio,
+    meetsMust: meets(figure.must, ours, ratio),
+    meetsStretch: meets(figure.stretch, ours, ratio),
+    rounds
   }
 }
 
-const digits = (value: number): string => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2))
+export const digits = (value: number): string => (Math.abs(value) >= 1000 ? String(Math.round(value)) : Number(value.toPrecision(3)).toString())
+
+const goalText = (goal: Goal | undefined, unit: string): string => {
+  if (goal === undefined) return ""
+  if ("times" in goal) return `${goal.times}x`
+  return "atMost" in goal ? `<= ${goal.atMost} ${unit}` : `>= ${goal.atLeast} ${unit}`
+}
+const goalCell = (goal: Goal | undefined, met: boolean | undefined, unit: string): string =>
+  goal === undefined ? "" : `${goalText(goal, unit)}: ${met === undefined ? "?" : met ? "yes" : "no"}`
 
 /** The table as Markdown, for the screen and for docs/performance.md. */
 export const markdown = (results: ReadonlyArray<Result>): ReadonlyArray<string> => [
-  "| # | figure | ours | Kafka | better by | must | met |",
+  "| # | figure | ours | peer | better by | must | stretch |",
   "| --- | --- | --- | --- | --- | --- | --- |",
-  ...results.map(({ figure, id, kafka, must, ours, ratio, unit }) => {
-    const theirs = kafka === undefined ? "not run" : `${digits(kafka)} ${unit}`
-    const met = ratio === undefined ? "?" : ratio >= must ? "yes" : "no"
-    return `| ${id} | ${figure} | ${digits(ours)} ${unit} | ${theirs} | ${ratio === undefined ? "?" : `${digits(ratio)}x`} | ${must}x | ${met} |`
+  ...results.map(({ figure, id, meetsMust, meetsStretch, must, ours, peer, ratio, stretch, unit }) => {
+    const theirs = peer === undefined ? "" : `${digits(peer)} ${unit}`
+    const by = ratio === undefined ? "" : `${digits(ratio)}x`
+    return `| ${id} | ${figure} | ${digits(ours)} ${unit} | ${theirs} | ${by} | ${goalCell(must, meetsMust, unit)} | ${goalCell(stretch, meetsStretch, unit)} |`
   })
 ]

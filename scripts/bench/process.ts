@@ -1,0 +1,42 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { leaves } from "./cleanup.ts"
+
+const ticks = Number(spawnSync("getconf", ["CLK_TCK"], { encoding: "utf8" }).stdout) || 100
+
+/** User and system time of a process and all its threads, seconds. */
+export const cpuSeconds = (pid: number): number => {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return (Number(fields[11]) + Number(fields[12])) / ticks
+}
+/** Resident memory of a process, MiB. */
+export const rssMiB = (pid: number): number => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0) / 1024
+export const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
+
+export const ended = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => (child.exitCode !== null || child.signalCode !== null ? resolve() : child.once("close", () => resolve())))
+
+/** A directory that is gone when this process is. */
+export const temporaryDirectory = (): { readonly path: string; readonly remove: () => void } => {
+  const path = mkdtempSync(join(tmpdir(), "franz-bench-"))
+  return { path, remove: leaves(() => rmSync(path, { recursive: true, force: true, maxRetries: 3 })) }
+}
+
+/** Runs a program to its end and gives what it printed. Fails when it does. */
+export const output = async (command: string, args: ReadonlyArray<string>): Promise<string> => {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] })
+  const kill = leaves(() => child.kill("SIGKILL"))
+  let printed = ""
+  let complained = ""
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text))
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (complained = (complained + text).slice(-4000)))
+  await ended(child)
+  kill()
+  if (child.exitCode !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${child.exitCode ?? child.signalCode}\n${complained}`)
+  return printed
+}
+
+export const has = (command: string, ...args: ReadonlyArray<string>): boolean => spawnSync(command, args, { stdio: "ignore" }).status === 0

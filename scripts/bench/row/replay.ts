@@ -1,0 +1,67 @@
+import { join } from "node:path"
+import { Context, Effect, Layer, Stream } from "effect"
+import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
+import { layer as journalOverLog } from "../../../adapters/journal/over-log.ts"
+import { layer as fileStore } from "../../../adapters/log/file/layer.ts"
+import { type Entry, Journal } from "../../../src/ports/journal.ts"
+import { temporaryDirectory } from "../process.ts"
+import { atMost, type OwnRow } from "../row.ts"
+import { createTopic, type TopicSpec } from "../topic.ts"
+
+const stream = "__cluster_metadata"
+const batchEvents = 1000
+const topic: TopicSpec = { name: "replayed", partitions: 1 }
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+/** Changes of a topic's settings, as an operator makes them, appended to the journal of a cluster that is not running. */
+const appendEvents = (directory: string, count: number) =>
+  Effect.gen(function* () {
+    const layer = Layer.provide(journalOverLog, Layer.merge(Layer.provide(fileStore({ directory }), checksum), checksum))
+    const journal = Context.get(yield* Layer.build(layer), Journal)
+    const { end, epoch, start } = yield* journal.open(stream)
+    const added = yield* Stream.runCollect(Stream.filter(journal.read(stream, start), ({ type }) => type === "TopicAdded"))
+    const topicIds = Array.from(added, ({ value }) => (JSON.parse(text.decode(value)) as { readonly topicId: string }).topicId)
+    const entry = (nth: number): Entry => {
+      const event = { _tag: "TopicConfigsChanged", v: 1, topicId: topicIds[0], configs: { "retention.ms": String(3_600_000 + nth) } }
+      return { commandId: `bench-${nth}`, actor: "bench", cause: "IncrementalAlterConfigs", type: event._tag, value: utf8.encode(JSON.stringify(event)) }
+    }
+    for (let at = 0; at < count; at += batchEvents) {
+      yield* journal.append(
+        stream,
+        epoch,
+        end + at,
+        Array.from({ length: Math.min(batchEvents, count - at) }, (_, nth) => entry(at + nth))
+      )
+    }
+  }).pipe(Effect.scoped)
+
+/** The leader has no snapshot of what was appended, and the broker reads the whole journal at every start. */
+export const replayRow: OwnRow = {
+  kind: "own",
+  id: "15",
+  name: "replay",
+  figures: [
+    { id: "8c", figure: "what 10,000 metadata events in the journal add to a start", unit: "ms", more: false, stretch: atMost(100) },
+    { id: "14h", figure: "start with 1,000,000 metadata events in the journal", unit: "s", more: false, must: atMost(5) }
+  ],
+  run: async ({ startOn }, { rounds, tiny }, say) => {
+    for (let round = 0; round < Math.min(3, rounds); round++) {
+      const data = temporaryDirectory()
+      const fresh = await startOn(data.path)
+      await createTopic(fresh.port, topic)
+      await fresh.stop()
+      const startAfter = async (events: number): Promise<number> => {
+        await Effect.runPromise(appendEvents(join(data.path, "leader"), events))
+        const broker = await startOn(data.path, topic)
+        await broker.stop()
+        return broker.startSeconds
+      }
+      const none = await startAfter(0)
+      const values = { "8c": ((await startAfter(tiny ? 100 : 10_000)) - none) * 1000 }
+      // Once is enough: it takes long, and is far from its bound or not.
+      say({ side: "ours", values: round === 0 ? { ...values, "14h": await startAfter(tiny ? 2000 : 990_000) } : values })
+      data.remove()
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import { fetchedOf, fetchFrame, runOf } from "./fetch-load.ts"
+import { appendOne, batchOf, producedOf, produceFrame } from "./topic.ts"
+import { Wire } from "./wire.ts"
+
+export interface Steady {
+  readonly topic: string
+  /** Each has a producer with a connection of its own; one consumer reads them all. */
+  readonly partitions: number
+  readonly perSecond: number
+  readonly valueBytes: number
+  readonly acks: 1 | -1
+  readonly seconds: number
+}
+
+const fetchBytes = 1_048_576
+/** A broker that is this far behind at the end is called saturated: what is missing counts with its age. */
+const patienceMs = 5000
+
+/** One partition's messages: when each was sent, and how many have been read. */
+interface Lane {
+  readonly partition: number
+  readonly wire: Wire
+  readonly frame: Uint8Array
+  readonly sentAt: Array<number>
+  offset: number
+  read: number
+}
+
+/** The value below which so much of the sorted list lies. */
+export const percentile = (sorted: ReadonlyArray<number>, share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+
+/** Messages of one record and one request each, sent at a steady rate whatever the broker does: ms from the sending of each until a consumer has it. */
+export const steadyLoad = async (port: number, load: Steady): Promise<{ readonly p50: number; readonly p99: number }> => {
+  const batch = batchOf(1, load.valueBytes)
+  const lanes: Array<Lane> = []
+  for (let partition = 0; partition < load.partitions; partition++) {
+    const wire = await Wire.open(port)
+    const offset = await appendOne(wire, load.topic, partition)
+    if (offset === undefined) throw new Error(`partition ${partition} of ${load.topic} takes no records`)
+    lanes.push({ partition, wire, frame: produceFrame(load.topic, partition, batch, load.acks), sentAt: [], offset, read: 0 })
+  }
+  const latencies: Array<number> = []
+  const state = { failure: undefined as unknown, isOver: false }
+  const fail = (cause: unknown) => (state.failure ??= cause)
+  const consuming = consume(port, load.topic, lanes, latencies, state).catch(fail)
+  const started = performance.now()
+  for (let sent = 0; state.failure === undefined; ) {
+    const elapsed = performance.now() - started
+    if (elapsed >= load.seconds * 1000) break
+    for (const due = Math.floor((elapsed / 1000) * load.perSecond); sent < due; sent++) send(lanes[sent % lanes.length] as Lane, sent, fail)
+    await Bun.sleep(1)
+  }
+  const end = performance.now() + patienceMs
+  while (state.failure === undefined && performance.now() < end && lanes.some(({ read, sentAt }) => read < sentAt.length)) await Bun.sleep(5)
+  state.isOver = true
+  const now = performance.now()
+  for (const { read, sentAt } of lanes) for (const at of sentAt.slice(read)) latencies.push(now - at)
+  for (const { wire } of lanes) wire.close()
+  await consuming
+  if (state.failure !== undefined) throw state.failure
+  const sorted = latencies.sort((a, b) => a - b)
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) }
+}
+
+const send = (lane: Lane, number: number, fail: (cause: unknown) => void): void => {
+  lane.sentAt.push(performance.now())
+  const look = async (): Promise<void> => {
+    const answer = await lane.wire.ask(lane.frame)
+    if (number % 100 !== 0) return
+    const { errorCode } = producedOf(answer)
+    if (errorCode !== 0) fail(new Error(`produce was answered with error ${errorCode}`))
+  }
+  // A connection that ends is seen by the reader, who misses the messages.
+  look().catch(() => undefined)
+}
+
+const consume = async (port: number, topic: string, lanes: ReadonlyArray<Lane>, latencies: Array<number>, state: { readonly isOver: boolean }) => {
+  const wire = await Wire.open(port)
+  while (!state.isOver) {
+    const wanted = lanes.map(({ offset, partition, read }) => ({ partition, offset: offset + read }))
+    const partitions = fetchedOf(await wire.ask(fetchFrame(topic, wanted, fetchBytes)))
+    const now = performance.now()
+    for (const { partitionIndex, records } of partitions) {
+      const lane = lanes[partitionIndex] as Lane
+      const { nextOffset } = runOf(records)
+      for (; nextOffset !== undefined && lane.offset + lane.read < nextOffset; lane.read++) latencies.push(now - (lane.sentAt[lane.read] ?? now))
+    }
+  }
+  wire.close()
+}
