@@ -122,9 +122,15 @@ export class SegmentedLog implements PartitionLog {
 
   readonly read = (from: Offset, maxBytes: number, upTo: Offset): Either.Either<ReadonlyArray<Uint8Array>, LogFault> => {
     if (this.fault !== undefined) return Either.left(this.fault)
-    if (from >= this.active.endOffset || from >= upTo) return Either.right([])
-    const cached = this.parts.tail.read(from, maxBytes, upTo, true)
+    const { active } = this
+    const { tail } = this.parts
+    if (from >= active.endOffset || from >= upTo) {
+      tail.noteReader(0)
+      return Either.right([])
+    }
+    const cached = tail.read(from, maxBytes, upTo, true)
     if (cached !== undefined) return Either.right(cached)
+    if (from >= active.baseOffset) tail.noteReader(active.sizeInBytes - active.positionFor(from))
     return attempt(this.parts.directory, "read", () => this.readFiles(from, maxBytes, upTo))
   }
 

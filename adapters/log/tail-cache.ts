@@ -65,12 +65,25 @@ export class TailBudget {
   }
 }
 
-/** The newest batches of a log, as they were appended: a consumer at the end reads them from memory. */
+/**
+ * The newest batches of a log, as they were appended: a consumer at the end reads them from memory.
+ *
+ * Only where there is such a consumer. What is kept for nobody costs more than anything else about an append: 64 MB of frames go round through memory that is given
+ * back to the system in between, and every page of it is a fault. So a tail keeps nothing until somebody reads near the end, and stops when nobody has read for as
+ * many bytes as it would keep: whoever came then would not find his place in it any more.
+ */
 export class LogTail {
   private chunks: Array<Chunk> = []
   private bytes = 0
+  /** Bytes that were appended since somebody read near the end. */
+  private unreadBytes = Number.POSITIVE_INFINITY
 
   constructor(private readonly budget: TailBudget) {}
+
+  /** Somebody reads near the end: `behindBytes` from it. What comes next is kept, when it will still be here by the time that he has read up to it. */
+  noteReader(behindBytes: number): void {
+    if (behindBytes <= this.budget.logBytesMax) this.unreadBytes = 0
+  }
 
   /** @internal */
   dropFirst(): void {
@@ -83,9 +96,12 @@ export class LogTail {
     while (this.chunks.length > 0) this.dropFirst()
   }
 
-  /** Takes a batch that follows the one before. Its bytes may be kept as they are. */
+  /** Takes a batch that follows the one before, or lets it go by where nobody reads. Its bytes may be kept as they are. */
   add(batch: RecordBatch): void {
     const { bytes } = batch
+    if (this.unreadBytes > this.budget.logBytesMax) return
+    this.unreadBytes += bytes.length
+    if (this.unreadBytes > this.budget.logBytesMax) return this.clear()
     if (bytes.length >= packedBatchBytesMax) {
       const charge = Math.max(bytes.length, bytes.buffer.byteLength) + chunkOverheadBytes
       return this.enter({ ...chunkAt(this, batch.baseOffset, bytes, charge), endOffset: batch.nextOffset, used: bytes.length })
@@ -114,6 +130,7 @@ export class LogTail {
   read(from: Offset, maxBytes: number, upTo: Offset, isFirst: boolean): ReadonlyArray<Uint8Array> | undefined {
     let index = this.indexOf(from)
     if (index === undefined) return undefined
+    this.unreadBytes = 0
     const views: Array<Uint8Array> = []
     let left = maxBytes
     for (; index < this.chunks.length; index++) {
