@@ -6,8 +6,8 @@ import { LogFault } from "../../src/ports/log-store.ts"
  * Plain methods throw what the platform throws (an Error with a `code`); `attempt` turns that into a LogFault at the store's edge.
  */
 export interface Disk {
-  /** Opens a file to read and write; `create` makes it where it is missing. The entry is durable after `syncDirectory`. */
-  readonly open: (path: string, mode: "read" | "write" | "create") => DiskFile
+  /** Opens a file to read or to read and write. The entry of one that is made is durable after `syncDirectory`. */
+  readonly open: (path: string, mode: OpenMode) => DiskFile
   /** Names in a directory, in no order. */
   readonly list: (path: string) => ReadonlyArray<string>
   readonly exists: (path: string) => boolean
@@ -24,6 +24,12 @@ export interface Disk {
   readonly syncDirectory: (path: string) => Effect.Effect<void, unknown>
 }
 
+/**
+ * "create" makes the file where it is missing. So does "note", for what may be lost: such a file may be closed before its writes are synced, and a sync speaks
+ * only for what was written in the same breath.
+ */
+export type OpenMode = "read" | "write" | "create" | "note"
+
 /** An open file. Positions and sizes are in bytes. */
 export interface DiskFile {
   readonly path: string
@@ -35,14 +41,19 @@ export interface DiskFile {
   readonly truncate: (size: number) => void
   /** What was written before the call is durable when it returns (fdatasync, off the event loop). */
   readonly sync: Effect.Effect<void, unknown>
+  /** The same on the event loop, for whoever cannot wait: everybody else does meanwhile. Throws what the platform throws. */
+  readonly syncNow: () => void
   readonly close: () => void
 }
 
-const codeOf = (error: unknown): string => (error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "")
+/** The platform's code of what it threw, e.g. "ENOSPC"; empty where it has none. */
+export const codeOf = (error: unknown): string => (error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "")
 
 const reasonOf: Readonly<Record<string, LogFault["reason"]>> = { ENOSPC: "full", EDQUOT: "full", EROFS: "read-only" }
 
-const adviceOf = (reason: LogFault["reason"]): string => {
+const adviceOf = (reason: LogFault["reason"], code: string): string => {
+  if (code === "EMFILE" || code === "ENFILE")
+    return "No more files can be opened just now; it is tried again. Raise the limit (ulimit -n), or have fewer connections."
   switch (reason) {
     case "full":
       return "There is no space left on the disk: appends fail until there is room, reads go on."
@@ -55,9 +66,10 @@ const adviceOf = (reason: LogFault["reason"]): string => {
 
 /** The fault for an error that the platform gave while it was `doing` ("write", "open") something with `path`. */
 export const faultOf = (path: string, doing: string, error: unknown): LogFault => {
-  const reason = reasonOf[codeOf(error)] ?? "io"
+  const code = codeOf(error)
+  const reason = reasonOf[code] ?? "io"
   const detail = error instanceof Error ? error.message : String(error)
-  return new LogFault({ path, reason, message: `Could not ${doing} ${path}: ${detail}. ${adviceOf(reason)}`, cause: error })
+  return new LogFault({ path, reason, message: `Could not ${doing} ${path}: ${detail}. ${adviceOf(reason, code)}`, cause: error })
 }
 
 /** Damage that nobody may repair by guessing. */

@@ -4,6 +4,7 @@ import { headerSize, RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
 import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
 import { attempt, type DiskFile, faultOf } from "./disk.ts"
+import { isOutOfFiles } from "./file-pool.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
@@ -220,6 +221,8 @@ export class SegmentedLog implements PartitionLog {
     try {
       this.active.file().write(chunks, size)
     } catch (error) {
+      // The file could not be opened again: nothing was written.
+      if (isOutOfFiles(error)) throw error
       const cut = attempt(this.active.path.log, "cut", () => this.active.file().truncate(size))
       if (Either.isLeft(cut)) throw this.goOffline("A failed write could not be taken back. Look at the disk, then start again.", error)
       this.takenBack = error instanceof LogFault ? error : faultOf(this.active.path.log, "append to", error)

@@ -35,6 +35,7 @@ export const recoveryPointFileName = "recovery-point"
 export class RecoveryPointFile {
   private file: DiskFile | undefined
   private generation = 0
+  private isWritten = false
   private readonly slot = new Uint8Array(slotBytes)
   readonly path: string
 
@@ -82,7 +83,8 @@ export class RecoveryPointFile {
     writeInt32(slot, 32, (isClean ? flag.clean : 0) | (syncFailed ? flag.syncFailed : 0))
     writeInt32(slot, 36, indexesChecksum)
     writeInt32(slot, checkedBytes, this.crc32c(slot, 0, checkedBytes))
-    this.open().write([slot], (this.generation % 2) * sectorBytes)
+    this.isWritten = true
+    this.open().write([slot], this.slotAt)
   }
 
   /** Makes sure that the file is there, so that the next sync of the directory covers its name. */
@@ -90,16 +92,25 @@ export class RecoveryPointFile {
     this.open()
   }
 
-  /** Makes the newest point durable: it need not be, but a longer recovery is spared after a power cut. */
-  readonly sync: Effect.Effect<void, unknown> = Effect.suspend(() => this.open().sync)
+  /**
+   * Makes the newest point durable: it need not be, but a longer recovery is spared after a power cut. It is written once more, since its file may have been
+   * closed in between: the sync of a new descriptor need not tell that an earlier write failed.
+   */
+  readonly sync: Effect.Effect<void, unknown> = Effect.suspend(() => {
+    if (this.isWritten) this.open().write([this.slot], this.slotAt)
+    return this.open().sync
+  })
 
   close(): void {
     this.file?.close()
     this.file = undefined
   }
 
+  private get slotAt(): number {
+    return (this.generation % 2) * sectorBytes
+  }
   private open(): DiskFile {
-    this.file ??= this.disk.open(this.path, "create")
+    this.file ??= this.disk.open(this.path, "note")
     return this.file
   }
 }

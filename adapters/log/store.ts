@@ -5,6 +5,7 @@ import { Checksum } from "../../src/ports/checksum.ts"
 import { type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { Checkpoints } from "./checkpoint.ts"
 import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
+import { FilePool } from "./file-pool.ts"
 import { claimDirectory } from "./identity.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
 import { type LogParts, SegmentedLog } from "./partition-log.ts"
@@ -20,7 +21,7 @@ export interface StoreBounds {
   readonly tailBytesMax: number
   /** Bytes of indexes of sealed segments in memory. */
   readonly indexBytesMax: number
-  /** Files of sealed segments that stay open for reading; each log has two more of its own. */
+  /** Files that are open at a time. Logs, segments and readers may be as many as they like. */
   readonly openFilesMax: number
 }
 export const defaultStoreBounds: StoreBounds = {
@@ -188,12 +189,22 @@ class FileLogStore {
   }
 }
 
-/** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */
-export const makeStore = (disk: Disk, root: string, bounds: StoreBounds): Effect.Effect<Service, LogFault, Checksum | Scope.Scope> =>
+/**
+ * A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. Stores that share a process share
+ * the `pool` of its open files.
+ */
+export const makeStore = (
+  disk: Disk,
+  root: string,
+  bounds: StoreBounds,
+  pool: FilePool = new FilePool(bounds.openFilesMax)
+): Effect.Effect<Service, LogFault, Checksum | Scope.Scope> =>
   Effect.gen(function* () {
-    yield* attempt(root, "open", () => finishRemovals(disk, root))
+    const runtime = yield* Effect.runtime<never>()
+    const pooled = pool.over(disk, (effect) => void Runtime.runFork(runtime)(effect))
+    yield* attempt(root, "open", () => finishRemovals(pooled, root))
     const { crc32c } = yield* Checksum
-    const store = new FileLogStore(disk, root, bounds, crc32c, yield* Effect.clock, yield* Effect.runtime())
+    const store = new FileLogStore(pooled, root, bounds, crc32c, yield* Effect.clock, runtime)
     yield* Effect.addFinalizer(() => store.close)
     const { claim, list, open, readCheckpoint, remove, writeCheckpoint } = store
     return { claim, list, open, readCheckpoint, remove, writeCheckpoint }

@@ -22,6 +22,11 @@ export const nodeSettings = {
   "node.id": int(0, 0, "This node's id; unique in the cluster."),
   listeners: list("PLAINTEXT://127.0.0.1:9092", "Where the node listens: PLAINTEXT://HOST:PORT; port 0 takes a free one."),
   "advertised.listeners": list("", "The address that clients are told; empty: the one it listens on."),
+  "log.open.files.max": int(
+    0,
+    0,
+    "Files that logs have open at a time, all nodes of the process together; 0: half of what the process may open, at most 8192."
+  ),
   "log.dirs": list("./data", "The directory that holds this node's data."),
   "broker.rack": text("", "The rack of this broker; empty: none."),
   "num.partitions": int(1, 1, "Partitions of a topic that does not say how many.", 10_000),

@@ -3,6 +3,8 @@ import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../adapters/log/file/layer.ts"
+import { processPool } from "../../adapters/log/file/process-pool.ts"
+import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
 import { makeBroker, startBroker } from "../broker/broker.ts"
 import type { Endpoint, NodeOptions, Running } from "../cli/node/roles.ts"
@@ -31,13 +33,17 @@ const advertisedOf = ({ advertised, listen }: Pick<NodeOptions, "advertised" | "
   return { host: everywhere.has(listen.host) ? hostname() : listen.host, port }
 }
 
-/** The stores of one data directory, held until the scope closes. */
-const storeAt = (directory: string) => Effect.map(Layer.build(fileStore({ directory })), (context) => Context.get(context, LogStore))
+/** The store of one data directory, held until the scope closes. */
+const storeAt = (directory: string, config: NodeConfig) =>
+  Effect.suspend(() => {
+    const wanted = config["log.open.files.max"]
+    return Effect.map(Layer.build(fileStore({ directory, pool: processPool(wanted === 0 ? undefined : wanted) })), (context) => Context.get(context, LogStore))
+  })
 
 const openLeader = (options: NodeOptions, directory: string) =>
   Effect.gen(function* () {
     const nodeId = BrokerId.make(options.config["node.id"])
-    const store = yield* storeAt(directory)
+    const store = yield* storeAt(directory, options.config)
     yield* store.claim({ clusterId: undefined, nodeId })
     const journal = yield* Layer.build(journalOverLog).pipe(Effect.provideService(LogStore, store))
     const leader = yield* makeLeader({ nodeId, config: options.config }).pipe(Effect.provideService(Journal, Context.get(journal, Journal)))
@@ -64,7 +70,7 @@ const brokerLead = (options: NodeOptions): Starting =>
 const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting =>
   Effect.gen(function* () {
     const id = options.config["node.id"]
-    const store = yield* storeAt(options.data)
+    const store = yield* storeAt(options.data, options.config)
     const { config, leader, listen } = options
     const started = yield* startBroker({ nodeId: id, leader, config, listen, advertised: advertisedOf(options, listen.port) }).pipe(
       Effect.provideService(LogStore, store)
@@ -85,7 +91,7 @@ const leadingBroker = (options: NodeOptions) =>
   Effect.gen(function* () {
     const { config } = options
     const id = config["node.id"]
-    const store = yield* storeAt(join(options.data, `broker-${id}`))
+    const store = yield* storeAt(join(options.data, `broker-${id}`), config)
     const leader = yield* openLeader(options, join(options.data, "leader"))
     // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
     const self = { host: loopback(options.listen.host), port: options.listen.port }

@@ -55,6 +55,9 @@ class NodeFile implements DiskFile {
   truncate(size: number): void {
     fs.ftruncateSync(this.fd, size)
   }
+  syncNow(): void {
+    fs.fdatasyncSync(this.fd)
+  }
   /** A descriptor that is closed twice might by then be somebody else's. */
   close(): void {
     if (this.open) fs.closeSync(this.fd)
@@ -63,7 +66,8 @@ class NodeFile implements DiskFile {
 }
 
 // O_CREAT without O_TRUNC: "w+" would empty a file that is there, and "r+" fails where it is missing.
-const flagsOf = { read: fs.constants.O_RDONLY, write: fs.constants.O_RDWR, create: fs.constants.O_RDWR | fs.constants.O_CREAT } as const
+const creating = fs.constants.O_RDWR | fs.constants.O_CREAT
+const flagsOf = { read: fs.constants.O_RDONLY, write: fs.constants.O_RDWR, create: creating, note: creating } as const
 
 const syncDirectory = (path: string): Effect.Effect<void, unknown> =>
   Effect.async<void, unknown>((resume) => {

@@ -1,5 +1,5 @@
 import { Data, Effect } from "effect"
-import type { Disk, DiskFile } from "../disk.ts"
+import type { Disk, DiskFile, OpenMode } from "../disk.ts"
 import { type Change, DirectoryNode, FileNode, type Node } from "./memory-node.ts"
 
 /** What the disk throws, with the platform's code: "ENOENT", "ENOSPC", "EROFS", "EIO". */
@@ -125,10 +125,10 @@ export class MemoryDisk {
     node.durable.replace(bytes)
   }
 
-  private open(path: string, mode: "read" | "write" | "create"): DiskFile {
+  private open(path: string, mode: OpenMode): DiskFile {
     const [parent, name] = this.parentOf(path)
     let node = parent.current.get(name)
-    if (node === undefined && mode === "create") {
+    if (node === undefined && (mode === "create" || mode === "note")) {
       this.mayChange(path)
       node = new FileNode()
       this.enter(parent, name, node)
@@ -225,6 +225,17 @@ export class MemoryDisk {
         node.pending = []
         return Effect.fail(failed("EIO", path))
       }),
+      syncNow: () => {
+        if (powered !== this.powered) throw failed("EIO", `${path} was open when the power went`)
+        this.syncCount++
+        if (this.syncsToFail > 0) {
+          this.syncsToFail--
+          node.pending = []
+          throw failed("EIO", path)
+        }
+        for (const change of node.pending) change.settle()
+        node.pending = []
+      },
       close: () => undefined
     }
   }

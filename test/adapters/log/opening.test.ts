@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Either, Exit, Scope } from "effect"
-import type { Disk, DiskFile } from "../../../adapters/log/disk.ts"
+import type { Disk, DiskFile, OpenMode } from "../../../adapters/log/disk.ts"
 import { DiskError, MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { defaultStoreBounds, makeStore } from "../../../adapters/log/store.ts"
 import { batch, checksum, smallConfig, topicId } from "../../src/ports/log-batches.ts"
@@ -17,7 +17,7 @@ class WatchedDisk implements Disk {
     this.inner = memory.session()
     this.inner.makeDirectory(root)
   }
-  open(path: string, mode: "read" | "write" | "create"): DiskFile {
+  open(path: string, mode: OpenMode): DiskFile {
     const file = this.inner.open(path, mode)
     this.openCount++
     let isOpen = true
@@ -31,6 +31,7 @@ class WatchedDisk implements Disk {
       size: () => file.size(),
       truncate: (size) => file.truncate(size),
       sync: file.sync,
+      syncNow: () => file.syncNow(),
       close: () => {
         if (isOpen) this.openCount--
         isOpen = false

@@ -54,7 +54,10 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "sync-retried",
     mistake: "a sync that failed is tried again, and its success believed",
-    changes: [{ file: "partition-log.ts", from: "yield* active.file().sync", to: "yield* Effect.retry(active.file().sync, { times: 2 })" }],
+    changes: [
+      { file: "partition-log.ts", from: "yield* active.file().sync", to: "yield* Effect.retry(active.file().sync, { times: 2 })" },
+      { file: "file-pool.ts", from: "this.failure ??= { error }", to: "void error" }
+    ],
     only: ["failed-sync"]
   },
   {

@@ -1,5 +1,5 @@
 import { Data, Effect } from "effect"
-import type { Disk, DiskFile } from "../../../../adapters/log/disk.ts"
+import type { Disk, DiskFile, OpenMode } from "../../../../adapters/log/disk.ts"
 import { copyTree, type Tree } from "./tree.ts"
 
 /** What the disk throws, with the platform's code. */
@@ -111,10 +111,10 @@ export class TraceDisk {
     this.before.set(directory.id, new Map([...directory.entries].map(([name, { id }]) => [name, id])))
   }
 
-  private open(path: string, mode: "read" | "write" | "create"): DiskFile {
+  private open(path: string, mode: OpenMode): DiskFile {
     const [parent, name] = this.parentOf(path)
     let node = parent.entries.get(name)
-    if (node === undefined && mode === "create") {
+    if (node === undefined && (mode === "create" || mode === "note")) {
       node = { id: this.nextId++, kind: "file", bytes: new Uint8Array(0) }
       parent.entries.set(name, node)
       this.ops.push({ kind: "enter", node: parent.id, name, child: node.id, isDirectory: false })
@@ -153,6 +153,7 @@ export class TraceDisk {
         this.ops.push({ kind: "truncate", node: node.id, size })
       },
       sync: Effect.suspend(() => this.sync(node, path)),
+      syncNow: () => this.settle(node, path, this.ops.length),
       close: () => undefined
     }
   }
@@ -161,14 +162,18 @@ export class TraceDisk {
     return Effect.gen(this, function* () {
       const before = this.ops.length
       for (let turns = this.syncTurns(); turns > 0; turns--) yield* Effect.yieldNow()
-      const fault = this.failSync
-      if (fault !== undefined && fault.left > 0 && path.endsWith(fault.suffix)) {
-        fault.left--
-        this.ops.push({ kind: "forgotten", node: node.id, before })
-        return yield* Effect.fail(failed("EIO", path))
-      }
-      this.ops.push({ kind: "synced", node: node.id, before })
+      yield* Effect.try({ try: () => this.settle(node, path, before), catch: (error) => error })
     })
+  }
+
+  private settle(node: Node, path: string, before: number): void {
+    const fault = this.failSync
+    if (fault !== undefined && fault.left > 0 && path.endsWith(fault.suffix)) {
+      fault.left--
+      this.ops.push({ kind: "forgotten", node: node.id, before })
+      throw failed("EIO", path)
+    }
+    this.ops.push({ kind: "synced", node: node.id, before })
   }
 
   private makeDirectory(path: string): void {

@@ -1,0 +1,27 @@
+import { readFileSync } from "node:fs"
+import { Either } from "effect"
+import { FilePool } from "../file-pool.ts"
+
+/** Where the limit cannot be read: half of what every system gives at least. */
+const filesMaxUnknown = 128
+/** More are of no use: that many handles are kilobytes of the kernel each. */
+const filesMaxMost = 8192
+
+/** `RLIMIT_NOFILE` of this process; undefined where the system does not say (anything but Linux). */
+const limitOfProcess = (): number | undefined => {
+  const limits = Either.getOrUndefined(Either.try(() => readFileSync("/proc/self/limits", "utf8")))
+  const found = /^Max open files +(\d+|unlimited)/m.exec(limits ?? "")?.[1]
+  return found === undefined ? undefined : found === "unlimited" ? Number.POSITIVE_INFINITY : Number(found)
+}
+
+/** What logs may have open of a process's descriptors: half, since connections need the others; at most 8192. */
+export const filesMaxFor = (limit: number | undefined): number => (limit === undefined ? filesMaxUnknown : Math.min(filesMaxMost, Math.floor(limit / 2)))
+
+/** The limit is the process's, so the pool is too, whatever the number of its stores. It stands here for the same reason as the locks do. */
+let pool: FilePool | undefined
+
+/** The pool of this process, sized when the first store opens: by `filesMax`, or by the process's limit. */
+export const processPool = (filesMax: number = filesMaxFor(limitOfProcess())): FilePool => {
+  pool ??= new FilePool(filesMax)
+  return pool
+}
