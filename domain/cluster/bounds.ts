@@ -6,8 +6,8 @@ export const partitionsPerClusterMax = 200_000
 export const brokersMax = 1000
 /** Characters of an address's host, of an incarnation id and of a rack. */
 export const brokerTextCharactersMax = 255
-/** Characters that all settings of a topic may have together, names and values. */
-export const topicConfigCharactersMax = 65_536
+/** Characters that all settings of a topic or a node may have together, names and values. */
+export const configCharactersMax = 65_536
 /** Producer ids that a broker gets at a time, as in Kafka. */
 export const producerIdBlockSize = 1000
 /** The end of the producer ids: an int64 on the wire. */

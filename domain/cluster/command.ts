@@ -71,6 +71,13 @@ export type Command = Data.TaggedEnum<{
     readonly changes: ReadonlyArray<ConfigChange>
     readonly validateOnly: boolean
   }
+  /** As ChangeTopicConfigs, for one node, or by the empty name for all of them. */
+  ChangeNodeConfigs: {
+    readonly node: string
+    readonly replace: boolean
+    readonly changes: ReadonlyArray<ConfigChange>
+    readonly validateOnly: boolean
+  }
   /** By name or by id. */
   RemoveTopic: { readonly topic: { readonly name: string } | { readonly topicId: TopicId } }
   /** `brokerEpoch` undefined: the leader takes a block for itself. */

@@ -1,50 +1,16 @@
 import { Either } from "effect"
-import { nodeSettings, type Setting, type TopicSettingName, topicSettings } from "../kernel/config.ts"
 import type { Rejection } from "../kernel/error-code.ts"
-import type { Command, ConfigChange } from "./command.ts"
-import { type Event, TopicConfigsChanged } from "./event.ts"
+import type { BrokerId } from "../kernel/id.ts"
+import type { Command } from "./command.ts"
+import { changedConfigs, sameConfigs } from "./config-changes.ts"
+import { type Event, NodeConfigsChanged, TopicConfigsChanged } from "./event.ts"
+import { findDynamicSetting, nodeConfigsOf } from "./node-config.ts"
 import { rejected } from "./rejected.ts"
-import { type Cluster, topicByName } from "./state.ts"
-import { isTopicSetting, parseTopicConfigs, unknownSetting } from "./topic-config.ts"
+import { brokerOf, type Cluster, topicByName } from "./state.ts"
+import { findTopicSetting } from "./topic-config.ts"
 import { parseTopicName } from "./topic-name.ts"
 
 type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
-type Configs = Readonly<Record<string, string>>
-
-const entriesOf = (list: string): ReadonlyArray<string> =>
-  list
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "")
-
-/** A list with more entries, or with fewer; an entry that is there already is not added again. One that was never set starts from its default, as in Kafka. */
-const changedList = (configs: Configs, name: TopicSettingName, operation: "append" | "subtract", value: string): Either.Either<string, Rejection> => {
-  const setting: Setting<number> | Setting<boolean> | Setting<string> = nodeSettings[topicSettings[name]]
-  if (setting.type !== "list") return rejected("INVALID_CONFIG", `Can't ${operation.toUpperCase()} to key ${name} because its type is not LIST.`)
-  const before = entriesOf(configs[name] ?? String(setting.default))
-  const named = entriesOf(value)
-  const after = operation === "append" ? [...new Set([...before, ...named])] : before.filter((entry) => !named.includes(entry))
-  return Either.right(after.join(","))
-}
-
-/** The topic's settings after one change; whether values are within their bounds is looked at when all changes are made. What is not set may be deleted, as in Kafka. */
-const changed = (configs: Configs, change: ConfigChange): Either.Either<Configs, Rejection> => {
-  const { name, operation, value } = change
-  if (operation === "delete") {
-    if (!Object.hasOwn(configs, name)) return Either.right(configs)
-    const { [name]: _, ...rest } = configs
-    return Either.right(rest)
-  }
-  if (!isTopicSetting(name)) return rejected("INVALID_CONFIG", unknownSetting(name))
-  if (value === null) return rejected("INVALID_REQUEST", `Null value not supported for : ${name.slice(0, 60)}`)
-  const next = operation === "set" ? Either.right(value) : changedList(configs, name, operation, value)
-  return Either.map(next, (text) => ({ ...configs, [name]: text }))
-}
-
-const same = (one: Configs, other: Configs): boolean => {
-  const names = Object.keys(one)
-  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
-}
 
 /** All changes are made or none; the event says what holds afterwards, whole, so that nobody needs the settings before it. */
 export const changeTopicConfigs = (cluster: Cluster, command: Extract<Command, { readonly _tag: "ChangeTopicConfigs" }>): Decision =>
@@ -52,10 +18,25 @@ export const changeTopicConfigs = (cluster: Cluster, command: Extract<Command, {
     const name = yield* parseTopicName(command.topic)
     const topic = topicByName(cluster, name)
     if (topic === undefined) return yield* rejected("UNKNOWN_TOPIC_OR_PARTITION", `The topic '${name}' does not exist.`)
-    const named = new Set(command.changes.map((change) => change.name))
-    if (named.size < command.changes.length) return yield* rejected("INVALID_REQUEST", "Error due to duplicate config keys")
-    let configs: Configs = command.replace ? {} : topic.configs
-    for (const change of command.changes) configs = yield* changed(configs, change)
-    const parsed = yield* parseTopicConfigs(Object.entries(configs).map(([setting, value]) => ({ name: setting, value })))
-    return command.validateOnly || same(parsed, topic.configs) ? [] : [new TopicConfigsChanged({ topicId: topic.topicId, configs: parsed })]
+    const configs = yield* changedConfigs(topic.configs, command, findTopicSetting)
+    return command.validateOnly || sameConfigs(configs, topic.configs) ? [] : [new TopicConfigsChanged({ topicId: topic.topicId, configs })]
+  })
+
+/** The node of that id; null for the empty name, which stands for all of them. */
+const nodeNamed = (cluster: Cluster, name: string): Either.Either<BrokerId | null, Rejection> => {
+  if (name === "") return Either.right(null)
+  if (!/^-?\d{1,10}$/.test(name)) return rejected("INVALID_REQUEST", `Node id must be an integer, but it is: ${name.slice(0, 60)}`)
+  const broker = brokerOf(cluster, Number(name))
+  if (broker !== undefined) return Either.right(broker.id)
+  if (cluster.leader?.nodeId === Number(name)) return Either.right(cluster.leader.nodeId)
+  return rejected("INVALID_REQUEST", `This cluster has no node ${name}.`)
+}
+
+/** As for topics. INVALID_REQUEST for a node that is not there, and for what cannot be changed while it runs. */
+export const changeNodeConfigs = (cluster: Cluster, command: Extract<Command, { readonly _tag: "ChangeNodeConfigs" }>): Decision =>
+  Either.gen(function* () {
+    const nodeId = yield* nodeNamed(cluster, command.node)
+    const before = nodeConfigsOf(cluster, nodeId)
+    const configs = yield* changedConfigs(before, command, findDynamicSetting)
+    return command.validateOnly || sameConfigs(configs, before) ? [] : [new NodeConfigsChanged({ nodeId, configs })]
   })

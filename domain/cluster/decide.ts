@@ -3,7 +3,7 @@ import type { Decider } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
 import type { Command } from "./command.ts"
 import { allocateProducerIds, brokerHeartbeat, fenceBroker, registerBroker } from "./decide-broker.ts"
-import { changeTopicConfigs } from "./decide-config.ts"
+import { changeNodeConfigs, changeTopicConfigs } from "./decide-config.ts"
 import { addPartitions, addTopic, removeTopic } from "./decide-topic.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
 import { evolve } from "./evolve.ts"
@@ -21,6 +21,7 @@ export const decide = (cluster: Cluster, command: Command): Either.Either<Readon
     AddTopic: (command) => addTopic(cluster, command),
     AddPartitions: (command) => addPartitions(cluster, command),
     ChangeTopicConfigs: (command) => changeTopicConfigs(cluster, command),
+    ChangeNodeConfigs: (command) => changeNodeConfigs(cluster, command),
     RemoveTopic: (command) => removeTopic(cluster, command),
     AllocateProducerIds: (command) => allocateProducerIds(cluster, command)
   })

@@ -70,6 +70,12 @@ export class TopicConfigsChanged extends Schema.TaggedClass<TopicConfigsChanged>
   topicId: TopicId,
   configs: Schema.Record({ key: Schema.String, value: Schema.String })
 }) {}
+/** What is set for a node while the cluster runs, or by null for all of them, is this from now on and nothing else. */
+export class NodeConfigsChanged extends Schema.TaggedClass<NodeConfigsChanged>()("NodeConfigsChanged", {
+  v,
+  nodeId: Schema.NullOr(BrokerId),
+  configs: Schema.Record({ key: Schema.String, value: Schema.String })
+}) {}
 /** The topic, its partitions and its configurations are gone; the id is never used again. */
 export class TopicRemoved extends Schema.TaggedClass<TopicRemoved>()("TopicRemoved", { v, topic: TopicName, topicId: TopicId }) {}
 /** A broker may hand out the producer ids `first` to `first + count - 1`; nobody else ever will. */
@@ -91,6 +97,7 @@ export const Event = Schema.Union(
   PartitionPlaced,
   PartitionLeaderChanged,
   TopicConfigsChanged,
+  NodeConfigsChanged,
   TopicRemoved,
   ProducerIdsAllocated
 )

@@ -70,6 +70,11 @@ const topicConfigsChanged = (cluster: Cluster, { topicId, configs }: E.TopicConf
   return topic === undefined ? cluster : { ...cluster, topics: HashMap.set(cluster.topics, topicId, { ...topic, configs }) }
 }
 
+const nodeConfigsChanged = (cluster: Cluster, { configs, nodeId }: E.NodeConfigsChanged): Cluster => ({
+  ...cluster,
+  nodeConfigs: Object.keys(configs).length === 0 ? HashMap.remove(cluster.nodeConfigs, nodeId) : HashMap.set(cluster.nodeConfigs, nodeId, configs)
+})
+
 const loadWithout = (load: Cluster["load"], topic: Topic): Cluster["load"] => {
   const counts = new Map<BrokerId, number>()
   for (const { replicas } of topic.partitions) for (const broker of replicas) counts.set(broker, (counts.get(broker) ?? 0) + 1)
@@ -108,6 +113,7 @@ const changed = (cluster: Cluster, event: Event): Cluster =>
     PartitionPlaced: (event) => partitionPlaced(cluster, event),
     PartitionLeaderChanged: (event) => partitionLeaderChanged(cluster, event),
     TopicConfigsChanged: (event) => topicConfigsChanged(cluster, event),
+    NodeConfigsChanged: (event) => nodeConfigsChanged(cluster, event),
     TopicRemoved: (event) => topicRemoved(cluster, event),
     ProducerIdsAllocated: ({ first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) })
   })

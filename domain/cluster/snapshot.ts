@@ -34,9 +34,16 @@ export const ClusterSnapshot = Schema.Struct({
       partitions: Schema.Array(PartitionRow)
     })
   ),
+  nodeConfigs: Schema.optional(
+    Schema.Array(Schema.Struct({ nodeId: Schema.NullOr(BrokerId), configs: Schema.Record({ key: Schema.String, value: Schema.String }) }))
+  ),
   nextProducerId: Schema.BigInt
 })
 export type ClusterSnapshot = typeof ClusterSnapshot.Type
+
+/** By node, all nodes first. */
+const nodeConfigRows = (cluster: Cluster) =>
+  [...cluster.nodeConfigs].map(([nodeId, configs]) => ({ nodeId, configs })).sort((one, other) => (one.nodeId ?? -1) - (other.nodeId ?? -1))
 
 /** The snapshot of a state; equal states have equal snapshots, in the order of ids and names. */
 export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
@@ -52,6 +59,7 @@ export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
     configs,
     partitions: partitions.map(({ replicas, isr, leader, leaderEpoch, partitionEpoch }) => [replicas, isr, leader, leaderEpoch, partitionEpoch] as const)
   })),
+  ...(HashMap.isEmpty(cluster.nodeConfigs) ? {} : { nodeConfigs: nodeConfigRows(cluster) }),
   nextProducerId: cluster.nextProducerId
 })
 
@@ -80,6 +88,7 @@ export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
       ])
     ),
     topicIds: HashMap.fromIterable(snapshot.topics.map(({ name, topicId }) => [name, topicId])),
+    nodeConfigs: HashMap.fromIterable((snapshot.nodeConfigs ?? []).map(({ configs, nodeId }) => [nodeId, configs])),
     nextProducerId: snapshot.nextProducerId,
     partitionCount: snapshot.topics.reduce((count, { partitions }) => count + partitions.length, 0),
     load: HashMap.fromIterable(load),

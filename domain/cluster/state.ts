@@ -47,6 +47,8 @@ export interface Cluster {
   readonly brokers: HashMap.HashMap<BrokerId, Broker>
   readonly topics: HashMap.HashMap<TopicId, Topic>
   readonly topicIds: HashMap.HashMap<TopicName, TopicId>
+  /** What was set for nodes while the cluster runs, by node id; null stands for all of them. A node without any may be absent. */
+  readonly nodeConfigs: HashMap.HashMap<BrokerId | null, Readonly<Record<string, string>>>
   readonly nextProducerId: bigint
   /** Derived: partitions of all topics. */
   readonly partitionCount: number
@@ -64,6 +66,7 @@ export const initial: Cluster = {
   brokers: HashMap.empty(),
   topics: HashMap.empty(),
   topicIds: HashMap.empty(),
+  nodeConfigs: HashMap.empty(),
   nextProducerId: 0n,
   partitionCount: 0,
   load: HashMap.empty(),

@@ -1,5 +1,5 @@
 import { Either } from "effect"
-import { type ConfigFault, defaultNodeConfig, type NodeConfig, nodeSettings, parseSetting, type SettingName } from "./config.ts"
+import { type ConfigFault, defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, parseSetting, type SettingName } from "./config.ts"
 import { didYouMean, nearest } from "./nearest.ts"
 
 /** Where a value was written: a file's name and line, `-X`, or a variable of the environment. Errors name it. */
@@ -13,11 +13,7 @@ export interface Assignment {
 const withoutEffect =
   /^(process\.roles|controller\..*|inter\.broker\.(listener\.name|protocol\.version)|listener\.security\.protocol\.map|num\.(network\.threads|io\.threads|recovery\.threads\.per\.data\.dir|replica\..*)|background\.threads|socket\.(send|receive)\.buffer\.bytes|queued\.max\..*|replica\..*|transaction\..*|offsets\.topic\.(replication\.factor|segment\.bytes|compression\.codec)|share\.coordinator\..*|group\.(coordinator|consumer|share|streams)\..*|metadata\.(log|max)\..*|metric.*|log4j.*|connections\.max\.idle\.ms)$/
 /** Settings that would change what is kept or who may do what. They are not built, so they are refused: an operator must not believe that they hold. */
-const notBuilt =
-  /^(log\.(cleaner\..*|flush\..*|preallocate)|min\.insync\.replicas|unclean\..*|compression\.type|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
-
-const known = Object.keys(nodeSettings) as ReadonlyArray<SettingName>
-const isKnown = (name: string): name is SettingName => Object.hasOwn(nodeSettings, name)
+const notBuilt = /^(log\.(cleaner\..*|flush\..*)|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
 
 /** The lines of a Java properties file: `name=value`, `name: value`, comments by `#` or `!`, a backslash at the end goes on. */
 export const parseProperties = (text: string, file: string): ReadonlyArray<Assignment> => {
@@ -39,11 +35,11 @@ export const parseVariables = (variables: Readonly<Record<string, string | undef
   Object.entries(variables).flatMap(([variable, value]) => {
     if (!variable.startsWith("KAFKA_") || value === undefined) return []
     const name = variable.slice("KAFKA_".length).toLowerCase().replaceAll("_", ".")
-    const ours = isKnown(name) || notBuilt.test(name) || (name.length > 5 && near(name))
+    const ours = isNodeSetting(name) || notBuilt.test(name) || (name.length > 5 && near(name))
     return ours ? [{ name, value, from: variable }] : []
   })
 const near = (name: string): boolean => {
-  const candidate = nearest(name, known)
+  const candidate = nearest(name, nodeSettingNames)
   return candidate !== undefined && Math.abs(candidate.length - name.length) <= 2 && candidate.split(".").length === name.split(".").length
 }
 
@@ -55,12 +51,15 @@ export const parseOption = (text: string): Either.Either<Assignment, ConfigFault
     : Either.left({ name: text, message: `-X ${text}: expected name=value, e.g. -X num.partitions=6.` })
 }
 
-/** Of the three units for the retention the finest that was set counts, as in Kafka; `log.retention.ms` says the result. */
-const withRetention = (config: NodeConfig, set: ReadonlySet<SettingName>): NodeConfig => {
-  const unit = (["log.retention.ms", "log.retention.minutes", "log.retention.hours"] as const).find((name) => set.has(name))
-  if (unit === undefined || unit === "log.retention.ms") return config
-  const value = config[unit]
-  return { ...config, "log.retention.ms": value < 0 ? -1 : value * (unit === "log.retention.minutes" ? 60_000 : 3_600_000) }
+/** Where a setting was not written and one of a greater unit was, it says what that says (log.retention.ms: minutes, then hours); no bound stays none. */
+const withUnits = (config: NodeConfig, set: ReadonlySet<SettingName>): NodeConfig => {
+  const converted = nodeSettingNames.flatMap((name) => {
+    const found = set.has(name) ? undefined : nodeSetting(name).coarser?.find(([other]) => isNodeSetting(other) && set.has(other))
+    if (found === undefined) return []
+    const value = config[found[0] as SettingName]
+    return typeof value === "number" ? [[name, value < 0 ? -1 : value * found[1]] as const] : []
+  })
+  return { ...config, ...Object.fromEntries(converted) } as NodeConfig
 }
 
 export interface Loaded {
@@ -78,8 +77,8 @@ export const loadConfig = (assignments: ReadonlyArray<Assignment>): Either.Eithe
   const notes: Array<string> = []
   const faults: Array<ConfigFault> = []
   for (const { name, value, from } of assignments) {
-    if (isKnown(name)) {
-      const read = parseSetting(name, nodeSettings[name], value)
+    if (isNodeSetting(name)) {
+      const read = parseSetting(name, nodeSetting(name), value)
       if (Either.isLeft(read)) faults.push({ name, message: `${from}: ${read.left.message}` })
       else {
         values[name] = read.right
@@ -93,11 +92,11 @@ export const loadConfig = (assignments: ReadonlyArray<Assignment>): Either.Eithe
     } else if (withoutEffect.test(name)) {
       notes.push(`${from}: '${name}' has no effect here.`)
     } else {
-      faults.push({ name, message: `${from}: there is no setting '${name}'.${didYouMean(name, known)}` })
+      faults.push({ name, message: `${from}: there is no setting '${name}'.${didYouMean(name, nodeSettingNames)}` })
     }
   }
   if (faults.length > 0) return Either.left(faults)
-  return Either.right({ config: withRetention({ ...defaultNodeConfig, ...values } as NodeConfig, set), set, notes })
+  return Either.right({ config: withUnits({ ...defaultNodeConfig, ...values } as NodeConfig, set), set, notes })
 }
 
 /** `PLAINTEXT://HOST:PORT`, the first of a list; a host that is left out is 127.0.0.1, unless told otherwise. */

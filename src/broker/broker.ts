@@ -1,6 +1,7 @@
 import { Deferred, Effect, Fiber, Runtime, Scope } from "effect"
+import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
 import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
-import type { NodeConfig } from "../../domain/kernel/config.ts"
+import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import { Compression } from "../ports/compression.ts"
@@ -28,7 +29,10 @@ export interface BrokerOptions {
   readonly nodeId: number
   /** Where the cluster's leader listens. */
   readonly leader: Address
+  /** What the node starts with; what is set for it while the cluster runs goes before that. */
   readonly config: NodeConfig
+  /** What of `config` somebody wrote down; default: whatever is not the default. */
+  readonly written?: ReadonlySet<SettingName> | undefined
   /** What else is read from this node: the leader's journal, where both run as one node. */
   readonly alsoReadable?: FindReadable
 }
@@ -92,7 +96,7 @@ export const makeBroker = (
     })
     const keeper = yield* makeKeeper({
       nodeId: BrokerId.make(nodeId),
-      config,
+      config: liveNodeConfig(config, image.cluster, nodeId),
       cluster: image.cluster,
       isSelf: (broker) => broker.incarnationId === incarnationId,
       report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
@@ -108,12 +112,10 @@ export const makeBroker = (
       (effect) => void Runtime.runFork(runtime)(effect)
     )
     const routes = ownRoutes({
-      nodeId,
-      config,
+      ...options,
       cluster: image.cluster,
       table: keeper.table,
       raise: keeper.raise,
-      alsoReadable: options.alsoReadable,
       now: () => clock.unsafeCurrentTimeMillis(),
       decompress,
       createTopics: autoCreation(relay, image),

@@ -1,5 +1,5 @@
 import type { Cluster } from "../../domain/cluster/state.ts"
-import type { NodeConfig } from "../../domain/kernel/config.ts"
+import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { Compression } from "../ports/compression.ts"
 import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
@@ -28,11 +28,12 @@ import type { ProducerIds } from "./producer-ids.ts"
 export interface RouteParts {
   readonly nodeId: number
   readonly config: NodeConfig
+  readonly written?: ReadonlySet<SettingName> | undefined
   readonly cluster: () => Cluster
   readonly table: PartitionTable
   /** Raises the starts of logs. */
   readonly raise: Trimming["raise"]
-  readonly alsoReadable: FindReadable | undefined
+  readonly alsoReadable?: FindReadable
   readonly now: () => number
   readonly decompress: Compression["Type"]["decompress"]
   readonly createTopics: MetadataOptions["createTopics"]
@@ -67,7 +68,7 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
     deleteRecords({ table, raise: parts.raise }),
     initProducerId(parts.producerIds),
     offsetForLeaderEpoch(table),
-    route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config })),
+    route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config, written: parts.written })),
     route(DescribeCluster, {}, describeCluster(cluster))
   ]
 }

@@ -2,7 +2,7 @@ import { Effect, type Scope } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
-import type { NodeConfig } from "../../domain/kernel/config.ts"
+import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
@@ -29,6 +29,8 @@ export interface LeaderOptions {
   /** Another id than any broker's, unless leader and broker run in one process: then the same. */
   readonly nodeId: BrokerId
   readonly config: NodeConfig
+  /** What of `config` somebody wrote down; default: whatever is not the default. */
+  readonly written?: ReadonlySet<SettingName> | undefined
 }
 
 /** The leader of the cluster, deciding. Its routes are served by whoever has a listener: alone, or together with a broker's on one port. */
@@ -98,7 +100,15 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const eventsBefore = writer.end()
     const clusterId = yield* found(writer, commandIds)
     const sessions = new Sessions(clock, config["broker.session.timeout.ms"])
-    const room: LeaderRoom = { nodeId, config, writer, sessions, commandIds, producerIds: makeProducerIds(nodeId, writer, commandIds) }
+    const room: LeaderRoom = {
+      nodeId,
+      config,
+      written: options.written,
+      writer,
+      sessions,
+      commandIds,
+      producerIds: makeProducerIds(nodeId, writer, commandIds)
+    }
     const streamCount = yield* groupStreams(writer, commandIds, config)
     const coordinator = yield* makeCoordinator({ config, cluster: writer, commandIds, streamCount })
     const find = findAmong([streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })])

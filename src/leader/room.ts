@@ -1,9 +1,10 @@
 import type { Either } from "effect"
 import type { Command } from "../../domain/cluster/command.ts"
 import type { Event } from "../../domain/cluster/event.ts"
-import type { NodeConfig } from "../../domain/kernel/config.ts"
+import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import { errorCode, type Rejection } from "../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
+import type { DescribeConfigsOptions } from "../serve/describe-configs.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { Applied } from "./answers.ts"
 import type { ClusterWriter } from "./cluster-aggregate.ts"
@@ -15,7 +16,10 @@ import type { Submission } from "./writer.ts"
 /** What the leader's handlers share. */
 export interface LeaderRoom {
   readonly nodeId: BrokerId
+  /** What this node started with. */
   readonly config: NodeConfig
+  /** What of it somebody wrote down; undefined: whatever is not the default. */
+  readonly written: ReadonlySet<SettingName> | undefined
   readonly writer: ClusterWriter
   readonly sessions: Sessions
   readonly commandIds: CommandIds
@@ -31,6 +35,9 @@ export const submission = (room: LeaderRoom, command: Command, context: RequestC
 })
 
 export type ClusterOutcome = Either.Either<Applied<Event>, Rejection>
+
+/** What the settings of this node and of topics are described from. */
+export const describing = ({ config, nodeId, written, writer }: LeaderRoom): DescribeConfigsOptions => ({ cluster: writer.state, nodeId, config, written })
 
 /** The two fields in which most answers say that something was refused. */
 export const refusal = ({ error, message }: Rejection): { readonly errorCode: number; readonly errorMessage: string } => ({

@@ -24,7 +24,7 @@ import { envelope } from "./handler/58-envelope.ts"
 import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
 import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
-import { type LeaderRoom, submission } from "./room.ts"
+import { describing, type LeaderRoom, submission } from "./room.ts"
 import { drawUuid } from "./uuid.ts"
 
 /** A client asks for a topic that cannot be created many times a second: one word about it in so many ms is enough. */
@@ -79,7 +79,7 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
     createTopics(room),
     deleteTopics(room),
     initProducerId(room),
-    route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId: room.nodeId, config: room.config })),
+    route(DescribeConfigs, {}, describeConfigs(describing(room))),
     alterConfigs(room),
     createPartitions(room),
     incrementalAlterConfigs(room),

@@ -46,7 +46,9 @@ const openLeader = (options: NodeOptions, directory: string) =>
     const store = yield* storeAt(directory, options.config)
     yield* store.claim({ clusterId: undefined, nodeId })
     const journal = yield* Layer.build(journalOverLog).pipe(Effect.provideService(LogStore, store))
-    const leader = yield* makeLeader({ nodeId, config: options.config }).pipe(Effect.provideService(Journal, Context.get(journal, Journal)))
+    const leader = yield* makeLeader({ nodeId, config: options.config, written: options.written }).pipe(
+      Effect.provideService(Journal, Context.get(journal, Journal))
+    )
     yield* store.claim({ clusterId: leader.clusterId, nodeId })
     return leader
   })
@@ -71,8 +73,8 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
   Effect.gen(function* () {
     const id = options.config["node.id"]
     const store = yield* storeAt(options.data, options.config)
-    const { config, leader, listen } = options
-    const started = yield* startBroker({ nodeId: id, leader, config, listen, advertised: advertisedOf(options, listen.port) }).pipe(
+    const { config, leader, listen, written } = options
+    const started = yield* startBroker({ nodeId: id, leader, config, written, listen, advertised: advertisedOf(options, listen.port) }).pipe(
       Effect.provideService(LogStore, store)
     )
     yield* Effect.raceFirst(started.ready, started.failed)
@@ -89,13 +91,13 @@ const united = (leader: Leader, own: ReadonlyArray<Route>): ReadonlyArray<Route>
 /** Leader and broker as one node on one port. */
 const leadingBroker = (options: NodeOptions) =>
   Effect.gen(function* () {
-    const { config } = options
+    const { config, written } = options
     const id = config["node.id"]
     const store = yield* storeAt(join(options.data, `broker-${id}`), config)
     const leader = yield* openLeader(options, join(options.data, "leader"))
     // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
     const self = { host: loopback(options.listen.host), port: options.listen.port }
-    const own = yield* makeBroker({ nodeId: id, leader: self, config, alsoReadable: leader.find }).pipe(Effect.provideService(LogStore, store))
+    const own = yield* makeBroker({ nodeId: id, leader: self, config, written, alsoReadable: leader.find }).pipe(Effect.provideService(LogStore, store))
     const address = yield* serve(options.listen, united(leader, own.routes), serveOptions(config))
     self.port = address.port
     const advertised = advertisedOf(options, address.port)
@@ -115,6 +117,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
         const advertised = options.advertised === undefined ? undefined : { host: options.advertised.host, port: 0 }
         return broker({
           config: { ...options.config, "node.id": id },
+          written: options.written,
           listen: { host: options.listen.host, port },
           advertised,
           data: join(options.data, `broker-${id}`),

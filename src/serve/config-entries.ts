@@ -1,48 +1,89 @@
-import { type NodeConfig, nodeSettings, type Setting, type SettingName, topicConfig, topicSettings } from "../../domain/kernel/config.ts"
+import {
+  isNodeSetting,
+  type NodeLayers,
+  nodeConfigOf,
+  nodeSetting,
+  nodeSettingNames,
+  type SettingName,
+  textOf,
+  topicConfig,
+  topicSettingNames,
+  topicSettings
+} from "../../domain/kernel/config.ts"
 
 /** Where a value comes from, in Kafka's numbers. */
-export const configSource = { topic: 1, brokerFile: 4, default: 5 } as const
+export const configSource = { topic: 1, node: 2, cluster: 3, file: 4, default: 5 } as const
 export type ConfigSource = (typeof configSource)[keyof typeof configSource]
 /** What kind of text a value is, in Kafka's numbers. */
-const configType = { boolean: 1, string: 2, int: 3, long: 5, list: 7 } as const
+const configType = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const
 
 export interface ConfigEntry {
   readonly name: string
-  readonly value: string
+  /** Null: it has no value of its own, another setting says it. */
+  readonly value: string | null
   readonly source: ConfigSource
   readonly type: number
   readonly documentation: string
-  /** The same value under other names, the nearest first. */
+  readonly readOnly: boolean
+  /** The same value under other names, and what would hold without what was set: the one that holds first. */
   readonly synonyms: ReadonlyArray<{ readonly name: string; readonly value: string; readonly source: ConfigSource }>
 }
-
-/** As Kafka writes it: a bound that is none stands as Java's largest long. */
-const textOf = (value: number | boolean | string): string => (value === Number.MAX_SAFE_INTEGER ? "9223372036854775807" : String(value))
-
-const settingOf = (name: SettingName): Setting<number> | Setting<boolean> | Setting<string> => nodeSettings[name]
-
 type Synonyms = ConfigEntry["synonyms"]
-const nodeSynonyms = (config: NodeConfig, name: SettingName): Synonyms => {
-  const standard = { name, value: textOf(settingOf(name).default), source: configSource.default }
-  const own = textOf(config[name])
-  return own === standard.value ? [standard] : [{ name, value: own, source: configSource.brokerFile }, standard]
-}
-const entry = (name: string, setting: SettingName, synonyms: Synonyms): ConfigEntry => {
-  const { doc, type } = settingOf(setting)
-  const [first] = synonyms
-  return { name, value: first?.value ?? "", source: first?.source ?? configSource.default, type: configType[type], documentation: doc, synonyms }
+
+/** What each layer says of a node's setting or of its greater units, as Kafka orders them. What comes before the setting itself has a word is not listed. */
+const nodeSynonyms = ({ cluster, own, start, written }: NodeLayers, name: SettingName): Synonyms => {
+  const names = [name, ...(nodeSetting(name).coarser ?? []).map(([other]) => other)].filter(isNodeSetting)
+  const among = (source: ConfigSource, say: (of: SettingName) => string | undefined): Synonyms =>
+    names.flatMap((each) => {
+      const value = say(each)
+      return value === undefined ? [] : [{ name: each, value, source }]
+    })
+  const all = [
+    ...among(configSource.node, (each) => own[each]),
+    ...among(configSource.cluster, (each) => cluster[each]),
+    ...among(configSource.file, (each) => (written.has(each) ? textOf(nodeSetting(each), start[each]) : undefined)),
+    ...among(configSource.default, (each) => (nodeSetting(each).coarser === undefined ? textOf(nodeSetting(each), nodeSetting(each).default) : undefined))
+  ]
+  const first = all.findIndex((each) => each.name === name)
+  return first < 0 ? [] : all.slice(first)
 }
 
 /** All settings of a node. */
-export const nodeEntries = (config: NodeConfig): ReadonlyArray<ConfigEntry> =>
-  (Object.keys(nodeSettings) as ReadonlyArray<SettingName>).map((name) => entry(name, name, nodeSynonyms(config, name)))
+export const nodeEntries = (layers: NodeLayers): ReadonlyArray<ConfigEntry> => nodeSettingNames.map((name) => nodeEntry(layers, name))
+
+const nodeEntry = (layers: NodeLayers, name: SettingName): ConfigEntry => {
+  const { doc, dynamic, type } = nodeSetting(name)
+  const synonyms = nodeSynonyms(layers, name)
+  const [first] = synonyms
+  return {
+    name,
+    value: first?.value ?? null,
+    source: first?.source ?? configSource.default,
+    type: configType[type],
+    documentation: doc,
+    readOnly: dynamic !== true,
+    synonyms
+  }
+}
+
+/** What was set for all nodes while the cluster runs, and nothing else. */
+export const clusterEntries = ({ cluster, start }: NodeLayers): ReadonlyArray<ConfigEntry> => {
+  const alone = { start, written: new Set<SettingName>(), cluster, own: {} }
+  return nodeSettingNames
+    .filter((name) => Object.hasOwn(cluster, name))
+    .map((name) => nodeEntry(alone, name))
+    .map((entry) => ({ ...entry, synonyms: entry.synonyms.filter(({ source }) => source === configSource.cluster) }))
+}
 
 /** All settings that hold for a topic: its own over the node's. */
-export const topicEntries = (config: NodeConfig, own: Readonly<Record<string, string>>): ReadonlyArray<ConfigEntry> => {
-  const effective = topicConfig(config, own)
-  return (Object.keys(topicSettings) as ReadonlyArray<keyof typeof topicSettings>).map((name) => {
-    const inherited = nodeSynonyms(config, topicSettings[name])
-    const set = Object.hasOwn(own, name) ? [{ name, value: textOf(effective[name]), source: configSource.topic }] : []
-    return entry(name, topicSettings[name], [...set, ...inherited])
+export const topicEntries = (layers: NodeLayers, own: Readonly<Record<string, string>>): ReadonlyArray<ConfigEntry> => {
+  const effective = topicConfig(nodeConfigOf(layers), own)
+  return topicSettingNames.map((name) => {
+    const { base, setting } = topicSettings[name]
+    const value = textOf(setting, effective[name])
+    const inherited = base === undefined ? [] : nodeSynonyms(layers, base)
+    const synonyms = Object.hasOwn(own, name) ? [{ name, value, source: configSource.topic }, ...inherited] : inherited
+    const source = synonyms[0]?.source ?? configSource.default
+    return { name, value, source, type: configType[setting.type], documentation: setting.doc, readOnly: false, synonyms }
   })
 }

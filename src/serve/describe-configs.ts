@@ -1,11 +1,12 @@
 import { Either } from "effect"
+import { nodeLayers } from "../../domain/cluster/node-config.ts"
 import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
 import { metadataTopic, parseTopicName } from "../../domain/cluster/topic-name.ts"
-import type { NodeConfig } from "../../domain/kernel/config.ts"
+import { changedNames, type NodeConfig, type NodeLayers, type SettingName } from "../../domain/kernel/config.ts"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
-import { type ConfigEntry, nodeEntries, topicEntries } from "./config-entries.ts"
+import { type ConfigEntry, clusterEntries, nodeEntries, topicEntries } from "./config-entries.ts"
 
 type Request = RequestOf<typeof DescribeConfigs>
 type Response = ResponseDraft<typeof DescribeConfigs>
@@ -15,8 +16,14 @@ type Result = Response["results"][number]
 export interface DescribeConfigsOptions {
   readonly cluster: () => Cluster
   readonly nodeId: number
+  /** What the node started with. */
   readonly config: NodeConfig
+  /** What of it somebody wrote down; default: whatever is not the default. */
+  readonly written?: ReadonlySet<SettingName> | undefined
 }
+
+const layersOf = ({ cluster, config, nodeId, written }: DescribeConfigsOptions): NodeLayers =>
+  nodeLayers(config, written ?? changedNames(config), cluster(), nodeId)
 
 /** Kinds of resources, in Kafka's numbers. */
 const resource = { topic: 2, broker: 4 }
@@ -33,11 +40,10 @@ const described = ({ resourceName, resourceType, configurationKeys }: Resource, 
   const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys)
   const configs = entries
     .filter(({ name }) => wanted === undefined || wanted.has(name))
-    .map(({ name, value, source, type, documentation, synonyms }) => ({
+    .map(({ name, value, source, type, documentation, readOnly, synonyms }) => ({
       name,
       value,
-      // What a node started with cannot be changed while it runs; a topic's settings could.
-      readOnly: resourceType === resource.broker,
+      readOnly,
       configSource: source,
       isSensitive: false,
       synonyms: request.includeSynonyms ? synonyms : [],
@@ -49,19 +55,19 @@ const described = ({ resourceName, resourceType, configurationKeys }: Resource, 
 
 const topicResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
   const name = wanted.resourceName
-  if (name === metadataTopic) return described(wanted, request, topicEntries(options.config, {}))
+  if (name === metadataTopic) return described(wanted, request, topicEntries(layersOf(options), {}))
   const legal = parseTopicName(name)
   if (Either.isLeft(legal)) return refused(wanted, legal.left.error, legal.left.message)
   const topic = topicByName(options.cluster(), name)
   if (topic === undefined) return refused(wanted, "UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name}'.`)
-  return described(wanted, request, topicEntries(options.config, topic.configs))
+  return described(wanted, request, topicEntries(layersOf(options), topic.configs))
 }
 
 const brokerResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
   const { resourceName } = wanted
-  if (resourceName === String(options.nodeId)) return described(wanted, request, nodeEntries(options.config))
-  // The empty name asks for what was set for all brokers together while they run: nothing can be.
-  if (resourceName === "") return described(wanted, request, [])
+  if (resourceName === String(options.nodeId)) return described(wanted, request, nodeEntries(layersOf(options)))
+  // The empty name asks for what was set for all nodes together while they run.
+  if (resourceName === "") return described(wanted, request, clusterEntries(layersOf(options)))
   return refused(
     wanted,
     "INVALID_REQUEST",
@@ -94,5 +100,5 @@ export const describeConfigs =
   })
 
 /** As CreateTopics answers a new topic's settings (version 5 on). */
-export const createdConfigs = (config: NodeConfig, own: Readonly<Record<string, string>>) =>
-  topicEntries(config, own).map(({ name, value, source }) => ({ name, value, readOnly: false, configSource: source, isSensitive: false }))
+export const createdConfigs = (options: DescribeConfigsOptions, own: Readonly<Record<string, string>>) =>
+  topicEntries(layersOf(options), own).map(({ name, value, source }) => ({ name, value, readOnly: false, configSource: source, isSensitive: false }))

@@ -34,9 +34,7 @@ describe("topic settings and what they do", () => {
     await franzDoes(["topic", "create", "orders", "--leader", node.address])
     await configs(node, "--alter", "--add-config", "retention.ms=86400000,segment.bytes=1048576")
     const shown = await configs(node, "--describe")
-    expect(shown).toContain(
-      "retention.ms=86400000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=86400000, DEFAULT_CONFIG:log.retention.ms=604800000}"
-    )
+    expect(shown).toContain("retention.ms=86400000 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=86400000}")
     expect(shown).toContain("segment.bytes=1048576")
     await configs(node, "--alter", "--delete-config", "segment.bytes")
     const all = await configs(node, "--describe", "--all")
@@ -46,9 +44,21 @@ describe("topic settings and what they do", () => {
     expect(await refused(configs(node, "--alter", "--add-config", "cleanup.policy=compact"))).toContain("Compaction is not built yet")
     expect(await refused(configs(node, "--alter", "--add-config", "retention.ms=-7"))).toContain("retention.ms=-7: expected a whole number from -1")
     const broker = ["--bootstrap-server", node.address, "--entity-type", "brokers", "--entity-name", "0"]
-    expect(await refused(javaTool(configCommand, [...broker, "--alter", "--add-config", "log.retention.ms=5"]))).toContain(
+    expect(await refused(javaTool(configCommand, [...broker, "--alter", "--add-config", "num.partitions=5"]))).toContain(
       "Cannot update these configs dynamically"
     )
+    await javaTool(configCommand, [...broker, "--alter", "--add-config", "log.retention.bytes=5000000,log.cleanup.policy=delete"])
+    const everywhere = ["--bootstrap-server", node.address, "--entity-type", "brokers", "--entity-default"]
+    await javaTool(configCommand, [...everywhere, "--alter", "--add-config", "log.retention.bytes=6000000"])
+    expect(await javaTool(configCommand, [...everywhere, "--describe"])).toContain(
+      "log.retention.bytes=6000000 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.bytes=6000000}"
+    )
+    const layers =
+      "DYNAMIC_BROKER_CONFIG:log.retention.bytes=5000000, DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.bytes=6000000, DEFAULT_CONFIG:log.retention.bytes=-1"
+    expect(await javaTool(configCommand, [...broker, "--describe", "--all"])).toContain(`log.retention.bytes=5000000 sensitive=false synonyms={${layers}}`)
+    expect(await configs(node, "--describe", "--all")).toContain(`retention.bytes=5000000 sensitive=false synonyms={${layers}}`)
+    await javaTool(configCommand, [...broker, "--alter", "--delete-config", "log.retention.bytes"])
+    expect(await configs(node, "--describe", "--all")).toContain("retention.bytes=6000000")
     await node.process.kill("SIGTERM")
     data.remove()
   })

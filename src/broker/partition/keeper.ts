@@ -12,7 +12,8 @@ import { Trimming } from "./trimming.ts"
 
 export interface KeeperOptions {
   readonly nodeId: BrokerId
-  readonly config: NodeConfig
+  /** What holds for this node now. */
+  readonly config: () => NodeConfig
   /** The image as it stands. */
   readonly cluster: () => Cluster
   /** Whether the image's entry for this node means this process, and not one that ran before it. */
@@ -57,6 +58,7 @@ class Shelf {
   private readonly open = new Map<string, { readonly owner: PartitionOwner; readonly scope: Scope.CloseableScope }>()
   /** Logs that could not be opened for a reason that may pass. */
   private readonly failing = new Map<string, Place>()
+  private plain: { readonly node: NodeConfig; readonly config: TopicConfig } | undefined
   private begun = false
   private said = 0
 
@@ -106,6 +108,7 @@ class Shelf {
     for (const event of events) {
       if (event._tag === "TopicRemoved") this.drop(event.topicId)
       else if (event._tag === "TopicConfigsChanged") this.configure(event.topicId)
+      else if (event._tag === "NodeConfigsChanged") this.configureAll(event.nodeId)
       else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event)
       else if (
         (event._tag === "BrokerRegistered" || event._tag === "BrokerFenced" || event._tag === "BrokerUnfenced") &&
@@ -116,14 +119,22 @@ class Shelf {
     if (this.pending.size > 0) this.signal.unsafeOffer(undefined)
   }
 
-  /** What holds for a topic now: its own settings over this node's. */
-  private configOf(topic: Topic): TopicConfig {
-    return topicConfig(this.options.config, topic.configs)
+  /** What holds for a topic now: its own settings over this node's. Topics without any share one. */
+  private configOf({ configs }: Topic): TopicConfig {
+    const node = this.options.config()
+    if (this.plain?.node !== node) this.plain = { node, config: topicConfig(node, {}) }
+    return Object.keys(configs).length === 0 ? this.plain.config : topicConfig(node, configs)
   }
 
   private configure(topicId: TopicId): void {
     const topic = topicById(this.options.cluster(), topicId)
     if (topic !== undefined) for (const owner of this.table.ownersOf(topicId)) owner.configure(this.configOf(topic))
+  }
+
+  /** What was set for this node, or for all of them, holds for every topic that does not say it itself. */
+  private configureAll(nodeId: BrokerId | null): void {
+    if (nodeId !== null && nodeId !== this.options.nodeId) return
+    for (const [topicId] of this.options.cluster().topics) this.configure(topicId)
   }
 
   private refresh(place: Place): void {
@@ -170,6 +181,7 @@ class Shelf {
       if (before === undefined) return
       const { name } = before.topic
       const config = this.configOf(before.topic)
+      const nodeConfig = options.config()
       const start = this.starts.of(place)
       const scope = yield* Scope.make()
       const owner = yield* store.open(place.topicId, place.partition, logConfig(config)).pipe(
@@ -192,7 +204,7 @@ class Shelf {
       // The image may have moved on while the files were opened.
       const now = this.wanted(place)
       if (now === undefined) return yield* this.remove(place)
-      if (now.topic.configs !== before.topic.configs) owner.right.configure(this.configOf(now.topic))
+      if (now.topic.configs !== before.topic.configs || options.config() !== nodeConfig) owner.right.configure(this.configOf(now.topic))
       this.table.set(name, place.topicId, place.partition, owner.right)
       this.assignRole(owner.right, now.partition)
     })
@@ -271,7 +283,7 @@ class Shelf {
   )
 
   expire(): void {
-    for (const owner of this.table.owners()) owner.expireProducers(this.clock.unsafeCurrentTimeMillis(), this.options.config["producer.id.expiration.ms"])
+    for (const owner of this.table.owners()) owner.expireProducers(this.clock.unsafeCurrentTimeMillis(), this.options.config()["producer.id.expiration.ms"])
   }
 }
 
@@ -301,7 +313,7 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
       clock: yield* Effect.clock,
       fork: (effect) => void Runtime.runFork(runtime)(effect, { scope })
     })
-    const checkMs = options.config["log.retention.check.interval.ms"]
+    const checkMs = options.config()["log.retention.check.interval.ms"]
     yield* Effect.forkScoped(Effect.delay(Effect.repeat(trimming.look, Schedule.spaced(checkMs)), Math.min(checkMs, firstCheckMs)))
     return {
       table: shelf.table,

@@ -1,5 +1,5 @@
 import { type Effect, Either } from "effect"
-import type { TopicConfig } from "../../../domain/kernel/config.ts"
+import { entriesOf, type TopicConfig } from "../../../domain/kernel/config.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Epoch, Offset, TopicId } from "../../../domain/kernel/id.ts"
 import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } from "../../../domain/log/append.ts"
@@ -189,8 +189,9 @@ export class PartitionOwner implements ReadablePartition {
     this.log.configure(logConfig(config))
   }
 
-  /** Where the log would start if everything went that its settings do not keep. `now` in ms. */
+  /** Where the log would start if everything went that its settings do not keep; nothing goes by age or size without the policy delete. `now` in ms. */
   retainedStart(now: number): Offset {
+    if (!entriesOf(this.config["cleanup.policy"]).includes("delete")) return this.start()
     const bounds = { retentionMs: this.config["retention.ms"], retentionBytes: this.config["retention.bytes"] }
     return retainedStart({ segments: this.log.segments(), start: this.start(), highWatermark: this.highWatermark() }, bounds, now)
   }

@@ -1,5 +1,5 @@
 import type { Effect, Scope } from "effect"
-import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import type { NodeConfig, SettingName } from "../../../domain/kernel/config.ts"
 import type { CliFailure } from "../shell/failure.ts"
 
 export interface Endpoint {
@@ -9,6 +9,8 @@ export interface Endpoint {
 /** Where one node listens, what clients are told, and where its data lies. */
 export interface NodeOptions {
   readonly config: NodeConfig
+  /** What of `config` was written in a file, a variable or on the command line; default: whatever is not the default. */
+  readonly written?: ReadonlySet<SettingName> | undefined
   readonly listen: Endpoint
   /** Absent: the address that it listens on. */
   readonly advertised: Endpoint | undefined

@@ -70,7 +70,7 @@ export const nodeSettings = (
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
     return {
-      node: { config: { ...config, "node.id": id }, listen, advertised, data },
+      node: { config: { ...config, "node.id": id }, written: new Set([...set, "node.id" as const]), listen, advertised, data },
       notes,
       dataByDefault: Option.isNone(words.data) && written === undefined,
       set

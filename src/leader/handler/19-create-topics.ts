@@ -6,7 +6,7 @@ import { CreateTopics } from "../../protocol/message/19-create-topics.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { createdConfigs } from "../../serve/describe-configs.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
-import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../room.ts"
+import { type ClusterOutcome, describing, type LeaderRoom, refusal, submission } from "../room.ts"
 import { drawUuid } from "../uuid.ts"
 
 type Request = RequestOf<typeof CreateTopics>
@@ -50,7 +50,7 @@ const added = (room: LeaderRoom, asked: Asked, events: ReadonlyArray<Event>): An
     errorMessage: null,
     numPartitions: topic === undefined ? partitionsOf(room, asked) : partitions,
     replicationFactor: 1,
-    configs: createdConfigs(room.config, own)
+    configs: createdConfigs(describing(room), own)
   }
 }
 

@@ -1,10 +1,10 @@
 import { Effect } from "effect"
 import { AlterConfigs } from "../../protocol/message/33-alter-configs.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { changeConfigs } from "../config-changes.ts"
 import type { LeaderRoom } from "../room.ts"
-import { changeTopicConfigs } from "../topic-configs.ts"
 
-/** AlterConfigs 0-2: the settings of topics are replaced as a whole. Errors of a resource: those of IncrementalAlterConfigs. */
+/** AlterConfigs 0-2: the settings of topics and nodes are replaced as a whole. Errors of a resource: those of IncrementalAlterConfigs. */
 export const alterConfigs = (room: LeaderRoom): Route =>
   route(AlterConfigs, {}, ({ resources, validateOnly }, context) => {
     const asked = resources.map(({ configs, resourceName, resourceType }) => ({
@@ -12,7 +12,7 @@ export const alterConfigs = (room: LeaderRoom): Route =>
       resourceName,
       changes: configs.map(({ name, value }) => ({ name, value, operation: "set" as const }))
     }))
-    return Effect.map(changeTopicConfigs(room, context, "AlterConfigs", { resources: asked, replace: true, validateOnly }), (responses) => ({
+    return Effect.map(changeConfigs(room, context, "AlterConfigs", { resources: asked, replace: true, validateOnly }), (responses) => ({
       throttleTimeMs: 0,
       responses
     }))

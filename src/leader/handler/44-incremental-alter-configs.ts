@@ -3,8 +3,8 @@ import type { ConfigChange } from "../../../domain/cluster/command.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
 import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { changeConfigs, type Resource } from "../config-changes.ts"
 import type { LeaderRoom } from "../room.ts"
-import { changeTopicConfigs, type Resource } from "../topic-configs.ts"
 
 /** By Kafka's numbers. */
 const operations: ReadonlyArray<ConfigChange["operation"]> = ["set", "delete", "append", "subtract"]
@@ -23,13 +23,13 @@ const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof In
 }
 
 /**
- * IncrementalAlterConfigs 0-1 (KIP-339): single settings of topics are set, deleted, or changed where they are lists. Errors of a resource: INVALID_CONFIG with
- * the name, the value and what would fit; UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST for brokers and other kinds, and for what is named twice.
+ * IncrementalAlterConfigs 0-1 (KIP-339): single settings of topics and nodes are set, deleted, or changed where they are lists. Errors of a resource: INVALID_CONFIG with
+ * the name, the value and what would fit; UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST for other kinds, for what cannot be changed while a node runs, and for what is named twice.
  */
 export const incrementalAlterConfigs = (room: LeaderRoom): Route =>
   route(IncrementalAlterConfigs, {}, ({ resources, validateOnly }, context) =>
     Effect.map(
-      changeTopicConfigs(room, context, "IncrementalAlterConfigs", { resources: resources.map(resourceOf), replace: false, validateOnly }),
+      changeConfigs(room, context, "IncrementalAlterConfigs", { resources: resources.map(resourceOf), replace: false, validateOnly }),
       (responses) => ({ throttleTimeMs: 0, responses })
     )
   )

@@ -41,6 +41,11 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       () =>
         Command.ChangeTopicConfigs({ topic, replace, changes: [{ name: setting, operation: "set", value }], validateOnly: false })
   ),
+  fc.tuple(fc.constantFrom("", "0", "1", "4", "x"), fc.constantFrom("log.retention.ms", "node.id", "none"), fc.constantFrom("1048576", "x"), fc.boolean()).map(
+    ([node, setting, value, replace]): Step =>
+      () =>
+        Command.ChangeNodeConfigs({ node, replace, changes: replace ? [] : [{ name: setting, operation: "set", value }], validateOnly: false })
+  ),
   fc.tuple(name, fc.integer({ min: -1, max: 20 })).map(
     ([topic, count]): Step =>
       () =>

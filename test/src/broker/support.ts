@@ -7,6 +7,7 @@ import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import type { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import { evolve } from "../../../domain/cluster/evolve.ts"
+import { liveNodeConfig } from "../../../domain/cluster/node-config.ts"
 import { type Cluster, initial } from "../../../domain/cluster/state.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
@@ -80,7 +81,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
     const reports: Array<string> = []
     const keeper = yield* makeKeeper({
       nodeId: BrokerId.make(1),
-      config,
+      config: liveNodeConfig(config, () => cluster, 1),
       cluster: () => cluster,
       isSelf: (broker) => broker.incarnationId === incarnation,
       report: (line) => void reports.push(line)

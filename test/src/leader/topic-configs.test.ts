@@ -50,10 +50,9 @@ describe("topic settings", () => {
             [topic, "bills", [set("retention.ms", "x")]],
             [topic, "none", [set("retention.ms", "5000")]],
             [topic, "", []],
-            [4, "1", [set("log.retention.ms", "5")]],
             [8, "1", []]
           ])
-        ).toEqual(["NONE", "INVALID_CONFIG", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_REQUEST", "INVALID_REQUEST", "INVALID_REQUEST"])
+        ).toEqual(["NONE", "INVALID_CONFIG", "UNKNOWN_TOPIC_OR_PARTITION", "INVALID_REQUEST", "INVALID_REQUEST"])
         expect(yield* own(to, "orders")).toEqual({ "retention.ms": "5000", "segment.bytes": "2000000" })
         expect(yield* own(to, "bills")).toEqual({})
         expect(yield* incremental(to, [[topic, "orders", [set("segment.bytes", null, 1)]]])).toEqual(["NONE"])

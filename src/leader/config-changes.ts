@@ -27,30 +27,27 @@ const resourcesPerRequestMax = 10_000
 const invalid = (message: string): Rejection => ({ error: "INVALID_REQUEST", message })
 const keyOf = ({ resourceName, resourceType }: Resource): string => `${resourceType} ${resourceName}`
 
-/** What can be said of a resource without the cluster: a topic's settings can be changed, and nothing else's. */
+/** What can be said of a resource without the cluster: the settings of topics and nodes can be changed, and nothing else's. */
 const faultOf = (all: ReadonlyArray<Resource>) => {
   const times = new Map<string, number>()
   for (const each of all) times.set(keyOf(each), (times.get(keyOf(each)) ?? 0) + 1)
   return (asked: Resource): Rejection | undefined => {
-    const { changes, fault, resourceName, resourceType } = asked
+    const { fault, resourceName, resourceType } = asked
     if (all.length > resourcesPerRequestMax)
       return { error: "POLICY_VIOLATION", message: `One request changes ${resourcesPerRequestMax} resources at most; this one names ${all.length}.` }
     if (times.get(keyOf(asked)) !== 1) return invalid("Each resource must appear at most once.")
-    if (resourceType === resource.broker)
-      return invalid(
-        `Cannot update these configs dynamically: ${changes.map(({ name }) => name.slice(0, 60)).join(", ")}. A node takes its settings from its file or command line when it starts: change them there, then start it again.`
-      )
-    if (resourceType !== resource.topic) return invalid(`Resources of type ${resourceType} have no settings that can be changed: 2 stands for topics.`)
-    if (resourceName === "") return invalid("Default topic resources are not allowed.")
+    if (resourceType !== resource.topic && resourceType !== resource.broker)
+      return invalid(`Resources of type ${resourceType} have no settings that can be changed: 2 stands for topics, 4 for nodes.`)
+    if (resourceType === resource.topic && resourceName === "") return invalid("Default topic resources are not allowed.")
     return fault
   }
 }
 
 /**
- * Changes the settings of topics, each by a command of its own: one that is refused does not stop the others. Answered when the events are durable; brokers
+ * Changes the settings of topics and nodes, each by a command of its own: one that is refused does not stop the others. Answered when the events are durable; brokers
  * follow them after that. With `replace` what is not named takes its default.
  */
-export const changeTopicConfigs = (
+export const changeConfigs = (
   room: LeaderRoom,
   context: RequestContext,
   cause: string,
@@ -61,14 +58,18 @@ export const changeTopicConfigs = (
     const fault = faultOf(resources)
     const sound = resources.filter((asked) => fault(asked) === undefined)
     const outcomes = yield* room.writer.submitAll(
-      sound.map(({ changes, resourceName }) => {
-        const command = Command.ChangeTopicConfigs({ topic: resourceName, replace, changes, validateOnly })
-        return submission(room, command, context, cause, resourceName)
+      sound.map((asked) => {
+        const change = { replace, changes: asked.changes, validateOnly }
+        const command =
+          asked.resourceType === resource.broker
+            ? Command.ChangeNodeConfigs({ node: asked.resourceName, ...change })
+            : Command.ChangeTopicConfigs({ topic: asked.resourceName, ...change })
+        return submission(room, command, context, cause, keyOf(asked))
       })
     )
-    const byTopic = new Map(sound.map((asked, index) => [asked, outcomes[index] as ClusterOutcome]))
+    const byResource = new Map(sound.map((asked, index) => [asked, outcomes[index] as ClusterOutcome]))
     return resources.map((asked) => {
-      const outcome = byTopic.get(asked) ?? Either.left(fault(asked) as Rejection)
+      const outcome = byResource.get(asked) ?? Either.left(fault(asked) as Rejection)
       const said = Either.match(outcome, { onLeft: refusal, onRight: () => ({ errorCode: errorCode("NONE"), errorMessage: null }) })
       return { ...said, resourceType: asked.resourceType, resourceName: asked.resourceName }
     })

@@ -1,0 +1,47 @@
+import { Either, HashMap } from "effect"
+import { isNodeSetting, type NodeConfig, type NodeLayers, nodeConfigOf, nodeSetting, nodeSettingNames, type SettingName } from "../kernel/config.ts"
+import type { BrokerId } from "../kernel/id.ts"
+import { didYouMean } from "../kernel/nearest.ts"
+import type { Configs, FindSetting } from "./config-changes.ts"
+import { rejected } from "./rejected.ts"
+import type { Cluster } from "./state.ts"
+
+const none: Configs = {}
+/** What was set for a node while the cluster runs; null stands for all nodes. */
+export const nodeConfigsOf = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: number | null): Configs => {
+  const found = HashMap.get(cluster.nodeConfigs, nodeId as BrokerId | null)
+  return found._tag === "Some" ? found.value : none
+}
+
+/** From where a node has its settings now. */
+export const nodeLayers = (start: NodeConfig, written: ReadonlySet<SettingName>, cluster: Pick<Cluster, "nodeConfigs">, nodeId: number): NodeLayers => ({
+  start,
+  written,
+  cluster: nodeConfigsOf(cluster, null),
+  own: nodeConfigsOf(cluster, nodeId)
+})
+
+/** What holds for a node, as the image stands; the same object for as long as nothing changes. */
+export const liveNodeConfig = (start: NodeConfig, cluster: () => Pick<Cluster, "nodeConfigs">, nodeId: number): (() => NodeConfig) => {
+  let from: Cluster["nodeConfigs"] | undefined
+  let config = start
+  return () => {
+    const { nodeConfigs } = cluster()
+    if (nodeConfigs === from) return config
+    from = nodeConfigs
+    config = nodeConfigOf({ start, cluster: nodeConfigsOf({ nodeConfigs }, null), own: nodeConfigsOf({ nodeConfigs }, nodeId) })
+    return config
+  }
+}
+
+/** A setting that can be changed while nodes run. Kafka calls the others by INVALID_REQUEST; a name that nobody knows is INVALID_CONFIG. */
+export const findDynamicSetting: FindSetting = (name) => {
+  if (!isNodeSetting(name))
+    return rejected("INVALID_CONFIG", `There is no node setting '${name.slice(0, 60)}' that could be changed.${didYouMean(name, nodeSettingNames)}`)
+  const setting = nodeSetting(name)
+  if (setting.dynamic === true) return Either.right(setting)
+  return rejected(
+    "INVALID_REQUEST",
+    `Cannot update these configs dynamically: [${name}]. A node takes it from its file or command line when it starts: change it there, then start the node again.`
+  )
+}

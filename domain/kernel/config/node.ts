@@ -1,0 +1,135 @@
+import { type AnySetting, bool, double, dynamic, int, list, long, type Setting, text, unbounded, withoutEffect } from "./setting.ts"
+
+const hourMs = 3_600_000
+const weekMs = 168 * hourMs
+const minuteMs = 60_000
+
+const oneReplica = "a partition has one replica (docs/skipped.md)."
+const noTiers = "there is no tiered storage (docs/skipped.md)."
+/** Codecs as `compression.type` names them. */
+export const compressionTypes = ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"] as const
+
+/** Where the node is, who it is, and what it holds at a time: fixed when it starts. */
+const node = {
+  "node.id": int(0, 0, "This node's id; unique in the cluster."),
+  listeners: list("PLAINTEXT://127.0.0.1:9092", "Where the node listens: PLAINTEXT://HOST:PORT; port 0 takes a free one."),
+  "advertised.listeners": list("", "The address that clients are told; empty: the one it listens on."),
+  "log.open.files.max": int(
+    0,
+    0,
+    "Files that logs have open at a time, all nodes of the process together; 0: half of what the process may open, at most 8192."
+  ),
+  "log.dirs": list("./data", "The directory that holds this node's data."),
+  "broker.rack": text("", "The rack of this broker; empty: none."),
+  "num.partitions": int(1, 1, "Partitions of a topic that does not say how many.", 10_000),
+  "default.replication.factor": int(1, 1, "Replicas of a topic that does not say how many.", 32_767),
+  "auto.create.topics.enable": bool(true, "Whether a topic comes into being when a client asks for its metadata."),
+  "delete.topic.enable": bool(true, "Whether topics can be removed."),
+  "log.retention.check.interval.ms": long(300_000, 1, "How often logs are looked through for segments that may be deleted."),
+  "socket.request.max.bytes": int(104_857_600, 1, "Bytes that a request may have."),
+  "max.connections": int(10_000, 1, "Connections that are open at a time; more are closed at once."),
+  "max.in.flight.requests": int(64, 1, "Requests of one connection that are worked on or wait; reading stops there."),
+  "fetch.max.bytes": int(57_671_680, 1024, "Bytes that a Fetch answer may have."),
+  "max.incremental.fetch.session.cache.slots": int(0, 0, "Fetch sessions that are kept; 0: none are offered.", 0),
+  "broker.session.timeout.ms": int(9000, 1, "A broker that is silent for this long is fenced."),
+  "broker.heartbeat.interval.ms": int(2000, 1, "How often a broker says that it lives."),
+  "metadata.snapshot.interval.events": int(10_000, 1, "Events after which the leader writes a snapshot of a stream.")
+}
+
+/** Groups and producers. */
+const clients = {
+  "group.min.session.timeout.ms": int(6000, 1, "The shortest session timeout that a group's member may ask for."),
+  "group.max.session.timeout.ms": int(1_800_000, 1, "The longest session timeout that a group's member may ask for."),
+  "group.initial.rebalance.delay.ms": int(3000, 0, "How long an empty group waits for more members before its first rebalance."),
+  "group.max.size": int(2_147_483_647, 1, "Members that a group may have."),
+  "offset.metadata.max.bytes": int(4096, 0, "Bytes of metadata that an offset commit may carry."),
+  "offsets.retention.minutes": int(10_080, 1, "Minutes that the offsets of an empty group are kept."),
+  "offsets.topic.num.partitions": int(4, 1, "Streams over which the groups are spread; fixed when the cluster is founded.", 1000),
+  "producer.id.expiration.ms": dynamic(int(86_400_000, 1, "A producer that was silent for this long is forgotten."))
+}
+
+/** How logs are cut into segments, and how long these are kept. */
+const segments = {
+  "log.segment.bytes": dynamic(int(1_073_741_824, 14, "A segment file is rolled before it grows over this many bytes.")),
+  "log.roll.ms": dynamic<number>({
+    ...long(weekMs, 1, "A segment file is rolled when its first record is this old. Goes before log.roll.hours."),
+    coarser: [["log.roll.hours", hourMs]]
+  }),
+  "log.roll.hours": int(168, 1, "A segment file is rolled when its first record is this many hours old; read where log.roll.ms is not set."),
+  "log.roll.jitter.ms": dynamic<number>({
+    ...long(0, 0, "Partitions roll up to this much earlier, each at its own time, so that not all roll at once. Goes before log.roll.jitter.hours."),
+    coarser: [["log.roll.jitter.hours", hourMs]]
+  }),
+  "log.roll.jitter.hours": int(0, 0, "Partitions roll up to this many hours earlier; read where log.roll.jitter.ms is not set."),
+  "log.retention.ms": dynamic<number>({
+    ...long(
+      weekMs,
+      -1,
+      "How long records are kept, by the newest of a segment: -1 for ever. Goes before log.retention.minutes, and that before log.retention.hours."
+    ),
+    coarser: [
+      ["log.retention.minutes", minuteMs],
+      ["log.retention.hours", hourMs]
+    ]
+  }),
+  "log.retention.minutes": { ...int(10_080, -1, "How long records are kept, in minutes; read where log.retention.ms is not set."), coarser: [] },
+  "log.retention.hours": int(168, -1, "How long records are kept, in hours; read where neither log.retention.ms nor log.retention.minutes is set."),
+  "log.retention.bytes": dynamic(long(-1, -1, "Bytes that a partition keeps before its oldest segments are deleted; -1: no bound.")),
+  "log.segment.delete.delay.ms": dynamic(long(60_000, 0, "How long the files of a deleted segment stay on the disk.")),
+  "log.cleanup.policy": dynamic(
+    list("delete", "What becomes of old segments: delete, compact (the last record of each key stays), both, or neither.", {
+      oneOf: ["compact", "delete"],
+      notBuilt: { refuses: (value) => value.includes("compact"), why: "Compaction is not built yet (docs/skipped.md)." }
+    })
+  ),
+  "log.index.interval.bytes": dynamic(int(4096, 0, "Bytes of log between two entries of the offset index.")),
+  "log.index.size.max.bytes": dynamic(int(10_485_760, 12, "Bytes that an index file may have.")),
+  "log.preallocate": dynamic(withoutEffect(bool(false, "Whether a segment's file gets its whole size at once."), "files grow as they are written.")),
+  "log.local.retention.ms": dynamic(withoutEffect(long(-2, -2, "How long records stay on the disk once they lie in a second tier."), noTiers)),
+  "log.local.retention.bytes": dynamic(withoutEffect(long(-2, -2, "Bytes that stay on the disk once they lie in a second tier."), noTiers))
+}
+
+/** How compacted logs are kept. */
+const cleaner = {
+  "log.cleaner.delete.retention.ms": dynamic(long(86_400_000, 0, "How long a compacted log keeps the mark that a key was deleted.")),
+  "log.cleaner.min.compaction.lag.ms": dynamic(long(0, 0, "How long a record stays as it is before compaction may take it.")),
+  "log.cleaner.max.compaction.lag.ms": dynamic(long(unbounded, 1, "After how long a record that can be compacted is, however little there is to gain.")),
+  "log.cleaner.min.cleanable.ratio": dynamic(double(0.5, 0, "The part of a log that must be new since the last compaction before the next one begins.", 1))
+}
+
+const flushNotBuilt = {
+  refuses: (value: number): boolean => value !== unbounded,
+  why: "Syncs by number or age of records are not built: acks=all waits for the disk each time (docs/skipped.md)."
+}
+/** What a record and its batch must be like, and in which form they are kept. */
+const records = {
+  "message.max.bytes": dynamic(int(1_048_588, 0, "Bytes that a record batch may have.")),
+  "log.message.timestamp.type": dynamic(
+    text("CreateTime", "Whether a record keeps its producer's time or gets the broker's.", ["CreateTime", "LogAppendTime"])
+  ),
+  "log.message.timestamp.before.max.ms": dynamic(long(unbounded, 0, "How far a record's time may lie before the broker's.")),
+  "log.message.timestamp.after.max.ms": dynamic(long(hourMs, 0, "How far a record's time may lie after the broker's.")),
+  "compression.type": dynamic(
+    text("producer", "The codec in which batches are kept: the producer's, uncompressed, or this one. Any but producer opens each batch.", compressionTypes)
+  ),
+  "compression.gzip.level": dynamic<number>({ ...int(-1, 1, "How hard gzip tries where compression.type=gzip; -1: its own default.", 9), also: -1 }),
+  "compression.lz4.level": dynamic(int(9, 1, "How hard lz4 tries where compression.type=lz4.", 17)),
+  "compression.zstd.level": dynamic(int(3, -131_072, "How hard zstd tries where compression.type=zstd.", 22)),
+  "log.flush.interval.messages": dynamic<number>({ ...long(unbounded, 1, "Records after which a log is synced to the disk."), notBuilt: flushNotBuilt }),
+  "log.flush.interval.ms": dynamic<number>({ ...long(unbounded, 0, "Time after which a log is synced to the disk."), notBuilt: flushNotBuilt, coarser: [] }),
+  "min.insync.replicas": dynamic(int(1, 1, "Replicas that must be in sync for acks=all; with more than there are it is refused.")),
+  "unclean.leader.election.enable": dynamic(withoutEffect(bool(false, "Whether a replica that lacks records may lead."), oneReplica))
+}
+
+/** A node's settings, leader and broker alike, by Kafka's server.properties names. */
+export const nodeSettings = { ...node, ...segments, ...cleaner, ...records, ...clients } as const satisfies Record<string, AnySetting>
+
+export type SettingName = keyof typeof nodeSettings
+/** Every setting with its value: `config["num.partitions"]`. */
+export type NodeConfig = { readonly [K in SettingName]: (typeof nodeSettings)[K] extends Setting<infer A> ? A : never }
+
+export const nodeSettingNames = Object.keys(nodeSettings) as ReadonlyArray<SettingName>
+export const isNodeSetting = (name: string): name is SettingName => Object.hasOwn(nodeSettings, name)
+export const nodeSetting = (name: SettingName): AnySetting => nodeSettings[name]
+
+export const defaultNodeConfig: NodeConfig = Object.fromEntries(Object.entries(nodeSettings).map(([name, setting]) => [name, setting.default])) as NodeConfig
