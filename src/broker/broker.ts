@@ -8,6 +8,7 @@ import { Compression } from "../ports/compression.ts"
 import { type ForeignDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
 import { type Address, type ListenFault, Transport } from "../ports/transport.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
+import { makeFetchSessions } from "../serve/fetch-sessions.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
@@ -19,7 +20,7 @@ import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, type Image, makeImage } from "./image.ts"
 import { drawIncarnationId } from "./incarnation.ts"
 import { LeaderContact } from "./leader-contact.ts"
-import { makeKeeper } from "./partition/keeper.ts"
+import { type Keeper, makeKeeper } from "./partition/keeper.ts"
 import { allocateFrom, ProducerIds } from "./producer-ids.ts"
 import { makeRegistration, type Registration } from "./registration.ts"
 import { Relay } from "./relay.ts"
@@ -89,10 +90,7 @@ export const makeBroker = (
     const image = yield* makeImage({
       nodeId,
       contact,
-      onEvents: (events) => {
-        parts.current?.keeper.apply(events)
-        parts.current?.registration?.nudge()
-      }
+      onEvents: (events) => parts.current !== undefined && hear(parts.current, events)
     })
     const keeper = yield* makeKeeper({
       nodeId: BrokerId.make(nodeId),
@@ -120,7 +118,8 @@ export const makeBroker = (
       decompress,
       createTopics: autoCreation(relay, image),
       producerIds,
-      deadlines: yield* makeDeadlines
+      deadlines: yield* makeDeadlines,
+      sessions: yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"])
     })
     return {
       routes,
@@ -131,6 +130,12 @@ export const makeBroker = (
       failed: Deferred.await(failed)
     }
   })
+
+/** The leader's events came: the logs follow them, and the next heartbeat says how far. */
+const hear = ({ keeper, registration }: Parts, events: Parameters<Keeper["apply"]>[0]): void => {
+  keeper.apply(events)
+  registration?.nudge()
+}
 
 /** Fails the broker for good when `effect` does; it never ends otherwise. */
 const watched = (parts: Parts, effect: Effect.Effect<never, BrokerFault, Transport>) =>

@@ -12,6 +12,7 @@ import type { Deadlines } from "../serve/deadlines.ts"
 import { describeCluster } from "../serve/describe-cluster.ts"
 import { describeConfigs } from "../serve/describe-configs.ts"
 import { fetch } from "../serve/fetch.ts"
+import type { FetchSessions } from "../serve/fetch-sessions.ts"
 import { findCoordinator } from "../serve/find-coordinator.ts"
 import { listOffsets } from "../serve/list-offsets.ts"
 import { type MetadataOptions, metadata } from "../serve/metadata.ts"
@@ -39,6 +40,7 @@ export interface RouteParts {
   readonly createTopics: MetadataOptions["createTopics"]
   readonly producerIds: ProducerIds
   readonly deadlines: Deadlines
+  readonly sessions: FetchSessions
 }
 
 /** The partitions of this broker, and for what it does not know, whatever else this node can read. */
@@ -55,13 +57,13 @@ const readable =
 
 /** Everything that a broker answers itself, from its logs and from the image. */
 export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
-  const { cluster, config, deadlines, decompress, nodeId, now, table } = parts
+  const { cluster, config, deadlines, decompress, nodeId, now, sessions, table } = parts
   const find = readable(table, parts.alsoReadable)
   const leaderOf = findLeader(cluster)
   const clusterId = () => cluster().clusterId
   return [
     produce({ table, findLeader: leaderOf, now, deadlines }),
-    route(Fetch, {}, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"], deadlines })),
+    route(Fetch, {}, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"], deadlines, sessions })),
     route(ListOffsets, {}, listOffsets({ find, decompress })),
     route(Metadata, {}, metadata({ cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),
     route(FindCoordinator, {}, findCoordinator(cluster)),

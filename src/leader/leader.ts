@@ -9,6 +9,7 @@ import { Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/current-leader.ts"
+import { makeFetchSessions } from "../serve/fetch-sessions.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
@@ -113,7 +114,9 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const coordinator = yield* makeCoordinator({ config, cluster: writer, commandIds, streamCount })
     const find = findAmong([streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })])
     const leaders = findLeader(writer.state)
-    const reading = { find, findLeader: leaders, clusterId: () => clusterId, fetchBytesMax: config["fetch.max.bytes"], decompress }
+    const fetchSessions = yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"])
+    const fetchBytesMax = config["fetch.max.bytes"]
+    const reading = { find, findLeader: leaders, clusterId: () => clusterId, fetchBytesMax, decompress, sessions: fetchSessions }
     yield* Effect.forkScoped(watch(writer, sessions, commandIds))
     yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
     return {

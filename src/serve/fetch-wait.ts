@@ -2,6 +2,7 @@ import { Effect, Either } from "effect"
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
 import type { TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
+import type { FetchSession, SessionPartition } from "./fetch-session.ts"
 import type { FindReadable, ReadablePartition } from "./readable.ts"
 import { nextOffsetAfter, sizeOf } from "./record-views.ts"
 
@@ -57,6 +58,56 @@ const watch = (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: num
   return stop
 }
 
+/** The same over a session: its partitions tell it themselves, and only those that have something are counted. */
+const watchSession = (find: FindReadable, session: FetchSession, bytesMin: number, enough: () => void): (() => void) => {
+  let total = 0
+  const counted: Array<SessionPartition> = []
+  const stop = () => {
+    if (session.waiter === look) session.waiter = undefined
+    for (const partition of counted) partition.source = undefined
+    counted.length = 0
+  }
+  const look = (partition: SessionPartition | undefined) => {
+    const isKnown = partition?.source !== undefined
+    const source = partition?.watched()
+    if (partition !== undefined && source !== undefined) {
+      if (!isKnown) counted.push(partition)
+      const before = source.bytes
+      total += count(source, bytesMin) - before
+      if (total < bytesMin && !hasMoved(find, source)) return
+    }
+    stop()
+    enough()
+  }
+  // Another fetch of the session waits still: its client does not wait for it any more.
+  session.waiter?.(undefined)
+  session.waiter = look
+  for (const partition of session.duePartitions) if (session.waiter === look) look(partition)
+  return stop
+}
+
+type Watch = (enough: () => void) => () => void
+
+/** Ends when `watch` has enough, or after `waitMs`. */
+const within = (watching: Watch, waitMs: number, deadlines: Deadlines | undefined): Effect.Effect<void> => {
+  if (deadlines === undefined)
+    return Effect.async<void>((resume) => Effect.sync(watching(() => resume(Effect.void)))).pipe(Effect.timeoutOption(`${waitMs} millis`), Effect.asVoid)
+  return Effect.async<void>((resume) => {
+    const deadline = deadlines.after(waitMs, () => {
+      stop()
+      resume(Effect.void)
+    })
+    const stop = watching(() => {
+      deadline.cancel()
+      resume(Effect.void)
+    })
+    return Effect.sync(() => {
+      deadline.cancel()
+      stop()
+    })
+  })
+}
+
 /**
  * Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, when one of them is no longer read here, or after `waitMs`.
  * It runs when a partition advances and at no other time.
@@ -67,24 +118,13 @@ export const waitForBytes = (
   bytesMin: number,
   waitMs: number,
   deadlines: Deadlines | undefined
-): Effect.Effect<void> => {
-  if (deadlines === undefined)
-    return Effect.async<void>((resume) => Effect.sync(watch(find, sources, bytesMin, () => resume(Effect.void)))).pipe(
-      Effect.timeoutOption(`${waitMs} millis`),
-      Effect.asVoid
-    )
-  return Effect.async<void>((resume) => {
-    const deadline = deadlines.after(waitMs, () => {
-      stop()
-      resume(Effect.void)
-    })
-    const stop = watch(find, sources, bytesMin, () => {
-      deadline.cancel()
-      resume(Effect.void)
-    })
-    return Effect.sync(() => {
-      deadline.cancel()
-      stop()
-    })
-  })
-}
+): Effect.Effect<void> => within((enough) => watch(find, sources, bytesMin, enough), waitMs, deadlines)
+
+/** As `waitForBytes`, over all partitions of a session. It also ends when the session is used by another fetch, or closed. */
+export const waitForSession = (
+  find: FindReadable,
+  session: FetchSession,
+  bytesMin: number,
+  waitMs: number,
+  deadlines: Deadlines | undefined
+): Effect.Effect<void> => within((enough) => watchSession(find, session, bytesMin, enough), waitMs, deadlines)

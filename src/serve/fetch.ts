@@ -1,149 +1,204 @@
-import { Effect, Either } from "effect"
+import { Effect } from "effect"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
-import type { Offset, TopicId } from "../../domain/kernel/id.ts"
-import { Fetch } from "../protocol/message/01-fetch.ts"
-import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
-import { Endpoints, type FindLeader, type TopicRef } from "./current-leader.ts"
+import type { TopicId } from "../../domain/kernel/id.ts"
+import type { RequestContext } from "../wire/route.ts"
+import type { TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
-import { type Source, waitForBytes } from "./fetch-wait.ts"
-import type { FindReadable, ReadablePartition } from "./readable.ts"
-import { beforeZstd, sizeOf, type Views } from "./record-views.ts"
+import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass, type PassOptions, type TopicAnswer } from "./fetch-pass.ts"
+import { type FetchSession, nextEpoch, topicIdsSince } from "./fetch-session.ts"
+import type { FetchSessions } from "./fetch-sessions.ts"
+import { waitForBytes, waitForSession } from "./fetch-wait.ts"
 
-type Request = RequestOf<typeof Fetch>
-type Response = ResponseDraft<typeof Fetch>
-type Wanted = Request["topics"][number]["partitions"][number]
-type Answer = Response["responses"][number]["partitions"][number]
-
-export interface FetchOptions {
-  readonly find: FindReadable
-  readonly findLeader: FindLeader
+export interface FetchOptions extends PassOptions {
   /** The cluster this node belongs to, as soon as it knows: a fetch that names another is refused. */
   readonly clusterId: () => string | undefined
   /** Bytes of records in one answer, whatever the client allows (`fetch.max.bytes`); one batch is always given. */
   readonly fetchBytesMax: number
   /** Ends waits; without it each wait has a timer of its own, which is fine where few wait. */
   readonly deadlines?: Deadlines
+  /** Without it no sessions are given. */
+  readonly sessions?: FetchSessions
 }
 
-/** From this version on topics are named by id alone (KIP-516). */
-const topicIdsSince = 13
-/** From this version on a client reads zstd (KIP-110). */
-const zstdSince = 10
-/** From this version on an error names the leader and its address (KIP-951). */
-const leadersSince = 16
-const readCommitted = 1
+/** From this version on there are sessions (KIP-227). */
+const sessionsSince = 7
+/** The epoch of a request that says everything it wants, and wants a session for the next. */
+const openingEpoch = 0
+/** The epoch of one that says everything and wants none. */
+const finalEpoch = -1
 
-const noRecords: Views = []
-const noTransactions: ReadonlyArray<never> = []
+type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "clientHost">>
+type Answer = FetchAnswer | Effect.Effect<FetchAnswer>
 
-/** One walk over everything a request asks for, in its order. */
-class Pass {
-  bytes = 0
-  failed = false
-  /** What may be waited for when there are too few bytes. */
-  readonly sources: Array<Source> = []
-  readonly endpoints = new Endpoints()
-  private left: number
+const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ throttleTimeMs: 0, errorCode: errorCode(error), sessionId, responses: [] })
+
+/** One Fetch, whole or in a session. */
+class Fetching {
+  private readonly bytesMin: number
 
   constructor(
     private readonly options: FetchOptions,
-    private readonly request: Request,
-    private readonly version: number
+    private readonly request: FetchRequest,
+    private readonly version: number,
+    private readonly owner: string
   ) {
-    this.left = Math.max(0, Math.min(request.maxBytes, options.fetchBytesMax))
+    this.bytesMin = Math.min(request.minBytes, request.maxBytes, options.fetchBytesMax)
   }
 
-  response(): Response {
-    const responses = this.request.topics.map(({ topic, topicId, partitions }) => {
-      const ref: TopicRef = this.version >= topicIdsSince ? { topicId: topicId as TopicId } : { name: topic }
-      return { topic, topicId, partitions: partitions.map((wanted) => this.partition(ref, wanted)) }
+  private pass(): Pass {
+    const { isolationLevel, maxBytes } = this.request
+    return new Pass(this.options, this.version, isolationLevel, Math.max(0, Math.min(maxBytes, this.options.fetchBytesMax)))
+  }
+  private isEnough({ bytes, failed, sources }: Pass): boolean {
+    return failed || bytes >= this.bytesMin || this.request.maxWaitMs <= 0 || sources.length === 0
+  }
+
+  /** A request that says everything it wants. */
+  whole(): Answer {
+    const { deadlines, find, sessions } = this.options
+    const { sessionEpoch, sessionId, maxWaitMs } = this.request
+    const hasSessions = this.version >= sessionsSince && sessions !== undefined
+    if (hasSessions && sessionId !== 0) {
+      const former = sessions.find(sessionId, this.owner)
+      if (former !== undefined) sessions.remove(former)
+    }
+    const opens = hasSessions && sessionEpoch === openingEpoch
+    const pass = this.pass()
+    const responses = this.walk(pass)
+    if (this.isEnough(pass)) return this.wholeAnswer(pass, responses, opens)
+    return Effect.map(waitForBytes(find, pass.sources, this.bytesMin, maxWaitMs, deadlines), () => {
+      const again = this.pass()
+      return this.wholeAnswer(again, this.walk(again), opens)
     })
-    return { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses, nodeEndpoints: this.endpoints.list() }
   }
 
-  private partition(ref: TopicRef, wanted: Wanted): Answer {
-    const found = this.options.find(ref, wanted.partition)
-    if (typeof found === "string") return this.failure(ref, wanted, found)
-    const asked = wanted.currentLeaderEpoch
-    const epoch = found.leaderEpoch()
-    if (asked >= 0 && asked !== epoch) return this.failure(ref, wanted, asked < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
-    const from = Number(wanted.fetchOffset)
-    if (from < found.start() || from > found.end()) return this.failure(ref, wanted, "OFFSET_OUT_OF_RANGE")
-    const records = this.read(found, from, wanted.partitionMaxBytes)
-    if (typeof records === "string") return this.failure(ref, wanted, records)
-    const limit = Math.max(1, wanted.partitionMaxBytes)
-    this.sources.push({ ref, index: wanted.partition, readable: found, epoch, cursor: from, bytes: 0, limit })
-    return this.answer(wanted.partition, found, records)
+  private walk(pass: Pass): ReadonlyArray<TopicAnswer> {
+    return this.request.topics.map(({ topic, topicId, partitions }) => {
+      const ref: TopicRef = this.version >= topicIdsSince ? { topicId: topicId as TopicId } : { name: topic }
+      return {
+        topic,
+        topicId,
+        partitions: partitions.map(({ currentLeaderEpoch, fetchOffset, partition, partitionMaxBytes }) =>
+          pass.take({ ref, index: partition, from: Number(fetchOffset), bytesMax: partitionMaxBytes, epoch: currentLeaderEpoch })
+        )
+      }
+    })
   }
 
-  /** The first partition that has anything gives a batch whatever its size, so that a small limit never stops a consumer (KIP-74); the others keep to what is left. */
-  private read(found: ReadablePartition, from: Offset, partitionBytesMax: number): Views | KafkaError {
-    const bytesMax = Math.max(0, Math.min(partitionBytesMax, this.left))
-    if (from >= found.highWatermark() || (bytesMax === 0 && this.bytes > 0)) return noRecords
-    const read = found.read(from, bytesMax)
-    if (Either.isLeft(read)) return "KAFKA_STORAGE_ERROR"
-    const views = this.version < zstdSince ? beforeZstd(read.right) : read.right
-    if (views === "zstd first") return "UNSUPPORTED_COMPRESSION_TYPE"
-    const size = sizeOf(views)
-    // What was read for nothing counts too: a request that names a hundred thousand partitions must not have a batch of each read from disk.
-    this.left -= size
-    if (size > bytesMax && this.bytes > 0) return noRecords
-    this.bytes += size
-    return views
+  private wholeAnswer({ nodeEndpoints }: Pass, responses: ReadonlyArray<TopicAnswer>, opens: boolean): FetchAnswer {
+    const sessionId = opens ? this.openSession(responses) : 0
+    return { throttleTimeMs: 0, errorCode: 0, sessionId, responses, nodeEndpoints }
   }
 
-  private answer(partitionIndex: number, found: ReadablePartition, records: Views): Answer {
-    const highWatermark = BigInt(found.highWatermark())
-    // Without transactions every record is decided as soon as it is there: the last stable offset is the high watermark.
-    return {
-      partitionIndex,
-      errorCode: 0,
-      highWatermark,
-      lastStableOffset: highWatermark,
-      logStartOffset: BigInt(found.start()),
-      abortedTransactions: this.request.isolationLevel === readCommitted ? noTransactions : null,
-      preferredReadReplica: -1,
-      records
+  /** A session that holds what was asked and answered just now; 0 where there is no place for one. */
+  private openSession(responses: ReadonlyArray<TopicAnswer>): number {
+    const { find, sessions } = this.options
+    const { replicaId, replicaState, topics } = this.request
+    const size = topics.reduce((sum, { partitions }) => sum + partitions.length, 0)
+    const isReplica = (this.version >= 15 ? replicaState.replicaId : replicaId) >= 0
+    const session = sessions?.open(this.owner, isReplica, this.version >= topicIdsSince, size)
+    if (session === undefined) return 0
+    // Of a partition that is named twice the last word counts.
+    const answers = new Map<unknown, PartitionAnswer>()
+    for (const [at, topic] of topics.entries())
+      for (const [nth, asked] of topic.partitions.entries())
+        answers.set(session.ask(topic, asked), (responses[at] as TopicAnswer).partitions[nth] as PartitionAnswer)
+    session.settle(
+      session.duePartitions.map((partition) => answers.get(partition) as PartitionAnswer),
+      find,
+      false
+    )
+    return sessions?.grown(session, 0) === true ? session.id : 0
+  }
+
+  /** A request that says what is to be changed of its session. */
+  incremental(): Answer {
+    const { deadlines, find } = this.options
+    const session = this.advance()
+    if (typeof session === "string") return refused(session)
+    // Everything was forgotten: there is no session any more, and nothing to answer.
+    if (session === undefined) return { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [] }
+    const pass = this.pass()
+    const answers = walkSession(session, pass)
+    const isEmptyHanded = !pass.failed && pass.bytes < this.bytesMin && this.request.maxWaitMs > 0
+    if (!isEmptyHanded) return settled(session, pass, answers, this.options)
+    const epoch = session.epoch
+    return Effect.map(waitForSession(find, session, this.bytesMin, this.request.maxWaitMs, deadlines), () => {
+      // Another request has taken the session further: who waited for this one has left.
+      if (session.epoch !== epoch) return refused("INVALID_FETCH_SESSION_EPOCH", session.id)
+      const again = this.pass()
+      return settled(session, again, walkSession(session, again), this.options)
+    })
+  }
+
+  /** Takes the session a step further; or why not, in Kafka's words. Undefined for one that has nothing left. */
+  private advance(): FetchSession | undefined | "FETCH_SESSION_ID_NOT_FOUND" | "INVALID_FETCH_SESSION_EPOCH" | "FETCH_SESSION_TOPIC_ID_ERROR" {
+    const { sessions } = this.options
+    const { forgottenTopicsData, sessionEpoch, sessionId, topics } = this.request
+    const session = sessions?.find(sessionId, this.owner)
+    if (sessions === undefined || session === undefined) return "FETCH_SESSION_ID_NOT_FOUND"
+    if (session.epoch !== sessionEpoch) return "INVALID_FETCH_SESSION_EPOCH"
+    if (session.usesTopicIds !== this.version >= topicIdsSince) return "FETCH_SESSION_TOPIC_ID_ERROR"
+    const before = session.size
+    for (const topic of topics) for (const asked of topic.partitions) session.ask(topic, asked)
+    session.forget(forgottenTopicsData)
+    if (!sessions.grown(session, before)) return "FETCH_SESSION_ID_NOT_FOUND"
+    if (session.size === 0) {
+      sessions.remove(session)
+      return undefined
     }
-  }
-
-  private failure(ref: TopicRef, { partition }: Wanted, error: KafkaError): Answer {
-    this.failed = true
-    const moved = this.version >= leadersSince && (error === "NOT_LEADER_OR_FOLLOWER" || error === "FENCED_LEADER_EPOCH")
-    const leader = moved ? this.endpoints.note(this.options.findLeader(ref, partition)) : undefined
-    return {
-      partitionIndex: partition,
-      errorCode: errorCode(error),
-      highWatermark: -1n,
-      abortedTransactions: null,
-      records: noRecords,
-      ...(leader === undefined ? {} : { currentLeader: leader })
-    }
+    sessions.touch(session)
+    session.epoch = nextEpoch(session.epoch)
+    return session
   }
 }
 
-const refused = (error: KafkaError): Response => ({ throttleTimeMs: 0, errorCode: errorCode(error), sessionId: 0, responses: [] })
+/** Partitions that are still looked at when an answer is full: their errors need not wait, and what waits comes first in the next. */
+const looksPastFullMax = 1000
 
-/** Epoch 0 opens a session and -1 asks for none; both say everything they want. Any other epoch goes on with a session, and none is ever given (KIP-227). */
-const continuesSession = ({ sessionEpoch }: Request, version: number): boolean => version >= 7 && sessionEpoch !== 0 && sessionEpoch !== -1
+/** The answers of the due partitions, in their order; of the first ones only, where the answer is full before. */
+const walkSession = (session: FetchSession, pass: Pass): ReadonlyArray<PartitionAnswer> => {
+  const answers: Array<PartitionAnswer> = []
+  let past = 0
+  for (const partition of session.duePartitions) {
+    if (pass.isFull && past++ >= looksPastFullMax) break
+    answers.push(pass.take(partition))
+  }
+  return answers
+}
+
+/** What an incremental answer says: only what is news. */
+const settled = (session: FetchSession, { nodeEndpoints }: Pass, answers: ReadonlyArray<PartitionAnswer>, { find }: FetchOptions): FetchAnswer => {
+  const responses: Array<{ readonly topic: string; readonly topicId: string; readonly partitions: Array<PartitionAnswer> }> = []
+  let last: unknown
+  const due = session.duePartitions
+  for (let at = 0; at < answers.length; at++) {
+    const partition = due[at]
+    const answer = answers[at]
+    if (partition === undefined || answer === undefined || !partition.isNews(answer)) continue
+    const { topic, topicId } = partition.topic
+    if (last !== partition.topic) responses.push({ topic, topicId, partitions: [] })
+    last = partition.topic
+    responses[responses.length - 1]?.partitions.push(answer)
+  }
+  session.settle(answers, find)
+  return { throttleTimeMs: 0, errorCode: 0, sessionId: session.id, responses, nodeEndpoints }
+}
 
 /**
  * Fetch: record batches as they lie in the logs, as many as the limits allow, never a part of one.
  * With fewer than `minBytes` there and no error it waits for more, at most `maxWaitMs`: then, and only then, the answer is an Effect.
  * Errors of a partition: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_OUT_OF_RANGE,
- * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR; of the request: FETCH_SESSION_ID_NOT_FOUND, INCONSISTENT_CLUSTER_ID. Read committed is the same as read uncommitted.
+ * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR; of the request: INCONSISTENT_CLUSTER_ID, and for sessions (KIP-227) FETCH_SESSION_ID_NOT_FOUND,
+ * INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR. Read committed is the same as read uncommitted.
  */
 export const fetch =
   (options: FetchOptions) =>
-  (request: Request, { version }: { readonly version: number }): Response | Effect.Effect<Response> => {
-    if (continuesSession(request, version)) return refused("FETCH_SESSION_ID_NOT_FOUND")
+  (request: FetchRequest, { clientHost = "", version }: Caller): Answer => {
     const clusterId = options.clusterId()
     if (request.clusterId !== null && clusterId !== undefined && request.clusterId !== clusterId) return refused("INCONSISTENT_CLUSTER_ID")
-    const pass = new Pass(options, request, version)
-    const response = pass.response()
-    const bytesMin = Math.min(request.minBytes, request.maxBytes, options.fetchBytesMax)
-    if (pass.failed || pass.bytes >= bytesMin || request.maxWaitMs <= 0 || pass.sources.length === 0) return response
-    return Effect.map(waitForBytes(options.find, pass.sources, bytesMin, request.maxWaitMs, options.deadlines), () =>
-      new Pass(options, request, version).response()
-    )
+    const fetching = new Fetching(options, request, version, clientHost)
+    const { sessionEpoch } = request
+    const isWhole = version < sessionsSince || sessionEpoch === openingEpoch || sessionEpoch === finalEpoch
+    return isWhole ? fetching.whole() : fetching.incremental()
   }

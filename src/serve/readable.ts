@@ -17,7 +17,7 @@ export interface ReadablePartition {
   readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
   /** As PartitionLog.batchAtTime, among what can be read. */
   readonly batchAtTime: (timestamp: number, from?: Offset) => Either.Either<RecordBatch | undefined, LogFault>
-  /** Calls `wake` after each rise of the high watermark, and once when the partition stops being readable here; answers how to stop that. */
+  /** Calls `wake` after each rise of the high watermark or of the start, when the leader epoch changes, and once when the partition stops being readable here; answers how to stop that. */
   readonly onAdvance: (wake: () => void) => () => void
 }
 

@@ -30,7 +30,7 @@ const node = {
   "max.connections": int(10_000, 1, "Connections that are open at a time; more are closed at once."),
   "max.in.flight.requests": int(64, 1, "Requests of one connection that are worked on or wait; reading stops there."),
   "fetch.max.bytes": int(57_671_680, 1024, "Bytes that a Fetch answer may have."),
-  "max.incremental.fetch.session.cache.slots": int(0, 0, "Fetch sessions that are kept; 0: none are offered.", 0),
+  "max.incremental.fetch.session.cache.slots": int(1000, 0, "Fetch sessions (KIP-227) that are kept; 0: none are offered.", 1_000_000),
   "broker.session.timeout.ms": int(9000, 1, "A broker that is silent for this long is fenced."),
   "broker.heartbeat.interval.ms": int(2000, 1, "How often a broker says that it lives."),
   "metadata.snapshot.interval.events": int(10_000, 1, "Events after which the leader writes a snapshot of a stream.")

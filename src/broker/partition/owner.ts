@@ -201,6 +201,7 @@ export class PartitionOwner implements ReadablePartition {
     if (offset <= this.start()) return
     this.startOffset = offset
     this.epochs.forgetBefore(offset)
+    this.wake()
   }
 
   /** Whether whole segments lie before the start. */

@@ -31,6 +31,7 @@ import type { AnyApi, RequestDraft, ResponseOf } from "../../../src/protocol/typ
 import { findLeader } from "../../../src/serve/current-leader.ts"
 import { makeDeadlines } from "../../../src/serve/deadlines.ts"
 import { fetch } from "../../../src/serve/fetch.ts"
+import { makeFetchSessions } from "../../../src/serve/fetch-sessions.ts"
 import { listOffsets } from "../../../src/serve/list-offsets.ts"
 import { dispatch } from "../../../src/wire/dispatch.ts"
 import type { DispatchFault } from "../../../src/wire/fault.ts"
@@ -107,6 +108,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
           findLeader: leaders,
           clusterId: () => cluster.clusterId,
           deadlines,
+          sessions: yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"]),
           fetchBytesMax: 10_000_000
         })
       ),

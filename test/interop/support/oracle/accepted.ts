@@ -29,7 +29,6 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^DescribeConfigs\/topic, synonyms.*\.synonyms$/, ours: /log\.roll\.ms/, why: "Kafka computes segment.ms from log.roll.hours and names no synonym." },
   { at: /^InitProducerId\/transactional id\.errorCode$/, ours: /UNSUPPORTED_VERSION/, why: "There are no transactions." },
   { at: /^Produce, records\/transactional/, ours: /INVALID_TXN_STATE/, why: "There are no transactions." },
-  { at: /^Fetch, several\/session (0|77), epoch 0\.sessionId$/, ours: /^0$/, why: "No fetch sessions: id 0 is a legal answer." },
   { at: /^Fetch\/last fetched epoch 3\./, why: "Only followers say which epoch they fetched last; consumers ask OffsetForLeaderEpoch." },
 
   // Where ours is stricter or plainer.

@@ -69,7 +69,7 @@ describe("Fetch", () => {
         expect(yield* call(broker.routes, Fetch, 12, { ...ask, sessionId: 9, sessionEpoch: 4 })).toMatchObject({
           errorCode: errorCode("FETCH_SESSION_ID_NOT_FOUND")
         })
-        expect(yield* call(broker.routes, Fetch, 12, { ...ask, sessionId: 0, sessionEpoch: 0 })).toMatchObject({ errorCode: 0, sessionId: 0 })
+        expect(yield* call(broker.routes, Fetch, 12, { ...ask, sessionId: 0, sessionEpoch: -1 })).toMatchObject({ errorCode: 0, sessionId: 0 })
         expect(yield* call(broker.routes, Fetch, 12, { ...ask, clusterId: "another" })).toMatchObject({ errorCode: errorCode("INCONSISTENT_CLUSTER_ID") })
         const unknown = { topicId: topicId(9), partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 10 }] }
         const byId = yield* call(broker.routes, Fetch, 13, { ...ask, topics: [unknown] })
