@@ -63,7 +63,7 @@ export const accepted: ReadonlyArray<Accepted> = [
     ours: /^-1$/,
     why: "Kafka answers a repeated batch with its own time as if it were the log's."
   },
-  { at: /^Fetch\/.*abortedTransactions$/, ours: /^null$/, kafkas: /^\[\]$/, why: "Both mean none; Kafka has both in errors." },
+  { at: /^Fetch( sessions.*)?\/.*abortedTransactions$/, ours: /^null$/, kafkas: /^\[\]$/, why: "Both mean none; Kafka has both in errors." },
   { at: /^Fetch\/isolation level 3\./, kafkas: /./, why: "Kafka fails with UNKNOWN_SERVER_ERROR; what is not read committed is read uncommitted here." },
   { at: /^Fetch\/another cluster\./, why: "A fetch that is meant for another cluster is refused; Kafka looks at the cluster only among controllers." },
   {
@@ -88,6 +88,11 @@ export const accepted: ReadonlyArray<Accepted> = [
   },
 
   // The same thing, said in another form.
+  {
+    at: /^Fetch sessions, ends\/the topic is (gone|there again)\..*errorCode$/,
+    ours: /UNKNOWN_TOPIC_ID/,
+    why: "A session by ids knows no names: an id that is gone is unknown, as outside of a session. Clients ask for metadata in all three cases."
+  },
   { at: /^Metadata\/(by id too early|by neither|null name)/, why: "The topic is refused and the nodes are told all the same; Kafka fails the request." },
   { at: /^Metadata\/by id and by name\.topics$/, kafkas: /^\[\]$/, why: "Both are answered; Kafka leaves out names where there are ids." },
   { at: /^DeleteTopics\/by name and by id\.responses$/, ours: /^(?!.*NONE)/, why: "Refused by both ways of naming it; Kafka puts both in one row." },

@@ -50,6 +50,7 @@ const scalar = (key: string, value: unknown, names: Names): Plain => {
   }
   if (typeof value === "number") {
     if (/errorCode$/i.test(key)) return kafkaError(value)
+    if (key === "sessionId") return value === 0 ? "none" : "a session"
     return key === "port" && value === names.port ? "PORT" : value
   }
   if (value instanceof Uint8Array) return key === "records" ? batchesOf(value) : `hex ${Buffer.from(value).toString("hex")}`

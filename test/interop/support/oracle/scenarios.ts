@@ -9,6 +9,7 @@ import * as group from "./group.ts"
 import * as produce from "./produce.ts"
 import * as random from "./random.ts"
 import * as read from "./read.ts"
+import * as sessions from "./sessions.ts"
 import type { Scenario } from "./side.ts"
 
 /** Everything that is asked of both, by name. They need what `before` has made ready. */
@@ -32,6 +33,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "Produce, sequences": produce.produceSequences,
   Fetch: read.fetchForms,
   "Fetch, several": read.fetchSeveral,
+  "Fetch sessions": sessions.sessions,
+  "Fetch sessions, ends": sessions.sessionEnds,
+  "Fetch session, random": sessions.randomSession,
   ListOffsets: read.listOffsets,
   OffsetForLeaderEpoch: read.leaderEpochs,
   DeleteRecords: read.deleteRecords,
