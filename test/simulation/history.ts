@@ -55,6 +55,11 @@ export interface Polled extends Place {
   readonly value: string
 }
 
+/** A DeleteRecords of one partition: what lies before `offset` may go (-1: all there is). */
+export interface Trim extends Place {
+  readonly offset: number
+}
+
 /** A record batch with all that stands in it. */
 export interface BatchRead {
   readonly baseOffset: number
@@ -73,6 +78,8 @@ export interface LogReading extends Place {
   /** "fetch": a part of it, as a broker served it. "disk": all that the disk had after a crash, and so for ever. "final": all of it, fetched when the run was over. */
   readonly source: "fetch" | "disk" | "final"
   readonly batches: ReadonlyArray<BatchRead>
+  /** Where the log ended, where that is known: one that was deleted up to its end has no batch that could tell. */
+  readonly end?: number
 }
 
 export interface TopicCommand {
@@ -121,6 +128,8 @@ export interface OffsetQuestion extends Place {
 export interface History {
   readonly sends: ReadonlyArray<Operation<Send, Stored>>
   readonly polls: ReadonlyArray<Polled>
+  /** `value`: where the log starts now. */
+  readonly trims: ReadonlyArray<Operation<Trim, number>>
   readonly logs: ReadonlyArray<LogReading>
   /** `value`: the topic's id, as its maker was told; "" for a removal. */
   readonly topics: ReadonlyArray<Operation<TopicCommand, string>>

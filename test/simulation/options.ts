@@ -22,6 +22,8 @@ export interface Options {
   /** Mean time between two faults. */
   readonly faultEveryMs: number
   readonly sendEveryMs: number
+  /** Mean time between two DeleteRecords; undefined where nobody deletes any. */
+  readonly trimEveryMs: number | undefined
   /** How long faults go on, and how long things may take to come to rest after that. */
   readonly faultsMs: number
   readonly restMs: number
@@ -55,6 +57,7 @@ export const optionsOf = (seed: number, seconds = 30): Options => {
     ] as const),
     faultEveryMs: chance.pick([500, 1500, 4000]),
     sendEveryMs: chance.pick([20, 60, 200]),
+    trimEveryMs: chance.pick([undefined, 300, 2000]),
     faultsMs: seconds * 1000,
     restMs: 180_000
   }

@@ -13,7 +13,8 @@ import {
   type Position,
   type Send,
   type Stored,
-  type TopicCommand
+  type TopicCommand,
+  type Trim
 } from "./history.ts"
 
 type Written<A> = { -readonly [K in keyof A]: A[K] }
@@ -26,6 +27,7 @@ export class Recorder {
   readonly lines: Array<string> = []
   readonly sends: Array<Operation<Send, Stored>> = []
   readonly polls: Array<Polled> = []
+  readonly trims: Array<Operation<Trim, number>> = []
   readonly logs: Array<LogReading> = []
   readonly topics: Array<Operation<TopicCommand, string>> = []
   readonly journals: Array<JournalReading> = []
@@ -70,7 +72,7 @@ export class Recorder {
   }
 
   get history(): History {
-    const { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, unfinished } = this
-    return { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, unfinished }
+    const { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished } = this
+    return { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished }
   }
 }

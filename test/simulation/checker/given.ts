@@ -1,10 +1,11 @@
-import type { BatchRead, History, JournalEvent, LogReading, Operation, Outcome, Polled, Send, Stored } from "../history.ts"
+import type { BatchRead, History, JournalEvent, LogReading, Operation, Outcome, Polled, Send, Stored, Trim } from "../history.ts"
 import { never } from "../history.ts"
 import type { Violation } from "./violation.ts"
 
 export const nothing: History = {
   sends: [],
   polls: [],
+  trims: [],
   logs: [],
   topics: [],
   journals: [],
@@ -27,6 +28,15 @@ export const sent = (value: string, outcome: number | Outcome<Stored>, at: numbe
   invoked: at,
   completed: typeof outcome === "number" || outcome._tag !== "unknown" ? at + 0.5 : never,
   outcome: typeof outcome === "number" ? ok({ topic: "t", partition: 0, offset: outcome }) : outcome
+})
+
+/** A DeleteRecords of t-0, invoked and completed around `at`. */
+export const trimmed = (offset: number, outcome: Outcome<number>, at: number): Operation<Trim, number> => ({
+  process: "trimmer.1",
+  input: { topic: "t", partition: 0, offset },
+  invoked: at,
+  completed: outcome._tag === "unknown" ? never : at + 0.5,
+  outcome
 })
 
 export const batch = (baseOffset: number, values: ReadonlyArray<string>, more: Partial<BatchRead> = {}): BatchRead => ({

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
-import { batch, failed, given, invariants, log, polled, sent, unknown } from "./given.ts"
-import { checkLog, noDuplicates, noLostAck, noPhantom, oneValue, producerOrder } from "./log.ts"
+import { batch, failed, given, invariants, log, ok, polled, sent, trimmed, unknown } from "./given.ts"
+import { checkLog, noDuplicates, noLostAck, noPhantom, oneValue, producerOrder, startStays } from "./log.ts"
 
 const whole = log("final", 100, batch(0, ["a", "b"]), batch(2, ["c"]))
 const sends = [sent("a", 0, 1), sent("b", 1, 2), sent("c", 2, 3)]
@@ -76,4 +76,22 @@ test("L5: a gap between batches, or within one", () => {
   expect(invariants(producerOrder(given({ logs: [log("final", 9, batch(1, ["a"]))] })))).toEqual(["L5"])
   expect(invariants(producerOrder(given({ logs: [log("fetch", 9, batch(5, ["a", "b"], { lastOffset: 7 }))] })))).toEqual(["L5"])
   expect(producerOrder(given({ logs: [log("fetch", 9, batch(5, ["a", "b"]))] }))).toEqual([])
+})
+
+test("L1, L5: what was deleted, or may have been, need not be there; what was not must", () => {
+  const rest = { ...log("final", 100, batch(1, ["b"]), batch(2, ["c"])), end: 3 }
+  expect(checkLog(given({ sends, logs: [rest], trims: [trimmed(1, ok(1), 5)] }))).toEqual([])
+  expect(checkLog(given({ sends, logs: [rest], trims: [trimmed(1, unknown, 5)] }))).toEqual([])
+  expect(checkLog(given({ sends, logs: [rest], trims: [trimmed(-1, unknown, 5)] }))).toEqual([])
+  expect(invariants(checkLog(given({ sends, logs: [rest], trims: [trimmed(1, failed, 5)] })))).toEqual(["L1", "L5"])
+  expect(invariants(checkLog(given({ sends, logs: [rest] })))).toEqual(["L1", "L5"])
+  expect(invariants(noLostAck(given({ sends, logs: [{ ...log("final", 100), end: 3 }], trims: [trimmed(1, ok(1), 5)] })))).toEqual(["L1"])
+})
+
+test("L7: what was deleted is read afterwards", () => {
+  const trims = [trimmed(2, ok(2), 5)]
+  expect(invariants(startStays(given({ trims, logs: [log("fetch", 6, batch(0, ["a", "b"]))] })))).toEqual(["L7"])
+  expect(invariants(startStays(given({ trims, polls: [polled("a", 0, { since: 6 })] })))).toEqual(["L7"])
+  expect(startStays(given({ trims, logs: [log("fetch", 5, batch(0, ["a", "b"])), log("fetch", 6, batch(0, ["a", "b", "c"]))] }))).toEqual([])
+  expect(startStays(given({ trims, logs: [log("disk", 6, batch(0, ["a", "b"]))], polls: [polled("a", 0, { since: 4 })] }))).toEqual([])
 })

@@ -24,13 +24,27 @@ const finalLogs = ({ logs }: History): ReadonlyMap<string, ReadonlyMap<number, R
 
 const shown = (place: Place, offset: number): string => `${placeName(place)}@${offset}`
 
-/** L1: every record that was acknowledged with acks=all stands in the final log, exactly at its offset. */
+/** Before which offset records of each partition may have been deleted: wherever somebody asked for it and was not refused. */
+const deletedBefore = ({ logs, trims }: History): ReadonlyMap<string, number> => {
+  const found = new Map<string, number>()
+  for (const { input, outcome } of trims) {
+    if (outcome._tag === "fail") continue
+    // Of all there was nobody knows how much that was, unless the answer says so: at most what there is when the run is over.
+    const ends = logs.filter((log) => log.source === "final" && placeName(log) === placeName(input)).map(({ end }) => end ?? 0)
+    const offset = input.offset >= 0 ? input.offset : outcome._tag === "ok" ? outcome.value : Math.max(0, ...ends)
+    found.set(placeName(input), Math.max(found.get(placeName(input)) ?? 0, offset))
+  }
+  return found
+}
+
+/** L1: every record that was acknowledged with acks=all stands in the final log, exactly at its offset, unless it was deleted. */
 export const noLostAck = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L1")
   const logs = finalLogs(history)
+  const deleted = deletedBefore(history)
   for (const { input, outcome, process } of durablyConfirmed(history)) {
     const log = logs.get(placeName(outcome.value))
-    if (log === undefined) continue
+    if (log === undefined || outcome.value.offset < (deleted.get(placeName(outcome.value)) ?? 0)) continue
     const found = log.get(outcome.value.offset)
     if (found?.value !== input.value)
       findings.add(
@@ -87,7 +101,7 @@ const lostFromDisk = ({ logs }: History, findings: Findings): void => {
   for (const log of logs) {
     if (log.source === "fetch") continue
     const key = placeName(log)
-    const end = (log.batches.at(-1)?.lastOffset ?? -1) + 1
+    const end = Math.max(log.end ?? 0, (log.batches.at(-1)?.lastOffset ?? -1) + 1)
     const before = ends.get(key) ?? 0
     if (end < before) findings.add(`${key} had offsets up to ${before - 1} on disk after a crash, and later up to ${end - 1} only (${log.source})`)
     ends.set(key, Math.max(before, end))
@@ -162,12 +176,14 @@ export const producerOrder = (history: History): ReadonlyArray<Violation> => {
       )
     last.set(key, { ...outcome.value, value: input.value })
   }
-  for (const log of history.logs) contiguous(log, findings)
+  const deleted = deletedBefore(history)
+  for (const log of history.logs) contiguous(log, deleted.get(placeName(log)) ?? 0, findings)
   return findings.list
 }
 
-const contiguous = (log: LogReading, findings: Findings): void => {
-  let next = log.source === "fetch" ? log.batches[0]?.baseOffset : 0
+const contiguous = (log: LogReading, deletedBefore: number, findings: Findings): void => {
+  const first = log.batches[0]?.baseOffset ?? 0
+  let next = log.source === "fetch" || first <= deletedBefore ? first : 0
   for (const { baseOffset, lastOffset, values } of log.batches) {
     if (baseOffset !== next) findings.add(`the batch after ${shown(log, (next ?? 0) - 1)} begins at ${baseOffset} (${log.source})`)
     if (values.length !== lastOffset - baseOffset + 1)
@@ -176,10 +192,29 @@ const contiguous = (log: LogReading, findings: Findings): void => {
   }
 }
 
+/** L7: the start of a log never goes back. What was deleted when somebody asked is not read by him; files may hold it a while longer. */
+export const startStays = (history: History): ReadonlyArray<Violation> => {
+  const findings = new Findings("L7")
+  for (const { completed, input, outcome } of history.trims) {
+    if (outcome._tag !== "ok") continue
+    const start = outcome.value
+    const name = placeName(input)
+    for (const log of history.logs)
+      if (log.source !== "disk" && log.since > completed && placeName(log) === name)
+        for (const { baseOffset, lastOffset } of log.batches)
+          if (lastOffset < start) findings.add(`${name} starts at ${start}, and the batch at ${baseOffset} was read afterwards (${log.source})`)
+    for (const polled of history.polls)
+      if (polled.since > completed && placeName(polled) === name && polled.offset < start)
+        findings.add(`${name} starts at ${start}, and ${polled.process} was given ${polled.offset} afterwards`)
+  }
+  return findings.list
+}
+
 export const checkLog = (history: History): ReadonlyArray<Violation> => [
   ...noLostAck(history),
   ...oneValue(history),
   ...noPhantom(history),
   ...noDuplicates(history),
-  ...producerOrder(history)
+  ...producerOrder(history),
+  ...startStays(history)
 ]

@@ -7,6 +7,7 @@ import {
   journalNotSynced,
   noDeduplication,
   producersForgotten,
+  startForgotten,
   zeroOffset
 } from "./log-mutants.ts"
 import type { Mutant } from "./mutant.ts"
@@ -21,6 +22,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   noDeduplication,
   zeroOffset,
   blindRetry,
+  startForgotten,
   appendLost,
   answerBeforeJournal,
   snapshotStale,

@@ -125,6 +125,12 @@ export const zeroOffset: Mutant = {
   }
 }
 
+export const startForgotten: Mutant = {
+  name: "start-forgotten",
+  mistake: "a broker that starts does not know any more up to where records were deleted",
+  store: (store, role) => (role === "broker" ? { ...store, readCheckpoint: () => Effect.succeed(undefined) } : store)
+}
+
 export const blindRetry: Mutant = {
   name: "blind-retry",
   mistake: "a message whose fate nobody knows is sent again as a new one",

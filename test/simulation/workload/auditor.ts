@@ -3,6 +3,7 @@ import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { readableBatches } from "../../../domain/log/batch.ts"
 import type { Address, Transport } from "../../../src/ports/transport.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
+import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
 import { OffsetFetch } from "../../../src/protocol/message/09-offset-fetch.ts"
 import type { Link } from "../../../src/wire/link.ts"
 import type { Chance } from "../chance.ts"
@@ -24,6 +25,9 @@ export interface AuditorWork {
 /** From the next version on Fetch names topics by id alone. */
 const fetchByName = 12
 const offsetFetchVersion = 7
+const listOffsetsVersion = 7
+const earliest = -2n
+const latest = -1n
 
 export interface Fetched {
   readonly batches: ReadonlyArray<BatchRead>
@@ -43,6 +47,23 @@ export const fetchFrom = (link: Link, { partition, topic }: Place, offset: numbe
       if (found === undefined || answer.errorCode !== 0 || found.errorCode !== 0) return undefined
       const batches = Either.getOrElse(readableBatches(found.records ?? new Uint8Array(0)), () => [])
       return { batches: batches.map(batchRead), highWatermark: Number(found.highWatermark) }
+    }
+  )
+
+/** Where one partition starts and ends. Undefined where the node does not serve it. */
+export const extentOf = (link: Link, { partition, topic }: Place): Effect.Effect<{ readonly start: number; readonly end: number } | undefined, unknown> =>
+  Effect.map(
+    Effect.forEach([earliest, latest], (timestamp) =>
+      link.call(
+        ListOffsets,
+        { replicaId: -1, topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp }] }] },
+        { version: listOffsetsVersion }
+      )
+    ),
+    (answers) => {
+      const [start, end] = answers.map(({ topics }) => topics[0]?.partitions[0])
+      if (start === undefined || end === undefined || start.errorCode !== 0 || end.errorCode !== 0) return undefined
+      return { start: Number(start.offset), end: Number(end.offset) }
     }
   )
 
@@ -72,9 +93,9 @@ export const readOffset = (work: Pick<AuditorWork, "process" | "recorder">, link
 const readLog = ({ chance, process, recorder }: AuditorWork, link: Link, place: Place): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
     const since = recorder.next()
-    const end = (yield* fetchFrom(link, place, 0, 1))?.highWatermark
-    if (end === undefined || end === 0) return
-    const fetched = yield* fetchFrom(link, place, chance.below(end), 20_000)
+    const extent = yield* extentOf(link, place)
+    if (extent === undefined || extent.end === extent.start) return
+    const fetched = yield* fetchFrom(link, place, chance.between(extent.start, extent.end - 1), 20_000)
     if (fetched === undefined || fetched.batches.length === 0) return
     recorder.say(`${process} fetches ${place.topic}-${place.partition} from ${fetched.batches[0]?.baseOffset}`)
     recorder.logs.push({ ...place, since, at: recorder.next(), source: "fetch", batches: fetched.batches })

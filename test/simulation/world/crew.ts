@@ -6,6 +6,7 @@ import { auditing } from "../workload/auditor.ts"
 import { consuming } from "../workload/consumer.ts"
 import { beingMember } from "../workload/member.ts"
 import { producing } from "../workload/producer.ts"
+import { trimming } from "../workload/trimmer.ts"
 import type { Platform, Program } from "./host.ts"
 import { brokerAddress, leaderAddress } from "./nodes.ts"
 import type { World } from "./world.ts"
@@ -75,5 +76,8 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew =
     for (let n = 1; n <= size; n++)
       hire(`${group}-${n}`, (process, chance) => beingMember({ ...shared, process, chance, group, nodes, topics, sessionTimeoutMs: options.groupSessionMs }))
   hire("auditor", (process, chance) => auditing({ process, recorder, chance, nodes, places: placesOf(topics), groups: [...memberGroups.keys()] }))
+  const { trimEveryMs: everyMs } = options
+  if (everyMs !== undefined)
+    hire("trimmer", (process, chance) => trimming({ ...shared, process, chance, brokers: nodes.slice(1), places: placesOf(topics), everyMs }))
   return { producers, consumerGroups, memberGroups }
 }

@@ -7,6 +7,7 @@ import { type RecordBatch, readableBatches, verify } from "../../../domain/log/b
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { readInt64 } from "../../../domain/log/int.ts"
 import { decodeRecords } from "../../../domain/log/record.ts"
+import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import type { BatchRead, JournalEvent, SnapshotRead } from "../history.ts"
 
 const root = "/data"
@@ -23,23 +24,26 @@ export const batchRead = (batch: RecordBatch): BatchRead => ({
   values: Either.getOrElse(decodeRecords(batch, batch.records), () => []).map(({ value }) => utf8.decode(value ?? new Uint8Array(0)))
 })
 
-/** Whole batches of a log as they stand in its files, up to the first that is torn. */
-const batchesOf = (disk: MemoryDisk, directory: string): ReadonlyArray<RecordBatch> => {
+/** Whole batches of a log as they stand in its files, up to the first that is torn, and where they end. */
+const logOf = (disk: MemoryDisk, directory: string): { readonly batches: ReadonlyArray<RecordBatch>; readonly end: number } => {
   const session = disk.session()
   const found: Array<RecordBatch> = []
-  if (!session.exists(directory)) return found
+  let end = 0
+  if (!session.exists(directory)) return { batches: found, end }
   const names = session.list(directory).filter((name) => name.endsWith(".log"))
   for (const name of names.sort()) {
     const bytes = disk.contents(`${directory}/${name}`)
     let read = 0
+    end = Math.max(end, baseOffsetOfLogFile(name) ?? 0)
     for (const batch of wholePrefix(bytes)) {
       if (verify(batch, crc32c) !== undefined) break
       found.push(batch)
       read += batch.bytes.length
+      end = batch.nextOffset
     }
     if (read < bytes.length) break
   }
-  return found
+  return { batches: found, end }
 }
 
 /** Batches up to the first bytes that are none: a torn header is the end too. */
@@ -54,14 +58,16 @@ const logForm = /^([A-Za-z0-9_-]{22})-(\d+)$/
 /** Every partition's log on a disk, by topic id. */
 export const logsOnDisk = (
   disk: MemoryDisk
-): ReadonlyArray<{ readonly topicId: string; readonly partition: number; readonly batches: ReadonlyArray<BatchRead> }> => {
+): ReadonlyArray<{ readonly topicId: string; readonly partition: number; readonly batches: ReadonlyArray<BatchRead>; readonly end: number }> => {
   const session = disk.session()
   if (!session.exists(root)) return []
   return session
     .list(root)
     .flatMap((name) => {
       const [, topicId = "", partition = ""] = logForm.exec(name) ?? []
-      return topicId === "" ? [] : [{ topicId, partition: Number(partition), batches: batchesOf(disk, `${root}/${name}`).map(batchRead) }]
+      if (topicId === "") return []
+      const { batches, end } = logOf(disk, `${root}/${name}`)
+      return [{ topicId, partition: Number(partition), batches: batches.map(batchRead), end }]
     })
     .sort((one, other) => (`${one.topicId}-${one.partition}` < `${other.topicId}-${other.partition}` ? -1 : 1))
 }
@@ -73,7 +79,7 @@ export const streamOnDisk = (
 ): { readonly events: ReadonlyArray<JournalEvent>; readonly snapshot: SnapshotRead | undefined } | undefined => {
   const place = placeOf(stream)
   if (place === undefined) return undefined
-  const batches = batchesOf(disk, `${root}/${place.topicId}-${place.partition}`)
+  const { batches } = logOf(disk, `${root}/${place.topicId}-${place.partition}`)
   const entries = Either.getOrThrow(
     decodeEntries(
       stream,

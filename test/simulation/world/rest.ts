@@ -3,8 +3,9 @@ import { brokerOf, liveBrokers, topicByName } from "../../../domain/cluster/stat
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Transport } from "../../../src/ports/transport.ts"
 import { DescribeGroups } from "../../../src/protocol/message/15-describe-groups.ts"
+import type { Link } from "../../../src/wire/link.ts"
 import type { Place } from "../history.ts"
-import { committedOffset, type Fetched, fetchFrom, readOffset } from "../workload/auditor.ts"
+import { committedOffset, extentOf, type Fetched, fetchFrom, readOffset } from "../workload/auditor.ts"
 import { linkTo } from "../workload/link.ts"
 import { type Crew, placesOf, type Topics } from "./crew.ts"
 import { brokerName, leaderAddress, leaderName } from "./nodes.ts"
@@ -45,27 +46,31 @@ const lag = (world: World, { consumerGroups }: Crew, topics: Topics): Looking<st
   Effect.gen(function* () {
     const link = yield* linkTo(leaderAddress, "observer")
     for (const place of placesOf(topics)) {
-      const end = (yield* fetchAt(world, place, 0, 1))?.highWatermark
+      const extent = yield* Effect.scoped(extentAt(world, place))
       const name = `${place.topic}-${place.partition}`
-      if (end === undefined) return `nobody serves ${name}`
+      if (extent === undefined) return `nobody serves ${name}`
+      const { end, start } = extent
       for (const group of consumerGroups.keys()) {
         const committed = yield* committedOffset(link, group, place)
-        if (committed !== end && !(committed === -1 && end === 0)) return `${group} has committed ${committed} of ${end} in ${name}`
+        // What was deleted before a group came to it is never committed.
+        if (committed !== end && start !== end) return `${group} has committed ${committed} of ${end} in ${name}`
       }
     }
     return undefined
   })
 
-/** A fetch from whoever leads the partition. */
-const fetchAt = (world: World, place: Place, offset: number, maxBytes: number): Looking<Fetched | undefined> =>
-  Effect.gen(function* () {
+/** A connection to whoever leads the partition. */
+const linkToLeader = (world: World, place: Place): Looking<Link | undefined> =>
+  Effect.suspend(() => {
     const cluster = world.believer(leaderName)?.cluster()
     const leader = cluster === undefined ? undefined : topicByName(cluster, place.topic)?.partitions.at(place.partition)?.leader
     const broker = cluster === undefined || leader === undefined ? undefined : liveBrokers(cluster).find(({ id }) => id === leader)
-    if (broker === undefined) return undefined
-    const link = yield* linkTo({ host: broker.host, port: broker.port }, "observer")
-    return yield* fetchFrom(link, place, offset, maxBytes)
+    return broker === undefined ? Effect.succeed(undefined) : linkTo({ host: broker.host, port: broker.port }, "observer")
   })
+const fetchAt = (world: World, place: Place, offset: number, maxBytes: number): Looking<Fetched | undefined> =>
+  Effect.flatMap(linkToLeader(world, place), (link) => (link === undefined ? Effect.succeed(undefined) : fetchFrom(link, place, offset, maxBytes)))
+const extentAt = (world: World, place: Place) =>
+  Effect.flatMap(linkToLeader(world, place), (link) => (link === undefined ? Effect.succeed(undefined) : extentOf(link, place)))
 
 /** Reads every log from its start to its end, and every committed offset of the members' groups. */
 export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): Looking<void> =>
@@ -75,18 +80,19 @@ export const readAll = (world: World, { memberGroups }: Crew, topics: Topics): L
     for (const place of placesOf(topics)) {
       const since = recorder.next()
       const batches: Array<Fetched["batches"][number]> = []
-      for (let next = 0; ; ) {
+      const extent = yield* Effect.scoped(extentAt(world, place))
+      for (let next = extent?.start ?? 0; ; ) {
         const fetched = yield* Effect.scoped(fetchAt(world, place, next, 1_000_000))
         if (fetched === undefined) {
           recorder.unfinished.push(`${place.topic}-${place.partition} could not be read from ${next} on`)
           return
         }
-        const fresh = fetched.batches.filter(({ baseOffset }) => baseOffset >= next)
+        const fresh = fetched.batches.filter(({ lastOffset }) => lastOffset >= next)
         batches.push(...fresh)
         next = (fresh.at(-1)?.lastOffset ?? next - 1) + 1
         if (next >= fetched.highWatermark || fresh.length === 0) break
       }
-      recorder.logs.push({ ...place, since, at: recorder.next(), source: "final", batches })
+      recorder.logs.push({ ...place, since, at: recorder.next(), source: "final", batches, ...(extent === undefined ? {} : { end: extent.end }) })
       for (const group of memberGroups.keys()) yield* readOffset({ process: "observer", recorder }, link, group, place)
     }
   })

@@ -121,9 +121,9 @@ export class World {
       return
     }
     if (!host.name.startsWith("broker-")) return
-    for (const { batches, partition, topicId } of logsOnDisk(host.disk)) {
+    for (const { batches, end, partition, topicId } of logsOnDisk(host.disk)) {
       const at = recorder.next()
-      recorder.logs.push({ topic: topicId, partition, since: at, at, source: "disk", batches })
+      recorder.logs.push({ topic: topicId, partition, since: at, at, source: "disk", batches, end })
     }
   }
   noteJournals(host: Host): void {
