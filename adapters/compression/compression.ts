@@ -27,18 +27,18 @@ const make = (lz4: Found<NativeLz4>, native: Found<RawSnappy>): Context.Tag.Serv
     get names() {
       return { snappy: native() === undefined ? "typescript" : "native", lz4: lz4() === undefined ? "typescript" : "native" } as const
     },
-    compress: (codec, bytes) => {
+    compress: (codec, bytes, level) => {
       switch (codec) {
         case "none":
           return bytes
         case "gzip":
-          return compressGzip(bytes)
+          return compressGzip(bytes, level)
         case "snappy":
           return compressSnappy(snappy(), bytes)
         case "lz4":
           return lz4()?.compress(bytes) ?? compressFrame(bytes)
         case "zstd":
-          return compressZstd(bytes)
+          return compressZstd(bytes, level)
       }
     },
     decompress: (codec, bytes, maxBytes) => {

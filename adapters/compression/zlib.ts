@@ -1,12 +1,13 @@
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
 import { Either } from "effect"
 import { CompressionFault } from "../../src/ports/compression.ts"
 import { zstdFrames } from "./zstd-frame.ts"
 
 /** gzip and zstd by node:zlib, which Bun, Deno and Node all have. Output stops at the bound, chunk by chunk, so a bomb never unfolds. */
 
-export const compressGzip = (bytes: Uint8Array): Uint8Array => gzipSync(bytes)
-export const compressZstd = (bytes: Uint8Array): Uint8Array => zstdCompressSync(bytes)
+export const compressGzip = (bytes: Uint8Array, level?: number): Uint8Array => gzipSync(bytes, level === undefined ? {} : { level })
+export const compressZstd = (bytes: Uint8Array, level?: number): Uint8Array =>
+  zstdCompressSync(bytes, level === undefined ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } })
 
 type Inflate = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array
 

@@ -157,8 +157,15 @@ export const errorText = (error: KafkaError): string => table[error][2]
 /** Every error of Kafka, by code. */
 export const kafkaErrors: ReadonlyArray<KafkaError> = [...names.entries()].toSorted(([left], [right]) => left - right).map(([, name]) => name)
 
+/** A record of a batch, by its place from 0, and what is wrong with it. */
+export interface RejectedRecord {
+  readonly index: number
+  readonly message: string
+}
 /** Why a command changed nothing: a Kafka error, and a sentence for the person who sees it. */
 export interface Rejection {
   readonly error: KafkaError
   readonly message: string
+  /** The records of a batch for which it was refused (KIP-467), where it is known. */
+  readonly records?: ReadonlyArray<RejectedRecord>
 }

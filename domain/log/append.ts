@@ -4,8 +4,10 @@ import type { Offset } from "../kernel/id.ts"
 import { assign, fieldAt, headerSize, type RecordBatch, stampLogAppendTime, type TimestampType, verify } from "./batch.ts"
 import type { Crc32c } from "./crc32c.ts"
 import { isSafeInt64 } from "./int.ts"
+import { type OpeningRules, openBatch, type Packing, unpacked } from "./open-batch.ts"
 import { boundProducers, checkSequence, evolveProducers, noProducers, type ProducerState } from "./producer-state.ts"
 import { recordSizeMin } from "./record.ts"
+import { checkRecords } from "./record-check.ts"
 
 /** What the leader of a partition decides appends from. */
 export interface LogState {
@@ -30,6 +32,9 @@ export interface AppendContext {
   /** `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`: how far a producer's clock may be off. Infinity for no limit. */
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
+  /** Why and how every batch is opened; undefined where the header is enough. */
+  readonly opening?: OpeningRules | undefined
+  readonly packing: Packing
 }
 
 /** The batch belongs in the log. Its bytes carry base offset, leader epoch and, where the topic wants it, log append time already. */
@@ -76,24 +81,37 @@ const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, segmentByte
   return undefined
 }
 
+/** The times that a record may have; undefined where the broker's own counts. */
+const timesOf = ({ now, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType }: AppendContext) =>
+  timestampType === "LogAppendTime" ? undefined : { from: now - timestampBeforeMaxMs, to: now + timestampAfterMaxMs }
+
+/** Names the records whose time is wrong, as Kafka does, where they can be read. The batch is refused either way. */
+const named = (batch: RecordBatch, rejection: Rejection, context: AppendContext): Rejection => {
+  const payload = unpacked(batch, context.packing, context.batchBytesMax)
+  if (Either.isLeft(payload)) return rejection
+  const { rejection: found } = checkRecords(batch, payload.right, { needsKeys: false, times: timesOf(context) })
+  return found?.error === rejection.error ? found : rejection
+}
+
 /** The header knows the first and the largest timestamp of its records; both must lie within the topic's limits. A record without a timestamp (-1) has none to check. */
-const timestampRejection = (batch: RecordBatch, { now, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType }: AppendContext): Rejection | undefined => {
+const timestampRejection = (batch: RecordBatch, context: AppendContext): Rejection | undefined => {
+  const { now, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType } = context
   if (!isSafeInt64(batch.bytes, fieldAt.baseTimestamp) || !isSafeInt64(batch.bytes, fieldAt.maxTimestamp))
     return no("INVALID_TIMESTAMP", "A timestamp of the batch is beyond 2^53 ms.")
   if (timestampType === "LogAppendTime") return undefined
   if (batch.timestampType === "LogAppendTime") return no("INVALID_TIMESTAMP", "A producer does not set log append time on a topic with create time.")
   const { baseTimestamp, maxTimestamp } = batch
   if (baseTimestamp !== -1 && now - baseTimestamp > timestampBeforeMaxMs)
-    return no("INVALID_TIMESTAMP", `Timestamp ${baseTimestamp} is more than ${timestampBeforeMaxMs} ms before the broker's ${now}.`)
+    return named(batch, no("INVALID_TIMESTAMP", `Timestamp ${baseTimestamp} is more than ${timestampBeforeMaxMs} ms before the broker's ${now}.`), context)
   if (maxTimestamp !== -1 && maxTimestamp - now > timestampAfterMaxMs)
-    return no("INVALID_TIMESTAMP", `Timestamp ${maxTimestamp} is more than ${timestampAfterMaxMs} ms after the broker's ${now}.`)
+    return named(batch, no("INVALID_TIMESTAMP", `Timestamp ${maxTimestamp} is more than ${timestampAfterMaxMs} ms after the broker's ${now}.`), context)
   return undefined
 }
 
 /**
  * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as `splitBatches` gives them).
  * Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the batch's own bytes have been patched (a view of the request's frame,
- * which nobody else reads); on anything else they are as they came. Cost: the header and the CRC, nothing a record.
+ * which nobody else reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC, nothing a record, unless `opening` says so.
  */
 export const decideAppend = (state: LogState, batches: ReadonlyArray<RecordBatch>, context: AppendContext): Either.Either<Append | Duplicate, Rejection> => {
   const [batch] = batches
@@ -108,9 +126,12 @@ export const decideAppend = (state: LogState, batches: ReadonlyArray<RecordBatch
     const { firstOffset, lastOffset, timestamp } = check.right.first
     return Either.right({ _tag: "Duplicate", baseOffset: firstOffset, lastOffset, logAppendTime: stamped ? timestamp : -1 })
   }
-  assign(batch, state.end, context.leaderEpoch)
-  if (stamped) stampLogAppendTime(batch, context.now, context.crc32c)
-  return Either.right({ _tag: "Append", batch, baseOffset: state.end, lastOffset: batch.lastOffset, logAppendTime: stamped ? context.now : -1 })
+  const opened = context.opening === undefined ? undefined : openBatch(batch, { ...context, rules: context.opening, times: timesOf(context) })
+  if (opened !== undefined && Either.isLeft(opened)) return Either.left(opened.left)
+  const kept = opened === undefined ? batch : opened.right
+  assign(kept, state.end, context.leaderEpoch)
+  if (stamped) stampLogAppendTime(kept, context.now, context.crc32c)
+  return Either.right({ _tag: "Append", batch: kept, baseOffset: state.end, lastOffset: kept.lastOffset, logAppendTime: stamped ? context.now : -1 })
 }
 
 /** How many idempotent producers a partition remembers at most: some 600 bytes each, so 6 MB. */

@@ -83,7 +83,7 @@ export const makeBroker = (
     const runtime = yield* Effect.runtime<never>()
     const clock = yield* Effect.clock
     const transport = yield* Transport
-    const { decompress } = yield* Compression
+    const packing = yield* Compression
     const contact = new LeaderContact({ nodeId, leader, connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"] })
     const incarnationId = yield* drawIncarnationId
     const parts: { current?: Parts } = {}
@@ -96,6 +96,7 @@ export const makeBroker = (
       nodeId: BrokerId.make(nodeId),
       config: liveNodeConfig(config, image.cluster, nodeId),
       cluster: image.cluster,
+      packing,
       isSelf: (broker) => broker.incarnationId === incarnationId,
       report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
     })
@@ -115,7 +116,7 @@ export const makeBroker = (
       table: keeper.table,
       raise: keeper.raise,
       now: () => clock.unsafeCurrentTimeMillis(),
-      decompress,
+      decompress: packing.decompress,
       createTopics: autoCreation(relay, image),
       producerIds,
       deadlines: yield* makeDeadlines,

@@ -16,8 +16,8 @@ export class CompressionFault extends Data.TaggedError("CompressionFault")<{
 export class Compression extends Context.Tag("Compression")<
   Compression,
   {
-    /** Kafka's framing of `codec`; the bytes themselves for none. */
-    readonly compress: (codec: Codec, bytes: Uint8Array) => Uint8Array
+    /** Kafka's framing of `codec`; the bytes themselves for none. `level` is how hard gzip (1 to 9, -1) and zstd (-131072 to 22) try; default: the codec's own. */
+    readonly compress: (codec: Codec, bytes: Uint8Array, level?: number) => Uint8Array
     /** At most `maxBytes`, and never more memory than that is taken for the result. For none it is the bytes themselves, whatever their size. */
     readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, CompressionFault>
     /** Which way was chosen for the codecs that have two. */

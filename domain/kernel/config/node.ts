@@ -110,11 +110,20 @@ const records = {
   "log.message.timestamp.before.max.ms": dynamic(long(unbounded, 0, "How far a record's time may lie before the broker's.")),
   "log.message.timestamp.after.max.ms": dynamic(long(hourMs, 0, "How far a record's time may lie after the broker's.")),
   "compression.type": dynamic(
-    text("producer", "The codec in which batches are kept: the producer's, uncompressed, or this one. Any but producer opens each batch.", compressionTypes)
+    text(
+      "producer",
+      "The codec in which batches are kept: the producer's, uncompressed, or this one. Any but producer opens each batch, on the thread that serves everybody.",
+      compressionTypes
+    )
   ),
-  "compression.gzip.level": dynamic<number>({ ...int(-1, 1, "How hard gzip tries where compression.type=gzip; -1: its own default.", 9), also: -1 }),
-  "compression.lz4.level": dynamic(int(9, 1, "How hard lz4 tries where compression.type=lz4.", 17)),
-  "compression.zstd.level": dynamic(int(3, -131_072, "How hard zstd tries where compression.type=zstd.", 22)),
+  "compression.gzip.level": dynamic<number>({
+    ...int(-1, 1, "How hard gzip tries where compression.type=gzip; -1: its own default. High levels hold up every other request.", 9),
+    also: -1
+  }),
+  "compression.lz4.level": dynamic(
+    withoutEffect(int(9, 1, "How hard lz4 tries where compression.type=lz4.", 17), "lz4 is written at its fastest level alone.")
+  ),
+  "compression.zstd.level": dynamic(int(3, -131_072, "How hard zstd tries where compression.type=zstd. High levels hold up every other request.", 22)),
   "log.flush.interval.messages": dynamic<number>({ ...long(unbounded, 1, "Records after which a log is synced to the disk."), notBuilt: flushNotBuilt }),
   "log.flush.interval.ms": dynamic<number>({ ...long(unbounded, 0, "Time after which a log is synced to the disk."), notBuilt: flushNotBuilt, coarser: [] }),
   "min.insync.replicas": dynamic(int(1, 1, "Replicas that must be in sync for acks=all; with more than there are it is refused.")),

@@ -76,6 +76,8 @@ class Pass {
       return { index, ref, owner: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks is -1 (all), 0 or 1, not ${acks}.`) }
     const owner = this.options.table.find(ref, index)
     if (typeof owner === "string") return { index, ref, owner: undefined, result: refuse(owner, notHere[owner]) }
+    if (acks === all && owner.lacksReplicas)
+      return { index, ref, owner: undefined, result: refuse("NOT_ENOUGH_REPLICAS", "The partition has one replica, and min.insync.replicas asks for more.") }
     return { index, ref, owner, result: this.appendTo(owner, records, now) }
   }
 
@@ -113,13 +115,14 @@ class Pass {
       const logStartOffset: Offset = owner?.start() ?? -1
       return { index, errorCode: 0, baseOffset: BigInt(baseOffset), logAppendTimeMs: BigInt(logAppendTime), logStartOffset: BigInt(logStartOffset) }
     }
-    const { error, message } = result.left
+    const { error, message, records = [] } = result.left
     const leader = error === "NOT_LEADER_OR_FOLLOWER" && this.version >= leadersSince ? endpoints.note(this.options.findLeader(ref, index)) : undefined
     return {
       index,
       errorCode: errorCode(error),
       baseOffset: -1n,
       errorMessage: message,
+      recordErrors: records.map((each) => ({ batchIndex: each.index, batchIndexErrorMessage: each.message })),
       ...(leader === undefined ? {} : { currentLeader: leader })
     }
   }

@@ -3,6 +3,7 @@ import type { Event } from "../../../domain/cluster/event.ts"
 import { type Broker, brokerOf, type Cluster, type Partition, type Topic, topicById } from "../../../domain/cluster/state.ts"
 import { type NodeConfig, type TopicConfig, topicConfig } from "../../../domain/kernel/config.ts"
 import type { BrokerId, TopicId } from "../../../domain/kernel/id.ts"
+import type { Packing } from "../../../domain/log/open-batch.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { type LogFault, LogStore } from "../../ports/log-store.ts"
 import { LogStarts } from "./log-starts.ts"
@@ -18,6 +19,7 @@ export interface KeeperOptions {
   readonly cluster: () => Cluster
   /** Whether the image's entry for this node means this process, and not one that ran before it. */
   readonly isSelf: (broker: Broker) => boolean
+  readonly packing: Packing
   readonly report: (line: string) => void
 }
 
@@ -188,7 +190,7 @@ class Shelf {
         Scope.extend(scope),
         Effect.flatMap((log) =>
           PartitionOwner.open(
-            { topic: name, ...place, config, start, crc32c: checksum.crc32c, report: options.report, fork },
+            { topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: options.report, fork },
             log,
             clock.unsafeCurrentTimeMillis()
           )

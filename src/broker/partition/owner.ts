@@ -5,11 +5,13 @@ import type { Epoch, Offset, TopicId } from "../../../domain/kernel/id.ts"
 import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } from "../../../domain/log/append.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import type { Packing } from "../../../domain/log/open-batch.ts"
 import { expireProducers } from "../../../domain/log/producer-state.ts"
 import { retainedStart } from "../../../domain/log/retention.ts"
 import type { LogConfig, LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
 import { EpochStarts } from "./epoch-starts.ts"
+import { openingRules } from "./opening.ts"
 import { SyncWaiters } from "./sync-waiters.ts"
 
 /** Where the records of an append are, now or since the request that this one repeats. */
@@ -30,6 +32,7 @@ export interface OwnerOptions {
   /** Where the log starts for its readers; records of the first segment may stand before it. */
   readonly start: Offset
   readonly crc32c: Crc32c
+  readonly packing: Packing
   /** Tells a person that the log fails, or that it works again. */
   readonly report: (line: string) => void
   /** Runs what nobody waits for directly. */
@@ -51,7 +54,8 @@ const appendConfig = (config: TopicConfig) => ({
   segmentBytesMax: config["segment.bytes"],
   timestampType: config["message.timestamp.type"] === "LogAppendTime" ? ("LogAppendTime" as const) : ("CreateTime" as const),
   timestampBeforeMaxMs: config["message.timestamp.before.max.ms"],
-  timestampAfterMaxMs: config["message.timestamp.after.max.ms"]
+  timestampAfterMaxMs: config["message.timestamp.after.max.ms"],
+  opening: openingRules(config)
 })
 
 const storageError = (fault: LogFault): Rejection => ({ error: "KAFKA_STORAGE_ERROR", message: fault.message })
@@ -92,7 +96,7 @@ export class PartitionOwner implements ReadablePartition {
     this.config = options.config
     // A log never starts after its end, whatever was written down about it.
     this.startOffset = Math.min(options.start, log.end())
-    this.context = { leaderEpoch: -1, now: 0, crc32c: options.crc32c, ...appendConfig(options.config) }
+    this.context = { leaderEpoch: -1, now: 0, crc32c: options.crc32c, packing: options.packing, ...appendConfig(options.config) }
   }
 
   /** Takes over an open log: what is derived from it (idempotent producers, epochs) is folded from the headers of its batches. `now` in ms. */
@@ -134,6 +138,11 @@ export class PartitionOwner implements ReadablePartition {
   }
   get epochStarts(): EpochStarts {
     return this.epochs
+  }
+
+  /** Whether acks=all would promise more replicas than the one that there is (min.insync.replicas). */
+  get lacksReplicas(): boolean {
+    return this.config["min.insync.replicas"] > 1
   }
 
   readonly leaderEpoch = (): Epoch => this.epoch

@@ -7,13 +7,14 @@ import { crc32c } from "../../../domain/log/crc32c.ts"
 import { writeInt32 } from "../../../domain/log/int.ts"
 import { noProducers } from "../../../domain/log/producer-state.ts"
 import { sequenceAfter, sequenceMax } from "../../../domain/log/sequence.ts"
-import { makeBatch, sequenced } from "./make-batch.ts"
+import { makeBatch, noPacking, sequenced } from "./make-batch.ts"
 
 const now = 1_700_000_000_000
 const context: AppendContext = {
   leaderEpoch: 7,
   now,
   crc32c,
+  packing: noPacking,
   batchBytesMax: 10_000,
   segmentBytesMax: 1_000_000,
   timestampType: "CreateTime",

@@ -1,8 +1,13 @@
+import { Either } from "effect"
 import { RecordBatch } from "../../../domain/log/batch.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
+import type { Packing } from "../../../domain/log/open-batch.ts"
 import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
 
 const encoding = { crc32c, compress: (_codec: string, bytes: Uint8Array) => bytes }
+
+/** No codec is needed where batches are not compressed. */
+export const noPacking: Packing = { compress: (_codec, bytes) => bytes, decompress: (_codec, bytes) => Either.right(bytes) }
 
 /** A batch as a producer sends it: `count` small records, all made at `timestamp`. */
 export const makeBatch = (count: number, fields: Partial<BatchToWrite> = {}, timestamp: number = 1000): RecordBatch => {

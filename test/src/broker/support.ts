@@ -80,7 +80,9 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
   Effect.gen(function* () {
     let cluster = past
     const reports: Array<string> = []
+    const packing = yield* Effect.provide(Compression, compressionLayer)
     const keeper = yield* makeKeeper({
+      packing,
       nodeId: BrokerId.make(1),
       config: liveNodeConfig(config, () => cluster, 1),
       cluster: () => cluster,
@@ -95,7 +97,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
       }
     }
     const clock = yield* Effect.clock
-    const { decompress } = yield* Effect.provide(Compression, compressionLayer)
+    const { decompress } = packing
     const deadlines = yield* makeDeadlines
     const leaders = findLeader(() => cluster)
     const routes = [

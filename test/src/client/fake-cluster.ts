@@ -16,6 +16,7 @@ import { DeleteTopics } from "../../../src/protocol/message/20-delete-topics.ts"
 import { InitProducerId } from "../../../src/protocol/message/22-init-producer-id.ts"
 import { type Route, route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
+import { noPacking } from "../../domain/log/make-batch.ts"
 
 /** A partition of the fake: what Kafka's leader decides (domain/log), without disk or journal. */
 export interface FakePartition {
@@ -33,6 +34,7 @@ const context: AppendContext = {
   leaderEpoch: 0,
   now: 0,
   crc32c,
+  packing: noPacking,
   batchBytesMax: 1_000_000,
   segmentBytesMax: 1_000_000_000,
   timestampType: "CreateTime",

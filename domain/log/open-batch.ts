@@ -1,0 +1,85 @@
+import { Either } from "effect"
+import type { Rejection } from "../kernel/error-code.ts"
+import { attribute, fieldAt, headerSize, lengthOverhead, RecordBatch } from "./batch.ts"
+import { type Codec, codecId } from "./codec.ts"
+import type { Crc32c } from "./crc32c.ts"
+import { writeInt16, writeInt32, writeInt64 } from "./int.ts"
+import { checkRecords, type RecordRules } from "./record-check.ts"
+
+/** What unpacking may say against some bytes. */
+interface PackFault {
+  readonly kind: "corrupt" | "tooLarge"
+  readonly message: string
+}
+/** The codecs (the port Compression). */
+export interface Packing {
+  readonly compress: (codec: Codec, bytes: Uint8Array, level?: number) => Uint8Array
+  readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, PackFault>
+}
+
+/** Why and how a topic's settings make the broker open every batch; where they do not, there are none of these. */
+export interface OpeningRules {
+  /** `compression.type`; undefined where it is the producer's. A batch that has the codec already stays as it came. */
+  readonly codec: Codec | undefined
+  /** `compression.CODEC.level`; undefined: the codec's own. */
+  readonly level: number | undefined
+  /** `cleanup.policy` with compact. */
+  readonly needsKeys: boolean
+}
+
+/** A batch unpacks to this many times its size at most, and to no more than so many bytes, unless max.message.bytes is more: what is beyond is a bomb. */
+const ratioMax = 100
+const unpackedBytesMax = 32 * 1024 * 1024
+
+/** Bytes to which a batch may unpack. */
+export const unpackedMax = ({ records }: RecordBatch, batchBytesMax: number): number =>
+  Math.max(batchBytesMax, Math.min(records.length * ratioMax, unpackedBytesMax))
+
+/** The payload of a batch: MESSAGE_TOO_LARGE for one that unpacks to too much, INVALID_RECORD for one that does not unpack. */
+export const unpacked = (batch: RecordBatch, { decompress }: Pick<Packing, "decompress">, batchBytesMax: number): Either.Either<Uint8Array, Rejection> => {
+  const codec = batch.codec ?? "none"
+  if (codec === "none") return Either.right(batch.records)
+  return Either.mapLeft(decompress(codec, batch.records, unpackedMax(batch, batchBytesMax)), ({ kind, message }) => ({
+    error: kind === "tooLarge" ? "MESSAGE_TOO_LARGE" : "INVALID_RECORD",
+    message: `The broker opens each batch of this topic, and this one does not unpack. ${message}`
+  }))
+}
+
+/** The same records in another codec: offsets, times, producer, sequence and kinds stay. */
+const repacked = (batch: RecordBatch, payload: Uint8Array, codec: Codec, level: number | undefined, maxTimestamp: number, packing: Packing, crc32c: Crc32c) => {
+  const packed = packing.compress(codec, payload, level)
+  const bytes = new Uint8Array(headerSize + packed.length)
+  bytes.set(batch.bytes.subarray(0, headerSize))
+  bytes.set(packed, headerSize)
+  writeInt32(bytes, fieldAt.batchLength, bytes.length - lengthOverhead)
+  writeInt16(bytes, fieldAt.attributes, (batch.attributes & ~attribute.codec) | codecId(codec))
+  writeInt64(bytes, fieldAt.maxTimestamp, maxTimestamp)
+  writeInt32(bytes, fieldAt.crc, crc32c(bytes, fieldAt.attributes))
+  return new RecordBatch(bytes)
+}
+
+export interface OpeningContext {
+  readonly rules: OpeningRules
+  readonly packing: Packing
+  readonly crc32c: Crc32c
+  readonly times: RecordRules["times"]
+  readonly batchBytesMax: number
+}
+
+/**
+ * Opens a batch whose header was found right, checks every record, and answers the batch to keep: itself, or the same records in the codec that the topic
+ * wants. Bounded by `unpackedMax`; nothing is kept of what is refused. MESSAGE_TOO_LARGE also for what is over max.message.bytes in its new form.
+ */
+export const openBatch = (batch: RecordBatch, { batchBytesMax, crc32c, packing, rules, times }: OpeningContext): Either.Either<RecordBatch, Rejection> =>
+  Either.gen(function* () {
+    const payload = yield* unpacked(batch, packing, batchBytesMax)
+    const { maxTimestamp, rejection } = checkRecords(batch, payload, { needsKeys: rules.needsKeys, times })
+    if (rejection !== undefined) return yield* Either.left(rejection)
+    if (rules.codec === undefined || rules.codec === batch.codec) return batch
+    const kept = repacked(batch, payload, rules.codec, rules.level, maxTimestamp, packing, crc32c)
+    if (kept.sizeInBytes <= batchBytesMax) return kept
+    return yield* Either.left<Rejection>({
+      error: "MESSAGE_TOO_LARGE",
+      message: `With compression.type the batch has ${kept.sizeInBytes} bytes, over the topic's max.message.bytes of ${batchBytesMax}.`
+    })
+  })
