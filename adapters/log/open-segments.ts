@@ -1,6 +1,7 @@
 import { Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { headerSize, viewHeader } from "../../domain/log/batch.ts"
+import { type CompactedRanges, gapsEnd, mayFollow } from "../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { HeaderChain } from "../../domain/log/header-chain.ts"
 import { offsetEntryAt, offsetEntrySize } from "../../domain/log/offset-index.ts"
@@ -34,6 +35,8 @@ export interface OpenContext {
   readonly config: SegmentConfig
   readonly caches: SharedCaches
   readonly crc32c: Crc32c
+  /** Where compaction may have removed records. */
+  readonly compacted: CompactedRanges
   /** ms since 1970. */
   readonly now: number
 }
@@ -85,7 +88,7 @@ const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> =
   return bases.sort((a, b) => a - b)
 }
 
-export const newActiveSegment = ({ config, crc32c, directory, disk, now }: Omit<OpenContext, "caches">, baseOffset: Offset): ActiveSegment => {
+export const newActiveSegment = ({ config, crc32c, directory, disk, now }: Omit<OpenContext, "caches" | "compacted">, baseOffset: Offset): ActiveSegment => {
   const file = disk.open(segmentPath(directory, baseOffset).log, "create")
   return orClose(file, () => {
     // A file of that name can only be what a crash left of a roll that nobody saw.
@@ -126,17 +129,19 @@ const walkToEnd = (
   { endOffset, sizeInBytes }: SegmentExtent,
   from: number,
   maxTimestamp: number,
-  indexIntervalBytes: number
+  indexIntervalBytes: number,
+  gaps: Offset
 ): number | undefined => {
   let largest = maxTimestamp
   let next = -1
   const walked = walkHeaders(file, from, sizeInBytes, (header, position) => {
-    if ((next !== -1 && header.baseOffset !== next) || position - from > indexIntervalBytes) return false
+    if ((next !== -1 && !mayFollow(header.baseOffset, next, gaps)) || position - from > indexIntervalBytes) return false
     next = header.nextOffset
-    largest = Math.max(largest, header.maxTimestamp)
+    largest = Math.max(largest, header.newestRecord)
     return true
   })
-  return walked.position === sizeInBytes && walked.wrong === undefined && next === endOffset ? largest : undefined
+  const isWhole = walked.position === sizeInBytes && walked.wrong === undefined
+  return isWhole && next <= endOffset && Math.max(next, gaps) === endOffset ? largest : undefined
 }
 
 /** A segment that was durable long ago: its ends are looked at, its middle is not read. Indexes that do not fit are made again; then every header is read. */
@@ -148,17 +153,21 @@ const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset,
   const file = caches.file(path.log)
   const first = new Uint8Array(headerSize)
   const header = viewHeader(first.subarray(0, file.read(first, 0)), 0)
-  if (Either.isLeft(header) || header.right === undefined || header.right.baseOffset !== baseOffset)
+  const gaps = gapsEnd(context.compacted, baseOffset)
+  // Compaction may have left nothing of a segment.
+  const isEmptied = sizeInBytes === 0 && gaps === endOffset
+  if (!isEmptied && (Either.isLeft(header) || header.right === undefined || !mayFollow(header.right.baseOffset, baseOffset, gaps)))
     throw damaged(path.log, 0, `no batch with offset ${baseOffset} stands there`)
   const known = lastEntries(disk, extent)
-  let maxTimestamp = known === undefined ? undefined : walkToEnd(file, extent, known.position, known.maxTimestamp, config.indexIntervalBytes)
+  let maxTimestamp = known === undefined ? undefined : walkToEnd(file, extent, known.position, known.maxTimestamp, config.indexIntervalBytes, gaps)
   if (maxTimestamp === undefined) {
     rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
     unsynced.push(...openIndexes(disk, path))
-    maxTimestamp = walkToEnd(file, extent, 0, -1, Number.POSITIVE_INFINITY)
+    maxTimestamp = walkToEnd(file, extent, 0, -1, Number.POSITIVE_INFINITY, gaps)
   }
   if (maxTimestamp === undefined) throw damaged(path.log, sizeInBytes, `the segment does not end at offset ${endOffset}, where the next one starts`)
-  return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp, disk.exists(path.checksum))
+  const hasChecksum = disk.exists(path.checksum)
+  return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp, hasChecksum, gaps)
 }
 
 /** Where the last indexed batch starts; the segment's start when none is. */
@@ -166,15 +175,16 @@ const lastPosition = ({ offset }: Indexes, baseOffset: Offset): number =>
   offset.length === 0 ? 0 : offsetEntryAt(offset, offset.length / offsetEntrySize - 1, baseOffset).position
 
 /** The last segment after an orderly close: its indexes are as they were left, and its last batches are checked. */
-const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, point: RecoveryPoint, file: DiskFile): ActiveSegment => {
+const openClean = ({ compacted, config, crc32c, directory, disk, now }: OpenContext, point: RecoveryPoint, file: DiskFile): ActiveSegment => {
   const { baseOffset, indexesChecksum, offset, position } = point
   const path = segmentPath(directory, baseOffset)
+  const gaps = gapsEnd(compacted, baseOffset)
   const extent: SegmentExtent = { path, baseOffset, endOffset: offset, sizeInBytes: position }
   let indexes = loadIndexes(disk, file, extent, config.indexIntervalBytes)
   const checksum = readChecksum(disk, extent, crc32c)
   const isAsClosed = checksumOf(indexes, checksum?.bytes, crc32c) === indexesChecksum
   if (!isAsClosed) indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
-  if (position > 0 && walkToEnd(file, extent, lastPosition(indexes, baseOffset), -1, config.indexIntervalBytes) === undefined)
+  if (position > 0 && walkToEnd(file, extent, lastPosition(indexes, baseOffset), -1, config.indexIntervalBytes, gaps) === undefined)
     indexes = rebuildIndexes(disk, file, extent, config.indexIntervalBytes)
   const offsetEntryCount = indexes.offset.length / offsetEntrySize
   const timeEntryCount = indexes.time.length / timeEntrySize
@@ -184,7 +194,7 @@ const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, point:
   let startOffset = baseOffset
   if (position > 0) walkHeaders(file, 0, position, (header) => ((firstTimestamp = header.maxTimestamp), false), headerSize)
   if (lastIndexed > 0) walkHeaders(file, lastIndexed, position, (header) => ((startOffset = header.baseOffset), false), headerSize)
-  const end = verifyBatches(file, position, { position: lastIndexed, offset: startOffset, epoch: 0 }, crc32c, () => undefined)
+  const end = verifyBatches(file, position, { position: lastIndexed, offset: startOffset, epoch: 0, gapsEnd: gaps }, crc32c, () => undefined)
   if (end.wrong !== undefined) throw damaged(path.log, end.position, end.wrong)
   if (end.offset !== offset) throw damaged(path.log, position, `the log ends at offset ${end.offset}, it was closed at ${offset}`)
   const state: Segment = {
@@ -199,7 +209,7 @@ const openClean = ({ config, crc32c, directory, disk, now }: OpenContext, point:
     lastTimeEntry: lastTime.timestamp
   }
   const chain = isAsClosed && checksum !== undefined ? new HeaderChain(checksum.entries) : undefined
-  return new ActiveSegment({ disk, directory, crc32c }, file, baseOffset, config, now, { state, endOffset: offset, indexes, chain })
+  return new ActiveSegment({ disk, directory, crc32c, gapsEnd: gaps }, file, baseOffset, config, now, { state, endOffset: offset, indexes, chain })
 }
 
 interface Walked {
@@ -207,11 +217,12 @@ interface Walked {
   readonly end: Verified
 }
 
-const verifySegment = ({ config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Walked => {
+const verifySegment = ({ compacted, config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Walked => {
   const file = disk.open(segmentPath(directory, baseOffset).log, "write")
   return orClose(file, () => {
-    const segment = new ActiveSegment({ disk, directory, crc32c }, file, baseOffset, config, now)
-    const end = verifyBatches(file, file.size(), { position: 0, offset: baseOffset, epoch }, crc32c, (batch) => segment.grow(batch))
+    const gaps = gapsEnd(compacted, baseOffset)
+    const segment = new ActiveSegment({ disk, directory, crc32c, gapsEnd: gaps }, file, baseOffset, config, now)
+    const end = verifyBatches(file, file.size(), { position: 0, offset: baseOffset, epoch, gapsEnd: gaps }, crc32c, (batch) => segment.grow(batch))
     return { segment, end }
   })
 }
@@ -220,7 +231,12 @@ const verifySegment = ({ config, crc32c, directory, disk, now }: OpenContext, ba
  * Cuts what a power cut left of what was not synced: it may lack anything behind the last sync, in any order, and hold what was written later. Throws a LogFault
  * "corrupt", and changes nothing, where it is more than that (L9; docs/decisions/0013).
  */
-const cutTail = ({ crc32c, directory, disk }: OpenContext, { end, segment }: Walked, later: ReadonlyArray<Offset>, point: RecoveryPoint | undefined): Cut => {
+const cutTail = (
+  { compacted, crc32c, directory, disk }: OpenContext,
+  { end, segment }: Walked,
+  later: ReadonlyArray<Offset>,
+  point: RecoveryPoint | undefined
+): Cut => {
   const { offset, position } = end
   const { log } = segment.path
   const file = segment.file()
@@ -228,6 +244,8 @@ const cutTail = ({ crc32c, directory, disk }: OpenContext, { end, segment }: Wal
   if (point !== undefined && offset < point.offset) throw damaged(log, position, `${wrong}, and everything before offset ${point.offset} was durable`)
   const [next] = later
   if (next !== undefined && next < offset) throw damaged(log, position, `${wrong}, and the next segment starts with ${next}, before that`)
+  if (offset < segment.gapsEnd || later.some((base) => compacted.has(base)))
+    throw damaged(log, position, `${wrong}, and compaction has gone on behind that, so all of it was durable`)
   const size = file.size()
   const damage = whyNotTorn(file, size, position, offset, end.isWhole, crc32c)
   if (damage !== undefined) throw damaged(log, position, `${wrong}, and ${damage}`)
@@ -306,7 +324,7 @@ const walkSegments = (
     unsynced.push(walked.segment.file())
     epoch = walked.end.epoch
     const later = bases.slice(i + 1)
-    const isWrong = walked.end.wrong !== undefined || (later.length > 0 && later[0] !== walked.end.offset)
+    const isWrong = walked.end.wrong !== undefined || (later.length > 0 && later[0] !== Math.max(walked.end.offset, walked.segment.gapsEnd))
     const cut = isWrong ? cutTail(context, walked, later, point) : undefined
     if (cut === undefined && later.length > 0) {
       sealed.push(walked.segment.seal(context.caches))

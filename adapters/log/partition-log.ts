@@ -1,21 +1,26 @@
 import { Deferred, Effect, Either, FiberId } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
-import { headerSize, RecordBatch } from "../../domain/log/batch.ts"
+import { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
+import type { Compacted, CompactionOrder } from "../../src/ports/compaction.ts"
 import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
+import { compactLog } from "./compaction/compact.ts"
+import type { CompactionNote } from "./compaction/note.ts"
+import type { CompactedLog } from "./compaction/swap.ts"
 import { attempt, type DiskFile, faultOf } from "./disk.ts"
 import { isOutOfFiles } from "./file-pool.ts"
+import { FileReads } from "./file-reads.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
-import { firstBatchAt, locate, readRun } from "./segment-read.ts"
+import { firstBatchAt, locate } from "./segment-read.ts"
 import { damaged, openIndexes } from "./segment-store.ts"
 import type { ActiveSegment, ReadableSegment, SealedSegment } from "./segments.ts"
 import type { LogTail } from "./tail-cache.ts"
 
 /** What a log gets from its store. */
-export interface LogParts extends Omit<OpenContext, "now"> {
+export interface LogParts extends Omit<OpenContext, "now" | "compacted"> {
   readonly config: LogConfig
   /** The data directory: a new log's directory is an entry in it. */
   readonly root: string
@@ -26,8 +31,6 @@ export interface LogParts extends Omit<OpenContext, "now"> {
   readonly fork: (effect: Effect.Effect<void>) => void
 }
 
-/** Where the last reads ended: consumers read on from there, and need no index for it. */
-const hintsMax = 8
 const int32Max = 0x7fff_ffff
 /** How often, at most, a sync also writes the newest index entries out, ms. */
 const indexFlushMs = 5000
@@ -53,14 +56,18 @@ export class SegmentedLog implements PartitionLog {
   private readonly commit: GroupCommit
   private indexesFlushedAt = 0
   private config: LogConfig
+  private readonly compaction: CompactedLog
+  /** One change of the sealed segments at a time: removing the first ones, or putting compacted ones in their place. */
+  private readonly turn = Effect.unsafeMakeSemaphore(1)
   private readonly closed = Deferred.unsafeMake<void>(FiberId.none)
-  private readonly hints = new Map<Offset, number>()
+  private readonly reads: FileReads
   readonly sync: Effect.Effect<void, LogFault>
 
   /** The segments are durable as they are, unless they are new. */
   constructor(
     private readonly parts: LogParts,
-    { active, isNew, sealed }: OpenSegments
+    { active, isNew, sealed }: OpenSegments,
+    note: CompactionNote
   ) {
     this.sealed = sealed
     this.active = active
@@ -73,6 +80,8 @@ export class SegmentedLog implements PartitionLog {
       Effect.suspend(() => this.syncRound()),
       parts.fork
     )
+    this.reads = new FileReads(parts.tail)
+    this.compaction = this.lendTo(note)
     this.sync = Effect.suspend(() => {
       if (this.fault !== undefined) return Effect.fail(this.fault)
       const isDurable = this.durableEnd === this.active.endOffset && !this.directoryChanged && this.takenBack === undefined
@@ -83,6 +92,9 @@ export class SegmentedLog implements PartitionLog {
   readonly start = (): Offset => (this.sealed[0] ?? this.active).baseOffset
   readonly end = (): Offset => this.active.endOffset
   readonly syncedEnd = (): Offset => this.durableEnd
+
+  readonly cleanEnd = (): Offset => this.compaction.note.cleanEnd
+  readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.fault ?? compactLog(this.compaction, order))
 
   readonly segments = (): ReadonlyArray<SegmentExtent> => [...this.segmentsFrom(0)]
   readonly configure = (config: LogConfig): void => {
@@ -132,7 +144,7 @@ export class SegmentedLog implements PartitionLog {
     const cached = tail.read(from, maxBytes, upTo, true)
     if (cached !== undefined) return Either.right(cached)
     if (from >= active.baseOffset) tail.noteReader(active.sizeInBytes - active.positionFor(from))
-    return attempt(this.parts.directory, "read", () => this.readFiles(from, maxBytes, upTo))
+    return attempt(this.parts.directory, "read", () => this.reads.read(this.segmentsFrom(this.indexOf(from)), from, maxBytes, upTo))
   }
 
   readonly batchAtTime = (timestamp: number, from: Offset = 0): Either.Either<RecordBatch | undefined, LogFault> => {
@@ -177,7 +189,7 @@ export class SegmentedLog implements PartitionLog {
         yield* this.commit.wait
       }
       if (retired.length > 0) this.parts.fork(this.removeLater(retired))
-    })
+    }).pipe(this.turn.withPermits(1))
 
   /** Whoever reads the files by their old descriptors has that long. A log that is closed before leaves them to the next start. */
   private removeLater(paths: ReadonlyArray<string>): Effect.Effect<void> {
@@ -206,7 +218,34 @@ export class SegmentedLog implements PartitionLog {
     this.parts.caches.forget(path.log)
     attempt(path.log, "close", () => this.parts.recoveryPoint.close())
     this.parts.tail.clear()
-  })
+  }).pipe(this.turn.withPermits(1))
+
+  /** What compaction may use of this log. */
+  private lendTo(note: CompactionNote): CompactedLog {
+    const { caches, recoveryPoint, tail } = this.parts
+    return {
+      place: this.parts,
+      caches,
+      config: () => this.config,
+      fault: () => this.fault,
+      sealed: () => this.sealed,
+      settle: Effect.suspend(() => Effect.zipRight(this.sync, this.directoryChanged ? this.commit.wait : Effect.void)).pipe(
+        Effect.zipRight(Effect.mapError(recoveryPoint.sync, (error) => faultOf(recoveryPoint.path, "sync", error)))
+      ),
+      exclusive: (change) => Effect.uninterruptible(this.turn.withPermits(1)(change)),
+      replace: (old, by) => {
+        const at = this.sealed.indexOf(old[0] as SealedSegment)
+        if (at < 0) return
+        this.sealed.splice(at, old.length, by)
+        for (const segment of old) caches.forget(segment.path.log)
+        this.reads.forget()
+        tail.dropBefore(by.endOffset)
+      },
+      fail: (path, cause) => this.goOffline(`A sync of ${path} failed, so nobody knows what the disk holds. Look at the disk, then start again.`, cause),
+      removeLater: (paths) => this.parts.fork(this.removeLater(paths)),
+      note
+    }
+  }
 
   private goOffline(why: string, cause: unknown): LogFault {
     const { directory } = this.parts
@@ -311,39 +350,9 @@ export class SegmentedLog implements PartitionLog {
     const { caches, directory, disk } = this.parts
     this.sealed.shift()
     caches.forget(segment.path.log)
-    this.hints.clear()
+    this.reads.forget()
     this.directoryChanged = true
     return retireSegmentFiles(disk, directory, segment.baseOffset)
-  }
-
-  private readFiles(from: Offset, maxBytes: number, upTo: Offset): ReadonlyArray<Uint8Array> {
-    const views: Array<Uint8Array> = []
-    let left = maxBytes
-    let at = from
-    for (const segment of this.segmentsFrom(this.indexOf(from))) {
-      const isFirst = views.length === 0
-      const known = this.hints.get(at)
-      this.hints.delete(at)
-      const position = segment.baseOffset === at ? 0 : (known ?? locate(segment, at))
-      if (position >= segment.sizeInBytes || (!isFirst && left < headerSize)) break
-      const run = readRun(segment, position, left, upTo, isFirst)
-      if (run.bytes.length === 0) break
-      views.push(run.bytes)
-      left -= run.bytes.length
-      at = run.endOffset
-      if (at < segment.endOffset) {
-        this.remember(at, position + run.bytes.length)
-        break
-      }
-      const tail = this.parts.tail.read(at, left, upTo, false)
-      if (tail !== undefined) return [...views, ...tail]
-    }
-    return views
-  }
-
-  private remember(offset: Offset, position: number): void {
-    this.hints.set(offset, position)
-    if (this.hints.size > hintsMax) for (const oldest of this.hints.keys()) return void this.hints.delete(oldest)
   }
 
   /** The segments from the one at `index` on; the active one stands after the sealed ones. */

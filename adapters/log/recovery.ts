@@ -1,6 +1,7 @@
 import { Either } from "effect"
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
 import { headerSize, magic2, RecordBatch, verify, viewHeader } from "../../domain/log/batch.ts"
+import { mayFollow } from "../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import type { DiskFile } from "./disk.ts"
 
@@ -12,6 +13,8 @@ export interface WalkState {
   readonly offset: Offset
   /** No batch after it has a smaller leader epoch. */
   readonly epoch: Epoch
+  /** Compaction went over the segment: offsets may be missing up to this one. */
+  readonly gapsEnd?: Offset
 }
 
 /** Where whole and right batches end, and what is wrong with what follows; `wrong` is undefined at the end of the file. */
@@ -47,8 +50,8 @@ class Window {
   }
 }
 
-const outOfOrder = (batch: RecordBatch, expected: Pick<WalkState, "offset" | "epoch">): string | undefined => {
-  if (batch.baseOffset !== expected.offset) return `the batch has offset ${batch.baseOffset} where ${expected.offset} comes next`
+const outOfOrder = (batch: RecordBatch, expected: Pick<WalkState, "offset" | "epoch">, gapsEnd: Offset): string | undefined => {
+  if (!mayFollow(batch.baseOffset, expected.offset, gapsEnd)) return `the batch has offset ${batch.baseOffset} where ${expected.offset} comes next`
   if (batch.partitionLeaderEpoch < expected.epoch) return `the batch has leader epoch ${batch.partitionLeaderEpoch} after epoch ${expected.epoch}`
   return undefined
 }
@@ -72,12 +75,13 @@ export const verifyBatches = (
   visit: (batch: RecordBatch, position: number) => void
 ): Verified => {
   const window = new Window(file, size)
+  const { gapsEnd = 0 } = start
   let { epoch, offset, position } = start
   while (position < size) {
     const batch = batchAt(window, position, size)
     if (typeof batch === "string") return { epoch, offset, position, wrong: batch, isWhole: false }
     const torn = verify(batch, crc32c)?.reason
-    const wrong = torn ?? outOfOrder(batch, { epoch, offset })
+    const wrong = torn ?? outOfOrder(batch, { epoch, offset }, gapsEnd)
     if (wrong !== undefined) return { epoch, offset, position, wrong, isWhole: torn === undefined }
     visit(batch, position)
     epoch = batch.partitionLeaderEpoch

@@ -11,21 +11,28 @@ const locateChunkBytes = 8192
 
 /** Where the batch that holds `offset` starts, looked for from `from` on, or what was found instead. */
 const walkTo = (segment: ReadableSegment, from: number, offset: Offset): { readonly position: number; readonly wrong: string | undefined } => {
+  const { gapsEnd, sizeInBytes } = segment
   let isHere = false
   const walked = walkHeaders(
     segment.file(),
     from,
-    segment.sizeInBytes,
-    (header) => {
-      isHere = header.baseOffset <= offset && offset <= header.lastOffset
+    sizeInBytes,
+    (header, position) => {
+      // What an index names lies at or before the offset, also where the batch that held the offset is gone.
+      const mayBeNext = header.baseOffset <= gapsEnd && (position > from || from === 0)
+      isHere = offset <= header.lastOffset && (header.baseOffset <= offset || mayBeNext)
       return header.lastOffset < offset
     },
     locateChunkBytes
   )
-  return isHere ? walked : { position: walked.position, wrong: walked.wrong ?? `offset ${offset} is missing` }
+  const isGone = walked.wrong === undefined && walked.position === sizeInBytes && offset < gapsEnd
+  return isHere || isGone ? walked : { position: walked.position, wrong: walked.wrong ?? `offset ${offset} is missing` }
 }
 
-/** Where the batch that holds `offset` starts. Throws a LogFault "corrupt" when the segment has none, though its extent says so. */
+/**
+ * Where the batch that holds `offset` starts; where compaction has removed it, the next one, or the end of the segment. Throws a LogFault "corrupt" when the
+ * segment has none, though its extent says so.
+ */
 export const locate = (segment: ReadableSegment, offset: Offset): number => {
   const from = segment.positionFor(offset)
   const indexed = walkTo(segment, from, offset)
@@ -78,7 +85,7 @@ export const firstBatchAt = (segment: ReadableSegment, timestamp: number, from: 
   let found: { readonly position: number; readonly size: number } | undefined
   const walk = (start: number) =>
     walkHeaders(segment.file(), start, segment.sizeInBytes, (header, position) => {
-      if (header.maxTimestamp < timestamp || header.lastOffset < from) return true
+      if (header.newestRecord < timestamp || header.lastOffset < from) return true
       found = { position, size: header.sizeInBytes }
       return false
     })

@@ -16,11 +16,12 @@ export interface SegmentPath {
   /** There from the segment's end on; missing while it is written, and in a log that an older version wrote. */
   readonly checksum: string
 }
-export const segmentPath = (directory: string, baseOffset: Offset): SegmentPath => ({
-  log: `${directory}/${logFileName(baseOffset)}`,
-  offsetIndex: `${directory}/${offsetIndexFileName(baseOffset)}`,
-  timeIndex: `${directory}/${timeIndexFileName(baseOffset)}`,
-  checksum: `${directory}/${checksumFileName(baseOffset)}`
+/** `suffix` stands behind the names of a segment that compaction writes. */
+export const segmentPath = (directory: string, baseOffset: Offset, suffix = ""): SegmentPath => ({
+  log: `${directory}/${logFileName(baseOffset)}${suffix}`,
+  offsetIndex: `${directory}/${offsetIndexFileName(baseOffset)}${suffix}`,
+  timeIndex: `${directory}/${timeIndexFileName(baseOffset)}${suffix}`,
+  checksum: `${directory}/${checksumFileName(baseOffset)}${suffix}`
 })
 
 /** All that a segment has on the disk, the `.log` file last: while it is there, recovery sees the segment. */

@@ -15,6 +15,8 @@ import type { SharedCaches } from "./shared-caches.ts"
 export interface ReadableSegment extends SegmentExtent {
   /** The largest timestamp of its batches, ms; -1 when there is none. */
   readonly maxTimestamp: number
+  /** Compaction went over it: records before this offset may be missing. Its base offset where none may. */
+  readonly gapsEnd: Offset
   readonly file: () => DiskFile
   /** Where to start looking for the batch that holds `offset`. */
   readonly positionFor: (offset: Offset) => number
@@ -33,7 +35,8 @@ export class SealedSegment implements ReadableSegment {
     readonly sizeInBytes: number,
     readonly maxTimestamp: number,
     /** Whether a checksum file was written for it. What the file says is looked at when the segment is scrubbed. */
-    public hasChecksum = false
+    public hasChecksum = false,
+    readonly gapsEnd: Offset = baseOffset
   ) {}
 
   file(): DiskFile {
@@ -57,11 +60,16 @@ export interface SegmentPlace {
   readonly disk: Disk
   readonly directory: string
   readonly crc32c: Crc32c
+  /** What its files have behind their names while compaction writes them. */
+  readonly suffix?: string
+  /** As in ReadableSegment; absent: no record is missing. */
+  readonly gapsEnd?: Offset
 }
 
 /** The segment at the end of a log, with its file open and its indexes in memory. */
 export class ActiveSegment implements ReadableSegment {
   readonly path: SegmentPath
+  readonly gapsEnd: Offset
   endOffset: Offset
   private state: Segment
   /** Unknown where an earlier life did not leave it: then the scrub makes the checksum, when the segment is sealed. */
@@ -81,9 +89,10 @@ export class ActiveSegment implements ReadableSegment {
     private readonly createdAt: number,
     found?: { readonly state: Segment; readonly endOffset: Offset; readonly indexes: Indexes; readonly chain: HeaderChain | undefined }
   ) {
-    const { directory, disk } = place
+    const { directory, disk, gapsEnd = baseOffset, suffix } = place
+    this.gapsEnd = gapsEnd
     this.chain = found === undefined ? new HeaderChain() : found.chain
-    this.path = segmentPath(directory, baseOffset)
+    this.path = segmentPath(directory, baseOffset, suffix)
     this.endOffset = found?.endOffset ?? baseOffset
     this.state = found?.state ?? emptySegment(baseOffset)
     this.offsets = new IndexBuffer(offsetIndex, disk, this.path.offsetIndex, baseOffset, found?.indexes.offset)
@@ -154,7 +163,8 @@ export class ActiveSegment implements ReadableSegment {
   /** The same bytes as a sealed segment. The file stays open: it may have to be synced yet. */
   seal(caches: SharedCaches): SealedSegment {
     this.finish()
-    const { baseOffset, checksum, config, endOffset, maxTimestamp, path, sizeInBytes } = this
-    return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, endOffset, sizeInBytes, maxTimestamp, checksum !== undefined)
+    const { baseOffset, checksum, config, endOffset, gapsEnd, maxTimestamp, path, sizeInBytes } = this
+    const end = Math.max(endOffset, gapsEnd)
+    return new SealedSegment(caches, config.indexIntervalBytes, path, baseOffset, end, sizeInBytes, maxTimestamp, checksum !== undefined, gapsEnd)
   }
 }

@@ -4,6 +4,7 @@ import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
 import { type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { Checkpoints } from "./checkpoint.ts"
+import { recoverCompaction } from "./compaction/recover.ts"
 import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
 import { FilePool } from "./file-pool.ts"
 import { claimDirectory } from "./identity.ts"
@@ -86,16 +87,17 @@ const closeFiles = (opened: OpenSegments): void => {
 const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
   Effect.gen(function* () {
     const { directory, disk, recoveryPoint } = parts
+    const note = yield* recoverCompaction(parts)
     const opened = yield* attempt(directory, "open", () => {
       const isNewDirectory = !disk.exists(directory)
       if (isNewDirectory) disk.makeDirectory(directory)
-      const found = openSegments({ ...parts, now: parts.clock() }, recoveryPoint.read())
+      const found = openSegments({ ...parts, compacted: note.ranges, now: parts.clock() }, recoveryPoint.read())
       recoveryPoint.touch()
       return { ...found, isNew: found.isNew || isNewDirectory }
     })
     yield* Effect.onError(settle(parts, opened), () => Effect.sync(() => closeFiles(opened)))
     for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
-    return new SegmentedLog(parts, opened)
+    return new SegmentedLog(parts, opened, note)
   })
 
 class FileLogStore {

@@ -96,6 +96,11 @@ export class LogTail {
     while (this.chunks.length > 0) this.dropFirst()
   }
 
+  /** Forgets what begins before `offset`: it was written again in the files. */
+  dropBefore(offset: Offset): void {
+    for (let first = this.chunks[0]; first !== undefined && first.baseOffset < offset; first = this.chunks[0]) this.dropFirst()
+  }
+
   /** Takes a batch that follows the one before, or lets it go by where nobody reads. Its bytes may be kept as they are. */
   add(batch: RecordBatch): void {
     const { bytes } = batch

@@ -88,12 +88,20 @@ export class RecordBatch {
   get nextOffset(): Offset {
     return this.lastOffset + 1
   }
-  /** The first record's timestamp, to which the others are relative; rounded when it is no safe integer. */
+  /** What the records' timestamps are relative to: the first record's, or the delete horizon; rounded when it is no safe integer. */
   get baseTimestamp(): number {
     return readInt64(this.bytes, fieldAt.baseTimestamp)
   }
   get maxTimestamp(): number {
     return readInt64(this.bytes, fieldAt.maxTimestamp)
+  }
+  /** The largest timestamp among its records; -1 where it has none left: compaction keeps such a batch for its producer's sequence. */
+  get newestRecord(): number {
+    return this.recordCount === 0 ? -1 : this.maxTimestamp
+  }
+  /** When the tombstones among its records may go (KIP-534), ms; undefined where no compaction has met them yet. */
+  get deleteHorizonMs(): number | undefined {
+    return (this.attributes & attribute.deleteHorizon) === 0 ? undefined : this.baseTimestamp
   }
   get producerId(): ProducerId {
     return readBigInt64(this.bytes, fieldAt.producerId)

@@ -31,6 +31,8 @@ export interface SegmentBatch {
   readonly sizeInBytes: number
   readonly lastOffset: Offset
   readonly maxTimestamp: number
+  /** The same, unless it has no records left: then -1, and no index names it for its time. */
+  readonly newestRecord?: number
 }
 
 /** The last segment of a log as numbers: what decides when to index and when to roll. A fold of its batches, so a restart finds it again by reading headers. */
@@ -93,8 +95,9 @@ export interface Grown {
 
 /** The segment after `batch` was appended to it, as Kafka indexes: an entry when more than `indexIntervalBytes` were written since the last one. */
 export const grow = (segment: Segment, batch: SegmentBatch, { indexIntervalBytes }: Pick<SegmentConfig, "indexIntervalBytes">): Grown => {
-  const newer = batch.maxTimestamp > segment.maxTimestamp
-  const maxTimestamp = newer ? batch.maxTimestamp : segment.maxTimestamp
+  const newest = batch.newestRecord ?? batch.maxTimestamp
+  const newer = newest > segment.maxTimestamp
+  const maxTimestamp = newer ? newest : segment.maxTimestamp
   const offsetOfMaxTimestamp = newer ? batch.lastOffset : segment.offsetOfMaxTimestamp
   const due = segment.bytesSinceIndexEntry > indexIntervalBytes
   const timeDue = due && maxTimestamp > segment.lastTimeEntry

@@ -1,5 +1,6 @@
 import type { Epoch, Offset } from "../kernel/id.ts"
 import { type RecordBatch, verify as verifyCrc } from "./batch.ts"
+import { mayFollow } from "./compacted-ranges.ts"
 import type { Crc32c } from "./crc32c.ts"
 import type { OffsetEntry } from "./offset-index.ts"
 import type { TimeEntry } from "./time-index.ts"
@@ -34,15 +35,19 @@ export interface LogWalk {
   readonly next: Offset
   /** No batch after it has a smaller leader epoch. */
   readonly epoch: Epoch
+  /** Compaction went over the segment: records may be missing up to this offset. Undefined, or not over `next`: none may. */
+  readonly gapsEnd?: Offset
 }
 
 /** What is wrong with a whole batch at this place of the log, as a sentence without its end; undefined for a right one. Checks CRC, codec, offset, count and epoch. */
-export const batchFault = (batch: RecordBatch, { epoch, next }: LogWalk, crc32c: Crc32c): string | undefined => {
+export const batchFault = (batch: RecordBatch, { epoch, gapsEnd = 0, next }: LogWalk, crc32c: Crc32c): string | undefined => {
   const { baseOffset, lastOffsetDelta, partitionLeaderEpoch, recordCount } = batch
   const torn = verifyCrc(batch, crc32c)
   if (torn !== undefined) return torn.reason.replace(/\.$/, "")
-  if (baseOffset !== next) return `the batch has offset ${baseOffset} where ${next} comes next`
-  if (recordCount !== lastOffsetDelta + 1) return `the batch says ${recordCount} records over ${lastOffsetDelta + 1} offsets`
+  if (!mayFollow(baseOffset, next, gapsEnd)) return `the batch has offset ${baseOffset} where ${next} comes next`
+  const isCompacted = baseOffset + lastOffsetDelta < gapsEnd
+  if (isCompacted ? recordCount > lastOffsetDelta + 1 || recordCount < 0 : recordCount !== lastOffsetDelta + 1)
+    return `the batch says ${recordCount} records over ${lastOffsetDelta + 1} offsets`
   if (partitionLeaderEpoch < epoch) return `the batch has leader epoch ${partitionLeaderEpoch} after epoch ${epoch}`
   return undefined
 }
@@ -54,6 +59,8 @@ export const walkOn = (batch: RecordBatch): LogWalk => ({ next: batch.nextOffset
 export interface IndexedBatch {
   readonly lastOffset: Offset
   readonly maxTimestamp: number
+  /** The same, or -1 where compaction has left it no records. */
+  readonly newestRecord?: number
 }
 
 /** Follows an offset index beside the batches of its segment; entries come from `take`, one by one. An index is a cache: the first wrong entry says enough. */
@@ -110,11 +117,11 @@ export class TimeIndexCheck {
     this.entry = take()
   }
 
-  visit({ lastOffset, maxTimestamp }: IndexedBatch): void {
-    this.largest = Math.max(this.largest, maxTimestamp)
+  visit({ lastOffset, maxTimestamp, newestRecord = maxTimestamp }: IndexedBatch): void {
+    this.largest = Math.max(this.largest, newestRecord)
     while (this.wrong === undefined && this.entry !== undefined && this.entry.offset <= lastOffset) {
       const { timestamp, offset } = this.entry
-      if (!this.isBlind && (timestamp !== this.largest || timestamp !== maxTimestamp))
+      if (!this.isBlind && (timestamp !== this.largest || timestamp !== newestRecord))
         this.wrong = `entry ${this.slot} says timestamp ${timestamp} up to offset ${offset}, the log has ${this.largest}`
       else this.advance()
     }

@@ -2,6 +2,7 @@ import { Context, Data, type Effect, type Either, type Scope } from "effect"
 import type { Offset, TopicId } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
+import type { Compacted, CompactionOrder } from "./compaction.ts"
 
 /**
  * The disk said no. `reason` tells the caller what is left to do:
@@ -78,6 +79,14 @@ export interface PartitionLog {
    * The segments are gone for good when it returns; their files go after `fileDeleteDelayMs`, or when the log is opened next.
    */
   readonly deleteBefore: (offset: Offset) => Effect.Effect<void, LogFault>
+  /** Everything before it was compacted: 0 for a log that never was, or where that is not known any more. */
+  readonly cleanEnd: () => Offset
+  /**
+   * One round of compaction over sealed segments: of each key the latest record stays. Offsets stay what they are, so some are missing afterwards: `read` from one of them gives
+   * the next batch that is there. In the background, a slice of the loop's time at a time; it may be interrupted at any point and loses nothing. One round at a
+   * time. A segment that is damaged ends it with "corrupt", and nothing is changed.
+   */
+  readonly compact: (order: CompactionOrder) => Effect.Effect<Compacted, LogFault>
 }
 
 /** The logs of one data directory, held exclusively while its layer lives. Directories are named by topic id, never by what a client typed. */

@@ -131,6 +131,8 @@ const sentence = (step: RepairStep): string => {
       return `take the headers in ${step.segment.path.log} from byte ${step.position} on as they are now, and write their checksum down; no message is lost, a leader epoch may be wrong`
     case "SetRecoveryPoint":
       return `write down that the log was durable up to offset ${step.point.offset} only`
+    case "TrimCompactionNote":
+      return `write down that compaction went up to offset ${step.note.cleanEnd}, and removed nothing behind that`
     case "StartAt":
       return `make an empty ${step.file}, so that new messages get offsets from ${step.offset} on`
   }

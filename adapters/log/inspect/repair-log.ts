@@ -1,7 +1,9 @@
 import { Effect } from "effect"
 import type { Offset } from "../../../domain/kernel/id.ts"
+import { rangesBefore } from "../../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { defaultLogConfig, type LogFault } from "../../../src/ports/log-store.ts"
+import { type CompactionNote, writeNote } from "../compaction/note.ts"
 import { attempt, type Disk, type DiskFile, faultOf } from "../disk.ts"
 import { type RecoveryPoint, RecoveryPointFile, recoveryPointFileName } from "../recovery-point.ts"
 import { chainOf, writeChecksum } from "../segment-checksum.ts"
@@ -19,6 +21,8 @@ export type RepairStep =
   /** A header changed, and nobody knows what it was: the segment is taken as it is. */
   | { readonly _tag: "TakeHeaders"; readonly segment: Pick<VerifiedSegment, "baseOffset" | "path">; readonly position: number }
   | { readonly _tag: "SetRecoveryPoint"; readonly point: RecoveryPoint }
+  /** What compaction noted of what lies behind the cut does not hold any more. */
+  | { readonly _tag: "TrimCompactionNote"; readonly note: CompactionNote }
   /** An empty segment: the log goes on where it was, so that no offset is given twice. */
   | { readonly _tag: "StartAt"; readonly file: string; readonly offset: Offset }
 
@@ -31,7 +35,7 @@ export interface RepairPlan {
 }
 
 /** The steps that put everything from the break on aside, the last segment first: whatever interrupts them, the log is a prefix of what it was. */
-const cutSteps = (disk: Disk, { firstBreak, recoveryPoint, segments }: VerifiedLog): ReadonlyArray<RepairStep> => {
+const cutSteps = (disk: Disk, { compaction: { note }, firstBreak, recoveryPoint, segments }: VerifiedLog): ReadonlyArray<RepairStep> => {
   if (firstBreak === undefined) return []
   const { baseOffset, offset, position } = firstBreak
   const first = segments[0]
@@ -44,6 +48,11 @@ const cutSteps = (disk: Disk, { firstBreak, recoveryPoint, segments }: VerifiedL
   // Lower the point first: a log that ends before it is not opened.
   if (recoveryPoint !== undefined && recoveryPoint.offset > offset)
     steps.push({ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset, baseOffset: last.baseOffset, position: end, isClean: false } })
+  if (note !== undefined)
+    steps.push({
+      _tag: "TrimCompactionNote",
+      note: { cleanEnd: Math.min(note.cleanEnd, offset), ranges: rangesBefore(note.ranges, offset), pending: undefined }
+    })
   for (const { path } of aside.toReversed()) for (const file of filesOf(path)) if (disk.exists(file)) steps.push({ _tag: "PutAside", file })
   if (last.sizeInBytes > end) steps.push({ _tag: "Cut", file: last.path.log, position: end, bytes: last.sizeInBytes - end })
   steps.push({ _tag: "MakeIndexes", segment: last })
@@ -55,6 +64,10 @@ export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
   const { directory, end, findings, firstBreak, recoveryPoint, segments } = log
   const refuse = (refusal: string): RepairPlan => ({ steps: [], lost: undefined, refusal })
   const misnamed = findings.find(({ kind }) => kind === "name")
+  if (log.compaction.isSwapping)
+    return refuse(
+      `${directory} was compacted when its node ended, and a segment is on its way to its place. Start the node once, which finishes that, stop it, and try again.`
+    )
   if (misnamed !== undefined)
     return refuse(
       `${misnamed.file} has the name of other offsets than it holds (its first is ${misnamed.offset}): only a person can tell which is right. Rename it, then try again.`
@@ -214,6 +227,8 @@ const execute = (disk: Disk, directory: string, step: RepairStep, stamp: string,
       return Effect.as(takeHeaders(disk, step.segment, crc32c), undefined)
     case "SetRecoveryPoint":
       return Effect.as(setPoint(disk, directory, step.point, crc32c), undefined)
+    case "TrimCompactionNote":
+      return Effect.as(writeNote(disk, directory, step.note, crc32c), undefined)
     case "StartAt":
       return using(
         step.file,

@@ -1,5 +1,6 @@
 import type { Offset } from "../../../domain/kernel/id.ts"
 import { headerSize } from "../../../domain/log/batch.ts"
+import { gapsEnd, mayFollow } from "../../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { type ChangedHeader, HeaderCheck } from "../../../domain/log/header-check.ts"
 import { offsetEntryAt, offsetEntrySize } from "../../../domain/log/offset-index.ts"
@@ -9,6 +10,7 @@ import { batchFault, type Finding, type LogWalk, OffsetIndexCheck, TimeIndexChec
 import type { Disk, DiskFile } from "../disk.ts"
 import { type RecoveryPoint, RecoveryPointFile, recoveryPointFileName } from "../recovery-point.ts"
 import { type SegmentPath, segmentPath } from "../segment-store.ts"
+import { type CompactionView, compactionView } from "./compaction-view.ts"
 import { checksumFileFinding, expectedHeaders, headerFinding } from "./headers.ts"
 import { entryReader, segmentPieces } from "./segment-walk.ts"
 
@@ -46,6 +48,7 @@ export interface VerifiedLog {
   /** Headers that are not what they were when their segments were ended. */
   readonly changedHeaders: ReadonlyArray<{ readonly path: SegmentPath; readonly changed: ChangedHeader }>
   readonly recoveryPoint: RecoveryPoint | undefined
+  readonly compaction: CompactionView
 }
 
 /** More of them in one log help nobody. */
@@ -87,11 +90,12 @@ class LogVerification {
     private readonly disk: Disk,
     private readonly directory: string,
     private readonly crc32c: Crc32c,
-    readonly bases: ReadonlyArray<Offset>,
+    private readonly compaction: CompactionView,
     private readonly point: RecoveryPoint | undefined,
     private readonly progress: (bytes: number) => void
   ) {
-    this.walk = { next: bases[0] ?? 0, epoch: 0 }
+    this.walk = { next: compaction.bases[0] ?? 0, epoch: 0 }
+    for (const finding of compaction.findings) this.report(finding)
   }
 
   report(finding: Finding): void {
@@ -105,7 +109,7 @@ class LogVerification {
   }
 
   segment(baseOffset: Offset, isLast: boolean): void {
-    const path = segmentPath(this.directory, baseOffset)
+    const path = this.compaction.pathOf(baseOffset)
     // Damage at the end of the segment before this one explains why it does not end here.
     if (this.isLost) this.walk = { ...this.walk, next: baseOffset }
     this.isLost = false
@@ -123,11 +127,15 @@ class LogVerification {
       this.breakAt(baseOffset, 0, next, true)
       this.walk = { ...this.walk, next: baseOffset }
     }
+    this.walk = { ...this.walk, gapsEnd: gapsEnd(this.compaction.ranges, baseOffset) }
     const file = this.disk.open(path.log, "read")
     try {
       const sizeInBytes = file.size()
       this.segments.push({ baseOffset, path, sizeInBytes, wrongIndexes: this.checkSegment(file, path, baseOffset, sizeInBytes, isLast) })
       this.bytes += sizeInBytes
+      // What is missing at the end of a segment that was compacted is not lost, either.
+      const { gapsEnd: end = 0, next } = this.walk
+      if (!isLast) this.walk = { ...this.walk, next: Math.max(next, end) }
     } finally {
       file.close()
     }
@@ -209,7 +217,7 @@ class LogVerification {
       if (wrong !== undefined) this.misplaced(path, baseOffset, position, batch.baseOffset, wrong)
       this.batches++
       this.records += batch.recordCount
-      this.walk = walkOn(batch)
+      this.walk = { ...this.walk, ...walkOn(batch) }
       offsets.visit(batch, position)
       times.visit(batch)
       headers.visit(batch, position)
@@ -217,7 +225,7 @@ class LogVerification {
   }
 
   private misplaced(path: SegmentPath, baseOffset: Offset, position: number, offset: Offset, wrong: string): void {
-    const isName = position === 0 && this.walk.next === baseOffset && offset !== baseOffset
+    const isName = position === 0 && this.walk.next === baseOffset && !mayFollow(offset, baseOffset, this.walk.gapsEnd ?? 0)
     this.report({
       kind: isName ? "name" : "batch",
       file: path.log,
@@ -267,7 +275,7 @@ class LogVerification {
   checkPoint(): void {
     const { directory, point, walk } = this
     const path = `${directory}/${recoveryPointFileName}`
-    if (this.bases.length === 0) {
+    if (this.compaction.bases.length === 0) {
       if (point !== undefined && point.offset > 0)
         this.report({
           kind: "lost",
@@ -289,19 +297,19 @@ class LogVerification {
           "The recovery point is damaged, or of another version of this program: nobody knows up to where the log was durable, so a torn end cannot be told from lost messages.",
         advice: `\`franz log repair ${directory} --execute\` puts it aside; the next start reads the whole log and writes a new one.`
       })
-    if (point !== undefined && point.offset < (this.bases[0] as Offset))
+    if (point !== undefined && point.offset < (this.compaction.bases[0] as Offset))
       this.report({
         kind: "lost",
         file: directory,
         position: undefined,
         offset: point.offset,
-        meaning: `The log begins with offset ${this.bases[0]}, but it was last known to end with ${point.offset - 1}: segments before the first one are missing.`,
+        meaning: `The log begins with offset ${this.compaction.bases[0]}, but it was last known to end with ${point.offset - 1}: segments before the first one are missing.`,
         advice: `Look for the missing files, or for a copy of the directory. Without them, \`franz log repair ${directory}\` takes the log as it is.`
       })
     if (point === undefined || walk.next >= point.offset || this.firstBreak !== undefined) return
     this.report({
       kind: "lost",
-      file: segmentPath(directory, this.bases.at(-1) as Offset).log,
+      file: segmentPath(directory, this.compaction.bases.at(-1) as Offset).log,
       position: undefined,
       offset: walk.next,
       meaning: `The log ends before offset ${walk.next}, but everything before ${point.offset} was durable: ${point.offset - walk.next} offsets are gone.`,
@@ -341,12 +349,13 @@ export const segmentBases = (disk: Disk, directory: string): ReadonlyArray<Offse
  * the segment that is read, in bytes. A segment takes a second for each GiB or so and never waits. Throws what the disk throws.
  */
 export const verifyLog = (disk: Disk, directory: string, crc32c: Crc32c, progress: (file: string, bytes: number) => void = () => undefined): VerifiedLog => {
-  const bases = segmentBases(disk, directory)
+  const compaction = compactionView(disk, directory, segmentBases(disk, directory), crc32c)
+  const { bases } = compaction
   const point = readPoint(disk, directory, crc32c)
   let name = directory
-  const found = new LogVerification(disk, directory, crc32c, bases, point, (bytes) => progress(name, bytes))
+  const found = new LogVerification(disk, directory, crc32c, compaction, point, (bytes) => progress(name, bytes))
   for (const [at, base] of bases.entries()) {
-    name = segmentPath(directory, base).log
+    name = compaction.pathOf(base).log
     found.segment(base, at === bases.length - 1)
   }
   found.checkPoint()
@@ -363,6 +372,7 @@ export const verifyLog = (disk: Disk, directory: string, crc32c: Crc32c, progres
     moreFindings,
     firstBreak,
     changedHeaders,
-    recoveryPoint: point
+    recoveryPoint: point,
+    compaction
   }
 }

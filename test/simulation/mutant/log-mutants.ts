@@ -28,7 +28,9 @@ const plain = (log: PartitionLog): PartitionLog => ({
   read: (from, maxBytes, upTo) => log.read(from, maxBytes, upTo),
   batchAtTime: (timestamp, from) => log.batchAtTime(timestamp, from),
   scan: (from, visit) => log.scan(from, visit),
-  deleteBefore: (offset) => log.deleteBefore(offset)
+  deleteBefore: (offset) => log.deleteBefore(offset),
+  cleanEnd: () => log.cleanEnd(),
+  compact: (order) => log.compact(order)
 })
 /** A store that calls everything synced as soon as it is written. */
 const hasty = (store: Store): Store => withLog(store, (log) => ({ sync: Effect.void, syncedEnd: () => log.end() }))

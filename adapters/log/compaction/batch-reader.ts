@@ -1,0 +1,61 @@
+import { Either } from "effect"
+import { headerSize, RecordBatch, verify, viewHeader } from "../../../domain/log/batch.ts"
+import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import type { Disk, DiskFile } from "../disk.ts"
+import { damaged } from "../segment-store.ts"
+
+/** Reads the batches of a segment one after the other, each checked, in memory that is used again: a view lasts until the next one is asked for. */
+export class BatchReader {
+  position = 0
+  private readonly file: DiskFile
+  private memory = new Uint8Array(0)
+  private filled = 0
+  private at = 0
+
+  /** Reads `bufferBytes` at a time, or a batch where one is larger. */
+  constructor(
+    disk: Disk,
+    private readonly path: string,
+    private readonly sizeInBytes: number,
+    private readonly bufferBytes: number,
+    private readonly crc32c: Crc32c
+  ) {
+    this.file = disk.open(path, "read")
+  }
+
+  /** The next batch, undefined after the last. Throws a LogFault "corrupt" where none stands, or one with a wrong CRC, and what the disk throws. */
+  next(): RecordBatch | undefined {
+    const { position, sizeInBytes } = this
+    if (position >= sizeInBytes) return undefined
+    const header = viewHeader(this.view(position, headerSize), 0)
+    if (Either.isLeft(header)) throw damaged(this.path, position, header.left.reason)
+    const size = header.right?.sizeInBytes ?? headerSize
+    if (header.right === undefined || position + size > sizeInBytes) throw damaged(this.path, position, "no whole batch stands there")
+    const batch = new RecordBatch(this.view(position, size))
+    const wrong = batch.bytes.length < size ? "the file ends within it" : verify(batch, this.crc32c)?.reason
+    if (wrong !== undefined) throw damaged(this.path, position, wrong)
+    this.position += size
+    return batch
+  }
+
+  /** Goes on from another batch. */
+  seek(position: number): void {
+    this.position = position
+  }
+
+  close(): void {
+    this.file.close()
+  }
+
+  private view(position: number, count: number): Uint8Array {
+    if (position < this.at || position + count > this.at + this.filled) {
+      const want = Math.min(Math.max(count, this.bufferBytes), this.sizeInBytes - position)
+      // A large batch has memory for itself alone.
+      if (this.memory.length < want || this.memory.length > Math.max(want, this.bufferBytes)) this.memory = new Uint8Array(Math.max(want, this.bufferBytes))
+      this.filled = this.file.read(this.memory.subarray(0, want), position)
+      this.at = position
+    }
+    const start = position - this.at
+    return this.memory.subarray(start, Math.min(start + count, this.filled))
+  }
+}

@@ -1,0 +1,32 @@
+import { Clock, Effect } from "effect"
+
+/** What is worked on in one turn of the loop: some milliseconds. */
+const sliceBytes = 131_072
+
+/** Keeps compaction in the background: it works in slices, lets the loop turn between them, and is no faster than it is allowed. */
+export class Pace {
+  private spent = 0
+  private inSlice = 0
+  private beganAt = 0
+
+  constructor(private readonly bytesPerSecondMax: number) {}
+
+  readonly begin: Effect.Effect<void> = Effect.map(Clock.currentTimeMillis, (now) => void (this.beganAt = now))
+
+  get mayGoOn(): boolean {
+    return this.inSlice < sliceBytes
+  }
+  spend(bytes: number): void {
+    this.spent += bytes
+    this.inSlice += bytes
+  }
+
+  /** At least a turn of the loop's timers: a yield alone would go on before any socket is looked at. */
+  readonly rest: Effect.Effect<void> = Effect.suspend(() => {
+    this.inSlice = 0
+    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const dueMs = (this.spent / this.bytesPerSecondMax) * 1000 - (now - this.beganAt)
+      return Effect.sleep(Math.max(0, dueMs))
+    })
+  })
+}
