@@ -9,6 +9,7 @@ import { monotonicMs } from "../monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs, retryKindOf } from "../retry.ts"
 import { Signal } from "../signal.ts"
 import { type FetchCall, type Fetched, fetchCall, fetchedOf } from "./fetch-request.ts"
+import { FetchSession, isSessionError } from "./fetch-session.ts"
 import type { Reading } from "./options.ts"
 import type { PartitionReader } from "./partition-reader.ts"
 
@@ -27,7 +28,7 @@ export interface FetcherParts {
 
 /**
  * Reads ahead for a consumer: one long-polling fetch at a time on the way to each node that leads some of its partitions, while the user works on what came before. A
- * partition with enough in its buffer is left out of the next.
+ * partition with enough in its buffer is left out of the next. What stays the same from one fetch to the next is not said again (KIP-227).
  */
 export class Fetcher {
   private readers: ReadonlyArray<PartitionReader> = []
@@ -102,6 +103,7 @@ export class Fetcher {
   /** Fetches from one node until it leads nothing that is read. */
   private loop(nodeId: number): Effect.Effect<void> {
     const signal = this.loops.get(nodeId) ?? new Signal()
+    const session = new FetchSession()
     const step = Effect.suspend((): Effect.Effect<boolean> => {
       const mine = this.readers.filter((reader) => !reader.closed && this.homeOf(reader)?.id === nodeId)
       const node = mine[0] === undefined ? undefined : this.homeOf(mine[0])
@@ -109,7 +111,7 @@ export class Fetcher {
       const now = this.now()
       const room = this.parts.reading.bufferBytesMax - this.readers.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0)
       const ready = room <= 0 ? [] : mine.filter((reader) => this.isReady(reader, now))
-      if (ready.length > 0) return Effect.as(this.fetch(node, ready, room), true)
+      if (ready.length > 0) return Effect.as(this.fetch(node, ready, room, session), true)
       const wakeAt = mine.reduce((soonest, { notBefore }) => (notBefore > now ? Math.min(soonest, notBefore) : soonest), never)
       return Effect.as(signal.heardWithin(wakeAt - now), true)
     })
@@ -123,30 +125,39 @@ export class Fetcher {
     return reader.failed === undefined && reader.notBefore <= now && reader.bufferedBytes < this.parts.reading.partitionBytesMax
   }
 
-  private fetch(node: NodeView, readers: ReadonlyArray<PartitionReader>, room: number): Effect.Effect<void> {
+  private fetch(node: NodeView, readers: ReadonlyArray<PartitionReader>, room: number, session: FetchSession): Effect.Effect<void> {
     const { client, reading } = this.parts
-    const call = fetchCall(readers, client.metadata.view(), reading, Math.min(reading.fetchBytesMax, room))
+    const wasOpening = session.isOpening
+    const call = fetchCall(readers, client.metadata.view(), reading, Math.min(reading.fetchBytesMax, room), session)
+    const { versionMax, versionMin } = call
     const timeoutMs = reading.fetchWaitMs + client.options.requestTimeoutMs
-    return Effect.match(client.pool.call(node.address, Fetch, call.request, { lane: "fetch", timeoutMs, versionMax: call.versionMax }), {
-      onSuccess: (response) => this.take(response, call),
+    return Effect.match(client.pool.call(node.address, Fetch, call.request, { lane: "fetch", timeoutMs, versionMax, versionMin }), {
+      onSuccess: (response) => this.take(response, call, session, wasOpening),
       // The leaders may have changed with the connection; the answer to that question also tells whether anybody is there.
       onFailure: () => {
+        session.restart()
         for (const reader of readers) this.again(reader, "connection")
       }
     })
   }
 
-  private take(response: ResponseOf<typeof Fetch>, call: FetchCall): void {
+  private take(response: ResponseOf<typeof Fetch>, call: FetchCall, session: FetchSession, wasOpening: boolean): void {
     const error = kafkaError(response.errorCode)
     if (error !== "NONE") {
+      if (error === "FETCH_SESSION_ID_NOT_FOUND") session.forgotten()
+      else session.restart()
+      // The next fetch says everything again, at once: nothing was given and nothing is lost.
+      if (isSessionError(error) && !wasOpening) return
       for (const { reader } of call.asked) this.settle({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1 })
       return
     }
+    session.answered(response.sessionId)
     let news = false
     for (const fetched of fetchedOf(response, call)) {
       this.settle(fetched)
       news ||= fetched.reader.hasBuffered || fetched.reader.failed !== undefined
     }
+    // What is not told again is as it was, also for a reader that was not there then.
     if (news) this.parts.arrived()
   }
 

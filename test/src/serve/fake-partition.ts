@@ -59,7 +59,8 @@ export class FakePartition implements ReadablePartition {
   }
 }
 
-export const idOf = (n: number): TopicId => `AAAAAAAAAAAAAAAAAAAA${String(n).padStart(2, "0")}` as TopicId
+/** In a UUID of 22 characters the last one has two bits only. */
+export const idOf = (n: number): TopicId => `AAAAAAAAAAAAAAA${String(n).padStart(6, "0")}A` as TopicId
 
 /** Partitions that come and go, found by name and by id. */
 export class FakeTable {
