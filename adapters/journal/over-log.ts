@@ -35,10 +35,10 @@ const int64 = (value: number, rest: Uint8Array = new Uint8Array(0)): Uint8Array 
   return bytes
 }
 
-const lastEpoch = (log: PartitionLog): Either.Either<Epoch, LogFault> => {
+const lastEpoch = (log: PartitionLog): Effect.Effect<Epoch, LogFault> => {
   let epoch = -1
-  if (log.end() === log.start()) return Either.right(epoch)
-  return Either.map(
+  if (log.end() === log.start()) return Effect.succeed(epoch)
+  return Effect.map(
     log.scan(log.end() - 1, (batch) => {
       epoch = batch.partitionLeaderEpoch
     }),

@@ -212,19 +212,30 @@ const openClean = ({ compacted, config, crc32c, directory, disk, now }: OpenCont
   return new ActiveSegment({ disk, directory, crc32c, gapsEnd: gaps }, file, baseOffset, config, now, { state, endOffset: offset, indexes, chain })
 }
 
+/** Bytes that are checked between two pauses: some milliseconds. */
+const sliceBytes = 4_194_304
+
 interface Walked {
   readonly segment: ActiveSegment
   readonly end: Verified
 }
 
-const verifySegment = ({ compacted, config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Walked => {
+function* verifySegment({ compacted, config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Generator<void, Walked> {
   const file = disk.open(segmentPath(directory, baseOffset).log, "write")
-  return orClose(file, () => {
+  try {
     const gaps = gapsEnd(compacted, baseOffset)
     const segment = new ActiveSegment({ disk, directory, crc32c, gapsEnd: gaps }, file, baseOffset, config, now)
-    const end = verifyBatches(file, file.size(), { position: 0, offset: baseOffset, epoch, gapsEnd: gaps }, crc32c, (batch) => segment.grow(batch))
+    const size = file.size()
+    let end: Verified = { position: 0, offset: baseOffset, epoch, wrong: undefined, isWhole: false }
+    while (end.position < size && end.wrong === undefined) {
+      end = verifyBatches(file, size, { ...end, gapsEnd: gaps }, crc32c, (batch) => segment.grow(batch), sliceBytes)
+      yield
+    }
     return { segment, end }
-  })
+  } catch (error) {
+    file.close()
+    throw error
+  }
 }
 
 /**
@@ -276,7 +287,7 @@ export const retireSegmentFiles = (disk: Disk, directory: string, baseOffset: Of
  * Opens the segments of a log. After an orderly close only their ends are looked at; otherwise every batch from the segment of the recovery point on is read
  * and checked, a torn tail is cut, and the indexes are made again. Throws a LogFault.
  */
-export const openSegments = (context: OpenContext, point: RecoveryPoint | undefined): OpenSegments => {
+export function* openSegments(context: OpenContext, point: RecoveryPoint | undefined): Generator<void, OpenSegments> {
   const { directory, disk } = context
   const bases = findSegments(context)
   const last = bases.at(-1)
@@ -298,29 +309,39 @@ export const openSegments = (context: OpenContext, point: RecoveryPoint | undefi
       )
   const unsynced: Array<DiskFile> = []
   try {
-    const sealed = bases.slice(0, firstWalked).map((base, i) => openSealed(context, base, bases[i + 1] as Offset, unsynced))
+    const sealed: Array<SealedSegment> = []
+    for (const [i, base] of bases.slice(0, firstWalked).entries()) {
+      sealed.push(openSealed(context, base, bases[i + 1] as Offset, unsynced))
+      yield
+    }
     if (isClean) {
       const file = disk.open(segmentPath(directory, last).log, "write")
       return { sealed, active: orClose(file, () => openClean(context, point, file)), unsynced, cut: undefined, mustRewrite: false, isNew: false }
     }
-    return { sealed, ...walkSegments(context, bases, firstWalked, point, sealed, unsynced), unsynced, mustRewrite: point?.syncFailed === true, isNew: false }
+    return {
+      sealed,
+      ...(yield* walkSegments(context, bases, firstWalked, point, sealed, unsynced)),
+      unsynced,
+      mustRewrite: point?.syncFailed === true,
+      isNew: false
+    }
   } catch (error) {
     for (const file of unsynced) file.close()
     throw error
   }
 }
 
-const walkSegments = (
+function* walkSegments(
   context: OpenContext,
   bases: ReadonlyArray<Offset>,
   firstWalked: number,
   point: RecoveryPoint | undefined,
   sealed: Array<SealedSegment>,
   unsynced: Array<DiskFile>
-): { readonly active: ActiveSegment; readonly cut: Cut | undefined } => {
+): Generator<void, { readonly active: ActiveSegment; readonly cut: Cut | undefined }> {
   let epoch = 0
   for (let i = firstWalked; ; i++) {
-    const walked = verifySegment(context, bases[i] as Offset, epoch)
+    const walked = yield* verifySegment(context, bases[i] as Offset, epoch)
     unsynced.push(walked.segment.file())
     epoch = walked.end.epoch
     const later = bases.slice(i + 1)

@@ -7,16 +7,18 @@ import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log
 import { compactLog } from "./compaction/compact.ts"
 import type { CompactionNote } from "./compaction/note.ts"
 import type { CompactedLog } from "./compaction/swap.ts"
+import type { DerivedFiles } from "./derived-files.ts"
 import { attempt, type DiskFile, faultOf } from "./disk.ts"
 import { isOutOfFiles } from "./file-pool.ts"
 import { FileReads } from "./file-reads.ts"
 import { GroupCommit } from "./group-commit.ts"
-import { walkHeaders } from "./header-walk.ts"
+import { scanHeaders } from "./header-scan.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
-import { firstBatchAt, locate } from "./segment-read.ts"
-import { damaged, openIndexes } from "./segment-store.ts"
+import { firstBatchAt } from "./segment-read.ts"
+import { openIndexes } from "./segment-store.ts"
 import type { ActiveSegment, ReadableSegment, SealedSegment } from "./segments.ts"
+import { inSlices, type Pace } from "./slices.ts"
 import type { LogTail } from "./tail-cache.ts"
 
 /** What a log gets from its store. */
@@ -26,6 +28,7 @@ export interface LogParts extends Omit<OpenContext, "now" | "compacted"> {
   readonly root: string
   readonly recoveryPoint: RecoveryPointFile
   readonly tail: LogTail
+  readonly pace: Pace
   /** ms since 1970. */
   readonly clock: () => number
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -67,7 +70,8 @@ export class SegmentedLog implements PartitionLog {
   constructor(
     private readonly parts: LogParts,
     { active, isNew, sealed }: OpenSegments,
-    note: CompactionNote
+    note: CompactionNote,
+    readonly derived: DerivedFiles
   ) {
     this.sealed = sealed
     this.active = active
@@ -158,17 +162,12 @@ export class SegmentedLog implements PartitionLog {
     })
   }
 
-  readonly scan = (from: Offset, visit: (batch: RecordBatch) => void): Either.Either<void, LogFault> => {
-    if (this.fault !== undefined) return Either.left(this.fault)
-    return attempt(this.parts.directory, "read", () => {
-      for (const segment of this.segmentsFrom(this.indexOf(from))) {
-        if (from >= segment.endOffset) continue
-        const position = segment.baseOffset >= from ? 0 : locate(segment, from)
-        const walked = walkHeaders(segment.file(), position, segment.sizeInBytes, (header) => (visit(header), true))
-        if (walked.wrong !== undefined) throw damaged(segment.path.log, walked.position, walked.wrong)
-      }
-    })
-  }
+  readonly scan = (from: Offset, visit: (batch: RecordBatch) => void): Effect.Effect<void, LogFault> =>
+    Effect.suspend(() =>
+      this.fault === undefined
+        ? inSlices(this.parts.pace, this.parts.directory, "read", scanHeaders(this.segmentsFrom(this.indexOf(from)), from, visit))
+        : Effect.fail(this.fault)
+    )
 
   readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> =>
     Effect.gen(this, function* () {
@@ -177,6 +176,7 @@ export class SegmentedLog implements PartitionLog {
       yield* attempt(this.parts.directory, "delete segments of", () => {
         if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
       })
+      this.keepDerived(offset)
       if (this.directoryChanged) yield* this.commit.wait
       const { path, sync } = this.parts.recoveryPoint
       // A log whose first segment starts after its recovery point has lost what was before it: the point is durable first.
@@ -190,6 +190,14 @@ export class SegmentedLog implements PartitionLog {
       }
       if (retired.length > 0) this.parts.fork(this.removeLater(retired))
     }).pipe(this.turn.withPermits(1))
+
+  /** What only the segments before `offset` tell is written down before they go. */
+  private keepDerived(offset: Offset): void {
+    const last = this.sealed.findLast(({ endOffset }) => endOffset <= offset)
+    const files = last === undefined ? [] : this.derived.writeFor(last.endOffset)
+    this.unsynced.push(...files)
+    this.directoryChanged ||= files.length > 0
+  }
 
   /** Whoever reads the files by their old descriptors has that long. A log that is closed before leaves them to the next start. */
   private removeLater(paths: ReadonlyArray<string>): Effect.Effect<void> {
@@ -207,6 +215,7 @@ export class SegmentedLog implements PartitionLog {
     yield* this.commit.idle
     yield* Deferred.succeed(this.closed, undefined)
     const { path } = this.active
+    if (this.fault === undefined) yield* this.derived.close
     if (this.fault === undefined)
       attempt(path.log, "close", () => {
         this.active.finish()
@@ -285,7 +294,8 @@ export class SegmentedLog implements PartitionLog {
     const old = this.active
     this.active = newActiveSegment({ ...this.parts, config: this.config, now: this.parts.clock() }, old.endOffset)
     this.sealed.push(old.seal(this.parts.caches))
-    this.unsynced.push(old.file(), ...openIndexes(this.parts.disk, old.path))
+    this.derived.active = this.active
+    this.unsynced.push(old.file(), ...openIndexes(this.parts.disk, old.path), ...this.derived.write())
     this.directoryChanged = this.sealedSinceSync = true
     // A sealed segment is made durable soon, also where nobody waits for it: recovery then reads the last segment only.
     this.commit.start()
@@ -304,6 +314,7 @@ export class SegmentedLog implements PartitionLog {
     return Effect.gen(this, function* () {
       for (const file of old) yield* file.sync
       yield* active.file().sync
+      this.derived.commit(old)
       if (directoryChanged) yield* disk.syncDirectory(directory)
       if (rootChanged) yield* disk.syncDirectory(root)
     }).pipe(
@@ -328,6 +339,7 @@ export class SegmentedLog implements PartitionLog {
     this.durableAt = { baseOffset: active.baseOffset, position }
     this.isNamed = true
     if (this.takenBack === takenBack) this.takenBack = undefined
+    this.derived.settled(old)
     for (const file of old) file.close()
     this.unsynced = this.unsynced.filter((file) => !old.includes(file))
     attempt(active.path.log, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: false }))

@@ -66,18 +66,23 @@ const batchAt = (window: Window, position: number, size: number): RecordBatch | 
   return new RecordBatch(window.view(position, batchSize))
 }
 
-/** Reads every batch of a segment from `start` on: header, size, continuity of offsets, order of epochs, CRC. `visit` gets each right batch, as a view that does not last. */
+/**
+ * Reads every batch of a segment from `start` on: header, size, continuity of offsets, order of epochs, CRC. `visit` gets each right batch, as a view that does not last.
+ * Ends after `bytesMax` bytes and the batch that they end in, with nothing wrong: it goes on from where it ended.
+ */
 export const verifyBatches = (
   file: DiskFile,
   size: number,
   start: WalkState,
   crc32c: Crc32c,
-  visit: (batch: RecordBatch, position: number) => void
+  visit: (batch: RecordBatch, position: number) => void,
+  bytesMax: number = Number.POSITIVE_INFINITY
 ): Verified => {
   const window = new Window(file, size)
   const { gapsEnd = 0 } = start
   let { epoch, offset, position } = start
-  while (position < size) {
+  const enough = position + bytesMax
+  while (position < size && position < enough) {
     const batch = batchAt(window, position, size)
     if (typeof batch === "string") return { epoch, offset, position, wrong: batch, isWhole: false }
     const torn = verify(batch, crc32c)?.reason

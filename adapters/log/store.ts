@@ -5,6 +5,7 @@ import { Checksum } from "../../src/ports/checksum.ts"
 import { type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { Checkpoints } from "./checkpoint.ts"
 import { recoverCompaction } from "./compaction/recover.ts"
+import { DerivedFiles } from "./derived-files.ts"
 import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
 import { FilePool } from "./file-pool.ts"
 import { claimDirectory } from "./identity.ts"
@@ -12,6 +13,7 @@ import { type OpenSegments, openSegments } from "./open-segments.ts"
 import { type LogParts, SegmentedLog } from "./partition-log.ts"
 import { RecoveryPointFile } from "./recovery-point.ts"
 import { SharedCaches } from "./shared-caches.ts"
+import { inSlices, Pace } from "./slices.ts"
 import { LogTail, TailBudget } from "./tail-cache.ts"
 
 /** Bounds of a store's memory and open files, for all its logs together. */
@@ -62,13 +64,13 @@ const rewrite = (file: DiskFile): void => {
 }
 
 /** Recovery's result is made durable before anybody builds on it. */
-const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegments): Effect.Effect<void, LogFault> =>
+const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegments, derived: DerivedFiles): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     if (opened.cut !== undefined) {
       const { bytes, offset, path, position, wrong } = opened.cut
       yield* Effect.logWarning(`Torn tail cut: ${path} lost ${bytes} bytes from byte ${position} on, the log ends before offset ${offset} now (${wrong}).`)
     }
-    if (opened.unsynced.length === 0) return
+    if (opened.unsynced.length === 0 && !derived.removedAhead) return
     const { active, mustRewrite } = opened
     const failed = (error: unknown) => faultOf(directory, "sync", error)
     for (const file of opened.unsynced) {
@@ -88,16 +90,27 @@ const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
   Effect.gen(function* () {
     const { directory, disk, recoveryPoint } = parts
     const note = yield* recoverCompaction(parts)
-    const opened = yield* attempt(directory, "open", () => {
-      const isNewDirectory = !disk.exists(directory)
-      if (isNewDirectory) disk.makeDirectory(directory)
-      const found = openSegments({ ...parts, compacted: note.ranges, now: parts.clock() }, recoveryPoint.read())
-      recoveryPoint.touch()
-      return { ...found, isNew: found.isNew || isNewDirectory }
+    const opened = yield* inSlices(
+      parts.pace,
+      directory,
+      "open",
+      (function* () {
+        const isNewDirectory = !disk.exists(directory)
+        if (isNewDirectory) disk.makeDirectory(directory)
+        const found = yield* openSegments({ ...parts, compacted: note.ranges, now: parts.clock() }, recoveryPoint.read())
+        recoveryPoint.touch()
+        return { ...found, isNew: found.isNew || isNewDirectory }
+      })()
+    )
+    const settled = Effect.gen(function* () {
+      const start = (opened.sealed[0] ?? opened.active).baseOffset
+      const derived = yield* attempt(directory, "open", () => new DerivedFiles(disk, directory, disk.list(directory), start, opened.active))
+      yield* settle(parts, opened, derived)
+      return derived
     })
-    yield* Effect.onError(settle(parts, opened), () => Effect.sync(() => closeFiles(opened)))
+    const derived = yield* Effect.onError(settled, () => Effect.sync(() => closeFiles(opened)))
     for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
-    return new SegmentedLog(parts, opened, note)
+    return new SegmentedLog(parts, opened, note, derived)
   })
 
 class FileLogStore {
@@ -105,6 +118,7 @@ class FileLogStore {
   private readonly budget: TailBudget
   private readonly checkpoints: Checkpoints
   private readonly openNames = new Set<string>()
+  private readonly pace: Pace
 
   constructor(
     private readonly disk: Disk,
@@ -115,6 +129,7 @@ class FileLogStore {
     private readonly runtime: Runtime.Runtime<never>
   ) {
     this.caches = new SharedCaches(disk, bounds)
+    this.pace = new Pace(clock)
     this.budget = new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax)
     this.checkpoints = new Checkpoints(disk, root, crc32c)
   }
@@ -175,7 +190,7 @@ class FileLogStore {
   }
 
   private partsOf(directory: string, config: LogConfig): LogParts {
-    const { budget, caches, clock, crc32c, disk, root, runtime } = this
+    const { budget, caches, clock, crc32c, disk, pace, root, runtime } = this
     return {
       root,
       directory,
@@ -185,6 +200,7 @@ class FileLogStore {
       crc32c,
       recoveryPoint: new RecoveryPointFile(disk, directory, crc32c),
       tail: new LogTail(budget),
+      pace,
       clock: () => clock.unsafeCurrentTimeMillis(),
       fork: (effect) => void Runtime.runFork(runtime)(effect)
     }

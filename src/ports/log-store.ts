@@ -3,6 +3,7 @@ import type { Offset, TopicId } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
 import type { Compacted, CompactionOrder } from "./compaction.ts"
+import type { DerivedDocuments } from "./derived-documents.ts"
 
 /**
  * The disk said no. `reason` tells the caller what is left to do:
@@ -72,8 +73,13 @@ export interface PartitionLog {
   readonly read: (from: Offset, maxBytes: number, upTo: Offset) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
   /** The first batch that ends after `from` and whose max timestamp is at least `timestamp` (ms), by the time index. The caller opens it where it needs the record's own offset. */
   readonly batchAtTime: (timestamp: number, from?: Offset) => Either.Either<RecordBatch | undefined, LogFault>
-  /** Calls `visit` with every batch from `from` on, in order, for rebuilding what is derived (producer state). Only the 61 header bytes of the view need be there. */
-  readonly scan: (from: Offset, visit: (batch: RecordBatch) => void) => Either.Either<void, LogFault>
+  /**
+   * Calls `visit` with every batch from `from` on, in order, for rebuilding what is derived (producer state). Only the 61 header bytes of the view need be there.
+   * A long log is read in slices: others are served in between, and may append.
+   */
+  readonly scan: (from: Offset, visit: (batch: RecordBatch) => void) => Effect.Effect<void, LogFault>
+  /** What is derived from the batches and lies beside them. */
+  readonly derived: DerivedDocuments
   /**
    * Drops whole segments that end at or before `offset`; `start()` rises to the first batch kept. A segment that is still written is ended first if all of it goes.
    * The segments are gone for good when it returns; their files go after `fileDeleteDelayMs`, or when the log is opened next.

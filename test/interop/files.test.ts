@@ -1,5 +1,5 @@
 import { describe, expect } from "bun:test"
-import { readdirSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { franzDoes, up } from "./support/franz.ts"
 import { dumpLogSegments, javaTool, lines, linesOf, testWith } from "./support/peers.ts"
@@ -25,6 +25,13 @@ describe("the files of a partition", () => {
       "--deep-iteration",
       "--print-data-log"
     ])
+    const snapshots = readdirSync(join(broker, partition)).filter((name) => name.endsWith(".snapshot"))
+    expect(snapshots.length).toBeGreaterThan(1)
+    const producers = await javaTool(dumpLogSegments, ["--files", snapshots.map((name) => join(broker, partition, name)).join(",")])
+    // The three runs of `franz produce` are three producers, and the last snapshot knows them all.
+    expect(linesOf(producers).filter((line) => line.startsWith("producerId: ")).length).toBeGreaterThanOrEqual(3)
+    expect(producers).not.toMatch(/corrupt|exception/i)
+    expect(readFileSync(join(broker, partition, "leader-epoch-checkpoint"), "utf8")).toMatch(/^0\n1\n\d+ 0\n$/)
     // Of every segment that does not begin at 0 the tool says "-1 is followed by N", of real Kafka's own too.
     const complaints = linesOf(dumped).filter(
       (line) =>

@@ -1,8 +1,13 @@
 import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
+import type { EpochStart } from "../../../domain/log/epoch-checkpoint.ts"
 
-/** Which leader epoch began at which offset (KIP-101): rising in both. Rebuilt from the batches of the log, so it needs no file. */
+/** Which leader epoch began at which offset (KIP-101): rising in both. A fold of the batches of the log, and of those that were there. */
 export class EpochStarts {
-  private readonly starts: Array<{ readonly epoch: Epoch; readonly offset: Offset }> = []
+  private readonly starts: Array<EpochStart>
+
+  constructor(starts: ReadonlyArray<EpochStart> = []) {
+    this.starts = [...starts]
+  }
 
   /** Notes a batch, or the beginning of a leadership: nothing changes unless the epoch is new. An epoch that got no records gives way to the one after it. */
   note(epoch: Epoch, offset: Offset): void {
@@ -19,6 +24,18 @@ export class EpochStarts {
     this.starts.splice(0, first)
     const [oldest] = this.starts
     if (oldest !== undefined) this.starts[0] = { epoch: oldest.epoch, offset }
+  }
+
+  /** Those that have batches in a log that ends at `end`. */
+  startsBefore(end: Offset): ReadonlyArray<EpochStart> {
+    return this.starts.filter(({ offset }) => offset < end)
+  }
+  has(epoch: Epoch | undefined): boolean {
+    return this.starts.some((start) => start.epoch === epoch)
+  }
+  /** The offset at which the latest one began. */
+  get latestStart(): Offset | undefined {
+    return this.starts[this.starts.length - 1]?.offset
   }
 
   get latest(): Epoch | undefined {

@@ -189,11 +189,10 @@ class Shelf {
       const owner = yield* store.open(place.topicId, place.partition, logConfig(config)).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
-          PartitionOwner.open(
-            { topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: options.report, fork },
-            log,
-            clock.unsafeCurrentTimeMillis()
-          )
+          PartitionOwner.open({ topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: options.report, fork }, log, {
+            now: clock.unsafeCurrentTimeMillis(),
+            producerExpirationMs: nodeConfig["producer.id.expiration.ms"]
+          })
         ),
         Effect.either
       )

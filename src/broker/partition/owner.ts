@@ -1,17 +1,20 @@
-import { type Effect, Either } from "effect"
+import { Effect, Either } from "effect"
 import { entriesOf, type TopicConfig } from "../../../domain/kernel/config.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Epoch, Offset, TopicId } from "../../../domain/kernel/id.ts"
-import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } from "../../../domain/log/append.ts"
+import { type AppendContext, decideAppend, evolve, type LogState } from "../../../domain/log/append.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import { encodeEpochCheckpoint } from "../../../domain/log/epoch-checkpoint.ts"
 import type { Packing } from "../../../domain/log/open-batch.ts"
+import { encodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers } from "../../../domain/log/producer-state.ts"
 import { retainedStart } from "../../../domain/log/retention.ts"
 import type { LogConfig, LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
-import { EpochStarts } from "./epoch-starts.ts"
+import type { EpochStarts } from "./epoch-starts.ts"
 import { openingRules } from "./opening.ts"
+import { type Restored, type RestoreOptions, restore } from "./restore.ts"
 import { SyncWaiters } from "./sync-waiters.ts"
 
 /** Where the records of an append are, now or since the request that this one repeats. */
@@ -58,6 +61,9 @@ const appendConfig = (config: TopicConfig) => ({
   opening: openingRules(config)
 })
 
+/** After so many headers a snapshot is written at once: the next crash shall not cost them again. */
+const scannedMax = 1000
+
 const storageError = (fault: LogFault): Rejection => ({ error: "KAFKA_STORAGE_ERROR", message: fault.message })
 const notLeader: Rejection = { error: "NOT_LEADER_OR_FOLLOWER", message: "This broker does not lead the partition." }
 
@@ -77,7 +83,7 @@ export class PartitionOwner implements ReadablePartition {
   private leading = false
   private epoch: Epoch = -1
   private fault: LogFault["reason"] | undefined
-  private readonly epochs = new EpochStarts()
+  private readonly epochs: EpochStarts
   private readonly waiting = new Set<() => void>()
   private readonly syncing: SyncWaiters
   private config: TopicConfig
@@ -86,12 +92,14 @@ export class PartitionOwner implements ReadablePartition {
 
   private constructor(
     private readonly options: OwnerOptions,
-    private readonly log: PartitionLog
+    private readonly log: PartitionLog,
+    { epochs, state }: Restored
   ) {
     this.topic = options.topic
     this.topicId = options.topicId
     this.partition = options.partition
-    this.state = { ...emptyLog, end: log.start() }
+    this.state = state
+    this.epochs = epochs
     this.syncing = new SyncWaiters(log, options.fork)
     this.config = options.config
     // A log never starts after its end, whatever was written down about it.
@@ -99,17 +107,18 @@ export class PartitionOwner implements ReadablePartition {
     this.context = { leaderEpoch: -1, now: 0, crc32c: options.crc32c, packing: options.packing, ...appendConfig(options.config) }
   }
 
-  /** Takes over an open log: what is derived from it (idempotent producers, epochs) is folded from the headers of its batches. `now` in ms. */
-  static open(options: OwnerOptions, log: PartitionLog, now: number): Either.Either<PartitionOwner, LogFault> {
-    const owner = new PartitionOwner(options, log)
-    const scanned = log.scan(log.start(), (batch) => {
-      owner.state = evolve(owner.state, batch, now)
-      owner.epochs.note(batch.partitionLeaderEpoch, batch.baseOffset)
+  /** Takes over an open log: what is derived from it (idempotent producers, epochs) is found again, and written beside it from now on. */
+  static open(options: OwnerOptions, log: PartitionLog, derivation: Omit<RestoreOptions, "crc32c">): Effect.Effect<PartitionOwner, LogFault> {
+    return Effect.map(restore(log, { ...derivation, crc32c: options.crc32c }), (restored) => {
+      const owner = new PartitionOwner(options, log, restored)
+      owner.epochs.forgetBefore(owner.start())
+      log.derived.keep({
+        snapshot: () => encodeProducerSnapshot(owner.state.producers, owner.epochs.at(log.end() - 1) ?? -1, options.crc32c),
+        epochs: () => encodeEpochCheckpoint(owner.epochs.startsBefore(log.end()))
+      })
+      if (restored.scanned > scannedMax) log.derived.save()
+      return owner
     })
-    if (Either.isLeft(scanned)) return Either.left(scanned.left)
-    owner.state = { ...owner.state, end: log.end() }
-    owner.epochs.forgetBefore(owner.start())
-    return Either.right(owner)
   }
 
   /** The cluster's leader gave this broker the partition under `epoch`. The caller compares it with `lastEpoch` first. */

@@ -28,9 +28,16 @@ const plain = (log: PartitionLog): PartitionLog => ({
   read: (from, maxBytes, upTo) => log.read(from, maxBytes, upTo),
   batchAtTime: (timestamp, from) => log.batchAtTime(timestamp, from),
   scan: (from, visit) => log.scan(from, visit),
+  derived: log.derived,
   deleteBefore: (offset) => log.deleteBefore(offset),
   cleanEnd: () => log.cleanEnd(),
   compact: (order) => log.compact(order)
+})
+const plainDerived = ({ derived }: PartitionLog): PartitionLog["derived"] => ({
+  snapshots: derived.snapshots,
+  epochs: () => derived.epochs(),
+  keep: (source) => derived.keep(source),
+  save: () => derived.save()
 })
 /** A store that calls everything synced as soon as it is written. */
 const hasty = (store: Store): Store => withLog(store, (log) => ({ sync: Effect.void, syncedEnd: () => log.end() }))
@@ -58,7 +65,7 @@ export const directoryNotSynced: Mutant = { name: "directory-not-synced", mistak
 export const producersForgotten: Mutant = {
   name: "producers-forgotten",
   mistake: "a broker that starts does not rebuild what it knew of idempotent producers",
-  store: (store, role) => (role === "broker" ? withLog(store, () => ({ scan: () => Either.void })) : store)
+  store: (store, role) => (role === "broker" ? withLog(store, (log) => ({ scan: () => Effect.void, derived: { ...plainDerived(log), snapshots: [] } })) : store)
 }
 
 /** A disk that says that a sync succeeded when it did not. */

@@ -132,7 +132,7 @@ const reading = (world: () => StoreWorld): void => {
           expect([asked, Either.getOrThrow(log.batchAtTime(asked))?.baseOffset]).toEqual([asked, expected === -1 ? undefined : expected * 2])
         }
         const seen: Array<number> = []
-        Either.getOrThrow(log.scan(5, (header) => void seen.push(header.baseOffset)))
+        yield* log.scan(5, (header) => void seen.push(header.baseOffset))
         expect(seen).toEqual([4, 6, 8, 10, 12, 14, 16, 18, 20])
       })
     ))

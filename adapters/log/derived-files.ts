@@ -1,0 +1,183 @@
+import { Effect, Either } from "effect"
+import type { Offset } from "../../domain/kernel/id.ts"
+import { encodeEpochCheckpoint, epochCheckpointFileName } from "../../domain/log/epoch-checkpoint.ts"
+import type { DerivedDocuments, DerivedSnapshot, DerivedSource } from "../../src/ports/derived-documents.ts"
+import { attempt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
+
+/** Kafka's names: the offset up to which the producers are folded, in 20 digits. */
+const snapshotForm = /^(\d{20})\.snapshot$/
+const snapshotFileName = (offset: Offset): string => `${String(offset).padStart(20, "0")}.snapshot`
+
+/** No such file that this program writes is larger: ten thousand producers take 2 MB, and a log has not as many epochs as would take more. */
+const documentBytesMax = 67_108_864
+/** Snapshots that are kept beside the one at which the last segment begins: when one is torn, the one before it costs a longer look at the log. */
+const keptBesideRoll = 2
+
+const noEpochs = encodeEpochCheckpoint([])
+const utf8 = new TextEncoder()
+
+/** The offsets of the snapshots among a directory's files, the newest first. */
+export const snapshotOffsets = (names: Iterable<string>): Array<Offset> =>
+  [...names]
+    .flatMap((name) => {
+      const digits = snapshotForm.exec(name)?.[1]
+      return digits !== undefined && Number.isSafeInteger(Number(digits)) ? [Number(digits)] : []
+    })
+    .sort((one, other) => other - one)
+
+/** The files of what is derived from one log: written by the log at rolls and when it closes, read by its owner when it opens. */
+export class DerivedFiles implements DerivedDocuments {
+  private source: DerivedSource | undefined
+  private offsets: Array<Offset>
+  /** The text that the file of epochs has; undefined while nobody knows. */
+  private epochsWritten: string | undefined
+  /** Text that waits beside it to take its place. */
+  private epochsDue: { readonly text: string; readonly file: DiskFile } | undefined
+  /** A snapshot that waits for a sync, and the last one that had it. */
+  private snapshotDue: { readonly offset: Offset; readonly file: DiskFile } | undefined
+  private durable: Offset = -1
+  /** Files that were ahead of the log were removed: the directory must be synced before anything is appended. */
+  readonly removedAhead: boolean
+
+  /** `names` are the files in the directory. Removes the snapshots that are ahead of the log. Throws what the disk throws. */
+  constructor(
+    private readonly disk: Disk,
+    private readonly directory: string,
+    names: Iterable<string>,
+    private readonly start: Offset,
+    /** The segment that is written. */
+    public active: { readonly baseOffset: Offset; readonly endOffset: Offset }
+  ) {
+    const all = snapshotOffsets(names)
+    const end = active.endOffset
+    // What is appended next takes the place of what they were made from.
+    for (const ahead of all) if (ahead > end) this.remove(ahead)
+    this.offsets = all.filter((offset) => offset <= end)
+    this.removedAhead = this.offsets.length < all.length
+  }
+
+  get snapshots(): ReadonlyArray<DerivedSnapshot> {
+    // One before the first segment lacks what stood between, and would call the next batch of a producer out of order.
+    return this.offsets.filter((offset) => offset >= this.start).map((offset) => ({ offset, read: () => this.read(snapshotFileName(offset)) }))
+  }
+
+  readonly epochs = (): string | undefined => {
+    const bytes = this.read(epochCheckpointFileName)
+    this.epochsWritten = bytes === undefined ? undefined : new TextDecoder().decode(bytes)
+    return this.epochsWritten
+  }
+
+  readonly keep = (source: DerivedSource): void => {
+    this.source = source
+  }
+
+  /** A snapshot is a cache: one that cannot be written is missing, no more. */
+  readonly save = (): void => {
+    if (this.source !== undefined) this.closeAll(this.writeSnapshot(this.source))
+  }
+
+  /**
+   * Both documents of the log as it ends now, for the next sync of the log: answers the files to be synced with it. `commit` follows when the log's own bytes are durable, too.
+   * A snapshot that lies there is written again: nobody knows whether it was synced, or is whole, and what is let go of next may be all that could replace it.
+   */
+  write(): ReadonlyArray<DiskFile> {
+    const { source } = this
+    if (source === undefined || this.active.endOffset === 0) return []
+    const [snapshot] = this.writeSnapshot(source)
+    this.snapshotDue = snapshot === undefined ? undefined : { offset: this.active.endOffset, file: snapshot }
+    return [...(snapshot === undefined ? [] : [snapshot]), ...this.writeEpochs(source)]
+  }
+
+  /** The same, where no snapshot that is surely durable tells what stood before `offset`, which the log is about to let go of. */
+  writeFor(offset: Offset): ReadonlyArray<DiskFile> {
+    return this.durable >= offset || (this.snapshotDue !== undefined && this.snapshotDue.offset >= offset) ? [] : this.write()
+  }
+
+  /** The bytes of these files are durable, and the log up to them. The directory is to be synced after it. */
+  commit(synced: ReadonlyArray<DiskFile>): void {
+    const due = this.epochsDue
+    if (due === undefined || !synced.includes(due.file)) return
+    this.epochsDue = undefined
+    const path = `${this.directory}/${epochCheckpointFileName}`
+    if (Either.isRight(attempt(path, "rename", () => this.disk.rename(due.file.path, path)))) this.epochsWritten = due.text
+  }
+
+  /** Their names are durable, too: what they take the place of can go. */
+  settled(synced: ReadonlyArray<DiskFile>): void {
+    const due = this.snapshotDue
+    if (due === undefined || !synced.includes(due.file)) return
+    this.snapshotDue = undefined
+    this.durable = due.offset
+    this.removeOld()
+  }
+
+  /** As `write`, when the log closes and is durable. The snapshot is synced only where an older one goes for it: where it is torn, the log and those before it tell. */
+  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    const { disk, directory, source } = this
+    if (source === undefined || this.active.endOffset === 0) return Effect.void
+    const snapshots = this.offsets[0] === this.active.endOffset ? [] : this.writeSnapshot(source)
+    const epochs = this.writeEpochs(source)
+    const isFull = this.offsets.length > keptBesideRoll + 1
+    return Effect.gen(this, function* () {
+      for (const file of [...epochs, ...(isFull ? snapshots : [])]) yield* file.sync
+      this.commit(epochs)
+      if (!isFull || snapshots.length === 0) return
+      yield* disk.syncDirectory(directory)
+      this.removeOld()
+    }).pipe(Effect.ignore, Effect.ensuring(Effect.sync(() => this.closeAll([...snapshots, ...epochs]))))
+  })
+
+  private closeAll(files: ReadonlyArray<DiskFile>): void {
+    for (const file of files) attempt(file.path, "close", () => file.close())
+  }
+
+  private writeSnapshot(source: DerivedSource): ReadonlyArray<DiskFile> {
+    const offset = this.active.endOffset
+    const file = this.put(snapshotFileName(offset), source.snapshot())
+    if (file === undefined) return []
+    if (this.offsets[0] !== offset) this.offsets.unshift(offset)
+    return [file]
+  }
+
+  private writeEpochs(source: DerivedSource): ReadonlyArray<DiskFile> {
+    const text = source.epochs()
+    if (text === (this.epochsDue?.text ?? this.epochsWritten ?? noEpochs)) return []
+    const file = this.put(`${epochCheckpointFileName}.tmp`, utf8.encode(text))
+    if (file === undefined) return []
+    this.epochsDue = { text, file }
+    return [file]
+  }
+
+  /** A newer one is durable, with its name. The one at the beginning of the last segment stays, and two others. */
+  private removeOld(): void {
+    if (this.offsets.length <= keptBesideRoll + 1) return
+    const atRoll = this.offsets.find((offset) => offset <= this.active.baseOffset)
+    const kept = new Set([...this.offsets.filter((offset) => offset !== atRoll).slice(0, keptBesideRoll), atRoll])
+    for (const offset of this.offsets) if (!kept.has(offset)) attempt(this.directory, "remove", () => this.remove(offset))
+    this.offsets = this.offsets.filter((offset) => kept.has(offset))
+  }
+
+  private remove(offset: Offset): void {
+    this.disk.unlink(`${this.directory}/${snapshotFileName(offset)}`)
+  }
+
+  private put(name: string, bytes: Uint8Array): DiskFile | undefined {
+    const path = `${this.directory}/${name}`
+    const written = attempt(path, "write", () => {
+      // Never over an older one: of two that were mixed by a power cut each sector would look right.
+      if (this.disk.exists(path)) this.disk.unlink(path)
+      const file = this.disk.open(path, "create")
+      const done = attempt(path, "write", () => file.write([bytes], 0))
+      if (Either.isRight(done)) return file
+      attempt(path, "close", () => file.close())
+      attempt(path, "remove", () => this.disk.unlink(path))
+      return undefined
+    })
+    return Either.getOrUndefined(written)
+  }
+
+  private read(name: string): Uint8Array | undefined {
+    const path = `${this.directory}/${name}`
+    return Either.getOrUndefined(attempt(path, "read", () => (this.disk.exists(path) ? readSmallFile(this.disk, path, documentBytesMax) : undefined)))
+  }
+}

@@ -1,0 +1,69 @@
+import { Effect } from "effect"
+import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
+import { evolve, type LogState } from "../../../domain/log/append.ts"
+import type { RecordBatch } from "../../../domain/log/batch.ts"
+import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import { decodeEpochCheckpoint } from "../../../domain/log/epoch-checkpoint.ts"
+import { decodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
+import { expireProducers, noProducers, type ProducerState } from "../../../domain/log/producer-state.ts"
+import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
+import { EpochStarts } from "./epoch-starts.ts"
+
+export interface RestoreOptions {
+  readonly crc32c: Crc32c
+  /** ms since 1970. */
+  readonly now: number
+  /** `producer.id.expiration.ms`: who was silent for so long is not remembered. */
+  readonly producerExpirationMs: number
+}
+
+/** What a log's owner knows besides the records. */
+export interface Restored {
+  readonly state: LogState
+  readonly epochs: EpochStarts
+  /** Batches whose headers were read for it: what a snapshot did not spare. */
+  readonly scanned: number
+}
+
+interface From {
+  readonly offset: Offset
+  readonly producers: ProducerState
+  readonly lastEpoch: Epoch | undefined
+}
+
+/** The newest snapshot that is whole; without one, nothing is known before the log's first batch. */
+const newestSnapshot = (log: PartitionLog, crc32c: Crc32c): From => {
+  for (const { offset, read } of log.derived.snapshots) {
+    const bytes = read()
+    const snapshot = bytes === undefined ? undefined : decodeProducerSnapshot(bytes, crc32c)
+    if (snapshot !== undefined) return { offset, ...snapshot }
+  }
+  return { offset: log.start(), producers: noProducers, lastEpoch: undefined }
+}
+
+/** When a batch that is found in the log was appended, as far as its header tells. A producer's own clock does not count: who writes old records is not silent. */
+const appendedAt = (batch: RecordBatch, now: number): number => (batch.timestampType === "LogAppendTime" ? Math.min(batch.maxTimestamp, now) : now)
+
+/**
+ * Folds what is derived from a log: the producers from the newest whole snapshot on, the leader epochs from their checkpoint on. Both are caches. What they say of offsets that the
+ * log does not have is left out, what they do not say is read from the headers of the batches.
+ */
+export const restore = (log: PartitionLog, { crc32c, now, producerExpirationMs }: RestoreOptions): Effect.Effect<Restored, LogFault> =>
+  Effect.suspend(() => {
+    const from = newestSnapshot(log, crc32c)
+    const epochs = new EpochStarts((decodeEpochCheckpoint(log.derived.epochs() ?? "") ?? []).filter(({ offset }) => offset < log.end()))
+    // The checkpoint holds every epoch up to its last one. If the snapshot is of a later one, that may have begun anywhere after it.
+    const isCovered = from.lastEpoch === -1 || epochs.has(from.lastEpoch)
+    const scanFrom = isCovered ? from.offset : Math.min(from.offset, Math.max(epochs.latestStart ?? 0, log.start()))
+    let state: LogState = { end: from.offset, producers: from.producers }
+    let scanned = 0
+    const visit = (batch: RecordBatch): void => {
+      scanned++
+      if (batch.baseOffset >= from.offset) state = evolve(state, batch, appendedAt(batch, now))
+      epochs.note(batch.partitionLeaderEpoch, batch.baseOffset)
+    }
+    return Effect.map(log.scan(scanFrom, visit), () => {
+      const producers = expireProducers(state.producers, now, producerExpirationMs)
+      return { state: { end: log.end(), producers }, epochs, scanned }
+    })
+  })
