@@ -1,4 +1,5 @@
-import { Effect, Layer } from "effect"
+import { createRequire } from "node:module"
+import { type Context, Layer } from "effect"
 import { type Crc32c, crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
 
@@ -28,20 +29,34 @@ export const passesSelfTest = (candidate: Crc32c): boolean => {
 
 const typescript = { crc32c, name: "typescript" } as const
 
-/** The addon when it loads and is right. A compiled program unpacks it to the temporary directory; where that is read-only the import fails, and TypeScript does the work. */
-const choose = Effect.tryPromise(() => import("@node-rs/crc32")).pipe(
-  Effect.flatMap((addon) =>
-    Effect.try(() => {
-      const native = over((bytes) => addon.crc32c(bytes))
-      return passesSelfTest(native) && addon.crc32c(new TextEncoder().encode("123456789")) === 0xe3069283
-        ? ({ crc32c: native, name: "native" } as const)
-        : typescript
-    })
-  ),
-  Effect.orElseSucceed(() => typescript)
-)
+// Bun's bundler takes an addon into a compiled program where it sees such a call; Deno and Node have no `require` in a module.
+const load = (): { readonly crc32c: (bytes: Uint8Array) => number } =>
+  typeof require === "function" ? require("@node-rs/crc32") : createRequire(import.meta.url)("@node-rs/crc32")
+
+/** The addon when it loads and is right. A compiled program unpacks it to the temporary directory; where that is read-only it does not load, and TypeScript does the work. */
+const choose = (): Context.Tag.Service<Checksum> => {
+  try {
+    const addon = load()
+    const native = over((bytes) => addon.crc32c(bytes))
+    return passesSelfTest(native) && addon.crc32c(new TextEncoder().encode("123456789")) === 0xe3069283 ? { crc32c: native, name: "native" } : typescript
+  } catch {
+    return typescript
+  }
+}
+
+/** Loading and testing the addon costs some 10 ms, so it waits for the first range that gains from it: a node that nobody writes to does without. */
+const lazily = (): Context.Tag.Service<Checksum> => {
+  let chosen: Context.Tag.Service<Checksum> | undefined
+  const choice = () => (chosen ??= choose())
+  return {
+    crc32c: (bytes, at = 0, end = bytes.length) => (end - at < nativeFromBytes ? crc32c(bytes, at, end) : choice().crc32c(bytes, at, end)),
+    get name() {
+      return choice().name
+    }
+  }
+}
 
 /** The native checksum (5 GB/s) where it loads and passes its self-test, ours (1 GB/s) elsewhere. */
-export const layer: Layer.Layer<Checksum> = Layer.effect(Checksum, choose)
+export const layer: Layer.Layer<Checksum> = Layer.sync(Checksum, lazily)
 /** Ours, whatever else there is. */
 export const layerTypescript: Layer.Layer<Checksum> = Layer.succeed(Checksum, typescript)

@@ -1,8 +1,8 @@
-import { type Context, Effect, Either, Layer } from "effect"
+import { type Context, Either, Layer } from "effect"
 import snappyjs from "snappyjs"
 import { Compression, type CompressionFault } from "../../src/ports/compression.ts"
 import { compressFrame, decompressFrame, walkFrame } from "./lz4-frame.ts"
-import { loadLz4, loadSnappy, type NativeLz4 } from "./native.ts"
+import { type NativeLz4, nativeLz4, nativeSnappy } from "./native.ts"
 import { compressSnappy, decompressSnappy, type RawSnappy } from "./snappy-frame.ts"
 import { compressGzip, compressZstd, decompressGzip, decompressZstd } from "./zlib.ts"
 
@@ -59,7 +59,7 @@ const make = (lz4: Found<NativeLz4>, native: Found<RawSnappy>): Context.Tag.Serv
 }
 
 /** snappy and lz4 by their addons where these load and pass a self-test, in TypeScript elsewhere; gzip and zstd by node:zlib. */
-export const layer: Layer.Layer<Compression> = Layer.effect(Compression, Effect.zipWith(loadLz4, loadSnappy(snappyInTypescript), make))
+export const layer: Layer.Layer<Compression> = Layer.sync(Compression, () => make(nativeLz4, nativeSnappy(snappyInTypescript)))
 /** Without addons. */
 export const layerTypescript: Layer.Layer<Compression> = Layer.succeed(
   Compression,

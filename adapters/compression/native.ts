@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer"
-import { Effect, Either } from "effect"
+import { createRequire } from "node:module"
+import { Either } from "effect"
 import { compressFrame, decompressFrame, walkFrame } from "./lz4-frame.ts"
 import { compressSnappy, decompressSnappy, type RawSnappy } from "./snappy-frame.ts"
 
@@ -22,39 +23,35 @@ const isSample = (bytes: Uint8Array | undefined): boolean => bytes !== undefined
 const readsOurs = (bytes: Uint8Array): Uint8Array | undefined =>
   Either.getOrUndefined(Either.flatMap(walkFrame(bytes), (frame) => decompressFrame(bytes, frame, sample().length)))
 
+/** Undefined where finding it throws: a compiled program on a read-only disk, a processor without a build. */
 const orUndefined = <A>(find: () => A | undefined): (() => A | undefined) => once(() => Either.getOrUndefined(Either.try(find)))
-const none = () => undefined
+
+// Bun's bundler takes an addon into a compiled program where it sees such a call; Deno and Node have no `require` in a module.
+const requireLz4 = (): typeof import("lz4-napi") => (typeof require === "function" ? require("lz4-napi") : createRequire(import.meta.url)("lz4-napi"))
+const requireSnappy = (): typeof import("snappy") => (typeof require === "function" ? require("snappy") : createRequire(import.meta.url)("snappy"))
 
 /**
- * The addon when it loads, and reads what our own code writes and the other way round; undefined otherwise (a compiled program on a read-only disk, a processor without a build).
- * The addon is loaded now; the test of it costs some 20 ms, so it waits for the first use: a broker seldom opens a batch.
+ * The addon when it loads, and reads what our own code writes and the other way round; undefined otherwise. Loading it costs some 5 ms and a MiB, its test 20 ms: both wait
+ * for the first use, since a broker seldom opens a batch.
  */
-export const loadLz4: Effect.Effect<() => NativeLz4 | undefined> = Effect.tryPromise(() => import("lz4-napi")).pipe(
-  Effect.map((addon) =>
-    orUndefined(() => {
-      const lz4: NativeLz4 = {
-        compress: (bytes) => addon.compressFrameSync(buffer(bytes)),
-        decompress: (frame) => addon.decompressFrameSync(buffer(frame))
-      }
-      return isSample(readsOurs(lz4.compress(sample()))) && isSample(lz4.decompress(compressFrame(sample()))) ? lz4 : undefined
-    })
-  ),
-  Effect.orElseSucceed(() => none)
-)
+export const nativeLz4: () => NativeLz4 | undefined = orUndefined(() => {
+  const addon = requireLz4()
+  const lz4: NativeLz4 = {
+    compress: (bytes) => addon.compressFrameSync(buffer(bytes)),
+    decompress: (frame) => addon.decompressFrameSync(buffer(frame))
+  }
+  return isSample(readsOurs(lz4.compress(sample()))) && isSample(lz4.decompress(compressFrame(sample()))) ? lz4 : undefined
+})
 
 /** Raw snappy by the addon, tested in the same way against `fallback`. */
-export const loadSnappy = (fallback: RawSnappy): Effect.Effect<() => RawSnappy | undefined> =>
-  Effect.tryPromise(() => import("snappy")).pipe(
-    Effect.map((addon) =>
-      orUndefined(() => {
-        const snappy: RawSnappy = {
-          compress: (bytes) => addon.compressSync(bytes),
-          decompress: (block) => addon.uncompressSync(block, { asBuffer: true }) as Buffer
-        }
-        const there = decompressSnappy(fallback, compressSnappy(snappy, sample()), sample().length)
-        const back = decompressSnappy(snappy, compressSnappy(fallback, sample()), sample().length)
-        return isSample(Either.getOrUndefined(there)) && isSample(Either.getOrUndefined(back)) ? snappy : undefined
-      })
-    ),
-    Effect.orElseSucceed(() => none)
-  )
+export const nativeSnappy = (fallback: RawSnappy): (() => RawSnappy | undefined) =>
+  orUndefined(() => {
+    const addon = requireSnappy()
+    const snappy: RawSnappy = {
+      compress: (bytes) => addon.compressSync(bytes),
+      decompress: (block) => addon.uncompressSync(block, { asBuffer: true }) as Buffer
+    }
+    const there = decompressSnappy(fallback, compressSnappy(snappy, sample()), sample().length)
+    const back = decompressSnappy(snappy, compressSnappy(fallback, sample()), sample().length)
+    return isSample(Either.getOrUndefined(there)) && isSample(Either.getOrUndefined(back)) ? snappy : undefined
+  })

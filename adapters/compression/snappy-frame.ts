@@ -82,7 +82,8 @@ const unpack = (raw: RawSnappy, bytes: Uint8Array, to: Uint8Array): boolean => {
   return walkBlocks(bytes, (at, bodyAt, end, size) => {
     const from = next
     next += size
-    if (raw.decompress === undefined) return decompressBody(bytes, bodyAt, end, to, from, next)
+    // The addon gives nothing as memory that is gone already (Bun calls it detached), which no copy may touch.
+    if (raw.decompress === undefined || size === 0) return decompressBody(bytes, bodyAt, end, to, from, next)
     const unpacked = attempt(raw.decompress, bytes.subarray(at, end))
     if (unpacked === undefined || unpacked.length !== size) return false
     to.set(unpacked, from)

@@ -1,13 +1,18 @@
-import { constants, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+import process from "node:process"
 import { Either } from "effect"
 import { CompressionFault } from "../../src/ports/compression.ts"
 import { zstdFrames } from "./zstd-frame.ts"
 
 /** gzip and zstd by node:zlib, which Bun, Deno and Node all have. Output stops at the bound, chunk by chunk, so a bomb never unfolds. */
 
-export const compressGzip = (bytes: Uint8Array, level?: number): Uint8Array => gzipSync(bytes, level === undefined ? {} : { level })
+type Zlib = typeof import("node:zlib")
+let loaded: Zlib | undefined
+/** node:zlib brings all of node:stream along, some 7 ms: a node that opens no batch does without. */
+const zlib = (): Zlib => (loaded ??= process.getBuiltinModule("node:zlib"))
+
+export const compressGzip = (bytes: Uint8Array, level?: number): Uint8Array => zlib().gzipSync(bytes, level === undefined ? {} : { level })
 export const compressZstd = (bytes: Uint8Array, level?: number): Uint8Array =>
-  zstdCompressSync(bytes, level === undefined ? {} : { params: { [constants.ZSTD_c_compressionLevel]: level } })
+  zlib().zstdCompressSync(bytes, level === undefined ? {} : { params: { [zlib().constants.ZSTD_c_compressionLevel]: level } })
 
 type Inflate = (bytes: Uint8Array, options: { readonly maxOutputLength: number }) => Uint8Array
 
@@ -27,17 +32,18 @@ const inflate = (codec: "gzip" | "zstd", unpack: Inflate, bytes: Uint8Array, max
   }
 }
 
-export const decompressGzip = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => inflate("gzip", gunzipSync, bytes, maxBytes)
+export const decompressGzip = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> =>
+  inflate("gzip", zlib().gunzipSync, bytes, maxBytes)
 
 export const decompressZstd = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
   const frames = zstdFrames(bytes)
   if (frames === undefined) return Either.left(new CompressionFault({ codec: "zstd", kind: "corrupt", reason: "The data is no whole zstd frame." }))
   const [only] = frames
-  if (only !== undefined && frames.length === 1) return inflate("zstd", zstdDecompressSync, only, maxBytes)
+  if (only !== undefined && frames.length === 1) return inflate("zstd", zlib().zstdDecompressSync, only, maxBytes)
   let left = maxBytes
   const parts: Array<Uint8Array> = []
   for (const frame of frames) {
-    const part = inflate("zstd", zstdDecompressSync, frame, left)
+    const part = inflate("zstd", zlib().zstdDecompressSync, frame, left)
     if (Either.isLeft(part)) return part
     parts.push(part.right)
     left -= part.right.length

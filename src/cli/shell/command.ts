@@ -1,4 +1,3 @@
-import { stripVTControlCharacters } from "node:util"
 import { type CliApp, CliConfig, CommandDescriptor, HelpDoc, Options } from "@effect/cli"
 import { Effect, type Types } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
@@ -35,9 +34,12 @@ const optionLabel = ({ alias, name, placeholder }: OptionSpec<unknown>): string 
 /** "a", "a and b", "a, b and c". */
 const listed = (words: ReadonlyArray<string>): string => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`)
 
+/** The parser writes its complaints in colours. */
+const colours = new RegExp(`${String.fromCharCode(27)}\\[[0-9;]*m`, "g")
+
 /** The parser's complaint as a sentence, with the option that was probably meant. */
 const complaint = (error: HelpDoc.HelpDoc, specs: ReadonlyArray<OptionSpec<unknown>>, words: ReadonlyArray<string>): string => {
-  const plain = stripVTControlCharacters(HelpDoc.toAnsiText(error)).replace(/\s+/g, " ").trim()
+  const plain = HelpDoc.toAnsiText(error).replace(colours, "").replace(/\s+/g, " ").trim()
   const missing = [...plain.matchAll(/Expected to find option: '(--[a-z-]+)'/g)].map(([, name]) => name ?? "")
   if (missing.length > 0) return `${listed(missing)} must be given.`
   const argument = plain.match(/Missing argument <([^>]+)>/)?.[1]

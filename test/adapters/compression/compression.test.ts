@@ -116,6 +116,12 @@ describe.each(cases)("%s %s", (_, codec, compression) => {
 })
 
 describe("other clients' framing", () => {
+  test("a raw snappy block of nothing is nothing, or damaged, whoever unpacks it", () => {
+    for (const compression of [native, typescript]) {
+      expect(compression.decompress("snappy", Uint8Array.from([0]), 8)).toEqual(Either.right(new Uint8Array(0)))
+      expect(faultOf(compression.decompress("snappy", Uint8Array.from([0, 0]), 8))?.kind).toBe("corrupt")
+    }
+  })
   test("raw snappy without a frame, as librdkafka writes it", async () => {
     const { compressSync } = await import("snappy")
     const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i % 13)
