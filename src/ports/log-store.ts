@@ -61,7 +61,7 @@ export interface PartitionLog {
   readonly segments: () => ReadonlyArray<SegmentExtent>
   /** Keeps the log by other settings from now on; what was written stays as it is. */
   readonly configure: (config: LogConfig) => void
-  /** Adds batches whose offsets were assigned already, the first at `end()`. Readable when it returns, durable only after `sync`. All or nothing. */
+  /** Adds batches whose offsets were assigned already, the first at `end()`. Readable when it returns, durable only after `sync`. All or nothing. Keeps none of their memory. */
   readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
   /** Everything appended before the call is durable when it returns. Waiting callers share one fdatasync; a failed one closes the log for good (reason "offline" afterwards). */
   readonly sync: Effect.Effect<void, LogFault>
