@@ -67,8 +67,7 @@ export class FilePool {
       rename: (from, to) => disk.rename(from, to),
       unlink: (path) => disk.unlink(path),
       removeDirectory: (path) => disk.removeDirectory(path),
-      syncDirectory: (path) => patiently(disk.syncDirectory(path)),
-      space: (path) => disk.space(path)
+      syncDirectory: (path) => patiently(disk.syncDirectory(path))
     }
   }
 

@@ -13,7 +13,7 @@ export interface Assignment {
 const withoutEffect =
   /^(process\.roles|controller\..*|inter\.broker\.(listener\.name|protocol\.version)|listener\.security\.protocol\.map|num\.(network\.threads|io\.threads|recovery\.threads\.per\.data\.dir|replica\..*)|background\.threads|socket\.(send|receive)\.buffer\.bytes|queued\.max\..*|replica\..*|transaction\..*|offsets\.topic\.(replication\.factor|segment\.bytes|compression\.codec)|share\.coordinator\..*|group\.(coordinator|consumer|share|streams)\..*|metadata\.(log|max)\..*|metric.*|log4j.*|connections\.max\.idle\.ms)$/
 /** Settings that would change what is kept or who may do what. They are not built, so they are refused: an operator must not believe that they hold. */
-const notBuilt = /^(log\.(cleaner\..*|flush\..*)|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
+const notBuilt = /^(log\.flush\..*|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
 
 /** The lines of a Java properties file: `name=value`, `name: value`, comments by `#` or `!`, a backslash at the end goes on. */
 export const parseProperties = (text: string, file: string): ReadonlyArray<Assignment> => {

@@ -34,7 +34,8 @@ export const retainedStart = ({ highWatermark, segments, start }: RetainedLog, {
   let retained = start
   for (const { endOffset, maxTimestamp, sizeInBytes } of kept) {
     const isTooMuch = excess >= sizeInBytes
-    const isTooOld = retentionMs >= 0 && maxTimestamp >= 0 && now - maxTimestamp > retentionMs
+    // Compaction may have left nothing of a segment: then it has no age, and keeps nothing.
+    const isTooOld = sizeInBytes === 0 || (retentionMs >= 0 && maxTimestamp >= 0 && now - maxTimestamp > retentionMs)
     if (endOffset > highWatermark || !(isTooMuch || isTooOld)) break
     excess -= sizeInBytes
     retained = endOffset

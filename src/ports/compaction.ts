@@ -1,7 +1,7 @@
 import type { Offset } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { HashSeed } from "../../domain/log/key-hash.ts"
-import type { Compression } from "./compression.ts"
+import type { Packing } from "../../domain/log/open-batch.ts"
 
 /** One round of compaction over a log: what is asked for. The comments name Kafka's settings. */
 export interface CompactionOrder {
@@ -24,7 +24,7 @@ export interface CompactionOrder {
   readonly ioBufferBytes: number
   /** `log.cleaner.io.max.bytes.per.second`: of reads and writes together. */
   readonly ioBytesPerSecondMax: number
-  readonly compression: Pick<Compression["Type"], "compress" | "decompress">
+  readonly compression: Packing
 }
 
 /** What a round did. */

@@ -44,8 +44,9 @@ export const earliest = (partition: ReadablePartition): Answer => {
 const recordAt = (batch: RecordBatch, timestamp: number, from: Offset, unpack: Unpack): Answer => {
   const leaderEpoch = batch.partitionLeaderEpoch
   const first = Math.max(from, batch.baseOffset)
-  // Every record of such a batch has the batch's time: the first is the one.
-  if (batch.timestampType === "LogAppendTime") return Either.right({ timestamp: batch.maxTimestamp, offset: first, leaderEpoch })
+  // Every record of such a batch has the batch's time: the first is the one, unless compaction may have removed it.
+  if (batch.timestampType === "LogAppendTime" && batch.recordCount === batch.lastOffsetDelta + 1)
+    return Either.right({ timestamp: batch.maxTimestamp, offset: first, leaderEpoch })
   const records = readRecords(batch, unpack, unpackedBytesMax)
   if (Either.isLeft(records)) {
     // A batch too large to unpack here still answers, a little early: a reader from its start meets the record.

@@ -41,7 +41,9 @@ describe("topic settings and what they do", () => {
     expect(all).toContain("segment.bytes=1073741824")
     expect(all).toContain("retention.ms=86400000")
     expect(all).toContain("cleanup.policy=delete")
-    expect(await refused(configs(node, "--alter", "--add-config", "cleanup.policy=compact"))).toContain("Compaction is not built yet")
+    await configs(node, "--alter", "--add-config", "cleanup.policy=[compact,delete]")
+    expect(await configs(node, "--describe")).toContain("cleanup.policy=compact,delete")
+    expect(await refused(configs(node, "--alter", "--add-config", "cleanup.policy=burn"))).toContain("expected a list of compact, delete")
     expect(await refused(configs(node, "--alter", "--add-config", "retention.ms=-7"))).toContain("retention.ms=-7: expected a whole number from -1")
     const broker = ["--bootstrap-server", node.address, "--entity-type", "brokers", "--entity-name", "0"]
     expect(await refused(javaTool(configCommand, [...broker, "--alter", "--add-config", "num.partitions=5"]))).toContain(

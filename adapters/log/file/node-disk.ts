@@ -87,9 +87,5 @@ export const nodeDisk: Disk = {
   rename: (from, to) => fs.renameSync(from, to),
   unlink: (path) => fs.unlinkSync(path),
   removeDirectory: (path) => fs.rmdirSync(path),
-  syncDirectory,
-  space: (path) => {
-    const { bavail, blocks, bsize } = fs.statfsSync(path)
-    return { totalBytes: blocks * bsize, usableBytes: bavail * bsize }
-  }
+  syncDirectory
 }

@@ -64,8 +64,7 @@ const readOnly = (disk: Disk): Disk => ({
   rename: (from, to) => disk.rename(from, to),
   unlink: (path) => disk.unlink(path),
   removeDirectory: (path) => disk.removeDirectory(path),
-  syncDirectory: (path) => disk.syncDirectory(path),
-  space: (path) => disk.space(path)
+  syncDirectory: (path) => disk.syncDirectory(path)
 })
 
 const cutAdvice = (directory: string): string =>

@@ -19,8 +19,7 @@ const node = {
     0,
     "Files that logs have open at a time, all nodes of the process together; 0: half of what the process may open, at most 8192."
   ),
-  "log.dirs": list("./data", "The directories that hold this node's data, with a comma between two; a new log goes where each has the most room."),
-  "metadata.log.dir": text("", "The directory of the leader's journal; empty: the first of log.dirs."),
+  "log.dirs": list("./data", "The directory that holds this node's data."),
   "broker.rack": text("", "The rack of this broker; empty: none."),
   "num.partitions": int(1, 1, "Partitions of a topic that does not say how many.", 10_000),
   "default.replication.factor": int(1, 1, "Replicas of a topic that does not say how many.", 32_767),
@@ -79,8 +78,7 @@ const segments = {
   "log.segment.delete.delay.ms": dynamic(long(60_000, 0, "How long the files of a deleted segment stay on the disk.")),
   "log.cleanup.policy": dynamic(
     list("delete", "What becomes of old segments: delete, compact (the last record of each key stays), both, or neither.", {
-      oneOf: ["compact", "delete"],
-      notBuilt: { refuses: (value) => value.includes("compact"), why: "Compaction is not built yet (docs/skipped.md)." }
+      oneOf: ["compact", "delete"]
     })
   ),
   "log.index.interval.bytes": dynamic(int(4096, 0, "Bytes of log between two entries of the offset index.")),
@@ -92,6 +90,15 @@ const segments = {
 
 /** How compacted logs are kept. */
 const cleaner = {
+  "log.cleaner.enable": bool(true, "Whether compacted logs are compacted."),
+  "log.cleaner.threads": dynamic(withoutEffect(int(1, 0, "Logs that are compacted at a time."), "one log is, in slices between other work.")),
+  "log.cleaner.backoff.ms": dynamic(long(15_000, 0, "How long compaction rests when no log is due.")),
+  "log.cleaner.dedupe.buffer.size": dynamic(
+    long(134_217_728, 1024, "Memory for keys in a round of compaction, bytes; it takes 24 for a key, and no more than there are.")
+  ),
+  "log.cleaner.io.buffer.size": dynamic(int(524_288, 1024, "Bytes that compaction reads and writes at a time.")),
+  "log.cleaner.io.buffer.load.factor": dynamic(double(0.9, 0.01, "How full the memory for keys may be.", 1)),
+  "log.cleaner.io.max.bytes.per.second": dynamic(double(Number.MAX_VALUE, 1, "Bytes that compaction reads and writes in a second, at most.")),
   "log.cleaner.delete.retention.ms": dynamic(long(86_400_000, 0, "How long a compacted log keeps the mark that a key was deleted.")),
   "log.cleaner.min.compaction.lag.ms": dynamic(long(0, 0, "How long a record stays as it is before compaction may take it.")),
   "log.cleaner.max.compaction.lag.ms": dynamic(long(unbounded, 1, "After how long a record that can be compacted is, however little there is to gain.")),

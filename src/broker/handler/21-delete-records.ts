@@ -33,6 +33,7 @@ interface Plan {
 const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }: Asked): Plan => {
   const owner = table.find({ name: topic }, partitionIndex)
   if (typeof owner === "string") return { partitionIndex, error: owner === "UNKNOWN_TOPIC_ID" ? "UNKNOWN_TOPIC_OR_PARTITION" : owner }
+  if (!owner.mayDelete) return { partitionIndex, error: "POLICY_VIOLATION" }
   const highWatermark = owner.highWatermark()
   const wanted = offset === all ? highWatermark : Number(offset)
   return wanted < 0 || wanted > highWatermark ? { partitionIndex, error: "OFFSET_OUT_OF_RANGE" } : { partitionIndex, owner, offset: wanted }
@@ -52,7 +53,7 @@ const answer = (plans: ReadonlyArray<{ readonly name: string; readonly partition
 
 /**
  * DeleteRecords 0-2 (KIP-107): partitions start at the given offset from now on, -1 standing for the high watermark. Answered when that survives a power cut; an
- * offset before the start changes nothing and is answered with the start. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1,
+ * offset before the start changes nothing and is answered with the start. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1, POLICY_VIOLATION where cleanup.policy lacks delete,
  * UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; REQUEST_TIMED_OUT when it took longer than `timeoutMs`, and it is done all the same.
  */
 export const deleteRecords = ({ raise, table }: DeleteRecordsOptions): Route =>

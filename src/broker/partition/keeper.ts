@@ -6,6 +6,7 @@ import type { BrokerId, TopicId } from "../../../domain/kernel/id.ts"
 import type { Packing } from "../../../domain/log/open-batch.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { type LogFault, LogStore } from "../../ports/log-store.ts"
+import { Cleaner } from "./cleaner.ts"
 import { LogStarts } from "./log-starts.ts"
 import { logConfig, PartitionOwner } from "./owner.ts"
 import { PartitionTable } from "./table.ts"
@@ -32,8 +33,6 @@ export interface Keeper {
   readonly apply: (events: ReadonlyArray<Event>) => void
   /** Raises the starts of logs, and drops what lies before them. */
   readonly raise: Trimming["raise"]
-  /** Whoever waits for a partition looks again. */
-  readonly wake: () => void
   /** Stops leading anything, whatever the image says from now on: the broker is about to end. */
   readonly rest: () => void
 }
@@ -41,8 +40,6 @@ export interface Keeper {
 interface Place {
   readonly topicId: TopicId
   readonly partition: number
-  /** It was placed here while this process followed: there is no log of it yet, not even in a directory that cannot be read. */
-  readonly isNew?: boolean
 }
 const keyOf = ({ topicId, partition }: Place): string => `${topicId}-${partition}`
 
@@ -104,10 +101,6 @@ class Shelf {
     owner.rest()
   }
 
-  wake(): void {
-    for (const { owner } of this.open.values()) owner.wake()
-  }
-
   rest(): void {
     this.begun = false
     for (const { owner } of this.open.values()) owner.rest()
@@ -119,7 +112,7 @@ class Shelf {
       if (event._tag === "TopicRemoved") this.drop(event.topicId)
       else if (event._tag === "TopicConfigsChanged") this.configure(event.topicId)
       else if (event._tag === "NodeConfigsChanged") this.configureAll(event.nodeId)
-      else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event, event._tag === "PartitionPlaced")
+      else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event)
       else if (
         (event._tag === "BrokerRegistered" || event._tag === "BrokerFenced" || event._tag === "BrokerUnfenced") &&
         event.brokerId === this.options.nodeId
@@ -147,11 +140,11 @@ class Shelf {
     for (const [topicId] of this.options.cluster().topics) this.configure(topicId)
   }
 
-  private refresh(place: Place, isNew: boolean): void {
+  private refresh(place: Place): void {
     const wanted = this.wanted(place)
     const slot = this.table.slot(place.topicId, place.partition)
     if (slot !== undefined && slot !== "failed") this.assignRole(slot, wanted?.partition)
-    if ((wanted === undefined) !== (slot === undefined)) this.later({ ...place, isNew })
+    if ((wanted === undefined) !== (slot === undefined)) this.later(place)
   }
 
   private drop(topicId: TopicId): void {
@@ -161,8 +154,8 @@ class Shelf {
     }
   }
 
-  private later({ topicId, partition, isNew = false }: Place): void {
-    this.pending.set(keyOf({ topicId, partition }), { topicId, partition, isNew })
+  private later({ topicId, partition }: Place): void {
+    this.pending.set(keyOf({ topicId, partition }), { topicId, partition })
   }
 
   /** Does what is due, until nothing is. One place is never worked on twice at a time: a round ends before the next begins. */
@@ -194,7 +187,7 @@ class Shelf {
       const nodeConfig = options.config()
       const start = this.starts.of(place)
       const scope = yield* Scope.make()
-      const owner = yield* store.open(place.topicId, place.partition, logConfig(config), place.isNew).pipe(
+      const owner = yield* store.open(place.topicId, place.partition, logConfig(config)).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
           PartitionOwner.open({ topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: options.report, fork }, log, {
@@ -324,12 +317,19 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
     })
     const checkMs = options.config()["log.retention.check.interval.ms"]
     yield* Effect.forkScoped(Effect.delay(Effect.repeat(trimming.look, Schedule.spaced(checkMs)), Math.min(checkMs, firstCheckMs)))
+    const cleaner = new Cleaner({
+      config: options.config,
+      owners: () => shelf.table.owners(),
+      compression: options.packing,
+      clock: yield* Effect.clock,
+      report: options.report
+    })
+    if (options.config()["log.cleaner.enable"]) yield* Effect.forkScoped(cleaner.run)
     return {
       table: shelf.table,
       raise: (all) => trimming.raise(all),
       begin: (removed) => Effect.asVoid(Effect.zipRight(shelf.begin(removed), Effect.forkIn(worker, scope))),
       apply: (events) => shelf.apply(events),
-      wake: () => shelf.wake(),
       rest: () => shelf.rest()
     }
   })

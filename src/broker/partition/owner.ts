@@ -12,6 +12,7 @@ import { expireProducers } from "../../../domain/log/producer-state.ts"
 import { retainedStart } from "../../../domain/log/retention.ts"
 import type { LogConfig, LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
+import { type Compactable, isCompacted } from "./compactable.ts"
 import type { EpochStarts } from "./epoch-starts.ts"
 import { openingRules } from "./opening.ts"
 import { type Restored, type RestoreOptions, restore } from "./restore.ts"
@@ -45,7 +46,8 @@ export interface OwnerOptions {
 /** What the log itself has to know of a topic's settings. */
 export const logConfig = (config: TopicConfig): LogConfig => ({
   segmentBytesMax: config["segment.bytes"],
-  segmentMs: config["segment.ms"],
+  // Only a segment that is ended is compacted.
+  segmentMs: isCompacted(config) ? Math.min(config["segment.ms"], config["max.compaction.lag.ms"]) : config["segment.ms"],
   indexIntervalBytes: config["index.interval.bytes"],
   segmentIndexBytesMax: config["segment.index.bytes"],
   fileDeleteDelayMs: config["file.delete.delay.ms"]
@@ -209,7 +211,7 @@ export class PartitionOwner implements ReadablePartition {
 
   /** Where the log would start if everything went that its settings do not keep; nothing goes by age or size without the policy delete. `now` in ms. */
   retainedStart(now: number): Offset {
-    if (!entriesOf(this.config["cleanup.policy"]).includes("delete")) return this.start()
+    if (!this.mayDelete) return this.start()
     const bounds = { retentionMs: this.config["retention.ms"], retentionBytes: this.config["retention.bytes"] }
     return retainedStart({ segments: this.log.segments(), start: this.start(), highWatermark: this.highWatermark() }, bounds, now)
   }
@@ -225,11 +227,20 @@ export class PartitionOwner implements ReadablePartition {
   /** Whether whole segments lie before the start. */
   get isTrimDue(): boolean {
     const [first] = this.log.segments()
-    return first !== undefined && first.sizeInBytes > 0 && first.endOffset <= this.start()
+    return first !== undefined && first.endOffset > first.baseOffset && first.endOffset <= this.start()
   }
   /** Lets go of the segments that lie before the start. */
   get trim(): Effect.Effect<void, LogFault> {
     return this.log.deleteBefore(this.start())
+  }
+
+  /** What compaction has to know of the partition. */
+  get compactable(): Compactable {
+    return { log: this.log, config: this.config, start: this.start(), highWatermark: this.highWatermark(), producers: this.state.producers }
+  }
+  /** Whether records go by their age, by the size of the log, or on request: not where compaction alone decides. */
+  get mayDelete(): boolean {
+    return entriesOf(this.config["cleanup.policy"]).includes("delete")
   }
 
   readonly onAdvance = (wake: () => void): (() => void) => {
@@ -266,8 +277,7 @@ export class PartitionOwner implements ReadablePartition {
     return answer
   }
 
-  /** Whoever waits here looks again. */
-  wake(): void {
+  private wake(): void {
     for (const each of this.waiting) each()
   }
 }

@@ -14,8 +14,7 @@ export interface NodeOptions {
   readonly listen: Endpoint
   /** Absent: the address that it listens on. */
   readonly advertised: Endpoint | undefined
-  /** One directory or several, over which the logs of partitions are spread. */
-  readonly data: readonly [string, ...Array<string>]
+  readonly data: string
 }
 /** Nodes that answer. */
 export interface Running {

@@ -35,6 +35,8 @@ export class PartitionReader {
   private batches: Array<RecordBatch> = []
   private opened: ReadonlyArray<Record> = []
   private nextRecord = 0
+  /** Where the batch that is open ends. */
+  private openedEnd = -1
   private position: number
 
   constructor(
@@ -88,6 +90,7 @@ export class PartitionReader {
         given += 1
         continue
       }
+      this.passEnd()
       if (!this.open(decoding)) break
     }
     return given
@@ -109,11 +112,15 @@ export class PartitionReader {
     this.batches.shift()
     this.bufferedBytes -= batch.bytes.length
     this.opened = records.right
-    if (records.right.length === 0) {
-      this.position = Math.max(this.position, batch.nextOffset)
-      this.progress.skipped(this.position)
-    }
+    this.openedEnd = batch.nextOffset
     return true
+  }
+
+  /** The batch is read to its end: compaction may have removed what stood behind its last message, or all of it. */
+  private passEnd(): void {
+    if (this.openedEnd <= this.position) return
+    this.position = this.openedEnd
+    this.progress.skipped(this.position)
   }
   private fail(reason: string): void {
     this.failed ??= new CorruptRecords({ topic: this.topic, partition: this.partition, offset: this.position, reason })
@@ -136,6 +143,7 @@ export class PartitionReader {
   private drop(): void {
     this.batches = []
     this.opened = []
+    this.openedEnd = -1
     this.nextRecord = 0
     this.bufferedBytes = 0
   }

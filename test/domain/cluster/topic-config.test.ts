@@ -63,8 +63,8 @@ describe("what is refused, and changes nothing", () => {
     ["INVALID_CONFIG", [set("retention.ms", "5"), set("segment.bytes", "x")]],
     ["INVALID_CONFIG", [set("no.such", "5")]],
     ["INVALID_CONFIG", [set("__proto__", "5")]],
-    ["INVALID_CONFIG", [set("cleanup.policy", "compact")]],
-    ["INVALID_CONFIG", [{ name: "cleanup.policy", operation: "append", value: "compact" }]],
+    ["INVALID_CONFIG", [set("cleanup.policy", "compress")]],
+    ["INVALID_CONFIG", [{ name: "cleanup.policy", operation: "append", value: "keep" }]],
     ["INVALID_CONFIG", [set("compression.gzip.level", "0")]],
     ["INVALID_CONFIG", [set("min.cleanable.dirty.ratio", "1.5")]],
     ["INVALID_CONFIG", [set("leader.replication.throttled.replicas", "0:1,*")]],
@@ -81,6 +81,6 @@ describe("what is refused, and changes nothing", () => {
   test("the message names the setting, the value and what would fit; an unknown name the nearest", () => {
     expect(message([set("retention.ms", "-2")])).toBe("retention.ms=-2: expected a whole number from -1 to 9007199254740991.")
     expect(message([set("retention.sm", "5")])).toContain("Unknown topic config name: retention.sm. Did you mean 'retention.ms'?")
-    expect(message([set("cleanup.policy", "compact")])).toBe("cleanup.policy=compact: Compaction is not built yet (docs/skipped.md).")
+    expect(message([set("cleanup.policy", "compress")])).toBe("cleanup.policy=compress: expected a list of compact, delete.")
   })
 })

