@@ -109,7 +109,7 @@ class LogJournal {
 
   readonly loadSnapshot = (stream: string): Effect.Effect<Snapshot | undefined, LogFault> =>
     Effect.gen(this, function* () {
-      const bytes = yield* this.logs.readCheckpoint(snapshotName(yield* knownPlace(stream)))
+      const [bytes] = yield* this.logs.readCheckpoint(snapshotName(yield* knownPlace(stream)))
       return bytes === undefined ? undefined : { index: readInt64(bytes, 0), value: bytes.subarray(int64Bytes) }
     })
 
@@ -151,7 +151,7 @@ class LogJournal {
   private nextEpoch(stream: string, { epoch, log, place }: OpenStream) {
     return Effect.gen(this, function* () {
       yield* log.sync
-      const stored = yield* this.logs.readCheckpoint(epochName(place))
+      const [stored] = yield* this.logs.readCheckpoint(epochName(place))
       const next = Math.max(epoch, stored === undefined ? -1 : readInt64(stored, 0), yield* lastEpoch(log)) + 1
       yield* this.logs.writeCheckpoint(epochName(place), int64(next))
       const snapshot = yield* this.loadSnapshot(stream)
@@ -215,7 +215,7 @@ const trimmed = (stream: string, from: number, start: number): LogFault =>
 const knownPlace = (stream: string): Either.Either<StreamPlace, LogFault> =>
   Either.fromNullable(placeOf(stream), () => new LogFault({ path: stream, reason: "io", message: `No stream is called '${stream}'.` }))
 
-/** The journal in logs of a LogStore: each stream a partition, each append a batch, each entry a record. So any Kafka consumer can read it. */
+/** The journal in logs of a LogStore, which keeps them in one directory: each stream a partition, each append a batch, each entry a record. So any Kafka consumer can read it. */
 export const layer: Layer.Layer<Journal, never, LogStore | Checksum> = Layer.scoped(
   Journal,
   Effect.gen(function* () {

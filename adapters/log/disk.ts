@@ -22,6 +22,8 @@ export interface Disk {
   readonly removeDirectory: (path: string) => void
   /** Names made, changed and removed in the directory survive a power cut. */
   readonly syncDirectory: (path: string) => Effect.Effect<void, unknown>
+  /** Bytes of the volume that a directory lies on, and how many of them a program may still use; undefined where the system does not say. */
+  readonly space: (path: string) => { readonly totalBytes: number; readonly usableBytes: number } | undefined
 }
 
 /**

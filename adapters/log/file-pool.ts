@@ -67,7 +67,8 @@ export class FilePool {
       rename: (from, to) => disk.rename(from, to),
       unlink: (path) => disk.unlink(path),
       removeDirectory: (path) => disk.removeDirectory(path),
-      syncDirectory: (path) => patiently(disk.syncDirectory(path))
+      syncDirectory: (path) => patiently(disk.syncDirectory(path)),
+      space: (path) => disk.space(path)
     }
   }
 

@@ -256,6 +256,15 @@ export class SegmentedLog implements PartitionLog {
     }
   }
 
+  /** Its directory is offline, and the log with it. What was not synced must be written again by the next start: the kernel may call it clean by now. */
+  fail(fault: LogFault): void {
+    if (this.fault !== undefined) return
+    if (this.durableEnd !== this.active.endOffset || this.unsynced.length > 0 || this.directoryChanged)
+      attempt(this.parts.directory, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: true }))
+    this.fault = fault
+    this.parts.tail.clear()
+  }
+
   private goOffline(why: string, cause: unknown): LogFault {
     const { directory } = this.parts
     this.fault ??= new LogFault({ path: directory, reason: "offline", message: `${directory} is offline. ${why}`, cause })
@@ -342,7 +351,7 @@ export class SegmentedLog implements PartitionLog {
     this.derived.settled(old)
     for (const file of old) file.close()
     this.unsynced = this.unsynced.filter((file) => !old.includes(file))
-    attempt(active.path.log, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: false }))
+    attempt(active.path.log, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: this.fault !== undefined }))
     this.flushIndexesIfDue()
     return sealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
   }

@@ -96,10 +96,17 @@ export class RecoveryPointFile {
    * Makes the newest point durable: it need not be, but a longer recovery is spared after a power cut. It is written once more, since its file may have been
    * closed in between: the sync of a new descriptor need not tell that an earlier write failed.
    */
-  readonly sync: Effect.Effect<void, unknown> = Effect.suspend(() => {
-    if (this.isWritten) this.open().write([this.slot], this.slotAt)
-    return this.open().sync
-  })
+  readonly sync: Effect.Effect<void, unknown> = Effect.flatMap(
+    Effect.try({
+      try: () => {
+        const file = this.open()
+        if (this.isWritten) file.write([this.slot], this.slotAt)
+        return file
+      },
+      catch: (error) => error
+    }),
+    (file) => file.sync
+  )
 
   close(): void {
     this.file?.close()

@@ -1,19 +1,16 @@
-import { type Clock, type Context, Effect, Runtime, type Scope } from "effect"
+import { type Clock, type Context, Effect, Either, Runtime, type Scope } from "effect"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
-import { type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
-import { Checkpoints } from "./checkpoint.ts"
-import { recoverCompaction } from "./compaction/recover.ts"
-import { DerivedFiles } from "./derived-files.ts"
-import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
+import { type DirectoryIdentity, type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
+import { attempt, type Disk, faultOf } from "./disk.ts"
 import { FilePool } from "./file-pool.ts"
 import { claimDirectory } from "./identity.ts"
-import { type OpenSegments, openSegments } from "./open-segments.ts"
-import { type LogParts, SegmentedLog } from "./partition-log.ts"
+import { LogDirectory, removedSuffix, removeTree } from "./log-directory.ts"
+import { openLog } from "./open-log.ts"
+import type { LogParts, SegmentedLog } from "./partition-log.ts"
 import { RecoveryPointFile } from "./recovery-point.ts"
-import { SharedCaches } from "./shared-caches.ts"
-import { inSlices, Pace } from "./slices.ts"
+import { Pace } from "./slices.ts"
 import { LogTail, TailBudget } from "./tail-cache.ts"
 
 /** Bounds of a store's memory and open files, for all its logs together. */
@@ -36,161 +33,161 @@ export const defaultStoreBounds: StoreBounds = {
 
 type Service = Context.Tag.Service<LogStore>
 
-const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
-const removedSuffix = "-delete"
-/** A directory that a removal has renamed. What else lies in a data directory, whatever it is called, is not ours to delete. */
-const removedForm = /^[A-Za-z0-9_-]{22}-\d{1,10}-delete$/
-
 const nameOf = (topicId: TopicId, partition: number): string => `${topicId}-${partition}`
 
 /** What the disk threw, as a fault of `path`. */
 const syncing = (disk: Disk, path: string): Effect.Effect<void, LogFault> => Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
 
-const removeTree = (disk: Disk, path: string): void => {
-  for (const name of disk.list(path)) disk.unlink(`${path}/${name}`)
-  disk.removeDirectory(path)
-}
+const busy = (name: string): LogFault => new LogFault({ path: name, reason: "io", message: `The log ${name} is open already: a log has one writer.` })
 
-/** A removal that a crash interrupted is finished: the rename before it was the decision. */
-const finishRemovals = (disk: Disk, root: string): void => {
-  for (const name of disk.list(root)) if (removedForm.test(name)) removeTree(disk, `${root}/${name}`)
-}
-
-/** Writes a file over itself, so that the kernel takes every page for changed. */
-const rewrite = (file: DiskFile): void => {
-  const size = file.size()
-  const bytes = new Uint8Array(1_048_576)
-  for (let at = 0; at < size; at += bytes.length) file.write([bytes.subarray(0, file.read(bytes.subarray(0, Math.min(bytes.length, size - at)), at))], at)
-}
-
-/** Recovery's result is made durable before anybody builds on it. */
-const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegments, derived: DerivedFiles): Effect.Effect<void, LogFault> =>
-  Effect.gen(function* () {
-    if (opened.cut !== undefined) {
-      const { bytes, offset, path, position, wrong } = opened.cut
-      yield* Effect.logWarning(`Torn tail cut: ${path} lost ${bytes} bytes from byte ${position} on, the log ends before offset ${offset} now (${wrong}).`)
-    }
-    if (opened.unsynced.length === 0 && !derived.removedAhead) return
-    const { active, mustRewrite } = opened
-    const failed = (error: unknown) => faultOf(directory, "sync", error)
-    for (const file of opened.unsynced) {
-      if (mustRewrite) yield* attempt(file.path, "write", () => rewrite(file))
-      yield* Effect.mapError(file.sync, failed)
-    }
-    yield* Effect.mapError(disk.syncDirectory(directory), failed)
-    const { baseOffset, endOffset: offset, sizeInBytes: position } = active
-    yield* attempt(recoveryPoint.path, "write", () => recoveryPoint.write({ offset, baseOffset, position, isClean: false, syncFailed: false }))
+const twice = (name: string, one: LogDirectory, other: LogDirectory): LogFault =>
+  new LogFault({
+    path: `${one.path}/${name}`,
+    reason: "corrupt",
+    message: `The log ${name} lies in two directories, ${one.path}/${name} and ${other.path}/${name}. Nothing was changed. The partition stays offline: look which one is newer (franz log verify), move the other away, then start again.`
   })
 
-const closeFiles = (opened: OpenSegments): void => {
-  for (const file of new Set([...opened.unsynced, opened.active.file()])) attempt(file.path, "close", () => file.close())
-}
+/** A log that is not found may lie in a directory that cannot be read: a new one in its place would be a loss that nobody sees. */
+const elsewhere = (name: string, broken: LogDirectory): LogFault =>
+  new LogFault({
+    path: `${broken.path}/${name}`,
+    reason: "offline",
+    message: `The log ${name} lies in no directory that works, and ${broken.path} is offline: it may be there. It is opened when that directory is back. ${broken.fault()?.message ?? ""}`
+  })
 
-const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
+/** One of several directories that cannot be had when the node starts. */
+export const offlineAtStart = (path: string, fault: { readonly message: string }): LogFault =>
+  new LogFault({
+    path,
+    reason: "offline",
+    message: `The data directory ${path} is offline from the start: ${fault.message} The other directories serve; start this node again when it is mended.`,
+    cause: fault
+  })
+
+const removeFrom = (directory: LogDirectory, name: string): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
-    const { directory, disk, recoveryPoint } = parts
-    const note = yield* recoverCompaction(parts)
-    const opened = yield* inSlices(
-      parts.pace,
-      directory,
-      "open",
-      (function* () {
-        const isNewDirectory = !disk.exists(directory)
-        if (isNewDirectory) disk.makeDirectory(directory)
-        const found = yield* openSegments({ ...parts, compacted: note.ranges, now: parts.clock() }, recoveryPoint.read())
-        recoveryPoint.touch()
-        return { ...found, isNew: found.isNew || isNewDirectory }
-      })()
-    )
-    const settled = Effect.gen(function* () {
-      const start = (opened.sealed[0] ?? opened.active).baseOffset
-      const derived = yield* attempt(directory, "open", () => new DerivedFiles(disk, directory, disk.list(directory), start, opened.active))
-      yield* settle(parts, opened, derived)
-      return derived
+    const { disk, path: root } = directory
+    const path = `${root}/${name}`
+    const doomed = `${path}${removedSuffix}`
+    yield* attempt(path, "remove", () => {
+      if (disk.exists(doomed)) removeTree(disk, doomed)
+      disk.rename(path, doomed)
     })
-    const derived = yield* Effect.onError(settled, () => Effect.sync(() => closeFiles(opened)))
-    for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
-    return new SegmentedLog(parts, opened, note, derived)
+    directory.logCount--
+    yield* syncing(disk, root)
+    yield* attempt(doomed, "remove", () => removeTree(disk, doomed))
+    yield* syncing(disk, root)
   })
 
 class FileLogStore {
-  private readonly caches: SharedCaches
-  private readonly budget: TailBudget
-  private readonly checkpoints: Checkpoints
   private readonly openNames = new Set<string>()
   private readonly pace: Pace
 
   constructor(
-    private readonly disk: Disk,
-    private readonly root: string,
-    bounds: StoreBounds,
+    readonly directories: ReadonlyArray<LogDirectory>,
+    private readonly budget: TailBudget,
     private readonly crc32c: Crc32c,
     private readonly clock: Clock.Clock,
-    private readonly runtime: Runtime.Runtime<never>
+    private readonly fork: (effect: Effect.Effect<void>) => void
   ) {
-    this.caches = new SharedCaches(disk, bounds)
     this.pace = new Pace(clock)
-    this.budget = new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax)
-    this.checkpoints = new Checkpoints(disk, root, crc32c)
   }
 
-  readonly close = Effect.sync(() => this.caches.close())
+  private get working(): ReadonlyArray<LogDirectory> {
+    return this.directories.filter((each) => each.fault() === undefined)
+  }
 
-  readonly claim: Service["claim"] = (identity) => claimDirectory(this.disk, this.root, identity)
+  /** Twice where need be: the cluster that the second directory knows is told to the first. */
+  readonly claim: Service["claim"] = (identity) =>
+    Effect.flatMap(this.claimAll(identity), (found) => (found.clusterId === identity.clusterId ? Effect.succeed(found) : this.claimAll(found)))
 
-  readonly open: Service["open"] = (topicId, partition, config) => {
+  private claimAll(identity: DirectoryIdentity) {
+    return Effect.reduce(this.working, identity, (known, { disk, path }) => claimDirectory(disk, path, known))
+  }
+
+  readonly open: Service["open"] = (topicId, partition, config, isNew = false) => {
     const name = nameOf(topicId, partition)
     const release = Effect.sync(() => void this.openNames.delete(name))
-    const acquire = Effect.suspend((): Effect.Effect<SegmentedLog, LogFault> => {
-      if (this.openNames.has(name)) return Effect.fail(this.busy(name))
+    const acquire = Effect.suspend((): Effect.Effect<{ readonly log: SegmentedLog; readonly at: LogDirectory }, LogFault> => {
+      if (this.openNames.has(name)) return Effect.fail(busy(name))
       this.openNames.add(name)
-      const parts = this.partsOf(`${this.root}/${name}`, config)
-      return Effect.onError(openLog(parts), () =>
-        Effect.zipRight(
-          release,
-          Effect.sync(() => parts.recoveryPoint.close())
-        )
-      )
+      return Effect.flatMap(this.placeOf(name, isNew), (at) => {
+        const parts = this.partsOf(at, name, config)
+        const opened = Effect.onError(openLog(parts), () => Effect.sync(() => parts.recoveryPoint.close()))
+        return Effect.map(opened, (log) => (at.hold(name, log), { log, at }))
+      }).pipe(Effect.onError(() => release))
     })
-    return Effect.acquireRelease(acquire, (log) => Effect.ensuring(log.close, release))
+    return Effect.map(
+      Effect.acquireRelease(acquire, ({ at, log }) =>
+        Effect.ensuring(
+          Effect.zipRight(
+            log.close,
+            Effect.sync(() => at.release(name))
+          ),
+          release
+        )
+      ),
+      ({ log }) => log
+    )
   }
 
-  readonly list: Service["list"] = Effect.suspend(() => attempt(this.root, "list", () => this.disk.list(this.root))).pipe(
-    Effect.map((names) =>
-      names.flatMap((name) => {
-        const found = directoryForm.exec(name)
-        return found === null ? [] : [{ topicId: found[1] as TopicId, partition: Number(found[2]) }]
-      })
+  /** The directory that a log lies in; for one that lies nowhere the one with the most room for each of its logs, this one counted in. */
+  private placeOf(name: string, isNew: boolean): Either.Either<LogDirectory, LogFault> {
+    return Either.flatMap(
+      attempt(name, "look for", () => this.working.filter((each) => each.has(name))),
+      ([found, other]) => {
+        if (found !== undefined) return other === undefined ? Either.right(found) : Either.left(twice(name, found, other))
+        const broken = this.directories.find((each) => each.fault() !== undefined)
+        const fault = broken?.fault()
+        if (fault !== undefined && this.working.length === 0) return Either.left(fault)
+        if (broken !== undefined && !isNew) return Either.left(elsewhere(name, broken))
+        return attempt(name, "make", () => {
+          const rooms = this.working.map((directory) => ({ directory, room: directory.roomPerLog }))
+          const { directory } = rooms.reduce((most, each) => (each.room > most.room ? each : most))
+          directory.logCount++
+          return directory
+        })
+      }
     )
+  }
+
+  readonly list: Service["list"] = Effect.suspend(() => Either.all(this.working.map((each) => attempt(each.path, "list", each.logs)))).pipe(
+    Effect.map((all) => all.flat())
   )
 
-  readonly remove: Service["remove"] = (topicId, partition) => {
-    const { disk, root } = this
-    return Effect.gen(this, function* () {
+  readonly remove: Service["remove"] = (topicId, partition) =>
+    Effect.gen(this, function* () {
       const name = nameOf(topicId, partition)
-      if (this.openNames.has(name)) return yield* this.busy(name)
-      const path = `${root}/${name}`
-      if (!(yield* attempt(path, "remove", () => disk.exists(path)))) return
-      const doomed = `${path}${removedSuffix}`
-      yield* attempt(path, "remove", () => {
-        if (disk.exists(doomed)) removeTree(disk, doomed)
-        disk.rename(path, doomed)
-      })
-      yield* syncing(disk, root)
-      yield* attempt(doomed, "remove", () => removeTree(disk, doomed))
-      yield* syncing(disk, root)
+      if (this.openNames.has(name)) return yield* busy(name)
+      for (const each of this.working) if (yield* attempt(each.path, "look for", () => each.has(name))) yield* removeFrom(each, name)
     }).pipe(Effect.uninterruptible)
-  }
 
-  readonly writeCheckpoint: Service["writeCheckpoint"] = (name, bytes) => this.checkpoints.write(name, bytes)
-  readonly readCheckpoint: Service["readCheckpoint"] = (name) => this.checkpoints.read(name)
+  /** In every directory, so that the loss of one loses no document. */
+  readonly writeCheckpoint: Service["writeCheckpoint"] = (name, bytes) =>
+    Effect.suspend(() => {
+      const fault = this.working.length === 0 ? this.directories[0]?.fault() : undefined
+      if (fault !== undefined) return Effect.fail(fault)
+      return Effect.forEach(
+        this.working,
+        // A directory that fails meanwhile has lost its logs, too.
+        (each) =>
+          Effect.catchAll(each.checkpoints.write(name, bytes), (fault) =>
+            each.fault() !== undefined && this.working.length > 0 ? Effect.void : Effect.fail(fault)
+          ),
+        { discard: true }
+      )
+    })
 
-  private busy(name: string): LogFault {
-    return new LogFault({ path: `${this.root}/${name}`, reason: "io", message: `${this.root}/${name} is open already: a log has one writer.` })
-  }
+  readonly readCheckpoint: Service["readCheckpoint"] = (name) =>
+    Effect.map(
+      Effect.forEach(this.working, (each) => each.checkpoints.read(name)),
+      (found) => found.filter((each) => each !== undefined)
+    )
 
-  private partsOf(directory: string, config: LogConfig): LogParts {
-    const { budget, caches, clock, crc32c, disk, pace, root, runtime } = this
+  private partsOf(at: LogDirectory, name: string, config: LogConfig): LogParts {
+    const { budget, clock, crc32c, fork, pace } = this
+    const { caches, disk, path: root } = at
+    const directory = `${root}/${name}`
     return {
       root,
       directory,
@@ -202,28 +199,50 @@ class FileLogStore {
       tail: new LogTail(budget),
       pace,
       clock: () => clock.unsafeCurrentTimeMillis(),
-      fork: (effect) => void Runtime.runFork(runtime)(effect)
+      fork
     }
   }
 }
 
-/**
- * A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. Stores that share a process share
- * the `pool` of its open files.
- */
-export const makeStore = (
-  disk: Disk,
-  root: string,
+/** A data directory that the caller holds exclusively, or what keeps it from being one: it is offline then. */
+export interface DirectoryPlace {
+  readonly disk: Disk
+  readonly root: string
+  readonly fault?: LogFault
+}
+
+/** A log store over several directories. Stores that share a process share the `pool` of its open files. */
+export const makeStoreOver = (
+  places: ReadonlyArray<DirectoryPlace>,
   bounds: StoreBounds,
   pool: FilePool = new FilePool(bounds.openFilesMax)
 ): Effect.Effect<Service, LogFault, Checksum | Scope.Scope> =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime<never>()
-    const pooled = pool.over(disk, (effect) => void Runtime.runFork(runtime)(effect))
-    yield* attempt(root, "open", () => finishRemovals(pooled, root))
+    const fork = (effect: Effect.Effect<void>): void => void Runtime.runFork(runtime)(effect)
     const { crc32c } = yield* Checksum
-    const store = new FileLogStore(pooled, root, bounds, crc32c, yield* Effect.clock, runtime)
-    yield* Effect.addFinalizer(() => store.close)
+    const caches = { openFilesMax: bounds.openFilesMax, indexBytesMax: Math.floor(bounds.indexBytesMax / places.length) }
+    const directories = places.map(({ disk, fault, root }) => {
+      const directory = new LogDirectory(root, disk, { pool, crc32c, caches, fork })
+      if (fault !== undefined) directory.takeOffline(fault)
+      return directory
+    })
+    for (const directory of directories) {
+      const begun = attempt(directory.path, "open", () => directory.begin())
+      if (Either.isRight(begun)) continue
+      if (places.length === 1) return yield* begun.left
+      directory.takeOffline(offlineAtStart(directory.path, begun.left))
+    }
+    const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, yield* Effect.clock, fork)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const directory of directories) directory.close()
+      })
+    )
     const { claim, list, open, readCheckpoint, remove, writeCheckpoint } = store
-    return { claim, list, open, readCheckpoint, remove, writeCheckpoint }
+    return { claim, directories, list, open, readCheckpoint, remove, writeCheckpoint }
   })
+
+/** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */
+export const makeStore = (disk: Disk, root: string, bounds: StoreBounds, pool?: FilePool): Effect.Effect<Service, LogFault, Checksum | Scope.Scope> =>
+  makeStoreOver([{ disk, root }], bounds, pool)

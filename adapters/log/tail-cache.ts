@@ -12,11 +12,10 @@ interface Chunk {
   /** Where the last read up to the end stopped: its reader comes back there when more has been packed behind it. */
   readOffset: Offset
   readPosition: number
-  /** Memory that it keeps alive, which for a view is the frame it came in. */
   readonly charge: number
 }
 
-/** Below this size batches are copied into a chunk: a copy costs less than a chunk a batch, and the frame they came in is free again. */
+/** Below this size batches share a chunk: that costs less than a chunk a batch. */
 const packedBatchBytesMax = 16_384
 const packBytes = 65_536
 /** A chunk's own objects, roughly. */
@@ -101,15 +100,15 @@ export class LogTail {
     for (let first = this.chunks[0]; first !== undefined && first.baseOffset < offset; first = this.chunks[0]) this.dropFirst()
   }
 
-  /** Takes a batch that follows the one before, or lets it go by where nobody reads. Its bytes may be kept as they are. */
+  /** Takes a copy of a batch that follows the one before, or lets it go by where nobody reads. The frame that it came in is used for others soon. */
   add(batch: RecordBatch): void {
     const { bytes } = batch
     if (this.unreadBytes > this.budget.logBytesMax) return
     this.unreadBytes += bytes.length
     if (this.unreadBytes > this.budget.logBytesMax) return this.clear()
     if (bytes.length >= packedBatchBytesMax) {
-      const charge = Math.max(bytes.length, bytes.buffer.byteLength) + chunkOverheadBytes
-      return this.enter({ ...chunkAt(this, batch.baseOffset, bytes, charge), endOffset: batch.nextOffset, used: bytes.length })
+      const charge = bytes.length + chunkOverheadBytes
+      return this.enter({ ...chunkAt(this, batch.baseOffset, bytes.slice(), charge), endOffset: batch.nextOffset, used: bytes.length })
     }
     let last = this.chunks.at(-1)
     if (last === undefined || last.bytes.length - last.used < bytes.length) {

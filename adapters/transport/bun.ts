@@ -8,6 +8,9 @@ import { Outbox, sharedMemory } from "./outbox.ts"
 
 type Socket = Bun.Socket<BunConnection | undefined>
 
+/** Less than this is not worth giving back by hand: that takes about 0.3 µs, a page of 4 KiB anew about as long. */
+const releasedBytesMin = 32_768
+
 /** A socket of Bun's. Bun gives each chunk memory of its own, so what is received is passed on as it is. */
 class BunConnection implements Closable {
   readonly id = nextConnectionId()
@@ -32,6 +35,11 @@ class BunConnection implements Closable {
 
   write(chunks: ReadonlyArray<Uint8Array>): number {
     return this.ending || this.isClosed ? 0 : this.outbox.write(chunks)
+  }
+  /** Taking the memory from its buffer frees it at once, so that what is received next comes to lie in the same place. */
+  release(bytes: Uint8Array): void {
+    const { buffer } = bytes
+    if (bytes.length >= releasedBytesMin && bytes.length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
   }
   pause(): void {
     if (this.paused || this.isClosed) return

@@ -54,6 +54,8 @@ class NodeConnection implements Closable {
     const waiting = this.outbox.write(chunks)
     return waiting === 0 ? 0 : waiting + this.socket.writableLength
   }
+  /** Chunks are views of larger memory here, which others share. */
+  release(): void {}
   pause(): void {
     if (this.paused || this.isClosed) return
     this.paused = true

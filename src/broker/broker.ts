@@ -20,6 +20,7 @@ import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, type Image, makeImage } from "./image.ts"
 import { drawIncarnationId } from "./incarnation.ts"
 import { LeaderContact } from "./leader-contact.ts"
+import { watchDirectories } from "./partition/failed-directories.ts"
 import { type Keeper, makeKeeper } from "./partition/keeper.ts"
 import { allocateFrom, ProducerIds } from "./producer-ids.ts"
 import { makeRegistration, type Registration } from "./registration.ts"
@@ -72,6 +73,11 @@ interface Parts {
   isReady: boolean
 }
 
+const stopping =
+  (failed: Deferred.Deferred<never, BrokerFault>) =>
+  (fault: BrokerFault): Effect.Effect<void> =>
+    Effect.zipRight(Effect.logError(fault.message), Effect.asVoid(Deferred.fail(failed, fault)))
+
 /** A broker that does not listen yet: its routes, and what sets it to work. The data directory must be this node's. */
 export const makeBroker = (
   options: BrokerOptions
@@ -101,6 +107,7 @@ export const makeBroker = (
       report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
     })
     const failed = yield* Deferred.make<never, BrokerFault>()
+    yield* watchDirectories({ nodeId, directories: store.directories, wake: keeper.wake, stop: stopping(failed) })
     const self: Parts = { options, contact, incarnationId, image, keeper, failed, transport, registration: undefined, isReady: false }
     parts.current = self
     // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
@@ -139,8 +146,7 @@ const hear = ({ keeper, registration }: Parts, events: Parameters<Keeper["apply"
 }
 
 /** Fails the broker for good when `effect` does; it never ends otherwise. */
-const watched = (parts: Parts, effect: Effect.Effect<never, BrokerFault, Transport>) =>
-  Effect.forkScoped(Effect.catchAll(effect, (fault) => Effect.zipRight(Effect.logError(fault.message), Effect.asVoid(Deferred.fail(parts.failed, fault)))))
+const watched = (parts: Parts, effect: Effect.Effect<never, BrokerFault, Transport>) => Effect.forkScoped(Effect.catchAll(effect, stopping(parts.failed)))
 
 const join = (parts: Parts, advertised: Address): Effect.Effect<void, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {

@@ -61,7 +61,7 @@ export interface PartitionLog {
   readonly segments: () => ReadonlyArray<SegmentExtent>
   /** Keeps the log by other settings from now on; what was written stays as it is. */
   readonly configure: (config: LogConfig) => void
-  /** Adds batches whose offsets were assigned already, the first at `end()`. Readable when it returns, durable only after `sync`. All or nothing. */
+  /** Adds batches whose offsets were assigned already, the first at `end()`. Readable when it returns, durable only after `sync`. All or nothing. Keeps none of their memory. */
   readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
   /** Everything appended before the call is durable when it returns. Waiting callers share one fdatasync; a failed one closes the log for good (reason "offline" afterwards). */
   readonly sync: Effect.Effect<void, LogFault>
@@ -95,20 +95,35 @@ export interface PartitionLog {
   readonly compact: (order: CompactionOrder) => Effect.Effect<Compacted, LogFault>
 }
 
-/** The logs of one data directory, held exclusively while its layer lives. Directories are named by topic id, never by what a client typed. */
+/** One of the directories that a node keeps its logs in. */
+export interface LogDirectory {
+  readonly path: string
+  /** Why it serves nothing until the node is started again; undefined while it works. */
+  readonly fault: () => LogFault | undefined
+  /** Returns when it goes offline, at once if it has: a sync failed, or its device. */
+  readonly failed: Effect.Effect<LogFault>
+  /** The logs that lie in it; none while it is offline. Throws what the platform throws. */
+  readonly logs: () => ReadonlyArray<{ readonly topicId: TopicId; readonly partition: number }>
+  /** Bytes of its volume; undefined while it is offline, and where the system does not say. Throws what the platform throws. */
+  readonly space: () => { readonly totalBytes: number; readonly usableBytes: number } | undefined
+}
+
+/** The logs of a node's data directories, held exclusively while its layer lives. A log's own directory is named by topic id, never by what a client typed. */
 export class LogStore extends Context.Tag("LogStore")<
   LogStore,
   {
     /** Says whose directory this is; writes it down the first time (and the cluster id as soon as it is known), refuses another's. Answers what is written. */
     readonly claim: (identity: DirectoryIdentity) => Effect.Effect<DirectoryIdentity, LogFault | ForeignDirectory>
     /** Opens or creates a log: a torn tail is cut, indexes that are missing, torn or ahead are rebuilt, damage before the tail is a LogFault "corrupt". */
-    readonly open: (topicId: TopicId, partition: number, config: LogConfig) => Effect.Effect<PartitionLog, LogFault, Scope.Scope>
+    /** One that lies nowhere is made where there is the most room for each log. While a directory is offline only if it `isNew`: otherwise it may lie there. */
+    readonly open: (topicId: TopicId, partition: number, config: LogConfig, isNew?: boolean) => Effect.Effect<PartitionLog, LogFault, Scope.Scope>
     readonly list: Effect.Effect<ReadonlyArray<{ readonly topicId: TopicId; readonly partition: number }>, LogFault>
     /** Removes a closed log and its directory. Absent is fine. */
     readonly remove: (topicId: TopicId, partition: number) => Effect.Effect<void, LogFault>
-    /** Replaces a small named document (letters, digits, '-', '.') atomically and durably, keeping the one before it as a spare. */
+    /** Replaces a small named document (letters, digits, '-', '.') atomically and durably in every directory, keeping the one before it as a spare. */
     readonly writeCheckpoint: (name: string, bytes: Uint8Array) => Effect.Effect<void, LogFault>
-    /** The newest copy of it that is whole (checksummed); undefined if there is none. */
-    readonly readCheckpoint: (name: string) => Effect.Effect<Uint8Array | undefined, LogFault>
+    /** The newest copies of it that are whole (checksummed), one of each directory that has one. They differ where a directory was away. */
+    readonly readCheckpoint: (name: string) => Effect.Effect<ReadonlyArray<Uint8Array>, LogFault>
+    readonly directories: ReadonlyArray<LogDirectory>
   }
 >() {}

@@ -23,6 +23,11 @@ export interface Connection {
    * the caller stops producing when that passes its bound and goes on at `drained`.
    */
   readonly write: (chunks: ReadonlyArray<Uint8Array>) => number
+  /**
+   * Gives back bytes that `received` handed over, or memory that the caller made: nobody looks at them any more, nor at anything else in the same memory, which
+   * may hold other bytes from now on. A hint that may do nothing. Without it memory comes back with a garbage collection, long after it has left the processor's cache.
+   */
+  readonly release: (bytes: Uint8Array) => void
   /** Stops and restarts `received`; what the kernel holds stays there, so that the peer feels it. */
   readonly pause: () => void
   readonly resume: () => void

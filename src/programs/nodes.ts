@@ -13,7 +13,7 @@ import { type Leader, makeLeader } from "../leader/leader.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import type { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
-import { LogStore } from "../ports/log-store.ts"
+import { type LogDirectory, LogFault, LogStore } from "../ports/log-store.ts"
 import { formatAddress, type Transport } from "../ports/transport.ts"
 import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
@@ -33,12 +33,18 @@ const advertisedOf = ({ advertised, listen }: Pick<NodeOptions, "advertised" | "
   return { host: everywhere.has(listen.host) ? hostname() : listen.host, port }
 }
 
-/** The store of one data directory, held until the scope closes. */
-const storeAt = (directory: string, config: NodeConfig) =>
+/** The store of a node's data directories, held until the scope closes. */
+const storeAt = (directory: string | ReadonlyArray<string>, config: NodeConfig) =>
   Effect.suspend(() => {
     const wanted = config["log.open.files.max"]
     return Effect.map(Layer.build(fileStore({ directory, pool: processPool(wanted === 0 ? undefined : wanted) })), (context) => Context.get(context, LogStore))
   })
+
+/** A directory of this name in each of several. */
+const below = ([first, ...others]: NodeOptions["data"], name: string): NodeOptions["data"] => [join(first, name), ...others.map((each) => join(each, name))]
+
+/** Where the leader's journal lies: Kafka's metadata.log.dir, else the first of log.dirs. It is one directory, and the leader ends with it. */
+const journalOf = ({ config, data }: NodeOptions): string => (config["metadata.log.dir"] === "" ? data[0] : config["metadata.log.dir"])
 
 const openLeader = (options: NodeOptions, directory: string) =>
   Effect.gen(function* () {
@@ -50,8 +56,14 @@ const openLeader = (options: NodeOptions, directory: string) =>
       Effect.provideService(Journal, Context.get(journal, Journal))
     )
     yield* store.claim({ clusterId: leader.clusterId, nodeId })
-    return leader
+    return { ...leader, stopped: Effect.raceFirst(leader.stopped, firstOf(store.directories.map(lost))) }
   })
+
+/** A leader without its journal decides nothing more. */
+const lost = ({ failed }: LogDirectory): Effect.Effect<never, LogFault> =>
+  Effect.flatMap(failed, ({ cause, message, path, reason }) =>
+    Effect.fail(new LogFault({ path, reason, cause, message: `The leader stops: its journal cannot be trusted. ${message}` }))
+  )
 
 /** Fails with the first that fails; `Effect.raceAll` would wait for one that succeeds, which none of them does. */
 const firstOf = <E>(effects: ReadonlyArray<Effect.Effect<never, E>>): Effect.Effect<never, E> =>
@@ -61,7 +73,7 @@ const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effec
 /** The leader alone. */
 const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
-    const leader = yield* openLeader(options, options.data)
+    const leader = yield* openLeader(options, journalOf(options))
     const address = yield* serve(options.listen, leader.routes, serveOptions(options.config))
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)
@@ -83,7 +95,7 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
   })
 
 /** The broker's own answers, and the leader's for every other key. */
-const united = (leader: Leader, own: ReadonlyArray<Route>): ReadonlyArray<Route> => [
+const united = (leader: Pick<Leader, "routes">, own: ReadonlyArray<Route>): ReadonlyArray<Route> => [
   ...own,
   ...leader.routes.filter(({ api }) => !own.some((route) => route.api.key === api.key))
 ]
@@ -93,8 +105,8 @@ const leadingBroker = (options: NodeOptions) =>
   Effect.gen(function* () {
     const { config, written } = options
     const id = config["node.id"]
-    const store = yield* storeAt(join(options.data, `broker-${id}`), config)
-    const leader = yield* openLeader(options, join(options.data, "leader"))
+    const store = yield* storeAt(below(options.data, `broker-${id}`), config)
+    const leader = yield* openLeader(options, join(journalOf(options), "leader"))
     // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
     const self = { host: loopback(options.listen.host), port: options.listen.port }
     const own = yield* makeBroker({ nodeId: id, leader: self, config, written, alsoReadable: leader.find }).pipe(Effect.provideService(LogStore, store))
@@ -120,7 +132,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
           written: options.written,
           listen: { host: options.listen.host, port },
           advertised,
-          data: join(options.data, `broker-${id}`),
+          data: below(options.data, `broker-${id}`),
           leader: first.reached
         })
       },

@@ -44,7 +44,7 @@ export const cluster = ({
       config: { ...defaultNodeConfig, "group.initial.rebalance.delay.ms": 0, ...config },
       listen: { host: "127.0.0.1", port: 0 },
       advertised: undefined,
-      data,
+      data: [data],
       brokers: Math.max(1, brokers)
     })
     const addresses = running.nodes.map(({ address }) => address)

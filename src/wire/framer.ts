@@ -1,14 +1,13 @@
 import type { FrameFault } from "./frame-fault.ts"
 
-/** A piece smaller than this is copied together with its neighbours: a view of 10 bytes costs more than they do, and holds the whole chunk. */
-const smallBytesMax = 4096
-/** How much memory is taken at once for small pieces: as much as has come already, within these bounds. A stranger that sends a byte gets no more than the least. */
-const blockBytesMin = 256
-const blockBytesMax = 16_384
+/** Memory for a frame that comes in pieces: twice what has come, and at least this much. A stranger that sends a byte gets no more. */
+const assemblyBytesMin = 256
+
+const noBytes = new Uint8Array(0)
 
 /**
- * Finds the frames in a stream of chunks: four bytes of length, then as many bytes. A frame that lies within one chunk is a view of it. One that spans several is put
- * together once, when all of it is there: memory is taken for bytes that came, never for a length that was announced.
+ * Finds the frames in a stream of chunks: four bytes of length, then as many bytes. A frame that lies within one chunk is a view of it. One that spans several is
+ * copied together as they come, so that no chunk is held: memory is taken for bytes that came, never for a length that was announced.
  */
 export class Framer {
   private readonly chunks: Array<Uint8Array> = []
@@ -17,10 +16,10 @@ export class Framer {
   private length = -1
   private readonly prefix = new Uint8Array(4)
   private prefixBytes = 0
-  private parts: Array<Uint8Array> = []
-  private partsBytes = 0
-  private block: Uint8Array | undefined
-  private blockAt = 0
+  /** Where a frame that spans chunks comes together; empty between such frames. */
+  private assembly = noBytes
+  private assembled = 0
+  private isAssembled = false
   private frames = 0
   private bytes = 0
 
@@ -38,9 +37,17 @@ export class Framer {
   /** Lets go of them: there will be no next frame. */
   clear(): void {
     this.chunks.length = 0
-    this.parts = []
-    this.block = undefined
+    this.assembly = noBytes
+    this.assembled = 0
     this.bytes = 0
+  }
+  /** Whether chunks wait here, or all that came lies in frames and in memory of its own. */
+  get holdsChunks(): boolean {
+    return this.chunks.length > 0
+  }
+  /** Whether the last frame has memory of its own: it is no view of a chunk. */
+  get ownsMemory(): boolean {
+    return this.isAssembled
   }
   /** Frames found so far: the number of the one that has begun. */
   get count(): number {
@@ -90,13 +97,18 @@ export class Framer {
   }
 
   private take(chunk: Uint8Array): Uint8Array | undefined {
-    const missing = this.length - this.partsBytes
+    const missing = this.length - this.assembled
     const end = Math.min(chunk.length, this.at + missing)
     const piece = chunk.subarray(this.at, end)
     this.at = end
-    if (piece.length === missing && this.partsBytes === 0) return this.begun(piece)
-    this.keep(piece)
-    return this.partsBytes === this.length ? this.begun(this.join()) : undefined
+    this.isAssembled = this.assembled > 0
+    if (piece.length === missing && !this.isAssembled) return this.begun(piece)
+    this.assemble(piece)
+    if (this.assembled < this.length) return undefined
+    const frame = this.assembly.subarray(0, this.length)
+    this.assembly = noBytes
+    this.assembled = 0
+    return this.begun(frame)
   }
   private begun(frame: Uint8Array): Uint8Array {
     this.length = -1
@@ -105,44 +117,15 @@ export class Framer {
     return frame
   }
 
-  private keep(piece: Uint8Array): void {
-    let rest = piece
-    while (rest.length > 0 && rest.length < smallBytesMax) {
-      if (this.block === undefined) {
-        this.block = new Uint8Array(Math.min(this.length - this.partsBytes, Math.max(blockBytesMin, Math.min(this.partsBytes, blockBytesMax))))
-        this.blockAt = 0
-      }
-      const some = rest.subarray(0, this.block.length - this.blockAt)
-      this.block.set(some, this.blockAt)
-      this.blockAt += some.length
-      this.partsBytes += some.length
-      rest = rest.subarray(some.length)
-      if (this.blockAt === this.block.length) this.closeBlock()
+  private assemble(piece: Uint8Array): void {
+    const size = this.assembled + piece.length
+    if (size > this.assembly.length) {
+      const grown = new Uint8Array(Math.min(this.length, Math.max(assemblyBytesMin, 2 * size)))
+      grown.set(this.assembly.subarray(0, this.assembled))
+      this.assembly = grown
     }
-    if (rest.length === 0) return
-    this.closeBlock()
-    this.parts.push(rest)
-    this.partsBytes += rest.length
-  }
-  private closeBlock(): void {
-    if (this.block === undefined) return
-    this.parts.push(this.block.subarray(0, this.blockAt))
-    this.block = undefined
-  }
-  private join(): Uint8Array {
-    this.closeBlock()
-    const only = this.parts.length === 1 ? this.parts[0] : undefined
-    const frame = only ?? new Uint8Array(this.length)
-    if (only === undefined) {
-      let at = 0
-      for (const part of this.parts) {
-        frame.set(part, at)
-        at += part.length
-      }
-    }
-    this.parts = []
-    this.partsBytes = 0
-    return frame
+    this.assembly.set(piece, this.assembled)
+    this.assembled = size
   }
 }
 

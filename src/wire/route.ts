@@ -49,6 +49,11 @@ export interface RouteOptions {
   readonly pipelined?: boolean
   /** Pipelined, and its answer does not wait for the answers before it: for callers that match by correlation id, as our links between nodes do. Default false. */
   readonly unordered?: boolean
+  /**
+   * Whether `handle` is done with the request's frame when it returns: neither the answer nor anything that was kept looks at a view of it (records, bytes) from then on,
+   * also where the answer still waits. Its memory is used for other requests at once. Default false.
+   */
+  readonly borrows?: boolean
 }
 
 /** One API of a node: what it serves, and who answers. */
@@ -59,6 +64,7 @@ export interface Route {
   readonly listed: boolean
   readonly pipelined: boolean
   readonly unordered: boolean
+  readonly borrows: boolean
   /** Reads the body, which begins at `bodyAt` of the context's frame, and begins the work. What the handler throws passes through. */
   readonly start: (context: RequestContext, bodyAt: number) => Either.Either<unknown, DecodeError>
   /** The answer that `start` gave as a frame, length prefix first. Throws EncodeError. */
@@ -76,6 +82,7 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
     listed: options.listed ?? true,
     pipelined: unordered || (options.pipelined ?? false),
     unordered,
+    borrows: options.borrows ?? false,
     start: (context, bodyAt) => {
       const request = decodeRequest(api, context.version, context.frame, bodyAt)
       return Either.isRight(request) ? Either.right(handle(request.right, context)) : Either.left(request.left)

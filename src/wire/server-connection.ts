@@ -50,6 +50,9 @@ export class ServerConnection implements Listener {
   private counted = 0
   private clientId: string | null = null
   private actor: string
+  /** The number of the chunk that is looked at, and how many frames in it somebody may still look at. */
+  private chunk = 0
+  private keptFrames = 0
 
   constructor(
     private readonly room: ServerRoom,
@@ -75,7 +78,10 @@ export class ServerConnection implements Listener {
     if (this.ended) return
     this.activeAt = this.room.seconds
     this.framer.push(bytes)
+    this.chunk++
+    this.keptFrames = 0
     this.pump()
+    if (this.keptFrames === 0 && !this.framer.holdsChunks && !this.ended) this.connection.release(bytes)
     while (this.room.partialBytes > this.room.partialBytesMax) {
       const heaviest = this.room.heaviest()
       if (heaviest === undefined || heaviest.partialBytes === 0) return
@@ -205,12 +211,19 @@ export class ServerConnection implements Listener {
       context: "route" in found ? this.contextOf(found.header, frame) : undefined,
       bodyAt: "route" in found ? found.bodyAt : 0,
       size: frame.length,
+      chunk: this.framer.ownsMemory ? undefined : this.chunk,
       state: "waiting",
       fiber: undefined,
       chunks: "chunks" in found ? found.chunks : undefined,
       ends: false
     }
+    if (slot.chunk !== undefined) this.keptFrames++
     this.slots.add(slot)
+  }
+  /** The handler is done with the frame of its request, though perhaps not with the answer. */
+  private letGoOf({ chunk, context }: Slot): void {
+    if (chunk === this.chunk) this.keptFrames--
+    else if (chunk === undefined && context !== undefined) this.connection.release(context.frame)
   }
   private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext {
     if (header.clientId !== this.clientId) {
@@ -237,6 +250,7 @@ export class ServerConnection implements Listener {
       return this.failed(slot, cause)
     }
     if (Either.isLeft(begun)) return this.refuse("malformed", malformedMessage(`${route.api.name} version ${context.version}`, begun.left))
+    if (route.borrows) this.letGoOf(slot)
     const answer = begun.right
     if (!Effect.isEffect(answer)) return this.answer(slot, answer)
     if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)

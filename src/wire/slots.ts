@@ -8,6 +8,8 @@ export interface Slot {
   readonly bodyAt: number
   /** Bytes of its frame. */
   readonly size: number
+  /** Which chunk of its connection it is a view of, by number; undefined when its frame has memory of its own. */
+  readonly chunk: number | undefined
   state: "waiting" | "running" | "done"
   fiber: Fiber.RuntimeFiber<unknown, never> | undefined
   /** The answer, length prefix first, while it waits for the answers before it. */

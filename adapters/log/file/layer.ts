@@ -1,12 +1,12 @@
 import { realpathSync } from "node:fs"
 import { resolve } from "node:path"
 import process from "node:process"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Either, Layer, type Scope } from "effect"
 import type { Checksum } from "../../../src/ports/checksum.ts"
-import { type DirectoryLocked, type LogFault, LogStore } from "../../../src/ports/log-store.ts"
-import { attempt, makeDurableDirectory } from "../disk.ts"
+import { DirectoryLocked, LogFault, LogStore } from "../../../src/ports/log-store.ts"
+import { attempt, type Disk, makeDurableDirectory } from "../disk.ts"
 import { FilePool } from "../file-pool.ts"
-import { defaultStoreBounds, makeStore, type StoreBounds } from "../store.ts"
+import { type DirectoryPlace, defaultStoreBounds, makeStoreOver, offlineAtStart, type StoreBounds } from "../store.ts"
 import { holdDirectory } from "./directory-lock.ts"
 import { nodeDisk } from "./node-disk.ts"
 import { processPool } from "./process-pool.ts"
@@ -15,20 +15,45 @@ import { processPool } from "./process-pool.ts"
 export interface FileStoreOptions extends Partial<StoreBounds> {
   /** The bound that its open files share with others; default: one of its own with `openFilesMax`, else the process's. */
   readonly pool?: FilePool
-  /** Made if it is missing. Held exclusively by this process until the layer's scope closes, or the process ends in whatever way. */
-  readonly directory: string
+  /**
+   * Made if it is missing. Held exclusively by this process until the layer's scope closes, or the process ends in whatever way. Of several, those that cannot be
+   * had are offline, and the others serve; where none can be had the layer fails as the first did.
+   */
+  readonly directory: string | ReadonlyArray<string>
 }
 
+/** The disk under the files: the machine's, unless a test or a developer's script puts one there that fails where it is told to. */
+export class MachineDisk extends Context.Reference<MachineDisk>()("MachineDisk", { defaultValue: (): Disk => nodeDisk }) {}
+
+type Denied = DirectoryLocked | LogFault
+
+const hold = (disk: Disk, root: string): Effect.Effect<DirectoryPlace, Denied, Scope.Scope> =>
+  Effect.gen(function* () {
+    yield* makeDurableDirectory(disk, root)
+    const realPath = yield* attempt(root, "open", () => realpathSync(root))
+    yield* holdDirectory(disk, root, realPath, process.pid)
+    return { disk, root }
+  })
+
+const holdAll = (disk: Disk, roots: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<DirectoryPlace>, Denied, Scope.Scope> =>
+  Effect.gen(function* () {
+    const held = yield* Effect.forEach(roots, (root) => Effect.either(hold(disk, root)))
+    const denied = held.filter(Either.isLeft)
+    if (denied[0] !== undefined && denied.length === roots.length) return yield* denied[0].left
+    return held.map((each, i): DirectoryPlace => {
+      const root = roots[i] as string
+      return Either.isRight(each) ? each.right : { disk, root, fault: offlineAtStart(root, each.left) }
+    })
+  })
+
 /** Logs in files of Kafka's own format, under `<directory>/<topicId>-<partition>/`. */
-export const layer = ({ directory, pool: given, ...bounds }: FileStoreOptions): Layer.Layer<LogStore, DirectoryLocked | LogFault, Checksum> =>
+export const layer = ({ directory, pool: given, ...bounds }: FileStoreOptions): Layer.Layer<LogStore, Denied, Checksum> =>
   Layer.scoped(
     LogStore,
     Effect.gen(function* () {
-      const path = resolve(directory)
-      yield* makeDurableDirectory(nodeDisk, path)
-      const realPath = yield* attempt(path, "open", () => realpathSync(path))
-      yield* holdDirectory(nodeDisk, path, realPath, process.pid)
+      const roots = (typeof directory === "string" ? [directory] : directory).map((each) => resolve(each))
       const pool = given ?? (bounds.openFilesMax === undefined ? processPool() : new FilePool(bounds.openFilesMax))
-      return yield* makeStore(nodeDisk, path, { ...defaultStoreBounds, openFilesMax: pool.filesMax, ...bounds }, pool)
+      const places = yield* holdAll(yield* MachineDisk, roots)
+      return yield* makeStoreOver(places, { ...defaultStoreBounds, openFilesMax: pool.filesMax, ...bounds }, pool)
     })
   )

@@ -87,5 +87,9 @@ export const nodeDisk: Disk = {
   rename: (from, to) => fs.renameSync(from, to),
   unlink: (path) => fs.unlinkSync(path),
   removeDirectory: (path) => fs.rmdirSync(path),
-  syncDirectory
+  syncDirectory,
+  space: (path) => {
+    const { bavail, blocks, bsize } = fs.statfsSync(path)
+    return { totalBytes: blocks * bsize, usableBytes: bavail * bsize }
+  }
 }

@@ -64,7 +64,8 @@ const readOnly = (disk: Disk): Disk => ({
   rename: (from, to) => disk.rename(from, to),
   unlink: (path) => disk.unlink(path),
   removeDirectory: (path) => disk.removeDirectory(path),
-  syncDirectory: (path) => disk.syncDirectory(path)
+  syncDirectory: (path) => disk.syncDirectory(path),
+  space: (path) => disk.space(path)
 })
 
 const cutAdvice = (directory: string): string =>

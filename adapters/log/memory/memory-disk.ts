@@ -88,6 +88,7 @@ export class MemoryDisk {
       rename: (from, to) => live(from, () => this.rename(from, to)),
       unlink: (path) => live(path, () => this.unlink(path)),
       removeDirectory: (path) => live(path, () => this.removeDirectory(path)),
+      space: (path) => live(path, () => this.space()),
       syncDirectory: (path) =>
         Effect.try({ try: () => live(path, () => this.directory(path)), catch: (error) => error }).pipe(Effect.flatMap((node) => this.settle(node, path)))
     }
@@ -125,6 +126,9 @@ export class MemoryDisk {
     node.durable.replace(bytes)
   }
 
+  private space(): ReturnType<Disk["space"]> {
+    return Number.isFinite(this.capacityBytes) ? { totalBytes: this.capacityBytes, usableBytes: Math.max(0, this.capacityBytes - this.usedBytes) } : undefined
+  }
   private open(path: string, mode: OpenMode): DiskFile {
     const [parent, name] = this.parentOf(path)
     let node = parent.current.get(name)

@@ -19,7 +19,8 @@ const node = {
     0,
     "Files that logs have open at a time, all nodes of the process together; 0: half of what the process may open, at most 8192."
   ),
-  "log.dirs": list("./data", "The directory that holds this node's data."),
+  "log.dirs": list("./data", "The directories that hold this node's data, with a comma between two; a new log goes where each has the most room."),
+  "metadata.log.dir": text("", "The directory of the leader's journal; empty: the first of log.dirs."),
   "broker.rack": text("", "The rack of this broker; empty: none."),
   "num.partitions": int(1, 1, "Partitions of a topic that does not say how many.", 10_000),
   "default.replication.factor": int(1, 1, "Replicas of a topic that does not say how many.", 32_767),

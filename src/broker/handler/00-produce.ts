@@ -191,6 +191,6 @@ const answer = (pass: Pass, { acks, timeoutMs }: Request, deadlines: Deadlines):
 export const produce = (options: ProduceOptions): Route =>
   route(
     Produce,
-    { advertisedMin: 0, pipelined: true },
+    { advertisedMin: 0, pipelined: true, borrows: true },
     (request, { version }): Handled<typeof Produce> => answer(new Pass(options, request, version), request, options.deadlines)
   )

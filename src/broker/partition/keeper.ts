@@ -33,6 +33,8 @@ export interface Keeper {
   readonly apply: (events: ReadonlyArray<Event>) => void
   /** Raises the starts of logs, and drops what lies before them. */
   readonly raise: Trimming["raise"]
+  /** Whoever waits for a partition looks again. */
+  readonly wake: () => void
   /** Stops leading anything, whatever the image says from now on: the broker is about to end. */
   readonly rest: () => void
 }
@@ -40,6 +42,8 @@ export interface Keeper {
 interface Place {
   readonly topicId: TopicId
   readonly partition: number
+  /** It was placed here while this process followed: there is no log of it yet, not even in a directory that cannot be read. */
+  readonly isNew?: boolean
 }
 const keyOf = ({ topicId, partition }: Place): string => `${topicId}-${partition}`
 
@@ -101,6 +105,10 @@ class Shelf {
     owner.rest()
   }
 
+  wake(): void {
+    for (const { owner } of this.open.values()) owner.wake()
+  }
+
   rest(): void {
     this.begun = false
     for (const { owner } of this.open.values()) owner.rest()
@@ -112,7 +120,7 @@ class Shelf {
       if (event._tag === "TopicRemoved") this.drop(event.topicId)
       else if (event._tag === "TopicConfigsChanged") this.configure(event.topicId)
       else if (event._tag === "NodeConfigsChanged") this.configureAll(event.nodeId)
-      else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event)
+      else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event, event._tag === "PartitionPlaced")
       else if (
         (event._tag === "BrokerRegistered" || event._tag === "BrokerFenced" || event._tag === "BrokerUnfenced") &&
         event.brokerId === this.options.nodeId
@@ -140,11 +148,11 @@ class Shelf {
     for (const [topicId] of this.options.cluster().topics) this.configure(topicId)
   }
 
-  private refresh(place: Place): void {
+  private refresh(place: Place, isNew: boolean): void {
     const wanted = this.wanted(place)
     const slot = this.table.slot(place.topicId, place.partition)
     if (slot !== undefined && slot !== "failed") this.assignRole(slot, wanted?.partition)
-    if ((wanted === undefined) !== (slot === undefined)) this.later(place)
+    if ((wanted === undefined) !== (slot === undefined)) this.later({ ...place, isNew })
   }
 
   private drop(topicId: TopicId): void {
@@ -154,8 +162,8 @@ class Shelf {
     }
   }
 
-  private later({ topicId, partition }: Place): void {
-    this.pending.set(keyOf({ topicId, partition }), { topicId, partition })
+  private later({ topicId, partition, isNew = false }: Place): void {
+    this.pending.set(keyOf({ topicId, partition }), { topicId, partition, isNew })
   }
 
   /** Does what is due, until nothing is. One place is never worked on twice at a time: a round ends before the next begins. */
@@ -187,7 +195,7 @@ class Shelf {
       const nodeConfig = options.config()
       const start = this.starts.of(place)
       const scope = yield* Scope.make()
-      const owner = yield* store.open(place.topicId, place.partition, logConfig(config)).pipe(
+      const owner = yield* store.open(place.topicId, place.partition, logConfig(config), place.isNew).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
           PartitionOwner.open({ topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: options.report, fork }, log, {
@@ -330,6 +338,7 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
       raise: (all) => trimming.raise(all),
       begin: (removed) => Effect.asVoid(Effect.zipRight(shelf.begin(removed), Effect.forkIn(worker, scope))),
       apply: (events) => shelf.apply(events),
+      wake: () => shelf.wake(),
       rest: () => shelf.rest()
     }
   })

@@ -36,20 +36,26 @@ export class LogStarts {
 
   constructor(private readonly store: LogStore["Type"]) {}
 
-  /** Reads what was written down. Fails where the disk does not tell: opening a log then would show records that were deleted. */
+  /**
+   * Reads what was written down, in every directory: of two documents the later start holds, so that none goes back when a directory is lost, or comes back after
+   * a while. Fails where the disk does not tell: opening a log then would show records that were deleted.
+   */
   readonly load: Effect.Effect<void, LogFault> = Effect.suspend(() =>
-    Effect.flatMap(this.store.readCheckpoint(checkpointName), (bytes) => {
-      if (bytes === undefined) return Effect.void
-      const read = decode(new TextDecoder().decode(bytes))
-      if (Either.isLeft(read))
-        return Effect.fail(
-          new LogFault({
-            path: checkpointName,
-            reason: "corrupt",
-            message: `The checkpoint ${checkpointName} cannot be read by this version: ${read.left.message}`
-          })
-        )
-      this.starts = new Map(Object.entries(read.right.starts))
+    Effect.flatMap(this.store.readCheckpoint(checkpointName), (documents) => {
+      const starts = new Map<string, Offset>()
+      for (const bytes of documents) {
+        const read = decode(new TextDecoder().decode(bytes))
+        if (Either.isLeft(read))
+          return Effect.fail(
+            new LogFault({
+              path: checkpointName,
+              reason: "corrupt",
+              message: `The checkpoint ${checkpointName} cannot be read by this version: ${read.left.message}`
+            })
+          )
+        for (const [key, start] of Object.entries(read.right.starts)) starts.set(key, Math.max(start, starts.get(key) ?? 0))
+      }
+      this.starts = starts
       return Effect.void
     })
   )

@@ -277,7 +277,8 @@ export class PartitionOwner implements ReadablePartition {
     return answer
   }
 
-  private wake(): void {
+  /** Whoever waits here looks again. */
+  wake(): void {
     for (const each of this.waiting) each()
   }
 }

@@ -46,7 +46,7 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
         )
         // Kafka's own settings file for a first start does the same: a lone consumer should not wait three seconds for others.
         const joinDelayMs = set.has("group.initial.rebalance.delay.ms") ? node.config["group.initial.rebalance.delay.ms"] : 0
-        const where = dataByDefault ? [`data goes to ${node.data}; --data DIR puts it elsewhere`] : []
+        const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
         const options = { ...node, config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs }, brokers }
         yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
       })
@@ -62,7 +62,7 @@ export const brokerLeadCommand = (roles: Roles, path = "brokerlead"): CliCommand
     run: (words) =>
       Effect.gen(function* () {
         const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: Option.getOrUndefined(words.id), data: "./data/leader" })
-        const where = dataByDefault ? [`data goes to ${node.data}; --data DIR puts it elsewhere`] : []
+        const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
         yield* runNodes(roles.brokerLead(node), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
       })
   })
@@ -83,7 +83,7 @@ export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> 
       Effect.gen(function* () {
         const leader = yield* parseAddress("--leader", words.leader)
         const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: words.id, data: `./data/broker-${words.id}` })
-        const where = dataByDefault ? [`data goes to ${node.data}; --data DIR puts it elsewhere`] : []
+        const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
         yield* runNodes(roles.broker({ ...node, leader }), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
       })
   })

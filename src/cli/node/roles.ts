@@ -14,7 +14,8 @@ export interface NodeOptions {
   readonly listen: Endpoint
   /** Absent: the address that it listens on. */
   readonly advertised: Endpoint | undefined
-  readonly data: string
+  /** One directory or several, over which the logs of partitions are spread. */
+  readonly data: readonly [string, ...Array<string>]
 }
 /** Nodes that answer. */
 export interface Running {

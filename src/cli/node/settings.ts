@@ -14,7 +14,7 @@ export const nodeOptions = {
     placeholder: "ADDRESS",
     help: "The address to listen on (127.0.0.1). 0.0.0.0 opens it to the network: there is no authentication yet."
   }),
-  data: optionalText({ name: "data", placeholder: "DIR", help: "The directory for this node's data." }),
+  data: optionalText({ name: "data", placeholder: "DIR", help: "The directory for this node's data, or several: DIR,DIR." }),
   config: optionalText({ name: "config", placeholder: "FILE", help: "Settings by Kafka's server.properties names." }),
   set: repeatedText({ name: "set", alias: "X", placeholder: "NAME=VALUE", help: "One setting, over the file and over KAFKA_… variables; may be repeated." }),
   logFormat: choice({ name: "log-format", of: ["text", "json"], or: "text", help: "How log lines are written (to stderr)." })
@@ -49,6 +49,13 @@ const load = (words: NodeWords): Effect.Effect<Loaded, CliFailure> =>
 const listenerOf = (name: "listeners" | "advertised.listeners", config: NodeConfig): Effect.Effect<Endpoint, CliFailure> =>
   Either.match(parseListener(name, config[name]), { onLeft: ({ message }) => Effect.fail(wrong(message)), onRight: Effect.succeed })
 
+const directoriesOf = (option: string, written: string): Effect.Effect<NodeOptions["data"], CliFailure> => {
+  const [first, ...others] = written.split(",").map((each) => each.trim())
+  if (first === undefined || [first, ...others].includes("")) return Effect.fail(wrong(`${option}${written}: expected directories, with a comma between two.`))
+  const twice = [first, ...others].find((each, i, all) => all.indexOf(each) !== i)
+  return twice === undefined ? Effect.succeed([first, ...others]) : Effect.fail(wrong(`${option}${written}: ${twice} is named twice.`))
+}
+
 /** What a node starts with: the file, the variables, `-X`, and over them the words of the command line. `notes` are for the log. */
 export const nodeSettings = (
   words: NodeWords,
@@ -65,8 +72,10 @@ export const nodeSettings = (
       return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--port ${listen.port}: expected a port from 0 to 65535.` }))
     const advertised = config["advertised.listeners"] === "" ? undefined : yield* listenerOf("advertised.listeners", config)
     const written = set.has("log.dirs") ? config["log.dirs"] : undefined
-    if (written?.includes(",")) return yield* Effect.fail(wrong(`log.dirs=${written}: several directories are not built yet (docs/skipped.md); name one.`))
-    const data = Option.getOrElse(words.data, () => written ?? defaults.data)
+    const data = yield* directoriesOf(
+      Option.isSome(words.data) ? "--data " : "log.dirs=",
+      Option.getOrElse(words.data, () => written ?? defaults.data)
+    )
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
     return {

@@ -109,7 +109,7 @@ describe("a memory disk that loses power", () => {
         await Effect.runPromise(crashing)
         disk.crash(picker([draw]))
         const found = await Effect.runPromise(onDisk(disk, (store) => store.readCheckpoint("state")))
-        expect(["two", "three"]).toContain(new TextDecoder().decode(found))
+        expect(["two", "three"]).toContain(new TextDecoder().decode(found[0]))
       }
   })
 

@@ -25,7 +25,7 @@ class WatchedDisk implements Disk {
       path,
       write: (chunks, position) => file.write(chunks, position),
       read: (into, position) => {
-        if (this.fails && path.endsWith(".log")) throw new DiskError({ code: "EIO", message: `EIO: ${path}` })
+        if (this.fails && path.endsWith(".log")) throw new DiskError({ code: "EACCES", message: `EACCES: ${path}` })
         return file.read(into, position)
       },
       size: () => file.size(),
@@ -47,6 +47,7 @@ class WatchedDisk implements Disk {
   readonly unlink = (path: string) => this.inner.unlink(path)
   readonly removeDirectory = (path: string) => this.inner.removeDirectory(path)
   readonly syncDirectory = (path: string) => this.inner.syncDirectory(path)
+  readonly space = (path: string) => this.inner.space(path)
 }
 
 const storeOn = (disk: Disk) => Effect.provide(makeStore(disk, root, { ...defaultStoreBounds, openFilesMax: 2 }), checksum)

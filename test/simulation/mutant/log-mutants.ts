@@ -137,7 +137,7 @@ export const zeroOffset: Mutant = {
 export const startForgotten: Mutant = {
   name: "start-forgotten",
   mistake: "a broker that starts does not know any more up to where records were deleted",
-  store: (store, role) => (role === "broker" ? { ...store, readCheckpoint: () => Effect.succeed(undefined) } : store)
+  store: (store, role) => (role === "broker" ? { ...store, readCheckpoint: () => Effect.succeed([]) } : store)
 }
 
 export const blindRetry: Mutant = {

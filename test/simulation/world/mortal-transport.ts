@@ -21,6 +21,7 @@ const watched = (connection: Connection, open: (connection: Connection) => Liste
     remote: connection.remote,
     local: connection.local,
     write: (chunks) => (life.isOver ? 0 : connection.write(chunks)),
+    release: (bytes) => connection.release(bytes),
     pause: () => connection.pause(),
     resume: () => connection.resume(),
     end: () => connection.end(),

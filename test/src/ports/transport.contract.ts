@@ -109,6 +109,29 @@ export const transportContract = (name: string, layer: () => Layer.Layer<Transpo
         server.chunks.forEach((chunk, i) => expect(chunk.every((byte) => byte === i + 1)).toBe(true))
       }))
 
+    test("what is given back may be used again, and nothing else changes by that", () =>
+      withPair(async ({ server, client }) => {
+        const copies: Array<Uint8Array> = []
+        server.chunks.push = () => 0
+        server.onReceived = (bytes) => {
+          copies.push(bytes.slice())
+          // Every third chunk is kept: it must stay as it came.
+          if (copies.length % 3 === 0) kept.push([bytes, copies.length - 1])
+          else server.connection.release(bytes)
+        }
+        const kept: Array<[bytes: Uint8Array, at: number]> = []
+        const sent = Array.from({ length: 60 }, (_, i) => pattern(100_000, i))
+        for (const chunk of sent) {
+          client.connection.write([chunk])
+          await Bun.sleep(0)
+        }
+        await eventually("all of it", () => server.size === 6_000_000)
+        expect(Buffer.compare(Buffer.concat(copies), Buffer.concat(sent))).toBe(0)
+        expect(sent.every((chunk, i) => Buffer.compare(chunk, pattern(100_000, i)) === 0)).toBe(true)
+        expect(kept.length).toBeGreaterThan(0)
+        for (const [bytes, at] of kept) expect(Buffer.compare(bytes, copies[at] as Uint8Array)).toBe(0)
+      }))
+
     test("tells how much waits for a peer that does not read, and when it has gone", () =>
       withPair(async ({ server, client }) => {
         server.connection.pause()

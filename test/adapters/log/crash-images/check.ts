@@ -108,7 +108,8 @@ const checkLog = (store: Store, of: LogWitness, at: number, listed: ReadonlyArra
 const checkDocument = (store: Store, name: string, all: ReadonlyArray<DocumentWitness>, at: number) =>
   Effect.map(Effect.either(store.readCheckpoint(name)), (read) => {
     if (Either.isLeft(read)) return { problems: [`checkpoint ${name}: ${read.left.message}`], found: "" }
-    const found = read.right === undefined ? undefined : text.decode(read.right)
+    const [document] = read.right
+    const found = document === undefined ? undefined : text.decode(document)
     const { least, may } = possible(all, at)
     const isRight = found === undefined ? least === -1 : may.some(({ value }) => value === found)
     return {

@@ -63,7 +63,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "forgotten-pages-not-rewritten",
     mistake: "after a failed sync the next start syncs what the kernel calls clean",
-    changes: [{ file: "store.ts", from: "if (mustRewrite)", to: "if (false as boolean)" }],
+    changes: [{ file: "open-log.ts", from: "if (mustRewrite)", to: "if (false as boolean)" }],
     only: ["failed-sync"]
   },
   {
@@ -93,7 +93,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "removal-not-named",
     mistake: "a log's files are deleted before its new name, that says so, is durable",
-    changes: [{ file: "store.ts", from: "yield* syncing(disk, root)\n      yield* attempt(doomed", to: "yield* attempt(doomed" }],
+    changes: [{ file: "store.ts", from: "yield* syncing(disk, root)\n    yield* attempt(doomed", to: "yield* attempt(doomed" }],
     only: ["removal"]
   },
   {
@@ -105,7 +105,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "recovery-not-synced",
     mistake: "what recovery found is built upon before it is durable",
-    changes: [{ file: "store.ts", from: "yield* Effect.mapError(file.sync, failed)", to: "void failed" }],
+    changes: [{ file: "open-log.ts", from: "yield* Effect.mapError(file.sync, failed)", to: "void failed" }],
     only: ["reopen", "failed-sync", "append"]
   }
 ]

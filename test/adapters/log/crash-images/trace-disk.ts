@@ -93,6 +93,7 @@ export class TraceDisk {
       if (this.directory(path).entries.size > 0) throw failed("ENOTEMPTY", path)
       this.leave(path)
     },
+    space: () => undefined,
     syncDirectory: (path) => Effect.flatMap(Effect.try({ try: () => this.directory(path), catch: (error) => error }), (node) => this.sync(node, path))
   }
 

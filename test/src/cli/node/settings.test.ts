@@ -34,7 +34,7 @@ describe("what wins", () => {
   test("nothing said: Kafka's port on this machine alone, and data where the command says", () => {
     const { dataByDefault, node } = good({})
     expect(node.listen).toEqual({ host: "127.0.0.1", port: 9092 })
-    expect(node.data).toBe("./data")
+    expect(node.data).toEqual(["./data"])
     expect(dataByDefault).toBe(true)
   })
   test("the file over the defaults, a variable over the file, -X over the variable", () => {
@@ -48,9 +48,9 @@ describe("what wins", () => {
   })
   test("the options over all: --port, --host, --data, --id", () => {
     const config = file("listeners=PLAINTEXT://10.0.0.1:7000\nlog.dirs=/from/file\nnode.id=5")
-    expect(good({ config }).node).toMatchObject({ listen: { host: "10.0.0.1", port: 7000 }, data: "/from/file", config: { "node.id": 5 } })
+    expect(good({ config }).node).toMatchObject({ listen: { host: "10.0.0.1", port: 7000 }, data: ["/from/file"], config: { "node.id": 5 } })
     const { node } = good({ config, port: Option.some(0), host: Option.some("127.0.0.2"), data: Option.some("/here") }, 7)
-    expect(node).toMatchObject({ listen: { host: "127.0.0.2", port: 0 }, data: "/here", config: { "node.id": 7 } })
+    expect(node).toMatchObject({ listen: { host: "127.0.0.2", port: 0 }, data: ["/here"], config: { "node.id": 7 } })
   })
   test("advertised.listeners is what clients are told", () =>
     expect(good({ set: ["advertised.listeners=PLAINTEXT://kafka.example:9999"] }).node.advertised).toEqual({ host: "kafka.example", port: 9999 }))

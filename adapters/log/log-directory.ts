@@ -1,0 +1,122 @@
+import { Deferred, Effect, FiberId } from "effect"
+import type { TopicId } from "../../domain/kernel/id.ts"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
+import { LogFault, type LogDirectory as Port } from "../../src/ports/log-store.ts"
+import { Checkpoints } from "./checkpoint.ts"
+import { attempt, type Disk } from "./disk.ts"
+import type { FilePool } from "./file-pool.ts"
+import { type CacheBounds, SharedCaches } from "./shared-caches.ts"
+import { type DiskFailure, watchedDisk } from "./watched-disk.ts"
+
+/** What a directory tells of the logs in it. */
+export interface HeldLog {
+  /** Answers with the fault from now on. */
+  readonly fail: (fault: LogFault) => void
+}
+
+const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
+export const removedSuffix = "-delete"
+/** A directory that a removal has renamed. What else lies in a data directory, whatever it is called, is not ours to delete. */
+const removedForm = /^[A-Za-z0-9_-]{22}-\d{1,10}-delete$/
+
+export const removeTree = (disk: Disk, path: string): void => {
+  for (const name of disk.list(path)) disk.unlink(`${path}/${name}`)
+  disk.removeDirectory(path)
+}
+
+const shown = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** What a disk that fails means, for the person who is woken by it. */
+const sentenceOf = (root: string, { doing, error, path }: DiskFailure): string =>
+  `The data directory ${root} is offline: could not ${doing} ${path}: ${shown(error)}. ` +
+  (doing === "sync" ? "A sync that failed is not repeated, since nobody knows what the disk holds. " : "") +
+  "Look at the disk, then start this node again."
+
+/** What the directories of a store have in common. */
+export interface DirectoryParts {
+  readonly pool: FilePool
+  readonly crc32c: Crc32c
+  readonly caches: CacheBounds
+  readonly fork: (effect: Effect.Effect<void>) => void
+}
+
+/**
+ * One data directory: its disk, its caches, and whether it works. The first sync that fails, and the first error of the device, takes it offline with all its
+ * logs, until the process starts again; the other directories go on.
+ */
+export class LogDirectory implements Port {
+  readonly disk: Disk
+  readonly caches: SharedCaches
+  readonly checkpoints: Checkpoints
+  readonly failed: Effect.Effect<LogFault>
+  private readonly failing = Deferred.unsafeMake<LogFault>(FiberId.none)
+  private readonly held = new Map<string, HeldLog>()
+  private offline: LogFault | undefined
+  /** How many logs lie here. */
+  logCount = 0
+
+  constructor(
+    readonly path: string,
+    disk: Disk,
+    { caches, crc32c, fork, pool }: DirectoryParts
+  ) {
+    this.disk = pool.over(
+      watchedDisk(disk, (failure) => this.broke(failure)),
+      fork
+    )
+    this.caches = new SharedCaches(this.disk, caches)
+    this.checkpoints = new Checkpoints(this.disk, path, crc32c)
+    this.failed = Deferred.await(this.failing)
+  }
+
+  readonly fault = (): LogFault | undefined => this.offline
+  readonly space: Port["space"] = () => (this.offline === undefined ? this.disk.space(this.path) : undefined)
+  readonly logs: Port["logs"] = () => {
+    if (this.offline !== undefined) return []
+    return this.disk.list(this.path).flatMap((name) => {
+      const found = directoryForm.exec(name)
+      return found === null ? [] : [{ topicId: found[1] as TopicId, partition: Number(found[2]) }]
+    })
+  }
+
+  /** Finishes removals that a crash interrupted (the rename before was the decision), and counts what lies here. */
+  begin(): void {
+    if (this.offline !== undefined) return
+    for (const name of this.disk.list(this.path)) if (removedForm.test(name)) removeTree(this.disk, `${this.path}/${name}`)
+    this.logCount = this.logs().length
+  }
+
+  has(name: string): boolean {
+    return this.offline === undefined && this.disk.exists(`${this.path}/${name}`)
+  }
+
+  /** Bytes that there are for each log, one more counted in: where it is largest, the next log goes. */
+  get roomPerLog(): number {
+    return (this.space()?.usableBytes ?? Number.MAX_SAFE_INTEGER) / (this.logCount + 1)
+  }
+
+  /** A log was opened here; it hears when the directory fails. */
+  hold(name: string, log: HeldLog): void {
+    this.held.set(name, log)
+    if (this.offline !== undefined) log.fail(this.offline)
+  }
+  release(name: string): void {
+    this.held.delete(name)
+  }
+
+  private broke(failure: DiskFailure): void {
+    this.takeOffline(new LogFault({ path: this.path, reason: "offline", message: sentenceOf(this.path, failure), cause: failure.error }))
+  }
+
+  /** For good, as far as this process is concerned. */
+  takeOffline(fault: LogFault): void {
+    if (this.offline !== undefined) return
+    this.offline = fault
+    for (const log of this.held.values()) log.fail(fault)
+    Deferred.unsafeDone(this.failing, Effect.succeed(fault))
+  }
+
+  close(): void {
+    attempt(this.path, "close", () => this.caches.close())
+  }
+}
