@@ -47,13 +47,17 @@ export class Pass {
   /** What may be waited for when there are too few bytes. */
   readonly sources: Array<Source> = []
   private readonly endpoints = new Endpoints()
+  private left: number
 
+  /** `bytesMax` below 0: there is no room for records at all. */
   constructor(
     private readonly options: PassOptions,
     private readonly version: number,
     private readonly isolationLevel: number,
-    private left: number
-  ) {}
+    readonly bytesMax: number
+  ) {
+    this.left = bytesMax
+  }
 
   /** No room for another batch: what comes now is told its bounds and errors only. */
   get isFull(): boolean {
@@ -72,7 +76,7 @@ export class Pass {
     const start = found.start()
     if (from < start || from > found.end()) return this.failure(wanted, "OFFSET_OUT_OF_RANGE")
     const highWatermark = found.highWatermark()
-    const records = from >= highWatermark ? noRecords : this.read(found, from, bytesMax)
+    const records = from >= highWatermark || this.bytesMax < 0 ? noRecords : this.read(found, from, bytesMax)
     if (typeof records === "string") return this.failure(wanted, records)
     this.sources.push({ ref, index, readable: found, epoch, cursor: from, bytes: 0, limit: Math.max(1, bytesMax) })
     const end = BigInt(highWatermark)

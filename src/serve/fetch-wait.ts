@@ -1,5 +1,6 @@
 import { Effect, Either } from "effect"
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
+import type { AnswerRoom } from "../wire/answer-budget.ts"
 import type { TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
 import type { FetchSession, SessionPartition } from "./fetch-session.ts"
@@ -128,3 +129,17 @@ export const waitForSession = (
   waitMs: number,
   deadlines: Deadlines | undefined
 ): Effect.Effect<void> => within((enough) => watchSession(find, session, bytesMin, enough), waitMs, deadlines)
+
+/** Ends when there is room for answers again, or after `waitMs`. */
+export const waitForRoom = (answers: AnswerRoom, waitMs: number, deadlines: Deadlines | undefined): Effect.Effect<void> =>
+  within(
+    (enough) => {
+      const stop = answers.whenFree(() => {
+        stop()
+        enough()
+      })
+      return stop
+    },
+    waitMs,
+    deadlines
+  )

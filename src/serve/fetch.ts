@@ -1,13 +1,14 @@
 import { Effect } from "effect"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
+import type { AnswerRoom } from "../wire/answer-budget.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
 import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass, type PassOptions, type TopicAnswer } from "./fetch-pass.ts"
 import { type FetchSession, nextEpoch, topicIdsSince } from "./fetch-session.ts"
 import type { FetchSessions } from "./fetch-sessions.ts"
-import { waitForBytes, waitForSession } from "./fetch-wait.ts"
+import { waitForBytes, waitForRoom, waitForSession } from "./fetch-wait.ts"
 
 export interface FetchOptions extends PassOptions {
   /** The cluster this node belongs to, as soon as it knows: a fetch that names another is refused. */
@@ -27,7 +28,7 @@ const openingEpoch = 0
 /** The epoch of one that says everything and wants none. */
 const finalEpoch = -1
 
-type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "clientHost">>
+type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "answers" | "clientHost">>
 type Answer = FetchAnswer | Effect.Effect<FetchAnswer>
 
 const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ throttleTimeMs: 0, errorCode: errorCode(error), sessionId, responses: [] })
@@ -40,21 +41,35 @@ class Fetching {
     private readonly options: FetchOptions,
     private readonly request: FetchRequest,
     private readonly version: number,
-    private readonly owner: string
+    private readonly owner: string,
+    private readonly room: AnswerRoom | undefined
   ) {
     this.bytesMin = Math.min(request.minBytes, request.maxBytes, options.fetchBytesMax)
   }
 
+  answer(): Answer {
+    const { sessionEpoch, maxWaitMs } = this.request
+    const isWhole = this.version < sessionsSince || sessionEpoch === openingEpoch || sessionEpoch === finalEpoch
+    const begin = () => (isWhole ? this.whole() : this.incremental())
+    if (this.room === undefined || maxWaitMs <= 0 || this.room.bytes() > 0) return begin()
+    // Nobody's records fit: what others have not read fills the memory that is for it.
+    return Effect.flatMap(waitForRoom(this.room, maxWaitMs, this.options.deadlines), () => {
+      const answer = begin()
+      return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
+    })
+  }
+
   private pass(): Pass {
     const { isolationLevel, maxBytes } = this.request
-    return new Pass(this.options, this.version, isolationLevel, Math.max(0, Math.min(maxBytes, this.options.fetchBytesMax)))
+    const room = this.room?.bytes() ?? Number.POSITIVE_INFINITY
+    return new Pass(this.options, this.version, isolationLevel, room <= 0 ? -1 : Math.max(0, Math.min(maxBytes, this.options.fetchBytesMax, room)))
   }
-  private isEnough({ bytes, failed, sources }: Pass): boolean {
-    return failed || bytes >= this.bytesMin || this.request.maxWaitMs <= 0 || sources.length === 0
+  private isEnough({ bytes, bytesMax, failed }: Pass): boolean {
+    return failed || bytes >= Math.min(this.bytesMin, bytesMax) || this.request.maxWaitMs <= 0
   }
 
   /** A request that says everything it wants. */
-  whole(): Answer {
+  private whole(): Answer {
     const { deadlines, find, sessions } = this.options
     const { sessionEpoch, sessionId, maxWaitMs } = this.request
     const hasSessions = this.version >= sessionsSince && sessions !== undefined
@@ -65,7 +80,7 @@ class Fetching {
     const opens = hasSessions && sessionEpoch === openingEpoch
     const pass = this.pass()
     const responses = this.walk(pass)
-    if (this.isEnough(pass)) return this.wholeAnswer(pass, responses, opens)
+    if (this.isEnough(pass) || pass.sources.length === 0) return this.wholeAnswer(pass, responses, opens)
     return Effect.map(waitForBytes(find, pass.sources, this.bytesMin, maxWaitMs, deadlines), () => {
       const again = this.pass()
       return this.wholeAnswer(again, this.walk(again), opens)
@@ -112,7 +127,7 @@ class Fetching {
   }
 
   /** A request that says what is to be changed of its session. */
-  incremental(): Answer {
+  private incremental(): Answer {
     const { deadlines, find } = this.options
     const session = this.advance()
     if (typeof session === "string") return refused(session)
@@ -120,8 +135,7 @@ class Fetching {
     if (session === undefined) return { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [] }
     const pass = this.pass()
     const answers = walkSession(session, pass)
-    const isEmptyHanded = !pass.failed && pass.bytes < this.bytesMin && this.request.maxWaitMs > 0
-    if (!isEmptyHanded) return settled(session, pass, answers, this.options)
+    if (this.isEnough(pass)) return settled(session, pass, answers, this.options)
     const epoch = session.epoch
     return Effect.map(waitForSession(find, session, this.bytesMin, this.request.maxWaitMs, deadlines), () => {
       // Another request has taken the session further: who waited for this one has left.
@@ -187,18 +201,16 @@ const settled = (session: FetchSession, { nodeEndpoints }: Pass, answers: Readon
 
 /**
  * Fetch: record batches as they lie in the logs, as many as the limits allow, never a part of one.
- * With fewer than `minBytes` there and no error it waits for more, at most `maxWaitMs`: then, and only then, the answer is an Effect.
+ * With fewer than `minBytes` there and no error it waits for more, at most `maxWaitMs`: then, and only then, the answer is an Effect. Where the memory for answers that
+ * nobody reads is full it waits for room, and gives no records if none comes.
  * Errors of a partition: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_OUT_OF_RANGE,
  * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR; of the request: INCONSISTENT_CLUSTER_ID, and for sessions (KIP-227) FETCH_SESSION_ID_NOT_FOUND,
  * INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR. Read committed is the same as read uncommitted.
  */
 export const fetch =
   (options: FetchOptions) =>
-  (request: FetchRequest, { clientHost = "", version }: Caller): Answer => {
+  (request: FetchRequest, { answers, clientHost = "", version }: Caller): Answer => {
     const clusterId = options.clusterId()
     if (request.clusterId !== null && clusterId !== undefined && request.clusterId !== clusterId) return refused("INCONSISTENT_CLUSTER_ID")
-    const fetching = new Fetching(options, request, version, clientHost)
-    const { sessionEpoch } = request
-    const isWhole = version < sessionsSince || sessionEpoch === openingEpoch || sessionEpoch === finalEpoch
-    return isWhole ? fetching.whole() : fetching.incremental()
+    return new Fetching(options, request, version, clientHost, answers).answer()
   }

@@ -1,4 +1,5 @@
 import type { NodeConfig } from "../../domain/kernel/config.ts"
+import { AnswerBudget } from "../wire/answer-budget.ts"
 import type { ServeOptions } from "../wire/server.ts"
 
 /** A client that does not read is held back at this many bytes of answers. */
@@ -9,5 +10,6 @@ export const serveOptions = (config: NodeConfig): ServeOptions => ({
   requestBytesMax: config["socket.request.max.bytes"],
   connectionsMax: config["max.connections"],
   inFlightRequestsMax: config["max.in.flight.requests"],
-  writeBufferBytesMax
+  writeBufferBytesMax,
+  answers: new AnswerBudget(config["queued.max.response.bytes"])
 })

@@ -3,6 +3,7 @@ import { decodeRequest } from "../protocol/codec/compile.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { type RequestHeader, responseFrame } from "../protocol/codec/frame.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import type { AnswerRoom } from "./answer-budget.ts"
 
 /** What a handler knows about a request besides its fields. */
 export interface RequestContext {
@@ -14,6 +15,8 @@ export interface RequestContext {
   readonly connectionId: number
   /** Client id and address, as "rdkafka@127.0.0.1:51234"; for what came in an Envelope: the original client's. */
   readonly actor: string
+  /** Room for the answer's records; absent where it goes to nobody's socket directly. */
+  readonly answers?: AnswerRoom
   /** The whole request, header and body without length prefix: what a relay forwards unchanged. */
   readonly frame: Uint8Array
 }

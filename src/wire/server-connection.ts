@@ -1,12 +1,14 @@
 import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
 import { type Connection, formatAddress, type Listener } from "../ports/transport.ts"
 import { actorOf } from "./actor.ts"
+import type { AnswerBudget, AnswerRoom } from "./answer-budget.ts"
 import type { Complaints } from "./complaints.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, isFrame } from "./framer.ts"
 import { Disconnect, NoResponse, type RequestContext } from "./route.ts"
 import { malformedMessage, type RouteTable } from "./route-table.ts"
 import { type Slot, Slots } from "./slots.ts"
+import { Unread } from "./unread.ts"
 
 /** What the connections of one server share. */
 export interface ServerRoom {
@@ -20,6 +22,7 @@ export interface ServerRoom {
   /** Bytes of requests that have not come whole, of all connections together. */
   readonly partialBytesMax: number
   partialBytes: number
+  readonly answers: AnswerBudget
   /** The connection that holds the most of them. */
   readonly heaviest: () => ServerConnection | undefined
   /** Seconds since the server started, roughly: a clock is not read for every chunk. */
@@ -37,8 +40,8 @@ const lingerSeconds = 5
 export class ServerConnection implements Listener {
   private readonly framer: Framer
   private readonly slots = new Slots()
-  /** Bytes that the peer has not read yet. */
-  private unread = 0
+  private readonly unread: Unread
+  private readonly answers: AnswerRoom
   private paused = false
   private pumping = false
   private stopping = false
@@ -59,6 +62,8 @@ export class ServerConnection implements Listener {
     private readonly connection: Connection
   ) {
     this.framer = new Framer(room.requestBytesMax)
+    this.unread = new Unread(room.answers)
+    this.answers = { bytes: () => room.answers.room(this.unread.size > 0), whenFree: (wake) => room.answers.whenFree(wake) }
     this.activeAt = room.seconds
     this.actor = this.peer
   }
@@ -69,6 +74,14 @@ export class ServerConnection implements Listener {
   /** Bytes that came and are not requests yet. */
   get partialBytes(): number {
     return this.counted
+  }
+  /** Memory behind answers that the peer has not taken, bytes. */
+  get unreadBytes(): number {
+    return this.unread.heldBytes
+  }
+  /** Nobody reads at the other end. */
+  get isStalled(): boolean {
+    return this.unread.isStalled(this.room.seconds)
   }
   get isIdle(): boolean {
     return this.slots.count === 0
@@ -89,12 +102,13 @@ export class ServerConnection implements Listener {
     }
   }
   drained(): void {
-    this.unread = 0
+    this.unread.clear()
     this.activeAt = this.room.seconds
     this.pump()
   }
   closed(): void {
     this.ended = true
+    this.unread.clear()
     this.letGo()
     this.interrupt()
     this.room.forget(this)
@@ -123,6 +137,8 @@ export class ServerConnection implements Listener {
       if (now - this.endedAt >= lingerSeconds) this.connection.destroy()
       return
     }
+    // A connection says when everything was taken, not how far it is, and nothing of what left at the end of a turn.
+    this.unread.look(this.connection.write([]), now)
     const announced = this.framer.announced
     if (announced === 0 || this.paused) this.frameNumber = -1
     else if (this.frameNumber !== this.framer.count) {
@@ -133,6 +149,15 @@ export class ServerConnection implements Listener {
       return
     }
     if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
+  }
+
+  /** Closes it now, with what it did not read: others need the room. */
+  giveUp(): void {
+    const { answers } = this.room
+    const message = `left ${this.unreadBytes} bytes of answers unread when unread answers of all filled the ${answers.bytesMax} bytes of queued.max.response.bytes`
+    this.refuse("unread", message)
+    this.unread.clear()
+    this.connection.destroy()
   }
 
   /** Notes what this connection holds of requests that have not come whole. */
@@ -153,7 +178,7 @@ export class ServerConnection implements Listener {
       !this.stopping &&
       this.slots.count < inFlightRequestsMax &&
       (this.slots.count === 0 || this.slots.size < inFlightBytesMax) &&
-      this.unread <= writeBufferBytesMax
+      this.unread.size <= writeBufferBytesMax
     )
   }
 
@@ -236,6 +261,7 @@ export class ServerConnection implements Listener {
       clientHost: this.connection.remote.host,
       connectionId: this.connection.id,
       actor: this.actor,
+      answers: this.answers,
       frame
     }
   }
@@ -280,7 +306,7 @@ export class ServerConnection implements Listener {
     this.slots.done(slot)
   }
   private write(chunks: ReadonlyArray<Uint8Array>): void {
-    this.unread = this.connection.write(chunks)
+    this.unread.wrote(chunks, this.connection.write(chunks))
   }
 
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */

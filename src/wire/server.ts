@@ -1,5 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { type Address, type Connection, formatAddress, type Listener, type ListenFault, Transport } from "../ports/transport.ts"
+import { AnswerBudget } from "./answer-budget.ts"
 import type { Identity } from "./api-versions.ts"
 import { Complaints } from "./complaints.ts"
 import type { Route } from "./route.ts"
@@ -19,6 +20,11 @@ export interface ServeOptions {
   readonly inFlightBytesMax?: number
   /** Bytes of requests that have not come whole, of all connections together; over that, the connection that holds the most is closed. Default 512 MiB, and at least two of the longest requests. */
   readonly partialBytesMax?: number
+  /**
+   * Memory behind answers that nobody has read, of all connections together: over three quarters of it only connections that read get records, and those on which
+   * nothing was read for ten seconds are closed, the one that holds the most first. Default 256 MiB.
+   */
+  readonly answers?: AnswerBudget
   /** A connection without a request for so long is closed. Kafka's connections.max.idle.ms; default 10 minutes. */
   readonly idleTimeoutMs?: number
   /** How long requests under way may take when the scope closes. Default 1 second. */
@@ -29,6 +35,7 @@ export interface ServeOptions {
 
 const refused: Listener = { received: () => {}, drained: () => {}, closed: () => {} }
 const partialBytesDefault = 512 * 1024 * 1024
+const answerBytesDefault = 256 * 1024 * 1024
 
 const heaviestOf = (open: Iterable<ServerConnection>): ServerConnection | undefined => {
   let heaviest: ServerConnection | undefined
@@ -58,6 +65,7 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
       writeBufferBytesMax: options.writeBufferBytesMax,
       partialBytesMax: options.partialBytesMax ?? Math.max(partialBytesDefault, 2 * options.requestBytesMax),
       partialBytes: 0,
+      answers: options.answers ?? new AnswerBudget(answerBytesDefault),
       heaviest: () => heaviestOf(open),
       seconds: 0,
       forget: (connection) => open.delete(connection)
@@ -89,8 +97,18 @@ const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, idleSec
   Effect.sync(() => {
     room.seconds++
     for (const connection of open) connection.sweep(idleSeconds)
+    if (room.answers.isShort) makeRoom(room, open)
     if (room.seconds % complaintSeconds === 0) room.complaints.turn()
   }).pipe(Effect.delay(1000), Effect.forever)
+
+/** Closes connections that nobody reads, the one that holds the most first, until there is room for the answers of others. */
+const makeRoom = ({ answers }: ServerRoom, open: ReadonlySet<ServerConnection>): void => {
+  const stalled = [...open].filter(({ isStalled }) => isStalled).sort((one, other) => other.unreadBytes - one.unreadBytes)
+  for (const connection of stalled) {
+    if (!answers.isShort) return
+    connection.giveUp()
+  }
+}
 
 const stop = (open: ReadonlySet<ServerConnection>, timeoutMs: number): Effect.Effect<void> =>
   Effect.gen(function* () {

@@ -30,6 +30,11 @@ const node = {
   "socket.request.max.bytes": int(104_857_600, 1, "Bytes that a request may have."),
   "max.connections": int(10_000, 1, "Connections that are open at a time; more are closed at once."),
   "max.in.flight.requests": int(64, 1, "Requests of one connection that are worked on or wait; reading stops there."),
+  "queued.max.response.bytes": long(
+    268_435_456,
+    1_048_576,
+    "Memory behind answers that clients have not read, all connections together, bytes. Over three quarters of it only clients that read get records; who reads nothing for ten seconds is closed."
+  ),
   "fetch.max.bytes": int(57_671_680, 1024, "Bytes that a Fetch answer may have."),
   "max.incremental.fetch.session.cache.slots": int(1000, 0, "Fetch sessions (KIP-227) that are kept; 0: none are offered.", 1_000_000),
   "broker.session.timeout.ms": int(9000, 1, "A broker that is silent for this long is fenced."),

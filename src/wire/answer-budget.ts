@@ -1,0 +1,50 @@
+/** What is kept for connections that have read everything they were sent. */
+const reservedShare = 1 / 4
+/** What one of them gets of it at a time, bytes; a first batch may be larger. */
+const reservedAnswerBytes = 65_536
+
+/** Room for answers, as a handler sees it that answers one connection. */
+export interface AnswerRoom {
+  /** Bytes that an answer may have now; 0: none. */
+  readonly bytes: () => number
+  /** Calls `wake` when there is room again; answers how to stop that. */
+  readonly whenFree: (wake: () => void) => () => void
+}
+
+/**
+ * The memory behind answers that were handed to sockets and not taken by the kernel, because nobody reads at the other end: of all connections of a node together.
+ * Three quarters are for everybody; the last one is for connections that have read all they were sent, so that those who do not read leave room for those who do.
+ */
+export class AnswerBudget {
+  private held = 0
+  private readonly waiting = new Set<() => void>()
+
+  constructor(readonly bytesMax: number) {}
+
+  get heldBytes(): number {
+    return this.held
+  }
+  /** Connections that have not read get nothing more. */
+  get isShort(): boolean {
+    return this.shared <= 0
+  }
+  private get shared(): number {
+    return this.bytesMax * (1 - reservedShare) - this.held
+  }
+
+  /** Bytes that an answer may have now. `isOwing`: its connection has not read what it was sent before. */
+  room(isOwing: boolean): number {
+    if (!this.isShort) return Math.ceil(this.shared)
+    return isOwing ? 0 : Math.max(0, Math.min(reservedAnswerBytes, this.bytesMax - this.held))
+  }
+  /** A connection holds so many bytes more, or fewer. */
+  change(bytes: number): void {
+    const wasFull = this.isShort
+    this.held += bytes
+    if (bytes < 0 && wasFull) for (const wake of this.waiting) wake()
+  }
+  whenFree(wake: () => void): () => void {
+    this.waiting.add(wake)
+    return () => this.waiting.delete(wake)
+  }
+}
