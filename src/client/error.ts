@@ -90,6 +90,13 @@ export class TopicRefused extends Data.TaggedError("TopicRefused")<{ readonly to
     return `'${this.topic}': ${this.reason}`
   }
 }
+/** A node's settings do not do, or there is no such node; `node` is "node 3" or "all nodes". `error` is Kafka's name for it. */
+export class NodeRefused extends Data.TaggedError("NodeRefused")<{ readonly node: string; readonly error: KafkaError; readonly reason: string }> {
+  readonly retriable = false as const
+  override get message() {
+    return `${this.node}: ${this.reason}`
+  }
+}
 /** Not allowed: for the topic, the group or the cluster, as `error` says. */
 export class NotAuthorized extends Data.TaggedError("NotAuthorized")<{ readonly error: KafkaError; readonly what: string }> {
   readonly retriable = false as const

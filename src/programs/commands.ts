@@ -1,3 +1,4 @@
+import { brokerConfig } from "../cli/client/broker-config.ts"
 import { clusterDescribe, clusterEventsCommand } from "../cli/client/cluster.ts"
 import { consumeCommand } from "../cli/client/consume.ts"
 import { groupCommands } from "../cli/client/group.ts"
@@ -22,6 +23,7 @@ export const commands = [
   onPlatform(consumeCommand),
   ...topicCommands.map(overTransport),
   ...groupCommands.map(overTransport),
+  overTransport(brokerConfig),
   overTransport(clusterDescribe),
   onPlatform(clusterEventsCommand),
   ...logCommands(logTool)

@@ -8,6 +8,7 @@ import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
 import { makeBroker, startBroker } from "../broker/broker.ts"
 import type { Endpoint, NodeOptions, Running } from "../cli/node/roles.ts"
+import { listenersOf } from "../cli/node/settings.ts"
 import type { CliFailure } from "../cli/shell/failure.ts"
 import { type Leader, makeLeader } from "../leader/leader.ts"
 import type { Checksum } from "../ports/checksum.ts"
@@ -128,7 +129,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
         const port = options.listen.port === 0 ? 0 : options.listen.port + nth
         const advertised = options.advertised === undefined ? undefined : { host: options.advertised.host, port: 0 }
         return broker({
-          config: { ...options.config, "node.id": id },
+          config: { ...options.config, "node.id": id, listeners: listenersOf({ host: options.listen.host, port }) },
           written: options.written,
           listen: { host: options.listen.host, port },
           advertised,

@@ -42,7 +42,7 @@ const nodeSynonyms = ({ cluster, own, start, written }: NodeLayers, name: Settin
     ...among(configSource.node, (each) => own[each]),
     ...among(configSource.cluster, (each) => cluster[each]),
     ...among(configSource.file, (each) => (written.has(each) ? textOf(nodeSetting(each), start[each]) : undefined)),
-    ...among(configSource.default, (each) => (nodeSetting(each).coarser === undefined ? textOf(nodeSetting(each), nodeSetting(each).default) : undefined))
+    ...among(configSource.default, (each) => (nodeSetting(each).noDefault !== true ? textOf(nodeSetting(each), nodeSetting(each).default) : undefined))
   ]
   const first = all.findIndex((each) => each.name === name)
   return first < 0 ? [] : all.slice(first)

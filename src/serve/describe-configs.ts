@@ -26,7 +26,7 @@ const layersOf = ({ cluster, config, nodeId, written }: DescribeConfigsOptions):
   nodeLayers(config, written ?? changedNames(config), cluster(), nodeId)
 
 /** Kinds of resources, in Kafka's numbers. */
-const resource = { topic: 2, broker: 4 }
+const resource = { topic: 2, broker: 4, loggers: 8 }
 
 const refused = ({ resourceName, resourceType }: Resource, error: KafkaError, errorMessage: string): Result => ({
   errorCode: errorCode(error),
@@ -75,6 +75,14 @@ const brokerResult = (options: DescribeConfigsOptions, wanted: Resource, request
   )
 }
 
+/** Levels of loggers are not settings of a node here: it has none, as a Kafka without loggers would say. */
+const loggersResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result =>
+  wanted.resourceName === ""
+    ? refused(wanted, "INVALID_REQUEST", "Broker id must not be empty")
+    : wanted.resourceName === String(options.nodeId)
+      ? described(wanted, request, [])
+      : brokerResult(options, wanted, request)
+
 /** A resource that is named twice is described once: the description is many times as long as the name. */
 const distinct = (resources: ReadonlyArray<Resource>): ReadonlyArray<Resource> => {
   const seen = new Set<string>()
@@ -94,8 +102,9 @@ export const describeConfigs =
     throttleTimeMs: 0,
     results: distinct(request.resources).map((wanted) => {
       if (wanted.resourceType === resource.topic) return topicResult(options, wanted, request)
+      if (wanted.resourceType === resource.loggers) return loggersResult(options, wanted, request)
       if (wanted.resourceType === resource.broker) return brokerResult(options, wanted, request)
-      return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings here: 2 stands for topics, 4 for brokers.`)
+      return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings here: 2 stands for topics, 4 for nodes.`)
     })
   })
 

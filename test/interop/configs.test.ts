@@ -103,6 +103,35 @@ describe("topic settings and what they do", () => {
     data.remove()
   })
 
+  testWith([], "franz shows and changes a node's settings, for one node and for all; they hold after a restart", async () => {
+    const data = temporaryDirectory()
+    const node = await up(data.path, "-X", "log.retention.bytes=5000000")
+    const on = (at: Node, ...args: ReadonlyArray<string>) => franz("broker", "config", ...args, "--leader", at.address).end()
+    const lines = async (at: Node, ...args: ReadonlyArray<string>) => linesOf((await on(at, ...args)).stdout)
+    expect(await lines(node, "0")).toContain("log.retention.bytes=5000000  (file)")
+    expect(await on(node, "--set", "message.max.bytes=2000000")).toMatchObject({ code: 0, stdout: "all nodes: message.max.bytes=2000000\n" })
+    expect(await on(node, "0", "--set", "log.retention.bytes=6000000")).toMatchObject({ code: 0, stdout: "node 0: log.retention.bytes=6000000\n" })
+    await until(
+      "the node has both",
+      async () => (await lines(node, "0")).filter((line) => /^(message.max.bytes=2000000  .all nodes.|log.retention.bytes=6000000)$/.test(line)).length === 2
+    )
+    expect(await lines(node)).toEqual(["message.max.bytes=2000000"])
+    expect((await on(node, "0", "--set", "num.partitions=5")).stderr).toContain("node 0: Cannot update these configs dynamically: [num.partitions]")
+    expect((await on(node, "0", "--set", "log.roll.ms=0")).stderr).toContain("node 0: log.roll.ms=0: expected a whole number from 1")
+    expect((await on(node, "0", "--unset", "log.retention.byte")).stderr).toContain("a node has no such setting. Did you mean 'log.retention.bytes'?")
+    expect((await on(node, "7")).code).not.toBe(0)
+    expect((await on(node, "one")).stderr).toContain("expected the id of a node")
+    await node.process.kill("SIGKILL")
+    const again = await up(data.path, "-X", "log.retention.bytes=5000000")
+    expect(JSON.parse((await on(again, "0", "--json")).stdout).configs).toContainEqual(
+      expect.objectContaining({ name: "log.retention.bytes", value: "6000000", isOwn: true, source: "node" })
+    )
+    expect(await on(again, "0", "--unset", "log.retention.bytes")).toMatchObject({ code: 0 })
+    await until("the file's value holds", async () => (await lines(again, "0")).includes("log.retention.bytes=5000000  (file)"))
+    await again.process.kill("SIGTERM")
+    data.remove()
+  })
+
   testWith(["kcat"], "what is too old goes from the disk; a consumer that asks for it is told and starts where the log does", async () => {
     const data = temporaryDirectory()
     const node = await up(data.path, "-X", "log.retention.check.interval.ms=200", "-X", "log.segment.delete.delay.ms=0")

@@ -29,6 +29,15 @@ describe("./franz bench", () => {
   })
 })
 
+describe("./franz compare", () => {
+  test("names the cases when it is asked for one that is not there; oracle.test.ts runs them", async () => {
+    const ended = await Run.start(process.execPath, ["scripts/compare.ts", "--only", "nothing like it"]).end()
+    expect(ended.code).toBe(64)
+    expect(ended.stderr).toContain("No case is called so. There are: ApiVersions, FindCoordinator")
+    expect((await Run.start(process.execPath, ["scripts/compare.ts", "--quick"]).end()).code).toBe(64)
+  })
+})
+
 describe("./franz check", () => {
   test("fails when a domain file imports node:fs, and names the file and the line", async () => {
     const copy = join(data.path, "copy")

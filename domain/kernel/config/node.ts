@@ -1,4 +1,4 @@
-import { type AnySetting, bool, double, dynamic, int, list, long, type Setting, text, unbounded, withoutEffect } from "./setting.ts"
+import { type AnySetting, bool, double, dynamic, int, list, long, type Setting, text, unbounded, withoutDefault, withoutEffect } from "./setting.ts"
 
 const hourMs = 3_600_000
 const weekMs = 168 * hourMs
@@ -11,17 +11,17 @@ export const compressionTypes = ["uncompressed", "zstd", "lz4", "snappy", "gzip"
 
 /** Where the node is, who it is, and what it holds at a time: fixed when it starts. */
 const node = {
-  "node.id": int(0, 0, "This node's id; unique in the cluster."),
+  "node.id": withoutDefault(int(0, 0, "This node's id; unique in the cluster.")),
   listeners: list("PLAINTEXT://127.0.0.1:9092", "Where the node listens: PLAINTEXT://HOST:PORT; port 0 takes a free one."),
-  "advertised.listeners": list("", "The address that clients are told; empty: the one it listens on."),
+  "advertised.listeners": withoutDefault(list("", "The address that clients are told; empty: the one it listens on.")),
   "log.open.files.max": int(
     0,
     0,
     "Files that logs have open at a time, all nodes of the process together; 0: half of what the process may open, at most 8192."
   ),
   "log.dirs": list("./data", "The directories that hold this node's data, with a comma between two; a new log goes where each has the most room."),
-  "metadata.log.dir": text("", "The directory of the leader's journal; empty: the first of log.dirs."),
-  "broker.rack": text("", "The rack of this broker; empty: none."),
+  "metadata.log.dir": withoutDefault(text("", "The directory of the leader's journal; empty: the first of log.dirs.")),
+  "broker.rack": withoutDefault(text("", "The rack of this broker; empty: none.")),
   "num.partitions": int(1, 1, "Partitions of a topic that does not say how many.", 10_000),
   "default.replication.factor": int(1, 1, "Replicas of a topic that does not say how many.", 32_767),
   "auto.create.topics.enable": bool(true, "Whether a topic comes into being when a client asks for its metadata."),
@@ -59,11 +59,13 @@ const segments = {
   "log.segment.bytes": dynamic(int(1_073_741_824, 14, "A segment file is rolled before it grows over this many bytes.")),
   "log.roll.ms": dynamic<number>({
     ...long(weekMs, 1, "A segment file is rolled when its first record is this old. Goes before log.roll.hours."),
+    noDefault: true,
     coarser: [["log.roll.hours", hourMs]]
   }),
   "log.roll.hours": int(168, 1, "A segment file is rolled when its first record is this many hours old; read where log.roll.ms is not set."),
   "log.roll.jitter.ms": dynamic<number>({
     ...long(0, 0, "Partitions roll up to this much earlier, each at its own time, so that not all roll at once. Goes before log.roll.jitter.hours."),
+    noDefault: true,
     coarser: [["log.roll.jitter.hours", hourMs]]
   }),
   "log.roll.jitter.hours": int(0, 0, "Partitions roll up to this many hours earlier; read where log.roll.jitter.ms is not set."),
@@ -73,12 +75,13 @@ const segments = {
       -1,
       "How long records are kept, by the newest of a segment: -1 for ever. Goes before log.retention.minutes, and that before log.retention.hours."
     ),
+    noDefault: true,
     coarser: [
       ["log.retention.minutes", minuteMs],
       ["log.retention.hours", hourMs]
     ]
   }),
-  "log.retention.minutes": { ...int(10_080, -1, "How long records are kept, in minutes; read where log.retention.ms is not set."), coarser: [] },
+  "log.retention.minutes": withoutDefault(int(10_080, -1, "How long records are kept, in minutes; read where log.retention.ms is not set.")),
   "log.retention.hours": int(168, -1, "How long records are kept, in hours; read where neither log.retention.ms nor log.retention.minutes is set."),
   "log.retention.bytes": dynamic(long(-1, -1, "Bytes that a partition keeps before its oldest segments are deleted; -1: no bound.")),
   "log.segment.delete.delay.ms": dynamic(long(60_000, 0, "How long the files of a deleted segment stay on the disk.")),
@@ -139,7 +142,11 @@ const records = {
   ),
   "compression.zstd.level": dynamic(int(3, -131_072, "How hard zstd tries where compression.type=zstd. High levels hold up every other request.", 22)),
   "log.flush.interval.messages": dynamic<number>({ ...long(unbounded, 1, "Records after which a log is synced to the disk."), notBuilt: flushNotBuilt }),
-  "log.flush.interval.ms": dynamic<number>({ ...long(unbounded, 0, "Time after which a log is synced to the disk."), notBuilt: flushNotBuilt, coarser: [] }),
+  "log.flush.interval.ms": dynamic<number>({
+    ...long(unbounded, 0, "Time after which a log is synced to the disk."),
+    notBuilt: flushNotBuilt,
+    noDefault: true
+  }),
   "min.insync.replicas": dynamic(int(1, 1, "Replicas that must be in sync for acks=all; with more than there are it is refused.")),
   "unclean.leader.election.enable": dynamic(withoutEffect(bool(false, "Whether a replica that lacks records may lead."), oneReplica))
 }

@@ -17,7 +17,9 @@ export interface Setting<A> {
   readonly doc: string
   /** Can be changed while the node runs. */
   readonly dynamic?: true
-  /** Settings of greater units that say its value where it is not set itself, the finest first, with their length in its unit. Unset it has no value of its own, as in Kafka. */
+  /** Unset it has no value in DescribeConfigs, as in Kafka; `default` is what holds all the same. */
+  readonly noDefault?: true
+  /** Settings of greater units that say its value where it is not set itself, the finest first, with their length in its unit. */
   readonly coarser?: ReadonlyArray<readonly [name: string, factor: number]>
 }
 export type AnySetting = Setting<number> | Setting<boolean> | Setting<string>
@@ -46,6 +48,8 @@ export const list = (at: string, doc: string, more: Pick<Setting<string>, "oneOf
 })
 /** The same setting, and it can be changed while the node runs. */
 export const dynamic = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, dynamic: true })
+/** The same setting; DescribeConfigs shows no value while nobody has set it. */
+export const withoutDefault = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, noDefault: true })
 /** What is accepted and changes nothing must say so to whoever looks it up. */
 export const withoutEffect = <A>(setting: Setting<A>, why: string): Setting<A> => ({ ...setting, doc: `${setting.doc} It has no effect here: ${why}` })
 

@@ -56,6 +56,7 @@ const saying = (fault: ClientFault): Saying => {
     case "UnknownGroup":
       return refused("`franz group list` shows what there is.")
     case "TopicRefused":
+    case "NodeRefused":
     case "NotAuthorized":
     case "Fenced":
     case "NotSubscribed":

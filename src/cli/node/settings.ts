@@ -56,6 +56,9 @@ const directoriesOf = (option: string, written: string): Effect.Effect<NodeOptio
   return twice === undefined ? Effect.succeed([first, ...others]) : Effect.fail(wrong(`${option}${written}: ${twice} is named twice.`))
 }
 
+/** What DescribeConfigs says of where a node listens. */
+export const listenersOf = ({ host, port }: Endpoint): string => `PLAINTEXT://${host.includes(":") ? `[${host}]` : host}:${port}`
+
 /** What a node starts with: the file, the variables, `-X`, and over them the words of the command line. `notes` are for the log. */
 export const nodeSettings = (
   words: NodeWords,
@@ -79,7 +82,7 @@ export const nodeSettings = (
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
     return {
-      node: { config: { ...config, "node.id": id }, written: new Set([...set, "node.id" as const]), listen, advertised, data },
+      node: { config: { ...config, "node.id": id, listeners: listenersOf(listen) }, written: new Set([...set, "node.id" as const]), listen, advertised, data },
       notes,
       dataByDefault: Option.isNone(words.data) && written === undefined,
       set

@@ -63,13 +63,14 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
       })
     )
   }
+  const leaf = second === undefined ? undefined : fitting.find(({ path }) => path[1] === second)
+  if (leaf) return Effect.succeed({ _tag: "command", command: leaf, rest: words.slice(2) })
+  // `franz broker` is a command, and `franz broker config` another.
   const single = fitting.find(({ path }) => path.length === 1)
   if (single) return Effect.succeed({ _tag: "command", command: single, rest: words.slice(1) })
   if (second === undefined || isHelp(second)) {
     return Effect.succeed({ _tag: "help", lines: groupHelp(program.name, first, fitting) })
   }
-  const leaf = fitting.find(({ path }) => path[1] === second)
-  if (leaf) return Effect.succeed({ _tag: "command", command: leaf, rest: words.slice(2) })
   const known = fitting.map(({ path }) => path[1] ?? "")
   return Effect.fail(
     new CliFailure({

@@ -7,7 +7,8 @@ import type { TopicView } from "../metadata/view.ts"
 import type { ConnectionOptions } from "../options.ts"
 import { type ClusterDescription, type ConfigEntry, describeCluster, describeTopic, listTopics, type TopicDescription, topicConfigs } from "./cluster.ts"
 import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
-import { configureTopic, type TopicConfigChanges } from "./topic-configs.ts"
+import { configureNode, type NodeConfigError, type NodeOrAll, nodeConfigs } from "./node-configs.ts"
+import { type ConfigChanges, configureTopic } from "./topic-configs.ts"
 import { type AddTopicError, addPartitions, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "./topics.ts"
 
 export interface AdminService {
@@ -18,7 +19,11 @@ export interface AdminService {
   /** A topic's settings, by name: its own, and those that it has from the cluster. */
   readonly topicConfigs: (topic: string) => Effect.Effect<ReadonlyArray<ConfigEntry>, CallError | NotAuthorized | UnknownTopic>
   /** Changes settings of a topic while it is in use, all of them or none. */
-  readonly configureTopic: (topic: string, changes: TopicConfigChanges) => Effect.Effect<void, RemoveTopicError>
+  readonly configureTopic: (topic: string, changes: ConfigChanges) => Effect.Effect<void, RemoveTopicError>
+  /** A node's settings, by name; of "all": what was set for all nodes while they run. */
+  readonly nodeConfigs: (node: NodeOrAll) => Effect.Effect<ReadonlyArray<ConfigEntry>, NodeConfigError>
+  /** Changes settings of a node, or of all nodes, while they run, all of them or none. */
+  readonly configureNode: (node: NodeOrAll, changes: ConfigChanges) => Effect.Effect<void, NodeConfigError>
   /** All topics, by name; the cluster's own too where `internal` says so. */
   readonly listTopics: (options?: { readonly internal?: boolean }) => Effect.Effect<ReadonlyArray<TopicView>, CallError>
   readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, TopicError>
@@ -36,6 +41,8 @@ const adminOf = (client: Client): AdminService => ({
   addPartitions: (topic, partitions) => addPartitions(client, topic, partitions),
   topicConfigs: (topic) => topicConfigs(client, topic),
   configureTopic: (topic, changes) => configureTopic(client, topic, changes),
+  nodeConfigs: (node) => nodeConfigs(client, node),
+  configureNode: (node, changes) => configureNode(client, node, changes),
   listTopics: (options) => listTopics(client, options),
   describeTopic: (topic) => describeTopic(client, topic),
   listGroups: listGroups(client),

@@ -97,14 +97,29 @@ export interface ConfigEntry {
   readonly name: string
   /** Null: the cluster does not tell (a secret). */
   readonly value: string | null
-  /** Set for this topic alone; else the cluster's value or the default. */
+  /** Set for this topic or node alone (or, where all nodes were asked for, for all of them). */
   readonly isOwn: boolean
+  /** Who says it: the topic, what was set for the node or for all nodes while they run, the node's file, nobody. */
+  readonly source: ConfigSource
   readonly readOnly: boolean
   readonly documentation: string | null
 }
 const topicResource = 2
-/** Where a value comes from, in Kafka's numbers: 1 is the topic itself. */
-const ownSource = 1
+/** Where a value comes from, at the index of Kafka's number for it. */
+const sources = ["default", "topic", "node", "cluster", "file"] as const
+export type ConfigSource = (typeof sources)[number]
+
+interface Described extends Pick<ConfigEntry, "name" | "value" | "readOnly" | "documentation"> {
+  readonly configSource: number
+}
+/** What an answer says of settings, by name. `own` is who they were asked of. */
+export const configEntries = (configs: ReadonlyArray<Described>, own: ConfigSource): ReadonlyArray<ConfigEntry> =>
+  configs
+    .map(({ configSource, documentation, name, readOnly, value }) => {
+      const source = sources[configSource] ?? "default"
+      return { name, value, isOwn: source === own, source, readOnly, documentation }
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
 
 /** A topic's settings, by name. */
 export const topicConfigs = (client: Client, topic: string): Effect.Effect<ReadonlyArray<ConfigEntry>, Failure | UnknownTopic> =>
@@ -116,8 +131,6 @@ export const topicConfigs = (client: Client, topic: string): Effect.Effect<Reado
       const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
       if (error === "UNKNOWN_TOPIC_OR_PARTITION") return yield* new UnknownTopic({ topic })
       if (error !== "NONE" || result === undefined) return yield* failure(error, `The settings of '${topic}'`, result?.errorMessage ?? null)
-      return result.configs
-        .map(({ configSource, documentation, name, readOnly, value }) => ({ name, value, isOwn: configSource === ownSource, readOnly, documentation }))
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
+      return configEntries(result.configs, "topic")
     })
   )

@@ -5,8 +5,8 @@ import type { Client } from "../client.ts"
 import { UnknownTopic } from "../error.ts"
 import { commandId, type RemoveTopicError, topicFault } from "./topics.ts"
 
-/** Settings of a topic by Kafka's names, as `{ set: { "retention.ms": "86400000" }, unset: ["segment.bytes"] }`. */
-export interface TopicConfigChanges {
+/** Settings of a topic or a node by Kafka's names, as `{ set: { "retention.ms": "86400000" }, unset: ["segment.bytes"] }`. */
+export interface ConfigChanges {
   readonly set?: Readonly<Record<string, string>>
   /** These take the cluster's value or the default again. */
   readonly unset?: ReadonlyArray<string>
@@ -16,15 +16,16 @@ const topicResource = 2
 /** What is done with a setting, in Kafka's numbers. */
 const operation = { set: 0, delete: 1 } as const
 
+export const configDrafts = ({ set = {}, unset = [] }: ConfigChanges) => [
+  ...Object.entries(set).map(([name, value]) => ({ name, value, configOperation: operation.set })),
+  ...unset.map((name) => ({ name, value: null, configOperation: operation.delete }))
+]
+
 /** Changes settings of a topic, all of them or none; brokers follow in a moment. TopicRefused says which setting is wrong and what would fit. */
-export const configureTopic = (client: Client, topic: string, { set = {}, unset = [] }: TopicConfigChanges): Effect.Effect<void, RemoveTopicError> =>
+export const configureTopic = (client: Client, topic: string, changes: ConfigChanges): Effect.Effect<void, RemoveTopicError> =>
   Effect.suspend(() => {
     const tags = commandId(client)
-    const configs = [
-      ...Object.entries(set).map(([name, value]) => ({ name, value, configOperation: operation.set })),
-      ...unset.map((name) => ({ name, value: null, configOperation: operation.delete }))
-    ]
-    const request = { resources: [{ resourceType: topicResource, resourceName: topic, configs }], validateOnly: false }
+    const request = { resources: [{ resourceType: topicResource, resourceName: topic, configs: configDrafts(changes) }], validateOnly: false }
     const attempt = Effect.gen(function* () {
       const answer = yield* client.callController(IncrementalAlterConfigs, request, { tags })
       const result = answer.responses[0]

@@ -35,7 +35,7 @@ const time = (at: bigint): Plain => (at >= clockFrom ? "now" : Number(at))
 const text = (key: string, value: string, { clusterId, ids, port }: Names): Plain => {
   const known = ids.get(value)
   if (known !== undefined) return known
-  if (key === "errorMessage") return value === "" ? "" : "a sentence"
+  if (key === "errorMessage" || key === "batchIndexErrorMessage") return value === "" ? "" : "a sentence"
   if (value === clusterId) return "the cluster"
   if (key === "topicId" && value !== zeroUuid) return "<an id>"
   if (key === "documentation") return value === "" ? "" : "a text"
@@ -64,8 +64,17 @@ const internal = (value: unknown): boolean => {
   return typeof name === "string" && name.startsWith("__")
 }
 
+interface Synonym {
+  readonly name: string
+  readonly value: string | null
+  readonly source: number
+}
+
 /** An answer as plain data that can be compared: no list of objects has an order, and topics of the system itself are left out. */
 export const normal = (value: unknown, names: Names, key = ""): Plain => {
+  // Where a setting's value comes from has an order.
+  if (key === "synonyms" && Array.isArray(value))
+    return value.map((each: Synonym) => text("synonyms", `${each.name}=${each.value}@${each.source}`, names)).join(" ; ")
   if (Array.isArray(value)) {
     const items = value.filter((item) => !internal(item)).map((item) => normal(item, names, key))
     return items.some((item) => typeof item === "object") ? items.toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1)) : items

@@ -5,7 +5,9 @@ import { InitProducerId } from "../../../../src/protocol/message/22-init-produce
 import { until } from "../process.ts"
 import * as cluster from "./cluster.ts"
 import * as configs from "./configs.ts"
+import * as described from "./described.ts"
 import * as group from "./group.ts"
+import * as opened from "./opened.ts"
 import * as produce from "./produce.ts"
 import * as random from "./random.ts"
 import * as read from "./read.ts"
@@ -25,11 +27,18 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   DescribeConfigs: cluster.settings,
   IncrementalAlterConfigs: configs.incremental,
   AlterConfigs: configs.replaced,
+  "Settings of topics": described.topicsDescribed,
+  "Odd values": described.oddValues,
+  "Settings of nodes": described.nodesDescribed,
+  "Nodes changed": described.nodesChanged,
 
   InitProducerId: produce.initProducer,
   Produce: produce.produceForms,
   "Produce, records": produce.produceRecords,
   "Produce, stamped": produce.produceStamped,
+  "Produce, codecs": opened.keptCodecs,
+  "Produce, opened": opened.wrongInside,
+  "Produce, times": opened.times,
   "Produce, sequences": produce.produceSequences,
   Fetch: read.fetchForms,
   "Fetch, several": read.fetchSeveral,

@@ -1,0 +1,46 @@
+import { Effect } from "effect"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
+import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
+import type { Client } from "../client.ts"
+import { type CallError, failure, NodeRefused, type NotAuthorized } from "../error.ts"
+import { type ConfigEntry, configEntries } from "./cluster.ts"
+import { type ConfigChanges, configDrafts } from "./topic-configs.ts"
+import { commandId } from "./topics.ts"
+
+/** A node by its id, or all nodes together. */
+export type NodeOrAll = number | "all"
+export type NodeConfigError = CallError | NotAuthorized | NodeRefused
+
+const nodeResource = 4
+const nameOf = (node: NodeOrAll): string => (node === "all" ? "" : String(node))
+const told = (node: NodeOrAll): string => (node === "all" ? "all nodes" : `node ${node}`)
+
+/** A node's settings by name, asked of that node; for all nodes, what was set for them while the cluster runs. */
+export const nodeConfigs = (client: Client, node: NodeOrAll): Effect.Effect<ReadonlyArray<ConfigEntry>, NodeConfigError> =>
+  client.persistently(
+    Effect.gen(function* () {
+      const request = { resources: [{ resourceType: nodeResource, resourceName: nameOf(node), configurationKeys: null }], includeDocumentation: true }
+      const answer = yield* node === "all" ? client.callAny(DescribeConfigs, request) : client.callNode(node, DescribeConfigs, request)
+      const result = answer.results[0]
+      const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
+      if (error === "INVALID_REQUEST") return yield* new NodeRefused({ node: told(node), error, reason: result?.errorMessage ?? error })
+      if (error !== "NONE" || result === undefined) return yield* failure(error, `The settings of ${told(node)}`, result?.errorMessage ?? null)
+      return configEntries(result.configs, node === "all" ? "cluster" : "node")
+    })
+  )
+
+/** Changes settings of a node or of all nodes while they run, all of them or none; NodeRefused says which is wrong and what would fit. */
+export const configureNode = (client: Client, node: NodeOrAll, changes: ConfigChanges): Effect.Effect<void, NodeConfigError> =>
+  Effect.suspend(() => {
+    const tags = commandId(client)
+    const request = { resources: [{ resourceType: nodeResource, resourceName: nameOf(node), configs: configDrafts(changes) }], validateOnly: false }
+    const attempt = Effect.gen(function* () {
+      const result = (yield* client.callController(IncrementalAlterConfigs, request, { tags })).responses[0]
+      const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
+      if (error === "INVALID_CONFIG" || error === "INVALID_REQUEST")
+        return yield* new NodeRefused({ node: told(node), error, reason: result?.errorMessage ?? error })
+      if (error !== "NONE") return yield* failure(error, `The settings of ${told(node)}`, result?.errorMessage ?? null)
+    })
+    return client.persistently(attempt)
+  })

@@ -1,0 +1,127 @@
+import { Effect } from "effect"
+import { layerTypescript } from "../../../../adapters/compression/compression.ts"
+import { fieldAt } from "../../../../domain/log/batch.ts"
+import { codecs } from "../../../../domain/log/codec.ts"
+import { crc32c } from "../../../../domain/log/crc32c.ts"
+import { writeInt32 } from "../../../../domain/log/int.ts"
+import { type BatchToWrite, encodeBatch } from "../../../../domain/log/record.ts"
+import { Compression } from "../../../../src/ports/compression.ts"
+import { Produce } from "../../../../src/protocol/message/00-produce.ts"
+import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
+import { InitProducerId } from "../../../../src/protocol/message/22-init-producer-id.ts"
+import type { Scenario, Side } from "./side.ts"
+
+const { compress } = await Effect.runPromise(Effect.provide(Compression, layerTypescript))
+const text = new TextEncoder()
+
+/** Records of these times, with keys unless `key` is null. */
+const timed = (times: ReadonlyArray<number>, fields: Partial<BatchToWrite> = {}, key: string | null = "key"): Uint8Array =>
+  encodeBatch(
+    {
+      codec: "none",
+      records: times.map((timestamp, at) => ({ timestamp, key: key === null ? null : text.encode(`${key} ${at}`), value: new Uint8Array(200).fill(65 + at) })),
+      ...fields
+    },
+    { crc32c, compress }
+  )
+/** The same bytes, changed by someone who makes the CRC fit. */
+const forged = (batch: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Array => {
+  const bytes = batch.slice()
+  change(bytes)
+  writeInt32(bytes, fieldAt.crc, crc32c(bytes, fieldAt.attributes))
+  return bytes
+}
+const counted = (count: number) => (bytes: Uint8Array) => {
+  writeInt32(bytes, fieldAt.recordCount, count)
+  writeInt32(bytes, fieldAt.lastOffsetDelta, count - 1)
+}
+
+const send = (side: Side, name: string, label: string, records: Uint8Array, version = 9) =>
+  side.ask(`${name}: ${label}`, Produce, version, { acks: -1, timeoutMs: 10_000, topicData: [{ name, partitionData: [{ index: 0, records }] }] })
+const stored = (side: Side, name: string) =>
+  side.ask(`${name}: what is kept`, Fetch, 12, {
+    maxWaitMs: 0,
+    minBytes: 0,
+    topics: [{ topic: name, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000_000 }] }]
+  })
+
+/** What each compression.type makes of each codec, and of what cannot be opened. */
+export const keptCodecs: Scenario = async (side) => {
+  for (const type of ["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]) {
+    const name = `kept-${type}`
+    await side.topic(name, 1, { "compression.type": type })
+    for (const codec of codecs) await send(side, name, codec, timed([1000, 1001, 995], { codec }))
+    await stored(side, name)
+  }
+  await side.topic("kept-stamped", 1, { "compression.type": "gzip", "message.timestamp.type": "LogAppendTime" })
+  for (const codec of codecs) await send(side, "kept-stamped", codec, timed([1000, 1001], { codec }))
+  await stored(side, "kept-stamped")
+  await side.topic("kept-sequences", 1, { "compression.type": "zstd" })
+  const { producerId } = await side.call(InitProducerId, 4, { transactionalId: null, transactionTimeoutMs: 60_000 })
+  const mine = (baseSequence: number) => timed([1000, 1001], { codec: "lz4", producerId, producerEpoch: 0, baseSequence })
+  for (const [label, sequence] of [
+    ["first", 0],
+    ["next", 2],
+    ["a gap", 9],
+    ["the next again", 2]
+  ] as const)
+    await send(side, "kept-sequences", label, mine(sequence))
+  await stored(side, "kept-sequences")
+}
+
+/** Batches that do not hold what their header says, where the broker opens them. */
+export const wrongInside: Scenario = async (side) => {
+  await side.topic("inside", 1, { "compression.type": "lz4" })
+  const gzip = timed([1000], { codec: "gzip" })
+  await send(
+    side,
+    "inside",
+    "what is no gzip",
+    forged(gzip, (bytes) => (bytes[fieldAt.records] = 0xff))
+  )
+  await send(
+    side,
+    "inside",
+    "gzip that is damaged",
+    forged(gzip, (bytes) => (bytes[fieldAt.records + 14] = 0xff))
+  )
+  await send(side, "inside", "two records, and one is there", forged(gzip, counted(2)))
+  await send(side, "inside", "two records, and three are there", forged(timed([1000, 1001, 1002], { codec: "gzip" }), counted(2)))
+  await send(side, "inside", "two records of plain text, and one is there", forged(timed([1000]), counted(2)))
+  await send(
+    side,
+    "inside",
+    "a length of a key that is too long",
+    forged(timed([1000]), (bytes) => (bytes[fieldAt.records + 5] = 0x7e))
+  )
+  await side.topic("inside-small", 1, { "compression.type": "uncompressed", "max.message.bytes": "1000" })
+  await send(
+    side,
+    "inside-small",
+    "small while compressed",
+    timed(
+      Array.from({ length: 20 }, () => 1000),
+      { codec: "gzip" }
+    )
+  )
+  await send(side, "inside-small", "small", timed([1000], { codec: "gzip" }))
+  await stored(side, "inside")
+}
+
+/** Bounds of time, set while the topic is there. */
+export const times: Scenario = async (side) => {
+  const now = Date.now()
+  await side.topic("times", 1, { "message.timestamp.before.max.ms": "100000000", "message.timestamp.after.max.ms": "100000000" })
+  const far = 1_000_000_000
+  for (const codec of ["none", "gzip"] as const) {
+    await send(side, "times", `${codec}, right`, timed([now], { codec }))
+    await send(side, "times", `${codec}, all too late`, timed([now + far, now + far], { codec }))
+    await send(side, "times", `${codec}, the last two too late`, timed([now, now + far, now + far], { codec }))
+    await send(side, "times", `${codec}, the middle one too early`, timed([now, now - far, now], { codec }))
+    await send(side, "times", `${codec}, without a time`, timed([-1, -1], { codec }))
+    await send(side, "times", `${codec}, some without a time`, timed([now, -1], { codec }))
+  }
+  await send(side, "times", "too early, v7", timed([now - far]), 7)
+  await send(side, "times", "too early, v8", timed([now - far]), 8)
+  await stored(side, "times")
+}
