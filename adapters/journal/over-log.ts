@@ -1,4 +1,4 @@
-import { Chunk, Clock, type Context, Effect, Either, ExecutionStrategy, Exit, Layer, Option, Scope, Stream } from "effect"
+import { Chunk, Clock, type Context, Deferred, Effect, Either, ExecutionStrategy, Exit, Layer, Option, Scope, Stream } from "effect"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { RecordBatch } from "../../domain/log/batch.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
@@ -24,6 +24,7 @@ interface OpenStream {
   /** The newest: whoever has an older one is fenced. */
   epoch: Epoch
   holders: number
+  readonly damaged: Deferred.Deferred<never, LogFault>
   /** Why nothing is appended any more, once an append's result is not known. Whoever opens the stream again reads what is there. */
   refused: unknown
 }
@@ -59,7 +60,7 @@ class LogJournal {
 
   readonly open: Context.Tag.Service<Journal>["open"] = (stream) =>
     Effect.acquireRelease(this.turn.withPermits(1)(this.take(stream)), (taken) => this.turn.withPermits(1)(this.letGo(stream, taken))).pipe(
-      Effect.map(({ end, epoch, start }) => ({ start, end, epoch }))
+      Effect.map(({ end, epoch, held, start }) => ({ start, end, epoch, damaged: Deferred.await(held.damaged) }))
     )
 
   readonly append: Context.Tag.Service<Journal>["append"] = (stream, epoch, expected, entries) =>
@@ -143,7 +144,13 @@ class LogJournal {
         Scope.extend(scope),
         Effect.onError(() => Scope.close(scope, Exit.void))
       )
-      return { place, log, scope, epoch: -1, holders: 0, refused: undefined }
+      const damaged = yield* Deferred.make<never, LogFault>()
+      const open: OpenStream = { place, log, scope, damaged, epoch: -1, holders: 0, refused: undefined }
+      log.onDamage((fault) => {
+        open.refused = fault
+        Deferred.unsafeDone(damaged, Exit.fail(fault))
+      })
+      return open
     })
   }
 

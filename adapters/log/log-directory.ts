@@ -5,6 +5,7 @@ import { LogFault, type LogDirectory as Port } from "../../src/ports/log-store.t
 import { Checkpoints } from "./checkpoint.ts"
 import { attempt, type Disk } from "./disk.ts"
 import type { FilePool } from "./file-pool.ts"
+import { type ScrubBounds, Scrubber } from "./scrubber.ts"
 import { type CacheBounds, SharedCaches } from "./shared-caches.ts"
 import { type DiskFailure, watchedDisk } from "./watched-disk.ts"
 
@@ -38,6 +39,9 @@ export interface DirectoryParts {
   readonly crc32c: Crc32c
   readonly caches: CacheBounds
   readonly fork: (effect: Effect.Effect<void>) => void
+  readonly scrub: ScrubBounds
+  /** ms since 1970. */
+  readonly now: () => number
 }
 
 /**
@@ -48,6 +52,7 @@ export class LogDirectory implements Port {
   readonly disk: Disk
   readonly caches: SharedCaches
   readonly checkpoints: Checkpoints
+  readonly scrubber: Scrubber
   readonly failed: Effect.Effect<LogFault>
   private readonly failing = Deferred.unsafeMake<LogFault>(FiberId.none)
   private readonly held = new Map<string, HeldLog>()
@@ -58,7 +63,7 @@ export class LogDirectory implements Port {
   constructor(
     readonly path: string,
     disk: Disk,
-    { caches, crc32c, fork, pool }: DirectoryParts
+    { caches, crc32c, fork, now, pool, scrub }: DirectoryParts
   ) {
     this.disk = pool.over(
       watchedDisk(disk, (failure) => this.broke(failure)),
@@ -66,6 +71,7 @@ export class LogDirectory implements Port {
     )
     this.caches = new SharedCaches(this.disk, caches)
     this.checkpoints = new Checkpoints(this.disk, path, crc32c)
+    this.scrubber = new Scrubber(this.disk, this.checkpoints, crc32c, scrub, now)
     this.failed = Deferred.await(this.failing)
   }
 

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import type { LogFault } from "../../src/ports/log-store.ts"
 import { recoverCompaction } from "./compaction/recover.ts"
+import { checkDamageMark } from "./damage-mark.ts"
 import { DerivedFiles } from "./derived-files.ts"
 import { attempt, type DiskFile, faultOf } from "./disk.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
@@ -40,10 +41,11 @@ const closeFiles = (opened: OpenSegments): void => {
 /** Opens a log, after what recovery found is durable. */
 export const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
   Effect.gen(function* () {
-    const { directory, disk, recoveryPoint } = parts
+    const { crc32c, directory, disk, pace, recoveryPoint, scrubber } = parts
     const note = yield* recoverCompaction(parts)
+    yield* checkDamageMark(disk, directory, pace, crc32c)
     const opened = yield* inSlices(
-      parts.pace,
+      pace,
       directory,
       "open",
       (function* () {
@@ -62,5 +64,7 @@ export const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> 
     })
     const derived = yield* Effect.onError(settled, () => Effect.sync(() => closeFiles(opened)))
     for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
-    return new SegmentedLog(parts, opened, note, derived)
+    const log = new SegmentedLog(parts, opened, note, derived)
+    scrubber.add(log)
+    return log
   })

@@ -2,6 +2,7 @@ import { Deferred, Effect, Either, FiberId } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
+import type { SegmentBatch } from "../../domain/log/segment.ts"
 import type { Compacted, CompactionOrder } from "../../src/ports/compaction.ts"
 import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
 import { compactLog } from "./compaction/compact.ts"
@@ -15,9 +16,10 @@ import { GroupCommit } from "./group-commit.ts"
 import { scanHeaders } from "./header-scan.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
+import type { ScrubbedLog, Scrubber } from "./scrubber.ts"
 import { firstBatchAt } from "./segment-read.ts"
 import { openIndexes } from "./segment-store.ts"
-import type { ActiveSegment, ReadableSegment, SealedSegment } from "./segments.ts"
+import { type ActiveSegment, indexOf, type ReadableSegment, runOf, type SealedSegment } from "./segments.ts"
 import { inSlices, type Pace } from "./slices.ts"
 import type { LogTail } from "./tail-cache.ts"
 
@@ -29,6 +31,7 @@ export interface LogParts extends Omit<OpenContext, "now" | "compacted"> {
   readonly recoveryPoint: RecoveryPointFile
   readonly tail: LogTail
   readonly pace: Pace
+  readonly scrubber: Scrubber
   /** ms since 1970. */
   readonly clock: () => number
   readonly fork: (effect: Effect.Effect<void>) => void
@@ -39,7 +42,8 @@ const int32Max = 0x7fff_ffff
 const indexFlushMs = 5000
 
 /** A partition's log over segment files. One writer; everything plain is done at once, on the event loop. */
-export class SegmentedLog implements PartitionLog {
+export class SegmentedLog implements PartitionLog, ScrubbedLog {
+  readonly directory: string
   private sealed: Array<SealedSegment>
   private active: ActiveSegment
   /** Sealed segments whose bytes are not durable yet, with the files they were written through: a new descriptor might not be told of an earlier write's failure. */
@@ -56,6 +60,9 @@ export class SegmentedLog implements PartitionLog {
   /** What a write failed with that was taken back, until that is durable: of a power cut before, parts of it could come back under what was written in its place. */
   private takenBack: LogFault | undefined
   private fault: LogFault | undefined
+  /** What the scrub found: nothing is read or added any more, and what was added before is made durable all the same. */
+  private damage: LogFault | undefined
+  private hearDamage: ((fault: LogFault) => void) | undefined
   private readonly commit: GroupCommit
   private indexesFlushedAt = 0
   private config: LogConfig
@@ -73,6 +80,7 @@ export class SegmentedLog implements PartitionLog {
     note: CompactionNote,
     readonly derived: DerivedFiles
   ) {
+    this.directory = parts.directory
     this.sealed = sealed
     this.active = active
     this.config = parts.config
@@ -98,7 +106,16 @@ export class SegmentedLog implements PartitionLog {
   readonly syncedEnd = (): Offset => this.durableEnd
 
   readonly cleanEnd = (): Offset => this.compaction.note.cleanEnd
-  readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.fault ?? compactLog(this.compaction, order))
+  readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal ?? compactLog(this.compaction, order))
+  readonly sealedSegments = (): ReadonlyArray<SealedSegment> => this.sealed
+  readonly onDamage = (heard: (fault: LogFault) => void): void => {
+    this.hearDamage = heard
+  }
+  readonly takeOffline = (fault: LogFault): boolean => {
+    this.damage = fault
+    this.hearDamage?.(fault)
+    return this.hearDamage !== undefined
+  }
 
   readonly segments = (): ReadonlyArray<SegmentExtent> => [...this.segmentsFrom(0)]
   readonly configure = (config: LogConfig): void => {
@@ -107,25 +124,13 @@ export class SegmentedLog implements PartitionLog {
   }
 
   readonly append = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
-    const fault = this.fault ?? this.takenBack
+    const fault = this.refusal ?? this.takenBack
     if (fault !== undefined) return Either.left(fault)
     const first = batches[0]
-    const last = batches.at(-1)
-    if (first === undefined || last === undefined) return Either.void
-    let sizeInBytes = 0
-    let maxTimestamp = -1
-    let next = this.active.endOffset
-    for (const batch of batches) {
-      // A gap in the offsets would be found only at the next start, as damage. Whoever makes one is stopped now.
-      if (batch.baseOffset !== next)
-        throw new Error(`A batch with offset ${batch.baseOffset} was appended to ${this.parts.directory}, where ${next} comes next.`)
-      next = batch.nextOffset
-      sizeInBytes += batch.bytes.length
-      maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
-    }
+    if (first === undefined) return Either.void
+    const run = runOf(batches, this.active.endOffset, this.parts.directory)
     try {
-      if (this.active.isFullFor({ sizeInBytes, lastOffset: last.lastOffset, maxTimestamp }, this.parts.clock()) && this.mayRoll(sizeInBytes, last.lastOffset))
-        this.roll()
+      if (this.active.isFullFor(run, this.parts.clock()) && this.mayRoll(run)) this.roll()
       this.write(batches.length === 1 ? [first.bytes] : batches.map((batch) => batch.bytes))
     } catch (error) {
       return Either.left(error instanceof LogFault ? error : faultOf(this.active.path.log, "append to", error))
@@ -138,7 +143,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   readonly read = (from: Offset, maxBytes: number, upTo: Offset): Either.Either<ReadonlyArray<Uint8Array>, LogFault> => {
-    if (this.fault !== undefined) return Either.left(this.fault)
+    if (this.refusal !== undefined) return Either.left(this.refusal)
     const { active } = this
     const { tail } = this.parts
     if (from >= active.endOffset || from >= upTo) {
@@ -148,13 +153,13 @@ export class SegmentedLog implements PartitionLog {
     const cached = tail.read(from, maxBytes, upTo, true)
     if (cached !== undefined) return Either.right(cached)
     if (from >= active.baseOffset) tail.noteReader(active.sizeInBytes - active.positionFor(from))
-    return attempt(this.parts.directory, "read", () => this.reads.read(this.segmentsFrom(this.indexOf(from)), from, maxBytes, upTo))
+    return attempt(this.parts.directory, "read", () => this.reads.read(this.segmentsFrom(indexOf(this.sealed, from)), from, maxBytes, upTo))
   }
 
   readonly batchAtTime = (timestamp: number, from: Offset = 0): Either.Either<RecordBatch | undefined, LogFault> => {
-    if (this.fault !== undefined) return Either.left(this.fault)
+    if (this.refusal !== undefined) return Either.left(this.refusal)
     return attempt(this.parts.directory, "read", () => {
-      for (const segment of this.segmentsFrom(this.indexOf(from))) {
+      for (const segment of this.segmentsFrom(indexOf(this.sealed, from))) {
         const found = segment.maxTimestamp >= timestamp ? firstBatchAt(segment, timestamp, from) : undefined
         if (found !== undefined) return found
       }
@@ -164,13 +169,15 @@ export class SegmentedLog implements PartitionLog {
 
   readonly scan = (from: Offset, visit: (batch: RecordBatch) => void): Effect.Effect<void, LogFault> =>
     Effect.suspend(() =>
-      this.fault === undefined
-        ? inSlices(this.parts.pace, this.parts.directory, "read", scanHeaders(this.segmentsFrom(this.indexOf(from)), from, visit))
-        : Effect.fail(this.fault)
+      this.refusal === undefined
+        ? inSlices(this.parts.pace, this.parts.directory, "read", scanHeaders(this.segmentsFrom(indexOf(this.sealed, from)), from, visit))
+        : Effect.fail(this.refusal)
     )
 
   readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> =>
     Effect.gen(this, function* () {
+      // Whoever repairs a damaged log wants to find it as it was.
+      if (this.damage !== undefined) return yield* this.damage
       // What is not durable is not let go of: afterwards the log starts with what follows it.
       yield* this.sync
       yield* attempt(this.parts.directory, "delete segments of", () => {
@@ -265,6 +272,10 @@ export class SegmentedLog implements PartitionLog {
     this.parts.tail.clear()
   }
 
+  private get refusal(): LogFault | undefined {
+    return this.fault ?? this.damage
+  }
+
   private goOffline(why: string, cause: unknown): LogFault {
     const { directory } = this.parts
     this.fault ??= new LogFault({ path: directory, reason: "offline", message: `${directory} is offline. ${why}`, cause })
@@ -292,7 +303,7 @@ export class SegmentedLog implements PartitionLog {
    * Whether the next segment may be begun. Of two names that are not durable a power cut may leave the later: the log would come back with its middle. The first
    * segment grows over its size, within what an index can say, until it cannot be lost; that is a sync away.
    */
-  private mayRoll(sizeInBytes: number, lastOffset: Offset): boolean {
+  private mayRoll({ lastOffset, sizeInBytes }: SegmentBatch): boolean {
     if (this.isNamed) return true
     this.commit.start()
     return this.active.sizeInBytes + sizeInBytes > int32Max || lastOffset - this.active.baseOffset > int32Max
@@ -303,6 +314,7 @@ export class SegmentedLog implements PartitionLog {
     const old = this.active
     this.active = newActiveSegment({ ...this.parts, config: this.config, now: this.parts.clock() }, old.endOffset)
     this.sealed.push(old.seal(this.parts.caches))
+    this.parts.scrubber.owe(this)
     this.derived.active = this.active
     this.unsynced.push(old.file(), ...openIndexes(this.parts.disk, old.path), ...this.derived.write())
     this.directoryChanged = this.sealedSinceSync = true
@@ -380,16 +392,5 @@ export class SegmentedLog implements PartitionLog {
   private *segmentsFrom(index: number): Generator<ReadableSegment> {
     for (let i = index; i < this.sealed.length; i++) yield this.sealed[i] as SealedSegment
     yield this.active
-  }
-
-  private indexOf(offset: Offset): number {
-    let low = 0
-    let high = this.sealed.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((this.sealed[middle] as SealedSegment).endOffset <= offset) low = middle + 1
-      else high = middle
-    }
-    return low
   }
 }

@@ -55,6 +55,33 @@ export class SealedSegment implements ReadableSegment {
   }
 }
 
+/** Which of the segments, in order, is the first that holds something at or after `offset`; their number when none does. */
+export const indexOf = (segments: ReadonlyArray<SealedSegment>, offset: Offset): number => {
+  let low = 0
+  let high = segments.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((segments[middle] as SealedSegment).endOffset <= offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** What a segment has to know of batches that are added together. Throws where they do not follow each other from `next` on. */
+export const runOf = (batches: ReadonlyArray<RecordBatch>, next: Offset, directory: string): SegmentBatch => {
+  let sizeInBytes = 0
+  let maxTimestamp = -1
+  let at = next
+  for (const batch of batches) {
+    // A gap in the offsets would be found only at the next start, as damage. Whoever makes one is stopped now.
+    if (batch.baseOffset !== at) throw new Error(`A batch with offset ${batch.baseOffset} was appended to ${directory}, where ${at} comes next.`)
+    at = batch.nextOffset
+    sizeInBytes += batch.bytes.length
+    maxTimestamp = Math.max(maxTimestamp, batch.maxTimestamp)
+  }
+  return { sizeInBytes, lastOffset: at - 1, maxTimestamp }
+}
+
 /** Where a segment is written. */
 export interface SegmentPlace {
   readonly disk: Disk

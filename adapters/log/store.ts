@@ -10,11 +10,12 @@ import { LogDirectory, removedSuffix, removeTree } from "./log-directory.ts"
 import { openLog } from "./open-log.ts"
 import type { LogParts, SegmentedLog } from "./partition-log.ts"
 import { RecoveryPointFile } from "./recovery-point.ts"
+import { defaultScrubBounds, type ScrubBounds } from "./scrubber.ts"
 import { Pace } from "./slices.ts"
 import { LogTail, TailBudget } from "./tail-cache.ts"
 
 /** Bounds of a store's memory and open files, for all its logs together. */
-export interface StoreBounds {
+export interface StoreBounds extends ScrubBounds {
   /** Bytes of the newest batches that one log keeps in memory for readers at its end. */
   readonly tailBytesMaxPerLog: number
   /** The same for all logs of the store together. */
@@ -28,7 +29,8 @@ export const defaultStoreBounds: StoreBounds = {
   tailBytesMaxPerLog: 8_388_608,
   tailBytesMax: 67_108_864,
   indexBytesMax: 16_777_216,
-  openFilesMax: 256
+  openFilesMax: 256,
+  ...defaultScrubBounds
 }
 
 type Service = Context.Tag.Service<LogStore>
@@ -120,10 +122,14 @@ class FileLogStore {
     return Effect.map(
       Effect.acquireRelease(acquire, ({ at, log }) =>
         Effect.ensuring(
-          Effect.zipRight(
-            log.close,
-            Effect.sync(() => at.release(name))
-          ),
+          Effect.suspend(() => {
+            // Its files are closed with it: nothing of it is read from now on.
+            at.scrubber.remove(log)
+            return Effect.zipRight(
+              log.close,
+              Effect.sync(() => at.release(name))
+            )
+          }),
           release
         )
       ),
@@ -186,7 +192,7 @@ class FileLogStore {
 
   private partsOf(at: LogDirectory, name: string, config: LogConfig): LogParts {
     const { budget, clock, crc32c, fork, pace } = this
-    const { caches, disk, path: root } = at
+    const { caches, disk, path: root, scrubber } = at
     const directory = `${root}/${name}`
     return {
       root,
@@ -195,6 +201,7 @@ class FileLogStore {
       config,
       caches,
       crc32c,
+      scrubber,
       recoveryPoint: new RecoveryPointFile(disk, directory, crc32c),
       tail: new LogTail(budget),
       pace,
@@ -221,9 +228,10 @@ export const makeStoreOver = (
     const runtime = yield* Effect.runtime<never>()
     const fork = (effect: Effect.Effect<void>): void => void Runtime.runFork(runtime)(effect)
     const { crc32c } = yield* Checksum
+    const clock = yield* Effect.clock
     const caches = { openFilesMax: bounds.openFilesMax, indexBytesMax: Math.floor(bounds.indexBytesMax / places.length) }
     const directories = places.map(({ disk, fault, root }) => {
-      const directory = new LogDirectory(root, disk, { pool, crc32c, caches, fork })
+      const directory = new LogDirectory(root, disk, { pool, crc32c, caches, fork, scrub: bounds, now: () => clock.unsafeCurrentTimeMillis() })
       if (fault !== undefined) directory.takeOffline(fault)
       return directory
     })
@@ -233,12 +241,13 @@ export const makeStoreOver = (
       if (places.length === 1) return yield* begun.left
       directory.takeOffline(offlineAtStart(directory.path, begun.left))
     }
-    const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, yield* Effect.clock, fork)
+    const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, clock, fork)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         for (const directory of directories) directory.close()
       })
     )
+    for (const { failed, scrubber } of directories) yield* Effect.forkScoped(Effect.raceFirst(scrubber.run, failed))
     const { claim, list, open, readCheckpoint, remove, writeCheckpoint } = store
     return { claim, directories, list, open, readCheckpoint, remove, writeCheckpoint }
   })

@@ -47,6 +47,11 @@ export class HeaderCheck {
 
   constructor(private readonly entries: ReadonlyArray<ChainEntry>) {}
 
+  /** Whether every chunk was compared, or given up. */
+  get isJudged(): boolean {
+    return this.slot === this.entries.length
+  }
+
   /** The batch that starts at `position`, in order; its header is enough. */
   visit(batch: RecordBatch, position: number): void {
     this.add(batch.bytes, position, position + batch.sizeInBytes)

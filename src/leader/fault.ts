@@ -21,6 +21,14 @@ const shown = (cause: unknown): string => (cause instanceof Error ? cause.messag
 export const tookNothing = (fault: Conflict | Fenced | Unknown): LogFault | undefined =>
   fault._tag === "Unknown" && fault.cause instanceof LogFault && (fault.cause.reason === "full" || fault.cause.reason === "read-only") ? fault.cause : undefined
 
+/** A part of the journal that was read long ago is damaged: the state is right as it stands, but the next start could not fold it again, and brokers could not follow it. */
+export const damagedJournal = (stream: string, fault: LogFault): WriterStopped =>
+  new WriterStopped({
+    stream,
+    cause: fault,
+    message: `${stream}: the leader stops, since its journal is damaged, and a start would not come to the same state. ${fault.message}`
+  })
+
 /** Why an append that did not succeed ends the leadership. None of them is repeated: the answer of a repetition would not be the truth about the first try. */
 export const stoppedBy = (fault: Conflict | Fenced | Unknown): WriterStopped => {
   const { stream } = fault
@@ -38,6 +46,7 @@ export const stoppedBy = (fault: Conflict | Fenced | Unknown): WriterStopped => 
         message: `${stream}: the journal ends at ${fault.end}, this leader believed ${fault.expected}. Somebody else wrote to it. Make sure that one leader runs on this data, and start again.`
       })
     case "Unknown":
+      if (fault.cause instanceof LogFault && fault.cause.reason === "corrupt") return damagedJournal(stream, fault.cause)
       return new WriterStopped({
         stream,
         cause: fault,

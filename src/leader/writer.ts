@@ -4,7 +4,7 @@ import { type Entry, Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Aggregate, Named } from "./aggregate.ts"
 import type { Answers, Applied, Outcome } from "./answers.ts"
-import { stoppedBy, tookNothing, type UnreadableEvent, WriterStopped } from "./fault.ts"
+import { damagedJournal, stoppedBy, tookNothing, type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { replay, writeSnapshot } from "./replay.ts"
 
 export type { Applied } from "./answers.ts"
@@ -274,7 +274,7 @@ export const openWriter = <State, Command, Event extends Named, Rejection>(
 ): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
   Effect.gen(function* () {
     const journal = yield* Journal
-    const { start, epoch } = yield* journal.open(stream)
+    const { damaged, epoch, start } = yield* journal.open(stream)
     const { state, answers, end, snapshotIndex } = yield* replay(journal, stream, aggregate, start)
     const queue = yield* Queue.bounded<Waiting<Command, Event, Rejection>>(options.queuedCommandsMax ?? 2 * commandsPerTurnMax)
     const fault = yield* Deferred.make<never, WriterStopped>()
@@ -285,6 +285,10 @@ export const openWriter = <State, Command, Event extends Named, Rejection>(
       if (due !== undefined) yield* Effect.forkIn(due, scope)
     })
     const scope = yield* Effect.scope
+    yield* Effect.forkIn(
+      Effect.catchAll(damaged, (found) => Deferred.fail(fault, damagedJournal(stream, found))),
+      scope
+    )
     yield* Effect.forever(turnAndSnapshot).pipe(
       Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.fail(fault, stoppedByCause(stream)(cause)))),
       Effect.forkIn(scope)

@@ -35,6 +35,16 @@ export interface Snapshot {
   readonly value: Uint8Array
 }
 
+/** A stream that is held. */
+export interface Taken {
+  readonly start: number
+  /** The index of the next entry. */
+  readonly end: number
+  readonly epoch: Epoch
+  /** Fails when damage is found in entries that were durable: whoever leads by them must stop. */
+  readonly damaged: Effect.Effect<never, LogFault>
+}
+
 /**
  * The ordered, durable memory of the leader's aggregates, one stream each. A stream is a Kafka log (record batches, one event a record), so `batches`
  * can be sent to any consumer as it is. Every adapter passes the suite in test/src/ports/journal.contract.ts.
@@ -42,8 +52,8 @@ export interface Snapshot {
 export class Journal extends Context.Tag("Journal")<
   Journal,
   {
-    /** Takes the stream under a new epoch (one over the highest seen); older holders are fenced. The end is the index of the next entry. */
-    readonly open: (stream: string) => Effect.Effect<{ readonly start: number; readonly end: number; readonly epoch: Epoch }, LogFault, Scope.Scope>
+    /** Takes the stream under a new epoch (one over the highest seen); older holders are fenced. */
+    readonly open: (stream: string) => Effect.Effect<Taken, LogFault, Scope.Scope>
     /** Durable when it returns. `expected` is the index of the first of `entries`. All entries of one call stand in one batch: all or none survive a crash. */
     readonly append: (stream: string, epoch: Epoch, expected: number, entries: ReadonlyArray<Entry>) => Effect.Effect<void, Fenced | Conflict | Unknown>
     /** Entries from `from` up to the durable end at the time of the call. */

@@ -93,6 +93,8 @@ export interface PartitionLog {
    * time. A segment that is damaged ends it with "corrupt", and nothing is changed.
    */
   readonly compact: (order: CompactionOrder) => Effect.Effect<Compacted, LogFault>
+  /** Calls `heard` (the one that was given last) when damage is found in what nobody asked for: from then on all answers are that fault, "corrupt". */
+  readonly onDamage: (heard: (fault: LogFault) => void) => void
 }
 
 /** One of the directories that a node keeps its logs in. */

@@ -38,7 +38,9 @@ const advertisedOf = ({ advertised, listen }: Pick<NodeOptions, "advertised" | "
 const storeAt = (directory: string | ReadonlyArray<string>, config: NodeConfig) =>
   Effect.suspend(() => {
     const wanted = config["log.open.files.max"]
-    return Effect.map(Layer.build(fileStore({ directory, pool: processPool(wanted === 0 ? undefined : wanted) })), (context) => Context.get(context, LogStore))
+    const pool = processPool(wanted === 0 ? undefined : wanted)
+    const scrub = { scrubIntervalMs: config["log.scrub.interval.ms"], scrubBytesPerSecondMax: config["log.scrub.io.max.bytes.per.second"] }
+    return Effect.map(Layer.build(fileStore({ directory, pool, ...scrub })), (context) => Context.get(context, LogStore))
   })
 
 /** A directory of this name in each of several. */

@@ -27,6 +27,8 @@ const node = {
   "auto.create.topics.enable": bool(true, "Whether a topic comes into being when a client asks for its metadata."),
   "delete.topic.enable": bool(true, "Whether topics can be removed."),
   "log.retention.check.interval.ms": long(300_000, 1, "How often logs are looked through for segments that may be deleted."),
+  "log.scrub.interval.ms": long(604_800_000, 0, "How often all segments that are not written any more are read through for damage; 0: never."),
+  "log.scrub.io.max.bytes.per.second": long(10_485_760, 4096, "Bytes that the look for damage reads in a second, at most."),
   "socket.request.max.bytes": int(104_857_600, 1, "Bytes that a request may have."),
   "max.connections": int(10_000, 1, "Connections that are open at a time; more are closed at once."),
   "max.in.flight.requests": int(64, 1, "Requests of one connection that are worked on or wait; reading stops there."),

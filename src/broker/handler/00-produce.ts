@@ -49,7 +49,7 @@ const notHere: Record<Exclude<ReturnType<PartitionTable["find"]>, PartitionOwner
   UNKNOWN_TOPIC_OR_PARTITION: "This cluster has no such topic or partition.",
   UNKNOWN_TOPIC_ID: "This cluster has no topic of that id.",
   NOT_LEADER_OR_FOLLOWER: "This broker does not lead the partition.",
-  KAFKA_STORAGE_ERROR: "The log of the partition could not be opened."
+  KAFKA_STORAGE_ERROR: "The log of the partition is offline. The broker's own log says why, and what to do."
 }
 
 const isWaiting = ({ owner, result }: Outcome): boolean => owner !== undefined && Either.isRight(result) && !owner.isSynced(result.right.lastOffset)

@@ -85,6 +85,7 @@ export class PartitionOwner implements ReadablePartition {
   private leading = false
   private epoch: Epoch = -1
   private fault: LogFault["reason"] | undefined
+  private offline = false
   private readonly epochs: EpochStarts
   private readonly waiting = new Set<() => void>()
   private readonly syncing: SyncWaiters
@@ -106,6 +107,11 @@ export class PartitionOwner implements ReadablePartition {
     this.config = options.config
     // A log never starts after its end, whatever was written down about it.
     this.startOffset = Math.min(options.start, log.end())
+    log.onDamage((fault) => {
+      this.offline = true
+      options.report(`${this.topic}-${this.partition} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions go on. ${fault.message}`)
+      this.wake()
+    })
     this.context = { leaderEpoch: -1, now: 0, crc32c: options.crc32c, packing: options.packing, ...appendConfig(options.config) }
   }
 
@@ -140,6 +146,10 @@ export class PartitionOwner implements ReadablePartition {
     this.wake()
   }
 
+  /** Its log is closed until somebody has looked at it: nothing is read or written, whoever leads. */
+  get isOffline(): boolean {
+    return this.offline
+  }
   get isLeading(): boolean {
     return this.leading
   }
@@ -263,6 +273,7 @@ export class PartitionOwner implements ReadablePartition {
   failed(fault: LogFault): LogFault {
     if (this.fault !== fault.reason) this.options.report(`${this.topic}-${this.partition}: ${fault.message}`)
     this.fault = fault.reason
+    if (fault.reason === "offline") this.offline = true
     return fault
   }
 

@@ -30,7 +30,7 @@ export class PartitionTable {
     const topic = "topicId" in ref ? this.byId.get(ref.topicId) : this.byName.get(ref.name)
     const slot = topic?.slots[partition]
     if (slot === undefined) return this.missing(ref, partition)
-    if (slot === "failed") return "KAFKA_STORAGE_ERROR"
+    if (slot === "failed" || slot.isOffline) return "KAFKA_STORAGE_ERROR"
     return slot.isLeading ? slot : "NOT_LEADER_OR_FOLLOWER"
   }
 

@@ -18,8 +18,8 @@ const fileWorld = (): JournalWorld => {
     end: () => fs.rmSync(directory, { recursive: true, force: true })
   }
 }
-const memoryWorld = (disk: MemoryDisk): JournalWorld => ({
-  layer: journal.pipe(Layer.provide(memoryStore(disk)), Layer.provide(checksum)),
+const memoryWorld = (disk: MemoryDisk, bounds: Parameters<typeof memoryStore>[1] = {}): JournalWorld => ({
+  layer: journal.pipe(Layer.provide(memoryStore(disk, bounds)), Layer.provide(checksum)),
   end: () => undefined
 })
 
@@ -155,3 +155,28 @@ describe("a journal whose disk fails", () => {
     )
   })
 })
+
+test("M3: a flipped bit in a sealed part of a journal ends the leadership before anything is folded from it, now and at the next start", async () => {
+  const disk = new MemoryDisk()
+  const world = memoryWorld(disk, { scrubFirstAfterMs: 0, scrubIntervalMs: 1, scrubBytesPerSecondMax: Number.POSITIVE_INFINITY })
+  const damaged = `${segment} is damaged at byte 13 (offset 0 or one after it): bit 3 of byte 13 was turned over`
+  await withJournal(world, (service) =>
+    Effect.gen(function* () {
+      const { damaged: found, end, epoch } = yield* service.open(stream)
+      // A journal's segments have 64 MiB.
+      for (let n = end; n < 3; n++) yield* service.append(stream, epoch, n, [entry(n, 34_000_000)])
+      const file = disk.session().open(segment, "write")
+      const byte = new Uint8Array(1)
+      file.read(byte, 13)
+      file.write([byte.map((before) => before ^ 8)], 13)
+      expect((yield* Effect.flip(found)).message).toContain(damaged)
+      expect(yield* Effect.flip(service.append(stream, epoch, 3, [entry(3)]))).toMatchObject({ _tag: "Unknown", cause: { reason: "corrupt" } })
+      expect(yield* Effect.flip(readAll(service, 0))).toMatchObject({ reason: "corrupt" })
+    })
+  )
+  await withJournal(world, (service) =>
+    Effect.gen(function* () {
+      expect((yield* Effect.flip(service.open(stream))).message).toContain(damaged)
+    })
+  )
+}, 30_000)

@@ -31,7 +31,8 @@ const plain = (log: PartitionLog): PartitionLog => ({
   derived: log.derived,
   deleteBefore: (offset) => log.deleteBefore(offset),
   cleanEnd: () => log.cleanEnd(),
-  compact: (order) => log.compact(order)
+  compact: (order) => log.compact(order),
+  onDamage: (heard) => log.onDamage(heard)
 })
 const plainDerived = ({ derived }: PartitionLog): PartitionLog["derived"] => ({
   snapshots: derived.snapshots,

@@ -1,7 +1,8 @@
-import { type Deferred, Effect, Either, Layer, Stream } from "effect"
+import { Deferred, Effect, Either, Exit, FiberId, Layer, Stream } from "effect"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { encodeBatch } from "../../../domain/log/record.ts"
 import { type Conflict, type Entry, type Fenced, Journal, type Snapshot, type StoredEntry, type Unknown } from "../../../src/ports/journal.ts"
+import type { LogFault } from "../../../src/ports/log-store.ts"
 
 /** What a test sees of a journal in memory, and what it lets happen to it. It outlives the layers made of it, as a disk outlives a process. */
 export interface ScriptedJournal {
@@ -12,6 +13,8 @@ export interface ScriptedJournal {
   readonly appends: () => number
   /** The next appends end so, once each. */
   readonly fail: (fault: Fenced | Conflict | Unknown) => void
+  /** Damage is found in what was durable. */
+  readonly damage: (fault: LogFault) => void
   /** Appends wait for it before they are durable. */
   readonly hold: (gate: Deferred.Deferred<void>) => void
 }
@@ -23,6 +26,7 @@ export const scriptedJournal = (): ScriptedJournal => {
   const snapshots = new Map<string, Snapshot>()
   const faults: Array<Fenced | Conflict | Unknown> = []
   let gate: Deferred.Deferred<void> | undefined
+  const damaged = Deferred.unsafeMake<never, LogFault>(FiberId.none)
   let appends = 0
   const entries = (stream: string) => {
     const known = streams.get(stream) ?? []
@@ -51,7 +55,7 @@ export const scriptedJournal = (): ScriptedJournal => {
       Effect.sync(() => {
         const epoch = (epochs.get(stream) ?? 0) + 1
         epochs.set(stream, epoch)
-        return { start: 0, end: entries(stream).length, epoch }
+        return { start: 0, end: entries(stream).length, epoch, damaged: Deferred.await(damaged) }
       }),
     append: (stream, _epoch, expected, added) => store(stream, expected, added),
     read: (stream, from) => Stream.suspend(() => Stream.fromIterable(entries(stream).slice(from))),
@@ -71,6 +75,7 @@ export const scriptedJournal = (): ScriptedJournal => {
     snapshots,
     appends: () => appends,
     fail: (fault) => void faults.push(fault),
+    damage: (fault) => void Deferred.unsafeDone(damaged, Exit.fail(fault)),
     hold: (next) => {
       gate = next
     }

@@ -161,6 +161,20 @@ describe("Writer", () => {
       })
     )
   })
+  test("when its journal turns out to be damaged, the writer stops, though nobody asks it anything, and says what is damaged", () => {
+    const journal = scriptedJournal()
+    return run(
+      journal,
+      Effect.gen(function* () {
+        const writer = yield* open()
+        yield* withBroker(writer)
+        journal.damage(new LogFault({ path: "/j", reason: "corrupt", message: "/j is damaged at byte 7." }))
+        expect(yield* Effect.flip(writer.stopped)).toMatchObject({
+          message: `${clusterStream}: the leader stops, since its journal is damaged, and a start would not come to the same state. /j is damaged at byte 7.`
+        })
+      })
+    )
+  })
   test("on a full disk a command is refused and changes nothing; the same command is done when there is room", () => {
     const journal = scriptedJournal()
     return run(
