@@ -107,7 +107,7 @@ export const makeBroker = (
       report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
     })
     const failed = yield* Deferred.make<never, BrokerFault>()
-    yield* watchDirectories({ nodeId, directories: store.directories, wake: keeper.wake, stop: stopping(failed) })
+    yield* watchDirectories({ nodeId, directories: store.directories, leaveOffline: keeper.leaveOffline, stop: stopping(failed) })
     const self: Parts = { options, contact, incarnationId, image, keeper, failed, transport, registration: undefined, isReady: false }
     parts.current = self
     // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
@@ -121,6 +121,7 @@ export const makeBroker = (
       ...options,
       cluster: image.cluster,
       table: keeper.table,
+      directories: store.directories,
       raise: keeper.raise,
       now: () => clock.unsafeCurrentTimeMillis(),
       decompress: packing.decompress,

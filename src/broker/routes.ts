@@ -1,6 +1,7 @@
 import type { Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { Compression } from "../ports/compression.ts"
+import type { LogDirectory } from "../ports/log-store.ts"
 import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
@@ -22,6 +23,7 @@ import { produce } from "./handler/00-produce.ts"
 import { deleteRecords } from "./handler/21-delete-records.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { offsetForLeaderEpoch } from "./handler/23-offset-for-leader-epoch.ts"
+import { describeLogDirs } from "./handler/35-describe-log-dirs.ts"
 import type { PartitionTable } from "./partition/table.ts"
 import type { Trimming } from "./partition/trimming.ts"
 import type { ProducerIds } from "./producer-ids.ts"
@@ -32,6 +34,7 @@ export interface RouteParts {
   readonly written?: ReadonlySet<SettingName> | undefined
   readonly cluster: () => Cluster
   readonly table: PartitionTable
+  readonly directories: ReadonlyArray<LogDirectory>
   /** Raises the starts of logs. */
   readonly raise: Trimming["raise"]
   readonly alsoReadable?: FindReadable
@@ -71,6 +74,7 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
     initProducerId(parts.producerIds),
     offsetForLeaderEpoch(table),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config, written: parts.written })),
-    route(DescribeCluster, {}, describeCluster(cluster))
+    route(DescribeCluster, {}, describeCluster(cluster)),
+    describeLogDirs({ table, directories: parts.directories })
   ]
 }

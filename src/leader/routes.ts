@@ -18,6 +18,7 @@ import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { alterConfigs } from "./handler/33-alter-configs.ts"
+import { noLogDirs } from "./handler/35-describe-log-dirs.ts"
 import { createPartitions } from "./handler/37-create-partitions.ts"
 import { incrementalAlterConfigs } from "./handler/44-incremental-alter-configs.ts"
 import { envelope } from "./handler/58-envelope.ts"
@@ -84,6 +85,7 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
     createPartitions(room),
     incrementalAlterConfigs(room),
     route(DescribeCluster, {}, describeCluster(cluster)),
+    noLogDirs,
     brokerRegistration(room),
     brokerHeartbeat(room),
     allocateProducerIds(room),

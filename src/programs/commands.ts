@@ -2,6 +2,7 @@ import { brokerConfig } from "../cli/client/broker-config.ts"
 import { clusterDescribe, clusterEventsCommand } from "../cli/client/cluster.ts"
 import { consumeCommand } from "../cli/client/consume.ts"
 import { groupCommands } from "../cli/client/group.ts"
+import { clusterDirs } from "../cli/client/log-dirs.ts"
 import { produceCommand } from "../cli/client/produce.ts"
 import { topicCommands } from "../cli/client/topic.ts"
 import { logCommands } from "../cli/log/command.ts"
@@ -25,6 +26,7 @@ export const commands = [
   ...groupCommands.map(overTransport),
   overTransport(brokerConfig),
   overTransport(clusterDescribe),
+  overTransport(clusterDirs),
   onPlatform(clusterEventsCommand),
   ...logCommands(logTool)
 ]

@@ -33,8 +33,8 @@ export interface Keeper {
   readonly apply: (events: ReadonlyArray<Event>) => void
   /** Raises the starts of logs, and drops what lies before them. */
   readonly raise: Trimming["raise"]
-  /** Whoever waits for a partition looks again. */
-  readonly wake: () => void
+  /** A data directory is offline: its partitions are not led here any more. */
+  readonly leaveOffline: () => void
   /** Stops leading anything, whatever the image says from now on: the broker is about to end. */
   readonly rest: () => void
 }
@@ -105,8 +105,8 @@ class Shelf {
     owner.rest()
   }
 
-  wake(): void {
-    for (const { owner } of this.open.values()) owner.wake()
+  leaveOffline(): void {
+    for (const { owner } of this.open.values()) owner.restIfOffline()
   }
 
   rest(): void {
@@ -338,7 +338,7 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
       raise: (all) => trimming.raise(all),
       begin: (removed) => Effect.asVoid(Effect.zipRight(shelf.begin(removed), Effect.forkIn(worker, scope))),
       apply: (events) => shelf.apply(events),
-      wake: () => shelf.wake(),
+      leaveOffline: () => shelf.leaveOffline(),
       rest: () => shelf.rest()
     }
   })

@@ -146,6 +146,15 @@ export class PartitionOwner implements ReadablePartition {
     this.wake()
   }
 
+  /** Takes note that the log is offline with its directory, which said why: not each of its partitions does. */
+  restIfOffline(): void {
+    const read = this.log.read(this.log.end(), 0, 0)
+    if (Either.isRight(read) || read.left.reason !== "offline") return
+    this.fault = "offline"
+    this.offline = true
+    this.wake()
+  }
+
   /** Its log is closed until somebody has looked at it: nothing is read or written, whoever leads. */
   get isOffline(): boolean {
     return this.offline
@@ -234,6 +243,11 @@ export class PartitionOwner implements ReadablePartition {
     this.wake()
   }
 
+  /** Bytes of its segments. */
+  get sizeInBytes(): number {
+    return this.log.segments().reduce((sum, { sizeInBytes }) => sum + sizeInBytes, 0)
+  }
+
   /** Whether whole segments lie before the start. */
   get isTrimDue(): boolean {
     const [first] = this.log.segments()
@@ -288,8 +302,7 @@ export class PartitionOwner implements ReadablePartition {
     return answer
   }
 
-  /** Whoever waits here looks again. */
-  wake(): void {
+  private wake(): void {
     for (const each of this.waiting) each()
   }
 }

@@ -7,6 +7,7 @@ import type { TopicView } from "../metadata/view.ts"
 import type { ConnectionOptions } from "../options.ts"
 import { type ClusterDescription, type ConfigEntry, describeCluster, describeTopic, listTopics, type TopicDescription, topicConfigs } from "./cluster.ts"
 import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
+import { describeLogDirs, type LogDirDescription } from "./log-dirs.ts"
 import { configureNode, type NodeConfigError, type NodeOrAll, nodeConfigs } from "./node-configs.ts"
 import { type ConfigChanges, configureTopic } from "./topic-configs.ts"
 import { type AddTopicError, addPartitions, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "./topics.ts"
@@ -33,6 +34,8 @@ export interface AdminService {
   /** Deletes a group without members, and its offsets. */
   readonly deleteGroup: (group: string) => Effect.Effect<void, CallError | NotAuthorized | UnknownGroup | GroupNotEmpty>
   readonly describeCluster: Effect.Effect<ClusterDescription, CallError | NotAuthorized>
+  /** The data directories of every broker, and what lies in them. */
+  readonly describeLogDirs: Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized>
 }
 
 const adminOf = (client: Client): AdminService => ({
@@ -48,7 +51,8 @@ const adminOf = (client: Client): AdminService => ({
   listGroups: listGroups(client),
   describeGroup: (group) => describeGroup(client, group),
   deleteGroup: (group) => deleteGroup(client, group),
-  describeCluster: describeCluster(client)
+  describeCluster: describeCluster(client),
+  describeLogDirs: describeLogDirs(client)
 })
 
 type MakeError = CallError | InvalidAddress

@@ -1,0 +1,52 @@
+import { Effect } from "effect"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { DescribeLogDirs } from "../../protocol/message/35-describe-log-dirs.ts"
+import { type Client, expectNone } from "../client.ts"
+import type { CallError, NotAuthorized } from "../error.ts"
+
+/** The log of a partition in a data directory. */
+export interface LogDescription {
+  readonly topic: string
+  readonly partition: number
+  /** Bytes of its segments. */
+  readonly sizeInBytes: number
+}
+/** A data directory of a broker. */
+export interface LogDirDescription {
+  readonly broker: number
+  readonly path: string
+  /** "NONE", or "KAFKA_STORAGE_ERROR" for one that is offline: nothing else is known of it. */
+  readonly error: string
+  /** Bytes of its volume, and how many of them are free; undefined where the broker does not say. */
+  readonly totalBytes: number | undefined
+  readonly usableBytes: number | undefined
+  readonly logs: ReadonlyArray<LogDescription>
+}
+
+const known = (bytes: bigint): number | undefined => (bytes < 0n ? undefined : Number(bytes))
+
+const describeOn = (client: Client, broker: number): Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized> =>
+  Effect.gen(function* () {
+    const answer = yield* client.callNode(broker, DescribeLogDirs, { topics: null })
+    yield* expectNone(kafkaError(answer.errorCode), `The data directories of broker ${broker}`)
+    return answer.results.map(({ errorCode, logDir, topics, totalBytes, usableBytes }) => ({
+      broker,
+      path: logDir,
+      error: kafkaError(errorCode),
+      totalBytes: known(totalBytes),
+      usableBytes: known(usableBytes),
+      logs: topics.flatMap(({ name, partitions }) =>
+        partitions.map(({ partitionIndex, partitionSize }) => ({ topic: name, partition: partitionIndex, sizeInBytes: Number(partitionSize) }))
+      )
+    }))
+  })
+
+/** The data directories of every broker that serves, and what lies in them. */
+export const describeLogDirs = (client: Client): Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized> =>
+  client.persistently(
+    Effect.gen(function* () {
+      const { nodes } = yield* client.metadata.refresh([])
+      const brokers = [...nodes.keys()].sort((a, b) => a - b)
+      return (yield* Effect.forEach(brokers, (broker) => describeOn(client, broker), { concurrency: 8 })).flat()
+    })
+  )
