@@ -1,4 +1,5 @@
 #!/usr/bin/env bun
+import "./tuned.ts"
 import { commands } from "./commands.ts"
 import { main } from "./main.ts"
 

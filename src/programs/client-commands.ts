@@ -1,0 +1,27 @@
+import { brokerConfig } from "../cli/client/broker-config.ts"
+import { clusterDescribe, clusterEventsCommand } from "../cli/client/cluster.ts"
+import { consumeCommand } from "../cli/client/consume.ts"
+import { groupCommands } from "../cli/client/group.ts"
+import { clusterDirs } from "../cli/client/log-dirs.ts"
+import { produceCommand } from "../cli/client/produce.ts"
+import { topicCommands } from "../cli/client/topic.ts"
+import { logCommands } from "../cli/log/command.ts"
+import { consumerCommand } from "../cli/prompt/consumer.ts"
+import { producerCommand } from "../cli/prompt/producer.ts"
+import { logTool } from "./log-commands.ts"
+import { onPlatform, overTransport } from "./supplied.ts"
+
+/** The commands of `franz` that start no node, in the order of its help. */
+export const clientCommands = [
+  onPlatform(producerCommand()),
+  onPlatform(consumerCommand()),
+  onPlatform(produceCommand),
+  onPlatform(consumeCommand),
+  ...topicCommands.map(overTransport),
+  ...groupCommands.map(overTransport),
+  overTransport(brokerConfig),
+  overTransport(clusterDescribe),
+  overTransport(clusterDirs),
+  onPlatform(clusterEventsCommand),
+  ...logCommands(logTool)
+]
