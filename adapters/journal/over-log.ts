@@ -49,8 +49,8 @@ const lastEpoch = (log: PartitionLog): Effect.Effect<Epoch, LogFault> => {
 
 class LogJournal {
   private readonly streams = new Map<string, OpenStream>()
-  /** Streams are opened and let go of one at a time: two that open the same one must get different epochs. */
-  private readonly turn = Effect.unsafeMakeSemaphore(1)
+  /** A stream is opened and let go of by one at a time: two that open the same one must get different epochs. As many as there are streams. */
+  private readonly turns = new Map<string, Effect.Semaphore>()
 
   constructor(
     private readonly logs: Context.Tag.Service<LogStore>,
@@ -59,7 +59,7 @@ class LogJournal {
   ) {}
 
   readonly open: Context.Tag.Service<Journal>["open"] = (stream) =>
-    Effect.acquireRelease(this.turn.withPermits(1)(this.take(stream)), (taken) => this.turn.withPermits(1)(this.letGo(stream, taken))).pipe(
+    Effect.acquireRelease(this.inTurn(stream, this.take(stream)), (taken) => this.inTurn(stream, this.letGo(stream, taken))).pipe(
       Effect.map(({ end, epoch, held, start }) => ({ start, end, epoch, damaged: Deferred.await(held.damaged) }))
     )
 
@@ -113,6 +113,14 @@ class LogJournal {
       const [bytes] = yield* this.logs.readCheckpoint(snapshotName(yield* knownPlace(stream)))
       return bytes === undefined ? undefined : { index: readInt64(bytes, 0), value: bytes.subarray(int64Bytes) }
     })
+
+  private inTurn<A, E, R>(stream: string, use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => {
+      const turn = this.turns.get(stream) ?? Effect.unsafeMakeSemaphore(1)
+      this.turns.set(stream, turn)
+      return turn.withPermits(1)(use)
+    })
+  }
 
   private opened(stream: string): Either.Either<OpenStream, LogFault> {
     const open = this.streams.get(stream)

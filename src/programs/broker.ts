@@ -1,4 +1,5 @@
 #!/usr/bin/env bun
+import "./tuned.ts"
 import { brokerCommand } from "../cli/node/command.ts"
 import { main } from "./main.ts"
 import { roles } from "./roles.ts"

@@ -8,7 +8,8 @@ const setting = "BUN_JSC_thresholdForOptimizeAfterWarmUp"
 const calls = "20000"
 
 /** The engine reads its settings when the process begins, so a compiled program that starts a node begins once more, in the same process, with this one. Whoever sets it is left alone. */
-const isNode = ["up", "broker", "brokerlead"].includes(process.argv[2] ?? "") || /franz-broker(lead)?$/.test(process.execPath)
+const [program = "", first = "", second = "-"] = process.argv.slice(1)
+const isNode = /\/franz-broker(lead)?$/.test(program) || (["up", "broker", "brokerlead"].includes(first) && second.startsWith("-"))
 if (import.meta.url.includes("$bunfs") && isNode && process.env[setting] === undefined) {
   try {
     process.execve?.(process.execPath, [process.execPath, ...process.argv.slice(2)], { ...process.env, [setting]: calls })

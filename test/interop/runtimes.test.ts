@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { copyFileSync, readdirSync } from "node:fs"
+import { copyFileSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { ready } from "./support/franz.ts"
 import { lines, linesOf, sorted } from "./support/peers.ts"
@@ -42,6 +42,16 @@ describe("the single-file programs", () => {
     const env = { PATH: "/usr/bin:/bin", NODE_PATH: "" }
     await worksWith((role, args) => Run.start(join(away, role === "franz" ? "franz" : `franz-${role}`), args, { cwd: away, env }), "binaries", away, env)
   }, 600_000)
+
+  test("a node begins once more with the compiler's threshold, as the same process with the same words", async () => {
+    const node = await ready(Run.start(join(data.path, "away", "franz"), ["up", "--port", "0", "--data", join(data.path, "tuned")]))
+    expect(readFileSync(`/proc/${node.process.child.pid}/environ`, "latin1")).toContain("BUN_JSC_thresholdForOptimizeAfterWarmUp=")
+    node.process.child.kill("SIGTERM")
+    expect((await node.process.end()).code).toBe(0)
+    const refused = await Run.start(join(data.path, "away", "franz-broker"), ["--id", "one two", "--port", "0"]).end()
+    expect(refused).toMatchObject({ code: 2, stdout: "" })
+    expect(refused.stderr).toContain("--id one two: expected a whole number")
+  }, 60_000)
 
   test("and where addons cannot be unpacked they fall back to TypeScript", async () => {
     const away = join(data.path, "away")
