@@ -48,7 +48,7 @@ describe("the single-file programs", () => {
     expect(readFileSync(`/proc/${node.process.child.pid}/environ`, "latin1")).toContain("BUN_JSC_thresholdForOptimizeAfterWarmUp=")
     node.process.child.kill("SIGTERM")
     expect((await node.process.end()).code).toBe(0)
-    const refused = await Run.start(join(data.path, "away", "franz-broker"), ["--id", "one two", "--port", "0"]).end()
+    const refused = await Run.start(join(data.path, "away", "franz-broker"), ["--id", "one two", "--leader", "127.0.0.1:9", "--port", "0"]).end()
     expect(refused).toMatchObject({ code: 2, stdout: "" })
     expect(refused.stderr).toContain("--id one two: expected a whole number")
   }, 60_000)
