@@ -20,6 +20,8 @@ export interface CompactionNote {
 export const noNote: CompactionNote = { cleanEnd: 0, ranges: new Map(), pending: undefined }
 
 export const noteFileName = "compaction"
+/** The note that takes its place next. */
+export const temporaryNoteName = `${noteFileName}.tmp`
 /** 24 bytes or so for each compacted segment. */
 const noteBytesMax = 67_108_864
 const form = /^franz-compaction 1 crc ([0-9a-f]{8})\nclean (\d+)\npending (?:(\d+) (\d+)|none)\n((?:\d+ \d+\n)*)$/
@@ -64,7 +66,7 @@ export const writeNote = (
 ): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     const path = `${directory}/${noteFileName}`
-    const temporary = `${path}.tmp`
+    const temporary = `${directory}/${temporaryNoteName}`
     const body = bodyOf(note)
     const file = yield* attempt(temporary, "open", () => disk.open(temporary, "create"))
     yield* attempt(temporary, "write", () => {

@@ -6,7 +6,7 @@ import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
 import { attempt, type Disk, faultOf } from "../disk.ts"
 import { filesOf, type SegmentPath, segmentPath } from "../segment-store.ts"
-import { type CompactionNote, noNote, noteFileName, readNote, writeNote } from "./note.ts"
+import { type CompactionNote, noNote, noteFileName, readNote, temporaryNoteName, writeNote } from "./note.ts"
 
 /** Behind the names of a segment that is being written. */
 export const cleanedSuffix = ".cleaned"
@@ -19,6 +19,9 @@ export interface RecoveredPlace {
   readonly directory: string
   readonly crc32c: Crc32c
 }
+
+/** What a compaction leaves that did not come to its end. */
+const isLeft = (name: string): boolean => name.endsWith(cleanedSuffix) || name.endsWith(swapSuffix) || name === temporaryNoteName
 
 const basesIn = (disk: Disk, directory: string): ReadonlyArray<Offset> =>
   disk
@@ -88,7 +91,7 @@ export const recoverCompaction = (place: RecoveredPlace): Effect.Effect<Compacti
     }
     const swap = yield* attempt(directory, "read", () => interruptedSwap(disk, directory, found))
     if (swap !== undefined) yield* finishSwap(place, found, swap)
-    const left = yield* attempt(directory, "read", () => disk.list(directory).filter((name) => name.endsWith(cleanedSuffix) || name.endsWith(swapSuffix)))
+    const left = yield* attempt(directory, "read", () => disk.list(directory).filter(isLeft))
     yield* attempt(directory, "remove", () => {
       for (const name of left) disk.unlink(`${directory}/${name}`)
     })

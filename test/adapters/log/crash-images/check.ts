@@ -6,6 +6,7 @@ import type { Checksum } from "../../../../src/ports/checksum.ts"
 import { Journal } from "../../../../src/ports/journal.ts"
 import { LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import { batchesIn } from "../../../src/ports/log-batches.ts"
+import { compactedProblems } from "./compaction.ts"
 import { diskOver, type TraceDisk } from "./trace-disk.ts"
 import { fileAt, namesIn, type Tree } from "./tree.ts"
 import { journalStream } from "./workloads.ts"
@@ -54,6 +55,7 @@ const logProblems = (log: PartitionLog, of: LogWitness, at: number): ReadonlyArr
   if (log.syncedEnd() !== log.end()) problems.push(`${name} ends at ${log.end()}, and only ${log.syncedEnd()} counts as durable`)
   if (log.start() < answeredStart || log.start() > latestStart)
     problems.push(`${name} starts at ${log.start()}, it may start between ${answeredStart} and ${latestStart}`)
+  if (of.compacted.some(({ begun }) => begun <= at)) return [...problems, ...compactedProblems(log, of, at)]
   const expected = of.appended.filter(({ baseOffset }) => baseOffset >= log.start() && baseOffset < log.end())
   const found = readWhole(log)
   if (found.length !== expected.length || found.some(({ bytes }, i) => !sameBytes(bytes, (expected[i] as RecordBatch).bytes)))
@@ -184,6 +186,8 @@ export const recover = (image: Tree, witness: Witness, at: number): Effect.Effec
     const tree = trace.tree()
     const names = namesIn(tree, data)
     for (const name of names) problems.push(...indexProblems(tree, `${data}/${name}`))
+    for (const name of names)
+      for (const file of namesIn(tree, `${data}/${name}`)) if (/\.(cleaned|swap|tmp)$/.test(file)) problems.push(`${name}/${file} is left`)
     for (const name of names) if (name.endsWith("-delete")) problems.push(`L10: ${name} is left`)
     return { problems, found: found.join("\n"), trace, epoch }
   })

@@ -107,6 +107,42 @@ export const mutants: ReadonlyArray<Mutant> = [
     mistake: "what recovery found is built upon before it is durable",
     changes: [{ file: "open-log.ts", from: "yield* Effect.mapError(file.sync, failed)", to: "void failed" }],
     only: ["reopen", "failed-sync", "append"]
+  },
+  {
+    name: "compacted-not-synced",
+    mistake: "a compacted segment takes the place of others before it is durable",
+    changes: [{ file: "compaction/segment-writer.ts", from: "Effect.forEach(files, (file)", to: "Effect.forEach(files.slice(1), (file)" }],
+    only: ["compaction"]
+  },
+  {
+    name: "swap-not-named",
+    mistake: "the old segments go before it is durable that the new one takes their place",
+    changes: [
+      {
+        file: "compaction/swap.ts",
+        from: 'yield* attempt(directory, "rename segments of", also)\n    yield* syncNames(log)',
+        to: 'yield* attempt(directory, "rename segments of", also)'
+      }
+    ],
+    only: ["compaction"]
+  },
+  {
+    name: "old-segments-come-back",
+    mistake: "the compacted segment gets its name before the old ones are gone for good",
+    changes: [{ file: "compaction/swap.ts", from: "yield* syncNames(log)\n      yield* attempt", to: "yield* attempt" }],
+    only: ["compaction"]
+  },
+  {
+    name: "swap-forgotten",
+    mistake: "the note says that a swap is over before the segment's last name is durable",
+    changes: [{ file: "compaction/swap.ts", from: "yield* syncNames(log)\n      log.removeLater", to: "log.removeLater" }],
+    only: ["compaction"]
+  },
+  {
+    name: "gap-taken-for-damage",
+    mistake: "recovery does not look at what compaction noted",
+    changes: [{ file: "open-log.ts", from: "compacted: note.ranges", to: "compacted: new Map<number, number>()" }],
+    only: ["compaction"]
   }
 ]
 
@@ -116,7 +152,14 @@ const importForm = /(from\s+")([^"]+)(")/g
 /** The log store with the mistake in it: a copy of its files whose imports of everything else lead back to the real ones. */
 export const plant = async ({ changes, name }: Mutant): Promise<{ readonly system: System; readonly end: () => void }> => {
   const directory = fs.mkdtempSync(join(tmpdir(), "franz-mutant-"))
-  const files = fs.readdirSync(room).filter((file) => file.endsWith(".ts"))
+  const files = ["", "compaction/"].flatMap((folder) =>
+    fs
+      .readdirSync(join(room, folder))
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => `${folder}${file}`)
+  )
+  const copied = new Set(files.map((file) => join(room, file)))
+  fs.mkdirSync(join(directory, "compaction"))
   for (const file of files) {
     let source = fs.readFileSync(join(room, file), "utf8")
     for (const change of changes.filter((one) => one.file === file)) {
@@ -125,8 +168,8 @@ export const plant = async ({ changes, name }: Mutant): Promise<{ readonly syste
     }
     const target = (from: string): string => {
       if (!from.startsWith(".")) return Bun.resolveSync(from, room)
-      const path = resolve(room, from)
-      return dirname(path) === room ? from : path
+      const path = resolve(room, dirname(file), from)
+      return copied.has(path) ? from : path
     }
     fs.writeFileSync(
       join(directory, file),

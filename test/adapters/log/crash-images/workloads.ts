@@ -5,6 +5,7 @@ import type { Checksum } from "../../../../src/ports/checksum.ts"
 import { Journal } from "../../../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, type LogFault, LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import { batch, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
+import { compaction } from "./compaction.ts"
 import { type LogWitness, openStore, type Store, type Witness } from "./world.ts"
 
 /** Something that a store does in its life, whose changes of the disk are recorded. What it fails with is part of it. */
@@ -222,4 +223,4 @@ const journal: Workload = {
     })
 }
 
-export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, journal]
+export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, journal, compaction]

@@ -43,6 +43,8 @@ export interface LogWitness {
   readonly synced: Array<{ readonly at: number; readonly end: number }>
   readonly deleted: Array<Span & { readonly before: number; start: number }>
   removed: Span | undefined
+  /** Rounds of compaction: over which offsets, and up to where it was done when it was answered. */
+  readonly compacted: Array<Span & { readonly from: number; readonly to: number; cleanEnd: number }>
 }
 export interface DocumentWitness extends Span {
   readonly value: string
@@ -83,7 +85,7 @@ export class Witness {
   log(topicId: LogWitness["topicId"], partition: number, config: LogConfig): LogWitness {
     const known = this.logs.find((log) => log.topicId === topicId && log.partition === partition)
     if (known !== undefined) return known
-    const log = { topicId, partition, config, appended: [], synced: [], deleted: [], removed: undefined }
+    const log = { topicId, partition, config, appended: [], synced: [], deleted: [], removed: undefined, compacted: [] }
     this.logs.push(log)
     return log
   }
