@@ -10,7 +10,7 @@ export interface FetchSessionOptions {
   readonly random: () => number
   /** Partitions of one session; a client that wants more is served without one. */
   readonly sessionPartitionsMax?: number
-  /** Partitions of all sessions together. One costs some 400 bytes. */
+  /** Partitions of all sessions together. One costs some 700 bytes. */
   readonly partitionsMax?: number
 }
 
@@ -35,7 +35,7 @@ export class FetchSessions {
 
   constructor(private readonly options: FetchSessionOptions) {
     this.sessionPartitionsMax = options.sessionPartitionsMax ?? 50_000
-    this.partitionsMax = options.partitionsMax ?? 500_000
+    this.partitionsMax = options.partitionsMax ?? 200_000
   }
 
   get count(): number {

@@ -1,9 +1,9 @@
-import { Either } from "effect"
+import { Effect, Either } from "effect"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { Compression } from "../ports/compression.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
-import { earliest, earliestAtTime, type Found, latestTime, notFound } from "./offset-lookup.ts"
+import { type Found, notFound, OffsetLookup } from "./offset-lookup.ts"
 import type { FindReadable, ReadablePartition } from "./readable.ts"
 
 type Request = RequestOf<typeof ListOffsets>
@@ -35,36 +35,36 @@ const meaning = (timestamp: bigint, version: number): Special | "time" | "unsupp
   return name !== undefined && version >= special[name].since ? name : "unsupported"
 }
 
-const lookUp = (partition: ReadablePartition, wanted: Special | "time", timestamp: bigint, options: ListOffsetsOptions): Either.Either<Found, KafkaError> => {
+const lookUp = (partition: ReadablePartition, wanted: Special | "time", timestamp: bigint, lookup: OffsetLookup): Either.Either<Found, KafkaError> => {
   switch (wanted) {
     case "latest":
       return Either.right({ timestamp: -1, offset: partition.highWatermark(), leaderEpoch: partition.leaderEpoch() })
     case "earliest":
     case "earliestLocal":
-      return earliest(partition)
+      return lookup.earliest(partition)
     // Nothing is ever kept elsewhere than in the log: there is no tier that could have an offset.
     case "latestTiered":
     case "earliestPendingUpload":
       return Either.right(notFound)
     case "maxTimestamp":
-      return latestTime(partition, options.decompress)
+      return lookup.latestTime(partition)
     case "time":
-      return earliestAtTime(partition, Number(timestamp), options.decompress)
+      return lookup.earliestAtTime(partition, Number(timestamp))
   }
 }
 
 const failure = (partitionIndex: number, error: KafkaError): Answer => ({ partitionIndex, errorCode: errorCode(error) })
 
-const answer = (options: ListOffsetsOptions, name: string, wanted: Wanted, version: number): Answer => {
+const answer = (find: FindReadable, lookup: OffsetLookup, name: string, wanted: Wanted, version: number): Answer => {
   const { partitionIndex, currentLeaderEpoch, timestamp } = wanted
   const what = meaning(timestamp, version)
   if (what === "unsupported") return failure(partitionIndex, "UNSUPPORTED_VERSION")
-  const partition = options.find({ name }, partitionIndex)
+  const partition = find({ name }, partitionIndex)
   if (typeof partition === "string") return failure(partitionIndex, partition)
   const epoch = partition.leaderEpoch()
   if (currentLeaderEpoch !== -1 && currentLeaderEpoch !== epoch)
     return failure(partitionIndex, currentLeaderEpoch < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
-  const found = lookUp(partition, what, timestamp, options)
+  const found = lookUp(partition, what, timestamp, lookup)
   if (Either.isLeft(found)) return failure(partitionIndex, found.left)
   const { leaderEpoch, offset, timestamp: at } = found.right
   // Before version 4 the answer has no place for an epoch.
@@ -79,21 +79,68 @@ const timesNamed = ({ topics }: Request): ReadonlyMap<string, number> => {
   return times
 }
 
+/** Work of about so many µs is done without a pause; then the loop goes round once, and sockets are served. */
+const sliceCost = 5000
+
+/** The look-ups of one request, as far as they are. */
+class Listing {
+  private readonly lookup: OffsetLookup
+  private readonly times: ReadonlyMap<string, number>
+  private readonly topics: Array<{ readonly name: string; readonly partitions: Array<Answer> }> = []
+  private topic = 0
+  private partition = 0
+
+  constructor(
+    private readonly options: ListOffsetsOptions,
+    private readonly request: Request,
+    private readonly version: number
+  ) {
+    this.lookup = new OffsetLookup(options.decompress)
+    this.times = timesNamed(request)
+  }
+
+  /** Goes on for about a slice; the answer once there is one. */
+  slice(): Response | undefined {
+    const end = this.lookup.cost + sliceCost
+    for (; this.topic < this.request.topics.length; this.topic++, this.partition = 0) {
+      const { name, partitions } = this.request.topics[this.topic] as Request["topics"][number]
+      if (this.partition === 0) this.topics.push({ name, partitions: [] })
+      const answers = (this.topics[this.topic] as (typeof this.topics)[number]).partitions
+      for (; this.partition < partitions.length; this.partition++) {
+        if (this.lookup.cost >= end) return undefined
+        this.lookup.cost++
+        answers.push(this.one(name, partitions[this.partition] as Wanted))
+      }
+    }
+    return { throttleTimeMs: 0, topics: this.topics }
+  }
+
+  private one(name: string, wanted: Wanted): Answer {
+    if (this.times.get(keyOf(name, wanted)) !== 1) return failure(wanted.partitionIndex, "INVALID_REQUEST")
+    return answer(this.options.find, this.lookup, name, wanted, this.version)
+  }
+
+  /** The rest, with a turn of the loop before each slice: a fiber that only yields would keep sockets waiting. */
+  readonly rest: Effect.Effect<Response> = Effect.suspend(() => {
+    const done = this.slice()
+    return done === undefined ? Effect.zipRight(Effect.sleep(0), this.rest) : Effect.succeed(done)
+  })
+}
+
 /**
  * ListOffsets: the offset that a point in time has in each partition. A time in ms asks for the first record at or after it; -1 for the end, -2 and -4 for the
- * start, -3 for the record with the largest timestamp (KIP-734); -5 and -6 ask about tiered storage, of which there is none: offset -1.
+ * start, -3 for the first record with the largest timestamp (KIP-734); -5 (KIP-1005) and -6 (KIP-1023) ask about tiered storage, of which there is none: offset -1.
+ * Read committed is the same as read uncommitted, and nothing is ever waited for elsewhere, whatever `timeoutMs` says.
+ *
+ * A time is looked up in the time index, and then in the batch that holds it, which is unpacked to at most 32 MiB, all batches of a request to at most 1 GiB: what is
+ * beyond is answered with the batch's beginning. Many look-ups are cut into slices of some milliseconds: the answer is an Effect then.
+ *
  * Errors of a partition: those of Fetch; UNSUPPORTED_VERSION for a special time that the version lacks; INVALID_REQUEST for one that is named twice;
  * CORRUPT_MESSAGE when the batch that holds the time cannot be opened.
  */
 export const listOffsets =
   (options: ListOffsetsOptions) =>
-  (request: Request, { version }: { readonly version: number }): Response => {
-    const times = timesNamed(request)
-    const topics = request.topics.map(({ name, partitions }) => ({
-      name,
-      partitions: partitions.map((wanted) =>
-        times.get(keyOf(name, wanted)) === 1 ? answer(options, name, wanted, version) : failure(wanted.partitionIndex, "INVALID_REQUEST")
-      )
-    }))
-    return { throttleTimeMs: 0, topics }
+  (request: Request, { version }: { readonly version: number }): Response | Effect.Effect<Response> => {
+    const listing = new Listing(options, request, version)
+    return listing.slice() ?? Effect.zipRight(Effect.sleep(0), listing.rest)
   }

@@ -17,6 +17,8 @@ export interface ReadablePartition {
   readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
   /** As PartitionLog.batchAtTime, among what can be read. */
   readonly batchAtTime: (timestamp: number, from?: Offset) => Either.Either<RecordBatch | undefined, LogFault>
+  /** No record has a larger timestamp, ms; absent where that is not known without a look at them. */
+  readonly latestTimestamp?: () => number
   /** Calls `wake` after each rise of the high watermark or of the start, when the leader epoch changes, and once when the partition stops being readable here; answers how to stop that. */
   readonly onAdvance: (wake: () => void) => () => void
 }

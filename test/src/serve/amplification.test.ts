@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Either } from "effect"
+import { Effect, Either } from "effect"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
@@ -75,6 +75,7 @@ test("a time is looked up once a partition, however often a request names its to
   }))
   const options = { find: () => partitions(reads), decompress: () => Either.right(new Uint8Array(0)) }
   const answer = listOffsets(options)({ replicaId: -1, isolationLevel: 0, topics, timeoutMs: 0 }, { version: 8 })
+  if (Effect.isEffect(answer)) throw new Error("the answer waits")
   expect(reads.length).toBe(0)
   expect(new Set(answer.topics.map((topic) => topic.partitions[0]?.errorCode))).toEqual(new Set([errorCode("INVALID_REQUEST")]))
 })

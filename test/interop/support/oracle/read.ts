@@ -136,6 +136,22 @@ export const listOffsets: Scenario = async (side) => {
   await side.ask("no topics", ListOffsets, 9, { replicaId: -1, topics: [] })
 }
 
+/** Times of the log's own clock, packed batches, and a log that was cut within the batch with the largest time. */
+export const listOffsetsElsewhere: Scenario = async (side) => {
+  await side.topic("stamped", 1, { "message.timestamp.type": "LogAppendTime" })
+  await fill(side, "stamped", batch(3, {}, 1000), batch(2, {}, 5000))
+  await side.topic("packed-times", 1)
+  await fill(side, "packed-times", batch(4, { codec: "zstd" }, 1000), batch(4, { codec: "zstd" }, 9000), batch(3, { codec: "zstd" }, 4000), batch(2, {}, 9002))
+  const at = (name: string, timestamp: bigint) => ({ replicaId: -1, timeoutMs: 1, topics: [{ name, partitions: [{ partitionIndex: 0, timestamp }] }] })
+  for (const time of [-1n, -2n, -3n, -4n, -5n, -6n, 0n, 5000n, 9_000_000_000_000n])
+    await side.ask(`stamped, time ${time}`, ListOffsets, 11, at("stamped", time))
+  for (const time of [-3n, 1002n, 1004n, 4001n, 9000n, 9002n, 9003n, 9004n]) await side.ask(`packed, time ${time}`, ListOffsets, 11, at("packed-times", time))
+  await side.call(DeleteRecords, 2, { topics: [{ name: "packed-times", partitions: [{ partitionIndex: 0, offset: 6n }] }], timeoutMs: 10_000 })
+  for (const time of [-2n, -3n, -4n, 0n, 1002n, 9000n, 9001n, 9002n]) await side.ask(`cut, time ${time}`, ListOffsets, 11, at("packed-times", time))
+  await side.call(DeleteRecords, 2, { topics: [{ name: "packed-times", partitions: [{ partitionIndex: 0, offset: 8n }] }], timeoutMs: 10_000 })
+  for (const time of [-3n, 0n, 9001n, 9003n]) await side.ask(`cut further, time ${time}`, ListOffsets, 11, at("packed-times", time))
+}
+
 export const leaderEpochs: Scenario = async (side) => {
   await side.topic("epochs", 1)
   const ask = (label: string, leaderEpoch: number, currentLeaderEpoch: number, topic = "epochs", partition = 0) =>

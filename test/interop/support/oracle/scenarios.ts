@@ -46,6 +46,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "Fetch sessions, ends": sessions.sessionEnds,
   "Fetch session, random": sessions.randomSession,
   ListOffsets: read.listOffsets,
+  "ListOffsets elsewhere": read.listOffsetsElsewhere,
   OffsetForLeaderEpoch: read.leaderEpochs,
   DeleteRecords: read.deleteRecords,
   JoinGroup: group.joinForms,
