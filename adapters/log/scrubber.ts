@@ -109,12 +109,22 @@ export class Scrubber {
     )
   )
 
-  private readonly round: Effect.Effect<void> = Effect.suspend(() => {
+  /** Looks at the next segment that is owed or due; false where there is none. */
+  private readonly next: Effect.Effect<boolean> = Effect.suspend(() => {
     const owed = this.nextOwed()
-    if (owed !== undefined) return this.scrub(owed)
+    if (owed !== undefined) return Effect.as(this.scrub(owed), true)
     const next = this.nextOfPass()
-    if (next !== undefined) return Effect.zipRight(this.scrub(next), this.passed(next))
-    return Effect.zipRight(this.endPass, Effect.sleep(Math.min(lookMs, this.bounds.scrubIntervalMs || lookMs)))
+    return next === undefined ? Effect.as(this.endPass, false) : Effect.as(Effect.zipRight(this.scrub(next), this.passed(next)), true)
+  })
+
+  private readonly round: Effect.Effect<void> = Effect.flatMap(this.next, (isBusy) =>
+    isBusy ? Effect.void : Effect.sleep(Math.min(lookMs, this.bounds.scrubIntervalMs || lookMs))
+  )
+
+  /** One pass over everything from the start, now. */
+  readonly pass: Effect.Effect<void> = Effect.suspend(() => {
+    this.progress = { startedAt: this.clock(), log: "", baseOffset: -1 }
+    return Effect.asVoid(Effect.repeat(this.next, { while: (isBusy) => isBusy }))
   })
 
   private nextOwed(): Task | undefined {

@@ -160,7 +160,9 @@ export class SegmentScrub {
 
   private finish(): Damage | undefined {
     const { sizeInBytes } = this.segment
-    return this.check?.isJudged === false ? this.damage(0, sizeInBytes, "the checksum of the segment was made of other batches than stand here") : undefined
+    return this.check?.hasJudged(sizeInBytes) === false
+      ? this.damage(0, sizeInBytes, "the checksum of the segment was made of other batches than stand here")
+      : undefined
   }
 
   private damage(from: number, to: number, reason: string, batch?: RecordBatch): Damage {

@@ -97,5 +97,8 @@ export const decodeChecksum = (bytes: Uint8Array, crc32c: Crc32c): SegmentChecks
   if (count < 0 || headBytes + count * entryBytes !== checked || readUint32(bytes, checked) !== crc32c(bytes, 0, checked)) return undefined
   const entries: Array<ChainEntry> = []
   for (let at = headBytes; at < checked; at += entryBytes) entries.push({ end: readInt32(bytes, at), crc: readUint32(bytes, at + 4) })
-  return { baseOffset: readInt64(bytes, 8), sizeInBytes: readInt32(bytes, 16), entries }
+  const sizeInBytes = readInt32(bytes, 16)
+  // One that stops before the segment does would leave its end unguarded without a word.
+  if ((entries.at(-1)?.end ?? 0) !== sizeInBytes || entries.some(({ end }, i) => end <= (entries[i - 1]?.end ?? 0))) return undefined
+  return { baseOffset: readInt64(bytes, 8), sizeInBytes, entries }
 }

@@ -47,9 +47,9 @@ export class HeaderCheck {
 
   constructor(private readonly entries: ReadonlyArray<ChainEntry>) {}
 
-  /** Whether every chunk was compared, or given up. */
-  get isJudged(): boolean {
-    return this.slot === this.entries.length
+  /** Whether the chunks reach to the end of a segment of so many bytes, and every one was compared or given up. */
+  hasJudged(sizeInBytes: number): boolean {
+    return this.slot === this.entries.length && (this.entries.at(-1)?.end ?? 0) === sizeInBytes
   }
 
   /** The batch that starts at `position`, in order; its header is enough. */

@@ -1,6 +1,8 @@
 import { Either } from "effect"
 import { headerSize, RecordBatch, verify, viewHeader } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
+import type { ChainEntry } from "../../../domain/log/header-chain.ts"
+import { changedText, HeaderCheck } from "../../../domain/log/header-check.ts"
 import type { Disk, DiskFile } from "../disk.ts"
 import { damaged } from "../segment-store.ts"
 
@@ -8,6 +10,7 @@ import { damaged } from "../segment-store.ts"
 export class BatchReader {
   position = 0
   private readonly file: DiskFile
+  private readonly check: HeaderCheck
   private memory = new Uint8Array(0)
   private filled = 0
   private at = 0
@@ -18,9 +21,12 @@ export class BatchReader {
     private readonly path: string,
     private readonly sizeInBytes: number,
     private readonly bufferBytes: number,
-    private readonly crc32c: Crc32c
+    private readonly crc32c: Crc32c,
+    /** What the headers must be, where that is known: a flipped bit that no CRC covers would be copied, and called right from then on. */
+    headers: ReadonlyArray<ChainEntry> = []
   ) {
     this.file = disk.open(path, "read")
+    this.check = new HeaderCheck(headers)
   }
 
   /** The next batch, undefined after the last. Throws a LogFault "corrupt" where none stands, or one with a wrong CRC, and what the disk throws. */
@@ -34,6 +40,9 @@ export class BatchReader {
     const batch = new RecordBatch(this.view(position, size))
     const wrong = batch.bytes.length < size ? "the file ends within it" : verify(batch, this.crc32c)?.reason
     if (wrong !== undefined) throw damaged(this.path, position, wrong)
+    this.check.visit(batch, position)
+    const [changed] = this.check.changed
+    if (changed !== undefined) throw damaged(this.path, changed.flipped?.position ?? changed.from, changedText(changed))
     this.position += size
     return batch
   }

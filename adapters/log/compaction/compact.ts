@@ -7,6 +7,7 @@ import { mapBytes, OffsetMap } from "../../../domain/log/offset-map.ts"
 import type { Compacted, CompactionOrder } from "../../../src/ports/compaction.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
 import { attempt } from "../disk.ts"
+import { readChecksum } from "../segment-checksum.ts"
 import type { SealedSegment } from "../segments.ts"
 import { BatchReader } from "./batch-reader.ts"
 import { Pace } from "./pace.ts"
@@ -57,7 +58,11 @@ class Round {
     const { crc32c, disk } = this.log.place
     const { path, sizeInBytes } = segment
     return Effect.acquireUseRelease(
-      attempt(path.log, "read", () => new BatchReader(disk, path.log, sizeInBytes, this.order.ioBufferBytes, crc32c)),
+      attempt(
+        path.log,
+        "read",
+        () => new BatchReader(disk, path.log, sizeInBytes, this.order.ioBufferBytes, crc32c, readChecksum(disk, segment, crc32c)?.entries)
+      ),
       use,
       (reader) => Effect.sync(() => reader.close())
     )

@@ -279,14 +279,17 @@ describe("what a round must not do", () => {
     )
   })
 
-  test("a flipped bit ends the round with what is wrong; nothing is changed, and no wrong CRC is made right", async () => {
+  test.each([
+    ["a batch's records", 100],
+    ["a leader epoch, which no CRC covers", 13]
+  ])("a flipped bit in %s ends the round with what is wrong; nothing is changed, and nothing wrong is made right", async (_what, at) => {
     const disk = freshDisk()
     await withLog(disk, (log) =>
       Effect.gen(function* () {
         yield* appendAll(log, many)
         const file = `${directory}/${String(log.segments()[1]?.baseOffset).padStart(20, "0")}.log`
         const bytes = disk.contents(file)
-        bytes[100] = (bytes[100] as number) ^ 4
+        bytes[at] = (bytes[at] as number) ^ 4
         disk.overwrite(file, bytes)
         const names = new Set(disk.session().list(directory))
         const sizes = log.segments().map(({ sizeInBytes }) => sizeInBytes)

@@ -10,7 +10,7 @@ import { compactedProblems } from "./compaction.ts"
 import { diskOver, type TraceDisk } from "./trace-disk.ts"
 import { fileAt, namesIn, type Tree } from "./tree.ts"
 import { journalStream } from "./workloads.ts"
-import { type DocumentWitness, type LogWitness, openStore, root, type Span, type Store, type Witness } from "./world.ts"
+import { type DocumentWitness, type LogWitness, openStore, root, type Span, type Store, scrub, type Witness } from "./world.ts"
 
 /** What recovery made of an image. */
 export interface Recovered {
@@ -182,9 +182,14 @@ export const recover = (image: Tree, witness: Witness, at: number): Effect.Effec
       add(result)
       epoch = result.epoch
     }
+    yield* scrub(store.right)
     yield* Scope.close(scope, Exit.void)
     const tree = trace.tree()
     const names = namesIn(tree, data)
+    for (const name of names) {
+      const mark = fileAt(tree, `${data}/${name}/damage.json`)
+      if (mark !== undefined) problems.push(`${name} is whole, and the scrub says: ${text.decode(mark)}`)
+    }
     for (const name of names) problems.push(...indexProblems(tree, `${data}/${name}`))
     for (const name of names)
       for (const file of namesIn(tree, `${data}/${name}`)) if (/\.(cleaned|swap|tmp)$/.test(file)) problems.push(`${name}/${file} is left`)

@@ -143,6 +143,26 @@ export const mutants: ReadonlyArray<Mutant> = [
     mistake: "recovery does not look at what compaction noted",
     changes: [{ file: "open-log.ts", from: "compacted: note.ranges", to: "compacted: new Map<number, number>()" }],
     only: ["compaction"]
+  },
+  {
+    name: "checksum-too-early",
+    mistake: "the checksum of a segment takes the headers of its last batches before they have their offsets",
+    changes: [
+      {
+        file: "segments.ts",
+        from: "this.chain?.add(batch)",
+        to: "this.chain?.add(this.state.sizeInBytes < 1200 ? batch : Object.assign(Object.create(batch), { bytes: batch.bytes.slice().fill(0, 4, 8) }))"
+      }
+    ],
+    only: ["roll", "retention"]
+  },
+  {
+    name: "checksum-trusted-though-torn",
+    mistake: "a checksum file is believed whatever a power cut left of it",
+    changes: [
+      { file: "segment-checksum.ts", from: "decodeChecksum(bytes, crc32c)", to: "(decodeChecksum(bytes, crc32c) ?? { baseOffset, sizeInBytes, entries: [] })" }
+    ],
+    only: ["scrub"]
   }
 ]
 

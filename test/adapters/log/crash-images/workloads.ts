@@ -1,12 +1,13 @@
 import { Effect, Either, ExecutionStrategy, Exit, Layer, Scope } from "effect"
 import { layer as journalLayer } from "../../../../adapters/journal/over-log.ts"
+import type { Disk } from "../../../../adapters/log/disk.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { Checksum } from "../../../../src/ports/checksum.ts"
 import { Journal } from "../../../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, type LogFault, LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import { batch, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
 import { compaction } from "./compaction.ts"
-import { type LogWitness, openStore, type Store, type Witness } from "./world.ts"
+import { type LogWitness, openStore, root, type Store, scrub, type Witness } from "./world.ts"
 
 /** Something that a store does in its life, whose changes of the disk are recorded. What it fails with is part of it. */
 export interface Workload {
@@ -190,6 +191,36 @@ const fullDisk: Workload = {
     })
 }
 
+/** A log that an older version wrote has no checksums: the scrub makes them, while the log is written and retention takes segments from it. */
+const scrubbing: Workload = {
+  name: "scrub",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const { disk } = witness.trace
+      for (let lives = 3; lives > 0; lives--)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const store = yield* openStore(witness.system, disk)
+            const { log, of } = yield* opened(witness, store, smallConfig)
+            const producing = Effect.zipRight(witness.sync(of, log), producers(witness, of, log, 3, 900))
+            yield* Effect.all([producing, lives === 3 ? Effect.void : scrub(store)], { concurrency: "unbounded" })
+            const before = log.end() - witness.chance.between(3, 12)
+            const span = { before, start: 0, begun: witness.now, answered: undefined }
+            const deleting = Effect.tap(log.deleteBefore(before), () => Effect.sync(() => void (span.start = log.start())))
+            yield* Effect.all([witness.chance.isTrue(0.5) ? witness.spanned(of.deleted, span, deleting) : Effect.void, scrub(store)], {
+              concurrency: "unbounded"
+            })
+          })
+        ).pipe(Effect.zipRight(lives === 3 ? withoutChecksums(disk) : Effect.void))
+    })
+}
+const withoutChecksums = (disk: Disk): Effect.Effect<void, unknown> =>
+  Effect.suspend(() => {
+    const directory = `${root}/${topicId}-0`
+    for (const name of disk.list(directory)) if (name.endsWith(".checksum")) disk.unlink(`${directory}/${name}`)
+    return disk.syncDirectory(directory)
+  })
+
 const entryOf = (text: string) => ({ commandId: `c-${text}`, actor: "leader", cause: "test", type: "Told", value: utf8.encode(text) })
 
 const journal: Workload = {
@@ -223,4 +254,4 @@ const journal: Workload = {
     })
 }
 
-export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, journal, compaction]
+export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, scrubbing, journal, compaction]

@@ -1,7 +1,8 @@
 import { Clock, type Context, Effect, Either, type Scope } from "effect"
 import type { Disk } from "../../../../adapters/log/disk.ts"
 import { makeDurableDirectory } from "../../../../adapters/log/disk.ts"
-import { defaultStoreBounds, makeStore } from "../../../../adapters/log/store.ts"
+import type { LogDirectory } from "../../../../adapters/log/log-directory.ts"
+import { defaultStoreBounds, makeStore, type StoreBounds } from "../../../../adapters/log/store.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { Checksum } from "../../../../src/ports/checksum.ts"
 import type { DirectoryIdentity, LogConfig, LogFault, LogStore, PartitionLog } from "../../../../src/ports/log-store.ts"
@@ -23,8 +24,14 @@ const hurriedClock = (): Clock.Clock => {
   return Object.assign(Object.create(Clock.make()) as Clock.Clock, { unsafeCurrentTimeMillis: () => (now += 700) })
 }
 
+const bounds: StoreBounds = { ...defaultStoreBounds, scrubBytesPerSecondMax: Number.POSITIVE_INFINITY }
+
 export const openStore = (system: System, disk: Disk): Effect.Effect<Store, LogFault, Checksum | Scope.Scope> =>
-  Effect.flatMap(makeDurableDirectory(disk, root), () => system.makeStore(disk, root, defaultStoreBounds)).pipe(Effect.withClock(hurriedClock()))
+  Effect.flatMap(makeDurableDirectory(disk, root), () => system.makeStore(disk, root, bounds)).pipe(Effect.withClock(hurriedClock()))
+
+/** Reads all sealed segments of the store's open logs through, now and not in the background. */
+export const scrub = (store: Store): Effect.Effect<void> =>
+  Effect.forEach(store.directories as ReadonlyArray<LogDirectory>, ({ scrubber }) => scrubber.pass, { discard: true })
 
 /** When, in changes of the disk, something was begun, and when it was answered; undefined: it never was. */
 export interface Span {
