@@ -65,7 +65,7 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
   const leaderOf = findLeader(cluster)
   const clusterId = () => cluster().clusterId
   return [
-    produce({ table, findLeader: leaderOf, now, deadlines }),
+    produce({ table, findLeader: leaderOf, now, deadlines, answersUnsynced: config["log.flush.policy"] === "interval" }),
     route(Fetch, {}, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"], deadlines, sessions })),
     route(ListOffsets, {}, listOffsets({ find, decompress })),
     route(Metadata, {}, metadata({ cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),

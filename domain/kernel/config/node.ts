@@ -116,10 +116,6 @@ const cleaner = {
   "log.cleaner.min.cleanable.ratio": dynamic(double(0.5, 0, "The part of a log that must be new since the last compaction before the next one begins.", 1))
 }
 
-const flushNotBuilt = {
-  refuses: (value: number): boolean => value !== unbounded,
-  why: "Syncs by number or age of records are not built: acks=all waits for the disk each time (docs/skipped.md)."
-}
 /** What a record and its batch must be like, and in which form they are kept. */
 const records = {
   "message.max.bytes": dynamic(int(1_048_588, 0, "Bytes that a record batch may have.")),
@@ -143,10 +139,24 @@ const records = {
     withoutEffect(int(9, 1, "How hard lz4 tries where compression.type=lz4.", 17), "lz4 is written at its fastest level alone.")
   ),
   "compression.zstd.level": dynamic(int(3, -131_072, "How hard zstd tries where compression.type=zstd. High levels hold up every other request.", 22)),
-  "log.flush.interval.messages": dynamic<number>({ ...long(unbounded, 1, "Records after which a log is synced to the disk."), notBuilt: flushNotBuilt }),
+  "log.flush.policy": text(
+    "ack",
+    "When acks=all is answered: ack, when the records are on the disk; interval, before that, and a power cut takes what was acknowledged since the last sync. interval is unsafe.",
+    ["ack", "interval"]
+  ),
+  "log.flush.interval.messages": dynamic(
+    long(
+      unbounded,
+      1,
+      "Records after which a log is synced to the disk in the background; acks=all waits for the disk by log.flush.policy, whatever this says."
+    )
+  ),
   "log.flush.interval.ms": dynamic<number>({
-    ...long(unbounded, 0, "Time after which a log is synced to the disk."),
-    notBuilt: flushNotBuilt,
+    ...long(
+      unbounded,
+      0,
+      "Time after which a log is synced to the disk in the background, looked at once a second; with log.flush.policy=interval a second where it is not set."
+    ),
     noDefault: true
   }),
   "min.insync.replicas": dynamic(int(1, 1, "Replicas that must be in sync for acks=all; with more than there are it is refused.")),

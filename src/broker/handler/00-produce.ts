@@ -21,6 +21,8 @@ export interface ProduceOptions {
   /** ms since 1970. */
   readonly now: () => number
   readonly deadlines: Deadlines
+  /** Whether acks=all is answered before the disk has the records (log.flush.policy=interval): a power cut may then take what was acknowledged. Default false. */
+  readonly answersUnsynced?: boolean
 }
 
 /** From this version on topics are named by id alone (KIP-516). */
@@ -173,24 +175,25 @@ const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: numb
     })
   })
 
-const answer = (pass: Pass, { acks, timeoutMs }: Request, deadlines: Deadlines): Handled<typeof Produce> => {
+const answer = (pass: Pass, { acks, timeoutMs }: Request, { answersUnsynced, deadlines }: ProduceOptions): Handled<typeof Produce> => {
   if (acks === none) {
     // There is no answer that could carry an error; a closed connection makes the client look again.
     const failure = pass.failure()
     return failure === undefined ? noResponse : disconnect(`a Produce with acks=0 failed: ${failure.error}: ${failure.message}`)
   }
-  const unsynced = acks === all ? pass.unsynced() : []
+  const unsynced = acks === all && answersUnsynced !== true ? pass.unsynced() : []
   return unsynced.length === 0 ? pass.response() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 
 /**
  * Produce: appends record batches. Each partition succeeds or fails on its own.
- * acks=1 is answered as soon as the records are in the log; acks=all when they are synced to disk (one sync for all who wait); acks=0 not at all.
+ * acks=1 is answered as soon as the records are in the log; acks=all when they are synced to disk (one sync for all who wait), unless log.flush.policy=interval
+ * gives that up; acks=0 not at all.
  * Versions 0 to 2 are named in ApiVersions and not served: librdkafka before 2.11.1 sends uncompressed records otherwise (KAFKA-18659).
  */
 export const produce = (options: ProduceOptions): Route =>
   route(
     Produce,
     { advertisedMin: 0, pipelined: true, borrows: true },
-    (request, { version }): Handled<typeof Produce> => answer(new Pass(options, request, version), request, options.deadlines)
+    (request, { version }): Handled<typeof Produce> => answer(new Pass(options, request, version), request, options)
   )

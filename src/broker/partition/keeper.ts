@@ -7,6 +7,7 @@ import type { Packing } from "../../../domain/log/open-batch.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { type LogFault, LogStore } from "../../ports/log-store.ts"
 import { Cleaner } from "./cleaner.ts"
+import { Flushing, flushCheckMs } from "./flushing.ts"
 import { LogStarts } from "./log-starts.ts"
 import { logConfig, PartitionOwner } from "./owner.ts"
 import { PartitionTable } from "./table.ts"
@@ -325,6 +326,8 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
     })
     const checkMs = options.config()["log.retention.check.interval.ms"]
     yield* Effect.forkScoped(Effect.delay(Effect.repeat(trimming.look, Schedule.spaced(checkMs)), Math.min(checkMs, firstCheckMs)))
+    const flushing = new Flushing({ policy: options.config()["log.flush.policy"], owners: () => shelf.table.owners(), clock: yield* Effect.clock })
+    yield* Effect.forkScoped(Effect.repeat(flushing.look, Schedule.spaced(flushCheckMs)))
     const cleaner = new Cleaner({
       config: options.config,
       owners: () => shelf.table.owners(),

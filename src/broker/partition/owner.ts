@@ -14,6 +14,7 @@ import type { LogConfig, LogFault, PartitionLog } from "../../ports/log-store.ts
 import type { ReadablePartition } from "../../serve/readable.ts"
 import { type Compactable, isCompacted } from "./compactable.ts"
 import type { EpochStarts } from "./epoch-starts.ts"
+import { BackgroundSync } from "./flushing.ts"
 import { openingRules } from "./opening.ts"
 import { type Restored, type RestoreOptions, restore } from "./restore.ts"
 import { SyncWaiters } from "./sync-waiters.ts"
@@ -89,6 +90,7 @@ export class PartitionOwner implements ReadablePartition {
   private readonly epochs: EpochStarts
   private readonly waiting = new Set<() => void>()
   private readonly syncing: SyncWaiters
+  private readonly background: BackgroundSync
   private config: TopicConfig
   private startOffset: Offset
   private readonly context: { -readonly [K in keyof AppendContext]: AppendContext[K] }
@@ -104,6 +106,7 @@ export class PartitionOwner implements ReadablePartition {
     this.state = state
     this.epochs = epochs
     this.syncing = new SyncWaiters(log, options.fork)
+    this.background = new BackgroundSync(log, options.fork, (fault) => void this.failed(fault))
     this.config = options.config
     // A log never starts after its end, whatever was written down about it.
     this.startOffset = Math.min(options.start, log.end())
@@ -188,6 +191,14 @@ export class PartitionOwner implements ReadablePartition {
   get sync(): Effect.Effect<void, LogFault> {
     return this.log.sync
   }
+  /** `flush.ms` of its topic: how long records may be unsynced, ms. */
+  get flushMs(): number {
+    return this.config["flush.ms"]
+  }
+  /** Makes everything appended so far durable, in the background. */
+  flush(): void {
+    this.background.start()
+  }
   /** Calls `synced` once, when everything up to and with `offset` is durable, or with the fault that keeps it from being so; answers how to give up. */
   whenSynced(offset: Offset, synced: (fault: LogFault | undefined) => void): () => void {
     return this.syncing.add(offset, synced)
@@ -209,6 +220,7 @@ export class PartitionOwner implements ReadablePartition {
       this.recovered()
       this.state = evolve(this.state, decided.batch, now)
       this.wake()
+      if (this.background.unsynced >= this.config["flush.messages"]) this.background.start()
     }
     const { baseOffset, lastOffset, logAppendTime } = decided
     return Either.right({ baseOffset, lastOffset, logAppendTime, leaderEpoch: this.epoch })

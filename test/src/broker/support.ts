@@ -101,7 +101,13 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
     const deadlines = yield* makeDeadlines
     const leaders = findLeader(() => cluster)
     const routes = [
-      produce({ table: keeper.table, findLeader: leaders, now: () => clock.unsafeCurrentTimeMillis(), deadlines }),
+      produce({
+        table: keeper.table,
+        findLeader: leaders,
+        now: () => clock.unsafeCurrentTimeMillis(),
+        deadlines,
+        answersUnsynced: config["log.flush.policy"] === "interval"
+      }),
       route(
         Fetch,
         {},
