@@ -1,8 +1,9 @@
-import { type Context, Deferred, Effect, Either, Schema, type Scope } from "effect"
+import { type Context, Deferred, Effect, Either, type Scope } from "effect"
 import { Event } from "../../domain/cluster/event.ts"
 import { evolve } from "../../domain/cluster/evolve.ts"
 import { type Cluster, initial } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
+import { decodeEvents } from "../../domain/kernel/decode-events.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import { type RecordBatch, readableBatches, verify } from "../../domain/log/batch.ts"
@@ -44,7 +45,7 @@ const waitMs = 5000
 /** Journal bytes read at a time, so that a long replay leaves the loop free in between. */
 const bytesMax = 262_144
 
-const decodeEvent = Schema.decodeUnknownEither(Event)
+const decodeEvent = decodeEvents(Event)
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 const textOf = (bytes: Uint8Array | null): string => (bytes === null ? "" : new TextDecoder().decode(bytes))
 

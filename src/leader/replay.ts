@@ -1,4 +1,5 @@
 import { type Context, Effect, Either, Schema, Stream } from "effect"
+import { decodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Journal, Snapshot, StoredEntry } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Aggregate, Named } from "./aggregate.ts"
@@ -73,7 +74,7 @@ export const replay = <State, Command, Event extends Named, Rejection>(
         type: "nothing",
         message: `${stream}: the journal begins at ${start}, but there is no snapshot from there on: the entries from ${from.end} are missing.`
       })
-    const decode = Schema.decodeUnknownEither(aggregate.event)
+    const decode = decodeEvents(aggregate.event)
     let { state, end } = from
     const fold = (entry: StoredEntry): UnreadableEvent | undefined => {
       const event = Either.flatMap(parseJson(entry.value), (json) => Either.mapLeft(decode(json), ({ message }) => message))

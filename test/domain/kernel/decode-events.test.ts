@@ -1,0 +1,79 @@
+import { describe, expect, test } from "bun:test"
+import { Either, Schema, SchemaAST } from "effect"
+import fc from "fast-check"
+import { Event as ClusterEvent } from "../../../domain/cluster/event.ts"
+import { Event as GroupEvent } from "../../../domain/group/event.ts"
+import { decodeEvents } from "../../../domain/kernel/decode-events.ts"
+
+/** JSON that a schema reads. What is refined is drawn from a pool, and what does not fit is thrown away. */
+const jsonOf = (ast: SchemaAST.AST): fc.Arbitrary<unknown> => {
+  switch (ast._tag) {
+    case "Literal":
+      return fc.constant(ast.literal)
+    case "NumberKeyword":
+      return fc.integer()
+    case "BooleanKeyword":
+      return fc.boolean()
+    case "Refinement": {
+      const pool = fc.oneof(fc.nat(1000), fc.constantFrom("BvXgbDGDQkqSB0fKXyZf6Q", "0123456789abcdefghijkA", "orders", "a.b_c"), jsonOf(ast.from))
+      return pool.filter(Schema.is(Schema.make(SchemaAST.encodedAST(ast))))
+    }
+    case "Union":
+      return fc.oneof(...ast.types.map(jsonOf))
+    case "TupleType":
+      return fc.array(jsonOf(ast.rest[0]?.type ?? ast), { minLength: ast.elements.length, maxLength: 4 })
+    case "TypeLiteral": {
+      const fields = Object.fromEntries(ast.propertySignatures.map(({ name, type }) => [String(name), jsonOf(type)]))
+      return ast.indexSignatures.length > 0 ? fc.dictionary(fc.string(), jsonOf(ast.indexSignatures[0]?.type ?? ast)) : fc.record(fields)
+    }
+    case "Transformation":
+      return ast.from._tag === "StringKeyword" ? fc.nat().map(String) : jsonOf(ast.from)
+    default:
+      return fc.string()
+  }
+}
+
+const sameAsSchema = <A, I>(schema: Schema.Schema<A, I>) => {
+  const decode = decodeEvents(schema)
+  const reference = Schema.decodeUnknownEither(schema)
+  const agree = (json: unknown) => {
+    const expected = reference(json)
+    const actual = decode(json)
+    expect(Either.isRight(actual)).toBe(Either.isRight(expected))
+    if (Either.isLeft(expected)) expect(Either.merge(Either.flip(actual))).toEqual(expected.left)
+    else expect(Either.getOrThrow(actual)).toStrictEqual(expected.right)
+  }
+  const events = jsonOf(schema.ast).map((event) => JSON.parse(JSON.stringify(event)) as Record<string, unknown>)
+
+  test("every event is read as the schema reads it", () => {
+    let read = 0
+    const each = (event: unknown) => {
+      agree(event)
+      read += Either.isRight(decode(event)) ? 1 : 0
+    }
+    fc.assert(fc.property(events, each), { numRuns: 400 })
+    expect(read).toBeGreaterThan(200)
+  })
+
+  test("every event with a field that is missing, strange or too many is read or refused as the schema does, with its words", () => {
+    const other = fc.oneof(fc.jsonValue(), fc.constant(undefined), fc.integer(), fc.string())
+    fc.assert(
+      fc.property(events, fc.nat(), other, fc.boolean(), (event, at, value, isNew) => {
+        const names = Object.keys(event)
+        const name = isNew ? "unknown" : (names[at % names.length] ?? "")
+        const { [name]: _, ...rest } = event
+        agree(value === undefined ? rest : { ...rest, [name]: value })
+      }),
+      { numRuns: 600 }
+    )
+  })
+}
+
+describe("events of the cluster", () => sameAsSchema(ClusterEvent))
+describe("events of groups", () => sameAsSchema(GroupEvent))
+
+describe("what is no event at all", () => {
+  const decode = decodeEvents(ClusterEvent)
+  for (const json of [null, 1, "TopicAdded", [], {}, { _tag: 1 }, { _tag: "constructor" }, { _tag: "Unheard" }])
+    test(JSON.stringify(json), () => expect(Either.isLeft(decode(json))).toBe(true))
+})
