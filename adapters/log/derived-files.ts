@@ -1,6 +1,6 @@
 import { Effect, Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
-import { encodeEpochCheckpoint, epochCheckpointFileName } from "../../domain/log/epoch-checkpoint.ts"
+import { decodeEpochCheckpoint, type EpochStart, encodeEpochCheckpoint, epochCheckpointFileName } from "../../domain/log/epoch-checkpoint.ts"
 import type { DerivedDocuments, DerivedSnapshot, DerivedSource } from "../../src/ports/derived-documents.ts"
 import { attempt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
 
@@ -61,10 +61,11 @@ export class DerivedFiles implements DerivedDocuments {
     return this.offsets.filter((offset) => offset >= this.start).map((offset) => ({ offset, read: () => this.read(snapshotFileName(offset)) }))
   }
 
-  readonly epochs = (): string | undefined => {
+  readonly epochs = (): ReadonlyArray<EpochStart> => {
     const bytes = this.read(epochCheckpointFileName)
     this.epochsWritten = bytes === undefined ? undefined : new TextDecoder().decode(bytes)
-    return this.epochsWritten
+    const starts = decodeEpochCheckpoint(this.epochsWritten ?? "") ?? []
+    return starts.filter(({ offset }) => offset < this.active.endOffset)
   }
 
   readonly keep = (source: DerivedSource): void => {
@@ -140,7 +141,7 @@ export class DerivedFiles implements DerivedDocuments {
   }
 
   private writeEpochs(source: DerivedSource): ReadonlyArray<DiskFile> {
-    const text = source.epochs()
+    const text = encodeEpochCheckpoint(source.epochs())
     if (text === (this.epochsDue?.text ?? this.epochsWritten ?? noEpochs)) return []
     const file = this.put(`${epochCheckpointFileName}.tmp`, utf8.encode(text))
     if (file === undefined) return []

@@ -1,11 +1,12 @@
 import type { Offset } from "../../domain/kernel/id.ts"
+import type { EpochStart } from "../../domain/log/epoch-checkpoint.ts"
 
-/** What its owner folds from a log's batches, as bytes. Both are asked for when everything before the log's end is folded, and answer at once. */
+/** What its owner folds from a log's batches. Both are asked for when everything before the log's end is folded, and answer at once. */
 export interface DerivedSource {
   /** The producers, in Kafka's `.snapshot` format. */
   readonly snapshot: () => Uint8Array
-  /** The leader epochs, as Kafka's `leader-epoch-checkpoint`: those that have batches. */
-  readonly epochs: () => string
+  /** The leader epochs that have batches, rising. */
+  readonly epochs: () => ReadonlyArray<EpochStart>
 }
 
 /** A snapshot that lies beside the log, of everything before `offset`. */
@@ -22,8 +23,8 @@ export interface DerivedSnapshot {
 export interface DerivedDocuments {
   /** Those that the log can be read on from, the newest first: never ahead of the log, whatever a power cut left, and never before its first batch. */
   readonly snapshots: ReadonlyArray<DerivedSnapshot>
-  /** The text of the epochs; undefined when there is none. */
-  readonly epochs: () => string | undefined
+  /** The leader epochs that were written down, without those that the log does not reach any more; none where the file is missing or torn. */
+  readonly epochs: () => ReadonlyArray<EpochStart>
   /** The log asks for both from now on: when it begins a segment, before it lets go of one, and when it closes. */
   readonly keep: (source: DerivedSource) => void
   /** Writes a snapshot of what is folded now, so that the next opening need not fold it again. */

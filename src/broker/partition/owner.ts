@@ -5,7 +5,6 @@ import type { Epoch, Offset, TopicId } from "../../../domain/kernel/id.ts"
 import { type AppendContext, decideAppend, evolve, type LogState } from "../../../domain/log/append.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import { encodeEpochCheckpoint } from "../../../domain/log/epoch-checkpoint.ts"
 import type { Packing } from "../../../domain/log/open-batch.ts"
 import { encodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers } from "../../../domain/log/producer-state.ts"
@@ -125,7 +124,7 @@ export class PartitionOwner implements ReadablePartition {
       owner.epochs.forgetBefore(owner.start())
       log.derived.keep({
         snapshot: () => encodeProducerSnapshot(owner.state.producers, owner.epochs.at(log.end() - 1) ?? -1, options.crc32c),
-        epochs: () => encodeEpochCheckpoint(owner.epochs.startsBefore(log.end()))
+        epochs: () => owner.epochs.startsBefore(log.end())
       })
       if (restored.scanned > scannedMax) log.derived.save()
       return owner

@@ -3,7 +3,6 @@ import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import { evolve, type LogState } from "../../../domain/log/append.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import { decodeEpochCheckpoint } from "../../../domain/log/epoch-checkpoint.ts"
 import { decodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers, noProducers, type ProducerState } from "../../../domain/log/producer-state.ts"
 import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
@@ -45,13 +44,13 @@ const newestSnapshot = (log: PartitionLog, crc32c: Crc32c): From => {
 const appendedAt = (batch: RecordBatch, now: number): number => (batch.timestampType === "LogAppendTime" ? Math.min(batch.maxTimestamp, now) : now)
 
 /**
- * Folds what is derived from a log: the producers from the newest whole snapshot on, the leader epochs from their checkpoint on. Both are caches. What they say of offsets that the
- * log does not have is left out, what they do not say is read from the headers of the batches.
+ * Folds what is derived from a log: the producers from the newest whole snapshot on, the leader epochs from their checkpoint on. Both are caches:
+ * what they do not say is read from the headers of the batches.
  */
 export const restore = (log: PartitionLog, { crc32c, now, producerExpirationMs }: RestoreOptions): Effect.Effect<Restored, LogFault> =>
   Effect.suspend(() => {
     const from = newestSnapshot(log, crc32c)
-    const epochs = new EpochStarts((decodeEpochCheckpoint(log.derived.epochs() ?? "") ?? []).filter(({ offset }) => offset < log.end()))
+    const epochs = new EpochStarts(log.derived.epochs())
     // The checkpoint holds every epoch up to its last one. If the snapshot is of a later one, that may have begun anywhere after it.
     const isCovered = from.lastEpoch === -1 || epochs.has(from.lastEpoch)
     const scanFrom = isCovered ? from.offset : Math.min(from.offset, Math.max(epochs.latestStart ?? 0, log.start()))

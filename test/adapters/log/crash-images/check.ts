@@ -7,6 +7,7 @@ import { Journal } from "../../../../src/ports/journal.ts"
 import { LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import { batchesIn } from "../../../src/ports/log-batches.ts"
 import { compactedProblems } from "./compaction.ts"
+import { derivedProblems } from "./derived.ts"
 import { diskOver, type TraceDisk } from "./trace-disk.ts"
 import { fileAt, namesIn, type Tree } from "./tree.ts"
 import { journalStream } from "./workloads.ts"
@@ -104,7 +105,7 @@ const checkLog = (store: Store, of: LogWitness, at: number, listed: ReadonlyArra
       Effect.sync(() => logProblems(log, of, at)),
       (defect) => Effect.succeed([`${name} cannot be read: ${String(defect)}`])
     )
-    return { problems, found }
+    return { problems: of.isDerived ? [...problems, ...(yield* derivedProblems(log, of))] : problems, found }
   })
 
 const checkDocument = (store: Store, name: string, all: ReadonlyArray<DocumentWitness>, at: number) =>

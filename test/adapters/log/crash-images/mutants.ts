@@ -163,6 +163,37 @@ export const mutants: ReadonlyArray<Mutant> = [
       { file: "segment-checksum.ts", from: "decodeChecksum(bytes, crc32c)", to: "(decodeChecksum(bytes, crc32c) ?? { baseOffset, sizeInBytes, entries: [] })" }
     ],
     only: ["scrub"]
+  },
+  {
+    name: "snapshot-ahead-trusted",
+    mistake: "a snapshot that is ahead of what the cut left is believed",
+    changes: [
+      { file: "derived-files.ts", from: "for (const ahead of all) if (ahead > end) this.remove(ahead)", to: "" },
+      { file: "derived-files.ts", from: "all.filter((offset) => offset <= end)", to: "all" }
+    ],
+    only: ["derived"]
+  },
+  {
+    name: "epochs-not-cut",
+    mistake: "the checkpoint of epochs is put in its place before the log is durable, and not cut where the log was",
+    changes: [
+      {
+        file: "partition-log.ts",
+        from: "for (const file of old) yield* file.sync",
+        to: "this.derived.commit(old)\n      for (const file of old) yield* file.sync"
+      },
+      { file: "derived-files.ts", from: "return starts.filter(({ offset }) => offset < this.active.endOffset)", to: "return starts" }
+    ],
+    only: ["derived"]
+  },
+  {
+    name: "deleted-before-snapshot",
+    mistake: "segments go while no durable snapshot tells what stood in them",
+    changes: [
+      { file: "partition-log.ts", from: "this.derived.writeFor(this.sealed, offset)", to: "[] as ReadonlyArray<DiskFile>" },
+      { file: "derived-files.ts", from: "return [...(snapshot === undefined ? [] : [snapshot]), ", to: "return [" }
+    ],
+    only: ["derived"]
   }
 ]
 

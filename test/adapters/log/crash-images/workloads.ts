@@ -7,6 +7,7 @@ import { Journal } from "../../../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, type LogFault, LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import { batch, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
 import { compaction } from "./compaction.ts"
+import { Fold, putDerived } from "./derived.ts"
 import { type LogWitness, openStore, root, type Store, scrub, type Witness } from "./world.ts"
 
 /** Something that a store does in its life, whose changes of the disk are recorded. What it fails with is part of it. */
@@ -254,4 +255,31 @@ const journal: Workload = {
     })
 }
 
-export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, scrubbing, journal, compaction]
+/** Producers and epochs beside the log, through rolls, deletions and closes. */
+const derived: Workload = {
+  name: "derived",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const config = { ...smallConfig, segmentBytesMax: 600 }
+      const fold = new Fold()
+      for (let lives = 3; lives > 0; lives--)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const store = yield* openStore(witness.system, witness.trace.disk)
+            const { log, of } = yield* opened(witness, store, config)
+            of.isDerived = true
+            log.derived.keep(fold)
+            for (let rounds = witness.chance.between(1, 3); rounds > 0; rounds--) {
+              yield* putDerived(witness, of, log, fold, witness.chance.between(1, 8))
+              if (witness.chance.isTrue(0.5)) yield* witness.sync(of, log)
+              if (!witness.chance.isTrue(0.4)) continue
+              const span = { before: log.end(), start: 0, begun: witness.now, answered: undefined }
+              const deleting = Effect.tap(log.deleteBefore(span.before), () => Effect.sync(() => void (span.start = log.start())))
+              yield* witness.spanned(of.deleted, span, deleting)
+            }
+          })
+        )
+    })
+}
+
+export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, scrubbing, journal, compaction, derived]

@@ -52,6 +52,8 @@ export interface LogWitness {
   removed: Span | undefined
   /** Rounds of compaction: over which offsets, and up to where it was done when it was answered. */
   readonly compacted: Array<Span & { readonly from: number; readonly to: number; cleanEnd: number }>
+  /** What is derived from its batches lies beside it, and must be found again. */
+  isDerived: boolean
 }
 export interface DocumentWitness extends Span {
   readonly value: string
@@ -92,7 +94,7 @@ export class Witness {
   log(topicId: LogWitness["topicId"], partition: number, config: LogConfig): LogWitness {
     const known = this.logs.find((log) => log.topicId === topicId && log.partition === partition)
     if (known !== undefined) return known
-    const log = { topicId, partition, config, appended: [], synced: [], deleted: [], removed: undefined, compacted: [] }
+    const log = { topicId, partition, config, appended: [], synced: [], deleted: [], removed: undefined, compacted: [], isDerived: false }
     this.logs.push(log)
     return log
   }
