@@ -89,9 +89,11 @@ export class DerivedFiles implements DerivedDocuments {
     return [...(snapshot === undefined ? [] : [snapshot]), ...this.writeEpochs(source)]
   }
 
-  /** The same, where no snapshot that is surely durable tells what stood before `offset`, which the log is about to let go of. */
-  writeFor(offset: Offset): ReadonlyArray<DiskFile> {
-    return this.durable >= offset || (this.snapshotDue !== undefined && this.snapshotDue.offset >= offset) ? [] : this.write()
+  /** The same before the `sealed` segments that end at or before `offset` go, where no snapshot that is surely durable tells what only they tell otherwise. */
+  writeFor(sealed: ReadonlyArray<{ readonly endOffset: Offset }>, offset: Offset): ReadonlyArray<DiskFile> {
+    const last = sealed.findLast(({ endOffset }) => endOffset <= offset)?.endOffset
+    const isKnown = last === undefined || this.durable >= last || (this.snapshotDue !== undefined && this.snapshotDue.offset >= last)
+    return isKnown ? [] : this.write()
   }
 
   /** The bytes of these files are durable, and the log up to them. The directory is to be synced after it. */

@@ -4,6 +4,7 @@ import { recoverCompaction } from "./compaction/recover.ts"
 import { checkDamageMark } from "./damage-mark.ts"
 import { DerivedFiles } from "./derived-files.ts"
 import { attempt, type DiskFile, faultOf } from "./disk.ts"
+import { ListedDirectory } from "./listed-directory.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
 import { type LogParts, SegmentedLog } from "./partition-log.ts"
 import { inSlices } from "./slices.ts"
@@ -39,9 +40,14 @@ const closeFiles = (opened: OpenSegments): void => {
 }
 
 /** Opens a log, after what recovery found is durable. */
-export const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
+export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
   Effect.gen(function* () {
-    const { crc32c, directory, disk, pace, recoveryPoint, scrubber } = parts
+    const { crc32c, directory, pace, recoveryPoint, scrubber } = whole
+    // Each log is a small work, and there may be thousands.
+    yield* pace.pause
+    const listed = new ListedDirectory(whole.disk, directory)
+    const { disk } = listed
+    const parts = { ...whole, disk }
     const note = yield* recoverCompaction(parts)
     yield* checkDamageMark(disk, directory, pace, crc32c)
     const opened = yield* inSlices(
@@ -64,7 +70,8 @@ export const openLog = (parts: LogParts): Effect.Effect<SegmentedLog, LogFault> 
     })
     const derived = yield* Effect.onError(settled, () => Effect.sync(() => closeFiles(opened)))
     for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
-    const log = new SegmentedLog(parts, opened, note, derived)
+    listed.forget()
+    const log = new SegmentedLog(whole, opened, note, derived)
     scrubber.add(log)
     return log
   })

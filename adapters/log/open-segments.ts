@@ -61,6 +61,8 @@ export interface OpenSegments {
   readonly mustRewrite: boolean
   /** There was no segment: the first one was made. */
   readonly isNew: boolean
+  /** Everything is as the orderly close before left it. */
+  readonly isAsClosed: boolean
 }
 
 /** Runs `use`; when it throws, the file is closed first: a log that cannot be opened is tried again and again, and must not use up the descriptors. */
@@ -294,7 +296,7 @@ export function* openSegments(context: OpenContext, point: RecoveryPoint | undef
   if (last === undefined) {
     if (point !== undefined && point.offset > 0)
       throw corrupt(directory, `The segments of ${directory} are gone; it held offsets up to ${point.offset}. Restore them, or remove the directory.`)
-    return { sealed: [], active: newActiveSegment(context, 0), unsynced: [], cut: undefined, mustRewrite: false, isNew: true }
+    return { sealed: [], active: newActiveSegment(context, 0), unsynced: [], cut: undefined, mustRewrite: false, isNew: true, isAsClosed: false }
   }
   const [first = 0] = bases
   if (point !== undefined && first > point.offset)
@@ -316,14 +318,16 @@ export function* openSegments(context: OpenContext, point: RecoveryPoint | undef
     }
     if (isClean) {
       const file = disk.open(segmentPath(directory, last).log, "write")
-      return { sealed, active: orClose(file, () => openClean(context, point, file)), unsynced, cut: undefined, mustRewrite: false, isNew: false }
+      const active = orClose(file, () => openClean(context, point, file))
+      return { sealed, active, unsynced, cut: undefined, mustRewrite: false, isNew: false, isAsClosed: active.isAsClosed && unsynced.length === 0 }
     }
     return {
       sealed,
       ...(yield* walkSegments(context, bases, firstWalked, point, sealed, unsynced)),
       unsynced,
       mustRewrite: point?.syncFailed === true,
-      isNew: false
+      isNew: false,
+      isAsClosed: false
     }
   } catch (error) {
     for (const file of unsynced) file.close()

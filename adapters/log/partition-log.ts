@@ -57,6 +57,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   private sealedSinceSync = false
   /** The names of the log's directory and of its first segment survive a power cut. */
   private isNamed: boolean
+  private readonly isAsClosed: boolean
   /** What a write failed with that was taken back, until that is durable: of a power cut before, parts of it could come back under what was written in its place. */
   private takenBack: LogFault | undefined
   private fault: LogFault | undefined
@@ -76,7 +77,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   /** The segments are durable as they are, unless they are new. */
   constructor(
     private readonly parts: LogParts,
-    { active, isNew, sealed }: OpenSegments,
+    { active, isAsClosed, isNew, sealed }: OpenSegments,
     note: CompactionNote,
     readonly derived: DerivedFiles
   ) {
@@ -88,6 +89,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
     this.durableAt = { baseOffset: active.baseOffset, position: active.sizeInBytes }
     this.directoryChanged = this.rootChanged = isNew
     this.isNamed = !isNew
+    this.isAsClosed = isAsClosed
     this.commit = new GroupCommit(
       Effect.suspend(() => this.syncRound()),
       parts.fork
@@ -183,7 +185,9 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
       yield* attempt(this.parts.directory, "delete segments of", () => {
         if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
       })
-      this.keepDerived(offset)
+      const derived = this.derived.writeFor(this.sealed, offset)
+      this.unsynced.push(...derived)
+      this.directoryChanged ||= derived.length > 0
       if (this.directoryChanged) yield* this.commit.wait
       const { path, sync } = this.parts.recoveryPoint
       // A log whose first segment starts after its recovery point has lost what was before it: the point is durable first.
@@ -197,14 +201,6 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
       }
       if (retired.length > 0) this.parts.fork(this.removeLater(retired))
     }).pipe(this.turn.withPermits(1))
-
-  /** What only the segments before `offset` tell is written down before they go. */
-  private keepDerived(offset: Offset): void {
-    const last = this.sealed.findLast(({ endOffset }) => endOffset <= offset)
-    const files = last === undefined ? [] : this.derived.writeFor(last.endOffset)
-    this.unsynced.push(...files)
-    this.directoryChanged ||= files.length > 0
-  }
 
   /** Whoever reads the files by their old descriptors has that long. A log that is closed before leaves them to the next start. */
   private removeLater(paths: ReadonlyArray<string>): Effect.Effect<void> {
@@ -223,7 +219,9 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
     yield* Deferred.succeed(this.closed, undefined)
     const { path } = this.active
     if (this.fault === undefined) yield* this.derived.close
-    if (this.fault === undefined)
+    // What nobody wrote to is as the close before left it.
+    const isUntouched = this.isAsClosed && !this.parts.recoveryPoint.isWritten
+    if (this.fault === undefined && !isUntouched)
       attempt(path.log, "close", () => {
         this.active.finish()
         this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false, indexesChecksum: this.active.indexesChecksum() })

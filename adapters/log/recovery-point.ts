@@ -35,7 +35,8 @@ export const recoveryPointFileName = "recovery-point"
 export class RecoveryPointFile {
   private file: DiskFile | undefined
   private generation = 0
-  private isWritten = false
+  /** A point was written since it was read. */
+  isWritten = false
   private readonly slot = new Uint8Array(slotBytes)
   readonly path: string
 

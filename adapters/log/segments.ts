@@ -101,6 +101,8 @@ export class ActiveSegment implements ReadableSegment {
   private state: Segment
   /** Unknown where an earlier life did not leave it: then the scrub makes the checksum, when the segment is sealed. */
   private readonly chain: HeaderChain | undefined
+  /** What stands beside it was found as an orderly close left it. */
+  readonly isAsClosed: boolean
   private readonly offsets: IndexBuffer<{ readonly offset: Offset; readonly position: number }>
   private readonly times: IndexBuffer<TimeEntry>
   /** The checksum file as it was written last. */
@@ -119,6 +121,7 @@ export class ActiveSegment implements ReadableSegment {
     const { directory, disk, gapsEnd = baseOffset, suffix } = place
     this.gapsEnd = gapsEnd
     this.chain = found === undefined ? new HeaderChain() : found.chain
+    this.isAsClosed = found?.chain !== undefined
     this.path = segmentPath(directory, baseOffset, suffix)
     this.endOffset = found?.endOffset ?? baseOffset
     this.state = found?.state ?? emptySegment(baseOffset)
