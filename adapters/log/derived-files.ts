@@ -13,6 +13,7 @@ const documentBytesMax = 67_108_864
 /** Snapshots that are kept beside the one at which the last segment begins: when one is torn, the one before it costs a longer look at the log. */
 const keptBesideRoll = 2
 
+const temporaryName = `${epochCheckpointFileName}.tmp`
 const noEpochs = encodeEpochCheckpoint([])
 const utf8 = new TextEncoder()
 
@@ -48,7 +49,9 @@ export class DerivedFiles implements DerivedDocuments {
     /** The segment that is written. */
     public active: { readonly baseOffset: Offset; readonly endOffset: Offset }
   ) {
-    const all = snapshotOffsets(names)
+    const there = [...names]
+    const all = snapshotOffsets(there)
+    if (there.includes(temporaryName)) disk.unlink(`${directory}/${temporaryName}`)
     const end = active.endOffset
     // What is appended next takes the place of what they were made from.
     for (const ahead of all) if (ahead > end) this.remove(ahead)
@@ -145,7 +148,7 @@ export class DerivedFiles implements DerivedDocuments {
   private writeEpochs(source: DerivedSource): ReadonlyArray<DiskFile> {
     const text = encodeEpochCheckpoint(source.epochs())
     if (text === (this.epochsDue?.text ?? this.epochsWritten ?? noEpochs)) return []
-    const file = this.put(`${epochCheckpointFileName}.tmp`, utf8.encode(text))
+    const file = this.put(temporaryName, utf8.encode(text))
     if (file === undefined) return []
     this.epochsDue = { text, file }
     return [file]

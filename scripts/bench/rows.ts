@@ -11,7 +11,18 @@ import { startRow } from "./row/start.ts"
 import type { Row } from "./row.ts"
 
 /** Everything that `./franz bench` measures, in the order in which it does. Memory after load comes when the load is over. */
-export const rows: ReadonlyArray<Row> = [startRow, ...produceRows, librdkafkaRow, fetchRow, ...latencyRows, memoryRow, clientRow, growthRow, replayRow, recoveryRow]
+export const rows: ReadonlyArray<Row> = [
+  startRow,
+  ...produceRows,
+  librdkafkaRow,
+  fetchRow,
+  ...latencyRows,
+  memoryRow,
+  clientRow,
+  growthRow,
+  replayRow,
+  recoveryRow
+]
 
 /** Whether a word of the command line means the row: its number, its name, or the id of one of its figures. */
 export const isMeant = (row: Row, word: string): boolean => {
