@@ -282,4 +282,17 @@ const derived: Workload = {
     })
 }
 
-export const workloads: ReadonlyArray<Workload> = [append, roll, retention, checkpoints, removal, reopen, failedSync, fullDisk, scrubbing, journal, compaction, derived]
+export const workloads: ReadonlyArray<Workload> = [
+  append,
+  roll,
+  retention,
+  checkpoints,
+  removal,
+  reopen,
+  failedSync,
+  fullDisk,
+  scrubbing,
+  journal,
+  compaction,
+  derived
+]
