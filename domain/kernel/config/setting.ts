@@ -69,10 +69,20 @@ export const entriesOf = (listed: string): ReadonlyArray<string> => [
   )
 ]
 
+/** As Java writes it: always with a point, and from ten million on, or below a thousandth, with an exponent. */
+const doubleText = (value: number): string => {
+  const size = Math.abs(value)
+  if (size !== 0 && (size >= 1e7 || size < 1e-3)) {
+    const [mantissa = "", exponent = ""] = value.toExponential().split("e")
+    return `${mantissa.includes(".") ? mantissa : `${mantissa}.0`}E${Number(exponent)}`
+  }
+  return Number.isInteger(value) ? `${value}.0` : String(value)
+}
+
 /** A value as Kafka writes it: no bound as Java's largest long, a double with its point. */
 export const textOf = ({ type }: AnySetting, value: SettingValue): string => {
   if (type === "long" && value === unbounded) return longMaxText
-  return type === "double" && Number.isInteger(value) ? `${value}.0` : String(value)
+  return type === "double" && typeof value === "number" ? doubleText(value) : String(value)
 }
 
 const wholeNumber = /^[+-]?\d{1,19}$/

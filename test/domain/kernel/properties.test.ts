@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Either } from "effect"
 import fc from "fast-check"
-import { topicConfig } from "../../../domain/kernel/config.ts"
+import { nodeSetting, textOf, topicConfig } from "../../../domain/kernel/config.ts"
 import { nearest } from "../../../domain/kernel/nearest.ts"
 import { loadConfig, parseListener, parseOption, parseProperties, parseVariables } from "../../../domain/kernel/properties.ts"
 
@@ -91,4 +91,15 @@ describe("a topic's settings", () => {
     const node = Either.getOrThrow(load("message.max.bytes=500")).config
     expect(topicConfig(node, { "segment.bytes": "1000" })).toMatchObject({ "segment.bytes": 1000, "max.message.bytes": 500 })
   })
+})
+
+describe("a double as Java writes it", () => {
+  test.each([
+    [0.5, "0.5"],
+    [1, "1.0"],
+    [9_999_999, "9999999.0"],
+    [10_000_000, "1.0E7"],
+    [Number.MAX_VALUE, "1.7976931348623157E308"],
+    [0.0005, "5.0E-4"]
+  ])("%p is %p", (value, text) => expect(textOf(nodeSetting("log.cleaner.io.max.bytes.per.second"), value)).toBe(text))
 })

@@ -62,13 +62,13 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "An id without an epoch is no producer; Kafka compares epochs first."
   },
   {
-    at: /^(Produce|Random sequences).*\.logStartOffset$/,
+    at: /^(Produce|Random sequences|Compaction\/no key).*\.logStartOffset$/,
     ours: /^-1$/,
     kafkas: /^\d+$/,
     why: "An error tells no start of the log. Clients read it with UNKNOWN_PRODUCER_ID alone, which is never sent."
   },
   {
-    at: /^(Produce, sequences\/(again|the first once more|the fifth last)|Produce, codecs\/kept-sequences: the next again|Random sequences\/).*logAppendTimeMs$/,
+    at: /^(Produce, sequences\/(again|the first once more|the fifth last)|Produce, codecs\/kept-sequences: the next again|Random sequences\/|Compaction\/a repeated batch).*logAppendTimeMs$/,
     ours: /^-1$/,
     why: "Kafka answers a repeated batch with its own time as if it were the log's."
   },

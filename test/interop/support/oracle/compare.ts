@@ -9,9 +9,7 @@ import { Side } from "./side.ts"
 const peer = join(root, "scripts/kafka-peer.sh")
 
 /** Settings of both: logs are looked through for what can be compacted or deleted all the time, so that a scenario waits for it and not for a clock. */
-const shared = ["group.initial.rebalance.delay.ms=0", "num.partitions=1"]
-/** What Kafka alone needs for it: ours has these from `shared` as soon as it knows them. */
-const kafkas = ["log.cleaner.backoff.ms=100"]
+const shared = ["group.initial.rebalance.delay.ms=0", "num.partitions=1", "log.cleaner.backoff.ms=100"]
 
 /** A node of ours and one of Apache Kafka, asked the same. What each draws for itself (ids, ports, times) is put aside; what differs besides is a difference. */
 export class Comparison {
@@ -30,7 +28,7 @@ export class Comparison {
       data.remove()
     }
     try {
-      await run("bash", [peer, "start", String(kafkaPort)], { env: { KAFKA_PEER_EXTRA: [...shared, ...kafkas].join("\n") } })
+      await run("bash", [peer, "start", String(kafkaPort)], { env: { KAFKA_PEER_EXTRA: shared.join("\n") } })
       node = await up(data.path, "-X", "node.id=1", ...shared.flatMap((setting) => ["-X", setting]))
       const sides = [await Side.open(node.port), await Side.open(kafkaPort)] as const
       for (const side of sides) {

@@ -4,6 +4,7 @@ import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
 import { InitProducerId } from "../../../../src/protocol/message/22-init-producer-id.ts"
 import { until } from "../process.ts"
 import * as cluster from "./cluster.ts"
+import * as compacted from "./compacted.ts"
 import * as configs from "./configs.ts"
 import * as described from "./described.ts"
 import * as group from "./group.ts"
@@ -49,6 +50,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "ListOffsets elsewhere": read.listOffsetsElsewhere,
   OffsetForLeaderEpoch: read.leaderEpochs,
   DeleteRecords: read.deleteRecords,
+  Compaction: compacted.compaction,
   JoinGroup: group.joinForms,
   "Static members": group.staticMembers,
   "SyncGroup and Heartbeat": group.syncAndHeartbeat,
