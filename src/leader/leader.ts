@@ -9,6 +9,7 @@ import { Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/current-leader.ts"
+import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch-sessions.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
@@ -116,7 +117,15 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const leaders = findLeader(writer.state)
     const fetchSessions = yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"])
     const fetchBytesMax = config["fetch.max.bytes"]
-    const reading = { find, findLeader: leaders, clusterId: () => clusterId, fetchBytesMax, decompress, sessions: fetchSessions }
+    const reading = {
+      find,
+      findLeader: leaders,
+      clusterId: () => clusterId,
+      fetchBytesMax,
+      decompress,
+      sessions: fetchSessions,
+      deadlines: yield* makeDeadlines
+    }
     yield* Effect.forkScoped(watch(writer, sessions, commandIds))
     yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
     return {

@@ -1,6 +1,7 @@
-import { Effect, Either } from "effect"
+import { Either } from "effect"
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
 import type { AnswerRoom } from "../wire/answer-budget.ts"
+import { Later } from "../wire/later.ts"
 import type { TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
 import type { FetchSession, SessionPartition } from "./fetch-session.ts"
@@ -87,59 +88,53 @@ const watchSession = (find: FindReadable, session: FetchSession, bytesMin: numbe
   return stop
 }
 
-type Watch = (enough: () => void) => () => void
+/** Begins to wait, and calls `enough` once; answers how to stop. */
+export type Watch = (enough: () => void) => () => void
 
-/** Ends when `watch` has enough, or after `waitMs`. */
-const within = (watching: Watch, waitMs: number, deadlines: Deadlines | undefined): Effect.Effect<void> => {
-  if (deadlines === undefined)
-    return Effect.async<void>((resume) => Effect.sync(watching(() => resume(Effect.void)))).pipe(Effect.timeoutOption(`${waitMs} millis`), Effect.asVoid)
-  return Effect.async<void>((resume) => {
+/** Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, or when one of them is no longer read here. It runs when a partition advances and at no other time. */
+export const watchSources =
+  (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number): Watch =>
+  (enough) =>
+    watch(find, sources, bytesMin, enough)
+
+/** As `watchSources`, over all partitions of a session. It also ends when the session is used by another fetch, or closed. */
+export const watchPartitions =
+  (find: FindReadable, session: FetchSession, bytesMin: number): Watch =>
+  (enough) =>
+    watchSession(find, session, bytesMin, enough)
+
+/** Ends when there is room for answers again. */
+export const watchRoom =
+  (answers: AnswerRoom): Watch =>
+  (enough) => {
+    const stop = answers.whenFree(() => {
+      stop()
+      enough()
+    })
+    return stop
+  }
+
+/** What `then` makes, when `watching` has enough or after `waitMs`. */
+export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>): Later<A> =>
+  new Later((ready) => {
+    let isOver = false
+    let stop: (() => void) | undefined
     const deadline = deadlines.after(waitMs, () => {
-      stop()
-      resume(Effect.void)
+      if (isOver) return
+      isOver = true
+      stop?.()
+      ready(then)
     })
-    const stop = watching(() => {
+    const call = () => {
+      if (isOver) return
+      isOver = true
       deadline.cancel()
-      resume(Effect.void)
-    })
-    return Effect.sync(() => {
+      ready(then)
+    }
+    stop = watching(call)
+    return () => {
+      isOver = true
       deadline.cancel()
-      stop()
-    })
+      stop?.()
+    }
   })
-}
-
-/**
- * Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, when one of them is no longer read here, or after `waitMs`.
- * It runs when a partition advances and at no other time.
- */
-export const waitForBytes = (
-  find: FindReadable,
-  sources: ReadonlyArray<Source>,
-  bytesMin: number,
-  waitMs: number,
-  deadlines: Deadlines | undefined
-): Effect.Effect<void> => within((enough) => watch(find, sources, bytesMin, enough), waitMs, deadlines)
-
-/** As `waitForBytes`, over all partitions of a session. It also ends when the session is used by another fetch, or closed. */
-export const waitForSession = (
-  find: FindReadable,
-  session: FetchSession,
-  bytesMin: number,
-  waitMs: number,
-  deadlines: Deadlines | undefined
-): Effect.Effect<void> => within((enough) => watchSession(find, session, bytesMin, enough), waitMs, deadlines)
-
-/** Ends when there is room for answers again, or after `waitMs`. */
-export const waitForRoom = (answers: AnswerRoom, waitMs: number, deadlines: Deadlines | undefined): Effect.Effect<void> =>
-  within(
-    (enough) => {
-      const stop = answers.whenFree(() => {
-        stop()
-        enough()
-      })
-      return stop
-    },
-    waitMs,
-    deadlines
-  )

@@ -1,22 +1,22 @@
-import { Effect } from "effect"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import type { AnswerRoom } from "../wire/answer-budget.ts"
+import type { Later } from "../wire/later.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
 import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass, type PassOptions, type TopicAnswer } from "./fetch-pass.ts"
 import { type FetchSession, nextEpoch, topicIdsSince } from "./fetch-session.ts"
 import type { FetchSessions } from "./fetch-sessions.ts"
-import { waitForBytes, waitForRoom, waitForSession } from "./fetch-wait.ts"
+import { watchPartitions, watchRoom, watchSources, within } from "./fetch-wait.ts"
 
 export interface FetchOptions extends PassOptions {
   /** The cluster this node belongs to, as soon as it knows: a fetch that names another is refused. */
   readonly clusterId: () => string | undefined
   /** Bytes of records in one answer, whatever the client allows (`fetch.max.bytes`); one batch is always given. */
   readonly fetchBytesMax: number
-  /** Ends waits; without it each wait has a timer of its own, which is fine where few wait. */
-  readonly deadlines?: Deadlines
+  /** Ends waits. */
+  readonly deadlines: Deadlines
   /** Without it no sessions are given. */
   readonly sessions?: FetchSessions
 }
@@ -29,7 +29,7 @@ const openingEpoch = 0
 const finalEpoch = -1
 
 type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "answers" | "clientHost">>
-type Answer = FetchAnswer | Effect.Effect<FetchAnswer>
+type Answer = FetchAnswer | Later<FetchAnswer>
 
 const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ throttleTimeMs: 0, errorCode: errorCode(error), sessionId, responses: [] })
 
@@ -53,10 +53,7 @@ class Fetching {
     const begin = () => (isWhole ? this.whole() : this.incremental())
     if (this.room === undefined || maxWaitMs <= 0 || this.room.bytes() > 0) return begin()
     // Nobody's records fit: what others have not read fills the memory that is for it.
-    return Effect.flatMap(waitForRoom(this.room, maxWaitMs, this.options.deadlines), () => {
-      const answer = begin()
-      return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
-    })
+    return within(watchRoom(this.room), maxWaitMs, this.options.deadlines, begin)
   }
 
   private pass(): Pass {
@@ -81,7 +78,7 @@ class Fetching {
     const pass = this.pass()
     const responses = this.walk(pass)
     if (this.isEnough(pass) || pass.sources.length === 0) return this.wholeAnswer(pass, responses, opens)
-    return Effect.map(waitForBytes(find, pass.sources, this.bytesMin, maxWaitMs, deadlines), () => {
+    return within(watchSources(find, pass.sources, this.bytesMin), maxWaitMs, deadlines, () => {
       const again = this.pass()
       return this.wholeAnswer(again, this.walk(again), opens)
     })
@@ -137,7 +134,7 @@ class Fetching {
     const answers = walkSession(session, pass)
     if (this.isEnough(pass)) return settled(session, pass, answers, this.options)
     const epoch = session.epoch
-    return Effect.map(waitForSession(find, session, this.bytesMin, this.request.maxWaitMs, deadlines), () => {
+    return within(watchPartitions(find, session, this.bytesMin), this.request.maxWaitMs, deadlines, () => {
       // Another request has taken the session further: who waited for this one has left.
       if (session.epoch !== epoch) return refused("INVALID_FETCH_SESSION_EPOCH", session.id)
       const again = this.pass()
@@ -201,7 +198,7 @@ const settled = (session: FetchSession, { nodeEndpoints }: Pass, answers: Readon
 
 /**
  * Fetch: record batches as they lie in the logs, as many as the limits allow, never a part of one.
- * With fewer than `minBytes` there and no error it waits for more, at most `maxWaitMs`: then, and only then, the answer is an Effect. Where the memory for answers that
+ * With fewer than `minBytes` there and no error it waits for more, at most `maxWaitMs`: then, and only then, the answer is a Later. Where the memory for answers that
  * nobody reads is full it waits for room, and gives no records if none comes.
  * Errors of a partition: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_OUT_OF_RANGE,
  * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR; of the request: INCONSISTENT_CLUSTER_ID, and for sessions (KIP-227) FETCH_SESSION_ID_NOT_FOUND,

@@ -1,6 +1,7 @@
 import { Effect, Either } from "effect"
 import { Envelope } from "../protocol/message/58-envelope.ts"
 import { DispatchFault } from "./fault.ts"
+import { Later } from "./later.ts"
 import { Disconnect, NoResponse, type RequestContext, type Route } from "./route.ts"
 import { malformedMessage, RouteTable } from "./route-table.ts"
 
@@ -40,6 +41,7 @@ export const dispatch = (
       return Effect.sync(() => withoutLength(route.encode(context.version, header.correlationId, answer)))
     }
     const answer = begun.right
+    if (answer instanceof Later) return Effect.flatMap(answer.effect, finish)
     return Effect.isEffect(answer) ? Effect.flatMap(answer as Effect.Effect<unknown>, finish) : finish(answer)
   })
 

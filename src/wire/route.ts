@@ -4,6 +4,7 @@ import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { type RequestHeader, responseFrame } from "../protocol/codec/frame.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { AnswerRoom } from "./answer-budget.ts"
+import type { Later } from "./later.ts"
 
 /** What a handler knows about a request besides its fields. */
 export interface RequestContext {
@@ -36,10 +37,10 @@ export const disconnect = (reason: string): Disconnect => new Disconnect(reason)
 
 export type Answer<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
 /**
- * An answer that is ready at once is a value, and costs no Effect run. One that has to wait is an Effect that cannot fail. It is interrupted when the
+ * An answer that is ready at once is a value, and costs no Effect run; one that waits for a call is a Later. One that has to wait is an Effect that cannot fail. It is interrupted when the
  * connection closes: a step that must not stop half-way is made uninterruptible by its handler.
  */
-export type Handled<A extends AnyApi> = Answer<A> | Effect.Effect<Answer<A>>
+export type Handled<A extends AnyApi> = Answer<A> | Later<Answer<A>> | Effect.Effect<Answer<A>>
 
 export interface RouteOptions {
   /** Versions that are served, first and last. Default: all stable ones that the API has. */

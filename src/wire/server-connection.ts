@@ -5,6 +5,7 @@ import type { AnswerBudget, AnswerRoom } from "./answer-budget.ts"
 import type { Complaints } from "./complaints.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, isFrame } from "./framer.ts"
+import { Later } from "./later.ts"
 import { Disconnect, NoResponse, type RequestContext } from "./route.ts"
 import { malformedMessage, type RouteTable } from "./route-table.ts"
 import { type Slot, Slots } from "./slots.ts"
@@ -238,7 +239,7 @@ export class ServerConnection implements Listener {
       size: frame.length,
       chunk: this.framer.ownsMemory ? undefined : this.chunk,
       state: "waiting",
-      fiber: undefined,
+      stop: undefined,
       chunks: "chunks" in found ? found.chunks : undefined,
       ends: false
     }
@@ -278,16 +279,34 @@ export class ServerConnection implements Listener {
     if (Either.isLeft(begun)) return this.refuse("malformed", malformedMessage(`${route.api.name} version ${context.version}`, begun.left))
     if (route.borrows) this.letGoOf(slot)
     const answer = begun.right
+    if (answer instanceof Later) return this.wait(slot, answer)
     if (!Effect.isEffect(answer)) return this.answer(slot, answer)
     if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
     const fiber = Runtime.runFork(this.room.runtime)(Effect.interruptible(answer as Effect.Effect<unknown>))
-    slot.fiber = fiber
+    slot.stop = () => fiber.unsafeInterruptAsFork(FiberId.none)
     fiber.addObserver((exit) => {
       if (this.ended) return
       if (Exit.isSuccess(exit)) this.answer(slot, exit.value)
       else this.failed(slot, Cause.squash(exit.cause))
       this.pump()
     })
+  }
+
+  /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
+  private wait(slot: Slot, later: Later<unknown>): void {
+    slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))
+  }
+  private made(slot: Slot, make: () => unknown): void {
+    if (this.ended) return
+    slot.stop = undefined
+    try {
+      const answer = make()
+      if (answer instanceof Later) this.wait(slot, answer)
+      else this.answer(slot, answer)
+    } catch (cause) {
+      this.failed(slot, cause)
+    }
+    this.pump()
   }
 
   private answer(slot: Slot, answer: unknown): void {
@@ -320,6 +339,6 @@ export class ServerConnection implements Listener {
     this.end()
   }
   private interrupt(): void {
-    for (const { fiber } of this.slots.clear()) fiber?.unsafeInterruptAsFork(FiberId.none)
+    for (const { stop } of this.slots.clear()) stop?.()
   }
 }

@@ -1,4 +1,3 @@
-import type { Fiber } from "effect"
 import type { RequestContext, Route } from "./route.ts"
 
 /** A request that was read and is not answered yet. */
@@ -11,7 +10,8 @@ export interface Slot {
   /** Which chunk of its connection it is a view of, by number; undefined when its frame has memory of its own. */
   readonly chunk: number | undefined
   state: "waiting" | "running" | "done"
-  fiber: Fiber.RuntimeFiber<unknown, never> | undefined
+  /** Calls the handler off, while its answer is waited for. */
+  stop: (() => void) | undefined
   /** The answer, length prefix first, while it waits for the answers before it. */
   chunks: ReadonlyArray<Uint8Array> | undefined
   /** The connection ends in its place. */
@@ -53,7 +53,7 @@ export class Slots {
   done(slot: Slot): void {
     if (slot.state !== "running") return
     slot.state = "done"
-    slot.fiber = undefined
+    slot.stop = undefined
     this.running--
     if (slot.route?.pipelined !== true) this.blocking--
   }

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test"
-import { Effect, Either } from "effect"
+import { Clock, Effect, Either } from "effect"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
+import { Deadlines } from "../../../src/serve/deadlines.ts"
 import { describeConfigs } from "../../../src/serve/describe-configs.ts"
 import { fetch } from "../../../src/serve/fetch.ts"
 import { listOffsets } from "../../../src/serve/list-offsets.ts"
@@ -32,6 +33,10 @@ const partitions = (reads: Array<number>): ReadablePartition => ({
   onAdvance: () => () => undefined
 })
 
+const unused = new Deadlines(Clock.make(), () => {
+  throw new Error("nothing waits here")
+})
+
 const fetchOf = (maxBytes: number, partitionMaxBytes: number) => {
   const reads: Array<number> = []
   const wanted = Array.from({ length: 5000 }, (_, partition) => ({
@@ -44,7 +49,7 @@ const fetchOf = (maxBytes: number, partitionMaxBytes: number) => {
     replicaDirectoryId: "",
     highWatermark: -1n
   }))
-  const options = { find: () => partitions(reads), findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 1_000_000 }
+  const options = { find: () => partitions(reads), findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 1_000_000, deadlines: unused }
   const request = {
     clusterId: null,
     maxWaitMs: 0,

@@ -1,13 +1,15 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Either, Fiber } from "effect"
+import { Clock, Effect, Either, Fiber } from "effect"
 import fc from "fast-check"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { zeroTopicId } from "../../../domain/kernel/id.ts"
 import { readableBatches } from "../../../domain/log/batch.ts"
+import { Deadlines } from "../../../src/serve/deadlines.ts"
 import { fetch } from "../../../src/serve/fetch.ts"
 import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass } from "../../../src/serve/fetch-pass.ts"
 import { nextEpoch } from "../../../src/serve/fetch-session.ts"
 import { evictionMs, FetchSessions } from "../../../src/serve/fetch-sessions.ts"
+import { Later } from "../../../src/wire/later.ts"
 import { FakeTable } from "./fake-partition.ts"
 
 type Asked = readonly [topic: string, partition: number, from: number]
@@ -26,8 +28,9 @@ const setUp = (more: { readonly slots?: number; readonly sessionPartitionsMax?: 
   const table = new FakeTable()
   const clock = { now: 0 }
   let drawn = 0
+  const deadlines = new Deadlines(Clock.make(), (effect) => Effect.runFork(effect))
   const sessions = new FetchSessions({ slots: 1000, now: () => clock.now, random: () => (drawn += 0.000_1), ...more })
-  const serve = fetch({ find: table.find, findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 1_000_000, sessions })
+  const serve = fetch({ find: table.find, findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 1_000_000, sessions, deadlines })
   const request = (sessionId: number, sessionEpoch: number, asked: ReadonlyArray<Asked>, draft: Partial<FetchRequest> = {}): FetchRequest => ({
     clusterId: null,
     replicaId: -1,
@@ -51,7 +54,7 @@ const setUp = (more: { readonly slots?: number; readonly sessionPartitionsMax?: 
   ): FetchAnswer => {
     const { version = 12, host = "here", ...rest } = draft
     const answer = serve(request(sessionId, sessionEpoch, asked, rest), { version, clientHost: host })
-    if (Effect.isEffect(answer)) throw new Error("the answer waits")
+    if (answer instanceof Later) throw new Error("the answer waits")
     return answer
   }
   return { table, clock, sessions, serve, request, now }
@@ -200,8 +203,8 @@ describe("a fetch of a session that waits", () => {
   const waiting = (own: ReturnType<typeof setUp>, id: number, epoch: number, draft: Partial<FetchRequest> = {}) =>
     Effect.gen(function* () {
       const answer = own.serve(own.request(id, epoch, [], { maxWaitMs: 60_000, ...draft }), { version: 12, clientHost: "here" })
-      if (!Effect.isEffect(answer)) throw new Error("the answer does not wait")
-      const fiber = yield* Effect.fork(answer)
+      if (!(answer instanceof Later)) throw new Error("the answer does not wait")
+      const fiber = yield* Effect.fork(answer.effect)
       yield* Effect.yieldNow()
       return fiber
     })

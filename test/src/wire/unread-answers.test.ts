@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
+import { Deadlines } from "../../../src/serve/deadlines.ts"
 import { fetch } from "../../../src/serve/fetch.ts"
 import { AnswerBudget } from "../../../src/wire/answer-budget.ts"
 import { route } from "../../../src/wire/route.ts"
@@ -71,14 +72,16 @@ describe("200 connections that ask for a mebibyte each, four times, and never re
     const options = { find: table.find, findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 50 * mebibyte }
     const answers = new AnswerBudget(32 * mebibyte)
     let most = 0
+    let deadlines: Deadlines | undefined
     const served = route(Fetch, {}, (request, context) => {
       most = Math.max(most, answers.heldBytes)
-      return fetch(options)(request, context)
+      return fetch({ ...options, deadlines: deadlines as Deadlines })(request, context)
     })
     return inVirtualTime(
       [served],
-      ({ lines, raw }) =>
+      ({ clock, lines, raw }) =>
         Effect.gen(function* () {
+          deadlines = new Deadlines(clock, (effect) => clock.fork(effect))
           const readers = yield* Effect.forEach(Array.from({ length: 200 }), () => raw)
           for (const reader of readers) {
             reader.connection.pause()

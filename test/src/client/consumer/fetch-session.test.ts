@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { type Clock, Effect, Either, Fiber } from "effect"
+import { Effect, Either, Fiber } from "effect"
 import fc from "fast-check"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { zeroTopicId } from "../../../../domain/kernel/id.ts"
@@ -13,6 +13,7 @@ import { diceFrom } from "../../../../src/client/dice.ts"
 import { NotReachable } from "../../../../src/client/error.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import type { RequestDraft } from "../../../../src/protocol/type/wire.ts"
+import { Deadlines } from "../../../../src/serve/deadlines.ts"
 import { fetch } from "../../../../src/serve/fetch.ts"
 import { FetchSessions } from "../../../../src/serve/fetch-sessions.ts"
 import { route } from "../../../../src/wire/route.ts"
@@ -81,12 +82,15 @@ class World {
   private readonly readers = new Map<string, PartitionReader>()
   private sessions: FetchSessions
 
+  private readonly deadlines: Deadlines
+
   constructor(
-    private readonly clock: Clock.Clock,
+    private readonly clock: VirtualClock,
     private readonly version: number,
     private readonly slots: number,
     fork: (effect: Effect.Effect<void>) => void
   ) {
+    this.deadlines = new Deadlines(clock, (effect) => clock.fork(effect))
     this.sessions = this.newSessions()
     for (const topic of topics) this.make(topic)
     const node = { id: 1, address: { host: "node", port: 1 }, rack: null }
@@ -140,7 +144,13 @@ class World {
         this.loseRequest = false
         return Effect.fail(lost)
       }
-      const routes = [route(Fetch, {}, fetch({ find, findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 700, sessions: this.sessions }))]
+      const routes = [
+        route(
+          Fetch,
+          {},
+          fetch({ find, findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 700, sessions: this.sessions, deadlines: this.deadlines })
+        )
+      ]
       return Effect.flatMap(Effect.orDie(call(routes, Fetch, this.version, request)), (answer) => {
         if (answer !== undefined && !this.loseAnswer) return Effect.succeed(answer)
         this.loseAnswer = false
