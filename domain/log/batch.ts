@@ -131,8 +131,11 @@ export class RecordBatch {
 
 const fault = (error: BatchFault["error"], position: number, reason: string): BatchFault => new BatchFault({ error, position, reason })
 
-/** What stops the batch that starts at `at` from being a batch of magic 2, by its first 61 bytes. "partial": there are too few bytes to tell, or it reaches over the end. */
-const headerFault = (bytes: Uint8Array, at: number): BatchFault | "partial" | undefined => {
+/**
+ * What stops the batch that starts at `at` from being a batch of magic 2, by its first 61 bytes. "partial": there are too few bytes to tell, or it reaches over the end.
+ * The offsets of one that is produced are judged by `decideAppend`, after its CRC: a producer sends again what was spoiled on the way, and not what is invalid.
+ */
+const headerFault = (bytes: Uint8Array, at: number, isProduced = false): BatchFault | "partial" | undefined => {
   const left = bytes.length - at
   if (left < fieldAt.magic + 1) return "partial"
   const magic = bytes[at + fieldAt.magic] as number
@@ -144,6 +147,7 @@ const headerFault = (bytes: Uint8Array, at: number): BatchFault | "partial" | un
   if (batchLength < headerSize - lengthOverhead)
     return fault("CORRUPT_MESSAGE", at + fieldAt.batchLength, `A batch length of ${batchLength} is less than its header.`)
   if (left < headerSize) return "partial"
+  if (isProduced) return left < lengthOverhead + batchLength ? "partial" : undefined
   if (!isSafeInt64(bytes, at) || readInt32(bytes, at) < 0) return fault("CORRUPT_MESSAGE", at, "The base offset is outside of 0 to 2^53 - 1.")
   if (readInt32(bytes, at + fieldAt.lastOffsetDelta) < 0)
     return fault("CORRUPT_MESSAGE", at + fieldAt.lastOffsetDelta, "The last offset lies before the base offset.")
@@ -172,7 +176,7 @@ export const viewHeader = (bytes: Uint8Array, at: number): Either.Either<RecordB
 export const splitBatches = (records: Uint8Array): Either.Either<ReadonlyArray<RecordBatch>, BatchFault> => {
   const batches: Array<RecordBatch> = []
   for (let at = 0; at < records.length; ) {
-    const wrong = headerFault(records, at)
+    const wrong = headerFault(records, at, true)
     if (wrong === "partial") return Either.left(fault("CORRUPT_MESSAGE", at, `The batch is cut: ${records.length - at} bytes are left of it.`))
     if (wrong !== undefined) return Either.left(wrong)
     const end = at + lengthOverhead + readInt32(records, at + fieldAt.batchLength)

@@ -80,7 +80,7 @@ describe("a rejection", () => {
     ["too large a batch", makeBatch(3000), "MESSAGE_TOO_LARGE"],
     ["a control batch", makeBatch(1, { isControl: true }), "INVALID_RECORD"],
     ["a transactional batch", makeBatch(1, { isTransactional: true }), "INVALID_TXN_STATE"],
-    ["no records", makeBatch(0), "CORRUPT_MESSAGE"],
+    ["no records", makeBatch(0), "INVALID_RECORD"],
     ["fewer records than offsets", altered(makeBatch(2), (bytes) => writeInt32(bytes, fieldAt.recordCount, 1)), "INVALID_RECORD"],
     [
       "more records than its bytes can hold",

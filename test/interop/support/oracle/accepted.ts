@@ -101,6 +101,26 @@ export const accepted: ReadonlyArray<Accepted> = [
     ours: /INVALID_RECORD/,
     why: "What does not unpack is an invalid record, whatever the codec; Kafka fails with UNKNOWN_SERVER_ERROR for some."
   },
+  {
+    at: /^Produce, hostile\/hostile: a base timestamp of 2\^63 - 1\..*recordErrors$/,
+    why: "A time beyond 2^53 ms is refused by the header alone; Kafka names every record."
+  },
+  {
+    at: /^Produce, hostile\/hostile: a max timestamp of 2\^63 - 1\./,
+    ours: /INVALID_TIMESTAMP|-1|sentence/,
+    why: "The header's largest time is believed, and so must be possible; Kafka reads it from the records again."
+  },
+  {
+    at: /^Produce, hostile\/hostile: a codec that nobody has\..*errorCode$/,
+    ours: /UNSUPPORTED_COMPRESSION_TYPE/,
+    why: "A codec that nobody has is unsupported; Kafka fails with UNKNOWN_SERVER_ERROR."
+  },
+  {
+    at: /^Produce, hostile\/hostile: (fewer records inside|more records inside|records that are none|gzip that is none)\./,
+    ours: /NONE|^\d+$|\[\]|null/,
+    why: "A batch is opened only where a setting of its topic asks for it (compression.type, compaction): what its producer put inside, under a right CRC, is found by the consumer. Kafka looks at every record."
+  },
+  { at: /^Produce, hostile\/hostile: a good one\..*baseOffset$/, why: "It comes after those before it." },
   { at: /^IncrementalAlterConfigs\/unknown operation\./, kafkas: /UNKNOWN_SERVER_ERROR/, why: "Kafka fails; the request is wrong." },
   { at: /^SyncGroup and Heartbeat\/join of a pending member as static\./, kafkas: /UNKNOWN_SERVER_ERROR|^""$/, why: "Kafka fails with an illegal state." },
   {

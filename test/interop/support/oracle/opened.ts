@@ -125,3 +125,40 @@ export const times: Scenario = async (side) => {
   await send(side, "times", "too early, v8", timed([now - far]), 8)
   await stored(side, "times")
 }
+
+/** Headers that lie, under a right CRC, and payloads that lie where the broker need not open them. */
+export const hostile: Scenario = async (side) => {
+  await side.topic("hostile", 1)
+  const now = Date.now()
+  const good = timed([now, now, now])
+  const field = (at: number, ...to: ReadonlyArray<number>) => forged(good, (bytes) => bytes.set(to, at))
+  const counts = (records: number, lastDelta: number) =>
+    forged(good, (bytes) => {
+      writeInt32(bytes, fieldAt.recordCount, records)
+      writeInt32(bytes, fieldAt.lastOffsetDelta, lastDelta)
+    })
+  const int64Max = [0x7f, 255, 255, 255, 255, 255, 255, 255]
+  const all: ReadonlyArray<readonly [label: string, records: Uint8Array]> = [
+    ["fewer records than offsets", counts(2, 2)],
+    ["more records than offsets", counts(9, 2)],
+    ["many records", counts(0x7fff_ffff, 0x7fff_fffe)],
+    ["no records", counts(0, -1)],
+    ["a negative count", counts(-5, 2)],
+    ["a last offset before the first", counts(3, -3)],
+    ["a negative base offset", field(0, 255, 255, 255, 255, 255, 255, 255, 255)],
+    ["a base timestamp of 2^63 - 1", field(fieldAt.baseTimestamp, ...int64Max)],
+    ["a max timestamp of 2^63 - 1", field(fieldAt.maxTimestamp, ...int64Max)],
+    ["a control bit", field(fieldAt.attributes + 1, 0x20)],
+    ["a codec that nobody has", field(fieldAt.attributes + 1, 7)],
+    ["a producer without a sequence", timed([now], { producerId: 5n, producerEpoch: 0 })],
+    ["a length under the header's", good.map((byte, at) => (at === fieldAt.batchLength + 3 ? 7 : byte))],
+    ["a negative length", good.map((byte, at) => (at === fieldAt.batchLength ? 255 : byte))],
+    ["magic 9", good.map((byte, at) => (at === fieldAt.magic ? 9 : byte))],
+    ["fewer records inside", counts(4, 3)],
+    ["more records inside", counts(2, 1)],
+    ["records that are none", forged(good, (bytes) => bytes.fill(0xff, fieldAt.records))],
+    ["gzip that is none", forged(timed([now], { codec: "gzip" }), (bytes) => bytes.fill(7, fieldAt.records))],
+    ["a good one", good]
+  ]
+  for (const [label, records] of all) await send(side, "hostile", label, records)
+}

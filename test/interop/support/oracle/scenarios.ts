@@ -40,6 +40,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "Produce, codecs": opened.keptCodecs,
   "Produce, opened": opened.wrongInside,
   "Produce, times": opened.times,
+  "Produce, hostile": opened.hostile,
   "Produce, sequences": produce.produceSequences,
   Fetch: read.fetchForms,
   "Fetch, several": read.fetchSeveral,
