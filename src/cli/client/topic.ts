@@ -97,7 +97,9 @@ const partitionRow = ({ end, first, isr, leader, leaderEpoch, partition, replica
 const show = ({ configs, internal, name, partitions, topicId }: TopicDescription): void => {
   print(`${bold(name)}  ${count(partitions.length, "partition")}  id ${topicId}${internal ? "  internal" : ""}`)
   for (const line of indented(["PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC", "FIRST", "END", "MESSAGES"], partitions.map(partitionRow))) print(line)
-  for (const { isOwn, name: setting, value } of configs) print(`  ${setting}=${value ?? ""}${isOwn ? "" : dim("  (default)")}`)
+  const own = configs.filter(({ isOwn }) => isOwn)
+  for (const { name: setting, value } of own) print(`  ${setting}=${value ?? ""}`)
+  print(dim(`  ${own.length === 0 ? "no settings of its own" : "the other settings are the nodes'"}: \`franz topic config ${name}\` shows all`))
 }
 
 export const topicDescribe = command({

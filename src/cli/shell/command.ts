@@ -60,6 +60,17 @@ const spread = (words: ReadonlyArray<string>): ReadonlyArray<string> =>
     return name === undefined || value === undefined ? [word] : [name, value]
   })
 
+/** An option that the command does not have. Where several names may stand, the parser would take it for one of them: `topic create` made a topic "--bootstrap". */
+const unknownOption = (words: ReadonlyArray<string>, specs: ReadonlyArray<OptionSpec<unknown>>): string | undefined => {
+  for (let at = 0; at < words.length && words[at] !== "--"; at++) {
+    const word = words[at] as string
+    const known = specs.find(({ alias, name }) => word === `--${name}` || word === `-${alias}`)
+    if (known === undefined && /^--?[a-z]/i.test(word)) return word
+    if (known !== undefined && known.placeholder !== "") at++
+  }
+  return undefined
+}
+
 export const command = <const S extends Specs, A, R>(of: {
   readonly path: string
   readonly summary: string
@@ -101,9 +112,10 @@ export const command = <const S extends Specs, A, R>(of: {
     return specs.some(({ alias, name, placeholder }) => placeholder !== "" && (last === `--${name}` || last === `-${alias}`)) ? last : undefined
   }
   const parse = (words: ReadonlyArray<string>, program: string) => {
-    const incomplete = lacksValue(words)
+    const spreadWords = spread(words)
+    const incomplete = lacksValue(words) ?? unknownOption(spreadWords, specs)
     if (incomplete !== undefined) return Effect.fail(wrong(HelpDoc.p(`unknown argument: '${incomplete}'`), program, [incomplete]))
-    return Effect.mapError(CommandDescriptor.parse(descriptor, ["command", ...spread(words)], CliConfig.defaultConfig), ({ error }) =>
+    return Effect.mapError(CommandDescriptor.parse(descriptor, ["command", ...spreadWords], CliConfig.defaultConfig), ({ error }) =>
       wrong(error, program, words)
     )
   }

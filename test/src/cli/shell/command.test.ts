@@ -1,7 +1,17 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Option } from "effect"
 import { command } from "../../../../src/cli/shell/command.ts"
-import { argument, choice, flag, optionalInteger, optionalText, repeatedText, requiredInteger, requiredText } from "../../../../src/cli/shell/spec.ts"
+import {
+  argument,
+  choice,
+  flag,
+  optionalInteger,
+  optionalText,
+  repeatedArgument,
+  repeatedText,
+  requiredInteger,
+  requiredText
+} from "../../../../src/cli/shell/spec.ts"
 import { failureOf } from "../support.ts"
 
 const parsed: Array<unknown> = []
@@ -60,6 +70,27 @@ describe("what is not, in words that help", () => {
     })
   }
   test("all that is missing is named at once", () => expect(complaint("one", needy)?.message).toBe("--id and --leader must be given."))
+})
+
+test("an option that is unknown is no name, where many names may stand; behind -- it is one", () => {
+  const made: Array<ReadonlyArray<string>> = []
+  const many = command({
+    path: "make",
+    summary: "makes",
+    example: ["franz make a b"],
+    options: { max: optionalInteger({ name: "max", help: "How many." }) },
+    argument: repeatedArgument("NAME", "What."),
+    run: (_, names) => Effect.sync(() => void made.push(names))
+  })
+  expect(complaint("a --mx 3", many)?.message).toBe("there is no option --mx here. Did you mean '--max'?")
+  expect(complaint("-z a", many)?.message).toBe("there is no option -z here.")
+  expect(made).toEqual([])
+  expect(complaint("a --max 3 b", many)).toBeUndefined()
+  expect(complaint("--max 3 -- a --mx", many)).toBeUndefined()
+  expect(made).toEqual([
+    ["a", "b"],
+    ["a", "--mx"]
+  ])
 })
 
 test("the help shows usage, options and an example", () => {
