@@ -8,8 +8,9 @@ import { Checksum } from "../../ports/checksum.ts"
 import { type LogFault, LogStore } from "../../ports/log-store.ts"
 import { Cleaner } from "./cleaner.ts"
 import { Flushing, flushCheckMs } from "./flushing.ts"
+import { logConfig } from "./log-config.ts"
 import { LogStarts } from "./log-starts.ts"
-import { logConfig, PartitionOwner } from "./owner.ts"
+import { PartitionOwner } from "./owner.ts"
 import { PartitionTable } from "./table.ts"
 import { Trimming } from "./trimming.ts"
 
@@ -196,7 +197,7 @@ class Shelf {
       const nodeConfig = options.config()
       const start = this.starts.of(place)
       const scope = yield* Scope.make()
-      const owner = yield* store.open(place.topicId, place.partition, logConfig(config), place.isNew).pipe(
+      const owner = yield* store.open(place.topicId, place.partition, logConfig(config, place), place.isNew).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
           PartitionOwner.open({ topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: options.report, fork }, log, {

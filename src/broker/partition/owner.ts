@@ -9,12 +9,12 @@ import type { Packing } from "../../../domain/log/open-batch.ts"
 import { encodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers } from "../../../domain/log/producer-state.ts"
 import { retainedStart } from "../../../domain/log/retention.ts"
-import type { LogConfig, LogFault, PartitionLog } from "../../ports/log-store.ts"
+import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
-import { type Compactable, isCompacted } from "./compactable.ts"
+import type { Compactable } from "./compactable.ts"
 import type { EpochStarts } from "./epoch-starts.ts"
 import { BackgroundSync } from "./flushing.ts"
-import { openingRules } from "./opening.ts"
+import { appendConfig, logConfig } from "./log-config.ts"
 import { type Restored, type RestoreOptions, restore } from "./restore.ts"
 import { SyncWaiters } from "./sync-waiters.ts"
 
@@ -42,26 +42,6 @@ export interface OwnerOptions {
   /** Runs what nobody waits for directly. */
   readonly fork: (effect: Effect.Effect<void>) => void
 }
-
-/** What the log itself has to know of a topic's settings. */
-export const logConfig = (config: TopicConfig): LogConfig => ({
-  segmentBytesMax: config["segment.bytes"],
-  // Only a segment that is ended is compacted.
-  segmentMs: isCompacted(config) ? Math.min(config["segment.ms"], config["max.compaction.lag.ms"]) : config["segment.ms"],
-  indexIntervalBytes: config["index.interval.bytes"],
-  segmentIndexBytesMax: config["segment.index.bytes"],
-  fileDeleteDelayMs: config["file.delete.delay.ms"]
-})
-
-/** What an append has to know of them. */
-const appendConfig = (config: TopicConfig) => ({
-  batchBytesMax: config["max.message.bytes"],
-  segmentBytesMax: config["segment.bytes"],
-  timestampType: config["message.timestamp.type"] === "LogAppendTime" ? ("LogAppendTime" as const) : ("CreateTime" as const),
-  timestampBeforeMaxMs: config["message.timestamp.before.max.ms"],
-  timestampAfterMaxMs: config["message.timestamp.after.max.ms"],
-  opening: openingRules(config)
-})
 
 /** After so many headers a snapshot is written at once: the next crash shall not cost them again. */
 const scannedMax = 1000
@@ -238,7 +218,7 @@ export class PartitionOwner implements ReadablePartition {
   configure(config: TopicConfig): void {
     this.config = config
     Object.assign(this.context, appendConfig(config))
-    this.log.configure(logConfig(config))
+    this.log.configure(logConfig(config, this))
   }
 
   /** Where the log would start if everything went that its settings do not keep; nothing goes by age or size without the policy delete. `now` in ms. */
