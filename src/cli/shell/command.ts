@@ -60,6 +60,12 @@ const spread = (words: ReadonlyArray<string>): ReadonlyArray<string> =>
     return name === undefined || value === undefined ? [word] : [name, value]
   })
 
+/** The parser passes over a repeatable option at the end that lacks its value. */
+const lacksValue = (words: ReadonlyArray<string>, specs: ReadonlyArray<OptionSpec<unknown>>): string | undefined => {
+  const last = words.at(-1)
+  return specs.some(({ alias, name, placeholder }) => placeholder !== "" && (last === `--${name}` || last === `-${alias}`)) ? last : undefined
+}
+
 /** An option that the command does not have. Where several names may stand, the parser would take it for one of them: `topic create` made a topic "--bootstrap". */
 const unknownOption = (words: ReadonlyArray<string>, specs: ReadonlyArray<OptionSpec<unknown>>): string | undefined => {
   for (let at = 0; at < words.length && words[at] !== "--"; at++) {
@@ -106,14 +112,9 @@ export const command = <const S extends Specs, A, R>(of: {
       message: complaint(error, specs, words),
       hint: `Usage: ${usage(program, path, specs, of.argument.placeholder)}  (${[program, ...path].join(" ")} --help)`
     })
-  // The parser passes over a repeatable option at the end that lacks its value.
-  const lacksValue = (words: ReadonlyArray<string>) => {
-    const last = words.at(-1)
-    return specs.some(({ alias, name, placeholder }) => placeholder !== "" && (last === `--${name}` || last === `-${alias}`)) ? last : undefined
-  }
   const parse = (words: ReadonlyArray<string>, program: string) => {
     const spreadWords = spread(words)
-    const incomplete = lacksValue(words) ?? unknownOption(spreadWords, specs)
+    const incomplete = lacksValue(words, specs) ?? unknownOption(spreadWords, specs)
     if (incomplete !== undefined) return Effect.fail(wrong(HelpDoc.p(`unknown argument: '${incomplete}'`), program, [incomplete]))
     return Effect.mapError(CommandDescriptor.parse(descriptor, ["command", ...spreadWords], CliConfig.defaultConfig), ({ error }) =>
       wrong(error, program, words)
