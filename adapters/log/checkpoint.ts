@@ -10,6 +10,7 @@ const magic = 0x43464331
 /** Bytes that a document may have: the snapshot of a large cluster fits, a file that was put there by mistake does not. */
 const documentBytesMax = 1_073_741_824
 
+const temporarySuffix = ".tmp"
 const nameForm = /^[A-Za-z0-9][A-Za-z0-9.-]{0,199}$/
 
 interface Stored {
@@ -55,6 +56,12 @@ export class Checkpoints {
     private readonly crc32c: Crc32c
   ) {
     this.directory = `${root}/checkpoints`
+  }
+
+  /** Removes what a write that was cut off left beside the documents. */
+  begin(): void {
+    if (!this.disk.exists(this.directory)) return
+    for (const name of this.disk.list(this.directory)) if (name.endsWith(temporarySuffix)) this.disk.unlink(`${this.directory}/${name}`)
   }
 
   private slot(name: string, slot: number): string {
@@ -103,17 +110,49 @@ export class Checkpoints {
     return Effect.gen(this, function* () {
       yield* this.checkName(name)
       const generation = ((yield* this.newest(name))?.generation ?? 0) + 1
-      const path = this.slot(name, generation % 2)
-      const temporary = `${path}.tmp`
-      const failed = (error: unknown) => faultOf(path, "write", error)
       yield* this.make
-      const file = yield* attempt(temporary, "open", () => this.disk.open(temporary, "create"))
-      yield* attempt(temporary, "write", () => {
-        file.truncate(0)
-        file.write([encodeHeader(this.crc32c, { generation, document }), document], 0)
-      }).pipe(Effect.andThen(Effect.mapError(file.sync, failed)), Effect.ensuring(Effect.sync(() => file.close())))
-      yield* attempt(path, "rename", () => this.disk.rename(temporary, path))
-      yield* Effect.mapError(this.disk.syncDirectory(this.directory), failed)
+      yield* this.replace(name, { generation, document })
+      // Both slots are there from the first on: on a full disk there is none to be had.
+      if (generation === 1) yield* this.replace(name, { generation: 2, document })
     }).pipe(Effect.uninterruptible, this.turn.withPermits(1))
+  }
+
+  private replace(name: string, stored: Stored): Effect.Effect<void, LogFault> {
+    const path = this.slot(name, stored.generation % 2)
+    const temporary = `${path}${temporarySuffix}`
+    return Effect.gen(this, function* () {
+      yield* this.put(temporary, "create", stored)
+      yield* attempt(path, "rename", () => this.disk.rename(temporary, path))
+      yield* Effect.mapError(this.disk.syncDirectory(this.directory), (error) => faultOf(path, "write", error))
+    }).pipe(
+      Effect.catchIf(
+        ({ reason }) => reason === "full",
+        (full) => this.overwrite(path, temporary, stored, full)
+      )
+    )
+  }
+
+  /**
+   * On a full disk the older slot is written over where it lies, which takes no room: what lets go of records would have to wait for room otherwise, and there
+   * would never be any. Cut off in the middle it leaves the newer slot, as before.
+   */
+  private overwrite(path: string, temporary: string, stored: Stored, full: LogFault): Effect.Effect<void, LogFault> {
+    return Effect.gen(this, function* () {
+      yield* attempt(temporary, "remove", () => this.disk.exists(temporary) && this.disk.unlink(temporary))
+      if (!(yield* attempt(path, "look for", () => this.disk.exists(path)))) return yield* full
+      yield* this.put(path, "write", stored)
+    })
+  }
+
+  private put(path: string, mode: "create" | "write", stored: Stored): Effect.Effect<void, LogFault> {
+    return Effect.gen(this, function* () {
+      const file = yield* attempt(path, "open", () => this.disk.open(path, mode))
+      yield* attempt(path, "write", () => {
+        const bytes = headerBytes + stored.document.length
+        if (mode === "create") file.truncate(0)
+        file.write([encodeHeader(this.crc32c, stored), stored.document], 0)
+        if (file.size() > bytes) file.truncate(bytes)
+      }).pipe(Effect.andThen(Effect.mapError(file.sync, (error) => faultOf(path, "sync", error))), Effect.ensuring(Effect.sync(() => file.close())))
+    })
   }
 }

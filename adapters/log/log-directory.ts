@@ -89,6 +89,7 @@ export class LogDirectory implements Port {
   begin(): void {
     if (this.offline !== undefined) return
     for (const name of this.disk.list(this.path)) if (removedForm.test(name)) removeTree(this.disk, `${this.path}/${name}`)
+    this.checkpoints.begin()
     this.logCount = this.logs().length
   }
 

@@ -7,6 +7,7 @@ import type { Packing } from "../../../domain/log/open-batch.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { type LogFault, LogStore } from "../../ports/log-store.ts"
 import { Cleaner } from "./cleaner.ts"
+import { FewLines } from "./few-lines.ts"
 import { Flushing, flushCheckMs } from "./flushing.ts"
 import { logConfig } from "./log-config.ts"
 import { LogStarts } from "./log-starts.ts"
@@ -68,6 +69,7 @@ class Shelf {
   /** Logs that could not be opened for a reason that may pass. */
   private readonly failing = new Map<string, Place>()
   private plain: { readonly node: NodeConfig; readonly config: TopicConfig } | undefined
+  private readonly lines: FewLines
   private begun = false
   private said = 0
 
@@ -81,6 +83,7 @@ class Shelf {
   ) {
     this.table = new PartitionTable(options.cluster)
     this.starts = new LogStarts(store)
+    this.lines = new FewLines(options.report)
   }
 
   private wanted({ topicId, partition }: Place): { readonly topic: Topic; readonly partition: Partition } | undefined {
@@ -200,7 +203,7 @@ class Shelf {
       const owner = yield* store.open(place.topicId, place.partition, logConfig(config, place), place.isNew).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
-          PartitionOwner.open({ topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: options.report, fork }, log, {
+          PartitionOwner.open({ topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: this.lines.say, fork }, log, {
             now: clock.unsafeCurrentTimeMillis(),
             producerExpirationMs: nodeConfig["producer.id.expiration.ms"]
           })
@@ -232,6 +235,7 @@ class Shelf {
 
   /** What could not be opened is due again. */
   retry(): void {
+    this.lines.turn()
     for (const place of this.failing.values()) this.later(place)
     if (this.pending.size > 0) this.signal.unsafeOffer(undefined)
   }

@@ -10,6 +10,12 @@ const Document = Schema.parseJson(
 )
 const decode = Schema.decodeUnknownEither(Document)
 const encode = Schema.encodeSync(Document)
+/** Documents are filled up with blanks to a multiple of this, bytes: on a full disk one is written over where it lies, and may have grown a little. */
+const roomBytes = 16_384
+const bytesOf = (starts: ReadonlyMap<string, Offset>): Uint8Array => {
+  const json = encode({ v: 1, starts: Object.fromEntries(starts) })
+  return new TextEncoder().encode(json.padEnd(Math.ceil((json.length + 1) / roomBytes) * roomBytes))
+}
 
 interface Place {
   readonly topicId: TopicId
@@ -56,7 +62,8 @@ export class LogStarts {
         for (const [key, start] of Object.entries(read.right.starts)) starts.set(key, Math.max(start, starts.get(key) ?? 0))
       }
       this.starts = starts
-      return Effect.void
+      // A disk that is full before anything was let go of must have the place where that is written down.
+      return documents.length > 0 ? Effect.void : Effect.ignore(this.store.writeCheckpoint(checkpointName, bytesOf(starts)))
     })
   )
 
@@ -91,8 +98,7 @@ export class LogStarts {
         if (higher.length === 0) return Effect.void
         const starts = new Map(this.starts)
         for (const { offset, owner } of higher) starts.set(keyOf(owner), Math.max(offset, starts.get(keyOf(owner)) ?? 0))
-        const document = encode({ v: 1, starts: Object.fromEntries(starts) })
-        return Effect.map(this.store.writeCheckpoint(checkpointName, new TextEncoder().encode(document)), () => {
+        return Effect.map(this.store.writeCheckpoint(checkpointName, bytesOf(starts)), () => {
           for (const { owner } of higher) this.starts.set(keyOf(owner), starts.get(keyOf(owner)) as Offset)
         })
       })

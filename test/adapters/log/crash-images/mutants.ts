@@ -81,14 +81,28 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "rename-not-synced",
     mistake: "a checkpoint is answered before its new name is durable",
-    changes: [{ file: "checkpoint.ts", from: "yield* Effect.mapError(this.disk.syncDirectory(this.directory), failed)", to: "" }],
+    changes: [
+      { file: "checkpoint.ts", from: 'yield* Effect.mapError(this.disk.syncDirectory(this.directory), (error) => faultOf(path, "write", error))', to: "" }
+    ],
     only: ["checkpoint", "journal"]
   },
   {
     name: "checkpoint-not-synced",
     mistake: "a checkpoint is renamed before its bytes are durable",
-    changes: [{ file: "checkpoint.ts", from: "Effect.andThen(Effect.mapError(file.sync, failed)), ", to: "" }],
+    changes: [{ file: "checkpoint.ts", from: 'Effect.andThen(Effect.mapError(file.sync, (error) => faultOf(path, "sync", error))), ', to: "" }],
     only: ["checkpoint", "journal"]
+  },
+  {
+    name: "newer-written-over",
+    mistake: "on a full disk a checkpoint is written over the newer slot, not the older",
+    changes: [
+      {
+        file: "checkpoint.ts",
+        from: 'yield* this.put(path, "write", stored)',
+        to: 'yield* this.put(`${path.slice(0, -1)}${1 - Number(path.at(-1))}`, "write", stored)'
+      }
+    ],
+    only: ["full-checkpoint"]
   },
   {
     name: "removal-not-named",

@@ -8,7 +8,8 @@ import { defaultLogConfig, type LogConfig, type LogFault, LogStore, type Partiti
 import { batch, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
 import { compaction } from "./compaction.ts"
 import { Fold, putDerived } from "./derived.ts"
-import { type LogWitness, openStore, root, type Store, scrub, type Witness } from "./world.ts"
+import type { Tree } from "./tree.ts"
+import { type DocumentWitness, type LogWitness, openStore, root, type Store, scrub, type Witness } from "./world.ts"
 
 /** Something that a store does in its life, whose changes of the disk are recorded. What it fails with is part of it. */
 export interface Workload {
@@ -108,6 +109,24 @@ const checkpoints: Workload = {
           const value = `${name} ${version} ${"x".repeat(witness.chance.pick([0, 300, 5000]))}`
           yield* witness.spanned(list, { value, begun: witness.now, answered: undefined }, store.writeCheckpoint(name, utf8.encode(value)))
         }
+    })
+}
+
+const bytesOf = (tree: Tree): number => [...tree.values()].reduce((sum, each) => sum + (each instanceof Uint8Array ? each.length : bytesOf(each)), 0)
+
+/** On a full disk a document is written over its older slot; one that does not fit there is refused, and what was there stays. */
+const fullCheckpoint: Workload = {
+  name: "full-checkpoint",
+  run: (witness) =>
+    Effect.gen(function* () {
+      const store = yield* openStore(witness.system, witness.trace.disk)
+      const list: Array<DocumentWitness> = []
+      witness.documents.set("state-1", list)
+      for (let version = 0; version < 6; version++) {
+        witness.trace.capacityBytes = version === 0 || witness.chance.isTrue(0.3) ? Number.POSITIVE_INFINITY : bytesOf(witness.trace.tree())
+        const value = `state-1 ${version} ${"x".repeat(witness.chance.pick([1500, 1500, 1400, 2600]))}`
+        yield* Effect.ignore(witness.spanned(list, { value, begun: witness.now, answered: undefined }, store.writeCheckpoint("state-1", utf8.encode(value))))
+      }
     })
 }
 
@@ -287,6 +306,7 @@ export const workloads: ReadonlyArray<Workload> = [
   roll,
   retention,
   checkpoints,
+  fullCheckpoint,
   removal,
   reopen,
   failedSync,
