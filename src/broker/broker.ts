@@ -209,7 +209,11 @@ export const startBroker = (
 ): Effect.Effect<RunningBroker, LogFault | ForeignDirectory | ListenFault, LogStore | Transport | Checksum | Compression | Scope.Scope> =>
   Effect.gen(function* () {
     const broker = yield* makeBroker(options)
-    const address = yield* serve(options.listen, [...broker.routes, ...broker.relayed], serveOptions(options.config))
+    const address = yield* serve(
+      options.listen,
+      [...broker.routes, ...broker.relayed],
+      serveOptions(options.config, liveNodeConfig(options.config, broker.cluster, options.nodeId))
+    )
     const advertised = options.advertised ?? address
     yield* broker.join(advertised.port === 0 ? { ...advertised, port: address.port } : advertised)
     return { ...broker, address }

@@ -1,5 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
+import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
@@ -158,7 +159,7 @@ export const startLeader = (
 ): Effect.Effect<RunningLeader, LogFault | UnreadableEvent | WriterStopped | ListenFault, Journal | Compression | Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const leader = yield* makeLeader(options)
-    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config))
+    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config, liveNodeConfig(options.config, leader.cluster, options.nodeId)))
     const advertised = options.advertised ?? address
     yield* leader.elect(advertised.port === 0 ? { ...advertised, port: address.port } : advertised)
     return { ...leader, address }

@@ -4,6 +4,7 @@ import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../adapters/log/file/layer.ts"
 import { processPool } from "../../adapters/log/file/process-pool.ts"
+import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
 import { makeBroker, startBroker } from "../broker/broker.ts"
@@ -77,7 +78,7 @@ const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effec
 const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
     const leader = yield* openLeader(options, journalOf(options))
-    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config))
+    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config, liveNodeConfig(options.config, leader.cluster, leader.nodeId)))
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)
     return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(advertised) }], stopped: failing([leader.stopped]) }
@@ -113,7 +114,7 @@ const leadingBroker = (options: NodeOptions) =>
     // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
     const self = { host: loopback(options.listen.host), port: options.listen.port }
     const own = yield* makeBroker({ nodeId: id, leader: self, config, written, alsoReadable: leader.find }).pipe(Effect.provideService(LogStore, store))
-    const address = yield* serve(options.listen, united(leader, own.routes), serveOptions(config))
+    const address = yield* serve(options.listen, united(leader, own.routes), serveOptions(config, liveNodeConfig(config, own.cluster, id)))
     self.port = address.port
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)

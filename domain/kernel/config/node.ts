@@ -30,7 +30,7 @@ const node = {
   "log.scrub.interval.ms": long(604_800_000, 0, "How often all segments that are not written any more are read through for damage; 0: never."),
   "log.scrub.io.max.bytes.per.second": long(10_485_760, 4096, "Bytes that the look for damage reads in a second, at most."),
   "socket.request.max.bytes": int(104_857_600, 1, "Bytes that a request may have."),
-  "max.connections": int(10_000, 1, "Connections that are open at a time; more are closed at once."),
+  "max.connections": dynamic(int(10_000, 1, "Connections that are open at a time; more are closed at once.")),
   "max.in.flight.requests": int(64, 1, "Requests of one connection that are worked on or wait; reading stops there."),
   "queued.max.response.bytes": long(
     268_435_456,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
 import { nodeConfigsOf } from "../../../domain/cluster/node-config.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
@@ -57,6 +57,13 @@ describe.each(worlds)("node settings over %s", (_, make) => {
         yield* Effect.repeat(Effect.delay(send(client, "x".repeat(300)), 1), { until: (error) => error === 0, times: 4000 })
         expect(yield* described(client, topic, "orders", "max.message.bytes")).toEqual(["500", 1, ["max.message.bytes=500@1", ...layers]])
         expect(yield* change(client, "orders", "max.message.bytes", null, topic)).toBe(0)
+
+        // The connection that is open stays; the next one is closed.
+        expect(yield* change(client, "1", "max.connections", "1")).toBe(0)
+        yield* until(() => nodeConfigsOf(broker.it.cluster(), 1)["max.connections"] === "1")
+        expect(Exit.isFailure(yield* Effect.exit(Effect.flatMap(linkTo(broker.it.address), (link) => send(link, "small"))))).toBe(true)
+        expect(yield* send(client, "small")).toBe(0)
+        expect(yield* change(client, "1", "max.connections", null)).toBe(0)
 
         yield* broker.stop
         yield* leader.stop

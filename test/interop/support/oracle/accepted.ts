@@ -36,7 +36,7 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^Settings of nodes\/[^/]*\.configs$/, kafkas: /^\[\]$/, why: "Settings that Kafka does not have." },
   {
     at: /^Settings of nodes\/(max\.connections|max\.incremental\.fetch\.session\.cache\.slots|offsets\.topic\.num\.partitions)\..*\.(value|synonyms|readOnly)$/,
-    why: "Another default: a bound for connections, and four streams of the journal for the groups. Neither can be changed while the node runs."
+    why: "Another default: a bound for connections, and four streams of the journal for the groups."
   },
   { at: /^InitProducerId\/transactional id\.errorCode$/, ours: /UNSUPPORTED_VERSION/, why: "There are no transactions." },
   { at: /^Produce, records\/transactional/, ours: /INVALID_TXN_STATE/, why: "There are no transactions." },
