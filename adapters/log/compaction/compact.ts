@@ -31,6 +31,17 @@ const inSlices = (log: CompactedLog, path: string, pace: Pace, step: () => boole
     }
   })
 
+const nothingDone = (cleanEnd: Offset): Compacted => ({
+  cleanEnd,
+  segmentsBefore: 0,
+  segmentsAfter: 0,
+  bytesBefore: 0,
+  bytesAfter: 0,
+  recordsRead: 0,
+  recordsKept: 0,
+  unreadable: 0
+})
+
 class Round {
   private readonly map: OffsetMap
   private readonly pace: Pace
@@ -83,9 +94,10 @@ class Round {
             inSlices(this.log, segment.path.log, this.pace, () => {
               const batch = reader.next()
               if (batch === undefined) return true
-              this.pace.spend(batch.bytes.length)
+              const payload = batch.nextOffset <= from ? undefined : this.payload(batch)
+              this.pace.spend(batch.bytes.length, Math.max(batch.bytes.length, payload?.length ?? 0))
               if (batch.nextOffset <= from) return false
-              const mapped = mapBatch(this.map, batch, this.payload(batch), from)
+              const mapped = mapBatch(this.map, batch, payload, from)
               coveredTo = Math.max(coveredTo, mapped.latest + 1)
               isFull = mapped.isFull
               return isFull
@@ -110,8 +122,10 @@ class Round {
         inSlices(this.log, segment.path.log, this.pace, () => {
           const batch = reader.next()
           if (batch === undefined) return true
-          const kept = compactBatch(batch, this.payload(batch), rules, { ...this.order.compression, crc32c: this.log.place.crc32c }, this.count)
-          this.pace.spend(batch.bytes.length + (kept?.bytes.length ?? 0))
+          const payload = this.payload(batch)
+          const kept = compactBatch(batch, payload, rules, { ...this.order.compression, crc32c: this.log.place.crc32c }, this.count)
+          const size = batch.bytes.length
+          this.pace.spend(size + (kept?.bytes.length ?? 0), Math.max(size, payload?.length ?? 0))
           isChanged ||= kept !== batch
           if (kept !== undefined) writer.add(kept)
           return false
@@ -168,4 +182,10 @@ class Round {
  * written again without what those keys supersede, some of them together. It may be interrupted wherever it waits, the log may be closed meanwhile, and the power may
  * go: nothing is lost, and what is not done is dirty as before.
  */
-export const compactLog = (log: CompactedLog, order: CompactionOrder): Effect.Effect<Compacted, LogFault> => new Round(log, order).run
+export const compactLog = (log: CompactedLog, order: CompactionOrder): Effect.Effect<Compacted, LogFault> =>
+  Effect.suspend(() => {
+    const start = log.sealed()[0]?.baseOffset ?? 0
+    // A file that retention took away under the round is no fault: the next round begins with what is left.
+    const isLetGo = () => log.fault() === undefined && (log.sealed()[0]?.baseOffset ?? Number.POSITIVE_INFINITY) > start
+    return Effect.catchIf(new Round(log, order).run, isLetGo, () => Effect.succeed(nothingDone(order.from)))
+  })

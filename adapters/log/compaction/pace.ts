@@ -6,6 +6,7 @@ const sliceBytes = 131_072
 /** Keeps compaction in the background: it works in slices, lets the loop turn between them, and is no faster than it is allowed. */
 export class Pace {
   private spent = 0
+  /** Bytes that were looked at in this slice, unpacked. */
   private inSlice = 0
   private beganAt = 0
 
@@ -16,9 +17,10 @@ export class Pace {
   get mayGoOn(): boolean {
     return this.inSlice < sliceBytes
   }
-  spend(bytes: number): void {
+  /** `bytes` were read or written; `unpacked` is what had to be looked at for it. */
+  spend(bytes: number, unpacked: number): void {
     this.spent += bytes
-    this.inSlice += bytes
+    this.inSlice += unpacked
   }
 
   /** At least a turn of the loop's timers: a yield alone would go on before any socket is looked at. */

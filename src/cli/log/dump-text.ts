@@ -43,8 +43,13 @@ const time = (ms: number): string => (ms < 0 ? String(ms) : ms > 8_640_000_000_0
 const flags = (batch: RecordBatch): ReadonlyArray<string> => [
   ...(batch.isTransactional ? ["transactional"] : []),
   ...(batch.isControl ? ["control"] : []),
-  ...(batch.timestampType === "LogAppendTime" ? ["LogAppendTime"] : [])
+  ...(batch.timestampType === "LogAppendTime" ? ["LogAppendTime"] : []),
+  ...(batch.deleteHorizonMs === undefined ? [] : [`tombstones until ${time(batch.deleteHorizonMs)}`])
 ]
+
+/** From the first record's time to the latest; a delete horizon stands where the first one's did. */
+const times = ({ baseTimestamp, deleteHorizonMs, maxTimestamp }: RecordBatch): string =>
+  deleteHorizonMs !== undefined || maxTimestamp === baseTimestamp ? time(maxTimestamp) : `${time(baseTimestamp)}..${time(maxTimestamp)}`
 
 const batchLine = (position: number, batch: RecordBatch): string =>
   [
@@ -55,7 +60,7 @@ const batchLine = (position: number, batch: RecordBatch): string =>
     `epoch ${batch.partitionLeaderEpoch}`,
     ...(batch.hasProducerId ? [`producer ${batch.producerId} epoch ${batch.producerEpoch} sequence ${batch.baseSequence}-${batch.lastSequence}`] : []),
     `codec ${batch.codec}`,
-    `time ${time(batch.baseTimestamp)}${batch.maxTimestamp === batch.baseTimestamp ? "" : `..${time(batch.maxTimestamp)}`}`,
+    `time ${times(batch)}`,
     ...flags(batch),
     "crc ok"
   ].join("  ")
@@ -99,6 +104,7 @@ const batchJson = (position: number, batch: RecordBatch, unreadable: string | un
     maxTimestamp: batch.maxTimestamp,
     isTransactional: batch.isTransactional,
     isControl: batch.isControl,
+    ...(batch.deleteHorizonMs === undefined ? {} : { deleteHorizonMs: batch.deleteHorizonMs }),
     crc: batch.crc,
     crcOk: true,
     ...(unreadable === undefined ? {} : { unreadable })

@@ -193,7 +193,7 @@ export const recover = (image: Tree, witness: Witness, at: number): Effect.Effec
     }
     for (const name of names) problems.push(...indexProblems(tree, `${data}/${name}`))
     for (const name of names)
-      for (const file of namesIn(tree, `${data}/${name}`)) if (/\.(cleaned|swap|tmp)$/.test(file)) problems.push(`${name}/${file} is left`)
+      for (const file of namesIn(tree, `${data}/${name}`)) if (/\.(cleaned|swap)$|^compaction\.tmp$/.test(file)) problems.push(`${name}/${file} is left`)
     for (const name of names) if (name.endsWith("-delete")) problems.push(`L10: ${name} is left`)
     return { problems, found: found.join("\n"), trace, epoch }
   })
