@@ -95,7 +95,7 @@ export class Scrubber {
 
   /** Until the store is closed. */
   readonly run: Effect.Effect<never> = Effect.suspend(() =>
-    Effect.zipRight(Effect.zipRight(Effect.sleep(this.bounds.scrubFirstAfterMs), this.load), Effect.forever(this.round))
+    Effect.zipRight(Effect.zipRight(Effect.sleep(this.withinInterval(this.bounds.scrubFirstAfterMs)), this.load), Effect.forever(this.round))
   )
 
   private readonly load: Effect.Effect<void> = Effect.suspend(() =>
@@ -117,15 +117,18 @@ export class Scrubber {
     return next === undefined ? Effect.as(this.endPass, false) : Effect.as(Effect.zipRight(this.scrub(next), this.passed(next)), true)
   })
 
-  private readonly round: Effect.Effect<void> = Effect.flatMap(this.next, (isBusy) =>
-    isBusy ? Effect.void : Effect.sleep(Math.min(lookMs, this.bounds.scrubIntervalMs || lookMs))
-  )
+  private readonly round: Effect.Effect<void> = Effect.flatMap(this.next, (isBusy) => (isBusy ? Effect.void : Effect.sleep(this.withinInterval(lookMs))))
 
   /** One pass over everything from the start, now. */
   readonly pass: Effect.Effect<void> = Effect.suspend(() => {
     this.progress = { startedAt: this.clock(), log: "", baseOffset: -1 }
     return Effect.asVoid(Effect.repeat(this.next, { while: (isBusy) => isBusy }))
   })
+
+  private withinInterval(ms: number): number {
+    const { scrubIntervalMs } = this.bounds
+    return scrubIntervalMs === 0 ? ms : Math.min(ms, scrubIntervalMs)
+  }
 
   private nextOwed(): Task | undefined {
     for (const log of this.owed) {
