@@ -2,7 +2,7 @@ import { describe, expect } from "bun:test"
 import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { franz, franzDoes, type Node, up } from "./support/franz.ts"
-import { javaTool, linesOf, testWith } from "./support/peers.ts"
+import { dumpLogSegments, javaTool, linesOf, testWith } from "./support/peers.ts"
 import { run, temporaryDirectory, until } from "./support/process.ts"
 
 const configCommand = "kafka.admin.ConfigCommand"
@@ -129,6 +129,31 @@ describe("topic settings and what they do", () => {
     expect(await on(again, "0", "--unset", "log.retention.bytes")).toMatchObject({ code: 0 })
     await until("the file's value holds", async () => (await lines(again, "0")).includes("log.retention.bytes=5000000  (file)"))
     await again.process.kill("SIGTERM")
+    data.remove()
+  })
+
+  testWith(["java", "kcat"], "what the broker packed anew is read by kcat, and Kafka's own tool finds the codec in the files", async () => {
+    const data = temporaryDirectory()
+    const node = await up(data.path)
+    const lines = Array.from({ length: 300 }, (_, i) => `a message of many, number ${i}`)
+    for (const [type, sent] of [
+      ["gzip", "lz4"],
+      ["snappy", "none"],
+      ["lz4", "gzip"],
+      ["zstd", "snappy"],
+      ["uncompressed", "zstd"]
+    ] as const) {
+      const topic = `packed-${type}`
+      await franzDoes(["topic", "create", topic, "--config", `compression.type=${type}`, "--leader", node.address])
+      await run("kcat", ["-b", node.address, "-P", "-t", topic, "-z", sent], { input: `${lines.join("\n")}\n` })
+      expect(linesOf(await run("kcat", ["-b", node.address, "-C", "-t", topic, "-o", "beginning", "-e", "-q"]))).toEqual(lines)
+    }
+    const broker = join(data.path, "broker-0")
+    const logs = readdirSync(broker).filter((name) => /^[\w-]{22}-0$/.test(name))
+    const dumped = await javaTool(dumpLogSegments, ["--files", logs.map((name) => join(broker, name, "00000000000000000000.log")).join(",")])
+    expect([...new Set([...dumped.matchAll(/compresscodec: (\w+)/g)].map(([, codec]) => codec))].sort()).toEqual(["gzip", "lz4", "none", "snappy", "zstd"])
+    expect(dumped).not.toContain("isvalid: false")
+    await node.process.kill("SIGTERM")
     data.remove()
   })
 

@@ -81,8 +81,12 @@ export const nodeSettings = (
     )
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
+    // DescribeConfigs tells what holds, and who said it: the words of the command line count as written.
+    const said = { "node.id": id, listeners: listenersOf(listen), "log.dirs": data.join(",") }
+    const bySaying = { "node.id": true, listeners: Option.isSome(words.host) || Option.isSome(words.port), "log.dirs": Option.isSome(words.data) }
+    const spoken = (Object.keys(bySaying) as ReadonlyArray<keyof typeof bySaying>).filter((name) => bySaying[name])
     return {
-      node: { config: { ...config, "node.id": id, listeners: listenersOf(listen) }, written: new Set([...set, "node.id" as const]), listen, advertised, data },
+      node: { config: { ...config, ...said }, written: new Set([...set, ...spoken]), listen, advertised, data },
       notes,
       dataByDefault: Option.isNone(words.data) && written === undefined,
       set

@@ -52,6 +52,12 @@ describe("what wins", () => {
     const { node } = good({ config, port: Option.some(0), host: Option.some("127.0.0.2"), data: Option.some("/here") }, 7)
     expect(node).toMatchObject({ listen: { host: "127.0.0.2", port: 0 }, data: ["/here"], config: { "node.id": 7 } })
   })
+  test("what DescribeConfigs tells is what holds, and what was written by somebody", () => {
+    const { node } = good({ data: Option.some("/one,/two"), port: Option.some(7001), set: ["log.roll.ms=5"] })
+    expect(node.config).toMatchObject({ listeners: "PLAINTEXT://127.0.0.1:7001", "log.dirs": "/one,/two" })
+    expect([...(node.written ?? [])].sort()).toEqual(["listeners", "log.dirs", "log.roll.ms", "node.id"])
+    expect([...(good({}).node.written ?? [])]).toEqual(["node.id"])
+  })
   test("advertised.listeners is what clients are told", () =>
     expect(good({ set: ["advertised.listeners=PLAINTEXT://kafka.example:9999"] }).node.advertised).toEqual({ host: "kafka.example", port: 9999 }))
 })
