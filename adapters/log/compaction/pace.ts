@@ -1,7 +1,7 @@
 import { Clock, Effect } from "effect"
 
 /** What is worked on in one turn of the loop: some milliseconds. */
-const sliceBytes = 131_072
+const sliceBytes = 65_536
 
 /** Keeps compaction in the background: it works in slices, lets the loop turn between them, and is no faster than it is allowed. */
 export class Pace {
