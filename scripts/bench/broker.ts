@@ -2,7 +2,7 @@ import { spawn, spawnSync } from "node:child_process"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { leaves } from "./cleanup.ts"
-import { cpuSeconds, ended, temporaryDirectory } from "./process.ts"
+import { cpuSeconds, ended, output, temporaryDirectory } from "./process.ts"
 import type { Side } from "./row.ts"
 import { answersMetadata, type TopicSpec } from "./topic.ts"
 
@@ -84,9 +84,9 @@ const startOurs = async (program: ReadonlyArray<string>): Promise<Broker> => {
 const startKafka = async (): Promise<Broker> => {
   const port = await freePort()
   const stop = leaves(() => spawnSync("bash", [peer, "stop", String(port)]))
-  const out = spawnSync("bash", [peer, "start", String(port)], { encoding: "utf8", env: { ...process.env, KAFKA_PEER_EXTRA: retention.join("\n") } })
-  if (out.status !== 0) throw new Error(out.stderr)
-  spawnSync("bash", [peer, "stop", String(port)], { env: { ...process.env, KAFKA_PEER_KEEP: "1" } })
+  // Waited for without blocking, so that an interruption is heard meanwhile.
+  await output("bash", [peer, "start", String(port)], { KAFKA_PEER_EXTRA: retention.join("\n") })
+  await output("bash", [peer, "stop", String(port)], { KAFKA_PEER_KEEP: "1" })
   while (await answersMetadata(port)) await Bun.sleep(50)
   const started = performance.now()
   const again = spawnSync("bash", [peer, "again", String(port)], { encoding: "utf8" })

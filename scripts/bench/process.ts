@@ -26,8 +26,8 @@ export const temporaryDirectory = (): { readonly path: string; readonly remove: 
 }
 
 /** Runs a program to its end and gives what it printed. Fails when it does. */
-export const output = async (command: string, args: ReadonlyArray<string>): Promise<string> => {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] })
+export const output = async (command: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Promise<string> => {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } })
   const kill = leaves(() => child.kill("SIGKILL"))
   let printed = ""
   let complained = ""

@@ -44,13 +44,13 @@ export const replayRow: OwnRow = {
   figures: [
     { id: "8c", figure: "what 10,000 metadata events in the journal add to a start", unit: "ms", more: false, stretch: atMost(100) },
     {
-      id: "14h",
+      id: "15a",
       figure: "restart with 1,000,000 metadata events in the journal: the leader reads its snapshot, the broker all of them",
       unit: "s",
       more: false,
       must: atMost(5)
     },
-    { id: "14i", figure: "the same where the leader has no snapshot and reads all of them too", unit: "s", more: false }
+    { id: "15b", figure: "the same where the leader has no snapshot and reads all of them too", unit: "s", more: false }
   ],
   run: async ({ startOn }, { rounds, tiny }, say) => {
     for (let round = 0; round < Math.min(3, rounds); round++) {
@@ -70,7 +70,7 @@ export const replayRow: OwnRow = {
       if (round > 0) say({ side: "ours", values })
       else {
         const whole = await startAfter(tiny ? 2000 : 990_000)
-        say({ side: "ours", values: { ...values, "14i": whole, "14h": await startAfter(0) } })
+        say({ side: "ours", values: { ...values, "15b": whole, "15a": await startAfter(0) } })
       }
       data.remove()
     }
