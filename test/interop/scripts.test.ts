@@ -20,8 +20,8 @@ describe("./franz bench", () => {
     const expected = rows.flatMap(({ figures }) => figures.map(({ id }) => id)).filter((id) => measured.includes(id) || !foreign.test(id))
     expect(measured).toEqual(expected)
     // Memory and added time may come out as nothing or less where so little is done; all others are counts of something that happened.
-    for (const { id, ours } of results) expect(id === "11" || id === "8c" ? Number.isFinite(ours) : (ours ?? 0) > 0).toBe(true)
-  }, 120_000)
+    for (const { id, ours } of results) expect(id === "11" || id === "15c" ? Number.isFinite(ours) : (ours ?? 0) > 0).toBe(true)
+  }, 600_000)
   test("names the rows when it is asked for one that is not there", async () => {
     const ended = await Run.start(process.execPath, ["scripts/bench.ts", "produced"]).end()
     expect(ended.code).toBe(2)
