@@ -117,20 +117,21 @@ export class DerivedFiles implements DerivedDocuments {
     this.removeOld()
   }
 
-  /** As `write`, when the log closes and is durable. The snapshot is synced only where an older one goes for it: where it is torn, the log and those before it tell. */
+  /**
+   * A snapshot for when the log is opened next; it knows the epochs, too. It is synced only where an older one goes for it: where it is torn, the log and those before it
+   * tell. One file for each log: thousands of them close together.
+   */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     const { disk, directory, source } = this
-    if (source === undefined || this.active.endOffset === 0) return Effect.void
-    const snapshots = this.offsets[0] === this.active.endOffset ? [] : this.writeSnapshot(source)
-    const epochs = this.writeEpochs(source)
+    if (source === undefined || this.active.endOffset === 0 || this.offsets[0] === this.active.endOffset) return Effect.void
+    const files = this.writeSnapshot(source)
     const isFull = this.offsets.length > keptBesideRoll + 1
     return Effect.gen(this, function* () {
-      for (const file of [...epochs, ...(isFull ? snapshots : [])]) yield* file.sync
-      this.commit(epochs)
-      if (!isFull || snapshots.length === 0) return
+      if (!isFull) return
+      for (const file of files) yield* file.sync
       yield* disk.syncDirectory(directory)
       this.removeOld()
-    }).pipe(Effect.ignore, Effect.ensuring(Effect.sync(() => this.closeAll([...snapshots, ...epochs]))))
+    }).pipe(Effect.ignore, Effect.ensuring(Effect.sync(() => this.closeAll(files))))
   })
 
   private closeAll(files: ReadonlyArray<DiskFile>): void {

@@ -9,6 +9,7 @@ import { baseOffsetOfLogFile, type Segment, type SegmentConfig } from "../../dom
 import { timeEntryAt, timeEntrySize } from "../../domain/log/time-index.ts"
 import { corrupt, type Disk, type DiskFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
+import type { OpeningProgress } from "./opening-progress.ts"
 import { type Verified, verifyBatches } from "./recovery.ts"
 import type { RecoveryPoint } from "./recovery-point.ts"
 import { readChecksum } from "./segment-checksum.ts"
@@ -35,6 +36,7 @@ export interface OpenContext {
   readonly config: SegmentConfig
   readonly caches: SharedCaches
   readonly crc32c: Crc32c
+  readonly progress: OpeningProgress
   /** Where compaction may have removed records. */
   readonly compacted: CompactedRanges
   /** ms since 1970. */
@@ -222,15 +224,22 @@ interface Walked {
   readonly end: Verified
 }
 
-function* verifySegment({ compacted, config, crc32c, directory, disk, now }: OpenContext, baseOffset: Offset, epoch: number): Generator<void, Walked> {
+function* verifySegment(
+  { compacted, config, crc32c, directory, disk, now, progress }: OpenContext,
+  baseOffset: Offset,
+  epoch: number
+): Generator<void, Walked> {
   const file = disk.open(segmentPath(directory, baseOffset).log, "write")
   try {
     const gaps = gapsEnd(compacted, baseOffset)
     const segment = new ActiveSegment({ disk, directory, crc32c, gapsEnd: gaps }, file, baseOffset, config, now)
     const size = file.size()
     let end: Verified = { position: 0, offset: baseOffset, epoch, wrong: undefined, isWhole: false }
+    progress.due(size)
     while (end.position < size && end.wrong === undefined) {
+      const from = end.position
       end = verifyBatches(file, size, { ...end, gapsEnd: gaps }, crc32c, (batch) => segment.grow(batch), sliceBytes)
+      progress.checked(end.position - from)
       yield
     }
     return { segment, end }

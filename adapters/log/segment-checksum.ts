@@ -38,8 +38,9 @@ export const writeChecksum = (
   const written = attempt(path, "write", () => {
     const file = disk.open(path, "create")
     try {
-      file.truncate(0)
+      // Written over what stood there: a file that is emptied first makes the file system wait, and of two that a power cut mixed the checksum fits neither.
       file.write([bytes], 0)
+      if (file.size() > bytes.length) file.truncate(bytes.length)
     } finally {
       file.close()
     }

@@ -12,14 +12,21 @@ const turn: Effect.Effect<void> = Effect.async((resume) => void setImmediate(() 
 export class Pace {
   private since: bigint
 
-  constructor(private readonly clock: Clock.Clock) {
+  constructor(
+    private readonly clock: Clock.Clock,
+    /** What is told between slices. */
+    private readonly tell: Effect.Effect<void> = Effect.void
+  ) {
     this.since = clock.unsafeCurrentTimeNanos()
   }
 
   /** Costs nothing until a slice's time is over. */
   readonly pause: Effect.Effect<void> = Effect.suspend(() => {
     if (this.clock.unsafeCurrentTimeNanos() - this.since < sliceNs) return Effect.void
-    return Effect.map(turn, () => void (this.since = this.clock.unsafeCurrentTimeNanos()))
+    return Effect.zipRight(
+      Effect.zipRight(this.tell, turn),
+      Effect.sync(() => void (this.since = this.clock.unsafeCurrentTimeNanos()))
+    )
   })
 }
 

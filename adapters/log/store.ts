@@ -8,6 +8,7 @@ import { FilePool } from "./file-pool.ts"
 import { claimDirectory } from "./identity.ts"
 import { LogDirectory, removedSuffix, removeTree } from "./log-directory.ts"
 import { openLog } from "./open-log.ts"
+import { OpeningProgress } from "./opening-progress.ts"
 import type { LogParts, SegmentedLog } from "./partition-log.ts"
 import { RecoveryPointFile } from "./recovery-point.ts"
 import { defaultScrubBounds, type ScrubBounds } from "./scrubber.ts"
@@ -84,6 +85,7 @@ const removeFrom = (directory: LogDirectory, name: string): Effect.Effect<void, 
 class FileLogStore {
   private readonly openNames = new Set<string>()
   private readonly pace: Pace
+  private readonly progress: OpeningProgress
 
   constructor(
     readonly directories: ReadonlyArray<LogDirectory>,
@@ -92,7 +94,8 @@ class FileLogStore {
     private readonly clock: Clock.Clock,
     private readonly fork: (effect: Effect.Effect<void>) => void
   ) {
-    this.pace = new Pace(clock)
+    this.progress = new OpeningProgress(clock, () => directories.reduce((sum, { logCount }) => sum + logCount, 0))
+    this.pace = new Pace(clock, this.progress.tell)
   }
 
   private get working(): ReadonlyArray<LogDirectory> {
@@ -115,7 +118,7 @@ class FileLogStore {
       this.openNames.add(name)
       return Effect.flatMap(this.placeOf(name, isNew), (at) => {
         const parts = this.partsOf(at, name, config)
-        const opened = Effect.onError(openLog(parts), () => Effect.sync(() => parts.recoveryPoint.close()))
+        const opened = Effect.onError(this.progress.over(openLog(parts)), () => Effect.sync(() => parts.recoveryPoint.close()))
         return Effect.map(opened, (log) => (at.hold(name, log), { log, at }))
       }).pipe(Effect.onError(() => release))
     })
@@ -191,7 +194,7 @@ class FileLogStore {
     )
 
   private partsOf(at: LogDirectory, name: string, config: LogConfig): LogParts {
-    const { budget, clock, crc32c, fork, pace } = this
+    const { budget, clock, crc32c, fork, pace, progress } = this
     const { caches, disk, path: root, scrubber } = at
     const directory = `${root}/${name}`
     return {
@@ -205,6 +208,7 @@ class FileLogStore {
       recoveryPoint: new RecoveryPointFile(disk, directory, crc32c),
       tail: new LogTail(budget),
       pace,
+      progress,
       clock: () => clock.unsafeCurrentTimeMillis(),
       fork
     }

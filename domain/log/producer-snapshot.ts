@@ -1,6 +1,7 @@
 import { HashMap } from "effect"
-import type { Epoch, Offset } from "../kernel/id.ts"
+import type { Offset } from "../kernel/id.ts"
 import type { Crc32c } from "./crc32c.ts"
+import type { EpochStart } from "./epoch-checkpoint.ts"
 import { readBigInt64, readInt16, readInt32, readInt64, readUint32, writeBigInt64, writeInt16, writeInt32, writeInt64 } from "./int.ts"
 import { batchesKeptMax, type ProducerBatch, type ProducerEntry, type ProducerState } from "./producer-state.ts"
 import { noSequence, sequenceMax } from "./sequence.ts"
@@ -8,8 +9,8 @@ import { noSequence, sequenceMax } from "./sequence.ts"
 /** What is known of the producers of a partition when everything before some offset is folded. */
 export interface ProducerSnapshot {
   readonly producers: ProducerState
-  /** The leader epoch of the last batch before that offset; -1 for none. Undefined in a snapshot that Apache Kafka wrote: its format has no room for it. */
-  readonly lastEpoch: Epoch | undefined
+  /** The newest leader epochs that have batches before that offset, rising, at most `epochsMax`. Undefined in a snapshot that Apache Kafka wrote: its format has no room for them. */
+  readonly epochs: ReadonlyArray<EpochStart> | undefined
 }
 
 /*
@@ -22,26 +23,35 @@ const at = { crc: 2, count: 6, entries: 10 } as const
 const entryBytes = 46
 const entryAt = { producerId: 0, epoch: 8, lastSequence: 10, lastOffset: 14, offsetDelta: 22, timestamp: 26, coordinatorEpoch: 34, txnFirstOffset: 38 } as const
 
-/** "CFPS": magic (int32), last epoch (int32); then for each entry in the same order when it was last seen (int64), how many older batches follow (int8), and those. */
-const trailerMagic = 0x43465053
+/** "CFPT": magic (int32), how many epochs (int32), each with its first offset (int32, int64); then for each entry in the same order when it was last seen (int64), how many older batches follow (int8), and those. */
+const trailerMagic = 0x43465054
 const trailerHeadBytes = 8
+const epochBytes = 12
+/** Epochs that a snapshot holds: all of them, for nearly every log. */
+export const epochsMax = 100
 const trailerEntryBytes = 9
 /** firstSequence (int32), lastSequence (int32), firstOffset (int64), lastOffset (int64), timestamp (int64). */
 const batchBytes = 32
 
 const olderOf = ({ batches }: ProducerEntry): ReadonlyArray<ProducerBatch> => batches.slice(0, -1)
 
-/** The bytes of a snapshot file; some 55 a producer, and 32 more for each older batch that is remembered. `lastEpoch`: -1 for a log without batches. */
-export const encodeProducerSnapshot = (producers: ProducerState, lastEpoch: Epoch, crc32c: Crc32c): Uint8Array => {
+/** The bytes of a snapshot file; some 55 a producer, and 32 more for each older batch that is remembered. `epochs` as `ProducerSnapshot.epochs`; older ones are left out. */
+export const encodeProducerSnapshot = (producers: ProducerState, epochs: ReadonlyArray<EpochStart>, crc32c: Crc32c): Uint8Array => {
+  const newest = epochs.slice(-epochsMax)
   const entries = [...producers.entries]
   const olderCount = entries.reduce((sum, [, { batches }]) => sum + Math.max(0, batches.length - 1), 0)
   const trailer = at.entries + entries.length * entryBytes
-  const bytes = new Uint8Array(trailer + trailerHeadBytes + entries.length * trailerEntryBytes + olderCount * batchBytes)
+  const bytes = new Uint8Array(trailer + trailerHeadBytes + newest.length * epochBytes + entries.length * trailerEntryBytes + olderCount * batchBytes)
   writeInt16(bytes, 0, version)
   writeInt32(bytes, at.count, entries.length)
   writeInt32(bytes, trailer, trailerMagic)
-  writeInt32(bytes, trailer + 4, lastEpoch)
+  writeInt32(bytes, trailer + 4, newest.length)
   let position = trailer + trailerHeadBytes
+  for (const { epoch, offset } of newest) {
+    writeInt32(bytes, position, epoch)
+    writeInt64(bytes, position + 4, offset)
+    position += epochBytes
+  }
   for (const [i, [producerId, entry]] of entries.entries()) {
     const last = entry.batches.at(-1)
     const from = at.entries + i * entryBytes
@@ -78,15 +88,20 @@ const writeTrailerEntry = (bytes: Uint8Array, from: number, entry: ProducerEntry
 /** Reads the trailer in step with the entries. Undefined fields where there is none. */
 class Trailer {
   private position: number
-  readonly lastEpoch: Epoch | undefined
+  readonly epochs: ReadonlyArray<EpochStart> | undefined
 
   constructor(
     private readonly bytes: Uint8Array,
     from: number
   ) {
-    const isThere = from + trailerHeadBytes <= bytes.length && readInt32(bytes, from) === trailerMagic
-    this.lastEpoch = isThere ? readInt32(bytes, from + 4) : undefined
-    this.position = from + trailerHeadBytes
+    const first = from + trailerHeadBytes
+    const isThere = first <= bytes.length && readInt32(bytes, from) === trailerMagic
+    const count = isThere ? readInt32(bytes, from + 4) : 0
+    const isWhole = isThere && count >= 0 && count <= epochsMax && first + count * epochBytes <= bytes.length
+    this.epochs = isWhole
+      ? Array.from({ length: count }, (_, i) => ({ epoch: readInt32(bytes, first + i * epochBytes), offset: readInt64(bytes, first + i * epochBytes + 4) }))
+      : undefined
+    this.position = first + (isWhole ? count * epochBytes : 0)
   }
 
   /** Undefined where the bytes are not what they should be. */
@@ -129,10 +144,10 @@ export const decodeProducerSnapshot = (bytes: Uint8Array, crc32c: Crc32c): Produ
   const trailer = new Trailer(bytes, end)
   let entries: ProducerState["entries"] = HashMap.empty()
   for (let from = at.entries; from < end; from += entryBytes) {
-    const more = trailer.lastEpoch === undefined ? { lastSeen: readInt64(bytes, from + entryAt.timestamp), older: [] } : trailer.next()
+    const more = trailer.epochs === undefined ? { lastSeen: readInt64(bytes, from + entryAt.timestamp), older: [] } : trailer.next()
     if (more === undefined) return undefined
     const entry: ProducerEntry = { epoch: readInt16(bytes, from + entryAt.epoch), batches: [...more.older, ...lastBatch(bytes, from)], lastSeen: more.lastSeen }
     entries = HashMap.set(entries, readBigInt64(bytes, from + entryAt.producerId), entry)
   }
-  return { producers: { entries }, lastEpoch: trailer.lastEpoch }
+  return { producers: { entries }, epochs: trailer.epochs }
 }

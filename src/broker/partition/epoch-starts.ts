@@ -30,14 +30,6 @@ export class EpochStarts {
   startsBefore(end: Offset): ReadonlyArray<EpochStart> {
     return this.starts.filter(({ offset }) => offset < end)
   }
-  has(epoch: Epoch | undefined): boolean {
-    return this.starts.some((start) => start.epoch === epoch)
-  }
-  /** The offset at which the latest one began. */
-  get latestStart(): Offset | undefined {
-    return this.starts[this.starts.length - 1]?.offset
-  }
-
   get latest(): Epoch | undefined {
     return this.starts[this.starts.length - 1]?.epoch
   }

@@ -103,7 +103,7 @@ export class PartitionOwner implements ReadablePartition {
       const owner = new PartitionOwner(options, log, restored)
       owner.epochs.forgetBefore(owner.start())
       log.derived.keep({
-        snapshot: () => encodeProducerSnapshot(owner.state.producers, owner.epochs.at(log.end() - 1) ?? -1, options.crc32c),
+        snapshot: () => encodeProducerSnapshot(owner.state.producers, owner.epochs.startsBefore(log.end()), options.crc32c),
         epochs: () => owner.epochs.startsBefore(log.end())
       })
       if (restored.scanned > scannedMax) log.derived.save()

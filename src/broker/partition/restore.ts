@@ -1,9 +1,10 @@
 import { Effect } from "effect"
-import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
+import type { Offset } from "../../../domain/kernel/id.ts"
 import { evolve, type LogState } from "../../../domain/log/append.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import { decodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
+import type { EpochStart } from "../../../domain/log/epoch-checkpoint.ts"
+import { decodeProducerSnapshot, epochsMax } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers, noProducers, type ProducerState } from "../../../domain/log/producer-state.ts"
 import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
 import { EpochStarts } from "./epoch-starts.ts"
@@ -27,7 +28,7 @@ export interface Restored {
 interface From {
   readonly offset: Offset
   readonly producers: ProducerState
-  readonly lastEpoch: Epoch | undefined
+  readonly epochs: ReadonlyArray<EpochStart> | undefined
 }
 
 /** The newest snapshot that is whole; without one, nothing is known before the log's first batch. */
@@ -37,7 +38,13 @@ const newestSnapshot = (log: PartitionLog, crc32c: Crc32c): From => {
     const snapshot = bytes === undefined ? undefined : decodeProducerSnapshot(bytes, crc32c)
     if (snapshot !== undefined) return { offset, ...snapshot }
   }
-  return { offset: log.start(), producers: noProducers, lastEpoch: undefined }
+  return { offset: log.start(), producers: noProducers, epochs: undefined }
+}
+
+/** The starts of both, rising: of an epoch that both have, the earlier one. */
+const merged = (older: ReadonlyArray<EpochStart>, newer: ReadonlyArray<EpochStart>): ReadonlyArray<EpochStart> => {
+  const last = older.at(-1)
+  return [...older, ...newer.filter(({ epoch, offset }) => last === undefined || (epoch > last.epoch && offset > last.offset))]
 }
 
 /** When a batch that is found in the log was appended, as far as its header tells. A producer's own clock does not count: who writes old records is not silent. */
@@ -50,10 +57,11 @@ const appendedAt = (batch: RecordBatch, now: number): number => (batch.timestamp
 export const restore = (log: PartitionLog, { crc32c, now, producerExpirationMs }: RestoreOptions): Effect.Effect<Restored, LogFault> =>
   Effect.suspend(() => {
     const from = newestSnapshot(log, crc32c)
-    const epochs = new EpochStarts(log.derived.epochs())
-    // The checkpoint holds every epoch up to its last one. If the snapshot is of a later one, that may have begun anywhere after it.
-    const isCovered = from.lastEpoch === -1 || epochs.has(from.lastEpoch)
-    const scanFrom = isCovered ? from.offset : Math.min(from.offset, Math.max(epochs.latestStart ?? 0, log.start()))
+    const known = log.derived.epochs()
+    const epochs = new EpochStarts(merged(known, from.epochs ?? []))
+    // The checkpoint holds every epoch up to its last one, the snapshot the newest ones. What may have begun between the two stands in headers.
+    const isCovered = from.epochs !== undefined && (from.epochs.length < epochsMax || known.some(({ epoch }) => epoch === from.epochs?.[0]?.epoch))
+    const scanFrom = isCovered ? from.offset : Math.min(from.offset, Math.max(known.at(-1)?.offset ?? 0, log.start()))
     let state: LogState = { end: from.offset, producers: from.producers }
     let scanned = 0
     const visit = (batch: RecordBatch): void => {

@@ -26,7 +26,7 @@ export class Fold implements DerivedSource {
     this.state = evolve(this.state, batch, now)
     this.starts.note(batch.partitionLeaderEpoch, batch.baseOffset)
   }
-  readonly snapshot = (): Uint8Array => encodeProducerSnapshot(this.state.producers, this.starts.at(this.state.end - 1) ?? -1, crc32c)
+  readonly snapshot = (): Uint8Array => encodeProducerSnapshot(this.state.producers, this.epochs(), crc32c)
   readonly epochs = () => this.starts.startsBefore(this.state.end)
 }
 
