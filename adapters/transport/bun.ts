@@ -38,8 +38,10 @@ class BunConnection implements Closable {
   }
   /** Taking the memory from its buffer frees it at once, so that what is received next comes to lie in the same place. */
   release(bytes: Uint8Array): void {
+    // A small array makes its buffer when it is first asked for one.
+    if (bytes.length < releasedBytesMin) return
     const { buffer } = bytes
-    if (bytes.length >= releasedBytesMin && bytes.length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
+    if (bytes.length === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0)
   }
   pause(): void {
     if (this.paused || this.isClosed) return
