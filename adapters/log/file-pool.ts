@@ -1,5 +1,5 @@
 import { Effect, Schedule } from "effect"
-import { codeOf, type Disk, type DiskFile, type OpenMode } from "./disk.ts"
+import { codeOf, type Disk, type DiskFile, type OpenMode, removeFile } from "./disk.ts"
 
 /** The fewest files that a pool works with: a roll has that many in its hands. */
 const filesMaxLeast = 8
@@ -66,6 +66,7 @@ export class FilePool {
       makeDirectory: (path) => disk.makeDirectory(path),
       rename: (from, to) => disk.rename(from, to),
       unlink: (path) => disk.unlink(path),
+      unlinkApart: (path) => removeFile(disk, path),
       removeDirectory: (path) => disk.removeDirectory(path),
       syncDirectory: (path) => patiently(disk.syncDirectory(path)),
       space: (path) => disk.space(path)

@@ -3,7 +3,7 @@ import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { LogFault, type LogDirectory as Port } from "../../src/ports/log-store.ts"
 import { Checkpoints } from "./checkpoint.ts"
-import { attempt, type Disk } from "./disk.ts"
+import { attempt, type Disk, removeFile } from "./disk.ts"
 import type { FilePool } from "./file-pool.ts"
 import { type ScrubBounds, Scrubber } from "./scrubber.ts"
 import { type CacheBounds, SharedCaches } from "./shared-caches.ts"
@@ -24,6 +24,13 @@ export const removeTree = (disk: Disk, path: string): void => {
   for (const name of disk.list(path)) disk.unlink(`${path}/${name}`)
   disk.removeDirectory(path)
 }
+
+/** The same while the event loop goes on: a partition may have many large files. */
+export const removeTreeApart = (disk: Disk, path: string): Effect.Effect<void, unknown> =>
+  Effect.try({ try: () => disk.list(path), catch: (error) => error }).pipe(
+    Effect.andThen((names) => Effect.forEach(names, (name) => removeFile(disk, `${path}/${name}`), { discard: true })),
+    Effect.andThen(Effect.try({ try: () => disk.removeDirectory(path), catch: (error) => error }))
+  )
 
 const shown = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 

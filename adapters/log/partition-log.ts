@@ -1,4 +1,4 @@
-import { Deferred, Effect, Either, FiberId } from "effect"
+import { Effect, Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
@@ -14,6 +14,7 @@ import { isOutOfFiles } from "./file-pool.ts"
 import { FileReads } from "./file-reads.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { scanHeaders } from "./header-scan.ts"
+import { LaterRemoval } from "./later-removal.ts"
 import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
 import type { ScrubbedLog, Scrubber } from "./scrubber.ts"
@@ -70,7 +71,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   private readonly compaction: CompactedLog
   /** One change of the sealed segments at a time: removing the first ones, or putting compacted ones in their place. */
   private readonly turn = Effect.unsafeMakeSemaphore(1)
-  private readonly closed = Deferred.unsafeMake<void>(FiberId.none)
+  private readonly removal: LaterRemoval
   private readonly reads: FileReads
   readonly sync: Effect.Effect<void, LogFault>
 
@@ -90,6 +91,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
     this.directoryChanged = this.rootChanged = isNew
     this.isNamed = !isNew
     this.isAsClosed = isAsClosed
+    this.removal = new LaterRemoval(parts.disk)
     this.commit = new GroupCommit(
       Effect.suspend(() => this.syncRound()),
       parts.fork
@@ -199,16 +201,11 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
         // A power cut keeps any part of what was not synced. One after the other they leave no hole.
         yield* this.commit.wait
       }
-      if (retired.length > 0) this.parts.fork(this.removeLater(retired))
+      if (retired.length > 0) this.removeLater(retired)
     }).pipe(this.turn.withPermits(1))
 
-  /** Whoever reads the files by their old descriptors has that long. A log that is closed before leaves them to the next start. */
-  private removeLater(paths: ReadonlyArray<string>): Effect.Effect<void> {
-    const due = Effect.as(Effect.sleep(`${this.config.fileDeleteDelayMs} millis`), true)
-    const remove = (isDue: boolean): void => {
-      for (const path of isDue && this.fault === undefined ? paths : []) attempt(path, "remove", () => this.parts.disk.unlink(path))
-    }
-    return Effect.map(Effect.raceFirst(due, Effect.as(Deferred.await(this.closed), false)), remove)
+  private removeLater(paths: ReadonlyArray<string>): void {
+    this.parts.fork(this.removal.after(this.config.fileDeleteDelayMs, paths, () => this.fault === undefined))
   }
 
   /** Waits for what is under way, makes the rest durable and notes that all is in order. Does not fail: what could not be written is found by recovery. */
@@ -216,7 +213,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
     yield* this.commit.idle
     yield* Effect.ignore(this.sync)
     yield* this.commit.idle
-    yield* Deferred.succeed(this.closed, undefined)
+    yield* this.removal.close
     const { path } = this.active
     if (this.fault === undefined) yield* this.derived.close
     // What nobody wrote to is as the close before left it.
@@ -256,7 +253,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
         tail.dropBefore(by.endOffset)
       },
       fail: (path, cause) => this.goOffline(`A sync of ${path} failed, so nobody knows what the disk holds. Look at the disk, then start again.`, cause),
-      removeLater: (paths) => this.parts.fork(this.removeLater(paths)),
+      removeLater: (paths) => this.removeLater(paths),
       note
     }
   }

@@ -6,7 +6,7 @@ import { type DirectoryIdentity, type LogConfig, LogFault, type LogStore } from 
 import { attempt, type Disk, faultOf } from "./disk.ts"
 import { FilePool } from "./file-pool.ts"
 import { claimDirectory } from "./identity.ts"
-import { LogDirectory, removedSuffix, removeTree } from "./log-directory.ts"
+import { LogDirectory, removedSuffix, removeTree, removeTreeApart } from "./log-directory.ts"
 import { openLog } from "./open-log.ts"
 import { OpeningProgress } from "./opening-progress.ts"
 import type { LogParts, SegmentedLog } from "./partition-log.ts"
@@ -78,7 +78,7 @@ const removeFrom = (directory: LogDirectory, name: string): Effect.Effect<void, 
     })
     directory.logCount--
     yield* syncing(disk, root)
-    yield* attempt(doomed, "remove", () => removeTree(disk, doomed))
+    yield* Effect.mapError(removeTreeApart(disk, doomed), (error) => faultOf(doomed, "remove", error))
     yield* syncing(disk, root)
   })
 

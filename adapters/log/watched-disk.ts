@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { codeOf, type Disk, type DiskFile } from "./disk.ts"
+import { codeOf, type Disk, type DiskFile, removeFile } from "./disk.ts"
 import { isOutOfFiles } from "./file-pool.ts"
 
 /** What a device answers that does not work: nothing that lies on it is to be trusted any more. A disk that is full or read-only works, and so does one where a file is missing. */
@@ -52,6 +52,8 @@ export const watchedDisk = (disk: Disk, failed: (failure: DiskFailure) => void):
     makeDirectory: (path) => watch(path, "make", () => disk.makeDirectory(path)),
     rename: (from, to) => watch(from, "rename", () => disk.rename(from, to)),
     unlink: (path) => watch(path, "remove", () => disk.unlink(path)),
+    unlinkApart: (path) =>
+      Effect.tapError(removeFile(disk, path), (error) => Effect.sync(() => void (deviceCodes.has(codeOf(error)) && failed({ path, doing: "remove", error })))),
     removeDirectory: (path) => watch(path, "remove", () => disk.removeDirectory(path)),
     syncDirectory: (path) => watchSync(path, disk.syncDirectory(path)),
     space: (path) => watch(path, "look at", () => disk.space(path))

@@ -77,6 +77,9 @@ const syncDirectory = (path: string): Effect.Effect<void, unknown> =>
     })
   })
 
+const unlinkApart = (path: string): Effect.Effect<void, unknown> =>
+  Effect.async((resume) => fs.unlink(path, (error) => resume(error === null ? Effect.void : Effect.fail(error))))
+
 /** Files of the machine by node:fs, which Bun, Deno and Node have alike. */
 export const nodeDisk: Disk = {
   open: (path, mode) => new NodeFile(path, fs.openSync(path, flagsOf[mode], 0o640)),
@@ -86,6 +89,7 @@ export const nodeDisk: Disk = {
   makeDirectory: (path) => void fs.mkdirSync(path, { recursive: true, mode: 0o750 }),
   rename: (from, to) => fs.renameSync(from, to),
   unlink: (path) => fs.unlinkSync(path),
+  unlinkApart,
   removeDirectory: (path) => fs.rmdirSync(path),
   syncDirectory,
   space: (path) => {
