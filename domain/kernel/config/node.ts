@@ -159,7 +159,9 @@ const records = {
     ),
     noDefault: true
   }),
-  "min.insync.replicas": dynamic(int(1, 1, "Replicas that must be in sync for acks=all; with more than there are it is refused.")),
+  "min.insync.replicas": dynamic(
+    int(1, 1, "Replicas that must be in sync for acks=all; never more than a partition has, which is one here (docs/skipped.md).")
+  ),
   "unclean.leader.election.enable": dynamic(withoutEffect(bool(false, "Whether a replica that lacks records may lead."), oneReplica))
 }
 

@@ -78,8 +78,6 @@ class Pass {
       return { index, ref, owner: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks is -1 (all), 0 or 1, not ${acks}.`) }
     const owner = this.options.table.find(ref, index)
     if (typeof owner === "string") return { index, ref, owner: undefined, result: refuse(owner, notHere[owner]) }
-    if (acks === all && owner.lacksReplicas)
-      return { index, ref, owner: undefined, result: refuse("NOT_ENOUGH_REPLICAS", "The partition has one replica, and min.insync.replicas asks for more.") }
     return { index, ref, owner, result: this.appendTo(owner, records, now) }
   }
 

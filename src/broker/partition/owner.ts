@@ -152,11 +152,6 @@ export class PartitionOwner implements ReadablePartition {
     return this.epochs
   }
 
-  /** Whether acks=all would promise more replicas than the one that there is (min.insync.replicas). */
-  get lacksReplicas(): boolean {
-    return this.config["min.insync.replicas"] > 1
-  }
-
   readonly leaderEpoch = (): Epoch => this.epoch
   readonly start = (): Offset => Math.max(this.startOffset, this.log.start())
   readonly end = (): Offset => this.log.end()

@@ -87,6 +87,13 @@ export const produceStamped: Scenario = async (side) => {
   await side.ask("too old", Produce, 9, request("punctual", 0, batch(1)))
 }
 
+/** A topic may ask for more replicas in sync than a partition has: it never needs more than those (KIP-966). */
+export const produceReplicas: Scenario = async (side) => {
+  await side.topic("lonely", 1, { "min.insync.replicas": "2" })
+  for (const acks of [-1, 1]) await side.ask(`acks ${acks}`, Produce, 9, request("lonely", 0, batch(1), acks))
+  await side.ask("a batch that is wrong besides", Produce, 9, request("lonely", 0, changed(batch(1), fieldAt.magic, 1)))
+}
+
 export const produceSequences: Scenario = async (side) => {
   await side.topic("sequences", 3)
   const send = (label: string, records: Uint8Array, index = 0) => side.ask(label, Produce, 9, request("sequences", index, records))

@@ -41,6 +41,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "Produce, opened": opened.wrongInside,
   "Produce, times": opened.times,
   "Produce, hostile": opened.hostile,
+  "Produce, replicas": produce.produceReplicas,
   "Produce, sequences": produce.produceSequences,
   Fetch: read.fetchForms,
   "Fetch, several": read.fetchSeveral,
