@@ -5,7 +5,7 @@ import type { Disk, DiskFile } from "./disk.ts"
 export interface PlantedFault {
   /** "short": the first half of a write reaches the file, then it fails. "directory" is the sync of a directory. */
   readonly doing: "sync" | "write" | "short" | "read" | "open" | "rename" | "directory"
-  /** Files and directories whose path has this in it; of a rename, the old one. */
+  /** Files and directories whose path has this in it, `*` standing for anything; of a rename, the old one. */
   readonly path: string
   /** The platform's code: "EIO", "ENOSPC", "EROFS" … */
   readonly code: string
@@ -30,6 +30,17 @@ export const parseFault = (words: string): PlantedFault | undefined => {
     after: after === undefined ? 0 : Number(after),
     times: times === undefined ? Number.POSITIVE_INFINITY : Number(times)
   }
+}
+
+/** Whether the parts of `pattern` between its stars stand in `path`, one after the other. */
+const hasIn = (path: string, pattern: string): boolean => {
+  let from = 0
+  for (const part of pattern.split("*")) {
+    const at = path.indexOf(part, from)
+    if (at === -1) return false
+    from = at + part.length
+  }
+  return true
 }
 
 /** A disk that works but for the faults that were planted. */
@@ -71,7 +82,7 @@ export class FaultyDisk {
 
   private due(doing: PlantedFault["doing"], path: string): PlantedError | undefined {
     for (const planted of this.faults) {
-      if (planted.fault.doing !== doing || !path.includes(planted.fault.path)) continue
+      if (planted.fault.doing !== doing || !hasIn(path, planted.fault.path)) continue
       if (planted.after-- > 0 || planted.left <= 0) continue
       planted.left--
       this.failed.push(`${doing} ${path}`)
