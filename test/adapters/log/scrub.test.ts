@@ -124,9 +124,9 @@ describe("damage in a sealed segment", () => {
             )
           }
         ),
-        { numRuns: 150 }
+        { numRuns: 60 }
       ),
-    30_000
+    120_000
   )
 
   test("a batch over many slices is read like any other", async () => {
@@ -194,9 +194,9 @@ describe("what is whole is never accused", () => {
             expect(verifyLog(disk, directory, crc32c).findings).toEqual([])
           }
         ),
-        { numRuns: 60 }
+        { numRuns: 30 }
       ),
-    30_000
+    120_000
   )
 
   test("while it is written, while retention deletes it, and while its topic is removed", async () => {
