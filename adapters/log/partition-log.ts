@@ -238,7 +238,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
       place: this.parts,
       caches,
       config: () => this.config,
-      fault: () => this.fault,
+      fault: () => this.refusal,
       sealed: () => this.sealed,
       settle: Effect.suspend(() => Effect.zipRight(this.sync, this.directoryChanged ? this.commit.wait : Effect.void)).pipe(
         Effect.zipRight(Effect.mapError(recoveryPoint.sync, (error) => faultOf(recoveryPoint.path, "sync", error)))
