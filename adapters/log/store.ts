@@ -151,7 +151,9 @@ class FileLogStore {
         if (fault !== undefined && this.working.length === 0) return Either.left(fault)
         if (broken !== undefined && !isNew) return Either.left(elsewhere(name, broken))
         return attempt(name, "make", () => {
-          const rooms = this.working.map((directory) => ({ directory, room: directory.roomPerLog }))
+          const { working } = this
+          // Where there is nothing to choose the system is not asked for each log.
+          const rooms = working.map((directory) => ({ directory, room: working.length === 1 ? 0 : directory.roomPerLog }))
           const { directory } = rooms.reduce((most, each) => (each.room > most.room ? each : most))
           directory.logCount++
           return directory
