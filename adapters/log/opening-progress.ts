@@ -5,6 +5,9 @@ const everyNs = 5_000_000_000n
 /** After so long without one, the next opening is the first of a new run. */
 const gapNs = 2_000_000_000n
 
+/** Bytes to check that take long enough to be named. */
+const worthSaying = 107_374_183
+
 const GiB = (bytes: number): string => (bytes / 1_073_741_824).toFixed(1)
 const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ",")
 
@@ -58,7 +61,7 @@ export class OpeningProgress {
     this.lastAt = now
     if (now - this.saidAt < everyNs) return Effect.void
     this.saidAt = now
-    const checking = this.dueBytes === 0 ? "" : `, ${GiB(this.checkedBytes)} of ${GiB(this.dueBytes)} GiB checked in those that were not closed in good order`
+    const checking = this.dueBytes < worthSaying ? "" : `, ${GiB(this.checkedBytes)} of ${GiB(this.dueBytes)} GiB checked in those that were not closed in good order`
     return Effect.logInfo(`recovering: ${grouped(this.opened)} of ${grouped(this.total())} logs are open${checking}`)
   })
 }
