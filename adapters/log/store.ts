@@ -5,7 +5,7 @@ import { Checksum } from "../../src/ports/checksum.ts"
 import { type DirectoryIdentity, type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { attempt, type Disk, faultOf } from "./disk.ts"
 import { FilePool } from "./file-pool.ts"
-import { claimDirectory } from "./identity.ts"
+import { claimDirectory, isClaimed } from "./identity.ts"
 import { LogDirectory, removedSuffix, removeTree, removeTreeApart } from "./log-directory.ts"
 import { openLog } from "./open-log.ts"
 import { OpeningProgress } from "./opening-progress.ts"
@@ -104,7 +104,25 @@ class FileLogStore {
 
   /** Twice where need be: the cluster that the second directory knows is told to the first. */
   readonly claim: Service["claim"] = (identity) =>
-    Effect.flatMap(this.claimAll(identity), (found) => (found.clusterId === identity.clusterId ? Effect.succeed(found) : this.claimAll(found)))
+    Effect.zipRight(this.tellNew, this.claimAll(identity)).pipe(
+      Effect.flatMap((found) => (found.clusterId === identity.clusterId ? Effect.succeed(found) : this.claimAll(found)))
+    )
+
+  /** A directory without a name beside others that have one was added, or it is where a disk should be mounted and is not: logs that it held would be made anew, empty. */
+  private readonly tellNew = Effect.flatMap(
+    Effect.suspend(() => attempt("meta.properties", "look for", () => this.working.filter(({ disk, path }) => !isClaimed(disk, path)))),
+    (unclaimed) =>
+      unclaimed.length === this.working.length
+        ? Effect.void
+        : Effect.forEach(
+            unclaimed,
+            ({ path }) =>
+              Effect.logWarning(
+                `The data directory ${path} is new beside the others. If it should hold logs, its disk is not mounted: stop this node, mount it.`
+              ),
+            { discard: true }
+          )
+  )
 
   private claimAll(identity: DirectoryIdentity) {
     return Effect.reduce(this.working, identity, (known, { disk, path }) => claimDirectory(disk, path, known))

@@ -88,6 +88,25 @@ describe("several log.dirs", () => {
     )
   })
 
+  test("a directory that is new beside others is said once: it may be one whose disk is not mounted", async () => {
+    const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
+    const linesOf = async (some: ReadonlyArray<DirectoryPlace>) => {
+      const lines: Array<string> = []
+      const logger = Logger.replace(
+        Logger.defaultLogger,
+        Logger.make(({ message }) => void lines.push(String(message)))
+      )
+      const claiming = Effect.flatMap(makeStoreOver(some, defaultStoreBounds), (store) => store.claim({ clusterId: "c1", nodeId: 3 }))
+      await Effect.runPromise(claiming.pipe(Effect.scoped, Effect.provide(checksum), Effect.provide(logger)))
+      return lines
+    }
+    expect(await linesOf(places.slice(0, 1))).toEqual([])
+    expect(await linesOf(places)).toEqual([
+      "The data directory /b is new beside the others. If it should hold logs, its disk is not mounted: stop this node, mount it."
+    ])
+    expect(await linesOf(places)).toEqual([])
+  })
+
   test("a removed log is removed where it lies", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     await withStore(places, (store) =>
