@@ -61,7 +61,8 @@ export class OpeningProgress {
     this.lastAt = now
     if (now - this.saidAt < everyNs) return Effect.void
     this.saidAt = now
-    const checking = this.dueBytes < worthSaying ? "" : `, ${GiB(this.checkedBytes)} of ${GiB(this.dueBytes)} GiB checked in those that were not closed in good order`
+    const checking =
+      this.dueBytes < worthSaying ? "" : `, ${GiB(this.checkedBytes)} of ${GiB(this.dueBytes)} GiB checked in those that were not closed in good order`
     return Effect.logInfo(`recovering: ${grouped(this.opened)} of ${grouped(this.total())} logs are open${checking}`)
   })
 }
