@@ -3,7 +3,7 @@ import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { LogFault, type LogDirectory as Port } from "../../src/ports/log-store.ts"
 import { Checkpoints } from "./checkpoint.ts"
-import { attempt, type Disk, removeFile } from "./disk.ts"
+import { attempt, codeOf, type Disk, removeFile } from "./disk.ts"
 import type { FilePool } from "./file-pool.ts"
 import { type ScrubBounds, Scrubber } from "./scrubber.ts"
 import { type CacheBounds, SharedCaches } from "./shared-caches.ts"
@@ -119,6 +119,8 @@ export class LogDirectory implements Port {
   }
 
   private broke(failure: DiskFailure): void {
+    // A directory within it that is gone had nothing to be synced: its topic was removed meanwhile, or a person took it away. Its log says so; the disk is well.
+    if (codeOf(failure.error) === "ENOENT" && failure.path !== this.path) return
     this.takeOffline(new LogFault({ path: this.path, reason: "offline", message: sentenceOf(this.path, failure), cause: failure.error }))
   }
 

@@ -223,6 +223,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
         this.active.finish()
         this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false, indexesChecksum: this.active.indexesChecksum() })
       })
+    this.hearDamage = undefined
     this.goOffline("The log was closed.", undefined)
     for (const file of [...this.unsynced, this.active.file()]) attempt(file.path, "close", () => file.close())
     for (const segment of this.sealed) this.parts.caches.forget(segment.path.log)
@@ -273,9 +274,12 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
 
   private goOffline(why: string, cause: unknown): LogFault {
     const { directory } = this.parts
-    this.fault ??= new LogFault({ path: directory, reason: "offline", message: `${directory} is offline. ${why}`, cause })
+    if (this.fault !== undefined) return this.fault
+    const fault = new LogFault({ path: directory, reason: "offline", message: `${directory} is offline. ${why}`, cause })
+    this.fault = fault
     this.parts.tail.clear()
-    return this.fault
+    this.hearDamage?.(fault)
+    return fault
   }
 
   /** All or nothing: when the write fails, what it left of itself is cut off. */

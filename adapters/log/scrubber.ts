@@ -204,7 +204,7 @@ export class Scrubber {
         if (damage !== undefined) return yield* this.damaged(task, damage)
         yield* this.rest(scrub.takeBytesRead())
       }
-      if (isThere() && expected === undefined) yield* this.makeChecksum(task, scrub)
+      if (isThere() && expected === undefined) yield* this.makeChecksum(task, scrub, isThere)
     }).pipe(
       Effect.catchAll(({ message }) => {
         // Once a pass, not again and again.
@@ -220,7 +220,7 @@ export class Scrubber {
     return ms === 0 ? Effect.yieldNow() : Effect.sleep(ms)
   }
 
-  private makeChecksum({ log, segment }: Task, scrub: SegmentScrub): Effect.Effect<void, LogFault> {
+  private makeChecksum({ log, segment }: Task, scrub: SegmentScrub, isThere: () => boolean): Effect.Effect<void, LogFault> {
     const { disk } = this
     return Effect.gen(this, function* () {
       const bytes = yield* attempt(segment.path.checksum, "write", () => writeChecksum(disk, segment.path.checksum, segment, scrub.chain, this.crc32c))
@@ -231,7 +231,8 @@ export class Scrubber {
         Effect.mapError(file.sync, (error) => faultOf(file.path, "sync", error)),
         Effect.sync(() => file.close())
       )
-      yield* Effect.mapError(disk.syncDirectory(log.directory), (error) => faultOf(log.directory, "sync", error))
+      // Retention, compaction or the removal of its topic may have come in between.
+      if (isThere()) yield* Effect.mapError(disk.syncDirectory(log.directory), (error) => faultOf(log.directory, "sync", error))
     })
   }
 

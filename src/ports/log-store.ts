@@ -93,7 +93,10 @@ export interface PartitionLog {
    * time. A segment that is damaged ends it with "corrupt", and nothing is changed.
    */
   readonly compact: (order: CompactionOrder) => Effect.Effect<Compacted, LogFault>
-  /** Calls `heard` (the one that was given last) when damage is found in what nobody asked for: from then on all answers are that fault, "corrupt". */
+  /**
+   * Calls `heard` (the one that was given last) when the log goes offline by itself, perhaps in what nobody asked for or waits for: from then on all answers are that
+   * fault. "corrupt" where damage was found; "offline" where nobody knows what the disk holds. Not when it is closed, nor with its whole directory, which tells itself.
+   */
   readonly onDamage: (heard: (fault: LogFault) => void) => void
 }
 

@@ -81,7 +81,8 @@ export class SessionPartition implements Wanted {
     const found = find(this.ref, this.index)
     if (found === this.readable) return
     this.leave()
-    if (typeof found === "string") return
+    // Whoever waited when the session was closed is still told; nobody asks after that.
+    if (typeof found === "string" || this.session.isClosed) return
     this.readable = found
     this.stop = found.onAdvance(() => this.session.advanced(this))
   }
@@ -112,6 +113,7 @@ export class FetchSession {
   waiter: ((partition: SessionPartition | undefined) => void) | undefined
   /** ms. */
   usedAt: number
+  isClosed = false
   private readonly topics = new Map<string, SessionTopic>()
   private due: Array<SessionPartition> = []
   private inOrder = true
@@ -210,6 +212,7 @@ export class FetchSession {
 
   /** Lets go of its partitions; a fetch that waits ends. */
   close(): void {
+    this.isClosed = true
     for (const { partitions } of this.topics.values()) for (const partition of partitions.values()) partition.leave()
     this.waiter?.(undefined)
   }

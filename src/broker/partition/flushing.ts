@@ -10,9 +10,10 @@ export const flushCheckMs = 1000
 /** How long records may be unsynced under log.flush.policy=interval where flush.ms does not say, ms. */
 const unsyncedMsMost = 1000
 
-/** Syncs a log in the background, for nobody: one sync at a time, and what came meanwhile with the next that is due. */
+/** Syncs a log in the background, for nobody: one sync at a time. What was asked for meanwhile is done by another one, since the one that runs may not cover it. */
 export class BackgroundSync {
   private running = false
+  private isAsked = false
 
   constructor(
     private readonly log: PartitionLog,
@@ -26,12 +27,14 @@ export class BackgroundSync {
   }
 
   start(): void {
+    this.isAsked = this.running
     if (this.running) return
     this.running = true
     const ended = (fault?: LogFault) =>
       Effect.sync(() => {
         this.running = false
         if (fault !== undefined) this.failed(fault)
+        else if (this.isAsked) this.start()
       })
     this.fork(Effect.matchEffect(this.log.sync, { onFailure: ended, onSuccess: () => ended() }))
   }

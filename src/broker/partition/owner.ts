@@ -91,6 +91,7 @@ export class PartitionOwner implements ReadablePartition {
     this.startOffset = Math.min(options.start, log.end())
     log.onDamage((fault) => {
       this.offline = true
+      this.fault = fault.reason
       options.report(`${this.topic}-${this.partition} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions go on. ${fault.message}`)
       this.wake()
     })
@@ -275,7 +276,10 @@ export class PartitionOwner implements ReadablePartition {
   failed(fault: LogFault): LogFault {
     if (this.fault !== fault.reason) this.options.report(`${this.topic}-${this.partition}: ${fault.message}`)
     this.fault = fault.reason
-    if (fault.reason === "offline") this.offline = true
+    if (fault.reason !== "offline" || this.offline) return fault
+    this.offline = true
+    // Who waits for records would wait for ever: there will be none.
+    this.wake()
     return fault
   }
 

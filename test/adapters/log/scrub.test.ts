@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { type Context, Effect, Either, Exit, Logger, LogLevel, Scope } from "effect"
+import { type Context, Deferred, Effect, Either, Exit, Logger, LogLevel, Scope } from "effect"
 import fc from "fast-check"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import type { Disk, DiskFile } from "../../../adapters/log/disk.ts"
@@ -221,6 +221,38 @@ describe("what is whole is never accused", () => {
       })
     )
     expect(faults).toEqual([])
+  })
+
+  test("a topic that is removed while its checksum is synced does not take the data directory offline", async () => {
+    const { disk } = newDisk()
+    await written(disk, manySizes)
+    const { checksum: file } = segmentPath(directory, 0)
+    disk.unlink(file)
+    await inQuiet(
+      Effect.gen(function* () {
+        const [begun, mayEnd] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+        const slow: Disk = {
+          ...disk,
+          open: (path, mode) => {
+            const opened = disk.open(path, mode)
+            const wait = Effect.zipRight(Deferred.succeed(begun, undefined), Deferred.await(mayEnd))
+            return path === file && mode === "write" ? Object.assign(Object.create(opened) as DiskFile, { sync: Effect.zipRight(wait, opened.sync) }) : opened
+          }
+        }
+        const store = yield* makeStore(slow, root, { ...atOnce, scrubIntervalMs: 0 })
+        const doomed = yield* Scope.make()
+        yield* Scope.extend(store.open(topicId, 0, smallConfig), doomed)
+        yield* Deferred.await(begun)
+        yield* Effect.zipRight(Scope.close(doomed, Exit.void), store.remove(topicId, 0))
+        yield* Deferred.succeed(mayEnd, undefined)
+        yield* Effect.sleep(5)
+        expect(store.directories.map(({ fault }) => fault()?.message)).toEqual([undefined])
+        // The scrub goes on with the others.
+        const other = yield* store.open(otherTopicId, 0, smallConfig)
+        yield* fill(other, manySizes)
+        expect(store.directories[0]?.fault()).toBeUndefined()
+      })
+    )
   })
 })
 

@@ -21,7 +21,7 @@ import { offsetForLeaderEpoch } from "../../../src/broker/handler/23-offset-for-
 import { type Keeper, makeKeeper } from "../../../src/broker/partition/keeper.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { Compression } from "../../../src/ports/compression.ts"
-import type { LogStore } from "../../../src/ports/log-store.ts"
+import { type LogFault, LogStore } from "../../../src/ports/log-store.ts"
 import { decodeResponseFrame, requestFrame } from "../../../src/protocol/codec/frame.ts"
 import { joined } from "../../../src/protocol/codec/joined.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
@@ -133,6 +133,17 @@ export const over = <A, E>(disk: MemoryDisk, test: Effect.Effect<A, E, LogStore 
 /** The same in virtual time: a slow disk costs nothing. */
 export const overInTime = <A, E>(disk: MemoryDisk, test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>): Promise<A> =>
   new VirtualClock().run(Effect.scoped(test).pipe(Effect.provide(memoryLog(disk)), Effect.provide(layerTypescript), Logger.withMinimumLogLevel(LogLevel.None)))
+/** The same over another store than one on a memory disk. */
+export const overInTimeOn = <A, E>(
+  store: Effect.Effect<LogStore["Type"], LogFault, Checksum | Scope.Scope>,
+  test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>
+): Promise<A> =>
+  new VirtualClock().run(
+    Effect.scoped(Effect.flatMap(store, (made) => Effect.provideService(test, LogStore, made))).pipe(
+      Effect.provide(layerTypescript),
+      Logger.withMinimumLogLevel(LogLevel.None)
+    )
+  )
 export const newDisk = (): MemoryDisk => new MemoryDisk()
 
 /** Waits for a condition, with a generous deadline. */

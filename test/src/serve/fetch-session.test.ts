@@ -257,6 +257,20 @@ describe("a fetch of a session that waits", () => {
       expect(own.table.waitingCount).toBe(0)
     }).pipe(Effect.runPromise))
 
+  test("one whose session is taken away while it waits is answered, and leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const own = opened(3)
+      own.table.at("a", 0)?.append("x")
+      const fiber = yield* waiting(own, own.id, 1, { minBytes: 1_000_000 })
+      const session = own.sessions.find(own.id, "here")
+      if (session === undefined) throw new Error("there is no session")
+      // As another client's session that takes its place does.
+      own.sessions.remove(session)
+      expect(named(yield* Fiber.join(fiber))).toEqual(["a-0 0"])
+      expect(own.table.waitingCount).toBe(0)
+      expect(own.now(own.id, 2)).toMatchObject(is("FETCH_SESSION_ID_NOT_FOUND"))
+    }).pipe(Effect.runPromise))
+
   test("one that is given up leaves no trace, and the session goes on", () =>
     Effect.gen(function* () {
       const own = opened(2)

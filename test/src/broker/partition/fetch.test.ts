@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber } from "effect"
+import { FaultyDisk } from "../../../../adapters/log/faulty-disk.ts"
+import { defaultStoreBounds, makeStore } from "../../../../adapters/log/store.ts"
 import { Command } from "../../../../domain/cluster/command.ts"
 import { errorCode } from "../../../../domain/kernel/error-code.ts"
 import { readableBatches } from "../../../../domain/log/batch.ts"
@@ -7,7 +9,7 @@ import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { ListOffsets } from "../../../../src/protocol/message/02-list-offsets.ts"
 import { OffsetForLeaderEpoch } from "../../../../src/protocol/message/23-offset-for-leader-epoch.ts"
 import { addTopic, heartbeat, topicId, up } from "../../../domain/cluster/support.ts"
-import { batch, call, type Harness, harness, newDisk, over, receive, send, until } from "../support.ts"
+import { batch, call, type Harness, harness, newDisk, over, overInTimeOn, receive, send, until } from "../support.ts"
 
 const serving = (partitions = 1) =>
   Effect.gen(function* () {
@@ -143,6 +145,44 @@ describe("Fetch that waits", () => {
         expect(yield* Fiber.join(removed)).toMatchObject({ errorCode: errorCode("UNKNOWN_TOPIC_OR_PARTITION") })
       })
     ))
+
+  for (const [how, faults] of [
+    ["a write that cannot be taken back", [{ doing: "short", path: ".log", code: "ENOSPC", times: 1 }, { doing: "write", path: ".log", code: "EROFS", after: 1 }]],
+    [
+      "a sync that nobody waits for",
+      [
+        { doing: "short", path: ".log", code: "ENOSPC", times: 1 },
+        { doing: "sync", path: ".log", code: "ENFILE" }
+      ]
+    ]
+  ] as const)
+    test(`one in a session hears that its log goes offline by itself: ${how}`, () => {
+      const faulty = new FaultyDisk(newDisk().session())
+      faulty.disk.makeDirectory("/data")
+      return overInTimeOn(
+        makeStore(faulty.disk, "/data", defaultStoreBounds),
+        Effect.gen(function* () {
+          const broker = yield* serving()
+          const ask = (sessionId: number, sessionEpoch: number, maxWaitMs: number) =>
+            call(broker.routes, Fetch, 12, {
+              maxWaitMs,
+              minBytes: 1,
+              maxBytes: 1_000_000,
+              sessionId,
+              sessionEpoch,
+              topics: sessionEpoch > 0 ? [] : [{ topic: "orders", partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000_000 }] }]
+            })
+          const sessionId = (yield* ask(0, 0, 0))?.sessionId ?? 0
+          expect(sessionId).not.toBe(0)
+          const waiting = yield* Effect.fork(ask(sessionId, 1, 600_000))
+          yield* Effect.sleep("1 millis")
+          for (const fault of faults) faulty.plant(fault)
+          yield* Effect.fork(send(broker.routes, batch(["a"]), { acks: 1 }))
+          const answer = yield* Fiber.join(waiting)
+          expect(answer?.responses[0]?.partitions[0]?.errorCode).toBe(errorCode("KAFKA_STORAGE_ERROR"))
+        })
+      )
+    })
 
   test("one that is given up leaves nothing behind", () =>
     over(

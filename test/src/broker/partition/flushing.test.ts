@@ -23,6 +23,21 @@ const slow = () => {
 }
 
 describe("log.flush.policy=ack, the default", () => {
+  test("flush.messages holds for records that came while a sync was running, also when nothing comes after them", () =>
+    overInTime(
+      slow(),
+      Effect.gen(function* () {
+        const { owner, routes } = yield* serving({}, { "flush.messages": "1" })
+        for (let n = 0; n < 3; n++) {
+          yield* send(routes, batch(["a"]))
+          yield* Effect.sleep("20 millis")
+        }
+        expect(owner.isSynced(0)).toBe(false)
+        yield* Effect.sleep("5 seconds")
+        expect(owner.isSynced(2)).toBe(true)
+      })
+    ))
+
   test("acks=all waits for the disk, whatever flush.messages and flush.ms say", () => {
     const disk = slow()
     return overInTime(
