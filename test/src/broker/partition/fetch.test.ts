@@ -147,7 +147,13 @@ describe("Fetch that waits", () => {
     ))
 
   for (const [how, faults] of [
-    ["a write that cannot be taken back", [{ doing: "short", path: ".log", code: "ENOSPC", times: 1 }, { doing: "write", path: ".log", code: "EROFS", after: 1 }]],
+    [
+      "a write that cannot be taken back",
+      [
+        { doing: "short", path: ".log", code: "ENOSPC", times: 1 },
+        { doing: "write", path: ".log", code: "EROFS", after: 1 }
+      ]
+    ],
     [
       "a sync that nobody waits for",
       [
