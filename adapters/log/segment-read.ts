@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { fieldAt, headerSize, lengthOverhead, magic2, RecordBatch } from "../../domain/log/batch.ts"
 import { readInt32, readInt64 } from "../../domain/log/int.ts"
+import { lend } from "../../src/ports/lent-memory.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { damaged } from "./segment-store.ts"
 import type { ReadableSegment } from "./segments.ts"
@@ -42,10 +43,9 @@ export const locate = (segment: ReadableSegment, offset: Offset): number => {
   return found.position
 }
 
-/** Fresh memory that nobody cleared: the part that the file did not fill is cut off. It is not pooled, since a socket may hold it long after. */
+/** Memory that nobody cleared, and that is the caller's alone: a socket may hold it long after, and whoever knows that it does not any more may give it back (`giveBack`). */
 export const readBytes = (segment: ReadableSegment, position: number, count: number): Uint8Array => {
-  const { buffer } = Buffer.allocUnsafeSlow(count)
-  const bytes = new Uint8Array(buffer, 0, count)
+  const bytes = lend(count) ?? new Uint8Array(Buffer.allocUnsafeSlow(count).buffer, 0, count)
   const found = segment.file().read(bytes, position)
   if (found < count) throw damaged(segment.path.log, position + found, `the file ends here, ${count - found} bytes before its batches do`)
   return bytes

@@ -33,8 +33,8 @@ class BunConnection implements Closable {
     this.outbox = new Outbox((bytes) => socket.write(bytes), this.drained, sharedMemory)
   }
 
-  write(chunks: ReadonlyArray<Uint8Array>): number {
-    return this.ending || this.isClosed ? 0 : this.outbox.write(chunks)
+  write(chunks: ReadonlyArray<Uint8Array>, taken?: () => void): number {
+    return this.ending || this.isClosed ? 0 : this.outbox.write(chunks, taken)
   }
   /** Taking the memory from its buffer frees it at once, so that what is received next comes to lie in the same place. */
   release(bytes: Uint8Array): void {

@@ -55,7 +55,7 @@ export class MemoryConnection implements Closable {
     this.incoming.open(listener)
   }
 
-  write(chunks: ReadonlyArray<Uint8Array>): number {
+  write(chunks: ReadonlyArray<Uint8Array>, taken?: () => void): number {
     const to = this.peer?.incoming
     if (this.ending || this.isClosed || to === undefined) return 0
     let size = 0
@@ -70,6 +70,7 @@ export class MemoryConnection implements Closable {
       }
       to.send({ kind: "bytes", bytes })
     }
+    taken?.()
     this.full = to.size > windowBytes
     return this.full ? to.size - windowBytes : 0
   }

@@ -17,6 +17,11 @@ export class Outbox {
   private scheduled = false
   private stopped = false
   private gone = false
+  /** Bytes that were ever taken over, and those of them that the socket has. */
+  private written = 0
+  private sent = 0
+  /** Who wants to know when the socket has all of what they wrote, in order. */
+  private readonly watchers: Array<{ readonly end: number; readonly taken: () => void }> = []
 
   constructor(
     private readonly sink: Sink,
@@ -34,14 +39,20 @@ export class Outbox {
     this.stopped = true
   }
 
-  /** Takes the chunks over. Answers how many bytes wait because the socket is full; what only waits for the end of the turn is not counted. */
-  write(chunks: ReadonlyArray<Uint8Array>): number {
+  /**
+   * Takes the chunks over. Answers how many bytes wait because the socket is full; what only waits for the end of the turn is not counted.
+   * `taken` is called when the socket has all of them, for sinks that have read a piece when they return; never when the socket is gone before.
+   */
+  write(chunks: ReadonlyArray<Uint8Array>, taken?: () => void): number {
     if (this.gone) return 0
     for (const chunk of chunks) {
       if (chunk.length === 0) continue
       this.chunks.push(chunk)
       this.bytes += chunk.length
+      this.written += chunk.length
     }
+    if (this.written === this.sent) taken?.()
+    else if (taken !== undefined) this.watchers.push({ end: this.written, taken })
     if (this.stopped) return this.bytes
     if (this.bytes >= gatherBytes) this.send()
     else if (!this.scheduled && this.bytes > 0) {
@@ -65,6 +76,7 @@ export class Outbox {
     this.chunks = []
     this.head = 0
     this.bytes = 0
+    this.watchers.length = 0
   }
 
   private readonly endOfTurn = (): void => {
@@ -107,6 +119,7 @@ export class Outbox {
 
   private forget(sent: number): void {
     this.bytes -= sent
+    this.sent += sent
     let left = sent
     while (left > 0) {
       const chunk = this.chunks[this.head] as Uint8Array
@@ -125,6 +138,10 @@ export class Outbox {
     } else if (this.head >= 256) {
       this.chunks.splice(0, this.head)
       this.head = 0
+    }
+    for (let first = this.watchers[0]; first !== undefined && first.end <= this.sent; first = this.watchers[0]) {
+      this.watchers.shift()
+      first.taken()
     }
   }
 }

@@ -21,8 +21,10 @@ export interface Connection {
   /**
    * Takes the chunks over, in order; they are not touched again by the caller. Answers how many bytes wait in memory because the peer does not read:
    * the caller stops producing when that passes its bound and goes on at `drained`.
+   * `taken` is called once when nobody looks at the chunks any more, perhaps before `write` returns; never on a connection that ends before, nor by a transport that
+   * cannot say.
    */
-  readonly write: (chunks: ReadonlyArray<Uint8Array>) => number
+  readonly write: (chunks: ReadonlyArray<Uint8Array>, taken?: () => void) => number
   /**
    * Gives back bytes that `received` handed over, or memory that the caller made: nobody looks at them any more, nor at anything else in the same memory, which
    * may hold other bytes from now on. A hint that may do nothing. Without it memory comes back with a garbage collection, long after it has left the processor's cache.

@@ -1,4 +1,5 @@
 import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
+import { giveBack, isLent } from "../ports/lent-memory.ts"
 import { type Connection, formatAddress, type Listener } from "../ports/transport.ts"
 import { actorOf } from "./actor.ts"
 import type { AnswerBudget, AnswerRoom } from "./answer-budget.ts"
@@ -325,7 +326,11 @@ export class ServerConnection implements Listener {
     this.slots.done(slot)
   }
   private write(chunks: ReadonlyArray<Uint8Array>): void {
-    this.unread.wrote(chunks, this.connection.write(chunks))
+    const lent = chunks.some(isLent)
+    const taken = () => {
+      for (const chunk of chunks) giveBack(chunk)
+    }
+    this.unread.wrote(chunks, lent ? this.connection.write(chunks, taken) : this.connection.write(chunks))
   }
 
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */

@@ -28,8 +28,14 @@ describe("bytes that wait to be sent", () => {
         let drains = 0
         const outbox = new Outbox(to.sink, () => drains++, fresh ? freshMemory : sharedMemory)
         let sawFull = false
+        const told: Array<number> = []
+        const sent = written.flatMap((chunk) => [...chunk, ...chunk])
         for (const [i, chunk] of written.entries()) {
-          const waiting = outbox.write([chunk])
+          // Memory that the socket has is used again at once.
+          const waiting = outbox.write([chunk, chunk.slice()], () => {
+            told.push(i)
+            chunk.fill(0xdd)
+          })
           if (waiting > 0) {
             sawFull = true
             expect(waiting).toBe(outbox.size)
@@ -39,7 +45,8 @@ describe("bytes that wait to be sent", () => {
         await Promise.resolve()
         const full = outbox.size > 0
         for (let turn = 0; outbox.size > 0 && turn < 1000; turn++) outbox.flush()
-        expect(to.taken).toEqual(written.flatMap((chunk) => [...chunk]))
+        expect(to.taken).toEqual(sent)
+        expect(told).toEqual(written.map((_, i) => i))
         if (full || sawFull) expect(drains).toBeGreaterThan(0)
         else expect(drains).toBe(0)
       })
