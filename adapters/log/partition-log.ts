@@ -19,7 +19,7 @@ import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFil
 import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
 import type { ScrubbedLog, Scrubber } from "./scrubber.ts"
 import { firstBatchAt } from "./segment-read.ts"
-import { openIndexes } from "./segment-store.ts"
+import { openBeside } from "./segment-store.ts"
 import { type ActiveSegment, indexOf, type ReadableSegment, runOf, type SealedSegment } from "./segments.ts"
 import { inSlices, type Pace } from "./slices.ts"
 import type { LogTail } from "./tail-cache.ts"
@@ -312,11 +312,13 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   private roll(): void {
     const old = this.active
     this.active = newActiveSegment({ ...this.parts, config: this.config, now: this.parts.clock() }, old.endOffset)
-    this.sealed.push(old.seal(this.parts.caches))
-    this.parts.scrubber.owe(this)
+    // From here on nothing throws: half a roll would call records durable that nobody has synced.
+    const sealed = old.seal(this.parts.caches)
+    this.sealed.push(sealed)
     this.derived.active = this.active
-    this.unsynced.push(old.file(), ...openIndexes(this.parts.disk, old.path), ...this.derived.write())
+    this.unsynced.push(old.file(), ...openBeside(this.parts.disk, sealed), ...this.derived.write())
     this.directoryChanged = this.sealedSinceSync = true
+    this.parts.scrubber.owe(this)
     // A sealed segment is made durable soon, also where nobody waits for it: recovery then reads the last segment only.
     this.commit.start()
   }
@@ -380,11 +382,13 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
 
   private dropFirst(segment: SealedSegment): ReadonlyArray<string> {
     const { caches, directory, disk } = this.parts
+    this.directoryChanged = true
+    // One that cannot be renamed stays the first: the next try would leave a hole behind it.
+    const retired = retireSegmentFiles(disk, directory, segment.baseOffset)
     this.sealed.shift()
     caches.forget(segment.path.log)
     this.reads.forget()
-    this.directoryChanged = true
-    return retireSegmentFiles(disk, directory, segment.baseOffset)
+    return retired
   }
 
   /** The segments from the one at `index` on; the active one stands after the sealed ones. */

@@ -1,10 +1,11 @@
+import { Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { writeInt32 } from "../../domain/log/int.ts"
 import { offsetIndexFault } from "../../domain/log/offset-index.ts"
 import { checksumFileName, emptySegment, grow, logFileName, offsetIndexFileName, sealingTimeEntry, timeIndexFileName } from "../../domain/log/segment.ts"
 import { timeIndexFault } from "../../domain/log/time-index.ts"
-import { corrupt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
+import { attempt, corrupt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
 import { walkHeaders } from "./header-walk.ts"
 import { IndexBuffer, offsetIndex, timeIndex } from "./index-buffer.ts"
 
@@ -54,6 +55,22 @@ export const checksumOf = ({ offset, time }: Indexes, checksum: Uint8Array | und
 /** The files beside a segment that are there, to be synced with it: once the recovery point has passed a segment, only the ends of its indexes are looked at. */
 export const openIndexes = (disk: Disk, path: SegmentPath): ReadonlyArray<DiskFile> =>
   [path.offsetIndex, path.timeIndex, path.checksum].filter((file) => disk.exists(file)).map((file) => disk.open(file, "write"))
+
+/**
+ * The same for a segment that was ended just now, and without a throw: its log must be synced whatever becomes of these. One that cannot be opened (the process has
+ * no descriptors) could not be synced, so it is removed, which takes none: an index is made again by whoever needs it, a checksum by the scrub.
+ */
+export const openBeside = (disk: Disk, segment: { readonly path: SegmentPath; hasChecksum: boolean }): ReadonlyArray<DiskFile> => {
+  const { checksum, offsetIndex: offset, timeIndex: time } = segment.path
+  const files = [offset, time, checksum].flatMap((path) => {
+    const opened = attempt(path, "open", () => (disk.exists(path) ? [disk.open(path, "write")] : []))
+    if (Either.isRight(opened)) return opened.right
+    attempt(path, "remove", () => disk.unlink(path))
+    return []
+  })
+  segment.hasChecksum &&= disk.exists(checksum)
+  return files
+}
 
 /** No index that this program writes is larger: `segment.index.bytes` is an int32. */
 const indexBytesMax = 0x7fff_ffff
