@@ -272,9 +272,9 @@ export class PartitionOwner implements ReadablePartition {
     if (producers !== this.state.producers) this.state = { ...this.state, producers }
   }
 
-  /** A sync failed: the log is closed for good, and a person should know. */
+  /** A sync failed: the log is closed for good, and a person should know. What is not led any more may have been closed under whoever worked on it, which is no fault. */
   failed(fault: LogFault): LogFault {
-    if (this.fault !== fault.reason) this.options.report(`${this.topic}-${this.partition}: ${fault.message}`)
+    if (this.leading && this.fault !== fault.reason) this.options.report(`${this.topic}-${this.partition}: ${fault.message}`)
     this.fault = fault.reason
     if (fault.reason !== "offline" || this.offline) return fault
     this.offline = true

@@ -35,7 +35,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "sealed-indexes-not-synced",
     mistake: "the recovery point passes a segment whose indexes are not durable, and blank ones are believed",
     changes: [
-      { file: "partition-log.ts", from: "old.file(), ...openIndexes(this.parts.disk, old.path)", to: "old.file()" },
+      { file: "partition-log.ts", from: "old.file(), ...openBeside(this.parts.disk, sealed)", to: "old.file()" },
       { file: "open-segments.ts", from: "isBlankTimeEntry(time)", to: "time.length === 0" },
       { file: "segment-store.ts", from: "isBlankTimeEntry(time) &&", to: "time.length === 0 &&" }
     ],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Clock, Effect, Either } from "effect"
+import { Clock, Effect, Either, Fiber } from "effect"
 import fc from "fast-check"
 import type { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
 import { Command } from "../../../../domain/cluster/command.ts"
@@ -60,6 +60,24 @@ const directory = "/data"
 const minutes = (count: number) => Effect.sleep(count * 60_000)
 
 describe("retention", () => {
+  test("a topic that is removed meanwhile is no fault, and nobody is woken for it", () => {
+    const disk = newDisk()
+    return overInTime(
+      disk,
+      Effect.gen(function* () {
+        const broker = yield* serving(up(1), orders({ "segment.bytes": "1048576" }))
+        yield* put(broker, 5)
+        disk.syncDelayMs = 100
+        const asked = yield* Effect.fork(deleteBefore(broker, 5))
+        yield* Effect.sleep("10 millis")
+        broker.run(Command.RemoveTopic({ topic: { name: "orders" } }))
+        yield* Fiber.join(asked)
+        yield* Effect.sleep("10 seconds")
+        expect(broker.reports).toEqual([])
+      })
+    )
+  })
+
   test("by time: what is too old goes, the segment that is still written too; the start holds after a restart, and consumers before it are told", async () => {
     const disk = newDisk()
     const cluster = await overInTime(
