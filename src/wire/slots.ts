@@ -9,7 +9,7 @@ export interface Slot {
   readonly size: number
   /** Which chunk of its connection it is a view of, by number; undefined when its frame has memory of its own. */
   readonly chunk: number | undefined
-  state: "waiting" | "running" | "done"
+  state: "waiting" | "running" | "done" | "left"
   /** Calls the handler off, while its answer is waited for. */
   stop: (() => void) | undefined
   /** The answer, length prefix first, while it waits for the answers before it. */
@@ -18,33 +18,45 @@ export interface Slot {
   ends: boolean
 }
 
+/** What a request takes besides its frame, roughly, bytes: its place, its header and what its handler knows of it. */
+const placeBytes = 2048
+/** Places of requests that have left and are not cleared away yet. */
+const leftMax = 256
+
 /**
  * The requests of one connection that are under way, in the order in which they came. One starts when those before it are done, or, if it is pipelined, when those that
- * are not done are pipelined too. Answers leave in the order of the requests, but an unordered one leaves at once.
+ * are not done are pipelined too. Answers leave in the order of the requests, but an unordered one leaves at once. Nothing here takes longer the more there are.
  */
 export class Slots {
   private slots: Array<Slot> = []
+  /** The oldest that has not left, and the oldest that has not started. */
+  private first = 0
+  private next = 0
+  /** Unordered ones that are done. */
+  private early: Array<Slot> = []
+  private under = 0
   private running = 0
   private blocking = 0
   private bytes = 0
 
   get count(): number {
-    return this.slots.length
+    return this.under
   }
-  /** Bytes of the frames that are under way. */
+  /** Bytes that those under way hold. */
   get size(): number {
     return this.bytes
   }
 
   add(slot: Slot): void {
     this.slots.push(slot)
-    this.bytes += slot.size
+    this.under++
+    this.bytes += slot.size + placeBytes
   }
   /** The next request that may start now, marked as running. */
   start(): Slot | undefined {
-    if (this.blocking > 0) return undefined
-    const slot = this.slots.find(({ state }) => state === "waiting")
-    if (slot === undefined || (this.running > 0 && slot.route?.pipelined !== true)) return undefined
+    const slot = this.slots[this.next]
+    if (this.blocking > 0 || slot === undefined || (this.running > 0 && slot.route?.pipelined !== true)) return undefined
+    this.next++
     slot.state = "running"
     this.running++
     if (slot.route?.pipelined !== true) this.blocking++
@@ -56,29 +68,34 @@ export class Slots {
     slot.stop = undefined
     this.running--
     if (slot.route?.pipelined !== true) this.blocking--
+    if (slot.route?.unordered === true) this.early.push(slot)
   }
   /** The next request whose answer may leave now; it is forgotten here. */
   leave(): Slot | undefined {
-    const first = this.slots[0]
-    if (first === undefined) return undefined
-    if (first.state === "done") {
-      this.slots.shift()
-      this.bytes -= first.size
-      return first
-    }
-    const at = this.slots.findIndex(({ state, route }) => state === "done" && route?.unordered === true)
-    if (at < 0) return undefined
-    const [slot] = this.slots.splice(at, 1)
-    this.bytes -= slot?.size ?? 0
-    return slot
+    const first = this.slots[this.first]
+    if (first?.state === "done") return this.left(first)
+    for (let slot = this.early.shift(); slot !== undefined; slot = this.early.shift()) if (slot.state === "done") return this.left(slot)
+    return undefined
   }
   /** Forgets everything; answers what was running. */
   clear(): ReadonlyArray<Slot> {
     const all = this.slots.filter(({ state }) => state === "running")
     this.slots = []
-    this.running = 0
-    this.blocking = 0
-    this.bytes = 0
+    this.early = []
+    this.first = this.next = this.under = this.running = this.blocking = this.bytes = 0
     return all
+  }
+
+  private left(slot: Slot): Slot {
+    slot.state = "left"
+    this.under--
+    this.bytes -= slot.size + placeBytes
+    while (this.slots[this.first]?.state === "left") this.first++
+    if (this.first >= leftMax || this.first === this.slots.length) {
+      this.slots.splice(0, this.first)
+      this.next -= this.first
+      this.first = 0
+    }
+    return slot
   }
 }

@@ -31,7 +31,7 @@ const node = {
   "log.scrub.io.max.bytes.per.second": long(10_485_760, 4096, "Bytes that the look for damage reads in a second, at most."),
   "socket.request.max.bytes": int(104_857_600, 1, "Bytes that a request may have."),
   "max.connections": dynamic(int(10_000, 1, "Connections that are open at a time; more are closed at once.")),
-  "max.in.flight.requests": int(64, 1, "Requests of one connection that are worked on or wait; reading stops there."),
+  "max.in.flight.requests": int(1000, 1, "Requests of one connection that are worked on or wait, 16 MiB of them at most; reading stops there."),
   "queued.max.response.bytes": long(
     268_435_456,
     1_048_576,

@@ -1,4 +1,4 @@
-import { Effect, Either } from "effect"
+import { Either } from "effect"
 import { errorCode, type KafkaError, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Offset, TopicId } from "../../../domain/kernel/id.ts"
 import { splitBatches } from "../../../domain/log/batch.ts"
@@ -7,6 +7,7 @@ import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, type TopicRef } from "../../serve/current-leader.ts"
 import type { Deadlines } from "../../serve/deadlines.ts"
+import { Later } from "../../wire/later.ts"
 import { disconnect, type Handled, noResponse, type Route, route } from "../../wire/route.ts"
 import type { Appended, PartitionOwner } from "../partition/owner.ts"
 import type { PartitionTable } from "../partition/table.ts"
@@ -142,9 +143,10 @@ const settle = (outcome: Outcome, owner: PartitionOwner, fault: LogFault | undef
  * All logs are synced at the same time. What is not on disk after `timeoutMs` (at least a second) is answered with REQUEST_TIMED_OUT; its records are in the log all the same.
  * No fiber and no timer of its own: a request that waits costs a place in two lists.
  */
-const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Effect.Effect<Response> =>
-  Effect.async<Response>((resume) => {
+const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Later<Response> =>
+  new Later((ready) => {
     let left = unsynced.length
+    const respond = () => pass.response()
     const giveUps: Array<() => void> = []
     const giveUp = () => {
       for (const each of giveUps) each()
@@ -153,7 +155,7 @@ const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: numb
     const deadline = deadlines.after(waitMs, () => {
       giveUp()
       for (const outcome of unsynced) if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not on disk within ${waitMs} ms.`)
-      resume(Effect.succeed(pass.response()))
+      ready(respond)
     })
     for (const outcome of unsynced) {
       const { owner, result } = outcome
@@ -163,14 +165,14 @@ const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: numb
           settle(outcome, owner, fault)
           if (--left > 0) return
           deadline.cancel()
-          resume(Effect.succeed(pass.response()))
+          ready(respond)
         })
       )
     }
-    return Effect.sync(() => {
+    return () => {
       deadline.cancel()
       giveUp()
-    })
+    }
   })
 
 const answer = (pass: Pass, { acks, timeoutMs }: Request, { answersUnsynced, deadlines }: ProduceOptions): Handled<typeof Produce> => {
