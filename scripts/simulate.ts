@@ -8,7 +8,7 @@ import { parseArgs } from "node:util"
 import { mutants } from "../test/simulation/mutant/all.ts"
 import { noMutant } from "../test/simulation/mutant/mutant.ts"
 import { optionsOf } from "../test/simulation/options.ts"
-import { simulate } from "../test/simulation/simulate.ts"
+import { type Run, simulate } from "../test/simulation/simulate.ts"
 import { crashImages } from "./crash-images.ts"
 
 const args = process.argv.slice(2)
@@ -34,6 +34,9 @@ const seconds = wholeNumber("seconds", words.seconds ?? "30")
 const mutant = words.mutant === undefined ? noMutant : mutants.find(({ name }) => name === words.mutant)
 if (mutant === undefined) usage(`there is no mutant '${words.mutant}': ${mutants.map(({ name }) => name).join(", ")}`)
 
+const compactionOf = ({ gapsAfterCrash, records, rounds }: Run["compactions"]): string =>
+  rounds === 0 ? "" : `${rounds} rounds of compaction took ${records} records (${gapsAfterCrash} crashed logs had gaps), `
+
 const started = performance.now()
 let simulatedMs = 0
 let broken = 0
@@ -41,7 +44,7 @@ for (let seed = first; seed < first + count; seed++) {
   const run = await simulate(optionsOf(seed, seconds), mutant ?? noMutant)
   simulatedMs += run.simulatedMs
   console.log(
-    `seed ${seed}: ${run.events} events in ${Math.round(run.simulatedMs / 1000)} simulated seconds, ${run.violations.length === 0 ? "every invariant held" : "BROKEN"}  ${run.fingerprint}`
+    `seed ${seed}: ${run.events} events in ${Math.round(run.simulatedMs / 1000)} simulated seconds, ${compactionOf(run.compactions)}${run.violations.length === 0 ? "every invariant held" : "BROKEN"}  ${run.fingerprint}`
   )
   if (run.violations.length === 0) continue
   broken++

@@ -34,6 +34,8 @@ export interface Send {
   readonly partition: number | undefined
   /** Sent once in a run, by nobody else. */
   readonly value: string
+  /** In a compacted topic always there. */
+  readonly key?: string
   readonly acks: "all" | 1
   readonly idempotent: boolean
 }
@@ -69,6 +71,9 @@ export interface BatchRead {
   readonly producerEpoch: number
   readonly baseSequence: number
   readonly values: ReadonlyArray<string>
+  /** The offset of each; absent where each offset of the batch has its record. */
+  readonly offsets?: ReadonlyArray<number>
+  readonly keys?: ReadonlyArray<string | null>
 }
 /** A partition's log as somebody saw it at one moment. */
 export interface LogReading extends Place {
@@ -140,6 +145,8 @@ export interface History {
   readonly offsetReads: ReadonlyArray<Operation<OffsetQuestion, number>>
   /** Topics with their partition counts, for what a group must cover. */
   readonly partitions: ReadonlyMap<string, number>
+  /** Topics of which the last record of each key is kept. */
+  readonly compacted: ReadonlySet<string>
   /** What had not come to rest when the run was over although nothing disturbed it any more. */
   readonly unfinished: ReadonlyArray<string>
 }

@@ -1,5 +1,28 @@
 import { Chance } from "./chance.ts"
 
+/** How a topic is compacted. */
+export interface Compaction {
+  /** Its place among the topics. */
+  readonly topic: number
+  readonly segmentBytes: number
+  /** How many keys its records have. */
+  readonly keys: number
+  readonly dirtyRatioMin: number
+  readonly backoffMs: number
+}
+/** Drawn apart, so that what else a seed draws is what it was. */
+const compactionOf = (seed: number, topics: number): Compaction | undefined => {
+  const chance = new Chance(seed * 6101 + 5)
+  if (!chance.isTrue(0.6)) return undefined
+  return {
+    topic: chance.below(topics),
+    segmentBytes: chance.pick([600, 2000, 5000]),
+    keys: chance.pick([2, 5, 20]),
+    dirtyRatioMin: chance.pick([0.01, 0.2, 0.5]),
+    backoffMs: chance.pick([50, 300, 1000])
+  }
+}
+
 /** What a seed chooses for its run, besides what happens in it. Durations in ms. */
 export interface Options {
   readonly seed: number
@@ -24,6 +47,8 @@ export interface Options {
   readonly sendEveryMs: number
   /** Mean time between two DeleteRecords; undefined where nobody deletes any. */
   readonly trimEveryMs: number | undefined
+  /** The topic that is compacted, and how; undefined where none is. */
+  readonly compaction: Compaction | undefined
   /** How long faults go on, and how long things may take to come to rest after that. */
   readonly faultsMs: number
   readonly restMs: number
@@ -32,10 +57,11 @@ export interface Options {
 /** What `seed` draws: no two runs look alike in their outer form either. `seconds`: how long faults go on. */
 export const optionsOf = (seed: number, seconds = 30): Options => {
   const chance = new Chance(seed * 7919 + 17)
+  const topics = Array.from({ length: chance.between(1, 3) }, () => chance.between(1, 4))
   return {
     seed,
     brokers: 2,
-    topics: Array.from({ length: chance.between(1, 3) }, () => chance.between(1, 4)),
+    topics,
     producers: chance.between(2, 4),
     consumerGroups: Array.from({ length: chance.between(1, 2) }, () => chance.between(1, 3)),
     memberGroups: [chance.between(1, 3)],
@@ -58,6 +84,7 @@ export const optionsOf = (seed: number, seconds = 30): Options => {
     faultEveryMs: chance.pick([500, 1500, 4000]),
     sendEveryMs: chance.pick([20, 60, 200]),
     trimEveryMs: chance.pick([undefined, 300, 2000]),
+    compaction: compactionOf(seed, topics.length),
     faultsMs: seconds * 1000,
     restMs: 180_000
   }

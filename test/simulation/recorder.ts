@@ -35,6 +35,9 @@ export class Recorder {
   readonly commits: Array<Operation<Commit, void>> = []
   readonly offsetReads: Array<Operation<OffsetQuestion, number>> = []
   readonly partitions = new Map<string, number>()
+  readonly compacted = new Set<string>()
+  /** Rounds of compaction that took records away, and how many they took. */
+  readonly compactions = { rounds: 0, records: 0 }
   readonly unfinished: Array<string> = []
 
   constructor(
@@ -72,7 +75,7 @@ export class Recorder {
   }
 
   get history(): History {
-    const { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished } = this
-    return { commits, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished }
+    const { commits, compacted, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished } = this
+    return { commits, compacted, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished }
   }
 }

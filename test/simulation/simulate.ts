@@ -1,13 +1,14 @@
 import { Cause, Clock, Effect, Exit, Fiber, Logger, LogLevel, Random, type Scope } from "effect"
 import type { Transport } from "../../src/ports/transport.ts"
 import { CreateTopics } from "../../src/protocol/message/19-create-topics.ts"
+import { gappedReadings } from "./checker/compacted.ts"
 import { checkGroups } from "./checker/group.ts"
 import { checkLog } from "./checker/log.ts"
 import { checkMetadata } from "./checker/metadata.ts"
 import type { Violation } from "./checker/violation.ts"
 import type { History } from "./history.ts"
 import { type Mutant, noMutant } from "./mutant/mutant.ts"
-import type { Options } from "./options.ts"
+import type { Compaction, Options } from "./options.ts"
 import { linkTo } from "./workload/link.ts"
 import { type Crew, makeCrew, type Signals, type Topics } from "./world/crew.ts"
 import { troubling } from "./world/faults.ts"
@@ -24,6 +25,7 @@ export interface Run {
   readonly fingerprint: string
   readonly events: number
   readonly simulatedMs: number
+  readonly compactions: { readonly rounds: number; readonly records: number; readonly gapsAfterCrash: number }
   /** The last lines of what happened. */
   readonly lines: ReadonlyArray<string>
 }
@@ -43,14 +45,23 @@ const waitFor = (look: Step<string | undefined>, limitMs: number): Effect.Effect
     }
   })
 
+const configsOf = ({ dirtyRatioMin, segmentBytes }: Compaction) => [
+  { name: "cleanup.policy", value: "compact" },
+  { name: "segment.bytes", value: `${segmentBytes}` },
+  { name: "min.cleanable.dirty.ratio", value: `${dirtyRatioMin}` }
+]
+
 /** A topic that is there already is one whose answer the network lost. */
 const makeTopics = (world: World, wanted: Topics): Step<undefined> =>
   Effect.gen(function* () {
     const link = yield* linkTo(leaderAddress, "observer")
-    for (const [name, numPartitions] of wanted) {
-      const topic = { name, numPartitions, replicationFactor: 1, assignments: [], configs: [] }
-      yield* link.call(CreateTopics, { topics: [topic], timeoutMs: 5000 })
-      world.recorder.partitions.set(name, numPartitions)
+    const { compacted, partitions } = world.recorder
+    for (const [nth, [name, numPartitions]] of wanted.entries()) {
+      const { compaction } = world.options
+      const configs = compaction?.topic === nth ? configsOf(compaction) : []
+      yield* link.call(CreateTopics, { topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs }], timeoutMs: 5000 })
+      partitions.set(name, numPartitions)
+      if (configs.length > 0) compacted.add(name)
     }
   }).pipe(Effect.as(undefined))
 
@@ -140,7 +151,9 @@ export const simulate = async (options: Options, mutant: Mutant = noMutant, line
     Effect.withRandom(Random.make(options.seed)),
     Logger.withMinimumLogLevel(LogLevel.None)
   )
+  const undo = mutant.plant?.()
   const exit = await world.clock.run(Effect.exit(main), options.faultsMs + options.restMs + 4 * beginMs).catch((stuck: unknown) => Exit.die(stuck))
+  undo?.()
   if (Exit.isFailure(exit)) world.recorder.unfinished.push(`The run did not come to its end: ${Cause.pretty(exit.cause)}`)
   const history = named(world)
   return {
@@ -149,6 +162,7 @@ export const simulate = async (options: Options, mutant: Mutant = noMutant, line
     violations: check(history),
     fingerprint: world.recorder.fingerprint,
     events: world.recorder.lineCount,
+    compactions: { ...world.recorder.compactions, gapsAfterCrash: gappedReadings(history).filter(({ source }) => source === "disk").length },
     simulatedMs: world.clock.unsafeCurrentTimeMillis(),
     lines: world.recorder.lines
   }

@@ -13,6 +13,7 @@ export const nothing: History = {
   commits: [],
   offsetReads: [],
   partitions: new Map(),
+  compacted: new Set(),
   unfinished: []
 }
 export const given = (parts: Partial<History>): History => ({ ...nothing, ...parts })

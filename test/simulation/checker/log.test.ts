@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test"
+import { latestOfKeyStays } from "./compacted.ts"
 import { batch, failed, given, invariants, log, ok, polled, sent, trimmed, unknown } from "./given.ts"
 import { checkLog, noDuplicates, noLostAck, noPhantom, oneValue, producerOrder, startStays } from "./log.ts"
 
@@ -86,6 +87,68 @@ test("L1, L5: what was deleted, or may have been, need not be there; what was no
   expect(invariants(checkLog(given({ sends, logs: [rest], trims: [trimmed(1, failed, 5)] })))).toEqual(["L1", "L5"])
   expect(invariants(checkLog(given({ sends, logs: [rest] })))).toEqual(["L1", "L5"])
   expect(invariants(noLostAck(given({ sends, logs: [{ ...log("final", 100), end: 3 }], trims: [trimmed(1, ok(1), 5)] })))).toEqual(["L1"])
+})
+
+const keyed = (value: string, outcome: Parameters<typeof sent>[1], at: number, key: string) => sent(value, outcome, at, { key })
+const compacted = new Set(["t"])
+const updates = [keyed("a", 0, 1, "k"), keyed("b", 1, 2, "l"), keyed("c", 2, 3, "k"), keyed("d", 3, 4, "m")]
+const without0 = batch(0, ["b", "c"], { offsets: [1, 2], lastOffset: 2 })
+
+test("L1, L5: of a compacted topic earlier records of a key may be gone, and nothing else", () => {
+  expect(checkLog(given({ compacted, sends: updates, logs: [log("final", 100, without0, batch(3, ["d"]))] }))).toEqual([])
+  expect(invariants(checkLog(given({ sends: updates, logs: [log("final", 100, without0, batch(3, ["d"]))] })))).toEqual(["L1", "L5"])
+  const lacking = [
+    log("final", 100, without0),
+    log("final", 100, batch(0, ["a", "b"]), batch(3, ["d"])),
+    log("final", 100, batch(2, ["c"]), batch(3, ["d"])),
+    log("final", 100)
+  ]
+  for (const one of lacking) expect(invariants(latestOfKeyStays(given({ compacted, sends: updates, logs: [one] })))).toEqual(["L1"])
+})
+test("L1: a record is superseded by one of its key in the same partition whose send did not fail, answered or not", () => {
+  const rest = log("final", 100, batch(1, ["b"]))
+  expect(latestOfKeyStays(given({ compacted, sends: [keyed("a", 0, 1, "k"), keyed("b", unknown, 2, "k")], logs: [rest] }))).toEqual([])
+  expect(invariants(latestOfKeyStays(given({ compacted, sends: [keyed("a", 0, 1, "k"), keyed("b", failed, 2, "k")], logs: [rest] })))).toEqual(["L1"])
+  expect(
+    invariants(latestOfKeyStays(given({ compacted, sends: [keyed("a", 1, 1, "k"), keyed("b", 0, 2, "k")], logs: [log("final", 9, batch(0, ["b"]))] })))
+  ).toEqual(["L1"])
+  const elsewhere = { ...rest, partition: 1 }
+  expect(
+    invariants(latestOfKeyStays(given({ compacted, sends: [keyed("a", 0, 1, "k"), keyed("b", unknown, 2, "k")], logs: [log("final", 100), elsewhere] })))
+  ).toEqual(["L1"])
+  expect(
+    latestOfKeyStays(given({ compacted, sends: [keyed("a", unknown, 1, "k"), sent("b", 1, 2, { acks: 1, key: "l" })], logs: [log("final", 100)] }))
+  ).toEqual([])
+})
+test("L1: what a compacted log had on disk after a crash it has after the next, or a later one of the key", () => {
+  const sends = [keyed("a", unknown, 1, "k"), keyed("b", unknown, 2, "l"), keyed("c", unknown, 3, "k")]
+  const before = log("disk", 10, batch(0, ["a", "b"]))
+  expect(latestOfKeyStays(given({ compacted, sends, logs: [before, log("disk", 20, without0), log("final", 30, without0)] }))).toEqual([])
+  expect(invariants(latestOfKeyStays(given({ compacted, sends, logs: [before, log("disk", 20, batch(1, ["b"]))] })))).toEqual(["L1"])
+  expect(latestOfKeyStays(given({ compacted, sends, logs: [log("disk", 5, batch(0, ["a"])), before, log("fetch", 20, batch(2, ["c"]))] }))).toEqual([])
+  expect(invariants(latestOfKeyStays(given({ compacted, sends: updates, logs: [log("disk", 3.9, batch(0, ["a", "b"]))] })))).toEqual(["L1"])
+  expect(latestOfKeyStays(given({ compacted, sends: updates, logs: [log("disk", 3.2, batch(0, ["a", "b"]))] }))).toEqual([])
+})
+test("L3: a record with another key than it was sent with", () => {
+  const one = (key: string) => given({ compacted, sends: [keyed("a", 0, 1, "k")], logs: [log("final", 9, batch(0, ["a"], { keys: [key] }))] })
+  expect(noPhantom(one("k"))).toEqual([])
+  expect(invariants(noPhantom(one("l")))).toEqual(["L3"])
+})
+test("L2: a record of a compacted log keeps its offset", () => {
+  const moved = log("final", 9, batch(0, ["b", "c"], { lastOffset: 2 }))
+  expect(invariants(oneValue(given({ compacted, sends: updates, logs: [moved] })))).toEqual(["L2"])
+})
+test("L5: offsets of a compacted log that do not rise, or lie outside of their batch", () => {
+  const wrong = [
+    log("final", 9, batch(2, ["c"]), batch(1, ["b"])),
+    log("final", 9, batch(0, ["b", "a"], { offsets: [1, 0] })),
+    log("final", 9, batch(0, ["a"], { offsets: [3], lastOffset: 2 })),
+    log("disk", 9, batch(0, ["a"], { lastOffset: -1 }))
+  ]
+  for (const one of wrong) expect(invariants(producerOrder(given({ compacted, logs: [one] })))).toEqual(["L5"])
+  expect(
+    producerOrder(given({ compacted, logs: [log("fetch", 9, batch(1, [], { lastOffset: 3 }), batch(6, ["a"], { offsets: [7], lastOffset: 8 }))] }))
+  ).toEqual([])
 })
 
 test("L7: what was deleted is read afterwards", () => {

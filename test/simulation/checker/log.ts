@@ -1,4 +1,6 @@
-import { type BatchRead, type History, type LogReading, type Operation, type Place, placeName, type Send, type Stored } from "../history.ts"
+import { type History, type LogReading, type Operation, type Place, placeName, type Send, type Stored } from "../history.ts"
+import { latestOfKeyStays, rising } from "./compacted.ts"
+import { type RecordRead, recordsOf } from "./record-read.ts"
 import { Findings, type Violation } from "./violation.ts"
 
 type Confirmed = Operation<Send, Stored> & { readonly outcome: { readonly _tag: "ok"; readonly value: Stored } }
@@ -6,14 +8,6 @@ type Confirmed = Operation<Send, Stored> & { readonly outcome: { readonly _tag: 
 const isConfirmed = (send: Operation<Send, Stored>): send is Confirmed => send.outcome._tag === "ok"
 /** Those that nothing may take back: answered when they were on disk. */
 const durablyConfirmed = ({ sends }: History): ReadonlyArray<Confirmed> => sends.filter(isConfirmed).filter(({ input }) => input.acks === "all")
-
-interface RecordRead {
-  readonly offset: number
-  readonly value: string
-  readonly batch: BatchRead
-}
-const recordsOf = ({ batches }: LogReading): ReadonlyArray<RecordRead> =>
-  batches.flatMap((batch) => batch.values.map((value, delta) => ({ offset: batch.baseOffset + delta, value, batch })))
 
 /** The log of each partition as it was read when the run was over, by offset. */
 const finalLogs = ({ logs }: History): ReadonlyMap<string, ReadonlyMap<number, RecordRead>> => {
@@ -37,14 +31,14 @@ const deletedBefore = ({ logs, trims }: History): ReadonlyMap<string, number> =>
   return found
 }
 
-/** L1: every record that was acknowledged with acks=all stands in the final log, exactly at its offset, unless it was deleted. */
+/** L1: every record that was acknowledged with acks=all stands in the final log, exactly at its offset, unless it was deleted. For compacted topics see `latestOfKeyStays`. */
 export const noLostAck = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L1")
   const logs = finalLogs(history)
   const deleted = deletedBefore(history)
   for (const { input, outcome, process } of durablyConfirmed(history)) {
     const log = logs.get(placeName(outcome.value))
-    if (log === undefined || outcome.value.offset < (deleted.get(placeName(outcome.value)) ?? 0)) continue
+    if (log === undefined || history.compacted.has(outcome.value.topic) || outcome.value.offset < (deleted.get(placeName(outcome.value)) ?? 0)) continue
     const found = log.get(outcome.value.offset)
     if (found?.value !== input.value)
       findings.add(
@@ -112,16 +106,18 @@ const lostFromDisk = ({ logs }: History, findings: Findings): void => {
 export const noPhantom = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L3")
   const sent = new Map(history.sends.map((send) => [send.input.value, send]))
-  const look = (place: Place, offset: number, value: string, who: string) => {
+  const look = (place: Place, offset: number, value: string, who: string, key?: string | null) => {
     const send = sent.get(value)
     if (send === undefined) return findings.add(`${who} gave "${value}" at ${shown(place, offset)}, which nobody sent`)
     const { partition, topic } = send.input
     if (topic !== place.topic || (partition !== undefined && partition !== place.partition))
       return findings.add(`${who} gave "${value}" at ${shown(place, offset)}; it was sent to ${topic}-${partition ?? "any"}`)
+    if (key !== undefined && send.input.key !== undefined && key !== send.input.key)
+      return findings.add(`${who} gave "${value}" at ${shown(place, offset)} with key ${key}; it was sent with ${send.input.key}`)
     if (send.outcome._tag === "fail")
       findings.add(`${who} gave "${value}" at ${shown(place, offset)}; its sender was told that it failed: ${send.outcome.error}`)
   }
-  for (const log of history.logs) for (const { offset, value } of recordsOf(log)) look(log, offset, value, log.source)
+  for (const log of history.logs) for (const { key, offset, value } of recordsOf(log)) look(log, offset, value, log.source, key)
   for (const polled of history.polls) look(polled, polled.offset, polled.value, `a poll of ${polled.process}`)
   return findings.list
 }
@@ -162,7 +158,7 @@ const sequencesOnce = (log: LogReading, findings: Findings): void => {
   }
 }
 
-/** L5: what one session of an idempotent producer sent to one partition has rising offsets, in the order of the calls; a log has no gaps, and a batch as many records as offsets. */
+/** L5: what one session of an idempotent producer sent to one partition has rising offsets, in the order of the calls; a log has no gaps, and a batch as many records as offsets; in a compacted one offsets rise. */
 export const producerOrder = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L5")
   const last = new Map<string, Stored & { readonly value: string }>()
@@ -177,7 +173,9 @@ export const producerOrder = (history: History): ReadonlyArray<Violation> => {
     last.set(key, { ...outcome.value, value: input.value })
   }
   const deleted = deletedBefore(history)
-  for (const log of history.logs) contiguous(log, deleted.get(placeName(log)) ?? 0, findings)
+  for (const log of history.logs)
+    if (history.compacted.has(log.topic)) rising(log, findings)
+    else contiguous(log, deleted.get(placeName(log)) ?? 0, findings)
   return findings.list
 }
 
@@ -212,6 +210,7 @@ export const startStays = (history: History): ReadonlyArray<Violation> => {
 
 export const checkLog = (history: History): ReadonlyArray<Violation> => [
   ...noLostAck(history),
+  ...latestOfKeyStays(history),
   ...oneValue(history),
   ...noPhantom(history),
   ...noDuplicates(history),

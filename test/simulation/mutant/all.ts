@@ -1,3 +1,4 @@
+import { compactedNotSynced, gapsAreDamage, lastOfKeyDropped } from "./compaction-mutants.ts"
 import { answerBeforeJournal, appendLost, commandsForgotten, snapshotStale } from "./journal-mutants.ts"
 import {
   ackBeforeSync,
@@ -23,6 +24,9 @@ export const mutants: ReadonlyArray<Mutant> = [
   zeroOffset,
   blindRetry,
   startForgotten,
+  lastOfKeyDropped,
+  compactedNotSynced,
+  gapsAreDamage,
   appendLost,
   answerBeforeJournal,
   snapshotStale,

@@ -3,12 +3,17 @@ import type { Leader } from "../../../src/leader/leader.ts"
 import type { Journal } from "../../../src/ports/journal.ts"
 import type { LogStore } from "../../../src/ports/log-store.ts"
 import type { Route } from "../../../src/wire/route.ts"
+import type { Options } from "../options.ts"
 
 /** A mistake that is planted into a run, around the real parts: what is absent is as it should be. */
 export interface Mutant {
   readonly name: string
   /** What goes wrong, in a sentence. */
   readonly mistake: string
+  /** In which runs it can do harm; absent: in all. */
+  readonly showsIn?: (options: Options) => boolean
+  /** Changes a part that is not handed in from outside; answers what undoes it. */
+  readonly plant?: () => () => void
   readonly disk?: () => MemoryDisk
   /** `role`: whose store it is. */
   readonly store?: (store: LogStore["Type"], role: "leader" | "broker") => LogStore["Type"]

@@ -16,6 +16,8 @@ export interface ProducerWork {
   readonly deliveryTimeoutMs: number
   /** Topics with their partition counts. */
   readonly topics: ReadonlyArray<readonly [topic: string, partitions: number]>
+  /** How many keys the records of a compacted topic have; undefined for other topics. */
+  readonly keysOf: (topic: string) => number | undefined
   /** The next number of the run: every value is sent once. */
   readonly number: () => number
   /** Whether to go on. */
@@ -68,8 +70,18 @@ const sendOne = (work: ProducerWork, producer: ProducerService): Effect.Effect<v
     const [topic, partitions] = chance.pick(work.topics)
     const asked = chance.isTrue(0.7) ? chance.below(partitions) : undefined
     const value = `${process}/${work.number()}${"-".repeat(chance.below(60))}`
-    const complete = recorder.invoke(recorder.sends, process, { topic, partition: asked, value, acks, idempotent: acks === "all" })
-    const attempt = producer.sendMessage(topic, value, asked === undefined ? { key: `k${chance.below(8)}` } : { partition: asked })
+    const keys = work.keysOf(topic)
+    const key = keys === undefined && asked !== undefined ? undefined : `k${chance.below(keys ?? 8)}`
+    const options = { ...(key === undefined ? {} : { key }), ...(asked === undefined ? {} : { partition: asked }) }
+    const complete = recorder.invoke(recorder.sends, process, {
+      topic,
+      partition: asked,
+      value,
+      acks,
+      idempotent: acks === "all",
+      ...(key === undefined ? {} : { key })
+    })
+    const attempt = producer.sendMessage(topic, value, options)
     return Effect.exit(work.blindRetry ? Effect.retry(attempt, { while: ({ _tag }) => _tag === "OutcomeUnknown" }) : attempt).pipe(
       Effect.map((exit) => {
         const outcome = outcomeOf(

@@ -57,6 +57,7 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew =
         process,
         chance,
         topics,
+        keysOf: (topic) => (recorder.compacted.has(topic) ? options.compaction?.keys : undefined),
         acks: n > 0 && n === options.producers - 1 ? 1 : "all",
         sendEveryMs: options.sendEveryMs,
         deliveryTimeoutMs: options.deliveryTimeoutMs,
@@ -77,7 +78,9 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew =
       hire(`${group}-${n}`, (process, chance) => beingMember({ ...shared, process, chance, group, nodes, topics, sessionTimeoutMs: options.groupSessionMs }))
   hire("auditor", (process, chance) => auditing({ process, recorder, chance, nodes, places: placesOf(topics), groups: [...memberGroups.keys()] }))
   const { trimEveryMs: everyMs } = options
-  if (everyMs !== undefined)
-    hire("trimmer", (process, chance) => trimming({ ...shared, process, chance, brokers: nodes.slice(1), places: placesOf(topics), everyMs }))
+  // Kafka takes no DeleteRecords for what is only compacted.
+  const trimmed = placesOf(topics.filter(([topic]) => !recorder.compacted.has(topic)))
+  if (everyMs !== undefined && trimmed.length > 0)
+    hire("trimmer", (process, chance) => trimming({ ...shared, process, chance, brokers: nodes.slice(1), places: trimmed, everyMs }))
   return { producers, consumerGroups, memberGroups }
 }

@@ -2,6 +2,8 @@ import { Chunk, Effect, Either } from "effect"
 import { decodeEntries } from "../../../adapters/journal/entry-record.ts"
 import { placeOf } from "../../../adapters/journal/stream-place.ts"
 import { Checkpoints } from "../../../adapters/log/checkpoint.ts"
+import { readNote } from "../../../adapters/log/compaction/note.ts"
+import type { Disk } from "../../../adapters/log/disk.ts"
 import type { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { type RecordBatch, readableBatches, verify } from "../../../domain/log/batch.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
@@ -14,15 +16,33 @@ const root = "/data"
 const utf8 = new TextDecoder()
 
 /** A batch as a history has it. Nothing in a run is compressed. */
-export const batchRead = (batch: RecordBatch): BatchRead => ({
-  baseOffset: batch.baseOffset,
-  lastOffset: batch.lastOffset,
-  leaderEpoch: batch.partitionLeaderEpoch,
-  producerId: batch.producerId,
-  producerEpoch: batch.producerEpoch,
-  baseSequence: batch.baseSequence,
-  values: Either.getOrElse(decodeRecords(batch, batch.records), () => []).map(({ value }) => utf8.decode(value ?? new Uint8Array(0)))
-})
+export const batchRead = (batch: RecordBatch): BatchRead => {
+  const records = Either.getOrElse(decodeRecords(batch, batch.records), () => [])
+  return {
+    baseOffset: batch.baseOffset,
+    lastOffset: batch.lastOffset,
+    leaderEpoch: batch.partitionLeaderEpoch,
+    producerId: batch.producerId,
+    producerEpoch: batch.producerEpoch,
+    baseSequence: batch.baseSequence,
+    values: records.map(({ value }) => utf8.decode(value ?? new Uint8Array(0))),
+    offsets: records.map(({ offset }) => offset),
+    keys: records.map(({ key }) => (key === null ? null : utf8.decode(key)))
+  }
+}
+
+/** The segments that count, in order: of a swap that was decided upon and not done the new one, which the next start puts in the place of the old ones (decision 0020). */
+const segmentsIn = (session: Disk, directory: string): ReadonlyArray<string> => {
+  const names = session.list(directory)
+  const logs = names.filter((name) => name.endsWith(".log")).sort()
+  const note = readNote(session, directory, crc32c)
+  const pending = note === undefined || note === "damaged" ? undefined : note.pending
+  if (pending === undefined) return logs
+  const swap = names.find((name) => name.endsWith(".log.swap") && baseOffsetOfLogFile(name.slice(0, -".swap".length)) === pending.baseOffset)
+  if (swap === undefined) return logs
+  const isReplaced = (name: string) => (baseOffsetOfLogFile(name) ?? 0) >= pending.baseOffset && (baseOffsetOfLogFile(name) ?? 0) < pending.end
+  return [...logs.filter((name) => !isReplaced(name)), swap].sort()
+}
 
 /** Whole batches of a log as they stand in its files, up to the first that is torn, and where they end. */
 const logOf = (disk: MemoryDisk, directory: string): { readonly batches: ReadonlyArray<RecordBatch>; readonly end: number } => {
@@ -30,11 +50,10 @@ const logOf = (disk: MemoryDisk, directory: string): { readonly batches: Readonl
   const found: Array<RecordBatch> = []
   let end = 0
   if (!session.exists(directory)) return { batches: found, end }
-  const names = session.list(directory).filter((name) => name.endsWith(".log"))
-  for (const name of names.sort()) {
+  for (const name of segmentsIn(session, directory)) {
     const bytes = disk.contents(`${directory}/${name}`)
     let read = 0
-    end = Math.max(end, baseOffsetOfLogFile(name) ?? 0)
+    end = Math.max(end, baseOffsetOfLogFile(name.replace(/\.swap$/, "")) ?? 0)
     for (const batch of wholePrefix(bytes)) {
       if (verify(batch, crc32c) !== undefined) break
       found.push(batch)

@@ -31,6 +31,15 @@ export type Program = Effect.Effect<unknown, unknown, Platform | LogStore | Scop
 const bounds = { tailBytesMaxPerLog: 4096, tailBytesMax: 65_536, indexBytesMax: 65_536, openFilesMax: 4 }
 const shown = (message: unknown): string => (Array.isArray(message) ? message.join(" ") : String(message))
 
+const compactedForm = /says DEBUG: Compacted .*: (\d+) of (\d+) records stay/
+/** Brokers say what each round of compaction did. */
+const countCompaction = (line: string, { compactions }: Recorder): void => {
+  const [, kept, read] = compactedForm.exec(line) ?? []
+  if (kept === read) return
+  compactions.rounds++
+  compactions.records += Number(read) - Number(kept)
+}
+
 /** A machine of the run: a name on the network, a disk, and at most one process at a time. */
 export class Host {
   readonly disk: MemoryDisk
@@ -164,6 +173,7 @@ export class Host {
       if (life.isOver) return
       const text = `${name} says ${logLevel.label}: ${shown(message)}${Cause.isEmpty(cause) ? "" : ` ${Cause.pretty(cause)}`}`
       recorder.say(text)
+      countCompaction(text, recorder)
       if (LogLevel.greaterThanEqual(logLevel, LogLevel.Error) && !this.mayEnd) recorder.unfinished.push(text)
     })
     return Logger.replace(Logger.defaultLogger, own)

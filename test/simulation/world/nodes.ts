@@ -38,7 +38,8 @@ const configOf = (options: Options): NodeConfig => ({
   "group.min.session.timeout.ms": 1000,
   "offsets.topic.num.partitions": groupStreamCount,
   "metadata.snapshot.interval.events": options.snapshotEvents,
-  "auto.create.topics.enable": false
+  "auto.create.topics.enable": false,
+  ...(options.compaction === undefined ? {} : { "log.cleaner.backoff.ms": options.compaction.backoffMs })
 })
 
 /** The real leader, as its program puts it together. `began` is called when it serves. */
