@@ -11,6 +11,7 @@ const isCompacting = ({ compaction }: Options): boolean => compaction !== undefi
 const dropEvery = 5
 export const lastOfKeyDropped: Mutant = {
   name: "last-of-key-dropped",
+  likelySeed: 5,
   mistake: "compaction now and then drops the last record of a key",
   showsIn: isCompacting,
   plant: () => {
@@ -41,6 +42,7 @@ class HastyDisk extends MemoryDisk {
 }
 export const compactedNotSynced: Mutant = {
   name: "compacted-not-synced",
+  likelySeed: 5,
   mistake: "a compacted segment takes the place of others before it is on disk",
   showsIn: isCompacting,
   disk: () => new HastyDisk()

@@ -29,6 +29,7 @@ export const appendLost: Mutant = {
 
 export const answerBeforeJournal: Mutant = {
   name: "answer-before-journal",
+  likelySeed: 7,
   mistake: "the leader answers as soon as an append has begun",
   journal: (journal): Service => ({
     ...journal,

@@ -45,6 +45,7 @@ const hasty = (store: Store): Store => withLog(store, (log) => ({ sync: Effect.v
 
 export const ackBeforeSync: Mutant = {
   name: "ack-before-sync",
+  likelySeed: 4,
   mistake: "a broker answers acks=all before the records are on disk",
   store: (store, role) => (role === "broker" ? hasty(store) : store)
 }
@@ -84,6 +85,7 @@ class LyingDisk extends MemoryDisk {
 }
 export const failedSyncIgnored: Mutant = {
   name: "failed-sync-ignored",
+  likelySeed: 7,
   mistake: "a sync that failed counts as one that succeeded",
   disk: () => new LyingDisk()
 }
@@ -143,6 +145,7 @@ export const startForgotten: Mutant = {
 
 export const blindRetry: Mutant = {
   name: "blind-retry",
+  likelySeed: 8,
   mistake: "a message whose fate nobody knows is sent again as a new one",
   blindRetry: true
 }
