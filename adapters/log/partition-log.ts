@@ -114,6 +114,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   readonly sealedSegments = (): ReadonlyArray<SealedSegment> => this.sealed
   readonly onDamage = (heard: (fault: LogFault) => void): void => {
     this.hearDamage = heard
+    if (this.damage !== undefined) heard(this.damage)
   }
   readonly takeOffline = (fault: LogFault): boolean => {
     this.damage = fault

@@ -129,6 +129,21 @@ describe("damage in a sealed segment", () => {
     120_000
   )
 
+  test("who listens after it was found hears of it at once", async () => {
+    const { disk } = newDisk()
+    await written(disk, manySizes)
+    flip(disk, logOf(bases(disk)[0] as number), 100, 0)
+    await inQuiet(
+      Effect.gen(function* () {
+        const log = yield* Effect.flatMap(makeStore(disk, root, atOnce), (store) => store.open(topicId, 0, smallConfig))
+        yield* waitFor(Effect.sync(() => faultOf(log) !== undefined))
+        const heard: Array<LogFault> = []
+        log.onDamage((fault) => void heard.push(fault))
+        expect(heard.map(({ reason }) => reason)).toEqual(["corrupt"])
+      })
+    )
+  })
+
   test("a batch over many slices is read like any other", async () => {
     const { disk } = newDisk()
     await written(disk, [10, 3_000_000, 10, 10, 900_000, 20, 2000, 2000])
