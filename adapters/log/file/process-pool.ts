@@ -5,7 +5,7 @@ import { FilePool } from "../file-pool.ts"
 /** Where the limit cannot be read: half of what every system gives at least. */
 const filesMaxUnknown = 128
 /** More are of no use: that many handles are kilobytes of the kernel each. */
-const filesMaxMost = 8192
+const filesMaxMost = 32_768
 
 /** `RLIMIT_NOFILE` of this process; undefined where the system does not say (anything but Linux). */
 const limitOfProcess = (): number | undefined => {
@@ -14,7 +14,7 @@ const limitOfProcess = (): number | undefined => {
   return found === undefined ? undefined : found === "unlimited" ? Number.POSITIVE_INFINITY : Number(found)
 }
 
-/** What logs may have open of a process's descriptors: half, since connections need the others; at most 8192. */
+/** What logs may have open of a process's descriptors: half, since connections need the others (`max.connections`); at most 32,768. A circle over more partitions opens a file for each batch. */
 export const filesMaxFor = (limit: number | undefined): number => (limit === undefined ? filesMaxUnknown : Math.min(filesMaxMost, Math.floor(limit / 2)))
 
 /** The limit is the process's, so the pool is too, whatever the number of its stores. It stands here for the same reason as the locks do. */
