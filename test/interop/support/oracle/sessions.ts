@@ -9,6 +9,9 @@ import { until } from "../process.ts"
 import { batch } from "./records.ts"
 import type { Scenario, Side } from "./side.ts"
 
+/** The records are of 1970: retention, which looks at logs half a minute after a start, would take them away on either side while these long scenarios run. */
+const kept = { "retention.ms": "-1" }
+
 type Draft = RequestDraft<typeof Fetch>
 type Asked = Readonly<Record<number, number>>
 
@@ -38,8 +41,8 @@ class Session {
 
 /** One session by topic names, step by step. */
 export const sessions: Scenario = async (side) => {
-  await side.topic("watched", 3)
-  await side.topic("other", 1)
+  await side.topic("watched", 3, kept)
+  await side.topic("other", 1, kept)
   await fill(side, "watched", 0, 3)
   const session = new Session(side, 12)
   await session.ask("opened", [topicOf("watched", { 0: 0, 1: 0 }), topicOf("other", { 0: 0 })])
@@ -92,7 +95,7 @@ export const sessions: Scenario = async (side) => {
 
 /** Sessions that end, are taken over, and what comes of topics that go and come again. */
 export const sessionEnds: Scenario = async (side) => {
-  await side.topic("ending", 2)
+  await side.topic("ending", 2, kept)
   await fill(side, "ending", 0, 2)
   const first = new Session(side, 12)
   await first.ask("opened", [topicOf("ending", { 0: 0 })])
@@ -108,7 +111,7 @@ export const sessionEnds: Scenario = async (side) => {
   await side.ask("opened in version 7", Fetch, 7, { maxWaitMs: 0, minBytes: 0, sessionEpoch: 0, topics: [topicOf("ending", { 1: 0 })] })
   const named = new Session(side, 12)
   await named.ask("opened by name", [topicOf("ending", { 0: 2, 1: 0 })])
-  const oldId = await side.topic("ending-again", 1)
+  const oldId = await side.topic("ending-again", 1, kept)
   const byId = new Session(side, 17)
   const place = (topicId: string, fetchOffset = 0n) => ({ topicId, partitions: [{ partition: 0, fetchOffset, partitionMaxBytes: 1000 }] })
   await byId.ask("opened by id", [place(oldId)])
@@ -117,7 +120,7 @@ export const sessionEnds: Scenario = async (side) => {
   const gone = async () => (await side.call(Metadata, 9, { topics: [{ name: "ending-again" }], allowAutoTopicCreation: false })).topics[0]?.errorCode === 3
   await until("the topic is gone", gone)
   await byId.ask("the topic is gone", [])
-  const newId = await side.topic("ending-again", 1)
+  const newId = await side.topic("ending-again", 1, kept)
   await fill(side, "ending-again", 0)
   await byId.ask("the topic is there again", [])
   await byId.ask("its new id", [place(newId)], { forgottenTopicsData: [{ topicId: oldId, partitions: [0] }] })
@@ -129,7 +132,7 @@ export const sessionEnds: Scenario = async (side) => {
 
 /** Steps from a seed: records come, and a session with little room is asked again and again. */
 export const randomSession: Scenario = async (side) => {
-  await side.topic("shuffled", 4)
+  await side.topic("shuffled", 4, kept)
   let state = 5
   const below = (most: number): number => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
