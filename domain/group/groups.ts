@@ -44,12 +44,6 @@ export const GroupsState: Schema.Schema<Groups, typeof GroupsSnapshot.Encoded> =
 /** Groups in the order of their ids. */
 export const sortedGroups = (groups: Groups): ReadonlyArray<Group> => Array.from(HashMap.values(groups)).sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
 
-/** The groups that committed something in the topic: each is told when it is removed. */
-export const committedIn = (groups: Groups, topic: TopicName): ReadonlyArray<GroupId> =>
-  sortedGroups(groups)
-    .filter(({ offsets }) => HashMap.has(offsets, topic))
-    .map(({ groupId }) => groupId)
-
 /**
  * The stream of a group among `count`: as Kafka finds a group's partition of `__consumer_offsets`, by Java's hash of its name, so that it is the same on
  * every node and in every version.

@@ -38,9 +38,6 @@ export const lookupOffset = (bytes: Uint8Array, count: number, baseOffset: Offse
   return found === 0 ? { offset: baseOffset, position: 0 } : offsetEntryAt(bytes, found - 1, baseOffset)
 }
 
-/** How many of `count` entries stay when the log is cut so that `end` is its next offset: those before it. */
-export const offsetEntriesBefore = (bytes: Uint8Array, count: number, baseOffset: Offset, end: Offset): number => countUpTo(bytes, count, end - baseOffset - 1)
-
 /** Why `bytes` cannot be the offset index of a segment of `logBytes` bytes, as a sentence; undefined when they can. An index is a cache: one that cannot be is rebuilt. */
 export const offsetIndexFault = (bytes: Uint8Array, logBytes: number): string | undefined => {
   if (bytes.length % offsetEntrySize !== 0) return `its ${bytes.length} bytes are no whole entries of ${offsetEntrySize}`

@@ -32,13 +32,6 @@ export const lookupTimestamp = (bytes: Uint8Array, count: number, baseOffset: Of
   return low === 0 ? undefined : timeEntryAt(bytes, low - 1, baseOffset)
 }
 
-/** How many of `count` entries stay when the log is cut so that `end` is its next offset: those before it. */
-export const timeEntriesBefore = (bytes: Uint8Array, count: number, baseOffset: Offset, end: Offset): number => {
-  let kept = count
-  while (kept > 0 && timeEntryAt(bytes, kept - 1, baseOffset).offset >= end) kept--
-  return kept
-}
-
 /** Why `bytes` cannot be the time index of a segment whose next offset is `end`, as a sentence; undefined when they can. */
 export const timeIndexFault = (bytes: Uint8Array, baseOffset: Offset, end: Offset): string | undefined => {
   if (bytes.length % timeEntrySize !== 0) return `its ${bytes.length} bytes are no whole entries of ${timeEntrySize}`

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { Either, HashMap, Schema } from "effect"
 import type { Command } from "../../../domain/group/command.ts"
-import { committedIn, type Groups, GroupsState, groupOf, groupsDecider, noGroups, sortedGroups, streamOf } from "../../../domain/group/groups.ts"
+import { type Groups, GroupsState, groupOf, groupsDecider, noGroups, sortedGroups, streamOf } from "../../../domain/group/groups.ts"
 import { groupId } from "../../../domain/group/id.ts"
 import { defaults, limitsOf } from "../../../domain/group/limits.ts"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
-import { commits, complete, joins, leaves, syncs, topic } from "./given.ts"
+import { commits, complete, joins, leaves, syncs } from "./given.ts"
 
 const { decide, evolve } = groupsDecider(defaults)
 const after = (groups: Groups, ...commands: ReadonlyArray<Command>): Groups =>
@@ -28,7 +28,6 @@ describe("the groups of one stream", () => {
       [a, "Stable"],
       [b, "PreparingRebalance"]
     ])
-    expect(committedIn(both, topic("t"))).toEqual([a])
     expect(groupOf(both, groupId("none")).phase).toBe("Dead")
   })
   test("M2: a snapshot of all of them gives them back", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
-import { lookupOffset, offsetEntriesBefore, offsetEntryAt, offsetEntrySize, offsetIndexFault, writeOffsetEntry } from "../../../domain/log/offset-index.ts"
+import { lookupOffset, offsetEntryAt, offsetEntrySize, offsetIndexFault, writeOffsetEntry } from "../../../domain/log/offset-index.ts"
 import {
   baseOffsetOfLogFile,
   emptySegment,
@@ -15,7 +15,7 @@ import {
   shouldRoll,
   timeIndexFileName
 } from "../../../domain/log/segment.ts"
-import { lookupTimestamp, timeEntriesBefore, timeEntryAt, timeEntrySize, timeIndexFault, writeTimeEntry } from "../../../domain/log/time-index.ts"
+import { lookupTimestamp, timeEntryAt, timeEntrySize, timeIndexFault, writeTimeEntry } from "../../../domain/log/time-index.ts"
 
 const config: SegmentConfig = { segmentBytesMax: 1000, segmentMs: 5000, indexIntervalBytes: 100, segmentIndexBytesMax: 240 }
 
@@ -89,16 +89,6 @@ describe("the offset index", () => {
             expect(position - found.position).toBeLessThanOrEqual(config.indexIntervalBytes + 2 * 300)
           }
         expect(offsetIndexFault(offsetIndex, segment.sizeInBytes)).toBeUndefined()
-      })
-    ))
-
-  test("a cut log keeps the entries before its new end", () =>
-    fc.assert(
-      fc.property(anyBase, anyBatches, fc.nat(), (base, batches, cut) => {
-        const { offsets, offsetIndex, times, timeIndex, placed } = build(base, batches)
-        const end = (placed[cut % placed.length] as Placed).firstOffset
-        expect(offsetEntriesBefore(offsetIndex, offsets.length, base, end)).toBe(offsets.filter(({ offset }) => offset < end).length)
-        expect(timeEntriesBefore(timeIndex, times.length, base, end)).toBe(times.filter(({ offset }) => offset < end).length)
       })
     ))
 
