@@ -1,7 +1,6 @@
 import { HashMap, Option, Schema } from "effect"
 import type { Decider } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
-import type { TopicName } from "../kernel/id.ts"
 import type { Command } from "./command.ts"
 import { decide } from "./decide.ts"
 import type { Event } from "./event.ts"
