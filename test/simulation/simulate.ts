@@ -68,7 +68,7 @@ const makeTopics = (world: World, wanted: Topics): Step<undefined> =>
 const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
   Effect.gen(function* () {
     world.startAll()
-    const nobody: Crew = { producers: [], consumerGroups: new Map(), memberGroups: new Map() }
+    const nobody: Crew = { senders: [], consumerGroups: new Map(), memberGroups: new Map() }
     const late = yield* waitFor(unrest(world, nobody, []), beginMs)
     if (late !== undefined) return yield* Effect.fail(`The cluster did not start: ${late}`)
     const topics: Topics = world.options.topics.map((partitions, n) => [`topic-${n + 1}`, partitions] as const)

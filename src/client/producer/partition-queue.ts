@@ -164,9 +164,9 @@ export class PartitionQueue {
       }
       return part
     }
-    // Between its neighbours' orders there is always room for another fraction: a batch is split a few dozen times at most.
+    // Between its neighbours' orders there is always room for another fraction: a batch is split a few dozen times at most. The neighbour may be one that is made later.
     const next = Math.min(
-      batch.order + 1,
+      this.orders,
       ...this.batches.map(({ order }) => order).filter((order) => order > batch.order),
       ...this.inFlight.map(({ order }) => order).filter((order) => order > batch.order)
     )

@@ -18,7 +18,8 @@ export interface Signals {
 }
 export type Topics = ReadonlyArray<readonly [topic: string, partitions: number]>
 export interface Crew {
-  readonly producers: ReadonlyArray<string>
+  /** Who changes logs, and ends when that is over. */
+  readonly senders: ReadonlyArray<string>
   /** Groups of the library's consumers, with their size. */
   readonly consumerGroups: ReadonlyMap<string, number>
   /** Groups of members that speak the protocol themselves. */
@@ -80,7 +81,9 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew =
   const { trimEveryMs: everyMs } = options
   // Kafka takes no DeleteRecords for what is only compacted.
   const trimmed = placesOf(topics.filter(([topic]) => !recorder.compacted.has(topic)))
-  if (everyMs !== undefined && trimmed.length > 0)
-    hire("trimmer", (process, chance) => trimming({ ...shared, process, chance, brokers: nodes.slice(1), places: trimmed, everyMs }))
-  return { producers, consumerGroups, memberGroups }
+  const trimmers =
+    everyMs === undefined || trimmed.length === 0
+      ? []
+      : [hire("trimmer", (process, chance) => trimming({ ...shared, process, chance, brokers: nodes.slice(1), places: trimmed, everyMs }))]
+  return { senders: [...producers, ...trimmers], consumerGroups, memberGroups }
 }

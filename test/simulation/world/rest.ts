@@ -24,7 +24,7 @@ export const unrest = (world: World, crew: Crew, topics: Topics): Looking<string
       if (world.believer(brokerName(id)) === undefined) return `broker ${id} does not run`
       if (brokerOf(cluster, id)?.fenced !== false) return `broker ${id} is not let in`
     }
-    const busy = crew.producers.find((name) => world.host(name).isUp)
+    const busy = crew.senders.find((name) => world.host(name).isUp)
     if (busy !== undefined) return `${busy} waits for answers`
     return (yield* groupsUnrest(crew)) ?? (yield* lag(world, crew, topics))
   })
