@@ -33,7 +33,7 @@ export interface ScrubbedLog {
   readonly takeOffline: (fault: LogFault) => boolean
 }
 
-/** How often it is looked whether there is something to do, ms. */
+/** How often it is looked whether there is something to do, ms, at most; a store that begins sooner looks as often as that. */
 const lookMs = 60_000
 /** Where the pass stands is written down this often at most, ms, while it reads. */
 const noteMs = 60_000
@@ -69,7 +69,6 @@ export class Scrubber {
   private readonly owed = new Set<ScrubbedLog>()
   private progress: Progress | undefined
   private notedAt = 0
-  private hasRead = false
 
   constructor(
     private readonly disk: Disk,
@@ -117,7 +116,7 @@ export class Scrubber {
     return next === undefined ? Effect.as(this.endPass, false) : Effect.as(Effect.zipRight(this.scrub(next), this.passed(next)), true)
   })
 
-  private readonly round: Effect.Effect<void> = Effect.flatMap(this.next, (isBusy) => (isBusy ? Effect.void : Effect.sleep(this.withinInterval(lookMs))))
+  private readonly round: Effect.Effect<void> = Effect.flatMap(this.next, (isBusy) => (isBusy ? Effect.void : Effect.sleep(this.pauseMs)))
 
   /** One pass over everything from the start, now. */
   readonly pass: Effect.Effect<void> = Effect.suspend(() => {
@@ -125,6 +124,9 @@ export class Scrubber {
     return Effect.asVoid(Effect.repeat(this.next, { while: (isBusy) => isBusy }))
   })
 
+  private get pauseMs(): number {
+    return this.withinInterval(Math.min(lookMs, Math.max(1, this.bounds.scrubFirstAfterMs)))
+  }
   private withinInterval(ms: number): number {
     const { scrubIntervalMs } = this.bounds
     return scrubIntervalMs === 0 ? ms : Math.min(ms, scrubIntervalMs)
@@ -146,14 +148,16 @@ export class Scrubber {
     if (scrubIntervalMs === 0) return undefined
     if (before?.log === undefined && before !== undefined && this.clock() - before.startedAt < scrubIntervalMs) return undefined
     const at = before?.log === undefined ? { startedAt: this.clock(), log: "", baseOffset: -1 } : { ...before, log: before.log }
-    this.progress = at
-    const segment = this.logs
-      .get(at.log)
-      ?.sealedSegments()
-      .find(({ baseOffset }) => baseOffset > at.baseOffset)
+    const next = this.nextFrom(at)
+    // A pass begins with the first segment that it reads: over nothing there is none, and who comes a moment later would wait for a whole interval.
+    if (next !== undefined) this.progress = at
+    return next
+  }
+
+  private nextFrom(at: { readonly log: string; readonly baseOffset: Offset }): Task | undefined {
     const log = this.logs.get(at.log)
-    if (segment !== undefined && log !== undefined) return { log, segment }
-    return this.firstAfter(at.log)
+    const segment = log?.sealedSegments().find(({ baseOffset }) => baseOffset > at.baseOffset)
+    return log !== undefined && segment !== undefined ? { log, segment } : this.firstAfter(at.log)
   }
 
   private firstAfter(name: string): Task | undefined {
@@ -168,7 +172,6 @@ export class Scrubber {
     return Effect.suspend(() => {
       if (this.progress === undefined) return Effect.void
       this.progress = { ...this.progress, log: nameOf(log), baseOffset: segment.baseOffset }
-      this.hasRead = true
       const now = this.clock()
       if (now - this.notedAt < noteMs) return Effect.void
       this.notedAt = now
@@ -178,12 +181,10 @@ export class Scrubber {
 
   private readonly endPass: Effect.Effect<void> = Effect.suspend(() => {
     const { progress } = this
-    if (progress?.log === undefined) return Effect.void
+    // One that a life before began goes on when the logs are open again.
+    if (progress?.log === undefined || this.logs.size === 0) return Effect.void
     this.progress = { ...progress, log: undefined }
-    // A pass over nothing needs no word.
-    const wasRead = this.hasRead
-    this.hasRead = false
-    return wasRead ? this.note(this.progress) : Effect.void
+    return this.note(this.progress)
   })
 
   private note({ baseOffset, log, startedAt }: Progress): Effect.Effect<void> {

@@ -318,6 +318,51 @@ const counted = (disk: Disk): { readonly disk: Disk; readonly read: () => number
   return { disk: Object.assign(Object.create(disk) as Disk, { open }), read: () => count }
 }
 
+describe("a pass over nothing", () => {
+  const hourMs = 3_600_000
+  const virtually = <A>(disk: Disk, use: (store: Store) => Effect.Effect<A, unknown, Scope.Scope>): Promise<A> =>
+    new VirtualClock().run(
+      Effect.scoped(Effect.flatMap(makeStore(disk, root, defaultStoreBounds), (store) => Effect.orDie(use(store)))).pipe(
+        Effect.provide(checksum),
+        Logger.withMinimumLogLevel(LogLevel.None)
+      ) as Effect.Effect<A>,
+      48 * hourMs
+    )
+
+  test("is none: a log that is opened later than the first would have begun is read soon, not after the interval", async () => {
+    const { disk } = newDisk()
+    await written(disk, manySizes)
+    flip(disk, logOf(bases(disk)[0] as number), 100, 0)
+    const fault = await virtually(disk, (store) =>
+      Effect.gen(function* () {
+        yield* Effect.sleep(hourMs)
+        const log = yield* store.open(topicId, 0, smallConfig)
+        expect(faultOf(log)).toBeUndefined()
+        yield* Effect.sleep(120_000)
+        return faultOf(log)
+      })
+    )
+    expect(fault?.reason).toBe("corrupt")
+  })
+
+  test("does not end one that a life before began", async () => {
+    const { disk } = newDisk()
+    await written(disk, manySizes)
+    flip(disk, logOf(bases(disk)[2] as number), 100, 0)
+    const fault = await virtually(disk, (store) =>
+      Effect.gen(function* () {
+        const begun = { v: 1, startedAt: 0, log: `${topicId}-0`, baseOffset: bases(disk)[1] }
+        yield* store.writeCheckpoint("scrub", new TextEncoder().encode(JSON.stringify(begun)))
+        yield* Effect.sleep(hourMs)
+        const log = yield* store.open(topicId, 0, smallConfig)
+        yield* Effect.sleep(120_000)
+        return faultOf(log)
+      })
+    )
+    expect(fault?.reason).toBe("corrupt")
+  })
+})
+
 describe("how fast, and where it stands", () => {
   const mebibyte = 1_048_576
   const large = Array.from({ length: 24 }, () => mebibyte / 4)
