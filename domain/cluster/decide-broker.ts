@@ -10,6 +10,9 @@ import { type Broker, brokerOf, type Cluster } from "./state.ts"
 type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
+/** What these say stands in the cluster already, and thousands are made at once: to check each again would be most of the work. */
+const known = { disableValidation: true } as const
+
 const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)
 
 /** The partitions that `broker` leads lose their leader. Their in-sync set stays: its copy is the only one, and is complete. */
@@ -18,7 +21,8 @@ const leadersLost = (cluster: Cluster, broker: BrokerId): ReadonlyArray<Event> =
   for (const topic of HashMap.values(cluster.topics)) {
     let partition = 0
     for (const { leader, leaderEpoch, isr } of topic.partitions) {
-      if (leader === broker) events.push(new PartitionLeaderChanged({ topicId: topic.topicId, partition, leader: -1, leaderEpoch: leaderEpoch + 1, isr }))
+      if (leader === broker)
+        events.push(new PartitionLeaderChanged({ topicId: topic.topicId, partition, leader: -1, leaderEpoch: leaderEpoch + 1, isr }, known))
       partition++
     }
   }
@@ -32,7 +36,7 @@ const leadersFound = (cluster: Cluster, broker: BrokerId): ReadonlyArray<Event> 
     let partition = 0
     for (const { leader, leaderEpoch, isr } of topic.partitions) {
       if (leader === -1 && isr.includes(broker))
-        events.push(new PartitionLeaderChanged({ topicId: topic.topicId, partition, leader: broker, leaderEpoch: leaderEpoch + 1, isr }))
+        events.push(new PartitionLeaderChanged({ topicId: topic.topicId, partition, leader: broker, leaderEpoch: leaderEpoch + 1, isr }, known))
       partition++
     }
   }

@@ -1,5 +1,5 @@
 import { type Context, Effect, Either, Schema, Stream } from "effect"
-import { decodeEvents } from "../../domain/kernel/decode-events.ts"
+import { decodeEvents, encodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Journal, Snapshot, StoredEntry } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Aggregate, Named } from "./aggregate.ts"
@@ -18,12 +18,26 @@ export interface Replayed<State, Event, Rejection> {
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 const parseJson = (bytes: Uint8Array): Either.Either<unknown, string> => Either.try({ try: () => JSON.parse(utf8.decode(bytes)) as unknown, catch: String })
 
+/** Events as the aggregate's schema has them, without going through it for each: the answer to one command may have ten thousand. */
+const eventsOf = <Event extends Named>(schema: Schema.Schema<Event, any>): Schema.Schema<ReadonlyArray<Event>, ReadonlyArray<unknown>> => {
+  const decode = decodeEvents(schema)
+  const encode = encodeEvents(schema)
+  const event = Schema.declare((_: unknown): _ is Event => true)
+  return Schema.Array(
+    Schema.transformOrFail(Schema.Unknown, event, {
+      strict: true,
+      decode: (json) => Either.mapLeft(decode(json), ({ issue }) => issue),
+      encode: (known) => Either.right(encode(known))
+    })
+  )
+}
+
 /** A snapshot's JSON: the state, and the answers as [command id, index, events]. */
 export const snapshotSchema = <State, Command, Event extends Named, Rejection>(aggregate: Aggregate<State, Command, Event, Rejection>) =>
   Schema.Struct({
     v: Schema.Literal(1),
     state: aggregate.state,
-    answers: Schema.Array(Schema.Tuple(Schema.String, Schema.Int, Schema.Array(aggregate.event)))
+    answers: Schema.Array(Schema.Tuple(Schema.String, Schema.Int, eventsOf(aggregate.event)))
   })
 
 /** The bytes of a snapshot. */

@@ -1,4 +1,5 @@
-import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Option, Queue, Schema, type Scope } from "effect"
+import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Option, Queue, type Scope } from "effect"
+import { encodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { type Entry, Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
@@ -105,7 +106,7 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
     private durableEnd: number,
     snapshotIndex: number
   ) {
-    this.encode = Schema.encodeSync(aggregate.event)
+    this.encode = encodeEvents(aggregate.event)
     this.snapshotIndex = this.savedIndex = snapshotIndex
   }
 

@@ -9,6 +9,7 @@ import { type LogFault, LogStore } from "../../ports/log-store.ts"
 import { Cleaner } from "./cleaner.ts"
 import { FewLines } from "./few-lines.ts"
 import { Flushing, flushCheckMs } from "./flushing.ts"
+import { inLanes } from "./lanes.ts"
 import { logConfig } from "./log-config.ts"
 import { LogStarts } from "./log-starts.ts"
 import { PartitionOwner } from "./owner.ts"
@@ -179,7 +180,7 @@ class Shelf {
     return round.length === 0
       ? Effect.void
       : Effect.zipRight(
-          Effect.forEach(round, (place) => Effect.uninterruptible(this.settle(place)), { concurrency, discard: true }),
+          inLanes(round, concurrency, (place) => Effect.uninterruptible(this.settle(place))),
           this.work
         )
   })

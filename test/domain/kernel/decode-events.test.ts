@@ -3,7 +3,7 @@ import { Either, Schema, SchemaAST } from "effect"
 import fc from "fast-check"
 import { Event as ClusterEvent } from "../../../domain/cluster/event.ts"
 import { Event as GroupEvent } from "../../../domain/group/event.ts"
-import { decodeEvents } from "../../../domain/kernel/decode-events.ts"
+import { decodeEvents, encodeEvents } from "../../../domain/kernel/decode-events.ts"
 
 /** JSON that a schema reads. What is refined is drawn from a pool, and what does not fit is thrown away. */
 const jsonOf = (ast: SchemaAST.AST): fc.Arbitrary<unknown> => {
@@ -33,7 +33,7 @@ const jsonOf = (ast: SchemaAST.AST): fc.Arbitrary<unknown> => {
   }
 }
 
-const sameAsSchema = <A, I>(schema: Schema.Schema<A, I>) => {
+const sameAsSchema = <A extends { readonly _tag: string }, I extends object>(schema: Schema.Schema<A, I>) => {
   const decode = decodeEvents(schema)
   const reference = Schema.decodeUnknownEither(schema)
   const agree = (json: unknown) => {
@@ -53,6 +53,22 @@ const sameAsSchema = <A, I>(schema: Schema.Schema<A, I>) => {
     }
     fc.assert(fc.property(events, each), { numRuns: 400 })
     expect(read).toBeGreaterThan(200)
+  })
+
+  test("every event is written as the schema writes it, and an event that is none is not written", () => {
+    const encode = encodeEvents(schema)
+    const write = Schema.encodeSync(schema)
+    const each = (json: unknown) => {
+      const event = decode(json)
+      if (Either.isLeft(event)) return
+      expect(encode(event.right)).toEqual(write(event.right))
+    }
+    fc.assert(fc.property(events, each), { numRuns: 400 })
+    expect(() => encode({ _tag: "Unheard" } as never)).toThrow()
+    for (const member of schema.ast._tag === "Union" ? schema.ast.types : []) {
+      const { _tag } = fc.sample(jsonOf(member), 1)[0] as { readonly _tag: string }
+      expect(() => encode({ _tag, v: "one" } as never)).toThrow()
+    }
   })
 
   test("every event with a field that is missing, strange or too many is read or refused as the schema does, with its words", () => {
