@@ -30,7 +30,9 @@ export const snapshotOffsets = (names: Iterable<string>): Array<Offset> =>
 export class DerivedFiles implements DerivedDocuments {
   private source: DerivedSource | undefined
   private offsets: Array<Offset>
-  /** The text that the file of epochs has; undefined while nobody knows. */
+  /** The file of epochs is there. */
+  private hasEpochs: boolean
+  /** The text that it has; undefined while nobody knows. */
   private epochsWritten: string | undefined
   /** Text that waits beside it to take its place. */
   private epochsDue: { readonly text: string; readonly file: DiskFile } | undefined
@@ -51,6 +53,7 @@ export class DerivedFiles implements DerivedDocuments {
   ) {
     const there = [...names]
     const all = snapshotOffsets(there)
+    this.hasEpochs = there.includes(epochCheckpointFileName)
     if (there.includes(temporaryName)) disk.unlink(`${directory}/${temporaryName}`)
     const end = active.endOffset
     // What is appended next takes the place of what they were made from.
@@ -65,7 +68,7 @@ export class DerivedFiles implements DerivedDocuments {
   }
 
   readonly epochs = (): ReadonlyArray<EpochStart> => {
-    const bytes = this.read(epochCheckpointFileName)
+    const bytes = this.hasEpochs ? this.read(epochCheckpointFileName) : undefined
     this.epochsWritten = bytes === undefined ? undefined : new TextDecoder().decode(bytes)
     const starts = decodeEpochCheckpoint(this.epochsWritten ?? "") ?? []
     return starts.filter(({ offset }) => offset < this.active.endOffset)
@@ -105,7 +108,10 @@ export class DerivedFiles implements DerivedDocuments {
     if (due === undefined || !synced.includes(due.file)) return
     this.epochsDue = undefined
     const path = `${this.directory}/${epochCheckpointFileName}`
-    if (Either.isRight(attempt(path, "rename", () => this.disk.rename(due.file.path, path)))) this.epochsWritten = due.text
+    if (Either.isRight(attempt(path, "rename", () => this.disk.rename(due.file.path, path)))) {
+      this.hasEpochs = true
+      this.epochsWritten = due.text
+    }
   }
 
   /** Their names are durable, too: what they take the place of can go. */
@@ -183,8 +189,9 @@ export class DerivedFiles implements DerivedDocuments {
     return Either.getOrUndefined(written)
   }
 
+  /** One that is gone is as one that cannot be read. */
   private read(name: string): Uint8Array | undefined {
     const path = `${this.directory}/${name}`
-    return Either.getOrUndefined(attempt(path, "read", () => (this.disk.exists(path) ? readSmallFile(this.disk, path, documentBytesMax) : undefined)))
+    return Either.getOrUndefined(attempt(path, "read", () => readSmallFile(this.disk, path, documentBytesMax)))
   }
 }

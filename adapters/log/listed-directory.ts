@@ -22,7 +22,7 @@ export class ListedDirectory {
       },
       list: (path) => (path === directory && this.listed !== undefined ? [...this.listed] : under.list(path)),
       exists: (path) => {
-        if (path === directory && this.isListed) return this.names !== undefined || under.exists(path)
+        if (path === directory) return this.listed !== undefined || under.exists(path)
         const name = this.nameOf(path)
         return name === undefined || this.listed === undefined ? under.exists(path) : this.listed.has(name)
       },

@@ -1,9 +1,11 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
+import type { CompactedRanges } from "../../domain/log/compacted-ranges.ts"
 import type { LogFault } from "../../src/ports/log-store.ts"
-import { recoverCompaction } from "./compaction/recover.ts"
-import { checkDamageMark } from "./damage-mark.ts"
+import { type CompactionNote, noNote, noteFileName } from "./compaction/note.ts"
+import { isLeftOfCompaction, recoverCompaction } from "./compaction/recover.ts"
+import { checkDamageMark, damageMarkFileName } from "./damage-mark.ts"
 import { DerivedFiles } from "./derived-files.ts"
-import { attempt, type DiskFile, faultOf } from "./disk.ts"
+import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
 import { ListedDirectory } from "./listed-directory.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
 import { type LogParts, SegmentedLog } from "./partition-log.ts"
@@ -35,43 +37,55 @@ const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegmen
     yield* attempt(recoveryPoint.path, "write", () => recoveryPoint.write({ offset, baseOffset, position, isClean: false, syncFailed: false }))
   })
 
+/** Nothing is to be said, synced or written. */
+const isSettled = ({ cut, unsynced }: OpenSegments, derived: Either.Either<DerivedFiles, LogFault>): boolean =>
+  cut === undefined && unsynced.length === 0 && Either.isRight(derived) && !derived.right.removedAhead
+
 const closeFiles = (opened: OpenSegments): void => {
   for (const file of new Set([...opened.unsynced, opened.active.file()])) attempt(file.path, "close", () => file.close())
 }
 
-/** Opens a log, after what recovery found is durable. */
-export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> =>
-  Effect.gen(function* () {
-    const { crc32c, directory, pace, recoveryPoint, scrubber } = whole
-    // Each log is a small work, and there may be thousands.
-    yield* pace.pause
+const segmentsOf = (parts: LogParts, ranges: CompactedRanges): Effect.Effect<OpenSegments, LogFault> => {
+  const { directory, disk, recoveryPoint } = parts
+  const work = function* (): Generator<void, OpenSegments> {
+    const isNewDirectory = !disk.exists(directory)
+    if (isNewDirectory) disk.makeDirectory(directory)
+    const found = yield* openSegments({ ...parts, compacted: ranges, now: parts.clock() }, recoveryPoint.read())
+    recoveryPoint.touch()
+    return { ...found, isNew: found.isNew || isNewDirectory }
+  }
+  return inSlices(parts.pace, directory, "open", work())
+}
+
+/** Nothing lies there that compaction or a scrub left. */
+const isQuiet = (disk: Disk, directory: string): boolean =>
+  !disk.exists(directory) || !disk.list(directory).some((name) => name === noteFileName || name === damageMarkFileName || isLeftOfCompaction(name))
+
+/** Opens a log, after what recovery found is durable. There may be thousands, each of them a small work: nothing is an Effect here that need not wait. */
+export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> => {
+  const { crc32c, directory, pace, scrubber } = whole
+  const opening = Effect.suspend(() => {
     const listed = new ListedDirectory(whole.disk, directory)
     const { disk } = listed
     const parts = { ...whole, disk }
-    const note = yield* recoverCompaction(parts)
-    yield* checkDamageMark(disk, directory, pace, crc32c)
-    const opened = yield* inSlices(
-      pace,
-      directory,
-      "open",
-      (function* () {
-        const isNewDirectory = !disk.exists(directory)
-        if (isNewDirectory) disk.makeDirectory(directory)
-        const found = yield* openSegments({ ...parts, compacted: note.ranges, now: parts.clock() }, recoveryPoint.read())
-        recoveryPoint.touch()
-        return { ...found, isNew: found.isNew || isNewDirectory }
-      })()
-    )
-    const settled = Effect.gen(function* () {
+    const over = (note: CompactionNote, opened: OpenSegments): Effect.Effect<SegmentedLog, LogFault> => {
       const start = (opened.sealed[0] ?? opened.active).baseOffset
-      const derived = yield* attempt(directory, "open", () => new DerivedFiles(disk, directory, disk.list(directory), start, opened.active))
-      yield* settle(parts, opened, derived)
-      return derived
-    })
-    const derived = yield* Effect.onError(settled, () => Effect.sync(() => closeFiles(opened)))
-    for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
-    listed.forget()
-    const log = new SegmentedLog(whole, opened, note, derived)
-    scrubber.add(log)
-    return log
+      const derived = attempt(directory, "open", () => new DerivedFiles(disk, directory, disk.list(directory), start, opened.active))
+      const settled = Effect.flatMap(derived, (known) => Effect.as(settle(parts, opened, known), known))
+      const closing = Effect.onError(settled, () => Effect.sync(() => closeFiles(opened)))
+      return Effect.map(isSettled(opened, derived) ? derived : closing, (known) => {
+        for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
+        listed.forget()
+        const log = new SegmentedLog(whole, opened, note, known)
+        scrubber.add(log)
+        return log
+      })
+    }
+    const note = Effect.flatMap(
+      attempt(directory, "read", () => isQuiet(disk, directory)),
+      (quiet) => (quiet ? Effect.succeed(noNote) : Effect.zipLeft(recoverCompaction(parts), checkDamageMark(disk, directory, pace, crc32c)))
+    )
+    return Effect.flatMap(note, (known) => Effect.flatMap(segmentsOf(parts, known.ranges), (opened) => over(known, opened)))
   })
+  return Effect.zipRight(pace.pause, opening)
+}

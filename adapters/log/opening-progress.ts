@@ -28,22 +28,19 @@ export class OpeningProgress {
     this.saidAt = this.lastAt = clock.unsafeCurrentTimeNanos()
   }
 
-  /** Counts the opening of a log. */
-  over<A, E>(open: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.suspend(() => {
-      const now = this.clock.unsafeCurrentTimeNanos()
-      if (this.opening++ === 0 && now - this.lastAt > gapNs) {
-        this.opened = this.checkedBytes = this.dueBytes = 0
-        this.saidAt = now
-      }
-      this.lastAt = now
-      return Effect.onExit(open, (exit) =>
-        Effect.sync(() => {
-          this.opening--
-          if (exit._tag === "Success") this.opened++
-        })
-      )
-    })
+  /** The opening of a log begins. */
+  begun(): void {
+    const now = this.clock.unsafeCurrentTimeNanos()
+    if (this.opening++ === 0 && now - this.lastAt > gapNs) {
+      this.opened = this.checkedBytes = this.dueBytes = 0
+      this.saidAt = now
+    }
+    this.lastAt = now
+  }
+  /** It has ended. */
+  ended(isOpen: boolean): void {
+    this.opening--
+    if (isOpen) this.opened++
   }
 
   /** So many bytes of a log must be read and checked, since it was not closed in good order. */

@@ -1,4 +1,4 @@
-import { type Clock, type Context, Effect, Either, Runtime, type Scope } from "effect"
+import { type Clock, type Context, Effect, Either, Exit, Runtime, Scope } from "effect"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
@@ -133,28 +133,39 @@ class FileLogStore {
     const release = Effect.sync(() => void this.openNames.delete(name))
     const acquire = Effect.suspend((): Effect.Effect<{ readonly log: SegmentedLog; readonly at: LogDirectory }, LogFault> => {
       if (this.openNames.has(name)) return Effect.fail(busy(name))
-      this.openNames.add(name)
-      return Effect.flatMap(this.placeOf(name, isNew), (at) => {
-        const parts = this.partsOf(at, name, config)
-        const opened = Effect.onError(this.progress.over(openLog(parts)), () => Effect.sync(() => parts.recoveryPoint.close()))
-        return Effect.map(opened, (log) => (at.hold(name, log), { log, at }))
-      }).pipe(Effect.onError(() => release))
+      const at = this.placeOf(name, isNew)
+      return Either.isLeft(at) ? Effect.fail(at.left) : Effect.map(this.openAt(at.right, name, config), (log) => ({ log, at: at.right }))
     })
-    return Effect.map(
-      Effect.acquireRelease(acquire, ({ at, log }) =>
-        Effect.ensuring(
-          Effect.suspend(() => {
-            // Its files are closed with it: nothing of it is read from now on.
-            at.scrubber.remove(log)
-            return Effect.zipRight(
-              log.close,
-              Effect.sync(() => at.release(name))
-            )
-          }),
-          release
-        )
-      ),
-      ({ log }) => log
+    const close = ({ at, log }: { readonly log: SegmentedLog; readonly at: LogDirectory }): Effect.Effect<void> =>
+      Effect.ensuring(
+        Effect.suspend(() => {
+          // Its files are closed with it: nothing of it is read from now on.
+          at.scrubber.remove(log)
+          return Effect.zipRight(
+            log.close,
+            Effect.sync(() => at.release(name))
+          )
+        }),
+        release
+      )
+    // As Effect.acquireRelease, which compares all that a fiber carries for each log.
+    return Effect.uninterruptible(
+      Effect.flatMap(Effect.scope, (scope) => Effect.flatMap(acquire, (held) => Effect.as(Scope.addFinalizer(scope, close(held)), held.log)))
+    )
+  }
+
+  private openAt(at: LogDirectory, name: string, config: LogConfig): Effect.Effect<SegmentedLog, LogFault> {
+    const { openNames, progress } = this
+    const parts = this.partsOf(at, name, config)
+    openNames.add(name)
+    progress.begun()
+    return Effect.onExit(openLog(parts), (exit) =>
+      Effect.sync(() => {
+        progress.ended(Exit.isSuccess(exit))
+        if (Exit.isSuccess(exit)) return at.hold(name, exit.value)
+        openNames.delete(name)
+        parts.recoveryPoint.close()
+      })
     )
   }
 

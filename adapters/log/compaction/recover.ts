@@ -21,7 +21,7 @@ export interface RecoveredPlace {
 }
 
 /** What a compaction leaves that did not come to its end. */
-const isLeft = (name: string): boolean => name.endsWith(cleanedSuffix) || name.endsWith(swapSuffix) || name === temporaryNoteName
+export const isLeftOfCompaction = (name: string): boolean => name.endsWith(cleanedSuffix) || name.endsWith(swapSuffix) || name === temporaryNoteName
 
 const basesIn = (disk: Disk, directory: string): ReadonlyArray<Offset> =>
   disk
@@ -91,7 +91,7 @@ export const recoverCompaction = (place: RecoveredPlace): Effect.Effect<Compacti
     }
     const swap = yield* attempt(directory, "read", () => interruptedSwap(disk, directory, found))
     if (swap !== undefined) yield* finishSwap(place, found, swap)
-    const left = yield* attempt(directory, "read", () => disk.list(directory).filter(isLeft))
+    const left = yield* attempt(directory, "read", () => disk.list(directory).filter(isLeftOfCompaction))
     yield* attempt(directory, "remove", () => {
       for (const name of left) disk.unlink(`${directory}/${name}`)
     })

@@ -62,6 +62,8 @@ const reopenMs = 10_000
 /** Lines of one round that name a partition; a disk that fails may hold thousands, and the rest is a number. */
 const linesMax = 5
 
+const isEmpty = (record: object): boolean => Object.keys(record).length === 0
+
 class Shelf {
   readonly table: PartitionTable
   readonly starts: LogStarts
@@ -69,7 +71,7 @@ class Shelf {
   private readonly open = new Map<string, { readonly owner: PartitionOwner; readonly scope: Scope.CloseableScope }>()
   /** Logs that could not be opened for a reason that may pass. */
   private readonly failing = new Map<string, Place>()
-  private plain: { readonly node: NodeConfig; readonly config: TopicConfig } | undefined
+  private latest: { readonly node: NodeConfig; readonly configs: Topic["configs"]; readonly config: TopicConfig } | undefined
   private readonly lines: FewLines
   private begun = false
   private said = 0
@@ -136,11 +138,14 @@ class Shelf {
     if (this.pending.size > 0) this.signal.unsafeOffer(undefined)
   }
 
-  /** What holds for a topic now: its own settings over this node's. Topics without any share one. */
+  /** What holds for a topic now: its own settings over this node's. Topics without any share one, and so do the partitions of one that follow each other. */
   private configOf({ configs }: Topic): TopicConfig {
     const node = this.options.config()
-    if (this.plain?.node !== node) this.plain = { node, config: topicConfig(node, {}) }
-    return Object.keys(configs).length === 0 ? this.plain.config : topicConfig(node, configs)
+    const before = this.latest
+    if (before?.node === node && (before.configs === configs || (isEmpty(before.configs) && isEmpty(configs)))) return before.config
+    const config = topicConfig(node, configs)
+    this.latest = { node, configs, config }
+    return config
   }
 
   private configure(topicId: TopicId): void {

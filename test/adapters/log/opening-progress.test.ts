@@ -14,7 +14,13 @@ test("an opening that takes long says every five seconds where it is, and nothin
     now += 1_000_000_000n
     return pace.pause
   })
-  const opened = progress.over(Effect.void)
+  const over = (open: Effect.Effect<void>) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => progress.begun()),
+      () => open,
+      () => Effect.sync(() => progress.ended(true))
+    )
+  const opened = over(Effect.void)
   const run = Effect.gen(function* () {
     yield* Effect.repeatN(second, 9)
     expect(said).toEqual([])
@@ -25,7 +31,7 @@ test("an opening that takes long says every five seconds where it is, and nothin
       progress.checked(3.1 * 1_073_741_824)
       yield* Effect.repeatN(second, 3)
     })
-    yield* progress.over(large)
+    yield* over(large)
     yield* Effect.repeatN(second, 9)
   })
   await Effect.runPromise(Effect.provide(run, Logger.replace(Logger.defaultLogger, logger)))
