@@ -53,6 +53,11 @@ export class IndexBuffer<Entry> {
     const { entrySize } = this.kind
     if (this.isExact && this.written === this.count) return
     attempt(this.path, "write", () => {
+      // After a crash every log writes its indexes again, and most have no entry yet: there is nothing to open.
+      if (this.count === 0 && this.disk.size(this.path) === 0) {
+        this.isExact = true
+        return
+      }
       const file = this.disk.open(this.path, "create")
       try {
         // A file that lost what was written to it gets all of it again.

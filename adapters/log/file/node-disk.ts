@@ -69,11 +69,18 @@ class NodeFile implements DiskFile {
 const creating = fs.constants.O_RDWR | fs.constants.O_CREAT
 const flagsOf = { read: fs.constants.O_RDONLY, write: fs.constants.O_RDWR, create: creating, note: creating } as const
 
+/** Only the sync waits for the disk. To open and to close are as quick as for a file, and each trip to another thread and back costs more than they do. */
 const syncDirectory = (path: string): Effect.Effect<void, unknown> =>
   Effect.async<void, unknown>((resume) => {
-    fs.open(path, "r", (failed, fd) => {
-      if (failed !== null) return resume(Effect.fail(failed))
-      fs.fsync(fd, (error) => fs.close(fd, () => resume(error === null ? Effect.void : Effect.fail(error))))
+    let fd: number
+    try {
+      fd = fs.openSync(path, "r")
+    } catch (error) {
+      return resume(Effect.fail(error))
+    }
+    fs.fsync(fd, (error) => {
+      fs.closeSync(fd)
+      resume(error === null ? Effect.void : Effect.fail(error))
     })
   })
 

@@ -65,8 +65,9 @@ export class Flushing {
     const since: typeof this.since = new Map()
     for (const owner of this.options.owners()) {
       const bound = this.boundOf(owner)
+      if (bound === unbounded) continue
       const end = owner.end()
-      if (bound === unbounded || owner.isSynced(end - 1)) continue
+      if (owner.isSynced(end - 1)) continue
       const before = this.since.get(owner)
       // What was noted then may be on the disk by now, and other records be there: their time begins with this look.
       const noted = before === undefined || owner.isSynced(before.end - 1) ? { at: now, end } : before
