@@ -14,8 +14,8 @@ const limitOfProcess = (): number | undefined => {
   return found === undefined ? undefined : found === "unlimited" ? Number.POSITIVE_INFINITY : Number(found)
 }
 
-/** What logs may have open of a process's descriptors: half, since connections need the others (`max.connections`); at most 32,768. A circle over more partitions opens a file for each batch. */
-export const filesMaxFor = (limit: number | undefined): number => (limit === undefined ? filesMaxUnknown : Math.min(filesMaxMost, Math.floor(limit / 2)))
+/** What logs may have open of a process's descriptors: five eighths, since connections need the others (`max.connections`); at most 32,768. A circle over more partitions opens a file for each batch. */
+export const filesMaxFor = (limit: number | undefined): number => (limit === undefined ? filesMaxUnknown : Math.min(filesMaxMost, Math.floor((limit * 5) / 8)))
 
 /** The limit is the process's, so the pool is too, whatever the number of its stores. It stands here for the same reason as the locks do. */
 let pool: FilePool | undefined

@@ -17,7 +17,7 @@ const node = {
   "log.open.files.max": int(
     0,
     0,
-    "Files that logs have open at a time, all nodes of the process together; 0: half of what the process may open, at most 32768; connections have the rest."
+    "Files that logs have open at a time, all nodes of the process together; 0: five eighths of what the process may open, at most 32768; connections have the rest."
   ),
   "log.dirs": list("./data", "The directories that hold this node's data, with a comma between two; a new log goes where each has the most room."),
   "metadata.log.dir": withoutDefault(text("", "The directory of the leader's journal; empty: the first of log.dirs.")),

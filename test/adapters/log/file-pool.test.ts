@@ -200,8 +200,8 @@ describe("the bound of open files", () => {
   })
 })
 
-test("a process's bound is half of what it may open, and at most 32,768", () => {
-  expect([256, 1024, 20_000, 65_536, 1_048_576, Number.POSITIVE_INFINITY, undefined].map(filesMaxFor)).toEqual([128, 512, 10_000, 32_768, 32_768, 32_768, 128])
+test("a process's bound is five eighths of what it may open, and at most 32,768", () => {
+  expect([256, 1024, 20_000, 65_536, 1_048_576, Number.POSITIVE_INFINITY, undefined].map(filesMaxFor)).toEqual([160, 640, 12_500, 32_768, 32_768, 32_768, 128])
 })
 
 test("300 logs of a real directory are written, read and opened again with 32 descriptors", async () => {
