@@ -7,8 +7,9 @@ import { checkDamageMark, damageMarkFileName } from "./damage-mark.ts"
 import { DerivedFiles } from "./derived-files.ts"
 import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
 import { ListedDirectory } from "./listed-directory.ts"
+import type { LogParts } from "./log-parts.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
-import { type LogParts, SegmentedLog } from "./partition-log.ts"
+import { SegmentedLog } from "./partition-log.ts"
 import { inSlices } from "./slices.ts"
 
 /** Writes a file over itself, so that the kernel takes every page for changed. */

@@ -8,6 +8,7 @@ import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log
 import { compactLog } from "./compaction/compact.ts"
 import type { CompactionNote } from "./compaction/note.ts"
 import type { CompactedLog } from "./compaction/swap.ts"
+import { dropBefore, type ShortenedLog } from "./delete-before.ts"
 import type { DerivedFiles } from "./derived-files.ts"
 import { attempt, type DiskFile, faultOf } from "./disk.ts"
 import { isOutOfFiles } from "./file-pool.ts"
@@ -15,28 +16,14 @@ import { FileReads } from "./file-reads.ts"
 import { GroupCommit } from "./group-commit.ts"
 import { scanHeaders } from "./header-scan.ts"
 import { LaterRemoval } from "./later-removal.ts"
-import { newActiveSegment, type OpenContext, type OpenSegments, retireSegmentFiles } from "./open-segments.ts"
-import type { RecoveryPoint, RecoveryPointFile } from "./recovery-point.ts"
-import type { ScrubbedLog, Scrubber } from "./scrubber.ts"
+import type { LogParts } from "./log-parts.ts"
+import { newActiveSegment, type OpenSegments } from "./open-segments.ts"
+import type { RecoveryPoint } from "./recovery-point.ts"
+import type { ScrubbedLog } from "./scrubber.ts"
 import { firstBatchAt } from "./segment-read.ts"
 import { openBeside } from "./segment-store.ts"
 import { type ActiveSegment, indexOf, type ReadableSegment, runOf, type SealedSegment } from "./segments.ts"
-import { inSlices, type Pace } from "./slices.ts"
-import type { LogTail } from "./tail-cache.ts"
-
-/** What a log gets from its store. */
-export interface LogParts extends Omit<OpenContext, "now" | "compacted"> {
-  readonly config: LogConfig
-  /** The data directory: a new log's directory is an entry in it. */
-  readonly root: string
-  readonly recoveryPoint: RecoveryPointFile
-  readonly tail: LogTail
-  readonly pace: Pace
-  readonly scrubber: Scrubber
-  /** ms since 1970. */
-  readonly clock: () => number
-  readonly fork: (effect: Effect.Effect<void>) => void
-}
+import { inSlices } from "./slices.ts"
 
 const int32Max = 0x7fff_ffff
 /** How often, at most, a sync also writes the newest index entries out, ms. */
@@ -109,8 +96,9 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   readonly end = (): Offset => this.active.endOffset
   readonly syncedEnd = (): Offset => this.durableEnd
 
+  readonly refusal = (): LogFault | undefined => this.fault ?? this.damage
   readonly cleanEnd = (): Offset => this.compaction.note.cleanEnd
-  readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal ?? compactLog(this.compaction, order))
+  readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal() ?? compactLog(this.compaction, order))
   readonly sealedSegments = (): ReadonlyArray<SealedSegment> => this.sealed
   readonly onDamage = (heard: (fault: LogFault) => void): void => {
     this.hearDamage = heard
@@ -129,7 +117,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   }
 
   readonly append = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
-    const fault = this.refusal ?? this.takenBack
+    const fault = this.refusal() ?? this.takenBack
     if (fault !== undefined) return Either.left(fault)
     const first = batches[0]
     if (first === undefined) return Either.void
@@ -148,7 +136,8 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   }
 
   readonly read = (from: Offset, maxBytes: number, upTo: Offset): Either.Either<ReadonlyArray<Uint8Array>, LogFault> => {
-    if (this.refusal !== undefined) return Either.left(this.refusal)
+    const refusal = this.refusal()
+    if (refusal !== undefined) return Either.left(refusal)
     const { active } = this
     const { tail } = this.parts
     if (from >= active.endOffset || from >= upTo) {
@@ -162,7 +151,8 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   }
 
   readonly batchAtTime = (timestamp: number, from: Offset = 0): Either.Either<RecordBatch | undefined, LogFault> => {
-    if (this.refusal !== undefined) return Either.left(this.refusal)
+    const refusal = this.refusal()
+    if (refusal !== undefined) return Either.left(refusal)
     return attempt(this.parts.directory, "read", () => {
       for (const segment of this.segmentsFrom(indexOf(this.sealed, from))) {
         const found = segment.maxTimestamp >= timestamp ? firstBatchAt(segment, timestamp, from) : undefined
@@ -173,37 +163,11 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   }
 
   readonly scan = (from: Offset, visit: (batch: RecordBatch) => void): Effect.Effect<void, LogFault> =>
-    Effect.suspend(() =>
-      this.refusal === undefined
-        ? inSlices(this.parts.pace, this.parts.directory, "read", scanHeaders(this.segmentsFrom(indexOf(this.sealed, from)), from, visit))
-        : Effect.fail(this.refusal)
+    Effect.suspend(
+      () => this.refusal() ?? inSlices(this.parts.pace, this.parts.directory, "read", scanHeaders(this.segmentsFrom(indexOf(this.sealed, from)), from, visit))
     )
 
-  readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> =>
-    Effect.gen(this, function* () {
-      // Whoever repairs a damaged log wants to find it as it was.
-      if (this.damage !== undefined) return yield* this.damage
-      // What is not durable is not let go of: afterwards the log starts with what follows it.
-      yield* this.sync
-      yield* attempt(this.parts.directory, "delete segments of", () => {
-        if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
-      })
-      const derived = this.derived.writeFor(this.sealed, offset)
-      this.unsynced.push(...derived)
-      this.directoryChanged ||= derived.length > 0
-      if (this.directoryChanged) yield* this.commit.wait
-      const { path, sync } = this.parts.recoveryPoint
-      // A log whose first segment starts after its recovery point has lost what was before it: the point is durable first.
-      if (this.sealed[0] !== undefined && this.sealed[0].endOffset <= offset) yield* Effect.mapError(sync, (error) => faultOf(path, "sync", error))
-      const retired: Array<string> = []
-      for (let first = this.sealed[0]; first !== undefined && first.endOffset <= offset; first = this.sealed[0]) {
-        const segment = first
-        retired.push(...(yield* attempt(this.parts.directory, "delete segments of", () => this.dropFirst(segment))))
-        // A power cut keeps any part of what was not synced. One after the other they leave no hole.
-        yield* this.commit.wait
-      }
-      if (retired.length > 0) this.removeLater(retired)
-    }).pipe(this.turn.withPermits(1))
+  readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> => this.turn.withPermits(1)(dropBefore(this.lendToRetention(), offset))
 
   private removeLater(paths: ReadonlyArray<string>): void {
     this.parts.fork(this.removal.after(this.config.fileDeleteDelayMs, paths, () => this.fault === undefined))
@@ -233,6 +197,37 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
     this.parts.tail.clear()
   }).pipe(this.turn.withPermits(1))
 
+  /** What retention may use of this log. */
+  private lendToRetention(): ShortenedLog {
+    const { caches, recoveryPoint } = this.parts
+    return {
+      place: this.parts,
+      recoveryPoint,
+      derived: this.derived,
+      damage: () => this.damage,
+      sealed: () => this.sealed,
+      sync: this.sync,
+      commit: Effect.suspend(() => this.commit.wait),
+      sealUpTo: (offset) => {
+        if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
+      },
+      alsoSync: (files) => {
+        this.unsynced.push(...files)
+        this.directoryChanged ||= files.length > 0
+      },
+      changesNames: () => {
+        this.directoryChanged = true
+      },
+      isNamed: () => !this.directoryChanged,
+      dropped: ({ path }) => {
+        this.sealed.shift()
+        caches.forget(path.log)
+        this.reads.forget()
+      },
+      removeLater: (paths) => this.removeLater(paths)
+    }
+  }
+
   /** What compaction may use of this log. */
   private lendTo(note: CompactionNote): CompactedLog {
     const { caches, recoveryPoint, tail } = this.parts
@@ -240,7 +235,7 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
       place: this.parts,
       caches,
       config: () => this.config,
-      fault: () => this.refusal,
+      fault: this.refusal,
       sealed: () => this.sealed,
       settle: Effect.suspend(() => Effect.zipRight(this.sync, this.directoryChanged ? this.commit.wait : Effect.void)).pipe(
         Effect.zipRight(Effect.mapError(recoveryPoint.sync, (error) => faultOf(recoveryPoint.path, "sync", error)))
@@ -267,10 +262,6 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
       attempt(this.parts.directory, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: true }))
     this.fault = fault
     this.parts.tail.clear()
-  }
-
-  private get refusal(): LogFault | undefined {
-    return this.fault ?? this.damage
   }
 
   private goOffline(why: string, cause: unknown): LogFault {
@@ -379,17 +370,6 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
 
   private noteRecoveryPoint(point: Omit<RecoveryPoint, "offset">): void {
     this.parts.recoveryPoint.write({ ...point, offset: this.durableEnd })
-  }
-
-  private dropFirst(segment: SealedSegment): ReadonlyArray<string> {
-    const { caches, directory, disk } = this.parts
-    this.directoryChanged = true
-    // One that cannot be renamed stays the first: the next try would leave a hole behind it.
-    const retired = retireSegmentFiles(disk, directory, segment.baseOffset)
-    this.sealed.shift()
-    caches.forget(segment.path.log)
-    this.reads.forget()
-    return retired
   }
 
   /** The segments from the one at `index` on; the active one stands after the sealed ones. */

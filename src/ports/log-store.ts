@@ -57,6 +57,8 @@ export interface PartitionLog {
   readonly end: () => Offset
   /** Everything before this offset survives a power cut. */
   readonly syncedEnd: () => Offset
+  /** What it answers to everything, since it went offline, was found damaged or was closed; undefined while it works. Costs nothing, and tells nobody that somebody reads. */
+  readonly refusal: () => LogFault | undefined
   /** Its segments, the oldest first; the last one is still written, and may be empty. */
   readonly segments: () => ReadonlyArray<SegmentExtent>
   /** Keeps the log by other settings from now on; what was written stays as it is. */

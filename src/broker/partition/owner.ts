@@ -131,8 +131,8 @@ export class PartitionOwner implements ReadablePartition {
 
   /** Takes note that the log is offline with its directory, which said why: not each of its partitions does. */
   restIfOffline(): void {
-    const read = this.log.read(this.log.end(), 0, 0)
-    if (Either.isRight(read) || read.left.reason !== "offline") return
+    // No read: it would say that somebody reads near the end, and the newest batches would be kept for him.
+    if (this.log.refusal()?.reason !== "offline") return
     this.fault = "offline"
     this.offline = true
     this.wake()

@@ -21,6 +21,7 @@ const plain = (log: PartitionLog): PartitionLog => ({
   start: () => log.start(),
   end: () => log.end(),
   syncedEnd: () => log.syncedEnd(),
+  refusal: () => log.refusal(),
   segments: () => log.segments(),
   configure: (config) => log.configure(config),
   append: (batches) => log.append(batches),

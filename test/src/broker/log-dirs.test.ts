@@ -9,7 +9,7 @@ import type { BrokerFault } from "../../../src/broker/fault.ts"
 import { describeLogDirs } from "../../../src/broker/handler/35-describe-log-dirs.ts"
 import { watchDirectories } from "../../../src/broker/partition/failed-directories.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
-import { LogStore } from "../../../src/ports/log-store.ts"
+import { LogStore, type PartitionLog } from "../../../src/ports/log-store.ts"
 import { DescribeLogDirs } from "../../../src/protocol/message/35-describe-log-dirs.ts"
 import { addTopic, topicId, up } from "../../domain/cluster/support.ts"
 import { batch, call, type Harness, harness, receive, send, until } from "./support.ts"
@@ -60,6 +60,35 @@ const described = (routes: Harness["routes"], version: number, topics: ReadonlyA
   Effect.map(call(routes, DescribeLogDirs, version, { topics }), (answer) => answer?.results ?? [])
 const namesOf = (result: { readonly topics: ReadonlyArray<{ name: string; partitions: ReadonlyArray<{ partitionIndex: number }> }> }) =>
   result.topics.flatMap(({ name, partitions }) => partitions.map(({ partitionIndex }) => `${name}-${partitionIndex}`))
+
+describe("the partitions of directories that work on", () => {
+  test("are looked at without a read when another fails: a read at their end would keep what comes next in memory, for nobody", () => {
+    let reads = 0
+    return new World().run(
+      Effect.gen(function* () {
+        const { keeper, routes } = yield* broker
+        for (let n = 0; n < 6; n++) yield* send(routes, batch(["a"]), { partition: n })
+        const before = reads
+        keeper.leaveOffline()
+        expect(reads).toBe(before)
+        expect(typeof keeper.table.find({ name: "orders" }, 0)).not.toBe("string")
+      }).pipe(
+        Effect.updateService(LogStore, (store) => ({
+          ...store,
+          open: (...place) =>
+            Effect.map(store.open(...place), (log) =>
+              Object.assign(Object.create(log) as PartitionLog, {
+                read: (...asked: Parameters<PartitionLog["read"]>) => {
+                  reads++
+                  return log.read(...asked)
+                }
+              })
+            )
+        }))
+      )
+    )
+  })
+})
 
 describe("DescribeLogDirs", () => {
   test("each directory with its partitions, their bytes, and the bytes of its volume from version 4 on", () =>

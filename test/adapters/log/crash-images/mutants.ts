@@ -206,7 +206,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "deleted-before-snapshot",
     mistake: "segments go while no durable snapshot tells what stood in them",
     changes: [
-      { file: "partition-log.ts", from: "this.derived.writeFor(this.sealed, offset)", to: "[] as ReadonlyArray<DiskFile>" },
+      { file: "delete-before.ts", from: "log.derived.writeFor(log.sealed(), offset)", to: "[] as ReadonlyArray<DiskFile>" },
       { file: "derived-files.ts", from: "return [...(snapshot === undefined ? [] : [snapshot]), ", to: "return [" }
     ],
     only: ["derived"]

@@ -1,0 +1,21 @@
+import type { Effect } from "effect"
+import type { LogConfig } from "../../src/ports/log-store.ts"
+import type { OpenContext } from "./open-segments.ts"
+import type { RecoveryPointFile } from "./recovery-point.ts"
+import type { Scrubber } from "./scrubber.ts"
+import type { Pace } from "./slices.ts"
+import type { LogTail } from "./tail-cache.ts"
+
+/** What a log gets from its store. */
+export interface LogParts extends Omit<OpenContext, "now" | "compacted"> {
+  readonly config: LogConfig
+  /** The data directory: a new log's directory is an entry in it. */
+  readonly root: string
+  readonly recoveryPoint: RecoveryPointFile
+  readonly tail: LogTail
+  readonly pace: Pace
+  readonly scrubber: Scrubber
+  /** ms since 1970. */
+  readonly clock: () => number
+  readonly fork: (effect: Effect.Effect<void>) => void
+}
