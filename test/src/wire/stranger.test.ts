@@ -22,7 +22,8 @@ const bad: ReadonlyArray<readonly [what: string, bytes: Uint8Array, line: RegExp
   [
     "an HTTP request",
     bytesOf("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
-    /looks like an HTTP request \(GET \/ HTTP\/1.1\): this port speaks the Kafka protocol/
+    // As much of the line as came with the first bytes.
+    /looks like an HTTP request \(GET .*\): this port speaks the Kafka protocol/
   ],
   ["a TLS handshake", bytesOf([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]), /looks like a TLS handshake/],
   ["a negative length", bytesOf([0xff, 0xff, 0xff, 0xfe, 1, 2, 3]), /announces a request of -2 bytes/],
@@ -58,6 +59,34 @@ for (const [name, layer] of transports) {
       ))
   })
 }
+
+describe("what nobody understands, in pieces", () => {
+  for (const [what, bytes, line] of bad)
+    test(`${what} is told for what it is, wherever it is cut`, async () => {
+      for (let cut = 1; cut < Math.min(bytes.length, 12); cut++)
+        await inVirtualTime([heartbeat(reply)], ({ raw, lines }) =>
+          Effect.gen(function* () {
+            const client = yield* raw
+            client.connection.write([bytes.subarray(0, cut)])
+            yield* Effect.sleep(1)
+            if (client.closedBy === undefined) client.connection.write([bytes.subarray(cut)])
+            yield* Effect.sleep(1)
+            expect(client.closedBy).toBeDefined()
+            expect(lines.map(({ text: told }) => told)).toEqual([expect.stringMatching(line)])
+            expect(client.frames.length).toBe(0)
+          })
+        )
+    })
+  test("the line tells as much of an HTTP request as came", () =>
+    inVirtualTime([heartbeat(reply)], ({ raw, lines }) =>
+      Effect.gen(function* () {
+        const client = yield* raw
+        client.connection.write([bytesOf("GET / HTTP/1.1\r\n")])
+        yield* Effect.sleep(1)
+        expect(lines[0]?.text).toContain("(GET / HTTP/1.1)")
+      })
+    ))
+})
 
 describe("a flood of strangers", () => {
   test("is a few lines and a count", () =>
