@@ -153,12 +153,22 @@ export class Fetcher {
     }
     session.answered(response.sessionId)
     let news = false
-    for (const fetched of fetchedOf(response, call)) {
+    const all = fetchedOf(response, call)
+    for (const fetched of all) {
       this.settle(fetched)
       news ||= fetched.reader.hasBuffered || fetched.reader.failed !== undefined
     }
+    const answered = response.responses.reduce((sum, { partitions }) => sum + partitions.length, 0)
+    if (answered > all.length) this.misunderstood(call, session)
     // What is not told again is as it was, also for a reader that was not there then.
     if (news) this.parts.arrived()
+  }
+
+  /** The answer speaks of partitions that nobody asked for: all is said again, and not at once by those whom it brought nothing, or the two would go round without end. */
+  private misunderstood({ asked }: FetchCall, session: FetchSession): void {
+    session.restart()
+    const now = this.now()
+    for (const { from, reader } of asked) if (!reader.closed && reader.fetchFrom === from && reader.notBefore <= now) this.pause(reader, "load")
   }
 
   private settle({ error, from, highWatermark, reader, records }: Fetched): void {

@@ -53,6 +53,8 @@ export class FakeCluster {
   readonly seen: Array<string> = []
   /** Errors to answer with, by API name, the next first. */
   readonly errors = new Map<string, Array<KafkaError>>()
+  /** Fetches are answered at once, with nothing but an empty partition of this topic. */
+  strayTopicId: string | undefined
   extraRoutes: ReadonlyArray<Route> = []
   /** Part of every topic's id: raise it before a topic is made anew under its name. */
   generation = 0
@@ -211,6 +213,8 @@ export class FakeCluster {
   private fetch(node: number): Route {
     return route(Fetch, {}, ({ maxWaitMs, topics }) => {
       const error = this.error("Fetch")
+      if (this.strayTopicId !== undefined)
+        return { throttleTimeMs: 0, errorCode: error, responses: [{ topicId: this.strayTopicId, partitions: [this.read(node, this.strayTopicId, 0, 0)] }] }
       const answer = () => ({
         throttleTimeMs: 0,
         errorCode: error,

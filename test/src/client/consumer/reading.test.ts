@@ -55,6 +55,23 @@ describe("reading partitions without a group", () => {
       })
     ))
 
+  test("answers for topics that nobody asked for are not asked for again and again without a pause", () =>
+    withFake((fake) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        const consumer = yield* Consumer.make({ leader })
+        fake.strayTopicId = "AAAAAAAAAAAAAAAAAAAAzw"
+        yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+        yield* Effect.sleep(20_000)
+        const fetches = fake.seen.filter((name) => name.includes("Fetch")).length
+        expect(fetches).toBeGreaterThan(3)
+        expect(fetches).toBeLessThan(30)
+        fake.strayTopicId = undefined
+        yield* send(["a"])
+        expect(yield* take(consumer, 1)).toEqual(["0@0 a"])
+      })
+    ))
+
   test("bytes that are no records stop the partition there, and a seek goes past them", () =>
     withFake((fake) =>
       Effect.gen(function* () {
