@@ -149,6 +149,21 @@ describe("what is damaged is found", () => {
     expect(turnedBack).toBeGreaterThan(0)
   }, 30_000)
 
+  test("every change of the leader epoch at a segment's end is told of that segment first, and not of the one that follows", async () => {
+    const disk = makeDisk()
+    await written(disk, 30)
+    for (const name of logFiles(disk)) {
+      const path = `${directory}/${name}`
+      const at = startOfBatch(disk, path, (disk.size(path) ?? 0) - 1) + 15
+      for (let mask = 1; mask < 256; mask++) {
+        flip(disk, path, at, mask)
+        expect(check(disk).findings[0]).toMatchObject({ file: path })
+        flip(disk, path, at, mask)
+      }
+    }
+    expect(check(disk).findings).toEqual([])
+  })
+
   /** Where the batch that holds byte `at` starts. */
   const startOfBatch = (disk: Disk, path: string, at: number): number => {
     const file = disk.open(path, "read")
