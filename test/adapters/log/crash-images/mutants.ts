@@ -157,7 +157,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "gap-taken-for-damage",
     mistake: "recovery does not look at what compaction noted",
-    changes: [{ file: "open-log.ts", from: "compacted: note.ranges", to: "compacted: new Map<number, number>()" }],
+    changes: [{ file: "open-log.ts", from: "compacted: ranges", to: "compacted: new Map<number, number>()" }],
     only: ["compaction"]
   },
   {
