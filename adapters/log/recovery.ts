@@ -4,6 +4,7 @@ import { headerSize, magic2, RecordBatch, verify, viewHeader } from "../../domai
 import { mayFollow } from "../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import type { DiskFile } from "./disk.ts"
+import { FileWindow } from "./file-window.ts"
 
 /** What a walk through a segment's batches starts from and ends with. */
 export interface WalkState {
@@ -26,30 +27,6 @@ export interface Verified extends WalkState {
 
 const chunkBytes = 1_048_576
 
-/** Reads a file on from where it is asked, in pieces that hold whole batches; the memory is used again for every piece. */
-class Window {
-  private bytes = new Uint8Array(0)
-  private filled = 0
-  private at = 0
-
-  constructor(
-    private readonly file: DiskFile,
-    private readonly size: number
-  ) {}
-
-  /** `count` bytes at `position` (both are inside of the file), as a view that lasts until the next call. */
-  view(position: number, count: number): Uint8Array {
-    if (position < this.at || position + count > this.at + this.filled) {
-      const want = Math.min(Math.max(count, chunkBytes), this.size - position)
-      if (this.bytes.length < want) this.bytes = new Uint8Array(want)
-      this.filled = this.file.read(this.bytes.subarray(0, want), position)
-      this.at = position
-    }
-    const start = position - this.at
-    return this.bytes.subarray(start, Math.min(start + count, this.filled))
-  }
-}
-
 const outOfOrder = (batch: RecordBatch, expected: Pick<WalkState, "offset" | "epoch">, gapsEnd: Offset): string | undefined => {
   if (!mayFollow(batch.baseOffset, expected.offset, gapsEnd)) return `the batch has offset ${batch.baseOffset} where ${expected.offset} comes next`
   if (batch.partitionLeaderEpoch < expected.epoch) return `the batch has leader epoch ${batch.partitionLeaderEpoch} after epoch ${expected.epoch}`
@@ -57,7 +34,7 @@ const outOfOrder = (batch: RecordBatch, expected: Pick<WalkState, "offset" | "ep
 }
 
 /** The whole batch at `position`, or what is there instead, in words. */
-const batchAt = (window: Window, position: number, size: number): RecordBatch | string => {
+const batchAt = (window: FileWindow, position: number, size: number): RecordBatch | string => {
   const header = viewHeader(window.view(position, Math.min(headerSize, size - position)), 0)
   if (Either.isLeft(header)) return header.left.reason
   if (header.right === undefined) return `only ${size - position} bytes are left, less than a batch's header`
@@ -78,7 +55,7 @@ export const verifyBatches = (
   visit: (batch: RecordBatch, position: number) => void,
   bytesMax: number = Number.POSITIVE_INFINITY
 ): Verified => {
-  const window = new Window(file, size)
+  const window = new FileWindow(file, size, chunkBytes)
   const { gapsEnd = 0 } = start
   let { epoch, offset, position } = start
   const enough = position + bytesMax
@@ -101,8 +78,8 @@ export const verifyBatches = (
  * written: a right batch after a wrong one says that this is damage, not a torn tail. Where a header is damaged nobody knows where the next one starts, so every byte is tried.
  */
 export const findBatchAfter = (file: DiskFile, from: number, size: number, offset: Offset, crc32c: Crc32c): number | undefined => {
-  const window = new Window(file, size)
-  const batches = new Window(file, size)
+  const window = new FileWindow(file, size, chunkBytes)
+  const batches = new FileWindow(file, size, chunkBytes)
   for (let position = from; position + headerSize <= size; ) {
     const bytes = window.view(position, Math.min(chunkBytes, size - position))
     if (bytes.length < headerSize) return undefined

@@ -12,7 +12,7 @@ export const findTopicSetting: FindSetting = (name) =>
     ? Either.right(topicSettings[name].setting)
     : rejected(
         "INVALID_CONFIG",
-        `Unknown topic config name: ${name.slice(0, 60)}.${didYouMean(name, topicSettingNames)} This version knows ${topicSettingNames.join(", ")}.`
+        `Unknown topic config name: ${name.slice(0, 60)}.${didYouMean(name, topicSettingNames) || ` This version knows ${topicSettingNames.join(", ")}.`}`
       )
 
 /** A topic's own settings, each known and within its bounds; INVALID_CONFIG names the first that is not, its value and what would fit. */

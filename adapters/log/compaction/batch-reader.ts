@@ -4,6 +4,7 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { ChainEntry } from "../../../domain/log/header-chain.ts"
 import { changedText, HeaderCheck } from "../../../domain/log/header-check.ts"
 import type { Disk, DiskFile } from "../disk.ts"
+import { FileWindow } from "../file-window.ts"
 import { damaged } from "../segment-store.ts"
 
 /** Reads the batches of a segment one after the other, each checked, in memory that is used again: a view lasts until the next one is asked for. */
@@ -11,21 +12,20 @@ export class BatchReader {
   position = 0
   private readonly file: DiskFile
   private readonly check: HeaderCheck
-  private memory = new Uint8Array(0)
-  private filled = 0
-  private at = 0
+  private readonly window: FileWindow
 
   /** Reads `bufferBytes` at a time, or a batch where one is larger. */
   constructor(
     disk: Disk,
     private readonly path: string,
     private readonly sizeInBytes: number,
-    private readonly bufferBytes: number,
+    bufferBytes: number,
     private readonly crc32c: Crc32c,
     /** What the headers must be, where that is known: a flipped bit that no CRC covers would be copied, and called right from then on. */
     headers: ReadonlyArray<ChainEntry> = []
   ) {
     this.file = disk.open(path, "read")
+    this.window = new FileWindow(this.file, sizeInBytes, bufferBytes)
     this.check = new HeaderCheck(headers)
   }
 
@@ -33,11 +33,11 @@ export class BatchReader {
   next(): RecordBatch | undefined {
     const { position, sizeInBytes } = this
     if (position >= sizeInBytes) return undefined
-    const header = viewHeader(this.view(position, headerSize), 0)
+    const header = viewHeader(this.window.view(position, headerSize), 0)
     if (Either.isLeft(header)) throw damaged(this.path, position, header.left.reason)
     const size = header.right?.sizeInBytes ?? headerSize
     if (header.right === undefined || position + size > sizeInBytes) throw damaged(this.path, position, "no whole batch stands there")
-    const batch = new RecordBatch(this.view(position, size))
+    const batch = new RecordBatch(this.window.view(position, size))
     const wrong = batch.bytes.length < size ? "the file ends within it" : verify(batch, this.crc32c)?.reason
     if (wrong !== undefined) throw damaged(this.path, position, wrong)
     this.check.visit(batch, position)
@@ -54,17 +54,5 @@ export class BatchReader {
 
   close(): void {
     this.file.close()
-  }
-
-  private view(position: number, count: number): Uint8Array {
-    if (position < this.at || position + count > this.at + this.filled) {
-      const want = Math.min(Math.max(count, this.bufferBytes), this.sizeInBytes - position)
-      // A large batch has memory for itself alone.
-      if (this.memory.length < want || this.memory.length > Math.max(want, this.bufferBytes)) this.memory = new Uint8Array(Math.max(want, this.bufferBytes))
-      this.filled = this.file.read(this.memory.subarray(0, want), position)
-      this.at = position
-    }
-    const start = position - this.at
-    return this.memory.subarray(start, Math.min(start + count, this.filled))
   }
 }

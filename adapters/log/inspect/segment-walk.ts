@@ -3,6 +3,7 @@ import type { Offset } from "../../../domain/kernel/id.ts"
 import { headerSize, RecordBatch, verify, viewHeader } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { DiskFile } from "../disk.ts"
+import { FileWindow } from "../file-window.ts"
 import { findBatchAfter } from "../recovery.ts"
 
 /** What stands in a segment file, piece after piece. */
@@ -15,33 +16,8 @@ const chunkBytes = 4_194_304
 /** A batch comes in one request, and requests are far smaller: a length over this is a damaged one, and no memory is taken for it. */
 export const batchBytesMax = 268_435_456
 
-/** A file in pieces, in the same memory: a view lasts until the next one is asked for. */
-class Window {
-  private memory = new Uint8Array(0)
-  private filled = 0
-  private at = 0
-
-  constructor(
-    private readonly file: DiskFile,
-    private readonly size: number
-  ) {}
-
-  /** At most `count` bytes from `position` on. */
-  view(position: number, count: number): Uint8Array {
-    if (position < this.at || position + count > this.at + this.filled) {
-      const want = Math.min(Math.max(count, chunkBytes), this.size - position)
-      // A large batch gets memory for itself alone; the next piece is small again.
-      if (this.memory.length < want || this.memory.length > Math.max(want, chunkBytes)) this.memory = new Uint8Array(Math.min(want, this.size))
-      this.filled = this.file.read(this.memory.subarray(0, want), position)
-      this.at = position
-    }
-    const start = position - this.at
-    return this.memory.subarray(start, Math.min(start + count, this.filled))
-  }
-}
-
 /** The whole batch at `position` with the right CRC, or what is there instead, in words. */
-const batchAt = (window: Window, position: number, size: number, crc32c: Crc32c): RecordBatch | string => {
+const batchAt = (window: FileWindow, position: number, size: number, crc32c: Crc32c): RecordBatch | string => {
   const left = size - position
   const first = window.view(position, Math.min(headerSize, left))
   // What a power cut leaves of a write whose size was written down before its bytes.
@@ -62,7 +38,7 @@ const batchAt = (window: Window, position: number, size: number, crc32c: Crc32c)
  * 4 MiB or the largest batch. After damage the next whole batch with an offset of at least `next()` is looked for, byte by byte. Throws what the disk throws.
  */
 export function* segmentPieces(file: DiskFile, size: number, crc32c: Crc32c, next: () => Offset): Generator<Piece, void> {
-  const window = new Window(file, size)
+  const window = new FileWindow(file, size, chunkBytes)
   for (let position = 0; position < size; ) {
     const batch = batchAt(window, position, size, crc32c)
     if (typeof batch !== "string") {
