@@ -3,49 +3,18 @@ import type { Rejection } from "../kernel/error-code.ts"
 import { BrokerId } from "../kernel/id.ts"
 import { brokersMax, brokerTextCharactersMax, producerIdMax } from "./bounds.ts"
 import type { Command } from "./command.ts"
-import { BrokerFenced, BrokerRegistered, BrokerUnfenced, type Event, PartitionLeaderChanged, ProducerIdsAllocated } from "./event.ts"
+import { BrokerFenced, BrokerRegistered, BrokerUnfenced, type Event, ProducerIdsAllocated } from "./event.ts"
 import { rejected } from "./rejected.ts"
 import { type Broker, brokerOf, type Cluster } from "./state.ts"
 
 type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
 type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
-/** What these say stands in the cluster already, and thousands are made at once: to check each again would be most of the work. */
-const known = { disableValidation: true } as const
-
 const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)
 
-/** The partitions that `broker` leads lose their leader. Their in-sync set stays: its copy is the only one, and is complete. */
-const leadersLost = (cluster: Cluster, broker: BrokerId): ReadonlyArray<Event> => {
-  const events: Array<Event> = []
-  for (const topic of HashMap.values(cluster.topics)) {
-    let partition = 0
-    for (const { leader, leaderEpoch, isr } of topic.partitions) {
-      if (leader === broker)
-        events.push(new PartitionLeaderChanged({ topicId: topic.topicId, partition, leader: -1, leaderEpoch: leaderEpoch + 1, isr }, known))
-      partition++
-    }
-  }
-  return events
-}
-
-/** The partitions without a leader whose copy is on `broker` get it back. */
-const leadersFound = (cluster: Cluster, broker: BrokerId): ReadonlyArray<Event> => {
-  const events: Array<Event> = []
-  for (const topic of HashMap.values(cluster.topics)) {
-    let partition = 0
-    for (const { leader, leaderEpoch, isr } of topic.partitions) {
-      if (leader === -1 && isr.includes(broker))
-        events.push(new PartitionLeaderChanged({ topicId: topic.topicId, partition, leader: broker, leaderEpoch: leaderEpoch + 1, isr }, known))
-      partition++
-    }
-  }
-  return events
-}
-
-const fenced = (cluster: Cluster, broker: Broker, reason: BrokerFenced["reason"]): ReadonlyArray<Event> => [
-  new BrokerFenced({ brokerId: broker.id, brokerEpoch: broker.epoch, reason }),
-  ...leadersLost(cluster, broker.id)
+/** One event, however many partitions the broker leads: `evolve` takes them from it. */
+const fenced = (broker: Broker, reason: BrokerFenced["reason"]): ReadonlyArray<Event> => [
+  new BrokerFenced({ brokerId: broker.id, brokerEpoch: broker.epoch, reason })
 ]
 
 /** No control or format characters, no line breaks. */
@@ -90,7 +59,7 @@ export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">):
       "DUPLICATE_BROKER_REGISTRATION",
       `Broker ${brokerId} is registered from ${before.host}:${before.port} and lives: give this one another id, or wait until that session is over.`
     )
-  const gone = lives ? fenced(cluster, before, "restarted") : []
+  const gone = lives ? fenced(before, "restarted") : []
   const brokerEpoch = cluster.index + gone.length
   return Either.right([...gone, new BrokerRegistered({ brokerId, incarnationId, brokerEpoch, host, port, rack })])
 }
@@ -108,15 +77,14 @@ const currentBroker = (cluster: Cluster, brokerId: number, brokerEpoch: number):
 export const brokerHeartbeat = (cluster: Cluster, command: Of<"BrokerHeartbeat">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), (broker) => {
     const out = command.wantFence || command.wantShutDown
-    if (!broker.fenced && out) return fenced(cluster, broker, "shutdown")
-    if (broker.fenced && !out && command.metadataOffset >= broker.epoch)
-      return [new BrokerUnfenced({ brokerId: broker.id, brokerEpoch: broker.epoch }), ...leadersFound(cluster, broker.id)]
+    if (!broker.fenced && out) return fenced(broker, "shutdown")
+    if (broker.fenced && !out && command.metadataOffset >= broker.epoch) return [new BrokerUnfenced({ brokerId: broker.id, brokerEpoch: broker.epoch })]
     return []
   })
 
 export const fenceBroker = (cluster: Cluster, { brokerId, brokerEpoch }: Of<"FenceBroker">): Decision => {
   const broker = brokerOf(cluster, brokerId)
-  return Either.right(broker === undefined || broker.fenced || broker.epoch !== brokerEpoch ? [] : fenced(cluster, broker, "session timeout"))
+  return Either.right(broker === undefined || broker.fenced || broker.epoch !== brokerEpoch ? [] : fenced(broker, "session timeout"))
 }
 
 export const allocateProducerIds = (cluster: Cluster, { brokerId, brokerEpoch, count }: Of<"AllocateProducerIds">): Decision => {

@@ -6,6 +6,8 @@ import { BrokerId, PartitionIndex, TopicId, TopicName } from "../kernel/id.ts"
  * event, or a higher `v` that `evolve` still reads.
  */
 const v = Schema.propertySignature(Schema.Literal(1)).pipe(Schema.withConstructorDefault(() => 1 as const))
+/** Version 2 of an event that moves a broker's partitions by itself; version 1 was followed by one PartitionLeaderChanged for each of them. */
+const vWithPartitions = Schema.propertySignature(Schema.Literal(1, 2)).pipe(Schema.withConstructorDefault((): 1 | 2 => 2))
 const Epoch = Schema.Int
 /** -1: nobody leads the partition. */
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
@@ -32,10 +34,15 @@ export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("Br
   port: Schema.Int,
   rack: Schema.NullOr(Schema.String)
 }) {}
-export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("BrokerUnfenced", { v, brokerId: BrokerId, brokerEpoch: Epoch }) {}
-/** A broker was silent for too long, or shut down in good order. */
+/** A broker may serve. Since version 2 each partition without a leader whose in-sync set has the broker is led by it from here on, under its next leader epoch. */
+export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("BrokerUnfenced", {
+  v: vWithPartitions,
+  brokerId: BrokerId,
+  brokerEpoch: Epoch
+}) {}
+/** A broker was silent for too long, or shut down in good order. Since version 2 the partitions that it led have no leader from here on, under their next leader epochs. */
 export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenced", {
-  v,
+  v: vWithPartitions,
   brokerId: BrokerId,
   brokerEpoch: Epoch,
   reason: Schema.Literal("session timeout", "shutdown", "restarted")

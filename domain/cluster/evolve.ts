@@ -2,6 +2,7 @@ import { HashMap } from "effect"
 import type { BrokerId, TopicName } from "../kernel/id.ts"
 import type * as E from "./event.ts"
 import type { Event } from "./event.ts"
+import { leadersFound, leadersLost } from "./leadership.ts"
 import { brokerOf, type Cluster, noPartitions, type Topic, topicById } from "./state.ts"
 
 /** Kafka's metrics cannot tell '.' from '_': names that differ in them alone collide. */
@@ -18,10 +19,12 @@ export const withLoad = (load: Cluster["load"], brokers: ReadonlyArray<BrokerId>
   return changed
 }
 
-const setFenced = (cluster: Cluster, id: BrokerId, epoch: number, fenced: boolean): Cluster => {
-  const broker = brokerOf(cluster, id)
-  if (broker === undefined || broker.epoch !== epoch) return cluster
-  return { ...cluster, brokers: HashMap.set(cluster.brokers, id, { ...broker, fenced }) }
+const setFenced = (cluster: Cluster, { brokerEpoch, brokerId, v }: E.BrokerFenced | E.BrokerUnfenced, fenced: boolean): Cluster => {
+  const broker = brokerOf(cluster, brokerId)
+  if (broker === undefined || broker.epoch !== brokerEpoch) return cluster
+  const brokers = HashMap.set(cluster.brokers, brokerId, { ...broker, fenced })
+  if (v === 1) return { ...cluster, brokers }
+  return { ...cluster, brokers, topics: fenced ? leadersLost(cluster.topics, brokerId) : leadersFound(cluster.topics, brokerId) }
 }
 
 const topicAdded = (cluster: Cluster, { topic, topicId, configs }: E.TopicAdded): Cluster => ({
@@ -108,8 +111,8 @@ const changes: Changes = {
     ...cluster,
     brokers: HashMap.set(cluster.brokers, brokerId, { id: brokerId, incarnationId, epoch: brokerEpoch, host, port, rack, fenced: true })
   }),
-  BrokerUnfenced: (cluster, { brokerId, brokerEpoch }) => setFenced(cluster, brokerId, brokerEpoch, false),
-  BrokerFenced: (cluster, { brokerId, brokerEpoch }) => setFenced(cluster, brokerId, brokerEpoch, true),
+  BrokerUnfenced: (cluster, event) => setFenced(cluster, event, false),
+  BrokerFenced: (cluster, event) => setFenced(cluster, event, true),
   TopicAdded: topicAdded,
   PartitionPlaced: partitionPlaced,
   PartitionLeaderChanged: partitionLeaderChanged,

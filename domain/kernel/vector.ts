@@ -44,6 +44,18 @@ export class Vector<A> implements Iterable<A> {
     return new Vector(leaves, this.length + 1)
   }
 
+  /** The list with `change` for each element. Leaves in which no element changed are shared, and a list in which none did is the same list. */
+  change(change: (element: A) => A): Vector<A> {
+    let same = true
+    const leaves = this.leaves.map((leaf) => {
+      const changed = leaf.map(change)
+      if (changed.every((element, at) => element === leaf[at])) return leaf
+      same = false
+      return changed
+    })
+    return same ? this : new Vector(leaves, this.length)
+  }
+
   map<B>(change: (element: A, index: number) => B): Array<B> {
     const changed: Array<B> = []
     let index = 0

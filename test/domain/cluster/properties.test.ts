@@ -7,7 +7,7 @@ import { Event, PartitionLeaderChanged, PartitionPlaced, TopicAdded } from "../.
 import { evolve } from "../../../domain/cluster/evolve.ts"
 import { place } from "../../../domain/cluster/placement.ts"
 import { ClusterState, toSnapshot } from "../../../domain/cluster/snapshot.ts"
-import { brokerOf, type Cluster, initial, topicByName } from "../../../domain/cluster/state.ts"
+import { brokerOf, type Cluster, initial, topicById, topicByName } from "../../../domain/cluster/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import type { BrokerId, TopicName } from "../../../domain/kernel/id.ts"
 import { addTopic, heartbeat, register, topicId, up } from "./support.ts"
@@ -118,12 +118,17 @@ describe("random commands", () => {
           }
         }
         expect(HashMap.size(cluster.topicIds)).toBe(HashMap.size(cluster.topics))
-        const epochs = new Map<string, number>()
+        let before = initial
         for (const event of events) {
-          if (event._tag !== "PartitionLeaderChanged" && event._tag !== "PartitionPlaced") continue
-          const key = `${event.topicId}-${event.partition}`
-          expect(event.leaderEpoch).toBeGreaterThan(epochs.get(key) ?? -1)
-          epochs.set(key, event.leaderEpoch)
+          const after = evolve(before, event)
+          for (const [topicId, { partitions }] of before.topics) {
+            const next = topicById(after, topicId)?.partitions
+            for (const [index, { leader, leaderEpoch }] of [...partitions].entries()) {
+              const now = next?.at(index)
+              if (now !== undefined) expect(now.leaderEpoch).toBe(leaderEpoch + (now.leader === leader ? 0 : 1))
+            }
+          }
+          before = after
         }
       }),
       { numRuns: 200 }
