@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Runs real Apache Kafka (one KRaft node) on 127.0.0.1: the oracle of the interop tests and the other side of every benchmark.
-# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | again PORT | stop PORT (and its data, unless KAFKA_PEER_KEEP is set) | tool CLASS ARGS… | classpath | available
+# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | again PORT | stop PORT (and its data, unless KAFKA_PEER_KEEP is set) | tool CLASS ARGS… | classpath | available (Kafka can run, its jars may have to come first) | ready (its jars are here)
 set -euo pipefail
 home=${KAFKA_PEER_HOME:-$HOME/.cache/kafka-peer}
 version=${KAFKA_PEER_VERSION:-4.3.1}
 lib=$home/lib-$version
 
-available() { command -v java >/dev/null && command -v mvn >/dev/null || [ -f "$lib/.complete" ]; }
+ready() { command -v java >/dev/null && [ -f "$lib/.complete" ]; }
+available() { command -v java >/dev/null && { command -v mvn >/dev/null || [ -f "$lib/.complete" ]; }; }
 
 jars() {
   [ -f "$lib/.complete" ] && return
@@ -71,5 +72,6 @@ case ${1:-} in
   tool) shift; jars; logging; run=exec tool "$@" ;;
   classpath) jars; echo "$lib/*" ;;
   available) available ;;
+  ready) ready ;;
   *) sed -n 2,3p "$0" >&2; exit 2 ;;
 esac

@@ -1,6 +1,6 @@
 /**
- * `./franz test [PATH…]`: the check, every test on Bun, and the suites that must pass on Deno too; with paths, only those tests. Ends with `N passed, N failed`;
- * exits 1 if anything failed, or if nothing ran.
+ * `./franz test [--quick | PATH…]`: brings what the tests need, then the check, every test on Bun, and the suites that must pass on Deno too. With --quick the check and what tells
+ * most in two minutes; with paths, only those tests. Ends with `N passed, N failed`; exits 1 if anything failed, or if nothing ran.
  */
 import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Glob } from "bun"
 import { checkSteps, runStep } from "./check/step.ts"
+import { preparePeers } from "./test/peers.ts"
 
 interface Count {
   passed: number
@@ -15,7 +16,15 @@ interface Count {
   skipped: number
 }
 const root = join(import.meta.dir, "..")
-const paths = process.argv.slice(2)
+const words = process.argv.slice(2)
+const isQuick = words.includes("--quick")
+const paths = words.filter((word) => word !== "--quick")
+const misspelt = paths.find((path) => path.startsWith("-"))
+if (misspelt !== undefined || (isQuick && paths.length > 0)) {
+  console.error(`franz test: ${misspelt === undefined ? "--quick chooses the tests itself and takes no paths." : `there is no option ${misspelt}.`}`)
+  console.error("Usage: ./franz test [--quick | PATH…]")
+  process.exit(2)
+}
 const total: Count = { passed: 0, failed: 0, skipped: 0 }
 const add = ({ passed, failed, skipped }: Count) => {
   total.passed += passed
@@ -79,9 +88,26 @@ const bothRuntimes = () => {
   add({ passed: Number(passed), failed: Number(failed) || (run.status === 0 ? 0 : 1), skipped: 0 })
 }
 
+/** What --quick leaves out: suites that draw thousands of cases or simulate hours, and real processes but for one round trip through each kind of client. */
+const slowUnits = ["test/interop/**", "test/simulation/**", "test/adapters/log/crash-images/**", "test/src/protocol/fuzz.test.ts", "test/hostile/**"]
+const quickInterop = ["test/interop/readme.test.ts", "test/interop/kcat.test.ts"]
+
+const prepare = () => {
+  const failures = preparePeers(root)
+  for (const failure of failures) console.log(`FAIL ${failure}`)
+  add({ passed: 0, failed: failures.length, skipped: 0 })
+}
+
 if (paths.length > 0) {
+  if (paths.some((path) => path.includes("interop") || path.includes("hostile"))) prepare()
   bunTests("tests", paths)
+} else if (isQuick) {
+  prepare()
+  check()
+  bunTests("units and properties", ["--parallel=2", ...slowUnits.map((pattern) => `--path-ignore-patterns=${pattern}`)])
+  bunTests("interop: one round trip through each kind of client", quickInterop)
 } else {
+  prepare()
   check()
   bunTests("units, properties, simulation", ["--parallel=2", "--path-ignore-patterns=test/interop/**"])
   // These start processes and other systems: one at a time, so that two cores are enough.

@@ -12,6 +12,8 @@ export const cpuSeconds = (pid: number): number => {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   return (Number(fields[11]) + Number(fields[12])) / ticks
 }
+/** The processor time of a process since it was `before`, seconds: at least one tick of the kernel's clock, since less cannot be told from nothing. */
+export const cpuSecondsSince = (pid: number, before: number): number => Math.max(1 / ticks, cpuSeconds(pid) - before)
 /** Resident memory of a process, MiB. */
 export const rssMiB = (pid: number): number => Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmRSS:\s+(\d+)/)?.[1] ?? 0) / 1024
 export const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length

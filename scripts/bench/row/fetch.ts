@@ -1,5 +1,5 @@
 import { fetchesOf, fetchLoad } from "../fetch-load.ts"
-import { cpuSeconds } from "../process.ts"
+import { cpuSeconds, cpuSecondsSince } from "../process.ts"
 import { produceOver } from "../produce-load.ts"
 import { type LoadRow, times } from "../row.ts"
 
@@ -24,6 +24,6 @@ export const fetchRow: LoadRow = {
   measure: async (broker, { seconds }) => {
     const before = cpuSeconds(broker.pid)
     const done = await fetchLoad(broker.port, frames.get(broker.port) ?? [], { connections: 2, seconds })
-    return { "4a": done.bytes / 1e6 / done.seconds, "4b": done.bytes / 1e6 / (cpuSeconds(broker.pid) - before) }
+    return { "4a": done.bytes / 1e6 / done.seconds, "4b": done.bytes / 1e6 / cpuSecondsSince(broker.pid, before) }
   }
 }

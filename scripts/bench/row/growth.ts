@@ -1,6 +1,6 @@
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
 import type { Broker } from "../broker.ts"
-import { cpuSeconds, openFiles, temporaryDirectory } from "../process.ts"
+import { cpuSeconds, cpuSecondsSince, openFiles, temporaryDirectory } from "../process.ts"
 import { produceOver } from "../produce-load.ts"
 import { type Amount, atMost, type OwnRow, type Values } from "../row.ts"
 import { createTopic, type TopicSpec } from "../topic.ts"
@@ -14,7 +14,7 @@ const costOf = async (broker: Broker, topic: TopicSpec, { tiny }: Amount): Promi
   await produceOver(broker.port, { ...load, records: 1, requests: Math.max(tiny ? 10 : 1000, topic.partitions) })
   const before = cpuSeconds(broker.pid)
   const { bytes } = await produceOver(broker.port, { ...load, records: 1000, requests: tiny ? 200 : 10_000 })
-  return ((cpuSeconds(broker.pid) - before) * 1000) / (bytes / 1e6)
+  return (cpuSecondsSince(broker.pid, before) * 1000) / (bytes / 1e6)
 }
 
 /** One Metadata of all topics, ms by the clock: the median of some. */

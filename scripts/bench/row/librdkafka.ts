@@ -1,6 +1,6 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { cpuSeconds, has, output, temporaryDirectory } from "../process.ts"
+import { cpuSeconds, cpuSecondsSince, has, output, temporaryDirectory } from "../process.ts"
 import { type LoadRow, times } from "../row.ts"
 
 const topic = "bench-librdkafka"
@@ -33,6 +33,6 @@ export const librdkafkaRow: LoadRow = {
     const started = performance.now()
     await output("kcat", ["-P", "-b", `127.0.0.1:${broker.port}`, "-t", topic, "-l", file, "-X", "acks=1"])
     const taken = (performance.now() - started) / 1000
-    return { "3a": messages / taken, "3b": ((cpuSeconds(broker.pid) - before) / messages) * 1e6 }
+    return { "3a": messages / taken, "3b": (cpuSecondsSince(broker.pid, before) / messages) * 1e6 }
   }
 }

@@ -1,5 +1,5 @@
 import type { Broker } from "../broker.ts"
-import { cpuSeconds } from "../process.ts"
+import { cpuSeconds, cpuSecondsSince } from "../process.ts"
 import { type Done, type Load, produceLoad } from "../produce-load.ts"
 import { type Amount, atLeast, type LoadRow, times } from "../row.ts"
 
@@ -11,7 +11,7 @@ const partitions = 4
 const measured = async (broker: Broker, { seconds }: Amount, load: Omit<Load, "partitions" | "seconds">): Promise<Done & { readonly cpu: number }> => {
   const before = cpuSeconds(broker.pid)
   const done = await produceLoad(broker.port, { partitions, ...load, seconds })
-  return { ...done, cpu: cpuSeconds(broker.pid) - before }
+  return { ...done, cpu: cpuSecondsSince(broker.pid, before) }
 }
 
 const small = { topic, records: 1000, valueBytes: 100, acks: 1, connections: 2, inFlight: 5 } as const

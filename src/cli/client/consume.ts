@@ -1,4 +1,4 @@
-import { Clock, Effect, Option } from "effect"
+import { Clock, Data, Effect, Option } from "effect"
 import { Admin, type AdminService } from "../../client/admin/admin.ts"
 import { Consumer, type ConsumerService } from "../../client/consumer/consumer.ts"
 import type { StartAt } from "../../client/consumer/options.ts"
@@ -6,10 +6,10 @@ import type { ConsumedRecord } from "../../client/consumer/record.ts"
 import { UnknownPartition } from "../../client/error.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { untilReaderGone, write } from "../shell/screen.ts"
+import { untilOutputEnds, write } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import { argument, flag, optionalInteger, optionalText } from "../shell/spec.ts"
-import { orSay } from "./failure.ts"
+import { clientFailure } from "./failure.ts"
 import { connection, firstContact, jsonOption, leaderOption } from "./options.ts"
 import { jsonLines, plainLines } from "./record-text.ts"
 
@@ -32,6 +32,9 @@ interface Reading {
   readonly exitAtEnd: boolean
   readonly lines: (records: ReadonlyArray<ConsumedRecord>) => Uint8Array
 }
+
+/** Stopped before everything that was polled was printed: the group must not count it as processed. */
+class Unprinted extends Data.TaggedError("Unprinted")<Record<never, never>> {}
 
 const wrong = (message: string) => new CliFailure({ exit: "usage", message })
 
@@ -78,8 +81,12 @@ const adoptNew = (consumer: ConsumerService, admin: AdminService, { topic }: Rea
     yield* consumer.assign([...going, ...added.map(({ partition }) => ({ topic, partition, at: "earliest" as const }))])
   })
 
+/** A member whose group has given it no partition has nothing to read, and is at the end at once. */
 const isAtEnd = (consumer: ConsumerService, ends: Ends): Effect.Effect<boolean> =>
-  Effect.map(consumer.positions, (places) => places.length > 0 && places.every(({ offset, partition }) => offset >= (ends.get(partition) ?? 0)))
+  Effect.map(
+    Effect.all([consumer.isAssigned, consumer.positions]),
+    ([isAssigned, places]) => isAssigned && places.every(({ offset, partition }) => offset >= (ends.get(partition) ?? 0))
+  )
 
 /** Prints until there is a reason to end. What was polled is printed before the next poll counts it as processed. */
 const printing = (consumer: ConsumerService, admin: AdminService, reading: Reading, ends: Ends, stopped: Effect.Effect<"stopped">) =>
@@ -91,8 +98,7 @@ const printing = (consumer: ConsumerService, admin: AdminService, reading: Readi
       if (polled === "stopped") return "stopped" as const
       if (polled.length > 0) {
         const written = yield* Effect.raceFirst(write(reading.lines(polled)), stopped)
-        // Not everything is printed: the failure keeps the group from counting it as processed.
-        if (written === "stopped") return yield* Effect.interrupt
+        if (written === "stopped") return yield* new Unprinted()
         left -= polled.length
       }
       if (reading.exitAtEnd && (yield* isAtEnd(consumer, ends))) return "ended" as const
@@ -109,7 +115,7 @@ const consume = (reading: Reading, options: ReturnType<typeof connection>) =>
   Effect.gen(function* () {
     yield* firstContact(options)
     // The signal is heard from here on, once, whatever waits for it.
-    const stop = yield* Effect.fork(Effect.raceFirst(Effect.as(stopSignal, "signal" as const), Effect.as(untilReaderGone, "reader" as const)))
+    const stop = yield* Effect.fork(Effect.raceFirst(Effect.as(stopSignal, "signal" as const), Effect.as(untilOutputEnds, "output" as const)))
     const stopped = Effect.as(Effect.exit(stop.await), "stopped" as const)
     const from = reading.from === "start" ? ("earliest" as const) : ("subscribed" as const)
     const how = yield* Effect.scoped(
@@ -120,7 +126,11 @@ const consume = (reading: Reading, options: ReturnType<typeof connection>) =>
         yield* begin(consumer, reading, ends)
         return yield* printing(consumer, admin, reading, ends, stopped)
       })
-    ).pipe(orSay)
+    ).pipe(
+      Effect.mapError((fault) => (fault._tag === "Unprinted" ? fault : clientFailure(fault))),
+      Effect.catchTag("Unprinted", () => Effect.succeed("stopped" as const))
+    )
+    // Where the output has failed, the end of the process says so; a reader that has left is no fault.
     if (how === "stopped" && (yield* Effect.flatten(stop.await)) === "signal") return yield* Effect.interrupt
   })
 

@@ -51,13 +51,21 @@ const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.E
   )
 }
 
+/** Standard input that is no file, pipe or terminal (`produce orders </`), or that a disk does not give. */
+const unreadable = (cause: unknown): CliFailure => {
+  const { code = "", message } = cause as NodeJS.ErrnoException
+  if (code === "EISDIR")
+    return new CliFailure({ exit: "usage", message: "standard input is a directory.", hint: "Give a file or a pipe: franz produce TOPIC <FILE" })
+  return new CliFailure({ exit: "disk", message: `standard input cannot be read: ${message}` })
+}
+
 /** Sends what comes in until it ends or a line is refused; then waits for every answer. */
-const sendAll = (sending: Sending, input: AsyncIterator<Uint8Array>): Effect.Effect<void> =>
+const sendAll = (sending: Sending, input: AsyncIterator<Uint8Array>): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     const splitter = new LineSplitter(messageBytesMax)
     const { producer, tally } = sending
     for (;;) {
-      const next = yield* Effect.promise(() => input.next())
+      const next = yield* Effect.tryPromise({ try: () => input.next(), catch: unreadable })
       if (next.done === true || tally.isRefused) break
       const lines = splitter.push(next.value)
       if (lines === "too long") {

@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import type { CliFailure } from "../shell/failure.ts"
 import { type LogFormat, loggerLayer } from "../shell/logger.ts"
-import { print, printJson, untilReaderGone } from "../shell/screen.ts"
+import { print, printJson, untilOutputEnds } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import type { Running } from "./roles.ts"
 
@@ -19,7 +19,7 @@ export const runNodes = (
   Effect.scoped(
     Effect.gen(function* () {
       // A node goes on when nobody reads its log any more.
-      yield* Effect.forkScoped(untilReaderGone)
+      yield* Effect.forkScoped(untilOutputEnds)
       for (const note of notes) yield* Effect.logInfo(note)
       const started = yield* Effect.raceFirst(
         Effect.map(start, (running) => ({ running })),

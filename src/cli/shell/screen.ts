@@ -1,40 +1,77 @@
 import { Effect } from "effect"
+import { exitCodes } from "./failure.ts"
 
-/** What a person or a script reads: results on stdout, everything about them on stderr. */
-export const print = (line = ""): void => void process.stdout.write(`${line}\n`)
-export const printError = (line: string): void => void process.stderr.write(`${line}\n`)
-export const printJson = (value: unknown): void => print(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))
+/** Why an output takes no more: its reader has gone, or it cannot be written (a full disk). */
+export type OutputEnd = { readonly _tag: "readerGone" } | { readonly _tag: "failed"; readonly fault: NodeJS.ErrnoException }
 
-/** What happens when whoever reads the output has gone. */
-let readerGone: () => void = () => process.exit(0)
+/** Writes that the output has not taken yet, and the end of the process that waits for them. */
+let pendingWrites = 0
+let onSettled: () => void = () => undefined
+let failure: NodeJS.ErrnoException | undefined
 
-/** A reader that leaves early (`franz consume t | head`) is no fault: what it did not want is not written. */
-export const endWithReader = (): void => {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (fault: NodeJS.ErrnoException) => {
-      if (fault.code !== "EPIPE") throw fault
-      readerGone()
-    })
+/** What happens when an output takes no more. A command that has to leave a group or close a connection first replaces it (`untilOutputEnds`). */
+let outputEnded: (end: OutputEnd) => void = (end) => process.exit(end._tag === "readerGone" ? exitCodes.ok : exitCodes.disk)
+
+/**
+ * A reader that leaves early (`franz consume t | head`) is no fault: what it did not want is not written. Results that cannot be written are one, and are said once. Lines for
+ * stderr are lost without a word where stderr itself is full: a node whose log file has no room serves on.
+ */
+const noteFault = (stream: NodeJS.WriteStream, fault: NodeJS.ErrnoException): void => {
+  if (fault.code === "EPIPE") return outputEnded({ _tag: "readerGone" })
+  if (stream !== process.stdout || failure !== undefined) return
+  failure = fault
+  try {
+    process.stderr.write(`franz: standard output cannot be written: ${fault.message}\n`)
+  } catch {
+    // Standard error is as full; the exit code is all that is left to say it with.
+  }
+  outputEnded({ _tag: "failed", fault })
+}
+
+/** Hands bytes or text to an output. `taken` is called when the output has them, and never when it failed. */
+const send = (stream: NodeJS.WriteStream, chunk: Uint8Array | string, taken?: () => void): void => {
+  pendingWrites++
+  const settled = (fault?: Error | null) => {
+    pendingWrites--
+    if (fault) noteFault(stream, fault)
+    else taken?.()
+    if (pendingWrites === 0) onSettled()
+  }
+  try {
+    stream.write(chunk, settled)
+  } catch (fault) {
+    // Deno writes at once, and throws.
+    settled(fault as Error)
   }
 }
 
-/** Returns when the reader has gone, for commands that have something to put in order first. */
-export const untilReaderGone: Effect.Effect<void> = Effect.async((resume) => {
-  const before = readerGone
-  readerGone = () => resume(Effect.void)
+/** Calls `settled` with the fault of an output, if there was one, once every write has been taken or has failed. */
+export const whenWritten = (settled: (fault: NodeJS.ErrnoException | undefined) => void): void => {
+  if (pendingWrites === 0) return settled(failure)
+  onSettled = () => settled(failure)
+}
+
+/** Results go to stdout, everything about them to stderr. */
+export const print = (line = ""): void => send(process.stdout, `${line}\n`)
+export const printError = (line: string): void => send(process.stderr, `${line}\n`)
+export const printJson = (value: unknown): void => print(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))
+
+/** The streams' own error events: a fault that no write was told of, and a second word about one that a write was told of. */
+export const watchOutputs = (): void => {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", (fault) => noteFault(stream, fault))
+}
+
+/** Returns when an output takes no more, for commands that have something to put in order before the process ends. */
+export const untilOutputEnds: Effect.Effect<OutputEnd> = Effect.async((resume) => {
+  const before = outputEnded
+  outputEnded = (end) => resume(Effect.succeed(end))
   return Effect.sync(() => {
-    readerGone = before
+    outputEnded = before
   })
 })
 
 /** Writes bytes to stdout; returns when the reader has room for more. */
-export const write = (bytes: Uint8Array): Effect.Effect<void> =>
-  Effect.async((resume) => {
-    process.stdout.write(bytes, (fault) => {
-      // A fault is the stream's own event too, and is answered there.
-      if (!fault) resume(Effect.void)
-    })
-  })
+export const write = (bytes: Uint8Array): Effect.Effect<void> => Effect.async((resume) => send(process.stdout, bytes, () => resume(Effect.void)))
 
 const coloured = (): boolean => process.stdout.isTTY === true && process.env.NO_COLOR === undefined
 export const bold = (text: string): string => (coloured() ? `\u001b[1m${text}\u001b[0m` : text)

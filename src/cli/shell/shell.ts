@@ -52,7 +52,9 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
   const only = program.commands.length === 1 && program.commands[0]?.path.length === 0 ? program.commands[0] : undefined
   if (only) return Effect.succeed({ _tag: "command", command: only, rest: words })
   const [first, second] = words
-  if (first === undefined || isHelp(first)) return Effect.succeed({ _tag: "help", lines: mainHelp(program) })
+  if (first === undefined || (isHelp(first) && second === undefined)) return Effect.succeed({ _tag: "help", lines: mainHelp(program) })
+  // `franz help topic create` is `franz topic create --help`.
+  if (isHelp(first)) return find(program, [...words.slice(1).filter((word) => !isHelp(word)), "--help"])
   const fitting = program.commands.filter(({ path }) => path[0] === first)
   if (fitting.length === 0) {
     return Effect.fail(

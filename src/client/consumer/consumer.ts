@@ -47,6 +47,8 @@ export interface ConsumerService {
   readonly assign: (places: ReadonlyArray<Place & { readonly at: StartAt }>) => Effect.Effect<void, AssignError>
   /** The partitions that are read at present, each with the offset of the next message that a poll gives. */
   readonly positions: Effect.Effect<ReadonlyArray<Place & { readonly offset: number }>>
+  /** Whether the group has given this member its partitions, or some were assigned: `positions` is then complete, and may be empty where others have all partitions. */
+  readonly isAssigned: Effect.Effect<boolean>
   /** Goes on reading a partition at `offset`; false when it is not read at present. */
   readonly seek: (topic: string, partition: number, offset: number) => Effect.Effect<boolean>
 }

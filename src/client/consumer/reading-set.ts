@@ -25,6 +25,7 @@ export class ReadingSet {
   private readonly readers = new Map<string, PartitionReader>()
   private readonly fetcher: Fetcher
   private paused = false
+  private hasBegun = false
   private lease = Number.POSITIVE_INFINITY
   private readonly muted = new Set<string>()
   private whenOutOfRange: OutOfRange = "nearest"
@@ -61,12 +62,14 @@ export class ReadingSet {
       if (view !== undefined) this.readers.set(placeKey({ topic, partition }), new PartitionReader(topic, view.topicId, partition, offset))
     }
     this.paused = false
+    this.hasBegun = true
     this.whenOutOfRange = whenOutOfRange
     this.fetcher.follow([...this.readers.values()])
     this.news.ring()
   }
   /** Reads nothing any more; what was fetched and not handed out never is (G1, G7). */
   end(): void {
+    this.hasBegun = false
     for (const reader of this.readers.values()) reader.close()
     this.readers.clear()
     this.fetcher.follow([])
@@ -85,6 +88,10 @@ export class ReadingSet {
     for (const topic of topics) this.muted.delete(topic)
   }
 
+  /** Whether an assignment is in force, be it an empty one. */
+  get isAssigned(): boolean {
+    return this.hasBegun
+  }
   get places(): ReadonlyArray<Place & { readonly offset: number }> {
     return [...this.readers.values()].map(({ next, partition, topic }) => ({ topic, partition, offset: next }))
   }

@@ -211,6 +211,7 @@ export const makeSession = (
       commit: session.commit,
       assign: (places) => changing.withPermits(1)(session.assign(places)),
       positions: Effect.sync(() => set.places),
+      isAssigned: Effect.sync(() => set.isAssigned),
       seek: (topic, partition, offset) => Effect.sync(() => set.seek({ topic, partition }, offset))
     }
   })

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import { franz, franzDoes, type Node, up } from "./support/franz.ts"
+import { Run, root, temporaryDirectory, until } from "./support/process.ts"
+
+/** Where a command's input comes from and its output goes to: pipes that close, disks that are full, and nothing to read at all. */
+const data = temporaryDirectory()
+let node: Node
+const lines = Array.from({ length: 20_000 }, (_, at) => `line ${at}`)
+beforeAll(async () => {
+  node = await up(data.path, "-X", "group.initial.rebalance.delay.ms=0")
+  await franzDoes(["topic", "create", "lines", "--partitions", "1", "--leader", node.address])
+  await franzDoes(["produce", "lines", "--leader", node.address], lines.join("\n"))
+})
+afterAll(async () => {
+  await node?.process.kill("SIGTERM")
+  data.remove()
+})
+
+const program = join(root, "src/programs/franz.ts")
+/** A line of bash in which `franz` is the program from its sources. */
+const shell = (line: string) =>
+  Run.start("bash", ["-c", `franz() { "${process.execPath}" "${program}" "$@"; }; ${line}`], { env: { FRANZ_LEADER: node.address } }).end()
+
+describe("an output that takes no more", () => {
+  test("a reader that leaves early is no fault: exit 0, and nothing is said", async () => {
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: bash's own.
+    const ended = await shell("franz consume lines | head -1; echo ${PIPESTATUS[0]}")
+    expect(ended).toMatchObject({ stdout: "line 0\n0\n", stderr: "" })
+  })
+  test("in a group it leaves what was not printed to the next member", async () => {
+    await shell("franz consume lines --from start --group early | head -1")
+    const rest = await shell("franz consume lines --from start --group early --exit-at-end")
+    const [first = ""] = rest.stdout.split("\n")
+    // What went into the pipe may count as printed; what is left begins within it, and nothing behind it is missing.
+    expect(rest.stdout.trimEnd().split("\n")).toEqual(lines.slice(lines.indexOf(first)))
+  })
+  for (const command of ["topic list", "topic list --json", "consume lines --exit-at-end", "--help", "cluster describe"])
+    test(`franz ${command} to a full disk: exit 74 and why`, async () => {
+      const ended = await shell(`franz ${command} >/dev/full`)
+      expect(ended.code).toBe(74)
+      expect(ended.stderr).toMatch(/^franz: standard output cannot be written: .*ENOSPC.*\n$/)
+    })
+  test("a node whose log file has no room serves on", async () => {
+    const other = temporaryDirectory()
+    const run = Run.start("bash", ["-c", `exec "${process.execPath}" "${program}" up --port 0 --data "${other.path}" 2>/dev/full`])
+    await run.says(/^ready$/m)
+    const address = run.stdout.match(/: (127\.0\.0\.1:\d+)$/m)?.[1] ?? ""
+    await franzDoes(["topic", "create", "there", "--leader", address])
+    expect(await franzDoes(["topic", "list", "--leader", address])).toContain("there")
+    await run.kill("SIGTERM")
+    other.remove()
+  })
+})
+
+test("standard input that is a directory: exit 2, and what to give instead", async () => {
+  const ended = await shell("franz produce lines </")
+  expect(ended.code).toBe(2)
+  expect(ended.stderr).toContain("standard input is a directory")
+})
+
+test("--exit-at-end of a member that the group gave no partition ends: others have them all", async () => {
+  const holder = franz("consume", "lines", "--group", "full", "--from", "start", "--leader", node.address)
+  await until("the first member reads", () => holder.stdout.includes("line 19999"))
+  // Both members are asked for: whoever of them gets the one partition, each sees all of it read and ends, but the holder goes on.
+  const ended = await Promise.all(["one", "two"].map(() => franz("consume", "lines", "--group", "full", "--exit-at-end", "--leader", node.address).end()))
+  expect(ended.map(({ code }) => code)).toEqual([0, 0])
+  await holder.kill("SIGTERM")
+})
+
+describe("help", () => {
+  const helpOf = async (...words: ReadonlyArray<string>) => (await franz(...words).end()).stdout
+  test("franz help COMMAND is franz COMMAND --help", async () => {
+    expect(await helpOf("help", "consume")).toBe(await helpOf("consume", "--help"))
+    expect(await helpOf("help", "topic", "create")).toBe(await helpOf("topic", "create", "--help"))
+    expect(await helpOf("help", "topic")).toBe(await helpOf("topic", "--help"))
+  })
+  test("of a command that is not there it names the nearest", async () => {
+    const ended = await franz("help", "consum").end()
+    expect(ended.code).toBe(2)
+    expect(ended.stderr).toContain("there is no command 'consum'. Did you mean 'consume'?")
+  })
+})
