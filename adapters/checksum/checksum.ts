@@ -3,6 +3,7 @@ import { type Context, Layer } from "effect"
 import { type Crc32c, crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
 import { compiled } from "./compiled.ts"
+import { checkRange } from "./range.ts"
 
 // A call into the addon costs about 200 ns, as much as 350 bytes in TypeScript; over a thousand bytes it is five times faster.
 const nativeFromBytes = 512
@@ -29,7 +30,13 @@ export const passesSelfTest = (candidate: Crc32c): boolean => {
   )
 }
 
-const typescript = { crc32c, name: "typescript" } as const
+const typescript = {
+  crc32c: (bytes, at = 0, end = bytes.length) => {
+    checkRange(bytes, at, end)
+    return crc32c(bytes, at, end)
+  },
+  name: "typescript"
+} as const satisfies Context.Tag.Service<Checksum>
 
 // Bun's bundler takes an addon into a compiled program where it sees such a call; Deno and Node have no `require` in a module.
 const load = (): { readonly crc32c: (bytes: Uint8Array) => number } =>
@@ -62,7 +69,10 @@ const lazily = (): Context.Tag.Service<Checksum> => {
   let chosen: Context.Tag.Service<Checksum> | undefined
   const choice = () => (chosen ??= choose())
   return {
-    crc32c: (bytes, at = 0, end = bytes.length) => (end - at < nativeFromBytes ? crc32c(bytes, at, end) : choice().crc32c(bytes, at, end)),
+    crc32c: (bytes, at = 0, end = bytes.length) => {
+      checkRange(bytes, at, end)
+      return end - at < nativeFromBytes ? crc32c(bytes, at, end) : choice().crc32c(bytes, at, end)
+    },
     get name() {
       return choice().name
     }

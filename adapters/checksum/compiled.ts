@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { Crc32c } from "../../domain/log/crc32c.ts"
+import { type Crc32c, crc32c } from "../../domain/log/crc32c.ts"
+import { checkRange, int32Max } from "./range.ts"
 
 /**
  * CRC-32C by the processor's own instruction (SSE 4.2, which every Bun for x64 needs), three lanes at a time. The instruction takes 3 cycles and a new one may begin
@@ -59,9 +60,9 @@ static void prepare(void) {
   isReady = 1;
 }
 
-u32 crc32c(const u8 *bytes, u32 at, u32 end) {
+u32 crc32c(const u8 *bytes, int at, int end) {
   const u8 *p = bytes + at;
-  u64 left = end - at, crc = 0xffffffff;
+  u64 left = end > at ? end - at : 0, crc = 0xffffffff;
   if (!isReady) prepare();
   for (; left >= 3 * LONG; p += 3 * LONG, left -= 3 * LONG) crc = longLanes(crc, p);
   for (; left >= 3 * SHORT; p += 3 * SHORT, left -= 3 * SHORT) crc = shortLanes(crc, p);
@@ -75,7 +76,10 @@ u32 crc32c(const u8 *bytes, u32 at, u32 end) {
 }
 `
 
-/** The C above, compiled in memory by the compiler that Bun brings. Throws where there is none, on another processor, or where no temporary file can be written. */
+/**
+ * Compiles the C above in memory with the compiler that Bun brings. Throws where there is none, on another processor, or where no temporary file can be written.
+ * The function it returns throws a RangeError for a range that is not within `bytes`.
+ */
 export const compiled = (): Crc32c => {
   if (process.arch !== "x64" || process.platform === "win32" || process.versions.bun === undefined) throw new Error("not here")
   const { cc } = require("bun:ffi") as typeof import("bun:ffi")
@@ -84,8 +88,14 @@ export const compiled = (): Crc32c => {
   try {
     const file = join(directory, "crc32c.c")
     writeFileSync(file, source)
-    const { symbols } = cc({ source: file, symbols: { crc32c: { args: ["ptr", "u32", "u32"], returns: "u32" } } })
-    return (bytes, at = 0, end = bytes.length) => symbols.crc32c(bytes, at, end)
+    const { symbols } = cc({ source: file, symbols: { crc32c: { args: ["ptr", "i32", "i32"], returns: "u32" } } })
+    return (bytes, at = 0, end = bytes.length) => {
+      checkRange(bytes, at, end)
+      // An empty view may have no memory behind it, and an offset over 2^31 is no int32.
+      if (end === at || end > int32Max) return crc32c(bytes, at, end)
+      // The call takes a number as the engine holds it, and reads one that is held as a double as 0 or as another integer. `| 0` always gives an int32.
+      return symbols.crc32c(bytes, at | 0, end | 0)
+    }
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

@@ -1,7 +1,10 @@
 import { Context } from "effect"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 
-/** The checksum of record batches, by the fastest way that works here. Both ways give the same answers. */
+/**
+ * The checksum of record batches, by the fastest way that works here. All ways give the same answers, however the engine holds the two offsets
+ * (as integers or as doubles), and throw a RangeError for a range that is not within the bytes.
+ */
 export class Checksum extends Context.Tag("Checksum")<
   Checksum,
   {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { join } from "node:path"
 import { Effect } from "effect"
 import fc from "fast-check"
 import { layer, layerTypescript, passesSelfTest } from "../../../adapters/checksum/checksum.ts"
@@ -38,6 +39,15 @@ describe("the checksum port", () => {
       })
     )
   })
+
+  test("whole numbers that the engine holds as doubles are read right, and no other range reaches native code", async () => {
+    const child = Bun.spawn([process.execPath, join(import.meta.dirname, "../../../test/adapters/checksum/any-number.ts")], {
+      stdout: "pipe",
+      stderr: "inherit"
+    })
+    const [said, code] = await Promise.all([new Response(child.stdout).text(), child.exited])
+    expect([code, said]).toEqual([0, `${JSON.stringify({ calls: 60_000, wrong: 0, taken: 0 })}\n`])
+  }, 120_000)
 
   test("the self-test refuses one that is wrong anywhere", () => {
     expect(passesSelfTest(crc32c)).toBe(true)
