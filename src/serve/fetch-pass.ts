@@ -6,7 +6,7 @@ import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, type TopicRef } from "./current-leader.ts"
 import type { Source } from "./fetch-wait.ts"
 import type { FindReadable, ReadablePartition } from "./readable.ts"
-import { beforeZstd, sizeOf, type Views } from "./record-views.ts"
+import { sizeOf, type Views } from "./record-views.ts"
 
 export type FetchRequest = RequestOf<typeof Fetch>
 export type FetchAnswer = ResponseDraft<typeof Fetch>
@@ -30,8 +30,6 @@ export interface PassOptions {
   readonly findLeader: FindLeader
 }
 
-/** From this version on a client reads zstd (KIP-110). */
-const zstdSince = 10
 /** From this version on an error names the leader and its address (KIP-951). */
 const leadersSince = 16
 const readCommitted = 1
@@ -99,8 +97,8 @@ export class Pass {
     if (bytesMax === 0 && this.bytes > 0) return noRecords
     const read = found.read(from, bytesMax)
     if (Either.isLeft(read)) return "KAFKA_STORAGE_ERROR"
-    const views = this.version < zstdSince ? beforeZstd(read.right) : read.right
-    if (views === "zstd first") return "UNSUPPORTED_COMPRESSION_TYPE"
+    // zstd goes to every version, as in Kafka 4: clients that speak only older versions of Fetch read it nevertheless (KIP-110 asked for version 10).
+    const views = read.right
     const size = sizeOf(views)
     // What was read for nothing counts too: a request that names a hundred thousand partitions must not have a batch of each read from disk.
     this.left -= size

@@ -75,10 +75,6 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^Fetch( sessions.*)?\/.*abortedTransactions$/, ours: /^null$/, kafkas: /^\[\]$/, why: "Both mean none; Kafka has both in errors." },
   { at: /^Fetch\/isolation level 3\./, kafkas: /./, why: "Kafka fails with UNKNOWN_SERVER_ERROR; what is not read committed is read uncommitted here." },
   { at: /^Fetch\/another cluster\./, why: "A fetch that is meant for another cluster is refused; Kafka looks at the cluster only among controllers." },
-  {
-    at: /^Fetch, several\/zstd v9/,
-    why: "A client that cannot read zstd gets what comes before it, then UNSUPPORTED_COMPRESSION_TYPE; Kafka sends what the client cannot read."
-  },
   { at: /^CreateTopics\/checked.*\.topicId$/, ours: /^"AAAAAAAAAAAAAAAAAAAAAA"$/, why: "A topic that was not made has no id; Kafka draws one and forgets it." },
   { at: /^CreateTopics\/collision within a request\./, why: "Names that collide are refused, also when one request brings both." },
   { at: /^CreateTopics\/setting twice\./, why: "A setting that is given twice is refused; Kafka takes the last." },
