@@ -11,6 +11,7 @@ import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch-sessions.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
+import type { MemoryBudget } from "../wire/memory-budget.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { autoCreation } from "./auto-creation.ts"
@@ -197,6 +198,8 @@ export interface StartOptions extends BrokerOptions {
   readonly listen: Address
   /** Where clients reach this broker; default: where it listens. A port of 0 stands for the one that it listens on. */
   readonly advertised?: Address
+  /** The account of the memory of this process; default: one of this broker's own. */
+  readonly memory?: MemoryBudget
 }
 export interface RunningBroker extends Broker {
   /** Where it really listens. */
@@ -212,7 +215,7 @@ export const startBroker = (
     const address = yield* serve(
       options.listen,
       [...broker.routes, ...broker.relayed],
-      serveOptions(options.config, liveNodeConfig(options.config, broker.cluster, options.nodeId))
+      serveOptions(options.config, liveNodeConfig(options.config, broker.cluster, options.nodeId), options.memory)
     )
     const advertised = options.advertised ?? address
     yield* broker.join(advertised.port === 0 ? { ...advertised, port: address.port } : advertised)

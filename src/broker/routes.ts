@@ -66,7 +66,7 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
   const clusterId = () => cluster().clusterId
   return [
     produce({ table, findLeader: leaderOf, now, deadlines, answersUnsynced: config["log.flush.policy"] === "interval" }),
-    route(Fetch, {}, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"], deadlines, sessions })),
+    route(Fetch, { borrows: true }, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"], deadlines, sessions })),
     route(ListOffsets, {}, listOffsets({ find, decompress })),
     route(Metadata, {}, metadata({ cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),
     route(FindCoordinator, {}, findCoordinator(cluster)),

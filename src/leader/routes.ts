@@ -65,7 +65,7 @@ const autoCreate = (room: LeaderRoom) => {
 
 /** Fetch and ListOffsets over whatever `find` finds: a node that is leader and broker serves both with one pair. */
 export const readingRoutes = (options: FetchOptions & ListOffsetsOptions): ReadonlyArray<Route> => [
-  route(Fetch, {}, fetch(options)),
+  route(Fetch, { borrows: true }, fetch(options)),
   route(ListOffsets, {}, listOffsets(options))
 ]
 

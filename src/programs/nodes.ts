@@ -22,6 +22,7 @@ import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { platform } from "./platform.ts"
+import { processMemory } from "./process-memory.ts"
 
 type Platform = Transport | Checksum | Compression
 type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
@@ -78,7 +79,11 @@ const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effec
 const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
     const leader = yield* openLeader(options, journalOf(options))
-    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config, liveNodeConfig(options.config, leader.cluster, leader.nodeId)))
+    const address = yield* serve(
+      options.listen,
+      leader.routes,
+      serveOptions(options.config, liveNodeConfig(options.config, leader.cluster, leader.nodeId), processMemory(options.config))
+    )
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)
     return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(advertised) }], stopped: failing([leader.stopped]) }
@@ -90,9 +95,15 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
     const id = options.config["node.id"]
     const store = yield* storeAt(options.data, options.config)
     const { config, leader, listen, written } = options
-    const started = yield* startBroker({ nodeId: id, leader, config, written, listen, advertised: advertisedOf(options, listen.port) }).pipe(
-      Effect.provideService(LogStore, store)
-    )
+    const started = yield* startBroker({
+      nodeId: id,
+      leader,
+      config,
+      written,
+      listen,
+      advertised: advertisedOf(options, listen.port),
+      memory: processMemory(config)
+    }).pipe(Effect.provideService(LogStore, store))
     yield* Effect.raceFirst(started.ready, started.failed)
     const address = formatAddress(advertisedOf(options, started.address.port))
     return { nodes: [{ id, roles: ["broker"], address }], stopped: failing([started.failed]) }
@@ -114,7 +125,11 @@ const leadingBroker = (options: NodeOptions) =>
     // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
     const self = { host: loopback(options.listen.host), port: options.listen.port }
     const own = yield* makeBroker({ nodeId: id, leader: self, config, written, alsoReadable: leader.find }).pipe(Effect.provideService(LogStore, store))
-    const address = yield* serve(options.listen, united(leader, own.routes), serveOptions(config, liveNodeConfig(config, own.cluster, id)))
+    const address = yield* serve(
+      options.listen,
+      united(leader, own.routes),
+      serveOptions(config, liveNodeConfig(config, own.cluster, id), processMemory(config))
+    )
     self.port = address.port
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)

@@ -114,7 +114,7 @@ export const watchRoom =
     return stop
   }
 
-/** What `then` makes, when `watching` has enough or after `waitMs`. */
+/** What `then` makes: when `watching` has enough, after `waitMs`, or before that when the node is short of memory. */
 export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>): Later<A> =>
   new Later((ready) => {
     let isOver = false
@@ -137,4 +137,4 @@ export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines,
       deadline.cancel()
       stop?.()
     }
-  })
+  }, then)

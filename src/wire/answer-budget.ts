@@ -1,3 +1,5 @@
+import type { MemoryBudget } from "./memory-budget.ts"
+
 /** What is kept for connections that have read everything they were sent. */
 const reservedShare = 1 / 4
 /** What one of them gets of it at a time, bytes; a first batch may be larger. */
@@ -19,7 +21,11 @@ export class AnswerBudget {
   private held = 0
   private readonly waiting = new Set<() => void>()
 
-  constructor(readonly bytesMax: number) {}
+  /** `memory`: the account of the node, in which these bytes count too; when it is short, this is. */
+  constructor(
+    readonly bytesMax: number,
+    private readonly memory?: MemoryBudget
+  ) {}
 
   get heldBytes(): number {
     return this.held
@@ -29,7 +35,8 @@ export class AnswerBudget {
     return this.shared <= 0
   }
   private get shared(): number {
-    return this.bytesMax * (1 - reservedShare) - this.held
+    const own = this.bytesMax * (1 - reservedShare) - this.held
+    return this.memory === undefined ? own : Math.min(own, this.memory.room)
   }
 
   /** Bytes that an answer may have now. `isOwing`: its connection has not read what it was sent before. */
@@ -39,11 +46,13 @@ export class AnswerBudget {
   }
   /** A connection holds so many bytes more, or fewer. */
   change(bytes: number): void {
-    const wasFull = this.isShort
+    const wasShort = this.isShort
     this.held += bytes
-    if (bytes < 0 && wasFull) for (const wake of this.waiting) wake()
+    this.memory?.changeAnswers(bytes)
+    if (bytes < 0 && wasShort) for (const wake of this.waiting) wake()
   }
   whenFree(wake: () => void): () => void {
+    if (this.memory?.isShort === true) return this.memory.whenFree(wake)
     this.waiting.add(wake)
     return () => this.waiting.delete(wake)
   }

@@ -40,7 +40,7 @@ export const dispatch = (
       if (answer instanceof Disconnect) return Effect.fail(new DispatchFault({ kind: "disconnected", message: answer.reason }))
       return Effect.sync(() => withoutLength(route.encode(context.version, header.correlationId, answer)))
     }
-    const answer = begun.right
+    const { answer } = begun.right
     if (answer instanceof Later) return Effect.flatMap(answer.effect, finish)
     return Effect.isEffect(answer) ? Effect.flatMap(answer as Effect.Effect<unknown>, finish) : finish(answer)
   })

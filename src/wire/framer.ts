@@ -4,6 +4,13 @@ import type { FrameFault } from "./frame-fault.ts"
 const assemblyBytesMin = 256
 
 const noBytes = new Uint8Array(0)
+/** Less than this is left to the garbage collection. */
+const freedBytesMin = 32_768
+
+/** Frees memory that the framer made, and that nothing looks at any more. A collection would come too late: the sizes that a frame of 100 MB grows through are another 100 MB together. */
+export const free = ({ buffer, length }: Uint8Array): void => {
+  if (length >= freedBytesMin && buffer instanceof ArrayBuffer) buffer.transfer(0)
+}
 
 /**
  * Finds the frames in a stream of chunks: four bytes of length, then as many bytes. A frame that lies within one chunk is a view of it. One that spans several is
@@ -37,6 +44,7 @@ export class Framer {
   /** Lets go of them: there will be no next frame. */
   clear(): void {
     this.chunks.length = 0
+    free(this.assembly)
     this.assembly = noBytes
     this.assembled = 0
     this.bytes = 0
@@ -122,6 +130,7 @@ export class Framer {
     if (size > this.assembly.length) {
       const grown = new Uint8Array(Math.min(this.length, Math.max(assemblyBytesMin, 2 * size)))
       grown.set(this.assembly.subarray(0, this.assembled))
+      free(this.assembly)
       this.assembly = grown
     }
     this.assembly.set(piece, this.assembled)

@@ -1,8 +1,8 @@
 import { type Effect, Either } from "effect"
-import { decodeRequest } from "../protocol/codec/compile.ts"
+import { decodeAt, requestElementsMax } from "../protocol/codec/compile.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { type RequestHeader, responseFrame } from "../protocol/codec/frame.ts"
-import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import type { AnyApi, RequestOf, ResponseDraft, Schema } from "../protocol/type/wire.ts"
 import type { AnswerRoom } from "./answer-budget.ts"
 import type { Later } from "./later.ts"
 
@@ -54,10 +54,18 @@ export interface RouteOptions {
   /** Pipelined, and its answer does not wait for the answers before it: for callers that match by correlation id, as our links between nodes do. Default false. */
   readonly unordered?: boolean
   /**
-   * Whether `handle` is done with the request's frame when it returns: neither the answer nor anything that was kept looks at a view of it (records, bytes) from then on,
-   * also where the answer still waits. Its memory is used for other requests at once. Default false.
+   * Whether `handle` is done with the request's frame when it returns: neither the answer nor anything that was kept looks at a view of it (records, bytes, tagged fields
+   * that this version does not know) from then on, also where the answer still waits. Its memory is freed at once. Default false.
    */
   readonly borrows?: boolean
+}
+
+/** A request that was read, and whose handler has begun. */
+export interface Started {
+  /** The answer, a Later, or an Effect. */
+  readonly answer: unknown
+  /** Memory of the request's fields, roughly, bytes. */
+  readonly memoryBytes: number
 }
 
 /** One API of a node: what it serves, and who answers. */
@@ -69,8 +77,11 @@ export interface Route {
   readonly pipelined: boolean
   readonly unordered: boolean
   readonly borrows: boolean
-  /** Reads the body, which begins at `bodyAt` of the context's frame, and begins the work. What the handler throws passes through. */
-  readonly start: (context: RequestContext, bodyAt: number) => Either.Either<unknown, DecodeError>
+  /**
+   * Reads the body, which begins at `bodyAt` of the context's frame, and begins the work. What the handler throws passes through. A body of more than `elementsMax`
+   * elements is a DecodeError; default: `requestElementsMax`.
+   */
+  readonly start: (context: RequestContext, bodyAt: number, elementsMax?: number) => Either.Either<Started, DecodeError>
   /** The answer that `start` gave as a frame, length prefix first. Throws EncodeError. */
   readonly encode: (version: number, correlationId: number, answer: unknown) => ReadonlyArray<Uint8Array>
 }
@@ -87,9 +98,11 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
     pipelined: unordered || (options.pipelined ?? false),
     unordered,
     borrows: options.borrows ?? false,
-    start: (context, bodyAt) => {
-      const request = decodeRequest(api, context.version, context.frame, bodyAt)
-      return Either.isRight(request) ? Either.right(handle(request.right, context)) : Either.left(request.left)
+    start: (context, bodyAt, elementsMax = requestElementsMax) => {
+      const read = decodeAt(api.request as Schema<RequestOf<A>, never>, context.version, context.frame, bodyAt, elementsMax)
+      if (Either.isLeft(read)) return Either.left(read.left)
+      const { memoryBytes, value } = read.right
+      return Either.right({ answer: handle(value, context), memoryBytes })
     },
     encode: (version, correlationId, answer) => responseFrame(api, version, correlationId, answer as ResponseDraft<A>)
   }

@@ -1,15 +1,18 @@
 import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
 import { giveBack, isLent } from "../ports/lent-memory.ts"
 import { type Connection, formatAddress, type Listener } from "../ports/transport.ts"
+import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { actorOf } from "./actor.ts"
 import type { AnswerBudget, AnswerRoom } from "./answer-budget.ts"
 import type { Complaints } from "./complaints.ts"
 import { describeFrameFault } from "./frame-fault.ts"
-import { Framer, isFrame } from "./framer.ts"
+import { Framer, free, isFrame } from "./framer.ts"
+import { Holding } from "./holding.ts"
 import { Later } from "./later.ts"
-import { Disconnect, NoResponse, type RequestContext } from "./route.ts"
+import type { MemoryBudget } from "./memory-budget.ts"
+import { Disconnect, NoResponse, type RequestContext, type Started } from "./route.ts"
 import { malformedMessage, type RouteTable } from "./route-table.ts"
-import { type Slot, Slots } from "./slots.ts"
+import { placeBytes, type Slot, Slots } from "./slots.ts"
 import { Unread } from "./unread.ts"
 
 /** What the connections of one server share. */
@@ -21,12 +24,10 @@ export interface ServerRoom {
   readonly inFlightRequestsMax: number
   readonly inFlightBytesMax: number
   readonly writeBufferBytesMax: number
-  /** Bytes of requests that have not come whole, of all connections together. */
-  readonly partialBytesMax: number
-  partialBytes: number
+  readonly memory: MemoryBudget
   readonly answers: AnswerBudget
-  /** The connection that holds the most of them. */
-  readonly heaviest: () => ServerConnection | undefined
+  /** Closes connections until the account of the memory is not full. */
+  readonly relieve: () => void
   /** Seconds since the server started, roughly: a clock is not read for every chunk. */
   seconds: number
   readonly forget: (connection: ServerConnection) => void
@@ -35,6 +36,7 @@ export interface ServerRoom {
 /** A frame may take this long, and a second more for each `frameBytesPerSecond` that it announced. */
 const frameSeconds = 30
 const frameBytesPerSecond = 65_536
+const noBytes = new Uint8Array(0)
 /** How long a connection that we close may take to read what was written before. */
 const lingerSeconds = 5
 
@@ -52,7 +54,7 @@ export class ServerConnection implements Listener {
   private activeAt: number
   private frameSince = 0
   private frameNumber = -1
-  private counted = 0
+  private readonly holding: Holding
   private clientId: string | null = null
   private actor: string
   /** The number of the chunk that is looked at, and how many frames in it somebody may still look at. */
@@ -65,6 +67,7 @@ export class ServerConnection implements Listener {
   ) {
     this.framer = new Framer(room.requestBytesMax)
     this.unread = new Unread(room.answers)
+    this.holding = new Holding(room.memory, () => this.pump())
     this.answers = { bytes: () => room.answers.room(this.unread.size > 0), whenFree: (wake) => room.answers.whenFree(wake) }
     this.activeAt = room.seconds
     this.actor = this.peer
@@ -75,7 +78,15 @@ export class ServerConnection implements Listener {
   }
   /** Bytes that came and are not requests yet. */
   get partialBytes(): number {
-    return this.counted
+    return this.framer.heldBytes
+  }
+  /** Bytes of memory that requests of this connection hold. */
+  get requestBytes(): number {
+    return this.holding.bytes
+  }
+  /** The oldest request that can be answered early; its memory, bytes, and the second in which its wait began. */
+  get oldestWait(): Pick<Slot, "held" | "since"> | undefined {
+    return this.slots.oldestWait
   }
   /** Memory behind answers that the peer has not taken, bytes. */
   get unreadBytes(): number {
@@ -97,11 +108,7 @@ export class ServerConnection implements Listener {
     this.keptFrames = 0
     this.pump()
     if (this.keptFrames === 0 && !this.framer.holdsChunks && !this.ended) this.connection.release(bytes)
-    while (this.room.partialBytes > this.room.partialBytesMax) {
-      const heaviest = this.room.heaviest()
-      if (heaviest === undefined || heaviest.partialBytes === 0) return
-      heaviest.refuse("memory", `held ${heaviest.partialBytes} bytes of a request that had not come whole, the most of all, when there was no room for more`)
-    }
+    if (this.room.memory.isFull) this.room.relieve()
   }
   drained(): void {
     this.unread.clear()
@@ -162,15 +169,30 @@ export class ServerConnection implements Listener {
     this.connection.destroy()
   }
 
-  /** Notes what this connection holds of requests that have not come whole. */
+  /** Closes it, since requests hold more memory than the node has for them. */
+  relieve(): void {
+    const { figures } = this.room.memory
+    this.refuse(
+      "memory",
+      `held ${this.partialBytes} bytes of a request that had not come whole and ${this.slots.heldBytes} of others, the most of all, while ${figures}`
+    )
+  }
+  /** Answers the oldest request that waits with what is there. */
+  hurry(): void {
+    const slot = this.slots.oldestWait
+    const early = slot?.early
+    if (slot === undefined || early === undefined) return
+    slot.stop?.()
+    slot.stop = slot.early = undefined
+    queueMicrotask(() => this.made(slot, early))
+  }
+
   private count(): void {
-    const held = this.ended ? 0 : this.framer.heldBytes
-    this.room.partialBytes += held - this.counted
-    this.counted = held
+    this.holding.count(this.framer.heldBytes + this.slots.heldBytes)
   }
   private letGo(): void {
     this.framer.clear()
-    this.count()
+    this.holding.end()
   }
 
   private get mayTake(): boolean {
@@ -192,13 +214,13 @@ export class ServerConnection implements Listener {
     let busy = true
     while (busy) busy = this.settle() || this.takeOne()
     this.pumping = false
-    this.count()
     if (this.ended) return
+    this.count()
     if (this.stopping) {
       if (this.slots.count === 0) this.end()
       return
     }
-    const pause = !this.mayTake
+    const pause = !(this.mayTake && this.holding.mayRead(this.framer.announced))
     if (pause === this.paused) return
     this.paused = pause
     if (pause) this.connection.pause()
@@ -220,7 +242,11 @@ export class ServerConnection implements Listener {
   private takeOne(): boolean {
     if (!this.mayTake) return false
     const frame = this.framer.next()
-    if (frame === undefined) return false
+    if (frame === undefined) {
+      const refusal = this.holding.refusalOf(this.framer.announced)
+      if (refusal !== undefined) this.refuse("memory", refusal)
+      return false
+    }
     if (isFrame(frame)) {
       this.take(frame)
     } else {
@@ -238,9 +264,12 @@ export class ServerConnection implements Listener {
       context: "route" in found ? this.contextOf(found.header, frame) : undefined,
       bodyAt: "route" in found ? found.bodyAt : 0,
       size: frame.length,
+      held: frame.length + placeBytes,
       chunk: this.framer.ownsMemory ? undefined : this.chunk,
       state: "waiting",
       stop: undefined,
+      early: undefined,
+      since: 0,
       chunks: "chunks" in found ? found.chunks : undefined,
       ends: false
     }
@@ -250,9 +279,15 @@ export class ServerConnection implements Listener {
   /** The handler is done with the frame of its request, though perhaps not with the answer. */
   private letGoOf({ chunk, context }: Slot): void {
     if (chunk === this.chunk) this.keptFrames--
-    else if (chunk === undefined && context !== undefined) this.connection.release(context.frame)
+    if (context === undefined) return
+    if (chunk === undefined) {
+      this.connection.release(context.frame)
+      free(context.frame)
+    }
+    // A chunk that its transport cannot free is left to the garbage collection.
+    context.frame = noBytes
   }
-  private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext {
+  private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext & { frame: Uint8Array } {
     if (header.clientId !== this.clientId) {
       this.clientId = header.clientId
       this.actor = actorOf(header.clientId, this.peer)
@@ -271,15 +306,17 @@ export class ServerConnection implements Listener {
   private run(slot: Slot): void {
     const { route, context } = slot
     if (route === undefined || context === undefined) return this.slots.done(slot)
-    let begun: Either.Either<unknown, Parameters<typeof malformedMessage>[1]>
+    let begun: Either.Either<Started, DecodeError>
+    const elementsMax = this.holding.elementsMax(slot.size)
     try {
-      begun = route.start(context, slot.bodyAt)
+      begun = route.start(context, slot.bodyAt, elementsMax)
     } catch (cause) {
       return this.failed(slot, cause)
     }
-    if (Either.isLeft(begun)) return this.refuse("malformed", malformedMessage(`${route.api.name} version ${context.version}`, begun.left))
+    if (Either.isLeft(begun)) return this.unreadable(slot, begun.left, elementsMax)
+    const { answer, memoryBytes } = begun.right
     if (route.borrows) this.letGoOf(slot)
-    const answer = begun.right
+    this.slots.hold(slot, (route.borrows ? placeBytes : slot.held) + memoryBytes)
     if (answer instanceof Later) return this.wait(slot, answer)
     if (!Effect.isEffect(answer)) return this.answer(slot, answer)
     if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
@@ -293,9 +330,20 @@ export class ServerConnection implements Listener {
     })
   }
 
+  private unreadable({ context, route }: Slot, fault: DecodeError, elementsMax: number): void {
+    const shortage = this.holding.shortageOf(fault, elementsMax)
+    if (shortage !== undefined) return this.refuse("memory", shortage)
+    this.refuse("malformed", malformedMessage(`${route?.api.name} version ${context?.version}`, fault))
+  }
+
   /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
   private wait(slot: Slot, later: Later<unknown>): void {
-    slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))
+    slot.since = this.room.seconds
+    slot.early = later.early
+    slot.stop = later.begin((make) => {
+      slot.early = undefined
+      queueMicrotask(() => this.made(slot, make))
+    })
   }
   private made(slot: Slot, make: () => unknown): void {
     if (this.ended) return

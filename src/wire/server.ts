@@ -3,6 +3,8 @@ import { type Address, type Connection, formatAddress, type Listener, type Liste
 import { AnswerBudget } from "./answer-budget.ts"
 import type { Identity } from "./api-versions.ts"
 import { Complaints } from "./complaints.ts"
+import { MemoryBudget } from "./memory-budget.ts"
+import { Relief } from "./relief.ts"
 import type { Route } from "./route.ts"
 import { RouteTable } from "./route-table.ts"
 import { ServerConnection, type ServerRoom } from "./server-connection.ts"
@@ -18,8 +20,8 @@ export interface ServeOptions {
   readonly writeBufferBytesMax: number
   /** Bytes of requests of one connection that are read ahead; one request more may be held. Default 16 MiB. */
   readonly inFlightBytesMax?: number
-  /** Bytes of requests that have not come whole, of all connections together; over that, the connection that holds the most is closed. Default 512 MiB, and at least two of the longest requests. */
-  readonly partialBytesMax?: number
+  /** The account of the memory that requests, answers and waiting work hold; servers of one process share it. Default: 512 MiB, and at least two of the longest requests. */
+  readonly memory?: MemoryBudget
   /**
    * Memory behind answers that nobody has read, of all connections together: over three quarters of it only connections that read get records, and those on which
    * nothing was read for ten seconds are closed, the one that holds the most first. Default 256 MiB.
@@ -34,14 +36,8 @@ export interface ServeOptions {
 }
 
 const refused: Listener = { received: () => {}, drained: () => {}, closed: () => {} }
-const partialBytesDefault = 512 * 1024 * 1024
+const memoryBytesDefault = 512 * 1024 * 1024
 const answerBytesDefault = 256 * 1024 * 1024
-
-const heaviestOf = (open: Iterable<ServerConnection>): ServerConnection | undefined => {
-  let heaviest: ServerConnection | undefined
-  for (const connection of open) if (connection.partialBytes > (heaviest?.partialBytes ?? 0)) heaviest = connection
-  return heaviest
-}
 
 /** Seconds for which one window of complaints lasts. */
 const complaintSeconds = 10
@@ -55,6 +51,8 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
     const transport = yield* Transport
     const runtime = yield* Effect.runtime<never>()
     const open = new Set<ServerConnection>()
+    const memory = options.memory ?? new MemoryBudget({ bytesMax: Math.max(memoryBytesDefault, 2 * options.requestBytesMax) })
+    const relief = new Relief(memory, open)
     const room: ServerRoom = {
       table: new RouteTable(routes, options.identity),
       runtime,
@@ -63,10 +61,9 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
       inFlightRequestsMax: options.inFlightRequestsMax,
       inFlightBytesMax: options.inFlightBytesMax ?? 16 * 1024 * 1024,
       writeBufferBytesMax: options.writeBufferBytesMax,
-      partialBytesMax: options.partialBytesMax ?? Math.max(partialBytesDefault, 2 * options.requestBytesMax),
-      partialBytes: 0,
-      answers: options.answers ?? new AnswerBudget(answerBytesDefault),
-      heaviest: () => heaviestOf(open),
+      memory,
+      answers: options.answers ?? new AnswerBudget(answerBytesDefault, memory),
+      relieve: () => relief.now(),
       seconds: 0,
       forget: (connection) => open.delete(connection)
     }
@@ -82,7 +79,7 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
       return served
     }
     const listening = yield* transport.listen(address, accept)
-    yield* Effect.forkScoped(sweeping(room, open, (options.idleTimeoutMs ?? 600_000) / 1000))
+    yield* Effect.forkScoped(sweeping(room, open, relief, (options.idleTimeoutMs ?? 600_000) / 1000))
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         stopping = true
@@ -93,11 +90,12 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
   })
 
 /** Once a second: cuts what hangs, and ends windows of complaints. */
-const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, idleSeconds: number): Effect.Effect<void> =>
+const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, relief: Relief, idleSeconds: number): Effect.Effect<void> =>
   Effect.sync(() => {
     room.seconds++
     for (const connection of open) connection.sweep(idleSeconds)
     if (room.answers.isShort) makeRoom(room, open)
+    relief.turn()
     if (room.seconds % complaintSeconds === 0) room.complaints.turn()
   }).pipe(Effect.delay(1000), Effect.forever)
 

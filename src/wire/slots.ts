@@ -3,15 +3,22 @@ import type { RequestContext, Route } from "./route.ts"
 /** A request that was read and is not answered yet. */
 export interface Slot {
   readonly route: Route | undefined
-  readonly context: RequestContext | undefined
+  /** Its frame is empty when it was given back. */
+  readonly context: (RequestContext & { frame: Uint8Array }) | undefined
   readonly bodyAt: number
   /** Bytes of its frame. */
   readonly size: number
   /** Which chunk of its connection it is a view of, by number; undefined when its frame has memory of its own. */
   readonly chunk: number | undefined
   state: "waiting" | "running" | "done" | "left"
+  /** Bytes of memory that it holds: its frame as long as that is kept, and what was made of it. */
+  held: number
   /** Calls the handler off, while its answer is waited for. */
   stop: (() => void) | undefined
+  /** Makes the answer before the wait for it is over; undefined while that is not possible. */
+  early: (() => unknown) | undefined
+  /** The second of its server in which the wait began. */
+  since: number
   /** The answer, length prefix first, while it waits for the answers before it. */
   chunks: ReadonlyArray<Uint8Array> | undefined
   /** The connection ends in its place. */
@@ -19,7 +26,7 @@ export interface Slot {
 }
 
 /** What a request takes besides its frame, roughly, bytes: its place, its header and what its handler knows of it. */
-const placeBytes = 2048
+export const placeBytes = 2048
 /** Places of requests that have left and are not cleared away yet. */
 const leftMax = 256
 
@@ -38,19 +45,36 @@ export class Slots {
   private running = 0
   private blocking = 0
   private bytes = 0
+  private held = 0
 
   get count(): number {
     return this.under
   }
-  /** Bytes that those under way hold. */
+  /** Bytes of the requests that are under way, as they came. */
   get size(): number {
     return this.bytes
+  }
+  /** Bytes of memory that those under way hold. */
+  get heldBytes(): number {
+    return this.held
+  }
+  /** The oldest request that is under way and can be answered early. */
+  get oldestWait(): Slot | undefined {
+    for (let at = this.first; at < this.next; at++) if (this.slots[at]?.state === "running" && this.slots[at]?.early !== undefined) return this.slots[at]
+    return undefined
+  }
+  /** A request holds `bytes` of memory from now on. */
+  hold(slot: Slot, bytes: number): void {
+    if (slot.state === "left") return
+    this.held += bytes - slot.held
+    slot.held = bytes
   }
 
   add(slot: Slot): void {
     this.slots.push(slot)
     this.under++
     this.bytes += slot.size + placeBytes
+    this.held += slot.held
   }
   /** The next request that may start now, marked as running. */
   start(): Slot | undefined {
@@ -65,7 +89,7 @@ export class Slots {
   done(slot: Slot): void {
     if (slot.state !== "running") return
     slot.state = "done"
-    slot.stop = undefined
+    slot.stop = slot.early = undefined
     this.running--
     if (slot.route?.pipelined !== true) this.blocking--
     if (slot.route?.unordered === true) this.early.push(slot)
@@ -82,7 +106,7 @@ export class Slots {
     const all = this.slots.filter(({ state }) => state === "running")
     this.slots = []
     this.early = []
-    this.first = this.next = this.under = this.running = this.blocking = this.bytes = 0
+    this.first = this.next = this.under = this.running = this.blocking = this.bytes = this.held = 0
     return all
   }
 
@@ -90,6 +114,7 @@ export class Slots {
     slot.state = "left"
     this.under--
     this.bytes -= slot.size + placeBytes
+    this.held -= slot.held
     while (this.slots[this.first]?.state === "left") this.first++
     if (this.first >= leftMax || this.first === this.slots.length) {
       this.slots.splice(0, this.first)

@@ -57,7 +57,9 @@ const response = (answer: Exclude<JoinAnswer, { _tag: "Wait" }>, member: MemberI
 
 const metadataBytes = ({ protocols }: Request): number => protocols.reduce((sum, { name, metadata }) => sum + name.length + metadata.length, 0)
 
-const commandOf = (room: GroupRoom, request: Request, { clientHost, header, version }: RequestContext, newMemberId: MemberId) =>
+type Protocols = ReadonlyArray<{ readonly name: string; readonly metadata: Uint8Array }>
+
+const commandOf = (room: GroupRoom, request: Request, protocols: Protocols, { clientHost, header, version }: RequestContext, newMemberId: MemberId) =>
   Command.Join({
     groupId: groupId(request.groupId),
     at: room.now(),
@@ -70,8 +72,7 @@ const commandOf = (room: GroupRoom, request: Request, { clientHost, header, vers
     sessionTimeoutMs: request.sessionTimeoutMs,
     rebalanceTimeoutMs: version === 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
     protocolType: request.protocolType,
-    // The bytes are views of the request's frame: what the group keeps is its own.
-    protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: new Uint8Array(metadata) })),
+    protocols,
     reason: request.reason ?? ""
   })
 
@@ -83,12 +84,14 @@ const replacement = ([first, ...rest]: ReadonlyArray<Event>) => (first?._tag ===
  * waits is not removed by that; its session ends.
  */
 export const joinGroup = (room: GroupRoom): Route => {
-  const handle = (request: Request, context: RequestContext): Effect.Effect<Response> =>
-    Effect.gen(function* () {
-      const { version } = context
-      if (metadataBytes(request) > metadataBytesMax) return refused("INVALID_REQUEST", request.memberId, version)
+  const handle = (request: Request, context: RequestContext): Response | Effect.Effect<Response> => {
+    const { version } = context
+    if (metadataBytes(request) > metadataBytesMax) return refused("INVALID_REQUEST", request.memberId, version)
+    // The bytes are views of the request's frame, which is freed when this returns: what the group keeps is its own.
+    const protocols = request.protocols.map(({ name, metadata }) => ({ name, metadata: new Uint8Array(metadata) }))
+    return Effect.gen(function* () {
       const drawn = memberId(`${request.groupInstanceId ?? context.header.clientId ?? ""}-${yield* drawUuid}`)
-      const command = commandOf(room, request, context, drawn)
+      const command = commandOf(room, request, protocols, context, drawn)
       const member = command.memberId === "" ? drawn : command.memberId
       const { events } = yield* ask(room, command, context, "JoinGroup")
       hear(room, command.groupId, member)
@@ -101,6 +104,7 @@ export const joinGroup = (room: GroupRoom): Route => {
         const answer = joinAnswer(now, member, command.instanceId)
         return answer._tag === "Wait" ? undefined : response(answer, member, version)
       })
-    }).pipe(Effect.catchAll(({ error }) => Effect.succeed(refused(error, request.memberId, context.version))))
-  return route(JoinGroup, {}, handle)
+    }).pipe(Effect.catchAll(({ error }) => Effect.succeed(refused(error, request.memberId, version))))
+  }
+  return route(JoinGroup, { borrows: true }, handle)
 }

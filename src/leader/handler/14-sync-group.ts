@@ -39,17 +39,17 @@ const commandOf = (room: GroupRoom, request: Request) =>
     generation: request.generationId,
     protocolType: request.protocolType,
     protocolName: request.protocolName,
-    // The bytes are views of the request's frame: what the group keeps is its own.
+    // The bytes are views of the request's frame, which is freed when the handler returns: what the group keeps is its own.
     assignments: request.assignments.map(({ memberId: id, assignment }) => ({ memberId: memberId(id), assignment: new Uint8Array(assignment) }))
   })
 
 /** SyncGroup 0-5: the leader of the generation hands in all assignments; everybody waits for that, and gets its own. */
 export const syncGroup = (room: GroupRoom): Route => {
-  const handle = (request: Request, context: RequestContext): Effect.Effect<Response> =>
-    Effect.gen(function* () {
-      const fault = faultOf(request, context.version)
-      if (fault !== undefined) return refused(fault)
-      const command = commandOf(room, request)
+  const handle = (request: Request, context: RequestContext): Response | Effect.Effect<Response> => {
+    const fault = faultOf(request, context.version)
+    if (fault !== undefined) return refused(fault)
+    const command = commandOf(room, request)
+    return Effect.gen(function* () {
       yield* ask(room, command, context, "SyncGroup")
       hear(room, command.groupId, command.memberId)
       return yield* room.streamOf(command.groupId).waiting.until(command.groupId, command.memberId, (now) => {
@@ -57,5 +57,6 @@ export const syncGroup = (room: GroupRoom): Route => {
         return answer._tag === "Wait" ? undefined : response(answer)
       })
     }).pipe(Effect.catchAll(({ error }) => Effect.succeed(refused(error))))
-  return route(SyncGroup, {}, handle)
+  }
+  return route(SyncGroup, { borrows: true }, handle)
 }

@@ -40,6 +40,8 @@ const noVersion = ({ name, versions: [first, last] }: AnySchema, version: number
 export interface Decoded<A> {
   readonly value: A
   readonly end: number
+  /** Memory of the value, roughly, bytes; views of the message are not counted. */
+  readonly memoryBytes: number
 }
 
 /** Reads one value from `bytes` at `at`. Views in it (bytes, records) stay valid as long as `bytes` does. */
@@ -54,7 +56,8 @@ export const decodeAt = <A>(
   const read = compile(schema).read(version) as Read<A>
   return reading(() => {
     const from = new Reader(bytes, at, bytes.length, elementsMax)
-    return { value: read(from), end: from.at }
+    const value = read(from)
+    return { value, end: from.at, memoryBytes: from.decodedBytes }
   })
 }
 

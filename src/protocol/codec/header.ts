@@ -11,7 +11,7 @@ export interface RequestHeader {
   /** Chosen by the client; the response carries it back. */
   readonly correlationId: number
   readonly clientId: string | null
-  /** From header version 2 alone; empty for the others. */
+  /** From header version 2 alone; empty for the others. Copies, since the frame may be gone before they are looked at; those over `tagBytesMax` are left out. */
   readonly unknownTags: ReadonlyArray<UnknownTag>
 }
 /** What stands before the body of every response. */
@@ -28,6 +28,10 @@ const noTags: ReadonlyArray<UnknownTag> = []
 /** A struct without fields is nothing but its tag section. */
 const tagSection = compileRead(struct({}), { version: 0, flexible: true }) as Read<{ readonly unknownTags?: ReadonlyArray<UnknownTag> }>
 const readTags = (from: Reader): ReadonlyArray<UnknownTag> => tagSection(from).unknownTags ?? noTags
+/** A tagged field of a request's header is kept up to this length: the only one that is known has 128 bytes at most. */
+export const tagBytesMax = 1024
+const kept = (tags: ReadonlyArray<UnknownTag>): ReadonlyArray<UnknownTag> =>
+  tags.length === 0 ? noTags : tags.filter(({ data }) => data.length <= tagBytesMax).map(({ data, tag }) => ({ tag, data: new Uint8Array(data) }))
 const writeTags = compileWrite(struct({}), { version: 0, flexible: true })
 
 /** `versionOf` chooses the header's version from the key and version of the API, which stand at its start in every version. */
@@ -37,7 +41,7 @@ export const readRequestHeader = (from: Reader, versionOf: (apiKey: number, apiV
   const correlationId = from.int32()
   const version = versionOf(apiKey, apiVersion)
   const clientId = version === 0 ? null : readClientId(from)
-  return { apiKey, apiVersion, correlationId, clientId, unknownTags: version === 2 ? readTags(from) : noTags }
+  return { apiKey, apiVersion, correlationId, clientId, unknownTags: version === 2 ? kept(readTags(from)) : noTags }
 }
 /** Two bytes of length in every version, even the flexible one: a broker must be able to read the header of any ApiVersions request. */
 const readClientId = (from: Reader): string | null => {

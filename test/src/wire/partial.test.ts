@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { Effect } from "effect"
 import { requestFrame } from "../../../src/protocol/codec/frame.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
+import { MemoryBudget } from "../../../src/wire/memory-budget.ts"
 import { beat, eventually, heartbeat, onStage, reply, transports } from "./harness.ts"
 
 /** The beginning of a request that announces `bytes`, with `sent` of them. */
@@ -23,7 +24,7 @@ for (const [name, layer] of transports)
           const whole = Buffer.concat([...half])
           honest.connection.write([new Uint8Array(whole.subarray(0, 10))])
           const strangers = yield* Effect.forEach([300_000, 400_000, 200_000], (sent) =>
-            Effect.tap(raw, (stranger) => Effect.sync(() => stranger.connection.write([beginning(5_000_000, sent)])))
+            Effect.tap(raw, (stranger) => Effect.sync(() => stranger.connection.write([beginning(600_000, sent)])))
           )
           yield* eventually("the largest is closed", () => strangers[1]?.closedBy !== undefined)
           expect([strangers[0]?.closedBy, strangers[2]?.closedBy, honest.closedBy]).toEqual([undefined, undefined, undefined])
@@ -34,7 +35,7 @@ for (const [name, layer] of transports)
           strangers[0]?.connection.destroy()
           for (let stays = false; !stays; ) {
             const next = yield* raw
-            next.connection.write([beginning(5_000_000, 350_000)])
+            next.connection.write([beginning(600_000, 350_000)])
             const enough = honest.frames.length + 20
             yield* eventually("it is closed, or has stayed for many answers", () => {
               honest.ask(Heartbeat, 4, beat(1))
@@ -44,5 +45,5 @@ for (const [name, layer] of transports)
           }
           expect(strangers[2]?.closedBy).toBeUndefined()
         }),
-      { partialBytesMax: 800_000 }
+      { memory: new MemoryBudget({ bytesMax: 800_000 }) }
     ))

@@ -14,9 +14,12 @@ const slotOf = (of: Route | undefined, size: number): Slot => ({
   context: undefined,
   bodyAt: 0,
   size,
+  held: size,
   chunk: undefined,
   state: "waiting",
   stop: undefined,
+  early: undefined,
+  since: 0,
   chunks: undefined,
   ends: false
 })

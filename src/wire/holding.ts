@@ -1,0 +1,61 @@
+import { requestElementsMax } from "../protocol/codec/compile.ts"
+import type { DecodeError } from "../protocol/codec/decode-error.ts"
+import { elementBytes, tooManyElements } from "../protocol/codec/reader.ts"
+import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
+
+/** What the requests of one connection hold, in the account of the memory. */
+export class Holding {
+  private counted = 0
+  private stopWaiting: (() => void) | undefined
+
+  constructor(
+    private readonly memory: MemoryBudget,
+    /** Called when there is room again, after `mayRead` has said that there is none. */
+    private readonly wake: () => void
+  ) {}
+
+  get bytes(): number {
+    return this.counted
+  }
+  /** The connection holds so many bytes now. */
+  count(bytes: number): void {
+    const change = bytes - this.counted
+    if (change === 0) return
+    this.counted = bytes
+    this.memory.changeRequests(change)
+  }
+  /** It holds nothing, and waits for nothing any more. */
+  end(): void {
+    this.stopWaiting?.()
+    this.count(0)
+  }
+
+  /** Whether the account has room for what the connection may bring next: `announced` bytes of the request that has begun, and what it holds. */
+  mayRead(announced: number): boolean {
+    const { memory } = this
+    if (!memory.isShort || (!memory.isFull && announced <= smallRequestBytes && this.counted <= smallRequestBytes)) return true
+    this.stopWaiting ??= memory.whenFree(() => {
+      this.stopWaiting = undefined
+      this.wake()
+    })
+    return false
+  }
+  /** Why a request of that length is refused before it has come; undefined for one that fits into the account. */
+  refusalOf(announced: number): string | undefined {
+    const { figures, longestRequestBytes } = this.memory
+    return announced > longestRequestBytes
+      ? `announces a request of ${announced} bytes, over the ${longestRequestBytes} that fit into the account: ${figures}`
+      : undefined
+  }
+
+  /** Elements that a request of that many bytes may have: a large one takes no more memory than is free. */
+  elementsMax(bytes: number): number {
+    if (bytes <= smallRequestBytes) return requestElementsMax
+    return Math.min(requestElementsMax, Math.max(smallRequestBytes, Math.floor(this.memory.room / elementBytes)))
+  }
+  /** Why a request that `elementsMax` bounded is refused; undefined where the request itself is at fault. */
+  shortageOf({ reason }: DecodeError, elementsMax: number): string | undefined {
+    if (reason !== tooManyElements || elementsMax === requestElementsMax) return undefined
+    return `sent a request with more than the ${elementsMax} elements that there is memory for: ${this.memory.figures}`
+  }
+}

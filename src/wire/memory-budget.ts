@@ -1,0 +1,104 @@
+/** The part of the account that is kept for small requests, and for the links between nodes. */
+const reservedShare = 1 / 8
+const reservedBytesMax = 32 * 1024 * 1024
+/** A request up to this length is small: ApiVersions, Metadata and heartbeats are far below. */
+export const smallRequestBytes = 65_536
+/** What one connection may bring before it is looked at again: the chunk that a socket hands over, at most. */
+const turnBytes = 524_288
+
+export interface MemoryBudgetOptions {
+  /** Bytes of requests, answers and waiting work together (`franz.memory.request.budget.bytes`). */
+  readonly bytesMax: number
+  /** Bytes of requests alone (Kafka's `queued.max.request.bytes`); default: no bound of their own. */
+  readonly requestBytesMax?: number | undefined
+}
+
+/**
+ * The memory that requests, answers and waiting work hold, over all connections of a process. Each connection reports its own changes. The account has two marks.
+ * Beyond the first it is short: connections with a large request are paused, and the oldest waits are answered early. Beyond the second it is full: connections are
+ * closed, those with the largest unfinished request first. What lies between the marks is for small requests (ApiVersions, Metadata, heartbeats).
+ */
+export class MemoryBudget {
+  readonly bytesMax: number
+  readonly requestBytesMax: number
+  private readonly reserved: number
+  private requests = 0
+  private answers = 0
+  private givenBack = 0
+  private isWaking = false
+  private readonly waiting = new Set<() => void>()
+
+  constructor({ bytesMax, requestBytesMax = Number.POSITIVE_INFINITY }: MemoryBudgetOptions) {
+    this.bytesMax = bytesMax
+    this.requestBytesMax = Math.min(requestBytesMax, bytesMax)
+    this.reserved = Math.floor(Math.min(this.requestBytesMax * reservedShare, reservedBytesMax))
+  }
+
+  get heldBytes(): number {
+    return this.requests + this.answers
+  }
+  get requestBytes(): number {
+    return this.requests
+  }
+  /** Bytes that were given back since the process started. */
+  get releasedBytes(): number {
+    return this.givenBack
+  }
+  /** Bytes that large requests, their waits and answers may still take; not above 0 when the account is short. */
+  get room(): number {
+    return Math.min(this.bytesMax - this.requests - this.answers, this.requestBytesMax - this.requests) - this.reserved
+  }
+  /** No room for anything large. */
+  get isShort(): boolean {
+    return this.room <= 0
+  }
+  /** No room at all. */
+  get isFull(): boolean {
+    return this.room <= -this.reserved
+  }
+  /** Bytes of the longest request that fits into the account while it is empty. */
+  get longestRequestBytes(): number {
+    return this.requestBytesMax - this.reserved
+  }
+  /** What an operator reads about the account. */
+  get figures(): string {
+    const bound = this.requestBytesMax < this.bytesMax ? ` and the ${this.requestBytesMax} bytes of queued.max.request.bytes` : ""
+    return `requests hold ${this.requests} and answers ${this.answers} of the ${this.bytesMax} bytes of franz.memory.request.budget.bytes${bound}`
+  }
+
+  /** Requests hold so many bytes more, or fewer. */
+  changeRequests(bytes: number): void {
+    this.requests += bytes
+    if (bytes < 0) this.released(-bytes)
+  }
+  /** Answers hold so many bytes more, or fewer. */
+  changeAnswers(bytes: number): void {
+    this.answers += bytes
+    if (bytes < 0) this.released(-bytes)
+  }
+
+  /** Calls `wake` once when there is room again, the first caller first; returns how to cancel that. */
+  whenFree(wake: () => void): () => void {
+    this.waiting.add(wake)
+    return () => this.waiting.delete(wake)
+  }
+  /** Wakes as many callers as the room suffices for. */
+  wake(): void {
+    // A caller that is woken may give memory back itself.
+    if (this.isWaking) return
+    this.isWaking = true
+    let room = this.room
+    for (const wake of this.waiting) {
+      if (room <= 0) break
+      room -= turnBytes
+      this.waiting.delete(wake)
+      wake()
+    }
+    this.isWaking = false
+  }
+
+  private released(bytes: number): void {
+    this.givenBack += bytes
+    if (this.waiting.size > 0) this.wake()
+  }
+}
