@@ -8,10 +8,12 @@ import { Metadata } from "../protocol/message/03-metadata.ts"
 import { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
 import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
+import { administrationRoutes } from "../serve/administration.ts"
 import { findLeader } from "../serve/current-leader.ts"
 import type { Deadlines } from "../serve/deadlines.ts"
 import { describeCluster } from "../serve/describe-cluster.ts"
 import { describeConfigs } from "../serve/describe-configs.ts"
+import { describeProducers, type FindProducers } from "../serve/describe-producers.ts"
 import { fetch } from "../serve/fetch.ts"
 import type { FetchSessions } from "../serve/fetch-sessions.ts"
 import { findCoordinator } from "../serve/find-coordinator.ts"
@@ -23,6 +25,7 @@ import { produce } from "./handler/00-produce.ts"
 import { deleteRecords } from "./handler/21-delete-records.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { offsetForLeaderEpoch } from "./handler/23-offset-for-leader-epoch.ts"
+import { alterReplicaLogDirs } from "./handler/34-alter-replica-log-dirs.ts"
 import { describeLogDirs } from "./handler/35-describe-log-dirs.ts"
 import type { PartitionTable } from "./partition/table.ts"
 import type { Trimming } from "./partition/trimming.ts"
@@ -58,6 +61,13 @@ const readable =
     return typeof other === "string" ? found : other
   }
 
+const producersOf =
+  (table: PartitionTable): FindProducers =>
+  (topic, partition) => {
+    const found = table.find({ name: topic }, partition)
+    return typeof found === "string" ? found : [...found.producers.entries]
+  }
+
 /** Everything that a broker answers itself, from its logs and from the image. */
 export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
   const { cluster, config, deadlines, decompress, nodeId, now, sessions, table } = parts
@@ -75,6 +85,9 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
     offsetForLeaderEpoch(table),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config, written: parts.written })),
     route(DescribeCluster, {}, describeCluster(cluster)),
-    describeLogDirs({ table, directories: parts.directories })
+    alterReplicaLogDirs({ table, directories: parts.directories }),
+    describeLogDirs({ table, directories: parts.directories }),
+    describeProducers(producersOf(table)),
+    ...administrationRoutes(cluster)
   ]
 }

@@ -22,6 +22,7 @@ import { type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { type Coordinator, makeCoordinator } from "./group/coordinator.ts"
 import { findAmong, streamPartition } from "./journal-readable.ts"
 import { Sessions, watch } from "./liveness.ts"
+import { Observers } from "./observers.ts"
 import { makeProducerIds } from "./producer-ids.ts"
 import type { LeaderRoom } from "./room.ts"
 import { leaderRoutes } from "./routes.ts"
@@ -109,6 +110,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       written: options.written,
       writer,
       sessions,
+      observers: new Observers(clock, writer.state),
       commandIds,
       producerIds: makeProducerIds(nodeId, writer, commandIds)
     }

@@ -10,6 +10,7 @@ import type { Applied } from "./answers.ts"
 import type { ClusterWriter } from "./cluster-aggregate.ts"
 import type { CommandIds } from "./command-ids.ts"
 import type { Sessions } from "./liveness.ts"
+import type { Observers } from "./observers.ts"
 import type { ProducerIds } from "./producer-ids.ts"
 import type { Submission } from "./writer.ts"
 
@@ -22,6 +23,7 @@ export interface LeaderRoom {
   readonly written: ReadonlySet<SettingName> | undefined
   readonly writer: ClusterWriter
   readonly sessions: Sessions
+  readonly observers: Observers
   readonly commandIds: CommandIds
   readonly producerIds: ProducerIds
 }

@@ -1,13 +1,16 @@
 import { Clock, Effect, Either } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
+import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
 import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
 import { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
 import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
+import { administrationRoutes } from "../serve/administration.ts"
 import { describeCluster } from "../serve/describe-cluster.ts"
 import { describeConfigs } from "../serve/describe-configs.ts"
+import { describeProducers, type FindProducers } from "../serve/describe-producers.ts"
 import { type FetchOptions, fetch } from "../serve/fetch.ts"
 import { findCoordinator } from "../serve/find-coordinator.ts"
 import { type ListOffsetsOptions, listOffsets } from "../serve/list-offsets.ts"
@@ -18,9 +21,11 @@ import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { alterConfigs } from "./handler/33-alter-configs.ts"
+import { noReplicaLogDirs } from "./handler/34-alter-replica-log-dirs.ts"
 import { noLogDirs } from "./handler/35-describe-log-dirs.ts"
 import { createPartitions } from "./handler/37-create-partitions.ts"
 import { incrementalAlterConfigs } from "./handler/44-incremental-alter-configs.ts"
+import { describeQuorum } from "./handler/55-describe-quorum.ts"
 import { envelope } from "./handler/58-envelope.ts"
 import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
@@ -69,6 +74,12 @@ export const readingRoutes = (options: FetchOptions & ListOffsetsOptions): Reado
   route(ListOffsets, {}, listOffsets(options))
 ]
 
+/** A leader alone keeps no partitions: their producers are known to the brokers. */
+const noProducers =
+  (cluster: () => Cluster): FindProducers =>
+  (topic, partition) =>
+    topicByName(cluster(), topic)?.partitions.at(partition) === undefined ? "UNKNOWN_TOPIC_OR_PARTITION" : "NOT_LEADER_OR_FOLLOWER"
+
 /** What the leader answers, groups apart. `more` are routes that an Envelope may carry too. */
 export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffsetsOptions, more: ReadonlyArray<Route>): ReadonlyArray<Route> => {
   const cluster = room.writer.state
@@ -85,7 +96,11 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
     createPartitions(room),
     incrementalAlterConfigs(room),
     route(DescribeCluster, {}, describeCluster(cluster)),
+    noReplicaLogDirs,
     noLogDirs,
+    describeQuorum(room),
+    describeProducers(noProducers(cluster)),
+    ...administrationRoutes(cluster),
     brokerRegistration(room),
     brokerHeartbeat(room),
     allocateProducerIds(room),

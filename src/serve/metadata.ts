@@ -30,7 +30,8 @@ const topicIdsSince = 12
 /** Names of unknown topics that one request has created; the others are left to the client's next request. */
 const autoCreatedMax = 100
 
-const partitionAnswer = (cluster: Cluster, partition: Partition, partitionIndex: number): TopicAnswer["partitions"][number] => ({
+/** What clients are told of a partition. */
+export const partitionMetadata = (cluster: Cluster, partition: Partition, partitionIndex: number): TopicAnswer["partitions"][number] => ({
   errorCode: errorCode(partition.leader === -1 ? "LEADER_NOT_AVAILABLE" : "NONE"),
   partitionIndex,
   leaderId: partition.leader,
@@ -45,11 +46,11 @@ const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicAns
   name,
   topicId,
   isInternal: false,
-  partitions: partitions.map((partition, index) => partitionAnswer(cluster, partition, index))
+  partitions: partitions.map((partition, index) => partitionMetadata(cluster, partition, index))
 })
 
 /** The leader's journal, as a topic of one partition that the leader leads. */
-const journal = ({ leader }: Cluster): TopicAnswer => ({
+export const journalMetadata = ({ leader }: Cluster): TopicAnswer => ({
   errorCode: 0,
   name: metadataTopic,
   topicId: metadataTopicId,
@@ -68,18 +69,22 @@ const journal = ({ leader }: Cluster): TopicAnswer => ({
 
 const unknown = (name: string | null, topicId: string, error: KafkaError): TopicAnswer => ({ errorCode: errorCode(error), name, topicId, partitions: [] })
 
+/** A topic of that name is not there, or cannot be. */
+export const unknownTopicMetadata = (name: string): TopicAnswer =>
+  unknown(name, zeroTopicId, Either.isLeft(parseTopicName(name)) ? "INVALID_TOPIC_EXCEPTION" : "UNKNOWN_TOPIC_OR_PARTITION")
+
 const named = (cluster: Cluster, name: string): TopicAnswer => {
-  if (name === metadataTopic) return journal(cluster)
+  if (name === metadataTopic) return journalMetadata(cluster)
   const topic = topicByName(cluster, name)
   if (topic !== undefined) return known(cluster, topic)
-  return unknown(name, zeroTopicId, Either.isLeft(parseTopicName(name)) ? "INVALID_TOPIC_EXCEPTION" : "UNKNOWN_TOPIC_OR_PARTITION")
+  return unknownTopicMetadata(name)
 }
 
 const answer = (cluster: Cluster, { name, topicId }: TopicAsked, version: number): TopicAnswer => {
   if (topicId === zeroTopicId) return name === null ? unknown(version >= topicIdsSince ? null : "", topicId, "INVALID_REQUEST") : named(cluster, name)
   // Versions 10 and 11 have a place for ids, but no answer by id alone.
   if (version < topicIdsSince) return unknown(name ?? "", topicId, "INVALID_REQUEST")
-  if (topicId === metadataTopicId) return journal(cluster)
+  if (topicId === metadataTopicId) return journalMetadata(cluster)
   const topic = topicById(cluster, topicId)
   return topic === undefined ? unknown(null, topicId, "UNKNOWN_TOPIC_ID") : known(cluster, topic)
 }
@@ -89,7 +94,7 @@ const asksForAll = ({ topics }: Request, version: number): boolean => topics ===
 
 const answers = (cluster: Cluster, request: Request, version: number): ReadonlyArray<TopicAnswer> =>
   asksForAll(request, version)
-    ? [journal(cluster), ...sortedTopics(cluster).map((topic) => known(cluster, topic))]
+    ? [journalMetadata(cluster), ...sortedTopics(cluster).map((topic) => known(cluster, topic))]
     : distinct(request.topics ?? []).map((topic) => answer(cluster, topic, version))
 
 /** A topic that is asked for twice is answered once. */

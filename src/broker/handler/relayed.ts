@@ -14,6 +14,7 @@ import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts
 import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
 import { OffsetDelete } from "../../protocol/message/47-offset-delete.ts"
+import { DescribeQuorum } from "../../protocol/message/55-describe-quorum.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import type { Relay } from "../relay.ts"
@@ -127,5 +128,9 @@ const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
   }))
 ]
 
-/** Everything that the leader alone decides and that a client may send to any node. */
-export const relayedRoutes = (relay: Relay): ReadonlyArray<Route> => [...topicRoutes(relay), ...groupRoutes(relay)]
+const quorumRoutes = (relay: Relay): ReadonlyArray<Route> => [
+  relayed(relay, DescribeQuorum, prompt, () => ({ errorCode: controller, errorMessage: away, topics: [] }))
+]
+
+/** Everything that the leader alone decides or knows and that a client may send to any node. */
+export const relayedRoutes = (relay: Relay): ReadonlyArray<Route> => [...topicRoutes(relay), ...groupRoutes(relay), ...quorumRoutes(relay)]

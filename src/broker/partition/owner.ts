@@ -7,7 +7,7 @@ import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { Packing } from "../../../domain/log/open-batch.ts"
 import { encodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
-import { expireProducers } from "../../../domain/log/producer-state.ts"
+import { expireProducers, type ProducerState } from "../../../domain/log/producer-state.ts"
 import { retainedStart } from "../../../domain/log/retention.ts"
 import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
@@ -250,6 +250,10 @@ export class PartitionOwner implements ReadablePartition {
   /** What compaction has to know of the partition. */
   get compactable(): Compactable {
     return { log: this.log, config: this.config, start: this.start(), highWatermark: this.highWatermark(), producers: this.state.producers }
+  }
+  /** The idempotent producers that are remembered. */
+  get producers(): ProducerState {
+    return this.state.producers
   }
   /** Whether records go by their age, by the size of the log, or on request: not where compaction alone decides. */
   get mayDelete(): boolean {

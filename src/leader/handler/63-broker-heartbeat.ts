@@ -41,7 +41,9 @@ export const brokerHeartbeat = (room: LeaderRoom): Route =>
     })
     const now = decide(room.writer.state(), command)
     if (Either.isLeft(now)) return refused(now.left)
-    room.sessions.heard(request.brokerId as BrokerId, command.brokerEpoch)
+    const brokerId = request.brokerId as BrokerId
+    room.sessions.heard(brokerId, command.brokerEpoch)
+    room.observers.heard(brokerId, command.metadataOffset)
     if (now.right.length === 0) return accepted(room, request)
     return room.writer.submit(submission(room, command, context, "BrokerHeartbeat")).pipe(
       Effect.tap(({ events }) => {

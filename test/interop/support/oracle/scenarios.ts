@@ -12,8 +12,11 @@ import * as opened from "./opened.ts"
 import * as produce from "./produce.ts"
 import * as random from "./random.ts"
 import * as read from "./read.ts"
+import * as replicas from "./replicas.ts"
+import * as security from "./security.ts"
 import * as sessions from "./sessions.ts"
 import type { Scenario } from "./side.ts"
+import * as transactions from "./transactions.ts"
 
 /** Everything that is asked of both, by name. They need what `before` has made ready. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
@@ -65,7 +68,21 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "Random reads": random.randomReads,
   "Random member": random.randomMember,
   "Groups seen": group.groupsSeen,
-  OffsetDelete: group.offsetDeletes
+  OffsetDelete: group.offsetDeletes,
+
+  "Partition reassignments": replicas.reassigned,
+  ElectLeaders: replicas.elected,
+  DescribeQuorum: replicas.quorum,
+  AlterReplicaLogDirs: replicas.logDirectories,
+  DescribeTopicPartitions: replicas.pages,
+  DescribeProducers: transactions.producers,
+  Transactions: transactions.transactions,
+  SASL: security.sasl,
+  ACLs: security.acls,
+  "Delegation tokens": security.tokens,
+  "Client quotas": security.quotas,
+  "SCRAM credentials": security.scram,
+  UpdateFeatures: security.features
 }
 /** A node that has just started is asked until its coordinators answer. The groups' scenarios commit in the topic `t`. */
 export const before: Scenario = async (side) => {

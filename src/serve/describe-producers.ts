@@ -1,0 +1,64 @@
+import { Either } from "effect"
+import { parseTopicName } from "../../domain/cluster/topic-name.ts"
+import { errorCode, errorText, type KafkaError } from "../../domain/kernel/error-code.ts"
+import type { ProducerId } from "../../domain/kernel/id.ts"
+import type { ProducerEntry } from "../../domain/log/producer-state.ts"
+import { DescribeProducers } from "../protocol/message/61-describe-producers.ts"
+import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import { type Route, route } from "../wire/route.ts"
+
+type Asked = RequestOf<typeof DescribeProducers>["topics"][number]
+type Described = ResponseDraft<typeof DescribeProducers>["topics"][number]["partitions"][number]
+
+/** The idempotent producers that a partition of this node remembers, or why this node cannot tell. */
+export type FindProducers = (topic: string, partition: number) => ReadonlyArray<readonly [ProducerId, ProducerEntry]> | KafkaError
+
+/** Producers in one answer at most; a partition remembers 10,000. */
+const producersPerAnswerMax = 100_000
+/** Without transactions there is no coordinator's epoch and no start of an open transaction. */
+const none = { coordinatorEpoch: -1, currentTxnStartOffset: -1n }
+
+const failure = (partitionIndex: number, error: KafkaError, message = errorText(error)): Described => ({
+  partitionIndex,
+  errorCode: errorCode(error),
+  errorMessage: message,
+  activeProducers: []
+})
+
+const active = ([producerId, { batches, epoch }]: readonly [ProducerId, ProducerEntry]): Described["activeProducers"][number] => {
+  const last = batches.at(-1)
+  return { producerId, producerEpoch: epoch, lastSequence: last?.lastSequence ?? -1, lastTimestamp: BigInt(last?.timestamp ?? -1), ...none }
+}
+
+/** Each partition once, under the topic's first mention. */
+const folded = (topics: ReadonlyArray<Asked>): ReadonlyMap<string, ReadonlySet<number>> => {
+  const byName = new Map<string, Set<number>>()
+  for (const { name, partitionIndexes } of topics) {
+    const known = byName.get(name)
+    if (known === undefined) byName.set(name, new Set(partitionIndexes))
+    else for (const index of partitionIndexes) known.add(index)
+  }
+  return byName
+}
+
+/**
+ * DescribeProducers 0 (KIP-664): the idempotent producers of partitions that this node leads. A partition that is asked for twice is answered once. Errors of a partition:
+ * those of Fetch, INVALID_TOPIC_EXCEPTION, and POLICY_VIOLATION where the answer has 100,000 producers already.
+ */
+export const describeProducers = (find: FindProducers): Route =>
+  route(DescribeProducers, {}, ({ topics }) => {
+    let room = producersPerAnswerMax
+    const describe = (topic: string, partition: number): Described => {
+      if (Either.isLeft(parseTopicName(topic))) return failure(partition, "INVALID_TOPIC_EXCEPTION")
+      const found = find(topic, partition)
+      if (typeof found === "string") return failure(partition, found)
+      if (found.length > room)
+        return failure(partition, "POLICY_VIOLATION", `One answer has ${producersPerAnswerMax} producers at most. Ask for fewer partitions.`)
+      room -= found.length
+      return { partitionIndex: partition, errorCode: 0, activeProducers: found.map(active) }
+    }
+    return {
+      throttleTimeMs: 0,
+      topics: [...folded(topics)].map(([name, partitions]) => ({ name, partitions: [...partitions].map((partition) => describe(name, partition)) }))
+    }
+  })

@@ -1,0 +1,85 @@
+import { type Cluster, sortedTopics, topicByName } from "../../domain/cluster/state.ts"
+import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
+import { errorCode } from "../../domain/kernel/error-code.ts"
+import { zeroTopicId } from "../../domain/kernel/id.ts"
+import { DescribeTopicPartitions } from "../protocol/message/75-describe-topic-partitions.ts"
+import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import { type Route, route } from "../wire/route.ts"
+import { topicOperations } from "./authorized-operations.ts"
+import { journalMetadata, partitionMetadata, unknownTopicMetadata } from "./metadata.ts"
+
+type Request = RequestOf<typeof DescribeTopicPartitions>
+type Response = ResponseDraft<typeof DescribeTopicPartitions>
+type Topic = Response["topics"][number]
+
+/** Partitions in one answer at most, whatever the client asks for: Kafka's default of `max.request.partition.size.limit`. */
+const partitionsPerAnswerMax = 2000
+
+/** A topic's partitions from `from` on, `limit` at most; undefined for a topic that is not there. */
+const slice = (cluster: Cluster, name: string, from: number, limit: number): { readonly topic: Topic; readonly left: boolean } | undefined => {
+  const described = (topic: Omit<Topic, "errorCode" | "topicAuthorizedOperations">) => ({ errorCode: 0, ...topic, topicAuthorizedOperations: topicOperations })
+  if (name === metadataTopic) {
+    const { partitions } = journalMetadata(cluster)
+    const shown = partitions.slice(from, from + limit)
+    return {
+      topic: described({ name, topicId: metadataTopicId, isInternal: true, partitions: shown.map(eligible) }),
+      left: from + shown.length < partitions.length
+    }
+  }
+  const topic = topicByName(cluster, name)
+  if (topic === undefined) return undefined
+  const { partitions, topicId } = topic
+  const end = Math.min(partitions.length, from + limit)
+  const shown: Array<Topic["partitions"][number]> = []
+  for (let at = from; at < end; at++) {
+    const partition = partitions.at(at)
+    if (partition !== undefined) shown.push(eligible(partitionMetadata(cluster, partition, at)))
+  }
+  return { topic: described({ name, topicId, isInternal: false, partitions: shown }), left: end < partitions.length }
+}
+/** A replica outside of the in-sync set is never eligible (KIP-966 is not built). */
+const eligible = (partition: ReturnType<typeof partitionMetadata>): Topic["partitions"][number] => ({
+  ...partition,
+  offlineReplicas: partition.offlineReplicas ?? [],
+  eligibleLeaderReplicas: [],
+  lastKnownElr: []
+})
+
+const unknown = (name: string): Topic => ({ ...unknownTopicMetadata(name), topicId: zeroTopicId, topicAuthorizedOperations: topicOperations, partitions: [] })
+
+/** The names that are asked for, each once, in order; an empty request asks for all topics. */
+const namesOf = (cluster: Cluster, { topics }: Request): ReadonlyArray<string> => {
+  const names = topics.length === 0 ? [metadataTopic, ...sortedTopics(cluster).map(({ name }) => name)] : topics.map(({ name }) => name)
+  return [...new Set(names)].sort()
+}
+
+const refused = (names: ReadonlyArray<string>): Response => ({
+  throttleTimeMs: 0,
+  topics: names.map((name) => ({ errorCode: errorCode("INVALID_REQUEST"), name, topicId: zeroTopicId, partitions: [] }))
+})
+
+const page = (cluster: Cluster, request: Request): Response => {
+  const { cursor } = request
+  const names = namesOf(cluster, request)
+  const start = cursor === null ? 0 : names.indexOf(cursor.topicName)
+  if (cursor !== null && (start === -1 || cursor.partitionIndex < 0)) return refused(names)
+  const topics: Array<Topic> = []
+  let room = Math.min(partitionsPerAnswerMax, Math.max(1, request.responsePartitionLimit))
+  for (let at = start; at < names.length; at++) {
+    const name = names[at] as string
+    const from = at === start ? (cursor?.partitionIndex ?? 0) : 0
+    if (room === 0) return { throttleTimeMs: 0, topics, nextCursor: { topicName: name, partitionIndex: from } }
+    const found = slice(cluster, name, from, room)
+    topics.push(found?.topic ?? unknown(name))
+    const shown = found?.topic.partitions.length ?? 0
+    room -= shown
+    if (found?.left) return { throttleTimeMs: 0, topics, nextCursor: { topicName: name, partitionIndex: from + shown } }
+  }
+  return { throttleTimeMs: 0, topics }
+}
+
+/**
+ * DescribeTopicPartitions 0 (KIP-966): topics by name, in their order, page by page. A page has at most `responsePartitionLimit` partitions, and 2,000; the cursor of an answer
+ * begins the next one. A cursor at a topic that is not asked for is INVALID_REQUEST for every topic. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION.
+ */
+export const describeTopicPartitions = (image: () => Cluster): Route => route(DescribeTopicPartitions, {}, (request) => page(image(), request))
