@@ -1,9 +1,19 @@
+import type { Rate } from "../kernel/allowance.ts"
+
 /** Partitions that one topic may have, and that one request may add: Kafka's bound for a request. */
 export const partitionsPerTopicMax = 10_000
 /** Partitions of all topics together: what one leader's memory and one Metadata answer can hold. */
 export const partitionsPerClusterMax = 200_000
 /** Brokers that may be registered. */
 export const brokersMax = 1000
+/**
+ * How often a broker may register anew or be let in: every change is an event in a journal that is kept whole. What goes beyond waits, fenced.
+ */
+export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
+/** The same for all brokers together that carry no partition: whoever invents brokers has a part of what `brokersMax` new ones need. */
+export const idleBrokerChanges: Rate = { burst: 2 * brokersMax, everyMs: 3_000 }
+/** How long the registration of a broker is kept that is fenced, carries no partition and is not heard of, ms. */
+export const idleBrokerMs = 600_000
 /** Characters of an address's host, of an incarnation id and of a rack. */
 export const brokerTextCharactersMax = 255
 /** Characters that all settings of a topic or a node may have together, names and values. */

@@ -27,7 +27,10 @@ export type Command = Data.TaggedEnum<{
   FixGroupStreams: { readonly count: number }
   /** The node that holds the journal under `epoch` leads, and is reached at this address. */
   ElectLeader: { readonly nodeId: BrokerId; readonly host: string; readonly port: number; readonly epoch: Epoch }
-  /** A broker process starts: `incarnationId` is drawn at its start. Its broker epoch is the journal index of the event. `clusterId` is empty when it does not know its cluster. */
+  /**
+   * A broker process starts: `incarnationId` is the digest of what it drew at its start. Its broker epoch is the journal index of the event. `clusterId` is empty when it does not
+   * know its cluster. `isConnected`: the process that is registered under the id has a connection to the leader now.
+   */
   RegisterBroker: {
     readonly brokerId: number
     readonly incarnationId: string
@@ -35,6 +38,7 @@ export type Command = Data.TaggedEnum<{
     readonly host: string
     readonly port: number
     readonly rack: string | null
+    readonly isConnected: boolean
   }
   /** A broker lives, and has read the journal up to and with `metadataOffset`. */
   BrokerHeartbeat: {
@@ -46,6 +50,10 @@ export type Command = Data.TaggedEnum<{
   }
   /** A broker was silent for its whole session. Nothing happens when it has registered again since. */
   FenceBroker: { readonly brokerId: BrokerId; readonly brokerEpoch: Epoch }
+  /** A broker without partitions was away for long. Nothing happens when it carries one, serves, or has registered again since. */
+  ForgetBroker: { readonly brokerId: BrokerId; readonly brokerEpoch: Epoch }
+  /** An operator takes a broker's registration away (UnregisterBroker). */
+  UnregisterBroker: { readonly brokerId: number }
   /** -1 for either number takes the default, which the caller adds. `validateOnly` answers whether it would be done, and does nothing. */
   AddTopic: {
     readonly topic: string

@@ -2,8 +2,9 @@ import { Either, Match } from "effect"
 import type { Decider } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
 import type { Command } from "./command.ts"
-import { allocateProducerIds, brokerHeartbeat, fenceBroker, registerBroker } from "./decide-broker.ts"
+import { allocateProducerIds, brokerHeartbeat, fenceBroker, forgetBroker, unregisterBroker } from "./decide-broker.ts"
 import { changeNodeConfigs, changeTopicConfigs } from "./decide-config.ts"
+import { registerBroker } from "./decide-registration.ts"
 import { addPartitions, addTopic, removeTopic } from "./decide-topic.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
 import { evolve } from "./evolve.ts"
@@ -18,6 +19,8 @@ export const decide = (cluster: Cluster, command: Command): Either.Either<Readon
     RegisterBroker: (command) => registerBroker(cluster, command),
     BrokerHeartbeat: (command) => brokerHeartbeat(cluster, command),
     FenceBroker: (command) => fenceBroker(cluster, command),
+    ForgetBroker: (command) => forgetBroker(cluster, command),
+    UnregisterBroker: (command) => unregisterBroker(cluster, command),
     AddTopic: (command) => addTopic(cluster, command),
     AddPartitions: (command) => addPartitions(cluster, command),
     ChangeTopicConfigs: (command) => changeTopicConfigs(cluster, command),

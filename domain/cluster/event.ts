@@ -47,6 +47,16 @@ export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenc
   brokerEpoch: Epoch,
   reason: Schema.Literal("session timeout", "shutdown", "restarted")
 }) {}
+/**
+ * The registration is gone. Partitions that are placed on the broker keep their place and have no leader; when the broker registers again it leads them again.
+ * "unregistered": an operator said so; "idle": it carried no partition and was away for long; "replaced": it carried none, and the cluster had no room for another broker.
+ */
+export class BrokerRemoved extends Schema.TaggedClass<BrokerRemoved>()("BrokerRemoved", {
+  v,
+  brokerId: BrokerId,
+  brokerEpoch: Epoch,
+  reason: Schema.Literal("unregistered", "idle", "replaced")
+}) {}
 /** Followed by one PartitionPlaced a partition, in the same command. */
 export class TopicAdded extends Schema.TaggedClass<TopicAdded>()("TopicAdded", {
   v,
@@ -100,6 +110,7 @@ export const Event = Schema.Union(
   BrokerRegistered,
   BrokerUnfenced,
   BrokerFenced,
+  BrokerRemoved,
   TopicAdded,
   PartitionPlaced,
   PartitionLeaderChanged,

@@ -27,6 +27,11 @@ const setFenced = (cluster: Cluster, { brokerEpoch, brokerId, v }: E.BrokerFence
   return { ...cluster, brokers, topics: fenced ? leadersLost(cluster.topics, brokerId) : leadersFound(cluster.topics, brokerId) }
 }
 
+const brokerRemoved = (cluster: Cluster, { brokerEpoch, brokerId }: E.BrokerRemoved): Cluster => {
+  if (brokerOf(cluster, brokerId)?.epoch !== brokerEpoch) return cluster
+  return { ...cluster, brokers: HashMap.remove(cluster.brokers, brokerId), topics: leadersLost(cluster.topics, brokerId) }
+}
+
 const topicAdded = (cluster: Cluster, { topic, topicId, configs }: E.TopicAdded): Cluster => ({
   ...cluster,
   topicIds: HashMap.set(cluster.topicIds, topic, topicId),
@@ -113,6 +118,7 @@ const changes: Changes = {
   }),
   BrokerUnfenced: (cluster, event) => setFenced(cluster, event, false),
   BrokerFenced: (cluster, event) => setFenced(cluster, event, true),
+  BrokerRemoved: brokerRemoved,
   TopicAdded: topicAdded,
   PartitionPlaced: partitionPlaced,
   PartitionLeaderChanged: partitionLeaderChanged,

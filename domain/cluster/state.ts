@@ -93,6 +93,11 @@ export const topicByName = (cluster: Cluster, name: string): Topic | undefined =
 /** The brokers that serve, by rising id. */
 export const liveBrokers = (cluster: Cluster): ReadonlyArray<Broker> =>
   [...HashMap.values(cluster.brokers)].filter((broker) => !broker.fenced).sort((one, other) => one.id - other.id)
+/** Whether no partition has a replica on the broker. */
+export const isIdle = (cluster: Cluster, id: BrokerId): boolean => {
+  const load = HashMap.get(cluster.load, id)
+  return load._tag === "None" || load.value === 0
+}
 /** All topics, by name. */
 export const sortedTopics = (cluster: Cluster): ReadonlyArray<Topic> =>
   [...HashMap.values(cluster.topics)].sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))

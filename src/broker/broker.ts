@@ -1,4 +1,5 @@
 import { Deferred, Effect, Fiber, Runtime, Scope } from "effect"
+import { incarnationDigest } from "../../domain/cluster/incarnation.ts"
 import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
 import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
@@ -36,6 +37,8 @@ export interface BrokerOptions {
   readonly config: NodeConfig
   /** What of `config` somebody wrote down; default: whatever is not the default. */
   readonly written?: ReadonlySet<SettingName> | undefined
+  /** A secret UUID in Kafka's text that this process alone has, by which the leader knows it again; default: one drawn from the runtime's random source. */
+  readonly incarnationId?: string
   /** What else is read from this node: the leader's journal, where both run as one node. */
   readonly alsoReadable?: FindReadable
 }
@@ -56,9 +59,9 @@ export interface Broker {
 
 const connectTimeoutMs = 3000
 const requestTimeoutMs = 10_000
-const letIn = (cluster: Cluster, nodeId: number, incarnationId: string): boolean => {
+const letIn = (cluster: Cluster, nodeId: number, digest: string): boolean => {
   const self = brokerOf(cluster, nodeId)
-  return self !== undefined && !self.fenced && self.incarnationId === incarnationId
+  return self !== undefined && !self.fenced && self.incarnationId === digest
 }
 
 interface Parts {
@@ -92,7 +95,8 @@ export const makeBroker = (
     const transport = yield* Transport
     const packing = yield* Compression
     const contact = new LeaderContact({ nodeId, leader, connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"] })
-    const incarnationId = yield* drawIncarnationId
+    const incarnationId = options.incarnationId ?? (yield* drawIncarnationId)
+    const digest = incarnationDigest(incarnationId)
     const parts: { current?: Parts } = {}
     const image = yield* makeImage({
       nodeId,
@@ -104,7 +108,7 @@ export const makeBroker = (
       config: liveNodeConfig(config, image.cluster, nodeId),
       cluster: image.cluster,
       packing,
-      isSelf: (broker) => broker.incarnationId === incarnationId,
+      isSelf: (broker) => broker.incarnationId === digest,
       report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
     })
     const failed = yield* Deferred.make<never, BrokerFault>()
@@ -136,7 +140,7 @@ export const makeBroker = (
       relayed: [...relayedRoutes(relay), listGroups],
       cluster: image.cluster,
       join: (advertised) => Effect.provideService(join(self, advertised), Transport, transport),
-      ready: awaitImage(image, (cluster) => self.isReady && letIn(cluster, nodeId, incarnationId)),
+      ready: awaitImage(image, (cluster) => self.isReady && letIn(cluster, nodeId, digest)),
       failed: Deferred.await(failed)
     }
   })
@@ -176,13 +180,7 @@ const register = (parts: Parts, advertised: Address): Effect.Effect<void, never,
     })
     parts.registration = registration
     const beating = yield* watched(parts, registration.run)
-    yield* Effect.addFinalizer(() =>
-      Fiber.interrupt(beating).pipe(
-        Effect.zipRight(registration.leave),
-        Effect.zipRight(Effect.sync(() => keeper.rest())),
-        Effect.provideService(Transport, parts.transport)
-      )
-    )
+    yield* Effect.addFinalizer(() => Fiber.interrupt(beating).pipe(Effect.zipRight(Effect.sync(() => keeper.rest()))))
   })
 
 /** Only a broker whose logs are open asks to be let in. */

@@ -31,6 +31,8 @@ const inFlightMax = 1000
 /** How this broker reaches its leader, and what it tells a person about that: one line when the leader is lost, one when it is back. */
 export class LeaderContact {
   private reached: boolean | undefined
+  /** Shows the leader on a new connection whose it is; until that is known, a connection is a client's. */
+  identify: (link: Link) => Effect.Effect<void, CallFault | LeaderRefused> = () => Effect.void
 
   constructor(readonly options: LeaderContactOptions) {}
 
@@ -38,6 +40,11 @@ export class LeaderContact {
   open(purpose: string): Effect.Effect<Link, ConnectFault | CallFault, Transport | Scope.Scope> {
     const { connectTimeoutMs, leader, nodeId, requestTimeoutMs, responseBytesMax } = this.options
     return connect(leader, { clientId: `broker-${nodeId}-${purpose}`, connectTimeoutMs, requestTimeoutMs, responseBytesMax, inFlightRequestsMax: inFlightMax })
+  }
+
+  /** One connection on which the leader knows this broker, so that it takes from it what only a broker may ask. */
+  openAsBroker(purpose: string): Effect.Effect<Link, ConnectFault | CallFault | LeaderRefused, Transport | Scope.Scope> {
+    return Effect.tap(this.open(purpose), (link) => this.identify(link))
   }
 
   /** Runs `use` over a connection, and again over a new one whenever it is lost, until the caller is interrupted. */

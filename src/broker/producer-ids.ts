@@ -3,7 +3,7 @@ import type { KafkaError } from "../../domain/kernel/error-code.ts"
 import type { ProducerId } from "../../domain/kernel/id.ts"
 import { AllocateProducerIds } from "../protocol/message/67-allocate-producer-ids.ts"
 import type { ResponseOf } from "../protocol/type/wire.ts"
-import type { Relay } from "./relay.ts"
+import type { Relay, Unrelayed } from "./relay.ts"
 
 /** A run of ids that only this broker hands out. */
 export interface ProducerIdBlock {
@@ -68,19 +68,22 @@ export class ProducerIds {
   )
 }
 
-const blockOf = ({ errorCode, producerIdLen, producerIdStart }: ResponseOf<typeof AllocateProducerIds>): Effect.Effect<ProducerIdBlock, KafkaError> =>
-  errorCode === 0 && producerIdLen > 0 ? Effect.succeed({ first: producerIdStart, count: producerIdLen }) : Effect.fail(later)
+/** An answer without ids: the leader refused. */
+const refused = { message: "the leader gives no producer ids" }
+const blockOf = ({ errorCode, producerIdLen, producerIdStart }: ResponseOf<typeof AllocateProducerIds>): Effect.Effect<ProducerIdBlock, Unrelayed> =>
+  errorCode === 0 && producerIdLen > 0 ? Effect.succeed({ first: producerIdStart, count: producerIdLen }) : Effect.fail(refused)
 
 /** Asks the leader for a block in the name of this broker's registration. */
 export const allocateFrom = (relay: Relay, brokerId: number, brokerEpoch: () => number | undefined): Effect.Effect<ProducerIdBlock, KafkaError> =>
   Effect.suspend(() => {
     const epoch = brokerEpoch()
     if (epoch === undefined) return Effect.fail(later)
+    // Refused within the use of a link, so that one on which the leader does not know this broker any more is not used again.
     const ask = relay.withLink((link) =>
-      Effect.mapError(link.call(AllocateProducerIds, { brokerId, brokerEpoch: BigInt(epoch) }), ({ message }) => ({ message }))
+      Effect.flatMap(
+        Effect.mapError(link.call(AllocateProducerIds, { brokerId, brokerEpoch: BigInt(epoch) }), ({ message }): Unrelayed => ({ message })),
+        blockOf
+      )
     )
-    return Effect.flatMap(
-      Effect.mapError(ask, () => later),
-      blockOf
-    )
+    return Effect.mapError(ask, () => later)
   })

@@ -28,12 +28,13 @@ export interface RegistrationOptions {
 export interface Registration {
   /** The epoch of the registration that stands; undefined before the first. */
   readonly epoch: () => number | undefined
-  /** Registers and says that it lives, until it is interrupted. */
+  /**
+   * Registers and says that it lives, until it is interrupted; then it tells the leader that this broker stops, so that no client waits for a session to end. That is
+   * bounded in time, and a leader that is away changes nothing.
+   */
   readonly run: Effect.Effect<never, BrokerFault, Transport>
   /** The next heartbeat is due at once: something has changed that the leader waits for. */
   readonly nudge: () => void
-  /** Tells the leader that this broker stops, so that nobody waits for a session to end. Bounded in time; a leader that is away changes nothing. */
-  readonly leave: Effect.Effect<void, never, Transport>
 }
 
 /** How long a clean stop waits for the leader. */
@@ -55,13 +56,26 @@ class Session {
   }
 
   readonly over = (link: Link): Effect.Effect<never, CallFault | LeaderRefused | BrokerFault> =>
-    Effect.forever(Effect.flatMap(this.register(link), (epoch) => this.live(link, epoch)))
+    Effect.forever(Effect.flatMap(this.register(link), (epoch) => this.live(link, epoch))).pipe(Effect.onInterrupt(() => this.goodbye(link)))
 
-  private register(link: Link): Effect.Effect<number, CallFault | LeaderRefused | BrokerFault> {
+  /** The registration once more, on another connection: the leader knows from then on whose it is. */
+  readonly show = (link: Link): Effect.Effect<void, CallFault | LeaderRefused> =>
+    Effect.suspend(() => {
+      if (this.epoch === undefined) return leaderRefused(`${this.name} has not registered yet.`)
+      return Effect.flatMap(this.ask(link), ({ errorCode }) =>
+        errorCode === 0 ? Effect.void : leaderRefused(`The leader at ${formatAddress(link.address)} does not know ${this.name}: ${kafkaError(errorCode)}.`)
+      )
+    })
+
+  private ask(link: Link) {
     const { advertised, clusterId, incarnationId, nodeId, rack } = this.options
     const listeners = [{ name: "PLAINTEXT", host: advertised.host, port: advertised.port, securityProtocol: plaintext }]
-    const request = { brokerId: nodeId, clusterId, incarnationId, listeners, features: [], rack }
-    return Effect.flatMap(link.call(BrokerRegistration, request), ({ brokerEpoch, errorCode }): Effect.Effect<number, LeaderRefused | BrokerFault> => {
+    return link.call(BrokerRegistration, { brokerId: nodeId, clusterId, incarnationId, listeners, features: [], rack })
+  }
+
+  private register(link: Link): Effect.Effect<number, CallFault | LeaderRefused | BrokerFault> {
+    const { advertised, clusterId } = this.options
+    return Effect.flatMap(this.ask(link), ({ brokerEpoch, errorCode }): Effect.Effect<number, LeaderRefused | BrokerFault> => {
       const error = kafkaError(errorCode)
       switch (error) {
         case "NONE":
@@ -92,7 +106,7 @@ class Session {
     const beat: Effect.Effect<void, CallFault | LeaderRefused> = Effect.suspend(() =>
       Effect.flatMap(this.heartbeat(link, epoch, false), ({ errorCode, isFenced }): Effect.Effect<void, CallFault | LeaderRefused> => {
         const error = kafkaError(errorCode)
-        if (error === "STALE_BROKER_EPOCH" || error === "BROKER_ID_NOT_REGISTERED")
+        if (error === "STALE_BROKER_EPOCH" || error === "BROKER_ID_NOT_REGISTERED" || error === "CLUSTER_AUTHORIZATION_FAILED")
           return Effect.logWarning(`${this.name} is no longer known to the leader under epoch ${epoch} (${error}); it registers again.`)
         if (error !== "NONE") return leaderRefused(`The leader at ${formatAddress(link.address)} does not take the heartbeat of ${this.name}: ${error}.`)
         return this.stands(isFenced).pipe(Effect.zipRight(pause), Effect.zipRight(beat))
@@ -123,23 +137,22 @@ class Session {
     return said
   }
 
-  readonly leave: Effect.Effect<void, never, Transport> = Effect.suspend(() => {
-    const { epoch } = this
-    if (epoch === undefined) return Effect.void
-    return Effect.scoped(Effect.flatMap(this.options.contact.open("leave"), (link) => this.heartbeat(link, epoch, true))).pipe(
+  /** Tells the leader that this broker stops, on the connection on which the leader knows it. */
+  private goodbye(link: Link): Effect.Effect<void> {
+    return Effect.suspend(() => (this.epoch === undefined ? Effect.void : this.heartbeat(link, this.epoch, true))).pipe(
       Effect.timeout(`${leaveMs} millis`),
       Effect.ignore
     )
-  })
+  }
 }
 
 export const makeRegistration = (options: RegistrationOptions): Effect.Effect<Registration> =>
   Effect.map(Queue.sliding<void>(1), (nudges) => {
     const session = new Session(options, nudges)
+    options.contact.identify = session.show
     return {
       epoch: () => session.epoch,
       run: options.contact.keep("registration", session.over),
-      nudge: () => void nudges.unsafeOffer(undefined),
-      leave: session.leave
+      nudge: () => void nudges.unsafeOffer(undefined)
     }
   })

@@ -1,5 +1,5 @@
 import { Deferred, Effect, Either, Exit, Scope } from "effect"
-import { kafkaError } from "../../domain/kernel/error-code.ts"
+import { errorCode, kafkaError } from "../../domain/kernel/error-code.ts"
 import { Transport } from "../ports/transport.ts"
 import { decodeResponseFrame } from "../protocol/codec/frame.ts"
 import { Envelope } from "../protocol/message/58-envelope.ts"
@@ -30,6 +30,7 @@ interface Lane {
 /** The leader closes links that are idle for long: who came next would find them dead. */
 const isOver = ({ broken, opened }: Lane): boolean => broken || opened?.isOpen() === false
 
+const unauthorized = errorCode("CLUSTER_AUTHORIZATION_FAILED")
 const text = new TextEncoder()
 const noAddress = new Uint8Array(4)
 
@@ -68,9 +69,15 @@ export class Relay {
   ): Effect.Effect<ResponseOf<A>, Unrelayed> {
     const { actor, clientHost, frame, version } = context
     const envelope = { requestData: frame, requestPrincipal: text.encode(actor), clientHostAddress: addressBytes(clientHost) }
-    return this.withLink((link) => Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), ({ message }) => ({ message }))).pipe(
-      Effect.flatMap(({ errorCode, responseData }) => {
-        if (errorCode !== 0 || responseData === null) return Effect.fail({ message: `the leader answers ${kafkaError(errorCode)}` })
+    const call = (link: Link) =>
+      Effect.flatMap(
+        Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), ({ message }): Unrelayed => ({ message })),
+        // The registration that the link was opened with does not stand any more: another link begins with the one that does.
+        (answer) => (answer.errorCode === unauthorized ? Effect.fail({ message: "the leader does not know this broker on its link" }) : Effect.succeed(answer))
+      )
+    return this.withLink(call).pipe(
+      Effect.flatMap(({ errorCode: error, responseData }) => {
+        if (error !== 0 || responseData === null) return Effect.fail({ message: `the leader answers ${kafkaError(error)}` })
         const answer = decodeResponseFrame(api, version, responseData)
         return Either.isRight(answer) ? Effect.succeed(answer.right.value) : Effect.fail({ message: answer.left.message })
       })
@@ -111,7 +118,7 @@ export class Relay {
       const scope = yield* Scope.fork(this.scope, { _tag: "Sequential" })
       const link = yield* Deferred.make<Link, Unrelayed>()
       // In the lane's scope, not in the caller's fiber: one client that goes away meanwhile must not take the link from those who wait for it too.
-      yield* this.contact.open("relay").pipe(
+      yield* this.contact.openAsBroker("relay").pipe(
         Effect.mapError(({ message }): Unrelayed => ({ message })),
         Scope.extend(scope),
         Effect.provideService(Transport, this.transport),

@@ -16,12 +16,13 @@ import type { FindReadable } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
+import { makeBrokers } from "./brokers.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
 import { CommandIds } from "./command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { type Coordinator, makeCoordinator } from "./group/coordinator.ts"
 import { findAmong, streamPartition } from "./journal-readable.ts"
-import { Sessions, watch } from "./liveness.ts"
+import { watch } from "./liveness.ts"
 import { Observers } from "./observers.ts"
 import { makeProducerIds } from "./producer-ids.ts"
 import type { LeaderRoom } from "./room.ts"
@@ -98,19 +99,18 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const { config, nodeId } = options
     const journal = yield* Journal
     const { decompress } = yield* Compression
-    const clock = yield* Effect.clock
     const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
     const commandIds = new CommandIds(writer.epoch)
     const eventsBefore = writer.end()
     const clusterId = yield* found(writer, commandIds)
-    const sessions = new Sessions(clock, config["broker.session.timeout.ms"])
+    const brokers = yield* makeBrokers(config["broker.session.timeout.ms"])
     const room: LeaderRoom = {
       nodeId,
       config,
       written: options.written,
       writer,
-      sessions,
-      observers: new Observers(clock, writer.state),
+      brokers,
+      observers: new Observers(yield* Effect.clock, writer.state),
       commandIds,
       producerIds: makeProducerIds(nodeId, writer, commandIds)
     }
@@ -129,7 +129,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       sessions: fetchSessions,
       deadlines: yield* makeDeadlines
     }
-    yield* Effect.forkScoped(watch(writer, sessions, commandIds))
+    yield* Effect.forkScoped(watch(writer, brokers, commandIds))
     yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
     return {
       nodeId,

@@ -1,7 +1,10 @@
 import { type Clock, Effect, Either, HashMap } from "effect"
+import { idleBrokerMs } from "../../domain/cluster/bounds.ts"
 import { Command } from "../../domain/cluster/command.ts"
-import { type Broker, type Cluster, liveBrokers } from "../../domain/cluster/state.ts"
+import { type Broker, type Cluster, isIdle, liveBrokers } from "../../domain/cluster/state.ts"
 import type { BrokerId, Epoch } from "../../domain/kernel/id.ts"
+import { brokerLinesMs } from "./broker-lines.ts"
+import type { Brokers } from "./brokers.ts"
 import type { ClusterWriter } from "./cluster-aggregate.ts"
 import type { CommandIds } from "./command-ids.ts"
 
@@ -49,29 +52,70 @@ export class Sessions {
     return silent
   }
 
+  /** The brokers that serve nothing, carry nothing and were not heard of for long: there is nothing to keep of them. */
+  forgettable(cluster: Cluster): ReadonlyArray<Broker> {
+    const now = this.clock.unsafeCurrentTimeNanos()
+    const idle: Array<Broker> = []
+    for (const broker of HashMap.values(cluster.brokers)) {
+      if (!broker.fenced || !isIdle(cluster, broker.id)) continue
+      const last = this.heardNs.get(broker.id)
+      if (last === undefined || last.epoch !== broker.epoch) this.heard(broker.id, broker.epoch)
+      else if (now - last.at >= BigInt(idleBrokerMs) * nanosPerMs) idle.push(broker)
+    }
+    return idle
+  }
+
   /** How often to look, ms: a silent broker is fenced at most this much late. */
   get lookEveryMs(): number {
     return Math.min(500, Math.max(1, Math.floor(this.timeoutMs / 8)))
   }
 }
 
-/** Fences brokers whose session is over, for as long as it runs. */
-export const watch = (writer: ClusterWriter, sessions: Sessions, commandIds: CommandIds): Effect.Effect<never> =>
+/** Gives the same kind of command about several brokers; answers those with which it did something. */
+const giveAll = (writer: ClusterWriter, commandIds: CommandIds, brokers: ReadonlyArray<Broker>, cause: string, command: (broker: Broker) => Command) =>
   Effect.gen(function* () {
-    yield* Effect.sleep(sessions.lookEveryMs)
+    if (brokers.length === 0) return []
+    const outcomes = yield* writer.submitAll(brokers.map((broker) => ({ command: command(broker), commandId: commandIds.own(), actor: "leader", cause })))
+    return brokers.filter((_, at) => {
+      const outcome = outcomes[at]
+      return outcome !== undefined && Either.isRight(outcome) && outcome.right.events.length > 0
+    })
+  })
+
+const fenceSilent = (writer: ClusterWriter, { lines, sessions }: Brokers, commandIds: CommandIds): Effect.Effect<void> =>
+  Effect.gen(function* () {
     const silent = sessions.expired(writer.state())
-    if (silent.length === 0) return
-    const outcomes = yield* writer.submitAll(
-      silent.map(({ id, epoch }) => ({
-        command: Command.FenceBroker({ brokerId: id, brokerEpoch: epoch }),
-        commandId: commandIds.own(),
-        actor: "leader",
-        cause: "session timeout"
-      }))
-    )
-    for (const [index, outcome] of outcomes.entries()) {
-      const broker = silent[index]
-      if (broker === undefined || Either.isLeft(outcome) || outcome.right.events.length === 0) continue
-      yield* Effect.logWarning(`broker ${broker.id} at ${broker.host}:${broker.port} is silent: fenced, its partitions have no leader until it is back`)
+    const fence = ({ epoch, id }: Broker) => Command.FenceBroker({ brokerId: id, brokerEpoch: epoch })
+    for (const { host, id, port } of yield* giveAll(writer, commandIds, silent, "session timeout", fence)) {
+      const name = `broker ${id} at ${host}:${port}`
+      yield* lines.say(id, name, Effect.logWarning(`${name} is silent: fenced, its partitions have no leader until it is back`))
     }
-  }).pipe(Effect.forever)
+  })
+
+const forgetIdle = (writer: ClusterWriter, { links, sessions }: Brokers, commandIds: CommandIds): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const idle = sessions.forgettable(writer.state()).filter(({ id }) => !links.isConnected(id))
+    const forget = ({ epoch, id }: Broker) => Command.ForgetBroker({ brokerId: id, brokerEpoch: epoch })
+    const gone = yield* giveAll(writer, commandIds, idle, "idle registration", forget)
+    if (gone.length > 0)
+      yield* Effect.logInfo(
+        `${gone.length} registrations of brokers without partitions, of which nothing was heard for ${idleBrokerMs / 60_000} minutes, are gone: ${shown(gone)}`
+      )
+  })
+
+/** So many ids that a line stays a line. */
+const shownMax = 10
+const shown = (brokers: ReadonlyArray<Broker>): string =>
+  `${brokers
+    .slice(0, shownMax)
+    .map(({ id }) => id)
+    .join(", ")}${brokers.length > shownMax ? " …" : ""}`
+
+/** Fences brokers whose session is over, and forgets those that left nothing behind, for as long as it runs. */
+export const watch = (writer: ClusterWriter, brokers: Brokers, commandIds: CommandIds): Effect.Effect<never> => {
+  const look = Effect.zipRight(
+    Effect.sleep(brokers.sessions.lookEveryMs),
+    Effect.zipRight(fenceSilent(writer, brokers, commandIds), forgetIdle(writer, brokers, commandIds))
+  )
+  return Effect.zipLeft(Effect.forever(look), Effect.forever(Effect.delay(brokers.lines.turn, brokerLinesMs)), { concurrent: true })
+}

@@ -7,9 +7,9 @@ import type { BrokerId } from "../../domain/kernel/id.ts"
 import type { DescribeConfigsOptions } from "../serve/describe-configs.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { Applied } from "./answers.ts"
+import type { Brokers } from "./brokers.ts"
 import type { ClusterWriter } from "./cluster-aggregate.ts"
 import type { CommandIds } from "./command-ids.ts"
-import type { Sessions } from "./liveness.ts"
 import type { Observers } from "./observers.ts"
 import type { ProducerIds } from "./producer-ids.ts"
 import type { Submission } from "./writer.ts"
@@ -22,7 +22,7 @@ export interface LeaderRoom {
   /** What of it somebody wrote down; undefined: whatever is not the default. */
   readonly written: ReadonlySet<SettingName> | undefined
   readonly writer: ClusterWriter
-  readonly sessions: Sessions
+  readonly brokers: Brokers
   readonly observers: Observers
   readonly commandIds: CommandIds
   readonly producerIds: ProducerIds

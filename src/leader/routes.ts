@@ -29,6 +29,7 @@ import { describeQuorum } from "./handler/55-describe-quorum.ts"
 import { envelope } from "./handler/58-envelope.ts"
 import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
+import { unregisterBroker } from "./handler/64-unregister-broker.ts"
 import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
 import { describing, type LeaderRoom, submission } from "./room.ts"
 import { drawUuid } from "./uuid.ts"
@@ -104,7 +105,8 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
     brokerRegistration(room),
     brokerHeartbeat(room),
     allocateProducerIds(room),
+    unregisterBroker(room),
     ...more
   ]
-  return [...direct, envelope(direct)]
+  return [...direct, envelope(direct, (context) => room.brokers.links.brokerOf(context, room.writer.state()))]
 }

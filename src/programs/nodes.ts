@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
@@ -17,6 +18,7 @@ import type { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
 import { type LogDirectory, LogFault, LogStore } from "../ports/log-store.ts"
 import { formatAddress, type Transport } from "../ports/transport.ts"
+import { uuidText } from "../protocol/codec/uuid.ts"
 import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
@@ -26,6 +28,9 @@ import { processMemory } from "./process-memory.ts"
 
 type Platform = Transport | Checksum | Compression
 type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
+
+/** A random UUID in Kafka's text that cannot be guessed. */
+const secretIncarnation = (): string => uuidText(randomBytes(16), 0)
 
 const everywhere = new Set(["0.0.0.0", "::", "[::]"])
 /** How a node of this machine reaches what listens at `host`. */
@@ -100,6 +105,7 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
       leader,
       config,
       written,
+      incarnationId: secretIncarnation(),
       listen,
       advertised: advertisedOf(options, listen.port),
       memory: processMemory(config)
@@ -124,7 +130,9 @@ const leadingBroker = (options: NodeOptions) =>
     const leader = yield* openLeader(options, join(journalOf(options), "leader"))
     // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
     const self = { host: loopback(options.listen.host), port: options.listen.port }
-    const own = yield* makeBroker({ nodeId: id, leader: self, config, written, alsoReadable: leader.find }).pipe(Effect.provideService(LogStore, store))
+    const own = yield* makeBroker({ nodeId: id, leader: self, config, written, incarnationId: secretIncarnation(), alsoReadable: leader.find }).pipe(
+      Effect.provideService(LogStore, store)
+    )
     const address = yield* serve(
       options.listen,
       united(leader, own.routes),

@@ -4,6 +4,7 @@ import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { type RequestHeader, responseFrame } from "../protocol/codec/frame.ts"
 import type { AnyApi, RequestOf, ResponseDraft, Schema } from "../protocol/type/wire.ts"
 import type { AnswerRoom } from "./answer-budget.ts"
+import type { Caller } from "./caller.ts"
 import type { Later } from "./later.ts"
 
 /** What a handler knows about a request besides its fields. */
@@ -14,8 +15,10 @@ export interface RequestContext {
   readonly clientHost: string
   /** Unique in this process. */
   readonly connectionId: number
-  /** Client id and address, as "rdkafka@127.0.0.1:51234"; for what came in an Envelope: the original client's. */
+  /** Client id and address, as "rdkafka@127.0.0.1:51234"; for what came in an Envelope: the client's address as the broker says it, and the broker. */
   readonly actor: string
+  /** Who has shown who it is at the other end; absent for what came in an Envelope. */
+  readonly caller?: Caller
   /** Room for the answer's records; absent where it goes to nobody's socket directly. */
   readonly answers?: AnswerRoom
   /** The whole request, header and body without length prefix: what a relay forwards unchanged. */

@@ -4,6 +4,7 @@ import { type Connection, formatAddress, type Listener } from "../ports/transpor
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { actorOf } from "./actor.ts"
 import type { AnswerBudget, AnswerRoom } from "./answer-budget.ts"
+import { Caller } from "./caller.ts"
 import type { Complaints } from "./complaints.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, free, isFrame } from "./framer.ts"
@@ -46,6 +47,7 @@ export class ServerConnection implements Listener {
   private readonly slots = new Slots()
   private readonly unread: Unread
   private readonly answers: AnswerRoom
+  private readonly caller = new Caller()
   private paused = false
   private pumping = false
   private stopping = false
@@ -117,6 +119,7 @@ export class ServerConnection implements Listener {
   }
   closed(): void {
     this.ended = true
+    this.caller.close()
     this.unread.clear()
     this.letGo()
     this.interrupt()
@@ -292,15 +295,8 @@ export class ServerConnection implements Listener {
       this.clientId = header.clientId
       this.actor = actorOf(header.clientId, this.peer)
     }
-    return {
-      header,
-      version: header.apiVersion,
-      clientHost: this.connection.remote.host,
-      connectionId: this.connection.id,
-      actor: this.actor,
-      answers: this.answers,
-      frame
-    }
+    const { actor, answers, caller, connection } = this
+    return { header, version: header.apiVersion, clientHost: connection.remote.host, connectionId: connection.id, actor, caller, answers, frame }
   }
 
   private run(slot: Slot): void {

@@ -15,6 +15,7 @@ import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
 import { OffsetDelete } from "../../protocol/message/47-offset-delete.ts"
 import { DescribeQuorum } from "../../protocol/message/55-describe-quorum.ts"
+import { UnregisterBroker } from "../../protocol/message/64-unregister-broker.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import type { Relay } from "../relay.ts"
@@ -129,6 +130,7 @@ const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
 ]
 
 const quorumRoutes = (relay: Relay): ReadonlyArray<Route> => [
+  relayed(relay, UnregisterBroker, prompt, () => ({ throttleTimeMs: 0, errorCode: controller, errorMessage: away })),
   relayed(relay, DescribeQuorum, prompt, () => ({ errorCode: controller, errorMessage: away, topics: [] }))
 ]
 

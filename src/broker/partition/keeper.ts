@@ -130,7 +130,7 @@ class Shelf {
       else if (event._tag === "NodeConfigsChanged") this.configureAll(event.nodeId)
       else if (event._tag === "PartitionPlaced" || event._tag === "PartitionLeaderChanged") this.refresh(event, event._tag === "PartitionPlaced")
       else if (
-        (event._tag === "BrokerRegistered" || event._tag === "BrokerFenced" || event._tag === "BrokerUnfenced") &&
+        (event._tag === "BrokerRegistered" || event._tag === "BrokerFenced" || event._tag === "BrokerUnfenced" || event._tag === "BrokerRemoved") &&
         event.brokerId === this.options.nodeId
       )
         for (const { owner } of this.open.values()) this.assignRole(owner, this.wanted(owner)?.partition)

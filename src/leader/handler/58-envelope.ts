@@ -1,11 +1,10 @@
-import { Effect, Either } from "effect"
+import { Effect } from "effect"
+import type { Broker } from "../../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
-import { decodeRequestHeader } from "../../protocol/codec/frame.ts"
 import { Envelope } from "../../protocol/message/58-envelope.ts"
-import { actorOf } from "../../wire/actor.ts"
 import { dispatch } from "../../wire/dispatch.ts"
 import type { DispatchFault } from "../../wire/fault.ts"
-import { type Route, route } from "../../wire/route.ts"
+import { type RequestContext, type Route, route } from "../../wire/route.ts"
 
 /** An address as four bytes or sixteen, in the usual text; undefined for any other length. */
 export const addressText = (bytes: Uint8Array): string | undefined => {
@@ -30,17 +29,20 @@ const refused = (error: KafkaError) => ({ responseData: null, errorCode: errorCo
 const errorOf = ({ kind }: DispatchFault): KafkaError => (kind === "unsupportedVersion" || kind === "unknownApi" ? "UNSUPPORTED_VERSION" : "INVALID_REQUEST")
 
 /**
- * Envelope 0 (KIP-590): a broker passes on, unchanged, what only the leader may decide. It is answered by the same routes as a request of the client itself,
- * under the client's name. `unordered`, since one relayed request may wait (JoinGroup) while others come behind it on the broker's one connection.
+ * Envelope 0 (KIP-590): a broker passes on, unchanged, what only the leader may decide. It is answered by the same routes as a request of the client itself, in the name of
+ * the broker, which says from which address it came. CLUSTER_AUTHORIZATION_FAILED on a connection on which no broker has registered; what only nodes may ask is not
+ * taken out of an Envelope. `unordered`, since one relayed request may wait (JoinGroup) while others come behind it on the broker's one connection.
  */
-export const envelope = (routes: ReadonlyArray<Route>): Route =>
-  route(Envelope, { listed: false, unordered: true }, ({ requestData, clientHostAddress }, context) => {
-    const header = decodeRequestHeader(requestData)
+export const envelope = (routes: ReadonlyArray<Route>, brokerOf: (context: RequestContext) => Pick<Broker, "id"> | undefined): Route => {
+  const forClients = routes.filter(({ listed }) => listed)
+  return route(Envelope, { listed: false, unordered: true }, ({ requestData, clientHostAddress }, context) => {
+    const broker = brokerOf(context)
+    if (broker === undefined) return refused("CLUSTER_AUTHORIZATION_FAILED")
     const clientHost = addressText(clientHostAddress)
-    if (Either.isLeft(header) || clientHost === undefined) return refused("INVALID_REQUEST")
-    const { clientId } = header.right.header
-    const origin = { clientHost, connectionId: context.connectionId, actor: actorOf(clientId ?? "", clientHost) }
-    return dispatch(routes, requestData, origin).pipe(
+    if (clientHost === undefined) return refused("INVALID_REQUEST")
+    const origin = { clientHost, connectionId: context.connectionId, actor: `${clientHost} by broker ${broker.id}` }
+    return dispatch(forClients, requestData, origin).pipe(
       Effect.match({ onSuccess: (chunks) => ({ responseData: joined(chunks), errorCode: 0 }), onFailure: (fault) => refused(errorOf(fault)) })
     )
   })
+}

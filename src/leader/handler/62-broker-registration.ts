@@ -1,41 +1,66 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
+import { decide } from "../../../domain/cluster/decide.ts"
+import { incarnationDigest } from "../../../domain/cluster/incarnation.ts"
 import { brokerOf } from "../../../domain/cluster/state.ts"
-import { errorCode } from "../../../domain/kernel/error-code.ts"
+import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerRegistration } from "../../protocol/message/62-broker-registration.ts"
-import { type Route, route } from "../../wire/route.ts"
-import { makeRefrain } from "../refrain.ts"
+import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { type LeaderRoom, submission } from "../room.ts"
 
-/** BrokerRegistration 0-4: a broker process starts. Its epoch comes from the events; a repetition by the same process gets the epoch that stands. */
+type Request = RequestOf<typeof BrokerRegistration>
+type Response = ResponseDraft<typeof BrokerRegistration>
+
+const commandOf = ({ brokers }: LeaderRoom, { brokerId, clusterId, incarnationId, listeners: [listener], rack }: Request) =>
+  Command.RegisterBroker({
+    brokerId,
+    incarnationId: incarnationDigest(incarnationId),
+    clusterId,
+    host: listener?.host ?? "",
+    port: listener?.port ?? 0,
+    rack,
+    isConnected: brokers.links.isConnected(brokerId)
+  })
+
+const heldBack = (brokerId: number, waitMs: number): Rejection => ({
+  error: "THROTTLING_QUOTA_EXCEEDED",
+  message: `Broker ${brokerId} registers too often, or too many new brokers do: it is registered in ${Math.ceil(waitMs / 1000)} s at the earliest.`
+})
+
+/**
+ * BrokerRegistration 0-4: a broker process starts. Its epoch comes from the events; a repetition by the same process gets the epoch that stands. The connection is that
+ * broker's from then on, so a broker begins each of its connections with it. THROTTLING_QUOTA_EXCEEDED where brokers register more often than the journal can bear.
+ */
 export const brokerRegistration = (room: LeaderRoom): Route => {
-  // A broker that is refused comes again every second or two, for as long as nobody changes its settings.
-  const refrain = makeRefrain()
+  const { brokers, writer } = room
+  const accepted = (brokerId: number, brokerEpoch: number, { caller }: RequestContext): Response => {
+    brokers.sessions.heard(brokerId as BrokerId, brokerEpoch)
+    // A registration that was replaced while this answer was under way is no longer its process's.
+    if (caller !== undefined && brokerOf(writer.state(), brokerId)?.epoch === brokerEpoch) brokers.links.bind(caller, { id: brokerId, epoch: brokerEpoch })
+    return { throttleTimeMs: 0, errorCode: 0, brokerEpoch: BigInt(brokerEpoch) }
+  }
+  const refused = ({ brokerId }: Request, { actor }: RequestContext, { error, message }: Rejection): Effect.Effect<Response> =>
+    Effect.as(
+      // A broker that is refused comes again every second or two, for as long as its settings are what they are.
+      brokers.refrain(`${brokerId} ${error}`, `broker ${brokerId} from ${actor} was not registered: ${message}`),
+      { throttleTimeMs: 0, errorCode: errorCode(error) }
+    )
   return route(BrokerRegistration, { listed: false }, (request, context) => {
-    const [listener] = request.listeners
-    const command = Command.RegisterBroker({
-      brokerId: request.brokerId,
-      incarnationId: request.incarnationId,
-      clusterId: request.clusterId,
-      host: listener?.host ?? "",
-      port: listener?.port ?? 0,
-      rack: request.rack
-    })
-    return room.writer.submit(submission(room, command, context, "BrokerRegistration")).pipe(
-      Effect.tap(() => Effect.logDebug(`broker ${request.brokerId} registered from ${command.host}:${command.port}`)),
+    const { brokerId } = request
+    const command = commandOf(room, request)
+    const now = decide(writer.state(), command)
+    if (Either.isLeft(now)) return refused(request, context, now.left)
+    const waitMs = now.right.length === 0 ? undefined : brokers.pace.take(writer.state(), brokerId)
+    if (waitMs !== undefined) return refused(request, context, heldBack(brokerId, waitMs))
+    return writer.submit(submission(room, command, context, "BrokerRegistration")).pipe(
+      Effect.tap(() => Effect.logDebug(`broker ${brokerId} registered from ${command.host}:${command.port}`)),
       Effect.map(({ events }) => {
         const registered = events.find((event) => event._tag === "BrokerRegistered")
-        const brokerEpoch = registered?.brokerEpoch ?? brokerOf(room.writer.state(), request.brokerId)?.epoch ?? -1
-        room.sessions.heard(request.brokerId as BrokerId, brokerEpoch)
-        return { throttleTimeMs: 0, errorCode: 0, brokerEpoch: BigInt(brokerEpoch) }
+        return accepted(brokerId, registered?.brokerEpoch ?? brokerOf(writer.state(), brokerId)?.epoch ?? -1, context)
       }),
-      Effect.catchAll(({ error, message }) =>
-        Effect.as(refrain(`${request.brokerId} ${message}`, `broker ${request.brokerId} from ${context.actor} was not registered: ${message}`), {
-          throttleTimeMs: 0,
-          errorCode: errorCode(error)
-        })
-      )
+      Effect.catchAll((rejection) => refused(request, context, rejection))
     )
   })
 }

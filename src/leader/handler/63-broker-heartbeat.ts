@@ -1,6 +1,7 @@
 import { Effect, Either } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
+import type { Event } from "../../../domain/cluster/event.ts"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
@@ -26,12 +27,33 @@ const accepted = (room: LeaderRoom, { brokerId, currentMetadataOffset, wantShutD
   }
 }
 
+const nameOf = ({ writer }: LeaderRoom, brokerId: number): string => {
+  const broker = brokerOf(writer.state(), brokerId)
+  return `broker ${brokerId} at ${broker?.host}:${broker?.port}`
+}
+
+const told = (room: LeaderRoom, brokerId: number, [first]: ReadonlyArray<Event>): Effect.Effect<void> => {
+  const name = nameOf(room, brokerId)
+  const say = (line: string) => room.brokers.lines.say(brokerId, name, Effect.logInfo(`${name} ${line}`))
+  if (first?._tag === "BrokerUnfenced") return say("is let in")
+  if (first?._tag === "BrokerFenced") return say("shuts down: its partitions have no leader until it is back")
+  return Effect.void
+}
+
+/** The broker stays fenced, and is told so; it asks again with its next heartbeat. */
+const heldBack = (room: LeaderRoom, request: Request, waitMs: number): Effect.Effect<Response> => {
+  const name = nameOf(room, request.brokerId)
+  const line = Effect.logWarning(`${name} comes and goes too often: it is let in again in ${Math.ceil(waitMs / 1000)} s at the earliest`)
+  return Effect.as(room.brokers.lines.say(request.brokerId, name, line), accepted(room, request))
+}
+
 /**
  * BrokerHeartbeat 0-2: a broker lives. Most of them change nothing: they are answered at once from the durable state, and only note the time.
- * One that lets the broker in or out goes through the journal.
+ * One that lets the broker in or out goes through the journal. CLUSTER_AUTHORIZATION_FAILED on a connection on which that broker has not registered.
  */
-export const brokerHeartbeat = (room: LeaderRoom): Route =>
-  route(BrokerHeartbeat, { listed: false }, (request, context) => {
+export const brokerHeartbeat = (room: LeaderRoom): Route => {
+  const { brokers, writer } = room
+  return route(BrokerHeartbeat, { listed: false }, (request, context) => {
     const command = Command.BrokerHeartbeat({
       brokerId: request.brokerId,
       brokerEpoch: Number(request.brokerEpoch),
@@ -39,21 +61,21 @@ export const brokerHeartbeat = (room: LeaderRoom): Route =>
       wantFence: request.wantFence,
       wantShutDown: request.wantShutDown
     })
-    const now = decide(room.writer.state(), command)
+    const now = decide(writer.state(), command)
     if (Either.isLeft(now)) return refused(now.left)
+    const stranger = brokers.links.refusal(context, writer.state(), request.brokerId)
+    if (stranger !== undefined) return Effect.as(brokers.refrain(`heartbeat ${context.clientHost}`, stranger.message), refused(stranger))
     const brokerId = request.brokerId as BrokerId
-    room.sessions.heard(brokerId, command.brokerEpoch)
+    brokers.links.leaving(brokerId, request.wantShutDown)
+    brokers.sessions.heard(brokerId, command.brokerEpoch)
     room.observers.heard(brokerId, command.metadataOffset)
     if (now.right.length === 0) return accepted(room, request)
-    return room.writer.submit(submission(room, command, context, "BrokerHeartbeat")).pipe(
-      Effect.tap(({ events }) => {
-        const [first] = events
-        const broker = brokerOf(room.writer.state(), request.brokerId)
-        const name = `broker ${request.brokerId} at ${broker?.host}:${broker?.port}`
-        if (first?._tag === "BrokerUnfenced") return Effect.logInfo(`${name} is let in`)
-        if (first?._tag === "BrokerFenced") return Effect.logInfo(`${name} shuts down: its partitions have no leader until it is back`)
-        return Effect.void
-      }),
+    // Only coming is held back: whoever goes is fenced at once, and must come before it can go again.
+    const waitMs = now.right[0]?._tag === "BrokerUnfenced" ? brokers.pace.take(writer.state(), request.brokerId) : undefined
+    if (waitMs !== undefined) return heldBack(room, request, waitMs)
+    return writer.submit(submission(room, command, context, "BrokerHeartbeat")).pipe(
+      Effect.tap(({ events }) => told(room, request.brokerId, events)),
       Effect.match({ onSuccess: () => accepted(room, request), onFailure: refused })
     )
   })
+}

@@ -6,9 +6,11 @@ import { AllocateProducerIds } from "../../protocol/message/67-allocate-producer
 import { type Route, route } from "../../wire/route.ts"
 import { type LeaderRoom, submission } from "../room.ts"
 
-/** AllocateProducerIds 0 (KIP-730): a broker gets a block of producer ids that nobody else ever gets. */
+/** AllocateProducerIds 0 (KIP-730): a broker gets a block of producer ids that no other ever gets. CLUSTER_AUTHORIZATION_FAILED on a connection on which it has not registered. */
 export const allocateProducerIds = (room: LeaderRoom): Route =>
   route(AllocateProducerIds, { listed: false }, ({ brokerId, brokerEpoch }, context) => {
+    const stranger = room.brokers.links.refusal(context, room.writer.state(), brokerId)
+    if (stranger !== undefined) return { throttleTimeMs: 0, errorCode: errorCode(stranger.error), producerIdStart: -1n, producerIdLen: 0 }
     const command = Command.AllocateProducerIds({ brokerId, brokerEpoch: Number(brokerEpoch), count: producerIdBlockSize })
     return room.writer.submit(submission(room, command, context, "AllocateProducerIds")).pipe(
       Effect.match({

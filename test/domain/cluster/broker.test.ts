@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
-import { Either } from "effect"
+import { Either, HashMap } from "effect"
+import { brokersMax } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import { evolve } from "../../../domain/cluster/evolve.ts"
@@ -23,7 +24,7 @@ describe("RegisterBroker", () => {
   })
   test("a host, rack or incarnation id that a terminal would obey is refused", () => {
     const from = (more: { readonly host?: string; readonly rack?: string; readonly incarnationId?: string }) =>
-      Command.RegisterBroker({ brokerId: 1, incarnationId: "i", clusterId: "", host: "h", port: 1, rack: null, ...more })
+      Command.RegisterBroker({ brokerId: 1, incarnationId: "i", clusterId: "", host: "h", port: 1, rack: null, isConnected: false, ...more })
     expect(refused(up(0), from({}))).toBe("done")
     expect(refused(up(0), from({ host: "münchen.example" }))).toBe("done")
     for (const bad of ["a\u001b[2J", "a\nb", "a\u202eb", "\u2028"])
@@ -63,6 +64,74 @@ describe("RegisterBroker", () => {
     [{ brokerId: -1 }, "INVALID_REGISTRATION"],
     [{ host: "h".repeat(256) }, "INVALID_REGISTRATION"]
   ])("%j: %s", (more, error) => expect(refused(up(1), { ...(register(2) as Extract<Command, { _tag: "RegisterBroker" }>), ...more })).toBe(error))
+})
+
+describe("RegisterBroker, and who is connected", () => {
+  const elsewhere = (isConnected: boolean) => register(1, "another", 9999, isConnected)
+  const sameAddress = (isConnected: boolean) => register(1, "another", 9001, isConnected)
+  const fenced = fold(evolve, orders, eventsOf(orders, heartbeat(1, { wantShutDown: true })(orders)))
+  test.each([
+    ["it serves", orders, "DUPLICATE_BROKER_REGISTRATION"],
+    ["it is fenced and carries partitions", fenced, "DUPLICATE_BROKER_REGISTRATION"],
+    ["it is fenced and carries nothing", given(register(1)), "done"]
+  ])("given a broker that is connected, when another process takes its id, and %s: %3$s", (_, cluster, answer) =>
+    expect([refused(cluster, elsewhere(true)), refused(cluster, sameAddress(true))]).toEqual([answer, answer])
+  )
+  test("given that it is connected, when it registers itself again, then its registration stands", () =>
+    expect(tags(orders, register(1, undefined, undefined, true))).toEqual([]))
+  test("given that it is connected, when it moves to another address itself, then it registers anew", () =>
+    expect(tags(orders, register(1, undefined, 9999, true))).toEqual(["BrokerFenced", "BrokerRegistered"]))
+})
+
+describe("the room for brokers", () => {
+  const ghosts = given(...Array.from({ length: brokersMax }, (_, n) => register(n, "ghost", 9000)))
+  test("given as many registrations as there may be, when another broker registers, then the oldest that carries nothing makes room", () => {
+    const after = fold(evolve, ghosts, eventsOf(ghosts, register(5000)))
+    expect([HashMap.size(after.brokers), brokerOf(after, 0), brokerOf(after, 5000)?.epoch]).toEqual([brokersMax, undefined, after.index - 1])
+  })
+  test("a broker that serves makes room only where all do, and one with partitions never", () => {
+    const served = given(Command.FoundCluster({ clusterId: "c" }), register(0), heartbeat(0), addTopic("orders"), ...brokers(1), register(brokersMax - 1))
+    const once = fold(evolve, served, eventsOf(served, register(5000)))
+    expect([brokerOf(once, brokersMax - 1), brokerOf(once, 1)?.fenced]).toEqual([undefined, false])
+    const unfenced = fold(evolve, once, eventsOf(once, heartbeat(5000)(once)))
+    const twice = fold(evolve, unfenced, eventsOf(unfenced, register(5001)))
+    expect([brokerOf(twice, 1), brokerOf(twice, 0)?.fenced]).toEqual([undefined, false])
+  })
+  const brokers = (from: number) => Array.from({ length: brokersMax - 1 - from }, (_, n) => [register(from + n), heartbeat(from + n)]).flat()
+  test("given brokers with partitions alone, then one more is refused", () => {
+    const full = given(Command.FoundCluster({ clusterId: "c" }), ...brokers(0), register(brokersMax - 1), heartbeat(brokersMax - 1))
+    const busy = fold(evolve, full, eventsOf(full, addTopic("orders", { partitionCount: brokersMax })))
+    expect(refused(busy, register(5000))).toBe("INVALID_REGISTRATION")
+  })
+})
+
+describe("brokers that go for good", () => {
+  const fenced = fold(evolve, orders, eventsOf(orders, heartbeat(1, { wantShutDown: true })(orders)))
+  const forget = (cluster: Cluster) => Command.ForgetBroker({ brokerId: 1 as BrokerId, brokerEpoch: brokerOf(cluster, 1)?.epoch as number })
+  test("a fenced broker without partitions is forgotten; one that serves, carries some or has registered again is not", () => {
+    const idle = given(register(1))
+    expect(tags(idle, forget(idle))).toEqual(["BrokerRemoved"])
+    expect([tags(orders, forget(orders)), tags(fenced, forget(fenced))]).toEqual([[], []])
+    const again = fold(evolve, idle, eventsOf(idle, register(1, "second")))
+    expect(tags(again, forget(idle))).toEqual([])
+  })
+  test("given an unregistered broker with partitions, then they wait for it, and are its own when it registers again", () => {
+    const gone = fold(evolve, orders, eventsOf(orders, Command.UnregisterBroker({ brokerId: 1 })))
+    expect([brokerOf(gone, 1), leaders(gone)]).toEqual([
+      undefined,
+      [
+        [-1, 1],
+        [-1, 1]
+      ]
+    ])
+    const registered = fold(evolve, gone, eventsOf(gone, register(1, "second")))
+    const back = fold(evolve, registered, eventsOf(registered, heartbeat(1)(registered)))
+    expect(leaders(back)).toEqual([
+      [1, 2],
+      [1, 2]
+    ])
+  })
+  test("unknown broker: BROKER_ID_NOT_REGISTERED", () => expect(refused(orders, Command.UnregisterBroker({ brokerId: 7 }))).toBe("BROKER_ID_NOT_REGISTERED"))
 })
 
 describe("BrokerHeartbeat", () => {

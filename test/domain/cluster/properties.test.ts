@@ -16,10 +16,15 @@ type Step = (cluster: Cluster, n: number) => Command
 const name = fc.constantFrom("orders", "a.b", "a_b", "bills", "", "..", "__cluster_metadata")
 const id = fc.integer({ min: 0, max: 4 })
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.tuple(id, fc.integer({ min: 0, max: 2 }), fc.integer({ min: 9000, max: 9001 })).map(
-    ([b, process, port]): Step =>
+  fc.tuple(id, fc.integer({ min: 0, max: 2 }), fc.integer({ min: 9000, max: 9001 }), fc.boolean()).map(
+    ([b, process, port, isConnected]): Step =>
       () =>
-        register(b, `p${process}`, port)
+        register(b, `p${process}`, port, isConnected)
+  ),
+  fc.tuple(id, fc.boolean()).map(
+    ([b, asked]): Step =>
+      (cluster) =>
+        asked ? Command.UnregisterBroker({ brokerId: b }) : Command.ForgetBroker({ brokerId: b as BrokerId, brokerEpoch: brokerOf(cluster, b)?.epoch ?? 0 })
   ),
   fc.tuple(id, fc.boolean(), fc.boolean(), fc.boolean()).map(
     ([b, caughtUp, wantFence, wantShutDown]): Step =>
@@ -114,7 +119,7 @@ describe("random commands", () => {
           for (const { replicas, isr, leader } of topic.partitions) {
             expect(replicas.length).toBe(1)
             const broker = brokerOf(cluster, replicas[0] as number)
-            expect(leader === -1 ? broker?.fenced : !broker?.fenced && isr.includes(leader)).toBe(true)
+            expect(leader === -1 ? broker?.fenced !== false : broker?.fenced === false && isr.includes(leader)).toBe(true)
           }
         }
         expect(HashMap.size(cluster.topicIds)).toBe(HashMap.size(cluster.topics))

@@ -22,8 +22,8 @@ export const addTopic = (topic: string, more: Partial<Extract<Command, { _tag: "
     validateOnly: false,
     ...more
   })
-export const register = (brokerId: number, incarnationId = `process-${brokerId}`, port = 9000 + brokerId): Command =>
-  Command.RegisterBroker({ brokerId, incarnationId, clusterId: "", host: "127.0.0.1", port, rack: null })
+export const register = (brokerId: number, incarnationId = `process-${brokerId}`, port = 9000 + brokerId, isConnected = false): Command =>
+  Command.RegisterBroker({ brokerId, incarnationId, clusterId: "", host: "127.0.0.1", port, rack: null, isConnected })
 
 /** The events of a command, which must not be refused. */
 export const eventsOf = (cluster: Cluster, command: Command): ReadonlyArray<Event> =>

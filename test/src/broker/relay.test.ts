@@ -3,6 +3,7 @@ import { Effect, Fiber } from "effect"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
+import { BrokerId } from "../../../domain/kernel/id.ts"
 import { relayedRoutes } from "../../../src/broker/handler/relayed.ts"
 import { LeaderContact } from "../../../src/broker/leader-contact.ts"
 import { addressBytes, Relay } from "../../../src/broker/relay.ts"
@@ -35,7 +36,7 @@ const withLeader = <A>(
         return { errorCode: 0 }
       })
     ]
-    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, envelope(own)], served)
+    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, envelope(own, () => ({ id: BrokerId.make(1) }))], served)
     const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
     return yield* use(relayedRoutes(new Relay(contact, yield* Effect.scope, yield* Transport)), seen)
   })
@@ -53,13 +54,13 @@ test("a link that the leader closed, since nothing was said for long, costs nobo
     })
   ))
 
-test("a hundred joins that wait do not hold up a heartbeat; it arrives under the name of its client", () =>
+test("a hundred joins that wait do not hold up a heartbeat; it arrives in the name of the broker, from the address of its client", () =>
   withLeader((routes, seen) =>
     Effect.gen(function* () {
       const joins = yield* Effect.forkAll(Array.from({ length: 100 }, () => call(routes, JoinGroup, 9, join)))
       yield* Effect.repeat(Effect.sleep("1 millis"), { until: () => seen.joins === 100, times: 5000 })
       expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: 0 })
-      expect(seen.actors).toEqual(["test@127.0.0.1"])
+      expect(seen.actors).toEqual(["127.0.0.1 by broker 1"])
       yield* Fiber.interrupt(joins)
       expect(yield* call(routes, Heartbeat, 4, beat)).toMatchObject({ errorCode: 0 })
     })

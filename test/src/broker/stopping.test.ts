@@ -7,6 +7,7 @@ import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
+import { BrokerId } from "../../../domain/kernel/id.ts"
 import { startBroker } from "../../../src/broker/broker.ts"
 import { envelope } from "../../../src/leader/handler/58-envelope.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
@@ -22,7 +23,7 @@ test("a request that was relayed is answered while the broker stops in good orde
   const network = new MemoryNetwork()
   const program = Effect.gen(function* () {
     const own = [route(Heartbeat, {}, () => Effect.delay(Effect.succeed({ errorCode: 0 }), "300 millis"))]
-    yield* Effect.provide(serve(at("leader"), [...own, envelope(own)], served), network.layer("leader"))
+    yield* Effect.provide(serve(at("leader"), [...own, envelope(own, () => ({ id: BrokerId.make(1) }))], served), network.layer("leader"))
     const life = yield* Scope.make()
     yield* startBroker({ nodeId: 1, leader: at("leader"), config: defaultNodeConfig, listen: at("broker") }).pipe(
       Scope.extend(life),

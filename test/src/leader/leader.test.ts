@@ -20,6 +20,7 @@ import { DescribeConfigs } from "../../../src/protocol/message/32-describe-confi
 import { CreatePartitions } from "../../../src/protocol/message/37-create-partitions.ts"
 import { Envelope } from "../../../src/protocol/message/58-envelope.ts"
 import { DescribeCluster } from "../../../src/protocol/message/60-describe-cluster.ts"
+import { BrokerHeartbeat } from "../../../src/protocol/message/63-broker-heartbeat.ts"
 import { AllocateProducerIds } from "../../../src/protocol/message/67-allocate-producer-ids.ts"
 import type { Link } from "../../../src/wire/link.ts"
 import { scriptedJournal } from "./scripted-journal.ts"
@@ -309,7 +310,7 @@ describe("the node", () => {
         expect(answer.nodeEndpoints).toMatchObject([{ nodeId: 1, port: 9001 }])
       })
     ))
-  test("what a broker relays is decided as if the client had asked, under the client's name", () => {
+  test("what a broker relays is decided as if the client had asked, in the name of the broker; nobody else may relay", () => {
     const journal = scriptedJournal()
     return run(
       journal.layer,
@@ -324,7 +325,7 @@ describe("the node", () => {
         expect(answer.errorCode).toBe(0)
         const inner = decodeResponseFrame(CreateTopics, 7, answer.responseData ?? new Uint8Array(0))
         expect(inner).toMatchObject({ right: { correlationId: 42, value: { topics: [{ name: "orders", errorCode: 0 }] } } })
-        expect(journal.entries(metadataTopic).find(({ type }) => type === "TopicAdded")?.actor).toBe("rdkafka@10.0.0.7")
+        expect(journal.entries(metadataTopic).find(({ type }) => type === "TopicAdded")?.actor).toBe("10.0.0.7 by broker 1")
         const nested = requestFrame(
           Envelope,
           0,
@@ -333,6 +334,16 @@ describe("the node", () => {
         )
         expect(errors([yield* relay(nested)])).toEqual(["UNSUPPORTED_VERSION"])
         expect(errors([yield* relay([new Uint8Array(9)])])).toEqual(["INVALID_REQUEST"])
+        const heartbeat = requestFrame(
+          BrokerHeartbeat,
+          0,
+          { correlationId: 1, clientId: null },
+          { brokerId: 1, brokerEpoch: 2n, currentMetadataOffset: 9n, wantFence: false, wantShutDown: true }
+        )
+        expect(errors([yield* relay(heartbeat)])).toEqual(["UNSUPPORTED_VERSION"])
+        const stranger = yield* link(address, "broker-1")
+        const asked = { requestData: Buffer.concat([...frame]).subarray(4), requestPrincipal: null, clientHostAddress: new Uint8Array([10, 0, 0, 7]) }
+        expect(errors([yield* stranger.call(Envelope, asked)])).toEqual(["CLUSTER_AUTHORIZATION_FAILED"])
       })
     )
   })

@@ -24,11 +24,11 @@ export const link = (address: Address, clientId = "test") =>
   connect(address, { clientId, connectTimeoutMs: 5000, requestTimeoutMs: 10_000, inFlightRequestsMax: 10, responseBytesMax: 100_000_000 })
 
 const incarnation = (n: number): string => `I${String(n).padStart(20, "0")}A`
-export const register = (to: Link, brokerId: number, process = brokerId, clusterId = "", port = 9000 + process) =>
+export const register = (to: Link, brokerId: number, process = brokerId, clusterId = "", port = 9000 + process, incarnationId = incarnation(process)) =>
   to.call(BrokerRegistration, {
     brokerId,
     clusterId,
-    incarnationId: incarnation(process),
+    incarnationId,
     listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port, securityProtocol: 0 }],
     features: [],
     rack: null

@@ -7,6 +7,7 @@ import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
 import { Envelope } from "../../../../src/protocol/message/58-envelope.ts"
 import type { AnyApi, RequestDraft } from "../../../../src/protocol/type/wire.ts"
 import type { Link } from "../../../../src/wire/link.ts"
+import { register } from "../support.ts"
 import { bytes, World, wrong } from "./support.ts"
 
 /** A request of a client, relayed by a broker. */
@@ -24,6 +25,7 @@ test("a join that a broker relays may wait, and what comes behind it on the brok
     Effect.gen(function* () {
       const leader = yield* world.leader({ "group.initial.rebalance.delay.ms": 5000 })
       const broker = yield* world.link(leader.address, "broker-1")
+      yield* register(broker, 1)
       const request = {
         groupId: "g",
         sessionTimeoutMs: 10_000,
