@@ -50,6 +50,30 @@ export class Closed extends Data.TaggedError("Closed")<{ readonly what: string }
     return `The ${this.what} is closed.`
   }
 }
+/** A call got an argument that it cannot use. Nothing was done; other calls are not affected. */
+export class InvalidArgument extends Data.TaggedError("InvalidArgument")<{
+  /** The call, as `sendMessage`. */
+  readonly call: string
+  /** Path of the argument, as `options.lingerMs`. */
+  readonly field: string
+  /** What was given, in words of at most about 80 characters. */
+  readonly given: string
+  readonly allowed: string
+}> {
+  readonly retriable = false as const
+  override get message() {
+    return `${this.call}: ${this.field} is ${this.given}; allowed: ${this.allowed}.`
+  }
+}
+/**
+ * A part of the client failed by a defect, which is a bug of the library. The part was started again, and its other users go on. The defect itself is in the log.
+ */
+export class ClientDefect extends Data.TaggedError("ClientDefect")<{ readonly part: string; readonly reason: string }> {
+  readonly retriable = true as const
+  override get message() {
+    return `The client's ${this.part} failed by a defect and was started again: ${this.reason}`
+  }
+}
 /** What goes wrong on the way to a node, whatever was asked. */
 export type CallError = NotReachable | RequestTimedOut | UnsupportedByCluster | KafkaFailure
 
@@ -165,6 +189,23 @@ export class CorruptRecords extends Data.TaggedError("CorruptRecords")<{
   readonly retriable = false as const
   override get message() {
     return `${this.topic}-${this.partition}@${this.offset}: ${this.reason}`
+  }
+}
+/**
+ * A message is not what the topic's schemas say. `records` acts on it as its option `onUndecodable` says; by default the stream ends with this error.
+ */
+export class Undecodable extends Data.TaggedError("Undecodable")<{
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** What cannot be decoded. A tombstone has the value null. */
+  readonly part: "key" | "value" | "tombstone"
+  /** Why, on one line of at most 500 characters. */
+  readonly reason: string
+}> {
+  readonly retriable = false as const
+  override get message() {
+    return `${this.topic}-${this.partition}@${this.offset}: the ${this.part} cannot be decoded by the topic's schema: ${this.reason}`
   }
 }
 /** The offset lies before the first or after the last record, and the consumer was told not to choose another. */

@@ -3,7 +3,7 @@ import { Admin as PlatformAdmin } from "../client/admin/admin.ts"
 import { type EventsOptions, clusterEvents as platformEvents } from "../client/admin/events.ts"
 import { Consumer as PlatformConsumer } from "../client/consumer/consumer.ts"
 import type { ConsumerOptions } from "../client/consumer/options.ts"
-import type { CallError, InvalidAddress } from "../client/error.ts"
+import type { CallError, InvalidAddress, InvalidArgument } from "../client/error.ts"
 import type { ConnectionOptions } from "../client/options.ts"
 import type { ProducerOptions } from "../client/producer/options.ts"
 import { Producer as PlatformProducer } from "../client/producer/producer.ts"
@@ -25,7 +25,7 @@ import { platform } from "./platform.ts"
  *     const leader = "127.0.0.1:9092"
  *     Effect.runPromise(program.pipe(Effect.provide([Producer.layer({ leader }), Consumer.layer({ leader })])))
  */
-type MakeError = CallError | InvalidAddress
+type MakeError = CallError | InvalidAddress | InvalidArgument
 type FromConfig = MakeError | ConfigError.ConfigError
 type Wrapped<A> = Config.Config.Wrap<A>
 
@@ -79,6 +79,6 @@ export * from "../client/error.ts"
 export type { TopicView } from "../client/metadata/view.ts"
 export type { ConnectionOptions } from "../client/options.ts"
 export type { ProducerOptions } from "../client/producer/options.ts"
-export { type MessageOptions, type ProducerService, send } from "../client/producer/producer.ts"
+export { type Message, type MessageHeader, type MessageHeaders, type MessageOptions, type ProducerService, send } from "../client/producer/producer.ts"
 export type { SendError, Sent } from "../client/producer/types.ts"
 export * as Topic from "../client/topic.ts"

@@ -26,6 +26,10 @@ const saying = (fault: ClientFault): Saying => {
       }
     case "InvalidAddress":
       return { exit: "usage" }
+    case "InvalidArgument":
+      return refused()
+    case "ClientDefect":
+      return { exit: "internal" }
     case "RequestTimedOut":
       return { exit: "unavailable", hint: again }
     case "UnsupportedByCluster":
@@ -52,6 +56,7 @@ const saying = (fault: ClientFault): Saying => {
     case "OffsetOutOfRange":
       return refused("--from start reads from the oldest message, --from end what comes from now on.")
     case "CorruptRecords":
+    case "Undecodable":
       return { exit: "data" }
     case "UnknownGroup":
       return refused("`franz group list` shows what there is.")

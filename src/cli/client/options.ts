@@ -35,14 +35,19 @@ export const connection = ({ leader }: LeaderWords, command: string): Connection
 export const firstContact = (options: ConnectionOptions) =>
   orSay(Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))))
 
-/** Asks or orders something once; whoever does not answer within the time of a first contact is not there. */
+/** How long a command goes on trying when the first contact has succeeded, ms. */
+const commandMs = 10_000
+
+/** Asks or orders something once. The command fails soon when no node answers a first contact. */
 export const withAdmin = <A, R>(words: LeaderWords, use: (admin: AdminService) => Effect.Effect<A, ClientFault | CliFailure, R>) =>
   untilStopped(
-    Effect.scoped(
-      orSay(
-        Effect.flatMap(Admin.make({ ...connection(words, "admin"), connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }), (admin) => use(admin))
+    Effect.suspend(() => {
+      const options = connection(words, "admin")
+      return Effect.andThen(
+        firstContact(options),
+        Effect.scoped(orSay(Effect.flatMap(Admin.make({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: commandMs }), use)))
       )
-    )
+    })
   )
 
 /** Ctrl-C ends the work in good order: what it holds is closed before the process ends. */

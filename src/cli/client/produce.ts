@@ -46,9 +46,11 @@ const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.E
     }
     messages.push(message)
   }
-  return producer.sendMessages(topic, messages, (index, outcome) =>
-    Either.match(outcome, { onLeft: (fault) => tally.refused(before + index + 1, clientFailure(fault)), onRight: (place) => tally.stored(place) })
-  )
+  return producer
+    .sendMessages(topic, messages, (index, outcome) =>
+      Either.match(outcome, { onLeft: (fault) => tally.refused(before + index + 1, clientFailure(fault)), onRight: (place) => tally.stored(place) })
+    )
+    .pipe(Effect.catchAll((fault) => Effect.sync(() => tally.refused(before + 1, clientFailure(fault)))))
 }
 
 /** Standard input that is no file, pipe or terminal (`produce orders </`), or that a disk does not give. */

@@ -84,13 +84,16 @@ const unsubscribe = (self: Self): Verb<never> => ({
   help: "Ends the subscription to these topics, or to all.",
   complete: () => self.consumer.subscription,
   run: (words) =>
-    Effect.gen(function* () {
-      const before = yield* self.consumer.subscription
-      const unknown = words.find((topic) => !before.includes(topic))
-      if (unknown !== undefined) return yield* notYet(`You are not subscribed to ${unknown}.`, `You are ${subscribedTo(before)}.`)
-      yield* self.consumer.unsubscribe(...(words.length === 0 ? before : words))
-      print(subscribedTo(yield* self.consumer.subscription))
-    })
+    said(
+      Effect.gen(function* () {
+        const before = yield* self.consumer.subscription
+        const unknown = words.find((topic) => !before.includes(topic))
+        if (unknown !== undefined) return yield* notYet(`You are not subscribed to ${unknown}.`, `You are ${subscribedTo(before)}.`)
+        yield* self.consumer.unsubscribe(...(words.length === 0 ? before : words))
+        print(subscribedTo(yield* self.consumer.subscription))
+      }),
+      unknownTopic
+    )
 })
 
 const show = (record: ConsumedRecord): void => {
@@ -109,7 +112,7 @@ const poll = (self: Self): Verb<never> => ({
     return said(
       Effect.gen(function* () {
         if ((yield* self.consumer.subscription).length === 0) return yield* notYet("You have subscribed to nothing.", "subscribe TOPIC, e.g. subscribe orders.")
-        const records = yield* self.consumer.poll({ timeoutMs: seconds * 1000 })
+        const records = yield* self.consumer.poll({ timeoutMs: Math.round(seconds * 1000) })
         for (const record of records) show(record)
         if (records.length > 0) return yield* self.consumer.commit
         const places = yield* self.consumer.positions

@@ -1,7 +1,11 @@
 import { Config, type ConfigError, Context, Effect, Layer, type Scope } from "effect"
 import type { Transport } from "../../ports/transport.ts"
+import { wrongGroup, wrongListing, wrongNode, wrongNodeChanges, wrongPartitions, wrongTopicChanges } from "../argument/administering.ts"
+import { wrongConnection } from "../argument/connection.ts"
+import { guarded } from "../argument/guard.ts"
+import { wrongAddTopic, wrongTopicName } from "../argument/producing.ts"
 import { type Client, makeClient } from "../client.ts"
-import type { CallError, GroupNotEmpty, InvalidAddress, NotAuthorized, UnknownGroup, UnknownTopic } from "../error.ts"
+import type { CallError, GroupNotEmpty, InvalidAddress, InvalidArgument, NotAuthorized, UnknownGroup, UnknownTopic } from "../error.ts"
 import type { TopicError } from "../metadata/metadata.ts"
 import type { TopicView } from "../metadata/view.ts"
 import type { ConnectionOptions } from "../options.ts"
@@ -18,7 +22,7 @@ export interface AdminService {
   /** Gives a topic more partitions, `partitions` in all. Keys may change their partition. */
   readonly addPartitions: (topic: string, partitions: number) => Effect.Effect<void, RemoveTopicError>
   /** A topic's settings, by name: its own, and those that it has from the cluster. */
-  readonly topicConfigs: (topic: string) => Effect.Effect<ReadonlyArray<ConfigEntry>, CallError | NotAuthorized | UnknownTopic>
+  readonly topicConfigs: (topic: string) => Effect.Effect<ReadonlyArray<ConfigEntry>, CallError | NotAuthorized | UnknownTopic | InvalidArgument>
   /** Changes settings of a topic while it is in use, all of them or none. */
   readonly configureTopic: (topic: string, changes: ConfigChanges) => Effect.Effect<void, RemoveTopicError>
   /** A node's settings, by name; of "all": what was set for all nodes while they run. */
@@ -26,37 +30,47 @@ export interface AdminService {
   /** Changes settings of a node, or of all nodes, while they run, all of them or none. */
   readonly configureNode: (node: NodeOrAll, changes: ConfigChanges) => Effect.Effect<void, NodeConfigError>
   /** All topics, by name; the cluster's own too where `internal` says so. */
-  readonly listTopics: (options?: { readonly internal?: boolean }) => Effect.Effect<ReadonlyArray<TopicView>, CallError>
-  readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, TopicError>
+  readonly listTopics: (options?: { readonly internal?: boolean }) => Effect.Effect<ReadonlyArray<TopicView>, CallError | InvalidArgument>
+  readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, TopicError | InvalidArgument>
   readonly listGroups: Effect.Effect<ReadonlyArray<GroupListed>, CallError | NotAuthorized>
   /** Members, offsets and lag. */
-  readonly describeGroup: (group: string) => Effect.Effect<GroupDescription, CallError | NotAuthorized | UnknownGroup>
+  readonly describeGroup: (group: string) => Effect.Effect<GroupDescription, CallError | NotAuthorized | UnknownGroup | InvalidArgument>
   /** Deletes a group without members, and its offsets. */
-  readonly deleteGroup: (group: string) => Effect.Effect<void, CallError | NotAuthorized | UnknownGroup | GroupNotEmpty>
+  readonly deleteGroup: (group: string) => Effect.Effect<void, CallError | NotAuthorized | UnknownGroup | GroupNotEmpty | InvalidArgument>
   readonly describeCluster: Effect.Effect<ClusterDescription, CallError | NotAuthorized>
   /** The data directories of every broker, and what lies in them. */
   readonly describeLogDirs: Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized>
 }
 
-const adminOf = (client: Client): AdminService => ({
-  addTopic: (topic, options) => addTopic(client, topic, options),
-  removeTopic: (topic) => removeTopic(client, topic),
-  addPartitions: (topic, partitions) => addPartitions(client, topic, partitions),
-  topicConfigs: (topic) => topicConfigs(client, topic),
-  configureTopic: (topic, changes) => configureTopic(client, topic, changes),
-  nodeConfigs: (node) => nodeConfigs(client, node),
-  configureNode: (node, changes) => configureNode(client, node, changes),
-  listTopics: (options) => listTopics(client, options),
-  describeTopic: (topic) => describeTopic(client, topic),
+const guardedAdmin = (client: Client): AdminService => ({
+  addTopic: (topic, options) => guarded("addTopic", () => wrongAddTopic(topic, options), addTopic(client, topic, options)),
+  removeTopic: (topic) => guarded("removeTopic", () => wrongTopicName(topic), removeTopic(client, topic)),
+  addPartitions: (topic, partitions) => guarded("addPartitions", () => wrongPartitions(topic, partitions), addPartitions(client, topic, partitions)),
+  topicConfigs: (topic) => guarded("topicConfigs", () => wrongTopicName(topic), topicConfigs(client, topic)),
+  configureTopic: (topic, changes) => guarded("configureTopic", () => wrongTopicChanges(topic, changes), configureTopic(client, topic, changes)),
+  nodeConfigs: (node) => guarded("nodeConfigs", () => wrongNode(node), nodeConfigs(client, node)),
+  configureNode: (node, changes) => guarded("configureNode", () => wrongNodeChanges(node, changes), configureNode(client, node, changes)),
+  listTopics: (options) =>
+    guarded(
+      "listTopics",
+      () => wrongListing(options),
+      Effect.suspend(() => listTopics(client, options))
+    ),
+  describeTopic: (topic) => guarded("describeTopic", () => wrongTopicName(topic), describeTopic(client, topic)),
   listGroups: listGroups(client),
-  describeGroup: (group) => describeGroup(client, group),
-  deleteGroup: (group) => deleteGroup(client, group),
+  describeGroup: (group) => guarded("describeGroup", () => wrongGroup(group), describeGroup(client, group)),
+  deleteGroup: (group) => guarded("deleteGroup", () => wrongGroup(group), deleteGroup(client, group)),
   describeCluster: describeCluster(client),
   describeLogDirs: describeLogDirs(client)
 })
 
-type MakeError = CallError | InvalidAddress
-const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, MakeError, Transport | Scope.Scope> => Effect.map(makeClient(options), adminOf)
+type MakeError = CallError | InvalidAddress | InvalidArgument
+const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, MakeError, Transport | Scope.Scope> =>
+  guarded(
+    "Admin.make",
+    () => wrongConnection(options),
+    Effect.suspend(() => Effect.map(makeClient(options), guardedAdmin))
+  )
 
 /** What an operator asks and orders: topics, groups, the cluster. */
 export class Admin extends Context.Tag("comanche-franz/Admin")<Admin, AdminService>() {

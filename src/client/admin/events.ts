@@ -2,10 +2,12 @@ import { Chunk, Effect, Option, Stream } from "effect"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
+import { wrongEvents } from "../argument/consuming.ts"
+import { found } from "../argument/guard.ts"
 import { Consumer } from "../consumer/consumer.ts"
 import type { ConsumedRecord } from "../consumer/record.ts"
 import type { AssignError, PollError } from "../consumer/types.ts"
-import type { CallError, InvalidAddress } from "../error.ts"
+import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
 import type { ConnectionOptions } from "../options.ts"
 
 /** The topic in which a cluster's leader shows what it decided, one event a message, as JSON. */
@@ -21,10 +23,13 @@ export interface EventsOptions {
 /** Everything that the leader of a Comanche Franz cluster decided, in its order. The offset of a message is the index of its event; its headers say which command caused it, and whose. */
 export const clusterEvents = (
   connection: ConnectionOptions,
-  { follow = false, from = 0 }: EventsOptions = {}
-): Stream.Stream<ConsumedRecord, CallError | InvalidAddress | AssignError | PollError, Transport | Checksum | Compression> =>
+  options: EventsOptions = {}
+): Stream.Stream<ConsumedRecord, CallError | InvalidAddress | InvalidArgument | AssignError | PollError, Transport | Checksum | Compression> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
+      const fault = found("clusterEvents", () => wrongEvents(options))
+      if (fault !== undefined) return yield* fault
+      const { follow = false, from = 0 } = options
       const consumer = yield* Consumer.make(connection)
       yield* consumer.assign([{ topic: eventsTopic, partition: 0, at: "latest" }])
       const end = (yield* consumer.positions)[0]?.offset ?? 0

@@ -3,14 +3,14 @@ import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
 import type { Client } from "../client.ts"
-import { type CallError, failure, NodeRefused, type NotAuthorized } from "../error.ts"
+import { type CallError, failure, type InvalidArgument, NodeRefused, type NotAuthorized } from "../error.ts"
 import { type ConfigEntry, configEntries } from "./cluster.ts"
 import { type ConfigChanges, configDrafts } from "./topic-configs.ts"
 import { commandId } from "./topics.ts"
 
 /** A node by its id, or all nodes together. */
 export type NodeOrAll = number | "all"
-export type NodeConfigError = CallError | NotAuthorized | NodeRefused
+export type NodeConfigError = CallError | InvalidArgument | NotAuthorized | NodeRefused
 
 const nodeResource = 4
 const nameOf = (node: NodeOrAll): string => (node === "all" ? "" : String(node))

@@ -6,7 +6,7 @@ import { CreateTopics } from "../../protocol/message/19-create-topics.ts"
 import { DeleteTopics } from "../../protocol/message/20-delete-topics.ts"
 import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts"
 import type { Client } from "../client.ts"
-import { type CallError, failure, InvalidTopic, type NotAuthorized, TopicExists, TopicRefused, UnknownTopic } from "../error.ts"
+import { type CallError, failure, type InvalidArgument, InvalidTopic, type NotAuthorized, TopicExists, TopicRefused, UnknownTopic } from "../error.ts"
 
 export interface TopicOptions {
   /** Default: the cluster's `num.partitions`. */
@@ -24,8 +24,8 @@ export interface TopicAdded {
   readonly partitions: number
 }
 
-export type AddTopicError = CallError | TopicExists | InvalidTopic | TopicRefused | NotAuthorized
-export type RemoveTopicError = CallError | UnknownTopic | InvalidTopic | TopicRefused | NotAuthorized
+export type AddTopicError = CallError | InvalidArgument | TopicExists | InvalidTopic | TopicRefused | NotAuthorized
+export type RemoveTopicError = CallError | InvalidArgument | UnknownTopic | InvalidTopic | TopicRefused | NotAuthorized
 
 /** A name for the command, the same in each repetition: the leader gives the first answer again. */
 export const commandId = (client: Client) => [

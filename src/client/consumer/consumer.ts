@@ -2,7 +2,7 @@ import { Config, type ConfigError, Context, Effect, Layer, type Scope } from "ef
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
-import type { CallError, InvalidAddress } from "../error.ts"
+import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
 import type { ConsumerOptions, GroupOptions, StartAt } from "./options.ts"
 import type { ConsumedRecord } from "./record.ts"
 import { makeSession } from "./session.ts"
@@ -31,7 +31,7 @@ export interface ConsumerService {
    * later (see `from`). UnknownTopic when there is none of that name.
    */
   readonly subscribe: (...topics: ReadonlyArray<string>) => Effect.Effect<void, SubscribeError>
-  readonly unsubscribe: (...topics: ReadonlyArray<string>) => Effect.Effect<void>
+  readonly unsubscribe: (...topics: ReadonlyArray<string>) => Effect.Effect<void, InvalidArgument>
   /** The topics that are subscribed, by name. */
   readonly subscription: Effect.Effect<ReadonlyArray<string>>
   /**
@@ -40,7 +40,7 @@ export interface ConsumerService {
    */
   readonly poll: (options?: PollOptions) => Effect.Effect<ReadonlyArray<ConsumedRecord>, PollError>
   /** A message of a poll with `acknowledge: "each"` is processed. */
-  readonly acknowledge: (record: ConsumedRecord) => Effect.Effect<void>
+  readonly acknowledge: (record: ConsumedRecord) => Effect.Effect<void, InvalidArgument>
   /** Commits what was polled (or acknowledged). CommitRefused when the partitions have gone to others. WrongState without a group. */
   readonly commit: Effect.Effect<void, CommitError>
   /** Reads these partitions without a group, and nothing else. An empty list ends it. WrongState while in a group. */
@@ -50,11 +50,11 @@ export interface ConsumerService {
   /** Whether the group has given this member its partitions, or some were assigned: `positions` is then complete, and may be empty where others have all partitions. */
   readonly isAssigned: Effect.Effect<boolean>
   /** Goes on reading a partition at `offset`; false when it is not read at present. */
-  readonly seek: (topic: string, partition: number, offset: number) => Effect.Effect<boolean>
+  readonly seek: (topic: string, partition: number, offset: number) => Effect.Effect<boolean, InvalidArgument>
 }
 
 type Needs = Transport | Checksum | Compression
-type MakeError = CallError | InvalidAddress
+type MakeError = CallError | InvalidAddress | InvalidArgument
 
 /** Reads messages, as a member of a group or by partition. See `ConsumerOptions` for what can be chosen. */
 export class Consumer extends Context.Tag("comanche-franz/Consumer")<Consumer, ConsumerService>() {

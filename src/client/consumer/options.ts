@@ -29,6 +29,11 @@ export interface ConsumerOptions extends ConnectionOptions {
   readonly bufferBytesMax?: number
   /** Bytes that one compressed batch may unpack to. Default 128 MiB. */
   readonly batchBytesMax?: number
+  /**
+   * What becomes of bytes that are not the records they claim to be. "fail" (the default): every poll fails with CorruptRecords, until `seek` goes past them. "skip": the
+   * consumer writes their position to the log and goes on behind them.
+   */
+  readonly onCorrupt?: "fail" | "skip"
 }
 
 export interface Reading {
@@ -40,6 +45,7 @@ export interface Reading {
   readonly partitionBytesMax: number
   readonly bufferBytesMax: number
   readonly batchBytesMax: number
+  readonly onCorrupt: "fail" | "skip"
 }
 
 export const readingOf = (options: ConsumerOptions): Reading => ({
@@ -50,7 +56,8 @@ export const readingOf = (options: ConsumerOptions): Reading => ({
   fetchBytesMax: Math.max(1, options.fetchBytesMax ?? 50 * 1024 * 1024),
   partitionBytesMax: Math.max(1, options.partitionBytesMax ?? 1024 * 1024),
   bufferBytesMax: Math.max(1, options.bufferBytesMax ?? 64 * 1024 * 1024),
-  batchBytesMax: Math.max(1, options.batchBytesMax ?? 128 * 1024 * 1024)
+  batchBytesMax: Math.max(1, options.batchBytesMax ?? 128 * 1024 * 1024),
+  onCorrupt: options.onCorrupt ?? "fail"
 })
 
 /** How a consumer is a member of its group. */

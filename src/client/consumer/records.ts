@@ -1,4 +1,8 @@
-import { Chunk, Effect, Either, type ParseResult, Stream } from "effect"
+import { Chunk, Effect, Either, Stream } from "effect"
+import { wrongRecords } from "../argument/consuming.ts"
+import { found } from "../argument/guard.ts"
+import { type InvalidArgument, Undecodable } from "../error.ts"
+import { monotonicNow } from "../monotonic.ts"
 import type { Topic } from "../topic.ts"
 import { Consumer } from "./consumer.ts"
 import type { GroupOptions } from "./options.ts"
@@ -13,54 +17,111 @@ export interface TypedRecord<K, V> {
   readonly offset: number
   /** ms since 1970; -1 where there is none. */
   readonly timestamp: number
-  /** The message is processed: when all before it in its partition are too, its offset is committed. What was not acknowledged is read again by whoever gets the partition next (G7). */
+  /** The message as it was read: its headers, and its key and value as bytes. */
+  readonly record: ConsumedRecord
+  /** The message is processed: when all before it in its partition are too, its offset is committed. What was not acknowledged is read again by the partition's next member (G7). */
   readonly ack: Effect.Effect<void>
 }
 
-export interface RecordsOptions extends GroupOptions {
+export interface RecordsOptions<E = never, R = never> extends GroupOptions {
   readonly group: string
+  /**
+   * What becomes of a message that the topic's schemas do not decode, and of a tombstone where the value's schema does not take null:
+   * - "fail" (the default): the stream ends with Undecodable, which names the message's position; the message stays unacknowledged, so that the next worker reads it again.
+   * - "skip": its position is written to the log, and it counts as processed.
+   * - a function, for a dead letter topic: it is run with the message and the error, and then the message counts as processed. Its failure ends the stream, and the message
+   *   stays unacknowledged.
+   */
+  readonly onUndecodable?: "fail" | "skip" | ((record: ConsumedRecord, error: Undecodable) => Effect.Effect<unknown, E, R>)
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+/** Bytes that are not UTF-8 are not the text that was written. */
+const textOf = (bytes: Uint8Array): Either.Either<string, string> => Either.try({ try: () => utf8.decode(bytes), catch: () => "it is not UTF-8" })
+const oneLine = (reason: unknown): string =>
+  String(reason instanceof Error ? reason.message : reason)
+    .replace(/\s+/g, " ")
+    .slice(0, 500)
+
+/** One field by its schema. A schema's own function may throw: that message does not decode, either. */
+const decoded = <A>(text: Either.Either<string, string>, decode: (text: string) => Either.Either<A, unknown>): Either.Either<A, string> =>
+  Either.flatMap(text, (good) => Either.try({ try: () => decode(good), catch: oneLine }).pipe(Either.flatMap((either) => Either.mapLeft(either, oneLine))))
+
+const decodedRecord = <K, V>(topic: Topic<K, V>, record: ConsumedRecord, ack: Effect.Effect<void>): Either.Either<TypedRecord<K, V>, Undecodable> => {
+  const { key, offset, partition, timestamp, value } = record
+  const failed = (part: Undecodable["part"]) => (reason: string) => new Undecodable({ topic: record.topic, partition, offset, part, reason })
+  const readKey = decoded(key === null ? Either.right("") : textOf(key), topic.decodeKey)
+  if (Either.isLeft(readKey)) return Either.left(failed("key")(readKey.left))
+  // A tombstone is JSON's null to a schema that takes it.
+  const readValue = decoded(value === null ? Either.right("null") : textOf(value), topic.decodeValue)
+  if (Either.isLeft(readValue)) return Either.left(failed(value === null ? "tombstone" : "value")(readValue.left))
+  return Either.right({ key: readKey.right, value: readValue.right, partition, offset, timestamp, record, ack })
+}
+
+/** A poll should be as much as the worker does in about this time, ms: what it has in hand when the group takes the partition away is processed before it is given. */
+const chunkMs = 50
+const chunkMost = 500
+
+/** How many messages the next poll takes: few for a slow worker, so that it has no message in hand that it has not begun; many for a fast one, since a poll has its cost. */
+export const nextSize = (size: number, given: number, tookMs: number): number => {
+  if (given === 0) return size
+  if (tookMs > chunkMs) return Math.max(1, Math.floor(Math.min(size, given) * (chunkMs / tookMs)))
+  return given < size ? size : Math.min(chunkMost, size * 2)
 }
 
 /**
  * The messages of a topic for a member of a group, for as long as the stream runs: it joins, subscribes, and leaves at the end. Uses the Consumer of the context, which must be in no other
- * group. A message that is not what the topic's schemas say (a null key or value is none) fails the stream with a ParseError, unacknowledged.
+ * group. `onUndecodable` says what becomes of a message that is not what the topic's schemas say. A worker has no more messages in hand than it processes in some 50 ms, or one: when
+ * the group gives the partition to another member, that one begins with the first message that this one has not begun.
  *
  *     records(orders, { group: "billing" }).pipe(Stream.runForEach(({ value, ack }) => Effect.andThen(bill(value), ack)))
  */
-export const records = <K, V>(
+export const records = <K, V, E = never, R = never>(
   topic: Topic<K, V>,
-  { group, ...options }: RecordsOptions
-): Stream.Stream<TypedRecord<K, V>, ParseResult.ParseError | JoinError | SubscribeError | PollError, Consumer> =>
+  options: RecordsOptions<E, R>
+): Stream.Stream<TypedRecord<K, V>, Undecodable | InvalidArgument | JoinError | SubscribeError | PollError | E, Consumer | R> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
+      const fault = found("records", () => wrongRecords(topic, options))
+      if (fault !== undefined) return yield* fault
+      const { group, onUndecodable = "fail", ...membership } = options
       const consumer = yield* Consumer
-      const member = Effect.andThen(consumer.joinConsumerGroup(group, options), consumer.subscribe(topic.name))
+      const member = Effect.andThen(consumer.joinConsumerGroup(group, membership), consumer.subscribe(topic.name))
       yield* Effect.acquireRelease(member, () => consumer.leaveConsumerGroup)
-      const typed = (record: ConsumedRecord): Either.Either<TypedRecord<K, V>, ParseResult.ParseError> =>
-        Either.zipWith(topic.decodeKey(record.keyText ?? ""), topic.decodeValue(record.text), (key, value) => ({
-          key,
-          value,
-          partition: record.partition,
-          offset: record.offset,
-          timestamp: record.timestamp,
-          ack: consumer.acknowledge(record)
-        }))
-      let broken: ParseResult.ParseError | undefined
-      // A whole poll at a time, since a stream of single messages costs a hundred times as much. What stands before a message that cannot be read is given first.
-      const next = Effect.suspend((): Effect.Effect<Chunk.Chunk<TypedRecord<K, V>>, ParseResult.ParseError | PollError> => {
-        if (broken !== undefined) return Effect.fail(broken)
-        return Effect.map(consumer.poll({ acknowledge: "each" }), (polled) => {
-          const good: Array<TypedRecord<K, V>> = []
-          for (const record of polled) {
-            const read = typed(record)
-            if (Either.isLeft(read)) {
-              broken = read.left
-              break
-            }
+      // The record is one of the consumer's own.
+      const ackOf = (record: ConsumedRecord): Effect.Effect<void> => Effect.orDie(consumer.acknowledge(record))
+      /** What to do with a message that does not decode: an effect, or undefined where the stream ends. */
+      const passOver = (record: ConsumedRecord, error: Undecodable): Effect.Effect<unknown, E, R> | undefined => {
+        if (onUndecodable === "fail") return undefined
+        const handle = onUndecodable === "skip" ? Effect.logWarning(`Skipped: ${error.message}`) : Effect.suspend(() => onUndecodable(record, error))
+        return Effect.andThen(handle, ackOf(record))
+      }
+
+      let broken: Undecodable | undefined
+      let size = 1
+      let before: { readonly at: number; readonly given: number } | undefined
+      /** A whole poll at a time, since a stream of single messages costs a hundred times as much. What stands before a message that cannot be read is given first. */
+      const next = Effect.gen(function* () {
+        if (broken !== undefined) return yield* broken
+        const now = yield* monotonicNow
+        if (before !== undefined) size = nextSize(size, before.given, now - before.at)
+        const polled = yield* consumer.poll({ acknowledge: "each", maxRecords: size })
+        const good: Array<TypedRecord<K, V>> = []
+        for (const record of polled) {
+          const read = decodedRecord(topic, record, ackOf(record))
+          if (Either.isRight(read)) {
             good.push(read.right)
+            continue
           }
-          return Chunk.unsafeFromArray(good)
-        })
+          const passed = passOver(record, read.left)
+          if (passed === undefined) {
+            broken = read.left
+            break
+          }
+          yield* passed
+        }
+        before = { at: yield* monotonicNow, given: good.length }
+        return Chunk.unsafeFromArray(good)
       })
       return Stream.repeatEffectChunk(next)
     })

@@ -2,9 +2,12 @@ import { type Clock, Effect, Exit, Runtime, Scope } from "effect"
 import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
+import type { Wrong } from "../argument/check.ts"
+import { wrongConsumer, wrongJoin, wrongPlaces, wrongPoll, wrongRecord, wrongSeek, wrongTopics } from "../argument/consuming.ts"
+import { guarded } from "../argument/guard.ts"
 import { inScope, within } from "../background.ts"
 import { type Client, makeClient } from "../client.ts"
-import { type CallError, Closed, type InvalidAddress, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
+import { type CallError, Closed, type InvalidAddress, type InvalidArgument, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
 import type { TopicView } from "../metadata/view.ts"
 import { monotonicMs } from "../monotonic.ts"
@@ -175,9 +178,13 @@ class Session {
 }
 
 /** See Consumer.make. */
-export const makeSession = (
-  options: ConsumerOptions
-): Effect.Effect<ConsumerService, CallError | InvalidAddress, Transport | Checksum | Compression | Scope.Scope> =>
+export const makeSession = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Needs | Scope.Scope> =>
+  guarded("Consumer.make", () => wrongConsumer(options), open(options))
+
+type MakeError = CallError | InvalidAddress | InvalidArgument
+type Needs = Transport | Checksum | Compression
+
+const open = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Needs | Scope.Scope> =>
   Effect.gen(function* () {
     const client = yield* makeClient(options)
     const compression = yield* Compression
@@ -200,18 +207,34 @@ export const makeSession = (
     // One call at a time: each of them is about the same hand-out and the same membership.
     const polling = yield* Effect.makeSemaphore(1)
     const changing = yield* Effect.makeSemaphore(1)
-    return {
-      joinConsumerGroup: (group, groupOptions = {}) => changing.withPermits(1)(session.join(group, groupOptions)),
-      leaveConsumerGroup: changing.withPermits(1)(session.leave),
-      subscribe: (...topics) => changing.withPermits(1)(session.subscribe(topics)),
-      unsubscribe: (...topics) => changing.withPermits(1)(session.unsubscribe(topics)),
-      subscription: Effect.sync(() => session.subscription.topics),
-      poll: (poll = {}) => polling.withPermits(1)(session.poll(poll)),
-      acknowledge: ({ offset, partition, topic }) => Effect.sync(() => set.processed({ topic, partition }, offset)),
-      commit: session.commit,
-      assign: (places) => changing.withPermits(1)(session.assign(places)),
-      positions: Effect.sync(() => set.places),
-      isAssigned: Effect.sync(() => set.isAssigned),
-      seek: (topic, partition, offset) => Effect.sync(() => set.seek({ topic, partition }, offset))
-    }
+    return serviceOf(session, set, polling, changing)
   })
+
+/** The session behind its door: the arguments of each call are checked, for that call alone. */
+const serviceOf = (session: Session, set: ReadingSet, polling: Effect.Semaphore, changing: Effect.Semaphore): ConsumerService => {
+  const change = <A, E>(call: string, check: () => Wrong | undefined, effect: Effect.Effect<A, E>) => guarded(call, check, changing.withPermits(1)(effect))
+  return {
+    joinConsumerGroup: (group, options = {}) => change("joinConsumerGroup", () => wrongJoin(group, options), session.join(group, options)),
+    leaveConsumerGroup: changing.withPermits(1)(session.leave),
+    subscribe: (...topics) => change("subscribe", () => wrongTopics(topics), session.subscribe(topics)),
+    unsubscribe: (...topics) => change("unsubscribe", () => wrongTopics(topics), session.unsubscribe(topics)),
+    subscription: Effect.sync(() => session.subscription.topics),
+    poll: (options = {}) => guarded("poll", () => wrongPoll(options), polling.withPermits(1)(Effect.suspend(() => session.poll(options)))),
+    acknowledge: (record) =>
+      guarded(
+        "acknowledge",
+        () => wrongRecord(record),
+        Effect.sync(() => set.processed(record, record.offset))
+      ),
+    commit: session.commit,
+    assign: (places) => change("assign", () => wrongPlaces(places), session.assign(places)),
+    positions: Effect.sync(() => set.places),
+    isAssigned: Effect.sync(() => set.isAssigned),
+    seek: (topic, partition, offset) =>
+      guarded(
+        "seek",
+        () => wrongSeek(topic, partition, offset),
+        Effect.sync(() => set.seek({ topic, partition }, offset))
+      )
+  }
+}

@@ -1,12 +1,24 @@
-import type { CallError, Closed, CommitRefused, InvalidTopic, NotAuthorized, NotSubscribed, UnknownPartition, UnknownTopic, WrongState } from "../error.ts"
+import type {
+  CallError,
+  ClientDefect,
+  Closed,
+  CommitRefused,
+  InvalidArgument,
+  InvalidTopic,
+  NotAuthorized,
+  NotSubscribed,
+  UnknownPartition,
+  UnknownTopic,
+  WrongState
+} from "../error.ts"
 import type { MemberError } from "../group/member.ts"
 import type { TopicError } from "../metadata/metadata.ts"
 import type { ReadError } from "./partition-reader.ts"
 import type { OffsetsError } from "./start-offsets.ts"
 
-export type JoinError = CallError | WrongState | Closed
-export type SubscribeError = TopicError | OffsetsError | WrongState | Closed
+export type JoinError = CallError | InvalidArgument | WrongState | Closed
+export type SubscribeError = TopicError | InvalidArgument | OffsetsError | WrongState | Closed
 export type AssignError = SubscribeError | UnknownPartition
-export type PollError = ReadError | MemberError | NotSubscribed | Closed
+export type PollError = ReadError | InvalidArgument | ClientDefect | MemberError | NotSubscribed | Closed
 export type CommitError = CallError | CommitRefused | NotAuthorized | WrongState | Closed
 export type { InvalidTopic, UnknownTopic }

@@ -1,6 +1,7 @@
 import type { Effect } from "effect"
 import type { ProducerId } from "../../../domain/kernel/id.ts"
 import type { RecordToWrite } from "../../../domain/log/record.ts"
+import { sizeOf } from "./record-size.ts"
 import type { SendError, Sent } from "./types.ts"
 
 /** Who an idempotent producer is in one partition (KIP-98). */
@@ -16,6 +17,8 @@ export interface Waiting {
   readonly sizeBytes: number
   readonly resume: (outcome: Effect.Effect<Sent, SendError>) => void
 }
+
+const none: ReadonlyArray<Waiting> = []
 
 /** Records of one partition that are sent, stored and answered together. */
 export class OutgoingBatch {
@@ -42,12 +45,31 @@ export class OutgoingBatch {
     readonly order: number,
     readonly createdAt: number,
     /** When its delivery is given up, ms. */
-    readonly deadline: number
+    public deadline: number
   ) {}
 
   add(waiting: Waiting): void {
     this.waiting.push(waiting)
     this.sizeBytes += waiting.sizeBytes
+  }
+
+  /**
+   * Removes the records whose bytes are not those that were given to `sendMessage`: the caller has detached or resized their buffer since. Called before the batch has its
+   * sequence.
+   */
+  takeSpoilt(): ReadonlyArray<Waiting> {
+    let spoilt: Array<Waiting> | undefined
+    for (const waiting of this.waiting) {
+      if (sizeOf(waiting.record) === waiting.sizeBytes) continue
+      spoilt ??= []
+      spoilt.push(waiting)
+    }
+    if (spoilt === undefined) return none
+    const left = this.waiting.filter((waiting) => !spoilt.includes(waiting))
+    this.waiting.length = 0
+    this.waiting.push(...left)
+    for (const { sizeBytes } of spoilt) this.sizeBytes -= sizeBytes
+    return spoilt
   }
 
   /** Takes its sequence back, so that it is sent as a new batch. Only for a batch that is known not to be stored. */

@@ -2,6 +2,7 @@ import { type Clock, Effect } from "effect"
 import type { Encoding } from "../../../domain/log/record.ts"
 import { Produce } from "../../protocol/message/00-produce.ts"
 import type { Link } from "../../wire/link.ts"
+import { defectOf, reportDefect } from "../background.ts"
 import type { Client } from "../client.ts"
 import { callError } from "../connection/pool.ts"
 import { NotReachable, UnsupportedByCluster } from "../error.ts"
@@ -11,10 +12,13 @@ import { isLeadership, type RetryKind, retryDelayMs } from "../retry.ts"
 import type { Sending } from "./options.ts"
 import type { PartitionQueue } from "./partition-queue.ts"
 import type { Places } from "./places.ts"
-import { answersOf, errorOf, type Parcel, type PartitionAnswer, type ProduceCall, produceCall } from "./request.ts"
+import { answersOf, bytesOf, errorOf, type Parcel, type PartitionAnswer, type ProduceCall, produceCall } from "./request.ts"
 import type { Settlements } from "./settlements.ts"
 import type { SendError } from "./types.ts"
 import { judge } from "./verdict.ts"
+
+const encoder = "encoder of batches"
+const sender = "producer's request"
 
 interface CourierParts {
   readonly client: Client
@@ -42,10 +46,34 @@ export class Courier {
         parcels.map(({ queue }) => queue)
       )
     )
-    this.parts.fork(Effect.ensuring(this.deliver(node, parcels), back))
+    const delivery = Effect.catchAllDefect(
+      Effect.suspend(() => this.deliver(node, this.encoded(parcels))),
+      (defect) => this.failed(parcels, defect)
+    )
+    this.parts.fork(Effect.ensuring(delivery, back))
+  }
+
+  /** Makes the bytes of every batch. One that cannot be encoded fails alone. */
+  private encoded(parcels: ReadonlyArray<Parcel>): ReadonlyArray<Parcel> {
+    return parcels.filter(({ batch, queue }) => {
+      try {
+        bytesOf(batch, this.parts.sending.compression, this.parts.encoding)
+        return true
+      } catch (defect) {
+        this.parts.fork(reportDefect(encoder, defect))
+        this.settlements.giveUp(queue, batch, defectOf(encoder, defect))
+        return false
+      }
+    })
+  }
+  /** A defect on the way: whether the batches were sent is not known. */
+  private failed(parcels: ReadonlyArray<Parcel>, defect: unknown): Effect.Effect<void> {
+    for (const { batch, queue } of parcels) if (queue.inFlight.includes(batch)) this.settlements.lose(queue, batch, defectOf(sender, defect).message)
+    return reportDefect(sender, defect)
   }
 
   private deliver(node: NodeView, parcels: ReadonlyArray<Parcel>): Effect.Effect<void> {
+    if (parcels.length === 0) return Effect.void
     const { client, encoding, sending } = this.parts
     const link = client.pool.ready(node.address, "main")
     const highest = link?.versionOf(Produce)
@@ -58,7 +86,7 @@ export class Courier {
         for (const { batch, queue } of parcels) this.settlements.giveUp(queue, batch, new UnsupportedByCluster({ what: "Produce" }))
       })
     }
-    const settings = { acks: sending.acks, timeoutMs: client.options.requestTimeoutMs, compression: sending.compression }
+    const settings = { acks: sending.acks, timeoutMs: sending.requestTimeoutMs, compression: sending.compression }
     const call = produceCall(parcels, client.metadata.view(), highest, settings, encoding)
     return sending.acks === 0 ? this.throwOver(link, node, call, parcels) : this.handOver(link, node, call, parcels)
   }
@@ -74,7 +102,7 @@ export class Courier {
   }
 
   private handOver(link: Link, node: NodeView, { request, version }: ProduceCall, parcels: ReadonlyArray<Parcel>): Effect.Effect<void> {
-    return Effect.match(link.call(Produce, request, { version }), {
+    return Effect.match(link.call(Produce, request, { version, timeoutMs: this.parts.sending.requestTimeoutMs }), {
       onSuccess: (response) => {
         const answers = answersOf(response, request, parcels)
         for (const [index, parcel] of parcels.entries()) this.settle(parcel, answers[index])

@@ -19,7 +19,10 @@ export interface ProducerOptions extends ConnectionOptions {
   readonly bufferBytesMax?: number
   /** How long `sendMessage` waits for room in the buffer. Default 60,000. [max.block.ms] */
   readonly bufferTimeoutMs?: number
-  /** How long a message is tried, from `sendMessage` on. Default 120,000. [delivery.timeout.ms] */
+  /**
+   * How long it takes at most until a message has its answer, from `sendMessage` on. A message that is on its way by then has OutcomeUnknown. At least `requestTimeoutMs` and
+   * `lingerMs` together, where both are given. Default 120,000. [delivery.timeout.ms]
+   */
   readonly deliveryTimeoutMs?: number
   /** Requests on their way to one node, 1 to 5. Default 5. [max.in.flight.requests.per.connection] */
   readonly inFlightRequestsMax?: number
@@ -37,6 +40,8 @@ export interface Sending {
   readonly bufferBytesMax: number
   readonly bufferTimeoutMs: number
   readonly deliveryTimeoutMs: number
+  /** How long the answer to one Produce request may take. */
+  readonly requestTimeoutMs: number
   readonly inFlightRequestsMax: number
   readonly createTopics: boolean
 }
@@ -44,18 +49,25 @@ export interface Sending {
 /** A broker knows the last five batches of an idempotent producer: more on the way could not be told from new ones. */
 const inFlightMax = 5
 
+const deliveryMs = 120_000
+const requestMs = 30_000
+
 export const sendingOf = (options: ProducerOptions): Sending => {
+  const lingerMs = options.lingerMs ?? 0
+  // As Kafka does: one request and the time before it fit into a default, which the caller has not chosen.
+  const deliveryTimeoutMs = options.deliveryTimeoutMs ?? Math.max(deliveryMs, (options.requestTimeoutMs ?? 0) + lingerMs)
   const acks = options.acks === 0 || options.acks === 1 ? options.acks : -1
   return {
     acks,
     idempotent: acks === -1 && (options.idempotent ?? true),
     compression: options.compression ?? "none",
-    lingerMs: Math.max(0, options.lingerMs ?? 0),
+    lingerMs,
     batchBytesMax: Math.max(1, options.batchBytesMax ?? 262_144),
     messageBytesMax: Math.max(1, options.messageBytesMax ?? 1_048_576),
     bufferBytesMax: Math.max(1, options.bufferBytesMax ?? 32 * 1024 * 1024),
     bufferTimeoutMs: options.bufferTimeoutMs ?? 60_000,
-    deliveryTimeoutMs: options.deliveryTimeoutMs ?? 120_000,
+    deliveryTimeoutMs,
+    requestTimeoutMs: Math.min(options.requestTimeoutMs ?? requestMs, deliveryTimeoutMs),
     inFlightRequestsMax: Math.min(inFlightMax, Math.max(1, options.inFlightRequestsMax ?? inFlightMax)),
     createTopics: options.createTopics ?? true
   }

@@ -27,6 +27,8 @@ export class PartitionQueue {
   private newEpochDue = false
   /** The order of the first batch of this epoch that was given up and is known not to be stored. */
   private absentFrom = Number.POSITIVE_INFINITY
+  /** The topic that the sequence belongs to; undefined before the first batch. */
+  private topicId: string | undefined
   /** The broker has taken a batch of this epoch. */
   private established = false
 
@@ -49,6 +51,7 @@ export class PartitionQueue {
     if (last !== undefined && !last.closed) {
       if (last.sizeBytes + waiting.sizeBytes <= batchBytesMax) {
         last.add(waiting)
+        last.deadline = Math.min(last.deadline, deadline)
         return undefined
       }
       last.closed = true
@@ -74,6 +77,13 @@ export class PartitionQueue {
    */
   private get mayFollow(): boolean {
     return this.established || (this.inFlight[0]?.baseSequence ?? -1) < 0
+  }
+
+  /** When the first batch that is on its way is given up, ms; infinite for none. */
+  get expiresAt(): number {
+    let soonest = Number.POSITIVE_INFINITY
+    for (const { deadline } of this.inFlight) if (deadline < soonest) soonest = deadline
+    return soonest
   }
 
   /** Takes the next batch on its way. `identity`: what the producer got from the cluster; undefined for one that is not idempotent. */
@@ -134,6 +144,18 @@ export class PartitionQueue {
   demandNewEpoch(): void {
     this.recovering = true
     this.newEpochDue = true
+  }
+
+  /**
+   * The cluster's topic of this name has this id. One that was removed and made again knows no sequence of this producer: it begins with the next epoch, and what may have been
+   * stored in the topic before is not sent to it.
+   */
+  belongsTo(topicId: string): void {
+    if (this.topicId !== undefined && this.topicId !== topicId && this.hasSequence) this.demandNewEpoch()
+    this.topicId = topicId
+  }
+  private get hasSequence(): boolean {
+    return this.identity !== undefined && (this.nextSequence > 0 || this.inFlight.length > 0)
   }
 
   /** The batch is given up, wherever it is. */

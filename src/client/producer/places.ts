@@ -1,10 +1,14 @@
 import { Effect } from "effect"
+import { reportDefect } from "../background.ts"
 import type { Client } from "../client.ts"
 import type { CallError, NotReachable } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
 import type { Identity } from "./batch.ts"
 import type { PartitionQueue } from "./partition-queue.ts"
 import { acquireProducerId } from "./producer-id.ts"
+
+/** How long a call that failed by a defect is not repeated, ms. */
+const defectPauseMs = 1000
 
 /**
  * Where batches go: the leaders' nodes with an open connection, and the producer's id. What is missing is fetched in the background, one attempt at a time; `ready` is called
@@ -35,6 +39,11 @@ export class Places {
     return view.nodes.get(view.topics.get(queue.topic)?.partitions[queue.partition]?.leader ?? -1)
   }
 
+  /** The id of the queue's topic, as far as the client knows; all zero where the cluster has no topic ids. */
+  topicIdOf(queue: PartitionQueue): string | undefined {
+    return this.client.metadata.view().topics.get(queue.topic)?.topicId
+  }
+
   /** Whether there is an open connection to the node; makes one if not. */
   isConnected(node: NodeView): boolean {
     if (this.client.pool.ready(node.address, "main") !== undefined) return true
@@ -63,6 +72,11 @@ export class Places {
     return false
   }
 
+  /** The next batch waits for another producer id: what the cluster has under this one is not known. */
+  forgetIdentity(): void {
+    this.identity = undefined
+  }
+
   /** The topic's leaders are not those that the client knows. */
   doubt(topic: string): void {
     this.stale.add(topic)
@@ -83,6 +97,7 @@ export class Places {
       done()
       this.events.ready()
     })
-    this.fork(Effect.ensuring(effect, finish))
+    const reported = Effect.catchAllDefect(effect, (defect) => Effect.andThen(reportDefect("producer's background call", defect), Effect.sleep(defectPauseMs)))
+    this.fork(Effect.ensuring(reported, finish))
   }
 }

@@ -1,14 +1,26 @@
 import { type Clock, Effect, Either } from "effect"
-import type { RecordToWrite } from "../../../domain/log/record.ts"
+import type { RecordHeader, RecordToWrite } from "../../../domain/log/record.ts"
+import { invalid, unreadable } from "../argument/guard.ts"
+import { wrongMessage, wrongTopicName } from "../argument/producing.ts"
 import type { Client } from "../client.ts"
-import { Closed, MessageTooLarge, UnknownPartition } from "../error.ts"
+import { Closed, MessageTooLarge, RequestTimedOut, UnknownPartition } from "../error.ts"
 import type { TopicError } from "../metadata/metadata.ts"
 import type { TopicView } from "../metadata/view.ts"
+import { monotonicMs } from "../monotonic.ts"
 import type { ByteBudget } from "./byte-budget.ts"
 import { Line } from "./line.ts"
 import type { Sending } from "./options.ts"
 import type { Partitioner } from "./partitioner.ts"
+import { sizeOf } from "./record-size.ts"
 import type { SendError } from "./types.ts"
+
+/** A header to send. A header as it was read is one, too. */
+export interface MessageHeader {
+  readonly key: string
+  readonly value: string | Uint8Array | null
+}
+/** In the order of the list, names may repeat: what was read can be sent again. The object is its short form, in the order that JavaScript gives to its names. */
+export type MessageHeaders = ReadonlyArray<MessageHeader> | Readonly<Record<string, string | Uint8Array | null>>
 
 /** What a message is made of besides its value. Text is written as UTF-8. */
 export interface MessageOptions {
@@ -16,7 +28,7 @@ export interface MessageOptions {
   readonly key?: string | Uint8Array | null
   /** Overrides the choice by key. */
   readonly partition?: number
-  readonly headers?: Readonly<Record<string, string | Uint8Array | null>>
+  readonly headers?: MessageHeaders
   /** ms since 1970; default now. */
   readonly timestamp?: number
 }
@@ -29,21 +41,25 @@ export interface Message extends MessageOptions {
 
 const utf8 = new TextEncoder()
 const bytesOf = (value: string | Uint8Array | null): Uint8Array | null => (typeof value === "string" ? utf8.encode(value) : value)
-/** What a record takes besides its key, value and headers, at most: lengths, deltas, attributes. */
-const recordOverhead = 30
+/** Kafka's headers are a list in which names may repeat (KIP-82); an object stands for a list without repetitions. */
+const headersOf = (headers: MessageHeaders): ReadonlyArray<RecordHeader> => {
+  if (isHeaderList(headers)) return headers.map(({ key, value }) => ({ key, value: bytesOf(value) }))
+  return Object.entries(headers).map(([key, value]) => ({ key, value: bytesOf(value) }))
+}
+const isHeaderList = (headers: MessageHeaders): headers is ReadonlyArray<MessageHeader> => Array.isArray(headers)
 
 const recordOf = (value: string | Uint8Array | null, options: MessageOptions, now: number): RecordToWrite => ({
   timestamp: options.timestamp ?? now,
   key: bytesOf(options.key ?? null),
   value: bytesOf(value),
-  ...(options.headers === undefined ? {} : { headers: Object.entries(options.headers).map(([key, header]) => ({ key, value: bytesOf(header) })) })
+  ...(options.headers === undefined ? {} : { headers: headersOf(options.headers) })
 })
-const sizeOf = ({ headers = [], key, value }: RecordToWrite): number => {
-  let size = recordOverhead + (key?.length ?? 0) + (value?.length ?? 0)
-  // A header's key may take three bytes a character.
-  for (const header of headers) size += 10 + header.key.length * 3 + (header.value?.length ?? 0)
-  return size
-}
+const unplaced = (topic: string, timeoutMs: number): SendError =>
+  new RequestTimedOut({
+    what: `Sending to '${topic}'`,
+    timeoutMs,
+    reason: "the cluster did not say where the topic's partitions are, or no room came free in the buffer."
+  })
 
 /** A message that was checked, and what is wanted for it. */
 interface Prepared {
@@ -63,8 +79,39 @@ export interface PlacingParts {
   readonly isClosed: () => boolean
 }
 
+/** Checks messages and makes their records. */
+export const preparing = ({ client, clock, isClosed, sending }: PlacingParts) => {
+  /** A message that cannot be sent, or whose size is over the bound, fails here and alone. */
+  const prepare = (call: string, topic: string, value: Message["value"], message: MessageOptions): Either.Either<Prepared, SendError> => {
+    try {
+      const wrong = wrongMessage(topic, value, message) ?? (client.metadata.view().topics.has(topic) ? undefined : wrongTopicName(topic))
+      return wrong === undefined ? prepared(topic, value, message) : Either.left(invalid(call, wrong))
+    } catch (cause) {
+      // A getter or a proxy of the caller's that throws.
+      return Either.left(unreadable(call, cause))
+    }
+  }
+  const prepareOne = (call: string, topic: string, message: Message): Either.Either<Prepared, SendError> => {
+    try {
+      return prepare(call, topic, message.value, message)
+    } catch (cause) {
+      return Either.left(unreadable(call, cause))
+    }
+  }
+  const prepared = (topic: string, value: Message["value"], message: MessageOptions): Either.Either<Prepared, SendError> => {
+    if (isClosed()) return Either.left(new Closed({ what: "producer" }))
+    const now = clock.unsafeCurrentTimeMillis()
+    const record = recordOf(value, message, now)
+    const sizeBytes = sizeOf(record)
+    return sizeBytes > sending.messageBytesMax
+      ? Either.left(new MessageTooLarge({ topic, sizeBytes, limitBytes: sending.messageBytesMax }))
+      : Either.right({ topic, record, sizeBytes, wanted: message.partition, now })
+  }
+  return { prepare, prepareOne }
+}
+
 /** What comes before a message is handed to the sender: its bytes, its partition, and room in the buffer, which whoever settles it gives back. */
-export const placing = ({ budget, client, clock, isClosed, partitioner, sending }: PlacingParts) => {
+export const placing = ({ budget, client, clock, partitioner, sending }: PlacingParts) => {
   /** The partition that was asked for may be a new one: the topic is looked at once more before it is refused. */
   const partitionOf = (view: TopicView, record: RecordToWrite, wanted: number | undefined): Effect.Effect<number, TopicError | UnknownPartition> => {
     if (wanted === undefined) return Effect.sync(() => partitioner.choose(view, record.key))
@@ -77,15 +124,6 @@ export const placing = ({ budget, client, clock, isClosed, partitioner, sending 
     return Effect.flatMap(client.metadata.freshTopic(view.name), refuse)
   }
 
-  const prepare = (topic: string, value: Message["value"], message: MessageOptions): Either.Either<Prepared, SendError> => {
-    if (isClosed()) return Either.left(new Closed({ what: "producer" }))
-    const now = clock.unsafeCurrentTimeMillis()
-    const record = recordOf(value, message, now)
-    const sizeBytes = sizeOf(record)
-    return sizeBytes > sending.messageBytesMax
-      ? Either.left(new MessageTooLarge({ topic, sizeBytes, limitBytes: sending.messageBytesMax }))
-      : Either.right({ topic, record, sizeBytes, wanted: message.partition, now })
-  }
   /** Where messages of a topic wait: for news of it, or for room. */
   const lines = new Map<string, Line>()
   const lineOf = (topic: string): Line => {
@@ -103,16 +141,24 @@ export const placing = ({ budget, client, clock, isClosed, partitioner, sending 
     if (wanted !== undefined && known.partitions[wanted] === undefined) return undefined
     return budget.tryTake(sizeBytes) ? (wanted ?? partitioner.choose(known, record.key)) : undefined
   }
-  /** The same with waiting, in the order of the calls. `submit` takes the message over at once, before the next has its turn. */
-  const place = <A>({ record, sizeBytes, topic, wanted }: Prepared, submit: (partition: number) => A): Effect.Effect<A, SendError> =>
-    lineOf(topic).pass(
-      Effect.gen(function* () {
+  /**
+   * The same with waiting, in the order of the calls. `submit` takes the message over at once, before the next has its turn. It is told when the call began, ms: the wait
+   * counts towards `deliveryTimeoutMs`.
+   */
+  const place = <A>({ record, sizeBytes, topic, wanted }: Prepared, submit: (partition: number, since: number) => A): Effect.Effect<A, SendError> =>
+    Effect.suspend(() => {
+      const since = monotonicMs(clock)
+      const placed = Effect.gen(function* () {
         const view = yield* client.metadata.topic(topic, sending.createTopics)
         const partition = yield* partitionOf(view, record, wanted)
-        yield* budget.take(sizeBytes)
-        return submit(partition)
+        // Room that was taken is given back by the one who settles the message: nothing may come between the two.
+        return yield* Effect.uninterruptibleMask((restore) => Effect.map(restore(budget.take(sizeBytes)), () => submit(partition, since)))
       })
-    )
+      return Effect.timeoutFail(lineOf(topic).pass(placed), {
+        duration: sending.deliveryTimeoutMs,
+        onTimeout: () => unplaced(topic, sending.deliveryTimeoutMs)
+      })
+    })
 
-  return { prepare, placeNow, place }
+  return { placeNow, place }
 }

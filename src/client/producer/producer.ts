@@ -4,14 +4,17 @@ import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
 import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../admin/topics.ts"
-import { inScope } from "../background.ts"
+import { optional, plainObject } from "../argument/check.ts"
+import { guarded, unreadable } from "../argument/guard.ts"
+import { wrongAddTopic, wrongMessages, wrongProducer, wrongTopic, wrongTopicName } from "../argument/producing.ts"
+import { inScope, reportDefect } from "../background.ts"
 import { type Client, makeClient } from "../client.ts"
-import type { CallError, InvalidAddress } from "../error.ts"
+import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
 import type { Topic } from "../topic.ts"
 import { ByteBudget } from "./byte-budget.ts"
 import { type ProducerOptions, sendingOf } from "./options.ts"
 import { Partitioner } from "./partitioner.ts"
-import { type Message, type MessageOptions, placing } from "./placing.ts"
+import { type Message, type MessageOptions, placing, preparing } from "./placing.ts"
 import { Sender } from "./sender.ts"
 import type { SendError, Sent } from "./types.ts"
 
@@ -32,35 +35,60 @@ export interface ProducerService {
   readonly send: <K, V>(topic: Topic<K, V>, key: K, value: V, options?: Omit<MessageOptions, "key">) => Effect.Effect<Sent, SendError | ParseResult.ParseError>
   /**
    * As `sendMessage` for many, at a tenth of its cost: one fiber for all of them. Returns when the last is taken over, which waits for room in the buffer. `settled` is told what
-   * became of each by its index, once, during the call or after it; `flush` returns when the last was told. It must not throw.
+   * became of each by its index, once, during the call or after it; `flush` returns when the last was told. A message that cannot be sent fails alone, there too; a defect of `settled`
+   * is logged.
    */
-  readonly sendMessages: (
-    topic: string,
-    messages: ReadonlyArray<Message>,
-    settled: (index: number, outcome: Either.Either<Sent, SendError>) => void
-  ) => Effect.Effect<void>
+  readonly sendMessages: (topic: string, messages: ReadonlyArray<Message>, settled: Settled) => Effect.Effect<void, InvalidArgument>
   /** Returns when everything that was sent before has its answer. */
   readonly flush: Effect.Effect<void>
 }
 
-export type { Message, MessageOptions }
+/** Is told what became of the message at `index`. */
+type Settled = (index: number, outcome: Either.Either<Sent, SendError>) => void
+
+export type { Message, MessageHeader, MessageHeaders, MessageOptions } from "./placing.ts"
 
 /** Sends messages to topics. See `ProducerOptions` for what can be chosen. */
 export class Producer extends Context.Tag("comanche-franz/Producer")<Producer, ProducerService>() {
   /** A producer that closes with the scope: what waits is sent first, for `closeTimeoutMs` at most. NotReachable when no node answers. */
   static readonly make = (options: ProducerOptions) => makeProducer(options)
-  static readonly layer = (options: ProducerOptions): Layer.Layer<Producer, CallError | InvalidAddress, Transport | Checksum | Compression> =>
+  static readonly layer = (options: ProducerOptions): Layer.Layer<Producer, MakeError, Transport | Checksum | Compression> =>
     Layer.scoped(Producer, makeProducer(options))
   /** The options from Effect's Config: `Producer.layerConfig({ leader: Config.string("FRANZ_LEADER") })`. */
   static readonly layerConfig = (
     options: Config.Config.Wrap<ProducerOptions>
-  ): Layer.Layer<Producer, CallError | InvalidAddress | ConfigError.ConfigError, Transport | Checksum | Compression> =>
+  ): Layer.Layer<Producer, MakeError | ConfigError.ConfigError, Transport | Checksum | Compression> =>
     Layer.scoped(Producer, Effect.flatMap(Config.unwrap(options), makeProducer))
 }
 
 /** Sends one message with the Producer of the context. */
 export const send = <K, V>(topic: Topic<K, V>, key: K, value: V): Effect.Effect<Sent, SendError | ParseResult.ParseError, Producer> =>
   Effect.flatMap(Producer, (producer) => producer.send(topic, key, value))
+
+/** The caller's function, whose defects must not reach the sender: it settles other calls in the same turn. */
+const unfailing =
+  (settled: Settled, report: (defect: unknown) => void): Settled =>
+  (index, outcome) => {
+    try {
+      settled(index, outcome)
+    } catch (defect) {
+      report(defect)
+    }
+  }
+
+/** Encodes key and value. A schema whose own function throws fails this call alone. */
+const encoded = <K, V, A, E, R>(
+  topic: Topic<K, V>,
+  key: K,
+  value: V,
+  then: (key: string, value: string) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | ParseResult.ParseError | InvalidArgument, R> => {
+  try {
+    return Effect.flatMap(Either.all([topic.encodeKey(key), topic.encodeValue(value)]), ([keyText, valueText]) => then(keyText, valueText))
+  } catch (cause) {
+    return Effect.fail(unreadable("send", cause))
+  }
+}
 
 /** Messages of one `sendMessages` between two looks at what else there is to do. */
 const turn = 1024
@@ -92,8 +120,14 @@ const makeSender = (client: Client, options: ProducerOptions, budget: ByteBudget
     return sender
   })
 
-const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, CallError | InvalidAddress, Transport | Checksum | Compression | Scope.Scope> =>
+type MakeError = CallError | InvalidAddress | InvalidArgument
+
+const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, MakeError, Transport | Checksum | Compression | Scope.Scope> =>
+  guarded("Producer.make", () => wrongProducer(options), start(options))
+
+const start = (options: ProducerOptions): Effect.Effect<ProducerService, MakeError, Transport | Checksum | Compression | Scope.Scope> =>
   Effect.gen(function* () {
+    const runFork = Runtime.runFork(yield* Effect.runtime<never>())
     const client = yield* makeClient(options)
     const sending = sendingOf(options)
     const clock = yield* Effect.clock
@@ -106,48 +140,60 @@ const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, 
     const submit = (topic: string, partition: number, record: RecordToWrite, sizeBytes: number): Effect.Effect<Sent, SendError> =>
       Effect.async((resume) => sender.submit(topic, partition, { record, sizeBytes, resume }))
 
-    const { place, placeNow, prepare } = placing({ client, sending, clock, budget, partitioner, isClosed: () => closed })
+    const parts = { client, sending, clock, budget, partitioner, isClosed: () => closed }
+    const { prepare, prepareOne } = preparing(parts)
+    const { place, placeNow } = placing(parts)
 
     const sendMessage: ProducerService["sendMessage"] = (topic, value, message = {}) =>
       Effect.suspend((): Effect.Effect<Sent, SendError> => {
-        const prepared = prepare(topic, value, message)
+        const prepared = prepare("sendMessage", topic, value, message)
         if (Either.isLeft(prepared)) return Effect.fail(prepared.left)
         const { record, sizeBytes } = prepared.right
         const partition = placeNow(prepared.right)
         if (partition !== undefined) return submit(topic, partition, record, sizeBytes)
         const outcome = Deferred.unsafeMake<Sent, SendError>(FiberId.none)
         const resume = (settled: Effect.Effect<Sent, SendError>) => Deferred.unsafeDone(outcome, settled)
-        const placed = place(prepared.right, (found) => sender.submit(topic, found, { record, sizeBytes, resume }))
+        const placed = place(prepared.right, (found, since) => sender.submit(topic, found, { record, sizeBytes, resume }, since))
         return Effect.andThen(placed, Deferred.await(outcome))
       })
 
-    const sendMessages: ProducerService["sendMessages"] = (topic, messages, settled) =>
+    const sendAll = (topic: string, messages: ReadonlyArray<Message>, told: Settled): Effect.Effect<void> =>
       Effect.gen(function* () {
+        const settled = unfailing(told, (defect) => runFork(reportDefect("caller's `settled` of sendMessages", defect)))
         for (const [index, message] of messages.entries()) {
           // The messages before it should be on their way while this one is prepared.
           if (index % turn === turn - 1) yield* Effect.yieldNow()
-          const prepared = prepare(topic, message.value, message)
+          const prepared = prepareOne("sendMessages", topic, message)
           if (Either.isLeft(prepared)) {
             settled(index, Either.left(prepared.left))
             continue
           }
           const { record, sizeBytes } = prepared.right
-          const take = (partition: number) => sender.submit(topic, partition, { record, sizeBytes, resume: (outcome) => settled(index, eitherOf(outcome)) })
+          const resume = (outcome: Effect.Effect<Sent, SendError>) => settled(index, eitherOf(outcome))
+          const take = (partition: number, since?: number) => sender.submit(topic, partition, { record, sizeBytes, resume }, since)
           const at = placeNow(prepared.right)
           if (at !== undefined) take(at)
           else yield* Effect.catchAll(place(prepared.right, take), (error) => Effect.sync(() => settled(index, Either.left(error))))
         }
       })
 
-    return {
-      addTopic: (topic, topicOptions) => addTopic(client, topic, topicOptions),
-      removeTopic: (topic) => removeTopic(client, topic),
-      sendMessage,
-      sendMessages,
-      send: (topic, key, value, message) =>
-        Effect.flatMap(Effect.all([topic.encodeKey(key), topic.encodeValue(value)]), ([keyText, valueText]) =>
-          sendMessage(topic.name, valueText, { ...message, key: keyText })
-        ),
-      flush: sender.flush
-    }
+    return serviceOf(client, sendMessage, sendAll, sender.flush)
   })
+
+/** The producer behind its door: the arguments of each call are checked, for that call alone. `sendMessage` checks its own. */
+const serviceOf = (
+  client: Client,
+  sendMessage: ProducerService["sendMessage"],
+  sendAll: ProducerService["sendMessages"],
+  flush: ProducerService["flush"]
+): ProducerService => ({
+  addTopic: (topic, options) => guarded("addTopic", () => wrongAddTopic(topic, options), addTopic(client, topic, options)),
+  removeTopic: (topic) => guarded("removeTopic", () => wrongTopicName(topic), removeTopic(client, topic)),
+  sendMessage,
+  sendMessages: (topic, messages, settled) => guarded("sendMessages", () => wrongMessages(topic, messages, settled), sendAll(topic, messages, settled)),
+  send: (topic, key, value, message) => {
+    const send = Effect.suspend(() => encoded(topic, key, value, (keyText, valueText) => sendMessage(topic.name, valueText, { ...message, key: keyText })))
+    return guarded("send", () => wrongTopic(topic) ?? optional(plainObject)(message, "options"), send)
+  },
+  flush
+})

@@ -15,7 +15,7 @@ export interface Parcel {
 }
 
 /** The batch as bytes; made once, so that every repetition is the same to the byte. */
-const bytesOf = (batch: OutgoingBatch, codec: Codec, encoding: Encoding): Uint8Array => {
+export const bytesOf = (batch: OutgoingBatch, codec: Codec, encoding: Encoding): Uint8Array => {
   batch.bytes ??= encodeBatch(
     {
       records: batch.waiting.map(({ record }) => record),

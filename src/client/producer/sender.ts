@@ -1,8 +1,8 @@
 import { type Clock, Effect } from "effect"
 import type { Encoding } from "../../../domain/log/record.ts"
-import { within } from "../background.ts"
+import { supervised, within } from "../background.ts"
 import type { Client } from "../client.ts"
-import { Closed, NoLeader } from "../error.ts"
+import { type ClientDefect, Closed, NoLeader } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
 import { monotonicMs } from "../monotonic.ts"
 import { retryDelayMs } from "../retry.ts"
@@ -70,7 +70,7 @@ export class Sender {
       }
     })
     this.courier = new Courier(parts, this.settlements, this.places, (node, queues) => {
-      this.inFlightByNode.set(node.id, (this.inFlightByNode.get(node.id) ?? 1) - 1)
+      this.inFlightByNode.set(node.id, Math.max(0, (this.inFlightByNode.get(node.id) ?? 1) - 1))
       for (const queue of queues) if (queue.batches.length > 0) this.active.add(queue)
       this.signal.ring()
     })
@@ -80,8 +80,8 @@ export class Sender {
     return monotonicMs(this.parts.clock)
   }
 
-  /** Takes a record over. Its `resume` is called once, whatever happens. */
-  submit(topic: string, partition: number, waiting: Waiting): void {
+  /** Takes a record over, whose call began at `since`, ms (default: now). Its `resume` is called once, whatever happens. */
+  submit(topic: string, partition: number, waiting: Waiting, since?: number): void {
     if (this.closed) return this.settlements.refuse(waiting, new Closed({ what: "producer" }))
     const key = `${partition} ${topic}`
     let queue = this.queues.get(key)
@@ -90,7 +90,7 @@ export class Sender {
       this.queues.set(key, queue)
     }
     const now = this.now()
-    const fresh = queue.add(waiting, now, this.parts.sending.batchBytesMax, now + this.parts.sending.deliveryTimeoutMs)
+    const fresh = queue.add(waiting, now, this.parts.sending.batchBytesMax, (since ?? now) + this.parts.sending.deliveryTimeoutMs)
     if (fresh === undefined) return
     // The batch before it is full: messages without a key go on in another partition.
     if (queue.batches.length > 1) this.parts.onBatchClosed(topic, partition)
@@ -124,8 +124,51 @@ export class Sender {
     return Effect.andThen(within(this.flush, withinMs), giveUp)
   }
 
-  /** Sends until its fiber ends. */
-  readonly run: Effect.Effect<never> = Effect.forever(Effect.suspend(() => this.signal.heardWithin(this.drain() - this.now())))
+  /** Sends until its fiber ends. After a defect all that was submitted has its error, and the partitions begin anew under another producer id. */
+  readonly run: Effect.Effect<void> = supervised(
+    "producer's sender",
+    Effect.forever(Effect.suspend(() => this.signal.heardWithin(this.drain() - this.now()))),
+    (fault) => this.beginAnew(fault)
+  )
+  private beginAnew(fault: ClientDefect): void {
+    const queues = [...this.queues.values()]
+    this.queues.clear()
+    this.active.clear()
+    this.inFlightByNode.clear()
+    this.places.forgetIdentity()
+    for (const queue of queues) {
+      for (const batch of [...queue.inFlight]) this.settlements.lose(queue, batch, fault.message)
+      for (const batch of [...queue.batches]) this.settlements.giveUp(queue, batch, fault)
+    }
+  }
+
+  /** The fiber that gives up what is on its way: when it looks next, ms. */
+  private expiryAt = never
+  /** Sees to it that a batch on its way is given up at its deadline. One timer for all of them, since hardly any batch meets its own. */
+  private watchExpiry(deadline: number): void {
+    if (deadline >= this.expiryAt) return
+    this.expiryAt = deadline
+    const look = Effect.suspend(() => {
+      // A timer for an earlier deadline stands in this one's place.
+      if (this.expiryAt !== deadline) return Effect.void
+      this.expiryAt = never
+      this.expire()
+      return Effect.void
+    })
+    this.parts.fork(supervised("producer's expiry", Effect.andThen(Effect.sleep(Math.max(0, deadline - this.now())), look), () => {}))
+  }
+  private expire(): void {
+    const now = this.now()
+    let next = never
+    for (const queue of this.queues.values()) {
+      if (queue.inFlight.length === 0) continue
+      this.settlements.expire(queue, now)
+      next = Math.min(next, queue.expiresAt)
+      if (queue.batches.length > 0) this.active.add(queue)
+    }
+    if (next < never) this.watchExpiry(next)
+    this.signal.ring()
+  }
 
   /** Sends all that may go now; answers when to look again if nothing happens before. */
   private drain(): number {
@@ -134,6 +177,8 @@ export class Sender {
     let wakeAt = never
     for (const queue of [...this.active]) {
       this.settlements.giveUpLate(queue, now, this.parts.client)
+      const topicId = this.places.topicIdOf(queue)
+      if (topicId !== undefined) queue.belongsTo(topicId)
       for (const batch of queue.beginEpoch()) this.settlements.lose(queue, batch, "a message before it was given up, and this one had been sent behind it.")
       wakeAt = Math.min(wakeAt, this.load(queue, now, loading))
       // Behind the others, so that a partition with much to send does not go first each time.
@@ -155,11 +200,17 @@ export class Sender {
       if (sendableAt > now) return Math.min(sendableAt, next.deadline)
       const node = this.destination(queue, next, now)
       if (node === undefined) return Math.min(queue.notBefore > now ? queue.notBefore : never, next.deadline)
+      const spoilt = next.baseSequence < 0 && next.bytes === undefined ? next.takeSpoilt() : []
+      if (spoilt.length > 0) {
+        this.settlements.spoilt(queue, next, spoilt)
+        continue
+      }
       const at = this.requestFor(loading, from, node, next.sizeBytes)
       const request = loading[at]
       const batch = request === undefined ? undefined : queue.take(this.places.identity)
       if (request === undefined || batch === undefined) return next.deadline
       request.parcels.push({ queue, batch })
+      this.watchExpiry(batch.deadline)
       request.bytes += batch.sizeBytes
       this.parts.onBatchClosed(queue.topic, queue.partition)
       from = at + 1

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Client } from "../client.ts"
-import { OutcomeUnknown, RequestTimedOut, UnknownTopic } from "../error.ts"
+import { InvalidArgument, OutcomeUnknown, RequestTimedOut, UnknownTopic } from "../error.ts"
 import type { OutgoingBatch, Waiting } from "./batch.ts"
 import type { PartitionQueue } from "./partition-queue.ts"
 import type { SendError } from "./types.ts"
@@ -68,6 +68,27 @@ export class Settlements {
       if (gone) this.giveUp(queue, batch, new UnknownTopic({ topic: queue.topic }))
       else if (now >= batch.deadline) this.giveUp(queue, batch, batch.lastError ?? late(queue, batch))
     }
+  }
+
+  /** Messages whose bytes changed under the client's hands. The batch is done with when it held no others. */
+  spoilt(queue: PartitionQueue, batch: OutgoingBatch, waiting: ReadonlyArray<Waiting>): void {
+    const field = `a message to ${queue.topic}-${queue.partition}`
+    const error = new InvalidArgument({
+      call: "sendMessage",
+      field,
+      given: "changed after the call",
+      allowed: "bytes whose buffer stays as it is until the message has its answer"
+    })
+    for (const one of waiting) this.refuse(one, error)
+    if (batch.waiting.length > 0) return
+    queue.drop(batch)
+    this.done(batch)
+  }
+
+  /** Gives up what is on its way and not answered in time: the broker may have it or not. */
+  expire(queue: PartitionQueue, now: number): void {
+    for (const batch of [...queue.inFlight])
+      if (now >= batch.deadline) this.lose(queue, batch, `the broker did not answer within deliveryTimeoutMs=${batch.deadline - batch.createdAt}.`)
   }
 
   refuse({ resume, sizeBytes }: Waiting, error: SendError): void {

@@ -1,8 +1,10 @@
 import type {
   BufferFull,
   CallError,
+  ClientDefect,
   Closed,
   Fenced,
+  InvalidArgument,
   InvalidTopic,
   MessageTooLarge,
   NoLeader,
@@ -25,6 +27,8 @@ export interface Sent {
 
 export type SendError =
   | CallError
+  | InvalidArgument
+  | ClientDefect
   | UnknownTopic
   | UnknownPartition
   | InvalidTopic

@@ -75,7 +75,7 @@ describe("the library over TCP", () => {
       const producer = yield* Producer.make({ leader })
       yield* admin.addTopic("seen", { partitions: 3, configs: { "segment.bytes": "1048576" } })
       expect(yield* errorOf(admin.addTopic("seen"))).toMatchObject({ _tag: "TopicExists" })
-      expect(yield* errorOf(admin.addTopic("bad name"))).toMatchObject({ _tag: "InvalidTopic" })
+      expect(yield* errorOf(admin.addTopic("bad name"))).toMatchObject({ _tag: "InvalidArgument", call: "addTopic", field: "topic" })
       expect(yield* errorOf(admin.addTopic("many", { replicationFactor: 9 }))).toMatchObject({ _tag: "TopicRefused", error: "INVALID_REPLICATION_FACTOR" })
       expect(yield* errorOf(admin.addTopic("odd", { configs: { "segment.bytes": "much" } }))).toMatchObject({ _tag: "TopicRefused", error: "INVALID_CONFIG" })
       yield* Effect.forEach(["a", "b", "c", "d"], (value) => producer.sendMessage("seen", value, { partition: 1 }))

@@ -1,0 +1,19 @@
+import type { ConnectionOptions } from "../options.ts"
+import { bytesMax, durationMs, either, type Fields, fields, listOf, optional, text, timeoutMs, type Wrong } from "./check.ts"
+
+const address = text(1024)
+
+/** The options that producer, consumer and admin have in common. */
+export const connectionFields: Fields<ConnectionOptions> = {
+  leader: either(text(65_536), listOf(address, "addresses", 1)),
+  clientId: optional(text(10_000)),
+  connectTimeoutMs: optional(timeoutMs),
+  requestTimeoutMs: optional(timeoutMs),
+  retryTimeoutMs: optional(durationMs),
+  unknownTopicTimeoutMs: optional(durationMs),
+  metadataMaxAgeMs: optional(durationMs),
+  responseBytesMax: optional(bytesMax),
+  closeTimeoutMs: optional(durationMs)
+}
+const connection = fields(connectionFields)
+export const wrongConnection = (options: unknown): Wrong | undefined => connection(options, "options")

@@ -1,0 +1,131 @@
+import { describe, expect, test } from "bun:test"
+import { Effect, Fiber, Schema, Stream } from "effect"
+import fc from "fast-check"
+import { Consumer } from "../../../../src/client/consumer/consumer.ts"
+import { nextSize, records } from "../../../../src/client/consumer/records.ts"
+import { Producer } from "../../../../src/client/producer/producer.ts"
+import * as Topic from "../../../../src/client/topic.ts"
+import { leader, withCluster } from "../real-cluster.ts"
+
+const orders = Topic.make("orders", { key: Schema.String, value: Schema.Struct({ cents: Schema.Int }) })
+const consumer = Consumer.layer({ leader, from: "earliest" })
+const sent = (values: ReadonlyArray<string | Uint8Array | null>, partitions = 1) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const producer = yield* Producer.make({ leader })
+      yield* producer.addTopic("orders", { partitions })
+      for (const value of values) yield* producer.sendMessage("orders", value, { key: "k" })
+    })
+  )
+const poison = ['{"cents":1}', "{", null, new Uint8Array([0xff]), '{"cents":2}']
+
+describe("a message that does not decode", () => {
+  test("ends the stream with its position, and a worker that skips gets past it", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* sent(poison)
+        const seen: Array<number> = []
+        const note = Stream.runForEach(({ ack, value }: { ack: Effect.Effect<void>; value: { cents: number } }) =>
+          Effect.andThen(
+            Effect.sync(() => seen.push(value.cents)),
+            ack
+          )
+        )
+        const failing = records(orders, { group: "billing" }).pipe(note, Effect.provide(consumer))
+        expect(yield* Effect.flip(failing)).toMatchObject({ _tag: "Undecodable", topic: "orders", partition: 0, offset: 1, part: "value" })
+        // Restarted as it was it meets the same message again: nothing was skipped without a word.
+        expect(yield* Effect.flip(failing)).toMatchObject({ _tag: "Undecodable", offset: 1 })
+        const skipping = records(orders, { group: "billing", onUndecodable: "skip" }).pipe(Stream.take(1), note, Effect.provide(consumer))
+        yield* skipping
+        expect(seen).toEqual([1, 2])
+      })
+    ))
+
+  test("is handed to the caller's function with all that belongs to it, and is then processed", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* sent(poison)
+        const dead: Array<readonly [number, string, Uint8Array | null]> = []
+        const worker = records(orders, {
+          group: "billing",
+          onUndecodable: (record, { offset, part }) => Effect.sync(() => dead.push([offset, part, record.value]))
+        })
+        yield* worker.pipe(
+          Stream.take(2),
+          Stream.runForEach(({ ack }) => ack),
+          Effect.provide(consumer)
+        )
+        expect(dead).toEqual([
+          [1, "value", new TextEncoder().encode("{")],
+          [2, "tombstone", null],
+          [3, "value", new Uint8Array([0xff])]
+        ])
+        const refusing = records(orders, { group: "other", onUndecodable: () => Effect.fail("no room for dead letters") })
+        expect(yield* Effect.flip(Stream.runDrain(refusing).pipe(Effect.provide(consumer)))).toBe("no room for dead letters")
+      })
+    ))
+
+  test("a tombstone is null to a schema that takes null", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* sent(['{"cents":1}', null])
+        const nullable = Topic.make("orders", { key: Schema.String, value: Schema.NullOr(Schema.Struct({ cents: Schema.Int })) })
+        const values = yield* records(nullable, { group: "billing" }).pipe(
+          Stream.take(2),
+          Stream.map(({ value }) => value),
+          Stream.runCollect,
+          Effect.provide(consumer)
+        )
+        expect([...values]).toEqual([{ cents: 1 }, null])
+      })
+    ))
+})
+
+describe("a slow worker", () => {
+  test("has no more in hand than it has begun: a second worker begins soon, and processes nothing twice", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* sent([], 4)
+        const producer = yield* Producer.make({ leader })
+        yield* Effect.forEach(Array.from({ length: 400 }), (_, at) => producer.send(orders, `k${at}`, { cents: at }), { concurrency: 50 })
+        const by = new Map<number, Array<string>>()
+        const times: Array<number> = []
+        const worker = (name: string) =>
+          records(orders, { group: "billing" }).pipe(
+            Stream.runForEach(({ ack, value }) =>
+              Effect.gen(function* () {
+                yield* Effect.sleep(150)
+                if (name === "b") times.push(Number(yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())))
+                by.set(value.cents, [...(by.get(value.cents) ?? []), name])
+                yield* ack
+              })
+            ),
+            Effect.provide(consumer)
+          )
+        const a = yield* Effect.fork(worker("a"))
+        yield* Effect.sleep(2000)
+        const startedAt = yield* Effect.map(Effect.clock, (clock) => clock.unsafeCurrentTimeMillis())
+        const b = yield* Effect.fork(worker("b"))
+        while (by.size < 400) yield* Effect.sleep(100)
+        yield* Fiber.interruptAll([a, b])
+        expect([...by.values()].filter((names) => names.length > 1)).toEqual([])
+        // The first worker hears of the second with its next heartbeat.
+        expect((times[0] ?? Number.POSITIVE_INFINITY) - startedAt).toBeLessThan(6000)
+      })
+    ))
+
+  test("polls one message at a time when each takes long, and many when they are quick", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 500 }), fc.nat(500), fc.nat(100_000), (size, given, tookMs) => {
+        const next = nextSize(size, Math.min(size, given), tookMs)
+        expect(next).toBeGreaterThanOrEqual(1)
+        expect(next).toBeLessThanOrEqual(500)
+        if (given > 0 && tookMs > 50 * size) expect(next).toBe(1)
+      })
+    )
+    let size = 1
+    for (let at = 0; at < 10; at++) size = nextSize(size, size, 1)
+    expect(size).toBe(500)
+    expect(nextSize(500, 500, 75_000)).toBe(1)
+  })
+})
