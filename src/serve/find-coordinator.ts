@@ -3,6 +3,7 @@ import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { RequestContext } from "../wire/route.ts"
+import { distinct, mapped, Sliced, type Steps } from "../wire/sliced.ts"
 
 type Request = RequestOf<typeof FindCoordinator>
 type Response = ResponseDraft<typeof FindCoordinator>
@@ -29,13 +30,16 @@ const coordinator = ({ leader }: Cluster, keyType: number, key: string): Coordin
   return { key, nodeId: leader.nodeId, host: leader.host, port: leader.port, errorCode: 0, errorMessage: null }
 }
 
-/** FindCoordinator: the leader coordinates every group and every transaction. COORDINATOR_NOT_AVAILABLE before it is elected, INVALID_REQUEST for other kinds of keys. */
+/** FindCoordinator: a key that is named twice is answered once. The leader coordinates every group and every transaction. COORDINATOR_NOT_AVAILABLE before it is elected, INVALID_REQUEST for other kinds of keys. */
 export const findCoordinator =
   (image: () => Cluster) =>
-  (request: Request, { version }: Pick<RequestContext, "version">): Response => {
+  (request: Request, { version }: Pick<RequestContext, "version">): Response | Sliced<Response> => {
     const cluster = image()
     if (version >= batchSince) {
-      return { throttleTimeMs: 0, coordinators: request.coordinatorKeys.map((key) => coordinator(cluster, request.keyType, key)) }
+      return new Sliced(function* (): Steps<Response> {
+        const keys = yield* distinct(request.coordinatorKeys)
+        return { throttleTimeMs: 0, coordinators: yield* mapped(keys, (key) => coordinator(cluster, request.keyType, key)) }
+      })
     }
     const { nodeId, host, port, errorCode, errorMessage } = coordinator(cluster, request.keyType, request.key)
     return { throttleTimeMs: 0, errorCode, errorMessage, nodeId, host, port }

@@ -1,6 +1,5 @@
-import { requestElementsMax } from "../protocol/codec/compile.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
-import { elementBytes, tooManyElements } from "../protocol/codec/reader.ts"
+import { elementBytes } from "../protocol/codec/reader.ts"
 import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
 
 /** What the requests of one connection hold, in the account of the memory. */
@@ -50,12 +49,11 @@ export class Holding {
 
   /** Elements that a request of that many bytes may have: a large one takes no more memory than is free. */
   elementsMax(bytes: number): number {
-    if (bytes <= smallRequestBytes) return requestElementsMax
-    return Math.min(requestElementsMax, Math.max(smallRequestBytes, Math.floor(this.memory.room / elementBytes)))
+    return bytes <= smallRequestBytes ? Number.POSITIVE_INFINITY : Math.max(smallRequestBytes, Math.floor(this.memory.room / elementBytes))
   }
-  /** Why a request that `elementsMax` bounded is refused; undefined where the request itself is at fault. */
-  shortageOf({ reason }: DecodeError, elementsMax: number): string | undefined {
-    if (reason !== tooManyElements || elementsMax === requestElementsMax) return undefined
+  /** Why a request that `elementsMax` bounded is refused; undefined where the request itself is at fault: its API allows `allowed` elements. */
+  shortageOf({ kind }: DecodeError, elementsMax: number, allowed: number): string | undefined {
+    if (kind !== "elements" || elementsMax >= allowed) return undefined
     return `sent a request with more than the ${elementsMax} elements that there is memory for: ${this.memory.figures}`
   }
 }

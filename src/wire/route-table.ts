@@ -22,7 +22,7 @@ export interface Unrouted {
 }
 
 export const malformedMessage = (api: string, error: DecodeError): string =>
-  `sent a malformed ${api}: ${error.field === "" ? "" : `field ${error.field}, `}byte ${error.position}: ${error.reason}`
+  `sent ${error.kind === "elements" ? `too large a request, ${api}` : `a malformed ${api}`}: ${error.field === "" ? "" : `field ${error.field}, `}byte ${error.position}: ${error.reason}`
 
 /** The routes of a node by API key, with ApiVersions among them. */
 export class RouteTable {

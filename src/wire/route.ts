@@ -1,11 +1,13 @@
-import { type Effect, Either } from "effect"
-import { decodeAt, requestElementsMax } from "../protocol/codec/compile.ts"
+import { Effect, Either } from "effect"
+import { decodeInSlices, decodeQuickly } from "../protocol/codec/compile.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
-import { type RequestHeader, responseFrame } from "../protocol/codec/frame.ts"
-import type { AnyApi, RequestOf, ResponseDraft, Schema } from "../protocol/type/wire.ts"
+import { type RequestHeader, responseFrame, responseFrameInSlices } from "../protocol/codec/frame.ts"
+import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { AnswerRoom } from "./answer-budget.ts"
 import type { Caller } from "./caller.ts"
-import type { Later } from "./later.ts"
+import { Later } from "./later.ts"
+import { requestElementsMax } from "./request-elements.ts"
+import { Sliced, type Steps } from "./sliced.ts"
 
 /** What a handler knows about a request besides its fields. */
 export interface RequestContext {
@@ -38,12 +40,26 @@ export class Disconnect {
 }
 export const disconnect = (reason: string): Disconnect => new Disconnect(reason)
 
+/** The request cannot be read, as came out while it was read in slices: the connection is closed. */
+export class Unreadable {
+  readonly _tag = "Unreadable"
+  constructor(readonly error: DecodeError) {}
+}
+
+/** An answer that was written in slices, length prefix first. */
+export class Encoded {
+  readonly _tag = "Encoded"
+  constructor(readonly chunks: ReadonlyArray<Uint8Array>) {}
+}
+
 export type Answer<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
+/** An answer, or the steps that make one of what is there already. */
+export type Made<A extends AnyApi> = Answer<A> | Sliced<Answer<A>>
 /**
  * An answer that is ready at once is a value, and costs no Effect run; one that waits for a call is a Later. One that has to wait is an Effect that cannot fail. It is interrupted when the
- * connection closes: a step that must not stop half-way is made uninterruptible by its handler.
+ * connection closes: a step that must not stop half-way is made uninterruptible by its handler. What may take more than a millisecond is Sliced: its answer is written in slices too.
  */
-export type Handled<A extends AnyApi> = Answer<A> | Later<Answer<A>> | Effect.Effect<Answer<A>>
+export type Handled<A extends AnyApi> = Made<A> | Later<Made<A>> | Effect.Effect<Made<A>> | Sliced<Made<A> | Later<Made<A>> | Effect.Effect<Made<A>>>
 
 export interface RouteOptions {
   /** Versions that are served, first and last. Default: all stable ones that the API has. */
@@ -63,11 +79,11 @@ export interface RouteOptions {
   readonly borrows?: boolean
 }
 
-/** A request that was read, and whose handler has begun. */
+/** A request that was read, or is read in slices, and whose handler has begun. */
 export interface Started {
-  /** The answer, a Later, or an Effect. */
+  /** The answer, a Later, an Effect, or Sliced. */
   readonly answer: unknown
-  /** Memory of the request's fields, roughly, bytes. */
+  /** Memory of the request's fields, roughly, bytes; of one that is read in slices 0 until it is read. */
   readonly memoryBytes: number
 }
 
@@ -80,19 +96,37 @@ export interface Route {
   readonly pipelined: boolean
   readonly unordered: boolean
   readonly borrows: boolean
+  /** Elements that a request may have. */
+  readonly elementsMax: number
   /**
    * Reads the body, which begins at `bodyAt` of the context's frame, and begins the work. What the handler throws passes through. A body of more than `elementsMax`
-   * elements is a DecodeError; default: `requestElementsMax`.
+   * elements is a DecodeError, or Unreadable; default: those that the API allows.
    */
   readonly start: (context: RequestContext, bodyAt: number, elementsMax?: number) => Either.Either<Started, DecodeError>
   /** The answer that `start` gave as a frame, length prefix first. Throws EncodeError. */
   readonly encode: (version: number, correlationId: number, answer: unknown) => ReadonlyArray<Uint8Array>
+  /** Goes on with what `start` gave until it is Encoded, or something else than an answer: a Later, an Effect, an end. Throws EncodeError. */
+  readonly finish: (version: number, correlationId: number, answer: unknown) => Steps<unknown>
 }
+
+const isAnswer = (made: unknown): boolean =>
+  !(made instanceof Later || made instanceof NoResponse || made instanceof Disconnect || made instanceof Unreadable || Effect.isEffect(made))
 
 /** Connects an API with its handler. A handler that throws or dies costs its caller the connection, and nobody else anything. */
 export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (request: RequestOf<A>, context: RequestContext) => Handled<A>): Route => {
   const versions = options.versions ?? ([api.versions[0], api.latestStable] as const)
   const unordered = options.unordered ?? false
+  const allowed = requestElementsMax(api.key)
+  const large = (context: RequestContext, bodyAt: number, elementsMax: number): Started => {
+    const started = { answer: new Sliced(() => steps()), memoryBytes: 0 }
+    function* steps(): Steps<unknown> {
+      const read = yield* decodeInSlices(api, context.version, context.frame, bodyAt, elementsMax)
+      if (Either.isLeft(read)) return new Unreadable(read.left)
+      started.memoryBytes = read.right.memoryBytes
+      return handle(read.right.value, context)
+    }
+    return started
+  }
   return {
     api,
     versions,
@@ -101,12 +135,18 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
     pipelined: unordered || (options.pipelined ?? false),
     unordered,
     borrows: options.borrows ?? false,
-    start: (context, bodyAt, elementsMax = requestElementsMax) => {
-      const read = decodeAt(api.request as Schema<RequestOf<A>, never>, context.version, context.frame, bodyAt, elementsMax)
-      if (Either.isLeft(read)) return Either.left(read.left)
-      const { memoryBytes, value } = read.right
-      return Either.right({ answer: handle(value, context), memoryBytes })
+    elementsMax: allowed,
+    start: (context, bodyAt, elementsMax = allowed) => {
+      const bound = Math.min(elementsMax, allowed)
+      const read = decodeQuickly(api, context.version, context.frame, bodyAt, bound)
+      if (Either.isRight(read)) return Either.right({ answer: handle(read.right.value, context), memoryBytes: read.right.memoryBytes })
+      return read.left.kind === "elements" ? Either.right(large(context, bodyAt, bound)) : Either.left(read.left)
     },
-    encode: (version, correlationId, answer) => responseFrame(api, version, correlationId, answer as ResponseDraft<A>)
+    encode: (version, correlationId, answer) => responseFrame(api, version, correlationId, answer as ResponseDraft<A>),
+    finish: function* (version, correlationId, answer) {
+      let made = answer
+      while (made instanceof Sliced) made = yield* made.begin()
+      return isAnswer(made) ? new Encoded(yield* responseFrameInSlices(api, version, correlationId, made as ResponseDraft<A>)) : made
+    }
   }
 }

@@ -11,15 +11,18 @@ import { Framer, free, isFrame } from "./framer.ts"
 import { Holding } from "./holding.ts"
 import { Later } from "./later.ts"
 import type { MemoryBudget } from "./memory-budget.ts"
-import { Disconnect, NoResponse, type RequestContext, type Started } from "./route.ts"
+import { Disconnect, Encoded, NoResponse, type RequestContext, type Started, Unreadable } from "./route.ts"
 import { malformedMessage, type RouteTable } from "./route-table.ts"
+import { Sliced } from "./sliced.ts"
 import { placeBytes, type Slot, Slots } from "./slots.ts"
+import type { Turns } from "./turns.ts"
 import { Unread } from "./unread.ts"
 
 /** What the connections of one server share. */
 export interface ServerRoom {
   readonly table: RouteTable
   readonly runtime: Runtime.Runtime<never>
+  readonly turns: Turns
   readonly complaints: Complaints
   readonly requestBytesMax: number
   readonly inFlightRequestsMax: number
@@ -273,6 +276,8 @@ export class ServerConnection implements Listener {
       stop: undefined,
       early: undefined,
       since: 0,
+      elementsMax: Number.POSITIVE_INFINITY,
+      isSliced: false,
       chunks: "chunks" in found ? found.chunks : undefined,
       ends: false
     }
@@ -303,16 +308,26 @@ export class ServerConnection implements Listener {
     const { route, context } = slot
     if (route === undefined || context === undefined) return this.slots.done(slot)
     let begun: Either.Either<Started, DecodeError>
-    const elementsMax = this.holding.elementsMax(slot.size)
+    slot.elementsMax = this.holding.elementsMax(slot.size)
     try {
-      begun = route.start(context, slot.bodyAt, elementsMax)
+      begun = route.start(context, slot.bodyAt, slot.elementsMax)
     } catch (cause) {
       return this.failed(slot, cause)
     }
-    if (Either.isLeft(begun)) return this.unreadable(slot, begun.left, elementsMax)
-    const { answer, memoryBytes } = begun.right
-    if (route.borrows) this.letGoOf(slot)
-    this.slots.hold(slot, (route.borrows ? placeBytes : slot.held) + memoryBytes)
+    if (Either.isLeft(begun)) return this.unreadable(slot, begun.left)
+    if (begun.right.answer instanceof Sliced) return this.work(slot, begun.right.answer, begun.right)
+    this.read(slot, begun.right)
+    this.begun(slot, begun.right.answer)
+  }
+  /** The request was read, and its handler has it. */
+  private read(slot: Slot, { memoryBytes }: Started): void {
+    const borrows = slot.route?.borrows === true
+    if (borrows) this.letGoOf(slot)
+    this.slots.keep(slot, (borrows ? placeBytes : slot.held) + memoryBytes)
+  }
+
+  /** Waits for an answer that is not there yet. */
+  private begun(slot: Slot, answer: unknown): void {
     if (answer instanceof Later) return this.wait(slot, answer)
     if (!Effect.isEffect(answer)) return this.answer(slot, answer)
     if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
@@ -326,10 +341,33 @@ export class ServerConnection implements Listener {
     })
   }
 
-  private unreadable({ context, route }: Slot, fault: DecodeError, elementsMax: number): void {
-    const shortage = this.holding.shortageOf(fault, elementsMax)
+  /** Makes an answer, and writes it, in slices. Where the request (`started`) is read and looked at first, no other of this connection may overtake it. */
+  private work(slot: Slot, answer: unknown, started?: Started): void {
+    const { route, context } = slot
+    if (route === undefined || context === undefined) return
+    let returned = false
+    if (started !== undefined) this.slots.hold()
+    slot.isSliced = true
+    const steps = route.finish(context.version, context.header.correlationId, answer)
+    const stop = this.room.turns.run(steps, started !== undefined, (outcome) => {
+      if (this.ended) return
+      slot.stop = undefined
+      if (started !== undefined) {
+        this.slots.release()
+        this.read(slot, started)
+      }
+      if ("cause" in outcome) this.failed(slot, outcome.cause)
+      else this.begun(slot, outcome.value)
+      if (returned) this.pump()
+    })
+    returned = true
+    if (slot.state === "running" && slot.stop === undefined) slot.stop = stop
+  }
+
+  private unreadable({ context, elementsMax, route }: Slot, fault: DecodeError): void {
+    const shortage = this.holding.shortageOf(fault, elementsMax, route?.elementsMax ?? 0)
     if (shortage !== undefined) return this.refuse("memory", shortage)
-    this.refuse("malformed", malformedMessage(`${route?.api.name} version ${context?.version}`, fault))
+    this.refuse(fault.kind, malformedMessage(`${route?.api.name} version ${context?.version}`, fault))
   }
 
   /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
@@ -360,6 +398,12 @@ export class ServerConnection implements Listener {
     if (answer instanceof Disconnect) {
       slot.ends = true
       this.room.complaints.say("refused", this.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
+    } else if (answer instanceof Unreadable) {
+      return this.unreadable(slot, answer.error)
+    } else if (answer instanceof Encoded) {
+      slot.chunks = answer.chunks
+    } else if (answer instanceof Sliced || (slot.isSliced && !(answer instanceof NoResponse))) {
+      return this.work(slot, answer)
     } else if (!(answer instanceof NoResponse)) {
       try {
         slot.chunks = route.encode(context.version, context.header.correlationId, answer)

@@ -8,6 +8,7 @@ import { Relief } from "./relief.ts"
 import type { Route } from "./route.ts"
 import { RouteTable } from "./route-table.ts"
 import { ServerConnection, type ServerRoom } from "./server-connection.ts"
+import { Turns } from "./turns.ts"
 
 export interface ServeOptions {
   /** Bytes of one request at most; a longer one closes its connection. Kafka's socket.request.max.bytes. */
@@ -56,6 +57,7 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
     const room: ServerRoom = {
       table: new RouteTable(routes, options.identity),
       runtime,
+      turns: new Turns(runtime, yield* Effect.clock),
       complaints: new Complaints(runtime, {}),
       requestBytesMax: options.requestBytesMax,
       inFlightRequestsMax: options.inFlightRequestsMax,

@@ -19,8 +19,12 @@ export interface Slot {
   early: (() => unknown) | undefined
   /** The second of its server in which the wait began. */
   since: number
+  /** Elements that there was memory for when it was begun. */
+  elementsMax: number
   /** The answer, length prefix first, while it waits for the answers before it. */
   chunks: ReadonlyArray<Uint8Array> | undefined
+  /** It is large, or its answer is: what is made of it is written in slices. */
+  isSliced: boolean
   /** The connection ends in its place. */
   ends: boolean
 }
@@ -63,8 +67,8 @@ export class Slots {
     for (let at = this.first; at < this.next; at++) if (this.slots[at]?.state === "running" && this.slots[at]?.early !== undefined) return this.slots[at]
     return undefined
   }
-  /** A request holds `bytes` of memory from now on. */
-  hold(slot: Slot, bytes: number): void {
+  /** A request keeps `bytes` of memory from now on. */
+  keep(slot: Slot, bytes: number): void {
     if (slot.state === "left") return
     this.held += bytes - slot.held
     slot.held = bytes
@@ -85,6 +89,13 @@ export class Slots {
     this.running++
     if (slot.route?.pipelined !== true) this.blocking++
     return slot
+  }
+  /** Until `release`, nothing starts: a request is still being read, and what comes behind it must not be done before it. */
+  hold(): void {
+    this.blocking++
+  }
+  release(): void {
+    this.blocking--
   }
   done(slot: Slot): void {
     if (slot.state !== "running") return

@@ -2,6 +2,7 @@ import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts
 import { OffsetForLeaderEpoch } from "../../protocol/message/23-offset-for-leader-epoch.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { nested, Sliced } from "../../wire/sliced.ts"
 import type { PartitionTable } from "../partition/table.ts"
 
 type Wanted = RequestOf<typeof OffsetForLeaderEpoch>["topics"][number]["partitions"][number]
@@ -22,7 +23,17 @@ const answer = (table: PartitionTable, topic: string, { currentLeaderEpoch, lead
  * Epoch -1 and offset -1 for an epoch that the log has not seen. Errors of a partition: those of Fetch.
  */
 export const offsetForLeaderEpoch = (table: PartitionTable): Route =>
-  route(OffsetForLeaderEpoch, {}, ({ topics }) => ({
-    throttleTimeMs: 0,
-    topics: topics.map(({ topic, partitions }) => ({ topic, partitions: partitions.map((wanted) => answer(table, topic, wanted)) }))
-  }))
+  route(
+    OffsetForLeaderEpoch,
+    {},
+    ({ topics }) =>
+      new Sliced(function* () {
+        const answers = yield* nested(
+          topics,
+          ({ partitions }) => partitions,
+          ({ topic }, wanted) => answer(table, topic, wanted),
+          ({ topic }, partitions) => ({ topic, partitions })
+        )
+        return { throttleTimeMs: 0, topics: answers }
+      })
+  )

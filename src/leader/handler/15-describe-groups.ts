@@ -6,12 +6,16 @@ import { DescribeGroups } from "../../protocol/message/15-describe-groups.ts"
 import type { ResponseDraft } from "../../protocol/type/wire.ts"
 import { groupOperations, operationsNotAsked } from "../../serve/authorized-operations.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { distinct, mapped, Sliced } from "../../wire/sliced.ts"
 import { type GroupRoom, group } from "../group/room.ts"
 
 type Answer = ResponseDraft<typeof DescribeGroups>["groups"][number]
 
 /** From this version on a group that is not there is an error (KIP-1043); before, it is described as Dead. */
 const notFoundSince = 6
+
+/** A group may have a thousand members. */
+const groupsPerStep = 4
 
 /** What members said and were given belongs to a generation: it is shown while that stands. */
 const described = ({ protocolName }: Group, member: Member, stands: boolean): Answer["members"][number] => ({
@@ -40,7 +44,13 @@ const answer = (now: Group, name: string, version: number, authorizedOperations:
 
 /** DescribeGroups 0-6, from the durable groups. A group that is named twice is described once: the description is many times as long as the name. */
 export const describeGroups = (room: GroupRoom): Route =>
-  route(DescribeGroups, {}, ({ groups, includeAuthorizedOperations }, { version }) => {
-    const operations = includeAuthorizedOperations ? groupOperations : operationsNotAsked
-    return { throttleTimeMs: 0, groups: Array.from(new Set(groups), (name) => answer(group(room, groupId(name)), name, version, operations)) }
-  })
+  route(
+    DescribeGroups,
+    {},
+    ({ groups, includeAuthorizedOperations }, { version }) =>
+      new Sliced(function* () {
+        const operations = includeAuthorizedOperations ? groupOperations : operationsNotAsked
+        const names = yield* distinct(groups)
+        return { throttleTimeMs: 0, groups: yield* mapped(names, (name) => answer(group(room, groupId(name)), name, version, operations), groupsPerStep) }
+      })
+  )

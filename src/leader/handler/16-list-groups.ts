@@ -1,7 +1,12 @@
-import { sortedGroups } from "../../../domain/group/groups.ts"
+import { HashMap } from "effect"
+import type { Group } from "../../../domain/group/state.ts"
 import { ListGroups } from "../../protocol/message/16-list-groups.ts"
+import type { ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { Sliced, visited } from "../../wire/sliced.ts"
 import type { GroupRoom } from "../group/room.ts"
+
+type Listed = ResponseDraft<typeof ListGroups>["groups"][number]
 
 /** The one kind of group that is built (KIP-848 brought others). */
 const groupType = "classic"
@@ -14,11 +19,17 @@ const passes = (filter: ReadonlyArray<string>): ((word: string) => boolean) => {
 
 /** ListGroups 0-5: every group of the cluster, since this node coordinates them all. */
 export const listGroups = (room: GroupRoom): Route =>
-  route(ListGroups, {}, ({ statesFilter, typesFilter }) => {
-    const state = passes(statesFilter)
-    const shown = passes(typesFilter)(groupType) ? room.streams.flatMap(({ writer }) => sortedGroups(writer.state())) : []
-    const groups = shown
-      .filter(({ phase }) => state(phase))
-      .map(({ groupId, phase, protocolType }) => ({ groupId, protocolType: protocolType ?? "", groupState: phase, groupType }))
-    return { throttleTimeMs: 0, errorCode: 0, groups }
-  })
+  route(
+    ListGroups,
+    {},
+    ({ statesFilter, typesFilter }) =>
+      new Sliced(function* () {
+        const state = passes(statesFilter)
+        const groups: Array<Listed> = []
+        const list = ({ groupId, phase, protocolType }: Group) => {
+          if (state(phase)) groups.push({ groupId, protocolType: protocolType ?? "", groupState: phase, groupType })
+        }
+        if (passes(typesFilter)(groupType)) for (const { writer } of room.streams) yield* visited(HashMap.values(writer.state()), list)
+        return { throttleTimeMs: 0, errorCode: 0, groups }
+      })
+  )

@@ -1,10 +1,11 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import type { Broker } from "../../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { Envelope } from "../../protocol/message/58-envelope.ts"
-import { dispatch } from "../../wire/dispatch.ts"
+import { dispatchInSlices } from "../../wire/dispatch.ts"
 import type { DispatchFault } from "../../wire/fault.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
+import { Sliced } from "../../wire/sliced.ts"
 
 /** An address as four bytes or sixteen, in the usual text; undefined for any other length. */
 export const addressText = (bytes: Uint8Array): string | undefined => {
@@ -26,6 +27,8 @@ const joined = (chunks: ReadonlyArray<Uint8Array>): Uint8Array => {
 }
 
 const refused = (error: KafkaError) => ({ responseData: null, errorCode: errorCode(error) })
+const answer = (answered: Either.Either<ReadonlyArray<Uint8Array>, DispatchFault>) =>
+  Either.match(answered, { onLeft: (fault) => refused(errorOf(fault)), onRight: (chunks) => ({ responseData: joined(chunks), errorCode: 0 }) })
 const errorOf = ({ kind }: DispatchFault): KafkaError => (kind === "unsupportedVersion" || kind === "unknownApi" ? "UNSUPPORTED_VERSION" : "INVALID_REQUEST")
 
 /**
@@ -41,8 +44,9 @@ export const envelope = (routes: ReadonlyArray<Route>, brokerOf: (context: Reque
     const clientHost = addressText(clientHostAddress)
     if (clientHost === undefined) return refused("INVALID_REQUEST")
     const origin = { clientHost, connectionId: context.connectionId, actor: `${clientHost} by broker ${broker.id}` }
-    return dispatch(forClients, requestData, origin).pipe(
-      Effect.match({ onSuccess: (chunks) => ({ responseData: joined(chunks), errorCode: 0 }), onFailure: (fault) => refused(errorOf(fault)) })
-    )
+    return new Sliced(function* () {
+      const answered = yield* dispatchInSlices(forClients, requestData, origin)
+      return Either.isEither(answered) ? answer(answered) : Effect.map(answered, answer)
+    })
   })
 }

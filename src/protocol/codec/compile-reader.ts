@@ -20,6 +20,8 @@ const scalars: Record<Exclude<Scalar, "text" | "bytes" | "records">, Read> = {
 const compactLength: Read<number> = (from) => from.compactLength()
 const length16: Read<number> = (from) => from.length16()
 const length32: Read<number> = (from) => from.length32()
+/** Tagged fields of one struct at most; the protocol's largest struct has nine. */
+export const structTagsMax = 10_000
 
 /** A reader for `wire` in the version of `form`. Descriptors end, so this does too; it recurses as deep as they are. */
 export const compileRead = (wire: AnyWire, form: Form, mayBeNull = false): Read => {
@@ -28,7 +30,7 @@ export const compileRead = (wire: AnyWire, form: Form, mayBeNull = false): Read 
     case "nullable":
       return compileRead(shape.of, form, form.version >= shape.since)
     case "array":
-      return readArray(compileRead(shape.of, form), Math.max(1, minimumBytes(shape.of, form)), form.flexible ? compactLength : length32, mayBeNull)
+      return readArray(compileRead(shape.of, form), compileCount(shape.of, form, mayBeNull))
     case "struct":
       return mayBeNull ? readNullableStruct(readStruct(shape.fields, form)) : readStruct(shape.fields, form)
     case "text":
@@ -57,15 +59,26 @@ const readBytes =
     return length < 0 ? nullOr(mayBeNull, from) : from.raw(length)
   }
 
-const readArray =
-  (readElement: Read, elementBytesMin: number, readCount: Read<number>, mayBeNull: boolean): Read =>
-  (from) => {
+/** A reader for the count of an array of `wire`: checked against the bytes that are left and against the elements that the message may have. Null for a null array. */
+export const compileCount = (wire: AnyWire, form: Form, mayBeNull: boolean): Read<number | null> => {
+  const elementBytesMin = Math.max(1, minimumBytes(wire, form))
+  const readCount = form.flexible ? compactLength : length32
+  return (from) => {
     const count = readCount(from)
     if (count < 0) return nullOr(mayBeNull, from)
     const left = from.end - from.at
     // A count is a claim: without this check 2^31 elements would be reserved on the word of four bytes.
     if (count * elementBytesMin > left) from.fail(`${count} elements of at least ${elementBytesMin} bytes announced, ${left} bytes left`)
     from.claim(count)
+    return count
+  }
+}
+
+const readArray =
+  (readElement: Read, readCount: Read<number | null>): Read =>
+  (from) => {
+    const count = readCount(from)
+    if (count === null) return null
     const values: Array<unknown> = []
     let index = 0
     try {
@@ -77,21 +90,27 @@ const readArray =
     return values
   }
 
+/** Whether a struct that may be null follows. */
+export const isPresent: Read<boolean> = (from) => {
+  const mark = from.int8()
+  return mark === 1 || (mark === -1 ? false : from.fail(`${mark} where 1 announces a struct and -1 none`, from.at - 1))
+}
+
 const readNullableStruct =
   (read: Read): Read =>
-  (from) => {
-    const mark = from.int8()
-    if (mark === -1) return null
-    return mark === 1 ? read(from) : from.fail(`${mark} where 1 announces a struct and -1 none`, from.at - 1)
-  }
+  (from) =>
+    isPresent(from) ? read(from) : null
 
-/** Every struct of one version has the same fields in the same order, so that the engine sees one shape; what the version lacks is in the template. */
-const readStruct = (fields: ReadonlyArray<NamedField>, form: Form): Read => {
+/** What a struct of one version consists of. All of them have the same fields in the same order, so that the engine sees one shape; what the version lacks is in the template. */
+export const structParts = (fields: ReadonlyArray<NamedField>, form: Form) => {
   const template: Readonly<Record<string, unknown>> = Object.fromEntries(fields.map(({ name, absent }) => [name, absent]))
   const placed = fields.filter((field) => stands(field, form))
-  const names = placed.map(({ name }) => name)
+  return { template, placed, names: placed.map(({ name }) => name), readTags: form.flexible ? tagSection(fields, form) : undefined }
+}
+
+const readStruct = (fields: ReadonlyArray<NamedField>, form: Form): Read => {
+  const { names, placed, readTags, template } = structParts(fields, form)
   const reads = placed.map(({ wire }) => compileRead(wire, form))
-  const readTags = form.flexible ? tagSection(fields, form) : undefined
   return (from) => {
     const value: Record<string, unknown> = { ...template }
     let index = 0
@@ -116,6 +135,7 @@ const tagSection = (fields: ReadonlyArray<NamedField>, form: Form): ReadInto => 
     const count = from.varint()
     if (count === 0) return
     if (count * 2 > from.end - from.at) from.fail(`${count} tagged fields announced, ${from.end - from.at} bytes left`)
+    if (count > structTagsMax) from.fail(`${count} tagged fields, at most ${structTagsMax} allowed in one struct`)
     from.claim(count)
     const unknownTags: Array<UnknownTag> = []
     for (let index = 0; index < count; index++) {

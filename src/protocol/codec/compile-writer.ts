@@ -84,11 +84,16 @@ const writeRecords = (form: Form): Write<Uint8Array | ReadonlyArray<Uint8Array>>
   }
 }
 
+/** What stands before the elements of an array. */
+export const writeCount = (to: Writer, count: number, { flexible }: Form): void => {
+  if (flexible) to.varint(count + 1)
+  else to.int32(count)
+}
+
 const writeArray =
-  (writeElement: Write, { flexible }: Form): Write<ReadonlyArray<unknown>> =>
+  (writeElement: Write, form: Form): Write<ReadonlyArray<unknown>> =>
   (to, values) => {
-    if (flexible) to.varint(values.length + 1)
-    else to.int32(values.length)
+    writeCount(to, values.length, form)
     let index = 0
     try {
       for (; index < values.length; index++) writeElement(to, values[index])
@@ -108,10 +113,14 @@ const writePresent =
 type Draft = Readonly<Record<string, unknown>>
 type Step = { readonly name: string; readonly run: Write<Draft> }
 
-/** Fields in their order, then the tag section; a value that the version cannot carry stops the writer unless it may be lost. */
+/** What writes a struct of one version: fields in their order, then the tag section. A value that the version cannot carry stops the writer unless it may be lost. */
+export const structWriter = (fields: ReadonlyArray<NamedField>, form: Form) => ({
+  steps: fields.flatMap((field) => step(field, form)),
+  writeTags: form.flexible ? tagSection(fields, form) : undefined
+})
+
 const writeStruct = (fields: ReadonlyArray<NamedField>, form: Form): Write<Draft> => {
-  const steps = fields.flatMap((field) => step(field, form))
-  const writeTags = form.flexible ? tagSection(fields, form) : undefined
+  const { steps, writeTags } = structWriter(fields, form)
   return (to, value) => {
     let index = 0
     try {

@@ -6,7 +6,9 @@ export class DecodeError extends Error {
     readonly position: number,
     /** The path of the field, as `topics[3].partitions[0].records`; empty where no field had begun. */
     readonly field: string,
-    readonly reason: string
+    readonly reason: string,
+    /** "elements": the bytes may be right, and are more elements than the message may have. */
+    readonly kind: "malformed" | "elements" = "malformed"
   ) {
     super(field === "" ? `${reason} (byte ${position})` : `${field}: ${reason} (byte ${position})`)
     this.name = "DecodeError"

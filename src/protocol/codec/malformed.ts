@@ -8,7 +8,8 @@ export class Malformed {
   readonly path: Array<string> = []
   constructor(
     readonly position: number,
-    readonly reason: string
+    readonly reason: string,
+    readonly kind: DecodeError["kind"] = "malformed"
   ) {}
 }
 
@@ -17,7 +18,20 @@ export const reading = <A>(read: () => A, within?: string): Either.Either<A, Dec
   try {
     return Either.right(read())
   } catch (cause) {
-    if (!(cause instanceof Malformed)) throw cause
-    return Either.left(new DecodeError(cause.position, pathText(cause.path, within), cause.reason))
+    return Either.left(decodeErrorOf(cause, within))
   }
+}
+
+/** As `reading`, for a reader that pauses. */
+export function* readingInSlices<A>(read: Generator<void, A>): Generator<void, Either.Either<A, DecodeError>> {
+  try {
+    return Either.right(yield* read)
+  } catch (cause) {
+    return Either.left(decodeErrorOf(cause))
+  }
+}
+
+const decodeErrorOf = (cause: unknown, within?: string): DecodeError => {
+  if (!(cause instanceof Malformed)) throw cause
+  return new DecodeError(cause.position, pathText(cause.path, within), cause.reason, cause.kind)
 }

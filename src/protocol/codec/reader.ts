@@ -10,8 +10,8 @@ const shortText = 32
 /** Memory of one element of an array, bytes: an object of some ten fields, measured on Fetch's partitions and rounded up. */
 export const elementBytes = 256
 
-/** Why a message of more elements than it may have is malformed. */
-export const tooManyElements = "more elements altogether than a message may have"
+/** A reader that pauses does so about every so many bytes: a hundred µs of small elements. */
+const pauseBytes = 4096
 
 /** A cursor over one message. It checks every length against the bytes that are left before anything is taken, and throws Malformed. */
 export class Reader {
@@ -24,11 +24,15 @@ export class Reader {
     public at: number,
     /** The first byte that does not belong to the value any more. */
     public end: number,
-    /** Elements of arrays and unknown tagged fields that may still be read. */
-    private readonly elementsMax = Number.POSITIVE_INFINITY
+    /** Elements of arrays and tagged fields that the value may have. */
+    private readonly elementsMax = Number.POSITIVE_INFINITY,
+    /** Bytes of text that it may have, long ones among them: what a reader that does not pause may take. */
+    private readonly quickTextBytesMax = Number.POSITIVE_INFINITY
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    this.pauseAt = at + pauseBytes
   }
+  private pauseAt: number
 
   fail(reason: string, position = this.at): never {
     throw new Malformed(position, reason)
@@ -37,7 +41,17 @@ export class Reader {
   /** Counts elements before they are read: two bytes of a frame can become an object of a hundred. */
   claim(count: number): void {
     this.elements += count
-    if (this.elements > this.elementsMax) this.fail(tooManyElements)
+    if (this.elements > this.elementsMax) this.tooMany(`${this.elements} elements, at most ${this.elementsMax} are served`)
+  }
+  private tooMany(reason: string): never {
+    throw new Malformed(this.at, reason, "elements")
+  }
+
+  /** Whether enough was read since the last time that this was true to let others run. */
+  get isPauseDue(): boolean {
+    if (this.at < this.pauseAt) return false
+    this.pauseAt = this.at + pauseBytes
+    return true
   }
   /** Memory of what was read, roughly, bytes; views of the message are not counted. */
   get decodedBytes(): number {
@@ -124,6 +138,7 @@ export class Reader {
     return text
   }
   private longText(at: number, length: number): string {
+    if (this.textBytes > this.quickTextBytesMax) this.tooMany(`more than ${this.quickTextBytesMax} bytes of text`)
     try {
       return decoder.decode(this.slice(at, length))
     } catch {

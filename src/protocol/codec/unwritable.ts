@@ -16,7 +16,18 @@ export const writing = (write: () => void, within?: string): void => {
   try {
     write()
   } catch (cause) {
-    if (cause instanceof Unwritable) throw new EncodeError(pathText(cause.path, within), cause.reason)
-    throw cause
+    throw encodeErrorOf(cause, within)
   }
 }
+
+/** As `writing`, for a writer that pauses. */
+export function* writingInSlices(write: Generator<void, void>): Generator<void, void> {
+  try {
+    yield* write
+  } catch (cause) {
+    throw encodeErrorOf(cause)
+  }
+}
+
+const encodeErrorOf = (cause: unknown, within?: string): unknown =>
+  cause instanceof Unwritable ? new EncodeError(pathText(cause.path, within), cause.reason) : cause

@@ -6,6 +6,8 @@ const encoder = new TextEncoder()
 /** Bytes from this length on go out as a chunk of their own, without a copy. */
 export const ownChunkBytesMin = 1024
 const firstBufferBytes = 256
+/** A writer that pauses does so about every so many bytes: some hundred µs of small elements. */
+const pauseBytes = 8192
 const bufferBytesMax = 64 * 1024
 /** Below this length a loop over ASCII characters is quicker than a call of TextEncoder. */
 const shortText = 64
@@ -22,10 +24,17 @@ export class Writer {
   private start = 0
   private at = 0
   private finished = 0
+  private pauseAt = pauseBytes
 
   /** Bytes written so far. */
   get size(): number {
     return this.finished + this.at - this.start
+  }
+  /** Whether enough was written since the last time that this was true to let others run. */
+  get isPauseDue(): boolean {
+    if (this.size < this.pauseAt) return false
+    this.pauseAt = this.size + pauseBytes
+    return true
   }
   /** The chunks of everything written. The writer must not be used afterwards. */
   finish(): ReadonlyArray<Uint8Array> {

@@ -21,6 +21,8 @@ const slotOf = (of: Route | undefined, size: number): Slot => ({
   early: undefined,
   since: 0,
   chunks: undefined,
+  isSliced: false,
+  elementsMax: 1,
   ends: false
 })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Either } from "effect"
-import { decodeAt, decodeRequest, requestElementsMax } from "../../../../src/protocol/codec/compile.ts"
+import { decodeAt, decodeRequest } from "../../../../src/protocol/codec/compile.ts"
+import { structTagsMax } from "../../../../src/protocol/codec/compile-reader.ts"
 import { DecodeError } from "../../../../src/protocol/codec/decode-error.ts"
 import { decodeRequestHeader } from "../../../../src/protocol/codec/frame.ts"
 import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
@@ -130,17 +131,19 @@ describe("elements", () => {
     new DataView(body.buffer).setInt32(0, count)
     return body
   }
-  test("a request has a million of them at most, in whatever arrays: small frames become large objects", () => {
-    expect(Either.isRight(decodeRequest(DescribeGroups, 0, ofNames(requestElementsMax)))).toBe(true)
-    const error = Either.getOrThrow(Either.flip(decodeRequest(DescribeGroups, 0, ofNames(requestElementsMax + 1))))
-    expect(`${error.field} @${error.position}: ${error.reason}`).toBe("groups @4: more elements altogether than a message may have")
+  const elementsMax = 1000
+  test("are bounded over all arrays of a request: small frames become large objects", () => {
+    expect(Either.isRight(decodeRequest(DescribeGroups, 0, ofNames(elementsMax), 0, { elementsMax }))).toBe(true)
+    const error = Either.getOrThrow(Either.flip(decodeRequest(DescribeGroups, 0, ofNames(elementsMax + 1), 0, { elementsMax })))
+    expect(`${error.kind}, ${error.field} @${error.position}: ${error.reason}`).toBe("elements, groups @4: 1001 elements, at most 1000 are served")
   })
   test("tagged fields that nobody knows count, in a body and in a header", () => {
     const tags = (count: number) => new Uint8Array([...varint(count), ...Array.from({ length: count }, () => [99, 0]).flat()])
     const varint = (value: number) => [(value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14]
     const heartbeat = (count: number) => new Uint8Array([2, 103, 0, 0, 0, 1, 2, 109, 0, ...tags(count)])
-    expect(Either.isRight(decodeRequest(Heartbeat, 4, heartbeat(200_000)))).toBe(true)
-    expect(Either.isLeft(decodeRequest(Heartbeat, 4, heartbeat(requestElementsMax + 1)))).toBe(true)
+    expect(Either.isRight(decodeRequest(Heartbeat, 4, heartbeat(elementsMax), 0, { elementsMax }))).toBe(true)
+    expect(Either.isLeft(decodeRequest(Heartbeat, 4, heartbeat(elementsMax + 1), 0, { elementsMax }))).toBe(true)
+    expect(Either.isLeft(decodeRequest(Heartbeat, 4, heartbeat(structTagsMax + 1)))).toBe(true)
     const header = (count: number) => new Uint8Array([0, 12, 0, 4, 0, 0, 0, 7, 0xff, 0xff, ...tags(count)])
     expect(decodeRequestHeader(header(10))).toMatchObject({ _tag: "Right", right: { bodyAt: 33 } })
     expect(Either.isLeft(decodeRequestHeader(header(1001)))).toBe(true)

@@ -1,0 +1,35 @@
+/** Of few things: what one client asks for a few objects, and every API that is not in the table. */
+const few = 10_000
+/** Names, or topics with their settings and replicas. */
+const names = 100_000
+/** All partitions that a cluster can have (`partitionsPerClusterMax`), with their topics. */
+const partitions = 250_000
+
+/** By API key. */
+const bounds: Readonly<Record<number, number>> = {
+  /* Produce */ 0: partitions,
+  /* Fetch */ 1: partitions,
+  /* ListOffsets */ 2: partitions,
+  /* Metadata */ 3: partitions,
+  /* OffsetCommit */ 8: partitions,
+  /* OffsetFetch */ 9: partitions,
+  /* FindCoordinator */ 10: names,
+  /* DescribeGroups */ 15: names,
+  /* CreateTopics */ 19: names,
+  /* DeleteTopics */ 20: names,
+  /* DeleteRecords */ 21: partitions,
+  /* OffsetForLeaderEpoch */ 23: partitions,
+  /* DescribeConfigs */ 32: names,
+  /* AlterConfigs */ 33: names,
+  /* DescribeLogDirs */ 35: partitions,
+  /* CreatePartitions */ 37: names,
+  /* DeleteGroups */ 42: names,
+  /* IncrementalAlterConfigs */ 44: names,
+  /* OffsetDelete */ 47: partitions
+}
+
+/**
+ * Elements that the arrays of one request may have altogether, tagged fields included; the connection of a request with more is closed. Kafka has no such bound in general. Here it
+ * follows from what a cluster can have: what is over it names things that are not there, or names them again and again, and takes memory before anybody has looked at it.
+ */
+export const requestElementsMax = (apiKey: number): number => bounds[apiKey] ?? few

@@ -1,0 +1,117 @@
+import { Effect } from "effect"
+
+/** Work that says by `yield` where it may pause: about every 0.1 ms, never later than after a millisecond. */
+export type Steps<A> = Generator<void, A>
+
+/** An answer that takes many steps to make. Whoever runs it serves other connections in between. */
+export class Sliced<A> {
+  constructor(readonly begin: () => Steps<A>) {}
+}
+
+/** Elements of average cost, about a µs, between two pauses. */
+const elementsPerStep = 128
+
+/** `map` over all elements, with a pause after each `perStep` of them. */
+export function* mapped<A, B>(all: Iterable<A>, map: (element: A) => B, perStep = elementsPerStep): Steps<Array<B>> {
+  const results: Array<B> = []
+  for (const element of all) {
+    results.push(map(element))
+    if (results.length % perStep === 0) yield
+  }
+  return results
+}
+
+/** Calls `visit` with all elements, with a pause after each `perStep` of them. */
+export function* visited<A>(all: Iterable<A>, visit: (element: A) => void, perStep = elementsPerStep): Steps<void> {
+  let count = 0
+  for (const element of all) {
+    visit(element)
+    if (++count % perStep === 0) yield
+  }
+}
+
+/** What `answer` makes of all parts of all `wholes` (partitions of topics), put together again by `join`, with pauses. */
+export function* nested<A, B, C, D>(
+  wholes: Iterable<A>,
+  partsOf: (whole: A) => Iterable<B>,
+  answer: (whole: A, part: B) => C,
+  join: (whole: A, answers: Array<C>) => D
+): Steps<Array<D>> {
+  const results: Array<D> = []
+  let count = 0
+  for (const whole of wholes) {
+    const answers: Array<C> = []
+    for (const part of partsOf(whole)) {
+      answers.push(answer(whole, part))
+      if (++count % elementsPerStep === 0) yield
+    }
+    results.push(join(whole, answers))
+    if (++count % elementsPerStep === 0) yield
+  }
+  return results
+}
+
+/** All elements, each once, in the order of their first mention. */
+export function* distinct<A>(all: Iterable<A>): Steps<Set<A>> {
+  const seen = new Set<A>()
+  yield* visited(all, (element) => void seen.add(element))
+  return seen
+}
+
+/** How long steps keep the event loop to themselves. */
+export const sliceNs = 4_000_000n
+
+/** Lets the loop go round once: sockets, timers and disks are served. `Effect.yieldNow` lets other fibers run, and them alone. */
+export const loopTurn: Effect.Effect<void> = Effect.sleep(0)
+
+/** Effects that are begun together by `forEachInSlices`. */
+const atATime = 16
+
+/** Runs `each` for all, some at a time, with a turn of the loop after each slice. */
+export const forEachInSlices = <A, B>(all: Iterable<A>, each: (element: A) => Effect.Effect<B>): Effect.Effect<Array<B>> =>
+  Effect.suspend(() => {
+    const rest = all[Symbol.iterator]()
+    const results: Array<B> = []
+    const take = (): ReadonlyArray<A> => {
+      const some: Array<A> = []
+      while (some.length < atATime) {
+        const next = rest.next()
+        if (next.done === true) break
+        some.push(next.value)
+      }
+      return some
+    }
+    const go = (sinceNs: bigint): Effect.Effect<Array<B>> =>
+      Effect.suspend(() => {
+        const some = take()
+        if (some.length === 0) return Effect.succeed(results)
+        return Effect.forEach(some, each, { concurrency: atATime }).pipe(
+          Effect.flatMap((made) => {
+            for (const one of made) results.push(one)
+            return Effect.clockWith((clock) => {
+              const now = clock.unsafeCurrentTimeNanos()
+              return now - sinceNs < sliceNs
+                ? go(sinceNs)
+                : Effect.zipRight(
+                    loopTurn,
+                    Effect.suspend(() => go(clock.unsafeCurrentTimeNanos()))
+                  )
+            })
+          })
+        )
+      })
+    return Effect.clockWith((clock) => go(clock.unsafeCurrentTimeNanos()))
+  })
+
+/** Runs steps on a fiber: a turn of the loop after each slice. */
+export const runSteps = <A>(steps: Steps<A>): Effect.Effect<A> => {
+  const slice: Effect.Effect<A> = Effect.clockWith((clock) => {
+    const end = clock.unsafeCurrentTimeNanos() + sliceNs
+    for (;;) {
+      const step = steps.next()
+      if (step.done === true) return Effect.succeed(step.value)
+      if (clock.unsafeCurrentTimeNanos() >= end) return Effect.zipRight(loopTurn, slice)
+    }
+  })
+  return slice
+}
