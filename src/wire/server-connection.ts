@@ -1,45 +1,21 @@
 import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
-import { giveBack, isLent } from "../ports/lent-memory.ts"
 import { type Connection, formatAddress, type Listener } from "../ports/transport.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { actorOf } from "./actor.ts"
-import type { AnswerBudget, AnswerRoom } from "./answer-budget.ts"
+import type { AnswerRoom } from "./answer-budget.ts"
 import { Caller } from "./caller.ts"
-import type { Complaints } from "./complaints.ts"
+import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, free, isFrame } from "./framer.ts"
 import { Holding } from "./holding.ts"
 import { Later } from "./later.ts"
-import type { MemoryBudget } from "./memory-budget.ts"
 import { Disconnect, Encoded, NoResponse, type RequestContext, type Started, Unreadable } from "./route.ts"
-import { malformedMessage, type RouteTable } from "./route-table.ts"
+import { malformedMessage } from "./route-table.ts"
+import type { ServerRoom } from "./server-room.ts"
 import { Sliced } from "./sliced.ts"
 import { placeBytes, type Slot, Slots } from "./slots.ts"
-import type { Turns } from "./turns.ts"
-import { Unread } from "./unread.ts"
+import { send, Unread } from "./unread.ts"
 
-/** What the connections of one server share. */
-export interface ServerRoom {
-  readonly table: RouteTable
-  readonly runtime: Runtime.Runtime<never>
-  readonly turns: Turns
-  readonly complaints: Complaints
-  readonly requestBytesMax: number
-  readonly inFlightRequestsMax: number
-  readonly inFlightBytesMax: number
-  readonly writeBufferBytesMax: number
-  readonly memory: MemoryBudget
-  readonly answers: AnswerBudget
-  /** Closes connections until the account of the memory is not full. */
-  readonly relieve: () => void
-  /** Seconds since the server started, roughly: a clock is not read for every chunk. */
-  seconds: number
-  readonly forget: (connection: ServerConnection) => void
-}
-
-/** A frame may take this long, and a second more for each `frameBytesPerSecond` that it announced. */
-const frameSeconds = 30
-const frameBytesPerSecond = 65_536
 const noBytes = new Uint8Array(0)
 /** How long a connection that we close may take to read what was written before. */
 const lingerSeconds = 5
@@ -57,8 +33,7 @@ export class ServerConnection implements Listener {
   private ended = false
   private endedAt = 0
   private activeAt: number
-  private frameSince = 0
-  private frameNumber = -1
+  private readonly frameClock = new FrameClock()
   private readonly holding: Holding
   private clientId: string | null = null
   private actor: string
@@ -154,15 +129,8 @@ export class ServerConnection implements Listener {
     }
     // A connection says when everything was taken, not how far it is, and nothing of what left at the end of a turn.
     this.unread.look(this.connection.write([]), now)
-    const announced = this.framer.announced
-    if (announced === 0 || this.paused) this.frameNumber = -1
-    else if (this.frameNumber !== this.framer.count) {
-      this.frameNumber = this.framer.count
-      this.frameSince = now
-    } else if (now - this.frameSince > frameSeconds + announced / frameBytesPerSecond) {
-      this.refuse("slow", `took more than ${now - this.frameSince} s to send a request of ${announced} bytes`)
-      return
-    }
+    const slow = this.frameClock.look(this.framer, this.paused, now)
+    if (slow !== undefined) return this.refuse("slow", slow)
     if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
   }
 
@@ -240,7 +208,7 @@ export class ServerConnection implements Listener {
     if (started !== undefined) this.run(started)
     const leaving = this.ended ? undefined : this.slots.leave()
     if (leaving === undefined) return started !== undefined
-    if (leaving.chunks !== undefined) this.write(leaving.chunks)
+    if (leaving.chunks !== undefined) this.unread.wrote(leaving.chunks, send(this.connection, leaving.chunks))
     if (leaving.ends) this.end()
     return true
   }
@@ -412,13 +380,6 @@ export class ServerConnection implements Listener {
       }
     }
     this.slots.done(slot)
-  }
-  private write(chunks: ReadonlyArray<Uint8Array>): void {
-    const lent = chunks.some(isLent)
-    const taken = () => {
-      for (const chunk of chunks) giveBack(chunk)
-    }
-    this.unread.wrote(chunks, lent ? this.connection.write(chunks, taken) : this.connection.write(chunks))
   }
 
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */

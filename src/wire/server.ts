@@ -7,7 +7,8 @@ import { MemoryBudget } from "./memory-budget.ts"
 import { Relief } from "./relief.ts"
 import type { Route } from "./route.ts"
 import { RouteTable } from "./route-table.ts"
-import { ServerConnection, type ServerRoom } from "./server-connection.ts"
+import { ServerConnection } from "./server-connection.ts"
+import type { ServerRoom } from "./server-room.ts"
 import { Turns } from "./turns.ts"
 
 export interface ServeOptions {

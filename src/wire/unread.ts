@@ -1,3 +1,5 @@
+import { giveBack, isLent } from "../ports/lent-memory.ts"
+import type { Connection } from "../ports/transport.ts"
 import type { AnswerBudget } from "./answer-budget.ts"
 
 /** Without a byte taken for so long a connection counts as one that nobody reads. */
@@ -66,4 +68,12 @@ export class Unread {
     this.budget.change(held - this.counted)
     this.counted = held
   }
+}
+
+/** Writes an answer, and gives memory that was lent for it back when the transport has taken it; answers what the connection holds then, as `write`. */
+export const send = (connection: Pick<Connection, "write">, chunks: ReadonlyArray<Uint8Array>): ReturnType<Connection["write"]> => {
+  if (!chunks.some(isLent)) return connection.write(chunks)
+  return connection.write(chunks, () => {
+    for (const chunk of chunks) giveBack(chunk)
+  })
 }

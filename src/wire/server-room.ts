@@ -1,0 +1,26 @@
+import type { Runtime } from "effect"
+import type { AnswerBudget } from "./answer-budget.ts"
+import type { Complaints } from "./complaints.ts"
+import type { MemoryBudget } from "./memory-budget.ts"
+import type { RouteTable } from "./route-table.ts"
+import type { ServerConnection } from "./server-connection.ts"
+import type { Turns } from "./turns.ts"
+
+/** What the connections of one server share. */
+export interface ServerRoom {
+  readonly table: RouteTable
+  readonly runtime: Runtime.Runtime<never>
+  readonly turns: Turns
+  readonly complaints: Complaints
+  readonly requestBytesMax: number
+  readonly inFlightRequestsMax: number
+  readonly inFlightBytesMax: number
+  readonly writeBufferBytesMax: number
+  readonly memory: MemoryBudget
+  readonly answers: AnswerBudget
+  /** Closes connections until the account of the memory is not full. */
+  readonly relieve: () => void
+  /** Seconds since the server started, roughly: a clock is not read for every chunk. */
+  seconds: number
+  readonly forget: (connection: ServerConnection) => void
+}
