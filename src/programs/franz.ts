@@ -10,5 +10,5 @@ main({
   name: "franz",
   summary: "an event-sourced streaming system that speaks Kafka's protocol",
   commands,
-  notes: isCheckout ? ["In a checkout also: ./franz build, check, test, bench, compare, simulate, attack, vectors."] : []
+  notes: isCheckout ? ["In a checkout also: ./franz build, check, test, bench, compare, simulate, attack, package, vectors."] : []
 })
