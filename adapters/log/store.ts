@@ -252,6 +252,8 @@ export interface DirectoryPlace {
   readonly disk: Disk
   readonly root: string
   readonly fault?: LogFault
+  /** Ends with the reason when the caller's hold on the directory is lost. */
+  readonly lost?: Effect.Effect<LogFault>
 }
 
 /** A log store over several directories. Stores that share a process share the `pool` of its open files. */
@@ -284,6 +286,8 @@ export const makeStoreOver = (
       })
     )
     for (const { failed, scrubber } of directories) yield* Effect.forkScoped(Effect.raceFirst(scrubber.run, failed))
+    for (const [at, { lost }] of places.entries())
+      if (lost !== undefined) yield* Effect.forkScoped(Effect.map(lost, (fault) => directories[at]?.takeOffline(fault)))
     const { claim, list, open, readCheckpoint, remove, writeCheckpoint } = store
     return { claim, directories, list, open, readCheckpoint, remove, writeCheckpoint }
   })

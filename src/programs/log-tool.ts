@@ -4,7 +4,7 @@ import process from "node:process"
 import { Clock, type Context, Effect, Either, Scope } from "effect"
 import { groupMetadataTopicId, placeOf, type StreamPlace } from "../../adapters/journal/stream-place.ts"
 import type { Disk, DiskFile } from "../../adapters/log/disk.ts"
-import { holdDirectory } from "../../adapters/log/file/directory-lock.ts"
+import { type HeldDirectory, holdDirectory } from "../../adapters/log/file/directory-lock.ts"
 import { nodeDisk } from "../../adapters/log/file/node-disk.ts"
 import { type DataDirectory, dataDirectories, type LogPlace, mayBeHeld } from "../../adapters/log/inspect/data-directories.ts"
 import { planRepair, type RepairPlan, type RepairStep, repairLog } from "../../adapters/log/inspect/repair-log.ts"
@@ -47,8 +47,16 @@ const find = (disk: Disk, directory: string): Effect.Effect<ReadonlyArray<DataDi
     return [...found.filter(isLeader), ...found.filter((one) => !isLeader(one))]
   })
 
-const hold = (directory: string): Effect.Effect<void, DirectoryLocked | LogFault, Scope.Scope> =>
-  Effect.suspend(() => (mayBeHeld(nodeDisk, directory) ? holdDirectory(nodeDisk, directory, realpathSync(directory), process.pid) : Effect.void))
+const hold = (directory: string): Effect.Effect<HeldDirectory, DirectoryLocked | LogFault, Scope.Scope> =>
+  Effect.suspend(() =>
+    holdDirectory({
+      disk: nodeDisk,
+      directory,
+      realPath: realpathSync(directory),
+      processId: process.pid,
+      withFile: mayBeHeld(nodeDisk, directory)
+    })
+  )
 
 /** The stream whose log this is, if it is a journal's. */
 const streamOf = ({ partition, topicId }: LogPlace): { readonly stream: string; readonly place: StreamPlace } | undefined => {

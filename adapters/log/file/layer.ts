@@ -7,7 +7,7 @@ import { DirectoryLocked, LogFault, LogStore } from "../../../src/ports/log-stor
 import { attempt, type Disk, makeDurableDirectory } from "../disk.ts"
 import { FilePool } from "../file-pool.ts"
 import { type DirectoryPlace, defaultStoreBounds, makeStoreOver, offlineAtStart, type StoreBounds } from "../store.ts"
-import { holdDirectory } from "./directory-lock.ts"
+import { holdDirectory, lockCheckIntervalMs } from "./directory-lock.ts"
 import { nodeDisk } from "./node-disk.ts"
 import { processPool } from "./process-pool.ts"
 
@@ -20,6 +20,8 @@ export interface FileStoreOptions extends Partial<StoreBounds> {
    * had are offline, and the others serve; where none can be had the layer fails as the first did.
    */
   readonly directory: string | ReadonlyArray<string>
+  /** How often the store looks whether its locks are still there, ms; default 5000. */
+  readonly lockCheckMs?: number
 }
 
 /** The disk under the files: the machine's, unless a test or a developer's script puts one there that fails where it is told to. */
@@ -27,17 +29,17 @@ export class MachineDisk extends Context.Reference<MachineDisk>()("MachineDisk",
 
 type Denied = DirectoryLocked | LogFault
 
-const hold = (disk: Disk, root: string): Effect.Effect<DirectoryPlace, Denied, Scope.Scope> =>
+const hold = (disk: Disk, root: string, lockCheckMs: number): Effect.Effect<DirectoryPlace, Denied, Scope.Scope> =>
   Effect.gen(function* () {
     yield* makeDurableDirectory(disk, root)
     const realPath = yield* attempt(root, "open", () => realpathSync(root))
-    yield* holdDirectory(disk, root, realPath, process.pid)
-    return { disk, root }
+    const { lost } = yield* holdDirectory({ disk, directory: root, realPath, processId: process.pid })
+    return { disk, root, lost: lost(lockCheckMs) }
   })
 
-const holdAll = (disk: Disk, roots: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<DirectoryPlace>, Denied, Scope.Scope> =>
+const holdAll = (disk: Disk, roots: ReadonlyArray<string>, lockCheckMs: number): Effect.Effect<ReadonlyArray<DirectoryPlace>, Denied, Scope.Scope> =>
   Effect.gen(function* () {
-    const held = yield* Effect.forEach(roots, (root) => Effect.either(hold(disk, root)))
+    const held = yield* Effect.forEach(roots, (root) => Effect.either(hold(disk, root, lockCheckMs)))
     const denied = held.filter(Either.isLeft)
     if (denied[0] !== undefined && denied.length === roots.length) return yield* denied[0].left
     return held.map((each, i): DirectoryPlace => {
@@ -47,13 +49,13 @@ const holdAll = (disk: Disk, roots: ReadonlyArray<string>): Effect.Effect<Readon
   })
 
 /** Logs in files of Kafka's own format, under `<directory>/<topicId>-<partition>/`. */
-export const layer = ({ directory, pool: given, ...bounds }: FileStoreOptions): Layer.Layer<LogStore, Denied, Checksum> =>
+export const layer = ({ directory, lockCheckMs = lockCheckIntervalMs, pool: given, ...bounds }: FileStoreOptions): Layer.Layer<LogStore, Denied, Checksum> =>
   Layer.scoped(
     LogStore,
     Effect.gen(function* () {
       const roots = (typeof directory === "string" ? [directory] : directory).map((each) => resolve(each))
       const pool = given ?? (bounds.openFilesMax === undefined ? processPool() : new FilePool(bounds.openFilesMax))
-      const places = yield* holdAll(yield* MachineDisk, roots)
+      const places = yield* holdAll(yield* MachineDisk, roots, lockCheckMs)
       return yield* makeStoreOver(places, { ...defaultStoreBounds, openFilesMax: pool.filesMax, ...bounds }, pool)
     })
   )

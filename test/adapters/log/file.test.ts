@@ -8,8 +8,6 @@ import { defaultLogConfig, LogStore } from "../../../src/ports/log-store.ts"
 import { batchesFrom, batchesIn, checksum, hexOf, topicId } from "../../src/ports/log-batches.ts"
 import { logFiles, logStoreContract, openLog, put, readAll, type StoreWorld, within } from "../../src/ports/log-store.contract.ts"
 
-const root = join(import.meta.dir, "../../..")
-
 const fileWorld = (directory: string): StoreWorld => ({
   layer: layer({ directory }),
   list: (path) => fs.readdirSync(join(directory, path)),
@@ -26,52 +24,7 @@ const fileWorld = (directory: string): StoreWorld => ({
 
 logStoreContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))), { damageStride: 61 })
 
-const opening = (directory: string) =>
-  Effect.runPromise(Effect.either(Effect.scoped(Effect.provide(LogStore, layer({ directory })))).pipe(Effect.provide(checksum)))
 const temporary = () => fs.mkdtempSync(join(tmpdir(), "franz-log-"))
-
-/** Starts a process that holds the directory, and answers when it does. */
-const holder = async (command: ReadonlyArray<string>, directory: string) => {
-  const child = Bun.spawn([...command, join(root, "test/adapters/log/hold-directory.ts"), directory], { stdout: "pipe", stderr: "inherit", stdin: "ignore" })
-  const first = await child.stdout.getReader().read()
-  expect(new TextDecoder().decode(first.value)).toBe("held\n")
-  return child
-}
-
-describe("the lock of a data directory", () => {
-  // The package's own starter is a process between: killing it would leave Deno behind.
-  const platforms = join(root, "node_modules/@deno")
-  const deno = join(platforms, fs.readdirSync(platforms)[0] ?? "", "deno")
-  const runtimes = [
-    ["Bun", [process.execPath]],
-    ["Deno", [deno, "run", "--allow-all", "--quiet"]]
-  ] as const
-  for (const [name, command] of runtimes)
-    test(`held by a process of ${name}, it names that process and is free as soon as that was killed`, async () => {
-      const directory = temporary()
-      const child = await holder(command, directory)
-      const refused = await opening(directory)
-      expect(refused).toMatchObject({ _tag: "Left", left: { _tag: "DirectoryLocked", holder: `pid ${child.pid}` } })
-      child.kill("SIGKILL")
-      await child.exited
-      expect((await opening(directory))._tag).toBe("Right")
-      fs.rmSync(directory, { recursive: true })
-    }, 60_000)
-
-  test("two ways to one directory are one lock, and of many that come at once one gets it", async () => {
-    const directory = temporary()
-    const link = `${directory}-link`
-    fs.symlinkSync(directory, link)
-    const hold = (path: string) => Effect.either(Effect.provide(Effect.delay(LogStore, 50), layer({ directory: path })))
-    const outcomes = await Effect.runPromise(
-      Effect.forEach([directory, link, directory, link], hold, { concurrency: "unbounded" }).pipe(Effect.provide(checksum), Effect.scoped)
-    )
-    expect(outcomes.map(({ _tag }) => _tag).toSorted()).toEqual(["Left", "Left", "Left", "Right"])
-    expect((await opening(link))._tag).toBe("Right")
-    fs.unlinkSync(link)
-    fs.rmSync(directory, { recursive: true })
-  })
-})
 
 describe("files on a real disk", () => {
   test("many chunks go out in one append, and come back", async () => {

@@ -138,6 +138,7 @@ describe("franz log verify", () => {
       Effect.scoped(
         Effect.gen(function* () {
           yield* storeAt(join(directory, "broker-1"))
+          for (const name of ["lock", "lock.holder"]) rmSync(join(directory, "broker-1", name))
           const refused = yield* Effect.promise(() => franz("log", "verify", directory))
           expect(refused.code).toBe(73)
           expect(refused.errors).toContain("--force-read")
