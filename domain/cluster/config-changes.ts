@@ -42,12 +42,20 @@ const conflict = (configs: Configs): string | undefined => {
   return pair === undefined ? undefined : `${pair[0]}=${configs[pair[0]]}: expected at most what ${pair[1]} says, ${configs[pair[1]]}.`
 }
 
-/** Settings as they are kept, each known and within its bounds; INVALID_CONFIG names the first that is not, its value and what would fit. */
-export const parseConfigs = (entries: ReadonlyArray<ConfigEntry>, find: FindSetting): Either.Either<Configs, Rejection> =>
+/**
+ * Settings as they are kept, each known and within its bounds; INVALID_CONFIG names the first that is not, its value and what would fit. What is the same in `before` is
+ * not looked at again: a value that an earlier version took must not stand in the way of all other changes.
+ */
+export const parseConfigs = (entries: ReadonlyArray<ConfigEntry>, find: FindSetting, before: Configs = {}): Either.Either<Configs, Rejection> =>
   Either.gen(function* () {
     const configs: Record<string, string> = {}
     let characters = 0
     for (const { name, value } of entries) {
+      if (value !== null && before[name] === value && !Object.hasOwn(configs, name)) {
+        configs[name] = value
+        characters += name.length + value.length
+        continue
+      }
       const setting = yield* find(name)
       if (value === null) return yield* rejected("INVALID_CONFIG", `Null value not supported for topic configs: ${name}.`)
       characters += name.length + value.length
@@ -74,7 +82,8 @@ export const changedConfigs = (
     for (const change of changes) configs = yield* changed(configs, change, find)
     return yield* parseConfigs(
       Object.entries(configs).map(([name, value]) => ({ name, value })),
-      find
+      find,
+      before
     )
   })
 

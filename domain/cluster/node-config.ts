@@ -1,5 +1,16 @@
 import { Either, HashMap } from "effect"
-import { isNodeSetting, type NodeConfig, type NodeLayers, nodeConfigOf, nodeSetting, nodeSettingNames, type SettingName } from "../kernel/config.ts"
+import {
+  heeded,
+  isNodeSetting,
+  type NodeConfig,
+  type NodeLayers,
+  nodeConfigOf,
+  nodeSetting,
+  nodeSettingNames,
+  runningValue,
+  type SettingName,
+  whileRunning
+} from "../kernel/config.ts"
 import type { BrokerId } from "../kernel/id.ts"
 import { didYouMean } from "../kernel/nearest.ts"
 import type { Configs, FindSetting } from "./config-changes.ts"
@@ -17,9 +28,20 @@ export const nodeConfigsOf = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: num
 export const nodeLayers = (start: NodeConfig, written: ReadonlySet<SettingName>, cluster: Pick<Cluster, "nodeConfigs">, nodeId: number): NodeLayers => ({
   start,
   written,
-  cluster: nodeConfigsOf(cluster, null),
-  own: nodeConfigsOf(cluster, nodeId)
+  cluster: heeded(nodeConfigsOf(cluster, null)),
+  own: heeded(nodeConfigsOf(cluster, nodeId))
 })
+
+/** Why settings of a node that are in the image are not heeded: an earlier version has let them be set. One sentence each. */
+export const unheeded = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: number): ReadonlyArray<string> =>
+  [nodeConfigsOf(cluster, null), nodeConfigsOf(cluster, nodeId)].flatMap((configs, at) =>
+    Object.entries(configs).flatMap(([name, text]) =>
+      Either.match(runningValue(name, text), {
+        onLeft: ({ message }): ReadonlyArray<string> => [`${message} What was set for ${at === 0 ? "all nodes" : `node ${nodeId}`} is not heeded.`],
+        onRight: () => []
+      })
+    )
+  )
 
 /** What holds for a node, as the image stands; the same object for as long as nothing changes. */
 export const liveNodeConfig = (start: NodeConfig, cluster: () => Pick<Cluster, "nodeConfigs">, nodeId: number): (() => NodeConfig) => {
@@ -39,7 +61,7 @@ export const findDynamicSetting: FindSetting = (name) => {
   if (!isNodeSetting(name))
     return rejected("INVALID_CONFIG", `There is no node setting '${name.slice(0, 60)}' that could be changed.${didYouMean(name, nodeSettingNames)}`)
   const setting = nodeSetting(name)
-  if (setting.dynamic === true) return Either.right(setting)
+  if (setting.dynamic === true) return Either.right(whileRunning(setting))
   return rejected(
     "INVALID_REQUEST",
     `Cannot update these configs dynamically: [${name}]. A node takes it from its file or command line when it starts: change it there, then start the node again.`

@@ -213,7 +213,10 @@ export const startBroker = (
     const address = yield* serve(
       options.listen,
       [...broker.routes, ...broker.relayed],
-      serveOptions(options.config, liveNodeConfig(options.config, broker.cluster, options.nodeId), options.memory)
+      serveOptions(options.config, {
+        live: liveNodeConfig(options.config, broker.cluster, options.nodeId),
+        memory: options.memory
+      })
     )
     const advertised = options.advertised ?? address
     yield* broker.join(advertised.port === 0 ? { ...advertised, port: address.port } : advertised)

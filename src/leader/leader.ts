@@ -161,7 +161,11 @@ export const startLeader = (
 ): Effect.Effect<RunningLeader, LogFault | UnreadableEvent | WriterStopped | ListenFault, Journal | Compression | Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const leader = yield* makeLeader(options)
-    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config, liveNodeConfig(options.config, leader.cluster, options.nodeId)))
+    const address = yield* serve(
+      options.listen,
+      leader.routes,
+      serveOptions(options.config, { live: liveNodeConfig(options.config, leader.cluster, options.nodeId) })
+    )
     const advertised = options.advertised ?? address
     yield* leader.elect(advertised.port === 0 ? { ...advertised, port: address.port } : advertised)
     return { ...leader, address }

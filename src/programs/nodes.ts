@@ -5,7 +5,8 @@ import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../adapters/log/file/layer.ts"
 import { processPool } from "../../adapters/log/file/process-pool.ts"
-import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
+import { liveNodeConfig, unheeded } from "../../domain/cluster/node-config.ts"
+import type { Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
 import { makeBroker, startBroker } from "../broker/broker.ts"
@@ -19,7 +20,7 @@ import { Journal } from "../ports/journal.ts"
 import { type LogDirectory, LogFault, LogStore } from "../ports/log-store.ts"
 import { formatAddress, type Transport } from "../ports/transport.ts"
 import { uuidText } from "../protocol/codec/uuid.ts"
-import { serveOptions } from "../serve/serve-options.ts"
+import { type ServedNode, serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
@@ -80,17 +81,24 @@ const firstOf = <E>(effects: ReadonlyArray<Effect.Effect<never, E>>): Effect.Eff
   effects.reduce((one, other) => Effect.raceFirst(one, other), Effect.never as Effect.Effect<never, E>)
 const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effect.Effect<never, CliFailure> => Effect.mapError(firstOf(effects), nodeFailure)
 
+/** What a node that leads bounds its connections by. */
+const leading = (config: NodeConfig, { cluster, nodeId }: Pick<Leader, "cluster" | "nodeId">): ServedNode => ({
+  live: liveNodeConfig(config, cluster, nodeId),
+  memory: processMemory(config)
+})
+
+/** Settings that an earlier version has let be set, and that a node could not work with. */
+const warnOfUnheeded = (cluster: Cluster, nodeId: number): Effect.Effect<void> =>
+  Effect.forEach(unheeded(cluster, nodeId), (line) => Effect.logWarning(line), { discard: true })
+
 /** The leader alone. */
 const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
     const leader = yield* openLeader(options, journalOf(options))
-    const address = yield* serve(
-      options.listen,
-      leader.routes,
-      serveOptions(options.config, liveNodeConfig(options.config, leader.cluster, leader.nodeId), processMemory(options.config))
-    )
+    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config, leading(options.config, leader)))
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)
+    yield* warnOfUnheeded(leader.cluster(), leader.nodeId)
     return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(advertised) }], stopped: failing([leader.stopped]) }
   })
 
@@ -111,6 +119,7 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
       memory: processMemory(config)
     }).pipe(Effect.provideService(LogStore, store))
     yield* Effect.raceFirst(started.ready, started.failed)
+    yield* warnOfUnheeded(started.cluster(), id)
     const address = formatAddress(advertisedOf(options, started.address.port))
     return { nodes: [{ id, roles: ["broker"], address }], stopped: failing([started.failed]) }
   })
@@ -133,14 +142,11 @@ const leadingBroker = (options: NodeOptions) =>
     const own = yield* makeBroker({ nodeId: id, leader: self, config, written, incarnationId: secretIncarnation(), alsoReadable: leader.find }).pipe(
       Effect.provideService(LogStore, store)
     )
-    const address = yield* serve(
-      options.listen,
-      united(leader, own.routes),
-      serveOptions(config, liveNodeConfig(config, own.cluster, id), processMemory(config))
-    )
+    const address = yield* serve(options.listen, united(leader, own.routes), serveOptions(config, leading(config, leader)))
     self.port = address.port
     const advertised = advertisedOf(options, address.port)
     yield* leader.elect(advertised)
+    yield* warnOfUnheeded(leader.cluster(), id)
     yield* own.join(advertised)
     return { id, leader, broker: own, advertised, reached: { ...self } }
   })

@@ -1,4 +1,4 @@
-import type { NodeConfig } from "../../domain/kernel/config.ts"
+import { connectionOverrides, type NodeConfig } from "../../domain/kernel/config.ts"
 import { AnswerBudget } from "../wire/answer-budget.ts"
 import { MemoryBudget } from "../wire/memory-budget.ts"
 import type { ServeOptions } from "../wire/server.ts"
@@ -17,13 +17,40 @@ const ownMemory = (config: NodeConfig): MemoryBudget => {
   return new MemoryBudget({ bytesMax: config["franz.memory.request.budget.bytes"] || memoryBytesDefault, requestBytesMax: queued < 0 ? undefined : queued })
 }
 
-/** What a node that started with `config` bounds its connections by; `live` is what holds now; `memory` is the account of its process. */
-export const serveOptions = (config: NodeConfig, live: () => NodeConfig = () => config, memory: MemoryBudget = ownMemory(config)): ServeOptions => ({
+/** Connections that a node keeps for its own machine, beyond its bounds. */
+const localConnectionsReserved = 16
+
+/** The bound for an address: its own, else the one of all. */
+const perHost = (live: () => NodeConfig): ((host: string) => number) => {
+  let text = ""
+  let overrides = connectionOverrides(text)
+  return (host) => {
+    const config = live()
+    const now = config["max.connections.per.ip.overrides"]
+    if (now !== text) {
+      text = now
+      overrides = connectionOverrides(now)
+    }
+    return overrides.get(host.toLowerCase()) ?? config["max.connections.per.ip"]
+  }
+}
+
+export interface ServedNode {
+  /** What holds now; default: what the node started with. */
+  readonly live?: () => NodeConfig
+  /** The account of the memory of its process; default: one of its own. */
+  readonly memory?: MemoryBudget | undefined
+}
+
+/** What a node that started with `config` bounds its connections and their requests by. */
+export const serveOptions = (config: NodeConfig, { live = () => config, memory = ownMemory(config) }: ServedNode = {}): ServeOptions => ({
   requestBytesMax: config["socket.request.max.bytes"],
   // Those that are open stay open when it falls.
   get connectionsMax() {
     return live()["max.connections"]
   },
+  connectionsPerHostMax: perHost(live),
+  localConnectionsReserved,
   inFlightRequestsMax: config["max.in.flight.requests"],
   writeBufferBytesMax,
   memory,

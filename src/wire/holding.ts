@@ -1,5 +1,6 @@
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { elementBytes } from "../protocol/codec/reader.ts"
+import type { Place } from "./admission.ts"
 import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
 
 /** What the requests of one connection hold, in the account of the memory. */
@@ -9,6 +10,7 @@ export class Holding {
 
   constructor(
     private readonly memory: MemoryBudget,
+    private readonly place: Place,
     /** Called when there is room again, after `mayRead` has said that there is none. */
     private readonly wake: () => void
   ) {}
@@ -32,12 +34,18 @@ export class Holding {
   /** Whether the account has room for what the connection may bring next: `announced` bytes of the request that has begun, and what it holds. */
   mayRead(announced: number): boolean {
     const { memory } = this
-    if (!memory.isShort || (!memory.isFull && announced <= smallRequestBytes && this.counted <= smallRequestBytes)) return true
+    if (!memory.isShort || this.place.isLink) return true
+    // Heartbeats of other nodes go on where the account is full, too.
+    if ((!memory.isFull || this.place.isNode) && announced <= smallRequestBytes && this.counted <= smallRequestBytes) return true
     this.stopWaiting ??= memory.whenFree(() => {
       this.stopWaiting = undefined
       this.wake()
     })
     return false
+  }
+  /** Why the connection is closed that holds the most, `partial` bytes of it for a request that has not come whole. */
+  surplus(partial: number): string {
+    return `held ${partial} bytes of a request that had not come whole and ${this.counted - partial} of others, the most of all, while ${this.memory.figures}`
   }
   /** Why a request of that length is refused before it has come; undefined for one that fits into the account. */
   refusalOf(announced: number): string | undefined {

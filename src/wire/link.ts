@@ -4,6 +4,7 @@ import type { AnyApi, RequestDraft, ResponseOf } from "../protocol/type/wire.ts"
 import { type CallOptions, exchange, negotiate, type Ranges, transmit } from "./exchange.ts"
 import { type CallFault, ConnectionLost, UnsupportedByPeer } from "./fault.ts"
 import { LinkConnection, type LinkOptions } from "./link-connection.ts"
+import { ownLinksOf } from "./own-links.ts"
 
 export type { CallOptions } from "./exchange.ts"
 export type { LinkOptions } from "./link-connection.ts"
@@ -37,11 +38,13 @@ export const connect = (address: Address, options: LinkOptions): Effect.Effect<L
     const runtime = yield* Effect.runtime<never>()
     const clock = yield* Effect.clock
     const end: { current?: LinkConnection } = {}
-    const connection = yield* transport.connect(
-      address,
-      options.connectTimeoutMs,
-      (opened) => (end.current = new LinkConnection(address, opened, options, clock, runtime))
-    )
+    const ownLinks = ownLinksOf(transport)
+    let leave = () => {}
+    yield* Effect.addFinalizer(() => Effect.sync(() => leave()))
+    const connection = yield* transport.connect(address, options.connectTimeoutMs, (opened) => {
+      leave = ownLinks.add(opened)
+      return (end.current = new LinkConnection(address, opened, options, clock, runtime))
+    })
     const to = end.current ?? new LinkConnection(address, connection, options, clock, runtime)
     // Before the transport's own end: callers that are left hear why.
     yield* Effect.addFinalizer(() => Effect.sync(() => to.lose("the link was closed", true)))

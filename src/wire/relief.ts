@@ -15,7 +15,7 @@ const heaviestOf = (open: Iterable<ServerConnection>, weight: Weight, bytesMin: 
   let most = bytesMin
   for (const connection of open) {
     const bytes = weight(connection)
-    if (bytes <= most) continue
+    if (bytes <= most || connection.place.isLink) continue
     most = bytes
     heaviest = connection
   }

@@ -2,11 +2,12 @@ import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
 import { type Connection, formatAddress, type Listener } from "../ports/transport.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { actorOf } from "./actor.ts"
+import type { Place } from "./admission.ts"
 import type { AnswerRoom } from "./answer-budget.ts"
 import { Caller } from "./caller.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
-import { Framer, free, isFrame } from "./framer.ts"
+import { Framer, free, isFrame, noBytes } from "./framer.ts"
 import { Holding } from "./holding.ts"
 import { Later } from "./later.ts"
 import { Disconnect, Encoded, NoResponse, type RequestContext, type Started, Unreadable } from "./route.ts"
@@ -16,7 +17,6 @@ import { Sliced } from "./sliced.ts"
 import { placeBytes, type Slot, Slots } from "./slots.ts"
 import { send, Unread } from "./unread.ts"
 
-const noBytes = new Uint8Array(0)
 /** How long a connection that we close may take to read what was written before. */
 const lingerSeconds = 5
 
@@ -34,6 +34,7 @@ export class ServerConnection implements Listener {
   private endedAt = 0
   private activeAt: number
   private readonly frameClock = new FrameClock()
+  readonly place: Place
   private readonly holding: Holding
   private clientId: string | null = null
   private actor: string
@@ -47,7 +48,8 @@ export class ServerConnection implements Listener {
   ) {
     this.framer = new Framer(room.requestBytesMax)
     this.unread = new Unread(room.answers)
-    this.holding = new Holding(room.memory, () => this.pump())
+    this.place = room.admission.enter(connection, this.caller, (reason) => this.refuse("too many", reason))
+    this.holding = new Holding(room.memory, this.place, () => this.pump())
     this.answers = { bytes: () => room.answers.room(this.unread.size > 0), whenFree: (wake) => room.answers.whenFree(wake) }
     this.activeAt = room.seconds
     this.actor = this.peer
@@ -83,6 +85,7 @@ export class ServerConnection implements Listener {
   received(bytes: Uint8Array): void {
     if (this.ended) return
     this.activeAt = this.room.seconds
+    this.place.begun()
     this.framer.push(bytes)
     this.chunk++
     this.keptFrames = 0
@@ -98,6 +101,7 @@ export class ServerConnection implements Listener {
   closed(): void {
     this.ended = true
     this.caller.close()
+    this.place.leave()
     this.unread.clear()
     this.letGo()
     this.interrupt()
@@ -127,6 +131,7 @@ export class ServerConnection implements Listener {
       if (now - this.endedAt >= lingerSeconds) this.connection.destroy()
       return
     }
+    if (this.place.turn()) return
     // A connection says when everything was taken, not how far it is, and nothing of what left at the end of a turn.
     this.unread.look(this.connection.write([]), now)
     const slow = this.frameClock.look(this.framer, this.paused, now)
@@ -145,11 +150,7 @@ export class ServerConnection implements Listener {
 
   /** Closes it, since requests hold more memory than the node has for them. */
   relieve(): void {
-    const { figures } = this.room.memory
-    this.refuse(
-      "memory",
-      `held ${this.partialBytes} bytes of a request that had not come whole and ${this.slots.heldBytes} of others, the most of all, while ${figures}`
-    )
+    this.refuse("memory", this.holding.surplus(this.partialBytes))
   }
   /** Answers the oldest request that waits with what is there. */
   hurry(): void {
@@ -217,8 +218,8 @@ export class ServerConnection implements Listener {
     if (!this.mayTake) return false
     const frame = this.framer.next()
     if (frame === undefined) {
-      const refusal = this.holding.refusalOf(this.framer.announced)
-      if (refusal !== undefined) this.refuse("memory", refusal)
+      const tooLong = this.holding.refusalOf(this.framer.announced)
+      if (tooLong !== undefined) this.refuse("memory", tooLong)
       return false
     }
     if (isFrame(frame)) {
@@ -233,6 +234,7 @@ export class ServerConnection implements Listener {
   private take(frame: Uint8Array): void {
     const found = this.room.table.find(frame)
     if ("message" in found) return this.refuse(found.kind, found.message)
+    if (this.place.isUndecided && "header" in found && this.place.refuses(found.header.apiKey)) return
     const slot: Slot = {
       route: "route" in found ? found.route : undefined,
       context: "route" in found ? this.contextOf(found.header, frame) : undefined,

@@ -1,4 +1,5 @@
 import type { Runtime } from "effect"
+import type { Admission } from "./admission.ts"
 import type { AnswerBudget } from "./answer-budget.ts"
 import type { Complaints } from "./complaints.ts"
 import type { MemoryBudget } from "./memory-budget.ts"
@@ -16,6 +17,7 @@ export interface ServerRoom {
   readonly inFlightRequestsMax: number
   readonly inFlightBytesMax: number
   readonly writeBufferBytesMax: number
+  readonly admission: Admission
   readonly memory: MemoryBudget
   readonly answers: AnswerBudget
   /** Closes connections until the account of the memory is not full. */

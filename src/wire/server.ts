@@ -1,9 +1,11 @@
 import { Effect, type Scope } from "effect"
-import { type Address, type Connection, formatAddress, type Listener, type ListenFault, Transport } from "../ports/transport.ts"
+import { type Address, type Connection, type Listener, type ListenFault, Transport } from "../ports/transport.ts"
+import { Admission, type AdmissionOptions } from "./admission.ts"
 import { AnswerBudget } from "./answer-budget.ts"
 import type { Identity } from "./api-versions.ts"
 import { Complaints } from "./complaints.ts"
 import { MemoryBudget } from "./memory-budget.ts"
+import { ownLinksOf } from "./own-links.ts"
 import { Relief } from "./relief.ts"
 import type { Route } from "./route.ts"
 import { RouteTable } from "./route-table.ts"
@@ -11,11 +13,9 @@ import { ServerConnection } from "./server-connection.ts"
 import type { ServerRoom } from "./server-room.ts"
 import { Turns } from "./turns.ts"
 
-export interface ServeOptions {
+export interface ServeOptions extends AdmissionOptions {
   /** Bytes of one request at most; a longer one closes its connection. Kafka's socket.request.max.bytes. */
   readonly requestBytesMax: number
-  /** Connections at a time; one more is closed at once. Kafka's max.connections. */
-  readonly connectionsMax: number
   /** Requests of one connection that are read ahead of their answers; then it is not read until some are answered. */
   readonly inFlightRequestsMax: number
   /** Bytes of answers that a connection may leave unread before we stop to read its requests. One answer more may be held. */
@@ -59,6 +59,7 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
       table: new RouteTable(routes, options.identity),
       runtime,
       turns: new Turns(runtime, yield* Effect.clock),
+      admission: new Admission(options, ownLinksOf(transport)),
       complaints: new Complaints(runtime, {}),
       requestBytesMax: options.requestBytesMax,
       inFlightRequestsMax: options.inFlightRequestsMax,
@@ -72,8 +73,7 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
     }
     let stopping = false
     const accept = (connection: Connection): Listener => {
-      if (stopping || open.size >= options.connectionsMax) {
-        if (!stopping) room.complaints.say("too many", formatAddress(connection.remote), `is one over max.connections=${options.connectionsMax}`)
+      if (stopping) {
         connection.end()
         return refused
       }

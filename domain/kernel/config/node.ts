@@ -1,3 +1,4 @@
+import { connectionOverridesPattern } from "./connection-overrides.ts"
 import { type AnySetting, bool, double, dynamic, int, list, long, type Setting, text, unbounded, withoutDefault, withoutEffect } from "./setting.ts"
 
 const hourMs = 3_600_000
@@ -30,7 +31,21 @@ const node = {
   "log.scrub.interval.ms": long(604_800_000, 0, "How often all segments that are not written any more are read through for damage; 0: never."),
   "log.scrub.io.max.bytes.per.second": long(10_485_760, 4096, "Bytes that the look for damage reads in a second, at most."),
   "socket.request.max.bytes": int(104_857_600, 1, "Bytes that a request may have."),
-  "max.connections": dynamic(int(10_000, 1, "Connections that are open at a time; more are closed at once.")),
+  "max.connections": dynamic(
+    int(10_000, 1, "Connections that are open at a time; more are closed. Links between nodes do not count, and 16 more are kept for this machine."),
+    { min: 10, why: "clients and tools open several each" }
+  ),
+  "max.connections.per.ip": dynamic(
+    int(
+      2_147_483_647,
+      0,
+      "Connections of one address that are open at a time; more are closed. Links between nodes do not count, and 16 more are kept for this machine."
+    )
+  ),
+  "max.connections.per.ip.overrides": dynamic({
+    ...text("", "Addresses with another max.connections.per.ip, as ADDRESS:COUNT, with a comma between two."),
+    form: { pattern: connectionOverridesPattern, expected: "a list of ADDRESS:COUNT, e.g. 192.0.2.1:100" }
+  }),
   "max.in.flight.requests": int(1000, 1, "Requests of one connection that are worked on or wait, 16 MiB of them at most; reading stops there."),
   "queued.max.response.bytes": long(
     268_435_456,
@@ -64,7 +79,10 @@ const clients = {
 
 /** How logs are cut into segments, and how long these are kept. */
 const segments = {
-  "log.segment.bytes": dynamic(int(1_073_741_824, 14, "A segment file is rolled before it grows over this many bytes.")),
+  "log.segment.bytes": dynamic(int(1_073_741_824, 14, "A segment file is rolled before it grows over this many bytes."), {
+    min: 16_384,
+    why: "each batch of all topics would get files of its own"
+  }),
   "log.roll.ms": dynamic<number>({
     ...long(weekMs, 1, "A segment file is rolled when its first record is this old. Goes before log.roll.hours."),
     noDefault: true,
@@ -92,14 +110,20 @@ const segments = {
   "log.retention.minutes": withoutDefault(int(10_080, -1, "How long records are kept, in minutes; read where log.retention.ms is not set.")),
   "log.retention.hours": int(168, -1, "How long records are kept, in hours; read where neither log.retention.ms nor log.retention.minutes is set."),
   "log.retention.bytes": dynamic(long(-1, -1, "Bytes that a partition keeps before its oldest segments are deleted; -1: no bound.")),
-  "log.segment.delete.delay.ms": dynamic(long(60_000, 0, "How long the files of a deleted segment stay on the disk.")),
+  "log.segment.delete.delay.ms": dynamic(long(60_000, 0, "How long the files of a deleted segment stay on the disk."), {
+    max: 86_400_000,
+    why: "files that are deleted meanwhile would fill the disk until then"
+  }),
   "log.cleanup.policy": dynamic(
     list("delete", "What becomes of old segments: delete, compact (the last record of each key stays), both, or neither.", {
       oneOf: ["compact", "delete"]
     })
   ),
   "log.index.interval.bytes": dynamic(int(4096, 0, "Bytes of log between two entries of the offset index.")),
-  "log.index.size.max.bytes": dynamic(int(10_485_760, 12, "Bytes that an index file may have.")),
+  "log.index.size.max.bytes": dynamic(int(10_485_760, 12, "Bytes that an index file may have."), {
+    min: 1024,
+    why: "a full index ends its segment, and each few batches would get files of their own"
+  }),
   "log.preallocate": dynamic(withoutEffect(bool(false, "Whether a segment's file gets its whole size at once."), "files grow as they are written.")),
   "log.local.retention.ms": dynamic(withoutEffect(long(-2, -2, "How long records stay on the disk once they lie in a second tier."), noTiers)),
   "log.local.retention.bytes": dynamic(withoutEffect(long(-2, -2, "Bytes that stay on the disk once they lie in a second tier."), noTiers))
@@ -109,13 +133,23 @@ const segments = {
 const cleaner = {
   "log.cleaner.enable": bool(true, "Whether compacted logs are compacted."),
   "log.cleaner.threads": dynamic(withoutEffect(int(1, 0, "Logs that are compacted at a time."), "one log is, in slices between other work.")),
-  "log.cleaner.backoff.ms": dynamic(long(15_000, 0, "How long compaction rests when no log is due.")),
+  "log.cleaner.backoff.ms": dynamic(long(15_000, 0, "How long compaction rests when no log is due."), {
+    max: 3_600_000,
+    why: "another value holds only after the rest that has begun"
+  }),
   "log.cleaner.dedupe.buffer.size": dynamic(
-    long(134_217_728, 1024, "Memory for keys in a round of compaction, bytes; it takes 24 for a key, and no more than there are.")
+    long(134_217_728, 1024, "Memory for keys in a round of compaction, bytes; it takes 24 for a key, and no more than there are."),
+    { max: 2_147_483_648, why: "the process could not have that much memory" }
   ),
-  "log.cleaner.io.buffer.size": dynamic(int(524_288, 1024, "Bytes that compaction reads and writes at a time.")),
+  "log.cleaner.io.buffer.size": dynamic(int(524_288, 1024, "Bytes that compaction reads and writes at a time."), {
+    max: 134_217_728,
+    why: "the process could not have that much memory"
+  }),
   "log.cleaner.io.buffer.load.factor": dynamic(double(0.9, 0.01, "How full the memory for keys may be.", 1)),
-  "log.cleaner.io.max.bytes.per.second": dynamic(double(Number.MAX_VALUE, 1, "Bytes that compaction reads and writes in a second, at most.")),
+  "log.cleaner.io.max.bytes.per.second": dynamic(double(Number.MAX_VALUE, 1, "Bytes that compaction reads and writes in a second, at most."), {
+    min: 65_536,
+    why: "compaction would wait for days, and another value holds only after that"
+  }),
   "log.cleaner.delete.retention.ms": dynamic(long(86_400_000, 0, "How long a compacted log keeps the mark that a key was deleted.")),
   "log.cleaner.min.compaction.lag.ms": dynamic(long(0, 0, "How long a record stays as it is before compaction may take it.")),
   "log.cleaner.max.compaction.lag.ms": dynamic(long(unbounded, 1, "After how long a record that can be compacted is, however little there is to gain.")),
@@ -124,7 +158,7 @@ const cleaner = {
 
 /** What a record and its batch must be like, and in which form they are kept. */
 const records = {
-  "message.max.bytes": dynamic(int(1_048_588, 0, "Bytes that a record batch may have.")),
+  "message.max.bytes": dynamic(int(1_048_588, 0, "Bytes that a record batch may have."), { min: 100, why: "no record would fit" }),
   "log.message.timestamp.type": dynamic(
     text("CreateTime", "Whether a record keeps its producer's time or gets the broker's.", ["CreateTime", "LogAppendTime"])
   ),

@@ -1,5 +1,12 @@
 import { Either } from "effect"
 
+export interface RunningBounds {
+  readonly min?: number
+  readonly max?: number
+  /** What a value beyond them would do: the end of a sentence. */
+  readonly why: string
+}
+
 /** One setting: how its text is read, its bounds, and a sentence for the person who looks it up. Names, defaults and units are Kafka's. */
 export interface Setting<A> {
   readonly type: "int" | "long" | "double" | "boolean" | "string" | "list"
@@ -14,9 +21,13 @@ export interface Setting<A> {
   readonly form?: { readonly pattern: RegExp; readonly expected: string }
   /** Values of Kafka's that are refused here, since somebody would rely on what they do; and why: a sentence. */
   readonly notBuilt?: { readonly refuses: (value: A) => boolean; readonly why: string }
+  /** What a refusal says after the values that would fit. */
+  readonly expectedWhy?: string
   readonly doc: string
   /** Can be changed while the node runs. */
   readonly dynamic?: true
+  /** Narrower bounds for values that are set while the node runs, and why: beyond them it is of no use, or the change cannot be undone. */
+  readonly running?: RunningBounds
   /** Unset it has no value in DescribeConfigs, as in Kafka; `default` is what holds all the same. */
   readonly noDefault?: true
   /** Settings of greater units that say its value where it is not set itself, the finest first, with their length in its unit. */
@@ -47,7 +58,17 @@ export const list = (at: string, doc: string, more: Pick<Setting<string>, "oneOf
   ...more
 })
 /** The same setting, and it can be changed while the node runs. */
-export const dynamic = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, dynamic: true })
+export const dynamic = <A>(setting: Setting<A>, running?: RunningBounds): Setting<A> => ({ ...setting, dynamic: true, ...(running ? { running } : {}) })
+/** The same setting with the bounds for values that are set while the node runs. */
+export const whileRunning = (setting: AnySetting): AnySetting =>
+  setting.running === undefined || !isNumeric(setting)
+    ? setting
+    : {
+        ...setting,
+        min: Math.max(setting.min ?? Number.MIN_SAFE_INTEGER, setting.running.min ?? Number.MIN_SAFE_INTEGER),
+        max: Math.min(setting.max ?? unbounded, setting.running.max ?? unbounded),
+        expectedWhy: `, while the node runs: ${setting.running.why}`
+      }
 /** The same setting; DescribeConfigs shows no value while nobody has set it. */
 export const withoutDefault = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, noDefault: true })
 /** What is accepted and changes nothing must say so to whoever looks it up. */
@@ -102,7 +123,7 @@ const expectedNumber = (setting: Setting<number>, number: number): string | unde
   const { also, max = unbounded, min = Number.MIN_SAFE_INTEGER, type } = setting
   if (number === also || (number >= min && number <= max)) return undefined
   const kind = type === "double" ? "a number" : "a whole number"
-  return `${kind} from ${min} to ${max}${also === undefined ? "" : `, or ${also}`}`
+  return `${kind} from ${min} to ${max}${also === undefined ? "" : `, or ${also}`}${setting.expectedWhy ?? ""}`
 }
 const expectedText = ({ form, oneOf, type }: Setting<string>, value: string): string | undefined => {
   const entries = type === "list" ? entriesOf(value) : [value]

@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test"
 import { Either } from "effect"
 import { Command, type ConfigChange } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
+import { NodeConfigsChanged } from "../../../domain/cluster/event.ts"
 import { evolve } from "../../../domain/cluster/evolve.ts"
-import { liveNodeConfig, nodeConfigsOf } from "../../../domain/cluster/node-config.ts"
+import { liveNodeConfig, nodeConfigsOf, unheeded } from "../../../domain/cluster/node-config.ts"
 import { fromSnapshot, toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import { defaultNodeConfig, topicConfig } from "../../../domain/kernel/config.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
@@ -30,19 +31,19 @@ describe("given a cluster with nodes 1 and 2", () => {
     expect(toSnapshot(cluster)).toEqual({ ...toSnapshot(before), index: cluster.index })
   })
   test("a snapshot keeps them", () => {
-    const cluster = after(change("2", [set("message.max.bytes", "7")]), change("", [set("log.segment.bytes", "2000000")]))
+    const cluster = after(change("2", [set("message.max.bytes", "700")]), change("", [set("log.segment.bytes", "2000000")]))
     const again = fromSnapshot(toSnapshot(cluster))
-    expect([2, null].map((node) => nodeConfigsOf(again, node))).toEqual([{ "message.max.bytes": "7" }, { "log.segment.bytes": "2000000" }])
+    expect([2, null].map((node) => nodeConfigsOf(again, node))).toEqual([{ "message.max.bytes": "700" }, { "log.segment.bytes": "2000000" }])
     expect(toSnapshot(again)).toEqual(toSnapshot(cluster))
   })
   test("a topic's setting goes before the node's, that before the one of all nodes, that before the file's", () => {
-    const start = { ...defaultNodeConfig, "log.retention.ms": 1, "log.retention.bytes": 1, "message.max.bytes": 1, "log.roll.ms": 1 }
-    const all = ["log.retention.bytes", "message.max.bytes", "log.roll.ms"].map((name) => set(name, "2"))
-    const one = ["message.max.bytes", "log.roll.ms"].map((name) => set(name, "3"))
+    const start = { ...defaultNodeConfig, "log.retention.ms": 1, "log.retention.bytes": 1, "message.max.bytes": 100, "log.roll.ms": 1 }
+    const all = ["log.retention.bytes", "message.max.bytes", "log.roll.ms"].map((name) => set(name, "200"))
+    const one = ["message.max.bytes", "log.roll.ms"].map((name) => set(name, "300"))
     const cluster = after(change("", all), change("1", one))
     const topicOn = (node: number) => topicConfig(liveNodeConfig(start, () => cluster, node)(), { "segment.ms": "4" })
-    expect(topicOn(1)).toMatchObject({ "retention.ms": 1, "retention.bytes": 2, "max.message.bytes": 3, "segment.ms": 4 })
-    expect(topicOn(2)).toMatchObject({ "retention.ms": 1, "retention.bytes": 2, "max.message.bytes": 2, "segment.ms": 4 })
+    expect(topicOn(1)).toMatchObject({ "retention.ms": 1, "retention.bytes": 200, "max.message.bytes": 300, "segment.ms": 4 })
+    expect(topicOn(2)).toMatchObject({ "retention.ms": 1, "retention.bytes": 200, "max.message.bytes": 200, "segment.ms": 4 })
   })
   test("what holds is worked out again when something was set, and not before", () => {
     let cluster = before
@@ -50,14 +51,43 @@ describe("given a cluster with nodes 1 and 2", () => {
     const first = config()
     cluster = { ...before, index: before.index + 1 }
     expect(config()).toBe(first)
-    cluster = after(change("1", [set("message.max.bytes", "9")]))
-    expect(config()["message.max.bytes"]).toBe(9)
+    cluster = after(change("1", [set("message.max.bytes", "900")]))
+    expect(config()["message.max.bytes"]).toBe(900)
+  })
+})
+
+describe("given a journal in which an earlier version has let be set what no node could work with", () => {
+  const journal = (nodeId: number | null, configs: Record<string, string>) => [new NodeConfigsChanged({ nodeId: nodeId as never, configs })]
+  const bad = { "max.connections": "1", "message.max.bytes": "0", "log.retention.ms": "7", "gone.in.this.version": "x" }
+  const cluster = fold(evolve, fold(evolve, before, journal(null, bad)), journal(1, { "max.connections": "0", "log.retention.ms": "5" }))
+
+  test("it is not heeded, what can be heeded is, and the log says so", () => {
+    const {
+      "log.retention.ms": retentionMs,
+      "max.connections": connectionsMax,
+      "message.max.bytes": bytesMax
+    } = liveNodeConfig(defaultNodeConfig, () => cluster, 1)()
+    expect([connectionsMax, bytesMax, retentionMs]).toEqual([10_000, 1_048_588, 5])
+    expect(unheeded(cluster, 1).toSorted()).toEqual([
+      "gone.in.this.version: there is no such setting. What was set for all nodes is not heeded.",
+      expect.stringMatching(/^max.connections=0: .* node 1 is not heeded.$/),
+      expect.stringMatching(/^max.connections=1: .* all nodes is not heeded.$/),
+      expect.stringMatching(/^message.max.bytes=0: .* all nodes is not heeded.$/)
+    ])
+  })
+  test("it stands in the way of no other change, and can be unset", () => {
+    const changed = fold(evolve, cluster, eventsOf(cluster, change("", [set("log.roll.ms", "5000"), unset("max.connections")])))
+    expect(nodeConfigsOf(changed, null)).toEqual({ "message.max.bytes": "0", "log.retention.ms": "7", "gone.in.this.version": "x", "log.roll.ms": "5000" })
   })
 })
 
 describe("what is refused, and changes nothing", () => {
   test.each<[string, string, ReadonlyArray<ConfigChange>, string]>([
     ["INVALID_CONFIG", "1", [set("log.roll.ms", "0")], "log.roll.ms=0: expected a whole number from 1"],
+    ["INVALID_CONFIG", "", [set("max.connections", "1")], "max.connections=1: expected a whole number from 10 to 2147483647, while the node runs"],
+    ["INVALID_CONFIG", "2", [set("message.max.bytes", "0")], "no record would fit"],
+    ["INVALID_CONFIG", "", [set("log.segment.delete.delay.ms", "9223372036854775807")], "would fill the disk"],
+    ["INVALID_CONFIG", "1", [set("max.connections.per.ip.overrides", "example.org")], "expected a list of ADDRESS:COUNT"],
     ["INVALID_CONFIG", "", [set("log.retention.bytes", "x")], "log.retention.bytes=x: expected a whole number from -1"],
     ["INVALID_CONFIG", "1", [set("log.retention.sm", "1")], "Did you mean 'log.retention.ms'?"],
     ["INVALID_CONFIG", "1", [{ name: "log.roll.ms", operation: "append", value: "1" }], "its type is not LIST"],
