@@ -137,7 +137,7 @@ export const makeBroker = (
     })
     return {
       routes,
-      relayed: [...relayedRoutes(relay), listGroups],
+      relayed: [...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)],
       cluster: image.cluster,
       join: (advertised) => Effect.provideService(join(self, advertised), Transport, transport),
       ready: awaitImage(image, (cluster) => self.isReady && letIn(cluster, nodeId, digest)),

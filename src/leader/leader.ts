@@ -7,7 +7,7 @@ import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
-import type { LogFault } from "../ports/log-store.ts"
+import type { LogDirectory, LogFault } from "../ports/log-store.ts"
 import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/current-leader.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
@@ -36,6 +36,8 @@ export interface LeaderOptions {
   readonly config: NodeConfig
   /** What of `config` somebody wrote down; default: whatever is not the default. */
   readonly written?: ReadonlySet<SettingName> | undefined
+  /** Where the journal lies, to be told of; default: unknown. */
+  readonly directories?: ReadonlyArray<LogDirectory>
 }
 
 /** The leader of the cluster, deciding. Its routes are served by whoever has a listener: alone, or together with a broker's on one port. */
@@ -108,6 +110,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       nodeId,
       config,
       written: options.written,
+      directories: options.directories ?? [],
       writer,
       brokers,
       observers: new Observers(yield* Effect.clock, writer.state),

@@ -4,6 +4,7 @@ import type { Event } from "../../domain/cluster/event.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import { errorCode, type Rejection } from "../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
+import type { LogDirectory } from "../ports/log-store.ts"
 import type { DescribeConfigsOptions } from "../serve/describe-configs.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { Applied } from "./answers.ts"
@@ -24,6 +25,8 @@ export interface LeaderRoom {
   readonly writer: ClusterWriter
   readonly brokers: Brokers
   readonly observers: Observers
+  /** Where the journal lies. */
+  readonly directories: ReadonlyArray<LogDirectory>
   readonly commandIds: CommandIds
   readonly producerIds: ProducerIds
 }

@@ -22,7 +22,7 @@ import { deleteTopics } from "./handler/20-delete-topics.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { alterConfigs } from "./handler/33-alter-configs.ts"
 import { noReplicaLogDirs } from "./handler/34-alter-replica-log-dirs.ts"
-import { noLogDirs } from "./handler/35-describe-log-dirs.ts"
+import { describeLogDirs } from "./handler/35-describe-log-dirs.ts"
 import { createPartitions } from "./handler/37-create-partitions.ts"
 import { incrementalAlterConfigs } from "./handler/44-incremental-alter-configs.ts"
 import { describeQuorum } from "./handler/55-describe-quorum.ts"
@@ -87,7 +87,7 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
   const direct = [
     produce(cluster),
     ...readingRoutes(reading),
-    route(Metadata, {}, metadata({ cluster, autoCreate: room.config["auto.create.topics.enable"], createTopics: autoCreate(room) })),
+    route(Metadata, {}, metadata({ nodeId: room.nodeId, cluster, autoCreate: room.config["auto.create.topics.enable"], createTopics: autoCreate(room) })),
     route(FindCoordinator, {}, findCoordinator(cluster)),
     createTopics(room),
     deleteTopics(room),
@@ -96,9 +96,9 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
     alterConfigs(room),
     createPartitions(room),
     incrementalAlterConfigs(room),
-    route(DescribeCluster, {}, describeCluster(cluster)),
+    route(DescribeCluster, {}, describeCluster({ nodeId: room.nodeId, cluster, tellsControllers: true })),
     noReplicaLogDirs,
-    noLogDirs,
+    describeLogDirs(room.directories),
     describeQuorum(room),
     describeProducers(noProducers(cluster)),
     ...administrationRoutes(cluster),

@@ -63,7 +63,7 @@ const openLeader = (options: NodeOptions, directory: string) =>
     const store = yield* storeAt(directory, options.config)
     yield* store.claim({ clusterId: undefined, nodeId })
     const journal = yield* Layer.build(journalOverLog).pipe(Effect.provideService(LogStore, store))
-    const leader = yield* makeLeader({ nodeId, config: options.config, written: options.written }).pipe(
+    const leader = yield* makeLeader({ nodeId, config: options.config, written: options.written, directories: store.directories }).pipe(
       Effect.provideService(Journal, Context.get(journal, Journal))
     )
     yield* store.claim({ clusterId: leader.clusterId, nodeId })

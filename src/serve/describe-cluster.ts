@@ -1,17 +1,46 @@
 import { HashMap } from "effect"
 import type { Cluster } from "../../domain/cluster/state.ts"
-import { errorCode } from "../../domain/kernel/error-code.ts"
+import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { clusterOperations, operationsNotAsked } from "./authorized-operations.ts"
-import { nodesOf } from "./nodes.ts"
+import { controllerOf, leaderNode, nodesOf } from "./nodes.ts"
 
 type Request = RequestOf<typeof DescribeCluster>
 type Response = ResponseDraft<typeof DescribeCluster>
 type Listed = Response["brokers"][number]
 
-/** Which nodes are asked for (KIP-919): brokers, or controllers, which have no listener of their own here. */
+/** Which nodes are asked for (KIP-919): brokers, or controllers, of which the leader alone tells. */
 const endpoint = { brokers: 1, controllers: 2 }
+
+export interface DescribeClusterOptions {
+  /** The node that answers. */
+  readonly nodeId: number
+  readonly cluster: () => Cluster
+  /** Whether this is the leader's own listener, which tells about controllers too. */
+  readonly tellsControllers: boolean
+}
+
+const failure = (error: KafkaError, errorMessage: string): Response => ({
+  throttleTimeMs: 0,
+  errorCode: errorCode(error),
+  errorMessage,
+  clusterId: "",
+  brokers: []
+})
+
+/** The leader, as the one controller that there is. */
+const controllers = (cluster: Cluster): Response => {
+  const leader = leaderNode(cluster)
+  return {
+    throttleTimeMs: 0,
+    errorCode: 0,
+    endpointType: endpoint.controllers,
+    clusterId: cluster.clusterId ?? "",
+    controllerId: leader?.nodeId ?? -1,
+    brokers: leader === undefined ? [] : [{ brokerId: leader.nodeId, host: leader.host, port: leader.port, rack: null }]
+  }
+}
 
 /** Brokers that are registered but not let in, for those who ask for them (KIP-1073). */
 const fencedBrokers = (cluster: Cluster, listed: ReadonlySet<number>): ReadonlyArray<Listed> =>
@@ -19,24 +48,20 @@ const fencedBrokers = (cluster: Cluster, listed: ReadonlySet<number>): ReadonlyA
     .filter(({ id, fenced }) => fenced && !listed.has(id))
     .map(({ id, host, port, rack }) => ({ brokerId: id, host, port, rack, isFenced: true }))
 
-/** DescribeCluster (KIP-700): cluster id, controller and nodes from the image. MISMATCHED_ENDPOINT_TYPE when controllers are asked for, UNSUPPORTED_ENDPOINT_TYPE for anything else. */
+/**
+ * DescribeCluster (KIP-700): cluster id, the broker that takes what the leader decides, and the brokers, from the image. The leader's own listener tells of controllers too;
+ * MISMATCHED_ENDPOINT_TYPE elsewhere, UNSUPPORTED_ENDPOINT_TYPE for what is neither.
+ */
 export const describeCluster =
-  (image: () => Cluster) =>
+  ({ cluster: image, nodeId, tellsControllers }: DescribeClusterOptions) =>
   (request: Request): Response => {
     const cluster = image()
-    if (request.endpointType !== endpoint.brokers) {
-      const known = request.endpointType === endpoint.controllers
-      const errorMessage = known
-        ? "This listener is for clients: it tells about brokers, not controllers."
-        : `There is no endpoint type ${request.endpointType}: 1 stands for brokers, 2 for controllers.`
-      return {
-        throttleTimeMs: 0,
-        errorCode: errorCode(known ? "MISMATCHED_ENDPOINT_TYPE" : "UNSUPPORTED_ENDPOINT_TYPE"),
-        errorMessage,
-        clusterId: "",
-        brokers: []
-      }
-    }
+    if (request.endpointType === endpoint.controllers)
+      return tellsControllers
+        ? controllers(cluster)
+        : failure("MISMATCHED_ENDPOINT_TYPE", "This listener is for clients: it tells about brokers, not controllers.")
+    if (request.endpointType !== endpoint.brokers)
+      return failure("UNSUPPORTED_ENDPOINT_TYPE", `There is no endpoint type ${request.endpointType}: 1 stands for brokers, 2 for controllers.`)
     const brokers = nodesOf(cluster).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
     const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, new Set(brokers.map(({ brokerId }) => brokerId))) : []
     return {
@@ -44,7 +69,7 @@ export const describeCluster =
       errorCode: 0,
       endpointType: request.endpointType,
       clusterId: cluster.clusterId ?? "",
-      controllerId: cluster.leader?.nodeId ?? -1,
+      controllerId: controllerOf(cluster, nodeId),
       brokers: [...brokers, ...fenced],
       clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
     }

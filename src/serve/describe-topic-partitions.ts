@@ -7,6 +7,7 @@ import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { type Route, route } from "../wire/route.ts"
 import { topicOperations } from "./authorized-operations.ts"
 import { journalMetadata, partitionMetadata, unknownTopicMetadata } from "./metadata.ts"
+import { leaderIsListed } from "./nodes.ts"
 
 type Request = RequestOf<typeof DescribeTopicPartitions>
 type Response = ResponseDraft<typeof DescribeTopicPartitions>
@@ -49,7 +50,10 @@ const unknown = (name: string): Topic => ({ ...unknownTopicMetadata(name), topic
 
 /** The names that are asked for, each once, in order; an empty request asks for all topics. */
 const namesOf = (cluster: Cluster, { topics }: Request): ReadonlyArray<string> => {
-  const names = topics.length === 0 ? [metadataTopic, ...sortedTopics(cluster).map(({ name }) => name)] : topics.map(({ name }) => name)
+  const names =
+    topics.length === 0
+      ? [...(leaderIsListed(cluster) ? [metadataTopic] : []), ...sortedTopics(cluster).map(({ name }) => name)]
+      : topics.map(({ name }) => name)
   return [...new Set(names)].sort()
 }
 

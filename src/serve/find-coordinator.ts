@@ -4,6 +4,7 @@ import type { FindCoordinator } from "../protocol/message/10-find-coordinator.ts
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { RequestContext } from "../wire/route.ts"
 import { distinct, mapped, Sliced, type Steps } from "../wire/sliced.ts"
+import { coordinators } from "./nodes.ts"
 
 type Request = RequestOf<typeof FindCoordinator>
 type Response = ResponseDraft<typeof FindCoordinator>
@@ -23,24 +24,28 @@ const failure = (key: string, error: KafkaError, errorMessage: string): Coordina
   errorMessage
 })
 
-const coordinator = ({ leader }: Cluster, keyType: number, key: string): Coordinator => {
+const coordinator = (find: ReturnType<typeof coordinators>, keyType: number, key: string): Coordinator => {
   if (keyType !== keyTypes.group && keyType !== keyTypes.transaction)
     return failure(key, "INVALID_REQUEST", `There is no coordinator for keys of type ${keyType}: 0 stands for groups, 1 for transactions.`)
-  if (leader === undefined) return failure(key, "COORDINATOR_NOT_AVAILABLE", "The cluster has no leader yet.")
-  return { key, nodeId: leader.nodeId, host: leader.host, port: leader.port, errorCode: 0, errorMessage: null }
+  const node = find(key)
+  if (node === undefined) return failure(key, "COORDINATOR_NOT_AVAILABLE", "No broker of the cluster is ready yet.")
+  return { key, nodeId: node.nodeId, host: node.host, port: node.port, errorCode: 0, errorMessage: null }
 }
 
-/** FindCoordinator: a key that is named twice is answered once. The leader coordinates every group and every transaction. COORDINATOR_NOT_AVAILABLE before it is elected, INVALID_REQUEST for other kinds of keys. */
+/**
+ * FindCoordinator: the node through which the leader coordinates a group or a transaction (`coordinators`); a key that is named twice is answered once. COORDINATOR_NOT_AVAILABLE
+ * while no broker serves, INVALID_REQUEST for other kinds of keys.
+ */
 export const findCoordinator =
   (image: () => Cluster) =>
   (request: Request, { version }: Pick<RequestContext, "version">): Response | Sliced<Response> => {
-    const cluster = image()
+    const find = coordinators(image())
     if (version >= batchSince) {
       return new Sliced(function* (): Steps<Response> {
         const keys = yield* distinct(request.coordinatorKeys)
-        return { throttleTimeMs: 0, coordinators: yield* mapped(keys, (key) => coordinator(cluster, request.keyType, key)) }
+        return { throttleTimeMs: 0, coordinators: yield* mapped(keys, (key) => coordinator(find, request.keyType, key)) }
       })
     }
-    const { nodeId, host, port, errorCode, errorMessage } = coordinator(cluster, request.keyType, request.key)
+    const { nodeId, host, port, errorCode, errorMessage } = coordinator(find, request.keyType, request.key)
     return { throttleTimeMs: 0, errorCode, errorMessage, nodeId, host, port }
   }

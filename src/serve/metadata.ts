@@ -7,7 +7,7 @@ import { Metadata } from "../protocol/message/03-metadata.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { RequestContext } from "../wire/route.ts"
 import { clusterOperations, operationsNotAsked, topicOperations } from "./authorized-operations.ts"
-import { nodesOf } from "./nodes.ts"
+import { controllerOf, leaderIsListed, leaderNode, type Node, nodesOf } from "./nodes.ts"
 
 type Request = RequestOf<typeof Metadata>
 type Response = ResponseDraft<typeof Metadata>
@@ -15,6 +15,8 @@ type TopicAnswer = Response["topics"][number]
 type TopicAsked = NonNullable<Request["topics"]>[number]
 
 export interface MetadataOptions {
+  /** The node that answers. */
+  readonly nodeId: number
   readonly cluster: () => Cluster
   /** Whether topics come into being when somebody asks for them (`auto.create.topics.enable`). */
   readonly autoCreate: boolean
@@ -94,7 +96,7 @@ const asksForAll = ({ topics }: Request, version: number): boolean => topics ===
 
 const answers = (cluster: Cluster, request: Request, version: number): ReadonlyArray<TopicAnswer> =>
   asksForAll(request, version)
-    ? [journalMetadata(cluster), ...sortedTopics(cluster).map((topic) => known(cluster, topic))]
+    ? [...(leaderIsListed(cluster) ? [journalMetadata(cluster)] : []), ...sortedTopics(cluster).map((topic) => known(cluster, topic))]
     : distinct(request.topics ?? []).map((topic) => answer(cluster, topic, version))
 
 /** A topic that is asked for twice is answered once. */
@@ -106,11 +108,20 @@ const distinct = (topics: ReadonlyArray<TopicAsked>): ReadonlyArray<TopicAsked> 
   })
 }
 
-const respond = (cluster: Cluster, request: Request, version: number): Response => ({
+/** Whether the journal is asked for in particular. Whoever does that wants to read it, and a leader that is no broker is the one place for that. */
+const asksForJournal = ({ topics }: Request): boolean => topics?.some(({ name, topicId }) => name === metadataTopic || topicId === metadataTopicId) ?? false
+
+const nodes = (cluster: Cluster, request: Request): ReadonlyArray<Node> => {
+  const leader = asksForJournal(request) && !leaderIsListed(cluster) ? leaderNode(cluster) : undefined
+  const brokers = nodesOf(cluster).filter(({ nodeId }) => nodeId !== leader?.nodeId)
+  return leader === undefined ? brokers : [...brokers, leader].sort((one, other) => one.nodeId - other.nodeId)
+}
+
+const respond = (cluster: Cluster, nodeId: number, request: Request, version: number): Response => ({
   throttleTimeMs: 0,
-  brokers: nodesOf(cluster),
+  brokers: nodes(cluster, request),
   clusterId: cluster.clusterId ?? null,
-  controllerId: cluster.leader?.nodeId ?? -1,
+  controllerId: controllerOf(cluster, nodeId),
   topics: request.includeTopicAuthorizedOperations
     ? answers(cluster, request, version).map((topic) => (topic.name === null ? topic : { ...topic, topicAuthorizedOperations: topicOperations }))
     : answers(cluster, request, version),
@@ -125,15 +136,16 @@ const missing = (cluster: Cluster, request: Request, version: number): ReadonlyA
 }
 
 /**
- * Metadata: the nodes, the leader as their controller, and the topics with who leads each partition, all from the image.
+ * Metadata: the brokers, which of them takes what the leader decides, and the topics with who leads each partition, all from the image. A leader that is no broker is told of in
+ * one place alone: in an answer about its journal, since no broker has that.
  * Unknown topics come into being where both node and request allow it; one that is not there yet is answered UNKNOWN_TOPIC_OR_PARTITION, and the client
  * asks again. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (an id before version 12);
  * of a partition: LEADER_NOT_AVAILABLE.
  */
 export const metadata =
-  ({ cluster, autoCreate, createTopics }: MetadataOptions) =>
+  ({ cluster, autoCreate, createTopics, nodeId }: MetadataOptions) =>
   (request: Request, context: RequestContext): Response | Effect.Effect<Response> => {
     const absent = autoCreate ? missing(cluster(), request, context.version) : []
-    if (absent.length === 0) return respond(cluster(), request, context.version)
-    return Effect.map(createTopics(absent, context), () => respond(cluster(), request, context.version))
+    if (absent.length === 0) return respond(cluster(), nodeId, request, context.version)
+    return Effect.map(createTopics(absent, context), () => respond(cluster(), nodeId, request, context.version))
   }

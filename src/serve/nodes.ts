@@ -1,4 +1,6 @@
 import { brokerOf, type Cluster, liveBrokers } from "../../domain/cluster/state.ts"
+import { streamOf } from "../../domain/group/groups.ts"
+import { groupId } from "../../domain/group/id.ts"
 
 /** A node as clients are told of it. */
 export interface Node {
@@ -9,14 +11,34 @@ export interface Node {
 }
 
 /**
- * Where clients may turn: every broker that is let in, and the leader, by rising id. A leader that runs in one process with a broker has that broker's id,
- * and stands there once, at the address that the leader was elected with.
+ * Where clients may turn: every broker that is let in, by rising id. A leader that is a process of its own is no broker and is not among them, as Kafka's controllers
+ * are not; one that shares a process with a broker is told as that broker.
  */
-export const nodesOf = (cluster: Cluster): ReadonlyArray<Node> => {
-  const { leader } = cluster
-  const brokers = liveBrokers(cluster).map(({ id, host, port, rack }) => ({ nodeId: id as number, host, port, rack }))
-  if (leader === undefined) return brokers
-  const rack = brokerOf(cluster, leader.nodeId)?.rack ?? null
-  const others = brokers.filter(({ nodeId }) => nodeId !== leader.nodeId)
-  return [...others, { nodeId: leader.nodeId, host: leader.host, port: leader.port, rack }].sort((one, other) => one.nodeId - other.nodeId)
+export const nodesOf = (cluster: Cluster): ReadonlyArray<Node> => liveBrokers(cluster).map(({ id, host, port, rack }) => ({ nodeId: id, host, port, rack }))
+
+/** The leader as a node: what only it has (its journal) is read there. Undefined before one was elected. */
+export const leaderNode = ({ leader }: Cluster): Node | undefined =>
+  leader === undefined ? undefined : { nodeId: leader.nodeId, host: leader.host, port: leader.port, rack: null }
+
+/** Whether the leader is one of the nodes that clients are told of. */
+export const leaderIsListed = (cluster: Cluster): boolean => cluster.leader !== undefined && brokerOf(cluster, cluster.leader.nodeId)?.fenced === false
+
+/**
+ * Whom clients send what the leader decides: the leader itself where it is a broker too, otherwise a broker, which relays it. `self` is the node that answers: the client
+ * reached it, so it is preferred. -1 while no broker serves.
+ */
+export const controllerOf = (cluster: Cluster, self: number): number => {
+  if (cluster.leader !== undefined && leaderIsListed(cluster)) return cluster.leader.nodeId
+  if (brokerOf(cluster, self)?.fenced === false) return self
+  return liveBrokers(cluster)[0]?.id ?? -1
+}
+
+/**
+ * Answers for a group's name the node that coordinates it for its members: the leader where it is a broker too; otherwise one of the brokers by the hash of the group's name, which relays to the
+ * leader. Many clients look the coordinator up among the nodes, so it has to be one of them. Undefined while no broker serves.
+ */
+export const coordinators = (cluster: Cluster): ((key: string) => Node | undefined) => {
+  const nodes = nodesOf(cluster)
+  const leader = leaderIsListed(cluster) ? nodes.find(({ nodeId }) => nodeId === cluster.leader?.nodeId) : undefined
+  return (key) => leader ?? (nodes.length === 0 ? undefined : nodes[streamOf(groupId(key), nodes.length)])
 }

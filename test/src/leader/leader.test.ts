@@ -58,8 +58,8 @@ describe("topics", () => {
         const described = yield* metadataOf(to, ["orders"])
         expect(described.topics[0]?.partitions.map(({ leaderId }) => leaderId)).toEqual([1, 2, 1, 2])
         expect(described.topics[0]?.topicId).toBe(created.topics[0]?.topicId as string)
-        expect(described.brokers.map(({ nodeId }) => nodeId)).toEqual([1, 2, 100])
-        expect(described.controllerId).toBe(100)
+        expect(described.brokers.map(({ nodeId }) => nodeId)).toEqual([1, 2])
+        expect(described.controllerId).toBe(1)
         const grown = yield* to.call(CreatePartitions, { topics: [{ name: "orders", count: 5, assignments: null }], timeoutMs: 1000, validateOnly: false })
         expect(errors(grown.results)).toEqual(["NONE"])
         expect((yield* metadataOf(to, ["orders"])).topics[0]?.partitions.length).toBe(5)
@@ -170,7 +170,7 @@ describe("brokers", () => {
         const to = yield* link(address)
         expect(errors([yield* register(to, 1, 1, "another-cluster")])).toEqual(["INCONSISTENT_CLUSTER_ID"])
         const registered = yield* register(to, 1, 1, clusterId)
-        expect((yield* metadataOf(to, [])).brokers.map(({ nodeId }) => nodeId)).toEqual([100])
+        expect((yield* metadataOf(to, [])).brokers).toEqual([])
         expect(yield* heartbeat(to, 1, registered.brokerEpoch)).toMatchObject({ errorCode: 0, isCaughtUp: true, isFenced: false })
         yield* create(to, wanted("orders", 1))
         expect(errors([yield* register(to, 1, 2)])).toEqual(["DUPLICATE_BROKER_REGISTRATION"])
@@ -240,7 +240,7 @@ describe("the node", () => {
       Effect.gen(function* () {
         const leader = yield* start()
         const to = yield* link(leader.address)
-        expect((yield* metadataOf(to, null)).topics.map(({ name }) => name)).toEqual([metadataTopic, "t0", "t1", "t2", "t3", "t4"])
+        expect((yield* metadataOf(to, null)).topics.map(({ name }) => name)).toEqual(["t0", "t1", "t2", "t3", "t4"])
         return { clusterId: leader.clusterId, topics: toSnapshot(leader.cluster()).topics, epoch: leader.writer.epoch }
       })
     )
@@ -356,13 +356,16 @@ describe("the node", () => {
         yield* join(to, 1)
         const found = yield* to.call(FindCoordinator, { keyType: 0, coordinatorKeys: ["g", "h"] })
         expect(found.coordinators.map(({ key, nodeId, port }) => [key, nodeId, port])).toEqual([
-          ["g", 100, address.port],
-          ["h", 100, address.port]
+          ["g", 1, 9001],
+          ["h", 1, 9001]
         ])
-        expect(yield* to.call(FindCoordinator, { key: "g" }, { version: 2 })).toMatchObject({ errorCode: 0, nodeId: 100 })
+        expect(yield* to.call(FindCoordinator, { key: "g" }, { version: 2 })).toMatchObject({ errorCode: 0, nodeId: 1 })
         const cluster = yield* to.call(DescribeCluster, { includeClusterAuthorizedOperations: true })
-        expect(cluster).toMatchObject({ clusterId, controllerId: 100, clusterAuthorizedOperations: 8096 })
-        expect(cluster.brokers.map(({ brokerId }) => brokerId)).toEqual([1, 100])
+        expect(cluster).toMatchObject({ clusterId, controllerId: 1, clusterAuthorizedOperations: 8096 })
+        expect(cluster.brokers.map(({ brokerId }) => brokerId)).toEqual([1])
+        const controllers = yield* to.call(DescribeCluster, { includeClusterAuthorizedOperations: false, endpointType: 2 })
+        expect(controllers).toMatchObject({ errorCode: 0, clusterId, controllerId: 100, endpointType: 2 })
+        expect(controllers.brokers.map(({ brokerId, port }) => [brokerId, port])).toEqual([[100, address.port]])
         const configs = yield* to.call(DescribeConfigs, {
           resources: [
             { resourceType: 4, resourceName: "100", configurationKeys: ["num.partitions"] },

@@ -38,8 +38,8 @@ test("every version that is advertised is answered", () =>
           [17, -1]
         ])
       for (const { version, answer } of yield* sweep(to, Metadata, (v) => ({ topics: v === 0 ? [] : null }))) {
-        expect(answer.topics.map(({ name }) => name)).toEqual(["__cluster_metadata", "t2", "t3", "t4", "t5", "t6", "t7"])
-        expect([answer.clusterId, answer.controllerId]).toEqual([version >= 2 ? clusterId : null, version >= 1 ? 100 : -1])
+        expect(answer.topics.map(({ name }) => name)).toEqual(["t2", "t3", "t4", "t5", "t6", "t7"])
+        expect([answer.clusterId, answer.controllerId]).toEqual([version >= 2 ? clusterId : null, version >= 1 ? 1 : -1])
       }
       yield* sweep(to, Metadata, (v) => ({
         topics: [{ name: "t2" }, { name: "none" }],
@@ -50,7 +50,7 @@ test("every version that is advertised is answered", () =>
       for (const { answer } of yield* sweep(to, FindCoordinator, (v) =>
         v >= 4 ? { keyType: 0, coordinatorKeys: ["g"] } : v >= 1 ? { key: "g", keyType: 0 } : { key: "g" }
       ))
-        expect(answer.coordinators[0]?.nodeId ?? answer.nodeId).toBe(100)
+        expect(answer.coordinators[0]?.nodeId ?? answer.nodeId).toBe(1)
       for (const { answer } of yield* sweep(to, FindCoordinator, (v) =>
         v >= 4 ? { keyType: 2, coordinatorKeys: ["g"] } : { key: "g", ...(v >= 1 ? { keyType: 2 } : {}) }
       ))

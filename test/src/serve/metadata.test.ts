@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
+import fc from "fast-check"
 import { Command } from "../../../domain/cluster/command.ts"
 import { evolve } from "../../../domain/cluster/evolve.ts"
 import { type Cluster, initial } from "../../../domain/cluster/state.ts"
@@ -7,9 +8,9 @@ import { fold } from "../../../domain/kernel/decider.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { type BrokerId, zeroTopicId } from "../../../domain/kernel/id.ts"
 import type { Metadata } from "../../../src/protocol/message/03-metadata.ts"
-import type { RequestOf } from "../../../src/protocol/type/wire.ts"
+import type { RequestOf, ResponseDraft } from "../../../src/protocol/type/wire.ts"
 import { metadata } from "../../../src/serve/metadata.ts"
-import { nodesOf } from "../../../src/serve/nodes.ts"
+import { coordinators, nodesOf } from "../../../src/serve/nodes.ts"
 import type { RequestContext } from "../../../src/wire/route.ts"
 import { addTopic, eventsOf, given, heartbeat, register, topicId, up } from "../../domain/cluster/support.ts"
 
@@ -28,7 +29,7 @@ const context = (version: number): RequestContext => ({
 const created: Array<string> = []
 const ask = (cluster: Cluster, version: number, request: Partial<RequestOf<typeof Metadata>>, autoCreate = true) => {
   created.length = 0
-  const answer = metadata({ cluster: () => cluster, autoCreate, createTopics: (names) => Effect.sync(() => void created.push(...names)) })(
+  const answer = metadata({ nodeId: 1, cluster: () => cluster, autoCreate, createTopics: (names) => Effect.sync(() => void created.push(...names)) })(
     { topics: null, allowAutoTopicCreation: true, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false, ...request },
     context(version)
   )
@@ -40,8 +41,8 @@ const byId = (id: string) => [{ name: null, topicId: id }]
 
 describe("which topics", () => {
   test("null asks for all, in version 0 an empty list does, from version 1 on it asks for none", () => {
-    expect(rows(ask(orders, 1, {})).length).toBe(2)
-    expect(rows(ask(orders, 0, { topics: [] })).length).toBe(2)
+    expect(rows(ask(orders, 1, {}))).toEqual([["orders", "NONE"]])
+    expect(rows(ask(orders, 0, { topics: [] }))).toEqual([["orders", "NONE"]])
     expect(rows(ask(orders, 1, { topics: [] }))).toEqual([])
   })
   test("by id from version 12 on, INVALID_REQUEST in 10 and 11", () => {
@@ -84,11 +85,32 @@ describe("nodes", () => {
       ["NONE", 1, []]
     ])
   })
-  test("a leader that shares a node with a broker stands there once", () => {
-    const cluster = given(register(1), heartbeat(1), Command.ElectLeader({ nodeId: 1 as BrokerId, host: "127.0.0.1", port: 9001, epoch: 1 }))
-    expect(nodesOf(cluster)).toEqual([{ nodeId: 1, host: "127.0.0.1", port: 9001, rack: null }])
+  const elect = (nodeId: number, port: number) => Command.ElectLeader({ nodeId: nodeId as BrokerId, host: "127.0.0.1", port, epoch: 1 })
+  const names = ({ topics }: ResponseDraft<typeof Metadata>) => topics.map(({ name }) => name)
+  test("a leader that shares a node with a broker stands there once, is the controller, and its journal is among all topics", () => {
+    const cluster = given(register(1), heartbeat(1), register(2), heartbeat(2), elect(2, 9002))
+    expect(nodesOf(cluster).map(({ nodeId }) => nodeId)).toEqual([1, 2])
+    expect(coordinators(cluster)("any")?.nodeId).toBe(2)
+    expect([ask(cluster, 12, {}).controllerId, names(ask(cluster, 12, {}))]).toEqual([2, ["__cluster_metadata"]])
+  })
+  test("a leader that is no broker stands in no answer but one about its journal; the broker that answers is the controller", () => {
+    const cluster = given(register(1), heartbeat(1), register(2), heartbeat(2), elect(100, 9100))
+    const all = ask(cluster, 12, {})
+    expect([all.brokers.map(({ nodeId }) => nodeId), all.controllerId, names(all)]).toEqual([[1, 2], 1, []])
+    const journal = ask(cluster, 12, { topics: byName("__cluster_metadata") })
+    expect(journal.brokers.map(({ nodeId }) => nodeId)).toEqual([1, 2, 100])
+    expect(journal.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, leaderId: 100 })
+  })
+  test("a leader that is no broker: each group is coordinated by one of the brokers, and by none while none serves", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 5 }), fc.string(), (brokers, group) => {
+        const cluster = given(elect(100, 9100), ...Array.from({ length: brokers }, (_, n) => [register(n), heartbeat(n)]).flat())
+        const found = coordinators(cluster)(group)?.nodeId
+        expect(brokers === 0 ? found === undefined : nodesOf(cluster).some(({ nodeId }) => nodeId === found)).toBe(true)
+      })
+    )
   })
   test("before anything is known, nobody leads", () => {
-    expect(ask(initial, 12, {})).toMatchObject({ brokers: [], controllerId: -1, clusterId: null, topics: [{ partitions: [{ leaderId: -1 }] }] })
+    expect(ask(initial, 12, {})).toMatchObject({ brokers: [], controllerId: -1, clusterId: null, topics: [] })
   })
 })

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber, Schema, Stream } from "effect"
+import { streamOf } from "../../../../domain/group/groups.ts"
+import { groupId } from "../../../../domain/group/id.ts"
 import { Admin } from "../../../../src/client/admin/admin.ts"
 import { Consumer, type ConsumerService } from "../../../../src/client/consumer/consumer.ts"
 import { records } from "../../../../src/client/consumer/records.ts"
@@ -209,13 +211,14 @@ describe("two members of a group", () => {
         yield* one.joinConsumerGroup("billing")
         yield* one.subscribe("orders")
         yield* assigned([one], [4])
-        // From a host of its own, which is then cut off from the leader, but not from the brokers.
+        // From a host of its own, which is then cut off from the leader and from the broker that coordinates the group, but not from the other broker.
         const cutOff = yield* Consumer.make({ leader }).pipe(Effect.provide(cluster.network.layer("island")))
         yield* cutOff.joinConsumerGroup("billing")
         yield* cutOff.subscribe("orders")
         yield* Effect.forkScoped(Effect.forever(Effect.ignore(one.poll())))
         yield* assigned([one, cutOff], [2, 2])
         cluster.network.cut("island", "leader")
+        cluster.network.cut("island", `broker${1 + streamOf(groupId("billing"), 2)}`)
         yield* Effect.sleep(30_000)
         yield* assigned([one, cutOff], [4, 0])
         yield* produce("orders", texts(0, 40))
