@@ -109,6 +109,10 @@ export class MemoryConnection implements Closable {
       end?.close(cause)
     }
   }
+  /** Nothing arrives at this end any more, and it hears of no end: its half of a connection that became half-open. */
+  freeze(): void {
+    this.incoming.frozen = true
+  }
   /** The way may be open again. */
   wake(): void {
     this.incoming.wake()

@@ -26,6 +26,8 @@ export class MemoryPipe {
   private armed = false
   private receiver: Listener | undefined
   paused = false
+  /** Carries nothing any more, for good. */
+  frozen = false
 
   constructor(
     private readonly way: Way,
@@ -62,7 +64,7 @@ export class MemoryPipe {
   /** Looks again whether something can be handed over: after a pause, or when the way is open again. */
   wake(): void {
     const next = this.parcels[0]
-    if (next === undefined || this.armed || this.paused || this.receiver === undefined || !this.way.isOpen()) return
+    if (next === undefined || this.armed || this.paused || this.frozen || this.receiver === undefined || !this.way.isOpen()) return
     this.armed = true
     this.way.after(Math.max(0, next.dueAt - this.way.now()), () => {
       this.armed = false
@@ -72,7 +74,7 @@ export class MemoryPipe {
   }
 
   private deliver(now: number): void {
-    while (this.receiver !== undefined && !this.paused && this.way.isOpen()) {
+    while (this.receiver !== undefined && !this.paused && !this.frozen && this.way.isOpen()) {
       const next = this.parcels[0]
       if (next === undefined || next.dueAt > now) break
       if (this.way.breaks()) return this.events.broken()

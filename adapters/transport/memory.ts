@@ -65,6 +65,12 @@ export class MemoryNetwork {
     for (const connection of broken) connection.break("the network dropped the connection")
     return broken.length
   }
+  /** The connections between `a` and `b` become half-open: they stay, and carry nothing. New ones work. Answers how many there were. */
+  freeze(a: string, b: string): number {
+    const frozen = [...this.connections].filter(({ host, peerHost }) => (host === a && peerHost === b) || (host === b && peerHost === a))
+    for (const connection of frozen) connection.freeze()
+    return frozen.length / 2
+  }
   /** The host dies: nobody listens there any more, and its connections break. */
   crash(host: string): void {
     for (const [at, one] of this.listening) if (one.host === host) this.listening.delete(at)

@@ -4,7 +4,7 @@ import type { Address, Transport } from "../ports/transport.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../protocol/type/wire.ts"
 import { type CallOptions, makePool, type Pool } from "./connection/pool.ts"
 import { type Dice, makeDice } from "./dice.ts"
-import { type CallError, type InvalidAddress, KafkaFailure, NotReachable } from "./error.ts"
+import { type CallError, type InvalidAddress, KafkaFailure, NotReachable, RequestTimedOut } from "./error.ts"
 import { type MetadataCache, makeMetadata } from "./metadata/metadata.ts"
 import { bootstrapNames, type Connecting, type ConnectionOptions, connecting } from "./options.ts"
 import { isLeadership, type RetryKind, retryWithin } from "./retry.ts"
@@ -21,8 +21,8 @@ export interface Client {
   readonly callController: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallError>
   /** One call to whichever known node answers. */
   readonly callAny: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallError>
-  /** Repeats an effect over connection failures and changes of leadership, learning who leads in between, for `retryTimeoutMs`. */
-  readonly persistently: <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Repeats an effect over connection failures and changes of leadership, learning who leads in between, for `callTimeoutMs` with the last attempt. */
+  readonly persistently: <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | RequestTimedOut, R>
 }
 
 /** Whether and how an error of a call is met with another attempt. */
@@ -39,6 +39,23 @@ export const retryKind = (error: { readonly _tag: string }): RetryKind | undefin
       return undefined
   }
 }
+
+/** Ends the attempts after `timeoutMs` with the error of the last one that ended by itself. */
+const bounded = <A, E, R>(
+  timeoutMs: number,
+  attempt: Effect.Effect<A, E, R>,
+  repeated: (attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | RequestTimedOut, R> =>
+  Effect.suspend(() => {
+    let last: E | undefined
+    const noted = Effect.tapError(attempt, (error) =>
+      Effect.sync(() => {
+        last = error
+      })
+    )
+    const late = (): E | RequestTimedOut => last ?? new RequestTimedOut({ what: "The call", timeoutMs, reason: "no node answered." })
+    return Effect.timeoutFail(repeated(noted), { duration: timeoutMs, onTimeout: late })
+  })
 
 /** The answer's error as a failure that `persistently` understands; NONE passes. */
 export const expectNone = (error: KafkaError, what: string, detail: string | null = null): Effect.Effect<void, KafkaFailure> =>
@@ -71,11 +88,13 @@ export const makeClient = (options: ConnectionOptions): Effect.Effect<Client, Ca
         return calls.length === 0 ? nowhere("the cluster named no node") : Effect.firstSuccessOf(calls)
       })
 
-    const persistently = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-      Effect.tapError(effect, (error) => (retryKind(error) === undefined ? Effect.void : Effect.ignore(metadata.refresh([])))).pipe(
-        retryWithin<E>(settings.retryTimeoutMs, retryKind)
+    const persistently = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | RequestTimedOut, R> =>
+      bounded(settings.callTimeoutMs, effect, (attempt) =>
+        Effect.tapError(attempt, (error) => (retryKind(error) === undefined ? Effect.void : Effect.ignore(metadata.refresh([])))).pipe(
+          retryWithin<E>(settings.retryTimeoutMs, retryKind)
+        )
       )
 
-    yield* Effect.asVoid(retryWithin<CallError>(settings.retryTimeoutMs, retryKind)(metadata.refresh([])))
+    yield* Effect.asVoid(bounded(settings.callTimeoutMs, metadata.refresh([]), retryWithin<CallError>(settings.retryTimeoutMs, retryKind)))
     return { options: settings, pool, metadata, dice, callNode, callController, callAny, persistently }
   })

@@ -10,9 +10,9 @@ export interface ConnectionOptions {
   readonly clientId?: string
   /** How long one attempt to connect may take. Default 10,000. */
   readonly connectTimeoutMs?: number
-  /** How long a node may take to answer. Default 30,000. */
+  /** How long a node may take to answer. Default 30,000. Where a call can be repeated an attempt takes a third of `retryTimeoutMs` at most, but at least 2,000. */
   readonly requestTimeoutMs?: number
-  /** How long a call goes on trying while nodes cannot be reached or leaders change. Default 30,000. */
+  /** How long a call goes on trying while nodes cannot be reached, do not answer, or leaders change: the time of all its attempts together. Default 30,000. */
   readonly retryTimeoutMs?: number
   /** How long to wait for a topic that the cluster does not know. Default 5,000. */
   readonly unknownTopicTimeoutMs?: number
@@ -30,11 +30,23 @@ export interface Connecting {
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
   readonly retryTimeoutMs: number
+  /**
+   * How long one attempt of a call may take, but for those that wait by their nature (Produce, Fetch, JoinGroup): a call should have time for more than one, over another
+   * connection or node.
+   */
+  readonly attemptTimeoutMs: number
+  /** How long a call may take with all its attempts. */
+  readonly callTimeoutMs: number
   readonly unknownTopicTimeoutMs: number
   readonly metadataMaxAgeMs: number
   readonly responseBytesMax: number
   readonly closeTimeoutMs: number
 }
+
+/** No attempt gets less time than this, ms, unless `requestTimeoutMs` says so: a busy node is no half-open connection. */
+const attemptLeastMs = 2000
+/** How many attempts fit into the time of a call. */
+const attempts = 3
 
 /** Reads `HOST:PORT`, `[::1]:PORT` or `PLAINTEXT://HOST:PORT`. */
 export const parseAddress = (text: string): Either.Either<Address, InvalidAddress> => {
@@ -51,16 +63,23 @@ const parseAddresses = (leader: ConnectionOptions["leader"]): Either.Either<Read
 
 /** The options with every default in its place. */
 export const connecting = (options: ConnectionOptions): Either.Either<Connecting, InvalidAddress> =>
-  Either.map(parseAddresses(options.leader), (bootstrap) => ({
-    bootstrap,
-    clientId: options.clientId ?? "comanche-franz",
-    connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-    requestTimeoutMs: options.requestTimeoutMs ?? 30_000,
-    retryTimeoutMs: options.retryTimeoutMs ?? 30_000,
-    unknownTopicTimeoutMs: options.unknownTopicTimeoutMs ?? 5_000,
-    metadataMaxAgeMs: options.metadataMaxAgeMs ?? 300_000,
-    responseBytesMax: options.responseBytesMax ?? 128 * 1024 * 1024,
-    closeTimeoutMs: options.closeTimeoutMs ?? 10_000
-  }))
+  Either.map(parseAddresses(options.leader), (bootstrap) => {
+    const requestTimeoutMs = options.requestTimeoutMs ?? 30_000
+    const retryTimeoutMs = options.retryTimeoutMs ?? 30_000
+    const attemptTimeoutMs = Math.min(requestTimeoutMs, Math.max(Math.ceil(retryTimeoutMs / attempts), attemptLeastMs))
+    return {
+      bootstrap,
+      clientId: options.clientId ?? "comanche-franz",
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      requestTimeoutMs,
+      retryTimeoutMs,
+      attemptTimeoutMs,
+      callTimeoutMs: Math.max(retryTimeoutMs, attemptTimeoutMs),
+      unknownTopicTimeoutMs: options.unknownTopicTimeoutMs ?? 5_000,
+      metadataMaxAgeMs: options.metadataMaxAgeMs ?? 300_000,
+      responseBytesMax: options.responseBytesMax ?? 128 * 1024 * 1024,
+      closeTimeoutMs: options.closeTimeoutMs ?? 10_000
+    }
+  })
 
 export const bootstrapNames = (options: Connecting): ReadonlyArray<string> => options.bootstrap.map(formatAddress)

@@ -13,11 +13,14 @@ export interface CallOptions {
   readonly version?: number
   /** Default: the link's `requestTimeoutMs`. Counted from the call on, the wait for a place in flight included. */
   readonly timeoutMs?: number
+  /** The call times out earlier when nothing at all has come from the peer for this long. Default: `timeoutMs`. */
+  readonly silenceMs?: number
   /** Tagged fields for a flexible header. */
   readonly tags?: ReadonlyArray<UnknownTag>
 }
 
-const software = { clientSoftwareName: "comanche-franz", clientSoftwareVersion: "0.1.0" }
+/** What this client says of itself (KIP-511). */
+export const software = { clientSoftwareName: "comanche-franz", clientSoftwareVersion: "0.1.0" }
 /** Version 5 says whom we look for (KIP-1242), which a link does not know; older nodes know 4. */
 const firstTry = 4
 
@@ -31,12 +34,12 @@ export const transmit = <A extends AnyApi>(
   api: A,
   version: number,
   request: RequestDraft<A>,
-  { tags, timeoutMs = options.requestTimeoutMs }: CallOptions,
+  { silenceMs, tags, timeoutMs = options.requestTimeoutMs }: CallOptions,
   answered: boolean
 ): Effect.Effect<Uint8Array, CallFault> =>
   Effect.async((resume) => {
     const encode = (correlationId: number) => requestFrame(api, version, { correlationId, clientId: options.clientId, ...(tags ? { tags } : {}) }, request)
-    return Effect.sync(to.submit({ encode, answered, api: api.name, timeoutMs }, resume))
+    return Effect.sync(to.submit({ encode, answered, api: api.name, timeoutMs, ...(silenceMs === undefined ? {} : { silenceMs }) }, resume))
   })
 
 /** One request and its answer, read by the version that was sent. An answer that cannot be read closes the connection: what follows it cannot be trusted. */

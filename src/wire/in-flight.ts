@@ -4,10 +4,19 @@ import type { CallFault } from "./fault.ts"
 
 /** One request that was sent and waits for its answer. */
 export interface Pending {
-  /** Takes the answer's frame. Undefined where the caller has left: the answer is still due on the connection, and is dropped. */
+  /**
+   * Takes the answer's frame. Undefined where the caller has left: the answer is still due on the connection until the deadline, and is dropped. Without that deadline callers
+   * that are less patient than the link would never find out that the peer is gone.
+   */
   settle: ((outcome: Either.Either<Uint8Array, CallFault>) => void) | undefined
-  /** By the monotonic milliseconds of the link. */
+  /** When the link looks whether the answer is late, in its monotonic milliseconds. */
+  lookAt: number
+  /** When the answer is late, whatever else has come. */
   readonly deadline: number
+  /** How long nothing at all may come before the answer is late. */
+  readonly silenceMs: number
+  /** How often something had come when the link last looked. */
+  heard: number
   readonly api: string
   readonly timeoutMs: number
 }
@@ -40,11 +49,18 @@ export class InFlight {
     this.byId.delete(id.right)
     return pending
   }
-  /** The earliest deadline of those whose caller still waits; undefined for none. */
+  /** The one that is to be looked at first; undefined for none. */
   earliest(): Pending | undefined {
     let first: Pending | undefined
-    for (const pending of this.byId.values()) if (pending.settle !== undefined && (first === undefined || pending.deadline < first.deadline)) first = pending
+    for (const pending of this.byId.values()) if (first === undefined || pending.lookAt < first.lookAt) first = pending
     return first
+  }
+  /** When the oldest request was sent since which nothing has come, by `heard`; undefined for none. */
+  silentSince(heard: number): number | undefined {
+    let since: number | undefined
+    for (const { deadline, heard: before, timeoutMs } of this.byId.values())
+      if (before === heard && (since === undefined || deadline - timeoutMs < since)) since = deadline - timeoutMs
+    return since
   }
   /** Forgets all; answers those whose caller still waits. */
   clear(): ReadonlyArray<Pending> {

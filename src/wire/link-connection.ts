@@ -34,6 +34,8 @@ export interface Submission {
   /** The API's name, for the words of a timeout. */
   readonly api: string
   readonly timeoutMs: number
+  /** The answer is late before its time when nothing at all has come for this long. Default: `timeoutMs`. */
+  readonly silenceMs?: number
 }
 
 /** The listener of a link's connection: sends in order, matches answers, watches deadlines. */
@@ -43,6 +45,8 @@ export class LinkConnection implements Listener {
   /** The callers are suspended fibers with deadlines, so their number is bounded by the callers. */
   private waiting: Array<Waiting> = []
   private unread = 0
+  /** Counts what comes. */
+  private heard = 0
   private lost: ConnectionLost | undefined
   /** When the timer fires; infinite where there is none. */
   private timerAt = Number.POSITIVE_INFINITY
@@ -64,18 +68,19 @@ export class LinkConnection implements Listener {
   }
 
   /** Sends now or when its turn comes. `settle` gets the answer's frame; empty bytes for a request without an answer, once it is sent. Answers how to leave. */
-  submit({ encode, answered, api, timeoutMs }: Submission, settle: Settle): () => void {
+  submit({ encode, answered, api, timeoutMs, silenceMs = timeoutMs }: Submission, settle: Settle): () => void {
     if (this.lost !== undefined) {
       settle(Either.left(this.lost))
       return () => {}
     }
     const correlationId = this.inFlight.nextId()
     const chunks = encode(correlationId)
-    const pending: Pending = { settle, deadline: this.now() + timeoutMs, api, timeoutMs }
+    const now = this.now()
+    const pending: Pending = { settle, lookAt: now + Math.min(timeoutMs, silenceMs), deadline: now + timeoutMs, silenceMs, heard: this.heard, api, timeoutMs }
     const waiting: Waiting = { correlationId, chunks, pending, answered }
     if (this.waiting.length > 0 || !this.mayWrite) this.waiting.push(waiting)
     else this.write(waiting)
-    if (pending.settle !== undefined) this.watch(pending.deadline)
+    if (pending.settle !== undefined) this.watch(pending.lookAt)
     return () => {
       pending.settle = undefined
       this.waiting = this.waiting.filter((one) => one !== waiting)
@@ -84,6 +89,7 @@ export class LinkConnection implements Listener {
 
   received(bytes: Uint8Array): void {
     if (this.lost !== undefined) return
+    this.heard += 1
     this.framer.push(bytes)
     for (;;) {
       const frame = this.lost === undefined ? this.framer.next() : undefined
@@ -156,15 +162,30 @@ export class LinkConnection implements Listener {
     const late = this.waiting.filter(({ pending }) => pending.deadline <= now)
     this.waiting = this.waiting.filter(({ pending }) => pending.deadline > now)
     for (const { pending } of late) pending.settle?.(this.timedOut(pending))
-    const first = this.inFlight.earliest()
-    if (first !== undefined && first.deadline <= now) {
-      const { settle } = first
-      first.settle = undefined
-      settle?.(this.timedOut(first))
-      return this.lose(`${first.api} was not answered within ${first.timeoutMs} ms`)
+    let first = this.inFlight.earliest()
+    for (; first !== undefined && first.lookAt <= now; first = this.inFlight.earliest()) {
+      if (now >= first.deadline || first.heard === this.heard) return this.late(first)
+      // Something has come since: the peer lives, and the answer may be behind what it sends.
+      first.heard = this.heard
+      first.lookAt = Math.min(first.deadline, now + first.silenceMs)
     }
-    const next = Math.min(first?.deadline ?? Number.POSITIVE_INFINITY, ...this.waiting.map(({ pending }) => pending.deadline))
+    const next = Math.min(first?.lookAt ?? Number.POSITIVE_INFINITY, ...this.waiting.map(({ pending }) => pending.deadline))
     if (next < Number.POSITIVE_INFINITY) this.watch(next)
+  }
+  /** The answer is late: what is behind it on the connection is, too. */
+  private late(pending: Pending): void {
+    const { api, settle, silenceMs, timeoutMs } = pending
+    pending.settle = undefined
+    settle?.(this.timedOut(pending))
+    this.lose(`${api} was not answered within ${Math.min(timeoutMs, silenceMs)} ms`)
+  }
+  get inFlightCount(): number {
+    return this.inFlight.count
+  }
+  /** For how long nothing has come although an answer is due, ms; 0 where none is. */
+  get silentMs(): number {
+    const since = this.inFlight.silentSince(this.heard)
+    return since === undefined ? 0 : Math.max(0, this.now() - since)
   }
   private timedOut({ api, timeoutMs }: Pending): Either.Either<Uint8Array, CallFault> {
     return Either.left(new CallTimeout({ address: this.address, api, timeoutMs }))

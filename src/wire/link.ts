@@ -17,13 +17,19 @@ export interface Link {
   /** The highest stable version that both sides know; undefined where the peer lacks the API. What only nodes call is never listed, so its own highest is taken. */
   readonly versionOf: (api: AnyApi) => number | undefined
   /**
-   * Sends a request and waits for its answer. At most `inFlightRequestsMax` are under way; further calls wait their turn. An interrupted call is forgotten here; the peer
-   * may have carried it out. A draft that has no form in the version dies with EncodeError: that is a fault of the caller.
+   * Sends a request and waits for its answer. At most `inFlightRequestsMax` are under way; further calls wait their turn. An interrupted call leaves its deadline on the link: when
+   * the peer does not answer by then the link closes. The peer may have carried the request out. A draft that has no form in the version dies with EncodeError: that is a fault of the caller.
    */
   readonly call: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallFault>
   /** Sends a request that gets no answer: Produce with acks=0. Waits only while the peer does not read. */
   readonly send: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<void, ConnectionLost | UnsupportedByPeer>
   readonly isOpen: () => boolean
+  /** For how long nothing has come although an answer is due, ms; 0 where none is. */
+  readonly silentMs: () => number
+  /** Requests that are sent and not answered. */
+  readonly inFlight: () => number
+  /** Closes now, without waiting for answers: their callers fail with ConnectionLost and this reason. */
+  readonly abandon: (reason: string) => void
   /** Fails when the connection is closed, by whatever side. */
   readonly closed: Effect.Effect<never, ConnectionLost>
 }
@@ -80,5 +86,16 @@ const makeLink = (to: LinkConnection, address: Address, options: LinkOptions, ra
       })
     )
   }
-  return { address, connectionId: to.connection.id, versionOf, call, send, isOpen: () => to.isOpen, closed: Deferred.await(to.over) }
+  return {
+    address,
+    connectionId: to.connection.id,
+    versionOf,
+    call,
+    send,
+    isOpen: () => to.isOpen,
+    silentMs: () => to.silentMs,
+    inFlight: () => to.inFlightCount,
+    abandon: (reason) => to.lose(reason),
+    closed: Deferred.await(to.over)
+  }
 }

@@ -60,7 +60,7 @@ export const addTopic = (client: Client, topic: string, options: TopicOptions = 
       configs: Object.entries(options.configs ?? {}).map(([name, value]) => ({ name, value }))
     }
     const attempt = Effect.gen(function* () {
-      const answer = yield* client.callController(CreateTopics, { topics: [wanted], timeoutMs: client.options.requestTimeoutMs }, { tags })
+      const answer = yield* client.callController(CreateTopics, { topics: [wanted], timeoutMs: client.options.attemptTimeoutMs }, { tags })
       const result = answer.topics.find(({ name }) => name === topic)
       const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
       if (error === "TOPIC_ALREADY_EXISTS") return yield* new TopicExists({ topic })
@@ -78,7 +78,7 @@ const lastByName = 5
 export const removeTopic = (client: Client, topic: string): Effect.Effect<void, RemoveTopicError> =>
   Effect.suspend(() => {
     const tags = commandId(client)
-    const byName = { topicNames: [topic], timeoutMs: client.options.requestTimeoutMs }
+    const byName = { topicNames: [topic], timeoutMs: client.options.attemptTimeoutMs }
     const attempt = Effect.gen(function* () {
       const answer = yield* client.callController(DeleteTopics, byName, { tags, versionMax: lastByName })
       const result = answer.responses.find(({ name }) => name === topic)
@@ -94,7 +94,7 @@ export const removeTopic = (client: Client, topic: string): Effect.Effect<void, 
 export const addPartitions = (client: Client, topic: string, partitions: number): Effect.Effect<void, RemoveTopicError> =>
   Effect.suspend(() => {
     const tags = commandId(client)
-    const request = { topics: [{ name: topic, count: partitions, assignments: null }], timeoutMs: client.options.requestTimeoutMs, validateOnly: false }
+    const request = { topics: [{ name: topic, count: partitions, assignments: null }], timeoutMs: client.options.attemptTimeoutMs, validateOnly: false }
     const attempt = Effect.gen(function* () {
       const answer = yield* client.callController(CreatePartitions, request, { tags })
       const result = answer.results[0]

@@ -14,6 +14,8 @@ import type { Reading } from "./options.ts"
 import type { PartitionReader } from "./partition-reader.ts"
 
 const never = Number.POSITIVE_INFINITY
+/** A node from which nothing comes for this long after a fetch had its time to wait is asked on another connection, ms. */
+const silentMs = 5000
 
 export interface FetcherParts {
   readonly client: Client
@@ -131,7 +133,8 @@ export class Fetcher {
     const call = fetchCall(readers, client.metadata.view(), reading, Math.min(reading.fetchBytesMax, room), session)
     const { versionMax, versionMin } = call
     const timeoutMs = reading.fetchWaitMs + client.options.requestTimeoutMs
-    return Effect.match(client.pool.call(node.address, Fetch, call.request, { lane: "fetch", timeoutMs, versionMax, versionMin }), {
+    const silenceMs = reading.fetchWaitMs + Math.min(client.options.requestTimeoutMs, silentMs)
+    return Effect.match(client.pool.call(node.address, Fetch, call.request, { lane: "fetch", timeoutMs, silenceMs, versionMax, versionMin }), {
       onSuccess: (response) => this.take(response, call, session, wasOpening),
       // The leaders may have changed with the connection; the answer to that question also tells whether anybody is there.
       onFailure: () => {

@@ -5,7 +5,7 @@ import { FindCoordinator } from "../../protocol/message/10-find-coordinator.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import { type Client, expectNone } from "../client.ts"
 import type { CallOptions } from "../connection/pool.ts"
-import { type CallError, KafkaFailure } from "../error.ts"
+import { type CallError, KafkaFailure, type RequestTimedOut } from "../error.ts"
 
 const groupKey = 0
 
@@ -17,7 +17,7 @@ export interface Coordinator {
   /** One call to the coordinator. NotReachable and RequestTimedOut make it be asked for anew. */
   readonly call: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallError>
   /** Repeats `step` over connection failures and changes of coordinator. `step` gives its answer's error as a KafkaFailure. */
-  readonly persistently: <A, E extends { readonly _tag: string }, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  readonly persistently: <A, E extends { readonly _tag: string }, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E | RequestTimedOut, R>
 }
 
 /** Whether the error says that the group is coordinated elsewhere, or not yet anywhere. */
@@ -38,8 +38,12 @@ export const makeCoordinator = (client: Client, group: string): Coordinator => {
     known = undefined
   }
   const call: Coordinator["call"] = (api, request, options) =>
-    Effect.flatMap(find, (address) => Effect.tapErrorTag(client.pool.call(address, api, request, options), "NotReachable", () => Effect.sync(forget)))
-  const persistently = <A, E extends { readonly _tag: string }, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.flatMap(find, (address) =>
+      Effect.tapError(client.pool.call(address, api, request, options), ({ _tag }) =>
+        _tag === "NotReachable" || _tag === "RequestTimedOut" ? Effect.sync(forget) : Effect.void
+      )
+    )
+  const persistently = <A, E extends { readonly _tag: string }, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E | RequestTimedOut, R> =>
     client.persistently(
       Effect.tapError(step, (error: { readonly _tag: string }) =>
         Effect.sync(() => {

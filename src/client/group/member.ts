@@ -4,9 +4,12 @@ import { JoinGroup } from "../../protocol/message/11-join-group.ts"
 import { Heartbeat } from "../../protocol/message/12-heartbeat.ts"
 import { LeaveGroup } from "../../protocol/message/13-leave-group.ts"
 import { SyncGroup } from "../../protocol/message/14-sync-group.ts"
+import { ApiVersions } from "../../protocol/message/18-api-versions.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
+import { software } from "../../wire/exchange.ts"
 import { within } from "../background.ts"
 import type { Client } from "../client.ts"
+import type { Lane } from "../connection/pool.ts"
 import type { Membership } from "../consumer/options.ts"
 import type { Place } from "../consumer/start-offsets.ts"
 import { type CallError, Fenced, failure, GroupRefused, type NotAuthorized } from "../error.ts"
@@ -83,8 +86,10 @@ export class Member {
       protocols: protocols(this.options.assignors, topics, this.had, this.generation)
     })
     const timeoutMs = rebalanceTimeoutMs + this.client.options.requestTimeoutMs
-    const ask = Effect.suspend(() => this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs }))
+    const ask = Effect.suspend(() => this.patiently(this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs })))
     return Effect.gen(this, function* () {
+      // A connection that was idle may be half-open, and the wait for the other members would not show it.
+      yield* this.ping("group")
       let answer = yield* ask
       if (kafkaError(answer.errorCode) === "MEMBER_ID_REQUIRED") {
         // The id comes first, so that a lost answer does not leave a member behind that nobody is (KIP-394).
@@ -103,19 +108,17 @@ export class Member {
     return Effect.gen(this, function* () {
       const leads = joined.leader === joined.memberId && !joined.skipAssignment
       const given = leads ? yield* this.giveOut(joined) : { assignments: [], counts: undefined }
-      const answer = yield* this.coordinator.call(
-        SyncGroup,
-        {
-          groupId: this.coordinator.group,
-          generationId: this.generation,
-          memberId: this.memberId,
-          groupInstanceId: this.options.instanceId,
-          protocolType,
-          protocolName: joined.protocolName,
-          assignments: given.assignments
-        },
-        { lane: "group", timeoutMs: this.options.rebalanceTimeoutMs + this.client.options.requestTimeoutMs }
-      )
+      const request = {
+        groupId: this.coordinator.group,
+        generationId: this.generation,
+        memberId: this.memberId,
+        groupInstanceId: this.options.instanceId,
+        protocolType,
+        protocolName: joined.protocolName,
+        assignments: given.assignments
+      }
+      const timeoutMs = this.options.rebalanceTimeoutMs + this.client.options.requestTimeoutMs
+      const answer = yield* this.patiently(this.coordinator.call(SyncGroup, request, { lane: "group", timeoutMs }))
       const error = kafkaError(answer.errorCode)
       if (error !== "NONE") return yield* this.answered(error, "The assignment")
       const places = placesOf(answer.assignment)
@@ -159,6 +162,23 @@ export class Member {
     this.generation = -1
   }
 
+  /** Whether the coordinator answers at all on this connection. One that does not is closed, with those beside it (see Pool.doubt). */
+  private ping(lane: Lane): Effect.Effect<void, CallError> {
+    const asked = this.coordinator.call(ApiVersions, software, { lane, timeoutMs: this.beatTimeoutMs })
+    // A node that does not list the API has answered that it is there, when the connection was opened.
+    return Effect.asVoid(Effect.catchTag(asked, "UnsupportedByCluster", () => Effect.void))
+  }
+  /** A call that waits for other members, as long as the coordinator answers on the connection beside it: a node that is gone without a word is noticed within a session. */
+  private patiently<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const watching = Effect.forever(Effect.andThen(Effect.sleep(this.options.heartbeatIntervalMs), Effect.ignore(this.ping("main"))))
+    return Effect.raceFirst(call, watching)
+  }
+  /** A heartbeat has its answer in this time, so that one that is lost can be repeated on another connection before the session ends. */
+  private get beatTimeoutMs(): number {
+    const { heartbeatIntervalMs, sessionTimeoutMs } = this.options
+    return Math.max(1, Math.min(this.client.options.requestTimeoutMs, Math.floor((sessionTimeoutMs - heartbeatIntervalMs) / 2)))
+  }
+
   /** Says that the member lives, and hears how the group is. */
   readonly beat: Effect.Effect<Pulse> = Effect.suspend(() =>
     this.coordinator.call(
@@ -169,7 +189,7 @@ export class Member {
         memberId: this.memberId,
         groupInstanceId: this.options.instanceId
       },
-      { timeoutMs: this.options.sessionTimeoutMs }
+      { timeoutMs: this.beatTimeoutMs }
     )
   ).pipe(
     Effect.match({

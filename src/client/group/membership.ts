@@ -6,6 +6,9 @@ import { monotonicNow } from "../monotonic.ts"
 import type { Signal } from "../signal.ts"
 import type { Assigned, Member, MemberError, Pulse } from "./member.ts"
 
+/** How soon a heartbeat without an answer is repeated, ms. */
+const againMs = 200
+
 /** How often the leader of a group looks whether its topics have more partitions than it gave out, ms. */
 const recountMs = 10_000
 
@@ -37,13 +40,16 @@ const watch = (member: Member, options: Membership, consuming: Consuming, assign
   Effect.gen(function* () {
     let aliveAt = yield* monotonicNow
     let countedAt = aliveAt
+    let pauseMs = options.heartbeatIntervalMs
     for (;;) {
       consuming.aliveUntil(aliveAt + options.sessionTimeoutMs)
-      yield* consuming.changed.heardWithin(options.heartbeatIntervalMs)
+      yield* consuming.changed.heardWithin(pauseMs)
       if (consuming.topics().join() !== joinedWith.join()) return "rebalance"
       const askedAt = yield* monotonicNow
       const pulse = yield* member.beat
       const now = yield* monotonicNow
+      // A heartbeat that was lost is repeated soon: the session goes on meanwhile.
+      pauseMs = pulse === "unanswered" ? Math.min(againMs, options.heartbeatIntervalMs) : options.heartbeatIntervalMs
       // Heard between the two moments: the earlier one is sure.
       if (pulse === "alive") aliveAt = askedAt
       // Nobody answers: by now the group may have given the partitions to others. What is handed out after this could be theirs too.

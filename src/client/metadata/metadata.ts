@@ -5,7 +5,7 @@ import { Metadata } from "../../protocol/message/03-metadata.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
 import type { Pool } from "../connection/pool.ts"
 import type { Dice } from "../dice.ts"
-import { type CallError, failure, InvalidTopic, KafkaFailure, type NotAuthorized, NotReachable, UnknownTopic } from "../error.ts"
+import { type CallError, failure, InvalidTopic, KafkaFailure, type NotAuthorized, NotReachable, RequestTimedOut, UnknownTopic } from "../error.ts"
 import { bootstrapNames, type Connecting } from "../options.ts"
 import { isLeadership, retryWithin } from "../retry.ts"
 import { type ClusterView, forget, learn, nothingKnown, type TopicView } from "./view.ts"
@@ -72,6 +72,8 @@ const places = (view: ClusterView, bootstrap: ReadonlyArray<Address>, dice: Dice
 
 type Answer = ResponseOf<typeof Metadata>
 
+const unanswered = (topic: string, timeoutMs: number) => new RequestTimedOut({ what: `Looking up '${topic}'`, timeoutMs, reason: "no node answered." })
+
 /** Asks one place after another until one answers with at least one node. */
 const askSomewhere = (options: Connecting, pool: Pool, from: ReadonlyArray<Address>, topics: Topics, create: boolean): Effect.Effect<Answer, CallError> =>
   Effect.gen(function* () {
@@ -136,6 +138,7 @@ export const makeMetadata = (options: Connecting, pool: Pool, dice: Dice): Effec
     const freshTopic = (name: string, create = false, withinMs = options.unknownTopicTimeoutMs): Effect.Effect<TopicView, TopicError> =>
       Effect.flatMap(refresh([name], create), () => read(name)).pipe(
         retryWithin(withinMs, kindOf),
+        Effect.timeoutFail({ duration: withinMs + options.callTimeoutMs, onTimeout: () => unanswered(name, withinMs + options.callTimeoutMs) }),
         Effect.mapError((error) => (error._tag === "TopicNotThere" ? topicError(error.error, name) : error))
       )
 

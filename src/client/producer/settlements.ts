@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { Client } from "../client.ts"
-import { InvalidArgument, OutcomeUnknown, RequestTimedOut, UnknownTopic } from "../error.ts"
+import { InvalidArgument, OutcomeUnknown, RequestTimedOut, UnknownPartition, UnknownTopic } from "../error.ts"
 import type { OutgoingBatch, Waiting } from "./batch.ts"
 import type { PartitionQueue } from "./partition-queue.ts"
 import type { SendError } from "./types.ts"
@@ -63,9 +63,14 @@ export class Settlements {
 
   /** Gives up what was not delivered in time, and what waits for a topic that is gone. */
   giveUpLate(queue: PartitionQueue, now: number, { metadata, options }: Client): void {
+    const view = metadata.view().topics.get(queue.topic)
+    const partitions = view?.partitions.length ?? 0
     for (const batch of [...queue.batches]) {
       const gone = now - batch.createdAt > options.unknownTopicTimeoutMs && metadata.view().topicErrors.get(queue.topic) === "UNKNOWN_TOPIC_OR_PARTITION"
       if (gone) this.giveUp(queue, batch, new UnknownTopic({ topic: queue.topic }))
+      // A topic that was made again may have fewer partitions.
+      else if (partitions > 0 && queue.partition >= partitions && now - batch.createdAt > options.unknownTopicTimeoutMs)
+        this.giveUp(queue, batch, new UnknownPartition({ topic: queue.topic, partition: queue.partition, partitions }))
       else if (now >= batch.deadline) this.giveUp(queue, batch, batch.lastError ?? late(queue, batch))
     }
   }

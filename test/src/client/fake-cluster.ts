@@ -26,9 +26,12 @@ export interface FakePartition {
   batches: Array<RecordBatch>
 }
 
-/** What becomes of a produce to one partition. "lost": it is stored, and the connection breaks before the answer; "dropped": neither. */
-export type Fate = "stored" | "lost" | "dropped" | KafkaError
-const storedAllTheSame: ReadonlySet<Fate> = new Set<Fate>(["stored", "lost", "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "REQUEST_TIMED_OUT"])
+/**
+ * What becomes of a produce to one partition. "lost": it is stored, and the connection breaks before the answer; "dropped": neither. "mute": it is stored, and the connection
+ * stays open without an answer; "deaf": neither.
+ */
+export type Fate = "stored" | "lost" | "dropped" | "mute" | "deaf" | KafkaError
+const storedAllTheSame: ReadonlySet<Fate> = new Set<Fate>(["stored", "lost", "mute", "NOT_ENOUGH_REPLICAS_AFTER_APPEND", "REQUEST_TIMED_OUT"])
 
 const context: AppendContext = {
   leaderEpoch: 0,
@@ -132,28 +135,32 @@ export class FakeCluster {
     return route(Produce, { pipelined: true }, ({ topicData }, { connectionId: _ }) => {
       this.seen.push("Produce")
       let broken = false
+      let silent = false
       const responses = topicData.map((topic) => {
         const name = [...this.topics.keys()].find((known) => this.topicId(known) === topic.topicId) ?? ""
         const partitionResponses = topic.partitionData.map(({ index, records }) => {
-          const { answer, breaks } = this.append(node, name, index, records ?? new Uint8Array())
+          const { answer, breaks, stalls } = this.append(node, name, index, records ?? new Uint8Array())
           broken ||= breaks
+          silent ||= stalls
           return answer
         })
         return { topicId: topic.topicId, partitionResponses }
       })
+      if (silent) return Effect.never
       if (!broken) return { responses }
       this.network.drop(`node${node}`)
       return Effect.never
     })
   }
   private append(node: number, topic: string, index: number, records: Uint8Array) {
-    const no = (error: KafkaError) => ({ answer: { index, errorCode: errorCode(error), baseOffset: -1n }, breaks: false })
+    const no = (error: KafkaError) => ({ answer: { index, errorCode: errorCode(error), baseOffset: -1n }, breaks: false, stalls: false })
     const found = this.topics.get(topic)?.[index]
     if (found === undefined) return no("UNKNOWN_TOPIC_ID")
     if (found.leader !== node) return no("NOT_LEADER_OR_FOLLOWER")
     const batches = Either.getOrThrow(splitBatches(records.slice()))
     const fate = this.fate(topic, index, batches[0] as RecordBatch)
     if (fate === "dropped") return { ...no("NETWORK_EXCEPTION"), breaks: true }
+    if (fate === "deaf") return { ...no("NETWORK_EXCEPTION"), stalls: true }
     if (!storedAllTheSame.has(fate)) return no(fate as KafkaError)
     const decided = decideAppend(found.state, batches, { ...context, batchBytesMax: this.batchBytesMax, leaderEpoch: found.leaderEpoch })
     if (Either.isLeft(decided)) return no(decided.left.error)
@@ -161,8 +168,8 @@ export class FakeCluster {
       found.state = evolve(found.state, decided.right.batch, 0)
       found.batches.push(decided.right.batch)
     }
-    if (fate !== "stored" && fate !== "lost") return no(fate as KafkaError)
-    return { answer: { index, errorCode: 0, baseOffset: BigInt(decided.right.baseOffset) }, breaks: fate === "lost" }
+    if (fate !== "stored" && fate !== "lost" && fate !== "mute") return no(fate as KafkaError)
+    return { answer: { index, errorCode: 0, baseOffset: BigInt(decided.right.baseOffset) }, breaks: fate === "lost", stalls: fate === "mute" }
   }
 
   private metadata(): Route {
