@@ -1,10 +1,11 @@
 import { type Context, Either, Layer } from "effect"
 import snappyjs from "snappyjs"
+import type { Codec } from "../../domain/log/codec.ts"
 import { Compression, type CompressionFault } from "../../src/ports/compression.ts"
 import { compressFrame, decompressFrame, walkFrame } from "./lz4-frame.ts"
 import { type NativeLz4, nativeLz4, nativeSnappy } from "./native.ts"
-import { compressSnappy, decompressSnappy, type RawSnappy } from "./snappy-frame.ts"
-import { compressGzip, compressZstd, decompressGzip, decompressZstd } from "./zlib.ts"
+import { compressSnappy, decompressSnappy, type RawSnappy, snappyBound } from "./snappy-frame.ts"
+import { compressGzip, compressZstd, decompressGzip, decompressZstd, gzipBound, zstdBound } from "./zlib.ts"
 
 const snappyInTypescript: RawSnappy = { compress: (bytes) => snappyjs.compress(bytes), decompress: undefined }
 
@@ -18,6 +19,21 @@ const decompressLz4 = (native: NativeLz4 | undefined, bytes: Uint8Array, maxByte
       return decompressFrame(bytes, frame, maxBytes)
     }
   })
+
+const sizeBound = (codec: Codec, bytes: Uint8Array): number => {
+  switch (codec) {
+    case "none":
+      return bytes.length
+    case "gzip":
+      return gzipBound(bytes)
+    case "snappy":
+      return snappyBound(bytes)
+    case "lz4":
+      return Either.match(walkFrame(bytes), { onLeft: () => 0, onRight: ({ unpackedBound }) => unpackedBound })
+    case "zstd":
+      return zstdBound(bytes)
+  }
+}
 
 type Found<A> = () => A | undefined
 
@@ -41,6 +57,7 @@ const make = (lz4: Found<NativeLz4>, native: Found<RawSnappy>): Context.Tag.Serv
           return compressZstd(bytes, level)
       }
     },
+    sizeBound,
     decompress: (codec, bytes, maxBytes) => {
       switch (codec) {
         case "none":

@@ -91,14 +91,23 @@ const unpack = (raw: RawSnappy, bytes: Uint8Array, to: Uint8Array): boolean => {
   })
 }
 
-/** Unpacks to at most `maxBytes`: what all blocks announce is summed before any memory is taken. */
-export const decompressSnappy = (raw: RawSnappy, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
+/** What all blocks announce together; undefined when their lengths do not fit the bytes. No block can hold less or more than it announces. */
+const announcedTotal = (bytes: Uint8Array): number | undefined => {
   let size = 0
   const walked = walkBlocks(bytes, (_at, _bodyAt, _end, announced) => {
     size += announced
     return true
   })
-  if (!walked) return fault("corrupt", "The lengths in the snappy data do not fit its bytes.")
+  return walked ? size : undefined
+}
+
+/** How many bytes come out of `bytes`, if they are not damaged; 0 where they are no snappy. */
+export const snappyBound = (bytes: Uint8Array): number => announcedTotal(bytes) ?? 0
+
+/** Unpacks to at most `maxBytes`: what all blocks announce is summed before any memory is taken. */
+export const decompressSnappy = (raw: RawSnappy, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
+  const size = announcedTotal(bytes)
+  if (size === undefined) return fault("corrupt", "The lengths in the snappy data do not fit its bytes.")
   if (size > maxBytes) return fault("tooLarge", `The snappy data holds ${size} bytes, more than ${maxBytes}.`)
   const to = new Uint8Array(size)
   return unpack(raw, bytes, to) ? Either.right(to) : fault("corrupt", "A snappy block is damaged.")

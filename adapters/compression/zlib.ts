@@ -35,9 +35,18 @@ const inflate = (codec: "gzip" | "zstd", unpack: Inflate, bytes: Uint8Array, max
 export const decompressGzip = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> =>
   inflate("gzip", zlib().gunzipSync, bytes, maxBytes)
 
+/** Deflate makes 1032 bytes out of one at best (a match of 258 bytes in two bits). */
+const deflateRatioMax = 1032
+
+/** No more than this many bytes come out of `bytes`; 0 where no gzip stream starts. */
+export const gzipBound = (bytes: Uint8Array): number => (bytes[0] === 0x1f && bytes[1] === 0x8b ? bytes.length * deflateRatioMax : 0)
+/** No more than this many bytes come out of `bytes`; 0 where they are no whole frames. */
+export const zstdBound = (bytes: Uint8Array): number => zstdFrames(bytes)?.bound ?? 0
+
 export const decompressZstd = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
-  const frames = zstdFrames(bytes)
-  if (frames === undefined) return Either.left(new CompressionFault({ codec: "zstd", kind: "corrupt", reason: "The data is no whole zstd frame." }))
+  const found = zstdFrames(bytes)
+  if (found === undefined) return Either.left(new CompressionFault({ codec: "zstd", kind: "corrupt", reason: "The data is no whole zstd frame." }))
+  const { frames } = found
   const [only] = frames
   if (only !== undefined && frames.length === 1) return inflate("zstd", zlib().zstdDecompressSync, only, maxBytes)
   let left = maxBytes

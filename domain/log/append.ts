@@ -4,7 +4,7 @@ import type { Offset } from "../kernel/id.ts"
 import { assign, fieldAt, headerSize, type RecordBatch, stampLogAppendTime, type TimestampType, verify } from "./batch.ts"
 import type { Crc32c } from "./crc32c.ts"
 import { isSafeInt64 } from "./int.ts"
-import { type OpeningRules, openBatch, type Packing, unpacked } from "./open-batch.ts"
+import { countRejection, type OpeningRules, openBatch, type Packing, unpacked } from "./open-batch.ts"
 import { boundProducers, checkSequence, evolveProducers, noProducers, type ProducerState } from "./producer-state.ts"
 import { recordSizeMin } from "./record.ts"
 import { checkRecords } from "./record-check.ts"
@@ -32,7 +32,7 @@ export interface AppendContext {
   /** `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`: how far a producer's clock may be off. Infinity for no limit. */
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
-  /** Why and how every batch is opened; undefined where the header is enough. */
+  /** What is done with the records of every batch; undefined where the header is enough. */
   readonly opening?: OpeningRules | undefined
   readonly packing: Packing
 }
@@ -58,7 +58,7 @@ export interface Duplicate {
 const no = (error: Rejection["error"], message: string): Rejection => ({ error, message })
 
 /** The checks of Kafka's leader that need only the header, in Kafka's order: sizes and base offset, then the CRC, then what the CRC vouches for. */
-const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, segmentBytesMax }: AppendContext): Rejection | undefined => {
+const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, packing, segmentBytesMax }: AppendContext): Rejection | undefined => {
   const { baseOffset, baseSequence, lastOffsetDelta, recordCount, sizeInBytes } = batch
   if (baseOffset !== 0) return no("INVALID_RECORD", `A produced batch has base offset 0; this one has ${baseOffset}.`)
   if (sizeInBytes > batchBytesMax) return no("MESSAGE_TOO_LARGE", `A batch of ${sizeInBytes} bytes is over the topic's max.message.bytes of ${batchBytesMax}.`)
@@ -69,8 +69,11 @@ const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, segmentByte
   if (recordCount <= 0 || recordCount !== lastOffsetDelta + 1)
     return no("INVALID_RECORD", `The batch says ${recordCount} records over ${lastOffsetDelta + 1} offsets.`)
   // Without opening a record: a header that claims two thousand million of them would take as many offsets.
-  if (batch.codec === "none" && recordCount * recordSizeMin > batch.bytes.length - headerSize)
-    return no("INVALID_RECORD", `${recordCount} records do not fit into a batch of ${sizeInBytes} bytes.`)
+  if (recordCount * recordSizeMin > batch.bytes.length - headerSize) {
+    if (batch.codec === "none") return no("INVALID_RECORD", `${recordCount} records do not fit into a batch of ${sizeInBytes} bytes.`)
+    const tooMany = countRejection(batch, packing)
+    if (tooMany !== undefined) return tooMany
+  }
   if (batch.isControl) return no("INVALID_RECORD", "Clients do not write control records.")
   if (batch.hasProducerId && (baseSequence < 0 || batch.producerEpoch < 0))
     return no(
@@ -85,6 +88,9 @@ const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, segmentByte
 const timesOf = ({ now, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType }: AppendContext) =>
   timestampType === "LogAppendTime" ? undefined : { from: now - timestampBeforeMaxMs, to: now + timestampAfterMaxMs }
 
+/** The offset after the last one that a log can have: numbers are exact below 2^53, and every offset must have one after it. */
+const endMax = Number.MAX_SAFE_INTEGER
+
 /** Names the records whose time is wrong, as Kafka does, where they can be read. The batch is refused either way. */
 const named = (batch: RecordBatch, rejection: Rejection, context: AppendContext): Rejection => {
   const payload = unpacked(batch, context.packing, context.batchBytesMax)
@@ -93,13 +99,18 @@ const named = (batch: RecordBatch, rejection: Rejection, context: AppendContext)
   return found?.error === rejection.error ? found : rejection
 }
 
-/** The header knows the first and the largest timestamp of its records; both must lie within the topic's limits. A record without a timestamp (-1) has none to check. */
+/**
+ * The header knows the first and the largest timestamp of its records; both must lie within the topic's limits. A record without a timestamp (-1) has none to check.
+ * Where every record is looked at, its own time counts, and not what the header says of it.
+ */
 const timestampRejection = (batch: RecordBatch, context: AppendContext): Rejection | undefined => {
-  const { now, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType } = context
-  if (!isSafeInt64(batch.bytes, fieldAt.baseTimestamp) || !isSafeInt64(batch.bytes, fieldAt.maxTimestamp))
+  const { now, opening, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType } = context
+  const isMaxBelieved = opening === undefined && timestampType === "CreateTime"
+  if (!isSafeInt64(batch.bytes, fieldAt.baseTimestamp) || (isMaxBelieved && !isSafeInt64(batch.bytes, fieldAt.maxTimestamp)))
     return no("INVALID_TIMESTAMP", "A timestamp of the batch is beyond 2^53 ms.")
   if (timestampType === "LogAppendTime") return undefined
   if (batch.timestampType === "LogAppendTime") return no("INVALID_TIMESTAMP", "A producer does not set log append time on a topic with create time.")
+  if (opening !== undefined) return undefined
   const { baseTimestamp, maxTimestamp } = batch
   if (baseTimestamp !== -1 && now - baseTimestamp > timestampBeforeMaxMs)
     return named(batch, no("INVALID_TIMESTAMP", `Timestamp ${baseTimestamp} is more than ${timestampBeforeMaxMs} ms before the broker's ${now}.`), context)
@@ -111,7 +122,7 @@ const timestampRejection = (batch: RecordBatch, context: AppendContext): Rejecti
 /**
  * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as `splitBatches` gives them).
  * Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the batch's own bytes have been patched (a view of the request's frame,
- * which nobody else reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC, nothing a record, unless `opening` says so.
+ * which nobody else reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC; with `opening` 4 ns a record, and decompressing.
  */
 export const decideAppend = (state: LogState, batches: ReadonlyArray<RecordBatch>, context: AppendContext): Either.Either<Append | Duplicate, Rejection> => {
   const [batch] = batches
@@ -126,6 +137,10 @@ export const decideAppend = (state: LogState, batches: ReadonlyArray<RecordBatch
     const { firstOffset, lastOffset, timestamp } = check.right.first
     return Either.right({ _tag: "Duplicate", baseOffset: firstOffset, lastOffset, logAppendTime: stamped ? timestamp : -1 })
   }
+  if (batch.recordCount > endMax - state.end)
+    return Either.left(
+      no("INVALID_RECORD", `The partition ends at offset ${state.end}: ${batch.recordCount} records would go beyond 2^53 - 1, the last offset.`)
+    )
   const opened = context.opening === undefined ? undefined : openBatch(batch, { ...context, rules: context.opening, times: timesOf(context) })
   if (opened !== undefined && Either.isLeft(opened)) return Either.left(opened.left)
   const kept = opened === undefined ? batch : opened.right

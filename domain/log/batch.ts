@@ -151,6 +151,8 @@ const headerFault = (bytes: Uint8Array, at: number, isProduced = false): BatchFa
   if (!isSafeInt64(bytes, at) || readInt32(bytes, at) < 0) return fault("CORRUPT_MESSAGE", at, "The base offset is outside of 0 to 2^53 - 1.")
   if (readInt32(bytes, at + fieldAt.lastOffsetDelta) < 0)
     return fault("CORRUPT_MESSAGE", at + fieldAt.lastOffsetDelta, "The last offset lies before the base offset.")
+  if (readInt64(bytes, at) + readInt32(bytes, at + fieldAt.lastOffsetDelta) >= Number.MAX_SAFE_INTEGER)
+    return fault("CORRUPT_MESSAGE", at, "The last offset is beyond 2^53 - 2.")
   return left < lengthOverhead + batchLength ? "partial" : undefined
 }
 

@@ -4,6 +4,7 @@ import { attribute, fieldAt, headerSize, lengthOverhead, RecordBatch } from "./b
 import { type Codec, codecId } from "./codec.ts"
 import type { Crc32c } from "./crc32c.ts"
 import { writeInt16, writeInt32, writeInt64 } from "./int.ts"
+import { recordSizeMin } from "./record.ts"
 import { checkRecords, type RecordRules } from "./record-check.ts"
 
 /** What unpacking may say against some bytes. */
@@ -15,9 +16,11 @@ interface PackFault {
 export interface Packing {
   readonly compress: (codec: Codec, bytes: Uint8Array, level?: number) => Uint8Array
   readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, PackFault>
+  /** No more than this many bytes come out of `bytes`, told without decompressing them; 0 where they are not of the codec. */
+  readonly sizeBound: (codec: Codec, bytes: Uint8Array) => number
 }
 
-/** Why and how a topic's settings make the broker open every batch; where they do not, there are none of these. */
+/** What the broker does with the records of every batch of a topic; there are no such rules where the header is enough. */
 export interface OpeningRules {
   /** `compression.type`; undefined where it is the producer's. A batch that has the codec already stays as it came. */
   readonly codec: Codec | undefined
@@ -29,19 +32,33 @@ export interface OpeningRules {
 
 /** A batch unpacks to this many times its size at most, and to no more than so many bytes, unless max.message.bytes is more: what is beyond is a bomb. */
 const ratioMax = 100
-const unpackedBytesMax = 32 * 1024 * 1024
+const unpackedBytesMax = 8 * 1024 * 1024
 
 /** Bytes to which a batch may unpack. */
 export const unpackedMax = ({ records }: RecordBatch, batchBytesMax: number): number =>
   Math.max(batchBytesMax, Math.min(records.length * ratioMax, unpackedBytesMax))
 
-/** The payload of a batch: MESSAGE_TOO_LARGE for one that unpacks to too much, INVALID_RECORD for one that does not unpack. */
+/**
+ * INVALID_RECORD where a compressed batch says more records than its bytes can hold decompressed, or is not of its codec. Nothing is decompressed: a header that claims two thousand
+ * million records would take as many offsets.
+ */
+export const countRejection = ({ codec, recordCount, records, sizeInBytes }: RecordBatch, { sizeBound }: Pick<Packing, "sizeBound">): Rejection | undefined => {
+  if (codec === undefined) return undefined
+  const bound = sizeBound(codec, records)
+  if (recordCount * recordSizeMin <= bound) return undefined
+  return {
+    error: "INVALID_RECORD",
+    message: `${recordCount} records do not fit into a ${codec} batch of ${sizeInBytes} bytes: it decompresses to ${bound} at most.`
+  }
+}
+
+/** The payload of a compressed batch: MESSAGE_TOO_LARGE for one that decompresses to too much, INVALID_RECORD for one that does not decompress. */
 export const unpacked = (batch: RecordBatch, { decompress }: Pick<Packing, "decompress">, batchBytesMax: number): Either.Either<Uint8Array, Rejection> => {
   const codec = batch.codec ?? "none"
   if (codec === "none") return Either.right(batch.records)
   return Either.mapLeft(decompress(codec, batch.records, unpackedMax(batch, batchBytesMax)), ({ kind, message }) => ({
     error: kind === "tooLarge" ? "MESSAGE_TOO_LARGE" : "INVALID_RECORD",
-    message: `The broker opens each batch of this topic, and this one does not unpack. ${message}`
+    message: `The broker looks at every record of this topic, and the batch does not decompress. ${message}`
   }))
 }
 
@@ -66,20 +83,34 @@ export interface OpeningContext {
   readonly batchBytesMax: number
 }
 
+const repackedRejection = (size: number, batchBytesMax: number): Rejection => ({
+  error: "MESSAGE_TOO_LARGE",
+  message: `With compression.type the batch has ${size} bytes, over the topic's max.message.bytes of ${batchBytesMax}.`
+})
+
 /**
  * Opens a batch whose header was found right, checks every record, and answers the batch to keep: itself, or the same records in the codec that the topic
  * wants. Bounded by `unpackedMax`; nothing is kept of what is refused. MESSAGE_TOO_LARGE also for what is over max.message.bytes in its new form.
+ * A largest time that is not that of the records is corrected in place, with the CRC, as Kafka does: retention and searches by time believe it.
  */
-export const openBatch = (batch: RecordBatch, { batchBytesMax, crc32c, packing, rules, times }: OpeningContext): Either.Either<RecordBatch, Rejection> =>
-  Either.gen(function* () {
-    const payload = yield* unpacked(batch, packing, batchBytesMax)
-    const { maxTimestamp, rejection } = checkRecords(batch, payload, { needsKeys: rules.needsKeys, times })
-    if (rejection !== undefined) return yield* Either.left(rejection)
-    if (rules.codec === undefined || rules.codec === batch.codec) return batch
-    const kept = repacked(batch, payload, rules.codec, rules.level, maxTimestamp, packing, crc32c)
-    if (kept.sizeInBytes <= batchBytesMax) return kept
-    return yield* Either.left<Rejection>({
-      error: "MESSAGE_TOO_LARGE",
-      message: `With compression.type the batch has ${kept.sizeInBytes} bytes, over the topic's max.message.bytes of ${batchBytesMax}.`
-    })
-  })
+export const openBatch = (batch: RecordBatch, { batchBytesMax, crc32c, packing, rules, times }: OpeningContext): Either.Either<RecordBatch, Rejection> => {
+  const { codec } = batch
+  let payload = batch.bytes
+  if (codec !== "none") {
+    const found = unpacked(batch, packing, batchBytesMax)
+    if (Either.isLeft(found)) return Either.left(found.left)
+    payload = found.right
+  }
+  const { maxTimestamp, rejection } = checkRecords(batch, payload, { needsKeys: rules.needsKeys, times }, codec === "none" ? headerSize : 0)
+  if (rejection !== undefined) return Either.left(rejection)
+  if (rules.codec === undefined || rules.codec === codec) {
+    if (times !== undefined && maxTimestamp !== batch.maxTimestamp) {
+      writeInt64(batch.bytes, fieldAt.maxTimestamp, maxTimestamp)
+      writeInt32(batch.bytes, fieldAt.crc, crc32c(batch.bytes, fieldAt.attributes))
+    }
+    return Either.right(batch)
+  }
+  const records = codec === "none" ? batch.records : payload
+  const kept = repacked(batch, records, rules.codec, rules.level, maxTimestamp, packing, crc32c)
+  return kept.sizeInBytes <= batchBytesMax ? Either.right(kept) : Either.left(repackedRejection(kept.sizeInBytes, batchBytesMax))
+}

@@ -54,7 +54,8 @@ export interface Encoding {
 
 /** Bytes of a record of nulls: its length, attributes, timestamp and offset deltas, two lengths of -1, a header count; one byte each. */
 export const recordSizeMin = 7
-const headerSizeMin = 2
+/** Bytes of a header of a record: the lengths of its key and its value. */
+export const headerSizeMin = 2
 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
@@ -89,40 +90,53 @@ const decodeBytes = (reader: VarReader): Uint8Array | null => {
   return null
 }
 
-/** The next record, where every length has been believed only after it was compared with the bytes; a BatchFault with its position otherwise. */
-const decodeRecord = (reader: VarReader, baseOffset: Offset, baseTimestamp: number, logAppendTime: number | undefined): Record | BatchFault => {
+/** What the records of a batch have in common. */
+interface Common {
+  readonly baseOffset: Offset
+  readonly lastOffsetDelta: number
+  readonly baseTimestamp: number
+  readonly logAppendTime: number | undefined
+}
+
+/** The next record, where every length has been believed only after it was compared with the record's own end, and that with the batch's; a BatchFault with its position otherwise. */
+const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffsetDelta, logAppendTime }: Common): Record | BatchFault => {
   const start = reader.at
+  const batchEnd = reader.end
   const size = reader.varint()
   const end = reader.at + size
-  if (reader.failed || size < recordSizeMin - 1 || end > reader.end)
-    return invalid(start, `A record of ${size} bytes does not fit into what is left of its batch.`)
+  if (reader.failed || size < recordSizeMin - 1 || end > batchEnd)
+    return invalid(start, `A record of ${size} bytes does not fit into the ${batchEnd - start} bytes that are left of its batch.`)
+  reader.end = end
   // The attributes byte of a record has no meaning yet.
   reader.byte()
   const timestamp = baseTimestamp + reader.varlong()
-  const offset = baseOffset + reader.varint()
+  const offsetDelta = reader.varint()
   const key = decodeBytes(reader)
   const value = decodeBytes(reader)
   const headers = decodeHeaders(reader)
   if (reader.failed || reader.at !== end) return invalid(start, "The fields of a record do not end where its length says.")
+  reader.end = batchEnd
+  // A consumer goes on behind the last record that it had: an offset beyond the batch would skip the batches that follow.
+  if (offsetDelta < 0 || offsetDelta > lastOffsetDelta)
+    return invalid(start, `A record says that it is number ${offsetDelta} of a batch that ends with number ${lastOffsetDelta}.`)
   if (logAppendTime === undefined && !Number.isSafeInteger(timestamp))
     return new BatchFault({ error: "INVALID_TIMESTAMP", position: start, reason: "A record's timestamp is beyond 2^53 ms." })
-  return { offset, timestamp: logAppendTime ?? timestamp, key, value, headers }
+  return { offset: baseOffset + offsetDelta, timestamp: logAppendTime ?? timestamp, key, value, headers }
 }
 
 /**
  * The records of a batch out of its payload, decompressed (for codec none that is `batch.records`). Keys, values and header values are views of `payload`.
- * INVALID_RECORD, with the position in `payload`, where count or lengths and bytes disagree. Memory is bounded by the size of `payload`.
+ * INVALID_RECORD, with the position in `payload`, where count, lengths or offsets and bytes disagree. Memory is bounded by the size of `payload`.
  */
 export const decodeRecords = (batch: RecordBatch, payload: Uint8Array): Either.Either<ReadonlyArray<Record>, BatchFault> => {
   const count = batch.recordCount
   if (count < 0 || count * recordSizeMin > payload.length) return Either.left(invalid(0, `${count} records do not fit into ${payload.length} bytes.`))
   const reader = new VarReader(payload)
-  const baseOffset = batch.baseOffset
-  const baseTimestamp = batch.baseTimestamp
-  const logAppendTime = batch.timestampType === "LogAppendTime" ? batch.maxTimestamp : undefined
+  const { baseOffset, baseTimestamp, lastOffsetDelta } = batch
+  const common = { baseOffset, baseTimestamp, lastOffsetDelta, logAppendTime: batch.timestampType === "LogAppendTime" ? batch.maxTimestamp : undefined }
   const records: Array<Record> = []
   for (let i = 0; i < count; i++) {
-    const record = decodeRecord(reader, baseOffset, baseTimestamp, logAppendTime)
+    const record = decodeRecord(reader, common)
     if (record instanceof BatchFault) return Either.left(record)
     records.push(record)
   }

@@ -20,6 +20,8 @@ export class Compression extends Context.Tag("Compression")<
     readonly compress: (codec: Codec, bytes: Uint8Array, level?: number) => Uint8Array
     /** At most `maxBytes`, and never more memory than that is taken for the result. For none it is the bytes themselves, whatever their size. */
     readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, CompressionFault>
+    /** No more than this many bytes come out of `bytes`, told by their frames and blocks alone, without decompressing them; 0 where they are not of the codec. */
+    readonly sizeBound: (codec: Codec, bytes: Uint8Array) => number
     /** Which way was chosen for the codecs that have two. */
     readonly names: { readonly snappy: "native" | "typescript"; readonly lz4: "native" | "typescript" }
   }

@@ -8,6 +8,7 @@ const minuteMs = 60_000
 const oneReplica = "a partition has one replica (docs/skipped.md)."
 const noTiers = "there is no tiered storage (docs/skipped.md)."
 /** Codecs as `compression.type` names them. */
+export const validations = ["header", "records"] as const
 export const compressionTypes = ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"] as const
 
 /** Where the node is, who it is, and what it holds at a time: fixed when it starts. */
@@ -164,10 +165,17 @@ const records = {
   ),
   "log.message.timestamp.before.max.ms": dynamic(long(unbounded, 0, "How far a record's time may lie before the broker's.")),
   "log.message.timestamp.after.max.ms": dynamic(long(hourMs, 0, "How far a record's time may lie after the broker's.")),
+  "franz.produce.validate": dynamic(
+    text(
+      "records",
+      "What the broker looks at before it takes a batch: records, every one of them, for which it decompresses the batch, as Kafka does; header, the header and the checksum, and what a producer put inside is found by the consumers. Settings that need the records (compression.type, compaction, bounds of time) look at them all the same.",
+      validations
+    )
+  ),
   "compression.type": dynamic(
     text(
       "producer",
-      "The codec in which batches are kept: the producer's, uncompressed, or this one. Any but producer opens each batch, on the thread that serves everybody.",
+      "The codec in which batches are kept: the producer's, uncompressed, or this one. Any but producer compresses each batch anew, on the thread that serves all connections.",
       compressionTypes
     )
   ),

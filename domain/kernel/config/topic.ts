@@ -12,6 +12,7 @@ const inherited = {
   "file.delete.delay.ms": "log.segment.delete.delay.ms",
   "flush.messages": "log.flush.interval.messages",
   "flush.ms": "log.flush.interval.ms",
+  "franz.produce.validate": "franz.produce.validate",
   "index.interval.bytes": "log.index.interval.bytes",
   "local.retention.bytes": "log.local.retention.bytes",
   "local.retention.ms": "log.local.retention.ms",

@@ -8,11 +8,12 @@ const codecOf = (type: string): Codec | undefined => (type === "uncompressed" ? 
 const levelOf = (config: TopicConfig, codec: Codec | undefined): number | undefined =>
   codec === "gzip" ? config["compression.gzip.level"] : codec === "zstd" ? config["compression.zstd.level"] : undefined
 
-/** What makes the broker open every batch of a topic; undefined where its settings need the header alone. */
+/** What the broker does with the records of every batch of a topic; undefined where its settings need the header alone. */
 export const openingRules = (config: TopicConfig): OpeningRules | undefined => {
   const codec = codecOf(config["compression.type"])
   const needsKeys = entriesOf(config["cleanup.policy"]).includes("compact")
   // The header knows the latest time in a batch, and not the earliest.
   const checksTimes = config["message.timestamp.type"] === "CreateTime" && config["message.timestamp.before.max.ms"] !== Number.MAX_SAFE_INTEGER
-  return codec === undefined && !needsKeys && !checksTimes ? undefined : { codec, level: levelOf(config, codec), needsKeys }
+  const isHeaderEnough = config["franz.produce.validate"] === "header" && codec === undefined && !needsKeys && !checksTimes
+  return isHeaderEnough ? undefined : { codec, level: levelOf(config, codec), needsKeys }
 }

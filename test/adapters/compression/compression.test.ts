@@ -165,6 +165,26 @@ describe("other clients' framing", () => {
     expect(faultOf(native.decompress("zstd", twice, 1999))?.kind).toBe("tooLarge")
   })
 
+  test.each(cases)(
+    "%s %s: the bound of the size holds for whatever decompresses, and is told for any bytes",
+    (_, codec, compression) => {
+      fc.assert(
+        fc.property(anyBytes, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }), fc.nat(30), (bytes, changes, cut) => {
+          const packed = Uint8Array.from(compression.compress(codec, bytes))
+          expect(compression.sizeBound(codec, packed)).toBeGreaterThanOrEqual(bytes.length)
+          const damaged = packed.slice(0, packed.length - Math.max(0, cut - 20))
+          for (const [at, byte] of changes) damaged[at % damaged.length] = byte
+          const bound = compression.sizeBound(codec, damaged)
+          const unpacked = compression.decompress(codec, damaged, 8 * mebibyte)
+          if (Either.isRight(unpacked)) expect(bound).toBeGreaterThanOrEqual(unpacked.right.length)
+        }),
+        { numRuns: 60 }
+      )
+      for (const bytes of [new Uint8Array(0), new Uint8Array(50).fill(7)]) expect(compression.sizeBound(codec, bytes)).toBeLessThanOrEqual(100)
+    },
+    60_000
+  )
+
   test("codec none is the bytes themselves", () => {
     const bytes = new Uint8Array(10)
     expect(native.compress("none", bytes)).toBe(bytes)

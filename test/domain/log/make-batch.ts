@@ -7,7 +7,11 @@ import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
 const encoding = { crc32c, compress: (_codec: string, bytes: Uint8Array) => bytes }
 
 /** No codec is needed where batches are not compressed. */
-export const noPacking: Packing = { compress: (_codec, bytes) => bytes, decompress: (_codec, bytes) => Either.right(bytes) }
+export const noPacking: Packing = {
+  compress: (_codec, bytes) => bytes,
+  decompress: (_codec, bytes) => Either.right(bytes),
+  sizeBound: (_codec, bytes) => bytes.length
+}
 
 /** A batch as a producer sends it: `count` small records, all made at `timestamp`. */
 export const makeBatch = (count: number, fields: Partial<BatchToWrite> = {}, timestamp: number = 1000): RecordBatch => {

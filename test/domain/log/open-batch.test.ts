@@ -116,7 +116,7 @@ describe("what the broker opens is bounded, and nothing is kept of what is refus
     const before = bomb.bytes.slice()
     expect(refusal(bomb, { opening, packing: counting as typeof packing, batchBytesMax: 10_000_000 })?.error).toBe("MESSAGE_TOO_LARGE")
     expect(bomb.bytes).toEqual(before)
-    expect(Math.max(...asked)).toBeLessThanOrEqual(32 * 1024 * 1024)
+    expect(Math.max(...asked)).toBeLessThanOrEqual(10_000_000)
   })
   test("what is over max.message.bytes in its new form", () => {
     const batch = made(

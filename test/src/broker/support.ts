@@ -43,7 +43,7 @@ const text = new TextEncoder()
 export const batch = (values: ReadonlyArray<string>, more: Partial<BatchToWrite> & { readonly codec?: Codec } = {}): Uint8Array =>
   encodeBatch(
     { codec: "none", records: values.map((value, i) => ({ timestamp: 1_700_000_000_000 + i, key: null, value: text.encode(value) })), ...more },
-    { crc32c, compress: (_, bytes) => bytes }
+    { crc32c, compress: Effect.runSync(Effect.provide(Compression, compressionLayer)).compress }
   )
 /** One of an idempotent producer. */
 export const sequenced = (values: ReadonlyArray<string>, producerId: bigint, baseSequence: number, producerEpoch = 0): Uint8Array =>

@@ -126,7 +126,24 @@ export const times: Scenario = async (side) => {
   await stored(side, "times")
 }
 
-/** Headers that lie, under a right CRC, and payloads that lie where the broker need not open them. */
+/** Where the second record of an uncompressed batch begins, whose first has a length of two bytes. */
+const secondRecord = (batch: Uint8Array): number =>
+  fieldAt.records + 2 + ((((batch[fieldAt.records] as number) & 0x7f) | ((batch[fieldAt.records + 1] as number) << 7)) >>> 1)
+/** The batch with other bytes in its records, compressed. */
+const inGzip = (batch: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Array => {
+  const plain = batch.slice()
+  change(plain)
+  const packed = compress("gzip", plain.subarray(fieldAt.records))
+  const bytes = new Uint8Array(fieldAt.records + packed.length)
+  bytes.set(plain.subarray(0, fieldAt.records))
+  bytes.set(packed, fieldAt.records)
+  return forged(bytes, (made) => {
+    writeInt32(made, fieldAt.batchLength, made.length - 12)
+    made[fieldAt.attributes + 1] = 1
+  })
+}
+
+/** Headers that lie, under a right CRC, and payloads that are not what the header says. */
 export const hostile: Scenario = async (side) => {
   await side.topic("hostile", 1)
   const now = Date.now()
@@ -158,7 +175,18 @@ export const hostile: Scenario = async (side) => {
     ["more records inside", counts(2, 1)],
     ["records that are none", forged(good, (bytes) => bytes.fill(0xff, fieldAt.records))],
     ["gzip that is none", forged(timed([now], { codec: "gzip" }), (bytes) => bytes.fill(7, fieldAt.records))],
-    ["a good one", good]
+    ["a good one", good],
+    ["2^31 - 1 records in gzip", forged(timed([now], { codec: "gzip" }), counted(0x7fff_ffff))],
+    ["a thousand records in zstd", forged(timed([now], { codec: "zstd" }), counted(1000))],
+    ["a largest time of 0", field(fieldAt.maxTimestamp, 0, 0, 0, 0, 0, 0, 0, 0)],
+    [
+      "a time far behind the header's",
+      forged(timed([now, now + 90_000_000]), (bytes) => bytes.copyWithin(fieldAt.maxTimestamp, fieldAt.baseTimestamp, fieldAt.baseTimestamp + 8))
+    ],
+    // A record of 209 bytes: its length, attributes and time before the number; the length of its key behind that.
+    ["the same number twice", forged(timed([now, now]), (bytes) => bytes.set([0], secondRecord(bytes) + 4))],
+    ["a key of length -2", forged(timed([now]), (bytes) => bytes.set([3], fieldAt.records + 5))],
+    ["the same number twice, in gzip", inGzip(timed([now, now]), (bytes) => bytes.set([0], secondRecord(bytes) + 4))]
   ]
   for (const [label, records] of all) await send(side, "hostile", label, records)
 }
