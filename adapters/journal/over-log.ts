@@ -8,8 +8,8 @@ import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
 import { placeOf, type StreamPlace } from "./stream-place.ts"
 
-/** Small segments: a journal is let go of in whole segments after a snapshot, and read from the start of one. */
-const journalLogConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 67_108_864 }
+/** Small segments that go soon: a journal is let go of in whole segments after a snapshot, and members that join and leave without end must not fill a disk meanwhile. */
+const journalLogConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 16_777_216, fileDeleteDelayMs: 1000 }
 const readBytesMax = 1_048_576
 const int64Bytes = 8
 

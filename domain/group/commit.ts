@@ -3,7 +3,7 @@ import type { CommandOf } from "./command.ts"
 import { GroupCreated, GroupDeleted, OffsetsCommitted, OffsetsRemoved } from "./event.ts"
 import type { Limits } from "./limits.ts"
 import { type Committed, committed, type PartitionOffset, partitionsWithout, type TopicPartitions } from "./offset.ts"
-import { type Decision, nothing, Plan, rejected } from "./plan.ts"
+import { type Decision, nameTooLong, nothing, Plan, rejected } from "./plan.ts"
 import { isVoid } from "./round.ts"
 import { type Group, identityError } from "./state.ts"
 import { isSubscribed, subscribedTopics } from "./subscribed.ts"
@@ -32,6 +32,7 @@ export const commitOffsets = (limits: Limits, group: Group, command: CommandOf<"
   const { groupId, at, memberId, generation } = command
   const offsets = command.offsets.filter((offset) => !metadataTooLarge(limits, offset))
   if (offsets.length === 0) return nothing
+  if (group.phase === "Dead" && groupId.length > limits.nameMax) return nameTooLong(groupId.length, limits.nameMax)
   const plan = new Plan(group)
   if (group.phase === "Dead") plan.happen(new GroupCreated({ groupId, at }, true))
   return plan.happen(new OffsetsCommitted({ groupId, at, memberId, generation, offsets }, true)).decision

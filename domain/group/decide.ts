@@ -1,4 +1,5 @@
-import type { Decider } from "../kernel/decider.ts"
+import { Either } from "effect"
+import { type Decider, fold } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
 import { Command } from "./command.ts"
 import { commitOffsets, deleteGroup, deleteOffsets, expireOffsets, removeTopic } from "./commit.ts"
@@ -8,13 +9,14 @@ import { join } from "./join.ts"
 import { leave } from "./leave.ts"
 import { defaults, type Limits } from "./limits.ts"
 import { type Decision, Plan } from "./plan.ts"
+import { mayGrow, noLoad, withinBounds } from "./room.ts"
 import { completeJoin, expireSync } from "./round.ts"
 import { expireMember, heartbeat } from "./session.ts"
 import { type Group, initial } from "./state.ts"
 import { sync } from "./sync.ts"
 
-/** What happens in the group because of `command`, or why nothing does. */
-export const decide =
+/** What happens in the group because of `command`, or why nothing does, whatever its size. */
+export const unbounded =
   (limits: Limits) =>
   (group: Group, command: Command): Decision =>
     Command.$match(command, {
@@ -39,6 +41,16 @@ export const decide =
       ExpireOffsets: (c) => expireOffsets(limits, group, c),
       DeleteGroup: (c) => deleteGroup(group, c)
     })
+
+/** What happens in the group because of `command`, or why nothing does. Where several groups share the room for them, `groupsDecider` decides. */
+export const decide = (limits: Limits): ((group: Group, command: Command) => Decision) => {
+  const decideOne = unbounded(limits)
+  return (group, command) => {
+    const decision = decideOne(group, command)
+    if (!mayGrow(command) || Either.isLeft(decision)) return decision
+    return withinBounds(limits, noLoad, group, command, decision, fold(evolve, group, decision.right))
+  }
+}
 
 /** The aggregate of one classic group. */
 export const decider = (limits: Limits = defaults): Decider<Group, Command, Event, Rejection> => ({ initial, decide: decide(limits), evolve })

@@ -12,8 +12,9 @@ import type {
 } from "./event.ts"
 import type { MemberId } from "./id.ts"
 import { type Member, noBytes, type Protocol } from "./member.ts"
-import { withCommitted, withoutPartitions } from "./offset.ts"
-import { type Group, initial, member, memberCount, rebalanceTimeoutMs } from "./state.ts"
+import { type ChangedOffsets, withCommitted, withoutPartitions } from "./offset.ts"
+import { memberBytes, pendingBytes } from "./size.ts"
+import { type Group, initial, member, memberCount, type Pending, rebalanceTimeoutMs } from "./state.ts"
 
 /** Adds `by` to the number of members that support each of the assignors. */
 const counted = (supported: Group["supported"], protocols: ReadonlyArray<Protocol>, by: 1 | -1): Group["supported"] =>
@@ -22,9 +23,17 @@ const counted = (supported: Group["supported"], protocols: ReadonlyArray<Protoco
     return count <= 0 ? HashMap.remove(counts, name) : HashMap.set(counts, name, count)
   }, supported)
 
+const withoutPending = (group: Group, id: MemberId): Group =>
+  HashMap.has(group.pending, id) ? { ...group, pending: HashMap.remove(group.pending, id), memberBytes: group.memberBytes - pendingBytes(id) } : group
+
+const withPending = (from: Group, id: MemberId, pending: Pending): Group => {
+  const group = withoutPending(from, id)
+  return { ...group, pending: HashMap.set(group.pending, id, pending), memberBytes: group.memberBytes + pendingBytes(id) }
+}
+
 const withoutMember = (group: Group, id: MemberId): Group => {
   const gone = member(group, id)
-  if (gone === undefined) return HashMap.has(group.pending, id) ? { ...group, pending: HashMap.remove(group.pending, id) } : group
+  if (gone === undefined) return withoutPending(group, id)
   return {
     ...group,
     members: HashMap.remove(group.members, id),
@@ -32,7 +41,8 @@ const withoutMember = (group: Group, id: MemberId): Group => {
     leader: group.leader === id ? null : group.leader,
     joinedCount: group.joinedCount - (gone.joined ? 1 : 0),
     unsyncedCount: group.unsyncedCount - (gone.synced ? 0 : 1),
-    supported: counted(group.supported, gone.protocols, -1)
+    supported: counted(group.supported, gone.protocols, -1),
+    memberBytes: group.memberBytes - memberBytes(gone)
   }
 }
 
@@ -46,7 +56,8 @@ const withMember = (from: Group, next: Member): Group => {
     leader: leader ?? next.memberId,
     joinedCount: group.joinedCount + (next.joined ? 1 : 0),
     unsyncedCount: group.unsyncedCount + (next.synced ? 0 : 1),
-    supported: counted(group.supported, next.protocols, 1)
+    supported: counted(group.supported, next.protocols, 1),
+    memberBytes: group.memberBytes + memberBytes(next)
   }
 }
 
@@ -56,15 +67,23 @@ const waitingFor = (group: Group, timeoutMs: number): Group =>
     ? group
     : { ...group, wait: { ...group.wait, lastsMs: timeoutMs } }
 
+const bytesOfPending = ({ pending }: Group): number => {
+  let bytes = 0
+  for (const id of HashMap.keys(pending)) bytes += pendingBytes(id)
+  return bytes
+}
+
 const everyMember = (group: Group, change: (member: Member) => Member): Group => {
   const members = HashMap.map(group.members, change)
   let joinedCount = 0
   let unsyncedCount = 0
-  for (const { joined, synced } of HashMap.values(members)) {
-    if (joined) joinedCount++
-    if (!synced) unsyncedCount++
+  let bytes = bytesOfPending(group)
+  for (const member of HashMap.values(members)) {
+    if (member.joined) joinedCount++
+    if (!member.synced) unsyncedCount++
+    bytes += memberBytes(member)
   }
-  return { ...group, members, joinedCount, unsyncedCount }
+  return { ...group, members, joinedCount, unsyncedCount, memberBytes: bytes }
 }
 
 /** Once everyone has asked for its assignment, nothing is waited for. */
@@ -75,7 +94,7 @@ const joined = (group: Group, event: MemberJoined): Group => {
   const isFirst = memberCount(group) === 0
   const timeouts = { sessionTimeoutMs, rebalanceTimeoutMs }
   const next = withMember(
-    { ...group, pending: HashMap.remove(group.pending, memberId), protocolType: isFirst ? protocolType : group.protocolType },
+    { ...withoutPending(group, memberId), protocolType: isFirst ? protocolType : group.protocolType },
     { memberId, instanceId, clientId, clientHost, ...timeouts, protocols, assignment: noBytes, joined: true, synced: false, isNew: true }
   )
   const firstRound = next.firstRound === null || isFirst ? next.firstRound : { ...next.firstRound, newcomers: true }
@@ -121,12 +140,14 @@ const generationStarted = (group: Group, { at, generation, protocolName, leader 
   leader
 })
 
-const emptied = ({ groupId, protocolType, pending, offsets }: Group, { at, generation }: GroupEmptied): Group => ({
+const emptied = (group: Group, { at, generation }: GroupEmptied): Group => ({
   ...initial,
-  groupId,
-  protocolType,
-  pending,
-  offsets,
+  groupId: group.groupId,
+  protocolType: group.protocolType,
+  pending: group.pending,
+  offsets: group.offsets,
+  memberBytes: bytesOfPending(group),
+  offsetBytes: group.offsetBytes,
   phase: "Empty",
   since: at,
   generation
@@ -147,14 +168,13 @@ const assigned = (group: Group, { at, assignments }: AssignmentsSet): Group => {
   return settled({ ...next, phase: "Stable", since: at, answeredAt: at })
 }
 
+const withOffsets = (group: Group, { more, offsets }: ChangedOffsets): Group => ({ ...group, offsets, offsetBytes: group.offsetBytes + more })
+
 /** The group after `event`. Total: an event about somebody who is not there changes nothing. */
 export const evolve = (group: Group, event: Event): Group =>
   Match.valueTags(event, {
     GroupCreated: ({ groupId, at }): Group => ({ ...initial, groupId, phase: "Empty", since: at }),
-    MemberReserved: ({ memberId, at, sessionTimeoutMs }): Group => ({
-      ...group,
-      pending: HashMap.set(group.pending, memberId, { reservedAt: at, sessionTimeoutMs })
-    }),
+    MemberReserved: ({ memberId, at, sessionTimeoutMs }) => withPending(group, memberId, { reservedAt: at, sessionTimeoutMs }),
     MemberJoined: (event) => joined(group, event),
     MemberRejoined: (event) => rejoined(group, event),
     MemberReplaced: (event) => replaced(group, event),
@@ -169,7 +189,7 @@ export const evolve = (group: Group, event: Event): Group =>
     GroupEmptied: (event) => emptied(group, event),
     MemberSynced: (event) => synced(group, event),
     AssignmentsSet: (event) => assigned(group, event),
-    OffsetsCommitted: ({ offsets }): Group => ({ ...group, offsets: withCommitted(group.offsets, offsets) }),
-    OffsetsRemoved: ({ removed }): Group => ({ ...group, offsets: withoutPartitions(group.offsets, removed) }),
+    OffsetsCommitted: ({ offsets }) => withOffsets(group, withCommitted(group.offsets, offsets)),
+    OffsetsRemoved: ({ removed }) => withOffsets(group, withoutPartitions(group.offsets, removed)),
     GroupDeleted: (): Group => initial
   })

@@ -4,7 +4,7 @@ import { GroupCreated, MemberJoined, MemberRejoined, MemberReplaced, MemberReser
 import type { MemberId } from "./id.ts"
 import type { Limits } from "./limits.ts"
 import { type Member, metadataOf, type Protocol, sameProtocols } from "./member.ts"
-import { type Decision, nothing, Plan, rejected } from "./plan.ts"
+import { type Decision, nameTooLong, nothing, Plan, rejected } from "./plan.ts"
 import { endRoundIfComplete, type Moment, startRound } from "./round.ts"
 import { electProtocol, type Group, identityError, initial, instance, member, memberCount, supports } from "./state.ts"
 import { subscriptionTopics } from "./subscribed.ts"
@@ -27,7 +27,9 @@ const distinct = (protocols: ReadonlyArray<Protocol>): ReadonlyArray<Protocol> =
 }
 
 const moment = ({ groupId, at }: Join): Moment => ({ groupId, at })
-const because = (what: string, { reason }: Join): string => (reason === "" ? what : `${what} (${reason})`)
+/** So much of what a client says about its reasons is kept. */
+const reasonMax = 255
+const because = (what: string, { reason }: Join): string => (reason === "" ? what : `${what} (${reason.slice(0, reasonMax)})`)
 const timeouts = ({ sessionTimeoutMs, rebalanceTimeoutMs }: Join) => ({ sessionTimeoutMs, rebalanceTimeoutMs })
 
 const add = (limits: Limits, plan: Plan, join: Join, memberId: MemberId): Decision => {
@@ -110,18 +112,31 @@ const joinExisting = (limits: Limits, plan: Plan, join: Join): Decision => {
   return nothing
 }
 
+/** Names that are kept and longer than `franz.group.name.max.bytes`: of a group that would be new, of a static member, of a kind of group, of an assignor. */
+const nameFault = ({ nameMax }: Limits, group: Group, { groupId, instanceId, protocols, protocolType }: Join): Decision | undefined => {
+  if (group.phase === "Dead" && groupId.length > nameMax) return nameTooLong(groupId.length, nameMax)
+  if ((instanceId?.length ?? 0) > nameMax)
+    return rejected("INVALID_REQUEST", `A group.instance.id has at most ${nameMax} characters, this one ${instanceId?.length} (franz.group.name.max.bytes).`)
+  if (protocolType.length > nameMax || protocols.some(({ name }) => name.length > nameMax))
+    return rejected("INCONSISTENT_GROUP_PROTOCOL", `A protocol type and an assignor's name have at most ${nameMax} characters (franz.group.name.max.bytes).`)
+  return undefined
+}
+
 /**
  * A member joins. The events say whether it is in a round (then its answer waits for GenerationStarted), has been given an id (MemberReserved: the answer is
  * MEMBER_ID_REQUIRED), or belongs to the generation that is there (no event, or MemberReplaced alone). `joinAnswer` reads that off the group.
  */
 export const join = (limits: Limits, group: Group, asked: Join): Decision => {
-  const command = { ...asked, protocols: distinct(asked.protocols) }
+  // What a client calls itself is for people; whoever it is, it goes on under its member id.
+  const command = { ...asked, clientId: asked.clientId.slice(0, limits.nameMax), protocols: distinct(asked.protocols) }
   const { groupId, at, memberId, sessionTimeoutMs } = command
   const { sessionTimeoutMinMs, sessionTimeoutMaxMs } = limits
   if (groupId === "") return rejected("INVALID_GROUP_ID", "A group that has members needs a name.")
   if (sessionTimeoutMs < sessionTimeoutMinMs || sessionTimeoutMs > sessionTimeoutMaxMs) {
     return rejected("INVALID_SESSION_TIMEOUT", `The session timeout ${sessionTimeoutMs} ms is not within ${sessionTimeoutMinMs} and ${sessionTimeoutMaxMs} ms.`)
   }
+  const tooLong = nameFault(limits, group, command)
+  if (tooLong !== undefined) return tooLong
   const isNew = memberId === ""
   if (group.phase === "Dead" && !isNew) return rejected("UNKNOWN_MEMBER_ID", `There is no group '${groupId}'.`)
   if (!hasRoom(limits, group, memberId)) return rejected("GROUP_MAX_SIZE_REACHED", `Group '${groupId}' has ${limits.groupSizeMax} members already.`)

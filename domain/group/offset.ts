@@ -1,5 +1,6 @@
 import { HashMap, Option, Schema } from "effect"
 import { PartitionIndex, TopicId, TopicName } from "../kernel/id.ts"
+import { offsetBytes } from "./size.ts"
 
 /** How far a group has read in one partition, as it said itself. */
 export const Committed = Schema.Struct({
@@ -34,24 +35,40 @@ export const noOffsets: Offsets = HashMap.empty()
 export const committed = (offsets: Offsets, topic: TopicName, partition: PartitionIndex): Committed | undefined =>
   Option.getOrUndefined(HashMap.get(Option.getOrElse(HashMap.get(offsets, topic), HashMap.empty<PartitionIndex, Committed>), partition))
 
-export const withCommitted = (offsets: Offsets, added: ReadonlyArray<PartitionOffset>): Offsets =>
-  HashMap.mutate(offsets, (next) => {
+/** Offsets, and by how many bytes they are more than those before. */
+export interface ChangedOffsets {
+  readonly offsets: Offsets
+  readonly more: number
+}
+
+const bytesOf = (value: Option.Option<Committed>): number => (value._tag === "Some" ? offsetBytes(value.value) : 0)
+
+export const withCommitted = (offsets: Offsets, added: ReadonlyArray<PartitionOffset>): ChangedOffsets => {
+  let more = 0
+  const next = HashMap.mutate(offsets, (next) => {
     for (const { topic, partition, ...value } of added) {
       const held = Option.getOrElse(HashMap.get(next, topic), HashMap.empty<PartitionIndex, Committed>)
+      more += offsetBytes(value) - bytesOf(HashMap.get(held, partition))
       HashMap.set(next, topic, HashMap.set(held, partition, value))
     }
   })
+  return { offsets: next, more }
+}
 
-export const withoutPartitions = (offsets: Offsets, removed: ReadonlyArray<TopicPartitions>): Offsets =>
-  HashMap.mutate(offsets, (next) => {
+export const withoutPartitions = (offsets: Offsets, removed: ReadonlyArray<TopicPartitions>): ChangedOffsets => {
+  let more = 0
+  const next = HashMap.mutate(offsets, (next) => {
     for (const { topic, partitions } of removed) {
       const held = Option.getOrUndefined(HashMap.get(next, topic))
       if (held === undefined) continue
+      for (const partition of new Set(partitions)) more -= bytesOf(HashMap.get(held, partition))
       const left = HashMap.removeMany(held, partitions)
       if (HashMap.isEmpty(left)) HashMap.remove(next, topic)
       else HashMap.set(next, topic, left)
     }
   })
+  return { offsets: next, more }
+}
 
 /** The partitions whose committed offset `keep` does not want, by topic, in order. */
 export const partitionsWithout = (offsets: Offsets, keep: (topic: TopicName, committed: Committed) => boolean): ReadonlyArray<TopicPartitions> => {

@@ -26,4 +26,7 @@ export class Plan {
 }
 
 export const nothing: Decision = Either.right([])
+/** A group that would be new has a name that is too long to be kept. */
+export const nameTooLong = (characters: number, max: number): Decision =>
+  rejected("INVALID_GROUP_ID", `A group's name has at most ${max} characters, this one ${characters} (franz.group.name.max.bytes).`)
 export const rejected = (error: KafkaError, message: string): Decision => Either.left({ error, message })

@@ -2,6 +2,7 @@ import { HashMap, Schema } from "effect"
 import { GroupId, MemberId } from "./id.ts"
 import { type Member, Protocol } from "./member.ts"
 import { noOffsets, type Offsets, PartitionOffset, withCommitted } from "./offset.ts"
+import { memberBytes, pendingBytes } from "./size.ts"
 import { FirstRound, type Group, Pending, Phase, Span, sortedMembers } from "./state.ts"
 
 /** A group as it stands in a snapshot: what the fold of its events comes to, in one order, so that equal groups have equal bytes. */
@@ -69,6 +70,7 @@ export const toSnapshot = (group: Group): Snapshot => {
 /** The group again; what it keeps twice for speed (instances, counts) is worked out anew. */
 export const fromSnapshot = ({ members, pending, offsets, ...saved }: Snapshot): Group => {
   const { groupId, phase, since, answeredAt, wait, firstRound, generation, protocolType, protocolName, leader } = saved
+  const committedOffsets = withCommitted(noOffsets, offsets)
   const supported = new Map<string, number>()
   for (const { protocols } of members) for (const { name } of protocols) supported.set(name, (supported.get(name) ?? 0) + 1)
   return {
@@ -90,6 +92,8 @@ export const fromSnapshot = ({ members, pending, offsets, ...saved }: Snapshot):
     joinedCount: members.filter(({ joined }) => joined).length,
     unsyncedCount: members.filter(({ synced }) => !synced).length,
     supported: HashMap.fromIterable(supported),
-    offsets: withCommitted(noOffsets, offsets)
+    offsets: committedOffsets.offsets,
+    memberBytes: members.reduce((sum, member) => sum + memberBytes(member), 0) + pending.reduce((sum, { memberId }) => sum + pendingBytes(memberId), 0),
+    offsetBytes: committedOffsets.more
   }
 }

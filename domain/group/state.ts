@@ -50,6 +50,9 @@ export interface Group {
   /** How many members support each assignor. */
   readonly supported: HashMap.HashMap<string, number>
   readonly offsets: Offsets
+  /** Derived: bytes of all members and pending ids, and of all offsets (`size.ts`). */
+  readonly memberBytes: number
+  readonly offsetBytes: number
 }
 
 /** No group. */
@@ -70,7 +73,9 @@ export const initial: Group = {
   joinedCount: 0,
   unsyncedCount: 0,
   supported: HashMap.empty(),
-  offsets: noOffsets
+  offsets: noOffsets,
+  memberBytes: 0,
+  offsetBytes: 0
 }
 
 export const member = (group: Group, id: MemberId): Member | undefined => Option.getOrUndefined(HashMap.get(group.members, id))

@@ -8,9 +8,10 @@ export interface Applied<Event> {
 }
 export type Outcome<Event, Rejection> = Either.Either<Applied<Event>, Rejection>
 
-/** Command ids that are remembered, and events that they may have together. A client repeats a command for minutes at most. */
+/** Command ids that are remembered, and events and bytes that they may have together. A client repeats a command for minutes at most. */
 export const answersMax = 4096
 export const answerEventsMax = 65_536
+export const answerBytesMax = 4 * 1024 * 1024
 
 /** What a client may send again, as opposed to ids that the leader makes for one use. */
 export const clientCommandPrefix = "client:"
@@ -20,48 +21,55 @@ export const clientCommandPrefix = "client:"
  * restart; a rejection does not, and is then decided again.
  */
 export class Answers<Event, Rejection> {
-  private readonly byCommand = new Map<string, Outcome<Event, Rejection>>()
+  private readonly byCommand = new Map<string, { outcome: Outcome<Event, Rejection>; bytes: number }>()
   private events = 0
+  private bytes = 0
 
   find(commandId: string): Outcome<Event, Rejection> | undefined {
-    return this.byCommand.get(commandId)
+    return this.byCommand.get(commandId)?.outcome
   }
 
-  remember(commandId: string, outcome: Outcome<Event, Rejection>): void {
+  /** `bytes` is what the events have in the journal. */
+  remember(commandId: string, outcome: Outcome<Event, Rejection>, bytes: number): void {
     if (!commandId.startsWith(clientCommandPrefix)) return
     this.forget(commandId)
-    this.byCommand.set(commandId, outcome)
+    const remembered = { outcome, bytes: bytes + commandId.length }
+    this.byCommand.set(commandId, remembered)
     this.events += eventsOf(outcome)
+    this.bytes += remembered.bytes
     for (const oldest of this.byCommand.keys()) {
-      if (this.byCommand.size <= answersMax && this.events <= answerEventsMax) break
+      if (this.byCommand.size <= answersMax && this.events <= answerEventsMax && this.bytes <= answerBytesMax) break
       this.forget(oldest)
     }
   }
 
   /** One more event of a command, as a replay meets them. */
-  extend(commandId: string, index: number, event: Event): void {
+  extend(commandId: string, index: number, event: Event, bytes: number): void {
     if (!commandId.startsWith(clientCommandPrefix)) return
     const before = this.byCommand.get(commandId)
-    if (before === undefined || Either.isLeft(before))
-      return this.remember(commandId, Either.right({ index, events: [event] }))
+    if (before === undefined || Either.isLeft(before.outcome))
+      return this.remember(commandId, Either.right({ index, events: [event] }), bytes)
       // The list belongs to this replay alone until the replay is over.
-    ;(before.right.events as Array<Event>).push(event)
+    ;(before.outcome.right.events as Array<Event>).push(event)
     this.events++
+    before.bytes += bytes
+    this.bytes += bytes
   }
 
   /** Those with events, the oldest first, for a snapshot. */
   applied(): ReadonlyArray<readonly [commandId: string, applied: Applied<Event>]> {
     const all: Array<readonly [string, Applied<Event>]> = []
-    for (const [commandId, outcome] of this.byCommand) if (Either.isRight(outcome) && outcome.right.events.length > 0) all.push([commandId, outcome.right])
+    for (const [commandId, { outcome }] of this.byCommand) if (Either.isRight(outcome) && outcome.right.events.length > 0) all.push([commandId, outcome.right])
     return all
   }
 
   /** What was remembered and did not come true. */
   forget(commandId: string): void {
-    const outcome = this.byCommand.get(commandId)
-    if (outcome === undefined) return
+    const known = this.byCommand.get(commandId)
+    if (known === undefined) return
     this.byCommand.delete(commandId)
-    this.events -= eventsOf(outcome)
+    this.events -= eventsOf(known.outcome)
+    this.bytes -= known.bytes
   }
 }
 

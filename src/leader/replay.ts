@@ -61,10 +61,12 @@ const readSnapshot = <State, Command, Event extends Named, Rejection>(
   const unreadable = (reason: string) =>
     new UnreadableEvent({ stream, index, type: "snapshot", message: `${stream}: the snapshot at ${index} cannot be read: ${reason}` })
   const decode = Schema.decodeUnknownEither(snapshotSchema(aggregate))
+  const encodeAll = Schema.encodeSync(eventsOf(aggregate.event))
   return Either.gen(function* () {
     const json = yield* Either.mapLeft(parseJson(snapshot.value), unreadable)
     const { state, answers: rows } = yield* Either.mapLeft(decode(json), ({ message }) => unreadable(message))
-    for (const [commandId, at, events] of rows) answers.remember(commandId, Either.right({ index: at, events: [...events] }))
+    for (const [commandId, at, events] of rows)
+      answers.remember(commandId, Either.right({ index: at, events: [...events] }), JSON.stringify(encodeAll(events)).length)
     return { state, answers, end: index, snapshotIndex: index }
   })
 }
@@ -98,7 +100,7 @@ export const replay = <State, Command, Event extends Named, Rejection>(
         return new UnreadableEvent({ stream, index: entry.index, type: entry.type, message })
       }
       state = aggregate.evolve(state, event.right)
-      from.answers.extend(entry.commandId, entry.index, event.right)
+      from.answers.extend(entry.commandId, entry.index, event.right, entry.value.length)
       end++
       return undefined
     }

@@ -32,6 +32,8 @@ export interface Change<State, Event> {
 export interface WriterOptions {
   /** A snapshot is written after so many events; the next start reads from there. */
   readonly snapshotIntervalEvents: number
+  /** A snapshot is written after so many bytes of events too, where they are large. Default 32 MiB. */
+  readonly snapshotIntervalBytes?: number
   /** Whether what lies before a snapshot is let go. Not for a stream that somebody follows from its start. */
   readonly trimAfterSnapshot?: boolean
   /** Commands that wait; who submits more waits himself. */
@@ -82,6 +84,10 @@ interface Round<State, Event, Rejection> {
 const commandsPerTurnMax = 1024
 const appendBytesMax = 4 * 1024 * 1024
 
+/** What a rejection that is remembered is counted with: a code and a sentence. */
+const refusalBytes = 512
+const snapshotIntervalBytesDefault = 32 * 1024 * 1024
+
 const utf8 = new TextEncoder()
 
 class StreamWriter<State, Command, Event extends Named, Rejection> implements Writer<State, Command, Event, Rejection> {
@@ -91,6 +97,8 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
   private snapshotIndex: number
   private savedIndex: number
   private snapshotting = false
+  /** Bytes of events since the last attempt at a snapshot. */
+  private bytesSince = 0
 
   constructor(
     readonly stream: string,
@@ -169,6 +177,7 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
   private commit(round: Round<State, Event, Rejection>): Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>, WriterStopped> {
     const done = this.journal.append(this.stream, this.epoch, this.durableEnd, round.entries).pipe(
       Effect.map(() => {
+        for (const { value } of round.entries) this.bytesSince += value.length
         this.publish(round.state, round.events)
         return round.outcomes
       })
@@ -201,17 +210,19 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
         continue
       }
       const decided = this.aggregate.decide(state, command)
+      let own = 0
       const index = this.durableEnd + all.length
       for (const event of Either.isRight(decided) ? decided.right : []) {
         const value = utf8.encode(JSON.stringify({ _tag: event._tag, ...this.encode(event) }))
-        bytes += value.length + commandId.length + actor.length + cause.length
+        own += value.length + commandId.length + actor.length + cause.length
         entries.push({ commandId, actor, cause, type: event._tag, value })
         all.push(event)
         state = this.aggregate.evolve(state, event)
       }
       const outcome = Either.map(decided, (events) => ({ index, events }))
       // Remembered before it is durable: a repetition behind it in this round must find it. When the append fails, nobody decides here any more.
-      this.answers.remember(commandId, outcome)
+      this.answers.remember(commandId, outcome, Either.isRight(decided) ? own : refusalBytes)
+      bytes += own
       commandIds.push(commandId)
       outcomes.push(outcome)
     }
@@ -233,8 +244,10 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
    * go only up to the snapshot before it, so that the spare copy of the checkpoint is of use; one that could not be written (the disk was full) is no copy.
    */
   readonly snapshotIfDue = (): Effect.Effect<void> | undefined => {
-    if (this.snapshotting || this.durableEnd - this.snapshotIndex < this.options.snapshotIntervalEvents) return undefined
+    const { snapshotIntervalBytes = snapshotIntervalBytesDefault, snapshotIntervalEvents } = this.options
+    if (this.snapshotting || (this.durableEnd - this.snapshotIndex < snapshotIntervalEvents && this.bytesSince < snapshotIntervalBytes)) return undefined
     this.snapshotting = true
+    this.bytesSince = 0
     const before = this.savedIndex
     this.snapshotIndex = this.durableEnd
     const index = this.durableEnd

@@ -72,6 +72,23 @@ const clients = {
   "group.max.session.timeout.ms": int(1_800_000, 1, "The longest session timeout that a group's member may ask for."),
   "group.initial.rebalance.delay.ms": int(3000, 0, "How long an empty group waits for more members before its first rebalance."),
   "group.max.size": int(2_147_483_647, 1, "Members that a group may have."),
+  "franz.group.name.max.bytes": int(
+    255,
+    1,
+    "Bytes that the name of a group, of a static member, of an assignor or of a kind of group may have; longer names of members' clients are cut.",
+    32_767
+  ),
+  "franz.group.max.bytes": int(
+    4_194_304,
+    65_536,
+    "Bytes that a group may hold: names, what its members say to each other, assignments and offsets. A member that would be too much is told GROUP_MAX_SIZE_REACHED."
+  ),
+  "franz.groups.max.bytes": int(
+    67_108_864,
+    1_048_576,
+    "Bytes that all groups may hold together. New groups have three quarters of it, so that the others can go on; what does not fit is told COORDINATOR_NOT_AVAILABLE, and asks again."
+  ),
+  "franz.groups.max.count": int(100_000, 1, "Groups that there may be."),
   "offset.metadata.max.bytes": int(4096, 0, "Bytes of metadata that an offset commit may carry."),
   "offsets.retention.minutes": int(10_080, 1, "Minutes that the offsets of an empty group are kept."),
   "offsets.topic.num.partitions": int(4, 1, "Streams over which the groups are spread; fixed when the cluster is founded.", 1000),

@@ -3,6 +3,7 @@ import type { Command } from "../../../domain/group/command.ts"
 import { Event } from "../../../domain/group/event.ts"
 import { type Groups, GroupsState, groupsDecider } from "../../../domain/group/groups.ts"
 import type { Limits } from "../../../domain/group/limits.ts"
+import type { Load } from "../../../domain/group/room.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Aggregate } from "../aggregate.ts"
 import type { Writer } from "../writer.ts"
@@ -10,9 +11,9 @@ import type { Writer } from "../writer.ts"
 /** The name of a stream of groups in the journal. */
 export const groupStreamName = (index: number): string => `${groupMetadataTopic}-${index}`
 
-/** All groups of a stream. A disk that takes no writes is answered as a coordinator that is away: every client tries again. */
-export const groupsAggregate = (limits: Limits): Aggregate<Groups, Command, Event, Rejection> => ({
-  ...groupsDecider(limits),
+/** All groups of a stream; `elsewhere` is what the others hold. A disk that takes no writes is answered as a coordinator that is away: every client tries again. */
+export const groupsAggregate = (limits: Limits, elsewhere?: () => Load): Aggregate<Groups, Command, Event, Rejection> => ({
+  ...groupsDecider(limits, elsewhere),
   event: Event,
   state: GroupsState,
   unwritten: (message) => ({ error: "COORDINATOR_NOT_AVAILABLE", message })

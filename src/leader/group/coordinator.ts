@@ -2,6 +2,7 @@ import { Cause, Effect, Fiber, type Scope } from "effect"
 import { groupMetadataTopic } from "../../../domain/cluster/topic-name.ts"
 import { streamOf } from "../../../domain/group/groups.ts"
 import { limitsOf } from "../../../domain/group/limits.ts"
+import type { Load } from "../../../domain/group/room.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import type { Journal } from "../../ports/journal.ts"
 import type { LogFault } from "../../ports/log-store.ts"
@@ -9,8 +10,9 @@ import type { Route } from "../../wire/route.ts"
 import type { ClusterWriter } from "../cluster-aggregate.ts"
 import type { CommandIds } from "../command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "../fault.ts"
+import { makeRefrain } from "../refrain.ts"
 import { openWriter } from "../writer.ts"
-import { groupStreamName, groupsAggregate } from "./aggregate.ts"
+import { type GroupsWriter, groupStreamName, groupsAggregate } from "./aggregate.ts"
 import { Heard } from "./heard.ts"
 import { watchGroups, watchOffsets } from "./liveness.ts"
 import { forgetRemovedTopics, makeSuspects } from "./removed-topics.ts"
@@ -38,6 +40,16 @@ export interface Coordinator {
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
 
+const total = (writers: ReadonlyArray<GroupsWriter>): Load => {
+  let [groups, bytes] = [0, 0]
+  for (const writer of writers) {
+    const { load } = writer.state()
+    groups += load.groups
+    bytes += load.bytes
+  }
+  return { groups, bytes }
+}
+
 /** A bug in what watches over the groups must not leave them without it. */
 const watching = (watch: Effect.Effect<never>): Effect.Effect<Effect.Effect<never, WriterStopped>, never, Scope.Scope> =>
   Effect.map(Effect.forkScoped(watch), (fiber) =>
@@ -61,9 +73,12 @@ export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coor
     const clock = yield* Effect.clock
     const limits = limitsOf(config)
     const writing = { snapshotIntervalEvents: config["metadata.snapshot.interval.events"], trimAfterSnapshot: true }
+    const opened: Array<GroupsWriter> = []
+    // The other streams count as they are durable: what they are just about to write is less than one append each.
+    const elsewhere = (index: number) => (): Load => total(opened.filter((_, other) => other !== index))
     const writers = yield* Effect.forEach(
-      Array.from({ length: streamCount }, (_, index) => groupStreamName(index)),
-      (name) => openWriter(name, groupsAggregate(limits), writing),
+      Array.from({ length: streamCount }, (_, index) => index),
+      (index) => Effect.tap(openWriter(groupStreamName(index), groupsAggregate(limits, elsewhere(index)), writing), (writer) => (opened[index] = writer)),
       { concurrency: openedAtATime }
     )
     const now = steadyTime(clock, Math.max(0, ...writers.map((writer) => latestTime(writer.state()))))
@@ -82,6 +97,8 @@ export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coor
       streams,
       streamOf: (groupId) => streams[streamOf(groupId, streamCount)] as GroupStream,
       now,
+      load: () => total(writers),
+      refrain: makeRefrain(),
       suspect: suspects.add
     }
     const watches = yield* Effect.forEach([watchGroups(room), watchOffsets(room), forgetRemovedTopics(room, suspects, cluster)], watching)

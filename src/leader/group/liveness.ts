@@ -1,6 +1,7 @@
 import { Effect, Either, Queue } from "effect"
 import { Command } from "../../../domain/group/command.ts"
 import { expireOffsets } from "../../../domain/group/commit.ts"
+import { isVoid } from "../../../domain/group/round.ts"
 import { Deadlines } from "./deadlines.ts"
 import type { GroupRoom, GroupStream } from "./room.ts"
 
@@ -8,6 +9,9 @@ import type { GroupRoom, GroupStream } from "./room.ts"
 const lookEveryMs = 500
 /** How often old offsets are looked for, ms: Kafka's `offsets.retention.check.interval.ms`. */
 const expireOffsetsEveryMs = 600_000
+
+/** How often groups with nothing in them are looked for where groups take much of their room, ms. */
+const expireVoidEveryMs = 5000
 
 const causes = { CompleteJoin: "rebalance delay", ExpireSync: "sync timeout", ExpireMember: "session timeout", ExpireOffsets: "offset retention" } as const
 
@@ -57,15 +61,29 @@ export const watchGroups = (room: GroupRoom): Effect.Effect<never> =>
     )
   })
 
-/** Forgets offsets past their retention, and groups that have nothing left. Only where there is something to forget does a command go to the journal. */
-export const watchOffsets = (room: GroupRoom): Effect.Effect<never> =>
-  Effect.forever(
+/** Whether groups take so much of their room that those with nothing in them must go before their time. */
+const isCrowded = ({ limits, load }: GroupRoom): boolean => {
+  const { bytes, groups } = load()
+  return bytes > limits.groupsBytesMax / 2 || groups > limits.groupsMax / 2
+}
+
+/**
+ * Forgets offsets past their retention, and groups that have nothing left: every ten minutes, and those groups within seconds where there are many. Only where there is something
+ * to forget does a command go to the journal.
+ */
+export const watchOffsets = (room: GroupRoom): Effect.Effect<never> => {
+  let lookedAt = room.now()
+  return Effect.forever(
     Effect.gen(function* () {
-      yield* Effect.sleep(expireOffsetsEveryMs)
+      yield* Effect.sleep(expireVoidEveryMs)
+      const at = room.now()
+      const isDue = at - lookedAt >= expireOffsetsEveryMs
+      if (isDue) lookedAt = at
+      if (!isDue && !isCrowded(room)) return
       for (const stream of room.streams) {
-        const at = room.now()
         const old: Array<Command> = []
         for (const [groupId, group] of stream.writer.state()) {
+          if (!isDue && !isVoid(group)) continue
           const command = Command.ExpireOffsets({ groupId, at })
           if (Either.getOrElse(expireOffsets(room.limits, group, command), () => []).length > 0) old.push(command)
         }
@@ -73,3 +91,4 @@ export const watchOffsets = (room: GroupRoom): Effect.Effect<never> =>
       }
     })
   )
+}

@@ -90,7 +90,7 @@ export const joinGroup = (room: GroupRoom): Route => {
     // The bytes are views of the request's frame, which is freed when this returns: what the group keeps is its own.
     const protocols = request.protocols.map(({ name, metadata }) => ({ name, metadata: new Uint8Array(metadata) }))
     return Effect.gen(function* () {
-      const drawn = memberId(`${request.groupInstanceId ?? context.header.clientId ?? ""}-${yield* drawUuid}`)
+      const drawn = memberId(`${(request.groupInstanceId ?? context.header.clientId ?? "").slice(0, room.limits.nameMax)}-${yield* drawUuid}`)
       const command = commandOf(room, request, protocols, context, drawn)
       const member = command.memberId === "" ? drawn : command.memberId
       const { events } = yield* ask(room, command, context, "JoinGroup")

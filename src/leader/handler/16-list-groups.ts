@@ -1,4 +1,3 @@
-import { HashMap } from "effect"
 import type { Group } from "../../../domain/group/state.ts"
 import { ListGroups } from "../../protocol/message/16-list-groups.ts"
 import type { ResponseDraft } from "../../protocol/type/wire.ts"
@@ -29,7 +28,7 @@ export const listGroups = (room: GroupRoom): Route =>
         const list = ({ groupId, phase, protocolType }: Group) => {
           if (state(phase)) groups.push({ groupId, protocolType: protocolType ?? "", groupState: phase, groupType })
         }
-        if (passes(typesFilter)(groupType)) for (const { writer } of room.streams) yield* visited(HashMap.values(writer.state()), list)
+        if (passes(typesFilter)(groupType)) for (const { writer } of room.streams) yield* visited(writer.state().values(), list)
         return { throttleTimeMs: 0, errorCode: 0, groups }
       })
   )

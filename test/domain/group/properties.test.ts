@@ -7,6 +7,7 @@ import { Event } from "../../../domain/group/event.ts"
 import { evolve } from "../../../domain/group/evolve.ts"
 import { groupId, type MemberId, memberId } from "../../../domain/group/id.ts"
 import { defaults, type Limits } from "../../../domain/group/limits.ts"
+import { memberBytes, offsetBytes, pendingBytes } from "../../../domain/group/size.ts"
 import { fromSnapshot, Snapshot, toSnapshot } from "../../../domain/group/snapshot.ts"
 import { type Group, initial, type Phase, sortedMembers } from "../../../domain/group/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
@@ -158,6 +159,11 @@ const check = (group: Group): void => {
     // Everybody understands the assignor that was elected.
     for (const { protocols } of members) expect(protocols.map(({ name }) => name)).toContain(group.protocolName ?? "")
   }
+  expect(group.memberBytes).toBe(
+    members.reduce((sum, member) => sum + memberBytes(member), 0) + [...HashMap.keys(group.pending)].reduce((sum, id) => sum + pendingBytes(id), 0)
+  )
+  const offsets = Array.from(HashMap.values(group.offsets), (held) => [...HashMap.values(held)]).flat()
+  expect(group.offsetBytes).toBe(offsets.reduce((sum, offset) => sum + offsetBytes(offset), 0))
   // Whatever is open ends.
   if (group.phase === "PreparingRebalance" || group.phase === "CompletingRebalance" || (group.phase === "Stable" && group.unsyncedCount > 0))
     expect(group.wait).not.toBeNull()
@@ -236,7 +242,8 @@ describe("a classic group under any commands", () => {
         events.chain((all) => fc.shuffledSubarray(all)),
         (all) => {
           const group = fold(evolve, initial, all)
-          expect(snapshot(fromSnapshot(toSnapshot(group)))).toBe(snapshot(group))
+          const restored = fromSnapshot(toSnapshot(group))
+          expect([snapshot(restored), restored.memberBytes, restored.offsetBytes]).toEqual([snapshot(group), group.memberBytes, group.offsetBytes])
         }
       ),
       { numRuns: 300 }
