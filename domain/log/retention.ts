@@ -42,3 +42,16 @@ export const retainedStart = ({ highWatermark, segments, start }: RetainedLog, {
   }
   return retained
 }
+
+/** A clock that is wrong by less than this holds nothing back for long. */
+const aheadMsMin = 60_000
+
+/**
+ * Returns the segment that ends what retention by time deletes, because its largest timestamp is more than a minute after `now` (ms): it and all that follow stay
+ * until then, and `retentionMs` longer. Undefined where there is none, or no retention by time. `start` is where retention has the log start.
+ */
+export const heldByFuture = ({ segments, start }: Pick<RetainedLog, "segments" | "start">, retentionMs: number, now: number): SegmentExtent | undefined => {
+  if (retentionMs < 0) return undefined
+  const first = segments.find(({ endOffset }) => endOffset > start)
+  return first !== undefined && first.maxTimestamp - now > aheadMsMin ? first : undefined
+}

@@ -333,7 +333,8 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
       starts: shelf.starts,
       owners: () => shelf.table.owners(),
       clock: yield* Effect.clock,
-      fork: (effect) => void Runtime.runFork(runtime)(effect, { scope })
+      fork: (effect) => void Runtime.runFork(runtime)(effect, { scope }),
+      report: options.report
     })
     const checkMs = options.config()["log.retention.check.interval.ms"]
     yield* Effect.forkScoped(Effect.delay(Effect.repeat(trimming.look, Schedule.spaced(checkMs)), Math.min(checkMs, firstCheckMs)))

@@ -8,7 +8,7 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { Packing } from "../../../domain/log/open-batch.ts"
 import { encodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers, type ProducerState } from "../../../domain/log/producer-state.ts"
-import { retainedStart } from "../../../domain/log/retention.ts"
+import { heldByFuture, retainedStart, type SegmentExtent } from "../../../domain/log/retention.ts"
 import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
 import type { Compactable } from "./compactable.ts"
@@ -222,6 +222,11 @@ export class PartitionOwner implements ReadablePartition {
     if (!this.mayDelete) return this.start()
     const bounds = { retentionMs: this.config["retention.ms"], retentionBytes: this.config["retention.bytes"] }
     return retainedStart({ segments: this.log.segments(), start: this.start(), highWatermark: this.highWatermark() }, bounds, now)
+  }
+
+  /** The segment that a timestamp after the broker's clock keeps from retention, if there is one. `now` in ms. */
+  heldByFuture(now: number): SegmentExtent | undefined {
+    return this.mayDelete ? heldByFuture({ segments: this.log.segments(), start: this.retainedStart(now) }, this.config["retention.ms"], now) : undefined
   }
 
   /** Readers find nothing before `offset` from now on. It must be written down already: a start never goes back, not even by a restart. */

@@ -1,5 +1,6 @@
 import { type Clock, Effect, Either } from "effect"
 import type { LogFault } from "../../ports/log-store.ts"
+import { FutureSegments } from "./future-segments.ts"
 import type { LogStarts, Raise } from "./log-starts.ts"
 import type { PartitionOwner } from "./owner.ts"
 
@@ -10,6 +11,8 @@ export interface TrimmingOptions {
   readonly clock: Clock.Clock
   /** Runs what nobody waits for, until the broker ends. */
   readonly fork: (effect: Effect.Effect<void>) => void
+  /** Tells the operator which segments a wrong clock keeps. */
+  readonly report: (line: string) => void
 }
 
 /** Logs whose segments are dropped at a time; each waits for syncs of its directory. */
@@ -25,7 +28,11 @@ const trimAll = (owners: ReadonlyArray<PartitionOwner>): Effect.Effect<void> => 
 
 /** Raises the starts of logs, because somebody asked (DeleteRecords) or because of what their settings keep (retention), and drops what lies before them. */
 export class Trimming {
-  constructor(private readonly options: TrimmingOptions) {}
+  private readonly future: FutureSegments
+
+  constructor(private readonly options: TrimmingOptions) {
+    this.future = new FutureSegments(options.report)
+  }
 
   /** As LogStarts.raise. Segments are dropped afterwards, in the background. */
   raise(all: ReadonlyArray<Raise>): Effect.Effect<ReadonlyArray<Either.Either<void, LogFault>>> {
@@ -41,6 +48,7 @@ export class Trimming {
     const now = this.options.clock.unsafeCurrentTimeMillis()
     const led = [...this.options.owners()].filter(({ isLeading }) => isLeading)
     const due = led.map((owner) => ({ owner, offset: owner.retainedStart(now) })).filter(({ offset, owner }) => offset > owner.start())
+    this.future.look(led, now)
     return Effect.flatMap(due.length === 0 ? Effect.succeed([]) : this.options.starts.raise(due), (results) => {
       for (const [index, result] of results.entries()) if (Either.isLeft(result)) due[index]?.owner.failed(result.left)
       return trimAll(led.filter(({ isTrimDue }) => isTrimDue))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
-import { type RetainedLog, retainedStart, type SegmentExtent } from "../../../domain/log/retention.ts"
+import { heldByFuture, type RetainedLog, retainedStart, type SegmentExtent } from "../../../domain/log/retention.ts"
 
 const forever = { retentionMs: -1, retentionBytes: -1 }
 /** Segments of 10 records and 100 bytes each, with these newest timestamps; the last one is still written. */
@@ -43,6 +43,17 @@ describe("by size", () => {
 
 test("nothing goes at or over the high watermark", () =>
   expect(retainedStart(log([1, 2, 3], { highWatermark: 15 }), { retentionMs: 0, retentionBytes: 0 }, 1000)).toBe(10))
+test("a segment with a timestamp after the clock ends retention by time, and is told; a minute is no matter", () => {
+  const held = (timestamps: ReadonlyArray<number>, now: number, retentionMs = 100, start = 0) =>
+    heldByFuture({ ...log(timestamps), start }, retentionMs, now)?.baseOffset
+  expect(held([500_000, 10], 1000)).toBe(0)
+  expect(held([10, 500_000], 1000)).toBeUndefined()
+  expect(held([10, 500_000], 1000, 100, 10)).toBe(10)
+  expect(held([61_000, 10], 1000)).toBeUndefined()
+  expect(held([61_001, 10], 1000)).toBe(0)
+  expect(held([500_000], 1000, -1)).toBeUndefined()
+  expect(held([], 1000)).toBeUndefined()
+})
 test("a log without a record", () => expect(retainedStart(log([]), { retentionMs: 0, retentionBytes: 0 }, 1000)).toBe(0))
 
 describe("properties", () => {

@@ -60,6 +60,29 @@ const directory = "/data"
 const minutes = (count: number) => Effect.sleep(count * 60_000)
 
 describe("retention", () => {
+  test("a timestamp from the future that keeps a segment is told once, with its partition, segment, time and what to do", () =>
+    overInTime(
+      newDisk(),
+      Effect.gen(function* () {
+        const broker = yield* serving(up(1), orders({ "retention.ms": "60000", "message.timestamp.after.max.ms": "9223372036854775807" }))
+        const ahead = (yield* Clock.currentTimeMillis) + 10 * 86_400_000
+        yield* put(broker, 2, ahead)
+        yield* minutes(30)
+        expect(broker.reports).toHaveLength(1)
+        const [said = ""] = broker.reports
+        for (const word of [
+          "orders-0",
+          "00000000000000000000.log",
+          `${ahead + 1}`,
+          new Date(ahead + 1).toISOString(),
+          "message.timestamp.after.max.ms",
+          "DeleteRecords"
+        ])
+          expect(said).toContain(word)
+        expect(yield* start(broker)).toBe(0)
+      })
+    ))
+
   test("a topic that is removed meanwhile is no fault, and nobody is woken for it", () => {
     const disk = newDisk()
     return overInTime(
