@@ -1,6 +1,6 @@
 import { Chunk, Clock, type Context, Deferred, Effect, Either, ExecutionStrategy, Exit, Layer, Option, Scope, Stream } from "effect"
 import type { Epoch } from "../../domain/kernel/id.ts"
-import { RecordBatch } from "../../domain/log/batch.ts"
+import { RecordBatch, readableBatches, verify } from "../../domain/log/batch.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
 import { Conflict, type Entry, Fenced, Journal, type Snapshot, type StoredEntry, Unknown } from "../../src/ports/journal.ts"
@@ -8,8 +8,11 @@ import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
 import { placeOf, type StreamPlace } from "./stream-place.ts"
 
-/** Small segments that go soon: a journal is let go of in whole segments after a snapshot, and members that join and leave without end must not fill a disk meanwhile. */
-const journalLogConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 16_777_216, fileDeleteDelayMs: 1000 }
+/**
+ * Small segments that go soon: a journal is let go of in whole segments after a snapshot, and members that join and leave without end must not fill a disk meanwhile. Followers
+ * fold it from its start, so all of it is looked at before that.
+ */
+const journalLogConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 16_777_216, fileDeleteDelayMs: 1000, readsWholeAtOpen: true }
 const readBytesMax = 1_048_576
 const int64Bytes = 8
 
@@ -85,9 +88,30 @@ class LogJournal {
     )
 
   readonly batches: Context.Tag.Service<Journal>["batches"] = (stream, from, maxBytes) =>
-    Either.flatMap(this.opened(stream), ({ log }) =>
-      from < log.start() ? Either.left(trimmed(stream, from, log.start())) : log.read(from, maxBytes, log.syncedEnd())
-    )
+    Either.flatMap(this.opened(stream), (open) => {
+      const { log } = open
+      if (from < log.start()) return Either.left(trimmed(stream, from, log.start()))
+      const read = log.read(from, maxBytes, log.syncedEnd())
+      const wrong = Either.isRight(read) ? this.firstWrong(open, read.right) : undefined
+      if (wrong === undefined) return read
+      markDamaged(open, wrong)
+      return Either.left(wrong)
+    })
+
+  /** What is damaged in runs of batches as the disk has them: followers fold what they are sent, so damage ends the leadership before it is sent. */
+  private firstWrong({ place }: OpenStream, runs: ReadonlyArray<Uint8Array>): LogFault | undefined {
+    const { crc32c } = this.checksum
+    const path = `${this.logs.directories[0]?.path ?? "."}/${place.topicId}-${place.partition}`
+    for (const run of runs) {
+      const batches = readableBatches(run)
+      if (Either.isLeft(batches)) return unreadable(path, "between batches", batches.left.reason)
+      for (const batch of batches.right) {
+        const wrong = verify(batch, crc32c)
+        if (wrong !== undefined) return unreadable(path, `at offset ${batch.baseOffset}`, wrong.reason)
+      }
+    }
+    return undefined
+  }
 
   readonly trim: Context.Tag.Service<Journal>["trim"] = (stream, index) =>
     Effect.gen(this, function* () {
@@ -154,10 +178,7 @@ class LogJournal {
       )
       const damaged = yield* Deferred.make<never, LogFault>()
       const open: OpenStream = { place, log, scope, damaged, epoch: -1, holders: 0, refused: undefined }
-      log.onDamage((fault) => {
-        open.refused = fault
-        Deferred.unsafeDone(damaged, Exit.fail(fault))
-      })
+      log.onDamage((fault) => markDamaged(open, fault))
       return open
     })
   }
@@ -220,6 +241,18 @@ class LogJournal {
     )
   }
 }
+
+const markDamaged = (open: OpenStream, fault: LogFault): void => {
+  open.refused = fault
+  Deferred.unsafeDone(open.damaged, Exit.fail(fault))
+}
+
+const unreadable = (path: string, where: string, reason: string): LogFault =>
+  new LogFault({
+    path,
+    reason: "corrupt",
+    message: `The log ${path} is damaged ${where}: ${reason}. Nothing was changed. \`franz log verify ${path}\` names the file and the byte; restore the directory from a copy.`
+  })
 
 const nextOf = (entries: Chunk.Chunk<StoredEntry>): Option.Option<readonly [Chunk.Chunk<StoredEntry>, number]> =>
   Option.map(Chunk.last(entries), ({ index }) => [entries, index + 1] as const)

@@ -2,7 +2,7 @@ import { Effect, Either } from "effect"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from "../../domain/log/int.ts"
 import { LogFault } from "../../src/ports/log-store.ts"
-import { attempt, type Disk, faultOf, readSmallFile } from "./disk.ts"
+import { attempt, corrupt, type Disk, faultOf, readSmallFile } from "./disk.ts"
 
 // magic (int32), generation (int64), length (int32), CRC-32C over what stands before it and over the document (uint32).
 const headerBytes = 20
@@ -48,6 +48,8 @@ export class Checkpoints {
   private readonly turn = Effect.unsafeMakeSemaphore(1)
   private readonly directory: string
   private isMade = false
+  /** Slots that were named as damaged. */
+  private readonly said = new Set<string>()
 
   constructor(
     private readonly disk: Disk,
@@ -76,10 +78,19 @@ export class Checkpoints {
     )
   }
 
-  private newest(name: string): Either.Either<Stored | undefined, LogFault> {
-    return Either.zipWith(this.readSlot(name, 0), this.readSlot(name, 1), (even, odd) =>
-      odd === undefined || (even !== undefined && even.generation > odd.generation) ? even : odd
-    )
+  /** The newer of the slots that are whole, and which of those that are there is not. A slot is renamed into its place when it is durable, so that one is whole after every crash. */
+  private newest(name: string): Either.Either<{ readonly stored: Stored | undefined; readonly spoiled: string | undefined }, LogFault> {
+    return Either.flatMap(Either.all([this.readSlot(name, 0), this.readSlot(name, 1)]), ([even, odd]) => {
+      const stored = odd === undefined || (even !== undefined && even.generation > odd.generation) ? even : odd
+      const spoiled = [even, odd].flatMap((found, at) => (found === undefined && this.disk.exists(this.slot(name, at)) ? [this.slot(name, at)] : []))
+      if (stored !== undefined || spoiled[0] === undefined) return Either.right({ stored, spoiled: spoiled[0] })
+      return Either.left(
+        corrupt(
+          spoiled[0],
+          `${spoiled.join(" and ")}: damaged, the checksum does not fit, and no other copy is whole. Nothing was changed. Restore ${this.root} from a copy; \`franz log verify ${this.root}\` tells whether its logs are whole.`
+        )
+      )
+    })
   }
 
   private checkName(name: string): Either.Either<void, LogFault> {
@@ -99,17 +110,19 @@ export class Checkpoints {
   )
 
   readonly read = (name: string): Effect.Effect<Uint8Array | undefined, LogFault> =>
-    Effect.suspend(() =>
-      Either.map(
-        Either.flatMap(this.checkName(name), () => this.newest(name)),
-        (stored) => stored?.document
-      )
+    Effect.suspend(() => Either.flatMap(this.checkName(name), () => this.newest(name))).pipe(
+      Effect.tap(({ spoiled, stored }) =>
+        spoiled === undefined || this.said.size === this.said.add(spoiled).size
+          ? Effect.void
+          : Effect.logWarning(`${spoiled} is damaged (its checksum does not fit); the copy beside it, generation ${stored?.generation}, is used.`)
+      ),
+      Effect.map(({ stored }) => stored?.document)
     )
 
   readonly write = (name: string, document: Uint8Array): Effect.Effect<void, LogFault> => {
     return Effect.gen(this, function* () {
       yield* this.checkName(name)
-      const generation = ((yield* this.newest(name))?.generation ?? 0) + 1
+      const generation = ((yield* this.newest(name)).stored?.generation ?? 0) + 1
       yield* this.make
       yield* this.replace(name, { generation, document })
       // Both slots are there from the first on: on a full disk there is none to be had.

@@ -10,6 +10,7 @@ import { ListedDirectory } from "./listed-directory.ts"
 import type { LogParts } from "./log-parts.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
 import { SegmentedLog } from "./partition-log.ts"
+import { readWhole } from "./read-whole.ts"
 import { inSlices } from "./slices.ts"
 
 /** Writes a file over itself, so that the kernel takes every page for changed. */
@@ -46,13 +47,23 @@ const closeFiles = (opened: OpenSegments): void => {
   for (const file of new Set([...opened.unsynced, opened.active.file()])) attempt(file.path, "close", () => file.close())
 }
 
+function* wholeOrClosed(opened: OpenSegments, ranges: CompactedRanges, { crc32c, progress }: LogParts): Generator<void> {
+  try {
+    yield* readWhole(opened, ranges, crc32c, progress)
+  } catch (error) {
+    closeFiles(opened)
+    throw error
+  }
+}
+
 const segmentsOf = (parts: LogParts, ranges: CompactedRanges): Effect.Effect<OpenSegments, LogFault> => {
-  const { directory, disk, recoveryPoint } = parts
+  const { config, directory, disk, recoveryPoint } = parts
   const work = function* (): Generator<void, OpenSegments> {
     const isNewDirectory = !disk.exists(directory)
     if (isNewDirectory) disk.makeDirectory(directory)
     const found = yield* openSegments({ ...parts, compacted: ranges, now: parts.clock() }, recoveryPoint.read())
     recoveryPoint.touch()
+    if (config.readsWholeAtOpen === true && !found.isNew) yield* wholeOrClosed(found, ranges, parts)
     return { ...found, isNew: found.isNew || isNewDirectory }
   }
   return inSlices(parts.pace, directory, "open", work())

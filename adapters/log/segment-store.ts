@@ -104,11 +104,13 @@ export const rebuildIndexes = (disk: Disk, file: DiskFile, { baseOffset, path, s
   return { offset: offsets.bytes.subarray(0, offsets.count * offsetIndex.entrySize), time: times.bytes.subarray(0, times.count * timeIndex.entrySize) }
 }
 
+const directoryOf = (path: string): string => path.slice(0, path.lastIndexOf("/"))
+
 /** The sentence for damage that recovery must not repair by cutting. */
 export const damaged = (path: string, position: number, wrong: string) =>
   corrupt(
     path,
-    `${path} is damaged at byte ${position}: ${wrong}. Nothing was changed. The partition stays offline: restore the file from a copy, or cut it at byte ${position} and lose what follows.`
+    `${path} is damaged at byte ${position}: ${wrong.replace(/\.$/, "")}. Nothing was changed. Its log stays offline: \`franz log verify ${directoryOf(path)}\` shows all that is wrong; restore the file from a copy, or see with \`franz log repair ${directoryOf(path)}\` what a cut there would lose.`
   )
 
 /** The indexes of a sealed segment as its files have them, or made again where a file is missing, torn, or does not fit the log. */

@@ -220,9 +220,17 @@ class FileLogStore {
     })
 
   readonly readCheckpoint: Service["readCheckpoint"] = (name) =>
-    Effect.map(
-      Effect.forEach(this.working, (each) => each.checkpoints.read(name)),
-      (found) => found.filter((each) => each !== undefined)
+    Effect.flatMap(
+      Effect.forEach(this.working, (each) => Effect.either(each.checkpoints.read(name))),
+      (read) => {
+        const found = read.flatMap((each) => (Either.isRight(each) && each.right !== undefined ? [each.right] : []))
+        const spoiled = read.find(Either.isLeft)
+        if (spoiled === undefined) return Effect.succeed(found)
+        // Every directory has a copy: what is lost in one is read in another.
+        return found.length === 0
+          ? Effect.fail(spoiled.left)
+          : Effect.as(Effect.logWarning(`${spoiled.left.message} The copy in another directory is used.`), found)
+      }
     )
 
   private partsOf(at: LogDirectory, name: string, config: LogConfig): LogParts {

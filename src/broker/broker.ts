@@ -16,7 +16,7 @@ import type { MemoryBudget } from "../wire/memory-budget.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { autoCreation } from "./auto-creation.ts"
-import type { BrokerFault } from "./fault.ts"
+import { BrokerFault } from "./fault.ts"
 import { listGroups } from "./handler/16-list-groups.ts"
 import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, type Image, makeImage } from "./image.ts"
@@ -190,7 +190,7 @@ const openLogs = (parts: Parts): Effect.Effect<void> =>
     yield* parts.keeper.begin(parts.image.removed)
     parts.isReady = true
     parts.registration?.nudge()
-  })
+  }).pipe(Effect.catchAll(({ message }) => stopping(parts.failed)(new BrokerFault({ kind: "damaged data", message }))))
 
 export interface StartOptions extends BrokerOptions {
   readonly listen: Address

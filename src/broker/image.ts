@@ -61,8 +61,14 @@ const parse = (record: Record): Either.Either<Event, BrokerFault> =>
     )
   )
 
+/** So often the same events may come damaged, each time over a new connection, before this broker stops. */
+const damagedMax = 5
+
 class Follower {
   cluster: Cluster = initial
+  /** How often what comes after `damagedAt` came damaged, one time after the other. */
+  private damagedCount = 0
+  private damagedAt = -1
   readonly removed = new Set<TopicId>()
   readonly listeners = new Set<() => void>()
 
@@ -112,7 +118,7 @@ class Follower {
 
   private fold(bytes: Uint8Array, highWatermark: number): Effect.Effect<void, LeaderRefused | BrokerFault> {
     const batches = readableBatches(bytes)
-    if (Either.isLeft(batches)) return leaderRefused(`The leader's journal came damaged: ${batches.left.message}`)
+    if (Either.isLeft(batches)) return this.damaged(batches.left.message)
     const events: Array<Event> = []
     // What was folded before the damage is not asked for again: the others must hear of it now.
     const until = (fault: Effect.Effect<never, LeaderRefused | BrokerFault>) => Effect.zipRight(this.after(events, Number.POSITIVE_INFINITY), fault)
@@ -132,10 +138,28 @@ class Follower {
     return Effect.suspend(() => this.after(events, highWatermark))
   }
 
-  private records(batch: RecordBatch): Either.Either<ReadonlyArray<Record>, Effect.Effect<never, LeaderRefused>> {
+  /** Damage on the way is gone with the connection that it came over; what comes damaged again and again is so at the leader. */
+  private damaged(what: string): Effect.Effect<never, LeaderRefused | BrokerFault> {
+    return Effect.suspend((): Effect.Effect<never, LeaderRefused | BrokerFault> => {
+      const { host, port } = this.options.contact.options.leader
+      const { index } = this.cluster
+      this.damagedCount = this.damagedAt === index ? this.damagedCount + 1 : 1
+      this.damagedAt = index
+      const message = `${metadataTopic}: the journal of the leader at ${host}:${port} came damaged after event ${index - 1}: ${what}.`
+      if (this.damagedCount < damagedMax) return leaderRefused(message)
+      return Effect.fail(
+        new BrokerFault({
+          kind: "damaged data",
+          message: `${message} It did so ${damagedMax} times, so it is damaged there: stop the leader, see with \`franz log verify DIR\` on its data directory what is wrong, and restore that from a copy. Then start this broker again.`
+        })
+      )
+    })
+  }
+
+  private records(batch: RecordBatch): Either.Either<ReadonlyArray<Record>, Effect.Effect<never, LeaderRefused | BrokerFault>> {
     const wrong = verify(batch, this.checksum.crc32c)
     const records = wrong === undefined ? decodeRecords(batch, batch.records) : Either.left(wrong)
-    return Either.mapLeft(records, ({ message }) => leaderRefused(`The leader's journal came damaged at ${batch.baseOffset}: ${message}`))
+    return Either.mapLeft(records, ({ message }) => this.damaged(`${message} (offset ${batch.baseOffset})`))
   }
 
   private after(events: ReadonlyArray<Event>, highWatermark: number): Effect.Effect<void, BrokerFault> {

@@ -7,7 +7,7 @@ import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
-import type { LogDirectory, LogFault } from "../ports/log-store.ts"
+import { type LogDirectory, LogFault } from "../ports/log-store.ts"
 import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/current-leader.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
@@ -38,6 +38,8 @@ export interface LeaderOptions {
   readonly written?: ReadonlySet<SettingName> | undefined
   /** Where the journal lies, to be told of; default: unknown. */
   readonly directories?: ReadonlyArray<LogDirectory>
+  /** The cluster that the journal's directory was written by, if that is known: an empty journal is a lost one then. */
+  readonly clusterId?: string | undefined
 }
 
 /** The leader of the cluster, deciding. Its routes are served by whoever has a listener: alone, or together with a broker's on one port. */
@@ -67,10 +69,16 @@ const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string,
   )
 
 /** The cluster gets its id the first time that it has a leader. */
-const found = (writer: ClusterWriter, commandIds: CommandIds): Effect.Effect<string, WriterStopped> =>
+const found = (writer: ClusterWriter, commandIds: CommandIds, before: string | undefined): Effect.Effect<string, WriterStopped | LogFault> =>
   Effect.gen(function* () {
     const known = writer.state().clusterId
     if (known !== undefined) return known
+    if (before !== undefined)
+      return yield* new LogFault({
+        path: clusterStream,
+        reason: "corrupt",
+        message: `The journal ${clusterStream} is empty, and its directory was written by cluster ${before}: the events of that cluster are gone. Nothing was changed.`
+      })
     const clusterId = yield* drawUuid
     yield* mustSucceed(writer, Command.FoundCluster({ clusterId }), commandIds.own(), "first start")
     return clusterId
@@ -85,6 +93,14 @@ const groupStreams = (writer: ClusterWriter, commandIds: CommandIds, config: Nod
     else if (known !== configured)
       yield* Effect.logWarning(`offsets.topic.num.partitions=${configured} is not heeded: this cluster's groups are spread over ${known} streams for good`)
     return known ?? configured
+  })
+
+/** Brokers fold the journal from its first event on, so it is never trimmed. */
+const firstEventsGone = (start: number): LogFault =>
+  new LogFault({
+    path: clusterStream,
+    reason: "corrupt",
+    message: `The journal ${clusterStream} begins with event ${start}: the segments with the events before it are gone, and brokers need them. Nothing was changed.`
   })
 
 const elect =
@@ -102,9 +118,10 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const journal = yield* Journal
     const { decompress } = yield* Compression
     const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
+    if (writer.start > 0) return yield* firstEventsGone(writer.start)
     const commandIds = new CommandIds(writer.epoch)
     const eventsBefore = writer.end()
-    const clusterId = yield* found(writer, commandIds)
+    const clusterId = yield* found(writer, commandIds, options.clusterId)
     const brokers = yield* makeBrokers(config["broker.session.timeout.ms"])
     const room: LeaderRoom = {
       nodeId,

@@ -37,6 +37,8 @@ export interface LogConfig {
   readonly segmentIndexBytesMax: number
   /** How long the files of a segment stay after the log has let go of it, ms. */
   readonly fileDeleteDelayMs: number
+  /** Opening reads every batch, and fails "corrupt" at the first that is damaged: for a log that is folded whole. Otherwise an orderly end is trusted but for its last batches. */
+  readonly readsWholeAtOpen?: boolean
 }
 export const defaultLogConfig: LogConfig = {
   segmentBytesMax: 1_073_741_824,

@@ -1,7 +1,7 @@
 import type { BrokerFault } from "../broker/fault.ts"
 import { CliFailure, type ExitName } from "../cli/shell/failure.ts"
 import type { UnreadableEvent, WriterStopped } from "../leader/fault.ts"
-import type { DirectoryLocked, ForeignDirectory, LogFault } from "../ports/log-store.ts"
+import { type DirectoryLocked, type ForeignDirectory, LogFault } from "../ports/log-store.ts"
 import type { ListenFault } from "../ports/transport.ts"
 
 /** Whatever keeps a node from starting, or makes it stop. */
@@ -15,7 +15,7 @@ const exits: { readonly [K in NodeFault["_tag"]]: (fault: Extract<NodeFault, { r
   ListenFault: ({ code }) => (code === "EADDRINUSE" ? "busy" : "config"),
   LogFault: ({ reason }) => (reason === "corrupt" ? "data" : "disk"),
   UnreadableEvent: () => "data",
-  WriterStopped: () => "disk",
+  WriterStopped: ({ cause }) => (cause instanceof LogFault && cause.reason === "corrupt" ? "data" : "disk"),
   BrokerFault: ({ kind }) => (kind === "storage" ? "disk" : "data")
 }
 

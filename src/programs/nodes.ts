@@ -13,6 +13,7 @@ import { makeBroker, startBroker } from "../broker/broker.ts"
 import type { Endpoint, NodeOptions, Running } from "../cli/node/roles.ts"
 import { listenersOf } from "../cli/node/settings.ts"
 import type { CliFailure } from "../cli/shell/failure.ts"
+import { UnreadableEvent, type WriterStopped } from "../leader/fault.ts"
 import { type Leader, makeLeader } from "../leader/leader.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import type { Compression } from "../ports/compression.ts"
@@ -61,14 +62,24 @@ const openLeader = (options: NodeOptions, directory: string) =>
   Effect.gen(function* () {
     const nodeId = BrokerId.make(options.config["node.id"])
     const store = yield* storeAt(directory, options.config)
-    yield* store.claim({ clusterId: undefined, nodeId })
+    const claimed = yield* store.claim({ clusterId: undefined, nodeId })
     const journal = yield* Layer.build(journalOverLog).pipe(Effect.provideService(LogStore, store))
-    const leader = yield* makeLeader({ nodeId, config: options.config, written: options.written, directories: store.directories }).pipe(
-      Effect.provideService(Journal, Context.get(journal, Journal))
+    const { config, written } = options
+    const leader = yield* makeLeader({ nodeId, config, written, directories: store.directories, clusterId: claimed.clusterId }).pipe(
+      Effect.provideService(Journal, Context.get(journal, Journal)),
+      Effect.mapError((fault) => withAdvice(fault, directory))
     )
     yield* store.claim({ clusterId: leader.clusterId, nodeId })
     return { ...leader, stopped: Effect.raceFirst(leader.stopped, firstOf(store.directories.map(lost))) }
   })
+
+/** What is wrong with a journal, with its directory and what to do, where the fault does not say that itself. */
+const withAdvice = (fault: LogFault | UnreadableEvent | WriterStopped, directory: string): LogFault | UnreadableEvent | WriterStopped => {
+  if (fault.message.includes("franz log verify")) return fault
+  const message = `${fault.message} The journal is in ${directory}: \`franz log verify ${directory}\` shows all that is wrong there; restore the directory from a copy.`
+  if (fault._tag === "UnreadableEvent") return new UnreadableEvent({ ...fault, message })
+  return fault._tag === "LogFault" && fault.reason === "corrupt" ? new LogFault({ ...fault, message }) : fault
+}
 
 /** A leader without its journal decides nothing more. */
 const lost = ({ failed }: LogDirectory): Effect.Effect<never, LogFault> =>

@@ -63,6 +63,16 @@ const locked = (directory: string, holder: string): DirectoryLocked =>
     message: `The data directory ${directory} is in use by ${holder}. Stop that process, or give this one another directory.`
   })
 
+/** Something wrote into the lock file. What is in it means nothing, but SQLite does not take it. */
+const isSpoiled = (error: unknown): boolean => error instanceof Error && /not a database|malformed/i.test(error.message)
+
+const spoiled = (path: string): LogFault =>
+  new LogFault({
+    path,
+    reason: "corrupt",
+    message: `${path} is no lock file any more: a program wrote into it. Make sure that no node runs on the directory, move the file away, then start this node again. It is made anew.`
+  })
+
 const isBusy = (error: unknown): boolean => error instanceof Error && /locked|busy/i.test(error.message)
 
 /** The file or directory that a path leads to; undefined where there is none. */
@@ -97,14 +107,28 @@ const writeHolder = (disk: Disk, directory: string, self: string) =>
     file.close()
   })
 
-const takeFile = (disk: Disk, directory: string, self: string): Effect.Effect<LockFile, DirectoryLocked | LogFault> =>
+const takeFile = (disk: Disk, directory: string, self: string, isLocked: boolean): Effect.Effect<LockFile, DirectoryLocked | LogFault> =>
   Effect.gen(function* () {
     // SQLite says little when a directory cannot be written; the platform says why. The lock's own file is left alone: closing it here would drop a lock of this process.
     yield* attempt(directory, "write to", () => disk.open(`${directory}/${holderName}`, "create").close())
-    const file = yield* Effect.tryPromise({
-      try: () => takeDatabase(`${directory}/${lockName}`),
-      catch: (error) => (isBusy(error) ? locked(directory, holderOf(disk, directory, undefined)) : faultOf(`${directory}/${lockName}`, "lock", error))
+    const path = `${directory}/${lockName}`
+    const takePath = Effect.tryPromise({
+      try: () => takeDatabase(path),
+      catch: (error) => {
+        if (isBusy(error)) return locked(directory, holderOf(disk, directory, undefined))
+        return isSpoiled(error) ? spoiled(path) : faultOf(path, "lock", error)
+      }
     })
+    // Under the directory's own lock no other process has the file.
+    const file = yield* Effect.catchIf(
+      takePath,
+      (fault) => isLocked && fault._tag === "LogFault" && fault.reason === "corrupt",
+      () =>
+        Effect.logWarning(`${path}: a program wrote into the lock file; it is made again.`).pipe(
+          Effect.zipRight(attempt(path, "remove", () => disk.unlink(path))),
+          Effect.zipRight(takePath)
+        )
+    )
     yield* writeHolder(disk, directory, self)
     return file
   })
@@ -129,7 +153,9 @@ const take = ({ directory, disk, flock = flockDirectory, processId, realPath, wi
     if (own === "busy") return yield* locked(directory, holderOf(disk, directory, flockHolder(directory)))
     const onInode = own === "unavailable" ? undefined : own
     const inode = (yield* attempt(directory, "look for", () => inodeOf(directory))) ?? ""
-    const file = withFile ? yield* Effect.tapError(takeFile(disk, directory, self), () => Effect.sync(() => onInode?.close())) : undefined
+    const file = withFile
+      ? yield* Effect.tapError(takeFile(disk, directory, self, onInode !== undefined), () => Effect.sync(() => onInode?.close()))
+      : undefined
     const taken: Taken = { directory: onInode, inode, file }
     // Two stores of this process may have come here together: a lock refused the second, unless the first was already gone.
     held.set(realPath, taken)
@@ -166,7 +192,7 @@ const look = ({ directory, disk, processId }: Wanted, taken: Taken): Effect.Effe
     yield* Effect.logWarning(removedWarning(directory, taken.directory !== undefined))
     taken.file.close()
     taken.file = undefined
-    taken.file = yield* takeFile(disk, directory, `pid ${processId}`)
+    taken.file = yield* takeFile(disk, directory, `pid ${processId}`, taken.directory !== undefined)
     return undefined
   }).pipe(
     Effect.catchTag("DirectoryLocked", ({ holder }) => Effect.succeed(takenOver(directory, holder))),

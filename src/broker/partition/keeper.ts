@@ -31,8 +31,11 @@ export interface KeeperOptions {
 /** Keeps the logs that this broker holds in step with the image. */
 export interface Keeper {
   readonly table: PartitionTable
-  /** Once, when the image has caught up: opens what is this broker's, removes what was removed while it was away. Ends when every log is open or has failed. */
-  readonly begin: (removed: ReadonlySet<TopicId>) => Effect.Effect<void>
+  /**
+   * Once, when the image has caught up: opens what is this broker's, removes what was removed while it was away. Ends when every log is open or has failed. Fails "corrupt"
+   * where it cannot be known where logs start.
+   */
+  readonly begin: (removed: ReadonlySet<TopicId>) => Effect.Effect<void, LogFault>
   /** After each further run of events, which the image holds already. Stops and starts leading at once; opening and removing files follows in the background. */
   readonly apply: (events: ReadonlyArray<Event>) => void
   /** Raises the starts of logs, and drops what lies before them. */
@@ -272,13 +275,15 @@ class Shelf {
     )
   }
 
-  begin(removed: ReadonlySet<TopicId>): Effect.Effect<void> {
+  begin(removed: ReadonlySet<TopicId>): Effect.Effect<void, LogFault> {
     return Effect.gen(this, function* () {
       // Without it records that were deleted would be seen again, so nothing is opened before it is read.
       yield* Effect.retry(
-        Effect.tapError(this.starts.load, ({ message }) => Effect.sync(() => this.say(`No log is opened yet: ${message}`))),
-        Schedule.spaced(reopenMs)
-      ).pipe(Effect.orDie)
+        Effect.tapError(this.starts.load, ({ message, reason }) =>
+          Effect.sync(() => (reason === "corrupt" ? undefined : this.say(`No log is opened yet: ${message}`)))
+        ),
+        { schedule: Schedule.spaced(reopenMs), while: ({ reason }) => reason !== "corrupt" }
+      )
       this.begun = true
       for (const topic of this.options.cluster().topics) {
         const [topicId, { partitions }] = topic

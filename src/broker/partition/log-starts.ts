@@ -56,7 +56,7 @@ export class LogStarts {
             new LogFault({
               path: checkpointName,
               reason: "corrupt",
-              message: `The checkpoint ${checkpointName} cannot be read by this version: ${read.left.message}`
+              message: `The checkpoint ${this.store.directories[0]?.path}/checkpoints/${checkpointName} cannot be read by this version: ${read.left.message}. Start the version that wrote it, or restore the data directory from a copy.`
             })
           )
         for (const [key, start] of Object.entries(read.right.starts)) starts.set(key, Math.max(start, starts.get(key) ?? 0))

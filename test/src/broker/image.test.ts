@@ -131,3 +131,12 @@ test("damage on the way is asked for again, and what came before it is told at o
   expect(asked.slice(0, 2)).toEqual([0, 1])
   expect(told).toEqual(["ClusterFounded", "GroupStreamsFixed"])
 }, 60_000)
+
+test("a journal that comes damaged again and again stops the broker: it is damaged at the leader", async () => {
+  const damaged = journal.slice()
+  damaged[damaged.length - 3] = (damaged[damaged.length - 3] ?? 0) ^ 1
+  const partition = { partitionIndex: 0, errorCode: 0, highWatermark: 1n, abortedTransactions: null, records: damaged }
+  const fault = await faultOf(() => ({ throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }))
+  expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "damaged data" })
+  expect(fault.message).toContain("franz log verify")
+}, 60_000)
