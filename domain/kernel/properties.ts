@@ -1,5 +1,6 @@
 import { Either } from "effect"
 import { type ConfigFault, defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, parseSetting, type SettingName } from "./config.ts"
+import { readProperties } from "./java-properties.ts"
 import { didYouMean, nearest } from "./nearest.ts"
 
 /** Where a value was written: a file's name and line, `-X`, or a variable of the environment. Errors name it. */
@@ -7,6 +8,8 @@ export interface Assignment {
   readonly name: string
   readonly value: string
   readonly from: string
+  /** Why the place has no name and no value. */
+  readonly unreadable?: string
 }
 
 /** Settings of Apache Kafka that tune threads, sockets and machinery which this system does not have: read over, and reported as having no effect. */
@@ -15,20 +18,14 @@ const withoutEffect =
 /** Settings that would change what is kept or who may do what. They are not built, so they are refused: an operator must not believe that they hold. */
 const notBuilt = /^(log\.flush\..*|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
 
-/** The lines of a Java properties file: `name=value`, `name: value`, comments by `#` or `!`, a backslash at the end goes on. */
-export const parseProperties = (text: string, file: string): ReadonlyArray<Assignment> => {
-  const found: Array<Assignment> = []
-  const lines = text.split(/\r?\n/)
-  for (let at = 0; at < lines.length; at++) {
-    const number = at + 1
-    let line = (lines[at] ?? "").trim()
-    while (/(?<!\\)(\\\\)*\\$/.test(line) && at + 1 < lines.length) line = line.slice(0, -1) + (lines[++at] ?? "").trim()
-    if (line === "" || /^[#!]/.test(line)) continue
-    const [, name = line, value = ""] = line.match(/^([^=:\s]+)\s*[=:\s]\s*(.*)$/) ?? []
-    found.push({ name, value, from: `${file}:${number}` })
-  }
-  return found
-}
+/** The entries of a Java properties file. One that cannot be read carries the reason, which `loadConfig` reports. */
+export const parseProperties = (text: string, file: string): ReadonlyArray<Assignment> =>
+  readProperties(text).map(
+    Either.match({
+      onLeft: ({ line, reason }) => ({ name: "", value: "", from: `${file}:${line}`, unreadable: reason }),
+      onRight: ({ line, name, value }) => ({ name, value, from: `${file}:${line}` })
+    })
+  )
 
 /** `KAFKA_LOG_DIRS` is `log.dirs`. A variable that is near no setting (KAFKA_HOME, KAFKA_BROKERS …) is somebody else's and is left alone; one that is near is a mistake. */
 export const parseVariables = (variables: Readonly<Record<string, string | undefined>>): ReadonlyArray<Assignment> =>
@@ -76,8 +73,9 @@ export const loadConfig = (assignments: ReadonlyArray<Assignment>): Either.Eithe
   const set = new Set<SettingName>()
   const notes: Array<string> = []
   const faults: Array<ConfigFault> = []
-  for (const { name, value, from } of assignments) {
-    if (isNodeSetting(name)) {
+  for (const { from, name, unreadable, value } of assignments) {
+    if (unreadable !== undefined) faults.push({ name: from, message: `${from}: ${unreadable}.` })
+    else if (isNodeSetting(name)) {
       const read = parseSetting(name, nodeSetting(name), value)
       if (Either.isLeft(read)) faults.push({ name, message: `${from}: ${read.left.message}` })
       else {

@@ -29,11 +29,29 @@ export interface NodeWords {
 
 const wrong = (message: string) => new CliFailure({ exit: "config", message })
 
+/** The file as UTF-8, for which Kafka takes ISO-8859-1: an ASCII file means the same to both, and what is no UTF-8 is refused with its line. */
+const decoded = (bytes: Uint8Array, path: string): Either.Either<string, CliFailure> => {
+  const decode = (part: Uint8Array) => Either.try(() => new TextDecoder("utf-8", { fatal: true }).decode(part))
+  return Either.mapLeft(decode(bytes), () => {
+    let line = 1
+    for (let at = 0; at < bytes.length; line++) {
+      const end = bytes.indexOf(10, at)
+      const next = end === -1 ? bytes.length : end + 1
+      if (Either.isLeft(decode(bytes.subarray(at, next)))) break
+      at = next
+    }
+    return wrong(`${path}:${line}: the line is no UTF-8. Save the file as UTF-8, or write characters beyond ASCII as \\uXXXX, which Kafka reads alike.`)
+  })
+}
+
 const readFile = (path: string): Effect.Effect<ReadonlyArray<Assignment>, CliFailure> =>
   Effect.try({
-    try: () => parseProperties(readFileSync(path, "utf8"), path),
+    try: () => readFileSync(path),
     catch: (cause) => wrong(`the settings file ${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
-  })
+  }).pipe(
+    Effect.flatMap((bytes) => decoded(bytes, path)),
+    Effect.map((text) => parseProperties(text, path))
+  )
 
 const load = (words: NodeWords): Effect.Effect<Loaded, CliFailure> =>
   Effect.gen(function* () {

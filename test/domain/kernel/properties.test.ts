@@ -20,6 +20,13 @@ describe("server.properties", () => {
     })
     expect([...loaded.set]).toEqual(["node.id", "num.partitions", "log.dirs", "auto.create.topics.enable"])
   })
+  test("a comment that ends in a backslash takes no setting with it; escapes are decoded, and one that is none names its line", () => {
+    const loaded = Either.getOrThrow(load("# c:\\data\\\nnode.id=3\nlog.dirs=/a\\u0020b\\:c\n"))
+    expect(loaded.config).toMatchObject({ "node.id": 3, "log.dirs": "/a b:c" })
+    expect(messages("node.id=3\nlog.dirs=/a\\user\n")).toEqual([
+      "server.properties:2: \\user: expected four hexadecimal digits after \\u; a backslash itself is written \\\\."
+    ])
+  })
   test("an unknown name is an error that names the line and the nearest", () => {
     expect(messages("\nnum.partition=3")).toEqual(["server.properties:2: there is no setting 'num.partition'. Did you mean 'num.partitions'?"])
   })
