@@ -1,8 +1,8 @@
-import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { type CompactedRanges, gapsEnd } from "../../domain/log/compacted-ranges.ts"
+import type { Crc32c } from "../../domain/log/crc32c.ts"
 import type { OpenSegments } from "./open-segments.ts"
 import type { OpeningProgress } from "./opening-progress.ts"
-import { verifyBatches, type Verified } from "./recovery.ts"
+import { type Verified, verifyBatches } from "./recovery.ts"
 import { damaged } from "./segment-store.ts"
 
 /** Bytes that are read between two pauses: some milliseconds. */
