@@ -18,7 +18,10 @@ export const idleBrokerMs = 600_000
 export const brokerTextCharactersMax = 255
 /** Characters that all settings of a topic or a node may have together, names and values. */
 export const configCharactersMax = 65_536
-/** Producer ids that a broker gets at a time, as in Kafka. */
+/** Characters that the settings of all topics and nodes may have together: every node holds them in memory. */
+export const allConfigCharactersMax = 16_777_216
+/** Producer ids that a broker gets at a time, as in Kafka, and the most that one gets that comes back for more at once. */
 export const producerIdBlockSize = 1000
+export const producerIdBlockMax = 1_024_000_000
 /** The end of the producer ids: an int64 on the wire. */
 export const producerIdMax = 9_223_372_036_854_775_807n

@@ -1,9 +1,10 @@
 import { Either } from "effect"
 import { type AnySetting, entriesOf, parseSetting, textOf } from "../kernel/config.ts"
 import type { Rejection } from "../kernel/error-code.ts"
-import { configCharactersMax } from "./bounds.ts"
+import { allConfigCharactersMax, configCharactersMax } from "./bounds.ts"
 import type { ConfigChange, ConfigEntry } from "./command.ts"
 import { rejected } from "./rejected.ts"
+import { type Cluster, charactersOf } from "./state.ts"
 
 export type Configs = Readonly<Record<string, string>>
 /** The setting of that name, or why there is none. */
@@ -86,6 +87,16 @@ export const changedConfigs = (
       before
     )
   })
+
+/** Why settings that would take the place of others are too much for the cluster; undefined where they are not. Fewer than before are never too much. */
+export const tooManyConfigs = ({ configCharacters }: Pick<Cluster, "configCharacters">, before: Configs, after: Configs): Rejection | undefined => {
+  const more = charactersOf(after) - charactersOf(before)
+  if (more <= 0 || configCharacters + more <= allConfigCharactersMax) return undefined
+  return {
+    error: "POLICY_VIOLATION",
+    message: `The settings of all topics and nodes would have ${configCharacters + more} characters, the most is ${allConfigCharactersMax}.`
+  }
+}
 
 export const sameConfigs = (one: Configs, other: Configs): boolean => {
   const names = Object.keys(one)

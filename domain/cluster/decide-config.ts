@@ -1,8 +1,8 @@
-import { Either } from "effect"
+import { Either, HashMap } from "effect"
 import type { Rejection } from "../kernel/error-code.ts"
 import type { BrokerId } from "../kernel/id.ts"
 import type { Command } from "./command.ts"
-import { changedConfigs, sameConfigs } from "./config-changes.ts"
+import { changedConfigs, sameConfigs, tooManyConfigs } from "./config-changes.ts"
 import { type Event, NodeConfigsChanged, TopicConfigsChanged } from "./event.ts"
 import { findDynamicSetting, nodeConfigsOf } from "./node-config.ts"
 import { rejected } from "./rejected.ts"
@@ -19,6 +19,8 @@ export const changeTopicConfigs = (cluster: Cluster, command: Extract<Command, {
     const topic = topicByName(cluster, name)
     if (topic === undefined) return yield* rejected("UNKNOWN_TOPIC_OR_PARTITION", `The topic '${name}' does not exist.`)
     const configs = yield* changedConfigs(topic.configs, command, findTopicSetting)
+    const tooMany = tooManyConfigs(cluster, topic.configs, configs)
+    if (tooMany !== undefined) return yield* Either.left(tooMany)
     return command.validateOnly || sameConfigs(configs, topic.configs) ? [] : [new TopicConfigsChanged({ topicId: topic.topicId, configs })]
   })
 
@@ -29,6 +31,9 @@ const nodeNamed = (cluster: Cluster, name: string): Either.Either<BrokerId | nul
   const broker = brokerOf(cluster, Number(name))
   if (broker !== undefined) return Either.right(broker.id)
   if (cluster.leader?.nodeId === Number(name)) return Either.right(cluster.leader.nodeId)
+  // A node whose registration is gone keeps what was set for it, so that must be possible to take away.
+  const id = Number(name) as BrokerId
+  if (HashMap.has(cluster.nodeConfigs, id)) return Either.right(id)
   return rejected("INVALID_REQUEST", `This cluster has no node ${name}.`)
 }
 
@@ -38,5 +43,7 @@ export const changeNodeConfigs = (cluster: Cluster, command: Extract<Command, { 
     const nodeId = yield* nodeNamed(cluster, command.node)
     const before = nodeConfigsOf(cluster, nodeId)
     const configs = yield* changedConfigs(before, command, findDynamicSetting)
+    const tooMany = tooManyConfigs(cluster, before, configs)
+    if (tooMany !== undefined) return yield* Either.left(tooMany)
     return command.validateOnly || sameConfigs(configs, before) ? [] : [new NodeConfigsChanged({ nodeId, configs })]
   })

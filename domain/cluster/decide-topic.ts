@@ -3,6 +3,7 @@ import type { Rejection } from "../kernel/error-code.ts"
 import type { BrokerId, TopicId } from "../kernel/id.ts"
 import { partitionsPerClusterMax, partitionsPerTopicMax } from "./bounds.ts"
 import type { Assignment, Command } from "./command.ts"
+import { tooManyConfigs } from "./config-changes.ts"
 import { type Event, PartitionPlaced, TopicAdded, TopicRemoved } from "./event.ts"
 import { place } from "./placement.ts"
 import { rejected } from "./rejected.ts"
@@ -99,6 +100,8 @@ export const addTopic = (cluster: Cluster, command: Of<"AddTopic">): Decision =>
   Either.gen(function* () {
     const topic = yield* newTopicName(cluster, command.topic)
     const configs = yield* parseTopicConfigs(command.configs)
+    const tooMany = tooManyConfigs(cluster, {}, configs)
+    if (tooMany !== undefined) return yield* Either.left(tooMany)
     const brokers = yield* newTopicPlacement(cluster, command)
     if (command.validateOnly) return []
     const { topicId } = command

@@ -3,7 +3,8 @@ import type { BrokerId, TopicName } from "../kernel/id.ts"
 import type * as E from "./event.ts"
 import type { Event } from "./event.ts"
 import { leadersFound, leadersLost } from "./leadership.ts"
-import { brokerOf, type Cluster, noPartitions, type Topic, topicById } from "./state.ts"
+import { nodeConfigsOf } from "./node-config.ts"
+import { brokerOf, type Cluster, charactersOf, noPartitions, type Topic, topicById } from "./state.ts"
 
 /** Kafka's metrics cannot tell '.' from '_': names that differ in them alone collide. */
 export const unifiedName = (name: string): string => name.replaceAll(".", "_")
@@ -36,6 +37,7 @@ const topicAdded = (cluster: Cluster, { topic, topicId, configs }: E.TopicAdded)
   ...cluster,
   topicIds: HashMap.set(cluster.topicIds, topic, topicId),
   topics: HashMap.set(cluster.topics, topicId, { name: topic, topicId, partitions: noPartitions, configs }),
+  configCharacters: cluster.configCharacters + charactersOf(configs),
   unifiedNames: hasCollisionCharacters(topic) ? HashMap.set(cluster.unifiedNames, unifiedName(topic), topic) : cluster.unifiedNames
 })
 
@@ -75,11 +77,14 @@ const partitionLeaderChanged = (cluster: Cluster, { topicId, partition, leader, 
 
 const topicConfigsChanged = (cluster: Cluster, { topicId, configs }: E.TopicConfigsChanged): Cluster => {
   const topic = topicById(cluster, topicId)
-  return topic === undefined ? cluster : { ...cluster, topics: HashMap.set(cluster.topics, topicId, { ...topic, configs }) }
+  if (topic === undefined) return cluster
+  const configCharacters = cluster.configCharacters - charactersOf(topic.configs) + charactersOf(configs)
+  return { ...cluster, configCharacters, topics: HashMap.set(cluster.topics, topicId, { ...topic, configs }) }
 }
 
 const nodeConfigsChanged = (cluster: Cluster, { configs, nodeId }: E.NodeConfigsChanged): Cluster => ({
   ...cluster,
+  configCharacters: cluster.configCharacters - charactersOf(nodeConfigsOf(cluster, nodeId)) + charactersOf(configs),
   nodeConfigs: Object.keys(configs).length === 0 ? HashMap.remove(cluster.nodeConfigs, nodeId) : HashMap.set(cluster.nodeConfigs, nodeId, configs)
 })
 
@@ -102,6 +107,7 @@ const topicRemoved = (cluster: Cluster, { topicId }: E.TopicRemoved): Cluster =>
     topicIds: HashMap.remove(cluster.topicIds, topic.name),
     unifiedNames: named === topic.name ? HashMap.remove(cluster.unifiedNames, unified) : cluster.unifiedNames,
     partitionCount: cluster.partitionCount - topic.partitions.length,
+    configCharacters: cluster.configCharacters - charactersOf(topic.configs),
     load: loadWithout(cluster.load, topic)
   }
 }

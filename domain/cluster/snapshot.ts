@@ -2,7 +2,7 @@ import { HashMap, Schema } from "effect"
 import { BrokerId, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
 import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
-import { type Cluster, sortedTopics } from "./state.ts"
+import { type Cluster, charactersOf, sortedTopics } from "./state.ts"
 
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
 /** [replicas, in-sync set, leader, leader epoch, partition epoch]: a snapshot of 200,000 partitions should not repeat their names. */
@@ -90,6 +90,7 @@ export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
     topicIds: HashMap.fromIterable(snapshot.topics.map(({ name, topicId }) => [name, topicId])),
     nodeConfigs: HashMap.fromIterable((snapshot.nodeConfigs ?? []).map(({ configs, nodeId }) => [nodeId, configs])),
     nextProducerId: snapshot.nextProducerId,
+    configCharacters: [...snapshot.topics, ...(snapshot.nodeConfigs ?? [])].reduce((sum, { configs }) => sum + charactersOf(configs), 0),
     partitionCount: snapshot.topics.reduce((count, { partitions }) => count + partitions.length, 0),
     load: HashMap.fromIterable(load),
     unifiedNames: HashMap.fromIterable(snapshot.topics.filter(({ name }) => hasCollisionCharacters(name)).map(({ name }) => [unifiedName(name), name]))

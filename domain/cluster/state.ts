@@ -52,6 +52,8 @@ export interface Cluster {
   readonly nextProducerId: bigint
   /** Derived: partitions of all topics. */
   readonly partitionCount: number
+  /** Derived: characters of all settings of topics and nodes, names and values. */
+  readonly configCharacters: number
   /** Derived: how many partitions have a replica on a broker, for placement. A broker without any may be absent. */
   readonly load: HashMap.HashMap<BrokerId, number>
   /** Derived: names with '.' or '_', by their form with '_' alone; two that share a form would share their metrics' names, which Kafka refuses. */
@@ -69,6 +71,7 @@ export const initial: Cluster = {
   nodeConfigs: HashMap.empty(),
   nextProducerId: 0n,
   partitionCount: 0,
+  configCharacters: 0,
   load: HashMap.empty(),
   unifiedNames: HashMap.empty()
 }
@@ -97,6 +100,12 @@ export const liveBrokers = (cluster: Cluster): ReadonlyArray<Broker> =>
 export const isIdle = (cluster: Cluster, id: BrokerId): boolean => {
   const load = HashMap.get(cluster.load, id)
   return load._tag === "None" || load.value === 0
+}
+/** Characters that settings have, names and values. */
+export const charactersOf = (configs: Readonly<Record<string, string>>): number => {
+  let characters = 0
+  for (const name in configs) characters += name.length + (configs[name] as string).length
+  return characters
 }
 /** All topics, by name. */
 export const sortedTopics = (cluster: Cluster): ReadonlyArray<Topic> =>

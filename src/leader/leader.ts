@@ -24,6 +24,7 @@ import { type Coordinator, makeCoordinator } from "./group/coordinator.ts"
 import { findAmong, streamPartition } from "./journal-readable.ts"
 import { watch } from "./liveness.ts"
 import { Observers } from "./observers.ts"
+import { ProducerIdBlocks } from "./producer-id-blocks.ts"
 import { makeProducerIds } from "./producer-ids.ts"
 import type { LeaderRoom } from "./room.ts"
 import { leaderRoutes } from "./routes.ts"
@@ -123,6 +124,8 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const eventsBefore = writer.end()
     const clusterId = yield* found(writer, commandIds, options.clusterId)
     const brokers = yield* makeBrokers(config["broker.session.timeout.ms"])
+    const clock = yield* Effect.clock
+    const producerIdBlocks = new ProducerIdBlocks(() => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n))
     const room: LeaderRoom = {
       nodeId,
       config,
@@ -130,9 +133,10 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       directories: options.directories ?? [],
       writer,
       brokers,
-      observers: new Observers(yield* Effect.clock, writer.state),
+      observers: new Observers(clock, writer.state),
       commandIds,
-      producerIds: makeProducerIds(nodeId, writer, commandIds)
+      producerIds: makeProducerIds(nodeId, writer, commandIds, producerIdBlocks),
+      producerIdBlocks
     }
     const streamCount = yield* groupStreams(writer, commandIds, config)
     const coordinator = yield* makeCoordinator({ config, cluster: writer, commandIds, streamCount })

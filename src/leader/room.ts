@@ -12,6 +12,7 @@ import type { Brokers } from "./brokers.ts"
 import type { ClusterWriter } from "./cluster-aggregate.ts"
 import type { CommandIds } from "./command-ids.ts"
 import type { Observers } from "./observers.ts"
+import type { ProducerIdBlocks } from "./producer-id-blocks.ts"
 import type { ProducerIds } from "./producer-ids.ts"
 import type { Submission } from "./writer.ts"
 
@@ -29,6 +30,7 @@ export interface LeaderRoom {
   readonly directories: ReadonlyArray<LogDirectory>
   readonly commandIds: CommandIds
   readonly producerIds: ProducerIds
+  readonly producerIdBlocks: ProducerIdBlocks
 }
 
 /** A command as a request asks for it. `part` tells the commands of one request apart: a topic's name. */

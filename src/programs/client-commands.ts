@@ -1,3 +1,4 @@
+import { brokerList, brokerRemove } from "../cli/client/broker.ts"
 import { brokerConfig } from "../cli/client/broker-config.ts"
 import { clusterDescribe, clusterEventsCommand } from "../cli/client/cluster.ts"
 import { consumeCommand } from "../cli/client/consume.ts"
@@ -19,7 +20,9 @@ export const clientCommands = [
   onPlatform(consumeCommand),
   ...topicCommands.map(overTransport),
   ...groupCommands.map(overTransport),
+  overTransport(brokerList),
   overTransport(brokerConfig),
+  overTransport(brokerRemove),
   overTransport(clusterDescribe),
   overTransport(clusterDirs),
   onPlatform(clusterEventsCommand),

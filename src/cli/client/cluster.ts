@@ -23,7 +23,7 @@ export const clusterDescribe = command({
           id,
           `${host}:${port}`,
           isFenced ? "fenced" : "serves",
-          isController ? "leads" : "",
+          isController ? "controller" : "",
           rack ?? ""
         ])
         for (const line of table(["NODE", "ADDRESS", "STATE", "CLUSTER", "RACK"], rows)) print(line)

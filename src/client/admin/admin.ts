@@ -9,6 +9,7 @@ import type { CallError, GroupNotEmpty, InvalidAddress, InvalidArgument, NotAuth
 import type { TopicError } from "../metadata/metadata.ts"
 import type { TopicView } from "../metadata/view.ts"
 import type { ConnectionOptions } from "../options.ts"
+import { type BrokerDescription, listBrokers, unregisterBroker } from "./brokers.ts"
 import { type ClusterDescription, type ConfigEntry, describeCluster, describeTopic, listTopics, type TopicDescription, topicConfigs } from "./cluster.ts"
 import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
 import { describeLogDirs, type LogDirDescription } from "./log-dirs.ts"
@@ -38,6 +39,10 @@ export interface AdminService {
   /** Deletes a group without members, and its offsets. */
   readonly deleteGroup: (group: string) => Effect.Effect<void, CallError | NotAuthorized | UnknownGroup | GroupNotEmpty | InvalidArgument>
   readonly describeCluster: Effect.Effect<ClusterDescription, CallError | NotAuthorized>
+  /** The brokers that are registered, and how many partitions lie on each. */
+  readonly listBrokers: Effect.Effect<ReadonlyArray<BrokerDescription>, CallError | NotAuthorized>
+  /** Takes the registration of a broker away that will not come back. */
+  readonly unregisterBroker: (broker: number) => Effect.Effect<void, CallError | NotAuthorized>
   /** The data directories of every broker, and what lies in them. */
   readonly describeLogDirs: Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized>
 }
@@ -61,6 +66,8 @@ const guardedAdmin = (client: Client): AdminService => ({
   describeGroup: (group) => guarded("describeGroup", () => wrongGroup(group), describeGroup(client, group)),
   deleteGroup: (group) => guarded("deleteGroup", () => wrongGroup(group), deleteGroup(client, group)),
   describeCluster: describeCluster(client),
+  listBrokers: listBrokers(client),
+  unregisterBroker: (broker) => unregisterBroker(client, broker),
   describeLogDirs: describeLogDirs(client)
 })
 

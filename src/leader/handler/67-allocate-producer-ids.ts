@@ -1,5 +1,4 @@
 import { Effect } from "effect"
-import { producerIdBlockSize } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { AllocateProducerIds } from "../../protocol/message/67-allocate-producer-ids.ts"
@@ -11,7 +10,7 @@ export const allocateProducerIds = (room: LeaderRoom): Route =>
   route(AllocateProducerIds, { listed: false }, ({ brokerId, brokerEpoch }, context) => {
     const stranger = room.brokers.links.refusal(context, room.writer.state(), brokerId)
     if (stranger !== undefined) return { throttleTimeMs: 0, errorCode: errorCode(stranger.error), producerIdStart: -1n, producerIdLen: 0 }
-    const command = Command.AllocateProducerIds({ brokerId, brokerEpoch: Number(brokerEpoch), count: producerIdBlockSize })
+    const command = Command.AllocateProducerIds({ brokerId, brokerEpoch: Number(brokerEpoch), count: room.producerIdBlocks.next(brokerId) })
     return room.writer.submit(submission(room, command, context, "AllocateProducerIds")).pipe(
       Effect.match({
         onSuccess: ({ events }) => {

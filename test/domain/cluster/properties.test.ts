@@ -7,7 +7,7 @@ import { Event, PartitionLeaderChanged, PartitionPlaced, TopicAdded } from "../.
 import { evolve } from "../../../domain/cluster/evolve.ts"
 import { place } from "../../../domain/cluster/placement.ts"
 import { ClusterState, toSnapshot } from "../../../domain/cluster/snapshot.ts"
-import { brokerOf, type Cluster, initial, topicById, topicByName } from "../../../domain/cluster/state.ts"
+import { brokerOf, type Cluster, charactersOf, initial, topicById, topicByName } from "../../../domain/cluster/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import type { BrokerId, TopicName } from "../../../domain/kernel/id.ts"
 import { addTopic, heartbeat, register, topicId, up } from "./support.ts"
@@ -97,6 +97,9 @@ describe("random commands", () => {
         expect(rest.index).toBe(events.length)
         const loads = (state: Cluster) => [...state.load].filter(([, count]) => count !== 0).sort()
         expect(loads(rest)).toEqual(loads(cluster))
+        expect(rest.configCharacters).toBe(cluster.configCharacters)
+        const configs = [...HashMap.values(cluster.topics)].map(({ configs }) => configs).concat([...HashMap.values(cluster.nodeConfigs)])
+        expect(cluster.configCharacters).toBe(configs.reduce((sum, each) => sum + charactersOf(each), 0))
         expect([...rest.unifiedNames].sort()).toEqual([...cluster.unifiedNames].sort())
       }),
       { numRuns: 200 }

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test"
 import { Either } from "effect"
+import { allConfigCharactersMax } from "../../../domain/cluster/bounds.ts"
 import { Command, type ConfigChange } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import { evolve } from "../../../domain/cluster/evolve.ts"
 import { fromSnapshot, toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import { topicByName } from "../../../domain/cluster/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
-import { addTopic, eventsOf, up } from "./support.ts"
+import { addTopic, eventsOf, topicId, up } from "./support.ts"
 
 const empty = up(1)
 const before = fold(evolve, empty, eventsOf(empty, addTopic("orders", { configs: [{ name: "segment.bytes", value: "1048576" }] })))
@@ -74,6 +75,16 @@ describe("what is refused, and changes nothing", () => {
     ["INVALID_REQUEST", [set("retention.ms", null)]],
     ["INVALID_REQUEST", [set("retention.ms", "1"), unset("retention.ms")]]
   ])("%s: %j", (error, changes) => expect(after(changes)).toBe(error))
+  test("settings of all topics and nodes are bounded together: more are refused, fewer never", () => {
+    const full = { ...before, configCharacters: allConfigCharactersMax }
+    const error = (command: Command) => Either.match(decide(full, command), { onLeft: ({ error }) => error, onRight: () => "done" })
+    expect(error(change([set("retention.ms", "1000")]))).toBe("POLICY_VIOLATION")
+    expect(error(addTopic("bills", { topicId: topicId(2), configs: [{ name: "retention.ms", value: "1" }] }))).toBe("POLICY_VIOLATION")
+    expect(error(Command.ChangeNodeConfigs({ node: "", replace: false, changes: [set("log.retention.ms", "5")], validateOnly: false }))).toBe(
+      "POLICY_VIOLATION"
+    )
+    expect([error(change([unset("segment.bytes")])), error(addTopic("bills", { topicId: topicId(2) }))]).toEqual(["done", "done"])
+  })
   test("a topic that is not there, or cannot be", () => {
     expect(after([], { topic: "other" })).toBe("UNKNOWN_TOPIC_OR_PARTITION")
     expect(after([], { topic: "a/b" })).toBe("INVALID_TOPIC_EXCEPTION")

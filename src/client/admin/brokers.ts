@@ -1,0 +1,43 @@
+import { Effect } from "effect"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { UnregisterBroker } from "../../protocol/message/64-unregister-broker.ts"
+import type { Client } from "../client.ts"
+import { type CallError, failure, type NotAuthorized } from "../error.ts"
+import { describeCluster, type NodeDescription } from "./cluster.ts"
+
+/** A broker, and what lies on it. */
+export interface BrokerDescription extends NodeDescription {
+  /** Partitions that have a replica on it. */
+  readonly partitions: number
+  /** How many of them it leads. */
+  readonly leads: number
+}
+
+type Failure = CallError | NotAuthorized
+
+/** The brokers that are registered, those that are fenced too where the cluster tells, with the partitions of each. */
+export const listBrokers = (client: Client): Effect.Effect<ReadonlyArray<BrokerDescription>, Failure> =>
+  Effect.gen(function* () {
+    const { nodes } = yield* describeCluster(client)
+    const { topics } = yield* client.persistently(client.metadata.refresh("all"))
+    const [partitions, leads] = [new Map<number, number>(), new Map<number, number>()]
+    const count = (counts: Map<number, number>, id: number) => counts.set(id, (counts.get(id) ?? 0) + 1)
+    for (const topic of topics.values()) {
+      if (topic.internal) continue
+      for (const { leader, replicas } of topic.partitions) {
+        for (const id of replicas) count(partitions, id)
+        count(leads, leader)
+      }
+    }
+    return nodes.map((node) => ({ ...node, partitions: partitions.get(node.id) ?? 0, leads: leads.get(node.id) ?? 0 }))
+  })
+
+/** Takes a broker's registration away, whether or not it carries partitions. One that lives registers again by itself. */
+export const unregisterBroker = (client: Client, broker: number): Effect.Effect<void, Failure> =>
+  client.persistently(
+    Effect.gen(function* () {
+      const { errorCode, errorMessage } = yield* client.callController(UnregisterBroker, { brokerId: broker })
+      const error = kafkaError(errorCode)
+      if (error !== "NONE") return yield* failure(error, `Broker ${broker}`, errorMessage)
+    })
+  )
