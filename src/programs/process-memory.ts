@@ -18,6 +18,9 @@ const memoryOfProcess = (): number => {
 /** The bound of the account where `franz.memory.request.budget.bytes` is 0: a quarter of the memory, at most 512 MiB and at least 16 MiB. */
 export const budgetFor = (memoryBytes: number): number => Math.floor(Math.max(bytesLeast, Math.min(bytesMost, memoryBytes * memoryShare)))
 
+/** Some 70 ms for a heap of 100 MB. */
+const collect = "Bun" in globalThis ? () => Bun.gc(true) : undefined
+
 /** Memory is the process's, so the account is too, whatever the number of its nodes. */
 let account: MemoryBudget | undefined
 
@@ -25,6 +28,6 @@ let account: MemoryBudget | undefined
 export const processMemory = (config: NodeConfig): MemoryBudget => {
   const set = config["franz.memory.request.budget.bytes"]
   const queued = config["queued.max.request.bytes"]
-  account ??= new MemoryBudget({ bytesMax: set === 0 ? budgetFor(memoryOfProcess()) : set, requestBytesMax: queued < 0 ? undefined : queued })
+  account ??= new MemoryBudget({ bytesMax: set === 0 ? budgetFor(memoryOfProcess()) : set, requestBytesMax: queued < 0 ? undefined : queued, collect })
   return account
 }

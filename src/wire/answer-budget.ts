@@ -44,6 +44,11 @@ export class AnswerBudget {
     if (!this.isShort) return Math.ceil(this.shared)
     return isOwing ? 0 : Math.max(0, Math.min(reservedAnswerBytes, this.bytesMax - this.held))
   }
+  /** Why a connection is closed that holds `bytes` of it and does not read. */
+  surplus(bytes: number): string {
+    const own = `unread answers of all held ${this.held} of the ${this.bytesMax} bytes of queued.max.response.bytes`
+    return `left ${bytes} bytes of answers unread when ${this.memory?.isShort === true ? this.memory.figures : own}`
+  }
   /** A connection holds so many bytes more, or fewer. */
   change(bytes: number): void {
     const wasShort = this.isShort

@@ -11,7 +11,15 @@ export interface MemoryBudgetOptions {
   readonly bytesMax: number
   /** Bytes of requests alone (Kafka's `queued.max.request.bytes`); default: no bound of their own. */
   readonly requestBytesMax?: number | undefined
+  /** Collects garbage and gives free memory back to the system; absent where the platform has no way to. It may take 100 ms. */
+  readonly collect?: (() => void) | undefined
 }
+
+/** A burst is over when so much of the account was in use, and so little is now. */
+const burstShare = 1 / 4
+const quietShare = 1 / 16
+/** Seconds between two collections at least. */
+const collectionSeconds = 5
 
 /**
  * The memory that requests, answers and waiting work hold, over all connections of a process. Each connection reports its own changes. The account has two marks.
@@ -24,11 +32,16 @@ export class MemoryBudget {
   private readonly reserved: number
   private requests = 0
   private answers = 0
-  private givenBack = 0
+  /** The most that was held, and what large requests left to the garbage collection, since the last one that was asked for. */
+  private peak = 0
+  private leftBehind = 0
+  private seconds = 0
+  private readonly collect: (() => void) | undefined
   private isWaking = false
   private readonly waiting = new Set<() => void>()
 
-  constructor({ bytesMax, requestBytesMax = Number.POSITIVE_INFINITY }: MemoryBudgetOptions) {
+  constructor({ bytesMax, collect, requestBytesMax = Number.POSITIVE_INFINITY }: MemoryBudgetOptions) {
+    this.collect = collect
     this.bytesMax = bytesMax
     this.requestBytesMax = Math.min(requestBytesMax, bytesMax)
     this.reserved = Math.floor(Math.min(this.requestBytesMax * reservedShare, reservedBytesMax))
@@ -39,10 +52,6 @@ export class MemoryBudget {
   }
   get requestBytes(): number {
     return this.requests
-  }
-  /** Bytes that were given back since the process started. */
-  get releasedBytes(): number {
-    return this.givenBack
   }
   /** Bytes that large requests, their waits and answers may still take; not above 0 when the account is short. */
   get room(): number {
@@ -55,6 +64,10 @@ export class MemoryBudget {
   /** No room at all. */
   get isFull(): boolean {
     return this.room <= -this.reserved
+  }
+  /** Half of what is kept for small requests is in use. */
+  get isNearlyFull(): boolean {
+    return this.room <= -this.reserved / 2
   }
   /** Bytes of the longest request that fits into the account while it is empty. */
   get longestRequestBytes(): number {
@@ -69,12 +82,16 @@ export class MemoryBudget {
   /** Requests hold so many bytes more, or fewer. */
   changeRequests(bytes: number): void {
     this.requests += bytes
-    if (bytes < 0) this.released(-bytes)
+    this.changed(bytes)
   }
   /** Answers hold so many bytes more, or fewer. */
   changeAnswers(bytes: number): void {
     this.answers += bytes
-    if (bytes < 0) this.released(-bytes)
+    this.changed(bytes)
+  }
+  /** A request of that many bytes keeps its frame, which is left to the garbage collection later. */
+  keepsFrame(bytes: number): void {
+    if (bytes > smallRequestBytes) this.leftBehind += bytes
   }
 
   /** Calls `wake` once when there is room again, the first caller first; returns how to cancel that. */
@@ -97,8 +114,18 @@ export class MemoryBudget {
     this.isWaking = false
   }
 
-  private released(bytes: number): void {
-    this.givenBack += bytes
-    if (this.waiting.size > 0) this.wake()
+  /** Called once a second. After a burst the memory of a process would stay as it was: the engine collects when it needs memory, not when it has too much. */
+  turn(): void {
+    this.seconds++
+    const isOver = this.peak >= this.bytesMax * burstShare && this.heldBytes <= this.bytesMax * quietShare
+    if (this.seconds < collectionSeconds || !(isOver || this.leftBehind >= this.bytesMax * burstShare)) return
+    this.seconds = this.leftBehind = 0
+    this.peak = this.heldBytes
+    this.collect?.()
+  }
+
+  private changed(bytes: number): void {
+    if (bytes > 0) this.peak = Math.max(this.peak, this.heldBytes)
+    else if (this.waiting.size > 0) this.wake()
   }
 }

@@ -62,6 +62,10 @@ export class ServerConnection implements Listener {
   get partialBytes(): number {
     return this.framer.heldBytes
   }
+  /** Seconds since these began to come. */
+  get partialSeconds(): number {
+    return this.frameClock.seconds(this.framer, this.room.seconds)
+  }
   /** Bytes of memory that requests of this connection hold. */
   get requestBytes(): number {
     return this.holding.bytes
@@ -141,9 +145,7 @@ export class ServerConnection implements Listener {
 
   /** Closes it now, with what it did not read: others need the room. */
   giveUp(): void {
-    const { answers } = this.room
-    const message = `left ${this.unreadBytes} bytes of answers unread when unread answers of all filled the ${answers.bytesMax} bytes of queued.max.response.bytes`
-    this.refuse("unread", message)
+    this.refuse("unread", this.room.answers.surplus(this.unreadBytes))
     this.unread.clear()
     this.connection.destroy()
   }
@@ -154,12 +156,8 @@ export class ServerConnection implements Listener {
   }
   /** Answers the oldest request that waits with what is there. */
   hurry(): void {
-    const slot = this.slots.oldestWait
-    const early = slot?.early
-    if (slot === undefined || early === undefined) return
-    slot.stop?.()
-    slot.stop = slot.early = undefined
-    queueMicrotask(() => this.made(slot, early))
+    const called = this.slots.callOff()
+    if (called !== undefined) queueMicrotask(() => this.made(...called))
   }
 
   private count(): void {
@@ -293,6 +291,7 @@ export class ServerConnection implements Listener {
   private read(slot: Slot, { memoryBytes }: Started): void {
     const borrows = slot.route?.borrows === true
     if (borrows) this.letGoOf(slot)
+    else this.room.memory.keepsFrame(slot.size)
     this.slots.keep(slot, (borrows ? placeBytes : slot.held) + memoryBytes)
   }
 

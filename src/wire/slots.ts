@@ -67,6 +67,15 @@ export class Slots {
     for (let at = this.first; at < this.next; at++) if (this.slots[at]?.state === "running" && this.slots[at]?.early !== undefined) return this.slots[at]
     return undefined
   }
+  /** Calls off that wait; returns the request, and what makes its answer. */
+  callOff(): readonly [slot: Slot, make: () => unknown] | undefined {
+    const slot = this.oldestWait
+    const early = slot?.early
+    if (slot === undefined || early === undefined) return undefined
+    slot.stop?.()
+    slot.stop = slot.early = undefined
+    return [slot, early]
+  }
   /** A request keeps `bytes` of memory from now on. */
   keep(slot: Slot, bytes: number): void {
     if (slot.state === "left") return

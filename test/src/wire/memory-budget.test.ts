@@ -223,3 +223,44 @@ test("whatever connections send, and however they end, the account is empty afte
     { numRuns: 40 }
   )
 }, 30_000)
+
+test("after a burst free memory is given back to the system, once, and after much that large requests have left behind", () => {
+  let collections = 0
+  const memory = new MemoryBudget({ bytesMax: 8_000_000, collect: () => collections++ })
+  const turns = (n: number): number => {
+    for (let second = 0; second < n; second++) memory.turn()
+    return collections
+  }
+  expect(turns(20)).toBe(0)
+  memory.changeRequests(3_000_000)
+  expect(turns(20)).toBe(0)
+  memory.changeRequests(-2_900_000)
+  expect(turns(20)).toBe(1)
+  memory.keepsFrame(50_000)
+  memory.keepsFrame(1_500_000)
+  expect(turns(20)).toBe(1)
+  memory.keepsFrame(600_000)
+  expect([turns(1), turns(20)]).toEqual([2, 2])
+})
+
+test("paused connections whose peers are gone give their memory back: a socket that is not read does not hear of it", () => {
+  const memory = new MemoryBudget({ bytesMax: 2_000_000 })
+  return inVirtualTime(
+    [heartbeat(reply)],
+    ({ raw }) =>
+      Effect.gen(function* () {
+        for (let n = 0; n < 45; n++) {
+          const { connection } = yield* raw
+          connection.write([beginning(60_000, 45_000)])
+          connection.destroy()
+        }
+        yield* Effect.sleep(20_000)
+        expect(memory.isShort).toBe(false)
+        const honest = yield* raw
+        honest.ask(Heartbeat, 4, beat(3))
+        yield* Effect.sleep(100)
+        expect(honest.beats).toEqual([3])
+      }),
+    { memory }
+  )
+})
