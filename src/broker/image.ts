@@ -81,7 +81,8 @@ class Follower {
   ) {}
 
   /** One connection's life: fetch, fold, fetch. */
-  readonly over = (link: Link): Effect.Effect<never, CallFault | LeaderRefused | BrokerFault> => Effect.forever(Effect.suspend(() => this.step(link)))
+  readonly over = (link: Link): Effect.Effect<never, CallFault | LeaderRefused | BrokerFault> =>
+    Effect.zipRight(this.options.contact.introduce(link), Effect.forever(Effect.suspend(() => this.step(link))))
 
   private step(link: Link): Effect.Effect<void, CallFault | LeaderRefused | BrokerFault> {
     return Effect.flatMap(link.call(Fetch, this.request(), { timeoutMs: waitMs + this.options.contact.options.requestTimeoutMs }), (answer) =>

@@ -42,6 +42,11 @@ export class LeaderContact {
     return connect(leader, { clientId: `broker-${nodeId}-${purpose}`, connectTimeoutMs, requestTimeoutMs, responseBytesMax, inFlightRequestsMax: inFlightMax })
   }
 
+  /** Shows whose the connection is where that is possible yet: a connection of a broker does not count in the leader's bounds. */
+  introduce(link: Link): Effect.Effect<void, CallFault> {
+    return Effect.catchTag(this.identify(link), "LeaderRefused", () => Effect.void)
+  }
+
   /** One connection on which the leader knows this broker, so that it takes from it what only a broker may ask. */
   openAsBroker(purpose: string): Effect.Effect<Link, ConnectFault | CallFault | LeaderRefused, Transport | Scope.Scope> {
     return Effect.tap(this.open(purpose), (link) => this.identify(link))
