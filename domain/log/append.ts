@@ -4,7 +4,7 @@ import type { Offset } from "../kernel/id.ts"
 import { assign, fieldAt, headerSize, type RecordBatch, stampLogAppendTime, type TimestampType, verify } from "./batch.ts"
 import type { Crc32c } from "./crc32c.ts"
 import { isSafeInt64 } from "./int.ts"
-import { countRejection, type OpeningRules, openBatch, type Packing, unpacked } from "./open-batch.ts"
+import { countRejection, type Inspection, inspectInSteps, type OpeningContext, type OpeningRules, openBatch, type Packing, unpacked } from "./open-batch.ts"
 import { boundProducers, checkSequence, evolveProducers, noProducers, type ProducerState } from "./producer-state.ts"
 import { recordSizeMin } from "./record.ts"
 import { checkRecords } from "./record-check.ts"
@@ -119,12 +119,27 @@ const timestampRejection = (batch: RecordBatch, context: AppendContext): Rejecti
   return undefined
 }
 
+const openingContext = (context: AppendContext, rules: OpeningRules): OpeningContext => {
+  const { batchBytesMax, crc32c, packing } = context
+  return { batchBytesMax, crc32c, packing, rules, times: timesOf(context) }
+}
+
+/** Looks at the records of a batch in steps, for a later `decideAppend` under the same settings; undefined where that has nothing to look at, or refuses the batch before it does. */
+export function* inspectForAppend(batch: RecordBatch, context: AppendContext): Generator<void, Inspection | undefined> {
+  return context.opening === undefined ? undefined : yield* inspectInSteps(batch, openingContext(context, context.opening))
+}
+
 /**
  * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as `splitBatches` gives them).
  * Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the batch's own bytes have been patched (a view of the request's frame,
  * which nobody else reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC; with `opening` 4 ns a record, and decompressing.
  */
-export const decideAppend = (state: LogState, batches: ReadonlyArray<RecordBatch>, context: AppendContext): Either.Either<Append | Duplicate, Rejection> => {
+export const decideAppend = (
+  state: LogState,
+  batches: ReadonlyArray<RecordBatch>,
+  context: AppendContext,
+  inspection?: Inspection
+): Either.Either<Append | Duplicate, Rejection> => {
   const [batch] = batches
   if (batch === undefined || batches.length !== 1)
     return Either.left(no("INVALID_RECORD", `A Produce request has exactly one record batch for a partition, not ${batches.length}.`))
@@ -141,7 +156,7 @@ export const decideAppend = (state: LogState, batches: ReadonlyArray<RecordBatch
     return Either.left(
       no("INVALID_RECORD", `The partition ends at offset ${state.end}: ${batch.recordCount} records would go beyond 2^53 - 1, the last offset.`)
     )
-  const opened = context.opening === undefined ? undefined : openBatch(batch, { ...context, rules: context.opening, times: timesOf(context) })
+  const opened = context.opening === undefined ? undefined : openBatch(batch, openingContext(context, context.opening), inspection)
   if (opened !== undefined && Either.isLeft(opened)) return Either.left(opened.left)
   const kept = opened === undefined ? batch : opened.right
   assign(kept, state.end, context.leaderEpoch)

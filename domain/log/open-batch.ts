@@ -1,11 +1,11 @@
 import { Either } from "effect"
 import type { Rejection } from "../kernel/error-code.ts"
-import { attribute, fieldAt, headerSize, lengthOverhead, RecordBatch } from "./batch.ts"
+import { attribute, fieldAt, headerSize, lengthOverhead, RecordBatch, verify } from "./batch.ts"
 import { type Codec, codecId } from "./codec.ts"
 import type { Crc32c } from "./crc32c.ts"
 import { writeInt16, writeInt32, writeInt64 } from "./int.ts"
 import { recordSizeMin } from "./record.ts"
-import { checkRecords, type RecordRules } from "./record-check.ts"
+import { checkRecords, RecordCheck, type RecordRules, type RecordsChecked } from "./record-check.ts"
 
 /** What unpacking may say against some bytes. */
 interface PackFault {
@@ -83,6 +83,55 @@ export interface OpeningContext {
   readonly batchBytesMax: number
 }
 
+/** What the records of a batch were found to be. */
+export interface Inspection {
+  readonly batch: RecordBatch
+  /** Decompressed; the batch itself where it is not compressed, or does not decompress. */
+  readonly payload: Uint8Array
+  readonly checked: RecordsChecked
+}
+
+const inspect = (batch: RecordBatch, { batchBytesMax, packing, rules, times }: OpeningContext): Either.Either<Inspection, Rejection> => {
+  const { bytes, codec } = batch
+  if (codec === "none") return Either.right({ batch, payload: bytes, checked: checkRecords(batch, bytes, { needsKeys: rules.needsKeys, times }, headerSize) })
+  return Either.map(unpacked(batch, packing, batchBytesMax), (payload) => ({
+    batch,
+    payload,
+    checked: checkRecords(batch, payload, { needsKeys: rules.needsKeys, times })
+  }))
+}
+
+/** Bytes that are decompressed, and records that are looked at, in one go: about a millisecond of processor time, and 0.1 ms. */
+const unpackedAtOnce = 512 * 1024
+const recordsAtOnce = 20_000
+
+/** Whether to look at the records of a batch takes more than a millisecond, perhaps. `records` is what a client sent for a partition; other bytes than one batch are not. */
+export const isLongToInspect = (records: Uint8Array, sizeBound: Packing["sizeBound"]): boolean => {
+  if (records.length <= headerSize) return false
+  const { codec, recordCount } = new RecordBatch(records)
+  if (recordCount > recordsAtOnce) return true
+  return codec !== "none" && codec !== undefined && sizeBound(codec, records.subarray(headerSize)) > unpackedAtOnce
+}
+
+/**
+ * As `openBatch` does it, in steps: looks at all records of a batch. The first step decompresses all of it, within the bound. Undefined for a batch whose header or CRC is wrong:
+ * nothing is decompressed of it.
+ */
+export function* inspectInSteps(batch: RecordBatch, { batchBytesMax, crc32c, packing, rules, times }: OpeningContext): Generator<void, Inspection | undefined> {
+  if (verify(batch, crc32c) !== undefined || batch.sizeInBytes > batchBytesMax || countRejection(batch, packing) !== undefined) return undefined
+  let payload = batch.bytes
+  if (batch.codec !== "none") {
+    const found = unpacked(batch, packing, batchBytesMax)
+    if (Either.isLeft(found)) return { batch, payload, checked: { rejection: found.left } }
+    payload = found.right
+    yield
+  }
+  const check = new RecordCheck(batch, payload, batch.codec === "none" ? headerSize : 0, { needsKeys: rules.needsKeys, times })
+  while (check.step(recordsAtOnce)) yield
+  const { maxTimestamp, rejection } = check
+  return { batch, payload, checked: rejection === undefined ? { maxTimestamp } : { rejection } }
+}
+
 const repackedRejection = (size: number, batchBytesMax: number): Rejection => ({
   error: "MESSAGE_TOO_LARGE",
   message: `With compression.type the batch has ${size} bytes, over the topic's max.message.bytes of ${batchBytesMax}.`
@@ -92,25 +141,23 @@ const repackedRejection = (size: number, batchBytesMax: number): Rejection => ({
  * Opens a batch whose header was found right, checks every record, and answers the batch to keep: itself, or the same records in the codec that the topic
  * wants. Bounded by `unpackedMax`; nothing is kept of what is refused. MESSAGE_TOO_LARGE also for what is over max.message.bytes in its new form.
  * A largest time that is not that of the records is corrected in place, with the CRC, as Kafka does: retention and searches by time believe it.
+ * `inspection` is what `inspectInSteps` found of this batch, if it did.
  */
-export const openBatch = (batch: RecordBatch, { batchBytesMax, crc32c, packing, rules, times }: OpeningContext): Either.Either<RecordBatch, Rejection> => {
-  const { codec } = batch
-  let payload = batch.bytes
-  if (codec !== "none") {
-    const found = unpacked(batch, packing, batchBytesMax)
-    if (Either.isLeft(found)) return Either.left(found.left)
-    payload = found.right
-  }
-  const { maxTimestamp, rejection } = checkRecords(batch, payload, { needsKeys: rules.needsKeys, times }, codec === "none" ? headerSize : 0)
-  if (rejection !== undefined) return Either.left(rejection)
-  if (rules.codec === undefined || rules.codec === codec) {
+export const openBatch = (batch: RecordBatch, context: OpeningContext, inspection?: Inspection): Either.Either<RecordBatch, Rejection> => {
+  const { batchBytesMax, crc32c, packing, rules, times } = context
+  const inspected = inspection?.batch === batch ? Either.right(inspection) : inspect(batch, context)
+  if (Either.isLeft(inspected)) return Either.left(inspected.left)
+  const { checked, payload } = inspected.right
+  if (checked.rejection !== undefined) return Either.left(checked.rejection)
+  const { maxTimestamp } = checked
+  if (rules.codec === undefined || rules.codec === batch.codec) {
     if (times !== undefined && maxTimestamp !== batch.maxTimestamp) {
       writeInt64(batch.bytes, fieldAt.maxTimestamp, maxTimestamp)
       writeInt32(batch.bytes, fieldAt.crc, crc32c(batch.bytes, fieldAt.attributes))
     }
     return Either.right(batch)
   }
-  const records = codec === "none" ? batch.records : payload
+  const records = batch.codec === "none" ? batch.records : payload
   const kept = repacked(batch, records, rules.codec, rules.level, maxTimestamp, packing, crc32c)
   return kept.sizeInBytes <= batchBytesMax ? Either.right(kept) : Either.left(repackedRejection(kept.sizeInBytes, batchBytesMax))
 }

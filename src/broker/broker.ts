@@ -129,7 +129,7 @@ export const makeBroker = (
       directories: store.directories,
       raise: keeper.raise,
       now: () => clock.unsafeCurrentTimeMillis(),
-      decompress: packing.decompress,
+      packing,
       createTopics: autoCreation(relay, image),
       producerIds,
       deadlines: yield* makeDeadlines,

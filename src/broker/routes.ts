@@ -42,7 +42,7 @@ export interface RouteParts {
   readonly raise: Trimming["raise"]
   readonly alsoReadable?: FindReadable
   readonly now: () => number
-  readonly decompress: Compression["Type"]["decompress"]
+  readonly packing: Compression["Type"]
   readonly createTopics: MetadataOptions["createTopics"]
   readonly producerIds: ProducerIds
   readonly deadlines: Deadlines
@@ -70,14 +70,14 @@ const producersOf =
 
 /** Everything that a broker answers itself, from its logs and from the image. */
 export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
-  const { cluster, config, deadlines, decompress, nodeId, now, sessions, table } = parts
+  const { cluster, config, deadlines, nodeId, now, packing, sessions, table } = parts
   const find = readable(table, parts.alsoReadable)
   const leaderOf = findLeader(cluster)
   const clusterId = () => cluster().clusterId
   return [
-    produce({ table, findLeader: leaderOf, now, deadlines, answersUnsynced: config["log.flush.policy"] === "interval" }),
+    produce({ table, findLeader: leaderOf, now, deadlines, sizeBound: packing.sizeBound, answersUnsynced: config["log.flush.policy"] === "interval" }),
     route(Fetch, { borrows: true }, fetch({ find, findLeader: leaderOf, clusterId, fetchBytesMax: config["fetch.max.bytes"], deadlines, sessions })),
-    route(ListOffsets, {}, listOffsets({ find, decompress })),
+    route(ListOffsets, {}, listOffsets({ find, decompress: packing.decompress })),
     route(Metadata, {}, metadata({ nodeId, cluster, autoCreate: config["auto.create.topics.enable"], createTopics: parts.createTopics })),
     route(FindCoordinator, {}, findCoordinator(cluster)),
     deleteRecords({ table, raise: parts.raise }),

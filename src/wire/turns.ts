@@ -23,6 +23,8 @@ const next = (steps: Steps<unknown>): Parameters<Settled<unknown>>[0] | undefine
 
 /** Steps that are made at once: what has no more of them is answered without a turn. */
 const stepsAtOnce = 8
+/** Steps at once that take longer are enough for a turn of the loop: ten connections may each begin such a task in one. */
+const longNs = 2_000_000n
 /** Large requests that are worked on at a time. The others wait as frames, a tenth of what they take once they are read. */
 const largeAtATime = 4
 
@@ -51,7 +53,7 @@ export class Turns {
     }
     if (isLarge) this.large++
     // Who begins while others are at work takes its turn behind them.
-    if (!this.isScheduled) for (let made = 0; made < stepsAtOnce; made++) if (this.step(task)) return cancel
+    if (!this.isScheduled && this.beginsAtOnce(task)) return cancel
     this.running.push(task)
     this.schedule()
     return cancel
@@ -60,6 +62,15 @@ export class Turns {
   /** Tasks that are under way or wait. */
   get count(): number {
     return this.running.length + this.waiting.length
+  }
+
+  /** Makes the first steps of a task; answers whether it is over. Where they took long, what begins in the same turn of the loop waits for the next one. */
+  private beginsAtOnce(task: Task): boolean {
+    const end = this.clock.unsafeCurrentTimeNanos() + longNs
+    let isOver = false
+    for (let made = 0; made < stepsAtOnce && !isOver; made++) isOver = this.step(task)
+    if (this.clock.unsafeCurrentTimeNanos() >= end) this.schedule()
+    return isOver
   }
 
   /** One step; answers whether it was the last. */

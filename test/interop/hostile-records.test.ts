@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { gzipSync, zstdCompressSync } from "node:zlib"
+import { Either } from "effect"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
 import { attribute, fieldAt, headerSize, lengthOverhead } from "../../domain/log/batch.ts"
 import { codecId } from "../../domain/log/codec.ts"
 import { crc32c } from "../../domain/log/crc32c.ts"
 import { writeInt32, writeInt64 } from "../../domain/log/int.ts"
 import { type BatchToWrite, encodeBatch, type RecordToWrite } from "../../domain/log/record.ts"
+import { decodeResponseFrame, requestFrame } from "../../src/protocol/codec/frame.ts"
+import { joined } from "../../src/protocol/codec/joined.ts"
 import { Produce } from "../../src/protocol/message/00-produce.ts"
 import { ListOffsets } from "../../src/protocol/message/02-list-offsets.ts"
 import { franz, franzDoes, type Node, up } from "./support/franz.ts"
@@ -211,6 +214,37 @@ describe("what would take the node's memory", () => {
     expect(await end("plain")).toBe(before.plain)
     expect(await end("unopened")).toBe((before.unopened ?? 0n) + 8n)
     for (const topic of ["opened", "compacted"]) expect(await end(topic)).toBe(0n)
+  }, 60_000)
+
+  test("a batch that takes long to look at is done before what follows on its connection", async () => {
+    const many = Array.from({ length: 400_000 }, () => ({ timestamp: 1000, key, value: null }))
+    const payload = made({}, many).subarray(headerSize)
+    const sequenced = (from: Uint8Array, baseSequence: number) =>
+      forged((bytes) => {
+        writeInt64(bytes, fieldAt.producerId, 99)
+        bytes.set([0, 0], fieldAt.producerEpoch)
+        writeInt32(bytes, fieldAt.baseSequence, baseSequence)
+      }, from)
+    const before = (await end("plain")) ?? 0n
+    const long = sequenced(withPayload(new Uint8Array(zstdCompressSync(payload)), "zstd", many.length), 0)
+    const errors: Array<string> = []
+    for (const records of [long, sequenced(made(), many.length), sequenced(made(), many.length + 3)])
+      connection.send(
+        joined(
+          requestFrame(
+            Produce,
+            11,
+            { correlationId: 7, clientId: "raw" },
+            { acks: -1, timeoutMs: 10_000, topicData: [{ name: "plain", partitionData: [{ index: 0, records }] }] }
+          )
+        )
+      )
+    for (let answer = 0; answer < 3; answer++) {
+      const { value } = Either.getOrThrow(decodeResponseFrame(Produce, 11, await connection.frame()))
+      errors.push(kafkaError(value.responses[0]?.partitionResponses[0]?.errorCode ?? 0))
+    }
+    expect(errors).toEqual(["NONE", "NONE", "NONE"])
+    expect(await end("plain")).toBe(before + BigInt(many.length + 6))
   }, 60_000)
 
   test("100,000 headers: a batch like any other, opened or not, and read back", async () => {

@@ -2,13 +2,15 @@ import { Either } from "effect"
 import { errorCode, type KafkaError, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Offset, TopicId } from "../../../domain/kernel/id.ts"
 import { splitBatches } from "../../../domain/log/batch.ts"
+import { type Inspection, isLongToInspect, type Packing } from "../../../domain/log/open-batch.ts"
 import type { LogFault } from "../../ports/log-store.ts"
 import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, type TopicRef } from "../../serve/current-leader.ts"
 import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
-import { disconnect, type Handled, noResponse, type Route, route } from "../../wire/route.ts"
+import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"
+import { Sliced, type Steps } from "../../wire/sliced.ts"
 import type { Appended, PartitionOwner } from "../partition/owner.ts"
 import type { PartitionTable } from "../partition/table.ts"
 
@@ -22,6 +24,7 @@ export interface ProduceOptions {
   /** ms since 1970. */
   readonly now: () => number
   readonly deadlines: Deadlines
+  readonly sizeBound: Packing["sizeBound"]
   /** Whether acks=all is answered before the disk has the records (log.flush.policy=interval): a power cut may then take what was acknowledged. Default false. */
   readonly answersUnsynced?: boolean
 }
@@ -37,6 +40,12 @@ const all = -1
 
 /** A disk gets this long however little the client allows: in Kafka `timeoutMs` is for replicas alone, and 0 is no error where none is waited for. */
 const syncMsMin = 1000
+
+/** Batches of which one was looked at already. */
+interface Inspected {
+  readonly batches: ReturnType<typeof splitBatches>
+  readonly inspection: Inspection
+}
 
 /** What became of one partition's records. */
 interface Outcome {
@@ -57,37 +66,72 @@ const notHere: Record<Exclude<ReturnType<PartitionTable["find"]>, PartitionOwner
 
 const isWaiting = ({ owner, result }: Outcome): boolean => owner !== undefined && Either.isRight(result) && !owner.isSynced(result.right.lastOffset)
 
+type Partition = Request["topicData"][number]["partitionData"][number]
+
 /** One walk over a request: everything is appended before anything is waited for. */
 class Pass {
-  readonly outcomes: ReadonlyArray<ReadonlyArray<Outcome>>
+  outcomes: ReadonlyArray<ReadonlyArray<Outcome>> = []
 
   constructor(
     private readonly options: ProduceOptions,
     private readonly request: Request,
     private readonly version: number
-  ) {
-    const now = options.now()
-    this.outcomes = request.topicData.map(({ name, topicId, partitionData }) => {
-      const ref: TopicRef = version >= topicIdsSince ? { topicId: topicId as TopicId } : { name }
-      return partitionData.map(({ index, records }) => this.append(ref, index, records, now))
+  ) {}
+
+  run(): this {
+    const now = this.options.now()
+    this.outcomes = this.request.topicData.map((topic) => {
+      const ref = this.refOf(topic)
+      return topic.partitionData.map((partition) => this.append(ref, partition, now))
     })
+    return this
   }
 
-  private append(ref: TopicRef, index: number, records: Uint8Array | null, now: number): Outcome {
+  /** The same, with pauses where the records of a batch take long to look at. Its partitions are appended one after the other, with other connections' appends in between. */
+  *runInSteps(): Steps<this> {
+    const outcomes: Array<ReadonlyArray<Outcome>> = []
+    for (const topic of this.request.topicData) {
+      const ref = this.refOf(topic)
+      const some: Array<Outcome> = []
+      for (const partition of topic.partitionData) {
+        const now = this.options.now()
+        some.push(this.append(ref, partition, now, yield* this.inspect(ref, partition, now)))
+        yield
+      }
+      outcomes.push(some)
+    }
+    this.outcomes = outcomes
+    return this
+  }
+
+  private refOf({ name, topicId }: Request["topicData"][number]): TopicRef {
+    return this.version >= topicIdsSince ? { topicId: topicId as TopicId } : { name }
+  }
+
+  private *inspect(ref: TopicRef, { index, records }: Partition, now: number): Steps<Inspected | undefined> {
+    const owner = this.options.table.find(ref, index)
+    if (records === null || typeof owner === "string") return undefined
+    const batches = splitBatches(records)
+    const [batch] = Either.getOrElse(batches, () => [])
+    const inspection = batch === undefined ? undefined : yield* owner.inspect(batch, now)
+    return inspection === undefined ? undefined : { batches, inspection }
+  }
+
+  private append(ref: TopicRef, { index, records }: Partition, now: number, inspected?: Inspected): Outcome {
     const { acks } = this.request
     if (acks !== all && acks !== 1 && acks !== none)
       return { index, ref, owner: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks is -1 (all), 0 or 1, not ${acks}.`) }
     const owner = this.options.table.find(ref, index)
     if (typeof owner === "string") return { index, ref, owner: undefined, result: refuse(owner, notHere[owner]) }
-    return { index, ref, owner, result: this.appendTo(owner, records, now) }
+    return { index, ref, owner, result: this.appendTo(owner, records, now, inspected) }
   }
 
-  private appendTo(owner: PartitionOwner, records: Uint8Array | null, now: number): Outcome["result"] {
-    const batches = records === null ? Either.right([]) : splitBatches(records)
+  private appendTo(owner: PartitionOwner, records: Uint8Array | null, now: number, inspected: Inspected | undefined): Outcome["result"] {
+    const batches = inspected?.batches ?? (records === null ? Either.right([]) : splitBatches(records))
     if (Either.isLeft(batches)) return refuse(batches.left.error, batches.left.message)
     if (this.version < zstdSince && batches.right.some((batch) => batch.codec === "zstd"))
       return refuse("UNSUPPORTED_COMPRESSION_TYPE", `Records compressed with zstd need Produce ${zstdSince} or later, not ${this.version}.`)
-    return owner.append(batches.right, now)
+    return owner.append(batches.right, now, inspected?.inspection)
   }
 
   /** Those whose records are not on disk yet. */
@@ -175,7 +219,11 @@ const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: numb
     }
   })
 
-const answer = (pass: Pass, { acks, timeoutMs }: Request, { answersUnsynced, deadlines }: ProduceOptions): Handled<typeof Produce> => {
+const answer = (
+  pass: Pass,
+  { acks, timeoutMs }: Request,
+  { answersUnsynced, deadlines }: ProduceOptions
+): Made<typeof Produce> | Later<Made<typeof Produce>> => {
   if (acks === none) {
     // There is no answer that could carry an error; a closed connection makes the client look again.
     const failure = pass.failure()
@@ -185,15 +233,22 @@ const answer = (pass: Pass, { acks, timeoutMs }: Request, { answersUnsynced, dea
   return unsynced.length === 0 ? pass.response() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 
+const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean => {
+  for (const { partitionData } of topicData) for (const { records } of partitionData) if (records !== null && isLongToInspect(records, sizeBound)) return true
+  return false
+}
+
 /**
  * Produce: appends record batches. Each partition succeeds or fails on its own.
  * acks=1 is answered as soon as the records are in the log; acks=all when they are synced to disk (one sync for all who wait), unless log.flush.policy=interval
- * gives that up; acks=0 not at all.
+ * gives that up; acks=0 not at all. A request whose records take long to look at is worked on in slices; no other of its connection overtakes it.
  * Versions 0 to 2 are named in ApiVersions and not served: librdkafka before 2.11.1 sends uncompressed records otherwise (KAFKA-18659).
  */
 export const produce = (options: ProduceOptions): Route =>
-  route(
-    Produce,
-    { advertisedMin: 0, pipelined: true, borrows: true },
-    (request, { version }): Handled<typeof Produce> => answer(new Pass(options, request, version), request, options)
-  )
+  route(Produce, { advertisedMin: 0, pipelined: true, borrows: true }, (request, { version }): Handled<typeof Produce> => {
+    const pass = new Pass(options, request, version)
+    if (!isLong(request, options)) return answer(pass.run(), request, options)
+    return new Sliced(function* () {
+      return answer(yield* pass.runInSteps(), request, options)
+    })
+  })

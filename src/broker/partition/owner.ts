@@ -2,10 +2,10 @@ import { Effect, Either } from "effect"
 import { entriesOf, type TopicConfig } from "../../../domain/kernel/config.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Epoch, Offset, TopicId } from "../../../domain/kernel/id.ts"
-import { type AppendContext, decideAppend, evolve, type LogState } from "../../../domain/log/append.ts"
+import { type AppendContext, decideAppend, evolve, inspectForAppend, type LogState } from "../../../domain/log/append.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import type { Packing } from "../../../domain/log/open-batch.ts"
+import type { Inspection, Packing } from "../../../domain/log/open-batch.ts"
 import { encodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers, type ProducerState } from "../../../domain/log/producer-state.ts"
 import { heldByFuture, retainedStart, type SegmentExtent } from "../../../domain/log/retention.ts"
@@ -179,14 +179,19 @@ export class PartitionOwner implements ReadablePartition {
     return this.syncing.add(offset, synced)
   }
 
+  /** Looks at the records of a batch in steps, so that `append` need not do it at once. Nothing changes. `now` in ms. */
+  *inspect(batch: RecordBatch, now: number): Generator<void, Inspection | undefined> {
+    return this.leading ? yield* inspectForAppend(batch, { ...this.context, now }) : undefined
+  }
+
   /**
    * Appends the batches of one Produce request, or recognizes them. Their bytes are patched in place. `now` in ms.
    * Rejections are those of `decideAppend`, NOT_LEADER_OR_FOLLOWER, and KAFKA_STORAGE_ERROR while the disk says no.
    */
-  append(batches: ReadonlyArray<RecordBatch>, now: number): Either.Either<Appended, Rejection> {
+  append(batches: ReadonlyArray<RecordBatch>, now: number, inspection?: Inspection): Either.Either<Appended, Rejection> {
     if (!this.leading) return Either.left(notLeader)
     this.context.now = now
-    const decision = decideAppend(this.state, batches, this.context)
+    const decision = decideAppend(this.state, batches, this.context, inspection)
     if (Either.isLeft(decision)) return Either.left(decision.left)
     const decided = decision.right
     if (decided._tag === "Append") {

@@ -97,7 +97,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
       }
     }
     const clock = yield* Effect.clock
-    const { decompress } = packing
+    const { decompress, sizeBound } = packing
     const deadlines = yield* makeDeadlines
     const leaders = findLeader(() => cluster)
     const routes = [
@@ -106,6 +106,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
         findLeader: leaders,
         now: () => clock.unsafeCurrentTimeMillis(),
         deadlines,
+        sizeBound,
         answersUnsynced: config["log.flush.policy"] === "interval"
       }),
       route(

@@ -26,6 +26,22 @@ describe("turns", () => {
     turns().run(steps(5, 42), true, (outcome) => "value" in outcome && (done = outcome.value))
     expect(done).toBe(42)
   })
+  test("what took long at once lets what begins in the same turn of the loop wait for the next", async () => {
+    let now = 0n
+    const real = Clock.make()
+    const of = new Turns(Runtime.defaultRuntime, { ...real, sleep: real.sleep.bind(real), unsafeCurrentTimeNanos: () => now })
+    const order: Array<string> = []
+    const all = ["a", "b", "c"].map((name) =>
+      settled(
+        of,
+        steps(1, name, () => ((now += 30_000_000n), order.push(name)))
+      )
+    )
+    expect(order).toEqual(["a"])
+    const looking = new Promise<void>((resolve) => setTimeout(() => resolve(void order.push("another connection")), 0))
+    await Promise.all([...all, looking])
+    expect(order.indexOf("another connection")).toBeLessThan(3)
+  })
   test("the loop goes round between slices", async () => {
     let made = 0
     const seen: Array<number> = []

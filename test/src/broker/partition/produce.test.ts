@@ -183,6 +183,30 @@ describe("Produce", () => {
       })
     ))
 
+  test("a batch that takes long to look at is worked on in slices: the same answers, one append, and the same for its repetition", () =>
+    over(
+      newDisk(),
+      Effect.gen(function* () {
+        const broker = yield* serving
+        const values = Array.from({ length: 60_000 }, (_, i) => `${i}`)
+        for (const codec of ["none", "gzip", "lz4"] as const) {
+          const long = () => batch(values, { codec, producerId: 5n, producerEpoch: 0, baseSequence: 0 })
+          const fresh = codec === "none"
+          expect(yield* send(broker.routes, long(), { acks: fresh ? 1 : -1 })).toMatchObject({ errorCode: 0, baseOffset: 0n })
+        }
+        expect(yield* receive(broker.routes, 60_000)).toMatchObject({ errorCode: 0, highWatermark: 60_000n })
+        const without = values.map((_, i) => ({ timestamp: 1_700_000_000_000 + (i === 59_000 ? 10 ** 13 : 0), key: null, value: new Uint8Array(1) }))
+        for (const codec of ["none", "zstd"] as const) {
+          const refused = yield* send(broker.routes, batch([], { codec, records: without }))
+          expect(refused).toMatchObject({ ...failure("INVALID_TIMESTAMP"), recordErrors: [{ batchIndex: 59_000 }] })
+          const flipped = batch(values, { codec })
+          flipped[65] = (flipped[65] as number) ^ 1
+          expect(yield* send(broker.routes, flipped)).toMatchObject(failure("CORRUPT_MESSAGE"))
+        }
+        expect(yield* receive(broker.routes, 60_000)).toMatchObject({ errorCode: 0, highWatermark: 60_000n })
+      })
+    ))
+
   test("acks=0: no answer; a failure closes the connection", () =>
     over(
       newDisk(),
