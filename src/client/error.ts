@@ -179,16 +179,22 @@ export class Fenced extends Data.TaggedError("Fenced")<{ readonly what: string; 
   }
 }
 
-/** Bytes that came from a broker are not the records they claim to be. Reading stops before them; `seek` goes past them. */
+/**
+ * Bytes that came from a broker are not the records they claim to be. The consumer stops before them; `seek` to `nextOffset` goes past them, and so does its option
+ * `onCorrupt: "skip"`.
+ */
 export class CorruptRecords extends Data.TaggedError("CorruptRecords")<{
   readonly topic: string
   readonly partition: number
+  /** The first offset that cannot be read. */
   readonly offset: number
+  /** The first offset behind what cannot be read, as far as the bytes tell. */
+  readonly nextOffset: number
   readonly reason: string
 }> {
   readonly retriable = false as const
   override get message() {
-    return `${this.topic}-${this.partition}@${this.offset}: ${this.reason}`
+    return `${this.topic}-${this.partition}@${this.offset} cannot be read: ${this.reason} The next offset is ${this.nextOffset}.`
   }
 }
 /**

@@ -2,8 +2,9 @@ import { type Clock, Effect } from "effect"
 import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
+import { supervised } from "../background.ts"
 import type { Client } from "../client.ts"
-import { failure } from "../error.ts"
+import { type ClientDefect, failure } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
 import { monotonicMs } from "../monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs, retryKindOf } from "../retry.ts"
@@ -26,6 +27,8 @@ export interface FetcherParts {
   readonly arrived: () => void
   /** The offset that was asked for is not there: a new one must be found. */
   readonly outOfRange: (reader: PartitionReader) => void
+  /** A loop failed by a defect, and begins anew. */
+  readonly failed: (fault: ClientDefect) => void
 }
 
 /**
@@ -121,7 +124,12 @@ export class Fetcher {
       this.loops.delete(nodeId)
       this.homeless.ring()
     })
-    return Effect.ensuring(Effect.repeat(step, { while: (goesOn) => goesOn }), end)
+    const steps = Effect.asVoid(Effect.repeat(step, { while: (goesOn) => goesOn }))
+    const failed = (fault: ClientDefect) => {
+      session.restart()
+      this.parts.failed(fault)
+    }
+    return Effect.ensuring(supervised("fetch loop", steps, failed), end)
   }
   private isReady(reader: PartitionReader, now: number): boolean {
     return reader.failed === undefined && reader.notBefore <= now && reader.bufferedBytes < this.parts.reading.partitionBytesMax
@@ -180,7 +188,10 @@ export class Fetcher {
     if (error === "NONE") {
       reader.failures = 0
       reader.highWatermark = highWatermark
-      return reader.buffer(from, records)
+      reader.buffer(from, records)
+      // An answer with bytes and without a message is not asked for again at once.
+      if (reader.isIdle) this.pause(reader, "load")
+      return
     }
     if (error === "OFFSET_OUT_OF_RANGE") {
       this.pause(reader, "load")

@@ -1,5 +1,6 @@
 import { Effect, Fiber, type Scope } from "effect"
-import { inScope, within } from "../background.ts"
+import { zeroTopicId } from "../../../domain/kernel/id.ts"
+import { inScope, supervised, within } from "../background.ts"
 import { type Client, retryKind } from "../client.ts"
 import type { Coordinator } from "../group/coordinator.ts"
 import { Member, type MemberError } from "../group/member.ts"
@@ -40,27 +41,37 @@ export interface GroupParts {
 /** How long to wait before a question is repeated that nobody answered, ms. The heartbeat decides meanwhile whether the member lives. */
 const pauseMs = 500
 
-/** Where a member begins in each place: where its group is, else where its subscription began or as `from` says. */
+/**
+ * Where a member begins in each place: where its group is, else where its subscription began or as `from` says. A topic that was made again under its name begins with its first
+ * message: what the group or the subscription knows of the old one says nothing about it.
+ */
 const beginnings = ({ client, coordinator, reading, subscription }: GroupParts, places: ReadonlyArray<Place>) =>
   Effect.gen(function* () {
     const committed = yield* fetchOffsets(coordinator, places)
-    const found = new Map(committed)
+    const { topics } = client.metadata.view()
+    const found = new Map<string, number>()
     const ask: Array<Place & { readonly at: "earliest" | "latest" }> = []
     for (const place of places) {
-      if (found.has(placeKey(place))) continue
-      const start = reading.from === "subscribed" ? subscription.startOf(place.topic, place.partition) : undefined
-      if (start !== undefined) found.set(placeKey(place), start)
-      else ask.push({ ...place, at: reading.from === "latest" ? "latest" : "earliest" })
+      const { partition, topic } = place
+      const topicId = topics.get(topic)?.topicId ?? zeroTopicId
+      const group = committed.get(placeKey(place))
+      const isOfAnother = group?.topicId !== undefined && group.topicId !== topicId
+      const isMadeAgain = isOfAnother || subscription.isMadeAgain(topic, topicId)
+      const start = reading.from === "subscribed" && !isMadeAgain ? subscription.startOf(topic, partition) : undefined
+      if (group !== undefined && !isOfAnother) found.set(placeKey(place), group.offset)
+      else if (start !== undefined) found.set(placeKey(place), start)
+      else ask.push({ ...place, at: reading.from === "latest" && !isMadeAgain ? "latest" : "earliest" })
     }
     for (const [key, offset] of yield* startOffsets(client, ask)) found.set(key, offset)
-    return { starts: places.map((place) => ({ ...place, offset: found.get(placeKey(place)) ?? 0 })), fresh: found.size > committed.size }
+    const fresh = ask.length > 0 || places.some((place) => !committed.has(placeKey(place)))
+    return { starts: places.map((place) => ({ ...place, offset: found.get(placeKey(place)) ?? 0 })), fresh }
   })
 
-/** The places whose topics are there. One that was removed since is nobody's. */
+/** The places whose topics are there. One that was removed since is nobody's. Asked of the cluster: what this client knows may be of a topic that had the name before. */
 const present = (client: Client, places: ReadonlyArray<Place>) =>
   Effect.map(
     Effect.forEach(new Set(places.map(({ topic }) => topic)), (topic) =>
-      Effect.as(client.metadata.topic(topic), topic).pipe(
+      Effect.as(client.metadata.freshTopic(topic), topic).pipe(
         Effect.catchTags({ UnknownTopic: () => Effect.succeed(undefined), InvalidTopic: () => Effect.succeed(undefined) })
       )
     ),
@@ -92,6 +103,8 @@ const consuming = (parts: GroupParts, commit: Effect.Effect<void, GroupCommitErr
   return {
     topics: () => subscription.topics,
     changed,
+    troubled: (error, pauseMs) =>
+      Effect.logWarning(`The member of the group '${parts.coordinator.group}' has no partitions, and joins again in ${pauseMs} ms: ${error.message}`),
     pause: () => set.pause(),
     processed: set.allProcessed,
     aliveUntil: (moment) => set.aliveUntil(moment),
@@ -118,9 +131,15 @@ export const joinGroup = (parts: GroupParts): GroupSession => {
   const start = Effect.suspend(() => {
     if (life !== undefined || subscription.isEmpty) return Effect.void
     const forever = Effect.catchAll(live(member, membership, consuming(parts, commit)), (error) => Effect.sync(() => end(error)))
-    return Effect.map(inScope(forever, work), (fiber) => {
-      life = fiber
-    })
+    return Effect.map(
+      inScope(
+        supervised("group membership", forever, (fault) => set.failed(fault)),
+        work
+      ),
+      (fiber) => {
+        life = fiber
+      }
+    )
   })
   /** Stops handing out and commits, while the partitions are still this member's. The membership ends also when the commit is not answered in time: else it would go on beside the next one. */
   const finish = (withinMs: number) =>

@@ -1,6 +1,7 @@
 import { type Clock, Effect } from "effect"
+import { reportDefect, supervised } from "../background.ts"
 import type { Client } from "../client.ts"
-import { OffsetOutOfRange } from "../error.ts"
+import { type ClientDefect, OffsetOutOfRange } from "../error.ts"
 import { monotonicMs } from "../monotonic.ts"
 import { Signal } from "../signal.ts"
 import { Fetcher } from "./fetcher.ts"
@@ -25,6 +26,7 @@ export class ReadingSet {
   private readonly readers = new Map<string, PartitionReader>()
   private readonly fetcher: Fetcher
   private paused = false
+  private defect: ClientDefect | undefined
   private hasBegun = false
   private lease = Number.POSITIVE_INFINITY
   private readonly muted = new Set<string>()
@@ -37,11 +39,26 @@ export class ReadingSet {
   readonly progressed = new Signal()
 
   constructor(private readonly parts: ReadingParts) {
-    this.fetcher = new Fetcher({ ...parts, arrived: () => this.news.ring(), outOfRange: (reader) => this.findAgain(reader) })
+    this.fetcher = new Fetcher({
+      ...parts,
+      arrived: () => this.news.ring(),
+      outOfRange: (reader) => this.findAgain(reader),
+      failed: (fault) => this.failed(fault)
+    })
   }
   /** Fetches until its fiber ends. */
-  get run(): Effect.Effect<never> {
-    return this.fetcher.run
+  get run(): Effect.Effect<void> {
+    return supervised("fetcher", this.fetcher.run, (fault) => this.failed(fault))
+  }
+  /** A part of the consumer failed by a defect and is begun anew: the next poll says so. */
+  failed(fault: ClientDefect): void {
+    this.defect = fault
+    this.news.ring()
+  }
+  takeDefect(): ClientDefect | undefined {
+    const { defect } = this
+    this.defect = undefined
+    return defect
   }
 
   /** Hands nothing out after this moment, ms, until it is told of a later one: a process that slept does not know whether the partitions are still its own. */
@@ -109,9 +126,19 @@ export class ReadingSet {
       if (this.muted.has(reader.topic)) continue
       reader.take(most - given.length, this.parts.decoding, (record) => given.push(new ConsumedRecord(reader.topic, reader.partition, record)))
     }
+    if (this.parts.reading.onCorrupt === "skip") for (const reader of readers) this.skipCorrupt(reader)
     this.turn += 1
     if (given.length > 0) this.fetcher.wake()
     return given
+  }
+  /** Goes on behind what cannot be read, and says where it was. */
+  private skipCorrupt(reader: PartitionReader): void {
+    const { failed } = reader
+    if (failed?._tag !== "CorruptRecords" || this.muted.has(reader.topic)) return
+    reader.skip(failed.nextOffset)
+    this.parts.fork(Effect.logWarning(`Skipped: ${failed.message}`))
+    this.fetcher.wake()
+    this.news.ring()
   }
   /** What stopped a partition, once everything before it was handed out. */
   get error(): ReadError | undefined {
@@ -140,9 +167,9 @@ export class ReadingSet {
     [...this.readers.values()].some(({ progress }) => progress.isOutstanding) ? Effect.andThen(this.progressed.heard, () => this.allProcessed) : Effect.void
   )
   /** What is processed and not committed yet, and how to note that it is. */
-  get uncommitted(): { readonly offsets: ReadonlyArray<Place & { readonly offset: number }>; readonly committed: () => void } {
+  get uncommitted(): { readonly offsets: ReadonlyArray<Place & { readonly topicId: string; readonly offset: number }>; readonly committed: () => void } {
     const due = [...this.readers.values()].filter(({ progress }) => progress.toCommit !== progress.committed)
-    const offsets = due.map(({ partition, progress, topic }) => ({ topic, partition, offset: progress.toCommit }))
+    const offsets = due.map(({ partition, progress, topic, topicId }) => ({ topic, topicId, partition, offset: progress.toCommit }))
     const committed = () => {
       for (const [index, { progress }] of due.entries()) progress.committed = offsets[index]?.offset ?? progress.committed
     }
@@ -165,7 +192,7 @@ export class ReadingSet {
       this.fetcher.wake()
     })
     // If nobody answers, the next fetch will say again that the offset is not there.
-    this.parts.fork(Effect.ignore(found))
+    this.parts.fork(Effect.catchAllDefect(Effect.ignore(found), (defect) => reportDefect("search for an offset", defect)))
   }
   private inRange(reader: PartitionReader): Effect.Effect<number, OffsetsError> {
     const { partition, topic } = reader

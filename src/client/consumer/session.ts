@@ -86,9 +86,9 @@ class Session {
       const views = yield* Effect.forEach(fresh, (topic) => this.client.metadata.freshTopic(topic), { concurrency: 16 })
       const places = views.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition, at: "latest" as const })))
       const ends = this.reading.from === "subscribed" ? yield* startOffsets(this.client, places) : new Map<string, number>()
-      for (const topic of fresh) {
-        const mine = places.filter((place) => place.topic === topic).map((place) => [place.partition, ends.get(placeKey(place)) ?? 0] as const)
-        this.subscription.add(topic, new Map(mine))
+      for (const { name, topicId } of views) {
+        const mine = places.filter(({ topic }) => topic === name).map((place) => [place.partition, ends.get(placeKey(place)) ?? 0] as const)
+        this.subscription.add(name, { topicId, ends: new Map(mine) })
       }
       this.set.unmute(topics)
       this.changed.ring()
@@ -118,7 +118,7 @@ class Session {
         if (reason !== undefined) return yield* new NotSubscribed({ reason })
         const records = this.set.take(Math.max(1, maxRecords))
         if (records.length > 0) return records
-        const error = this.group?.failed ?? this.set.error
+        const error = this.group?.failed ?? this.set.takeDefect() ?? this.set.error
         if (error !== undefined) return yield* Effect.fail(error)
         const leftMs = until - monotonicMs(this.clock)
         if (leftMs <= 0) return []

@@ -39,6 +39,9 @@ export interface Assigned {
   readonly counts: ReadonlyMap<string, number> | undefined
 }
 
+/** The least that one request waits for other members, ms. */
+const waitLeastMs = 5000
+
 type Joined = ResponseOf<typeof JoinGroup>
 
 /** One member of a classic group: the calls of its life, and what the group gave it (its id, generation and rule). */
@@ -85,8 +88,7 @@ export class Member {
       protocolType,
       protocols: protocols(this.options.assignors, topics, this.had, this.generation)
     })
-    const timeoutMs = rebalanceTimeoutMs + this.client.options.requestTimeoutMs
-    const ask = Effect.suspend(() => this.patiently(this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs })))
+    const ask = Effect.suspend(() => this.patiently(this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs: this.waitTimeoutMs })))
     return Effect.gen(this, function* () {
       // A connection that was idle may be half-open, and the wait for the other members would not show it.
       yield* this.ping("group")
@@ -117,8 +119,7 @@ export class Member {
         protocolName: joined.protocolName,
         assignments: given.assignments
       }
-      const timeoutMs = this.options.rebalanceTimeoutMs + this.client.options.requestTimeoutMs
-      const answer = yield* this.patiently(this.coordinator.call(SyncGroup, request, { lane: "group", timeoutMs }))
+      const answer = yield* this.patiently(this.coordinator.call(SyncGroup, request, { lane: "group", timeoutMs: this.waitTimeoutMs }))
       const error = kafkaError(answer.errorCode)
       if (error !== "NONE") return yield* this.answered(error, "The assignment")
       const places = placesOf(answer.assignment)
@@ -172,6 +173,15 @@ export class Member {
   private patiently<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
     const watching = Effect.forever(Effect.andThen(Effect.sleep(this.options.heartbeatIntervalMs), Effect.ignore(this.ping("main"))))
     return Effect.raceFirst(call, watching)
+  }
+  /**
+   * How long one request waits for other members. A member that the group knows by its id asks again, over a new connection, after a session's time: the wait for other members
+   * looks the same as a connection that is dead, and a repetition takes the place of the request before it. A member without an id would join once more.
+   */
+  private get waitTimeoutMs(): number {
+    const { rebalanceTimeoutMs, sessionTimeoutMs } = this.options
+    const whole = rebalanceTimeoutMs + this.client.options.requestTimeoutMs
+    return this.memberId === "" ? whole : Math.min(whole, Math.max(sessionTimeoutMs, waitLeastMs))
   }
   /** A heartbeat has its answer in this time, so that one that is lost can be repeated on another connection before the session ends. */
   private get beatTimeoutMs(): number {

@@ -28,12 +28,33 @@ export interface Consuming {
   readonly read: (places: ReadonlyArray<Place>) => Effect.Effect<never, MemberError>
   /** Until this moment, ms, the group has given the partitions to nobody else; after it, it may have. */
   readonly aliveUntil: (moment: number) => void
+  /** The member has no partitions because of an error that may pass, and joins again after the pause. */
+  readonly troubled: (error: MemberError, pauseMs: number) => Effect.Effect<void>
   /** The partitions are not this member's any more. */
   readonly stop: () => void
 }
 
 const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
   a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
+
+/** The pause before a member joins again after an error, the first and the longest, ms. */
+const pauseFirstMs = 250
+const pauseMostMs = 5000
+
+/** Whether joining again cannot help: the group, or the cluster, refuses this member as it is. */
+const isFinal = (error: MemberError): boolean => {
+  switch (error._tag) {
+    case "GroupRefused":
+    case "Fenced":
+    case "NotAuthorized":
+    case "UnsupportedByCluster":
+      return true
+    case "NotReachable":
+    case "RequestTimedOut":
+    case "KafkaFailure":
+      return false
+  }
+}
 
 /** Beats until something happens that ends this assignment. */
 const watch = (member: Member, options: Membership, consuming: Consuming, assigned: Assigned, joinedWith: ReadonlyArray<string>): Effect.Effect<Pulse> =>
@@ -65,7 +86,8 @@ const watch = (member: Member, options: Membership, consuming: Consuming, assign
 
 /**
  * The life of a member: join, read what it is given, and again whenever the group gives out anew. Before it joins again it stops handing out, waits until the messages in hand are
- * processed (half the rebalance timeout at most, and keeps its place alive meanwhile), and commits: so that they go to nobody else. Ends only by interruption, or with what no repetition mends.
+ * processed (half the rebalance timeout at most, and keeps its place alive meanwhile), and commits: so that they go to nobody else. Ends only by interruption, or with an error that is final by
+ * its nature (see isFinal): whatever else goes wrong, and for how long, the member joins again.
  */
 export const live = (member: Member, options: Membership, consuming: Consuming): Effect.Effect<never, MemberError> => {
   const keepAlive = Effect.forever(Effect.andThen(Effect.sleep(options.heartbeatIntervalMs), member.beat))
@@ -80,9 +102,18 @@ export const live = (member: Member, options: Membership, consuming: Consuming):
       return joinedWith
     })
     const pulse = yield* Effect.raceFirst(consuming.read(assigned.places), watch(member, options, consuming, assigned, joinedWith))
+    failures = 0
     if (pulse === "rebalance") yield* release
     consuming.stop()
     if (pulse === "fenced") return yield* new Fenced({ what: `The member '${options.instanceId}'`, error: "FENCED_INSTANCE_ID" })
   })
-  return Effect.ensuring(Effect.forever(generation), Effect.sync(consuming.stop))
+  let failures = 0
+  const again = (error: MemberError): Effect.Effect<void, MemberError> => {
+    if (isFinal(error)) return Effect.fail(error)
+    consuming.stop()
+    failures += 1
+    const pauseMs = Math.min(pauseMostMs, pauseFirstMs * 2 ** Math.min(failures - 1, 16))
+    return Effect.andThen(consuming.troubled(error, pauseMs), Effect.sleep(pauseMs))
+  }
+  return Effect.ensuring(Effect.forever(Effect.catchAll(generation, again)), Effect.sync(consuming.stop))
 }

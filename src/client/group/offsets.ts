@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.ts"
+import { zeroTopicId } from "../../../domain/kernel/id.ts"
 import { OffsetCommit } from "../../protocol/message/08-offset-commit.ts"
 import { OffsetFetch } from "../../protocol/message/09-offset-fetch.ts"
 import { expectNone } from "../client.ts"
@@ -16,8 +17,22 @@ export interface Committer {
 export const nobody: Committer = { generation: -1, memberId: "", instanceId: null }
 
 export interface OffsetToCommit extends Place {
+  /** The topic that the offset belongs to; all zero where the cluster has no topic ids. */
+  readonly topicId: string
   readonly offset: number
 }
+export interface CommittedOffset {
+  readonly offset: number
+  /** The topic that it was committed for; undefined where the commit does not say. */
+  readonly topicId: string | undefined
+}
+
+/**
+ * Offsets are committed by topic names here, and a topic that is made again has the same name: what is committed beside the offset says which topic was meant. Other clients
+ * leave this text as they find it, or write their own.
+ */
+const metadataOf = (topicId: string): string => (topicId === zeroTopicId ? "" : `topic-id=${topicId}`)
+const topicIdOf = (metadata: string | null): string | undefined => /^topic-id=([A-Za-z0-9_-]{22})$/.exec(metadata ?? "")?.[1]
 
 /** The last versions that name topics by name: offsets belong to names here, as in the consumer protocol. */
 const commitVersionMax = 9
@@ -49,7 +64,11 @@ export const commitOffsets = (coordinator: Coordinator, by: Committer, offsets: 
     generationIdOrMemberEpoch: by.generation,
     memberId: by.memberId,
     groupInstanceId: by.instanceId,
-    topics: grouped(offsets, ({ offset, partition }) => ({ partitionIndex: partition, committedOffset: BigInt(offset), committedMetadata: "" }))
+    topics: grouped(offsets, ({ offset, partition, topicId }) => ({
+      partitionIndex: partition,
+      committedOffset: BigInt(offset),
+      committedMetadata: metadataOf(topicId)
+    }))
   }
   return coordinator.persistently(
     Effect.gen(function* () {
@@ -65,7 +84,10 @@ export const commitOffsets = (coordinator: Coordinator, by: Committer, offsets: 
 }
 
 /** The group's offsets at these places, by place; absent where it has none. Waits for transactions that are about to decide them. */
-export const fetchOffsets = (coordinator: Coordinator, places: ReadonlyArray<Place>): Effect.Effect<ReadonlyMap<string, number>, CallError | NotAuthorized> => {
+export const fetchOffsets = (
+  coordinator: Coordinator,
+  places: ReadonlyArray<Place>
+): Effect.Effect<ReadonlyMap<string, CommittedOffset>, CallError | NotAuthorized> => {
   if (places.length === 0) return Effect.succeed(new Map())
   const topics = grouped(places, ({ partition }) => partition).map(({ name, partitions }) => ({ name, partitionIndexes: partitions }))
   return coordinator.persistently(
@@ -73,12 +95,13 @@ export const fetchOffsets = (coordinator: Coordinator, places: ReadonlyArray<Pla
       const answer = yield* coordinator.call(OffsetFetch, { groupId: coordinator.group, topics, requireStable: true }, { versionMax: fetchVersionMax })
       const what = `The offsets of the group '${coordinator.group}'`
       yield* expectNone(kafkaError(answer.errorCode), what)
-      const found = new Map<string, number>()
+      const found = new Map<string, CommittedOffset>()
       for (const topic of answer.topics)
-        for (const { committedOffset, errorCode, partitionIndex } of topic.partitions) {
+        for (const { committedOffset, errorCode, metadata, partitionIndex } of topic.partitions) {
           const error = kafkaError(errorCode)
           if (error !== "NONE") return yield* failure(error, what)
-          if (committedOffset >= 0n) found.set(placeKey({ topic: topic.name, partition: partitionIndex }), Number(committedOffset))
+          if (committedOffset < 0n) continue
+          found.set(placeKey({ topic: topic.name, partition: partitionIndex }), { offset: Number(committedOffset), topicId: topicIdOf(metadata) })
         }
       return found
     })

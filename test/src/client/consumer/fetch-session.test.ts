@@ -114,7 +114,10 @@ class World {
       clock,
       fork,
       arrived: () => this.take(),
-      outOfRange: (reader) => reader.seek(0)
+      outOfRange: (reader) => reader.seek(0),
+      failed: (fault) => {
+        throw fault
+      }
     })
   }
 

@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test"
+import { Effect, Fiber } from "effect"
+import fc from "fast-check"
+import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
+import { membershipOf } from "../../../../src/client/consumer/options.ts"
+import { Fenced, GroupRefused, KafkaFailure, NotAuthorized, NotReachable, RequestTimedOut } from "../../../../src/client/error.ts"
+import type { Assigned, Member, MemberError, Pulse } from "../../../../src/client/group/member.ts"
+import { type Consuming, live } from "../../../../src/client/group/membership.ts"
+import { Signal } from "../../../../src/client/signal.ts"
+
+const passing: ReadonlyArray<MemberError> = [
+  new NotReachable({ addresses: ["node0:9092"], reason: "refused" }),
+  new RequestTimedOut({ what: "JoinGroup", timeoutMs: 1, reason: "silence" }),
+  ...(
+    ["COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR", "UNKNOWN_MEMBER_ID", "ILLEGAL_GENERATION", "REBALANCE_IN_PROGRESS", "UNKNOWN_SERVER_ERROR"] as const
+  ).map((error) => new KafkaFailure({ error, what: "Joining", detail: null }))
+]
+const final: ReadonlyArray<MemberError> = [
+  new GroupRefused({ group: "g", error: "INVALID_GROUP_ID" }),
+  new GroupRefused({ group: "g", error: "INCONSISTENT_GROUP_PROTOCOL" }),
+  new NotAuthorized({ error: "GROUP_AUTHORIZATION_FAILED", what: "g" }),
+  new Fenced({ what: "g", error: "FENCED_INSTANCE_ID" })
+]
+
+/** What becomes of one attempt to join: an error, or partitions and then what ends them. */
+type Attempt = MemberError | Pulse | "reading fails"
+
+/** A member whose attempts end as the list says; when the list is at its end it is a member for good. */
+const play = (attempts: ReadonlyArray<Attempt>) => {
+  const left = [...attempts]
+  let reads = 0
+  let stops = 0
+  let ends: Pulse = "alive"
+  const assigned: Assigned = { places: [], counts: undefined }
+  const member = {
+    enter: (topics: () => unknown) =>
+      Effect.suspend(() => {
+        topics()
+        const next = left.shift()
+        if (typeof next === "object") return Effect.fail(next)
+        ends = next === undefined || next === "reading fails" ? "alive" : next
+        fails = next === "reading fails"
+        return Effect.succeed(assigned)
+      }),
+    get beat() {
+      return Effect.sync(() => ends)
+    }
+  }
+  let fails = false
+  const consuming: Consuming = {
+    topics: () => ["orders"],
+    changed: new Signal(),
+    pause: () => {},
+    processed: Effect.void,
+    commit: Effect.void,
+    read: () =>
+      Effect.suspend(() => {
+        reads += 1
+        return fails ? Effect.fail(passing[0] as MemberError) : Effect.never
+      }),
+    aliveUntil: () => {},
+    troubled: () => Effect.void,
+    stop: () => {
+      stops += 1
+    }
+  }
+  const clock = new VirtualClock(0)
+  const run = Effect.gen(function* () {
+    const life = yield* Effect.fork(live(member as unknown as Member, membershipOf({}), consuming))
+    yield* Effect.sleep(600_000)
+    const ended = life.unsafePoll()
+    const error = ended === null ? undefined : yield* Effect.flip(Fiber.join(life))
+    yield* Fiber.interrupt(life)
+    return { error, reads, stops, left: left.length }
+  })
+  return clock.run(run)
+}
+
+describe("a membership", () => {
+  test("begins again after whatever may pass, however often and however long it lasts", () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(fc.constantFrom<Attempt>(...passing, "rebalance", "lost", "reading fails"), { maxLength: 40 }), async (attempts) => {
+        const { error, left, reads } = await play(attempts)
+        expect([error, left]).toEqual([undefined, 0])
+        expect(reads).toBe(attempts.filter((one) => typeof one === "string").length + 1)
+      }),
+      { numRuns: 25 }
+    ))
+
+  test("ends with what is final by its nature, and reads nothing then", async () => {
+    for (const error of final) expect(await play([passing[2] as MemberError, error, "rebalance"])).toMatchObject({ error, left: 1, reads: 0 })
+    expect(await play(["fenced"])).toMatchObject({ error: { _tag: "Fenced" }, reads: 1 })
+  })
+})
