@@ -19,7 +19,7 @@ export interface ConfigWords {
 const usage = (message: string): CliFailure => new CliFailure({ exit: "usage", message })
 
 /** `--set NAME=VALUE`, each once. */
-const settings = (texts: ReadonlyArray<string>): Effect.Effect<Record<string, string>, CliFailure> => {
+export const settings = (texts: ReadonlyArray<string>): Effect.Effect<Record<string, string>, CliFailure> => {
   const set: Record<string, string> = {}
   for (const text of texts) {
     const at = text.indexOf("=")
