@@ -6,7 +6,7 @@ import type { ConsumedRecord } from "../../client/consumer/record.ts"
 import { UnknownPartition } from "../../client/error.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { untilOutputEnds, write } from "../shell/screen.ts"
+import { untilOutputEnds, write, writeRaw } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import { argument, flag, optionalInteger, optionalText } from "../shell/spec.ts"
 import { clientFailure } from "./failure.ts"
@@ -31,6 +31,7 @@ interface Reading {
   readonly max: number
   readonly exitAtEnd: boolean
   readonly lines: (records: ReadonlyArray<ConsumedRecord>) => Uint8Array
+  readonly write: (lines: Uint8Array) => Effect.Effect<void>
 }
 
 /** Stopped before everything that was polled was printed: the group must not count it as processed. */
@@ -97,7 +98,7 @@ const printing = (consumer: ConsumerService, admin: AdminService, reading: Readi
       const polled = yield* Effect.raceFirst(consumer.poll({ maxRecords: Math.min(left, pollRecordsMax), timeoutMs: pollTimeoutMs }), stopped)
       if (polled === "stopped") return "stopped" as const
       if (polled.length > 0) {
-        const written = yield* Effect.raceFirst(write(reading.lines(polled)), stopped)
+        const written = yield* Effect.raceFirst(reading.write(reading.lines(polled)), stopped)
         if (written === "stopped") return yield* new Unprinted()
         left -= polled.length
       }
@@ -138,7 +139,7 @@ export const consumeCommand = command({
   path: "consume",
   summary: "prints a topic's messages, a line each",
   about: [
-    "Values are printed byte for byte. Without a group it reads all partitions from the start and goes on with what comes.",
+    "Values are printed byte for byte; on a terminal, control characters are escaped unless --raw is given. Without a group it reads all partitions from the start and goes on with what comes.",
     "With a group it shares the partitions with the other members, begins with what comes from now on unless the group has been further, and commits what it has printed."
   ],
   example: ["franz consume orders --exit-at-end", "franz consume orders --group billing --json"],
@@ -149,6 +150,7 @@ export const consumeCommand = command({
     max: optionalInteger({ name: "max", alias: "n", help: "Ends after so many messages." }),
     exitAtEnd: flag({ name: "exit-at-end", alias: "e", help: "Ends with the last message that is there now." }),
     partition: optionalInteger({ name: "partition", alias: "p", help: "Only this partition." }),
+    raw: flag({ name: "raw", help: "Sends a terminal the bytes as they are: a message may then clear the screen, or worse." }),
     keySeparator: optionalText({ name: "key-separator", alias: "K", placeholder: "TEXT", help: "Prints the key and this text in front of the value." }),
     ...jsonOption
   },
@@ -165,6 +167,9 @@ export const consumeCommand = command({
       if (!(max >= 1)) return yield* wrong(`--max ${max}: expected a whole number from 1.`)
       const separator = Option.isSome(words.keySeparator) ? new TextEncoder().encode(words.keySeparator.value) : undefined
       const lines = words.json ? jsonLines : (records: ReadonlyArray<ConsumedRecord>) => plainLines(records, separator)
-      yield* consume({ topic, group, from, partition, max, exitAtEnd: words.exitAtEnd, lines }, connection(words, "consume"))
+      yield* consume(
+        { topic, group, from, partition, max, exitAtEnd: words.exitAtEnd, lines, write: words.raw ? writeRaw : write },
+        connection(words, "consume")
+      )
     })
 })

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { printable } from "../../../domain/kernel/printable.ts"
 import type * as errors from "../../client/error.ts"
 import { CliFailure, type ExitName } from "../shell/failure.ts"
 
@@ -77,7 +78,8 @@ const saying = (fault: ClientFault): Saying => {
 /** An error of the client library as what a person reads and a script gets. */
 export const clientFailure = (fault: ClientFault): CliFailure => {
   const { exit, hint, message } = saying(fault)
-  return new CliFailure({ exit, message: message ?? fault.message, hint })
+  // Names, and the words of a node, may be anything: they stay within their line.
+  return new CliFailure({ exit, message: printable(message ?? fault.message), hint: hint === undefined ? undefined : printable(hint) })
 }
 
 /** Maps the client's errors, and leaves ours as they are. */

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { printable } from "../../../domain/kernel/printable.ts"
 import { type CliCommand, command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
 import { print, printError, printJson, write } from "../shell/screen.ts"
@@ -30,7 +31,7 @@ const progressLine = () => {
       if (bytes < next) return
       file = of
       next = bytes + progressBytes
-      process.stderr.write(`\r\u001b[K${of}: ${Math.floor(bytes / 1_048_576)} MiB read`)
+      process.stderr.write(`\r\u001b[K${printable(of)}: ${Math.floor(bytes / 1_048_576)} MiB read`)
     }
   }
 }

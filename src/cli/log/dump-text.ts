@@ -1,3 +1,4 @@
+import { printableJson } from "../../../domain/kernel/printable.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Record as LogRecord } from "../../../domain/log/record.ts"
 import type { Dumped } from "./tool.ts"
@@ -15,11 +16,7 @@ const decoded = (bytes: Uint8Array): string | undefined => {
 }
 
 /** Characters that move a terminal's cursor, change its colours or hide themselves are written as escapes. */
-const escaped = (text: string): string =>
-  JSON.stringify(text).replace(
-    /[\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g,
-    (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
+const escaped = (text: string): string => printableJson(JSON.stringify(text))
 
 /** `"text"`, `hex:00ff`, or `null`, with the size of what is not shown. */
 export const shownBytes = (bytes: Uint8Array | null): string => {

@@ -9,7 +9,7 @@ import { CliFailure } from "../shell/failure.ts"
 import { bold, dim, print } from "../shell/screen.ts"
 import { noArgument } from "../shell/spec.ts"
 import { runSession, usageFailure, type Verb } from "./session.ts"
-import { harmless, listTopicsVerb, said, topicNames } from "./topics.ts"
+import { listTopicsVerb, said, topicNames } from "./topics.ts"
 
 /** How long a poll waits for the first message, unless it is told otherwise: longer than a new group takes to share out its partitions. */
 const pollSeconds = 5
@@ -98,7 +98,7 @@ const unsubscribe = (self: Self): Verb<never> => ({
 
 const show = (record: ConsumedRecord): void => {
   const place = dim(`${record.topic}-${record.partition}@${record.offset}`)
-  print(`${place}  ${record.keyText === null ? "" : `${bold(harmless(record.keyText))}: `}${record.value === null ? dim("(null)") : harmless(record.text)}`)
+  print(`${place}  ${record.keyText === null ? "" : `${bold(record.keyText)}: `}${record.value === null ? dim("(null)") : record.text}`)
 }
 
 const poll = (self: Self): Verb<never> => ({

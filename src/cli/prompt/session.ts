@@ -4,8 +4,9 @@ import { dirname, join } from "node:path"
 import { createInterface, type Interface } from "node:readline"
 import { Effect, Exit, Queue, type Scope } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
+import { printable } from "../../../domain/kernel/printable.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { bold, dim, print } from "../shell/screen.ts"
+import { bold, dim, print, rendered } from "../shell/screen.ts"
 
 /** One thing a person may say at the prompt. */
 export interface Verb<R> {
@@ -56,7 +57,10 @@ const completions = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Eff
   const words = line.split(/\s+/)
   const last = words.at(-1) ?? ""
   const fitting = (candidates: ReadonlyArray<string>) =>
-    candidates.filter((candidate) => candidate.toLowerCase().startsWith(last.toLowerCase())).map((candidate) => `${candidate} `)
+    // readline prints candidates itself: one that the terminal would obey is not offered.
+    candidates
+      .filter((candidate) => printable(candidate) === candidate && candidate.toLowerCase().startsWith(last.toLowerCase()))
+      .map((candidate) => `${candidate} `)
   if (words.length <= 1) return Effect.succeed([fitting([...verbs.map(({ names }) => names[0]), "help", "exit"]), last])
   const complete = find(verbs, words[0] ?? "")?.complete
   return complete ? Effect.map(complete(words.slice(1, -1)), (candidates) => [fitting(candidates), last] as const) : Effect.succeed([[], last])
@@ -85,7 +89,7 @@ const openPrompt = <R>(name: string, verbs: ReadonlyArray<Verb<R>>): Effect.Effe
       input: process.stdin,
       output: process.stdout,
       terminal,
-      prompt: terminal ? `${bold(name)}> ` : "",
+      prompt: terminal ? rendered(`${bold(name)}> `) : "",
       history: terminal ? readHistory(name) : [],
       historySize: historyLinesMax,
       removeHistoryDuplicates: true,
@@ -130,7 +134,9 @@ const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<voi
   }
   const rest = line.trim().slice(word.length).replace(/^\s/, "")
   return Effect.catchAll(verb.run(words, rest), (failure) =>
-    Effect.sync(() => print(`${failure.message}${failure.hint === undefined ? "" : `\n${failure.hint}`}`))
+    Effect.sync(() => {
+      for (const sentence of [failure.message, ...(failure.hint === undefined ? [] : [failure.hint])]) print(sentence)
+    })
   )
 }
 

@@ -43,7 +43,3 @@ export const said = <R>(effect: Effect.Effect<void, ClientFault | CliFailure, R>
       hint: fault._tag === "NotReachable" ? "It is tried again with the next command." : /`franz|--/.test(hint ?? "") ? undefined : hint
     })
   })
-
-/** Text that a stranger wrote, without what would move the cursor or change the colours. */
-export const harmless = (text: string): string =>
-  text.replace(/\p{Cc}/gu, (char) => (char === "\t" ? char : `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`))

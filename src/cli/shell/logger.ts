@@ -1,5 +1,7 @@
 import { Cause, HashMap, Inspectable, Layer, List, Logger, LogLevel } from "effect"
 
+import { printable, printableJson } from "../../../domain/kernel/printable.ts"
+
 export type LogFormat = "text" | "json"
 
 const time = (date: Date): string => date.toISOString().slice(11, 23)
@@ -7,7 +9,7 @@ const words = (message: unknown): string =>
   (Array.isArray(message) ? message : [message]).map((part) => (typeof part === "string" ? part : Inspectable.toStringUnknown(part, 0))).join(" ")
 const failure = (cause: Cause.Cause<unknown>): string => (Cause.isEmpty(cause) ? "" : Cause.pretty(cause))
 /** One line an event: what a library put into several lines stands behind one another, and nothing in it speaks to the terminal. */
-export const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " | ").replace(/[\p{Cc}\p{Cf}]/gu, "?")
+export const oneLine = (text: string): string => printable(text.replace(/\s*\n\s*/g, " | "))
 
 const textLogger = Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message, spans }) => {
   const about = [
@@ -28,7 +30,7 @@ const jsonLogger = Logger.make<unknown, void>(({ annotations, cause, date, logLe
     ...fields,
     ...(problem === "" ? {} : { cause: problem })
   }
-  process.stderr.write(`${JSON.stringify(line)}\n`)
+  process.stderr.write(`${printableJson(JSON.stringify(line))}\n`)
 })
 
 /** Logs go to stderr, a line an event: readable (`text`) or a JSON object each. */

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { printable, printableJson, printableLines } from "../../../domain/kernel/printable.ts"
 import { exitCodes } from "./failure.ts"
 
 /** Why an output takes no more: its reader has gone, or it cannot be written (a full disk). */
@@ -51,10 +52,19 @@ export const whenWritten = (settled: (fault: NodeJS.ErrnoException | undefined) 
   onSettled = () => settled(failure)
 }
 
+/** Begins and ends our own styles in a line until it is printed. Drawn anew for each process, so that no text from elsewhere has it. */
+const styleMark = `<${crypto.randomUUID()}:`
+const styles = new RegExp(`${styleMark}(\\d)>`, "g")
+const styled = (text: string, code: 1 | 2): string => (coloured() ? `${styleMark}${code}>${text}${styleMark}0>` : text)
+
+/** The last step before a line is printed: whatever is in it, the terminal obeys our own styles alone, and the line stays one. */
+export const rendered = (line: string): string => printable(line).replace(styles, "\u001b[$1m")
+
 /** Results go to stdout, everything about them to stderr. */
-export const print = (line = ""): void => send(process.stdout, `${line}\n`)
-export const printError = (line: string): void => send(process.stderr, `${line}\n`)
-export const printJson = (value: unknown): void => print(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))
+export const print = (line = ""): void => send(process.stdout, `${rendered(line)}\n`)
+export const printError = (line: string): void => send(process.stderr, `${rendered(line)}\n`)
+export const printJson = (value: unknown): void =>
+  send(process.stdout, `${printableJson(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))}\n`)
 
 /** The streams' own error events: a fault that no write was told of, and a second word about one that a write was told of. */
 export const watchOutputs = (): void => {
@@ -70,15 +80,20 @@ export const untilOutputEnds: Effect.Effect<OutputEnd> = Effect.async((resume) =
   })
 })
 
-/** Writes bytes to stdout; returns when the reader has room for more. */
-export const write = (bytes: Uint8Array): Effect.Effect<void> => Effect.async((resume) => send(process.stdout, bytes, () => resume(Effect.void)))
+/** Writes bytes to stdout as they are, whatever reads them; returns when the reader has room for more. */
+export const writeRaw = (bytes: Uint8Array): Effect.Effect<void> => Effect.async((resume) => send(process.stdout, bytes, () => resume(Effect.void)))
+
+/** The same for whole lines of text: a file or a pipe gets the bytes as they are, a terminal what it can show (UTF-8, unprintable characters escaped). */
+export const write = (bytes: Uint8Array): Effect.Effect<void> =>
+  process.stdout.isTTY === true ? writeRaw(new TextEncoder().encode(printableLines(new TextDecoder().decode(bytes)))) : writeRaw(bytes)
 
 const coloured = (): boolean => process.stdout.isTTY === true && process.env.NO_COLOR === undefined
-export const bold = (text: string): string => (coloured() ? `\u001b[1m${text}\u001b[0m` : text)
-export const dim = (text: string): string => (coloured() ? `\u001b[2m${text}\u001b[0m` : text)
+export const bold = (text: string): string => styled(text, 1)
+export const dim = (text: string): string => styled(text, 2)
 
 /** Rows under their heads, columns as wide as their widest cell; numbers stand to the right. */
-export const table = (heads: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string | number>>): ReadonlyArray<string> => {
+export const table = (heads: ReadonlyArray<string>, cells: ReadonlyArray<ReadonlyArray<string | number>>): ReadonlyArray<string> => {
+  const rows = cells.map((row) => row.map((value) => (typeof value === "string" ? printable(value) : value)))
   const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => String(row[at] ?? "").length)))
   const cell = (value: string | number, at: number) => (typeof value === "number" ? String(value).padStart(widths[at] ?? 0) : value.padEnd(widths[at] ?? 0))
   const heading = heads.map((head, at) => (typeof rows[0]?.[at] === "number" ? head.padStart(widths[at] ?? 0) : head.padEnd(widths[at] ?? 0)))

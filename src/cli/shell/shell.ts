@@ -87,12 +87,14 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
 const report = (name: string, cause: Cause.Cause<CliFailure>): number => {
   const failure = Cause.failureOption(cause)
   if (Option.isSome(failure)) {
-    printError(`${name}: ${failure.value.message}`)
+    // What came from elsewhere in the message is in one line (`clientFailure`): the lines are our own.
+    for (const line of `${name}: ${failure.value.message}`.split("\n")) printError(line)
     if (failure.value.hint !== undefined) printError(failure.value.hint)
     return exitCodes[failure.value.exit]
   }
   if (Cause.isInterruptedOnly(cause)) return exitCodes.interrupted
-  printError(`${name}: a bug in ${name} itself stopped the command. Please report this text:\n${Cause.pretty(cause)}`)
+  printError(`${name}: a bug in ${name} itself stopped the command. Please report this text:`)
+  for (const line of Cause.pretty(cause).split("\n")) printError(line)
   return exitCodes.internal
 }
 

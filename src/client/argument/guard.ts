@@ -1,14 +1,11 @@
 import { Effect } from "effect"
+import { printableJson } from "../../../domain/kernel/printable.ts"
 import { InvalidArgument } from "../error.ts"
 import type { Wrong } from "./check.ts"
 
 const shownMax = 64
 /** Control characters and direction marks are escaped: the words may end on a terminal. */
-const escaped = (text: string): string =>
-  JSON.stringify(text).replace(
-    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
-    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
+const escaped = (text: string): string => printableJson(JSON.stringify(text))
 
 /** A value in words, whatever it is. */
 export const shown = (value: unknown): string => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Layer } from "effect"
+import { Effect, Either, Layer } from "effect"
 import fc from "fast-check"
 import { layer as journal } from "../../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../../adapters/log/file/layer.ts"
@@ -126,7 +126,7 @@ describe("a journal whose disk fails", () => {
     )
   })
 
-  test("damage in an entry stops the reader, and a journal that ends before its snapshot is not opened", async () => {
+  test("damage in an entry, and an end before the snapshot: the journal is not opened; damage while it is open stops readers and followers", async () => {
     const disk = new MemoryDisk()
     const world = memoryWorld(disk)
     await withJournal(world, (service) =>
@@ -144,8 +144,18 @@ describe("a journal whose disk fails", () => {
     )
     await withJournal(memoryWorld(flipped), (service) =>
       Effect.gen(function* () {
-        yield* service.open(stream)
+        expect(yield* Effect.flip(service.open(stream))).toMatchObject({ _tag: "LogFault", reason: "corrupt", path: segment })
+      })
+    )
+    const open = disk.copy()
+    await withJournal(memoryWorld(open), (service) =>
+      Effect.gen(function* () {
+        const { damaged } = yield* service.open(stream)
+        expect(Either.isRight(service.batches(stream, 0, 20_000))).toBe(true)
+        open.overwrite(segment, flipped.contents(segment))
         expect(yield* Effect.flip(readAll(service, 0))).toMatchObject({ _tag: "LogFault", reason: "corrupt" })
+        expect(service.batches(stream, 0, 20_000)).toMatchObject({ _tag: "Left", left: { reason: "corrupt" } })
+        expect((yield* Effect.flip(damaged)).message).toContain("franz log verify /data/AAAAAAAAAAAAAAAAAAAAAQ-0")
       })
     )
     const emptied = disk.copy()
