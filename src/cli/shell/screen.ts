@@ -53,12 +53,22 @@ export const whenWritten = (settled: (fault: NodeJS.ErrnoException | undefined) 
 }
 
 /** Begins and ends our own styles in a line until it is printed. Drawn anew for each process, so that no text from elsewhere has it. */
-const styleMark = `<${crypto.randomUUID()}:`
-const styles = new RegExp(`${styleMark}(\\d)>`, "g")
-const styled = (text: string, code: 1 | 2): string => (coloured() ? `${styleMark}${code}>${text}${styleMark}0>` : text)
+let drawn: { readonly mark: string; readonly styles: RegExp } | undefined
+const styleMark = (): { readonly mark: string; readonly styles: RegExp } => {
+  if (drawn !== undefined) return drawn
+  // Loaded where a terminal is written to: other commands start sooner without.
+  const mark = `<${process.getBuiltinModule("node:crypto").randomBytes(16).toString("hex")}:`
+  drawn = { mark, styles: new RegExp(`${mark}(\\d)>`, "g") }
+  return drawn
+}
+const styled = (text: string, code: 1 | 2): string => {
+  if (!coloured()) return text
+  const { mark } = styleMark()
+  return `${mark}${code}>${text}${mark}0>`
+}
 
 /** The last step before a line is printed: whatever is in it, the terminal obeys our own styles alone, and the line stays one. */
-export const rendered = (line: string): string => printable(line).replace(styles, "\u001b[$1m")
+export const rendered = (line: string): string => (drawn === undefined ? printable(line) : printable(line).replace(drawn.styles, "\u001b[$1m"))
 
 /** Results go to stdout, everything about them to stderr. */
 export const print = (line = ""): void => send(process.stdout, `${rendered(line)}\n`)
