@@ -4,8 +4,6 @@
  */
 const unprintable = /(?!\t)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const unprintableButLines = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-/** The same without what JSON escapes itself. */
-const unprintableInJson = /(?![\u0000-\u001f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 /** `\u001b`; a character beyond the basic plane as the two halves that JSON and Java write. */
 const escape = (character: string): string =>
@@ -18,7 +16,7 @@ export const printable = (text: string): string => text.replace(unprintable, esc
 export const printableLines = (text: string): string => text.replace(unprintableButLines, escape)
 
 /** Returns a JSON text of the same value without any unprintable character but the white space between its tokens. */
-export const printableJson = (json: string): string => json.replace(unprintableInJson, escape)
+export const printableJson = (json: string): string => json.replace(unprintableButLines, escape)
 
 /** Returns the text with a `?` for each unprintable character: for names that are kept and shown at one width. */
 export const masked = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "?")

@@ -43,7 +43,7 @@ describe("what is printed", () => {
   test("our own styles reach a terminal, and no text can forge one", () =>
     onTerminal(async () => {
       expect(rendered(bold("name"))).toBe("\u001b[1mname\u001b[0m")
-      expect(rendered(bold(hostile)).replaceAll(/\u001b\[[01]m/g, "")).not.toMatch(harmful)
+      expect(rendered(bold(hostile)).replaceAll("\u001b[1m", "").replaceAll("\u001b[0m", "")).not.toMatch(harmful)
       expect(rendered("<00000000-0000-0000-0000-000000000000:1>")).toBe("<00000000-0000-0000-0000-000000000000:1>")
     }))
   test("messages: bytes as they are to a pipe and with --raw, escaped to a terminal", async () => {
