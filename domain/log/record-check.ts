@@ -48,21 +48,27 @@ export class RecordCheck {
   private readonly count: number
   private readonly view: DataView | undefined
 
-  // The record before: its first word up to the offset delta, where the fields behind it begin (from the start of the record), and what is there.
-  private sameBelow = 0
-  private head = 0
-  private headMask = 0
-  private deltaAt = 0
-  private keyByte = 0
-  private valueAt = 0
-  private valueWord = 0
-  private valueMask = 0
-  private size = 0
-  /** Where its time is in the first word, if it is one byte and not before the base timestamp; and the range of such times that were right, zigzag. */
-  private timeMask = 0
-  private timeShift = 0
-  private timeLow = 0x7f
-  private timeHigh = -1
+  /** The record before, as the next is compared with it. Zigzag is what varints are written in: the lowest bit is the sign. */
+  private readonly last = {
+    /** Up to here a record's number takes as many bytes as that of the record before. */
+    sameBelow: 0,
+    /** The last byte of what stands before a record (no headers), its length, attributes and time, as far as they are in the word that begins one byte before it. */
+    head: 0,
+    headMask: 0,
+    /** Where the time ends, and the number begins. */
+    deltaAt: 0,
+    /** The last byte of the time, and the length of the key, which stands behind the number. */
+    time: 0,
+    key: 0,
+    /** Where the length of the value is, and its one byte or two. */
+    valueAt: 0,
+    value: 0,
+    valueMask: 0,
+    size: 0,
+    /** Times of one byte that were right are those between. */
+    timeLow: 0x7f,
+    timeHigh: -1
+  }
 
   /** The records stand in `bytes` from `at` to its end, decompressed. */
   constructor(
@@ -95,33 +101,49 @@ export class RecordCheck {
     return this.broken ?? (this.rejectedCount > 0 ? refusal(this.rejected, this.error, this.rejectedCount) : undefined)
   }
 
-  /** Skips records that differ from the one before in contents and number alone. */
+  /** Skips records that differ from the one before in their contents, their number and perhaps their time alone. */
   private skipSame(view: DataView, until: number): void {
-    const { deltaAt, head, headMask, keyByte, reader, size, valueAt, valueMask, valueWord } = this
-    const { bytes, end } = reader
-    const below = Math.min(until, this.sameBelow)
-    let index = this.index
-    let at = reader.at
-    for (; index < below && at + size <= end; index++, at += size) {
-      // The offset delta in one byte or two, zigzag, and the length of the key behind it.
-      const word = view.getInt32(at + deltaAt, true)
-      const numbered =
-        index < oneByteDeltas
-          ? (word & 0xffff) === ((index << 1) | (keyByte << 8))
-          : (word & 0xff_ffff) === (((index << 1) & 0x7f) | 0x80 | ((index >>> 6) << 8) | (keyByte << 16))
-      const before = view.getInt32(at, true) & headMask
-      if (!numbered || (before !== head && !this.isTimeAlone(before))) break
-      if ((view.getInt16(at + valueAt, true) & valueMask) !== valueWord || bytes[at + size - 1] !== 0) break
-    }
-    this.index = index
-    reader.at = at
+    const { index, last, reader } = this
+    const { bytes } = reader
+    const { sameBelow, size } = last
+    if (index >= sameBelow) return
+    const below = Math.min(until, sameBelow, index + Math.floor((reader.end - reader.at) / size))
+    let skipped = (sameBelow === oneByteDeltas ? this.sameInOneByte(view, below) : this.sameInTwoBytes(view, below)) - index
+    // That a record has no headers is seen by the word of the next one: what follows the last was not looked at.
+    if (skipped > 0 && bytes[reader.at + skipped * size - 1] !== 0) skipped--
+    this.index += skipped
+    reader.at += skipped * size
   }
 
-  /** Whether a record's first word differs in a time of one byte alone, and that lies between times that were right. */
-  private isTimeAlone(word: number): boolean {
-    if (((word ^ this.head) & ~this.timeMask) !== 0) return false
-    const raw = (word & this.timeMask) >>> this.timeShift
-    return (raw & 1) === 0 && raw >= this.timeLow && raw <= this.timeHigh
+  /** How far records go on like the last one, up to number 63: the first that does not, or `below`. */
+  private sameInOneByte(view: DataView, below: number): number {
+    const { deltaAt, head, headMask, key, size, time, value, valueAt, valueMask } = this.last
+    let { index } = this
+    for (let { at } = this.reader; index < below; index++, at += size) {
+      // One word holds the end of the time, the number, and the length of the key.
+      const word = view.getInt32(at + deltaAt - 1, true) & 0xff_ffff
+      if (word >>> 8 !== ((index << 1) | (key << 8)) || ((word & 0xff) !== time && !this.isRightTime(word & 0xff))) break
+      if ((view.getInt32(at - 1, true) & headMask) !== head || (view.getInt16(at + valueAt, true) & valueMask) !== value) break
+    }
+    return index
+  }
+
+  /** The same for numbers from 64 to 8191. */
+  private sameInTwoBytes(view: DataView, below: number): number {
+    const { deltaAt, head, headMask, key, size, time, value, valueAt, valueMask } = this.last
+    const rest = 0x80 | (key << 16)
+    let { index } = this
+    for (let { at } = this.reader; index < below; index++, at += size) {
+      const word = view.getInt32(at + deltaAt - 1, true)
+      if (word >>> 8 !== (((index << 1) & 0x7f) | ((index >>> 6) << 8) | rest) || ((word & 0xff) !== time && !this.isRightTime(word & 0xff))) break
+      if ((view.getInt32(at - 1, true) & headMask) !== head || (view.getInt16(at + valueAt, true) & valueMask) !== value) break
+    }
+    return index
+  }
+
+  /** Whether a time of one byte is not before the base timestamp, and between times that were right. */
+  private isRightTime(raw: number): boolean {
+    return (raw & 1) === 0 && raw >= this.last.timeLow && raw <= this.last.timeHigh
   }
 
   /** Reads the next record field by field. */
@@ -154,7 +176,7 @@ export class RecordCheck {
     }
     reader.end = batchEnd
     if (this.isTaken(timestampDelta, hasKey)) this.remember(start, timeAt, deltaAt, keyAt, valueAt, headersAt)
-    else this.sameBelow = 0
+    else this.last.sameBelow = 0
     this.index++
   }
 
@@ -196,35 +218,36 @@ export class RecordCheck {
 
   /** Keeps how the record was made, where the next one can be compared with it by words. */
   private remember(start: number, timeAt: number, deltaAt: number, keyAt: number, valueAt: number, headersAt: number): void {
-    this.sameBelow = 0
-    const { bytes, view } = this
-    const valueByte = bytes[valueAt] as number
-    const wide = valueByte > 0x7f
-    const below = this.index < oneByteDeltas ? oneByteDeltas : twoByteDeltas
+    const { bytes, index, last, view } = this
+    last.sameBelow = 0
+    const wide = (bytes[valueAt] as number) > 0x7f
+    const below = index < oneByteDeltas ? oneByteDeltas : twoByteDeltas
     const isPlain =
       deltaAt - start <= 4 &&
+      deltaAt - timeAt === 1 &&
       keyAt - deltaAt === (below === oneByteDeltas ? 1 : 2) &&
       (bytes[keyAt] as number) <= 0x7f &&
       (!wide || (bytes[valueAt + 1] as number) <= 0x7f) &&
       bytes[headersAt] === 0 &&
       headersAt + 1 === this.reader.at
-    if (view === undefined || !isPlain || this.index >= twoByteDeltas) return
-    this.deltaAt = deltaAt - start
-    this.headMask = this.deltaAt === 4 ? -1 : (1 << (8 * this.deltaAt)) - 1
-    this.head = view.getInt32(start, true) & this.headMask
-    this.keyByte = bytes[keyAt] as number
-    this.valueAt = valueAt - start
-    this.valueMask = wide ? -1 : 0xff
-    this.valueWord = view.getInt16(valueAt, true) & this.valueMask
-    this.size = this.reader.at - start
-    this.sameBelow = below
-    this.timeShift = 8 * (timeAt - start)
-    this.timeMask = deltaAt - timeAt === 1 ? 0x7f << this.timeShift : 0
+    if (view === undefined || !isPlain || index >= twoByteDeltas || start === 0) return
     const time = bytes[timeAt] as number
+    last.sameBelow = below
+    // Without the time, which the other word has.
+    last.headMask = timeAt - start >= 3 ? -1 : 0xff_ffff
+    // The byte before the first record belongs to the header; those of the others are the header counts.
+    last.head = view.getInt32(start - 1, true) & last.headMask & ~0xff
+    last.deltaAt = deltaAt - start
+    last.time = time
+    last.key = bytes[keyAt] as number
+    last.valueAt = valueAt - start
+    last.valueMask = wide ? -1 : 0xff
+    last.value = view.getInt16(valueAt, true) & last.valueMask
+    last.size = this.reader.at - start
     // A record without a time (-1) is right wherever the topic's range is, so it is no bound of what is.
-    if (this.timeMask === 0 || (time & 1) !== 0 || this.baseTimestamp < 0) return
-    this.timeLow = Math.min(this.timeLow, time)
-    this.timeHigh = Math.max(this.timeHigh, time)
+    if ((time & 1) !== 0 || this.baseTimestamp < 0) return
+    last.timeLow = Math.min(last.timeLow, time)
+    last.timeHigh = Math.max(last.timeHigh, time)
   }
 
   private breakOff(): void {
