@@ -200,7 +200,6 @@ const lockout: ReadonlyArray<readonly [name: string, value: string]> = [
   ["log.index.size.max.bytes", "12"],
   ["log.index.interval.bytes", "0"],
   ["log.flush.interval.messages", "1"],
-  ["log.message.timestamp.before.max.ms", "0"],
   ["log.cleaner.io.max.bytes.per.second", "1"],
   ["producer.id.expiration.ms", "1"],
   ["min.insync.replicas", "30000"]
