@@ -108,5 +108,13 @@ export const charactersOf = (configs: Readonly<Record<string, string>>): number 
   return characters
 }
 /** All topics, by name. */
-export const sortedTopics = (cluster: Cluster): ReadonlyArray<Topic> =>
-  [...HashMap.values(cluster.topics)].sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
+export const sortedTopics = ({ topics }: Cluster): ReadonlyArray<Topic> => {
+  let sorted = sortedOf.get(topics)
+  if (sorted === undefined) {
+    sorted = [...HashMap.values(topics)].sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
+    sortedOf.set(topics, sorted)
+  }
+  return sorted
+}
+/** By the topics that were sorted: clients that list them do so again and again while nothing changes. */
+const sortedOf = new WeakMap<Cluster["topics"], ReadonlyArray<Topic>>()

@@ -34,13 +34,15 @@ export const leave = (limits: Limits, group: Group, { groupId, at, members }: Co
 /** What each leaver is told, in order: from the group after the decision, and its events. */
 export const leaveErrors = (after: Group, events: ReadonlyArray<Event>, members: ReadonlyArray<Leaver>): ReadonlyArray<KafkaError> => {
   const left = new Map<string, string | null>()
-  for (const event of events) if (event._tag === "MemberRemoved" && event.reason === "left") left.set(event.memberId, event.instanceId)
+  const byInstance = new Map<string, string>()
+  for (const event of events) {
+    if (event._tag !== "MemberRemoved" || event.reason !== "left") continue
+    left.set(event.memberId, event.instanceId)
+    if (event.instanceId !== null) byInstance.set(event.instanceId, event.memberId)
+  }
   return members.map(({ memberId, instanceId }) => {
-    for (const [id, instance] of left) {
-      if (memberId === "" ? instanceId === null || instance !== instanceId : id !== memberId) continue
-      left.delete(id)
-      return "NONE"
-    }
+    const id = memberId !== "" ? memberId : instanceId === null ? undefined : byInstance.get(instanceId)
+    if (id !== undefined && left.delete(id)) return "NONE"
     return memberId === "" ? "UNKNOWN_MEMBER_ID" : (identityError(after, memberId, instanceId) ?? "UNKNOWN_MEMBER_ID")
   })
 }

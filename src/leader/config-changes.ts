@@ -2,6 +2,7 @@ import { Effect, Either } from "effect"
 import { Command, type ConfigChange } from "../../domain/cluster/command.ts"
 import { errorCode, type Rejection } from "../../domain/kernel/error-code.ts"
 import type { RequestContext } from "../wire/route.ts"
+import { filtered, mapped, runSteps, type Steps, timesNamed } from "../wire/sliced.ts"
 import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "./room.ts"
 
 /** A topic or a node whose settings shall be changed. */
@@ -24,13 +25,15 @@ const resource = { topic: 2, broker: 4 } as const
 /** Resources that one request may name. */
 const resourcesPerRequestMax = 10_000
 
+/** Settings of one resource that a request may name: twice as many as Kafka has. */
+const changesPerResourceMax = 1000
+
 const invalid = (message: string): Rejection => ({ error: "INVALID_REQUEST", message })
 const keyOf = ({ resourceName, resourceType }: Resource): string => `${resourceType} ${resourceName}`
 
 /** What can be said of a resource without the cluster: the settings of topics and nodes can be changed, and nothing else's. */
-const faultOf = (all: ReadonlyArray<Resource>) => {
-  const times = new Map<string, number>()
-  for (const each of all) times.set(keyOf(each), (times.get(keyOf(each)) ?? 0) + 1)
+function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Rejection | undefined> {
+  const times = yield* timesNamed(all, keyOf)
   return (asked: Resource): Rejection | undefined => {
     const { fault, resourceName, resourceType } = asked
     if (all.length > resourcesPerRequestMax)
@@ -38,6 +41,8 @@ const faultOf = (all: ReadonlyArray<Resource>) => {
     if (times.get(keyOf(asked)) !== 1) return invalid("Each resource must appear at most once.")
     if (resourceType !== resource.topic && resourceType !== resource.broker)
       return invalid(`Resources of type ${resourceType} have no settings that can be changed: 2 stands for topics, 4 for nodes.`)
+    if (asked.changes.length > changesPerResourceMax)
+      return invalid(`One request changes ${changesPerResourceMax} settings of a resource at most; this one names ${asked.changes.length}.`)
     if (resourceType === resource.topic && resourceName === "") return invalid("Default topic resources are not allowed.")
     return fault
   }
@@ -55,22 +60,22 @@ export const changeConfigs = (
 ): Effect.Effect<ReadonlyArray<Answer>> =>
   Effect.gen(function* () {
     const { replace, resources, validateOnly } = request
-    const fault = faultOf(resources)
-    const sound = resources.filter((asked) => fault(asked) === undefined)
-    const outcomes = yield* room.writer.submitAll(
-      sound.map((asked) => {
-        const change = { replace, changes: asked.changes, validateOnly }
-        const command =
-          asked.resourceType === resource.broker
-            ? Command.ChangeNodeConfigs({ node: asked.resourceName, ...change })
-            : Command.ChangeTopicConfigs({ topic: asked.resourceName, ...change })
-        return submission(room, command, context, cause, keyOf(asked))
-      })
-    )
+    const fault = yield* runSteps(faultOf(resources))
+    const sound = yield* runSteps(filtered(resources, (asked) => fault(asked) === undefined))
+    const submissionOf = (asked: Resource) => {
+      const change = { replace, changes: asked.changes, validateOnly }
+      const command =
+        asked.resourceType === resource.broker
+          ? Command.ChangeNodeConfigs({ node: asked.resourceName, ...change })
+          : Command.ChangeTopicConfigs({ topic: asked.resourceName, ...change })
+      return submission(room, command, context, cause, keyOf(asked))
+    }
+    const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
     const byResource = new Map(sound.map((asked, index) => [asked, outcomes[index] as ClusterOutcome]))
-    return resources.map((asked) => {
+    const answer = (asked: Resource): Answer => {
       const outcome = byResource.get(asked) ?? Either.left(fault(asked) as Rejection)
       const said = Either.match(outcome, { onLeft: refusal, onRight: () => ({ errorCode: errorCode("NONE"), errorMessage: null }) })
       return { ...said, resourceType: asked.resourceType, resourceName: asked.resourceName }
-    })
+    }
+    return yield* runSteps(mapped(resources, answer))
   })

@@ -3,6 +3,7 @@ import { encodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { type Entry, Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
+import { runSteps, type Steps, Stride } from "../wire/sliced.ts"
 import type { Aggregate, Named } from "./aggregate.ts"
 import type { Answers, Applied, Outcome } from "./answers.ts"
 import { damagedJournal, stoppedBy, tookNothing, type UnreadableEvent, WriterStopped } from "./fault.ts"
@@ -87,6 +88,8 @@ const appendBytesMax = 4 * 1024 * 1024
 /** What a rejection that is remembered is counted with: a code and a sentence. */
 const refusalBytes = 512
 const snapshotIntervalBytesDefault = 32 * 1024 * 1024
+/** Commands and events that are decided, encoded and folded between two pauses. */
+const eventsPerStep = 8
 
 const utf8 = new TextEncoder()
 
@@ -163,7 +166,7 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
   readonly turn = Effect.gen(this, function* () {
     const waiting = [...(yield* Queue.takeBetween(this.queue, 1, commandsPerTurnMax))]
     for (let at = 0; at < waiting.length; ) {
-      const round = this.decideSome(waiting, at)
+      const round = yield* runSteps(this.decideSome(waiting, at))
       const outcomes = round.entries.length === 0 ? round.outcomes : yield* this.commit(round)
       outcomes.forEach((outcome, index) => {
         const { answer } = waiting[at + index] as Waiting<Command, Event, Rejection>
@@ -195,7 +198,8 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
   }
 
   /** Decides from `at` on, each command on the state after the one before it, until the events fill an append. Nothing of it is visible yet. */
-  private decideSome(waiting: ReadonlyArray<Waiting<Command, Event, Rejection>>, at: number): Round<State, Event, Rejection> {
+  private *decideSome(waiting: ReadonlyArray<Waiting<Command, Event, Rejection>>, at: number): Steps<Round<State, Event, Rejection>> {
+    const stride = new Stride(eventsPerStep)
     let state = this.durable
     let bytes = 0
     const entries: Array<Entry> = []
@@ -218,7 +222,9 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
         entries.push({ commandId, actor, cause, type: event._tag, value })
         all.push(event)
         state = this.aggregate.evolve(state, event)
+        if (stride.takes()) yield
       }
+      if (stride.takes()) yield
       const outcome = Either.map(decided, (events) => ({ index, events }))
       // Remembered before it is durable: a repetition behind it in this round must find it. When the append fails, nobody decides here any more.
       this.answers.remember(commandId, outcome, Either.isRight(decided) ? own : refusalBytes)

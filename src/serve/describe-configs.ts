@@ -6,6 +6,7 @@ import { changedNames, type NodeConfig, type NodeLayers, type SettingName } from
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import { Sliced, Stride } from "../wire/sliced.ts"
 import { type ConfigEntry, clusterEntries, nodeEntries, topicEntries } from "./config-entries.ts"
 
 type Request = RequestOf<typeof DescribeConfigs>
@@ -53,21 +54,21 @@ const described = ({ resourceName, resourceType, configurationKeys }: Resource, 
   return { errorCode: 0, errorMessage: null, resourceType, resourceName, configs }
 }
 
-const topicResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
+const topicResult = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
   const name = wanted.resourceName
-  if (name === metadataTopic) return described(wanted, request, topicEntries(layersOf(options), {}))
+  if (name === metadataTopic) return described(wanted, request, topicEntries(layers, {}))
   const legal = parseTopicName(name)
   if (Either.isLeft(legal)) return refused(wanted, legal.left.error, legal.left.message)
   const topic = topicByName(options.cluster(), name)
   if (topic === undefined) return refused(wanted, "UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name}'.`)
-  return described(wanted, request, topicEntries(layersOf(options), topic.configs))
+  return described(wanted, request, topicEntries(layers, topic.configs))
 }
 
-const brokerResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
+const brokerResult = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
   const { resourceName } = wanted
-  if (resourceName === String(options.nodeId)) return described(wanted, request, nodeEntries(layersOf(options)))
+  if (resourceName === String(options.nodeId)) return described(wanted, request, nodeEntries(layers))
   // The empty name asks for what was set for all nodes together while they run.
-  if (resourceName === "") return described(wanted, request, clusterEntries(layersOf(options)))
+  if (resourceName === "") return described(wanted, request, clusterEntries(layers))
   return refused(
     wanted,
     "INVALID_REQUEST",
@@ -76,21 +77,21 @@ const brokerResult = (options: DescribeConfigsOptions, wanted: Resource, request
 }
 
 /** Levels of loggers are not settings of a node here: it has none, as a Kafka without loggers would say. */
-const loggersResult = (options: DescribeConfigsOptions, wanted: Resource, request: Request): Result =>
+const loggersResult = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result =>
   wanted.resourceName === ""
     ? refused(wanted, "INVALID_REQUEST", "Broker id must not be empty")
     : wanted.resourceName === String(options.nodeId)
       ? described(wanted, request, [])
-      : brokerResult(options, wanted, request)
+      : brokerResult(layers, options, wanted, request)
 
-/** A resource that is named twice is described once: the description is many times as long as the name. */
-const distinct = (resources: ReadonlyArray<Resource>): ReadonlyArray<Resource> => {
-  const seen = new Set<string>()
-  return resources.filter(({ resourceName, resourceType }) => {
-    const key = `${resourceType} ${resourceName}`
-    return !seen.has(key) && seen.add(key)
-  })
+const resultOf = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
+  if (wanted.resourceType === resource.topic) return topicResult(layers, options, wanted, request)
+  if (wanted.resourceType === resource.loggers) return loggersResult(layers, options, wanted, request)
+  if (wanted.resourceType === resource.broker) return brokerResult(layers, options, wanted, request)
+  return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings here: 2 stands for topics, 4 for nodes.`)
 }
+/** Settings, and half resources, that are described between two pauses. */
+const costPerStep = 128
 
 /**
  * DescribeConfigs: the settings of topics, from the image, and of the node that is asked, each with where its value comes from (KIP-226) and, on request,
@@ -98,15 +99,23 @@ const distinct = (resources: ReadonlyArray<Resource>): ReadonlyArray<Resource> =
  */
 export const describeConfigs =
   (options: DescribeConfigsOptions) =>
-  (request: Request): Response => ({
-    throttleTimeMs: 0,
-    results: distinct(request.resources).map((wanted) => {
-      if (wanted.resourceType === resource.topic) return topicResult(options, wanted, request)
-      if (wanted.resourceType === resource.loggers) return loggersResult(options, wanted, request)
-      if (wanted.resourceType === resource.broker) return brokerResult(options, wanted, request)
-      return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings here: 2 stands for topics, 4 for nodes.`)
+  (request: Request): Sliced<Response> =>
+    new Sliced(function* () {
+      const layers = layersOf(options)
+      // A resource that is named twice is described once: the description is many times as long as the name.
+      const seen = new Set<string>()
+      const results: Array<Result> = []
+      const stride = new Stride(costPerStep)
+      for (const wanted of request.resources) {
+        const key = `${wanted.resourceType} ${wanted.resourceName}`
+        const isRepeated = seen.has(key)
+        seen.add(key)
+        const result = isRepeated ? undefined : resultOf(layers, options, wanted, request)
+        if (result !== undefined) results.push(result)
+        if (stride.takes(2 + (result?.configs.length ?? 0))) yield
+      }
+      return { throttleTimeMs: 0, results }
     })
-  })
 
 /** As CreateTopics answers a new topic's settings (version 5 on). */
 export const createdConfigs = (options: DescribeConfigsOptions, own: Readonly<Record<string, string>>) =>

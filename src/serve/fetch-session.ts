@@ -1,4 +1,5 @@
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
+import { type Steps, Stride } from "../wire/sliced.ts"
 import type { TopicRef } from "./current-leader.ts"
 import type { FetchRequest, PartitionAnswer, Wanted } from "./fetch-pass.ts"
 import type { Source } from "./fetch-wait.ts"
@@ -6,9 +7,6 @@ import type { FindReadable, ReadablePartition } from "./readable.ts"
 
 /** From this version on topics are named by id alone (KIP-516). */
 export const topicIdsSince = 13
-
-type AskedTopic = FetchRequest["topics"][number]
-export type AskedPartition = AskedTopic["partitions"][number]
 
 /** The epoch that follows: 0 opens a session, so it is never come back to. */
 export const nextEpoch = (epoch: number): number => (epoch === 0x7fff_ffff ? 1 : epoch + 1)
@@ -48,10 +46,10 @@ export class SessionPartition implements Wanted {
     return this.topic.ref
   }
 
-  ask({ currentLeaderEpoch, fetchOffset, partitionMaxBytes }: AskedPartition): void {
-    this.from = Number(fetchOffset)
-    this.bytesMax = partitionMaxBytes
-    this.epoch = currentLeaderEpoch
+  ask({ bytesMax, epoch, from }: Wanted): void {
+    this.from = from
+    this.bytesMax = bytesMax
+    this.epoch = epoch
   }
 
   /** Whether an incremental answer has to name it (KIP-227): records, an error, or bounds that changed. */
@@ -133,17 +131,17 @@ export class FetchSession {
   }
 
   /** Adds a partition or changes what is asked of it; it is due. */
-  ask({ topic, topicId }: { readonly topic: string; readonly topicId: string }, asked: AskedPartition): SessionPartition {
+  ask({ topic, topicId }: { readonly topic: string; readonly topicId: string }, asked: Wanted): SessionPartition {
     const key = this.usesTopicIds ? topicId : topic
     let of = this.topics.get(key)
     if (of === undefined) {
       of = { topic, topicId, ref: this.usesTopicIds ? { topicId: topicId as never } : { name: topic }, partitions: new Map() }
       this.topics.set(key, of)
     }
-    let partition = of.partitions.get(asked.partition)
+    let partition = of.partitions.get(asked.index)
     if (partition === undefined) {
-      partition = new SessionPartition(this, of, asked.partition, this.turns++)
-      of.partitions.set(asked.partition, partition)
+      partition = new SessionPartition(this, of, asked.index, this.turns++)
+      of.partitions.set(asked.index, partition)
       this.size++
     }
     partition.ask(asked)
@@ -151,13 +149,18 @@ export class FetchSession {
     return partition
   }
 
-  forget(forgotten: FetchRequest["forgottenTopicsData"]): void {
+  *forget(forgotten: FetchRequest["forgottenTopicsData"]): Steps<void> {
     if (forgotten.length === 0) return
+    const stride = new Stride()
     for (const { partitions, topic, topicId } of forgotten) {
       const key = this.usesTopicIds ? topicId : topic
       const of = this.topics.get(key)
-      for (const index of of === undefined ? [] : partitions) this.drop(of?.partitions.get(index))
+      for (const index of of === undefined ? [] : partitions) {
+        this.drop(of?.partitions.get(index))
+        if (stride.takes()) yield
+      }
       if (of?.partitions.size === 0) this.topics.delete(key)
+      if (stride.takes()) yield
     }
     this.due = this.due.filter((partition) => this.holds(partition))
   }
@@ -179,15 +182,16 @@ export class FetchSession {
   }
 
   /**
-   * The client is told these answers, of the due partitions in their order. Who gave records stands last from now on, so that none starves the others; as in Kafka
+   * The client is told these answers, of the first of the partitions `due`, as they were when the walk began. Who gave records stands last from now on, so that none starves the others; as in Kafka
    * that begins with the first incremental answer.
    */
-  settle(answers: ReadonlyArray<PartitionAnswer>, find: FindReadable, rotates = true): void {
-    const looked = this.due.slice(0, answers.length)
-    const after = this.due.slice(answers.length)
+  settle(due: ReadonlyArray<SessionPartition>, answers: ReadonlyArray<PartitionAnswer>, find: FindReadable, rotates = true): void {
+    const looked = due.slice(0, answers.length)
+    const after = due === this.due ? due.slice(answers.length) : this.dueBeside(looked)
     const stay: Array<SessionPartition> = []
     const moved: Array<SessionPartition> = []
     for (const [at, partition] of looked.entries()) {
+      if (!this.holds(partition)) continue
       const answer = answers[at] as PartitionAnswer
       const gave = rotates && answer.records !== null && answer.records.length > 0
       if (gave) partition.turn = this.turns++
@@ -195,6 +199,12 @@ export class FetchSession {
       if (partition.isDue) (gave ? moved : stay).push(partition)
     }
     this.due = after.length === 0 && stay.length === 0 ? moved : [...stay, ...after, ...moved]
+  }
+
+  /** What is due beside these, where others have become due, or were forgotten, since they were listed. */
+  private dueBeside(looked: ReadonlyArray<SessionPartition>): ReadonlyArray<SessionPartition> {
+    const beside = new Set(looked)
+    return this.due.filter((partition) => !beside.has(partition))
   }
 
   /** @internal A partition has something new, or is not read here any more. */

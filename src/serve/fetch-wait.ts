@@ -2,6 +2,7 @@ import { Either } from "effect"
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
 import type { AnswerRoom } from "../wire/answer-budget.ts"
 import { Later } from "../wire/later.ts"
+import { type Steps, visited } from "../wire/sliced.ts"
 import type { TopicRef } from "./current-leader.ts"
 import type { Deadlines } from "./deadlines.ts"
 import type { FetchSession, SessionPartition } from "./fetch-session.ts"
@@ -37,27 +38,52 @@ const count = (source: Source, enough: number): number => {
 const hasMoved = (find: FindReadable, source: Source): boolean =>
   typeof find(source.ref, source.index) === "string" || source.readable.leaderEpoch() !== source.epoch
 
-/** Looks at each source as it advances, and calls `enough` once when there is enough of them together. Answers how to stop. */
-const watch = (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number, enough: () => void): (() => void) => {
-  let done = false
-  let total = 0
-  const stops: Array<() => void> = []
-  const stop = () => {
-    done = true
-    for (const each of stops) each()
+/** Looks at sources as they advance, each when it does and at no other time, until there is enough of them together. */
+export class SourceWatch {
+  private total = 0
+  private stops: Array<() => void> = []
+  private isOver = false
+  private enough: (() => void) | undefined
+
+  constructor(
+    private readonly find: FindReadable,
+    private readonly bytesMin: number
+  ) {}
+
+  /** Watches one more; it is looked at once now, since something may have come meanwhile. */
+  add(source: Source): void {
+    if (this.isOver) return
+    this.stops.push(source.readable.onAdvance(() => this.look(source)))
+    this.look(source)
   }
-  const look = (source: Source) => {
-    if (done) return
+  /** Calls `enough` once, at once where there is enough already. */
+  whenEnough(enough: () => void): void {
+    if (this.isOver) enough()
+    else this.enough = enough
+  }
+  /** Looks at nothing any more. What it holds is given back by `release`. */
+  halt(): void {
+    this.isOver = true
+  }
+  release(): void {
+    this.halt()
+    for (const stop of this.stops) stop()
+    this.stops = []
+  }
+  *releaseInSlices(): Steps<void> {
+    this.halt()
+    yield* visited(this.stops, (stop) => stop())
+    this.stops = []
+  }
+
+  private look(source: Source): void {
+    if (this.isOver) return
     const before = source.bytes
-    total += count(source, bytesMin) - before
-    if (total < bytesMin && !hasMoved(find, source)) return
-    stop()
-    enough()
+    this.total += count(source, this.bytesMin) - before
+    if (this.total < this.bytesMin && !hasMoved(this.find, source)) return
+    this.isOver = true
+    this.enough?.()
   }
-  for (const source of sources) stops.push(source.readable.onAdvance(() => look(source)))
-  // Something may have come between the first look and now: all are looked at once more.
-  for (const source of sources) look(source)
-  return stop
 }
 
 /** The same over a session: its partitions tell it themselves, and only those that have something are counted. */
@@ -94,8 +120,15 @@ export type Watch = (enough: () => void) => () => void
 /** Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, or when one of them is no longer read here. It runs when a partition advances and at no other time. */
 export const watchSources =
   (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number): Watch =>
-  (enough) =>
-    watch(find, sources, bytesMin, enough)
+  (enough) => {
+    const watch = new SourceWatch(find, bytesMin)
+    for (const source of sources) watch.add(source)
+    watch.whenEnough(() => {
+      watch.release()
+      enough()
+    })
+    return () => watch.release()
+  }
 
 /** As `watchSources`, over all partitions of a session. It also ends when the session is used by another fetch, or closed. */
 export const watchPartitions =
@@ -113,6 +146,23 @@ export const watchRoom =
     })
     return stop
   }
+
+/** Waits until a watch has enough, or for `waitMs`. Where the wait is called off the watch is released; else `then` does that, in slices. */
+export const wideWait = <A>(watch: SourceWatch, waitMs: number, deadlines: Deadlines, then: () => A): Later<A> =>
+  new Later<A>((ready) => {
+    const deadline = deadlines.after(waitMs, () => {
+      watch.halt()
+      ready(then)
+    })
+    watch.whenEnough(() => {
+      deadline.cancel()
+      ready(then)
+    })
+    return () => {
+      deadline.cancel()
+      watch.release()
+    }
+  }, then)
 
 /** What `then` makes: when `watching` has enough, after `waitMs`, or before that when the node is short of memory. */
 export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>): Later<A> =>

@@ -1,8 +1,9 @@
-import { Effect, Either } from "effect"
+import { Either } from "effect"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { Compression } from "../ports/compression.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import { Sliced, type Steps, Stride } from "../wire/sliced.ts"
 import { type Found, notFound, OffsetLookup } from "./offset-lookup.ts"
 import type { FindReadable, ReadablePartition } from "./readable.ts"
 
@@ -71,60 +72,46 @@ const answer = (find: FindReadable, lookup: OffsetLookup, name: string, wanted: 
   return { partitionIndex, errorCode: 0, timestamp: BigInt(at), offset: BigInt(offset), ...(version >= 4 ? { leaderEpoch } : {}) }
 }
 
-const keyOf = (name: string, { partitionIndex }: Wanted): string => `${partitionIndex} ${name}`
-/** How often each partition is asked for, under however many mentions of its topic; Kafka refuses those that are named twice. */
-const timesNamed = ({ topics }: Request): ReadonlyMap<string, number> => {
-  const times = new Map<string, number>()
-  for (const { name, partitions } of topics) for (const wanted of partitions) times.set(keyOf(name, wanted), (times.get(keyOf(name, wanted)) ?? 0) + 1)
-  return times
+/** How often each partition is asked for, by topic, under however many mentions of it; Kafka refuses those that are named twice. */
+function* timesNamed({ topics }: Request): Steps<ReadonlyMap<string, ReadonlyMap<number, number>>> {
+  const byTopic = new Map<string, Map<number, number>>()
+  const stride = new Stride()
+  for (const { name, partitions } of topics) {
+    const times = byTopic.get(name) ?? new Map<number, number>()
+    byTopic.set(name, times)
+    if (stride.takes()) yield
+    for (const { partitionIndex } of partitions) {
+      times.set(partitionIndex, (times.get(partitionIndex) ?? 0) + 1)
+      if (stride.takes()) yield
+    }
+  }
+  return byTopic
 }
 
-/** Work of about so many µs is done without a pause; then the loop goes round once, and sockets are served. */
-const sliceCost = 5000
+/** Work of about so many µs is done without a pause. */
+const costPerStep = 200
 
-/** The look-ups of one request, as far as they are. */
-class Listing {
-  private readonly lookup: OffsetLookup
-  private readonly times: ReadonlyMap<string, number>
-  private readonly topics: Array<{ readonly name: string; readonly partitions: Array<Answer> }> = []
-  private topic = 0
-  private partition = 0
-
-  constructor(
-    private readonly options: ListOffsetsOptions,
-    private readonly request: Request,
-    private readonly version: number
-  ) {
-    this.lookup = new OffsetLookup(options.decompress)
-    this.times = timesNamed(request)
-  }
-
-  /** Goes on for about a slice; the answer once there is one. */
-  slice(): Response | undefined {
-    const end = this.lookup.cost + sliceCost
-    for (; this.topic < this.request.topics.length; this.topic++, this.partition = 0) {
-      const { name, partitions } = this.request.topics[this.topic] as Request["topics"][number]
-      if (this.partition === 0) this.topics.push({ name, partitions: [] })
-      const answers = (this.topics[this.topic] as (typeof this.topics)[number]).partitions
-      for (; this.partition < partitions.length; this.partition++) {
-        if (this.lookup.cost >= end) return undefined
-        this.lookup.cost++
-        answers.push(this.one(name, partitions[this.partition] as Wanted))
-      }
+function* listed({ decompress, find }: ListOffsetsOptions, request: Request, version: number): Steps<Response> {
+  const lookup = new OffsetLookup(decompress)
+  const byTopic = yield* timesNamed(request)
+  const topics: Array<{ readonly name: string; readonly partitions: ReadonlyArray<Answer> }> = []
+  let pauseAt = costPerStep
+  for (const { name, partitions } of request.topics) {
+    const times = byTopic.get(name)
+    const answers: Array<Answer> = []
+    for (const wanted of partitions) {
+      const isOnce = times?.get(wanted.partitionIndex) === 1
+      answers.push(isOnce ? answer(find, lookup, name, wanted, version) : failure(wanted.partitionIndex, "INVALID_REQUEST"))
+      if (++lookup.cost < pauseAt) continue
+      pauseAt = lookup.cost + costPerStep
+      yield
     }
-    return { throttleTimeMs: 0, topics: this.topics }
+    topics.push({ name, partitions: answers })
+    if (++lookup.cost < pauseAt) continue
+    pauseAt = lookup.cost + costPerStep
+    yield
   }
-
-  private one(name: string, wanted: Wanted): Answer {
-    if (this.times.get(keyOf(name, wanted)) !== 1) return failure(wanted.partitionIndex, "INVALID_REQUEST")
-    return answer(this.options.find, this.lookup, name, wanted, this.version)
-  }
-
-  /** The rest, with a turn of the loop before each slice: a fiber that only yields would keep sockets waiting. */
-  readonly rest: Effect.Effect<Response> = Effect.suspend(() => {
-    const done = this.slice()
-    return done === undefined ? Effect.zipRight(Effect.sleep(0), this.rest) : Effect.succeed(done)
-  })
+  return { throttleTimeMs: 0, topics }
 }
 
 /**
@@ -133,14 +120,12 @@ class Listing {
  * Read committed is the same as read uncommitted, and nothing is ever waited for elsewhere, whatever `timeoutMs` says.
  *
  * A time is looked up in the time index, and then in the batch that holds it, which is unpacked to at most 32 MiB, all batches of a request to at most 1 GiB: what is
- * beyond is answered with the batch's beginning. Many look-ups are cut into slices of some milliseconds: the answer is an Effect then.
+ * beyond is answered with the batch's beginning. Look-ups pause after each 0.2 ms or so.
  *
  * Errors of a partition: those of Fetch; UNSUPPORTED_VERSION for a special time that the version lacks; INVALID_REQUEST for one that is named twice;
  * CORRUPT_MESSAGE when the batch that holds the time cannot be opened.
  */
 export const listOffsets =
   (options: ListOffsetsOptions) =>
-  (request: Request, { version }: { readonly version: number }): Response | Effect.Effect<Response> => {
-    const listing = new Listing(options, request, version)
-    return listing.slice() ?? Effect.zipRight(Effect.sleep(0), listing.rest)
-  }
+  (request: Request, { version }: { readonly version: number }): Sliced<Response> =>
+    new Sliced(() => listed(options, request, version))

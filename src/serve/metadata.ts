@@ -1,4 +1,4 @@
-import { Effect, Either } from "effect"
+import { Effect, Either, HashMap } from "effect"
 import { brokerOf, type Cluster, type Partition, sortedTopics, type Topic, topicById, topicByName } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId, parseTopicName } from "../../domain/cluster/topic-name.ts"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
@@ -6,6 +6,7 @@ import { zeroTopicId } from "../../domain/kernel/id.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { RequestContext } from "../wire/route.ts"
+import { Sliced, type Steps, Stride } from "../wire/sliced.ts"
 import { clusterOperations, operationsNotAsked, topicOperations } from "./authorized-operations.ts"
 import { controllerOf, leaderIsListed, leaderNode, type Node, nodesOf } from "./nodes.ts"
 
@@ -94,45 +95,67 @@ const answer = (cluster: Cluster, { name, topicId }: TopicAsked, version: number
 /** Null asks for all topics; in version 0, which has no null, an empty list does. */
 const asksForAll = ({ topics }: Request, version: number): boolean => topics === null || (version === 0 && topics.length === 0)
 
-const answers = (cluster: Cluster, request: Request, version: number): ReadonlyArray<TopicAnswer> =>
-  asksForAll(request, version)
-    ? [...(leaderIsListed(cluster) ? [journalMetadata(cluster)] : []), ...sortedTopics(cluster).map((topic) => known(cluster, topic))]
-    : distinct(request.topics ?? []).map((topic) => answer(cluster, topic, version))
+/** Topics by their names, or of a cluster of very many in no order: to sort them takes long, and no client looks at the order. */
+const inOrder = (cluster: Cluster): Iterable<Topic> => (HashMap.size(cluster.topics) > sortedTopicsMax ? HashMap.values(cluster.topics) : sortedTopics(cluster))
+const sortedTopicsMax = 10_000
 
-/** A topic that is asked for twice is answered once. */
-const distinct = (topics: ReadonlyArray<TopicAsked>): ReadonlyArray<TopicAsked> => {
+/** All topics that are asked for; one that is named twice is answered once. */
+function* answers(cluster: Cluster, request: Request, version: number): Steps<ReadonlyArray<TopicAnswer>> {
+  const all: Array<TopicAnswer> = []
+  const stride = new Stride()
+  const add = (topic: TopicAnswer): boolean => {
+    all.push(request.includeTopicAuthorizedOperations && topic.name !== null ? { ...topic, topicAuthorizedOperations: topicOperations } : topic)
+    return stride.takes(1 + topic.partitions.length)
+  }
+  if (asksForAll(request, version)) {
+    if (leaderIsListed(cluster)) add(journalMetadata(cluster))
+    for (const topic of inOrder(cluster)) if (add(known(cluster, topic))) yield
+    return all
+  }
   const seen = new Set<string>()
-  return topics.filter(({ name, topicId }) => {
-    const key = topicId === zeroTopicId ? `name ${name}` : topicId
-    return !seen.has(key) && seen.add(key)
-  })
+  for (const asked of request.topics ?? []) {
+    const key = asked.topicId === zeroTopicId ? `name ${asked.name}` : asked.topicId
+    const isRepeated = seen.has(key)
+    seen.add(key)
+    if (isRepeated ? stride.takes() : add(answer(cluster, asked, version))) yield
+  }
+  return all
 }
 
 /** Whether the journal is asked for in particular. Whoever does that wants to read it, and a leader that is no broker is the one place for that. */
-const asksForJournal = ({ topics }: Request): boolean => topics?.some(({ name, topicId }) => name === metadataTopic || topicId === metadataTopicId) ?? false
+const asksForJournal = (topics: ReadonlyArray<TopicAnswer>, { topics: asked }: Request): boolean =>
+  asked !== null && topics.some(({ name }) => name === metadataTopic)
 
-const nodes = (cluster: Cluster, request: Request): ReadonlyArray<Node> => {
-  const leader = asksForJournal(request) && !leaderIsListed(cluster) ? leaderNode(cluster) : undefined
+const nodes = (cluster: Cluster, namesJournal: boolean): ReadonlyArray<Node> => {
+  const leader = namesJournal && !leaderIsListed(cluster) ? leaderNode(cluster) : undefined
   const brokers = nodesOf(cluster).filter(({ nodeId }) => nodeId !== leader?.nodeId)
   return leader === undefined ? brokers : [...brokers, leader].sort((one, other) => one.nodeId - other.nodeId)
 }
 
-const respond = (cluster: Cluster, nodeId: number, request: Request, version: number): Response => ({
-  throttleTimeMs: 0,
-  brokers: nodes(cluster, request),
-  clusterId: cluster.clusterId ?? null,
-  controllerId: controllerOf(cluster, nodeId),
-  topics: request.includeTopicAuthorizedOperations
-    ? answers(cluster, request, version).map((topic) => (topic.name === null ? topic : { ...topic, topicAuthorizedOperations: topicOperations }))
-    : answers(cluster, request, version),
-  clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
-})
+function* respond(cluster: Cluster, nodeId: number, request: Request, version: number): Steps<Response> {
+  const topics = yield* answers(cluster, request, version)
+  return {
+    throttleTimeMs: 0,
+    brokers: nodes(cluster, asksForJournal(topics, request)),
+    clusterId: cluster.clusterId ?? null,
+    controllerId: controllerOf(cluster, nodeId),
+    topics,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
+  }
+}
 
-const missing = (cluster: Cluster, request: Request, version: number): ReadonlyArray<string> => {
+/** Names that are to be created, the first hundred of them. */
+function* missing(cluster: Cluster, request: Request, version: number): Steps<ReadonlyArray<string>> {
+  const absent = new Set<string>()
   if (asksForAll(request, version) || !request.allowAutoTopicCreation) return []
-  const names = (request.topics ?? []).flatMap(({ name, topicId }) => (name !== null && topicId === zeroTopicId && name !== metadataTopic ? [name] : []))
-  const absent = names.filter((name) => topicByName(cluster, name) === undefined && Either.isRight(parseTopicName(name)))
-  return [...new Set(absent)].slice(0, autoCreatedMax)
+  const stride = new Stride()
+  for (const { name, topicId } of request.topics ?? []) {
+    if (absent.size === autoCreatedMax) break
+    if (stride.takes()) yield
+    if (name === null || topicId !== zeroTopicId || name === metadataTopic) continue
+    if (topicByName(cluster, name) === undefined && Either.isRight(parseTopicName(name))) absent.add(name)
+  }
+  return [...absent]
 }
 
 /**
@@ -144,8 +167,9 @@ const missing = (cluster: Cluster, request: Request, version: number): ReadonlyA
  */
 export const metadata =
   ({ cluster, autoCreate, createTopics, nodeId }: MetadataOptions) =>
-  (request: Request, context: RequestContext): Response | Effect.Effect<Response> => {
-    const absent = autoCreate ? missing(cluster(), request, context.version) : []
-    if (absent.length === 0) return respond(cluster(), nodeId, request, context.version)
-    return Effect.map(createTopics(absent, context), () => respond(cluster(), nodeId, request, context.version))
-  }
+  (request: Request, context: RequestContext): Sliced<Response | Effect.Effect<Sliced<Response>>> =>
+    new Sliced(function* () {
+      const absent = autoCreate ? yield* missing(cluster(), request, context.version) : []
+      if (absent.length === 0) return yield* respond(cluster(), nodeId, request, context.version)
+      return Effect.map(createTopics(absent, context), () => new Sliced(() => respond(cluster(), nodeId, request, context.version)))
+    })

@@ -59,7 +59,7 @@ export type Made<A extends AnyApi> = Answer<A> | Sliced<Answer<A>>
  * An answer that is ready at once is a value, and costs no Effect run; one that waits for a call is a Later. One that has to wait is an Effect that cannot fail. It is interrupted when the
  * connection closes: a step that must not stop half-way is made uninterruptible by its handler. What may take more than a millisecond is Sliced: its answer is written in slices too.
  */
-export type Handled<A extends AnyApi> = Made<A> | Later<Made<A>> | Effect.Effect<Made<A>> | Sliced<Made<A> | Later<Made<A>> | Effect.Effect<Made<A>>>
+export type Handled<A extends AnyApi> = Made<A> | Later<Handled<A>> | Effect.Effect<Handled<A>> | Sliced<Handled<A>>
 
 export interface RouteOptions {
   /** Versions that are served, first and last. Default: all stable ones that the API has. */

@@ -11,6 +11,21 @@ export class Sliced<A> {
 /** Elements of average cost, about a µs, between two pauses. */
 const elementsPerStep = 128
 
+/** Counts what loops within loops do, and says when they should pause. */
+export class Stride {
+  private left: number
+  constructor(private readonly size = elementsPerStep) {
+    this.left = size
+  }
+  /** Counts work as of `cost` elements; answers whether a pause is due. */
+  takes(cost = 1): boolean {
+    this.left -= cost
+    if (this.left > 0) return false
+    this.left = this.size
+    return true
+  }
+}
+
 /** `map` over all elements, with a pause after each `perStep` of them. */
 export function* mapped<A, B>(all: Iterable<A>, map: (element: A) => B, perStep = elementsPerStep): Steps<Array<B>> {
   const results: Array<B> = []
@@ -30,6 +45,23 @@ export function* visited<A>(all: Iterable<A>, visit: (element: A) => void, perSt
   }
 }
 
+/** `filter` over all elements, with pauses. */
+export function* filtered<A>(all: Iterable<A>, keep: (element: A) => boolean): Steps<Array<A>> {
+  const kept: Array<A> = []
+  yield* visited(all, (element) => void (keep(element) && kept.push(element)))
+  return kept
+}
+
+/** How often each key is there, with pauses. */
+export function* timesNamed<A>(all: Iterable<A>, keyOf: (element: A) => string): Steps<Map<string, number>> {
+  const times = new Map<string, number>()
+  yield* visited(all, (element) => {
+    const key = keyOf(element)
+    times.set(key, (times.get(key) ?? 0) + 1)
+  })
+  return times
+}
+
 /** What `answer` makes of all parts of all `wholes` (partitions of topics), put together again by `join`, with pauses. */
 export function* nested<A, B, C, D>(
   wholes: Iterable<A>,
@@ -38,15 +70,15 @@ export function* nested<A, B, C, D>(
   join: (whole: A, answers: Array<C>) => D
 ): Steps<Array<D>> {
   const results: Array<D> = []
-  let count = 0
+  const stride = new Stride()
   for (const whole of wholes) {
     const answers: Array<C> = []
     for (const part of partsOf(whole)) {
       answers.push(answer(whole, part))
-      if (++count % elementsPerStep === 0) yield
+      if (stride.takes()) yield
     }
     results.push(join(whole, answers))
-    if (++count % elementsPerStep === 0) yield
+    if (stride.takes()) yield
   }
   return results
 }

@@ -9,6 +9,7 @@ interface Task {
   readonly settled: Settled<unknown>
   readonly isLarge: boolean
   isOver: boolean
+  isStepping: boolean
 }
 
 /** What became of one step; undefined: there are more. */
@@ -45,7 +46,7 @@ export class Turns {
 
   /** Begins `steps` and calls `settled` when they are over, perhaps before it returns; answers how to call them off. `isLarge`: it holds a large request in memory. */
   run<A>(steps: Steps<A>, isLarge: boolean, settled: Settled<A>): () => void {
-    const task: Task = { steps, settled: settled as Settled<unknown>, isLarge, isOver: false }
+    const task: Task = { steps, settled: settled as Settled<unknown>, isLarge, isOver: false, isStepping: false }
     const cancel = () => this.cancel(task)
     if (isLarge && this.large >= largeAtATime) {
       this.waiting.push(task)
@@ -76,7 +77,9 @@ export class Turns {
   /** One step; answers whether it was the last. */
   private step(task: Task): boolean {
     if (task.isOver) return true
+    task.isStepping = true
     const outcome = next(task.steps)
+    task.isStepping = false
     if (outcome === undefined) return false
     this.over(task)
     task.settled(outcome)
@@ -100,6 +103,8 @@ export class Turns {
     if (at >= 0) this.waiting.splice(at, 1)
     else this.over(task)
     task.isOver = true
+    // What the steps hold is given back by their `finally`; a step that calls itself off gets there by itself.
+    if (!task.isStepping) task.steps.return(undefined)
   }
 
   private schedule(): void {

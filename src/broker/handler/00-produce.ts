@@ -10,7 +10,7 @@ import { Endpoints, type FindLeader, type TopicRef } from "../../serve/current-l
 import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
 import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"
-import { Sliced, type Steps } from "../../wire/sliced.ts"
+import { Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import type { Appended, PartitionOwner } from "../partition/owner.ts"
 import type { PartitionTable } from "../partition/table.ts"
 
@@ -90,13 +90,15 @@ class Pass {
   /** The same, with pauses where the records of a batch take long to look at. Its partitions are appended one after the other, with other connections' appends in between. */
   *runInSteps(): Steps<this> {
     const outcomes: Array<ReadonlyArray<Outcome>> = []
+    const stride = new Stride(bytesPerStep)
     for (const topic of this.request.topicData) {
       const ref = this.refOf(topic)
       const some: Array<Outcome> = []
+      if (stride.takes(bytesPerPartition)) yield
       for (const partition of topic.partitionData) {
         const now = this.options.now()
         some.push(this.append(ref, partition, now, yield* this.inspect(ref, partition, now)))
-        yield
+        if (stride.takes(bytesPerPartition + (partition.records?.length ?? 0))) yield
       }
       outcomes.push(some)
     }
@@ -233,9 +235,22 @@ const answer = (
   return unsynced.length === 0 ? pass.response() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 
+/** Records that are appended in one go, bytes; a partition counts as so many besides, and a pause between two of them is worth as much. */
+const bytesAtOnceMax = 4 * 1024 * 1024
+const bytesPerPartition = 4096
+const bytesPerStep = 512 * 1024
+
+/** Whether the request has so many partitions, or bytes, or records that take so long to look at, that it is worked on in slices. */
 const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean => {
-  for (const { partitionData } of topicData) for (const { records } of partitionData) if (records !== null && isLongToInspect(records, sizeBound)) return true
-  return false
+  let bytes = 0
+  for (const { partitionData } of topicData) {
+    bytes += bytesPerPartition
+    for (const { records } of partitionData) {
+      if (records !== null && isLongToInspect(records, sizeBound)) return true
+      bytes += bytesPerPartition + (records?.length ?? 0)
+    }
+  }
+  return bytes > bytesAtOnceMax
 }
 
 /**

@@ -3,6 +3,7 @@ import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts
 import { DeleteRecords } from "../../protocol/message/21-delete-records.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { mapped, nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import type { PartitionOwner } from "../partition/owner.ts"
 import type { PartitionTable } from "../partition/table.ts"
 import type { Trimming } from "../partition/trimming.ts"
@@ -27,7 +28,7 @@ interface Plan {
   readonly partitionIndex: number
   readonly owner?: PartitionOwner
   readonly offset?: number
-  error?: KafkaError
+  readonly error?: KafkaError
 }
 
 const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }: Asked): Plan => {
@@ -39,44 +40,69 @@ const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }
   return wanted < 0 || wanted > highWatermark ? { partitionIndex, error: "OFFSET_OUT_OF_RANGE" } : { partitionIndex, owner, offset: wanted }
 }
 
-const answer = (plans: ReadonlyArray<{ readonly name: string; readonly partitions: ReadonlyArray<Plan> }>): Response => ({
-  throttleTimeMs: 0,
-  topics: plans.map(({ name, partitions }) => ({
-    name,
-    partitions: partitions.map(({ error, owner, partitionIndex }) => ({
-      partitionIndex,
-      errorCode: errorCode(error ?? "NONE"),
-      lowWatermark: error !== undefined || owner === undefined ? -1n : BigInt(owner.start())
-    }))
-  }))
-})
+type TopicPlan = { readonly name: string; readonly partitions: ReadonlyArray<Plan> }
+
+function* answer(plans: ReadonlyArray<TopicPlan>, errorOf: (plan: Plan) => KafkaError | undefined): Steps<Response> {
+  const topics = yield* nested(
+    plans,
+    ({ partitions }) => partitions,
+    (_, plan) => {
+      const error = errorOf(plan) ?? plan.error
+      const lowWatermark = error !== undefined || plan.owner === undefined ? -1n : BigInt(plan.owner.start())
+      return { partitionIndex: plan.partitionIndex, errorCode: errorCode(error ?? "NONE"), lowWatermark }
+    },
+    ({ name }, partitions) => ({ name, partitions })
+  )
+  return { throttleTimeMs: 0, topics }
+}
+
+/** Where each log that is to be raised starts: at the latest of the offsets that the request names for it. */
+function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<PartitionOwner, number>> {
+  const offsets = new Map<PartitionOwner, number>()
+  const stride = new Stride()
+  for (const { partitions } of plans) {
+    if (stride.takes()) yield
+    for (const { offset = 0, owner } of partitions) {
+      if (owner !== undefined) offsets.set(owner, Math.max(offset, offsets.get(owner) ?? 0))
+      if (stride.takes()) yield
+    }
+  }
+  return offsets
+}
 
 /**
  * DeleteRecords 0-2 (KIP-107): partitions start at the given offset from now on, -1 standing for the high watermark. Answered when that survives a power cut; an
- * offset before the start changes nothing and is answered with the start. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1, POLICY_VIOLATION where cleanup.policy lacks delete,
+ * offset before the start changes nothing and is answered with the start; of several for one partition the latest holds. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1, POLICY_VIOLATION where cleanup.policy lacks delete,
  * UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; REQUEST_TIMED_OUT when it took longer than `timeoutMs`, and it is done all the same.
  */
 export const deleteRecords = ({ raise, table }: DeleteRecordsOptions): Route =>
-  route(DeleteRecords, {}, ({ timeoutMs, topics }) => {
-    const plans = topics.map(({ name, partitions }) => ({ name, partitions: partitions.map((asked) => planOf(table, name, asked)) }))
-    const raised = plans.flatMap(({ partitions }) => partitions.filter(({ owner }) => owner !== undefined))
-    const done = raise(raised.map(({ offset, owner }) => ({ owner: owner as PartitionOwner, offset: offset as number }))).pipe(
-      Effect.map((results) => {
-        for (const [index, result] of results.entries())
-          if (Either.isLeft(result)) {
-            const plan = raised[index] as Plan
-            plan.owner?.failed(result.left)
-            plan.error = "KAFKA_STORAGE_ERROR"
+  route(
+    DeleteRecords,
+    {},
+    ({ timeoutMs, topics }) =>
+      new Sliced(function* () {
+        const plans = yield* nested(
+          topics,
+          ({ partitions }) => partitions,
+          ({ name }, asked) => planOf(table, name, asked),
+          ({ name }, partitions): TopicPlan => ({ name, partitions })
+        )
+        const offsets = yield* raisesOf(plans)
+        const raises = yield* mapped(offsets, ([owner, offset]) => ({ owner, offset }))
+        const done = Effect.map(raise(raises), (results) => {
+          const failed = new Set<PartitionOwner>()
+          for (const [index, result] of results.entries()) {
+            const owner = raises[index]?.owner
+            if (owner === undefined || Either.isRight(result)) continue
+            owner.failed(result.left)
+            failed.add(owner)
           }
-        return answer(plans)
+          return new Sliced(() => answer(plans, ({ owner }) => (owner !== undefined && failed.has(owner) ? "KAFKA_STORAGE_ERROR" : undefined)))
+        })
+        return Effect.timeoutTo(Effect.disconnect(done), {
+          duration: `${Math.max(waitMsMin, timeoutMs)} millis`,
+          onSuccess: (response) => response,
+          onTimeout: () => new Sliced(() => answer(plans, ({ owner }) => (owner === undefined ? undefined : "REQUEST_TIMED_OUT")))
+        })
       })
-    )
-    return Effect.timeoutTo(Effect.disconnect(done), {
-      duration: `${Math.max(waitMsMin, timeoutMs)} millis`,
-      onSuccess: (response) => response,
-      onTimeout: () => {
-        for (const plan of raised) plan.error = "REQUEST_TIMED_OUT"
-        return answer(plans)
-      }
-    })
-  })
+  )

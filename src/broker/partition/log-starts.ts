@@ -1,6 +1,7 @@
 import { Effect, Either, Schema } from "effect"
 import type { Offset, TopicId } from "../../../domain/kernel/id.ts"
 import { LogFault, type LogStore } from "../../ports/log-store.ts"
+import { forEachInSlices } from "../../wire/sliced.ts"
 import type { PartitionOwner } from "./owner.ts"
 
 /** The document that says where logs start: Kafka's log-start-offset-checkpoint. */
@@ -28,9 +29,6 @@ export interface Raise {
   readonly owner: PartitionOwner
   readonly offset: Offset
 }
-
-/** Partitions that are synced at a time. */
-const concurrency = 8
 
 /**
  * Where the logs of this broker start, durably. Segments alone cannot tell: a start may lie within one, and a power cut may bring a deleted one back.
@@ -83,7 +81,7 @@ export class LogStarts {
   raise(all: ReadonlyArray<Raise>): Effect.Effect<ReadonlyArray<Either.Either<void, LogFault>>> {
     return Effect.gen(this, function* () {
       // A start over the durable end would be found before the records that lead up to it.
-      const synced = yield* Effect.forEach(all, ({ owner }) => Effect.either(owner.sync), { concurrency })
+      const synced = yield* forEachInSlices(all, ({ owner }) => Effect.either(owner.sync))
       const ready = all.filter((_, index) => Either.isRight(synced[index] as Either.Either<void, LogFault>))
       const written = yield* Effect.either(this.write(ready))
       if (Either.isRight(written)) for (const { offset, owner } of ready) owner.raiseStart(offset)

@@ -44,10 +44,12 @@ export interface GroupRoom {
 /** The group as it stands, durable. */
 export const group = (room: GroupRoom, groupId: GroupId): Group => groupOf(room.streamOf(groupId).writer.state(), groupId)
 
-/** Gives the command of a request to the group's stream. */
-export const ask = (room: GroupRoom, command: Command, context: RequestContext, cause: string): Effect.Effect<Applied<Event>, Rejection> =>
+/** Gives a command of a request to the group's stream. `part` tells several of one request and group apart. */
+export const ask = (room: GroupRoom, command: Command, context: RequestContext, cause: string, part = ""): Effect.Effect<Applied<Event>, Rejection> =>
   Effect.tapError(
-    room.streamOf(command.groupId).writer.submit({ command, commandId: room.commandIds.ofRequest(context, command.groupId), actor: context.actor, cause }),
+    room
+      .streamOf(command.groupId)
+      .writer.submit({ command, commandId: room.commandIds.ofRequest(context, `${command.groupId}${part}`), actor: context.actor, cause }),
     ({ error, message }) => (error === "COORDINATOR_NOT_AVAILABLE" ? room.refrain(error, `${cause} of ${context.actor} was refused: ${message}`) : Effect.void)
   )
 

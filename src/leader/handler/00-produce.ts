@@ -6,6 +6,7 @@ import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Endpoints, findLeader, type TopicRef, topicOf } from "../../serve/current-leader.ts"
 import { disconnect, type Route, route } from "../../wire/route.ts"
+import { nested, Sliced } from "../../wire/sliced.ts"
 
 type Response = ResponseDraft<typeof Produce>
 type PartitionAnswer = Response["responses"][number]["partitionResponses"][number]
@@ -37,9 +38,13 @@ export const produce = (cluster: () => Cluster): Route =>
       const leader = error === "NOT_LEADER_OR_FOLLOWER" && version >= leadersSince ? endpoints.note(leaders(ref, index)) : undefined
       return { index, errorCode: errorCode(error), baseOffset: -1n, errorMessage, ...(leader === undefined ? {} : { currentLeader: leader }) }
     }
-    const responses = request.topicData.map(({ name, topicId, partitionData }) => {
-      const ref: TopicRef = version >= topicIdsSince ? { topicId: topicId as TopicId } : { name }
-      return { name, topicId, partitionResponses: partitionData.map(({ index }) => answer(ref, index)) }
+    return new Sliced(function* () {
+      const responses = yield* nested(
+        request.topicData,
+        ({ partitionData }) => partitionData,
+        ({ name, topicId }, { index }) => answer(version >= topicIdsSince ? { topicId: topicId as TopicId } : { name }, index),
+        ({ name, topicId }, partitionResponses) => ({ name, topicId, partitionResponses })
+      )
+      return { responses, throttleTimeMs: 0, nodeEndpoints: endpoints.list() }
     })
-    return { responses, throttleTimeMs: 0, nodeEndpoints: endpoints.list() }
   })

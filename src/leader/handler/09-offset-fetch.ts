@@ -6,6 +6,7 @@ import type { TopicName } from "../../../domain/kernel/id.ts"
 import { OffsetFetch } from "../../protocol/message/09-offset-fetch.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { mapped, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import { type GroupRoom, group } from "../group/room.ts"
 import { isCurrent, placeById, placeByName, type TopicPlace } from "../group/topic-place.ts"
 
@@ -42,7 +43,7 @@ const none = (partitionIndex: number, error: KafkaError = "NONE"): PartitionAnsw
 })
 
 /** All that the group has committed, but in topics that are gone. */
-const everything = (room: GroupRoom, offsets: Offsets): ReadonlyArray<TopicAnswer> => {
+function* everything(room: GroupRoom, offsets: Offsets, stride: Stride): Steps<ReadonlyArray<TopicAnswer>> {
   const cluster = room.cluster()
   const topics: Array<TopicAnswer> = []
   for (const [name, held] of offsets) {
@@ -52,32 +53,52 @@ const everything = (room: GroupRoom, offsets: Offsets): ReadonlyArray<TopicAnswe
       .sort(([one], [other]) => one - other)
       .map(([partition, value]) => found(partition, value))
     if (place !== undefined && partitions.length > 0) topics.push({ name, topicId: place.topicId, partitions })
+    if (stride.takes(1 + partitions.length)) yield
   }
   return topics
 }
 
-const topic = (place: TopicPlace | undefined, offsets: Offsets, asked: AskedTopic, byId: boolean): TopicAnswer => {
+function* topic(place: TopicPlace | undefined, offsets: Offsets, asked: AskedTopic, byId: boolean, stride: Stride): Steps<TopicAnswer> {
   const { name, partitionIndexes, topicId } = asked
-  if (place === undefined && byId) return { name, topicId, partitions: partitionIndexes.map((partition) => none(partition, "UNKNOWN_TOPIC_ID")) }
-  const answer = (partition: number): PartitionAnswer => {
-    const held = committed(offsets, (place?.name ?? name) as TopicName, partition)
-    return held !== undefined && isCurrent(place, held) ? found(partition, held) : none(partition)
+  const partitions: Array<PartitionAnswer> = []
+  for (const partition of partitionIndexes) {
+    const held = place === undefined && byId ? undefined : committed(offsets, (place?.name ?? name) as TopicName, partition)
+    const error = place === undefined && byId ? "UNKNOWN_TOPIC_ID" : "NONE"
+    partitions.push(held !== undefined && isCurrent(place, held) ? found(partition, held) : none(partition, error))
+    if (stride.takes()) yield
   }
-  return { name, topicId, partitions: partitionIndexes.map(answer) }
+  return { name, topicId, partitions }
 }
 
-const topicsOf = (room: GroupRoom, name: string, asked: ReadonlyArray<AskedTopic> | null, byId: boolean): ReadonlyArray<TopicAnswer> => {
+function* topicsOf(room: GroupRoom, name: string, asked: ReadonlyArray<AskedTopic> | null, byId: boolean, stride: Stride): Steps<ReadonlyArray<TopicAnswer>> {
   const { offsets } = group(room, groupId(name))
-  if (asked === null) return everything(room, offsets)
+  if (asked === null) return yield* everything(room, offsets, stride)
   const cluster = room.cluster()
-  return asked.map((each) => topic(byId ? placeById(cluster, each.topicId) : placeByName(cluster, each.name), offsets, each, byId))
+  const topics: Array<TopicAnswer> = []
+  for (const each of asked) {
+    topics.push(yield* topic(byId ? placeById(cluster, each.topicId) : placeByName(cluster, each.name), offsets, each, byId, stride))
+    if (stride.takes()) yield
+  }
+  return topics
 }
 
-type AskedGroup = Request["groups"][number]
-/** Who asks for all of a group twice is answered once: the answer is many times as long as the question. */
-const withoutRepeats = (groups: ReadonlyArray<AskedGroup>): ReadonlyArray<AskedGroup> => {
-  const seen = new Set<string>()
-  return groups.filter(({ groupId, topics }) => topics !== null || (!seen.has(groupId) && seen.add(groupId)))
+function* answered(room: GroupRoom, request: Request, version: number): Steps<Response> {
+  const stride = new Stride()
+  if (version < batchSince) {
+    const asked = request.topics === null ? null : yield* mapped(request.topics, (each) => ({ ...each, topicId: "" }))
+    const topics = yield* topicsOf(room, request.groupId, asked, false, stride)
+    return { throttleTimeMs: 0, errorCode: 0, topics: yield* mapped(topics, ({ name, partitions }) => ({ name: name ?? "", partitions })) }
+  }
+  const groups: Array<NonNullable<Response["groups"]>[number]> = []
+  // Who asks for all of a group twice is answered once: the answer is many times as long as the question.
+  const whole = new Set<string>()
+  for (const { groupId: name, topics } of request.groups) {
+    const isRepeated = topics === null && whole.has(name)
+    if (topics === null) whole.add(name)
+    if (!isRepeated) groups.push({ groupId: name, errorCode: 0, topics: yield* topicsOf(room, name, topics, version >= topicIdsSince, stride) })
+    if (stride.takes()) yield
+  }
+  return { throttleTimeMs: 0, groups }
 }
 
 /**
@@ -85,16 +106,4 @@ const withoutRepeats = (groups: ReadonlyArray<AskedGroup>): ReadonlyArray<AskedG
  * `requireStable` could wait for.
  */
 export const offsetFetch = (room: GroupRoom): Route =>
-  route(OffsetFetch, {}, (request: Request, { version }): Response => {
-    if (version < batchSince) {
-      const asked = request.topics === null ? null : request.topics.map((each) => ({ ...each, topicId: "" }))
-      const topics = topicsOf(room, request.groupId, asked, false)
-      return { throttleTimeMs: 0, errorCode: 0, topics: topics.map(({ name, partitions }) => ({ name: name ?? "", partitions })) }
-    }
-    const groups = withoutRepeats(request.groups).map(({ groupId: name, topics }) => ({
-      groupId: name,
-      errorCode: 0,
-      topics: topicsOf(room, name, topics, version >= topicIdsSince)
-    }))
-    return { throttleTimeMs: 0, groups }
-  })
+  route(OffsetFetch, {}, (request: Request, { version }) => new Sliced(() => answered(room, request, version)))

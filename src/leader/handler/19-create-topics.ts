@@ -2,10 +2,12 @@ import { Effect, Either } from "effect"
 import { partitionsPerTopicMax } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
+import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import { CreateTopics } from "../../protocol/message/19-create-topics.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { createdConfigs } from "../../serve/describe-configs.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
+import { filtered, forEachInSlices, mapped, runSteps, Sliced, type Steps, timesNamed, visited } from "../../wire/sliced.ts"
 import { type ClusterOutcome, describing, type LeaderRoom, refusal, submission } from "../room.ts"
 import { drawUuid } from "../uuid.ts"
 
@@ -13,6 +15,10 @@ type Request = RequestOf<typeof CreateTopics>
 type Asked = Request["topics"][number]
 type Answer = ResponseDraft<typeof CreateTopics>["topics"][number]
 
+/** Settings that a topic may be created with: more than Kafka has. */
+const configsPerTopicMax = 1000
+/** A topic is described with all its settings. */
+const describedPerStep = 2
 /** Partitions that one request may add, as in Kafka. */
 const partitionsPerRequestMax = partitionsPerTopicMax
 
@@ -60,14 +66,15 @@ const answer = (room: LeaderRoom, asked: Asked, outcome: ClusterOutcome): Answer
   Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(room, asked, events) })
 
 /** What speaks against a topic before anything is decided: that the request names it twice, or asks for too much altogether. */
-const faultOf = (room: LeaderRoom, topics: ReadonlyArray<Asked>) => {
-  const times = new Map<string, number>()
+function* faultOf(room: LeaderRoom, topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejection | undefined> {
   let partitions = 0
-  for (const asked of topics) {
-    times.set(asked.name, (times.get(asked.name) ?? 0) + 1)
+  const times = yield* timesNamed(topics, (asked) => {
     partitions += Math.max(0, partitionsOf(room, asked))
-  }
-  return ({ name }: Asked): Parameters<typeof refusal>[0] | undefined => {
+    return asked.name
+  })
+  return ({ configs, name }) => {
+    if (configs.length > configsPerTopicMax)
+      return { error: "INVALID_REQUEST", message: `A topic has ${configsPerTopicMax} settings at most; this one names ${configs.length}.` }
     if (partitions > partitionsPerRequestMax || topics.length > partitionsPerRequestMax)
       return {
         error: "POLICY_VIOLATION",
@@ -82,17 +89,19 @@ const faultOf = (room: LeaderRoom, topics: ReadonlyArray<Asked>) => {
  * Each topic is a command of its own: one that is refused does not stop the others.
  */
 export const createTopics = (room: LeaderRoom): Route => {
-  const handle = (request: Request, context: RequestContext): Effect.Effect<ResponseDraft<typeof CreateTopics>> =>
+  const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof CreateTopics>>> =>
     Effect.gen(function* () {
-      const fault = faultOf(room, request.topics)
-      const sound = request.topics.filter((asked) => fault(asked) === undefined)
-      const commands = yield* Effect.forEach(sound, (asked) => command(room, asked, request.validateOnly))
+      const fault = yield* runSteps(faultOf(room, request.topics))
+      const sound = yield* runSteps(filtered(request.topics, (asked) => fault(asked) === undefined))
+      const commands = yield* forEachInSlices(sound, (asked) => command(room, asked, request.validateOnly))
       const outcomes = yield* room.writer.submitAll(commands.map((each) => submission(room, each, context, "CreateTopics", each.topic)))
-      const byName = new Map(sound.map((asked, index) => [asked.name, answer(room, asked, outcomes[index] as ClusterOutcome)]))
-      const topics = new Map(
-        request.topics.map((asked) => [asked.name, byName.get(asked.name) ?? refused(asked.name, fault(asked) as Parameters<typeof refusal>[0])])
-      )
-      return { throttleTimeMs: 0, topics: [...topics.values()] }
+      return new Sliced(function* () {
+        const answers = yield* mapped(sound.entries(), ([index, asked]) => answer(room, asked, outcomes[index] as ClusterOutcome), describedPerStep)
+        const byName = new Map(sound.map((asked, index) => [asked.name, answers[index] as Answer]))
+        const topics = new Map<string, Answer>()
+        yield* visited(request.topics, (asked) => void topics.set(asked.name, byName.get(asked.name) ?? refused(asked.name, fault(asked) as Rejection)))
+        return { throttleTimeMs: 0, topics: [...topics.values()] }
+      })
     })
   return route(CreateTopics, {}, handle)
 }

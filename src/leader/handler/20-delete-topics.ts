@@ -7,6 +7,7 @@ import { type TopicId, zeroTopicId } from "../../../domain/kernel/id.ts"
 import { DeleteTopics } from "../../protocol/message/20-delete-topics.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
+import { filtered, mapped, runSteps, Sliced, type Steps, visited } from "../../wire/sliced.ts"
 import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../room.ts"
 
 type Request = RequestOf<typeof DeleteTopics>
@@ -17,28 +18,29 @@ interface Asked {
 }
 
 /** From version 6 on topics are named by name or by id, before that by name alone. */
-const askedFor = (request: Request, version: number): ReadonlyArray<Asked> =>
-  version >= 6 ? request.topics : request.topicNames.map((name) => ({ name, topicId: zeroTopicId }))
+function* askedFor(request: Request, version: number): Steps<ReadonlyArray<Asked>> {
+  return version >= 6 ? request.topics : yield* mapped(request.topicNames, (name) => ({ name, topicId: zeroTopicId }))
+}
 const keyOf = ({ name, topicId }: Asked): string => (topicId === zeroTopicId ? `name ${name}` : topicId)
 
 const topicsPerRequestMax = partitionsPerTopicMax
 
 /** How often each topic is named: a topic that is asked for by its name and by its id is named twice. */
-const timesNamed = (cluster: Cluster, asked: ReadonlyArray<Asked>): ReadonlyMap<string, number> => {
+function* timesNamed(cluster: Cluster, asked: ReadonlyArray<Asked>): Steps<ReadonlyMap<string, number>> {
   const times = new Map<string, number>()
   const count = (key: string) => times.set(key, (times.get(key) ?? 0) + 1)
-  for (const each of asked) {
+  yield* visited(asked, (each) => {
     count(keyOf(each))
-    if (each.name !== null && each.topicId !== zeroTopicId) continue
+    if (each.name !== null && each.topicId !== zeroTopicId) return
     const topic = each.name === null ? topicById(cluster, each.topicId as TopicId) : topicByName(cluster, each.name)
     if (topic !== undefined) count(each.name === null ? `name ${topic.name}` : topic.topicId)
-  }
+  })
   return times
 }
 
-const faultOf = (room: LeaderRoom, asked: ReadonlyArray<Asked>, version: number) => {
-  const times = timesNamed(room.writer.state(), asked)
-  return (each: Asked): Rejection | undefined => {
+function* faultOf(room: LeaderRoom, asked: ReadonlyArray<Asked>, version: number): Steps<(each: Asked) => Rejection | undefined> {
+  const times = yield* timesNamed(room.writer.state(), asked)
+  return (each) => {
     // Version 3 brought the error; before it, a client could not read it.
     if (!room.config["delete.topic.enable"])
       return { error: version >= 3 ? "TOPIC_DELETION_DISABLED" : "INVALID_REQUEST", message: "Topics cannot be removed: delete.topic.enable is false." }
@@ -61,12 +63,12 @@ const answer = ({ name, topicId }: Asked, outcome: ClusterOutcome): Answer =>
 
 /** DeleteTopics 1-6. Answered when the removal is durable; brokers drop the data when they read of it. A topic's id is never used again (L10). */
 export const deleteTopics = (room: LeaderRoom): Route => {
-  const handle = (request: Request, context: RequestContext): Effect.Effect<ResponseDraft<typeof DeleteTopics>> =>
+  const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof DeleteTopics>>> =>
     Effect.gen(function* () {
-      const asked = askedFor(request, context.version)
-      const fault = faultOf(room, asked, context.version)
-      const sound = asked.filter((each) => fault(each) === undefined)
-      const commands = sound.map((each) =>
+      const asked = yield* runSteps(askedFor(request, context.version))
+      const fault = yield* runSteps(faultOf(room, asked, context.version))
+      const sound = yield* runSteps(filtered(asked, (each) => fault(each) === undefined))
+      const submissionOf = (each: Asked) =>
         submission(
           room,
           Command.RemoveTopic({ topic: each.name === null ? { topicId: each.topicId as TopicId } : { name: each.name } }),
@@ -74,15 +76,17 @@ export const deleteTopics = (room: LeaderRoom): Route => {
           "DeleteTopics",
           each.name ?? each.topicId
         )
-      )
-      const outcomes = yield* room.writer.submitAll(commands)
+      const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
       const answers = new Map(sound.map((each, index) => [each, answer(each, outcomes[index] as ClusterOutcome)]))
-      const responses = asked.map((each): readonly [string, Answer] => [
-        keyOf(each),
-        answers.get(each) ?? { name: each.name, topicId: each.topicId, ...refusal(fault(each) as Rejection) }
-      ])
-      // What is named twice is answered once.
-      return { throttleTimeMs: 0, responses: [...new Map(responses).values()] }
+      return new Sliced(function* () {
+        // What is named twice is answered once.
+        const responses = new Map<string, Answer>()
+        yield* visited(
+          asked,
+          (each) => void responses.set(keyOf(each), answers.get(each) ?? { name: each.name, topicId: each.topicId, ...refusal(fault(each) as Rejection) })
+        )
+        return { throttleTimeMs: 0, responses: [...responses.values()] }
+      })
     })
   return route(DeleteTopics, {}, handle)
 }

@@ -5,17 +5,18 @@ import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
+import { filtered, mapped, runSteps, Sliced, type Steps, timesNamed, visited } from "../../wire/sliced.ts"
 import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../room.ts"
 
 type Request = RequestOf<typeof CreatePartitions>
 type Asked = Request["topics"][number]
+type Result = ResponseDraft<typeof CreatePartitions>["results"][number]
 
 const topicsPerRequestMax = partitionsPerTopicMax
 
-const faultOf = (topics: ReadonlyArray<Asked>) => {
-  const times = new Map<string, number>()
-  for (const { name } of topics) times.set(name, (times.get(name) ?? 0) + 1)
-  return ({ name }: Asked): Rejection | undefined => {
+function* faultOf(topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejection | undefined> {
+  const times = yield* timesNamed(topics, ({ name }) => name)
+  return ({ name }) => {
     if (topics.length > topicsPerRequestMax)
       return { error: "POLICY_VIOLATION", message: `One request changes ${topicsPerRequestMax} topics at most; this one names ${topics.length}.` }
     return times.get(name) === 1 ? undefined : { error: "INVALID_REQUEST", message: "Duplicate topic name in request." }
@@ -24,11 +25,11 @@ const faultOf = (topics: ReadonlyArray<Asked>) => {
 
 /** CreatePartitions 0-3: a topic gets more partitions, never fewer. */
 export const createPartitions = (room: LeaderRoom): Route => {
-  const handle = (request: Request, context: RequestContext): Effect.Effect<ResponseDraft<typeof CreatePartitions>> =>
+  const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof CreatePartitions>>> =>
     Effect.gen(function* () {
-      const fault = faultOf(request.topics)
-      const sound = request.topics.filter((asked) => fault(asked) === undefined)
-      const commands = sound.map(({ name, count, assignments }) => {
+      const fault = yield* runSteps(faultOf(request.topics))
+      const sound = yield* runSteps(filtered(request.topics, (asked) => fault(asked) === undefined))
+      const submissionOf = ({ name, count, assignments }: Asked) => {
         const replicas = assignments === null ? null : assignments.map(({ brokerIds }) => brokerIds)
         return submission(
           room,
@@ -37,15 +38,18 @@ export const createPartitions = (room: LeaderRoom): Route => {
           "CreatePartitions",
           name
         )
-      })
-      const outcomes = yield* room.writer.submitAll(commands)
+      }
+      const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
       const byName = new Map(sound.map(({ name }, index) => [name, outcomes[index] as ClusterOutcome]))
       const answer = (asked: Asked) => {
         const outcome = byName.get(asked.name) ?? Either.left(fault(asked) as Rejection)
         return Either.match(outcome, { onLeft: refusal, onRight: () => ({ errorCode: errorCode("NONE"), errorMessage: null }) })
       }
-      const results = new Map(request.topics.map((asked) => [asked.name, { name: asked.name, ...answer(asked) }]))
-      return { throttleTimeMs: 0, results: [...results.values()] }
+      return new Sliced(function* () {
+        const results = new Map<string, Result>()
+        yield* visited(request.topics, (asked) => void results.set(asked.name, { name: asked.name, ...answer(asked) }))
+        return { throttleTimeMs: 0, results: [...results.values()] }
+      })
     })
   return route(CreatePartitions, {}, handle)
 }

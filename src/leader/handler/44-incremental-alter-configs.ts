@@ -3,6 +3,7 @@ import type { ConfigChange } from "../../../domain/cluster/command.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
 import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
+import { mapped, Sliced } from "../../wire/sliced.ts"
 import { changeConfigs, type Resource } from "../config-changes.ts"
 import type { LeaderRoom } from "../room.ts"
 
@@ -27,9 +28,15 @@ const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof In
  * the name, the value and what would fit; UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST for other kinds, for what cannot be changed while a node runs, and for what is named twice.
  */
 export const incrementalAlterConfigs = (room: LeaderRoom): Route =>
-  route(IncrementalAlterConfigs, {}, ({ resources, validateOnly }, context) =>
-    Effect.map(
-      changeConfigs(room, context, "IncrementalAlterConfigs", { resources: resources.map(resourceOf), replace: false, validateOnly }),
-      (responses) => ({ throttleTimeMs: 0, responses })
-    )
+  route(
+    IncrementalAlterConfigs,
+    {},
+    ({ resources, validateOnly }, context) =>
+      new Sliced(function* () {
+        const asked = yield* mapped(resources, resourceOf)
+        return Effect.map(changeConfigs(room, context, "IncrementalAlterConfigs", { resources: asked, replace: false, validateOnly }), (responses) => ({
+          throttleTimeMs: 0,
+          responses
+        }))
+      })
   )

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import fc from "fast-check"
+import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { ElectLeaders } from "../../../src/protocol/message/43-elect-leaders.ts"
@@ -14,13 +15,14 @@ import { addTopic, given, heartbeat, register, topicId, up } from "../../domain/
 import { call } from "../broker/support.ts"
 
 const ask = <A extends AnyApi>(cluster: Cluster, api: A, draft: RequestDraft<A>): ResponseOf<A> =>
+  // On a clock that stands still no slice ends: the answer is there at once.
   Effect.runSync(
     call(
       administrationRoutes(() => cluster),
       api,
       api.latestStable,
       draft
-    )
+    ).pipe(Effect.withClock(new VirtualClock()))
   ) as ResponseOf<A>
 
 /** Brokers 1 and 2, each with a partition of `orders`. Broker 2 is fenced. */

@@ -10,6 +10,7 @@ import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass } from 
 import { nextEpoch } from "../../../src/serve/fetch-session.ts"
 import { evictionMs, FetchSessions } from "../../../src/serve/fetch-sessions.ts"
 import { Later } from "../../../src/wire/later.ts"
+import { atOnce } from "../wire/at-once.ts"
 import { FakeTable } from "./fake-partition.ts"
 
 type Asked = readonly [topic: string, partition: number, from: number]
@@ -53,9 +54,9 @@ const setUp = (more: { readonly slots?: number; readonly sessionPartitionsMax?: 
     draft: Partial<FetchRequest> & { readonly version?: number; readonly host?: string } = {}
   ): FetchAnswer => {
     const { version = 12, host = "here", ...rest } = draft
-    const answer = serve(request(sessionId, sessionEpoch, asked, rest), { version, clientHost: host })
+    const answer = atOnce<unknown>(serve(request(sessionId, sessionEpoch, asked, rest), { version, clientHost: host }))
     if (answer instanceof Later) throw new Error("the answer waits")
-    return answer
+    return answer as FetchAnswer
   }
   return { table, clock, sessions, serve, request, now }
 }
@@ -202,9 +203,9 @@ describe("fetch sessions", () => {
 describe("a fetch of a session that waits", () => {
   const waiting = (own: ReturnType<typeof setUp>, id: number, epoch: number, draft: Partial<FetchRequest> = {}) =>
     Effect.gen(function* () {
-      const answer = own.serve(own.request(id, epoch, [], { maxWaitMs: 60_000, ...draft }), { version: 12, clientHost: "here" })
+      const answer = atOnce<unknown>(own.serve(own.request(id, epoch, [], { maxWaitMs: 60_000, ...draft }), { version: 12, clientHost: "here" }))
       if (!(answer instanceof Later)) throw new Error("the answer does not wait")
-      const fiber = yield* Effect.fork(answer.effect)
+      const fiber = yield* Effect.fork(Effect.map(answer.effect, (made) => atOnce<unknown>(made) as FetchAnswer))
       yield* Effect.yieldNow()
       return fiber
     })

@@ -13,6 +13,7 @@ import { metadata } from "../../../src/serve/metadata.ts"
 import { coordinators, nodesOf } from "../../../src/serve/nodes.ts"
 import type { RequestContext } from "../../../src/wire/route.ts"
 import { addTopic, eventsOf, given, heartbeat, register, topicId, up } from "../../domain/cluster/support.ts"
+import { atOnce } from "../wire/at-once.ts"
 
 const orders = (() => {
   const two = up(2)
@@ -29,11 +30,13 @@ const context = (version: number): RequestContext => ({
 const created: Array<string> = []
 const ask = (cluster: Cluster, version: number, request: Partial<RequestOf<typeof Metadata>>, autoCreate = true) => {
   created.length = 0
-  const answer = metadata({ nodeId: 1, cluster: () => cluster, autoCreate, createTopics: (names) => Effect.sync(() => void created.push(...names)) })(
-    { topics: null, allowAutoTopicCreation: true, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false, ...request },
-    context(version)
+  const answer = atOnce(
+    metadata({ nodeId: 1, cluster: () => cluster, autoCreate, createTopics: (names) => Effect.sync(() => void created.push(...names)) })(
+      { topics: null, allowAutoTopicCreation: true, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false, ...request },
+      context(version)
+    )
   )
-  return Effect.isEffect(answer) ? Effect.runSync(answer) : answer
+  return Effect.isEffect(answer) ? atOnce(Effect.runSync(answer)) : answer
 }
 const rows = (answer: ReturnType<typeof ask>) => answer.topics.map(({ name, errorCode }) => [name, kafkaError(errorCode)])
 const byName = (...names: ReadonlyArray<string>) => names.map((name) => ({ name, topicId: zeroTopicId }))
