@@ -1,10 +1,6 @@
-/**
- * `bun scripts/attack/stall.ts PORT [--at-once N] [API …]`: how long another connection waits for ApiVersions while a node works on one request (or N at once) as wide as it allows.
- * One line for each array of each API that the node lists, in its first and last version, with equal and with distinct elements.
- */
+import { spawn } from "node:child_process"
+import { join } from "node:path"
 import { Produce } from "../../src/protocol/message/00-produce.ts"
-import { ApiVersions } from "../../src/protocol/message/18-api-versions.ts"
-import { apiByKey } from "../../src/protocol/message/registry.ts"
 import type { AnyApi } from "../../src/protocol/type/wire.ts"
 import { requestElementsMax } from "../../src/wire/request-elements.ts"
 import { pause, Raw, requestBytes } from "./raw.ts"
@@ -19,8 +15,9 @@ export interface Stall {
   readonly requestBytes: number
   readonly answerBytes: number
   readonly answeredMs: number
-  /** The longest wait of the other connection, ms. */
-  readonly worstMs: number
+  /** The longest wait of the other connection, ms; and the most CPU time that the node's main thread took in one wait. */
+  readonly waitMs: number
+  readonly cpuMs: number
   readonly closed: number
 }
 
@@ -44,14 +41,16 @@ export const stallCases = (api: AnyApi, first: number, last: number): ReadonlyAr
 }
 
 /** Asks for the longest wait since it was last asked. */
-export type Probe = () => Promise<number>
-export const startProbe = (port: number): Probe => {
-  const worker = new Worker(new URL("./stall-probe.ts", import.meta.url).href)
-  worker.postMessage({ port })
+export type Probe = () => Promise<Pick<Stall, "waitMs" | "cpuMs">>
+export const startProbe = (port: number, pid: number): Probe => {
+  const child = spawn(process.execPath, [join(import.meta.dir, "../..", "scripts/attack/stall-probe.ts"), String(port), String(pid)], {
+    stdio: ["pipe", "pipe", "inherit"]
+  })
+  process.once("exit", () => child.kill())
   return () =>
     new Promise((resolve) => {
-      worker.onmessage = ({ data }: MessageEvent<number>) => resolve(data)
-      worker.postMessage("worst")
+      child.stdout.once("data", (line: Uint8Array) => resolve(JSON.parse(String(line))))
+      child.stdin.write("\n")
     })
 }
 
@@ -75,32 +74,5 @@ export const measureStall = async (port: number, probe: Probe, frame: Uint8Array
     })
   )
   const answeredMs = performance.now() - at
-  return { requestBytes: frame.length, answerBytes, answeredMs, worstMs: await probe(), closed }
+  return { requestBytes: frame.length, answerBytes, answeredMs, ...(await probe()), closed }
 }
-
-const main = async () => {
-  const words = process.argv.slice(2)
-  const at = words.indexOf("--at-once")
-  const atOnce = at < 0 ? 1 : Number(words.splice(at, 2)[1])
-  const port = Number(words.shift())
-  const ask = await Raw.open(port)
-  const { apiKeys } = (await ask?.call(ApiVersions, 0, {})) ?? { apiKeys: [] }
-  const probe = startProbe(port)
-  for (const { apiKey, maxVersion, minVersion } of apiKeys) {
-    const api = apiByKey(apiKey)
-    if (api === undefined || (words.length > 0 && !words.includes(api.name))) continue
-    for (const { frame, name } of stallCases(api, minVersion, maxVersion)) {
-      const bytes = frame()
-      const stall = await measureStall(port, probe, bytes, atOnce)
-      const figures = [
-        `${stall.worstMs.toFixed(0)} ms`.padStart(8),
-        `in ${stall.answeredMs.toFixed(0)} ms`.padStart(12),
-        `${(stall.requestBytes / 1e6).toFixed(1)} MB`.padStart(9),
-        stall.closed > 0 ? `${stall.closed} closed` : `${(stall.answerBytes / 1e6).toFixed(1)} MB answered`
-      ]
-      console.log(`${figures.join("  ")}  ${name}`)
-    }
-  }
-  process.exit(0)
-}
-if (import.meta.main) await main()
