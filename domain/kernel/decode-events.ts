@@ -47,7 +47,8 @@ const recordOf = ({ indexSignatures, propertySignatures }: SchemaAST.TypeLiteral
   const [signature] = indexSignatures
   if (signature === undefined || indexSignatures.length > 1 || propertySignatures.length > 0 || signature.parameter._tag !== "StringKeyword") return undefined
   const check = checkOf(signature.type)
-  return check && ((value) => Predicate.isRecord(value) && Object.values(value).every(check))
+  // A key of that name is taken for a prototype where the schema copies the record.
+  return check && ((value) => Predicate.isRecord(value) && !Object.hasOwn(value, "__proto__") && Object.values(value).every(check))
 }
 
 interface Shape {
