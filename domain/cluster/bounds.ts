@@ -10,8 +10,8 @@ export const brokersMax = 1000
  * How often a broker may register anew or be let in: every change is an event in a journal that is kept whole. What goes beyond waits, fenced.
  */
 export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
-/** The same for all brokers together that carry no partition: whoever invents brokers has a part of what `brokersMax` new ones need. */
-export const idleBrokerChanges: Rate = { burst: 2 * brokersMax, everyMs: 3_000 }
+/** How often brokers that carry no partition may register, all together, and how often they may be let in again: whoever invents brokers has a part of what `brokersMax` need. */
+export const idleBrokerChanges: Rate = { burst: brokersMax, everyMs: 3_000 }
 /** How long the registration of a broker is kept that is fenced, carries no partition and is not heard of, ms. */
 export const idleBrokerMs = 600_000
 /** Characters of an address's host, of an incarnation id and of a rack. */

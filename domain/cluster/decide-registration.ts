@@ -21,11 +21,11 @@ export const fencedBy = (broker: Broker, reason: BrokerFenced["reason"]): Readon
 const readable = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u
 
 /**
- * Which registration makes room for a new broker where the cluster has as many as it can have: one that carries no partition, so that nothing is lost. A fenced one first, then the
- * oldest; a broker that is there after all registers again.
+ * Which registration makes room for a new broker where the cluster has as many as it can have: one that carries no partition, so that nothing is lost, and is not the leader's
+ * own. A fenced one first, then the oldest; a broker that is there after all registers again.
  */
 const replaceable = (cluster: Cluster): Broker | undefined => {
-  const idle = [...HashMap.values(cluster.brokers)].filter(({ id }) => isIdle(cluster, id))
+  const idle = [...HashMap.values(cluster.brokers)].filter(({ id }) => isIdle(cluster, id) && id !== cluster.leader?.nodeId)
   return idle.sort((one, other) => Number(other.fenced) - Number(one.fenced) || one.epoch - other.epoch)[0]
 }
 

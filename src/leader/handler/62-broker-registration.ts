@@ -52,7 +52,7 @@ export const brokerRegistration = (room: LeaderRoom): Route => {
     const command = commandOf(room, request)
     const now = decide(writer.state(), command)
     if (Either.isLeft(now)) return refused(request, context, now.left)
-    const waitMs = now.right.length === 0 ? undefined : brokers.pace.take(writer.state(), brokerId)
+    const waitMs = now.right.length === 0 ? undefined : brokers.pace.take(writer.state(), brokerId, "registers")
     if (waitMs !== undefined) return refused(request, context, heldBack(brokerId, waitMs))
     return writer.submit(submission(room, command, context, "BrokerRegistration")).pipe(
       Effect.tap(() => Effect.logDebug(`broker ${brokerId} registered from ${command.host}:${command.port}`)),

@@ -71,7 +71,7 @@ export const brokerHeartbeat = (room: LeaderRoom): Route => {
     room.observers.heard(brokerId, command.metadataOffset)
     if (now.right.length === 0) return accepted(room, request)
     // Only coming is held back: whoever goes is fenced at once, and must come before it can go again.
-    const waitMs = now.right[0]?._tag === "BrokerUnfenced" ? brokers.pace.take(writer.state(), request.brokerId) : undefined
+    const waitMs = now.right[0]?._tag === "BrokerUnfenced" ? brokers.pace.take(writer.state(), request.brokerId, "enters") : undefined
     if (waitMs !== undefined) return heldBack(room, request, waitMs)
     return writer.submit(submission(room, command, context, "BrokerHeartbeat")).pipe(
       Effect.tap(({ events }) => told(room, request.brokerId, events)),
