@@ -27,6 +27,18 @@ export class RequestTimedOut extends Data.TaggedError("RequestTimedOut")<{ reado
     return `${this.what} did not finish within ${this.timeoutMs} ms: ${this.reason}`
   }
 }
+/** A node's answer is larger than the client takes. It is not asked again: the answer would be the same. */
+export class AnswerTooLarge extends Data.TaggedError("AnswerTooLarge")<{
+  readonly address: string
+  readonly what: string
+  readonly sizeBytes: number
+  readonly bytesMax: number
+}> {
+  readonly retriable = false as const
+  override get message() {
+    return `${this.what}: the answer of ${this.address} has ${this.sizeBytes} bytes, over responseBytesMax=${this.bytesMax}.`
+  }
+}
 /** The cluster's version lacks the request that is needed. */
 export class UnsupportedByCluster extends Data.TaggedError("UnsupportedByCluster")<{ readonly what: string }> {
   readonly retriable = false as const
@@ -75,7 +87,7 @@ export class ClientDefect extends Data.TaggedError("ClientDefect")<{ readonly pa
   }
 }
 /** What goes wrong on the way to a node, whatever was asked. */
-export type CallError = NotReachable | RequestTimedOut | UnsupportedByCluster | KafkaFailure
+export type CallError = NotReachable | RequestTimedOut | AnswerTooLarge | UnsupportedByCluster | KafkaFailure
 
 export class TopicExists extends Data.TaggedError("TopicExists")<{ readonly topic: string }> {
   readonly retriable = false as const

@@ -2,7 +2,12 @@ import { Data } from "effect"
 import { type Address, formatAddress } from "../ports/transport.ts"
 
 /** The connection closed, or was closed, before the answer came. Whether the request was carried out is not known. */
-export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{ readonly address: Address; readonly reason: string }> {
+export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
+  readonly address: Address
+  readonly reason: string
+  /** The bytes of an answer that is over the link's bound, where that is why. */
+  readonly answerBytes?: number
+}> {
   override get message(): string {
     return `the connection to ${formatAddress(this.address)} is lost: ${this.reason}`
   }

@@ -1,7 +1,7 @@
 import { type Clock, Deferred, Duration, Effect, Either, Exit, type Fiber, FiberId, Runtime } from "effect"
 import type { Address, Connection, Listener } from "../ports/transport.ts"
 import { type CallFault, CallTimeout, ConnectionLost } from "./fault.ts"
-import { describeFrameFault } from "./frame-fault.ts"
+import { describeFrameFault, type FrameFault } from "./frame-fault.ts"
 import { Framer, isFrame } from "./framer.ts"
 import { InFlight, type Pending } from "./in-flight.ts"
 
@@ -94,7 +94,7 @@ export class LinkConnection implements Listener {
     for (;;) {
       const frame = this.lost === undefined ? this.framer.next() : undefined
       if (frame === undefined) break
-      if (!isFrame(frame)) return this.lose(describeFrameFault(frame).message)
+      if (!isFrame(frame)) return this.unframed(frame)
       const pending = this.inFlight.answered(frame)
       if (pending === undefined) return this.lose("it sent an answer that nobody asked for")
       pending.settle?.(Either.right(frame))
@@ -111,8 +111,18 @@ export class LinkConnection implements Listener {
 
   /** Closes, and fails everybody who waits. What was written before an orderly end is still sent; a peer that has shown that it is lost gets nothing more. */
   lose(reason: string, orderly = false): void {
+    this.loseBy(new ConnectionLost({ address: this.address, reason }), orderly)
+  }
+  /** The bytes are no answer, or one that is too large: what follows it cannot be told from it. */
+  private unframed(fault: FrameFault): void {
+    const { kind, message } = describeFrameFault(fault)
+    // A server of another protocol has answered with text of its own.
+    if (kind !== "oversized" || message.startsWith("looks like")) return this.lose(message)
+    const reason = `its answer has ${fault.length} bytes, over responseBytesMax=${fault.bytesMax}`
+    this.loseBy(new ConnectionLost({ address: this.address, reason, answerBytes: fault.length }), false)
+  }
+  private loseBy(lost: ConnectionLost, orderly: boolean): void {
     if (this.lost !== undefined) return
-    const lost = new ConnectionLost({ address: this.address, reason })
     this.lost = lost
     if (orderly) this.connection.end()
     else this.connection.destroy()

@@ -61,6 +61,7 @@ const saying = (fault: ClientFault): Saying => {
       return { exit: "data" }
     case "UnknownGroup":
       return refused("`franz group list` shows what there is.")
+    case "AnswerTooLarge":
     case "TopicRefused":
     case "NodeRefused":
     case "NotAuthorized":

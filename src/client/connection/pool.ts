@@ -15,7 +15,7 @@ import type { CallFault } from "../../wire/fault.ts"
 import { connect, type Link } from "../../wire/link.ts"
 import { inScope } from "../background.ts"
 import type { Dice } from "../dice.ts"
-import { type CallError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
+import { AnswerTooLarge, type CallError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
 import { monotonicNow } from "../monotonic.ts"
 import type { Connecting } from "../options.ts"
 import { retryDelayMs } from "../retry.ts"
@@ -62,12 +62,16 @@ interface Slot {
 }
 
 /** A call's fault in the client's words. */
-export const callError = (fault: CallFault, what: string, address: Address): CallError => {
+export const callError = (fault: CallFault, what: string, address: Address, { responseBytesMax }: Pick<Connecting, "responseBytesMax">): CallError => {
   switch (fault._tag) {
     case "CallTimeout":
       return new RequestTimedOut({ what, timeoutMs: fault.timeoutMs, reason: `no answer from ${formatAddress(address)}.` })
     case "UnsupportedByPeer":
       return new UnsupportedByCluster({ what })
+    case "ConnectionLost":
+      if (fault.answerBytes !== undefined)
+        return new AnswerTooLarge({ address: formatAddress(address), what, sizeBytes: fault.answerBytes, bytesMax: responseBytesMax })
+      return new NotReachable({ addresses: [formatAddress(address)], reason: fault.message })
     default:
       return new NotReachable({ addresses: [formatAddress(address)], reason: fault.message })
   }
@@ -148,7 +152,7 @@ export class Pool {
       const heard = this.silences.size === 0 ? answered : Effect.tap(answered, () => this.silences.delete(formatAddress(address)))
       const called = Effect.mapError(heard, (fault) => {
         if (fault._tag === "CallTimeout") this.silent(address)
-        return callError(fault, api.name, address)
+        return callError(fault, api.name, address, this.options)
       })
       // Fetches end by themselves: nothing interrupts them but the end of the consumer.
       return lane === "fetch" ? called : Effect.onInterrupt(called, () => Effect.sync(() => this.suspect(address, lane, open)))

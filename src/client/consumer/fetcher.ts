@@ -4,7 +4,7 @@ import { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
 import { supervised } from "../background.ts"
 import type { Client } from "../client.ts"
-import { type ClientDefect, failure } from "../error.ts"
+import { type AnswerTooLarge, type ClientDefect, failure } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
 import { monotonicMs } from "../monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs, retryKindOf } from "../retry.ts"
@@ -145,8 +145,9 @@ export class Fetcher {
     return Effect.match(client.pool.call(node.address, Fetch, call.request, { lane: "fetch", timeoutMs, silenceMs, versionMax, versionMin }), {
       onSuccess: (response) => this.take(response, call, session, wasOpening),
       // The leaders may have changed with the connection; the answer to that question also tells whether anybody is there.
-      onFailure: () => {
+      onFailure: (error) => {
         session.restart()
+        if (error._tag === "AnswerTooLarge") return this.tooLarge(readers, error)
         for (const reader of readers) this.again(reader, "connection")
       }
     })
@@ -198,6 +199,11 @@ export class Fetcher {
       return this.parts.outOfRange(reader)
     }
     this.failed(reader, error)
+  }
+  /** The same fetch would have the same answer: the caller has to choose other bounds. */
+  private tooLarge(readers: ReadonlyArray<PartitionReader>, error: AnswerTooLarge): void {
+    for (const reader of readers) if (!reader.closed) reader.failed ??= error
+    this.parts.arrived()
   }
   private failed(reader: PartitionReader, error: KafkaError): void {
     if (isLeadership(error)) return this.again(reader, "leadership")

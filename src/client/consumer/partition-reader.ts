@@ -2,7 +2,7 @@ import { Either } from "effect"
 import { type RecordBatch, verify, viewBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { type Decompress, type Record, readRecords } from "../../../domain/log/record.ts"
-import { CorruptRecords, type KafkaFailure, type NotAuthorized, type OffsetOutOfRange } from "../error.ts"
+import { type AnswerTooLarge, CorruptRecords, type KafkaFailure, type NotAuthorized, type OffsetOutOfRange } from "../error.ts"
 import { Progress } from "./progress.ts"
 
 export interface Decoding {
@@ -11,7 +11,7 @@ export interface Decoding {
   readonly batchBytesMax: number
 }
 
-export type ReadError = CorruptRecords | KafkaFailure | NotAuthorized | OffsetOutOfRange
+export type ReadError = AnswerTooLarge | CorruptRecords | KafkaFailure | NotAuthorized | OffsetOutOfRange
 
 const idleAnswersMax = 5
 const strideMax = 1_000_000

@@ -22,13 +22,19 @@ const timestampOf = (at: StartAt): bigint => (at === "latest" ? latest : at === 
 /** The offsets of places on one node, in their order. */
 const askNode = (client: Client, nodeId: number, places: ReadonlyArray<Place & { readonly at: StartAt }>): Effect.Effect<ReadonlyArray<number>, CallError> =>
   Effect.gen(function* () {
-    const topics = [...new Set(places.map(({ topic }) => topic))].map((name) => ({
-      name,
-      partitions: places.filter(({ topic }) => topic === name).map(({ at, partition }) => ({ partitionIndex: partition, timestamp: timestampOf(at) }))
-    }))
+    const byTopic = new Map<string, Array<{ readonly partitionIndex: number; readonly timestamp: bigint }>>()
+    for (const { at, partition, topic } of places) {
+      const partitions = byTopic.get(topic) ?? []
+      partitions.push({ partitionIndex: partition, timestamp: timestampOf(at) })
+      byTopic.set(topic, partitions)
+    }
+    const topics = [...byTopic].map(([name, partitions]) => ({ name, partitions }))
     const answer = yield* client.callNode(nodeId, ListOffsets, { replicaId: -1, topics })
+    const answers = new Map(
+      answer.topics.flatMap(({ name, partitions }) => partitions.map((one) => [placeKey({ topic: name, partition: one.partitionIndex }), one]))
+    )
     return yield* Effect.forEach(places, ({ partition, topic }) => {
-      const found = answer.topics.find(({ name }) => name === topic)?.partitions.find(({ partitionIndex }) => partitionIndex === partition)
+      const found = answers.get(placeKey({ topic, partition }))
       if (found === undefined) return Effect.fail(new KafkaFailure({ error: "UNKNOWN_TOPIC_OR_PARTITION", what: `${topic}-${partition}`, detail: null }))
       return Effect.as(expectNone(kafkaError(found.errorCode), `The offsets of ${topic}-${partition}`), Number(found.offset))
     })
@@ -50,7 +56,9 @@ export const startOffsets = (
       const byLeader = new Map<number, Array<Place & { readonly at: StartAt }>>()
       for (const place of left()) {
         const leader = client.metadata.view().topics.get(place.topic)?.partitions[place.partition]?.leader ?? -1
-        byLeader.set(leader, [...(byLeader.get(leader) ?? []), place])
+        const led = byLeader.get(leader) ?? []
+        led.push(place)
+        byLeader.set(leader, led)
       }
       if (byLeader.has(-1)) return yield* new KafkaFailure({ error: "LEADER_NOT_AVAILABLE", what: "A partition", detail: null })
       yield* Effect.forEach(

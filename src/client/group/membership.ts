@@ -51,6 +51,7 @@ const isFinal = (error: MemberError): boolean => {
       return true
     case "NotReachable":
     case "RequestTimedOut":
+    case "AnswerTooLarge":
     case "KafkaFailure":
       return false
   }

@@ -53,8 +53,11 @@ export const nothingKnown: ClusterView = {
 type Answer = ResponseOf<typeof Metadata>
 
 const topicView = (topic: Answer["topics"][number], name: string, at: number, before: TopicView | undefined): TopicView => {
-  const partitions: Array<PartitionView> = []
+  const count = topic.partitions.length
+  const partitions: Array<PartitionView | undefined> = Array.from({ length: count })
   for (const partition of topic.partitions) {
+    // Indexes count from 0: one beyond the number of partitions leaves a gap before it.
+    if (partition.partitionIndex < 0 || partition.partitionIndex >= count) continue
     const known = before?.topicId === topic.topicId ? before.partitions[partition.partitionIndex] : undefined
     // Nodes learn of elections at different times: an answer with an older epoch than the one known must not take the client back.
     const older = known !== undefined && partition.leaderEpoch !== -1 && partition.leaderEpoch < known.leaderEpoch
@@ -69,17 +72,23 @@ const topicView = (topic: Answer["topics"][number], name: string, at: number, be
         }
   }
   // A gap would mean that the answer is not about all partitions; what follows it cannot be placed.
-  const whole = partitions.findIndex((partition) => partition === undefined)
-  return { name, topicId: topic.topicId, internal: topic.isInternal, partitions: whole < 0 ? partitions : partitions.slice(0, whole), at }
+  const whole: Array<PartitionView> = []
+  for (const partition of partitions) {
+    if (partition === undefined) break
+    whole.push(partition)
+  }
+  return { name, topicId: topic.topicId, internal: topic.isInternal, partitions: whole, at }
 }
 
 /** What is known after an answer that came at `at`. `asked`: the topics that were asked for; "all" makes the client forget those that are gone. */
 export const learn = (view: ClusterView, answer: Answer, asked: ReadonlyArray<string> | "all", at: number): ClusterView => {
   const topics = asked === "all" ? new Map<string, TopicView>() : new Map(view.topics)
   const topicErrors = new Map(asked === "all" ? [] : view.topicErrors)
+  // What nobody asked for is not learned: it would stay for the life of the client.
+  const wanted = asked === "all" ? undefined : new Set(asked)
   for (const topic of answer.topics) {
     const name = topic.name
-    if (name === null) continue
+    if (name === null || wanted?.has(name) === false) continue
     const error = kafkaError(topic.errorCode)
     if (error === "NONE") {
       topics.set(name, topicView(topic, name, at, view.topics.get(name)))

@@ -97,7 +97,7 @@ export class Courier {
       onSuccess: () => {
         for (const { batch, queue } of parcels) this.settlements.stored(queue, batch, -1, -1)
       },
-      onFailure: (fault) => this.allAgain(parcels, true, callError(fault, "Produce", node.address))
+      onFailure: (fault) => this.allAgain(parcels, true, callError(fault, "Produce", node.address, this.parts.client.options))
     })
   }
 
@@ -107,7 +107,7 @@ export class Courier {
         const answers = answersOf(response, request, parcels)
         for (const [index, parcel] of parcels.entries()) this.settle(parcel, answers[index])
       },
-      onFailure: (fault) => this.allAgain(parcels, fault._tag !== "UnsupportedByPeer", callError(fault, "Produce", node.address))
+      onFailure: (fault) => this.allAgain(parcels, fault._tag !== "UnsupportedByPeer", callError(fault, "Produce", node.address, this.parts.client.options))
     })
   }
 
