@@ -14,6 +14,8 @@ export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
 export const idleBrokerChanges: Rate = { burst: brokersMax, everyMs: 3_000 }
 /** How long the registration of a broker is kept that is fenced, carries no partition and is not heard of, ms. */
 export const idleBrokerMs = 600_000
+/** Listeners that a broker may have. */
+export const brokerListenersMax = 32
 /** Characters of an address's host, of an incarnation id and of a rack. */
 export const brokerTextCharactersMax = 255
 /** Characters that all settings of a topic or a node may have together, names and values. */

@@ -1,5 +1,6 @@
 import { Data } from "effect"
 import type { BrokerId, Epoch, TopicId } from "../kernel/id.ts"
+import type { BrokerListener } from "./event.ts"
 
 /** One setting as a client asked for it. */
 export interface ConfigEntry {
@@ -38,6 +39,8 @@ export type Command = Data.TaggedEnum<{
     readonly host: string
     readonly port: number
     readonly rack: string | null
+    /** Its listeners, the one between nodes first, if it has more than one by the name PLAINTEXT. */
+    readonly listeners?: ReadonlyArray<BrokerListener> | undefined
     readonly isConnected: boolean
   }
   /** A broker lives, and has read the journal up to and with `metadataOffset`. */

@@ -4,7 +4,7 @@ import type { BrokerId } from "../kernel/id.ts"
 import type { Command } from "./command.ts"
 import { changedConfigs, sameConfigs, tooManyConfigs } from "./config-changes.ts"
 import { type Event, NodeConfigsChanged, TopicConfigsChanged } from "./event.ts"
-import { findDynamicSetting, nodeConfigsOf } from "./node-config.ts"
+import { findClusterSetting, findDynamicSetting, nodeConfigsOf } from "./node-config.ts"
 import { rejected } from "./rejected.ts"
 import { brokerOf, type Cluster, topicByName } from "./state.ts"
 import { findTopicSetting } from "./topic-config.ts"
@@ -42,7 +42,7 @@ export const changeNodeConfigs = (cluster: Cluster, command: Extract<Command, { 
   Either.gen(function* () {
     const nodeId = yield* nodeNamed(cluster, command.node)
     const before = nodeConfigsOf(cluster, nodeId)
-    const configs = yield* changedConfigs(before, command, findDynamicSetting)
+    const configs = yield* changedConfigs(before, command, nodeId === null ? findClusterSetting : findDynamicSetting)
     const tooMany = tooManyConfigs(cluster, before, configs)
     if (tooMany !== undefined) return yield* Either.left(tooMany)
     return command.validateOnly || sameConfigs(configs, before) ? [] : [new NodeConfigsChanged({ nodeId, configs })]

@@ -1,7 +1,7 @@
 import { Either, HashMap, Schema } from "effect"
 import type { Rejection } from "../kernel/error-code.ts"
 import { BrokerId } from "../kernel/id.ts"
-import { brokersMax, brokerTextCharactersMax } from "./bounds.ts"
+import { brokerListenersMax, brokersMax, brokerTextCharactersMax } from "./bounds.ts"
 import type { Command } from "./command.ts"
 import { BrokerFenced, BrokerRegistered, BrokerRemoved, type Event } from "./event.ts"
 import { rejected } from "./rejected.ts"
@@ -30,16 +30,23 @@ const replaceable = (cluster: Cluster): Broker | undefined => {
 }
 
 const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Either.Either<never, Rejection> | undefined => {
-  const { brokerId, incarnationId, clusterId, host, port, rack } = command
+  const { brokerId, incarnationId, clusterId, host, port, rack, listeners = [] } = command
   if (clusterId !== "" && clusterId !== cluster.clusterId)
     return rejected("INCONSISTENT_CLUSTER_ID", `Broker ${brokerId} belongs to cluster ${clusterId}, this is cluster ${cluster.clusterId ?? "without an id"}.`)
   if (!isBrokerId(brokerId)) return rejected("INVALID_REGISTRATION", `${brokerId} is no broker id: 0 to 2147483647.`)
-  if (host === "" || [host, incarnationId, rack ?? ""].some((text) => text.length > brokerTextCharactersMax))
-    return rejected("INVALID_REGISTRATION", `Broker ${brokerId} needs a host, and no host, rack or incarnation id over ${brokerTextCharactersMax} characters.`)
+  const texts = [host, incarnationId, rack ?? "", ...listeners.flatMap((each) => [each.name, each.host])]
+  if (host === "" || listeners.some((each) => each.host === "") || texts.some((text) => text.length > brokerTextCharactersMax))
+    return rejected(
+      "INVALID_REGISTRATION",
+      `Broker ${brokerId} needs a host for each listener, and no host, name, rack or incarnation id over ${brokerTextCharactersMax} characters.`
+    )
   // Nobody has shown who they are: what they call themselves goes into the journal and into log lines.
-  if (![host, incarnationId, rack ?? ""].every((text) => readable.test(text)))
-    return rejected("INVALID_REGISTRATION", `The host, rack or incarnation id of broker ${brokerId} has characters that cannot be printed.`)
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) return rejected("INVALID_REGISTRATION", `Broker ${brokerId} cannot be reached on port ${port}.`)
+  if (!texts.every((text) => readable.test(text)))
+    return rejected("INVALID_REGISTRATION", `A host, the rack or the incarnation id of broker ${brokerId} has characters that cannot be printed.`)
+  const strange = [port, ...listeners.map((each) => each.port)].find((each) => !Number.isInteger(each) || each < 1 || each > 65_535)
+  if (strange !== undefined) return rejected("INVALID_REGISTRATION", `Broker ${brokerId} cannot be reached on port ${strange}.`)
+  if (listeners.length > brokerListenersMax || new Set(listeners.map(({ name }) => name)).size < listeners.length)
+    return rejected("INVALID_REGISTRATION", `Broker ${brokerId} may have ${brokerListenersMax} listeners, each with a name of its own.`)
   const { leader } = cluster
   if (leader?.nodeId === brokerId && (leader.host !== host || leader.port !== port))
     return rejected("DUPLICATE_BROKER_REGISTRATION", `${brokerId} is the id of the leader at ${leader.host}:${leader.port}: give this broker another.`)
@@ -47,6 +54,9 @@ const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Eit
     return rejected("INVALID_REGISTRATION", `The cluster has ${brokersMax} brokers with partitions already, the most that it can have.`)
   return undefined
 }
+
+const sameListeners = (one: Broker["listeners"] = [], other: Broker["listeners"] = []): boolean =>
+  one.length === other.length && one.every(({ host, name, port }, at) => other[at]?.name === name && other[at]?.host === host && other[at]?.port === port)
 
 /** Whether the broker of that id is there, so that no other process may take its id. */
 const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConnected, port }: Of<"RegisterBroker">): boolean => {
@@ -65,11 +75,18 @@ const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConn
 export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">): Decision => {
   const fault = registrationFault(cluster, command)
   if (fault !== undefined) return fault
-  const { incarnationId, host, port, rack } = command
+  const { incarnationId, host, listeners, port, rack } = command
   const brokerId = command.brokerId as BrokerId
   const before = brokerOf(cluster, brokerId)
   // The answer to an earlier request was lost, or the process shows on another connection who it is: the registration stands.
-  if (before?.incarnationId === incarnationId && before.host === host && before.port === port && before.rack === rack) return Either.right([])
+  if (
+    before?.incarnationId === incarnationId &&
+    before.host === host &&
+    before.port === port &&
+    before.rack === rack &&
+    sameListeners(before.listeners, listeners)
+  )
+    return Either.right([])
   if (before !== undefined && isTaken(cluster, before, command))
     return rejected(
       "DUPLICATE_BROKER_REGISTRATION",
@@ -77,7 +94,10 @@ export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">):
     )
   const gone = before === undefined ? roomFor(cluster) : before.fenced ? [] : fencedBy(before, "restarted")
   const brokerEpoch = cluster.index + gone.length
-  return Either.right([...gone, new BrokerRegistered({ brokerId, incarnationId, brokerEpoch, host, port, rack })])
+  return Either.right([
+    ...gone,
+    new BrokerRegistered({ brokerId, incarnationId, brokerEpoch, host, port, rack, ...(listeners === undefined ? {} : { listeners }) })
+  ])
 }
 
 /** What must go before one more broker may come. */

@@ -9,6 +9,9 @@ const v = Schema.propertySignature(Schema.Literal(1)).pipe(Schema.withConstructo
 /** Version 2 of an event that moves a broker's partitions by itself; version 1 was followed by one PartitionLeaderChanged for each of them. */
 const vWithPartitions = Schema.propertySignature(Schema.Literal(1, 2)).pipe(Schema.withConstructorDefault((): 1 | 2 => 2))
 const Epoch = Schema.Int
+/** A named address of a broker. */
+export const BrokerListener = Schema.Struct({ name: Schema.String, host: Schema.String, port: Schema.Int })
+export type BrokerListener = typeof BrokerListener.Type
 /** -1: nobody leads the partition. */
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
 
@@ -32,7 +35,9 @@ export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("Br
   brokerEpoch: Epoch,
   host: Schema.String,
   port: Schema.Int,
-  rack: Schema.NullOr(Schema.String)
+  rack: Schema.NullOr(Schema.String),
+  /** All its listeners, the one between nodes first, which `host` and `port` repeat. Absent: that one alone, by the name PLAINTEXT, as before there were others. */
+  listeners: Schema.optional(Schema.Array(BrokerListener))
 }) {}
 /** A broker may serve. Since version 2 each partition without a leader whose in-sync set has the broker is led by it from here on, under its next leader epoch. */
 export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("BrokerUnfenced", {

@@ -118,10 +118,10 @@ const changes: Changes = {
   ClusterFounded: (cluster, { clusterId }) => ({ ...cluster, clusterId }),
   GroupStreamsFixed: (cluster, { count }) => ({ ...cluster, groupStreams: count }),
   LeaderElected: (cluster, { nodeId, host, port, epoch }) => ({ ...cluster, leader: { nodeId, host, port, epoch } }),
-  BrokerRegistered: (cluster, { brokerId, incarnationId, brokerEpoch, host, port, rack }) => ({
-    ...cluster,
-    brokers: HashMap.set(cluster.brokers, brokerId, { id: brokerId, incarnationId, epoch: brokerEpoch, host, port, rack, fenced: true })
-  }),
+  BrokerRegistered: (cluster, { brokerId, incarnationId, brokerEpoch, host, listeners, port, rack }) => {
+    const broker = { id: brokerId, incarnationId, epoch: brokerEpoch, host, port, rack, fenced: true, ...(listeners === undefined ? {} : { listeners }) }
+    return { ...cluster, brokers: HashMap.set(cluster.brokers, brokerId, broker) }
+  },
   BrokerUnfenced: (cluster, event) => setFenced(cluster, event, false),
   BrokerFenced: (cluster, event) => setFenced(cluster, event, true),
   BrokerRemoved: brokerRemoved,

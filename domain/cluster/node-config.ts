@@ -56,6 +56,14 @@ export const liveNodeConfig = (start: NodeConfig, cluster: () => Pick<Cluster, "
   }
 }
 
+/** What is set for single nodes only is not set for all of them at once. */
+export const findClusterSetting: FindSetting = (name) =>
+  Either.flatMap(findDynamicSetting(name), (setting) =>
+    setting.perBroker === true
+      ? rejected("INVALID_REQUEST", `Cannot update these configs at default cluster level, broker id must be specified: [${name}]`)
+      : Either.right(setting)
+  )
+
 /** A setting that can be changed while nodes run. Kafka calls the others by INVALID_REQUEST; a name that nobody knows is INVALID_CONFIG. */
 export const findDynamicSetting: FindSetting = (name) => {
   if (!isNodeSetting(name))

@@ -1,6 +1,7 @@
 import { HashMap, Schema } from "effect"
 import { BrokerId, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
+import { BrokerListener } from "./event.ts"
 import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
 import { type Cluster, charactersOf, sortedTopics } from "./state.ts"
 
@@ -23,7 +24,8 @@ export const ClusterSnapshot = Schema.Struct({
       host: Schema.String,
       port: Schema.Int,
       rack: Schema.NullOr(Schema.String),
-      fenced: Schema.Boolean
+      fenced: Schema.Boolean,
+      listeners: Schema.optional(Schema.Array(BrokerListener))
     })
   ),
   topics: Schema.Array(

@@ -1,6 +1,7 @@
 import { HashMap } from "effect"
 import type { BrokerId, Epoch, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
+import type { BrokerListener } from "./event.ts"
 
 export interface Broker {
   readonly id: BrokerId
@@ -10,6 +11,8 @@ export interface Broker {
   readonly port: number
   readonly rack: string | null
   readonly fenced: boolean
+  /** All its listeners, the one between nodes first. Absent: that one alone, at `host` and `port`, by the name PLAINTEXT. */
+  readonly listeners?: ReadonlyArray<BrokerListener> | undefined
 }
 export interface Partition {
   readonly replicas: ReadonlyArray<BrokerId>
@@ -77,6 +80,14 @@ export const initial: Cluster = {
 }
 
 export const noPartitions: Vector<Partition> = Vector.empty
+
+/** Where the broker is reached through its listener of that name, or without a name through the one between nodes; undefined where it has no such listener. */
+export const addressOn = ({ host, listeners, port }: Broker, listener: string | undefined): { readonly host: string; readonly port: number } | undefined => {
+  if (listeners !== undefined && listener !== undefined) return listeners.find(({ name }) => name === listener)
+  return listener === undefined || listener === soleListener ? { host, port } : undefined
+}
+/** The name of a broker's listener that was registered without one. */
+export const soleListener = "PLAINTEXT"
 
 /** The broker, if it is registered. */
 export const brokerOf = (cluster: Cluster, id: number): Broker | undefined => {

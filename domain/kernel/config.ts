@@ -1,6 +1,16 @@
 /** Settings by Kafka's names: config/node.ts is the table of a node's, config/topic.ts that of a topic's; a new one is a line there. */
 export { connectionOverrides } from "./config/connection-overrides.ts"
+export { authorizerSettings, ofListener, removedSettings, whyRemoved } from "./config/known/removed.ts"
 export { changedNames, heeded, type NodeLayers, nodeConfigOf, runningValue } from "./config/layers.ts"
-export { defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, nodeSettings, type SettingName } from "./config/node.ts"
+export {
+  decompressedBytesUnbounded,
+  defaultNodeConfig,
+  isNodeSetting,
+  type NodeConfig,
+  nodeSetting,
+  nodeSettingNames,
+  nodeSettings,
+  type SettingName
+} from "./config/node.ts"
 export { type AnySetting, type ConfigFault, entriesOf, parseSetting, type Setting, type SettingValue, textOf, whileRunning } from "./config/setting.ts"
 export { isTopicSetting, type TopicConfig, type TopicSetting, type TopicSettingName, topicConfig, topicSettingNames, topicSettings } from "./config/topic.ts"

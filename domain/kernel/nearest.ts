@@ -17,11 +17,11 @@ const distance = (a: string, b: string, most: number): number => {
   return last[b.length] ?? most + 1
 }
 
-/** The known word that somebody most likely meant, within a third of its letters; undefined if none is near. Words over 200 characters have no neighbour. */
-export const nearest = (word: string, known: Iterable<string>): string | undefined => {
+/** The known word that was most likely meant, within a third of its letters or `most` edits; undefined if none is near. Words over 200 characters have no neighbour. */
+export const nearest = (word: string, known: Iterable<string>, most = Math.max(2, Math.floor(word.length / 3))): string | undefined => {
   if (word.length > 200) return undefined
   let best: string | undefined
-  let least = Math.max(2, Math.floor(word.length / 3)) + 1
+  let least = most + 1
   for (const candidate of known) {
     const edits = distance(word.toLowerCase(), candidate.toLowerCase(), least)
     if (edits < least) [best, least] = [candidate, edits]

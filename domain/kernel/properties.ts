@@ -1,5 +1,17 @@
 import { Either } from "effect"
-import { type ConfigFault, defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, parseSetting, type SettingName } from "./config.ts"
+import {
+  authorizerSettings,
+  type ConfigFault,
+  defaultNodeConfig,
+  isNodeSetting,
+  type NodeConfig,
+  nodeSetting,
+  nodeSettingNames,
+  ofListener,
+  parseSetting,
+  type SettingName,
+  whyRemoved
+} from "./config.ts"
 import { readProperties } from "./java-properties.ts"
 import { didYouMean, nearest } from "./nearest.ts"
 
@@ -12,12 +24,6 @@ export interface Assignment {
   readonly unreadable?: string
 }
 
-/** Settings of Apache Kafka that tune threads, sockets and machinery which this system does not have: read over, and reported as having no effect. */
-const withoutEffect =
-  /^(process\.roles|controller\..*|inter\.broker\.(listener\.name|protocol\.version)|listener\.security\.protocol\.map|num\.(network\.threads|io\.threads|recovery\.threads\.per\.data\.dir|replica\..*)|background\.threads|socket\.(send|receive)\.buffer\.bytes|queued\.max\..*|replica\..*|transaction\..*|offsets\.topic\.(replication\.factor|segment\.bytes|compression\.codec)|share\.coordinator\..*|group\.(coordinator|consumer|share|streams)\..*|metadata\.(log|max)\..*|metric.*|log4j.*|connections\.max\.idle\.ms)$/
-/** Settings that would change what is kept or who may do what. They are not built, so they are refused: an operator must not believe that they hold. */
-const notBuilt = /^(log\.flush\..*|sasl\..*|ssl\..*|security\..*|authorizer\..*|super\.users|quota\..*|remote\.log\..*)$/
-
 /** The entries of a Java properties file. One that cannot be read carries the reason, which `loadConfig` reports. */
 export const parseProperties = (text: string, file: string): ReadonlyArray<Assignment> =>
   readProperties(text).map(
@@ -27,18 +33,24 @@ export const parseProperties = (text: string, file: string): ReadonlyArray<Assig
     })
   )
 
-/** `KAFKA_LOG_DIRS` is `log.dirs`. A variable that is near no setting (KAFKA_HOME, KAFKA_BROKERS …) is somebody else's and is left alone; one that is near is a mistake. */
+/**
+ * `KAFKA_LOG_DIRS` is `log.dirs`; as in Apache Kafka's image, two underscores stand for one and three for a dash. A variable that is near no setting (KAFKA_HOME, KAFKA_BROKERS …)
+ * is another program's and is left alone; one that is near is a mistake.
+ */
 export const parseVariables = (variables: Readonly<Record<string, string | undefined>>): ReadonlyArray<Assignment> =>
   Object.entries(variables).flatMap(([variable, value]) => {
     if (!variable.startsWith("KAFKA_") || value === undefined) return []
-    const name = variable.slice("KAFKA_".length).toLowerCase().replaceAll("_", ".")
-    const ours = isNodeSetting(name) || notBuilt.test(name) || (name.length > 5 && near(name))
+    const name = variable
+      .slice("KAFKA_".length)
+      .toLowerCase()
+      .replace(/_{1,3}/g, (dashes) => (dashes.length === 1 ? "." : dashes.length === 2 ? "_" : "-"))
+    const ours = isNodeSetting(name) || Object.hasOwn(authorizerSettings, name) || olderVariable.test(name) || (name.length > 5 && near(name))
     return ours ? [{ name, value, from: variable }] : []
   })
-const near = (name: string): boolean => {
-  const candidate = nearest(name, nodeSettingNames)
-  return candidate !== undefined && Math.abs(candidate.length - name.length) <= 2 && candidate.split(".").length === name.split(".").length
-}
+/** What older images of Kafka set, and no other program would. */
+const olderVariable = /^(zookeeper\..+|listener\.name\..+\..+|advertised\.(host\.name|port)|inter\.broker\.protocol\.version|log\.message\.format\.version)$/
+/** KAFKA_BROKER_URL is three letters from broker.id, and an application's. */
+const near = (name: string): boolean => nearest(name, nodeSettingNames, Math.max(1, Math.floor(name.length / 8))) !== undefined
 
 /** `-X name=value`. */
 export const parseOption = (text: string): Either.Either<Assignment, ConfigFault> => {
@@ -63,47 +75,65 @@ export interface Loaded {
   readonly config: NodeConfig
   /** Names that were set, so that defaults of the command line do not override them. */
   readonly set: ReadonlySet<SettingName>
-  /** One line each for settings of Apache Kafka that are read over. */
-  readonly notes: ReadonlyArray<string>
+  /** One line that names the settings that change nothing; none where all have an effect. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+const notServed = (name: string): string =>
+  `${name} asks for security that this version does not have: all listeners are PLAINTEXT, and who may do what is not checked (docs/skipped.md). Remove it to start without it.`
+
+/** What one assignment says: a value, that it changes nothing and perhaps why, or that it cannot be heeded. */
+type Said = { readonly value: number | boolean | string } | { readonly ineffective: string } | { readonly fault: string }
+
+/** `scram-sha-256.sasl.jaas.config` of a listener is refused where `sasl.jaas.config` is. */
+const saidOfListener = (name: string, base: string, value: string): Said => {
+  const known = [base, base.replace(/^[^.]+\./, "")].find(isNodeSetting)
+  const isRefused = known !== undefined && nodeSetting(known).notBuilt !== undefined && Either.isLeft(parseSetting(known, nodeSetting(known), value))
+  return isRefused ? { fault: notServed(name) } : { ineffective: name }
+}
+
+const said = (name: string, value: string): Said => {
+  if (isNodeSetting(name))
+    return Either.match(parseSetting(name, nodeSetting(name), value), { onLeft: ({ message }) => ({ fault: message }), onRight: (read) => ({ value: read }) })
+  const harmless = Object.hasOwn(authorizerSettings, name) ? authorizerSettings[name] : undefined
+  if (harmless !== undefined) return value.trim() === harmless || value.trim() === "" ? { ineffective: name } : { fault: notServed(name) }
+  const base = ofListener(name)
+  if (base !== undefined) return saidOfListener(name, base, value)
+  const why = whyRemoved(name)
+  return why === undefined ? { fault: `there is no setting '${name}'.${didYouMean(name, nodeSettingNames)}` } : { ineffective: `${name} (${why})` }
+}
+
+/** The older names of two settings say what these say, where they are not set themselves. */
+const withOlderNames = (config: NodeConfig, set: Set<SettingName>): NodeConfig => {
+  const byId = set.has("broker.id") && config["broker.id"] >= 0 && !set.has("node.id")
+  const byDirectory = set.has("log.dir") && !set.has("log.dirs")
+  if (byId) set.add("node.id")
+  if (byDirectory) set.add("log.dirs")
+  return { ...config, ...(byId ? { "node.id": config["broker.id"] } : {}), ...(byDirectory ? { "log.dirs": config["log.dir"] } : {}) }
 }
 
 /** Settings from assignments, later ones over earlier ones. Every mistake is reported, not only the first. */
 export const loadConfig = (assignments: ReadonlyArray<Assignment>): Either.Either<Loaded, ReadonlyArray<ConfigFault>> => {
   const values: Record<string, number | boolean | string> = {}
   const set = new Set<SettingName>()
-  const notes: Array<string> = []
+  const ineffective = new Set<string>()
   const faults: Array<ConfigFault> = []
   for (const { from, name, unreadable, value } of assignments) {
-    if (unreadable !== undefined) faults.push({ name: from, message: `${from}: ${unreadable}.` })
+    const heard = unreadable === undefined ? said(name, value) : { fault: `${unreadable}.` }
+    if ("fault" in heard) faults.push({ name: unreadable === undefined ? name : from, message: `${from}: ${heard.fault}` })
+    else if ("ineffective" in heard) ineffective.add(heard.ineffective)
     else if (isNodeSetting(name)) {
-      const read = parseSetting(name, nodeSetting(name), value)
-      if (Either.isLeft(read)) faults.push({ name, message: `${from}: ${read.left.message}` })
-      else {
-        values[name] = read.right
-        set.add(name)
-      }
-    } else if (notBuilt.test(name)) {
-      faults.push({
-        name,
-        message: `${from}: '${name}' is a setting of Apache Kafka that this version does not have (docs/skipped.md). Remove it to start without it.`
-      })
-    } else if (withoutEffect.test(name)) {
-      notes.push(`${from}: '${name}' has no effect here.`)
-    } else {
-      faults.push({ name, message: `${from}: there is no setting '${name}'.${didYouMean(name, nodeSettingNames)}` })
+      values[name] = heard.value
+      set.add(name)
+      if (nodeSetting(name).noEffect === true) ineffective.add(name)
     }
   }
+  if (set.has("node.id") && set.has("broker.id") && values["broker.id"] !== -1 && values["broker.id"] !== values["node.id"])
+    faults.push({
+      name: "broker.id",
+      message: `broker.id=${values["broker.id"]}, node.id=${values["node.id"]}: both name this node, so they must be the same.`
+    })
   if (faults.length > 0) return Either.left(faults)
-  return Either.right({ config: withUnits({ ...defaultNodeConfig, ...values } as NodeConfig, set), set, notes })
-}
-
-/** `PLAINTEXT://HOST:PORT`, the first of a list; a host that is left out is 127.0.0.1, unless told otherwise. */
-export const parseListener = (name: string, text: string): Either.Either<{ readonly host: string; readonly port: number }, ConfigFault> => {
-  const first = text.split(",")[0]?.trim() ?? ""
-  const [, protocol = "PLAINTEXT", bracketed, plain = "", port = ""] = first.match(/^(?:([A-Za-z0-9_]+):\/\/)?(?:\[([^\]]+)\]|([^:/[\]]*)):(\d{1,5})$/) ?? []
-  const host = bracketed ?? (plain === "" ? "127.0.0.1" : plain)
-  if (port === "" || Number(port) > 65_535)
-    return Either.left({ name, message: `${name}=${text}: expected PLAINTEXT://HOST:PORT with a port from 0 to 65535.` })
-  if (/^(SSL|SASL_)/i.test(protocol)) return Either.left({ name, message: `${name}=${text}: ${protocol} is not built yet (docs/skipped.md); use PLAINTEXT.` })
-  return Either.right({ host, port: Number(port) })
+  const warnings = ineffective.size === 0 ? [] : [`settings without effect here: ${[...ineffective].join(", ")}; docs/settings.md says why`]
+  return Either.right({ config: withUnits(withOlderNames({ ...defaultNodeConfig, ...values } as NodeConfig, set), set), set, warnings })
 }

@@ -5,7 +5,10 @@ import { type Codec, codecId } from "./codec.ts"
 import type { Crc32c } from "./crc32c.ts"
 import { writeInt16, writeInt32, writeInt64 } from "./int.ts"
 import { recordSizeMin } from "./record.ts"
+
 import { checkRecords, RecordCheck, type RecordRules, type RecordsChecked } from "./record-check.ts"
+
+import { RecordScan } from "./record-scan.ts"
 
 /** What unpacking may say against some bytes. */
 interface PackFault {
@@ -28,6 +31,8 @@ export interface OpeningRules {
   readonly level: number | undefined
   /** `cleanup.policy` with compact. */
   readonly needsKeys: boolean
+  /** `max.decompressed.message.bytes`: bytes of one record of a compressed batch. Undefined: no bound but that of a batch. */
+  readonly recordBytesMax?: number | undefined
 }
 
 /** A batch unpacks to this many times its size at most, and to no more than so many bytes, unless max.message.bytes is more: what is beyond is a bomb. */
@@ -132,6 +137,19 @@ export function* inspectInSteps(batch: RecordBatch, { batchBytesMax, crc32c, pac
   return { batch, payload, checked: rejection === undefined ? { maxTimestamp } : { rejection } }
 }
 
+/** INVALID_RECORD where a record of the payload has more bytes than `most`. Its records were found right. */
+const largeRecord = (payload: Uint8Array, recordCount: number, most: number): Rejection | undefined => {
+  const scan = new RecordScan(payload, recordCount)
+  for (let index = 0; scan.next(); index++) {
+    const size = scan.end - scan.start
+    if (size > most) {
+      const message = `Record ${index} of the batch decompresses to ${size} bytes, over the topic's max.decompressed.message.bytes of ${most}.`
+      return { error: "INVALID_RECORD", message, records: [{ index, message }] }
+    }
+  }
+  return undefined
+}
+
 const repackedRejection = (size: number, batchBytesMax: number): Rejection => ({
   error: "MESSAGE_TOO_LARGE",
   message: `With compression.type the batch has ${size} bytes, over the topic's max.message.bytes of ${batchBytesMax}.`
@@ -150,6 +168,11 @@ export const openBatch = (batch: RecordBatch, context: OpeningContext, inspectio
   const { checked, payload } = inspected.right
   if (checked.rejection !== undefined) return Either.left(checked.rejection)
   const { maxTimestamp } = checked
+  const most = rules.recordBytesMax
+  if (most !== undefined && batch.codec !== "none" && payload.length > most) {
+    const large = largeRecord(payload, batch.recordCount, most)
+    if (large !== undefined) return Either.left(large)
+  }
   if (rules.codec === undefined || rules.codec === batch.codec) {
     if (times !== undefined && maxTimestamp !== batch.maxTimestamp) {
       writeInt64(batch.bytes, fieldAt.maxTimestamp, maxTimestamp)

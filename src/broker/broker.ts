@@ -4,6 +4,7 @@ import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
 import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
+import type { NamedEndpoint } from "../../domain/kernel/listener.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import { Compression } from "../ports/compression.ts"
 import { type ForeignDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
@@ -49,8 +50,11 @@ export interface Broker {
   /** What only the leader decides, handed on to it, and what only the leader knows: for a node that is no leader. */
   readonly relayed: ReadonlyArray<Route>
   readonly cluster: () => Cluster
-  /** Follows the leader and registers under `advertised`, until the scope closes; then it says goodbye. Returns at once: the leader may be away. */
-  readonly join: (advertised: Address) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * Follows the leader and registers under `advertised`, and with all its `listeners` where it has several, until the scope closes; then it says goodbye. Returns at
+   * once: the leader may be away.
+   */
+  readonly join: (advertised: Address, listeners?: ReadonlyArray<NamedEndpoint>) => Effect.Effect<void, never, Scope.Scope>
   /** The leader has let this broker in, and its logs are open. */
   readonly ready: Effect.Effect<void>
   /** Fails when the broker met what it cannot go on from: the node should stop and say why. */
@@ -139,7 +143,7 @@ export const makeBroker = (
       routes,
       relayed: [...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)],
       cluster: image.cluster,
-      join: (advertised) => Effect.provideService(join(self, advertised), Transport, transport),
+      join: (advertised, listeners) => Effect.provideService(join(self, { advertised, listeners }), Transport, transport),
       ready: awaitImage(image, (cluster) => self.isReady && letIn(cluster, nodeId, digest)),
       failed: Deferred.await(failed)
     }
@@ -154,15 +158,20 @@ const hear = ({ keeper, registration }: Parts, events: Parameters<Keeper["apply"
 /** Fails the broker for good when `effect` does; it never ends otherwise. */
 const watched = (parts: Parts, effect: Effect.Effect<never, BrokerFault, Transport>) => Effect.forkScoped(Effect.catchAll(effect, stopping(parts.failed)))
 
-const join = (parts: Parts, advertised: Address): Effect.Effect<void, never, Transport | Scope.Scope> =>
+interface Reached {
+  readonly advertised: Address
+  readonly listeners: ReadonlyArray<NamedEndpoint> | undefined
+}
+
+const join = (parts: Parts, reached: Reached): Effect.Effect<void, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     yield* watched(parts, parts.image.follow)
     const scope = yield* Effect.scope
-    yield* Effect.forkScoped(Scope.extend(Effect.zipRight(register(parts, advertised), openLogs(parts)), scope))
+    yield* Effect.forkScoped(Scope.extend(Effect.zipRight(register(parts, reached), openLogs(parts)), scope))
   })
 
 /** The cluster's id stands in the journal's first event: there is nobody to register with before that is read. */
-const register = (parts: Parts, advertised: Address): Effect.Effect<void, never, Transport | Scope.Scope> =>
+const register = (parts: Parts, reached: Reached): Effect.Effect<void, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const { contact, image, incarnationId, keeper, options } = parts
     const clusterId = yield* image.founded
@@ -172,7 +181,7 @@ const register = (parts: Parts, advertised: Address): Effect.Effect<void, never,
       contact,
       clusterId,
       incarnationId,
-      advertised,
+      ...reached,
       rack: rack === "" ? null : rack,
       heartbeatIntervalMs: options.config["broker.heartbeat.interval.ms"],
       metadataOffset: () => image.cluster().index - 1,

@@ -1,5 +1,7 @@
 import { Effect, Queue } from "effect"
+import { soleListener } from "../../domain/cluster/state.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
+import type { NamedEndpoint } from "../../domain/kernel/listener.ts"
 import { type Address, formatAddress, type Transport } from "../ports/transport.ts"
 import { BrokerRegistration } from "../protocol/message/62-broker-registration.ts"
 import { BrokerHeartbeat } from "../protocol/message/63-broker-heartbeat.ts"
@@ -16,6 +18,8 @@ export interface RegistrationOptions {
   readonly incarnationId: string
   /** Where clients reach this broker. */
   readonly advertised: Address
+  /** All its listeners, the one at `advertised` first; default: that one alone, by the name PLAINTEXT. */
+  readonly listeners?: ReadonlyArray<NamedEndpoint> | undefined
   readonly rack: string | null
   readonly heartbeatIntervalMs: number
   /** The index of the last event that the image holds; -1 before the first. */
@@ -69,7 +73,8 @@ class Session {
 
   private ask(link: Link) {
     const { advertised, clusterId, incarnationId, nodeId, rack } = this.options
-    const listeners = [{ name: "PLAINTEXT", host: advertised.host, port: advertised.port, securityProtocol: plaintext }]
+    const named = this.options.listeners ?? [{ name: soleListener, ...advertised }]
+    const listeners = named.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext }))
     return link.call(BrokerRegistration, { brokerId: nodeId, clusterId, incarnationId, listeners, features: [], rack })
   }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto"
-import { hostname } from "node:os"
 import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
@@ -9,9 +8,9 @@ import { liveNodeConfig, unheeded } from "../../domain/cluster/node-config.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
-import { makeBroker, startBroker } from "../broker/broker.ts"
+import { listenerText, type NodeListener } from "../../domain/kernel/listener.ts"
+import { makeBroker } from "../broker/broker.ts"
 import type { Endpoint, NodeOptions, Running } from "../cli/node/roles.ts"
-import { listenersOf } from "../cli/node/settings.ts"
 import type { CliFailure } from "../cli/shell/failure.ts"
 import { UnreadableEvent, type WriterStopped } from "../leader/fault.ts"
 import { type Leader, makeLeader } from "../leader/leader.ts"
@@ -23,7 +22,7 @@ import { formatAddress, type Transport } from "../ports/transport.ts"
 import { uuidText } from "../protocol/codec/uuid.ts"
 import { type ServedNode, serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
-import { serve } from "../wire/server.ts"
+import { controllerRoutes, listenersOfNth, openListeners } from "./listening.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { platform } from "./platform.ts"
 import { processMemory } from "./process-memory.ts"
@@ -33,15 +32,6 @@ type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
 
 /** A random UUID in Kafka's text that cannot be guessed. */
 const secretIncarnation = (): string => uuidText(randomBytes(16), 0)
-
-const everywhere = new Set(["0.0.0.0", "::", "[::]"])
-/** How a node of this machine reaches what listens at `host`. */
-const loopback = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : everywhere.has(host) ? "::1" : host)
-/** What clients are told: what the operator says, else where the node listens; a node that listens everywhere is known by this machine's name. */
-const advertisedOf = ({ advertised, listen }: Pick<NodeOptions, "advertised" | "listen">, port: number): Endpoint => {
-  if (advertised !== undefined) return { host: advertised.host, port: advertised.port === 0 ? port : advertised.port }
-  return { host: everywhere.has(listen.host) ? hostname() : listen.host, port }
-}
 
 /** The store of a node's data directories, held until the scope closes. */
 const storeAt = (directory: string | ReadonlyArray<string>, config: NodeConfig) =>
@@ -106,8 +96,8 @@ const warnOfUnheeded = (cluster: Cluster, nodeId: number): Effect.Effect<void> =
 const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
     const leader = yield* openLeader(options, journalOf(options))
-    const address = yield* serve(options.listen, leader.routes, serveOptions(options.config, leading(options.config, leader)))
-    const advertised = advertisedOf(options, address.port)
+    const routes = ({ isController }: NodeListener) => (isController ? controllerRoutes(leader.routes) : leader.routes)
+    const { advertised } = yield* openListeners(options.listeners, routes, serveOptions(options.config, leading(options.config, leader)))
     yield* leader.elect(advertised)
     yield* warnOfUnheeded(leader.cluster(), leader.nodeId)
     return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(advertised) }], stopped: failing([leader.stopped]) }
@@ -118,20 +108,14 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
   Effect.gen(function* () {
     const id = options.config["node.id"]
     const store = yield* storeAt(options.data, options.config)
-    const { config, leader, listen, written } = options
-    const started = yield* startBroker({
-      nodeId: id,
-      leader,
-      config,
-      written,
-      incarnationId: secretIncarnation(),
-      listen,
-      advertised: advertisedOf(options, listen.port),
-      memory: processMemory(config)
-    }).pipe(Effect.provideService(LogStore, store))
+    const { config, leader, listeners, written } = options
+    const started = yield* makeBroker({ nodeId: id, leader, config, written, incarnationId: secretIncarnation() }).pipe(Effect.provideService(LogStore, store))
+    const bounds = serveOptions(config, { live: liveNodeConfig(config, started.cluster, id), memory: processMemory(config) })
+    const { advertised, told } = yield* openListeners(listeners, () => [...started.routes, ...started.relayed], bounds)
+    yield* started.join(advertised, told)
     yield* Effect.raceFirst(started.ready, started.failed)
     yield* warnOfUnheeded(started.cluster(), id)
-    const address = formatAddress(advertisedOf(options, started.address.port))
+    const address = formatAddress(advertised)
     return { nodes: [{ id, roles: ["broker"], address }], stopped: failing([started.failed]) }
   })
 
@@ -149,17 +133,18 @@ const leadingBroker = (options: NodeOptions) =>
     const store = yield* storeAt(below(options.data, `broker-${id}`), config)
     const leader = yield* openLeader(options, join(journalOf(options), "leader"))
     // The broker follows this node's own leader as any other: over the port, which is known when the listener stands.
-    const self = { host: loopback(options.listen.host), port: options.listen.port }
+    const self = { host: "127.0.0.1", port: 0 }
     const own = yield* makeBroker({ nodeId: id, leader: self, config, written, incarnationId: secretIncarnation(), alsoReadable: leader.find }).pipe(
       Effect.provideService(LogStore, store)
     )
-    const address = yield* serve(options.listen, united(leader, own.routes), serveOptions(config, leading(config, leader)))
-    self.port = address.port
-    const advertised = advertisedOf(options, address.port)
+    const all = united(leader, own.routes)
+    const routes = ({ isController }: NodeListener) => (isController ? controllerRoutes(leader.routes) : all)
+    const { advertised, reached, told } = yield* openListeners(options.listeners, routes, serveOptions(config, leading(config, leader)))
+    Object.assign(self, reached)
     yield* leader.elect(advertised)
     yield* warnOfUnheeded(leader.cluster(), id)
-    yield* own.join(advertised)
-    return { id, leader, broker: own, advertised, reached: { ...self } }
+    yield* own.join(advertised, told)
+    return { id, leader, broker: own, advertised, reached }
   })
 
 const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
@@ -169,13 +154,11 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
       Array.from({ length: options.brokers - 1 }, (_, at) => at + 1),
       (nth) => {
         const id = first.id + nth
-        const port = options.listen.port === 0 ? 0 : options.listen.port + nth
-        const advertised = options.advertised === undefined ? undefined : { host: options.advertised.host, port: 0 }
+        const listeners = listenersOfNth(options.listeners, nth)
         return broker({
-          config: { ...options.config, "node.id": id, listeners: listenersOf({ host: options.listen.host, port }) },
+          config: { ...options.config, "node.id": id, listeners: listeners.all.map(listenerText).join(",") },
           written: options.written,
-          listen: { host: options.listen.host, port },
-          advertised,
+          listeners,
           data: below(options.data, `broker-${id}`),
           leader: first.reached
         })

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Context, Data, Effect, Exit, Layer, Logger, LogLevel, Scope } from "effect"
 import { defaultNodeConfig, type NodeConfig } from "../../domain/kernel/config.ts"
+import { soleListenerAt } from "../../domain/kernel/listener.ts"
 import { startUp } from "./nodes.ts"
 
 /** A real cluster inside a test: leader and brokers with their logs in a directory that goes when they do, reached over TCP on 127.0.0.1 by any Kafka client. */
@@ -42,8 +43,7 @@ export const cluster = ({
     const data = yield* directory
     const running = yield* startUp({
       config: { ...defaultNodeConfig, "group.initial.rebalance.delay.ms": 0, ...config },
-      listen: { host: "127.0.0.1", port: 0 },
-      advertised: undefined,
+      listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }),
       data: [data],
       brokers: Math.max(1, brokers)
     })

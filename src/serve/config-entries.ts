@@ -15,7 +15,7 @@ import {
 export const configSource = { topic: 1, node: 2, cluster: 3, file: 4, default: 5 } as const
 export type ConfigSource = (typeof configSource)[keyof typeof configSource]
 /** What kind of text a value is, in Kafka's numbers. */
-const configType = { boolean: 1, string: 2, int: 3, long: 5, double: 6, list: 7 } as const
+const configType = { boolean: 1, string: 2, int: 3, short: 4, long: 5, double: 6, list: 7, class: 8, password: 9 } as const
 
 export interface ConfigEntry {
   readonly name: string
@@ -25,8 +25,10 @@ export interface ConfigEntry {
   readonly type: number
   readonly documentation: string
   readonly readOnly: boolean
+  /** Its value is never told. */
+  readonly sensitive?: boolean
   /** The same value under other names, and what would hold without what was set: the one that holds first. */
-  readonly synonyms: ReadonlyArray<{ readonly name: string; readonly value: string; readonly source: ConfigSource }>
+  readonly synonyms: ReadonlyArray<{ readonly name: string; readonly value: string | null; readonly source: ConfigSource }>
 }
 type Synonyms = ConfigEntry["synonyms"]
 
@@ -48,21 +50,27 @@ const nodeSynonyms = ({ cluster, own, start, written }: NodeLayers, name: Settin
   return first < 0 ? [] : all.slice(first)
 }
 
-/** All settings of a node. */
-export const nodeEntries = (layers: NodeLayers): ReadonlyArray<ConfigEntry> => nodeSettingNames.map((name) => nodeEntry(layers, name))
+/** All settings of a node; those that Kafka hides only where they are set. */
+export const nodeEntries = (layers: NodeLayers): ReadonlyArray<ConfigEntry> =>
+  nodeSettingNames.flatMap((name) => {
+    const entry = nodeEntry(layers, name)
+    return entry.source === configSource.default && nodeSetting(name).hidden === true ? [] : [entry]
+  })
 
 const nodeEntry = (layers: NodeLayers, name: SettingName): ConfigEntry => {
   const { doc, dynamic, type } = nodeSetting(name)
   const synonyms = nodeSynonyms(layers, name)
   const [first] = synonyms
+  const sensitive = type === "password"
   return {
     name,
-    value: first?.value ?? null,
+    value: sensitive ? null : (first?.value ?? null),
+    sensitive,
     source: first?.source ?? configSource.default,
     type: configType[type],
     documentation: doc,
     readOnly: dynamic !== true,
-    synonyms
+    synonyms: sensitive ? synonyms.map((each) => ({ ...each, value: null })) : synonyms
   }
 }
 

@@ -1,5 +1,6 @@
-import { brokerOf, type Cluster, type Topic, topicById, topicByName } from "../../domain/cluster/state.ts"
+import { type Broker, brokerOf, type Cluster, type Topic, topicById, topicByName } from "../../domain/cluster/state.ts"
 import type { Epoch, TopicId } from "../../domain/kernel/id.ts"
+import { type Node, nodeOn } from "./nodes.ts"
 
 /** A topic as a request names it: by id from Fetch and Produce 13 on, by name before. */
 export type TopicRef = { readonly name: string } | { readonly topicId: TopicId }
@@ -8,8 +9,8 @@ export type TopicRef = { readonly name: string } | { readonly topicId: TopicId }
 export interface CurrentLeader {
   readonly leaderId: number
   readonly leaderEpoch: Epoch
-  /** Absent while nobody leads. */
-  readonly endpoint: { readonly nodeId: number; readonly host: string; readonly port: number; readonly rack: string | null } | undefined
+  /** Undefined while no broker leads. */
+  readonly broker: Broker | undefined
 }
 /** Undefined where the topic or the partition is not known. */
 export type FindLeader = (topic: TopicRef, partition: number) => CurrentLeader | undefined
@@ -26,22 +27,24 @@ export const findLeader =
     const partition = topicOf(now, ref)?.partitions.at(index)
     if (partition === undefined) return undefined
     const { leader, leaderEpoch } = partition
-    const broker = leader === -1 ? undefined : brokerOf(now, leader)
-    const endpoint = broker === undefined ? undefined : { nodeId: leader, host: broker.host, port: broker.port, rack: broker.rack }
-    return { leaderId: leader, leaderEpoch, endpoint }
+    return { leaderId: leader, leaderEpoch, broker: leader === -1 ? undefined : brokerOf(now, leader) }
   }
 
 /** Collects the addresses that go with the leaders named in one answer, each node once. */
 export class Endpoints {
-  private readonly byNode = new Map<number, NonNullable<CurrentLeader["endpoint"]>>()
+  private readonly byNode = new Map<number, Node>()
+
+  /** `listener`: the one that the request came through, by whose addresses nodes are told. */
+  constructor(private readonly listener: string | undefined) {}
 
   /** The leader in the form of the answer, its address noted. */
   note(leader: CurrentLeader | undefined): { readonly leaderId: number; readonly leaderEpoch: number } | undefined {
     if (leader === undefined) return undefined
-    if (leader.endpoint !== undefined) this.byNode.set(leader.leaderId, leader.endpoint)
+    const node = leader.broker === undefined ? undefined : nodeOn(leader.broker, this.listener)
+    if (node !== undefined) this.byNode.set(leader.leaderId, node)
     return { leaderId: leader.leaderId, leaderEpoch: leader.leaderEpoch }
   }
-  list(): ReadonlyArray<NonNullable<CurrentLeader["endpoint"]>> {
+  list(): ReadonlyArray<Node> {
     return [...this.byNode.values()]
   }
 }

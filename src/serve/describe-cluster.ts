@@ -3,8 +3,9 @@ import type { Cluster } from "../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
+import type { RequestContext } from "../wire/route.ts"
 import { clusterOperations, operationsNotAsked } from "./authorized-operations.ts"
-import { controllerOf, leaderNode, nodesOf } from "./nodes.ts"
+import { controllerOf, leaderNode, nodeOn, nodesOf } from "./nodes.ts"
 
 type Request = RequestOf<typeof DescribeCluster>
 type Response = ResponseDraft<typeof DescribeCluster>
@@ -43,10 +44,11 @@ const controllers = (cluster: Cluster): Response => {
 }
 
 /** Brokers that are registered but not let in, for those who ask for them (KIP-1073). */
-const fencedBrokers = (cluster: Cluster, listed: ReadonlySet<number>): ReadonlyArray<Listed> =>
+const fencedBrokers = (cluster: Cluster, listener: string | undefined): ReadonlyArray<Listed> =>
   [...HashMap.values(cluster.brokers)]
-    .filter(({ id, fenced }) => fenced && !listed.has(id))
-    .map(({ id, host, port, rack }) => ({ brokerId: id, host, port, rack, isFenced: true }))
+    .filter(({ fenced }) => fenced)
+    .flatMap((broker) => nodeOn(broker, listener) ?? [])
+    .map(({ nodeId, host, port, rack }) => ({ brokerId: nodeId, host, port, rack, isFenced: true }))
 
 /**
  * DescribeCluster (KIP-700): cluster id, the broker that takes what the leader decides, and the brokers, from the image. The leader's own listener tells of controllers too;
@@ -54,7 +56,7 @@ const fencedBrokers = (cluster: Cluster, listed: ReadonlySet<number>): ReadonlyA
  */
 export const describeCluster =
   ({ cluster: image, nodeId, tellsControllers }: DescribeClusterOptions) =>
-  (request: Request): Response => {
+  (request: Request, { listener }: Pick<RequestContext, "listener">): Response => {
     const cluster = image()
     if (request.endpointType === endpoint.controllers)
       return tellsControllers
@@ -62,8 +64,8 @@ export const describeCluster =
         : failure("MISMATCHED_ENDPOINT_TYPE", "This listener is for clients: it tells about brokers, not controllers.")
     if (request.endpointType !== endpoint.brokers)
       return failure("UNSUPPORTED_ENDPOINT_TYPE", `There is no endpoint type ${request.endpointType}: 1 stands for brokers, 2 for controllers.`)
-    const brokers = nodesOf(cluster).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
-    const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, new Set(brokers.map(({ brokerId }) => brokerId))) : []
+    const brokers = nodesOf(cluster, listener).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
+    const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, listener) : []
     return {
       throttleTimeMs: 0,
       errorCode: 0,

@@ -41,12 +41,12 @@ const described = ({ resourceName, resourceType, configurationKeys }: Resource, 
   const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys)
   const configs = entries
     .filter(({ name }) => wanted === undefined || wanted.has(name))
-    .map(({ name, value, source, type, documentation, readOnly, synonyms }) => ({
+    .map(({ name, value, source, type, documentation, readOnly, sensitive, synonyms }) => ({
       name,
       value,
       readOnly,
       configSource: source,
-      isSensitive: false,
+      isSensitive: sensitive === true,
       synonyms: request.includeSynonyms ? synonyms : [],
       configType: type,
       documentation: request.includeDocumentation ? documentation : null

@@ -6,8 +6,8 @@ import { DescribeTopicPartitions } from "../protocol/message/75-describe-topic-p
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { type Route, route } from "../wire/route.ts"
 import { topicOperations } from "./authorized-operations.ts"
-import { journalMetadata, partitionMetadata, unknownTopicMetadata } from "./metadata.ts"
-import { leaderIsListed } from "./nodes.ts"
+import { journalMetadata, partitionMetadata, reachedThrough, unknownTopicMetadata } from "./metadata.ts"
+import { leaderIsListed, unreachable } from "./nodes.ts"
 
 type Request = RequestOf<typeof DescribeTopicPartitions>
 type Response = ResponseDraft<typeof DescribeTopicPartitions>
@@ -86,4 +86,12 @@ const page = (cluster: Cluster, request: Request): Response => {
  * DescribeTopicPartitions 0 (KIP-966): topics by name, in their order, page by page. A page has at most `responsePartitionLimit` partitions, and 2,000; the cursor of an answer
  * begins the next one. A cursor at a topic that is not asked for is INVALID_REQUEST for every topic. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION.
  */
-export const describeTopicPartitions = (image: () => Cluster): Route => route(DescribeTopicPartitions, {}, (request) => page(image(), request))
+export const describeTopicPartitions = (image: () => Cluster): Route =>
+  route(DescribeTopicPartitions, {}, (request, { listener }) => {
+    const cluster = image()
+    const answer = page(cluster, request)
+    const away = unreachable(cluster, listener)
+    if (away.size === 0) return answer
+    const topics = answer.topics.map((topic) => ({ ...topic, partitions: topic.partitions.map((each) => reachedThrough(each, away, "LISTENER_NOT_FOUND")) }))
+    return { ...answer, topics }
+  })

@@ -44,7 +44,7 @@ export class Pass {
   failed = false
   /** What may be waited for when there are too few bytes. */
   readonly sources: Array<Source> = []
-  private readonly endpoints = new Endpoints()
+  private readonly endpoints: Endpoints
   private left: number
 
   /** `bytesMax` below 0: there is no room for records at all. */
@@ -52,8 +52,10 @@ export class Pass {
     private readonly options: PassOptions,
     private readonly version: number,
     private readonly isolationLevel: number,
-    readonly bytesMax: number
+    readonly bytesMax: number,
+    listener?: string | undefined
   ) {
+    this.endpoints = new Endpoints(listener)
     this.left = bytesMax
   }
 

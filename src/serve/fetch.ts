@@ -28,7 +28,7 @@ const openingEpoch = 0
 /** The epoch of one that says everything and wants none. */
 const finalEpoch = -1
 
-type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "answers" | "clientHost">>
+type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "answers" | "clientHost" | "listener">>
 type Answer = FetchAnswer | Later<Answer> | Sliced<Answer>
 
 const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ throttleTimeMs: 0, errorCode: errorCode(error), sessionId, responses: [] })
@@ -43,7 +43,8 @@ class Fetching {
     private request: Omit<FetchRequest, "topics" | "forgottenTopicsData">,
     private readonly version: number,
     private readonly owner: string,
-    private readonly room: AnswerRoom | undefined
+    private readonly room: AnswerRoom | undefined,
+    private readonly listener: string | undefined
   ) {
     this.bytesMin = Math.min(request.minBytes, request.maxBytes, options.fetchBytesMax)
     this.hasSessions = version >= sessionsSince && options.sessions !== undefined
@@ -74,7 +75,8 @@ class Fetching {
   private pass(): Pass {
     const { isolationLevel, maxBytes } = this.request
     const room = this.room?.bytes() ?? Number.POSITIVE_INFINITY
-    return new Pass(this.options, this.version, isolationLevel, room <= 0 ? -1 : Math.max(0, Math.min(maxBytes, this.options.fetchBytesMax, room)))
+    const bytesMax = room <= 0 ? -1 : Math.max(0, Math.min(maxBytes, this.options.fetchBytesMax, room))
+    return new Pass(this.options, this.version, isolationLevel, bytesMax, this.listener)
   }
   private isEnough({ bytes, bytesMax, failed }: Pass): boolean {
     return failed || bytes >= Math.min(this.bytesMin, bytesMax) || this.request.maxWaitMs <= 0
@@ -270,8 +272,8 @@ const settled = (
  */
 export const fetch =
   (options: FetchOptions) =>
-  (request: FetchRequest, { answers, clientHost = "", version }: Caller): Answer => {
+  (request: FetchRequest, { answers, clientHost = "", listener, version }: Caller): Answer => {
     const clusterId = options.clusterId()
     if (request.clusterId !== null && clusterId !== undefined && request.clusterId !== clusterId) return refused("INCONSISTENT_CLUSTER_ID")
-    return new Fetching(options, request, version, clientHost, answers).answer(request)
+    return new Fetching(options, request, version, clientHost, answers, listener).answer(request)
   }

@@ -38,8 +38,8 @@ const coordinator = (find: ReturnType<typeof coordinators>, keyType: number, key
  */
 export const findCoordinator =
   (image: () => Cluster) =>
-  (request: Request, { version }: Pick<RequestContext, "version">): Response | Sliced<Response> => {
-    const find = coordinators(image())
+  (request: Request, { listener, version }: Pick<RequestContext, "listener" | "version">): Response | Sliced<Response> => {
+    const find = coordinators(image(), listener)
     if (version >= batchSince) {
       return new Sliced(function* (): Steps<Response> {
         const keys = yield* distinct(request.coordinatorKeys)

@@ -8,7 +8,7 @@ import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { RequestContext } from "../wire/route.ts"
 import { Sliced, type Steps, Stride } from "../wire/sliced.ts"
 import { clusterOperations, operationsNotAsked, topicOperations } from "./authorized-operations.ts"
-import { controllerOf, leaderIsListed, leaderNode, type Node, nodesOf } from "./nodes.ts"
+import { controllerOf, leaderIsListed, leaderNode, type Node, nodesOf, unreachable } from "./nodes.ts"
 
 type Request = RequestOf<typeof Metadata>
 type Response = ResponseDraft<typeof Metadata>
@@ -43,6 +43,22 @@ export const partitionMetadata = (cluster: Cluster, partition: Partition, partit
   isrNodes: partition.isr,
   offlineReplicas: partition.replicas.filter((id) => brokerOf(cluster, id)?.fenced !== false)
 })
+
+type PartitionAnswer = ReturnType<typeof partitionMetadata>
+/** From this version on a client is told that it cannot reach the leader through its listener. */
+const listenerErrorSince = 6
+
+/** The partition for a client that cannot reach these brokers: as without a leader, where one of them leads. */
+export const reachedThrough = <P extends PartitionAnswer>(partition: P, away: ReadonlySet<number>, error: KafkaError): P =>
+  away.has(partition.leaderId) ? { ...partition, errorCode: errorCode(error), leaderId: -1 } : partition
+
+/** A topic as a client sees it that cannot reach these brokers: mostly there are none. */
+const seenThrough = (away: ReadonlySet<number>, version: number): ((topic: TopicAnswer) => TopicAnswer) => {
+  if (away.size === 0) return (topic) => topic
+  const error = version >= listenerErrorSince ? "LISTENER_NOT_FOUND" : "LEADER_NOT_AVAILABLE"
+  return (topic) => ({ ...topic, partitions: topic.partitions.map((partition) => reachedThrough(partition, away, error)) })
+}
+type Asked = Pick<RequestContext, "listener" | "version">
 
 const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicAnswer => ({
   errorCode: 0,
@@ -100,10 +116,12 @@ const inOrder = (cluster: Cluster): Iterable<Topic> => (HashMap.size(cluster.top
 const sortedTopicsMax = 10_000
 
 /** All topics that are asked for; one that is named twice is answered once. */
-function* answers(cluster: Cluster, request: Request, version: number): Steps<ReadonlyArray<TopicAnswer>> {
+function* answers(cluster: Cluster, request: Request, { listener, version }: Asked): Steps<ReadonlyArray<TopicAnswer>> {
   const all: Array<TopicAnswer> = []
+  const through = seenThrough(unreachable(cluster, listener), version)
   const stride = new Stride()
-  const add = (topic: TopicAnswer): boolean => {
+  const add = (answered: TopicAnswer): boolean => {
+    const topic = through(answered)
     all.push(request.includeTopicAuthorizedOperations && topic.name !== null ? { ...topic, topicAuthorizedOperations: topicOperations } : topic)
     return stride.takes(1 + topic.partitions.length)
   }
@@ -126,17 +144,17 @@ function* answers(cluster: Cluster, request: Request, version: number): Steps<Re
 const asksForJournal = (topics: ReadonlyArray<TopicAnswer>, { topics: asked }: Request): boolean =>
   asked !== null && topics.some(({ name }) => name === metadataTopic)
 
-const nodes = (cluster: Cluster, namesJournal: boolean): ReadonlyArray<Node> => {
+const nodes = (cluster: Cluster, namesJournal: boolean, listener: string | undefined): ReadonlyArray<Node> => {
   const leader = namesJournal && !leaderIsListed(cluster) ? leaderNode(cluster) : undefined
-  const brokers = nodesOf(cluster).filter(({ nodeId }) => nodeId !== leader?.nodeId)
+  const brokers = nodesOf(cluster, listener).filter(({ nodeId }) => nodeId !== leader?.nodeId)
   return leader === undefined ? brokers : [...brokers, leader].sort((one, other) => one.nodeId - other.nodeId)
 }
 
-function* respond(cluster: Cluster, nodeId: number, request: Request, version: number): Steps<Response> {
-  const topics = yield* answers(cluster, request, version)
+function* respond(cluster: Cluster, nodeId: number, request: Request, asked: Asked): Steps<Response> {
+  const topics = yield* answers(cluster, request, asked)
   return {
     throttleTimeMs: 0,
-    brokers: nodes(cluster, asksForJournal(topics, request)),
+    brokers: nodes(cluster, asksForJournal(topics, request), asked.listener),
     clusterId: cluster.clusterId ?? null,
     controllerId: controllerOf(cluster, nodeId),
     topics,
@@ -163,13 +181,13 @@ function* missing(cluster: Cluster, request: Request, version: number): Steps<Re
  * one place alone: in an answer about its journal, since no broker has that.
  * Unknown topics come into being where both node and request allow it; one that is not there yet is answered UNKNOWN_TOPIC_OR_PARTITION, and the client
  * asks again. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (an id before version 12);
- * of a partition: LEADER_NOT_AVAILABLE.
+ * of a partition: LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND where its leader has no listener of the name that the request came through. Nodes are told by their addresses on that listener.
  */
 export const metadata =
   ({ cluster, autoCreate, createTopics, nodeId }: MetadataOptions) =>
   (request: Request, context: RequestContext): Sliced<Response | Effect.Effect<Sliced<Response>>> =>
     new Sliced(function* () {
       const absent = autoCreate ? yield* missing(cluster(), request, context.version) : []
-      if (absent.length === 0) return yield* respond(cluster(), nodeId, request, context.version)
-      return Effect.map(createTopics(absent, context), () => new Sliced(() => respond(cluster(), nodeId, request, context.version)))
+      if (absent.length === 0) return yield* respond(cluster(), nodeId, request, context)
+      return Effect.map(createTopics(absent, context), () => new Sliced(() => respond(cluster(), nodeId, request, context)))
     })

@@ -51,6 +51,7 @@ export const serveOptions = (config: NodeConfig, { live = () => config, memory =
   },
   connectionsPerHostMax: perHost(live),
   localConnectionsReserved,
+  idleTimeoutMs: config["connections.max.idle.ms"] < 0 ? Number.POSITIVE_INFINITY : config["connections.max.idle.ms"],
   inFlightRequestsMax: config["max.in.flight.requests"],
   writeBufferBytesMax,
   memory,

@@ -17,6 +17,8 @@ export interface RequestContext {
   readonly clientHost: string
   /** Unique in this process. */
   readonly connectionId: number
+  /** The name of the listener through which it came; absent where the listener has none. */
+  readonly listener?: string | undefined
   /** Client id and address, as "rdkafka@127.0.0.1:51234"; for what came in an Envelope: the client's address as the broker says it, and the broker. */
   readonly actor: string
   /** Who has shown who it is at the other end; absent for what came in an Envelope. */

@@ -12,7 +12,7 @@ import { Holding } from "./holding.ts"
 import { Later } from "./later.ts"
 import { Disconnect, Encoded, NoResponse, type RequestContext, type Started, Unreadable } from "./route.ts"
 import { malformedMessage } from "./route-table.ts"
-import type { ServerRoom } from "./server-room.ts"
+import type { Door, ServerRoom } from "./server-room.ts"
 import { Sliced } from "./sliced.ts"
 import { placeBytes, type Slot, Slots } from "./slots.ts"
 import { send, Unread } from "./unread.ts"
@@ -44,6 +44,7 @@ export class ServerConnection implements Listener {
 
   constructor(
     private readonly room: ServerRoom,
+    private readonly door: Door,
     private readonly connection: Connection
   ) {
     this.framer = new Framer(room.requestBytesMax)
@@ -230,7 +231,7 @@ export class ServerConnection implements Listener {
   }
 
   private take(frame: Uint8Array): void {
-    const found = this.room.table.find(frame)
+    const found = this.door.table.find(frame)
     if ("message" in found) return this.refuse(found.kind, found.message)
     if (this.place.isUndecided && "header" in found && this.place.refuses(found.header.apiKey)) return
     const slot: Slot = {
@@ -264,12 +265,10 @@ export class ServerConnection implements Listener {
     context.frame = noBytes
   }
   private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext & { frame: Uint8Array } {
-    if (header.clientId !== this.clientId) {
-      this.clientId = header.clientId
-      this.actor = actorOf(header.clientId, this.peer)
-    }
-    const { actor, answers, caller, connection } = this
-    return { header, version: header.apiVersion, clientHost: connection.remote.host, connectionId: connection.id, actor, caller, answers, frame }
+    if (header.clientId !== this.clientId) this.actor = actorOf((this.clientId = header.clientId), this.peer)
+    const { actor, answers, caller } = this
+    const { id: connectionId, remote } = this.connection
+    return { header, version: header.apiVersion, clientHost: remote.host, connectionId, listener: this.door.name, actor, caller, answers, frame }
   }
 
   private run(slot: Slot): void {

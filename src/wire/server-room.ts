@@ -7,9 +7,13 @@ import type { RouteTable } from "./route-table.ts"
 import type { ServerConnection } from "./server-connection.ts"
 import type { Turns } from "./turns.ts"
 
-/** What the connections of one server share. */
-export interface ServerRoom {
+/** What the connections share that came through one listener. */
+export interface Door {
+  readonly name: string | undefined
   readonly table: RouteTable
+}
+/** What all connections of one server share. */
+export interface ServerRoom {
   readonly runtime: Runtime.Runtime<never>
   readonly turns: Turns
   readonly complaints: Complaints

@@ -10,7 +10,7 @@ import { Relief } from "./relief.ts"
 import type { Route } from "./route.ts"
 import { RouteTable } from "./route-table.ts"
 import { ServerConnection } from "./server-connection.ts"
-import type { ServerRoom } from "./server-room.ts"
+import type { Door, ServerRoom } from "./server-room.ts"
 import { Turns } from "./turns.ts"
 
 export interface ServeOptions extends AdmissionOptions {
@@ -44,11 +44,26 @@ const answerBytesDefault = 256 * 1024 * 1024
 /** Seconds for which one window of complaints lasts. */
 const complaintSeconds = 10
 
-/**
- * Serves `routes` until the scope closes: then nothing new is read, requests under way may finish for `stopTimeoutMs`, and the connections close.
- * Answers the real address. ApiVersions is answered from the routes. Runs handlers on the calling fiber's runtime: its logger, clock and services of defaults.
- */
+/** One listener of a server: where it listens, and what it answers there. */
+export interface ServedListener {
+  /** Absent: requests say no name. */
+  readonly name?: string
+  readonly address: Address
+  readonly routes: ReadonlyArray<Route>
+}
+
+/** Serves one listener without a name. Answers its real address. */
 export const serve = (address: Address, routes: ReadonlyArray<Route>, options: ServeOptions): Effect.Effect<Address, ListenFault, Transport | Scope.Scope> =>
+  Effect.map(serveAll([{ address, routes }], options), ([listening = address]) => listening)
+
+/**
+ * Serves listeners, whose connections share all bounds, until the scope closes: then nothing new is read, requests under way may finish for `stopTimeoutMs`, and the connections close.
+ * Answers the real addresses, in the order of the listeners. ApiVersions is answered from a listener's routes. Runs handlers on the calling fiber's runtime: its logger, clock and services of defaults.
+ */
+export const serveAll = (
+  listeners: ReadonlyArray<ServedListener>,
+  options: ServeOptions
+): Effect.Effect<ReadonlyArray<Address>, ListenFault, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* Transport
     const runtime = yield* Effect.runtime<never>()
@@ -56,7 +71,6 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
     const memory = options.memory ?? new MemoryBudget({ bytesMax: Math.max(memoryBytesDefault, 2 * options.requestBytesMax) })
     const relief = new Relief(memory, open)
     const room: ServerRoom = {
-      table: new RouteTable(routes, options.identity),
       runtime,
       turns: new Turns(runtime, yield* Effect.clock),
       admission: new Admission(options, ownLinksOf(transport)),
@@ -72,16 +86,20 @@ export const serve = (address: Address, routes: ReadonlyArray<Route>, options: S
       forget: (connection) => open.delete(connection)
     }
     let stopping = false
-    const accept = (connection: Connection): Listener => {
-      if (stopping) {
-        connection.end()
-        return refused
+    const accept =
+      (door: Door) =>
+      (connection: Connection): Listener => {
+        if (stopping) {
+          connection.end()
+          return refused
+        }
+        const served = new ServerConnection(room, door, connection)
+        open.add(served)
+        return served
       }
-      const served = new ServerConnection(room, connection)
-      open.add(served)
-      return served
-    }
-    const listening = yield* transport.listen(address, accept)
+    const listening = yield* Effect.forEach(listeners, ({ address, name, routes }) =>
+      transport.listen(address, accept({ name, table: new RouteTable(routes, options.identity) }))
+    )
     yield* Effect.forkScoped(sweeping(room, open, relief, (options.idleTimeoutMs ?? 600_000) / 1000))
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {

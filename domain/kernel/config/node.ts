@@ -1,4 +1,10 @@
 import { connectionOverridesPattern } from "./connection-overrides.ts"
+import { quorum, replication } from "./known/cluster.ts"
+import { groups, transactions } from "./known/groups.ts"
+import { machinery, metrics } from "./known/machinery.ts"
+import { plugins, security, securityTuning } from "./known/security.ts"
+import { tiers } from "./known/tiers.ts"
+import { listening, listeningLater } from "./listening.ts"
 import { type AnySetting, bool, double, dynamic, int, list, long, type Setting, text, unbounded, withoutDefault, withoutEffect } from "./setting.ts"
 
 const hourMs = 3_600_000
@@ -11,11 +17,8 @@ const noTiers = "there is no tiered storage (docs/skipped.md)."
 export const validations = ["header", "records"] as const
 export const compressionTypes = ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"] as const
 
-/** Where the node is, who it is, and what it holds at a time: fixed when it starts. */
+/** What the node holds at a time, and how it treats connections: most of it fixed when it starts. */
 const node = {
-  "node.id": withoutDefault(int(0, 0, "This node's id; unique in the cluster.")),
-  listeners: list("PLAINTEXT://127.0.0.1:9092", "Where the node listens: PLAINTEXT://HOST:PORT; port 0 takes a free one."),
-  "advertised.listeners": withoutDefault(list("", "The address that clients are told; empty: the one it listens on.")),
   "log.open.files.max": int(
     0,
     0,
@@ -47,6 +50,7 @@ const node = {
     ...text("", "Addresses with another max.connections.per.ip, as ADDRESS:COUNT, with a comma between two."),
     form: { pattern: connectionOverridesPattern, expected: "a list of ADDRESS:COUNT, e.g. 192.0.2.1:100" }
   }),
+  "connections.max.idle.ms": long(600_000, -1, "A connection without a request for so long is closed; -1: none is."),
   "max.in.flight.requests": int(1000, 1, "Requests of one connection that are worked on or wait, 16 MiB of them at most; reading stops there."),
   "queued.max.response.bytes": long(
     268_435_456,
@@ -174,9 +178,19 @@ const cleaner = {
   "log.cleaner.min.cleanable.ratio": dynamic(double(0.5, 0, "The part of a log that must be new since the last compaction before the next one begins.", 1))
 }
 
+/** Kafka's default for max.decompressed.message.bytes: the longest array of Java. */
+export const decompressedBytesUnbounded = 2_147_483_639
+
 /** What a record and its batch must be like, and in which form they are kept. */
 const records = {
   "message.max.bytes": dynamic(int(1_048_588, 0, "Bytes that a record batch may have."), { min: 100, why: "no record would fit" }),
+  "max.decompressed.message.bytes": dynamic(
+    int(
+      decompressedBytesUnbounded,
+      1,
+      "Bytes that one record of a compressed batch may decompress to; a batch with a larger one is refused with INVALID_RECORD."
+    )
+  ),
   "log.message.timestamp.type": dynamic(
     text("CreateTime", "Whether a record keeps its producer's time or gets the broker's.", ["CreateTime", "LogAppendTime"])
   ),
@@ -231,7 +245,25 @@ const records = {
 }
 
 /** A node's settings, leader and broker alike, by Kafka's server.properties names. */
-export const nodeSettings = { ...node, ...segments, ...cleaner, ...records, ...clients } as const satisfies Record<string, AnySetting>
+export const nodeSettings = {
+  ...listening,
+  ...node,
+  ...segments,
+  ...cleaner,
+  ...records,
+  ...clients,
+  ...listeningLater,
+  ...machinery,
+  ...metrics,
+  ...quorum,
+  ...replication,
+  ...groups,
+  ...transactions,
+  ...tiers,
+  ...securityTuning,
+  ...security,
+  ...plugins
+} as const satisfies Record<string, AnySetting>
 
 export type SettingName = keyof typeof nodeSettings
 /** Every setting with its value: `config["num.partitions"]`. */

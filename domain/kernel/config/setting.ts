@@ -9,7 +9,7 @@ export interface RunningBounds {
 
 /** One setting: how its text is read, its bounds, and a sentence for the person who looks it up. Names, defaults and units are Kafka's. */
 export interface Setting<A> {
-  readonly type: "int" | "long" | "double" | "boolean" | "string" | "list"
+  readonly type: "int" | "short" | "long" | "double" | "boolean" | "string" | "list" | "class" | "password"
   readonly default: A
   readonly min?: number
   readonly max?: number
@@ -28,6 +28,12 @@ export interface Setting<A> {
   readonly dynamic?: true
   /** Narrower bounds for values that are set while the node runs, and why: beyond them it is of no use, or the change cannot be undone. */
   readonly running?: RunningBounds
+  /** Can be set for single nodes only. */
+  readonly perBroker?: true
+  /** It is taken, and changes nothing: whoever writes it is told. */
+  readonly noEffect?: true
+  /** DescribeConfigs leaves it out while it is not set. */
+  readonly hidden?: true
   /** Unset it has no value in DescribeConfigs, as in Kafka; `default` is what holds all the same. */
   readonly noDefault?: true
   /** Settings of greater units that say its value where it is not set itself, the finest first, with their length in its unit. */
@@ -72,7 +78,11 @@ export const whileRunning = (setting: AnySetting): AnySetting =>
 /** The same setting; DescribeConfigs shows no value while nobody has set it. */
 export const withoutDefault = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, noDefault: true })
 /** What is accepted and changes nothing must say so to whoever looks it up. */
-export const withoutEffect = <A>(setting: Setting<A>, why: string): Setting<A> => ({ ...setting, doc: `${setting.doc} It has no effect here: ${why}` })
+export const withoutEffect = <A>(setting: Setting<A>, why: string): Setting<A> => ({
+  ...setting,
+  noEffect: true,
+  doc: `${setting.doc} It has no effect here: ${why}`
+})
 
 /** A value's text did not fit its setting. The message names the setting, the text and what would fit. */
 export interface ConfigFault {
@@ -115,7 +125,8 @@ const numberOf = ({ type }: Setting<number>, value: string): number => {
   if (type === "long" && value === longMaxText) return unbounded
   return wholeNumber.test(value) ? Number(value) : Number.NaN
 }
-const isNumeric = (setting: AnySetting): setting is Setting<number> => setting.type === "int" || setting.type === "long" || setting.type === "double"
+const isNumeric = (setting: AnySetting): setting is Setting<number> =>
+  setting.type === "int" || setting.type === "short" || setting.type === "long" || setting.type === "double"
 const isBoolean = (setting: AnySetting): setting is Setting<boolean> => setting.type === "boolean"
 
 /** What would fit, or undefined for what fits. */

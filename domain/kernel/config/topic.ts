@@ -17,6 +17,7 @@ const inherited = {
   "local.retention.bytes": "log.local.retention.bytes",
   "local.retention.ms": "log.local.retention.ms",
   "max.compaction.lag.ms": "log.cleaner.max.compaction.lag.ms",
+  "max.decompressed.message.bytes": "max.decompressed.message.bytes",
   "max.message.bytes": "message.max.bytes",
   "message.timestamp.after.max.ms": "log.message.timestamp.after.max.ms",
   "message.timestamp.before.max.ms": "log.message.timestamp.before.max.ms",
@@ -25,6 +26,8 @@ const inherited = {
   "min.compaction.lag.ms": "log.cleaner.min.compaction.lag.ms",
   "min.insync.replicas": "min.insync.replicas",
   preallocate: "log.preallocate",
+  "remote.copy.lag.bytes": "log.remote.copy.lag.bytes",
+  "remote.copy.lag.ms": "log.remote.copy.lag.ms",
   "retention.bytes": "log.retention.bytes",
   "retention.ms": "log.retention.ms",
   "segment.bytes": "log.segment.bytes",
@@ -45,6 +48,10 @@ const ownOnly = {
   "leader.replication.throttled.replicas": withoutEffect(
     list("", "Replicas that are copied from slowly, as PARTITION:BROKER, or * for all.", replicas),
     noReplication
+  ),
+  "errors.deadletterqueue.group.enable": withoutEffect(
+    bool(false, "Whether share groups may write records here that they could not deliver."),
+    "there are no share groups (docs/skipped.md)."
   ),
   "remote.log.copy.disable": withoutEffect(bool(false, "Whether nothing more is copied to the second tier."), noTiers),
   "remote.log.delete.on.disable": withoutEffect(bool(false, "Whether the second tier is emptied when it is switched off."), noTiers),

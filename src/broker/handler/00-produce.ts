@@ -75,7 +75,8 @@ class Pass {
   constructor(
     private readonly options: ProduceOptions,
     private readonly request: Request,
-    private readonly version: number
+    private readonly version: number,
+    private readonly listener: string | undefined
   ) {}
 
   run(): this {
@@ -147,7 +148,7 @@ class Pass {
   }
 
   response(): Response {
-    const endpoints = new Endpoints()
+    const endpoints = new Endpoints(this.listener)
     const responses = this.request.topicData.map(({ name, topicId }, i) => ({
       name,
       topicId,
@@ -260,8 +261,8 @@ const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean 
  * Versions 0 to 2 are named in ApiVersions and not served: librdkafka before 2.11.1 sends uncompressed records otherwise (KAFKA-18659).
  */
 export const produce = (options: ProduceOptions): Route =>
-  route(Produce, { advertisedMin: 0, pipelined: true, borrows: true }, (request, { version }): Handled<typeof Produce> => {
-    const pass = new Pass(options, request, version)
+  route(Produce, { advertisedMin: 0, pipelined: true, borrows: true }, (request, { listener, version }): Handled<typeof Produce> => {
+    const pass = new Pass(options, request, version, listener)
     if (!isLong(request, options)) return answer(pass.run(), request, options)
     return new Sliced(function* () {
       return answer(yield* pass.runInSteps(), request, options)

@@ -19,7 +19,7 @@ export const listGroups = (nodeId: number, cluster: () => Cluster, relay: Relay)
     if (leaderIsListed(cluster())) return { throttleTimeMs: 0, errorCode: 0, groups: [] }
     return relay.forward(ListGroups, context, promptMs).pipe(
       Effect.map((answer) => {
-        const find = coordinators(cluster())
+        const find = coordinators(cluster(), context.listener)
         return { ...answer, groups: answer.groups.filter(({ groupId }) => find(groupId)?.nodeId === nodeId) }
       }),
       Effect.catchAll(() => Effect.succeed(away))

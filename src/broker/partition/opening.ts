@@ -1,4 +1,4 @@
-import { entriesOf, type TopicConfig } from "../../../domain/kernel/config.ts"
+import { decompressedBytesUnbounded, entriesOf, type TopicConfig } from "../../../domain/kernel/config.ts"
 import { type Codec, isCodec } from "../../../domain/log/codec.ts"
 import type { OpeningRules } from "../../../domain/log/open-batch.ts"
 
@@ -14,6 +14,8 @@ export const openingRules = (config: TopicConfig): OpeningRules | undefined => {
   const needsKeys = entriesOf(config["cleanup.policy"]).includes("compact")
   // The header knows the latest time in a batch, and not the earliest.
   const checksTimes = config["message.timestamp.type"] === "CreateTime" && config["message.timestamp.before.max.ms"] !== Number.MAX_SAFE_INTEGER
-  const isHeaderEnough = config["franz.produce.validate"] === "header" && codec === undefined && !needsKeys && !checksTimes
-  return isHeaderEnough ? undefined : { codec, level: levelOf(config, codec), needsKeys }
+  const most = config["max.decompressed.message.bytes"]
+  const recordBytesMax = most === decompressedBytesUnbounded ? undefined : most
+  const isHeaderEnough = config["franz.produce.validate"] === "header" && codec === undefined && !needsKeys && !checksTimes && recordBytesMax === undefined
+  return isHeaderEnough ? undefined : { codec, level: levelOf(config, codec), needsKeys, recordBytesMax }
 }

@@ -1,10 +1,11 @@
 import { Effect, Option } from "effect"
 import { type CliCommand, command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { flag, noArgument, optionalInteger, requiredInteger, requiredText } from "../shell/spec.ts"
+import { flag, noArgument, optionalInteger, optionalText } from "../shell/spec.ts"
+import { checkRoles, leaderOf } from "./process-roles.ts"
 import type { Roles } from "./roles.ts"
 import { runNodes } from "./run.ts"
-import { nodeOptions, nodeSettings, parseAddress } from "./settings.ts"
+import { nodeOptions, nodeSettings } from "./settings.ts"
 
 const json = flag({ name: "json", help: "The addresses as one line of JSON." })
 
@@ -37,7 +38,8 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
           1,
           64
         )
-        const { dataByDefault, node, notes, set } = yield* nodeSettings(words, { id: undefined, data: "./data" })
+        const { dataByDefault, node, set, warnings } = yield* nodeSettings(words, { id: undefined, data: "./data" })
+        yield* checkRoles("broker,controller", node.config)
         const partitions = yield* inRange(
           "--partitions",
           Option.getOrElse(words.partitions, () => node.config["num.partitions"]),
@@ -48,7 +50,7 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
         const joinDelayMs = set.has("group.initial.rebalance.delay.ms") ? node.config["group.initial.rebalance.delay.ms"] : 0
         const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
         const options = { ...node, config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs }, brokers }
-        yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
+        yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
   })
 
@@ -61,9 +63,10 @@ export const brokerLeadCommand = (roles: Roles, path = "brokerlead"): CliCommand
     argument: noArgument,
     run: (words) =>
       Effect.gen(function* () {
-        const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: Option.getOrUndefined(words.id), data: "./data/leader" })
+        const { dataByDefault, node, warnings } = yield* nodeSettings(words, { id: Option.getOrUndefined(words.id), data: "./data/leader" })
+        yield* checkRoles("controller", node.config)
         const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
-        yield* runNodes(roles.brokerLead(node), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
+        yield* runNodes(roles.brokerLead(node), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
   })
 
@@ -74,16 +77,25 @@ export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> 
     example: [`${path === "" ? "franz-broker" : "franz broker"} --id 1 --port 9093 --leader 127.0.0.1:9092 --data /var/lib/franz/broker-1`],
     options: {
       ...nodeOptions,
-      id: requiredInteger({ name: "id", help: "This broker's id, unique in the cluster; not the leader's." }),
-      leader: requiredText({ name: "leader", placeholder: "HOST:PORT", help: "Where the broker leader listens." }),
+      id: optionalInteger({ name: "id", help: "This broker's id, unique in the cluster; not the leader's. Not needed where the settings have node.id." }),
+      leader: optionalText({
+        name: "leader",
+        placeholder: "HOST:PORT",
+        help: "Where the broker leader listens. Not needed where the settings have controller.quorum.*."
+      }),
       json
     },
     argument: noArgument,
     run: (words) =>
       Effect.gen(function* () {
-        const leader = yield* parseAddress("--leader", words.leader)
-        const { dataByDefault, node, notes } = yield* nodeSettings(words, { id: words.id, data: `./data/broker-${words.id}` })
+        const { dataByDefault, node, warnings } = yield* nodeSettings(words, {
+          id: Option.getOrUndefined(words.id),
+          data: "./data/broker",
+          mustSayId: true
+        })
+        yield* checkRoles("broker", node.config)
+        const leader = yield* leaderOf(words.leader, node.config)
         const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
-        yield* runNodes(roles.broker({ ...node, leader }), { json: words.json, logFormat: words.logFormat, notes: [...where, ...notes] })
+        yield* runNodes(roles.broker({ ...node, leader }), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
   })

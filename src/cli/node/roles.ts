@@ -1,5 +1,6 @@
 import type { Effect, Scope } from "effect"
 import type { NodeConfig, SettingName } from "../../../domain/kernel/config.ts"
+import type { NodeListeners } from "../../../domain/kernel/listener.ts"
 import type { CliFailure } from "../shell/failure.ts"
 
 export interface Endpoint {
@@ -11,9 +12,7 @@ export interface NodeOptions {
   readonly config: NodeConfig
   /** What of `config` was written in a file, a variable or on the command line; default: whatever is not the default. */
   readonly written?: ReadonlySet<SettingName> | undefined
-  readonly listen: Endpoint
-  /** Absent: the address that it listens on. */
-  readonly advertised: Endpoint | undefined
+  readonly listeners: NodeListeners
   /** One directory or several, over which the logs of partitions are spread. */
   readonly data: readonly [string, ...Array<string>]
 }

@@ -14,13 +14,19 @@ const announce = (running: Running, json: boolean): void => {
 /** Starts nodes, says where they are, and stops them in good order at a signal. */
 export const runNodes = (
   start: Effect.Effect<Running, CliFailure, Scope.Scope>,
-  { json, logFormat, notes }: { readonly json: boolean; readonly logFormat: LogFormat; readonly notes: ReadonlyArray<string> }
+  {
+    json,
+    logFormat,
+    notes,
+    warnings
+  }: { readonly json: boolean; readonly logFormat: LogFormat; readonly notes: ReadonlyArray<string>; readonly warnings: ReadonlyArray<string> }
 ): Effect.Effect<void, CliFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
       // A node goes on when nobody reads its log any more.
       yield* Effect.forkScoped(untilOutputEnds)
       for (const note of notes) yield* Effect.logInfo(note)
+      for (const warning of warnings) yield* Effect.logWarning(warning)
       const started = yield* Effect.raceFirst(
         Effect.map(start, (running) => ({ running })),
         Effect.as(stopSignal, undefined)

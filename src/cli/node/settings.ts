@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs"
 import { Effect, Either, Option } from "effect"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
-import { type Assignment, type Loaded, loadConfig, parseListener, parseOption, parseProperties, parseVariables } from "../../../domain/kernel/properties.ts"
+import { listenerText, type NodeListeners, nodeListeners, parseAddress as readAddress } from "../../../domain/kernel/listener.ts"
+import { type Assignment, type Loaded, loadConfig, parseOption, parseProperties, parseVariables } from "../../../domain/kernel/properties.ts"
 import { CliFailure } from "../shell/failure.ts"
 import { choice, optionalInteger, optionalText, repeatedText } from "../shell/spec.ts"
 import type { Endpoint, NodeOptions } from "./roles.ts"
@@ -64,9 +65,6 @@ const load = (words: NodeWords): Effect.Effect<Loaded, CliFailure> =>
     return yield* Either.match(loaded, { onLeft: (faults) => Effect.fail(wrong(faults.map(({ message }) => message).join("\n"))), onRight: Effect.succeed })
   })
 
-const listenerOf = (name: "listeners" | "advertised.listeners", config: NodeConfig): Effect.Effect<Endpoint, CliFailure> =>
-  Either.match(parseListener(name, config[name]), { onLeft: ({ message }) => Effect.fail(wrong(message)), onRight: Effect.succeed })
-
 const directoriesOf = (option: string, written: string): Effect.Effect<NodeOptions["data"], CliFailure> => {
   const [first, ...others] = written.split(",").map((each) => each.trim())
   if (first === undefined || [first, ...others].includes("")) return Effect.fail(wrong(`${option}${written}: expected directories, with a comma between two.`))
@@ -74,46 +72,73 @@ const directoriesOf = (option: string, written: string): Effect.Effect<NodeOptio
   return twice === undefined ? Effect.succeed([first, ...others]) : Effect.fail(wrong(`${option}${written}: ${twice} is named twice.`))
 }
 
-/** What DescribeConfigs says of where a node listens. */
-export const listenersOf = ({ host, port }: Endpoint): string => `PLAINTEXT://${host.includes(":") ? `[${host}]` : host}:${port}`
+/** The first listener for clients, where `--host` and `--port` say so; the others stay as they are. */
+const moved = (listeners: NodeListeners, words: NodeWords): string => {
+  const first = listeners.all.find(({ isController }) => !isController) ?? listeners.all[0]
+  return listeners.all
+    .map((each) =>
+      listenerText(
+        each === first ? { name: each.name, host: Option.getOrElse(words.host, () => each.host), port: Option.getOrElse(words.port, () => each.port) } : each
+      )
+    )
+    .join(",")
+}
 
-/** What a node starts with: the file, the variables, `-X`, and over them the words of the command line. `notes` are for the log. */
+/** Where the node listens: by its settings, and by the words of the command line over them. */
+const listenersOf = (words: NodeWords, config: NodeConfig, set: Loaded["set"]): Effect.Effect<NodeListeners, CliFailure> => {
+  const port = Option.getOrElse(words.port, () => 0)
+  if (port < 0 || port > 65_535) return Effect.fail(new CliFailure({ exit: "usage", message: `--port ${port}: expected a port from 0 to 65535.` }))
+  const isMoved = Option.isSome(words.host) || Option.isSome(words.port)
+  const found = Either.flatMap(nodeListeners(config, set), (listeners) =>
+    isMoved ? nodeListeners({ ...config, listeners: moved(listeners, words) }, set) : Either.right(listeners)
+  )
+  return Either.match(found, { onLeft: ({ message }) => Effect.fail(wrong(message)), onRight: Effect.succeed })
+}
+
+/** An operator who leaves the host out opens the node to the network, as with Kafka; nothing else does that. */
+const openToAll = ({ all }: NodeListeners): ReadonlyArray<string> => {
+  const open = all.filter(({ host }) => host === "").map(listenerText)
+  return open.length === 0 ? [] : [`${open.join(", ")}: listens on every address of this machine, and there is no authentication yet`]
+}
+
+/** What a node starts with: the file, the variables, `-X`, and over them the words of the command line. `warnings` are for the log. */
 export const nodeSettings = (
   words: NodeWords,
-  defaults: { readonly id: number | undefined; readonly data: string }
+  defaults: { readonly id: number | undefined; readonly data: string; readonly mustSayId?: boolean }
 ): Effect.Effect<
-  { readonly node: NodeOptions; readonly notes: ReadonlyArray<string>; readonly dataByDefault: boolean; readonly set: Loaded["set"] },
+  { readonly node: NodeOptions; readonly warnings: ReadonlyArray<string>; readonly dataByDefault: boolean; readonly set: Loaded["set"] },
   CliFailure
 > =>
   Effect.gen(function* () {
-    const { config, notes, set } = yield* load(words)
-    const listener = yield* listenerOf("listeners", config)
-    const listen = { host: Option.getOrElse(words.host, () => listener.host), port: Option.getOrElse(words.port, () => listener.port) }
-    if (listen.port < 0 || listen.port > 65_535)
-      return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--port ${listen.port}: expected a port from 0 to 65535.` }))
-    const advertised = config["advertised.listeners"] === "" ? undefined : yield* listenerOf("advertised.listeners", config)
+    const { config, set, warnings } = yield* load(words)
+    const listeners = yield* listenersOf(words, config, set)
+    if (defaults.mustSayId === true && defaults.id === undefined && !set.has("node.id"))
+      return yield* Effect.fail(
+        new CliFailure({ exit: "usage", message: "--id must be given, or node.id in the settings: a broker's id is unique in its cluster." })
+      )
     const written = set.has("log.dirs") ? config["log.dirs"] : undefined
     const data = yield* directoriesOf(
       Option.isSome(words.data) ? "--data " : "log.dirs=",
-      Option.getOrElse(words.data, () => written ?? defaults.data)
+      Option.getOrElse(words.data, () => written ?? (defaults.mustSayId === true ? `${defaults.data}-${defaults.id ?? config["node.id"]}` : defaults.data))
     )
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
     // DescribeConfigs tells what holds, and who said it: the words of the command line count as written.
-    const said = { "node.id": id, listeners: listenersOf(listen), "log.dirs": data.join(",") }
+    const said = { "node.id": id, listeners: listeners.all.map(listenerText).join(","), "log.dirs": data.join(",") }
     const bySaying = { "node.id": true, listeners: Option.isSome(words.host) || Option.isSome(words.port), "log.dirs": Option.isSome(words.data) }
     const spoken = (Object.keys(bySaying) as ReadonlyArray<keyof typeof bySaying>).filter((name) => bySaying[name])
     return {
-      node: { config: { ...config, ...said }, written: new Set([...set, ...spoken]), listen, advertised, data },
-      notes,
+      node: { config: { ...config, ...said }, written: new Set([...set, ...spoken]), listeners, data },
+      warnings: [...warnings, ...openToAll(listeners)],
       dataByDefault: Option.isNone(words.data) && written === undefined,
       set
     }
   })
 
 /** `HOST:PORT`, or `PORT` on this machine. */
-export const parseAddress = (option: string, text: string): Effect.Effect<Endpoint, CliFailure> =>
-  Either.match(parseListener(option, /^\d+$/.test(text) ? `127.0.0.1:${text}` : text), {
-    onLeft: () => Effect.fail(new CliFailure({ exit: "usage", message: `${option} ${text}: expected HOST:PORT, e.g. 127.0.0.1:9092.` })),
-    onRight: Effect.succeed
-  })
+export const parseAddress = (option: string, text: string): Effect.Effect<Endpoint, CliFailure> => {
+  const found = readAddress(/^\d+$/.test(text) ? `127.0.0.1:${text}` : text)
+  return found === undefined
+    ? Effect.fail(new CliFailure({ exit: "usage", message: `${option} ${text}: expected HOST:PORT, e.g. 127.0.0.1:9092.` }))
+    : Effect.succeed(found)
+}

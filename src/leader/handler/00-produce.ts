@@ -28,11 +28,11 @@ const refusalOf = (cluster: Cluster, ref: TopicRef, partition: number): readonly
  * all because librdkafka reads current record batches only from a node that also takes them.
  */
 export const produce = (cluster: () => Cluster): Route =>
-  route(Produce, { advertisedMin: 0 }, (request: RequestOf<typeof Produce>, { version }) => {
+  route(Produce, { advertisedMin: 0 }, (request: RequestOf<typeof Produce>, { listener, version }) => {
     if (request.acks === 0) return disconnect("a Produce with acks=0 came to the leader, which holds no partitions")
     const now = cluster()
     const leaders = findLeader(cluster)
-    const endpoints = new Endpoints()
+    const endpoints = new Endpoints(listener)
     const answer = (ref: TopicRef, index: number): PartitionAnswer => {
       const [error, errorMessage] = refusalOf(now, ref, index)
       const leader = error === "NOT_LEADER_OR_FOLLOWER" && version >= leadersSince ? endpoints.note(leaders(ref, index)) : undefined

@@ -1,8 +1,9 @@
 import { Effect, Either } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
+import type { BrokerListener } from "../../../domain/cluster/event.ts"
 import { incarnationDigest } from "../../../domain/cluster/incarnation.ts"
-import { brokerOf } from "../../../domain/cluster/state.ts"
+import { brokerOf, soleListener } from "../../../domain/cluster/state.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerRegistration } from "../../protocol/message/62-broker-registration.ts"
@@ -13,14 +14,21 @@ import { type LeaderRoom, submission } from "../room.ts"
 type Request = RequestOf<typeof BrokerRegistration>
 type Response = ResponseDraft<typeof BrokerRegistration>
 
-const commandOf = ({ brokers }: LeaderRoom, { brokerId, clusterId, incarnationId, listeners: [listener], rack }: Request) =>
+/** What the journal keeps of a broker's listeners: nothing where it has one by the usual name, which its host and port say already. */
+const namedListeners = (listeners: Request["listeners"]): ReadonlyArray<BrokerListener> | undefined =>
+  listeners.length === 0 || (listeners.length === 1 && listeners[0]?.name === soleListener)
+    ? undefined
+    : listeners.map(({ host, name, port }) => ({ name, host, port }))
+
+const commandOf = ({ brokers }: LeaderRoom, { brokerId, clusterId, incarnationId, listeners, rack }: Request) =>
   Command.RegisterBroker({
     brokerId,
     incarnationId: incarnationDigest(incarnationId),
     clusterId,
-    host: listener?.host ?? "",
-    port: listener?.port ?? 0,
+    host: listeners[0]?.host ?? "",
+    port: listeners[0]?.port ?? 0,
     rack,
+    listeners: namedListeners(listeners),
     isConnected: brokers.links.isConnected(brokerId)
   })
 

@@ -3,7 +3,7 @@ import { Either } from "effect"
 import fc from "fast-check"
 import { nodeSetting, textOf, topicConfig } from "../../../domain/kernel/config.ts"
 import { nearest } from "../../../domain/kernel/nearest.ts"
-import { loadConfig, parseListener, parseOption, parseProperties, parseVariables } from "../../../domain/kernel/properties.ts"
+import { loadConfig, parseOption, parseProperties, parseVariables } from "../../../domain/kernel/properties.ts"
 
 const load = (text: string) => loadConfig(parseProperties(text, "server.properties"))
 const messages = (text: string) => Either.match(load(text), { onLeft: (faults) => faults.map(({ message }) => message), onRight: () => [] })
@@ -37,10 +37,9 @@ describe("server.properties", () => {
     ])
   })
   test("tuning of Kafka's machinery is read over with a note; what would change the data kept is refused", () => {
-    expect(Either.getOrThrow(load("num.io.threads=8\nprocess.roles=broker,controller")).notes).toHaveLength(2)
+    expect(Either.getOrThrow(load("num.io.threads=8\nprocess.roles=broker,controller")).warnings).toHaveLength(1)
     expect(messages("sasl.enabled.mechanisms=PLAIN")[0]).toContain("docs/skipped.md")
     expect(messages("log.cleanup.policy=keep")[0]).toBe("server.properties:1: log.cleanup.policy=keep: expected a list of compact, delete.")
-    expect(messages("log.flush.scheduler.interval.ms=1")[0]).toContain("docs/skipped.md")
   })
   test.each([
     ["", 604_800_000],
@@ -52,6 +51,9 @@ describe("server.properties", () => {
   ])("how long records are kept, the finest unit first: %j is %d ms", (lines, ms) => expect(Either.getOrThrow(load(lines)).config["log.retention.ms"]).toBe(ms))
   test("Java's largest long means no bound", () => {
     expect(Either.getOrThrow(load("log.roll.ms=9223372036854775807")).config["log.roll.ms"]).toBe(Number.MAX_SAFE_INTEGER)
+  })
+  test("what Java stored is read as Java reads it", () => {
+    expect(parseProperties("listeners=PLAINTEXT\\://h\\:1\nx=a\\u0041b", "f").map(({ value }) => value)).toEqual(["PLAINTEXT://h:1", "aAb"])
   })
   test("later assignments win", () => {
     const option = Either.getOrThrow(parseOption("num.partitions=9"))
@@ -68,21 +70,40 @@ describe("KAFKA_ variables", () => {
       KAFKA_NUM_PARTITION: "4",
       KAFKA_HEAP_OPTS: "-Xmx1g",
       KAFKA_BROKERS: "a:1",
+      KAFKA_BROKER_URL: "a:1",
+      KAFKA_PORT: "tcp://10.0.0.1:9092",
+      KAFKA_SERVICE_HOST: "10.0.0.1",
+      KAFKA_JMX_PORT: "9999",
+      KAFKA_JMX_OPTS: "-Dx",
+      KAFKA_OPTS: "-Dx",
+      KAFKA_JVM_PERFORMANCE_OPTS: "-server",
+      KAFKA_LOG4J_OPTS: "-Dx",
+      KAFKA_LOG4J_LOGGERS: "kafka=INFO",
+      KAFKA_LOG4J_ROOT_LOGLEVEL: "INFO",
+      KAFKA_TOOLS_LOG4J_LOGLEVEL: "INFO",
+      KAFKA_GC_LOG_OPTS: "-Dx",
+      KAFKA_DEBUG: "y",
+      KAFKA_CLUSTER_ID: "x",
+      KAFKA_VERSION: "4.1",
+      KAFKA_TOPIC: "t",
+      KAFKA_GROUP_ID: "g",
+      KAFKA_BOOTSTRAP_SERVERS: "a:1",
       KAFKA_HOME: "/k",
       HOME: "/h"
     })
     expect(taken.map(({ name }) => name)).toEqual(["num.partitions", "num.partition"])
   })
-})
-
-describe("listeners", () => {
-  test("host and port, with or without the protocol; 127.0.0.1 where no host is given", () => {
-    const read = (text: string) => Either.getOrNull(parseListener("listeners", text))
-    expect(read("PLAINTEXT://0.0.0.0:9092")).toEqual({ host: "0.0.0.0", port: 9092 })
-    expect(read("PLAINTEXT://:0")).toEqual({ host: "127.0.0.1", port: 0 })
-    expect(read("localhost:9093,PLAINTEXT://other:1")).toEqual({ host: "localhost", port: 9093 })
-    expect(read("PLAINTEXT://[::1]:9092")).toEqual({ host: "::1", port: 9092 })
-    for (const wrong of ["", "9092", "PLAINTEXT://h:99999", "SSL://h:1", "h:-1"]) expect(read(wrong)).toBeNull()
+  test("those of Apache Kafka's image are its settings", () => {
+    const image = {
+      KAFKA_NODE_ID: "1",
+      KAFKA_PROCESS_ROLES: "broker,controller",
+      KAFKA_LISTENERS: "CONTROLLER://:9093,PLAINTEXT://:9092",
+      KAFKA_CONTROLLER_QUORUM_VOTERS: "1@localhost:9093",
+      KAFKA_ZOOKEEPER_CONNECT: "zk:2181"
+    }
+    const loaded = Either.getOrThrow(loadConfig(parseVariables({ ...image, CLUSTER_ID: "x", KAFKA_HEAP_OPTS: "-Xmx1g" })))
+    expect([...loaded.set]).toEqual(["node.id", "process.roles", "listeners", "controller.quorum.voters"])
+    expect(loaded.warnings[0]).toContain("zookeeper.connect (there is no ZooKeeper)")
   })
 })
 

@@ -186,6 +186,15 @@ describe("records that the topic does not take are named", () => {
     expect([said?.error, said?.records?.map(({ index }) => index)]).toEqual(["INVALID_RECORD", [1, 3]])
     expect(kept(made({ codec: "zstd" }), { opening: { ...plain, needsKeys: true } }).codec).toBe("zstd")
   })
+  test("larger than max.decompressed.message.bytes, where the batch is compressed", () => {
+    const batch = made({ codec: "gzip" }, [record(0), { ...record(1), value: bytesOf("x".repeat(5000)) }, record(2)])
+    const said = refusal(batch, { opening: { ...plain, recordBytesMax: 1000 } })
+    expect([said?.error, said?.records?.map(({ index }) => index)]).toEqual(["INVALID_RECORD", [1]])
+    expect(said?.message).toContain("over the topic's max.decompressed.message.bytes of 1000")
+    expect(kept(batch, { opening: { ...plain, recordBytesMax: 6000 } }).codec).toBe("gzip")
+    const large = made({}, [{ ...record(0), value: bytesOf("x".repeat(5000)) }])
+    expect(kept(large, { opening: { ...plain, recordBytesMax: 1000 } }).codec).toBe("none")
+  })
   test("with a time that is out of bounds, be it in the middle of the batch; a record without a time has none to check", () => {
     const bounds = { timestampBeforeMaxMs: 100, timestampAfterMaxMs: 100 }
     const times = (codec: "none" | "gzip", ...list: ReadonlyArray<number>) =>

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Deferred, Effect, Either, Logger, LogLevel } from "effect"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
+import { soleListenerAt } from "../../../domain/kernel/listener.ts"
 import { readableBatches, verify } from "../../../domain/log/batch.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { decodeRecords } from "../../../domain/log/record.ts"
@@ -27,7 +28,7 @@ const config = {
   "offsets.topic.num.partitions": 1
 }
 
-export const up = (directory: string) => startUp({ config, listen: { host: "127.0.0.1", port: 0 }, advertised: undefined, data: [directory], brokers: 1 })
+export const up = (directory: string) => startUp({ config, listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }), data: [directory], brokers: 1 })
 
 export const linkTo = (address: string) => {
   const [host = "", port = ""] = address.split(":")

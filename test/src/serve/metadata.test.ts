@@ -19,7 +19,8 @@ const orders = (() => {
   const two = up(2)
   return fold(evolve, two, eventsOf(two, addTopic("orders")))
 })()
-const context = (version: number): RequestContext => ({
+const context = (version: number, listener?: string): RequestContext => ({
+  listener,
   header: { apiKey: 3, apiVersion: version, correlationId: 1, clientId: "test", unknownTags: [] },
   version,
   clientHost: "127.0.0.1",
@@ -28,12 +29,12 @@ const context = (version: number): RequestContext => ({
   frame: new Uint8Array(0)
 })
 const created: Array<string> = []
-const ask = (cluster: Cluster, version: number, request: Partial<RequestOf<typeof Metadata>>, autoCreate = true) => {
+const ask = (cluster: Cluster, version: number, request: Partial<RequestOf<typeof Metadata>>, autoCreate = true, listener?: string) => {
   created.length = 0
   const answer = atOnce(
     metadata({ nodeId: 1, cluster: () => cluster, autoCreate, createTopics: (names) => Effect.sync(() => void created.push(...names)) })(
       { topics: null, allowAutoTopicCreation: true, includeClusterAuthorizedOperations: false, includeTopicAuthorizedOperations: false, ...request },
-      context(version)
+      context(version, listener)
     )
   )
   return Effect.isEffect(answer) ? atOnce(Effect.runSync(answer)) : answer
@@ -92,8 +93,8 @@ describe("nodes", () => {
   const names = ({ topics }: ResponseDraft<typeof Metadata>) => topics.map(({ name }) => name)
   test("a leader that shares a node with a broker stands there once, is the controller, and its journal is among all topics", () => {
     const cluster = given(register(1), heartbeat(1), register(2), heartbeat(2), elect(2, 9002))
-    expect(nodesOf(cluster).map(({ nodeId }) => nodeId)).toEqual([1, 2])
-    expect(coordinators(cluster)("any")?.nodeId).toBe(2)
+    expect(nodesOf(cluster, undefined).map(({ nodeId }) => nodeId)).toEqual([1, 2])
+    expect(coordinators(cluster, undefined)("any")?.nodeId).toBe(2)
     expect([ask(cluster, 12, {}).controllerId, names(ask(cluster, 12, {}))]).toEqual([2, ["__cluster_metadata"]])
   })
   test("a leader that is no broker stands in no answer but one about its journal; the broker that answers is the controller", () => {
@@ -108,10 +109,33 @@ describe("nodes", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 5 }), fc.string(), (brokers, group) => {
         const cluster = given(elect(100, 9100), ...Array.from({ length: brokers }, (_, n) => [register(n), heartbeat(n)]).flat())
-        const found = coordinators(cluster)(group)?.nodeId
-        expect(brokers === 0 ? found === undefined : nodesOf(cluster).some(({ nodeId }) => nodeId === found)).toBe(true)
+        const found = coordinators(cluster, undefined)(group)?.nodeId
+        expect(brokers === 0 ? found === undefined : nodesOf(cluster, undefined).some(({ nodeId }) => nodeId === found)).toBe(true)
       })
     )
+  })
+  test("through a listener: each broker by its address there, and those without it are away", () => {
+    const listeners = [
+      { name: "INSIDE", host: "10.0.0.1", port: 19_092 },
+      { name: "OUTSIDE", host: "kafka.example", port: 9092 }
+    ]
+    const two = given(
+      Command.RegisterBroker({ brokerId: 1, incarnationId: "one", clusterId: "", host: "10.0.0.1", port: 19_092, rack: null, listeners, isConnected: false }),
+      heartbeat(1),
+      register(2),
+      heartbeat(2)
+    )
+    const cluster = fold(evolve, two, eventsOf(two, addTopic("orders")))
+    const addresses = (listener?: string) => ask(cluster, 12, {}, true, listener).brokers.map(({ host, nodeId, port }) => `${nodeId} ${host}:${port}`)
+    expect(addresses("OUTSIDE")).toEqual(["1 kafka.example:9092"])
+    expect(addresses("INSIDE")).toEqual(["1 10.0.0.1:19092"])
+    expect(addresses("PLAINTEXT")).toEqual(["2 127.0.0.1:9002"])
+    expect(addresses()).toEqual(["1 10.0.0.1:19092", "2 127.0.0.1:9002"])
+    expect(coordinators(cluster, "OUTSIDE")("any")).toMatchObject({ nodeId: 1, host: "kafka.example", port: 9092 })
+    const led = (version: number) =>
+      ask(cluster, version, {}, true, "OUTSIDE").topics[0]?.partitions.map(({ errorCode, leaderId }) => [leaderId, kafkaError(errorCode)])
+    expect(new Set(led(12)?.map(String))).toEqual(new Set(["1,NONE", "-1,LISTENER_NOT_FOUND"]))
+    expect(new Set(led(5)?.map(String))).toEqual(new Set(["1,NONE", "-1,LEADER_NOT_AVAILABLE"]))
   })
   test("before anything is known, nobody leads", () => {
     expect(ask(initial, 12, {})).toMatchObject({ brokers: [], controllerId: -1, clusterId: null, topics: [] })

@@ -33,7 +33,7 @@ const withVariable = <A>(name: string, value: string, run: () => A): A => {
 describe("what wins", () => {
   test("nothing said: Kafka's port on this machine alone, and data where the command says", () => {
     const { dataByDefault, node } = good({})
-    expect(node.listen).toEqual({ host: "127.0.0.1", port: 9092 })
+    expect(node.listeners.all).toMatchObject([{ host: "127.0.0.1", port: 9092 }])
     expect(node.data).toEqual(["./data"])
     expect(dataByDefault).toBe(true)
   })
@@ -48,9 +48,9 @@ describe("what wins", () => {
   })
   test("the options over all: --port, --host, --data, --id", () => {
     const config = file("listeners=PLAINTEXT://10.0.0.1:7000\nlog.dirs=/from/file\nnode.id=5")
-    expect(good({ config }).node).toMatchObject({ listen: { host: "10.0.0.1", port: 7000 }, data: ["/from/file"], config: { "node.id": 5 } })
+    expect(good({ config }).node).toMatchObject({ listeners: { all: [{ host: "10.0.0.1", port: 7000 }] }, data: ["/from/file"], config: { "node.id": 5 } })
     const { node } = good({ config, port: Option.some(0), host: Option.some("127.0.0.2"), data: Option.some("/here") }, 7)
-    expect(node).toMatchObject({ listen: { host: "127.0.0.2", port: 0 }, data: ["/here"], config: { "node.id": 7 } })
+    expect(node).toMatchObject({ listeners: { all: [{ host: "127.0.0.2", port: 0 }] }, data: ["/here"], config: { "node.id": 7 } })
   })
   test("what DescribeConfigs tells is what holds, and what was written by somebody", () => {
     const { node } = good({ data: Option.some("/one,/two"), port: Option.some(7001), set: ["log.roll.ms=5"] })
@@ -59,7 +59,27 @@ describe("what wins", () => {
     expect([...(good({}).node.written ?? [])]).toEqual(["node.id"])
   })
   test("advertised.listeners is what clients are told", () =>
-    expect(good({ set: ["advertised.listeners=PLAINTEXT://kafka.example:9999"] }).node.advertised).toEqual({ host: "kafka.example", port: 9999 }))
+    expect(good({ set: ["advertised.listeners=PLAINTEXT://kafka.example:9999"] }).node.listeners.all[0]?.advertised).toMatchObject({
+      host: "kafka.example",
+      port: 9999
+    }))
+  test("--port and --host move the first listener for clients, and leave the others", () => {
+    const set = [
+      "listeners=CONTROLLER://:9093,A://a:1,B://b:2",
+      "controller.listener.names=CONTROLLER",
+      "listener.security.protocol.map=CONTROLLER:PLAINTEXT,A:PLAINTEXT,B:PLAINTEXT"
+    ]
+    const { node, warnings } = good({ set, port: Option.some(7), host: Option.some("::1") })
+    expect(node.config.listeners).toBe("CONTROLLER://:9093,A://[::1]:7,B://b:2")
+    expect(warnings).toEqual(["CONTROLLER://:9093: listens on every address of this machine, and there is no authentication yet"])
+    expect(wrong({ set, port: Option.some(2) })).toContain("each listener must have a different port")
+  })
+  test("a broker's id may stand in its settings, and must stand somewhere", () => {
+    const broker = (words: Partial<NodeWords>) =>
+      Effect.runSync(Effect.either(nodeSettings({ ...none, ...words }, { id: undefined, data: "./data/broker", mustSayId: true })))
+    expect(Either.getOrThrow(broker({ set: ["node.id=4"] })).node.data).toEqual(["./data/broker-4"])
+    expect(Either.getOrThrow(Either.flip(broker({}))).message).toContain("--id must be given, or node.id")
+  })
 })
 
 describe("what is wrong", () => {
@@ -67,9 +87,8 @@ describe("what is wrong", () => {
     expect(wrong({ config: file("# mine\nnum.partition=3") })).toMatch(
       /server\.properties:2: there is no setting 'num\.partition'\. Did you mean 'num\.partitions'\?/
     ))
-  test("every mistake at once", () => expect(wrong({ set: ["num.partitions=x", "log.dir.s=1"] }).split("\n")).toHaveLength(2))
-  test("a setting that would change what is kept, and is not built", () =>
-    expect(wrong({ set: ["log.flush.scheduler.interval.ms=5"] })).toContain("docs/skipped.md"))
+  test("every mistake at once", () => expect(wrong({ set: ["num.partitions=x", "log.dirrs=1"] }).split("\n")).toHaveLength(2))
+  test("a setting that asks for what is not built", () => expect(wrong({ set: ["sasl.enabled.mechanisms=PLAIN"] })).toContain("docs/skipped.md"))
   test("a file that is not there", () => expect(wrong({ config: Option.some(join(directory, "missing")) })).toContain("missing"))
   test("a port that is none", () => expect(wrong({ port: Option.some(70_000) })).toBe("--port 70000: expected a port from 0 to 65535."))
   test("TLS", () => expect(wrong({ set: ["listeners=SSL://:9093"] })).toContain("not built"))

@@ -1,0 +1,61 @@
+import { dynamic, unbounded, withoutDefault } from "../setting.ts"
+import { bools, family, hidden, ints, lists, longs, perBroker, texts } from "./family.ts"
+
+/** Controllers among themselves. */
+export const quorum = family("Of Kafka's controllers among themselves. It has no effect here: the leader is one process (docs/skipped.md).", {
+  "controller.performance.always.log.threshold.ms": hidden(longs(2000, 0)),
+  "controller.performance.sample.period.ms": hidden(longs(60_000, 100)),
+  "controller.quorum.append.linger.ms": ints(25, 0),
+  "controller.quorum.auto.join.enable": bools(false),
+  "controller.quorum.election.backoff.max.ms": ints(1000, 0),
+  "controller.quorum.election.timeout.ms": ints(1000, 0),
+  "controller.quorum.fetch.max.bytes": ints(1_048_576, 1),
+  "controller.quorum.fetch.snapshot.max.bytes": ints(1_048_576, 1),
+  "controller.quorum.fetch.timeout.ms": ints(2000, 0),
+  "controller.quorum.request.timeout.ms": ints(2000, 0),
+  "controller.quorum.retry.backoff.ms": ints(20, 0),
+  "controller.quota.window.num": ints(11, 1),
+  "controller.quota.window.size.seconds": ints(1, 1),
+  "initial.broker.registration.timeout.ms": ints(60_000),
+  "internal.metadata.delete.delay.millis": hidden(longs(60_000)),
+  "internal.metadata.log.segment.bytes": hidden(withoutDefault(ints(0))),
+  "internal.metadata.max.batch.size.in.bytes": hidden(ints(8_388_608)),
+  "metadata.log.max.record.bytes.between.snapshots": longs(20_971_520, 1),
+  "metadata.log.max.snapshot.interval.ms": longs(3_600_000, 0),
+  "metadata.log.segment.bytes": ints(1_073_741_824, 8_388_608),
+  "metadata.log.segment.ms": longs(604_800_000),
+  "metadata.max.idle.interval.ms": ints(500, 0),
+  "metadata.max.retention.bytes": longs(104_857_600),
+  "metadata.max.retention.ms": longs(604_800_000),
+  "server.max.startup.time.ms": hidden(longs(unbounded, 0)),
+  "unstable.api.versions.enable": hidden(bools(false)),
+  "unstable.feature.versions.enable": hidden(bools(false))
+})
+
+/** Copies of partitions. */
+export const replication = family("Of copies of partitions and of who leads them. It has no effect here: a partition has one replica (docs/skipped.md).", {
+  "alter.log.dirs.replication.quota.window.num": ints(11, 1),
+  "alter.log.dirs.replication.quota.window.size.seconds": ints(1, 1),
+  "auto.leader.rebalance.enable": bools(true),
+  "controlled.shutdown.enable": bools(true),
+  "cordoned.log.dirs": perBroker(lists("")),
+  "follower.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
+  "leader.imbalance.check.interval.seconds": longs(300, 1),
+  "leader.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
+  "num.replica.alter.log.dirs.threads": withoutDefault(ints(0)),
+  "num.replica.fetchers": dynamic(ints(1, 1)),
+  "replica.alter.log.dirs.io.max.bytes.per.second": hidden(dynamic(longs(unbounded, 0))),
+  "replica.fetch.backoff.ms": ints(1000, 0),
+  "replica.fetch.max.bytes": ints(1_048_576, 0),
+  "replica.fetch.min.bytes": ints(1),
+  "replica.fetch.response.max.bytes": ints(10_485_760, 0),
+  "replica.fetch.wait.max.ms": ints(500),
+  "replica.high.watermark.checkpoint.interval.ms": longs(5000),
+  "replica.lag.time.max.ms": longs(30_000),
+  "replica.selector.class": withoutDefault(texts("")),
+  "replica.socket.receive.buffer.bytes": ints(65_536),
+  "replica.socket.timeout.ms": ints(30_000),
+  "replication.quota.window.num": ints(11, 1),
+  "replication.quota.window.size.seconds": ints(1, 1),
+  "unclean.leader.election.interval.ms": hidden(longs(300_000, 1))
+})

@@ -1,0 +1,103 @@
+import { dynamic, withoutDefault } from "../setting.ts"
+import { anyCase, bools, classes, doubles, family, ints, lists, longs, passwords, perBroker, refused, shorts, texts } from "./family.ts"
+
+/** How TLS and SASL work where they are asked for elsewhere. */
+export const securityTuning = family("Of TLS, SASL and tokens. It has no effect here: all listeners are PLAINTEXT (docs/skipped.md).", {
+  "connection.failed.authentication.delay.ms": ints(100, 0),
+  "delegation.token.expiry.check.interval.ms": longs(3_600_000, 1),
+  "delegation.token.expiry.time.ms": longs(86_400_000, 1),
+  "delegation.token.max.lifetime.ms": longs(604_800_000, 1),
+  "sasl.kerberos.kinit.cmd": perBroker(texts("/usr/bin/kinit")),
+  "sasl.kerberos.min.time.before.relogin": perBroker(longs(60_000)),
+  "sasl.kerberos.principal.to.local.rules": perBroker(lists("DEFAULT")),
+  "sasl.kerberos.ticket.renew.jitter": perBroker(doubles(0.05)),
+  "sasl.kerberos.ticket.renew.window.factor": perBroker(doubles(0.8)),
+  "sasl.login.connect.timeout.ms": withoutDefault(ints(0)),
+  "sasl.login.read.timeout.ms": withoutDefault(ints(0)),
+  "sasl.login.refresh.buffer.seconds": perBroker(shorts(300)),
+  "sasl.login.refresh.min.period.seconds": perBroker(shorts(60)),
+  "sasl.login.refresh.window.factor": perBroker(doubles(0.8)),
+  "sasl.login.refresh.window.jitter": perBroker(doubles(0.05)),
+  "sasl.login.retry.backoff.max.ms": longs(10_000),
+  "sasl.login.retry.backoff.ms": longs(100),
+  "sasl.oauthbearer.assertion.algorithm": anyCase(texts("RS256"), ["ES256", "RS256"]),
+  "sasl.oauthbearer.assertion.claim.exp.seconds": ints(300, 0, 86_400),
+  "sasl.oauthbearer.assertion.claim.jti.include": bools(false),
+  "sasl.oauthbearer.assertion.claim.nbf.seconds": ints(60, 0, 3600),
+  "sasl.oauthbearer.clock.skew.seconds": ints(30),
+  "sasl.oauthbearer.jwks.endpoint.refresh.ms": longs(3_600_000),
+  "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms": longs(10_000),
+  "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms": longs(100),
+  "sasl.oauthbearer.scope.claim.name": texts("scope"),
+  "sasl.oauthbearer.sub.claim.name": texts("sub"),
+  "sasl.server.max.receive.size": ints(524_288),
+  "ssl.allow.dn.changes": bools(false),
+  "ssl.allow.san.changes": bools(false),
+  "ssl.cipher.suites": perBroker(lists("")),
+  "ssl.enabled.protocols": perBroker(lists("TLSv1.2,TLSv1.3")),
+  "ssl.endpoint.identification.algorithm": perBroker(texts("https")),
+  "ssl.keymanager.algorithm": perBroker(texts("SunX509")),
+  "ssl.keystore.type": perBroker(texts("JKS")),
+  "ssl.principal.mapping.rules": texts("DEFAULT"),
+  "ssl.protocol": perBroker(texts("TLSv1.3")),
+  "ssl.provider": perBroker(withoutDefault(texts(""))),
+  "ssl.secure.random.implementation": perBroker(withoutDefault(texts(""))),
+  "ssl.trustmanager.algorithm": perBroker(texts("PKIX")),
+  "ssl.truststore.type": perBroker(texts("JKS"))
+})
+
+/** What asks for TLS, SASL, ACLs or tokens: an operator must not believe that it holds. */
+export const security = refused(
+  "Of TLS, SASL, ACLs and tokens. Only its default is taken: all listeners are PLAINTEXT, and who may do what is not checked (docs/skipped.md).",
+  {
+    "authorizer.class.name": texts(""),
+    "config.providers": dynamic(lists("")),
+    "connections.max.reauth.ms": longs(0),
+    "delegation.token.secret.key": passwords(),
+    "principal.builder.class": perBroker(classes("org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder")),
+    "sasl.client.callback.handler.class": withoutDefault(classes("")),
+    "sasl.enabled.mechanisms": perBroker(lists("GSSAPI")),
+    "sasl.jaas.config": perBroker(passwords()),
+    "sasl.kerberos.service.name": perBroker(withoutDefault(texts(""))),
+    "sasl.login.callback.handler.class": withoutDefault(classes("")),
+    "sasl.login.class": withoutDefault(classes("")),
+    "sasl.mechanism.controller.protocol": texts("GSSAPI"),
+    "sasl.mechanism.inter.broker.protocol": perBroker(texts("GSSAPI")),
+    "sasl.oauthbearer.assertion.claim.aud": withoutDefault(texts("")),
+    "sasl.oauthbearer.assertion.claim.iss": withoutDefault(texts("")),
+    "sasl.oauthbearer.assertion.claim.sub": withoutDefault(texts("")),
+    "sasl.oauthbearer.assertion.file": withoutDefault(texts("")),
+    "sasl.oauthbearer.assertion.private.key.file": withoutDefault(texts("")),
+    "sasl.oauthbearer.assertion.private.key.passphrase": passwords(),
+    "sasl.oauthbearer.assertion.template.file": withoutDefault(texts("")),
+    "sasl.oauthbearer.client.credentials.client.id": withoutDefault(texts("")),
+    "sasl.oauthbearer.client.credentials.client.secret": passwords(),
+    "sasl.oauthbearer.expected.audience": lists(""),
+    "sasl.oauthbearer.expected.issuer": withoutDefault(texts("")),
+    "sasl.oauthbearer.jwks.endpoint.url": withoutDefault(texts("")),
+    "sasl.oauthbearer.jwt.retriever.class": classes("org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever"),
+    "sasl.oauthbearer.jwt.validator.class": classes("org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator"),
+    "sasl.oauthbearer.scope": withoutDefault(texts("")),
+    "sasl.oauthbearer.token.endpoint.url": withoutDefault(texts("")),
+    "sasl.server.callback.handler.class": withoutDefault(classes("")),
+    "security.providers": withoutDefault(texts("")),
+    "ssl.client.auth": perBroker(texts("none", ["required", "requested", "none"])),
+    "ssl.engine.factory.class": perBroker(withoutDefault(classes(""))),
+    "ssl.key.password": perBroker(passwords()),
+    "ssl.keystore.certificate.chain": perBroker(passwords()),
+    "ssl.keystore.key": perBroker(passwords()),
+    "ssl.keystore.location": perBroker(withoutDefault(texts(""))),
+    "ssl.keystore.password": perBroker(passwords()),
+    "ssl.truststore.certificates": perBroker(passwords()),
+    "ssl.truststore.location": perBroker(withoutDefault(texts(""))),
+    "ssl.truststore.password": perBroker(passwords())
+  }
+)
+
+/** Classes that Kafka loads to refuse or to limit what clients ask. */
+export const plugins = refused("Of a Java class that refuses or limits what clients ask. Only its default is taken: a node loads no Java classes.", {
+  "alter.config.policy.class.name": withoutDefault(classes("")),
+  "client.quota.callback.class": withoutDefault(classes("")),
+  "create.topic.policy.class.name": withoutDefault(classes("")),
+  "group.streams.topology.description.plugin.class": withoutDefault(classes(""))
+})

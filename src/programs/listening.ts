@@ -1,0 +1,79 @@
+import { hostname } from "node:os"
+import { Effect, type Scope } from "effect"
+import type { NamedEndpoint, NodeListener, NodeListeners } from "../../domain/kernel/listener.ts"
+import type { Endpoint } from "../cli/node/roles.ts"
+import type { ListenFault, Transport } from "../ports/transport.ts"
+import type { Route } from "../wire/route.ts"
+import { type ServeOptions, serveAll } from "../wire/server.ts"
+
+const everywhere = new Set(["", "0.0.0.0", "::"])
+/** How a node of this machine reaches what listens at `host`. */
+const loopback = (host: string): string => (host === "::" ? "::1" : everywhere.has(host) ? "127.0.0.1" : host)
+
+/** What clients are told: what the operator says, else where the node listens; a node that listens everywhere is known by this machine's name. */
+const toldOf = ({ advertised, host, name }: NodeListener, port: number): NamedEndpoint => ({
+  name,
+  host: advertised !== undefined && advertised.host !== "" ? advertised.host : everywhere.has(advertised?.host ?? host) ? hostname() : host,
+  port: advertised === undefined || advertised.port === 0 ? port : advertised.port
+})
+
+/** The listeners of a node, open. */
+export interface Opened {
+  /** What clients are told of those that serve them, the one between nodes first. */
+  readonly told: ReadonlyArray<NamedEndpoint>
+  /** What other nodes, and the cluster, are told. */
+  readonly advertised: NamedEndpoint
+  /** Where a node of this machine reaches this one. */
+  readonly reached: Endpoint
+}
+
+/** The APIs that Kafka's controllers serve, by their keys; what brokers ask of the leader is among them. */
+const controllerKeys: ReadonlySet<number> = new Set([
+  1, 17, 18, 19, 20, 29, 30, 31, 32, 33, 36, 37, 38, 39, 40, 41, 43, 44, 45, 46, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 62, 63, 64, 67, 70, 73, 80, 81,
+  82
+])
+/** What a controller's listener serves of the leader's routes: nothing of records or groups. Its Fetch gives the journal alone. */
+export const controllerRoutes = (leader: ReadonlyArray<Route>): ReadonlyArray<Route> => leader.filter(({ api }) => controllerKeys.has(api.key))
+
+/** Opens all listeners of a node, each with the routes that it serves. */
+export const openListeners = (
+  { all, interBroker }: NodeListeners,
+  routes: (listener: NodeListener) => ReadonlyArray<Route>,
+  options: ServeOptions
+): Effect.Effect<Opened, ListenFault, Transport | Scope.Scope> =>
+  Effect.map(
+    serveAll(
+      all.map((listener) => ({
+        name: listener.name,
+        address: { host: listener.host === "" ? "0.0.0.0" : listener.host, port: listener.port },
+        routes: routes(listener)
+      })),
+      options
+    ),
+    (addresses) => {
+      const open = all.map((listener, at) => ({ listener, port: addresses[at]?.port ?? listener.port }))
+      const between = open.find(({ listener }) => listener.name === interBroker) ?? open[0]
+      const others = open.filter((each) => each !== between && !each.listener.isController)
+      const told = [...(between === undefined ? [] : [between]), ...others].map(({ listener, port }) => toldOf(listener, port))
+      return {
+        told,
+        advertised: told[0] ?? { name: interBroker, host: "", port: 0 },
+        reached: { host: loopback(between?.listener.host ?? ""), port: between?.port ?? 0 }
+      }
+    }
+  )
+
+/** The listeners of the nth further node of a process: those for clients, on ports of its own behind those of the nodes before it. */
+export const listenersOfNth = ({ all, interBroker }: NodeListeners, nth: number): NodeListeners => {
+  const clients = all.filter(({ isController }) => !isController)
+  const ports = clients.map(({ port }) => port).filter((port) => port !== 0)
+  const span = ports.length === 0 ? 0 : Math.max(...ports) - Math.min(...ports) + 1
+  return {
+    interBroker,
+    all: clients.map((each) => ({
+      ...each,
+      port: each.port === 0 ? 0 : each.port + nth * span,
+      advertised: each.advertised === undefined ? undefined : { host: each.advertised.host, port: 0 }
+    }))
+  }
+}
