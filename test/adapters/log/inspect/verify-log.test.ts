@@ -147,7 +147,7 @@ describe("what is damaged is found", () => {
     )
     expect(new Set(ends).size).toBeGreaterThan(5)
     expect(turnedBack).toBeGreaterThan(0)
-  }, 30_000)
+  }, 180_000)
 
   test("every change of the leader epoch at a segment's end is told of that segment first, and not of the one that follows", async () => {
     const disk = makeDisk()
