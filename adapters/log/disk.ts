@@ -57,7 +57,7 @@ const reasonOf: Readonly<Record<string, LogFault["reason"]>> = { ENOSPC: "full",
 
 const adviceOf = (reason: LogFault["reason"], code: string): string => {
   if (code === "EMFILE" || code === "ENFILE")
-    return "No more files can be opened just now; it is tried again. Raise the limit (ulimit -n), or have fewer connections."
+    return "No more files can be opened just now; it is tried again. Raise the limit (ulimit -n, LimitNOFILE=), or lower max.connections or log.open.files.max."
   switch (reason) {
     case "full":
       return "There is no space left on the disk: appends fail until there is room, reads go on."

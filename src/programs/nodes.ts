@@ -3,6 +3,7 @@ import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../adapters/log/file/layer.ts"
+import { watchFileLimit } from "../../adapters/log/file/file-limit.ts"
 import { processPool } from "../../adapters/log/file/process-pool.ts"
 import { liveNodeConfig, unheeded } from "../../domain/cluster/node-config.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
@@ -175,7 +176,9 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
 
 /** Supplies the platform, for as long as the nodes live. */
 const started = (start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
-  Effect.flatMap(Layer.build(platform), (context) => Effect.mapError(Effect.provide(start, context), nodeFailure))
+  Effect.flatMap(Layer.build(platform), (context) =>
+    Effect.zipRight(watchFileLimit(), Effect.mapError(Effect.provide(start, context), nodeFailure))
+  )
 
 export const startUp = (options: NodeOptions & { readonly brokers: number }) => started(up(options))
 export const startBrokerLead = (options: NodeOptions) => started(brokerLead(options))

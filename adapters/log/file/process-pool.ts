@@ -8,7 +8,7 @@ const filesMaxUnknown = 128
 const filesMaxMost = 32_768
 
 /** `RLIMIT_NOFILE` of this process; undefined where the system does not say (anything but Linux). */
-const limitOfProcess = (): number | undefined => {
+export const filesLimit = (): number | undefined => {
   const limits = Either.getOrUndefined(Either.try(() => readFileSync("/proc/self/limits", "utf8")))
   const found = /^Max open files +(\d+|unlimited)/m.exec(limits ?? "")?.[1]
   return found === undefined ? undefined : found === "unlimited" ? Number.POSITIVE_INFINITY : Number(found)
@@ -21,7 +21,13 @@ export const filesMaxFor = (limit: number | undefined): number => (limit === und
 let pool: FilePool | undefined
 
 /** The pool of this process, sized when the first store opens: by `filesMax`, or by the process's limit. */
-export const processPool = (filesMax: number = filesMaxFor(limitOfProcess())): FilePool => {
+export const processPool = (filesMax: number = filesMaxFor(filesLimit())): FilePool => {
   pool ??= new FilePool(filesMax)
   return pool
 }
+
+/** Files that logs hold open now, and how many they may. */
+export const poolFigures = (): { readonly logFiles: number; readonly logFilesMax: number } => ({
+  logFiles: pool?.openCount ?? 0,
+  logFilesMax: pool?.filesMax ?? 0
+})
