@@ -1,4 +1,4 @@
-import { Deferred, Effect, Fiber, Runtime, Scope } from "effect"
+import { Deferred, Effect, Fiber, HashMap, Option, Runtime, Scope } from "effect"
 import { incarnationDigest } from "../../domain/cluster/incarnation.ts"
 import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
 import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
@@ -7,7 +7,7 @@ import { BrokerId } from "../../domain/kernel/id.ts"
 import type { NamedEndpoint } from "../../domain/kernel/listener.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import { Compression } from "../ports/compression.ts"
-import { type ForeignDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
+import { type ForeignDirectory, type LogDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
 import { type Address, type ListenFault, Transport } from "../ports/transport.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch-sessions.ts"
@@ -79,6 +79,8 @@ interface Parts {
   /** Undefined until the cluster is known. */
   registration: Registration | undefined
   isReady: boolean
+  /** The data directories, where none of them ever belonged to a cluster. */
+  readonly newIn: ReadonlyArray<LogDirectory>
 }
 
 const stopping =
@@ -93,7 +95,7 @@ export const makeBroker = (
   Effect.gen(function* () {
     const { config, leader, nodeId } = options
     const store = yield* LogStore
-    yield* store.claim({ clusterId: undefined, nodeId })
+    const claimed = yield* store.claim({ clusterId: undefined, nodeId })
     const runtime = yield* Effect.runtime<never>()
     const clock = yield* Effect.clock
     const transport = yield* Transport
@@ -117,7 +119,18 @@ export const makeBroker = (
     })
     const failed = yield* Deferred.make<never, BrokerFault>()
     yield* watchDirectories({ nodeId, directories: store.directories, leaveOffline: keeper.leaveOffline, stop: stopping(failed) })
-    const self: Parts = { options, contact, incarnationId, image, keeper, failed, transport, registration: undefined, isReady: false }
+    const self: Parts = {
+      options,
+      contact,
+      incarnationId,
+      image,
+      keeper,
+      failed,
+      transport,
+      registration: undefined,
+      isReady: false,
+      newIn: claimed.clusterId === undefined ? store.directories : []
+    }
     parts.current = self
     // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
     const relaying = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
@@ -192,10 +205,22 @@ const register = (parts: Parts, reached: Reached): Effect.Effect<void, never, Tr
     yield* Effect.addFinalizer(() => Fiber.interrupt(beating).pipe(Effect.zipRight(Effect.sync(() => keeper.rest()))))
   })
 
+/** A broker that had partitions before and starts with nothing: its disk is not mounted, or its directory was lost. */
+const warnOfLostLogs = ({ image, newIn, options }: Parts): Effect.Effect<void> => {
+  const count = Option.getOrElse(HashMap.get(image.cluster().load, BrokerId.make(options.nodeId)), () => 0)
+  const paths = newIn.map(({ path }) => path).join(", ")
+  return count === 0
+    ? Effect.void
+    : Effect.logWarning(
+        `Broker ${options.nodeId} starts with an empty data directory (${paths}), and the cluster has ${count === 1 ? "1 partition" : `${count} partitions`} on it: the records are not here, and the logs begin anew with offset 0. If a disk is not mounted or the directory was moved, stop this node, put it back, and start again.`
+      )
+}
+
 /** Only a broker whose logs are open asks to be let in. */
 const openLogs = (parts: Parts): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* parts.image.caughtUp
+    if (parts.newIn.length > 0) yield* warnOfLostLogs(parts)
     yield* parts.keeper.begin(parts.image.removed)
     parts.isReady = true
     parts.registration?.nudge()

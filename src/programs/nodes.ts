@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
-import { layer as fileStore } from "../../adapters/log/file/layer.ts"
 import { watchFileLimit } from "../../adapters/log/file/file-limit.ts"
+import { layer as fileStore } from "../../adapters/log/file/layer.ts"
 import { processPool } from "../../adapters/log/file/process-pool.ts"
 import { liveNodeConfig, unheeded } from "../../domain/cluster/node-config.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
@@ -23,6 +24,7 @@ import { formatAddress, type Transport } from "../ports/transport.ts"
 import { uuidText } from "../protocol/codec/uuid.ts"
 import { type ServedNode, serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
+import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
 import { controllerRoutes, listenersOfNth, openListeners } from "./listening.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { platform } from "./platform.ts"
@@ -148,6 +150,20 @@ const leadingBroker = (options: NodeOptions) =>
     return { id, leader, broker: own, advertised, reached }
   })
 
+/** Warns of brokers whose partitions nobody serves: at once where their data lies here, else when they had the time to join from elsewhere. */
+const warnOfAbsent = (options: NodeOptions & { readonly brokers: number }, first: number, cluster: () => Cluster) => {
+  const [data] = options.data
+  const started = new Set(Array.from({ length: options.brokers }, (_, nth) => first + nth))
+  const find = Effect.sync(() => absentBrokers(cluster(), started, (id) => join(data, `broker-${id}`), existsSync))
+  const warn = (absent: ReadonlyArray<AbsentBroker>) =>
+    absent.length === 0 ? Effect.void : Effect.logWarning(absentWarning(absent, first, `--data ${options.data.join(",")}`))
+  return Effect.flatMap(find, (absent) =>
+    absent.length === 0 || absent.some(({ hasDirectory }) => hasDirectory)
+      ? warn(absent)
+      : Effect.asVoid(Effect.forkScoped(Effect.delay(Effect.flatMap(find, warn), options.config["broker.session.timeout.ms"])))
+  )
+}
+
 const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
   Effect.gen(function* () {
     const first = yield* leadingBroker(options)
@@ -167,6 +183,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
       { concurrency: "unbounded" }
     )
     yield* Effect.raceFirst(first.broker.ready, Effect.raceFirst(first.broker.failed, first.leader.stopped))
+    yield* warnOfAbsent(options, first.id, first.leader.cluster)
     const stopped = firstOf([failing([first.leader.stopped, first.broker.failed]), ...rest.map((each) => each.stopped)])
     return {
       nodes: [{ id: first.id, roles: ["leader", "broker"], address: formatAddress(first.advertised) }, ...rest.flatMap(({ nodes }) => nodes)],
@@ -176,9 +193,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
 
 /** Supplies the platform, for as long as the nodes live. */
 const started = (start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
-  Effect.flatMap(Layer.build(platform), (context) =>
-    Effect.zipRight(watchFileLimit(), Effect.mapError(Effect.provide(start, context), nodeFailure))
-  )
+  Effect.flatMap(Layer.build(platform), (context) => Effect.zipRight(watchFileLimit(), Effect.mapError(Effect.provide(start, context), nodeFailure)))
 
 export const startUp = (options: NodeOptions & { readonly brokers: number }) => started(up(options))
 export const startBrokerLead = (options: NodeOptions) => started(brokerLead(options))
