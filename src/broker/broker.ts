@@ -88,6 +88,35 @@ const stopping =
   (fault: BrokerFault): Effect.Effect<void> =>
     Effect.zipRight(Effect.logError(fault.message), Effect.asVoid(Deferred.fail(failed, fault)))
 
+/** What the broker answers itself, and how it hands on the rest. */
+const routesOf = (self: Parts): Effect.Effect<{ readonly relay: Relay; readonly routes: ReadonlyArray<Route> }, never, LogStore | Compression | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { contact, image, keeper, options, transport } = self
+    const runtime = yield* Effect.runtime<never>()
+    const clock = yield* Effect.clock
+    // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
+    const relaying = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
+    const relay = new Relay(contact, relaying, transport)
+    const producerIds = new ProducerIds(
+      allocateFrom(relay, options.nodeId, () => self.registration?.epoch()),
+      (effect) => void Runtime.runFork(runtime)(effect)
+    )
+    const routes = ownRoutes({
+      ...options,
+      cluster: image.cluster,
+      table: keeper.table,
+      directories: (yield* LogStore).directories,
+      raise: keeper.raise,
+      now: () => clock.unsafeCurrentTimeMillis(),
+      packing: yield* Compression,
+      createTopics: autoCreation(relay, image),
+      producerIds,
+      deadlines: yield* makeDeadlines,
+      sessions: yield* makeFetchSessions(options.config["max.incremental.fetch.session.cache.slots"])
+    })
+    return { relay, routes }
+  })
+
 /** A broker that does not listen yet: its routes, and what sets it to work. The data directory must be this node's. */
 export const makeBroker = (
   options: BrokerOptions
@@ -97,7 +126,6 @@ export const makeBroker = (
     const store = yield* LogStore
     const claimed = yield* store.claim({ clusterId: undefined, nodeId })
     const runtime = yield* Effect.runtime<never>()
-    const clock = yield* Effect.clock
     const transport = yield* Transport
     const packing = yield* Compression
     const contact = new LeaderContact({ nodeId, leader, connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"] })
@@ -132,26 +160,7 @@ export const makeBroker = (
       newIn: claimed.clusterId === undefined ? store.directories : []
     }
     parts.current = self
-    // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
-    const relaying = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
-    const relay = new Relay(contact, relaying, transport)
-    const producerIds = new ProducerIds(
-      allocateFrom(relay, nodeId, () => self.registration?.epoch()),
-      (effect) => void Runtime.runFork(runtime)(effect)
-    )
-    const routes = ownRoutes({
-      ...options,
-      cluster: image.cluster,
-      table: keeper.table,
-      directories: store.directories,
-      raise: keeper.raise,
-      now: () => clock.unsafeCurrentTimeMillis(),
-      packing,
-      createTopics: autoCreation(relay, image),
-      producerIds,
-      deadlines: yield* makeDeadlines,
-      sessions: yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"])
-    })
+    const { relay, routes } = yield* routesOf(self)
     return {
       routes,
       relayed: [...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)],
