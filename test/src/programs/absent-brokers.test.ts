@@ -4,6 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Logger } from "effect"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
+import { soleListenerAt } from "../../../domain/kernel/listener.ts"
 import { absentWarning } from "../../../src/programs/absent-brokers.ts"
 import { startUp } from "../../../src/programs/nodes.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
@@ -17,7 +18,7 @@ const life = async (data: string, brokers: number, use: (address: string) => Eff
   const lines: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => void (logLevel.label === "WARN" && lines.push(String(message))))
   await Effect.runPromise(
-    startUp({ config: defaultNodeConfig, listen: { host: "127.0.0.1", port: 0 }, advertised: undefined, data: [data], brokers }).pipe(
+    startUp({ config: defaultNodeConfig, listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }), data: [data], brokers }).pipe(
       Effect.flatMap(({ nodes }) => use(nodes[0]?.address ?? "")),
       Effect.scoped,
       Effect.provide(Logger.replace(Logger.defaultLogger, logger))
