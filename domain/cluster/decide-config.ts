@@ -8,7 +8,7 @@ import { findClusterSetting, findDynamicSetting, nodeConfigsOf } from "./node-co
 import { rejected } from "./rejected.ts"
 import { brokerOf, type Cluster, topicByName } from "./state.ts"
 import { findTopicSetting } from "./topic-config.ts"
-import { parseTopicName } from "./topic-name.ts"
+import { internalTopicRejection, isInternalName, parseTopicName } from "./topic-name.ts"
 
 type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
 
@@ -17,6 +17,7 @@ export const changeTopicConfigs = (cluster: Cluster, command: Extract<Command, {
   Either.gen(function* () {
     const name = yield* parseTopicName(command.topic)
     const topic = topicByName(cluster, name)
+    if (topic === undefined && isInternalName(name)) return yield* Either.left(internalTopicRejection(name))
     if (topic === undefined) return yield* rejected("UNKNOWN_TOPIC_OR_PARTITION", `The topic '${name}' does not exist.`)
     const configs = yield* changedConfigs(topic.configs, command, findTopicSetting)
     const tooMany = tooManyConfigs(cluster, topic.configs, configs)

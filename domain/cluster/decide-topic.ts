@@ -9,7 +9,7 @@ import { place } from "./placement.ts"
 import { rejected } from "./rejected.ts"
 import { brokerOf, type Cluster, liveBrokers, topicById, topicByName } from "./state.ts"
 import { parseTopicConfigs } from "./topic-config.ts"
-import { newTopicName } from "./topic-name.ts"
+import { internalTopicRejection, isInternalId, isInternalName, newTopicName } from "./topic-name.ts"
 
 type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
 type Placement = Either.Either<ReadonlyArray<BrokerId>, Rejection>
@@ -110,11 +110,15 @@ export const addTopic = (cluster: Cluster, command: Of<"AddTopic">): Decision =>
     return [new TopicAdded({ topic, topicId, configs }), ...brokers.map((broker, partition) => placed(topicId, partition, broker))]
   })
 
+/** No event tells of a topic of that name: it is internal, or there is none. */
+const missing = (name: string): Either.Either<never, Rejection> =>
+  isInternalName(name) ? Either.left(internalTopicRejection(name)) : rejected("UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name.slice(0, 60)}'.`)
+
 export const addPartitions = (cluster: Cluster, command: Of<"AddPartitions">): Decision =>
   Either.gen(function* () {
     const { assignments, count } = command
     const topic = topicByName(cluster, command.topic)
-    if (topic === undefined) return yield* rejected("UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${command.topic.slice(0, 60)}'.`)
+    if (topic === undefined) return yield* missing(command.topic)
     const now = topic.partitions.length
     if (count === now) return yield* rejected("INVALID_PARTITIONS", `Topic already has ${now} partition(s).`)
     if (count < now)
@@ -136,10 +140,9 @@ export const removeTopic = (cluster: Cluster, command: Of<"RemoveTopic">): Decis
   const asked = command.topic
   if ("name" in asked) {
     const topic = topicByName(cluster, asked.name)
-    return topic === undefined
-      ? rejected("UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${asked.name.slice(0, 60)}'.`)
-      : Either.right([new TopicRemoved({ topic: topic.name, topicId: topic.topicId })])
+    return topic === undefined ? missing(asked.name) : Either.right([new TopicRemoved({ topic: topic.name, topicId: topic.topicId })])
   }
+  if (isInternalId(asked.topicId)) return Either.left(internalTopicRejection(asked.topicId))
   const topic = topicById(cluster, asked.topicId)
   return topic === undefined
     ? rejected("UNKNOWN_TOPIC_ID", `There is no topic with id ${asked.topicId}.`)

@@ -5,12 +5,31 @@ import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
 import { rejected } from "./rejected.ts"
 import type { Cluster } from "./state.ts"
 
-/** The leader's own streams: read by anybody, written by the leader alone. */
-export const metadataTopic = "__cluster_metadata"
+/** The leader's journal: clients read it, and only the leader writes to it. */
+export const metadataTopic = "__cluster_metadata" as TopicName
 /** Its topic id, the same as Kafka's. */
 export const metadataTopicId = "AAAAAAAAAAAAAAAAAAAAAQ" as TopicId
+/** The groups' streams of the journal. */
 export const groupMetadataTopic = "__group_metadata"
-const reserved = (name: string): boolean => name === metadataTopic || name === groupMetadataTopic || name.startsWith(`${groupMetadataTopic}-`)
+/** The groups in Kafka's own format, made from their streams. */
+export const consumerOffsetsTopic = "__consumer_offsets" as TopicName
+/** A topic id below 100, which Kafka gives to no topic of a client. */
+export const consumerOffsetsTopicId = "AAAAAAAAAAAAAAAAAAAAAw" as TopicId
+/** Kafka's other internal topics: this cluster does not have them, and a client's topic of such a name would be taken for one. */
+const otherInternalNames: ReadonlySet<string> = new Set([groupMetadataTopic, "__transaction_state", "__share_group_state"])
+
+/** Whether clients may neither create, write, change nor remove a topic of that name. */
+export const isInternalName = (name: string): boolean =>
+  name.startsWith("__") &&
+  (name === metadataTopic || name === consumerOffsetsTopic || otherInternalNames.has(name) || name.startsWith(`${groupMetadataTopic}-`))
+/** Whether an internal topic has that id. */
+export const isInternalId = (topicId: string): boolean => topicId === metadataTopicId || topicId === consumerOffsetsTopicId
+
+/** Refuses to create, write, change or remove an internal topic. */
+export const internalTopicRejection = (name: string): Rejection => ({
+  error: "INVALID_TOPIC_EXCEPTION",
+  message: `'${name}' is an internal topic: clients can neither create, write, change nor remove it.`
+})
 
 const nameCharactersMax = 249
 /** As much of a client's text as an answer repeats. */
@@ -31,7 +50,8 @@ export const parseTopicName = (name: string): Either.Either<TopicName, Rejection
 export const newTopicName = (cluster: Cluster, text: string): Either.Either<TopicName, Rejection> =>
   Either.flatMap(parseTopicName(text), (name) => {
     if (HashMap.has(cluster.topicIds, name)) return rejected("TOPIC_ALREADY_EXISTS", `Topic '${name}' already exists.`)
-    if (reserved(name)) return rejected("INVALID_TOPIC_EXCEPTION", `'${name}' is the leader's journal: it cannot be created, changed or written to.`)
+    if (name === consumerOffsetsTopic) return rejected("TOPIC_ALREADY_EXISTS", `Topic '${name}' already exists. It is internal.`)
+    if (isInternalName(name)) return Either.left(internalTopicRejection(name))
     const like = hasCollisionCharacters(name) ? HashMap.get(cluster.unifiedNames, unifiedName(name)) : undefined
     if (like?._tag === "Some")
       return rejected(

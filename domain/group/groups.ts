@@ -88,8 +88,8 @@ export const GroupsState: Schema.Schema<Groups, typeof GroupsSnapshot.Encoded> =
 export const sortedGroups = (groups: Groups): ReadonlyArray<Group> => Array.from(groups, ([, group]) => group).sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
 
 /**
- * The stream of a group among `count`: as Kafka finds a group's partition of `__consumer_offsets`, by Java's hash of its name, so that it is the same on
- * every node and in every version.
+ * The stream of a group among `count`, by Java's hash of its name, so that it is the same on every node and in every version. Kafka finds a group's partition of
+ * `__consumer_offsets` by the same hash, of which it takes the absolute value where this takes the lower 31 bits: below 0 the two differ.
  */
 export const streamOf = (groupId: GroupId, count: number): number => {
   let hash = 0

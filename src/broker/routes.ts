@@ -6,10 +6,11 @@ import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
 import { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
+import { OffsetForLeaderEpoch } from "../protocol/message/23-offset-for-leader-epoch.ts"
 import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import { administrationRoutes } from "../serve/administration.ts"
-import { findLeader } from "../serve/current-leader.ts"
+import { findLeader, isInternalTopic } from "../serve/current-leader.ts"
 import type { Deadlines } from "../serve/deadlines.ts"
 import { describeCluster } from "../serve/describe-cluster.ts"
 import { describeConfigs } from "../serve/describe-configs.ts"
@@ -19,12 +20,12 @@ import type { FetchSessions } from "../serve/fetch-sessions.ts"
 import { findCoordinator } from "../serve/find-coordinator.ts"
 import { listOffsets } from "../serve/list-offsets.ts"
 import { type MetadataOptions, metadata } from "../serve/metadata.ts"
+import { offsetForLeaderEpoch } from "../serve/offset-for-leader-epoch.ts"
 import type { FindReadable } from "../serve/readable.ts"
 import { type Route, route } from "../wire/route.ts"
 import { produce } from "./handler/00-produce.ts"
 import { deleteRecords } from "./handler/21-delete-records.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
-import { offsetForLeaderEpoch } from "./handler/23-offset-for-leader-epoch.ts"
 import { alterReplicaLogDirs } from "./handler/34-alter-replica-log-dirs.ts"
 import { describeLogDirs } from "./handler/35-describe-log-dirs.ts"
 import type { PartitionTable } from "./partition/table.ts"
@@ -51,15 +52,18 @@ export interface RouteParts {
 
 /** The partitions of this broker, and for what it does not know, whatever else this node can read. */
 const readable =
-  (table: PartitionTable, also: FindReadable | undefined): FindReadable =>
+  (table: PartitionTable, also: FindReadable = elsewhere): FindReadable =>
   (topic, partition) => {
     const found = table.find(topic, partition)
-    const unknown = found === "UNKNOWN_TOPIC_ID" || found === "UNKNOWN_TOPIC_OR_PARTITION"
-    if (!unknown || also === undefined) return found
-    // What nobody can read is refused in the words of the image: it knows the topic that lacks the partition.
+    if (!isUnknown(found)) return found
     const other = also(topic, partition)
-    return typeof other === "string" ? found : other
+    if (!isUnknown(other)) return other
+    // What no node can read is refused in the words of the image, which knows the topic that lacks the partition.
+    return found
   }
+/** A broker without the leader in its process has no internal topic: clients are sent to the leader. */
+const elsewhere: FindReadable = (topic) => (isInternalTopic(topic) ? "NOT_LEADER_OR_FOLLOWER" : "UNKNOWN_TOPIC_OR_PARTITION")
+const isUnknown = (found: ReturnType<FindReadable>): boolean => found === "UNKNOWN_TOPIC_ID" || found === "UNKNOWN_TOPIC_OR_PARTITION"
 
 const producersOf =
   (table: PartitionTable): FindProducers =>
@@ -82,7 +86,7 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
     route(FindCoordinator, {}, findCoordinator(cluster)),
     deleteRecords({ table, raise: parts.raise }),
     initProducerId(parts.producerIds),
-    offsetForLeaderEpoch(table),
+    route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(find)),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config, written: parts.written })),
     route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: false })),
     alterReplicaLogDirs({ table, directories: parts.directories }),

@@ -24,6 +24,7 @@ import { type Coordinator, makeCoordinator } from "./group/coordinator.ts"
 import { findAmong, streamPartition } from "./journal-readable.ts"
 import { watch } from "./liveness.ts"
 import { Observers } from "./observers.ts"
+import { makeOffsetsTopic } from "./offsets-topic/topic.ts"
 import { ProducerIdBlocks } from "./producer-id-blocks.ts"
 import { makeProducerIds } from "./producer-ids.ts"
 import type { LeaderRoom } from "./room.ts"
@@ -140,7 +141,12 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     }
     const streamCount = yield* groupStreams(writer, commandIds, config)
     const coordinator = yield* makeCoordinator({ config, cluster: writer, commandIds, streamCount })
-    const find = findAmong([streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })])
+    const offsets = yield* makeOffsetsTopic(writer.state, coordinator.streams, coordinator.now)
+    const journals = findAmong([streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })])
+    const find: FindReadable = (topic, partition) => {
+      const found = journals(topic, partition)
+      return typeof found === "string" ? offsets(topic, partition) : found
+    }
     const leaders = findLeader(writer.state)
     const fetchSessions = yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"])
     const fetchBytesMax = config["fetch.max.bytes"]

@@ -5,6 +5,7 @@ import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
 import { FindCoordinator } from "../protocol/message/10-find-coordinator.ts"
+import { OffsetForLeaderEpoch } from "../protocol/message/23-offset-for-leader-epoch.ts"
 import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import { administrationRoutes } from "../serve/administration.ts"
@@ -15,6 +16,7 @@ import { type FetchOptions, fetch } from "../serve/fetch.ts"
 import { findCoordinator } from "../serve/find-coordinator.ts"
 import { type ListOffsetsOptions, listOffsets } from "../serve/list-offsets.ts"
 import { metadata } from "../serve/metadata.ts"
+import { offsetForLeaderEpoch } from "../serve/offset-for-leader-epoch.ts"
 import { type RequestContext, type Route, route } from "../wire/route.ts"
 import { produce } from "./handler/00-produce.ts"
 import { createTopics } from "./handler/19-create-topics.ts"
@@ -69,10 +71,11 @@ const autoCreate = (room: LeaderRoom) => {
     })
 }
 
-/** Fetch and ListOffsets over whatever `find` finds: a node that is leader and broker serves both with one pair. */
+/** Fetch, ListOffsets and OffsetForLeaderEpoch over whatever `find` finds: a node that is leader and broker serves both with one set. */
 export const readingRoutes = (options: FetchOptions & ListOffsetsOptions): ReadonlyArray<Route> => [
   route(Fetch, { borrows: true }, fetch(options)),
-  route(ListOffsets, {}, listOffsets(options))
+  route(ListOffsets, {}, listOffsets(options)),
+  route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(options.find))
 ]
 
 /** A leader alone keeps no partitions: their producers are known to the brokers. */

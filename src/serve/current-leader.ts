@@ -1,4 +1,5 @@
 import { type Broker, brokerOf, type Cluster, type Topic, topicById, topicByName } from "../../domain/cluster/state.ts"
+import { isInternalId, isInternalName } from "../../domain/cluster/topic-name.ts"
 import type { Epoch, TopicId } from "../../domain/kernel/id.ts"
 import { type Node, nodeOn } from "./nodes.ts"
 
@@ -14,6 +15,9 @@ export interface CurrentLeader {
 }
 /** Undefined where the topic or the partition is not known. */
 export type FindLeader = (topic: TopicRef, partition: number) => CurrentLeader | undefined
+
+/** Whether a request names a topic that clients only read. */
+export const isInternalTopic = (ref: TopicRef): boolean => ("topicId" in ref ? isInternalId(ref.topicId) : isInternalName(ref.name))
 
 /** The topic that a request names, if the image has it. */
 export const topicOf = (cluster: Cluster, ref: TopicRef): Topic | undefined =>

@@ -1,7 +1,8 @@
 import { Either } from "effect"
+import { internalTopicByName } from "../../domain/cluster/internal-topic.ts"
 import { nodeLayers } from "../../domain/cluster/node-config.ts"
 import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
-import { metadataTopic, parseTopicName } from "../../domain/cluster/topic-name.ts"
+import { parseTopicName } from "../../domain/cluster/topic-name.ts"
 import { changedNames, type NodeConfig, type NodeLayers, type SettingName } from "../../domain/kernel/config.ts"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
@@ -56,7 +57,8 @@ const described = ({ resourceName, resourceType, configurationKeys }: Resource, 
 
 const topicResult = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
   const name = wanted.resourceName
-  if (name === metadataTopic) return described(wanted, request, topicEntries(layers, {}))
+  const own = internalTopicByName(options.cluster(), name)
+  if (own !== undefined) return described(wanted, request, topicEntries(layers, own.configs))
   const legal = parseTopicName(name)
   if (Either.isLeft(legal)) return refused(wanted, legal.left.error, legal.left.message)
   const topic = topicByName(options.cluster(), name)

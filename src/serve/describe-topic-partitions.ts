@@ -1,12 +1,12 @@
+import { internalTopicByName, internalTopics } from "../../domain/cluster/internal-topic.ts"
 import { type Cluster, sortedTopics, topicByName } from "../../domain/cluster/state.ts"
-import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
 import { errorCode } from "../../domain/kernel/error-code.ts"
 import { zeroTopicId } from "../../domain/kernel/id.ts"
 import { DescribeTopicPartitions } from "../protocol/message/75-describe-topic-partitions.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { type Route, route } from "../wire/route.ts"
 import { topicOperations } from "./authorized-operations.ts"
-import { journalMetadata, partitionMetadata, reachedThrough, unknownTopicMetadata } from "./metadata.ts"
+import { internalPartitionMetadata, partitionMetadata, reachedThrough, unknownTopicMetadata } from "./metadata.ts"
 import { leaderIsListed, unreachable } from "./nodes.ts"
 
 type Request = RequestOf<typeof DescribeTopicPartitions>
@@ -19,24 +19,18 @@ const partitionsPerAnswerMax = 2000
 /** A topic's partitions from `from` on, `limit` at most; undefined for a topic that is not there. */
 const slice = (cluster: Cluster, name: string, from: number, limit: number): { readonly topic: Topic; readonly left: boolean } | undefined => {
   const described = (topic: Omit<Topic, "errorCode" | "topicAuthorizedOperations">) => ({ errorCode: 0, ...topic, topicAuthorizedOperations: topicOperations })
-  if (name === metadataTopic) {
-    const { partitions } = journalMetadata(cluster)
-    const shown = partitions.slice(from, from + limit)
-    return {
-      topic: described({ name, topicId: metadataTopicId, isInternal: true, partitions: shown.map(eligible) }),
-      left: from + shown.length < partitions.length
-    }
-  }
-  const topic = topicByName(cluster, name)
-  if (topic === undefined) return undefined
-  const { partitions, topicId } = topic
-  const end = Math.min(partitions.length, from + limit)
+  const own = internalTopicByName(cluster, name)
+  const topic = own === undefined ? topicByName(cluster, name) : undefined
+  const topicId = own?.topicId ?? topic?.topicId
+  if (topicId === undefined) return undefined
+  const count = own?.partitionCount ?? topic?.partitions.length ?? 0
+  const end = Math.min(count, from + limit)
   const shown: Array<Topic["partitions"][number]> = []
   for (let at = from; at < end; at++) {
-    const partition = partitions.at(at)
-    if (partition !== undefined) shown.push(eligible(partitionMetadata(cluster, partition, at)))
+    const partition = topic?.partitions.at(at)
+    shown.push(eligible(partition === undefined ? internalPartitionMetadata(cluster, at) : partitionMetadata(cluster, partition, at)))
   }
-  return { topic: described({ name, topicId, isInternal: false, partitions: shown }), left: end < partitions.length }
+  return { topic: described({ name, topicId, isInternal: own !== undefined, partitions: shown }), left: end < count }
 }
 /** A replica outside of the in-sync set is never eligible (KIP-966 is not built). */
 const eligible = (partition: ReturnType<typeof partitionMetadata>): Topic["partitions"][number] => ({
@@ -52,7 +46,7 @@ const unknown = (name: string): Topic => ({ ...unknownTopicMetadata(name), topic
 const namesOf = (cluster: Cluster, { topics }: Request): ReadonlyArray<string> => {
   const names =
     topics.length === 0
-      ? [...(leaderIsListed(cluster) ? [metadataTopic] : []), ...sortedTopics(cluster).map(({ name }) => name)]
+      ? [...(leaderIsListed(cluster) ? internalTopics(cluster) : []), ...sortedTopics(cluster)].map(({ name }) => name)
       : topics.map(({ name }) => name)
   return [...new Set(names)].sort()
 }

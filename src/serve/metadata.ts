@@ -1,6 +1,7 @@
 import { Effect, Either, HashMap } from "effect"
+import { type InternalTopic, internalTopicById, internalTopicByName, internalTopics } from "../../domain/cluster/internal-topic.ts"
 import { brokerOf, type Cluster, type Partition, sortedTopics, type Topic, topicById, topicByName } from "../../domain/cluster/state.ts"
-import { metadataTopic, metadataTopicId, parseTopicName } from "../../domain/cluster/topic-name.ts"
+import { isInternalName, parseTopicName } from "../../domain/cluster/topic-name.ts"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import { zeroTopicId } from "../../domain/kernel/id.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
@@ -68,22 +69,21 @@ const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicAns
   partitions: partitions.map((partition, index) => partitionMetadata(cluster, partition, index))
 })
 
-/** The leader's journal, as a topic of one partition that the leader leads. */
-export const journalMetadata = ({ leader }: Cluster): TopicAnswer => ({
+/** A partition of an internal topic: the leader leads it. */
+export const internalPartitionMetadata = ({ leader }: Cluster, partitionIndex: number): PartitionAnswer => ({
+  errorCode: errorCode(leader === undefined ? "LEADER_NOT_AVAILABLE" : "NONE"),
+  partitionIndex,
+  leaderId: leader?.nodeId ?? -1,
+  leaderEpoch: leader?.epoch ?? -1,
+  replicaNodes: leader === undefined ? [] : [leader.nodeId],
+  isrNodes: leader === undefined ? [] : [leader.nodeId]
+})
+const internal = (cluster: Cluster, { name, partitionCount, topicId }: InternalTopic): TopicAnswer => ({
   errorCode: 0,
-  name: metadataTopic,
-  topicId: metadataTopicId,
+  name,
+  topicId,
   isInternal: true,
-  partitions: [
-    {
-      errorCode: errorCode(leader === undefined ? "LEADER_NOT_AVAILABLE" : "NONE"),
-      partitionIndex: 0,
-      leaderId: leader?.nodeId ?? -1,
-      leaderEpoch: leader?.epoch ?? -1,
-      replicaNodes: leader === undefined ? [] : [leader.nodeId],
-      isrNodes: leader === undefined ? [] : [leader.nodeId]
-    }
-  ]
+  partitions: Array.from({ length: partitionCount }, (_, index) => internalPartitionMetadata(cluster, index))
 })
 
 const unknown = (name: string | null, topicId: string, error: KafkaError): TopicAnswer => ({ errorCode: errorCode(error), name, topicId, partitions: [] })
@@ -93,7 +93,8 @@ export const unknownTopicMetadata = (name: string): TopicAnswer =>
   unknown(name, zeroTopicId, Either.isLeft(parseTopicName(name)) ? "INVALID_TOPIC_EXCEPTION" : "UNKNOWN_TOPIC_OR_PARTITION")
 
 const named = (cluster: Cluster, name: string): TopicAnswer => {
-  if (name === metadataTopic) return journalMetadata(cluster)
+  const own = internalTopicByName(cluster, name)
+  if (own !== undefined) return internal(cluster, own)
   const topic = topicByName(cluster, name)
   if (topic !== undefined) return known(cluster, topic)
   return unknownTopicMetadata(name)
@@ -103,7 +104,8 @@ const answer = (cluster: Cluster, { name, topicId }: TopicAsked, version: number
   if (topicId === zeroTopicId) return name === null ? unknown(version >= topicIdsSince ? null : "", topicId, "INVALID_REQUEST") : named(cluster, name)
   // Versions 10 and 11 have a place for ids, but no answer by id alone.
   if (version < topicIdsSince) return unknown(name ?? "", topicId, "INVALID_REQUEST")
-  if (topicId === metadataTopicId) return journalMetadata(cluster)
+  const own = internalTopicById(cluster, topicId)
+  if (own !== undefined) return internal(cluster, own)
   const topic = topicById(cluster, topicId)
   return topic === undefined ? unknown(null, topicId, "UNKNOWN_TOPIC_ID") : known(cluster, topic)
 }
@@ -126,7 +128,7 @@ function* answers(cluster: Cluster, request: Request, { listener, version }: Ask
     return stride.takes(1 + topic.partitions.length)
   }
   if (asksForAll(request, version)) {
-    if (leaderIsListed(cluster)) add(journalMetadata(cluster))
+    for (const topic of leaderIsListed(cluster) ? internalTopics(cluster) : []) add(internal(cluster, topic))
     for (const topic of inOrder(cluster)) if (add(known(cluster, topic))) yield
     return all
   }
@@ -140,12 +142,12 @@ function* answers(cluster: Cluster, request: Request, { listener, version }: Ask
   return all
 }
 
-/** Whether the journal is asked for in particular. Whoever does that wants to read it, and a leader that is no broker is the one place for that. */
-const asksForJournal = (topics: ReadonlyArray<TopicAnswer>, { topics: asked }: Request): boolean =>
-  asked !== null && topics.some(({ name }) => name === metadataTopic)
+/** Whether an internal topic is asked for in particular. Such a client wants to read it, and a leader that is no broker is the one node that has it. */
+const asksForInternal = (topics: ReadonlyArray<TopicAnswer>, { topics: asked }: Request): boolean =>
+  asked !== null && topics.some(({ isInternal }) => isInternal === true)
 
-const nodes = (cluster: Cluster, namesJournal: boolean, listener: string | undefined): ReadonlyArray<Node> => {
-  const leader = namesJournal && !leaderIsListed(cluster) ? leaderNode(cluster) : undefined
+const nodes = (cluster: Cluster, namesInternal: boolean, listener: string | undefined): ReadonlyArray<Node> => {
+  const leader = namesInternal && !leaderIsListed(cluster) ? leaderNode(cluster) : undefined
   const brokers = nodesOf(cluster, listener).filter(({ nodeId }) => nodeId !== leader?.nodeId)
   return leader === undefined ? brokers : [...brokers, leader].sort((one, other) => one.nodeId - other.nodeId)
 }
@@ -154,7 +156,7 @@ function* respond(cluster: Cluster, nodeId: number, request: Request, asked: Ask
   const topics = yield* answers(cluster, request, asked)
   return {
     throttleTimeMs: 0,
-    brokers: nodes(cluster, asksForJournal(topics, request), asked.listener),
+    brokers: nodes(cluster, asksForInternal(topics, request), asked.listener),
     clusterId: cluster.clusterId ?? null,
     controllerId: controllerOf(cluster, nodeId),
     topics,
@@ -170,7 +172,7 @@ function* missing(cluster: Cluster, request: Request, version: number): Steps<Re
   for (const { name, topicId } of request.topics ?? []) {
     if (absent.size === autoCreatedMax) break
     if (stride.takes()) yield
-    if (name === null || topicId !== zeroTopicId || name === metadataTopic) continue
+    if (name === null || topicId !== zeroTopicId || isInternalName(name)) continue
     if (topicByName(cluster, name) === undefined && Either.isRight(parseTopicName(name))) absent.add(name)
   }
   return [...absent]
@@ -178,7 +180,7 @@ function* missing(cluster: Cluster, request: Request, version: number): Steps<Re
 
 /**
  * Metadata: the brokers, which of them takes what the leader decides, and the topics with who leads each partition, all from the image. A leader that is no broker is told of in
- * one place alone: in an answer about its journal, since no broker has that.
+ * one place alone: in an answer about an internal topic, since no broker has those.
  * Unknown topics come into being where both node and request allow it; one that is not there yet is answered UNKNOWN_TOPIC_OR_PARTITION, and the client
  * asks again. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (an id before version 12);
  * of a partition: LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND where its leader has no listener of the name that the request came through. Nodes are told by their addresses on that listener.

@@ -47,7 +47,7 @@ export class OffsetLookup {
   /** The start of the log, with the epoch of the record there; an empty log has the epoch of its leader. */
   earliest(partition: ReadablePartition): Answer {
     this.cost += 20
-    const offset = partition.start()
+    const offset = partition.earliest?.() ?? partition.start()
     return Either.mapBoth(partition.read(offset, 0), {
       onLeft: storageError,
       onRight: ([view]) => ({

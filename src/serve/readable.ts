@@ -9,7 +9,10 @@ export interface ReadablePartition {
   readonly topicId: TopicId
   readonly partition: number
   readonly leaderEpoch: () => Epoch
+  /** A reader may begin at no offset below it. */
   readonly start: () => Offset
+  /** Where a reader from the beginning starts; absent where that is `start`. */
+  readonly earliest?: () => Offset
   /** A consumer sees offsets below this one. */
   readonly highWatermark: () => Offset
   readonly end: () => Offset
@@ -17,6 +20,8 @@ export interface ReadablePartition {
   readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
   /** As PartitionLog.batchAtTime, among what can be read. */
   readonly batchAtTime: (timestamp: number, from?: Offset) => Either.Either<RecordBatch | undefined, LogFault>
+  /** Where a leader epoch ended, or the largest one before it; undefined before the first. Absent where no epoch ever lost a record: then each ended at the end. */
+  readonly epochEnd?: (epoch: Epoch) => { readonly epoch: Epoch; readonly endOffset: Offset } | undefined
   /** No record has a larger timestamp, ms; absent where that is not known without a look at them. */
   readonly latestTimestamp?: () => number
   /** Calls `wake` after each rise of the high watermark or of the start, when the leader epoch changes, and once when the partition stops being readable here; answers how to stop that. */

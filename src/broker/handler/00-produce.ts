@@ -6,7 +6,7 @@ import { type Inspection, isLongToInspect, type Packing } from "../../../domain/
 import type { LogFault } from "../../ports/log-store.ts"
 import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
-import { Endpoints, type FindLeader, type TopicRef } from "../../serve/current-leader.ts"
+import { Endpoints, type FindLeader, isInternalTopic, type TopicRef } from "../../serve/current-leader.ts"
 import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
 import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"
@@ -63,6 +63,8 @@ const notHere: Record<Exclude<ReturnType<PartitionTable["find"]>, PartitionOwner
   NOT_LEADER_OR_FOLLOWER: "This broker does not lead the partition.",
   KAFKA_STORAGE_ERROR: "The log of the partition is offline. The broker's own log says why, and what to do."
 }
+
+const refusedInternal = refuse("INVALID_TOPIC_EXCEPTION", "The topic is internal: clients read it, and only the leader writes to it.")
 
 const isWaiting = ({ owner, result }: Outcome): boolean => owner !== undefined && Either.isRight(result) && !owner.isSynced(result.right.lastOffset)
 
@@ -125,7 +127,7 @@ class Pass {
     if (acks !== all && acks !== 1 && acks !== none)
       return { index, ref, owner: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks is -1 (all), 0 or 1, not ${acks}.`) }
     const owner = this.options.table.find(ref, index)
-    if (typeof owner === "string") return { index, ref, owner: undefined, result: refuse(owner, notHere[owner]) }
+    if (typeof owner === "string") return { index, ref, owner: undefined, result: isInternalTopic(ref) ? refusedInternal : refuse(owner, notHere[owner]) }
     return { index, ref, owner, result: this.appendTo(owner, records, now, inspected) }
   }
 

@@ -1,4 +1,5 @@
 import { Effect, Either } from "effect"
+import { isInternalName } from "../../../domain/cluster/topic-name.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { DeleteRecords } from "../../protocol/message/21-delete-records.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
@@ -33,6 +34,7 @@ interface Plan {
 
 const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }: Asked): Plan => {
   const owner = table.find({ name: topic }, partitionIndex)
+  if (typeof owner === "string" && isInternalName(topic)) return { partitionIndex, error: "INVALID_TOPIC_EXCEPTION" }
   if (typeof owner === "string") return { partitionIndex, error: owner === "UNKNOWN_TOPIC_ID" ? "UNKNOWN_TOPIC_OR_PARTITION" : owner }
   if (!owner.mayDelete) return { partitionIndex, error: "POLICY_VIOLATION" }
   const highWatermark = owner.highWatermark()
@@ -73,7 +75,7 @@ function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<Partition
 /**
  * DeleteRecords 0-2 (KIP-107): partitions start at the given offset from now on, -1 standing for the high watermark. Answered when that survives a power cut; an
  * offset before the start changes nothing and is answered with the start; of several for one partition the latest holds. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1, POLICY_VIOLATION where cleanup.policy lacks delete,
- * UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; REQUEST_TIMED_OUT when it took longer than `timeoutMs`, and it is done all the same.
+ * INVALID_TOPIC_EXCEPTION for an internal topic, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; REQUEST_TIMED_OUT when it took longer than `timeoutMs`, and it is done all the same.
  */
 export const deleteRecords = ({ raise, table }: DeleteRecordsOptions): Route =>
   route(

@@ -210,6 +210,8 @@ export class PartitionOwner implements ReadablePartition {
   readonly read = (from: Offset, maxBytes: number): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
     this.noted(this.log.read(Math.max(from, this.start()), maxBytes, this.highWatermark()))
 
+  readonly epochEnd = (epoch: Epoch) => this.epochStarts.endOf(epoch, this.end())
+
   readonly latestTimestamp = (): number => this.log.segments().reduce((latest, { maxTimestamp }) => Math.max(latest, maxTimestamp), -1)
 
   readonly batchAtTime = (timestamp: number, from = 0): Either.Either<RecordBatch | undefined, LogFault> =>

@@ -36,6 +36,8 @@ export interface CoordinatorOptions {
 export interface Coordinator {
   readonly streams: ReadonlyArray<GroupStream>
   readonly routes: ReadonlyArray<Route>
+  /** Ms since 1970; never falls, also not from one leader to the next. */
+  readonly now: () => number
   /** Fails when the journal refuses, or when nobody watches over the groups any more: the node must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
@@ -103,5 +105,5 @@ export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coor
     }
     const watches = yield* Effect.forEach([watchGroups(room), watchOffsets(room), forgetRemovedTopics(room, suspects, cluster)], watching)
     const stopped = [...writers.map((writer) => writer.stopped), ...watches].reduce((one, other) => Effect.raceFirst(one, other))
-    return { streams, routes: groupRoutes(room), stopped }
+    return { streams, routes: groupRoutes(room), now, stopped }
   })

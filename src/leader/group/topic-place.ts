@@ -1,6 +1,6 @@
 import { HashMap } from "effect"
+import { internalTopicById, internalTopicByName } from "../../../domain/cluster/internal-topic.ts"
 import { type Cluster, topicById, topicByName } from "../../../domain/cluster/state.ts"
-import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic-name.ts"
 import type { Committed, TopicOffsets } from "../../../domain/group/offset.ts"
 import type { TopicId, TopicName } from "../../../domain/kernel/id.ts"
 
@@ -11,18 +11,14 @@ export interface TopicPlace {
   readonly partitionCount: number
 }
 
-/** The leader's journal is read like a topic, so a group may say how far it is in it. */
-const journal: TopicPlace = { name: metadataTopic as TopicName, topicId: metadataTopicId, partitionCount: 1 }
-
 export const placeByName = (cluster: Cluster, name: string): TopicPlace | undefined => {
-  if (name === metadataTopic) return journal
   const topic = topicByName(cluster, name)
-  return topic === undefined ? undefined : { name: topic.name, topicId: topic.topicId, partitionCount: topic.partitions.length }
+  // Internal topics are read like others, so a group may commit how far it is in them.
+  return topic === undefined ? internalTopicByName(cluster, name) : { name: topic.name, topicId: topic.topicId, partitionCount: topic.partitions.length }
 }
 export const placeById = (cluster: Cluster, topicId: string): TopicPlace | undefined => {
-  if (topicId === metadataTopicId) return journal
   const topic = topicById(cluster, topicId)
-  return topic === undefined ? undefined : { name: topic.name, topicId: topic.topicId, partitionCount: topic.partitions.length }
+  return topic === undefined ? internalTopicById(cluster, topicId) : { name: topic.name, topicId: topic.topicId, partitionCount: topic.partitions.length }
 }
 
 /** Whether what was committed belongs to the topic that now has the name, and not to one of that name that was removed (L10). */

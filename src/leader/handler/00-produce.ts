@@ -1,10 +1,9 @@
 import type { Cluster } from "../../../domain/cluster/state.ts"
-import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic-name.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
-import { Endpoints, findLeader, type TopicRef, topicOf } from "../../serve/current-leader.ts"
+import { Endpoints, findLeader, isInternalTopic, type TopicRef, topicOf } from "../../serve/current-leader.ts"
 import { disconnect, type Route, route } from "../../wire/route.ts"
 import { nested, Sliced } from "../../wire/sliced.ts"
 
@@ -15,10 +14,8 @@ type PartitionAnswer = Response["responses"][number]["partitionResponses"][numbe
 const topicIdsSince = 13
 const leadersSince = 10
 
-const isJournal = (ref: TopicRef): boolean => ("topicId" in ref ? ref.topicId === metadataTopicId : ref.name === metadataTopic)
-
 const refusalOf = (cluster: Cluster, ref: TopicRef, partition: number): readonly [KafkaError, string] => {
-  if (isJournal(ref)) return ["INVALID_TOPIC_EXCEPTION", `${metadataTopic} is the leader's journal: it can be read, and only the leader writes to it.`]
+  if (isInternalTopic(ref)) return ["INVALID_TOPIC_EXCEPTION", "The topic is internal: clients read it, and only the leader writes to it."]
   if (topicOf(cluster, ref)?.partitions.at(partition) !== undefined) return ["NOT_LEADER_OR_FOLLOWER", "This node leads the cluster, not the partition."]
   return ["topicId" in ref ? "UNKNOWN_TOPIC_ID" : "UNKNOWN_TOPIC_OR_PARTITION", "This cluster has no such topic or partition."]
 }

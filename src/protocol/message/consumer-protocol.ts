@@ -1,8 +1,7 @@
 import { Either } from "effect"
-import { decode, encodeTo } from "../codec/compile.ts"
+import { decode } from "../codec/compile.ts"
 import { DecodeError } from "../codec/decode-error.ts"
-import { joined } from "../codec/joined.ts"
-import { Writer } from "../codec/writer.ts"
+import { encodeVersioned } from "../codec/versioned.ts"
 import { array, bytes, int32, nullable, type Schema, schema, since, struct, text, withDefault } from "../type/wire.ts"
 
 /**
@@ -35,14 +34,6 @@ export type ConsumerAssignment = Read<typeof ConsumerProtocolAssignment>
 export type ConsumerAssignmentDraft = Draft<typeof ConsumerProtocolAssignment>
 
 const latest = 3
-
-/** The version stands in front of the value. @throws EncodeError */
-const encodeVersioned = <D>(schema: Schema<unknown, D>, draft: D, version: number): Uint8Array => {
-  const to = new Writer()
-  to.int16(version)
-  encodeTo(to, schema, version, draft)
-  return joined(to.finish())
-}
 
 /** A version newer than ours is read as our last one: Kafka promises that newer ones only add fields at the end. */
 const decodeVersioned = <A>(schema: Schema<A, never>, bytes: Uint8Array): Either.Either<A, DecodeError> => {

@@ -17,7 +17,6 @@ import { crc32c } from "../../../domain/log/crc32c.ts"
 import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
 import { produce } from "../../../src/broker/handler/00-produce.ts"
 import { deleteRecords } from "../../../src/broker/handler/21-delete-records.ts"
-import { offsetForLeaderEpoch } from "../../../src/broker/handler/23-offset-for-leader-epoch.ts"
 import { type Keeper, makeKeeper } from "../../../src/broker/partition/keeper.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { Compression } from "../../../src/ports/compression.ts"
@@ -27,12 +26,14 @@ import { joined } from "../../../src/protocol/codec/joined.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
+import { OffsetForLeaderEpoch } from "../../../src/protocol/message/23-offset-for-leader-epoch.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../src/protocol/type/wire.ts"
 import { findLeader } from "../../../src/serve/current-leader.ts"
 import { makeDeadlines } from "../../../src/serve/deadlines.ts"
 import { fetch } from "../../../src/serve/fetch.ts"
 import { makeFetchSessions } from "../../../src/serve/fetch-sessions.ts"
 import { listOffsets } from "../../../src/serve/list-offsets.ts"
+import { offsetForLeaderEpoch } from "../../../src/serve/offset-for-leader-epoch.ts"
 import { dispatch } from "../../../src/wire/dispatch.ts"
 import type { DispatchFault } from "../../../src/wire/fault.ts"
 import { type Route, route } from "../../../src/wire/route.ts"
@@ -122,7 +123,11 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
         })
       ),
       route(ListOffsets, {}, listOffsets({ find: (ref, partition) => keeper.table.find(ref, partition), decompress })),
-      offsetForLeaderEpoch(keeper.table),
+      route(
+        OffsetForLeaderEpoch,
+        {},
+        offsetForLeaderEpoch((ref, partition) => keeper.table.find(ref, partition))
+      ),
       deleteRecords({ table: keeper.table, raise: keeper.raise })
     ]
     return { keeper, routes, cluster: () => cluster, run, reports }

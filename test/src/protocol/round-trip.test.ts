@@ -3,6 +3,7 @@ import { Either } from "effect"
 import fc from "fast-check"
 import { decodeAt, encode } from "../../../src/protocol/codec/compile.ts"
 import { joined } from "../../../src/protocol/codec/joined.ts"
+import { GroupMetadataKey, GroupMetadataValue, OffsetCommitKey, OffsetCommitValue } from "../../../src/protocol/message/consumer-offsets.ts"
 import { ConsumerProtocolAssignment, ConsumerProtocolSubscription } from "../../../src/protocol/message/consumer-protocol.ts"
 import { apis } from "../../../src/protocol/message/registry.ts"
 import type { Schema } from "../../../src/protocol/type/wire.ts"
@@ -14,7 +15,11 @@ const runs = Number(process.env["FRANZ_PROPERTY_RUNS"] ?? 60)
 const schemas: ReadonlyArray<Schema<unknown, never>> = [
   ...apis.flatMap(({ request, response }) => [request, response]),
   ConsumerProtocolSubscription,
-  ConsumerProtocolAssignment
+  ConsumerProtocolAssignment,
+  OffsetCommitKey,
+  OffsetCommitValue,
+  GroupMetadataKey,
+  GroupMetadataValue
 ]
 const versionsOf = ({ versions: [first, last] }: Schema<unknown, never>): ReadonlyArray<number> =>
   Array.from({ length: last - first + 1 }, (_, index) => first + index)

@@ -76,12 +76,18 @@ describe("DescribeTopicPartitions", () => {
       })
     )
   })
-  test("one page has 2,000 partitions at most, whatever the client asks for", () => {
+  test("one page has 2,000 partitions at most, whatever the client asks for", async () => {
     const cluster = clusterOf([1500, 1500])
-    const { nextCursor, topics } = ask(cluster, DescribeTopicPartitions, {
-      topics: [{ name: "topic-0" }, { name: "topic-1" }],
-      responsePartitionLimit: 2 ** 31 - 1
-    })
+    const asked = { topics: [{ name: "topic-0" }, { name: "topic-1" }], responsePartitionLimit: 2 ** 31 - 1 }
+    const answer = await Effect.runPromise(
+      call(
+        administrationRoutes(() => cluster),
+        DescribeTopicPartitions,
+        0,
+        asked
+      )
+    )
+    const { nextCursor, topics } = answer as ResponseOf<typeof DescribeTopicPartitions>
     expect(topics.map(({ partitions }) => partitions.length)).toEqual([1500, 500])
     expect(nextCursor).toEqual({ topicName: "topic-1", partitionIndex: 500 })
   })

@@ -155,6 +155,18 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "No feature is advertised (decision 36), so none can be updated."
   },
 
+  {
+    at: /^Internal topics\/(create __|produce to __cluster|delete __cluster)/,
+    ours: /INVALID_TOPIC_EXCEPTION/,
+    why: "An internal topic is refused as such; Kafka lets clients create its internal topics, and does not tell them of its journal."
+  },
+  {
+    at: /^Internal topics\/(create partitions|alter)\./,
+    ours: /INVALID_TOPIC_EXCEPTION/,
+    kafkas: /NONE/,
+    why: "__consumer_offsets is made from the groups' streams: it has as many partitions as they are, and no settings."
+  },
+
   // The same thing, said in another form.
   {
     at: /^Fetch sessions, ends\/the topic is (gone|there again)\..*errorCode$/,

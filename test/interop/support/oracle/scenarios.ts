@@ -8,6 +8,7 @@ import * as compacted from "./compacted.ts"
 import * as configs from "./configs.ts"
 import * as described from "./described.ts"
 import * as group from "./group.ts"
+import * as internal from "./internal.ts"
 import * as opened from "./opened.ts"
 import * as produce from "./produce.ts"
 import * as random from "./random.ts"
@@ -70,6 +71,8 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "Groups seen": group.groupsSeen,
   OffsetDelete: group.offsetDeletes,
 
+  "Internal topics": internal.internalTopics,
+  "Records of groups": internal.offsetsRecords,
   "Partition reassignments": replicas.reassigned,
   ElectLeaders: replicas.elected,
   DescribeQuorum: replicas.quorum,

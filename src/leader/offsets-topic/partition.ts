@@ -1,0 +1,167 @@
+import { Either } from "effect"
+import { consumerOffsetsTopic, consumerOffsetsTopicId } from "../../../domain/cluster/topic-name.ts"
+import type { Event } from "../../../domain/group/event.ts"
+import { evolve } from "../../../domain/group/evolve.ts"
+import { type Groups, groupOf } from "../../../domain/group/groups.ts"
+import type { GroupId } from "../../../domain/group/id.ts"
+import type { Group } from "../../../domain/group/state.ts"
+import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
+import type { ReadablePartition } from "../../serve/readable.ts"
+import type { Steps } from "../../wire/sliced.ts"
+import type { GroupsWriter } from "../group/aggregate.ts"
+import { MemoryLog } from "./log.ts"
+import { groupRecord, needsState, type OffsetsRecord, offsetRecord, recordsOfEvent } from "./records.ts"
+
+export interface OffsetsLogBounds {
+  /** Records of one batch at most; after so many a step ends. */
+  readonly recordsPerBatchMax: number
+  /** Superseded records are let go of when the log has grown to so many times what it was without any, and to so many bytes. */
+  readonly growthMax: number
+  readonly rewriteBytesMin: number
+}
+const defaultBounds: OffsetsLogBounds = { recordsPerBatchMax: 500, growthMax: 4, rewriteBytesMin: 4_194_304 }
+
+/** The stream of the journal whose groups a partition tells of. */
+type FollowedGroups = Pick<GroupsWriter, "state" | "onChange" | "epoch">
+
+export interface OffsetsPartitionOptions {
+  readonly partition: number
+  readonly groups: FollowedGroups
+  /** An offset over all that were given out before this leader started. */
+  readonly firstOffset: () => Offset
+  /** Runs steps in the background. */
+  readonly run: (steps: Steps<void>) => void
+  readonly bounds?: OffsetsLogBounds
+}
+
+/** A partition of `__consumer_offsets`, made in memory from the groups of one stream. Without a reader it has no log and costs nothing. */
+export class OffsetsPartition implements ReadablePartition {
+  readonly topic = consumerOffsetsTopic
+  readonly topicId = consumerOffsetsTopicId
+  readonly partition: number
+  private readonly groups: FollowedGroups
+  private readonly bounds: OffsetsLogBounds
+  private log: MemoryLog
+  private state: Groups
+  private unfollow: (() => void) | undefined
+  private isWhole = false
+  /** Every offset before it was given to a record of a log that is gone. */
+  private taken: Offset = 0
+  private wholeBytes = 0
+  private rewriting = false
+  private readonly waiting = new Set<() => void>()
+
+  constructor(private readonly options: OffsetsPartitionOptions) {
+    this.partition = options.partition
+    this.groups = options.groups
+    this.bounds = options.bounds ?? defaultBounds
+    this.log = new MemoryLog(0, this.groups.epoch)
+    this.state = this.groups.state()
+  }
+
+  /** Whether it can be read: every key has its latest record. */
+  get isReadable(): boolean {
+    return this.isWhole
+  }
+  /** Whether the groups are followed, since a client reads or has read. */
+  get isFollowing(): boolean {
+    return this.unfollow !== undefined
+  }
+  get isWaitedFor(): boolean {
+    return this.waiting.size > 0
+  }
+
+  /** Begins to follow the groups. Readable at once where they are few. */
+  begin(): void {
+    if (this.unfollow !== undefined) return
+    this.log = new MemoryLog(Math.max(this.taken, this.options.firstOffset()), this.groups.epoch)
+    this.state = this.groups.state()
+    this.unfollow = this.groups.onChange(({ events, state }) => this.follow(events, state))
+    this.rewrite()
+  }
+
+  /** Lets go of the log. A reader that comes back later finds every key again, at higher offsets. */
+  rest(): void {
+    if (this.unfollow === undefined) return
+    this.unfollow()
+    this.unfollow = undefined
+    this.isWhole = this.rewriting = false
+    this.taken = this.log.end
+    this.log = new MemoryLog(this.taken, this.groups.epoch)
+    this.wake()
+  }
+
+  /** Writes the latest record of each key behind what is there, in steps, and lets go of everything before it. Meanwhile the events of the groups go on. */
+  private rewrite(): void {
+    const { log } = this
+    this.rewriting = true
+    const steps = this.steps(log, log.end)
+    if (steps.next().done !== true) this.options.run(steps)
+  }
+
+  /** The latest record of each key. Each is looked up when its turn comes, so that it is not older than what an event has put into the log meanwhile. */
+  private *latest(): Generator<OffsetsRecord | undefined> {
+    for (const [groupId, { offsets }] of this.state) {
+      for (const [topic, held] of offsets) for (const [partition] of held) yield offsetRecord(groupOf(this.state, groupId), topic, partition)
+      yield groupRecord(groupOf(this.state, groupId))
+    }
+  }
+
+  /** No record waits over a pause: events of its group would come before it. */
+  private *steps(log: MemoryLog, from: Offset): Steps<void> {
+    let records: Array<OffsetsRecord> = []
+    for (const record of this.latest()) {
+      if (record === undefined || records.push(record) < this.bounds.recordsPerBatchMax) continue
+      log.append(records)
+      records = []
+      yield
+      if (this.log !== log) return
+    }
+    if (records.length > 0) log.append(records)
+    log.dropBefore(from)
+    this.wholeBytes = log.sizeInBytes
+    this.rewriting = false
+    this.isWhole = true
+    this.wake()
+  }
+
+  private follow(events: ReadonlyArray<Event>, state: Groups): void {
+    const records = this.recordsOf(events)
+    this.state = state
+    if (records.length === 0) return
+    const { growthMax, recordsPerBatchMax, rewriteBytesMin } = this.bounds
+    for (let at = 0; at < records.length; at += recordsPerBatchMax) this.log.append(records.slice(at, at + recordsPerBatchMax))
+    if (!this.rewriting && this.log.sizeInBytes > Math.max(rewriteBytesMin, growthMax * this.wholeBytes)) this.rewrite()
+    this.wake()
+  }
+
+  /** Most events are commits, which say everything themselves; the groups are folded only where another one came. */
+  private recordsOf(events: ReadonlyArray<Event>): ReadonlyArray<OffsetsRecord> {
+    const folds = events.some(needsState)
+    const folded = new Map<GroupId, Group>()
+    return events.flatMap((event) => {
+      const before = folded.get(event.groupId) ?? groupOf(this.state, event.groupId)
+      const after = folds ? evolve(before, event) : before
+      if (folds) folded.set(event.groupId, after)
+      return recordsOfEvent(before, event, after)
+    })
+  }
+
+  private wake(): void {
+    for (const each of [...this.waiting]) each()
+  }
+
+  readonly leaderEpoch = (): Epoch => this.groups.epoch
+  /** A reader may come from any offset before the first record: what was there is superseded, as after compaction. */
+  readonly start = (): Offset => 0
+  readonly earliest = (): Offset => this.log.first
+  readonly highWatermark = (): Offset => this.log.end
+  readonly end = (): Offset => this.log.end
+  readonly read = (from: Offset, maxBytes: number) => Either.right(this.log.read(from, maxBytes))
+  readonly batchAtTime = (timestamp: number, from = 0) => Either.right(this.log.batchAtTime(timestamp, from))
+  readonly latestTimestamp = (): number => this.log.latestTimestamp
+  readonly onAdvance = (wake: () => void): (() => void) => {
+    this.waiting.add(wake)
+    return () => this.waiting.delete(wake)
+  }
+}

@@ -1,0 +1,92 @@
+import { HashMap } from "effect"
+import type { Event } from "../../../domain/group/event.ts"
+import type { GroupId } from "../../../domain/group/id.ts"
+import { metadataOf } from "../../../domain/group/member.ts"
+import { committed as committedIn, type PartitionOffset, type TopicPartitions } from "../../../domain/group/offset.ts"
+import { type Group, sortedMembers } from "../../../domain/group/state.ts"
+import type { PartitionIndex, TopicName } from "../../../domain/kernel/id.ts"
+import type { RecordToWrite } from "../../../domain/log/record.ts"
+import { encodeGroupMetadataKey, encodeGroupMetadataValue, encodeOffsetCommitKey, encodeOffsetCommitValue } from "../../protocol/message/consumer-offsets.ts"
+
+/** One record of `__consumer_offsets`. */
+export type OffsetsRecord = RecordToWrite
+type Records = ReadonlyArray<OffsetsRecord>
+
+const none: Records = []
+
+const committed = (groupId: GroupId, { commitAt, expiresAt, leaderEpoch, metadata, offset, partition, topic }: PartitionOffset): OffsetsRecord => ({
+  timestamp: commitAt,
+  key: encodeOffsetCommitKey({ group: groupId, topic, partition }),
+  value: encodeOffsetCommitValue({
+    offset: BigInt(offset),
+    leaderEpoch,
+    metadata,
+    commitTimestamp: BigInt(commitAt),
+    ...(expiresAt === null ? {} : { expireTimestamp: BigInt(expiresAt) })
+  })
+})
+
+const uncommitted = (groupId: GroupId, timestamp: number, { partitions, topic }: TopicPartitions): Records =>
+  partitions.map((partition) => ({ timestamp, key: encodeOffsetCommitKey({ group: groupId, topic, partition }), value: null }))
+
+/** A group with its members, under the assignor that they agreed on. */
+const described = (group: Group): OffsetsRecord => ({
+  timestamp: group.since,
+  key: encodeGroupMetadataKey({ group: group.groupId }),
+  value: encodeGroupMetadataValue({
+    protocolType: group.protocolType ?? "",
+    generation: group.generation,
+    protocol: group.protocolName,
+    leader: group.leader,
+    currentStateTimestamp: BigInt(group.since),
+    members: sortedMembers(group).map((member) => ({
+      memberId: member.memberId,
+      groupInstanceId: member.instanceId,
+      clientId: member.clientId,
+      clientHost: member.clientHost,
+      rebalanceTimeout: member.rebalanceTimeoutMs,
+      sessionTimeout: member.sessionTimeoutMs,
+      subscription: metadataOf(member, group.protocolName),
+      assignment: member.assignment
+    }))
+  })
+})
+
+/** Tombstones for a group and for everything that it had committed. */
+const deleted = ({ groupId, offsets }: Group, timestamp: number): Records => [
+  ...[...offsets].flatMap(([topic, held]) => uncommitted(groupId, timestamp, { topic, partitions: [...HashMap.keys(held)] })),
+  { timestamp, key: encodeGroupMetadataKey({ group: groupId }), value: null }
+]
+
+/** Whether an event tells of the group as a whole, so that its record is made from the state around it. */
+export const needsState = ({ _tag }: Event): boolean =>
+  _tag === "AssignmentsSet" || _tag === "GroupEmptied" || _tag === "MemberReplaced" || _tag === "GroupDeleted"
+
+/** The records that Kafka's coordinator would have written for an event of a group: one for each offset, and one for the group when a generation has its assignment or nobody is left. */
+export const recordsOfEvent = (before: Group, event: Event, after: Group): Records => {
+  switch (event._tag) {
+    case "OffsetsCommitted":
+      return event.offsets.map((offset) => committed(event.groupId, offset))
+    case "OffsetsRemoved":
+      return event.removed.flatMap((partitions) => uncommitted(event.groupId, event.at, partitions))
+    case "AssignmentsSet":
+    case "GroupEmptied":
+      return [described(after)]
+    case "MemberReplaced":
+      return after.phase === "Stable" ? [described(after)] : none
+    case "GroupDeleted":
+      return deleted(before, event.at)
+    default:
+      return none
+  }
+}
+
+/** The latest record of an offset; undefined for one that is not committed. */
+export const offsetRecord = ({ groupId, offsets }: Group, topic: TopicName, partition: PartitionIndex): OffsetsRecord | undefined => {
+  const value = committedIn(offsets, topic, partition)
+  return value === undefined ? undefined : committed(groupId, { topic, partition, ...value })
+}
+
+/** The latest record of a group; undefined for one that never had members, and for one between two generations, which has its record with the next assignment. */
+export const groupRecord = (group: Group): OffsetsRecord | undefined =>
+  group.protocolType !== null && (group.phase === "Stable" || group.phase === "Empty") ? described(group) : undefined
