@@ -13,7 +13,7 @@ import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import type { CallFault } from "../../wire/fault.ts"
 import { connect, type Link } from "../../wire/link.ts"
-import { inScope } from "../background.ts"
+import { defectOf, inScope, reportDefect } from "../background.ts"
 import type { Dice } from "../dice.ts"
 import { AnswerTooLarge, type CallError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
 import { monotonicNow } from "../monotonic.ts"
@@ -189,7 +189,14 @@ export class Pool {
       slot.failures += 1
       slot.notBefore = now + retryDelayMs("connection", slot.failures, this.dice.next())
     })
-    return this.open(address, lane, slot).pipe(
+    // Callers wait for what comes of it: they must hear of a defect as of any other failure.
+    const opened = Effect.catchAllDefect(this.open(address, lane, slot), (defect) =>
+      Effect.andThen(
+        reportDefect("connection", defect),
+        Effect.fail(new NotReachable({ addresses: [formatAddress(address)], reason: defectOf("connection", defect).message }))
+      )
+    )
+    return opened.pipe(
       Effect.tapError(() => failed),
       Effect.onExit((exit) => {
         slot.opening = undefined

@@ -3,6 +3,7 @@ import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.t
 import type { Address } from "../../ports/transport.ts"
 import { Metadata } from "../../protocol/message/03-metadata.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
+import { defectOf, reportDefect } from "../background.ts"
 import type { Pool } from "../connection/pool.ts"
 import type { Dice } from "../dice.ts"
 import { type CallError, failure, InvalidTopic, KafkaFailure, type NotAuthorized, NotReachable, RequestTimedOut, UnknownTopic } from "../error.ts"
@@ -100,6 +101,13 @@ const topicError = (error: KafkaError, topic: string): TopicError => {
   return failure(error, topic)
 }
 
+/** Callers wait for the answer together: they must hear of a defect as of any other failure. */
+const withoutDefect = <A>(ask: Effect.Effect<A, CallError>, options: Connecting): Effect.Effect<A, CallError> =>
+  Effect.catchAllDefect(ask, (defect) => {
+    const unusable = new NotReachable({ addresses: bootstrapNames(options), reason: defectOf("metadata", defect).message })
+    return Effect.andThen(reportDefect("metadata", defect), Effect.fail(unusable))
+  })
+
 export const makeMetadata = (options: Connecting, pool: Pool, dice: Dice): Effect.Effect<MetadataCache> =>
   Effect.gen(function* () {
     let view: ClusterView = nothingKnown
@@ -121,7 +129,7 @@ export const makeMetadata = (options: Connecting, pool: Pool, dice: Dice): Effec
           taken.answered()
           return view
         })
-        return turn.withPermits(1)(ask)
+        return turn.withPermits(1)(withoutDefect(ask, options))
       })
 
     const read = (name: string): Effect.Effect<TopicView, TopicNotThere> => {

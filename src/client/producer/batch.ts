@@ -58,18 +58,23 @@ export class OutgoingBatch {
    * sequence.
    */
   takeSpoilt(): ReadonlyArray<Waiting> {
-    let spoilt: Array<Waiting> | undefined
-    for (const waiting of this.waiting) {
-      if (sizeOf(waiting.record) === waiting.sizeBytes) continue
-      spoilt ??= []
-      spoilt.push(waiting)
+    for (const { record, sizeBytes } of this.waiting)
+      if (sizeOf(record) !== sizeBytes) return this.remove((_, one) => sizeOf(one.record) !== one.sizeBytes).map(({ waiting }) => waiting)
+    return none
+  }
+  /** Removes the records of which `isMeant` says so; the caller settles them. */
+  remove(isMeant: (at: number, waiting: Waiting) => boolean): ReadonlyArray<{ readonly at: number; readonly waiting: Waiting }> {
+    const removed: Array<{ readonly at: number; readonly waiting: Waiting }> = []
+    const left: Array<Waiting> = []
+    for (const [at, waiting] of this.waiting.entries()) {
+      if (isMeant(at, waiting)) removed.push({ at, waiting })
+      else left.push(waiting)
     }
-    if (spoilt === undefined) return none
-    const left = this.waiting.filter((waiting) => !spoilt.includes(waiting))
     this.waiting.length = 0
-    this.waiting.push(...left)
-    for (const { sizeBytes } of spoilt) this.sizeBytes -= sizeBytes
-    return spoilt
+    for (const waiting of left) this.waiting.push(waiting)
+    for (const { waiting } of removed) this.sizeBytes -= waiting.sizeBytes
+    this.bytes = undefined
+    return removed
   }
 
   /** Takes its sequence back, so that it is sent as a new batch. Only for a batch that is known not to be stored. */

@@ -9,16 +9,27 @@ import { NotReachable, UnsupportedByCluster } from "../error.ts"
 import type { NodeView } from "../metadata/view.ts"
 import { monotonicMs } from "../monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs } from "../retry.ts"
+import type { OutgoingBatch } from "./batch.ts"
 import type { Sending } from "./options.ts"
 import type { PartitionQueue } from "./partition-queue.ts"
 import type { Places } from "./places.ts"
 import { answersOf, bytesOf, errorOf, type Parcel, type PartitionAnswer, type ProduceCall, produceCall } from "./request.ts"
 import type { Settlements } from "./settlements.ts"
 import type { SendError } from "./types.ts"
-import { judge } from "./verdict.ts"
+import { judge, sendError } from "./verdict.ts"
 
 const encoder = "encoder of batches"
 const sender = "producer's request"
+
+/**
+ * The records for which the broker refused the batch, by index, with its words (KIP-467). The others are as good as they were, and nothing of the batch is stored. None where
+ * the broker does not say, where all are wrong, or where an attempt before may have stored them.
+ */
+const wrongRecords = (batch: OutgoingBatch, { recordErrors }: PartitionAnswer): ReadonlyMap<number, string | null> => {
+  const wrong = new Map(recordErrors.map(({ batchIndex, batchIndexErrorMessage }) => [batchIndex, batchIndexErrorMessage]))
+  const isUsable = !batch.maybeStored && wrong.size < batch.waiting.length && [...wrong.keys()].every((at) => at >= 0 && at < batch.waiting.length)
+  return isUsable ? wrong : new Map()
+}
 
 interface CourierParts {
   readonly client: Client
@@ -129,14 +140,15 @@ export class Courier {
     }
     const error = errorOf(answer)
     if (isLeadership(error)) this.places.doubt(queue.topic)
-    const verdict = judge(error, answer.errorMessage, {
+    const judged = {
       topic: queue.topic,
       partition: queue.partition,
       records: batch.waiting.length,
       sizeBytes: batch.sizeBytes,
       idempotent: batch.baseSequence >= 0,
       hasEarlier: queue.hasEarlier(batch)
-    })
+    }
+    const verdict = judge(error, answer.errorMessage, judged)
     switch (verdict._tag) {
       case "Stored":
         return answer.baseOffset >= 0n
@@ -154,8 +166,15 @@ export class Courier {
         // Halves of what an earlier attempt may have stored as a whole would not be known as repetitions.
         if (batch.maybeStored) return this.settlements.lose(queue, batch, "an attempt before was not answered, and now the broker finds the batch too large.")
         return this.settlements.replace(batch, queue.split(batch))
-      case "Failed":
-        return this.settlements.giveUp(queue, batch, verdict.error)
+      case "Failed": {
+        const wrong = wrongRecords(batch, answer)
+        if (wrong.size === 0) return this.settlements.giveUp(queue, batch, verdict.error)
+        const refused = batch.remove((at) => wrong.has(at))
+        for (const { at, waiting } of refused) this.settlements.refuse(waiting, sendError(error, judged, wrong.get(at) ?? answer.errorMessage))
+        // The sequence counted them: what is left goes out under the next epoch.
+        if (judged.idempotent) queue.demandNewEpoch()
+        return this.again(parcel, "leadership", false, verdict.error)
+      }
     }
   }
 

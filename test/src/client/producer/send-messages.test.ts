@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { Effect, Either } from "effect"
 import { Producer } from "../../../../src/client/producer/producer.ts"
 import type { SendError, Sent } from "../../../../src/client/producer/types.ts"
+import { leader as realLeader, withCluster } from "../real-cluster.ts"
 import { leader, withFake } from "../support.ts"
 
 const texts = (count: number) => Array.from({ length: count }, (_, at) => ({ value: `${at}` }))
@@ -47,5 +48,29 @@ test("messages without a key go around the partitions as batches fill, without w
       yield* producer.sendMessages("orders", texts(5000), () => {})
       yield* producer.flush
       for (const partition of [0, 1, 2, 3]) expect(fake.texts("orders", partition).length).toBeGreaterThan(100)
+    })
+  ))
+
+test("records that the topic's settings refuse fail alone: those beside them in the batch are stored, in order", () =>
+  withCluster((_, clock) =>
+    Effect.gen(function* () {
+      const producer = yield* Producer.make({ leader: realLeader, lingerMs: 20 })
+      yield* producer.addTopic("orders", { partitions: 1 })
+      const late = clock.unsafeCurrentTimeMillis() + 365 * 86_400_000
+      for (let round = 0; round < 2; round++) {
+        const sent = yield* Effect.forEach(
+          [undefined, late, undefined, Number.MAX_SAFE_INTEGER, undefined],
+          (timestamp, at) => Effect.either(producer.sendMessage("orders", `${round}.${at}`, timestamp === undefined ? {} : { timestamp })),
+          { concurrency: 5 }
+        )
+        expect(sent.map((one) => (Either.isLeft(one) ? (one.left as { error?: string }).error : one.right.offset - round * 3))).toEqual([
+          0,
+          "INVALID_TIMESTAMP",
+          1,
+          "INVALID_TIMESTAMP",
+          2
+        ])
+      }
+      yield* producer.flush
     })
   ))
