@@ -6,6 +6,7 @@ import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { AnswerRoom } from "./answer-budget.ts"
 import type { Caller } from "./caller.ts"
 import { Later } from "./later.ts"
+import { oversizedAnswer } from "./oversized.ts"
 import { requestElementsMax } from "./request-elements.ts"
 import { Sliced, type Steps } from "./sliced.ts"
 
@@ -119,11 +120,14 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
   const versions = options.versions ?? ([api.versions[0], api.latestStable] as const)
   const unordered = options.unordered ?? false
   const allowed = requestElementsMax(api.key)
+  // Where there was too little memory for the elements that the API allows, the request is not at fault, and may be sent again over another connection.
+  const refused = (error: DecodeError, version: number, elementsMax: number): unknown =>
+    (error.kind === "elements" && elementsMax === allowed ? oversizedAnswer(api, version, error.message) : undefined) ?? new Unreadable(error)
   const large = (context: RequestContext, bodyAt: number, elementsMax: number): Started => {
     const started = { answer: new Sliced(() => steps()), memoryBytes: 0 }
     function* steps(): Steps<unknown> {
       const read = yield* decodeInSlices(api, context.version, context.frame, bodyAt, elementsMax)
-      if (Either.isLeft(read)) return new Unreadable(read.left)
+      if (Either.isLeft(read)) return refused(read.left, context.version, elementsMax)
       started.memoryBytes = read.right.memoryBytes
       return handle(read.right.value, context)
     }

@@ -10,7 +10,7 @@ import { Endpoints, type FindLeader, isInternalTopic, type TopicRef } from "../.
 import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
 import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"
-import { Sliced, type Steps, Stride } from "../../wire/sliced.ts"
+import { nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import type { Appended, PartitionOwner } from "../partition/owner.ts"
 import type { PartitionTable } from "../partition/table.ts"
 
@@ -73,6 +73,7 @@ type Partition = Request["topicData"][number]["partitionData"][number]
 /** One walk over a request: everything is appended before anything is waited for. */
 class Pass {
   outcomes: ReadonlyArray<ReadonlyArray<Outcome>> = []
+  private inSteps = false
 
   constructor(
     private readonly options: ProduceOptions,
@@ -106,6 +107,7 @@ class Pass {
       outcomes.push(some)
     }
     this.outcomes = outcomes
+    this.inSteps = true
     return this
   }
 
@@ -149,13 +151,28 @@ class Pass {
     return undefined
   }
 
-  response(): Response {
+  /** The answer; where the request was walked over in steps, so is that. */
+  answered(): Made<typeof Produce> {
+    return this.inSteps ? new Sliced(() => this.responseInSteps()) : this.response()
+  }
+  private response(): Response {
     const endpoints = new Endpoints(this.listener)
     const responses = this.request.topicData.map(({ name, topicId }, i) => ({
       name,
       topicId,
       partitionResponses: (this.outcomes[i] as ReadonlyArray<Outcome>).map((outcome) => this.answer(outcome, endpoints))
     }))
+    return { responses, throttleTimeMs: 0, nodeEndpoints: endpoints.list() }
+  }
+
+  private *responseInSteps(): Steps<Response> {
+    const endpoints = new Endpoints(this.listener)
+    const responses = yield* nested(
+      this.request.topicData.entries(),
+      ([at]) => this.outcomes[at] as ReadonlyArray<Outcome>,
+      (_, outcome) => this.answer(outcome, endpoints),
+      ([, { name, topicId }], partitionResponses) => ({ name, topicId, partitionResponses })
+    )
     return { responses, throttleTimeMs: 0, nodeEndpoints: endpoints.list() }
   }
 
@@ -192,10 +209,10 @@ const settle = (outcome: Outcome, owner: PartitionOwner, fault: LogFault | undef
  * All logs are synced at the same time. What is not on disk after `timeoutMs` (at least a second) is answered with REQUEST_TIMED_OUT; its records are in the log all the same.
  * No fiber and no timer of its own: a request that waits costs a place in two lists.
  */
-const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Later<Response> =>
+const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Later<Made<typeof Produce>> =>
   new Later((ready) => {
     let left = unsynced.length
-    const respond = () => pass.response()
+    const respond = () => pass.answered()
     const giveUps: Array<() => void> = []
     const giveUp = () => {
       for (const each of giveUps) each()
@@ -235,7 +252,7 @@ const answer = (
     return failure === undefined ? noResponse : disconnect(`a Produce with acks=0 failed: ${failure.error}: ${failure.message}`)
   }
   const unsynced = acks === all && answersUnsynced !== true ? pass.unsynced() : []
-  return unsynced.length === 0 ? pass.response() : awaitSync(pass, unsynced, timeoutMs, deadlines)
+  return unsynced.length === 0 ? pass.answered() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 
 /** Records that are appended in one go, bytes; a partition counts as so many besides, and a pause between two of them is worth as much. */
