@@ -69,7 +69,7 @@ const producersOf =
   (table: PartitionTable): FindProducers =>
   (topic, partition) => {
     const found = table.find({ name: topic }, partition)
-    return typeof found === "string" ? found : [...found.producers.entries]
+    return typeof found === "string" ? found : found.producers.entries
   }
 
 /** Everything that a broker answers itself, from its logs and from the image. */
