@@ -251,7 +251,7 @@ const unreadable = (path: string, where: string, reason: string): LogFault =>
   new LogFault({
     path,
     reason: "corrupt",
-    message: `The log ${path} is damaged ${where}: ${reason}. Nothing was changed. \`franz log verify ${path}\` names the file and the byte; restore the directory from a copy.`
+    message: `The log ${path} is damaged ${where}: ${reason.replace(/\.$/, "")}. Nothing was changed. \`franz log verify ${path}\` names the file and the byte; restore the directory from a copy.`
   })
 
 const nextOf = (entries: Chunk.Chunk<StoredEntry>): Option.Option<readonly [Chunk.Chunk<StoredEntry>, number]> =>

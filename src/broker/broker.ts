@@ -79,7 +79,7 @@ interface Parts {
   /** Undefined until the cluster is known. */
   registration: Registration | undefined
   isReady: boolean
-  /** The data directories, where none of them ever belonged to a cluster. */
+  /** The data directories, where none of them ever belonged to a cluster or holds a log. */
   readonly newIn: ReadonlyArray<LogDirectory>
 }
 
@@ -125,6 +125,7 @@ export const makeBroker = (
     const { config, leader, nodeId } = options
     const store = yield* LogStore
     const claimed = yield* store.claim({ clusterId: undefined, nodeId })
+    const held = yield* Effect.orElseSucceed(store.list, () => [])
     const runtime = yield* Effect.runtime<never>()
     const transport = yield* Transport
     const packing = yield* Compression
@@ -157,7 +158,7 @@ export const makeBroker = (
       transport,
       registration: undefined,
       isReady: false,
-      newIn: claimed.clusterId === undefined ? store.directories : []
+      newIn: claimed.clusterId === undefined && held.length === 0 ? store.directories : []
     }
     parts.current = self
     const { relay, routes } = yield* routesOf(self)

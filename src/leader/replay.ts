@@ -15,6 +15,9 @@ export interface Replayed<State, Event, Rejection> {
   readonly snapshotIndex: number
 }
 
+/** What a schema says of a value that it does not know may be as long as the schema. */
+const reasonCharactersMax = 300
+
 const utf8 = new TextDecoder("utf-8", { fatal: true })
 const parseJson = (bytes: Uint8Array): Either.Either<unknown, string> => Either.try({ try: () => JSON.parse(utf8.decode(bytes)) as unknown, catch: String })
 
@@ -59,7 +62,12 @@ const readSnapshot = <State, Command, Event extends Named, Rejection>(
   if (snapshot === undefined) return Either.right({ state: aggregate.initial, answers, end: 0, snapshotIndex: 0 })
   const { index } = snapshot
   const unreadable = (reason: string) =>
-    new UnreadableEvent({ stream, index, type: "snapshot", message: `${stream}: the snapshot at ${index} cannot be read: ${reason}` })
+    new UnreadableEvent({
+      stream,
+      index,
+      type: "snapshot",
+      message: `${stream}: the snapshot at ${index} cannot be read: ${reason.slice(0, reasonCharactersMax)}`
+    })
   const decode = Schema.decodeUnknownEither(snapshotSchema(aggregate))
   const encodeAll = Schema.encodeSync(eventsOf(aggregate.event))
   return Either.gen(function* () {
