@@ -204,6 +204,8 @@ export class RecordCheck {
     const { needsKeys, times } = this.rules
     const timestamp = this.baseTimestamp + timestampDelta
     if (needsKeys && !hasKey) return this.reject("INVALID_RECORD", "A compacted topic takes no record without a key.")
+    // Neither a consumer nor compaction can reckon with it, whichever time counts.
+    if (!Number.isSafeInteger(timestampDelta)) return this.reject("INVALID_TIMESTAMP", "The timestamp is more than 2^53 ms from the batch's first.")
     if (times !== undefined && timestamp !== -1 && !(timestamp >= times.from && timestamp <= times.to && Number.isSafeInteger(timestamp)))
       return this.reject("INVALID_TIMESTAMP", `Timestamp ${timestamp} is out of range: it should be from ${times.from} to ${times.to}.`)
     if (timestamp > this.maxTimestamp) this.maxTimestamp = timestamp

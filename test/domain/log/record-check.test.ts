@@ -137,6 +137,12 @@ describe("batches that no consumer could read", () => {
     expect(Either.isRight(decided(around(good, header)))).toBe(true)
   })
 
+  test("a time that nothing can reckon with is refused where the broker's own time counts, too", () => {
+    const [, payload = []] = wrong.find(([what]) => what === "a time of 2^62") ?? []
+    expect(refusal(packed("gzip", payload), { timestampType: "LogAppendTime" })?.error).toBe("INVALID_TIMESTAMP")
+    expect(Either.isRight(decided(packed("gzip", record(0, 10 ** 13)), { timestampType: "LogAppendTime" }))).toBe(true)
+  })
+
   test("with the header alone to look at, a count is still bounded by what the bytes can decompress to", () => {
     for (const codec of codecs) {
       expect(refusal(packed(codec, record(0), { count: 0x7fff_ffff }), { opening: undefined })?.error).toBe("INVALID_RECORD")
