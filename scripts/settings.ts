@@ -1,7 +1,16 @@
 /** `bun scripts/settings.ts`: writes docs/settings.md, every setting of a node and a topic, out of the tables that the program reads them by. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { type AnySetting, nodeSetting, nodeSettingNames, textOf, topicSettingNames, topicSettings } from "../domain/kernel/config.ts"
+import {
+  type AnySetting,
+  nodeSetting,
+  nodeSettingNames,
+  removedSettings,
+  resourceSettings,
+  textOf,
+  topicSettingNames,
+  topicSettings
+} from "../domain/kernel/config.ts"
 
 export const settingsFile = join(import.meta.dir, "../docs/settings.md")
 
@@ -31,6 +40,14 @@ const topics = topicSettingNames.map((name) => {
   return row(code(name), setting.type, base === undefined ? defaultOf(setting) : code(base), base === undefined ? setting.doc : "")
 })
 
+const resources = (["group", "client-metrics"] as const).map((kind) =>
+  [...resourceSettings(kind)].map(([name, { base, setting }]) =>
+    row(code(name), setting.type, base === undefined ? defaultOf(setting) : code(base), rangeOf(setting), setting.doc)
+  )
+)
+const head = [row("name", "type", "otherwise", "range", "what it says"), row("---", "---", "---", "---", "---")]
+const older = Object.entries(removedSettings).map(([name, why]) => row(code(name), why))
+
 export const settingsText = (): string =>
   [
     "# Settings",
@@ -52,6 +69,26 @@ export const settingsText = (): string =>
     row("name", "type", "otherwise", "what it says"),
     row("---", "---", "---", "---"),
     ...topics,
+    "",
+    "## Of a group",
+    "",
+    "By IncrementalAlterConfigs (`kafka-configs.sh --entity-type groups`), for a group that is there or not. Kept, told and checked as Kafka checks them.",
+    "",
+    ...head,
+    ...(resources[0] ?? []),
+    "",
+    "## Of a subscription to clients' metrics",
+    "",
+    ...head,
+    ...(resources[1] ?? []),
+    "",
+    "## That Kafka had before version 4",
+    "",
+    "A file that names them starts a node, which says in one warning that they change nothing. So do `zookeeper.*`, and names that operators or Java classes make up: `listener.name.NAME.*`, `rsm.config.*`, `rlmm.config.*`, `metrics.*`, `confluent.*`.",
+    "",
+    row("name", "why it changes nothing"),
+    row("---", "---"),
+    ...older,
     ""
   ].join("\n")
 

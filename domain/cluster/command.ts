@@ -1,4 +1,5 @@
 import { Data } from "effect"
+import type { NodeConfig, ResourceKind } from "../kernel/config.ts"
 import type { BrokerId, Epoch, TopicId } from "../kernel/id.ts"
 import type { BrokerListener } from "./event.ts"
 
@@ -85,6 +86,15 @@ export type Command = Data.TaggedEnum<{
   /** As ChangeTopicConfigs, for one node, or by the empty name for all of them. */
   ChangeNodeConfigs: {
     readonly node: string
+    readonly replace: boolean
+    readonly changes: ReadonlyArray<ConfigChange>
+    readonly validateOnly: boolean
+  }
+  /** As ChangeTopicConfigs, for a group or a subscription to clients' metrics. `node` says the bounds of a group's settings. */
+  ChangeResourceConfigs: {
+    readonly kind: ResourceKind
+    readonly name: string
+    readonly node: NodeConfig
     readonly replace: boolean
     readonly changes: ReadonlyArray<ConfigChange>
     readonly validateOnly: boolean

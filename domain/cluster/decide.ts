@@ -8,6 +8,7 @@ import { registerBroker } from "./decide-registration.ts"
 import { addPartitions, addTopic, removeTopic } from "./decide-topic.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
 import { evolve } from "./evolve.ts"
+import { changeResourceConfigs } from "./resource-config.ts"
 import { type Cluster, initial } from "./state.ts"
 
 /** What happens in the cluster because of `command`, or why nothing does. An empty list: it is so already, or was only to be checked. */
@@ -25,6 +26,7 @@ export const decide = (cluster: Cluster, command: Command): Either.Either<Readon
     AddPartitions: (command) => addPartitions(cluster, command),
     ChangeTopicConfigs: (command) => changeTopicConfigs(cluster, command),
     ChangeNodeConfigs: (command) => changeNodeConfigs(cluster, command),
+    ChangeResourceConfigs: (command) => changeResourceConfigs(cluster, command),
     RemoveTopic: (command) => removeTopic(cluster, command),
     AllocateProducerIds: (command) => allocateProducerIds(cluster, command)
   })

@@ -98,6 +98,13 @@ export class NodeConfigsChanged extends Schema.TaggedClass<NodeConfigsChanged>()
   nodeId: Schema.NullOr(BrokerId),
   configs: Schema.Record({ key: Schema.String, value: Schema.String })
 }) {}
+/** What is set for a group or a subscription to clients' metrics is this from now on and nothing else. */
+export class ResourceConfigsChanged extends Schema.TaggedClass<ResourceConfigsChanged>()("ResourceConfigsChanged", {
+  v,
+  kind: Schema.Literal("group", "client-metrics"),
+  name: Schema.String,
+  configs: Schema.Record({ key: Schema.String, value: Schema.String })
+}) {}
 /** The topic, its partitions and its configurations are gone; the id is never used again. */
 export class TopicRemoved extends Schema.TaggedClass<TopicRemoved>()("TopicRemoved", { v, topic: TopicName, topicId: TopicId }) {}
 /** A broker may hand out the producer ids `first` to `first + count - 1`; nobody else ever will. */
@@ -121,6 +128,7 @@ export const Event = Schema.Union(
   PartitionLeaderChanged,
   TopicConfigsChanged,
   NodeConfigsChanged,
+  ResourceConfigsChanged,
   TopicRemoved,
   ProducerIdsAllocated
 )

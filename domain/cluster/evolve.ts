@@ -4,7 +4,8 @@ import type * as E from "./event.ts"
 import type { Event } from "./event.ts"
 import { leadersFound, leadersLost } from "./leadership.ts"
 import { nodeConfigsOf } from "./node-config.ts"
-import { brokerOf, type Cluster, charactersOf, noPartitions, type Topic, topicById } from "./state.ts"
+import { resourceConfigsOf } from "./resource-config.ts"
+import { brokerOf, type Cluster, charactersOf, noPartitions, resourceCharactersOf, type Topic, topicById } from "./state.ts"
 
 /** Kafka's metrics cannot tell '.' from '_': names that differ in them alone collide. */
 export const unifiedName = (name: string): string => name.replaceAll(".", "_")
@@ -88,6 +89,13 @@ const nodeConfigsChanged = (cluster: Cluster, { configs, nodeId }: E.NodeConfigs
   nodeConfigs: Object.keys(configs).length === 0 ? HashMap.remove(cluster.nodeConfigs, nodeId) : HashMap.set(cluster.nodeConfigs, nodeId, configs)
 })
 
+const resourceConfigsChanged = (cluster: Cluster, { configs, kind, name }: E.ResourceConfigsChanged): Cluster => {
+  const before = cluster.resourceConfigs[kind]
+  const after = Object.keys(configs).length === 0 ? HashMap.remove(before, name) : HashMap.set(before, name, configs)
+  const size = resourceCharactersOf(name, configs) - resourceCharactersOf(name, resourceConfigsOf(cluster, kind, name))
+  return { ...cluster, configCharacters: cluster.configCharacters + size, resourceConfigs: { ...cluster.resourceConfigs, [kind]: after } }
+}
+
 const loadWithout = (load: Cluster["load"], topic: Topic): Cluster["load"] => {
   const counts = new Map<BrokerId, number>()
   for (const { replicas } of topic.partitions) for (const broker of replicas) counts.set(broker, (counts.get(broker) ?? 0) + 1)
@@ -130,6 +138,7 @@ const changes: Changes = {
   PartitionLeaderChanged: partitionLeaderChanged,
   TopicConfigsChanged: topicConfigsChanged,
   NodeConfigsChanged: nodeConfigsChanged,
+  ResourceConfigsChanged: resourceConfigsChanged,
   TopicRemoved: topicRemoved,
   ProducerIdsAllocated: (cluster, { first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) })
 }

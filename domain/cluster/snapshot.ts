@@ -1,9 +1,10 @@
 import { HashMap, Schema } from "effect"
+import type { ResourceKind } from "../kernel/config.ts"
 import { BrokerId, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
 import { BrokerListener } from "./event.ts"
 import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
-import { type Cluster, charactersOf, sortedTopics } from "./state.ts"
+import { type Cluster, charactersOf, resourceCharactersOf, sortedTopics } from "./state.ts"
 
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
 /** [replicas, in-sync set, leader, leader epoch, partition epoch]: a snapshot of 200,000 partitions should not repeat their names. */
@@ -39,6 +40,15 @@ export const ClusterSnapshot = Schema.Struct({
   nodeConfigs: Schema.optional(
     Schema.Array(Schema.Struct({ nodeId: Schema.NullOr(BrokerId), configs: Schema.Record({ key: Schema.String, value: Schema.String }) }))
   ),
+  resourceConfigs: Schema.optional(
+    Schema.Array(
+      Schema.Struct({
+        kind: Schema.Literal("group", "client-metrics"),
+        name: Schema.String,
+        configs: Schema.Record({ key: Schema.String, value: Schema.String })
+      })
+    )
+  ),
   nextProducerId: Schema.BigInt
 })
 export type ClusterSnapshot = typeof ClusterSnapshot.Type
@@ -46,6 +56,16 @@ export type ClusterSnapshot = typeof ClusterSnapshot.Type
 /** By node, all nodes first. */
 const nodeConfigRows = (cluster: Cluster) =>
   [...cluster.nodeConfigs].map(([nodeId, configs]) => ({ nodeId, configs })).sort((one, other) => (one.nodeId ?? -1) - (other.nodeId ?? -1))
+
+/** By kind and name. */
+const resourceConfigRows = ({ resourceConfigs }: Cluster) =>
+  (["client-metrics", "group"] as const).flatMap((kind) =>
+    [...resourceConfigs[kind]].map(([name, configs]) => ({ kind, name, configs })).sort((one, other) => (one.name < other.name ? -1 : 1))
+  )
+const resourceConfigsOfRows = (rows: ClusterSnapshot["resourceConfigs"] = []): Cluster["resourceConfigs"] => {
+  const of = (kind: ResourceKind) => HashMap.fromIterable(rows.filter((row) => row.kind === kind).map(({ configs, name }) => [name, configs] as const))
+  return { group: of("group"), "client-metrics": of("client-metrics") }
+}
 
 /** The snapshot of a state; equal states have equal snapshots, in the order of ids and names. */
 export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
@@ -62,6 +82,7 @@ export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
     partitions: partitions.map(({ replicas, isr, leader, leaderEpoch, partitionEpoch }) => [replicas, isr, leader, leaderEpoch, partitionEpoch] as const)
   })),
   ...(HashMap.isEmpty(cluster.nodeConfigs) ? {} : { nodeConfigs: nodeConfigRows(cluster) }),
+  ...(resourceConfigRows(cluster).length === 0 ? {} : { resourceConfigs: resourceConfigRows(cluster) }),
   nextProducerId: cluster.nextProducerId
 })
 
@@ -91,8 +112,11 @@ export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
     ),
     topicIds: HashMap.fromIterable(snapshot.topics.map(({ name, topicId }) => [name, topicId])),
     nodeConfigs: HashMap.fromIterable((snapshot.nodeConfigs ?? []).map(({ configs, nodeId }) => [nodeId, configs])),
+    resourceConfigs: resourceConfigsOfRows(snapshot.resourceConfigs),
     nextProducerId: snapshot.nextProducerId,
-    configCharacters: [...snapshot.topics, ...(snapshot.nodeConfigs ?? [])].reduce((sum, { configs }) => sum + charactersOf(configs), 0),
+    configCharacters:
+      [...snapshot.topics, ...(snapshot.nodeConfigs ?? [])].reduce((sum, { configs }) => sum + charactersOf(configs), 0) +
+      (snapshot.resourceConfigs ?? []).reduce((sum, { configs, name }) => sum + resourceCharactersOf(name, configs), 0),
     partitionCount: snapshot.topics.reduce((count, { partitions }) => count + partitions.length, 0),
     load: HashMap.fromIterable(load),
     unifiedNames: HashMap.fromIterable(snapshot.topics.filter(({ name }) => hasCollisionCharacters(name)).map(({ name }) => [unifiedName(name), name]))

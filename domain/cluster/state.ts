@@ -1,4 +1,5 @@
 import { HashMap } from "effect"
+import type { ResourceKind } from "../kernel/config.ts"
 import type { BrokerId, Epoch, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
 import type { BrokerListener } from "./event.ts"
@@ -52,6 +53,8 @@ export interface Cluster {
   readonly topicIds: HashMap.HashMap<TopicName, TopicId>
   /** What was set for nodes while the cluster runs, by node id; null stands for all of them. A node without any may be absent. */
   readonly nodeConfigs: HashMap.HashMap<BrokerId | null, Readonly<Record<string, string>>>
+  /** What was set for groups, and for subscriptions to clients' metrics, by their names; one without any is absent. */
+  readonly resourceConfigs: Readonly<Record<ResourceKind, HashMap.HashMap<string, Readonly<Record<string, string>>>>>
   readonly nextProducerId: bigint
   /** Derived: partitions of all topics. */
   readonly partitionCount: number
@@ -72,6 +75,7 @@ export const initial: Cluster = {
   topics: HashMap.empty(),
   topicIds: HashMap.empty(),
   nodeConfigs: HashMap.empty(),
+  resourceConfigs: { group: HashMap.empty(), "client-metrics": HashMap.empty() },
   nextProducerId: 0n,
   partitionCount: 0,
   configCharacters: 0,
@@ -113,6 +117,10 @@ export const isIdle = (cluster: Cluster, id: BrokerId): boolean => {
   return load._tag === "None" || load.value === 0
 }
 /** Characters that settings have, names and values. */
+export const resourceCharactersOf = (name: string, configs: Readonly<Record<string, string>>): number => {
+  const size = charactersOf(configs)
+  return size === 0 ? 0 : size + name.length
+}
 export const charactersOf = (configs: Readonly<Record<string, string>>): number => {
   let characters = 0
   for (const name in configs) characters += name.length + (configs[name] as string).length

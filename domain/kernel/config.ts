@@ -12,5 +12,6 @@ export {
   nodeSettings,
   type SettingName
 } from "./config/node.ts"
+export { groupConflict, type ResourceKind, type ResourceSetting, resourceSettings } from "./config/resource.ts"
 export { type AnySetting, type ConfigFault, entriesOf, parseSetting, type Setting, type SettingValue, textOf, whileRunning } from "./config/setting.ts"
 export { isTopicSetting, type TopicConfig, type TopicSetting, type TopicSettingName, topicConfig, topicSettingNames, topicSettings } from "./config/topic.ts"

@@ -1,11 +1,12 @@
 import { Effect, Either } from "effect"
 import { Command, type ConfigChange } from "../../domain/cluster/command.ts"
+import type { ResourceKind } from "../../domain/kernel/config.ts"
 import { errorCode, type Rejection } from "../../domain/kernel/error-code.ts"
 import type { RequestContext } from "../wire/route.ts"
 import { filtered, mapped, runSteps, type Steps, timesNamed } from "../wire/sliced.ts"
 import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "./room.ts"
 
-/** A topic or a node whose settings shall be changed. */
+/** A topic, a node, a group or a subscription whose settings shall be changed. */
 export interface Resource {
   readonly resourceType: number
   readonly resourceName: string
@@ -21,7 +22,8 @@ interface Answer {
 }
 
 /** Kinds of resources, in Kafka's numbers. */
-const resource = { topic: 2, broker: 4 } as const
+const resource = { topic: 2, broker: 4, loggers: 8, clientMetrics: 16, group: 32 } as const
+const kinds: Readonly<Record<number, ResourceKind>> = { [resource.clientMetrics]: "client-metrics", [resource.group]: "group" }
 /** Resources that one request may name. */
 const resourcesPerRequestMax = 10_000
 
@@ -31,7 +33,7 @@ const changesPerResourceMax = 1000
 const invalid = (message: string): Rejection => ({ error: "INVALID_REQUEST", message })
 const keyOf = ({ resourceName, resourceType }: Resource): string => `${resourceType} ${resourceName}`
 
-/** What can be said of a resource without the cluster: the settings of topics and nodes can be changed, and nothing else's. */
+/** What can be said of a resource without the cluster: which kinds have settings that can be changed. */
 function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Rejection | undefined> {
   const times = yield* timesNamed(all, keyOf)
   return (asked: Resource): Rejection | undefined => {
@@ -39,8 +41,9 @@ function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Reje
     if (all.length > resourcesPerRequestMax)
       return { error: "POLICY_VIOLATION", message: `One request changes ${resourcesPerRequestMax} resources at most; this one names ${all.length}.` }
     if (times.get(keyOf(asked)) !== 1) return invalid("Each resource must appear at most once.")
-    if (resourceType !== resource.topic && resourceType !== resource.broker)
-      return invalid(`Resources of type ${resourceType} have no settings that can be changed: 2 stands for topics, 4 for nodes.`)
+    if (resourceType === resource.loggers) return invalid("The level of a node's log is fixed while it runs.")
+    if (resourceType !== resource.topic && resourceType !== resource.broker && kinds[resourceType] === undefined)
+      return invalid(`Resources of type ${resourceType} have no settings: 2 stands for topics, 4 for nodes, 16 for client metrics, 32 for groups.`)
     if (asked.changes.length > changesPerResourceMax)
       return invalid(`One request changes ${changesPerResourceMax} settings of a resource at most; this one names ${asked.changes.length}.`)
     if (resourceType === resource.topic && resourceName === "") return invalid("Default topic resources are not allowed.")
@@ -49,7 +52,7 @@ function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Reje
 }
 
 /**
- * Changes the settings of topics and nodes, each by a command of its own: one that is refused does not stop the others. Answered when the events are durable; brokers
+ * Changes the settings of topics, nodes, groups and subscriptions to clients' metrics, each by a command of its own: one that is refused does not stop the others. Answered when the events are durable; brokers
  * follow them after that. With `replace` what is not named takes its default.
  */
 export const changeConfigs = (
@@ -64,10 +67,14 @@ export const changeConfigs = (
     const sound = yield* runSteps(filtered(resources, (asked) => fault(asked) === undefined))
     const submissionOf = (asked: Resource) => {
       const change = { replace, changes: asked.changes, validateOnly }
+      const name = asked.resourceName
+      const kind = kinds[asked.resourceType]
       const command =
-        asked.resourceType === resource.broker
-          ? Command.ChangeNodeConfigs({ node: asked.resourceName, ...change })
-          : Command.ChangeTopicConfigs({ topic: asked.resourceName, ...change })
+        kind !== undefined
+          ? Command.ChangeResourceConfigs({ kind, name, node: room.config, ...change })
+          : asked.resourceType === resource.broker
+            ? Command.ChangeNodeConfigs({ node: name, ...change })
+            : Command.ChangeTopicConfigs({ topic: name, ...change })
       return submission(room, command, context, cause, keyOf(asked))
     }
     const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))

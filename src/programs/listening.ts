@@ -2,8 +2,11 @@ import { hostname } from "node:os"
 import { Effect, type Scope } from "effect"
 import type { NamedEndpoint, NodeListener, NodeListeners } from "../../domain/kernel/listener.ts"
 import type { Endpoint } from "../cli/node/roles.ts"
+import type { Leader } from "../leader/leader.ts"
 import type { ListenFault, Transport } from "../ports/transport.ts"
-import type { Route } from "../wire/route.ts"
+import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
+import { describeCluster } from "../serve/describe-cluster.ts"
+import { type Route, route } from "../wire/route.ts"
 import { type ServeOptions, serveAll } from "../wire/server.ts"
 
 const everywhere = new Set(["", "0.0.0.0", "::"])
@@ -23,6 +26,10 @@ export interface Opened {
   readonly told: ReadonlyArray<NamedEndpoint>
   /** What other nodes, and the cluster, are told. */
   readonly advertised: NamedEndpoint
+  /** All but the one that is advertised, controllers' included. */
+  readonly others: ReadonlyArray<NamedEndpoint>
+  /** The first of the controller's. */
+  readonly controller: NamedEndpoint | undefined
   /** Where a node of this machine reaches this one. */
   readonly reached: Endpoint
 }
@@ -32,8 +39,14 @@ const controllerKeys: ReadonlySet<number> = new Set([
   1, 17, 18, 19, 20, 29, 30, 31, 32, 33, 36, 37, 38, 39, 40, 41, 43, 44, 45, 46, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 62, 63, 64, 67, 70, 73, 80, 81,
   82
 ])
-/** What a controller's listener serves of the leader's routes: nothing of records or groups. Its Fetch gives the journal alone. */
-export const controllerRoutes = (leader: ReadonlyArray<Route>): ReadonlyArray<Route> => leader.filter(({ api }) => controllerKeys.has(api.key))
+/** What a controller's listener, reached `at` there, serves of the leader's routes: nothing of records or groups. Its Fetch gives the journal alone. */
+export const controllerRoutes = (
+  { cluster, nodeId, routes }: Pick<Leader, "cluster" | "nodeId" | "routes">,
+  at: () => Endpoint | undefined
+): ReadonlyArray<Route> => [
+  ...routes.filter(({ api }) => controllerKeys.has(api.key) && api.key !== DescribeCluster.key),
+  route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: true, controllerAt: at }))
+]
 
 /** Opens all listeners of a node, each with the routes that it serves. */
 export const openListeners = (
@@ -57,6 +70,8 @@ export const openListeners = (
       const told = [...(between === undefined ? [] : [between]), ...others].map(({ listener, port }) => toldOf(listener, port))
       return {
         told,
+        others: open.filter((each) => each !== between).map(({ listener, port }) => toldOf(listener, port)),
+        controller: open.filter(({ listener }) => listener.isController).map(({ listener, port }) => toldOf(listener, port))[0],
         advertised: told[0] ?? { name: interBroker, host: "", port: 0 },
         reached: { host: loopback(between?.listener.host ?? ""), port: between?.port ?? 0 }
       }

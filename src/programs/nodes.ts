@@ -10,7 +10,7 @@ import { liveNodeConfig, unheeded } from "../../domain/cluster/node-config.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { BrokerId } from "../../domain/kernel/id.ts"
-import { listenerText, type NodeListener } from "../../domain/kernel/listener.ts"
+import { listenerText, type NamedEndpoint, type NodeListener } from "../../domain/kernel/listener.ts"
 import { makeBroker } from "../broker/broker.ts"
 import type { Endpoint, NodeOptions, Running } from "../cli/node/roles.ts"
 import type { CliFailure } from "../cli/shell/failure.ts"
@@ -25,7 +25,8 @@ import { uuidText } from "../protocol/codec/uuid.ts"
 import { type ServedNode, serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
 import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
-import { controllerRoutes, listenersOfNth, openListeners } from "./listening.ts"
+import { withKnownId } from "./known-id.ts"
+import { controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { platform } from "./platform.ts"
 import { processMemory } from "./process-memory.ts"
@@ -95,15 +96,23 @@ const leading = (config: NodeConfig, { cluster, nodeId }: Pick<Leader, "cluster"
 const warnOfUnheeded = (cluster: Cluster, nodeId: number): Effect.Effect<void> =>
   Effect.forEach(unheeded(cluster, nodeId), (line) => Effect.logWarning(line), { discard: true })
 
+/** What the operator is told of a node's listeners. */
+const addressed = (advertised: NamedEndpoint, others: ReadonlyArray<NamedEndpoint>) => ({
+  address: formatAddress(advertised),
+  ...(others.length === 0 ? {} : { listeners: Object.fromEntries(others.map((each) => [each.name, formatAddress(each)])) })
+})
+
 /** The leader alone. */
 const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
     const leader = yield* openLeader(options, journalOf(options))
-    const routes = ({ isController }: NodeListener) => (isController ? controllerRoutes(leader.routes) : leader.routes)
-    const { advertised } = yield* openListeners(options.listeners, routes, serveOptions(options.config, leading(options.config, leader)))
+    const opened: { at?: Opened } = {}
+    const forControllers = controllerRoutes(leader, () => opened.at?.controller)
+    const routes = ({ isController }: NodeListener) => (isController ? forControllers : leader.routes)
+    const { advertised, others } = (opened.at = yield* openListeners(options.listeners, routes, serveOptions(options.config, leading(options.config, leader))))
     yield* leader.elect(advertised)
     yield* warnOfUnheeded(leader.cluster(), leader.nodeId)
-    return { nodes: [{ id: leader.nodeId, roles: ["leader"], address: formatAddress(advertised) }], stopped: failing([leader.stopped]) }
+    return { nodes: [{ id: leader.nodeId, roles: ["leader"], ...addressed(advertised, others) }], stopped: failing([leader.stopped]) }
   })
 
 /** One broker. It listens at once, and is ready when its leader has let it in. */
@@ -114,12 +123,11 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
     const { config, leader, listeners, written } = options
     const started = yield* makeBroker({ nodeId: id, leader, config, written, incarnationId: secretIncarnation() }).pipe(Effect.provideService(LogStore, store))
     const bounds = serveOptions(config, { live: liveNodeConfig(config, started.cluster, id), memory: processMemory(config) })
-    const { advertised, told } = yield* openListeners(listeners, () => [...started.routes, ...started.relayed], bounds)
+    const { advertised, others, told } = yield* openListeners(listeners, () => [...started.routes, ...started.relayed], bounds)
     yield* started.join(advertised, told)
     yield* Effect.raceFirst(started.ready, started.failed)
     yield* warnOfUnheeded(started.cluster(), id)
-    const address = formatAddress(advertised)
-    return { nodes: [{ id, roles: ["broker"], address }], stopped: failing([started.failed]) }
+    return { nodes: [{ id, roles: ["broker"], ...addressed(advertised, others) }], stopped: failing([started.failed]) }
   })
 
 /** The broker's own answers, and the leader's for every other key. */
@@ -141,13 +149,15 @@ const leadingBroker = (options: NodeOptions) =>
       Effect.provideService(LogStore, store)
     )
     const all = united(leader, own.routes)
-    const routes = ({ isController }: NodeListener) => (isController ? controllerRoutes(leader.routes) : all)
-    const { advertised, reached, told } = yield* openListeners(options.listeners, routes, serveOptions(config, leading(config, leader)))
+    const opened: { at?: Opened } = {}
+    const forControllers = controllerRoutes(leader, () => opened.at?.controller)
+    const routes = ({ isController }: NodeListener) => (isController ? forControllers : all)
+    const { advertised, others, reached, told } = (opened.at = yield* openListeners(options.listeners, routes, serveOptions(config, leading(config, leader))))
     Object.assign(self, reached)
     yield* leader.elect(advertised)
     yield* warnOfUnheeded(leader.cluster(), id)
     yield* own.join(advertised, told)
-    return { id, leader, broker: own, advertised, reached }
+    return { id, leader, broker: own, address: addressed(advertised, others), reached }
   })
 
 /** Warns of brokers whose partitions nobody serves: at once where their data lies here, else when they had the time to join from elsewhere. */
@@ -186,7 +196,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
     yield* warnOfAbsent(options, first.id, first.leader.cluster)
     const stopped = firstOf([failing([first.leader.stopped, first.broker.failed]), ...rest.map((each) => each.stopped)])
     return {
-      nodes: [{ id: first.id, roles: ["leader", "broker"], address: formatAddress(first.advertised) }, ...rest.flatMap(({ nodes }) => nodes)],
+      nodes: [{ id: first.id, roles: ["leader", "broker"], ...first.address }, ...rest.flatMap(({ nodes }) => nodes)],
       stopped
     }
   })
@@ -195,6 +205,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
 const started = (start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
   Effect.flatMap(Layer.build(platform), (context) => Effect.zipRight(watchFileLimit(), Effect.mapError(Effect.provide(start, context), nodeFailure)))
 
-export const startUp = (options: NodeOptions & { readonly brokers: number }) => started(up(options))
-export const startBrokerLead = (options: NodeOptions) => started(brokerLead(options))
+export const startUp = (options: NodeOptions & { readonly brokers: number }) =>
+  started(Effect.flatMap(withKnownId(options, join(journalOf(options), "leader")), up))
+export const startBrokerLead = (options: NodeOptions) => started(Effect.flatMap(withKnownId(options, journalOf(options)), brokerLead))
 export const startOneBroker = (options: NodeOptions & { readonly leader: Endpoint }) => started(broker(options))

@@ -6,6 +6,7 @@ import { delegationTokenRoutes } from "./delegation-tokens.ts"
 import { describeTopicPartitions } from "./describe-topic-partitions.ts"
 import { electLeaders } from "./elect-leaders.ts"
 import { updateFeatures } from "./features.ts"
+import { listConfigResources } from "./list-config-resources.ts"
 import { raftVoterRoutes } from "./raft-voters.ts"
 import { reassignmentRoutes } from "./reassignments.ts"
 import { saslRoutes } from "./sasl.ts"
@@ -24,5 +25,6 @@ export const administrationRoutes = (image: () => Cluster): ReadonlyArray<Route>
   updateFeatures,
   ...transactionRoutes,
   describeTopicPartitions(image),
+  listConfigResources(image),
   ...raftVoterRoutes(image)
 ]

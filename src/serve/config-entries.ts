@@ -4,6 +4,8 @@ import {
   nodeConfigOf,
   nodeSetting,
   nodeSettingNames,
+  type ResourceKind,
+  resourceSettings,
   type SettingName,
   textOf,
   topicConfig,
@@ -12,7 +14,7 @@ import {
 } from "../../domain/kernel/config.ts"
 
 /** Where a value comes from, in Kafka's numbers. */
-export const configSource = { topic: 1, node: 2, cluster: 3, file: 4, default: 5 } as const
+export const configSource = { topic: 1, node: 2, cluster: 3, file: 4, default: 5, logger: 6, clientMetrics: 7, group: 8 } as const
 export type ConfigSource = (typeof configSource)[keyof typeof configSource]
 /** What kind of text a value is, in Kafka's numbers. */
 const configType = { boolean: 1, string: 2, int: 3, short: 4, long: 5, double: 6, list: 7, class: 8, password: 9 } as const
@@ -95,3 +97,29 @@ export const topicEntries = (layers: NodeLayers, own: Readonly<Record<string, st
     return { name, value, source, type: configType[setting.type], documentation: setting.doc, readOnly: false, synonyms }
   })
 }
+
+/** All settings of a group or of a subscription: its own over the node's. */
+export const resourceEntries = (layers: NodeLayers, kind: ResourceKind, own: Readonly<Record<string, string>>): ReadonlyArray<ConfigEntry> => {
+  const node = nodeConfigOf(layers)
+  const ownSource = kind === "group" ? configSource.group : configSource.clientMetrics
+  return [...resourceSettings(kind)].map(([name, { base, setting }]) => {
+    const inherited = base === undefined ? [] : nodeSynonyms(layers, base)
+    const value = own[name] ?? textOf(setting, base === undefined ? setting.default : node[base])
+    const synonyms = own[name] === undefined ? inherited : [{ name, value, source: ownSource }, ...inherited]
+    const source = synonyms[0]?.source ?? configSource.default
+    return { name, value, source, type: configType[setting.type], documentation: setting.doc, readOnly: false, synonyms }
+  })
+}
+
+/** What a node logs: its one logger has one level while it runs. */
+export const loggerEntries: ReadonlyArray<ConfigEntry> = [
+  {
+    name: "root",
+    value: "INFO",
+    source: configSource.logger,
+    type: configType.string,
+    documentation: "The least that a node logs; it is fixed.",
+    readOnly: true,
+    synonyms: []
+  }
+]

@@ -1,6 +1,7 @@
 import { HashMap } from "effect"
 import type { Cluster } from "../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
+import type { Address } from "../ports/transport.ts"
 import type { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { RequestContext } from "../wire/route.ts"
@@ -20,6 +21,8 @@ export interface DescribeClusterOptions {
   readonly cluster: () => Cluster
   /** Whether this is the leader's own listener, which tells about controllers too. */
   readonly tellsControllers: boolean
+  /** Where administrators reach the controller, on a listener that is the controller's alone; default: where the leader is. */
+  readonly controllerAt?: () => Address | undefined
 }
 
 const failure = (error: KafkaError, errorMessage: string): Response => ({
@@ -31,15 +34,16 @@ const failure = (error: KafkaError, errorMessage: string): Response => ({
 })
 
 /** The leader, as the one controller that there is. */
-const controllers = (cluster: Cluster): Response => {
+const controllers = (cluster: Cluster, at: Address | undefined): Response => {
   const leader = leaderNode(cluster)
+  const { host, port } = at ?? leader ?? { host: "", port: 0 }
   return {
     throttleTimeMs: 0,
     errorCode: 0,
     endpointType: endpoint.controllers,
     clusterId: cluster.clusterId ?? "",
     controllerId: leader?.nodeId ?? -1,
-    brokers: leader === undefined ? [] : [{ brokerId: leader.nodeId, host: leader.host, port: leader.port, rack: null }]
+    brokers: leader === undefined ? [] : [{ brokerId: leader.nodeId, host, port, rack: null }]
   }
 }
 
@@ -55,12 +59,12 @@ const fencedBrokers = (cluster: Cluster, listener: string | undefined): Readonly
  * MISMATCHED_ENDPOINT_TYPE elsewhere, UNSUPPORTED_ENDPOINT_TYPE for what is neither.
  */
 export const describeCluster =
-  ({ cluster: image, nodeId, tellsControllers }: DescribeClusterOptions) =>
+  ({ cluster: image, controllerAt = () => undefined, nodeId, tellsControllers }: DescribeClusterOptions) =>
   (request: Request, { listener }: Pick<RequestContext, "listener">): Response => {
     const cluster = image()
     if (request.endpointType === endpoint.controllers)
       return tellsControllers
-        ? controllers(cluster)
+        ? controllers(cluster, controllerAt())
         : failure("MISMATCHED_ENDPOINT_TYPE", "This listener is for clients: it tells about brokers, not controllers.")
     if (request.endpointType !== endpoint.brokers)
       return failure("UNSUPPORTED_ENDPOINT_TYPE", `There is no endpoint type ${request.endpointType}: 1 stands for brokers, 2 for controllers.`)

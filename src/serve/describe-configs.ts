@@ -1,14 +1,15 @@
 import { Either } from "effect"
 import { internalTopicByName } from "../../domain/cluster/internal-topic.ts"
 import { nodeLayers } from "../../domain/cluster/node-config.ts"
+import { resourceConfigsOf } from "../../domain/cluster/resource-config.ts"
 import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
 import { parseTopicName } from "../../domain/cluster/topic-name.ts"
-import { changedNames, type NodeConfig, type NodeLayers, type SettingName } from "../../domain/kernel/config.ts"
+import { changedNames, type NodeConfig, type NodeLayers, type ResourceKind, type SettingName } from "../../domain/kernel/config.ts"
 import { errorCode, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { Sliced, Stride } from "../wire/sliced.ts"
-import { type ConfigEntry, clusterEntries, nodeEntries, topicEntries } from "./config-entries.ts"
+import { type ConfigEntry, clusterEntries, loggerEntries, nodeEntries, resourceEntries, topicEntries } from "./config-entries.ts"
 
 type Request = RequestOf<typeof DescribeConfigs>
 type Response = ResponseDraft<typeof DescribeConfigs>
@@ -28,7 +29,7 @@ const layersOf = ({ cluster, config, nodeId, written }: DescribeConfigsOptions):
   nodeLayers(config, written ?? changedNames(config), cluster(), nodeId)
 
 /** Kinds of resources, in Kafka's numbers. */
-const resource = { topic: 2, broker: 4, loggers: 8 }
+const resource = { topic: 2, broker: 4, loggers: 8, clientMetrics: 16, group: 32 }
 
 const refused = ({ resourceName, resourceType }: Resource, error: KafkaError, errorMessage: string): Result => ({
   errorCode: errorCode(error),
@@ -78,19 +79,28 @@ const brokerResult = (layers: NodeLayers, options: DescribeConfigsOptions, wante
   )
 }
 
-/** Levels of loggers are not settings of a node here: it has none, as a Kafka without loggers would say. */
+/** A node has one logger, whose level cannot be changed. */
 const loggersResult = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result =>
   wanted.resourceName === ""
     ? refused(wanted, "INVALID_REQUEST", "Broker id must not be empty")
     : wanted.resourceName === String(options.nodeId)
-      ? described(wanted, request, [])
+      ? described(wanted, request, loggerEntries)
       : brokerResult(layers, options, wanted, request)
+
+/** A group, or a subscription to clients' metrics, which need not be there to be described. */
+const namedResult = (kind: ResourceKind, layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result =>
+  wanted.resourceName === ""
+    ? refused(wanted, "INVALID_REQUEST", kind === "group" ? "Group name must not be empty" : "Client metrics subscription name must not be empty")
+    : described(wanted, request, resourceEntries(layers, kind, resourceConfigsOf(options.cluster(), kind, wanted.resourceName)))
 
 const resultOf = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
   if (wanted.resourceType === resource.topic) return topicResult(layers, options, wanted, request)
   if (wanted.resourceType === resource.loggers) return loggersResult(layers, options, wanted, request)
   if (wanted.resourceType === resource.broker) return brokerResult(layers, options, wanted, request)
-  return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings here: 2 stands for topics, 4 for nodes.`)
+  if (wanted.resourceType === resource.group) return namedResult("group", layers, options, wanted, request)
+  if (wanted.resourceType === resource.clientMetrics) return namedResult("client-metrics", layers, options, wanted, request)
+  const known = "2 stands for topics, 4 for nodes, 8 for loggers, 16 for client metrics, 32 for groups"
+  return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings: ${known}.`)
 }
 /** Settings, and half resources, that are described between two pauses. */
 const costPerStep = 128

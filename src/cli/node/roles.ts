@@ -13,13 +13,22 @@ export interface NodeOptions {
   /** What of `config` was written in a file, a variable or on the command line; default: whatever is not the default. */
   readonly written?: ReadonlySet<SettingName> | undefined
   readonly listeners: NodeListeners
+  /** No option and no setting says the node's id: that of its data directory goes before the default. */
+  readonly idByDefault?: boolean
   /** One directory or several, over which the logs of partitions are spread. */
   readonly data: readonly [string, ...Array<string>]
+}
+export interface RunningNode {
+  readonly id: number
+  readonly roles: ReadonlyArray<"leader" | "broker">
+  readonly address: string
+  /** The addresses of its further listeners, by their names; absent where there are none. */
+  readonly listeners?: Readonly<Record<string, string>>
 }
 /** Nodes that answer. */
 export interface Running {
   /** `address` is where clients reach the node. */
-  readonly nodes: ReadonlyArray<{ readonly id: number; readonly roles: ReadonlyArray<"leader" | "broker">; readonly address: string }>
+  readonly nodes: ReadonlyArray<RunningNode>
   /** Does not return while the nodes work; fails when one had to stop by itself. */
   readonly stopped: Effect.Effect<never, CliFailure>
 }

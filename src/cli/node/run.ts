@@ -7,7 +7,10 @@ import type { Running } from "./roles.ts"
 
 const announce = (running: Running, json: boolean): void => {
   if (json) return printJson({ ready: true, bootstrap: running.nodes.map(({ address }) => address).join(","), nodes: running.nodes })
-  for (const { address, id, roles } of running.nodes) print(`${roles.join(" and ")} ${id}: ${address}`)
+  for (const { address, id, listeners = {}, roles } of running.nodes) {
+    print(`${roles.join(" and ")} ${id}: ${address}`)
+    for (const [name, other] of Object.entries(listeners)) print(`  ${name}: ${other}`)
+  }
   print("ready")
 }
 

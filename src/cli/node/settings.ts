@@ -128,7 +128,13 @@ export const nodeSettings = (
     const bySaying = { "node.id": true, listeners: Option.isSome(words.host) || Option.isSome(words.port), "log.dirs": Option.isSome(words.data) }
     const spoken = (Object.keys(bySaying) as ReadonlyArray<keyof typeof bySaying>).filter((name) => bySaying[name])
     return {
-      node: { config: { ...config, ...said }, written: new Set([...set, ...spoken]), listeners, data },
+      node: {
+        config: { ...config, ...said },
+        written: new Set([...set, ...spoken]),
+        listeners,
+        data,
+        idByDefault: defaults.id === undefined && !set.has("node.id")
+      },
       warnings: [...warnings, ...openToAll(listeners)],
       dataByDefault: Option.isNone(words.data) && written === undefined,
       set

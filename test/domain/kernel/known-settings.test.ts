@@ -2,7 +2,16 @@ import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Either } from "effect"
-import { type AnySetting, isNodeSetting, isTopicSetting, nodeSetting, removedSettings, textOf, topicSettings } from "../../../domain/kernel/config.ts"
+import {
+  type AnySetting,
+  isNodeSetting,
+  isTopicSetting,
+  nodeSetting,
+  removedSettings,
+  resourceSettings,
+  textOf,
+  topicSettings
+} from "../../../domain/kernel/config.ts"
 import { loadConfig } from "../../../domain/kernel/properties.ts"
 
 /** What Kafka's own definitions say of each setting: name, type, default, whether it can be changed while a broker runs. */
@@ -66,6 +75,15 @@ describe("every setting of Kafka's topics", () => {
     "Kafka 4.4: %s is known",
     (name) => expect(isTopicSetting(name)).toBe(true)
   )
+})
+
+describe.each(["group", "client-metrics"] as const)("every setting of Kafka's %ss", (kind) => {
+  test.each(ofKind(kind))("$name is known, with Kafka's type and default", ({ at, name, type }) => {
+    const found = resourceSettings(kind).get(name)
+    if (found === undefined) throw new Error(`${name} is not known`)
+    expect([found.setting.type, defaultOf(found.setting)]).toEqual([type as AnySetting["type"], at ?? ""])
+    if (found.base !== undefined) expect(textOf(nodeSetting(found.base), nodeSetting(found.base).default)).toBe(at ?? "")
+  })
 })
 
 describe("what a file says that changes nothing", () => {
