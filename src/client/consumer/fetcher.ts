@@ -103,6 +103,8 @@ export class Fetcher {
     if (topic === undefined || topic.topicId === reader.topicId) return
     reader.topicId = topic.topicId
     reader.seek(0)
+    // The group's offset went with the old topic: the beginning is committed again, so that the next member does not choose another.
+    reader.progress.committed = -1
   }
 
   /** Fetches from one node until it leads nothing that is read. */

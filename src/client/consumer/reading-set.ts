@@ -124,7 +124,7 @@ export class ReadingSet {
     for (let nth = 0; nth < readers.length && given.length < most; nth++) {
       const reader = readers[(this.turn + nth) % readers.length] as PartitionReader
       if (this.muted.has(reader.topic)) continue
-      reader.take(most - given.length, this.parts.decoding, (record) => given.push(new ConsumedRecord(reader.topic, reader.partition, record)))
+      reader.take(most - given.length, this.parts.decoding, (record) => given.push(new ConsumedRecord(reader.topic, reader.partition, record, reader.topicId)))
     }
     if (this.parts.reading.onCorrupt === "skip") for (const reader of readers) this.skipCorrupt(reader)
     this.turn += 1
@@ -158,8 +158,10 @@ export class ReadingSet {
     for (const { progress } of this.readers.values()) progress.processedAll()
     this.progressed.ring()
   }
-  processed(place: Place, offset: number): void {
-    this.reader(place)?.progress.processed(offset)
+  /** One message is processed. A message of a topic that had the name before says nothing about this one. */
+  processed({ offset, topicId, ...place }: Place & { readonly offset: number; readonly topicId?: string | undefined }): void {
+    const reader = this.reader(place)
+    if (topicId === undefined || topicId === reader?.topicId) reader?.progress.processed(offset)
     this.progressed.ring()
   }
   /** Waits until nothing that was handed out is unprocessed. */

@@ -7,7 +7,9 @@ export class ConsumedRecord {
   constructor(
     readonly topic: string,
     readonly partition: number,
-    private readonly record: Record
+    private readonly record: Record,
+    /** The topic's id, which tells it from another topic of its name; undefined where the cluster has none. */
+    readonly topicId?: string
   ) {}
 
   get offset(): number {

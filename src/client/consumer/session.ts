@@ -224,7 +224,7 @@ const serviceOf = (session: Session, set: ReadingSet, polling: Effect.Semaphore,
       guarded(
         "acknowledge",
         () => wrongRecord(record),
-        Effect.sync(() => set.processed(record, record.offset))
+        Effect.sync(() => set.processed({ topic: record.topic, partition: record.partition, offset: record.offset, topicId: record.topicId }))
       ),
     commit: session.commit,
     assign: (places) => change("assign", () => wrongPlaces(places), session.assign(places)),

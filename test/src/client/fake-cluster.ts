@@ -161,7 +161,12 @@ export class FakeCluster {
     const fate = this.fate(topic, index, batches[0] as RecordBatch)
     if (fate === "dropped") return { ...no("NETWORK_EXCEPTION"), breaks: true }
     if (fate === "deaf") return { ...no("NETWORK_EXCEPTION"), stalls: true }
-    if (!storedAllTheSame.has(fate)) return no(fate as KafkaError)
+    if (!storedAllTheSame.has(fate)) {
+      const refused = no(fate as KafkaError)
+      const isOne = fate !== "INVALID_RECORD" || (batches[0]?.recordCount ?? 0) < 2
+      // The first record is the wrong one.
+      return isOne ? refused : { ...refused, answer: { ...refused.answer, recordErrors: [{ batchIndex: 0, batchIndexErrorMessage: "wrong" }] } }
+    }
     const decided = decideAppend(found.state, batches, { ...context, batchBytesMax: this.batchBytesMax, leaderEpoch: found.leaderEpoch })
     if (Either.isLeft(decided)) return no(decided.left.error)
     if (decided.right._tag === "Append") {

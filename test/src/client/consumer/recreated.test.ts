@@ -63,4 +63,36 @@ describe("a topic that is removed and made again under its name", () => {
         expect([...committed.values()]).toEqual([{ offset: 10, topicId }])
       })
     ))
+
+  test("is not acknowledged by a message of the old one", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        const producer = yield* Producer.make({ leader, createTopics: false })
+        const consumer = yield* Consumer.make({ leader, from: "earliest" })
+        yield* producer.addTopic("orders", { partitions: 1 })
+        yield* producer.sendMessage("orders", "old")
+        yield* consumer.joinConsumerGroup("billing")
+        yield* consumer.subscribe("orders")
+        const next = Effect.gen(function* () {
+          for (;;) {
+            const [record] = yield* consumer.poll({ acknowledge: "each", maxRecords: 1 })
+            if (record !== undefined) return record
+          }
+        })
+        const old = yield* next
+        yield* producer.removeTopic("orders")
+        const { topicId } = yield* producer.addTopic("orders", { partitions: 1 })
+        yield* producer.sendMessage("orders", "new")
+        const fresh = yield* next
+        expect([old.offset, fresh.offset, fresh.text, fresh.topicId]).toEqual([0, 0, "new", topicId])
+        const coordinator = makeCoordinator(yield* makeClient({ leader }), "billing")
+        const committed = Effect.map(fetchOffsets(coordinator, [{ topic: "orders", partition: 0 }]), (found) => [...found.values()].map(({ offset }) => offset))
+        yield* consumer.acknowledge(old)
+        yield* consumer.commit
+        expect(yield* committed).toEqual([0])
+        yield* consumer.acknowledge(fresh)
+        yield* consumer.commit
+        expect(yield* committed).toEqual([1])
+      })
+    ))
 })
