@@ -32,6 +32,10 @@ export class MemoryBudget {
   private readonly reserved: number
   private requests = 0
   private answers = 0
+  /** No room for anything large. A field, since every chunk that comes asks for it. */
+  isShort = false
+  /** No room at all. */
+  isFull = false
   /** The most that was held, and what large requests left to the garbage collection, since the last one that was asked for. */
   private peak = 0
   private leftBehind = 0
@@ -56,14 +60,6 @@ export class MemoryBudget {
   /** Bytes that large requests, their waits and answers may still take; not above 0 when the account is short. */
   get room(): number {
     return Math.min(this.bytesMax - this.requests - this.answers, this.requestBytesMax - this.requests) - this.reserved
-  }
-  /** No room for anything large. */
-  get isShort(): boolean {
-    return this.room <= 0
-  }
-  /** No room at all. */
-  get isFull(): boolean {
-    return this.room <= -this.reserved
   }
   /** Half of what is kept for small requests is in use. */
   get isNearlyFull(): boolean {
@@ -125,6 +121,9 @@ export class MemoryBudget {
   }
 
   private changed(bytes: number): void {
+    const { room } = this
+    this.isShort = room <= 0
+    this.isFull = room <= -this.reserved
     if (bytes > 0) this.peak = Math.max(this.peak, this.heldBytes)
     else if (this.waiting.size > 0) this.wake()
   }

@@ -342,10 +342,7 @@ export class ServerConnection implements Listener {
   private wait(slot: Slot, later: Later<unknown>): void {
     slot.since = this.room.seconds
     slot.early = later.early
-    slot.stop = later.begin((make) => {
-      slot.early = undefined
-      queueMicrotask(() => this.made(slot, make))
-    })
+    slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))
   }
   private made(slot: Slot, make: () => unknown): void {
     if (this.ended) return

@@ -64,7 +64,11 @@ export class Slots {
   }
   /** The oldest request that is under way and can be answered early. */
   get oldestWait(): Slot | undefined {
-    for (let at = this.first; at < this.next; at++) if (this.slots[at]?.state === "running" && this.slots[at]?.early !== undefined) return this.slots[at]
+    for (let at = this.first; at < this.next; at++) {
+      const slot = this.slots[at]
+      // Without `stop` its wait is over, and its answer is about to be made.
+      if (slot?.state === "running" && slot.early !== undefined && slot.stop !== undefined) return slot
+    }
     return undefined
   }
   /** Calls off that wait; returns the request, and what makes its answer. */

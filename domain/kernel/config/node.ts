@@ -57,12 +57,22 @@ const node = {
     1_048_576,
     "Memory behind answers that clients have not read, all connections together, bytes. Over three quarters of it only clients that read get records; who reads nothing for ten seconds is closed."
   ),
-  "franz.memory.request.budget.bytes": long(
-    0,
-    0,
-    "Memory that requests, their waits and answers hold, all connections of the process together, bytes; 0: a quarter of the memory, at most 536870912. When it is short, large requests are not read and the oldest waits are answered early; when it is full, connections are closed."
-  ),
-  "queued.max.request.bytes": long(-1, -1, "The part of franz.memory.request.budget.bytes that requests may hold, bytes; -1: all of it."),
+  "franz.memory.request.budget.bytes": {
+    ...long(
+      0,
+      16_777_216,
+      "Memory that requests, their waits and answers hold, all connections of the process together, bytes; 0: a quarter of the memory, at most 536870912. When it is short, large requests are not read and the oldest waits are answered early; when it is full, connections are closed."
+    ),
+    also: 0
+  },
+  "queued.max.request.bytes": {
+    ...long(
+      -1,
+      1_048_576,
+      "The part of franz.memory.request.budget.bytes that requests may hold, bytes; -1: all of it. A longer request than that is refused."
+    ),
+    also: -1
+  },
   "fetch.max.bytes": int(57_671_680, 1024, "Bytes that a Fetch answer may have."),
   "max.incremental.fetch.session.cache.slots": int(1000, 0, "Fetch sessions (KIP-227) that are kept; 0: none are offered.", 1_000_000),
   "broker.session.timeout.ms": int(9000, 1, "A broker that is silent for this long is fenced."),

@@ -69,7 +69,6 @@ describe("a request that waits", () => {
           const waiting = yield* Effect.forEach([1, 2, 3, 4, 5], () => raw)
           for (const each of waiting) each.ask(DescribeGroups, 6, { groups: ["g"], unknownTags: [{ tag: 99, data: new Uint8Array(9_000_000) }] })
           yield* Effect.sleep(100)
-          expect(memory.heldBytes).toBeGreaterThan(5 * 2048)
           expect(memory.heldBytes).toBeLessThan(20_000)
           for (const each of waiting) each.connection.destroy()
           yield* Effect.sleep(100)
