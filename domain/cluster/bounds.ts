@@ -7,10 +7,10 @@ export const partitionsPerClusterMax = 200_000
 /** Brokers that may be registered. */
 export const brokersMax = 1000
 /**
- * How often a broker may register anew or be let in: every change is an event in a journal that is kept whole. What goes beyond waits, fenced.
+ * How often a broker may register anew or be unfenced: every change is an event in a journal that is kept whole. What goes beyond waits, fenced.
  */
 export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
-/** How often brokers that carry no partition may register, all together, and how often they may be let in again: whoever invents brokers has a part of what `brokersMax` need. */
+/** How often brokers that carry no partition may register, all together, and how often they may be unfenced again: invented brokers have a part of what `brokersMax` need. */
 export const idleBrokerChanges: Rate = { burst: brokersMax, everyMs: 3_000 }
 /** How long the registration of a broker is kept that is fenced, carries no partition and is not heard of, ms. */
 export const idleBrokerMs = 600_000

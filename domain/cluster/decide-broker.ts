@@ -19,7 +19,7 @@ const currentBroker = (cluster: Cluster, brokerId: number, brokerEpoch: number):
   return Either.right(broker)
 }
 
-/** A broker is let in when it has read at least its own registration, and out when it says that it stops. */
+/** A broker is unfenced when it has read at least its own registration, and fenced when it says that it stops. */
 export const brokerHeartbeat = (cluster: Cluster, command: Of<"BrokerHeartbeat">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), (broker) => {
     const out = command.wantFence || command.wantShutDown

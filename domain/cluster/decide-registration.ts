@@ -40,7 +40,7 @@ const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Eit
       "INVALID_REGISTRATION",
       `Broker ${brokerId} needs a host for each listener, and no host, name, rack or incarnation id over ${brokerTextCharactersMax} characters.`
     )
-  // Nobody has shown who they are: what they call themselves goes into the journal and into log lines.
+  // No process has shown who it is: what it calls itself goes into the journal and into log lines.
   if (!texts.every((text) => readable.test(text)))
     return rejected("INVALID_REGISTRATION", `A host, the rack or the incarnation id of broker ${brokerId} has characters that cannot be printed.`)
   const strange = [port, ...listeners.map((each) => each.port)].find((each) => !Number.isInteger(each) || each < 1 || each > 65_535)
@@ -69,7 +69,7 @@ const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConn
 
 /**
  * A second process under the id of a broker that lives is refused, until that one's connection or its session is over. Without a connection of the older one, a process
- * at its address is let in at once: two processes cannot listen there together, so the older one is gone, and its epoch is fenced in any case. The same holds for the
+ * at its address is registered at once: two processes cannot listen there together, so the older one is gone, and its epoch is fenced in any case. The same holds for the
  * broker in the leader's own process, whose earlier life ended with the earlier leader's.
  */
 export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">): Decision => {

@@ -127,7 +127,7 @@ const nameFault = ({ nameMax }: Limits, group: Group, { groupId, instanceId, pro
  * MEMBER_ID_REQUIRED), or belongs to the generation that is there (no event, or MemberReplaced alone). `joinAnswer` reads that off the group.
  */
 export const join = (limits: Limits, group: Group, asked: Join): Decision => {
-  // What a client calls itself is for people; whoever it is, it goes on under its member id.
+  // What a client calls itself is for operators to read; the group knows it by its member id.
   const command = { ...asked, clientId: asked.clientId.slice(0, limits.nameMax), protocols: distinct(asked.protocols) }
   const { groupId, at, memberId, sessionTimeoutMs } = command
   const { sessionTimeoutMinMs, sessionTimeoutMaxMs } = limits

@@ -1,6 +1,6 @@
 import type { NodeConfig } from "../kernel/config.ts"
 
-/** What a person may configure about groups; the names of Kafka's broker configuration stand beside each. */
+/** What an operator may configure about groups; the names of Kafka's broker configuration stand beside each. */
 export interface Limits {
   /** `group.min.session.timeout.ms` */
   readonly sessionTimeoutMinMs: number

@@ -56,7 +56,7 @@ export class ProducerIds {
     this.reserve = undefined
   }
 
-  /** One question to the leader at a time; who comes second finds the answer of the first. */
+  /** One question to the leader at a time; the second caller finds the answer of the first. */
   private readonly fetchReserve: Effect.Effect<void, KafkaError> = this.lock.withPermits(1)(
     Effect.suspend(() =>
       this.reserve !== undefined

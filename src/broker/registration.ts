@@ -134,9 +134,9 @@ class Session {
   private stands(fenced: boolean): Effect.Effect<void> {
     if (fenced === this.fenced) return Effect.void
     this.fenced = fenced
-    if (fenced) return Effect.logWarning(`${this.name} is fenced by the leader: it serves no partition until it is let in again.`)
-    // The first time, whoever started this broker is told that it is ready.
-    const line = `${this.name} is let in and serves.`
+    if (fenced) return Effect.logWarning(`${this.name} is fenced by the leader: it serves no partition until the leader unfences it.`)
+    // The first time, the program that started this broker says that it is ready.
+    const line = `${this.name} is unfenced and serves.`
     const said = this.hasServed ? Effect.logInfo(line) : Effect.logDebug(line)
     this.hasServed = true
     return said

@@ -21,6 +21,8 @@ export class BrokerLinks {
 
   /** The caller has shown that it is the process of this registration. Connections of an earlier registration are clients' from now on. */
   bind(caller: Caller, broker: RegisteredBroker): void {
+    // A broker that registers once more on the same connection: what it was before ends first.
+    caller.forget()
     const before = this.byBroker.get(broker.id)
     const links = before?.epoch === broker.epoch ? before : { epoch: broker.epoch, callers: new Set<Caller>(), isLeaving: false }
     this.byBroker.set(broker.id, links)

@@ -6,12 +6,12 @@ import type { BrokerId } from "../../domain/kernel/id.ts"
 /** Brokers whose allowance is remembered; beyond, those that have used nothing lately are forgotten. */
 const rememberedMax = 2000
 
-/** How a broker changes: its process registers anew, or it is let in. */
+/** How a broker changes: its process registers anew, or the leader unfences it. */
 export type BrokerChange = "registers" | "enters"
 
 /**
- * Holds back brokers that come and go: each change of a broker is an event that the journal keeps for good, whoever sent the request. A broker has its own allowance. Those that carry
- * no partition share one besides for registrations, since anybody may invent them, and another for entering again; entering for the first time comes with the registration, so that
+ * Holds back brokers that come and go: each change of a broker is an event that the journal keeps for good, whatever client sent the request. A broker has its own allowance. Those that carry
+ * no partition share one besides for registrations, since any client may invent them, and another for entering again; entering for the first time comes with the registration, so that
  * brokers that flap do not keep a new one out.
  */
 export class BrokerPace {

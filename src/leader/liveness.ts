@@ -38,7 +38,7 @@ export class Sessions {
     for (const [broker, { at, epoch }] of this.heardNs) this.heardNs.set(broker, { epoch, at: at + pauseNs > now ? now : at + pauseNs })
   }
 
-  /** The brokers that are let in and were silent for the whole session. One that was never heard of under its epoch is heard of now. */
+  /** The unfenced brokers that were silent for the whole session. One that was never heard of under its epoch is heard of now. */
   expired(cluster: Cluster): ReadonlyArray<Broker> {
     const now = this.clock.unsafeCurrentTimeNanos()
     this.forgiveOwnPause(now)

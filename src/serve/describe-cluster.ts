@@ -47,7 +47,7 @@ const controllers = (cluster: Cluster, at: Address | undefined): Response => {
   }
 }
 
-/** Brokers that are registered but not let in, for those who ask for them (KIP-1073). */
+/** Brokers that are registered but fenced, for clients that ask for them (KIP-1073). */
 const fencedBrokers = (cluster: Cluster, listener: string | undefined): ReadonlyArray<Listed> =>
   [...HashMap.values(cluster.brokers)]
     .filter(({ fenced }) => fenced)

@@ -35,7 +35,7 @@ const nameOf = ({ writer }: LeaderRoom, brokerId: number): string => {
 const told = (room: LeaderRoom, brokerId: number, [first]: ReadonlyArray<Event>): Effect.Effect<void> => {
   const name = nameOf(room, brokerId)
   const say = (line: string) => room.brokers.lines.say(brokerId, name, Effect.logInfo(`${name} ${line}`))
-  if (first?._tag === "BrokerUnfenced") return say("is let in")
+  if (first?._tag === "BrokerUnfenced") return say("is unfenced and serves")
   if (first?._tag === "BrokerFenced") return say("shuts down: its partitions have no leader until it is back")
   return Effect.void
 }
@@ -43,13 +43,13 @@ const told = (room: LeaderRoom, brokerId: number, [first]: ReadonlyArray<Event>)
 /** The broker stays fenced, and is told so; it asks again with its next heartbeat. */
 const heldBack = (room: LeaderRoom, request: Request, waitMs: number): Effect.Effect<Response> => {
   const name = nameOf(room, request.brokerId)
-  const line = Effect.logWarning(`${name} comes and goes too often: it is let in again in ${Math.ceil(waitMs / 1000)} s at the earliest`)
+  const line = Effect.logWarning(`${name} comes and goes too often: it is unfenced in ${Math.ceil(waitMs / 1000)} s at the earliest`)
   return Effect.as(room.brokers.lines.say(request.brokerId, name, line), accepted(room, request))
 }
 
 /**
  * BrokerHeartbeat 0-2: a broker lives. Most of them change nothing: they are answered at once from the durable state, and only note the time.
- * One that lets the broker in or out goes through the journal. CLUSTER_AUTHORIZATION_FAILED on a connection on which that broker has not registered.
+ * One that fences or unfences the broker goes through the journal. CLUSTER_AUTHORIZATION_FAILED on a connection on which that broker has not registered.
  */
 export const brokerHeartbeat = (room: LeaderRoom): Route => {
   const { brokers, writer } = room
@@ -70,7 +70,7 @@ export const brokerHeartbeat = (room: LeaderRoom): Route => {
     brokers.sessions.heard(brokerId, command.brokerEpoch)
     room.observers.heard(brokerId, command.metadataOffset)
     if (now.right.length === 0) return accepted(room, request)
-    // Only coming is held back: whoever goes is fenced at once, and must come before it can go again.
+    // Only unfencing is held back: a broker that stops is fenced at once, and must be unfenced before it can be fenced again.
     const waitMs = now.right[0]?._tag === "BrokerUnfenced" ? brokers.pace.take(writer.state(), request.brokerId, "enters") : undefined
     if (waitMs !== undefined) return heldBack(room, request, waitMs)
     return writer.submit(submission(room, command, context, "BrokerHeartbeat")).pipe(

@@ -43,6 +43,28 @@ describe("given a broker that serves", () => {
       })
     )
   })
+  test("when it registers once more on its connection, then that still shows that it is there", () => {
+    const world = new World()
+    return world.run(
+      Effect.gen(function* () {
+        const { broker, epoch, stranger } = yield* attacked(world)
+        expect((yield* register(broker, 1)).brokerEpoch).toBe(epoch)
+        expect(errorOf(yield* register(stranger, 1, 2, "", 9001))).toBe("DUPLICATE_BROKER_REGISTRATION")
+        expect(yield* heartbeat(broker, 1, epoch)).toMatchObject({ errorCode: 0, isFenced: false })
+      })
+    )
+  })
+  test("when its connection closes, then a process at its address is registered", () => {
+    const world = new World()
+    return world.run(
+      Effect.gen(function* () {
+        const leader = yield* world.leader()
+        yield* Effect.scoped(Effect.flatMap(world.link(leader.address), (link) => join(link, 1)))
+        yield* Effect.sleep(10)
+        expect(errorOf(yield* register(yield* world.link(leader.address), 1, 2, "", 9001))).toBe("NONE")
+      })
+    )
+  })
   test("what the journal says of its process does not let a stranger pass for it", () => {
     const world = new World()
     return world.run(
@@ -67,7 +89,7 @@ describe("given a broker that serves", () => {
       })
     )
   })
-  test("when it comes and goes without end, then its events are bounded, and it is let in again later", () => {
+  test("when it comes and goes without end, then its events are bounded, and it is unfenced again later", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {
