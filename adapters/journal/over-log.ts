@@ -172,7 +172,9 @@ class LogJournal {
   private openLog(place: StreamPlace): Effect.Effect<OpenStream, LogFault> {
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(this.layerScope, ExecutionStrategy.sequential)
-      const log = yield* this.logs.open(place.topicId, place.partition, journalLogConfig).pipe(
+      // The epoch is written down when the log's name is durable: whoever finds the one must find the other.
+      const wasThere = (yield* this.logs.readCheckpoint(epochName(place))).length > 0
+      const log = yield* this.logs.open(place.topicId, place.partition, { ...journalLogConfig, wasThere }).pipe(
         Scope.extend(scope),
         Effect.onError(() => Scope.close(scope, Exit.void))
       )

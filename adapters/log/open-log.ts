@@ -1,11 +1,12 @@
 import { Effect, Either } from "effect"
 import type { CompactedRanges } from "../../domain/log/compacted-ranges.ts"
+import { baseOffsetOfLogFile } from "../../domain/log/segment.ts"
 import type { LogFault } from "../../src/ports/log-store.ts"
 import { type CompactionNote, noNote, noteFileName } from "./compaction/note.ts"
 import { isLeftOfCompaction, recoverCompaction } from "./compaction/recover.ts"
 import { checkDamageMark, damageMarkFileName } from "./damage-mark.ts"
 import { DerivedFiles } from "./derived-files.ts"
-import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
+import { attempt, corrupt, type Disk, type DiskFile, faultOf } from "./disk.ts"
 import { ListedDirectory } from "./listed-directory.ts"
 import type { LogParts } from "./log-parts.ts"
 import { type OpenSegments, openSegments } from "./open-segments.ts"
@@ -47,6 +48,9 @@ const closeFiles = (opened: OpenSegments): void => {
   for (const file of new Set([...opened.unsynced, opened.active.file()])) attempt(file.path, "close", () => file.close())
 }
 
+const lost = (directory: string): LogFault =>
+  corrupt(directory, `The log ${directory} is gone, and it was there before. Nothing was changed. Restore the directory from a copy, or mount its disk.`)
+
 function* wholeOrClosed(opened: OpenSegments, ranges: CompactedRanges, { crc32c, progress }: LogParts): Generator<void> {
   try {
     yield* readWhole(opened, ranges, crc32c, progress)
@@ -60,6 +64,7 @@ const segmentsOf = (parts: LogParts, ranges: CompactedRanges): Effect.Effect<Ope
   const { config, directory, disk, recoveryPoint } = parts
   const work = function* (): Generator<void, OpenSegments> {
     const isNewDirectory = !disk.exists(directory)
+    if (config.wasThere === true && (isNewDirectory || !disk.list(directory).some((name) => baseOffsetOfLogFile(name) !== undefined))) throw lost(directory)
     if (isNewDirectory) disk.makeDirectory(directory)
     const found = yield* openSegments({ ...parts, compacted: ranges, now: parts.clock() }, recoveryPoint.read())
     recoveryPoint.touch()

@@ -39,6 +39,8 @@ export interface LogConfig {
   readonly fileDeleteDelayMs: number
   /** Opening reads every batch, and fails "corrupt" at the first that is damaged: for a log that is folded whole. Otherwise an orderly end is trusted but for its last batches. */
   readonly readsWholeAtOpen?: boolean
+  /** The log was there before: where it has no segment now it is lost, and opening fails "corrupt" instead of making an empty one. */
+  readonly wasThere?: boolean
 }
 export const defaultLogConfig: LogConfig = {
   segmentBytesMax: 1_073_741_824,

@@ -50,26 +50,22 @@ const held = (directory: string, flock?: (path: string) => FlockOutcome) =>
 const none = (): FlockOutcome => "unavailable"
 
 describe("the lock of a data directory", () => {
+  /** Another process holds a directory that `change` changes meanwhile: it is refused, by the name of that process, until that was killed. */
+  const excludes = async (command: ReadonlyArray<string>, change: (directory: string) => void) => {
+    const directory = temporary()
+    const { child } = await holder(command, directory)
+    change(directory)
+    expect(await opening(directory)).toMatchObject({ _tag: "Left", left: { _tag: "DirectoryLocked", holder: `pid ${child.pid}` } })
+    child.kill("SIGKILL")
+    await child.exited
+    expect((await opening(directory))._tag).toBe("Right")
+  }
+
   for (const [name, command] of runtimes)
-    test(`held by a process of ${name}, it names that process and is free as soon as that was killed`, async () => {
-      const directory = temporary()
-      const { child } = await holder(command, directory)
-      expect(await opening(directory)).toMatchObject({ _tag: "Left", left: { _tag: "DirectoryLocked", holder: `pid ${child.pid}` } })
-      child.kill("SIGKILL")
-      await child.exited
-      expect((await opening(directory))._tag).toBe("Right")
-    }, 60_000)
+    test(`held by a process of ${name}, it names that process and is free as soon as that was killed`, () => excludes(command, () => undefined), 60_000)
 
   for (const [name, command] of runtimes.slice(0, 2))
-    test(`a process of ${name} keeps it when the lock files are removed, and is still named`, async () => {
-      const directory = temporary()
-      const { child } = await holder(command, directory)
-      removeLocks(directory)
-      expect(await opening(directory)).toMatchObject({ _tag: "Left", left: { _tag: "DirectoryLocked", holder: `pid ${child.pid}` } })
-      child.kill("SIGKILL")
-      await child.exited
-      expect((await opening(directory))._tag).toBe("Right")
-    }, 60_000)
+    test(`a process of ${name} keeps it when the lock files are removed, and is still named`, () => excludes(command, removeLocks), 60_000)
 
   for (const [name, command] of runtimes.slice(0, 2))
     test(`a child process of ${name} that outlives its parent keeps no lock`, async () => {

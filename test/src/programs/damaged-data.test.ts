@@ -58,7 +58,8 @@ describe("a start over a data directory that is damaged", () => {
     ["a journal of zeros", (copy: Damaged) => copy.change(clusterLog, zeroed), clusterLog],
     ["a journal that is cut", (copy: Damaged) => copy.change(clusterLog, (bytes) => bytes.subarray(0, bytes.length - 100)), clusterLog],
     ["a journal without its segment", (copy: Damaged) => copy.remove(clusterLog), "leader/AAAAAAAAAAAAAAAAAAAAAQ-0"],
-    ["a journal that is gone", (copy: Damaged) => copy.remove("leader/AAAAAAAAAAAAAAAAAAAAAQ-0"), "leader"],
+    ["a journal that is gone", (copy: Damaged) => copy.remove("leader/AAAAAAAAAAAAAAAAAAAAAQ-0"), "leader/AAAAAAAAAAAAAAAAAAAAAQ-0"],
+    ["a group's stream that is gone", (copy: Damaged) => copy.remove("leader/AAAAAAAAAAAAAAAAAAAAAg-0"), "leader/AAAAAAAAAAAAAAAAAAAAAg-0"],
     ["a leader's directory that is gone", (copy: Damaged) => copy.remove("leader"), "broker-0"],
     [
       "a journal in the place of another",
