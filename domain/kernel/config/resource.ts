@@ -69,7 +69,7 @@ type Numbers = Readonly<Record<string, number>>
 /** `consumer.session.timeout.ms` may be from what `group.consumer.min.session.timeout.ms` says to what `group.consumer.max.session.timeout.ms` does. */
 const boundOf = (node: NodeConfig, name: string, end: "min" | "max"): readonly [string, number] | undefined => {
   const [kind = "", ...rest] = name.split(".")
-  const bound = `group.${kind}.${end}.${rest.join(".")}`
+  const bound = `group.${kind}.${end}.${rest.filter((word) => word !== "num").join(".")}`
   return isNodeSetting(bound) && typeof nodeSetting(bound).default === "number" ? [bound, node[bound] as number] : undefined
 }
 const outOfBounds = (node: NodeConfig, own: Numbers): string | undefined => {
