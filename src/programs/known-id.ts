@@ -21,6 +21,6 @@ export const withKnownId = <O extends NodeOptions>(options: O, directory: string
       ? Effect.succeed(options)
       : Effect.as(Effect.logInfo(`node.id=${id}: ${directory} belongs to that node, and no other id was set`), {
           ...options,
-          config: { ...options.config, "node.id": id }
+          config: { ...options.config, "node.id": id, "broker.id": id }
         })
   })

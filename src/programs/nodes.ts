@@ -183,7 +183,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
         const id = first.id + nth
         const listeners = listenersOfNth(options.listeners, nth)
         return broker({
-          config: { ...options.config, "node.id": id, listeners: listeners.all.map(listenerText).join(",") },
+          config: { ...options.config, "node.id": id, "broker.id": id, listeners: listeners.all.map(listenerText).join(",") },
           written: options.written,
           listeners,
           data: below(options.data, `broker-${id}`),

@@ -124,8 +124,13 @@ export const nodeSettings = (
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
     // DescribeConfigs tells what holds, and who said it: the words of the command line count as written.
-    const said = { "node.id": id, listeners: listeners.all.map(listenerText).join(","), "log.dirs": data.join(",") }
-    const bySaying = { "node.id": true, listeners: Option.isSome(words.host) || Option.isSome(words.port), "log.dirs": Option.isSome(words.data) }
+    const said = { "node.id": id, "broker.id": id, listeners: listeners.all.map(listenerText).join(","), "log.dirs": data.join(",") }
+    const bySaying = {
+      "node.id": true,
+      "broker.id": true,
+      listeners: Option.isSome(words.host) || Option.isSome(words.port),
+      "log.dirs": Option.isSome(words.data)
+    }
     const spoken = (Object.keys(bySaying) as ReadonlyArray<keyof typeof bySaying>).filter((name) => bySaying[name])
     return {
       node: {

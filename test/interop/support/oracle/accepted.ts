@@ -29,11 +29,16 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "Kafka sets min.insync.replicas for all nodes by itself, for its eligible leader replicas (KIP-966); nothing here needs it."
   },
   {
-    at: /^(DescribeConfigs\/node.*|Settings of nodes\/(listeners|advertised\.listeners|log\.dirs))\.results\..*\.(value|configSource|synonyms)$/,
+    at: /^(DescribeConfigs\/node.*|Settings of nodes\/(.*listener.*|process\.roles|controller\.quorum\.voters|log\.dirs?|(offsets|share|transaction)\..*(replication\.factor|min\.isr)))\.results\..*\.(value|configSource|synonyms)$/,
     why: "The two nodes were started with different files."
   },
-  { at: /^Settings of nodes\/listeners\..*\.readOnly$/, ours: /true/, why: "A node listens where it started to until it ends." },
+  { at: /^Settings of nodes\/listener(s|\.security\.protocol\.map)\..*\.readOnly$/, ours: /true/, why: "A node listens where it started to until it ends." },
   { at: /^Settings of nodes\/[^/]*\.configs$/, kafkas: /^\[\]$/, why: "Settings that Kafka does not have." },
+  {
+    at: /^(DescribeConfigs\/topic, no keys|Settings of topics\/[^/]*)\.results\.0\.configs$/,
+    ours: /errors\.deadletterqueue\.group\.enable/,
+    why: "Settings of topics that Kafka has since version 4.4, and one of ours."
+  },
   {
     at: /^Settings of nodes\/(max\.connections|max\.incremental\.fetch\.session\.cache\.slots|offsets\.topic\.num\.partitions)\..*\.(value|synonyms|readOnly)$/,
     why: "Another default: a bound for connections, and four streams of the journal for the groups."

@@ -55,8 +55,8 @@ describe("what wins", () => {
   test("what DescribeConfigs tells is what holds, and what was written by somebody", () => {
     const { node } = good({ data: Option.some("/one,/two"), port: Option.some(7001), set: ["log.roll.ms=5"] })
     expect(node.config).toMatchObject({ listeners: "PLAINTEXT://127.0.0.1:7001", "log.dirs": "/one,/two" })
-    expect([...(node.written ?? [])].sort()).toEqual(["listeners", "log.dirs", "log.roll.ms", "node.id"])
-    expect([...(good({}).node.written ?? [])]).toEqual(["node.id"])
+    expect([...(node.written ?? [])].sort()).toEqual(["broker.id", "listeners", "log.dirs", "log.roll.ms", "node.id"])
+    expect([...(good({}).node.written ?? [])]).toEqual(["node.id", "broker.id"])
   })
   test("advertised.listeners is what clients are told", () =>
     expect(good({ set: ["advertised.listeners=PLAINTEXT://kafka.example:9999"] }).node.listeners.all[0]?.advertised).toMatchObject({
