@@ -172,7 +172,7 @@ class LogJournal {
   private openLog(place: StreamPlace): Effect.Effect<OpenStream, LogFault> {
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(this.layerScope, ExecutionStrategy.sequential)
-      // The epoch is written down when the log's name is durable: whoever finds the one must find the other.
+      // The epoch is written when the name of the log is durable: where the checkpoint is, the log must be.
       const wasThere = (yield* this.logs.readCheckpoint(epochName(place))).length > 0
       const log = yield* this.logs.open(place.topicId, place.partition, { ...journalLogConfig, wasThere }).pipe(
         Scope.extend(scope),

@@ -160,7 +160,7 @@ const leadingBroker = (options: NodeOptions) =>
     return { id, leader, broker: own, address: addressed(advertised, others), reached }
   })
 
-/** Warns of brokers whose partitions nobody serves: at once where their data lies here, else when they had the time to join from elsewhere. */
+/** Warns of brokers that have partitions and do not serve: at once where their data is in this directory, otherwise after the time that a broker elsewhere has to join. */
 const warnOfAbsent = (options: NodeOptions & { readonly brokers: number }, first: number, cluster: () => Cluster) => {
   const [data] = options.data
   const started = new Set(Array.from({ length: options.brokers }, (_, nth) => first + nth))
