@@ -51,11 +51,12 @@ export function* folded({ topics }: FetchRequest, version: number): Steps<Readon
   const stride = new Stride()
   for (const asked of topics) {
     const { partitions, topic, topicId } = asked
+    if (stride.takes()) yield
+    if (partitions.length === 0) continue
     const key = version >= topicIdsSince ? topicId : topic
     const known = byTopic.get(key) ?? { topic, topicId, wanted: new Map<number, Wanted>() }
     byTopic.set(key, known)
     const ref = refOf(asked, version)
-    if (stride.takes()) yield
     for (const each of partitions) {
       known.wanted.set(each.partition, wantedOf(ref, each))
       if (stride.takes()) yield

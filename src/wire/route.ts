@@ -88,6 +88,8 @@ export interface Started {
   readonly answer: unknown
   /** Memory of the request's fields, roughly, bytes; of one that is read in slices 0 until it is read. */
   readonly memoryBytes: number
+  /** It is read in slices. */
+  readonly isLarge: boolean
 }
 
 /** One API of a node: what it serves, and who answers. */
@@ -124,7 +126,7 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
   const refused = (error: DecodeError, version: number, elementsMax: number): unknown =>
     (error.kind === "elements" && elementsMax === allowed ? oversizedAnswer(api, version, error.message) : undefined) ?? new Unreadable(error)
   const large = (context: RequestContext, bodyAt: number, elementsMax: number): Started => {
-    const started = { answer: new Sliced(() => steps()), memoryBytes: 0 }
+    const started = { answer: new Sliced(() => steps()), memoryBytes: 0, isLarge: true }
     function* steps(): Steps<unknown> {
       const read = yield* decodeInSlices(api, context.version, context.frame, bodyAt, elementsMax)
       if (Either.isLeft(read)) return refused(read.left, context.version, elementsMax)
@@ -145,13 +147,18 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
     start: (context, bodyAt, elementsMax = allowed) => {
       const bound = Math.min(elementsMax, allowed)
       const read = decodeQuickly(api, context.version, context.frame, bodyAt, bound)
-      if (Either.isRight(read)) return Either.right({ answer: handle(read.right.value, context), memoryBytes: read.right.memoryBytes })
+      if (Either.isRight(read)) return Either.right({ answer: handle(read.right.value, context), memoryBytes: read.right.memoryBytes, isLarge: false })
       return read.left.kind === "elements" ? Either.right(large(context, bodyAt, bound)) : Either.left(read.left)
     },
     encode: (version, correlationId, answer) => responseFrame(api, version, correlationId, answer as ResponseDraft<A>),
     finish: function* (version, correlationId, answer) {
       let made = answer
-      while (made instanceof Sliced) made = yield* made.begin()
+      while (made instanceof Sliced) {
+        const steps: Steps<unknown> = made.begin()
+        // The steps let go of a large request as soon as they can: so must this.
+        made = undefined
+        made = yield* steps
+      }
       return isAnswer(made) ? new Encoded(yield* responseFrameInSlices(api, version, correlationId, made as ResponseDraft<A>)) : made
     }
   }

@@ -317,7 +317,7 @@ export class ServerConnection implements Listener {
     if (started !== undefined) this.slots.hold()
     slot.isSliced = true
     const steps = route.finish(context.version, context.header.correlationId, answer)
-    const stop = this.room.turns.run(steps, started !== undefined, (outcome) => {
+    const stop = this.room.turns.run(steps, started?.isLarge === true, (outcome) => {
       if (this.ended) return
       slot.stop = undefined
       if (started !== undefined) {

@@ -17,6 +17,8 @@ type Answer = ResponseDraft<typeof CreateTopics>["topics"][number]
 
 /** Settings that a topic may be created with: more than Kafka has. */
 const configsPerTopicMax = 1000
+/** From this version on a topic is answered with its settings (KIP-525). */
+const configsSince = 5
 /** A topic is described with all its settings. */
 const describedPerStep = 2
 /** Partitions that one request may add, as in Kafka. */
@@ -40,7 +42,7 @@ const partitionsOf = (room: LeaderRoom, { assignments, numPartitions }: Asked): 
   assignments.length > 0 ? assignments.length : numPartitions === -1 ? room.config["num.partitions"] : numPartitions
 
 /** From the events alone, so that a repetition of the command after a restart gets the same answer (M4). */
-const added = (room: LeaderRoom, asked: Asked, events: ReadonlyArray<Event>): Answer => {
+const added = (room: LeaderRoom, asked: Asked, events: ReadonlyArray<Event>, version: number): Answer => {
   let topic: Extract<Event, { _tag: "TopicAdded" }> | undefined
   let partitions = 0
   for (const event of events) {
@@ -56,14 +58,14 @@ const added = (room: LeaderRoom, asked: Asked, events: ReadonlyArray<Event>): An
     errorMessage: null,
     numPartitions: topic === undefined ? partitionsOf(room, asked) : partitions,
     replicationFactor: 1,
-    configs: createdConfigs(describing(room), own)
+    configs: version >= configsSince ? createdConfigs(describing(room), own) : []
   }
 }
 
 const refused = (name: string, rejection: Parameters<typeof refusal>[0]): Answer => ({ name, ...refusal(rejection), configs: [] })
 
-const answer = (room: LeaderRoom, asked: Asked, outcome: ClusterOutcome): Answer =>
-  Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(room, asked, events) })
+const answer = (room: LeaderRoom, asked: Asked, outcome: ClusterOutcome, version: number): Answer =>
+  Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(room, asked, events, version) })
 
 /** What speaks against a topic before anything is decided: that the request names it twice, or asks for too much altogether. */
 function* faultOf(room: LeaderRoom, topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejection | undefined> {
@@ -96,7 +98,11 @@ export const createTopics = (room: LeaderRoom): Route => {
       const commands = yield* forEachInSlices(sound, (asked) => command(room, asked, request.validateOnly))
       const outcomes = yield* room.writer.submitAll(commands.map((each) => submission(room, each, context, "CreateTopics", each.topic)))
       return new Sliced(function* () {
-        const answers = yield* mapped(sound.entries(), ([index, asked]) => answer(room, asked, outcomes[index] as ClusterOutcome), describedPerStep)
+        const answers = yield* mapped(
+          sound.entries(),
+          ([index, asked]) => answer(room, asked, outcomes[index] as ClusterOutcome, context.version),
+          describedPerStep
+        )
         const byName = new Map(sound.map((asked, index) => [asked.name, answers[index] as Answer]))
         const topics = new Map<string, Answer>()
         yield* visited(request.topics, (asked) => void topics.set(asked.name, byName.get(asked.name) ?? refused(asked.name, fault(asked) as Rejection)))
