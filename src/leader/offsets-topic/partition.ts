@@ -19,7 +19,9 @@ export interface OffsetsLogBounds {
   readonly growthMax: number
   readonly rewriteBytesMin: number
 }
-const defaultBounds: OffsetsLogBounds = { recordsPerBatchMax: 500, growthMax: 4, rewriteBytesMin: 4_194_304 }
+/** Steps that a reader waits for; more are done in the background. */
+const stepsAtOnce = 3
+const defaultBounds: OffsetsLogBounds = { recordsPerBatchMax: 100, growthMax: 4, rewriteBytesMin: 4_194_304 }
 
 /** The stream of the journal whose groups a partition tells of. */
 type FollowedGroups = Pick<GroupsWriter, "state" | "onChange" | "epoch">
@@ -96,7 +98,8 @@ export class OffsetsPartition implements ReadablePartition {
     const { log } = this
     this.rewriting = true
     const steps = this.steps(log, log.end)
-    if (steps.next().done !== true) this.options.run(steps)
+    for (let step = 0; step < stepsAtOnce; step++) if (steps.next().done === true) return
+    this.options.run(steps)
   }
 
   /** The latest record of each key. Each is looked up when its turn comes, so that it is not older than what an event has put into the log meanwhile. */

@@ -181,6 +181,6 @@ describe("a reader of __consumer_offsets", () => {
       stream.step()
       steps++
     }
-    expect(steps).toBeGreaterThan(10)
+    expect(steps).toBeGreaterThan(8)
   })
 })
