@@ -36,6 +36,24 @@ export interface OffsetsPartitionOptions {
   readonly bounds?: OffsetsLogBounds
 }
 
+/** Events of the groups, and what the groups were before them. */
+interface GroupsChange {
+  readonly events: ReadonlyArray<Event>
+  readonly before: Groups
+}
+
+/** Most events are commits, which say everything themselves; the groups are folded only where another one came. */
+function* recordsOf({ before, events }: GroupsChange): Generator<OffsetsRecord, void> {
+  const folds = events.some(needsState)
+  const folded = new Map<GroupId, Group>()
+  for (const event of events) {
+    const group = folded.get(event.groupId) ?? groupOf(before, event.groupId)
+    const after = folds ? evolve(group, event) : group
+    if (folds) folded.set(event.groupId, after)
+    yield* recordsOfEvent(group, event, after)
+  }
+}
+
 /** A partition of `__consumer_offsets`, made in memory from the groups of one stream. Without a reader it has no log and costs nothing. */
 export class OffsetsPartition implements ReadablePartition {
   readonly topic = consumerOffsetsTopic
@@ -51,6 +69,8 @@ export class OffsetsPartition implements ReadablePartition {
   private taken: Offset = 0
   private wholeBytes = 0
   private rewriting = false
+  /** Changes of the groups whose records are not all in the log, the oldest first. */
+  private readonly changes: Array<GroupsChange> = []
   private readonly waiting = new Set<() => void>()
 
   constructor(private readonly options: OffsetsPartitionOptions) {
@@ -88,6 +108,7 @@ export class OffsetsPartition implements ReadablePartition {
     this.unfollow()
     this.unfollow = undefined
     this.isWhole = this.rewriting = false
+    this.changes.length = 0
     this.taken = this.log.end
     this.log = new MemoryLog(this.taken, this.groups.epoch)
     this.wake()
@@ -97,12 +118,10 @@ export class OffsetsPartition implements ReadablePartition {
   private rewrite(): void {
     const { log } = this
     this.rewriting = true
-    const steps = this.steps(log, log.end)
-    for (let step = 0; step < stepsAtOnce; step++) if (steps.next().done === true) return
-    this.options.run(steps)
+    this.begun(this.steps(log, log.end))
   }
 
-  /** The latest record of each key. Each is looked up when its turn comes, so that it is not older than what an event has put into the log meanwhile. */
+  /** The latest record of each key. Each is looked up when its turn comes, so that it is not older than what an event has put into the log meanwhile; what an event puts there later ends with the latest, too. */
   private *latest(): Generator<OffsetsRecord | undefined> {
     for (const [groupId, { offsets }] of this.state) {
       for (const [topic, held] of offsets) for (const [partition] of held) yield offsetRecord(groupOf(this.state, groupId), topic, partition)
@@ -129,25 +148,36 @@ export class OffsetsPartition implements ReadablePartition {
   }
 
   private follow(events: ReadonlyArray<Event>, state: Groups): void {
-    const records = this.recordsOf(events)
+    this.changes.push({ events, before: this.state })
     this.state = state
-    if (records.length === 0) return
-    const { growthMax, recordsPerBatchMax, rewriteBytesMin } = this.bounds
-    for (let at = 0; at < records.length; at += recordsPerBatchMax) this.log.append(records.slice(at, at + recordsPerBatchMax))
-    if (!this.rewriting && this.log.sizeInBytes > Math.max(rewriteBytesMin, growthMax * this.wholeBytes)) this.rewrite()
-    this.wake()
+    if (this.changes.length === 1) this.begun(this.appending(this.log))
   }
 
-  /** Most events are commits, which say everything themselves; the groups are folded only where another one came. */
-  private recordsOf(events: ReadonlyArray<Event>): ReadonlyArray<OffsetsRecord> {
-    const folds = events.some(needsState)
-    const folded = new Map<GroupId, Group>()
-    return events.flatMap((event) => {
-      const before = folded.get(event.groupId) ?? groupOf(this.state, event.groupId)
-      const after = folds ? evolve(before, event) : before
-      if (folds) folded.set(event.groupId, after)
-      return recordsOfEvent(before, event, after)
-    })
+  /** Appends the records of the changes, in their order. A large commit takes many steps; what comes meanwhile waits behind it. */
+  private *appending(log: MemoryLog): Steps<void> {
+    for (let change = this.changes[0]; change !== undefined; change = this.changes[0]) {
+      let records: Array<OffsetsRecord> = []
+      for (const record of recordsOf(change)) {
+        if (records.push(record) < this.bounds.recordsPerBatchMax) continue
+        log.append(records)
+        records = []
+        this.wake()
+        yield
+        if (this.log !== log) return
+      }
+      this.changes.shift()
+      if (records.length === 0) continue
+      log.append(records)
+      this.wake()
+    }
+    const { growthMax, rewriteBytesMin } = this.bounds
+    if (!this.rewriting && log.sizeInBytes > Math.max(rewriteBytesMin, growthMax * this.wholeBytes)) this.rewrite()
+  }
+
+  /** The first steps at once, the others in the background. */
+  private begun(steps: Steps<void>): void {
+    for (let step = 0; step < stepsAtOnce; step++) if (steps.next().done === true) return
+    this.options.run(steps)
   }
 
   private wake(): void {

@@ -10,9 +10,8 @@ import { encodeGroupMetadataKey, encodeGroupMetadataValue, encodeOffsetCommitKey
 
 /** One record of `__consumer_offsets`. */
 export type OffsetsRecord = RecordToWrite
-type Records = ReadonlyArray<OffsetsRecord>
-
-const none: Records = []
+/** Made one by one, since an event may have very many. */
+type Records = Generator<OffsetsRecord, void>
 
 const committed = (groupId: GroupId, { commitAt, expiresAt, leaderEpoch, metadata, offset, partition, topic }: PartitionOffset): OffsetsRecord => ({
   timestamp: commitAt,
@@ -26,8 +25,9 @@ const committed = (groupId: GroupId, { commitAt, expiresAt, leaderEpoch, metadat
   })
 })
 
-const uncommitted = (groupId: GroupId, timestamp: number, { partitions, topic }: TopicPartitions): Records =>
-  partitions.map((partition) => ({ timestamp, key: encodeOffsetCommitKey({ group: groupId, topic, partition }), value: null }))
+function* uncommitted(groupId: GroupId, timestamp: number, { partitions, topic }: TopicPartitions): Records {
+  for (const partition of partitions) yield { timestamp, key: encodeOffsetCommitKey({ group: groupId, topic, partition }), value: null }
+}
 
 /** A group with its members, under the assignor that they agreed on. */
 const described = (group: Group): OffsetsRecord => ({
@@ -53,31 +53,32 @@ const described = (group: Group): OffsetsRecord => ({
 })
 
 /** Tombstones for a group and for everything that it had committed. */
-const deleted = ({ groupId, offsets }: Group, timestamp: number): Records => [
-  ...[...offsets].flatMap(([topic, held]) => uncommitted(groupId, timestamp, { topic, partitions: [...HashMap.keys(held)] })),
-  { timestamp, key: encodeGroupMetadataKey({ group: groupId }), value: null }
-]
+function* deleted({ groupId, offsets }: Group, timestamp: number): Records {
+  for (const [topic, held] of offsets) yield* uncommitted(groupId, timestamp, { topic, partitions: [...HashMap.keys(held)] })
+  yield { timestamp, key: encodeGroupMetadataKey({ group: groupId }), value: null }
+}
 
 /** Whether an event tells of the group as a whole, so that its record is made from the state around it. */
 export const needsState = ({ _tag }: Event): boolean =>
   _tag === "AssignmentsSet" || _tag === "GroupEmptied" || _tag === "MemberReplaced" || _tag === "GroupDeleted"
 
 /** The records that Kafka's coordinator would have written for an event of a group: one for each offset, and one for the group when a generation has its assignment or nobody is left. */
-export const recordsOfEvent = (before: Group, event: Event, after: Group): Records => {
+export function* recordsOfEvent(before: Group, event: Event, after: Group): Records {
   switch (event._tag) {
     case "OffsetsCommitted":
-      return event.offsets.map((offset) => committed(event.groupId, offset))
+      for (const offset of event.offsets) yield committed(event.groupId, offset)
+      return
     case "OffsetsRemoved":
-      return event.removed.flatMap((partitions) => uncommitted(event.groupId, event.at, partitions))
+      for (const partitions of event.removed) yield* uncommitted(event.groupId, event.at, partitions)
+      return
     case "AssignmentsSet":
     case "GroupEmptied":
-      return [described(after)]
+      return yield described(after)
     case "MemberReplaced":
-      return after.phase === "Stable" ? [described(after)] : none
+      if (after.phase === "Stable") yield described(after)
+      return
     case "GroupDeleted":
-      return deleted(before, event.at)
-    default:
-      return none
+      return yield* deleted(before, event.at)
   }
 }
 

@@ -97,7 +97,7 @@ const remove = (group: number, partitions: ReadonlyArray<number>): Event =>
 
 describe("a reader of __consumer_offsets", () => {
   const group = fc.integer({ min: 0, max: 4 })
-  const partitions = fc.uniqueArray(fc.integer({ min: 0, max: 6 }), { minLength: 1, maxLength: 7 })
+  const partitions = fc.uniqueArray(fc.integer({ min: 0, max: 24 }), { minLength: 1, maxLength: 25 })
   const action = fc.oneof(
     { weight: 6, arbitrary: fc.tuple(fc.constant("commit" as const), group, partitions) },
     { weight: 2, arbitrary: fc.tuple(fc.constant("remove" as const), group, partitions) },
