@@ -11,7 +11,7 @@ export const inScope = <A, E, R>(effect: Effect.Effect<A, E, R>, scope: Scope.Sc
 export const within = <A, E, R>(effect: Effect.Effect<A, E, R>, ms: number): Effect.Effect<Option.Option<A>, E, R> =>
   Effect.timeoutOption(Effect.interruptible(effect), Math.max(0, ms))
 
-/** The defect as an error for those who wait for the part that failed. */
+/** The defect as an error for the calls that wait for the part that failed. */
 export const defectOf = (part: string, defect: unknown): ClientDefect =>
   new ClientDefect({ part, reason: (defect instanceof Error ? `${defect.name}: ${defect.message}` : String(defect)).slice(0, 500) })
 

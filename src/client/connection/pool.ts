@@ -111,7 +111,7 @@ export class Pool {
     for (const { link } of this.slots.values()) {
       if (link?.isOpen() !== true) continue
       const silentMs = link.silentMs()
-      const isIdle = silentMs === 0 && link.inFlight() === 0
+      const isIdle = link.inFlight() === 0
       if (isIdle || (silentMs >= suspiciousMs && formatAddress(link.address) === node)) link.abandon("a node did not answer on another connection")
     }
   }

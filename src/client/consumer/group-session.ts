@@ -67,7 +67,7 @@ const beginnings = ({ client, coordinator, reading, subscription }: GroupParts, 
     return { starts: places.map((place) => ({ ...place, offset: found.get(placeKey(place)) ?? 0 })), fresh }
   })
 
-/** The places whose topics are there. One that was removed since is nobody's. Asked of the cluster: what this client knows may be of a topic that had the name before. */
+/** Returns the places whose topics exist. The cluster is asked, since the cached view may describe an earlier topic of that name. */
 const present = (client: Client, places: ReadonlyArray<Place>) =>
   Effect.map(
     Effect.forEach(new Set(places.map(({ topic }) => topic)), (topic) =>

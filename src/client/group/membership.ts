@@ -87,7 +87,7 @@ const watch = (member: Member, options: Membership, consuming: Consuming, assign
 
 /**
  * The life of a member: join, read what it is given, and again whenever the group gives out anew. Before it joins again it stops handing out, waits until the messages in hand are
- * processed (half the rebalance timeout at most, and keeps its place alive meanwhile), and commits: so that they go to nobody else. Ends only by interruption, or with an error that is final by
+ * processed (half the rebalance timeout at most, and keeps its place alive meanwhile), and commits, so that no other member receives them. Ends only by interruption, or with an error that is final by
  * its nature (see isFinal): whatever else goes wrong, and for how long, the member joins again.
  */
 export const live = (member: Member, options: Membership, consuming: Consuming): Effect.Effect<never, MemberError> => {

@@ -84,7 +84,7 @@ const topicView = (topic: Answer["topics"][number], name: string, at: number, be
 export const learn = (view: ClusterView, answer: Answer, asked: ReadonlyArray<string> | "all", at: number): ClusterView => {
   const topics = asked === "all" ? new Map<string, TopicView>() : new Map(view.topics)
   const topicErrors = new Map(asked === "all" ? [] : view.topicErrors)
-  // What nobody asked for is not learned: it would stay for the life of the client.
+  // A topic that the request did not name is ignored: it would stay in the view for the life of the client.
   const wanted = asked === "all" ? undefined : new Set(asked)
   for (const topic of answer.topics) {
     const name = topic.name

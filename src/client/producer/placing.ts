@@ -151,7 +151,7 @@ export const placing = ({ budget, client, clock, partitioner, sending }: Placing
       const placed = Effect.gen(function* () {
         const view = yield* client.metadata.topic(topic, sending.createTopics)
         const partition = yield* partitionOf(view, record, wanted)
-        // Room that was taken is given back by the one who settles the message: nothing may come between the two.
+        // The sender releases the bytes when it settles the message, so an interruption must not come between the two steps.
         return yield* Effect.uninterruptibleMask((restore) => Effect.map(restore(budget.take(sizeBytes)), () => submit(partition, since)))
       })
       return Effect.timeoutFail(lineOf(topic).pass(placed), {
