@@ -4,6 +4,7 @@ import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { actorOf } from "./actor.ts"
 import type { Place } from "./admission.ts"
 import type { AnswerRoom } from "./answer-budget.ts"
+import { Burst } from "./burst.ts"
 import { Caller } from "./caller.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
@@ -33,6 +34,7 @@ export class ServerConnection implements Listener {
   private ended = false
   private endedAt = 0
   private activeAt: number
+  private readonly burst: Burst
   private readonly frameClock = new FrameClock()
   readonly place: Place
   private readonly holding: Holding
@@ -48,6 +50,7 @@ export class ServerConnection implements Listener {
     private readonly connection: Connection
   ) {
     this.framer = new Framer(room.requestBytesMax)
+    this.burst = new Burst(room.turns, () => this.pump())
     this.unread = new Unread(room.answers)
     this.place = room.admission.enter(connection, this.caller, (reason) => this.refuse("too many", reason))
     this.holding = new Holding(room.memory, this.place, () => this.pump())
@@ -183,10 +186,10 @@ export class ServerConnection implements Listener {
   /** Takes requests, starts them, and sends answers, as long as any of these goes on. */
   private pump(): void {
     // A handler that answers at once comes back here while its request is being started.
-    if (this.pumping) return
+    if (this.pumping || this.burst.isResting) return
     this.pumping = true
-    let busy = true
-    while (busy) busy = this.settle() || this.takeOne()
+    this.burst.begin()
+    for (let busy = true; busy; ) busy = this.burst.mayGoOn() && (this.settle() || this.takeOne())
     this.pumping = false
     if (this.ended) return
     this.count()

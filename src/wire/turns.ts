@@ -110,15 +110,18 @@ export class Turns {
     if (!task.isStepping) task.steps.return(undefined)
   }
 
+  /** Monotonic. */
+  nowNs(): bigint {
+    return this.clock.unsafeCurrentTimeNanos()
+  }
+  /** Calls `then` after a turn of the loop. */
+  afterLoopTurn(then: () => void): void {
+    Runtime.runFork(this.runtime)(Effect.zipRight(loopTurn, Effect.sync(then)))
+  }
   private schedule(): void {
     if (this.isScheduled) return
     this.isScheduled = true
-    Runtime.runFork(this.runtime)(
-      Effect.zipRight(
-        loopTurn,
-        Effect.sync(() => this.slice())
-      )
-    )
+    this.afterLoopTurn(() => this.slice())
   }
 
   private slice(): void {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test"
-import { Clock, Runtime } from "effect"
+import { Clock, Effect, Layer, Runtime } from "effect"
+import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
+import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
 import type { Steps } from "../../../src/wire/sliced.ts"
 import { Turns } from "../../../src/wire/turns.ts"
+import { beat, eventually, heartbeat, onStage, reply } from "./harness.ts"
 
 /** A clock on which a millisecond passes whenever it is read: a slice is four steps, however quick the machine is. */
 const busyClock = (): Clock.Clock => {
@@ -113,3 +116,25 @@ describe("turns", () => {
     expect(await other).toBe("other")
   })
 })
+
+test("thousands of small requests of one connection, sent without waiting, let another connection have its turn", () =>
+  onStage(
+    Layer.merge(new MemoryNetwork().layer("here"), Layer.setClock(busyClock())),
+    [heartbeat(reply)],
+    ({ raw }) =>
+      Effect.gen(function* () {
+        const many = yield* raw
+        const other = yield* raw
+        let answeredBefore = 0
+        for (let id = 0; id < 2000; id++) many.ask(Heartbeat, 4, beat(id))
+        other.ask(Heartbeat, 4, beat(1))
+        yield* eventually("the other is answered", () => {
+          if (other.frames.length === 0) answeredBefore = many.frames.length
+          return other.frames.length === 1
+        })
+        expect(answeredBefore).toBeLessThan(2000)
+        yield* eventually("all are answered", () => many.frames.length === 2000)
+        expect(many.beats).toEqual(Array.from({ length: 2000 }, (_, id) => id))
+      }),
+    { inFlightRequestsMax: 10_000 }
+  ))
