@@ -199,7 +199,8 @@ const records = {
       decompressedBytesUnbounded,
       1,
       "Bytes that one record of a compressed batch may decompress to; a batch with a larger one is refused with INVALID_RECORD."
-    )
+    ),
+    { min: 100, why: "no compressed record would fit" }
   ),
   "log.message.timestamp.type": dynamic(
     text("CreateTime", "Whether a record keeps its producer's time or gets the broker's.", ["CreateTime", "LogAppendTime"])
