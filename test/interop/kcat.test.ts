@@ -22,7 +22,7 @@ describe("the 1,244 lines, produced with kcat to six partitions", () => {
   withKcat("kcat lists the node, and produces the lines", [], async () => {
     expect(await run("kcat", ["-b", node.address, "-L"])).toContain(`broker 0 at ${node.address}`)
     await franzDoes(["topic", "create", topic, "--partitions", "6", "--leader", node.address])
-    await run("kcat", ["-b", node.address, "-P", "-t", topic, "-p", "-1"], { input: `${lines.join("\n")}\n` })
+    await run("kcat", ["-b", node.address, "-P", "-t", topic, "-p", "-1", "-X", "sticky.partitioning.linger.ms=0"], { input: `${lines.join("\n")}\n` })
   })
   withKcat("franz consume reads each once", [], async () => {
     const read = linesOf(await franzDoes(["consume", topic, "--from", "start", "--exit-at-end", "--leader", node.address]))

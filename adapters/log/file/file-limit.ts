@@ -65,7 +65,16 @@ const reached = (code: string, found: Effect.Effect.Success<typeof openFiles>): 
 export const watchFileLimit = ({ probeMs = 1000, repeatMs = 60_000 }: FileLimitOptions = {}): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const spare = yield* Effect.acquireRelease(
-      Effect.sync(() => new Spare()),
+      Effect.sync(() => {
+        const held = new Spare()
+        try {
+          // Before connections come: at the first probe there may be none left to keep.
+          held.take()
+        } catch {
+          // The limit is reached already; the probe says so.
+        }
+        return held
+      }),
       (held) => Effect.sync(() => held.free())
     )
     let saidAt: number | undefined
