@@ -122,7 +122,6 @@ export const accepted: ReadonlyArray<Accepted> = [
     ours: /INVALID_RECORD|-1|sentence/,
     why: "A record's number is its place in the batch, and null has the one length -1, in every codec; Kafka looks at numbers in compressed batches alone, and takes any negative length for null."
   },
-  { at: /^Produce, hostile\/hostile: a good one\..*baseOffset$/, why: "It comes after those before it." },
   { at: /^IncrementalAlterConfigs\/unknown operation\./, kafkas: /UNKNOWN_SERVER_ERROR/, why: "Kafka fails; the request is wrong." },
   { at: /^SyncGroup and Heartbeat\/join of a pending member as static\./, kafkas: /UNKNOWN_SERVER_ERROR|^""$/, why: "Kafka fails with an illegal state." },
   {
@@ -182,6 +181,7 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^Metadata\/by id and by name\.topics$/, kafkas: /^\[\]$/, why: "Both are answered; Kafka leaves out names where there are ids." },
   { at: /^DeleteTopics\/by name and by id\.responses$/, ours: /^(?!.*NONE)/, why: "Refused by both ways of naming it; Kafka puts both in one row." },
   { at: /^DescribeConfigs\/the same twice\.results$/, why: "What is asked for twice is answered once." },
+  { at: /^FindCoordinator\/a group twice\.coordinators$/, why: "What is asked for twice is answered once." },
   { at: /^OffsetFetch\/a group twice\.groups$/, ours: /^\[\]$/, why: "What is asked for twice is answered once." },
   { at: /^Groups seen\/describe, twice\.groups$/, ours: /^\[\]$/, why: "What is asked for twice is answered once." },
   { at: /^DescribeProducers\/(partition|topic) twice\./, why: "What is asked for twice is answered once, under one entry a topic." },
