@@ -53,10 +53,10 @@ export class Holding {
   }
   /** Why a request of that length is refused before it has come; undefined for one that fits into the account. */
   refusalOf(announced: number): string | undefined {
-    const { figures, longestRequestBytes } = this.memory
-    return announced > longestRequestBytes
-      ? `announces a request of ${announced} bytes, over the ${longestRequestBytes} that fit into the account: ${figures}`
-      : undefined
+    const { longestRequestBytes } = this.memory
+    // Every turn of every connection asks this, so the sentence is made where it is needed alone.
+    if (announced <= longestRequestBytes) return undefined
+    return `announces a request of ${announced} bytes, over the ${longestRequestBytes} that fit into the account: ${this.memory.figures}`
   }
 
   /** Elements that a request of that many bytes may have: a large one takes no more memory than is free. */
