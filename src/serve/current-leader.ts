@@ -34,9 +34,12 @@ export const findLeader =
     return { leaderId: leader, leaderEpoch, broker: leader === -1 ? undefined : brokerOf(now, leader) }
   }
 
+const none: ReadonlyArray<Node> = []
+
 /** Collects the addresses that go with the leaders named in one answer, each node once. */
 export class Endpoints {
-  private readonly byNode = new Map<number, Node>()
+  /** Made for the first that is noted: most answers name none. */
+  private byNode: Map<number, Node> | undefined
 
   /** `listener`: the one that the request came through, by whose addresses nodes are told. */
   constructor(private readonly listener: string | undefined) {}
@@ -45,10 +48,10 @@ export class Endpoints {
   note(leader: CurrentLeader | undefined): { readonly leaderId: number; readonly leaderEpoch: number } | undefined {
     if (leader === undefined) return undefined
     const node = leader.broker === undefined ? undefined : nodeOn(leader.broker, this.listener)
-    if (node !== undefined) this.byNode.set(leader.leaderId, node)
+    if (node !== undefined) (this.byNode ??= new Map()).set(leader.leaderId, node)
     return { leaderId: leader.leaderId, leaderEpoch: leader.leaderEpoch }
   }
   list(): ReadonlyArray<Node> {
-    return [...this.byNode.values()]
+    return this.byNode === undefined ? none : [...this.byNode.values()]
   }
 }

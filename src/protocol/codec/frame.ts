@@ -16,6 +16,7 @@ import {
 import { reading } from "./malformed.ts"
 import { Reader } from "./reader.ts"
 import { writing } from "./unwritable.ts"
+import { writeInt32 } from "./words.ts"
 import { Writer } from "./writer.ts"
 
 export type { RequestHeader, ResponseHeader } from "./header.ts"
@@ -94,8 +95,7 @@ const framed = (write: (to: Writer) => void): ReadonlyArray<Uint8Array> => {
 const finished = (to: Writer): ReadonlyArray<Uint8Array> => {
   const size = to.size - 4
   const chunks = to.finish()
-  const first = chunks[0] as Uint8Array
-  new DataView(first.buffer, first.byteOffset).setInt32(0, size)
+  writeInt32(chunks[0] as Uint8Array, 0, size)
   return chunks
 }
 

@@ -1,5 +1,6 @@
 import { Malformed } from "./malformed.ts"
 import { uuidText } from "./uuid.ts"
+import { readFloat64, readInt64 } from "./words.ts"
 
 // A byte order mark is text like any other here: dropping it would change the bytes that are written back.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
@@ -15,7 +16,6 @@ const pauseBytes = 4096
 
 /** A cursor over one message. It checks every length against the bytes that are left before anything is taken, and throws Malformed. */
 export class Reader {
-  readonly view: DataView
   private elements = 0
   private textBytes = 0
   constructor(
@@ -29,7 +29,6 @@ export class Reader {
     /** Bytes of text that it may have, long ones among them: what a reader that does not pause may take. */
     private readonly quickTextBytesMax = Number.POSITIVE_INFINITY
   ) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.pauseAt = at + pauseBytes
   }
   private pauseAt: number
@@ -70,25 +69,28 @@ export class Reader {
     return this.bytes[this.take(1)] !== 0
   }
   int8(): number {
-    return this.view.getInt8(this.take(1))
+    return ((this.bytes[this.take(1)] as number) << 24) >> 24
   }
   int16(): number {
-    return this.view.getInt16(this.take(2))
+    return (this.uint16() << 16) >> 16
   }
   int32(): number {
-    return this.view.getInt32(this.take(4))
+    const { bytes } = this
+    const at = this.take(4)
+    return ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)
   }
   int64(): bigint {
-    return this.view.getBigInt64(this.take(8))
+    return readInt64(this.bytes, this.take(8))
   }
   uint16(): number {
-    return this.view.getUint16(this.take(2))
+    const at = this.take(2)
+    return ((this.bytes[at] as number) << 8) | (this.bytes[at + 1] as number)
   }
   uint32(): number {
-    return this.view.getUint32(this.take(4))
+    return this.int32() >>> 0
   }
   float64(): number {
-    return this.view.getFloat64(this.take(8))
+    return readFloat64(this.bytes, this.take(8))
   }
   uuid(): string {
     return uuidText(this.bytes, this.take(16))

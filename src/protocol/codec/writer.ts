@@ -1,11 +1,14 @@
 import { textBytesMax } from "./reader.ts"
 import { unwritable } from "./unwritable.ts"
 import { writeUuid } from "./uuid.ts"
+import { writeFloat64, writeInt32, writeInt64 } from "./words.ts"
 
 const encoder = new TextEncoder()
 /** Bytes from this length on go out as a chunk of their own, without a copy. */
 export const ownChunkBytesMin = 1024
 const firstBufferBytes = 256
+/** What is finished leaves as a copy up to this length: quicker than a view, which moves the buffer out of the engine's own heap, and it keeps no more memory than it needs. */
+const copiedBytesMax = 512
 /** A writer that pauses does so about every so many bytes: some hundred µs of small elements. */
 const pauseBytes = 8192
 const bufferBytesMax = 64 * 1024
@@ -19,7 +22,6 @@ const shortText = 64
 export class Writer {
   private readonly chunks: Array<Uint8Array> = []
   private buffer: Uint8Array = new Uint8Array(firstBufferBytes)
-  private view: DataView = new DataView(this.buffer.buffer)
   /** The first byte of `buffer` that is not part of a finished chunk. */
   private start = 0
   private at = 0
@@ -43,22 +45,32 @@ export class Writer {
   }
   private flush(): void {
     if (this.at === this.start) return
-    this.chunks.push(this.buffer.subarray(this.start, this.at))
-    this.finished += this.at - this.start
-    this.start = this.at
+    const size = this.at - this.start
+    this.finished += size
+    if (size > copiedBytesMax) {
+      this.chunks.push(this.buffer.subarray(this.start, this.at))
+      this.start = this.at
+    } else {
+      this.chunks.push(this.buffer.slice(this.start, this.at))
+      this.at = this.start
+    }
   }
   /** Makes room for `size` bytes in one piece; answers where they begin. */
   private take(size: number): number {
     if (size > this.buffer.length - this.at) {
       this.flush()
       this.buffer = new Uint8Array(Math.max(size, Math.min(this.buffer.length * 2, bufferBytesMax)))
-      this.view = new DataView(this.buffer.buffer)
       this.start = 0
       this.at = 0
     }
     const at = this.at
     this.at = at + size
     return at
+  }
+
+  private put16(at: number, value: number): void {
+    this.buffer[at] = value >> 8
+    this.buffer[at + 1] = value
   }
 
   bool(value: boolean): void {
@@ -68,37 +80,35 @@ export class Writer {
   int8(value: number): void {
     if ((value << 24) >> 24 !== value) unwritable(`${value} is not an int8`)
     const at = this.take(1)
-    this.view.setInt8(at, value)
+    this.buffer[at] = value
   }
   int16(value: number): void {
     if ((value << 16) >> 16 !== value) unwritable(`${value} is not an int16`)
-    const at = this.take(2)
-    this.view.setInt16(at, value)
+    this.put16(this.take(2), value)
   }
   int32(value: number): void {
     if ((value | 0) !== value) unwritable(`${value} is not an int32`)
     const at = this.take(4)
-    this.view.setInt32(at, value)
+    writeInt32(this.buffer, at, value)
   }
   int64(value: bigint): void {
     if (typeof value !== "bigint" || value > 0x7fffffffffffffffn || value < -0x8000000000000000n) unwritable(`${value} is not an int64`)
     const at = this.take(8)
-    this.view.setBigInt64(at, value)
+    writeInt64(this.buffer, at, value)
   }
   uint16(value: number): void {
     if ((value & 0xffff) !== value) unwritable(`${value} is not a uint16`)
-    const at = this.take(2)
-    this.view.setUint16(at, value)
+    this.put16(this.take(2), value)
   }
   uint32(value: number): void {
     if (value >>> 0 !== value) unwritable(`${value} is not a uint32`)
     const at = this.take(4)
-    this.view.setUint32(at, value)
+    writeInt32(this.buffer, at, value)
   }
   float64(value: number): void {
     if (typeof value !== "number") unwritable(`${value} is not a float64`)
     const at = this.take(8)
-    this.view.setFloat64(at, value)
+    writeFloat64(this.buffer, at, value)
   }
   uuid(value: string): void {
     const at = this.take(16)
@@ -140,7 +150,7 @@ export class Writer {
       this.buffer[at + prefix + index] = code
     }
     if (compact) this.buffer[at] = value.length + 1
-    else this.view.setInt16(at, value.length)
+    else this.put16(at, value.length)
     return true
   }
 
