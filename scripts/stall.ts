@@ -23,8 +23,9 @@ for (const { apiKey, maxVersion, minVersion } of apiKeys) {
   if (api === undefined || (words.length > 0 && !words.includes(api.name))) continue
   for (const { frame, name } of stallCases(api, minVersion, maxVersion)) {
     const bytes = frame()
-    const stall = await measureStall(port, probe, bytes, atOnce)
+    const stall = await measureStall(port, probe, bytes, atOnce, pid)
     const figures = [
+      `${stall.peakMiB.toFixed(0)} MiB`.padStart(9),
       `${stall.cpuMs.toFixed(0)} ms`.padStart(8),
       `waited ${stall.waitMs.toFixed(0)} ms`.padStart(15),
       `in ${stall.answeredMs.toFixed(0)} ms`.padStart(12),

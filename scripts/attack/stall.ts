@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Produce } from "../../src/protocol/message/00-produce.ts"
 import type { AnyApi } from "../../src/protocol/type/wire.ts"
@@ -18,6 +19,8 @@ export interface Stall {
   /** The longest wait of the other connection, ms; and the most CPU time that the node's main thread took in one wait. */
   readonly waitMs: number
   readonly cpuMs: number
+  /** The node's highest resident memory meanwhile, MiB; 0 without its process id. */
+  readonly peakMiB: number
   readonly closed: number
 }
 
@@ -54,8 +57,25 @@ export const startProbe = (port: number, pid: number): Probe => {
     })
 }
 
+/** Begins to note the highest resident memory of a process anew. */
+const forgetPeak = (pid: number) => {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, "5")
+  } catch {
+    // Without the right to that, the peak is the one since the process started.
+  }
+}
+const peakOf = (pid: number): number => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/status`, "utf8").match(/VmHWM:\s+(\d+)/)?.[1] ?? 0) / 1024
+  } catch {
+    return 0
+  }
+}
+
 /** Sends a request on `atOnce` connections, and waits until all are answered or closed. */
-export const measureStall = async (port: number, probe: Probe, frame: Uint8Array, atOnce = 1): Promise<Stall> => {
+export const measureStall = async (port: number, probe: Probe, frame: Uint8Array, atOnce = 1, pid = 0): Promise<Stall> => {
+  forgetPeak(pid)
   const raws = await Promise.all(Array.from({ length: atOnce }, () => Raw.open(port)))
   await probe()
   const at = performance.now()
@@ -74,5 +94,5 @@ export const measureStall = async (port: number, probe: Probe, frame: Uint8Array
     })
   )
   const answeredMs = performance.now() - at
-  return { requestBytes: frame.length, answerBytes, answeredMs, ...(await probe()), closed }
+  return { requestBytes: frame.length, answerBytes, answeredMs, ...(await probe()), peakMiB: peakOf(pid), closed }
 }

@@ -89,6 +89,16 @@ export class MemoryBudget {
   keepsFrame(bytes: number): void {
     if (bytes > smallRequestBytes) this.leftBehind += bytes
   }
+  /** Work of so many bytes is over, and left to the garbage collection. */
+  leaves(bytes: number): void {
+    if (bytes > smallRequestBytes) this.leftBehind += bytes
+  }
+  /** Called between two pieces of heavy work, while neither is in memory: what the last ones left is collected before the next adds to it. */
+  tidy(): void {
+    if (this.leftBehind < this.bytesMax * burstShare) return
+    this.seconds = this.leftBehind = 0
+    this.collect?.()
+  }
 
   /** Calls `wake` once when there is room again, the first caller first; returns how to cancel that. */
   whenFree(wake: () => void): () => void {

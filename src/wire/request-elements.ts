@@ -1,20 +1,22 @@
 /** Of few things: what one client asks for a few objects, and every API that is not in the table. */
 const few = 10_000
-/** Names, or topics with their settings and replicas. */
-const names = 100_000
-/** All partitions that a cluster can have (`partitionsPerClusterMax`), with their topics. */
-const partitions = 250_000
+/** Groups, or their coordinators. */
+const groups = 20_000
+/** Names of topics, or topics with their settings and replicas. */
+const names = 50_000
+/** Partitions with their topics: half of all that a cluster can have (`partitionsPerClusterMax`). Clients ask each broker for its own. */
+const partitions = 100_000
 
 /** By API key. */
 const bounds: Readonly<Record<number, number>> = {
   /* Produce */ 0: partitions,
   /* Fetch */ 1: partitions,
   /* ListOffsets */ 2: partitions,
-  /* Metadata */ 3: partitions,
+  /* Metadata */ 3: names,
   /* OffsetCommit */ 8: partitions,
   /* OffsetFetch */ 9: partitions,
-  /* FindCoordinator */ 10: names,
-  /* DescribeGroups */ 15: names,
+  /* FindCoordinator */ 10: groups,
+  /* DescribeGroups */ 15: groups,
   /* CreateTopics */ 19: names,
   /* DeleteTopics */ 20: names,
   /* DeleteRecords */ 21: partitions,
@@ -23,7 +25,7 @@ const bounds: Readonly<Record<number, number>> = {
   /* AlterConfigs */ 33: names,
   /* DescribeLogDirs */ 35: partitions,
   /* CreatePartitions */ 37: names,
-  /* DeleteGroups */ 42: names,
+  /* DeleteGroups */ 42: groups,
   /* IncrementalAlterConfigs */ 44: names,
   /* OffsetDelete */ 47: partitions
 }

@@ -9,13 +9,16 @@ import { Caller } from "./caller.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, free, isFrame, noBytes } from "./framer.ts"
+import { abandon, finished } from "./heavy.ts"
 import { Holding } from "./holding.ts"
 import { Later } from "./later.ts"
+import { smallRequestBytes } from "./memory-budget.ts"
 import { Disconnect, Encoded, NoResponse, type RequestContext, type Started, Unreadable } from "./route.ts"
 import { malformedMessage } from "./route-table.ts"
 import type { Door, ServerRoom } from "./server-room.ts"
 import { Sliced } from "./sliced.ts"
 import { placeBytes, type Slot, Slots } from "./slots.ts"
+import { Ticket } from "./turns.ts"
 import { send, Unread } from "./unread.ts"
 
 /** How long a connection that we close may take to read what was written before. */
@@ -82,7 +85,6 @@ export class ServerConnection implements Listener {
   get unreadBytes(): number {
     return this.unread.heldBytes
   }
-  /** Nobody reads at the other end. */
   get isStalled(): boolean {
     return this.unread.isStalled(this.room.seconds)
   }
@@ -112,7 +114,7 @@ export class ServerConnection implements Listener {
     this.place.leave()
     this.unread.clear()
     this.letGo()
-    this.interrupt()
+    abandon(this.room, this.slots)
     this.room.forget(this)
   }
 
@@ -128,7 +130,7 @@ export class ServerConnection implements Listener {
     this.ended = true
     this.letGo()
     this.endedAt = this.room.seconds
-    this.interrupt()
+    abandon(this.room, this.slots)
     this.connection.end()
   }
 
@@ -249,7 +251,7 @@ export class ServerConnection implements Listener {
       early: undefined,
       since: 0,
       elementsMax: Number.POSITIVE_INFINITY,
-      isSliced: false,
+      ticket: undefined,
       chunks: "chunks" in found ? found.chunks : undefined,
       ends: false
     }
@@ -318,9 +320,9 @@ export class ServerConnection implements Listener {
     if (route === undefined || context === undefined) return
     let returned = false
     if (started !== undefined) this.slots.hold()
-    slot.isSliced = true
+    slot.ticket ??= new Ticket(started?.isLarge === true && slot.size > smallRequestBytes, this.place.isLink)
     const steps = route.finish(context.version, context.header.correlationId, answer)
-    const stop = this.room.turns.run(steps, started?.isLarge === true, (outcome) => {
+    const stop = this.room.turns.run(steps, slot.ticket, (outcome) => {
       if (this.ended) return
       slot.stop = undefined
       if (started !== undefined) {
@@ -343,6 +345,7 @@ export class ServerConnection implements Listener {
 
   /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
   private wait(slot: Slot, later: Later<unknown>): void {
+    if (slot.ticket !== undefined) this.room.turns.leave(slot.ticket)
     slot.since = this.room.seconds
     slot.early = later.early
     slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))
@@ -370,7 +373,7 @@ export class ServerConnection implements Listener {
       return this.unreadable(slot, answer.error)
     } else if (answer instanceof Encoded) {
       slot.chunks = answer.chunks
-    } else if (answer instanceof Sliced || (slot.isSliced && !(answer instanceof NoResponse))) {
+    } else if (answer instanceof Sliced || (slot.ticket !== undefined && !(answer instanceof NoResponse))) {
       return this.work(slot, answer)
     } else if (!(answer instanceof NoResponse)) {
       try {
@@ -380,6 +383,7 @@ export class ServerConnection implements Listener {
       }
     }
     this.slots.done(slot)
+    finished(this.room, this.slots, slot)
   }
 
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */
@@ -391,8 +395,5 @@ export class ServerConnection implements Listener {
   private refuse(kind: string, message: string): void {
     this.room.complaints.say(kind, this.peer, message)
     this.end()
-  }
-  private interrupt(): void {
-    for (const { stop } of this.slots.clear()) stop?.()
   }
 }

@@ -72,7 +72,7 @@ export const serveAll = (
     const relief = new Relief(memory, open)
     const room: ServerRoom = {
       runtime,
-      turns: new Turns(runtime, yield* Effect.clock),
+      turns: new Turns(runtime, yield* Effect.clock, () => memory.tidy()),
       admission: new Admission(options, ownLinksOf(transport)),
       complaints: new Complaints(runtime, {}),
       requestBytesMax: options.requestBytesMax,
@@ -116,6 +116,7 @@ const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, relief:
     room.seconds++
     for (const connection of open) connection.sweep(idleSeconds)
     if (room.answers.isShort) makeRoom(room, open)
+    room.turns.turn()
     relief.turn()
     if (room.seconds % complaintSeconds === 0) room.complaints.turn()
   }).pipe(Effect.delay(1000), Effect.forever)

@@ -1,4 +1,5 @@
 import type { RequestContext, Route } from "./route.ts"
+import type { Ticket } from "./turns.ts"
 
 /** A request that was read and is not answered yet. */
 export interface Slot {
@@ -23,8 +24,8 @@ export interface Slot {
   elementsMax: number
   /** The answer, length prefix first, while it waits for the answers before it. */
   chunks: ReadonlyArray<Uint8Array> | undefined
-  /** It is large, or its answer is: what is made of it is written in slices. */
-  isSliced: boolean
+  /** What it has of the place for heavy work; undefined for what is made in one go. With it, what is made is written in slices. */
+  ticket: Ticket | undefined
   /** The connection ends in its place. */
   ends: boolean
 }

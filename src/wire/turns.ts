@@ -4,10 +4,28 @@ import { loopTurn, type Steps, sliceNs } from "./sliced.ts"
 /** Called with what became of the steps; it must not throw. */
 type Settled<A> = (outcome: { readonly value: A } | { readonly cause: unknown }) => void
 
+/**
+ * What one request has of the place for heavy work. It keeps the place over all its steps and over what it waits for in between, since it keeps its fields, until `leave`.
+ * `isLarge`: it needs the place before its first step. `isExempt`: it needs none, ever: a request of another node may be part of the work that has the place.
+ */
+export class Ticket {
+  has: boolean
+  /** Its steps are being made; otherwise it waits for a journal or for another node. */
+  isAtWork = false
+  idleSeconds = 0
+  constructor(
+    readonly isLarge: boolean,
+    readonly isExempt = false
+  ) {
+    this.has = isExempt
+  }
+}
+
 interface Task {
   readonly steps: Steps<unknown>
   readonly settled: Settled<unknown>
-  readonly isLarge: boolean
+  readonly ticket: Ticket
+  made: number
   isOver: boolean
   isStepping: boolean
 }
@@ -26,46 +44,83 @@ const next = (steps: Steps<unknown>): Parameters<Settled<unknown>>[0] | undefine
 const stepsAtOnce = 8
 /** Steps at once that take longer are enough for a turn of the loop: ten connections may each begin such a task in one. */
 const longNs = 2_000_000n
-/**
- * Large requests that are worked on at a time: the others wait as frames, a tenth of what they take once they are read. Nothing is lost by that, since no step waits for anything. With
- * four at a time ten Fetches of 250,000 partitions took 3.8 GB.
- */
-const largeAtATime = 1
+/** Steps that a request may make without the place: what they make is half a megabyte at most, and a request of some thousand elements is over by then. */
+const lightSteps = 16
+/** So long the place is kept for a request whose steps wait for something else. */
+const idleSecondsMax = 10
 
 /**
  * The long work of all connections of a server, step by step: one step of each in turn, some milliseconds altogether, then the event loop goes round. However many large
  * requests are under way, others wait for one such slice at most.
+ *
+ * One request at a time has the place for heavy work: large requests, and small ones whose answers are large. The others wait, the oldest first, as frames, which are a tenth of what they
+ * take once they are read. With four at a time ten Fetches of 250,000 partitions took 3.8 GB.
  */
 export class Turns {
   private running: Array<Task> = []
   private readonly waiting: Array<Task> = []
-  private large = 0
+  private holder: Ticket | undefined
   private isScheduled = false
 
+  /** `left` is called when heavy work is over, before the next begins. */
   constructor(
     private readonly runtime: Runtime.Runtime<never>,
-    private readonly clock: Clock.Clock
+    private readonly clock: Clock.Clock,
+    private readonly left: () => void = () => {}
   ) {}
 
-  /** Begins `steps` and calls `settled` when they are over, perhaps before it returns; answers how to call them off. `isLarge`: it holds a large request in memory. */
-  run<A>(steps: Steps<A>, isLarge: boolean, settled: Settled<A>): () => void {
-    const task: Task = { steps, settled: settled as Settled<unknown>, isLarge, isOver: false, isStepping: false }
+  /** Begins `steps` and calls `settled` when they are over, perhaps before it returns; returns how to call them off. The ticket keeps what it has: `leave` gives that back. */
+  run<A>(steps: Steps<A>, ticket: Ticket, settled: Settled<A>): () => void {
+    const task: Task = { steps, settled: settled as Settled<unknown>, ticket, made: 0, isOver: false, isStepping: false }
     const cancel = () => this.cancel(task)
-    if (isLarge && this.large >= largeAtATime) {
+    if (!this.mayGoOn(task)) {
       this.waiting.push(task)
       return cancel
     }
-    if (isLarge) this.large++
+    ticket.isAtWork = true
     // Who begins while others are at work takes its turn behind them.
     if (!this.isScheduled && this.beginsAtOnce(task)) return cancel
     this.running.push(task)
     this.schedule()
     return cancel
   }
+  /** The request is answered, called off, or waits for long without its fields: the next one may begin. */
+  leave(ticket: Ticket): void {
+    if (this.holder !== ticket) return
+    this.holder = undefined
+    ticket.has = false
+    this.left()
+    const next = this.waiting.shift()
+    if (next === undefined) return
+    this.take(next.ticket)
+    next.ticket.isAtWork = true
+    this.running.push(next)
+    this.schedule()
+  }
+  /** Called once a second: the place is not kept for ever for a request that waits for something else. */
+  turn(): void {
+    const { holder } = this
+    if (holder === undefined) return
+    holder.idleSeconds = holder.isAtWork ? 0 : holder.idleSeconds + 1
+    if (holder.idleSeconds >= idleSecondsMax) this.leave(holder)
+  }
 
   /** Tasks that are under way or wait. */
   get count(): number {
     return this.running.length + this.waiting.length
+  }
+
+  private take(ticket: Ticket): void {
+    ticket.has = true
+    ticket.idleSeconds = 0
+    this.holder = ticket
+  }
+  /** Whether the next step may be made, now that the place is taken for it if it needs one. */
+  private mayGoOn({ made, ticket }: Task): boolean {
+    if (ticket.has || (!ticket.isLarge && made < lightSteps)) return true
+    if (this.holder !== undefined) return false
+    this.take(ticket)
+    return true
   }
 
   /** Makes the first steps of a task; answers whether it is over. Where they took long, what begins in the same turn of the loop waits for the next one. */
@@ -80,32 +135,23 @@ export class Turns {
   /** One step; answers whether it was the last. */
   private step(task: Task): boolean {
     if (task.isOver) return true
+    task.made++
     task.isStepping = true
     const outcome = next(task.steps)
     task.isStepping = false
     if (outcome === undefined) return false
-    this.over(task)
+    task.isOver = true
+    task.ticket.isAtWork = false
     task.settled(outcome)
     return true
   }
 
-  private over(task: Task): void {
-    task.isOver = true
-    if (!task.isLarge) return
-    this.large--
-    const first = this.waiting.shift()
-    if (first === undefined) return
-    this.large++
-    this.running.push(first)
-    this.schedule()
-  }
-
   private cancel(task: Task): void {
     if (task.isOver) return
+    task.isOver = true
+    task.ticket.isAtWork = false
     const at = this.waiting.indexOf(task)
     if (at >= 0) this.waiting.splice(at, 1)
-    else this.over(task)
-    task.isOver = true
     // What the steps hold is given back by their `finally`; a step that calls itself off gets there by itself.
     if (!task.isStepping) task.steps.return(undefined)
   }
@@ -131,7 +177,8 @@ export class Turns {
       this.running = []
       for (let at = 0; at < round.length; at++) {
         const task = round[at] as Task
-        if (!this.step(task)) this.running.push(task)
+        if (!this.mayGoOn(task)) this.waiting.push(task)
+        else if (!this.step(task)) this.running.push(task)
         if (this.clock.unsafeCurrentTimeNanos() < end) continue
         // Those that had no step come first in the next slice.
         this.running = [...round.slice(at + 1), ...this.running]

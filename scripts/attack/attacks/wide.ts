@@ -1,10 +1,12 @@
 /** Attacks on the one thread of a node: single requests that ask for as much as a request may. */
+import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { ApiVersions } from "../../../src/protocol/message/18-api-versions.ts"
 import { DeleteGroups } from "../../../src/protocol/message/42-delete-groups.ts"
 import { apiByKey } from "../../../src/protocol/message/registry.ts"
 import type { AnyApi } from "../../../src/protocol/type/wire.ts"
-import { type Attack, scaled } from "../attack.ts"
+import { requestElementsMax } from "../../../src/wire/request-elements.ts"
+import { type Aim, type Attack, scaled } from "../attack.ts"
 import { pause, Raw, requestBytes, withRaw } from "../raw.ts"
 import { widest } from "../widest.ts"
 
@@ -111,4 +113,50 @@ const wideWaits: Attack = {
   }
 }
 
-export const wideAttacks: ReadonlyArray<Attack> = [wideRequests, tenAtOnce, wideWaits]
+/** What is left of the elements that an API allows for the arrays around the wide one. */
+const around = 10
+
+/** Sends a request over so many connections at the same time; returns how many were answered. */
+const atOnce = async (aim: Aim, count: number, frame: Uint8Array): Promise<number> => {
+  let answered = 0
+  await Promise.all(
+    Array.from({ length: count }, () =>
+      withRaw(aim.port, async (raw) => {
+        await raw.send(frame)
+        if ((await Promise.race([raw.frame(), pause(60_000)])) !== undefined) answered++
+      })
+    )
+  )
+  return answered
+}
+
+/** The largest requests that are allowed, many at the same time: what they take together must stay within the memory of the node. */
+const wideAtOnce: Attack = {
+  name: "wide-at-once",
+  about: "ten (and of every fifth kind thirty) of the largest allowed requests at the same time, for each array of each API, first with elements that differ",
+  settings: ["auto.create.topics.enable=true"],
+  run: async (aim) => {
+    const served = (await servedBy(aim.port)) ?? []
+    const counts = { kinds: 0, sent: 0, answered: 0 }
+    const slowest = { ms: 0, what: "" }
+    const all = [true, false].flatMap((distinct) =>
+      served.flatMap(([api, version]) => widest(api, version).map((wide) => ({ api, version, distinct, ...wide })))
+    )
+    for (const { api, distinct, draft, path, version } of all) {
+      if (!aim.goesOn()) break
+      // A Produce with acks=0 has no answer.
+      const own = api.key === Produce.key ? { acks: -1 } : {}
+      const frame = requestBytes(api, version, { ...(draft(scaled(aim, requestElementsMax(api.key) - around), distinct) as object), ...own } as never)
+      const count = counts.kinds++ % 5 === 4 ? 30 : 10
+      const at = performance.now()
+      counts.sent += count
+      counts.answered += await atOnce(aim, count, frame)
+      const ms = performance.now() - at
+      if (ms > slowest.ms) Object.assign(slowest, { ms, what: `${count} of ${api.name} v${version} ${path}${distinct ? "" : ", repeated"}` })
+    }
+    const whole = counts.kinds < all.length ? " (the time was over)" : ""
+    return `${counts.sent} requests of ${counts.kinds} of ${all.length} kinds, ${counts.answered} answered, the others refused${whole}; the slowest took ${slowest.ms.toFixed(0)} ms: ${slowest.what}`
+  }
+}
+
+export const wideAttacks: ReadonlyArray<Attack> = [wideRequests, tenAtOnce, wideWaits, wideAtOnce]

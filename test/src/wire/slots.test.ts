@@ -21,7 +21,7 @@ const slotOf = (of: Route | undefined, size: number): Slot => ({
   early: undefined,
   since: 0,
   chunks: undefined,
-  isSliced: false,
+  ticket: undefined,
   elementsMax: 1,
   ends: false
 })

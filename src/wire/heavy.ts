@@ -1,0 +1,20 @@
+import type { ServerRoom } from "./server-room.ts"
+import { placeBytes, type Slot, type Slots } from "./slots.ts"
+
+/** The answer of heavy work is made: of the request that alone is left, and the next one may begin. */
+export const finished = ({ memory, turns }: ServerRoom, slots: Slots, slot: Slot): void => {
+  if (slot.ticket === undefined) return
+  let bytes = 0
+  for (const chunk of slot.chunks ?? []) bytes += chunk.length
+  memory.leaves(slot.held + bytes)
+  slots.keep(slot, (slot.context?.frame.length ?? 0) + placeBytes + bytes)
+  turns.leave(slot.ticket)
+}
+
+/** Calls off all that is under way. */
+export const abandon = ({ turns }: ServerRoom, slots: Slots): void => {
+  for (const { stop, ticket } of slots.clear()) {
+    stop?.()
+    if (ticket !== undefined) turns.leave(ticket)
+  }
+}
