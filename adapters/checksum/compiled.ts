@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { type Crc32c, crc32c } from "../../domain/log/crc32c.ts"
+import { compileC } from "./compile.ts"
 import { checkRange, int32Max } from "./range.ts"
 
 /**
@@ -77,26 +75,15 @@ u32 crc32c(const u8 *bytes, int at, int end) {
 `
 
 /**
- * Compiles the C above in memory with the compiler that Bun brings. Throws where there is none, on another processor, or where no temporary file can be written.
- * The function it returns throws a RangeError for a range that is not within `bytes`.
+ * Compiles the C above in memory, as `compileC` does and with its errors. The function it returns throws a RangeError for a range that is not within `bytes`.
  */
 export const compiled = (): Crc32c => {
-  if (process.arch !== "x64" || process.platform === "win32" || process.versions.bun === undefined) throw new Error("not here")
-  const { cc } = require("bun:ffi") as typeof import("bun:ffi")
-  // The compiler reads files only.
-  const directory = mkdtempSync(join(tmpdir(), "franz-crc32c-"))
-  try {
-    const file = join(directory, "crc32c.c")
-    writeFileSync(file, source)
-    const { symbols } = cc({ source: file, symbols: { crc32c: { args: ["ptr", "i32", "i32"], returns: "u32" } } })
-    return (bytes, at = 0, end = bytes.length) => {
-      checkRange(bytes, at, end)
-      // An empty view may have no memory behind it, and an offset over 2^31 is no int32.
-      if (end === at || end > int32Max) return crc32c(bytes, at, end)
-      // The call takes a number as the engine holds it, and reads one that is held as a double as 0 or as another integer. `| 0` always gives an int32.
-      return symbols.crc32c(bytes, at | 0, end | 0)
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
+  const symbols = compileC("crc32c", source, { crc32c: { args: ["ptr", "i32", "i32"], returns: "u32" } })
+  return (bytes, at = 0, end = bytes.length) => {
+    checkRange(bytes, at, end)
+    // An empty view may have no memory behind it, and an offset over 2^31 is no int32.
+    if (end === at || end > int32Max) return crc32c(bytes, at, end)
+    // The call takes a number as the engine holds it, and reads one that is held as a double as 0 or as another integer. `| 0` always gives an int32.
+    return symbols.crc32c(bytes, at | 0, end | 0)
   }
 }

@@ -2,17 +2,23 @@ import { type Context, Either, Layer } from "effect"
 import snappyjs from "snappyjs"
 import type { Codec } from "../../domain/log/codec.ts"
 import { Compression, type CompressionFault } from "../../src/ports/compression.ts"
-import { compressFrame, decompressFrame, walkFrame } from "./lz4-frame.ts"
+import { compressFrame, decompressFrame, hasLinkedBlocks, walkFrame } from "./lz4-frame.ts"
 import { type NativeLz4, nativeLz4, nativeSnappy } from "./native.ts"
 import { compressSnappy, decompressSnappy, type RawSnappy, snappyBound } from "./snappy-frame.ts"
 import { compressGzip, compressZstd, decompressGzip, decompressZstd, gzipBound, zstdBound } from "./zlib.ts"
 
 const snappyInTypescript: RawSnappy = { compress: (bytes) => snappyjs.compress(bytes), decompress: undefined }
 
-/** The addon where its result is sure to fit; our own reader, which stops at the bound, where it is not, and where the addon finds fault, to say which. */
+/**
+ * Frames of at least this many bytes are decompressed in TypeScript. The addon takes memory of its own for what comes out, which the collector's threads give back: JSON of 110 KB
+ * takes 287 µs of processor time and 177 in TypeScript, 32 KB 75 and 36, but 24 KB (7 KB packed) 13 and 30, 1 KiB 2.5 and 5.5.
+ */
+const nativeBelowBytes = 8192
+
+/** The addon for small frames whose content is sure to fit; our own reader, which stops at the bound, for others, and where the addon finds fault, to say which. */
 const decompressLz4 = (native: NativeLz4 | undefined, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> =>
   Either.flatMap(walkFrame(bytes), (frame) => {
-    if (native === undefined || frame.unpackedBound > maxBytes) return decompressFrame(bytes, frame, maxBytes)
+    if (native === undefined || frame.end >= nativeBelowBytes || frame.unpackedBound > maxBytes) return decompressFrame(bytes, frame, maxBytes)
     try {
       return Either.right(native.decompress(bytes.subarray(0, frame.end)))
     } catch {
@@ -34,6 +40,11 @@ const sizeBound = (codec: Codec, bytes: Uint8Array): number => {
       return zstdBound(bytes)
   }
 }
+
+const frameRefusal = (codec: Codec, bytes: Uint8Array): string | undefined =>
+  codec === "lz4" && hasLinkedBlocks(bytes)
+    ? "The blocks of its LZ4 frame are linked, which Kafka's Java client does not read: write independent blocks (block_linked=False in Python's lz4.frame)."
+    : undefined
 
 type Found<A> = () => A | undefined
 
@@ -58,6 +69,7 @@ const make = (lz4: Found<NativeLz4>, native: Found<RawSnappy>): Context.Tag.Serv
       }
     },
     sizeBound,
+    frameRefusal,
     decompress: (codec, bytes, maxBytes) => {
       switch (codec) {
         case "none":

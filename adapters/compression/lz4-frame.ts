@@ -77,6 +77,10 @@ const readHeader = (bytes: Uint8Array): Either.Either<Header, CompressionFault> 
   return Either.right({ blocksAt: checkedEnd + 1, flags, blockSizeMax: 1 << (8 + 2 * sizeId) })
 }
 
+/** Whether a frame starts here whose blocks may refer to the block before. Java's client refuses such a frame by this flag, even where no block does. */
+export const hasLinkedBlocks = (bytes: Uint8Array): boolean =>
+  Either.match(readHeader(bytes), { onLeft: () => false, onRight: ({ flags }) => (flags & flag.independent) === 0 })
+
 /** Walks a frame from block to block without opening one. What stands after the frame is not looked at, as in Kafka. */
 export const walkFrame = (bytes: Uint8Array): Either.Either<Frame, CompressionFault> => {
   const header = readHeader(bytes)

@@ -8,6 +8,7 @@ import { countRejection, type Inspection, inspectInSteps, type OpeningContext, t
 import { boundProducers, checkSequence, evolveProducers, noProducers, type ProducerState } from "./producer-state.ts"
 import { recordSizeMin } from "./record.ts"
 import { checkRecords } from "./record-check.ts"
+import type { RecordWalk } from "./record-walk.ts"
 
 /** What the leader of a partition decides appends from. */
 export interface LogState {
@@ -35,6 +36,8 @@ export interface AppendContext {
   /** What is done with the records of every batch; undefined where the header is enough. */
   readonly opening?: OpeningRules | undefined
   readonly packing: Packing
+  /** Undefined where no native code walks over records. */
+  readonly walkRecords?: RecordWalk | undefined
 }
 
 /** The batch belongs in the log. Its bytes carry base offset, leader epoch and, where the topic wants it, log append time already. */
@@ -120,8 +123,8 @@ const timestampRejection = (batch: RecordBatch, context: AppendContext): Rejecti
 }
 
 const openingContext = (context: AppendContext, rules: OpeningRules): OpeningContext => {
-  const { batchBytesMax, crc32c, packing } = context
-  return { batchBytesMax, crc32c, packing, rules, times: timesOf(context) }
+  const { batchBytesMax, crc32c, packing, walkRecords } = context
+  return { batchBytesMax, crc32c, packing, rules, times: timesOf(context), walkRecords }
 }
 
 /** Looks at the records of a batch in steps, for a later `decideAppend` under the same settings; undefined where that has nothing to look at, or refuses the batch before it does. */
@@ -132,7 +135,7 @@ export function* inspectForAppend(batch: RecordBatch, context: AppendContext): G
 /**
  * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as `splitBatches` gives them).
  * Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the batch's own bytes have been patched (a view of the request's frame,
- * which nobody else reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC; with `opening` 4 ns a record, and decompressing.
+ * which nobody else reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC; with `opening` 1 to 6 ns a record (3 to 40 without native code), and decompressing.
  */
 export const decideAppend = (
   state: LogState,

@@ -9,6 +9,7 @@ import { recordSizeMin } from "./record.ts"
 import { checkRecords, RecordCheck, type RecordRules, type RecordsChecked } from "./record-check.ts"
 
 import { RecordScan } from "./record-scan.ts"
+import type { RecordWalk } from "./record-walk.ts"
 
 /** What unpacking may say against some bytes. */
 interface PackFault {
@@ -21,6 +22,8 @@ export interface Packing {
   readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, PackFault>
   /** No more than this many bytes come out of `bytes`, told without decompressing them; 0 where they are not of the codec. */
   readonly sizeBound: (codec: Codec, bytes: Uint8Array) => number
+  /** Why other clients than ours do not read the bytes, as a sentence; undefined where they do. */
+  readonly frameRefusal: (codec: Codec, bytes: Uint8Array) => string | undefined
 }
 
 /** What the broker does with the records of every batch of a topic; there are no such rules where the header is enough. */
@@ -57,10 +60,18 @@ export const countRejection = ({ codec, recordCount, records, sizeInBytes }: Rec
   }
 }
 
-/** The payload of a compressed batch: MESSAGE_TOO_LARGE for one that decompresses to too much, INVALID_RECORD for one that does not decompress. */
-export const unpacked = (batch: RecordBatch, { decompress }: Pick<Packing, "decompress">, batchBytesMax: number): Either.Either<Uint8Array, Rejection> => {
+/**
+ * The payload of a compressed batch: MESSAGE_TOO_LARGE for one that decompresses to too much, INVALID_RECORD for one that does not decompress, or that other clients do not read.
+ */
+export const unpacked = (
+  batch: RecordBatch,
+  { decompress, frameRefusal }: Pick<Packing, "decompress" | "frameRefusal">,
+  batchBytesMax: number
+): Either.Either<Uint8Array, Rejection> => {
   const codec = batch.codec ?? "none"
   if (codec === "none") return Either.right(batch.records)
+  const refusal = frameRefusal(codec, batch.records)
+  if (refusal !== undefined) return Either.left({ error: "INVALID_RECORD", message: `No consumer could read the ${codec} batch. ${refusal}` })
   return Either.mapLeft(decompress(codec, batch.records, unpackedMax(batch, batchBytesMax)), ({ kind, message }) => ({
     error: kind === "tooLarge" ? "MESSAGE_TOO_LARGE" : "INVALID_RECORD",
     message: `The broker looks at every record of this topic, and the batch does not decompress. ${message}`
@@ -86,6 +97,8 @@ export interface OpeningContext {
   readonly crc32c: Crc32c
   readonly times: RecordRules["times"]
   readonly batchBytesMax: number
+  /** Undefined where no native code walks over records. */
+  readonly walkRecords?: RecordWalk | undefined
 }
 
 /** What the records of a batch were found to be. */
@@ -96,19 +109,22 @@ export interface Inspection {
   readonly checked: RecordsChecked
 }
 
-const inspect = (batch: RecordBatch, { batchBytesMax, packing, rules, times }: OpeningContext): Either.Either<Inspection, Rejection> => {
+const inspect = (batch: RecordBatch, { batchBytesMax, packing, rules, times, walkRecords }: OpeningContext): Either.Either<Inspection, Rejection> => {
   const { bytes, codec } = batch
-  if (codec === "none") return Either.right({ batch, payload: bytes, checked: checkRecords(batch, bytes, { needsKeys: rules.needsKeys, times }, headerSize) })
+  if (codec === "none")
+    return Either.right({ batch, payload: bytes, checked: checkRecords(batch, bytes, { needsKeys: rules.needsKeys, times }, headerSize, walkRecords) })
   return Either.map(unpacked(batch, packing, batchBytesMax), (payload) => ({
     batch,
     payload,
-    checked: checkRecords(batch, payload, { needsKeys: rules.needsKeys, times })
+    checked: checkRecords(batch, payload, { needsKeys: rules.needsKeys, times }, 0, walkRecords)
   }))
 }
 
 /** Bytes that are decompressed, and records that are looked at, in one go: about a millisecond of processor time, and 0.1 ms. */
 const unpackedAtOnce = 512 * 1024
 const recordsAtOnce = 20_000
+/** Records that native code walks over in one go: 0.4 ms, and 2 ms where they are of the most unusual kind. */
+const recordsWalkedAtOnce = 100_000
 
 /** Whether to look at the records of a batch takes more than a millisecond, perhaps. `records` is what a client sent for a partition; other bytes than one batch are not. */
 export const isLongToInspect = (records: Uint8Array, sizeBound: Packing["sizeBound"]): boolean => {
@@ -122,7 +138,8 @@ export const isLongToInspect = (records: Uint8Array, sizeBound: Packing["sizeBou
  * As `openBatch` does it, in steps: looks at all records of a batch. The first step decompresses all of it, within the bound. Undefined for a batch whose header or CRC is wrong:
  * nothing is decompressed of it.
  */
-export function* inspectInSteps(batch: RecordBatch, { batchBytesMax, crc32c, packing, rules, times }: OpeningContext): Generator<void, Inspection | undefined> {
+export function* inspectInSteps(batch: RecordBatch, context: OpeningContext): Generator<void, Inspection | undefined> {
+  const { batchBytesMax, crc32c, packing, times, walkRecords } = context
   if (verify(batch, crc32c) !== undefined || batch.sizeInBytes > batchBytesMax || countRejection(batch, packing) !== undefined) return undefined
   let payload = batch.bytes
   if (batch.codec !== "none") {
@@ -131,7 +148,11 @@ export function* inspectInSteps(batch: RecordBatch, { batchBytesMax, crc32c, pac
     payload = found.right
     yield
   }
-  const check = new RecordCheck(batch, payload, batch.codec === "none" ? headerSize : 0, { needsKeys: rules.needsKeys, times })
+  const rules = { needsKeys: context.rules.needsKeys, times }
+  const at = batch.codec === "none" ? headerSize : 0
+  if (walkRecords !== undefined && batch.recordCount <= recordsWalkedAtOnce)
+    return { batch, payload, checked: checkRecords(batch, payload, rules, at, walkRecords) }
+  const check = new RecordCheck(batch, payload, at, rules)
   while (check.step(recordsAtOnce)) yield
   const { maxTimestamp, rejection } = check
   return { batch, payload, checked: rejection === undefined ? { maxTimestamp } : { rejection } }

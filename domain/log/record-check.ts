@@ -1,6 +1,7 @@
 import type { KafkaError, RejectedRecord, Rejection } from "../kernel/error-code.ts"
 import type { RecordBatch } from "./batch.ts"
 import { headerSizeMin, recordSizeMin } from "./record.ts"
+import type { RecordWalk } from "./record-walk.ts"
 import { VarReader } from "./varint.ts"
 
 /** What the records of a batch must be like. Times in ms. */
@@ -266,8 +267,28 @@ export class RecordCheck {
 /** What a check of all records found: why the batch is refused, and otherwise the largest time in it, -1 where there is none. */
 export type RecordsChecked = { readonly rejection: Rejection; readonly maxTimestamp?: never } | { readonly rejection?: never; readonly maxTimestamp: number }
 
-/** Looks at every record of a batch at once, its payload decompressed; `at` is where the records begin in it. As RecordCheck. */
-export const checkRecords = (batch: RecordBatch, payload: Uint8Array, rules: RecordRules, at = 0): RecordsChecked => {
+/** A walk in native code takes 70 ns to call, as much as one record here. */
+const countForWalk = 3
+
+/** The largest time of the records, where `walk` finds nothing wrong in them; undefined where RecordCheck must look. */
+const walked = (batch: RecordBatch, payload: Uint8Array, { needsKeys, times }: RecordRules, at: number, walk: RecordWalk): number | undefined => {
+  const deltas = walk(payload, at, payload.length, batch.recordCount, needsKeys)
+  if (deltas === undefined) return undefined
+  const first = batch.baseTimestamp + deltas.min
+  const last = batch.baseTimestamp + deltas.max
+  const areWithin = times === undefined || (first >= times.from && last <= times.to && Number.isSafeInteger(first) && Number.isSafeInteger(last))
+  // -1 is no time: there is none to check.
+  return areWithin || (first === -1 && last === -1) ? Math.max(last, -1) : undefined
+}
+
+/**
+ * Looks at every record of a batch at once, its payload decompressed; `at` is where the records begin in it. As RecordCheck: `walk` may only say sooner that all is right.
+ */
+export const checkRecords = (batch: RecordBatch, payload: Uint8Array, rules: RecordRules, at = 0, walk?: RecordWalk): RecordsChecked => {
+  if (walk !== undefined && batch.recordCount >= countForWalk) {
+    const maxTimestamp = walked(batch, payload, rules, at, walk)
+    if (maxTimestamp !== undefined) return { maxTimestamp }
+  }
   const check = new RecordCheck(batch, payload, at, rules)
   check.step(Number.POSITIVE_INFINITY)
   const { maxTimestamp, rejection } = check

@@ -22,6 +22,8 @@ export class Compression extends Context.Tag("Compression")<
     readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, CompressionFault>
     /** No more than this many bytes come out of `bytes`, told by their frames and blocks alone, without decompressing them; 0 where they are not of the codec. */
     readonly sizeBound: (codec: Codec, bytes: Uint8Array) => number
+    /** Why Kafka's clients do not read bytes that `decompress` may read, as a sentence for the producer; undefined where they do. Linked LZ4 blocks (KIP-57). */
+    readonly frameRefusal: (codec: Codec, bytes: Uint8Array) => string | undefined
     /** Which way was chosen for the codecs that have two. */
     readonly names: { readonly snappy: "native" | "typescript"; readonly lz4: "native" | "typescript" }
   }

@@ -212,10 +212,21 @@ class Shelf {
       const owner = yield* store.open(place.topicId, place.partition, logConfig(config, place), place.isNew).pipe(
         Scope.extend(scope),
         Effect.flatMap((log) =>
-          PartitionOwner.open({ topic: name, ...place, config, start, crc32c: checksum.crc32c, packing: options.packing, report: this.lines.say, fork }, log, {
-            now: clock.unsafeCurrentTimeMillis(),
-            producerExpirationMs: nodeConfig["producer.id.expiration.ms"]
-          })
+          PartitionOwner.open(
+            {
+              topic: name,
+              ...place,
+              config,
+              start,
+              crc32c: checksum.crc32c,
+              walkRecords: checksum.walkRecords,
+              packing: options.packing,
+              report: this.lines.say,
+              fork
+            },
+            log,
+            { now: clock.unsafeCurrentTimeMillis(), producerExpirationMs: nodeConfig["producer.id.expiration.ms"] }
+          )
         ),
         Effect.either
       )

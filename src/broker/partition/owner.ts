@@ -8,6 +8,7 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { Inspection, Packing } from "../../../domain/log/open-batch.ts"
 import { encodeProducerSnapshot } from "../../../domain/log/producer-snapshot.ts"
 import { expireProducers, type ProducerState } from "../../../domain/log/producer-state.ts"
+import type { RecordWalk } from "../../../domain/log/record-walk.ts"
 import { heldByFuture, retainedStart, type SegmentExtent } from "../../../domain/log/retention.ts"
 import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
@@ -36,6 +37,7 @@ export interface OwnerOptions {
   /** Where the log starts for its readers; records of the first segment may stand before it. */
   readonly start: Offset
   readonly crc32c: Crc32c
+  readonly walkRecords?: RecordWalk | undefined
   readonly packing: Packing
   /** Tells a person that the log fails, or that it works again. */
   readonly report: (line: string) => void
@@ -95,7 +97,14 @@ export class PartitionOwner implements ReadablePartition {
       options.report(`${this.topic}-${this.partition} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions go on. ${fault.message}`)
       this.wake()
     })
-    this.context = { leaderEpoch: -1, now: 0, crc32c: options.crc32c, packing: options.packing, ...appendConfig(options.config) }
+    this.context = {
+      leaderEpoch: -1,
+      now: 0,
+      crc32c: options.crc32c,
+      packing: options.packing,
+      walkRecords: options.walkRecords,
+      ...appendConfig(options.config)
+    }
   }
 
   /** Takes over an open log: what is derived from it (idempotent producers, epochs) is found again, and written beside it from now on. */

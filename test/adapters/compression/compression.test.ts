@@ -154,6 +154,10 @@ describe("other clients' framing", () => {
       new Uint8Array([4, 0x22, 0x4d, 0x18, 0x40, 0x40, hc, first.length, 0, 0, 0, ...first, second.length, 0, 0, 0, ...second, 0, 0, 0, 0])
     const read = Array.from({ length: 256 }, (_, hc) => typescript.decompress("lz4", frame(hc), 100)).filter(Either.isRight)
     expect(read.map(({ right }) => new TextDecoder().decode(right))).toEqual(["abcdefghabcdefghabcde"])
+    // Kafka's Java client refuses it ("Dependent block stream is unsupported"), and a broker must say so to the producer.
+    const said = Array.from({ length: 256 }, (_, hc) => typescript.frameRefusal("lz4", frame(hc))).filter((each) => each !== undefined)
+    expect(said).toEqual([expect.stringContaining("linked")])
+    for (const [, codec, compression] of cases) expect(compression.frameRefusal(codec, compression.compress(codec, text))).toBeUndefined()
   })
 
   test("gzip members and zstd frames in a row are one stream", () => {

@@ -10,7 +10,8 @@ const encoding = { crc32c, compress: (_codec: string, bytes: Uint8Array) => byte
 export const noPacking: Packing = {
   compress: (_codec, bytes) => bytes,
   decompress: (_codec, bytes) => Either.right(bytes),
-  sizeBound: (_codec, bytes) => bytes.length
+  sizeBound: (_codec, bytes) => bytes.length,
+  frameRefusal: () => undefined
 }
 
 /** A batch as a producer sends it: `count` small records, all made at `timestamp`. */

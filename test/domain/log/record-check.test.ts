@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { Effect, Either } from "effect"
 import fc from "fast-check"
 import { layer } from "../../../adapters/compression/compression.ts"
+import { xxhash32 } from "../../../adapters/compression/xxhash32.ts"
 import { type AppendContext, decideAppend, emptyLog } from "../../../domain/log/append.ts"
 import { attribute, fieldAt, headerSize, lengthOverhead, RecordBatch, verify } from "../../../domain/log/batch.ts"
 import { type Codec, codecId, codecs } from "../../../domain/log/codec.ts"
@@ -135,6 +136,18 @@ describe("batches that no consumer could read", () => {
     for (const bad of [new Uint8Array(0), good.subarray(0, good.length >> 1), good.subarray(0, -1), new Uint8Array(40).fill(7), packing.compress(codec, good)])
       expect(refusal(around(bad, header))?.error).toBe("INVALID_RECORD")
     expect(Either.isRight(decided(around(good, header)))).toBe(true)
+  })
+
+  test("an lz4 frame of linked blocks, which Java's client does not read, is refused where records are looked at; independent blocks are taken", () => {
+    const good = packed("lz4", record(0))
+    const linked = good.records.slice()
+    linked[4] = (linked[4] as number) & ~0x20
+    const descriptorEnd = 6 + ((linked[4] as number) & 8 ? 8 : 0)
+    linked[descriptorEnd] = xxhash32(linked, 4, descriptorEnd) >>> 8
+    expect(Either.getOrThrow(packing.decompress("lz4", linked, 100))).toEqual(Uint8Array.from(record(0)))
+    expect(refusal(around(linked, { codec: "lz4" }))).toMatchObject({ error: "INVALID_RECORD", message: expect.stringContaining("linked") })
+    expect(Either.isRight(decided(good))).toBe(true)
+    expect(Either.isRight(decided(around(linked, { codec: "lz4" }), { opening: undefined }))).toBe(true)
   })
 
   test("a time that nothing can reckon with is refused where the broker's own time counts, too", () => {

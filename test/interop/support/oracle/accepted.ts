@@ -98,7 +98,7 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "A name that nobody knows is refused; Kafka keeps it for a plugin that may be there."
   },
   {
-    at: /^Produce, opened\/inside: (what is no gzip|gzip that is damaged)\..*errorCode$/,
+    at: /^Produce, opened\/inside: (what is no gzip|gzip that is damaged|lz4 of linked blocks)\..*errorCode$/,
     ours: /INVALID_RECORD/,
     why: "What does not unpack is an invalid record, whatever the codec; Kafka fails with UNKNOWN_SERVER_ERROR for some."
   },

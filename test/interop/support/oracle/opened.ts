@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { layerTypescript } from "../../../../adapters/compression/compression.ts"
+import { xxhash32 } from "../../../../adapters/compression/xxhash32.ts"
 import { fieldAt } from "../../../../domain/log/batch.ts"
 import { codecs } from "../../../../domain/log/codec.ts"
 import { crc32c } from "../../../../domain/log/crc32c.ts"
@@ -34,6 +35,12 @@ const forged = (batch: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Ar
 const counted = (count: number) => (bytes: Uint8Array) => {
   writeInt32(bytes, fieldAt.recordCount, count)
   writeInt32(bytes, fieldAt.lastOffsetDelta, count - 1)
+}
+
+/** An LZ4 frame as Python's lz4.frame writes it: its header says that blocks refer to the block before. */
+const linked = (bytes: Uint8Array) => {
+  bytes[fieldAt.records + 4] = (bytes[fieldAt.records + 4] as number) & ~0x20
+  bytes[fieldAt.records + 6] = xxhash32(bytes, fieldAt.records + 4, fieldAt.records + 6) >>> 8
 }
 
 const send = (side: Side, name: string, label: string, records: Uint8Array, version = 9) =>
@@ -85,6 +92,7 @@ export const wrongInside: Scenario = async (side) => {
     "gzip that is damaged",
     forged(gzip, (bytes) => (bytes[fieldAt.records + 14] = 0xff))
   )
+  await send(side, "inside", "lz4 of linked blocks", forged(timed([1000], { codec: "lz4" }), linked))
   await send(side, "inside", "two records, and one is there", forged(gzip, counted(2)))
   await send(side, "inside", "two records, and three are there", forged(timed([1000, 1001, 1002], { codec: "gzip" }), counted(2)))
   await send(side, "inside", "two records of plain text, and one is there", forged(timed([1000]), counted(2)))
