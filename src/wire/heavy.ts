@@ -11,6 +11,11 @@ export const finished = ({ memory, turns }: ServerRoom, slots: Slots, slot: Slot
   turns.leave(slot.ticket)
 }
 
+/** The handler has returned. One that borrows (Fetch, JoinGroup, SyncGroup) may wait for minutes, and keeps only what it needs: the next request may begin meanwhile. */
+export const leavesToWait = ({ turns }: ServerRoom, { route, ticket }: Slot): void => {
+  if (ticket !== undefined && route?.borrows === true) turns.leave(ticket)
+}
+
 /** Calls off all that is under way. */
 export const abandon = ({ turns }: ServerRoom, slots: Slots): void => {
   for (const { stop, ticket } of slots.clear()) {

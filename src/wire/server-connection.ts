@@ -9,7 +9,7 @@ import { Caller } from "./caller.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, free, isFrame, noBytes } from "./framer.ts"
-import { abandon, finished } from "./heavy.ts"
+import { abandon, finished, leavesToWait } from "./heavy.ts"
 import { Holding } from "./holding.ts"
 import { Later } from "./later.ts"
 import { smallRequestBytes } from "./memory-budget.ts"
@@ -301,6 +301,7 @@ export class ServerConnection implements Listener {
 
   /** Waits for an answer that is not there yet. */
   private begun(slot: Slot, answer: unknown): void {
+    if (slot.ticket !== undefined) leavesToWait(this.room, slot)
     if (answer instanceof Later) return this.wait(slot, answer)
     if (!Effect.isEffect(answer)) return this.answer(slot, answer)
     if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
@@ -345,7 +346,6 @@ export class ServerConnection implements Listener {
 
   /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
   private wait(slot: Slot, later: Later<unknown>): void {
-    if (slot.ticket !== undefined) this.room.turns.leave(slot.ticket)
     slot.since = this.room.seconds
     slot.early = later.early
     slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))

@@ -134,13 +134,15 @@ const atOnce = async (aim: Aim, count: number, frame: Uint8Array): Promise<numbe
 const wideAtOnce: Attack = {
   name: "wide-at-once",
   about: "ten (and of every fifth kind thirty) of the largest allowed requests at the same time, for each array of each API, first with elements that differ",
-  settings: ["auto.create.topics.enable=true"],
   run: async (aim) => {
     const served = (await servedBy(aim.port)) ?? []
     const counts = { kinds: 0, sent: 0, answered: 0 }
     const slowest = { ms: 0, what: "" }
+    // The first array of each API, then the second of each, so that every API has its turn however short the time is.
     const all = [true, false].flatMap((distinct) =>
-      served.flatMap(([api, version]) => widest(api, version).map((wide) => ({ api, version, distinct, ...wide })))
+      served
+        .flatMap(([api, version]) => widest(api, version).map((wide, nth) => ({ api, version, distinct, nth, ...wide })))
+        .sort((one, other) => one.nth - other.nth)
     )
     for (const { api, distinct, draft, path, version } of all) {
       if (!aim.goesOn()) break
