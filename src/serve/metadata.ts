@@ -7,7 +7,7 @@ import { zeroTopicId } from "../../domain/kernel/id.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
 import type { RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { RequestContext } from "../wire/route.ts"
-import { Sliced, type Steps, Stride } from "../wire/sliced.ts"
+import { promptly, Sliced, type Steps, Stride } from "../wire/sliced.ts"
 import { clusterOperations, operationsNotAsked, topicOperations } from "./authorized-operations.ts"
 import { controllerOf, leaderIsListed, leaderNode, type Node, nodesOf, unreachable } from "./nodes.ts"
 
@@ -187,9 +187,11 @@ function* missing(cluster: Cluster, request: Request, version: number): Steps<Re
  */
 export const metadata =
   ({ cluster, autoCreate, createTopics, nodeId }: MetadataOptions) =>
-  (request: Request, context: RequestContext): Sliced<Response | Effect.Effect<Sliced<Response>>> =>
-    new Sliced(function* () {
-      const absent = autoCreate ? yield* missing(cluster(), request, context.version) : []
-      if (absent.length === 0) return yield* respond(cluster(), nodeId, request, context)
-      return Effect.map(createTopics(absent, context), () => new Sliced(() => respond(cluster(), nodeId, request, context)))
-    })
+  (request: Request, context: RequestContext): Response | Effect.Effect<Sliced<Response>> | Sliced<Response | Effect.Effect<Sliced<Response>>> =>
+    promptly(
+      (function* () {
+        const absent = autoCreate ? yield* missing(cluster(), request, context.version) : []
+        if (absent.length === 0) return yield* respond(cluster(), nodeId, request, context)
+        return Effect.map(createTopics(absent, context), () => new Sliced(() => respond(cluster(), nodeId, request, context)))
+      })()
+    )

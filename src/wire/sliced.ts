@@ -8,6 +8,12 @@ export class Sliced<A> {
   constructor(readonly begin: () => Steps<A>) {}
 }
 
+/** What steps make: at once where they have no pause, which is what nearly all requests are like; otherwise in slices. */
+export const promptly = <A>(steps: Steps<A>): A | Sliced<A> => {
+  const first = steps.next()
+  return first.done === true ? first.value : new Sliced(() => steps)
+}
+
 /** Elements of average cost, about a µs, between two pauses. */
 const elementsPerStep = 128
 
