@@ -34,14 +34,14 @@ export const parseProperties = (text: string, file: string): ReadonlyArray<Assig
   )
 
 /**
- * `KAFKA_LOG_DIRS` is `log.dirs`; as in Apache Kafka's image, two underscores stand for one and three for a dash. A variable that is near no setting (KAFKA_HOME, KAFKA_BROKERS …)
- * is another program's and is left alone; one that is near is a mistake.
+ * `KAFKA_LOG_DIRS` is `log.dirs`; as in Apache Kafka's image, two underscores stand for one and three for a dash. `KAFKA_CFG_LOG_DIRS`, as Bitnami's image spells it, is the
+ * same. A variable that is near no setting (KAFKA_HOME, KAFKA_BROKERS …) is another program's and is left alone; one that is near is a mistake.
  */
 export const parseVariables = (variables: Readonly<Record<string, string | undefined>>): ReadonlyArray<Assignment> =>
   Object.entries(variables).flatMap(([variable, value]) => {
     if (!variable.startsWith("KAFKA_") || value === undefined) return []
     const name = variable
-      .slice("KAFKA_".length)
+      .slice(variable.startsWith("KAFKA_CFG_") ? "KAFKA_CFG_".length : "KAFKA_".length)
       .toLowerCase()
       .replace(/_{1,3}/g, (dashes) => (dashes.length === 1 ? "." : dashes.length === 2 ? "_" : "-"))
     const ours = isNodeSetting(name) || Object.hasOwn(authorizerSettings, name) || olderVariable.test(name) || (name.length > 5 && near(name))

@@ -40,12 +40,13 @@ export const retryKind = (error: { readonly _tag: string }): RetryKind | undefin
   }
 }
 
-/** Ends the attempts after `timeoutMs` with the error of the last one that ended by itself. */
-const bounded = <A, E, R>(
+/** Ends the attempts after `timeoutMs` with the error of the last one that ended by itself, or with `silent` where none did. */
+const bounded = <A, E, R, S>(
   timeoutMs: number,
+  silent: () => S,
   attempt: Effect.Effect<A, E, R>,
   repeated: (attempt: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | RequestTimedOut, R> =>
+): Effect.Effect<A, E | S, R> =>
   Effect.suspend(() => {
     let last: E | undefined
     const noted = Effect.tapError(attempt, (error) =>
@@ -53,8 +54,7 @@ const bounded = <A, E, R>(
         last = error
       })
     )
-    const late = (): E | RequestTimedOut => last ?? new RequestTimedOut({ what: "The call", timeoutMs, reason: "no node answered." })
-    return Effect.timeoutFail(repeated(noted), { duration: timeoutMs, onTimeout: late })
+    return Effect.timeoutFail(repeated(noted), { duration: timeoutMs, onTimeout: (): E | S => last ?? silent() })
   })
 
 /** The answer's error as a failure that `persistently` understands; NONE passes. */
@@ -88,13 +88,18 @@ export const makeClient = (options: ConnectionOptions): Effect.Effect<Client, Ca
         return calls.length === 0 ? nowhere("the cluster named no node") : Effect.firstSuccessOf(calls)
       })
 
+    const timedOut = () => {
+      const asked = `the cluster at ${bootstrapNames(settings).join(", ")}`
+      return new RequestTimedOut({ what: `The call to ${asked}`, timeoutMs: settings.callTimeoutMs, reason: "no node answered." })
+    }
     const persistently = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | RequestTimedOut, R> =>
-      bounded(settings.callTimeoutMs, effect, (attempt) =>
+      bounded(settings.callTimeoutMs, timedOut, effect, (attempt) =>
         Effect.tapError(attempt, (error) => (retryKind(error) === undefined ? Effect.void : Effect.ignore(metadata.refresh([])))).pipe(
           retryWithin<E>(settings.retryTimeoutMs, retryKind)
         )
       )
 
-    yield* Effect.asVoid(bounded(settings.callTimeoutMs, metadata.refresh([]), retryWithin<CallError>(settings.retryTimeoutMs, retryKind)))
+    const mute = () => new NotReachable({ addresses: bootstrapNames(settings), reason: `no answer within ${settings.callTimeoutMs} ms` })
+    yield* Effect.asVoid(bounded(settings.callTimeoutMs, mute, metadata.refresh([]), retryWithin<CallError>(settings.retryTimeoutMs, retryKind)))
     return { options: settings, pool, metadata, dice, callNode, callController, callAny, persistently }
   })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { spawnSync } from "node:child_process"
 import { mkdirSync } from "node:fs"
+import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
 import { crc32c } from "../../domain/log/crc32c.ts"
@@ -169,6 +170,17 @@ describe("a node that cannot start says why, what to do, and ends with its code"
     await ready(broker)
     await broker.kill("SIGTERM")
     await again.process.kill("SIGTERM")
+  })
+  test("a client whose leader accepts and never answers: the address, and how long it was silent", async () => {
+    const mute = createServer(() => undefined)
+    await new Promise<void>((listening) => mute.listen(0, "127.0.0.1", listening))
+    const address = `127.0.0.1:${(mute.address() as AddressInfo).port}`
+    await fails(
+      franz("topic", "list", "--leader", address),
+      69,
+      new RegExp(`nobody answers at ${address} \\(no answer within \\d+ ms\\)[^]*--leader HOST:PORT`)
+    )
+    mute.close()
   })
   test("a client whose leader is not there", () =>
     fails(Run.start(process.execPath, [join(root, "src/programs/franz.ts"), "topic", "list", "--leader", "127.0.0.1:1"]), 69, /127\.0\.0\.1:1/))

@@ -28,6 +28,10 @@ const journalled = (directory: string, event: NodeConfigsChanged): Promise<void>
 test("what was set at run time is shown and changed in the directory of a node that does not run, and a value that locks everybody out does not", async () => {
   const data = temporaryDirectory()
   const node = await up(data.path)
+  const none = await config("--leader", node.address)
+  expect([none.code, none.stdout, none.stderr]).toEqual([0, "", "all nodes: nothing was set at run time.\n"])
+  const strange = await config("77", "--leader", node.address)
+  expect([strange.code, strange.stderr]).toEqual([1, "franz: node 77: the cluster names no such node at present.\n`franz cluster describe` shows the nodes.\n"])
   expect(await config("--set", "log.retention.bytes=5000000", "--leader", node.address)).toMatchObject({ code: 0 })
   expect(await config("0", "--set", "log.roll.ms=50000", "--leader", node.address)).toMatchObject({ code: 0 })
   const held = await config("--offline", data.path)

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
 import type { ConfigEntry } from "../../client/admin/cluster.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { dim, print, printJson } from "../shell/screen.ts"
+import { dim, print, printError, printJson } from "../shell/screen.ts"
 import { repeatedText } from "../shell/spec.ts"
 
 /** The words of `topic config` and `broker config`. */
@@ -62,6 +62,7 @@ export const configure = <E, R>(words: ConfigWords, { change, json, name, otherw
     yield* checkNames(words.unset, before, whose)
     if (changes > 0) yield* change({ set, unset: words.unset })
     if (words.json) return printJson({ ...json, ...(changes === 0 ? { configs: before } : { set, unset: words.unset }) })
+    if (changes === 0 && before.length === 0) return printError(`${name}: nothing was set at run time.`)
     if (changes === 0) return show(before)
     for (const [setting, value] of Object.entries(set)) print(`${name}: ${setting}=${value}`)
     for (const setting of words.unset) print(`${name}: ${setting} has ${otherwise}`)

@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import { isTopicName } from "../../../domain/kernel/id.ts"
 import { printable } from "../../../domain/kernel/printable.ts"
 import type * as errors from "../../client/error.ts"
 import { CliFailure, type ExitName } from "../shell/failure.ts"
@@ -28,7 +29,7 @@ const saying = (fault: ClientFault): Saying => {
     case "InvalidAddress":
       return { exit: "usage" }
     case "InvalidArgument":
-      return refused()
+      return { exit: "usage", message: `${fault.field.replace(/^options\./, "")} is ${fault.given}; allowed: ${fault.allowed}.` }
     case "ClientDefect":
       return { exit: "internal" }
     case "RequestTimedOut":
@@ -44,7 +45,7 @@ const saying = (fault: ClientFault): Saying => {
     case "UnknownPartition":
       return refused(`\`franz topic describe ${fault.topic}\` shows the partitions.`)
     case "InvalidTopic":
-      return refused("A topic's name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'.")
+      return isTopicName(fault.topic) ? refused() : refused("A topic's name has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'.")
     case "MessageTooLarge":
       return refused(`\`franz topic describe ${fault.topic}\` shows the topic's max.message.bytes.`)
     case "NoLeader":
@@ -59,11 +60,12 @@ const saying = (fault: ClientFault): Saying => {
     case "CorruptRecords":
     case "Undecodable":
       return { exit: "data" }
+    case "NodeRefused":
+      return refused(fault.error === "BROKER_ID_NOT_REGISTERED" ? "`franz cluster describe` shows the nodes." : undefined)
     case "UnknownGroup":
       return refused("`franz group list` shows what there is.")
     case "AnswerTooLarge":
     case "TopicRefused":
-    case "NodeRefused":
     case "NotAuthorized":
     case "Fenced":
     case "NotSubscribed":

@@ -16,10 +16,18 @@ const nodeResource = 4
 const nameOf = (node: NodeOrAll): string => (node === "all" ? "" : String(node))
 const told = (node: NodeOrAll): string => (node === "all" ? "all nodes" : `node ${node}`)
 
+const expectNode = (client: Client, id: number): Effect.Effect<void, CallError | NodeRefused> =>
+  Effect.gen(function* () {
+    const isKnown = () => client.metadata.view().nodes.has(id)
+    if (!isKnown()) yield* client.metadata.refresh([])
+    if (!isKnown()) return yield* new NodeRefused({ node: told(id), error: "BROKER_ID_NOT_REGISTERED", reason: "the cluster names no such node at present." })
+  })
+
 /** A node's settings by name, asked of that node; for all nodes, what was set for them while the cluster runs. */
 export const nodeConfigs = (client: Client, node: NodeOrAll): Effect.Effect<ReadonlyArray<ConfigEntry>, NodeConfigError> =>
   client.persistently(
     Effect.gen(function* () {
+      if (node !== "all") yield* expectNode(client, node)
       const request = { resources: [{ resourceType: nodeResource, resourceName: nameOf(node), configurationKeys: null }], includeDocumentation: true }
       const answer = yield* node === "all" ? client.callAny(DescribeConfigs, request) : client.callNode(node, DescribeConfigs, request)
       const result = answer.results[0]

@@ -93,6 +93,15 @@ describe("KAFKA_ variables", () => {
     })
     expect(taken.map(({ name }) => name)).toEqual(["num.partitions", "num.partition"])
   })
+  test("those of Bitnami's image are the same settings, and its own switches are left alone", () => {
+    const variables = { KAFKA_CFG_NODE_ID: "3", KAFKA_CFG_LISTENERS: "PLAINTEXT://:9092", ALLOW_PLAINTEXT_LISTENER: "yes", KAFKA_ENABLE_KRAFT: "yes" }
+    const loaded = Either.getOrThrow(loadConfig(parseVariables(variables)))
+    expect([...loaded.set]).toEqual(["node.id", "listeners"])
+    const mistyped = loadConfig(parseVariables({ KAFKA_CFG_NUM_PARTITION: "3" }))
+    expect(Either.getOrThrow(Either.flip(mistyped))[0]?.message).toBe(
+      "KAFKA_CFG_NUM_PARTITION: there is no setting 'num.partition'. Did you mean 'num.partitions'?"
+    )
+  })
   test("those of Apache Kafka's image are its settings", () => {
     const image = {
       KAFKA_NODE_ID: "1",
