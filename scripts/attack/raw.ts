@@ -14,6 +14,8 @@ export class Raw {
   private waiting: { readonly resolve: (frame: Uint8Array) => void; readonly reject: (cause: Error) => void } | undefined
   /** Bytes that came since the connection was opened. */
   receivedBytes = 0
+  /** Whole answers that came since. */
+  answers = 0
   isOpen = true
 
   private constructor(
@@ -100,6 +102,7 @@ export class Raw {
       const all = joined(this.kept)
       this.kept = all.length > size ? [all.subarray(size)] : []
       this.keptBytes -= size
+      this.answers++
       const { waiting } = this
       if (waiting !== undefined) return waiting.resolve(all.subarray(4, size))
     }

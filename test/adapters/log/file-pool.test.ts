@@ -188,7 +188,7 @@ describe("the bound of open files", () => {
       const refused = logs.map((log) => log.append([batch(1, 1)])).filter(Either.isLeft)
       for (const { left } of refused) {
         expect(left.reason).toBe("io")
-        expect(left.message).toContain("No more files can be opened just now; it is tried again. Raise the limit (ulimit -n)")
+        expect(left.message).toContain("No more files can be opened just now; it is tried again. Raise the limit (ulimit -n, LimitNOFILE=)")
       }
       expect((yield* Effect.flip(store.open(topicId, 101, smallConfig))).reason).toBe("io")
       disk.limit = Number.POSITIVE_INFINITY
