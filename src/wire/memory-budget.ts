@@ -20,6 +20,8 @@ const burstShare = 1 / 4
 const quietShare = 1 / 16
 /** Seconds between two collections at least. */
 const collectionSeconds = 5
+/** A pause after a collection between two pieces of heavy work, as a multiple of the time that it took. */
+const pausePerCollection = 50n
 
 /**
  * The memory that requests, answers and waiting work hold, over all connections of a process. Each connection reports its own changes. The account has two marks.
@@ -40,6 +42,7 @@ export class MemoryBudget {
   private peak = 0
   private leftBehind = 0
   private seconds = 0
+  private tidyNotBeforeNs = 0n
   private readonly collect: (() => void) | undefined
   private isWaking = false
   private readonly waiting = new Set<() => void>()
@@ -93,11 +96,18 @@ export class MemoryBudget {
   leaves(bytes: number): void {
     if (bytes > smallRequestBytes) this.leftBehind += bytes
   }
-  /** Called between two pieces of heavy work, while neither is in memory: what the last ones left is collected before the next adds to it. */
-  tidy(): void {
-    if (this.leftBehind < this.bytesMax * burstShare) return
+  /**
+   * Called between two pieces of heavy work, while neither is in memory: what the last ones left is collected before the next adds to it. A collection takes 30 ms, or half a second where
+   * the node itself holds much: no more than a fiftieth of the time is spent on them. `nowNs`: monotonic.
+   */
+  tidy(nowNs: () => bigint): void {
+    if (this.leftBehind < this.bytesMax * burstShare || this.collect === undefined) return
+    const begun = nowNs()
+    if (begun < this.tidyNotBeforeNs) return
     this.seconds = this.leftBehind = 0
-    this.collect?.()
+    this.collect()
+    const ended = nowNs()
+    this.tidyNotBeforeNs = ended + (ended - begun) * pausePerCollection
   }
 
   /** Calls `wake` once when there is room again, the first caller first; returns how to cancel that. */

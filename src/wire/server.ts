@@ -67,12 +67,13 @@ export const serveAll = (
   Effect.gen(function* () {
     const transport = yield* Transport
     const runtime = yield* Effect.runtime<never>()
+    const clock = yield* Effect.clock
     const open = new Set<ServerConnection>()
     const memory = options.memory ?? new MemoryBudget({ bytesMax: Math.max(memoryBytesDefault, 2 * options.requestBytesMax) })
     const relief = new Relief(memory, open)
     const room: ServerRoom = {
       runtime,
-      turns: new Turns(runtime, yield* Effect.clock, () => memory.tidy()),
+      turns: new Turns(runtime, clock, () => memory.tidy(() => clock.unsafeCurrentTimeNanos())),
       admission: new Admission(options, ownLinksOf(transport)),
       complaints: new Complaints(runtime, {}),
       requestBytesMax: options.requestBytesMax,

@@ -263,3 +263,28 @@ test("paused connections whose peers are gone give their memory back: a socket t
     { memory }
   )
 })
+
+test("what heavy work leaves is collected once it is a quarter of the account, for a fiftieth of the time at most", () => {
+  let now = 0n
+  let collected = 0
+  const memory = new MemoryBudget({
+    bytesMax: 1_000_000,
+    collect: () => {
+      collected++
+      now += 100n
+    }
+  })
+  const tidy = (left: number) => {
+    memory.leaves(left)
+    memory.tidy(() => now)
+    return collected
+  }
+  expect(tidy(200_000)).toBe(0)
+  expect(tidy(100_000)).toBe(1)
+  // Until 50 times what it took have passed, what is left is for the engine to collect.
+  expect(tidy(900_000)).toBe(1)
+  now += 4999n
+  expect(tidy(900_000)).toBe(1)
+  now += 1n
+  expect(tidy(0)).toBe(2)
+})
