@@ -135,7 +135,7 @@ export function* inspectForAppend(batch: RecordBatch, context: AppendContext): G
 /**
  * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as `splitBatches` gives them).
  * Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the batch's own bytes have been patched (a view of the request's frame,
- * which nobody else reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC; with `opening` 1 to 6 ns a record (3 to 40 without native code), and decompressing.
+ * which no other code reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC; with `opening` 1 to 6 ns a record (3 to 40 without native code), and decompressing.
  */
 export const decideAppend = (
   state: LogState,

@@ -62,7 +62,7 @@ test("standard input that is a directory: exit 2, and what to give instead", asy
 test("--exit-at-end of a member that the group gave no partition ends: others have them all", async () => {
   const holder = franz("consume", "lines", "--group", "full", "--from", "start", "--leader", node.address)
   await until("the first member reads", () => holder.stdout.includes("line 19999"))
-  // Both members are asked for: whoever of them gets the one partition, each sees all of it read and ends, but the holder goes on.
+  // Both new members end, whichever member has the one partition. The holder goes on.
   const ended = await Promise.all(["one", "two"].map(() => franz("consume", "lines", "--group", "full", "--exit-at-end", "--leader", node.address).end()))
   expect(ended.map(({ code }) => code)).toEqual([0, 0])
   await holder.kill("SIGTERM")

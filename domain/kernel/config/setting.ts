@@ -30,7 +30,7 @@ export interface Setting<A> {
   readonly running?: RunningBounds
   /** Can be set for single nodes only. */
   readonly perBroker?: true
-  /** It is taken, and changes nothing: whoever writes it is told. */
+  /** It is taken and has no effect; a warning at the start names it. */
   readonly noEffect?: true
   /** DescribeConfigs leaves it out while it is not set. */
   readonly hidden?: true

@@ -8,7 +8,7 @@ import { repeatedText } from "../shell/spec.ts"
 /** The words of `topic config` and `broker config`. */
 export const configOptions = {
   set: repeatedText({ name: "set", alias: "s", placeholder: "NAME=VALUE", help: "Gives a setting a value; may be repeated." }),
-  unset: repeatedText({ name: "unset", placeholder: "NAME", help: "Takes back what was set; may be repeated." })
+  unset: repeatedText({ name: "unset", placeholder: "NAME", help: "Removes what was set; may be repeated." })
 }
 export interface ConfigWords {
   readonly set: ReadonlyArray<string>
@@ -29,7 +29,7 @@ export const settings = (texts: ReadonlyArray<string>): Effect.Effect<Record<str
   return Effect.succeed(set)
 }
 
-/** The cluster takes it for done when a name that nobody knows is taken back; a person has mistyped it. */
+/** To unset an unknown name is no error of the cluster; on the command line it is a typing error. */
 const checkNames = (unset: ReadonlyArray<string>, known: ReadonlyArray<ConfigEntry>, whose: string): Effect.Effect<void, CliFailure> => {
   const names = known.map(({ name }) => name)
   const strange = unset.find((name) => !names.includes(name))
@@ -45,9 +45,9 @@ export interface Configured<E, R> {
   /** What it is called in lines and in JSON. */
   readonly name: string
   readonly json: Readonly<Record<string, unknown>>
-  /** "a topic has": for who mistyped a name. */
+  /** "a topic has": for the error of an unknown name. */
   readonly whose: string
-  /** What holds once a setting is taken back. */
+  /** What holds once a setting is unset. */
   readonly otherwise: string
   readonly read: Effect.Effect<ReadonlyArray<ConfigEntry>, E, R>
   readonly change: (changes: { readonly set: Readonly<Record<string, string>>; readonly unset: ReadonlyArray<string> }) => Effect.Effect<void, E, R>

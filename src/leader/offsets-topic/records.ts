@@ -62,7 +62,7 @@ function* deleted({ groupId, offsets }: Group, timestamp: number): Records {
 export const needsState = ({ _tag }: Event): boolean =>
   _tag === "AssignmentsSet" || _tag === "GroupEmptied" || _tag === "MemberReplaced" || _tag === "GroupDeleted"
 
-/** The records that Kafka's coordinator would have written for an event of a group: one for each offset, and one for the group when a generation has its assignment or nobody is left. */
+/** The records that Kafka's coordinator would have written for an event of a group: one for each offset, and one for the group when a generation has its assignment or no member is left. */
 export function* recordsOfEvent(before: Group, event: Event, after: Group): Records {
   switch (event._tag) {
     case "OffsetsCommitted":

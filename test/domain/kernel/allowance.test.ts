@@ -29,7 +29,7 @@ test("whatever is asked for, no more happens than the burst and one for each per
     })
   )
 })
-test("whoever waits as long as it is told is served", () => {
+test("a caller that waits as long as it is told is served", () => {
   fc.assert(
     fc.property(rate, (of) => {
       let left: Allowance | undefined

@@ -49,7 +49,7 @@ describe("a broker that answers nonsense", () => {
     expect(partitionsOf([5])).toEqual([])
   })
 
-  test("topics that nobody asked for are not kept", () => {
+  test("topics that the client did not ask for are not kept", () => {
     const many = Array.from({ length: 100_000 }, (_, at) => topic(`t${at}`, [0]))
     const view = learn(nothingKnown, answer([...many, topic("orders", [0])]), ["orders"], 0)
     expect([...view.topics.keys()]).toEqual(["orders"])
@@ -83,7 +83,7 @@ describe("a broker that answers nonsense", () => {
       })
     ))
 
-  test("one that names a thousand nodes at addresses where nobody is costs a call its time, and no more", () =>
+  test("one that names a thousand nodes at addresses where no process listens costs a call its time, and no more", () =>
     withFake(
       () =>
         Effect.gen(function* () {

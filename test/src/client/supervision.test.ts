@@ -119,7 +119,7 @@ describe("a part that fails by a defect", () => {
             })
           )
         const outcomes = yield* Effect.forEach([0, 1, 0, 1], (partition, at) => send(`${at}`, partition), { concurrency: 4 })
-        // The first had left before the defect; nobody waits for ever.
+        // The first had left before the defect; no caller waits for ever.
         const tags = outcomes.map((outcome) => (Either.isLeft(outcome) ? outcome.left._tag : "stored"))
         expect(tags.filter((tag) => tag === "ClientDefect" || tag === "OutcomeUnknown").length).toBeGreaterThanOrEqual(2)
         const later: Array<string> = []

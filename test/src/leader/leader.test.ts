@@ -310,7 +310,7 @@ describe("the node", () => {
         expect(answer.nodeEndpoints).toMatchObject([{ nodeId: 1, port: 9001 }])
       })
     ))
-  test("what a broker relays is decided as if the client had asked, in the name of the broker; nobody else may relay", () => {
+  test("what a broker relays is decided as if the client had asked, in the name of the broker; only brokers may relay", () => {
     const journal = scriptedJournal()
     return run(
       journal.layer,

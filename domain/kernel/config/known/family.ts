@@ -21,7 +21,7 @@ export const anyCase = (setting: Setting<string>, words: ReadonlyArray<string>):
 })
 /** The same setting; it can be changed while the node runs, for single nodes and not for all of them. */
 export const perBroker = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, dynamic: true, perBroker: true })
-/** The same setting; DescribeConfigs leaves it out while nobody has set it. */
+/** The same setting; DescribeConfigs leaves it out while it is not set. */
 export const hidden = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, hidden: true })
 /** The same setting; whatever is not its default is refused, with this sentence. */
 export const refusing = <A>(setting: Setting<A>, why: string): Setting<A> => ({

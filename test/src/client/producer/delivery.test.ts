@@ -32,7 +32,7 @@ describe("deliveryTimeoutMs is the whole time of a message", () => {
         })
       ))
 
-  test("also of one whose topic nobody knows, and of one that waits for room", () =>
+  test("also of one whose topic no node knows, and of one that waits for room", () =>
     withFake((fake) =>
       Effect.gen(function* () {
         fake.add("orders", 1)

@@ -1,0 +1,37 @@
+import { describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { rooms } from "../../scripts/tidy/source.ts"
+
+const root = join(import.meta.dir, "../..")
+const read = (path: string) => readFileSync(join(root, path), "utf8")
+const listed = (directory: string) => readdirSync(join(root, directory), { recursive: true, encoding: "utf8" }).map((path) => `/${directory}/${path}`)
+const decisions = readdirSync(join(root, "docs/decisions"))
+const documents = [
+  "README.md",
+  ...readdirSync(join(root, "docs")).flatMap((name) => (name.endsWith(".md") ? [`docs/${name}`] : [])),
+  ...decisions.map((name) => `docs/decisions/${name}`)
+]
+
+describe("the documents", () => {
+  test("architecture.md names only files and directories that exist", () => {
+    const paths = rooms.flatMap(listed)
+    const named = [...read("docs/architecture.md").matchAll(/`([\w@.-]+(?:\/[\w@.-]+)+\/?|[\w-]+\.ts)`/g)].map(([, path]) => path as string)
+    const sources = named.filter((path) => path.endsWith(".ts") || rooms.some((room) => path.startsWith(`${room}/`)))
+    expect(sources.length).toBeGreaterThan(50)
+    expect(sources.filter((path) => !paths.some((there) => there.endsWith(`/${path.replace(/\/$/, "")}`)))).toEqual([])
+  })
+  test("links lead to files that exist", () => {
+    const broken = documents.flatMap((document) => {
+      const links = [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, link]) => join(dirname(document), link as string))
+      return links
+        .filter((link) => readdirSync(join(root, dirname(link))).every((name) => name !== link.split("/").at(-1)))
+        .map((link) => `${document}: ${link}`)
+    })
+    expect(broken).toEqual([])
+  })
+  test("each decision has a number of its own", () => {
+    const numbers = decisions.map((name) => name.slice(0, 4))
+    expect(numbers.filter((number, index) => numbers.indexOf(number) !== index)).toEqual([])
+  })
+})
