@@ -6,7 +6,7 @@ import type { ConsumedRecord } from "../../client/consumer/record.ts"
 import { UnknownPartition } from "../../client/error.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { untilOutputEnds, write, writeRaw } from "../shell/screen.ts"
+import { printError, untilOutputEnds, write, writeRaw } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import { argument, flag, optionalInteger, optionalText } from "../shell/spec.ts"
 import { clientFailure } from "./failure.ts"
@@ -68,7 +68,10 @@ const startAt = ({ from, partition }: Reading, end: number): StartAt => {
 /** Without a group all partitions are this consumer's; with one the group says which. */
 const begin = (consumer: ConsumerService, reading: Reading, ends: Ends) => {
   if (reading.group !== undefined) return Effect.zipRight(consumer.joinConsumerGroup(reading.group), consumer.subscribe(reading.topic))
-  return consumer.assign([...ends].map(([partition, end]) => ({ topic: reading.topic, partition, at: startAt(reading, end) })))
+  const { from, partition, topic } = reading
+  if (typeof from === "number" && partition === undefined && [...ends.values()].every((end) => end < from))
+    printError(`'${topic}' ends before the offset ${from}: reading begins at the end of each partition.`)
+  return consumer.assign([...ends].map(([id, end]) => ({ topic, partition: id, at: startAt(reading, end) })))
 }
 
 /** Takes partitions that were added to the topic, from their first message on. In a group the library does that. */
