@@ -1,8 +1,12 @@
 import { Effect } from "effect"
 import { metadataTopic } from "../../../domain/cluster/topic-name.ts"
+import { BrokerId } from "../../../domain/kernel/id.ts"
+import { envelope } from "../../../src/leader/handler/58-envelope.ts"
 import type { Journal } from "../../../src/ports/journal.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
 import { DeleteTopics } from "../../../src/protocol/message/20-delete-topics.ts"
+import { Envelope } from "../../../src/protocol/message/58-envelope.ts"
+import type { RequestContext } from "../../../src/wire/route.ts"
 import type { Mutant } from "./mutant.ts"
 
 type Service = Journal["Type"]
@@ -56,11 +60,15 @@ export const snapshotStale: Mutant = {
 
 export const commandsForgotten: Mutant = {
   name: "commands-forgotten",
+  likelySeed: 5,
   mistake: "the leader does not recognize a command that is sent again",
-  leaderRoutes: (routes) =>
-    routes.map((route) =>
+  leaderRoutes: (routes) => {
+    const forgetful = routes.map((route) =>
       route.api.key === CreateTopics.key || route.api.key === DeleteTopics.key
-        ? { ...route, start: (context, bodyAt) => route.start({ ...context, header: { ...context.header, unknownTags: [] } }, bodyAt) }
+        ? { ...route, start: (context: RequestContext, bodyAt: number) => route.start({ ...context, header: { ...context.header, unknownTags: [] } }, bodyAt) }
         : route
     )
+    // Clients reach the leader through brokers: what comes in an Envelope is answered by the same routes. Every Envelope of a simulated cluster is a broker's.
+    return [...forgetful.filter(({ api }) => api.key !== Envelope.key), envelope(forgetful, () => ({ id: BrokerId.make(1) }))]
+  }
 }
