@@ -89,7 +89,17 @@ const bothRuntimes = () => {
 }
 
 /** What --quick leaves out: suites that draw thousands of cases or simulate hours, and real processes but for one round trip through each kind of client. */
-const slowUnits = ["test/interop/**", "test/simulation/**", "test/adapters/log/crash-images/**", "test/src/protocol/fuzz.test.ts", "test/hostile/**"]
+const slowUnits = [
+  "test/interop/**",
+  "test/simulation/**",
+  "test/hostile/**",
+  "test/adapters/log/crash-images/**",
+  "test/adapters/log/compaction/**",
+  "test/src/programs/**",
+  "test/src/protocol/fuzz.test.ts",
+  "test/src/protocol/round-trip.test.ts",
+  "test/src/wire/elements.test.ts"
+]
 const quickInterop = ["test/interop/readme.test.ts", "test/interop/kcat.test.ts"]
 
 const prepare = () => {
