@@ -3,7 +3,7 @@ import { Effect } from "effect"
 /** Work that says by `yield` where it may pause: about every 0.1 ms, never later than after a millisecond. */
 export type Steps<A> = Generator<void, A>
 
-/** An answer that takes many steps to make. Whoever runs it serves other connections in between. */
+/** An answer that takes many steps to make. The server answers other connections between the steps. */
 export class Sliced<A> {
   constructor(readonly begin: () => Steps<A>) {}
 }

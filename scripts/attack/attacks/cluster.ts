@@ -157,7 +157,7 @@ const ghosts: Attack = {
 
 const envelopes: Attack = {
   name: "envelopes",
-  about: "Envelopes of a stranger, with a request of somebody else's name inside, with themselves inside, and with nothing inside",
+  about: "Envelopes of a stranger, with a request in another client's name inside, with themselves inside, and with nothing inside",
   run: async (aim) => {
     const inner = requestBytes(CreateTopics, 5, {
       topics: [{ name: "from-an-envelope", numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }],
