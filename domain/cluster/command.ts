@@ -65,6 +65,8 @@ export type Command = Data.TaggedEnum<{
     readonly partitionCount: number
     readonly replicationFactor: number
     readonly defaultPartitionCount: number
+    /** Partitions that one broker may hold (`franz.broker.partitions.max`). */
+    readonly partitionsPerBrokerMax: number
     readonly assignments: ReadonlyArray<Assignment>
     readonly configs: ReadonlyArray<ConfigEntry>
     readonly validateOnly: boolean
@@ -74,6 +76,7 @@ export type Command = Data.TaggedEnum<{
     readonly topic: string
     readonly count: number
     readonly assignments: ReadonlyArray<ReadonlyArray<number>> | null
+    readonly partitionsPerBrokerMax: number
     readonly validateOnly: boolean
   }
   /** Changes a topic's own settings one by one, or with `replace` all of them: what `changes` does not name then takes its default. */

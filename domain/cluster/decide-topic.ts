@@ -1,4 +1,4 @@
-import { Either } from "effect"
+import { Either, HashMap, Option } from "effect"
 import type { Rejection } from "../kernel/error-code.ts"
 import type { BrokerId, TopicId } from "../kernel/id.ts"
 import { partitionsPerClusterMax, partitionsPerTopicMax } from "./bounds.ts"
@@ -25,6 +25,19 @@ const noRoom = (cluster: Cluster, more: number): Either.Either<never, Rejection>
         `${more} more partitions would make ${cluster.partitionCount + more} in the cluster, the most is ${partitionsPerClusterMax}.`
       )
     : undefined
+
+/** `placement` if no broker of it would then hold more partitions than it may. */
+const withinBrokers = (cluster: Cluster, placement: Placement, most: number): Placement =>
+  Either.flatMap(placement, (brokers) => {
+    const more = new Map<BrokerId, number>()
+    for (const broker of brokers) more.set(broker, (more.get(broker) ?? 0) + 1)
+    for (const [broker, count] of more) {
+      const after = count + Option.getOrElse(HashMap.get(cluster.load, broker), () => 0)
+      if (after > most)
+        return rejected("POLICY_VIOLATION", `Broker ${broker} would hold ${after} partitions, the most is ${most}: see franz.broker.partitions.max.`)
+    }
+    return placement
+  })
 
 const checkReplicationFactor = (replicationFactor: number, live: number): Either.Either<void, Rejection> => {
   if (replicationFactor !== -1 && replicationFactor < 1)
@@ -102,7 +115,7 @@ export const addTopic = (cluster: Cluster, command: Of<"AddTopic">): Decision =>
     const configs = yield* parseTopicConfigs(command.configs)
     const tooMany = tooManyConfigs(cluster, {}, configs)
     if (tooMany !== undefined) return yield* Either.left(tooMany)
-    const brokers = yield* newTopicPlacement(cluster, command)
+    const brokers = yield* withinBrokers(cluster, newTopicPlacement(cluster, command), command.partitionsPerBrokerMax)
     if (command.validateOnly) return []
     const { topicId } = command
     // An id of 122 random bits was drawn twice: the random source is broken, and the older topic's data would be taken for the new one's.
@@ -131,7 +144,8 @@ export const addPartitions = (cluster: Cluster, command: Of<"AddPartitions">): D
         "INVALID_REPLICA_ASSIGNMENT",
         `Attempted to add ${more} additional partition(s), but ${assignments.length} assignment(s) were specified.`
       )
-    const brokers = yield* assignments === null ? automatic(cluster, more, 1) : manual(cluster, now, assignments)
+    const placement = assignments === null ? automatic(cluster, more, 1) : manual(cluster, now, assignments)
+    const brokers = yield* withinBrokers(cluster, placement, command.partitionsPerBrokerMax)
     return command.validateOnly ? [] : brokers.map((broker, index) => placed(topic.topicId, now + index, broker))
   })
 

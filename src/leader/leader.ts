@@ -1,4 +1,5 @@
 import { Effect, type Scope } from "effect"
+import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
 import { Command } from "../../domain/cluster/command.ts"
 import { liveNodeConfig } from "../../domain/cluster/node-config.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
@@ -36,6 +37,8 @@ export interface LeaderOptions {
   /** Another id than any broker's, unless leader and broker run in one process: then the same. */
   readonly nodeId: BrokerId
   readonly config: NodeConfig
+  /** Partitions that one broker may hold, where `franz.broker.partitions.max` is 0; default: as many as a cluster. */
+  readonly partitionsPerBrokerMax?: number
   /** What of `config` somebody wrote down; default: whatever is not the default. */
   readonly written?: ReadonlySet<SettingName> | undefined
   /** Where the journal lies, to be told of; default: unknown. */
@@ -105,6 +108,9 @@ const firstEventsGone = (start: number): LogFault =>
     message: `The journal ${clusterStream} begins with event ${start}: the segments with the events before it are gone, and brokers need them. Nothing was changed.`
   })
 
+const partitionsPerBrokerMax = (options: LeaderOptions): number =>
+  options.config["franz.broker.partitions.max"] || (options.partitionsPerBrokerMax ?? partitionsPerClusterMax)
+
 const elect =
   (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds) =>
   ({ host, port }: Address): Effect.Effect<void, WriterStopped> =>
@@ -132,6 +138,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       config,
       written: options.written,
       directories: options.directories ?? [],
+      partitionsPerBrokerMax: partitionsPerBrokerMax(options),
       writer,
       brokers,
       observers: new Observers(clock, writer.state),
@@ -148,15 +155,13 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       return typeof found === "string" ? offsets(topic, partition) : found
     }
     const leaders = findLeader(writer.state)
-    const fetchSessions = yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"])
-    const fetchBytesMax = config["fetch.max.bytes"]
     const reading = {
       find,
       findLeader: leaders,
       clusterId: () => clusterId,
-      fetchBytesMax,
+      fetchBytesMax: config["fetch.max.bytes"],
       decompress,
-      sessions: fetchSessions,
+      sessions: yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"]),
       deadlines: yield* makeDeadlines
     }
     yield* Effect.forkScoped(watch(writer, brokers, commandIds))

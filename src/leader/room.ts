@@ -21,6 +21,8 @@ export interface LeaderRoom {
   readonly nodeId: BrokerId
   /** What this node started with. */
   readonly config: NodeConfig
+  /** Partitions that one broker may hold (`franz.broker.partitions.max`). */
+  readonly partitionsPerBrokerMax: number
   /** What of it somebody wrote down; undefined: whatever is not the default. */
   readonly written: ReadonlySet<SettingName> | undefined
   readonly writer: ClusterWriter

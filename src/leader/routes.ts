@@ -58,6 +58,7 @@ const autoCreate = (room: LeaderRoom) => {
             partitionCount: -1,
             replicationFactor: -1,
             defaultPartitionCount: room.config["num.partitions"],
+            partitionsPerBrokerMax: room.partitionsPerBrokerMax,
             assignments: [],
             configs: [],
             validateOnly: false

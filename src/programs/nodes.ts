@@ -29,7 +29,7 @@ import { withKnownId } from "./known-id.ts"
 import { controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { platform } from "./platform.ts"
-import { processMemory } from "./process-memory.ts"
+import { brokerPartitionsMax, processMemory } from "./process-memory.ts"
 
 type Platform = Transport | Checksum | Compression
 type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
@@ -59,7 +59,14 @@ const openLeader = (options: NodeOptions, directory: string) =>
     const claimed = yield* store.claim({ clusterId: undefined, nodeId })
     const journal = yield* Layer.build(journalOverLog).pipe(Effect.provideService(LogStore, store))
     const { config, written } = options
-    const leader = yield* makeLeader({ nodeId, config, written, directories: store.directories, clusterId: claimed.clusterId }).pipe(
+    const leader = yield* makeLeader({
+      nodeId,
+      config,
+      written,
+      partitionsPerBrokerMax: brokerPartitionsMax(),
+      directories: store.directories,
+      clusterId: claimed.clusterId
+    }).pipe(
       Effect.provideService(Journal, Context.get(journal, Journal)),
       Effect.mapError((fault) => withAdvice(fault, directory))
     )

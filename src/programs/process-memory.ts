@@ -1,4 +1,5 @@
 import { totalmem } from "node:os"
+import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { MemoryBudget } from "../wire/memory-budget.ts"
 
@@ -17,6 +18,13 @@ const memoryOfProcess = (): number => {
 
 /** The bound of the account where `franz.memory.request.budget.bytes` is 0: a quarter of the memory, at most 512 MiB and at least 16 MiB. */
 export const budgetFor = (memoryBytes: number): number => Math.floor(Math.max(bytesLeast, Math.min(bytesMost, memoryBytes * memoryShare)))
+
+/** What a partition may take: two files, its indexes and caches, and its part of the cluster's metadata; about a third of it is used. */
+const bytesPerPartition = 65_536
+
+/** Partitions that one broker may hold where `franz.broker.partitions.max` is 0: by the memory that this process may use. */
+export const brokerPartitionsFor = (memoryBytes: number): number => Math.min(partitionsPerClusterMax, Math.floor(memoryBytes / bytesPerPartition))
+export const brokerPartitionsMax = (): number => brokerPartitionsFor(memoryOfProcess())
 
 /** Some 70 ms for a heap of 100 MB. */
 const collect = "Bun" in globalThis ? () => Bun.gc(true) : undefined

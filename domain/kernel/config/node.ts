@@ -65,6 +65,15 @@ const node = {
     ),
     also: 0
   },
+  "franz.broker.partitions.max": {
+    ...int(
+      0,
+      1,
+      "Partitions that one broker may hold; 0: one for every 64 KiB of the leader's memory, at most 200000. A topic that would need more is refused.",
+      200_000
+    ),
+    also: 0
+  },
   "queued.max.request.bytes": {
     ...long(
       -1,

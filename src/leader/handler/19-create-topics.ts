@@ -32,6 +32,7 @@ const command = (room: LeaderRoom, asked: Asked, validateOnly: boolean) =>
       partitionCount: asked.numPartitions,
       replicationFactor: asked.replicationFactor,
       defaultPartitionCount: room.config["num.partitions"],
+      partitionsPerBrokerMax: room.partitionsPerBrokerMax,
       assignments: asked.assignments.map(({ partitionIndex, brokerIds }) => ({ partition: partitionIndex, replicas: brokerIds })),
       configs: asked.configs,
       validateOnly

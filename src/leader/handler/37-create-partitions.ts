@@ -33,7 +33,13 @@ export const createPartitions = (room: LeaderRoom): Route => {
         const replicas = assignments === null ? null : assignments.map(({ brokerIds }) => brokerIds)
         return submission(
           room,
-          Command.AddPartitions({ topic: name, count, assignments: replicas, validateOnly: request.validateOnly }),
+          Command.AddPartitions({
+            topic: name,
+            count,
+            assignments: replicas,
+            partitionsPerBrokerMax: room.partitionsPerBrokerMax,
+            validateOnly: request.validateOnly
+          }),
           context,
           "CreatePartitions",
           name

@@ -54,7 +54,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.tuple(name, fc.integer({ min: -1, max: 20 })).map(
     ([topic, count]): Step =>
       () =>
-        Command.AddPartitions({ topic, count, assignments: null, validateOnly: false })
+        Command.AddPartitions({ topic, count, assignments: null, partitionsPerBrokerMax: 200_000, validateOnly: false })
   ),
   name.map(
     (topic): Step =>

@@ -17,6 +17,7 @@ export const addTopic = (topic: string, more: Partial<Extract<Command, { _tag: "
     partitionCount: 3,
     replicationFactor: 1,
     defaultPartitionCount: 1,
+    partitionsPerBrokerMax: 200_000,
     assignments: [],
     configs: [],
     validateOnly: false,

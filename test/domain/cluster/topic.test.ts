@@ -73,7 +73,7 @@ describe("AddTopic", () => {
 describe("AddPartitions", () => {
   const orders = fold(evolve, three, eventsOf(three, addTopic("orders", { partitionCount: 2 })))
   const more = (count: number, assignments: ReadonlyArray<ReadonlyArray<number>> | null = null) =>
-    Command.AddPartitions({ topic: "orders", count, assignments, validateOnly: false })
+    Command.AddPartitions({ topic: "orders", count, assignments, partitionsPerBrokerMax: 200_000, validateOnly: false })
   test("given two partitions, when there shall be four, then the new ones are 2 and 3, on the brokers with the fewest", () => {
     const after = topicByName(fold(evolve, orders, eventsOf(orders, more(4))), "orders")
     expect(after?.partitions.map(({ leader }) => leader as number)).toEqual([1, 2, 3, 1])
@@ -84,8 +84,26 @@ describe("AddPartitions", () => {
     [more(10_001), "INVALID_PARTITIONS"],
     [more(4, [[1]]), "INVALID_REPLICA_ASSIGNMENT"],
     [more(3, [[1]]), "done"],
-    [Command.AddPartitions({ topic: "other", count: 3, assignments: null, validateOnly: false }), "UNKNOWN_TOPIC_OR_PARTITION"]
+    [Command.AddPartitions({ topic: "other", count: 3, assignments: null, partitionsPerBrokerMax: 200_000, validateOnly: false }), "UNKNOWN_TOPIC_OR_PARTITION"]
   ])("%j: %s", (command, error) => expect(refused(orders, command)).toBe(error))
+})
+
+describe("the most partitions that a broker may hold", () => {
+  const orders = fold(evolve, three, eventsOf(three, addTopic("orders", { partitionCount: 6 })))
+  const topic = (partitionCount: number, more: Parameters<typeof addTopic>[1] = {}) =>
+    addTopic("other", { topicId: topicId(2), partitionCount, partitionsPerBrokerMax: 4, ...more })
+  const partitions = (count: number) => Command.AddPartitions({ topic: "orders", count, assignments: null, partitionsPerBrokerMax: 4, validateOnly: false })
+  test.each([
+    [topic(6), "done"],
+    [topic(7), "POLICY_VIOLATION"],
+    [partitions(12), "done"],
+    [partitions(13), "POLICY_VIOLATION"],
+    [topic(-1, { replicationFactor: -1, assignments: [0, 1, 2].map((partition) => ({ partition, replicas: [2] })) }), "POLICY_VIOLATION"]
+  ])("%j: %s", (command, error) => expect(refused(orders, command)).toBe(error))
+  test("the message names the broker, the count and the setting", () =>
+    expect(decide(orders, topic(7))).toMatchObject({
+      left: { message: "Broker 1 would hold 5 partitions, the most is 4: see franz.broker.partitions.max." }
+    }))
 })
 
 describe("RemoveTopic", () => {
