@@ -28,8 +28,8 @@ import { deleteRecords } from "./handler/21-delete-records.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
 import { alterReplicaLogDirs } from "./handler/34-alter-replica-log-dirs.ts"
 import { describeLogDirs } from "./handler/35-describe-log-dirs.ts"
-import type { PartitionTable } from "./partition/table.ts"
-import type { Trimming } from "./partition/trimming.ts"
+import type { PartitionTable } from "./partition/hosted/table.ts"
+import type { Trimming } from "./partition/upkeep/trimming.ts"
 import type { ProducerIds } from "./producer-ids.ts"
 
 export interface RouteParts {

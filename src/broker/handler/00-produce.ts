@@ -11,8 +11,8 @@ import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
 import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"
 import { nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
-import type { Appended, PartitionOwner } from "../partition/owner.ts"
-import type { PartitionTable } from "../partition/table.ts"
+import type { PartitionTable } from "../partition/hosted/table.ts"
+import type { Appended, PartitionOwner } from "../partition/replica/owner.ts"
 
 type Request = RequestOf<typeof Produce>
 type Response = ResponseDraft<typeof Produce>

@@ -5,9 +5,9 @@ import { DeleteRecords } from "../../protocol/message/21-delete-records.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { mapped, nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
-import type { PartitionOwner } from "../partition/owner.ts"
-import type { PartitionTable } from "../partition/table.ts"
-import type { Trimming } from "../partition/trimming.ts"
+import type { PartitionTable } from "../partition/hosted/table.ts"
+import type { PartitionOwner } from "../partition/replica/owner.ts"
+import type { Trimming } from "../partition/upkeep/trimming.ts"
 
 type Request = RequestOf<typeof DeleteRecords>
 type Response = ResponseDraft<typeof DeleteRecords>

@@ -5,7 +5,7 @@ import type { LogDirectory } from "../../ports/log-store.ts"
 import { AlterReplicaLogDirs } from "../../protocol/message/34-alter-replica-log-dirs.ts"
 import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
-import type { PartitionTable } from "../partition/table.ts"
+import type { PartitionTable } from "../partition/hosted/table.ts"
 
 type Request = RequestOf<typeof AlterReplicaLogDirs>
 

@@ -4,8 +4,8 @@ import { DescribeLogDirs } from "../../protocol/message/35-describe-log-dirs.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
-import type { PartitionOwner } from "../partition/owner.ts"
-import type { PartitionTable } from "../partition/table.ts"
+import type { PartitionTable } from "../partition/hosted/table.ts"
+import type { PartitionOwner } from "../partition/replica/owner.ts"
 
 type Request = RequestOf<typeof DescribeLogDirs>
 type Result = ResponseDraft<typeof DescribeLogDirs>["results"][number]

@@ -7,7 +7,7 @@ import { defaultStoreBounds, makeStoreOver } from "../../../adapters/log/store.t
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import type { BrokerFault } from "../../../src/broker/fault.ts"
 import { describeLogDirs } from "../../../src/broker/handler/35-describe-log-dirs.ts"
-import { watchDirectories } from "../../../src/broker/partition/failed-directories.ts"
+import { watchDirectories } from "../../../src/broker/partition/upkeep/failed-directories.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { LogStore, type PartitionLog } from "../../../src/ports/log-store.ts"
 import { DescribeLogDirs } from "../../../src/protocol/message/35-describe-log-dirs.ts"

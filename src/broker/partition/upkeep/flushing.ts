@@ -1,7 +1,7 @@
 import { type Clock, Effect } from "effect"
-import type { Offset } from "../../../domain/kernel/id.ts"
-import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
-import type { PartitionOwner } from "./owner.ts"
+import type { Offset } from "../../../../domain/kernel/id.ts"
+import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
+import type { PartitionOwner } from "../replica/owner.ts"
 
 /** What `flush.messages` and `flush.ms` mean when nobody has set them: never. */
 const unbounded = Number.MAX_SAFE_INTEGER

@@ -1,8 +1,8 @@
 import { Effect, Either, Schema } from "effect"
-import type { Offset, TopicId } from "../../../domain/kernel/id.ts"
-import { LogFault, type LogStore } from "../../ports/log-store.ts"
-import { forEachInSlices } from "../../wire/sliced.ts"
-import type { PartitionOwner } from "./owner.ts"
+import type { Offset, TopicId } from "../../../../domain/kernel/id.ts"
+import { LogFault, type LogStore } from "../../../ports/log-store.ts"
+import { forEachInSlices } from "../../../wire/sliced.ts"
+import type { PartitionOwner } from "../replica/owner.ts"
 
 /** The document that says where logs start: Kafka's log-start-offset-checkpoint. */
 const checkpointName = "log-start-offsets"

@@ -1,12 +1,12 @@
 import { Either, HashMap, Option } from "effect"
-import { entriesOf, type NodeConfig, type TopicConfig } from "../../../domain/kernel/config.ts"
-import type { Offset } from "../../../domain/kernel/id.ts"
-import { RecordBatch } from "../../../domain/log/batch.ts"
-import { type Dirt, dirtOf } from "../../../domain/log/cleanable.ts"
-import type { HashSeed } from "../../../domain/log/key-hash.ts"
-import type { ProducerState } from "../../../domain/log/producer-state.ts"
-import type { CompactionOrder } from "../../ports/compaction.ts"
-import type { PartitionLog } from "../../ports/log-store.ts"
+import { entriesOf, type NodeConfig, type TopicConfig } from "../../../../domain/kernel/config.ts"
+import type { Offset } from "../../../../domain/kernel/id.ts"
+import { RecordBatch } from "../../../../domain/log/batch.ts"
+import { type Dirt, dirtOf } from "../../../../domain/log/cleanable.ts"
+import type { HashSeed } from "../../../../domain/log/key-hash.ts"
+import type { ProducerState } from "../../../../domain/log/producer-state.ts"
+import type { CompactionOrder } from "../../../ports/compaction.ts"
+import type { PartitionLog } from "../../../ports/log-store.ts"
 
 /** A partition as its compaction sees it. */
 export interface Compactable {

@@ -1,10 +1,10 @@
 import { type Clock, Effect, Random } from "effect"
-import type { NodeConfig } from "../../../domain/kernel/config.ts"
-import type { Dirt } from "../../../domain/log/cleanable.ts"
-import type { CompactionOrder } from "../../ports/compaction.ts"
-import type { LogFault } from "../../ports/log-store.ts"
+import type { NodeConfig } from "../../../../domain/kernel/config.ts"
+import type { Dirt } from "../../../../domain/log/cleanable.ts"
+import type { CompactionOrder } from "../../../ports/compaction.ts"
+import type { LogFault } from "../../../ports/log-store.ts"
+import type { PartitionOwner } from "../replica/owner.ts"
 import { dirtIn, orderFor } from "./compactable.ts"
-import type { PartitionOwner } from "./owner.ts"
 
 export interface CleanerOptions {
   /** What holds for this node now. */

@@ -1,8 +1,8 @@
 import { type Clock, Effect, Either } from "effect"
-import type { LogFault } from "../../ports/log-store.ts"
+import type { LogFault } from "../../../ports/log-store.ts"
+import type { PartitionOwner } from "../replica/owner.ts"
 import { FutureSegments } from "./future-segments.ts"
 import type { LogStarts, Raise } from "./log-starts.ts"
-import type { PartitionOwner } from "./owner.ts"
 
 export interface TrimmingOptions {
   readonly starts: LogStarts

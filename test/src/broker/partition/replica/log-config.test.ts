@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
-import { defaultNodeConfig, topicConfig } from "../../../../domain/kernel/config.ts"
-import type { TopicId } from "../../../../domain/kernel/id.ts"
-import { logConfig } from "../../../../src/broker/partition/log-config.ts"
+import { defaultNodeConfig, topicConfig } from "../../../../../domain/kernel/config.ts"
+import type { TopicId } from "../../../../../domain/kernel/id.ts"
+import { logConfig } from "../../../../../src/broker/partition/replica/log-config.ts"
 
 const rolledMs = (own: Readonly<Record<string, string>>, partition = 0, topicId = "MkU3OEVBNTcwNTJENDM2Qg") =>
   logConfig(topicConfig(defaultNodeConfig, own), { topicId: topicId as TopicId, partition }).segmentMs

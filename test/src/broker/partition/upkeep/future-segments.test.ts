@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
-import type { SegmentExtent } from "../../../../domain/log/retention.ts"
-import { FutureSegments } from "../../../../src/broker/partition/future-segments.ts"
+import type { SegmentExtent } from "../../../../../domain/log/retention.ts"
+import { FutureSegments } from "../../../../../src/broker/partition/upkeep/future-segments.ts"
 
 const segment = (baseOffset: number, maxTimestamp = 1e15): SegmentExtent => ({ baseOffset, endOffset: baseOffset + 5, sizeInBytes: 100, maxTimestamp })
 const partition = (index: number, held: () => SegmentExtent | undefined) => ({ topic: "orders", partition: index, heldByFuture: held })

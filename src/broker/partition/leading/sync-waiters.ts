@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import type { Offset } from "../../../domain/kernel/id.ts"
-import type { LogFault, PartitionLog } from "../../ports/log-store.ts"
+import type { Offset } from "../../../../domain/kernel/id.ts"
+import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
 
 /** Called once: when the records are on disk, or with what went wrong. Must not throw. */
 type Synced = (fault: LogFault | undefined) => void

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
-import { Command } from "../../../../domain/cluster/command.ts"
-import { topicByName } from "../../../../domain/cluster/state.ts"
-import { errorCode } from "../../../../domain/kernel/error-code.ts"
-import { defaultLogConfig, LogStore } from "../../../../src/ports/log-store.ts"
-import { addTopic, topicId, up } from "../../../domain/cluster/support.ts"
-import { batch, type Harness, harness, newDisk, over, overInTime, receive, send, until } from "../support.ts"
+import { Command } from "../../../../../domain/cluster/command.ts"
+import { topicByName } from "../../../../../domain/cluster/state.ts"
+import { errorCode } from "../../../../../domain/kernel/error-code.ts"
+import { defaultLogConfig, LogStore } from "../../../../../src/ports/log-store.ts"
+import { addTopic, topicId, up } from "../../../../domain/cluster/support.ts"
+import { batch, type Harness, harness, newDisk, over, overInTime, receive, send, until } from "../../support.ts"
 
 const held = Effect.flatMap(LogStore, (store) => Effect.map(store.list, (logs) => logs.map((log) => `${log.topicId}-${log.partition}`).sort()))
 const leads = (broker: Harness, topic: string, partition = 0) => until(() => typeof broker.keeper.table.find({ name: topic }, partition) !== "string")

@@ -1,6 +1,6 @@
-import { decompressedBytesUnbounded, entriesOf, type TopicConfig } from "../../../domain/kernel/config.ts"
-import { type Codec, isCodec } from "../../../domain/log/codec.ts"
-import type { OpeningRules } from "../../../domain/log/open-batch.ts"
+import { decompressedBytesUnbounded, entriesOf, type TopicConfig } from "../../../../domain/kernel/config.ts"
+import { type Codec, isCodec } from "../../../../domain/log/codec.ts"
+import type { OpeningRules } from "../../../../domain/log/open-batch.ts"
 
 /** The codec that a topic keeps its batches in; undefined: the producer's. */
 const codecOf = (type: string): Codec | undefined => (type === "uncompressed" ? "none" : isCodec(type) ? type : undefined)

@@ -1,5 +1,5 @@
-import type { SegmentExtent } from "../../../domain/log/retention.ts"
-import { logFileName } from "../../../domain/log/segment.ts"
+import type { SegmentExtent } from "../../../../domain/log/retention.ts"
+import { logFileName } from "../../../../domain/log/segment.ts"
 
 /** A partition as far as it is looked at. */
 interface Held {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber } from "effect"
-import { defaultNodeConfig, type NodeConfig } from "../../../../domain/kernel/config.ts"
-import { loadConfig, parseProperties } from "../../../../domain/kernel/properties.ts"
-import { addTopic, up } from "../../../domain/cluster/support.ts"
-import { batch, harness, newDisk, overInTime, receive, send, until } from "../support.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../../../domain/kernel/config.ts"
+import { loadConfig, parseProperties } from "../../../../../domain/kernel/properties.ts"
+import { addTopic, up } from "../../../../domain/cluster/support.ts"
+import { batch, harness, newDisk, overInTime, receive, send, until } from "../../support.ts"
 
 /** Broker 1 with the topic `orders`, which has these settings of its own. */
 const serving = (config: Partial<NodeConfig>, configs: Readonly<Record<string, string>> = {}) =>

@@ -1,6 +1,6 @@
 import { Effect, type Scope } from "effect"
-import type { LogDirectory } from "../../ports/log-store.ts"
-import { BrokerFault } from "../fault.ts"
+import type { LogDirectory } from "../../../ports/log-store.ts"
+import { BrokerFault } from "../../fault.ts"
 
 export interface FailedDirectoriesOptions {
   readonly nodeId: number

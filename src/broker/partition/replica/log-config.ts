@@ -1,7 +1,7 @@
-import type { TopicConfig } from "../../../domain/kernel/config.ts"
-import type { TopicId } from "../../../domain/kernel/id.ts"
-import type { LogConfig } from "../../ports/log-store.ts"
-import { isCompacted } from "./compactable.ts"
+import type { TopicConfig } from "../../../../domain/kernel/config.ts"
+import type { TopicId } from "../../../../domain/kernel/id.ts"
+import type { LogConfig } from "../../../ports/log-store.ts"
+import { isCompacted } from "../upkeep/compactable.ts"
 import { openingRules } from "./opening.ts"
 
 interface Place {

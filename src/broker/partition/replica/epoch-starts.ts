@@ -1,5 +1,5 @@
-import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
-import type { EpochStart } from "../../../domain/log/epoch-checkpoint.ts"
+import type { Epoch, Offset } from "../../../../domain/kernel/id.ts"
+import type { EpochStart } from "../../../../domain/log/epoch-checkpoint.ts"
 
 /** Which leader epoch began at which offset (KIP-101): rising in both. A fold of the batches of the log, and of those that were there. */
 export class EpochStarts {
