@@ -1,5 +1,6 @@
 /**
- * `./franz bench [ROW|NAME…] [--rounds N] [--seconds S] [--warm S] [--tiny] [--ours] [--json FILE]`: our compiled broker beside real Apache Kafka in the same run, round by round.
+ * `./franz bench [ROW|NAME…] [--rounds N] [--seconds S] [--warm S] [--tiny] [--ours | --beside PROGRAM] [--json FILE]`: our compiled broker beside real Apache Kafka in the same run, round by
+ * round; with --beside, beside another build of ours, the path of its `franz`.
  * Without Java or Maven (or with --ours) only ours is measured, and a line says so. Processor time is what to look at: other load on the machine hardly moves it.
  */
 import { existsSync, writeFileSync } from "node:fs"
@@ -33,6 +34,8 @@ const tiny = flag("tiny")
 const ours = flag("ours")
 const amount = { tiny, rounds: number("rounds", tiny ? 1 : 5), seconds: number("seconds", tiny ? 0.1 : 4) }
 const warmSeconds = number("warm", tiny ? 0.05 : 45)
+const beside = takeOption("beside")
+if (beside !== undefined && !existsSync(beside)) refuse(`--beside takes the path of another build of franz; ${beside} does not exist.`)
 const jsonFile = takeOption("json")
 const unknown = words.find((word) => !rows.some((row) => isMeant(row, word)))
 if (unknown !== undefined) refuse(`'${unknown}' is not known. Rows: ${rows.map(({ id, name }) => `${id} ${name}`).join(", ")}.`)
@@ -42,13 +45,19 @@ const root = join(import.meta.dir, "..")
 const binary = join(root, "dist/franz")
 const program = tiny || !existsSync(binary) ? [process.execPath, join(root, "src/programs/franz.ts")] : [binary]
 if (!tiny && program.length > 1) console.log("dist/franz is not there (./franz build): measuring the program from its sources, which starts more slowly.")
-const withKafka = !tiny && !ours && kafkaAvailable()
-if (!withKafka && !tiny && !ours) console.log("Java or Maven is missing: Kafka is not measured beside us.")
+const withKafka = !tiny && !ours && beside === undefined && kafkaAvailable()
+if (!withKafka && beside === undefined && !tiny && !ours) console.log("Java or Maven is missing: Kafka is not measured beside us.")
 
 const started = performance.now()
 const minutes = () => ((performance.now() - started) / 60_000).toFixed(1)
 const say = (line: string) => console.error(`[${minutes()} min] ${line}`)
-const samples = await measureRows(wanted, brokersOf(program, withKafka), amount, warmSeconds, say)
+const samples = await measureRows(
+  wanted,
+  brokersOf(program, beside !== undefined ? { program: beside } : withKafka ? "kafka" : undefined),
+  amount,
+  warmSeconds,
+  say
+)
 const results = wanted.flatMap(({ figures, id }) => figures.map((figure) => resultOf(figure, samples.get(id) ?? [])))
 
 const measured = results.filter(({ ours: value }) => !Number.isNaN(value))

@@ -12,6 +12,7 @@ const peer = join(root, "scripts/kafka-peer.sh")
 /** A broker under load, whoever made it. */
 export interface Broker {
   readonly side: Side
+  readonly isKafka: boolean
   readonly port: number
   readonly pid: number
   /** From its start to the first answer to Metadata, seconds of the clock and of the processor. */
@@ -20,9 +21,12 @@ export interface Broker {
   readonly stop: () => Promise<void>
 }
 
+/** What is measured beside our program: Apache Kafka, another build of our program (its path), or nothing. */
+export type Peer = "kafka" | { readonly program: string } | undefined
+
 /** The brokers that a row may start. */
 export interface Brokers {
-  /** Ours, and Kafka where the machine has it. */
+  /** Ours, and the peer where there is one. */
   readonly sides: ReadonlyArray<Side>
   readonly start: (side: Side) => Promise<Broker>
   /** Ours on data that is there already; started when it answers for `topic`. The data stays. */
@@ -71,7 +75,7 @@ const startOn = async (program: ReadonlyArray<string>, data: string, topic?: Top
     await ended(child)
     kill()
   }
-  return { side: "ours", port, pid, startSeconds, startCpuSeconds: cpuSeconds(pid), stop }
+  return { side: "ours", isKafka: false, port, pid, startSeconds, startCpuSeconds: cpuSeconds(pid), stop }
 }
 
 const startOurs = async (program: ReadonlyArray<string>): Promise<Broker> => {
@@ -93,13 +97,15 @@ const startKafka = async (): Promise<Broker> => {
   const pid = Number(again.stdout.trim())
   await untilAnswers(port, () => again.status === 0)
   const startSeconds = (performance.now() - started) / 1000
-  return { side: "peer", port, pid, startSeconds, startCpuSeconds: cpuSeconds(pid), stop: async () => stop() }
+  return { side: "peer", isKafka: true, port, pid, startSeconds, startCpuSeconds: cpuSeconds(pid), stop: async () => stop() }
 }
 
 export const kafkaAvailable = (): boolean => spawnSync("bash", [peer, "available"]).status === 0
 
-export const brokersOf = (program: ReadonlyArray<string>, withKafka: boolean): Brokers => ({
-  sides: withKafka ? ["ours", "peer"] : ["ours"],
-  start: (side) => (side === "ours" ? startOurs(program) : startKafka()),
+const startPeer = async (peer: Peer): Promise<Broker> => (typeof peer === "object" ? { ...(await startOurs([peer.program])), side: "peer" } : startKafka())
+
+export const brokersOf = (program: ReadonlyArray<string>, peer: Peer): Brokers => ({
+  sides: peer === undefined ? ["ours"] : ["ours", "peer"],
+  start: (side) => (side === "ours" ? startOurs(program) : startPeer(peer)),
   startOn: (data, topic) => startOn(program, data, topic)
 })

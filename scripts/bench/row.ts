@@ -1,7 +1,7 @@
 import type { Broker, Brokers } from "./broker.ts"
 import type { TopicSpec } from "./topic.ts"
 
-/** Ours, or what it is measured beside: real Kafka, or another client. */
+/** Ours, or what it is measured beside: real Kafka, another build of ours, or another client. */
 export type Side = "ours" | "peer"
 
 /** What a figure is to reach: so many times better than the peer, or a bound of its own. */
@@ -44,7 +44,7 @@ interface Named {
 export interface LoadRow extends Named {
   readonly kind: "load"
   /** Made before and removed after it. */
-  readonly topics: (side: Side) => ReadonlyArray<TopicSpec>
+  readonly topics: (broker: Broker) => ReadonlyArray<TopicSpec>
   readonly prepare?: (broker: Broker, amount: Amount) => Promise<void>
   readonly measure: (broker: Broker, amount: Amount) => Promise<Values>
 }

@@ -32,11 +32,11 @@ const shown = ({ side, values }: Sample): string =>
 /** One row at the brokers that run, in turns. */
 const measureLoad = async (row: LoadRow, running: ReadonlyArray<Broker>, amount: Amount, keep: (sample: Sample) => void): Promise<void> => {
   for (const broker of running) {
-    for (const topic of row.topics(broker.side)) await createTopic(broker.port, topic)
+    for (const topic of row.topics(broker)) await createTopic(broker.port, topic)
     await row.prepare?.(broker, amount)
   }
   for (let round = 0; round < amount.rounds; round++) for (const broker of running) keep({ side: broker.side, values: await row.measure(broker, amount) })
-  for (const broker of running) for (const { name } of row.topics(broker.side)) await deleteTopic(broker.port, name)
+  for (const broker of running) for (const { name } of row.topics(broker)) await deleteTopic(broker.port, name)
 }
 
 /** All samples of the rows, by the row's id. What a machine cannot measure is said and left out. */

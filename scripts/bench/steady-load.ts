@@ -30,8 +30,15 @@ interface Lane {
 export const percentile = (sorted: ReadonlyArray<number>, share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 
-/** Messages of one record and one request each, sent at a steady rate whatever the broker does: ms from the sending of each until a consumer has it. */
-export const steadyLoad = async (port: number, load: Steady): Promise<{ readonly p50: number; readonly p99: number }> => {
+/** What came of a steady load: ms from the sending of a message until a consumer has it, and how many messages there were. */
+export interface SteadyResult {
+  readonly p50: number
+  readonly p99: number
+  readonly messages: number
+}
+
+/** Sends messages of one record and one request each, at a steady rate whatever the broker does. */
+export const steadyLoad = async (port: number, load: Steady): Promise<SteadyResult> => {
   const batch = batchOf(1, load.valueBytes)
   const lanes: Array<Lane> = []
   for (let partition = 0; partition < load.partitions; partition++) {
@@ -60,7 +67,7 @@ export const steadyLoad = async (port: number, load: Steady): Promise<{ readonly
   await consuming
   if (state.failure !== undefined) throw state.failure
   const sorted = latencies.sort((a, b) => a - b)
-  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99) }
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), messages: sorted.length }
 }
 
 const send = (lane: Lane, number: number, fail: (cause: unknown) => void): void => {

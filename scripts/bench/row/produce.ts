@@ -80,11 +80,11 @@ const synced: LoadRow = {
     { id: "12c", figure: "our synced throughput as a share of the unsynced", unit: "of acks=1", more: true, stretch: atLeast(0.7) }
   ],
   // Ours syncs before it answers acks=all, unless it is told otherwise.
-  topics: (side) => [{ name: topic, partitions, ...(side === "peer" ? { configs: { "flush.messages": "1" } } : {}) }],
+  topics: ({ isKafka }) => [{ name: topic, partitions, ...(isKafka ? { configs: { "flush.messages": "1" } } : {}) }],
   measure: async (broker, amount) => {
     const { bytes, cpu, seconds } = await measured(broker, amount, { ...small, acks: -1 })
     const values = { "12a": bytes / megabyte / seconds, "12b": bytes / megabyte / cpu }
-    if (broker.side === "peer") return values
+    if (broker.isKafka) return values
     const unsynced = await measured(broker, amount, small)
     return { ...values, "12c": bytes / seconds / (unsynced.bytes / unsynced.seconds) }
   }
