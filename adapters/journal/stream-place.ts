@@ -1,4 +1,4 @@
-import { groupMetadataTopic, metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
+import { groupMetadataTopic, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
 
 /** Where a stream lies in a log store: it is a partition of a topic like any other. */

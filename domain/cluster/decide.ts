@@ -1,15 +1,15 @@
 import { Either, Match } from "effect"
 import type { Decider } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
+import { allocateProducerIds, brokerHeartbeat, fenceBroker, forgetBroker, unregisterBroker } from "./broker/decide.ts"
+import { registerBroker } from "./broker/registration.ts"
 import type { Command } from "./command.ts"
-import { allocateProducerIds, brokerHeartbeat, fenceBroker, forgetBroker, unregisterBroker } from "./decide-broker.ts"
-import { changeNodeConfigs, changeTopicConfigs } from "./decide-config.ts"
-import { registerBroker } from "./decide-registration.ts"
-import { addPartitions, addTopic, removeTopic } from "./decide-topic.ts"
+import { changeNodeConfigs, changeTopicConfigs } from "./config/decide.ts"
+import { changeResourceConfigs } from "./config/resource.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
 import { evolve } from "./evolve.ts"
-import { changeResourceConfigs } from "./resource-config.ts"
 import { type Cluster, initial } from "./state.ts"
+import { addPartitions, addTopic, removeTopic } from "./topic/decide.ts"
 
 /** What happens in the cluster because of `command`, or why nothing does. An empty list: it is so already, or was only to be checked. */
 export const decide = (cluster: Cluster, command: Command): Either.Either<ReadonlyArray<Event>, Rejection> =>

@@ -1,11 +1,11 @@
 import { HashMap } from "effect"
 import type { BrokerId, TopicName } from "../kernel/id.ts"
+import { nodeConfigsOf } from "./config/node.ts"
+import { resourceConfigsOf } from "./config/resource.ts"
 import type * as E from "./event.ts"
 import type { Event } from "./event.ts"
-import { leadersFound, leadersLost } from "./leadership.ts"
-import { nodeConfigsOf } from "./node-config.ts"
-import { resourceConfigsOf } from "./resource-config.ts"
 import { brokerOf, type Cluster, charactersOf, noPartitions, resourceCharactersOf, type Topic, topicById } from "./state.ts"
+import { leadersFound, leadersLost } from "./topic/leadership.ts"
 
 /** Kafka's metrics cannot tell '.' from '_': names that differ in them alone collide. */
 export const unifiedName = (name: string): string => name.replaceAll(".", "_")

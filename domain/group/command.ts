@@ -1,8 +1,8 @@
 import { Data } from "effect"
 import type { TopicName } from "../kernel/id.ts"
+import type { Protocol } from "./classic/member.ts"
 import type { GroupId, MemberId } from "./id.ts"
-import type { Protocol } from "./member.ts"
-import type { PartitionOffset, TopicPartitions } from "./offset.ts"
+import type { PartitionOffset, TopicPartitions } from "./offset/committed.ts"
 
 /** Who leaves: a member by its id, or (by an administrator) a static member by its instance with an empty id. */
 export interface Leaver {

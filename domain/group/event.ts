@@ -1,7 +1,7 @@
 import { Schema } from "effect"
+import { Protocol } from "./classic/member.ts"
 import { GroupId, MemberId } from "./id.ts"
-import { Protocol } from "./member.ts"
-import { PartitionOffset, TopicPartitions } from "./offset.ts"
+import { PartitionOffset, TopicPartitions } from "./offset/committed.ts"
 
 /** What every event carries: the version of its form (`v`), its group (several share a stream), and when it was decided, ms since the epoch. */
 const head = {

@@ -1,4 +1,5 @@
 import { HashMap, Match, Option } from "effect"
+import { type Member, noBytes, type Protocol } from "./classic/member.ts"
 import type {
   AssignmentsSet,
   Event,
@@ -11,8 +12,7 @@ import type {
   RebalanceStarted
 } from "./event.ts"
 import type { MemberId } from "./id.ts"
-import { type Member, noBytes, type Protocol } from "./member.ts"
-import { type ChangedOffsets, withCommitted, withoutPartitions } from "./offset.ts"
+import { type ChangedOffsets, withCommitted, withoutPartitions } from "./offset/committed.ts"
 import { memberBytes, pendingBytes } from "./size.ts"
 import { type Group, initial, member, memberCount, type Pending, rebalanceTimeoutMs } from "./state.ts"
 

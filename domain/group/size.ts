@@ -1,6 +1,6 @@
+import type { Member, Protocol } from "./classic/member.ts"
 import type { GroupId, MemberId } from "./id.ts"
-import type { Member, Protocol } from "./member.ts"
-import type { Committed } from "./offset.ts"
+import type { Committed } from "./offset/committed.ts"
 import type { Group } from "./state.ts"
 
 /** What a thing of each kind is counted with besides its texts and bytes: about what it takes in memory. */

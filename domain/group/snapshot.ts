@@ -1,7 +1,7 @@
 import { HashMap, Schema } from "effect"
+import { type Member, Protocol } from "./classic/member.ts"
 import { GroupId, MemberId } from "./id.ts"
-import { type Member, Protocol } from "./member.ts"
-import { noOffsets, type Offsets, PartitionOffset, withCommitted } from "./offset.ts"
+import { noOffsets, type Offsets, PartitionOffset, withCommitted } from "./offset/committed.ts"
 import { memberBytes, pendingBytes } from "./size.ts"
 import { FirstRound, type Group, Pending, Phase, Span, sortedMembers } from "./state.ts"
 

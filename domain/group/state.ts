@@ -1,8 +1,8 @@
 import { HashMap, Option, Schema } from "effect"
 import type { KafkaError } from "../kernel/error-code.ts"
+import type { Member, Protocol } from "./classic/member.ts"
 import { type GroupId, groupId, type MemberId } from "./id.ts"
-import type { Member, Protocol } from "./member.ts"
-import { noOffsets, type Offsets } from "./offset.ts"
+import { noOffsets, type Offsets } from "./offset/committed.ts"
 
 /**
  * Where a classic group stands, under Kafka's own names.

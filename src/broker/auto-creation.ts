@@ -4,7 +4,7 @@ import { requestFrame } from "../protocol/codec/frame.ts"
 import { joined } from "../protocol/codec/joined.ts"
 import { CreateTopics } from "../protocol/message/19-create-topics.ts"
 import type { RequestContext } from "../wire/route.ts"
-import { awaitImage, type Image } from "./image.ts"
+import { awaitImage, type Image } from "./image/image.ts"
 import type { Relay } from "./relay.ts"
 
 const version = CreateTopics.latestStable

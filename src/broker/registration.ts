@@ -1,7 +1,7 @@
 import { Effect, Queue } from "effect"
 import { soleListener } from "../../domain/cluster/state.ts"
+import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
-import type { NamedEndpoint } from "../../domain/kernel/listener.ts"
 import { type Address, formatAddress, type Transport } from "../ports/transport.ts"
 import { BrokerRegistration } from "../protocol/message/62-broker-registration.ts"
 import { BrokerHeartbeat } from "../protocol/message/63-broker-heartbeat.ts"

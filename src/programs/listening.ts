@@ -1,6 +1,6 @@
 import { hostname } from "node:os"
 import { Effect, type Scope } from "effect"
-import type { NamedEndpoint, NodeListener, NodeListeners } from "../../domain/kernel/listener.ts"
+import type { NamedEndpoint, NodeListener, NodeListeners } from "../../domain/kernel/config/listener.ts"
 import type { Endpoint } from "../cli/node/roles.ts"
 import type { Leader } from "../leader/leader.ts"
 import type { ListenFault, Transport } from "../ports/transport.ts"

@@ -10,7 +10,7 @@ import { type DataDirectory, dataDirectories, type LogPlace, mayBeHeld } from ".
 import { planRepair, type RepairPlan, type RepairStep, repairLog } from "../../adapters/log/inspect/repair-log.ts"
 import { entryReader, segmentPieces } from "../../adapters/log/inspect/segment-walk.ts"
 import { type VerifiedLog, verifyLog } from "../../adapters/log/inspect/verify-log.ts"
-import { groupMetadataTopic, metadataTopic, metadataTopicId } from "../../domain/cluster/topic-name.ts"
+import { groupMetadataTopic, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"

@@ -2,8 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Context, Data, Effect, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../domain/kernel/config.ts"
-import { soleListenerAt } from "../../domain/kernel/listener.ts"
 import { startUp } from "./nodes.ts"
 
 /** A real cluster inside a test: leader and brokers with their logs in a directory that goes when they do, reached over TCP on 127.0.0.1 by any Kafka client. */

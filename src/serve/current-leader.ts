@@ -1,5 +1,5 @@
 import { type Broker, brokerOf, type Cluster, type Topic, topicById, topicByName } from "../../domain/cluster/state.ts"
-import { isInternalId, isInternalName } from "../../domain/cluster/topic-name.ts"
+import { isInternalId, isInternalName } from "../../domain/cluster/topic/name.ts"
 import type { Epoch, TopicId } from "../../domain/kernel/id.ts"
 import { type Node, nodeOn } from "./nodes.ts"
 

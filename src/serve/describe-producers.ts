@@ -1,5 +1,5 @@
 import { Either, HashMap } from "effect"
-import { parseTopicName } from "../../domain/cluster/topic-name.ts"
+import { parseTopicName } from "../../domain/cluster/topic/name.ts"
 import { errorCode, errorText, type KafkaError } from "../../domain/kernel/error-code.ts"
 import type { ProducerId } from "../../domain/kernel/id.ts"
 import type { ProducerEntry, ProducerState } from "../../domain/log/producer-state.ts"

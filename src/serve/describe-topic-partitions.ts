@@ -1,6 +1,6 @@
 import { HashMap } from "effect"
-import { internalTopicByName, internalTopics } from "../../domain/cluster/internal-topic.ts"
 import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
+import { internalTopicByName, internalTopics } from "../../domain/cluster/topic/internal.ts"
 import { errorCode } from "../../domain/kernel/error-code.ts"
 import { zeroTopicId } from "../../domain/kernel/id.ts"
 import { DescribeTopicPartitions } from "../protocol/message/75-describe-topic-partitions.ts"

@@ -1,4 +1,4 @@
-import { configuredNames } from "../../domain/cluster/resource-config.ts"
+import { configuredNames } from "../../domain/cluster/config/resource.ts"
 import { type Cluster, liveBrokers, sortedTopics } from "../../domain/cluster/state.ts"
 import { errorCode } from "../../domain/kernel/error-code.ts"
 import { ListConfigResources } from "../protocol/message/74-list-config-resources.ts"

@@ -1,5 +1,5 @@
 import { Effect, Either } from "effect"
-import { isInternalName } from "../../../domain/cluster/topic-name.ts"
+import { isInternalName } from "../../../domain/cluster/topic/name.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { DeleteRecords } from "../../protocol/message/21-delete-records.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"

@@ -1,6 +1,6 @@
 import type { Effect, Scope } from "effect"
+import type { NodeListeners } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig, SettingName } from "../../../domain/kernel/config.ts"
-import type { NodeListeners } from "../../../domain/kernel/listener.ts"
 import type { CliFailure } from "../shell/failure.ts"
 
 export interface Endpoint {

@@ -1,7 +1,7 @@
 import { HashMap } from "effect"
-import { internalTopicById, internalTopicByName } from "../../../domain/cluster/internal-topic.ts"
 import { type Cluster, topicById, topicByName } from "../../../domain/cluster/state.ts"
-import type { Committed, TopicOffsets } from "../../../domain/group/offset.ts"
+import { internalTopicById, internalTopicByName } from "../../../domain/cluster/topic/internal.ts"
+import type { Committed, TopicOffsets } from "../../../domain/group/offset/committed.ts"
 import type { TopicId, TopicName } from "../../../domain/kernel/id.ts"
 
 /** A topic that offsets can be committed in. */

@@ -1,6 +1,6 @@
 import { HashMap } from "effect"
 import { groupId } from "../../../domain/group/id.ts"
-import { type Committed, committed, type Offsets } from "../../../domain/group/offset.ts"
+import { type Committed, committed, type Offsets } from "../../../domain/group/offset/committed.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import type { TopicName } from "../../../domain/kernel/id.ts"
 import { OffsetFetch } from "../../protocol/message/09-offset-fetch.ts"

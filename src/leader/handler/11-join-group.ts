@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { type JoinAnswer, joinAnswer, replacedAnswer } from "../../../domain/group/answer.ts"
+import { type JoinAnswer, joinAnswer, replacedAnswer } from "../../../domain/group/classic/answer.ts"
 import { Command } from "../../../domain/group/command.ts"
 import type { Event } from "../../../domain/group/event.ts"
 import { groupId, type MemberId, memberId } from "../../../domain/group/id.ts"

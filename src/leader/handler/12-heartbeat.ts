@@ -1,7 +1,7 @@
 import { Either } from "effect"
+import { heartbeat as decideHeartbeat } from "../../../domain/group/classic/session.ts"
 import { Command } from "../../../domain/group/command.ts"
 import { groupId, memberId } from "../../../domain/group/id.ts"
-import { heartbeat as decideHeartbeat } from "../../../domain/group/session.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { Heartbeat } from "../../protocol/message/12-heartbeat.ts"
 import { type Route, route } from "../../wire/route.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
+import { leaveErrors } from "../../../domain/group/classic/leave.ts"
 import { Command, type Leaver } from "../../../domain/group/command.ts"
 import { groupId, memberId } from "../../../domain/group/id.ts"
-import { leaveErrors } from "../../../domain/group/leave.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { LeaveGroup } from "../../protocol/message/13-leave-group.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"

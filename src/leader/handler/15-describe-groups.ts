@@ -1,5 +1,5 @@
+import { type Member, metadataOf, noBytes } from "../../../domain/group/classic/member.ts"
 import { groupId } from "../../../domain/group/id.ts"
-import { type Member, metadataOf, noBytes } from "../../../domain/group/member.ts"
 import { type Group, sortedMembers } from "../../../domain/group/state.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { DescribeGroups } from "../../protocol/message/15-describe-groups.ts"

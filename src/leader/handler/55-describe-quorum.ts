@@ -1,5 +1,5 @@
 import { Clock, Effect, HashMap } from "effect"
-import { metadataTopic } from "../../../domain/cluster/topic-name.ts"
+import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import { errorCode, errorText } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { DescribeQuorum } from "../../protocol/message/55-describe-quorum.ts"

@@ -1,5 +1,5 @@
 import { Either } from "effect"
-import { consumerOffsetsTopic, consumerOffsetsTopicId } from "../../../domain/cluster/topic-name.ts"
+import { consumerOffsetsTopic, consumerOffsetsTopicId } from "../../../domain/cluster/topic/name.ts"
 import type { Event } from "../../../domain/group/event.ts"
 import { evolve } from "../../../domain/group/evolve.ts"
 import { type Groups, groupOf } from "../../../domain/group/groups.ts"

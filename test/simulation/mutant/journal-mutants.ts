@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { metadataTopic } from "../../../domain/cluster/topic-name.ts"
+import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import { envelope } from "../../../src/leader/handler/58-envelope.ts"
 import type { Journal } from "../../../src/ports/journal.ts"

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
-import { nodeConfigsOf } from "../../../domain/cluster/node-config.ts"
+import { nodeConfigsOf } from "../../../domain/cluster/config/node.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { DescribeConfigs } from "../../../src/protocol/message/32-describe-configs.ts"

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
 import { toSnapshot } from "../../../domain/cluster/snapshot.ts"
-import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic-name.ts"
+import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import { commandIdTag } from "../../../domain/kernel/command-id.ts"
 import { errorCode, kafkaError } from "../../../domain/kernel/error-code.ts"
 import { zeroTopicId } from "../../../domain/kernel/id.ts"

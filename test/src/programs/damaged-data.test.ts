@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Logger } from "effect"
-import { metadataTopic } from "../../../domain/cluster/topic-name.ts"
+import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { Damaged, filesOf, linkTo, makeOriginal, objection, outcomeOf, up } from "./damage-world.ts"
 

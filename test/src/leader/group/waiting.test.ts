@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Either, Fiber, Logger, LogLevel } from "effect"
-import { joinAnswer } from "../../../../domain/group/answer.ts"
+import { joinAnswer } from "../../../../domain/group/classic/answer.ts"
 import { Command } from "../../../../domain/group/command.ts"
 import { groupId, type MemberId, memberId } from "../../../../domain/group/id.ts"
 import { defaults } from "../../../../domain/group/limits.ts"

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber } from "effect"
+import { loadConfig, parseProperties } from "../../../../../domain/kernel/config/properties.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../../../domain/kernel/config.ts"
-import { loadConfig, parseProperties } from "../../../../../domain/kernel/properties.ts"
 import { addTopic, up } from "../../../../domain/cluster/support.ts"
 import { batch, harness, newDisk, overInTime, receive, send, until } from "../../support.ts"
 

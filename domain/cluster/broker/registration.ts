@@ -1,0 +1,107 @@
+import { Either, HashMap, Schema } from "effect"
+import type { Rejection } from "../../kernel/error-code.ts"
+import { BrokerId } from "../../kernel/id.ts"
+import { brokerListenersMax, brokersMax, brokerTextCharactersMax } from "../bounds.ts"
+import type { Command } from "../command.ts"
+import { BrokerFenced, BrokerRegistered, BrokerRemoved, type Event } from "../event.ts"
+import { rejected } from "../rejected.ts"
+import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
+
+type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
+type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
+
+export const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)
+
+/** One event, however many partitions the broker leads: `evolve` takes them from it. */
+export const fencedBy = (broker: Broker, reason: BrokerFenced["reason"]): ReadonlyArray<Event> => [
+  new BrokerFenced({ brokerId: broker.id, brokerEpoch: broker.epoch, reason })
+]
+
+/** No control or format characters, no line breaks. */
+const readable = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u
+
+/**
+ * Which registration makes room for a new broker where the cluster has as many as it can have: one that carries no partition, so that nothing is lost, and is not the leader's
+ * own. A fenced one first, then the oldest; a broker that is there after all registers again.
+ */
+const replaceable = (cluster: Cluster): Broker | undefined => {
+  const idle = [...HashMap.values(cluster.brokers)].filter(({ id }) => isIdle(cluster, id) && id !== cluster.leader?.nodeId)
+  return idle.sort((one, other) => Number(other.fenced) - Number(one.fenced) || one.epoch - other.epoch)[0]
+}
+
+const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Either.Either<never, Rejection> | undefined => {
+  const { brokerId, incarnationId, clusterId, host, port, rack, listeners = [] } = command
+  if (clusterId !== "" && clusterId !== cluster.clusterId)
+    return rejected("INCONSISTENT_CLUSTER_ID", `Broker ${brokerId} belongs to cluster ${clusterId}, this is cluster ${cluster.clusterId ?? "without an id"}.`)
+  if (!isBrokerId(brokerId)) return rejected("INVALID_REGISTRATION", `${brokerId} is no broker id: 0 to 2147483647.`)
+  const texts = [host, incarnationId, rack ?? "", ...listeners.flatMap((each) => [each.name, each.host])]
+  if (host === "" || listeners.some((each) => each.host === "") || texts.some((text) => text.length > brokerTextCharactersMax))
+    return rejected(
+      "INVALID_REGISTRATION",
+      `Broker ${brokerId} needs a host for each listener, and no host, name, rack or incarnation id over ${brokerTextCharactersMax} characters.`
+    )
+  // No process has shown who it is: what it calls itself goes into the journal and into log lines.
+  if (!texts.every((text) => readable.test(text)))
+    return rejected("INVALID_REGISTRATION", `A host, the rack or the incarnation id of broker ${brokerId} has characters that cannot be printed.`)
+  const strange = [port, ...listeners.map((each) => each.port)].find((each) => !Number.isInteger(each) || each < 1 || each > 65_535)
+  if (strange !== undefined) return rejected("INVALID_REGISTRATION", `Broker ${brokerId} cannot be reached on port ${strange}.`)
+  if (listeners.length > brokerListenersMax || new Set(listeners.map(({ name }) => name)).size < listeners.length)
+    return rejected("INVALID_REGISTRATION", `Broker ${brokerId} may have ${brokerListenersMax} listeners, each with a name of its own.`)
+  const { leader } = cluster
+  if (leader?.nodeId === brokerId && (leader.host !== host || leader.port !== port))
+    return rejected("DUPLICATE_BROKER_REGISTRATION", `${brokerId} is the id of the leader at ${leader.host}:${leader.port}: give this broker another.`)
+  if (brokerOf(cluster, brokerId) === undefined && HashMap.size(cluster.brokers) >= brokersMax && replaceable(cluster) === undefined)
+    return rejected("INVALID_REGISTRATION", `The cluster has ${brokersMax} brokers with partitions already, the most that it can have.`)
+  return undefined
+}
+
+const sameListeners = (one: Broker["listeners"] = [], other: Broker["listeners"] = []): boolean =>
+  one.length === other.length && one.every(({ host, name, port }, at) => other[at]?.name === name && other[at]?.host === host && other[at]?.port === port)
+
+/** Whether the broker of that id is there, so that no other process may take its id. */
+const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConnected, port }: Of<"RegisterBroker">): boolean => {
+  if (before.incarnationId === incarnationId) return false
+  // Its connection shows that it is alive. One that has nothing and does not serve loses nothing by another of its id.
+  if (isConnected) return !before.fenced || !isIdle(cluster, before.id)
+  const sameAddress = before.host === host && before.port === port
+  return !before.fenced && !sameAddress && cluster.leader?.nodeId !== before.id
+}
+
+/**
+ * A second process under the id of a broker that lives is refused, until that one's connection or its session is over. Without a connection of the older one, a process
+ * at its address is registered at once: two processes cannot listen there together, so the older one is gone, and its epoch is fenced in any case. The same holds for the
+ * broker in the leader's own process, whose earlier life ended with the earlier leader's.
+ */
+export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">): Decision => {
+  const fault = registrationFault(cluster, command)
+  if (fault !== undefined) return fault
+  const { incarnationId, host, listeners, port, rack } = command
+  const brokerId = command.brokerId as BrokerId
+  const before = brokerOf(cluster, brokerId)
+  // The answer to an earlier request was lost, or the process shows on another connection who it is: the registration stands.
+  if (
+    before?.incarnationId === incarnationId &&
+    before.host === host &&
+    before.port === port &&
+    before.rack === rack &&
+    sameListeners(before.listeners, listeners)
+  )
+    return Either.right([])
+  if (before !== undefined && isTaken(cluster, before, command))
+    return rejected(
+      "DUPLICATE_BROKER_REGISTRATION",
+      `Broker ${brokerId} is registered from ${before.host}:${before.port} and lives: give this one another id, or wait until that session is over.`
+    )
+  const gone = before === undefined ? roomFor(cluster) : before.fenced ? [] : fencedBy(before, "restarted")
+  const brokerEpoch = cluster.index + gone.length
+  return Either.right([
+    ...gone,
+    new BrokerRegistered({ brokerId, incarnationId, brokerEpoch, host, port, rack, ...(listeners === undefined ? {} : { listeners }) })
+  ])
+}
+
+/** What must go before one more broker may come. */
+const roomFor = (cluster: Cluster): ReadonlyArray<Event> => {
+  const replaced = HashMap.size(cluster.brokers) < brokersMax ? undefined : replaceable(cluster)
+  return replaced === undefined ? [] : [new BrokerRemoved({ brokerId: replaced.id, brokerEpoch: replaced.epoch, reason: "replaced" })]
+}

@@ -1,0 +1,50 @@
+import { Either, HashMap } from "effect"
+import type { Rejection } from "../../kernel/error-code.ts"
+import type { BrokerId } from "../../kernel/id.ts"
+import type { Command } from "../command.ts"
+import { type Event, NodeConfigsChanged, TopicConfigsChanged } from "../event.ts"
+import { rejected } from "../rejected.ts"
+import { brokerOf, type Cluster, topicByName } from "../state.ts"
+import { internalTopicRejection, isInternalName, parseTopicName } from "../topic/name.ts"
+import { changedConfigs, sameConfigs, tooManyConfigs } from "./changes.ts"
+import { findClusterSetting, findDynamicSetting, nodeConfigsOf } from "./node.ts"
+import { findTopicSetting } from "./topic.ts"
+
+type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
+
+/** All changes are made or none; the event says what holds afterwards, whole, so that nobody needs the settings before it. */
+export const changeTopicConfigs = (cluster: Cluster, command: Extract<Command, { readonly _tag: "ChangeTopicConfigs" }>): Decision =>
+  Either.gen(function* () {
+    const name = yield* parseTopicName(command.topic)
+    const topic = topicByName(cluster, name)
+    if (topic === undefined && isInternalName(name)) return yield* Either.left(internalTopicRejection(name))
+    if (topic === undefined) return yield* rejected("UNKNOWN_TOPIC_OR_PARTITION", `The topic '${name}' does not exist.`)
+    const configs = yield* changedConfigs(topic.configs, command, findTopicSetting)
+    const tooMany = tooManyConfigs(cluster, topic.configs, configs)
+    if (tooMany !== undefined) return yield* Either.left(tooMany)
+    return command.validateOnly || sameConfigs(configs, topic.configs) ? [] : [new TopicConfigsChanged({ topicId: topic.topicId, configs })]
+  })
+
+/** The node of that id; null for the empty name, which stands for all of them. */
+const nodeNamed = (cluster: Cluster, name: string): Either.Either<BrokerId | null, Rejection> => {
+  if (name === "") return Either.right(null)
+  if (!/^-?\d{1,10}$/.test(name)) return rejected("INVALID_REQUEST", `Node id must be an integer, but it is: ${name.slice(0, 60)}`)
+  const broker = brokerOf(cluster, Number(name))
+  if (broker !== undefined) return Either.right(broker.id)
+  if (cluster.leader?.nodeId === Number(name)) return Either.right(cluster.leader.nodeId)
+  // A node whose registration is gone keeps what was set for it, so that must be possible to take away.
+  const id = Number(name) as BrokerId
+  if (HashMap.has(cluster.nodeConfigs, id)) return Either.right(id)
+  return rejected("INVALID_REQUEST", `This cluster has no node ${name}.`)
+}
+
+/** As for topics. INVALID_REQUEST for a node that is not there, and for what cannot be changed while it runs. */
+export const changeNodeConfigs = (cluster: Cluster, command: Extract<Command, { readonly _tag: "ChangeNodeConfigs" }>): Decision =>
+  Either.gen(function* () {
+    const nodeId = yield* nodeNamed(cluster, command.node)
+    const before = nodeConfigsOf(cluster, nodeId)
+    const configs = yield* changedConfigs(before, command, nodeId === null ? findClusterSetting : findDynamicSetting)
+    const tooMany = tooManyConfigs(cluster, before, configs)
+    if (tooMany !== undefined) return yield* Either.left(tooMany)
+    return command.validateOnly || sameConfigs(configs, before) ? [] : [new NodeConfigsChanged({ nodeId, configs })]
+  })

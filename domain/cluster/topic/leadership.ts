@@ -1,0 +1,27 @@
+import { HashMap } from "effect"
+import type { BrokerId } from "../../kernel/id.ts"
+import type { Cluster, Partition } from "../state.ts"
+
+const ledBy = (partition: Partition, leader: Partition["leader"]): Partition => ({
+  ...partition,
+  leader,
+  leaderEpoch: partition.leaderEpoch + 1,
+  partitionEpoch: partition.partitionEpoch + 1
+})
+
+/** The topics after `change` to each partition; what it gives back as it was costs nothing. */
+const withPartitions = (topics: Cluster["topics"], change: (partition: Partition) => Partition): Cluster["topics"] =>
+  HashMap.mutate(topics, (changed) => {
+    for (const [topicId, topic] of topics) {
+      const partitions = topic.partitions.change(change)
+      if (partitions !== topic.partitions) HashMap.set(changed, topicId, { ...topic, partitions })
+    }
+  })
+
+/** The partitions that `broker` leads lose their leader. Their in-sync set stays: its copy is the only one, and is complete. */
+export const leadersLost = (topics: Cluster["topics"], broker: BrokerId): Cluster["topics"] =>
+  withPartitions(topics, (partition) => (partition.leader === broker ? ledBy(partition, -1) : partition))
+
+/** The partitions without a leader whose copy is on `broker` get it back. */
+export const leadersFound = (topics: Cluster["topics"], broker: BrokerId): Cluster["topics"] =>
+  withPartitions(topics, (partition) => (partition.leader === -1 && partition.isr.includes(broker) ? ledBy(partition, broker) : partition))

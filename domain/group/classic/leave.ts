@@ -1,0 +1,48 @@
+import { HashMap } from "effect"
+import type { KafkaError } from "../../kernel/error-code.ts"
+import type { CommandOf, Leaver } from "../command.ts"
+import { type Event, MemberRemoved } from "../event.ts"
+import type { MemberId } from "../id.ts"
+import type { Limits } from "../limits.ts"
+import { type Decision, Plan, rejected } from "../plan.ts"
+import { type Group, identityError, instance, member } from "../state.ts"
+import { afterRemoval, endRoundIfComplete } from "./rebalance.ts"
+
+/** Whom a leaver means: a member, or one that was only given its id; undefined where it means nobody. */
+const leaving = (group: Group, { memberId, instanceId }: Leaver): MemberId | undefined => {
+  if (memberId === "") return instanceId === null ? undefined : instance(group, instanceId)
+  return HashMap.has(group.pending, memberId) || identityError(group, memberId, instanceId) === null ? memberId : undefined
+}
+
+/** Members leave, as many as the request names (KIP-345): each is answered for itself, see `leaveErrors`. */
+export const leave = (limits: Limits, group: Group, { groupId, at, members }: CommandOf<"Leave">): Decision => {
+  if (group.phase === "Dead") return rejected("UNKNOWN_MEMBER_ID", `There is no group '${groupId}'.`)
+  const plan = new Plan(group)
+  let left = 0
+  for (const leaver of members) {
+    const memberId = leaving(plan.group, leaver)
+    if (memberId === undefined) continue
+    const known = member(plan.group, memberId)
+    plan.happen(new MemberRemoved({ groupId, at, memberId, instanceId: known?.instanceId ?? null, reason: "left" }, true))
+    if (known !== undefined) left++
+  }
+  if (left > 0) afterRemoval(limits, plan, { groupId, at }, left === 1 ? "a member left" : `${left} members left`)
+  else endRoundIfComplete(plan, { groupId, at })
+  return plan.decision
+}
+
+/** What each leaver is told, in order: from the group after the decision, and its events. */
+export const leaveErrors = (after: Group, events: ReadonlyArray<Event>, members: ReadonlyArray<Leaver>): ReadonlyArray<KafkaError> => {
+  const left = new Map<string, string | null>()
+  const byInstance = new Map<string, string>()
+  for (const event of events) {
+    if (event._tag !== "MemberRemoved" || event.reason !== "left") continue
+    left.set(event.memberId, event.instanceId)
+    if (event.instanceId !== null) byInstance.set(event.instanceId, event.memberId)
+  }
+  return members.map(({ memberId, instanceId }) => {
+    const id = memberId !== "" ? memberId : instanceId === null ? undefined : byInstance.get(instanceId)
+    if (id !== undefined && left.delete(id)) return "NONE"
+    return memberId === "" ? "UNKNOWN_MEMBER_ID" : (identityError(after, memberId, instanceId) ?? "UNKNOWN_MEMBER_ID")
+  })
+}

@@ -1,0 +1,43 @@
+import { type Group, sortedMembers } from "../state.ts"
+import { metadataOf } from "./member.ts"
+
+const decoder = new TextDecoder()
+
+/**
+ * The topics in a ConsumerProtocolSubscription. Only what version 0 has is read: it begins every later version. Null when the bytes are something else.
+ */
+export const subscriptionTopics = (metadata: Uint8Array): ReadonlyArray<string> | null => {
+  const view = new DataView(metadata.buffer, metadata.byteOffset, metadata.byteLength)
+  if (metadata.length < 6) return null
+  const count = view.getInt32(2)
+  let at = 6
+  // A topic takes two bytes at least: a larger count lies.
+  if (count < 0 || count > (metadata.length - at) / 2) return null
+  const topics: Array<string> = []
+  for (let i = 0; i < count; i++) {
+    if (at + 2 > metadata.length) return null
+    const length = view.getInt16(at)
+    at += 2
+    if (length < 0 || at + length > metadata.length) return null
+    topics.push(decoder.decode(metadata.subarray(at, at + length)))
+    at += length
+  }
+  return topics
+}
+
+/** The topics that members subscribe to in this generation. Null when that cannot be known: not a consumer group, or metadata that says something else. */
+export const subscribedTopics = (group: Group): ReadonlySet<string> | null => {
+  if (group.protocolType !== "consumer") return null
+  const topics = new Set<string>()
+  if (group.protocolName === null) return group.phase === "Empty" ? topics : null
+  for (const member of sortedMembers(group)) {
+    const subscribed = subscriptionTopics(metadataOf(member, group.protocolName))
+    if (subscribed === null) return null
+    for (const topic of subscribed) topics.add(topic)
+  }
+  return topics
+}
+
+/** Whether an offset of the topic is in use. A consumer group whose subscriptions cannot be read uses every topic. */
+export const isSubscribed = (group: Group, topics: ReadonlySet<string> | null, topic: string): boolean =>
+  topics === null ? group.protocolType === "consumer" : topics.has(topic)

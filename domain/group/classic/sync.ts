@@ -1,0 +1,28 @@
+import type { CommandOf } from "../command.ts"
+import { AssignmentsSet, MemberSynced } from "../event.ts"
+import { type Decision, nothing, Plan, rejected } from "../plan.ts"
+import { type Group, identityError, member, sortedMembers } from "../state.ts"
+import { noBytes } from "./member.ts"
+
+const differs = (asked: string | null, held: string | null): boolean => asked !== null && held !== null && asked !== held
+
+/**
+ * A member asks for its assignment. The leader's request brings everyone's; before that, the others wait: `syncAnswer` reads off the group whether the
+ * answer is there. What the leader assigns to somebody who is not in the generation is dropped, and whom it forgot has nothing.
+ */
+export const sync = (group: Group, { groupId, at, memberId, instanceId, generation, protocolType, protocolName, assignments }: CommandOf<"Sync">): Decision => {
+  const error = identityError(group, memberId, instanceId)
+  if (error !== null) return rejected(error, `'${memberId}' is not in group '${groupId}'.`)
+  if (generation !== group.generation) return rejected("ILLEGAL_GENERATION", `Group '${groupId}' is at generation ${group.generation}, not ${generation}.`)
+  if (differs(protocolType, group.protocolType) || differs(protocolName, group.protocolName)) {
+    return rejected("INCONSISTENT_GROUP_PROTOCOL", `Group '${groupId}' is of type ${group.protocolType} with assignor ${group.protocolName}.`)
+  }
+  if (group.phase === "PreparingRebalance") return rejected("REBALANCE_IN_PROGRESS", `Group '${groupId}' rebalances: join again.`)
+  if (group.phase === "CompletingRebalance" && group.leader === memberId) {
+    const given = new Map(assignments.map((assigned) => [assigned.memberId, assigned.assignment]))
+    const everyone = sortedMembers(group).map((each) => ({ memberId: each.memberId, assignment: given.get(each.memberId) ?? noBytes }))
+    return new Plan(group).happen(new AssignmentsSet({ groupId, at, generation, assignments: everyone }, true)).decision
+  }
+  if (member(group, memberId)?.synced === true) return nothing
+  return new Plan(group).happen(new MemberSynced({ groupId, at, memberId, generation }, true)).decision
+}

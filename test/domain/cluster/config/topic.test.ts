@@ -1,0 +1,97 @@
+import { describe, expect, test } from "bun:test"
+import { Either } from "effect"
+import { allConfigCharactersMax } from "../../../../domain/cluster/bounds.ts"
+import { Command, type ConfigChange } from "../../../../domain/cluster/command.ts"
+import { decide } from "../../../../domain/cluster/decide.ts"
+import { evolve } from "../../../../domain/cluster/evolve.ts"
+import { fromSnapshot, toSnapshot } from "../../../../domain/cluster/snapshot.ts"
+import { topicByName } from "../../../../domain/cluster/state.ts"
+import { fold } from "../../../../domain/kernel/decider.ts"
+import { addTopic, eventsOf, topicId, up } from "../support.ts"
+
+const empty = up(1)
+const before = fold(evolve, empty, eventsOf(empty, addTopic("orders", { configs: [{ name: "segment.bytes", value: "1048576" }] })))
+const set = (name: string, value: string | null): ConfigChange => ({ name, operation: "set", value })
+const unset = (name: string): ConfigChange => ({ name, operation: "delete", value: null })
+const change = (changes: ReadonlyArray<ConfigChange>, more: { topic?: string; replace?: boolean; validateOnly?: boolean } = {}) =>
+  Command.ChangeTopicConfigs({ topic: "orders", replace: false, validateOnly: false, changes, ...more })
+/** What the topic's own settings are afterwards, or why it is refused. */
+const after = (...args: Parameters<typeof change>): unknown => {
+  const decided = decide(before, change(...args))
+  return Either.isLeft(decided) ? decided.left.error : topicByName(fold(evolve, before, decided.right), "orders")?.configs
+}
+const message = (...args: Parameters<typeof change>): string =>
+  Either.match(decide(before, change(...args)), { onLeft: (rejection) => rejection.message, onRight: () => "" })
+
+describe("changing a topic's settings", () => {
+  test("given a setting, when another is set, then both hold, in one event that says all of them", () => {
+    expect(after([set("retention.ms", "1000")])).toEqual({ "segment.bytes": "1048576", "retention.ms": "1000" })
+    expect(eventsOf(before, change([set("retention.ms", "1000")]))).toMatchObject([
+      { _tag: "TopicConfigsChanged", configs: { "segment.bytes": "1048576", "retention.ms": "1000" } }
+    ])
+  })
+  test("when it is deleted, then the default holds; when it was never set, nothing happens", () => {
+    expect(after([unset("segment.bytes")])).toEqual({})
+    expect(eventsOf(before, change([unset("retention.ms")]))).toEqual([])
+  })
+  test("when all are replaced, then what is not named takes its default", () => {
+    expect(after([set("retention.ms", "5")], { replace: true })).toEqual({ "retention.ms": "5" })
+    expect(after([], { replace: true })).toEqual({})
+  })
+  test("when a list gets an entry that it has, or that it may have, then it holds it once", () =>
+    expect(after([{ name: "cleanup.policy", operation: "append", value: "delete" }])).toEqual({ "segment.bytes": "1048576", "cleanup.policy": "delete" }))
+  test("when the last entry of a list goes, then it is empty: nothing is deleted by age or size", () =>
+    expect(after([{ name: "cleanup.policy", operation: "subtract", value: "delete" }])).toEqual({ "segment.bytes": "1048576", "cleanup.policy": "" }))
+  test("values are kept as Kafka writes them", () =>
+    expect(
+      after([set("retention.ms", " +077 "), set("preallocate", "TRUE"), set("min.cleanable.dirty.ratio", "1"), set("cleanup.policy", " delete , delete ")], {
+        replace: true
+      })
+    ).toEqual({ "retention.ms": "77", preallocate: "true", "min.cleanable.dirty.ratio": "1.0", "cleanup.policy": "delete" }))
+  test("when nothing changes, or it is only to be checked, then nothing happens", () => {
+    expect(eventsOf(before, change([set("segment.bytes", " 1048576 ")]))).toEqual([])
+    expect(eventsOf(before, change([set("retention.ms", "1")], { validateOnly: true }))).toEqual([])
+  })
+  test("a snapshot keeps them", () => {
+    const changed = fold(evolve, before, eventsOf(before, change([set("retention.ms", "1000")])))
+    expect(toSnapshot(fromSnapshot(toSnapshot(changed)))).toEqual(toSnapshot(changed))
+  })
+})
+
+describe("what is refused, and changes nothing", () => {
+  test.each<[string, ReadonlyArray<ConfigChange>]>([
+    ["INVALID_CONFIG", [set("retention.ms", "-2")]],
+    ["INVALID_CONFIG", [set("retention.ms", "5"), set("segment.bytes", "x")]],
+    ["INVALID_CONFIG", [set("no.such", "5")]],
+    ["INVALID_CONFIG", [set("__proto__", "5")]],
+    ["INVALID_CONFIG", [set("cleanup.policy", "compress")]],
+    ["INVALID_CONFIG", [{ name: "cleanup.policy", operation: "append", value: "keep" }]],
+    ["INVALID_CONFIG", [set("compression.gzip.level", "0")]],
+    ["INVALID_CONFIG", [set("min.cleanable.dirty.ratio", "1.5")]],
+    ["INVALID_CONFIG", [set("leader.replication.throttled.replicas", "0:1,*")]],
+    ["INVALID_CONFIG", [set("remote.storage.enable", "true")]],
+    ["INVALID_CONFIG", [set("min.compaction.lag.ms", "100"), set("max.compaction.lag.ms", "50")]],
+    ["INVALID_CONFIG", [{ name: "retention.ms", operation: "append", value: "1" }]],
+    ["INVALID_REQUEST", [set("retention.ms", null)]],
+    ["INVALID_REQUEST", [set("retention.ms", "1"), unset("retention.ms")]]
+  ])("%s: %j", (error, changes) => expect(after(changes)).toBe(error))
+  test("settings of all topics and nodes are bounded together: more are refused, fewer never", () => {
+    const full = { ...before, configCharacters: allConfigCharactersMax }
+    const error = (command: Command) => Either.match(decide(full, command), { onLeft: ({ error }) => error, onRight: () => "done" })
+    expect(error(change([set("retention.ms", "1000")]))).toBe("POLICY_VIOLATION")
+    expect(error(addTopic("bills", { topicId: topicId(2), configs: [{ name: "retention.ms", value: "1" }] }))).toBe("POLICY_VIOLATION")
+    expect(error(Command.ChangeNodeConfigs({ node: "", replace: false, changes: [set("log.retention.ms", "5")], validateOnly: false }))).toBe(
+      "POLICY_VIOLATION"
+    )
+    expect([error(change([unset("segment.bytes")])), error(addTopic("bills", { topicId: topicId(2) }))]).toEqual(["done", "done"])
+  })
+  test("a topic that is not there, or cannot be", () => {
+    expect(after([], { topic: "other" })).toBe("UNKNOWN_TOPIC_OR_PARTITION")
+    expect(after([], { topic: "a/b" })).toBe("INVALID_TOPIC_EXCEPTION")
+  })
+  test("the message names the setting, the value and what would fit; an unknown name the nearest", () => {
+    expect(message([set("retention.ms", "-2")])).toBe("retention.ms=-2: expected a whole number from -1 to 9007199254740991.")
+    expect(message([set("retention.sm", "5")])).toContain("Unknown topic config name: retention.sm. Did you mean 'retention.ms'?")
+    expect(message([set("cleanup.policy", "compress")])).toBe("cleanup.policy=compress: expected a list of compact, delete.")
+  })
+})
