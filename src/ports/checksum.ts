@@ -6,7 +6,7 @@ import type { RecordWalk } from "../../domain/log/record-walk.ts"
  * The checksum of record batches, by the fastest way that works here. All ways give the same answers, however the engine holds the two offsets
  * (as integers or as doubles), and throw a RangeError for a range that is not within the bytes.
  */
-export class Checksum extends Context.Tag("Checksum")<
+export class Checksum extends Context.Tag("comanche-franz/Checksum")<
   Checksum,
   {
     readonly crc32c: Crc32c

@@ -13,7 +13,7 @@ export class CompressionFault extends Data.TaggedError("CompressionFault")<{
 }
 
 /** The codecs of record batches, as Kafka frames them. Plain functions: they are used where nothing may wait. */
-export class Compression extends Context.Tag("Compression")<
+export class Compression extends Context.Tag("comanche-franz/Compression")<
   Compression,
   {
     /** Kafka's framing of `codec`; the bytes themselves for none. `level` is how hard gzip (1 to 9, -1) and zstd (-131072 to 22) try; default: the codec's own. */

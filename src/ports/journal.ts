@@ -49,7 +49,7 @@ export interface Taken {
  * The ordered, durable memory of the leader's aggregates, one stream each. A stream is a Kafka log (record batches, one event a record), so `batches`
  * can be sent to any consumer as it is. Every adapter passes the suite in test/src/ports/journal.contract.ts.
  */
-export class Journal extends Context.Tag("Journal")<
+export class Journal extends Context.Tag("comanche-franz/Journal")<
   Journal,
   {
     /** Takes the stream under a new epoch (one over the highest seen); older holders are fenced. */

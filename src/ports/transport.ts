@@ -50,7 +50,7 @@ export interface Listener {
 }
 
 /** TCP, or what stands for it. Every adapter passes the suite in test/src/ports/transport.contract.ts. */
-export class Transport extends Context.Tag("Transport")<
+export class Transport extends Context.Tag("comanche-franz/Transport")<
   Transport,
   {
     /** Listens until the scope closes, which also closes the connections that were accepted. Answers the real address (port 0 resolved). */
