@@ -3,7 +3,7 @@ import type { Epoch } from "../../domain/kernel/id.ts"
 import { RecordBatch, readableBatches, verify } from "../../domain/log/batch.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
-import { Conflict, type Entry, Fenced, Journal, type Snapshot, type StoredEntry, Unknown } from "../../src/ports/journal.ts"
+import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry, Unknown } from "../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
 import { placeOf, type StreamPlace } from "./stream-place.ts"
@@ -67,9 +67,9 @@ class LogJournal {
     )
 
   readonly append: Context.Tag.Service<Journal>["append"] = (stream, epoch, expected, entries) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, Fenced | Conflict | Unknown> => {
+    Effect.flatMap(Clock.currentTimeMillis, (now): Effect.Effect<void, Fenced | Conflict | NotWritten | Unknown> => {
       const open = this.streams.get(stream)
-      if (open === undefined) return Effect.fail(new Unknown({ stream, cause: "the stream is not open" }))
+      if (open === undefined) return Effect.fail(new NotWritten({ stream, cause: notOpen(stream) }))
       if (epoch !== open.epoch) return Effect.fail(new Fenced({ stream, epoch, newerEpoch: open.epoch }))
       if (open.refused !== undefined) return Effect.fail(new Unknown({ stream, cause: open.refused }))
       const end = open.log.end()
@@ -149,7 +149,7 @@ class LogJournal {
   private opened(stream: string): Either.Either<OpenStream, LogFault> {
     const open = this.streams.get(stream)
     return open === undefined
-      ? Either.left(new LogFault({ path: stream, reason: "offline", message: `The stream ${stream} is not open.` }))
+      ? Either.left(notOpen(stream))
       : Either.right(open)
   }
 
@@ -217,16 +217,16 @@ class LogJournal {
   }
 
   /** Appends one batch and waits until it is durable. From the checks before it to the append nothing waits, so nobody comes between. */
-  private write(stream: string, open: OpenStream, entries: ReadonlyArray<Entry>, now: number): Effect.Effect<void, Unknown> {
+  private write(stream: string, open: OpenStream, entries: ReadonlyArray<Entry>, now: number): Effect.Effect<void, NotWritten | Unknown> {
     const bytes = encodeEntries(entries, open.log.end(), open.epoch, now, this.checksum.crc32c)
     const appended = open.log.append([new RecordBatch(bytes)])
     if (Either.isLeft(appended)) {
-      const { reason } = appended.left
-      const unknown = Effect.fail(new Unknown({ stream, cause: appended.left }))
-      // On a full or read-only disk the write was taken back: nothing stands there, and as soon as that is durable a later append may succeed.
-      if (reason === "full" || reason === "read-only") return Effect.zipRight(Effect.ignore(open.log.sync), unknown)
-      open.refused = appended.left
-      return unknown
+      const fault = appended.left
+      // A full or read-only disk took nothing, or the log cut off what it took. The cut is made durable before a later append.
+      if (fault.reason === "full" || fault.reason === "read-only")
+        return Effect.zipRight(Effect.ignore(open.log.sync), Effect.fail(new NotWritten({ stream, cause: fault })))
+      open.refused = fault
+      return Effect.fail(new Unknown({ stream, cause: fault }))
     }
     return Effect.mapError(open.log.sync, (fault) => {
       open.refused = fault
@@ -261,6 +261,8 @@ const nextOf = (entries: Chunk.Chunk<StoredEntry>): Option.Option<readonly [Chun
 
 const trimmed = (stream: string, from: number, start: number): LogFault =>
   new LogFault({ path: stream, reason: "io", message: `${stream} has no entry ${from} any more: it starts with ${start}, what was before is in a snapshot.` })
+
+const notOpen = (stream: string): LogFault => new LogFault({ path: stream, reason: "offline", message: `The stream ${stream} is not open.` })
 
 const knownPlace = (stream: string): Either.Either<StreamPlace, LogFault> =>
   Either.fromNullable(placeOf(stream), () => new LogFault({ path: stream, reason: "io", message: `No stream is called '${stream}'.` }))

@@ -17,10 +17,6 @@ export class UnreadableEvent extends Data.TaggedError("UnreadableEvent")<{
 
 const shown = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** The disk was full or read-only, and took nothing: the log is as it was before, and a later append may succeed. */
-export const tookNothing = (fault: Conflict | Fenced | Unknown): LogFault | undefined =>
-  fault._tag === "Unknown" && fault.cause instanceof LogFault && (fault.cause.reason === "full" || fault.cause.reason === "read-only") ? fault.cause : undefined
-
 /** A part of the journal that was read long ago is damaged: the state is right as it stands, but the next start could not fold it again, and brokers could not follow it. */
 export const damagedJournal = (stream: string, fault: LogFault): WriterStopped =>
   new WriterStopped({

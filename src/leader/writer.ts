@@ -6,7 +6,7 @@ import type { LogFault } from "../ports/log-store.ts"
 import { runSteps, type Steps, Stride } from "../wire/sliced.ts"
 import type { Aggregate, Named } from "./aggregate.ts"
 import type { Answers, Applied, Outcome } from "./answers.ts"
-import { damagedJournal, stoppedBy, tookNothing, type UnreadableEvent, WriterStopped } from "./fault.ts"
+import { damagedJournal, stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { replay, writeSnapshot } from "./replay.ts"
 
 export type { Applied } from "./answers.ts"
@@ -186,10 +186,9 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
       })
     )
     return Effect.catchAll(done, (fault) => {
-      const disk = tookNothing(fault)
-      if (disk === undefined) return Effect.fail(stoppedBy(fault))
+      if (fault._tag !== "NotWritten") return Effect.fail(stoppedBy(fault))
       for (const commandId of round.commandIds) this.answers.forget(commandId)
-      const message = `Nothing was changed: the leader's disk does not take writes (${disk.message}).`
+      const message = `Nothing was changed: the leader's disk does not take writes (${fault.cause.message}).`
       return Effect.as(
         Effect.logError(`${this.stream}: ${message}`),
         round.outcomes.map(() => Either.left(this.aggregate.unwritten(message)))

@@ -6,7 +6,9 @@ import type { LogFault } from "./log-store.ts"
 export class Fenced extends Data.TaggedError("Fenced")<{ readonly stream: string; readonly epoch: Epoch; readonly newerEpoch: Epoch }> {}
 /** The journal's end is not where the writer believed: it must read on before it decides again. */
 export class Conflict extends Data.TaggedError("Conflict")<{ readonly stream: string; readonly expected: number; readonly end: number }> {}
-/** Nobody knows whether the append happened: read at that index, compare command ids, and never repeat it blindly. */
+/** The disk took nothing of the append, and the stream is as it was before: a later append may succeed. */
+export class NotWritten extends Data.TaggedError("NotWritten")<{ readonly stream: string; readonly cause: LogFault }> {}
+/** It is not known whether the append happened: the holder reads at that index, compares command ids, and never repeats the append. */
 export class Unknown extends Data.TaggedError("Unknown")<{ readonly stream: string; readonly cause: unknown }> {}
 
 /** One event as it is stored: opaque bytes to the journal, with what explains it. */
@@ -55,7 +57,7 @@ export class Journal extends Context.Tag("comanche-franz/Journal")<
     /** Takes the stream under a new epoch (one over the highest seen); older holders are fenced. */
     readonly open: (stream: string) => Effect.Effect<Taken, LogFault, Scope.Scope>
     /** Durable when it returns. `expected` is the index of the first of `entries`. All entries of one call stand in one batch: all or none survive a crash. */
-    readonly append: (stream: string, epoch: Epoch, expected: number, entries: ReadonlyArray<Entry>) => Effect.Effect<void, Fenced | Conflict | Unknown>
+    readonly append: (stream: string, epoch: Epoch, expected: number, entries: ReadonlyArray<Entry>) => Effect.Effect<void, Fenced | Conflict | NotWritten | Unknown>
     /** Entries from `from` up to the durable end at the time of the call. */
     readonly read: (stream: string, from: number) => Stream.Stream<StoredEntry, LogFault>
     /** Durable record batches from the one that holds `from`, for Fetch: as PartitionLog.read. */

@@ -195,7 +195,7 @@ const fencing = (world: () => JournalWorld): void => {
         const opened = yield* Effect.forEach([1, 2, 3], () => Scope.extend(journal.open(stream), scope), { concurrency: "unbounded" })
         expect(new Set(opened.map(({ epoch }) => epoch)).size).toBe(3)
         yield* Scope.close(scope, Exit.void)
-        expect(yield* Effect.flip(journal.append(stream, opened[2]?.epoch ?? 0, 0, [entry(0)]))).toMatchObject({ _tag: "Unknown" })
+        expect(yield* Effect.flip(journal.append(stream, opened[2]?.epoch ?? 0, 0, [entry(0)]))).toMatchObject({ _tag: "NotWritten" })
         expect((yield* journal.open(stream)).epoch).toBeGreaterThan(opened[2]?.epoch ?? 0)
       })
     ))
