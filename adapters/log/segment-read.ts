@@ -43,7 +43,7 @@ export const locate = (segment: ReadableSegment, offset: Offset): number => {
   return found.position
 }
 
-/** Memory that nobody cleared, and that is the caller's alone: a socket may hold it long after, and whoever knows that it does not any more may give it back (`giveBack`). */
+/** Memory that nobody cleared, and that is the caller's alone: a socket may hold it long after, and whoever knows that it does not any more may give it back (`returnLent`). */
 export const readBytes = (segment: ReadableSegment, position: number, count: number): Uint8Array => {
   const bytes = lend(count) ?? new Uint8Array(Buffer.allocUnsafeSlow(count).buffer, 0, count)
   const found = segment.file().read(bytes, position)

@@ -1,32 +1,45 @@
 import type { Offset } from "../../domain/kernel/id.ts"
 import type { EpochStart } from "../../domain/log/epoch-checkpoint.ts"
 
-/** What its owner folds from a log's batches. Both are asked for when everything before the log's end is folded, and answer at once. */
+/**
+ * The state that the owner of a log folds from its batches. The log calls both while everything before its end is
+ * folded; neither may wait.
+ */
 export interface DerivedSource {
-  /** The producers, in Kafka's `.snapshot` format. */
+  /** The producer state in Kafka's `.snapshot` format. */
   readonly snapshot: () => Uint8Array
-  /** The leader epochs that have batches, rising. */
+  /** The leader epochs that have batches, in rising order. */
   readonly epochs: () => ReadonlyArray<EpochStart>
 }
 
-/** A snapshot that lies beside the log, of everything before `offset`. */
+/** A snapshot of the producer state before `offset`, stored beside the log. */
 export interface DerivedSnapshot {
   readonly offset: Offset
-  /** Undefined when the disk does not give it. It may be torn: whoever decodes it finds out. */
+  /** Undefined when the file cannot be read. The bytes may be torn: decoding them detects it. */
   readonly read: () => Uint8Array | undefined
 }
 
 /**
- * What is derived from a log and lies beside it, so that an opening need not read all of it, and so that what retention and compaction removed is not forgotten.
- * All of it is a cache: the log is right where they differ.
+ * State that is derived from a log and stored beside it, so that opening the log need not read all of it, and so that
+ * state of deleted and compacted records is kept. Each document is a cache: where it differs from the log, the log is
+ * right.
  */
 export interface DerivedDocuments {
-  /** Those that the log can be read on from, the newest first: never ahead of the log, whatever a power cut left, and never before its first batch. */
+  /**
+   * The snapshots from which the log can be read on, newest first: never ahead of the log, also after a power cut, and
+   * never before its first batch.
+   */
   readonly snapshots: ReadonlyArray<DerivedSnapshot>
-  /** The leader epochs that were written down, without those that the log does not reach any more; none where the file is missing or torn. */
+  /**
+   * The leader epochs of `leader-epoch-checkpoint`, without those that begin behind the log's end; none where the file
+   * is missing or torn.
+   */
   readonly epochs: () => ReadonlyArray<EpochStart>
-  /** The log asks for both from now on: when it begins a segment, before it lets go of one, and when it closes. */
+  /**
+   * Registers the source of both documents: the log calls it when it rolls, before it deletes a segment, and when it
+   * closes.
+   */
   readonly keep: (source: DerivedSource) => void
-  /** Writes a snapshot of what is folded now, so that the next opening need not fold it again. */
+  /** Writes a snapshot of the present producer state, so that the next opening need not fold it again. */
   readonly save: () => void
 }

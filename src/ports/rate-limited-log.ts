@@ -5,7 +5,10 @@ export interface RateLimits {
   readonly intervalMs?: number
   /** Lines of one key that are written in an interval; the others are suppressed and counted. Default 1. */
   readonly linesPerKeyMax?: number
-  /** Keys that have lines of their own in an interval; the lines of further keys are suppressed and counted together. Default 10. */
+  /**
+   * Keys that have lines of their own in an interval; the lines of further keys are suppressed and counted together.
+   * Default 10.
+   */
   readonly keysMax?: number
   /** Characters of one line; a longer line is cut. Default 1,000. */
   readonly lineCharsMax?: number
@@ -23,14 +26,17 @@ interface Interval {
 /** Characters of a key that tell it from another. */
 const keyCharsMax = 200
 const none: ReadonlyArray<string> = []
-/** The key of all lines whose own key found no place. It cannot be a caller's: those are not longer than keyCharsMax. */
+/**
+ * The key of all lines whose own key found no place. It cannot be a caller's: those are not longer than keyCharsMax.
+ */
 const otherKeys = "*".repeat(keyCharsMax + 1)
 
 const cut = (text: string, charsMax: number): string => (text.length <= charsMax ? text : `${text.slice(0, charsMax)}…`)
 
 /**
- * A log for lines that clients, disks or other nodes can cause again and again: the first lines of a key are written at once, the others of the same interval are counted. The count is
- * written with the next line of the key, or by `summaries`. Memory is bounded: at most `keysMax` + 1 keys with one line each.
+ * A log for lines that clients, disks or other nodes can cause again and again: the first lines of a key are written at
+ * once, the others of the same interval are counted. The count is written with the next line of the key, or by
+ * `summaries`. Memory is bounded: at most `keysMax` + 1 keys with one line each.
  */
 export class RateLimitedLog {
   private readonly intervals = new Map<string, Interval>()
@@ -46,7 +52,10 @@ export class RateLimitedLog {
     this.lineCharsMax = lineCharsMax
   }
 
-  /** Returns the lines to write now: none where `line` is suppressed, else the line itself, after the summaries of intervals that are over. `key` tells one matter from another. */
+  /**
+   * Returns the lines to write now: none where `line` is suppressed, else the line itself, after the summaries of
+   * intervals that are over. `key` tells one matter from another.
+   */
   admit(key: string, line: string, nowMs: number): ReadonlyArray<string> {
     const own = key.length <= keyCharsMax ? key : key.slice(0, keyCharsMax)
     const interval = this.intervals.get(own)
@@ -62,7 +71,10 @@ export class RateLimitedLog {
     return summaries
   }
 
-  /** Returns a line for each key whose interval is over and had suppressed lines, and forgets the keys whose intervals are over. */
+  /**
+   * Returns a line for each key whose interval is over and had suppressed lines, and forgets the keys whose intervals
+   * are over.
+   */
   summaries(nowMs: number): ReadonlyArray<string> {
     const lines: Array<string> = []
     for (const [key, interval] of this.intervals) {
@@ -82,7 +94,10 @@ export class RateLimitedLog {
     })
   }
 
-  /** Writes the summaries at `level`: for a fiber that looks again and again, so that a count does not wait for the next line of its key. */
+  /**
+   * Writes the summaries at `level`: for a fiber that looks again and again, so that a count does not wait for the next
+   * line of its key.
+   */
   logSummaries(level: LogLevel.LogLevel): Effect.Effect<void> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => Effect.forEach(this.summaries(now), (each) => Effect.logWithLevel(level, each), { discard: true }))
   }

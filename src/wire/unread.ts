@@ -1,4 +1,4 @@
-import { giveBack, isLent } from "../ports/lent-memory.ts"
+import { returnLent, isLent } from "../ports/lent-memory.ts"
 import type { Connection } from "../ports/transport.ts"
 import type { AnswerBudget } from "./answer-budget.ts"
 
@@ -74,6 +74,6 @@ export class Unread {
 export const send = (connection: Pick<Connection, "write">, chunks: ReadonlyArray<Uint8Array>): ReturnType<Connection["write"]> => {
   if (!chunks.some(isLent)) return connection.write(chunks)
   return connection.write(chunks, () => {
-    for (const chunk of chunks) giveBack(chunk)
+    for (const chunk of chunks) returnLent(chunk)
   })
 }

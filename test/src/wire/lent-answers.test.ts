@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Random } from "effect"
 import fc from "fast-check"
-import { giveBack, isLent, lend, pieceBytes } from "../../../src/ports/lent-memory.ts"
+import { returnLent, isLent, lend, pieceBytes } from "../../../src/ports/lent-memory.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { route } from "../../../src/wire/route.ts"
 import { eventually, onStage, transports } from "./harness.ts"
@@ -23,18 +23,18 @@ describe("memory for reads", () => {
           }
           const [gone] = held.splice(returns, 1)
           if (gone === undefined) continue
-          giveBack(view ? gone.subarray(7, 9) : gone)
-          if (twice) giveBack(gone)
+          returnLent(view ? gone.subarray(7, 9) : gone)
+          if (twice) returnLent(gone)
           expect(isLent(gone)).toBe(false)
         }
-        for (const bytes of held) giveBack(bytes)
+        for (const bytes of held) returnLent(bytes)
       })
     )
   })
 
   test("is left alone when it was not lent", () => {
     const own = new Uint8Array(pieceBytes)
-    giveBack(own)
+    returnLent(own)
     const next = lend(pieceBytes)
     expect(next?.buffer === own.buffer).toBe(false)
   })
