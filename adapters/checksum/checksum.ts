@@ -6,10 +6,11 @@ import { compiled } from "./compiled.ts"
 import { checkRange } from "./range.ts"
 import { lazyWalk } from "./walk-choice.ts"
 
-// A call into the addon costs about 200 ns, as much as 350 bytes in TypeScript; over a thousand bytes it is five times faster.
+// A call into the addon costs about 200 ns, as much as 350 bytes in TypeScript; over a thousand bytes it is five times
+// faster.
 const nativeFromBytes = 512
 
-/** The addon's function as ours: small ranges stay in TypeScript. */
+/** The addon's function with a range; small ranges are computed in TypeScript. */
 const over =
   (native: (bytes: Uint8Array) => number): Crc32c =>
   (bytes, at = 0, end = bytes.length) => {
@@ -17,10 +18,13 @@ const over =
     return native(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end))
   }
 
-/** Whether a candidate says what RFC 3720 and our own code say, in a view that starts and ends inside of its memory too. An addon built for another processor may load and still be wrong. */
+/**
+ * Whether a candidate returns the values of RFC 3720 and of the TypeScript code, also for a view that is a part of its
+ * memory. An addon that was built for another processor may load and return wrong values.
+ */
 export const passesSelfTest = (candidate: Crc32c): boolean => {
   const known = new TextEncoder().encode("123456789")
-  // Long enough for every way that the fast ones take through a range.
+  // Long enough for every loop of the native code.
   const long = Uint8Array.from({ length: 30_011 }, (_, i) => (i * 167 + (i >>> 8) * 29 + 13) & 0xff)
   return (
     candidate(known) === 0xe3069283 &&
@@ -39,7 +43,8 @@ const typescript = {
   name: "typescript"
 } as const satisfies Context.Tag.Service<Checksum>
 
-// Bun's bundler takes an addon into a compiled program where it sees such a call; Deno and Node have no `require` in a module.
+// Bun's bundler includes an addon in a compiled program where it finds such a call; Deno and Node have no `require` in
+// a module.
 const load = (): { readonly crc32c: (bytes: Uint8Array) => number } =>
   typeof require === "function" ? require("@node-rs/crc32") : createRequire(import.meta.url)("@node-rs/crc32")
 
@@ -51,8 +56,9 @@ const addon = (): Crc32c => {
 }
 
 /**
- * The first of the fast ways that works and is right. Our own in C, where Bun's compiler does it; else the addon. A compiled program needs the temporary directory for both:
- * where that is read-only, TypeScript does the work.
+ * Returns the first native implementation that works and passes the self-test: the one in C, where Bun's compiler
+ * works, else the addon. A compiled program needs the temporary directory for both: where that is read-only, TypeScript
+ * is used.
  */
 const choose = (): Context.Tag.Service<Checksum> => {
   for (const way of [compiled, addon])
@@ -60,12 +66,15 @@ const choose = (): Context.Tag.Service<Checksum> => {
       const native = way()
       if (passesSelfTest(native)) return { crc32c: native, name: "native" }
     } catch {
-      // The next way, then.
+      // The next candidate is tried.
     }
   return typescript
 }
 
-/** Compiling or loading it, and its test, cost some 10 ms, so it waits for the first range that gains from it: a node that nobody writes to does without. */
+/**
+ * Compiling or loading it, and its self-test, cost some 10 ms, so both wait for the first range that is long enough: a
+ * node without producers does without.
+ */
 const lazily = (): Context.Tag.Service<Checksum> => {
   let chosen: Context.Tag.Service<Checksum> | undefined
   const choice = () => (chosen ??= choose())
@@ -81,7 +90,10 @@ const lazily = (): Context.Tag.Service<Checksum> => {
   }
 }
 
-/** A native checksum (15 GB/s compiled, 4 GB/s from the addon) where one works and passes its self-test, TypeScript (1 GB/s) elsewhere. The walk over records in the same way, or none. */
+/**
+ * A native checksum (15 GB/s compiled, 4 GB/s from the addon) where one works and passes its self-test, TypeScript (1
+ * GB/s) elsewhere; and the compiled walk over records, where it works.
+ */
 export const layer: Layer.Layer<Checksum> = Layer.sync(Checksum, lazily)
-/** Ours, whatever else there is. */
+/** The checksum in TypeScript. */
 export const layerTypescript: Layer.Layer<Checksum> = Layer.succeed(Checksum, typescript)

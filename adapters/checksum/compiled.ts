@@ -81,9 +81,9 @@ export const compiled = (): Crc32c => {
   const symbols = compileC("crc32c", source, { crc32c: { args: ["ptr", "i32", "i32"], returns: "u32" } })
   return (bytes, at = 0, end = bytes.length) => {
     checkRange(bytes, at, end)
-    // An empty view may have no memory behind it, and an offset over 2^31 is no int32.
+    // An empty view may have no memory, and an offset over 2^31 is no int32.
     if (end === at || end > int32Max) return crc32c(bytes, at, end)
-    // The call takes a number as the engine holds it, and reads one that is held as a double as 0 or as another integer. `| 0` always gives an int32.
+    // The call passes a number as the engine stores it: one that is stored as a double arrives as 0 or as another integer. `| 0` always makes an int32.
     return symbols.crc32c(bytes, at | 0, end | 0)
   }
 }

@@ -5,7 +5,10 @@ import type { RecordWalk } from "../../domain/log/record-walk.ts"
 import { compiledWalk } from "./record-walk.ts"
 
 const text = new TextEncoder()
-/** Records of all kinds that the walk tells apart: runs that are alike, other lengths and times, and with headers; over numbers of one byte and of two. */
+/**
+ * Records of all kinds that the walk distinguishes: runs of equal shape, other lengths and times, and with headers;
+ * their indexes have one byte and two.
+ */
 const samples = (): ReadonlyArray<RecordBatch> => {
   const value = new Uint8Array(300)
   const alike = Array.from({ length: 90 }, (): RecordToWrite => ({ timestamp: 1000, key: null, value: value.subarray(0, 90) }))
@@ -27,7 +30,7 @@ const agrees = (walk: RecordWalk, batch: RecordBatch, bytes: Uint8Array): boolea
   return deltas === undefined || checkRecords(batch, bytes, rules, headerSize).maxTimestamp === Math.max(batch.baseTimestamp + deltas.max, -1)
 }
 
-/** Whether a candidate takes sound batches, and takes nothing that RecordCheck does not where bytes of them were changed. */
+/** Whether a candidate accepts sound batches, and accepts no changed batch that RecordCheck refuses. */
 export const walkPassesSelfTest = (walk: RecordWalk): boolean =>
   samples().every((batch) => {
     const { bytes, recordCount } = batch
@@ -37,7 +40,7 @@ export const walkPassesSelfTest = (walk: RecordWalk): boolean =>
       walk(bytes, headerSize, bytes.length - 1, recordCount, false) !== undefined
     )
       return false
-    // The fields of the first records, and some bytes further on.
+    // The fields of the first records, and some bytes behind them.
     return Array.from({ length: 20 }, (_, i) => headerSize + (i < 12 ? i : i * 197)).every((at) => {
       const changed = bytes.slice()
       changed[at] = (changed[at] as number) ^ (1 << (at % 8))
@@ -56,7 +59,10 @@ const choose = (): RecordWalk => {
   }
 }
 
-/** The compiled walk where it works and passes its self-test, and one that knows nothing elsewhere. It is compiled for the first batch that comes: 5 ms. */
+/**
+ * The compiled walk where it works and passes its self-test; elsewhere one that always returns undefined. It is compiled
+ * for the first batch, which takes 5 ms.
+ */
 export const lazyWalk = (): RecordWalk => {
   let chosen: RecordWalk | undefined
   return (bytes, at, end, count, needsKeys) => (chosen ??= choose())(bytes, at, end, count, needsKeys)

@@ -1,21 +1,21 @@
-/** Something that is due at a moment, in milliseconds. */
+/** A task and its time, ms. */
 interface Timer {
   readonly at: number
   readonly task: () => void
 }
 
-/** Timers in the order in which they are due; of two for the same moment, the one that was set first. */
+/** Timers by their time; of two with the same time, the one that was set first comes first. */
 export class Timers {
   private readonly list: Array<Timer> = []
 
   get count(): number {
     return this.list.length
   }
-  /** When the first one is due; undefined where there is none. */
+  /** The time of the first timer; undefined where there is none. */
   get next(): number | undefined {
     return this.list[0]?.at
   }
-  /** Answers how to call it off. */
+  /** Returns how to cancel the timer. */
   set(at: number, task: () => void): () => void {
     const timer: Timer = { at, task }
     let low = 0
@@ -31,7 +31,7 @@ export class Timers {
       if (index >= 0) this.list.splice(index, 1)
     }
   }
-  /** Takes the first one out, if it is due at `now`. */
+  /** Removes and returns the first task, if it is due at `now`. */
   takeDue(now: number): (() => void) | undefined {
     const first = this.list[0]
     if (first === undefined || first.at > now) return undefined

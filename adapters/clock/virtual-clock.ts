@@ -2,18 +2,18 @@ import { Clock, Duration, Effect, Exit, type Fiber, FiberId, Layer } from "effec
 import { Timers } from "./timers.ts"
 import { VirtualScheduler } from "./virtual-scheduler.ts"
 
-/** An effect that neither ends nor waits for a moment: nothing will ever wake it. */
+/** An effect that neither ends nor waits for a timer: nothing will ever wake it. */
 export class Stuck extends Error {
   readonly _tag = "Stuck"
 }
 
-/** One turn of the platform's loop: every promise that can go on has gone on. */
+/** Waits for one turn of the platform's event loop, in which every promise that can continue continues. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /**
- * Time for tests and simulation: it stands still while anything can run, and then jumps to the next moment for which somebody waits. Effect.sleep, timeouts and schedules
- * follow it for every fiber that runs under `layer`, or within `run`. The same program gives the same order of events. Work that goes on outside of fibers and promises
- * (files, real sockets) is not waited for.
+ * A clock for tests and simulation: its time does not pass while any fiber can run, and then jumps to the next timer.
+ * Effect.sleep, timeouts and schedules follow it for every fiber that runs under `layer`, or within `run`. The same
+ * program has the same order of events. Work outside of fibers and promises (files, real sockets) is not waited for.
  */
 export class VirtualClock implements Clock.Clock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
@@ -22,7 +22,7 @@ export class VirtualClock implements Clock.Clock {
   private set = 0
   readonly layer: Layer.Layer<never>
 
-  /** `nowMs`: where time begins. */
+  /** `nowMs`: the time at the start. */
   constructor(private nowMs = 1_750_000_000_000) {
     this.layer = Layer.merge(Layer.setClock<Clock.Clock>(this), Layer.setScheduler(this.scheduler))
   }
@@ -52,7 +52,7 @@ export class VirtualClock implements Clock.Clock {
     }
   }
 
-  /** Lets `ms` milliseconds pass, moment by moment. */
+  /** Lets `ms` milliseconds pass, timer by timer. */
   async advance(ms: number): Promise<void> {
     const end = this.nowMs + ms
     await this.settle()
@@ -61,19 +61,22 @@ export class VirtualClock implements Clock.Clock {
     await this.settle()
   }
 
-  /** Lets time pass until `done` holds. Throws Stuck where it never will: nobody waits for a moment any more, or `limitMs` are over. */
+  /**
+   * Lets time pass until `done` returns true. Throws Stuck where it never will: no timer is left, or `limitMs` have
+   * passed.
+   */
   async until(done: () => boolean, limitMs = 86_400_000): Promise<void> {
     const end = this.nowMs + limitMs
     await this.settle()
     while (!done()) {
       const next = this.timers.next
-      if (next === undefined) throw new Stuck(`nothing is left that could happen, at ${this.nowMs} ms`)
+      if (next === undefined) throw new Stuck(`no timer is left, at ${this.nowMs} ms`)
       if (next > end) throw new Stuck(`still not done after ${limitMs} ms of virtual time`)
       await this.step(next)
     }
   }
 
-  /** Runs an effect in this time until it ends, and gives what it gave. Throws Stuck as `until` does. */
+  /** Runs an effect under this clock until it ends, and returns its result. Throws Stuck as `until` does. */
   async run<A, E>(effect: Effect.Effect<A, E>, limitMs?: number): Promise<A> {
     const fiber = this.fork(effect)
     let exit: Exit.Exit<A, E> | undefined
@@ -86,7 +89,7 @@ export class VirtualClock implements Clock.Clock {
     })
     return Exit.getOrElse(exit as Exit.Exit<A, E>, (cause) => Effect.runSync(Effect.failCause(cause)))
   }
-  /** Starts an effect in this time; `advance` and `until` carry it on. */
+  /** Starts an effect under this clock; `advance` and `until` continue it. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     return Effect.runFork(Effect.withClock(effect, this), { scheduler: this.scheduler })
   }
@@ -94,7 +97,7 @@ export class VirtualClock implements Clock.Clock {
   private get activity(): number {
     return this.scheduler.activity + this.set
   }
-  /** Jumps to a moment and wakes all who waited for it, in the order in which they began to wait. */
+  /** Jumps to a time and runs the timers that are due, in the order in which they were set. */
   private async step(at: number): Promise<void> {
     this.nowMs = Math.max(this.nowMs, at)
     for (let task = this.timers.takeDue(this.nowMs); task !== undefined; task = this.timers.takeDue(this.nowMs)) task()

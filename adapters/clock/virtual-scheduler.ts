@@ -1,12 +1,12 @@
 import { type Fiber, FiberRef, Scheduler } from "effect"
 
-/** Runs fibers in an order that depends on nothing but what they do: one queue for all of them, emptied in microtasks. */
+/** Runs fibers in an order that depends on their own actions alone: one queue for all fibers, emptied in microtasks. */
 export class VirtualScheduler implements Scheduler.Scheduler {
   private tasks = new Scheduler.PriorityBuckets()
   private scheduled = false
   private count = 0
 
-  /** Tasks so far: whoever sees the same number twice knows that nothing went on between. */
+  /** Tasks so far: where the number is the same twice, no fiber ran in between. */
   get activity(): number {
     return this.count
   }

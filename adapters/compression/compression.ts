@@ -10,12 +10,16 @@ import { compressGzip, compressZstd, decompressGzip, decompressZstd, gzipBound, 
 const snappyInTypescript: RawSnappy = { compress: (bytes) => snappyjs.compress(bytes), decompress: undefined }
 
 /**
- * Frames of at least this many bytes are decompressed in TypeScript. The addon takes memory of its own for what comes out, which the collector's threads give back: JSON of 110 KB
- * takes 287 µs of processor time and 177 in TypeScript, 32 KB 75 and 36, but 24 KB (7 KB packed) 13 and 30, 1 KiB 2.5 and 5.5.
+ * Frames of at least this many bytes are decompressed in TypeScript. The addon allocates its output outside of the
+ * heap, which the collector's threads free: JSON of 110 KB takes 287 µs of processor time by the addon and 177 in
+ * TypeScript, 32 KB 75 and 36, but 24 KB (7 KB compressed) 13 and 30, 1 KiB 2.5 and 5.5.
  */
 const nativeBelowBytes = 8192
 
-/** The addon for small frames whose content is sure to fit; our own reader, which stops at the bound, for others, and where the addon finds fault, to say which. */
+/**
+ * Uses the addon for small frames whose content is sure to fit; TypeScript, which stops at the bound, for others, and
+ * after an error of the addon, to name the fault.
+ */
 const decompressLz4 = (native: NativeLz4 | undefined, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> =>
   Either.flatMap(walkFrame(bytes), (frame) => {
     if (native === undefined || frame.end >= nativeBelowBytes || frame.unpackedBound > maxBytes) return decompressFrame(bytes, frame, maxBytes)
@@ -87,9 +91,12 @@ const make = (lz4: Found<NativeLz4>, native: Found<RawSnappy>): Context.Tag.Serv
   }
 }
 
-/** snappy and lz4 by their addons where these load and pass a self-test, in TypeScript elsewhere; gzip and zstd by node:zlib. */
+/**
+ * Snappy and LZ4 by their addons where these load and pass a self-test, in TypeScript elsewhere; gzip and zstd by
+ * node:zlib.
+ */
 export const layer: Layer.Layer<Compression> = Layer.sync(Compression, () => make(nativeLz4, nativeSnappy(snappyInTypescript)))
-/** Without addons. */
+/** The same without addons. */
 export const layerTypescript: Layer.Layer<Compression> = Layer.succeed(
   Compression,
   make(

@@ -1,14 +1,20 @@
-/** LZ4 blocks (lz4_Block_format.md) in plain TypeScript: what is used where the addon does not load. */
+/**
+ * LZ4 blocks (lz4_Block_format.md) in TypeScript: for large frames, and where the addon does not load (decision 52).
+ */
 
-/** The largest size that `size` bytes can grow to when they do not compress. */
+/** Returns the largest size that `size` bytes can have after compression. */
 export const blockBound = (size: number): number => size + Math.floor(size / 255) + 16
 
 const hashBits = 13
-// One table for all calls: compression never waits, so two never overlap. A slot is the position after the four bytes, 0 for none.
+// One table for all calls: compression never waits, so two calls never overlap. An entry is the position plus one, 0
+// for none.
 const table = new Int32Array(1 << hashBits)
 
 const matchSizeMin = 4
-/** The format's end rules: the last five bytes are literals, and the last match starts at least twelve bytes before the end. */
+/**
+ * The format's end rules: the last five bytes are literals, and the last match starts at least twelve bytes before the
+ * end.
+ */
 const lastLiterals = 5
 const matchLimit = 12
 const offsetMax = 0xffff
@@ -23,7 +29,7 @@ const copy = (from: Uint8Array, at: number, end: number, to: Uint8Array, toAt: n
   return toAt + size
 }
 
-/** Writes what a length has over 15 in its token. */
+/** Writes the part of a length that does not fit its token. */
 const writeLength = (to: Uint8Array, at: number, length: number): number => {
   let next = at
   let rest = length
@@ -32,7 +38,7 @@ const writeLength = (to: Uint8Array, at: number, length: number): number => {
   return next
 }
 
-/** One sequence: literals from `at` to `end`, then a match (none for `matchSize` 0, at the very end). */
+/** Writes one sequence: literals from `at` to `end`, then a match; the last sequence has none, `matchSize` 0. */
 const writeSequence = (from: Uint8Array, at: number, end: number, to: Uint8Array, toAt: number, offset: number, matchSize: number): number => {
   const literals = end - at
   const over = matchSize === 0 ? 0 : matchSize - matchSizeMin
@@ -46,7 +52,10 @@ const writeSequence = (from: Uint8Array, at: number, end: number, to: Uint8Array
   return over >= 15 ? writeLength(to, next, over - 15) : next
 }
 
-/** Compresses `from` from `at` to `end` into `to` at `toAt`, where `blockBound` bytes must be free. Answers where the block ends. Nothing before `at` is referred to. */
+/**
+ * Compresses `from` from `at` to `end` into `to` at `toAt`, where `blockBound` bytes must be free. Returns where the
+ * block ends. Matches do not reach before `at`.
+ */
 export const compressBlock = (from: Uint8Array, at: number, end: number, to: Uint8Array, toAt: number): number => {
   table.fill(0)
   let next = toAt
@@ -59,7 +68,7 @@ export const compressBlock = (from: Uint8Array, at: number, end: number, to: Uin
     const candidate = (table[slot] as number) - 1
     table[slot] = i + 1
     if (candidate < at || i - candidate > offsetMax || word(from, candidate) !== here) {
-      // Bytes that do not compress are walked in growing steps.
+      // Incompressible bytes are passed in growing steps.
       i += 1 + (misses++ >>> 6)
       continue
     }
@@ -73,13 +82,14 @@ export const compressBlock = (from: Uint8Array, at: number, end: number, to: Uin
   return writeSequence(from, anchor, end, to, next, 0, 0)
 }
 
-/** What a block can be besides right: not LZ4, or larger than the room for it. */
+/** What `decompressBlock` returns for a damaged block, and for one whose output does not fit. */
 export const corrupt = -1
 export const noRoom = -2
 
 /**
- * Decompresses the block from `at` to `end` into `to` at `toAt`, up to `toEnd`. Matches may reach back to `windowAt` (the block's own start, or
- * an earlier one where blocks are linked). Answers where the output ends, `corrupt` or `noRoom`; it writes nothing outside of its room.
+ * Decompresses the block from `at` to `end` into `to` at `toAt`, up to `toEnd`. Matches may reach back to `windowAt`
+ * (the block's own start, or an earlier one where blocks are linked). Returns where the output ends, `corrupt` or
+ * `noRoom`; it writes nothing outside of `toAt` to `toEnd`.
  */
 export const decompressBlock = (from: Uint8Array, at: number, end: number, to: Uint8Array, toAt: number, toEnd: number, windowAt: number): number => {
   let i = at
@@ -96,7 +106,7 @@ export const decompressBlock = (from: Uint8Array, at: number, end: number, to: U
     if (literals > toEnd - next) return noRoom
     next = copy(from, i, i + literals, to, next)
     i += literals
-    // The last sequence has literals alone.
+    // The last sequence has no match.
     if (i === end) return next
     if (i + 2 > end) return corrupt
     const offset = (from[i] as number) | ((from[i + 1] as number) << 8)
@@ -110,7 +120,7 @@ export const decompressBlock = (from: Uint8Array, at: number, end: number, to: U
     const match = next - offset
     if (offset === 0 || match < windowAt) return corrupt
     if (size > toEnd - next) return noRoom
-    // A match may overlap what it writes: then it is a repetition, byte by byte.
+    // A match may overlap its own output, and is then copied byte by byte.
     if (offset >= size && size > 32) to.copyWithin(next, match, match + size)
     else for (let k = 0; k < size; k++) to[next + k] = to[match + k] as number
     next += size

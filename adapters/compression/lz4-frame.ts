@@ -3,7 +3,10 @@ import { CompressionFault } from "../../src/ports/compression.ts"
 import { blockBound, compressBlock, corrupt, decompressBlock, noRoom } from "./lz4-block.ts"
 import { xxhash32 } from "./xxhash32.ts"
 
-/** LZ4 frames (lz4_Frame_format.md) as Kafka has them (KIP-57): independent blocks of 64 KiB, no checksums but the header's. Read: any frame without a dictionary. */
+/**
+ * LZ4 frames (lz4_Frame_format.md) in Kafka's form (KIP-57): independent blocks of 64 KiB, and no checksum but the
+ * header's. Any frame without a dictionary is read.
+ */
 
 const magic = 0x184d2204
 const flag = { version: 0xc0, version1: 0x40, independent: 0x20, blockChecksum: 0x10, contentSize: 0x08, contentChecksum: 0x04, dictionary: 0x01 } as const
@@ -25,13 +28,13 @@ const fault = (reason: string) => Either.left(new CompressionFault({ codec: "lz4
 const tooLarge = (maxBytes: number) =>
   Either.left(new CompressionFault({ codec: "lz4", kind: "tooLarge", reason: `The frame holds more than ${maxBytes} bytes.` }))
 
-/** One frame of `bytes`. */
+/** Returns one frame of `bytes`. */
 export const compressFrame = (bytes: Uint8Array): Uint8Array => {
   const blocks = Math.ceil(bytes.length / blockSize)
   const to = new Uint8Array(headerSize + blocks * (4 + blockBound(blockSize)) + 4)
   writeUint32Le(to, 0, magic)
   to[4] = flag.version1 | flag.independent
-  // 4 is 64 KiB.
+  // 4 stands for 64 KiB.
   to[5] = 4 << 4
   to[6] = xxhash32(to, 4, 6) >>> 8
   let next = headerSize
@@ -49,13 +52,13 @@ export const compressFrame = (bytes: Uint8Array): Uint8Array => {
   return to.subarray(0, next + 4)
 }
 
-/** A frame whose structure has been walked: every block lies inside of the bytes. */
+/** A frame whose structure has been checked: every block is within the bytes. */
 export interface Frame {
-  /** Where the first block's size stands, and where the frame ends. */
+  /** The position of the first block's size, and of the frame's end. */
   readonly blocksAt: number
   readonly end: number
   readonly flags: number
-  /** No more than this many bytes come out of it: the least that the block sizes allow to say without reading a block. */
+  /** An upper bound of the decompressed size, from the sizes of the blocks alone. */
   readonly unpackedBound: number
 }
 
@@ -77,11 +80,14 @@ const readHeader = (bytes: Uint8Array): Either.Either<Header, CompressionFault> 
   return Either.right({ blocksAt: checkedEnd + 1, flags, blockSizeMax: 1 << (8 + 2 * sizeId) })
 }
 
-/** Whether a frame starts here whose blocks may refer to the block before. Java's client refuses such a frame by this flag, even where no block does. */
+/**
+ * Whether a frame starts at 0 whose blocks may refer to the block before. Kafka's Java client refuses such a frame by
+ * this flag, even where no block does.
+ */
 export const hasLinkedBlocks = (bytes: Uint8Array): boolean =>
   Either.match(readHeader(bytes), { onLeft: () => false, onRight: ({ flags }) => (flags & flag.independent) === 0 })
 
-/** Walks a frame from block to block without opening one. What stands after the frame is not looked at, as in Kafka. */
+/** Checks a frame block by block without decompressing. Bytes after the frame are ignored, as in Kafka. */
 export const walkFrame = (bytes: Uint8Array): Either.Either<Frame, CompressionFault> => {
   const header = readHeader(bytes)
   if (Either.isLeft(header)) return Either.left(header.left)
@@ -97,14 +103,14 @@ export const walkFrame = (bytes: Uint8Array): Either.Either<Frame, CompressionFa
     const stored = mark >= storedBit
     const size = stored ? mark - storedBit : mark
     if (size > blockSizeMax) return fault("An LZ4 block is larger than its frame allows.")
-    // A byte of a length is worth 255 at most.
+    // One byte of a length adds at most 255 bytes.
     unpackedBound += stored ? size : Math.min(blockSizeMax, size * 255)
     at += 4 + size + tail
   }
   return fault("The LZ4 frame is cut.")
 }
 
-/** Unpacks a walked frame to at most `maxBytes`. */
+/** Decompresses a checked frame to at most `maxBytes`. */
 export const decompressFrame = (bytes: Uint8Array, frame: Frame, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
   const { blocksAt, end, flags, unpackedBound } = frame
   const to = new Uint8Array(Math.min(unpackedBound, maxBytes))

@@ -4,7 +4,7 @@ import { Either } from "effect"
 import { compressFrame, decompressFrame, walkFrame } from "./lz4-frame.ts"
 import { compressSnappy, decompressSnappy, type RawSnappy } from "./snappy-frame.ts"
 
-/** LZ4 frames by the addon. It unpacks without a bound, so who calls it has walked the frame first. */
+/** LZ4 frames by the addon. It decompresses without a bound, so the caller has checked the frame before. */
 export interface NativeLz4 {
   readonly compress: (bytes: Uint8Array) => Uint8Array
   readonly decompress: (frame: Uint8Array) => Uint8Array
@@ -12,7 +12,7 @@ export interface NativeLz4 {
 
 const buffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** What is found out when it is first asked for, and then known. */
+/** Calls `find` once, when its result is first used. */
 const once = <A>(find: () => A): (() => A) => {
   let found: { readonly value: A } | undefined
   return () => (found ??= { value: find() }).value
@@ -23,16 +23,21 @@ const isSample = (bytes: Uint8Array | undefined): boolean => bytes !== undefined
 const readsOurs = (bytes: Uint8Array): Uint8Array | undefined =>
   Either.getOrUndefined(Either.flatMap(walkFrame(bytes), (frame) => decompressFrame(bytes, frame, sample().length)))
 
-/** Undefined where finding it throws: a compiled program on a read-only disk, a processor without a build. */
+/**
+ * Returns undefined where `find` throws: a compiled program on a read-only disk, a processor without a build of the
+ * addon.
+ */
 const orUndefined = <A>(find: () => A | undefined): (() => A | undefined) => once(() => Either.getOrUndefined(Either.try(find)))
 
-// Bun's bundler takes an addon into a compiled program where it sees such a call; Deno and Node have no `require` in a module.
+// Bun's bundler includes an addon in a compiled program where it finds such a call; Deno and Node have no `require` in
+// a module.
 const requireLz4 = (): typeof import("lz4-napi") => (typeof require === "function" ? require("lz4-napi") : createRequire(import.meta.url)("lz4-napi"))
 const requireSnappy = (): typeof import("snappy") => (typeof require === "function" ? require("snappy") : createRequire(import.meta.url)("snappy"))
 
 /**
- * The addon when it loads, and reads what our own code writes and the other way round; undefined otherwise. Loading it costs some 5 ms and a MiB, its test 20 ms: both wait
- * for the first use, since a broker seldom opens a batch.
+ * The addon, where it loads and passes its self-test: it reads the output of the TypeScript codec, which reads the
+ * addon's. Undefined otherwise. Loading costs some 5 ms and a MiB, the self-test 20 ms: both wait for the first use,
+ * since a broker seldom decompresses a batch.
  */
 export const nativeLz4: () => NativeLz4 | undefined = orUndefined(() => {
   const addon = requireLz4()
@@ -43,7 +48,7 @@ export const nativeLz4: () => NativeLz4 | undefined = orUndefined(() => {
   return isSample(readsOurs(lz4.compress(sample()))) && isSample(lz4.decompress(compressFrame(sample()))) ? lz4 : undefined
 })
 
-/** Raw snappy by the addon, tested in the same way against `fallback`. */
+/** Raw snappy by the addon, with the same self-test against `fallback`. */
 export const nativeSnappy = (fallback: RawSnappy): (() => RawSnappy | undefined) =>
   orUndefined(() => {
     const addon = requireSnappy()

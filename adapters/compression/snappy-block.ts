@@ -1,6 +1,12 @@
-/** Raw snappy (format_description.txt): reading, in plain TypeScript. snappyjs reads too, but it does not notice when less comes out than was announced. */
+/**
+ * Decompression of raw snappy (format_description.txt) in TypeScript. snappyjs does not detect a block that holds fewer
+ * bytes than it announces (decision 52).
+ */
 
-/** The size that a raw block says it unpacks to, and where its body starts; undefined when it says none below 2^32, or more than any body of its size can hold. */
+/**
+ * Returns the decompressed size that a raw block announces, and where its body begins; undefined when the size is 2^32
+ * or more, or larger than a body of that length can hold.
+ */
 export const announcedSize = (bytes: Uint8Array, at: number, end: number): { readonly size: number; readonly bodyAt: number } | undefined => {
   let size = 0
   for (let i = at, scale = 1; i < end && i < at + 5; i++, scale *= 128) {
@@ -8,7 +14,7 @@ export const announcedSize = (bytes: Uint8Array, at: number, end: number): { rea
     size += (byte & 0x7f) * scale
     if (byte < 0x80) {
       const bodyAt = i + 1
-      // The best that an element does is a copy of 64 bytes out of three.
+      // The densest element is a copy of 64 bytes in three bytes.
       return size <= 0xffff_ffff && size <= (end - bodyAt) * 22 ? { size, bodyAt } : undefined
     }
   }
@@ -21,7 +27,10 @@ const lengthOf = (bytes: Uint8Array, at: number, width: number): number => {
   return length
 }
 
-/** Unpacks the body from `at` to `end` into `to`, from `toAt` to exactly `toEnd`. False when it is damaged; nothing is written outside of that room. */
+/**
+ * Decompresses the body from `at` to `end` into `to`, from `toAt` to exactly `toEnd`. Returns false when it is damaged;
+ * it writes nothing outside of that range.
+ */
 export const decompressBody = (from: Uint8Array, at: number, end: number, to: Uint8Array, toAt: number, toEnd: number): boolean => {
   let i = at
   let next = toAt

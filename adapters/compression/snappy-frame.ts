@@ -3,20 +3,21 @@ import { CompressionFault } from "../../src/ports/compression.ts"
 import { announcedSize, decompressBody } from "./snappy-block.ts"
 
 /**
- * Snappy as Kafka's clients write it. The Java client frames it as xerial's snappy-java does: a magic of eight bytes, two versions, then blocks of
- * raw snappy with their lengths (int32, big-endian) before them. librdkafka writes one raw block. Both are read; the frame is written.
+ * Snappy as Kafka's clients write it. The Java client frames it as xerial's snappy-java does: a magic of eight bytes,
+ * two versions, then blocks of raw snappy with their lengths (int32, big-endian) before them. librdkafka writes one raw
+ * block. Both are read; the frame is written.
  */
 
 /** Raw snappy, native or not. */
 export interface RawSnappy {
   readonly compress: (bytes: Uint8Array) => Uint8Array
-  /** Unpacks one block that announces `size` bytes; undefined when it is damaged or when our own reader is the better way. */
+  /** Decompresses one block; throws for a damaged one. Undefined where snappy-block.ts is used instead. */
   readonly decompress: ((block: Uint8Array) => Uint8Array) | undefined
 }
 
 const magic = Uint8Array.of(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0)
 const headerSize = 16
-/** As snappy-java cuts its input. */
+/** Bytes of a block before compression, as snappy-java has it. */
 const blockSize = 32_768
 
 const fault = (kind: CompressionFault["kind"], reason: string) => Either.left(new CompressionFault({ codec: "snappy", kind, reason }))
@@ -48,10 +49,15 @@ export const compressSnappy = (raw: RawSnappy, bytes: Uint8Array): Uint8Array =>
   return to
 }
 
-/** What is done with each block: it starts at `at`, its body at `bodyAt`, and it announces `size` bytes. False stops the walk. */
+/**
+ * Called for each block: it begins at `at`, its body at `bodyAt`, and it announces `size` bytes. False stops the walk.
+ */
 type Visit = (at: number, bodyAt: number, end: number, size: number) => boolean
 
-/** Walks the blocks of a frame, or the one raw block. False when their lengths do not fit the bytes, or a visit said no. Nothing is kept: a frame can have a block for every six bytes. */
+/**
+ * Walks the blocks of a frame, or the one raw block. Returns false when their lengths do not fit the bytes, or `visit`
+ * returned false. It collects nothing: a frame can have a block for every six bytes.
+ */
 const walkBlocks = (bytes: Uint8Array, visit: Visit): boolean => {
   const framed = bytes.length >= headerSize && magic.every((byte, i) => bytes[i] === byte)
   let at = framed ? headerSize : 0
@@ -68,7 +74,7 @@ const walkBlocks = (bytes: Uint8Array, visit: Visit): boolean => {
   return true
 }
 
-// An addon says by an exception that a block is damaged; it becomes a value here.
+// The addon throws for a damaged block.
 const attempt = (decompress: (block: Uint8Array) => Uint8Array, block: Uint8Array): Uint8Array | undefined => {
   try {
     return decompress(block)
@@ -82,7 +88,7 @@ const unpack = (raw: RawSnappy, bytes: Uint8Array, to: Uint8Array): boolean => {
   return walkBlocks(bytes, (at, bodyAt, end, size) => {
     const from = next
     next += size
-    // The addon gives nothing as memory that is gone already (Bun calls it detached), which no copy may touch.
+    // For an empty block the addon returns detached memory, which cannot be copied.
     if (raw.decompress === undefined || size === 0) return decompressBody(bytes, bodyAt, end, to, from, next)
     const unpacked = attempt(raw.decompress, bytes.subarray(at, end))
     if (unpacked === undefined || unpacked.length !== size) return false
@@ -91,7 +97,10 @@ const unpack = (raw: RawSnappy, bytes: Uint8Array, to: Uint8Array): boolean => {
   })
 }
 
-/** What all blocks announce together; undefined when their lengths do not fit the bytes. No block can hold less or more than it announces. */
+/**
+ * Returns the bytes that all blocks announce; undefined when their lengths do not fit the bytes. A block with more or
+ * fewer bytes is damaged.
+ */
 const announcedTotal = (bytes: Uint8Array): number | undefined => {
   let size = 0
   const walked = walkBlocks(bytes, (_at, _bodyAt, _end, announced) => {
@@ -101,10 +110,10 @@ const announcedTotal = (bytes: Uint8Array): number | undefined => {
   return walked ? size : undefined
 }
 
-/** How many bytes come out of `bytes`, if they are not damaged; 0 where they are no snappy. */
+/** Returns the decompressed size of `bytes` that are not damaged; 0 where they are not snappy. */
 export const snappyBound = (bytes: Uint8Array): number => announcedTotal(bytes) ?? 0
 
-/** Unpacks to at most `maxBytes`: what all blocks announce is summed before any memory is taken. */
+/** Decompresses to at most `maxBytes`: the announced sizes are summed before memory is allocated. */
 export const decompressSnappy = (raw: RawSnappy, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
   const size = announcedTotal(bytes)
   if (size === undefined) return fault("corrupt", "The lengths in the snappy data do not fit its bytes.")

@@ -1,4 +1,7 @@
-/** xxHash32 (Yann Collet), the checksum inside of LZ4 frames. Plain TypeScript: headers are a few bytes, and Kafka's producers write no content checksums. */
+/**
+ * xxHash32, the checksum in LZ4 frames. TypeScript suffices: headers are a few bytes, and Kafka's producers write no
+ * content checksums (decision 52).
+ */
 
 const prime1 = 0x9e3779b1
 const prime2 = 0x85ebca77
@@ -12,7 +15,7 @@ const round = (lane: number, word: number): number => Math.imul(rotate((lane + M
 const readUint32Le = (bytes: Uint8Array, at: number): number =>
   (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)
 
-/** The hash of `bytes` from `at` to `end` with seed 0, unsigned. */
+/** Returns the hash of `bytes` from `at` to `end` with seed 0, unsigned. */
 export const xxhash32 = (bytes: Uint8Array, at: number = 0, end: number = bytes.length): number => {
   let i = at
   let hash: number

@@ -3,11 +3,14 @@ import { Either } from "effect"
 import { CompressionFault } from "../../src/ports/compression.ts"
 import { zstdFrames } from "./zstd-frame.ts"
 
-/** gzip and zstd by node:zlib, which Bun, Deno and Node all have. Output stops at the bound, chunk by chunk, so a bomb never unfolds. */
+/**
+ * gzip and zstd by node:zlib, which Bun, Deno and Node all have. Decompression stops at the bound, chunk by chunk, so
+ * that a bomb takes no memory.
+ */
 
 type Zlib = typeof import("node:zlib")
 let loaded: Zlib | undefined
-/** node:zlib brings all of node:stream along, some 7 ms: a node that opens no batch does without. */
+/** node:zlib loads all of node:stream, some 7 ms: a node that decompresses no batch does not load it. */
 const zlib = (): Zlib => (loaded ??= process.getBuiltinModule("node:zlib"))
 
 export const compressGzip = (bytes: Uint8Array, level?: number): Uint8Array => zlib().gzipSync(bytes, level === undefined ? {} : { level })
@@ -18,7 +21,7 @@ type Inflate = (bytes: Uint8Array, options: { readonly maxOutputLength: number }
 
 const outputLengthMax = 0xffff_ffff
 
-// node:zlib says by exceptions what is wrong; here they become values. A bound of 0 is none that it takes, so one byte is asked for and counted.
+// node:zlib throws for damaged data. It does not take a bound of 0, so one byte is asked for and counted.
 const inflate = (codec: "gzip" | "zstd", unpack: Inflate, bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
   const tooLarge = () => new CompressionFault({ codec, kind: "tooLarge", reason: `The data holds more than ${maxBytes} bytes.` })
   try {
@@ -35,12 +38,12 @@ const inflate = (codec: "gzip" | "zstd", unpack: Inflate, bytes: Uint8Array, max
 export const decompressGzip = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> =>
   inflate("gzip", zlib().gunzipSync, bytes, maxBytes)
 
-/** Deflate makes 1032 bytes out of one at best (a match of 258 bytes in two bits). */
+/** Deflate expands a byte to 1032 bytes at most (a match of 258 bytes in two bits). */
 const deflateRatioMax = 1032
 
-/** No more than this many bytes come out of `bytes`; 0 where no gzip stream starts. */
+/** Returns an upper bound of the decompressed size; 0 where no gzip stream starts. */
 export const gzipBound = (bytes: Uint8Array): number => (bytes[0] === 0x1f && bytes[1] === 0x8b ? bytes.length * deflateRatioMax : 0)
-/** No more than this many bytes come out of `bytes`; 0 where they are no whole frames. */
+/** Returns an upper bound of the decompressed size; 0 where the bytes are not whole frames. */
 export const zstdBound = (bytes: Uint8Array): number => zstdFrames(bytes)?.bound ?? 0
 
 export const decompressZstd = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {

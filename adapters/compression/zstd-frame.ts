@@ -1,6 +1,7 @@
 /**
- * Zstandard frames (RFC 8878) walked from block to block without opening one. The runtimes' own decoder answers a cut frame with what it has of it, and
- * Bun and Deno disagree about two frames in a row; so we look where frames end before it is asked.
+ * Zstandard frames (RFC 8878), checked block by block without decompressing. The runtimes' decoders return the
+ * beginning of a truncated frame without an error, and Bun and Deno disagree about two consecutive frames; so the ends
+ * of frames are found before the decoder is called.
  */
 
 const frameMagic = 0xfd2fb528
@@ -9,7 +10,10 @@ const skippableMagic = 0x184d2a50
 const readUint32Le = (bytes: Uint8Array, at: number): number =>
   ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)) >>> 0
 
-/** Bytes of the frame header after the magic, by its descriptor: window, dictionary id and content size are there or not. */
+/**
+ * Returns the bytes of the frame header after the magic: the descriptor says whether window, dictionary id and content
+ * size are present.
+ */
 const frameHeaderSize = (descriptor: number): number => {
   const singleSegment = (descriptor & 0x20) !== 0
   const contentSizeId = descriptor >>> 6
@@ -24,11 +28,14 @@ const blockBytesMax = 128 * 1024
 
 interface Extent {
   readonly end: number
-  /** No more than this many bytes come out of the frame. */
+  /** An upper bound of the decompressed size. */
   readonly bound: number
 }
 
-/** Where the frame that starts at `at` ends, and what it holds at most; undefined when it is cut, or no frame. What the frame says of its size is not believed. */
+/**
+ * Returns where the frame that starts at `at` ends, and a bound of its decompressed size; undefined when it is
+ * truncated or not a frame. The content size in its header is ignored.
+ */
 const frameExtent = (bytes: Uint8Array, at: number): Extent | undefined => {
   if (at + 5 > bytes.length || readUint32Le(bytes, at) !== frameMagic) return undefined
   const descriptor = bytes[at + 4] as number
@@ -47,17 +54,17 @@ const frameExtent = (bytes: Uint8Array, at: number): Extent | undefined => {
   return end <= bytes.length ? { end, bound } : undefined
 }
 
-/** Kafka's producers write one frame; appended streams are a few. A batch of thousands of empty frames is no batch. */
+/** Frames of one batch. Kafka's producers write one; concatenated streams have a few. */
 const framesMax = 1024
 
 export interface ZstdFrames {
-  /** As views, without those that are there to be skipped. */
+  /** Views of the frames, without skippable frames. */
   readonly frames: ReadonlyArray<Uint8Array>
-  /** No more than this many bytes come out of all of them. */
+  /** An upper bound of the decompressed size of all frames. */
   readonly bound: number
 }
 
-/** The frames in `bytes`. Undefined when the bytes are anything else than whole frames, or more than 1024 of them. */
+/** Returns the frames in `bytes`; undefined when the bytes are not whole frames, or more than 1,024. */
 export const zstdFrames = (bytes: Uint8Array): ZstdFrames | undefined => {
   const frames: Array<Uint8Array> = []
   let bound = 0

@@ -9,7 +9,7 @@ const utf8 = new TextEncoder()
 const text = new TextDecoder()
 const noBytes = new Uint8Array(0)
 
-/** The headers that explain an entry, as a person sees them with any Kafka consumer. */
+/** The record headers of an entry, which any Kafka consumer shows. */
 const header = { commandId: "command-id", actor: "actor", cause: "cause" } as const
 
 const toRecord = ({ actor, cause, commandId, type, value }: Entry, timestamp: number): RecordToWrite => ({
@@ -36,14 +36,17 @@ const fromRecord = ({ headers, key, offset, timestamp, value }: Record): StoredE
   }
 }
 
-/** The entries of one append as one uncompressed batch: so any of them survives a crash only with all the others. */
+/** Encodes the entries of one append as one uncompressed batch, so that a crash keeps all of them or none. */
 export const encodeEntries = (entries: ReadonlyArray<Entry>, index: number, epoch: number, timestamp: number, crc32c: Crc32c): Uint8Array =>
   encodeBatch(
     { baseOffset: index, leaderEpoch: epoch, codec: "none", records: entries.map((entry) => toRecord(entry, timestamp)) },
     { crc32c, compress: (_, bytes) => bytes }
   )
 
-/** The entries of runs of batches, with their checksums compared: a journal is folded into everything else, so damage must not pass. */
+/**
+ * Decodes the entries of runs of batches and compares the batches' checksums: the cluster's state is folded from a
+ * journal, so damage must not pass.
+ */
 export const decodeEntries = (stream: string, runs: ReadonlyArray<Uint8Array>, crc32c: Crc32c): Either.Either<Chunk.Chunk<StoredEntry>, LogFault> => {
   const damaged = (position: string, why: string) =>
     Either.left(

@@ -4,7 +4,7 @@ import { crc32c } from "../../domain/log/crc32c.ts"
 import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry } from "../../src/ports/journal.ts"
 import { LogFault } from "../../src/ports/log-store.ts"
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
-import { placeOf } from "./stream-place.ts"
+import { partitionOfStream } from "./stream-partition.ts"
 
 type Service = Context.Tag.Service<Journal>
 
@@ -62,7 +62,7 @@ export class MemoryStreams {
 
   /** The stream of this name, made when it is first asked for; undefined for a name that is none. */
   of(name: string): MemoryStream | undefined {
-    if (placeOf(name) === undefined) return undefined
+    if (partitionOfStream(name) === undefined) return undefined
     const stream = this.streams.get(name) ?? new MemoryStream()
     this.streams.set(name, stream)
     return stream

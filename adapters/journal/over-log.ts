@@ -6,29 +6,33 @@ import { Checksum } from "../../src/ports/checksum.ts"
 import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry, Unknown } from "../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
-import { placeOf, type StreamPlace } from "./stream-place.ts"
+import { partitionOfStream, type StreamPartition } from "./stream-partition.ts"
 
 /**
- * Small segments that go soon: a journal is let go of in whole segments after a snapshot, and members that join and leave without end must not fill a disk meanwhile. Followers
- * fold it from its start, so all of it is looked at before that.
+ * Small segments that are deleted soon: a journal is trimmed by whole segments after a snapshot, and members that join
+ * and leave all the time must not fill a disk meanwhile. Followers fold the journal from its start, so all of it is
+ * verified when it is opened.
  */
 const journalLogConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 16_777_216, fileDeleteDelayMs: 1000, readsWholeAtOpen: true }
 const readBytesMax = 1_048_576
 const int64Bytes = 8
 
-const epochName = ({ name }: StreamPlace): string => `${name}.epoch`
-const snapshotName = ({ name }: StreamPlace): string => `${name}.snapshot`
+const epochName = ({ name }: StreamPartition): string => `${name}.epoch`
+const snapshotName = ({ name }: StreamPartition): string => `${name}.snapshot`
 
-/** A stream that somebody holds. */
+/** A stream that has holders. */
 interface OpenStream {
-  readonly place: StreamPlace
+  readonly at: StreamPartition
   readonly log: PartitionLog
   readonly scope: Scope.CloseableScope
-  /** The newest: whoever has an older one is fenced. */
+  /** The newest epoch: a holder of an older one is fenced. */
   epoch: Epoch
   holders: number
   readonly damaged: Deferred.Deferred<never, LogFault>
-  /** Why nothing is appended any more, once an append's result is not known. Whoever opens the stream again reads what is there. */
+  /**
+   * Why the stream takes no more entries: the result of an append is not known, or damage was found. The next holder
+   * reads what the disk has.
+   */
   refused: unknown
 }
 
@@ -52,7 +56,10 @@ const lastEpoch = (log: PartitionLog): Effect.Effect<Epoch, LogFault> => {
 
 class LogJournal {
   private readonly streams = new Map<string, OpenStream>()
-  /** A stream is opened and let go of by one at a time: two that open the same one must get different epochs. As many as there are streams. */
+  /**
+   * One caller at a time opens or releases a stream: two that open the same stream must get different epochs. As many
+   * as there are streams.
+   */
   private readonly turns = new Map<string, Effect.Semaphore>()
 
   constructor(
@@ -62,7 +69,7 @@ class LogJournal {
   ) {}
 
   readonly open: Context.Tag.Service<Journal>["open"] = (stream) =>
-    Effect.acquireRelease(this.inTurn(stream, this.take(stream)), (taken) => this.inTurn(stream, this.letGo(stream, taken))).pipe(
+    Effect.acquireRelease(this.inTurn(stream, this.take(stream)), (taken) => this.inTurn(stream, this.release(stream, taken))).pipe(
       Effect.map(({ end, epoch, held, start }) => ({ start, end, epoch, damaged: Deferred.await(held.damaged) }))
     )
 
@@ -98,10 +105,13 @@ class LogJournal {
       return Either.left(wrong)
     })
 
-  /** What is damaged in runs of batches as the disk has them: followers fold what they are sent, so damage ends the leadership before it is sent. */
-  private firstWrong({ place }: OpenStream, runs: ReadonlyArray<Uint8Array>): LogFault | undefined {
+  /**
+   * Returns the first damage in runs of batches from the disk: followers fold the batches that they are sent, so damage
+   * must end the leadership before.
+   */
+  private firstWrong({ at }: OpenStream, runs: ReadonlyArray<Uint8Array>): LogFault | undefined {
     const { crc32c } = this.checksum
-    const path = `${this.logs.directories[0]?.path ?? "."}/${place.topicId}-${place.partition}`
+    const path = `${this.logs.directories[0]?.path ?? "."}/${at.topicId}-${at.partition}`
     for (const run of runs) {
       const batches = readableBatches(run)
       if (Either.isLeft(batches)) return unreadable(path, "between batches", batches.left.reason)
@@ -124,17 +134,17 @@ class LogJournal {
 
   readonly saveSnapshot: Context.Tag.Service<Journal>["saveSnapshot"] = (stream, { index, value }) =>
     Effect.gen(this, function* () {
-      const { log, place } = yield* this.opened(stream)
-      // A snapshot that is ahead of the durable entries would survive a crash that they do not.
+      const { at, log } = yield* this.opened(stream)
+      // A snapshot that is ahead of the durable entries would survive a crash that the entries do not survive.
       if (index > log.syncedEnd()) yield* log.sync
       if (index > log.syncedEnd())
         return yield* new LogFault({ path: stream, reason: "io", message: `A snapshot at ${index} is ahead of ${stream}, which ends at ${log.syncedEnd()}.` })
-      yield* this.logs.writeCheckpoint(snapshotName(place), int64(index, value))
+      yield* this.logs.writeCheckpoint(snapshotName(at), int64(index, value))
     })
 
   readonly loadSnapshot = (stream: string): Effect.Effect<Snapshot | undefined, LogFault> =>
     Effect.gen(this, function* () {
-      const [bytes] = yield* this.logs.readCheckpoint(snapshotName(yield* knownPlace(stream)))
+      const [bytes] = yield* this.logs.readCheckpoint(snapshotName(yield* knownPartition(stream)))
       return bytes === undefined ? undefined : { index: readInt64(bytes, 0), value: bytes.subarray(int64Bytes) }
     })
 
@@ -155,11 +165,11 @@ class LogJournal {
 
   private take(stream: string): Effect.Effect<{ readonly start: number; readonly end: number; readonly epoch: Epoch; readonly held: OpenStream }, LogFault> {
     return Effect.gen(this, function* () {
-      const place = yield* knownPlace(stream)
+      const at = yield* knownPartition(stream)
       const before = this.streams.get(stream)
-      // What is on the disk after an unknown result is found by recovery, as after a crash.
+      // After an unknown result recovery finds what the disk has, as after a crash.
       if (before?.refused !== undefined) yield* this.close(stream, before)
-      const held = this.streams.get(stream) ?? (yield* this.openLog(place))
+      const held = this.streams.get(stream) ?? (yield* this.openLog(at))
       const isNew = held.holders === 0
       const taken = yield* Effect.onError(this.nextEpoch(stream, held), () => (isNew ? Scope.close(held.scope, Exit.void) : Effect.void))
       held.epoch = taken.epoch
@@ -169,29 +179,32 @@ class LogJournal {
     }).pipe(Effect.uninterruptible)
   }
 
-  private openLog(place: StreamPlace): Effect.Effect<OpenStream, LogFault> {
+  private openLog(at: StreamPartition): Effect.Effect<OpenStream, LogFault> {
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(this.layerScope, ExecutionStrategy.sequential)
-      // The epoch is written when the name of the log is durable: where the checkpoint is, the log must be.
-      const wasThere = (yield* this.logs.readCheckpoint(epochName(place))).length > 0
-      const log = yield* this.logs.open(place.topicId, place.partition, { ...journalLogConfig, wasThere }).pipe(
+      // The epoch is written after the log's directory is durable: where the checkpoint exists, the log must exist.
+      const wasThere = (yield* this.logs.readCheckpoint(epochName(at))).length > 0
+      const log = yield* this.logs.open(at.topicId, at.partition, { ...journalLogConfig, wasThere }).pipe(
         Scope.extend(scope),
         Effect.onError(() => Scope.close(scope, Exit.void))
       )
       const damaged = yield* Deferred.make<never, LogFault>()
-      const open: OpenStream = { place, log, scope, damaged, epoch: -1, holders: 0, refused: undefined }
+      const open: OpenStream = { at, log, scope, damaged, epoch: -1, holders: 0, refused: undefined }
       log.onDamage((fault) => markDamaged(open, fault))
       return open
     })
   }
 
-  /** One over the highest that is known, from the batches and from a checkpoint: a holder that has appended nothing has left no batch. Durable before anybody decides under it. */
-  private nextEpoch(stream: string, { epoch, log, place }: OpenStream) {
+  /**
+   * Returns one over the highest epoch of the batches and of the checkpoint: a holder that appended nothing left no
+   * batch. The epoch is durable before the holder decides under it.
+   */
+  private nextEpoch(stream: string, { at, epoch, log }: OpenStream) {
     return Effect.gen(this, function* () {
       yield* log.sync
-      const [stored] = yield* this.logs.readCheckpoint(epochName(place))
+      const [stored] = yield* this.logs.readCheckpoint(epochName(at))
       const next = Math.max(epoch, stored === undefined ? -1 : readInt64(stored, 0), yield* lastEpoch(log)) + 1
-      yield* this.logs.writeCheckpoint(epochName(place), int64(next))
+      yield* this.logs.writeCheckpoint(epochName(at), int64(next))
       const snapshot = yield* this.loadSnapshot(stream)
       const end = log.end()
       if (snapshot !== undefined && snapshot.index > end)
@@ -204,7 +217,7 @@ class LogJournal {
     })
   }
 
-  private letGo(stream: string, { held }: { readonly held: OpenStream }): Effect.Effect<void> {
+  private release(stream: string, { held }: { readonly held: OpenStream }): Effect.Effect<void> {
     return Effect.suspend(() => {
       held.holders--
       return held.holders === 0 && this.streams.get(stream) === held ? this.close(stream, held) : Effect.void
@@ -216,13 +229,17 @@ class LogJournal {
     return Scope.close(held.scope, Exit.void)
   }
 
-  /** Appends one batch and waits until it is durable. From the checks before it to the append nothing waits, so nobody comes between. */
+  /**
+   * Appends one batch and waits until it is durable. Nothing waits between the checks of `append` and this append, so
+   * no other append comes between them.
+   */
   private write(stream: string, open: OpenStream, entries: ReadonlyArray<Entry>, now: number): Effect.Effect<void, NotWritten | Unknown> {
     const bytes = encodeEntries(entries, open.log.end(), open.epoch, now, this.checksum.crc32c)
     const appended = open.log.append([new RecordBatch(bytes)])
     if (Either.isLeft(appended)) {
       const fault = appended.left
-      // A full or read-only disk took nothing, or the log cut off what it took. The cut is made durable before a later append.
+      // A full or read-only disk took nothing, or the log cut off what it took. The cut is made durable before a later
+      // append.
       if (fault.reason === "full" || fault.reason === "read-only")
         return Effect.zipRight(Effect.ignore(open.log.sync), Effect.fail(new NotWritten({ stream, cause: fault })))
       open.refused = fault
@@ -238,7 +255,7 @@ class LogJournal {
     if (at >= end) return Either.right(Chunk.empty())
     return Either.map(
       Either.flatMap(log.read(at, readBytesMax, end), (runs) => decodeEntries(stream, runs, this.checksum.crc32c)),
-      // The batch that holds the first entry may begin before it.
+      // The batch of the first entry may begin before it.
       Chunk.filter(({ index }) => index >= at && index < end)
     )
   }
@@ -260,14 +277,17 @@ const nextOf = (entries: Chunk.Chunk<StoredEntry>): Option.Option<readonly [Chun
   Option.map(Chunk.last(entries), ({ index }) => [entries, index + 1] as const)
 
 const trimmed = (stream: string, from: number, start: number): LogFault =>
-  new LogFault({ path: stream, reason: "io", message: `${stream} has no entry ${from} any more: it starts with ${start}, what was before is in a snapshot.` })
+  new LogFault({ path: stream, reason: "io", message: `${stream} has no entry ${from} any more: it starts with ${start}, and a snapshot covers the entries before it.` })
 
 const notOpen = (stream: string): LogFault => new LogFault({ path: stream, reason: "offline", message: `The stream ${stream} is not open.` })
 
-const knownPlace = (stream: string): Either.Either<StreamPlace, LogFault> =>
-  Either.fromNullable(placeOf(stream), () => new LogFault({ path: stream, reason: "io", message: `No stream is called '${stream}'.` }))
+const knownPartition = (stream: string): Either.Either<StreamPartition, LogFault> =>
+  Either.fromNullable(partitionOfStream(stream), () => new LogFault({ path: stream, reason: "io", message: `No stream is called '${stream}'.` }))
 
-/** The journal in logs of a LogStore, which keeps them in one directory: each stream a partition, each append a batch, each entry a record. So any Kafka consumer can read it. */
+/**
+ * The journal in the logs of a LogStore with one directory: each stream is a partition, each append a batch, each entry
+ * a record, so that any Kafka consumer can read it.
+ */
 export const layer: Layer.Layer<Journal, never, LogStore | Checksum> = Layer.scoped(
   Journal,
   Effect.gen(function* () {

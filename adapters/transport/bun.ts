@@ -8,10 +8,10 @@ import { Outbox, sharedMemory } from "./outbox.ts"
 
 type Socket = Bun.Socket<BunConnection | undefined>
 
-/** Less than this is not worth giving back by hand: that takes about 0.3 µs, a page of 4 KiB anew about as long. */
+/** Smaller memory is left to the garbage collector: a release takes about 0.3 µs, as long as a fresh page of 4 KiB. */
 const releasedBytesMin = 32_768
 
-/** A socket of Bun's. Bun gives each chunk memory of its own, so what is received is passed on as it is. */
+/** A socket of Bun's. Bun allocates memory for each chunk, so received bytes are passed on as they are. */
 class BunConnection implements Closable {
   readonly id = nextConnectionId()
   readonly remote: Address
@@ -21,7 +21,7 @@ class BunConnection implements Closable {
   private readonly outbox: Outbox
   private paused = false
   private ending = false
-  /** What came after `pause`: Bun may have read it already. */
+  /** Bytes that arrived after `pause`: Bun may have read them before it. */
   private held: Array<Uint8Array> = []
 
   constructor(
@@ -36,7 +36,9 @@ class BunConnection implements Closable {
   write(chunks: ReadonlyArray<Uint8Array>, taken?: () => void): number {
     return this.ending || this.isClosed ? 0 : this.outbox.write(chunks, taken)
   }
-  /** Taking the memory from its buffer frees it at once, so that what is received next comes to lie in the same place. */
+  /**
+   * Transferring the memory out of its buffer frees it at once, so that the next chunk is allocated in the same place.
+   */
   release(bytes: Uint8Array): void {
     // A small array makes its buffer when it is first asked for one.
     if (bytes.length < releasedBytesMin) return
@@ -61,7 +63,7 @@ class BunConnection implements Closable {
     this.ending = true
     this.outbox.flush()
     if (this.outbox.size === 0) this.socket.end()
-    // A paused socket does not hear that its peer has gone, and nobody listens to what still comes.
+    // A paused socket does not learn that its peer closed, and the listener takes no more bytes.
     else if (this.paused) this.socket.resume()
   }
   destroy(): void {
@@ -85,7 +87,7 @@ class BunConnection implements Closable {
     this.outbox.clear()
     this.held = []
     this.forget(this)
-    // Bun calls this from within `end` too; nobody expects to be called back while calling.
+    // Bun calls this from within `end` too; a caller does not expect its listener to be called meanwhile.
     queueMicrotask(() => (cause === undefined ? this.listener?.closed() : this.listener?.closed(cause)))
   }
   private readonly drained = (): void => {
@@ -140,11 +142,11 @@ const listen = (address: Address, accept: (connection: Connection) => Listener) 
 const connect = (address: Address, timeoutMs: number, opened: (connection: Connection) => Listener) =>
   connecting<BunConnection>(address, timeoutMs, opened, ({ accepted, failed }) => {
     const socket = { ...handlers(accepted, () => {}), connectError: (_socket: Socket, cause: Error) => failed(cause) }
-    // The promise says once more what the handlers say.
+    // The promise repeats what the handlers report.
     Bun.connect<BunConnection | undefined>({ hostname: address.host, port: address.port, data: undefined, socket }).catch(failed)
-    // Bun has no way to call an attempt off: if it still succeeds, the connection is closed at once.
+    // Bun cannot cancel an attempt: if it still succeeds, the connection is closed at once.
     return () => {}
   })
 
-/** TCP by Bun's own sockets: the fastest way under Bun. */
+/** TCP by Bun's own sockets, which are the fastest under Bun. */
 export const layerBun: Layer.Layer<Transport> = Layer.succeed(Transport, { listen, connect })

@@ -3,13 +3,19 @@ import type { Address, ConnectFault, Connection, Listener } from "../../src/port
 import { connectFault, connectTimeout } from "./fault.ts"
 import { type Closable, endAll } from "./linger.ts"
 
-/** What an adapter tells while it connects. `accepted` answers what to do with the connection: undefined where nobody wants it any more. */
+/**
+ * What an adapter reports while it connects. `accepted` returns the listener of the connection; undefined where the
+ * caller has left.
+ */
 export interface Attempt<C> {
   readonly accepted: (connection: C) => Listener | undefined
   readonly failed: (cause: unknown) => void
 }
 
-/** Connects in time or fails, and closes the connection with the scope. `begin` starts the attempt and answers how to give it up. */
+/**
+ * Connects within `timeoutMs` or fails, and closes the connection with the scope. `begin` starts the attempt and
+ * returns how to cancel it.
+ */
 export const connecting = <C extends Closable>(
   address: Address,
   timeoutMs: number,
@@ -20,7 +26,7 @@ export const connecting = <C extends Closable>(
     let made: C | undefined
     const attempt = Effect.async<C, ConnectFault>((resume) => {
       let wanted = true
-      const giveUp = begin({
+      const cancel = begin({
         accepted: (connection) => {
           if (!wanted) {
             connection.destroy()
@@ -37,11 +43,11 @@ export const connecting = <C extends Closable>(
       })
       return Effect.sync(() => {
         wanted = false
-        giveUp()
+        cancel()
       })
     })
     return restore(Effect.timeoutFail(attempt, { duration: timeoutMs, onTimeout: () => connectTimeout(address, timeoutMs) })).pipe(
-      // It may have opened in the moment in which the time ran out or the caller left.
+      // The connection may have opened in the same turn in which the time ran out or the caller was interrupted.
       Effect.onError(() => Effect.sync(() => made?.destroy())),
       Effect.tap((connection) => Effect.addFinalizer(() => endAll([connection])))
     )

@@ -1,3 +1,3 @@
 let last = 0
-/** The next number for a connection, unique in this process whatever adapter makes it. */
+/** Returns the next connection id, which is unique in this process over all adapters. */
 export const nextConnectionId = (): number => ++last

@@ -1,13 +1,13 @@
 import { type Address, ConnectFault, formatAddress, ListenFault } from "../../src/ports/transport.ts"
 
-/** The operating system's code of an error, "UNKNOWN" where it has none. */
+/** Returns the operating system's code of an error, "UNKNOWN" where it has none. */
 const codeOf = (cause: unknown): string => {
   const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
   return typeof code === "string" && code !== "" ? code : "UNKNOWN"
 }
 const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** Why a port cannot be listened on, and what to do about it. */
+/** Returns why a port cannot be listened on, and what to do. */
 export const listenFault = (address: Address, cause: unknown): ListenFault => {
   const { host, port } = address
   const code = codeOf(cause)
@@ -33,20 +33,20 @@ export const listenFault = (address: Address, cause: unknown): ListenFault => {
   return new ListenFault({ address, code, message })
 }
 
-/** Why nobody was reached, and what to look at. */
+/** Returns why an address cannot be reached, and what to check. */
 export const connectFault = (address: Address, cause: unknown): ConnectFault => {
   const code = codeOf(cause)
   const at = formatAddress(address)
   const message = ((): string => {
     switch (code) {
       case "ECONNREFUSED":
-        return `nobody listens on ${at}. Is the program there running, and is the port right?`
+        return `connection refused: no program listens on ${at}. Check that the node runs and that the port is right.`
       case "ENOTFOUND":
       case "EAI_AGAIN":
         return `the host name ${address.host} is not known here. Check the name; if a broker gave it, check its advertised.listeners.`
       case "EHOSTUNREACH":
       case "ENETUNREACH":
-        return `there is no way to ${at} from here. Check the network and the address.`
+        return `no route to ${at}. Check the network and the address.`
       case "ECONNRESET":
         return `${at} closed the connection at once.`
       case "EMFILE":
@@ -59,6 +59,6 @@ export const connectFault = (address: Address, cause: unknown): ConnectFault => 
   return new ConnectFault({ address, code, message })
 }
 
-/** No answer within the time that the caller gave. */
+/** Returns the fault for an attempt that had no answer within the caller's time. */
 export const connectTimeout = (address: Address, timeoutMs: number): ConnectFault =>
   new ConnectFault({ address, code: "ETIMEDOUT", message: `no answer from ${formatAddress(address)} within ${timeoutMs} ms.` })

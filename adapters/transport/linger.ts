@@ -1,16 +1,19 @@
 import { Effect } from "effect"
 import type { Connection } from "../../src/ports/transport.ts"
 
-/** A connection that knows whether it is over. */
+/** A connection that knows whether it is closed. */
 export interface Closable extends Connection {
   readonly isClosed: boolean
 }
 
-/** How long a connection that its scope closes may take to send what was written, and how often we look. */
+/** How long a connection may take to send what was written when its scope closes, and how often that is checked. */
 const lingerMs = 1000
 const lookMs = 10
 
-/** Ends connections when their scope closes: what was written goes out first, but a peer that does not read gets only a moment. */
+/**
+ * Closes connections when their scope closes: written bytes are sent first; a connection whose peer does not read is
+ * destroyed after `lingerMs`.
+ */
 export const endAll = (connections: Iterable<Closable>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const open = [...connections]

@@ -3,7 +3,7 @@ import { nextConnectionId } from "./connection-id.ts"
 import type { Closable } from "./linger.ts"
 import { MemoryPipe, type Way } from "./memory-pipe.ts"
 
-/** Bytes that lie in the buffers of the kernel and on the way; more than these wait in the sender's memory. */
+/** Bytes in the kernel's buffers and on the network; further bytes wait in the sender's memory. */
 const windowBytes = 262_144
 
 /** One end of a simulated connection. */
@@ -14,11 +14,11 @@ export class MemoryConnection implements Closable {
   private full = false
   private listener: Listener | undefined
   private peer: MemoryConnection | undefined
-  /** What comes from the peer. */
+  /** Bytes from the peer. */
   private readonly incoming: MemoryPipe
 
   private constructor(
-    /** The name of the host that this end lies on. */
+    /** The name of this end's host. */
     readonly host: string,
     readonly local: Address,
     readonly remote: Address,
@@ -35,7 +35,7 @@ export class MemoryConnection implements Closable {
     })
   }
 
-  /** Both ends. Each way carries what the other end sends. */
+  /** Makes both ends. The `way` of an end carries the bytes that the other end sends. */
   static pair(
     from: { readonly host: string; readonly address: Address; readonly way: Way },
     to: { readonly host: string; readonly address: Address; readonly way: Way },
@@ -61,7 +61,7 @@ export class MemoryConnection implements Closable {
     let size = 0
     for (const chunk of chunks) size += chunk.length
     if (size > 0) {
-      // The receiver may write to what it gets, so it gets bytes of its own.
+      // The receiver owns the bytes that it is given and may write to them, so it is given a copy.
       const bytes = new Uint8Array(size)
       let at = 0
       for (const chunk of chunks) {
@@ -74,7 +74,7 @@ export class MemoryConnection implements Closable {
     this.full = to.size > windowBytes
     return this.full ? to.size - windowBytes : 0
   }
-  /** Whoever still looks finds out in a test. */
+  /** Overwrites the bytes, so that a test finds a caller that still uses them. */
   release(bytes: Uint8Array): void {
     bytes.fill(0xdd)
   }
@@ -88,7 +88,7 @@ export class MemoryConnection implements Closable {
   end(): void {
     if (this.ending || this.isClosed) return
     this.ending = true
-    // Nobody listens any more, so nothing holds back the news that the other side has gone.
+    // A paused end must still learn that its peer has closed.
     this.incoming.paused = false
     this.incoming.wake()
     this.peer?.incoming.send({ kind: "end" })
@@ -101,7 +101,7 @@ export class MemoryConnection implements Closable {
     this.peer?.incoming.send({ kind: "reset" })
     this.close(undefined)
   }
-  /** Both ends at once, without a word on the way: a cable that was pulled and noticed. */
+  /** Closes both ends at once, and drops the bytes between them: a broken network that both ends noticed. */
   break(cause: string): void {
     const { peer } = this
     for (const end of [this, peer]) {
@@ -109,11 +109,11 @@ export class MemoryConnection implements Closable {
       end?.close(cause)
     }
   }
-  /** Nothing arrives at this end any more, and it hears of no end: its half of a connection that became half-open. */
+  /** Nothing arrives at this end any more, not even the end of the stream: a half-open connection. */
   freeze(): void {
     this.incoming.frozen = true
   }
-  /** The way may be open again. */
+  /** Delivers again, where the network allows it. */
   wake(): void {
     this.incoming.wake()
   }

@@ -7,11 +7,11 @@ import { MemoryConnection } from "./memory-connection.ts"
 import type { Way } from "./memory-pipe.ts"
 
 export interface NetworkConditions {
-  /** How long a parcel is on its way: from, to (milliseconds). Chosen anew for each, but a stream keeps its order. */
+  /** Range of a packet's delay, ms. Drawn for each packet; a stream keeps its order. */
   readonly delayMs: readonly [least: number, most: number]
-  /** How many bytes the receiver is given at once: from, to. */
+  /** Range of the bytes that a receiver is given at once. */
   readonly segmentBytes: readonly [least: number, most: number]
-  /** The chance that a connection breaks where it should carry a parcel: 0 for never. */
+  /** The probability that a connection breaks instead of delivering a packet; 0 for never. */
   readonly breakChance: number
 }
 export const perfectConditions: NetworkConditions = { delayMs: [0, 0], segmentBytes: [65_536, 65_536], breakChance: 0 }
@@ -22,12 +22,13 @@ interface Listening {
   readonly accepted: Set<MemoryConnection>
 }
 const here: ReadonlySet<string> = new Set(["127.0.0.1", "localhost", "::1", "0.0.0.0", "::"])
-/** How long a call waits before it knocks again at a host that is cut off, as TCP does. */
-const knockMs = 1000
+/** How long a connection attempt waits before it tries a host again that is cut off, as TCP does. */
+const retryMs = 1000
 
 /**
- * A network of named hosts in this process, for tests and simulation: the test holds it and makes trouble. It takes time and chance from Effect's Clock and Random
- * alone, so that one seed gives one run. `127.0.0.1` is the caller's own host, any other name is the host of that name.
+ * A network of named hosts in this process, for tests and simulation: the test injects its faults. It takes time and
+ * chance from Effect's Clock and Random alone, so that one seed gives one run. `127.0.0.1` is the caller's own host,
+ * any other name is the host of that name.
  */
 export class MemoryNetwork {
   private readonly listening = new Map<string, Listening>()
@@ -40,7 +41,7 @@ export class MemoryNetwork {
     this.conditions = { ...perfectConditions, ...conditions }
   }
 
-  /** The transport as it looks from the host of this name. */
+  /** The transport of the host of this name. */
   layer(host: string): Layer.Layer<Transport> {
     return Layer.succeed(Transport, {
       listen: (address, accept) => this.listen(host, address, accept),
@@ -48,30 +49,36 @@ export class MemoryNetwork {
     })
   }
 
-  /** Nothing gets from `a` to `b` nor back; connections stay, and hang. `oneWay`: only what `a` sends to `b` is held. */
+  /**
+   * Holds all packets between `a` and `b`; their connections stay open and hang. `oneWay`: only packets from `a` to `b`
+   * are held.
+   */
   cut(a: string, b: string, oneWay = false): void {
     this.severed.add(`${a}>${b}`)
     if (!oneWay) this.severed.add(`${b}>${a}`)
   }
-  /** What was held goes on. Without hosts: everywhere. */
+  /** Delivers the held packets. Without hosts: everywhere. */
   heal(a?: string, b?: string): void {
     if (a === undefined || b === undefined) this.severed.clear()
     else for (const way of [`${a}>${b}`, `${b}>${a}`]) this.severed.delete(way)
     for (const connection of this.connections) connection.wake()
   }
-  /** Breaks the connections of `a`, or those between `a` and `b`. Answers how many there were. */
+  /** Breaks the connections of `a`, or those between `a` and `b`. Returns how many there were. */
   drop(a: string, b?: string): number {
     const broken = [...this.connections].filter(({ host, peerHost }) => host === a && (b === undefined || peerHost === b))
     for (const connection of broken) connection.break("the network dropped the connection")
     return broken.length
   }
-  /** The connections between `a` and `b` become half-open: they stay, and carry nothing. New ones work. Answers how many there were. */
+  /**
+   * Makes the connections between `a` and `b` half-open: they stay open and deliver nothing. New ones work. Returns how
+   * many there were.
+   */
   freeze(a: string, b: string): number {
     const frozen = [...this.connections].filter(({ host, peerHost }) => (host === a && peerHost === b) || (host === b && peerHost === a))
     for (const connection of frozen) connection.freeze()
     return frozen.length / 2
   }
-  /** The host dies: nobody listens there any more, and its connections break. */
+  /** Crashes the host: its listeners are gone, and its connections break. */
   crash(host: string): void {
     for (const [at, one] of this.listening) if (one.host === host) this.listening.delete(at)
     this.drop(host)
@@ -107,9 +114,9 @@ export class MemoryNetwork {
         let wanted = true
         const there = this.way(world, host, peerHost)
         const back = this.way(world, peerHost, host)
-        const knock = (): void => {
+        const attempt = (): void => {
           if (!wanted) return
-          if (!there.isOpen() || !back.isOpen()) return world.after(knockMs, knock)
+          if (!there.isOpen() || !back.isOpen()) return world.after(retryMs, attempt)
           const listening = this.listening.get(`${peerHost}:${address.port}`)
           if (listening === undefined) return world.after(back.delayMs(), () => failed({ code: "ECONNREFUSED" }))
           const [caller, called] = MemoryConnection.pair(
@@ -129,7 +136,7 @@ export class MemoryNetwork {
             else if (caller.isClosed) failed({ code: "ECONNRESET" })
           })
         }
-        world.after(there.delayMs(), knock)
+        world.after(there.delayMs(), attempt)
         return () => {
           wanted = false
         }
@@ -155,7 +162,7 @@ export class MemoryNetwork {
   }
 }
 
-/** Time and chance as plain functions, from the services of the fiber that asks. */
+/** Time and chance as plain functions, from the calling fiber's Clock and Random. */
 interface World {
   readonly now: () => number
   readonly after: (ms: number, task: () => void) => void
@@ -168,7 +175,7 @@ const worldOf: Effect.Effect<World> = Effect.gen(function* () {
   const fork = Runtime.runFork(runtime)
   return {
     now: () => Number(clock.unsafeCurrentTimeNanos()) / 1e6,
-    // Without a delay it is still another turn: nobody is called back while calling.
+    // Without a delay the task still runs in a later turn: a caller is not called back meanwhile.
     after: (ms, task) => {
       fork(Effect.zipRight(ms > 0 ? clock.sleep(Duration.millis(ms)) : Effect.yieldNow(), Effect.sync(task)))
     },

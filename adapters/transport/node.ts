@@ -7,7 +7,9 @@ import { listenFault } from "./fault.ts"
 import { type Closable, endAll } from "./linger.ts"
 import { freshMemory, Outbox } from "./outbox.ts"
 
-/** A socket of node:net. It keeps what it is given until the kernel took it, and reads into new memory for each chunk. */
+/**
+ * A socket of node:net. It keeps written chunks until the kernel has taken them, and reads each chunk into new memory.
+ */
 class NodeConnection implements Closable {
   readonly id = nextConnectionId()
   readonly remote: Address
@@ -26,7 +28,8 @@ class NodeConnection implements Closable {
   ) {
     this.remote = { host: socket.remoteAddress ?? "unknown", port: socket.remotePort ?? 0 }
     this.local = { host: socket.localAddress ?? "unknown", port: socket.localPort ?? 0 }
-    // It takes everything and says when that is too much; from then on the rest waits here, where it is counted.
+    // The socket takes every chunk and reports when it is full; from then on chunks wait in the outbox, where they are
+    // counted.
     const sink = (bytes: Uint8Array): number => {
       if (!socket.writable) return -1
       if (!socket.write(bytes)) this.outbox.block()
@@ -54,7 +57,7 @@ class NodeConnection implements Closable {
     const waiting = this.outbox.write(chunks)
     return waiting === 0 ? 0 : waiting + this.socket.writableLength
   }
-  /** Chunks are views of larger memory here, which others share. */
+  /** Does nothing: chunks are views of larger memory, which others share. */
   release(): void {}
   pause(): void {
     if (this.paused || this.isClosed) return
@@ -91,7 +94,10 @@ class NodeConnection implements Closable {
     this.outbox.flush()
     if (this.ending && this.outbox.size === 0) this.finish()
   }
-  /** Closes both ways when the kernel has the last byte, as Bun's sockets do; a peer that keeps its half open is not waited for. */
+  /**
+   * Closes both directions when the kernel has the last byte, as Bun's sockets do; a peer that keeps its half open is
+   * not waited for.
+   */
   private finish(): void {
     this.socket.end(() => this.socket.destroy())
   }

@@ -1,15 +1,18 @@
-/** What is written in one turn of the loop leaves in one call: a call costs about 4 µs however little it carries. Pieces up to this size are copied together for that. */
+/**
+ * Bytes that are written in one turn of the event loop are sent in one call, since a call costs about 4 µs. Chunks up
+ * to this size are copied together for that.
+ */
 const smallBytesMax = 16_384
-/** More than this does not wait for the end of the turn. Copying 64 KiB into warm memory costs about 3 µs. */
+/** From this size on bytes are sent before the end of the turn. Copying 64 KiB into warm memory costs about 3 µs. */
 const gatherBytes = 65_536
 
 /**
- * Where an outbox empties into: a socket. It answers how many of the bytes it took; fewer than all means that it is full and will call `flush` when it is not.
- * -1 is a socket that is gone.
+ * Writes to the socket and returns how many of the bytes it took. Fewer than all: the socket is full, and its owner
+ * calls `flush` when it takes bytes again. -1: the socket is closed.
  */
 export type Sink = (bytes: Uint8Array) => number
 
-/** The bytes that one connection has still to send, in order. */
+/** The bytes that one connection has to send, in order. */
 export class Outbox {
   private chunks: Array<Uint8Array> = []
   private head = 0
@@ -17,31 +20,32 @@ export class Outbox {
   private scheduled = false
   private stopped = false
   private gone = false
-  /** Bytes that were ever taken over, and those of them that the socket has. */
+  /** Bytes that were written since the connection opened, and bytes of them that the socket has taken. */
   private written = 0
   private sent = 0
-  /** Who wants to know when the socket has all of what they wrote, in order. */
+  /** Callbacks for when the socket has taken all bytes up to `end`, in order. */
   private readonly watchers: Array<{ readonly end: number; readonly taken: () => void }> = []
 
   constructor(
     private readonly sink: Sink,
-    /** Called when the socket was full and everything has been sent since. */
+    /** Called when everything has been sent after the socket was full. */
     private readonly drained: () => void,
-    /** Memory to copy small pieces into. The sink has read it when it returns, or it must be fresh for each call. */
+    /** Returns memory to copy small chunks into: fresh for each call, unless the sink has read it when it returns. */
     private readonly memory: (bytes: number) => Uint8Array
   ) {}
 
   get size(): number {
     return this.bytes
   }
-  /** The socket takes no more until it says so. */
+  /** Stops sending until `flush`. */
   block(): void {
     this.stopped = true
   }
 
   /**
-   * Takes the chunks over. Answers how many bytes wait because the socket is full; what only waits for the end of the turn is not counted.
-   * `taken` is called when the socket has all of them, for sinks that have read a piece when they return; never when the socket is gone before.
+   * Takes ownership of the chunks. Returns how many bytes wait because the socket is full; bytes that only wait for the
+   * end of the turn are not counted. `taken` is called when the socket has all of them, for sinks that have read a
+   * piece when they return; never when the socket closes before.
    */
   write(chunks: ReadonlyArray<Uint8Array>, taken?: () => void): number {
     if (this.gone) return 0
@@ -62,7 +66,7 @@ export class Outbox {
     return this.stopped ? this.bytes : 0
   }
 
-  /** Sends what it can now: at the end of a turn, or when the socket takes bytes again. */
+  /** Sends what the socket takes: at the end of a turn, or when the socket takes bytes again. */
   flush(): void {
     const wasStopped = this.stopped
     this.stopped = false
@@ -70,7 +74,7 @@ export class Outbox {
     if (wasStopped && !this.stopped && this.bytes === 0 && !this.gone) this.drained()
   }
 
-  /** Forgets what was not sent: the socket is gone. */
+  /** Drops unsent bytes: the socket is closed. */
   clear(): void {
     this.gone = true
     this.chunks = []
@@ -94,7 +98,7 @@ export class Outbox {
     }
   }
 
-  /** The first chunk, or as many small ones together as fit. */
+  /** Returns the first chunk, or as many small chunks together as fit. */
   private nextPiece(): Uint8Array {
     const first = this.chunks[this.head] as Uint8Array
     const second = this.chunks[this.head + 1]
@@ -131,7 +135,7 @@ export class Outbox {
       this.head++
     }
     if (this.head === this.chunks.length) {
-      // A fresh list is cheaper than one that once was long.
+      // A new array is cheaper than one that was long.
       if (this.head > 64) this.chunks = []
       else this.chunks.length = 0
       this.head = 0
@@ -147,7 +151,10 @@ export class Outbox {
 }
 
 const scratch = new Uint8Array(gatherBytes)
-/** One piece of warm memory for all connections, for sinks that have read it when they return. */
+/**
+ * Returns memory that all connections share, warm in the processor's cache, for sinks that have read it when they
+ * return.
+ */
 export const sharedMemory = (bytes: number): Uint8Array => scratch.subarray(0, bytes)
-/** New memory for each piece, for sinks that keep it. */
+/** Returns new memory for each piece, for sinks that keep it. */
 export const freshMemory = (bytes: number): Uint8Array => new Uint8Array(bytes)

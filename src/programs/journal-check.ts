@@ -1,6 +1,6 @@
 import { Effect, Either, HashMap, Schema } from "effect"
 import { decodeEntries } from "../../adapters/journal/entry-record.ts"
-import type { StreamPlace } from "../../adapters/journal/stream-place.ts"
+import type { StreamPartition } from "../../adapters/journal/stream-partition.ts"
 import { Checkpoints } from "../../adapters/log/checkpoint.ts"
 import type { Disk } from "../../adapters/log/disk.ts"
 import { segmentPieces } from "../../adapters/log/inspect/segment-walk.ts"
@@ -31,7 +31,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 const parseJson = (bytes: Uint8Array): Either.Either<unknown, string> => Either.try({ try: () => JSON.parse(utf8.decode(bytes)) as unknown, catch: String })
 
 /** The newest snapshot of a stream that is whole: its index as an int64, then its JSON. */
-export const readSnapshot = (disk: Disk, root: string, { name }: StreamPlace, crc32c: Crc32c): Effect.Effect<Snapshot | undefined, LogFault> =>
+export const readSnapshot = (disk: Disk, root: string, { name }: StreamPartition, crc32c: Crc32c): Effect.Effect<Snapshot | undefined, LogFault> =>
   Effect.map(new Checkpoints(disk, root, crc32c).read(`${name}.snapshot`), (bytes) =>
     bytes === undefined || bytes.length < 8 ? undefined : { index: readInt64(bytes, 0), value: bytes.subarray(8) }
   )
@@ -147,7 +147,7 @@ export const checkJournal = (
   root: string,
   log: VerifiedLog,
   stream: string,
-  place: StreamPlace,
+  place: StreamPartition,
   crc32c: Crc32c
 ): Effect.Effect<JournalCheck, LogFault> =>
   Effect.map(readSnapshot(disk, root, place, crc32c), (stored) => {

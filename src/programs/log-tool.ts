@@ -2,7 +2,7 @@ import { realpathSync } from "node:fs"
 import { basename, resolve } from "node:path"
 import process from "node:process"
 import { Clock, type Context, Effect, Either, Scope } from "effect"
-import { groupMetadataTopicId, placeOf, type StreamPlace } from "../../adapters/journal/stream-place.ts"
+import { groupMetadataTopicId, partitionOfStream, type StreamPartition } from "../../adapters/journal/stream-partition.ts"
 import type { Disk, DiskFile } from "../../adapters/log/disk.ts"
 import { type HeldDirectory, holdDirectory } from "../../adapters/log/file/directory-lock.ts"
 import { nodeDisk } from "../../adapters/log/file/node-disk.ts"
@@ -59,9 +59,9 @@ const hold = (directory: string): Effect.Effect<HeldDirectory, DirectoryLocked |
   )
 
 /** The stream whose log this is, if it is a journal's. */
-const streamOf = ({ partition, topicId }: LogPlace): { readonly stream: string; readonly place: StreamPlace } | undefined => {
+const streamOf = ({ partition, topicId }: LogPlace): { readonly stream: string; readonly place: StreamPartition } | undefined => {
   const stream = topicId === metadataTopicId ? metadataTopic : topicId === groupMetadataTopicId ? `${groupMetadataTopic}-${partition}` : undefined
-  const place = stream === undefined ? undefined : placeOf(stream)
+  const place = stream === undefined ? undefined : partitionOfStream(stream)
   return stream === undefined || place === undefined ? undefined : { stream, place }
 }
 

@@ -1,6 +1,6 @@
 import { Chunk, Effect, Either } from "effect"
 import { decodeEntries } from "../../../adapters/journal/entry-record.ts"
-import { placeOf } from "../../../adapters/journal/stream-place.ts"
+import { partitionOfStream } from "../../../adapters/journal/stream-partition.ts"
 import { Checkpoints } from "../../../adapters/log/checkpoint.ts"
 import { readNote } from "../../../adapters/log/compaction/note.ts"
 import type { Disk } from "../../../adapters/log/disk.ts"
@@ -96,7 +96,7 @@ export const streamOnDisk = (
   disk: MemoryDisk,
   stream: string
 ): { readonly events: ReadonlyArray<JournalEvent>; readonly snapshot: SnapshotRead | undefined } | undefined => {
-  const place = placeOf(stream)
+  const place = partitionOfStream(stream)
   if (place === undefined) return undefined
   const { batches } = logOf(disk, `${root}/${place.topicId}-${place.partition}`)
   const entries = Either.getOrThrow(

@@ -237,7 +237,7 @@ export const transportContract = (name: string, layer: () => Layer.Layer<Transpo
         yield* Effect.promise(() => eventually("all closed", () => ends.every(({ closes }) => closes.length === 1)))
         const gone = yield* Effect.either(transport.connect(address, 5000, keep))
         expect(Either.isLeft(gone) && gone.left.code).toBe("ECONNREFUSED")
-        expect(Either.isLeft(gone) && gone.left.message).toContain(`nobody listens on 127.0.0.1:${address.port}`)
+        expect(Either.isLeft(gone) && gone.left.message).toContain(`no program listens on 127.0.0.1:${address.port}`)
         // The port is free again.
         yield* transport.listen(address, keep)
       }).pipe(Effect.scoped, Effect.provide(layer()), Effect.runPromise))

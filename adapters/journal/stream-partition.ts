@@ -1,21 +1,21 @@
 import { groupMetadataTopic, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
 
-/** Where a stream lies in a log store: it is a partition of a topic like any other. */
-export interface StreamPlace {
+/** The log of a stream in a log store: a partition of an internal topic. */
+export interface StreamPartition {
   readonly topicId: TopicId
   readonly partition: number
-  /** What its checkpoints are called after. */
+  /** The prefix of its checkpoints' names. */
   readonly name: string
 }
 
-/** The id of the topic whose partitions are the groups' streams. Kafka gives ids below 100 to nobody. */
+/** The id of the topic whose partitions are the groups' streams. Kafka assigns no id below 100. */
 export const groupMetadataTopicId = "AAAAAAAAAAAAAAAAAAAAAg" as TopicId
 
 const groupStream = new RegExp(`^${groupMetadataTopic}-(0|[1-9]\\d{0,5})$`)
 
-/** `__cluster_metadata`, or `__group_metadata-N`; undefined for any other name. */
-export const placeOf = (stream: string): StreamPlace | undefined => {
+/** Returns the log of `__cluster_metadata` or of `__group_metadata-N`; undefined for any other name. */
+export const partitionOfStream = (stream: string): StreamPartition | undefined => {
   if (stream === metadataTopic) return { topicId: metadataTopicId, partition: 0, name: "journal-cluster" }
   const partition = groupStream.exec(stream)?.[1]
   return partition === undefined ? undefined : { topicId: groupMetadataTopicId, partition: Number(partition), name: `journal-group-${partition}` }
