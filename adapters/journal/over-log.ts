@@ -158,9 +158,7 @@ class LogJournal {
 
   private opened(stream: string): Either.Either<OpenStream, LogFault> {
     const open = this.streams.get(stream)
-    return open === undefined
-      ? Either.left(notOpen(stream))
-      : Either.right(open)
+    return open === undefined ? Either.left(notOpen(stream)) : Either.right(open)
   }
 
   private take(stream: string): Effect.Effect<{ readonly start: number; readonly end: number; readonly epoch: Epoch; readonly held: OpenStream }, LogFault> {
@@ -277,7 +275,11 @@ const nextOf = (entries: Chunk.Chunk<StoredEntry>): Option.Option<readonly [Chun
   Option.map(Chunk.last(entries), ({ index }) => [entries, index + 1] as const)
 
 const trimmed = (stream: string, from: number, start: number): LogFault =>
-  new LogFault({ path: stream, reason: "io", message: `${stream} has no entry ${from} any more: it starts with ${start}, and a snapshot covers the entries before it.` })
+  new LogFault({
+    path: stream,
+    reason: "io",
+    message: `${stream} has no entry ${from} any more: it starts with ${start}, and a snapshot covers the entries before it.`
+  })
 
 const notOpen = (stream: string): LogFault => new LogFault({ path: stream, reason: "offline", message: `The stream ${stream} is not open.` })
 

@@ -64,7 +64,12 @@ export class Journal extends Context.Tag("comanche-franz/Journal")<
      * Durable when it returns. `expected` is the index of the first of `entries`. All entries of one call are one
      * batch: all or none survive a crash.
      */
-    readonly append: (stream: string, epoch: Epoch, expected: number, entries: ReadonlyArray<Entry>) => Effect.Effect<void, Fenced | Conflict | NotWritten | Unknown>
+    readonly append: (
+      stream: string,
+      epoch: Epoch,
+      expected: number,
+      entries: ReadonlyArray<Entry>
+    ) => Effect.Effect<void, Fenced | Conflict | NotWritten | Unknown>
     /** Returns the entries from `from` up to the durable end at the time of the call. */
     readonly read: (stream: string, from: number) => Stream.Stream<StoredEntry, LogFault>
     /** Returns durable record batches from the one that holds `from`, for Fetch: as PartitionLog.read. */

@@ -1,4 +1,4 @@
-import { returnLent, isLent } from "../ports/lent-memory.ts"
+import { isLent, returnLent } from "../ports/lent-memory.ts"
 import type { Connection } from "../ports/transport.ts"
 import type { AnswerBudget } from "./answer-budget.ts"
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Random } from "effect"
 import fc from "fast-check"
-import { returnLent, isLent, lend, pieceBytes } from "../../../src/ports/lent-memory.ts"
+import { isLent, lend, pieceBytes, returnLent } from "../../../src/ports/lent-memory.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { route } from "../../../src/wire/route.ts"
 import { eventually, onStage, transports } from "./harness.ts"
