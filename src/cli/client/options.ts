@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { Admin, type AdminService } from "../../client/admin/admin.ts"
-import { makeClient } from "../../client/client.ts"
+import { makeClient } from "../../client/cluster/client.ts"
 import type { ConnectionOptions } from "../../client/options.ts"
 import type { CliFailure } from "../shell/failure.ts"
 import { stopSignal } from "../shell/signal.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { UnregisterBroker } from "../../protocol/message/64-unregister-broker.ts"
-import type { Client } from "../client.ts"
+import type { Client } from "../cluster/client.ts"
 import { type CallError, failure, type NotAuthorized } from "../error.ts"
 import { describeCluster, type NodeDescription } from "./cluster.ts"
 

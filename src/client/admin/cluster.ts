@@ -2,8 +2,9 @@ import { Effect } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
-import { type Client, expectNone } from "../client.ts"
-import { type Place, placeKey, startOffsets } from "../consumer/start-offsets.ts"
+import { type Client, expectNone } from "../cluster/client.ts"
+import { startOffsets } from "../cluster/start-offsets.ts"
+import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { type CallError, failure, type NotAuthorized, UnknownTopic } from "../error.ts"
 import type { TopicError } from "../metadata/metadata.ts"
 import type { PartitionView, TopicView } from "../metadata/view.ts"
@@ -82,12 +83,12 @@ export const describeTopic = (client: Client, name: string): Effect.Effect<Topic
       internal,
       configs,
       partitions: partitions.map((view) => {
-        const key = placeKey({ topic: name, partition: view.partition })
+        const key = topicPartitionKey({ topic: name, partition: view.partition })
         return { ...view, first: firsts.get(key), end: ends.get(key) }
       })
     }
   })
-const edge = (client: Client, places: ReadonlyArray<Place>, at: "earliest" | "latest") =>
+const edge = (client: Client, places: ReadonlyArray<TopicPartition>, at: "earliest" | "latest") =>
   startOffsets(
     client,
     places.map((place) => ({ ...place, at }))

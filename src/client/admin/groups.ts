@@ -6,8 +6,9 @@ import { ListGroups } from "../../protocol/message/16-list-groups.ts"
 import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
 import { decodeAssignment, decodeSubscription } from "../../protocol/message/consumer-protocol.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
-import { type Client, expectNone } from "../client.ts"
-import { type Place, placeKey, startOffsets } from "../consumer/start-offsets.ts"
+import { type Client, expectNone } from "../cluster/client.ts"
+import { startOffsets } from "../cluster/start-offsets.ts"
+import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { type CallError, failure, GroupNotEmpty, type NotAuthorized, UnknownGroup } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
 
@@ -27,10 +28,10 @@ export interface GroupMember {
   readonly clientId: string
   readonly host: string
   readonly topics: ReadonlyArray<string>
-  readonly partitions: ReadonlyArray<Place>
+  readonly partitions: ReadonlyArray<TopicPartition>
 }
 /** How far a group is in a partition. */
-export interface GroupOffset extends Place {
+export interface GroupOffset extends TopicPartition {
   readonly committed: number
   /** The offset after the partition's last message; undefined where nobody leads it. */
   readonly end: number | undefined
@@ -107,7 +108,7 @@ export const groupOffsets = (client: Client, group: string): Effect.Effect<Reado
       led.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const }))
     )
     return places.map((place) => {
-      const end = ends.get(placeKey(place))
+      const end = ends.get(topicPartitionKey(place))
       return { ...place, end, lag: end === undefined ? undefined : Math.max(0, end - place.committed) }
     })
   })

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { DescribeLogDirs } from "../../protocol/message/35-describe-log-dirs.ts"
-import { type Client, expectNone } from "../client.ts"
+import { type Client, expectNone } from "../cluster/client.ts"
 import type { CallError, NotAuthorized } from "../error.ts"
 
 /** The log of a partition in a data directory. */

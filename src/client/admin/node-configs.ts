@@ -2,11 +2,11 @@ import { Effect } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
-import type { Client } from "../client.ts"
+import type { Client } from "../cluster/client.ts"
 import { type CallError, failure, type InvalidArgument, NodeRefused, type NotAuthorized } from "../error.ts"
+import { commandId } from "../topic/administration.ts"
 import { type ConfigEntry, configEntries } from "./cluster.ts"
 import { type ConfigChanges, configDrafts } from "./topic-configs.ts"
-import { commandId } from "./topics.ts"
 
 /** A node by its id, or all nodes together. */
 export type NodeOrAll = number | "all"

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
-import type { Client } from "../client.ts"
+import type { Client } from "../cluster/client.ts"
 import { UnknownTopic } from "../error.ts"
-import { commandId, type RemoveTopicError, topicFault } from "./topics.ts"
+import { commandId, type RemoveTopicError, topicFault } from "../topic/administration.ts"
 
 /** Settings of a topic or a node by Kafka's names, as `{ set: { "retention.ms": "86400000" }, unset: ["segment.bytes"] }`. */
 export interface ConfigChanges {

@@ -1,15 +1,17 @@
 import { Effect, Fiber, type Scope } from "effect"
 import { zeroTopicId } from "../../../domain/kernel/id.ts"
-import { inScope, supervised, within } from "../background.ts"
-import { type Client, retryKind } from "../client.ts"
+import { type Client, retryKind } from "../cluster/client.ts"
+import { startOffsets } from "../cluster/start-offsets.ts"
+import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import type { Coordinator } from "../group/coordinator.ts"
 import { Member, type MemberError } from "../group/member.ts"
 import { type Consuming, live } from "../group/membership.ts"
 import { commitOffsets, fetchOffsets, type CommitError as GroupCommitError } from "../group/offsets.ts"
-import type { Signal } from "../signal.ts"
-import type { Membership, Reading } from "./options.ts"
-import type { ReadingSet } from "./reading-set.ts"
-import { type Place, placeKey, startOffsets } from "./start-offsets.ts"
+import type { Membership } from "../group/options.ts"
+import type { Signal } from "../runtime/signal.ts"
+import { inScope, supervised, within } from "../runtime/supervision.ts"
+import type { ReadingSet } from "./fetch/assigned-partitions.ts"
+import type { Reading } from "./options.ts"
 import type { Subscription } from "./subscription.ts"
 
 export interface GroupSession {
@@ -45,30 +47,30 @@ const pauseMs = 500
  * Where a member begins in each place: where its group is, else where its subscription began or as `from` says. A topic that was made again under its name begins with its first
  * message: what the group or the subscription knows of the old one says nothing about it.
  */
-const beginnings = ({ client, coordinator, reading, subscription }: GroupParts, places: ReadonlyArray<Place>) =>
+const beginnings = ({ client, coordinator, reading, subscription }: GroupParts, places: ReadonlyArray<TopicPartition>) =>
   Effect.gen(function* () {
     const committed = yield* fetchOffsets(coordinator, places)
     const { topics } = client.metadata.view()
     const found = new Map<string, number>()
-    const ask: Array<Place & { readonly at: "earliest" | "latest" }> = []
+    const ask: Array<TopicPartition & { readonly at: "earliest" | "latest" }> = []
     for (const place of places) {
       const { partition, topic } = place
       const topicId = topics.get(topic)?.topicId ?? zeroTopicId
-      const group = committed.get(placeKey(place))
+      const group = committed.get(topicPartitionKey(place))
       const isOfAnother = group?.topicId !== undefined && group.topicId !== topicId
       const isMadeAgain = isOfAnother || subscription.isMadeAgain(topic, topicId)
       const start = reading.from === "subscribed" && !isMadeAgain ? subscription.startOf(topic, partition) : undefined
-      if (group !== undefined && !isOfAnother) found.set(placeKey(place), group.offset)
-      else if (start !== undefined) found.set(placeKey(place), start)
+      if (group !== undefined && !isOfAnother) found.set(topicPartitionKey(place), group.offset)
+      else if (start !== undefined) found.set(topicPartitionKey(place), start)
       else ask.push({ ...place, at: reading.from === "latest" && !isMadeAgain ? "latest" : "earliest" })
     }
     for (const [key, offset] of yield* startOffsets(client, ask)) found.set(key, offset)
-    const fresh = ask.length > 0 || places.some((place) => !committed.has(placeKey(place)))
-    return { starts: places.map((place) => ({ ...place, offset: found.get(placeKey(place)) ?? 0 })), fresh }
+    const fresh = ask.length > 0 || places.some((place) => !committed.has(topicPartitionKey(place)))
+    return { starts: places.map((place) => ({ ...place, offset: found.get(topicPartitionKey(place)) ?? 0 })), fresh }
   })
 
 /** Returns the places whose topics exist. The cluster is asked, since the cached view may describe an earlier topic of that name. */
-const present = (client: Client, places: ReadonlyArray<Place>) =>
+const present = (client: Client, places: ReadonlyArray<TopicPartition>) =>
   Effect.map(
     Effect.forEach(new Set(places.map(({ topic }) => topic)), (topic) =>
       Effect.as(client.metadata.freshTopic(topic), topic).pipe(
@@ -83,7 +85,7 @@ const consuming = (parts: GroupParts, commit: Effect.Effect<void, GroupCommitErr
   const { changed, client, reading, set, subscription } = parts
   const { commitIntervalMs } = reading
   const nowAndThen = commitIntervalMs === "never" ? Effect.never : Effect.forever(Effect.andThen(Effect.sleep(commitIntervalMs), Effect.ignore(commit)))
-  const begin = (places: ReadonlyArray<Place>): Effect.Effect<void, MemberError> =>
+  const begin = (places: ReadonlyArray<TopicPartition>): Effect.Effect<void, MemberError> =>
     Effect.gen(function* () {
       const { fresh, starts } = yield* beginnings(parts, yield* present(client, places))
       set.begin(starts, reading.from === "subscribed" ? "nearest" : reading.from)
@@ -91,7 +93,7 @@ const consuming = (parts: GroupParts, commit: Effect.Effect<void, GroupCommitErr
       if (fresh) yield* Effect.ignore(commit)
       else set.noteCommitted()
     })
-  const untilItWorks = (places: ReadonlyArray<Place>): Effect.Effect<void, MemberError> =>
+  const untilItWorks = (places: ReadonlyArray<TopicPartition>): Effect.Effect<void, MemberError> =>
     Effect.catchAll(begin(places), (error) =>
       retryKind(error) === undefined
         ? Effect.fail(error)

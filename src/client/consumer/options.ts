@@ -1,4 +1,9 @@
+import type { Effect } from "effect"
+import type { Undecodable } from "../error.ts"
+import type { GroupOptions } from "../group/options.ts"
 import type { ConnectionOptions } from "../options.ts"
+import type { ConsumedRecord } from "./fetch/record.ts"
+import type { FetchSettings } from "./fetch/settings.ts"
 
 /**
  * Where a member begins to read a partition for which its group has no offset:
@@ -6,11 +11,6 @@ import type { ConnectionOptions } from "../options.ts"
  * - "earliest": with the oldest message. - "latest": with what comes after the partition was assigned.
  */
 export type From = "subscribed" | "earliest" | "latest"
-/** Where to begin in a partition that is read without a group: also an offset, or the first message at or after a time (ms since 1970). */
-export type StartAt = "earliest" | "latest" | { readonly offset: number } | { readonly timestamp: number }
-
-export type AssignorName = "range" | "roundrobin" | "sticky"
-
 /** How a consumer reads. Kafka's name for each setting stands in brackets. Durations are in ms. */
 export interface ConsumerOptions extends ConnectionOptions {
   /** Default "subscribed". [auto.offset.reset] */
@@ -36,16 +36,10 @@ export interface ConsumerOptions extends ConnectionOptions {
   readonly onCorrupt?: "fail" | "skip"
 }
 
-export interface Reading {
+export interface Reading extends FetchSettings {
   readonly from: From
   readonly commitIntervalMs: number | "never"
   readonly pollRecordsMax: number
-  readonly fetchWaitMs: number
-  readonly fetchBytesMax: number
-  readonly partitionBytesMax: number
-  readonly bufferBytesMax: number
-  readonly batchBytesMax: number
-  readonly onCorrupt: "fail" | "skip"
 }
 
 export const readingOf = (options: ConsumerOptions): Reading => ({
@@ -60,38 +54,33 @@ export const readingOf = (options: ConsumerOptions): Reading => ({
   onCorrupt: options.onCorrupt ?? "fail"
 })
 
-/** How a consumer is a member of its group. */
-export interface GroupOptions {
-  /** Rules of assignment that it offers, the preferred first. All members must have one in common. Default range, roundrobin, sticky. [partition.assignment.strategy] */
-  readonly assignors?: ReadonlyArray<AssignorName>
-  /** A member that is silent for this long loses its partitions. Default 10,000. [session.timeout.ms] */
-  readonly sessionTimeoutMs?: number
-  /** Default a third of the session timeout. [heartbeat.interval.ms] */
-  readonly heartbeatIntervalMs?: number
+export interface PollOptions {
+  /** Default: `pollRecordsMax` of the consumer's options. */
+  readonly maxRecords?: number
+  /** How long to wait for the first message, ms. Default 1,000; 0 takes what is there. */
+  readonly timeoutMs?: number
   /**
-   * How long the group waits for this member when partitions are given out anew. Half of it is what the member waits for its user to poll again, so that the messages in hand
-   * are committed and go to nobody else. Default 60,000. [rebalance.timeout.ms, max.poll.interval.ms]
+   * When a message counts as processed, so that its offset may be committed: "at the next poll" (the default), or only when `acknowledge` was called for it ("each"). One
+   * way or the other for the life of a consumer.
    */
-  readonly rebalanceTimeoutMs?: number
-  /** A name that outlives the process: a member that comes back under it within the session timeout keeps its partitions (KIP-345). [group.instance.id] */
-  readonly instanceId?: string
+  readonly acknowledge?: "at the next poll" | "each"
 }
 
-export interface Membership {
-  readonly assignors: ReadonlyArray<AssignorName>
-  readonly sessionTimeoutMs: number
-  readonly heartbeatIntervalMs: number
-  readonly rebalanceTimeoutMs: number
-  readonly instanceId: string | null
+export interface RecordsOptions<E = never, R = never> extends GroupOptions {
+  readonly group: string
+  /**
+   * What becomes of a message that the topic's schemas do not decode, and of a tombstone where the value's schema does not take null:
+   * - "fail" (the default): the stream ends with Undecodable, which names the message's position; the message stays unacknowledged, so that the next worker reads it again.
+   * - "skip": its position is written to the log, and it counts as processed.
+   * - a function, for a dead letter topic: it is run with the message and the error, and then the message counts as processed. Its failure ends the stream, and the message
+   *   stays unacknowledged.
+   */
+  readonly onUndecodable?: "fail" | "skip" | ((record: ConsumedRecord, error: Undecodable) => Effect.Effect<unknown, E, R>)
 }
 
-export const membershipOf = (options: GroupOptions): Membership => {
-  const sessionTimeoutMs = Math.max(1, options.sessionTimeoutMs ?? 10_000)
-  return {
-    assignors: options.assignors ?? ["range", "roundrobin", "sticky"],
-    sessionTimeoutMs,
-    heartbeatIntervalMs: Math.max(1, options.heartbeatIntervalMs ?? Math.floor(sessionTimeoutMs / 3)),
-    rebalanceTimeoutMs: Math.max(1, options.rebalanceTimeoutMs ?? 60_000),
-    instanceId: options.instanceId ?? null
-  }
+export interface EventsOptions {
+  /** Index of the first event; default 0. */
+  readonly from?: number
+  /** Whether to go on with events as they come; default false: ends with the last that is there. */
+  readonly follow?: boolean
 }

@@ -1,12 +1,12 @@
 import { Chunk, Effect, Either, Stream } from "effect"
-import { wrongRecords } from "../argument/consuming.ts"
 import { found } from "../argument/guard.ts"
 import { type InvalidArgument, Undecodable } from "../error.ts"
-import { monotonicNow } from "../monotonic.ts"
-import type { Topic } from "../topic.ts"
+import { monotonicNow } from "../runtime/monotonic.ts"
+import type { Topic } from "../topic/topic.ts"
+import { wrongRecords } from "./arguments.ts"
 import { Consumer } from "./consumer.ts"
-import type { GroupOptions } from "./options.ts"
-import type { ConsumedRecord } from "./record.ts"
+import type { ConsumedRecord } from "./fetch/record.ts"
+import type { RecordsOptions } from "./options.ts"
 import type { JoinError, PollError, SubscribeError } from "./types.ts"
 
 /** A message of a topic with types. */
@@ -21,18 +21,6 @@ export interface TypedRecord<K, V> {
   readonly record: ConsumedRecord
   /** The message is processed: when all before it in its partition are too, its offset is committed. What was not acknowledged is read again by the partition's next member (G7). */
   readonly ack: Effect.Effect<void>
-}
-
-export interface RecordsOptions<E = never, R = never> extends GroupOptions {
-  readonly group: string
-  /**
-   * What becomes of a message that the topic's schemas do not decode, and of a tombstone where the value's schema does not take null:
-   * - "fail" (the default): the stream ends with Undecodable, which names the message's position; the message stays unacknowledged, so that the next worker reads it again.
-   * - "skip": its position is written to the log, and it counts as processed.
-   * - a function, for a dead letter topic: it is run with the message and the error, and then the message counts as processed. Its failure ends the stream, and the message
-   *   stays unacknowledged.
-   */
-  readonly onUndecodable?: "fail" | "skip" | ((record: ConsumedRecord, error: Undecodable) => Effect.Effect<unknown, E, R>)
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true })

@@ -3,21 +3,23 @@ import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
 import type { Wrong } from "../argument/check.ts"
-import { wrongConsumer, wrongJoin, wrongPlaces, wrongPoll, wrongRecord, wrongSeek, wrongTopics } from "../argument/consuming.ts"
 import { guarded } from "../argument/guard.ts"
-import { inScope, within } from "../background.ts"
-import { type Client, makeClient } from "../client.ts"
+import { type Client, makeClient } from "../cluster/client.ts"
+import { type StartAt, startOffsets } from "../cluster/start-offsets.ts"
+import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { type CallError, Closed, type InvalidAddress, type InvalidArgument, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
+import { type GroupOptions, membershipOf } from "../group/options.ts"
 import type { TopicView } from "../metadata/view.ts"
-import { monotonicMs } from "../monotonic.ts"
-import { Signal } from "../signal.ts"
-import type { ConsumerService, PollOptions } from "./consumer.ts"
+import { monotonicMs } from "../runtime/monotonic.ts"
+import { Signal } from "../runtime/signal.ts"
+import { inScope, within } from "../runtime/supervision.ts"
+import { wrongConsumer, wrongJoin, wrongPlaces, wrongPoll, wrongRecord, wrongSeek, wrongTopics } from "./arguments.ts"
+import { ReadingSet } from "./fetch/assigned-partitions.ts"
+import type { ConsumedRecord } from "./fetch/record.ts"
 import { type GroupSession, joinGroup } from "./group-session.ts"
-import { type ConsumerOptions, type GroupOptions, membershipOf, type Reading, readingOf, type StartAt } from "./options.ts"
-import { ReadingSet } from "./reading-set.ts"
-import type { ConsumedRecord } from "./record.ts"
-import { type Place, placeKey, startOffsets } from "./start-offsets.ts"
+import { type ConsumerOptions, type PollOptions, type Reading, readingOf } from "./options.ts"
+import type { ConsumerService } from "./service.ts"
 import { Subscription } from "./subscription.ts"
 import type { AssignError, CommitError, JoinError, PollError, SubscribeError } from "./types.ts"
 
@@ -87,7 +89,7 @@ class Session {
       const places = views.flatMap(({ name, partitions }) => partitions.map(({ partition }) => ({ topic: name, partition, at: "latest" as const })))
       const ends = this.reading.from === "subscribed" ? yield* startOffsets(this.client, places) : new Map<string, number>()
       for (const { name, topicId } of views) {
-        const mine = places.filter(({ topic }) => topic === name).map((place) => [place.partition, ends.get(placeKey(place)) ?? 0] as const)
+        const mine = places.filter(({ topic }) => topic === name).map((place) => [place.partition, ends.get(topicPartitionKey(place)) ?? 0] as const)
         this.subscription.add(name, { topicId, ends: new Map(mine) })
       }
       this.set.unmute(topics)
@@ -140,7 +142,7 @@ class Session {
     return this.group.commit
   })
 
-  assign(places: ReadonlyArray<Place & { readonly at: StartAt }>): Effect.Effect<void, AssignError> {
+  assign(places: ReadonlyArray<TopicPartition & { readonly at: StartAt }>): Effect.Effect<void, AssignError> {
     return Effect.gen(this, function* () {
       yield* this.open
       if (this.group !== undefined) return yield* new WrongState({ reason: "This consumer is in a group, which gives it its partitions." })
@@ -153,7 +155,12 @@ class Session {
         if (wrong !== undefined) return yield* new UnknownPartition({ topic, partition: wrong.partition, partitions: view.partitions.length })
       }
       const offsets = yield* startOffsets(this.client, places)
-      const starts = places.map(({ partition, topic, ...place }) => ({ topic, partition, offset: offsets.get(placeKey({ topic, partition })) ?? 0, ...place }))
+      const starts = places.map(({ partition, topic, ...place }) => ({
+        topic,
+        partition,
+        offset: offsets.get(topicPartitionKey({ topic, partition })) ?? 0,
+        ...place
+      }))
       this.assigned = places.length > 0
       this.set.aliveUntil(Number.POSITIVE_INFINITY)
       this.set.begin(starts, places.some(({ at }) => typeof at === "object" && "offset" in at) ? "refuse" : "nearest")

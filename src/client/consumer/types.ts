@@ -1,3 +1,4 @@
+import type { OffsetsError } from "../cluster/start-offsets.ts"
 import type {
   CallError,
   ClientDefect,
@@ -13,8 +14,7 @@ import type {
 } from "../error.ts"
 import type { MemberError } from "../group/member.ts"
 import type { TopicError } from "../metadata/metadata.ts"
-import type { ReadError } from "./partition-reader.ts"
-import type { OffsetsError } from "./start-offsets.ts"
+import type { ReadError } from "./fetch/partition-reader.ts"
 
 export type JoinError = CallError | InvalidArgument | WrongState | Closed
 export type SubscribeError = TopicError | InvalidArgument | OffsetsError | WrongState | Closed

@@ -7,22 +7,22 @@ import { encodeStickyUserData } from "../../../domain/group/assignor/sticky-user
 import type { JoinGroup } from "../../protocol/message/11-join-group.ts"
 import { decodeAssignment, decodeSubscription, encodeAssignment, encodeSubscription } from "../../protocol/message/consumer-protocol.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
-import type { AssignorName } from "../consumer/options.ts"
-import type { Place } from "../consumer/start-offsets.ts"
+import type { TopicPartition } from "../cluster/topic-partition.ts"
+import type { AssignorName } from "./options.ts"
 
 const assignors: Readonly<Record<AssignorName, Assignor>> = { range, roundrobin: roundRobin, sticky }
 const isAssignor = (name: string): name is AssignorName => Object.hasOwn(assignors, name)
 
 export const protocolType = "consumer"
 
-const byTopic = (places: ReadonlyArray<Place>): ReadonlyArray<TopicPartitions> => {
+const byTopic = (places: ReadonlyArray<TopicPartition>): ReadonlyArray<TopicPartitions> => {
   const topics = new Map<string, Array<number>>()
   for (const { partition, topic } of places) topics.set(topic, [...(topics.get(topic) ?? []), partition])
   return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
 }
 
 /** What a member says of itself for each rule it offers. It owns nothing by then (the eager protocol), but the sticky rule is told what it had. */
-export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, had: ReadonlyArray<Place>, generation: number) =>
+export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, had: ReadonlyArray<TopicPartition>, generation: number) =>
   names.map((name) => {
     const userData = name === "sticky" ? encodeStickyUserData({ previous: byTopic(had), generation }) : null
     return { name, metadata: encodeSubscription({ topics: [...topics].sort(), userData }) }
@@ -58,7 +58,7 @@ export const assign = (rule: string, subscriptions: ReadonlyMap<string, Subscrip
 }
 
 /** The places that the group's leader gave to this member; empty bytes give none. */
-export const placesOf = (assignment: Uint8Array): Either.Either<ReadonlyArray<Place>, string> => {
+export const placesOf = (assignment: Uint8Array): Either.Either<ReadonlyArray<TopicPartition>, string> => {
   if (assignment.length === 0) return Either.right([])
   return Either.mapBoth(decodeAssignment(assignment), {
     onLeft: ({ message }) => message,

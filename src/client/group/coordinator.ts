@@ -3,7 +3,7 @@ import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.t
 import type { Address } from "../../ports/transport.ts"
 import { FindCoordinator } from "../../protocol/message/10-find-coordinator.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
-import { type Client, expectNone } from "../client.ts"
+import { type Client, expectNone } from "../cluster/client.ts"
 import type { CallOptions } from "../connection/pool.ts"
 import { type CallError, KafkaFailure, type RequestTimedOut } from "../error.ts"
 

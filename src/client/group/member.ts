@@ -7,16 +7,16 @@ import { SyncGroup } from "../../protocol/message/14-sync-group.ts"
 import { ApiVersions } from "../../protocol/message/18-api-versions.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
 import { software } from "../../wire/exchange.ts"
-import { within } from "../background.ts"
-import type { Client } from "../client.ts"
+import type { Client } from "../cluster/client.ts"
+import type { TopicPartition } from "../cluster/topic-partition.ts"
 import type { Lane } from "../connection/pool.ts"
-import type { Membership } from "../consumer/options.ts"
-import type { Place } from "../consumer/start-offsets.ts"
 import { type CallError, Fenced, failure, GroupRefused, type NotAuthorized } from "../error.ts"
-import { retryDelayMs } from "../retry.ts"
+import { retryDelayMs } from "../runtime/retry.ts"
+import { within } from "../runtime/supervision.ts"
 import { assign, placesOf, protocols, protocolType, subscriptionsOf, topicsOf } from "./assignment.ts"
 import { type Coordinator, isElsewhere } from "./coordinator.ts"
 import type { Committer } from "./offsets.ts"
+import type { Membership } from "./options.ts"
 
 /** Why a membership ends for good. */
 export type MemberError = CallError | GroupRefused | Fenced | NotAuthorized
@@ -34,7 +34,7 @@ export type Pulse = "alive" | "rebalance" | "lost" | "unanswered" | "fenced"
 
 /** The partitions of one generation. */
 export interface Assigned {
-  readonly places: ReadonlyArray<Place>
+  readonly places: ReadonlyArray<TopicPartition>
   /** How many partitions the topics of all members had, where this member gave them out; else undefined. */
   readonly counts: ReadonlyMap<string, number> | undefined
 }
@@ -48,7 +48,7 @@ type Joined = ResponseOf<typeof JoinGroup>
 export class Member {
   private memberId = ""
   private generation = -1
-  private had: ReadonlyArray<Place> = []
+  private had: ReadonlyArray<TopicPartition> = []
 
   constructor(
     private readonly client: Client,

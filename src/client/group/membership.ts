@@ -1,10 +1,10 @@
 import { Effect } from "effect"
-import type { Membership } from "../consumer/options.ts"
-import type { Place } from "../consumer/start-offsets.ts"
+import type { TopicPartition } from "../cluster/topic-partition.ts"
 import { Fenced } from "../error.ts"
-import { monotonicNow } from "../monotonic.ts"
-import type { Signal } from "../signal.ts"
+import { monotonicNow } from "../runtime/monotonic.ts"
+import type { Signal } from "../runtime/signal.ts"
 import type { Assigned, Member, MemberError, Pulse } from "./member.ts"
+import type { Membership } from "./options.ts"
 
 /** How soon a heartbeat without an answer is repeated, ms. */
 const againMs = 200
@@ -25,7 +25,7 @@ export interface Consuming {
   /** Commits what is processed, as far as the group takes it. */
   readonly commit: Effect.Effect<void>
   /** Reads these partitions, from where the group is or from where the subscription began; then commits now and then. Runs until it is interrupted. */
-  readonly read: (places: ReadonlyArray<Place>) => Effect.Effect<never, MemberError>
+  readonly read: (places: ReadonlyArray<TopicPartition>) => Effect.Effect<never, MemberError>
   /** Until this moment, ms, the group has given the partitions to nobody else; after it, it may have. */
   readonly aliveUntil: (moment: number) => void
   /** The member has no partitions because of an error that may pass, and joins again after the pause. */

@@ -3,8 +3,8 @@ import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.t
 import { zeroTopicId } from "../../../domain/kernel/id.ts"
 import { OffsetCommit } from "../../protocol/message/08-offset-commit.ts"
 import { OffsetFetch } from "../../protocol/message/09-offset-fetch.ts"
-import { expectNone } from "../client.ts"
-import { type Place, placeKey } from "../consumer/start-offsets.ts"
+import { expectNone } from "../cluster/client.ts"
+import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { type CallError, CommitRefused, failure, type NotAuthorized } from "../error.ts"
 import type { Coordinator } from "./coordinator.ts"
 
@@ -16,7 +16,7 @@ export interface Committer {
 }
 export const nobody: Committer = { generation: -1, memberId: "", instanceId: null }
 
-export interface OffsetToCommit extends Place {
+export interface OffsetToCommit extends TopicPartition {
   /** The topic that the offset belongs to; all zero where the cluster has no topic ids. */
   readonly topicId: string
   readonly offset: number
@@ -43,7 +43,7 @@ const refusals: ReadonlySet<KafkaError> = new Set<KafkaError>(["ILLEGAL_GENERATI
 
 export type CommitError = CallError | CommitRefused | NotAuthorized
 
-const grouped = <P extends Place, T>(
+const grouped = <P extends TopicPartition, T>(
   places: ReadonlyArray<P>,
   each: (place: P) => T
 ): ReadonlyArray<{ readonly name: string; readonly partitions: ReadonlyArray<T> }> => {
@@ -86,7 +86,7 @@ export const commitOffsets = (coordinator: Coordinator, by: Committer, offsets: 
 /** The group's offsets at these places, by place; absent where it has none. Waits for transactions that are about to decide them. */
 export const fetchOffsets = (
   coordinator: Coordinator,
-  places: ReadonlyArray<Place>
+  places: ReadonlyArray<TopicPartition>
 ): Effect.Effect<ReadonlyMap<string, CommittedOffset>, CallError | NotAuthorized> => {
   if (places.length === 0) return Effect.succeed(new Map())
   const topics = grouped(places, ({ partition }) => partition).map(({ name, partitions }) => ({ name, partitionIndexes: partitions }))
@@ -101,7 +101,7 @@ export const fetchOffsets = (
           const error = kafkaError(errorCode)
           if (error !== "NONE") return yield* failure(error, what)
           if (committedOffset < 0n) continue
-          found.set(placeKey({ topic: topic.name, partition: partitionIndex }), { offset: Number(committedOffset), topicId: topicIdOf(metadata) })
+          found.set(topicPartitionKey({ topic: topic.name, partition: partitionIndex }), { offset: Number(committedOffset), topicId: topicIdOf(metadata) })
         }
       return found
     })

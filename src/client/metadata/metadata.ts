@@ -3,12 +3,12 @@ import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.t
 import type { Address } from "../../ports/transport.ts"
 import { Metadata } from "../../protocol/message/03-metadata.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
-import { defectOf, reportDefect } from "../background.ts"
 import type { Pool } from "../connection/pool.ts"
-import type { Dice } from "../dice.ts"
 import { type CallError, failure, InvalidTopic, KafkaFailure, type NotAuthorized, NotReachable, RequestTimedOut, UnknownTopic } from "../error.ts"
 import { bootstrapNames, type Connecting } from "../options.ts"
-import { isLeadership, retryWithin } from "../retry.ts"
+import type { Dice } from "../runtime/dice.ts"
+import { isLeadership, retryWithin } from "../runtime/retry.ts"
+import { defectOf, reportDefect } from "../runtime/supervision.ts"
 import { type ClusterView, forget, learn, nothingKnown, type TopicView } from "./view.ts"
 
 export type TopicError = CallError | UnknownTopic | InvalidTopic | NotAuthorized

@@ -1,5 +1,6 @@
 import type { Codec } from "../../../domain/log/codec.ts"
 import type { ConnectionOptions } from "../options.ts"
+import type { Sending } from "./accumulator/settings.ts"
 
 /** How a producer sends. Kafka's name for each setting stands in brackets. Durations are in ms. */
 export interface ProducerOptions extends ConnectionOptions {
@@ -28,22 +29,6 @@ export interface ProducerOptions extends ConnectionOptions {
   readonly inFlightRequestsMax?: number
   /** Whether sending to a topic that is not there may make it, if the cluster's settings allow it too. Default true. */
   readonly createTopics?: boolean
-}
-
-export interface Sending {
-  readonly acks: -1 | 0 | 1
-  readonly idempotent: boolean
-  readonly compression: Codec
-  readonly lingerMs: number
-  readonly batchBytesMax: number
-  readonly messageBytesMax: number
-  readonly bufferBytesMax: number
-  readonly bufferTimeoutMs: number
-  readonly deliveryTimeoutMs: number
-  /** How long the answer to one Produce request may take. */
-  readonly requestTimeoutMs: number
-  readonly inFlightRequestsMax: number
-  readonly createTopics: boolean
 }
 
 /** A broker knows the last five batches of an idempotent producer: more on the way could not be told from new ones. */

@@ -3,20 +3,21 @@ import type { RecordToWrite } from "../../../domain/log/record.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
-import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../admin/topics.ts"
 import { optional, plainObject } from "../argument/check.ts"
 import { guarded, unreadable } from "../argument/guard.ts"
-import { wrongAddTopic, wrongMessages, wrongProducer, wrongTopic, wrongTopicName } from "../argument/producing.ts"
-import { inScope, reportDefect } from "../background.ts"
-import { type Client, makeClient } from "../client.ts"
+import { type Client, makeClient } from "../cluster/client.ts"
 import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
-import type { Topic } from "../topic.ts"
-import { ByteBudget } from "./byte-budget.ts"
+import { inScope, reportDefect } from "../runtime/supervision.ts"
+import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../topic/administration.ts"
+import { wrongAddTopic, wrongTopic, wrongTopicName } from "../topic/arguments.ts"
+import type { Topic } from "../topic/topic.ts"
+import { ByteBudget } from "./accumulator/buffer-memory.ts"
+import type { SendError, Sent } from "./accumulator/delivery.ts"
+import { Partitioner } from "./accumulator/partitioner.ts"
+import { wrongMessages, wrongProducer } from "./arguments.ts"
+import { type Message, type MessageOptions, placing, preparing } from "./enqueue.ts"
 import { type ProducerOptions, sendingOf } from "./options.ts"
-import { Partitioner } from "./partitioner.ts"
-import { type Message, type MessageOptions, placing, preparing } from "./placing.ts"
-import { Sender } from "./sender.ts"
-import type { SendError, Sent } from "./types.ts"
+import { Sender } from "./sender/sender.ts"
 
 export interface ProducerService {
   /**
@@ -46,7 +47,7 @@ export interface ProducerService {
 /** Is told what became of the message at `index`. */
 type Settled = (index: number, outcome: Either.Either<Sent, SendError>) => void
 
-export type { Message, MessageHeader, MessageHeaders, MessageOptions } from "./placing.ts"
+export type { Message, MessageHeader, MessageHeaders, MessageOptions } from "./enqueue.ts"
 
 /** Sends messages to topics. See `ProducerOptions` for what can be chosen. */
 export class Producer extends Context.Tag("comanche-franz/Producer")<Producer, ProducerService>() {

@@ -3,10 +3,11 @@ import { Effect, Either, Fiber, Schema, Stream } from "effect"
 import { streamOf } from "../../../../domain/group/groups.ts"
 import { groupId } from "../../../../domain/group/id.ts"
 import { Admin } from "../../../../src/client/admin/admin.ts"
-import { Consumer, type ConsumerService } from "../../../../src/client/consumer/consumer.ts"
+import { Consumer } from "../../../../src/client/consumer/consumer.ts"
 import { records } from "../../../../src/client/consumer/records.ts"
+import type { ConsumerService } from "../../../../src/client/consumer/service.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
-import * as Topic from "../../../../src/client/topic.ts"
+import * as Topic from "../../../../src/client/topic/topic.ts"
 import { leader, withCluster } from "../real-cluster.ts"
 
 const errorOf = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.map(Effect.either(effect), (either) => (Either.isLeft(either) ? either.left : undefined))
@@ -126,8 +127,8 @@ describe("a member of a group", () => {
         yield* consumer.joinConsumerGroup("billing")
         yield* consumer.subscribe("orders")
         yield* assigned([consumer], [1])
-        const { addPartitions } = yield* Effect.promise(() => import("../../../../src/client/admin/topics.ts"))
-        const { makeClient } = yield* Effect.promise(() => import("../../../../src/client/client.ts"))
+        const { addPartitions } = yield* Effect.promise(() => import("../../../../src/client/topic/administration.ts"))
+        const { makeClient } = yield* Effect.promise(() => import("../../../../src/client/cluster/client.ts"))
         yield* addPartitions(yield* makeClient({ leader }), "orders", 5)
         yield* produce("orders", texts(0, 50))
         expect(sorted(yield* take(consumer, 50))).toEqual(texts(0, 50))

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either } from "effect"
-import { Consumer, type ConsumerService } from "../../../../src/client/consumer/consumer.ts"
+import { Consumer } from "../../../../src/client/consumer/consumer.ts"
+import type { ConsumerService } from "../../../../src/client/consumer/service.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
 import { leader, withFake } from "../support.ts"
 

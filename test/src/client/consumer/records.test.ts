@@ -4,7 +4,7 @@ import fc from "fast-check"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
 import { nextSize, records } from "../../../../src/client/consumer/records.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
-import * as Topic from "../../../../src/client/topic.ts"
+import * as Topic from "../../../../src/client/topic/topic.ts"
 import { leader, withCluster } from "../real-cluster.ts"
 
 const orders = Topic.make("orders", { key: Schema.String, value: Schema.Struct({ cents: Schema.Int }) })

@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
-import { membershipOf } from "../../../../src/client/consumer/options.ts"
 import { Fenced, GroupRefused, KafkaFailure, NotAuthorized, NotReachable, RequestTimedOut } from "../../../../src/client/error.ts"
 import type { Assigned, Member, MemberError, Pulse } from "../../../../src/client/group/member.ts"
 import { type Consuming, live } from "../../../../src/client/group/membership.ts"
-import { Signal } from "../../../../src/client/signal.ts"
+import { membershipOf } from "../../../../src/client/group/options.ts"
+import { Signal } from "../../../../src/client/runtime/signal.ts"
 
 const passing: ReadonlyArray<MemberError> = [
   new NotReachable({ addresses: ["node0:9092"], reason: "refused" }),

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber } from "effect"
 import fc from "fast-check"
+import type { Sent } from "../../../../src/client/producer/accumulator/delivery.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
-import type { Sent } from "../../../../src/client/producer/types.ts"
 import type { Fate } from "../fake-cluster.ts"
 import { leader, withFake } from "../support.ts"
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { Effect, Either } from "effect"
+import type { SendError, Sent } from "../../../../src/client/producer/accumulator/delivery.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
-import type { SendError, Sent } from "../../../../src/client/producer/types.ts"
 import { leader as realLeader, withCluster } from "../real-cluster.ts"
 import { leader, withFake } from "../support.ts"
 

@@ -1,0 +1,130 @@
+import { Effect, Either, Option } from "effect"
+import { type Message, type MessageOptions, Producer, type ProducerService } from "../../client/producer/producer.ts"
+import { command } from "../shell/command.ts"
+import { CliFailure } from "../shell/failure.ts"
+import { printError, printJson } from "../shell/screen.ts"
+import { argument, choice, optionalInteger, optionalText } from "../shell/spec.ts"
+import { clientFailure, orSay } from "../client/failure.ts"
+import { LineSplitter } from "./line-splitter.ts"
+import { connection, firstContact, jsonOption, leaderOption, untilStopped } from "../client/options.ts"
+import { Tally } from "./tally.ts"
+
+/** A message may have so many bytes here; whether the topic takes it is the cluster's to say. */
+const messageBytesMax = 64 * 1024 * 1024
+interface Sending {
+  readonly topic: string
+  readonly producer: ProducerService
+  readonly separator: Buffer | undefined
+  readonly message: MessageOptions
+  readonly tally: Tally
+}
+
+const utf8 = new TextEncoder()
+const refused = (message: string) => new CliFailure({ exit: "refused", message })
+const viewed = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** The message of a line; a sentence about it where it is none. */
+const messageOf = ({ message, separator }: Sending, line: Uint8Array): Message | string => {
+  if (separator === undefined) return { ...message, value: line }
+  const at = viewed(line).indexOf(separator)
+  return at < 0
+    ? `it has no '${separator}', which should stand behind its key.`
+    : { ...message, key: line.subarray(0, at), value: line.subarray(at + separator.length) }
+}
+
+/** Sends lines in their order; what becomes of each goes into the tally. Returns when the last is taken over, which waits while the cluster is slower than the input. */
+const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
+  const { producer, tally, topic } = sending
+  const before = tally.linesRead
+  const messages: Array<Message> = []
+  for (const line of lines) {
+    const number = tally.read()
+    const message = messageOf(sending, line)
+    if (typeof message === "string") {
+      tally.refused(number, refused(message))
+      break
+    }
+    messages.push(message)
+  }
+  return producer
+    .sendMessages(topic, messages, (index, outcome) =>
+      Either.match(outcome, { onLeft: (fault) => tally.refused(before + index + 1, clientFailure(fault)), onRight: (place) => tally.stored(place) })
+    )
+    .pipe(Effect.catchAll((fault) => Effect.sync(() => tally.refused(before + 1, clientFailure(fault)))))
+}
+
+/** Standard input that is no file, pipe or terminal (`produce orders </`), or that a disk does not give. */
+const unreadable = (cause: unknown): CliFailure => {
+  const { code = "", message } = cause as NodeJS.ErrnoException
+  if (code === "EISDIR")
+    return new CliFailure({ exit: "usage", message: "standard input is a directory.", hint: "Give a file or a pipe: franz produce TOPIC <FILE" })
+  return new CliFailure({ exit: "disk", message: `standard input cannot be read: ${message}` })
+}
+
+/** Sends what comes in until it ends or a line is refused; then waits for every answer. */
+const sendAll = (sending: Sending, input: AsyncIterator<Uint8Array>): Effect.Effect<void, CliFailure> =>
+  Effect.gen(function* () {
+    const splitter = new LineSplitter(messageBytesMax)
+    const { producer, tally } = sending
+    for (;;) {
+      const next = yield* Effect.tryPromise({ try: () => input.next(), catch: unreadable })
+      if (next.done === true || tally.isRefused) break
+      const lines = splitter.push(next.value)
+      if (lines === "too long") {
+        tally.refused(tally.read(), refused(`it is longer than ${messageBytesMax} bytes.`))
+        break
+      }
+      yield* sendLines(sending, lines)
+    }
+    const last = tally.isRefused ? undefined : splitter.rest()
+    if (last !== undefined) yield* sendLines(sending, [last])
+    yield* producer.flush
+  })
+
+const inputOf = (): AsyncIterator<Uint8Array> => {
+  if (process.stdin.isTTY) printError("A message a line; Ctrl-D ends.")
+  return process.stdin[Symbol.asyncIterator]()
+}
+
+const acksOf = { all: "all", "1": 1, "0": 0 } as const
+
+export const produceCommand = command({
+  path: "produce",
+  summary: "sends the lines of stdin to a topic, a message each",
+  about: ["Tells on stderr how many messages went where. Stops at the first line that is refused and names it."],
+  example: ["seq 1000 | franz produce numbers", "echo 'customer-7:{\"cents\":4200}' | franz produce orders --key-separator : --acks all"],
+  options: {
+    ...leaderOption,
+    keySeparator: optionalText({
+      name: "key-separator",
+      alias: "K",
+      placeholder: "TEXT",
+      help: "What stands between key and value; without it messages have no key."
+    }),
+    partition: optionalInteger({ name: "partition", alias: "p", help: "The partition for all of them; without it the key decides, or it goes around." }),
+    compression: choice({ name: "compression", of: ["none", "gzip", "snappy", "lz4", "zstd"], or: "none", help: "How batches are compressed (none)." }),
+    acks: choice({ name: "acks", of: ["all", "1", "0"], or: "all", help: "Whose word makes a message sent: all replicas in sync, the leader, nobody (all)." }),
+    ...jsonOption
+  },
+  argument: argument("TOPIC", "The topic. One that is not there is made, unless the cluster forbids it."),
+  run: (words, topic) =>
+    Effect.gen(function* () {
+      const options = connection(words, "produce")
+      const tally = new Tally(topic)
+      const separator = Option.match(words.keySeparator, { onNone: () => undefined, onSome: (text) => Buffer.from(utf8.encode(text)) })
+      if (separator?.length === 0) return yield* new CliFailure({ exit: "usage", message: "--key-separator: expected at least one character." })
+      const message = Option.match(words.partition, { onNone: () => ({}), onSome: (partition) => ({ partition }) })
+      const sending = Effect.gen(function* () {
+        yield* firstContact(options)
+        const producer = yield* orSay(
+          Producer.make({ ...options, acks: acksOf[words.acks], compression: words.compression, messageBytesMax, batchBytesMax: 512 * 1024 })
+        )
+        yield* sendAll({ topic, producer, separator, message, tally }, inputOf())
+      })
+      const tell = Effect.sync(() => (words.json ? printJson(tally.summary()) : printError(tally.sentence())))
+      yield* untilStopped(Effect.scoped(sending)).pipe(Effect.onInterrupt(() => tell))
+      yield* tell
+      const failure = tally.failure()
+      if (failure !== undefined) return yield* failure
+    })
+})

@@ -1,0 +1,101 @@
+import {
+  aFunction,
+  bytesMax,
+  durationMs,
+  either,
+  type Fields,
+  fields,
+  first,
+  groupName,
+  listOf,
+  name,
+  offset,
+  oneOf,
+  optional,
+  partitionIndex,
+  timeoutMs,
+  timestamp,
+  type Wrong,
+  whole,
+  yesOrNo
+} from "../argument/check.ts"
+import { connectionFields } from "../argument/connection.ts"
+import type { GroupOptions } from "../group/options.ts"
+import { wrongTopic } from "../topic/arguments.ts"
+import type { ConsumerOptions, EventsOptions, PollOptions, RecordsOptions } from "./options.ts"
+
+const consumerFields: Fields<ConsumerOptions> = {
+  ...connectionFields,
+  from: optional(oneOf("subscribed", "earliest", "latest")),
+  commitIntervalMs: optional(either(timeoutMs, oneOf("never"))),
+  pollRecordsMax: optional(whole(1)),
+  fetchWaitMs: optional(durationMs),
+  fetchBytesMax: optional(bytesMax),
+  partitionBytesMax: optional(bytesMax),
+  bufferBytesMax: optional(whole(1, Number.MAX_SAFE_INTEGER, "bytes")),
+  batchBytesMax: optional(bytesMax),
+  onCorrupt: optional(oneOf("fail", "skip"))
+}
+const consumer = fields(consumerFields)
+export const wrongConsumer = (options: unknown): Wrong | undefined => consumer(options, "options")
+
+const assignor = oneOf("range", "roundrobin", "sticky")
+const groupFields: Fields<GroupOptions> = {
+  assignors: optional(listOf(assignor, "assignors", 1)),
+  sessionTimeoutMs: optional(timeoutMs),
+  heartbeatIntervalMs: optional(timeoutMs),
+  rebalanceTimeoutMs: optional(timeoutMs),
+  instanceId: optional(name)
+}
+/** A heartbeat that comes after the session's end keeps no session alive. */
+const contradiction = ({ heartbeatIntervalMs, sessionTimeoutMs = 10_000 }: GroupOptions): Wrong | undefined =>
+  heartbeatIntervalMs !== undefined && heartbeatIntervalMs >= sessionTimeoutMs
+    ? { field: "options.heartbeatIntervalMs", given: heartbeatIntervalMs, allowed: `less than sessionTimeoutMs, which is ${sessionTimeoutMs}` }
+    : undefined
+const group = fields(groupFields)
+export const wrongJoin = (id: unknown, options: unknown): Wrong | undefined =>
+  first(groupName(id, "group"), group(options, "options")) ?? contradiction(options as GroupOptions)
+
+const recordsFields: Fields<RecordsOptions<never, never>> = {
+  ...groupFields,
+  group: groupName,
+  onUndecodable: optional(either(oneOf("fail", "skip"), aFunction))
+}
+const records = fields(recordsFields)
+export const wrongRecords = (topic: unknown, options: unknown): Wrong | undefined =>
+  first(wrongTopic(topic), records(options, "options")) ?? contradiction(options as GroupOptions)
+
+const topicNames = listOf(name, "topics")
+export const wrongTopics = (topics: unknown): Wrong | undefined => topicNames(topics, "topics")
+
+const pollFields: Fields<PollOptions> = {
+  maxRecords: optional(whole(1)),
+  timeoutMs: optional(durationMs),
+  acknowledge: optional(oneOf("at the next poll", "each"))
+}
+const poll = fields(pollFields)
+export const wrongPoll = (options: unknown): Wrong | undefined => poll(options, "options")
+
+/** A record as `poll` gave it, or what names its position. */
+export const wrongRecord = (record: unknown): Wrong | undefined => {
+  if (typeof record !== "object" || record === null) return { field: "record", given: record, allowed: "a message that poll gave" }
+  const { offset: at, partition, topic } = record as Readonly<Record<string, unknown>>
+  return first(name(topic, "record.topic"), partitionIndex(partition, "record.partition"), offset(at, "record.offset"))
+}
+
+const startAt = either(
+  oneOf("earliest", "latest"),
+  fields<{ offset: number }>({ offset }, "{ offset }"),
+  fields<{ timestamp: number }>({ timestamp }, "{ timestamp }")
+)
+const places = listOf(
+  fields<{ topic: string; partition: number; at: unknown }>({ topic: name, partition: partitionIndex, at: startAt }, "{ topic, partition, at }"),
+  "{ topic, partition, at }"
+)
+export const wrongPlaces = (given: unknown): Wrong | undefined => places(given, "places")
+export const wrongSeek = (topic: unknown, partition: unknown, at: unknown): Wrong | undefined =>
+  first(name(topic, "topic"), partitionIndex(partition, "partition"), offset(at, "offset"))
+
+const eventsFields: Fields<EventsOptions> = { from: optional(offset), follow: optional(yesOrNo) }
+const events = fields(eventsFields)
+export const wrongEvents = (options: unknown): Wrong | undefined => events(options, "options")
