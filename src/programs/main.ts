@@ -1,6 +1,5 @@
 import { Effect } from "effect"
 import manifest from "../../package.json" with { type: "json" }
-import { parserEnvironment } from "../cli/shell/environment.ts"
 import { exitCodes } from "../cli/shell/failure.ts"
 import { watchOutputs, whenWritten } from "../cli/shell/screen.ts"
 import { type Program, runProgram } from "../cli/shell/shell.ts"
@@ -8,7 +7,7 @@ import { type Program, runProgram } from "../cli/shell/shell.ts"
 /** Runs the program that the process is, and ends the process with its exit code once what was printed has left. */
 export const main = (of: Omit<Program<never>, "version">): void => {
   watchOutputs()
-  const run = runProgram({ ...of, version: manifest.version }, process.argv.slice(2)).pipe(Effect.provide(parserEnvironment))
+  const run = runProgram({ ...of, version: manifest.version }, process.argv.slice(2))
   Effect.runCallback(run, {
     onExit: (exit) => {
       const code = exit._tag === "Success" ? exit.value : exitCodes.internal

@@ -1,12 +1,13 @@
 import { Effect, Either, Option } from "effect"
 import { type Message, type MessageOptions, Producer, type ProducerService } from "../../client/producer/producer.ts"
+import { clientFailure, orSay } from "../client/failure.ts"
+import { connection, firstContact, jsonOption, leaderOption, untilStopped } from "../client/options.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
+import { stdinChunks } from "../shell/input.ts"
+import { LineSplitter } from "../shell/line-splitter.ts"
 import { printError, printJson } from "../shell/screen.ts"
 import { argument, choice, optionalInteger, optionalText } from "../shell/spec.ts"
-import { clientFailure, orSay } from "../client/failure.ts"
-import { LineSplitter } from "./line-splitter.ts"
-import { connection, firstContact, jsonOption, leaderOption, untilStopped } from "../client/options.ts"
 import { Tally } from "./tally.ts"
 
 /** A message may have so many bytes here; whether the topic takes it is the cluster's to say. */
@@ -53,23 +54,15 @@ const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.E
     .pipe(Effect.catchAll((fault) => Effect.sync(() => tally.refused(before + 1, clientFailure(fault)))))
 }
 
-/** Standard input that is no file, pipe or terminal (`produce orders </`), or that a disk does not give. */
-const unreadable = (cause: unknown): CliFailure => {
-  const { code = "", message } = cause as NodeJS.ErrnoException
-  if (code === "EISDIR")
-    return new CliFailure({ exit: "usage", message: "standard input is a directory.", hint: "Give a file or a pipe: franz produce TOPIC <FILE" })
-  return new CliFailure({ exit: "disk", message: `standard input cannot be read: ${message}` })
-}
-
 /** Sends what comes in until it ends or a line is refused; then waits for every answer. */
-const sendAll = (sending: Sending, input: AsyncIterator<Uint8Array>): Effect.Effect<void, CliFailure> =>
+const sendAll = (sending: Sending, input: Effect.Effect<Uint8Array | undefined, CliFailure>): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     const splitter = new LineSplitter(messageBytesMax)
     const { producer, tally } = sending
     for (;;) {
-      const next = yield* Effect.tryPromise({ try: () => input.next(), catch: unreadable })
-      if (next.done === true || tally.isRefused) break
-      const lines = splitter.push(next.value)
+      const chunk = yield* input
+      if (chunk === undefined || tally.isRefused) break
+      const lines = splitter.push(chunk)
       if (lines === "too long") {
         tally.refused(tally.read(), refused(`it is longer than ${messageBytesMax} bytes.`))
         break
@@ -81,9 +74,9 @@ const sendAll = (sending: Sending, input: AsyncIterator<Uint8Array>): Effect.Eff
     yield* producer.flush
   })
 
-const inputOf = (): AsyncIterator<Uint8Array> => {
-  if (process.stdin.isTTY) printError("A message a line; Ctrl-D ends.")
-  return process.stdin[Symbol.asyncIterator]()
+const openInput = () => {
+  if (process.stdin.isTTY) printError("One message a line; Ctrl-D ends the input.")
+  return stdinChunks("Give a file or a pipe: franz produce TOPIC <FILE")
 }
 
 const acksOf = { all: "all", "1": 1, "0": 0 } as const
@@ -119,7 +112,7 @@ export const produceCommand = command({
         const producer = yield* orSay(
           Producer.make({ ...options, acks: acksOf[words.acks], compression: words.compression, messageBytesMax, batchBytesMax: 512 * 1024 })
         )
-        yield* sendAll({ topic, producer, separator, message, tally }, inputOf())
+        yield* sendAll({ topic, producer, separator, message, tally }, openInput())
       })
       const tell = Effect.sync(() => (words.json ? printJson(tally.summary()) : printError(tally.sentence())))
       yield* untilStopped(Effect.scoped(sending)).pipe(Effect.onInterrupt(() => tell))

@@ -1,12 +1,9 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
-import { homedir } from "node:os"
-import { dirname, join } from "node:path"
-import { createInterface, type Interface } from "node:readline"
-import { Effect, Exit, Queue, type Scope } from "effect"
+import { Effect } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
 import { printable } from "../../../domain/kernel/printable.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { bold, dim, print, rendered } from "../shell/screen.ts"
+import { dim, print } from "../shell/screen.ts"
+import { openInput } from "./input.ts"
 
 /** One thing a person may say at the prompt. */
 export interface Verb<R> {
@@ -18,26 +15,6 @@ export interface Verb<R> {
   readonly complete?: (before: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
   /** `rest` is the line behind the verb, as it was typed. A failure is shown and the session goes on. */
   readonly run: (words: ReadonlyArray<string>, rest: string) => Effect.Effect<void, CliFailure, R>
-}
-
-const historyLinesMax = 500
-const historyFile = (name: string): string => join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "comanche-franz", `${name}-history`)
-
-/** A history that cannot be read or written is no reason to stop. */
-const readHistory = (name: string): Array<string> => {
-  try {
-    return readFileSync(historyFile(name), "utf8").split("\n").filter(Boolean).reverse().slice(0, historyLinesMax)
-  } catch {
-    return []
-  }
-}
-const writeHistory = (name: string, newestFirst: ReadonlyArray<string>): void => {
-  try {
-    mkdirSync(dirname(historyFile(name)), { recursive: true, mode: 0o700 })
-    writeFileSync(historyFile(name), `${newestFirst.slice(0, historyLinesMax).reverse().join("\n")}\n`, { mode: 0o600 })
-  } catch {
-    return
-  }
 }
 
 export const usageLines = (verbs: ReadonlyArray<Verb<any>>): ReadonlyArray<string> => {
@@ -65,60 +42,6 @@ const completions = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Eff
   const complete = find(verbs, words[0] ?? "")?.complete
   return complete ? Effect.map(complete(words.slice(1, -1)), (candidates) => [fitting(candidates), last] as const) : Effect.succeed([[], last])
 }
-
-type Said = { readonly line: string } | "end"
-
-/** The line that a person types into. */
-interface Prompt {
-  /** Shows that it is the person's turn. */
-  readonly ask: Effect.Effect<void>
-  /** The next line, or the end of the input. */
-  readonly said: Effect.Effect<Said>
-  /** Returns when Ctrl-C is pressed on an empty line. */
-  readonly broken: Effect.Effect<void>
-}
-
-const openPrompt = <R>(name: string, verbs: ReadonlyArray<Verb<R>>): Effect.Effect<Prompt, never, Scope.Scope> =>
-  Effect.gen(function* () {
-    // Lines that are typed, or piped in, while a command works. Of a pipe no more than a chunk is read ahead: the prompt pauses at each line.
-    const lines = yield* Queue.unbounded<Said>()
-    const breaks = yield* Queue.sliding<void>(1)
-    const terminal = process.stdin.isTTY === true
-    let open = true
-    const prompt: Interface = createInterface({
-      input: process.stdin,
-      output: process.stdout,
-      terminal,
-      prompt: terminal ? rendered(`${bold(name)}> `) : "",
-      history: terminal ? readHistory(name) : [],
-      historySize: historyLinesMax,
-      removeHistoryDuplicates: true,
-      completer: (line: string, done: (fault: null, found: [Array<string>, string]) => void) =>
-        Effect.runCallback(completions(verbs, line), { onExit: (exit) => done(null, Exit.isSuccess(exit) ? [[...exit.value[0]], exit.value[1]] : [[], line]) })
-    })
-    prompt.on("line", (line) => {
-      if (!terminal && open) prompt.pause()
-      lines.unsafeOffer({ line })
-    })
-    prompt.on("history", (newestFirst) => writeHistory(name, newestFirst))
-    prompt.on("close", () => {
-      open = false
-      lines.unsafeOffer("end")
-    })
-    // Ctrl-C takes back what is being typed; on an empty line, or while a command works, it is the session's to answer.
-    prompt.on("SIGINT", () => {
-      if (prompt.line === "") breaks.unsafeOffer(undefined)
-      else prompt.write(null, { ctrl: true, name: "u" })
-    })
-    yield* Effect.addFinalizer(() => Effect.sync(() => prompt.close()))
-    return {
-      ask: Effect.sync(() => {
-        if (open) prompt.prompt()
-      }),
-      said: Queue.take(lines),
-      broken: Queue.take(breaks)
-    }
-  })
 
 const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<void, never, R> => {
   const [word = "", ...words] = line.trim().split(/\s+/)
@@ -148,18 +71,18 @@ export const runSession = <R>(of: {
   readonly name: string
   readonly greeting: ReadonlyArray<string>
   readonly verbs: ReadonlyArray<Verb<R>>
-}): Effect.Effect<void, never, R> =>
+}): Effect.Effect<void, CliFailure, R> =>
   Effect.scoped(
     Effect.gen(function* () {
       for (const line of of.greeting) print(line)
       for (const line of usageLines(of.verbs)) print(line)
-      const { ask, broken, said } = yield* openPrompt(of.name, of.verbs)
+      const input = yield* openInput(of.name, (line) => completions(of.verbs, line))
       for (;;) {
-        yield* ask
-        const next = yield* Effect.raceFirst(said, Effect.as(broken, "end" as const))
+        yield* input.prompt
+        const next = yield* Effect.raceFirst(input.next, Effect.as(input.interrupted, "end" as const))
         if (next === "end") return process.stdin.isTTY ? print() : undefined
         if (/^\s*(exit|quit)\s*$/i.test(next.line)) return
-        const interrupted = Effect.map(broken, () => print("^C"))
+        const interrupted = Effect.map(input.interrupted, () => print("^C"))
         yield* Effect.raceFirst(obey(of.verbs, next.line), interrupted)
       }
     })

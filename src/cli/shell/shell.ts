@@ -1,4 +1,3 @@
-import type { CliApp } from "@effect/cli"
 import { Cause, Effect, Exit, Option } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
 import type { CliCommand } from "./command.ts"
@@ -99,9 +98,9 @@ const report = (name: string, cause: Cause.Cause<CliFailure>): number => {
 }
 
 /** Runs the command that the words name; answers the exit code. Never fails. */
-export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<number, never, R | CliApp.CliApp.Environment> =>
+export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<number, never, R> =>
   find(program, words).pipe(
-    Effect.flatMap((found): Effect.Effect<void, CliFailure, R | CliApp.CliApp.Environment> => {
+    Effect.flatMap((found): Effect.Effect<void, CliFailure, R> => {
       if (found._tag === "help") return Effect.sync(() => found.lines.forEach((line) => print(line)))
       if (found.rest.some((word) => word === "--help" || word === "-h")) {
         return Effect.sync(() => found.command.help(program.name).forEach((line) => print(line)))

@@ -1,21 +1,34 @@
-import { Args, HelpDoc, Options, ValidationError } from "@effect/cli"
-import type { Option } from "effect"
-import { Effect } from "effect"
+import { Either, Option } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
 
-/** One word of a command line with its line in the help: what the parser reads, and what a person reads, from one place. */
+/** Why the values of an option cannot be used. */
+export type ValueFault =
+  | { readonly _tag: "Missing" }
+  /** `expected` names the values that the option takes, as "a whole number". `suggestion` is empty or a further sentence. */
+  | { readonly _tag: "Invalid"; readonly value: string; readonly expected: string; readonly suggestion: string }
+
+/** One option of a command: the parser, the usage line and the help are made from it. */
 export interface OptionSpec<A> {
   readonly name: string
   readonly alias?: string
-  /** What stands behind it in the usage, e.g. HOST:PORT; empty for a flag. */
+  /** The name of its value in the usage line, e.g. HOST:PORT; empty for a flag. */
   readonly placeholder: string
   readonly help: string
-  readonly options: Options.Options<A>
+  readonly isRepeatable: boolean
+  /** The option's value, given what the command line has for it in its order; nothing where the command line does not have the option. */
+  readonly read: (values: ReadonlyArray<string>) => Either.Either<A, ValueFault>
 }
+
+/** The arguments of a command: the words that belong to no option. */
 export interface ArgSpec<A> {
+  /** Its name in the usage line, without brackets and dots. */
+  readonly name: string
   readonly placeholder: string
   readonly help: string
-  readonly args: Args.Args<A>
+  readonly countMin: number
+  readonly countMax: number
+  /** The command's argument, given between `countMin` and `countMax` words. */
+  readonly read: (words: ReadonlyArray<string>) => A
 }
 
 interface About {
@@ -23,52 +36,87 @@ interface About {
   readonly alias?: string
   readonly help: string
 }
-const aliased = <A>(options: Options.Options<A>, alias: string | undefined): Options.Options<A> =>
-  alias === undefined ? options : Options.withAlias(options, alias)
-const spec = <A>(about: About, placeholder: string, options: Options.Options<A>): OptionSpec<A> => ({
+interface AboutValue extends About {
+  readonly placeholder: string
+}
+interface AboutNumber extends About {
+  readonly placeholder?: string
+}
+type ReadValue<A> = (value: string) => Either.Either<A, ValueFault>
+
+const missing: ValueFault = { _tag: "Missing" }
+const invalid = (value: string, expected: string, suggestion = ""): ValueFault => ({ _tag: "Invalid", value, expected, suggestion })
+
+/** An option that stands at most once: its value, or `none` where it is left out. */
+const single = <A, B>(about: AboutValue, one: ReadValue<A>, given: (value: A) => B, none: Either.Either<B, ValueFault>): OptionSpec<B> => ({
   ...about,
-  placeholder,
-  options: aliased(options, about.alias)
+  isRepeatable: false,
+  read: ([value]) => (value === undefined ? none : Either.map(one(value), given))
 })
+const itself = <A>(value: A): A => value
 
-export const flag = (about: About): OptionSpec<boolean> => spec(about, "", Options.boolean(about.name))
-export const text = (about: About & { readonly placeholder: string; readonly or: string }): OptionSpec<string> =>
-  spec(about, about.placeholder, Options.withDefault(Options.text(about.name), about.or))
-export const optionalText = (about: About & { readonly placeholder: string }): OptionSpec<Option.Option<string>> =>
-  spec(about, about.placeholder, Options.optional(Options.text(about.name)))
-export const requiredText = (about: About & { readonly placeholder: string }): OptionSpec<string> => spec(about, about.placeholder, Options.text(about.name))
-export const repeatedText = (about: About & { readonly placeholder: string }): OptionSpec<ReadonlyArray<string>> =>
-  spec(about, about.placeholder, Options.repeated(Options.text(about.name)))
-/** The text of an option read as something else. The parser's own readers do not say which option they speak of. */
-const read = <A>(name: string, expected: string, parse: (text: string) => A | undefined): Options.Options<A> =>
-  Options.mapEffect(Options.text(name), (word) => {
-    const value = parse(word)
-    return value === undefined ? Effect.fail(ValidationError.invalidValue(HelpDoc.p(`--${name} ${word}: expected ${expected}.`))) : Effect.succeed(value)
-  })
-const integer = (name: string): Options.Options<number> => read(name, "a whole number", (word) => (/^-?\d{1,15}$/.test(word) ? Number(word) : undefined))
+const asText: ReadValue<string> = Either.right
+const asInteger: ReadValue<number> = (value) => (/^-?\d{1,15}$/.test(value) ? Either.right(Number(value)) : Either.left(invalid(value, "a whole number")))
 
-export const optionalInteger = (about: About & { readonly placeholder?: string }): OptionSpec<Option.Option<number>> =>
-  spec(about, about.placeholder ?? "N", Options.optional(integer(about.name)))
-export const requiredInteger = (about: About & { readonly placeholder?: string }): OptionSpec<number> =>
-  spec(about, about.placeholder ?? "N", integer(about.name))
-export const choice = <const C extends ReadonlyArray<string>>(about: About & { readonly of: C; readonly or: C[number] }): OptionSpec<C[number]> => {
-  const chosen = Options.mapEffect(Options.text(about.name), (word) => {
-    const found = about.of.find((one) => one === word)
-    const expected = `--${about.name} ${word}: expected ${about.of.join(" or ")}.${word.length > 2 ? didYouMean(word, about.of) : ""}`
-    return found === undefined ? Effect.fail(ValidationError.invalidValue(HelpDoc.p(expected))) : Effect.succeed(found)
-  })
-  return spec(about, about.of.join("|"), Options.withDefault(chosen, about.or))
+const truths: Readonly<Record<string, boolean>> = {
+  true: true,
+  yes: true,
+  y: true,
+  on: true,
+  "1": true,
+  false: false,
+  no: false,
+  n: false,
+  off: false,
+  "0": false
+}
+const asTruth: ReadValue<boolean> = (value) => {
+  const truth = Object.hasOwn(truths, value) ? truths[value] : undefined
+  return truth === undefined ? Either.left(invalid(value, "true or false")) : Either.right(truth)
 }
 
-export const argument = (placeholder: string, help: string): ArgSpec<string> => ({ placeholder, help, args: Args.text({ name: placeholder }) })
-export const optionalArgument = (placeholder: string, help: string): ArgSpec<Option.Option<string>> => ({
-  placeholder: `[${placeholder}]`,
+export const flag = (about: About): OptionSpec<boolean> => single({ ...about, placeholder: "" }, asTruth, itself, Either.right(false))
+export const requiredText = (about: AboutValue): OptionSpec<string> => single(about, asText, itself, Either.left(missing))
+export const optionalText = (about: AboutValue): OptionSpec<Option.Option<string>> => single(about, asText, Option.some, Either.right(Option.none()))
+export const repeatedText = (about: AboutValue): OptionSpec<ReadonlyArray<string>> => ({ ...about, isRepeatable: true, read: Either.right })
+export const requiredInteger = (about: AboutNumber): OptionSpec<number> => single({ placeholder: "N", ...about }, asInteger, itself, Either.left(missing))
+export const optionalInteger = (about: AboutNumber): OptionSpec<Option.Option<number>> =>
+  single({ placeholder: "N", ...about }, asInteger, Option.some, Either.right(Option.none()))
+
+/** An option that takes one of `of`, and is `or` where it is left out. */
+export const choice = <const C extends ReadonlyArray<string>>({
+  of,
+  or,
+  ...about
+}: About & { readonly of: C; readonly or: C[number] }): OptionSpec<C[number]> => {
+  const oneOf: ReadValue<C[number]> = (value) =>
+    of.includes(value) ? Either.right(value) : Either.left(invalid(value, of.join(" or "), value.length > 2 ? didYouMean(value, of) : ""))
+  return single({ ...about, placeholder: of.join("|") }, oneOf, itself, Either.right(or))
+}
+
+export const argument = (name: string, help: string): ArgSpec<string> => ({
+  name,
+  placeholder: name,
   help,
-  args: Args.optional(Args.text({ name: placeholder }))
+  countMin: 1,
+  countMax: 1,
+  read: ([word = ""]) => word
 })
-export const repeatedArgument = (placeholder: string, help: string): ArgSpec<ReadonlyArray<string>> => ({
-  placeholder: `${placeholder}…`,
+export const optionalArgument = (name: string, help: string): ArgSpec<Option.Option<string>> => ({
+  name,
+  placeholder: `[${name}]`,
   help,
-  args: Args.atLeast(Args.text({ name: placeholder }), 1)
+  countMin: 0,
+  countMax: 1,
+  read: ([word]) => Option.fromNullable(word)
 })
-export const noArgument: ArgSpec<void> = { placeholder: "", help: "", args: Args.none }
+/** One word or several. */
+export const repeatedArgument = (name: string, help: string): ArgSpec<ReadonlyArray<string>> => ({
+  name,
+  placeholder: `${name}…`,
+  help,
+  countMin: 1,
+  countMax: Number.POSITIVE_INFINITY,
+  read: itself
+})
+export const noArgument: ArgSpec<void> = { name: "", placeholder: "", help: "", countMin: 0, countMax: 0, read: () => undefined }

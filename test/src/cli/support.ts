@@ -1,6 +1,5 @@
 import { Effect, Either } from "effect"
 import type { CliCommand } from "../../../src/cli/shell/command.ts"
-import { parserEnvironment } from "../../../src/cli/shell/environment.ts"
 import type { CliFailure } from "../../../src/cli/shell/failure.ts"
 
 /** Parses and runs a command; its failure, if it failed. */
@@ -8,8 +7,7 @@ export const failureOf = (command: CliCommand<never>, words: ReadonlyArray<strin
   Effect.runSync(
     command.run(words, "franz").pipe(
       Effect.either,
-      Effect.map((outcome) => (Either.isLeft(outcome) ? outcome.left : undefined)),
-      Effect.provide(parserEnvironment)
+      Effect.map((outcome) => (Either.isLeft(outcome) ? outcome.left : undefined))
     )
   )
 

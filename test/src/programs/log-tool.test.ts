@@ -9,7 +9,6 @@ import { Command } from "../../../domain/cluster/command.ts"
 import { clusterDecider } from "../../../domain/cluster/decide.ts"
 import { Event } from "../../../domain/cluster/event.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
-import { parserEnvironment } from "../../../src/cli/shell/environment.ts"
 import { runProgram } from "../../../src/cli/shell/shell.ts"
 import { clusterAggregate, clusterStream } from "../../../src/leader/cluster-aggregate.ts"
 import { writeSnapshot } from "../../../src/leader/replay.ts"
@@ -70,7 +69,7 @@ const franz = async (...words: ReadonlyArray<string>) => {
   let text = ""
   const errors = await printed("stderr", async () => {
     text = await printed("stdout", async () => {
-      code = await Effect.runPromise(Effect.provide(runProgram(program, words), parserEnvironment))
+      code = await Effect.runPromise(runProgram(program, words))
     })
   })
   return { code, text, errors }

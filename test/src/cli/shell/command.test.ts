@@ -47,6 +47,31 @@ describe("what is understood", () => {
   })
 })
 
+describe("words that could be read in two ways", () => {
+  const dishes = (words: string): ReadonlyArray<unknown> => {
+    parsed.length = 0
+    expect(complaint(words)).toBeUndefined()
+    return parsed.map((one) => {
+      const { dish, json, leader, max } = one as { dish: string; json: boolean; leader: Option.Option<string>; max: Option.Option<number> }
+      return [dish, json, Option.getOrNull(leader), Option.getOrNull(max)]
+    })
+  }
+  test("a flag takes true or false, and no other word", () => {
+    expect(dishes("soup --json true")).toEqual([["soup", true, null, null]])
+    expect(dishes("--json false soup")).toEqual([["soup", false, null, null]])
+    expect(dishes("soup --json=off")).toEqual([["soup", false, null, null]])
+    expect(dishes("--json on")).toEqual([["on", true, null, null]])
+    expect(dishes("--json 1")).toEqual([["1", true, null, null]])
+  })
+  test("the word behind an option with a value is its value; a negative number and a dash are arguments", () => {
+    expect(dishes("soup -b -- --max -3")).toEqual([["soup", false, "--", -3]])
+    expect(dishes("soup -b --json")).toEqual([["soup", false, "--json", null]])
+    expect(dishes("-7")).toEqual([["-7", false, null, null]])
+    expect(dishes("-")).toEqual([["-", false, null, null]])
+  })
+  test("everything behind -- is an argument", () => expect(dishes("--json -- --max")).toEqual([["--max", true, null, null]]))
+})
+
 describe("what is not, in words that help", () => {
   const cases: ReadonlyArray<readonly [words: string, message: string]> = [
     ["", "DISH is missing."],
@@ -58,6 +83,11 @@ describe("what is not, in words that help", () => {
     ["soup --max 1 --max 2", "--max is given twice."],
     ["soup --max", "--max needs a value: --max N."],
     ["soup -b", "-b needs a value: -b HOST:PORT."],
+    ["soup -b a:1 --leader b:2", "--leader is given twice."],
+    ["soup --json --json", "--json is given twice."],
+    ["soup --json=maybe", "--json maybe: expected true or false."],
+    ["soup --mx=3", "there is no option --mx here. Did you mean '--max'?"],
+    ["soup --JSON", "there is no option --JSON here. Did you mean '--json'?"],
     ["soup -X", "-X needs a value: -X NAME=VALUE."],
     ["soup -X a=1 --set", "--set needs a value: --set NAME=VALUE."]
   ]

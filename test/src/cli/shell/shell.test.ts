@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import { command } from "../../../../src/cli/shell/command.ts"
-import { parserEnvironment } from "../../../../src/cli/shell/environment.ts"
 import { CliFailure, exitCodes } from "../../../../src/cli/shell/failure.ts"
 import { runProgram } from "../../../../src/cli/shell/shell.ts"
 import { noArgument } from "../../../../src/cli/shell/spec.ts"
@@ -23,8 +22,7 @@ const program = {
     outcome("stopped", Effect.interrupt)
   ]
 }
-const exit = (words: string, of: typeof program = program) =>
-  Effect.runPromise(Effect.provide(runProgram(of, words === "" ? [] : words.split(" ")), parserEnvironment))
+const exit = (words: string, of: typeof program = program) => Effect.runPromise(runProgram(of, words === "" ? [] : words.split(" ")))
 const quietly = async (words: string, stream: "stdout" | "stderr" = "stderr") => {
   let code = -1
   const text = await printed(stream, async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
-import { LineSplitter } from "../../../../src/cli/messages/line-splitter.ts"
+import { LineSplitter } from "../../../../src/cli/shell/line-splitter.ts"
 
 const split = (text: Uint8Array, cuts: ReadonlyArray<number>, lineBytesMax = 1000): Array<string> | "too long" => {
   const splitter = new LineSplitter(lineBytesMax)
