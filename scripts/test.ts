@@ -98,7 +98,7 @@ const slowUnits = [
   "test/src/programs/**",
   "test/src/protocol/fuzz.test.ts",
   "test/src/protocol/round-trip.test.ts",
-  "test/src/wire/elements.test.ts"
+  "test/src/wire/routing/elements.test.ts"
 ]
 const quickInterop = ["test/interop/readme.test.ts", "test/interop/kcat.test.ts"]
 

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Produce } from "../../src/protocol/message/00-produce.ts"
 import type { AnyApi } from "../../src/protocol/type/wire.ts"
-import { requestElementsMax } from "../../src/wire/request-elements.ts"
+import { requestElementsMax } from "../../src/wire/routing/request-elements.ts"
 import { pause, Raw, requestBytes } from "./raw.ts"
 import { widest } from "./widest.ts"
 

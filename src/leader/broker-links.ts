@@ -1,6 +1,6 @@
 import { type Broker, brokerOf, type Cluster } from "../../domain/cluster/state.ts"
 import type { KafkaError, Rejection } from "../../domain/kernel/error-code.ts"
-import type { Caller, RegisteredBroker } from "../wire/caller.ts"
+import type { Caller, RegisteredBroker } from "../wire/admission/caller.ts"
 import type { RequestContext } from "../wire/route.ts"
 
 /** The connections of one registration. */

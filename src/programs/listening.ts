@@ -5,7 +5,7 @@ import type { Endpoint } from "../cli/node/roles.ts"
 import type { Leader } from "../leader/leader.ts"
 import type { ListenFault, Transport } from "../ports/transport.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
-import { describeCluster } from "../serve/describe-cluster.ts"
+import { describeCluster } from "../serve/cluster/describe-cluster.ts"
 import { type Route, route } from "../wire/route.ts"
 import { type ServeOptions, serveAll } from "../wire/server.ts"
 

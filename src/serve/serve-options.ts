@@ -1,6 +1,6 @@
 import { connectionOverrides, type NodeConfig } from "../../domain/kernel/config.ts"
-import { AnswerBudget } from "../wire/answer-budget.ts"
-import { MemoryBudget } from "../wire/memory-budget.ts"
+import { AnswerBudget } from "../wire/memory/answer-budget.ts"
+import { MemoryBudget } from "../wire/memory/memory-budget.ts"
 import type { ServeOptions } from "../wire/server.ts"
 
 /** A client that does not read is held back at this many bytes of answers. */

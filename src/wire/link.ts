@@ -1,13 +1,13 @@
 import { Deferred, Effect, type Scope } from "effect"
 import { type Address, type ConnectFault, Transport } from "../ports/transport.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../protocol/type/wire.ts"
-import { type CallOptions, exchange, negotiate, type Ranges, transmit } from "./exchange.ts"
+import { ownLinksOf } from "./admission/own-links.ts"
 import { type CallFault, ConnectionLost, UnsupportedByPeer } from "./fault.ts"
-import { LinkConnection, type LinkOptions } from "./link-connection.ts"
-import { ownLinksOf } from "./own-links.ts"
+import { type CallOptions, exchange, negotiate, type Ranges, transmit } from "./link/exchange.ts"
+import { LinkConnection, type LinkOptions } from "./link/link-connection.ts"
 
-export type { CallOptions } from "./exchange.ts"
-export type { LinkOptions } from "./link-connection.ts"
+export type { CallOptions } from "./link/exchange.ts"
+export type { LinkOptions } from "./link/link-connection.ts"
 
 /** The calling end of one connection. Requests are sent in the order of the calls; answers are matched by correlation id. It is over when it closes: whoever needs it again connects again. */
 export interface Link {

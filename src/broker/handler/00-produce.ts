@@ -6,7 +6,7 @@ import { type Inspection, isLongToInspect, type Packing } from "../../../domain/
 import type { LogFault } from "../../ports/log-store.ts"
 import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
-import { Endpoints, type FindLeader, isInternalTopic, type TopicRef } from "../../serve/current-leader.ts"
+import { Endpoints, type FindLeader, isInternalTopic, type TopicRef } from "../../serve/cluster/current-leader.ts"
 import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
 import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"

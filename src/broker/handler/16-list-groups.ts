@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { ListGroups } from "../../protocol/message/16-list-groups.ts"
-import { coordinators, leaderIsListed } from "../../serve/nodes.ts"
+import { coordinators, leaderIsListed } from "../../serve/cluster/nodes.ts"
 import { type Route, route } from "../../wire/route.ts"
 import type { Relay } from "../relay.ts"
 

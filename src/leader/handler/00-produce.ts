@@ -3,7 +3,7 @@ import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { Produce } from "../../protocol/message/00-produce.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
-import { Endpoints, findLeader, isInternalTopic, type TopicRef, topicOf } from "../../serve/current-leader.ts"
+import { Endpoints, findLeader, isInternalTopic, type TopicRef, topicOf } from "../../serve/cluster/current-leader.ts"
 import { disconnect, type Route, route } from "../../wire/route.ts"
 import { nested, Sliced } from "../../wire/sliced.ts"
 

@@ -2,9 +2,9 @@ import { Effect, Either } from "effect"
 import type { Broker } from "../../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { Envelope } from "../../protocol/message/58-envelope.ts"
-import { dispatchInSlices } from "../../wire/dispatch.ts"
 import type { DispatchFault } from "../../wire/fault.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
+import { dispatchInSlices } from "../../wire/routing/dispatch.ts"
 import { Sliced } from "../../wire/sliced.ts"
 
 /** An address as four bytes or sixteen, in the usual text; undefined for any other length. */

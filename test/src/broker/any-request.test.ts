@@ -9,7 +9,7 @@ import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
 import { makeBroker } from "../../../src/broker/broker.ts"
 import { requestFrame } from "../../../src/protocol/codec/frame.ts"
 import { joined } from "../../../src/protocol/codec/joined.ts"
-import { dispatch } from "../../../src/wire/dispatch.ts"
+import { dispatch } from "../../../src/wire/routing/dispatch.ts"
 import { valueOf } from "../protocol/arbitrary.ts"
 import { newDisk } from "./support.ts"
 

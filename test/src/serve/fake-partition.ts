@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { assign, RecordBatch } from "../../../domain/log/batch.ts"
-import type { TopicRef } from "../../../src/serve/current-leader.ts"
+import type { TopicRef } from "../../../src/serve/cluster/current-leader.ts"
 import type { FindReadable, ReadablePartition } from "../../../src/serve/readable.ts"
 import { batch } from "../broker/support.ts"
 

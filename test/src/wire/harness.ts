@@ -7,7 +7,7 @@ import { type Address, type Connection, type Listener, Transport } from "../../.
 import { decodeResponseFrame, requestFrame } from "../../../src/protocol/codec/frame.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../src/protocol/type/wire.ts"
-import { Framer, isFrame } from "../../../src/wire/framer.ts"
+import { Framer, isFrame } from "../../../src/wire/connection/framer.ts"
 import type { LinkOptions } from "../../../src/wire/link.ts"
 import { type Handled, type RequestContext, type Route, type RouteOptions, route } from "../../../src/wire/route.ts"
 import { type ServeOptions, serve } from "../../../src/wire/server.ts"

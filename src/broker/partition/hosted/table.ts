@@ -1,6 +1,6 @@
 import type { Cluster } from "../../../../domain/cluster/state.ts"
 import type { TopicId } from "../../../../domain/kernel/id.ts"
-import { type TopicRef, topicOf } from "../../../serve/current-leader.ts"
+import { type TopicRef, topicOf } from "../../../serve/cluster/current-leader.ts"
 import type { PartitionOwner } from "../replica/owner.ts"
 
 /** What stands where a partition belongs: its owner, or the mark that its log could not be opened. Absent while it is being opened. */

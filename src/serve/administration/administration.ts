@@ -1,0 +1,30 @@
+import type { Cluster } from "../../../domain/cluster/state.ts"
+import type { Route } from "../../wire/route.ts"
+import { describeTopicPartitions } from "../cluster/describe-topic-partitions.ts"
+import { updateFeatures } from "../cluster/features.ts"
+import { clientQuotaRoutes } from "../configs/client-quotas.ts"
+import { listConfigResources } from "../configs/list-config-resources.ts"
+import { aclRoutes } from "./acls.ts"
+import { delegationTokenRoutes } from "./delegation-tokens.ts"
+import { electLeaders } from "./elect-leaders.ts"
+import { raftVoterRoutes } from "./raft-voters.ts"
+import { reassignmentRoutes } from "./reassignments.ts"
+import { saslRoutes } from "./sasl.ts"
+import { scramCredentialRoutes } from "./scram-credentials.ts"
+import { transactionRoutes } from "./transactions.ts"
+
+/** The requests of administrators that leader and broker answer alike, from the image and from what the cluster does not have. */
+export const administrationRoutes = (image: () => Cluster): ReadonlyArray<Route> => [
+  ...saslRoutes,
+  ...aclRoutes,
+  ...delegationTokenRoutes,
+  electLeaders(image),
+  ...reassignmentRoutes(image),
+  ...clientQuotaRoutes,
+  ...scramCredentialRoutes,
+  updateFeatures,
+  ...transactionRoutes,
+  describeTopicPartitions(image),
+  listConfigResources(image),
+  ...raftVoterRoutes(image)
+]

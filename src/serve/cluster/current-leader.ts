@@ -1,0 +1,57 @@
+import { type Broker, brokerOf, type Cluster, type Topic, topicById, topicByName } from "../../../domain/cluster/state.ts"
+import { isInternalId, isInternalName } from "../../../domain/cluster/topic/name.ts"
+import type { Epoch, TopicId } from "../../../domain/kernel/id.ts"
+import { type Node, nodeOn } from "./nodes.ts"
+
+/** A topic as a request names it: by id from Fetch and Produce 13 on, by name before. */
+export type TopicRef = { readonly name: string } | { readonly topicId: TopicId }
+
+/** Who leads a partition now, and where to reach it (KIP-951), so that a client need not ask for metadata first. */
+export interface CurrentLeader {
+  readonly leaderId: number
+  readonly leaderEpoch: Epoch
+  /** Undefined while no broker leads. */
+  readonly broker: Broker | undefined
+}
+/** Undefined where the topic or the partition is not known. */
+export type FindLeader = (topic: TopicRef, partition: number) => CurrentLeader | undefined
+
+/** Whether a request names a topic that clients only read. */
+export const isInternalTopic = (ref: TopicRef): boolean => ("topicId" in ref ? isInternalId(ref.topicId) : isInternalName(ref.name))
+
+/** The topic that a request names, if the image has it. */
+export const topicOf = (cluster: Cluster, ref: TopicRef): Topic | undefined =>
+  "topicId" in ref ? topicById(cluster, ref.topicId) : topicByName(cluster, ref.name)
+
+/** Reads the leader of a partition from the image. */
+export const findLeader =
+  (cluster: () => Cluster): FindLeader =>
+  (ref, index) => {
+    const now = cluster()
+    const partition = topicOf(now, ref)?.partitions.at(index)
+    if (partition === undefined) return undefined
+    const { leader, leaderEpoch } = partition
+    return { leaderId: leader, leaderEpoch, broker: leader === -1 ? undefined : brokerOf(now, leader) }
+  }
+
+const none: ReadonlyArray<Node> = []
+
+/** Collects the addresses that go with the leaders named in one answer, each node once. */
+export class Endpoints {
+  /** Made for the first that is noted: most answers name none. */
+  private byNode: Map<number, Node> | undefined
+
+  /** `listener`: the one that the request came through, by whose addresses nodes are told. */
+  constructor(private readonly listener: string | undefined) {}
+
+  /** The leader in the form of the answer, its address noted. */
+  note(leader: CurrentLeader | undefined): { readonly leaderId: number; readonly leaderEpoch: number } | undefined {
+    if (leader === undefined) return undefined
+    const node = leader.broker === undefined ? undefined : nodeOn(leader.broker, this.listener)
+    if (node !== undefined) (this.byNode ??= new Map()).set(leader.leaderId, node)
+    return { leaderId: leader.leaderId, leaderEpoch: leader.leaderEpoch }
+  }
+  list(): ReadonlyArray<Node> {
+    return this.byNode === undefined ? none : [...this.byNode.values()]
+  }
+}

@@ -1,0 +1,82 @@
+import { HashMap } from "effect"
+import type { Cluster } from "../../../domain/cluster/state.ts"
+import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
+import type { Address } from "../../ports/transport.ts"
+import type { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
+import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import type { RequestContext } from "../../wire/route.ts"
+import { clusterOperations, operationsNotAsked } from "./authorized-operations.ts"
+import { controllerOf, leaderNode, nodeOn, nodesOf } from "./nodes.ts"
+
+type Request = RequestOf<typeof DescribeCluster>
+type Response = ResponseDraft<typeof DescribeCluster>
+type Listed = Response["brokers"][number]
+
+/** Which nodes are asked for (KIP-919): brokers, or controllers, of which the leader alone tells. */
+const endpoint = { brokers: 1, controllers: 2 }
+
+export interface DescribeClusterOptions {
+  /** The node that answers. */
+  readonly nodeId: number
+  readonly cluster: () => Cluster
+  /** Whether this is the leader's own listener, which tells about controllers too. */
+  readonly tellsControllers: boolean
+  /** Where administrators reach the controller, on a listener that is the controller's alone; default: where the leader is. */
+  readonly controllerAt?: () => Address | undefined
+}
+
+const failure = (error: KafkaError, errorMessage: string): Response => ({
+  throttleTimeMs: 0,
+  errorCode: errorCode(error),
+  errorMessage,
+  clusterId: "",
+  brokers: []
+})
+
+/** The leader, as the one controller that there is. */
+const controllers = (cluster: Cluster, at: Address | undefined): Response => {
+  const leader = leaderNode(cluster)
+  const { host, port } = at ?? leader ?? { host: "", port: 0 }
+  return {
+    throttleTimeMs: 0,
+    errorCode: 0,
+    endpointType: endpoint.controllers,
+    clusterId: cluster.clusterId ?? "",
+    controllerId: leader?.nodeId ?? -1,
+    brokers: leader === undefined ? [] : [{ brokerId: leader.nodeId, host, port, rack: null }]
+  }
+}
+
+/** Brokers that are registered but fenced, for clients that ask for them (KIP-1073). */
+const fencedBrokers = (cluster: Cluster, listener: string | undefined): ReadonlyArray<Listed> =>
+  [...HashMap.values(cluster.brokers)]
+    .filter(({ fenced }) => fenced)
+    .flatMap((broker) => nodeOn(broker, listener) ?? [])
+    .map(({ nodeId, host, port, rack }) => ({ brokerId: nodeId, host, port, rack, isFenced: true }))
+
+/**
+ * DescribeCluster (KIP-700): cluster id, the broker that takes what the leader decides, and the brokers, from the image. The leader's own listener tells of controllers too;
+ * MISMATCHED_ENDPOINT_TYPE elsewhere, UNSUPPORTED_ENDPOINT_TYPE for what is neither.
+ */
+export const describeCluster =
+  ({ cluster: image, controllerAt = () => undefined, nodeId, tellsControllers }: DescribeClusterOptions) =>
+  (request: Request, { listener }: Pick<RequestContext, "listener">): Response => {
+    const cluster = image()
+    if (request.endpointType === endpoint.controllers)
+      return tellsControllers
+        ? controllers(cluster, controllerAt())
+        : failure("MISMATCHED_ENDPOINT_TYPE", "This listener is for clients: it tells about brokers, not controllers.")
+    if (request.endpointType !== endpoint.brokers)
+      return failure("UNSUPPORTED_ENDPOINT_TYPE", `There is no endpoint type ${request.endpointType}: 1 stands for brokers, 2 for controllers.`)
+    const brokers = nodesOf(cluster, listener).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
+    const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, listener) : []
+    return {
+      throttleTimeMs: 0,
+      errorCode: 0,
+      endpointType: request.endpointType,
+      clusterId: cluster.clusterId ?? "",
+      controllerId: controllerOf(cluster, nodeId),
+      brokers: [...brokers, ...fenced],
+      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
+    }
+  }

@@ -1,0 +1,117 @@
+import { HashMap } from "effect"
+import { type Cluster, topicByName } from "../../../domain/cluster/state.ts"
+import { internalTopicByName, internalTopics } from "../../../domain/cluster/topic/internal.ts"
+import { errorCode } from "../../../domain/kernel/error-code.ts"
+import { zeroTopicId } from "../../../domain/kernel/id.ts"
+import { DescribeTopicPartitions } from "../../protocol/message/75-describe-topic-partitions.ts"
+import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import { type Route, route } from "../../wire/route.ts"
+import { Sliced, type Steps, Stride } from "../../wire/sliced.ts"
+import { topicOperations } from "./authorized-operations.ts"
+import { internalPartitionMetadata, partitionMetadata, reachedThrough, unknownTopicMetadata } from "./metadata.ts"
+import { leaderIsListed, unreachable } from "./nodes.ts"
+
+type Request = RequestOf<typeof DescribeTopicPartitions>
+type Response = ResponseDraft<typeof DescribeTopicPartitions>
+type Topic = Response["topics"][number]
+
+/** Partitions in one answer at most, whatever the client asks for: Kafka's default of `max.request.partition.size.limit`. */
+const partitionsPerAnswerMax = 2000
+
+/** A topic's partitions from `from` on, `limit` at most; undefined for a topic that is not there. */
+const slice = (cluster: Cluster, name: string, from: number, limit: number): { readonly topic: Topic; readonly left: boolean } | undefined => {
+  const described = (topic: Omit<Topic, "errorCode" | "topicAuthorizedOperations">) => ({ errorCode: 0, ...topic, topicAuthorizedOperations: topicOperations })
+  const own = internalTopicByName(cluster, name)
+  const topic = own === undefined ? topicByName(cluster, name) : undefined
+  const topicId = own?.topicId ?? topic?.topicId
+  if (topicId === undefined) return undefined
+  const count = own?.partitionCount ?? topic?.partitions.length ?? 0
+  const end = Math.min(count, from + limit)
+  const shown: Array<Topic["partitions"][number]> = []
+  for (let at = from; at < end; at++) {
+    const partition = topic?.partitions.at(at)
+    shown.push(eligible(partition === undefined ? internalPartitionMetadata(cluster, at) : partitionMetadata(cluster, partition, at)))
+  }
+  return { topic: described({ name, topicId, isInternal: own !== undefined, partitions: shown }), left: end < count }
+}
+/** A replica outside of the in-sync set is never eligible (KIP-966 is not built). */
+const eligible = (partition: ReturnType<typeof partitionMetadata>): Topic["partitions"][number] => ({
+  ...partition,
+  offlineReplicas: partition.offlineReplicas ?? [],
+  eligibleLeaderReplicas: [],
+  lastKnownElr: []
+})
+
+const unknown = (name: string): Topic => ({ ...unknownTopicMetadata(name), topicId: zeroTopicId, topicAuthorizedOperations: topicOperations, partitions: [] })
+
+/** All topics: internal ones only where the client can reach the node that has them. */
+function* everyName(cluster: Cluster): Generator<string> {
+  if (leaderIsListed(cluster)) for (const { name } of internalTopics(cluster)) yield name
+  yield* HashMap.keys(cluster.topicIds)
+}
+
+/** The first `count` of the names from `first` on, in order. Few are kept at a time, so that very many are never sorted at once. */
+function* firstNames(names: Iterable<string>, first: string, count: number): Steps<ReadonlyArray<string>> {
+  let kept: Array<string> = []
+  let last: string | undefined
+  const stride = new Stride()
+  for (const name of names) {
+    if (stride.takes()) yield
+    if (name < first || (last !== undefined && name > last)) continue
+    if (kept.push(name) < 2 * count) continue
+    kept = kept.sort().slice(0, count)
+    last = kept.at(-1)
+  }
+  return kept.sort().slice(0, count)
+}
+
+const refused = (names: Iterable<string>): Response => ({
+  throttleTimeMs: 0,
+  topics: [...names].map((name) => ({ errorCode: errorCode("INVALID_REQUEST"), name, topicId: zeroTopicId, partitions: [] }))
+})
+
+/** The topics of a page and where the next one begins. Every topic that is there has a partition, so that a page has no more of them than partitions. */
+function* page(cluster: Cluster, request: Request): Steps<Response> {
+  const { cursor } = request
+  const asked = new Set(request.topics.map(({ name }) => name))
+  const isWrong = cursor !== null && (cursor.partitionIndex < 0 || (asked.size > 0 && !asked.has(cursor.topicName)))
+  if (isWrong) return refused(asked)
+  const first = cursor?.topicName ?? ""
+  const names = asked.size > 0 ? yield* firstNames(asked, first, asked.size) : yield* firstNames(everyName(cluster), first, partitionsPerAnswerMax + 1)
+  const topics: Array<Topic> = []
+  let room = Math.min(partitionsPerAnswerMax, Math.max(1, request.responsePartitionLimit))
+  const stride = new Stride()
+  for (const name of names) {
+    const from = name === cursor?.topicName ? cursor.partitionIndex : 0
+    if (room === 0) return { throttleTimeMs: 0, topics, nextCursor: { topicName: name, partitionIndex: from } }
+    const found = slice(cluster, name, from, room)
+    topics.push(found?.topic ?? unknown(name))
+    const shown = found?.topic.partitions.length ?? 0
+    room -= shown
+    if (found?.left) return { throttleTimeMs: 0, topics, nextCursor: { topicName: name, partitionIndex: from + shown } }
+    if (stride.takes(1 + shown)) yield
+  }
+  return { throttleTimeMs: 0, topics }
+}
+
+/**
+ * DescribeTopicPartitions 0 (KIP-966): topics by name, in their order, page by page. A page has at most `responsePartitionLimit` partitions, and 2,000; the cursor of an answer
+ * begins the next one. A cursor at a topic that is not asked for is INVALID_REQUEST for every topic; where all are asked for, the page goes on with the next one. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION.
+ */
+export const describeTopicPartitions = (image: () => Cluster): Route =>
+  route(
+    DescribeTopicPartitions,
+    {},
+    (request, { listener }) =>
+      new Sliced(function* () {
+        const cluster = image()
+        const answer = yield* page(cluster, request)
+        const away = unreachable(cluster, listener)
+        if (away.size === 0) return answer
+        const topics = answer.topics.map((topic) => ({
+          ...topic,
+          partitions: topic.partitions.map((each) => reachedThrough(each, away, "LISTENER_NOT_FOUND"))
+        }))
+        return { ...answer, topics }
+      })
+  )

@@ -1,0 +1,51 @@
+import type { Cluster } from "../../../domain/cluster/state.ts"
+import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
+import type { FindCoordinator } from "../../protocol/message/10-find-coordinator.ts"
+import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import type { RequestContext } from "../../wire/route.ts"
+import { distinct, mapped, Sliced, type Steps } from "../../wire/sliced.ts"
+import { coordinators } from "./nodes.ts"
+
+type Request = RequestOf<typeof FindCoordinator>
+type Response = ResponseDraft<typeof FindCoordinator>
+type Coordinator = NonNullable<Response["coordinators"]>[number]
+
+/** What a key names: a group or a transactional id. Share groups (2) are not built. */
+const keyTypes = { group: 0, transaction: 1 }
+/** From this version on several keys are asked for at once (KIP-699). */
+const batchSince = 4
+
+const failure = (key: string, error: KafkaError, errorMessage: string): Coordinator => ({
+  key,
+  nodeId: -1,
+  host: "",
+  port: -1,
+  errorCode: errorCode(error),
+  errorMessage
+})
+
+const coordinator = (find: ReturnType<typeof coordinators>, keyType: number, key: string): Coordinator => {
+  if (keyType !== keyTypes.group && keyType !== keyTypes.transaction)
+    return failure(key, "INVALID_REQUEST", `There is no coordinator for keys of type ${keyType}: 0 stands for groups, 1 for transactions.`)
+  const node = find(key)
+  if (node === undefined) return failure(key, "COORDINATOR_NOT_AVAILABLE", "No broker of the cluster is ready yet.")
+  return { key, nodeId: node.nodeId, host: node.host, port: node.port, errorCode: 0, errorMessage: null }
+}
+
+/**
+ * FindCoordinator: the node through which the leader coordinates a group or a transaction (`coordinators`); a key that is named twice is answered once. COORDINATOR_NOT_AVAILABLE
+ * while no broker serves, INVALID_REQUEST for other kinds of keys.
+ */
+export const findCoordinator =
+  (image: () => Cluster) =>
+  (request: Request, { listener, version }: Pick<RequestContext, "listener" | "version">): Response | Sliced<Response> => {
+    const find = coordinators(image(), listener)
+    if (version >= batchSince) {
+      return new Sliced(function* (): Steps<Response> {
+        const keys = yield* distinct(request.coordinatorKeys)
+        return { throttleTimeMs: 0, coordinators: yield* mapped(keys, (key) => coordinator(find, request.keyType, key)) }
+      })
+    }
+    const { nodeId, host, port, errorCode, errorMessage } = coordinator(find, request.keyType, request.key)
+    return { throttleTimeMs: 0, errorCode, errorMessage, nodeId, host, port }
+  }

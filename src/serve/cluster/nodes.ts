@@ -1,0 +1,55 @@
+import { addressOn, type Broker, brokerOf, type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
+import { streamOf } from "../../../domain/group/groups.ts"
+import { groupId } from "../../../domain/group/id.ts"
+
+/** A node as clients are told of it. */
+export interface Node {
+  readonly nodeId: number
+  readonly host: string
+  readonly port: number
+  readonly rack: string | null
+}
+
+/** The broker as it is told through a listener: by its own address there, and not at all where it has none. */
+export const nodeOn = (broker: Broker, listener: string | undefined): Node | undefined => {
+  const address = addressOn(broker, listener)
+  return address === undefined ? undefined : { nodeId: broker.id, host: address.host, port: address.port, rack: broker.rack }
+}
+
+/**
+ * Where clients may turn that came through `listener`: every unfenced broker that has it, by rising id. A leader that is a process of its own is no broker and is not among them, as Kafka's controllers
+ * are not; one that shares a process with a broker is told as that broker.
+ */
+export const nodesOf = (cluster: Cluster, listener: string | undefined): ReadonlyArray<Node> =>
+  liveBrokers(cluster).flatMap((broker) => nodeOn(broker, listener) ?? [])
+
+/** The leader as a node: what only it has (its journal) is read there. Undefined before one was elected. */
+export const leaderNode = ({ leader }: Cluster): Node | undefined =>
+  leader === undefined ? undefined : { nodeId: leader.nodeId, host: leader.host, port: leader.port, rack: null }
+
+/** The serving brokers that clients cannot reach through `listener`: mostly none. */
+export const unreachable = (cluster: Cluster, listener: string | undefined): ReadonlySet<number> =>
+  new Set(liveBrokers(cluster).flatMap((broker) => (addressOn(broker, listener) === undefined ? [broker.id] : [])))
+
+/** Whether the leader is one of the nodes that clients are told of. */
+export const leaderIsListed = (cluster: Cluster): boolean => cluster.leader !== undefined && brokerOf(cluster, cluster.leader.nodeId)?.fenced === false
+
+/**
+ * Whom clients send what the leader decides: the leader itself where it is a broker too, otherwise a broker, which relays it. `self` is the node that answers: the client
+ * reached it, so it is preferred. -1 while no broker serves.
+ */
+export const controllerOf = (cluster: Cluster, self: number): number => {
+  if (cluster.leader !== undefined && leaderIsListed(cluster)) return cluster.leader.nodeId
+  if (brokerOf(cluster, self)?.fenced === false) return self
+  return liveBrokers(cluster)[0]?.id ?? -1
+}
+
+/**
+ * Answers for a group's name the node that coordinates it for its members: the leader where it is a broker too; otherwise one of the brokers by the hash of the group's name, which relays to the
+ * leader. Many clients look the coordinator up among the nodes, so it has to be one of them. Undefined while no broker serves.
+ */
+export const coordinators = (cluster: Cluster, listener: string | undefined): ((key: string) => Node | undefined) => {
+  const nodes = nodesOf(cluster, listener)
+  const leader = leaderIsListed(cluster) ? nodes.find(({ nodeId }) => nodeId === cluster.leader?.nodeId) : undefined
+  return (key) => leader ?? (nodes.length === 0 ? undefined : nodes[streamOf(groupId(key), nodes.length)])
+}

@@ -1,0 +1,190 @@
+import { Either } from "effect"
+import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
+import { Later } from "../../wire/later.ts"
+import type { AnswerRoom } from "../../wire/memory/answer-budget.ts"
+import { type Steps, visited } from "../../wire/sliced.ts"
+import type { TopicRef } from "../cluster/current-leader.ts"
+import type { Deadlines } from "../deadlines.ts"
+import type { FindReadable, ReadablePartition } from "../readable.ts"
+import type { FetchSession, SessionPartition } from "./fetch-session.ts"
+import { nextOffsetAfter, sizeOf } from "./record-views.ts"
+
+/** A partition that a waiting fetch watches: how many of its bytes are counted, and up to which offset. */
+export interface Source {
+  readonly ref: TopicRef
+  readonly index: number
+  readonly readable: ReadablePartition
+  /** The leader epoch when the wait began. */
+  readonly epoch: Epoch
+  cursor: Offset
+  bytes: number
+  /** Bytes that the partition may give in one answer; more are not counted. */
+  readonly limit: number
+}
+
+/**
+ * Counts what has come since the last time; only sizes are kept, so that waiting holds no records in memory. A partition counts no further than it may give.
+ * A read that fails counts as enough: the answer will carry the error.
+ */
+const count = (source: Source, enough: number): number => {
+  if (source.readable.highWatermark() <= source.cursor || source.bytes >= source.limit) return source.bytes
+  const read = source.readable.read(source.cursor, Math.min(enough, source.limit - source.bytes))
+  if (Either.isLeft(read)) return enough
+  source.cursor = nextOffsetAfter(read.right, source.cursor)
+  source.bytes = Math.min(source.limit, source.bytes + sizeOf(read.right))
+  return source.bytes
+}
+
+const hasMoved = (find: FindReadable, source: Source): boolean =>
+  typeof find(source.ref, source.index) === "string" || source.readable.leaderEpoch() !== source.epoch
+
+/** Looks at sources as they advance, each when it does and at no other time, until there is enough of them together. */
+export class SourceWatch {
+  private total = 0
+  private stops: Array<() => void> = []
+  private isOver = false
+  private enough: (() => void) | undefined
+
+  constructor(
+    private readonly find: FindReadable,
+    private readonly bytesMin: number
+  ) {}
+
+  /** Watches one more; it is looked at once now, since something may have come meanwhile. */
+  add(source: Source): void {
+    if (this.isOver) return
+    this.stops.push(source.readable.onAdvance(() => this.look(source)))
+    this.look(source)
+  }
+  /** Calls `enough` once, at once where there is enough already. */
+  whenEnough(enough: () => void): void {
+    if (this.isOver) enough()
+    else this.enough = enough
+  }
+  /** Looks at nothing any more. What it holds is given back by `release`. */
+  halt(): void {
+    this.isOver = true
+  }
+  release(): void {
+    this.halt()
+    for (const stop of this.stops) stop()
+    this.stops = []
+  }
+  *releaseInSlices(): Steps<void> {
+    this.halt()
+    yield* visited(this.stops, (stop) => stop())
+    this.stops = []
+  }
+
+  private look(source: Source): void {
+    if (this.isOver) return
+    const before = source.bytes
+    this.total += count(source, this.bytesMin) - before
+    if (this.total < this.bytesMin && !hasMoved(this.find, source)) return
+    this.isOver = true
+    this.enough?.()
+  }
+}
+
+/** The same over a session: its partitions tell it themselves, and only those that have something are counted. */
+const watchSession = (find: FindReadable, session: FetchSession, bytesMin: number, enough: () => void): (() => void) => {
+  let total = 0
+  const counted: Array<SessionPartition> = []
+  const stop = () => {
+    if (session.waiter === look) session.waiter = undefined
+    for (const partition of counted) partition.source = undefined
+    counted.length = 0
+  }
+  const look = (partition: SessionPartition | undefined) => {
+    const isKnown = partition?.source !== undefined
+    const source = partition?.watched()
+    if (partition !== undefined && source !== undefined) {
+      if (!isKnown) counted.push(partition)
+      const before = source.bytes
+      total += count(source, bytesMin) - before
+      if (total < bytesMin && !hasMoved(find, source)) return
+    }
+    stop()
+    enough()
+  }
+  // Another fetch of the session waits still: its client does not wait for it any more.
+  session.waiter?.(undefined)
+  session.waiter = look
+  for (const partition of session.duePartitions) if (session.waiter === look) look(partition)
+  return stop
+}
+
+/** Begins to wait, and calls `enough` once; answers how to stop. */
+export type Watch = (enough: () => void) => () => void
+
+/** Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, or when one of them is no longer read here. It runs when a partition advances and at no other time. */
+export const watchSources =
+  (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number): Watch =>
+  (enough) => {
+    const watch = new SourceWatch(find, bytesMin)
+    for (const source of sources) watch.add(source)
+    watch.whenEnough(() => {
+      watch.release()
+      enough()
+    })
+    return () => watch.release()
+  }
+
+/** As `watchSources`, over all partitions of a session. It also ends when the session is used by another fetch, or closed. */
+export const watchPartitions =
+  (find: FindReadable, session: FetchSession, bytesMin: number): Watch =>
+  (enough) =>
+    watchSession(find, session, bytesMin, enough)
+
+/** Ends when there is room for answers again. */
+export const watchRoom =
+  (answers: AnswerRoom): Watch =>
+  (enough) => {
+    const stop = answers.whenFree(() => {
+      stop()
+      enough()
+    })
+    return stop
+  }
+
+/** Waits until a watch has enough, or for `waitMs`. Where the wait is called off the watch is released; else `then` does that, in slices. */
+export const wideWait = <A>(watch: SourceWatch, waitMs: number, deadlines: Deadlines, then: () => A): Later<A> =>
+  new Later<A>((ready) => {
+    const deadline = deadlines.after(waitMs, () => {
+      watch.halt()
+      ready(then)
+    })
+    watch.whenEnough(() => {
+      deadline.cancel()
+      ready(then)
+    })
+    return () => {
+      deadline.cancel()
+      watch.release()
+    }
+  }, then)
+
+/** What `then` makes: when `watching` has enough, after `waitMs`, or before that when the node is short of memory. */
+export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>): Later<A> =>
+  new Later((ready) => {
+    let isOver = false
+    let stop: (() => void) | undefined
+    const deadline = deadlines.after(waitMs, () => {
+      if (isOver) return
+      isOver = true
+      stop?.()
+      ready(then)
+    })
+    const call = () => {
+      if (isOver) return
+      isOver = true
+      deadline.cancel()
+      ready(then)
+    }
+    stop = watching(call)
+    return () => {
+      isOver = true
+      deadline.cancel()
+      stop?.()
+    }
+  }, then)

@@ -1,0 +1,131 @@
+import { Either } from "effect"
+import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
+import type { Compression } from "../../ports/compression.ts"
+import { ListOffsets } from "../../protocol/message/02-list-offsets.ts"
+import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import { Sliced, type Steps, Stride } from "../../wire/sliced.ts"
+import type { FindReadable, ReadablePartition } from "../readable.ts"
+import { type Found, notFound, OffsetLookup } from "./offset-lookup.ts"
+
+type Request = RequestOf<typeof ListOffsets>
+type Response = ResponseDraft<typeof ListOffsets>
+type Wanted = Request["topics"][number]["partitions"][number]
+type Answer = Response["topics"][number]["partitions"][number]
+
+export interface ListOffsetsOptions {
+  readonly find: FindReadable
+  readonly decompress: Compression["Type"]["decompress"]
+}
+
+/** Times that mean something else, each with the first version that knows it. */
+const special = {
+  latest: { timestamp: -1n, since: 1 },
+  earliest: { timestamp: -2n, since: 1 },
+  maxTimestamp: { timestamp: -3n, since: 7 },
+  earliestLocal: { timestamp: -4n, since: 8 },
+  latestTiered: { timestamp: -5n, since: 9 },
+  earliestPendingUpload: { timestamp: -6n, since: 11 }
+} as const
+type Special = keyof typeof special
+const names = Object.keys(special) as ReadonlyArray<Special>
+
+/** The meaning of a negative time; "time" for a real one, "unsupported" for one that the version does not know. */
+const meaning = (timestamp: bigint, version: number): Special | "time" | "unsupported" => {
+  if (timestamp >= 0n) return "time"
+  const name = names.find((each) => special[each].timestamp === timestamp)
+  return name !== undefined && version >= special[name].since ? name : "unsupported"
+}
+
+const lookUp = (partition: ReadablePartition, wanted: Special | "time", timestamp: bigint, lookup: OffsetLookup): Either.Either<Found, KafkaError> => {
+  switch (wanted) {
+    case "latest":
+      return Either.right({ timestamp: -1, offset: partition.highWatermark(), leaderEpoch: partition.leaderEpoch() })
+    case "earliest":
+    case "earliestLocal":
+      return lookup.earliest(partition)
+    // Nothing is ever kept elsewhere than in the log: there is no tier that could have an offset.
+    case "latestTiered":
+    case "earliestPendingUpload":
+      return Either.right(notFound)
+    case "maxTimestamp":
+      return lookup.latestTime(partition)
+    case "time":
+      return lookup.earliestAtTime(partition, Number(timestamp))
+  }
+}
+
+const failure = (partitionIndex: number, error: KafkaError): Answer => ({ partitionIndex, errorCode: errorCode(error) })
+
+const answer = (find: FindReadable, lookup: OffsetLookup, name: string, wanted: Wanted, version: number): Answer => {
+  const { partitionIndex, currentLeaderEpoch, timestamp } = wanted
+  const what = meaning(timestamp, version)
+  if (what === "unsupported") return failure(partitionIndex, "UNSUPPORTED_VERSION")
+  const partition = find({ name }, partitionIndex)
+  if (typeof partition === "string") return failure(partitionIndex, partition)
+  const epoch = partition.leaderEpoch()
+  if (currentLeaderEpoch !== -1 && currentLeaderEpoch !== epoch)
+    return failure(partitionIndex, currentLeaderEpoch < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
+  const found = lookUp(partition, what, timestamp, lookup)
+  if (Either.isLeft(found)) return failure(partitionIndex, found.left)
+  const { leaderEpoch, offset, timestamp: at } = found.right
+  // Before version 4 the answer has no place for an epoch.
+  return { partitionIndex, errorCode: 0, timestamp: BigInt(at), offset: BigInt(offset), ...(version >= 4 ? { leaderEpoch } : {}) }
+}
+
+/** How often each partition is asked for, by topic, under however many mentions of it; Kafka refuses those that are named twice. */
+function* timesNamed({ topics }: Request): Steps<ReadonlyMap<string, ReadonlyMap<number, number>>> {
+  const byTopic = new Map<string, Map<number, number>>()
+  const stride = new Stride()
+  for (const { name, partitions } of topics) {
+    const times = byTopic.get(name) ?? new Map<number, number>()
+    byTopic.set(name, times)
+    if (stride.takes()) yield
+    for (const { partitionIndex } of partitions) {
+      times.set(partitionIndex, (times.get(partitionIndex) ?? 0) + 1)
+      if (stride.takes()) yield
+    }
+  }
+  return byTopic
+}
+
+/** Work of about so many µs is done without a pause. */
+const costPerStep = 200
+
+function* listed({ decompress, find }: ListOffsetsOptions, request: Request, version: number): Steps<Response> {
+  const lookup = new OffsetLookup(decompress)
+  const byTopic = yield* timesNamed(request)
+  const topics: Array<{ readonly name: string; readonly partitions: ReadonlyArray<Answer> }> = []
+  let pauseAt = costPerStep
+  for (const { name, partitions } of request.topics) {
+    const times = byTopic.get(name)
+    const answers: Array<Answer> = []
+    for (const wanted of partitions) {
+      const isOnce = times?.get(wanted.partitionIndex) === 1
+      answers.push(isOnce ? answer(find, lookup, name, wanted, version) : failure(wanted.partitionIndex, "INVALID_REQUEST"))
+      if (++lookup.cost < pauseAt) continue
+      pauseAt = lookup.cost + costPerStep
+      yield
+    }
+    topics.push({ name, partitions: answers })
+    if (++lookup.cost < pauseAt) continue
+    pauseAt = lookup.cost + costPerStep
+    yield
+  }
+  return { throttleTimeMs: 0, topics }
+}
+
+/**
+ * ListOffsets: the offset that a point in time has in each partition. A time in ms asks for the first record at or after it; -1 for the end, -2 and -4 for the
+ * start, -3 for the first record with the largest timestamp (KIP-734); -5 (KIP-1005) and -6 (KIP-1023) ask about tiered storage, of which there is none: offset -1.
+ * Read committed is the same as read uncommitted, and nothing is ever waited for elsewhere, whatever `timeoutMs` says.
+ *
+ * A time is looked up in the time index, and then in the batch that holds it, which is unpacked to at most 32 MiB, all batches of a request to at most 1 GiB: what is
+ * beyond is answered with the batch's beginning. Look-ups pause after each 0.2 ms or so.
+ *
+ * Errors of a partition: those of Fetch; UNSUPPORTED_VERSION for a special time that the version lacks; INVALID_REQUEST for one that is named twice;
+ * CORRUPT_MESSAGE when the batch that holds the time cannot be opened.
+ */
+export const listOffsets =
+  (options: ListOffsetsOptions) =>
+  (request: Request, { version }: { readonly version: number }): Sliced<Response> =>
+    new Sliced(() => listed(options, request, version))

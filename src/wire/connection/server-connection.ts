@@ -1,0 +1,399 @@
+import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
+import { type Connection, formatAddress, type Listener } from "../../ports/transport.ts"
+import type { DecodeError } from "../../protocol/codec/decode-error.ts"
+import type { Place } from "../admission/admission.ts"
+import { Caller } from "../admission/caller.ts"
+import { Later } from "../later.ts"
+import type { AnswerRoom } from "../memory/answer-budget.ts"
+import { Holding } from "../memory/holding.ts"
+import { smallRequestBytes } from "../memory/memory-budget.ts"
+import { Disconnect, Encoded, NoResponse, type RequestContext, type Started, Unreadable } from "../route.ts"
+import { malformedMessage } from "../routing/route-table.ts"
+import { Sliced } from "../sliced.ts"
+import { abandon, finished, leavesToWait } from "../slicing/heavy.ts"
+import { Ticket } from "../slicing/turns.ts"
+import { actorOf } from "./actor.ts"
+import { Burst } from "./burst.ts"
+import { FrameClock } from "./frame-clock.ts"
+import { describeFrameFault } from "./frame-fault.ts"
+import { Framer, free, isFrame, noBytes } from "./framer.ts"
+import type { Door, ServerRoom } from "./server-room.ts"
+import { placeBytes, type Slot, Slots } from "./slots.ts"
+import { send, Unread } from "./unread.ts"
+
+/** How long a connection that we close may take to read what was written before. */
+const lingerSeconds = 5
+
+/** The serving end of one connection. */
+export class ServerConnection implements Listener {
+  private readonly framer: Framer
+  private readonly slots = new Slots()
+  private readonly unread: Unread
+  private readonly answers: AnswerRoom
+  private readonly caller = new Caller()
+  private paused = false
+  private pumping = false
+  private stopping = false
+  private ended = false
+  private endedAt = 0
+  private activeAt: number
+  private readonly burst: Burst
+  private readonly frameClock = new FrameClock()
+  readonly place: Place
+  private readonly holding: Holding
+  private clientId: string | null = null
+  private actor: string
+  /** The number of the chunk that is looked at, and how many frames in it somebody may still look at. */
+  private chunk = 0
+  private keptFrames = 0
+
+  constructor(
+    private readonly room: ServerRoom,
+    private readonly door: Door,
+    private readonly connection: Connection
+  ) {
+    this.framer = new Framer(room.requestBytesMax)
+    this.burst = new Burst(room.turns, () => this.pump())
+    this.unread = new Unread(room.answers)
+    this.place = room.admission.enter(connection, this.caller, (reason) => this.refuse("too many", reason))
+    this.holding = new Holding(room.memory, this.place, () => this.pump())
+    this.answers = { bytes: () => room.answers.room(this.unread.size > 0), whenFree: (wake) => room.answers.whenFree(wake) }
+    this.activeAt = room.seconds
+    this.actor = this.peer
+  }
+
+  get peer(): string {
+    return formatAddress(this.connection.remote)
+  }
+  /** Bytes that came and are not requests yet. */
+  get partialBytes(): number {
+    return this.framer.heldBytes
+  }
+  /** Seconds since these began to come. */
+  get partialSeconds(): number {
+    return this.frameClock.seconds(this.framer, this.room.seconds)
+  }
+  /** Bytes of memory that requests of this connection hold. */
+  get requestBytes(): number {
+    return this.holding.bytes
+  }
+  /** The oldest request that can be answered early; its memory, bytes, and the second in which its wait began. */
+  get oldestWait(): Pick<Slot, "held" | "since"> | undefined {
+    return this.slots.oldestWait
+  }
+  /** Memory behind answers that the peer has not taken, bytes. */
+  get unreadBytes(): number {
+    return this.unread.heldBytes
+  }
+  get isStalled(): boolean {
+    return this.unread.isStalled(this.room.seconds)
+  }
+  get isIdle(): boolean {
+    return this.slots.count === 0
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.ended) return
+    this.activeAt = this.room.seconds
+    this.place.begun()
+    this.framer.push(bytes)
+    this.chunk++
+    this.keptFrames = 0
+    this.pump()
+    if (this.keptFrames === 0 && !this.framer.holdsChunks && !this.ended) this.connection.release(bytes)
+    if (this.room.memory.isFull) this.room.relieve()
+  }
+  drained(): void {
+    this.unread.clear()
+    this.activeAt = this.room.seconds
+    this.pump()
+  }
+  closed(): void {
+    this.ended = true
+    this.caller.close()
+    this.place.leave()
+    this.unread.clear()
+    this.letGo()
+    abandon(this.room, this.slots)
+    this.room.forget(this)
+  }
+
+  /** Reads no more; closes when the requests that were read are answered. */
+  stop(): void {
+    this.stopping = true
+    this.connection.pause()
+    this.pump()
+  }
+  /** Closes after what was written. What is under way is given up. */
+  end(): void {
+    if (this.ended) return
+    this.ended = true
+    this.letGo()
+    this.endedAt = this.room.seconds
+    abandon(this.room, this.slots)
+    this.connection.end()
+  }
+
+  /** Called about once a second: closes what hangs. Answers whether the connection was cut. */
+  sweep(idleSeconds: number): void {
+    const now = this.room.seconds
+    if (this.ended) {
+      if (now - this.endedAt >= lingerSeconds) this.connection.destroy()
+      return
+    }
+    if (this.place.turn()) return
+    // A connection says when everything was taken, not how far it is, and nothing of what left at the end of a turn.
+    this.unread.look(this.connection.write([]), now)
+    const slow = this.frameClock.look(this.framer, this.paused, now)
+    if (slow !== undefined) return this.refuse("slow", slow)
+    if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
+  }
+
+  /** Closes it now, with what it did not read: others need the room. */
+  giveUp(): void {
+    this.refuse("unread", this.room.answers.surplus(this.unreadBytes))
+    this.unread.clear()
+    this.connection.destroy()
+  }
+
+  /** Closes it, since requests hold more memory than the node has for them. */
+  relieve(): void {
+    this.refuse("memory", this.holding.surplus(this.partialBytes))
+  }
+  /** Answers the oldest request that waits with what is there. */
+  hurry(): void {
+    const called = this.slots.callOff()
+    if (called !== undefined) queueMicrotask(() => this.made(...called))
+  }
+
+  private count(): void {
+    this.holding.count(this.framer.heldBytes + this.slots.heldBytes)
+  }
+  private letGo(): void {
+    this.framer.clear()
+    this.holding.end()
+  }
+
+  private get mayTake(): boolean {
+    const { inFlightRequestsMax, inFlightBytesMax, writeBufferBytesMax } = this.room
+    return (
+      !this.ended &&
+      !this.stopping &&
+      this.slots.count < inFlightRequestsMax &&
+      (this.slots.count === 0 || this.slots.size < inFlightBytesMax) &&
+      this.unread.size <= writeBufferBytesMax
+    )
+  }
+
+  /** Takes requests, starts them, and sends answers, as long as any of these goes on. */
+  private pump(): void {
+    // A handler that answers at once comes back here while its request is being started.
+    if (this.pumping || this.burst.isResting) return
+    this.pumping = true
+    this.burst.begin()
+    for (let busy = true; busy; ) busy = this.burst.mayGoOn() && (this.settle() || this.takeOne())
+    this.pumping = false
+    if (this.ended) return
+    this.count()
+    if (this.stopping) {
+      if (this.slots.count === 0) this.end()
+      return
+    }
+    const pause = !(this.mayTake && this.holding.mayRead(this.framer.announced))
+    if (pause === this.paused) return
+    this.paused = pause
+    if (pause) this.connection.pause()
+    else this.connection.resume()
+  }
+
+  /** Starts what may start and sends what may leave. Answers whether anything did. */
+  private settle(): boolean {
+    if (this.slots.count === 0 || this.ended) return false
+    const started = this.slots.start()
+    if (started !== undefined) this.run(started)
+    const leaving = this.ended ? undefined : this.slots.leave()
+    if (leaving === undefined) return started !== undefined
+    if (leaving.chunks !== undefined) this.unread.wrote(leaving.chunks, send(this.connection, leaving.chunks))
+    if (leaving.ends) this.end()
+    return true
+  }
+
+  private takeOne(): boolean {
+    if (!this.mayTake) return false
+    const frame = this.framer.next()
+    if (frame === undefined) {
+      const tooLong = this.holding.refusalOf(this.framer.announced)
+      if (tooLong !== undefined) this.refuse("memory", tooLong)
+      return false
+    }
+    if (isFrame(frame)) {
+      this.take(frame)
+    } else {
+      const { kind, message } = describeFrameFault(frame)
+      this.refuse(kind, message)
+    }
+    return true
+  }
+
+  private take(frame: Uint8Array): void {
+    const found = this.door.table.find(frame)
+    if ("message" in found) return this.refuse(found.kind, found.message)
+    if (this.place.isUndecided && "header" in found && this.place.refuses(found.header.apiKey)) return
+    const slot: Slot = {
+      route: "route" in found ? found.route : undefined,
+      context: "route" in found ? this.contextOf(found.header, frame) : undefined,
+      bodyAt: "route" in found ? found.bodyAt : 0,
+      size: frame.length,
+      held: frame.length + placeBytes,
+      chunk: this.framer.ownsMemory ? undefined : this.chunk,
+      state: "waiting",
+      stop: undefined,
+      early: undefined,
+      since: 0,
+      elementsMax: Number.POSITIVE_INFINITY,
+      ticket: undefined,
+      chunks: "chunks" in found ? found.chunks : undefined,
+      ends: false
+    }
+    if (slot.chunk !== undefined) this.keptFrames++
+    this.slots.add(slot)
+  }
+  /** The handler is done with the frame of its request, though perhaps not with the answer. */
+  private letGoOf({ chunk, context }: Slot): void {
+    if (chunk === this.chunk) this.keptFrames--
+    if (context === undefined) return
+    if (chunk === undefined) {
+      this.connection.release(context.frame)
+      free(context.frame)
+    }
+    // A chunk that its transport cannot free is left to the garbage collection.
+    context.frame = noBytes
+  }
+  private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext & { frame: Uint8Array } {
+    if (header.clientId !== this.clientId) this.actor = actorOf((this.clientId = header.clientId), this.peer)
+    const { actor, answers, caller } = this
+    const { id: connectionId, remote } = this.connection
+    return { header, version: header.apiVersion, clientHost: remote.host, connectionId, listener: this.door.name, actor, caller, answers, frame }
+  }
+
+  private run(slot: Slot): void {
+    const { route, context } = slot
+    if (route === undefined || context === undefined) return this.slots.done(slot)
+    let begun: Either.Either<Started, DecodeError>
+    slot.elementsMax = this.holding.elementsMax(slot.size)
+    try {
+      begun = route.start(context, slot.bodyAt, slot.elementsMax)
+    } catch (cause) {
+      return this.failed(slot, cause)
+    }
+    if (Either.isLeft(begun)) return this.unreadable(slot, begun.left)
+    if (begun.right.answer instanceof Sliced) return this.work(slot, begun.right.answer, begun.right)
+    this.read(slot, begun.right)
+    this.begun(slot, begun.right.answer)
+  }
+  /** The request was read, and its handler has it. */
+  private read(slot: Slot, { memoryBytes }: Started): void {
+    const borrows = slot.route?.borrows === true
+    if (borrows) this.letGoOf(slot)
+    else this.room.memory.keepsFrame(slot.size)
+    this.slots.keep(slot, (borrows ? placeBytes : slot.held) + memoryBytes)
+  }
+
+  /** Waits for an answer that is not there yet. */
+  private begun(slot: Slot, answer: unknown): void {
+    if (slot.ticket !== undefined) leavesToWait(this.room, slot)
+    if (answer instanceof Later) return this.wait(slot, answer)
+    if (!Effect.isEffect(answer)) return this.answer(slot, answer)
+    if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
+    const fiber = Runtime.runFork(this.room.runtime)(Effect.interruptible(answer as Effect.Effect<unknown>))
+    slot.stop = () => fiber.unsafeInterruptAsFork(FiberId.none)
+    fiber.addObserver((exit) => {
+      if (this.ended) return
+      if (Exit.isSuccess(exit)) this.answer(slot, exit.value)
+      else this.failed(slot, Cause.squash(exit.cause))
+      this.pump()
+    })
+  }
+
+  /** Makes an answer, and writes it, in slices. Where the request (`started`) is read and looked at first, no other of this connection may overtake it. */
+  private work(slot: Slot, answer: unknown, started?: Started): void {
+    const { route, context } = slot
+    if (route === undefined || context === undefined) return
+    let returned = false
+    if (started !== undefined) this.slots.hold()
+    slot.ticket ??= new Ticket(started?.isLarge === true && slot.size > smallRequestBytes, this.place.isLink)
+    const steps = route.finish(context.version, context.header.correlationId, answer)
+    const stop = this.room.turns.run(steps, slot.ticket, (outcome) => {
+      if (this.ended) return
+      slot.stop = undefined
+      if (started !== undefined) {
+        this.slots.release()
+        this.read(slot, started)
+      }
+      if ("cause" in outcome) this.failed(slot, outcome.cause)
+      else this.begun(slot, outcome.value)
+      if (returned) this.pump()
+    })
+    returned = true
+    if (slot.state === "running" && slot.stop === undefined) slot.stop = stop
+  }
+
+  private unreadable({ context, elementsMax, route }: Slot, fault: DecodeError): void {
+    const shortage = this.holding.shortageOf(fault, elementsMax, route?.elementsMax ?? 0)
+    if (shortage !== undefined) return this.refuse("memory", shortage)
+    this.refuse(fault.kind, malformedMessage(`${route?.api.name} version ${context?.version}`, fault))
+  }
+
+  /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
+  private wait(slot: Slot, later: Later<unknown>): void {
+    slot.since = this.room.seconds
+    slot.early = later.early
+    slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))
+  }
+  private made(slot: Slot, make: () => unknown): void {
+    if (this.ended) return
+    slot.stop = undefined
+    try {
+      const answer = make()
+      if (answer instanceof Later) this.wait(slot, answer)
+      else this.answer(slot, answer)
+    } catch (cause) {
+      this.failed(slot, cause)
+    }
+    this.pump()
+  }
+
+  private answer(slot: Slot, answer: unknown): void {
+    const { route, context } = slot
+    if (route === undefined || context === undefined) return
+    if (answer instanceof Disconnect) {
+      slot.ends = true
+      this.room.complaints.say("refused", this.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
+    } else if (answer instanceof Unreadable) {
+      return this.unreadable(slot, answer.error)
+    } else if (answer instanceof Encoded) {
+      slot.chunks = answer.chunks
+    } else if (answer instanceof Sliced || (slot.ticket !== undefined && !(answer instanceof NoResponse))) {
+      return this.work(slot, answer)
+    } else if (!(answer instanceof NoResponse)) {
+      try {
+        slot.chunks = route.encode(context.version, context.header.correlationId, answer)
+      } catch (cause) {
+        return this.failed(slot, cause)
+      }
+    }
+    this.slots.done(slot)
+    finished(this.room, this.slots, slot)
+  }
+
+  /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */
+  private failed(slot: Slot, cause: unknown): void {
+    const { route, context } = slot
+    this.room.complaints.defect(this.actor, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
+    this.end()
+  }
+  private refuse(kind: string, message: string): void {
+    this.room.complaints.say(kind, this.peer, message)
+    this.end()
+  }
+}

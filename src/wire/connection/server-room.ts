@@ -1,0 +1,32 @@
+import type { Runtime } from "effect"
+import type { Admission } from "../admission/admission.ts"
+import type { Complaints } from "../complaints.ts"
+import type { AnswerBudget } from "../memory/answer-budget.ts"
+import type { MemoryBudget } from "../memory/memory-budget.ts"
+import type { RouteTable } from "../routing/route-table.ts"
+import type { Turns } from "../slicing/turns.ts"
+import type { ServerConnection } from "./server-connection.ts"
+
+/** What the connections share that came through one listener. */
+export interface Door {
+  readonly name: string | undefined
+  readonly table: RouteTable
+}
+/** What all connections of one server share. */
+export interface ServerRoom {
+  readonly runtime: Runtime.Runtime<never>
+  readonly turns: Turns
+  readonly complaints: Complaints
+  readonly requestBytesMax: number
+  readonly inFlightRequestsMax: number
+  readonly inFlightBytesMax: number
+  readonly writeBufferBytesMax: number
+  readonly admission: Admission
+  readonly memory: MemoryBudget
+  readonly answers: AnswerBudget
+  /** Closes connections until the account of the memory is not full. */
+  readonly relieve: () => void
+  /** Seconds since the server started, roughly: a clock is not read for every chunk. */
+  seconds: number
+  readonly forget: (connection: ServerConnection) => void
+}

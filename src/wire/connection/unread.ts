@@ -1,0 +1,79 @@
+import { isLent, returnLent } from "../../ports/lent-memory.ts"
+import type { Connection } from "../../ports/transport.ts"
+import type { AnswerBudget } from "../memory/answer-budget.ts"
+
+/** Without a byte taken for so long a connection counts as one that nobody reads. */
+const stalledSeconds = 10
+
+/**
+ * What one connection was sent and its peer has not taken. Counted in the node's budget by the memory that stands behind it: a view of a hundred bytes keeps the whole
+ * frame alive that it was cut from.
+ */
+export class Unread {
+  private bytes = 0
+  private counted = 0
+  /** Since everything was read: bytes of chunks, and of the memory that they are views of. */
+  private written = 0
+  private behind = 0
+  private taken = -1
+  private movedAt = 0
+
+  constructor(private readonly budget: AnswerBudget) {}
+
+  /** Bytes that the peer has not read yet. */
+  get size(): number {
+    return this.bytes
+  }
+  /** Bytes of memory that it holds. */
+  get heldBytes(): number {
+    return this.counted
+  }
+
+  /** These were written, and so many bytes wait since. */
+  wrote(chunks: ReadonlyArray<Uint8Array>, waiting: number): void {
+    if (waiting === 0) return this.clear()
+    let last: ArrayBufferLike | undefined
+    for (const { buffer, length } of chunks) {
+      this.written += length
+      if (buffer !== last) this.behind += buffer.byteLength
+      last = buffer
+    }
+    this.bytes = waiting
+    this.count()
+  }
+  /** So many bytes wait now, at `seconds`. */
+  look(waiting: number, seconds: number): void {
+    if (waiting === 0) return this.clear()
+    this.bytes = waiting
+    const taken = this.written - waiting
+    if (taken !== this.taken) this.movedAt = seconds
+    this.taken = taken
+    this.count()
+  }
+  clear(): void {
+    if (this.bytes === 0 && this.counted === 0) return
+    this.bytes = this.written = this.behind = 0
+    this.taken = -1
+    this.count()
+  }
+
+  /** Nothing of it was taken for long. */
+  isStalled(seconds: number): boolean {
+    return this.bytes > 0 && seconds - this.movedAt >= stalledSeconds
+  }
+
+  private count(): void {
+    const held = this.bytes === 0 ? 0 : Math.ceil(this.bytes * Math.max(1, this.behind / Math.max(1, this.written)))
+    if (held === this.counted) return
+    this.budget.change(held - this.counted)
+    this.counted = held
+  }
+}
+
+/** Writes an answer, and gives memory that was lent for it back when the transport has taken it; answers what the connection holds then, as `write`. */
+export const send = (connection: Pick<Connection, "write">, chunks: ReadonlyArray<Uint8Array>): ReturnType<Connection["write"]> => {
+  if (!chunks.some(isLent)) return connection.write(chunks)
+  return connection.write(chunks, () => {
+    for (const chunk of chunks) returnLent(chunk)
+  })
+}

@@ -1,0 +1,205 @@
+import { type Clock, Deferred, Duration, Effect, Either, Exit, type Fiber, FiberId, Runtime } from "effect"
+import type { Address, Connection, Listener } from "../../ports/transport.ts"
+import { describeFrameFault, type FrameFault } from "../connection/frame-fault.ts"
+import { Framer, isFrame } from "../connection/framer.ts"
+import { type CallFault, CallTimeout, ConnectionLost } from "../fault.ts"
+import { InFlight, type Pending } from "./in-flight.ts"
+
+export interface LinkOptions {
+  readonly clientId: string
+  readonly connectTimeoutMs: number
+  readonly requestTimeoutMs: number
+  /** Requests that are sent and not answered. */
+  readonly inFlightRequestsMax: number
+  /** Bytes of one answer at most; a longer one closes the connection. */
+  readonly responseBytesMax: number
+}
+
+/** Bytes that may wait for a peer that does not read before we send no more. */
+const writeBufferBytesMax = 4 * 1024 * 1024
+
+type Settle = NonNullable<Pending["settle"]>
+/** A request that waits for its turn. */
+interface Waiting {
+  readonly correlationId: number
+  readonly chunks: ReadonlyArray<Uint8Array>
+  readonly pending: Pending
+  /** Whether an answer is due. */
+  readonly answered: boolean
+}
+export interface Submission {
+  /** The whole frame, length prefix first. May throw EncodeError, which is the caller's. */
+  readonly encode: (correlationId: number) => ReadonlyArray<Uint8Array>
+  readonly answered: boolean
+  /** The API's name, for the words of a timeout. */
+  readonly api: string
+  readonly timeoutMs: number
+  /** The answer is late before its time when nothing at all has come for this long. Default: `timeoutMs`. */
+  readonly silenceMs?: number
+}
+
+/** The listener of a link's connection: sends in order, matches answers, watches deadlines. */
+export class LinkConnection implements Listener {
+  private readonly framer: Framer
+  private readonly inFlight = new InFlight()
+  /** The callers are suspended fibers with deadlines, so their number is bounded by the callers. */
+  private waiting: Array<Waiting> = []
+  private unread = 0
+  /** Counts what comes. */
+  private heard = 0
+  private lost: ConnectionLost | undefined
+  /** When the timer fires; infinite where there is none. */
+  private timerAt = Number.POSITIVE_INFINITY
+  private timer: Fiber.RuntimeFiber<void> | undefined
+  readonly over = Deferred.unsafeMake<never, ConnectionLost>(FiberId.none)
+
+  constructor(
+    private readonly address: Address,
+    readonly connection: Connection,
+    private readonly options: LinkOptions,
+    private readonly clock: Clock.Clock,
+    private readonly runtime: Runtime.Runtime<never>
+  ) {
+    this.framer = new Framer(options.responseBytesMax)
+  }
+
+  get isOpen(): boolean {
+    return this.lost === undefined
+  }
+
+  /** Sends now or when its turn comes. `settle` gets the answer's frame; empty bytes for a request without an answer, once it is sent. Answers how to leave. */
+  submit({ encode, answered, api, timeoutMs, silenceMs = timeoutMs }: Submission, settle: Settle): () => void {
+    if (this.lost !== undefined) {
+      settle(Either.left(this.lost))
+      return () => {}
+    }
+    const correlationId = this.inFlight.nextId()
+    const chunks = encode(correlationId)
+    const now = this.now()
+    const pending: Pending = { settle, lookAt: now + Math.min(timeoutMs, silenceMs), deadline: now + timeoutMs, silenceMs, heard: this.heard, api, timeoutMs }
+    const waiting: Waiting = { correlationId, chunks, pending, answered }
+    if (this.waiting.length > 0 || !this.mayWrite) this.waiting.push(waiting)
+    else this.write(waiting)
+    if (pending.settle !== undefined) this.watch(pending.lookAt)
+    return () => {
+      pending.settle = undefined
+      this.waiting = this.waiting.filter((one) => one !== waiting)
+    }
+  }
+
+  received(bytes: Uint8Array): void {
+    if (this.lost !== undefined) return
+    this.heard += 1
+    this.framer.push(bytes)
+    for (;;) {
+      const frame = this.lost === undefined ? this.framer.next() : undefined
+      if (frame === undefined) break
+      if (!isFrame(frame)) return this.unframed(frame)
+      const pending = this.inFlight.answered(frame)
+      if (pending === undefined) return this.lose("it sent an answer that nobody asked for")
+      pending.settle?.(Either.right(frame))
+    }
+    this.writeWaiting()
+  }
+  drained(): void {
+    this.unread = 0
+    this.writeWaiting()
+  }
+  closed(cause?: string): void {
+    this.lose(cause === undefined ? "it was closed by the other side" : cause)
+  }
+
+  /** Closes, and fails everybody who waits. What was written before an orderly end is still sent; a peer that has shown that it is lost gets nothing more. */
+  lose(reason: string, orderly = false): void {
+    this.loseBy(new ConnectionLost({ address: this.address, reason }), orderly)
+  }
+  /** The bytes are no answer, or one that is too large: what follows it cannot be told from it. */
+  private unframed(fault: FrameFault): void {
+    const { kind, message } = describeFrameFault(fault)
+    // A server of another protocol has answered with text of its own.
+    if (kind !== "oversized" || message.startsWith("looks like")) return this.lose(message)
+    const reason = `its answer has ${fault.length} bytes, over responseBytesMax=${fault.bytesMax}`
+    this.loseBy(new ConnectionLost({ address: this.address, reason, answerBytes: fault.length }), false)
+  }
+  private loseBy(lost: ConnectionLost, orderly: boolean): void {
+    if (this.lost !== undefined) return
+    this.lost = lost
+    if (orderly) this.connection.end()
+    else this.connection.destroy()
+    this.timer?.unsafeInterruptAsFork(FiberId.none)
+    const callers = [...this.inFlight.clear(), ...this.waiting.map(({ pending }) => pending)]
+    this.waiting = []
+    for (const { settle } of callers) settle?.(Either.left(lost))
+    Deferred.unsafeDone(this.over, Exit.fail(lost))
+  }
+
+  private get mayWrite(): boolean {
+    return this.lost === undefined && this.unread <= writeBufferBytesMax && this.inFlight.count < this.options.inFlightRequestsMax
+  }
+  private writeWaiting(): void {
+    while (this.mayWrite) {
+      const next = this.waiting.shift()
+      if (next === undefined) return
+      this.write(next)
+    }
+  }
+  private write({ correlationId, chunks, pending, answered }: Waiting): void {
+    if (answered) this.inFlight.add(correlationId, pending)
+    this.unread = this.connection.write(chunks)
+    if (!answered) {
+      pending.settle?.(Either.right(nothing))
+      pending.settle = undefined
+    }
+  }
+
+  private now(): number {
+    return Number(this.clock.unsafeCurrentTimeNanos() / 1_000_000n)
+  }
+  /** One timer for the earliest deadline: calls come and go by the thousand, and hardly any of them times out. */
+  private watch(deadline: number): void {
+    if (deadline >= this.timerAt || this.lost !== undefined) return
+    this.timerAt = deadline
+    this.timer?.unsafeInterruptAsFork(FiberId.none)
+    const wait = this.clock.sleep(Duration.millis(Math.max(0, deadline - this.now())))
+    // A link that is opened by a finalizer has a runtime that cannot be interrupted: its timer would outlive it, and hold the process.
+    this.timer = Runtime.runFork(this.runtime)(Effect.interruptible(Effect.map(wait, this.timeUp)))
+  }
+  private readonly timeUp = (): void => {
+    if (this.lost !== undefined) return
+    this.timer = undefined
+    this.timerAt = Number.POSITIVE_INFINITY
+    const now = this.now()
+    const late = this.waiting.filter(({ pending }) => pending.deadline <= now)
+    this.waiting = this.waiting.filter(({ pending }) => pending.deadline > now)
+    for (const { pending } of late) pending.settle?.(this.timedOut(pending))
+    let first = this.inFlight.earliest()
+    for (; first !== undefined && first.lookAt <= now; first = this.inFlight.earliest()) {
+      if (now >= first.deadline || first.heard === this.heard) return this.late(first)
+      // Something has come since: the peer lives, and the answer may be behind what it sends.
+      first.heard = this.heard
+      first.lookAt = Math.min(first.deadline, now + first.silenceMs)
+    }
+    const next = Math.min(first?.lookAt ?? Number.POSITIVE_INFINITY, ...this.waiting.map(({ pending }) => pending.deadline))
+    if (next < Number.POSITIVE_INFINITY) this.watch(next)
+  }
+  /** The answer is late: what is behind it on the connection is, too. */
+  private late(pending: Pending): void {
+    const { api, settle, silenceMs, timeoutMs } = pending
+    pending.settle = undefined
+    settle?.(this.timedOut(pending))
+    this.lose(`${api} was not answered within ${Math.min(timeoutMs, silenceMs)} ms`)
+  }
+  get inFlightCount(): number {
+    return this.inFlight.count
+  }
+  /** For how long nothing has come although an answer is due, ms; 0 where none is. */
+  get silentMs(): number {
+    const since = this.inFlight.silentSince(this.heard)
+    return since === undefined ? 0 : Math.max(0, this.now() - since)
+  }
+  private timedOut({ api, timeoutMs }: Pending): Either.Either<Uint8Array, CallFault> {
+    return Either.left(new CallTimeout({ address: this.address, api, timeoutMs }))
+  }
+}
+
+const nothing = new Uint8Array(0)

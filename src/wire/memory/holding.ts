@@ -1,0 +1,71 @@
+import type { DecodeError } from "../../protocol/codec/decode-error.ts"
+import { elementBytes } from "../../protocol/codec/reader.ts"
+import type { Place } from "../admission/admission.ts"
+import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
+
+/** Changes below this are reported with the next ones: ten thousand connections are 40 MiB off at most. */
+const countedBytesMin = 4096
+
+/** What the requests of one connection hold, in the account of the memory. */
+export class Holding {
+  private counted = 0
+  private stopWaiting: (() => void) | undefined
+
+  constructor(
+    private readonly memory: MemoryBudget,
+    private readonly place: Place,
+    /** Called when there is room again, after `mayRead` has said that there is none. */
+    private readonly wake: () => void
+  ) {}
+
+  get bytes(): number {
+    return this.counted
+  }
+  /** The connection holds so many bytes now. */
+  count(bytes: number): void {
+    const change = bytes - this.counted
+    // A poll that waits and is answered would report two changes for nothing.
+    if (change === 0 || (change < countedBytesMin && change > -countedBytesMin && bytes > 0)) return
+    this.counted = bytes
+    this.memory.changeRequests(change)
+  }
+  /** It holds nothing, and waits for nothing any more. */
+  end(): void {
+    this.stopWaiting?.()
+    this.count(0)
+  }
+
+  /** Whether the account has room for what the connection may bring next: `announced` bytes of the request that has begun, and what it holds. */
+  mayRead(announced: number): boolean {
+    const { memory } = this
+    if (!memory.isShort || this.place.isLink) return true
+    // Heartbeats of other nodes go on where the account is full, too.
+    if ((!memory.isFull || this.place.isNode) && announced <= smallRequestBytes && this.counted <= smallRequestBytes) return true
+    this.stopWaiting ??= memory.whenFree(() => {
+      this.stopWaiting = undefined
+      this.wake()
+    })
+    return false
+  }
+  /** Why the connection is closed that holds the most, `partial` bytes of it for a request that has not come whole. */
+  surplus(partial: number): string {
+    return `held ${partial} bytes of a request that had not come whole and ${this.counted - partial} of others, the most of all, while ${this.memory.figures}`
+  }
+  /** Why a request of that length is refused before it has come; undefined for one that fits into the account. */
+  refusalOf(announced: number): string | undefined {
+    const { longestRequestBytes } = this.memory
+    // Every turn of every connection asks this, so the sentence is made where it is needed alone.
+    if (announced <= longestRequestBytes) return undefined
+    return `announces a request of ${announced} bytes, over the ${longestRequestBytes} that fit into the account: ${this.memory.figures}`
+  }
+
+  /** Elements that a request of that many bytes may have: a large one takes no more memory than is free. */
+  elementsMax(bytes: number): number {
+    return bytes <= smallRequestBytes ? Number.POSITIVE_INFINITY : Math.max(smallRequestBytes, Math.floor(this.memory.room / elementBytes))
+  }
+  /** Why a request that `elementsMax` bounded is refused; undefined where the request itself is at fault: its API allows `allowed` elements. */
+  shortageOf({ kind }: DecodeError, elementsMax: number, allowed: number): string | undefined {
+    if (kind !== "elements" || elementsMax >= allowed) return undefined
+    return `sent a request with more than the ${elementsMax} elements that there is memory for: ${this.memory.figures}`
+  }
+}

@@ -1,0 +1,38 @@
+import { errorCode } from "../../../domain/kernel/error-code.ts"
+import { ApiVersions } from "../../protocol/message/18-api-versions.ts"
+import { type Route, route } from "../route.ts"
+
+/** Who this node is, for clients that say whom they look for (KIP-1242). Undefined while that is not known. */
+export interface Identity {
+  readonly clusterId: string | undefined
+  readonly nodeId: number
+}
+
+/** As Kafka checks a client's software name and version (KIP-511). */
+const software = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
+
+/** How this node answers ApiVersions: the versions that its routes serve. */
+export const apiVersionsRoute = (routes: ReadonlyArray<Route>, identity: () => Identity | undefined): Route => {
+  const listed = routes
+    .filter((one) => one.listed)
+    .map(({ api, versions, advertisedMin }) => ({ apiKey: api.key, minVersion: advertisedMin, maxVersion: versions[1] }))
+  const own = { apiKey: ApiVersions.key, minVersion: ApiVersions.versions[0], maxVersion: ApiVersions.latestStable }
+  const apiKeys = [...listed, own].sort((a, b) => a.apiKey - b.apiKey)
+  return route(ApiVersions, {}, (request, { version }) => {
+    if (version >= 3 && !(software.test(request.clientSoftwareName) && software.test(request.clientSoftwareVersion))) {
+      return { errorCode: errorCode("INVALID_REQUEST"), apiKeys: [] }
+    }
+    const me = identity()
+    const stranger = me !== undefined && request.clusterId !== null && me.clusterId !== undefined && request.clusterId !== me.clusterId
+    const moved = me !== undefined && request.nodeId >= 0 && request.nodeId !== me.nodeId
+    if (stranger || moved) return { errorCode: errorCode("REBOOTSTRAP_REQUIRED"), apiKeys: [] }
+    return { errorCode: errorCode("NONE"), apiKeys }
+  })
+}
+
+/** The answer to a version that we do not know: a body of version 0 that names the range of ApiVersions itself (KIP-511). */
+export const unknownApiVersions = (apiVersions: Route, correlationId: number): ReadonlyArray<Uint8Array> =>
+  apiVersions.encode(0, correlationId, {
+    errorCode: errorCode("UNSUPPORTED_VERSION"),
+    apiKeys: [{ apiKey: ApiVersions.key, minVersion: apiVersions.versions[0], maxVersion: apiVersions.versions[1] }]
+  })

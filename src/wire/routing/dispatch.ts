@@ -1,0 +1,63 @@
+import { Effect, Either } from "effect"
+import type { DecodeError } from "../../protocol/codec/decode-error.ts"
+import { Envelope } from "../../protocol/message/58-envelope.ts"
+import { DispatchFault } from "../fault.ts"
+import { Later } from "../later.ts"
+import { Disconnect, Encoded, NoResponse, type RequestContext, type Route, Unreadable } from "../route.ts"
+import { runSteps, type Steps } from "../sliced.ts"
+import { malformedMessage, RouteTable } from "./route-table.ts"
+
+/** Tables by the list that they were made from: an Envelope comes for each relayed request. */
+const tables = new WeakMap<ReadonlyArray<Route>, RouteTable>()
+const tableOf = (routes: ReadonlyArray<Route>): RouteTable => {
+  const known = tables.get(routes)
+  if (known !== undefined) return known
+  const made = new RouteTable(routes)
+  tables.set(routes, made)
+  return made
+}
+
+type Answered = Either.Either<ReadonlyArray<Uint8Array>, DispatchFault>
+
+/**
+ * Answers one request that did not come on a connection of its own, in slices: what an Envelope carries. Gives the response frame without its length prefix, header first;
+ * empty for a request that gets no answer; or an Effect of that. An Envelope within an Envelope is refused. A handler that dies, dies here too.
+ */
+export function* dispatchInSlices(
+  routes: ReadonlyArray<Route>,
+  frame: Uint8Array,
+  origin: Pick<RequestContext, "clientHost" | "connectionId" | "actor">
+): Steps<Answered | Effect.Effect<Answered>> {
+  const found = tableOf(routes).find(frame)
+  if ("message" in found) return Either.left(new DispatchFault(found))
+  if ("chunks" in found) return Either.right(withoutLength(found.chunks))
+  const { route, header, bodyAt } = found
+  if (route.api.key === Envelope.key) return Either.left(new DispatchFault({ kind: "unknownApi", message: "sent an Envelope within an Envelope" }))
+  const context: RequestContext = { ...origin, header, version: header.apiVersion, frame }
+  const malformed = (error: DecodeError): Answered =>
+    Either.left(new DispatchFault({ kind: "malformed", message: malformedMessage(`${route.api.name} version ${context.version}`, error) }))
+  const begun = route.start(context, bodyAt)
+  if (Either.isLeft(begun)) return malformed(begun.left)
+  const finish = (answer: unknown): Steps<unknown> => route.finish(context.version, header.correlationId, answer)
+  const settle = (made: unknown): Answered | Effect.Effect<Answered> => {
+    if (made instanceof Encoded) return Either.right(withoutLength(made.chunks))
+    if (made instanceof NoResponse) return Either.right([])
+    if (made instanceof Disconnect) return Either.left(new DispatchFault({ kind: "disconnected", message: made.reason }))
+    if (made instanceof Unreadable) return malformed(made.error)
+    const waiting: Effect.Effect<unknown> = made instanceof Later ? made.effect : (made as Effect.Effect<unknown>)
+    return Effect.flatMap(waiting, (answer) =>
+      Effect.flatMap(runSteps(finish(answer)), (last) => {
+        const settled = settle(last)
+        return Effect.isEffect(settled) && !Either.isEither(settled) ? settled : Effect.succeed(settled as Answered)
+      })
+    )
+  }
+  return settle(yield* finish(begun.right.answer))
+}
+
+/** As dispatchInSlices, all of it as an Effect. */
+export const dispatch = (...request: Parameters<typeof dispatchInSlices>): Effect.Effect<ReadonlyArray<Uint8Array>, DispatchFault> =>
+  Effect.suspend(() => Effect.flatMap(runSteps(dispatchInSlices(...request)), (answered) => (Either.isEither(answered) ? answered : Effect.flatten(answered))))
+
+/** The length stands in the first four bytes of the first chunk. */
+const withoutLength = ([first, ...rest]: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => (first === undefined ? [] : [first.subarray(4), ...rest])

@@ -1,0 +1,25 @@
+import type { ServerRoom } from "../connection/server-room.ts"
+import { placeBytes, type Slot, type Slots } from "../connection/slots.ts"
+
+/** The answer of heavy work is made: of the request that alone is left, and the next one may begin. */
+export const finished = ({ memory, turns }: ServerRoom, slots: Slots, slot: Slot): void => {
+  if (slot.ticket === undefined) return
+  let bytes = 0
+  for (const chunk of slot.chunks ?? []) bytes += chunk.length
+  memory.leaves(slot.held + bytes)
+  slots.keep(slot, (slot.context?.frame.length ?? 0) + placeBytes + bytes)
+  turns.leave(slot.ticket)
+}
+
+/** The handler has returned. One that borrows (Fetch, JoinGroup, SyncGroup) may wait for minutes, and keeps only what it needs: the next request may begin meanwhile. */
+export const leavesToWait = ({ turns }: ServerRoom, { route, ticket }: Slot): void => {
+  if (ticket !== undefined && route?.borrows === true) turns.leave(ticket)
+}
+
+/** Calls off all that is under way. */
+export const abandon = ({ turns }: ServerRoom, slots: Slots): void => {
+  for (const { stop, ticket } of slots.clear()) {
+    stop?.()
+    if (ticket !== undefined) turns.leave(ticket)
+  }
+}

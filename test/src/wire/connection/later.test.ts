@@ -1,0 +1,70 @@
+import { expect, test } from "bun:test"
+import { Effect } from "effect"
+import { requestFrame } from "../../../../src/protocol/codec/frame.ts"
+import { joined } from "../../../../src/protocol/codec/joined.ts"
+import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
+import { Later } from "../../../../src/wire/later.ts"
+import { dispatch } from "../../../../src/wire/routing/dispatch.ts"
+import { beat, eventually, heartbeat, onStage, reply, transports } from "../harness.ts"
+
+type Ready = (make: () => ReturnType<typeof reply> | Later<ReturnType<typeof reply>>) => void
+
+for (const [name, layer] of transports) {
+  test(`an answer that comes later holds up those behind it, may wait twice, and keeps the order, ${name}`, () => {
+    const waiting: Array<Ready> = []
+    const later = () =>
+      new Later<ReturnType<typeof reply>>((ready) => {
+        waiting.push(ready)
+        return () => undefined
+      })
+    return onStage(layer(), [heartbeat((id) => (id < 10 ? reply(id) : later()))], ({ raw }) =>
+      Effect.gen(function* () {
+        const client = yield* raw
+        for (const id of [1, 10, 2]) client.ask(Heartbeat, 4, beat(id))
+        yield* eventually("the first is answered, and the second waits", () => client.frames.length === 1 && waiting.length === 1)
+        waiting[0]?.(() => later())
+        yield* eventually("it waits again", () => waiting.length === 2)
+        expect(client.beats).toEqual([1])
+        waiting[1]?.(() => reply(10))
+        yield* eventually("all are answered", () => client.frames.length === 3)
+        expect(client.beats).toEqual([1, 10, 2])
+      })
+    )
+  })
+
+  test(`one that is ready at once is answered, one that fails costs its own connection alone, one whose client leaves is called off, ${name}`, () => {
+    let calledOff = 0
+    const handle = (id: number) =>
+      new Later<ReturnType<typeof reply>>((ready) => {
+        if (id === 1) ready(() => reply(1))
+        if (id === 2)
+          ready(() => {
+            throw new Error("it breaks")
+          })
+        return () => void calledOff++
+      })
+    return onStage(layer(), [heartbeat(handle)], ({ lines, raw }) =>
+      Effect.gen(function* () {
+        const [one, two, three] = [yield* raw, yield* raw, yield* raw]
+        three.ask(Heartbeat, 4, beat(3))
+        one.ask(Heartbeat, 4, beat(1))
+        yield* eventually("it is answered", () => one.beats.length === 1)
+        two.ask(Heartbeat, 4, beat(2))
+        yield* eventually("its connection is closed", () => two.closedBy !== undefined)
+        expect(lines.map(({ text }) => text)).toEqual([expect.stringContaining("it breaks")])
+        const before = calledOff
+        three.connection.destroy()
+        yield* eventually("it is called off", () => calledOff > before)
+        one.ask(Heartbeat, 4, beat(1))
+        yield* eventually("the other goes on", () => one.beats.length === 2)
+      })
+    )
+  })
+}
+
+test("what an Envelope carries waits in the same way", async () => {
+  const routes = [heartbeat(() => new Later((ready) => (queueMicrotask(() => ready(() => reply(5))), () => undefined)))]
+  const frame = joined(requestFrame(Heartbeat, 4, { correlationId: 7, clientId: "test" }, beat(5))).subarray(4)
+  const chunks = await Effect.runPromise(dispatch(routes, frame, { clientHost: "here", connectionId: 1, actor: "test@here" }))
+  expect(joined(chunks).length).toBeGreaterThan(8)
+})
