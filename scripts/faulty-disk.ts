@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { FaultyDisk, parseFault } from "../adapters/log/faulty-disk.ts"
+import { FaultyDisk, parseFault } from "../adapters/log/disk/faulty-disk.ts"
 import { MachineDisk } from "../adapters/log/file/layer.ts"
 import { nodeDisk } from "../adapters/log/file/node-disk.ts"
 import { brokerCommand, brokerLeadCommand, upCommand } from "../src/cli/node/command.ts"

@@ -2,10 +2,10 @@ import { Effect } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import type { LogFault } from "../../src/ports/log-store.ts"
 import type { DerivedFiles } from "./derived-files.ts"
-import { attempt, type Disk, type DiskFile, faultOf } from "./disk.ts"
-import { retireSegmentFiles } from "./open-segments.ts"
-import type { RecoveryPointFile } from "./recovery-point.ts"
-import type { SealedSegment } from "./segments.ts"
+import { attempt, type Disk, type DiskFile, faultOf } from "./disk/disk.ts"
+import { retireSegmentFiles } from "./recovery/open-segments.ts"
+import type { RecoveryPointFile } from "./recovery/recovery-point.ts"
+import type { SealedSegment } from "./segment/segments.ts"
 
 /** What a log lends to whoever drops its first segments. */
 export interface ShortenedLog {

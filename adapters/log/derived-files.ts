@@ -2,7 +2,7 @@ import { Effect, Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { decodeEpochCheckpoint, type EpochStart, encodeEpochCheckpoint, epochCheckpointFileName } from "../../domain/log/epoch-checkpoint.ts"
 import type { DerivedDocuments, DerivedSnapshot, DerivedSource } from "../../src/ports/derived-documents.ts"
-import { attempt, type Disk, type DiskFile, readSmallFile } from "./disk.ts"
+import { attempt, type Disk, type DiskFile, readSmallFile } from "./disk/disk.ts"
 
 /** Kafka's names: the offset up to which the producers are folded, in 20 digits. */
 const snapshotForm = /^(\d{20})\.snapshot$/

@@ -2,12 +2,12 @@ import { Deferred, Effect, FiberId } from "effect"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { LogFault, type LogDirectory as Port } from "../../src/ports/log-store.ts"
-import { Checkpoints } from "./checkpoint.ts"
-import { attempt, codeOf, type Disk, removeFile } from "./disk.ts"
-import type { FilePool } from "./file-pool.ts"
-import { type ScrubBounds, Scrubber } from "./scrubber.ts"
-import { type CacheBounds, SharedCaches } from "./shared-caches.ts"
-import { type DiskFailure, watchedDisk } from "./watched-disk.ts"
+import { Checkpoints } from "./disk/checkpoint.ts"
+import { attempt, codeOf, type Disk, removeFile } from "./disk/disk.ts"
+import type { FilePool } from "./disk/file-pool.ts"
+import { type DiskFailure, watchedDisk } from "./disk/watched-disk.ts"
+import { type ScrubBounds, Scrubber } from "./scrub/scrubber.ts"
+import { type CacheBounds, SharedCaches } from "./segment/shared-caches.ts"
 
 /** What a directory tells of the logs in it. */
 export interface HeldLog {

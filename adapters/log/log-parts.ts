@@ -1,10 +1,10 @@
 import type { Effect } from "effect"
 import type { LogConfig } from "../../src/ports/log-store.ts"
-import type { OpenContext } from "./open-segments.ts"
-import type { RecoveryPointFile } from "./recovery-point.ts"
-import type { Scrubber } from "./scrubber.ts"
-import type { Pace } from "./slices.ts"
-import type { LogTail } from "./tail-cache.ts"
+import type { Pace } from "./disk/slices.ts"
+import type { OpenContext } from "./recovery/open-segments.ts"
+import type { RecoveryPointFile } from "./recovery/recovery-point.ts"
+import type { Scrubber } from "./scrub/scrubber.ts"
+import type { LogTail } from "./segment/tail-cache.ts"
 
 /** What a log gets from its store. */
 export interface LogParts extends Omit<OpenContext, "now" | "compacted"> {

@@ -3,9 +3,9 @@ import { headerSize, RecordBatch, verify, viewHeader } from "../../../domain/log
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { ChainEntry } from "../../../domain/log/header-chain.ts"
 import { changedText, HeaderCheck } from "../../../domain/log/header-check.ts"
-import type { Disk, DiskFile } from "../disk.ts"
-import { FileWindow } from "../file-window.ts"
-import { damaged } from "../segment-store.ts"
+import type { Disk, DiskFile } from "../disk/disk.ts"
+import { FileWindow } from "../disk/file-window.ts"
+import { damaged } from "../segment/segment-files.ts"
 
 /** Reads the batches of a segment one after the other, each checked, in memory that is used again: a view lasts until the next one is asked for. */
 export class BatchReader {

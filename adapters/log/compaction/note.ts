@@ -3,7 +3,7 @@ import type { Offset } from "../../../domain/kernel/id.ts"
 import type { CompactedRanges } from "../../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
-import { attempt, type Disk, faultOf, readSmallFile } from "../disk.ts"
+import { attempt, type Disk, faultOf, readSmallFile } from "../disk/disk.ts"
 
 /**
  * What compaction has done to a log, in a file beside its segments: the only thing that tells a record that was compacted away from one that is lost.

@@ -4,8 +4,8 @@ import { withRange } from "../../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
-import { attempt, type Disk, faultOf } from "../disk.ts"
-import { filesOf, type SegmentPath, segmentPath } from "../segment-store.ts"
+import { attempt, type Disk, faultOf } from "../disk/disk.ts"
+import { filesOf, type SegmentPath, segmentPath } from "../segment/segment-files.ts"
 import { type CompactionNote, noNote, noteFileName, readNote, temporaryNoteName, writeNote } from "./note.ts"
 
 /** Behind the names of a segment that is being written. */

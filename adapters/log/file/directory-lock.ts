@@ -1,7 +1,7 @@
 import { statSync } from "node:fs"
 import { Effect, type Scope } from "effect"
 import { DirectoryLocked, LogFault } from "../../../src/ports/log-store.ts"
-import { attempt, type Disk, faultOf } from "../disk.ts"
+import { attempt, type Disk, faultOf } from "../disk/disk.ts"
 import { type FlockOutcome, flockDirectory, flockHolder } from "./flock.ts"
 
 /** What is held open for a lock. */

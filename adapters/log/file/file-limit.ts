@@ -1,7 +1,7 @@
 import * as fs from "node:fs"
 import { Clock, Effect, type Scope } from "effect"
-import { codeOf } from "../disk.ts"
-import { isOutOfFiles } from "../file-pool.ts"
+import { codeOf } from "../disk/disk.ts"
+import { isOutOfFiles } from "../disk/file-pool.ts"
 import { filesLimit, poolFigures } from "./process-pool.ts"
 
 export interface FileLimitOptions {

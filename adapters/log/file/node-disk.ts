@@ -1,6 +1,6 @@
 import * as fs from "node:fs"
 import { Effect } from "effect"
-import type { Disk, DiskFile } from "../disk.ts"
+import type { Disk, DiskFile } from "../disk/disk.ts"
 
 // Linux takes at most 1024 buffers in one writev.
 const buffersMax = 1024

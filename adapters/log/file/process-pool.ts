@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { Either } from "effect"
-import { FilePool } from "../file-pool.ts"
+import { FilePool } from "../disk/file-pool.ts"
 
 /** Where the limit cannot be read: half of what every system gives at least. */
 const filesMaxUnknown = 128

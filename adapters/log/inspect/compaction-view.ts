@@ -4,8 +4,8 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { Finding } from "../../../domain/log/verify.ts"
 import { type CompactionNote, noNote, noteFileName, readNote } from "../compaction/note.ts"
 import { anyRange, interruptedSwap, settledNote } from "../compaction/recover.ts"
-import type { Disk } from "../disk.ts"
-import { type SegmentPath, segmentPath } from "../segment-store.ts"
+import type { Disk } from "../disk/disk.ts"
+import { type SegmentPath, segmentPath } from "../segment/segment-files.ts"
 
 /** A log's segments as the next start would have them: it finishes a compaction that was under way. */
 export interface CompactionView {

@@ -1,6 +1,6 @@
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
-import type { Disk } from "../disk.ts"
+import type { Disk } from "../disk/disk.ts"
 
 /** A log's directory, by the name that the store gave it; no id where it lies under another name. */
 export interface LogPlace {

@@ -3,10 +3,10 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { ChainEntry } from "../../../domain/log/header-chain.ts"
 import { type ChangedHeader, changedText } from "../../../domain/log/header-check.ts"
 import type { Finding } from "../../../domain/log/verify.ts"
-import { type Disk, readSmallFile } from "../disk.ts"
-import type { RecoveryPoint } from "../recovery-point.ts"
-import { readChecksum } from "../segment-checksum.ts"
-import { checksumOf, type SegmentPath } from "../segment-store.ts"
+import { type Disk, readSmallFile } from "../disk/disk.ts"
+import type { RecoveryPoint } from "../recovery/recovery-point.ts"
+import { readChecksum } from "../segment/segment-checksum.ts"
+import { checksumOf, type SegmentPath } from "../segment/segment-files.ts"
 
 const indexBytesMax = 0x7fff_ffff
 

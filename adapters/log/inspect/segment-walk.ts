@@ -2,9 +2,9 @@ import { Either } from "effect"
 import type { Offset } from "../../../domain/kernel/id.ts"
 import { headerSize, RecordBatch, verify, viewHeader } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import type { DiskFile } from "../disk.ts"
-import { FileWindow } from "../file-window.ts"
-import { findBatchAfter } from "../recovery.ts"
+import type { DiskFile } from "../disk/disk.ts"
+import { FileWindow } from "../disk/file-window.ts"
+import { findBatchAfter } from "../recovery/verify-batches.ts"
 
 /** What stands in a segment file, piece after piece. */
 export type Piece =

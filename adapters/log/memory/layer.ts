@@ -1,7 +1,7 @@
 import { Effect, Layer } from "effect"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { DirectoryLocked, type LogFault, LogStore } from "../../../src/ports/log-store.ts"
-import { makeDurableDirectory } from "../disk.ts"
+import { makeDurableDirectory } from "../disk/disk.ts"
 import { defaultStoreBounds, makeStore, type StoreBounds } from "../store.ts"
 import type { MemoryDisk } from "./memory-disk.ts"
 

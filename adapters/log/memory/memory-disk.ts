@@ -1,5 +1,5 @@
 import { Data, Effect } from "effect"
-import type { Disk, DiskFile, OpenMode } from "../disk.ts"
+import type { Disk, DiskFile, OpenMode } from "../disk/disk.ts"
 import { type Change, DirectoryNode, FileNode, type Node } from "./memory-node.ts"
 
 /** What the disk throws, with the platform's code: "ENOENT", "ENOSPC", "EROFS", "EIO". */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Either, Exit, Scope } from "effect"
-import type { Disk, DiskFile, OpenMode } from "../../../adapters/log/disk.ts"
+import type { Disk, DiskFile, OpenMode } from "../../../adapters/log/disk/disk.ts"
 import { DiskError, MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { defaultStoreBounds, makeStore } from "../../../adapters/log/store.ts"
 import { batch, checksum, smallConfig, topicId } from "../../src/ports/log-batches.ts"

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Exit, Logger, LogLevel, Scope } from "effect"
-import { FaultyDisk } from "../../../adapters/log/faulty-disk.ts"
+import { FaultyDisk } from "../../../adapters/log/disk/faulty-disk.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { defaultStoreBounds, makeStore } from "../../../adapters/log/store.ts"
 import type { LogStore, PartitionLog } from "../../../src/ports/log-store.ts"

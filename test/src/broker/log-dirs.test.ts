@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber, Logger, LogLevel, type Scope } from "effect"
 import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
-import { FaultyDisk } from "../../../adapters/log/faulty-disk.ts"
+import { FaultyDisk } from "../../../adapters/log/disk/faulty-disk.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { defaultStoreBounds, makeStoreOver } from "../../../adapters/log/store.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"

@@ -1,6 +1,6 @@
 import { Effect, Either, type Scope } from "effect"
 import { layerTypescript as compressionLayer } from "../../../../adapters/compression/compression.ts"
-import { makeDurableDirectory } from "../../../../adapters/log/disk.ts"
+import { makeDurableDirectory } from "../../../../adapters/log/disk/disk.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
 import { defaultStoreBounds, makeStore } from "../../../../adapters/log/store.ts"
 import { RecordBatch, verify } from "../../../../domain/log/batch.ts"

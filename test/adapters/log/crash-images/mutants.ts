@@ -13,9 +13,9 @@ export interface Mutant {
 }
 
 const trustIndexes = [
-  { file: "segment-store.ts", from: "return faultIn(bytes) === undefined ? bytes : undefined", to: "void faultIn\n  return bytes" },
-  { file: "segment-store.ts", from: "isBlankTimeEntry(time) &&", to: "false &&" },
-  { file: "segment-read.ts", from: "indexed.wrong === undefined || from === 0 ? indexed : walkTo(segment, 0, offset)", to: "indexed" }
+  { file: "segment/segment-files.ts", from: "return faultIn(bytes) === undefined ? bytes : undefined", to: "void faultIn\n  return bytes" },
+  { file: "segment/segment-files.ts", from: "isBlankTimeEntry(time) &&", to: "false &&" },
+  { file: "segment/segment-read.ts", from: "indexed.wrong === undefined || from === 0 ? indexed : walkTo(segment, 0, offset)", to: "indexed" }
 ]
 
 export const mutants: ReadonlyArray<Mutant> = [
@@ -28,7 +28,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "index-trusted",
     mistake: "the indexes that an unsynced close left are believed as they are",
-    changes: [...trustIndexes, { file: "open-segments.ts", from: "if (!isAsClosed)", to: "void isAsClosed\n  if (false as boolean)" }],
+    changes: [...trustIndexes, { file: "recovery/open-segments.ts", from: "if (!isAsClosed)", to: "void isAsClosed\n  if (false as boolean)" }],
     only: ["reopen", "full-disk"]
   },
   {
@@ -36,8 +36,8 @@ export const mutants: ReadonlyArray<Mutant> = [
     mistake: "the recovery point passes a segment whose indexes are not durable, and blank ones are believed",
     changes: [
       { file: "partition-log.ts", from: "old.file(), ...openBeside(this.parts.disk, sealed)", to: "old.file()" },
-      { file: "open-segments.ts", from: "isBlankTimeEntry(time)", to: "time.length === 0" },
-      { file: "segment-store.ts", from: "isBlankTimeEntry(time) &&", to: "time.length === 0 &&" }
+      { file: "recovery/open-segments.ts", from: "isBlankTimeEntry(time)", to: "time.length === 0" },
+      { file: "segment/segment-files.ts", from: "isBlankTimeEntry(time) &&", to: "time.length === 0 &&" }
     ],
     only: ["roll", "retention", "reopen"]
   },
@@ -45,9 +45,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "cut-before-synced",
     mistake: "a torn tail is cut wherever it begins, and whatever it looks like",
     changes: [
-      { file: "open-segments.ts", from: "if (point !== undefined && offset < point.offset) throw", to: "if (false as boolean) throw" },
-      { file: "open-segments.ts", from: "if (damage !== undefined) throw", to: "if (false as boolean) throw" },
-      { file: "open-segments.ts", from: "if (point !== undefined && walked.end.offset < point.offset)", to: "if (false as boolean)" }
+      { file: "recovery/open-segments.ts", from: "if (point !== undefined && offset < point.offset) throw", to: "if (false as boolean) throw" },
+      { file: "recovery/open-segments.ts", from: "if (damage !== undefined) throw", to: "if (false as boolean) throw" },
+      { file: "recovery/open-segments.ts", from: "if (point !== undefined && walked.end.offset < point.offset)", to: "if (false as boolean)" }
     ],
     only: "damage"
   },
@@ -56,7 +56,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     mistake: "a sync that failed is tried again, and its success believed",
     changes: [
       { file: "partition-log.ts", from: "yield* active.file().sync", to: "yield* Effect.retry(active.file().sync, { times: 2 })" },
-      { file: "file-pool.ts", from: "this.failure ??= { error }", to: "void error" }
+      { file: "disk/file-pool.ts", from: "this.failure ??= { error }", to: "void error" }
     ],
     only: ["failed-sync"]
   },
@@ -82,14 +82,14 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "rename-not-synced",
     mistake: "a checkpoint is answered before its new name is durable",
     changes: [
-      { file: "checkpoint.ts", from: 'yield* Effect.mapError(this.disk.syncDirectory(this.directory), (error) => faultOf(path, "write", error))', to: "" }
+      { file: "disk/checkpoint.ts", from: 'yield* Effect.mapError(this.disk.syncDirectory(this.directory), (error) => faultOf(path, "write", error))', to: "" }
     ],
     only: ["checkpoint", "journal"]
   },
   {
     name: "checkpoint-not-synced",
     mistake: "a checkpoint is renamed before its bytes are durable",
-    changes: [{ file: "checkpoint.ts", from: 'Effect.andThen(Effect.mapError(file.sync, (error) => faultOf(path, "sync", error))), ', to: "" }],
+    changes: [{ file: "disk/checkpoint.ts", from: 'Effect.andThen(Effect.mapError(file.sync, (error) => faultOf(path, "sync", error))), ', to: "" }],
     only: ["checkpoint", "journal"]
   },
   {
@@ -97,7 +97,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     mistake: "on a full disk a checkpoint is written over the newer slot, not the older",
     changes: [
       {
-        file: "checkpoint.ts",
+        file: "disk/checkpoint.ts",
         from: 'yield* this.put(path, "write", stored)',
         to: 'yield* this.put(`${path.slice(0, -1)}${1 - Number(path.at(-1))}`, "write", stored)'
       }
@@ -165,7 +165,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     mistake: "the checksum of a segment takes the headers of its last batches before they have their offsets",
     changes: [
       {
-        file: "segments.ts",
+        file: "segment/segments.ts",
         from: "this.chain?.add(batch)",
         to: "this.chain?.add(this.state.sizeInBytes < 1200 ? batch : Object.assign(Object.create(batch), { bytes: batch.bytes.slice().fill(0, 4, 8) }))"
       }
@@ -176,7 +176,11 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "checksum-trusted-though-torn",
     mistake: "a checksum file is believed whatever a power cut left of it",
     changes: [
-      { file: "segment-checksum.ts", from: "decodeChecksum(bytes, crc32c)", to: "(decodeChecksum(bytes, crc32c) ?? { baseOffset, sizeInBytes, entries: [] })" }
+      {
+        file: "segment/segment-checksum.ts",
+        from: "decodeChecksum(bytes, crc32c)",
+        to: "(decodeChecksum(bytes, crc32c) ?? { baseOffset, sizeInBytes, entries: [] })"
+      }
     ],
     only: ["scrub"]
   },
@@ -214,19 +218,19 @@ export const mutants: ReadonlyArray<Mutant> = [
 ]
 
 const room = resolve(import.meta.dir, "../../../../adapters/log")
+/** Rooms that are no part of the store over a disk. */
+const notCopied = ["file", "inspect", "memory"]
 const importForm = /(from\s+")([^"]+)(")/g
 
 /** The log store with the mistake in it: a copy of its files whose imports of everything else lead back to the real ones. */
 export const plant = async ({ changes, name }: Mutant): Promise<{ readonly system: System; readonly end: () => void }> => {
   const directory = fs.mkdtempSync(join(tmpdir(), "franz-mutant-"))
-  const files = ["", "compaction/"].flatMap((folder) =>
-    fs
-      .readdirSync(join(room, folder))
-      .filter((file) => file.endsWith(".ts"))
-      .map((file) => `${folder}${file}`)
-  )
+  const files = fs
+    .readdirSync(room, { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .filter((file) => !notCopied.includes(dirname(file)))
   const copied = new Set(files.map((file) => join(room, file)))
-  fs.mkdirSync(join(directory, "compaction"))
+  for (const folder of new Set(files.map(dirname))) fs.mkdirSync(join(directory, folder), { recursive: true })
   for (const file of files) {
     let source = fs.readFileSync(join(room, file), "utf8")
     for (const change of changes.filter((one) => one.file === file)) {

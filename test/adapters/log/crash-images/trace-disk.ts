@@ -1,5 +1,5 @@
 import { Data, Effect } from "effect"
-import type { Disk, DiskFile, OpenMode } from "../../../../adapters/log/disk.ts"
+import type { Disk, DiskFile, OpenMode } from "../../../../adapters/log/disk/disk.ts"
 import { copyTree, type Tree } from "./tree.ts"
 
 /** What the disk throws, with the platform's code. */

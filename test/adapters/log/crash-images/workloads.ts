@@ -1,6 +1,6 @@
 import { Effect, Either, ExecutionStrategy, Exit, Layer, Scope } from "effect"
 import { layer as journalLayer } from "../../../../adapters/journal/over-log.ts"
-import type { Disk } from "../../../../adapters/log/disk.ts"
+import type { Disk } from "../../../../adapters/log/disk/disk.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { Checksum } from "../../../../src/ports/checksum.ts"
 import { Journal } from "../../../../src/ports/journal.ts"

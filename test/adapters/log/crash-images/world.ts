@@ -1,6 +1,6 @@
 import { Clock, type Context, Effect, Either, type Scope } from "effect"
-import type { Disk } from "../../../../adapters/log/disk.ts"
-import { makeDurableDirectory } from "../../../../adapters/log/disk.ts"
+import type { Disk } from "../../../../adapters/log/disk/disk.ts"
+import { makeDurableDirectory } from "../../../../adapters/log/disk/disk.ts"
 import type { LogDirectory } from "../../../../adapters/log/log-directory.ts"
 import { defaultStoreBounds, makeStore, type StoreBounds } from "../../../../adapters/log/store.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either } from "effect"
 import fc from "fast-check"
-import type { Disk } from "../../../../adapters/log/disk.ts"
+import type { Disk } from "../../../../adapters/log/disk/disk.ts"
 import { planRepair, repairLog } from "../../../../adapters/log/inspect/repair-log.ts"
 import { type VerifiedLog, verifyLog } from "../../../../adapters/log/inspect/verify-log.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"

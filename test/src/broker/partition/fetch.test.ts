@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber } from "effect"
-import { FaultyDisk } from "../../../../adapters/log/faulty-disk.ts"
+import { FaultyDisk } from "../../../../adapters/log/disk/faulty-disk.ts"
 import { defaultStoreBounds, makeStore } from "../../../../adapters/log/store.ts"
 import { Command } from "../../../../domain/cluster/command.ts"
 import { errorCode } from "../../../../domain/kernel/error-code.ts"

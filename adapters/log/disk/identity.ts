@@ -1,0 +1,62 @@
+import { Effect } from "effect"
+import { type DirectoryIdentity, ForeignDirectory, type LogFault } from "../../../src/ports/log-store.ts"
+import { attempt, corrupt, type Disk, faultOf, readSmallFile } from "./disk.ts"
+
+const fileName = "meta.properties"
+const bytesMax = 65_536
+
+const encode = ({ clusterId, nodeId }: DirectoryIdentity): Uint8Array =>
+  new TextEncoder().encode(`#\nversion=1\n${clusterId === undefined ? "" : `cluster.id=${clusterId}\n`}node.id=${nodeId}\n`)
+
+const decode = (path: string, bytes: Uint8Array): DirectoryIdentity => {
+  const lines = new TextDecoder().decode(bytes).split("\n")
+  const valueOf = (name: string): string | undefined =>
+    lines
+      .find((line) => line.startsWith(`${name}=`))
+      ?.slice(name.length + 1)
+      .trim()
+  const nodeId = valueOf("node.id") ?? ""
+  if (valueOf("version") !== "1" || !/^\d{1,10}$/.test(nodeId))
+    throw corrupt(path, `${path} does not say version=1 and node.id. Restore it, or move the directory away if it is not a data directory.`)
+  return { clusterId: valueOf("cluster.id"), nodeId: Number(nodeId) }
+}
+
+const foreign = (path: string, message: string): ForeignDirectory => new ForeignDirectory({ path, message })
+
+const write = (disk: Disk, directory: string, identity: DirectoryIdentity): Effect.Effect<void, LogFault> =>
+  Effect.gen(function* () {
+    const path = `${directory}/${fileName}`
+    const temporary = `${path}.tmp`
+    const failed = (error: unknown) => faultOf(path, "write", error)
+    const file = yield* attempt(temporary, "open", () => disk.open(temporary, "create"))
+    yield* attempt(temporary, "write", () => {
+      file.truncate(0)
+      file.write([encode(identity)], 0)
+    }).pipe(Effect.andThen(Effect.mapError(file.sync, failed)), Effect.ensuring(Effect.sync(() => file.close())))
+    yield* attempt(path, "rename", () => disk.rename(temporary, path))
+    yield* Effect.mapError(disk.syncDirectory(directory), failed)
+  }).pipe(Effect.uninterruptible)
+
+/** Whether somebody's name stands in the directory. */
+export const isClaimed = (disk: Disk, directory: string): boolean => disk.exists(`${directory}/${fileName}`)
+
+/** Kafka's meta.properties: written the first time, completed with the cluster id once that is known, compared ever after. */
+export const claimDirectory = (
+  disk: Disk,
+  directory: string,
+  { clusterId, nodeId }: DirectoryIdentity
+): Effect.Effect<DirectoryIdentity, LogFault | ForeignDirectory> =>
+  Effect.gen(function* () {
+    const path = `${directory}/${fileName}`
+    const found = yield* attempt(path, "read", () => (disk.exists(path) ? decode(path, readSmallFile(disk, path, bytesMax)) : undefined))
+    if (found !== undefined && found.nodeId !== nodeId)
+      return yield* foreign(directory, `${directory} belongs to node ${found.nodeId}, this is node ${nodeId}. Use another data directory, or that node's id.`)
+    if (found?.clusterId !== undefined && clusterId !== undefined && found.clusterId !== clusterId)
+      return yield* foreign(
+        directory,
+        `${directory} was written by cluster ${found.clusterId}, this node belongs to cluster ${clusterId}. Use another data directory, or join that cluster.`
+      )
+    const identity = { clusterId: found?.clusterId ?? clusterId, nodeId }
+    if (found === undefined || found.clusterId !== identity.clusterId) yield* write(disk, directory, identity)
+    return identity
+  })
