@@ -1,7 +1,17 @@
 import { commandIdBytesMax, commandIdTag } from "../../domain/kernel/command-id.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
-import type { RequestContext } from "../wire/route.ts"
 import { clientCommandPrefix } from "./answers.ts"
+
+/** A request that asks for a command, as far as the command's id tells of it. */
+export interface CommandOrigin {
+  readonly header: {
+    readonly apiKey: number
+    readonly correlationId: number
+    readonly unknownTags: ReadonlyArray<{ readonly tag: number; readonly data: Uint8Array }>
+  }
+  /** Unique in this process. */
+  readonly connectionId: number
+}
 
 const utf8 = new TextDecoder("utf-8", { fatal: false })
 
@@ -17,7 +27,7 @@ export class CommandIds {
 
   constructor(private readonly epoch: Epoch) {}
 
-  ofRequest({ header, connectionId }: RequestContext, part: string): string {
+  ofRequest({ header, connectionId }: CommandOrigin, part: string): string {
     const own = header.unknownTags.find(({ tag }) => tag === commandIdTag)?.data
     if (own !== undefined && own.length > 0 && own.length <= commandIdBytesMax && part.length <= partCharactersMax)
       return `${clientCommandPrefix}${header.apiKey}:${utf8.decode(own)}/${part}`

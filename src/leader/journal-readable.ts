@@ -1,9 +1,8 @@
 import { type Context, Either } from "effect"
-import type { TopicId } from "../../domain/kernel/id.ts"
+import type { Epoch, Offset, TopicId } from "../../domain/kernel/id.ts"
 import { type RecordBatch, readableBatches } from "../../domain/log/batch.ts"
 import type { Journal } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
-import type { FindReadable, ReadablePartition } from "../serve/readable.ts"
 
 /** What a stream is served from: its bounds, its epoch, and word of every change. */
 interface FollowedStream {
@@ -19,6 +18,17 @@ export interface StreamTopic {
   readonly topic: string
   readonly topicId: TopicId
   readonly partition: number
+}
+
+/** A stream as a partition with one reader after the other: the members of a `ReadablePartition` of the room that serves it. */
+export interface StreamPartition extends StreamTopic {
+  readonly leaderEpoch: () => Epoch
+  readonly start: () => Offset
+  readonly highWatermark: () => Offset
+  readonly end: () => Offset
+  readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
+  readonly batchAtTime: (timestamp: number) => Either.Either<RecordBatch | undefined, LogFault>
+  readonly onAdvance: (wake: () => void) => () => void
 }
 
 /** Bytes of a stream that are looked at together when a time is looked up. */
@@ -76,7 +86,7 @@ const damaged = (stream: string, reason: string): LogFault =>
   new LogFault({ path: stream, reason: "corrupt", message: `${stream}: the journal holds bytes that are no record batch: ${reason}` })
 
 /** A stream of the journal as a partition that anybody may read: what is durable, and nothing after it. */
-export const streamPartition = (journal: Context.Tag.Service<typeof Journal>, stream: FollowedStream, topic: StreamTopic): ReadablePartition => {
+export const streamPartition = (journal: Context.Tag.Service<typeof Journal>, stream: FollowedStream, topic: StreamTopic): StreamPartition => {
   const batchesAt = (from: number) =>
     Either.flatMap(journal.batches(stream.stream, from, timeIndexStepBytes), (views) =>
       Either.all(views.map((view) => Either.mapLeft(readableBatches(view), ({ reason }) => damaged(stream.stream, reason)))).pipe(
@@ -105,10 +115,3 @@ export const streamPartition = (journal: Context.Tag.Service<typeof Journal>, st
     onAdvance: (wake) => stream.onChange(wake)
   }
 }
-
-/** Finds the partitions among `partitions`. */
-export const findAmong =
-  (partitions: ReadonlyArray<ReadablePartition>): FindReadable =>
-  (asked, partition) =>
-    partitions.find((each) => each.partition === partition && ("topicId" in asked ? each.topicId === asked.topicId : each.topic === asked.name)) ??
-    ("topicId" in asked ? "UNKNOWN_TOPIC_ID" : "UNKNOWN_TOPIC_OR_PARTITION")

@@ -13,7 +13,7 @@ import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/cluster/current-leader.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch/fetch-sessions.ts"
-import type { FindReadable } from "../serve/readable.ts"
+import type { FindReadable, ReadablePartition } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
@@ -22,7 +22,7 @@ import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-a
 import { CommandIds } from "./command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { type Coordinator, makeCoordinator } from "./group/coordinator.ts"
-import { findAmong, streamPartition } from "./journal-readable.ts"
+import { streamPartition } from "./journal-readable.ts"
 import { watch } from "./liveness.ts"
 import { Observers } from "./observers.ts"
 import { makeOffsetsTopic } from "./offsets-topic/topic.ts"
@@ -110,6 +110,13 @@ const firstEventsGone = (start: number): LogFault =>
 
 const partitionsPerBrokerMax = (options: LeaderOptions): number =>
   options.config["franz.broker.partitions.max"] || (options.partitionsPerBrokerMax ?? partitionsPerClusterMax)
+
+/** Finds the partitions among `partitions`. */
+export const findAmong =
+  (partitions: ReadonlyArray<ReadablePartition>): FindReadable =>
+  (asked, partition) =>
+    partitions.find((each) => each.partition === partition && ("topicId" in asked ? each.topicId === asked.topicId : each.topic === asked.name)) ??
+    ("topicId" in asked ? "UNKNOWN_TOPIC_ID" : "UNKNOWN_TOPIC_OR_PARTITION")
 
 const elect =
   (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds) =>
