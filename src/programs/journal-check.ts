@@ -11,12 +11,12 @@ import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { readInt64 } from "../../domain/log/int.ts"
 import type { Finding } from "../../domain/log/verify.ts"
-import type { Aggregate, Named } from "../leader/aggregate.ts"
-import { clusterAggregate } from "../leader/cluster-aggregate.ts"
-import { groupsAggregate } from "../leader/group/aggregate.ts"
-import { snapshotSchema } from "../leader/replay.ts"
+import { groupsAggregate } from "../groups/groups-aggregate.ts"
+import { clusterAggregate } from "../leader/journal/cluster-aggregate.ts"
 import type { Snapshot, StoredEntry } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
+import type { Aggregate, Named } from "../stream/aggregate.ts"
+import { snapshotSchema } from "../stream/replay.ts"
 
 /** What a journal came to. */
 export interface JournalCheck {

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { InitProducerId } from "../../protocol/message/22-init-producer-id.ts"
 import { type Route, route } from "../../wire/route.ts"
-import type { LeaderRoom } from "../room.ts"
+import type { LeaderRoom } from "../context.ts"
 
 const refused = (error: KafkaError) => ({ throttleTimeMs: 0, errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 })
 

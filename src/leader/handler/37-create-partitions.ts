@@ -6,7 +6,7 @@ import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { filtered, mapped, runSteps, Sliced, type Steps, timesNamed, visited } from "../../wire/sliced.ts"
-import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../room.ts"
+import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof CreatePartitions>
 type Asked = Request["topics"][number]

@@ -9,7 +9,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerRegistration } from "../../protocol/message/62-broker-registration.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, submission } from "../room.ts"
+import { type LeaderRoom, submission } from "../context.ts"
 
 type Request = RequestOf<typeof BrokerRegistration>
 type Response = ResponseDraft<typeof BrokerRegistration>

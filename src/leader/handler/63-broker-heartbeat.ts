@@ -8,7 +8,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerHeartbeat } from "../../protocol/message/63-broker-heartbeat.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, submission } from "../room.ts"
+import { type LeaderRoom, submission } from "../context.ts"
 
 type Request = RequestOf<typeof BrokerHeartbeat>
 type Response = ResponseDraft<typeof BrokerHeartbeat>

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { UnregisterBroker } from "../../protocol/message/64-unregister-broker.ts"
 import { type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, refusal, submission } from "../room.ts"
+import { type LeaderRoom, refusal, submission } from "../context.ts"
 
 /** UnregisterBroker 0: an operator takes a broker's registration away. BROKER_ID_NOT_REGISTERED where there is none. */
 export const unregisterBroker = (room: LeaderRoom): Route =>

@@ -3,7 +3,7 @@ import { Command } from "../../../domain/cluster/command.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { AllocateProducerIds } from "../../protocol/message/67-allocate-producer-ids.ts"
 import { type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, submission } from "../room.ts"
+import { type LeaderRoom, submission } from "../context.ts"
 
 /** AllocateProducerIds 0 (KIP-730): a broker gets a block of producer ids that no other ever gets. CLUSTER_AUTHORIZATION_FAILED on a connection on which it has not registered. */
 export const allocateProducerIds = (room: LeaderRoom): Route =>
