@@ -97,7 +97,7 @@ class Sorted {
       }),
       ({ name, topicId }, partitions) => ({ name, topicId, partitions })
     )
-    return { throttleTimeMs: 0, topics: answers }
+    return { topics: answers }
   }
 }
 

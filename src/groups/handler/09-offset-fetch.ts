@@ -87,7 +87,7 @@ function* answered(room: GroupRoom, request: Request, version: number): Steps<Re
   if (version < batchSince) {
     const asked = request.topics === null ? null : yield* mapped(request.topics, (each) => ({ ...each, topicId: "" }))
     const topics = yield* topicsOf(room, request.groupId, asked, false, stride)
-    return { throttleTimeMs: 0, errorCode: 0, topics: yield* mapped(topics, ({ name, partitions }) => ({ name: name ?? "", partitions })) }
+    return { errorCode: 0, topics: yield* mapped(topics, ({ name, partitions }) => ({ name: name ?? "", partitions })) }
   }
   const groups: Array<NonNullable<Response["groups"]>[number]> = []
   // Who asks for all of a group twice is answered once: the answer is many times as long as the question.
@@ -98,7 +98,7 @@ function* answered(room: GroupRoom, request: Request, version: number): Steps<Re
     if (!isRepeated) groups.push({ groupId: name, errorCode: 0, topics: yield* topicsOf(room, name, topics, version >= topicIdsSince, stride) })
     if (stride.takes()) yield
   }
-  return { throttleTimeMs: 0, groups }
+  return { groups }
 }
 
 /**

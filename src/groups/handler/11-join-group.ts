@@ -24,7 +24,6 @@ const skipAssignmentSince = 9
 const metadataBytesMax = 1_048_576
 
 const refused = (error: KafkaError, id: string, version: number): Response => ({
-  throttleTimeMs: 0,
   errorCode: errorCode(error),
   protocolName: version >= nullableProtocolSince ? null : "",
   leader: "",
@@ -41,7 +40,6 @@ const response = (answer: Exclude<JoinAnswer, { _tag: "Wait" }>, member: MemberI
     case "Joined": {
       const { generation, leader, members, protocolName, protocolType, skipAssignment } = answer
       return {
-        throttleTimeMs: 0,
         errorCode: 0,
         generationId: generation,
         protocolType,

@@ -10,7 +10,7 @@ import { type GroupRoom, group, hear } from "../context.ts"
 /** Heartbeat 0-4: answered at once from the durable group, without the journal. A member that is told to join again was heard, too. */
 export const heartbeat = (room: GroupRoom): Route =>
   route(Heartbeat, {}, (request) => {
-    const answer = (error: KafkaError) => ({ throttleTimeMs: 0, errorCode: errorCode(error) })
+    const answer = (error: KafkaError) => ({ errorCode: errorCode(error) })
     if (request.groupId === "") return answer("INVALID_GROUP_ID")
     const id = groupId(request.groupId)
     const member = memberId(request.memberId)

@@ -19,7 +19,7 @@ const leaversOf = (request: Request, version: number): ReadonlyArray<Leaver> =>
     ? request.members.map((member) => ({ memberId: memberId(member.memberId), instanceId: member.groupInstanceId }))
     : [{ memberId: memberId(request.memberId), instanceId: null }]
 
-const refused = (error: KafkaError): Response => ({ throttleTimeMs: 0, errorCode: errorCode(error) })
+const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error) })
 
 const answered = (leavers: ReadonlyArray<Leaver>, errors: ReadonlyArray<KafkaError>, version: number): Response => {
   if (version < batchSince) return refused(errors[0] ?? "NONE")
@@ -28,7 +28,7 @@ const answered = (leavers: ReadonlyArray<Leaver>, errors: ReadonlyArray<KafkaErr
     groupInstanceId: leaver.instanceId,
     errorCode: errorCode(errors[index] ?? "UNKNOWN_MEMBER_ID")
   }))
-  return { throttleTimeMs: 0, errorCode: 0, members }
+  return { errorCode: 0, members }
 }
 
 /** LeaveGroup 0-5: members go, by themselves or at an administrator's word; the others are told to join again. */

@@ -17,7 +17,7 @@ const protocolSince = 5
 /** Bytes of all assignments together: more than Kafka could store, and what a journal takes at a time. */
 const assignmentBytesMax = 4 * 1024 * 1024
 
-const refused = (error: KafkaError): Response => ({ throttleTimeMs: 0, errorCode: errorCode(error), assignment: noBytes })
+const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error), assignment: noBytes })
 
 const faultOf = ({ groupId, assignments, protocolName, protocolType }: Request, version: number): KafkaError | undefined => {
   if (groupId === "") return "INVALID_GROUP_ID"
@@ -28,7 +28,7 @@ const faultOf = ({ groupId, assignments, protocolName, protocolType }: Request, 
 const response = (answer: Exclude<SyncAnswer, { _tag: "Wait" }>): Response =>
   answer._tag === "Refused"
     ? refused(answer.error)
-    : { throttleTimeMs: 0, errorCode: 0, protocolType: answer.protocolType, protocolName: answer.protocolName, assignment: answer.assignment }
+    : { errorCode: 0, protocolType: answer.protocolType, protocolName: answer.protocolName, assignment: answer.assignment }
 
 const commandOf = (room: GroupRoom, request: Request) =>
   Command.Sync({

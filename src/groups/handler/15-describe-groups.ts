@@ -51,6 +51,6 @@ export const describeGroups = (room: GroupRoom): Route =>
       new Sliced(function* () {
         const operations = includeAuthorizedOperations ? groupOperations : operationsNotAsked
         const names = yield* distinct(groups)
-        return { throttleTimeMs: 0, groups: yield* mapped(names, (name) => answer(group(room, groupId(name)), name, version, operations), groupsPerStep) }
+        return { groups: yield* mapped(names, (name) => answer(group(room, groupId(name)), name, version, operations), groupsPerStep) }
       })
   )

@@ -29,6 +29,6 @@ export const listGroups = (room: GroupRoom): Route =>
           if (state(phase)) groups.push({ groupId, protocolType: protocolType ?? "", groupState: phase, groupType })
         }
         if (passes(typesFilter)(groupType)) for (const { writer } of room.streams) yield* visited(writer.state().values(), list)
-        return { throttleTimeMs: 0, errorCode: 0, groups }
+        return { errorCode: 0, groups }
       })
   )

@@ -30,6 +30,6 @@ export const deleteGroups = (room: GroupRoom): Route =>
     }
     return new Sliced(function* () {
       const names = yield* distinct(groupsNames)
-      return Effect.map(forEachInSlices(names, remove), (results) => ({ throttleTimeMs: 0, results }))
+      return Effect.map(forEachInSlices(names, remove), (results) => ({ results }))
     })
   })

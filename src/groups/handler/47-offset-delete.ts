@@ -18,7 +18,7 @@ type Response = ResponseDraft<typeof OffsetDelete>
 /** A topic may have ten thousand partitions. */
 const topicsPerStep = 4
 
-const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error), throttleTimeMs: 0, topics: [] })
+const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error), topics: [] })
 
 /** The partitions that are there, by topic, each once. */
 function* knownOf(room: GroupRoom, { topics }: Request): Steps<ReadonlyMap<string, ReadonlySet<number>>> {
@@ -55,7 +55,7 @@ function* answered(
     ({ name }, { partitionIndex }) => ({ partitionIndex, errorCode: errorCode(errorOf(name, partitionIndex)) }),
     ({ name }, answers) => ({ name, partitions: answers })
   )
-  return { errorCode: 0, throttleTimeMs: 0, topics }
+  return { errorCode: 0, topics }
 }
 
 /** OffsetDelete 0 (KIP-496): a group forgets single partitions. Those of topics that its members subscribe to stay. */

@@ -107,7 +107,7 @@ export const createTopics = (room: LeaderRoom): Route => {
         const byName = new Map(sound.map((asked, index) => [asked.name, answers[index] as Answer]))
         const topics = new Map<string, Answer>()
         yield* visited(request.topics, (asked) => void topics.set(asked.name, byName.get(asked.name) ?? refused(asked.name, fault(asked) as Rejection)))
-        return { throttleTimeMs: 0, topics: [...topics.values()] }
+        return { topics: [...topics.values()] }
       })
     })
   return route(CreateTopics, {}, handle)

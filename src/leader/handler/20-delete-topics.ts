@@ -85,7 +85,7 @@ export const deleteTopics = (room: LeaderRoom): Route => {
           asked,
           (each) => void responses.set(keyOf(each), answers.get(each) ?? { name: each.name, topicId: each.topicId, ...refusal(fault(each) as Rejection) })
         )
-        return { throttleTimeMs: 0, responses: [...responses.values()] }
+        return { responses: [...responses.values()] }
       })
     })
   return route(DeleteTopics, {}, handle)

@@ -21,7 +21,6 @@ export const alterConfigs = (room: LeaderRoom): Route =>
       new Sliced(function* () {
         const asked = yield* mapped(resources, resourceOf)
         return Effect.map(changeConfigs(room, context, "AlterConfigs", { resources: asked, replace: true, validateOnly }), (responses) => ({
-          throttleTimeMs: 0,
           responses
         }))
       })

@@ -54,7 +54,7 @@ export const createPartitions = (room: LeaderRoom): Route => {
       return new Sliced(function* () {
         const results = new Map<string, Result>()
         yield* visited(request.topics, (asked) => void results.set(asked.name, { name: asked.name, ...answer(asked) }))
-        return { throttleTimeMs: 0, results: [...results.values()] }
+        return { results: [...results.values()] }
       })
     })
   return route(CreatePartitions, {}, handle)

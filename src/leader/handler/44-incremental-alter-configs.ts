@@ -35,7 +35,6 @@ export const incrementalAlterConfigs = (room: LeaderRoom): Route =>
       new Sliced(function* () {
         const asked = yield* mapped(resources, resourceOf)
         return Effect.map(changeConfigs(room, context, "IncrementalAlterConfigs", { resources: asked, replace: false, validateOnly }), (responses) => ({
-          throttleTimeMs: 0,
           responses
         }))
       })

@@ -13,13 +13,12 @@ import { type LeaderRoom, submission } from "../context.ts"
 type Request = RequestOf<typeof BrokerHeartbeat>
 type Response = ResponseDraft<typeof BrokerHeartbeat>
 
-const refused = ({ error }: Rejection): Response => ({ throttleTimeMs: 0, errorCode: errorCode(error), shouldShutDown: false })
+const refused = ({ error }: Rejection): Response => ({ errorCode: errorCode(error), shouldShutDown: false })
 
 const accepted = (room: LeaderRoom, { brokerId, currentMetadataOffset, wantShutDown }: Request): Response => {
   const broker = brokerOf(room.writer.state(), brokerId)
   const isFenced = broker?.fenced ?? true
   return {
-    throttleTimeMs: 0,
     errorCode: 0,
     isCaughtUp: broker !== undefined && Number(currentMetadataOffset) >= broker.epoch,
     isFenced,

@@ -10,8 +10,8 @@ export const unregisterBroker = (room: LeaderRoom): Route =>
     room.writer.submit(submission(room, Command.UnregisterBroker({ brokerId }), context, "UnregisterBroker")).pipe(
       Effect.tap(() => Effect.logInfo(`broker ${brokerId} was unregistered for ${context.actor}`)),
       Effect.match({
-        onSuccess: () => ({ throttleTimeMs: 0, errorCode: 0, errorMessage: null }),
-        onFailure: (rejection) => ({ throttleTimeMs: 0, ...refusal(rejection) })
+        onSuccess: () => ({ errorCode: 0, errorMessage: null }),
+        onFailure: refusal
       })
     )
   )

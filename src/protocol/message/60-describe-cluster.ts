@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * The cluster's id, its controller and its nodes (KIP-700).
@@ -13,7 +13,7 @@ export const DescribeCluster = api(
     includeFencedBrokers: since(2, bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     endpointType: since(1, int8, 1),

@@ -26,7 +26,6 @@ export interface DescribeClusterOptions {
 }
 
 const failure = (error: KafkaError, errorMessage: string): Response => ({
-  throttleTimeMs: 0,
   errorCode: errorCode(error),
   errorMessage,
   clusterId: "",
@@ -38,7 +37,6 @@ const controllers = (cluster: Cluster, at: Address | undefined): Response => {
   const leader = leaderNode(cluster)
   const { host, port } = at ?? leader ?? { host: "", port: 0 }
   return {
-    throttleTimeMs: 0,
     errorCode: 0,
     endpointType: endpoint.controllers,
     clusterId: cluster.clusterId ?? "",
@@ -71,7 +69,6 @@ export const describeCluster =
     const brokers = nodesOf(cluster, listener).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
     const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, listener) : []
     return {
-      throttleTimeMs: 0,
       errorCode: 0,
       endpointType: request.endpointType,
       clusterId: cluster.clusterId ?? "",
