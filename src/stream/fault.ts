@@ -2,22 +2,22 @@ import { Data } from "effect"
 import type { Conflict, Fenced, Unknown } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
 
-/** The leader cannot go on deciding on a stream: the node stops. The message says what happened and what to do. */
+/** A writer cannot go on deciding on its stream: the role that decides by it stops. The message says what happened and what to do. */
 export class WriterStopped extends Data.TaggedError("WriterStopped")<{ readonly stream: string; readonly message: string; readonly cause?: unknown }> {}
 
-/** The journal holds something that this version cannot read. Nothing is skipped (M3): the node does not start. */
+/** The journal holds an entry that this version cannot read. Nothing is skipped (M3): the node does not start. */
 export class UnreadableEvent extends Data.TaggedError("UnreadableEvent")<{
   readonly stream: string
-  /** Its index in the stream; for a snapshot, the index that it was taken at. */
+  /** The entry's index in the stream; for a snapshot, the index that it was taken at. */
   readonly index: number
   /** The event's name, or "snapshot". */
   readonly type: string
   readonly message: string
 }> {}
 
-const shown = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
-/** A part of the journal that was read long ago is damaged: the state is right as it stands, but the next start could not fold it again, and brokers could not follow it. */
+/** A part of the journal that was read long ago is damaged: the state in memory is right, but the next start could not fold it again, and brokers could not follow it. */
 export const damagedJournal = (stream: string, fault: LogFault): WriterStopped =>
   new WriterStopped({
     stream,
@@ -25,28 +25,19 @@ export const damagedJournal = (stream: string, fault: LogFault): WriterStopped =
     message: `${stream}: the leader stops, since its journal is damaged, and a start would not come to the same state. ${fault.message}`
   })
 
-/** Why an append that did not succeed ends the leadership. None of them is repeated: the answer of a repetition would not be the truth about the first try. */
-export const stoppedBy = (fault: Conflict | Fenced | Unknown): WriterStopped => {
+type AppendFault = Conflict | Fenced | Unknown
+type Reasons = { readonly [Tag in AppendFault["_tag"]]: (fault: Extract<AppendFault, { readonly _tag: Tag }>) => string }
+const reasons: Reasons = {
+  Fenced: ({ epoch, newerEpoch }) => `another leader holds epoch ${newerEpoch}, this one had ${epoch}. This node stops leading; clients find the other leader.`,
+  Conflict: ({ end, expected }) =>
+    `the journal ends at ${end}, and this leader expected ${expected}: another process wrote to it. Make sure that one leader runs on this data directory, and start again.`,
+  Unknown: ({ cause }) => `the result of the last write to the journal is unknown (${textOf(cause)}). Check the disk and start again: the journal is read anew.`
+}
+
+/** Why an append that did not succeed ends the writer. No append is repeated: the answer to the repetition would not tell about the first attempt. */
+export const stoppedBy = (fault: AppendFault): WriterStopped => {
   const { stream } = fault
-  switch (fault._tag) {
-    case "Fenced":
-      return new WriterStopped({
-        stream,
-        cause: fault,
-        message: `${stream}: another leader took over under epoch ${fault.newerEpoch}, this one had ${fault.epoch}. This node stops leading; clients find the other by themselves.`
-      })
-    case "Conflict":
-      return new WriterStopped({
-        stream,
-        cause: fault,
-        message: `${stream}: the journal ends at ${fault.end}, this leader believed ${fault.expected}. Somebody else wrote to it. Make sure that one leader runs on this data, and start again.`
-      })
-    case "Unknown":
-      if (fault.cause instanceof LogFault && fault.cause.reason === "corrupt") return damagedJournal(stream, fault.cause)
-      return new WriterStopped({
-        stream,
-        cause: fault,
-        message: `${stream}: nobody knows whether the last write to the journal was done (${shown(fault.cause)}). Check the disk and start again: the journal is read anew.`
-      })
-  }
+  if (fault._tag === "Unknown" && fault.cause instanceof LogFault && fault.cause.reason === "corrupt") return damagedJournal(stream, fault.cause)
+  const reasonOf = reasons[fault._tag] as (fault: AppendFault) => string
+  return new WriterStopped({ stream, cause: fault, message: `${stream}: ${reasonOf(fault)}` })
 }

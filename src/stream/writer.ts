@@ -1,29 +1,22 @@
 import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Option, Queue, type Scope } from "effect"
+import { bug } from "../../domain/kernel/bug.ts"
 import { encodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
-import { type Steps, Stride } from "../../domain/kernel/steps.ts"
 import { runSteps } from "../ports/event-loop.ts"
-import { type Entry, Journal } from "../ports/journal.ts"
+import { Journal, type Taken } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
-import type { Aggregate, Named } from "./aggregate.ts"
+import type { Aggregate, Tagged } from "./aggregate.ts"
 import type { Answers, Applied, Outcome } from "./answers.ts"
 import { damagedJournal, stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
-import { replay, writeSnapshot } from "./replay.ts"
+import { replay } from "./replay.ts"
+import { decideRound, type Round, type Submission } from "./round.ts"
+import { type SnapshotOptions, SnapshotWriting } from "./snapshot-writing.ts"
+import type { StreamFold } from "./stream-fold.ts"
 
 export type { Applied } from "./answers.ts"
+export type { Submission } from "./round.ts"
 
-/** A command with what explains its events in the journal. */
-export interface Submission<Command> {
-  readonly command: Command
-  /** A repetition of one that begins with `client:` gets the first answer (M4). */
-  readonly commandId: string
-  /** Who asked: a client id with its address, a node, or "leader". */
-  readonly actor: string
-  /** Why: the request or the timer behind it. */
-  readonly cause: string
-}
-
-/** Events that are durable now, and the state after the last of them. */
+/** Durable events, and the state after the last of them. */
 export interface Change<State, Event> {
   /** Index of the first of `events`. */
   readonly index: number
@@ -31,21 +24,14 @@ export interface Change<State, Event> {
   readonly state: State
 }
 
-export interface WriterOptions {
-  /** A snapshot is written after so many events; the next start reads from there. */
-  readonly snapshotIntervalEvents: number
-  /** A snapshot is written after so many bytes of events too, where they are large. Default 32 MiB. */
-  readonly snapshotIntervalBytes?: number
-  /** Whether what lies before a snapshot is let go. Not for a stream that somebody follows from its start. */
-  readonly trimAfterSnapshot?: boolean
-  /** Commands that wait; who submits more waits himself. */
+export interface WriterOptions extends SnapshotOptions {
+  /** Commands that wait for their turn; who submits more waits for room. */
   readonly queuedCommandsMax?: number
 }
 
 /**
- * The one place that decides on a stream. Commands are decided one after the other, each on the state that the one before it left; what they decided goes
- * to the journal together, for one sync; then the state is published and everybody gets an answer. So nothing is ever answered from a state that a crash
- * could take back, a rejection neither.
+ * The one place that decides on a stream. Commands are decided one after the other, each on the state that the command before it left. Their events go to the journal together, for one sync.
+ * Then the state is published, and every command gets its answer. So no answer, a rejection included, comes from a state that a crash could undo.
  */
 export interface Writer<State, Command, Event, Rejection> {
   readonly stream: string
@@ -56,70 +42,64 @@ export interface Writer<State, Command, Event, Rejection> {
   readonly end: () => number
   /** Index of the first entry that the journal had when this writer started. */
   readonly start: number
-  /** Decides, journals, answers. Never answers once the writer has stopped: the node goes down, and the caller learns that nobody knows. */
+  /** Decides, journals, answers. Never answers once the writer has stopped: the result of the command is unknown then. */
   readonly submit: (submission: Submission<Command>) => Effect.Effect<Applied<Event>, Rejection>
-  /** Many at once, decided in order: each gets its answer, a rejection does not stop those behind it. */
-  readonly submitAll: (submissions: ReadonlyArray<Submission<Command>>) => Effect.Effect<ReadonlyArray<Either.Either<Applied<Event>, Rejection>>>
-  /** Calls `listener` after each durable change, in order, before the commands behind it are answered; it must not throw or wait. Answers how to stop that. */
+  /** Decides many commands in order. Each gets its answer; a rejection does not stop the commands behind it. */
+  readonly submitAll: (submissions: ReadonlyArray<Submission<Command>>) => Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>>
+  /**
+   * Calls `listener` after each durable change, before the commands of the change are answered. Listeners are called in the order in which they were added. A listener must not throw or wait.
+   * Returns how to stop that.
+   */
   readonly onChange: (listener: (change: Change<State, Event>) => void) => () => void
-  /** Waits until `pick` finds something in the state; looks at once, and then after each change. */
+  /** Waits until `pick` finds a value in the state; looks at once, and then after each change. */
   readonly when: <A>(pick: (state: State) => A | undefined) => Effect.Effect<A>
-  /** Fails when the journal refuses: the node must stop. */
+  /** Fails when the writer cannot go on: the role that decides by it must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
+}
+
+/** What a writer is made from: a stream that this process holds, and the fold of all its entries. */
+export interface WriterStart<State, Command, Event extends Tagged, Rejection> {
+  readonly aggregate: Aggregate<State, Command, Event, Rejection>
+  readonly taken: Taken
+  readonly fold: StreamFold<State, Event, Rejection>
+  readonly options: WriterOptions
 }
 
 interface Waiting<Command, Event, Rejection> extends Submission<Command> {
   readonly answer: Deferred.Deferred<Applied<Event>, Rejection>
 }
 
-/** What was decided together, before it is durable. */
-interface Round<State, Event, Rejection> {
-  readonly state: State
-  readonly entries: ReadonlyArray<Entry>
-  readonly events: ReadonlyArray<Event>
-  readonly outcomes: ReadonlyArray<Outcome<Event, Rejection>>
-  /** Those that were decided here, not repeated. */
-  readonly commandIds: ReadonlyArray<string>
-}
-
-/** Commands that one turn takes from the queue, and bytes of events that go to the journal at a time (one command may have more). */
+/** Commands that one turn takes from the queue. */
 const commandsPerTurnMax = 1024
-const appendBytesMax = 4 * 1024 * 1024
 
-/** What a rejection that is remembered is counted with: a code and a sentence. */
-const refusalBytes = 512
-const snapshotIntervalBytesDefault = 32 * 1024 * 1024
-/** Commands and events that are decided, encoded and folded between two pauses. */
-const eventsPerStep = 8
-
-const utf8 = new TextEncoder()
-
-class StreamWriter<State, Command, Event extends Named, Rejection> implements Writer<State, Command, Event, Rejection> {
+class StreamWriter<State, Command, Event extends Tagged, Rejection> implements Writer<State, Command, Event, Rejection> {
+  readonly stream: string
+  readonly epoch: Epoch
+  readonly start: number
+  private readonly aggregate: Aggregate<State, Command, Event, Rejection>
+  private readonly answers: Answers<Event, Rejection>
+  private readonly snapshots: SnapshotWriting<State, Event, Rejection>
   private readonly listeners = new Set<(change: Change<State, Event>) => void>()
   private readonly encode: (event: Event) => object
-  /** Where the last attempt at a snapshot was, and where the last one stands that is there. */
-  private snapshotIndex: number
-  private savedIndex: number
-  private snapshotting = false
-  /** Bytes of events since the last attempt at a snapshot. */
-  private bytesSince = 0
+  private durable: State
+  private durableEnd: number
 
   constructor(
-    readonly stream: string,
-    readonly epoch: Epoch,
-    readonly start: number,
-    private readonly aggregate: Aggregate<State, Command, Event, Rejection>,
+    { aggregate, fold, options, taken }: WriterStart<State, Command, Event, Rejection>,
     private readonly journal: Context.Tag.Service<typeof Journal>,
-    private readonly options: WriterOptions,
     private readonly queue: Queue.Queue<Waiting<Command, Event, Rejection>>,
-    private readonly fault: Deferred.Deferred<never, WriterStopped>,
-    private readonly answers: Answers<Event, Rejection>,
-    private durable: State,
-    private durableEnd: number,
-    snapshotIndex: number
+    private readonly fault: Deferred.Deferred<never, WriterStopped>
   ) {
+    if (fold.end !== taken.end) bug(`${fold.stream}: a writer begins with the fold of ${fold.end} entries, and the journal has ${taken.end}`)
+    this.stream = fold.stream
+    this.epoch = taken.epoch
+    this.start = taken.start
+    this.aggregate = aggregate
+    this.answers = fold.answers
+    this.durable = fold.state
+    this.durableEnd = fold.end
     this.encode = encodeEvents(aggregate.event)
-    this.snapshotIndex = this.savedIndex = snapshotIndex
+    this.snapshots = new SnapshotWriting(journal, { name: fold.stream, restorable: aggregate, answers: fold.answers }, options, fold.snapshotIndex)
   }
 
   readonly state = (): State => this.durable
@@ -163,26 +143,30 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
       return Effect.sync(stop)
     })
 
-  /** One turn: everything that waits, in as many appends as the byte bound makes of it. */
+  /** One turn: all commands that wait, in as many appends as the bound of bytes makes of them. */
   readonly turn = Effect.gen(this, function* () {
-    const waiting = [...(yield* Queue.takeBetween(this.queue, 1, commandsPerTurnMax))]
-    for (let at = 0; at < waiting.length; ) {
-      const round = yield* runSteps(this.decideSome(waiting, at))
+    const submissions = [...(yield* Queue.takeBetween(this.queue, 1, commandsPerTurnMax))]
+    for (let at = 0; at < submissions.length; ) {
+      const start = { state: this.durable, index: this.durableEnd, submissions, at }
+      const round = yield* runSteps(decideRound(this.aggregate, this.encode, this.answers, start))
       const outcomes = round.entries.length === 0 ? round.outcomes : yield* this.commit(round)
       outcomes.forEach((outcome, index) => {
-        const { answer } = waiting[at + index] as Waiting<Command, Event, Rejection>
+        const { answer } = submissions[at + index] as Waiting<Command, Event, Rejection>
         Deferred.unsafeDone(answer, Either.isRight(outcome) ? Exit.succeed(outcome.right) : Exit.fail(outcome.left))
       })
       at += outcomes.length
     }
   })
 
-  /** Makes a round durable and publishes it; on a disk that took nothing, the round never was, and everybody in it hears that. */
+  /** Returns the effect that writes a snapshot; undefined where none is due. */
+  readonly snapshotIfDue = (): Effect.Effect<void> | undefined => this.snapshots.due(this.durable, this.durableEnd)
+
+  /** Makes a round durable and publishes it. Where the disk took nothing, every command of the round is answered with that. */
   private commit(round: Round<State, Event, Rejection>): Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>, WriterStopped> {
-    const done = this.journal.append(this.stream, this.epoch, this.durableEnd, round.entries).pipe(
+    const done = this.journal.append(this.stream, this.epoch, round.index, round.entries).pipe(
       Effect.map(() => {
-        for (const { value } of round.entries) this.bytesSince += value.length
-        this.publish(round.state, round.events)
+        for (const { value } of round.entries) this.snapshots.add(value.length)
+        this.publish(round)
         return round.outcomes
       })
     )
@@ -197,121 +181,58 @@ class StreamWriter<State, Command, Event extends Named, Rejection> implements Wr
     })
   }
 
-  /** Decides from `at` on, each command on the state after the one before it, until the events fill an append. Nothing of it is visible yet. */
-  private *decideSome(waiting: ReadonlyArray<Waiting<Command, Event, Rejection>>, at: number): Steps<Round<State, Event, Rejection>> {
-    const stride = new Stride(eventsPerStep)
-    let state = this.durable
-    let bytes = 0
-    const entries: Array<Entry> = []
-    const all: Array<Event> = []
-    const outcomes: Array<Outcome<Event, Rejection>> = []
-    const commandIds: Array<string> = []
-    for (let next = at; next < waiting.length && bytes < appendBytesMax; next++) {
-      const { command, commandId, actor, cause } = waiting[next] as Waiting<Command, Event, Rejection>
-      const repeated = this.answers.find(commandId)
-      if (repeated !== undefined) {
-        outcomes.push(repeated)
-        continue
-      }
-      const decided = this.aggregate.decide(state, command)
-      let own = 0
-      const index = this.durableEnd + all.length
-      for (const event of Either.isRight(decided) ? decided.right : []) {
-        const value = utf8.encode(JSON.stringify({ _tag: event._tag, ...this.encode(event) }))
-        own += value.length + commandId.length + actor.length + cause.length
-        entries.push({ commandId, actor, cause, type: event._tag, value })
-        all.push(event)
-        state = this.aggregate.evolve(state, event)
-        if (stride.takes()) yield
-      }
-      if (stride.takes()) yield
-      const outcome = Either.map(decided, (events) => ({ index, events }))
-      // Remembered before it is durable: a repetition behind it in this round must find it. When the append fails, nobody decides here any more.
-      this.answers.remember(commandId, outcome, Either.isRight(decided) ? own : refusalBytes)
-      bytes += own
-      commandIds.push(commandId)
-      outcomes.push(outcome)
-    }
-    return { state, entries, events: all, outcomes, commandIds }
-  }
-
-  private publish(state: State, events: ReadonlyArray<Event>): void {
-    if (events.length === 0) return
-    const change = { index: this.durableEnd, events, state }
+  private publish({ events, index, state }: Round<State, Event, Rejection>): void {
+    // The journal compared the same index when it appended: two rounds at once would each publish half of the truth.
+    if (index !== this.durableEnd) bug(`${this.stream}: events from ${index} on are published, and the state ends at ${this.durableEnd}`)
     this.durable = state
     this.durableEnd += events.length
-    // Those that listen now: one that begins meanwhile has seen this state already.
-    const listeners = Array.from(this.listeners)
-    for (const listener of listeners) listener(change)
-  }
-
-  /**
-   * A snapshot when it is time for one, apart from the turns: states are immutable, so the one that is written cannot change meanwhile. The journal is let
-   * go only up to the snapshot before it, so that the spare copy of the checkpoint is of use; one that could not be written (the disk was full) is no copy.
-   */
-  readonly snapshotIfDue = (): Effect.Effect<void> | undefined => {
-    const { snapshotIntervalBytes = snapshotIntervalBytesDefault, snapshotIntervalEvents } = this.options
-    if (this.snapshotting || (this.durableEnd - this.snapshotIndex < snapshotIntervalEvents && this.bytesSince < snapshotIntervalBytes)) return undefined
-    this.snapshotting = true
-    this.bytesSince = 0
-    const before = this.savedIndex
-    this.snapshotIndex = this.durableEnd
-    const index = this.durableEnd
-    const state = this.durable
-    const answers = this.answers.applied()
-    return Effect.suspend(() => this.journal.saveSnapshot(this.stream, { index, value: writeSnapshot(this.aggregate, state, answers) })).pipe(
-      Effect.tap(() => {
-        this.savedIndex = index
-        return this.options.trimAfterSnapshot === true ? this.journal.trim(this.stream, before) : Effect.void
-      }),
-      Effect.catchTag("LogFault", (fault) => Effect.logWarning(`${this.stream}: no snapshot at ${index}, the next start reads further back: ${fault.message}`)),
-      Effect.ensuring(
-        Effect.sync(() => {
-          this.snapshotting = false
-        })
-      )
-    )
+    // Only the listeners of now: a listener that is added meanwhile has seen this state already.
+    const change = { index, events, state }
+    for (const listener of Array.from(this.listeners)) listener(change)
   }
 }
 
-/** A bug in deciding or folding ends the leadership too: nobody knows what the state would be. */
+/** A bug in deciding or folding ends the writer: the state would not be reliable. */
 const stoppedByCause =
   (stream: string) =>
   (cause: Cause.Cause<WriterStopped>): WriterStopped =>
     Option.getOrElse(
       Cause.failureOption(cause),
-      () => new WriterStopped({ stream, cause, message: `${stream}: the leader met a bug and stops: ${Cause.pretty(cause)}` })
+      () => new WriterStopped({ stream, cause, message: `${stream}: the writer stops because of a bug: ${Cause.pretty(cause)}` })
     )
 
-/**
- * Takes a stream under a new epoch, reads it (snapshot and rest), and decides on it until the scope closes. UnreadableEvent when it holds what this
- * version does not know.
- */
-export const openWriter = <State, Command, Event extends Named, Rejection>(
+/** Makes a writer of a stream that this process holds and has folded to its end, for example as a standby. It decides until the scope closes. */
+export const makeWriter = <State, Command, Event extends Tagged, Rejection>(
+  start: WriterStart<State, Command, Event, Rejection>
+): Effect.Effect<Writer<State, Command, Event, Rejection>, never, Journal | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { fold, options, taken } = start
+    const queue = yield* Queue.bounded<Waiting<Command, Event, Rejection>>(options.queuedCommandsMax ?? 2 * commandsPerTurnMax)
+    const fault = yield* Deferred.make<never, WriterStopped>()
+    const writer = new StreamWriter(start, yield* Journal, queue, fault)
+    const scope = yield* Effect.scope
+    const turnAndSnapshot = Effect.gen(function* () {
+      yield* writer.turn
+      const due = writer.snapshotIfDue()
+      if (due !== undefined) yield* Effect.forkIn(due, scope)
+    })
+    yield* Effect.forkScoped(Effect.catchAll(taken.damaged, (found) => Deferred.fail(fault, damagedJournal(fold.stream, found))))
+    yield* Effect.forever(turnAndSnapshot).pipe(
+      Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.fail(fault, stoppedByCause(fold.stream)(cause)))),
+      Effect.forkScoped
+    )
+    return writer
+  })
+
+/** Takes a stream under a new epoch, replays it, and makes its writer. UnreadableEvent where the stream holds what this version does not know. */
+export const openWriter = <State, Command, Event extends Tagged, Rejection>(
   stream: string,
   aggregate: Aggregate<State, Command, Event, Rejection>,
   options: WriterOptions
 ): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
   Effect.gen(function* () {
     const journal = yield* Journal
-    const { damaged, epoch, start } = yield* journal.open(stream)
-    const { state, answers, end, snapshotIndex } = yield* replay(journal, stream, aggregate, start)
-    const queue = yield* Queue.bounded<Waiting<Command, Event, Rejection>>(options.queuedCommandsMax ?? 2 * commandsPerTurnMax)
-    const fault = yield* Deferred.make<never, WriterStopped>()
-    const writer = new StreamWriter(stream, epoch, start, aggregate, journal, options, queue, fault, answers, state, end, snapshotIndex)
-    const turnAndSnapshot = Effect.gen(function* () {
-      yield* writer.turn
-      const due = writer.snapshotIfDue()
-      if (due !== undefined) yield* Effect.forkIn(due, scope)
-    })
-    const scope = yield* Effect.scope
-    yield* Effect.forkIn(
-      Effect.catchAll(damaged, (found) => Deferred.fail(fault, damagedJournal(stream, found))),
-      scope
-    )
-    yield* Effect.forever(turnAndSnapshot).pipe(
-      Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.fail(fault, stoppedByCause(stream)(cause)))),
-      Effect.forkIn(scope)
-    )
-    return writer
+    const taken = yield* journal.open(stream)
+    const fold = yield* replay<State, Event, Rejection>(journal, stream, aggregate, taken.start)
+    return yield* makeWriter({ aggregate, taken, fold, options })
   })

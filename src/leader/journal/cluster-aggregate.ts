@@ -1,6 +1,7 @@
 import type { Command } from "../../../domain/cluster/command.ts"
 import { clusterDecider } from "../../../domain/cluster/decide.ts"
-import { Event } from "../../../domain/cluster/event.ts"
+import type { Event } from "../../../domain/cluster/event.ts"
+import { clusterFold } from "../../../domain/cluster/fold.ts"
 import { ClusterState } from "../../../domain/cluster/snapshot.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
@@ -13,7 +14,7 @@ export const clusterStream = metadataTopic
 
 export const clusterAggregate: Aggregate<Cluster, Command, Event, Rejection> = {
   ...clusterDecider,
-  event: Event,
+  ...clusterFold,
   state: ClusterState,
   unwritten: (message) => ({ error: "KAFKA_STORAGE_ERROR", message })
 }

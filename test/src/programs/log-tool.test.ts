@@ -14,7 +14,7 @@ import { clusterAggregate, clusterStream } from "../../../src/leader/journal/clu
 import { Journal } from "../../../src/ports/journal.ts"
 import { LogStore } from "../../../src/ports/log-store.ts"
 import { commands } from "../../../src/programs/commands.ts"
-import { writeSnapshot } from "../../../src/stream/replay.ts"
+import { writeSnapshot } from "../../../src/stream/snapshot.ts"
 import { printed } from "../cli/support.ts"
 import { batch, checksum, smallConfig, topicId } from "../ports/log-batches.ts"
 
