@@ -8,6 +8,7 @@ import { BrokerId } from "../../domain/kernel/id.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import { Compression } from "../ports/compression.ts"
 import { type ForeignDirectory, type LogDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
+import { metricsText } from "../ports/metrics.ts"
 import { type Address, type ListenFault, Transport } from "../ports/transport.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch/fetch-sessions.ts"
@@ -112,6 +113,7 @@ const routesOf = (self: Parts): Effect.Effect<{ readonly relay: Relay; readonly 
       createTopics: autoCreation(relay, image),
       producerIds,
       deadlines: yield* makeDeadlines,
+      metrics: yield* metricsText,
       sessions: yield* makeFetchSessions(options.config["max.incremental.fetch.session.cache.slots"])
     })
     return { relay, routes }

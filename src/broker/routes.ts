@@ -48,6 +48,8 @@ export interface RouteParts {
   readonly producerIds: ProducerIds
   readonly deadlines: Deadlines
   readonly sessions: FetchSessions
+  /** Returns the node's metrics in Prometheus' text format; undefined where it has none. */
+  readonly metrics: (() => string) | undefined
 }
 
 /** The partitions of this broker, and for what it does not know, whatever else this node can read. */
@@ -88,7 +90,7 @@ export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
     initProducerId(parts.producerIds),
     route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(find)),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config, written: parts.written })),
-    route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: false })),
+    route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: false, metrics: parts.metrics })),
     alterReplicaLogDirs({ table, directories: parts.directories }),
     describeLogDirs({ table, directories: parts.directories }),
     describeProducers(producersOf(table)),

@@ -33,6 +33,8 @@ export interface LeaderRoom {
   readonly commandIds: CommandIds
   readonly producerIds: ProducerIds
   readonly producerIdBlocks: ProducerIdBlocks
+  /** Returns the node's metrics in Prometheus' text format; undefined where it has none. */
+  readonly metrics: (() => string) | undefined
 }
 
 /** A command as a request asks for it. `part` tells the commands of one request apart: a topic's name. */

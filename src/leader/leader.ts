@@ -11,6 +11,7 @@ import { makeOffsetsTopic } from "../groups/offsets-topic/topic.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
 import { type LogDirectory, LogFault } from "../ports/log-store.ts"
+import { metricsText } from "../ports/metrics.ts"
 import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/cluster/current-leader.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
@@ -150,7 +151,8 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       observers: new Observers(clock, writer.state),
       commandIds,
       producerIds: makeProducerIds(nodeId, writer, commandIds, producerIdBlocks),
-      producerIdBlocks
+      producerIdBlocks,
+      metrics: yield* metricsText
     }
     const streamCount = yield* groupStreams(writer, commandIds, config)
     const coordinator = yield* makeCoordinator({ config, cluster: writer.state, commandIds, streamCount })

@@ -100,7 +100,7 @@ export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffse
     alterConfigs(room),
     createPartitions(room),
     incrementalAlterConfigs(room),
-    route(DescribeCluster, {}, describeCluster({ nodeId: room.nodeId, cluster, tellsControllers: true })),
+    route(DescribeCluster, {}, describeCluster({ nodeId: room.nodeId, cluster, tellsControllers: true, metrics: room.metrics })),
     noReplicaLogDirs,
     describeLogDirs(room.directories),
     describeQuorum(room),

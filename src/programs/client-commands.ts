@@ -4,6 +4,7 @@ import { brokerConfig } from "../cli/admin/broker-config.ts"
 import { clusterDescribe, clusterEventsCommand } from "../cli/admin/cluster.ts"
 import { groupCommands } from "../cli/admin/group.ts"
 import { clusterDirs } from "../cli/admin/log-dirs.ts"
+import { clusterMetrics } from "../cli/admin/metrics.ts"
 import type { OpenOfflineConfigs } from "../cli/admin/offline-config.ts"
 import { topicCommands } from "../cli/admin/topic.ts"
 import { logCommands } from "../cli/log/command.ts"
@@ -34,6 +35,7 @@ export const clientCommands = [
   overTransport(brokerRemove),
   overTransport(clusterDescribe),
   overTransport(clusterDirs),
+  overTransport(clusterMetrics),
   onPlatform(clusterEventsCommand),
   ...logCommands(logTool)
 ]

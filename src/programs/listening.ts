@@ -42,10 +42,11 @@ const controllerKeys: ReadonlySet<number> = new Set([
 /** What a controller's listener, reached `at` there, serves of the leader's routes: nothing of records or groups. Its Fetch gives the journal alone. */
 export const controllerRoutes = (
   { cluster, nodeId, routes }: Pick<Leader, "cluster" | "nodeId" | "routes">,
-  at: () => Endpoint | undefined
+  at: () => Endpoint | undefined,
+  metrics?: () => string
 ): ReadonlyArray<Route> => [
   ...routes.filter(({ api }) => controllerKeys.has(api.key) && api.key !== DescribeCluster.key),
-  route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: true, controllerAt: at }))
+  route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: true, controllerAt: at, metrics }))
 ]
 
 /** Opens all listeners of a node, each with the routes that it serves. */

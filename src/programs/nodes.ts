@@ -19,6 +19,7 @@ import type { Checksum } from "../ports/checksum.ts"
 import type { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
 import { type LogDirectory, LogFault, LogStore } from "../ports/log-store.ts"
+import { metricsText } from "../ports/metrics.ts"
 import { formatAddress, type Transport } from "../ports/transport.ts"
 import { uuidText } from "../protocol/codec/uuid.ts"
 import { type ServedNode, serveOptions } from "../serve/serve-options.ts"
@@ -27,11 +28,12 @@ import type { Route } from "../wire/route.ts"
 import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
 import { withKnownId } from "./known-id.ts"
 import { controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
+import { layerScrapedNodes, type ScrapedNodes, withMetrics } from "./metrics.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { platform } from "./platform.ts"
 import { brokerPartitionsMax, processMemory } from "./process-memory.ts"
 
-type Platform = Transport | Checksum | Compression
+type Platform = Transport | Checksum | Compression | ScrapedNodes
 type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
 
 /** A random UUID in Kafka's text that cannot be guessed. */
@@ -114,13 +116,13 @@ const brokerLead = (options: NodeOptions): Starting =>
   Effect.gen(function* () {
     const leader = yield* openLeader(options, journalOf(options))
     const opened: { at?: Opened } = {}
-    const forControllers = controllerRoutes(leader, () => opened.at?.controller)
+    const forControllers = controllerRoutes(leader, () => opened.at?.controller, yield* metricsText)
     const routes = ({ isController }: NodeListener) => (isController ? forControllers : leader.routes)
     const { advertised, others } = (opened.at = yield* openListeners(options.listeners, routes, serveOptions(options.config, leading(options.config, leader))))
     yield* leader.elect(advertised)
     yield* warnOfUnheeded(leader.cluster(), leader.nodeId)
-    return { nodes: [{ id: leader.nodeId, roles: ["leader"], ...addressed(advertised, others) }], stopped: failing([leader.stopped]) }
-  })
+    return { nodes: [{ id: leader.nodeId, roles: ["leader"] as const, ...addressed(advertised, others) }], stopped: failing([leader.stopped]) }
+  }).pipe(withMetrics(options.config["node.id"]))
 
 /** One broker. It listens at once, and is ready when its leader has let it in. */
 const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting =>
@@ -134,8 +136,8 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
     yield* started.join(advertised, told)
     yield* Effect.raceFirst(started.ready, started.failed)
     yield* warnOfUnheeded(started.cluster(), id)
-    return { nodes: [{ id, roles: ["broker"], ...addressed(advertised, others) }], stopped: failing([started.failed]) }
-  })
+    return { nodes: [{ id, roles: ["broker"] as const, ...addressed(advertised, others) }], stopped: failing([started.failed]) }
+  }).pipe(withMetrics(options.config["node.id"]))
 
 /** The broker's own answers, and the leader's for every other key. */
 const united = (leader: Pick<Leader, "routes">, own: ReadonlyArray<Route>): ReadonlyArray<Route> => [
@@ -157,7 +159,7 @@ const leadingBroker = (options: NodeOptions) =>
     )
     const all = united(leader, own.routes)
     const opened: { at?: Opened } = {}
-    const forControllers = controllerRoutes(leader, () => opened.at?.controller)
+    const forControllers = controllerRoutes(leader, () => opened.at?.controller, yield* metricsText)
     const routes = ({ isController }: NodeListener) => (isController ? forControllers : all)
     const { advertised, others, reached, told } = (opened.at = yield* openListeners(options.listeners, routes, serveOptions(config, leading(config, leader))))
     Object.assign(self, reached)
@@ -165,7 +167,7 @@ const leadingBroker = (options: NodeOptions) =>
     yield* warnOfUnheeded(leader.cluster(), id)
     yield* own.join(advertised, told)
     return { id, leader, broker: own, address: addressed(advertised, others), reached }
-  })
+  }).pipe(withMetrics(options.config["node.id"]))
 
 /** Warns of brokers that have partitions and do not serve: at once where their data is in this directory, otherwise after the time that a broker elsewhere has to join. */
 const warnOfAbsent = (options: NodeOptions & { readonly brokers: number }, first: number, cluster: () => Cluster) => {
@@ -209,10 +211,12 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
   })
 
 /** Supplies the platform, for as long as the nodes live. */
-const started = (start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
-  Effect.flatMap(Layer.build(platform), (context) => Effect.zipRight(watchFileLimit(), Effect.mapError(Effect.provide(start, context), nodeFailure)))
+const started = ({ config }: NodeOptions, start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
+  Effect.flatMap(Layer.build(Layer.merge(platform, layerScrapedNodes(config))), (context) =>
+    Effect.zipRight(watchFileLimit(), Effect.provide(start, context))
+  ).pipe(Effect.mapError(nodeFailure))
 
 export const startUp = (options: NodeOptions & { readonly brokers: number }) =>
-  started(Effect.flatMap(withKnownId(options, join(journalOf(options), "leader")), up))
-export const startBrokerLead = (options: NodeOptions) => started(Effect.flatMap(withKnownId(options, journalOf(options)), brokerLead))
-export const startOneBroker = (options: NodeOptions & { readonly leader: Endpoint }) => started(broker(options))
+  started(options, Effect.flatMap(withKnownId(options, join(journalOf(options), "leader")), up))
+export const startBrokerLead = (options: NodeOptions) => started(options, Effect.flatMap(withKnownId(options, journalOf(options)), brokerLead))
+export const startOneBroker = (options: NodeOptions & { readonly leader: Endpoint }) => started(options, broker(options))

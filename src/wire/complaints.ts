@@ -1,4 +1,5 @@
 import { Effect, Runtime } from "effect"
+import type { RequestCounts } from "./metrics/request-counts.ts"
 
 /** Lines of one kind that are written in one window of time; the rest is counted and told at its end. */
 const linesMax = 5
@@ -9,11 +10,13 @@ export class Complaints {
 
   constructor(
     private readonly runtime: Runtime.Runtime<never>,
-    private readonly annotations: Readonly<Record<string, unknown>>
+    private readonly annotations: Readonly<Record<string, unknown>>,
+    private readonly counts: Pick<RequestCounts, "closed">
   ) {}
 
   /** `kind` is one of a few fixed words, `message` goes after the peer's address. */
   say(kind: string, peer: string, message: string): void {
+    this.counts.closed(kind)
     const seen = this.said.get(kind) ?? { lines: 0, more: 0 }
     this.said.set(kind, seen)
     if (seen.lines === linesMax) {

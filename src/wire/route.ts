@@ -6,6 +6,7 @@ import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import type { Caller } from "./admission/caller.ts"
 import { Later } from "./later.ts"
 import type { AnswerRoom } from "./memory/answer-budget.ts"
+import { responseErrors } from "./metrics/response-errors.ts"
 import { oversizedAnswer } from "./routing/oversized.ts"
 import { requestElementsMax } from "./routing/request-elements.ts"
 import { Sliced, type Steps } from "./sliced.ts"
@@ -52,7 +53,11 @@ export class Unreadable {
 /** An answer that was written in slices, length prefix first. */
 export class Encoded {
   readonly _tag = "Encoded"
-  constructor(readonly chunks: ReadonlyArray<Uint8Array>) {}
+  constructor(
+    readonly chunks: ReadonlyArray<Uint8Array>,
+    /** The error codes in the response that are not 0. */
+    readonly errorCodes: ReadonlyArray<number>
+  ) {}
 }
 
 export type Answer<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
@@ -159,7 +164,10 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
         made = undefined
         made = yield* steps
       }
-      return isAnswer(made) ? new Encoded(yield* responseFrameInSlices(api, version, correlationId, made as ResponseDraft<A>)) : made
+      if (!isAnswer(made)) return made
+      const codes: Array<number> = []
+      responseErrors(api)(made, (code) => codes.push(code))
+      return new Encoded(yield* responseFrameInSlices(api, version, correlationId, made as ResponseDraft<A>), codes)
     }
   }
 }

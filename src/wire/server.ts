@@ -8,6 +8,8 @@ import type { Door, ServerRoom } from "./connection/server-room.ts"
 import { AnswerBudget } from "./memory/answer-budget.ts"
 import { MemoryBudget } from "./memory/memory-budget.ts"
 import { Relief } from "./memory/relief.ts"
+import { RequestCounts } from "./metrics/request-counts.ts"
+import { registerServer } from "./metrics/server-metrics.ts"
 import type { Route } from "./route.ts"
 import type { Identity } from "./routing/api-versions.ts"
 import { RouteTable } from "./routing/route-table.ts"
@@ -71,11 +73,14 @@ export const serveAll = (
     const open = new Set<ServerConnection>()
     const memory = options.memory ?? new MemoryBudget({ bytesMax: Math.max(memoryBytesDefault, 2 * options.requestBytesMax) })
     const relief = new Relief(memory, open)
+    const counts = new RequestCounts()
+    yield* registerServer({ counts, memory, open })
     const room: ServerRoom = {
       runtime,
       turns: new Turns(runtime, clock, () => memory.tidy(() => clock.unsafeCurrentTimeNanos())),
       admission: new Admission(options, ownLinksOf(transport)),
-      complaints: new Complaints(runtime, {}),
+      complaints: new Complaints(runtime, {}, counts),
+      counts,
       requestBytesMax: options.requestBytesMax,
       inFlightRequestsMax: options.inFlightRequestsMax,
       inFlightBytesMax: options.inFlightBytesMax ?? 16 * 1024 * 1024,
@@ -94,6 +99,7 @@ export const serveAll = (
           connection.end()
           return refused
         }
+        counts.connections++
         const served = new ServerConnection(room, door, connection)
         open.add(served)
         return served

@@ -42,6 +42,13 @@ export const listening = {
     "",
     "ID@HOST:PORT of the leader, with a comma between two, of which the first is taken; read as controller.quorum.bootstrap.servers."
   ),
+  "franz.metrics.listener": withoutDefault({
+    ...text(
+      "",
+      "HOST:PORT of the HTTP listener that serves GET /metrics for Prometheus, one for all nodes of the process; empty: none. It has no authentication."
+    ),
+    form: { pattern: /^$|^(\[[0-9a-fA-F:.]+\]|[^:[\]/\s]+):\d{1,5}$/, expected: "HOST:PORT, e.g. 127.0.0.1:9404" }
+  }),
   "log.dir": list("./data", "The older name of log.dirs, which goes before it.")
 } satisfies Record<string, Setting<number> | Setting<string>>
 

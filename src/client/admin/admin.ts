@@ -14,6 +14,7 @@ import { type BrokerDescription, listBrokers, unregisterBroker } from "./brokers
 import { type ClusterDescription, type ConfigEntry, describeCluster, describeTopic, listTopics, type TopicDescription, topicConfigs } from "./cluster.ts"
 import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
 import { describeLogDirs, type LogDirDescription } from "./log-dirs.ts"
+import { type MetricValue, readMetrics } from "./metrics.ts"
 import { configureNode, type NodeConfigError, type NodeOrAll, nodeConfigs } from "./node-configs.ts"
 import { type ConfigChanges, configureTopic } from "./topic-configs.ts"
 
@@ -45,6 +46,8 @@ export interface AdminService {
   readonly unregisterBroker: (broker: number) => Effect.Effect<void, CallError | NotAuthorized>
   /** The data directories of every broker, and what lies in them. */
   readonly describeLogDirs: Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized>
+  /** The metrics of all nodes that serve, each value with the label `node`. UnsupportedByCluster from nodes of another kind. */
+  readonly metrics: Effect.Effect<ReadonlyArray<MetricValue>, CallError | NotAuthorized>
 }
 
 const guardedAdmin = (client: Client): AdminService => ({
@@ -68,7 +71,8 @@ const guardedAdmin = (client: Client): AdminService => ({
   describeCluster: describeCluster(client),
   listBrokers: listBrokers(client),
   unregisterBroker: (broker) => unregisterBroker(client, broker),
-  describeLogDirs: describeLogDirs(client)
+  describeLogDirs: describeLogDirs(client),
+  metrics: readMetrics(client)
 })
 
 type MakeError = CallError | InvalidAddress | InvalidArgument

@@ -1,6 +1,12 @@
 import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
+ * A tagged field of our own, in the body of a request and of its response: a request with it asks for the metrics of the node that answers, which are in the response's
+ * field as Prometheus' text. Other nodes ignore it (decision 53).
+ */
+export const metricsTag = 0x4643
+
+/**
  * The cluster's id, its controller and its nodes (KIP-700).
  *
  * Version 1 asks for brokers (1) or controllers (2) (KIP-919), 2 can tell fenced brokers too (KIP-1073).

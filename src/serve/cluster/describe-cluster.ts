@@ -2,7 +2,7 @@ import { HashMap } from "effect"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Address } from "../../ports/transport.ts"
-import type { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
+import { type DescribeCluster, metricsTag } from "../../protocol/message/60-describe-cluster.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import type { RequestContext } from "../../wire/route.ts"
 import { clusterOperations, operationsNotAsked } from "./authorized-operations.ts"
@@ -23,7 +23,17 @@ export interface DescribeClusterOptions {
   readonly tellsControllers: boolean
   /** Where administrators reach the controller, on a listener that is the controller's alone; default: where the leader is. */
   readonly controllerAt?: () => Address | undefined
+  /** Returns the metrics of this node in Prometheus' text format; absent where the node has none. */
+  readonly metrics?: (() => string) | undefined
 }
+
+const utf8 = new TextEncoder()
+
+/** The response with the metrics of this node, where the request asks for them. */
+const withMetrics = (response: Response, { unknownTags = [] }: Request, metrics: DescribeClusterOptions["metrics"]): Response =>
+  metrics !== undefined && unknownTags.some(({ tag }) => tag === metricsTag)
+    ? { ...response, unknownTags: [{ tag: metricsTag, data: utf8.encode(metrics()) }] }
+    : response
 
 const failure = (error: KafkaError, errorMessage: string): Response => ({
   errorCode: errorCode(error),
@@ -52,11 +62,7 @@ const fencedBrokers = (cluster: Cluster, listener: string | undefined): Readonly
     .flatMap((broker) => nodeOn(broker, listener) ?? [])
     .map(({ nodeId, host, port, rack }) => ({ brokerId: nodeId, host, port, rack, isFenced: true }))
 
-/**
- * DescribeCluster (KIP-700): cluster id, the broker that takes what the leader decides, and the brokers, from the image. The leader's own listener tells of controllers too;
- * MISMATCHED_ENDPOINT_TYPE elsewhere, UNSUPPORTED_ENDPOINT_TYPE for what is neither.
- */
-export const describeCluster =
+const described =
   ({ cluster: image, controllerAt = () => undefined, nodeId, tellsControllers }: DescribeClusterOptions) =>
   (request: Request, { listener }: Pick<RequestContext, "listener">): Response => {
     const cluster = image()
@@ -77,3 +83,12 @@ export const describeCluster =
       clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? clusterOperations : operationsNotAsked
     }
   }
+
+/**
+ * DescribeCluster (KIP-700): cluster id, the broker that takes what the leader decides, and the brokers, from the image. The leader's own listener tells of controllers too;
+ * MISMATCHED_ENDPOINT_TYPE elsewhere, UNSUPPORTED_ENDPOINT_TYPE for what is neither.
+ */
+export const describeCluster = (options: DescribeClusterOptions) => {
+  const describe = described(options)
+  return (request: Request, context: Pick<RequestContext, "listener">): Response => withMetrics(describe(request, context), request, options.metrics)
+}

@@ -95,6 +95,7 @@ export class ServerConnection implements Listener {
   received(bytes: Uint8Array): void {
     if (this.ended) return
     this.activeAt = this.room.seconds
+    this.room.counts.bytesIn += bytes.length
     this.place.begun()
     this.framer.push(bytes)
     this.chunk++
@@ -213,7 +214,7 @@ export class ServerConnection implements Listener {
     if (started !== undefined) this.run(started)
     const leaving = this.ended ? undefined : this.slots.leave()
     if (leaving === undefined) return started !== undefined
-    if (leaving.chunks !== undefined) this.unread.wrote(leaving.chunks, send(this.connection, leaving.chunks))
+    if (leaving.chunks !== undefined) this.unread.wrote(leaving.chunks, send(this.connection, leaving.chunks, this.room.counts))
     if (leaving.ends) this.end()
     return true
   }
@@ -383,7 +384,7 @@ export class ServerConnection implements Listener {
       }
     }
     this.slots.done(slot)
-    finished(this.room, this.slots, slot)
+    finished(this.room, this.slots, slot, answer)
   }
 
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */

@@ -3,6 +3,7 @@ import type { Admission } from "../admission/admission.ts"
 import type { Complaints } from "../complaints.ts"
 import type { AnswerBudget } from "../memory/answer-budget.ts"
 import type { MemoryBudget } from "../memory/memory-budget.ts"
+import type { RequestCounts } from "../metrics/request-counts.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import type { Turns } from "../slicing/turns.ts"
 import type { ServerConnection } from "./server-connection.ts"
@@ -17,6 +18,7 @@ export interface ServerRoom {
   readonly runtime: Runtime.Runtime<never>
   readonly turns: Turns
   readonly complaints: Complaints
+  readonly counts: RequestCounts
   readonly requestBytesMax: number
   readonly inFlightRequestsMax: number
   readonly inFlightBytesMax: number

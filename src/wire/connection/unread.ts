@@ -1,6 +1,7 @@
 import { isLent, returnLent } from "../../ports/lent-memory.ts"
 import type { Connection } from "../../ports/transport.ts"
 import type { AnswerBudget } from "../memory/answer-budget.ts"
+import type { RequestCounts } from "../metrics/request-counts.ts"
 
 /** Without a byte taken for so long a connection counts as one that nobody reads. */
 const stalledSeconds = 10
@@ -71,7 +72,12 @@ export class Unread {
 }
 
 /** Writes an answer, and gives memory that was lent for it back when the transport has taken it; answers what the connection holds then, as `write`. */
-export const send = (connection: Pick<Connection, "write">, chunks: ReadonlyArray<Uint8Array>): ReturnType<Connection["write"]> => {
+export const send = (
+  connection: Pick<Connection, "write">,
+  chunks: ReadonlyArray<Uint8Array>,
+  counts?: Pick<RequestCounts, "sent">
+): ReturnType<Connection["write"]> => {
+  counts?.sent(chunks)
   if (!chunks.some(isLent)) return connection.write(chunks)
   return connection.write(chunks, () => {
     for (const chunk of chunks) returnLent(chunk)

@@ -1,8 +1,13 @@
 import type { ServerRoom } from "../connection/server-room.ts"
 import { placeBytes, type Slot, type Slots } from "../connection/slots.ts"
+import { Encoded } from "../route.ts"
 
-/** The answer of heavy work is made: of the request that alone is left, and the next one may begin. */
-export const finished = ({ memory, turns }: ServerRoom, slots: Slots, slot: Slot): void => {
+/** A response is made, from `answer`. After heavy work the response is all that is left of the request, and the next one may begin. */
+export const finished = ({ counts, memory, turns }: ServerRoom, slots: Slots, slot: Slot, answer: unknown): void => {
+  if (slot.route !== undefined) {
+    if (answer instanceof Encoded) counts.answeredWith(slot.route.api, answer.errorCodes)
+    else counts.answered(slot.route.api, slot.chunks === undefined ? undefined : answer)
+  }
   if (slot.ticket === undefined) return
   let bytes = 0
   for (const chunk of slot.chunks ?? []) bytes += chunk.length

@@ -1,0 +1,61 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
+import { Effect, type Scope } from "effect"
+import { type Address, formatAddress, ListenFault } from "../../src/ports/transport.ts"
+import { prometheusContentType } from "./prometheus-text.ts"
+
+/** Where Prometheus looks unless it is told otherwise. */
+const path = "/metrics"
+/** Connections that are open at a time: a few scrapers, and a browser. */
+const connectionsMax = 32
+/** How long a request may take until its headers are read, ms. */
+const requestTimeoutMs = 5000
+const headerBytesMax = 8192
+
+const answer = (response: ServerResponse, status: number, contentType: string, body: string, isHead: boolean): void => {
+  response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body), connection: "close" })
+  response.end(isHead ? undefined : body)
+}
+
+const handle =
+  (text: () => string) =>
+  ({ method, url = "" }: IncomingMessage, response: ServerResponse): void => {
+    const isHead = method === "HEAD"
+    const plain = (status: number, line: string): void => answer(response, status, "text/plain; charset=utf-8", `${line}\n`, isHead)
+    if (method !== "GET" && !isHead) return plain(405, "Only GET and HEAD are served here.")
+    if (url.split("?")[0] !== path) return plain(404, `Only ${path} is served here.`)
+    answer(response, 200, prometheusContentType, text(), isHead)
+  }
+
+const fault = (address: Address, cause: Error & { readonly code?: string }): ListenFault =>
+  new ListenFault({
+    address,
+    code: cause.code ?? "UNKNOWN",
+    message: `franz.metrics.listener: cannot listen on ${formatAddress(address)}: ${cause.message}. Stop the program that uses the port, or choose another address.`
+  })
+
+const listening = (server: Server, address: Address): Effect.Effect<Address, ListenFault> =>
+  Effect.async((resume) => {
+    server.once("error", (cause: Error) => resume(Effect.fail(fault(address, cause))))
+    server.listen({ host: address.host === "" ? undefined : address.host, port: address.port }, () =>
+      resume(Effect.succeed({ host: address.host, port: (server.address() as AddressInfo).port }))
+    )
+  })
+
+/** Serves `GET /metrics` with what `text` returns, until the scope closes. Returns the address with the port that it listens on. */
+export const listenForScrapes = (address: Address, text: () => string): Effect.Effect<Address, ListenFault, Scope.Scope> =>
+  Effect.gen(function* () {
+    const server = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        Object.assign(createServer({ maxHeaderSize: headerBytesMax, headersTimeout: requestTimeoutMs, requestTimeout: requestTimeoutMs }, handle(text)), {
+          maxConnections: connectionsMax
+        })
+      ),
+      (open) =>
+        Effect.sync(() => {
+          open.close()
+          open.closeAllConnections()
+        })
+    )
+    return yield* listening(server, address)
+  })
