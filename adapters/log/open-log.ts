@@ -8,6 +8,7 @@ import { DerivedFiles } from "./derived-files.ts"
 import { attempt, corrupt, type Disk, type DiskFile, faultOf } from "./disk/disk.ts"
 import { ListedDirectory } from "./disk/listed-directory.ts"
 import { inSlices } from "./disk/slices.ts"
+import { LogCore } from "./log-core.ts"
 import type { LogParts } from "./log-parts.ts"
 import { SegmentedLog } from "./partition-log.ts"
 import { type OpenSegments, openSegments } from "./recovery/open-segments.ts"
@@ -80,7 +81,7 @@ const isQuiet = (disk: Disk, directory: string): boolean =>
 
 /** Opens a log, after what recovery found is durable. There may be thousands, each of them a small work: nothing is an Effect here that need not wait. */
 export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> => {
-  const { crc32c, directory, pace, scrubber } = whole
+  const { crc32c, directory, pace } = whole
   const opening = Effect.suspend(() => {
     const listed = new ListedDirectory(whole.disk, directory)
     const { disk } = listed
@@ -93,9 +94,7 @@ export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> 
       return Effect.map(isSettled(opened, derived) ? derived : closing, (known) => {
         for (const file of opened.unsynced) if (file !== opened.active.file()) file.close()
         listed.forget()
-        const log = new SegmentedLog(whole, opened, note, known)
-        scrubber.add(log)
-        return log
+        return new SegmentedLog(new LogCore(whole, opened, note, known), opened.isAsClosed)
       })
     }
     const note = Effect.flatMap(

@@ -1,145 +1,101 @@
 import { Effect, Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
-import { RecordBatch } from "../../domain/log/batch.ts"
+import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
 import type { SegmentBatch } from "../../domain/log/segment.ts"
 import type { Compacted, CompactionOrder } from "../../src/ports/compaction.ts"
+import type { DerivedDocuments } from "../../src/ports/derived-documents.ts"
 import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
 import { compactLog } from "./compaction/compact.ts"
-import type { CompactionNote } from "./compaction/note.ts"
-import type { CompactedLog } from "./compaction/swap.ts"
-import { dropBefore, type ShortenedLog } from "./delete-before.ts"
-import type { DerivedFiles } from "./derived-files.ts"
-import { attempt, type DiskFile, faultOf } from "./disk/disk.ts"
+import { dropBefore } from "./delete-before.ts"
+import { attempt, faultOf } from "./disk/disk.ts"
 import { isOutOfFiles } from "./disk/file-pool.ts"
-import { GroupCommit } from "./disk/group-commit.ts"
-import { LaterRemoval } from "./disk/later-removal.ts"
 import { inSlices } from "./disk/slices.ts"
-import type { LogParts } from "./log-parts.ts"
-import { newActiveSegment, type OpenSegments } from "./recovery/open-segments.ts"
-import type { RecoveryPoint } from "./recovery/recovery-point.ts"
-import type { ScrubbedLog } from "./scrub/scrubber.ts"
-import { FileReads } from "./segment/file-reads.ts"
+import type { LogCore } from "./log-core.ts"
+import type { LogSync } from "./log-sync.ts"
 import { scanHeaders } from "./segment/header-scan.ts"
-import { openBeside } from "./segment/segment-files.ts"
+import type { SegmentList } from "./segment/segment-list.ts"
 import { firstBatchAt } from "./segment/segment-read.ts"
-import { type ActiveSegment, indexOf, type ReadableSegment, runOf, type SealedSegment } from "./segment/segments.ts"
+import { runOf } from "./segment/segments.ts"
+import type { LogTail } from "./segment/tail-cache.ts"
 
 const int32Max = 0x7fff_ffff
-/** How often, at most, a sync also writes the newest index entries out, ms. */
-const indexFlushMs = 5000
 
-/** A partition's log over segment files. One writer; everything plain is done at once, on the event loop. */
-export class SegmentedLog implements PartitionLog, ScrubbedLog {
-  readonly directory: string
-  private sealed: Array<SealedSegment>
-  private active: ActiveSegment
-  /** Sealed segments whose bytes are not durable yet, with the files they were written through: a new descriptor might not be told of an earlier write's failure. */
-  private unsynced: Array<DiskFile> = []
-  private durableEnd: Offset
-  /** Where that is in the files. */
-  private durableAt: Pick<RecoveryPoint, "baseOffset" | "position">
-  /** Files or directories were made whose names are not durable yet. */
-  private directoryChanged: boolean
-  private rootChanged: boolean
-  private sealedSinceSync = false
-  /** The names of the log's directory and of its first segment survive a power cut. */
-  private isNamed: boolean
-  private readonly isAsClosed: boolean
-  /** What a write failed with that was taken back, until that is durable: of a power cut before, parts of it could come back under what was written in its place. */
-  private takenBack: LogFault | undefined
-  private fault: LogFault | undefined
-  /** What the scrub found: nothing is read or added any more, and what was added before is made durable all the same. */
-  private damage: LogFault | undefined
-  private hearDamage: ((fault: LogFault) => void) | undefined
-  private readonly commit: GroupCommit
-  private indexesFlushedAt = 0
-  private config: LogConfig
-  private readonly compaction: CompactedLog
-  /** One change of the sealed segments at a time: removing the first ones, or putting compacted ones in their place. */
-  private readonly turn = Effect.unsafeMakeSemaphore(1)
-  private readonly removal: LaterRemoval
-  private readonly reads: FileReads
+/** A partition's log over segment files, for its one writer. What is plain here is done at once, on the event loop. */
+export class SegmentedLog implements PartitionLog {
   readonly sync: Effect.Effect<void, LogFault>
+  readonly derived: DerivedDocuments
+  readonly scrub: Effect.Effect<void, LogFault>
+  // Produce and Fetch pass here: what they need of the core is one property away.
+  private readonly list: SegmentList
+  private readonly syncing: LogSync
+  private readonly tail: LogTail
 
-  /** The segments are durable as they are, unless they are new. */
   constructor(
-    private readonly parts: LogParts,
-    { active, isAsClosed, isNew, sealed }: OpenSegments,
-    note: CompactionNote,
-    readonly derived: DerivedFiles
+    private readonly core: LogCore,
+    /** Everything is as the orderly close before left it. */
+    private readonly isAsClosed: boolean
   ) {
-    this.directory = parts.directory
-    this.sealed = sealed
-    this.active = active
-    this.config = parts.config
-    this.durableEnd = active.endOffset
-    this.durableAt = { baseOffset: active.baseOffset, position: active.sizeInBytes }
-    this.directoryChanged = this.rootChanged = isNew
-    this.isNamed = !isNew
-    this.isAsClosed = isAsClosed
-    this.removal = new LaterRemoval(parts.disk)
-    this.commit = new GroupCommit(
-      Effect.suspend(() => this.syncRound()),
-      parts.fork
+    this.list = core.segments
+    this.syncing = core.syncing
+    this.tail = core.parts.tail
+    this.sync = core.syncing.sync
+    this.derived = core.derived
+    this.scrub = Effect.suspend(() =>
+      Effect.zipRight(
+        core.parts.scrubber.readThrough(core),
+        Effect.suspend(() => this.refusal() ?? Effect.void)
+      )
     )
-    this.reads = new FileReads(parts.tail)
-    this.compaction = this.lendTo(note)
-    this.sync = Effect.suspend(() => {
-      if (this.fault !== undefined) return Effect.fail(this.fault)
-      const isDurable = this.durableEnd === this.active.endOffset && !this.directoryChanged && this.takenBack === undefined
-      return isDurable ? Effect.void : this.commit.wait
-    })
+    core.parts.scrubber.add(core)
   }
 
-  readonly start = (): Offset => (this.sealed[0] ?? this.active).baseOffset
-  readonly end = (): Offset => this.active.endOffset
-  readonly syncedEnd = (): Offset => this.durableEnd
+  readonly start = (): Offset => this.list.start
+  readonly end = (): Offset => this.list.active.endOffset
+  readonly syncedEnd = (): Offset => this.syncing.end
 
-  readonly refusal = (): LogFault | undefined => this.fault ?? this.damage
-  readonly cleanEnd = (): Offset => this.compaction.note.cleanEnd
-  readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal() ?? compactLog(this.compaction, order))
-  readonly sealedSegments = (): ReadonlyArray<SealedSegment> => this.sealed
+  readonly refusal = (): LogFault | undefined => this.core.refusal()
+  readonly cleanEnd = (): Offset => this.core.note.cleanEnd
+  readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal() ?? compactLog(this.core, order))
+  readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> => this.core.exclusive(dropBefore(this.core, offset))
   readonly onDamage = (heard: (fault: LogFault) => void): void => {
-    this.hearDamage = heard
-    if (this.damage !== undefined) heard(this.damage)
-  }
-  readonly takeOffline = (fault: LogFault): boolean => {
-    this.damage = fault
-    this.hearDamage?.(fault)
-    return this.hearDamage !== undefined
+    this.core.hearDamage = heard
+    if (this.core.damage !== undefined) heard(this.core.damage)
   }
 
-  readonly segments = (): ReadonlyArray<SegmentExtent> => [...this.segmentsFrom(0)]
+  readonly segments = (): ReadonlyArray<SegmentExtent> => this.list.extents
   readonly configure = (config: LogConfig): void => {
-    this.config = config
-    this.active.configure(config)
+    this.core.config = config
+    this.list.active.configure(config)
   }
 
   readonly append = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
-    const fault = this.refusal() ?? this.takenBack
+    const { core, list, syncing } = this
+    const fault = syncing.fault ?? core.damage ?? syncing.appendFault
     if (fault !== undefined) return Either.left(fault)
     const first = batches[0]
     if (first === undefined) return Either.void
-    const run = runOf(batches, this.active.endOffset, this.parts.directory)
+    const run = runOf(batches, list.active.endOffset, core.directory)
     try {
-      if (this.active.isFullFor(run, this.parts.clock()) && this.mayRoll(run)) this.roll()
+      if (list.active.isFullFor(run, core.parts.clock()) && this.mayRoll(run)) core.roll()
       this.write(batches.length === 1 ? [first.bytes] : batches.map((batch) => batch.bytes))
     } catch (error) {
-      return Either.left(error instanceof LogFault ? error : faultOf(this.active.path.log, "append to", error))
+      return Either.left(error instanceof LogFault ? error : faultOf(list.active.path.log, "append to", error))
     }
     for (const batch of batches) {
-      this.active.grow(batch)
-      this.parts.tail.add(batch)
+      list.active.grow(batch)
+      this.tail.add(batch)
     }
     return Either.void
   }
 
   readonly read = (from: Offset, maxBytes: number, upTo: Offset): Either.Either<ReadonlyArray<Uint8Array>, LogFault> => {
-    const refusal = this.refusal()
+    const refusal = this.core.refusal()
     if (refusal !== undefined) return Either.left(refusal)
-    const { active } = this
-    const { tail } = this.parts
+    const { tail } = this
+    const { active } = this.list
+    // A reader's bound is a high watermark or a synced end: neither is ever behind the log's end.
+    if (upTo > active.endOffset) throw new Error(`${this.core.directory} is to be read up to offset ${upTo}, and it ends at ${active.endOffset}.`)
     if (from >= active.endOffset || from >= upTo) {
       tail.noteReader(0)
       return Either.right([])
@@ -147,14 +103,14 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
     const cached = tail.read(from, maxBytes, upTo, true)
     if (cached !== undefined) return Either.right(cached)
     if (from >= active.baseOffset) tail.noteReader(active.sizeInBytes - active.positionFor(from))
-    return attempt(this.parts.directory, "read", () => this.reads.read(this.segmentsFrom(indexOf(this.sealed, from)), from, maxBytes, upTo))
+    return attempt(this.core.directory, "read", () => this.core.readFiles(from, maxBytes, upTo))
   }
 
   readonly batchAtTime = (timestamp: number, from: Offset = 0): Either.Either<RecordBatch | undefined, LogFault> => {
     const refusal = this.refusal()
     if (refusal !== undefined) return Either.left(refusal)
-    return attempt(this.parts.directory, "read", () => {
-      for (const segment of this.segmentsFrom(indexOf(this.sealed, from))) {
+    return attempt(this.core.directory, "read", () => {
+      for (const segment of this.list.from(from)) {
         const found = segment.maxTimestamp >= timestamp ? firstBatchAt(segment, timestamp, from) : undefined
         if (found !== undefined) return found
       }
@@ -163,129 +119,50 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
   }
 
   readonly scan = (from: Offset, visit: (batch: RecordBatch) => void): Effect.Effect<void, LogFault> =>
-    Effect.suspend(
-      () => this.refusal() ?? inSlices(this.parts.pace, this.parts.directory, "read", scanHeaders(this.segmentsFrom(indexOf(this.sealed, from)), from, visit))
-    )
-
-  readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> => this.turn.withPermits(1)(dropBefore(this.lendToRetention(), offset))
-
-  private removeLater(paths: ReadonlyArray<string>): void {
-    this.parts.fork(this.removal.after(this.config.fileDeleteDelayMs, paths, () => this.fault === undefined))
-  }
+    Effect.suspend(() => this.refusal() ?? inSlices(this.core.parts.pace, this.core.directory, "read", scanHeaders(this.list.from(from), from, visit)))
 
   /** Waits for what is under way, makes the rest durable and notes that all is in order. Does not fail: what could not be written is found by recovery. */
   readonly close: Effect.Effect<void> = Effect.gen(this, function* () {
-    yield* this.commit.idle
+    const { core, list, syncing } = this
+    const { parts } = core
+    yield* syncing.idle
     yield* Effect.ignore(this.sync)
-    yield* this.commit.idle
-    yield* this.removal.close
-    const { path } = this.active
-    if (this.fault === undefined) yield* this.derived.close
-    // What nobody wrote to is as the close before left it.
-    const isUntouched = this.isAsClosed && !this.parts.recoveryPoint.isWritten
-    if (this.fault === undefined && !isUntouched)
+    yield* syncing.idle
+    yield* core.endRemovals
+    const { path } = list.active
+    if (syncing.fault === undefined) yield* core.derived.close
+    // What was not written to is as the close before left it.
+    const isUntouched = this.isAsClosed && !parts.recoveryPoint.isWritten
+    if (syncing.fault === undefined && !isUntouched)
       attempt(path.log, "close", () => {
-        this.active.finish()
-        this.noteRecoveryPoint({ ...this.durableAt, isClean: true, syncFailed: false, indexesChecksum: this.active.indexesChecksum() })
+        list.active.finish()
+        syncing.noteRecoveryPoint({ isClean: true, syncFailed: false, indexesChecksum: list.active.indexesChecksum() })
       })
-    this.hearDamage = undefined
-    this.goOffline("The log was closed.", undefined)
-    for (const file of [...this.unsynced, this.active.file()]) attempt(file.path, "close", () => file.close())
-    for (const segment of this.sealed) this.parts.caches.forget(segment.path.log)
-    this.parts.caches.forget(path.log)
-    attempt(path.log, "close", () => this.parts.recoveryPoint.close())
-    this.parts.tail.clear()
-  }).pipe(this.turn.withPermits(1))
+    core.hearDamage = undefined
+    syncing.goOffline("The log was closed.", undefined)
+    list.close()
+    attempt(path.log, "close", () => parts.recoveryPoint.close())
+    parts.tail.clear()
+  }).pipe((closing) => Effect.suspend(() => (this.core.parts.scrubber.remove(this.core), this.core.exclusive(closing))))
 
-  /** What retention may use of this log. */
-  private lendToRetention(): ShortenedLog {
-    const { caches, recoveryPoint } = this.parts
-    return {
-      place: this.parts,
-      recoveryPoint,
-      derived: this.derived,
-      damage: () => this.damage,
-      sealed: () => this.sealed,
-      sync: this.sync,
-      commit: Effect.suspend(() => this.commit.wait),
-      sealUpTo: (offset) => {
-        if (offset >= this.active.endOffset && this.active.sizeInBytes > 0) this.roll()
-      },
-      alsoSync: (files) => {
-        this.unsynced.push(...files)
-        this.directoryChanged ||= files.length > 0
-      },
-      changesNames: () => {
-        this.directoryChanged = true
-      },
-      isNamed: () => !this.directoryChanged,
-      dropped: ({ path }) => {
-        this.sealed.shift()
-        caches.forget(path.log)
-        this.reads.forget()
-      },
-      removeLater: (paths) => this.removeLater(paths)
-    }
-  }
-
-  /** What compaction may use of this log. */
-  private lendTo(note: CompactionNote): CompactedLog {
-    const { caches, recoveryPoint, tail } = this.parts
-    return {
-      place: this.parts,
-      caches,
-      config: () => this.config,
-      fault: this.refusal,
-      sealed: () => this.sealed,
-      settle: Effect.suspend(() => Effect.zipRight(this.sync, this.directoryChanged ? this.commit.wait : Effect.void)).pipe(
-        Effect.zipRight(Effect.mapError(recoveryPoint.sync, (error) => faultOf(recoveryPoint.path, "sync", error)))
-      ),
-      exclusive: (change) => Effect.uninterruptible(this.turn.withPermits(1)(change)),
-      replace: (old, by) => {
-        const at = this.sealed.indexOf(old[0] as SealedSegment)
-        if (at < 0) return
-        this.sealed.splice(at, old.length, by)
-        for (const segment of old) caches.forget(segment.path.log)
-        this.reads.forget()
-        tail.dropBefore(by.endOffset)
-      },
-      fail: (path, cause) => this.goOffline(`A sync of ${path} failed, so nobody knows what the disk holds. Look at the disk, then start again.`, cause),
-      removeLater: (paths) => this.removeLater(paths),
-      note
-    }
-  }
-
-  /** Its directory is offline, and the log with it. What was not synced must be written again by the next start: the kernel may call it clean by now. */
+  /** Its directory is offline, and the log with it. */
   fail(fault: LogFault): void {
-    if (this.fault !== undefined) return
-    if (this.durableEnd !== this.active.endOffset || this.unsynced.length > 0 || this.directoryChanged)
-      attempt(this.parts.directory, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: true }))
-    this.fault = fault
-    this.parts.tail.clear()
-  }
-
-  private goOffline(why: string, cause: unknown): LogFault {
-    const { directory } = this.parts
-    if (this.fault !== undefined) return this.fault
-    const fault = new LogFault({ path: directory, reason: "offline", message: `${directory} is offline. ${why}`, cause })
-    this.fault = fault
-    this.parts.tail.clear()
-    this.hearDamage?.(fault)
-    return fault
+    this.syncing.fail(fault)
   }
 
   /** All or nothing: when the write fails, what it left of itself is cut off. */
   private write(chunks: ReadonlyArray<Uint8Array>): void {
-    const size = this.active.sizeInBytes
+    const { active } = this.list
+    const size = active.sizeInBytes
     try {
-      this.active.file().write(chunks, size)
+      active.file().write(chunks, size)
     } catch (error) {
       // The file could not be opened again: nothing was written.
       if (isOutOfFiles(error)) throw error
-      const cut = attempt(this.active.path.log, "cut", () => this.active.file().truncate(size))
-      if (Either.isLeft(cut)) throw this.goOffline("A failed write could not be taken back. Look at the disk, then start again.", error)
-      this.takenBack = error instanceof LogFault ? error : faultOf(this.active.path.log, "append to", error)
-      this.commit.start()
+      const cut = attempt(active.path.log, "cut", () => active.file().truncate(size))
+      if (Either.isLeft(cut)) throw this.syncing.goOffline("A failed write could not be cut off. Look at the disk, then start again.", error)
+      this.syncing.appendFault = error instanceof LogFault ? error : faultOf(active.path.log, "append to", error)
+      this.syncing.start()
       throw error
     }
   }
@@ -295,86 +172,9 @@ export class SegmentedLog implements PartitionLog, ScrubbedLog {
    * segment grows over its size, within what an index can say, until it cannot be lost; that is a sync away.
    */
   private mayRoll({ lastOffset, sizeInBytes }: SegmentBatch): boolean {
-    if (this.isNamed) return true
-    this.commit.start()
-    return this.active.sizeInBytes + sizeInBytes > int32Max || lastOffset - this.active.baseOffset > int32Max
-  }
-
-  /** Starts a new segment. When its file cannot be made, nothing has changed. */
-  private roll(): void {
-    const old = this.active
-    this.active = newActiveSegment({ ...this.parts, config: this.config, now: this.parts.clock() }, old.endOffset)
-    // From here on nothing throws: half a roll would call records durable that nobody has synced.
-    const sealed = old.seal(this.parts.caches)
-    this.sealed.push(sealed)
-    this.derived.active = this.active
-    this.unsynced.push(old.file(), ...openBeside(this.parts.disk, sealed), ...this.derived.write())
-    this.directoryChanged = this.sealedSinceSync = true
-    this.parts.scrubber.owe(this)
-    // A sealed segment is made durable soon, also where nobody waits for it: recovery then reads the last segment only.
-    this.commit.start()
-  }
-
-  private syncRound(): Effect.Effect<void, LogFault> {
-    if (this.fault !== undefined) return Effect.fail(this.fault)
-    const { directory, disk, root } = this.parts
-    const { active } = this
-    const target = active.endOffset
-    const position = active.sizeInBytes
-    // A copy: what a roll adds while this round runs is not covered by it.
-    const old = [...this.unsynced]
-    const { directoryChanged, rootChanged, sealedSinceSync, takenBack } = this
-    this.directoryChanged = this.rootChanged = this.sealedSinceSync = false
-    return Effect.gen(this, function* () {
-      for (const file of old) yield* file.sync
-      yield* active.file().sync
-      this.derived.commit(old)
-      if (directoryChanged) yield* disk.syncDirectory(directory)
-      if (rootChanged) yield* disk.syncDirectory(root)
-    }).pipe(
-      Effect.mapError((error) => {
-        // For the next start, which may find in the page cache what the disk does not have.
-        attempt(directory, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: true }))
-        return this.goOffline("A sync failed, so nobody knows what the disk holds. Look at the disk, then start again.", error)
-      }),
-      Effect.andThen(Effect.suspend(() => this.synced(target, active, position, old, sealedSinceSync, takenBack)))
-    )
-  }
-
-  private synced(
-    target: Offset,
-    active: ActiveSegment,
-    position: number,
-    old: ReadonlyArray<DiskFile>,
-    sealed: boolean,
-    takenBack: LogFault | undefined
-  ): Effect.Effect<void> {
-    this.durableEnd = target
-    this.durableAt = { baseOffset: active.baseOffset, position }
-    this.isNamed = true
-    if (this.takenBack === takenBack) this.takenBack = undefined
-    this.derived.settled(old)
-    for (const file of old) file.close()
-    this.unsynced = this.unsynced.filter((file) => !old.includes(file))
-    attempt(active.path.log, "note", () => this.noteRecoveryPoint({ ...this.durableAt, isClean: false, syncFailed: this.fault !== undefined }))
-    this.flushIndexesIfDue()
-    return sealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
-  }
-
-  private flushIndexesIfDue(): void {
-    const now = this.parts.clock()
-    if (now - this.indexesFlushedAt < indexFlushMs) return
-    this.indexesFlushedAt = now
-    this.active.flushEntries()
-  }
-
-  private noteRecoveryPoint(point: Omit<RecoveryPoint, "offset">): void {
-    this.parts.recoveryPoint.write({ ...point, offset: this.durableEnd })
-  }
-
-  /** The segments from the one at `index` on; the active one stands after the sealed ones. */
-  private *segmentsFrom(index: number): Generator<ReadableSegment> {
-    for (let i = index; i < this.sealed.length; i++) yield this.sealed[i] as SealedSegment
-    yield this.active
+    if (this.syncing.isNamed) return true
+    const { active } = this.list
+    this.syncing.start()
+    return active.sizeInBytes + sizeInBytes > int32Max || lastOffset - active.baseOffset > int32Max
   }
 }

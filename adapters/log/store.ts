@@ -139,14 +139,10 @@ class FileLogStore {
     })
     const close = ({ at, log }: { readonly log: SegmentedLog; readonly at: LogDirectory }): Effect.Effect<void> =>
       Effect.ensuring(
-        Effect.suspend(() => {
-          // Its files are closed with it: nothing of it is read from now on.
-          at.scrubber.remove(log)
-          return Effect.zipRight(
-            log.close,
-            Effect.sync(() => at.release(name))
-          )
-        }),
+        Effect.zipRight(
+          log.close,
+          Effect.sync(() => at.release(name))
+        ),
         release
       )
     // As Effect.acquireRelease, which compares all that a fiber carries for each log.

@@ -6,22 +6,23 @@ import { type CompactionCount, type CompactionRules, compactBatch, mapBatch, pay
 import { mapBytes, OffsetMap } from "../../../domain/log/offset-map.ts"
 import type { Compacted, CompactionOrder } from "../../../src/ports/compaction.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
-import { attempt } from "../disk/disk.ts"
+import { attempt, faultOf } from "../disk/disk.ts"
+import type { LogCore } from "../log-core.ts"
 import { readChecksum } from "../segment/segment-checksum.ts"
 import type { SealedSegment } from "../segment/segments.ts"
 import { BatchReader } from "./batch-reader.ts"
 import { Pace } from "./pace.ts"
 import { CleanedSegmentWriter } from "./segment-writer.ts"
-import { type CompactedLog, putNote, swapIn } from "./swap.ts"
+import { exclusively, putNote, swapIn } from "./swap.ts"
 
 /** A batch is unpacked to at most so many bytes; one that would need more is kept as it is. */
 const unpackedBytesMax = 67_108_864
 
 /** Goes on with `step` until it says that there is nothing left, and lets others have the loop between. The log may be closed in the meantime. */
-const inSlices = (log: CompactedLog, path: string, pace: Pace, step: () => boolean): Effect.Effect<void, LogFault> =>
+const inSlices = (log: LogCore, path: string, pace: Pace, step: () => boolean): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     for (let isDone = false; !isDone; ) {
-      const closed = log.fault()
+      const closed = log.refusal()
       if (closed !== undefined) return yield* closed
       isDone = yield* attempt(path, "compact", () => {
         while (pace.mayGoOn) if (step()) return true
@@ -42,6 +43,15 @@ const nothingDone = (cleanEnd: Offset): Compacted => ({
   unreadable: 0
 })
 
+/** Everything sealed, and the names of it all, is durable; so is a recovery point behind it. */
+const settle = ({ parts, segments, syncing }: LogCore): Effect.Effect<void, LogFault> =>
+  Effect.gen(function* () {
+    const { path, sync } = parts.recoveryPoint
+    yield* syncing.sync
+    if (segments.hasUnsyncedNames) yield* syncing.round
+    yield* Effect.mapError(sync, (error) => faultOf(path, "sync", error))
+  })
+
 class Round {
   private readonly map: OffsetMap
   private readonly pace: Pace
@@ -52,7 +62,7 @@ class Round {
   private segmentsAfter = 0
 
   constructor(
-    private readonly log: CompactedLog,
+    private readonly log: LogCore,
     private readonly order: CompactionOrder
   ) {
     const { from, ioBytesPerSecondMax, mapBytesMax, mapLoadFactor, mapSeed, to } = order
@@ -66,7 +76,7 @@ class Round {
 
   /** A reader that is closed in the end, whatever happens. */
   private reading<A>(segment: SealedSegment, use: (reader: BatchReader) => Effect.Effect<A, LogFault>): Effect.Effect<A, LogFault> {
-    const { crc32c, disk } = this.log.place
+    const { crc32c, disk } = this.log.parts
     const { path, sizeInBytes } = segment
     return Effect.acquireUseRelease(
       attempt(
@@ -123,7 +133,7 @@ class Round {
           const batch = reader.next()
           if (batch === undefined) return true
           const payload = this.payload(batch)
-          const kept = compactBatch(batch, payload, rules, { ...this.order.compression, crc32c: this.log.place.crc32c }, this.count)
+          const kept = compactBatch(batch, payload, rules, { ...this.order.compression, crc32c: this.log.parts.crc32c }, this.count)
           const size = batch.bytes.length
           this.pace.spend(size + (kept?.bytes.length ?? 0), Math.max(size, payload?.length ?? 0))
           isChanged ||= kept !== batch
@@ -155,23 +165,26 @@ class Round {
 
   readonly run: Effect.Effect<Compacted, LogFault> = Effect.gen(this, function* () {
     const { log, order } = this
-    yield* log.settle
+    yield* settle(log)
     yield* this.pace.begin
-    const segments = log.sealed().filter(({ baseOffset }) => baseOffset < order.to)
+    const segments = log.segments.sealed.filter(({ baseOffset }) => baseOffset < order.to)
     const cleanEnd = yield* this.fillMap(segments)
-    const { disk } = log.place
+    const { disk } = log.parts
     const touched = segments.filter(({ baseOffset }) => baseOffset < cleanEnd)
     const sized = touched.map((segment) => {
       const { baseOffset, endOffset, path, sizeInBytes } = segment
       return { segment, baseOffset, endOffset, sizeInBytes, indexBytes: Math.max(disk.size(path.offsetIndex) ?? 0, disk.size(path.timeIndex) ?? 0) }
     })
-    for (const group of groupSegments(sized, log.config()))
+    for (const group of groupSegments(sized, log.config))
       yield* this.compactGroup(
         group.map(({ segment }) => segment),
         cleanEnd
       )
     const { bytesAfter, bytesBefore, count, segmentsAfter, segmentsBefore } = this
-    yield* log.exclusive(Effect.suspend(() => log.fault() ?? putNote(log, { ...log.note, cleanEnd })))
+    yield* exclusively(
+      log,
+      Effect.suspend(() => log.refusal() ?? putNote(log, { ...log.note, cleanEnd }))
+    )
     const { kept: recordsKept, read: recordsRead, unreadable } = count
     return { cleanEnd, segmentsBefore, segmentsAfter, bytesBefore, bytesAfter, recordsRead, recordsKept, unreadable }
   })
@@ -182,10 +195,10 @@ class Round {
  * written again without what those keys supersede, some of them together. It may be interrupted wherever it waits, the log may be closed meanwhile, and the power may
  * go: nothing is lost, and what is not done is dirty as before.
  */
-export const compactLog = (log: CompactedLog, order: CompactionOrder): Effect.Effect<Compacted, LogFault> =>
+export const compactLog = (log: LogCore, order: CompactionOrder): Effect.Effect<Compacted, LogFault> =>
   Effect.suspend(() => {
-    const start = log.sealed()[0]?.baseOffset ?? 0
+    const start = log.segments.sealed[0]?.baseOffset ?? 0
     // A file that retention took away under the round is no fault: the next round begins with what is left.
-    const isLetGo = () => log.fault() === undefined && (log.sealed()[0]?.baseOffset ?? Number.POSITIVE_INFINITY) > start
+    const isLetGo = () => log.refusal() === undefined && (log.segments.sealed[0]?.baseOffset ?? Number.POSITIVE_INFINITY) > start
     return Effect.catchIf(new Round(log, order).run, isLetGo, () => Effect.succeed(nothingDone(order.from)))
   })

@@ -3,10 +3,10 @@ import type { Offset } from "../../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
 import { attempt, type DiskFile, faultOf } from "../disk/disk.ts"
+import type { LogCore } from "../log-core.ts"
 import { filesOf, openIndexes, type SegmentPath } from "../segment/segment-files.ts"
 import { ActiveSegment } from "../segment/segments.ts"
 import { cleanedSuffix } from "./recover.ts"
-import type { CompactedLog } from "./swap.ts"
 
 /** A position in a segment is an int32. */
 const positionMax = 0x7fff_ffff
@@ -22,17 +22,17 @@ export class CleanedSegmentWriter {
 
   /** Throws what the disk throws. */
   constructor(
-    private readonly log: CompactedLog,
+    private readonly log: LogCore,
     baseOffset: Offset,
     gapsEnd: Offset,
     private readonly bufferBytes: number
   ) {
-    const { crc32c, directory, disk } = log.place
+    const { crc32c, directory, disk } = log.parts
     const place = { disk, directory, crc32c, suffix: cleanedSuffix, gapsEnd }
     const name = `${directory}/${String(baseOffset).padStart(20, "0")}.log${cleanedSuffix}`
     this.file = disk.open(name, "create")
     this.file.truncate(0)
-    this.segment = new ActiveSegment(place, this.file, baseOffset, log.config(), 0)
+    this.segment = new ActiveSegment(place, this.file, baseOffset, log.config, 0)
     this.path = this.segment.path
   }
 
@@ -62,7 +62,7 @@ export class CleanedSegmentWriter {
 
   /** Makes the segment and what stands beside it durable, under the names that they have. */
   readonly finish: Effect.Effect<void, LogFault> = Effect.suspend(() => {
-    const { disk } = this.log.place
+    const { disk } = this.log.parts
     return attempt(this.path.log, "write", () => {
       this.flush()
       this.segment.finish()
@@ -70,7 +70,7 @@ export class CleanedSegmentWriter {
     }).pipe(
       Effect.flatMap((files) =>
         Effect.ensuring(
-          Effect.forEach(files, (file) => Effect.mapError(file.sync, (error) => this.log.fail(file.path, error)), { discard: true }),
+          Effect.forEach(files, (file) => Effect.mapError(file.sync, (error) => this.log.syncFailed(file.path, error)), { discard: true }),
           Effect.sync(() => {
             for (const file of files.slice(1)) file.close()
           })
@@ -85,7 +85,7 @@ export class CleanedSegmentWriter {
 
   /** Takes it all back. What cannot be removed now goes when the log is opened next. */
   discard(): void {
-    const { disk } = this.log.place
+    const { disk } = this.log.parts
     attempt(this.path.log, "remove", () => {
       for (const file of filesOf(this.path)) if (disk.exists(file)) disk.unlink(file)
     })

@@ -1,36 +1,14 @@
 import { Effect } from "effect"
 import type { Offset } from "../../../domain/kernel/id.ts"
 import { withRange } from "../../../domain/log/compacted-ranges.ts"
-import type { LogConfig, LogFault } from "../../../src/ports/log-store.ts"
+import type { LogFault } from "../../../src/ports/log-store.ts"
 import { attempt } from "../disk/disk.ts"
+import type { LogCore } from "../log-core.ts"
 import { retireSegmentFiles } from "../recovery/open-segments.ts"
 import { filesOf, type SegmentPath, segmentPath } from "../segment/segment-files.ts"
 import { SealedSegment } from "../segment/segments.ts"
-import type { SharedCaches } from "../segment/shared-caches.ts"
 import { type CompactionNote, writeNote } from "./note.ts"
-import { cleanedSuffix, type RecoveredPlace, swapSuffix } from "./recover.ts"
-
-/** What an open log lends to its compaction. */
-export interface CompactedLog {
-  readonly place: RecoveredPlace
-  readonly caches: SharedCaches
-  readonly config: () => LogConfig
-  /** Why the log is closed; undefined while it is open. */
-  readonly fault: () => LogFault | undefined
-  readonly sealed: () => ReadonlyArray<SealedSegment>
-  /** Everything sealed, and the names of it all, is durable; so is a recovery point behind it. */
-  readonly settle: Effect.Effect<void, LogFault>
-  /** One change of the sealed segments at a time, and none is interrupted. */
-  readonly exclusive: <A, E>(change: Effect.Effect<A, E>) => Effect.Effect<A, E>
-  /** Readers find `by` from now on where `old` stood, one segment after the other. */
-  readonly replace: (old: ReadonlyArray<SealedSegment>, by: SealedSegment) => void
-  /** A sync failed: the log is closed for good. */
-  readonly fail: (path: string, cause: unknown) => LogFault
-  /** Removes files that nobody needs any more, when readers of old are gone. */
-  readonly removeLater: (paths: ReadonlyArray<string>) => void
-  /** What is written down about the log's compaction. */
-  note: CompactionNote
-}
+import { cleanedSuffix, swapSuffix } from "./recover.ts"
 
 /** A compacted segment, durable under its `.cleaned` names. */
 export interface CleanedSegment {
@@ -39,27 +17,30 @@ export interface CleanedSegment {
   readonly maxTimestamp: number
 }
 
-const renamed = (log: CompactedLog, path: SegmentPath, from: string, to: string): void => {
-  const { disk } = log.place
+const renamed = (log: LogCore, path: SegmentPath, from: string, to: string): void => {
+  const { disk } = log.parts
   for (const file of filesOf(path)) if (disk.exists(file)) disk.rename(file, `${file.slice(0, file.length - from.length)}${to}`)
 }
 
 /** Writes a note, durably with everything else that changed in the directory before. */
-export const putNote = (log: CompactedLog, note: CompactionNote, also: () => void = () => undefined): Effect.Effect<void, LogFault> =>
+export const putNote = (log: LogCore, note: CompactionNote, also: () => void = () => undefined): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
-    const { crc32c, directory, disk } = log.place
-    yield* writeNote(disk, directory, note, crc32c, log.fail)
+    const { crc32c, directory, disk } = log.parts
+    yield* writeNote(disk, directory, note, crc32c, (path, cause) => log.syncFailed(path, cause))
     log.note = note
     yield* attempt(directory, "rename segments of", also)
     yield* syncNames(log)
   })
 
-const syncNames = (log: CompactedLog): Effect.Effect<void, LogFault> =>
-  Effect.mapError(log.place.disk.syncDirectory(log.place.directory), (error) => log.fail(log.place.directory, error))
+/** One change of the sealed segments at a time, and none is interrupted. */
+export const exclusively = <A, E>(log: LogCore, change: Effect.Effect<A, E>): Effect.Effect<A, E> => Effect.uninterruptible(log.exclusive(change))
+
+const syncNames = (log: LogCore): Effect.Effect<void, LogFault> =>
+  Effect.mapError(log.parts.disk.syncDirectory(log.directory), (error) => log.syncFailed(log.directory, error))
 
 /** Whether the segments are still those of the log: retention may have let go of some meanwhile. */
-const areThere = (log: CompactedLog, old: ReadonlyArray<SealedSegment>): boolean => {
-  const sealed = log.sealed()
+const areThere = (log: LogCore, old: ReadonlyArray<SealedSegment>): boolean => {
+  const sealed = log.segments.sealed
   const at = sealed.indexOf(old[0] as SealedSegment)
   return at >= 0 && old.every((segment, i) => sealed[at + i] === segment)
 }
@@ -69,15 +50,15 @@ const areThere = (log: CompactedLog, old: ReadonlyArray<SealedSegment>): boolean
  * about to happen, and the new segment gets its `.swap` name (both durable: from here on it will happen); the old ones go; the new one gets its name; the note
  * says that it happened. False where the old segments are not there any more: then nothing was done.
  */
-export const swapIn = (log: CompactedLog, old: ReadonlyArray<SealedSegment>, cleaned: CleanedSegment): Effect.Effect<boolean, LogFault> =>
-  log.exclusive(
+export const swapIn = (log: LogCore, old: ReadonlyArray<SealedSegment>, cleaned: CleanedSegment): Effect.Effect<boolean, LogFault> =>
+  exclusively(
+    log,
     Effect.gen(function* () {
-      const closed = log.fault()
+      const closed = log.refusal()
       if (closed !== undefined) return yield* closed
       const [first] = old
       if (first === undefined || !areThere(log, old)) return false
-      const { caches, place } = log
-      const { directory, disk } = place
+      const { caches, directory, disk } = log.parts
       const end = (old.at(-1) as SealedSegment).endOffset
       const { baseOffset } = first
       // A swap before this one may have come to its end without its note.
@@ -89,25 +70,25 @@ export const swapIn = (log: CompactedLog, old: ReadonlyArray<SealedSegment>, cle
         const gone = old.flatMap((segment) => retireSegmentFiles(disk, directory, segment.baseOffset))
         log.replace(old, sealedAt(log, swapPath, baseOffset, end, cleaned))
         return gone
-      }).pipe(Effect.mapError((fault) => log.fail(fault.path, fault)))
+      }).pipe(Effect.mapError((fault) => log.syncFailed(fault.path, fault)))
       yield* syncNames(log)
       yield* attempt(directory, "compact", () => {
-        const swapped = log.sealed().filter(({ path }) => path.log === swapPath.log)
+        const swapped = log.segments.sealed.filter(({ path }) => path.log === swapPath.log)
         renamed(log, swapPath, swapSuffix, "")
         caches.forget(swapPath.log)
         log.replace(swapped, sealedAt(log, segmentPath(directory, baseOffset), baseOffset, end, cleaned))
-      }).pipe(Effect.mapError((fault) => log.fail(fault.path, fault)))
+      }).pipe(Effect.mapError((fault) => log.syncFailed(fault.path, fault)))
       yield* syncNames(log)
       log.removeLater(retired)
-      const start = log.sealed()[0]?.baseOffset ?? baseOffset
+      const start = log.segments.sealed[0]?.baseOffset ?? baseOffset
       log.note = { ...log.note, ranges: withRange(before.ranges, baseOffset, end, start) }
       yield* putNote(log, { ...log.note, pending: undefined })
       return true
     })
   )
 
-const sealedAt = ({ caches, config, place }: CompactedLog, path: SegmentPath, baseOffset: Offset, end: Offset, cleaned: CleanedSegment): SealedSegment => {
+const sealedAt = ({ config, parts }: LogCore, path: SegmentPath, baseOffset: Offset, end: Offset, cleaned: CleanedSegment): SealedSegment => {
   const { maxTimestamp, sizeInBytes } = cleaned
-  const hasChecksum = place.disk.exists(path.checksum)
-  return new SealedSegment(caches, config().indexIntervalBytes, path, baseOffset, end, sizeInBytes, maxTimestamp, hasChecksum, end)
+  const hasChecksum = parts.disk.exists(path.checksum)
+  return new SealedSegment(parts.caches, config.indexIntervalBytes, path, baseOffset, end, sizeInBytes, maxTimestamp, hasChecksum, end)
 }

@@ -124,6 +124,11 @@ export class Scrubber {
     return Effect.asVoid(Effect.repeat(this.next, { while: (isBusy) => isBusy }))
   })
 
+  /** Reads all sealed segments of one log through, now. Damage takes the log offline. */
+  readThrough(log: ScrubbedLog): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.forEach([...log.sealedSegments()], (segment) => this.scrub({ log, segment }), { discard: true }))
+  }
+
   private get pauseMs(): number {
     return this.withinInterval(Math.min(lookMs, Math.max(1, this.bounds.scrubFirstAfterMs)))
   }
@@ -205,7 +210,7 @@ export class Scrubber {
         if (damage !== undefined) return yield* this.damaged(task, damage)
         yield* this.rest(scrub.takeBytesRead())
       }
-      if (isThere() && expected === undefined) yield* this.makeChecksum(task, scrub, isThere)
+      if (expected === undefined) yield* this.makeChecksum(task, scrub, isThere)
     }).pipe(
       Effect.catchAll(({ message }) => {
         // Once a pass, not again and again.
@@ -224,7 +229,10 @@ export class Scrubber {
   private makeChecksum({ log, segment }: Task, scrub: SegmentScrub, isThere: () => boolean): Effect.Effect<void, LogFault> {
     const { disk } = this
     return Effect.gen(this, function* () {
-      const bytes = yield* attempt(segment.path.checksum, "write", () => writeChecksum(disk, segment.path.checksum, segment, scrub.chain, this.crc32c))
+      // A cut of the log may have come in between: a checksum of what was cut would accuse what is written in its place.
+      const bytes = yield* attempt(segment.path.checksum, "write", () =>
+        isThere() ? writeChecksum(disk, segment.path.checksum, segment, scrub.chain, this.crc32c) : undefined
+      )
       segment.hasChecksum = true
       if (bytes === undefined) return
       const file = yield* attempt(segment.path.checksum, "open", () => disk.open(segment.path.checksum, "write"))

@@ -22,7 +22,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "index-before-log",
     mistake: "a round syncs the index and takes the log for synced",
-    changes: [{ file: "partition-log.ts", from: "yield* active.file().sync", to: 'yield* disk.open(active.path.offsetIndex, "create").sync' }],
+    changes: [{ file: "log-sync.ts", from: "yield* changes.active.file().sync", to: 'yield* disk.open(changes.active.path.offsetIndex, "create").sync' }],
     only: ["append", "roll"]
   },
   {
@@ -35,7 +35,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "sealed-indexes-not-synced",
     mistake: "the recovery point passes a segment whose indexes are not durable, and blank ones are believed",
     changes: [
-      { file: "partition-log.ts", from: "old.file(), ...openBeside(this.parts.disk, sealed)", to: "old.file()" },
+      { file: "segment/segment-list.ts", from: "old.file(), ...openBeside(this.disk, sealed)", to: "old.file()" },
       { file: "recovery/open-segments.ts", from: "isBlankTimeEntry(time)", to: "time.length === 0" },
       { file: "segment/segment-files.ts", from: "isBlankTimeEntry(time) &&", to: "time.length === 0 &&" }
     ],
@@ -55,7 +55,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "sync-retried",
     mistake: "a sync that failed is tried again, and its success believed",
     changes: [
-      { file: "partition-log.ts", from: "yield* active.file().sync", to: "yield* Effect.retry(active.file().sync, { times: 2 })" },
+      { file: "log-sync.ts", from: "yield* changes.active.file().sync", to: "yield* Effect.retry(changes.active.file().sync, { times: 2 })" },
       { file: "disk/file-pool.ts", from: "this.failure ??= { error }", to: "void error" }
     ],
     only: ["failed-sync"]
@@ -69,13 +69,13 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "new-segment-not-named",
     mistake: "the directory is not synced after a segment was made in it",
-    changes: [{ file: "partition-log.ts", from: "if (directoryChanged) yield* disk.syncDirectory(directory)", to: "" }],
+    changes: [{ file: "log-sync.ts", from: "if (changes.hasNewNames) yield* disk.syncDirectory(directory)", to: "" }],
     only: ["append", "roll"]
   },
   {
     name: "new-log-not-named",
     mistake: "the data directory is not synced after a log's directory was made in it",
-    changes: [{ file: "partition-log.ts", from: "if (rootChanged) yield* disk.syncDirectory(root)", to: "" }],
+    changes: [{ file: "log-sync.ts", from: "if (changes.isNewInRoot) yield* disk.syncDirectory(root)", to: "" }],
     only: ["append"]
   },
   {
@@ -115,7 +115,7 @@ export const mutants: ReadonlyArray<Mutant> = [
   {
     name: "roll-during-sync",
     mistake: "a segment that is sealed while a round runs counts as synced by it",
-    changes: [{ file: "partition-log.ts", from: "const old = [...this.unsynced]", to: "const old = this.unsynced" }],
+    changes: [{ file: "segment/segment-list.ts", from: "files: [...this.unsynced]", to: "files: this.unsynced" }],
     only: ["roll", "retention"]
   },
   {
@@ -198,9 +198,9 @@ export const mutants: ReadonlyArray<Mutant> = [
     mistake: "the checkpoint of epochs is put in its place before the log is durable, and not cut where the log was",
     changes: [
       {
-        file: "partition-log.ts",
-        from: "for (const file of old) yield* file.sync",
-        to: "this.derived.commit(old)\n      for (const file of old) yield* file.sync"
+        file: "log-sync.ts",
+        from: "for (const file of changes.files) yield* file.sync",
+        to: "this.derived.commit(changes.files)\n      for (const file of changes.files) yield* file.sync"
       },
       { file: "derived-files.ts", from: "return starts.filter(({ offset }) => offset < this.active.endOffset)", to: "return starts" }
     ],
@@ -210,7 +210,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "deleted-before-snapshot",
     mistake: "segments go while no durable snapshot tells what stood in them",
     changes: [
-      { file: "delete-before.ts", from: "log.derived.writeFor(log.sealed(), offset)", to: "[] as ReadonlyArray<DiskFile>" },
+      { file: "delete-before.ts", from: "derived.writeFor(segments.sealed, offset)", to: "[]" },
       { file: "derived-files.ts", from: "return [...(snapshot === undefined ? [] : [snapshot]), ", to: "return [" }
     ],
     only: ["derived"]

@@ -1,0 +1,139 @@
+import { Effect } from "effect"
+import type { Offset } from "../../domain/kernel/id.ts"
+import { LogFault } from "../../src/ports/log-store.ts"
+import type { DerivedFiles } from "./derived-files.ts"
+import { attempt } from "./disk/disk.ts"
+import { GroupCommit } from "./disk/group-commit.ts"
+import type { LogParts } from "./log-parts.ts"
+import type { RecoveryPoint } from "./recovery/recovery-point.ts"
+import type { SegmentList, UnsyncedChanges } from "./segment/segment-list.ts"
+
+/** How often, at most, a sync also writes the newest index entries out, ms. */
+const indexFlushMs = 5000
+
+/** Makes a log durable, and knows up to which offset it is. A sync that fails takes the log offline: nothing is known of what the disk holds. */
+export class LogSync {
+  /** Everything before it survives a power cut. */
+  end: Offset
+  /** Where that is in the files. */
+  private at: Pick<RecoveryPoint, "baseOffset" | "position">
+  /** The names of the log's directory and of its first segment survive a power cut. */
+  isNamed: boolean
+  /** Why every use of the log fails; undefined while it is online and open. */
+  fault: LogFault | undefined
+  /**
+   * Why appends fail, while reads go on: a failed write was cut off, and that cut is not durable yet. A power cut before it is could bring parts of that write back,
+   * under the bytes that were written in its place.
+   */
+  appendFault: LogFault | undefined
+  private readonly commit: GroupCommit
+  private indexesFlushedAt = 0
+  /** Everything appended before the call is durable when it returns. */
+  readonly sync: Effect.Effect<void, LogFault>
+  /** A whole round of syncs, whatever there is to sync. */
+  readonly round: Effect.Effect<void, LogFault>
+
+  constructor(
+    private readonly parts: LogParts,
+    private readonly segments: SegmentList,
+    private readonly derived: DerivedFiles,
+    { isNew }: { readonly isNew: boolean },
+    /** The log went offline by itself. */
+    private readonly wentOffline: (fault: LogFault) => void
+  ) {
+    const { active } = segments
+    this.end = active.endOffset
+    this.at = { baseOffset: active.baseOffset, position: active.sizeInBytes }
+    this.isNamed = !isNew
+    this.commit = new GroupCommit(
+      Effect.suspend(() => this.runRound()),
+      parts.fork
+    )
+    this.round = this.commit.wait
+    this.sync = Effect.suspend(() => {
+      if (this.fault !== undefined) return Effect.fail(this.fault)
+      const isDurable = this.end === segments.active.endOffset && !segments.hasUnsyncedNames && this.appendFault === undefined
+      return isDurable ? Effect.void : this.commit.wait
+    })
+  }
+
+  /** Asks for a round without waiting for it. */
+  start(): void {
+    this.commit.start()
+  }
+
+  /** Returns when no round runs and no caller waits for one. */
+  get idle(): Effect.Effect<void> {
+    return this.commit.idle
+  }
+
+  /** Takes the log offline, and returns the fault that it answers with from now on. `why` is a sentence. */
+  goOffline(why: string, cause: unknown): LogFault {
+    const { directory, tail } = this.parts
+    if (this.fault !== undefined) return this.fault
+    const fault = new LogFault({ path: directory, reason: "offline", message: `${directory} is offline. ${why}`, cause })
+    this.fault = fault
+    tail.clear()
+    this.wentOffline(fault)
+    return fault
+  }
+
+  /** The log's data directory is offline. The next start must write again what was not synced: the kernel may call it clean. */
+  fail(fault: LogFault): void {
+    if (this.fault !== undefined) return
+    const { directory, tail } = this.parts
+    const { hasUnsyncedFiles, hasUnsyncedNames } = this.segments
+    if (this.end !== this.segments.end || hasUnsyncedFiles || hasUnsyncedNames)
+      attempt(directory, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: true }))
+    this.fault = fault
+    tail.clear()
+  }
+
+  /** Writes down how far the log is durable. Throws what the disk throws. */
+  noteRecoveryPoint(point: Omit<RecoveryPoint, "offset" | "baseOffset" | "position">): void {
+    this.parts.recoveryPoint.write({ ...point, ...this.at, offset: this.end })
+  }
+
+  private runRound(): Effect.Effect<void, LogFault> {
+    if (this.fault !== undefined) return Effect.fail(this.fault)
+    const { directory, disk, root } = this.parts
+    const changes = this.segments.takeChanges()
+    const { appendFault } = this
+    return Effect.gen(this, function* () {
+      for (const file of changes.files) yield* file.sync
+      yield* changes.active.file().sync
+      this.derived.commit(changes.files)
+      if (changes.hasNewNames) yield* disk.syncDirectory(directory)
+      if (changes.isNewInRoot) yield* disk.syncDirectory(root)
+    }).pipe(
+      Effect.mapError((error) => {
+        // For the next start, which may find in the page cache what the disk does not have.
+        attempt(directory, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: true }))
+        return this.goOffline("A sync failed, so it is unknown what the disk holds. Look at the disk, then start again.", error)
+      }),
+      Effect.andThen(Effect.suspend(() => this.synced(changes, appendFault)))
+    )
+  }
+
+  private synced(changes: UnsyncedChanges, appendFault: LogFault | undefined): Effect.Effect<void> {
+    const { active, end, files, hasSealed, position } = changes
+    if (end < this.end || end > this.segments.end)
+      throw new Error(`A sync of ${this.parts.directory} reached offset ${end}; the log was durable up to ${this.end} and ends at ${this.segments.end}.`)
+    this.end = end
+    this.at = { baseOffset: active.baseOffset, position }
+    this.isNamed = true
+    if (this.appendFault === appendFault) this.appendFault = undefined
+    this.derived.settled(files)
+    this.segments.synced(changes)
+    attempt(active.path.log, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: this.fault !== undefined }))
+    this.flushIndexesIfDue()
+    return hasSealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
+  }
+
+  private flushIndexesIfDue(): void {
+    const now = this.parts.clock()
+    if (now - this.indexesFlushedAt < indexFlushMs) return
+    this.indexesFlushedAt = now
+    this.segments.active.flushEntries()
+  }
+}
