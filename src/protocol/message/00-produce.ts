@@ -11,7 +11,6 @@ import {
   struct,
   tagged,
   text,
-  throttleTime,
   until,
   uuid,
   withDefault,
@@ -76,7 +75,7 @@ export const Produce = api(
         )
       })
     ),
-    throttleTimeMs: throttleTime(),
+    throttleTimeMs: withDefault(int32, 0),
     nodeEndpoints: tagged(
       0,
       10,

@@ -11,7 +11,6 @@ import {
   struct,
   tagged,
   text,
-  throttleTime,
   until,
   uuid,
   withDefault,
@@ -92,7 +91,7 @@ export const Fetch = api(
     rackId: since(11, text, "", "ignorable")
   },
   {
-    throttleTimeMs: throttleTime(),
+    throttleTimeMs: int32,
     errorCode: since(7, errorCode, 0, "ignorable"),
     sessionId: since(7, int32, 0),
     responses: array(

@@ -11,7 +11,6 @@ import {
   since,
   struct,
   text,
-  throttleTime,
   until,
   uuid,
   withDefault,
@@ -52,7 +51,7 @@ export const OffsetFetch = api(
     requireStable: since(7, bool, false)
   },
   {
-    throttleTimeMs: throttleTime(3),
+    throttleTimeMs: since(3, int32, 0, "ignorable"),
     topics: until(
       7,
       array(

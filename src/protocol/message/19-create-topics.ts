@@ -1,21 +1,4 @@
-import {
-  api,
-  array,
-  bool,
-  errorCode,
-  int8,
-  int16,
-  int32,
-  nullable,
-  since,
-  struct,
-  tagged,
-  text,
-  throttleTime,
-  uuid,
-  withDefault,
-  zeroUuid
-} from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, tagged, text, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
 /**
  * Makes topics. A count of -1 for partitions or replicas takes the cluster's default, or follows from the assignments.
@@ -39,7 +22,7 @@ export const CreateTopics = api(
     validateOnly: withDefault(bool, false)
   },
   {
-    throttleTimeMs: throttleTime(),
+    throttleTimeMs: int32,
     topics: array(
       struct({
         name: text,

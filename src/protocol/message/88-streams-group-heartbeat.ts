@@ -1,21 +1,4 @@
-import {
-  api,
-  array,
-  bool,
-  errorCode,
-  int8,
-  int16,
-  int32,
-  int64,
-  nullable,
-  since,
-  struct,
-  text,
-  throttleTime,
-  uint16,
-  until,
-  withDefault
-} from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, since, struct, text, uint16, until, withDefault } from "../type/wire.ts"
 
 const keyValue = struct({ key: text, value: text })
 
@@ -87,7 +70,7 @@ export const StreamsGroupHeartbeat = api(
     shutdownApplication: withDefault(bool, false)
   },
   {
-    throttleTimeMs: throttleTime(),
+    throttleTimeMs: int32,
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     memberId: text,

@@ -41,9 +41,9 @@ const described = (transactionalId: string) => ({
 export const transactionRoutes: ReadonlyArray<Route> = [
   route(ListTransactions, {}, ({ stateFilters, transactionalIdPattern }) => {
     if (transactionalIdPattern !== null && !isPattern(transactionalIdPattern))
-      return { errorCode: errorCode("INVALID_REGULAR_EXPRESSION"), unknownStateFilters: [], transactionStates: [] }
+      return { throttleTimeMs: 0, errorCode: errorCode("INVALID_REGULAR_EXPRESSION"), unknownStateFilters: [], transactionStates: [] }
     const unknownStateFilters = [...new Set(stateFilters)].filter((state) => !states.has(state))
-    return { errorCode: 0, unknownStateFilters, transactionStates: [] }
+    return { throttleTimeMs: 0, errorCode: 0, unknownStateFilters, transactionStates: [] }
   }),
-  route(DescribeTransactions, {}, ({ transactionalIds }) => ({ transactionStates: [...new Set(transactionalIds)].map(described) }))
+  route(DescribeTransactions, {}, ({ transactionalIds }) => ({ throttleTimeMs: 0, transactionStates: [...new Set(transactionalIds)].map(described) }))
 ]

@@ -73,6 +73,6 @@ export const describeProducers = (find: FindProducers): Route =>
           }
           described.push({ name, partitions })
         }
-        return { topics: described }
+        return { throttleTimeMs: 0, topics: described }
       })
   )

@@ -33,6 +33,7 @@ const plain = (log: PartitionLog): PartitionLog => ({
   deleteBefore: (offset) => log.deleteBefore(offset),
   cleanEnd: () => log.cleanEnd(),
   compact: (order) => log.compact(order),
+  scrub: Effect.suspend(() => log.scrub),
   onDamage: (heard) => log.onDamage(heard)
 })
 const plainDerived = ({ derived }: PartitionLog): PartitionLog["derived"] => ({

@@ -326,6 +326,27 @@ const keeping = (world: () => StoreWorld): void => {
     }
     await within(world(), (store) => Effect.map(store.readCheckpoint("state-1.x"), (found) => expect(found.map(text)).toEqual([""])))
   })
+
+  test("a scrub finds a flipped bit in a sealed segment, and takes the log offline", () =>
+    within(world(), (store) =>
+      Effect.gen(function* () {
+        const log = yield* openLog(store)
+        put(log, ...written)
+        yield* log.sync
+        yield* log.scrub
+        expect(log.refusal()).toBeUndefined()
+        const [first = ""] = logFiles(world())
+        world().write(
+          first,
+          world()
+            .read(first)
+            .map((byte, at) => (at === 100 ? byte ^ 4 : byte))
+        )
+        expect(yield* Effect.flip(log.scrub)).toMatchObject({ _tag: "LogFault", reason: "corrupt" })
+        expect(log.refusal()?.reason).toBe("corrupt")
+        expect(Either.isLeft(log.read(0, 1, 1))).toBe(true)
+      })
+    ))
 }
 
 const outcomeOf = (world: StoreWorld) =>

@@ -1,0 +1,20 @@
+import type { Command } from "../../domain/cluster/command.ts"
+import { clusterDecider } from "../../domain/cluster/decide.ts"
+import { Event } from "../../domain/cluster/event.ts"
+import { ClusterState } from "../../domain/cluster/snapshot.ts"
+import type { Cluster } from "../../domain/cluster/state.ts"
+import { metadataTopic } from "../../domain/cluster/topic/name.ts"
+import type { Rejection } from "../../domain/kernel/error-code.ts"
+import type { Aggregate } from "./aggregate.ts"
+import type { Writer } from "./writer.ts"
+
+/** The stream of the cluster's events; it is served as the topic of that name. */
+export const clusterStream = metadataTopic
+
+export const clusterAggregate: Aggregate<Cluster, Command, Event, Rejection> = {
+  ...clusterDecider,
+  event: Event,
+  state: ClusterState,
+  unwritten: (message) => ({ error: "KAFKA_STORAGE_ERROR", message })
+}
+export type ClusterWriter = Writer<Cluster, Command, Event, Rejection>
