@@ -2,32 +2,32 @@ import { Data } from "effect"
 import { errorText, isRetriable, type KafkaError } from "../../domain/kernel/error-code.ts"
 
 /**
- * What can go wrong, one class for each thing that a user may act on. `retriable` says whether the same call may succeed later, when nothing but time has passed:
- * the client has already tried again within its own bounds when an error reaches the user.
+ * The errors of the client, one class for each action that the caller may take. `retriable` says whether the same call may succeed later without a change. The client has
+ * already retried within its own timeouts when an error reaches the caller.
  */
 
-/** No node answers at these addresses, or the connection broke each time before an answer came. */
+/** No node responds at these addresses, or the connection broke each time before a response. */
 export class NotReachable extends Data.TaggedError("NotReachable")<{ readonly addresses: ReadonlyArray<string>; readonly reason: string }> {
   readonly retriable = true as const
   override get message() {
-    return `Nobody answers at ${this.addresses.join(", ")}: ${this.reason}`
+    return `No node responds at ${this.addresses.join(", ")}: ${this.reason}`
   }
 }
-/** An address that is no `HOST:PORT`. */
+/** An address that is not `HOST:PORT`. */
 export class InvalidAddress extends Data.TaggedError("InvalidAddress")<{ readonly address: string }> {
   readonly retriable = false as const
   override get message() {
     return `'${this.address}' is not an address: expected HOST:PORT, as in 127.0.0.1:9092.`
   }
 }
-/** An answer did not come within `timeoutMs`; whether the request was carried out is not known. */
+/** There was no response within `timeoutMs`. Whether the request was carried out is not known. */
 export class RequestTimedOut extends Data.TaggedError("RequestTimedOut")<{ readonly what: string; readonly timeoutMs: number; readonly reason: string }> {
   readonly retriable = true as const
   override get message() {
     return `${this.what} did not finish within ${this.timeoutMs} ms: ${this.reason}`
   }
 }
-/** A node's answer is larger than the client takes. It is not asked again: the answer would be the same. */
+/** A node's response is larger than `responseBytesMax`. The client does not retry: the response would be the same. */
 export class AnswerTooLarge extends Data.TaggedError("AnswerTooLarge")<{
   readonly address: string
   readonly what: string
@@ -36,17 +36,17 @@ export class AnswerTooLarge extends Data.TaggedError("AnswerTooLarge")<{
 }> {
   readonly retriable = false as const
   override get message() {
-    return `${this.what}: the answer of ${this.address} has ${this.sizeBytes} bytes, over responseBytesMax=${this.bytesMax}.`
+    return `${this.what}: the response of ${this.address} has ${this.sizeBytes} bytes, over responseBytesMax=${this.bytesMax}.`
   }
 }
-/** The cluster's version lacks the request that is needed. */
+/** The cluster does not support the API, or the version of it, that the call needs. */
 export class UnsupportedByCluster extends Data.TaggedError("UnsupportedByCluster")<{ readonly what: string }> {
   readonly retriable = false as const
   override get message() {
-    return `The cluster does not know ${this.what}.`
+    return `The cluster does not support ${this.what}.`
   }
 }
-/** An answer of Kafka's that has no class of its own here. */
+/** An error code of Kafka that has no class of its own here. */
 export class KafkaFailure extends Data.TaggedError("KafkaFailure")<{ readonly error: KafkaError; readonly what: string; readonly detail: string | null }> {
   get retriable(): boolean {
     return isRetriable(this.error)
@@ -62,13 +62,13 @@ export class Closed extends Data.TaggedError("Closed")<{ readonly what: string }
     return `The ${this.what} is closed.`
   }
 }
-/** A call got an argument that it cannot use. Nothing was done; other calls are not affected. */
+/** A call got an argument that it cannot use. The call had no effect. */
 export class InvalidArgument extends Data.TaggedError("InvalidArgument")<{
   /** The call, as `sendMessage`. */
   readonly call: string
   /** Path of the argument, as `options.lingerMs`. */
   readonly field: string
-  /** What was given, in words of at most about 80 characters. */
+  /** A description of the value, of at most about 80 characters. */
   readonly given: string
   readonly allowed: string
 }> {
@@ -77,31 +77,31 @@ export class InvalidArgument extends Data.TaggedError("InvalidArgument")<{
     return `${this.call}: ${this.field} is ${this.given}; allowed: ${this.allowed}.`
   }
 }
-/**
- * A part of the client failed by a defect, which is a bug of the library. The part was started again, and its other users go on. The defect itself is in the log.
- */
+/** A part of the client failed by a defect, which is a bug of the library. The part was started again, and its other users go on. The defect is in the log. */
 export class ClientDefect extends Data.TaggedError("ClientDefect")<{ readonly part: string; readonly reason: string }> {
   readonly retriable = true as const
   override get message() {
     return `The client's ${this.part} failed by a defect and was started again: ${this.reason}`
   }
 }
-/** What goes wrong on the way to a node, whatever was asked. */
+/** The errors that a call of any API may have. */
 export type CallError = NotReachable | RequestTimedOut | AnswerTooLarge | UnsupportedByCluster | KafkaFailure
 
+/** The cluster has a topic of this name. */
 export class TopicExists extends Data.TaggedError("TopicExists")<{ readonly topic: string }> {
   readonly retriable = false as const
   override get message() {
     return `The topic '${this.topic}' exists already.`
   }
 }
-/** The cluster has no topic of this name, or did not have it within the time that was given. */
+/** The cluster has no topic of this name, or did not have it within the timeout. */
 export class UnknownTopic extends Data.TaggedError("UnknownTopic")<{ readonly topic: string }> {
   readonly retriable = false as const
   override get message() {
     return `There is no topic '${this.topic}'.`
   }
 }
+/** The topic has no partition of this index. */
 export class UnknownPartition extends Data.TaggedError("UnknownPartition")<{
   readonly topic: string
   readonly partition: number
@@ -112,28 +112,28 @@ export class UnknownPartition extends Data.TaggedError("UnknownPartition")<{
     return `'${this.topic}' has the partitions 0 to ${this.partitions - 1}, and not ${this.partition}.`
   }
 }
-/** The name is not one that a topic may have. */
+/** A topic cannot have this name, or clients cannot use the topic in this way. */
 export class InvalidTopic extends Data.TaggedError("InvalidTopic")<{ readonly topic: string; readonly reason: string }> {
   readonly retriable = false as const
   override get message() {
     return `'${this.topic}': ${this.reason}`
   }
 }
-/** The topic's options do not do: partitions, replicas or a configuration. `error` is Kafka's name for it. */
+/** The cluster refused the options of a topic: its partitions, replicas or settings. `error` is the name of Kafka's error code. */
 export class TopicRefused extends Data.TaggedError("TopicRefused")<{ readonly topic: string; readonly error: KafkaError; readonly reason: string }> {
   readonly retriable = false as const
   override get message() {
     return `'${this.topic}': ${this.reason}`
   }
 }
-/** A node's settings do not do, or there is no such node; `node` is "node 3" or "all nodes". `error` is Kafka's name for it. */
+/** The cluster refused the settings of a node, or has no such node. `node` is "node 3" or "all nodes"; `error` is the name of Kafka's error code. */
 export class NodeRefused extends Data.TaggedError("NodeRefused")<{ readonly node: string; readonly error: KafkaError; readonly reason: string }> {
   readonly retriable = false as const
   override get message() {
     return `${this.node}: ${this.reason}`
   }
 }
-/** Not allowed: for the topic, the group or the cluster, as `error` says. */
+/** The client is not authorized for the topic, the group or the cluster, as `error` says. */
 export class NotAuthorized extends Data.TaggedError("NotAuthorized")<{ readonly error: KafkaError; readonly what: string }> {
   readonly retriable = false as const
   override get message() {
@@ -141,7 +141,7 @@ export class NotAuthorized extends Data.TaggedError("NotAuthorized")<{ readonly 
   }
 }
 
-/** A message is larger than the client, or the topic, takes. `limitBytes` is undefined where the broker did not say its own. */
+/** A message is larger than `messageBytesMax` or the topic's `max.message.bytes`. `limitBytes` is undefined where the broker did not name its limit. */
 export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
   readonly topic: string
   readonly sizeBytes: number
@@ -149,32 +149,32 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
 }> {
   readonly retriable = false as const
   override get message() {
-    return `A message of ${this.sizeBytes} bytes is too large for '${this.topic}'${this.limitBytes === undefined ? "" : `, which takes ${this.limitBytes}`}.`
+    return `A message of ${this.sizeBytes} bytes is too large for '${this.topic}'${this.limitBytes === undefined ? "" : `: the limit is ${this.limitBytes}`}.`
   }
 }
-/** Fewer replicas are in sync than `min.insync.replicas` asks for. */
+/** Fewer replicas are in sync than the topic's `min.insync.replicas`. */
 export class NotEnoughReplicas extends Data.TaggedError("NotEnoughReplicas")<{ readonly topic: string; readonly partition: number }> {
   readonly retriable = true as const
   override get message() {
-    return `${this.topic}-${this.partition} has fewer replicas in sync than it asks for.`
+    return `${this.topic}-${this.partition} has fewer replicas in sync than its min.insync.replicas.`
   }
 }
-/** Nobody led the partition within the time that was given. */
+/** The partition had no leader within the timeout. */
 export class NoLeader extends Data.TaggedError("NoLeader")<{ readonly topic: string; readonly partition: number }> {
   readonly retriable = true as const
   override get message() {
     return `${this.topic}-${this.partition} has no leader at present.`
   }
 }
-/** The messages that wait to be sent fill the buffer, and none of them left it in time. */
+/** The messages that wait to be sent fill `bufferBytesMax`, and no memory came free within `bufferTimeoutMs`. */
 export class BufferFull extends Data.TaggedError("BufferFull")<{ readonly bufferBytesMax: number; readonly waitedMs: number }> {
   readonly retriable = true as const
   override get message() {
-    return `${this.bufferBytesMax} bytes of messages wait to be sent, and no room came free within ${this.waitedMs} ms.`
+    return `${this.bufferBytesMax} bytes of messages wait to be sent, and no memory came free within ${this.waitedMs} ms.`
   }
 }
 /**
- * The message may be stored or not: its delivery was given up after attempts without an answer, or the broker confirmed it without an offset. The client does not send it again,
+ * The message may be stored or not: its delivery was given up after attempts without a response, or the broker confirmed it without an offset. The client does not send it again,
  * since that could store it twice.
  */
 export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonly topic: string; readonly partition: number; readonly reason: string }> {
@@ -183,17 +183,16 @@ export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonl
     return `Whether the message to ${this.topic}-${this.partition} is stored is not known: ${this.reason}`
   }
 }
-/** A newer producer or member took this one's place (same transactional id or group.instance.id). It must stop. */
+/** A newer producer or member with the same transactional id or group.instance.id has replaced this one, which must stop. */
 export class Fenced extends Data.TaggedError("Fenced")<{ readonly what: string; readonly error: KafkaError }> {
   readonly retriable = false as const
   override get message() {
-    return `${this.what}: ${this.error}, another has taken its place.`
+    return `${this.what}: ${this.error}, a newer one has replaced it.`
   }
 }
 
 /**
- * Bytes that came from a broker are not the records they claim to be. The consumer stops before them; `seek` to `nextOffset` goes past them, and so does its option
- * `onCorrupt: "skip"`.
+ * The bytes of a record batch are damaged. The consumer stops before them. `seek` to `nextOffset` skips them, and so does the option `onCorrupt: "skip"`.
  */
 export class CorruptRecords extends Data.TaggedError("CorruptRecords")<{
   readonly topic: string
@@ -209,14 +208,12 @@ export class CorruptRecords extends Data.TaggedError("CorruptRecords")<{
     return `${this.topic}-${this.partition}@${this.offset} cannot be read: ${this.reason} The next offset is ${this.nextOffset}.`
   }
 }
-/**
- * A message is not what the topic's schemas say. `records` acts on it as its option `onUndecodable` says; by default the stream ends with this error.
- */
+/** A message does not match the schemas of its topic. `records` does with it what its option `onUndecodable` says; by default the stream ends with this error. */
 export class Undecodable extends Data.TaggedError("Undecodable")<{
   readonly topic: string
   readonly partition: number
   readonly offset: number
-  /** What cannot be decoded. A tombstone has the value null. */
+  /** The part that cannot be decoded. A tombstone is the value null. */
   readonly part: "key" | "value" | "tombstone"
   /** Why, on one line of at most 500 characters. */
   readonly reason: string
@@ -226,54 +223,56 @@ export class Undecodable extends Data.TaggedError("Undecodable")<{
     return `${this.topic}-${this.partition}@${this.offset}: the ${this.part} cannot be decoded by the topic's schema: ${this.reason}`
   }
 }
-/** The offset lies before the first or after the last record, and the consumer was told not to choose another. */
+/** The partition has no such offset, and the consumer must not choose another, since the caller named it. */
 export class OffsetOutOfRange extends Data.TaggedError("OffsetOutOfRange")<{ readonly topic: string; readonly partition: number; readonly offset: number }> {
   readonly retriable = false as const
   override get message() {
     return `${this.topic}-${this.partition} has no offset ${this.offset}.`
   }
 }
-/** The consumer has nothing to read: it is in no group, or nothing is subscribed or assigned. */
+/** The consumer has nothing to read: it is in no group, or has no subscription and no assignment. */
 export class NotSubscribed extends Data.TaggedError("NotSubscribed")<{ readonly reason: string }> {
   readonly retriable = false as const
   override get message() {
     return this.reason
   }
 }
-/** The call does not fit what the consumer is doing, such as joining a second group. */
+/** The consumer cannot do this in its present state, such as join a second group. */
 export class WrongState extends Data.TaggedError("WrongState")<{ readonly reason: string }> {
   readonly retriable = false as const
   override get message() {
     return this.reason
   }
 }
-/** The partitions went to others before the commit; what was read since the last one will be read again. */
+/** The group assigned the partitions to other members before the commit. Messages since the last commit will be read again. */
 export class CommitRefused extends Data.TaggedError("CommitRefused")<{ readonly group: string; readonly error: KafkaError }> {
   readonly retriable = false as const
   override get message() {
-    return `The group '${this.group}' took no commit: ${this.error}. Its partitions may have gone to other members.`
+    return `The group '${this.group}' refused the commit: ${this.error}. Other members may have its partitions.`
   }
 }
-/** The group does not take this member: its id, protocol, session timeout or size, as `error` says. */
+/** The group refuses this member for its id, protocol or session timeout, or because the group is full, as `error` says. */
 export class GroupRefused extends Data.TaggedError("GroupRefused")<{ readonly group: string; readonly error: KafkaError }> {
   readonly retriable = false as const
   override get message() {
     return `The group '${this.group}' cannot be joined: ${errorText(this.error)} (${this.error})`
   }
 }
+/** The cluster has no group of this name. */
 export class UnknownGroup extends Data.TaggedError("UnknownGroup")<{ readonly group: string }> {
   readonly retriable = false as const
   override get message() {
     return `There is no group '${this.group}'.`
   }
 }
+/** A group with members cannot be deleted. */
 export class GroupNotEmpty extends Data.TaggedError("GroupNotEmpty")<{ readonly group: string }> {
   readonly retriable = false as const
   override get message() {
-    return `The group '${this.group}' has members; a group is deleted when they have left.`
+    return `The group '${this.group}' has members. Stop them before you delete the group.`
   }
 }
 
-/** An error code where none may be: NONE gives undefined, authorization its own class, everything else KafkaFailure. */
+/** Returns the error for a code of a response: NotAuthorized or KafkaFailure. */
 export const failure = (error: KafkaError, what: string, detail: string | null = null): NotAuthorized | KafkaFailure =>
   error.endsWith("_AUTHORIZATION_FAILED") ? new NotAuthorized({ error, what }) : new KafkaFailure({ error, what, detail })

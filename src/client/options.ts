@@ -2,40 +2,44 @@ import { Either } from "effect"
 import { type Address, formatAddress } from "../ports/transport.ts"
 import { InvalidAddress } from "./error.ts"
 
-/** How to reach a cluster. Every duration is in ms. */
+/** How to reach a cluster. Durations are in ms. Kafka's name for each setting stands in brackets. */
 export interface ConnectionOptions {
-  /** Where the cluster is found: the leader's address or any node's, `HOST:PORT`. Several, in a list or separated by commas, are tried until one answers. */
+  /** The addresses of one or several nodes, `HOST:PORT`, in a list or separated by commas. They are tried until one responds. [bootstrap.servers] */
   readonly leader: string | ReadonlyArray<string>
-  /** The name under which this client shows in the cluster's logs and groups. Default "comanche-franz". */
+  /** The name of this client in the cluster's logs and groups. Default "comanche-franz". [client.id] */
   readonly clientId?: string
-  /** How long one attempt to connect may take. Default 10,000. */
+  /** The time of one attempt to connect. Default 10,000. [socket.connection.setup.timeout.ms] */
   readonly connectTimeoutMs?: number
-  /** How long a node may take to answer. Default 30,000. Where a call can be repeated an attempt takes a third of `retryTimeoutMs` at most, but at least 2,000. */
+  /**
+   * The time that a node has for its response. Default 30,000. Where a call can be retried, an attempt takes a third of `retryTimeoutMs` at most, but at least 2,000.
+   * [request.timeout.ms]
+   */
   readonly requestTimeoutMs?: number
-  /** How long a call goes on trying while nodes cannot be reached, do not answer, or leaders change: the time of all its attempts together. Default 30,000. */
+  /** The time of a call with all its attempts, while nodes are unreachable, do not respond, or leaders change. Default 30,000. [default.api.timeout.ms] */
   readonly retryTimeoutMs?: number
-  /** How long to wait for a topic that the cluster does not know. Default 5,000. */
+  /** The time to wait for a topic that the cluster does not have yet. Default 5,000. */
   readonly unknownTopicTimeoutMs?: number
-  /** What is known of topics and nodes is asked anew when it is older than this. Default 300,000. */
+  /** The age from which metadata is requested again. Default 300,000. [metadata.max.age.ms] */
   readonly metadataMaxAgeMs?: number
-  /** Bytes that an answer may have. Default 128 MiB. */
+  /** Bytes of one response, at most. Default 128 MiB. */
   readonly responseBytesMax?: number
-  /** How long closing may take: sending what waits, committing, leaving the group. Default 10,000. */
+  /** The time for closing: to send what is buffered, to commit and to leave the group. Default 10,000. */
   readonly closeTimeoutMs?: number
 }
 
-export interface Connecting {
+/** `ConnectionOptions` with every default filled in. */
+export interface ConnectionSettings {
   readonly bootstrap: ReadonlyArray<Address>
   readonly clientId: string
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
   readonly retryTimeoutMs: number
   /**
-   * How long one attempt of a call may take, but for those that wait by their nature (Produce, Fetch, JoinGroup): a call should have time for more than one, over another
-   * connection or node.
+   * The time of one attempt of a call, except of those that wait by their nature (Produce, Fetch, JoinGroup). It leaves time for another attempt, over another connection or at
+   * another node.
    */
   readonly attemptTimeoutMs: number
-  /** How long a call may take with all its attempts. */
+  /** The time of a call with all its attempts. */
   readonly callTimeoutMs: number
   readonly unknownTopicTimeoutMs: number
   readonly metadataMaxAgeMs: number
@@ -43,13 +47,13 @@ export interface Connecting {
   readonly closeTimeoutMs: number
 }
 
-/** No attempt gets less time than this, ms, unless `requestTimeoutMs` says so: a busy node is no half-open connection. */
+/** The least time of an attempt, ms, unless `requestTimeoutMs` is less: a busy node is not a half-open connection. */
 const attemptLeastMs = 2000
 /** How many attempts fit into the time of a call. */
 const attempts = 3
 
 /** Reads `HOST:PORT`, `[::1]:PORT` or `PLAINTEXT://HOST:PORT`. */
-export const parseAddress = (text: string): Either.Either<Address, InvalidAddress> => {
+const parseAddress = (text: string): Either.Either<Address, InvalidAddress> => {
   const match = /^(?:PLAINTEXT:\/\/)?(?:\[([^\]]+)\]|([^:[\]/]+)):(\d{1,5})$/i.exec(text.trim())
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3])
@@ -61,8 +65,8 @@ const parseAddresses = (leader: ConnectionOptions["leader"]): Either.Either<Read
   return texts.length === 0 ? Either.left(new InvalidAddress({ address: String(leader) })) : Either.all(texts.map(parseAddress))
 }
 
-/** The options with every default in its place. */
-export const connecting = (options: ConnectionOptions): Either.Either<Connecting, InvalidAddress> =>
+/** Fills in the defaults. InvalidAddress where `leader` has no address, or one that is not `HOST:PORT`. */
+export const connectionSettings = (options: ConnectionOptions): Either.Either<ConnectionSettings, InvalidAddress> =>
   Either.map(parseAddresses(options.leader), (bootstrap) => {
     const requestTimeoutMs = options.requestTimeoutMs ?? 30_000
     const retryTimeoutMs = options.retryTimeoutMs ?? 30_000
@@ -82,4 +86,4 @@ export const connecting = (options: ConnectionOptions): Either.Either<Connecting
     }
   })
 
-export const bootstrapNames = (options: Connecting): ReadonlyArray<string> => options.bootstrap.map(formatAddress)
+export const bootstrapNames = (options: ConnectionSettings): ReadonlyArray<string> => options.bootstrap.map(formatAddress)

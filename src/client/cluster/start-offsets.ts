@@ -5,81 +5,76 @@ import { type CallError, KafkaFailure, type NotAuthorized } from "../error.ts"
 import { type Client, expectNone } from "./client.ts"
 import { type TopicPartition, topicPartitionKey } from "./topic-partition.ts"
 
-/** Where to begin in a partition that is read without a group: also an offset, or the first message at or after a time (ms since 1970). */
+/** Where to begin in a partition: at one end of its log, at an offset, or at the first message of a time (ms since 1970) or later. */
 export type StartAt = "earliest" | "latest" | { readonly offset: number } | { readonly timestamp: number }
 
-/** Kafka's words for the two ends of a log, in the place of a timestamp. */
+/** The timestamps by which ListOffsets asks for the two ends of a log. */
 const latest = -1n
 const earliest = -2n
+
+type StartRequest = TopicPartition & { readonly at: StartAt }
 
 export type OffsetsError = CallError | NotAuthorized
 
 const timestampOf = (at: StartAt): bigint => (at === "latest" ? latest : at === "earliest" ? earliest : BigInt("timestamp" in at ? at.timestamp : at.offset))
 
-/** The offsets of places on one node, in their order. */
-const askNode = (
-  client: Client,
-  nodeId: number,
-  places: ReadonlyArray<TopicPartition & { readonly at: StartAt }>
-): Effect.Effect<ReadonlyArray<number>, CallError> =>
+/** Requests the offsets of partitions that one node leads. Returns them in the order of the partitions. */
+const listOffsets = (client: Client, nodeId: number, partitions: ReadonlyArray<StartRequest>): Effect.Effect<ReadonlyArray<number>, CallError> =>
   Effect.gen(function* () {
     const byTopic = new Map<string, Array<{ readonly partitionIndex: number; readonly timestamp: bigint }>>()
-    for (const { at, partition, topic } of places) {
-      const partitions = byTopic.get(topic) ?? []
-      partitions.push({ partitionIndex: partition, timestamp: timestampOf(at) })
-      byTopic.set(topic, partitions)
+    for (const { at, partition, topic } of partitions) {
+      const ofTopic = byTopic.get(topic) ?? []
+      ofTopic.push({ partitionIndex: partition, timestamp: timestampOf(at) })
+      byTopic.set(topic, ofTopic)
     }
-    const topics = [...byTopic].map(([name, partitions]) => ({ name, partitions }))
-    const answer = yield* client.callNode(nodeId, ListOffsets, { replicaId: -1, topics })
-    const answers = new Map(
-      answer.topics.flatMap(({ name, partitions }) => partitions.map((one) => [topicPartitionKey({ topic: name, partition: one.partitionIndex }), one]))
+    const topics = [...byTopic].map(([name, ofTopic]) => ({ name, partitions: ofTopic }))
+    const response = yield* client.callNode(nodeId, ListOffsets, { replicaId: -1, topics })
+    const results = new Map(
+      response.topics.flatMap((topic) => topic.partitions.map((one) => [topicPartitionKey({ topic: topic.name, partition: one.partitionIndex }), one]))
     )
-    return yield* Effect.forEach(places, ({ partition, topic }) => {
-      const found = answers.get(topicPartitionKey({ topic, partition }))
-      if (found === undefined) return Effect.fail(new KafkaFailure({ error: "UNKNOWN_TOPIC_OR_PARTITION", what: `${topic}-${partition}`, detail: null }))
-      return Effect.as(expectNone(kafkaError(found.errorCode), `The offsets of ${topic}-${partition}`), Number(found.offset))
+    return yield* Effect.forEach(partitions, ({ partition, topic }) => {
+      const result = results.get(topicPartitionKey({ topic, partition }))
+      if (result === undefined) return Effect.fail(new KafkaFailure({ error: "UNKNOWN_TOPIC_OR_PARTITION", what: `${topic}-${partition}`, detail: null }))
+      return Effect.as(expectNone(kafkaError(result.errorCode), `The offsets of ${topic}-${partition}`), Number(result.offset))
     })
   })
 
 /**
- * Offsets by place: the earliest, the latest, or that of the first message at or after a time, from the partitions' leaders. A time after the last message gives the latest.
- * Repeated over changes of leadership for `retryTimeoutMs`.
+ * Returns the offset at which each partition is to begin, by `topicPartitionKey`. The leaders of the partitions are asked where the offset is not given. A time after the last
+ * message gives the end of the log. Retried over changes of leadership for `retryTimeoutMs`.
  */
-export const startOffsets = (
-  client: Client,
-  wanted: ReadonlyArray<TopicPartition & { readonly at: StartAt }>
-): Effect.Effect<ReadonlyMap<string, number>, OffsetsError> =>
+export const startOffsets = (client: Client, requested: ReadonlyArray<StartRequest>): Effect.Effect<ReadonlyMap<string, number>, OffsetsError> =>
   Effect.gen(function* () {
-    const found = new Map<string, number>()
-    for (const place of wanted) if (typeof place.at === "object" && "offset" in place.at) found.set(topicPartitionKey(place), place.at.offset)
-    const left = () => wanted.filter((place) => !found.has(topicPartitionKey(place)))
+    const offsets = new Map<string, number>()
+    for (const one of requested) if (typeof one.at === "object" && "offset" in one.at) offsets.set(topicPartitionKey(one), one.at.offset)
+    const missing = () => requested.filter((one) => !offsets.has(topicPartitionKey(one)))
     const attempt = Effect.gen(function* () {
-      const byLeader = new Map<number, Array<TopicPartition & { readonly at: StartAt }>>()
-      for (const place of left()) {
-        const leader = client.metadata.view().topics.get(place.topic)?.partitions[place.partition]?.leader ?? -1
+      const byLeader = new Map<number, Array<StartRequest>>()
+      for (const one of missing()) {
+        const leader = client.metadata.view().topics.get(one.topic)?.partitions[one.partition]?.leader ?? -1
         const led = byLeader.get(leader) ?? []
-        led.push(place)
+        led.push(one)
         byLeader.set(leader, led)
       }
       if (byLeader.has(-1)) return yield* new KafkaFailure({ error: "LEADER_NOT_AVAILABLE", what: "A partition", detail: null })
       yield* Effect.forEach(
         byLeader,
-        ([leader, places]) =>
-          Effect.map(askNode(client, leader, places), (offsets) => {
-            for (const [index, place] of places.entries()) found.set(topicPartitionKey(place), offsets[index] as number)
+        ([leader, led]) =>
+          Effect.map(listOffsets(client, leader, led), (found) => {
+            for (const [index, one] of led.entries()) offsets.set(topicPartitionKey(one), found[index] as number)
           }),
         { concurrency: "unbounded", discard: true }
       )
     })
-    const refresh = Effect.suspend(() => Effect.ignore(client.metadata.refresh([...new Set(left().map(({ topic }) => topic))])))
+    const refresh = Effect.suspend(() => Effect.ignore(client.metadata.refresh([...new Set(missing().map(({ topic }) => topic))])))
     yield* client.persistently(Effect.tapError(attempt, () => refresh))
-    // A time after the last message has no offset: what comes next is what was meant.
-    const after = wanted.filter((place) => found.get(topicPartitionKey(place)) === -1)
+    // A time after the last message has no offset: the messages that come next are meant.
+    const after = requested.filter((one) => offsets.get(topicPartitionKey(one)) === -1)
     if (after.length > 0)
       for (const [key, offset] of yield* startOffsets(
         client,
         after.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const }))
       ))
-        found.set(key, offset)
-    return found
+        offsets.set(key, offset)
+    return offsets
   })

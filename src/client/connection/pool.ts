@@ -14,58 +14,60 @@ import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.
 import type { CallFault } from "../../wire/fault.ts"
 import { connect, type Link } from "../../wire/link.ts"
 import { AnswerTooLarge, type CallError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
-import type { Connecting } from "../options.ts"
-import type { Dice } from "../runtime/dice.ts"
+import type { ConnectionSettings } from "../options.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
+import type { SyncRandom } from "../runtime/random.ts"
 import { retryDelayMs } from "../runtime/retry.ts"
 import { defectOf, inScope, reportDefect } from "../runtime/supervision.ts"
 
-/** Requests of one connection are answered in order, so what may wait for long has a connection of its own: fetches, and the joins of a group. */
+/** The responses of one connection come in the order of its requests, so requests that may wait for long have connections of their own: fetches, and the joins of a group. */
 export type Lane = "main" | "fetch" | "group"
 
 export interface CallOptions {
   readonly lane?: Lane
-  /** How long the answer may take. Default: the options' `attemptTimeoutMs`. */
+  /** The time for the response, ms. Default: `attemptTimeoutMs` of the settings. */
   readonly timeoutMs?: number
-  /** The call times out earlier when nothing at all has come from the node for this long. */
+  /** The call times out earlier when no byte has come from the node for this long, ms. */
   readonly silenceMs?: number
-  /** The highest version to use, where a later one would need other fields. */
+  /** The highest version to use, where a later one needs other fields. */
   readonly versionMax?: number
-  /** The lowest version that holds what the request says; a cluster below it gives UnsupportedByCluster. */
+  /** The lowest version that has the fields of the request. A cluster below it gives UnsupportedByCluster. */
   readonly versionMin?: number
   readonly tags?: ReadonlyArray<{ readonly tag: number; readonly data: Uint8Array }>
 }
 
-/** Requests on one connection that are sent and not answered; the producer keeps to five of its own. */
+/** Requests in flight on one connection; the producer keeps to five of its own. */
 const inFlightRequestsMax = 32
 
-/** A caller that leaves after the node was silent for this long has met a connection that may be half-open: the next call opens another, ms. */
+/** The silence, ms, after which an interrupted call makes its connection suspect: it may be half-open, and the next call opens another. */
 const suspiciousMs = 1000
 
-/** Questions that take a node no time and change nothing: they are asked again elsewhere after a silence of this length, ms. */
+/** The silence, ms, after which a call of `quickApis` fails, so that it can be retried on another connection or node. These APIs take a node no time and change nothing. */
 const silentMs = 3000
-const quick: ReadonlySet<number> = new Set(
+/** How often the silence of a node is doubled, at most. */
+const silencesMax = 8
+const quickApis: ReadonlySet<number> = new Set(
   [ListOffsets, Metadata, OffsetFetch, FindCoordinator, Heartbeat, DescribeGroups, ListGroups, ApiVersions, DescribeConfigs, DescribeCluster].map(
     ({ key }) => key
   )
 )
 
-/** What was opened for one address and lane. */
+/** The connection of one address and lane. */
 interface Slot {
   link: Link | undefined
-  /** A caller has left without an answer. Until something comes the link serves no new calls. */
+  /** A call was interrupted before its response. The link takes no new calls until a byte comes. */
   suspect: boolean
   opening: Deferred.Deferred<Link, NotReachable> | undefined
   failures: number
-  /** No attempt before this moment, ms. */
+  /** No attempt to connect before this time, ms. */
   notBefore: number
 }
 
-/** A call's fault in the client's words. */
-export const callError = (fault: CallFault, what: string, address: Address, { responseBytesMax }: Pick<Connecting, "responseBytesMax">): CallError => {
+/** Returns the client's error for the fault of a call. */
+export const callError = (fault: CallFault, what: string, address: Address, { responseBytesMax }: Pick<ConnectionSettings, "responseBytesMax">): CallError => {
   switch (fault._tag) {
     case "CallTimeout":
-      return new RequestTimedOut({ what, timeoutMs: fault.timeoutMs, reason: `no answer from ${formatAddress(address)}.` })
+      return new RequestTimedOut({ what, timeoutMs: fault.timeoutMs, reason: `no response from ${formatAddress(address)}.` })
     case "UnsupportedByPeer":
       return new UnsupportedByCluster({ what })
     case "ConnectionLost":
@@ -77,15 +79,15 @@ export const callError = (fault: CallFault, what: string, address: Address, { re
   }
 }
 
-/** The open connections of one client, made when they are first needed: one for each address and lane. */
+/** The connections of one client, opened when they are first needed: one for each address and lane. */
 export class Pool {
   private readonly slots = new Map<string, Slot>()
-  /** How often in a row each node has not answered. */
+  /** How many calls in a row each node has not responded to. */
   private readonly silences = new Map<string, number>()
 
   constructor(
-    private readonly options: Connecting,
-    private readonly dice: Dice,
+    private readonly settings: ConnectionSettings,
+    private readonly random: SyncRandom,
     private readonly transport: Transport["Type"],
     /** The connections live in it. */
     private readonly scope: Scope.Scope
@@ -102,21 +104,21 @@ export class Pool {
   }
 
   /**
-   * A node did not answer on one connection. Its other connections lead to the same place: those that are silent are closed, so that their users need not find out one after
-   * another. Connections that are idle are closed whatever node they lead to: what made one half-open may have made all (an address translator that forgot them), and to open
-   * one again costs little. Without an address: those alone.
+   * A node did not respond on one connection. Its other connections that are silent are closed, so that their calls need not time out one after another. Idle connections are closed
+   * for all nodes: the cause of one half-open connection may have made all half-open (an address translator that forgot them), and opening one again costs little. Without an address
+   * only idle connections are closed.
    */
-  private doubt(address: Address | undefined): void {
+  private closeSilent(address: Address | undefined): void {
     const node = address === undefined ? "" : formatAddress(address)
     for (const { link } of this.slots.values()) {
       if (link?.isOpen() !== true) continue
       const silentMs = link.silentMs()
       const isIdle = link.inFlight() === 0
-      if (isIdle || (silentMs >= suspiciousMs && formatAddress(link.address) === node)) link.abandon("a node did not answer on another connection")
+      if (isIdle || (silentMs >= suspiciousMs && formatAddress(link.address) === node)) link.abandon("a node did not respond on another connection")
     }
   }
 
-  /** An open connection; callers that come while it is being opened share it. After a failure the next attempt waits a little longer each time. */
+  /** Returns an open connection. Concurrent callers share the attempt to open it. After each failure the next attempt waits longer. */
   link(address: Address, lane: Lane): Effect.Effect<Link, NotReachable> {
     return Effect.suspend(() => {
       const open = this.ready(address, lane)
@@ -126,54 +128,54 @@ export class Pool {
       return Effect.gen(this, function* () {
         const opening = yield* Deferred.make<Link, NotReachable>()
         slot.opening = opening
-        // In the pool's scope: a caller that gives up must not take the connection from the others that wait for it.
+        // In the scope of the pool: the interruption of one caller must not end the attempt that others wait for.
         yield* inScope(this.attempt(address, lane, slot, opening), this.scope)
         return yield* Deferred.await(opening)
       })
     })
   }
 
-  /** One call. Without a connection there is an attempt to open one. */
-  call<A extends AnyApi>(address: Address, api: A, request: RequestDraft<A>, how: CallOptions = {}): Effect.Effect<ResponseOf<A>, CallError> {
-    return Effect.flatMap(this.link(address, how.lane ?? "main"), (open) => {
+  /** Calls a node once. Opens a connection if there is none. */
+  call<A extends AnyApi>(address: Address, api: A, request: RequestDraft<A>, options: CallOptions = {}): Effect.Effect<ResponseOf<A>, CallError> {
+    return Effect.flatMap(this.link(address, options.lane ?? "main"), (open) => {
       const highest = open.versionOf(api)
       if (highest === undefined) return Effect.fail(new UnsupportedByCluster({ what: api.name }))
-      const version = Math.min(highest, how.versionMax ?? highest)
-      if (version < (how.versionMin ?? 0)) return Effect.fail(new UnsupportedByCluster({ what: `version ${how.versionMin} of ${api.name}` }))
-      const silenceMs = how.silenceMs ?? this.silenceOf(address, api)
-      const options = {
+      const version = Math.min(highest, options.versionMax ?? highest)
+      if (version < (options.versionMin ?? 0)) return Effect.fail(new UnsupportedByCluster({ what: `version ${options.versionMin} of ${api.name}` }))
+      const silenceMs = options.silenceMs ?? this.silenceOf(address, api)
+      const callOptions = {
         version,
-        timeoutMs: how.timeoutMs ?? this.options.attemptTimeoutMs,
+        timeoutMs: options.timeoutMs ?? this.settings.attemptTimeoutMs,
         ...(silenceMs === undefined ? {} : { silenceMs }),
-        ...(how.tags === undefined || version < api.flexible ? {} : { tags: how.tags })
+        ...(options.tags === undefined || version < api.flexible ? {} : { tags: options.tags })
       }
-      const lane = how.lane ?? "main"
-      const answered = open.call(api, request, options)
-      const heard = this.silences.size === 0 ? answered : Effect.tap(answered, () => this.silences.delete(formatAddress(address)))
-      const called = Effect.mapError(heard, (fault) => {
-        if (fault._tag === "CallTimeout") this.silent(address)
-        return callError(fault, api.name, address, this.options)
+      const lane = options.lane ?? "main"
+      const response = open.call(api, request, callOptions)
+      const responded = this.silences.size === 0 ? response : Effect.tap(response, () => this.silences.delete(formatAddress(address)))
+      const called = Effect.mapError(responded, (fault) => {
+        if (fault._tag === "CallTimeout") this.onSilence(address)
+        return callError(fault, api.name, address, this.settings)
       })
-      // Fetches end by themselves: nothing interrupts them but the end of the consumer.
-      return lane === "fetch" ? called : Effect.onInterrupt(called, () => Effect.sync(() => this.suspect(address, lane, open)))
+      // A fetch is interrupted by the end of the consumer alone, which says nothing about its connection.
+      return lane === "fetch" ? called : Effect.onInterrupt(called, () => Effect.sync(() => this.onInterrupted(address, lane, open)))
     })
   }
-  private silent(address: Address): void {
+  private onSilence(address: Address): void {
     const node = formatAddress(address)
-    this.silences.set(node, Math.min(8, (this.silences.get(node) ?? 0) + 1))
-    this.doubt(address)
+    this.silences.set(node, Math.min(silencesMax, (this.silences.get(node) ?? 0) + 1))
+    this.closeSilent(address)
   }
-  /** How long a node may say nothing to a question that takes it no time, ms. Longer for a node that was silent before: it may be busy. */
+  /** How long a node may be silent during a call of `quickApis`, ms. Longer for a node that was silent before: it may be busy. */
   private silenceOf(address: Address, api: AnyApi): number | undefined {
-    return quick.has(api.key) ? silentMs * 2 ** (this.silences.get(formatAddress(address)) ?? 0) : undefined
+    return quickApis.has(api.key) ? silentMs * 2 ** (this.silences.get(formatAddress(address)) ?? 0) : undefined
   }
 
-  /** A caller has left before the answer came: impatience, or a half-open connection. */
-  private suspect(address: Address, lane: Lane, link: Link): void {
+  /** A call was interrupted before its response: the caller had a shorter timeout, or the connection is half-open. */
+  private onInterrupted(address: Address, lane: Lane, link: Link): void {
     const slot = this.slots.get(keyOf(address, lane))
     if (slot?.link === link && link.isOpen() && link.silentMs() >= suspiciousMs) {
       slot.suspect = true
-      this.doubt(undefined)
+      this.closeSilent(undefined)
     }
   }
 
@@ -187,9 +189,9 @@ export class Pool {
   private attempt(address: Address, lane: Lane, slot: Slot, opening: Deferred.Deferred<Link, NotReachable>): Effect.Effect<unknown, NotReachable> {
     const failed = Effect.map(monotonicNow, (now) => {
       slot.failures += 1
-      slot.notBefore = now + retryDelayMs("connection", slot.failures, this.dice.next())
+      slot.notBefore = now + retryDelayMs("connection", slot.failures, this.random.next())
     })
-    // Callers wait for what comes of it: they must hear of a defect as of any other failure.
+    // A defect must fail the callers that wait, as any other failure does.
     const opened = Effect.catchAllDefect(this.open(address, lane, slot), (defect) =>
       Effect.andThen(
         reportDefect("connection", defect),
@@ -205,9 +207,9 @@ export class Pool {
     )
   }
 
-  /** Connects in a scope of its own under the pool's, which ends when the connection does. */
+  /** Connects in a scope of its own, under the scope of the pool. It ends when the connection does. */
   private open(address: Address, lane: Lane, slot: Slot): Effect.Effect<Link, NotReachable> {
-    const { clientId, connectTimeoutMs, requestTimeoutMs, responseBytesMax } = this.options
+    const { clientId, connectTimeoutMs, requestTimeoutMs, responseBytesMax } = this.settings
     return Effect.gen(this, function* () {
       const now = yield* monotonicNow
       if (slot.notBefore > now) yield* Effect.sleep(slot.notBefore - now)
@@ -218,17 +220,17 @@ export class Pool {
         Effect.provideService(Transport, this.transport),
         Scope.extend(scope),
         Effect.mapError((fault) => unreachable(fault.message)),
-        // A node that accepts and says nothing is not connected to, either.
-        Effect.timeoutFail({ duration: connectTimeoutMs, onTimeout: () => unreachable(`it did not answer within connectTimeoutMs=${connectTimeoutMs}`) }),
+        // A node that accepts the connection and does not respond is unreachable, too.
+        Effect.timeoutFail({ duration: connectTimeoutMs, onTimeout: () => unreachable(`it did not respond within connectTimeoutMs=${connectTimeoutMs}`) }),
         Effect.onError(() => end)
       )
       const before = slot.link
       slot.link = link
       slot.suspect = false
-      // The node is there, so the silence was the old connection's.
+      // The node responds, so the old connection was the silent one.
       if (before?.isOpen() === true) {
         before.abandon("the node was silent, and another connection to it was opened")
-        this.doubt(address)
+        this.closeSilent(address)
       }
       slot.failures = 0
       const gone = Effect.suspend(() => {
@@ -243,10 +245,10 @@ export class Pool {
 
 const keyOf = (address: Address, lane: Lane): string => `${lane} ${formatAddress(address)}`
 
-export const makePool = (options: Connecting, dice: Dice): Effect.Effect<Pool, never, Transport | Scope.Scope> =>
+export const makePool = (settings: ConnectionSettings, random: SyncRandom): Effect.Effect<Pool, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* Transport
-    // A scope of its own, closed when the pool's turn comes: what is opened later would otherwise close before a producer's last flush.
+    // A scope of its own, closed in the order of the finalizers: connections that are opened later would otherwise close before a producer's last flush.
     const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
-    return new Pool(options, dice, transport, scope)
+    return new Pool(settings, random, transport, scope)
   })

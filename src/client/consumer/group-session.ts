@@ -128,7 +128,7 @@ export const joinGroup = (parts: GroupParts): GroupSession => {
   let life: Fiber.RuntimeFiber<void> | undefined
   const end = (error: MemberError) => {
     failed = error
-    set.news.ring()
+    set.news.notify()
   }
   const start = Effect.suspend(() => {
     if (life !== undefined || subscription.isEmpty) return Effect.void

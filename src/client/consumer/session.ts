@@ -93,7 +93,7 @@ class Session {
         this.subscription.add(name, { topicId, ends: new Map(mine) })
       }
       this.set.unmute(topics)
-      this.changed.ring()
+      this.changed.notify()
       if (this.group !== undefined) yield* this.group.start
     })
   }
@@ -101,7 +101,7 @@ class Session {
     return Effect.sync(() => {
       for (const topic of topics) this.subscription.remove(topic)
       this.set.mute(topics)
-      this.changed.ring()
+      this.changed.notify()
     })
   }
 
@@ -124,7 +124,7 @@ class Session {
         if (error !== undefined) return yield* Effect.fail(error)
         const leftMs = until - monotonicMs(this.clock)
         if (leftMs <= 0) return []
-        yield* this.set.news.heardWithin(leftMs)
+        yield* this.set.news.waitAtMost(leftMs)
         yield* this.open
       }
     })
@@ -177,7 +177,7 @@ class Session {
         Effect.sync(() => {
           this.closed = true
           this.set.end()
-          this.set.news.ring()
+          this.set.news.notify()
         })
       )
     })

@@ -65,7 +65,7 @@ export class Member {
     let attempts = 0
     const again: Effect.Effect<Assigned, MemberError> = Effect.suspend(() => {
       attempts += 1
-      return Effect.andThen(Effect.sleep(retryDelayMs("leadership", attempts, this.client.dice.next())), round)
+      return Effect.andThen(Effect.sleep(retryDelayMs("leadership", attempts, this.client.random.next())), round)
     })
     const round: Effect.Effect<Assigned, MemberError> = Effect.suspend(() =>
       this.join(topics()).pipe(

@@ -65,7 +65,7 @@ const watch = (member: Member, options: Membership, consuming: Consuming, assign
     let pauseMs = options.heartbeatIntervalMs
     for (;;) {
       consuming.aliveUntil(aliveAt + options.sessionTimeoutMs)
-      yield* consuming.changed.heardWithin(pauseMs)
+      yield* consuming.changed.waitAtMost(pauseMs)
       if (consuming.topics().join() !== joinedWith.join()) return "rebalance"
       const askedAt = yield* monotonicNow
       const pulse = yield* member.beat

@@ -11,9 +11,9 @@ export interface NodeView {
 }
 export interface PartitionView {
   readonly partition: number
-  /** -1: nobody leads it. */
+  /** -1: the partition has no leader. */
   readonly leader: number
-  /** -1: the node that answered does not say. */
+  /** -1: the node that responded does not say. */
   readonly leaderEpoch: number
   readonly replicas: ReadonlyArray<number>
   readonly isr: ReadonlyArray<number>
@@ -25,11 +25,11 @@ export interface TopicView {
   readonly internal: boolean
   /** By partition index, without gaps. */
   readonly partitions: ReadonlyArray<PartitionView>
-  /** When it was learned, ms. */
+  /** When the response came, ms since 1970. */
   readonly at: number
 }
 
-/** What this client knows of the cluster. Never changed in place: who holds one holds one moment. */
+/** The metadata of one point in time. Never changed in place. */
 export interface ClusterView {
   readonly clusterId: string | null
   /** -1: not known. */
@@ -37,11 +37,11 @@ export interface ClusterView {
   readonly nodes: ReadonlyMap<number, NodeView>
   readonly topics: ReadonlyMap<string, TopicView>
   readonly namesById: ReadonlyMap<string, string>
-  /** What the last answer said about topics that it did not describe. */
+  /** The errors of topics that the last response did not describe. */
   readonly topicErrors: ReadonlyMap<string, KafkaError>
 }
 
-export const nothingKnown: ClusterView = {
+export const emptyView: ClusterView = {
   clusterId: null,
   controllerId: -1,
   nodes: new Map(),
@@ -50,16 +50,16 @@ export const nothingKnown: ClusterView = {
   topicErrors: new Map()
 }
 
-type Answer = ResponseOf<typeof Metadata>
+type MetadataResponse = ResponseOf<typeof Metadata>
 
-const topicView = (topic: Answer["topics"][number], name: string, at: number, before: TopicView | undefined): TopicView => {
+const topicView = (topic: MetadataResponse["topics"][number], name: string, at: number, before: TopicView | undefined): TopicView => {
   const count = topic.partitions.length
   const partitions: Array<PartitionView | undefined> = Array.from({ length: count })
   for (const partition of topic.partitions) {
     // Indexes count from 0: one beyond the number of partitions leaves a gap before it.
     if (partition.partitionIndex < 0 || partition.partitionIndex >= count) continue
     const known = before?.topicId === topic.topicId ? before.partitions[partition.partitionIndex] : undefined
-    // Nodes learn of elections at different times: an answer with an older epoch than the one known must not take the client back.
+    // Nodes learn of elections at different times: a response with an older leader epoch must not replace the newer leader.
     const older = known !== undefined && partition.leaderEpoch !== -1 && partition.leaderEpoch < known.leaderEpoch
     partitions[partition.partitionIndex] = older
       ? known
@@ -71,7 +71,7 @@ const topicView = (topic: Answer["topics"][number], name: string, at: number, be
           isr: partition.isrNodes
         }
   }
-  // A gap would mean that the answer is not about all partitions; what follows it cannot be placed.
+  // A gap means that the response does not describe all partitions.
   const whole: Array<PartitionView> = []
   for (const partition of partitions) {
     if (partition === undefined) break
@@ -80,15 +80,15 @@ const topicView = (topic: Answer["topics"][number], name: string, at: number, be
   return { name, topicId: topic.topicId, internal: topic.isInternal, partitions: whole, at }
 }
 
-/** What is known after an answer that came at `at`. `asked`: the topics that were asked for; "all" makes the client forget those that are gone. */
-export const learn = (view: ClusterView, answer: Answer, asked: ReadonlyArray<string> | "all", at: number): ClusterView => {
-  const topics = asked === "all" ? new Map<string, TopicView>() : new Map(view.topics)
-  const topicErrors = new Map(asked === "all" ? [] : view.topicErrors)
+/** Returns the view after a response that came at `at`, ms since 1970. `requested`: the topics of the request; "all" removes those that the cluster no longer has. */
+export const updated = (view: ClusterView, response: MetadataResponse, requested: ReadonlyArray<string> | "all", at: number): ClusterView => {
+  const topics = requested === "all" ? new Map<string, TopicView>() : new Map(view.topics)
+  const topicErrors = new Map(requested === "all" ? [] : view.topicErrors)
   // A topic that the request did not name is ignored: it would stay in the view for the life of the client.
-  const wanted = asked === "all" ? undefined : new Set(asked)
-  for (const topic of answer.topics) {
+  const names = requested === "all" ? undefined : new Set(requested)
+  for (const topic of response.topics) {
     const name = topic.name
-    if (name === null || wanted?.has(name) === false) continue
+    if (name === null || names?.has(name) === false) continue
     const error = kafkaError(topic.errorCode)
     if (error === "NONE") {
       topics.set(name, topicView(topic, name, at, view.topics.get(name)))
@@ -101,17 +101,17 @@ export const learn = (view: ClusterView, answer: Answer, asked: ReadonlyArray<st
   const namesById = new Map<string, string>()
   for (const topic of topics.values()) if (topic.topicId !== zeroTopicId) namesById.set(topic.topicId, topic.name)
   return {
-    clusterId: answer.clusterId ?? view.clusterId,
-    controllerId: answer.controllerId,
-    nodes: new Map(answer.brokers.map(({ nodeId, host, port, rack }) => [nodeId, { id: nodeId, address: { host, port }, rack }])),
+    clusterId: response.clusterId ?? view.clusterId,
+    controllerId: response.controllerId,
+    nodes: new Map(response.brokers.map(({ nodeId, host, port, rack }) => [nodeId, { id: nodeId, address: { host, port }, rack }])),
     topics,
     namesById,
     topicErrors
   }
 }
 
-/** The view without what it said about a topic, so that the next question about it goes to the cluster. */
-export const forget = (view: ClusterView, name: string): ClusterView => {
+/** Returns the view without a topic, so that the next lookup of it requests it from the cluster. */
+export const withoutTopic = (view: ClusterView, name: string): ClusterView => {
   const topics = new Map(view.topics)
   topics.delete(name)
   const topicErrors = new Map(view.topicErrors)

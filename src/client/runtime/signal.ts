@@ -1,24 +1,24 @@
 import { Effect } from "effect"
 import { within } from "./supervision.ts"
 
-/** A bell that one fiber waits for and plain code rings. Rung while nobody waits, it is heard by the next who does. */
+/** Wakes the one fiber that waits for it, from plain code. A notification without a waiting fiber is kept for the next wait; several of them count once. */
 export class Signal {
-  private rung = false
+  private notified = false
   private waiter: ((effect: Effect.Effect<void>) => void) | undefined
 
-  ring(): void {
+  notify(): void {
     const waiter = this.waiter
-    if (waiter === undefined) this.rung = true
+    if (waiter === undefined) this.notified = true
     else {
       this.waiter = undefined
       waiter(Effect.void)
     }
   }
 
-  /** Waits for the bell. One fiber at a time. */
-  readonly heard: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.rung) {
-      this.rung = false
+  /** Returns after the next notification. One fiber at a time may wait. */
+  readonly wait: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.notified) {
+      this.notified = false
       return Effect.void
     }
     return Effect.async<void>((resume) => {
@@ -29,9 +29,9 @@ export class Signal {
     })
   })
 
-  /** Waits for the bell, but no longer than `timeoutMs`; infinite for no bound. */
-  heardWithin(timeoutMs: number): Effect.Effect<void> {
-    if (timeoutMs === Number.POSITIVE_INFINITY) return this.heard
-    return Effect.asVoid(within(this.heard, timeoutMs))
+  /** Returns after the next notification, or after `timeoutMs`; infinite for no bound. */
+  waitAtMost(timeoutMs: number): Effect.Effect<void> {
+    if (timeoutMs === Number.POSITIVE_INFINITY) return this.wait
+    return Effect.asVoid(within(this.wait, timeoutMs))
   }
 }

@@ -29,7 +29,7 @@ export type RemoveTopicError = CallError | InvalidArgument | UnknownTopic | Inva
 
 /** A name for the command, the same in each repetition: the leader gives the first answer again. */
 export const commandId = (client: Client) => [
-  { tag: commandIdTag, data: new TextEncoder().encode(`${client.options.clientId.slice(0, 64)}-${client.dice.hex(32)}`) }
+  { tag: commandIdTag, data: new TextEncoder().encode(`${client.options.clientId.slice(0, 64)}-${client.random.hex(32)}`) }
 ]
 
 const refused: ReadonlySet<KafkaError> = new Set<KafkaError>([

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
 import { Admin } from "../../../src/client/admin/admin.ts"
 import { Consumer } from "../../../src/client/consumer/consumer.ts"
-import { learn, nothingKnown } from "../../../src/client/metadata/view.ts"
+import { emptyView, updated } from "../../../src/client/metadata/view.ts"
 import { Producer } from "../../../src/client/producer/producer.ts"
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
 import { route } from "../../../src/wire/route.ts"
@@ -39,7 +39,7 @@ const answer = (topics: ReadonlyArray<ReturnType<typeof topic>>) => ({
 describe("a broker that answers nonsense", () => {
   test("partition indexes that leave gaps, repeat or are negative end the list before them", () => {
     const partitionsOf = (indexes: ReadonlyArray<number>) =>
-      learn(nothingKnown, answer([topic("orders", indexes)]), ["orders"], 0)
+      updated(emptyView, answer([topic("orders", indexes)]), ["orders"], 0)
         .topics.get("orders")
         ?.partitions.map((one) => one.partition)
     expect(partitionsOf([0, 1, 0x7fff_ffff])).toEqual([0, 1])
@@ -51,7 +51,7 @@ describe("a broker that answers nonsense", () => {
 
   test("topics that the client did not ask for are not kept", () => {
     const many = Array.from({ length: 100_000 }, (_, at) => topic(`t${at}`, [0]))
-    const view = learn(nothingKnown, answer([...many, topic("orders", [0])]), ["orders"], 0)
+    const view = updated(emptyView, answer([...many, topic("orders", [0])]), ["orders"], 0)
     expect([...view.topics.keys()]).toEqual(["orders"])
   })
 

@@ -42,7 +42,7 @@ export class ReadingSet {
   constructor(private readonly parts: ReadingParts) {
     this.fetcher = new Fetcher({
       ...parts,
-      arrived: () => this.news.ring(),
+      arrived: () => this.news.notify(),
       outOfRange: (reader) => this.findAgain(reader),
       failed: (fault) => this.failed(fault)
     })
@@ -54,7 +54,7 @@ export class ReadingSet {
   /** A part of the consumer failed by a defect and is begun anew: the next poll says so. */
   failed(fault: ClientDefect): void {
     this.defect = fault
-    this.news.ring()
+    this.news.notify()
   }
   takeDefect(): ClientDefect | undefined {
     const { defect } = this
@@ -65,7 +65,7 @@ export class ReadingSet {
   /** Hands nothing out after this moment, ms, until it is told of a later one: a process that slept does not know whether the partitions are still its own. */
   aliveUntil(moment: number): void {
     this.lease = moment
-    this.news.ring()
+    this.news.notify()
   }
   private get mayHandOut(): boolean {
     return !this.paused && (this.lease === Number.POSITIVE_INFINITY || monotonicMs(this.parts.clock) <= this.lease)
@@ -83,7 +83,7 @@ export class ReadingSet {
     this.hasBegun = true
     this.whenOutOfRange = whenOutOfRange
     this.fetcher.follow([...this.readers.values()])
-    this.news.ring()
+    this.news.notify()
   }
   /** Reads nothing any more; what was fetched and not handed out never is (G1, G7). */
   end(): void {
@@ -91,7 +91,7 @@ export class ReadingSet {
     for (const reader of this.readers.values()) reader.close()
     this.readers.clear()
     this.fetcher.follow([])
-    this.progressed.ring()
+    this.progressed.notify()
   }
   /** Hands nothing out until `begin`. */
   pause(): void {
@@ -139,7 +139,7 @@ export class ReadingSet {
     reader.skip(failed.nextOffset)
     this.parts.fork(Effect.logWarning(`Skipped: ${failed.message}`))
     this.fetcher.wake()
-    this.news.ring()
+    this.news.notify()
   }
   /** What stopped a partition, once everything before it was handed out. */
   get error(): ReadError | undefined {
@@ -157,17 +157,17 @@ export class ReadingSet {
   /** Everything that was handed out is processed. */
   processedAll(): void {
     for (const { progress } of this.readers.values()) progress.processedAll()
-    this.progressed.ring()
+    this.progressed.notify()
   }
   /** One message is processed. A message of a topic that had the name before says nothing about this one. */
   processed({ offset, topicId, ...place }: TopicPartition & { readonly offset: number; readonly topicId?: string | undefined }): void {
     const reader = this.reader(place)
     if (topicId === undefined || topicId === reader?.topicId) reader?.progress.processed(offset)
-    this.progressed.ring()
+    this.progressed.notify()
   }
   /** Waits until nothing that was handed out is unprocessed. */
   readonly allProcessed: Effect.Effect<void> = Effect.suspend(() =>
-    [...this.readers.values()].some(({ progress }) => progress.isOutstanding) ? Effect.andThen(this.progressed.heard, () => this.allProcessed) : Effect.void
+    [...this.readers.values()].some(({ progress }) => progress.isOutstanding) ? Effect.andThen(this.progressed.wait, () => this.allProcessed) : Effect.void
   )
   /** What is processed and not committed yet, and how to note that it is. */
   get uncommitted(): {
@@ -190,7 +190,7 @@ export class ReadingSet {
     const { partition, topic } = reader
     if (this.whenOutOfRange === "refuse") {
       reader.failed = new OffsetOutOfRange({ topic, partition, offset: reader.fetchFrom })
-      return this.news.ring()
+      return this.news.notify()
     }
     const found = Effect.map(this.inRange(reader), (offset) => {
       if (reader.closed) return

@@ -54,8 +54,8 @@ export class Fetcher {
   }
   /** There is room in a buffer, or a reader has moved. */
   wake(): void {
-    for (const signal of this.loops.values()) signal.ring()
-    this.homeless.ring()
+    for (const signal of this.loops.values()) signal.notify()
+    this.homeless.notify()
   }
 
   private leaderOf(reader: PartitionReader): NodeView | undefined {
@@ -80,17 +80,17 @@ export class Fetcher {
           this.parts.fork(this.loop(node.id))
         }
       }
-      if (lost.length === 0) return this.homeless.heard
+      if (lost.length === 0) return this.homeless.wait
       const failures = Math.min(...lost.map((reader) => (reader.failures += 1)))
       const topics = [...new Set(lost.map(({ topic }) => topic))]
-      const pauseMs = retryDelayMs("leadership", failures, this.parts.client.dice.next())
+      const pauseMs = retryDelayMs("leadership", failures, this.parts.client.random.next())
       return Effect.sleep(pauseMs).pipe(
         Effect.andThen(Effect.ignore(this.parts.client.metadata.refresh(topics))),
         Effect.andThen(
           Effect.sync(() => {
             for (const topic of topics) this.doubted.delete(topic)
             for (const reader of lost) this.adopt(reader)
-            for (const signal of this.loops.values()) signal.ring()
+            for (const signal of this.loops.values()) signal.notify()
           })
         )
       )
@@ -120,11 +120,11 @@ export class Fetcher {
       const ready = room <= 0 ? [] : mine.filter((reader) => this.isReady(reader, now))
       if (ready.length > 0) return Effect.as(this.fetch(node, ready, room, session), true)
       const wakeAt = mine.reduce((soonest, { notBefore }) => (notBefore > now ? Math.min(soonest, notBefore) : soonest), never)
-      return Effect.as(signal.heardWithin(wakeAt - now), true)
+      return Effect.as(signal.waitAtMost(wakeAt - now), true)
     })
     const end = Effect.sync(() => {
       this.loops.delete(nodeId)
-      this.homeless.ring()
+      this.homeless.notify()
     })
     const steps = Effect.asVoid(Effect.repeat(step, { while: (goesOn) => goesOn }))
     const failed = (fault: ClientDefect) => {
@@ -219,10 +219,10 @@ export class Fetcher {
   private again(reader: PartitionReader, kind: RetryKind): void {
     this.pause(reader, kind)
     this.doubted.add(reader.topic)
-    this.homeless.ring()
+    this.homeless.notify()
   }
   private pause(reader: PartitionReader, kind: RetryKind): void {
     reader.failures += 1
-    reader.notBefore = this.now() + retryDelayMs(kind, reader.failures, this.parts.client.dice.next())
+    reader.notBefore = this.now() + retryDelayMs(kind, reader.failures, this.parts.client.random.next())
   }
 }

@@ -4,82 +4,87 @@ import type { RecordToWrite } from "../../../../domain/log/record.ts"
 import type { SendError, Sent } from "./delivery.ts"
 import { sizeOf } from "./record-size.ts"
 
-/** Who an idempotent producer is in one partition (KIP-98). */
-export interface Identity {
+/** What a partition knows an idempotent producer by (KIP-98). */
+export interface ProducerIdAndEpoch {
   readonly producerId: ProducerId
   readonly epoch: number
 }
 
-/** A record that waits for its offset, and whom to tell. */
-export interface Waiting {
+/** A record that has no delivery report yet. */
+export interface PendingRecord {
   readonly record: RecordToWrite
-  /** Counted against the buffer until the record is settled. */
+  /** Counted against the buffer memory until the delivery report. */
   readonly sizeBytes: number
-  readonly resume: (outcome: Effect.Effect<Sent, SendError>) => void
+  /** Delivers the report. Called once. */
+  readonly resume: (report: Effect.Effect<Sent, SendError>) => void
 }
 
-const none: ReadonlyArray<Waiting> = []
+const none: ReadonlyArray<PendingRecord> = []
 
-/** Records of one partition that are sent, stored and answered together. */
-export class OutgoingBatch {
-  readonly waiting: Array<Waiting> = []
-  /** About what it takes before compression. */
-  sizeBytes = 61
-  /** No more records: it was sent once, or is full. */
+/** Bytes of the header of a record batch. */
+const headerBytes = 61
+
+/** Records of one partition that are sent, stored and confirmed together. */
+export class ProduceBatch {
+  readonly records: Array<PendingRecord> = []
+  /** An upper bound of its bytes before compression. */
+  sizeBytes = headerBytes
+  /** It takes no more records: it was sent once, or it is full. */
   closed = false
-  /** The records as bytes, with their sequence; made when the batch is first sent, and sent again as they are. */
+  /** The encoded batch with its sequence. Made when the batch is first sent, and sent unchanged in every retry. */
   bytes: Uint8Array | undefined
-  identity: Identity | undefined
-  /** Of its first record; -1 before it is sent, and for a producer that is not idempotent. */
+  producer: ProducerIdAndEpoch | undefined
+  /** The sequence number of the first record; -1 before the batch is sent, and for a producer that is not idempotent. */
   baseSequence = -1
   attempts = 0
-  /** Why the last attempt failed, or the first has not begun. */
+  /** Why the last attempt failed, or why the first has not begun. */
   lastError: SendError | undefined
-  /** An attempt ended without an answer: it may be stored. */
+  /** An attempt ended without a response: the broker may have stored the batch. */
   maybeStored = false
-  /** Called once when every record is settled. */
-  readonly settled: Array<() => void> = []
+  /** Called once when every record has its delivery report. */
+  readonly onSettled: Array<() => void> = []
 
   constructor(
-    /** Its place among the batches of its partition. */
+    /** Its position among the batches of its partition. */
     readonly order: number,
     readonly createdAt: number,
-    /** When its delivery is given up, ms. */
+    /** When the delivery is given up, ms. */
     public deadline: number
   ) {}
 
-  add(waiting: Waiting): void {
-    this.waiting.push(waiting)
-    this.sizeBytes += waiting.sizeBytes
+  add(record: PendingRecord): void {
+    this.records.push(record)
+    this.sizeBytes += record.sizeBytes
   }
 
   /**
-   * Removes the records whose bytes are not those that were given to `sendMessage`: the caller has detached or resized their buffer since. Called before the batch has its
+   * Removes the records whose bytes have changed since `sendMessage` took them: the caller has detached or resized their buffer. Must be called before the batch gets its
    * sequence.
    */
-  takeSpoilt(): ReadonlyArray<Waiting> {
-    for (const { record, sizeBytes } of this.waiting)
-      if (sizeOf(record) !== sizeBytes) return this.remove((_, one) => sizeOf(one.record) !== one.sizeBytes).map(({ waiting }) => waiting)
+  takeChanged(): ReadonlyArray<PendingRecord> {
+    for (const { record, sizeBytes } of this.records)
+      if (sizeOf(record) !== sizeBytes) return this.remove((_, one) => sizeOf(one.record) !== one.sizeBytes).map(({ pending }) => pending)
     return none
   }
-  /** Removes the records of which `isMeant` says so; the caller settles them. */
-  remove(isMeant: (at: number, waiting: Waiting) => boolean): ReadonlyArray<{ readonly at: number; readonly waiting: Waiting }> {
-    const removed: Array<{ readonly at: number; readonly waiting: Waiting }> = []
-    const left: Array<Waiting> = []
-    for (const [at, waiting] of this.waiting.entries()) {
-      if (isMeant(at, waiting)) removed.push({ at, waiting })
-      else left.push(waiting)
+
+  /** Removes the records for which `isMeant` holds. The caller delivers their reports. */
+  remove(isMeant: (index: number, pending: PendingRecord) => boolean): ReadonlyArray<{ readonly index: number; readonly pending: PendingRecord }> {
+    const removed: Array<{ readonly index: number; readonly pending: PendingRecord }> = []
+    const left: Array<PendingRecord> = []
+    for (const [index, pending] of this.records.entries()) {
+      if (isMeant(index, pending)) removed.push({ index, pending })
+      else left.push(pending)
     }
-    this.waiting.length = 0
-    for (const waiting of left) this.waiting.push(waiting)
-    for (const { waiting } of removed) this.sizeBytes -= waiting.sizeBytes
+    this.records.length = 0
+    for (const pending of left) this.records.push(pending)
+    for (const { pending } of removed) this.sizeBytes -= pending.sizeBytes
     this.bytes = undefined
     return removed
   }
 
-  /** Takes its sequence back, so that it is sent as a new batch. Only for a batch that is known not to be stored. */
+  /** Removes the sequence, so that the batch is sent as a new one. Only for a batch that is known not to be stored. */
   unassign(): void {
-    this.identity = undefined
+    this.producer = undefined
     this.baseSequence = -1
     this.bytes = undefined
   }

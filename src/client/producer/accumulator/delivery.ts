@@ -15,16 +15,17 @@ import type {
   UnknownTopic
 } from "../../error.ts"
 
-/** Where a message is stored. */
+/** The position at which a message is stored. */
 export interface Sent {
   readonly topic: string
   readonly partition: number
-  /** From 0. -1 only for `acks: 0`, where nobody says. */
+  /** From 0. -1 only for `acks: 0`, where the broker does not respond. */
   readonly offset: number
-  /** ms since 1970: the producer's own, or the broker's where the topic has `message.timestamp.type=LogAppendTime`. */
+  /** ms since 1970: the producer's own timestamp, or the broker's where the topic has `message.timestamp.type=LogAppendTime`. */
   readonly timestamp: number
 }
 
+/** Why a message was not stored, or, as OutcomeUnknown, may not be. */
 export type SendError =
   | CallError
   | InvalidArgument

@@ -1,27 +1,27 @@
 import { Deferred, Effect, Exit, FiberId } from "effect"
 
-/** Those who have to wait go on one after another, in the order in which they came. Who need not wait asks first whether the line is empty. */
-export class Line {
+/** Runs effects one after another, in the order of the calls. A caller that need not wait asks `isFree` first and runs without the lock. */
+export class FifoLock {
   private last: Deferred.Deferred<void> | undefined
 
-  get isEmpty(): boolean {
+  get isFree(): boolean {
     return this.last === undefined
   }
 
-  /** Runs `effect` when everybody who came before is through. */
-  pass<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  /** Runs `effect` when the effects of all earlier calls have ended. */
+  withLock<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
     return Effect.suspend(() => {
       const before = this.last
       const mine = Deferred.unsafeMake<void>(FiberId.none)
       this.last = mine
-      let through = before === undefined
+      let hasTurn = before === undefined
       const leave = Effect.sync(() => {
         if (this.last === mine) this.last = undefined
-        // Who gives up leaves his place to those in front of him, not to those behind.
-        Deferred.unsafeDone(mine, through || before === undefined ? Exit.void : Deferred.await(before))
+        // A caller that gives up before its turn ends no earlier call: those behind it wait for those before it.
+        Deferred.unsafeDone(mine, hasTurn || before === undefined ? Exit.void : Deferred.await(before))
       })
       const turn = Effect.suspend(() => {
-        through = true
+        hasTurn = true
         return effect
       })
       return Effect.ensuring(before === undefined ? turn : Effect.andThen(Deferred.await(before), turn), leave)

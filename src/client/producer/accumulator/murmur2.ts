@@ -1,4 +1,4 @@
-/** The hash by which Kafka's Java clients spread keys over partitions (MurmurHash 2, 32 bits, Kafka's seed). Signed, as Java's int. */
+/** MurmurHash 2, 32 bits, with the seed of Kafka's Java client, which partitions by it. Returns a signed number, as Java's int. */
 export const murmur2 = (bytes: Uint8Array): number => {
   const length = bytes.length
   const m = 0x5bd1e995
@@ -23,5 +23,5 @@ export const murmur2 = (bytes: Uint8Array): number => {
   return h ^ (h >>> 15)
 }
 
-/** The partition of a key among `partitions`, the same as every Java client's. */
+/** Returns the partition of a key among `partitions`, the same as every Java client. */
 export const partitionOfKey = (key: Uint8Array, partitions: number): number => (murmur2(key) & 0x7fffffff) % partitions

@@ -1,12 +1,15 @@
 import type { RecordToWrite } from "../../../../domain/log/record.ts"
 
 /** What a record takes besides its key, value and headers, at most: lengths, deltas, attributes. */
-const recordOverhead = 30
+const recordOverheadBytes = 30
+/** What a header takes besides its key and value, at most. */
+const headerOverheadBytes = 10
+/** Bytes of one UTF-16 code unit in UTF-8, at most. */
+const characterBytesMax = 3
 
 /** Bytes of a record in a batch, at most. */
 export const sizeOf = ({ headers, key, value }: RecordToWrite): number => {
-  let size = recordOverhead + (key?.length ?? 0) + (value?.length ?? 0)
-  // A header's key may take three bytes a character.
-  if (headers !== undefined) for (const header of headers) size += 10 + header.key.length * 3 + (header.value?.length ?? 0)
+  let size = recordOverheadBytes + (key?.length ?? 0) + (value?.length ?? 0)
+  if (headers !== undefined) for (const header of headers) size += headerOverheadBytes + header.key.length * characterBytesMax + (header.value?.length ?? 0)
   return size
 }

@@ -4,37 +4,38 @@ import { Fenced, failure, InvalidTopic, MessageTooLarge, NoLeader, NotEnoughRepl
 import { type RetryKind, retryKindOf } from "../../runtime/retry.ts"
 import type { SendError } from "../accumulator/delivery.ts"
 
-/** What becomes of a batch after the broker's answer. */
-export type Verdict =
+/** What the broker's response means for a batch. */
+export type BatchOutcome =
   | { readonly _tag: "Stored" }
-  /** Send it again as it is. `maybeStored`: the broker may have it all the same. */
-  | { readonly _tag: "Again"; readonly kind: RetryKind; readonly maybeStored: boolean; readonly last: SendError }
+  /** The broker stored it in an earlier attempt, and does not know its offset any more. */
+  | { readonly _tag: "StoredWithoutOffset" }
+  /** Send it again unchanged. `maybeStored`: the broker may have stored it all the same. */
+  | { readonly _tag: "Retry"; readonly kind: RetryKind; readonly maybeStored: boolean; readonly last: SendError }
   /** Send it again under a new producer epoch. */
-  | { readonly _tag: "NewEpoch"; readonly last: SendError }
+  | { readonly _tag: "BumpEpoch"; readonly last: SendError }
   /** Send it in two halves. */
   | { readonly _tag: "Split" }
-  /** The broker has it, and does not know where. */
-  | { readonly _tag: "StoredSomewhere" }
   | { readonly _tag: "Failed"; readonly error: SendError }
 
-export interface Judged {
+/** What the outcome depends on besides the response. */
+export interface SentBatch {
   readonly topic: string
   readonly partition: number
   readonly records: number
   readonly sizeBytes: number
   readonly idempotent: boolean
-  /** A batch before it has no final answer yet. */
+  /** An earlier batch of the partition has no final response yet. */
   readonly hasEarlier: boolean
 }
 
-/** The error that the user gets when `error` is the last word. */
-export const sendError = (error: KafkaError, { topic, partition, sizeBytes }: Judged, detail: string | null): SendError => {
+/** Returns the error for the caller where `error` is final. */
+export const sendErrorOf = (error: KafkaError, { topic, partition, sizeBytes }: SentBatch, detail: string | null): SendError => {
   switch (error) {
     case "UNKNOWN_TOPIC_OR_PARTITION":
     case "UNKNOWN_TOPIC_ID":
       return new UnknownTopic({ topic })
     case "INVALID_TOPIC_EXCEPTION":
-      return new InvalidTopic({ topic, reason: detail ?? "nothing can be sent to this topic." })
+      return new InvalidTopic({ topic, reason: detail ?? "clients cannot produce to this topic." })
     case "MESSAGE_TOO_LARGE":
     case "RECORD_LIST_TOO_LARGE":
       return new MessageTooLarge({ topic, sizeBytes, limitBytes: undefined })
@@ -51,13 +52,13 @@ export const sendError = (error: KafkaError, { topic, partition, sizeBytes }: Ju
   }
 }
 
-/** Kafka's answer for a batch, judged. Order as in Java's Sender; see PartitionQueue for what follows. */
-export const judge = (error: KafkaError, detail: string | null, batch: Judged): Verdict => {
+/** Returns the outcome of a batch by the error of its partition in the response, as Java's Sender decides it. */
+export const outcomeOf = (error: KafkaError, detail: string | null, batch: SentBatch): BatchOutcome => {
   if (error === "NONE") return { _tag: "Stored" }
-  const last = sendError(error, batch, detail)
+  const last = sendErrorOf(error, batch, detail)
   switch (error) {
     case "DUPLICATE_SEQUENCE_NUMBER":
-      return { _tag: "StoredSomewhere" }
+      return { _tag: "StoredWithoutOffset" }
     case "MESSAGE_TOO_LARGE":
     case "RECORD_LIST_TOO_LARGE":
       return batch.records > 1 ? { _tag: "Split" } : { _tag: "Failed", error: last }
@@ -65,15 +66,15 @@ export const judge = (error: KafkaError, detail: string | null, batch: Judged): 
     case "UNKNOWN_PRODUCER_ID":
     case "INVALID_PRODUCER_EPOCH":
       if (!batch.idempotent) return { _tag: "Failed", error: last }
-      // The batch before it failed, so this one may have had to: it goes out again behind that one, whose answer decides.
-      return batch.hasEarlier ? { _tag: "Again", kind: "leadership", maybeStored: false, last } : { _tag: "NewEpoch", last }
+      // The earlier batch failed, so the broker had to refuse this one: it is sent again behind that one, whose response decides.
+      return batch.hasEarlier ? { _tag: "Retry", kind: "leadership", maybeStored: false, last } : { _tag: "BumpEpoch", last }
     case "REQUEST_TIMED_OUT":
     case "NOT_ENOUGH_REPLICAS_AFTER_APPEND":
-    // These two also end the wait for replicas or for the disk: the records may be in the log by then, and consumers may have read them.
+    // A broker that waits for replicas or for the disk may end the wait with these two: the records may be in the log by then, and consumers may have read them.
     case "NOT_LEADER_OR_FOLLOWER":
     case "KAFKA_STORAGE_ERROR":
-      return { _tag: "Again", kind: retryKindOf(error), maybeStored: true, last }
+      return { _tag: "Retry", kind: retryKindOf(error), maybeStored: true, last }
     default:
-      return isRetriable(error) ? { _tag: "Again", kind: retryKindOf(error), maybeStored: false, last } : { _tag: "Failed", error: last }
+      return isRetriable(error) ? { _tag: "Retry", kind: retryKindOf(error), maybeStored: false, last } : { _tag: "Failed", error: last }
   }
 }

@@ -1,36 +1,43 @@
 import { Effect } from "effect"
-import type { Client } from "../../cluster/client.ts"
+import { type Client, ClusterClient } from "../../cluster/client.ts"
 import type { CallError, NotReachable } from "../../error.ts"
 import type { NodeView } from "../../metadata/view.ts"
+import { BackgroundFibers } from "../../runtime/background-fibers.ts"
 import { reportDefect } from "../../runtime/supervision.ts"
-import type { Identity } from "../accumulator/batch.ts"
+import type { ProducerIdAndEpoch } from "../accumulator/batch.ts"
 import type { PartitionQueue } from "../accumulator/partition-queue.ts"
-import { acquireProducerId } from "./producer-id.ts"
+import { requestProducerId } from "./producer-id.ts"
 
-/** How long a call that failed by a defect is not repeated, ms. */
+/** How long a background call that failed by a defect is not repeated, ms. */
 const defectPauseMs = 1000
 
+/** What the sender does when a background call has ended. */
+interface ReadyNodesListener {
+  /** A call has ended, whether it succeeded or not. */
+  readonly onReady: () => void
+  readonly onUnreachable: (node: NodeView, error: NotReachable) => void
+  readonly onNoProducerId: (error: CallError) => void
+}
+
 /**
- * Where batches go: the leaders' nodes with an open connection, and the producer's id. What is missing is fetched in the background, one attempt at a time; `ready` is called
- * when something has come, or failed.
+ * What a batch needs before it can be sent: the leader of its partition, an open connection to it, and a producer id. What is missing is requested in the background, each
+ * thing once at a time.
  */
-export class Places {
-  /** The id for partitions that have none yet; see PartitionQueue for their epochs. */
-  identity: Identity | undefined
-  private acquiring = false
+export class ReadyNodes {
+  /** For partitions that have no id yet; see PartitionQueue for their epochs. */
+  producer: ProducerIdAndEpoch | undefined
+  private requestingId = false
   private readonly connecting = new Set<number>()
-  private readonly stale = new Set<string>()
+  private readonly staleTopics = new Set<string>()
   private refreshing = false
 
-  constructor(
+  static readonly make = (listener: ReadyNodesListener): Effect.Effect<ReadyNodes, never, ClusterClient | BackgroundFibers> =>
+    Effect.map(Effect.all([ClusterClient, BackgroundFibers]), ([client, fibers]) => new ReadyNodes(client, fibers, listener))
+
+  private constructor(
     private readonly client: Client,
-    private readonly fork: (effect: Effect.Effect<void>) => void,
-    private readonly events: {
-      readonly ready: () => void
-      readonly unreachable: (node: NodeView, error: NotReachable) => void
-      /** There is no producer id to be had. */
-      readonly noIdentity: (error: CallError) => void
-    }
+    private readonly fibers: BackgroundFibers["Type"],
+    private readonly listener: ReadyNodesListener
   ) {}
 
   /** The node that leads the partition, as far as the client knows. */
@@ -44,48 +51,49 @@ export class Places {
     return this.client.metadata.view().topics.get(queue.topic)?.topicId
   }
 
-  /** Whether there is an open connection to the node; makes one if not. */
+  /** Whether a connection to the node is open; opens one if not. */
   isConnected(node: NodeView): boolean {
     if (this.client.pool.ready(node.address, "main") !== undefined) return true
     if (!this.connecting.has(node.id)) {
       this.connecting.add(node.id)
-      this.inBackground(
-        Effect.match(this.client.pool.link(node.address, "main"), { onSuccess: () => {}, onFailure: (error) => this.events.unreachable(node, error) }),
-        () => this.connecting.delete(node.id)
-      )
+      const connect = Effect.match(this.client.pool.link(node.address, "main"), {
+        onSuccess: () => {},
+        onFailure: (error) => this.listener.onUnreachable(node, error)
+      })
+      this.inBackground(connect, () => this.connecting.delete(node.id))
     }
     return false
   }
 
-  /** Whether there is a producer id; gets one if not. */
-  hasIdentity(): boolean {
-    if (this.identity !== undefined) return true
-    if (!this.acquiring) {
-      this.acquiring = true
-      const take = (identity: Identity) => {
-        this.identity = identity
+  /** Whether there is a producer id; requests one if not. */
+  hasProducerId(): boolean {
+    if (this.producer !== undefined) return true
+    if (!this.requestingId) {
+      this.requestingId = true
+      const onSuccess = (producer: ProducerIdAndEpoch) => {
+        this.producer = producer
       }
-      this.inBackground(Effect.match(acquireProducerId(this.client), { onSuccess: take, onFailure: this.events.noIdentity }), () => {
-        this.acquiring = false
+      this.inBackground(Effect.match(requestProducerId(this.client), { onSuccess, onFailure: this.listener.onNoProducerId }), () => {
+        this.requestingId = false
       })
     }
     return false
   }
 
-  /** The next batch waits for another producer id: what the cluster has under this one is not known. */
-  forgetIdentity(): void {
-    this.identity = undefined
+  /** The next batch waits for another producer id: the sequences that the cluster has under this one are not known. */
+  forgetProducerId(): void {
+    this.producer = undefined
   }
 
-  /** The topic's leaders are not those that the client knows. */
-  doubt(topic: string): void {
-    this.stale.add(topic)
+  /** The topic's leaders may have changed. */
+  markStale(topic: string): void {
+    this.staleTopics.add(topic)
   }
-  /** Asks about the topics in doubt. */
+  /** Requests the metadata of the topics that are marked as stale. */
   refresh(): void {
-    if (this.stale.size === 0 || this.refreshing) return
-    const topics = [...this.stale]
-    this.stale.clear()
+    if (this.staleTopics.size === 0 || this.refreshing) return
+    const topics = [...this.staleTopics]
+    this.staleTopics.clear()
     this.refreshing = true
     this.inBackground(Effect.ignore(this.client.metadata.refresh(topics)), () => {
       this.refreshing = false
@@ -95,9 +103,9 @@ export class Places {
   private inBackground(effect: Effect.Effect<void>, done: () => void): void {
     const finish = Effect.sync(() => {
       done()
-      this.events.ready()
+      this.listener.onReady()
     })
     const reported = Effect.catchAllDefect(effect, (defect) => Effect.andThen(reportDefect("producer's background call", defect), Effect.sleep(defectPauseMs)))
-    this.fork(Effect.ensuring(reported, finish))
+    this.fibers.run(Effect.ensuring(reported, finish))
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { Effect, Either, Fiber, Layer, Logger, LogLevel, Runtime } from "effect"
 import { layerTypescript as plainChecksum } from "../../../../adapters/checksum/checksum.ts"
 import { layerTypescript as plainCompression } from "../../../../adapters/compression/compression.ts"
-import { makeClient } from "../../../../src/client/cluster/client.ts"
+import { ClusterClient, makeClient } from "../../../../src/client/cluster/client.ts"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
 import { ReadingSet } from "../../../../src/client/consumer/fetch/assigned-partitions.ts"
 import { Fetcher } from "../../../../src/client/consumer/fetch/fetcher.ts"
@@ -12,11 +12,15 @@ import { readingOf } from "../../../../src/client/consumer/options.ts"
 import { Subscription } from "../../../../src/client/consumer/subscription.ts"
 import { makeCoordinator } from "../../../../src/client/group/coordinator.ts"
 import { membershipOf } from "../../../../src/client/group/options.ts"
+import { BufferMemory } from "../../../../src/client/producer/accumulator/buffer-memory.ts"
 import type { SendError, Sent } from "../../../../src/client/producer/accumulator/delivery.ts"
+import { Partitioner } from "../../../../src/client/producer/accumulator/partitioner.ts"
 import { sizeOf } from "../../../../src/client/producer/accumulator/record-size.ts"
-import { sendingOf } from "../../../../src/client/producer/options.ts"
+import { ProducerConfig } from "../../../../src/client/producer/accumulator/settings.ts"
+import { producerSettings } from "../../../../src/client/producer/options.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
 import { Sender } from "../../../../src/client/producer/sender/sender.ts"
+import { BackgroundFibers } from "../../../../src/client/runtime/background-fibers.ts"
 import { Signal } from "../../../../src/client/runtime/signal.ts"
 import { defectOf, supervised } from "../../../../src/client/runtime/supervision.ts"
 import { Checksum } from "../../../../src/ports/checksum.ts"
@@ -92,23 +96,22 @@ describe("a part that fails by a defect", () => {
     withFake((fake) =>
       Effect.gen(function* () {
         fake.add("orders", 2)
-        const { clock, fork } = yield* forking
         const client = yield* makeClient({ leader })
-        const { crc32c } = yield* Checksum
-        const { compress } = yield* Compression
         let given = 0
-        const sender = new Sender({
-          client,
-          sending: sendingOf({ leader }),
-          encoding: { crc32c, compress },
-          clock,
-          fork,
-          release: (bytes) => {
+        const memory = new (class extends BufferMemory {
+          override release(bytes: number): void {
             given += bytes
-          },
-          onBatchClosed: spoiled(() => {}, 2)
-        })
-        fork(sender.run)
+          }
+        })(1_000_000, 1000)
+        const partitioner = new (class extends Partitioner {
+          override readonly onBatchClosed = spoiled(() => {}, 2)
+        })(client.random)
+        const sender = yield* Sender.make(memory, partitioner).pipe(
+          Effect.provideService(ClusterClient, client),
+          Effect.provideService(ProducerConfig, producerSettings({ leader })),
+          Effect.provide(yield* Layer.build(BackgroundFibers.layer))
+        )
+        yield* Effect.forkScoped(sender.run)
         yield* client.metadata.topic("orders")
         let taken = 0
         const send = (value: string, partition: number) =>

@@ -10,7 +10,7 @@ import { Fetcher } from "../../../../../src/client/consumer/fetch/fetcher.ts"
 import { PartitionReader } from "../../../../../src/client/consumer/fetch/partition-reader.ts"
 import { readingOf } from "../../../../../src/client/consumer/options.ts"
 import { NotReachable } from "../../../../../src/client/error.ts"
-import { diceFrom } from "../../../../../src/client/runtime/dice.ts"
+import { syncRandomFrom } from "../../../../../src/client/runtime/random.ts"
 import { Fetch } from "../../../../../src/protocol/message/01-fetch.ts"
 import type { RequestDraft } from "../../../../../src/protocol/type/wire.ts"
 import { Deadlines } from "../../../../../src/serve/deadlines.ts"
@@ -103,7 +103,7 @@ class World {
     }
     let view = look()
     const client = {
-      dice: diceFrom(1),
+      random: syncRandomFrom(1),
       options: { requestTimeoutMs: 5000 },
       metadata: { view: () => view, refresh: () => Effect.sync(() => void (view = look())) },
       pool: { call: (_address: unknown, _api: unknown, request: RequestDraft<typeof Fetch>) => this.ask(request) }
@@ -130,7 +130,7 @@ class World {
     this.ids.set(topic, this.table.create(topic, partitionsOf.length))
   }
   private newSessions(): FetchSessions {
-    return new FetchSessions({ slots: this.slots, now: () => this.clock.unsafeCurrentTimeMillis(), random: diceFrom(this.calls.length).next })
+    return new FetchSessions({ slots: this.slots, now: () => this.clock.unsafeCurrentTimeMillis(), random: syncRandomFrom(this.calls.length).next })
   }
   /** The node forgets everything, as after a restart. */
   forget(): void {

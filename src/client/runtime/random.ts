@@ -1,17 +1,17 @@
 import { Effect, Random } from "effect"
 
-/** Chance for code that runs without an Effect: a generator seeded once from Effect's Random, so that a seeded run repeats itself. Not for secrets. */
-export interface Dice {
-  /** 0 up to and without 1. */
+/** Random numbers for code that runs without an Effect: a generator that is seeded once from Effect's Random, so that a seeded run repeats itself. Not for secrets. */
+export interface SyncRandom {
+  /** From 0 up to, but not including, 1. */
   readonly next: () => number
-  /** A whole number from 0 up to and without `below`. */
-  readonly below: (below: number) => number
+  /** A whole number from 0 up to, but not including, `bound`. */
+  readonly below: (bound: number) => number
   /** `length` hexadecimal digits. */
   readonly hex: (length: number) => string
 }
 
-/** mulberry32: 32 bits of state, good enough to spread load and to name things. */
-export const diceFrom = (seed: number): Dice => {
+/** mulberry32: 32 bits of state, enough to spread load and to make names unique. */
+export const syncRandomFrom = (seed: number): SyncRandom => {
   let state = seed | 0
   const next = () => {
     state = (state + 0x6d2b79f5) | 0
@@ -28,4 +28,4 @@ export const diceFrom = (seed: number): Dice => {
   return { next, below, hex }
 }
 
-export const makeDice: Effect.Effect<Dice> = Effect.map(Random.nextIntBetween(0, 0x7fff_ffff), diceFrom)
+export const makeSyncRandom: Effect.Effect<SyncRandom> = Effect.map(Random.nextIntBetween(0, 0x7fff_ffff), syncRandomFrom)
