@@ -6,6 +6,8 @@ import type { Cluster } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
+import { type Coordinator, makeCoordinator } from "../groups/coordinator.ts"
+import { makeOffsetsTopic } from "../groups/offsets-topic/topic.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
 import { type LogDirectory, LogFault } from "../ports/log-store.ts"
@@ -14,25 +16,23 @@ import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/cluster/current-leader.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch/fetch-sessions.ts"
-import type { FindReadable } from "../serve/readable.ts"
+import type { FindReadable, ReadablePartition } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
+import { CommandIds } from "../stream/command-ids.ts"
+import { type UnreadableEvent, WriterStopped } from "../stream/fault.ts"
+import { streamPartition } from "../stream/stream-partition.ts"
+import { drawUuid } from "../stream/uuid.ts"
+import { openWriter } from "../stream/writer.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
-import { makeBrokers } from "./brokers.ts"
-import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
-import { CommandIds } from "./command-ids.ts"
-import { type UnreadableEvent, WriterStopped } from "./fault.ts"
-import { type Coordinator, makeCoordinator } from "./group/coordinator.ts"
-import { findAmong, streamPartition } from "./journal-readable.ts"
-import { watch } from "./liveness.ts"
-import { Observers } from "./observers.ts"
-import { makeOffsetsTopic } from "./offsets-topic/topic.ts"
-import { ProducerIdBlocks } from "./producer-id-blocks.ts"
-import { makeProducerIds } from "./producer-ids.ts"
-import type { LeaderRoom } from "./room.ts"
+import { makeBrokers } from "./brokers/brokers.ts"
+import { watch } from "./brokers/liveness.ts"
+import { Observers } from "./brokers/observers.ts"
+import type { LeaderRoom } from "./context.ts"
+import { type ClusterWriter, clusterAggregate, clusterStream } from "./journal/cluster-aggregate.ts"
+import { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
+import { makeProducerIds } from "./producer-ids/producer-ids.ts"
 import { leaderRoutes } from "./routes.ts"
-import { drawUuid } from "./uuid.ts"
-import { openWriter } from "./writer.ts"
 
 export interface LeaderOptions {
   /** Another id than any broker's, unless leader and broker run in one process: then the same. */
@@ -112,6 +112,12 @@ const firstEventsGone = (start: number): LogFault =>
 const partitionsPerBrokerMax = (options: LeaderOptions): number =>
   options.config["franz.broker.partitions.max"] || (options.partitionsPerBrokerMax ?? partitionsPerClusterMax)
 
+/** Finds the journal as the partition of its topic, and what `others` find. */
+const findJournalOr =
+  (journal: ReadablePartition, others: FindReadable): FindReadable =>
+  (asked, partition) =>
+    partition === 0 && ("topicId" in asked ? asked.topicId === metadataTopicId : asked.name === metadataTopic) ? journal : others(asked, partition)
+
 const elect =
   (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds) =>
   ({ host, port }: Address): Effect.Effect<void, WriterStopped> =>
@@ -149,13 +155,10 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       metrics: yield* metricsText
     }
     const streamCount = yield* groupStreams(writer, commandIds, config)
-    const coordinator = yield* makeCoordinator({ config, cluster: writer, commandIds, streamCount })
+    const coordinator = yield* makeCoordinator({ config, cluster: writer.state, commandIds, streamCount })
+    writer.onChange(({ events }) => coordinator.clusterChanged(events))
     const offsets = yield* makeOffsetsTopic(writer.state, coordinator.streams, coordinator.now)
-    const journals = findAmong([streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })])
-    const find: FindReadable = (topic, partition) => {
-      const found = journals(topic, partition)
-      return typeof found === "string" ? offsets(topic, partition) : found
-    }
+    const find = findJournalOr(streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 }), offsets)
     const leaders = findLeader(writer.state)
     const reading = {
       find,

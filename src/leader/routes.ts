@@ -17,7 +17,9 @@ import { describeConfigs } from "../serve/configs/describe-configs.ts"
 import { type FetchOptions, fetch } from "../serve/fetch/fetch.ts"
 import { type ListOffsetsOptions, listOffsets } from "../serve/offsets/list-offsets.ts"
 import { offsetForLeaderEpoch } from "../serve/offsets/offset-for-leader-epoch.ts"
+import { drawUuid } from "../stream/uuid.ts"
 import { type RequestContext, type Route, route } from "../wire/route.ts"
+import { describing, type LeaderRoom, submission } from "./context.ts"
 import { produce } from "./handler/00-produce.ts"
 import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
@@ -33,8 +35,6 @@ import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
 import { unregisterBroker } from "./handler/64-unregister-broker.ts"
 import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
-import { describing, type LeaderRoom, submission } from "./room.ts"
-import { drawUuid } from "./uuid.ts"
 
 /** A client asks for a topic that cannot be created many times a second: one word about it in so many ms is enough. */
 const complainEveryMs = 10_000

@@ -11,12 +11,13 @@ import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { readInt64 } from "../../domain/log/int.ts"
 import type { Finding } from "../../domain/log/verify.ts"
-import type { Aggregate, Named } from "../leader/aggregate.ts"
-import { clusterAggregate } from "../leader/cluster-aggregate.ts"
-import { groupsAggregate } from "../leader/group/aggregate.ts"
-import { snapshotSchema } from "../leader/replay.ts"
+import { groupsAggregate } from "../groups/groups-aggregate.ts"
+import { clusterAggregate } from "../leader/journal/cluster-aggregate.ts"
 import type { Snapshot, StoredEntry } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
+import type { Restorable, Tagged } from "../stream/aggregate.ts"
+import { foldOfSnapshot } from "../stream/snapshot.ts"
+import { entryReader, type ReadEntry, StreamFold } from "../stream/stream-fold.ts"
 
 /** What a journal came to. */
 export interface JournalCheck {
@@ -26,9 +27,6 @@ export interface JournalCheck {
   /** Names of the topics that the cluster has; empty for the journals of groups. */
   readonly topics: ReadonlyMap<TopicId, string>
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true })
-const parseJson = (bytes: Uint8Array): Either.Either<unknown, string> => Either.try({ try: () => JSON.parse(utf8.decode(bytes)) as unknown, catch: String })
 
 /** The newest snapshot of a stream that is whole: its index as an int64, then its JSON. */
 export const readSnapshot = (disk: Disk, root: string, { name }: StreamPartition, crc32c: Crc32c): Effect.Effect<Snapshot | undefined, LogFault> =>
@@ -64,79 +62,86 @@ const wrongAt = (file: string, offset: number, meaning: string): Finding => ({
   advice: "The leader will not start with this. Start the version that wrote it, or put a copy of the leader's whole directory back."
 })
 
-/** Folds a stream from its start, or from its snapshot where its start was let go of, and compares the fold with the snapshot (M1, M2). */
-class Folding<State, Command, Event extends Named, Rejection> {
+/** Folds a stream from its start, or from its snapshot where its start was trimmed, and compares the fold with the snapshot (M1, M2). */
+class Folding<State, Event extends Tagged> {
   readonly findings: Array<Finding> = []
-  state: State
   events = 0
+  private folded: StreamFold<State, Event>
+  private snapshot: StreamFold<State, Event> | undefined
   private next: number
-  private readonly decodeEvent: (json: unknown) => Either.Either<Event, { readonly message: string }>
-  private snapshot: { readonly index: number; readonly state: State } | undefined
+  private readonly read: ReadEntry<Event>
 
   constructor(
-    private readonly aggregate: Aggregate<State, Command, Event, Rejection>,
-    private readonly directory: string,
-    start: number,
-    end: number,
+    private readonly restorable: Restorable<State, Event>,
+    { directory, end, start, stream }: { readonly directory: string; readonly stream: string; readonly start: number; readonly end: number },
     stored: Snapshot | undefined
   ) {
-    this.state = aggregate.initial
+    this.folded = new StreamFold(stream, restorable)
     this.next = start
-    this.decodeEvent = Schema.decodeUnknownEither(aggregate.event)
-    if (stored !== undefined) this.load(stored, end)
+    this.read = entryReader(restorable)
+    this.say = (offset, meaning) => void this.findings.push(wrongAt(directory, offset, meaning))
+    if (stored !== undefined) this.load(stream, stored, end)
     if (start === 0 || this.findings.length > 0) return
-    if (this.snapshot === undefined || this.snapshot.index < start)
+    if (this.snapshot === undefined || this.snapshot.end < start)
       this.say(start, `The journal begins with entry ${start}, and no snapshot covers what was before it: its state cannot be known.`)
-    else this.state = this.snapshot.state
+    else this.folded = this.snapshot
   }
 
-  private say(offset: number, meaning: string): void {
-    this.findings.push(wrongAt(this.directory, offset, meaning))
+  private readonly say: (offset: number, meaning: string) => void
+
+  get state(): State {
+    return this.folded.state
   }
 
-  private load({ index, value }: Snapshot, end: number): void {
-    const decode = Schema.decodeUnknownEither(snapshotSchema(this.aggregate))
-    const read = Either.flatMap(parseJson(value), (json) => Either.mapLeft(decode(json), ({ message }) => message))
-    if (Either.isLeft(read)) this.say(index, `The snapshot at ${index} cannot be read by this version: ${read.left}`)
+  private load(stream: string, stored: Snapshot, end: number): void {
+    const { index } = stored
+    const read = foldOfSnapshot(stream, this.restorable, stored)
+    if (Either.isLeft(read)) this.say(index, read.left.message)
     else if (index > end) this.say(end, `The journal ends with ${end - 1}, before its own snapshot at ${index}: entries that were durable are gone.`)
-    else this.snapshot = { index, state: read.right.state }
+    else this.snapshot = read.right
   }
 
   private compare(): void {
-    if (this.snapshot?.index !== this.next) return
-    const textOf = (state: State): string => JSON.stringify(Schema.encodeSync(this.aggregate.state)(state))
+    if (this.snapshot?.end !== this.next) return
+    const textOf = (state: State): string => JSON.stringify(Schema.encodeSync(this.restorable.state)(state))
     if (textOf(this.state) !== textOf(this.snapshot.state))
       this.say(this.next, `The snapshot at ${this.next} is not what the entries before it come to: one of them was changed.`)
   }
 
   /** Takes the entries in order; the first that is wrong ends it. */
   fold(entries: Iterable<StoredEntry | Finding>): void {
-    // A fold that begins with the snapshot has nothing to compare, and only reads what is before it.
-    const from = this.next === 0 ? 0 : (this.snapshot?.index ?? 0)
-    if (from === 0) this.compare()
+    // A fold that begins with the snapshot has nothing to compare, and only reads the entries before it.
+    const compares = this.folded !== this.snapshot
+    if (compares) this.compare()
     for (const entry of entries) {
       if ("meaning" in entry) {
         this.findings.push(entry)
         return
       }
       if (entry.index !== this.next) return this.say(this.next, `Entry ${this.next} is missing: ${entry.index} comes next.`)
-      const event = Either.flatMap(parseJson(entry.value), (json) => Either.mapLeft(this.decodeEvent(json), ({ message }) => message))
-      if (Either.isLeft(event)) return this.say(entry.index, `Entry ${entry.index} of type ${entry.type} cannot be read by this version: ${event.left}`)
-      if (entry.index >= from) this.state = this.aggregate.evolve(this.state, event.right)
+      if (entry.index < this.folded.end) {
+        const event = this.read(entry)
+        if (Either.isLeft(event)) return this.say(entry.index, `Entry ${entry.index} of type ${entry.type} cannot be read by this version: ${event.left}`)
+      } else {
+        const event = this.folded.take(entry)
+        if (Either.isLeft(event)) return this.say(entry.index, event.left.message)
+      }
       this.events++
       this.next++
-      if (from === 0) this.compare()
+      if (compares) this.compare()
     }
   }
 }
 
-const check = <State, Command, Event extends Named, Rejection>(
-  aggregate: Aggregate<State, Command, Event, Rejection>,
+const check = <State, Event extends Tagged>(
+  restorable: Restorable<State, Event>,
   log: VerifiedLog,
+  stream: string,
   stored: Snapshot | undefined,
   entries: Iterable<StoredEntry | Finding>
-): Folding<State, Command, Event, Rejection> => {
-  const folding = new Folding(aggregate, log.directory, log.start, log.firstBreak?.offset ?? log.end, stored)
+): Folding<State, Event> => {
+  const bounds = { directory: log.directory, stream, start: log.start, end: log.firstBreak?.offset ?? log.end }
+  const folding = new Folding(restorable, bounds, stored)
   if (folding.findings.length === 0) folding.fold(entries)
   return folding
 }
@@ -153,9 +158,9 @@ export const checkJournal = (
   Effect.map(readSnapshot(disk, root, place, crc32c), (stored) => {
     const entries = entriesOf(disk, log, stream, crc32c)
     if (stream !== metadataTopic) {
-      const { events, findings } = check(groupsAggregate(groupLimits), log, stored, entries)
+      const { events, findings } = check(groupsAggregate(groupLimits), log, stream, stored, entries)
       return { events, findings, topics: new Map() }
     }
-    const { events, findings, state } = check(clusterAggregate, log, stored, entries)
+    const { events, findings, state } = check(clusterAggregate, log, stream, stored, entries)
     return { events, findings, topics: new Map(Array.from(HashMap.values(state.topics), ({ name, topicId }) => [topicId, name])) }
   })

@@ -10,10 +10,10 @@ import { metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import { defaultNodeConfig } from "../../domain/kernel/config.ts"
 import type { OfflineConfigs, OpenOfflineConfigs } from "../cli/admin/offline-config.ts"
 import { CliFailure } from "../cli/shell/failure.ts"
-import { type ClusterWriter, clusterAggregate, clusterStream } from "../leader/cluster-aggregate.ts"
-import { CommandIds } from "../leader/command-ids.ts"
-import { openWriter } from "../leader/writer.ts"
+import { type ClusterWriter, clusterAggregate, clusterStream } from "../leader/journal/cluster-aggregate.ts"
 import { LogStore } from "../ports/log-store.ts"
+import { CommandIds } from "../stream/command-ids.ts"
+import { openWriter } from "../stream/writer.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 
 /** Where the leader's journal is below `directory`. */

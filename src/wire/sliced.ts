@@ -1,7 +1,9 @@
 import { Effect } from "effect"
+import { elementsPerStep, type Steps, Stride } from "../../domain/kernel/steps.ts"
+import { loopTurn, sliceNs } from "../ports/event-loop.ts"
 
-/** Work that says by `yield` where it may pause: about every 0.1 ms, never later than after a millisecond. */
-export type Steps<A> = Generator<void, A>
+export { type Steps, Stride } from "../../domain/kernel/steps.ts"
+export { loopTurn, runSteps, sliceNs } from "../ports/event-loop.ts"
 
 /** An answer that takes many steps to make. The server answers other connections between the steps. */
 export class Sliced<A> {
@@ -12,24 +14,6 @@ export class Sliced<A> {
 export const promptly = <A>(steps: Steps<A>): A | Sliced<A> => {
   const first = steps.next()
   return first.done === true ? first.value : new Sliced(() => steps)
-}
-
-/** Elements of average cost, about a µs, between two pauses. */
-const elementsPerStep = 128
-
-/** Counts what loops within loops do, and says when they should pause. */
-export class Stride {
-  private left: number
-  constructor(private readonly size = elementsPerStep) {
-    this.left = size
-  }
-  /** Counts work as of `cost` elements; answers whether a pause is due. */
-  takes(cost = 1): boolean {
-    this.left -= cost
-    if (this.left > 0) return false
-    this.left = this.size
-    return true
-  }
 }
 
 /** `map` over all elements, with a pause after each `perStep` of them. */
@@ -96,12 +80,6 @@ export function* distinct<A>(all: Iterable<A>): Steps<Set<A>> {
   return seen
 }
 
-/** How long steps keep the event loop to themselves. */
-export const sliceNs = 4_000_000n
-
-/** Lets the loop go round once: sockets, timers and disks are served. `Effect.yieldNow` lets other fibers run, and them alone. */
-export const loopTurn: Effect.Effect<void> = Effect.sleep(0)
-
 /** Effects that are begun together by `forEachInSlices`. */
 const atATime = 16
 
@@ -140,16 +118,3 @@ export const forEachInSlices = <A, B>(all: Iterable<A>, each: (element: A) => Ef
       })
     return Effect.clockWith((clock) => go(clock.unsafeCurrentTimeNanos()))
   })
-
-/** Runs steps on a fiber: a turn of the loop after each slice. */
-export const runSteps = <A>(steps: Steps<A>): Effect.Effect<A> => {
-  const slice: Effect.Effect<A> = Effect.clockWith((clock) => {
-    const end = clock.unsafeCurrentTimeNanos() + sliceNs
-    for (;;) {
-      const step = steps.next()
-      if (step.done === true) return Effect.succeed(step.value)
-      if (clock.unsafeCurrentTimeNanos() >= end) return Effect.zipRight(loopTurn, slice)
-    }
-  })
-  return slice
-}

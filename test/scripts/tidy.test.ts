@@ -16,6 +16,10 @@ describe("the import law", () => {
     ["the protocol takes a role", "src/protocol/codec/x.ts", 'export { y } from "../../broker/y.ts"'],
     ["a port takes an adapter", "src/ports/x.ts", 'import { y } from "../../adapters/log/y.ts"'],
     ["wire takes a role", "src/wire/x.ts", 'import { y } from "../leader/y.ts"'],
+    ["a stream takes wire", "src/stream/x.ts", 'import { y } from "../wire/y.ts"'],
+    ["a stream takes only a type from the protocol", "src/stream/x.ts", 'import type { Y } from "../protocol/y.ts"'],
+    ["the groups take the leader", "src/groups/handler/x.ts", 'import { y } from "../../leader/y.ts"'],
+    ["serving takes the groups", "src/serve/x.ts", 'import { y } from "../groups/y.ts"'],
     ["a broker takes the leader", "src/broker/x.ts", 'import {\n  a,\n  b\n} from "../leader/y.ts"'],
     ["a client takes an adapter, dynamically", "src/client/x.ts", 'const y = await import("../../adapters/log/y.ts")'],
     ["the command line takes wire", "src/cli/x.ts", 'import { y } from "../wire/y.ts"'],
@@ -31,6 +35,9 @@ describe("the import law", () => {
       file("domain/log/x.ts", 'import { Either, HashMap } from "effect"\nimport { y } from "../kernel/y.ts"'),
       file("src/wire/x.ts", 'import { Effect } from "effect"\nimport { y } from "../protocol/y.ts"\nimport { z } from "./z.ts"'),
       file("src/broker/handler/x.ts", 'import { y } from "../../serve/y.ts"'),
+      file("src/stream/x.ts", 'import { y } from "../ports/y.ts"\nimport { z } from "../../domain/kernel/z.ts"'),
+      file("src/groups/handler/x.ts", 'import { y } from "../../stream/y.ts"\nimport { z } from "../../serve/z.ts"'),
+      file("src/leader/handler/x.ts", 'import { y } from "../../groups/y.ts"'),
       file("adapters/log/x.ts", 'import { open } from "node:fs"\nimport type { P } from "../../src/ports/p.ts"'),
       file("src/programs/x.ts", 'import { y } from "../broker/y.ts"\nimport { z } from "../../adapters/log/z.ts"')
     ]

@@ -162,7 +162,7 @@ class Pass {
       topicId,
       partitionResponses: (this.outcomes[i] as ReadonlyArray<Outcome>).map((outcome) => this.answer(outcome, endpoints))
     }))
-    return { responses, throttleTimeMs: 0, nodeEndpoints: endpoints.list() }
+    return { responses, nodeEndpoints: endpoints.list() }
   }
 
   private *responseInSteps(): Steps<Response> {
@@ -173,7 +173,7 @@ class Pass {
       (_, outcome) => this.answer(outcome, endpoints),
       ([, { name, topicId }], partitionResponses) => ({ name, topicId, partitionResponses })
     )
-    return { responses, throttleTimeMs: 0, nodeEndpoints: endpoints.list() }
+    return { responses, nodeEndpoints: endpoints.list() }
   }
 
   private answer({ index, ref, owner, result }: Outcome, endpoints: Endpoints): PartitionAnswer {

@@ -8,7 +8,7 @@ import type { Relay } from "../relay.ts"
 
 /** How long the leader may take. */
 const promptMs = 30_000
-const away = { throttleTimeMs: 0, errorCode: errorCode("COORDINATOR_NOT_AVAILABLE"), groups: [] }
+const away = { errorCode: errorCode("COORDINATOR_NOT_AVAILABLE"), groups: [] }
 
 /**
  * ListGroups 0-5: the groups for which this broker stands for the leader, so that a client that asks each node and joins the lists has each group once. None where the leader
@@ -16,7 +16,7 @@ const away = { throttleTimeMs: 0, errorCode: errorCode("COORDINATOR_NOT_AVAILABL
  */
 export const listGroups = (nodeId: number, cluster: () => Cluster, relay: Relay): Route =>
   route(ListGroups, {}, (_, context) => {
-    if (leaderIsListed(cluster())) return { throttleTimeMs: 0, errorCode: 0, groups: [] }
+    if (leaderIsListed(cluster())) return { errorCode: 0, groups: [] }
     return relay.forward(ListGroups, context, promptMs).pipe(
       Effect.map((answer) => {
         const find = coordinators(cluster(), context.listener)

@@ -55,7 +55,7 @@ function* answer(plans: ReadonlyArray<TopicPlan>, errorOf: (plan: Plan) => Kafka
     },
     ({ name }, partitions) => ({ name, partitions })
   )
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 }
 
 /** Where each log that is to be raised starts: at the latest of the offsets that the request names for it. */

@@ -8,8 +8,8 @@ import type { ProducerIds } from "../producer-ids.ts"
 
 type Response = ResponseDraft<typeof InitProducerId>
 
-const given = (producerId: ProducerId): Response => ({ throttleTimeMs: 0, errorCode: 0, producerId, producerEpoch: 0 })
-const refused = (error: KafkaError): Response => ({ throttleTimeMs: 0, errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 })
+const given = (producerId: ProducerId): Response => ({ errorCode: 0, producerId, producerEpoch: 0 })
+const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 })
 
 /**
  * InitProducerId: an idempotent producer gets an id that nobody else has or will have, with epoch 0, each time it asks (KIP-98, KIP-360).

@@ -60,5 +60,5 @@ export const alterReplicaLogDirs = ({ directories, table }: AlterReplicaLogDirsO
       topicName,
       partitions: [...partitions].map(([partitionIndex, path]) => ({ partitionIndex, errorCode: errorCode(outcome(topicName, partitionIndex, path)) }))
     }))
-    return { throttleTimeMs: 0, results }
+    return { results }
   })

@@ -93,6 +93,6 @@ export const describeLogDirs = ({ directories, table }: DescribeLogDirsOptions):
         const wanted = yield* wantedOf(request)
         const results: Array<Result> = []
         for (const directory of directories) results.push(yield* describe(table, directory, wanted))
-        return { throttleTimeMs: 0, errorCode: 0, results }
+        return { errorCode: 0, results }
       })
   )

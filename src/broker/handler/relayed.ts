@@ -96,10 +96,9 @@ const groupRoutes = (relay: Relay): ReadonlyArray<Route> => [
     }))
   })),
   relayed(relay, DeleteGroups, prompt, ({ groupsNames }) => ({
-    throttleTimeMs: 0,
     results: groupsNames.map((groupId) => ({ groupId, errorCode: coordinator, errorMessage: away }))
   })),
-  relayed(relay, OffsetDelete, prompt, () => ({ errorCode: coordinator, throttleTimeMs: 0, topics: [] }))
+  relayed(relay, OffsetDelete, prompt, () => ({ errorCode: coordinator, topics: [] }))
 ]
 
 const unchanged = ({ resourceName, resourceType }: { readonly resourceType: number; readonly resourceName: string }) => ({
@@ -111,26 +110,23 @@ const unchanged = ({ resourceName, resourceType }: { readonly resourceType: numb
 
 const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
   relayed(relay, CreateTopics, prompt, ({ topics }) => ({
-    throttleTimeMs: 0,
     topics: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: away }))
   })),
   relayed(relay, DeleteTopics, prompt, ({ topicNames, topics }, { version }) => ({
-    throttleTimeMs: 0,
     responses:
       version >= 6
         ? topics.map(({ name, topicId }) => ({ name, topicId, errorCode: controller, errorMessage: away }))
         : topicNames.map((name) => ({ name, errorCode: controller, errorMessage: away }))
   })),
-  relayed(relay, AlterConfigs, prompt, ({ resources }) => ({ throttleTimeMs: 0, responses: resources.map(unchanged) })),
-  relayed(relay, IncrementalAlterConfigs, prompt, ({ resources }) => ({ throttleTimeMs: 0, responses: resources.map(unchanged) })),
+  relayed(relay, AlterConfigs, prompt, ({ resources }) => ({ responses: resources.map(unchanged) })),
+  relayed(relay, IncrementalAlterConfigs, prompt, ({ resources }) => ({ responses: resources.map(unchanged) })),
   relayed(relay, CreatePartitions, prompt, ({ topics }) => ({
-    throttleTimeMs: 0,
     results: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: away }))
   }))
 ]
 
 const quorumRoutes = (relay: Relay): ReadonlyArray<Route> => [
-  relayed(relay, UnregisterBroker, prompt, () => ({ throttleTimeMs: 0, errorCode: controller, errorMessage: away })),
+  relayed(relay, UnregisterBroker, prompt, () => ({ errorCode: controller, errorMessage: away })),
   relayed(relay, DescribeQuorum, prompt, () => ({ errorCode: controller, errorMessage: away, topics: [] }))
 ]
 

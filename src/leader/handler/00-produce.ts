@@ -42,6 +42,6 @@ export const produce = (cluster: () => Cluster): Route =>
         ({ name, topicId }, { index }) => answer(version >= topicIdsSince ? { topicId: topicId as TopicId } : { name }, index),
         ({ name, topicId }, partitionResponses) => ({ name, topicId, partitionResponses })
       )
-      return { responses, throttleTimeMs: 0, nodeEndpoints: endpoints.list() }
+      return { responses, nodeEndpoints: endpoints.list() }
     })
   })

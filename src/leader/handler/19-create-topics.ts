@@ -6,10 +6,10 @@ import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import { CreateTopics } from "../../protocol/message/19-create-topics.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { createdConfigs } from "../../serve/configs/describe-configs.ts"
+import { drawUuid } from "../../stream/uuid.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { filtered, forEachInSlices, mapped, runSteps, Sliced, type Steps, timesNamed, visited } from "../../wire/sliced.ts"
-import { type ClusterOutcome, describing, type LeaderRoom, refusal, submission } from "../room.ts"
-import { drawUuid } from "../uuid.ts"
+import { type ClusterOutcome, describing, type LeaderRoom, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof CreateTopics>
 type Asked = Request["topics"][number]
@@ -107,7 +107,7 @@ export const createTopics = (room: LeaderRoom): Route => {
         const byName = new Map(sound.map((asked, index) => [asked.name, answers[index] as Answer]))
         const topics = new Map<string, Answer>()
         yield* visited(request.topics, (asked) => void topics.set(asked.name, byName.get(asked.name) ?? refused(asked.name, fault(asked) as Rejection)))
-        return { throttleTimeMs: 0, topics: [...topics.values()] }
+        return { topics: [...topics.values()] }
       })
     })
   return route(CreateTopics, {}, handle)

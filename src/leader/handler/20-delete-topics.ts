@@ -8,7 +8,7 @@ import { DeleteTopics } from "../../protocol/message/20-delete-topics.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { filtered, mapped, runSteps, Sliced, type Steps, visited } from "../../wire/sliced.ts"
-import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../room.ts"
+import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof DeleteTopics>
 type Answer = ResponseDraft<typeof DeleteTopics>["responses"][number]
@@ -85,7 +85,7 @@ export const deleteTopics = (room: LeaderRoom): Route => {
           asked,
           (each) => void responses.set(keyOf(each), answers.get(each) ?? { name: each.name, topicId: each.topicId, ...refusal(fault(each) as Rejection) })
         )
-        return { throttleTimeMs: 0, responses: [...responses.values()] }
+        return { responses: [...responses.values()] }
       })
     })
   return route(DeleteTopics, {}, handle)

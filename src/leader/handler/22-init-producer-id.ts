@@ -2,9 +2,9 @@ import { Effect } from "effect"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { InitProducerId } from "../../protocol/message/22-init-producer-id.ts"
 import { type Route, route } from "../../wire/route.ts"
-import type { LeaderRoom } from "../room.ts"
+import type { LeaderRoom } from "../context.ts"
 
-const refused = (error: KafkaError) => ({ throttleTimeMs: 0, errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 })
+const refused = (error: KafkaError) => ({ errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 })
 
 /**
  * InitProducerId 0-5 for idempotent producers: a new id each time, with epoch 0, whatever id the producer had before (KIP-360). Transactions are not
@@ -16,7 +16,7 @@ export const initProducerId = (room: LeaderRoom): Route =>
     if (transactionalId === "" || (producerId === -1n) !== (producerEpoch === -1)) return refused("INVALID_REQUEST")
     if (transactionalId !== null) return refused("UNSUPPORTED_VERSION")
     return Effect.match(room.producerIds.next, {
-      onSuccess: (producerId) => ({ throttleTimeMs: 0, errorCode: 0, producerId, producerEpoch: 0 }),
+      onSuccess: (producerId) => ({ errorCode: 0, producerId, producerEpoch: 0 }),
       onFailure: ({ error }) => refused(error)
     })
   })

@@ -3,8 +3,8 @@ import { AlterConfigs } from "../../protocol/message/33-alter-configs.ts"
 import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { mapped, Sliced } from "../../wire/sliced.ts"
-import { changeConfigs, type Resource } from "../config-changes.ts"
-import type { LeaderRoom } from "../room.ts"
+import { changeConfigs, type Resource } from "../administration/config-changes.ts"
+import type { LeaderRoom } from "../context.ts"
 
 const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof AlterConfigs>["resources"][number]): Resource => ({
   resourceType,
@@ -21,7 +21,6 @@ export const alterConfigs = (room: LeaderRoom): Route =>
       new Sliced(function* () {
         const asked = yield* mapped(resources, resourceOf)
         return Effect.map(changeConfigs(room, context, "AlterConfigs", { resources: asked, replace: true, validateOnly }), (responses) => ({
-          throttleTimeMs: 0,
           responses
         }))
       })

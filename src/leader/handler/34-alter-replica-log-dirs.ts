@@ -17,5 +17,5 @@ export const noReplicaLogDirs: Route = route(AlterReplicaLogDirs, {}, ({ dirs })
     topicName,
     partitions: [...partitions].map((partitionIndex) => ({ partitionIndex, errorCode: notFound }))
   }))
-  return { throttleTimeMs: 0, results }
+  return { results }
 })

@@ -17,4 +17,4 @@ const described = (directory: LogDirectory): Result => {
 
 /** DescribeLogDirs 1-5 for a node that leads the cluster and is no broker: the directory of its journal, in which no topic lies. */
 export const describeLogDirs = (directories: ReadonlyArray<LogDirectory>): Route =>
-  route(DescribeLogDirs, {}, () => ({ throttleTimeMs: 0, errorCode: 0, results: directories.map(described) }))
+  route(DescribeLogDirs, {}, () => ({ errorCode: 0, results: directories.map(described) }))

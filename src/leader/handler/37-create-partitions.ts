@@ -6,7 +6,7 @@ import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { filtered, mapped, runSteps, Sliced, type Steps, timesNamed, visited } from "../../wire/sliced.ts"
-import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../room.ts"
+import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof CreatePartitions>
 type Asked = Request["topics"][number]
@@ -54,7 +54,7 @@ export const createPartitions = (room: LeaderRoom): Route => {
       return new Sliced(function* () {
         const results = new Map<string, Result>()
         yield* visited(request.topics, (asked) => void results.set(asked.name, { name: asked.name, ...answer(asked) }))
-        return { throttleTimeMs: 0, results: [...results.values()] }
+        return { results: [...results.values()] }
       })
     })
   return route(CreatePartitions, {}, handle)

@@ -4,8 +4,8 @@ import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-a
 import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { mapped, Sliced } from "../../wire/sliced.ts"
-import { changeConfigs, type Resource } from "../config-changes.ts"
-import type { LeaderRoom } from "../room.ts"
+import { changeConfigs, type Resource } from "../administration/config-changes.ts"
+import type { LeaderRoom } from "../context.ts"
 
 /** By Kafka's numbers. */
 const operations: ReadonlyArray<ConfigChange["operation"]> = ["set", "delete", "append", "subtract"]
@@ -35,7 +35,6 @@ export const incrementalAlterConfigs = (room: LeaderRoom): Route =>
       new Sliced(function* () {
         const asked = yield* mapped(resources, resourceOf)
         return Effect.map(changeConfigs(room, context, "IncrementalAlterConfigs", { resources: asked, replace: false, validateOnly }), (responses) => ({
-          throttleTimeMs: 0,
           responses
         }))
       })

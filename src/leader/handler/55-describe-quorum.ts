@@ -5,7 +5,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { DescribeQuorum } from "../../protocol/message/55-describe-quorum.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
-import type { LeaderRoom } from "../room.ts"
+import type { LeaderRoom } from "../context.ts"
 
 type Request = RequestOf<typeof DescribeQuorum>
 type Response = ResponseDraft<typeof DescribeQuorum>

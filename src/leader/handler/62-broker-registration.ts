@@ -9,7 +9,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerRegistration } from "../../protocol/message/62-broker-registration.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, submission } from "../room.ts"
+import { type LeaderRoom, submission } from "../context.ts"
 
 type Request = RequestOf<typeof BrokerRegistration>
 type Response = ResponseDraft<typeof BrokerRegistration>
@@ -47,13 +47,13 @@ export const brokerRegistration = (room: LeaderRoom): Route => {
     brokers.sessions.heard(brokerId as BrokerId, brokerEpoch)
     // A registration that was replaced while this answer was under way is no longer its process's.
     if (caller !== undefined && brokerOf(writer.state(), brokerId)?.epoch === brokerEpoch) brokers.links.bind(caller, { id: brokerId, epoch: brokerEpoch })
-    return { throttleTimeMs: 0, errorCode: 0, brokerEpoch: BigInt(brokerEpoch) }
+    return { errorCode: 0, brokerEpoch: BigInt(brokerEpoch) }
   }
   const refused = ({ brokerId }: Request, { actor }: RequestContext, { error, message }: Rejection): Effect.Effect<Response> =>
     Effect.as(
       // A broker that is refused comes again every second or two, for as long as its settings are what they are.
       brokers.refrain(`${brokerId} ${error}`, `broker ${brokerId} from ${actor} was not registered: ${message}`),
-      { throttleTimeMs: 0, errorCode: errorCode(error) }
+      { errorCode: errorCode(error) }
     )
   return route(BrokerRegistration, { listed: false }, (request, context) => {
     const { brokerId } = request

@@ -8,18 +8,17 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerHeartbeat } from "../../protocol/message/63-broker-heartbeat.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, submission } from "../room.ts"
+import { type LeaderRoom, submission } from "../context.ts"
 
 type Request = RequestOf<typeof BrokerHeartbeat>
 type Response = ResponseDraft<typeof BrokerHeartbeat>
 
-const refused = ({ error }: Rejection): Response => ({ throttleTimeMs: 0, errorCode: errorCode(error), shouldShutDown: false })
+const refused = ({ error }: Rejection): Response => ({ errorCode: errorCode(error), shouldShutDown: false })
 
 const accepted = (room: LeaderRoom, { brokerId, currentMetadataOffset, wantShutDown }: Request): Response => {
   const broker = brokerOf(room.writer.state(), brokerId)
   const isFenced = broker?.fenced ?? true
   return {
-    throttleTimeMs: 0,
     errorCode: 0,
     isCaughtUp: broker !== undefined && Number(currentMetadataOffset) >= broker.epoch,
     isFenced,

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { UnregisterBroker } from "../../protocol/message/64-unregister-broker.ts"
 import { type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, refusal, submission } from "../room.ts"
+import { type LeaderRoom, refusal, submission } from "../context.ts"
 
 /** UnregisterBroker 0: an operator takes a broker's registration away. BROKER_ID_NOT_REGISTERED where there is none. */
 export const unregisterBroker = (room: LeaderRoom): Route =>
@@ -10,8 +10,8 @@ export const unregisterBroker = (room: LeaderRoom): Route =>
     room.writer.submit(submission(room, Command.UnregisterBroker({ brokerId }), context, "UnregisterBroker")).pipe(
       Effect.tap(() => Effect.logInfo(`broker ${brokerId} was unregistered for ${context.actor}`)),
       Effect.match({
-        onSuccess: () => ({ throttleTimeMs: 0, errorCode: 0, errorMessage: null }),
-        onFailure: (rejection) => ({ throttleTimeMs: 0, ...refusal(rejection) })
+        onSuccess: () => ({ errorCode: 0, errorMessage: null }),
+        onFailure: refusal
       })
     )
   )

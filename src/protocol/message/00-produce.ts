@@ -11,6 +11,7 @@ import {
   struct,
   tagged,
   text,
+  throttleTime,
   until,
   uuid,
   withDefault,
@@ -75,7 +76,7 @@ export const Produce = api(
         )
       })
     ),
-    throttleTimeMs: withDefault(int32, 0),
+    throttleTimeMs: throttleTime(),
     nodeEndpoints: tagged(
       0,
       10,

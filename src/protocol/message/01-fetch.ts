@@ -11,6 +11,7 @@ import {
   struct,
   tagged,
   text,
+  throttleTime,
   until,
   uuid,
   withDefault,
@@ -91,7 +92,7 @@ export const Fetch = api(
     rackId: since(11, text, "", "ignorable")
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode: since(7, errorCode, 0, "ignorable"),
     sessionId: since(7, int32, 0),
     responses: array(

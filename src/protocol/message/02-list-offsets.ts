@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, int64, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, int64, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * The offset of the first record at or after a timestamp in ms, or one of the special places: -1 the end, -2 the start, -3 the record with the greatest
@@ -27,7 +27,7 @@ export const ListOffsets = api(
     timeoutMs: since(10, int32, 0, "ignorable")
   },
   {
-    throttleTimeMs: since(2, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(2),
     topics: array(
       struct({
         name: text,

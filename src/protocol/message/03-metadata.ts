@@ -1,4 +1,4 @@
-import { api, array, between, bool, errorCode, int32, nullable, nullableSince, since, struct, text, uuid, zeroUuid } from "../type/wire.ts"
+import { api, array, between, bool, errorCode, int32, nullable, nullableSince, since, struct, text, throttleTime, uuid, zeroUuid } from "../type/wire.ts"
 
 /**
  * Which nodes there are, and which topics and partitions lie on them. A null list of topics asks for all (from version 1 on), an empty one for none; in
@@ -25,7 +25,7 @@ export const Metadata = api(
     includeTopicAuthorizedOperations: since(8, bool, false)
   },
   {
-    throttleTimeMs: since(3, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(3),
     brokers: array(
       struct({
         nodeId: int32,

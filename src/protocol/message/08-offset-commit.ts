@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, nullable, since, struct, text, until, uuid, withDefault, zeroUuid } from "../type/wire.ts"
+import { api, array, errorCode, int32, int64, nullable, since, struct, text, throttleTime, until, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
 /**
  * A group's member stores the offsets it has come to. A generation of -1 and an empty member id are a client outside of any group's assignment.
@@ -30,7 +30,7 @@ export const OffsetCommit = api(
     )
   },
   {
-    throttleTimeMs: since(3, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(3),
     topics: array(
       struct({
         name: until(9, text, "", "ignorable"),

@@ -11,6 +11,7 @@ import {
   since,
   struct,
   text,
+  throttleTime,
   until,
   uuid,
   withDefault,
@@ -51,7 +52,7 @@ export const OffsetFetch = api(
     requireStable: since(7, bool, false)
   },
   {
-    throttleTimeMs: since(3, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(3),
     topics: until(
       7,
       array(

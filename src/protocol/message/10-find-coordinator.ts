@@ -1,4 +1,4 @@
-import { api, array, between, errorCode, int8, int32, nullable, since, struct, text, until } from "../type/wire.ts"
+import { api, array, between, errorCode, int8, int32, nullable, since, struct, text, throttleTime, until } from "../type/wire.ts"
 
 /**
  * Which node leads a group (key type 0), a transaction (1) or the state of a share group's partition (2, with a key of group:topicId:partition).
@@ -14,7 +14,7 @@ export const FindCoordinator = api(
     coordinatorKeys: since(4, array(text), [])
   },
   {
-    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(1),
     errorCode: until(3, errorCode, 0),
     errorMessage: between(1, 3, nullable(text), "", "ignorable"),
     nodeId: until(3, int32, 0),

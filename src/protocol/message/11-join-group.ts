@@ -1,4 +1,4 @@
-import { api, array, bool, bytes, errorCode, int32, nullable, nullableSince, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, bytes, errorCode, int32, nullable, nullableSince, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * A client wants to be a member of a classic group, and says which assignors it knows. The answer comes when all members have joined; the leader gets
@@ -21,7 +21,7 @@ export const JoinGroup = api(
     reason: since(8, nullable(text), null, "ignorable")
   },
   {
-    throttleTimeMs: since(2, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(2),
     errorCode,
     generationId: withDefault(int32, -1),
     protocolType: since(7, nullable(text), null, "ignorable"),

@@ -1,4 +1,4 @@
-import { api, errorCode, int32, nullable, since, text } from "../type/wire.ts"
+import { api, errorCode, int32, nullable, since, text, throttleTime } from "../type/wire.ts"
 
 /**
  * A member of a classic group says that it is alive; the answer may tell it to rejoin (REBALANCE_IN_PROGRESS).
@@ -14,7 +14,7 @@ export const Heartbeat = api(
     groupInstanceId: since(3, nullable(text), null)
   },
   {
-    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(1),
     errorCode
   }
 )

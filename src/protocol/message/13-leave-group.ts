@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, nullable, since, struct, text, until, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, nullable, since, struct, text, throttleTime, until, withDefault } from "../type/wire.ts"
 
 /**
  * Members leave a classic group; their partitions go to the others at once.
@@ -24,7 +24,7 @@ export const LeaveGroup = api(
     )
   },
   {
-    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(1),
     errorCode,
     members: since(3, array(struct({ memberId: text, groupInstanceId: nullable(text), errorCode })), [])
   }

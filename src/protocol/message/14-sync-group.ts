@@ -1,4 +1,4 @@
-import { api, array, bytes, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
+import { api, array, bytes, errorCode, int32, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * The leader of a classic group hands in everybody's assignment, and each member gets its own.
@@ -17,7 +17,7 @@ export const SyncGroup = api(
     assignments: array(struct({ memberId: text, assignment: bytes }))
   },
   {
-    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(1),
     errorCode,
     protocolType: since(5, nullable(text), null, "ignorable"),
     protocolName: since(5, nullable(text), null, "ignorable"),

@@ -1,4 +1,4 @@
-import { api, array, bool, bytes, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
+import { api, array, bool, bytes, errorCode, int32, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * State and members of classic groups. Metadata and assignments are there only while the group is Stable.
@@ -13,7 +13,7 @@ export const DescribeGroups = api(
     includeAuthorizedOperations: since(3, bool, false)
   },
   {
-    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(1),
     groups: array(
       struct({
         errorCode,

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, since, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * The groups that this node coordinates.
@@ -12,7 +12,7 @@ export const ListGroups = api(
     typesFilter: since(5, array(text), [])
   },
   {
-    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(1),
     errorCode,
     groups: array(
       struct({

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int64, nullable, since, struct, tagged, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, int16, int32, int64, nullable, since, struct, tagged, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Which APIs the node answers, in which versions; the first request of nearly every client. A version that the node does not know is answered in version 0
@@ -18,7 +18,7 @@ export const ApiVersions = api(
   {
     errorCode,
     apiKeys: array(struct({ apiKey: int16, minVersion: int16, maxVersion: int16 })),
-    throttleTimeMs: since(1, int32, 0, "ignorable"),
+    throttleTimeMs: throttleTime(1),
     supportedFeatures: tagged(0, 3, array(struct({ name: text, minVersion: int16, maxVersion: int16 })), [], "ignorable"),
     finalizedFeaturesEpoch: tagged(1, 3, int64, -1n, "ignorable"),
     finalizedFeatures: tagged(2, 3, array(struct({ name: text, maxVersionLevel: int16, minVersionLevel: int16 })), [], "ignorable"),

@@ -1,4 +1,21 @@
-import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, tagged, text, uuid, withDefault, zeroUuid } from "../type/wire.ts"
+import {
+  api,
+  array,
+  bool,
+  errorCode,
+  int8,
+  int16,
+  int32,
+  nullable,
+  since,
+  struct,
+  tagged,
+  text,
+  throttleTime,
+  uuid,
+  withDefault,
+  zeroUuid
+} from "../type/wire.ts"
 
 /**
  * Makes topics. A count of -1 for partitions or replicas takes the cluster's default, or follows from the assignments.
@@ -22,7 +39,7 @@ export const CreateTopics = api(
     validateOnly: withDefault(bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     topics: array(
       struct({
         name: text,

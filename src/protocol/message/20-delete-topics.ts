@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, nullable, nullableSince, since, struct, text, until, uuid, withDefault, zeroUuid } from "../type/wire.ts"
+import { api, array, errorCode, int32, nullable, nullableSince, since, struct, text, throttleTime, until, uuid, withDefault, zeroUuid } from "../type/wire.ts"
 
 /**
  * Removes topics with all their records.
@@ -23,7 +23,7 @@ export const DeleteTopics = api(
     timeoutMs: int32
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     responses: array(
       struct({
         name: nullableSince(6, text),

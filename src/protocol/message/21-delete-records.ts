@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int32, int64, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Moves the start of partitions forward; what lies before `offset` is gone (-1: everything up to the high watermark).
@@ -17,7 +17,7 @@ export const DeleteRecords = api(
     timeoutMs: int32
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     topics: array(
       struct({
         name: text,

@@ -1,4 +1,4 @@
-import { api, bool, errorCode, int16, int32, int64, nullable, since, text, withDefault } from "../type/wire.ts"
+import { api, bool, errorCode, int16, int32, int64, nullable, since, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * Gives a producer its id and epoch, with which the log tells repeated and lost batches apart (KIP-98). With a transactional id it also fences the id's
@@ -18,7 +18,7 @@ export const InitProducerId = api(
     keepPreparedTxn: since(6, bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     producerId: withDefault(int64, -1n),
     producerEpoch: int16,

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, int64, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * Where a leader epoch ended: what a follower or consumer needs to find out whether its log has diverged (KIP-101, KIP-320).
@@ -23,7 +23,7 @@ export const OffsetForLeaderEpoch = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     topics: array(
       struct({
         topic: text,

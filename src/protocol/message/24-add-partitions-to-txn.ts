@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int64, since, struct, text, until, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int16, int32, int64, since, struct, text, throttleTime, until, withDefault } from "../type/wire.ts"
 
 const addPartitionsToTxnTopic = struct({ name: text, partitions: array(int32) })
 
@@ -37,7 +37,7 @@ export const AddPartitionsToTxn = api(
     v3AndBelowTopics: until(3, array(addPartitionsToTxnTopic), [])
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode: since(4, errorCode, 0, "ignorable"),
     resultsByTransaction: since(
       4,

@@ -1,4 +1,4 @@
-import { api, errorCode, int16, int32, int64, text } from "../type/wire.ts"
+import { api, errorCode, int16, int64, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Makes a group's offsets part of a transaction, before TxnOffsetCommit stores them.
@@ -14,7 +14,7 @@ export const AddOffsetsToTxn = api(
     groupId: text
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode
   }
 )

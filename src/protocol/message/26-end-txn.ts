@@ -1,4 +1,4 @@
-import { api, bool, errorCode, int16, int32, int64, since, text } from "../type/wire.ts"
+import { api, bool, errorCode, int16, int64, since, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Commits or aborts a transaction.
@@ -15,7 +15,7 @@ export const EndTxn = api(
     committed: bool
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     producerId: since(5, int64, -1n, "ignorable"),
     producerEpoch: since(5, int16, -1, "ignorable")

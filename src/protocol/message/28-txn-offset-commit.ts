@@ -1,4 +1,4 @@
-import { api, array, errorCode, int16, int32, int64, nullable, since, struct, text, until, uuid, zeroUuid } from "../type/wire.ts"
+import { api, array, errorCode, int16, int32, int64, nullable, since, struct, text, throttleTime, until, uuid, zeroUuid } from "../type/wire.ts"
 
 /**
  * Stores a group's offsets as part of a transaction: they count when it commits.
@@ -32,7 +32,7 @@ export const TxnOffsetCommit = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     topics: array(
       struct({
         name: until(5, text, "", "ignorable"),

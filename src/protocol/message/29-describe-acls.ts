@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, nullable, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * The access rules that match a filter.
@@ -17,7 +17,7 @@ export const DescribeAcls = api(
     permissionType: int8
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text),
     resources: array(

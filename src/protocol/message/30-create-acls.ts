@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, nullable, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * Adds access rules.
@@ -21,7 +21,7 @@ export const CreateAcls = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     results: array(struct({ errorCode, errorMessage: nullable(text) }))
   }
 )

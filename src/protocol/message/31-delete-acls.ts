@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, nullable, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * Removes the access rules that match filters, and says which.
@@ -21,7 +21,7 @@ export const DeleteAcls = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     filterResults: array(
       struct({
         errorCode,

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, nullable, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * The settings of topics (resource type 2), brokers (4) and other things, with where each comes from.
@@ -19,7 +19,7 @@ export const DescribeConfigs = api(
     includeDocumentation: since(3, bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     results: array(
       struct({
         errorCode,

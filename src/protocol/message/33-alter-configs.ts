@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, nullable, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Replaces all settings of a topic or broker. IncrementalAlterConfigs is the safer way.
@@ -18,7 +18,7 @@ export const AlterConfigs = api(
     validateOnly: bool
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     responses: array(
       struct({
         errorCode,

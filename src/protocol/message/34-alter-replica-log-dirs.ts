@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int32, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Moves replicas between the data directories of one broker (KIP-113).
@@ -16,7 +16,7 @@ export const AlterReplicaLogDirs = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     results: array(
       struct({
         topicName: text,

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, int32, int64, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * What lies in a broker's data directories, and how large it is, in bytes (KIP-113).
@@ -11,7 +11,7 @@ export const DescribeLogDirs = api(
     topics: nullable(array(struct({ topic: text, partitions: array(int32) })))
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode: since(3, errorCode, 0, "ignorable"),
     results: array(
       struct({

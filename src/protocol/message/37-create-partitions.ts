@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int32, nullable, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * Gives topics more partitions; `count` is how many there are afterwards (KIP-195).
@@ -19,7 +19,7 @@ export const CreatePartitions = api(
     validateOnly: bool
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     results: array(
       struct({
         name: text,

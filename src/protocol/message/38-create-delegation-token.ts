@@ -1,4 +1,4 @@
-import { api, array, bytes, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
+import { api, array, bytes, errorCode, int64, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Makes a token with which others may act for its owner (KIP-48). Times are ms since 1970, the lifetime ms.
@@ -24,6 +24,6 @@ export const CreateDelegationToken = api(
     maxTimestampMs: int64,
     tokenId: text,
     hmac: bytes,
-    throttleTimeMs: int32
+    throttleTimeMs: throttleTime()
   }
 )

@@ -1,4 +1,4 @@
-import { api, bytes, errorCode, int32, int64 } from "../type/wire.ts"
+import { api, bytes, errorCode, int64, throttleTime } from "../type/wire.ts"
 
 /**
  * Lets a delegation token live longer (KIP-48).
@@ -14,6 +14,6 @@ export const RenewDelegationToken = api(
   {
     errorCode,
     expiryTimestampMs: int64,
-    throttleTimeMs: int32
+    throttleTimeMs: throttleTime()
   }
 )

@@ -1,4 +1,4 @@
-import { api, bytes, errorCode, int32, int64 } from "../type/wire.ts"
+import { api, bytes, errorCode, int64, throttleTime } from "../type/wire.ts"
 
 /**
  * Ends a delegation token, at once or later (KIP-48).
@@ -14,6 +14,6 @@ export const ExpireDelegationToken = api(
   {
     errorCode,
     expiryTimestampMs: int64,
-    throttleTimeMs: int32
+    throttleTimeMs: throttleTime()
   }
 )

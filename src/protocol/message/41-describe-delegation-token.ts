@@ -1,4 +1,4 @@
-import { api, array, bytes, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
+import { api, array, bytes, errorCode, int64, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * The delegation tokens of owners; null asks for all that one may see (KIP-48).
@@ -26,6 +26,6 @@ export const DescribeDelegationToken = api(
         renewers: array(struct({ principalType: text, principalName: text }))
       })
     ),
-    throttleTimeMs: int32
+    throttleTimeMs: throttleTime()
   }
 )

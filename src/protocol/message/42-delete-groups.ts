@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, nullable, since, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Removes groups without members, and their offsets (KIP-229).
@@ -11,7 +11,7 @@ export const DeleteGroups = api(
     groupsNames: array(text)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     results: array(
       struct({
         groupId: text,

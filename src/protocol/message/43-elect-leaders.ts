@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, nullable, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * Asks for leader elections: the preferred replica (type 0), or any when no in-sync one is left (type 1). Null asks for all partitions.
@@ -13,7 +13,7 @@ export const ElectLeaders = api(
     timeoutMs: withDefault(int32, 60000)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode: since(1, errorCode, 0),
     replicaElectionResults: array(
       struct({

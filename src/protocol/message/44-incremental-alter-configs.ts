@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, nullable, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Changes single settings: sets (operation 0), deletes (1), or appends to (2) and subtracts from (3) a list (KIP-339).
@@ -18,7 +18,7 @@ export const IncrementalAlterConfigs = api(
     validateOnly: bool
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     responses: array(
       struct({
         errorCode,

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int32, nullable, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * Moves partitions to other replicas; null replicas cancel a move (KIP-455). Times out after `timeoutMs`.
@@ -23,7 +23,7 @@ export const AlterPartitionReassignments = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     allowReplicationFactorChange: since(1, bool, true, "ignorable"),
     errorCode,
     errorMessage: nullable(text),

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, nullable, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /** The moves of partitions that are under way (KIP-455). Null asks for all topics. */
 export const ListPartitionReassignments = api(
@@ -8,7 +8,7 @@ export const ListPartitionReassignments = api(
     topics: withDefault(nullable(array(struct({ name: text, partitionIndexes: array(int32) }))), null)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text),
     topics: array(

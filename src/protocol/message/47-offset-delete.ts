@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int32, struct, text, throttleTime } from "../type/wire.ts"
 
 /** Removes a group's offsets of topics that it no longer subscribes to (KIP-496). It is never flexible. */
 export const OffsetDelete = api(
@@ -14,7 +14,7 @@ export const OffsetDelete = api(
   },
   {
     errorCode,
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     topics: array(
       struct({
         name: text,

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, float64, int8, int32, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, float64, int8, nullable, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * The quotas of users, client ids and addresses that match a filter (KIP-546).
@@ -12,7 +12,7 @@ export const DescribeClientQuotas = api(
     strict: bool
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text),
     entries: nullable(

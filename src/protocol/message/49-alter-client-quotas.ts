@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, float64, int32, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bool, errorCode, float64, nullable, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * Sets and removes quotas (KIP-546).
@@ -17,7 +17,7 @@ export const AlterClientQuotas = api(
     validateOnly: bool
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     entries: array(
       struct({
         errorCode,

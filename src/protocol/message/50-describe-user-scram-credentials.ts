@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, nullable, struct, text, throttleTime } from "../type/wire.ts"
 
 /** Which SCRAM mechanisms users have, and with how many iterations (KIP-554); never the secret. Null asks for all users. */
 export const DescribeUserScramCredentials = api(
@@ -7,7 +7,7 @@ export const DescribeUserScramCredentials = api(
     users: nullable(array(struct({ name: text })))
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text),
     results: array(

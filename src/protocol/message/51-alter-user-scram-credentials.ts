@@ -1,4 +1,4 @@
-import { api, array, bytes, errorCode, int8, int32, nullable, struct, text } from "../type/wire.ts"
+import { api, array, bytes, errorCode, int8, int32, nullable, struct, text, throttleTime } from "../type/wire.ts"
 
 /** Sets and removes the SCRAM credentials of users (KIP-554). The password comes salted, never as it is. */
 export const AlterUserScramCredentials = api(
@@ -16,7 +16,7 @@ export const AlterUserScramCredentials = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     results: array(struct({ user: text, errorCode, errorMessage: nullable(text) }))
   }
 )

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, int64, since, struct, until, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, int64, since, struct, throttleTime, until, uuid, withDefault } from "../type/wire.ts"
 
 /**
  * A partition's leader proposes a new in-sync set to the controller (KIP-497). Brokers only.
@@ -27,7 +27,7 @@ export const AlterPartition = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     topics: array(
       struct({

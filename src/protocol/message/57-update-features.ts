@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, text, until, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, nullable, since, struct, text, throttleTime, until, withDefault } from "../type/wire.ts"
 
 /**
  * Raises or lowers the levels of the cluster's features (KIP-584).
@@ -20,7 +20,7 @@ export const UpdateFeatures = api(
     validateOnly: since(1, bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text),
     results: until(1, array(struct({ feature: text, errorCode, errorMessage: nullable(text) })), [], "ignorable")

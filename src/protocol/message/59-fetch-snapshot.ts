@@ -1,4 +1,21 @@
-import { api, array, errorCode, int32, int64, nullable, records, struct, tagged, text, uint16, uuid, withDefault, zeroOf, zeroUuid } from "../type/wire.ts"
+import {
+  api,
+  array,
+  errorCode,
+  int32,
+  int64,
+  nullable,
+  records,
+  struct,
+  tagged,
+  text,
+  throttleTime,
+  uint16,
+  uuid,
+  withDefault,
+  zeroOf,
+  zeroUuid
+} from "../type/wire.ts"
 
 const currentLeader = struct({ leaderId: int32, leaderEpoch: int32 })
 
@@ -29,7 +46,7 @@ export const FetchSnapshot = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     topics: array(
       struct({

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
  * A tagged field of our own, in the body of a request and of its response: a request with it asks for the metrics of the node that answers, which are in the response's
@@ -19,7 +19,7 @@ export const DescribeCluster = api(
     includeFencedBrokers: since(2, bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     endpointType: since(1, int8, 1),

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, int64, nullable, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /** The producers that are active in partitions, with their epochs and open transactions (KIP-664). */
 export const DescribeProducers = api(
@@ -7,7 +7,7 @@ export const DescribeProducers = api(
     topics: array(struct({ name: text, partitionIndexes: array(int32) }))
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     topics: array(
       struct({
         name: text,

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, int64, nullable, since, struct, text, uint16, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int16, int32, int64, nullable, since, struct, text, throttleTime, uint16, uuid, withDefault } from "../type/wire.ts"
 
 /**
  * A broker presents itself to the controller and gets its epoch (KIP-631). The incarnation id changes with every start.
@@ -26,7 +26,7 @@ export const BrokerRegistration = api(
     previousBrokerEpoch: since(3, int64, -1n, "ignorable")
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     brokerEpoch: withDefault(int64, -1n)
   }

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, int64, nullable, tagged, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int32, int64, nullable, tagged, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /**
  * A broker says that it is alive, how far it has read the metadata, and what it wants: to be fenced, or to shut down (KIP-631). The answer says what it is.
@@ -17,7 +17,7 @@ export const BrokerHeartbeat = api(
     cordonedLogDirs: tagged(1, 2, nullable(array(uuid)), null)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     isCaughtUp: withDefault(bool, false),
     isFenced: withDefault(bool, true),

@@ -1,4 +1,4 @@
-import { api, errorCode, int32, nullable, text } from "../type/wire.ts"
+import { api, errorCode, int32, nullable, text, throttleTime } from "../type/wire.ts"
 
 /** Removes a broker that will not come back (KIP-631). */
 export const UnregisterBroker = api(
@@ -7,7 +7,7 @@ export const UnregisterBroker = api(
     brokerId: int32
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text)
   }

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int16, int32, int64, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int16, int32, int64, struct, text, throttleTime } from "../type/wire.ts"
 
 /** State, producer and partitions of transactions (KIP-664). Times are ms. */
 export const DescribeTransactions = api(
@@ -7,7 +7,7 @@ export const DescribeTransactions = api(
     transactionalIds: array(text)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     transactionStates: array(
       struct({
         errorCode,

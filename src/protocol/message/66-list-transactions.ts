@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, nullable, since, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int64, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * The transactions that this node coordinates, filtered by state and producer (KIP-664).
@@ -14,7 +14,7 @@ export const ListTransactions = api(
     transactionalIdPattern: since(2, nullable(text), null)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     unknownStateFilters: array(text),
     transactionStates: array(struct({ transactionalId: text, producerId: int64, transactionState: text }))

@@ -1,4 +1,4 @@
-import { api, errorCode, int32, int64, withDefault } from "../type/wire.ts"
+import { api, errorCode, int32, int64, throttleTime, withDefault } from "../type/wire.ts"
 
 /** A broker takes a block of producer ids from the controller, so that no id is ever given twice (KIP-730). */
 export const AllocateProducerIds = api(
@@ -8,7 +8,7 @@ export const AllocateProducerIds = api(
     brokerEpoch: withDefault(int64, -1n)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     producerIdStart: int64,
     producerIdLen: int32

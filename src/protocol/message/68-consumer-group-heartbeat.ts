@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, nullable, since, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 const topicPartitions = struct({ topicId: uuid, partitions: array(int32) })
 
@@ -23,7 +23,7 @@ export const ConsumerGroupHeartbeat = api(
     topicPartitions: withDefault(nullable(array(struct({ topicId: uuid, partitions: array(int32) }))), null)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     memberId: withDefault(nullable(text), null),

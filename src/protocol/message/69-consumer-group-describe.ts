@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, nullable, since, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 const topicPartitions = struct({ topicId: uuid, topicName: text, partitions: array(int32) })
 
@@ -16,7 +16,7 @@ export const ConsumerGroupDescribe = api(
     includeAuthorizedOperations: bool
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     groups: array(
       struct({
         errorCode,

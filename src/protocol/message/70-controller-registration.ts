@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int16, int32, nullable, struct, text, uint16, uuid } from "../type/wire.ts"
+import { api, array, bool, errorCode, int16, int32, nullable, struct, text, throttleTime, uint16, uuid } from "../type/wire.ts"
 
 /** A controller presents itself to the active one (KIP-919). Controllers only. */
 export const ControllerRegistration = api(
@@ -17,7 +17,7 @@ export const ControllerRegistration = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text)
   }

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, text, uuid } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, text, throttleTime, uuid } from "../type/wire.ts"
 
 /** A client asks which of its metrics the cluster wants, and gets its instance id (KIP-714). */
 export const GetTelemetrySubscriptions = api(
@@ -7,7 +7,7 @@ export const GetTelemetrySubscriptions = api(
     clientInstanceId: uuid
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     clientInstanceId: uuid,
     subscriptionId: int32,

@@ -1,4 +1,4 @@
-import { api, bool, bytes, errorCode, int8, int32, uuid } from "../type/wire.ts"
+import { api, bool, bytes, errorCode, int8, int32, throttleTime, uuid } from "../type/wire.ts"
 
 /** A client sends its metrics, as OTLP, compressed or not (KIP-714). */
 export const PushTelemetry = api(
@@ -11,7 +11,7 @@ export const PushTelemetry = api(
     metrics: bytes
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode
   }
 )

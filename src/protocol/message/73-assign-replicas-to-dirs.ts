@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, struct, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, int64, struct, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /** A broker tells the controller in which of its directories replicas lie (KIP-858). */
 export const AssignReplicasToDirs = api(
@@ -19,7 +19,7 @@ export const AssignReplicasToDirs = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     directories: array(
       struct({

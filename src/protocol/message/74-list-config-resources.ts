@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, since, struct, text } from "../type/wire.ts"
+import { api, array, errorCode, int8, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
  * The names of all things of some types that have settings.
@@ -11,7 +11,7 @@ export const ListConfigResources = api(
     resourceTypes: since(1, array(int8), [])
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     configResources: array(struct({ resourceName: text, resourceType: since(1, int8, 16, "ignorable") }))
   }

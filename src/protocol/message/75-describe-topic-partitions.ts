@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int32, nullable, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /** Topics and their partitions, page by page: at most `responsePartitionLimit` partitions, and a cursor for the rest (KIP-966). */
 export const DescribeTopicPartitions = api(
@@ -9,7 +9,7 @@ export const DescribeTopicPartitions = api(
     cursor: withDefault(nullable(struct({ topicName: text, partitionIndex: int32 })), null)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     topics: array(
       struct({
         errorCode,

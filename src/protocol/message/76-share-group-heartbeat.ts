@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, nullable, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 const topicPartitions = struct({ topicId: uuid, partitions: array(int32) })
 
@@ -17,7 +17,7 @@ export const ShareGroupHeartbeat = api(
     subscribedTopicNames: withDefault(nullable(array(text)), null)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     memberId: withDefault(nullable(text), null),

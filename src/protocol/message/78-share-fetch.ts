@@ -1,4 +1,21 @@
-import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, records, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import {
+  api,
+  array,
+  bool,
+  errorCode,
+  int8,
+  int16,
+  int32,
+  int64,
+  nullable,
+  records,
+  since,
+  struct,
+  text,
+  throttleTime,
+  uuid,
+  withDefault
+} from "../type/wire.ts"
 
 /**
  * A member of a share group takes records, which are locked for it for a while, and acknowledges earlier ones (KIP-932). Acknowledge types: 0 gap, 1
@@ -39,7 +56,7 @@ export const ShareFetch = api(
     forgottenTopicsData: array(struct({ topicId: uuid, partitions: array(int32) }))
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     acquisitionLockTimeoutMs: int32,

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int32, int64, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, int64, nullable, since, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /**
  * A member of a share group says what became of records it took, without taking more (KIP-932).
@@ -31,7 +31,7 @@ export const ShareAcknowledge = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     acquisitionLockTimeoutMs: since(2, int32, 0, "ignorable"),

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int32, nullable, since, struct, text, uint16, uuid } from "../type/wire.ts"
+import { api, array, bool, errorCode, int32, nullable, since, struct, text, throttleTime, uint16, uuid } from "../type/wire.ts"
 
 /**
  * Adds a voter to the metadata quorum (KIP-853).
@@ -16,7 +16,7 @@ export const AddRaftVoter = api(
     ackWhenCommitted: since(1, bool, true)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text)
   }

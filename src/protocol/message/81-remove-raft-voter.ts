@@ -1,4 +1,4 @@
-import { api, errorCode, int32, nullable, text, uuid } from "../type/wire.ts"
+import { api, errorCode, int32, nullable, text, throttleTime, uuid } from "../type/wire.ts"
 
 /** Removes a voter from the metadata quorum (KIP-853). */
 export const RemoveRaftVoter = api(
@@ -9,7 +9,7 @@ export const RemoveRaftVoter = api(
     voterDirectoryId: uuid
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text)
   }

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int16, int32, nullable, struct, tagged, text, uint16, uuid, withDefault, zeroOf } from "../type/wire.ts"
+import { api, array, errorCode, int16, int32, nullable, struct, tagged, text, throttleTime, uint16, uuid, withDefault, zeroOf } from "../type/wire.ts"
 
 const currentLeader = struct({
   leaderId: withDefault(int32, -1),
@@ -19,7 +19,7 @@ export const UpdateRaftVoter = api(
     kRaftVersionFeature: struct({ minSupportedVersion: int16, maxSupportedVersion: int16 })
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     currentLeader: tagged(0, 0, currentLeader, zeroOf(currentLeader))
   }

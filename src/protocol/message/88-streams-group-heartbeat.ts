@@ -1,4 +1,21 @@
-import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, since, struct, text, uint16, until, withDefault } from "../type/wire.ts"
+import {
+  api,
+  array,
+  bool,
+  errorCode,
+  int8,
+  int16,
+  int32,
+  int64,
+  nullable,
+  since,
+  struct,
+  text,
+  throttleTime,
+  uint16,
+  until,
+  withDefault
+} from "../type/wire.ts"
 
 const keyValue = struct({ key: text, value: text })
 
@@ -70,7 +87,7 @@ export const StreamsGroupHeartbeat = api(
     shutdownApplication: withDefault(bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     memberId: text,

@@ -1,4 +1,4 @@
-import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, since, struct, text, uint16, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int16, int32, int64, nullable, since, struct, text, throttleTime, uint16, withDefault } from "../type/wire.ts"
 
 const endpoint = struct({ host: text, port: uint16 })
 
@@ -55,7 +55,7 @@ export const StreamsGroupDescribe = api(
     includeTopologyDescription: since(1, bool, false)
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     groups: array(
       struct({
         errorCode,

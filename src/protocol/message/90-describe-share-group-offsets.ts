@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, nullable, since, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, int64, nullable, since, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /**
  * The start offsets of share groups (KIP-932). Null topics ask for all.
@@ -16,7 +16,7 @@ export const DescribeShareGroupOffsets = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     groups: array(
       struct({
         groupId: text,

@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, int64, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int32, int64, nullable, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /** Sets the start offsets of a share group without members (KIP-932). */
 export const AlterShareGroupOffsets = api(
@@ -13,7 +13,7 @@ export const AlterShareGroupOffsets = api(
     )
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     responses: array(

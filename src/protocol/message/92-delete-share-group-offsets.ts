@@ -1,4 +1,4 @@
-import { api, array, errorCode, int32, nullable, struct, text, uuid, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, nullable, struct, text, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /** Removes topics from a share group without members (KIP-932). */
 export const DeleteShareGroupOffsets = api(
@@ -8,7 +8,7 @@ export const DeleteShareGroupOffsets = api(
     topics: array(struct({ topicName: text }))
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null),
     responses: array(

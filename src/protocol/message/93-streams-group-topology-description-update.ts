@@ -1,4 +1,4 @@
-import { api, array, errorCode, int8, int32, nullable, struct, text, withDefault } from "../type/wire.ts"
+import { api, array, errorCode, int8, int32, nullable, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 const topologyDescriptionNode = struct({
   name: text,
@@ -31,7 +31,7 @@ export const StreamsGroupTopologyDescriptionUpdate = api(
     topologyDescription
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: withDefault(nullable(text), null)
   }

@@ -1,4 +1,4 @@
-import { api, errorCode, int32, nullable, text } from "../type/wire.ts"
+import { api, errorCode, int32, nullable, text, throttleTime } from "../type/wire.ts"
 
 /** Removes a controller that will not come back. */
 export const UnregisterController = api(
@@ -7,7 +7,7 @@ export const UnregisterController = api(
     controllerId: int32
   },
   {
-    throttleTimeMs: int32,
+    throttleTimeMs: throttleTime(),
     errorCode,
     errorMessage: nullable(text)
   }

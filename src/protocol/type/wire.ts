@@ -137,6 +137,8 @@ export const tagged = <A, D>(tag: number, from: number, wire: Wire<A, D>, absent
   ...since(from, wire, absent, loss),
   tag
 })
+/** `throttleTimeMs` of a response from version `first` on. Handlers leave it out: the server writes how long it delays the client, 0 for a client that is not delayed. */
+export const throttleTime = (first = 0): Field<number, number, true> => (first === 0 ? withDefault(int32, 0) : since(first, int32, 0, "ignorable"))
 /** What a struct holds when nothing of it was sent: the default of an absent struct field. */
 export const zeroOf = <A, D>(wire: Wire<A, D>): A => wire.zero as A
 

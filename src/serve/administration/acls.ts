@@ -12,7 +12,7 @@ const result = { ...disabled, matchingAcls: [] }
 
 /** DescribeAcls, CreateAcls and DeleteAcls 1-3: SECURITY_DISABLED for each ACL or filter, as Kafka answers without an authorizer. */
 export const aclRoutes: ReadonlyArray<Route> = [
-  route(DescribeAcls, {}, () => ({ throttleTimeMs: 0, ...disabled, resources: [] })),
-  route(CreateAcls, {}, ({ creations }) => ({ throttleTimeMs: 0, results: creations.map(() => disabled) })),
-  route(DeleteAcls, {}, ({ filters }) => ({ throttleTimeMs: 0, filterResults: filters.map(() => result) }))
+  route(DescribeAcls, {}, () => ({ ...disabled, resources: [] })),
+  route(CreateAcls, {}, ({ creations }) => ({ results: creations.map(() => disabled) })),
+  route(DeleteAcls, {}, ({ filters }) => ({ filterResults: filters.map(() => result) }))
 ]

@@ -10,7 +10,7 @@ const errorCode = codeOf("DELEGATION_TOKEN_REQUEST_NOT_ALLOWED")
 /** The principal of every client of a PLAINTEXT listener. */
 const anonymous = { type: "User", name: "ANONYMOUS" }
 const never = -1n
-const refused = { errorCode, expiryTimestampMs: never, throttleTimeMs: 0 }
+const refused = { errorCode, expiryTimestampMs: never }
 
 /** The requests of delegation tokens (KIP-48) on a PLAINTEXT listener: DELEGATION_TOKEN_REQUEST_NOT_ALLOWED, as Kafka answers a client that is not authenticated. */
 export const delegationTokenRoutes: ReadonlyArray<Route> = [
@@ -30,5 +30,5 @@ export const delegationTokenRoutes: ReadonlyArray<Route> = [
   }),
   route(RenewDelegationToken, {}, () => refused),
   route(ExpireDelegationToken, {}, () => refused),
-  route(DescribeDelegationToken, {}, () => ({ errorCode, tokens: [], throttleTimeMs: 0 }))
+  route(DescribeDelegationToken, {}, () => ({ errorCode, tokens: [] }))
 ]

@@ -63,7 +63,7 @@ export const electLeaders = (image: () => Cluster): Route =>
     ({ electionType: type, topicPartitions }) =>
       new Sliced(function* () {
         const refused = type === electionType.preferred || type === electionType.unclean ? undefined : wrongType(type)
-        const head = { throttleTimeMs: 0, errorCode: errorCode(refused?.[0] ?? "NONE") }
+        const head = { errorCode: errorCode(refused?.[0] ?? "NONE") }
         if (topicPartitions !== null) return { ...head, replicaElectionResults: yield* named(image(), type, topicPartitions, refused) }
         return { ...head, replicaElectionResults: refused === undefined ? yield* everywhere(image(), type) : [] }
       })

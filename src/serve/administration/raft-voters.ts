@@ -5,7 +5,7 @@ import { RemoveRaftVoter } from "../../protocol/message/81-remove-raft-voter.ts"
 import { zeroUuid } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 
-const refusal = (error: KafkaError, errorMessage: string) => ({ throttleTimeMs: 0, errorCode: errorCode(error), errorMessage })
+const refusal = (error: KafkaError, errorMessage: string) => ({ errorCode: errorCode(error), errorMessage })
 
 interface Voter {
   readonly clusterId: string | null

@@ -53,7 +53,7 @@ const alter = (cluster: Cluster, { name, partitions }: Topic) => {
 export const reassignmentRoutes = (image: () => Cluster): ReadonlyArray<Route> => [
   route(AlterPartitionReassignments, {}, ({ allowReplicationFactorChange, topics }) => {
     const cluster = image()
-    return { throttleTimeMs: 0, allowReplicationFactorChange, errorCode: 0, errorMessage: null, responses: topics.map((topic) => alter(cluster, topic)) }
+    return { allowReplicationFactorChange, errorCode: 0, errorMessage: null, responses: topics.map((topic) => alter(cluster, topic)) }
   }),
-  route(ListPartitionReassignments, {}, () => ({ throttleTimeMs: 0, errorCode: 0, errorMessage: null, topics: [] }))
+  route(ListPartitionReassignments, {}, () => ({ errorCode: 0, errorMessage: null, topics: [] }))
 ]

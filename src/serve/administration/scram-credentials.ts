@@ -60,6 +60,6 @@ const describe = (users: ReadonlyArray<{ readonly name: string }>) => {
  * and setting one UNSUPPORTED_SASL_MECHANISM. Faults of the request are refused as Kafka does.
  */
 export const scramCredentialRoutes: ReadonlyArray<Route> = [
-  route(DescribeUserScramCredentials, {}, ({ users }) => ({ throttleTimeMs: 0, errorCode: 0, errorMessage: null, results: describe(users ?? []) })),
-  route(AlterUserScramCredentials, {}, (request) => ({ throttleTimeMs: 0, results: alter(request) }))
+  route(DescribeUserScramCredentials, {}, ({ users }) => ({ errorCode: 0, errorMessage: null, results: describe(users ?? []) })),
+  route(AlterUserScramCredentials, {}, (request) => ({ results: alter(request) }))
 ]

@@ -41,9 +41,9 @@ const described = (transactionalId: string) => ({
 export const transactionRoutes: ReadonlyArray<Route> = [
   route(ListTransactions, {}, ({ stateFilters, transactionalIdPattern }) => {
     if (transactionalIdPattern !== null && !isPattern(transactionalIdPattern))
-      return { throttleTimeMs: 0, errorCode: errorCode("INVALID_REGULAR_EXPRESSION"), unknownStateFilters: [], transactionStates: [] }
+      return { errorCode: errorCode("INVALID_REGULAR_EXPRESSION"), unknownStateFilters: [], transactionStates: [] }
     const unknownStateFilters = [...new Set(stateFilters)].filter((state) => !states.has(state))
-    return { throttleTimeMs: 0, errorCode: 0, unknownStateFilters, transactionStates: [] }
+    return { errorCode: 0, unknownStateFilters, transactionStates: [] }
   }),
-  route(DescribeTransactions, {}, ({ transactionalIds }) => ({ throttleTimeMs: 0, transactionStates: [...new Set(transactionalIds)].map(described) }))
+  route(DescribeTransactions, {}, ({ transactionalIds }) => ({ transactionStates: [...new Set(transactionalIds)].map(described) }))
 ]

@@ -36,7 +36,6 @@ const withMetrics = (response: Response, { unknownTags = [] }: Request, metrics:
     : response
 
 const failure = (error: KafkaError, errorMessage: string): Response => ({
-  throttleTimeMs: 0,
   errorCode: errorCode(error),
   errorMessage,
   clusterId: "",
@@ -48,7 +47,6 @@ const controllers = (cluster: Cluster, at: Address | undefined): Response => {
   const leader = leaderNode(cluster)
   const { host, port } = at ?? leader ?? { host: "", port: 0 }
   return {
-    throttleTimeMs: 0,
     errorCode: 0,
     endpointType: endpoint.controllers,
     clusterId: cluster.clusterId ?? "",
@@ -77,7 +75,6 @@ const described =
     const brokers = nodesOf(cluster, listener).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
     const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, listener) : []
     return {
-      throttleTimeMs: 0,
       errorCode: 0,
       endpointType: request.endpointType,
       clusterId: cluster.clusterId ?? "",

@@ -73,6 +73,6 @@ export const describeProducers = (find: FindProducers): Route =>
           }
           described.push({ name, partitions })
         }
-        return { throttleTimeMs: 0, topics: described }
+        return { topics: described }
       })
   )

@@ -66,7 +66,6 @@ function* firstNames(names: Iterable<string>, first: string, count: number): Ste
 }
 
 const refused = (names: Iterable<string>): Response => ({
-  throttleTimeMs: 0,
   topics: [...names].map((name) => ({ errorCode: errorCode("INVALID_REQUEST"), name, topicId: zeroTopicId, partitions: [] }))
 })
 
@@ -83,15 +82,15 @@ function* page(cluster: Cluster, request: Request): Steps<Response> {
   const stride = new Stride()
   for (const name of names) {
     const from = name === cursor?.topicName ? cursor.partitionIndex : 0
-    if (room === 0) return { throttleTimeMs: 0, topics, nextCursor: { topicName: name, partitionIndex: from } }
+    if (room === 0) return { topics, nextCursor: { topicName: name, partitionIndex: from } }
     const found = slice(cluster, name, from, room)
     topics.push(found?.topic ?? unknown(name))
     const shown = found?.topic.partitions.length ?? 0
     room -= shown
-    if (found?.left) return { throttleTimeMs: 0, topics, nextCursor: { topicName: name, partitionIndex: from + shown } }
+    if (found?.left) return { topics, nextCursor: { topicName: name, partitionIndex: from + shown } }
     if (stride.takes(1 + shown)) yield
   }
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 }
 
 /**

@@ -11,7 +11,7 @@ const nameCharactersMax = 60
  */
 export const updateFeatures: Route = route(UpdateFeatures, {}, ({ featureUpdates }) => {
   const [first] = featureUpdates
-  if (first === undefined) return { throttleTimeMs: 0, errorCode: 0, errorMessage: null }
+  if (first === undefined) return { errorCode: 0, errorMessage: null }
   const errorMessage = `Invalid update version ${first.maxVersionLevel} for feature '${first.feature.slice(0, nameCharactersMax)}'. This cluster has no features to upgrade or downgrade.`
-  return { throttleTimeMs: 0, errorCode: errorCode("INVALID_UPDATE_VERSION"), errorMessage }
+  return { errorCode: errorCode("INVALID_UPDATE_VERSION"), errorMessage }
 })

@@ -43,9 +43,9 @@ export const findCoordinator =
     if (version >= batchSince) {
       return new Sliced(function* (): Steps<Response> {
         const keys = yield* distinct(request.coordinatorKeys)
-        return { throttleTimeMs: 0, coordinators: yield* mapped(keys, (key) => coordinator(find, request.keyType, key)) }
+        return { coordinators: yield* mapped(keys, (key) => coordinator(find, request.keyType, key)) }
       })
     }
     const { nodeId, host, port, errorCode, errorMessage } = coordinator(find, request.keyType, request.key)
-    return { throttleTimeMs: 0, errorCode, errorMessage, nodeId, host, port }
+    return { errorCode, errorMessage, nodeId, host, port }
   }

@@ -155,7 +155,6 @@ const nodes = (cluster: Cluster, namesInternal: boolean, listener: string | unde
 function* respond(cluster: Cluster, nodeId: number, request: Request, asked: Asked): Steps<Response> {
   const topics = yield* answers(cluster, request, asked)
   return {
-    throttleTimeMs: 0,
     brokers: nodes(cluster, asksForInternal(topics, request), asked.listener),
     clusterId: cluster.clusterId ?? null,
     controllerId: controllerOf(cluster, nodeId),

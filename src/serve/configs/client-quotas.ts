@@ -32,8 +32,8 @@ const describeFault = (components: ReadonlyArray<Component>): Fault | undefined 
 
 const describe = ({ components }: RequestOf<typeof DescribeClientQuotas>): ResponseDraft<typeof DescribeClientQuotas> => {
   const fault = describeFault(components)
-  if (fault === undefined) return { throttleTimeMs: 0, errorCode: 0, errorMessage: null, entries: [] }
-  return { throttleTimeMs: 0, errorCode: errorCode(fault[0]), errorMessage: fault[1], entries: null }
+  if (fault === undefined) return { errorCode: 0, errorMessage: null, entries: [] }
+  return { errorCode: errorCode(fault[0]), errorMessage: fault[1], entries: null }
 }
 
 const alterFault = (entityOf: ReadonlyMap<string, string | null>, ops: Alteration["ops"]): Fault | undefined => {
@@ -61,5 +61,5 @@ const alter = ({ entity, ops }: Alteration): ResponseDraft<typeof AlterClientQuo
  */
 export const clientQuotaRoutes: ReadonlyArray<Route> = [
   route(DescribeClientQuotas, {}, describe),
-  route(AlterClientQuotas, {}, ({ entries }) => ({ throttleTimeMs: 0, entries: entries.map(alter) }))
+  route(AlterClientQuotas, {}, ({ entries }) => ({ entries: entries.map(alter) }))
 ]

@@ -126,7 +126,7 @@ export const describeConfigs =
         if (result !== undefined) results.push(result)
         if (stride.takes(2 + (result?.configs.length ?? 0))) yield
       }
-      return { throttleTimeMs: 0, results }
+      return { results }
     })
 
 /** As CreateTopics answers a new topic's settings (version 5 on). */

@@ -24,7 +24,7 @@ const kindsSince = 1
 export const listConfigResources = (image: () => Cluster): Route =>
   route(ListConfigResources, {}, ({ resourceTypes }, { version }) => {
     const asked = version < kindsSince ? [clientMetrics] : resourceTypes.length === 0 ? [...names.keys()] : [...new Set(resourceTypes)]
-    if (!asked.every((kind) => names.has(kind))) return { throttleTimeMs: 0, errorCode: errorCode("UNSUPPORTED_VERSION"), configResources: [] }
+    if (!asked.every((kind) => names.has(kind))) return { errorCode: errorCode("UNSUPPORTED_VERSION"), configResources: [] }
     return new Sliced(function* (): Steps<Response> {
       const cluster = image()
       const configResources: Array<Response["configResources"][number]> = []
@@ -34,6 +34,6 @@ export const listConfigResources = (image: () => Cluster): Route =>
           configResources.push({ resourceName, resourceType })
           if (stride.takes()) yield
         }
-      return { throttleTimeMs: 0, errorCode: 0, configResources }
+      return { errorCode: 0, configResources }
     })
   })

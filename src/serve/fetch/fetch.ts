@@ -31,7 +31,7 @@ const finalEpoch = -1
 type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "answers" | "clientHost" | "listener">>
 type Answer = FetchAnswer | Later<Answer> | Sliced<Answer>
 
-const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ throttleTimeMs: 0, errorCode: errorCode(error), sessionId, responses: [] })
+const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ errorCode: errorCode(error), sessionId, responses: [] })
 
 /** One Fetch, whole or in a session. What a large one names is passed on, and not kept: it may wait for minutes. */
 class Fetching {
@@ -137,7 +137,7 @@ class Fetching {
   private wholeAnswer(topics: ReadonlyArray<WantedTopic>, { nodeEndpoints }: Pass, responses: ReadonlyArray<TopicAnswer>): FetchAnswer {
     const opens = this.hasSessions && this.request.sessionEpoch === openingEpoch
     const sessionId = opens ? this.openSession(topics, responses) : 0
-    return { throttleTimeMs: 0, errorCode: 0, sessionId, responses, nodeEndpoints }
+    return { errorCode: 0, sessionId, responses, nodeEndpoints }
   }
 
   /** A session that holds what was asked and answered just now; 0 where there is no place for one. */
@@ -237,7 +237,7 @@ const forgottenOf = ({ forgottenTopicsData }: FetchRequest): number => forgotten
 
 /** Where everything was forgotten there is no session any more, and nothing to answer. */
 const withoutSession = (why: "gone" | "empty"): FetchAnswer =>
-  why === "gone" ? refused("FETCH_SESSION_ID_NOT_FOUND") : { throttleTimeMs: 0, errorCode: 0, sessionId: 0, responses: [] }
+  why === "gone" ? refused("FETCH_SESSION_ID_NOT_FOUND") : { errorCode: 0, sessionId: 0, responses: [] }
 
 /** What an incremental answer says: only what is news. */
 const settled = (
@@ -259,7 +259,7 @@ const settled = (
     responses[responses.length - 1]?.partitions.push(answer)
   }
   session.settle(due, answers, find)
-  return { throttleTimeMs: 0, errorCode: 0, sessionId: session.id, responses, nodeEndpoints }
+  return { errorCode: 0, sessionId: session.id, responses, nodeEndpoints }
 }
 
 /**

@@ -111,7 +111,7 @@ function* listed({ decompress, find }: ListOffsetsOptions, request: Request, ver
     pauseAt = lookup.cost + costPerStep
     yield
   }
-  return { throttleTimeMs: 0, topics }
+  return { topics }
 }
 
 /**

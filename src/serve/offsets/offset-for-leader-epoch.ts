@@ -37,5 +37,5 @@ export const offsetForLeaderEpoch =
         ({ topic }, wanted) => answer(find, topic, wanted),
         ({ topic }, partitions) => ({ topic, partitions })
       )
-      return { throttleTimeMs: 0, topics: answers }
+      return { topics: answers }
     })

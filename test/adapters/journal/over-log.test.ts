@@ -9,9 +9,9 @@ import { layer as journal } from "../../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../../adapters/log/file/layer.ts"
 import { layer as memoryStore } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
-import { scriptedJournal } from "../../src/leader/scripted-journal.ts"
 import { entry, type JournalWorld, journalContract, readAll, stream, withJournal } from "../../src/ports/journal.contract.ts"
 import { checksum } from "../../src/ports/log-batches.ts"
+import { scriptedJournal } from "../../src/stream/scripted-journal.ts"
 
 const fileWorld = (): JournalWorld => {
   const directory = fs.mkdtempSync(join(tmpdir(), "franz-journal-"))

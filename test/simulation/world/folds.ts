@@ -1,6 +1,6 @@
 import { defaults } from "../../../domain/group/limits.ts"
-import { clusterAggregate, clusterStream } from "../../../src/leader/cluster-aggregate.ts"
-import { groupStreamName, groupsAggregate } from "../../../src/leader/group/aggregate.ts"
+import { groupStreamName, groupsAggregate } from "../../../src/groups/groups-aggregate.ts"
+import { clusterAggregate, clusterStream } from "../../../src/leader/journal/cluster-aggregate.ts"
 import { type Fold, foldOf } from "../checker/metadata.ts"
 
 /** Streams over which the groups of a run are spread. */

@@ -13,7 +13,7 @@ import { decodeRequestHeader } from "../../../src/protocol/codec/frame.ts"
 import { Encoded, type RequestContext, type Route } from "../../../src/wire/route.ts"
 import { requestElementsMax } from "../../../src/wire/routing/request-elements.ts"
 import type { Steps } from "../../../src/wire/sliced.ts"
-import { World } from "../leader/group/support.ts"
+import { World } from "../groups/support.ts"
 import { newDisk } from "./support.ts"
 
 const scope = Effect.runSync(Scope.make())

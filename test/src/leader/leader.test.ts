@@ -23,7 +23,7 @@ import { DescribeCluster } from "../../../src/protocol/message/60-describe-clust
 import { BrokerHeartbeat } from "../../../src/protocol/message/63-broker-heartbeat.ts"
 import { AllocateProducerIds } from "../../../src/protocol/message/67-allocate-producer-ids.ts"
 import type { Link } from "../../../src/wire/link.ts"
-import { scriptedJournal } from "./scripted-journal.ts"
+import { scriptedJournal } from "../stream/scripted-journal.ts"
 import { heartbeat, join, link, register, run, start } from "./support.ts"
 
 const wanted = (

@@ -5,7 +5,7 @@ import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { UnregisterBroker } from "../../../src/protocol/message/64-unregister-broker.ts"
 import { AllocateProducerIds } from "../../../src/protocol/message/67-allocate-producer-ids.ts"
-import { createTopics, World } from "./group/support.ts"
+import { createTopics, World } from "../groups/support.ts"
 import { heartbeat, join, register } from "./support.ts"
 
 const errorOf = ({ errorCode }: { readonly errorCode: number }) => kafkaError(errorCode)

@@ -6,7 +6,7 @@ import { DescribeConfigs } from "../../../src/protocol/message/32-describe-confi
 import { AlterConfigs } from "../../../src/protocol/message/33-alter-configs.ts"
 import { IncrementalAlterConfigs } from "../../../src/protocol/message/44-incremental-alter-configs.ts"
 import type { Link } from "../../../src/wire/link.ts"
-import { scriptedJournal } from "./scripted-journal.ts"
+import { scriptedJournal } from "../stream/scripted-journal.ts"
 import { join, link, run, start } from "./support.ts"
 
 const topic = 2

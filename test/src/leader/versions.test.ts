@@ -14,7 +14,7 @@ import { DescribeCluster } from "../../../src/protocol/message/60-describe-clust
 import { BrokerHeartbeat } from "../../../src/protocol/message/63-broker-heartbeat.ts"
 import type { AnyApi, RequestDraft } from "../../../src/protocol/type/wire.ts"
 import type { Link } from "../../../src/wire/link.ts"
-import { scriptedJournal } from "./scripted-journal.ts"
+import { scriptedJournal } from "../stream/scripted-journal.ts"
 import { join, link, run, start } from "./support.ts"
 
 /** Every version of an API, first to last stable, answered without an error of the wire. */

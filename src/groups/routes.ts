@@ -1,0 +1,26 @@
+import type { Route } from "../wire/route.ts"
+import type { GroupRoom } from "./context.ts"
+import { offsetCommit } from "./handler/08-offset-commit.ts"
+import { offsetFetch } from "./handler/09-offset-fetch.ts"
+import { joinGroup } from "./handler/11-join-group.ts"
+import { heartbeat } from "./handler/12-heartbeat.ts"
+import { leaveGroup } from "./handler/13-leave-group.ts"
+import { syncGroup } from "./handler/14-sync-group.ts"
+import { describeGroups } from "./handler/15-describe-groups.ts"
+import { listGroups } from "./handler/16-list-groups.ts"
+import { deleteGroups } from "./handler/42-delete-groups.ts"
+import { offsetDelete } from "./handler/47-offset-delete.ts"
+
+/** What the coordinator of the groups answers, FindCoordinator apart. */
+export const groupRoutes = (room: GroupRoom): ReadonlyArray<Route> => [
+  offsetCommit(room),
+  offsetFetch(room),
+  joinGroup(room),
+  heartbeat(room),
+  leaveGroup(room),
+  syncGroup(room),
+  describeGroups(room),
+  listGroups(room),
+  deleteGroups(room),
+  offsetDelete(room)
+]

@@ -1,0 +1,96 @@
+import { phaseDeadline, sessionEnd, watched } from "../../../domain/group/classic/session.ts"
+import { Command } from "../../../domain/group/command.ts"
+import type { Event } from "../../../domain/group/event.ts"
+import { type Groups, groupOf } from "../../../domain/group/groups.ts"
+import type { GroupId } from "../../../domain/group/id.ts"
+import type { Limits } from "../../../domain/group/limits.ts"
+import type { Group } from "../../../domain/group/state.ts"
+import type { Change } from "../../stream/writer.ts"
+import type { Heard } from "./last-heartbeat.ts"
+
+/** How long after a command that brought nothing (the disk is full) a group is looked at again, ms. */
+const retryMs = 500
+
+/** Events after which a group's deadlines are what they were. */
+const isTimeless = ({ _tag }: Event): boolean => _tag === "OffsetsCommitted" || _tag === "OffsetsRemoved"
+
+/**
+ * When something in the groups of one stream is over. For each group the earliest moment at which a session could end is kept: being heard only puts that
+ * off, so a group with nothing due costs one comparison a look. A round, or the wait for SyncGroup, ends at a moment that is known exactly.
+ */
+export class Deadlines {
+  private readonly sessions = new Map<GroupId, number>()
+  private readonly phases = new Map<GroupId, number>()
+
+  constructor(
+    private readonly limits: Limits,
+    private readonly heard: Heard,
+    private readonly groups: () => Groups
+  ) {
+    for (const [groupId, group] of groups()) this.change(groupId, group)
+  }
+
+  follow({ events, state }: Change<Groups, Event>): void {
+    const changed = new Set<GroupId>()
+    for (const event of events) if (!isTimeless(event)) changed.add(event.groupId)
+    for (const groupId of changed) this.change(groupId, groupOf(state, groupId))
+  }
+
+  /** When the next round or wait ends; infinity without one. Sessions are looked at now and then. */
+  get next(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const at of this.phases.values()) next = Math.min(next, at)
+    return next
+  }
+
+  /** The commands for rounds and waits that are over. */
+  duePhases(now: number): ReadonlyArray<Command> {
+    const commands: Array<Command> = []
+    for (const [groupId, at] of this.phases) {
+      if (at > now) continue
+      const deadline = phaseDeadline(groupOf(this.groups(), groupId), this.heard.resumedAt)
+      if (deadline === null) this.phases.delete(groupId)
+      else if (deadline.at > now) this.phases.set(groupId, deadline.at)
+      else {
+        // What comes of the command sets it anew; when nothing comes of it, it is given again a little later.
+        this.phases.set(groupId, now + retryMs)
+        const { _tag } = deadline
+        commands.push(
+          _tag === "CompleteJoin" ? Command.CompleteJoin({ groupId, at: now }) : Command.ExpireSync({ groupId, at: now, generation: deadline.generation })
+        )
+      }
+    }
+    return commands
+  }
+
+  /** The commands for sessions that are over. */
+  dueSessions(now: number): ReadonlyArray<Command> {
+    const commands: Array<Command> = []
+    for (const [groupId, earliest] of this.sessions) {
+      if (earliest > now) continue
+      const group = groupOf(this.groups(), groupId)
+      let next = Number.POSITIVE_INFINITY
+      for (const memberId of watched(group)) {
+        const heardAt = this.heard.at(groupId, memberId)
+        const end = sessionEnd(this.limits, group, memberId, heardAt)
+        if (end !== null && end <= now) commands.push(Command.ExpireMember({ groupId, at: now, memberId, heardAt }))
+        next = Math.min(next, end === null ? Number.POSITIVE_INFINITY : end <= now ? now + retryMs : end)
+      }
+      this.sessions.set(groupId, next)
+    }
+    return commands
+  }
+
+  private change(groupId: GroupId, group: Group): void {
+    if (group.phase === "Dead") {
+      this.sessions.delete(groupId)
+      this.phases.delete(groupId)
+      return
+    }
+    // Worked out at the next look, once for all changes until then.
+    this.sessions.set(groupId, 0)
+    const deadline = phaseDeadline(group, this.heard.resumedAt)
+    if (deadline === null) this.phases.delete(groupId)
+    else this.phases.set(groupId, deadline.at)
+  }
+}

@@ -1,0 +1,88 @@
+import { Effect, Either } from "effect"
+import { Command, type ConfigChange } from "../../../domain/cluster/command.ts"
+import type { ResourceKind } from "../../../domain/kernel/config.ts"
+import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
+import type { RequestContext } from "../../wire/route.ts"
+import { filtered, mapped, runSteps, type Steps, timesNamed } from "../../wire/sliced.ts"
+import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../context.ts"
+
+/** A topic, a node, a group or a subscription whose settings shall be changed. */
+export interface Resource {
+  readonly resourceType: number
+  readonly resourceName: string
+  readonly changes: ReadonlyArray<ConfigChange>
+  /** What speaks against it before anything is decided. */
+  readonly fault?: Rejection | undefined
+}
+interface Answer {
+  readonly errorCode: number
+  readonly errorMessage: string | null
+  readonly resourceType: number
+  readonly resourceName: string
+}
+
+/** Kinds of resources, in Kafka's numbers. */
+const resource = { topic: 2, broker: 4, loggers: 8, clientMetrics: 16, group: 32 } as const
+const kinds: Readonly<Record<number, ResourceKind>> = { [resource.clientMetrics]: "client-metrics", [resource.group]: "group" }
+/** Resources that one request may name. */
+const resourcesPerRequestMax = 10_000
+
+/** Settings of one resource that a request may name: twice as many as Kafka has. */
+const changesPerResourceMax = 1000
+
+const invalid = (message: string): Rejection => ({ error: "INVALID_REQUEST", message })
+const keyOf = ({ resourceName, resourceType }: Resource): string => `${resourceType} ${resourceName}`
+
+/** What can be said of a resource without the cluster: which kinds have settings that can be changed. */
+function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Rejection | undefined> {
+  const times = yield* timesNamed(all, keyOf)
+  return (asked: Resource): Rejection | undefined => {
+    const { fault, resourceName, resourceType } = asked
+    if (all.length > resourcesPerRequestMax)
+      return { error: "POLICY_VIOLATION", message: `One request changes ${resourcesPerRequestMax} resources at most; this one names ${all.length}.` }
+    if (times.get(keyOf(asked)) !== 1) return invalid("Each resource must appear at most once.")
+    if (resourceType === resource.loggers) return invalid("The level of a node's log is fixed while it runs.")
+    if (resourceType !== resource.topic && resourceType !== resource.broker && kinds[resourceType] === undefined)
+      return invalid(`Resources of type ${resourceType} have no settings: 2 stands for topics, 4 for nodes, 16 for client metrics, 32 for groups.`)
+    if (asked.changes.length > changesPerResourceMax)
+      return invalid(`One request changes ${changesPerResourceMax} settings of a resource at most; this one names ${asked.changes.length}.`)
+    if (resourceType === resource.topic && resourceName === "") return invalid("Default topic resources are not allowed.")
+    return fault
+  }
+}
+
+/**
+ * Changes the settings of topics, nodes, groups and subscriptions to clients' metrics, each by a command of its own: one that is refused does not stop the others. Answered when the events are durable; brokers
+ * follow them after that. With `replace` what is not named takes its default.
+ */
+export const changeConfigs = (
+  room: LeaderRoom,
+  context: RequestContext,
+  cause: string,
+  request: { readonly resources: ReadonlyArray<Resource>; readonly replace: boolean; readonly validateOnly: boolean }
+): Effect.Effect<ReadonlyArray<Answer>> =>
+  Effect.gen(function* () {
+    const { replace, resources, validateOnly } = request
+    const fault = yield* runSteps(faultOf(resources))
+    const sound = yield* runSteps(filtered(resources, (asked) => fault(asked) === undefined))
+    const submissionOf = (asked: Resource) => {
+      const change = { replace, changes: asked.changes, validateOnly }
+      const name = asked.resourceName
+      const kind = kinds[asked.resourceType]
+      const command =
+        kind !== undefined
+          ? Command.ChangeResourceConfigs({ kind, name, node: room.config, ...change })
+          : asked.resourceType === resource.broker
+            ? Command.ChangeNodeConfigs({ node: name, ...change })
+            : Command.ChangeTopicConfigs({ topic: name, ...change })
+      return submission(room, command, context, cause, keyOf(asked))
+    }
+    const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
+    const byResource = new Map(sound.map((asked, index) => [asked, outcomes[index] as ClusterOutcome]))
+    const answer = (asked: Resource): Answer => {
+      const outcome = byResource.get(asked) ?? Either.left(fault(asked) as Rejection)
+      const said = Either.match(outcome, { onLeft: refusal, onRight: () => ({ errorCode: errorCode("NONE"), errorMessage: null }) })
+      return { ...said, resourceType: asked.resourceType, resourceName: asked.resourceName }
+    }
+    return yield* runSteps(mapped(resources, answer))
+  })

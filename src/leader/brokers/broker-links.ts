@@ -1,0 +1,61 @@
+import { type Broker, brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
+import type { KafkaError, Rejection } from "../../../domain/kernel/error-code.ts"
+import type { Caller, RegisteredBroker } from "../../wire/admission/caller.ts"
+import type { RequestContext } from "../../wire/route.ts"
+
+/** The connections of one registration. */
+interface Links {
+  readonly epoch: number
+  readonly callers: Set<Caller>
+  isLeaving: boolean
+}
+
+const unauthorized = (message: string): Rejection => ({ error: "CLUSTER_AUTHORIZATION_FAILED" satisfies KafkaError, message })
+
+/**
+ * The connections on which brokers have shown who they are: each begins with the registration of a process under its secret incarnation id. What only a broker may ask
+ * (heartbeats, Envelopes, producer ids) is taken from these alone; the epoch is no secret, since it stands in the journal.
+ */
+export class BrokerLinks {
+  private readonly byBroker = new Map<number, Links>()
+
+  /** The caller has shown that it is the process of this registration. Connections of an earlier registration are clients' from now on. */
+  bind(caller: Caller, broker: RegisteredBroker): void {
+    // A broker that registers once more on the same connection: what it was before ends first.
+    caller.forget()
+    const before = this.byBroker.get(broker.id)
+    const links = before?.epoch === broker.epoch ? before : { epoch: broker.epoch, callers: new Set<Caller>(), isLeaving: false }
+    this.byBroker.set(broker.id, links)
+    if (before !== links) for (const other of [...(before?.callers ?? [])]) other.forget()
+    links.callers.add(caller)
+    caller.identify(broker, () => {
+      links.callers.delete(caller)
+      if (links.callers.size === 0 && this.byBroker.get(broker.id) === links) this.byBroker.delete(broker.id)
+    })
+  }
+
+  /** Whether the broker said last that it stops: its connections will close, and do not hold its id any more. */
+  leaving(id: number, isLeaving: boolean): void {
+    const links = this.byBroker.get(id)
+    if (links !== undefined) links.isLeaving = isLeaving
+  }
+
+  /** Whether the process that is registered under the id has a connection now, and means to go on. */
+  isConnected(id: number): boolean {
+    return this.byBroker.get(id)?.isLeaving === false
+  }
+
+  /** The broker at the other end, if its registration stands. */
+  brokerOf({ caller }: RequestContext, cluster: Cluster): Broker | undefined {
+    const shown = caller?.broker
+    const broker = shown === undefined ? undefined : brokerOf(cluster, shown.id)
+    return broker?.epoch === shown?.epoch ? broker : undefined
+  }
+
+  /** Why the caller may not speak for broker `id`; undefined where it may. */
+  refusal(context: RequestContext, cluster: Cluster, id: number): Rejection | undefined {
+    return this.brokerOf(context, cluster)?.id === id
+      ? undefined
+      : unauthorized(`${context.actor} may not speak for broker ${id}: it has not registered on this connection as that broker's process.`)
+  }
+}

@@ -1,0 +1,57 @@
+import type { Either } from "effect"
+import type { Command } from "../../domain/cluster/command.ts"
+import type { Event } from "../../domain/cluster/event.ts"
+import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
+import { errorCode, type Rejection } from "../../domain/kernel/error-code.ts"
+import type { BrokerId } from "../../domain/kernel/id.ts"
+import type { LogDirectory } from "../ports/log-store.ts"
+import type { DescribeConfigsOptions } from "../serve/configs/describe-configs.ts"
+import type { Applied } from "../stream/answers.ts"
+import type { CommandIds } from "../stream/command-ids.ts"
+import type { Submission } from "../stream/writer.ts"
+import type { RequestContext } from "../wire/route.ts"
+import type { Brokers } from "./brokers/brokers.ts"
+import type { Observers } from "./brokers/observers.ts"
+import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
+import type { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
+import type { ProducerIds } from "./producer-ids/producer-ids.ts"
+
+/** What the leader's handlers share. */
+export interface LeaderRoom {
+  readonly nodeId: BrokerId
+  /** What this node started with. */
+  readonly config: NodeConfig
+  /** Partitions that one broker may hold (`franz.broker.partitions.max`). */
+  readonly partitionsPerBrokerMax: number
+  /** What of it somebody wrote down; undefined: whatever is not the default. */
+  readonly written: ReadonlySet<SettingName> | undefined
+  readonly writer: ClusterWriter
+  readonly brokers: Brokers
+  readonly observers: Observers
+  /** Where the journal lies. */
+  readonly directories: ReadonlyArray<LogDirectory>
+  readonly commandIds: CommandIds
+  readonly producerIds: ProducerIds
+  readonly producerIdBlocks: ProducerIdBlocks
+  /** Returns the node's metrics in Prometheus' text format; undefined where it has none. */
+  readonly metrics: (() => string) | undefined
+}
+
+/** A command as a request asks for it. `part` tells the commands of one request apart: a topic's name. */
+export const submission = (room: LeaderRoom, command: Command, context: RequestContext, cause: string, part = ""): Submission<Command> => ({
+  command,
+  commandId: room.commandIds.ofRequest(context, part),
+  actor: context.actor,
+  cause
+})
+
+export type ClusterOutcome = Either.Either<Applied<Event>, Rejection>
+
+/** What the settings of this node and of topics are described from. */
+export const describing = ({ config, nodeId, written, writer }: LeaderRoom): DescribeConfigsOptions => ({ cluster: writer.state, nodeId, config, written })
+
+/** The two fields in which most answers say that something was refused. */
+export const refusal = ({ error, message }: Rejection): { readonly errorCode: number; readonly errorMessage: string } => ({
+  errorCode: errorCode(error),
+  errorMessage: message
+})

@@ -1,0 +1,41 @@
+import { commandIdBytesMax, commandIdTag } from "../../domain/kernel/command-id.ts"
+import type { Epoch } from "../../domain/kernel/id.ts"
+import { clientCommandPrefix } from "./answers.ts"
+
+/** A request that asks for a command, as far as the command's id tells of it. */
+export interface CommandOrigin {
+  readonly header: {
+    readonly apiKey: number
+    readonly correlationId: number
+    readonly unknownTags: ReadonlyArray<{ readonly tag: number; readonly data: Uint8Array }>
+  }
+  /** Unique in this process. */
+  readonly connectionId: number
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: false })
+
+/** A client's own id goes with what tells the commands of its request apart (a topic, a group), as long as that is a name that something can have. */
+const partCharactersMax = 255
+
+/**
+ * Ids of commands. A client's own, where its request carries one, is told apart from the others by its prefix and by the API; every other is made for one
+ * use: the leader's epoch is never used twice, and within it a counter rises.
+ */
+export class CommandIds {
+  private used = 0
+
+  constructor(private readonly epoch: Epoch) {}
+
+  ofRequest({ header, connectionId }: CommandOrigin, part: string): string {
+    const own = header.unknownTags.find(({ tag }) => tag === commandIdTag)?.data
+    if (own !== undefined && own.length > 0 && own.length <= commandIdBytesMax && part.length <= partCharactersMax)
+      return `${clientCommandPrefix}${header.apiKey}:${utf8.decode(own)}/${part}`
+    return `e${this.epoch}-c${connectionId}-${header.correlationId}-${this.used++}`
+  }
+
+  /** For what the leader does by itself. */
+  own(): string {
+    return `e${this.epoch}-leader-${this.used++}`
+  }
+}

@@ -1,0 +1,43 @@
+import { Data } from "effect"
+import type { Conflict, Fenced, Unknown } from "../ports/journal.ts"
+import { LogFault } from "../ports/log-store.ts"
+
+/** A writer cannot go on deciding on its stream: the role that decides by it stops. The message says what happened and what to do. */
+export class WriterStopped extends Data.TaggedError("WriterStopped")<{ readonly stream: string; readonly message: string; readonly cause?: unknown }> {}
+
+/** The journal holds an entry that this version cannot read. Nothing is skipped (M3): the node does not start. */
+export class UnreadableEvent extends Data.TaggedError("UnreadableEvent")<{
+  readonly stream: string
+  /** The entry's index in the stream; for a snapshot, the index that it was taken at. */
+  readonly index: number
+  /** The event's name, or "snapshot". */
+  readonly type: string
+  readonly message: string
+}> {}
+
+const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+
+/** A part of the journal that was read long ago is damaged: the state in memory is right, but the next start could not fold it again, and brokers could not follow it. */
+export const damagedJournal = (stream: string, fault: LogFault): WriterStopped =>
+  new WriterStopped({
+    stream,
+    cause: fault,
+    message: `${stream}: the leader stops, since its journal is damaged, and a start would not come to the same state. ${fault.message}`
+  })
+
+type AppendFault = Conflict | Fenced | Unknown
+type Reasons = { readonly [Tag in AppendFault["_tag"]]: (fault: Extract<AppendFault, { readonly _tag: Tag }>) => string }
+const reasons: Reasons = {
+  Fenced: ({ epoch, newerEpoch }) => `another leader holds epoch ${newerEpoch}, this one had ${epoch}. This node stops leading; clients find the other leader.`,
+  Conflict: ({ end, expected }) =>
+    `the journal ends at ${end}, and this leader expected ${expected}: another process wrote to it. Make sure that one leader runs on this data directory, and start again.`,
+  Unknown: ({ cause }) => `the result of the last write to the journal is unknown (${textOf(cause)}). Check the disk and start again: the journal is read anew.`
+}
+
+/** Why an append that did not succeed ends the writer. No append is repeated: the answer to the repetition would not tell about the first attempt. */
+export const stoppedBy = (fault: AppendFault): WriterStopped => {
+  const { stream } = fault
+  if (fault._tag === "Unknown" && fault.cause instanceof LogFault && fault.cause.reason === "corrupt") return damagedJournal(stream, fault.cause)
+  const reasonOf = reasons[fault._tag] as (fault: AppendFault) => string
+  return new WriterStopped({ stream, cause: fault, message: `${stream}: ${reasonOf(fault)}` })
+}

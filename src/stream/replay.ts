@@ -1,0 +1,44 @@
+import { type Context, Effect, Either, Stream } from "effect"
+import type { Journal } from "../ports/journal.ts"
+import type { LogFault } from "../ports/log-store.ts"
+import type { Restorable, Tagged } from "./aggregate.ts"
+import { UnreadableEvent } from "./fault.ts"
+import { foldOfSnapshot } from "./snapshot.ts"
+import { StreamFold } from "./stream-fold.ts"
+
+/** Folds the entries from the end of `fold` up to the durable end of the stream at the time of the call. */
+export const readOn = <State, Event extends Tagged, Rejection>(
+  journal: Context.Tag.Service<typeof Journal>,
+  fold: StreamFold<State, Event, Rejection>
+): Effect.Effect<void, LogFault | UnreadableEvent> =>
+  Stream.runForEachChunk(journal.read(fold.stream, fold.end), (entries) => {
+    for (const entry of entries) {
+      const taken = fold.take(entry)
+      if (Either.isLeft(taken)) return Effect.fail(taken.left)
+    }
+    return Effect.void
+  })
+
+/** Reads a stream: the newest snapshot, then every entry after it. UnreadableEvent where `start`, the index of the first entry in the journal, is behind the snapshot. */
+export const replay = <State, Event extends Tagged, Rejection>(
+  journal: Context.Tag.Service<typeof Journal>,
+  stream: string,
+  restorable: Restorable<State, Event>,
+  start: number
+): Effect.Effect<StreamFold<State, Event, Rejection>, LogFault | UnreadableEvent> =>
+  Effect.gen(function* () {
+    const snapshot = yield* journal.loadSnapshot(stream)
+    const fold =
+      snapshot === undefined
+        ? new StreamFold<State, Event, Rejection>(stream, restorable)
+        : yield* foldOfSnapshot<State, Event, Rejection>(stream, restorable, snapshot)
+    if (fold.end < start)
+      return yield* new UnreadableEvent({
+        stream,
+        index: fold.end,
+        type: "nothing",
+        message: `${stream}: the journal begins at ${start}, but there is no snapshot from there on: the entries from ${fold.end} are missing.`
+      })
+    yield* readOn(journal, fold)
+    return fold
+  })

@@ -1,0 +1,238 @@
+import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Option, Queue, type Scope } from "effect"
+import { bug } from "../../domain/kernel/bug.ts"
+import { encodeEvents } from "../../domain/kernel/decode-events.ts"
+import type { Epoch } from "../../domain/kernel/id.ts"
+import { runSteps } from "../ports/event-loop.ts"
+import { Journal, type Taken } from "../ports/journal.ts"
+import type { LogFault } from "../ports/log-store.ts"
+import type { Aggregate, Tagged } from "./aggregate.ts"
+import type { Answers, Applied, Outcome } from "./answers.ts"
+import { damagedJournal, stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
+import { replay } from "./replay.ts"
+import { decideRound, type Round, type Submission } from "./round.ts"
+import { type SnapshotOptions, SnapshotWriting } from "./snapshot-writing.ts"
+import type { StreamFold } from "./stream-fold.ts"
+
+export type { Applied } from "./answers.ts"
+export type { Submission } from "./round.ts"
+
+/** Durable events, and the state after the last of them. */
+export interface Change<State, Event> {
+  /** Index of the first of `events`. */
+  readonly index: number
+  readonly events: ReadonlyArray<Event>
+  readonly state: State
+}
+
+export interface WriterOptions extends SnapshotOptions {
+  /** Commands that wait for their turn; who submits more waits for room. */
+  readonly queuedCommandsMax?: number
+}
+
+/**
+ * The one place that decides on a stream. Commands are decided one after the other, each on the state that the command before it left. Their events go to the journal together, for one sync.
+ * Then the state is published, and every command gets its answer. So no answer, a rejection included, comes from a state that a crash could undo.
+ */
+export interface Writer<State, Command, Event, Rejection> {
+  readonly stream: string
+  readonly epoch: Epoch
+  /** The fold of all durable events. */
+  readonly state: () => State
+  /** The index that the next event will get. */
+  readonly end: () => number
+  /** Index of the first entry that the journal had when this writer started. */
+  readonly start: number
+  /** Decides, journals, answers. Never answers once the writer has stopped: the result of the command is unknown then. */
+  readonly submit: (submission: Submission<Command>) => Effect.Effect<Applied<Event>, Rejection>
+  /** Decides many commands in order. Each gets its answer; a rejection does not stop the commands behind it. */
+  readonly submitAll: (submissions: ReadonlyArray<Submission<Command>>) => Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>>
+  /**
+   * Calls `listener` after each durable change, before the commands of the change are answered. Listeners are called in the order in which they were added. A listener must not throw or wait.
+   * Returns how to stop that.
+   */
+  readonly onChange: (listener: (change: Change<State, Event>) => void) => () => void
+  /** Waits until `pick` finds a value in the state; looks at once, and then after each change. */
+  readonly when: <A>(pick: (state: State) => A | undefined) => Effect.Effect<A>
+  /** Fails when the writer cannot go on: the role that decides by it must stop. */
+  readonly stopped: Effect.Effect<never, WriterStopped>
+}
+
+/** What a writer is made from: a stream that this process holds, and the fold of all its entries. */
+export interface WriterStart<State, Command, Event extends Tagged, Rejection> {
+  readonly aggregate: Aggregate<State, Command, Event, Rejection>
+  readonly taken: Taken
+  readonly fold: StreamFold<State, Event, Rejection>
+  readonly options: WriterOptions
+}
+
+interface Waiting<Command, Event, Rejection> extends Submission<Command> {
+  readonly answer: Deferred.Deferred<Applied<Event>, Rejection>
+}
+
+/** Commands that one turn takes from the queue. */
+const commandsPerTurnMax = 1024
+
+class StreamWriter<State, Command, Event extends Tagged, Rejection> implements Writer<State, Command, Event, Rejection> {
+  readonly stream: string
+  readonly epoch: Epoch
+  readonly start: number
+  private readonly aggregate: Aggregate<State, Command, Event, Rejection>
+  private readonly answers: Answers<Event, Rejection>
+  private readonly snapshots: SnapshotWriting<State, Event, Rejection>
+  private readonly listeners = new Set<(change: Change<State, Event>) => void>()
+  private readonly encode: (event: Event) => object
+  private durable: State
+  private durableEnd: number
+
+  constructor(
+    { aggregate, fold, options, taken }: WriterStart<State, Command, Event, Rejection>,
+    private readonly journal: Context.Tag.Service<typeof Journal>,
+    private readonly queue: Queue.Queue<Waiting<Command, Event, Rejection>>,
+    private readonly fault: Deferred.Deferred<never, WriterStopped>
+  ) {
+    if (fold.end !== taken.end) bug(`${fold.stream}: a writer begins with the fold of ${fold.end} entries, and the journal has ${taken.end}`)
+    this.stream = fold.stream
+    this.epoch = taken.epoch
+    this.start = taken.start
+    this.aggregate = aggregate
+    this.answers = fold.answers
+    this.durable = fold.state
+    this.durableEnd = fold.end
+    this.encode = encodeEvents(aggregate.event)
+    this.snapshots = new SnapshotWriting(journal, { name: fold.stream, restorable: aggregate, answers: fold.answers }, options, fold.snapshotIndex)
+  }
+
+  readonly state = (): State => this.durable
+  readonly end = (): number => this.durableEnd
+
+  get stopped(): Effect.Effect<never, WriterStopped> {
+    return Deferred.await(this.fault)
+  }
+
+  readonly submit = (submission: Submission<Command>): Effect.Effect<Applied<Event>, Rejection> =>
+    Effect.gen(this, function* () {
+      const answer = yield* Deferred.make<Applied<Event>, Rejection>()
+      yield* Queue.offer(this.queue, { ...submission, answer })
+      return yield* Deferred.await(answer)
+    })
+
+  readonly submitAll = (submissions: ReadonlyArray<Submission<Command>>): Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>> =>
+    Effect.gen(this, function* () {
+      const waiting = submissions.map((submission) => ({ ...submission, answer: Deferred.unsafeMake<Applied<Event>, Rejection>(FiberId.none) }))
+      yield* Queue.offerAll(this.queue, waiting)
+      return yield* Effect.forEach(waiting, ({ answer }) => Effect.either(Deferred.await(answer)))
+    })
+
+  readonly onChange = (listener: (change: Change<State, Event>) => void): (() => void) => {
+    this.listeners.add(listener)
+    return () => {
+      this.listeners.delete(listener)
+    }
+  }
+
+  readonly when = <A>(pick: (state: State) => A | undefined): Effect.Effect<A> =>
+    Effect.async<A>((resume) => {
+      const now = pick(this.durable)
+      if (now !== undefined) return resume(Effect.succeed(now))
+      const stop = this.onChange(({ state }) => {
+        const found = pick(state)
+        if (found === undefined) return
+        stop()
+        resume(Effect.succeed(found))
+      })
+      return Effect.sync(stop)
+    })
+
+  /** One turn: all commands that wait, in as many appends as the bound of bytes makes of them. */
+  readonly turn = Effect.gen(this, function* () {
+    const submissions = [...(yield* Queue.takeBetween(this.queue, 1, commandsPerTurnMax))]
+    for (let at = 0; at < submissions.length; ) {
+      const start = { state: this.durable, index: this.durableEnd, submissions, at }
+      const round = yield* runSteps(decideRound(this.aggregate, this.encode, this.answers, start))
+      const outcomes = round.entries.length === 0 ? round.outcomes : yield* this.commit(round)
+      outcomes.forEach((outcome, index) => {
+        const { answer } = submissions[at + index] as Waiting<Command, Event, Rejection>
+        Deferred.unsafeDone(answer, Either.isRight(outcome) ? Exit.succeed(outcome.right) : Exit.fail(outcome.left))
+      })
+      at += outcomes.length
+    }
+  })
+
+  /** Returns the effect that writes a snapshot; undefined where none is due. */
+  readonly snapshotIfDue = (): Effect.Effect<void> | undefined => this.snapshots.due(this.durable, this.durableEnd)
+
+  /** Makes a round durable and publishes it. Where the disk took nothing, every command of the round is answered with that. */
+  private commit(round: Round<State, Event, Rejection>): Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>, WriterStopped> {
+    const done = this.journal.append(this.stream, this.epoch, round.index, round.entries).pipe(
+      Effect.map(() => {
+        for (const { value } of round.entries) this.snapshots.add(value.length)
+        this.publish(round)
+        return round.outcomes
+      })
+    )
+    return Effect.catchAll(done, (fault) => {
+      if (fault._tag !== "NotWritten") return Effect.fail(stoppedBy(fault))
+      for (const commandId of round.commandIds) this.answers.forget(commandId)
+      const message = `Nothing was changed: the leader's disk does not take writes (${fault.cause.message}).`
+      return Effect.as(
+        Effect.logError(`${this.stream}: ${message}`),
+        round.outcomes.map(() => Either.left(this.aggregate.unwritten(message)))
+      )
+    })
+  }
+
+  private publish({ events, index, state }: Round<State, Event, Rejection>): void {
+    // The journal compared the same index when it appended: two rounds at once would each publish half of the truth.
+    if (index !== this.durableEnd) bug(`${this.stream}: events from ${index} on are published, and the state ends at ${this.durableEnd}`)
+    this.durable = state
+    this.durableEnd += events.length
+    // Only the listeners of now: a listener that is added meanwhile has seen this state already.
+    const change = { index, events, state }
+    for (const listener of Array.from(this.listeners)) listener(change)
+  }
+}
+
+/** A bug in deciding or folding ends the writer: the state would not be reliable. */
+const stoppedByCause =
+  (stream: string) =>
+  (cause: Cause.Cause<WriterStopped>): WriterStopped =>
+    Option.getOrElse(
+      Cause.failureOption(cause),
+      () => new WriterStopped({ stream, cause, message: `${stream}: the writer stops because of a bug: ${Cause.pretty(cause)}` })
+    )
+
+/** Makes a writer of a stream that this process holds and has folded to its end, for example as a standby. It decides until the scope closes. */
+export const makeWriter = <State, Command, Event extends Tagged, Rejection>(
+  start: WriterStart<State, Command, Event, Rejection>
+): Effect.Effect<Writer<State, Command, Event, Rejection>, never, Journal | Scope.Scope> =>
+  Effect.gen(function* () {
+    const { fold, options, taken } = start
+    const queue = yield* Queue.bounded<Waiting<Command, Event, Rejection>>(options.queuedCommandsMax ?? 2 * commandsPerTurnMax)
+    const fault = yield* Deferred.make<never, WriterStopped>()
+    const writer = new StreamWriter(start, yield* Journal, queue, fault)
+    const scope = yield* Effect.scope
+    const turnAndSnapshot = Effect.gen(function* () {
+      yield* writer.turn
+      const due = writer.snapshotIfDue()
+      if (due !== undefined) yield* Effect.forkIn(due, scope)
+    })
+    yield* Effect.forkScoped(Effect.catchAll(taken.damaged, (found) => Deferred.fail(fault, damagedJournal(fold.stream, found))))
+    yield* Effect.forever(turnAndSnapshot).pipe(
+      Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.fail(fault, stoppedByCause(fold.stream)(cause)))),
+      Effect.forkScoped
+    )
+    return writer
+  })
+
+/** Takes a stream under a new epoch, replays it, and makes its writer. UnreadableEvent where the stream holds what this version does not know. */
+export const openWriter = <State, Command, Event extends Tagged, Rejection>(
+  stream: string,
+  aggregate: Aggregate<State, Command, Event, Rejection>,
+  options: WriterOptions
+): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
+  Effect.gen(function* () {
+    const journal = yield* Journal
+    const taken = yield* journal.open(stream)
+    const fold = yield* replay<State, Event, Rejection>(journal, stream, aggregate, taken.start)
+    return yield* makeWriter({ aggregate, taken, fold, options })
+  })
