@@ -1,8 +1,8 @@
 import { Effect, Either, HashMap, Schema } from "effect"
 import { decodeEntries } from "../../adapters/journal/entry-record.ts"
 import type { StreamPartition } from "../../adapters/journal/stream-partition.ts"
-import { Checkpoints } from "../../adapters/log/disk/checkpoint.ts"
-import type { Disk } from "../../adapters/log/disk/disk.ts"
+import { CheckpointReader } from "../../adapters/log/disk/checkpoint.ts"
+import type { ReadableDisk } from "../../adapters/log/disk/disk.ts"
 import { segmentPieces } from "../../adapters/log/inspect/segment-walk.ts"
 import type { VerifiedLog } from "../../adapters/log/inspect/verify-log.ts"
 import { metadataTopic } from "../../domain/cluster/topic/name.ts"
@@ -29,13 +29,13 @@ export interface JournalCheck {
 }
 
 /** The newest snapshot of a stream that is whole: its index as an int64, then its JSON. */
-export const readSnapshot = (disk: Disk, root: string, { name }: StreamPartition, crc32c: Crc32c): Effect.Effect<Snapshot | undefined, LogFault> =>
-  Effect.map(new Checkpoints(disk, root, crc32c).read(`${name}.snapshot`), (bytes) =>
+export const readSnapshot = (disk: ReadableDisk, root: string, { name }: StreamPartition, crc32c: Crc32c): Effect.Effect<Snapshot | undefined, LogFault> =>
+  Effect.map(new CheckpointReader(disk, root, crc32c).read(`${name}.snapshot`), (bytes) =>
     bytes === undefined || bytes.length < 8 ? undefined : { index: readInt64(bytes, 0), value: bytes.subarray(8) }
   )
 
 /** The entries of a log up to where it breaks, in order. */
-function* entriesOf(disk: Disk, log: VerifiedLog, stream: string, crc32c: Crc32c): Generator<StoredEntry | Finding> {
+function* entriesOf(disk: ReadableDisk, log: VerifiedLog, stream: string, crc32c: Crc32c): Generator<StoredEntry | Finding> {
   for (const { baseOffset, path, sizeInBytes } of log.segments) {
     const isLast = log.firstBreak?.baseOffset === baseOffset
     const file = disk.open(path.log, "read")
@@ -148,7 +148,7 @@ const check = <State, Event extends Tagged>(
 
 /** Reads a leader's journal as the leader would, and says what would keep it from starting. Changes nothing; throws what the disk throws. */
 export const checkJournal = (
-  disk: Disk,
+  disk: ReadableDisk,
   root: string,
   log: VerifiedLog,
   stream: string,

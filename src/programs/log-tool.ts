@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path"
 import process from "node:process"
 import { Clock, type Context, Effect, Either, Scope } from "effect"
 import { groupMetadataTopicId, partitionOfStream, type StreamPartition } from "../../adapters/journal/stream-partition.ts"
-import type { Disk, DiskFile } from "../../adapters/log/disk/disk.ts"
+import { type ReadableDisk, type ReadableFile, readOnly } from "../../adapters/log/disk/disk.ts"
 import { type HeldDirectory, holdDirectory } from "../../adapters/log/file/directory-lock.ts"
 import { nodeDisk } from "../../adapters/log/file/node-disk.ts"
 import { type DataDirectory, dataDirectories, type LogPlace, mayBeHeld } from "../../adapters/log/inspect/data-directories.ts"
@@ -27,11 +27,14 @@ import { checkJournal, readSnapshot } from "./journal-check.ts"
 import { nodeFailure } from "./node-failure.ts"
 
 const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+/** What a verification reads: this disk refuses to change anything. */
+const inspected = readOnly(nodeDisk)
+
 /** Runs plain disk methods; what they throw ends the command. */
 const reading = <A>(path: string, run: () => A): Effect.Effect<A, CliFailure> =>
   Effect.try({ try: run, catch: (error) => new CliFailure({ exit: "disk", message: `${path} cannot be read: ${said(error)}` }) })
 
-const find = (disk: Disk, directory: string): Effect.Effect<ReadonlyArray<DataDirectory>, CliFailure> =>
+const find = (disk: ReadableDisk, directory: string): Effect.Effect<ReadonlyArray<DataDirectory>, CliFailure> =>
   Effect.gen(function* () {
     const path = resolve(directory)
     if (!disk.exists(path)) return yield* new CliFailure({ exit: "usage", message: `There is no directory ${path}.` })
@@ -54,7 +57,7 @@ const hold = (directory: string): Effect.Effect<HeldDirectory, DirectoryLocked |
       directory,
       realPath: realpathSync(directory),
       processId: process.pid,
-      withFile: mayBeHeld(nodeDisk, directory)
+      withFile: mayBeHeld(inspected, directory)
     })
   )
 
@@ -88,10 +91,10 @@ const checkLog = (
   progress: (file: string, bytes: number) => void
 ): Effect.Effect<Checked, CliFailure> =>
   Effect.gen(function* () {
-    const log = yield* reading(place.directory, () => verifyLog(nodeDisk, place.directory, crc32c, progress))
+    const log = yield* reading(place.directory, () => verifyLog(inspected, place.directory, crc32c, progress))
     const journal = streamOf(place)
     if (journal === undefined) return { log, events: undefined, findings: log.findings }
-    const checked = yield* Effect.mapError(checkJournal(nodeDisk, root, log, journal.stream, journal.place, crc32c), nodeFailure)
+    const checked = yield* Effect.mapError(checkJournal(inspected, root, log, journal.stream, journal.place, crc32c), nodeFailure)
     for (const [topicId, name] of checked.topics) names.set(topicId, name)
     return { log, events: checked.events, findings: [...log.findings, ...checked.findings] }
   })
@@ -104,7 +107,7 @@ const verify =
   ({ directory, each, forceRead, note, progress }) =>
     Effect.gen(function* () {
       const names: Names = new Map()
-      for (const { logs, path } of yield* find(nodeDisk, directory)) {
+      for (const { logs, path } of yield* find(inspected, directory)) {
         const held = yield* Effect.either(hold(path))
         if (Either.isLeft(held)) {
           if (!forceRead)
@@ -151,7 +154,7 @@ const journalRefusal = (root: string, place: LogPlace, { findings, log }: Checke
   Effect.gen(function* () {
     const journal = streamOf(place)
     if (journal === undefined) return undefined
-    const snapshot = yield* Effect.mapError(readSnapshot(nodeDisk, root, journal.place, crc32c), nodeFailure)
+    const snapshot = yield* Effect.mapError(readSnapshot(inspected, root, journal.place, crc32c), nodeFailure)
     const broken = log.firstBreak?.offset ?? log.end
     if (snapshot !== undefined && broken < snapshot.index)
       return `This is the leader's own journal, and it is damaged before its snapshot at ${snapshot.index}: a cut would leave a leader that does not start. Put a copy of the leader's directory back.`
@@ -190,7 +193,7 @@ const repair =
   (crc32c: Crc32c): LogTool["repair"] =>
   (options) =>
     Effect.gen(function* () {
-      const found = yield* find(nodeDisk, options.directory)
+      const found = yield* find(inspected, options.directory)
       // All are held before the first is changed: half a cluster is not repaired under a node that runs.
       for (const { path } of found) yield* Effect.mapError(hold(path), nodeFailure)
       const names: Names = new Map()
@@ -200,7 +203,7 @@ const repair =
 /** Bytes that a batch's records may unpack to. */
 const recordsBytesMax = 268_435_456
 
-function* batches(file: DiskFile, crc32c: Crc32c, decompress: Decompress<CompressionFault> | undefined): Generator<Dumped> {
+function* batches(file: ReadableFile, crc32c: Crc32c, decompress: Decompress<CompressionFault> | undefined): Generator<Dumped> {
   const opened = (batch: RecordBatch) => (decompress === undefined ? undefined : readRecords(batch, decompress, recordsBytesMax))
   for (const piece of segmentPieces(file, file.size(), crc32c, () => 0)) {
     if (piece._tag === "Damage") yield piece
@@ -216,7 +219,12 @@ function* batches(file: DiskFile, crc32c: Crc32c, decompress: Decompress<Compres
 }
 
 /** The entries of an index, and what is left at its end. */
-function* entries<Entry>(file: DiskFile, entrySize: number, take: () => Entry | undefined, piece: (entry: Entry, slot: number) => Dumped): Generator<Dumped> {
+function* entries<Entry>(
+  file: ReadableFile,
+  entrySize: number,
+  take: () => Entry | undefined,
+  piece: (entry: Entry, slot: number) => Dumped
+): Generator<Dumped> {
   let slot = 0
   for (let entry = take(); entry !== undefined; entry = take()) yield piece(entry, slot++)
   const size = file.size()
@@ -236,9 +244,9 @@ const dump =
       const baseOffset = Number(digits)
       if (kind === undefined || !Number.isSafeInteger(baseOffset))
         return yield* new CliFailure({ exit: "usage", message: `${path} is no segment: expected a file like 00000000000000000000.log, .index or .timeindex.` })
-      if (!nodeDisk.exists(path)) return yield* new CliFailure({ exit: "usage", message: `There is no file ${path}.` })
+      if (!inspected.exists(path)) return yield* new CliFailure({ exit: "usage", message: `There is no file ${path}.` })
       const file = yield* Effect.acquireRelease(
-        reading(path, () => nodeDisk.open(path, "read")),
+        reading(path, () => inspected.open(path, "read")),
         (open) => Effect.sync(() => open.close())
       )
       if (kind === "log") return batches(file, crc32c, records ? compression.decompress : undefined)

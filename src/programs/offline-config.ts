@@ -2,6 +2,7 @@ import { join, resolve } from "node:path"
 import { Context, Effect, HashMap, Layer } from "effect"
 import { layer as checksum } from "../../adapters/checksum/checksum.ts"
 import { layer as journalOverLog } from "../../adapters/journal/over-log.ts"
+import { readOnly } from "../../adapters/log/disk/disk.ts"
 import { layer as fileStore } from "../../adapters/log/file/layer.ts"
 import { nodeDisk } from "../../adapters/log/file/node-disk.ts"
 import { dataDirectories } from "../../adapters/log/inspect/data-directories.ts"
@@ -22,7 +23,7 @@ const leaderDirectory = (directory: string): Effect.Effect<string, CliFailure> =
     const path = resolve(directory)
     if (!nodeDisk.exists(path)) return yield* new CliFailure({ exit: "usage", message: `There is no directory ${path}.` })
     const found = yield* Effect.try({
-      try: () => dataDirectories(nodeDisk, path).find(({ logs }) => logs.some(({ topicId }) => topicId === metadataTopicId)),
+      try: () => dataDirectories(readOnly(nodeDisk), path).find(({ logs }) => logs.some(({ topicId }) => topicId === metadataTopicId)),
       catch: (cause) => new CliFailure({ exit: "disk", message: `${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}` })
     })
     if (found !== undefined) return found.path

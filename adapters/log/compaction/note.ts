@@ -3,7 +3,7 @@ import type { Offset } from "../../../domain/kernel/id.ts"
 import type { CompactedRanges } from "../../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
-import { attempt, type Disk, faultOf, readSmallFile } from "../disk/disk.ts"
+import { attempt, type Disk, faultOf, type ReadableDisk, readSmallFile } from "../disk/disk.ts"
 
 /**
  * What compaction has done to a log, in a file beside its segments: the only thing that tells a record that was compacted away from one that is lost.
@@ -50,7 +50,7 @@ const decode = (bytes: Uint8Array, crc32c: Crc32c): CompactionNote | "damaged" =
 }
 
 /** What the note says; undefined where there is none. Throws what the disk throws. */
-export const readNote = (disk: Disk, directory: string, crc32c: Crc32c): CompactionNote | "damaged" | undefined => {
+export const readNote = (disk: ReadableDisk, directory: string, crc32c: Crc32c): CompactionNote | "damaged" | undefined => {
   const path = `${directory}/${noteFileName}`
   if (!disk.exists(path)) return undefined
   return (disk.size(path) ?? 0) > noteBytesMax ? "damaged" : decode(readSmallFile(disk, path, noteBytesMax), crc32c)

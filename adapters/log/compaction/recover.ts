@@ -4,7 +4,7 @@ import { withRange } from "../../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
-import { attempt, type Disk, faultOf } from "../disk/disk.ts"
+import { attempt, type Disk, faultOf, type ReadableDisk } from "../disk/disk.ts"
 import { filesOf, type SegmentPath, segmentPath } from "../segment/segment-files.ts"
 import { type CompactionNote, noNote, noteFileName, readNote, temporaryNoteName, writeNote } from "./note.ts"
 
@@ -31,7 +31,7 @@ const basesIn = (disk: Disk, directory: string): ReadonlyArray<Offset> =>
     .sort((one, other) => one - other)
 
 /** The compacted segment that is decided upon and not in its place yet. The decision is the note, and its name: the one without the other is nothing. */
-export const interruptedSwap = (disk: Disk, directory: string, { pending }: CompactionNote): SegmentPath | undefined => {
+export const interruptedSwap = (disk: ReadableDisk, directory: string, { pending }: CompactionNote): SegmentPath | undefined => {
   const path = pending && segmentPath(directory, pending.baseOffset, swapSuffix)
   return path !== undefined && disk.exists(path.log) ? path : undefined
 }

@@ -2,7 +2,7 @@ import { Effect, Either } from "effect"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from "../../../domain/log/int.ts"
 import { LogFault } from "../../../src/ports/log-store.ts"
-import { attempt, corrupt, type Disk, faultOf, readSmallFile } from "./disk.ts"
+import { attempt, corrupt, type Disk, faultOf, type ReadableDisk, readSmallFile } from "./disk.ts"
 
 // magic (int32), generation (int64), length (int32), CRC-32C over what stands before it and over the document (uint32).
 const headerBytes = 20
@@ -40,33 +40,32 @@ const decode = (crc32c: Crc32c, bytes: Uint8Array): Stored | undefined => {
   return readUint32(bytes, 16) === checksum(crc32c, bytes.subarray(0, headerBytes), document) ? { generation: readInt64(bytes, 4), document } : undefined
 }
 
-/**
- * Small documents that are replaced whole. Each has two slots, and a new one goes into the older: written beside it, synced, renamed over it, the directory
- * synced. So at every moment, a power cut included, one whole document is there, and after damage to the newer the one before it.
- */
-export class Checkpoints {
-  private readonly turn = Effect.unsafeMakeSemaphore(1)
-  private readonly directory: string
-  private isMade = false
+/** Reads the documents of a data directory's checkpoints, and changes nothing. */
+export class CheckpointReader {
+  readonly directory: string
   /** Slots that were named as damaged. */
-  private readonly said = new Set<string>()
+  private readonly reported = new Set<string>()
 
   constructor(
-    private readonly disk: Disk,
-    /** The data directory, which must be there. */
+    private readonly disk: ReadableDisk,
+    /** The data directory, which must exist. */
     private readonly root: string,
     private readonly crc32c: Crc32c
   ) {
     this.directory = `${root}/checkpoints`
   }
 
-  /** Removes what a write that was cut off left beside the documents. */
-  begin(): void {
-    if (!this.disk.exists(this.directory)) return
-    for (const name of this.disk.list(this.directory)) if (name.endsWith(temporarySuffix)) this.disk.unlink(`${this.directory}/${name}`)
-  }
+  readonly read = (name: string): Effect.Effect<Uint8Array | undefined, LogFault> =>
+    Effect.suspend(() => Either.flatMap(this.checkName(name), () => this.newest(name))).pipe(
+      Effect.tap(({ spoiled, stored }) =>
+        spoiled === undefined || this.reported.size === this.reported.add(spoiled).size
+          ? Effect.void
+          : Effect.logWarning(`${spoiled} is damaged (its checksum does not fit); the copy beside it, generation ${stored?.generation}, is used.`)
+      ),
+      Effect.map(({ stored }) => stored?.document)
+    )
 
-  private slot(name: string, slot: number): string {
+  slot(name: string, slot: number): string {
     return `${this.directory}/${name}.${slot}`
   }
 
@@ -79,7 +78,7 @@ export class Checkpoints {
   }
 
   /** The newer of the slots that are whole, and which of those that are there is not. A slot is renamed into its place when it is durable, so that one is whole after every crash. */
-  private newest(name: string): Either.Either<{ readonly stored: Stored | undefined; readonly spoiled: string | undefined }, LogFault> {
+  newest(name: string): Either.Either<{ readonly stored: Stored | undefined; readonly spoiled: string | undefined }, LogFault> {
     return Either.flatMap(Either.all([this.readSlot(name, 0), this.readSlot(name, 1)]), ([even, odd]) => {
       const stored = odd === undefined || (even !== undefined && even.generation > odd.generation) ? even : odd
       const spoiled = [even, odd].flatMap((found, at) => (found === undefined && this.disk.exists(this.slot(name, at)) ? [this.slot(name, at)] : []))
@@ -93,10 +92,39 @@ export class Checkpoints {
     })
   }
 
-  private checkName(name: string): Either.Either<void, LogFault> {
+  checkName(name: string): Either.Either<void, LogFault> {
     return nameForm.test(name)
       ? Either.void
       : Either.left(new LogFault({ path: this.directory, reason: "io", message: `'${name}' cannot name a checkpoint: letters, digits, '-' and '.' can.` }))
+  }
+}
+
+/**
+ * Small documents that are replaced whole. Each has two slots, and a new one goes into the older: written beside it, synced, renamed over it, the directory
+ * synced. So at every moment, a power cut included, one whole document is there, and after damage to the newer the one before it.
+ */
+export class Checkpoints {
+  private readonly turn = Effect.unsafeMakeSemaphore(1)
+  private readonly directory: string
+  private isMade = false
+  readonly read: CheckpointReader["read"]
+  private readonly reader: CheckpointReader
+
+  constructor(
+    private readonly disk: Disk,
+    /** The data directory, which must be there. */
+    private readonly root: string,
+    private readonly crc32c: Crc32c
+  ) {
+    this.reader = new CheckpointReader(disk, root, crc32c)
+    this.directory = this.reader.directory
+    this.read = this.reader.read
+  }
+
+  /** Removes what a write that was cut off left beside the documents. */
+  begin(): void {
+    if (!this.disk.exists(this.directory)) return
+    for (const name of this.disk.list(this.directory)) if (name.endsWith(temporarySuffix)) this.disk.unlink(`${this.directory}/${name}`)
   }
 
   /** The directory for them, durable before the first document is. */
@@ -109,20 +137,10 @@ export class Checkpoints {
         )
   )
 
-  readonly read = (name: string): Effect.Effect<Uint8Array | undefined, LogFault> =>
-    Effect.suspend(() => Either.flatMap(this.checkName(name), () => this.newest(name))).pipe(
-      Effect.tap(({ spoiled, stored }) =>
-        spoiled === undefined || this.said.size === this.said.add(spoiled).size
-          ? Effect.void
-          : Effect.logWarning(`${spoiled} is damaged (its checksum does not fit); the copy beside it, generation ${stored?.generation}, is used.`)
-      ),
-      Effect.map(({ stored }) => stored?.document)
-    )
-
   readonly write = (name: string, document: Uint8Array): Effect.Effect<void, LogFault> => {
     return Effect.gen(this, function* () {
-      yield* this.checkName(name)
-      const generation = ((yield* this.newest(name)).stored?.generation ?? 0) + 1
+      yield* this.reader.checkName(name)
+      const generation = ((yield* this.reader.newest(name)).stored?.generation ?? 0) + 1
       yield* this.make
       yield* this.replace(name, { generation, document })
       // Both slots are there from the first on: on a full disk there is none to be had.
@@ -131,7 +149,7 @@ export class Checkpoints {
   }
 
   private replace(name: string, stored: Stored): Effect.Effect<void, LogFault> {
-    const path = this.slot(name, stored.generation % 2)
+    const path = this.reader.slot(name, stored.generation % 2)
     const temporary = `${path}${temporarySuffix}`
     return Effect.gen(this, function* () {
       yield* this.put(temporary, "create", stored)

@@ -1,18 +1,32 @@
 import { Effect, Either } from "effect"
 import { LogFault } from "../../../src/ports/log-store.ts"
 
-/**
- * What a log store needs from a disk, under both adapters: the file adapter gives it by node:fs, the memory adapter by a disk that can lose power.
- * Plain methods throw what the platform throws (an Error with a `code`); `attempt` turns that into a LogFault at the store's edge.
- */
-export interface Disk {
-  /** Opens a file to read or to read and write. The entry of one that is made is durable after `syncDirectory`. */
-  readonly open: (path: string, mode: OpenMode) => DiskFile
+/** What inspection needs from a disk: a disk of this type cannot be changed. Its methods throw what the platform throws. */
+export interface ReadableDisk {
+  readonly open: (path: string, mode: "read") => ReadableFile
   /** Names in a directory, in no order. */
   readonly list: (path: string) => ReadonlyArray<string>
   readonly exists: (path: string) => boolean
   /** Bytes of the file, or undefined when there is none. */
   readonly size: (path: string) => number | undefined
+}
+
+/** An open file that is only read. Positions and sizes are in bytes. */
+export interface ReadableFile {
+  readonly path: string
+  /** Fills `into` from `position` on and returns how many bytes there were. */
+  readonly read: (into: Uint8Array, position: number) => number
+  readonly size: () => number
+  readonly close: () => void
+}
+
+/**
+ * What a log store needs from a disk, under both adapters: the file adapter gives it by node:fs, the memory adapter by a disk that can lose power.
+ * Plain methods throw what the platform throws (an Error with a `code`); `attempt` turns that into a LogFault at the store's edge.
+ */
+export interface Disk extends ReadableDisk {
+  /** Opens a file to read or to read and write. The entry of one that is made is durable after `syncDirectory`. */
+  readonly open: (path: string, mode: OpenMode) => DiskFile
   /** Makes the directory and those above it; one that is there is fine. */
   readonly makeDirectory: (path: string) => void
   /** Replaces what is at `to`. */
@@ -35,20 +49,26 @@ export interface Disk {
 export type OpenMode = "read" | "write" | "create" | "note"
 
 /** An open file. Positions and sizes are in bytes. */
-export interface DiskFile {
-  readonly path: string
+export interface DiskFile extends ReadableFile {
   /** Writes all chunks one after the other from `position` on. When it throws, any part of them may have been written. */
   readonly write: (chunks: ReadonlyArray<Uint8Array>, position: number) => void
-  /** Fills `into` from `position` on and answers how many bytes there were. */
-  readonly read: (into: Uint8Array, position: number) => number
-  readonly size: () => number
   readonly truncate: (size: number) => void
   /** What was written before the call is durable when it returns (fdatasync, off the event loop). */
   readonly sync: Effect.Effect<void, unknown>
   /** The same on the event loop, for whoever cannot wait: everybody else does meanwhile. Throws what the platform throws. */
   readonly syncNow: () => void
-  readonly close: () => void
 }
+
+/** The same disk without the methods that change it, also at run time: a caller that gets round the type finds none. */
+export const readOnly = (disk: ReadableDisk): ReadableDisk => ({
+  open: (path) => {
+    const file = disk.open(path, "read")
+    return { path: file.path, read: (into, position) => file.read(into, position), size: () => file.size(), close: () => file.close() }
+  },
+  list: (path) => disk.list(path),
+  exists: (path) => disk.exists(path),
+  size: (path) => disk.size(path)
+})
 
 /** The platform's code of what it threw, e.g. "ENOSPC"; empty where it has none. */
 export const codeOf = (error: unknown): string => (error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "")
@@ -93,7 +113,7 @@ export const removeFile = (disk: Disk, path: string): Effect.Effect<void, unknow
   disk.unlinkApart?.(path) ?? Effect.try({ try: () => disk.unlink(path), catch: (error) => error })
 
 /** The whole of a small file. The size is checked against `bytesMax` before memory is taken. */
-export const readSmallFile = (disk: Disk, path: string, bytesMax: number): Uint8Array => {
+export const readSmallFile = (disk: ReadableDisk, path: string, bytesMax: number): Uint8Array => {
   const file = disk.open(path, "read")
   try {
     const size = file.size()

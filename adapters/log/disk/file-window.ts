@@ -1,4 +1,4 @@
-import type { DiskFile } from "./disk.ts"
+import type { ReadableFile } from "./disk.ts"
 
 /** Reads a file on from where it is asked, in pieces that hold whole batches. The memory is used again for every piece: a view lasts until the next one is asked for. */
 export class FileWindow {
@@ -8,7 +8,7 @@ export class FileWindow {
 
   /** The first `sizeInBytes` of `file`, `chunkBytes` at a time, or more where a view is larger. */
   constructor(
-    private readonly file: DiskFile,
+    private readonly file: ReadableFile,
     private readonly sizeInBytes: number,
     private readonly chunkBytes: number
   ) {}

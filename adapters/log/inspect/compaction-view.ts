@@ -4,7 +4,7 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { Finding } from "../../../domain/log/verify.ts"
 import { type CompactionNote, noNote, noteFileName, readNote } from "../compaction/note.ts"
 import { anyRange, interruptedSwap, settledNote } from "../compaction/recover.ts"
-import type { Disk } from "../disk/disk.ts"
+import type { ReadableDisk } from "../disk/disk.ts"
 import { type SegmentPath, segmentPath } from "../segment/segment-files.ts"
 
 /** A log's segments as the next start would have them: it finishes a compaction that was under way. */
@@ -29,7 +29,7 @@ const damagedNote = (directory: string): Finding => ({
 })
 
 /** Throws what the disk throws. */
-export const compactionView = (disk: Disk, directory: string, bases: ReadonlyArray<Offset>, crc32c: Crc32c): CompactionView => {
+export const compactionView = (disk: ReadableDisk, directory: string, bases: ReadonlyArray<Offset>, crc32c: Crc32c): CompactionView => {
   const plain = { bases, pathOf: (base: Offset) => segmentPath(directory, base), isSwapping: false, findings: [] }
   const found = readNote(disk, directory, crc32c)
   if (found === "damaged") return { ...plain, ranges: anyRange(bases).ranges, note: undefined, findings: [damagedNote(directory)] }

@@ -1,6 +1,6 @@
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
-import type { Disk } from "../disk/disk.ts"
+import type { ReadableDisk } from "../disk/disk.ts"
 
 /** A log's directory, by the name that the store gave it; no id where it lies under another name. */
 export interface LogPlace {
@@ -29,7 +29,7 @@ const placeOf = (directory: string): LogPlace => {
 }
 
 /** Whether a node's lock may stand in the directory: no node has been here without making it. */
-export const mayBeHeld = (disk: Disk, directory: string): boolean => disk.exists(`${directory}/${lockName}`)
+export const mayBeHeld = (disk: ReadableDisk, directory: string): boolean => disk.exists(`${directory}/${lockName}`)
 
 const dataDirectory = (path: string, names: ReadonlyArray<string>): DataDirectory => ({
   path,
@@ -43,7 +43,7 @@ const dataDirectory = (path: string, names: ReadonlyArray<string>): DataDirector
  * What lies at `path` (absolute): a node's data directory, one with the directories of several nodes in it (as `franz up` makes it), or the directory of one
  * partition; empty for anything else. Throws what the disk throws.
  */
-export const dataDirectories = (disk: Disk, path: string): ReadonlyArray<DataDirectory> => {
+export const dataDirectories = (disk: ReadableDisk, path: string): ReadonlyArray<DataDirectory> => {
   const names = disk.list(path)
   if (names.some((name) => ownNames.has(name) || logForm.test(name))) return [dataDirectory(path, names)]
   if (logForm.test(baseName(path)) || names.some((name) => baseOffsetOfLogFile(name) !== undefined)) return [{ path: parentOf(path), logs: [placeOf(path)] }]

@@ -3,7 +3,7 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { ChainEntry } from "../../../domain/log/header-chain.ts"
 import { type ChangedHeader, changedText } from "../../../domain/log/header-check.ts"
 import type { Finding } from "../../../domain/log/verify.ts"
-import { type Disk, readSmallFile } from "../disk/disk.ts"
+import { type ReadableDisk, readSmallFile } from "../disk/disk.ts"
 import type { RecoveryPoint } from "../recovery/recovery-point.ts"
 import { readChecksum } from "../segment/segment-checksum.ts"
 import { checksumOf, type SegmentPath } from "../segment/segment-files.ts"
@@ -18,7 +18,7 @@ export type Expected = ReadonlyArray<ChainEntry> | "damaged" | undefined
  * point of that close vouches for it. A power cut may leave an older one.
  */
 export const expectedHeaders = (
-  disk: Disk,
+  disk: ReadableDisk,
   segment: { readonly baseOffset: Offset; readonly path: SegmentPath; readonly sizeInBytes: number },
   isLast: boolean,
   point: RecoveryPoint | undefined,

@@ -2,7 +2,7 @@ import { Either } from "effect"
 import type { Offset } from "../../../domain/kernel/id.ts"
 import { headerSize, RecordBatch, verify, viewHeader } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import type { DiskFile } from "../disk/disk.ts"
+import type { ReadableFile } from "../disk/disk.ts"
 import { FileWindow } from "../disk/file-window.ts"
 import { findBatchAfter } from "../recovery/verify-batches.ts"
 
@@ -37,7 +37,7 @@ const batchAt = (window: FileWindow, position: number, size: number, crc32c: Crc
  * The batches of a segment's first `size` bytes, in order, with what is damaged between them. A view lasts until the next piece. Memory is bounded by
  * 4 MiB or the largest batch. After damage the next whole batch with an offset of at least `next()` is looked for, byte by byte. Throws what the disk throws.
  */
-export function* segmentPieces(file: DiskFile, size: number, crc32c: Crc32c, next: () => Offset): Generator<Piece, void> {
+export function* segmentPieces(file: ReadableFile, size: number, crc32c: Crc32c, next: () => Offset): Generator<Piece, void> {
   const window = new FileWindow(file, size, chunkBytes)
   for (let position = 0; position < size; ) {
     const batch = batchAt(window, position, size, crc32c)
@@ -57,7 +57,7 @@ const indexChunkEntries = 65_536
 
 /** Whole entries of an index file, one at each call, undefined after the last. Memory is bounded by 1 MiB. Throws what the disk throws. */
 export const entryReader = <Entry>(
-  file: DiskFile,
+  file: ReadableFile,
   entrySize: number,
   entryAt: (bytes: Uint8Array, slot: number, baseOffset: Offset) => Entry,
   baseOffset: Offset

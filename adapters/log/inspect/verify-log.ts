@@ -7,8 +7,8 @@ import { offsetEntryAt, offsetEntrySize } from "../../../domain/log/offset-index
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import { timeEntryAt, timeEntrySize } from "../../../domain/log/time-index.ts"
 import { batchFault, type Finding, type LogWalk, OffsetIndexCheck, TimeIndexCheck, walkOn } from "../../../domain/log/verify.ts"
-import type { Disk, DiskFile } from "../disk/disk.ts"
-import { type RecoveryPoint, RecoveryPointFile, recoveryPointFileName } from "../recovery/recovery-point.ts"
+import type { ReadableDisk, ReadableFile } from "../disk/disk.ts"
+import { type RecoveryPoint, readRecoveryPoint, recoveryPointFileName } from "../recovery/recovery-point.ts"
 import { type SegmentPath, segmentPath } from "../segment/segment-files.ts"
 import { type CompactionView, compactionView } from "./compaction-view.ts"
 import { checksumFileFinding, expectedHeaders, headerFinding } from "./headers.ts"
@@ -54,20 +54,6 @@ export interface VerifiedLog {
 /** More of them in one log help nobody. */
 const findingsMax = 1000
 
-/** The disk with every file opened to read: a recovery point that is asked for must not make its file. */
-const readOnly = (disk: Disk): Disk => ({
-  open: (path) => disk.open(path, "read"),
-  list: (path) => disk.list(path),
-  exists: (path) => disk.exists(path),
-  size: (path) => disk.size(path),
-  makeDirectory: (path) => disk.makeDirectory(path),
-  rename: (from, to) => disk.rename(from, to),
-  unlink: (path) => disk.unlink(path),
-  removeDirectory: (path) => disk.removeDirectory(path),
-  syncDirectory: (path) => disk.syncDirectory(path),
-  space: (path) => disk.space(path)
-})
-
 const cutAdvice = (directory: string): string =>
   `Stop the node, look for a copy of the file (a backup), and put it back. Without one, \`franz log repair ${directory}\` shows what a cut there would lose.`
 const healed = "Nothing needs to be done: the next start of the node does it. `franz log repair` does it now."
@@ -88,7 +74,7 @@ class LogVerification {
   private isLost = false
 
   constructor(
-    private readonly disk: Disk,
+    private readonly disk: ReadableDisk,
     private readonly directory: string,
     private readonly crc32c: Crc32c,
     private readonly compaction: CompactionView,
@@ -142,9 +128,9 @@ class LogVerification {
     }
   }
 
-  private checkSegment(file: DiskFile, path: SegmentPath, baseOffset: Offset, size: number, isLast: boolean): ReadonlyArray<string> {
-    const opened: Array<DiskFile> = []
-    const openIndex = (name: string): DiskFile | undefined => {
+  private checkSegment(file: ReadableFile, path: SegmentPath, baseOffset: Offset, size: number, isLast: boolean): ReadonlyArray<string> {
+    const opened: Array<ReadableFile> = []
+    const openIndex = (name: string): ReadableFile | undefined => {
       if (!this.disk.exists(name)) return undefined
       const index = this.disk.open(name, "read")
       opened.push(index)
@@ -175,7 +161,7 @@ class LogVerification {
     }
   }
 
-  private indexFault(path: string, file: DiskFile | undefined, entrySize: number, wrong: string | undefined): string | undefined {
+  private indexFault(path: string, file: ReadableFile | undefined, entrySize: number, wrong: string | undefined): string | undefined {
     const size = file?.size() ?? 0
     const found = size % entrySize === 0 ? wrong : `its ${size} bytes are no whole entries of ${entrySize}`
     if (file !== undefined && found === undefined) return undefined
@@ -192,7 +178,7 @@ class LogVerification {
   }
 
   private walkBatches(
-    file: DiskFile,
+    file: ReadableFile,
     path: SegmentPath,
     baseOffset: Offset,
     size: number,
@@ -322,23 +308,13 @@ class LogVerification {
 }
 
 /** The first bytes of what is damaged. */
-const readHeader = (file: DiskFile, { position, until }: { readonly position: number; readonly until: number }): Uint8Array => {
+const readHeader = (file: ReadableFile, { position, until }: { readonly position: number; readonly until: number }): Uint8Array => {
   const bytes = new Uint8Array(Math.min(headerSize, until - position))
   return bytes.subarray(0, file.read(bytes, position))
 }
 
-/** Reads the recovery point without making its file. */
-const readPoint = (disk: Disk, directory: string, crc32c: Crc32c): RecoveryPoint | undefined => {
-  const file = new RecoveryPointFile(readOnly(disk), directory, crc32c)
-  try {
-    return file.read()
-  } finally {
-    file.close()
-  }
-}
-
 /** Base offsets of the segments in a log's directory, rising. */
-export const segmentBases = (disk: Disk, directory: string): ReadonlyArray<Offset> =>
+export const segmentBases = (disk: ReadableDisk, directory: string): ReadonlyArray<Offset> =>
   disk
     .list(directory)
     .map(baseOffsetOfLogFile)
@@ -349,10 +325,15 @@ export const segmentBases = (disk: Disk, directory: string): ReadonlyArray<Offse
  * Reads everything that a log's directory holds and changes nothing: L6 over all batches and index entries, and the recovery point (L9). `progress` hears how far it is in
  * the segment that is read, in bytes. A segment takes a second for each GiB or so and never waits. Throws what the disk throws.
  */
-export const verifyLog = (disk: Disk, directory: string, crc32c: Crc32c, progress: (file: string, bytes: number) => void = () => undefined): VerifiedLog => {
+export const verifyLog = (
+  disk: ReadableDisk,
+  directory: string,
+  crc32c: Crc32c,
+  progress: (file: string, bytes: number) => void = () => undefined
+): VerifiedLog => {
   const compaction = compactionView(disk, directory, segmentBases(disk, directory), crc32c)
   const { bases } = compaction
-  const point = readPoint(disk, directory, crc32c)
+  const point = readRecoveryPoint(disk, directory, crc32c)
   let name = directory
   const found = new LogVerification(disk, directory, crc32c, compaction, point, (bytes) => progress(name, bytes))
   for (const [at, base] of bases.entries()) {

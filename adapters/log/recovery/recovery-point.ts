@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { Offset } from "../../../domain/kernel/id.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from "../../../domain/log/int.ts"
-import type { Disk, DiskFile } from "../disk/disk.ts"
+import type { Disk, DiskFile, ReadableDisk, ReadableFile } from "../disk/disk.ts"
 
 /** How far a log was durable when this was written: everything before `offset`, which ends at byte `position` of the segment that starts at `baseOffset`. */
 export interface RecoveryPoint {
@@ -26,6 +26,42 @@ const magic = 0x43465251
 const flag = { clean: 1, syncFailed: 2 } as const
 
 export const recoveryPointFileName = "recovery-point"
+
+/** The newer of the two slots of a file that are whole. */
+const newestPoint = (file: ReadableFile, crc32c: Crc32c): { readonly point: RecoveryPoint; readonly generation: number } | undefined => {
+  const bytes = new Uint8Array(sectorBytes + slotBytes)
+  const size = file.read(bytes, 0)
+  let found: { readonly point: RecoveryPoint; readonly generation: number } | undefined
+  for (const at of [0, sectorBytes]) {
+    const slot = bytes.subarray(at, at + slotBytes)
+    const isWhole = at + slotBytes <= size && readInt32(slot, 0) === magic && readUint32(slot, checkedBytes) === crc32c(slot, 0, checkedBytes)
+    const generation = readInt64(slot, 4)
+    if (!isWhole || generation <= (found?.generation ?? 0)) continue
+    const flags = readInt32(slot, 32)
+    const point = {
+      offset: readInt64(slot, 12),
+      baseOffset: readInt64(slot, 20),
+      position: readInt32(slot, 28),
+      isClean: (flags & flag.clean) !== 0,
+      syncFailed: (flags & flag.syncFailed) !== 0,
+      indexesChecksum: readUint32(slot, 36)
+    }
+    found = { point, generation }
+  }
+  return found
+}
+
+/** The recovery point of a log that is only read; undefined where there is none that is whole. Throws what the disk throws. */
+export const readRecoveryPoint = (disk: ReadableDisk, directory: string, crc32c: Crc32c): RecoveryPoint | undefined => {
+  const path = `${directory}/${recoveryPointFileName}`
+  if (!disk.exists(path)) return undefined
+  const file = disk.open(path, "read")
+  try {
+    return newestPoint(file, crc32c)?.point
+  } finally {
+    file.close()
+  }
+}
 
 /**
  * The recovery point of a log, in a file beside its segments. It is written after each sync and never synced in its turn while the log is open: it may lag
@@ -51,25 +87,9 @@ export class RecoveryPointFile {
   /** The newer of the two slots that are whole; undefined when there is none. Throws what the disk throws. */
   read(): RecoveryPoint | undefined {
     if (!this.disk.exists(this.path)) return undefined
-    const bytes = new Uint8Array(sectorBytes + slotBytes)
-    const size = this.open().read(bytes, 0)
-    let found: RecoveryPoint | undefined
-    for (const at of [0, sectorBytes]) {
-      const slot = bytes.subarray(at, at + slotBytes)
-      const isWhole = at + slotBytes <= size && readInt32(slot, 0) === magic && readUint32(slot, checkedBytes) === this.crc32c(slot, 0, checkedBytes)
-      if (!isWhole || readInt64(slot, 4) <= this.generation) continue
-      this.generation = readInt64(slot, 4)
-      const flags = readInt32(slot, 32)
-      found = {
-        offset: readInt64(slot, 12),
-        baseOffset: readInt64(slot, 20),
-        position: readInt32(slot, 28),
-        isClean: (flags & flag.clean) !== 0,
-        syncFailed: (flags & flag.syncFailed) !== 0,
-        indexesChecksum: readUint32(slot, 36)
-      }
-    }
-    return found
+    const found = newestPoint(this.open(), this.crc32c)
+    if (found !== undefined) this.generation = found.generation
+    return found?.point
   }
 
   /** Throws what the disk throws. A lost write costs a longer recovery, nothing else. */

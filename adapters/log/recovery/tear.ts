@@ -3,7 +3,7 @@ import type { Offset } from "../../../domain/kernel/id.ts"
 import { fieldAt, headerSize, type RecordBatch, viewHeader } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { readInt64, readUint32, writeInt64 } from "../../../domain/log/int.ts"
-import type { DiskFile } from "../disk/disk.ts"
+import type { ReadableFile } from "../disk/disk.ts"
 import { findBatchAfter } from "./verify-batches.ts"
 
 /** The least that a disk writes at once: of two neighbours one may be there and the other not. */
@@ -14,13 +14,13 @@ const batchBytesMax = 134_217_728
 
 const isBlank = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
 
-const readAt = (file: DiskFile, position: number, count: number): Uint8Array => {
+const readAt = (file: ReadableFile, position: number, count: number): Uint8Array => {
   const bytes = new Uint8Array(count)
   return bytes.subarray(0, file.read(bytes, position))
 }
 
 /** Whether a sector, from its start to its end or the file's, is blank where `from` to `to` reach into it; they begin at a sector's start. */
-const hasBlankSector = (file: DiskFile, size: number, from: number, to: number): boolean => {
+const hasBlankSector = (file: ReadableFile, size: number, from: number, to: number): boolean => {
   for (let at = from; at < to; at += chunkBytes) {
     const bytes = readAt(file, at, Math.min(chunkBytes, size - at))
     for (let start = 0; start < bytes.length && at + start < to; start += sectorBytes) if (isBlank(bytes.subarray(start, start + sectorBytes))) return true
@@ -29,7 +29,7 @@ const hasBlankSector = (file: DiskFile, size: number, from: number, to: number):
 }
 
 /** Whether the sector in which a batch with `offset` should begin brought nothing of it. A batch that is there shows its offset, its length, and its magic. */
-const beginsBlank = (file: DiskFile, size: number, position: number, offset: Offset): boolean => {
+const beginsBlank = (file: ReadableFile, size: number, position: number, offset: Offset): boolean => {
   const bytes = readAt(file, position, Math.min(size - position, sectorBytes - (position % sectorBytes)))
   if (!isBlank(bytes)) return false
   if (bytes.length >= fieldAt.leaderEpoch) return true
@@ -39,7 +39,7 @@ const beginsBlank = (file: DiskFile, size: number, position: number, offset: Off
 }
 
 /** Whether the batch is whole when it ends elsewhere than its length says: where the next whole one starts, or with the file. */
-const hasWrongLength = (file: DiskFile, size: number, position: number, batch: RecordBatch, crc32c: Crc32c): boolean => {
+const hasWrongLength = (file: ReadableFile, size: number, position: number, batch: RecordBatch, crc32c: Crc32c): boolean => {
   const last = Math.min(size, position + batchBytesMax)
   for (let from = position + headerSize; ; ) {
     const next = findBatchAfter(file, from, last, batch.nextOffset, crc32c)
@@ -60,7 +60,7 @@ const hasWrongLength = (file: DiskFile, size: number, position: number, batch: R
  * may be torn. A disk writes what was not synced in any order and stops anywhere, but it writes whole sectors: what it did not write is the end of the file, or
  * a sector that reads as zeros. A wrong batch all of whose sectors are there was written, and changed afterwards.
  */
-export const whyNotTorn = (file: DiskFile, size: number, position: number, offset: Offset, isWhole: boolean, crc32c: Crc32c): string | undefined => {
+export const whyNotTorn = (file: ReadableFile, size: number, position: number, offset: Offset, isWhole: boolean, crc32c: Crc32c): string | undefined => {
   if (position === size || beginsBlank(file, size, position, offset)) return undefined
   if (isWhole) return "the batch is whole, so this is no torn end"
   if (size - position < headerSize) return undefined

@@ -3,7 +3,7 @@ import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import { headerSize, magic2, RecordBatch, verify, viewHeader } from "../../../domain/log/batch.ts"
 import { mayFollow } from "../../../domain/log/compacted-ranges.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import type { DiskFile } from "../disk/disk.ts"
+import type { ReadableFile } from "../disk/disk.ts"
 import { FileWindow } from "../disk/file-window.ts"
 
 /** What a walk through a segment's batches starts from and ends with. */
@@ -48,7 +48,7 @@ const batchAt = (window: FileWindow, position: number, size: number): RecordBatc
  * Ends after `bytesMax` bytes and the batch that they end in, with nothing wrong: it goes on from where it ended.
  */
 export const verifyBatches = (
-  file: DiskFile,
+  file: ReadableFile,
   size: number,
   start: WalkState,
   crc32c: Crc32c,
@@ -77,7 +77,7 @@ export const verifyBatches = (
  * The position of a right batch with an offset of at least `offset` anywhere after `from`; undefined when there is none. A crash tears the end of what was
  * written: a right batch after a wrong one says that this is damage, not a torn tail. Where a header is damaged nobody knows where the next one starts, so every byte is tried.
  */
-export const findBatchAfter = (file: DiskFile, from: number, size: number, offset: Offset, crc32c: Crc32c): number | undefined => {
+export const findBatchAfter = (file: ReadableFile, from: number, size: number, offset: Offset, crc32c: Crc32c): number | undefined => {
   const window = new FileWindow(file, size, chunkBytes)
   const batches = new FileWindow(file, size, chunkBytes)
   for (let position = from; position + headerSize <= size; ) {

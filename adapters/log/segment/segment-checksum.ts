@@ -1,7 +1,7 @@
 import type { Offset } from "../../../domain/kernel/id.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { checksumBytesMax, decodeChecksum, encodeChecksum, HeaderChain, type SegmentChecksum } from "../../../domain/log/header-chain.ts"
-import { attempt, type Disk, type DiskFile, readSmallFile } from "../disk/disk.ts"
+import { attempt, type Disk, type DiskFile, type ReadableDisk, readSmallFile } from "../disk/disk.ts"
 import { type Walked, walkHeaders } from "./header-walk.ts"
 import type { SegmentExtent } from "./segment-files.ts"
 
@@ -12,7 +12,7 @@ export interface FoundChecksum extends SegmentChecksum {
 
 /** What the checksum file says; undefined where there is none, or none that is whole and of this very segment. Throws what the disk throws. */
 export const readChecksum = (
-  disk: Disk,
+  disk: ReadableDisk,
   { baseOffset, path, sizeInBytes }: Pick<SegmentExtent, "baseOffset" | "path" | "sizeInBytes">,
   crc32c: Crc32c
 ): FoundChecksum | undefined => {

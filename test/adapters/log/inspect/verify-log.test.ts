@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either } from "effect"
 import fc from "fast-check"
-import type { Disk } from "../../../../adapters/log/disk/disk.ts"
+import { type Disk, readOnly } from "../../../../adapters/log/disk/disk.ts"
 import { planRepair, repairLog } from "../../../../adapters/log/inspect/repair-log.ts"
 import { type VerifiedLog, verifyLog } from "../../../../adapters/log/inspect/verify-log.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
@@ -55,13 +55,63 @@ const flip = (disk: Disk, path: string, at: number, mask = 0xff): void =>
     return bytes
   })
 const kinds = ({ findings }: VerifiedLog) => findings.map(({ kind }) => kind)
-const check = (disk: Disk) => verifyLog(disk, directory, crc32c)
+/** A disk on which every change fails the test, whatever its type says. */
+const unchangeable = (disk: Disk): Disk => {
+  const refuse = (): never => {
+    throw new Error("a verification must change nothing")
+  }
+  const open: Disk["open"] = (path, mode) => {
+    if (mode !== "read") return refuse()
+    const file = disk.open(path, mode)
+    return {
+      ...file,
+      path,
+      read: file.read.bind(file),
+      size: file.size.bind(file),
+      close: file.close.bind(file),
+      write: refuse,
+      truncate: refuse,
+      sync: Effect.sync(refuse),
+      syncNow: refuse
+    }
+  }
+  return {
+    open,
+    list: (path) => disk.list(path),
+    exists: (path) => disk.exists(path),
+    size: (path) => disk.size(path),
+    makeDirectory: refuse,
+    rename: refuse,
+    unlink: refuse,
+    removeDirectory: refuse,
+    syncDirectory: refuse,
+    space: () => undefined
+  }
+}
+const check = (disk: Disk) => verifyLog(unchangeable(disk), directory, crc32c)
 const logFiles = (disk: Disk) =>
   disk
     .list(directory)
     .filter((name) => name.endsWith(".log"))
     .sort()
 const repair = (disk: Disk) => Effect.runPromise(repairLog(disk, directory, planRepair(disk, check(disk)), "20261122T150000Z", crc32c))
+
+test("a read-only disk has no method that changes anything, nor have its files", () => {
+  const disk = makeDisk()
+  const file = disk.open(`${root}/file`, "create")
+  file.write([new TextEncoder().encode("bytes")], 0)
+  file.close()
+  const inspected = readOnly(disk)
+  expect(Object.keys(inspected).sort()).toEqual(["exists", "list", "open", "size"])
+  expect(() => inspected.open(`${root}/none`, "read")).toThrow()
+  // A caller that gets round the type opens to read all the same.
+  const opened = (inspected as Disk).open(`${root}/file`, "write")
+  expect(Object.keys(opened).sort()).toEqual(["close", "path", "read", "size"])
+  const bytes = new Uint8Array(5)
+  expect([opened.read(bytes, 0), new TextDecoder().decode(bytes), opened.size(), opened.path]).toEqual([5, "bytes", 5, `${root}/file`])
+  opened.close()
+  expect(inspected.list(root)).toEqual(["file"])
+})
 
 describe("what the store wrote is right", () => {
   test("any run of batches, closed in good order or not (L6)", () =>
