@@ -6,6 +6,7 @@ import { Checksum } from "../../src/ports/checksum.ts"
 import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry, Unknown } from "../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
+import { decodeSnapshot, encodeSnapshot, snapshotName } from "./snapshot-document.ts"
 import { partitionOfStream, type StreamPartition } from "./stream-partition.ts"
 
 /**
@@ -18,7 +19,6 @@ const readBytesMax = 1_048_576
 const int64Bytes = 8
 
 const epochName = ({ name }: StreamPartition): string => `${name}.epoch`
-const snapshotName = ({ name }: StreamPartition): string => `${name}.snapshot`
 
 /** A stream that has holders. */
 interface OpenStream {
@@ -36,10 +36,9 @@ interface OpenStream {
   refused: unknown
 }
 
-const int64 = (value: number, rest: Uint8Array = new Uint8Array(0)): Uint8Array => {
-  const bytes = new Uint8Array(int64Bytes + rest.length)
+const int64 = (value: number): Uint8Array => {
+  const bytes = new Uint8Array(int64Bytes)
   writeInt64(bytes, 0, value)
-  bytes.set(rest, int64Bytes)
   return bytes
 }
 
@@ -139,13 +138,13 @@ class LogJournal {
       if (index > log.syncedEnd()) yield* log.sync
       if (index > log.syncedEnd())
         return yield* new LogFault({ path: stream, reason: "io", message: `A snapshot at ${index} is ahead of ${stream}, which ends at ${log.syncedEnd()}.` })
-      yield* this.logs.writeCheckpoint(snapshotName(at), int64(index, value))
+      yield* this.logs.writeCheckpoint(snapshotName(at), encodeSnapshot({ index, value }))
     })
 
   readonly loadSnapshot = (stream: string): Effect.Effect<Snapshot | undefined, LogFault> =>
     Effect.gen(this, function* () {
       const [bytes] = yield* this.logs.readCheckpoint(snapshotName(yield* knownPartition(stream)))
-      return bytes === undefined ? undefined : { index: readInt64(bytes, 0), value: bytes.subarray(int64Bytes) }
+      return bytes === undefined ? undefined : decodeSnapshot(bytes)
     })
 
   private inTurn<A, E, R>(stream: string, use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {

@@ -169,7 +169,7 @@ describe("franz log verify", () => {
     const changed = await franz("log", "verify", directory)
     expect(other).toContain("127.0.0.2")
     expect(changed.code).toBe(65)
-    expect(changed.text).toContain("is not what the entries before it come to")
+    expect(changed.text).toContain("is not the fold of the entries before it")
     const cut = copy()
     const journal = join(cut, "leader", "AAAAAAAAAAAAAAAAAAAAAQ-0", "00000000000000000000.log")
     flip(journal, 70)
