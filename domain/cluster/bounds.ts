@@ -7,10 +7,14 @@ export const partitionsPerClusterMax = 200_000
 /** Brokers that may be registered. */
 export const brokersMax = 1000
 /**
- * How often a broker may register anew or be unfenced: every change is an event in a journal that is kept whole. What goes beyond waits, fenced.
+ * How often a broker may register anew or be unfenced: every change is an event in a journal that is kept whole. What
+ * goes beyond waits, fenced.
  */
 export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
-/** How often brokers that carry no partition may register, all together, and how often they may be unfenced again: invented brokers have a part of what `brokersMax` need. */
+/**
+ * How often brokers that carry no partition may register, all together, and how often they may be unfenced again:
+ * invented brokers have a part of what `brokersMax` need.
+ */
 export const idleBrokerChanges: Rate = { burst: brokersMax, everyMs: 3_000 }
 /** How long the registration of a broker is kept that is fenced, carries no partition and is not heard of, ms. */
 export const idleBrokerMs = 600_000
@@ -22,7 +26,9 @@ export const brokerTextCharactersMax = 255
 export const configCharactersMax = 65_536
 /** Characters that the settings of all topics and nodes may have together: every node holds them in memory. */
 export const allConfigCharactersMax = 16_777_216
-/** Producer ids that a broker gets at a time, as in Kafka, and the most that one gets that comes back for more at once. */
+/**
+ * Producer ids that a broker gets at a time, as in Kafka, and the most that one gets that comes back for more at once.
+ */
 export const producerIdBlockSize = 1000
 export const producerIdBlockMax = 1_024_000_000
 /** The end of the producer ids: an int64 on the wire. */

@@ -8,7 +8,10 @@ export interface ConfigEntry {
   readonly name: string
   readonly value: string | null
 }
-/** One change of a setting: `set` gives it a value, `delete` takes the default back, `append` and `subtract` change the entries of a list. */
+/**
+ * One change of a setting: `set` gives it a value, `delete` takes the default back, `append` and `subtract` change the
+ * entries of a list.
+ */
 export interface ConfigChange {
   readonly name: string
   readonly operation: "set" | "delete" | "append" | "subtract"
@@ -21,7 +24,10 @@ export interface Assignment {
   readonly replicas: ReadonlyArray<number>
 }
 
-/** What the cluster can be asked. Text that a client sent arrives as it came: `decide` checks it. Time and chance (ids) are data. */
+/**
+ * What the cluster can be asked. Text that a client sent arrives as it came: `decide` checks it. Time and chance (ids)
+ * are data.
+ */
 export type Command = Data.TaggedEnum<{
   /** Gives a new cluster its id; nothing happens to one that has it. */
   FoundCluster: { readonly clusterId: string }
@@ -30,8 +36,9 @@ export type Command = Data.TaggedEnum<{
   /** The node that holds the journal under `epoch` leads, and is reached at this address. */
   ElectLeader: { readonly nodeId: BrokerId; readonly host: string; readonly port: number; readonly epoch: Epoch }
   /**
-   * A broker process starts: `incarnationId` is the digest of what it drew at its start. Its broker epoch is the journal index of the event. `clusterId` is empty when it does not
-   * know its cluster. `isConnected`: the process that is registered under the id has a connection to the leader now.
+   * A broker process starts: `incarnationId` is the digest of what it drew at its start. Its broker epoch is the
+   * journal index of the event. `clusterId` is empty when it does not know its cluster. `isConnected`: the process that
+   * is registered under the id has a connection to the leader now.
    */
   RegisterBroker: {
     readonly brokerId: number
@@ -54,11 +61,17 @@ export type Command = Data.TaggedEnum<{
   }
   /** A broker was silent for its whole session. Nothing happens when it has registered again since. */
   FenceBroker: { readonly brokerId: BrokerId; readonly brokerEpoch: Epoch }
-  /** A broker without partitions was away for long. Nothing happens when it carries one, serves, or has registered again since. */
+  /**
+   * A broker without partitions was away for long. Nothing happens when it carries one, serves, or has registered again
+   * since.
+   */
   ForgetBroker: { readonly brokerId: BrokerId; readonly brokerEpoch: Epoch }
   /** An operator takes a broker's registration away (UnregisterBroker). */
   UnregisterBroker: { readonly brokerId: number }
-  /** -1 for either number takes the default, which the caller adds. `validateOnly` answers whether it would be done, and does nothing. */
+  /**
+   * -1 for either number takes the default, which the caller adds. `validateOnly` answers whether it would be done, and
+   * does nothing.
+   */
   AddTopic: {
     readonly topic: string
     readonly topicId: TopicId
@@ -71,7 +84,10 @@ export type Command = Data.TaggedEnum<{
     readonly configs: ReadonlyArray<ConfigEntry>
     readonly validateOnly: boolean
   }
-  /** `count` is the number of partitions afterwards; `assignments` has the replicas of the new ones alone, in order, or is null. */
+  /**
+   * `count` is the number of partitions afterwards; `assignments` has the replicas of the new ones alone, in order, or
+   * is null.
+   */
   AddPartitions: {
     readonly topic: string
     readonly count: number
@@ -79,7 +95,10 @@ export type Command = Data.TaggedEnum<{
     readonly partitionsPerBrokerMax: number
     readonly validateOnly: boolean
   }
-  /** Changes a topic's own settings one by one, or with `replace` all of them: what `changes` does not name then takes its default. */
+  /**
+   * Changes a topic's own settings one by one, or with `replace` all of them: what `changes` does not name then takes
+   * its default.
+   */
   ChangeTopicConfigs: {
     readonly topic: string
     readonly replace: boolean
@@ -93,7 +112,10 @@ export type Command = Data.TaggedEnum<{
     readonly changes: ReadonlyArray<ConfigChange>
     readonly validateOnly: boolean
   }
-  /** As ChangeTopicConfigs, for a group or a subscription to clients' metrics. `node` says the bounds of a group's settings. */
+  /**
+   * As ChangeTopicConfigs, for a group or a subscription to clients' metrics. `node` says the bounds of a group's
+   * settings.
+   */
   ChangeResourceConfigs: {
     readonly kind: ResourceKind
     readonly name: string

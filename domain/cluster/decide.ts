@@ -1,34 +1,39 @@
-import { Either, Match } from "effect"
-import type { Decider } from "../kernel/decider.ts"
+import { Either } from "effect"
+import { type ByTag, type Decider, entryOf } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
 import { allocateProducerIds, brokerHeartbeat, fenceBroker, forgetBroker, unregisterBroker } from "./broker/decide.ts"
 import { registerBroker } from "./broker/registration.ts"
 import type { Command } from "./command.ts"
 import { changeNodeConfigs, changeTopicConfigs } from "./config/decide.ts"
 import { changeResourceConfigs } from "./config/resource.ts"
+import type { Decision } from "./decision.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
 import { evolve } from "./evolve.ts"
 import { type Cluster, initial } from "./state.ts"
 import { addPartitions, addTopic, removeTopic } from "./topic/decide.ts"
 
-/** What happens in the cluster because of `command`, or why nothing does. An empty list: it is so already, or was only to be checked. */
-export const decide = (cluster: Cluster, command: Command): Either.Either<ReadonlyArray<Event>, Rejection> =>
-  Match.valueTags(command, {
-    FoundCluster: ({ clusterId }) => Either.right(cluster.clusterId === undefined ? [new ClusterFounded({ clusterId })] : []),
-    FixGroupStreams: ({ count }) => Either.right(cluster.groupStreams === undefined ? [new GroupStreamsFixed({ count })] : []),
-    ElectLeader: ({ nodeId, host, port, epoch }) => Either.right([new LeaderElected({ nodeId, host, port, epoch })]),
-    RegisterBroker: (command) => registerBroker(cluster, command),
-    BrokerHeartbeat: (command) => brokerHeartbeat(cluster, command),
-    FenceBroker: (command) => fenceBroker(cluster, command),
-    ForgetBroker: (command) => forgetBroker(cluster, command),
-    UnregisterBroker: (command) => unregisterBroker(cluster, command),
-    AddTopic: (command) => addTopic(cluster, command),
-    AddPartitions: (command) => addPartitions(cluster, command),
-    ChangeTopicConfigs: (command) => changeTopicConfigs(cluster, command),
-    ChangeNodeConfigs: (command) => changeNodeConfigs(cluster, command),
-    ChangeResourceConfigs: (command) => changeResourceConfigs(cluster, command),
-    RemoveTopic: (command) => removeTopic(cluster, command),
-    AllocateProducerIds: (command) => allocateProducerIds(cluster, command)
-  })
+const decisions: ByTag<Cluster, Command, Decision> = {
+  FoundCluster: (cluster, { clusterId }) => Either.right(cluster.clusterId === undefined ? [new ClusterFounded({ clusterId })] : []),
+  FixGroupStreams: (cluster, { count }) => Either.right(cluster.groupStreams === undefined ? [new GroupStreamsFixed({ count })] : []),
+  ElectLeader: (_, { nodeId, host, port, epoch }) => Either.right([new LeaderElected({ nodeId, host, port, epoch })]),
+  RegisterBroker: registerBroker,
+  BrokerHeartbeat: brokerHeartbeat,
+  FenceBroker: fenceBroker,
+  ForgetBroker: forgetBroker,
+  UnregisterBroker: unregisterBroker,
+  AddTopic: addTopic,
+  AddPartitions: addPartitions,
+  ChangeTopicConfigs: changeTopicConfigs,
+  ChangeNodeConfigs: changeNodeConfigs,
+  ChangeResourceConfigs: changeResourceConfigs,
+  RemoveTopic: removeTopic,
+  AllocateProducerIds: allocateProducerIds
+}
+
+/**
+ * Returns what happens in the cluster because of `command`, or why nothing does. Without events the cluster is so
+ * already, or the command only checks.
+ */
+export const decide = (cluster: Cluster, command: Command): Decision => entryOf(decisions, command)(cluster, command)
 
 export const clusterDecider: Decider<Cluster, Command, Event, Rejection> = { initial, decide, evolve }

@@ -2,11 +2,14 @@ import { Schema } from "effect"
 import { BrokerId, PartitionIndex, TopicId, TopicName } from "../kernel/id.ts"
 
 /**
- * Facts about the cluster, as they stand in the journal (`__cluster_metadata`). A field is never removed or given another meaning; a new meaning is a new
- * event, or a higher `v` that `evolve` still reads.
+ * Facts about the cluster, as they stand in the journal (`__cluster_metadata`). A field is never removed or given
+ * another meaning; a new meaning is a new event, or a higher `v` that `evolve` still reads.
  */
 const v = Schema.propertySignature(Schema.Literal(1)).pipe(Schema.withConstructorDefault(() => 1 as const))
-/** Version 2 of an event that moves a broker's partitions by itself; version 1 was followed by one PartitionLeaderChanged for each of them. */
+/**
+ * Version 2 of an event that moves a broker's partitions by itself; version 1 was followed by one
+ * PartitionLeaderChanged for each of them.
+ */
 const vWithPartitions = Schema.propertySignature(Schema.Literal(1, 2)).pipe(Schema.withConstructorDefault((): 1 | 2 => 2))
 const Epoch = Schema.Int
 /** A named address of a broker. */
@@ -17,7 +20,10 @@ const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
 
 /** The first event of every journal: the cluster has its id (a UUID as Kafka writes it). */
 export class ClusterFounded extends Schema.TaggedClass<ClusterFounded>()("ClusterFounded", { v, clusterId: Schema.String }) {}
-/** The groups are spread over so many streams for good: a group is found by the hash of its name, which another number would send elsewhere. */
+/**
+ * The groups are spread over so many streams for good: a group is found by the hash of its name, which another number
+ * would send elsewhere.
+ */
 export class GroupStreamsFixed extends Schema.TaggedClass<GroupStreamsFixed>()("GroupStreamsFixed", { v, count: Schema.Int.pipe(Schema.positive()) }) {}
 /** A node took the leadership under a new epoch, and is reached there. */
 export class LeaderElected extends Schema.TaggedClass<LeaderElected>()("LeaderElected", {
@@ -27,7 +33,10 @@ export class LeaderElected extends Schema.TaggedClass<LeaderElected>()("LeaderEl
   port: Schema.Int,
   epoch: Epoch
 }) {}
-/** A broker process said who and where it is; it stays fenced until its heartbeat says that it has caught up. `brokerEpoch` fences its older self. */
+/**
+ * A broker process said who and where it is; it stays fenced until its heartbeat says that it has caught up.
+ * `brokerEpoch` fences its older self.
+ */
 export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("BrokerRegistered", {
   v,
   brokerId: BrokerId,
@@ -36,16 +45,25 @@ export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("Br
   host: Schema.String,
   port: Schema.Int,
   rack: Schema.NullOr(Schema.String),
-  /** All its listeners, the one between nodes first, which `host` and `port` repeat. Absent: that one alone, by the name PLAINTEXT, as before there were others. */
+  /**
+   * All its listeners, the one between nodes first, which `host` and `port` repeat. Absent: that one alone, by the name
+   * PLAINTEXT, as before there were others.
+   */
   listeners: Schema.optional(Schema.Array(BrokerListener))
 }) {}
-/** A broker may serve. Since version 2 each partition without a leader whose in-sync set has the broker is led by it from here on, under its next leader epoch. */
+/**
+ * A broker may serve. Since version 2 each partition without a leader whose in-sync set has the broker is led by it
+ * from here on, under its next leader epoch.
+ */
 export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("BrokerUnfenced", {
   v: vWithPartitions,
   brokerId: BrokerId,
   brokerEpoch: Epoch
 }) {}
-/** A broker was silent for too long, or shut down in good order. Since version 2 the partitions that it led have no leader from here on, under their next leader epochs. */
+/**
+ * A broker was silent for too long, or shut down in good order. Since version 2 the partitions that it led have no
+ * leader from here on, under their next leader epochs.
+ */
 export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenced", {
   v: vWithPartitions,
   brokerId: BrokerId,
@@ -53,8 +71,9 @@ export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenc
   reason: Schema.Literal("session timeout", "shutdown", "restarted")
 }) {}
 /**
- * The registration is gone. Partitions that are placed on the broker keep their place and have no leader; when the broker registers again it leads them again.
- * "unregistered": an operator said so; "idle": it carried no partition and was away for long; "replaced": it carried none, and the cluster had no room for another broker.
+ * The registration is gone. Partitions that are placed on the broker keep their place and have no leader; when the
+ * broker registers again it leads them again. "unregistered": an operator said so; "idle": it carried no partition and
+ * was away for long; "replaced": it carried none, and the cluster had no room for another broker.
  */
 export class BrokerRemoved extends Schema.TaggedClass<BrokerRemoved>()("BrokerRemoved", {
   v,

@@ -1,4 +1,6 @@
 import { HashMap } from "effect"
+import { bug } from "../kernel/bug.ts"
+import { type ByTag, entryOf } from "../kernel/decider.ts"
 import type { BrokerId, TopicName } from "../kernel/id.ts"
 import { nodeConfigsOf } from "./config/node.ts"
 import { resourceConfigsOf } from "./config/resource.ts"
@@ -42,10 +44,19 @@ const topicAdded = (cluster: Cluster, { topic, topicId, configs }: E.TopicAdded)
   unifiedNames: hasCollisionCharacters(topic) ? HashMap.set(cluster.unifiedNames, unifiedName(topic), topic) : cluster.unifiedNames
 })
 
+/** R1: under a leader epoch that falls, two brokers could lead the partition under the same one. */
+const assertRising = (
+  { leaderEpoch, partition, topicId }: { readonly topicId: string; readonly partition: number; readonly leaderEpoch: number },
+  before: number
+): void => {
+  if (leaderEpoch < before) bug(`partition ${partition} of topic ${topicId}: leader epoch ${leaderEpoch} follows ${before}`)
+}
+
 const partitionPlaced = (cluster: Cluster, event: E.PartitionPlaced): Cluster => {
   const topic = topicById(cluster, event.topicId)
   if (topic === undefined || event.partition > topic.partitions.length) return cluster
   const before = topic.partitions.at(event.partition)
+  if (before !== undefined) assertRising(event, before.leaderEpoch)
   const partition = {
     replicas: event.replicas,
     isr: event.isr,
@@ -66,6 +77,7 @@ const partitionLeaderChanged = (cluster: Cluster, { topicId, partition, leader, 
   const topic = topicById(cluster, topicId)
   const before = topic?.partitions.at(partition)
   if (topic === undefined || before === undefined) return cluster
+  assertRising({ topicId, partition, leaderEpoch }, before.leaderEpoch)
   const partitions = topic.partitions.set(partition, {
     replicas: before.replicas,
     isr,
@@ -120,13 +132,14 @@ const topicRemoved = (cluster: Cluster, { topicId }: E.TopicRemoved): Cluster =>
   }
 }
 
-type Changes = { readonly [Tag in Event["_tag"]]: (cluster: Cluster, event: Extract<Event, { readonly _tag: Tag }>) => Cluster }
-// One table for all events: a match with its cases made anew for each event costs more than the change.
-const changes: Changes = {
+const changes: ByTag<Cluster, Event, Cluster> = {
   ClusterFounded: (cluster, { clusterId }) => ({ ...cluster, clusterId }),
   GroupStreamsFixed: (cluster, { count }) => ({ ...cluster, groupStreams: count }),
   LeaderElected: (cluster, { nodeId, host, port, epoch }) => ({ ...cluster, leader: { nodeId, host, port, epoch } }),
   BrokerRegistered: (cluster, { brokerId, incarnationId, brokerEpoch, host, listeners, port, rack }) => {
+    const before = brokerOf(cluster, brokerId)?.epoch ?? -1
+    // R5: under an epoch that falls, an older process of the broker would be the registered one.
+    if (brokerEpoch < before) bug(`broker ${brokerId}: broker epoch ${brokerEpoch} follows ${before}`)
     const broker = { id: brokerId, incarnationId, epoch: brokerEpoch, host, port, rack, fenced: true, ...(listeners === undefined ? {} : { listeners }) }
     return { ...cluster, brokers: HashMap.set(cluster.brokers, brokerId, broker) }
   },
@@ -143,10 +156,9 @@ const changes: Changes = {
   ProducerIdsAllocated: (cluster, { first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) })
 }
 
-const changed = (cluster: Cluster, event: Event): Cluster => (changes[event._tag] as (cluster: Cluster, event: Event) => Cluster)(cluster, event)
-
 /**
- * The cluster after `event`: total, and the same on leader, broker and in tests. An event about what is not there changes nothing but the index,
- * so that every sequence of events has a state.
+ * Returns the cluster after `event`: total, and the same on leader, broker and in tests. An event about a broker, topic
+ * or partition that does not exist changes nothing but the index. Epochs never fall: an event that lowers one is a bug
+ * of the leader that wrote it, and stops the node.
  */
-export const evolve = (cluster: Cluster, event: Event): Cluster => ({ ...changed(cluster, event), index: cluster.index + 1 })
+export const evolve = (cluster: Cluster, event: Event): Cluster => ({ ...entryOf(changes, event)(cluster, event), index: cluster.index + 1 })

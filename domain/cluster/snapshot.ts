@@ -7,7 +7,10 @@ import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
 import { type Cluster, charactersOf, resourceCharactersOf, sortedTopics } from "./state.ts"
 
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
-/** [replicas, in-sync set, leader, leader epoch, partition epoch]: a snapshot of 200,000 partitions should not repeat their names. */
+/**
+ * [replicas, in-sync set, leader, leader epoch, partition epoch]: a snapshot of 200,000 partitions should not repeat
+ * their names.
+ */
 const PartitionRow = Schema.Tuple(Schema.Array(BrokerId), Schema.Array(BrokerId), LeaderId, Schema.Int, Schema.Int)
 
 /** A cluster as it stands in a snapshot, version 1: what events said, without what is derived from it. */

@@ -12,7 +12,10 @@ export interface Broker {
   readonly port: number
   readonly rack: string | null
   readonly fenced: boolean
-  /** All its listeners, the one between nodes first. Absent: that one alone, at `host` and `port`, by the name PLAINTEXT. */
+  /**
+   * All its listeners, the one between nodes first. Absent: that one alone, at `host` and `port`, by the name
+   * PLAINTEXT.
+   */
   readonly listeners?: ReadonlyArray<BrokerListener> | undefined
 }
 export interface Partition {
@@ -51,7 +54,10 @@ export interface Cluster {
   readonly brokers: HashMap.HashMap<BrokerId, Broker>
   readonly topics: HashMap.HashMap<TopicId, Topic>
   readonly topicIds: HashMap.HashMap<TopicName, TopicId>
-  /** What was set for nodes while the cluster runs, by node id; null stands for all of them. A node without any may be absent. */
+  /**
+   * What was set for nodes while the cluster runs, by node id; null stands for all of them. A node without any may be
+   * absent.
+   */
   readonly nodeConfigs: HashMap.HashMap<BrokerId | null, Readonly<Record<string, string>>>
   /** What was set for groups, and for subscriptions to clients' metrics, by their names; one without any is absent. */
   readonly resourceConfigs: Readonly<Record<ResourceKind, HashMap.HashMap<string, Readonly<Record<string, string>>>>>
@@ -62,7 +68,10 @@ export interface Cluster {
   readonly configCharacters: number
   /** Derived: how many partitions have a replica on a broker, for placement. A broker without any may be absent. */
   readonly load: HashMap.HashMap<BrokerId, number>
-  /** Derived: names with '.' or '_', by their form with '_' alone; two that share a form would share their metrics' names, which Kafka refuses. */
+  /**
+   * Derived: names with '.' or '_', by their form with '_' alone; two that share a form would share their metrics'
+   * names, which Kafka refuses.
+   */
   readonly unifiedNames: HashMap.HashMap<string, TopicName>
 }
 
@@ -85,7 +94,10 @@ export const initial: Cluster = {
 
 export const noPartitions: Vector<Partition> = Vector.empty
 
-/** Where the broker is reached through its listener of that name, or without a name through the one between nodes; undefined where it has no such listener. */
+/**
+ * Where the broker is reached through its listener of that name, or without a name through the one between nodes;
+ * undefined where it has no such listener.
+ */
 export const addressOn = ({ host, listeners, port }: Broker, listener: string | undefined): { readonly host: string; readonly port: number } | undefined => {
   if (listeners !== undefined && listener !== undefined) return listeners.find(({ name }) => name === listener)
   return listener === undefined || listener === soleListener ? { host, port } : undefined

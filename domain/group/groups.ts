@@ -1,9 +1,9 @@
 import { Either, HashMap, Option, Schema } from "effect"
 import { type Decider, fold } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
-import { type Load, mayGrow, noLoad, withinBounds } from "./capacity.ts"
+import { type Load, mayGrow, noLoad, withinCapacity } from "./capacity.ts"
 import type { Command } from "./command.ts"
-import { unbounded } from "./decide.ts"
+import { decideUnbounded } from "./decide.ts"
 import type { Event } from "./event.ts"
 import { evolve } from "./evolve.ts"
 import type { GroupId } from "./id.ts"
@@ -12,7 +12,10 @@ import { groupBytes } from "./size.ts"
 import { fromSnapshot, Snapshot, toSnapshot } from "./snapshot.ts"
 import { type Group, initial } from "./state.ts"
 
-/** The groups of one stream of the journal: each is an aggregate of its own, every command and event names its group. Never changed in place. */
+/**
+ * The groups of one stream of the journal: each is an aggregate of its own, every command and event names its group.
+ * Never changed in place.
+ */
 export class Groups implements Iterable<[GroupId, Group]> {
   private constructor(
     private readonly byId: HashMap.HashMap<GroupId, Group>,
@@ -56,18 +59,20 @@ export const groupOf = (groups: Groups, groupId: GroupId): Group => groups.get(g
 
 const evolveGroups = (groups: Groups, event: Event): Groups => groups.with(event.groupId, evolve(groups.get(event.groupId), event))
 
-/** The aggregates of one stream as one decider. `elsewhere` is what the node holds in its other streams, which counts too. */
+/**
+ * The aggregates of one stream as one decider. `elsewhere` is what the node holds in its other streams, which counts
+ * too.
+ */
 export const groupsDecider = (limits: Limits, elsewhere: () => Load = () => noLoad): Decider<Groups, Command, Event, Rejection> => {
-  const decideOne = unbounded(limits)
   return {
     initial: noGroups,
     decide: (groups, command) => {
       const before = groups.get(command.groupId)
-      const decision = decideOne(before, command)
+      const decision = decideUnbounded(limits, before, command)
       if (!mayGrow(command) || Either.isLeft(decision)) return decision
       const [here, there] = [groups.load, elsewhere()]
       const all = { groups: here.groups + there.groups, bytes: here.bytes + there.bytes }
-      return withinBounds(limits, all, before, command, decision, fold(evolve, before, decision.right))
+      return withinCapacity(limits, all, before, command, decision, fold(evolve, before, decision.right))
     },
     evolve: evolveGroups
   }
@@ -88,8 +93,9 @@ export const GroupsState: Schema.Schema<Groups, typeof GroupsSnapshot.Encoded> =
 export const sortedGroups = (groups: Groups): ReadonlyArray<Group> => Array.from(groups, ([, group]) => group).sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
 
 /**
- * The stream of a group among `count`, by Java's hash of its name, so that it is the same on every node and in every version. Kafka finds a group's partition of
- * `__consumer_offsets` by the same hash, of which it takes the absolute value where this takes the lower 31 bits: below 0 the two differ.
+ * The stream of a group among `count`, by Java's hash of its name, so that it is the same on every node and in every
+ * version. Kafka finds a group's partition of `__consumer_offsets` by the same hash, of which it takes the absolute
+ * value where this takes the lower 31 bits: below 0 the two differ.
  */
 export const streamOf = (groupId: GroupId, count: number): number => {
   let hash = 0

@@ -8,13 +8,22 @@ export interface Limits {
   readonly sessionTimeoutMaxMs: number
   /** `group.max.size`: members of one group. */
   readonly groupSizeMax: number
-  /** Member ids handed out and not yet used, in one group. Kafka has no bound here; a client that only ever asks for ids must not fill the journal. */
+  /**
+   * Member ids handed out and not yet used, in one group. Kafka has no bound here; a client that only ever asks for ids
+   * must not fill the journal.
+   */
   readonly pendingMembersMax: number
   /** `group.initial.rebalance.delay.ms`: how long an empty group waits for more members before its first generation. */
   readonly initialRebalanceDelayMs: number
-  /** How long a new member that waits in its first round is kept without a word from it (Kafka's five minutes: it cannot heartbeat yet). */
+  /**
+   * How long a new member that waits in its first round is kept without a word from it (Kafka's five minutes: it cannot
+   * heartbeat yet).
+   */
   readonly newMemberJoinTimeoutMs: number
-  /** `franz.group.name.max.bytes`: length of a new group's name, of a new static member's, and of what a new member calls its kind and its assignors, in UTF-16 units. */
+  /**
+   * `franz.group.name.max.bytes`: length of a new group's name, of a new static member's, and of what a new member
+   * calls its kind and its assignors, in UTF-16 units.
+   */
   readonly nameMax: number
   /** `franz.group.max.bytes`: bytes of one group (`size.ts`). */
   readonly groupBytesMax: number
@@ -22,7 +31,10 @@ export interface Limits {
   readonly groupsMax: number
   /** `franz.groups.max.bytes`: bytes of all groups of the node. */
   readonly groupsBytesMax: number
-  /** `offset.metadata.max.bytes`: length of the text beside a committed offset, counted as Kafka counts it, in UTF-16 units. */
+  /**
+   * `offset.metadata.max.bytes`: length of the text beside a committed offset, counted as Kafka counts it, in UTF-16
+   * units.
+   */
   readonly offsetMetadataMax: number
   /** `offsets.retention.minutes`, in milliseconds. */
   readonly offsetsRetentionMs: number

@@ -1,4 +1,7 @@
-/** Settings by Kafka's names: config/node.ts is the table of a node's, config/topic.ts that of a topic's; a new one is a line there. */
+/**
+ * Settings by Kafka's names: config/node.ts is the table of a node's, config/topic.ts that of a topic's; a new one is a
+ * line there.
+ */
 export { connectionOverrides } from "./config/connection-overrides.ts"
 export { authorizerSettings, ofListener, removedSettings, whyRemoved } from "./config/known/removed.ts"
 export { changedNames, heeded, type NodeLayers, nodeConfigOf, runningValue } from "./config/layers.ts"

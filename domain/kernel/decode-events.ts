@@ -5,7 +5,10 @@ type Decode<A> = (json: unknown) => Either.Either<A, ParseResult.ParseError>
 
 const options: SchemaAST.ParseOptions = {}
 
-/** Whether a JSON value is what a schema says and decodes to itself; undefined for a schema that decodes to something else, or is of a kind that is not known here. */
+/**
+ * Whether a JSON value is what a schema says and decodes to itself; undefined for a schema that decodes to something
+ * else, or is of a kind that is not known here.
+ */
 const checkOf = (ast: SchemaAST.AST): Check | undefined => {
   switch (ast._tag) {
     case "Literal":
@@ -16,6 +19,8 @@ const checkOf = (ast: SchemaAST.AST): Check | undefined => {
       return Predicate.isNumber
     case "BooleanKeyword":
       return Predicate.isBoolean
+    case "UndefinedKeyword":
+      return Predicate.isUndefined
     case "Refinement": {
       const from = checkOf(ast.from)
       return from && ((value) => from(value) && Option.isNone(ast.filter(value, options, ast)))
@@ -27,7 +32,7 @@ const checkOf = (ast: SchemaAST.AST): Check | undefined => {
     case "TupleType":
       return arrayOf(ast)
     case "TypeLiteral":
-      return recordOf(ast)
+      return ast.indexSignatures.length === 0 ? structOf(ast) : recordOf(ast)
     default:
       return undefined
   }
@@ -51,8 +56,33 @@ const recordOf = ({ indexSignatures, propertySignatures }: SchemaAST.TypeLiteral
   return check && ((value) => Predicate.isRecord(value) && !Object.hasOwn(value, "__proto__") && Object.values(value).every(check))
 }
 
+interface Field {
+  readonly name: string
+  readonly check: Check
+  readonly isOptional: boolean
+}
+
+/** The fields of a struct, where each decodes to itself. */
+const fieldsIn = ({ propertySignatures }: SchemaAST.TypeLiteral): ReadonlyArray<Field> | undefined => {
+  const fields = propertySignatures.flatMap(({ isOptional, name, type }) => {
+    const check = typeof name === "string" ? checkOf(type) : undefined
+    return check === undefined ? [] : [{ name: name as string, check, isOptional }]
+  })
+  return fields.length === propertySignatures.length ? fields : undefined
+}
+
+/**
+ * Structs with all their fields and no others: a schema leaves out what it does not know, so that such a value does not
+ * decode to itself.
+ */
+const structOf = (ast: SchemaAST.TypeLiteral): Check | undefined => {
+  const fields = fieldsIn(ast)
+  if (fields === undefined || fields.some(({ isOptional }) => isOptional)) return undefined
+  return (value) => Predicate.isRecord(value) && Object.keys(value).length === fields.length && fields.every(({ check, name }) => check(value[name]))
+}
+
 interface Shape {
-  readonly fields: ReadonlyArray<readonly [name: string, check: Check]>
+  readonly fields: ReadonlyArray<Field>
   readonly construct: (fields: Readonly<Record<string, unknown>>) => unknown
 }
 
@@ -61,12 +91,9 @@ const shapeOf = (ast: SchemaAST.AST): readonly [tag: string, Shape] | undefined 
   if (ast._tag !== "Transformation" || ast.from._tag !== "TypeLiteral" || ast.from.indexSignatures.length > 0) return undefined
   const { transformation } = ast
   if (transformation._tag !== "FinalTransformation") return undefined
-  const fields = ast.from.propertySignatures.flatMap(({ isOptional, name, type }) => {
-    const check = isOptional || typeof name !== "string" ? undefined : checkOf(type)
-    return check === undefined ? [] : [[name as string, check] as const]
-  })
+  const fields = fieldsIn(ast.from)
   const tag = ast.from.propertySignatures.find(({ name }) => name === "_tag")?.type
-  if (fields.length !== ast.from.propertySignatures.length || tag?._tag !== "Literal" || typeof tag.literal !== "string") return undefined
+  if (fields === undefined || tag?._tag !== "Literal" || typeof tag.literal !== "string") return undefined
   return [tag.literal, { fields, construct: (props) => transformation.decode(props, options, ast, props) }]
 }
 
@@ -78,10 +105,11 @@ const shapesOf = (schema: Schema.Schema.AnyNoContext): ReadonlyMap<string, Shape
 /** The fields that a shape names, where each is what the schema says; otherwise undefined. */
 const fieldsOf = ({ fields }: Shape, from: object): Readonly<Record<string, unknown>> | undefined => {
   const found: Record<string, unknown> = {}
-  for (const [name, check] of fields) {
+  for (const { check, isOptional, name } of fields) {
     const value = (from as Readonly<Record<string, unknown>>)[name]
     if (!check(value)) return undefined
-    found[name] = value
+    // An optional field that is absent stays absent.
+    if (!isOptional || value !== undefined) found[name] = value
   }
   return found
 }
@@ -100,8 +128,9 @@ const total =
   }
 
 /**
- * Reads events of a union of tagged classes as `Schema.decodeUnknownEither` does, which interprets the schema anew for each: 2 to 4 µs, where the replay of a journal has a million.
- * What this way does not know, and all that is wrong, goes to the schema itself: it decides, and says why.
+ * Reads events of a union of tagged classes as `Schema.decodeUnknownEither` does, which interprets the schema anew for
+ * each: 2 to 4 µs, where the replay of a journal has a million. What this way does not know, and all that is wrong,
+ * goes to the schema itself: it decides, and says why.
  */
 export const decodeEvents = <A, I>(schema: Schema.Schema<A, I>): Decode<A> => {
   const slow = total(Schema.decodeUnknownEither(schema))
@@ -115,7 +144,10 @@ export const decodeEvents = <A, I>(schema: Schema.Schema<A, I>): Decode<A> => {
   }
 }
 
-/** Writes events as `Schema.encodeSync` does, by the same shapes: a broker that restarts changes the leader of thousands of partitions at once. Throws what the schema throws. */
+/**
+ * Writes events as `Schema.encodeSync` does, by the same shapes: a broker that restarts changes the leader of thousands
+ * of partitions at once. Throws what the schema throws.
+ */
 export const encodeEvents = <A extends { readonly _tag: string }, I extends object>(schema: Schema.Schema<A, I>): ((event: A) => object) => {
   const slow = Schema.encodeSync(schema)
   const shapes = shapesOf(schema)

@@ -1,4 +1,7 @@
-/** One row a Kafka error: its code on the wire, whether the same request may be answered otherwise later, and a sentence for the person who sees it. Source: Kafka protocol specification, "Error codes". */
+/**
+ * One row a Kafka error: its code on the wire, whether the same request may be answered otherwise later, and a sentence
+ * for the person who sees it. Source: Kafka protocol specification, "Error codes".
+ */
 const table = {
   UNKNOWN_SERVER_ERROR: [-1, false, "The server failed in a way that no other error describes; its log says more."],
   NONE: [0, false, "Success."],

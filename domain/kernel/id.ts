@@ -5,7 +5,10 @@ export const TopicName = Schema.String.pipe(Schema.pattern(/^(?!\.{1,2}$)[a-zA-Z
 export type TopicName = typeof TopicName.Type
 export const isTopicName: (text: string) => text is TopicName = Schema.is(TopicName)
 
-/** A topic's identity: a UUID as Kafka writes it, 22 characters of base64url without padding. Drawn once, never used again for another topic (L10). */
+/**
+ * A topic's identity: a UUID as Kafka writes it, 22 characters of base64url without padding. Drawn once, never used
+ * again for another topic (L10).
+ */
 export const TopicId = Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9_-]{22}$/), Schema.brand("TopicId"))
 export type TopicId = typeof TopicId.Type
 /** All bits zero: "no topic id" on the wire. */
@@ -20,8 +23,9 @@ export const PartitionIndex = Schema.Int.pipe(Schema.between(0, 0x7fffffff))
 export type PartitionIndex = typeof PartitionIndex.Type
 
 /**
- * The position of a record in its partition, from 0. Held as a number: Kafka's int64 reaches further than 2^53 - 1, but a log does not
- * (at ten million records a second it takes 28 years). An offset beyond that is refused where it enters, never rounded.
+ * The position of a record in its partition, from 0. Held as a number: Kafka's int64 reaches further than 2^53 - 1, but
+ * a log does not (at ten million records a second it takes 28 years). An offset beyond that is refused where it enters,
+ * never rounded.
  */
 export type Offset = number
 /** A leader epoch, partition epoch or controller epoch: rises by one at each change, never falls. */

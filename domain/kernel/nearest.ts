@@ -17,7 +17,10 @@ const distance = (a: string, b: string, most: number): number => {
   return last[b.length] ?? most + 1
 }
 
-/** The known word that was most likely meant, within a third of its letters or `most` edits; undefined if none is near. Words over 200 characters have no neighbour. */
+/**
+ * The known word that was most likely meant, within a third of its letters or `most` edits; undefined if none is near.
+ * Words over 200 characters have no neighbour.
+ */
 export const nearest = (word: string, known: Iterable<string>, most = Math.max(2, Math.floor(word.length / 3))): string | undefined => {
   if (word.length > 200) return undefined
   let best: string | undefined

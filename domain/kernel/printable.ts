@@ -1,6 +1,7 @@
 /**
- * What a terminal would obey, what would begin a new line, and what changes how its neighbours look: control characters (C0, DEL, C1), format characters (direction marks and
- * overrides, invisible ones), line and paragraph separators, halves of surrogate pairs.
+ * What a terminal would obey, what would begin a new line, and what changes how its neighbours look: control characters
+ * (C0, DEL, C1), format characters (direction marks and overrides, invisible ones), line and paragraph separators,
+ * halves of surrogate pairs.
  */
 const unprintable = /(?!\t)[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const unprintableButLines = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
@@ -9,7 +10,10 @@ const unprintableButLines = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const escape = (character: string): string =>
   Array.from({ length: character.length }, (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, "0")}`).join("")
 
-/** Returns the text in one line that any terminal may be given: what is unprintable as `\uXXXX`, but for tabs. Applied twice it changes nothing more. */
+/**
+ * Returns the text in one line that any terminal may be given: what is unprintable as `\uXXXX`, but for tabs. Applied
+ * twice it changes nothing more.
+ */
 export const printable = (text: string): string => text.replace(unprintable, escape)
 
 /** The same for text of several lines: line feeds and tabs stay. */

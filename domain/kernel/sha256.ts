@@ -1,4 +1,7 @@
-/** The fractional parts of the cube roots of the first 64 primes, and of the square roots of the first eight: FIPS 180-4, sections 4.2.2 and 5.3.3. */
+/**
+ * The fractional parts of the cube roots of the first 64 primes, and of the square roots of the first eight: FIPS
+ * 180-4, sections 4.2.2 and 5.3.3.
+ */
 const primes = ((): ReadonlyArray<number> => {
   const found: Array<number> = []
   for (let n = 2; found.length < 64; n++) if (found.every((prime) => n % prime !== 0)) found.push(n)
@@ -42,7 +45,9 @@ const compress = (state: Int32Array, words: Int32Array): void => {
   for (const [at, value] of [a, b, c, d, e, f, g, h].entries()) state[at] = ((state[at] as number) + value) | 0
 }
 
-/** The SHA-256 of a short message, 32 bytes (FIPS 180-4). For a few bytes now and then; it is no match for a native one. */
+/**
+ * The SHA-256 of a short message, 32 bytes (FIPS 180-4). For a few bytes now and then; it is no match for a native one.
+ */
 export const sha256 = (message: Uint8Array): Uint8Array => {
   const blocks = padded(message)
   const view = new DataView(blocks.buffer)

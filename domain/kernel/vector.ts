@@ -1,9 +1,12 @@
-/** Elements of one leaf: a change copies one leaf and the list of leaves, so that 10,000 elements cost about 220 copies, not 10,000. */
+/**
+ * Elements of one leaf: a change copies one leaf and the list of leaves, so that 10,000 elements cost about 220 copies,
+ * not 10,000.
+ */
 const leafSize = 64
 
 /**
- * An immutable list with cheap `set` and `push`: old versions stay as they were. For lists of thousands that change one element at a time
- * (the partitions of a topic), where a plain array would make a replay quadratic.
+ * An immutable list with cheap `set` and `push`: old versions stay as they were. For lists of thousands that change one
+ * element at a time (the partitions of a topic), where a plain array would make a replay quadratic.
  */
 export class Vector<A> implements Iterable<A> {
   private constructor(
@@ -44,7 +47,10 @@ export class Vector<A> implements Iterable<A> {
     return new Vector(leaves, this.length + 1)
   }
 
-  /** The list with `change` for each element. Leaves in which no element changed are shared, and a list in which none did is the same list. */
+  /**
+   * The list with `change` for each element. Leaves in which no element changed are shared, and a list in which none
+   * did is the same list.
+   */
   change(change: (element: A) => A): Vector<A> {
     let same = true
     const leaves = this.leaves.map((leaf) => {

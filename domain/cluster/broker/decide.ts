@@ -1,14 +1,10 @@
 import { Either } from "effect"
 import type { Rejection } from "../../kernel/error-code.ts"
 import { producerIdMax } from "../bounds.ts"
-import type { Command } from "../command.ts"
-import { BrokerRemoved, BrokerUnfenced, type Event, ProducerIdsAllocated } from "../event.ts"
-import { rejected } from "../rejected.ts"
+import { type CommandOf, type Decision, rejected } from "../decision.ts"
+import { BrokerRemoved, BrokerUnfenced, ProducerIdsAllocated } from "../event.ts"
 import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
 import { fencedBy, isBrokerId } from "./registration.ts"
-
-type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
-type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
 /** The broker of that id and epoch, or why the caller is not it. */
 const currentBroker = (cluster: Cluster, brokerId: number, brokerEpoch: number): Either.Either<Broker, Rejection> => {
@@ -20,7 +16,7 @@ const currentBroker = (cluster: Cluster, brokerId: number, brokerEpoch: number):
 }
 
 /** A broker is unfenced when it has read at least its own registration, and fenced when it says that it stops. */
-export const brokerHeartbeat = (cluster: Cluster, command: Of<"BrokerHeartbeat">): Decision =>
+export const brokerHeartbeat = (cluster: Cluster, command: CommandOf<"BrokerHeartbeat">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), (broker) => {
     const out = command.wantFence || command.wantShutDown
     if (!broker.fenced && out) return fencedBy(broker, "shutdown")
@@ -28,27 +24,27 @@ export const brokerHeartbeat = (cluster: Cluster, command: Of<"BrokerHeartbeat">
     return []
   })
 
-export const fenceBroker = (cluster: Cluster, { brokerId, brokerEpoch }: Of<"FenceBroker">): Decision => {
+export const fenceBroker = (cluster: Cluster, { brokerId, brokerEpoch }: CommandOf<"FenceBroker">): Decision => {
   const broker = brokerOf(cluster, brokerId)
   return Either.right(broker === undefined || broker.fenced || broker.epoch !== brokerEpoch ? [] : fencedBy(broker, "session timeout"))
 }
 
 /** A broker that carries nothing leaves nothing behind: it registers again when it is back. */
-export const forgetBroker = (cluster: Cluster, { brokerId, brokerEpoch }: Of<"ForgetBroker">): Decision => {
+export const forgetBroker = (cluster: Cluster, { brokerId, brokerEpoch }: CommandOf<"ForgetBroker">): Decision => {
   const broker = brokerOf(cluster, brokerId)
   const isGone = broker === undefined || !broker.fenced || broker.epoch !== brokerEpoch || !isIdle(cluster, brokerId)
   return Either.right(isGone ? [] : [new BrokerRemoved({ brokerId, brokerEpoch, reason: "idle" })])
 }
 
 /** As Kafka: whether or not the broker lives or carries partitions. One that lives registers again by itself. */
-export const unregisterBroker = (cluster: Cluster, { brokerId }: Of<"UnregisterBroker">): Decision => {
+export const unregisterBroker = (cluster: Cluster, { brokerId }: CommandOf<"UnregisterBroker">): Decision => {
   const broker = brokerOf(cluster, brokerId)
   return broker === undefined
     ? rejected("BROKER_ID_NOT_REGISTERED", `Broker ID ${brokerId} is not currently registered.`)
     : Either.right([new BrokerRemoved({ brokerId: broker.id, brokerEpoch: broker.epoch, reason: "unregistered" })])
 }
 
-export const allocateProducerIds = (cluster: Cluster, { brokerId, brokerEpoch, count }: Of<"AllocateProducerIds">): Decision => {
+export const allocateProducerIds = (cluster: Cluster, { brokerId, brokerEpoch, count }: CommandOf<"AllocateProducerIds">): Decision => {
   if (!isBrokerId(brokerId)) return rejected("BROKER_ID_NOT_REGISTERED", `${brokerId} is no broker id: 0 to 2147483647.`)
   if (brokerEpoch !== undefined) {
     const asking = currentBroker(cluster, brokerId, brokerEpoch)

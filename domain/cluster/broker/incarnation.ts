@@ -17,8 +17,9 @@ const base64url = (bytes: Uint8Array): string => {
 }
 
 /**
- * What the journal says of a broker process's incarnation id. The id is drawn at random when the process starts, and only that process and the leader know it: what
- * shows it on another connection is the same process. Any client can read the journal, so that holds a digest (SHA-256, 128 bits of it).
+ * What the journal says of a broker process's incarnation id. The id is drawn at random when the process starts, and
+ * only that process and the leader know it: what shows it on another connection is the same process. Any client can
+ * read the journal, so that holds a digest (SHA-256, 128 bits of it).
  */
 export const incarnationDigest = (incarnationId: string): string =>
   base64url(sha256(utf8.encode(`franz incarnation ${incarnationId}`)).subarray(0, digestBytes))

@@ -2,13 +2,9 @@ import { Either, HashMap, Schema } from "effect"
 import type { Rejection } from "../../kernel/error-code.ts"
 import { BrokerId } from "../../kernel/id.ts"
 import { brokerListenersMax, brokersMax, brokerTextCharactersMax } from "../bounds.ts"
-import type { Command } from "../command.ts"
+import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { BrokerFenced, BrokerRegistered, BrokerRemoved, type Event } from "../event.ts"
-import { rejected } from "../rejected.ts"
 import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
-
-type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
-type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
 export const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)
 
@@ -21,15 +17,16 @@ export const fencedBy = (broker: Broker, reason: BrokerFenced["reason"]): Readon
 const readable = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u
 
 /**
- * Which registration makes room for a new broker where the cluster has as many as it can have: one that carries no partition, so that nothing is lost, and is not the leader's
- * own. A fenced one first, then the oldest; a broker that is there after all registers again.
+ * Which registration makes room for a new broker where the cluster has as many as it can have: one that carries no
+ * partition, so that nothing is lost, and is not the leader's own. A fenced one first, then the oldest; a broker that
+ * is there after all registers again.
  */
 const replaceable = (cluster: Cluster): Broker | undefined => {
   const idle = [...HashMap.values(cluster.brokers)].filter(({ id }) => isIdle(cluster, id) && id !== cluster.leader?.nodeId)
   return idle.sort((one, other) => Number(other.fenced) - Number(one.fenced) || one.epoch - other.epoch)[0]
 }
 
-const registrationFault = (cluster: Cluster, command: Of<"RegisterBroker">): Either.Either<never, Rejection> | undefined => {
+const registrationFault = (cluster: Cluster, command: CommandOf<"RegisterBroker">): Either.Either<never, Rejection> | undefined => {
   const { brokerId, incarnationId, clusterId, host, port, rack, listeners = [] } = command
   if (clusterId !== "" && clusterId !== cluster.clusterId)
     return rejected("INCONSISTENT_CLUSTER_ID", `Broker ${brokerId} belongs to cluster ${clusterId}, this is cluster ${cluster.clusterId ?? "without an id"}.`)
@@ -59,7 +56,7 @@ const sameListeners = (one: Broker["listeners"] = [], other: Broker["listeners"]
   one.length === other.length && one.every(({ host, name, port }, at) => other[at]?.name === name && other[at]?.host === host && other[at]?.port === port)
 
 /** Whether the broker of that id is there, so that no other process may take its id. */
-const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConnected, port }: Of<"RegisterBroker">): boolean => {
+const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConnected, port }: CommandOf<"RegisterBroker">): boolean => {
   if (before.incarnationId === incarnationId) return false
   // Its connection shows that it is alive. One that has nothing and does not serve loses nothing by another of its id.
   if (isConnected) return !before.fenced || !isIdle(cluster, before.id)
@@ -68,17 +65,19 @@ const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConn
 }
 
 /**
- * A second process under the id of a broker that lives is refused, until that one's connection or its session is over. Without a connection of the older one, a process
- * at its address is registered at once: two processes cannot listen there together, so the older one is gone, and its epoch is fenced in any case. The same holds for the
- * broker in the leader's own process, whose earlier life ended with the earlier leader's.
+ * A second process under the id of a broker that lives is refused, until that one's connection or its session is over.
+ * Without a connection of the older one, a process at its address is registered at once: two processes cannot listen
+ * there together, so the older one is gone, and its epoch is fenced in any case. The same holds for the broker in the
+ * leader's own process, whose earlier life ended with the earlier leader's.
  */
-export const registerBroker = (cluster: Cluster, command: Of<"RegisterBroker">): Decision => {
+export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBroker">): Decision => {
   const fault = registrationFault(cluster, command)
   if (fault !== undefined) return fault
   const { incarnationId, host, listeners, port, rack } = command
   const brokerId = command.brokerId as BrokerId
   const before = brokerOf(cluster, brokerId)
-  // The answer to an earlier request was lost, or the process shows on another connection who it is: the registration stands.
+  // The answer to an earlier request was lost, or the process shows on another connection who it is: the registration
+  // stands.
   if (
     before?.incarnationId === incarnationId &&
     before.host === host &&

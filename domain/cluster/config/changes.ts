@@ -3,14 +3,17 @@ import { type AnySetting, entriesOf, parseSetting, textOf } from "../../kernel/c
 import type { Rejection } from "../../kernel/error-code.ts"
 import { allConfigCharactersMax, configCharactersMax } from "../bounds.ts"
 import type { ConfigChange, ConfigEntry } from "../command.ts"
-import { rejected } from "../rejected.ts"
+import { rejected } from "../decision.ts"
 import { type Cluster, charactersOf } from "../state.ts"
 
 export type Configs = Readonly<Record<string, string>>
 /** The setting of that name, or why there is none. */
 export type FindSetting = (name: string) => Either.Either<AnySetting, Rejection>
 
-/** A list with more entries, or with fewer; an entry that is there already is not added again. One that was never set starts from its default, as in Kafka. */
+/**
+ * A list with more entries, or with fewer; an entry that is there already is not added again. One that was never set
+ * starts from its default, as in Kafka.
+ */
 const changedList = (configs: Configs, setting: AnySetting, { name, operation }: ConfigChange, value: string): Either.Either<string, Rejection> => {
   if (setting.type !== "list") return rejected("INVALID_CONFIG", `Can't ${operation.toUpperCase()} to key ${name} because its type is not LIST.`)
   const before = entriesOf(configs[name] ?? String(setting.default))
@@ -18,7 +21,10 @@ const changedList = (configs: Configs, setting: AnySetting, { name, operation }:
   return Either.right((operation === "append" ? [...before, ...named] : before.filter((entry) => !named.includes(entry))).join(","))
 }
 
-/** Settings after one change; whether values are within their bounds is looked at when all changes are made. What is not set may be deleted, as in Kafka. */
+/**
+ * Settings after one change; whether values are within their bounds is looked at when all changes are made. What is not
+ * set may be deleted, as in Kafka.
+ */
 const changed = (configs: Configs, change: ConfigChange, find: FindSetting): Either.Either<Configs, Rejection> => {
   const { name, operation, value } = change
   if (operation === "delete") {
@@ -44,8 +50,9 @@ const conflict = (configs: Configs): string | undefined => {
 }
 
 /**
- * Settings as they are kept, each known and within its bounds; INVALID_CONFIG names the first that is not, its value and what would fit. What is the same in `before` is
- * not looked at again: a value that an earlier version took must not stand in the way of all other changes.
+ * Settings as they are kept, each known and within its bounds; INVALID_CONFIG names the first that is not, its value
+ * and what would fit. What is the same in `before` is not looked at again: a value that an earlier version took must
+ * not stand in the way of all other changes.
  */
 export const parseConfigs = (entries: ReadonlyArray<ConfigEntry>, find: FindSetting, before: Configs = {}): Either.Either<Configs, Rejection> =>
   Either.gen(function* () {
@@ -88,7 +95,10 @@ export const changedConfigs = (
     )
   })
 
-/** Why settings that would take the place of others are too much for the cluster; undefined where they are not. Fewer than before are never too much. */
+/**
+ * Why settings that would take the place of others are too much for the cluster; undefined where they are not. Fewer
+ * than before are never too much.
+ */
 export const tooManyConfigs = ({ configCharacters }: Pick<Cluster, "configCharacters">, before: Configs, after: Configs): Rejection | undefined => {
   const more = charactersOf(after) - charactersOf(before)
   if (more <= 0 || configCharacters + more <= allConfigCharactersMax) return undefined

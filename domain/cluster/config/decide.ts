@@ -1,19 +1,19 @@
 import { Either, HashMap } from "effect"
 import type { Rejection } from "../../kernel/error-code.ts"
 import type { BrokerId } from "../../kernel/id.ts"
-import type { Command } from "../command.ts"
-import { type Event, NodeConfigsChanged, TopicConfigsChanged } from "../event.ts"
-import { rejected } from "../rejected.ts"
+import { type CommandOf, type Decision, rejected } from "../decision.ts"
+import { NodeConfigsChanged, TopicConfigsChanged } from "../event.ts"
 import { brokerOf, type Cluster, topicByName } from "../state.ts"
 import { internalTopicRejection, isInternalName, parseTopicName } from "../topic/name.ts"
 import { changedConfigs, sameConfigs, tooManyConfigs } from "./changes.ts"
 import { findClusterSetting, findDynamicSetting, nodeConfigsOf } from "./node.ts"
 import { findTopicSetting } from "./topic.ts"
 
-type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
-
-/** All changes are made or none; the event says what holds afterwards, whole, so that nobody needs the settings before it. */
-export const changeTopicConfigs = (cluster: Cluster, command: Extract<Command, { readonly _tag: "ChangeTopicConfigs" }>): Decision =>
+/**
+ * All changes are made or none; the event says what holds afterwards, whole, so that nobody needs the settings before
+ * it.
+ */
+export const changeTopicConfigs = (cluster: Cluster, command: CommandOf<"ChangeTopicConfigs">): Decision =>
   Either.gen(function* () {
     const name = yield* parseTopicName(command.topic)
     const topic = topicByName(cluster, name)
@@ -39,7 +39,7 @@ const nodeNamed = (cluster: Cluster, name: string): Either.Either<BrokerId | nul
 }
 
 /** As for topics. INVALID_REQUEST for a node that is not there, and for what cannot be changed while it runs. */
-export const changeNodeConfigs = (cluster: Cluster, command: Extract<Command, { readonly _tag: "ChangeNodeConfigs" }>): Decision =>
+export const changeNodeConfigs = (cluster: Cluster, command: CommandOf<"ChangeNodeConfigs">): Decision =>
   Either.gen(function* () {
     const nodeId = yield* nodeNamed(cluster, command.node)
     const before = nodeConfigsOf(cluster, nodeId)

@@ -13,7 +13,7 @@ import {
 } from "../../kernel/config.ts"
 import type { BrokerId } from "../../kernel/id.ts"
 import { didYouMean } from "../../kernel/nearest.ts"
-import { rejected } from "../rejected.ts"
+import { rejected } from "../decision.ts"
 import type { Cluster } from "../state.ts"
 import type { Configs, FindSetting } from "./changes.ts"
 
@@ -32,7 +32,10 @@ export const nodeLayers = (start: NodeConfig, written: ReadonlySet<SettingName>,
   own: heeded(nodeConfigsOf(cluster, nodeId))
 })
 
-/** Why settings of a node that are in the image are not heeded: an earlier version has let them be set. One sentence each. */
+/**
+ * Why settings of a node that are in the image are not heeded: an earlier version has let them be set. One sentence
+ * each.
+ */
 export const unheeded = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: number): ReadonlyArray<string> =>
   [nodeConfigsOf(cluster, null), nodeConfigsOf(cluster, nodeId)].flatMap((configs, at) =>
     Object.entries(configs).flatMap(([name, text]) =>
@@ -64,7 +67,10 @@ export const findClusterSetting: FindSetting = (name) =>
       : Either.right(setting)
   )
 
-/** A setting that can be changed while nodes run. Kafka calls the others by INVALID_REQUEST; a name that nobody knows is INVALID_CONFIG. */
+/**
+ * A setting that can be changed while nodes run. Kafka calls the others by INVALID_REQUEST; a name that nobody knows is
+ * INVALID_CONFIG.
+ */
 export const findDynamicSetting: FindSetting = (name) => {
   if (!isNodeSetting(name))
     return rejected("INVALID_CONFIG", `There is no node setting '${name.slice(0, 60)}' that could be changed.${didYouMean(name, nodeSettingNames)}`)

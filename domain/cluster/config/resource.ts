@@ -1,10 +1,8 @@
 import { Either, HashMap } from "effect"
 import { groupConflict, type ResourceKind, resourceSettings } from "../../kernel/config.ts"
-import type { Rejection } from "../../kernel/error-code.ts"
 import { didYouMean } from "../../kernel/nearest.ts"
-import type { Command } from "../command.ts"
-import { type Event, ResourceConfigsChanged } from "../event.ts"
-import { rejected } from "../rejected.ts"
+import { type CommandOf, type Decision, rejected } from "../decision.ts"
+import { ResourceConfigsChanged } from "../event.ts"
 import type { Cluster } from "../state.ts"
 import { type Configs, changedConfigs, type FindSetting, sameConfigs, tooManyConfigs } from "./changes.ts"
 
@@ -36,10 +34,7 @@ const find =
 const counted = (name: string, configs: Configs): Configs => (Object.keys(configs).length === 0 ? none : { ...configs, [name]: "" })
 
 /** As for topics; a group need not be there. INVALID_REQUEST for a name that is empty or too long. */
-export const changeResourceConfigs = (
-  cluster: Cluster,
-  command: Extract<Command, { readonly _tag: "ChangeResourceConfigs" }>
-): Either.Either<ReadonlyArray<Event>, Rejection> =>
+export const changeResourceConfigs = (cluster: Cluster, command: CommandOf<"ChangeResourceConfigs">): Decision =>
   Either.gen(function* () {
     const { kind, name, node, validateOnly } = command
     if (name === "" || name.length > nameCharactersMax)

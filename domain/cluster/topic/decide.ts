@@ -2,18 +2,16 @@ import { Either, HashMap, Option } from "effect"
 import type { Rejection } from "../../kernel/error-code.ts"
 import type { BrokerId, TopicId } from "../../kernel/id.ts"
 import { partitionsPerClusterMax, partitionsPerTopicMax } from "../bounds.ts"
-import type { Assignment, Command } from "../command.ts"
+import type { Assignment } from "../command.ts"
 import { tooManyConfigs } from "../config/changes.ts"
 import { parseTopicConfigs } from "../config/topic.ts"
+import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { type Event, PartitionPlaced, TopicAdded, TopicRemoved } from "../event.ts"
-import { rejected } from "../rejected.ts"
 import { brokerOf, type Cluster, liveBrokers, topicById, topicByName } from "../state.ts"
 import { internalTopicRejection, isInternalId, isInternalName, newTopicName } from "./name.ts"
 import { place } from "./placement.ts"
 
-type Decision = Either.Either<ReadonlyArray<Event>, Rejection>
 type Placement = Either.Either<ReadonlyArray<BrokerId>, Rejection>
-type Of<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>
 
 const placed = (topicId: TopicId, partition: number, broker: BrokerId): Event =>
   new PartitionPlaced({ topicId, partition, replicas: [broker], isr: [broker], leader: broker, leaderEpoch: 0 })
@@ -101,7 +99,7 @@ const inOrder = (assignments: ReadonlyArray<Assignment>): Either.Either<Readonly
   return Either.right(ordered)
 }
 
-const newTopicPlacement = (cluster: Cluster, command: Of<"AddTopic">): Placement => {
+const newTopicPlacement = (cluster: Cluster, command: CommandOf<"AddTopic">): Placement => {
   const { assignments, partitionCount, replicationFactor, defaultPartitionCount } = command
   if (assignments.length === 0) return automatic(cluster, partitionCount === -1 ? defaultPartitionCount : partitionCount, replicationFactor)
   if (partitionCount !== -1) return rejected("INVALID_REQUEST", "A manual partition assignment was specified, but the number of partitions was not set to -1.")
@@ -109,7 +107,7 @@ const newTopicPlacement = (cluster: Cluster, command: Of<"AddTopic">): Placement
   return Either.flatMap(inOrder(assignments), (replicas) => manual(cluster, 0, replicas))
 }
 
-export const addTopic = (cluster: Cluster, command: Of<"AddTopic">): Decision =>
+export const addTopic = (cluster: Cluster, command: CommandOf<"AddTopic">): Decision =>
   Either.gen(function* () {
     const topic = yield* newTopicName(cluster, command.topic)
     const configs = yield* parseTopicConfigs(command.configs)
@@ -118,7 +116,8 @@ export const addTopic = (cluster: Cluster, command: Of<"AddTopic">): Decision =>
     const brokers = yield* withinBrokers(cluster, newTopicPlacement(cluster, command), command.partitionsPerBrokerMax)
     if (command.validateOnly) return []
     const { topicId } = command
-    // An id of 122 random bits was drawn twice: the random source is broken, and the older topic's data would be taken for the new one's.
+    // An id of 122 random bits was drawn twice: the random source is broken, and the older topic's data would be taken
+    // for the new one's.
     if (topicById(cluster, topicId) !== undefined) return yield* rejected("UNKNOWN_SERVER_ERROR", `Topic id ${topicId} is taken; ask again.`)
     return [new TopicAdded({ topic, topicId, configs }), ...brokers.map((broker, partition) => placed(topicId, partition, broker))]
   })
@@ -127,7 +126,7 @@ export const addTopic = (cluster: Cluster, command: Of<"AddTopic">): Decision =>
 const missing = (name: string): Either.Either<never, Rejection> =>
   isInternalName(name) ? Either.left(internalTopicRejection(name)) : rejected("UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name.slice(0, 60)}'.`)
 
-export const addPartitions = (cluster: Cluster, command: Of<"AddPartitions">): Decision =>
+export const addPartitions = (cluster: Cluster, command: CommandOf<"AddPartitions">): Decision =>
   Either.gen(function* () {
     const { assignments, count } = command
     const topic = topicByName(cluster, command.topic)
@@ -150,7 +149,7 @@ export const addPartitions = (cluster: Cluster, command: Of<"AddPartitions">): D
   })
 
 /** M7: partitions, settings and index entries of the topic go with the one event. */
-export const removeTopic = (cluster: Cluster, command: Of<"RemoveTopic">): Decision => {
+export const removeTopic = (cluster: Cluster, command: CommandOf<"RemoveTopic">): Decision => {
   const asked = command.topic
   if ("name" in asked) {
     const topic = topicByName(cluster, asked.name)

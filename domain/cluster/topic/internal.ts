@@ -16,8 +16,9 @@ type Streams = Pick<Cluster, "groupStreams" | "topicIds">
 const journal: InternalTopic = { name: metadataTopic, topicId: metadataTopicId, partitionCount: 1, configs: {} }
 
 /**
- * The internal topics of a cluster, by name: the leader's journal, and the groups in Kafka's format with a partition for each of their streams. That one is
- * missing before the number of streams is fixed, and where an earlier version let a client create a topic of the name.
+ * The internal topics of a cluster, by name: the leader's journal, and the groups in Kafka's format with a partition
+ * for each of their streams. That one is missing before the number of streams is fixed, and where an earlier version
+ * let a client create a topic of the name.
  */
 export const internalTopics = ({ groupStreams, topicIds }: Streams): ReadonlyArray<InternalTopic> => {
   if (groupStreams === undefined || HashMap.has(topicIds, consumerOffsetsTopic)) return [journal]

@@ -18,7 +18,10 @@ const withPartitions = (topics: Cluster["topics"], change: (partition: Partition
     }
   })
 
-/** The partitions that `broker` leads lose their leader. Their in-sync set stays: its copy is the only one, and is complete. */
+/**
+ * The partitions that `broker` leads lose their leader. Their in-sync set stays: its copy is the only one, and is
+ * complete.
+ */
 export const leadersLost = (topics: Cluster["topics"], broker: BrokerId): Cluster["topics"] =>
   withPartitions(topics, (partition) => (partition.leader === broker ? ledBy(partition, -1) : partition))
 

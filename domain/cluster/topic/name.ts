@@ -1,8 +1,8 @@
 import { Either, HashMap } from "effect"
 import type { Rejection } from "../../kernel/error-code.ts"
 import { isTopicName, type TopicId, type TopicName } from "../../kernel/id.ts"
+import { rejected } from "../decision.ts"
 import { hasCollisionCharacters, unifiedName } from "../evolve.ts"
-import { rejected } from "../rejected.ts"
 import type { Cluster } from "../state.ts"
 
 /** The leader's journal: clients read it, and only the leader writes to it. */
@@ -15,7 +15,10 @@ export const groupMetadataTopic = "__group_metadata"
 export const consumerOffsetsTopic = "__consumer_offsets" as TopicName
 /** A topic id below 100, which Kafka gives to no topic of a client. */
 export const consumerOffsetsTopicId = "AAAAAAAAAAAAAAAAAAAAAw" as TopicId
-/** Kafka's other internal topics: this cluster does not have them, and a client's topic of such a name would be taken for one. */
+/**
+ * Kafka's other internal topics: this cluster does not have them, and a client's topic of such a name would be taken
+ * for one.
+ */
 const otherInternalNames: ReadonlySet<string> = new Set([groupMetadataTopic, "__transaction_state", "__share_group_state"])
 
 /** Whether clients may neither create, write, change nor remove a topic of that name. */
@@ -35,7 +38,10 @@ const nameCharactersMax = 249
 /** As much of a client's text as an answer repeats. */
 const shown = (name: string): string => (name.length > 60 ? `${name.slice(0, 60)}…` : name)
 
-/** The name, if it is one that a topic can have; INVALID_TOPIC_EXCEPTION else. Says nothing about whether such a topic is there. */
+/**
+ * The name, if it is one that a topic can have; INVALID_TOPIC_EXCEPTION else. Says nothing about whether such a topic
+ * is there.
+ */
 export const parseTopicName = (name: string): Either.Either<TopicName, Rejection> => {
   if (name === "") return rejected("INVALID_TOPIC_EXCEPTION", "Topic name is invalid: the empty string is not allowed.")
   if (name === "." || name === "..") return rejected("INVALID_TOPIC_EXCEPTION", "Topic name is invalid: '.' or '..' is not allowed.")

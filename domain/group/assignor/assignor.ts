@@ -4,7 +4,10 @@ export interface TopicPartitions {
   readonly partitions: ReadonlyArray<number>
 }
 
-/** What a member of a consumer group says of itself (ConsumerProtocolSubscription), and its instance id, which the leader knows beside. */
+/**
+ * What a member of a consumer group says of itself (ConsumerProtocolSubscription), and its instance id, which the
+ * leader knows beside.
+ */
 export interface Subscription {
   readonly topics: ReadonlyArray<string>
   /** What it still holds (version 1 and later): the cooperative assignor's memory. */
@@ -23,7 +26,10 @@ export type PartitionCounts = ReadonlyMap<string, number>
 /** What each member gets; every member has an entry. Topics stand in order, and the partitions of each. */
 export type Assignment = ReadonlyMap<string, ReadonlyArray<TopicPartitions>>
 
-/** A rule that gives every partition of the subscribed topics to one member that subscribes to it. Pure: the same members and partitions give the same assignment. */
+/**
+ * A rule that gives every partition of the subscribed topics to one member that subscribes to it. Pure: the same
+ * members and partitions give the same assignment.
+ */
 export interface Assignor {
   /** Its name in JoinGroup, as every Kafka client writes it. */
   readonly name: string
@@ -32,7 +38,10 @@ export interface Assignor {
 
 const ascending = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
-/** Static members first, by instance id, so that they find their place again under a new member id (KIP-345); then the others by member id. */
+/**
+ * Static members first, by instance id, so that they find their place again under a new member id (KIP-345); then the
+ * others by member id.
+ */
 export const inOrder = (subscriptions: Subscriptions): ReadonlyArray<string> =>
   Array.from(subscriptions)
     .sort(([a, { instanceId: x }], [b, { instanceId: y }]) => (x !== null && y !== null ? ascending(x, y) : x !== null ? -1 : y !== null ? 1 : ascending(a, b)))

@@ -3,7 +3,10 @@ import { assignGeneral } from "./sticky-general.ts"
 import { type Memory, named, noGeneration, type StickyInput, stickyInput } from "./sticky-input.ts"
 import { assignUniform } from "./sticky-uniform.ts"
 
-/** What the member holds stands in its subscription; the generation there (version 2), or in its own bytes as a lone int32 (clients before Kafka 3.2). */
+/**
+ * What the member holds stands in its subscription; the generation there (version 2), or in its own bytes as a lone
+ * int32 (clients before Kafka 3.2).
+ */
 const memory = ({ ownedPartitions, generation, userData }: Subscription): Memory => {
   if (generation !== null) return { owned: ownedPartitions, generation }
   if (userData === null) return { owned: ownedPartitions, generation: null }
@@ -26,8 +29,8 @@ const changingHands = (input: StickyInput, assigned: ReadonlyArray<ReadonlyArray
 }
 
 /**
- * The sticky assignment, in two rounds (KIP-429): members keep working on what they keep, and a partition that changes hands is given to nobody until its
- * holder has joined again without it (G2).
+ * The sticky assignment, in two rounds (KIP-429): members keep working on what they keep, and a partition that changes
+ * hands is given to nobody until its holder has joined again without it (G2).
  */
 export const cooperativeSticky: Assignor = {
   name: "cooperative-sticky",
@@ -36,7 +39,8 @@ export const cooperativeSticky: Assignor = {
       const subscription = subscriptions.get(member)
       return subscription === undefined ? nobody : memory(subscription)
     })
-    // A disputed partition counts for nobody in the input, but whoever claims it works on it: what is withheld goes by the claims themselves.
+    // A disputed partition counts for nobody in the input, but whoever claims it works on it: what is withheld goes by
+    // the claims themselves.
     const held = holders(input, subscriptions, partitions)
     const assigned = input.uniform ? assignUniform(input) : assignGeneral(input)
     const moving = changingHands(input, assigned, held)

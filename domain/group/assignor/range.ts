@@ -1,8 +1,9 @@
 import { type Assignor, inOrder, subscribedTopics, type TopicPartitions } from "./assignor.ts"
 
 /**
- * Each topic by itself is cut into runs of partitions, one for each member that subscribes to it, in the members' order; the first members get the longer runs.
- * Topics with the same number of partitions and the same subscribers are cut alike, so that joins over keys find both sides at one member.
+ * Each topic by itself is cut into runs of partitions, one for each member that subscribes to it, in the members'
+ * order; the first members get the longer runs. Topics with the same number of partitions and the same subscribers are
+ * cut alike, so that joins over keys find both sides at one member.
  */
 export const range: Assignor = {
   name: "range",

@@ -1,6 +1,9 @@
 import { type Assignor, inOrder, subscribedTopics, type TopicPartitions } from "./assignor.ts"
 
-/** All partitions of all topics in order are dealt out to the members in order, one each, round and round; a member that does not subscribe to the topic is passed over. */
+/**
+ * All partitions of all topics in order are dealt out to the members in order, one each, round and round; a member that
+ * does not subscribe to the topic is passed over.
+ */
 export const roundRobin: Assignor = {
   name: "roundrobin",
   assign: (subscriptions, partitions) => {

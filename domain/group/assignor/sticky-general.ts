@@ -2,9 +2,10 @@ import { partitionCount, type StickyInput } from "./sticky-input.ts"
 import { Movements } from "./sticky-movements.ts"
 
 /**
- * Members subscribe to different topics: the assignment is as balanced as it can be (no member could take a partition from one that has two more), and moves
- * little. Follows the general algorithm of Java's AbstractStickyAssignor step by step, but looks for imbalance by topic instead of by partition, so that it
- * does not grow with the square of the partitions.
+ * Members subscribe to different topics: the assignment is as balanced as it can be (no member could take a partition
+ * from one that has two more), and moves little. Follows the general algorithm of Java's AbstractStickyAssignor step by
+ * step, but looks for imbalance by topic instead of by partition, so that it does not grow with the square of the
+ * partitions.
  */
 export const assignGeneral = (input: StickyInput): ReadonlyArray<ReadonlyArray<number>> => {
   const balance = new Balance(input)
@@ -162,7 +163,10 @@ class Balance {
     return this.#size(poorest) + 1 >= most
   }
 
-  /** The member that a partition should go to instead, if any: the one that had it before, or the poorest, when its owner has two more. */
+  /**
+   * The member that a partition should go to instead, if any: the one that had it before, or the poorest, when its
+   * owner has two more.
+   */
   #betterOwner(place: number, owner: number): number | undefined {
     const topic = this.#topic(place)
     const size = this.#size(owner)
@@ -174,10 +178,14 @@ class Balance {
     return poorest !== undefined && size > this.#size(poorest) + 1 ? poorest : undefined
   }
 
-  /** Moves partitions from members that have more to members that have less, as long as it helps. Answers whether any moved. */
+  /**
+   * Moves partitions from members that have more to members that have less, as long as it helps. Answers whether any
+   * moved.
+   */
   improve(movable: ReadonlyArray<number>): boolean {
     let improved = false
-    // Every pass but the last moves something towards balance; more passes than partitions would be a defect, and must not hang a consumer.
+    // Every pass but the last moves something towards balance; more passes than partitions would be a defect, and must
+    // not hang a consumer.
     for (let pass = 0; pass <= this.#owner.length; pass++) {
       let moved = false
       for (const place of movable) {

@@ -10,8 +10,8 @@ export interface Memory {
 export const noGeneration = -1
 
 /**
- * The sticky assignors work on numbers. Members stand in the order of their ids and are meant by their place in it. Topics stand in order, and a partition is
- * its place among all partitions in the order of topic, then partition.
+ * The sticky assignors work on numbers. Members stand in the order of their ids and are meant by their place in it.
+ * Topics stand in order, and a partition is its place among all partitions in the order of topic, then partition.
  */
 export interface StickyInput {
   readonly members: ReadonlyArray<string>
@@ -24,7 +24,10 @@ export interface StickyInput {
   readonly subscribed: ReadonlyArray<ReadonlySet<number>>
   /** Whether all members subscribe to the same topics, those included that do not exist. */
   readonly uniform: boolean
-  /** What each member held and may still count on: of topics that exist; no partition twice. Not yet: whether the member still subscribes to it. */
+  /**
+   * What each member held and may still count on: of topics that exist; no partition twice. Not yet: whether the member
+   * still subscribes to it.
+   */
   readonly owned: ReadonlyArray<Set<number>>
   /** Partitions that two members claim in the same generation: neither is believed. */
   readonly disputed: ReadonlySet<number>

@@ -1,6 +1,7 @@
 /**
- * Which partitions moved from whom to whom while a general assignment was balanced. Before a partition of a topic moves from A to B, one of that topic that has
- * moved from B to A is sent back instead: fewer partitions change hands for the same balance (KIP-54).
+ * Which partitions moved from whom to whom while a general assignment was balanced. Before a partition of a topic moves
+ * from A to B, one of that topic that has moved from B to A is sent back instead: fewer partitions change hands for the
+ * same balance (KIP-54).
  */
 export class Movements {
   readonly #pairs = new Map<number, { readonly from: number; readonly to: number }>()

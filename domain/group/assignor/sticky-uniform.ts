@@ -40,7 +40,9 @@ const keep = (input: StickyInput, quota: Quota): Kept => {
   return { assigned, under, atMin }
 }
 
-/** Deals the free partitions out: round and round to those under their share, then one more to each that may have it. */
+/**
+ * Deals the free partitions out: round and round to those under their share, then one more to each that may have it.
+ */
 const deal = (free: ReadonlyArray<number>, { assigned, under, atMin }: Kept, quota: Quota): void => {
   const queue = [...atMin]
   let next = 0
@@ -64,8 +66,8 @@ const deal = (free: ReadonlyArray<number>, { assigned, under, atMin }: Kept, quo
 }
 
 /**
- * All members subscribe to the same topics: each gets its share to within one partition, and keeps as much as it had (KIP-54, with the faster algorithm of
- * KIP-429). Linear in the partitions, but for sorting.
+ * All members subscribe to the same topics: each gets its share to within one partition, and keeps as much as it had
+ * (KIP-54, with the faster algorithm of KIP-429). Linear in the partitions, but for sorting.
  */
 export const assignUniform = (input: StickyInput): ReadonlyArray<ReadonlyArray<number>> => {
   const total = partitionCount(input)

@@ -1,6 +1,9 @@
 import type { TopicPartitions } from "./assignor.ts"
 
-/** What a member under the sticky assignor says in its subscription: what it had, and in which generation (null: it does not say, as clients before Kafka 2.3). */
+/**
+ * What a member under the sticky assignor says in its subscription: what it had, and in which generation (null: it does
+ * not say, as clients before Kafka 2.3).
+ */
 export interface StickyUserData {
   readonly previous: ReadonlyArray<TopicPartitions>
   readonly generation: number | null
@@ -10,8 +13,9 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { fatal: true })
 
 /**
- * The bytes that Java's StickyAssignor writes (its schema version 1): an array of { topic: string with an int16 length, partitions: array of int32 }, then the
- * generation as int32. Without a generation, version 0: the same without the last field.
+ * The bytes that Java's StickyAssignor writes (its schema version 1): an array of { topic: string with an int16 length,
+ * partitions: array of int32 }, then the generation as int32. Without a generation, version 0: the same without the
+ * last field.
  */
 export const encodeStickyUserData = ({ previous, generation }: StickyUserData): Uint8Array => {
   const topics = previous.map(({ topic, partitions }) => ({ name: encoder.encode(topic), partitions }))
@@ -39,7 +43,8 @@ const readTopics = (bytes: Uint8Array, view: DataView): { readonly previous: Rea
   if (bytes.length < 4) return null
   const count = view.getInt32(0)
   let at = 4
-  // A topic takes six bytes and a partition four: a count that does not fit into what is there is a lie, and nothing is allocated for it.
+  // A topic takes six bytes and a partition four: a count that does not fit into what is there is a lie, and nothing is
+  // allocated for it.
   if (count < 0 || count > (bytes.length - at) / 6) return null
   const previous: Array<TopicPartitions> = []
   for (let i = 0; i < count; i++) {
@@ -67,7 +72,10 @@ const text = (bytes: Uint8Array): string | null => {
   }
 }
 
-/** Reads version 1, or version 0 where the bytes end before a generation. Null when they are something else: the member's memory does not count then. */
+/**
+ * Reads version 1, or version 0 where the bytes end before a generation. Null when they are something else: the
+ * member's memory does not count then.
+ */
 export const decodeStickyUserData = (bytes: Uint8Array): StickyUserData | null => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const read = readTopics(bytes, view)

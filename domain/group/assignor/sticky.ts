@@ -13,7 +13,10 @@ const memory = ({ userData }: Subscription): Memory => {
 
 const nobody: Memory = { owned: [], generation: null }
 
-/** As balanced as it can be, and each member keeps what it had where that allows it (KIP-54). Everything is given up before each rebalance. */
+/**
+ * As balanced as it can be, and each member keeps what it had where that allows it (KIP-54). Everything is given up
+ * before each rebalance.
+ */
 export const sticky: Assignor = {
   name: "sticky",
   assign: (subscriptions, partitions) => {

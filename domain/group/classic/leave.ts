@@ -1,38 +1,45 @@
 import { HashMap } from "effect"
 import type { KafkaError } from "../../kernel/error-code.ts"
-import type { CommandOf, Leaver } from "../command.ts"
-import { type Event, MemberRemoved } from "../event.ts"
+import type { CommandOf } from "../command.ts"
+import type { Event } from "../event.ts"
 import type { MemberId } from "../id.ts"
 import type { Limits } from "../limits.ts"
 import { type Decision, Plan, rejected } from "../plan.ts"
-import { type Group, identityError, instance, member } from "../state.ts"
-import { afterRemoval, endRoundIfComplete } from "./rebalance.ts"
+import type { LeavingMember } from "./command.ts"
+import { MemberRemoved } from "./event.ts"
+import { afterRemoval, completeIfAllJoined } from "./rebalance.ts"
+import { type ClassicGroup, identityError, instance, member } from "./state.ts"
 
-/** Whom a leaver means: a member, or one that was only given its id; undefined where it means nobody. */
-const leaving = (group: Group, { memberId, instanceId }: Leaver): MemberId | undefined => {
+/**
+ * Returns the id that leaves: of a member, or one that was given out and is not used yet; undefined where there is no
+ * such id.
+ */
+const leavingId = (group: ClassicGroup, { memberId, instanceId }: LeavingMember): MemberId | undefined => {
   if (memberId === "") return instanceId === null ? undefined : instance(group, instanceId)
   return HashMap.has(group.pending, memberId) || identityError(group, memberId, instanceId) === null ? memberId : undefined
 }
 
-/** Members leave, as many as the request names (KIP-345): each is answered for itself, see `leaveErrors`. */
-export const leave = (limits: Limits, group: Group, { groupId, at, members }: CommandOf<"Leave">): Decision => {
+/** Members leave, as many as the request names (KIP-345). Each gets its own error, see `leaveErrors`. */
+export const leave = (limits: Limits, group: ClassicGroup, { groupId, at, members }: CommandOf<"Leave">): Decision => {
   if (group.phase === "Dead") return rejected("UNKNOWN_MEMBER_ID", `There is no group '${groupId}'.`)
   const plan = new Plan(group)
   let left = 0
-  for (const leaver of members) {
-    const memberId = leaving(plan.group, leaver)
+  for (const leaving of members) {
+    const memberId = leavingId(plan.group, leaving)
     if (memberId === undefined) continue
     const known = member(plan.group, memberId)
-    plan.happen(new MemberRemoved({ groupId, at, memberId, instanceId: known?.instanceId ?? null, reason: "left" }, true))
+    plan.emit(new MemberRemoved({ groupId, at, memberId, instanceId: known?.instanceId ?? null, reason: "left" }, true))
     if (known !== undefined) left++
   }
   if (left > 0) afterRemoval(limits, plan, { groupId, at }, left === 1 ? "a member left" : `${left} members left`)
-  else endRoundIfComplete(plan, { groupId, at })
+  else completeIfAllJoined(plan, { groupId, at })
   return plan.decision
 }
 
-/** What each leaver is told, in order: from the group after the decision, and its events. */
-export const leaveErrors = (after: Group, events: ReadonlyArray<Event>, members: ReadonlyArray<Leaver>): ReadonlyArray<KafkaError> => {
+/**
+ * Returns the error of each member that asked to leave, in order: from the group after the decision, and its events.
+ */
+export const leaveErrors = (after: ClassicGroup, events: ReadonlyArray<Event>, members: ReadonlyArray<LeavingMember>): ReadonlyArray<KafkaError> => {
   const left = new Map<string, string | null>()
   const byInstance = new Map<string, string>()
   for (const event of events) {

@@ -1,7 +1,10 @@
 import { Schema } from "effect"
 import type { MemberId } from "../id.ts"
 
-/** An assignor that a member supports, with what the member says to the one who assigns (Kafka's ConsumerProtocolSubscription, or anything else). */
+/**
+ * An assignor that a member supports, with what the member says to the one who assigns (Kafka's
+ * ConsumerProtocolSubscription, or anything else).
+ */
 export const Protocol = Schema.Struct({ name: Schema.String, metadata: Schema.Uint8ArrayFromBase64 })
 export type Protocol = typeof Protocol.Type
 

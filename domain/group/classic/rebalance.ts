@@ -1,84 +1,88 @@
-import { HashMap } from "effect"
-import { GenerationStarted, GroupEmptied, MemberRemoved, RebalanceExtended, RebalanceStarted } from "../event.ts"
-import type { GroupId } from "../id.ts"
+import type { EventContext } from "../event-head.ts"
 import type { Limits } from "../limits.ts"
 import type { Plan } from "../plan.ts"
-import { electProtocol, everyoneJoined, type Group, memberCount, rebalanceTimeoutMs, type Span, sortedMembers } from "../state.ts"
+import { GenerationStarted, GroupEmptied, MemberRemoved, RebalanceExtended, RebalanceStarted } from "./event.ts"
+import { allMembersJoined, type ClassicGroup, electProtocol, memberCount, rebalanceTimeoutMs, type Span, sortedMembers } from "./state.ts"
 
-/** What every step of a round needs to know: of which group, and when. */
-export interface Moment {
-  readonly groupId: GroupId
-  readonly at: number
-}
+/** Returns whether a span is over. */
+const isOver = (span: Span | null, at: number): boolean => span !== null && at >= span.startedAt + span.lastsMs
 
-/** Whether a span is over. */
-export const over = (span: Span | null, at: number): boolean => span !== null && at >= span.startedAt + span.lastsMs
-
-/** Opens a round. `timeoutMs` is the rebalance timeout of the member that is about to join an empty group: the longest its first round may be put off. */
-export const startRound = (limits: Limits, plan: Plan, { groupId, at }: Moment, reason: string, timeoutMs: number): void => {
+/**
+ * Starts a rebalance. `timeoutMs` is the rebalance timeout of the member that is about to join an empty group: the
+ * initial rebalance is delayed by that much at most.
+ */
+export const startRebalance = (limits: Limits, plan: Plan, { groupId, at }: EventContext, reason: string, timeoutMs: number): void => {
   const delayMs = limits.initialRebalanceDelayMs
   const first = plan.group.phase === "Empty" ? { delayMs, remainingMs: Math.max(timeoutMs - delayMs, 0) } : null
-  plan.happen(new RebalanceStarted({ groupId, at, reason, first }, true))
+  plan.emit(new RebalanceStarted({ groupId, at, reason, first }, true))
 }
 
-/** Ends the round when everybody is there. The first round of a group is not cut short: more members may be on their way. */
-export const endRoundIfComplete = (plan: Plan, moment: Moment): void => {
-  const { phase, firstRound } = plan.group
-  if (phase === "PreparingRebalance" && firstRound === null && everyoneJoined(plan.group)) endRound(plan, moment)
+/**
+ * Ends the joining when every member has rejoined. An initial rebalance is not cut short: more members may be about to
+ * join.
+ */
+export const completeIfAllJoined = (plan: Plan, context: EventContext): void => {
+  const { phase, initialRebalance } = plan.group
+  if (phase === "PreparingRebalance" && initialRebalance === null && allMembersJoined(plan.group)) completeRebalance(plan, context)
 }
 
-/** Who leads the next generation: the old leader if it is back, else the first that is, by id. */
-const electLeader = (group: Group) => {
+/**
+ * Returns the leader of the next generation: the present leader if it has rejoined, else the first member by id that
+ * has.
+ */
+const electLeader = (group: ClassicGroup) => {
   const joined = sortedMembers(group).filter((member) => member.joined)
   return joined.find((member) => member.memberId === group.leader) ?? joined[0]
 }
 
 /**
- * Ends the round with whoever is there. Dynamic members that did not come are out; static ones keep their place (KIP-345), and lose it if they do not sync.
- * When only absent static members are left, the round goes on until one is back or their sessions end.
+ * Ends the joining with the members that have joined. Dynamic members that did not rejoin are removed. Static ones stay
+ * (KIP-345), and are removed if they do not sync. When only static members are left and none of them has rejoined, the
+ * rebalance goes on until one rejoins or their sessions end.
  */
-export const endRound = (plan: Plan, { groupId, at }: Moment): void => {
+const completeRebalance = (plan: Plan, { groupId, at }: EventContext): void => {
   for (const { memberId, instanceId, joined } of sortedMembers(plan.group)) {
-    if (!joined && instanceId === null) plan.happen(new MemberRemoved({ groupId, at, memberId, instanceId, reason: "did not rejoin" }, true))
+    if (!joined && instanceId === null) plan.emit(new MemberRemoved({ groupId, at, memberId, instanceId, reason: "did not rejoin" }, true))
   }
   const { group } = plan
   if (memberCount(group) === 0) {
-    plan.happen(new GroupEmptied({ groupId, at, generation: group.generation + 1 }, true))
+    plan.emit(new GroupEmptied({ groupId, at, generation: group.generation + 1 }, true))
     return
   }
   const leader = electLeader(group)
-  if (leader === undefined) plan.happen(new RebalanceExtended({ groupId, at, lastsMs: rebalanceTimeoutMs(group), remainingMs: 0 }, true))
-  else plan.happen(new GenerationStarted({ groupId, at, generation: group.generation + 1, protocolName: electProtocol(group), leader: leader.memberId }, true))
+  if (leader === undefined) plan.emit(new RebalanceExtended({ groupId, at, lastsMs: rebalanceTimeoutMs(group), remainingMs: 0 }, true))
+  else plan.emit(new GenerationStarted({ groupId, at, generation: group.generation + 1, protocolName: electProtocol(group), leader: leader.memberId }, true))
 }
 
-/** The time of the open round is over: the first round of a group may be put off once more, any other ends. */
-export const completeJoin = (limits: Limits, plan: Plan, moment: Moment): void => {
-  const { phase, firstRound, wait } = plan.group
-  if (phase !== "PreparingRebalance" || wait === null || !over(wait, moment.at)) return
-  if (firstRound !== null && firstRound.newcomers && firstRound.remainingMs > 0) {
-    const lastsMs = Math.min(limits.initialRebalanceDelayMs, firstRound.remainingMs)
-    plan.happen(new RebalanceExtended({ ...moment, lastsMs, remainingMs: Math.max(firstRound.remainingMs - wait.lastsMs, 0) }, true))
-  } else endRound(plan, moment)
+/** The time for joining is over: an initial rebalance may be delayed once more, any other ends. */
+export const completeJoin = (limits: Limits, plan: Plan, context: EventContext): void => {
+  const { phase, initialRebalance, wait } = plan.group
+  if (phase !== "PreparingRebalance" || wait === null || !isOver(wait, context.at)) return
+  if (initialRebalance?.newcomers === true && initialRebalance.remainingMs > 0) {
+    const { at, groupId } = context
+    const lastsMs = Math.min(limits.initialRebalanceDelayMs, initialRebalance.remainingMs)
+    plan.emit(new RebalanceExtended({ groupId, at, lastsMs, remainingMs: Math.max(initialRebalance.remainingMs - wait.lastsMs, 0) }, true))
+  } else completeRebalance(plan, context)
 }
 
-/** The time to sync is over: who did not is out, and the others join again. */
-export const expireSync = (limits: Limits, plan: Plan, moment: Moment, generation: number): void => {
+/** The time for SyncGroup is over: members that did not sync are removed, and the others must rejoin. */
+export const expireSync = (limits: Limits, plan: Plan, context: EventContext, generation: number): void => {
   const { group } = plan
+  const { at, groupId } = context
   if (group.generation !== generation || (group.phase !== "CompletingRebalance" && group.phase !== "Stable")) return
-  if (group.unsyncedCount === 0 || !over(group.wait, moment.at)) return
+  if (group.unsyncedCount === 0 || !isOver(group.wait, at)) return
   for (const { memberId, instanceId, synced } of sortedMembers(group)) {
-    if (!synced) plan.happen(new MemberRemoved({ ...moment, memberId, instanceId, reason: "did not sync" }, true))
+    if (!synced) plan.emit(new MemberRemoved({ groupId, at, memberId, instanceId, reason: "did not sync" }, true))
   }
-  startRound(limits, plan, moment, "members did not sync in time", 0)
-  endRoundIfComplete(plan, moment)
+  startRebalance(limits, plan, context, "members did not sync in time", 0)
+  completeIfAllJoined(plan, context)
 }
 
-/** After members are gone: a generation that has lost one is over, and a round that only waited for them may end. */
-export const afterRemoval = (limits: Limits, plan: Plan, moment: Moment, reason: string): void => {
+/**
+ * After members were removed: a generation that has lost one ends, and a rebalance that only waited for them may end.
+ */
+export const afterRemoval = (limits: Limits, plan: Plan, context: EventContext, reason: string): void => {
   const { phase } = plan.group
-  if (phase === "Stable" || phase === "CompletingRebalance") startRound(limits, plan, moment, reason, 0)
-  endRoundIfComplete(plan, moment)
+  if (phase === "Stable" || phase === "CompletingRebalance") startRebalance(limits, plan, context, reason, 0)
+  completeIfAllJoined(plan, context)
 }
-
-/** Whether the group has nothing worth keeping. */
-export const isVoid = (group: Group): boolean => group.phase === "Empty" && HashMap.isEmpty(group.offsets) && HashMap.isEmpty(group.pending)

@@ -1,17 +1,18 @@
-import { type Group, sortedMembers } from "../state.ts"
 import { metadataOf } from "./member.ts"
+import { type ClassicGroup, sortedMembers } from "./state.ts"
 
 const decoder = new TextDecoder()
 
 /**
- * The topics in a ConsumerProtocolSubscription. Only what version 0 has is read: it begins every later version. Null when the bytes are something else.
+ * Returns the topics of a ConsumerProtocolSubscription. Only the fields of version 0 are read, with which every later
+ * version begins. Null when the bytes are something else.
  */
 export const subscriptionTopics = (metadata: Uint8Array): ReadonlyArray<string> | null => {
   const view = new DataView(metadata.buffer, metadata.byteOffset, metadata.byteLength)
   if (metadata.length < 6) return null
   const count = view.getInt32(2)
   let at = 6
-  // A topic takes two bytes at least: a larger count lies.
+  // A topic takes two bytes at least: a larger count is wrong.
   if (count < 0 || count > (metadata.length - at) / 2) return null
   const topics: Array<string> = []
   for (let i = 0; i < count; i++) {
@@ -25,8 +26,11 @@ export const subscriptionTopics = (metadata: Uint8Array): ReadonlyArray<string> 
   return topics
 }
 
-/** The topics that members subscribe to in this generation. Null when that cannot be known: not a consumer group, or metadata that says something else. */
-export const subscribedTopics = (group: Group): ReadonlySet<string> | null => {
+/**
+ * Returns the topics that members subscribe to in this generation. Null when they cannot be known: not a consumer
+ * group, or metadata of another form.
+ */
+export const subscribedTopics = (group: ClassicGroup): ReadonlySet<string> | null => {
   if (group.protocolType !== "consumer") return null
   const topics = new Set<string>()
   if (group.protocolName === null) return group.phase === "Empty" ? topics : null
@@ -37,7 +41,3 @@ export const subscribedTopics = (group: Group): ReadonlySet<string> | null => {
   }
   return topics
 }
-
-/** Whether an offset of the topic is in use. A consumer group whose subscriptions cannot be read uses every topic. */
-export const isSubscribed = (group: Group, topics: ReadonlySet<string> | null, topic: string): boolean =>
-  topics === null ? group.protocolType === "consumer" : topics.has(topic)

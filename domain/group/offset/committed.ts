@@ -1,6 +1,6 @@
 import { HashMap, Option, Schema } from "effect"
 import { PartitionIndex, TopicId, TopicName } from "../../kernel/id.ts"
-import { offsetBytes } from "../size.ts"
+import { offsetBytes } from "./size.ts"
 
 /** How far a group has read in one partition, as it said itself. */
 export const Committed = Schema.Struct({

@@ -1,7 +1,10 @@
 const address = "(\\d{1,3}(\\.\\d{1,3}){3}|\\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]+\\]?|localhost)"
 const entry = `${address}:\\d{1,9}`
 
-/** What `max.connections.per.ip.overrides` looks like: ADDRESS:COUNT, with a comma between two; an IPv6 address may have brackets. */
+/**
+ * What `max.connections.per.ip.overrides` looks like: ADDRESS:COUNT, with a comma between two; an IPv6 address may have
+ * brackets.
+ */
 export const connectionOverridesPattern = new RegExp(`^(${entry}(\\s*,\\s*${entry})*)?$`)
 
 const localhost = ["127.0.0.1", "::1"]

@@ -21,7 +21,10 @@ interface LogicalLine {
   readonly line: number
 }
 
-/** Cuts a text into natural lines, at a line feed, a carriage return, or both. A last line of a lone backslash is an entry without a name, whether a line feed follows or not. */
+/**
+ * Cuts a text into natural lines, at a line feed, a carriage return, or both. A last line of a lone backslash is an
+ * entry without a name, whether a line feed follows or not.
+ */
 const naturalLines = (text: string): ReadonlyArray<string> => text.replace(/[\r\n]$/, "").split(/\r\n|\r|\n/)
 
 /** Whether a line ends in an odd number of backslashes, so that the next one goes on with it. */
@@ -33,7 +36,10 @@ const firstInk = (line: string): number => {
   return at
 }
 
-/** The lines with what goes on over several of them in one: without comments, blank lines, and the white space that each begins with. */
+/**
+ * The lines with what goes on over several of them in one: without comments, blank lines, and the white space that each
+ * begins with.
+ */
 function* logicalLines(text: string): Generator<LogicalLine> {
   let pending = ""
   let begun = 0
@@ -58,7 +64,10 @@ function* logicalLines(text: string): Generator<LogicalLine> {
 
 const escapes: Readonly<Record<string, string>> = { t: "\t", n: "\n", r: "\r", f: "\f" }
 
-/** A name or a value without its escapes: `\t`, `\n`, `\r`, `\f`, four hexadecimal digits after `\u`; any other character stands for itself. */
+/**
+ * A name or a value without its escapes: `\t`, `\n`, `\r`, `\f`, four hexadecimal digits after `\u`; any other
+ * character stands for itself.
+ */
 const unescaped = (text: string): Either.Either<string, string> => {
   if (!text.includes("\\")) return Either.right(text)
   let out = ""
@@ -100,8 +109,9 @@ const propertyOf = ({ line, text }: LogicalLine): Either.Either<Property, Malfor
 }
 
 /**
- * Reads a properties file by the rules of `java.util.Properties.load(Reader)`: an entry a line, comments from `#` or `!` to the end of their line, a backslash at the end of a
- * line that goes on with the next, escapes in names and values. White space at the end of a value belongs to it. Entries come in the order of the file; of a name that is
+ * Reads a properties file by the rules of `java.util.Properties.load(Reader)`: an entry a line, comments from `#` or
+ * `!` to the end of their line, a backslash at the end of a line that goes on with the next, escapes in names and
+ * values. White space at the end of a value belongs to it. Entries come in the order of the file; of a name that is
  * there twice the last holds.
  */
 export const readProperties = (text: string): ReadonlyArray<Either.Either<Property, MalformedProperty>> => Array.from(logicalLines(text), propertyOf)

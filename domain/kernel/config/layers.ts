@@ -20,7 +20,10 @@ export interface NodeLayers {
 export const changedNames = (start: NodeConfig): ReadonlySet<SettingName> =>
   new Set((Object.keys(start) as ReadonlyArray<SettingName>).filter((name) => start[name] !== nodeSetting(name).default))
 
-/** Reads what was set while the nodes run; why it is not heeded, for a value that a node could not work with, or that this version does not know or change. */
+/**
+ * Reads what was set while the nodes run; why it is not heeded, for a value that a node could not work with, or that
+ * this version does not know or change.
+ */
 export const runningValue = (name: string, text: string): Either.Either<readonly [SettingName, SettingValue], ConfigFault> => {
   if (!isNodeSetting(name)) return Either.left({ name, message: `${name.slice(0, 60)}: there is no such setting.` })
   if (nodeSetting(name).dynamic !== true) return Either.left({ name, message: `${name}: a node takes it when it starts.` })

@@ -88,7 +88,10 @@ const parseMap = (text: string): Either.Either<ReadonlyMap<string, string>, Conf
   return Either.right(map)
 }
 
-/** The protocol of each listener. Where the map is not written, a controller's listener is PLAINTEXT, as in Kafka, and so is one whose name begins so. */
+/**
+ * The protocol of each listener. Where the map is not written, a controller's listener is PLAINTEXT, as in Kafka, and
+ * so is one whose name begins so.
+ */
 const protocolOf = (config: Config, set: ReadonlySet<string>) =>
   Either.map(parseMap(config["listener.security.protocol.map"]), (map) => {
     const isWritten = set.has("listener.security.protocol.map")
@@ -124,7 +127,9 @@ const rolesFault = (config: Config, names: ReadonlyArray<string>, controllers: R
   return undefined
 }
 
-/** The listener between nodes: the one that is named, else the one of that protocol's name, else the first for clients. */
+/**
+ * The listener between nodes: the one that is named, else the one of that protocol's name, else the first for clients.
+ */
 const interBrokerOf = (config: Config, set: ReadonlySet<string>, clients: ReadonlyArray<string>): Either.Either<string, ConfigFault> => {
   const named = config["inter.broker.listener.name"].toUpperCase()
   const setting = named === "" ? "security.inter.broker.protocol" : "inter.broker.listener.name"
@@ -151,8 +156,9 @@ const advertisedFault = (advertised: ReadonlyArray<NamedEndpoint>, names: Readon
 const addressOf = (endpoint: NamedEndpoint | undefined) => (endpoint === undefined ? undefined : { host: endpoint.host, port: endpoint.port })
 
 /**
- * Where a node listens by its settings, each rule and its order as in Kafka; `set` are the names that were written. A fault names the setting, what was wrong and
- * what would do: a listener that cannot be served as its protocol asks is one.
+ * Where a node listens by its settings, each rule and its order as in Kafka; `set` are the names that were written. A
+ * fault names the setting, what was wrong and what would do: a listener that cannot be served as its protocol asks is
+ * one.
  */
 export const nodeListeners = (config: Config, set: ReadonlySet<SettingName>): Either.Either<NodeListeners, ConfigFault> =>
   Either.gen(function* () {

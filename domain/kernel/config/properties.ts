@@ -34,8 +34,9 @@ export const parseProperties = (text: string, file: string): ReadonlyArray<Assig
   )
 
 /**
- * `KAFKA_LOG_DIRS` is `log.dirs`; as in Apache Kafka's image, two underscores stand for one and three for a dash. `KAFKA_CFG_LOG_DIRS`, as Bitnami's image spells it, is the
- * same. A variable that is near no setting (KAFKA_HOME, KAFKA_BROKERS …) is another program's and is left alone; one that is near is a mistake.
+ * `KAFKA_LOG_DIRS` is `log.dirs`; as in Apache Kafka's image, two underscores stand for one and three for a dash.
+ * `KAFKA_CFG_LOG_DIRS`, as Bitnami's image spells it, is the same. A variable that is near no setting (KAFKA_HOME,
+ * KAFKA_BROKERS …) is another program's and is left alone; one that is near is a mistake.
  */
 export const parseVariables = (variables: Readonly<Record<string, string | undefined>>): ReadonlyArray<Assignment> =>
   Object.entries(variables).flatMap(([variable, value]) => {
@@ -60,7 +61,10 @@ export const parseOption = (text: string): Either.Either<Assignment, ConfigFault
     : Either.left({ name: text, message: `-X ${text}: expected name=value, e.g. -X num.partitions=6.` })
 }
 
-/** Where a setting was not written and one of a greater unit was, it says what that says (log.retention.ms: minutes, then hours); no bound stays none. */
+/**
+ * Where a setting was not written and one of a greater unit was, it says what that says (log.retention.ms: minutes,
+ * then hours); no bound stays none.
+ */
 const withUnits = (config: NodeConfig, set: ReadonlySet<SettingName>): NodeConfig => {
   const converted = nodeSettingNames.flatMap((name) => {
     const found = set.has(name) ? undefined : nodeSetting(name).coarser?.find(([other]) => isNodeSetting(other) && set.has(other))

@@ -66,7 +66,10 @@ const tables: Readonly<Record<ResourceKind, ReadonlyMap<string, ResourceSetting>
 export const resourceSettings = (kind: ResourceKind): ReadonlyMap<string, ResourceSetting> => tables[kind]
 
 type Numbers = Readonly<Record<string, number>>
-/** `consumer.session.timeout.ms` may be from what `group.consumer.min.session.timeout.ms` says to what `group.consumer.max.session.timeout.ms` does. */
+/**
+ * `consumer.session.timeout.ms` may be from what `group.consumer.min.session.timeout.ms` says to what
+ * `group.consumer.max.session.timeout.ms` does.
+ */
 const boundOf = (node: NodeConfig, name: string, end: "min" | "max"): readonly [string, number] | undefined => {
   const [kind = "", ...rest] = name.split(".")
   const bound = `group.${kind}.${end}.${rest.filter((word) => word !== "num").join(".")}`
@@ -82,7 +85,10 @@ const outOfBounds = (node: NodeConfig, own: Numbers): string | undefined => {
   return undefined
 }
 
-/** What speaks against the settings of a group together, each of which was found right: bounds that the node has, and a session that ends before the second heartbeat. */
+/**
+ * What speaks against the settings of a group together, each of which was found right: bounds that the node has, and a
+ * session that ends before the second heartbeat.
+ */
 export const groupConflict = (node: NodeConfig, configs: Readonly<Record<string, string>>): string | undefined => {
   const own = Object.fromEntries(
     Object.entries(configs).flatMap(([name, text]) => (typeof tables.group.get(name)?.setting.default === "number" ? [[name, Number(text)] as const] : []))

@@ -7,7 +7,10 @@ export interface RunningBounds {
   readonly why: string
 }
 
-/** One setting: how its text is read, its bounds, and a sentence for the person who looks it up. Names, defaults and units are Kafka's. */
+/**
+ * One setting: how its text is read, its bounds, and a sentence for the person who looks it up. Names, defaults and
+ * units are Kafka's.
+ */
 export interface Setting<A> {
   readonly type: "int" | "short" | "long" | "double" | "boolean" | "string" | "list" | "class" | "password"
   readonly default: A
@@ -26,7 +29,10 @@ export interface Setting<A> {
   readonly doc: string
   /** Can be changed while the node runs. */
   readonly dynamic?: true
-  /** Narrower bounds for values that are set while the node runs, and why: beyond them it is of no use, or the change cannot be undone. */
+  /**
+   * Narrower bounds for values that are set while the node runs, and why: beyond them it is of no use, or the change
+   * cannot be undone.
+   */
   readonly running?: RunningBounds
   /** Can be set for single nodes only. */
   readonly perBroker?: true
@@ -36,7 +42,10 @@ export interface Setting<A> {
   readonly hidden?: true
   /** Unset it has no value in DescribeConfigs, as in Kafka; `default` is what holds all the same. */
   readonly noDefault?: true
-  /** Settings of greater units that say its value where it is not set itself, the finest first, with their length in its unit. */
+  /**
+   * Settings of greater units that say its value where it is not set itself, the finest first, with their length in its
+   * unit.
+   */
   readonly coarser?: ReadonlyArray<readonly [name: string, factor: number]>
 }
 export type AnySetting = Setting<number> | Setting<boolean> | Setting<string>

@@ -83,7 +83,10 @@ export type TopicConfig = { readonly [K in InheritedName]: NodeConfig[(typeof in
   readonly [K in OwnName]: (typeof ownOnly)[K] extends Setting<infer A> ? A : never
 }
 
-/** What holds for a topic: its own settings over the node's. Own values were checked when they were set; one that no longer reads falls back to the node's. */
+/**
+ * What holds for a topic: its own settings over the node's. Own values were checked when they were set; one that no
+ * longer reads falls back to the node's.
+ */
 export const topicConfig = (node: NodeConfig, own: Readonly<Record<string, string>>): TopicConfig =>
   Object.fromEntries(
     topicSettingNames.map((name) => {

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { type JoinAnswer, joinAnswer, replacedAnswer } from "../../../domain/group/classic/answer.ts"
+import { type JoinResponse, joinResponse, replacedResponse } from "../../../domain/group/classic/response.ts"
 import { Command } from "../../../domain/group/command.ts"
 import type { Event } from "../../../domain/group/event.ts"
 import { groupId, type MemberId, memberId } from "../../../domain/group/id.ts"
@@ -31,7 +31,7 @@ const refused = (error: KafkaError, id: string, version: number): Response => ({
   members: []
 })
 
-const response = (answer: Exclude<JoinAnswer, { _tag: "Wait" }>, member: MemberId, version: number): Response => {
+const response = (answer: Exclude<JoinResponse, { _tag: "Wait" }>, member: MemberId, version: number): Response => {
   switch (answer._tag) {
     case "MemberIdRequired":
       return refused("MEMBER_ID_REQUIRED", answer.memberId, version)
@@ -95,11 +95,11 @@ export const joinGroup = (room: GroupRoom): Route => {
       hear(room, command.groupId, member)
       const replaced = replacement(events)
       if (replaced !== undefined) {
-        const answer = replacedAnswer(group(room, command.groupId), replaced.memberId, replaced.replacedId, version >= skipAssignmentSince)
+        const answer = replacedResponse(group(room, command.groupId), replaced.memberId, replaced.replacedId, version >= skipAssignmentSince)
         return answer._tag === "Wait" ? refused("REBALANCE_IN_PROGRESS", member, version) : response(answer, replaced.memberId, version)
       }
       return yield* room.streamOf(command.groupId).waiting.until(command.groupId, member, (now) => {
-        const answer = joinAnswer(now, member, command.instanceId)
+        const answer = joinResponse(now, member, command.instanceId)
         return answer._tag === "Wait" ? undefined : response(answer, member, version)
       })
     }).pipe(Effect.catchAll(({ error }) => Effect.succeed(refused(error, request.memberId, version))))

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
+import type { LeavingMember } from "../../../domain/group/classic/command.ts"
 import { leaveErrors } from "../../../domain/group/classic/leave.ts"
-import { Command, type Leaver } from "../../../domain/group/command.ts"
+import { Command } from "../../../domain/group/command.ts"
 import { groupId, memberId } from "../../../domain/group/id.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { LeaveGroup } from "../../protocol/message/13-leave-group.ts"
@@ -14,14 +15,14 @@ type Response = ResponseDraft<typeof LeaveGroup>
 /** From this version on several members leave at a time, each with an answer of its own (KIP-345). */
 const batchSince = 3
 
-const leaversOf = (request: Request, version: number): ReadonlyArray<Leaver> =>
+const leaversOf = (request: Request, version: number): ReadonlyArray<LeavingMember> =>
   version >= batchSince
     ? request.members.map((member) => ({ memberId: memberId(member.memberId), instanceId: member.groupInstanceId }))
     : [{ memberId: memberId(request.memberId), instanceId: null }]
 
 const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error) })
 
-const answered = (leavers: ReadonlyArray<Leaver>, errors: ReadonlyArray<KafkaError>, version: number): Response => {
+const answered = (leavers: ReadonlyArray<LeavingMember>, errors: ReadonlyArray<KafkaError>, version: number): Response => {
   if (version < batchSince) return refused(errors[0] ?? "NONE")
   const members = leavers.map((leaver, index) => ({
     memberId: leaver.memberId,

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
-import { type SyncAnswer, syncAnswer } from "../../../domain/group/classic/answer.ts"
 import { noBytes } from "../../../domain/group/classic/member.ts"
+import { type SyncResponse, syncResponse } from "../../../domain/group/classic/response.ts"
 import { Command } from "../../../domain/group/command.ts"
 import { groupId, memberId } from "../../../domain/group/id.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
@@ -25,7 +25,7 @@ const faultOf = ({ groupId, assignments, protocolName, protocolType }: Request, 
   return assignments.reduce((sum, { assignment }) => sum + assignment.length, 0) > assignmentBytesMax ? "INVALID_REQUEST" : undefined
 }
 
-const response = (answer: Exclude<SyncAnswer, { _tag: "Wait" }>): Response =>
+const response = (answer: Exclude<SyncResponse, { _tag: "Wait" }>): Response =>
   answer._tag === "Refused"
     ? refused(answer.error)
     : { errorCode: 0, protocolType: answer.protocolType, protocolName: answer.protocolName, assignment: answer.assignment }
@@ -53,7 +53,7 @@ export const syncGroup = (room: GroupRoom): Route => {
       yield* ask(room, command, context, "SyncGroup")
       hear(room, command.groupId, command.memberId)
       return yield* room.streamOf(command.groupId).waiting.until(command.groupId, command.memberId, (now) => {
-        const answer = syncAnswer(now, command.memberId, command.instanceId, command.generation)
+        const answer = syncResponse(now, command.memberId, command.instanceId, command.generation)
         return answer._tag === "Wait" ? undefined : response(answer)
       })
     }).pipe(Effect.catchAll(({ error }) => Effect.succeed(refused(error))))

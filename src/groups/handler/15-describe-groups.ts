@@ -1,6 +1,7 @@
 import { type Member, metadataOf, noBytes } from "../../../domain/group/classic/member.ts"
+import { sortedMembers } from "../../../domain/group/classic/state.ts"
 import { groupId } from "../../../domain/group/id.ts"
-import { type Group, sortedMembers } from "../../../domain/group/state.ts"
+import type { Group } from "../../../domain/group/state.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { DescribeGroups } from "../../protocol/message/15-describe-groups.ts"
 import type { ResponseDraft } from "../../protocol/type/wire.ts"

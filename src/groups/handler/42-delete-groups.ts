@@ -1,7 +1,7 @@
 import { Effect, Either } from "effect"
 import { Command } from "../../../domain/group/command.ts"
+import { deleteGroup } from "../../../domain/group/delete.ts"
 import { groupId } from "../../../domain/group/id.ts"
-import { deleteGroup } from "../../../domain/group/offset/commit.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
 import { type Route, route } from "../../wire/route.ts"

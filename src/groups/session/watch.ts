@@ -1,7 +1,7 @@
 import { Effect, Either, Queue } from "effect"
-import { isVoid } from "../../../domain/group/classic/rebalance.ts"
 import { Command } from "../../../domain/group/command.ts"
 import { expireOffsets } from "../../../domain/group/offset/commit.ts"
+import { isVoid } from "../../../domain/group/state.ts"
 import type { GroupRoom, GroupStream } from "../context.ts"
 import { Deadlines } from "./deadlines.ts"
 

@@ -9,9 +9,12 @@ import { fold } from "../../../domain/kernel/decider.ts"
 import { decodeEvents, encodeEvents } from "../../../domain/kernel/decode-events.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import journal from "./data/journal-of-partition-events.json"
-import { eventsOf, heartbeat } from "./support.ts"
+import { afterCommands, heartbeat } from "./support.ts"
 
-/** A journal in which a broker's fencing was followed by an event for each of its partitions, and the snapshot that the version which wrote it took at its end. */
+/**
+ * A journal in which a broker's fencing was followed by an event for each of its partitions, and the snapshot that the
+ * version which wrote it took at its end.
+ */
 const decode = decodeEvents(Event)
 const events = journal.events.map((json) => Either.getOrThrow(decode(json)))
 const snapshot: unknown = journal.snapshot
@@ -29,8 +32,8 @@ test("given such events, when they are written again, then they are as they were
 })
 test("given such a journal, when its brokers come and go from then on, then one event a broker leads to what an event a partition would", () => {
   const fence = Command.FenceBroker({ brokerId: 1 as BrokerId, brokerEpoch: brokerOf(replayed, 1)?.epoch ?? -1 })
-  const fenced = fold(evolve, replayed, eventsOf(replayed, fence))
-  const back = fold(evolve, fenced, eventsOf(fenced, heartbeat(1)(fenced)))
+  const fenced = afterCommands(replayed, fence)
+  const back = afterCommands(fenced, heartbeat(1)(fenced))
   expect([fenced.index, back.index]).toEqual([replayed.index + 1, replayed.index + 2])
   for (const [n, topic] of sortedTopics(replayed).entries()) {
     for (const [index, before] of [...topic.partitions].entries()) {

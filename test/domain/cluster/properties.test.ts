@@ -3,11 +3,12 @@ import { Either, HashMap, Schema } from "effect"
 import fc from "fast-check"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
-import { Event, PartitionLeaderChanged, PartitionPlaced, TopicAdded } from "../../../domain/cluster/event.ts"
+import { BrokerRegistered, Event, PartitionLeaderChanged, PartitionPlaced, TopicAdded } from "../../../domain/cluster/event.ts"
 import { evolve } from "../../../domain/cluster/evolve.ts"
 import { ClusterState, toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import { brokerOf, type Cluster, charactersOf, initial, topicById, topicByName } from "../../../domain/cluster/state.ts"
 import { place } from "../../../domain/cluster/topic/placement.ts"
+import { Bug } from "../../../domain/kernel/bug.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import type { BrokerId, TopicName } from "../../../domain/kernel/id.ts"
 import { addTopic, heartbeat, register, topicId, up } from "./support.ts"
@@ -180,4 +181,17 @@ test("a topic of 10,000 partitions whose leaders change ten times each folds wit
       cluster = evolve(cluster, new PartitionLeaderChanged({ topicId: topicId(1), partition, leader: b, leaderEpoch: round, isr: [b] }))
   expect(topicByName(cluster, "wide")?.partitions.at(9_999)).toMatchObject({ leaderEpoch: 10, partitionEpoch: 10 })
   expect(cluster.index).toBe(110_001)
+})
+
+test("R1, R5: a leader epoch or a broker epoch that falls is a bug, and stops the node that folds it", () => {
+  const b = 1 as BrokerId
+  const place = (leaderEpoch: number) => new PartitionPlaced({ topicId: topicId(1), partition: 0, replicas: [b], isr: [b], leader: b, leaderEpoch })
+  const lead = (leaderEpoch: number) => new PartitionLeaderChanged({ topicId: topicId(1), partition: 0, leader: b, leaderEpoch, isr: [b] })
+  const one = fold(evolve, initial, [new TopicAdded({ topic: "t" as TopicName, topicId: topicId(1), configs: {} }), place(0), lead(3)])
+  expect(() => evolve(one, lead(2))).toThrow(Bug)
+  expect(() => evolve(one, place(2))).toThrow(Bug)
+  expect(topicById(evolve(one, lead(3)), topicId(1))?.partitions.at(0)).toMatchObject({ leaderEpoch: 3, partitionEpoch: 2 })
+  const registered = (brokerEpoch: number) => new BrokerRegistered({ brokerId: b, incarnationId: "p", brokerEpoch, host: "h", port: 1, rack: null })
+  expect(() => evolve(evolve(one, registered(5)), registered(4))).toThrow(Bug)
+  expect(brokerOf(evolve(evolve(one, registered(5)), registered(6)), 1)?.epoch).toBe(6)
 })

@@ -1,11 +1,9 @@
-import { Either } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
-import { decide } from "../../../domain/cluster/decide.ts"
+import { clusterDecider } from "../../../domain/cluster/decide.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
-import { evolve } from "../../../domain/cluster/evolve.ts"
 import { type Cluster, initial } from "../../../domain/cluster/state.ts"
-import { fold } from "../../../domain/kernel/decider.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
+import { Given } from "../given.ts"
 
 /** A topic id with a number in it. */
 export const topicId = (n: number): TopicId => `T${String(n).padStart(20, "0")}A` as TopicId
@@ -26,16 +24,15 @@ export const addTopic = (topic: string, more: Partial<Extract<Command, { _tag: "
 export const register = (brokerId: number, incarnationId = `process-${brokerId}`, port = 9000 + brokerId, isConnected = false): Command =>
   Command.RegisterBroker({ brokerId, incarnationId, clusterId: "", host: "127.0.0.1", port, rack: null, isConnected })
 
+/** A cluster, to be asked commands; without one, the state before the first event. */
+export const givenCluster = (state: Cluster = initial): Given<Cluster, Command, Event> => new Given(clusterDecider, state)
+type Next = Command | ((cluster: Cluster) => Command)
 /** The events of a command, which must not be refused. */
-export const eventsOf = (cluster: Cluster, command: Command): ReadonlyArray<Event> =>
-  Either.getOrThrowWith(decide(cluster, command), ({ error, message }) => new Error(`${error}: ${message}`))
-
+export const eventsOf = (state: Cluster, command: Next): ReadonlyArray<Event> => givenCluster(state).events(command)
 /** The state after commands, none of which may be refused. */
-export const given = (...commands: ReadonlyArray<Command | ((cluster: Cluster) => Command)>): Cluster => {
-  let cluster = initial
-  for (const next of commands) cluster = fold(evolve, cluster, eventsOf(cluster, typeof next === "function" ? next(cluster) : next))
-  return cluster
-}
+export const afterCommands = (state: Cluster, ...commands: ReadonlyArray<Next>): Cluster => givenCluster(state).after(...commands).state
+/** The state after commands to a cluster without any event. */
+export const given = (...commands: ReadonlyArray<Next>): Cluster => afterCommands(initial, ...commands)
 export const heartbeat = (brokerId: number, more: Partial<Extract<Command, { _tag: "BrokerHeartbeat" }>> = {}) => {
   return (cluster: Cluster): Command =>
     Command.BrokerHeartbeat({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Either, Schema } from "effect"
 import fc from "fast-check"
+import { sortedMembers } from "../../../domain/group/classic/state.ts"
 import { Command } from "../../../domain/group/command.ts"
 import { decide } from "../../../domain/group/decide.ts"
 import { evolve } from "../../../domain/group/evolve.ts"
@@ -8,7 +9,7 @@ import { type Groups, GroupsState, groupsDecider, noGroups } from "../../../doma
 import { groupId, memberId } from "../../../domain/group/id.ts"
 import { defaults, type Limits } from "../../../domain/group/limits.ts"
 import { groupBytes } from "../../../domain/group/size.ts"
-import { type Group, initial, sortedMembers } from "../../../domain/group/state.ts"
+import { type Group, initial } from "../../../domain/group/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { commits, complete, joins, protocol, syncs, topic } from "./given.ts"
 

@@ -1,15 +1,12 @@
-import { Either } from "effect"
 import type { Protocol } from "../../../domain/group/classic/member.ts"
 import { Command, type CommandOf } from "../../../domain/group/command.ts"
-import { decide } from "../../../domain/group/decide.ts"
+import { decider } from "../../../domain/group/decide.ts"
 import type { Event } from "../../../domain/group/event.ts"
-import { evolve } from "../../../domain/group/evolve.ts"
 import { groupId, type MemberId, memberId } from "../../../domain/group/id.ts"
 import { defaults, type Limits } from "../../../domain/group/limits.ts"
 import { type Group, initial } from "../../../domain/group/state.ts"
-import { fold } from "../../../domain/kernel/decider.ts"
-import { type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { TopicName } from "../../../domain/kernel/id.ts"
+import { Given } from "../given.ts"
 
 /** ConsumerProtocolSubscription version 0: version, topics, no user data. */
 export const subscription = (...topics: ReadonlyArray<string>): ReadonlyArray<number> => {
@@ -90,43 +87,12 @@ export const commits = (id: string, generation: number, offset: number, at: numb
 
 export const quick: Limits = { ...defaults, initialRebalanceDelayMs: 3_000 }
 
-/** given(events).when(command): then events, or an error. */
-export class Given {
-  constructor(
-    readonly group: Group = initial,
-    readonly limits: Limits = quick
-  ) {}
-  /** These commands were all allowed. */
-  after(...commands: ReadonlyArray<Command>): Given {
-    let group = this.group
-    for (const command of commands)
-      group = fold(
-        evolve,
-        group,
-        Either.getOrThrowWith(decide(this.limits)(group, command), (no) => new Error(`${command._tag}: ${no.error} ${no.message}`))
-      )
-    return new Given(group, this.limits)
-  }
-  events(command: Command): ReadonlyArray<Event> {
-    return Either.getOrThrowWith(decide(this.limits)(this.group, command), (no) => new Error(`${command._tag}: ${no.error} ${no.message}`))
-  }
-  tags(command: Command): ReadonlyArray<Event["_tag"]> {
-    return this.events(command).map((event) => event._tag)
-  }
-  error(command: Command): KafkaError | "allowed" {
-    return Either.match(decide(this.limits)(this.group, command), { onLeft: ({ error }) => error, onRight: () => "allowed" as const })
-  }
-}
+export type GivenGroup = Given<Group, Command, Event>
+/** A group that does not exist, or the one that is given. */
+export const given = (group: Group = initial, limits: Limits = quick): GivenGroup => new Given(decider(limits), group)
 
 export const id = (text: string): MemberId => memberId(text)
 export const complete = (at: number): Command => Command.CompleteJoin({ groupId: orders, at })
 
 /** Members a and b, stable in generation 1 under a's lead; the round began at 0 and was over at 3,000. */
-export const stable = new Given().after(
-  joins("a", 0),
-  joins("b", 1),
-  complete(3_000),
-  complete(6_000),
-  syncs("a", 1, 6_001, { a: 1, b: 2 }),
-  syncs("b", 1, 6_002)
-)
+export const stable = given().after(joins("a", 0), joins("b", 1), complete(3_000), complete(6_000), syncs("a", 1, 6_001, { a: 1, b: 2 }), syncs("b", 1, 6_002))

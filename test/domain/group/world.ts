@@ -1,8 +1,9 @@
 import { Either, HashMap, Schema } from "effect"
 import type { Assignor } from "../../../domain/group/assignor/assignor.ts"
-import { joinAnswer, replacedAnswer, syncAnswer } from "../../../domain/group/classic/answer.ts"
 import { metadataOf } from "../../../domain/group/classic/member.ts"
+import { joinResponse, replacedResponse, syncResponse } from "../../../domain/group/classic/response.ts"
 import { phaseDeadline, sessionEnd, watched } from "../../../domain/group/classic/session.ts"
+import { sortedMembers } from "../../../domain/group/classic/state.ts"
 import { subscriptionTopics } from "../../../domain/group/classic/subscription.ts"
 import { Command } from "../../../domain/group/command.ts"
 import { decide } from "../../../domain/group/decide.ts"
@@ -11,7 +12,7 @@ import { evolve } from "../../../domain/group/evolve.ts"
 import { groupId, type MemberId, memberId } from "../../../domain/group/id.ts"
 import type { Limits } from "../../../domain/group/limits.ts"
 import { fromSnapshot, Snapshot, toSnapshot } from "../../../domain/group/snapshot.ts"
-import { type Group, initial, sortedMembers } from "../../../domain/group/state.ts"
+import { type Group, initial } from "../../../domain/group/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { subscription, topic } from "./given.ts"
 
@@ -24,7 +25,10 @@ export const places = (owned: Owned): ReadonlyArray<string> => owned.flatMap(({ 
 const encode = Schema.encodeSync(Schema.parseJson(Event))
 const decode = Schema.decodeSync(Schema.parseJson(Event))
 
-/** A leader with one group, in virtual time: it decides, journals, watches sessions, wakes those who wait; it can crash and come back from its journal. */
+/**
+ * A leader with one group, in virtual time: it decides, journals, watches sessions, wakes those who wait; it can crash
+ * and come back from its journal.
+ */
 export class World {
   now = 1_000_000
   group: Group = initial
@@ -130,7 +134,10 @@ export class World {
   }
 }
 
-/** A consumer as Kafka's clients behave: joins, assigns when it leads, syncs, heartbeats, commits, joins again when told. */
+/**
+ * A consumer as Kafka's clients behave: joins, assigns when it leads, syncs, heartbeats, commits, joins again when
+ * told.
+ */
 export class Client {
   alive = true
   /** Does nothing until then: a long pause, or a slow network. */
@@ -215,9 +222,9 @@ export class Client {
     world.hear(effective)
     this.state = "waiting"
     const replaced = decision.right.find((event) => event._tag === "MemberReplaced")
-    if (replaced !== undefined && decision.right.length === 1) return this.#joined(replacedAnswer(world.group, effective, replaced.replacedId, true))
+    if (replaced !== undefined && decision.right.length === 1) return this.#joined(replacedResponse(world.group, effective, replaced.replacedId, true))
     const look = (): boolean => {
-      const answer = joinAnswer(world.group, effective, this.instanceId)
+      const answer = joinResponse(world.group, effective, this.instanceId)
       if (answer._tag === "Wait") return false
       this.#later(() => this.#joined(answer))
       return true
@@ -225,7 +232,7 @@ export class Client {
     if (!look()) world.wait(this, look)
   }
 
-  #joined(answer: ReturnType<typeof joinAnswer>): void {
+  #joined(answer: ReturnType<typeof joinResponse>): void {
     const { world } = this
     if (answer._tag === "Refused") return this.#refused(answer.error)
     if (answer._tag === "MemberIdRequired") {
@@ -253,7 +260,7 @@ export class Client {
     if (Either.isLeft(decision)) return this.#refused(decision.left)
     world.hear(this.id)
     const look = (): boolean => {
-      const answer = syncAnswer(world.group, this.id, this.instanceId, this.generation)
+      const answer = syncResponse(world.group, this.id, this.instanceId, this.generation)
       if (answer._tag === "Wait") return false
       this.#later(() => {
         if (answer._tag === "Refused") return this.#refused(answer.error)

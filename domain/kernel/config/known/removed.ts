@@ -1,7 +1,10 @@
 const noZooKeeper = "there is no ZooKeeper"
 const noLongerIn = (version: string) => `Kafka ${version} has it no more`
 
-/** Settings of Kafka 2 and 3 that Kafka 4 does not have; a file that names them starts, as with Kafka 4, and its operator is told why they change nothing. */
+/**
+ * Settings of Kafka 2 and 3 that Kafka 4 does not have; a file that names them starts, as with Kafka 4, and its
+ * operator is told why they change nothing.
+ */
 export const removedSettings: Readonly<Record<string, string>> = {
   "advertised.host.name": "advertised.listeners says it",
   "advertised.port": "advertised.listeners says it",
@@ -35,8 +38,8 @@ export const removedSettings: Readonly<Record<string, string>> = {
 }
 
 /**
- * Settings of what Kafka loads: their names are made by the operator, or by the class that reads them. Each family with why it changes nothing; those that would ask for
- * security are refused before.
+ * Settings of what Kafka loads: their names are made by the operator, or by the class that reads them. Each family with
+ * why it changes nothing; those that would ask for security are refused before.
  */
 const families: ReadonlyArray<readonly [RegExp, string]> = [
   [/^zookeeper\./, noZooKeeper],
@@ -49,7 +52,10 @@ const families: ReadonlyArray<readonly [RegExp, string]> = [
 export const whyRemoved = (name: string): string | undefined =>
   Object.hasOwn(removedSettings, name) ? removedSettings[name] : families.find(([pattern]) => pattern.test(name))?.[1]
 
-/** The setting under the prefix of a listener: `ssl.keystore.location` of `listener.name.external.ssl.keystore.location`. */
+/**
+ * The setting under the prefix of a listener: `ssl.keystore.location` of
+ * `listener.name.external.ssl.keystore.location`.
+ */
 export const ofListener = (name: string): string | undefined => /^listener\.name\.[^.]+\.(.+)$/.exec(name)?.[1]
 
 /** What an authorizer reads, and why any other value than this one is refused. */

@@ -1,25 +1,19 @@
 import { describe, expect, test } from "bun:test"
-import { Either } from "effect"
 import { Command, type ConfigChange } from "../../../../domain/cluster/command.ts"
 import { liveNodeConfig, nodeConfigsOf, unheeded } from "../../../../domain/cluster/config/node.ts"
-import { decide } from "../../../../domain/cluster/decide.ts"
 import { NodeConfigsChanged } from "../../../../domain/cluster/event.ts"
 import { evolve } from "../../../../domain/cluster/evolve.ts"
 import { fromSnapshot, toSnapshot } from "../../../../domain/cluster/snapshot.ts"
 import { defaultNodeConfig, topicConfig } from "../../../../domain/kernel/config.ts"
 import { fold } from "../../../../domain/kernel/decider.ts"
-import { eventsOf, up } from "../support.ts"
+import { afterCommands, eventsOf, givenCluster, up } from "../support.ts"
 
 const set = (name: string, value: string | null): ConfigChange => ({ name, operation: "set", value })
 const unset = (name: string): ConfigChange => ({ name, operation: "delete", value: null })
 const change = (node: string, changes: ReadonlyArray<ConfigChange>, more: { readonly replace?: boolean; readonly validateOnly?: boolean } = {}): Command =>
   Command.ChangeNodeConfigs({ node, changes, replace: false, validateOnly: false, ...more })
 const before = up(2)
-const after = (...commands: ReadonlyArray<Command>) => {
-  let cluster = before
-  for (const command of commands) cluster = fold(evolve, cluster, eventsOf(cluster, command))
-  return cluster
-}
+const after = (...commands: ReadonlyArray<Command>) => afterCommands(before, ...commands)
 
 describe("given a cluster with nodes 1 and 2", () => {
   test("when one node gets a setting, then it has it and the other has not", () => {
@@ -76,7 +70,7 @@ describe("given a journal in which an earlier version has let be set what no nod
     ])
   })
   test("it stands in the way of no other change, and can be unset", () => {
-    const changed = fold(evolve, cluster, eventsOf(cluster, change("", [set("log.roll.ms", "5000"), unset("max.connections")])))
+    const changed = afterCommands(cluster, change("", [set("log.roll.ms", "5000"), unset("max.connections")]))
     expect(nodeConfigsOf(changed, null)).toEqual({ "message.max.bytes": "0", "log.retention.ms": "7", "gone.in.this.version": "x", "log.roll.ms": "5000" })
   })
 })
@@ -98,9 +92,9 @@ describe("what is refused, and changes nothing", () => {
     ["INVALID_REQUEST", "1", [set("log.roll.ms", null)], "Null value not supported"],
     ["INVALID_REQUEST", "1", [set("log.roll.ms", "5"), unset("log.roll.ms")], "duplicate"]
   ])("%s for %j: %j", (error, node, changes, said) => {
-    const answer = decide(before, change(node, changes))
-    expect(Either.isLeft(answer) && answer.left.error).toBe(error as never)
-    expect(Either.isLeft(answer) && answer.left.message).toContain(said)
+    const rejection = givenCluster(before).rejection(change(node, changes))
+    expect(rejection?.error).toBe(error as never)
+    expect(rejection?.message).toContain(said)
   })
   test("only checked: nothing happens", () => expect(eventsOf(before, change("1", [set("log.roll.ms", "5")], { validateOnly: true }))).toEqual([]))
 })

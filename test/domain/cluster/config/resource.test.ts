@@ -1,13 +1,12 @@
 import { describe, expect, test } from "bun:test"
-import { Either, Schema } from "effect"
+import { Schema } from "effect"
 import fc from "fast-check"
 import { Command, type ConfigChange } from "../../../../domain/cluster/command.ts"
 import { configuredNames, resourceConfigsOf } from "../../../../domain/cluster/config/resource.ts"
-import { decide } from "../../../../domain/cluster/decide.ts"
 import { ClusterState } from "../../../../domain/cluster/snapshot.ts"
 import { type Cluster, initial } from "../../../../domain/cluster/state.ts"
 import { defaultNodeConfig, type ResourceKind } from "../../../../domain/kernel/config.ts"
-import { given } from "../support.ts"
+import { given, givenCluster } from "../support.ts"
 
 const set = (name: string, value: string): ConfigChange => ({ name, operation: "set", value })
 const change = (
@@ -16,8 +15,10 @@ const change = (
   changes: ReadonlyArray<ConfigChange>,
   more: { readonly replace?: boolean; readonly validateOnly?: boolean } = {}
 ) => Command.ChangeResourceConfigs({ kind, name, node: defaultNodeConfig, changes, replace: false, validateOnly: false, ...more })
-const refusal = (command: Command, cluster: Cluster = initial) =>
-  Either.match(decide(cluster, command), { onLeft: ({ error, message }) => `${error}: ${message}`, onRight: () => "" })
+const refusal = (command: Command, state: Cluster = initial) => {
+  const rejection = givenCluster(state).rejection(command)
+  return rejection === undefined ? "" : `${rejection.error}: ${rejection.message}`
+}
 
 describe("settings of groups and of subscriptions", () => {
   test("are kept by their names, whether there is such a group or not, and are gone when none is left", () => {

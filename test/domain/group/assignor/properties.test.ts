@@ -45,7 +45,10 @@ const subscription: fc.Arbitrary<Subscription> = fc
   .map(({ memory, ...rest }) => ({ ...rest, userData: memory }))
 const members = fc.dictionary(fc.constantFrom("m1", "m2", "m3", "m4", "m5", "m6"), subscription, { minKeys: 1 }).map((each) => new Map(Object.entries(each)))
 
-/** G1: who gets a partition subscribes to its topic, nobody else gets it, and nothing that exists and is wanted is left out. */
+/**
+ * G1: who gets a partition subscribes to its topic, nobody else gets it, and nothing that exists and is wanted is left
+ * out.
+ */
 const checkOwnership = (
   assignor: Assignor,
   subscriptions: ReadonlyMap<string, Subscription>,
@@ -235,7 +238,8 @@ describe("stickiness", () => {
           }
           const wantedTopics = new Set([...wanted.flat(), ...newcomer])
           const total = Array.from(partitions).reduce((sum, [topic, count]) => sum + (wantedTopics.has(topic) ? count : 0), 0)
-          // Where members want different topics, a round may find a better balance still, and take more away before it gives: each takes back less.
+          // Where members want different topics, a round may find a better balance still, and take more away before it
+          // gives: each takes back less.
           let settled = second
           for (let generation = 2; generation < 7; generation++) settled = cooperativeSticky.assign(remembering(settled, topicsOf, generation), partitions)
           expect(sizes(settled).reduce((sum, size) => sum + size, 0)).toBe(total)

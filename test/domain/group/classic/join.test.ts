@@ -1,33 +1,33 @@
 import { describe, expect, test } from "bun:test"
 import { HashMap } from "effect"
-import { joinAnswer, replacedAnswer, syncAnswer } from "../../../../domain/group/classic/answer.ts"
 import { leaveErrors } from "../../../../domain/group/classic/leave.ts"
+import { joinResponse, replacedResponse, syncResponse } from "../../../../domain/group/classic/response.ts"
 import { phaseDeadline, sessionEnd, silenceMaxMs } from "../../../../domain/group/classic/session.ts"
+import { member } from "../../../../domain/group/classic/state.ts"
 import { Command } from "../../../../domain/group/command.ts"
 import { defaults } from "../../../../domain/group/limits.ts"
-import { member } from "../../../../domain/group/state.ts"
-import { beats, commits, complete, Given, id, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs } from "../given.ts"
+import { beats, commits, complete, given, id, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs } from "../given.ts"
 
-const nobody = new Given()
+const nobody = given()
 
 describe("JoinGroup", () => {
   test("the first member of a group waits for the initial delay, and the delay is lengthened when another comes", () => {
     const first = nobody.after(joins("a", 0))
-    expect(first.group).toMatchObject({ phase: "PreparingRebalance", generation: 0, protocolType: "consumer" })
-    expect(phaseDeadline(first.group, 0)).toEqual({ _tag: "CompleteJoin", at: 3_000 })
+    expect(first.state).toMatchObject({ phase: "PreparingRebalance", generation: 0, protocolType: "consumer" })
+    expect(phaseDeadline(first.state, 0)).toEqual({ _tag: "CompleteJoin", at: 3_000 })
     expect(first.tags(complete(2_999))).toEqual([])
     expect(first.tags(complete(3_000))).toEqual(["GenerationStarted"])
     const two = first.after(joins("b", 2_000))
     expect(two.tags(complete(3_000))).toEqual(["RebalanceExtended"])
     const later = two.after(complete(3_000))
-    expect(phaseDeadline(later.group, 0)).toEqual({ _tag: "CompleteJoin", at: 6_000 })
+    expect(phaseDeadline(later.state, 0)).toEqual({ _tag: "CompleteJoin", at: 6_000 })
     expect(later.tags(complete(6_000))).toEqual(["GenerationStarted"])
   })
   test("the initial delay is never longer than the rebalance timeout in all", () => {
     let given = nobody.after(joins("a", 0, { rebalanceTimeoutMs: 7_000 }))
     const ends: Array<number> = []
-    for (let i = 0; given.group.phase === "PreparingRebalance" && i < 10; i++) {
-      const at = phaseDeadline(given.group, 0)?.at ?? 0
+    for (let i = 0; given.state.phase === "PreparingRebalance" && i < 10; i++) {
+      const at = phaseDeadline(given.state, 0)?.at ?? 0
       ends.push(at)
       given = given.after(joins(`n${i}`, at - 1), complete(at))
     }
@@ -36,17 +36,17 @@ describe("JoinGroup", () => {
   })
   test("KIP-394: a member without an id is given one, which survives in the state, and the group waits for it", () => {
     const reserved = nobody.after(joins("a", 0, { memberIdRequired: true }))
-    expect(reserved.group.phase).toBe("Empty")
-    expect(joinAnswer(reserved.group, id("a"), null)).toMatchObject({ _tag: "MemberIdRequired", memberId: "a" })
+    expect(reserved.state.phase).toBe("Empty")
+    expect(joinResponse(reserved.state, id("a"), null)).toMatchObject({ _tag: "MemberIdRequired", memberId: "a" })
     expect(reserved.tags(rejoins("a", 5, { memberIdRequired: true }))).toEqual(["RebalanceStarted", "MemberJoined"])
     expect(reserved.error(rejoins("never-given", 5))).toBe("UNKNOWN_MEMBER_ID")
-    expect(silenceMaxMs(defaults, reserved.group, id("a"))).toBe(10_000)
+    expect(silenceMaxMs(defaults, reserved.state, id("a"))).toBe(10_000)
     expect(reserved.tags(Command.ExpireMember({ groupId: orders, at: 10_000, memberId: id("a"), heardAt: 0 }))).toEqual(["MemberRemoved"])
     // In a round that is open, the one that has its id and has not come back holds the others up.
     const waiting = stable.after(rejoins("a", 10_000), joins("c", 10_001, { memberIdRequired: true }), rejoins("b", 10_002))
-    expect(waiting.group.phase).toBe("PreparingRebalance")
-    expect(waiting.after(rejoins("c", 10_003)).group).toMatchObject({ phase: "CompletingRebalance", generation: 2 })
-    expect(waiting.after(leaves(10_003, "c")).group).toMatchObject({ phase: "CompletingRebalance", generation: 2 })
+    expect(waiting.state.phase).toBe("PreparingRebalance")
+    expect(waiting.after(rejoins("c", 10_003)).state).toMatchObject({ phase: "CompletingRebalance", generation: 2 })
+    expect(waiting.after(leaves(10_003, "c")).state).toMatchObject({ phase: "CompletingRebalance", generation: 2 })
   })
   test("errors as Kafka's", () => {
     expect(nobody.error(joins("a", 0, { groupId: "" as never }))).toBe("INVALID_GROUP_ID")
@@ -58,34 +58,34 @@ describe("JoinGroup", () => {
     expect(stable.error(joins("c", 0, { protocolType: "connect" }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
     expect(stable.error(joins("c", 0, { protocols: [protocol("sticky", 1)] }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
     expect(stable.error(rejoins("c", 0))).toBe("UNKNOWN_MEMBER_ID")
-    expect(new Given(stable.group, { ...defaults, groupSizeMax: 2 }).error(joins("c", 0))).toBe("GROUP_MAX_SIZE_REACHED")
-    expect(new Given(stable.group, { ...defaults, groupSizeMax: 2 }).error(rejoins("a", 0))).toBe("allowed")
-    expect(new Given(stable.group, { ...defaults, pendingMembersMax: 0 }).error(joins("c", 0, { memberIdRequired: true }))).toBe("GROUP_MAX_SIZE_REACHED")
+    expect(given(stable.state, { ...defaults, groupSizeMax: 2 }).error(joins("c", 0))).toBe("GROUP_MAX_SIZE_REACHED")
+    expect(given(stable.state, { ...defaults, groupSizeMax: 2 }).error(rejoins("a", 0))).toBe("allowed")
+    expect(given(stable.state, { ...defaults, pendingMembersMax: 0 }).error(joins("c", 0, { memberIdRequired: true }))).toBe("GROUP_MAX_SIZE_REACHED")
   })
   test("in a stable group: the leader's join starts a round, a follower's with the same metadata does not, with other metadata it does", () => {
     expect(stable.tags(rejoins("b", 9))).toEqual([])
-    expect(joinAnswer(stable.group, id("b"), null)).toMatchObject({ _tag: "Joined", generation: 1, leader: "a", members: [] })
+    expect(joinResponse(stable.state, id("b"), null)).toMatchObject({ _tag: "Joined", generation: 1, leader: "a", members: [] })
     expect(stable.tags(rejoins("a", 9))).toEqual(["RebalanceStarted", "MemberRejoined"])
     expect(stable.tags(rejoins("b", 9, { protocols: [protocol("range", 7)] }))).toEqual(["RebalanceStarted", "MemberRejoined"])
   })
   test("while the leader computes: the same metadata gets the generation again, with everybody for the leader; other metadata starts a round", () => {
     const completing = stable.after(rejoins("a", 9), rejoins("b", 10))
-    expect(completing.group.phase).toBe("CompletingRebalance")
+    expect(completing.state.phase).toBe("CompletingRebalance")
     // What the generation before gave is nobody's any more.
-    expect(member(completing.group, id("a"))?.assignment.length).toBe(0)
+    expect(member(completing.state, id("a"))?.assignment.length).toBe(0)
     expect(completing.tags(rejoins("a", 11))).toEqual([])
-    expect(joinAnswer(completing.group, id("a"), null)).toMatchObject({ _tag: "Joined", generation: 2, members: [{ memberId: "a" }, { memberId: "b" }] })
+    expect(joinResponse(completing.state, id("a"), null)).toMatchObject({ _tag: "Joined", generation: 2, members: [{ memberId: "a" }, { memberId: "b" }] })
     expect(completing.tags(rejoins("b", 11, { protocols: [protocol("range", 7)] }))).toEqual(["RebalanceStarted", "MemberRejoined"])
   })
   test("a round ends when all are back, or when its time is over without those that are not", () => {
     const open = stable.after(rejoins("a", 10_000))
-    expect(joinAnswer(open.group, id("a"), null)._tag).toBe("Wait")
-    expect(joinAnswer(open.group, id("b"), null)).toMatchObject({ _tag: "Refused", error: "REBALANCE_IN_PROGRESS" })
+    expect(joinResponse(open.state, id("a"), null)._tag).toBe("Wait")
+    expect(joinResponse(open.state, id("b"), null)).toMatchObject({ _tag: "Refused", error: "REBALANCE_IN_PROGRESS" })
     expect(open.tags(rejoins("b", 11_000))).toEqual(["MemberRejoined", "GenerationStarted"])
     expect(open.tags(rejoins("a", 11_000))).toEqual([])
-    expect(phaseDeadline(open.group, 0)).toEqual({ _tag: "CompleteJoin", at: 70_000 })
+    expect(phaseDeadline(open.state, 0)).toEqual({ _tag: "CompleteJoin", at: 70_000 })
     // A leader that took the group over at 50,000 gives the members their whole time.
-    expect(phaseDeadline(open.group, 50_000)).toEqual({ _tag: "CompleteJoin", at: 110_000 })
+    expect(phaseDeadline(open.state, 50_000)).toEqual({ _tag: "CompleteJoin", at: 110_000 })
     expect(open.tags(complete(69_999))).toEqual([])
     const [removed, started] = open.events(complete(70_000))
     expect(removed).toMatchObject({ _tag: "MemberRemoved", memberId: "b", reason: "did not rejoin" })
@@ -100,8 +100,8 @@ describe("JoinGroup", () => {
       complete(3_000),
       complete(6_000)
     )
-    expect(three.group.protocolName).toBe("roundrobin")
-    expect(joinAnswer(three.group, id("a"), null)).toMatchObject({
+    expect(three.state.protocolName).toBe("roundrobin")
+    expect(joinResponse(three.state, id("a"), null)).toMatchObject({
       members: [{ metadata: Uint8Array.of(2) }, { metadata: Uint8Array.of(1) }, { metadata: Uint8Array.of(5) }]
     })
     // Said twice, it counts once.
@@ -109,13 +109,12 @@ describe("JoinGroup", () => {
   })
   test("a new leader is chosen among those that came back", () => {
     const open = stable.after(rejoins("b", 10_000, { protocols: [protocol("range", 9)] }))
-    expect(open.after(complete(70_000)).group).toMatchObject({ leader: "b", generation: 2 })
-    expect(open.after(leaves(11_000, "a")).group).toMatchObject({ leader: "b", generation: 2, phase: "CompletingRebalance" })
+    expect(open.after(complete(70_000)).state).toMatchObject({ leader: "b", generation: 2 })
+    expect(open.after(leaves(11_000, "a")).state).toMatchObject({ leader: "b", generation: 2, phase: "CompletingRebalance" })
   })
   test("5,000 members join one round and get their generation", () => {
-    let given: Given = nobody
-    given = given.after(...Array.from({ length: 5_000 }, (_, i) => joins(`m${i}`, i)), complete(100_000), complete(200_000))
-    expect(given.group).toMatchObject({ phase: "CompletingRebalance", generation: 1, joinedCount: 0, unsyncedCount: 5_000 })
+    const given = nobody.after(...Array.from({ length: 5_000 }, (_, i) => joins(`m${i}`, i)), complete(100_000), complete(200_000))
+    expect(given.state).toMatchObject({ phase: "CompletingRebalance", generation: 1, joinedCount: 0, unsyncedCount: 5_000 })
   })
 })
 
@@ -123,12 +122,12 @@ describe("SyncGroup", () => {
   const completing = nobody.after(joins("a", 0), joins("b", 1), complete(3_000), complete(6_000))
   test("followers wait for the leader's assignments; whom it forgot has none; strangers are dropped", () => {
     const waiting = completing.after(syncs("b", 1, 6_001))
-    expect(syncAnswer(waiting.group, id("b"), null, 1)._tag).toBe("Wait")
+    expect(syncResponse(waiting.state, id("b"), null, 1)._tag).toBe("Wait")
     const assigned = waiting.after(syncs("a", 1, 6_002, { a: 7, stranger: 8 }))
-    expect(assigned.group).toMatchObject({ phase: "Stable", wait: null })
-    expect(syncAnswer(assigned.group, id("a"), null, 1)).toMatchObject({ _tag: "Assigned", assignment: Uint8Array.of(7), protocolName: "range" })
-    expect(syncAnswer(assigned.group, id("b"), null, 1)).toMatchObject({ _tag: "Assigned", assignment: new Uint8Array(0) })
-    expect(member(assigned.group, id("stranger"))).toBeUndefined()
+    expect(assigned.state).toMatchObject({ phase: "Stable", wait: null })
+    expect(syncResponse(assigned.state, id("a"), null, 1)).toMatchObject({ _tag: "Assigned", assignment: Uint8Array.of(7), protocolName: "range" })
+    expect(syncResponse(assigned.state, id("b"), null, 1)).toMatchObject({ _tag: "Assigned", assignment: new Uint8Array(0) })
+    expect(member(assigned.state, id("stranger"))).toBeUndefined()
   })
   test("errors as Kafka's", () => {
     expect(nobody.error(syncs("a", 1, 0))).toBe("UNKNOWN_MEMBER_ID")
@@ -141,19 +140,19 @@ describe("SyncGroup", () => {
   })
   test("a round that starts while some wait for their assignment sends them back to join", () => {
     const interrupted = completing.after(syncs("b", 1, 6_001), joins("c", 6_002))
-    expect(syncAnswer(interrupted.group, id("b"), null, 1)).toMatchObject({ _tag: "Refused", error: "REBALANCE_IN_PROGRESS" })
+    expect(syncResponse(interrupted.state, id("b"), null, 1)).toMatchObject({ _tag: "Refused", error: "REBALANCE_IN_PROGRESS" })
   })
   test("who does not sync in time is out, and the others join again; in a stable group too", () => {
     const expire = (at: number) => Command.ExpireSync({ groupId: orders, at, generation: 1 })
-    expect(phaseDeadline(completing.group, 0)).toEqual({ _tag: "ExpireSync", at: 66_000, generation: 1 })
+    expect(phaseDeadline(completing.state, 0)).toEqual({ _tag: "ExpireSync", at: 66_000, generation: 1 })
     const noLeader = completing.after(syncs("b", 1, 6_001))
     expect(noLeader.tags(expire(65_999))).toEqual([])
     expect(noLeader.events(expire(66_000))).toMatchObject([{ _tag: "MemberRemoved", memberId: "a", reason: "did not sync" }, { _tag: "RebalanceStarted" }])
     const noFollower = completing.after(syncs("a", 1, 6_001, { a: 1 }))
-    expect(noFollower.group.phase).toBe("Stable")
+    expect(noFollower.state.phase).toBe("Stable")
     expect(noFollower.tags(expire(66_000))).toEqual(["MemberRemoved", "RebalanceStarted"])
     expect(stable.tags(expire(66_000))).toEqual([])
-    expect(completing.after(expire(66_000)).group).toMatchObject({ phase: "Empty", generation: 2 })
+    expect(completing.after(expire(66_000)).state).toMatchObject({ phase: "Empty", generation: 2 })
   })
 })
 
@@ -171,29 +170,29 @@ describe("Heartbeat and sessions", () => {
     expect(stable.tags(expire("b", 10_000, 19_999))).toEqual([])
     expect(stable.events(expire("b", 10_000, 20_000))).toMatchObject([{ memberId: "b", reason: "session expired" }, { _tag: "RebalanceStarted" }])
     const open = stable.after(rejoins("a", 10_000))
-    expect(silenceMaxMs(defaults, open.group, id("a"))).toBeNull()
+    expect(silenceMaxMs(defaults, open.state, id("a"))).toBeNull()
     expect(open.tags(expire("a", 0, 99_999_999))).toEqual([])
     expect(open.tags(expire("b", 10_000, 20_000))).toEqual(["MemberRemoved", "GenerationStarted"])
-    expect(stable.after(expire("a", 0, 20_000), expire("b", 0, 20_000)).group).toMatchObject({ phase: "Empty", generation: 2 })
+    expect(stable.after(expire("a", 0, 20_000), expire("b", 0, 20_000)).state).toMatchObject({ phase: "Empty", generation: 2 })
   })
   test("a member that waited for us longer than its session has a whole session once it is answered", () => {
     const open = stable.after(rejoins("a", 10_000))
     const completing = open.after(rejoins("b", 50_000))
-    expect(sessionEnd(defaults, completing.group, id("a"), 10_000)).toBe(60_000)
+    expect(sessionEnd(defaults, completing.state, id("a"), 10_000)).toBe(60_000)
     expect(completing.tags(expire("a", 10_000, 59_999))).toEqual([])
     expect(completing.tags(expire("a", 10_000, 60_000))).toEqual(["MemberRemoved", "RebalanceStarted"])
     // B has asked for its assignment and waits; A, which is to give it, is late; then B must join again.
     const waiting = completing.after(syncs("b", 2, 50_001))
-    expect(sessionEnd(defaults, waiting.group, id("b"), 50_001)).toBeNull()
+    expect(sessionEnd(defaults, waiting.state, id("b"), 50_001)).toBeNull()
     const again = waiting.after(joins("c", 90_000))
-    expect(sessionEnd(defaults, again.group, id("b"), 50_001)).toBe(100_000)
-    expect(sessionEnd(defaults, waiting.after(syncs("a", 2, 90_000)).group, id("b"), 50_001)).toBe(100_000)
+    expect(sessionEnd(defaults, again.state, id("b"), 50_001)).toBe(100_000)
+    expect(sessionEnd(defaults, waiting.after(syncs("a", 2, 90_000)).state, id("b"), 50_001)).toBe(100_000)
     // In a stable group nobody waits: a round gives no silent member more time.
-    expect(sessionEnd(defaults, open.group, id("b"), 6_002)).toBe(16_002)
+    expect(sessionEnd(defaults, open.state, id("b"), 6_002)).toBe(16_002)
   })
   test("a member that waits in its first round is kept for five minutes", () => {
     const open = stable.after(joins("c", 10_000))
-    expect(silenceMaxMs(defaults, open.group, id("c"))).toBe(300_000)
+    expect(silenceMaxMs(defaults, open.state, id("c"))).toBe(300_000)
     expect(open.tags(expire("c", 10_000, 310_000))).toEqual(["MemberRemoved"])
   })
 })
@@ -206,16 +205,16 @@ describe("LeaveGroup", () => {
     const command = leaveAll(["", "s"], ["a", null], ["a", null], ["x", null], ["", "none"], ["", null])
     const events = group.events(command)
     expect(events.map((event) => event._tag)).toEqual(["MemberRemoved", "MemberRemoved", "RebalanceStarted"])
-    const after = group.after(command).group
+    const after = group.after(command).state
     const asked = command._tag === "Leave" ? command.members : []
     expect(leaveErrors(after, events, asked)).toEqual(["NONE", "NONE", "UNKNOWN_MEMBER_ID", "UNKNOWN_MEMBER_ID", "UNKNOWN_MEMBER_ID", "UNKNOWN_MEMBER_ID"])
     const fenced = leaveAll(["old", "s"])
-    expect(leaveErrors(group.group, group.events(fenced), fenced._tag === "Leave" ? fenced.members : [])).toEqual(["FENCED_INSTANCE_ID"])
+    expect(leaveErrors(group.state, group.events(fenced), fenced._tag === "Leave" ? fenced.members : [])).toEqual(["FENCED_INSTANCE_ID"])
   })
   test("the last one empties the group, which keeps its offsets", () => {
     const empty = stable.after(commits("a", 1, 42, 7_000), leaves(8_000, "a", "b"))
-    expect(empty.group).toMatchObject({ phase: "Empty", generation: 2, leader: null, protocolName: null, protocolType: "consumer" })
-    expect(HashMap.size(empty.group.offsets)).toBe(1)
+    expect(empty.state).toMatchObject({ phase: "Empty", generation: 2, leader: null, protocolName: null, protocolType: "consumer" })
+    expect(HashMap.size(empty.state.offsets)).toBe(1)
     expect(nobody.error(leaves(0, "a"))).toBe("UNKNOWN_MEMBER_ID")
   })
 })
@@ -233,8 +232,8 @@ describe("static members (KIP-345)", () => {
   test("one that comes back without its id takes its place over without a rebalance, and fences its old self", () => {
     const back = pair.after(joins("s-2", 7_000, s))
     expect(pair.tags(joins("s-2", 7_000, s))).toEqual(["MemberReplaced"])
-    expect(back.group).toMatchObject({ phase: "Stable", generation: 1 })
-    expect(syncAnswer(back.group, id("s-2"), "s", 1)).toMatchObject({ _tag: "Assigned", assignment: Uint8Array.of(1) })
+    expect(back.state).toMatchObject({ phase: "Stable", generation: 1 })
+    expect(syncResponse(back.state, id("s-2"), "s", 1)).toMatchObject({ _tag: "Assigned", assignment: Uint8Array.of(1) })
     expect(back.error(beats("s-1", 1, "s"))).toBe("FENCED_INSTANCE_ID")
     expect(back.error(beats("s-1", 1))).toBe("UNKNOWN_MEMBER_ID")
     expect(back.error(rejoins("s-1", 9, s))).toBe("FENCED_INSTANCE_ID")
@@ -244,14 +243,14 @@ describe("static members (KIP-345)", () => {
     expect(back.error(beats("s-2", 1, "other"))).toBe("UNKNOWN_MEMBER_ID")
   })
   test("a leader that comes back is told to skip the assignment, or, before JoinGroup 9, that its old self leads", () => {
-    const { group } = pair.after(joins("s-2", 7_000, s))
+    const { state: group } = pair.after(joins("s-2", 7_000, s))
     expect(group.leader).toBe(id("s-2"))
-    expect(replacedAnswer(group, id("s-2"), id("s-1"), true)).toMatchObject({
+    expect(replacedResponse(group, id("s-2"), id("s-1"), true)).toMatchObject({
       leader: "s-2",
       skipAssignment: true,
       members: [{ memberId: "b" }, { memberId: "s-2" }]
     })
-    expect(replacedAnswer(group, id("s-2"), id("s-1"), false)).toMatchObject({ leader: "s-1", skipAssignment: false, members: [] })
+    expect(replacedResponse(group, id("s-2"), id("s-1"), false)).toMatchObject({ leader: "s-1", skipAssignment: false, members: [] })
   })
   test("a consumer that now subscribes to other topics makes the group rebalance, one with another memory does not", () => {
     const wants = (...topics: ReadonlyArray<string>) => ({ ...s, protocols: [protocol("range", ...subscription(...topics))] })
@@ -263,7 +262,7 @@ describe("static members (KIP-345)", () => {
   test("with another assignor, or while the leader computes, everyone joins again", () => {
     const two = { protocols: [protocol("sticky", 1), protocol("range", 1)] }
     const open = nobody.after(joins("s-1", 0, { ...s, ...two }), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
-    expect(open.group.protocolName).toBe("sticky")
+    expect(open.state.protocolName).toBe("sticky")
     expect(open.tags(joins("s-2", 7_000, s))).toEqual(["MemberReplaced", "RebalanceStarted", "MemberRejoined", "GenerationStarted"])
     const completing = pair.after(rejoins("s-1", 7_000, s), rejoins("b", 7_001))
     expect(completing.tags(joins("s-2", 7_002, s))).toEqual(["MemberReplaced", "RebalanceStarted", "MemberRejoined"])
@@ -273,10 +272,10 @@ describe("static members (KIP-345)", () => {
   })
   test("one that is away keeps its place in a round that ends without it, until its session or the sync time is over", () => {
     const without = pair.after(rejoins("b", 7_000, { protocols: [protocol("range", 3)] }), complete(67_000))
-    expect(without.group).toMatchObject({ phase: "CompletingRebalance", generation: 2, leader: "b" })
-    expect(member(without.group, id("s-1"))).toBeDefined()
+    expect(without.state).toMatchObject({ phase: "CompletingRebalance", generation: 2, leader: "b" })
+    expect(member(without.state, id("s-1"))).toBeDefined()
     const alone = nobody.after(joins("s-1", 0, s), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"), joins("c", 4_000), leaves(5_000, "c"))
-    expect(alone.group.phase).toBe("PreparingRebalance")
+    expect(alone.state.phase).toBe("PreparingRebalance")
     expect(alone.tags(complete(64_000))).toEqual(["RebalanceExtended"])
     expect(alone.tags(Command.ExpireMember({ groupId: orders, at: 64_000, memberId: id("s-1"), heardAt: 3_001 }))).toEqual(["MemberRemoved", "GroupEmptied"])
   })

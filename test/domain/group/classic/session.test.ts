@@ -104,7 +104,8 @@ const live = (assignor: Assignor, taken: ReadonlyArray<{ readonly fault: Fault; 
     seen.add(client.instanceId)
   }
   for (const client of world.clients) client.pausedUntil = 0
-  // G6: twice the session timeout and the rebalance timeout, and the initial delay where the group has been empty. A round may just have begun when the faults stop.
+  // G6: twice the session timeout and the rebalance timeout, and the initial delay where the group has been empty. A
+  // round may just have begun when the faults stop.
   for (let ms = 0; ms < 2 * (2 * sessionTimeoutMs + rebalanceTimeoutMs) + 2 * defaults.initialRebalanceDelayMs; ms += 500) world.tick()
   settled(world)
   expect(committed(world.group.offsets, topic("a"), 0)?.offset).toBe(commits.last)

@@ -5,10 +5,10 @@ import { Command } from "../../../../domain/group/command.ts"
 import { defaults } from "../../../../domain/group/limits.ts"
 import { inUse, metadataTooLarge } from "../../../../domain/group/offset/commit.ts"
 import { committed } from "../../../../domain/group/offset/committed.ts"
-import { commits, complete, Given, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs, topic } from "../given.ts"
+import { commits, complete, type GivenGroup, given, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs, topic } from "../given.ts"
 
-const nobody = new Given()
-const read = (given: Given, name = "t", partition = 0) => committed(given.group.offsets, topic(name), partition)?.offset
+const nobody = given()
+const read = (given: GivenGroup, name = "t", partition = 0) => committed(given.state.offsets, topic(name), partition)?.offset
 const day = 24 * 60 * 60 * 1_000
 describe("OffsetCommit", () => {
   test("G3: from a member of the current generation, and from nobody else while there are members", () => {
@@ -18,7 +18,8 @@ describe("OffsetCommit", () => {
     expect(stable.error(commits("x", 1, 42, 9))).toBe("UNKNOWN_MEMBER_ID")
     expect(stable.error(commits("", -1, 42, 9))).toBe("UNKNOWN_MEMBER_ID")
     expect(stable.error(commits("a", -1, 42, 9))).toBe("ILLEGAL_GENERATION")
-    // A member may still say how far it came before it joins again; once the next generation is there, it must take that up first.
+    // A member may still say how far it came before it joins again; once the next generation is there, it must take
+    // that up first.
     const open = stable.after(rejoins("a", 9))
     expect(read(open.after(commits("b", 1, 43, 10)))).toBe(43)
     expect(open.after(rejoins("b", 11)).error(commits("b", 2, 44, 12))).toBe("REBALANCE_IN_PROGRESS")
@@ -27,7 +28,7 @@ describe("OffsetCommit", () => {
   test("from outside: makes a group that has no members, and goes on in it", () => {
     expect(nobody.tags(commits("", -1, 5, 1))).toEqual(["GroupCreated", "OffsetsCommitted"])
     const simple = nobody.after(commits("", -1, 5, 1))
-    expect(simple.group).toMatchObject({ phase: "Empty", protocolType: null })
+    expect(simple.state).toMatchObject({ phase: "Empty", protocolType: null })
     expect(read(simple.after(commits("", -1, 6, 2)))).toBe(6)
     expect(nobody.error(commits("a", 0, 5, 1))).toBe("ILLEGAL_GENERATION")
     expect(read(stable.after(leaves(9, "a", "b"), commits("", -1, 7, 10)))).toBe(7)
@@ -52,7 +53,7 @@ describe("offsets that go", () => {
     const simple = nobody.after(commits("", -1, 5, 0))
     expect(simple.tags(none)).toEqual([])
     expect(simple.tags(Command.ExpireOffsets({ groupId: orders, at: 7 * day }))).toEqual(["OffsetsRemoved", "GroupDeleted"])
-    expect(simple.after(Command.ExpireOffsets({ groupId: orders, at: 7 * day })).group.phase).toBe("Dead")
+    expect(simple.after(Command.ExpireOffsets({ groupId: orders, at: 7 * day })).state.phase).toBe("Dead")
   })
   test("in a group that lost its members: retention after it lost them", () => {
     const empty = stable.after(commits("a", 1, 5, 9_000), leaves(day, "a", "b"))
@@ -62,7 +63,7 @@ describe("offsets that go", () => {
   test("while there are members: only those of topics that nobody subscribes to; none where that cannot be known", () => {
     const at = (when: number) => Command.ExpireOffsets({ groupId: orders, at: when })
     const started = nobody.after(joins("a", 0, { protocols: [protocol("range", ...subscription("t", "u"))] }), complete(3_000), syncs("a", 1, 3_001))
-    expect(Array.from(subscribedTopics(started.group) ?? [])).toEqual(["t", "u"])
+    expect(Array.from(subscribedTopics(started.state) ?? [])).toEqual(["t", "u"])
     const place = { leaderEpoch: -1, metadata: "", commitAt: 4_000, expiresAt: null, topicId: null, partition: 0, offset: 1 }
     const offsets = [
       { ...place, topic: topic("t") },
@@ -78,7 +79,7 @@ describe("offsets that go", () => {
     const given = stable.after(commits("a", 1, 5, 9))
     const remove = Command.RemoveTopic({ groupId: orders, at: 10, topic: topic("t") })
     expect(given.events(remove)).toMatchObject([{ _tag: "OffsetsRemoved", reason: "topic removed", removed: [{ topic: "t", partitions: [0] }] }])
-    expect(HashMap.isEmpty(given.after(remove).group.offsets)).toBe(true)
+    expect(HashMap.isEmpty(given.after(remove).state.offsets)).toBe(true)
     expect(stable.tags(remove)).toEqual([])
   })
   test("by OffsetDelete: not those in use, and not in a group of another kind", () => {
@@ -89,7 +90,7 @@ describe("offsets that go", () => {
     const remove = Command.DeleteOffsets({ groupId: orders, at: 9, partitions })
     const more = { protocols: [protocol("range", ...subscription("v"))] }
     const active = nobody.after(commits("", -1, 5, 0), joins("a", 0, more), complete(3_000), syncs("a", 1, 3_001))
-    expect(Array.from(inUse(active.group, partitions))).toEqual(["v"])
+    expect(Array.from(inUse(active.state, partitions))).toEqual(["v"])
     expect(active.events(remove)).toMatchObject([{ reason: "deleted", removed: [{ topic: "t", partitions: [0] }] }])
     expect(nobody.error(remove)).toBe("GROUP_ID_NOT_FOUND")
     expect(nobody.after(joins("a", 0, { protocolType: "connect" }), complete(3_000)).error(remove)).toBe("NON_EMPTY_GROUP")

@@ -14,7 +14,9 @@ import {
   topicSettings
 } from "../../../../domain/kernel/config.ts"
 
-/** What Kafka's own definitions say of each setting: name, type, default, whether it can be changed while a broker runs. */
+/**
+ * What Kafka's own definitions say of each setting: name, type, default, whether it can be changed while a broker runs.
+ */
 const rows = readFileSync(join(import.meta.dir, "data/kafka-4.3-settings.tsv"), "utf8")
   .trim()
   .split("\n")

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Either, Fiber, Logger, LogLevel } from "effect"
-import { joinAnswer } from "../../../../domain/group/classic/answer.ts"
+import { joinResponse } from "../../../../domain/group/classic/response.ts"
 import { Command } from "../../../../domain/group/command.ts"
 import { groupId, type MemberId, memberId } from "../../../../domain/group/id.ts"
 import { defaults } from "../../../../domain/group/limits.ts"
@@ -31,7 +31,7 @@ const join = (name: string, at: number): Command =>
 
 /** What a waiting member sees at last: the generation, or the error. */
 const seen = (member: MemberId) => (group: Group) => {
-  const answer = joinAnswer(group, member, null)
+  const answer = joinResponse(group, member, null)
   return answer._tag === "Joined" ? answer.generation : answer._tag === "Refused" ? answer.error : undefined
 }
 

@@ -1,0 +1,8 @@
+import { textBytes } from "../size.ts"
+import type { Committed } from "./committed.ts"
+
+/** What an offset is counted with besides its metadata: about what it takes in memory. */
+const offsetBytesMin = 192
+
+/** Returns the bytes of a committed offset. All offsets of a topic share its name. */
+export const offsetBytes = ({ metadata }: Pick<Committed, "metadata">): number => offsetBytesMin + textBytes(metadata)
