@@ -8,7 +8,7 @@ import { BrokerId } from "../../domain/kernel/id.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import { Compression } from "../ports/compression.ts"
 import { type ForeignDirectory, type LogDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
-import { metricsText } from "../ports/metrics.ts"
+import { metricsText, registerMetrics } from "../ports/metrics.ts"
 import { type Address, type ListenFault, Transport } from "../ports/transport.ts"
 import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch/fetch-sessions.ts"
@@ -25,6 +25,7 @@ import { awaitImage, type Image, makeImage } from "./image/image.ts"
 import { drawIncarnationId } from "./incarnation.ts"
 import { LeaderContact } from "./leader-contact.ts"
 import { type Keeper, makeKeeper } from "./partition/hosted/keeper.ts"
+import { partitionSamples } from "./partition/hosted/partition-metrics.ts"
 import { watchDirectories } from "./partition/upkeep/failed-directories.ts"
 import { allocateFrom, ProducerIds } from "./producer-ids.ts"
 import { makeRegistration, type Registration } from "./registration.ts"
@@ -149,6 +150,7 @@ export const makeBroker = (
       report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
     })
     const failed = yield* Deferred.make<never, BrokerFault>()
+    yield* registerMetrics(() => partitionSamples(keeper.table.owners()))
     yield* watchDirectories({ nodeId, directories: store.directories, leaveOffline: keeper.leaveOffline, stop: stopping(failed) })
     const self: Parts = {
       options,

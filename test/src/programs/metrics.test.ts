@@ -39,7 +39,13 @@ describe("the metrics of a cluster of two nodes", () => {
     const produced = ["0", "1"].map((node) => valueOf(values, "franz_requests_total", { node, api: "Produce" }) ?? 0)
     expect(produced.reduce((sum, each) => sum + each, 0)).toBe(10)
     expect(valueOf(values, "franz_request_errors_total", { node: "0", api: "CreateTopics", error: "TOPIC_ALREADY_EXISTS" })).toBe(1)
+    const ofOrders = (name: string) => ["0", "1"].map((node) => valueOf(values, name, { node, topic: "orders" }) ?? 0)
+    expect(ofOrders("franz_topic_partitions")).toEqual([1, 1])
+    expect(ofOrders("franz_topic_records_total")).toEqual([5, 5])
+    for (const bytes of ofOrders("franz_topic_log_bytes")) expect(bytes).toBeGreaterThan(5 * 70)
     for (const node of ["0", "1"]) {
+      expect(valueOf(values, "franz_partitions_led", { node })).toBe(1)
+      expect(valueOf(values, "franz_partitions_offline", { node })).toBe(0)
       expect(valueOf(values, "franz_network_received_bytes_total", { node })).toBeGreaterThan(100)
       expect(valueOf(values, "franz_network_sent_bytes_total", { node })).toBeGreaterThan(100)
       expect(valueOf(values, "franz_connections", { node })).toBeGreaterThan(0)
