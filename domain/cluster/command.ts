@@ -50,6 +50,8 @@ export type Command = Data.TaggedEnum<{
     /** Its listeners, the one between nodes first, if it has more than one by the name PLAINTEXT. */
     readonly listeners?: ReadonlyArray<BrokerListener> | undefined
     readonly isConnected: boolean
+    /** The highest event level that the broker knows. Absent: the base level. */
+    readonly eventLevel?: number | undefined
   }
   /** A broker lives, and has read the journal up to and with `metadataOffset`. */
   BrokerHeartbeat: {
@@ -126,6 +128,8 @@ export type Command = Data.TaggedEnum<{
   }
   /** By name or by id. */
   RemoveTopic: { readonly topic: { readonly name: string } | { readonly topicId: TopicId } }
+  /** Every node that is registered knows the kinds of events up to `level`: the leader may write them. */
+  RaiseEventLevel: { readonly level: number }
   /** `brokerEpoch` undefined: the leader takes a block for itself. */
   AllocateProducerIds: { readonly brokerId: number; readonly brokerEpoch: number | undefined; readonly count: number }
 }>

@@ -1,4 +1,5 @@
 import { Either } from "effect"
+import { bug } from "../kernel/bug.ts"
 import { type ByTag, type Decider, entryOf } from "../kernel/decider.ts"
 import type { Rejection } from "../kernel/error-code.ts"
 import { allocateProducerIds, brokerHeartbeat, fenceBroker, forgetBroker, unregisterBroker } from "./broker/decide.ts"
@@ -8,6 +9,7 @@ import { changeNodeConfigs, changeTopicConfigs } from "./config/decide.ts"
 import { changeResourceConfigs } from "./config/resource.ts"
 import type { Decision } from "./decision.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
+import { eventLevels, raiseEventLevel } from "./event-level.ts"
 import { evolve } from "./evolve.ts"
 import { type Cluster, initial } from "./state.ts"
 import { addPartitions, addTopic, removeTopic } from "./topic/decide.ts"
@@ -27,13 +29,23 @@ const decisions: ByTag<Cluster, Command, Decision> = {
   ChangeNodeConfigs: changeNodeConfigs,
   ChangeResourceConfigs: changeResourceConfigs,
   RemoveTopic: removeTopic,
+  RaiseEventLevel: raiseEventLevel,
   AllocateProducerIds: allocateProducerIds
+}
+
+/** M3: an event above the cluster's level would stop every older node that reads it. */
+const assertLevel = ({ eventLevel }: Cluster, { _tag }: Event): void => {
+  if (eventLevels[_tag] > eventLevel) bug(`${_tag} has event level ${eventLevels[_tag]}, the cluster is at ${eventLevel}`)
 }
 
 /**
  * Returns what happens in the cluster because of `command`, or why nothing does. Without events the cluster is so
  * already, or the command only checks.
  */
-export const decide = (cluster: Cluster, command: Command): Decision => entryOf(decisions, command)(cluster, command)
+export const decide = (cluster: Cluster, command: Command): Decision => {
+  const decided = entryOf(decisions, command)(cluster, command)
+  if (Either.isRight(decided)) for (const event of decided.right) assertLevel(cluster, event)
+  return decided
+}
 
 export const clusterDecider: Decider<Cluster, Command, Event, Rejection> = { initial, decide, evolve }

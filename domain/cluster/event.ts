@@ -49,7 +49,11 @@ export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("Br
    * All its listeners, the one between nodes first, which `host` and `port` repeat. Absent: that one alone, by the name
    * PLAINTEXT, as before there were others.
    */
-  listeners: Schema.optional(Schema.Array(BrokerListener))
+  listeners: Schema.optional(Schema.Array(BrokerListener)),
+  /**
+   * The highest event level that the broker knows. Absent: the base level, as every version before there were levels.
+   */
+  eventLevel: Schema.optional(Schema.Int.pipe(Schema.positive()))
 }) {}
 /**
  * A broker may serve. Since version 2 each partition without a leader whose in-sync set has the broker is led by it
@@ -133,6 +137,11 @@ export class ProducerIdsAllocated extends Schema.TaggedClass<ProducerIdsAllocate
   first: Schema.BigInt,
   count: Schema.Int
 }) {}
+/**
+ * Every registered broker knows the kinds of events up to this level, so that the leader writes them from now on (see
+ * `event-level.ts`). A version that does not know the level cannot join the cluster any more.
+ */
+export class EventLevelRaised extends Schema.TaggedClass<EventLevelRaised>()("EventLevelRaised", { v, level: Schema.Int.pipe(Schema.positive()) }) {}
 
 export const Event = Schema.Union(
   ClusterFounded,
@@ -149,6 +158,7 @@ export const Event = Schema.Union(
   NodeConfigsChanged,
   ResourceConfigsChanged,
   TopicRemoved,
-  ProducerIdsAllocated
+  ProducerIdsAllocated,
+  EventLevelRaised
 )
 export type Event = typeof Event.Type

@@ -136,11 +136,21 @@ const changes: ByTag<Cluster, Event, Cluster> = {
   ClusterFounded: (cluster, { clusterId }) => ({ ...cluster, clusterId }),
   GroupStreamsFixed: (cluster, { count }) => ({ ...cluster, groupStreams: count }),
   LeaderElected: (cluster, { nodeId, host, port, epoch }) => ({ ...cluster, leader: { nodeId, host, port, epoch } }),
-  BrokerRegistered: (cluster, { brokerId, incarnationId, brokerEpoch, host, listeners, port, rack }) => {
+  BrokerRegistered: (cluster, { brokerId, incarnationId, brokerEpoch, eventLevel, host, listeners, port, rack }) => {
     const before = brokerOf(cluster, brokerId)?.epoch ?? -1
     // R5: under an epoch that falls, an older process of the broker would be the registered one.
     if (brokerEpoch < before) bug(`broker ${brokerId}: broker epoch ${brokerEpoch} follows ${before}`)
-    const broker = { id: brokerId, incarnationId, epoch: brokerEpoch, host, port, rack, fenced: true, ...(listeners === undefined ? {} : { listeners }) }
+    const broker = {
+      id: brokerId,
+      incarnationId,
+      epoch: brokerEpoch,
+      host,
+      port,
+      rack,
+      fenced: true,
+      ...(listeners === undefined ? {} : { listeners }),
+      ...(eventLevel === undefined ? {} : { eventLevel })
+    }
     return { ...cluster, brokers: HashMap.set(cluster.brokers, brokerId, broker) }
   },
   BrokerUnfenced: (cluster, event) => setFenced(cluster, event, false),
@@ -153,6 +163,8 @@ const changes: ByTag<Cluster, Event, Cluster> = {
   NodeConfigsChanged: nodeConfigsChanged,
   ResourceConfigsChanged: resourceConfigsChanged,
   TopicRemoved: topicRemoved,
+  // A level never falls: kinds of events that were allowed stay so.
+  EventLevelRaised: (cluster, { level }) => ({ ...cluster, eventLevel: Math.max(level, cluster.eventLevel) }),
   ProducerIdsAllocated: (cluster, { first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) })
 }
 

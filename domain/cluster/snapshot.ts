@@ -3,6 +3,7 @@ import type { ResourceKind } from "../kernel/config.ts"
 import { BrokerId, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
 import { BrokerListener } from "./event.ts"
+import { baseEventLevel } from "./event-level.ts"
 import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
 import { type Cluster, charactersOf, resourceCharactersOf, sortedTopics } from "./state.ts"
 
@@ -19,6 +20,8 @@ export const ClusterSnapshot = Schema.Struct({
   index: Schema.Int,
   clusterId: Schema.optional(Schema.String),
   groupStreams: Schema.optional(Schema.Int),
+  /** Absent: the base level. */
+  eventLevel: Schema.optional(Schema.Int),
   leader: Schema.optional(Schema.Struct({ nodeId: BrokerId, host: Schema.String, port: Schema.Int, epoch: Schema.Int })),
   brokers: Schema.Array(
     Schema.Struct({
@@ -29,7 +32,8 @@ export const ClusterSnapshot = Schema.Struct({
       port: Schema.Int,
       rack: Schema.NullOr(Schema.String),
       fenced: Schema.Boolean,
-      listeners: Schema.optional(Schema.Array(BrokerListener))
+      listeners: Schema.optional(Schema.Array(BrokerListener)),
+      eventLevel: Schema.optional(Schema.Int)
     })
   ),
   topics: Schema.Array(
@@ -77,6 +81,7 @@ export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
   ...(cluster.clusterId === undefined ? {} : { clusterId: cluster.clusterId }),
   ...(cluster.groupStreams === undefined ? {} : { groupStreams: cluster.groupStreams }),
   ...(cluster.leader === undefined ? {} : { leader: cluster.leader }),
+  ...(cluster.eventLevel === baseEventLevel ? {} : { eventLevel: cluster.eventLevel }),
   brokers: [...HashMap.values(cluster.brokers)].sort((one, other) => one.id - other.id),
   topics: sortedTopics(cluster).map(({ name, topicId, configs, partitions }) => ({
     name,
@@ -99,6 +104,7 @@ export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
     clusterId: snapshot.clusterId,
     groupStreams: snapshot.groupStreams,
     leader: snapshot.leader,
+    eventLevel: snapshot.eventLevel ?? baseEventLevel,
     brokers: HashMap.fromIterable(snapshot.brokers.map((broker) => [broker.id, broker])),
     topics: HashMap.fromIterable(
       snapshot.topics.map(({ name, topicId, configs, partitions }) => [

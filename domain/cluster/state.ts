@@ -3,6 +3,7 @@ import type { ResourceKind } from "../kernel/config.ts"
 import type { BrokerId, Epoch, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
 import type { BrokerListener } from "./event.ts"
+import { baseEventLevel } from "./event-level.ts"
 
 export interface Broker {
   readonly id: BrokerId
@@ -17,6 +18,8 @@ export interface Broker {
    * PLAINTEXT.
    */
   readonly listeners?: ReadonlyArray<BrokerListener> | undefined
+  /** The highest event level that it knows. Absent: the base level. */
+  readonly eventLevel?: number | undefined
 }
 export interface Partition {
   readonly replicas: ReadonlyArray<BrokerId>
@@ -51,6 +54,8 @@ export interface Cluster {
   /** Streams of the journal over which the groups are spread. */
   readonly groupStreams: number | undefined
   readonly leader: Leader | undefined
+  /** Kinds of events up to this level are written (`event-level.ts`). */
+  readonly eventLevel: number
   readonly brokers: HashMap.HashMap<BrokerId, Broker>
   readonly topics: HashMap.HashMap<TopicId, Topic>
   readonly topicIds: HashMap.HashMap<TopicName, TopicId>
@@ -80,6 +85,7 @@ export const initial: Cluster = {
   clusterId: undefined,
   groupStreams: undefined,
   leader: undefined,
+  eventLevel: baseEventLevel,
   brokers: HashMap.empty(),
   topics: HashMap.empty(),
   topicIds: HashMap.empty(),

@@ -1,4 +1,5 @@
 import { Effect, Queue } from "effect"
+import { baseEventLevel, eventLevelFeature, knownEventLevel } from "../../domain/cluster/event-level.ts"
 import { soleListener } from "../../domain/cluster/state.ts"
 import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
@@ -44,6 +45,7 @@ export interface Registration {
 /** How long a clean stop waits for the leader. */
 const leaveMs = 3000
 const plaintext = 0
+const eventLevels = { name: eventLevelFeature, minSupportedVersion: baseEventLevel, maxSupportedVersion: knownEventLevel }
 
 class Session {
   epoch: number | undefined
@@ -75,7 +77,7 @@ class Session {
     const { advertised, clusterId, incarnationId, nodeId, rack } = this.options
     const named = this.options.listeners ?? [{ name: soleListener, ...advertised }]
     const listeners = named.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext }))
-    return link.call(BrokerRegistration, { brokerId: nodeId, clusterId, incarnationId, listeners, features: [], rack })
+    return link.call(BrokerRegistration, { brokerId: nodeId, clusterId, incarnationId, listeners, features: [eventLevels], rack })
   }
 
   private register(link: Link): Effect.Effect<number, CallFault | LeaderRefused | BrokerFault> {

@@ -2,6 +2,7 @@ import { Effect, type Scope } from "effect"
 import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
 import { Command } from "../../domain/cluster/command.ts"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
+import { knownEventLevel } from "../../domain/cluster/event-level.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
@@ -29,6 +30,7 @@ import { makeBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
 import { Observers } from "./brokers/observers.ts"
 import type { LeaderRoom } from "./context.ts"
+import { raiseEventLevels } from "./event-level.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./journal/cluster-aggregate.ts"
 import { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
 import { makeProducerIds } from "./producer-ids/producer-ids.ts"
@@ -46,6 +48,8 @@ export interface LeaderOptions {
   readonly directories?: ReadonlyArray<LogDirectory>
   /** The cluster that the journal's directory was written by, if that is known: an empty journal is a lost one then. */
   readonly clusterId?: string | undefined
+  /** The highest event level that the leader raises to; default: the highest that this version knows. */
+  readonly knownEventLevel?: number
 }
 
 /** The leader of the cluster, deciding. Its routes are served by whoever has a listener: alone, or together with a broker's on one port. */
@@ -170,6 +174,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       deadlines: yield* makeDeadlines
     }
     yield* Effect.forkScoped(watch(writer, brokers, commandIds))
+    yield* Effect.forkScoped(raiseEventLevels(writer, commandIds, options.knownEventLevel ?? knownEventLevel))
     yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
     return {
       nodeId,

@@ -4,6 +4,7 @@ import { BrokerId } from "../../kernel/id.ts"
 import { brokerListenersMax, brokersMax, brokerTextCharactersMax } from "../bounds.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { BrokerFenced, BrokerRegistered, BrokerRemoved, type Event } from "../event.ts"
+import { baseEventLevel, eventLevelOf } from "../event-level.ts"
 import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
 
 export const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)
@@ -30,6 +31,11 @@ const registrationFault = (cluster: Cluster, command: CommandOf<"RegisterBroker"
   const { brokerId, incarnationId, clusterId, host, port, rack, listeners = [] } = command
   if (clusterId !== "" && clusterId !== cluster.clusterId)
     return rejected("INCONSISTENT_CLUSTER_ID", `Broker ${brokerId} belongs to cluster ${clusterId}, this is cluster ${cluster.clusterId ?? "without an id"}.`)
+  if (eventLevelOf(command) < cluster.eventLevel)
+    return rejected(
+      "UNSUPPORTED_VERSION",
+      `Broker ${brokerId} knows event level ${eventLevelOf(command)}, the cluster is at ${cluster.eventLevel}: start a version of the broker that knows it.`
+    )
   if (!isBrokerId(brokerId)) return rejected("INVALID_REGISTRATION", `${brokerId} is no broker id: 0 to 2147483647.`)
   const texts = [host, incarnationId, rack ?? "", ...listeners.flatMap((each) => [each.name, each.host])]
   if (host === "" || listeners.some((each) => each.host === "") || texts.some((text) => text.length > brokerTextCharactersMax))
@@ -74,6 +80,7 @@ export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBro
   const fault = registrationFault(cluster, command)
   if (fault !== undefined) return fault
   const { incarnationId, host, listeners, port, rack } = command
+  const eventLevel = eventLevelOf(command)
   const brokerId = command.brokerId as BrokerId
   const before = brokerOf(cluster, brokerId)
   // The answer to an earlier request was lost, or the process shows on another connection who it is: the registration
@@ -95,7 +102,16 @@ export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBro
   const brokerEpoch = cluster.index + gone.length
   return Either.right([
     ...gone,
-    new BrokerRegistered({ brokerId, incarnationId, brokerEpoch, host, port, rack, ...(listeners === undefined ? {} : { listeners }) })
+    new BrokerRegistered({
+      brokerId,
+      incarnationId,
+      brokerEpoch,
+      host,
+      port,
+      rack,
+      ...(listeners === undefined ? {} : { listeners }),
+      ...(eventLevel === baseEventLevel ? {} : { eventLevel })
+    })
   ])
 }
 

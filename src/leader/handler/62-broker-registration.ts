@@ -3,6 +3,7 @@ import { incarnationDigest } from "../../../domain/cluster/broker/incarnation.ts
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import type { BrokerListener } from "../../../domain/cluster/event.ts"
+import { eventLevelFeature } from "../../../domain/cluster/event-level.ts"
 import { brokerOf, soleListener } from "../../../domain/cluster/state.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
@@ -20,7 +21,10 @@ const namedListeners = (listeners: Request["listeners"]): ReadonlyArray<BrokerLi
     ? undefined
     : listeners.map(({ host, name, port }) => ({ name, host, port }))
 
-const commandOf = ({ brokers }: LeaderRoom, { brokerId, clusterId, incarnationId, listeners, rack }: Request) =>
+/** The highest event level that the broker names; one before there were levels names none. */
+const eventLevelOf = (features: Request["features"]): number | undefined => features.find(({ name }) => name === eventLevelFeature)?.maxSupportedVersion
+
+const commandOf = ({ brokers }: LeaderRoom, { brokerId, clusterId, features, incarnationId, listeners, rack }: Request) =>
   Command.RegisterBroker({
     brokerId,
     incarnationId: incarnationDigest(incarnationId),
@@ -29,7 +33,8 @@ const commandOf = ({ brokers }: LeaderRoom, { brokerId, clusterId, incarnationId
     port: listeners[0]?.port ?? 0,
     rack,
     listeners: namedListeners(listeners),
-    isConnected: brokers.links.isConnected(brokerId)
+    isConnected: brokers.links.isConnected(brokerId),
+    eventLevel: eventLevelOf(features)
   })
 
 const heldBack = (brokerId: number, waitMs: number): Rejection => ({

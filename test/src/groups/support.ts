@@ -38,10 +38,10 @@ export class World {
   }
 
   /** A leader over the disk. */
-  leader(config: Partial<NodeConfig> = {}): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
+  leader(config: Partial<NodeConfig> = {}, more: { readonly knownEventLevel?: number } = {}): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
     const all = { ...defaultNodeConfig, "group.initial.rebalance.delay.ms": 0, ...config }
     return Effect.flatMap(Layer.build(Layer.provideMerge(journalOverLog, Layer.provideMerge(memoryLog(this.disk), this.platform))), (context) =>
-      Effect.provide(startLeader({ nodeId: 100 as BrokerId, config: all, listen: { host: "127.0.0.1", port: 0 } }), context)
+      Effect.provide(startLeader({ nodeId: 100 as BrokerId, config: all, listen: { host: "127.0.0.1", port: 0 }, ...more }), context)
     )
   }
   link(address: Address, clientId = "test"): Effect.Effect<Link, unknown, Scope.Scope> {

@@ -1,0 +1,71 @@
+import { Either, HashMap } from "effect"
+import { type CommandOf, type Decision, rejected } from "./decision.ts"
+import { type Event, EventLevelRaised } from "./event.ts"
+import type { Broker, Cluster } from "./state.ts"
+
+/** The level of a journal without EventLevelRaised, and of a broker that names no level when it registers. */
+export const baseEventLevel = 1
+
+/**
+ * The level at which each kind of event was introduced. A kind above the base level is written only after
+ * EventLevelRaised has raised the cluster to it: an older node stops at an event that it does not know. A new kind gets
+ * the next level; so does a higher `v` that an older node could not fold.
+ *
+ * EventLevelRaised has the base level, since it is written below the level that it raises to. It is written only when
+ * every registered broker knows that level, and a node that knows a level above the base knows this event.
+ */
+export const eventLevels: { readonly [Tag in Event["_tag"]]: number } = {
+  ClusterFounded: baseEventLevel,
+  GroupStreamsFixed: baseEventLevel,
+  LeaderElected: baseEventLevel,
+  BrokerRegistered: baseEventLevel,
+  BrokerUnfenced: baseEventLevel,
+  BrokerFenced: baseEventLevel,
+  BrokerRemoved: baseEventLevel,
+  TopicAdded: baseEventLevel,
+  PartitionPlaced: baseEventLevel,
+  PartitionLeaderChanged: baseEventLevel,
+  TopicConfigsChanged: baseEventLevel,
+  NodeConfigsChanged: baseEventLevel,
+  ResourceConfigsChanged: baseEventLevel,
+  TopicRemoved: baseEventLevel,
+  ProducerIdsAllocated: baseEventLevel,
+  EventLevelRaised: baseEventLevel
+}
+
+/** The highest level that this version knows: it can read and write every kind of event up to it. */
+export const knownEventLevel: number = Math.max(...Object.values(eventLevels))
+
+/** The feature of BrokerRegistration by which a broker says which levels it knows. */
+export const eventLevelFeature = "franz.event.level"
+
+/** Returns the highest event level that a registered broker knows. */
+export const eventLevelOf = ({ eventLevel = baseEventLevel }: Pick<Broker, "eventLevel">): number => eventLevel
+
+const brokersBelow = ({ brokers }: Cluster, level: number): ReadonlyArray<Broker> =>
+  [...HashMap.values(brokers)].filter((broker) => eventLevelOf(broker) < level).sort((one, other) => one.id - other.id)
+
+/**
+ * Returns the level to which a leader that knows `known` can raise the cluster; undefined where it can raise nothing:
+ * without a registered broker, or while one of them, fenced ones included, does not know a higher level.
+ */
+export const raisableEventLevel = (cluster: Cluster, known: number): number | undefined => {
+  if (known <= cluster.eventLevel || HashMap.isEmpty(cluster.brokers)) return undefined
+  let level = known
+  for (const broker of HashMap.values(cluster.brokers)) level = Math.min(level, eventLevelOf(broker))
+  return level > cluster.eventLevel ? level : undefined
+}
+
+/**
+ * Raises the event level. No event where the cluster has it already; FEATURE_UPDATE_FAILED names a broker that does not
+ * know it.
+ */
+export const raiseEventLevel = (cluster: Cluster, { level }: CommandOf<"RaiseEventLevel">): Decision => {
+  if (level <= cluster.eventLevel) return Either.right([])
+  const [first, ...others] = brokersBelow(cluster, level)
+  if (first === undefined) return Either.right([new EventLevelRaised({ level })])
+  return rejected(
+    "FEATURE_UPDATE_FAILED",
+    `The event level stays ${cluster.eventLevel}: ${others.length + 1} registered brokers do not know level ${level}, broker ${first.id} at ${first.host}:${first.port} among them. Upgrade or unregister them.`
+  )
+}
