@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { AddressInfo, Socket } from "node:net"
 import { Effect, type Scope } from "effect"
 import { type Address, formatAddress, ListenFault } from "../../src/ports/transport.ts"
 import { prometheusContentType } from "./prometheus-text.ts"
@@ -8,8 +8,8 @@ import { prometheusContentType } from "./prometheus-text.ts"
 const path = "/metrics"
 /** Connections that are open at a time: a few scrapers, and a browser. */
 const connectionsMax = 32
-/** How long a request may take until its headers are read, ms. */
-const requestTimeoutMs = 5000
+/** How long a connection may be idle, and a request may take until it is read, ms. */
+const timeoutMs = 5000
 const headerBytesMax = 8192
 
 const answer = (response: ServerResponse, status: number, contentType: string, body: string, isHead: boolean): void => {
@@ -42,15 +42,22 @@ const listening = (server: Server, address: Address): Effect.Effect<Address, Lis
     )
   })
 
+/** Bounds the connections and their time. Bun's node:http checks `maxConnections` and its timeouts late or not at all. */
+const bounded = (server: Server): Server => {
+  const open = new Set<Socket>()
+  return server.on("connection", (socket: Socket) => {
+    if (open.size >= connectionsMax) return void socket.destroy()
+    open.add(socket)
+    socket.once("close", () => open.delete(socket))
+    socket.setTimeout(timeoutMs, () => socket.destroy())
+  })
+}
+
 /** Serves `GET /metrics` with what `text` returns, until the scope closes. Returns the address with the port that it listens on. */
 export const listenForScrapes = (address: Address, text: () => string): Effect.Effect<Address, ListenFault, Scope.Scope> =>
   Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(
-      Effect.sync(() =>
-        Object.assign(createServer({ maxHeaderSize: headerBytesMax, headersTimeout: requestTimeoutMs, requestTimeout: requestTimeoutMs }, handle(text)), {
-          maxConnections: connectionsMax
-        })
-      ),
+      Effect.sync(() => bounded(createServer({ maxHeaderSize: headerBytesMax, headersTimeout: timeoutMs, requestTimeout: timeoutMs }, handle(text)))),
       (open) =>
         Effect.sync(() => {
           open.close()

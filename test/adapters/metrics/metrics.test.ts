@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { connect } from "node:net"
 import { Effect, Metric } from "effect"
 import { listenForScrapes } from "../../../adapters/metrics/http-listener.ts"
 import { layer } from "../../../adapters/metrics/layer.ts"
@@ -105,6 +106,34 @@ describe("the listener for scrapes", () => {
     )
     await Effect.runPromise(Effect.scoped(listenForScrapes({ ...local, port: used }, () => "")))
   })
+
+  test(
+    "connections over the bound are closed, and leave room for a scrape",
+    () =>
+      Effect.runPromise(
+        Effect.scoped(
+          Effect.gen(function* () {
+            const { port } = yield* listenForScrapes(local, () => "fine\n")
+            const isClosed = Array.from({ length: 40 }, () => {
+              const socket = connect(port, "127.0.0.1").on("error", () => {})
+              return { socket, closed: new Promise<void>((resolve) => void socket.once("close", () => resolve())) }
+            })
+            // Which of them are over the bound is the kernel's choice.
+            let closed = 0
+            yield* Effect.promise(() => new Promise<void>((resolve) => isClosed.forEach((each) => void each.closed.then(() => ++closed === 8 && resolve()))))
+            for (const { socket } of isClosed.slice(0, 20)) socket.destroy()
+            expect(
+              (yield* Effect.retry(
+                Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/metrics`)),
+                { times: 100 }
+              )).status
+            ).toBe(200)
+            for (const { socket } of isClosed) socket.destroy()
+          })
+        )
+      ),
+    20_000
+  )
 
   test("what is no HTTP is closed, and the next scrape works", () =>
     Effect.runPromise(
