@@ -10,10 +10,10 @@ export interface Wrong {
   readonly allowed: string
 }
 
-/** Examines one argument: undefined for a value that the call can use. Takes `unknown`, since JavaScript callers have no compiler. */
+/** Checks one argument: undefined for a valid value. Takes `unknown`, since JavaScript callers have no compiler. */
 export type Check = (value: unknown, field: string) => Wrong | undefined
 
-/** The checks of an object's fields. The type asks for one of each field, so that a new option cannot be left unchecked. */
+/** The checks of an object's fields. The type requires one for each field, so that a new option cannot stay unchecked. */
 export type Fields<T> = { readonly [K in keyof Required<T>]: Check }
 
 const int32Max = 0x7fff_ffff
@@ -41,7 +41,7 @@ export const oneOf =
   (value, field) =>
     values.includes(value) ? undefined : { field, given: value, allowed: values.map((one) => JSON.stringify(one)).join(", ") }
 
-/** A text that UTF-8 can hold, of at least one and at most `most` characters. */
+/** A text of 1 to `most` characters that UTF-8 can encode. */
 export const text =
   (most: number): Check =>
   (value, field) =>
@@ -70,7 +70,7 @@ export const either =
     return { field, given: value, allowed: wrongs.map(({ allowed }) => allowed).join(", or ") }
   }
 
-/** Undefined is the same as a field that is left out. */
+/** Undefined is the same as a missing field. */
 export const optional =
   (check: Check): Check =>
   (value, field) =>
@@ -87,14 +87,14 @@ export const listOf =
     return undefined
   }
 
-/** An object literal: a Map, a Date or a list has no fields of its own, and would pass for an empty one. */
+/** An object literal. A Map, a Date or a list has no fields of its own, and would pass as an empty object. */
 export const isPlain = (value: unknown): value is Readonly<Record<string, unknown>> => {
   if (typeof value !== "object" || value === null) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
 }
 
-/** An object with these fields and no others: a misspelt one would be left out without a word. */
+/** An object with these fields and no others: a misspelt field would be ignored silently. */
 export const fields =
   <T>(checks: Fields<T>, what = "an object"): Check =>
   (value, field) => {
@@ -113,7 +113,7 @@ export const fields =
     return undefined
   }
 
-/** A setting's value may be empty, as Kafka's lists may. */
+/** The value of a setting may be empty, as Kafka's lists may. */
 const settingValue: Check = (value, field) =>
   typeof value === "string" && value.length <= 65_536 && value.isWellFormed()
     ? undefined
@@ -125,5 +125,5 @@ export const settings: Check = (value, field) => {
   if (!isPlain(value)) return { field, given: value, allowed: "an object of settings, each a text" }
   return first(...Object.entries(value).map(([key, one]) => settingValue(one, `${field}[${JSON.stringify(key.slice(0, 64))}]`)))
 }
-/** Runs checks one after another until one finds something. */
-export const first = (...found: ReadonlyArray<Wrong | undefined>): Wrong | undefined => found.find((wrong) => wrong !== undefined)
+/** Returns the first fault. */
+export const first = (...faults: ReadonlyArray<Wrong | undefined>): Wrong | undefined => faults.find((wrong) => wrong !== undefined)

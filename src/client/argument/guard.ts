@@ -4,10 +4,10 @@ import { InvalidArgument } from "../error.ts"
 import type { Wrong } from "./check.ts"
 
 const shownMax = 64
-/** Control characters and direction marks are escaped: the words may end on a terminal. */
+/** Control characters and direction marks are escaped: the error may be printed on a terminal. */
 const escaped = (text: string): string => printableJson(JSON.stringify(text))
 
-/** A value in words, whatever it is. */
+/** Describes any value. */
 export const shown = (value: unknown): string => {
   switch (typeof value) {
     case "undefined":
@@ -38,8 +38,8 @@ const objectShown = (value: object): string => {
 
 export const invalid = (call: string, { allowed, field, given }: Wrong): InvalidArgument => new InvalidArgument({ call, field, given: shown(given), allowed })
 
-/** What `check` finds wrong. A proxy or a getter of the caller's may throw while it looks: that is the argument's fault too. */
-export const found = (call: string, check: () => Wrong | undefined): InvalidArgument | undefined => {
+/** Runs a check; undefined where the arguments are valid. A proxy or a getter of the caller that throws makes the argument invalid, too. */
+export const faultOf = (call: string, check: () => Wrong | undefined): InvalidArgument | undefined => {
   try {
     const wrong = check()
     return wrong === undefined ? undefined : invalid(call, wrong)
@@ -55,9 +55,9 @@ export const unreadable = (call: string, cause: unknown): InvalidArgument =>
     allowed: "values that can be read"
   })
 
-/** The effect where the arguments are good; InvalidArgument else. An effect that looks at the arguments when it is made must be suspended. */
+/** Runs the effect if the arguments are valid, else fails with InvalidArgument. An effect that reads the arguments when it is made must be suspended. */
 export const guarded = <A, E, R>(call: string, check: () => Wrong | undefined, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | InvalidArgument, R> =>
   Effect.suspend((): Effect.Effect<A, E | InvalidArgument, R> => {
-    const fault = found(call, check)
+    const fault = faultOf(call, check)
     return fault === undefined ? effect : Effect.fail(fault)
   })

@@ -47,7 +47,7 @@ const groupFields: Fields<GroupOptions> = {
   rebalanceTimeoutMs: optional(timeoutMs),
   instanceId: optional(name)
 }
-/** A heartbeat that comes after the session's end keeps no session alive. */
+/** The first heartbeat would come after the session timeout. */
 const contradiction = ({ heartbeatIntervalMs, sessionTimeoutMs = 10_000 }: GroupOptions): Wrong | undefined =>
   heartbeatIntervalMs !== undefined && heartbeatIntervalMs >= sessionTimeoutMs
     ? { field: "options.heartbeatIntervalMs", given: heartbeatIntervalMs, allowed: `less than sessionTimeoutMs, which is ${sessionTimeoutMs}` }
@@ -76,9 +76,9 @@ const pollFields: Fields<PollOptions> = {
 const poll = fields(pollFields)
 export const wrongPoll = (options: unknown): Wrong | undefined => poll(options, "options")
 
-/** A record as `poll` gave it, or what names its position. */
+/** A record of `poll`, or an object with its position. */
 export const wrongRecord = (record: unknown): Wrong | undefined => {
-  if (typeof record !== "object" || record === null) return { field: "record", given: record, allowed: "a message that poll gave" }
+  if (typeof record !== "object" || record === null) return { field: "record", given: record, allowed: "a record that poll returned" }
   const { offset: at, partition, topic } = record as Readonly<Record<string, unknown>>
   return first(name(topic, "record.topic"), partitionIndex(partition, "record.partition"), offset(at, "record.offset"))
 }
@@ -88,11 +88,11 @@ const startAt = either(
   fields<{ offset: number }>({ offset }, "{ offset }"),
   fields<{ timestamp: number }>({ timestamp }, "{ timestamp }")
 )
-const places = listOf(
+const assignment = listOf(
   fields<{ topic: string; partition: number; at: unknown }>({ topic: name, partition: partitionIndex, at: startAt }, "{ topic, partition, at }"),
   "{ topic, partition, at }"
 )
-export const wrongPlaces = (given: unknown): Wrong | undefined => places(given, "places")
+export const wrongPlaces = (given: unknown): Wrong | undefined => assignment(given, "places")
 export const wrongSeek = (topic: unknown, partition: unknown, at: unknown): Wrong | undefined =>
   first(name(topic, "topic"), partitionIndex(partition, "partition"), offset(at, "offset"))
 

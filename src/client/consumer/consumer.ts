@@ -7,15 +7,15 @@ import type { ConsumerOptions } from "./options.ts"
 import type { ConsumerService } from "./service.ts"
 import { makeSession } from "./session.ts"
 
-type Needs = Transport | Checksum | Compression
+type Ports = Transport | Checksum | Compression
 type MakeError = CallError | InvalidAddress | InvalidArgument
 
-/** Reads messages, as a member of a group or by partition. See `ConsumerOptions` for what can be chosen. */
+/** Reads messages, as a member of a group or by partition. See `ConsumerOptions` for its settings. */
 export class Consumer extends Context.Tag("comanche-franz/Consumer")<Consumer, ConsumerService>() {
-  /** A consumer that closes with the scope: it commits and leaves its group, for `closeTimeoutMs` at most. NotReachable when no node answers. */
-  static readonly make = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Needs | Scope.Scope> => makeSession(options)
-  static readonly layer = (options: ConsumerOptions): Layer.Layer<Consumer, MakeError, Needs> => Layer.scoped(Consumer, makeSession(options))
-  /** The options from Effect's Config: `Consumer.layerConfig({ leader: Config.string("FRANZ_LEADER") })`. */
-  static readonly layerConfig = (options: Config.Config.Wrap<ConsumerOptions>): Layer.Layer<Consumer, MakeError | ConfigError.ConfigError, Needs> =>
+  /** Makes a consumer that closes with the scope: it commits and leaves its group, for `closeTimeoutMs` at most. NotReachable when no node responds. */
+  static readonly make = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Ports | Scope.Scope> => makeSession(options)
+  static readonly layer = (options: ConsumerOptions): Layer.Layer<Consumer, MakeError, Ports> => Layer.scoped(Consumer, makeSession(options))
+  /** Takes the options from Effect's Config: `Consumer.layerConfig({ leader: Config.string("FRANZ_LEADER") })`. */
+  static readonly layerConfig = (options: Config.Config.Wrap<ConsumerOptions>): Layer.Layer<Consumer, MakeError | ConfigError.ConfigError, Ports> =>
     Layer.scoped(Consumer, Effect.flatMap(Config.unwrap(options), makeSession))
 }

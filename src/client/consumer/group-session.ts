@@ -1,155 +1,147 @@
-import { Effect, Fiber, type Scope } from "effect"
+import { Effect, Fiber, Schedule, type Scope } from "effect"
 import { zeroTopicId } from "../../../domain/kernel/id.ts"
 import { type Client, retryKind } from "../cluster/client.ts"
 import { startOffsets } from "../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import type { Coordinator } from "../group/coordinator.ts"
 import { Member, type MemberError } from "../group/member.ts"
-import { type Consuming, live } from "../group/membership.ts"
+import { type MembershipHandler, runMembership } from "../group/membership.ts"
 import { commitOffsets, fetchOffsets, type CommitError as GroupCommitError } from "../group/offsets.ts"
-import type { Membership } from "../group/options.ts"
+import type { MembershipSettings } from "../group/options.ts"
 import type { Signal } from "../runtime/signal.ts"
 import { inScope, supervised, within } from "../runtime/supervision.ts"
-import type { ReadingSet } from "./fetch/assigned-partitions.ts"
-import type { Reading } from "./options.ts"
+import type { AssignedPartitions } from "./fetch/assigned-partitions.ts"
+import type { ConsumerSettings } from "./options.ts"
 import type { Subscription } from "./subscription.ts"
 
+/** The membership of a consumer in one group. */
 export interface GroupSession {
   readonly name: string
   readonly isStatic: boolean
-  /** Why the membership ended by itself. */
+  /** The error that ended the membership. */
   readonly failed: MemberError | undefined
-  /** Begins the membership if there is something to subscribe to, and it has not begun. */
+  /** Starts the membership, if it has not started and there is a subscription. */
   readonly start: Effect.Effect<void>
-  /** Commits what is processed. */
+  /** Commits the offsets of processed messages. */
   readonly commit: Effect.Effect<void, GroupCommitError>
-  /** Ends the membership; the group hears of it. */
+  /** Ends the membership with LeaveGroup. */
   readonly leave: (withinMs: number) => Effect.Effect<void>
-  /** Ends it here alone: the group waits for this member until its session is over. */
+  /** Ends the membership without LeaveGroup: the group waits for this member until its session times out. */
   readonly halt: (withinMs: number) => Effect.Effect<void>
 }
 
-export interface GroupParts {
+/** What a consumer and its membership share. */
+export interface ConsumerContext {
   readonly client: Client
-  readonly coordinator: Coordinator
-  readonly membership: Membership
-  readonly reading: Reading
+  readonly settings: ConsumerSettings
   readonly subscription: Subscription
-  readonly changed: Signal
-  readonly set: ReadingSet
-  readonly work: Scope.Scope
+  readonly subscriptionChanged: Signal
+  readonly partitions: AssignedPartitions
+  /** The scope of the consumer's fibers. */
+  readonly scope: Scope.Scope
 }
 
-/** How long to wait before a question is repeated that nobody answered, ms. The heartbeat decides meanwhile whether the member lives. */
-const pauseMs = 500
+/** The pause before the start offsets are requested again, ms. Heartbeats go on meanwhile. */
+const startRetryMs = 500
 
 /**
- * Where a member begins in each place: where its group is, else where its subscription began or as `from` says. A topic that was made again under its name begins with its first
- * message: what the group or the subscription knows of the old one says nothing about it.
+ * Returns where a member begins in each partition: at the group's offset, else where its subscription began or as `from` says. A topic that was deleted and created again begins with
+ * its first message, since the offsets of the group and the subscription belong to the old topic. `isNew`: the group has no offset for some of them.
  */
-const beginnings = ({ client, coordinator, reading, subscription }: GroupParts, places: ReadonlyArray<TopicPartition>) =>
+const startPositions = ({ client, settings, subscription }: ConsumerContext, coordinator: Coordinator, partitions: ReadonlyArray<TopicPartition>) =>
   Effect.gen(function* () {
-    const committed = yield* fetchOffsets(coordinator, places)
+    const committed = yield* fetchOffsets(coordinator, partitions)
     const { topics } = client.metadata.view()
-    const found = new Map<string, number>()
-    const ask: Array<TopicPartition & { readonly at: "earliest" | "latest" }> = []
-    for (const place of places) {
-      const { partition, topic } = place
+    const starts = new Map<string, number>()
+    const requests: Array<TopicPartition & { readonly at: "earliest" | "latest" }> = []
+    for (const one of partitions) {
+      const { partition, topic } = one
       const topicId = topics.get(topic)?.topicId ?? zeroTopicId
-      const group = committed.get(topicPartitionKey(place))
-      const isOfAnother = group?.topicId !== undefined && group.topicId !== topicId
-      const isMadeAgain = isOfAnother || subscription.isMadeAgain(topic, topicId)
-      const start = reading.from === "subscribed" && !isMadeAgain ? subscription.startOf(topic, partition) : undefined
-      if (group !== undefined && !isOfAnother) found.set(topicPartitionKey(place), group.offset)
-      else if (start !== undefined) found.set(topicPartitionKey(place), start)
-      else ask.push({ ...place, at: reading.from === "latest" && !isMadeAgain ? "latest" : "earliest" })
+      const ofGroup = committed.get(topicPartitionKey(one))
+      const isOfOldTopic = ofGroup?.topicId !== undefined && ofGroup.topicId !== topicId
+      const isRecreated = isOfOldTopic || subscription.isRecreated(topic, topicId)
+      const start = settings.from === "subscribed" && !isRecreated ? subscription.startOf(topic, partition) : undefined
+      if (ofGroup !== undefined && !isOfOldTopic) starts.set(topicPartitionKey(one), ofGroup.offset)
+      else if (start !== undefined) starts.set(topicPartitionKey(one), start)
+      else requests.push({ ...one, at: settings.from === "latest" && !isRecreated ? "latest" : "earliest" })
     }
-    for (const [key, offset] of yield* startOffsets(client, ask)) found.set(key, offset)
-    const fresh = ask.length > 0 || places.some((place) => !committed.has(topicPartitionKey(place)))
-    return { starts: places.map((place) => ({ ...place, offset: found.get(topicPartitionKey(place)) ?? 0 })), fresh }
+    for (const [key, offset] of yield* startOffsets(client, requests)) starts.set(key, offset)
+    const isNew = requests.length > 0 || partitions.some((one) => !committed.has(topicPartitionKey(one)))
+    return { positions: partitions.map((one) => ({ ...one, offset: starts.get(topicPartitionKey(one)) ?? 0 })), isNew }
   })
 
-/** Returns the places whose topics exist. The cluster is asked, since the cached view may describe an earlier topic of that name. */
-const present = (client: Client, places: ReadonlyArray<TopicPartition>) =>
+/** Returns the partitions whose topics exist. The cluster is asked, since the cached view may describe an earlier topic of that name. */
+const existing = (client: Client, partitions: ReadonlyArray<TopicPartition>) =>
   Effect.map(
-    Effect.forEach(new Set(places.map(({ topic }) => topic)), (topic) =>
+    Effect.forEach(new Set(partitions.map(({ topic }) => topic)), (topic) =>
       Effect.as(client.metadata.freshTopic(topic), topic).pipe(
         Effect.catchTags({ UnknownTopic: () => Effect.succeed(undefined), InvalidTopic: () => Effect.succeed(undefined) })
       )
     ),
-    (topics) => places.filter(({ topic }) => topics.includes(topic))
+    (topics) => partitions.filter(({ topic }) => topics.includes(topic))
   )
 
-/** What this member does with its partitions, and how it commits. */
-const consuming = (parts: GroupParts, commit: Effect.Effect<void, GroupCommitError>): Consuming => {
-  const { changed, client, reading, set, subscription } = parts
-  const { commitIntervalMs } = reading
-  const nowAndThen = commitIntervalMs === "never" ? Effect.never : Effect.forever(Effect.andThen(Effect.sleep(commitIntervalMs), Effect.ignore(commit)))
-  const begin = (places: ReadonlyArray<TopicPartition>): Effect.Effect<void, MemberError> =>
+/** What this member does with its assignments, and how it commits. */
+const handlerOf = (context: ConsumerContext, coordinator: Coordinator, commit: Effect.Effect<void, GroupCommitError>): MembershipHandler => {
+  const { client, partitions, settings, subscription, subscriptionChanged } = context
+  const { commitIntervalMs } = settings
+  const commits =
+    commitIntervalMs === "never" ? Effect.never : Effect.zipRight(Effect.schedule(Effect.ignore(commit), Schedule.spaced(commitIntervalMs)), Effect.never)
+  const begin = (assigned: ReadonlyArray<TopicPartition>): Effect.Effect<void, MemberError> =>
     Effect.gen(function* () {
-      const { fresh, starts } = yield* beginnings(parts, yield* present(client, places))
-      set.begin(starts, reading.from === "subscribed" ? "nearest" : reading.from)
-      // The beginning is committed too, so that whoever gets the partition next begins where this member did and misses nothing.
-      if (fresh) yield* Effect.ignore(commit)
-      else set.noteCommitted()
+      const { isNew, positions } = yield* startPositions(context, coordinator, yield* existing(client, assigned))
+      partitions.begin(positions, settings.from === "subscribed" ? "nearest" : settings.from)
+      // The start is committed too, so that the next member of a partition begins where this one did, and misses no message.
+      if (isNew) yield* Effect.ignore(commit)
+      else partitions.noteCommitted()
     })
-  const untilItWorks = (places: ReadonlyArray<TopicPartition>): Effect.Effect<void, MemberError> =>
-    Effect.catchAll(begin(places), (error) =>
-      retryKind(error) === undefined
-        ? Effect.fail(error)
-        : Effect.andThen(
-            Effect.sleep(pauseMs),
-            Effect.suspend(() => untilItWorks(places))
-          )
-    )
+  const retried = { schedule: Schedule.spaced(startRetryMs), while: (error: MemberError) => retryKind(error) !== undefined }
   return {
     topics: () => subscription.topics,
-    changed,
-    troubled: (error, pauseMs) =>
-      Effect.logWarning(`The member of the group '${parts.coordinator.group}' has no partitions, and joins again in ${pauseMs} ms: ${error.message}`),
-    pause: () => set.pause(),
-    processed: set.allProcessed,
-    aliveUntil: (moment) => set.aliveUntil(moment),
+    subscriptionChanged,
+    onRetry: (error, pauseMs) =>
+      Effect.logWarning(`The member of the group '${coordinator.group}' has no partitions, and rejoins in ${pauseMs} ms: ${error.message}`),
+    pause: () => partitions.pause(),
+    processed: partitions.allProcessed,
+    deliverUntil: (time) => partitions.setDeliverUntil(time),
     commit: Effect.ignore(commit),
-    read: (places) => Effect.andThen(untilItWorks(places), nowAndThen),
-    stop: () => set.end()
+    read: (assigned) => Effect.zipRight(Effect.retry(begin(assigned), retried), commits),
+    stop: () => partitions.end()
   }
 }
 
-/** Makes the consumer a member. Its life begins with the first topic. */
-export const joinGroup = (parts: GroupParts): GroupSession => {
-  const { client, coordinator, membership, set, subscription, work } = parts
+/** Makes the consumer a member of the coordinator's group. The membership starts with the first topic. */
+export const joinGroup = (context: ConsumerContext, coordinator: Coordinator, membership: MembershipSettings): GroupSession => {
+  const { client, partitions, scope, subscription } = context
   const member = new Member(client, coordinator, membership)
   const commit = Effect.suspend(() => {
-    const { committed, offsets } = set.uncommitted
-    return Effect.tap(commitOffsets(coordinator, member.committer, offsets), () => Effect.sync(committed))
+    const { committed, offsets } = partitions.uncommitted
+    return Effect.tap(commitOffsets(coordinator, member.identity, offsets), () => Effect.sync(committed))
   })
   let failed: MemberError | undefined
-  let life: Fiber.RuntimeFiber<void> | undefined
-  const end = (error: MemberError) => {
+  let fiber: Fiber.RuntimeFiber<void> | undefined
+  const fail = (error: MemberError) => {
     failed = error
-    set.news.notify()
+    partitions.arrived.notify()
   }
   const start = Effect.suspend(() => {
-    if (life !== undefined || subscription.isEmpty) return Effect.void
-    const forever = Effect.catchAll(live(member, membership, consuming(parts, commit)), (error) => Effect.sync(() => end(error)))
-    return Effect.map(
-      inScope(
-        supervised("group membership", forever, (fault) => set.failed(fault)),
-        work
-      ),
-      (fiber) => {
-        life = fiber
-      }
+    if (fiber !== undefined || subscription.isEmpty) return Effect.void
+    const run = Effect.catchAll(runMembership(member, membership, handlerOf(context, coordinator, commit)), (error) => Effect.sync(() => fail(error)))
+    const membershipFiber = inScope(
+      supervised("group membership", run, (fault) => partitions.onDefect(fault)),
+      scope
     )
+    return Effect.map(membershipFiber, (started) => {
+      fiber = started
+    })
   })
-  /** Stops handing out and commits, while the partitions are still this member's. The membership ends also when the commit is not answered in time: else it would go on beside the next one. */
+  /** Stops the delivery and commits, while the partitions are still assigned. The membership ends even if the commit times out: it would otherwise run beside the next one. */
   const finish = (withinMs: number) =>
     Effect.gen(function* () {
-      set.pause()
+      partitions.pause()
       yield* within(Effect.ignore(commit), withinMs)
-      if (life !== undefined) yield* Fiber.interrupt(life)
-      set.end()
+      if (fiber !== undefined) yield* Fiber.interrupt(fiber)
+      partitions.end()
     })
   return {
     name: coordinator.group,

@@ -1,15 +1,15 @@
 import { Chunk, Effect, Either, Stream } from "effect"
-import { found } from "../argument/guard.ts"
+import { faultOf } from "../argument/guard.ts"
 import { type InvalidArgument, Undecodable } from "../error.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
 import type { Topic } from "../topic/topic.ts"
 import { wrongRecords } from "./arguments.ts"
 import { Consumer } from "./consumer.ts"
+import type { JoinError, PollError, SubscribeError } from "./errors.ts"
 import type { ConsumedRecord } from "./fetch/record.ts"
 import type { RecordsOptions } from "./options.ts"
-import type { JoinError, PollError, SubscribeError } from "./types.ts"
 
-/** A message of a topic with types. */
+/** A decoded message of a typed topic. */
 export interface TypedRecord<K, V> {
   readonly key: K
   readonly value: V
@@ -17,9 +17,9 @@ export interface TypedRecord<K, V> {
   readonly offset: number
   /** ms since 1970; -1 where there is none. */
   readonly timestamp: number
-  /** The message as it was read: its headers, and its key and value as bytes. */
+  /** The message as it was read, with its headers, and with its key and value as bytes. */
   readonly record: ConsumedRecord
-  /** The message is processed: when all before it in its partition are too, its offset is committed. What was not acknowledged is read again by the partition's next member (G7). */
+  /** Marks the message as processed. Its offset is committed when all messages before it are processed too. The partition's next member reads the others again (G7). */
   readonly ack: Effect.Effect<void>
 }
 
@@ -31,7 +31,7 @@ const oneLine = (reason: unknown): string =>
     .replace(/\s+/g, " ")
     .slice(0, 500)
 
-/** One field by its schema. A schema's own function may throw: that message does not decode, either. */
+/** Decodes a key or a value. A schema whose own function throws cannot decode the message, either. */
 const decoded = <A>(text: Either.Either<string, string>, decode: (text: string) => Either.Either<A, unknown>): Either.Either<A, string> =>
   Either.flatMap(text, (good) => Either.try({ try: () => decode(good), catch: oneLine }).pipe(Either.flatMap((either) => Either.mapLeft(either, oneLine))))
 
@@ -46,11 +46,12 @@ const decodedRecord = <K, V>(topic: Topic<K, V>, record: ConsumedRecord, ack: Ef
   return Either.right({ key: readKey.right, value: readValue.right, partition, offset, timestamp, record, ack })
 }
 
-/** A poll should be as much as the worker does in about this time, ms: what it has in hand when the group takes the partition away is processed before it is given. */
+/** How long the messages of one poll should take the caller, ms: they are processed before a rebalance can assign the partition to another member. */
 const chunkMs = 50
+/** Messages of one poll, at most. */
 const chunkMost = 500
 
-/** How many messages the next poll takes: few for a slow worker, so that it has no message in hand that it has not begun; many for a fast one, since a poll has its cost. */
+/** Returns how many messages the next poll takes: few for a slow caller, so that it holds none that it has not begun; many for a fast one, since a poll has its cost. */
 export const nextSize = (size: number, given: number, tookMs: number): number => {
   if (given === 0) return size
   if (tookMs > chunkMs) return Math.max(1, Math.floor(Math.min(size, given) * (chunkMs / tookMs)))
@@ -58,9 +59,9 @@ export const nextSize = (size: number, given: number, tookMs: number): number =>
 }
 
 /**
- * The messages of a topic for a member of a group, for as long as the stream runs: it joins, subscribes, and leaves at the end. Uses the Consumer of the context, which must be in no other
- * group. `onUndecodable` says what becomes of a message that is not what the topic's schemas say. A worker has no more messages in hand than it processes in some 50 ms, or one: when
- * the group gives the partition to another member, that one begins with the first message that this one has not begun.
+ * The messages of a typed topic, read as a member of a group: the stream joins the group, subscribes, and leaves at its end. It uses the Consumer of the context, which must be in no
+ * other group. `onUndecodable` says what to do with a message that the topic's schemas cannot decode. The caller holds no more messages than it processes in about 50 ms, or one: after
+ * a rebalance the partition's next member begins with the first message that this one has not begun.
  *
  *     records(orders, { group: "billing" }).pipe(Stream.runForEach(({ value, ack }) => Effect.andThen(bill(value), ack)))
  */
@@ -70,15 +71,15 @@ export const records = <K, V, E = never, R = never>(
 ): Stream.Stream<TypedRecord<K, V>, Undecodable | InvalidArgument | JoinError | SubscribeError | PollError | E, Consumer | R> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
-      const fault = found("records", () => wrongRecords(topic, options))
+      const fault = faultOf("records", () => wrongRecords(topic, options))
       if (fault !== undefined) return yield* fault
       const { group, onUndecodable = "fail", ...membership } = options
       const consumer = yield* Consumer
       const member = Effect.andThen(consumer.joinConsumerGroup(group, membership), consumer.subscribe(topic.name))
       yield* Effect.acquireRelease(member, () => consumer.leaveConsumerGroup)
-      // The record is one of the consumer's own.
+      // Cannot fail: the record is one of the consumer's own.
       const ackOf = (record: ConsumedRecord): Effect.Effect<void> => Effect.orDie(consumer.acknowledge(record))
-      /** What to do with a message that does not decode: an effect, or undefined where the stream ends. */
+      /** What to do with a message that cannot be decoded: an effect, or undefined where the stream ends. */
       const passOver = (record: ConsumedRecord, error: Undecodable): Effect.Effect<unknown, E, R> | undefined => {
         if (onUndecodable === "fail") return undefined
         const handle = onUndecodable === "skip" ? Effect.logWarning(`Skipped: ${error.message}`) : Effect.suspend(() => onUndecodable(record, error))
@@ -88,7 +89,7 @@ export const records = <K, V, E = never, R = never>(
       let broken: Undecodable | undefined
       let size = 1
       let before: { readonly at: number; readonly given: number } | undefined
-      /** A whole poll at a time, since a stream of single messages costs a hundred times as much. What stands before a message that cannot be read is given first. */
+      /** A whole poll at a time, since a stream of single messages costs a hundred times as much. The messages before one that cannot be decoded come first. */
       const next = Effect.gen(function* () {
         if (broken !== undefined) return yield* broken
         const now = yield* monotonicNow

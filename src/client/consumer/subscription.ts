@@ -1,37 +1,37 @@
-/** A topic as it was when the subscription was made. */
-interface Start {
+/** A topic at the time of the subscription. */
+interface SubscribedTopic {
   readonly topicId: string
   /** The offset after the last message, by partition. */
   readonly ends: ReadonlyMap<number, number>
 }
 
-/** What a consumer subscribed to, and where each topic stood at that moment. */
+/** The topics that a consumer has subscribed to, and where each ended at that time. */
 export class Subscription {
-  private readonly starts = new Map<string, Start>()
+  private readonly subscribed = new Map<string, SubscribedTopic>()
 
   /** In the order of their names. */
   get topics(): ReadonlyArray<string> {
-    return [...this.starts.keys()].sort()
+    return [...this.subscribed.keys()].sort()
   }
   get isEmpty(): boolean {
-    return this.starts.size === 0
+    return this.subscribed.size === 0
   }
   has(topic: string): boolean {
-    return this.starts.has(topic)
+    return this.subscribed.has(topic)
   }
-  add(topic: string, start: Start): void {
-    this.starts.set(topic, start)
+  add(topic: string, subscribed: SubscribedTopic): void {
+    this.subscribed.set(topic, subscribed)
   }
   remove(topic: string): void {
-    this.starts.delete(topic)
+    this.subscribed.delete(topic)
   }
-  /** Where the subscription begins in a partition; undefined in one that was added later: there with its first message. */
+  /** The offset at which the subscription begins in a partition; undefined in one that was added later, where it begins with the first message. */
   startOf(topic: string, partition: number): number | undefined {
-    return this.starts.get(topic)?.ends.get(partition)
+    return this.subscribed.get(topic)?.ends.get(partition)
   }
-  /** The topic was removed and made again since the subscription was made: all of its messages came after that. */
-  isMadeAgain(topic: string, topicId: string): boolean {
-    const start = this.starts.get(topic)
-    return start !== undefined && start.topicId !== topicId
+  /** Whether the topic was deleted and created again after the subscription: all of its messages are newer. */
+  isRecreated(topic: string, topicId: string): boolean {
+    const subscribed = this.subscribed.get(topic)
+    return subscribed !== undefined && subscribed.topicId !== topicId
   }
 }

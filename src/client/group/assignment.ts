@@ -15,31 +15,34 @@ const isAssignor = (name: string): name is AssignorName => Object.hasOwn(assigno
 
 export const protocolType = "consumer"
 
-const byTopic = (places: ReadonlyArray<TopicPartition>): ReadonlyArray<TopicPartitions> => {
+const byTopic = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<TopicPartitions> => {
   const topics = new Map<string, Array<number>>()
-  for (const { partition, topic } of places) topics.set(topic, [...(topics.get(topic) ?? []), partition])
-  return [...topics].map(([topic, partitions]) => ({ topic, partitions }))
+  for (const { partition, topic } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition])
+  return [...topics].map(([topic, indexes]) => ({ topic, partitions: indexes }))
 }
 
-/** What a member says of itself for each rule it offers. It owns nothing by then (the eager protocol), but the sticky rule is told what it had. */
-export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, had: ReadonlyArray<TopicPartition>, generation: number) =>
+/**
+ * Returns the protocols of JoinGroup: the subscription, once for each assignor. The member owns no partition by then (the eager protocol). The sticky assignor gets the last
+ * assignment as its user data.
+ */
+export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, last: ReadonlyArray<TopicPartition>, generation: number) =>
   names.map((name) => {
-    const userData = name === "sticky" ? encodeStickyUserData({ previous: byTopic(had), generation }) : null
+    const userData = name === "sticky" ? encodeStickyUserData({ previous: byTopic(last), generation }) : null
     return { name, metadata: encodeSubscription({ topics: [...topics].sort(), userData }) }
   })
 
 type Members = ResponseOf<typeof JoinGroup>["members"]
 
-/** What every member subscribes to. A member whose words cannot be read subscribes to nothing. */
+/** Returns the subscription of every member. One that cannot be decoded has no topics. */
 export const subscriptionsOf = (members: Members): ReadonlyMap<string, Subscription> =>
   new Map(
     members.map(({ groupInstanceId, memberId, metadata }) => {
-      const read = Either.getOrUndefined(decodeSubscription(metadata))
+      const decoded = Either.getOrUndefined(decodeSubscription(metadata))
       const subscription: Subscription = {
-        topics: read?.topics ?? [],
-        ownedPartitions: read?.ownedPartitions ?? [],
-        generation: read === undefined || read.generationId < 0 ? null : read.generationId,
-        userData: read?.userData ?? null,
+        topics: decoded?.topics ?? [],
+        ownedPartitions: decoded?.ownedPartitions ?? [],
+        generation: decoded === undefined || decoded.generationId < 0 ? null : decoded.generationId,
+        userData: decoded?.userData ?? null,
         instanceId: groupInstanceId
       }
       return [memberId, subscription]
@@ -50,18 +53,18 @@ export const topicsOf = (subscriptions: ReadonlyMap<string, Subscription>): Read
   ...new Set([...subscriptions.values()].flatMap(({ topics }) => topics))
 ]
 
-/** The partitions of every member, as SyncGroup takes them; undefined where the group chose a rule that is not ours. */
-export const assign = (rule: string, subscriptions: ReadonlyMap<string, Subscription>, counts: PartitionCounts) => {
-  if (!isAssignor(rule)) return undefined
-  const assignment = assignors[rule].assign(subscriptions, counts)
+/** Returns the assignment of every member, as SyncGroup takes it; undefined where the group chose an assignor that this client does not have. */
+export const assign = (assignor: string, subscriptions: ReadonlyMap<string, Subscription>, counts: PartitionCounts) => {
+  if (!isAssignor(assignor)) return undefined
+  const assignment = assignors[assignor].assign(subscriptions, counts)
   return [...assignment].map(([memberId, topics]) => ({ memberId, assignment: encodeAssignment({ assignedPartitions: topics }) }))
 }
 
-/** The places that the group's leader gave to this member; empty bytes give none. */
-export const placesOf = (assignment: Uint8Array): Either.Either<ReadonlyArray<TopicPartition>, string> => {
+/** Decodes the assignment of this member. Empty bytes are an assignment without partitions. */
+export const assignedPartitions = (assignment: Uint8Array): Either.Either<ReadonlyArray<TopicPartition>, string> => {
   if (assignment.length === 0) return Either.right([])
   return Either.mapBoth(decodeAssignment(assignment), {
     onLeft: ({ message }) => message,
-    onRight: ({ assignedPartitions }) => assignedPartitions.flatMap(({ partitions, topic }) => partitions.map((partition) => ({ topic, partition })))
+    onRight: (decoded) => decoded.assignedPartitions.flatMap(({ partitions, topic }) => partitions.map((partition) => ({ topic, partition })))
   })
 }

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import { type KafkaError, kafkaError } from "../../../domain/kernel/error-code.ts"
 import { JoinGroup } from "../../protocol/message/11-join-group.ts"
 import { Heartbeat } from "../../protocol/message/12-heartbeat.ts"
@@ -13,12 +13,12 @@ import type { Lane } from "../connection/pool.ts"
 import { type CallError, Fenced, failure, GroupRefused, type NotAuthorized } from "../error.ts"
 import { retryDelayMs } from "../runtime/retry.ts"
 import { within } from "../runtime/supervision.ts"
-import { assign, placesOf, protocols, protocolType, subscriptionsOf, topicsOf } from "./assignment.ts"
-import { type Coordinator, isElsewhere } from "./coordinator.ts"
-import type { Committer } from "./offsets.ts"
-import type { Membership } from "./options.ts"
+import { assign, assignedPartitions, protocols, protocolType, subscriptionsOf, topicsOf } from "./assignment.ts"
+import { type Coordinator, isCoordinatorError } from "./coordinator.ts"
+import type { MemberIdentity } from "./offsets.ts"
+import type { MembershipSettings } from "./options.ts"
 
-/** Why a membership ends for good. */
+/** Why a call of the membership fails. */
 export type MemberError = CallError | GroupRefused | Fenced | NotAuthorized
 
 const refusals: ReadonlySet<KafkaError> = new Set<KafkaError>([
@@ -29,56 +29,58 @@ const refusals: ReadonlySet<KafkaError> = new Set<KafkaError>([
   "GROUP_AUTHORIZATION_FAILED"
 ])
 
-/** What the member's heartbeat heard. "lost": the group goes on without it; "fenced": its place is another's. */
-export type Pulse = "alive" | "rebalance" | "lost" | "unanswered" | "fenced"
+/** The result of a heartbeat. "lost": the group has removed the member; "fenced": another member has its instance id. */
+export type HeartbeatResult = "alive" | "rebalance" | "lost" | "unanswered" | "fenced"
 
-/** The partitions of one generation. */
-export interface Assigned {
-  readonly places: ReadonlyArray<TopicPartition>
-  /** How many partitions the topics of all members had, where this member gave them out; else undefined. */
+/** The assignment of one generation. */
+export interface MemberAssignment {
+  readonly partitions: ReadonlyArray<TopicPartition>
+  /** How many partitions the topics of all members had, where this member assigned them as the group's leader; else undefined. */
   readonly counts: ReadonlyMap<string, number> | undefined
 }
 
-/** The least that one request waits for other members, ms. */
+/** The least time that one request waits for other members, ms. */
 const waitLeastMs = 5000
+/** The first version of LeaveGroup that names members with their instance ids. */
+const firstWithInstances = 3
 
-type Joined = ResponseOf<typeof JoinGroup>
+type JoinGroupResponse = ResponseOf<typeof JoinGroup>
 
-/** One member of a classic group: the calls of its life, and what the group gave it (its id, generation and rule). */
+/** One member of a classic group: its calls, and its id, generation and last assignment. */
 export class Member {
   private memberId = ""
   private generation = -1
-  private had: ReadonlyArray<TopicPartition> = []
+  private last: ReadonlyArray<TopicPartition> = []
 
   constructor(
     private readonly client: Client,
     private readonly coordinator: Coordinator,
-    private readonly options: Membership
+    private readonly settings: MembershipSettings
   ) {}
 
-  get committer(): Committer {
-    return { generation: this.generation, memberId: this.memberId, instanceId: this.options.instanceId }
+  get identity(): MemberIdentity {
+    return { generation: this.generation, memberId: this.memberId, instanceId: this.settings.instanceId }
   }
 
-  /** Joins and waits for its partitions, however often the round begins anew; fails only for what no repetition mends. */
-  enter(topics: () => ReadonlyArray<string>): Effect.Effect<Assigned, MemberError> {
+  /** Joins the group and returns the assignment, through any number of rebalances. Fails with errors that a retry cannot mend, and with those of the cluster. */
+  join(topics: () => ReadonlyArray<string>): Effect.Effect<MemberAssignment, MemberError> {
     let attempts = 0
-    const again: Effect.Effect<Assigned, MemberError> = Effect.suspend(() => {
+    const again: Effect.Effect<MemberAssignment, MemberError> = Effect.suspend(() => {
       attempts += 1
-      return Effect.andThen(Effect.sleep(retryDelayMs("leadership", attempts, this.client.random.next())), round)
+      return Effect.andThen(Effect.sleep(retryDelayMs("leadership", attempts, this.client.random.next())), attempt)
     })
-    const round: Effect.Effect<Assigned, MemberError> = Effect.suspend(() =>
-      this.join(topics()).pipe(
-        Effect.flatMap((joined) => (joined === "again" ? Effect.succeed(joined) : this.sync(joined))),
+    const attempt: Effect.Effect<MemberAssignment, MemberError> = Effect.suspend(() =>
+      this.joinGroup(topics()).pipe(
+        Effect.flatMap((joined) => (joined === "again" ? Effect.succeed(joined) : this.syncGroup(joined))),
         Effect.catchTags({ NotReachable: () => Effect.succeed("again" as const), RequestTimedOut: () => Effect.succeed("again" as const) }),
-        Effect.flatMap((assigned) => (assigned === "again" ? again : Effect.succeed(assigned)))
+        Effect.flatMap((assignment) => (assignment === "again" ? again : Effect.succeed(assignment)))
       )
     )
-    return round
+    return attempt
   }
 
-  private join(topics: ReadonlyArray<string>): Effect.Effect<Joined | "again", MemberError> {
-    const { instanceId, rebalanceTimeoutMs, sessionTimeoutMs } = this.options
+  private joinGroup(topics: ReadonlyArray<string>): Effect.Effect<JoinGroupResponse | "again", MemberError> {
+    const { assignors, instanceId, rebalanceTimeoutMs, sessionTimeoutMs } = this.settings
     const request = () => ({
       groupId: this.coordinator.group,
       sessionTimeoutMs,
@@ -86,125 +88,126 @@ export class Member {
       memberId: this.memberId,
       groupInstanceId: instanceId,
       protocolType,
-      protocols: protocols(this.options.assignors, topics, this.had, this.generation)
+      protocols: protocols(assignors, topics, this.last, this.generation)
     })
-    const ask = Effect.suspend(() => this.patiently(this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs: this.waitTimeoutMs })))
+    const call = Effect.suspend(() => this.whileReachable(this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs: this.waitTimeoutMs })))
     return Effect.gen(this, function* () {
-      // A connection that was idle may be half-open, and the wait for the other members would not show it.
+      // An idle connection may be half-open, which looks the same as the wait for other members.
       yield* this.ping("group")
-      let answer = yield* ask
-      if (kafkaError(answer.errorCode) === "MEMBER_ID_REQUIRED") {
-        // The id comes first, so that a lost answer does not leave a member behind that nobody is (KIP-394).
-        this.memberId = answer.memberId
-        answer = yield* ask
+      let response = yield* call
+      if (kafkaError(response.errorCode) === "MEMBER_ID_REQUIRED") {
+        // The member gets its id first, so that a lost response leaves no member behind that no client is (KIP-394).
+        this.memberId = response.memberId
+        response = yield* call
       }
-      const error = kafkaError(answer.errorCode)
-      if (error !== "NONE") return yield* this.answered(error, "Joining")
-      this.memberId = answer.memberId
-      this.generation = answer.generationId
-      return answer
+      const error = kafkaError(response.errorCode)
+      if (error !== "NONE") return yield* this.onError(error, "Joining")
+      this.memberId = response.memberId
+      this.generation = response.generationId
+      return response
     })
   }
 
-  private sync(joined: Joined): Effect.Effect<Assigned | "again", MemberError> {
+  private syncGroup(joined: JoinGroupResponse): Effect.Effect<MemberAssignment | "again", MemberError> {
     return Effect.gen(this, function* () {
-      const leads = joined.leader === joined.memberId && !joined.skipAssignment
-      const given = leads ? yield* this.giveOut(joined) : { assignments: [], counts: undefined }
+      const isLeader = joined.leader === joined.memberId && !joined.skipAssignment
+      const { assignments, counts } = isLeader ? yield* this.assignAll(joined) : { assignments: [], counts: undefined }
       const request = {
         groupId: this.coordinator.group,
         generationId: this.generation,
         memberId: this.memberId,
-        groupInstanceId: this.options.instanceId,
+        groupInstanceId: this.settings.instanceId,
         protocolType,
         protocolName: joined.protocolName,
-        assignments: given.assignments
+        assignments
       }
-      const answer = yield* this.patiently(this.coordinator.call(SyncGroup, request, { lane: "group", timeoutMs: this.waitTimeoutMs }))
-      const error = kafkaError(answer.errorCode)
-      if (error !== "NONE") return yield* this.answered(error, "The assignment")
-      const places = placesOf(answer.assignment)
-      if (places._tag === "Left") return yield* failure("INCONSISTENT_GROUP_PROTOCOL", `The assignment in the group '${this.coordinator.group}'`, places.left)
-      this.had = places.right
-      return { places: places.right, counts: given.counts }
+      const response = yield* this.whileReachable(this.coordinator.call(SyncGroup, request, { lane: "group", timeoutMs: this.waitTimeoutMs }))
+      const error = kafkaError(response.errorCode)
+      if (error !== "NONE") return yield* this.onError(error, "The assignment")
+      const partitions = assignedPartitions(response.assignment)
+      if (partitions._tag === "Left")
+        return yield* failure("INCONSISTENT_GROUP_PROTOCOL", `The assignment in the group '${this.coordinator.group}'`, partitions.left)
+      this.last = partitions.right
+      return { partitions: partitions.right, counts }
     })
   }
 
-  /** This member leads its group: it gives the partitions out, by the rule that the members have in common. */
-  private giveOut(joined: Joined) {
+  /** This member is the group's leader: it assigns the partitions, by the assignor that the group chose. */
+  private assignAll(joined: JoinGroupResponse) {
     return Effect.gen(this, function* () {
       const subscriptions = subscriptionsOf(joined.members)
-      const counts = yield* this.count(topicsOf(subscriptions))
+      const counts = yield* this.countPartitions(topicsOf(subscriptions))
       const assignments = assign(joined.protocolName ?? "", subscriptions, counts)
       if (assignments === undefined) return yield* new GroupRefused({ group: this.coordinator.group, error: "INCONSISTENT_GROUP_PROTOCOL" })
       return { assignments, counts }
     })
   }
-  /** The partitions that the topics have now. Of one that does not exist nothing is given out. */
-  count(topics: ReadonlyArray<string>): Effect.Effect<ReadonlyMap<string, number>, CallError> {
+  /** Returns the number of partitions of each topic that exists. */
+  countPartitions(topics: ReadonlyArray<string>): Effect.Effect<ReadonlyMap<string, number>, CallError> {
     return Effect.map(
       this.client.metadata.refresh(topics),
       (view) => new Map(topics.flatMap((topic) => (view.topics.has(topic) ? [[topic, view.topics.get(topic)?.partitions.length ?? 0] as const] : [])))
     )
   }
 
-  /** What an error in the course of a round means: another attempt, or the end. */
-  private answered(error: KafkaError, what: string): Effect.Effect<"again", MemberError> {
+  /** The consequence of an error of JoinGroup or SyncGroup: another attempt, or a failure. */
+  private onError(error: KafkaError, what: string): Effect.Effect<"again", MemberError> {
     const { group } = this.coordinator
-    if (error === "FENCED_INSTANCE_ID") return Effect.fail(new Fenced({ what: `The member '${this.options.instanceId}' of '${group}'`, error }))
+    if (error === "FENCED_INSTANCE_ID") return Effect.fail(new Fenced({ what: `The member '${this.settings.instanceId}' of '${group}'`, error }))
     if (refusals.has(error)) return Effect.fail(new GroupRefused({ group, error }))
-    if (isElsewhere(error)) this.coordinator.forget()
-    else if (error === "UNKNOWN_MEMBER_ID") this.forgetMe()
+    if (isCoordinatorError(error)) this.coordinator.forget()
+    else if (error === "UNKNOWN_MEMBER_ID") this.forgetId()
     else if (error === "ILLEGAL_GENERATION") this.generation = -1
     else if (error !== "REBALANCE_IN_PROGRESS") return Effect.fail(failure(error, `${what} in the group '${group}'`))
     return Effect.succeed("again")
   }
-  private forgetMe(): void {
+  private forgetId(): void {
     this.memberId = ""
     this.generation = -1
   }
 
-  /** Whether the coordinator answers at all on this connection. One that does not is closed, with those beside it (see Pool.doubt). */
+  /** Checks that the coordinator responds on this connection. If it does not, the pool closes the connection, and its other silent ones (see Pool.closeSilent). */
   private ping(lane: Lane): Effect.Effect<void, CallError> {
-    const asked = this.coordinator.call(ApiVersions, software, { lane, timeoutMs: this.beatTimeoutMs })
-    // A node that does not list the API has answered that it is there, when the connection was opened.
-    return Effect.asVoid(Effect.catchTag(asked, "UnsupportedByCluster", () => Effect.void))
+    const call = this.coordinator.call(ApiVersions, software, { lane, timeoutMs: this.heartbeatTimeoutMs })
+    // A node that does not list the API responded when the connection was opened.
+    return Effect.asVoid(Effect.catchTag(call, "UnsupportedByCluster", () => Effect.void))
   }
-  /** A call that waits for other members, as long as the coordinator answers on the connection beside it: a node that is gone without a word is noticed within a session. */
-  private patiently<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    const watching = Effect.forever(Effect.andThen(Effect.sleep(this.options.heartbeatIntervalMs), Effect.ignore(this.ping("main"))))
-    return Effect.raceFirst(call, watching)
+  /** Pings the coordinator on another connection during a call that waits for other members: a node that stops without closing its connections is noticed within a session. */
+  private whileReachable<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const pings = Effect.schedule(Effect.ignore(this.ping("main")), Schedule.spaced(this.settings.heartbeatIntervalMs))
+    return Effect.raceFirst(call, Effect.zipRight(pings, Effect.never))
   }
   /**
-   * How long one request waits for other members. A member that the group knows by its id asks again, over a new connection, after a session's time: the wait for other members
-   * looks the same as a connection that is dead, and a repetition takes the place of the request before it. A member without an id would join once more.
+   * How long one request waits for other members, ms. A member with an id repeats the request over a new connection after a session timeout: a half-open connection looks the same as
+   * the wait, and the coordinator replaces the earlier request. A member without an id would join twice.
    */
   private get waitTimeoutMs(): number {
-    const { rebalanceTimeoutMs, sessionTimeoutMs } = this.options
-    const whole = rebalanceTimeoutMs + this.client.options.requestTimeoutMs
-    return this.memberId === "" ? whole : Math.min(whole, Math.max(sessionTimeoutMs, waitLeastMs))
+    const { rebalanceTimeoutMs, sessionTimeoutMs } = this.settings
+    const longest = rebalanceTimeoutMs + this.client.options.requestTimeoutMs
+    return this.memberId === "" ? longest : Math.min(longest, Math.max(sessionTimeoutMs, waitLeastMs))
   }
-  /** A heartbeat has its answer in this time, so that one that is lost can be repeated on another connection before the session ends. */
-  private get beatTimeoutMs(): number {
-    const { heartbeatIntervalMs, sessionTimeoutMs } = this.options
+  /** The time for the response to a heartbeat, ms: a lost one can be repeated on another connection before the session times out. */
+  private get heartbeatTimeoutMs(): number {
+    const { heartbeatIntervalMs, sessionTimeoutMs } = this.settings
     return Math.max(1, Math.min(this.client.options.requestTimeoutMs, Math.floor((sessionTimeoutMs - heartbeatIntervalMs) / 2)))
   }
 
-  /** Says that the member lives, and hears how the group is. */
-  readonly beat: Effect.Effect<Pulse> = Effect.suspend(() =>
+  /** Sends one heartbeat. */
+  readonly heartbeat: Effect.Effect<HeartbeatResult> = Effect.suspend(() =>
     this.coordinator.call(
       Heartbeat,
       {
         groupId: this.coordinator.group,
         generationId: this.generation,
         memberId: this.memberId,
-        groupInstanceId: this.options.instanceId
+        groupInstanceId: this.settings.instanceId
       },
-      { timeoutMs: this.beatTimeoutMs }
+      { timeoutMs: this.heartbeatTimeoutMs }
     )
   ).pipe(
     Effect.match({
-      onFailure: (): Pulse => "unanswered",
-      onSuccess: ({ errorCode }): Pulse => {
+      onFailure: (): HeartbeatResult => "unanswered",
+      onSuccess: ({ errorCode }): HeartbeatResult => {
         const error = kafkaError(errorCode)
         switch (error) {
           case "NONE":
@@ -214,29 +217,26 @@ export class Member {
           case "FENCED_INSTANCE_ID":
             return "fenced"
           case "UNKNOWN_MEMBER_ID":
-            this.forgetMe()
+            this.forgetId()
             return "lost"
           case "ILLEGAL_GENERATION":
             this.generation = -1
             return "lost"
           default:
-            if (isElsewhere(error)) this.coordinator.forget()
+            if (isCoordinatorError(error)) this.coordinator.forget()
             return "unanswered"
         }
       }
     })
   )
 
-  /** Leaves, so that the others need not wait for the session to end. Nothing is said when it cannot be heard: the session ends by itself. */
+  /** Leaves the group, so that it need not wait for the session timeout. Errors are ignored: the session times out by itself. */
   leave(withinMs: number): Effect.Effect<void> {
     if (this.memberId === "") return Effect.void
-    const member = { memberId: this.memberId, groupInstanceId: this.options.instanceId }
+    const member = { memberId: this.memberId, groupInstanceId: this.settings.instanceId }
     const request = { groupId: this.coordinator.group, members: [member] }
     return this.coordinator
       .call(LeaveGroup, request, { timeoutMs: withinMs, versionMin: firstWithInstances })
-      .pipe((left) => within(left, withinMs), Effect.ignore, Effect.andThen(Effect.sync(() => this.forgetMe())))
+      .pipe((left) => within(left, withinMs), Effect.ignore, Effect.andThen(Effect.sync(() => this.forgetId())))
   }
 }
-
-/** From this version of LeaveGroup on the request names members with their instance ids. */
-const firstWithInstances = 3

@@ -1,47 +1,49 @@
-import { Effect } from "effect"
+import { Effect, Schedule } from "effect"
 import type { TopicPartition } from "../cluster/topic-partition.ts"
 import { Fenced } from "../error.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
 import type { Signal } from "../runtime/signal.ts"
-import type { Assigned, Member, MemberError, Pulse } from "./member.ts"
-import type { Membership } from "./options.ts"
+import type { HeartbeatResult, Member, MemberAssignment, MemberError } from "./member.ts"
+import type { MembershipSettings } from "./options.ts"
 
-/** How soon a heartbeat without an answer is repeated, ms. */
-const againMs = 200
+/** How soon a heartbeat without a response is repeated, ms. */
+const heartbeatRetryMs = 200
 
-/** How often the leader of a group looks whether its topics have more partitions than it gave out, ms. */
-const recountMs = 10_000
+/** How often the leader of a group checks whether its topics have more partitions than it assigned, ms. */
+const partitionCheckMs = 10_000
 
 /** What a consumer does in the course of its membership. */
-export interface Consuming {
+export interface MembershipHandler {
   /** The subscribed topics. */
   readonly topics: () => ReadonlyArray<string>
-  /** Rung when the subscription has changed. */
-  readonly changed: Signal
-  /** Nothing more is handed out until the next assignment. */
+  /** Notified when the subscription has changed. */
+  readonly subscriptionChanged: Signal
+  /** Delivers no message until the next assignment. */
   readonly pause: () => void
-  /** Returns when everything that was handed out is processed. */
+  /** Returns when every delivered message is processed. */
   readonly processed: Effect.Effect<void>
-  /** Commits what is processed, as far as the group takes it. */
+  /** Commits the offsets of processed messages, as far as the group accepts them. */
   readonly commit: Effect.Effect<void>
-  /** Reads these partitions, from where the group is or from where the subscription began; then commits now and then. Runs until it is interrupted. */
-  readonly read: (places: ReadonlyArray<TopicPartition>) => Effect.Effect<never, MemberError>
-  /** Until this moment, ms, the group has given the partitions to nobody else; after it, it may have. */
-  readonly aliveUntil: (moment: number) => void
-  /** The member has no partitions because of an error that may pass, and joins again after the pause. */
-  readonly troubled: (error: MemberError, pauseMs: number) => Effect.Effect<void>
-  /** The partitions are not this member's any more. */
+  /** Reads these partitions from the group's offsets, or from the start of the subscription, and commits at intervals. Runs until it is interrupted. */
+  readonly read: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<never, MemberError>
+  /** Until this time, ms, the group assigns the partitions to no other member. */
+  readonly deliverUntil: (time: number) => void
+  /** The member has no partitions, for an error that a retry may mend, and rejoins after the pause. */
+  readonly onRetry: (error: MemberError, pauseMs: number) => Effect.Effect<void>
+  /** The partitions are no longer assigned to this member. */
   readonly stop: () => void
 }
 
 const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
   a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
 
-/** The pause before a member joins again after an error, the first and the longest, ms. */
-const pauseFirstMs = 250
-const pauseMostMs = 5000
+/** The first pause before a member rejoins after an error, and the longest, ms. */
+const rejoinPauseFirstMs = 250
+const rejoinPauseMostMs = 5000
+/** Recurs after pauses that double. Its output is the pause, ms. */
+const rejoinPauses = Schedule.unfold(rejoinPauseFirstMs, (pauseMs) => Math.min(pauseMs * 2, rejoinPauseMostMs)).pipe(Schedule.addDelay((pauseMs) => pauseMs))
 
-/** Whether joining again cannot help: the group, or the cluster, refuses this member as it is. */
+/** Whether the group, or the cluster, refuses this member as it is, so that a retry cannot help. */
 const isFinal = (error: MemberError): boolean => {
   switch (error._tag) {
     case "GroupRefused":
@@ -57,64 +59,65 @@ const isFinal = (error: MemberError): boolean => {
   }
 }
 
-/** Beats until something happens that ends this assignment. */
-const watch = (member: Member, options: Membership, consuming: Consuming, assigned: Assigned, joinedWith: ReadonlyArray<string>): Effect.Effect<Pulse> =>
+/** Sends heartbeats until one ends this assignment. */
+const heartbeats = (
+  member: Member,
+  settings: MembershipSettings,
+  handler: MembershipHandler,
+  { counts }: MemberAssignment,
+  joinedWith: ReadonlyArray<string>
+): Effect.Effect<HeartbeatResult> =>
   Effect.gen(function* () {
     let aliveAt = yield* monotonicNow
     let countedAt = aliveAt
-    let pauseMs = options.heartbeatIntervalMs
+    let pauseMs = settings.heartbeatIntervalMs
     for (;;) {
-      consuming.aliveUntil(aliveAt + options.sessionTimeoutMs)
-      yield* consuming.changed.waitAtMost(pauseMs)
-      if (consuming.topics().join() !== joinedWith.join()) return "rebalance"
-      const askedAt = yield* monotonicNow
-      const pulse = yield* member.beat
+      handler.deliverUntil(aliveAt + settings.sessionTimeoutMs)
+      yield* handler.subscriptionChanged.waitAtMost(pauseMs)
+      if (handler.topics().join() !== joinedWith.join()) return "rebalance"
+      const sentAt = yield* monotonicNow
+      const result = yield* member.heartbeat
       const now = yield* monotonicNow
-      // A heartbeat that was lost is repeated soon: the session goes on meanwhile.
-      pauseMs = pulse === "unanswered" ? Math.min(againMs, options.heartbeatIntervalMs) : options.heartbeatIntervalMs
-      // Heard between the two moments: the earlier one is sure.
-      if (pulse === "alive") aliveAt = askedAt
-      // Nobody answers: by now the group may have given the partitions to others. What is handed out after this could be theirs too.
-      else if (pulse !== "unanswered" || now - aliveAt > options.sessionTimeoutMs) return pulse === "unanswered" ? "lost" : pulse
-      const { counts } = assigned
-      if (counts !== undefined && now - countedAt > recountMs) {
+      // A lost heartbeat is repeated soon: the session times out meanwhile.
+      pauseMs = result === "unanswered" ? Math.min(heartbeatRetryMs, settings.heartbeatIntervalMs) : settings.heartbeatIntervalMs
+      // The coordinator received it between the two times. The earlier one is safe.
+      if (result === "alive") aliveAt = sentAt
+      // Without a response the session may have timed out: the group may have assigned the partitions to other members, which would receive the same messages.
+      else if (result !== "unanswered" || now - aliveAt > settings.sessionTimeoutMs) return result === "unanswered" ? "lost" : result
+      if (counts !== undefined && now - countedAt > partitionCheckMs) {
         countedAt = now
-        const current = yield* Effect.option(member.count([...counts.keys(), ...joinedWith.filter((topic) => !counts.has(topic))]))
+        const current = yield* Effect.option(member.countPartitions([...counts.keys(), ...joinedWith.filter((topic) => !counts.has(topic))]))
         if (current._tag === "Some" && !sameCounts(current.value, counts)) return "rebalance"
       }
     }
   })
 
 /**
- * The life of a member: join, read what it is given, and again whenever the group gives out anew. Before it joins again it stops handing out, waits until the messages in hand are
- * processed (half the rebalance timeout at most, and keeps its place alive meanwhile), and commits, so that no other member receives them. Ends only by interruption, or with an error that is final by
- * its nature (see isFinal): whatever else goes wrong, and for how long, the member joins again.
+ * Runs a membership: joins, reads the assigned partitions, and joins again at each rebalance. Before it joins again it stops the delivery, waits until the delivered messages are
+ * processed (half the rebalance timeout at most, with heartbeats), and commits, so that no other member receives them. Ends by interruption, or with an error that is final (see
+ * `isFinal`). After any other error the member joins again, however often.
  */
-export const live = (member: Member, options: Membership, consuming: Consuming): Effect.Effect<never, MemberError> => {
-  const keepAlive = Effect.forever(Effect.andThen(Effect.sleep(options.heartbeatIntervalMs), member.beat))
+export const runMembership = (member: Member, settings: MembershipSettings, handler: MembershipHandler): Effect.Effect<never, MemberError> => {
+  const keepAlive = Effect.schedule(member.heartbeat, Schedule.spaced(settings.heartbeatIntervalMs))
   const release = Effect.suspend(() => {
-    consuming.pause()
-    return consuming.processed.pipe(Effect.raceFirst(keepAlive), Effect.timeoutOption(options.rebalanceTimeoutMs / 2), Effect.andThen(consuming.commit))
+    handler.pause()
+    return handler.processed.pipe(Effect.raceFirst(keepAlive), Effect.timeoutOption(settings.rebalanceTimeoutMs / 2), Effect.andThen(handler.commit))
   })
   const generation = Effect.gen(function* () {
     let joinedWith: ReadonlyArray<string> = []
-    const assigned = yield* member.enter(() => {
-      joinedWith = consuming.topics()
+    const assignment = yield* member.join(() => {
+      joinedWith = handler.topics()
       return joinedWith
     })
-    const pulse = yield* Effect.raceFirst(consuming.read(assigned.places), watch(member, options, consuming, assigned, joinedWith))
-    failures = 0
-    if (pulse === "rebalance") yield* release
-    consuming.stop()
-    if (pulse === "fenced") return yield* new Fenced({ what: `The member '${options.instanceId}'`, error: "FENCED_INSTANCE_ID" })
+    const result = yield* Effect.raceFirst(handler.read(assignment.partitions), heartbeats(member, settings, handler, assignment, joinedWith))
+    if (result === "rebalance") yield* release
+    handler.stop()
+    if (result === "fenced") return yield* new Fenced({ what: `The member '${settings.instanceId}'`, error: "FENCED_INSTANCE_ID" })
   })
-  let failures = 0
-  const again = (error: MemberError): Effect.Effect<void, MemberError> => {
-    if (isFinal(error)) return Effect.fail(error)
-    consuming.stop()
-    failures += 1
-    const pauseMs = Math.min(pauseMostMs, pauseFirstMs * 2 ** Math.min(failures - 1, 16))
-    return Effect.andThen(consuming.troubled(error, pauseMs), Effect.sleep(pauseMs))
-  }
-  return Effect.ensuring(Effect.forever(Effect.catchAll(generation, again)), Effect.sync(consuming.stop))
+  const rejoining = Schedule.intersect(rejoinPauses, Schedule.identity<MemberError>()).pipe(
+    Schedule.whileOutput(([, error]) => !isFinal(error)),
+    Schedule.tapOutput(([pauseMs, error]) => (isFinal(error) ? Effect.void : Effect.zipRight(Effect.sync(handler.stop), handler.onRetry(error, pauseMs))))
+  )
+  // A generation that ends without an error resets the pauses.
+  return Effect.ensuring(Effect.forever(Effect.retry(generation, rejoining)), Effect.sync(handler.stop))
 }

@@ -8,63 +8,64 @@ import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partiti
 import { type CallError, CommitRefused, failure, type NotAuthorized } from "../error.ts"
 import type { Coordinator } from "./coordinator.ts"
 
-/** Who commits: the member in its generation, or nobody in particular (an empty group takes that). */
-export interface Committer {
+/** The member that commits, in its generation. */
+export interface MemberIdentity {
   readonly generation: number
   readonly memberId: string
   readonly instanceId: string | null
 }
-export const nobody: Committer = { generation: -1, memberId: "", instanceId: null }
+/** Commits without a member, which a group without members accepts. */
+export const withoutMember: MemberIdentity = { generation: -1, memberId: "", instanceId: null }
 
 export interface OffsetToCommit extends TopicPartition {
-  /** The topic that the offset belongs to; all zero where the cluster has no topic ids. */
+  /** The topic of the offset; all zero where the cluster has no topic ids. */
   readonly topicId: string
   readonly offset: number
 }
 export interface CommittedOffset {
   readonly offset: number
-  /** The topic that it was committed for; undefined where the commit does not say. */
+  /** The topic of the commit; undefined where the commit does not name it. */
   readonly topicId: string | undefined
 }
 
 /**
- * Offsets are committed by topic names here, and a topic that is made again has the same name: what is committed beside the offset says which topic was meant. Other clients
- * leave this text as they find it, or write their own.
+ * The metadata of a commit names the id of the topic, since offsets are committed by topic names, and a topic that is deleted and created again has the same name. Other clients
+ * keep this text unchanged, or write their own.
  */
 const metadataOf = (topicId: string): string => (topicId === zeroTopicId ? "" : `topic-id=${topicId}`)
 const topicIdOf = (metadata: string | null): string | undefined => /^topic-id=([A-Za-z0-9_-]{22})$/.exec(metadata ?? "")?.[1]
 
-/** The last versions that name topics by name: offsets belong to names here, as in the consumer protocol. */
+/** The last versions that name topics by their names, as the consumer protocol does. */
 const commitVersionMax = 9
 const fetchVersionMax = 7
 
-/** The commit came too late: the partitions are, or are about to be, another's. */
+/** The commit is too late: the group has assigned the partitions to other members, or is about to. */
 const refusals: ReadonlySet<KafkaError> = new Set<KafkaError>(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "FENCED_INSTANCE_ID"])
 
 export type CommitError = CallError | CommitRefused | NotAuthorized
 
-const grouped = <P extends TopicPartition, T>(
-  places: ReadonlyArray<P>,
-  each: (place: P) => T
+const byTopic = <P extends TopicPartition, T>(
+  partitions: ReadonlyArray<P>,
+  each: (partition: P) => T
 ): ReadonlyArray<{ readonly name: string; readonly partitions: ReadonlyArray<T> }> => {
   const topics = new Map<string, Array<T>>()
-  for (const place of places) {
-    const there = topics.get(place.topic)
-    if (there === undefined) topics.set(place.topic, [each(place)])
-    else there.push(each(place))
+  for (const one of partitions) {
+    const ofTopic = topics.get(one.topic)
+    if (ofTopic === undefined) topics.set(one.topic, [each(one)])
+    else ofTopic.push(each(one))
   }
-  return [...topics].map(([name, partitions]) => ({ name, partitions }))
+  return [...topics].map(([name, ofTopic]) => ({ name, partitions: ofTopic }))
 }
 
-/** Writes offsets down for the group. All or, with the first error, an unknown part. */
-export const commitOffsets = (coordinator: Coordinator, by: Committer, offsets: ReadonlyArray<OffsetToCommit>): Effect.Effect<void, CommitError> => {
+/** Commits offsets for the group. After an error some of them may be committed. */
+export const commitOffsets = (coordinator: Coordinator, member: MemberIdentity, offsets: ReadonlyArray<OffsetToCommit>): Effect.Effect<void, CommitError> => {
   if (offsets.length === 0) return Effect.void
   const request = {
     groupId: coordinator.group,
-    generationIdOrMemberEpoch: by.generation,
-    memberId: by.memberId,
-    groupInstanceId: by.instanceId,
-    topics: grouped(offsets, ({ offset, partition, topicId }) => ({
+    generationIdOrMemberEpoch: member.generation,
+    memberId: member.memberId,
+    groupInstanceId: member.instanceId,
+    topics: byTopic(offsets, ({ offset, partition, topicId }) => ({
       partitionIndex: partition,
       committedOffset: BigInt(offset),
       committedMetadata: metadataOf(topicId)
@@ -72,8 +73,8 @@ export const commitOffsets = (coordinator: Coordinator, by: Committer, offsets: 
   }
   return coordinator.persistently(
     Effect.gen(function* () {
-      const answer = yield* coordinator.call(OffsetCommit, request, { versionMax: commitVersionMax })
-      for (const topic of answer.topics)
+      const response = yield* coordinator.call(OffsetCommit, request, { versionMax: commitVersionMax })
+      for (const topic of response.topics)
         for (const { errorCode, partitionIndex } of topic.partitions) {
           const error = kafkaError(errorCode)
           if (refusals.has(error)) return yield* new CommitRefused({ group: coordinator.group, error })
@@ -83,27 +84,27 @@ export const commitOffsets = (coordinator: Coordinator, by: Committer, offsets: 
   )
 }
 
-/** The group's offsets at these places, by place; absent where it has none. Waits for transactions that are about to decide them. */
+/** Returns the committed offsets of these partitions, by `topicPartitionKey`, without those that the group has none for. Waits for transactions with pending offsets (KIP-447). */
 export const fetchOffsets = (
   coordinator: Coordinator,
-  places: ReadonlyArray<TopicPartition>
+  partitions: ReadonlyArray<TopicPartition>
 ): Effect.Effect<ReadonlyMap<string, CommittedOffset>, CallError | NotAuthorized> => {
-  if (places.length === 0) return Effect.succeed(new Map())
-  const topics = grouped(places, ({ partition }) => partition).map(({ name, partitions }) => ({ name, partitionIndexes: partitions }))
+  if (partitions.length === 0) return Effect.succeed(new Map())
+  const topics = byTopic(partitions, ({ partition }) => partition).map(({ name, partitions: indexes }) => ({ name, partitionIndexes: indexes }))
   return coordinator.persistently(
     Effect.gen(function* () {
-      const answer = yield* coordinator.call(OffsetFetch, { groupId: coordinator.group, topics, requireStable: true }, { versionMax: fetchVersionMax })
+      const response = yield* coordinator.call(OffsetFetch, { groupId: coordinator.group, topics, requireStable: true }, { versionMax: fetchVersionMax })
       const what = `The offsets of the group '${coordinator.group}'`
-      yield* expectNone(kafkaError(answer.errorCode), what)
-      const found = new Map<string, CommittedOffset>()
-      for (const topic of answer.topics)
+      yield* expectNone(kafkaError(response.errorCode), what)
+      const committed = new Map<string, CommittedOffset>()
+      for (const topic of response.topics)
         for (const { committedOffset, errorCode, metadata, partitionIndex } of topic.partitions) {
           const error = kafkaError(errorCode)
           if (error !== "NONE") return yield* failure(error, what)
           if (committedOffset < 0n) continue
-          found.set(topicPartitionKey({ topic: topic.name, partition: partitionIndex }), { offset: Number(committedOffset), topicId: topicIdOf(metadata) })
+          committed.set(topicPartitionKey({ topic: topic.name, partition: partitionIndex }), { offset: Number(committedOffset), topicId: topicIdOf(metadata) })
         }
-      return found
+      return committed
     })
   )
 }

@@ -1,23 +1,24 @@
 export type AssignorName = "range" | "roundrobin" | "sticky"
 
-/** How a consumer is a member of its group. */
+/** The membership of a consumer in its group. Durations are in ms. Kafka's name for each setting stands in brackets. */
 export interface GroupOptions {
-  /** Rules of assignment that it offers, the preferred first. All members must have one in common. Default range, roundrobin, sticky. [partition.assignment.strategy] */
+  /** The assignors that the member supports, the preferred first. All members must have one in common. Default range, roundrobin, sticky. [partition.assignment.strategy] */
   readonly assignors?: ReadonlyArray<AssignorName>
-  /** A member that is silent for this long loses its partitions. Default 10,000. [session.timeout.ms] */
+  /** The group removes a member that sends no heartbeat for this long. Default 10,000. [session.timeout.ms] */
   readonly sessionTimeoutMs?: number
-  /** Default a third of the session timeout. [heartbeat.interval.ms] */
+  /** Default: a third of the session timeout. [heartbeat.interval.ms] */
   readonly heartbeatIntervalMs?: number
   /**
-   * How long the group waits for this member when partitions are given out anew. Half of it is what the member waits for its user to poll again, so that the messages in hand
-   * are committed and go to nobody else. Default 60,000. [rebalance.timeout.ms, max.poll.interval.ms]
+   * How long the group waits for this member in a rebalance. The member waits half of it for the next poll of its caller, so that the delivered messages are committed and no other
+   * member receives them. Default 60,000. [rebalance.timeout.ms, max.poll.interval.ms]
    */
   readonly rebalanceTimeoutMs?: number
-  /** A name that outlives the process: a member that comes back under it within the session timeout keeps its partitions (KIP-345). [group.instance.id] */
+  /** The id of a static member: one that rejoins under it within the session timeout keeps its partitions (KIP-345). [group.instance.id] */
   readonly instanceId?: string
 }
 
-export interface Membership {
+/** `GroupOptions` with every default filled in. */
+export interface MembershipSettings {
   readonly assignors: ReadonlyArray<AssignorName>
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
@@ -25,7 +26,8 @@ export interface Membership {
   readonly instanceId: string | null
 }
 
-export const membershipOf = (options: GroupOptions): Membership => {
+/** Fills in the defaults. */
+export const membershipSettings = (options: GroupOptions): MembershipSettings => {
   const sessionTimeoutMs = Math.max(1, options.sessionTimeoutMs ?? 10_000)
   return {
     assignors: options.assignors ?? ["range", "roundrobin", "sticky"],

@@ -1,60 +1,85 @@
 import { type Clock, Effect } from "effect"
-import type { Client } from "../../cluster/client.ts"
+import { Checksum } from "../../../ports/checksum.ts"
+import { Compression } from "../../../ports/compression.ts"
+import { type Client, ClusterClient } from "../../cluster/client.ts"
 import { type OffsetsError, type StartAt, startOffsets } from "../../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../../cluster/topic-partition.ts"
-import { type ClientDefect, OffsetOutOfRange } from "../../error.ts"
+import { type ClientDefect, type CorruptRecords, OffsetOutOfRange } from "../../error.ts"
 import { monotonicMs } from "../../runtime/monotonic.ts"
 import { Signal } from "../../runtime/signal.ts"
-import { reportDefect, supervised } from "../../runtime/supervision.ts"
+import { supervised } from "../../runtime/supervision.ts"
 import { Fetcher } from "./fetcher.ts"
 import { type Decoding, PartitionReader, type ReadError } from "./partition-reader.ts"
 import { ConsumedRecord } from "./record.ts"
-import type { FetchSettings } from "./settings.ts"
+import { FetchConfig, type FetchSettings } from "./settings.ts"
 
-export interface ReadingParts {
-  readonly client: Client
-  readonly reading: FetchSettings
-  readonly decoding: Decoding
-  readonly clock: Clock.Clock
-  readonly fork: (effect: Effect.Effect<void>) => void
-}
-
-/** What to do where the offset to read from is not there. "refuse": the user named it, and hears that it is not. */
+/** What to do where a partition does not have the offset. "refuse": the caller named it, and gets an error. */
 export type OutOfRange = "earliest" | "latest" | "nearest" | "refuse"
 
+export type PartitionPosition = TopicPartition & { readonly offset: number }
+
+interface Services {
+  readonly client: Client
+  readonly settings: FetchSettings
+  readonly decoding: Decoding
+  readonly clock: Clock.Clock
+}
+
+/** Searches for offsets that run at the same time. */
+const searchesMax = 8
+
 /** The partitions that a consumer reads at present, and the messages that wait for its next poll. */
-export class ReadingSet {
+export class AssignedPartitions {
   private readonly readers = new Map<string, PartitionReader>()
-  private readonly fetcher: Fetcher
+  // Made by `make` before any call; it calls back into this object.
+  private fetcher!: Fetcher
   private paused = false
   private defect: ClientDefect | undefined
   private hasBegun = false
-  private lease = Number.POSITIVE_INFINITY
+  private deliverUntil = Number.POSITIVE_INFINITY
   private readonly muted = new Set<string>()
   private whenOutOfRange: OutOfRange = "nearest"
-  /** Where the next poll begins to look, so that no partition starves the others. */
+  /** The index of the reader from which the next poll takes first, so that no partition starves the others. */
   private turn = 0
-  /** Rung when a poll may find something. */
-  readonly news = new Signal()
-  /** Rung when messages may have become processed. */
-  readonly progressed = new Signal()
+  /** Readers that need another offset, and errors to log. `run` serves both. */
+  private readonly outOfRange = new Set<PartitionReader>()
+  private skipped: Array<CorruptRecords> = []
+  private readonly upkeepDue = new Signal()
+  /** Notified when a poll may find messages or an error. */
+  readonly arrived = new Signal()
+  /** Notified when messages may have become processed. */
+  private readonly progressed = new Signal()
 
-  constructor(private readonly parts: ReadingParts) {
-    this.fetcher = new Fetcher({
-      ...parts,
-      arrived: () => this.news.notify(),
-      outOfRange: (reader) => this.findAgain(reader),
-      failed: (fault) => this.failed(fault)
+  /** Makes the set without partitions. Its fibers are `run`, which the caller starts. */
+  static readonly make: Effect.Effect<AssignedPartitions, never, ClusterClient | FetchConfig | Checksum | Compression> = Effect.gen(function* () {
+    const settings = yield* FetchConfig
+    const { crc32c } = yield* Checksum
+    const { decompress } = yield* Compression
+    const decoding = { crc32c, decompress, batchBytesMax: settings.batchBytesMax }
+    const partitions = new AssignedPartitions({ client: yield* ClusterClient, settings, decoding, clock: yield* Effect.clock })
+    partitions.fetcher = yield* Fetcher.make({
+      onArrived: () => partitions.arrived.notify(),
+      onOutOfRange: (reader) => partitions.onOutOfRange(reader),
+      onDefect: (fault) => partitions.onDefect(fault)
     })
-  }
+    return partitions
+  })
+
+  private constructor(private readonly services: Services) {}
+
   /** Fetches until its fiber ends. */
   get run(): Effect.Effect<void> {
-    return supervised("fetcher", this.fetcher.run, (fault) => this.failed(fault))
+    const onDefect = (fault: ClientDefect) => this.onDefect(fault)
+    const upkeep = Effect.forever(Effect.zipRight(this.upkeepDue.wait, this.upkeep))
+    return Effect.all([supervised("fetcher", this.fetcher.run, onDefect), supervised("search for offsets", upkeep, onDefect)], {
+      concurrency: "unbounded",
+      discard: true
+    })
   }
-  /** A part of the consumer failed by a defect and is begun anew: the next poll says so. */
-  failed(fault: ClientDefect): void {
+  /** A part of the consumer failed by a defect and starts again: the next poll fails with it. */
+  onDefect(fault: ClientDefect): void {
     this.defect = fault
-    this.news.notify()
+    this.arrived.notify()
   }
   takeDefect(): ClientDefect | undefined {
     const { defect } = this
@@ -62,20 +87,20 @@ export class ReadingSet {
     return defect
   }
 
-  /** Hands nothing out after this moment, ms, until it is told of a later one: a process that slept does not know whether the partitions are still its own. */
-  aliveUntil(moment: number): void {
-    this.lease = moment
-    this.news.notify()
+  /** Delivers no message after `time`, ms, until it gets a later one: after it the group may have assigned the partitions to another member. */
+  setDeliverUntil(time: number): void {
+    this.deliverUntil = time
+    this.arrived.notify()
   }
-  private get mayHandOut(): boolean {
-    return !this.paused && (this.lease === Number.POSITIVE_INFINITY || monotonicMs(this.parts.clock) <= this.lease)
+  private get mayDeliver(): boolean {
+    return !this.paused && (this.deliverUntil === Number.POSITIVE_INFINITY || monotonicMs(this.services.clock) <= this.deliverUntil)
   }
 
-  /** Reads these and nothing else, each from its offset. */
-  begin(places: ReadonlyArray<TopicPartition & { readonly offset: number }>, whenOutOfRange: OutOfRange): void {
+  /** Reads these partitions and no others, each from its offset. */
+  begin(partitions: ReadonlyArray<PartitionPosition>, whenOutOfRange: OutOfRange): void {
     this.end()
-    const { topics } = this.parts.client.metadata.view()
-    for (const { offset, partition, topic } of places) {
+    const { topics } = this.services.client.metadata.view()
+    for (const { offset, partition, topic } of partitions) {
       const view = topics.get(topic)
       if (view !== undefined) this.readers.set(topicPartitionKey({ topic, partition }), new PartitionReader(topic, view.topicId, partition, offset))
     }
@@ -83,22 +108,23 @@ export class ReadingSet {
     this.hasBegun = true
     this.whenOutOfRange = whenOutOfRange
     this.fetcher.follow([...this.readers.values()])
-    this.news.notify()
+    this.arrived.notify()
   }
-  /** Reads nothing any more; what was fetched and not handed out never is (G1, G7). */
+  /** Reads no partition. Messages that were fetched and not delivered never are (G1, G7). */
   end(): void {
     this.hasBegun = false
     for (const reader of this.readers.values()) reader.close()
     this.readers.clear()
+    this.outOfRange.clear()
     this.fetcher.follow([])
     this.progressed.notify()
   }
-  /** Hands nothing out until `begin`. */
+  /** Delivers no message until `begin`. */
   pause(): void {
     this.paused = true
   }
 
-  /** Hands out nothing of these topics, while they are still this consumer's. */
+  /** Delivers no message of these topics while their partitions are still assigned. */
   mute(topics: ReadonlyArray<string>): void {
     for (const topic of topics) this.muted.add(topic)
   }
@@ -106,74 +132,74 @@ export class ReadingSet {
     for (const topic of topics) this.muted.delete(topic)
   }
 
-  /** Whether an assignment is in force, be it an empty one. */
+  /** Whether there is an assignment, which may be empty. */
   get isAssigned(): boolean {
     return this.hasBegun
   }
-  get places(): ReadonlyArray<TopicPartition & { readonly offset: number }> {
+  get positions(): ReadonlyArray<PartitionPosition> {
     return [...this.readers.values()].map(({ next, partition, topic }) => ({ topic, partition, offset: next }))
   }
-  reader(place: TopicPartition): PartitionReader | undefined {
-    return this.readers.get(topicPartitionKey(place))
+  reader(of: TopicPartition): PartitionReader | undefined {
+    return this.readers.get(topicPartitionKey(of))
   }
 
-  /** Hands out what is there, up to `most` messages. */
+  /** Delivers buffered messages, up to `most`. */
   take(most: number): ReadonlyArray<ConsumedRecord> {
-    const given: Array<ConsumedRecord> = []
-    if (!this.mayHandOut) return given
+    const records: Array<ConsumedRecord> = []
+    if (!this.mayDeliver) return records
     const readers = [...this.readers.values()]
-    for (let nth = 0; nth < readers.length && given.length < most; nth++) {
+    for (let nth = 0; nth < readers.length && records.length < most; nth++) {
       const reader = readers[(this.turn + nth) % readers.length] as PartitionReader
       if (this.muted.has(reader.topic)) continue
-      reader.take(most - given.length, this.parts.decoding, (record) => given.push(new ConsumedRecord(reader.topic, reader.partition, record, reader.topicId)))
+      reader.take(most - records.length, this.services.decoding, (record) =>
+        records.push(new ConsumedRecord(reader.topic, reader.partition, record, reader.topicId))
+      )
     }
-    if (this.parts.reading.onCorrupt === "skip") for (const reader of readers) this.skipCorrupt(reader)
+    if (this.services.settings.onCorrupt === "skip") for (const reader of readers) this.skipCorrupt(reader)
     this.turn += 1
-    if (given.length > 0) this.fetcher.wake()
-    return given
+    if (records.length > 0) this.fetcher.wake()
+    return records
   }
-  /** Goes on behind what cannot be read, and says where it was. */
+  /** Goes on behind damaged bytes, whose position goes to the log. */
   private skipCorrupt(reader: PartitionReader): void {
     const { failed } = reader
     if (failed?._tag !== "CorruptRecords" || this.muted.has(reader.topic)) return
     reader.skip(failed.nextOffset)
-    this.parts.fork(Effect.logWarning(`Skipped: ${failed.message}`))
+    this.skipped.push(failed)
+    this.upkeepDue.notify()
     this.fetcher.wake()
-    this.news.notify()
+    this.arrived.notify()
   }
-  /** What stopped a partition, once everything before it was handed out. */
+  /** The error of a partition, once every message before it was delivered. */
   get error(): ReadError | undefined {
     for (const { failed, hasBuffered } of this.readers.values()) if (failed !== undefined && (failed._tag === "CorruptRecords" || !hasBuffered)) return failed
     return undefined
   }
 
-  seek(place: TopicPartition, offset: number): boolean {
-    const reader = this.reader(place)
+  seek(of: TopicPartition, offset: number): boolean {
+    const reader = this.reader(of)
     reader?.seek(offset)
     this.fetcher.wake()
     return reader !== undefined
   }
 
-  /** Everything that was handed out is processed. */
+  /** Every delivered message is processed. */
   processedAll(): void {
     for (const { progress } of this.readers.values()) progress.processedAll()
     this.progressed.notify()
   }
-  /** One message is processed. A message of a topic that had the name before says nothing about this one. */
-  processed({ offset, topicId, ...place }: TopicPartition & { readonly offset: number; readonly topicId?: string | undefined }): void {
-    const reader = this.reader(place)
+  /** One message is processed. A message of an earlier topic of the same name says nothing about this one. */
+  processed({ offset, topicId, ...of }: PartitionPosition & { readonly topicId?: string | undefined }): void {
+    const reader = this.reader(of)
     if (topicId === undefined || topicId === reader?.topicId) reader?.progress.processed(offset)
     this.progressed.notify()
   }
-  /** Waits until nothing that was handed out is unprocessed. */
+  /** Returns when every delivered message is processed. */
   readonly allProcessed: Effect.Effect<void> = Effect.suspend(() =>
     [...this.readers.values()].some(({ progress }) => progress.isOutstanding) ? Effect.andThen(this.progressed.wait, () => this.allProcessed) : Effect.void
   )
-  /** What is processed and not committed yet, and how to note that it is. */
-  get uncommitted(): {
-    readonly offsets: ReadonlyArray<TopicPartition & { readonly topicId: string; readonly offset: number }>
-    readonly committed: () => void
-  } {
+  /** The offsets that are processed and not committed. The caller calls `committed` when they are. */
+  get uncommitted(): { readonly offsets: ReadonlyArray<PartitionPosition & { readonly topicId: string }>; readonly committed: () => void } {
     const due = [...this.readers.values()].filter(({ progress }) => progress.toCommit !== progress.committed)
     const offsets = due.map(({ partition, progress, topic, topicId }) => ({ topic, topicId, partition, offset: progress.toCommit }))
     const committed = () => {
@@ -186,26 +212,41 @@ export class ReadingSet {
     for (const { progress } of this.readers.values()) progress.committed = progress.toCommit
   }
 
-  private findAgain(reader: PartitionReader): void {
-    const { partition, topic } = reader
+  private onOutOfRange(reader: PartitionReader): void {
     if (this.whenOutOfRange === "refuse") {
-      reader.failed = new OffsetOutOfRange({ topic, partition, offset: reader.fetchFrom })
-      return this.news.notify()
+      reader.failed = new OffsetOutOfRange({ topic: reader.topic, partition: reader.partition, offset: reader.fetchFrom })
+      return this.arrived.notify()
     }
-    const found = Effect.map(this.inRange(reader), (offset) => {
-      if (reader.closed) return
+    this.outOfRange.add(reader)
+    this.upkeepDue.notify()
+  }
+
+  /** Logs the skipped bytes, and finds new offsets for the readers that need them. */
+  private readonly upkeep: Effect.Effect<void> = Effect.suspend(() => {
+    const skipped = this.skipped
+    const readers = [...this.outOfRange]
+    this.skipped = []
+    this.outOfRange.clear()
+    const logged = Effect.forEach(skipped, ({ message }) => Effect.logWarning(`Skipped: ${message}`), { discard: true })
+    // Where no node responds, the next fetch is out of range again, and the search is repeated.
+    const searched = Effect.forEach(readers, (reader) => Effect.ignore(this.reset(reader)), { concurrency: searchesMax, discard: true })
+    return Effect.zipRight(logged, searched)
+  })
+  private reset(reader: PartitionReader): Effect.Effect<void, OffsetsError> {
+    const from = reader.fetchFrom
+    return Effect.map(this.offsetInRange(reader, from), (offset) => {
+      // Closed, or moved by a seek, during the search.
+      if (reader.closed || reader.fetchFrom !== from) return
       reader.seek(offset)
       this.fetcher.wake()
     })
-    // If nobody answers, the next fetch will say again that the offset is not there.
-    this.parts.fork(Effect.catchAllDefect(Effect.ignore(found), (defect) => reportDefect("search for an offset", defect)))
   }
-  private inRange(reader: PartitionReader): Effect.Effect<number, OffsetsError> {
+  private offsetInRange(reader: PartitionReader, from: number): Effect.Effect<number, OffsetsError> {
     const { partition, topic } = reader
     const at = (end: StartAt) =>
-      Effect.map(startOffsets(this.parts.client, [{ topic, partition, at: end }]), (found) => found.get(topicPartitionKey(reader)) ?? reader.fetchFrom)
+      Effect.map(startOffsets(this.services.client, [{ topic, partition, at: end }]), (offsets) => offsets.get(topicPartitionKey(reader)) ?? from)
     if (this.whenOutOfRange !== "nearest") return at(this.whenOutOfRange === "latest" ? "latest" : "earliest")
-    // Removed by retention: the oldest that is left. Beyond the end: the end, since everything before it was read.
-    return Effect.map(Effect.all([at("earliest"), at("latest")]), ([first, end]) => Math.min(Math.max(reader.fetchFrom, first), end))
+    // Before the log start, which retention has moved: the oldest message. Behind the end: the end, since every message before it was read.
+    return Effect.map(Effect.all([at("earliest"), at("latest")]), ([first, end]) => Math.min(Math.max(from, first), end))
   }
 }

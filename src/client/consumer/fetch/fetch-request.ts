@@ -3,61 +3,67 @@ import { zeroTopicId } from "../../../../domain/kernel/id.ts"
 import { Fetch } from "../../../protocol/message/01-fetch.ts"
 import type { RequestDraft, ResponseOf } from "../../../protocol/type/wire.ts"
 import type { ClusterView } from "../../metadata/view.ts"
-import type { FetchPlace, FetchSession } from "./fetch-session.ts"
+import type { FetchPartition, FetchSession } from "./fetch-session.ts"
 import type { PartitionReader } from "./partition-reader.ts"
 import type { FetchSettings } from "./settings.ts"
 
-/** The last version that names topics by name; from the next on only ids. */
+/** The last version that names topics by their names; later versions name them by ids alone. */
 export const lastByName = 12
 /** The first version that has sessions. */
 const firstWithSessions = 7
 
-export interface FetchCall {
-  readonly request: RequestDraft<typeof Fetch>
-  readonly versionMax: number
-  /** The lowest version that can say it. */
-  readonly versionMin: number
-  /** What was asked, to place what comes. */
-  readonly asked: ReadonlyArray<{ readonly reader: PartitionReader; readonly from: number }>
+/** A reader, and the offset from which the request fetches its partition. */
+interface RequestedPartition {
+  readonly reader: PartitionReader
+  readonly from: number
 }
 
-/** Partitions under their topics, in their order. */
-const byTopic = <A>(places: ReadonlyArray<FetchPlace>, partitionOf: (place: FetchPlace) => A) => {
+export interface VersionedFetchRequest {
+  readonly request: RequestDraft<typeof Fetch>
+  readonly versionMax: number
+  /** The lowest version that has the fields of the request. */
+  readonly versionMin: number
+  /** All partitions of the session, also those that the request need not name. */
+  readonly requested: ReadonlyArray<RequestedPartition>
+}
+
+/** Groups partitions by their topics, in their order. */
+const byTopic = <A>(partitions: ReadonlyArray<FetchPartition>, each: (partition: FetchPartition) => A) => {
   const topics = new Map<string, { topic: string; topicId: string; partitions: Array<A> }>()
-  for (const place of places) {
-    const { topic, topicId } = place
+  for (const partition of partitions) {
+    const { topic, topicId } = partition
     const key = `${topicId} ${topic}`
     let of = topics.get(key)
     if (of === undefined) {
       of = { topic, topicId, partitions: [] }
       topics.set(key, of)
     }
-    of.partitions.push(partitionOf(place))
+    of.partitions.push(each(partition))
   }
   return [...topics.values()]
 }
 
-/** One fetch over the partitions that a node leads: in a session, what has changed of it. */
-export const fetchCall = (
+/** Makes one fetch for partitions that one node leads. In a session it names what has changed. */
+export const fetchRequest = (
   readers: ReadonlyArray<PartitionReader>,
   view: ClusterView,
-  reading: FetchSettings,
+  settings: FetchSettings,
   maxBytes: number,
   session: FetchSession
-): FetchCall => {
-  const places = readers.map(({ fetchFrom, partition, topic, topicId }) => ({
+): VersionedFetchRequest => {
+  const partitions = readers.map(({ fetchFrom, partition, topic, topicId }) => ({
     topic,
     topicId,
     partition,
     from: fetchFrom,
-    // Whoever leads under another epoch refuses: a leader that was replaced and does not know it cannot give what others no longer see.
+    // The leader of another epoch refuses. A leader that was replaced without knowing it would return records that others no longer have.
     leaderEpoch: view.topics.get(topic)?.partitions[partition]?.leaderEpoch ?? -1,
-    bytesMax: reading.partitionBytesMax
+    bytesMax: settings.partitionBytesMax
   }))
-  const byIds = places.every(({ topicId }) => topicId !== zeroTopicId)
-  const { changed, forgotten, sessionEpoch, sessionId } = session.next(places, byIds)
+  const byIds = partitions.every(({ topicId }) => topicId !== zeroTopicId)
+  const { changed, forgotten, sessionEpoch, sessionId } = session.next(partitions, byIds)
   const request = {
-    maxWaitMs: reading.fetchWaitMs,
+    maxWaitMs: settings.fetchWaitMs,
     minBytes: 1,
     maxBytes,
     sessionId,
@@ -73,34 +79,33 @@ export const fetchCall = (
   return {
     request,
     versionMax: byIds ? Fetch.latestStable : lastByName,
-    // Before that a request stands for itself, and what it does not name is not fetched.
+    // In a version without sessions a partition that the request does not name is not fetched.
     versionMin: session.isOpening ? 0 : firstWithSessions,
-    asked: readers.map((reader) => ({ reader, from: reader.fetchFrom }))
+    requested: readers.map((reader) => ({ reader, from: reader.fetchFrom }))
   }
 }
 
-export interface Fetched {
-  readonly reader: PartitionReader
-  readonly from: number
+/** The part of a Fetch response for one partition. */
+export interface PartitionFetchResult extends RequestedPartition {
   readonly error: KafkaError
   readonly records: Uint8Array | null
   readonly highWatermark: number
 }
 
-/** The answer for each partition that was asked for; one that is left out has no news. */
-export const fetchedOf = (response: ResponseOf<typeof Fetch>, { asked }: FetchCall): ReadonlyArray<Fetched> => {
-  const byTopicName = new Map<string, Map<number, { readonly reader: PartitionReader; readonly from: number }>>()
-  for (const one of asked) {
-    // By id where the answer has ids, by name else: both lead to the same.
+/** Returns the results of the partitions in the response. In a session it leaves out those without news; partitions that were not requested are passed over. */
+export const partitionResults = (response: ResponseOf<typeof Fetch>, { requested }: VersionedFetchRequest): ReadonlyArray<PartitionFetchResult> => {
+  const byName = new Map<string, Map<number, RequestedPartition>>()
+  for (const one of requested) {
+    // The response has ids or names, by its version.
     for (const name of [one.reader.topic, one.reader.topicId]) {
-      const partitions = byTopicName.get(name) ?? new Map()
+      const partitions = byName.get(name) ?? new Map<number, RequestedPartition>()
       partitions.set(one.reader.partition, one)
-      byTopicName.set(name, partitions)
+      byName.set(name, partitions)
     }
   }
   return response.responses.flatMap((topic) =>
     topic.partitions.flatMap((partition) => {
-      const one = byTopicName.get(topic.topic !== "" ? topic.topic : topic.topicId)?.get(partition.partitionIndex)
+      const one = byName.get(topic.topic !== "" ? topic.topic : topic.topicId)?.get(partition.partitionIndex)
       if (one === undefined) return []
       const { errorCode, highWatermark, records } = partition
       return [{ ...one, error: kafkaError(errorCode), records, highWatermark: Number(highWatermark) }]

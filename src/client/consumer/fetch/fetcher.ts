@@ -1,228 +1,243 @@
-import { type Clock, Effect } from "effect"
+import { type Clock, Effect, FiberMap } from "effect"
 import { type KafkaError, kafkaError } from "../../../../domain/kernel/error-code.ts"
 import { Fetch } from "../../../protocol/message/01-fetch.ts"
 import type { ResponseOf } from "../../../protocol/type/wire.ts"
-import type { Client } from "../../cluster/client.ts"
+import { type Client, ClusterClient } from "../../cluster/client.ts"
 import { type AnswerTooLarge, type ClientDefect, failure } from "../../error.ts"
 import type { NodeView } from "../../metadata/view.ts"
 import { monotonicMs } from "../../runtime/monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs, retryKindOf } from "../../runtime/retry.ts"
 import { Signal } from "../../runtime/signal.ts"
 import { supervised } from "../../runtime/supervision.ts"
-import { type FetchCall, type Fetched, fetchCall, fetchedOf } from "./fetch-request.ts"
+import { fetchRequest, type PartitionFetchResult, partitionResults, type VersionedFetchRequest } from "./fetch-request.ts"
 import { FetchSession, isSessionError } from "./fetch-session.ts"
 import type { PartitionReader } from "./partition-reader.ts"
-import type { FetchSettings } from "./settings.ts"
+import { FetchConfig, type FetchSettings } from "./settings.ts"
 
 const never = Number.POSITIVE_INFINITY
-/** A node from which nothing comes for this long after a fetch had its time to wait is asked on another connection, ms. */
+/** A node that sends no byte for this long after `fetchWaitMs` is called again on another connection, ms. */
 const silentMs = 5000
 
-export interface FetcherParts {
+/** What the consumer does with the results. */
+export interface FetchListener {
+  /** A poll may find messages or an error. */
+  readonly onArrived: () => void
+  /** The partition has no offset `fetchFrom`: the reader needs another. */
+  readonly onOutOfRange: (reader: PartitionReader) => void
+  /** A loop failed by a defect, and starts again. */
+  readonly onDefect: (fault: ClientDefect) => void
+}
+
+interface Services {
   readonly client: Client
-  readonly reading: FetchSettings
+  readonly settings: FetchSettings
   readonly clock: Clock.Clock
-  readonly fork: (effect: Effect.Effect<void>) => void
-  /** Something came that a poll may wait for. */
-  readonly arrived: () => void
-  /** The offset that was asked for is not there: a new one must be found. */
-  readonly outOfRange: (reader: PartitionReader) => void
-  /** A loop failed by a defect, and begins anew. */
-  readonly failed: (fault: ClientDefect) => void
 }
 
 /**
- * Reads ahead for a consumer: one long-polling fetch at a time on the way to each node that leads some of its partitions, while the user works on what came before. A
- * partition with enough in its buffer is left out of the next. What stays the same from one fetch to the next is not said again (KIP-227).
+ * Fetches ahead of the consumer's polls. Each node that leads some of the partitions has one long-polling fetch in flight, in a session (KIP-227). A partition with enough bytes in
+ * its buffer is left out of the next fetch.
  */
 export class Fetcher {
   private readers: ReadonlyArray<PartitionReader> = []
-  /** A loop for each node that leads something, with the bell that wakes it. */
+  /** Wakes the loop of a node, for each node that has one. */
   private readonly loops = new Map<number, Signal>()
-  private readonly homeless = new Signal()
+  /** Wakes `run`, which starts loops. */
+  private readonly changed = new Signal()
+  /** Topics whose leaders are requested before they are fetched again. */
+  private readonly stale = new Set<string>()
 
-  constructor(private readonly parts: FetcherParts) {}
+  static readonly make = (listener: FetchListener): Effect.Effect<Fetcher, never, ClusterClient | FetchConfig> =>
+    Effect.map(Effect.all({ client: ClusterClient, settings: FetchConfig, clock: Effect.clock }), (services) => new Fetcher(services, listener))
+
+  private constructor(
+    private readonly services: Services,
+    private readonly listener: FetchListener
+  ) {}
 
   private now(): number {
-    return monotonicMs(this.parts.clock)
+    return monotonicMs(this.services.clock)
   }
 
-  /** Reads these from now on, and no others. */
+  /** Fetches for these readers from now on, and for no others. */
   follow(readers: ReadonlyArray<PartitionReader>): void {
     this.readers = readers
     this.wake()
   }
-  /** There is room in a buffer, or a reader has moved. */
+  /** A buffer has room again, or a reader has moved. */
   wake(): void {
     for (const signal of this.loops.values()) signal.notify()
-    this.homeless.notify()
+    this.changed.notify()
   }
 
   private leaderOf(reader: PartitionReader): NodeView | undefined {
-    const view = this.parts.client.metadata.view()
+    if (this.stale.has(reader.topic)) return undefined
+    const view = this.services.client.metadata.view()
     return view.nodes.get(view.topics.get(reader.topic)?.partitions[reader.partition]?.leader ?? -1)
   }
-  /** The node that a partition is read from, unless it is to be asked about first. */
-  private homeOf(reader: PartitionReader): NodeView | undefined {
-    return this.doubted.has(reader.topic) ? undefined : this.leaderOf(reader)
-  }
-  private readonly doubted = new Set<string>()
 
-  /** Sees to it that every node that leads something has its loop, and asks the cluster about partitions without one. Runs until its fiber ends. */
-  readonly run: Effect.Effect<never> = Effect.forever(
-    Effect.suspend(() => {
-      const lost: Array<PartitionReader> = []
-      for (const reader of this.readers) {
-        const node = this.homeOf(reader)
-        if (node === undefined) lost.push(reader)
-        else if (!this.loops.has(node.id)) {
-          this.loops.set(node.id, new Signal())
-          this.parts.fork(this.loop(node.id))
-        }
-      }
-      if (lost.length === 0) return this.homeless.wait
-      const failures = Math.min(...lost.map((reader) => (reader.failures += 1)))
-      const topics = [...new Set(lost.map(({ topic }) => topic))]
-      const pauseMs = retryDelayMs("leadership", failures, this.parts.client.random.next())
-      return Effect.sleep(pauseMs).pipe(
-        Effect.andThen(Effect.ignore(this.parts.client.metadata.refresh(topics))),
-        Effect.andThen(
-          Effect.sync(() => {
-            for (const topic of topics) this.doubted.delete(topic)
-            for (const reader of lost) this.adopt(reader)
-            for (const signal of this.loops.values()) signal.notify()
-          })
-        )
-      )
-    })
+  /** Runs a loop for each node that leads a partition, and requests the leaders of the others. */
+  readonly run: Effect.Effect<never> = Effect.scoped(
+    Effect.flatMap(FiberMap.make<number, void>(), (fibers) => Effect.forever(Effect.suspend(() => this.supervise(fibers))))
   )
+  private supervise(fibers: FiberMap.FiberMap<number, void>): Effect.Effect<void> {
+    const leaderless: Array<PartitionReader> = []
+    const starting: Array<Effect.Effect<unknown>> = []
+    for (const reader of this.readers) {
+      const node = this.leaderOf(reader)
+      if (node === undefined) leaderless.push(reader)
+      else if (!this.loops.has(node.id)) {
+        const signal = new Signal()
+        this.loops.set(node.id, signal)
+        starting.push(FiberMap.run(fibers, node.id, this.loop(node.id, signal)))
+      }
+    }
+    const started = Effect.all(starting, { discard: true })
+    return Effect.zipRight(started, leaderless.length === 0 ? this.changed.wait : this.findLeaders(leaderless))
+  }
 
-  /** A topic that was removed and made again has another id, and its offsets begin anew: none of the messages there was read. */
-  private adopt(reader: PartitionReader): void {
-    const topic = this.parts.client.metadata.view().topics.get(reader.topic)
+  private findLeaders(leaderless: ReadonlyArray<PartitionReader>): Effect.Effect<void> {
+    const { metadata, random } = this.services.client
+    const failures = Math.min(...leaderless.map((reader) => (reader.failures += 1)))
+    const topics = [...new Set(leaderless.map(({ topic }) => topic))]
+    const found = Effect.sync(() => {
+      for (const topic of topics) this.stale.delete(topic)
+      for (const reader of leaderless) this.followTopic(reader)
+      for (const signal of this.loops.values()) signal.notify()
+    })
+    return Effect.sleep(retryDelayMs("leadership", failures, random.next())).pipe(
+      Effect.zipRight(Effect.ignore(metadata.refresh(topics))),
+      Effect.zipRight(found)
+    )
+  }
+
+  /** A topic that was deleted and created again has another id, and its offsets begin at 0: none of its messages was read. */
+  private followTopic(reader: PartitionReader): void {
+    const topic = this.services.client.metadata.view().topics.get(reader.topic)
     if (topic === undefined || topic.topicId === reader.topicId) return
     reader.topicId = topic.topicId
     reader.seek(0)
-    // The group's offset went with the old topic: the beginning is committed again, so that the next member does not choose another.
+    // The group's offset belonged to the old topic: the beginning is committed again, so that the next member does not choose another.
     reader.progress.committed = -1
   }
 
-  /** Fetches from one node until it leads nothing that is read. */
-  private loop(nodeId: number): Effect.Effect<void> {
-    const signal = this.loops.get(nodeId) ?? new Signal()
+  /** Fetches from one node until it leads none of the partitions. */
+  private loop(nodeId: number, signal: Signal): Effect.Effect<void> {
     const session = new FetchSession()
     const step = Effect.suspend((): Effect.Effect<boolean> => {
-      const mine = this.readers.filter((reader) => !reader.closed && this.homeOf(reader)?.id === nodeId)
-      const node = mine[0] === undefined ? undefined : this.homeOf(mine[0])
+      const led = this.readers.filter((reader) => !reader.closed && this.leaderOf(reader)?.id === nodeId)
+      const node = led[0] === undefined ? undefined : this.leaderOf(led[0])
       if (node === undefined) return Effect.succeed(false)
       const now = this.now()
-      const room = this.parts.reading.bufferBytesMax - this.readers.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0)
-      const ready = room <= 0 ? [] : mine.filter((reader) => this.isReady(reader, now))
-      if (ready.length > 0) return Effect.as(this.fetch(node, ready, room, session), true)
-      const wakeAt = mine.reduce((soonest, { notBefore }) => (notBefore > now ? Math.min(soonest, notBefore) : soonest), never)
+      const freeBytes = this.services.settings.bufferBytesMax - this.readers.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0)
+      const ready = freeBytes <= 0 ? [] : led.filter((reader) => this.isReady(reader, now))
+      if (ready.length > 0) return Effect.as(this.fetch(node, ready, freeBytes, session), true)
+      const wakeAt = led.reduce((soonest, { notBefore }) => (notBefore > now ? Math.min(soonest, notBefore) : soonest), never)
       return Effect.as(signal.waitAtMost(wakeAt - now), true)
     })
     const end = Effect.sync(() => {
       this.loops.delete(nodeId)
-      this.homeless.notify()
+      this.changed.notify()
     })
     const steps = Effect.asVoid(Effect.repeat(step, { while: (goesOn) => goesOn }))
-    const failed = (fault: ClientDefect) => {
+    const onDefect = (fault: ClientDefect) => {
       session.restart()
-      this.parts.failed(fault)
+      this.listener.onDefect(fault)
     }
-    return Effect.ensuring(supervised("fetch loop", steps, failed), end)
+    return Effect.ensuring(supervised("fetch loop", steps, onDefect), end)
   }
   private isReady(reader: PartitionReader, now: number): boolean {
-    return reader.failed === undefined && reader.notBefore <= now && reader.bufferedBytes < this.parts.reading.partitionBytesMax
+    return reader.failed === undefined && reader.notBefore <= now && reader.bufferedBytes < this.services.settings.partitionBytesMax
   }
 
-  private fetch(node: NodeView, readers: ReadonlyArray<PartitionReader>, room: number, session: FetchSession): Effect.Effect<void> {
-    const { client, reading } = this.parts
+  private fetch(node: NodeView, readers: ReadonlyArray<PartitionReader>, freeBytes: number, session: FetchSession): Effect.Effect<void> {
+    const { client, settings } = this.services
     const wasOpening = session.isOpening
-    const call = fetchCall(readers, client.metadata.view(), reading, Math.min(reading.fetchBytesMax, room), session)
-    const { versionMax, versionMin } = call
-    const timeoutMs = reading.fetchWaitMs + client.options.requestTimeoutMs
-    const silenceMs = reading.fetchWaitMs + Math.min(client.options.requestTimeoutMs, silentMs)
-    return Effect.match(client.pool.call(node.address, Fetch, call.request, { lane: "fetch", timeoutMs, silenceMs, versionMax, versionMin }), {
-      onSuccess: (response) => this.take(response, call, session, wasOpening),
-      // The leaders may have changed with the connection; the answer to that question also tells whether anybody is there.
+    const fetch = fetchRequest(readers, client.metadata.view(), settings, Math.min(settings.fetchBytesMax, freeBytes), session)
+    const { request, versionMax, versionMin } = fetch
+    const timeoutMs = settings.fetchWaitMs + client.options.requestTimeoutMs
+    const silenceMs = settings.fetchWaitMs + Math.min(client.options.requestTimeoutMs, silentMs)
+    return Effect.match(client.pool.call(node.address, Fetch, request, { lane: "fetch", timeoutMs, silenceMs, versionMax, versionMin }), {
+      onSuccess: (response) => this.receive(response, fetch, session, wasOpening),
+      // The leaders may have changed with the connection, and the metadata request shows whether a node responds at all.
       onFailure: (error) => {
         session.restart()
-        if (error._tag === "AnswerTooLarge") return this.tooLarge(readers, error)
-        for (const reader of readers) this.again(reader, "connection")
+        if (error._tag === "AnswerTooLarge") return this.onTooLarge(readers, error)
+        for (const reader of readers) this.retry(reader, "connection")
       }
     })
   }
 
-  private take(response: ResponseOf<typeof Fetch>, call: FetchCall, session: FetchSession, wasOpening: boolean): void {
+  private receive(response: ResponseOf<typeof Fetch>, fetch: VersionedFetchRequest, session: FetchSession, wasOpening: boolean): void {
     const error = kafkaError(response.errorCode)
     if (error !== "NONE") {
-      if (error === "FETCH_SESSION_ID_NOT_FOUND") session.forgotten()
+      if (error === "FETCH_SESSION_ID_NOT_FOUND") session.onSessionLost()
       else session.restart()
-      // The next fetch says everything again, at once: nothing was given and nothing is lost.
+      // The next fetch opens a new session at once: the node returned no records, so none are lost.
       if (isSessionError(error) && !wasOpening) return
-      for (const { reader } of call.asked) this.settle({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1 })
+      for (const { reader } of fetch.requested) this.take({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1 })
       return
     }
-    session.answered(response.sessionId)
-    let news = false
-    const all = fetchedOf(response, call)
-    for (const fetched of all) {
-      this.settle(fetched)
-      news ||= fetched.reader.hasBuffered || fetched.reader.failed !== undefined
+    session.onResponse(response.sessionId)
+    let hasNews = false
+    const results = partitionResults(response, fetch)
+    for (const result of results) {
+      this.take(result)
+      hasNews ||= result.reader.hasBuffered || result.reader.failed !== undefined
     }
-    const answered = response.responses.reduce((sum, { partitions }) => sum + partitions.length, 0)
-    if (answered > all.length) this.misunderstood(call, session)
-    // What is not told again is as it was, also for a reader that was not there then.
-    if (news) this.parts.arrived()
+    const partitions = response.responses.reduce((sum, topic) => sum + topic.partitions.length, 0)
+    if (partitions > results.length) this.onUnrequested(fetch, session)
+    if (hasNews) this.listener.onArrived()
   }
 
-  /** The answer speaks of partitions that nobody asked for: all is said again, and not at once by those whom it brought nothing, or the two would go round without end. */
-  private misunderstood({ asked }: FetchCall, session: FetchSession): void {
+  /**
+   * The response has partitions that the session does not request: the two sides disagree about it, and the next fetch opens a new one. Partitions without progress pause first: a
+   * node that repeats such responses would be called without end.
+   */
+  private onUnrequested({ requested }: VersionedFetchRequest, session: FetchSession): void {
     session.restart()
     const now = this.now()
-    for (const { from, reader } of asked) if (!reader.closed && reader.fetchFrom === from && reader.notBefore <= now) this.pause(reader, "load")
+    for (const { from, reader } of requested) if (!reader.closed && reader.fetchFrom === from && reader.notBefore <= now) this.pause(reader, "load")
   }
 
-  private settle({ error, from, highWatermark, reader, records }: Fetched): void {
-    // Closed or moved while the answer was on its way: it speaks of another assignment or place.
+  private take({ error, from, highWatermark, reader, records }: PartitionFetchResult): void {
+    // The reader was closed or moved while the fetch was in flight: the result belongs to another assignment or offset.
     if (reader.closed || reader.fetchFrom !== from) return
     if (error === "NONE") {
       reader.failures = 0
       reader.highWatermark = highWatermark
       reader.buffer(from, records)
-      // An answer with bytes and without a message is not asked for again at once.
+      // A result with bytes and without a whole batch is not requested again at once.
       if (reader.isIdle) this.pause(reader, "load")
       return
     }
     if (error === "OFFSET_OUT_OF_RANGE") {
       this.pause(reader, "load")
-      return this.parts.outOfRange(reader)
+      return this.listener.onOutOfRange(reader)
     }
-    this.failed(reader, error)
+    this.fail(reader, error)
   }
-  /** The same fetch would have the same answer: the caller has to choose other bounds. */
-  private tooLarge(readers: ReadonlyArray<PartitionReader>, error: AnswerTooLarge): void {
+  /** A retry would have the same response: the caller must choose other bounds. */
+  private onTooLarge(readers: ReadonlyArray<PartitionReader>, error: AnswerTooLarge): void {
     for (const reader of readers) if (!reader.closed) reader.failed ??= error
-    this.parts.arrived()
+    this.listener.onArrived()
   }
-  private failed(reader: PartitionReader, error: KafkaError): void {
-    if (isLeadership(error)) return this.again(reader, "leadership")
+  private fail(reader: PartitionReader, error: KafkaError): void {
+    if (isLeadership(error)) return this.retry(reader, "leadership")
     const fault = failure(error, `Fetch of ${reader.topic}-${reader.partition}`)
     if (fault._tag === "KafkaFailure" && fault.retriable) return this.pause(reader, retryKindOf(error))
     reader.failed = fault
-    this.parts.arrived()
+    this.listener.onArrived()
   }
 
-  /** Tried again once the cluster has said who leads. */
-  private again(reader: PartitionReader, kind: RetryKind): void {
+  /** Fetches again when the cluster has named the leader. */
+  private retry(reader: PartitionReader, kind: RetryKind): void {
     this.pause(reader, kind)
-    this.doubted.add(reader.topic)
-    this.homeless.notify()
+    this.stale.add(reader.topic)
+    this.changed.notify()
   }
   private pause(reader: PartitionReader, kind: RetryKind): void {
     reader.failures += 1
-    reader.notBefore = this.now() + retryDelayMs(kind, reader.failures, this.parts.client.random.next())
+    reader.notBefore = this.now() + retryDelayMs(kind, reader.failures, this.services.client.random.next())
   }
 }

@@ -3,6 +3,7 @@ import { type RecordBatch, verify, viewBatch } from "../../../../domain/log/batc
 import type { Crc32c } from "../../../../domain/log/crc32c.ts"
 import { type Decompress, type Record, readRecords } from "../../../../domain/log/record.ts"
 import { type AnswerTooLarge, CorruptRecords, type KafkaFailure, type NotAuthorized, type OffsetOutOfRange } from "../../error.ts"
+import { broken } from "../../runtime/invariant.ts"
 import { Progress } from "./progress.ts"
 
 export interface Decoding {
@@ -13,46 +14,46 @@ export interface Decoding {
 
 export type ReadError = AnswerTooLarge | CorruptRecords | KafkaFailure | NotAuthorized | OffsetOutOfRange
 
-const idleAnswersMax = 5
+/** Results in a row without a whole batch after which the reader fails. */
+const idleResultsMax = 5
+/** Offsets that one skip passes, at most. */
 const strideMax = 1_000_000
 
 /**
- * What one partition gives to one consumer: batches that were fetched and wait, and how far the user is. It belongs to one assignment: when that ends it is closed, and
- * what it holds is never handed out (G1, G7). Offsets rise strictly and skip only what is no message (L8).
+ * One partition of one assignment: the fetched batches, the position, and the progress of the caller. When the assignment ends it is closed, and delivers none of its messages (G1,
+ * G7). Offsets rise strictly, and skip only what is not a message (L8).
  */
 export class PartitionReader {
-  /** Where the next fetch begins. */
+  /** The offset of the next fetch. */
   fetchFrom: number
   readonly progress: Progress
-  /** Raised by the next poll; nothing is fetched before the user has moved on. */
+  /** The next poll fails with it, and the partition is not fetched until a seek or a skip. */
   failed: ReadError | undefined
-  /** Nothing is fetched before this moment, ms. */
+  /** The partition is not fetched before this time, ms. */
   notBefore = 0
   failures = 0
-  /** A fetch of this partition is on its way. */
-  fetching = false
   closed = false
   bufferedBytes = 0
-  /** The offset that follows the last message of the partition, as the last fetch said; -1 before one. */
+  /** The high watermark of the last fetch; -1 before the first. */
   highWatermark = -1
-  /** Answers in a row that had bytes and nothing to read. */
-  private idleAnswers = 0
-  /** Bytes behind the batches that wait are no batch. */
-  private broken: { readonly offset: number; readonly reason: string } | undefined
-  /** The batch that stopped the reader. */
+  /** Results in a row that had bytes and no whole batch. */
+  private idleResults = 0
+  /** The bytes behind the buffered batches are not a batch. */
+  private damage: { readonly offset: number; readonly reason: string } | undefined
+  /** The batch that cannot be decoded. */
   private unreadable: RecordBatch | undefined
-  /** How far the next skip goes where the bytes do not say it. */
+  /** How many offsets the next skip passes where the bytes do not tell where the next batch begins. */
   private stride = 1
   private batches: Array<RecordBatch> = []
   private opened: ReadonlyArray<Record> = []
   private nextRecord = 0
-  /** Where the batch that is open ends. */
+  /** The offset after the open batch. */
   private openedEnd = -1
   private position: number
 
   constructor(
     readonly topic: string,
-    /** Changes when the topic is removed and made again under the same name. */
+    /** Changes when the topic is deleted and created again under the same name. */
     public topicId: string,
     readonly partition: number,
     startAt: number
@@ -62,7 +63,7 @@ export class PartitionReader {
     this.progress = new Progress(startAt)
   }
 
-  /** The offset of the next message that is handed out. */
+  /** The offset of the next message. */
   get next(): number {
     return this.position
   }
@@ -70,50 +71,53 @@ export class PartitionReader {
     return this.nextRecord < this.opened.length || this.batches.length > 0
   }
 
-  /** Takes over what a fetch from `from` gave. It is dropped when the reader is closed or has moved meanwhile. */
+  /** Buffers the batches of a fetch from `from`. They are dropped when the reader was closed or has moved meanwhile. */
   buffer(from: number, records: Uint8Array | null): void {
     if (this.closed || from !== this.fetchFrom || records === null || records.length === 0) return
     for (let at = 0; at < records.length; ) {
       const next = viewBatch(records, at)
       if (Either.isLeft(next)) {
-        this.broken = { offset: this.fetchFrom, reason: next.left.message }
+        this.damage = { offset: this.fetchFrom, reason: next.left.message }
         break
       }
       const batch = next.right
-      // The last batch may be cut, since a broker stops at a byte limit.
+      // The last batch may be incomplete, since a broker stops at a byte limit.
       if (batch === undefined) break
       at += batch.bytes.length
-      // A broker answers from the start of the batch that holds the offset; one that ends before it has nothing for us.
+      // A broker returns whole batches, from the one that holds the offset on: a batch that ends before it has no message for this reader.
       if (batch.nextOffset <= this.fetchFrom) continue
       this.batches.push(batch)
       this.bufferedBytes += batch.bytes.length
       this.fetchFrom = batch.nextOffset
     }
-    if (this.fetchFrom > from) this.idleAnswers = 0
-    else if (this.broken === undefined) this.noteIdle()
-    if (this.broken !== undefined && this.batches.length === 0) this.failBroken()
+    if (this.fetchFrom > from) this.idleResults = 0
+    else if (this.damage === undefined) this.noteIdle()
+    if (this.damage !== undefined && this.batches.length === 0) this.failDamaged()
   }
-  /** The answer had bytes and nothing to read. A broker that repeats that would be asked without end. */
+  /** The result had bytes and no whole batch. The reader would fetch for ever from a broker that repeats it. */
   private noteIdle(): void {
-    this.idleAnswers += 1
-    if (this.idleAnswers >= idleAnswersMax)
-      this.fail(`${this.idleAnswers} answers in a row hold no whole batch from this offset on; a batch over partitionBytesMax may be one.`, this.skipped())
+    this.idleResults += 1
+    if (this.idleResults >= idleResultsMax)
+      this.fail(
+        `${this.idleResults} fetches in a row returned no whole batch from this offset on; a batch larger than partitionBytesMax may be the cause.`,
+        this.skipped()
+      )
   }
-  /** Where to go on when the bytes do not say how far the damage reaches: each time twice as far, so that much damage takes few attempts. */
+  /** Where to go on when the bytes do not tell how far the damage reaches: each time twice as far, so that large damage takes few attempts. */
   private skipped(): number {
     const most = this.highWatermark > this.position ? this.highWatermark : this.position + 1
     return Math.min(most, this.position + this.stride)
   }
-  private failBroken(): void {
-    const { broken } = this
-    if (broken !== undefined) this.fail(broken.reason, this.skipped())
+  private failDamaged(): void {
+    const { damage } = this
+    if (damage !== undefined) this.fail(damage.reason, this.skipped())
   }
-  /** Whether the last answer brought nothing although it had bytes. */
+  /** Whether the last result had bytes and no whole batch. */
   get isIdle(): boolean {
-    return this.idleAnswers > 0
+    return this.idleResults > 0
   }
 
-  /** Goes on behind what cannot be read. Messages that were handed out keep their state. */
+  /** Goes on at `to`, behind damaged bytes. Delivered messages keep their progress. */
   skip(to: number): void {
     const failedBatch = this.batches[0]
     if (failedBatch !== undefined && failedBatch.nextOffset === to) {
@@ -124,43 +128,48 @@ export class PartitionReader {
       this.drop()
       this.fetchFrom = to
     }
-    this.position = to
+    this.advance(to)
     this.progress.skipped(to)
     this.failed = undefined
-    this.idleAnswers = 0
-    // What is broken behind the batches that are left is met again.
+    this.idleResults = 0
+    // The damage behind the batches that are left is found again after them.
     if (this.batches.length > 0) return
-    this.broken = undefined
+    this.damage = undefined
     this.fetchFrom = Math.max(this.fetchFrom, to)
   }
 
-  /** Hands out up to `most` messages; an error stands behind the messages that come before it. */
-  take(most: number, decoding: Decoding, give: (record: Record) => void): number {
-    let given = 0
-    while (given < most) {
+  /** Delivers up to `most` messages. An error comes after the messages before it. */
+  take(most: number, decoding: Decoding, deliver: (record: Record) => void): number {
+    let delivered = 0
+    while (delivered < most) {
       const record = this.opened[this.nextRecord]
       if (record !== undefined) {
         this.nextRecord += 1
         if (record.offset < this.position) continue
-        this.position = record.offset + 1
-        this.progress.handedOut(record.offset)
-        give(record)
-        given += 1
+        this.advance(record.offset + 1)
+        this.progress.delivered(record.offset)
+        deliver(record)
+        delivered += 1
         continue
       }
       this.passEnd()
       if (!this.open(decoding)) break
     }
-    return given
+    return delivered
+  }
+  /** The position never goes back without a seek: the caller would get messages twice. */
+  private advance(to: number): void {
+    if (to < this.position) broken(`${this.topic}-${this.partition} goes back from ${this.position} to ${to} without a seek`)
+    this.position = to
   }
 
-  /** Opens the next batch; false when there is none, or it cannot be read. */
+  /** Decodes the next batch; false when there is none, or it cannot be decoded. */
   private open(decoding: Decoding): boolean {
     this.opened = []
     this.nextRecord = 0
     const batch = this.batches[0]
     if (batch === undefined) {
-      this.failBroken()
+      this.failDamaged()
       return false
     }
     if (batch === this.unreadable) return false
@@ -178,17 +187,17 @@ export class PartitionReader {
     return true
   }
 
-  /** The batch is read to its end: compaction may have removed what stood behind its last message, or all of it. */
+  /** Every message of the batch is delivered. Compaction may have removed messages behind the last one, or all of them. */
   private passEnd(): void {
     if (this.openedEnd <= this.position) return
-    this.position = this.openedEnd
+    this.advance(this.openedEnd)
     this.progress.skipped(this.position)
   }
   private fail(reason: string, nextOffset: number): void {
     this.failed ??= new CorruptRecords({ topic: this.topic, partition: this.partition, offset: this.position, nextOffset, reason })
   }
 
-  /** Goes on reading elsewhere. */
+  /** Goes on at another offset. */
   seek(offset: number): void {
     this.drop()
     this.fetchFrom = offset
@@ -209,16 +218,16 @@ export class PartitionReader {
     this.nextRecord = 0
     this.bufferedBytes = 0
     this.unreadable = undefined
-    this.broken = undefined
+    this.damage = undefined
   }
 }
 
-/** The messages of a batch, or why it cannot be read. */
+/** Decodes a batch: its messages, or why it cannot be decoded. */
 const recordsOf = (batch: RecordBatch, decoding: Decoding): Either.Either<ReadonlyArray<Record>, string> => {
   try {
     const corrupt = verify(batch, decoding.crc32c)
     if (corrupt !== undefined) return Either.left(corrupt.message)
-    // Control batches are marks of transactions, no messages.
+    // Control batches are the markers of transactions.
     if (batch.isControl) return Either.right([])
     const records = readRecords(batch, decoding.decompress, decoding.batchBytesMax)
     if (Either.isLeft(records)) return Either.left(records.left.message)
@@ -227,11 +236,11 @@ const recordsOf = (batch: RecordBatch, decoding: Decoding): Either.Either<Readon
       ? Either.right(records.right)
       : Either.left(`The record at index ${wrong} does not follow the one before it within the batch's offsets.`)
   } catch (defect) {
-    // A decompressor that throws has met bytes that it does not expect.
+    // A decompressor throws for bytes that it does not expect.
     return Either.left(`The decoder failed: ${defect instanceof Error ? defect.message : String(defect)}`)
   }
 }
-/** The index of the first record whose offset is outside its batch or not above the one before it. Such a record would hide those behind it. */
+/** Returns the index of the first record whose offset is outside its batch, or not above the one before it. Such a record would hide those behind it. */
 const misplaced = ({ baseOffset, nextOffset }: RecordBatch, records: ReadonlyArray<Record>): number | undefined => {
   let least = baseOffset
   for (let at = 0; at < records.length; at++) {

@@ -1,30 +1,28 @@
-/**
- * How far the user is in a partition: which of the messages that were handed out are processed. The commit never passes one that is not (G7).
- */
+/** Which of the delivered messages of a partition are processed. A commit never passes a message that is not (G7). */
 export class Progress {
-  /** Offsets that were handed out and are not known to be processed, rising; before `head` all are. */
+  /** Offsets that were delivered and are not known to be processed, in rising order; before `head` all are processed. */
   private open: Array<number> = []
   private head = 0
   private readonly acknowledged = new Set<number>()
-  /** The offset after the last message that was handed out. */
+  /** The offset after the last delivered message. */
   private end: number
-  /** What was committed last; -1: nothing by this reader. */
+  /** The last committed offset; -1: this reader has committed none. */
   committed = -1
 
   constructor(startAt: number) {
     this.end = startAt
   }
 
-  handedOut(offset: number): void {
+  delivered(offset: number): void {
     this.open.push(offset)
     this.end = offset + 1
   }
-  /** There was no message up to `end`. */
+  /** There is no message before `end` that was not delivered. */
   skipped(end: number): void {
     this.end = end
   }
 
-  /** Everything that was handed out is processed. */
+  /** Every delivered message is processed. */
   processedAll(): void {
     this.open = []
     this.head = 0
@@ -35,7 +33,7 @@ export class Progress {
     if (this.head >= this.open.length || offset < (this.open[this.head] as number) || offset >= this.end) return
     this.acknowledged.add(offset)
     for (let first = this.open[this.head]; first !== undefined && this.acknowledged.delete(first); first = this.open[this.head]) this.head += 1
-    // The part that is done goes when it is the larger one, so that the cost is spread.
+    // The processed part is removed when it is the larger one, so that each message is copied once on average.
     if (this.head > 1024 && this.head * 2 > this.open.length) {
       this.open = this.open.slice(this.head)
       this.head = 0
@@ -46,7 +44,7 @@ export class Progress {
   get toCommit(): number {
     return this.open[this.head] ?? this.end
   }
-  /** Whether something was handed out that is not known to be processed. */
+  /** Whether a delivered message is not known to be processed. */
   get isOutstanding(): boolean {
     return this.head < this.open.length
   }

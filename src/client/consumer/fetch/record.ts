@@ -2,34 +2,34 @@ import type { Record, RecordHeader } from "../../../../domain/log/record.ts"
 
 const utf8 = new TextDecoder()
 
-/** A message as it was read. */
+/** A message as it was read. Its bytes are views of the fetched batch. */
 export class ConsumedRecord {
   constructor(
     readonly topic: string,
     readonly partition: number,
     private readonly record: Record,
-    /** The topic's id, which tells it from another topic of its name; undefined where the cluster has none. */
+    /** The topic's id, which tells it from another topic of the same name; undefined where the cluster has no topic ids. */
     readonly topicId?: string
   ) {}
 
   get offset(): number {
     return this.record.offset
   }
-  /** ms since 1970; -1 where there is none. */
+  /** ms since 1970; -1 where the record has none. */
   get timestamp(): number {
     return this.record.timestamp
   }
   get key(): Uint8Array | null {
     return this.record.key
   }
-  /** Null is a tombstone: the key's messages are deleted. */
+  /** Null is a tombstone: a compacted topic deletes the messages of the key. */
   get value(): Uint8Array | null {
     return this.record.value
   }
   get headers(): ReadonlyArray<RecordHeader> {
     return this.record.headers
   }
-  /** The value read as UTF-8; "" for null. */
+  /** The value as UTF-8 text; "" for null. */
   get text(): string {
     return this.record.value === null ? "" : utf8.decode(this.record.value)
   }

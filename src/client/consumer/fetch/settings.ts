@@ -1,4 +1,6 @@
-/** How partitions are fetched: `ConsumerOptions` with every default in its place. */
+import { Context } from "effect"
+
+/** How partitions are fetched: `ConsumerOptions` with every default filled in. Durations are in ms, sizes in bytes. */
 export interface FetchSettings {
   readonly fetchWaitMs: number
   readonly fetchBytesMax: number
@@ -7,3 +9,6 @@ export interface FetchSettings {
   readonly batchBytesMax: number
   readonly onCorrupt: "fail" | "skip"
 }
+
+/** The fetch settings of the consumer that is being built. */
+export class FetchConfig extends Context.Tag("comanche-franz/client/FetchConfig")<FetchConfig, FetchSettings>() {}

@@ -5,7 +5,7 @@ import { Consumer } from "../../../../src/client/consumer/consumer.ts"
 import type { From } from "../../../../src/client/consumer/options.ts"
 import type { ConsumerService } from "../../../../src/client/consumer/service.ts"
 import { makeCoordinator } from "../../../../src/client/group/coordinator.ts"
-import { commitOffsets, fetchOffsets, nobody } from "../../../../src/client/group/offsets.ts"
+import { commitOffsets, fetchOffsets, withoutMember } from "../../../../src/client/group/offsets.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
 import { leader, withCluster } from "../real-cluster.ts"
 
@@ -51,7 +51,7 @@ describe("a topic that is removed and made again under its name", () => {
         for (const text of texts("other", 10)) yield* producer.sendMessage("orders", text, { partition: 1 })
         const coordinator = makeCoordinator(yield* makeClient({ leader }), "billing")
         // What a cluster keeps that does not remove a group's offsets with their topic.
-        yield* commitOffsets(coordinator, nobody, [
+        yield* commitOffsets(coordinator, withoutMember, [
           { topic: "orders", partition: 0, offset: 7, topicId: "AAAAAAAAAAAAAAAAAAAAzw" },
           { topic: "orders", partition: 1, offset: 7, topicId }
         ])

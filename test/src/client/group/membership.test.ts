@@ -3,9 +3,9 @@ import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { Fenced, GroupRefused, KafkaFailure, NotAuthorized, NotReachable, RequestTimedOut } from "../../../../src/client/error.ts"
-import type { Assigned, Member, MemberError, Pulse } from "../../../../src/client/group/member.ts"
-import { type Consuming, live } from "../../../../src/client/group/membership.ts"
-import { membershipOf } from "../../../../src/client/group/options.ts"
+import type { HeartbeatResult, Member, MemberAssignment, MemberError } from "../../../../src/client/group/member.ts"
+import { type MembershipHandler, runMembership } from "../../../../src/client/group/membership.ts"
+import { membershipSettings } from "../../../../src/client/group/options.ts"
 import { Signal } from "../../../../src/client/runtime/signal.ts"
 
 const passing: ReadonlyArray<MemberError> = [
@@ -23,17 +23,17 @@ const final: ReadonlyArray<MemberError> = [
 ]
 
 /** What becomes of one attempt to join: an error, or partitions and then what ends them. */
-type Attempt = MemberError | Pulse | "reading fails"
+type Attempt = MemberError | HeartbeatResult | "reading fails"
 
 /** A member whose attempts end as the list says; when the list is at its end it is a member for good. */
 const play = (attempts: ReadonlyArray<Attempt>) => {
   const left = [...attempts]
   let reads = 0
   let stops = 0
-  let ends: Pulse = "alive"
-  const assigned: Assigned = { places: [], counts: undefined }
+  let ends: HeartbeatResult = "alive"
+  const assigned: MemberAssignment = { partitions: [], counts: undefined }
   const member = {
-    enter: (topics: () => unknown) =>
+    join: (topics: () => unknown) =>
       Effect.suspend(() => {
         topics()
         const next = left.shift()
@@ -42,14 +42,14 @@ const play = (attempts: ReadonlyArray<Attempt>) => {
         fails = next === "reading fails"
         return Effect.succeed(assigned)
       }),
-    get beat() {
+    get heartbeat() {
       return Effect.sync(() => ends)
     }
   }
   let fails = false
-  const consuming: Consuming = {
+  const handler: MembershipHandler = {
     topics: () => ["orders"],
-    changed: new Signal(),
+    subscriptionChanged: new Signal(),
     pause: () => {},
     processed: Effect.void,
     commit: Effect.void,
@@ -58,15 +58,15 @@ const play = (attempts: ReadonlyArray<Attempt>) => {
         reads += 1
         return fails ? Effect.fail(passing[0] as MemberError) : Effect.never
       }),
-    aliveUntil: () => {},
-    troubled: () => Effect.void,
+    deliverUntil: () => {},
+    onRetry: () => Effect.void,
     stop: () => {
       stops += 1
     }
   }
   const clock = new VirtualClock(0)
   const run = Effect.gen(function* () {
-    const life = yield* Effect.fork(live(member as unknown as Member, membershipOf({}), consuming))
+    const life = yield* Effect.fork(runMembership(member as unknown as Member, membershipSettings({}), handler))
     yield* Effect.sleep(600_000)
     const ended = life.unsafePoll()
     const error = ended === null ? undefined : yield* Effect.flip(Fiber.join(life))

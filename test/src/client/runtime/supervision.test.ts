@@ -1,17 +1,18 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Either, Fiber, Layer, Logger, LogLevel, Runtime } from "effect"
+import { Effect, Either, Fiber, Layer, Logger, LogLevel } from "effect"
 import { layerTypescript as plainChecksum } from "../../../../adapters/checksum/checksum.ts"
 import { layerTypescript as plainCompression } from "../../../../adapters/compression/compression.ts"
 import { ClusterClient, makeClient } from "../../../../src/client/cluster/client.ts"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
-import { ReadingSet } from "../../../../src/client/consumer/fetch/assigned-partitions.ts"
+import { AssignedPartitions } from "../../../../src/client/consumer/fetch/assigned-partitions.ts"
 import { Fetcher } from "../../../../src/client/consumer/fetch/fetcher.ts"
 import { PartitionReader } from "../../../../src/client/consumer/fetch/partition-reader.ts"
+import { FetchConfig } from "../../../../src/client/consumer/fetch/settings.ts"
 import { joinGroup } from "../../../../src/client/consumer/group-session.ts"
-import { readingOf } from "../../../../src/client/consumer/options.ts"
+import { consumerSettings } from "../../../../src/client/consumer/options.ts"
 import { Subscription } from "../../../../src/client/consumer/subscription.ts"
 import { makeCoordinator } from "../../../../src/client/group/coordinator.ts"
-import { membershipOf } from "../../../../src/client/group/options.ts"
+import { membershipSettings } from "../../../../src/client/group/options.ts"
 import { BufferMemory } from "../../../../src/client/producer/accumulator/buffer-memory.ts"
 import type { SendError, Sent } from "../../../../src/client/producer/accumulator/delivery.ts"
 import { Partitioner } from "../../../../src/client/producer/accumulator/partitioner.ts"
@@ -39,14 +40,6 @@ const spoiled = <A extends ReadonlyArray<unknown>, B>(call: (...args: A) => B, .
 }
 const quietly = Logger.withMinimumLogLevel(LogLevel.None)
 const oneReader = { topic: "orders", partition: 0 }
-
-/** The parts that take an Effect's fork, in a scope of the test. */
-const forking = Effect.gen(function* () {
-  const runtime = yield* Effect.runtime<never>()
-  const scope = yield* Effect.scope
-  const fork = (effect: Effect.Effect<void>) => void Runtime.runFork(runtime, Effect.interruptible(effect), { scope })
-  return { fork, scope, clock: yield* Effect.clock }
-})
 
 describe("a part that fails by a defect", () => {
   test("is begun again after a pause that grows, tells those who wait, and ends by interruption or by itself", () =>
@@ -174,22 +167,17 @@ describe("a part that fails by a defect", () => {
         fake.add("orders", 1)
         const producer = yield* Producer.make({ leader })
         yield* producer.sendMessage("orders", "a")
-        const { clock, fork } = yield* forking
         const client = yield* makeClient({ leader })
         const { topicId } = yield* client.metadata.topic("orders")
         const faults: Array<string> = []
-        const fetcher = new Fetcher({
-          client,
-          reading: readingOf({ leader }),
-          clock,
-          fork,
-          arrived: spoiled(() => {}, 1),
-          outOfRange: () => {},
-          failed: ({ part }) => void faults.push(part)
-        })
+        const fetcher = yield* Fetcher.make({
+          onArrived: spoiled(() => {}, 1),
+          onOutOfRange: () => {},
+          onDefect: ({ part }) => void faults.push(part)
+        }).pipe(Effect.provideService(ClusterClient, client), Effect.provideService(FetchConfig, consumerSettings({ leader })))
         const reader = new PartitionReader("orders", topicId, 0, 0)
         fetcher.follow([reader])
-        fork(supervised("fetcher", fetcher.run, () => {}))
+        yield* Effect.forkScoped(supervised("fetcher", fetcher.run, () => {}))
         while (faults.length === 0) yield* Effect.sleep(10)
         yield* producer.sendMessage("orders", "b")
         while (reader.fetchFrom < 2) yield* Effect.sleep(10)
@@ -202,13 +190,11 @@ describe("a part that fails by a defect", () => {
       Effect.gen(function* () {
         const producer = yield* Producer.make({ leader: realLeader })
         const { topicId } = yield* producer.addTopic("orders", { partitions: 1 })
-        const { clock, fork, scope } = yield* forking
+        const scope = yield* Effect.scope
         const client = yield* makeClient({ leader: realLeader })
-        const { crc32c } = yield* Checksum
-        const { decompress } = yield* Compression
-        const reading = readingOf({ leader: realLeader })
-        const set = new ReadingSet({ client, reading, decoding: { crc32c, decompress, batchBytesMax: 1_000_000 }, clock, fork })
-        fork(set.run)
+        const settings = consumerSettings({ leader: realLeader })
+        const partitions = yield* AssignedPartitions.make.pipe(Effect.provideService(ClusterClient, client), Effect.provideService(FetchConfig, settings))
+        yield* Effect.forkScoped(partitions.run)
         // Its topics are asked for when it joins, and at each heartbeat.
         class Flaky extends Subscription {
           private readonly look = spoiled(() => super.topics, 1, 4)
@@ -219,17 +205,17 @@ describe("a part that fails by a defect", () => {
         const subscription = new Flaky()
         subscription.add("orders", { topicId, ends: new Map([[0, 0]]) })
         const coordinator = makeCoordinator(client, "billing")
-        const session = joinGroup({ client, coordinator, membership: membershipOf({}), reading, subscription, changed: new Signal(), set, work: scope })
+        const session = joinGroup({ client, settings, subscription, subscriptionChanged: new Signal(), partitions, scope }, coordinator, membershipSettings({}))
         yield* session.start
         for (let nth = 0; nth < 2; nth++) {
-          let fault = set.takeDefect()
-          for (; fault === undefined; fault = set.takeDefect()) yield* Effect.sleep(100)
+          let fault = partitions.takeDefect()
+          for (; fault === undefined; fault = partitions.takeDefect()) yield* Effect.sleep(100)
           expect(fault).toMatchObject({ part: "group membership" })
-          while (set.places.length === 0) yield* Effect.sleep(100)
+          while (partitions.positions.length === 0) yield* Effect.sleep(100)
         }
         yield* producer.sendMessage("orders", "v")
-        let got = set.take(10)
-        for (; got.length === 0; got = set.take(10)) yield* Effect.sleep(100)
+        let got = partitions.take(10)
+        for (; got.length === 0; got = partitions.take(10)) yield* Effect.sleep(100)
         expect(got.map(({ text }) => text)).toEqual(["v"])
         yield* session.leave(1000)
       }).pipe(quietly)

@@ -4,12 +4,13 @@ import fc from "fast-check"
 import { VirtualClock } from "../../../../../adapters/clock/virtual-clock.ts"
 import { zeroTopicId } from "../../../../../domain/kernel/id.ts"
 import { crc32c } from "../../../../../domain/log/crc32c.ts"
-import type { Client } from "../../../../../src/client/cluster/client.ts"
-import { type FetchPlace, FetchSession } from "../../../../../src/client/consumer/fetch/fetch-session.ts"
+import { type Client, ClusterClient } from "../../../../../src/client/cluster/client.ts"
+import { type FetchPartition, FetchSession } from "../../../../../src/client/consumer/fetch/fetch-session.ts"
 import { Fetcher } from "../../../../../src/client/consumer/fetch/fetcher.ts"
 import { PartitionReader } from "../../../../../src/client/consumer/fetch/partition-reader.ts"
-import { readingOf } from "../../../../../src/client/consumer/options.ts"
-import { NotReachable } from "../../../../../src/client/error.ts"
+import { FetchConfig } from "../../../../../src/client/consumer/fetch/settings.ts"
+import { consumerSettings } from "../../../../../src/client/consumer/options.ts"
+import { type ClientDefect, NotReachable } from "../../../../../src/client/error.ts"
 import { syncRandomFrom } from "../../../../../src/client/runtime/random.ts"
 import { Fetch } from "../../../../../src/protocol/message/01-fetch.ts"
 import type { RequestDraft } from "../../../../../src/protocol/type/wire.ts"
@@ -20,7 +21,7 @@ import { route } from "../../../../../src/wire/route.ts"
 import { call } from "../../../broker/support.ts"
 import { FakeTable } from "../../../serve/fake-partition.ts"
 
-const place = (partition: number, from = 0, topicId: string = zeroTopicId): FetchPlace => ({
+const place = (partition: number, from = 0, topicId: string = zeroTopicId): FetchPartition => ({
   topic: "a",
   topicId,
   partition,
@@ -33,33 +34,33 @@ describe("the client's end of a fetch session", () => {
   test("says what has changed, and names what it no longer wants", () => {
     const session = new FetchSession()
     expect(session.next([place(0), place(1)], true)).toEqual({ sessionId: 0, sessionEpoch: 0, changed: [place(0), place(1)], forgotten: [] })
-    session.answered(7)
+    session.onResponse(7)
     expect(session.next([place(0, 5), place(2)], true)).toEqual({ sessionId: 7, sessionEpoch: 1, changed: [place(0, 5), place(2)], forgotten: [place(1)] })
-    session.answered(7)
+    session.onResponse(7)
     expect(session.next([place(2), place(0, 5)], true)).toEqual({ sessionId: 7, sessionEpoch: 2, changed: [], forgotten: [] })
   })
 
   test("says everything again after anything that it did not understand, and closes the session that it had", () => {
     const session = new FetchSession()
     session.next([place(0)], true)
-    session.answered(7)
+    session.onResponse(7)
     session.restart()
     expect(session.next([place(0)], true)).toMatchObject({ sessionId: 7, sessionEpoch: 0, changed: [place(0)] })
-    session.answered(8)
+    session.onResponse(8)
     session.next([], true)
     // An answer of another session.
-    session.answered(9)
+    session.onResponse(9)
     expect(session.next([place(0)], true)).toMatchObject({ sessionId: 8, sessionEpoch: 0, changed: [place(0)] })
-    session.answered(8)
+    session.onResponse(8)
     expect(session.next([place(0)], false)).toMatchObject({ sessionId: 8, sessionEpoch: 0, changed: [place(0)] })
-    session.answered(0)
+    session.onResponse(0)
     expect(session.next([place(0)], false)).toMatchObject({ sessionId: 0, sessionEpoch: 0, changed: [place(0)] })
   })
 
   test("a topic that was made again is no change that a session could tell", () => {
     const session = new FetchSession()
     session.next([place(0)], true)
-    session.answered(7)
+    session.onResponse(7)
     expect(session.next([place(0, 0, "AAAAAAAAAAAAAAAAAAAABA")], true)).toMatchObject({ sessionEpoch: 0, forgotten: [] })
   })
 })
@@ -87,8 +88,7 @@ class World {
   constructor(
     private readonly clock: VirtualClock,
     private readonly version: number,
-    private readonly slots: number,
-    fork: (effect: Effect.Effect<void>) => void
+    private readonly slots: number
   ) {
     this.deadlines = new Deadlines(clock, (effect) => clock.fork(effect))
     this.sessions = this.newSessions()
@@ -108,17 +108,21 @@ class World {
       metadata: { view: () => view, refresh: () => Effect.sync(() => void (view = look())) },
       pool: { call: (_address: unknown, _api: unknown, request: RequestDraft<typeof Fetch>) => this.ask(request) }
     }
-    this.fetcher = new Fetcher({
-      client: client as unknown as Client,
-      reading: readingOf({ leader: "node:1", fetchWaitMs: 100, partitionBytesMax: 300, fetchBytesMax: 700 }),
-      clock,
-      fork,
-      arrived: () => this.take(),
-      outOfRange: (reader) => reader.seek(0),
-      failed: (fault) => {
+    const listener = {
+      onArrived: () => this.take(),
+      onOutOfRange: (reader: PartitionReader) => reader.seek(0),
+      onDefect: (fault: ClientDefect) => {
         throw fault
       }
-    })
+    }
+    const settings = consumerSettings({ leader: "node:1", fetchWaitMs: 100, partitionBytesMax: 300, fetchBytesMax: 700 })
+    this.fetcher = Effect.runSync(
+      Fetcher.make(listener).pipe(
+        Effect.provideService(ClusterClient, client as unknown as Client),
+        Effect.provideService(FetchConfig, settings),
+        Effect.withClock(clock)
+      )
+    )
   }
 
   /** A client of an older node knows no ids. */
@@ -233,7 +237,7 @@ const step = fc.oneof(
 const outcome = (steps: ReadonlyArray<typeof step extends fc.Arbitrary<infer A> ? A : never>, version: number, slots: number) => {
   const clock = new VirtualClock()
   const life = Effect.gen(function* () {
-    const world = new World(clock, version, slots, (effect) => void clock.fork(effect))
+    const world = new World(clock, version, slots)
     const run = yield* Effect.fork(world.fetcher.run)
     world.subscribe(new Set(["a-0", "a-1", "b-0"]))
     for (const each of steps) {

@@ -11,7 +11,7 @@ const utf8 = new TextEncoder()
 const encoding = { crc32c, compress: (_: string, bytes: Uint8Array) => bytes }
 const decoding = { crc32c, decompress: (_: string, bytes: Uint8Array) => Either.right(bytes), batchBytesMax: 1_000_000 }
 
-/** A batch of these keys as compaction leaves it when only `kept` are anybody's latest. */
+/** A batch of these keys as compaction leaves it when only `kept` are the latest of their keys. */
 const compacted = (baseOffset: number, keys: ReadonlyArray<string>, kept: ReadonlyArray<string>): RecordBatch => {
   const map = new OffsetMap(10_000, 0.9, [1, 2, 3, 4])
   for (const key of keys) map.put(utf8.encode(key), kept.includes(key) ? 0 : 1_000_000)
@@ -41,4 +41,14 @@ test("L8: a reader passes what compaction removed, also behind the last record o
   expect(read).toEqual([3, 20])
   reader.progress.processedAll()
   expect([reader.next, reader.progress.toCommit, reader.failed]).toEqual([23, 23, undefined])
+})
+
+test("a position goes back by a seek, and by nothing else", () => {
+  const reader = new PartitionReader("orders", "id", 0, 0)
+  reader.buffer(0, joined(compacted(0, ["a", "b"], ["a", "b"])))
+  reader.take(10, decoding, () => {})
+  expect(reader.next).toBe(2)
+  expect(() => reader.skip(1)).toThrow("Broken invariant: orders-0 goes back from 2 to 1 without a seek")
+  reader.seek(1)
+  expect(reader.next).toBe(1)
 })

@@ -1,17 +1,5 @@
 import type { OffsetsError } from "../cluster/start-offsets.ts"
-import type {
-  CallError,
-  ClientDefect,
-  Closed,
-  CommitRefused,
-  InvalidArgument,
-  InvalidTopic,
-  NotAuthorized,
-  NotSubscribed,
-  UnknownPartition,
-  UnknownTopic,
-  WrongState
-} from "../error.ts"
+import type { CallError, ClientDefect, Closed, CommitRefused, InvalidArgument, NotAuthorized, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
 import type { MemberError } from "../group/member.ts"
 import type { TopicError } from "../metadata/metadata.ts"
 import type { ReadError } from "./fetch/partition-reader.ts"
@@ -21,4 +9,3 @@ export type SubscribeError = TopicError | InvalidArgument | OffsetsError | Wrong
 export type AssignError = SubscribeError | UnknownPartition
 export type PollError = ReadError | InvalidArgument | ClientDefect | MemberError | NotSubscribed | Closed
 export type CommitError = CallError | CommitRefused | NotAuthorized | WrongState | Closed
-export type { InvalidTopic, UnknownTopic }
