@@ -5,7 +5,7 @@ import { nodeDisk } from "../adapters/log/file/node-disk.ts"
 import { brokerCommand, brokerLeadCommand, upCommand } from "../src/cli/node/command.ts"
 import type { Roles } from "../src/cli/node/roles.ts"
 import { main } from "../src/programs/main.ts"
-import { roles } from "../src/programs/roles.ts"
+import { roles } from "../src/programs/node/roles.ts"
 
 // A node over a disk that fails where it is told to, for a developer who wants to see what it says and does:
 //

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Context, Data, Effect, Exit, Layer, Logger, LogLevel, Scope } from "effect"
 import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../domain/kernel/config.ts"
-import { startUp } from "./nodes.ts"
+import { startUp } from "./node/nodes.ts"
 
 /** A real cluster inside a test: leader and brokers with their logs in a directory that goes when they do, reached over TCP on 127.0.0.1 by any Kafka client. */
 export interface RunningCluster {

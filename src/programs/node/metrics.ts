@@ -1,9 +1,9 @@
 import { Context, Effect, Layer, type Scope } from "effect"
-import { layer as nodeMetrics } from "../../adapters/metrics/layer.ts"
-import { prometheusText } from "../../adapters/metrics/prometheus-text.ts"
-import type { NodeConfig } from "../../domain/kernel/config.ts"
-import { Metrics } from "../ports/metrics.ts"
-import { type Address, formatAddress, type ListenFault } from "../ports/transport.ts"
+import { layer as nodeMetrics } from "../../../adapters/metrics/layer.ts"
+import { prometheusText } from "../../../adapters/metrics/prometheus-text.ts"
+import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import { Metrics } from "../../ports/metrics.ts"
+import { type Address, formatAddress, type ListenFault } from "../../ports/transport.ts"
 
 /** The metrics of the nodes of this process, for the one listener that Prometheus scrapes. */
 export class ScrapedNodes extends Context.Tag("comanche-franz/ScrapedNodes")<ScrapedNodes, Set<Metrics["Type"]>>() {}
@@ -20,7 +20,7 @@ const listener = (config: NodeConfig, nodes: Set<Metrics["Type"]>): Effect.Effec
     const address = addressOf(config["franz.metrics.listener"])
     if (address === undefined) return
     // node:http takes 10 ms to load: a process without the listener does without.
-    const { listenForScrapes } = yield* Effect.promise(() => import("../../adapters/metrics/http-listener.ts"))
+    const { listenForScrapes } = yield* Effect.promise(() => import("../../../adapters/metrics/http-listener.ts"))
     const at = yield* listenForScrapes(address, () => prometheusText([...nodes].flatMap((node) => node.samples())))
     yield* Effect.logInfo(`metrics for Prometheus at http://${formatAddress(at)}/metrics`)
   })

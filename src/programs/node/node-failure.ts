@@ -1,8 +1,8 @@
-import type { BrokerFault } from "../broker/fault.ts"
-import { CliFailure, type ExitName } from "../cli/shell/failure.ts"
-import { type DirectoryLocked, type ForeignDirectory, LogFault } from "../ports/log-store.ts"
-import type { ListenFault } from "../ports/transport.ts"
-import type { UnreadableEvent, WriterStopped } from "../stream/fault.ts"
+import type { BrokerFault } from "../../broker/fault.ts"
+import { CliFailure, type ExitName } from "../../cli/shell/failure.ts"
+import { type DirectoryLocked, type ForeignDirectory, LogFault } from "../../ports/log-store.ts"
+import type { ListenFault } from "../../ports/transport.ts"
+import type { UnreadableEvent, WriterStopped } from "../../stream/fault.ts"
 
 /** Whatever keeps a node from starting, or makes it stop. */
 export type NodeFault = LogFault | DirectoryLocked | ForeignDirectory | ListenFault | UnreadableEvent | WriterStopped | BrokerFault

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Logger } from "effect"
-import { soleListenerAt } from "../../../domain/kernel/config/listener.ts"
-import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
-import { absentWarning } from "../../../src/programs/absent-brokers.ts"
-import { startUp } from "../../../src/programs/nodes.ts"
-import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
-import { linkTo } from "./damage-world.ts"
+import { soleListenerAt } from "../../../../domain/kernel/config/listener.ts"
+import { defaultNodeConfig } from "../../../../domain/kernel/config.ts"
+import { absentWarning } from "../../../../src/programs/node/absent-brokers.ts"
+import { startUp } from "../../../../src/programs/node/nodes.ts"
+import { CreateTopics } from "../../../../src/protocol/message/19-create-topics.ts"
+import { linkTo } from "../damage-world.ts"
 
 const parent = mkdtempSync(join(tmpdir(), "franz-absent-"))
 afterAll(() => rmSync(parent, { recursive: true, force: true }))

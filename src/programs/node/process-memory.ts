@@ -1,7 +1,7 @@
 import { totalmem } from "node:os"
-import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
-import type { NodeConfig } from "../../domain/kernel/config.ts"
-import { MemoryBudget } from "../wire/memory/memory-budget.ts"
+import { partitionsPerClusterMax } from "../../../domain/cluster/bounds.ts"
+import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import { MemoryBudget } from "../../wire/memory/memory-budget.ts"
 
 /** The account gets this share of the memory, and no more than this. */
 const memoryShare = 1 / 4

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
-import type { NodeOptions } from "../cli/node/roles.ts"
+import type { NodeOptions } from "../../cli/node/roles.ts"
 
 /** The id of the node that a data directory belongs to; undefined for a directory that is new, or that cannot be read: to open it says why. */
 const idOf = (directory: string): number | undefined => {

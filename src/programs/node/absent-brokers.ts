@@ -1,5 +1,5 @@
 import { HashMap } from "effect"
-import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
+import { brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
 
 /** A broker that has partitions of the cluster and is not started. */
 export interface AbsentBroker {

@@ -1,20 +1,20 @@
 import { Effect, Layer } from "effect"
-import type { InspectionFault } from "../../adapters/log/inspect/inspected-directories.ts"
-import type { LogTool } from "../cli/log/tool.ts"
-import { CliFailure } from "../cli/shell/failure.ts"
-import { Checksum } from "../ports/checksum.ts"
-import type { LogFault } from "../ports/log-store.ts"
-import { nodeFailure } from "./node-failure.ts"
+import type { InspectionFault } from "../../../adapters/log/inspect/inspected-directories.ts"
+import type { LogTool } from "../../cli/log/tool.ts"
+import { CliFailure } from "../../cli/shell/failure.ts"
+import { Checksum } from "../../ports/checksum.ts"
+import type { LogFault } from "../../ports/log-store.ts"
+import { nodeFailure } from "../node/node-failure.ts"
 
 /**
  * The tool over the files of this machine. Its modules are loaded when a command uses it: other commands start sooner.
  */
 const loaded = Effect.promise(async () => {
   const [tool, journals, checksum, compression] = await Promise.all([
-    import("../../adapters/log/inspect/log-tool.ts"),
+    import("../../../adapters/log/inspect/log-tool.ts"),
     import("./journal-inspection.ts"),
-    import("../../adapters/checksum/checksum.ts"),
-    import("../../adapters/compression/compression.ts")
+    import("../../../adapters/checksum/checksum.ts"),
+    import("../../../adapters/compression/compression.ts")
   ])
   const made = Effect.flatMap(Checksum, ({ crc32c }) => tool.makeLogTool(journals.journalInspection(crc32c)))
   return Effect.provide(made, Layer.merge(checksum.layer, compression.layer))

@@ -1,9 +1,9 @@
 import { Effect, type Layer } from "effect"
-import type { CliCommand } from "../cli/shell/command.ts"
-import type { Checksum } from "../ports/checksum.ts"
-import type { Compression } from "../ports/compression.ts"
-import type { Transport } from "../ports/transport.ts"
-import { platform, transport } from "./platform.ts"
+import type { CliCommand } from "../../cli/shell/command.ts"
+import type { Checksum } from "../../ports/checksum.ts"
+import type { Compression } from "../../ports/compression.ts"
+import type { Transport } from "../../ports/transport.ts"
+import { platform, transport } from "../platform.ts"
 
 /** A command with what it needs from the platform, made when it runs: help and wrong words come without it, which is half of their time. */
 const supplied =

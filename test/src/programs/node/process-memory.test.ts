@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { brokerPartitionsFor, budgetFor } from "../../../src/programs/process-memory.ts"
+import { brokerPartitionsFor, budgetFor } from "../../../../src/programs/node/process-memory.ts"
 
 const mebibyte = 1024 * 1024
 

@@ -1,13 +1,13 @@
 import { hostname } from "node:os"
 import { Effect, type Scope } from "effect"
-import type { NamedEndpoint, NodeListener, NodeListeners } from "../../domain/kernel/config/listener.ts"
-import type { Endpoint } from "../cli/node/roles.ts"
-import type { Leader } from "../leader/leader.ts"
-import type { ListenFault, Transport } from "../ports/transport.ts"
-import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
-import { describeCluster } from "../serve/cluster/describe-cluster.ts"
-import { type Route, route } from "../wire/route.ts"
-import { type ServeOptions, serveAll } from "../wire/server.ts"
+import type { NamedEndpoint, NodeListener, NodeListeners } from "../../../domain/kernel/config/listener.ts"
+import type { Endpoint } from "../../cli/node/roles.ts"
+import type { Leader } from "../../leader/leader.ts"
+import type { ListenFault, Transport } from "../../ports/transport.ts"
+import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
+import { describeCluster } from "../../serve/cluster/describe-cluster.ts"
+import { type Route, route } from "../../wire/route.ts"
+import { type ServeOptions, serveAll } from "../../wire/server.ts"
 
 const everywhere = new Set(["", "0.0.0.0", "::"])
 /** How a node of this machine reaches what listens at `host`. */

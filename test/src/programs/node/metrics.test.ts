@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
-import type { MetricValue } from "../../../src/client/admin/metrics.ts"
-import { parseMetrics } from "../../../src/client/admin/metrics.ts"
-import { Admin, Producer } from "../../../src/programs/library.ts"
-import { cluster, type RunningCluster } from "../../../src/programs/testing.ts"
-import { franzDoes } from "../../interop/support/franz.ts"
+import type { MetricValue } from "../../../../src/client/admin/metrics.ts"
+import { parseMetrics } from "../../../../src/client/admin/metrics.ts"
+import { Admin, Producer } from "../../../../src/programs/library.ts"
+import { cluster, type RunningCluster } from "../../../../src/programs/testing.ts"
+import { franzDoes } from "../../../interop/support/franz.ts"
 
 const valueOf = (values: ReadonlyArray<MetricValue>, name: string, labels: Readonly<Record<string, string>>): number | undefined =>
   values.find((each) => each.name === name && Object.entries(labels).every(([key, value]) => each.labels[key] === value))?.value

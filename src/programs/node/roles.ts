@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import type { Roles } from "../cli/node/roles.ts"
+import type { Roles } from "../../cli/node/roles.ts"
 import { giveBackStartMemory } from "./start-memory.ts"
 
 /** Leader and brokers are loaded when a command starts them: a client's command does without, and starts sooner. */

@@ -1,0 +1,41 @@
+import { Effect } from "effect"
+import { brokerList, brokerRemove } from "../../cli/admin/broker.ts"
+import { brokerConfig } from "../../cli/admin/broker-config.ts"
+import { clusterDescribe, clusterEventsCommand } from "../../cli/admin/cluster.ts"
+import { groupCommands } from "../../cli/admin/group.ts"
+import { clusterDirs } from "../../cli/admin/log-dirs.ts"
+import { clusterMetrics } from "../../cli/admin/metrics.ts"
+import type { OpenOfflineConfigs } from "../../cli/admin/offline-config.ts"
+import { topicCommands } from "../../cli/admin/topic.ts"
+import { logCommands } from "../../cli/log/command.ts"
+import { consumeCommand } from "../../cli/messages/consume.ts"
+import { produceCommand } from "../../cli/messages/produce.ts"
+import { consumerCommand } from "../../cli/prompt/consumer.ts"
+import { producerCommand } from "../../cli/prompt/producer.ts"
+import { logTool } from "../log/log-commands.ts"
+import { onPlatform, overTransport } from "./supplied.ts"
+
+/** What it needs is loaded when it is used: other commands start sooner without. */
+const openOffline: OpenOfflineConfigs = (directory) =>
+  Effect.flatMap(
+    Effect.promise(() => import("../log/offline-config.ts")),
+    ({ openOfflineConfigs }) => openOfflineConfigs(directory)
+  )
+
+/** The commands of `franz` that start no node, in the order of its help. */
+export const clientCommands = [
+  onPlatform(producerCommand()),
+  onPlatform(consumerCommand()),
+  onPlatform(produceCommand),
+  onPlatform(consumeCommand),
+  ...topicCommands.map(overTransport),
+  ...groupCommands.map(overTransport),
+  overTransport(brokerList),
+  overTransport(brokerConfig(openOffline)),
+  overTransport(brokerRemove),
+  overTransport(clusterDescribe),
+  overTransport(clusterDirs),
+  overTransport(clusterMetrics),
+  onPlatform(clusterEventsCommand),
+  ...logCommands(logTool)
+]
