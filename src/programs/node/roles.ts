@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import type { Roles } from "../../cli/node/roles.ts"
-import { giveBackStartMemory } from "./start-memory.ts"
+import { releaseStartMemory } from "./start-memory.ts"
 
 /** Leader and brokers are loaded when a command starts them: a client's command does without, and starts sooner. */
 const nodes = Effect.promise(() => import("./nodes.ts"))
 
 export const roles: Roles = {
-  up: (options) => Effect.flatMap(nodes, ({ startUp }) => Effect.zipLeft(startUp(options), giveBackStartMemory)),
-  brokerLead: (options) => Effect.flatMap(nodes, ({ startBrokerLead }) => Effect.zipLeft(startBrokerLead(options), giveBackStartMemory)),
-  broker: (options) => Effect.flatMap(nodes, ({ startOneBroker }) => Effect.zipLeft(startOneBroker(options), giveBackStartMemory))
+  up: (options) => Effect.flatMap(nodes, ({ startUp }) => Effect.zipLeft(startUp(options), releaseStartMemory)),
+  brokerLead: (options) => Effect.flatMap(nodes, ({ startBrokerLead }) => Effect.zipLeft(startBrokerLead(options), releaseStartMemory)),
+  broker: (options) => Effect.flatMap(nodes, ({ startOneBroker }) => Effect.zipLeft(startOneBroker(options), releaseStartMemory))
 }

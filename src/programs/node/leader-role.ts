@@ -1,0 +1,55 @@
+import { Context, Effect, Layer } from "effect"
+import { layer as layerJournal } from "../../../adapters/journal/over-log.ts"
+import { BrokerId } from "../../../domain/kernel/id.ts"
+import type { NodeOptions } from "../../cli/node/roles.ts"
+import { type Leader, makeLeader } from "../../leader/leader.ts"
+import type { Checksum } from "../../ports/checksum.ts"
+import type { Compression } from "../../ports/compression.ts"
+import { type DirectoryLocked, type ForeignDirectory, type LogDirectory, LogFault, LogStore } from "../../ports/log-store.ts"
+import { UnreadableEvent, type WriterStopped } from "../../stream/fault.ts"
+import { layerStore } from "./data-directories.ts"
+import { firstFailure } from "./first-failure.ts"
+import { brokerPartitionsMax } from "./process-memory.ts"
+
+/** A leader with its journal. `stopped` fails when the leader cannot go on, also since the directory of its journal failed. */
+export interface LeaderOverFiles extends Omit<Leader, "stopped"> {
+  readonly stopped: Effect.Effect<never, WriterStopped | LogFault>
+}
+
+/** The leader of the cluster, as a role of this node. It does not listen yet. */
+export class LeaderRole extends Context.Tag("comanche-franz/LeaderRole")<LeaderRole, LeaderOverFiles>() {}
+
+/** Adds the journal's directory and what to do to a fault of the journal, where its message does not name them. */
+const withAdvice = (fault: LogFault | UnreadableEvent | WriterStopped, directory: string): LogFault | UnreadableEvent | WriterStopped => {
+  if (fault.message.includes("franz log verify")) return fault
+  const message = `${fault.message} The journal is in ${directory}: \`franz log verify ${directory}\` shows all that is wrong there; restore the directory from a copy.`
+  if (fault._tag === "UnreadableEvent") return new UnreadableEvent({ ...fault, message })
+  return fault._tag === "LogFault" && fault.reason === "corrupt" ? new LogFault({ ...fault, message }) : fault
+}
+
+/** Fails when a directory fails: a leader without its journal decides nothing more. */
+const lost = ({ failed }: LogDirectory): Effect.Effect<never, LogFault> =>
+  Effect.flatMap(failed, ({ cause, message, path, reason }) =>
+    Effect.fail(new LogFault({ path, reason, cause, message: `The leader stops: its journal cannot be trusted. ${message}` }))
+  )
+
+const leader = ({ config, written }: NodeOptions, directory: string) =>
+  Effect.gen(function* () {
+    const nodeId = BrokerId.make(config["node.id"])
+    const store = yield* LogStore
+    const { clusterId } = yield* store.claim({ clusterId: undefined, nodeId })
+    const { directories } = store
+    const partitionsPerBrokerMax = brokerPartitionsMax()
+    const made = yield* Effect.mapError(makeLeader({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId }), (fault) =>
+      withAdvice(fault, directory)
+    )
+    yield* store.claim({ clusterId: made.clusterId, nodeId })
+    return { ...made, stopped: Effect.raceFirst(made.stopped, firstFailure(directories.map(lost))) }
+  })
+
+/** The leader over a journal in `directory`. */
+export const layerLeader = (
+  options: NodeOptions,
+  directory: string
+): Layer.Layer<LeaderRole, DirectoryLocked | LogFault | ForeignDirectory | UnreadableEvent | WriterStopped, Checksum | Compression> =>
+  Layer.scoped(LeaderRole, leader(options, directory)).pipe(Layer.provide(layerJournal), Layer.provide(layerStore(directory, options.config)))
