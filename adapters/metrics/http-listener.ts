@@ -42,7 +42,9 @@ const listening = (server: Server, address: Address): Effect.Effect<Address, Lis
     )
   })
 
-/** Bounds the connections and their time. Bun's node:http checks `maxConnections` and its timeouts late or not at all. */
+/**
+ * Bounds the connections and their time. Bun's node:http checks `maxConnections` and its timeouts late or not at all.
+ */
 const bounded = (server: Server): Server => {
   const open = new Set<Socket>()
   return server.on("connection", (socket: Socket) => {
@@ -53,7 +55,10 @@ const bounded = (server: Server): Server => {
   })
 }
 
-/** Serves `GET /metrics` with what `text` returns, until the scope closes. Returns the address with the port that it listens on. */
+/**
+ * Serves `GET /metrics` with what `text` returns, until the scope closes. Returns the address with the port that it
+ * listens on.
+ */
 export const listenForScrapes = (address: Address, text: () => string): Effect.Effect<Address, ListenFault, Scope.Scope> =>
   Effect.gen(function* () {
     const server = yield* Effect.acquireRelease(

@@ -7,7 +7,9 @@ export const nodeLabel = "node"
 /** Metrics of this system; Effect's own and a program's around the library have other names. */
 const prefix = "franz_"
 
-/** The metrics of the node of this id: those that its parts register, and Effect's of the process that have its label. */
+/**
+ * The metrics of the node of this id: those that its parts register, and Effect's of the process that have its label.
+ */
 export const layer = (nodeId: number): Layer.Layer<Metrics> =>
   Layer.sync(Metrics, () => {
     const node = MetricLabel.make(nodeLabel, String(nodeId))

@@ -18,7 +18,10 @@ const valueOf = (state: MetricState.MetricState.Untyped): number | undefined => 
 
 const typeOf = ({ keyType }: MetricKey.MetricKey.Untyped): "counter" | "gauge" => (MetricKeyType.isCounterKey(keyType) ? "counter" : "gauge")
 
-/** Returns samples in Prometheus' text format: the metrics by name, each with HELP and TYPE once, its samples by their labels. */
+/**
+ * Returns samples in Prometheus' text format: the metrics by name, each with HELP and TYPE once, its samples by their
+ * labels.
+ */
 export const prometheusText = (samples: ReadonlyArray<MetricSample>): string => {
   const families = new Map<string, { readonly key: MetricKey.MetricKey.Untyped; readonly lines: Array<string> }>()
   for (const { metricKey, metricState } of samples) {

@@ -4,7 +4,10 @@ import { Context, Effect, MetricKey, MetricLabel, MetricPair, MetricState, Optio
 export type MetricSample = MetricPair.MetricPair.Untyped
 export type MetricLabels = Readonly<Record<string, string>>
 
-/** Reads the samples of a part of the node. It is called when an operator asks, must not wait, and takes a few milliseconds at most. */
+/**
+ * Reads the samples of a part of the node. It is called when an operator asks, must not wait, and takes a few
+ * milliseconds at most.
+ */
 export type MetricSource = () => Iterable<MetricSample>
 
 const labelsOf = (labels: MetricLabels): ReadonlyArray<MetricLabel.MetricLabel> => Object.entries(labels).map(([key, value]) => MetricLabel.make(key, value))
@@ -18,8 +21,9 @@ export const gaugeSample = (name: string, description: string, value: number, la
   MetricPair.unsafeMake(MetricKey.taggedWithLabels(MetricKey.gauge(name, { description }), labelsOf(labels)), MetricState.gauge(value))
 
 /**
- * The metrics of one node, for its operator. What is counted a thousand times a second is counted in plain numbers and read by a source; what is rare is an Effect `Metric` whose
- * name begins with `franz_`, under `Effect.tagMetrics("node", …)`. docs/metrics.md lists every metric with its unit.
+ * The metrics of one node, for its operator. What is counted a thousand times a second is counted in plain numbers and
+ * read by a source; what is rare is an Effect `Metric` whose name begins with `franz_`, under
+ * `Effect.tagMetrics("node", …)`. docs/metrics.md lists every metric with its unit.
  */
 export class Metrics extends Context.Tag("comanche-franz/Metrics")<
   Metrics,

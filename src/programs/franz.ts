@@ -3,7 +3,7 @@ import "./tuned.ts"
 import { commands } from "./commands.ts"
 import { main } from "./main.ts"
 
-// A compiled program lives in a file system of its own; beside its sources it can do more.
+// A compiled program is in a virtual file system; a checkout has the commands for developers too.
 const isCheckout = !import.meta.url.includes("$bunfs")
 
 main({

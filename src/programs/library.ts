@@ -10,8 +10,8 @@ import { Producer as PlatformProducer } from "../client/producer/producer.ts"
 import { platform } from "./platform.ts"
 
 /**
- * The client library of Comanche Franz: producers, consumers and admins as Effect services, for any cluster that speaks Kafka's protocol. Layers and `make` bring the
- * platform along, for Bun, Deno or Node, whichever runs.
+ * The client library of Comanche Franz: producers, consumers and admins as Effect services, for any cluster that speaks
+ * Kafka's protocol. Layers and `make` include the platform, for Bun, Deno or Node.
  *
  *     const program = Effect.gen(function* () {
  *       const producer = yield* Producer
@@ -29,10 +29,10 @@ type MakeError = CallError | InvalidAddress | InvalidArgument
 type FromConfig = MakeError | ConfigError.ConfigError
 type Wrapped<A> = Config.Config.Wrap<A>
 
-/** Supplies the platform for as long as the scope is open. */
+/** Provides the platform until the scope closes. */
 const here = <A, E, R>(make: Effect.Effect<A, E, R>) => Effect.flatMap(Layer.build(platform), (context) => Effect.provide(make, context))
 
-/** Sends messages to topics, and makes and removes them. */
+/** Sends messages to topics, and creates and deletes topics. */
 export class Producer extends PlatformProducer {
   static override readonly make = (options: ProducerOptions) => here(PlatformProducer.make(options))
   static override readonly layer = (options: ProducerOptions): Layer.Layer<PlatformProducer, MakeError> =>
@@ -51,7 +51,7 @@ export class Consumer extends PlatformConsumer {
     Layer.provide(PlatformConsumer.layerConfig(options), platform)
 }
 
-/** Asks about topics, groups and the cluster, and changes them. */
+/** Describes topics, groups and the cluster, and changes them. */
 export class Admin extends PlatformAdmin {
   static override readonly make = (options: ConnectionOptions) => here(PlatformAdmin.make(options))
   static override readonly layer = (options: ConnectionOptions): Layer.Layer<PlatformAdmin, MakeError> => Layer.provide(PlatformAdmin.layer(options), platform)

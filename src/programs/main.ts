@@ -4,7 +4,7 @@ import { exitCodes } from "../cli/shell/failure.ts"
 import { watchOutputs, whenWritten } from "../cli/shell/screen.ts"
 import { type Program, runProgram } from "../cli/shell/shell.ts"
 
-/** Runs the program that the process is, and ends the process with its exit code once what was printed has left. */
+/** Runs the program of this process, and ends the process with its exit code after its output was written. */
 export const main = (of: Omit<Program<never>, "version">): void => {
   watchOutputs()
   const run = runProgram({ ...of, version: manifest.version }, process.argv.slice(2))

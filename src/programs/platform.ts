@@ -5,12 +5,18 @@ import type { Checksum } from "../ports/checksum.ts"
 import type { Compression } from "../ports/compression.ts"
 import type { Transport } from "../ports/transport.ts"
 
-/** TCP by the runtime's own sockets: Bun's under Bun, `node:net` under Deno and Node. Only the one that is used is loaded. */
+/**
+ * TCP by the runtime's own sockets: Bun's under Bun, `node:net` under Deno and Node. Only the one that is used is
+ * loaded.
+ */
 export const transport: Layer.Layer<Transport> = Layer.unwrapEffect(
   Effect.promise(async () =>
     "Bun" in globalThis ? (await import("../../adapters/transport/bun.ts")).layerBun : (await import("../../adapters/transport/node.ts")).layerNode
   )
 )
 
-/** What a client or a node needs from the platform, on whichever runtime this is. Native addons are used where they load, TypeScript elsewhere. */
+/**
+ * The services of the platform for clients and nodes, under Bun, Deno or Node. Native addons are used where they load,
+ * TypeScript elsewhere.
+ */
 export const platform: Layer.Layer<Transport | Checksum | Compression> = Layer.mergeAll(transport, checksum, compression)

@@ -6,11 +6,14 @@ import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../domain/kernel/config.ts"
 import { startUp } from "./node/nodes.ts"
 
-/** A real cluster inside a test: leader and brokers with their logs in a directory that goes when they do, reached over TCP on 127.0.0.1 by any Kafka client. */
+/**
+ * A real cluster in a test: a leader and brokers with their logs in a temporary directory, reached over TCP on
+ * 127.0.0.1 by any Kafka client.
+ */
 export interface RunningCluster {
-  /** The addresses of all nodes, separated by commas: what a client takes as `leader` or bootstrap.servers. */
+  /** The addresses of all nodes, separated by commas: the value of `leader` or bootstrap.servers of a client. */
   readonly bootstrap: string
-  /** The leader's address; it is the first broker too. */
+  /** The leader's address, which is the first broker's too. */
   readonly leader: string
   /** Every broker's address, the leader's first. */
   readonly brokers: ReadonlyArray<string>
@@ -19,9 +22,9 @@ export interface RunningCluster {
 export interface ClusterOptions {
   /** Default 1. */
   readonly brokers?: number
-  /** Settings by their Kafka names, for every node. Groups do not wait for more members here (`group.initial.rebalance.delay.ms` is 0). */
+  /** Settings by their Kafka names, for every node. The default of `group.initial.rebalance.delay.ms` is 0 here. */
   readonly config?: Partial<NodeConfig>
-  /** The least that the nodes log: LogLevel.Info tells what they do. Default warnings. */
+  /** The lowest level that the nodes log. Default LogLevel.Warning. */
   readonly logLevel?: LogLevel.LogLevel
 }
 
@@ -33,7 +36,9 @@ const directory = Effect.acquireRelease(
   (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
 )
 
-/** Starts a leader and brokers on free ports. They are ready for every request when this returns, and stop with the scope. */
+/**
+ * Starts a leader and brokers on free ports. They are ready for every request when it returns, and stop with the scope.
+ */
 export const cluster = ({
   brokers = 1,
   config = {},
@@ -65,7 +70,10 @@ export class TestCluster extends Context.Tag("comanche-franz/TestCluster")<TestC
   static readonly layer = (options: ClusterOptions = {}): Layer.Layer<TestCluster, ClusterFailure> => Layer.scoped(TestCluster, cluster(options))
 }
 
-/** The same without Effect: `const cluster = await startCluster({ brokers: 3 })`, and `await cluster.close()` at the end. */
+/**
+ * The same without Effect: `const cluster = await startCluster({ brokers: 3 })`, and `await cluster.close()` at the
+ * end.
+ */
 export const startCluster = async (options: ClusterOptions = {}): Promise<RunningCluster & { readonly close: () => Promise<void> }> => {
   const scope = Effect.runSync(Scope.make())
   const close = () => Effect.runPromise(Scope.close(scope, Exit.void))

@@ -15,7 +15,7 @@ import { producerCommand } from "../../cli/prompt/producer.ts"
 import { logTool } from "../log/log-commands.ts"
 import { onPlatform, overTransport } from "./supplied.ts"
 
-/** What it needs is loaded when it is used: other commands start sooner without. */
+/** Its modules are loaded when it runs: other commands start sooner. */
 const openOffline: OpenOfflineConfigs = (directory) =>
   Effect.flatMap(
     Effect.promise(() => import("../log/offline-config.ts")),

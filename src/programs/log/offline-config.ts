@@ -17,7 +17,7 @@ import { CommandIds } from "../../stream/command-ids.ts"
 import { openWriter } from "../../stream/writer.ts"
 import { type NodeFault, nodeFailure } from "../node/node-failure.ts"
 
-/** Where the leader's journal is below `directory`. */
+/** Returns the directory of the leader's journal at or below `directory`. */
 const leaderDirectory = (directory: string): Effect.Effect<string, CliFailure> =>
   Effect.gen(function* () {
     const path = resolve(directory)
@@ -29,12 +29,12 @@ const leaderDirectory = (directory: string): Effect.Effect<string, CliFailure> =
     if (found !== undefined) return found.path
     return yield* new CliFailure({
       exit: "usage",
-      message: `${path} has no journal of a leader. What was set at run time is kept there, for all nodes of the cluster.`,
+      message: `${path} has no journal of a leader. Settings that were set at run time are stored there, for all nodes of the cluster.`,
       hint: `Name the data directory of the leader (metadata.log.dir, or the first of log.dirs), or the directory of \`franz up\`, which has ${join("leader", `${metadataTopicId}-0`)} in it.`
     })
   })
 
-/** A fault as for a node; a directory that is in use belongs to a node that runs. */
+/** Returns the failure for a fault; for a directory that is locked, with a hint to the running node. */
 const failure = (fault: NodeFault): CliFailure => {
   const { exit, message } = nodeFailure(fault)
   return fault._tag === "DirectoryLocked"

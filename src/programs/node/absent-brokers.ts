@@ -4,14 +4,17 @@ import { brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
 /** A broker that has partitions of the cluster and is not started. */
 export interface AbsentBroker {
   readonly id: number
-  /** Partitions that it has. */
+  /** Its partitions. */
   readonly partitions: number
   /** Its data directory, as `franz up` names it. */
   readonly directory: string
   readonly hasDirectory: boolean
 }
 
-/** The brokers that have partitions, are not among `started` and do not serve from elsewhere, by rising id. */
+/**
+ * Returns the brokers that have partitions, are not among `started` and do not serve from another process, by rising
+ * id.
+ */
 export const absentBrokers = (
   cluster: Cluster,
   started: ReadonlySet<number>,
@@ -24,10 +27,13 @@ export const absentBrokers = (
     .sort((one, other) => one.id - other.id)
 
 const listed = (words: ReadonlyArray<string | number>): string => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`)
-/** Brokers that one line names; the rest is a number. */
+/** Brokers that the warning names; the others are counted. */
 const namedMax = 10
 
-/** What an operator has to know of them, and the command that starts them. `first` is the id of the first broker of `franz up`, `words` its options as they were given. */
+/**
+ * Returns the warning of absent brokers, with the command that starts them. `first` is the id of the first broker of
+ * `franz up`, `words` its options as they were given.
+ */
 export const absentWarning = (absent: ReadonlyArray<AbsentBroker>, first: number, words: string): string => {
   const named = absent.slice(0, namedMax)
   const ids = listed(named.map(({ id }) => id))
@@ -45,6 +51,6 @@ export const absentWarning = (absent: ReadonlyArray<AbsentBroker>, first: number
   const restore =
     lost.length === 0
       ? ""
-      : ` ${listed(lost)} ${lost.length === 1 ? "is" : "are"} not there: mount or restore ${lost.length === 1 ? "it" : "them"} first, since a broker without its directory begins with empty logs.`
+      : ` ${listed(lost)} ${lost.length === 1 ? "is" : "are"} missing: mount or restore ${lost.length === 1 ? "it" : "them"} first, since a broker without its directory begins with empty logs.`
   return `${subject} ${noLeader} and ${verb} not started: no client can read or write ${count === 1 ? "it" : "them"}. ${start}${restore}`
 }

@@ -30,7 +30,10 @@ export const layerBroker = (options: NodeOptions, leader: Endpoint): Layer.Layer
     Effect.suspend(() => makeBroker(optionsOf(options, leader)))
   )
 
-/** A broker beside the leader of its own node, which serves the leader's journal too. `leader` is where that leader is reached, once it listens. */
+/**
+ * A broker beside the leader of its own node, which serves the leader's journal too. `leader` is where that leader is
+ * reached, once it listens.
+ */
 export const layerBrokerOfLeader = (options: NodeOptions, leader: Endpoint): Layer.Layer<BrokerRole, LogFault | ForeignDirectory, Services | LeaderRole> =>
   Layer.scoped(
     BrokerRole,

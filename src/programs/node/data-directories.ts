@@ -7,7 +7,10 @@ import type { NodeOptions } from "../../cli/node/roles.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { DirectoryLocked, LogFault, LogStore } from "../../ports/log-store.ts"
 
-/** The store of a node's data directories, which the node holds exclusively. All stores of the process share one pool of open files. */
+/**
+ * The store of a node's data directories, which the node holds exclusively. All stores of the process share one pool of
+ * open files.
+ */
 export const layerStore = (directory: string | ReadonlyArray<string>, config: NodeConfig): Layer.Layer<LogStore, DirectoryLocked | LogFault, Checksum> =>
   Layer.suspend(() => {
     const openFilesMax = config["log.open.files.max"]
@@ -25,5 +28,8 @@ export const below = ([first, ...others]: NodeOptions["data"], name: string): No
   ...others.map((each) => join(each, name))
 ]
 
-/** The directory of the leader's journal: Kafka's metadata.log.dir, else the first of log.dirs. It is one directory, and the leader stops when it fails. */
+/**
+ * The directory of the leader's journal: Kafka's metadata.log.dir, else the first of log.dirs. It is one directory, and
+ * the leader stops when it fails.
+ */
 export const journalDirectory = ({ config, data }: NodeOptions): string => (config["metadata.log.dir"] === "" ? data[0] : config["metadata.log.dir"])

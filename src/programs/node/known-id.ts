@@ -3,7 +3,10 @@ import { join } from "node:path"
 import { Effect } from "effect"
 import type { NodeOptions } from "../../cli/node/roles.ts"
 
-/** The id of the node that a data directory belongs to; undefined for a directory that is new, or that cannot be read: to open it says why. */
+/**
+ * Returns the id of the node that a data directory belongs to; undefined for a new directory, and for one that cannot
+ * be read: opening it reports why.
+ */
 const idOf = (directory: string): number | undefined => {
   try {
     const [, id] = /^node\.id=(\d{1,10})\s*$/m.exec(readFileSync(join(directory, "meta.properties"), "utf8")) ?? []
@@ -13,7 +16,7 @@ const idOf = (directory: string): number | undefined => {
   }
 }
 
-/** A node whose id was not said has the one of its data directory, as a broker of Kafka with `broker.id=-1` does. */
+/** Gives a node without a configured id the id of its data directory, as Kafka does with `broker.id=-1`. */
 export const withKnownId = <O extends NodeOptions>(options: O, directory: string): Effect.Effect<O> =>
   Effect.suspend(() => {
     const id = options.idByDefault === true ? idOf(directory) : undefined

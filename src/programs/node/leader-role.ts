@@ -11,7 +11,10 @@ import { layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
 import { brokerPartitionsMax } from "./process-memory.ts"
 
-/** A leader with its journal. `stopped` fails when the leader cannot go on, also since the directory of its journal failed. */
+/**
+ * A leader with its journal. `stopped` fails when the leader cannot go on, also since the directory of its journal
+ * failed.
+ */
 export interface LeaderOverFiles extends Omit<Leader, "stopped"> {
   readonly stopped: Effect.Effect<never, WriterStopped | LogFault>
 }

@@ -10,36 +10,42 @@ import { type Route, route } from "../../wire/route.ts"
 import { type ServeOptions, serveAll } from "../../wire/server.ts"
 
 const everywhere = new Set(["", "0.0.0.0", "::"])
-/** How a node of this machine reaches what listens at `host`. */
+/** Returns the host at which a node of this machine reaches a listener at `host`. */
 const loopback = (host: string): string => (host === "::" ? "::1" : everywhere.has(host) ? "127.0.0.1" : host)
 
-/** What clients are told: what the operator says, else where the node listens; a node that listens everywhere is known by this machine's name. */
+/**
+ * Returns the address that clients are given: the advertised one, else where the node listens; of a node that listens
+ * on every address, this machine's name.
+ */
 const toldOf = ({ advertised, host, name }: NodeListener, port: number): NamedEndpoint => ({
   name,
   host: advertised !== undefined && advertised.host !== "" ? advertised.host : everywhere.has(advertised?.host ?? host) ? hostname() : host,
   port: advertised === undefined || advertised.port === 0 ? port : advertised.port
 })
 
-/** The listeners of a node, open. */
+/** The open listeners of a node. */
 export interface Opened {
-  /** What clients are told of those that serve them, the one between nodes first. */
+  /** The addresses that clients are given, of the listeners for clients; the inter-broker listener is the first. */
   readonly told: ReadonlyArray<NamedEndpoint>
-  /** What other nodes, and the cluster, are told. */
+  /** The address that other nodes are given. */
   readonly advertised: NamedEndpoint
-  /** All but the one that is advertised, controllers' included. */
+  /** The addresses of all other listeners, those for controllers included. */
   readonly others: ReadonlyArray<NamedEndpoint>
-  /** The first of the controller's. */
+  /** The first listener for controllers. */
   readonly controller: NamedEndpoint | undefined
-  /** Where a node of this machine reaches this one. */
+  /** The address at which a node of this machine reaches this one. */
   readonly reached: Endpoint
 }
 
-/** The APIs that Kafka's controllers serve, by their keys; what brokers ask of the leader is among them. */
+/** Keys of the APIs that Kafka's controllers serve, those that brokers call on the leader included. */
 const controllerKeys: ReadonlySet<number> = new Set([
   1, 17, 18, 19, 20, 29, 30, 31, 32, 33, 36, 37, 38, 39, 40, 41, 43, 44, 45, 46, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 62, 63, 64, 67, 70, 73, 80, 81,
   82
 ])
-/** What a controller's listener, reached `at` there, serves of the leader's routes: nothing of records or groups. Its Fetch gives the journal alone. */
+/**
+ * Returns the routes of a listener for controllers, which is reached `at` there: those of the leader without records
+ * and groups. Its Fetch serves the journal alone.
+ */
 export const controllerRoutes = (
   { cluster, nodeId, routes }: Pick<Leader, "cluster" | "nodeId" | "routes">,
   at: () => Endpoint | undefined,
@@ -79,7 +85,10 @@ export const openListeners = (
     }
   )
 
-/** The listeners of the nth further node of a process: those for clients, on ports of its own behind those of the nodes before it. */
+/**
+ * Returns the listeners of the nth further node of a process: those for clients, on the ports behind those of the nodes
+ * before it.
+ */
 export const listenersOfNth = ({ all, interBroker }: NodeListeners, nth: number): NodeListeners => {
   const clients = all.filter(({ isController }) => !isController)
   const ports = clients.map(({ port }) => port).filter((port) => port !== 0)

@@ -4,7 +4,7 @@ import { type DirectoryLocked, type ForeignDirectory, LogFault } from "../../por
 import type { ListenFault } from "../../ports/transport.ts"
 import type { UnreadableEvent, WriterStopped } from "../../stream/fault.ts"
 
-/** Whatever keeps a node from starting, or makes it stop. */
+/** The faults that keep a node from starting, or stop it. */
 export type NodeFault = LogFault | DirectoryLocked | ForeignDirectory | ListenFault | UnreadableEvent | WriterStopped | BrokerFault
 
 type Exit = Exclude<ExitName, "ok">
@@ -19,7 +19,7 @@ const exits: { readonly [K in NodeFault["_tag"]]: (fault: Extract<NodeFault, { r
   BrokerFault: ({ kind }) => (kind === "storage" ? "disk" : "data")
 }
 
-/** A node's fault as what a person reads and a script gets. The faults say themselves what helps. */
+/** Returns the message and the exit code of a node's fault. The message of each fault says what to do. */
 export const nodeFailure = (fault: NodeFault): CliFailure => {
   const exitOf = exits[fault._tag] as (fault: NodeFault) => Exit
   return new CliFailure({ exit: exitOf(fault), message: fault.message })

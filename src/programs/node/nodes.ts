@@ -36,17 +36,17 @@ const role = <I, S, E, R>(tag: Context.Tag<I, S>, layer: Layer.Layer<I, E, R>): 
 const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effect.Effect<never, CliFailure> =>
   Effect.mapError(firstFailure(effects), nodeFailure)
 
-/** What a node that leads bounds its connections by. */
+/** The settings and the account of memory that bound the connections of a node that leads. */
 const leading = (config: NodeConfig, { cluster, nodeId }: Pick<LeaderOverFiles, "cluster" | "nodeId">): ServedNode => ({
   live: liveNodeConfig(config, cluster, nodeId),
   memory: processMemory(config)
 })
 
-/** Settings that an earlier version has let be set, and that a node could not work with. */
+/** Warns of settings that an earlier version accepted and that the node ignores, since it could not work with them. */
 const warnOfUnheeded = (cluster: Cluster, nodeId: number): Effect.Effect<void> =>
   Effect.forEach(unheeded(cluster, nodeId), (line) => Effect.logWarning(line), { discard: true })
 
-/** What the operator is told of a node's listeners. */
+/** The addresses of a node's listeners, for the operator. */
 const addressed = (advertised: NamedEndpoint, others: ReadonlyArray<NamedEndpoint>) => ({
   address: formatAddress(advertised),
   ...(others.length === 0 ? {} : { listeners: Object.fromEntries(others.map((each) => [each.name, formatAddress(each)])) })
@@ -65,7 +65,7 @@ const brokerLead = (options: NodeOptions): Starting =>
     return { nodes: [{ id: leader.nodeId, roles: ["leader"] as const, ...addressed(advertised, others) }], stopped: failing([leader.stopped]) }
   }).pipe(withMetrics(options.config["node.id"]))
 
-/** One broker. It listens at once, and is ready when its leader has let it in. */
+/** One broker. It listens at once, and is ready when its leader has unfenced it. */
 const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting =>
   Effect.gen(function* () {
     const id = options.config["node.id"]
@@ -79,7 +79,7 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
     return { nodes: [{ id, roles: ["broker"] as const, ...addressed(advertised, others) }], stopped: failing([started.failed]) }
   }).pipe(withMetrics(options.config["node.id"]))
 
-/** The broker's own answers, and the leader's for every other key. */
+/** The broker's own routes, and the leader's for every other API. */
 const united = (leader: Pick<LeaderOverFiles, "routes">, own: ReadonlyArray<Route>): ReadonlyArray<Route> => [
   ...own,
   ...leader.routes.filter(({ api }) => !own.some((route) => route.api.key === api.key))
@@ -90,7 +90,8 @@ const leadingBroker = (options: NodeOptions) =>
   Effect.gen(function* () {
     const { config } = options
     const id = config["node.id"]
-    // The broker follows the leader of its own node as any other leader: over the port, which is known when the listener is open.
+    // The broker follows the leader of its own node as any other leader: over the port, which is known when the
+    // listener is open.
     const self = { host: "127.0.0.1", port: 0 }
     // One after the other: of two directories that are held by another process, the broker's is named.
     const store = Layer.succeedContext(yield* Layer.build(layerStore(below(options.data, `broker-${id}`), config)))
@@ -108,7 +109,10 @@ const leadingBroker = (options: NodeOptions) =>
     return { id, leader, broker: own, address: addressed(advertised, others), reached }
   }).pipe(withMetrics(options.config["node.id"]))
 
-/** Warns of brokers that have partitions and do not serve: at once where their data is in this directory, otherwise after the time that a broker elsewhere has to join. */
+/**
+ * Warns of brokers that have partitions and do not serve: at once where their data is in this directory, otherwise
+ * after the session timeout, in which a broker of another process may join.
+ */
 const warnOfAbsent = (options: NodeOptions & { readonly brokers: number }, first: number, cluster: () => Cluster) => {
   const [data] = options.data
   const started = new Set(Array.from({ length: options.brokers }, (_, nth) => first + nth))
@@ -149,7 +153,7 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
     }
   })
 
-/** Supplies the platform, for as long as the nodes live. */
+/** Provides the platform until the scope closes. */
 const started = ({ config }: NodeOptions, start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
   Effect.flatMap(Layer.build(Layer.merge(platform, layerScrapedNodes(config))), (context) =>
     Effect.zipRight(watchFileLimit(), Effect.provide(start, context))

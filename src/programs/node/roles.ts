@@ -2,7 +2,9 @@ import { Effect } from "effect"
 import type { Roles } from "../../cli/node/roles.ts"
 import { releaseStartMemory } from "./start-memory.ts"
 
-/** Leader and brokers are loaded when a command starts them: a client's command does without, and starts sooner. */
+/**
+ * The modules of leader and brokers are loaded when a command starts a node: client commands start sooner without them.
+ */
 const nodes = Effect.promise(() => import("./nodes.ts"))
 
 export const roles: Roles = {

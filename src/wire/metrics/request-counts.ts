@@ -12,7 +12,8 @@ const errorCodesMax = 1024
 const nameOf = (key: number): string => apiByKey(key)?.name ?? String(key)
 
 /**
- * What a server has done since it started. Plain numbers, since they change with every request: a counter of Effect costs 0.2 µs, an element of an array 1 ns.
+ * What a server has done since it started. Plain numbers, since they change with every request: a counter of Effect
+ * costs 0.2 µs, an element of an array 1 ns.
  */
 export class RequestCounts {
   /** Bytes of requests that came, and of responses that were written. */
@@ -25,7 +26,10 @@ export class RequestCounts {
   private readonly errors = new Map<number, number>()
   private key = 0
 
-  /** A request was answered, with `response` before it is encoded; undefined where the response had no errors, or was none. */
+  /**
+   * A request was answered, with `response` before it is encoded; undefined where the response had no errors, or was
+   * none.
+   */
   answered(api: AnyApi, response: unknown): void {
     this.requests[api.key] = (this.requests[api.key] as number) + 1
     if (response === undefined) return

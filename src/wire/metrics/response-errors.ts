@@ -48,7 +48,10 @@ const structWalk = (fields: ReadonlyArray<{ readonly name: string; readonly wire
 
 const walks = new WeakMap<AnyApi, ResponseErrors>()
 
-/** The walk over the error codes of an API's responses, made when it is first asked for. For a response of one partition it takes some 10 ns. */
+/**
+ * The walk over the error codes of an API's responses, made when it is first asked for. For a response of one partition
+ * it takes some 10 ns.
+ */
 export const responseErrors = (api: AnyApi): ResponseErrors => {
   const known = walks.get(api)
   if (known !== undefined) return known

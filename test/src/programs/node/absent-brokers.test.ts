@@ -41,7 +41,7 @@ describe("data of more brokers than were started", () => {
     expect(await life(data, 3)).toEqual([])
     rmSync(join(data, "broker-2"), { recursive: true })
     const [absent = ""] = await life(data, 1)
-    expect(absent).toContain(`${join(data, "broker-2")} is not there: mount or restore it first`)
+    expect(absent).toContain(`${join(data, "broker-2")} is missing: mount or restore it first`)
     const [lost = ""] = await life(data, 3)
     expect(lost).toStartWith(`Broker 2 starts with an empty data directory (${join(data, "broker-2")}), and the cluster has 2 partitions on it`)
   }, 300_000)
