@@ -200,7 +200,7 @@ class FileLogStore {
     }).pipe(Effect.uninterruptible)
 
   /** In every directory, so that the loss of one loses no document. */
-  readonly writeCheckpoint: Service["writeCheckpoint"] = (name, bytes) =>
+  readonly writeCheckpoint: Service["writeCheckpoint"] = (name, bytes, isDerived) =>
     Effect.suspend(() => {
       const fault = this.working.length === 0 ? this.directories[0]?.fault() : undefined
       if (fault !== undefined) return Effect.fail(fault)
@@ -208,7 +208,7 @@ class FileLogStore {
         this.working,
         // A directory that fails meanwhile has lost its logs, too.
         (each) =>
-          Effect.catchAll(each.checkpoints.write(name, bytes), (fault) =>
+          Effect.catchAll(each.checkpoints.write(name, bytes, isDerived), (fault) =>
             each.fault() !== undefined && this.working.length > 0 ? Effect.void : Effect.fail(fault)
           ),
         { discard: true }

@@ -5,7 +5,7 @@ import { Vector } from "../kernel/vector.ts"
 import { BrokerListener } from "./event.ts"
 import { baseEventLevel } from "./event-level.ts"
 import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
-import { type Cluster, charactersOf, resourceCharactersOf, sortedTopics } from "./state.ts"
+import { type Cluster, charactersOf, resourceCharactersOf, sortedTopics, type Topic } from "./state.ts"
 
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
 /**
@@ -13,6 +13,15 @@ const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
  * their names.
  */
 const PartitionRow = Schema.Tuple(Schema.Array(BrokerId), Schema.Array(BrokerId), LeaderId, Schema.Int, Schema.Int)
+
+/** A topic in a snapshot. */
+export const TopicRow = Schema.Struct({
+  name: TopicName,
+  topicId: TopicId,
+  configs: Schema.Record({ key: Schema.String, value: Schema.String }),
+  partitions: Schema.Array(PartitionRow)
+})
+export type TopicRow = typeof TopicRow.Type
 
 /** A cluster as it stands in a snapshot, version 1: what events said, without what is derived from it. */
 export const ClusterSnapshot = Schema.Struct({
@@ -36,14 +45,7 @@ export const ClusterSnapshot = Schema.Struct({
       eventLevel: Schema.optional(Schema.Int)
     })
   ),
-  topics: Schema.Array(
-    Schema.Struct({
-      name: TopicName,
-      topicId: TopicId,
-      configs: Schema.Record({ key: Schema.String, value: Schema.String }),
-      partitions: Schema.Array(PartitionRow)
-    })
-  ),
+  topics: Schema.Array(TopicRow),
   nodeConfigs: Schema.optional(
     Schema.Array(Schema.Struct({ nodeId: Schema.NullOr(BrokerId), configs: Schema.Record({ key: Schema.String, value: Schema.String }) }))
   ),
@@ -74,8 +76,26 @@ const resourceConfigsOfRows = (rows: ClusterSnapshot["resourceConfigs"] = []): C
   return { group: of("group"), "client-metrics": of("client-metrics") }
 }
 
-/** The snapshot of a state; equal states have equal snapshots, in the order of ids and names. */
-export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
+/** Returns the row of a topic. */
+export const rowOfTopic = ({ configs, name, partitions, topicId }: Topic): TopicRow => ({
+  name,
+  topicId,
+  configs,
+  partitions: partitions.map(({ replicas, isr, leader, leaderEpoch, partitionEpoch }) => [replicas, isr, leader, leaderEpoch, partitionEpoch] as const)
+})
+/** Returns the topic of a row. */
+export const topicOfRow = ({ configs, name, partitions, topicId }: TopicRow): Topic => ({
+  name,
+  topicId,
+  configs,
+  partitions: Vector.from(partitions.map(([replicas, isr, leader, leaderEpoch, partitionEpoch]) => ({ replicas, isr, leader, leaderEpoch, partitionEpoch })))
+})
+
+/** Returns the snapshot of a state. Equal states have equal snapshots, in the order of ids and names. */
+export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({ ...withoutTopics(cluster), topics: sortedTopics(cluster).map(rowOfTopic) })
+
+/** Returns the snapshot of a state without its topics, for a reader or writer that takes these one by one. */
+export const withoutTopics = (cluster: Cluster): ClusterSnapshot => ({
   v: 1,
   index: cluster.index,
   ...(cluster.clusterId === undefined ? {} : { clusterId: cluster.clusterId }),
@@ -83,22 +103,19 @@ export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({
   ...(cluster.leader === undefined ? {} : { leader: cluster.leader }),
   ...(cluster.eventLevel === baseEventLevel ? {} : { eventLevel: cluster.eventLevel }),
   brokers: [...HashMap.values(cluster.brokers)].sort((one, other) => one.id - other.id),
-  topics: sortedTopics(cluster).map(({ name, topicId, configs, partitions }) => ({
-    name,
-    topicId,
-    configs,
-    partitions: partitions.map(({ replicas, isr, leader, leaderEpoch, partitionEpoch }) => [replicas, isr, leader, leaderEpoch, partitionEpoch] as const)
-  })),
+  topics: [],
   ...(HashMap.isEmpty(cluster.nodeConfigs) ? {} : { nodeConfigs: nodeConfigRows(cluster) }),
   ...(resourceConfigRows(cluster).length === 0 ? {} : { resourceConfigs: resourceConfigRows(cluster) }),
   nextProducerId: cluster.nextProducerId
 })
 
-/** The state that a snapshot was taken of (M2), with what is derived counted anew. */
-export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
+/** Returns the state that a snapshot was taken of (M2), with what is derived counted anew. */
+export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => withTopics(snapshot, snapshot.topics.map(topicOfRow))
+
+/** Returns the state of a snapshot with these topics in place of its own. */
+export const withTopics = (snapshot: ClusterSnapshot, topics: ReadonlyArray<Topic>): Cluster => {
   const load = new Map<BrokerId, number>()
-  for (const { partitions } of snapshot.topics)
-    for (const [replicas] of partitions) for (const broker of replicas) load.set(broker, (load.get(broker) ?? 0) + 1)
+  for (const { partitions } of topics) for (const { replicas } of partitions) for (const broker of replicas) load.set(broker, (load.get(broker) ?? 0) + 1)
   return {
     index: snapshot.index,
     clusterId: snapshot.clusterId,
@@ -106,29 +123,17 @@ export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => {
     leader: snapshot.leader,
     eventLevel: snapshot.eventLevel ?? baseEventLevel,
     brokers: HashMap.fromIterable(snapshot.brokers.map((broker) => [broker.id, broker])),
-    topics: HashMap.fromIterable(
-      snapshot.topics.map(({ name, topicId, configs, partitions }) => [
-        topicId,
-        {
-          name,
-          topicId,
-          configs,
-          partitions: Vector.from(
-            partitions.map(([replicas, isr, leader, leaderEpoch, partitionEpoch]) => ({ replicas, isr, leader, leaderEpoch, partitionEpoch }))
-          )
-        }
-      ])
-    ),
-    topicIds: HashMap.fromIterable(snapshot.topics.map(({ name, topicId }) => [name, topicId])),
+    topics: HashMap.fromIterable(topics.map((topic) => [topic.topicId, topic])),
+    topicIds: HashMap.fromIterable(topics.map(({ name, topicId }) => [name, topicId])),
     nodeConfigs: HashMap.fromIterable((snapshot.nodeConfigs ?? []).map(({ configs, nodeId }) => [nodeId, configs])),
     resourceConfigs: resourceConfigsOfRows(snapshot.resourceConfigs),
     nextProducerId: snapshot.nextProducerId,
     configCharacters:
-      [...snapshot.topics, ...(snapshot.nodeConfigs ?? [])].reduce((sum, { configs }) => sum + charactersOf(configs), 0) +
+      [...topics, ...(snapshot.nodeConfigs ?? [])].reduce((sum, { configs }) => sum + charactersOf(configs), 0) +
       (snapshot.resourceConfigs ?? []).reduce((sum, { configs, name }) => sum + resourceCharactersOf(name, configs), 0),
-    partitionCount: snapshot.topics.reduce((count, { partitions }) => count + partitions.length, 0),
+    partitionCount: topics.reduce((count, { partitions }) => count + partitions.length, 0),
     load: HashMap.fromIterable(load),
-    unifiedNames: HashMap.fromIterable(snapshot.topics.filter(({ name }) => hasCollisionCharacters(name)).map(({ name }) => [unifiedName(name), name]))
+    unifiedNames: HashMap.fromIterable(topics.filter(({ name }) => hasCollisionCharacters(name)).map(({ name }) => [unifiedName(name), name]))
   }
 }
 

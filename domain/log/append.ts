@@ -30,7 +30,10 @@ export interface AppendContext {
   readonly segmentBytesMax: number
   /** `message.timestamp.type`. */
   readonly timestampType: TimestampType
-  /** `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`: how far a producer's clock may be off. Infinity for no limit. */
+  /**
+   * `message.timestamp.before.max.ms` and `message.timestamp.after.max.ms`: how far a producer's clock may be off.
+   * Infinity for no limit.
+   */
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
   /** What is done with the records of every batch; undefined where the header is enough. */
@@ -40,7 +43,10 @@ export interface AppendContext {
   readonly walkRecords?: RecordWalk | undefined
 }
 
-/** The batch belongs in the log. Its bytes carry base offset, leader epoch and, where the topic wants it, log append time already. */
+/**
+ * The batch belongs in the log. Its bytes carry base offset, leader epoch and, where the topic wants it, log append
+ * time already.
+ */
 export interface Append {
   readonly _tag: "Append"
   readonly batch: RecordBatch
@@ -60,7 +66,10 @@ export interface Duplicate {
 
 const no = (error: Rejection["error"], message: string): Rejection => ({ error, message })
 
-/** The checks of Kafka's leader that need only the header, in Kafka's order: sizes and base offset, then the CRC, then what the CRC vouches for. */
+/**
+ * The checks of Kafka's leader that need only the header, in Kafka's order: sizes and base offset, then the CRC, then
+ * what the CRC vouches for.
+ */
 const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, packing, segmentBytesMax }: AppendContext): Rejection | undefined => {
   const { baseOffset, baseSequence, lastOffsetDelta, recordCount, sizeInBytes } = batch
   if (baseOffset !== 0) return no("INVALID_RECORD", `A produced batch has base offset 0; this one has ${baseOffset}.`)
@@ -91,7 +100,10 @@ const batchRejection = (batch: RecordBatch, { batchBytesMax, crc32c, packing, se
 const timesOf = ({ now, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType }: AppendContext) =>
   timestampType === "LogAppendTime" ? undefined : { from: now - timestampBeforeMaxMs, to: now + timestampAfterMaxMs }
 
-/** The offset after the last one that a log can have: numbers are exact below 2^53, and every offset must have one after it. */
+/**
+ * The offset after the last one that a log can have: numbers are exact below 2^53, and every offset must have one after
+ * it.
+ */
 const endMax = Number.MAX_SAFE_INTEGER
 
 /** Names the records whose time is wrong, as Kafka does, where they can be read. The batch is refused either way. */
@@ -103,8 +115,9 @@ const named = (batch: RecordBatch, rejection: Rejection, context: AppendContext)
 }
 
 /**
- * The header knows the first and the largest timestamp of its records; both must lie within the topic's limits. A record without a timestamp (-1) has none to check.
- * Where every record is looked at, its own time counts, and not what the header says of it.
+ * The header knows the first and the largest timestamp of its records; both must lie within the topic's limits. A
+ * record without a timestamp (-1) has none to check. Where every record is looked at, its own time counts, and not what
+ * the header says of it.
  */
 const timestampRejection = (batch: RecordBatch, context: AppendContext): Rejection | undefined => {
   const { now, opening, timestampAfterMaxMs, timestampBeforeMaxMs, timestampType } = context
@@ -127,15 +140,20 @@ const openingContext = (context: AppendContext, rules: OpeningRules): OpeningCon
   return { batchBytesMax, crc32c, packing, rules, times: timesOf(context), walkRecords }
 }
 
-/** Looks at the records of a batch in steps, for a later `decideAppend` under the same settings; undefined where that has nothing to look at, or refuses the batch before it does. */
+/**
+ * Looks at the records of a batch in steps, for a later `decideAppend` under the same settings; undefined where that
+ * has nothing to look at, or refuses the batch before it does.
+ */
 export function* inspectForAppend(batch: RecordBatch, context: AppendContext): Generator<void, Inspection | undefined> {
   return context.opening === undefined ? undefined : yield* inspectInSteps(batch, openingContext(context, context.opening))
 }
 
 /**
- * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as `splitBatches` gives them).
- * Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the batch's own bytes have been patched (a view of the request's frame,
- * which no other code reads), or it was repacked; on anything else they are as they came. Cost: the header and the CRC; with `opening` 1 to 6 ns a record (3 to 40 without native code), and decompressing.
+ * What the leader of a partition does with a client's batches (those of one Produce request for one partition, as
+ * `splitBatches` gives them). Kafka allows exactly one since Produce 3; INVALID_RECORD otherwise. On `Append` the
+ * batch's own bytes have been patched (a view of the request's frame, which no other code reads), or it was repacked;
+ * on anything else they are as they came. Cost: the header and the CRC; with `opening` 1 to 6 ns a record (3 to 40
+ * without native code), and decompressing.
  */
 export const decideAppend = (
   state: LogState,
@@ -170,7 +188,10 @@ export const decideAppend = (
 /** How many idempotent producers a partition remembers at most: some 600 bytes each, so 6 MB. */
 export const producersMax = 10_000
 
-/** The state after a batch was appended, or after one was found in the log at a restart (its 61 header bytes are enough). `at` is the time of the append, ms. */
+/**
+ * The state after a batch was appended, or after one was found in the log at a restart (its 61 header bytes are
+ * enough). `at` is the time of the append, ms.
+ */
 export const evolve = (state: LogState, batch: RecordBatch, at: number): LogState => ({
   end: batch.nextOffset,
   producers: batch.hasProducerId ? boundProducers(evolveProducers(state.producers, batch, at), producersMax) : state.producers

@@ -9,7 +9,10 @@ import { noSequence, sequenceAfter } from "./sequence.ts"
 /** What a record's timestamp says: when its producer made it, or when the leader appended it. */
 export type TimestampType = "CreateTime" | "LogAppendTime"
 
-/** Where each field of a magic 2 batch stands. The CRC covers everything from the attributes on; base offset and leader epoch may be patched without it. */
+/**
+ * Where each field of a magic 2 batch stands. The CRC covers everything from the attributes on; base offset and leader
+ * epoch may be patched without it.
+ */
 export const fieldAt = {
   baseOffset: 0,
   batchLength: 8,
@@ -38,12 +41,15 @@ export const magic2 = 2
 export const attribute = { codec: 0x07, logAppendTime: 0x08, transactional: 0x10, control: 0x20, deleteHorizon: 0x40 } as const
 
 /**
- * A record batch of magic 2 (KIP-98) as a view: nothing is copied, every field is read from the bytes when it is asked for.
- * It may stand over the header alone (61 bytes): then all fields answer, and only `bytes` and `records` are short.
+ * A record batch of magic 2 (KIP-98) as a view: nothing is copied, every field is read from the bytes when it is asked
+ * for. It may stand over the header alone (61 bytes): then all fields answer, and only `bytes` and `records` are short.
  * Timestamps are milliseconds since 1970, -1 where there is none.
  */
 export class RecordBatch {
-  /** `bytes` starts at the batch's first byte, ends at its last, and holds at least the header. `splitBatches`, `readableBatches` and `viewBatch` check that. */
+  /**
+   * `bytes` starts at the batch's first byte, ends at its last, and holds at least the header. `splitBatches`,
+   * `readableBatches` and `viewBatch` check that.
+   */
   constructor(readonly bytes: Uint8Array) {}
 
   get baseOffset(): Offset {
@@ -88,14 +94,20 @@ export class RecordBatch {
   get nextOffset(): Offset {
     return this.lastOffset + 1
   }
-  /** What the records' timestamps are relative to: the first record's, or the delete horizon; rounded when it is no safe integer. */
+  /**
+   * What the records' timestamps are relative to: the first record's, or the delete horizon; rounded when it is no safe
+   * integer.
+   */
   get baseTimestamp(): number {
     return readInt64(this.bytes, fieldAt.baseTimestamp)
   }
   get maxTimestamp(): number {
     return readInt64(this.bytes, fieldAt.maxTimestamp)
   }
-  /** The largest timestamp among its records; -1 where it has none left: compaction keeps such a batch for its producer's sequence. */
+  /**
+   * The largest timestamp among its records; -1 where it has none left: compaction keeps such a batch for its
+   * producer's sequence.
+   */
   get newestRecord(): number {
     return this.recordCount === 0 ? -1 : this.maxTimestamp
   }
@@ -132,8 +144,9 @@ export class RecordBatch {
 const fault = (error: BatchFault["error"], position: number, reason: string): BatchFault => new BatchFault({ error, position, reason })
 
 /**
- * What stops the batch that starts at `at` from being a batch of magic 2, by its first 61 bytes. "partial": there are too few bytes to tell, or it reaches over the end.
- * The offsets of one that is produced are judged by `decideAppend`, after its CRC: a producer sends again what was spoiled on the way, and not what is invalid.
+ * What stops the batch that starts at `at` from being a batch of magic 2, by its first 61 bytes. "partial": there are
+ * too few bytes to tell, or it reaches over the end. The offsets of one that is produced are judged by `decideAppend`,
+ * after its CRC: a producer sends again what was spoiled on the way, and not what is invalid.
  */
 const headerFault = (bytes: Uint8Array, at: number, isProduced = false): BatchFault | "partial" | undefined => {
   const left = bytes.length - at
@@ -157,8 +170,8 @@ const headerFault = (bytes: Uint8Array, at: number, isProduced = false): BatchFa
 }
 
 /**
- * The batch that starts at `at`, as a view; undefined when the bytes end before it does. CORRUPT_MESSAGE or INVALID_RECORD when it is none.
- * The CRC is not looked at: that is `verify`.
+ * The batch that starts at `at`, as a view; undefined when the bytes end before it does. CORRUPT_MESSAGE or
+ * INVALID_RECORD when it is none. The CRC is not looked at: that is `verify`.
  */
 export const viewBatch = (bytes: Uint8Array, at: number): Either.Either<RecordBatch | undefined, BatchFault> => {
   const wrong = headerFault(bytes, at)
@@ -167,14 +180,20 @@ export const viewBatch = (bytes: Uint8Array, at: number): Either.Either<RecordBa
   return Either.right(new RecordBatch(bytes.subarray(at, at + lengthOverhead + readInt32(bytes, at + fieldAt.batchLength))))
 }
 
-/** The batch whose header stands at `at`, over its 61 bytes alone, when the rest may be elsewhere (a scan of a file); undefined when the bytes end before the header does. */
+/**
+ * The batch whose header stands at `at`, over its 61 bytes alone, when the rest may be elsewhere (a scan of a file);
+ * undefined when the bytes end before the header does.
+ */
 export const viewHeader = (bytes: Uint8Array, at: number): Either.Either<RecordBatch | undefined, BatchFault> => {
   if (bytes.length - at < headerSize) return Either.right(undefined)
   const wrong = headerFault(bytes, at)
   return wrong === undefined || wrong === "partial" ? Either.right(new RecordBatch(bytes.subarray(at, at + headerSize))) : Either.left(wrong)
 }
 
-/** The batches of a Produce request's records, as views. Every byte must belong to a whole batch: CORRUPT_MESSAGE where one is cut, INVALID_RECORD for magic 0 and 1. */
+/**
+ * The batches of a Produce request's records, as views. Every byte must belong to a whole batch: CORRUPT_MESSAGE where
+ * one is cut, INVALID_RECORD for magic 0 and 1.
+ */
 export const splitBatches = (records: Uint8Array): Either.Either<ReadonlyArray<RecordBatch>, BatchFault> => {
   const batches: Array<RecordBatch> = []
   for (let at = 0; at < records.length; ) {
@@ -188,7 +207,9 @@ export const splitBatches = (records: Uint8Array): Either.Either<ReadonlyArray<R
   return Either.right(batches)
 }
 
-/** The batches of a Fetch answer, as views. The last may be cut, since a broker stops at a byte limit: it is left out. */
+/**
+ * The batches of a Fetch answer, as views. The last may be cut, since a broker stops at a byte limit: it is left out.
+ */
 export const readableBatches = (bytes: Uint8Array): Either.Either<ReadonlyArray<RecordBatch>, BatchFault> => {
   const batches: Array<RecordBatch> = []
   for (let at = 0; at < bytes.length; ) {
@@ -201,7 +222,10 @@ export const readableBatches = (bytes: Uint8Array): Either.Either<ReadonlyArray<
   return Either.right(batches)
 }
 
-/** CORRUPT_MESSAGE when the CRC does not fit the bytes, UNSUPPORTED_COMPRESSION_TYPE when it does and the codec is unknown. The batch must be whole. */
+/**
+ * CORRUPT_MESSAGE when the CRC does not fit the bytes, UNSUPPORTED_COMPRESSION_TYPE when it does and the codec is
+ * unknown. The batch must be whole.
+ */
 export const verify = (batch: RecordBatch, crc32c: Crc32c): BatchFault | undefined => {
   const computed = crc32c(batch.bytes, fieldAt.attributes)
   if (computed !== batch.crc) return fault("CORRUPT_MESSAGE", fieldAt.crc, `The batch says CRC ${batch.crc}, its bytes give ${computed}.`)
@@ -215,7 +239,10 @@ export const assign = (batch: RecordBatch, baseOffset: Offset, leaderEpoch: numb
   writeInt32(batch.bytes, fieldAt.leaderEpoch, leaderEpoch)
 }
 
-/** Says that the leader appended the batch at `timestamp` (KIP-32), for a topic with `message.timestamp.type=LogAppendTime`. Changes the bytes in place, the CRC too. */
+/**
+ * Says that the leader appended the batch at `timestamp` (KIP-32), for a topic with
+ * `message.timestamp.type=LogAppendTime`. Changes the bytes in place, the CRC too.
+ */
 export const stampLogAppendTime = (batch: RecordBatch, timestamp: number, crc32c: Crc32c): void => {
   writeInt16(batch.bytes, fieldAt.attributes, batch.attributes | attribute.logAppendTime)
   writeInt64(batch.bytes, fieldAt.maxTimestamp, timestamp)

@@ -34,9 +34,10 @@ export interface Dirt {
 }
 
 /**
- * What of a log is to be compacted, and whether it is time to. The active segment is never touched, nor what lies over the high watermark, nor a segment with a
- * record younger than `min.compaction.lag.ms` or anything after it; nor the last segment before an empty active one, since a reader behind the last record of
- * the log would find nothing to go on with. `now` in ms.
+ * What of a log is to be compacted, and whether it is time to. The active segment is never touched, nor what lies over
+ * the high watermark, nor a segment with a record younger than `min.compaction.lag.ms` or anything after it; nor the
+ * last segment before an empty active one, since a reader behind the last record of the log would find nothing to go on
+ * with. `now` in ms.
  */
 export const dirtOf = (log: CleanableLog, { dirtyRatioMin, lagMsMax, lagMsMin }: CompactionBounds, now: number): Dirt => {
   const { cleanEnd, firstDirtyTimestamp, highWatermark, segments, start } = log
@@ -78,7 +79,10 @@ export interface GroupBounds {
 /** An index writes offsets as int32, relative to its segment's base. */
 const relativeOffsetMax = 0x7fff_ffff
 
-/** Segments that follow each other and become one: as many as fit the bounds of a segment before any record is dropped, so that small ones do not stay small for ever. */
+/**
+ * Segments that follow each other and become one: as many as fit the bounds of a segment before any record is dropped,
+ * so that small ones do not stay small for ever.
+ */
 export const groupSegments = <S extends CompactableSegment>(
   segments: ReadonlyArray<S>,
   { segmentBytesMax, segmentIndexBytesMax }: GroupBounds

@@ -15,14 +15,20 @@ export const payloadOf = <Fault>(batch: RecordBatch, decompress: Decompress<Faul
   return codec === undefined ? undefined : Either.getOrUndefined(decompress(codec, batch.records, bytesMax))
 }
 
-/** How far a batch was entered into the map: the last offset that it covers now, whether the map was full before its end, and whether the batch could be read. */
+/**
+ * How far a batch was entered into the map: the last offset that it covers now, whether the map was full before its
+ * end, and whether the batch could be read.
+ */
 export interface Mapped {
   readonly latest: Offset
   readonly isFull: boolean
   readonly isReadable: boolean
 }
 
-/** Enters the keys of a batch's records, from offset `from` on. A batch that cannot be read counts as covered: it is kept as it is. Control records have no keys of a user's. */
+/**
+ * Enters the keys of a batch's records, from offset `from` on. A batch that cannot be read counts as covered: it is
+ * kept as it is. Control records have no keys of a user's.
+ */
 export const mapBatch = (map: OffsetMap, batch: RecordBatch, payload: Uint8Array | undefined, from: Offset): Mapped => {
   const { baseOffset, lastOffset } = batch
   if (batch.isControl) return { latest: lastOffset, isFull: false, isReadable: true }
@@ -48,7 +54,10 @@ export interface CompactionRules {
   readonly now: number
   /** Kafka's `delete.retention.ms`: how long a tombstone stays after the round that met it first. */
   readonly deleteRetentionMs: number
-  /** Whether the batch is the last one of a producer that is remembered: it stays, without records if need be, so that its sequence does (KIP-98). */
+  /**
+   * Whether the batch is the last one of a producer that is remembered: it stays, without records if need be, so that
+   * its sequence does (KIP-98).
+   */
   readonly isLastOfProducer: (batch: RecordBatch) => boolean
 }
 
@@ -60,7 +69,10 @@ export interface CompactionCount {
   unreadable: number
 }
 
-/** What of a batch stays: `kept` has three numbers for each run of records, its start and end in the payload and how many they are. */
+/**
+ * What of a batch stays: `kept` has three numbers for each run of records, its start and end in the payload and how
+ * many they are.
+ */
 interface Sifted {
   readonly kept: Array<number>
   count: number
@@ -69,8 +81,9 @@ interface Sifted {
 }
 
 /**
- * Which records of a batch stay, as Kafka's log cleaner has it: the latest of each key, and what the map does not cover yet; a tombstone until its horizon. A
- * record without key is nobody's latest value and goes. Undefined where the bytes are no records.
+ * Which records of a batch stay, as Kafka's log cleaner has it: the latest of each key, and what the map does not cover
+ * yet; a tombstone until its horizon. A record without key is nobody's latest value and goes. Undefined where the bytes
+ * are no records.
  */
 const sift = (batch: RecordBatch, payload: Uint8Array, { map, mappedTo, now }: CompactionRules): Sifted | undefined => {
   const { baseOffset, baseTimestamp, deleteHorizonMs, recordCount } = batch
@@ -93,7 +106,10 @@ const sift = (batch: RecordBatch, payload: Uint8Array, { map, mappedTo, now }: C
   return scan.failed || !Number.isSafeInteger(sifted.maxTimestamp) ? undefined : sifted
 }
 
-/** One record with its timestamp delta moved by `shift`; without `into` only its size is counted. Answers where the next one goes. */
+/**
+ * One record with its timestamp delta moved by `shift`; without `into` only its size is counted. Answers where the next
+ * one goes.
+ */
 const writeShifted = ({ afterTimestamp, end, payload, timestampDelta }: RecordScan, shift: number, into: Uint8Array | undefined, to: number): number => {
   const delta = timestampDelta + shift
   const size = 1 + varlongSize(delta) + end - afterTimestamp
@@ -145,10 +161,11 @@ const emptied = (batch: RecordBatch, sifted: Sifted, crc32c: Crc32c): RecordBatc
   finish(new Uint8Array(headerSize), batch, batch.attributes & ~(attribute.codec | attribute.deleteHorizon), batch.maxTimestamp, sifted, crc32c)
 
 /**
- * What stays of a batch in a round: the batch itself where all of it does, another one with the records that do, in its codec, or undefined. Offsets,
- * sequences, epochs and timestamps stay. A tombstone that is met for the first time gets its batch a delete horizon: attribute bit 6, and the base
- * timestamp says when (KIP-534). Control batches stay as they are, and so does a batch that cannot be opened: nobody knows what would be lost. `payload` is
- * what `payloadOf` gave. The caller has checked the CRC: a damaged batch must not get a right one here.
+ * What stays of a batch in a round: the batch itself where all of it does, another one with the records that do, in its
+ * codec, or undefined. Offsets, sequences, epochs and timestamps stay. A tombstone that is met for the first time gets
+ * its batch a delete horizon: attribute bit 6, and the base timestamp says when (KIP-534). Control batches stay as they
+ * are, and so does a batch that cannot be opened: nobody knows what would be lost. `payload` is what `payloadOf` gave.
+ * The caller has checked the CRC: a damaged batch must not get a right one here.
  */
 export const compactBatch = (
   batch: RecordBatch,

@@ -12,7 +12,10 @@ export interface EndTransaction {
 
 const outcomes = ["abort", "commit"] as const
 
-/** The control record that ends a transaction, for a batch with `isControl`. Key: version 0 and type; value: version 0 and the coordinator's epoch. */
+/**
+ * The control record that ends a transaction, for a batch with `isControl`. Key: version 0 and type; value: version 0
+ * and the coordinator's epoch.
+ */
 export const endTransactionRecord = ({ outcome, coordinatorEpoch }: EndTransaction, timestamp: number): RecordToWrite => {
   const key = new Uint8Array(4)
   writeInt16(key, 2, outcomes.indexOf(outcome))
@@ -21,7 +24,10 @@ export const endTransactionRecord = ({ outcome, coordinatorEpoch }: EndTransacti
   return { timestamp, key, value }
 }
 
-/** What a record of a control batch says; undefined for a type that is not ours to know (Kafka tells readers to pass over it). INVALID_RECORD when it is too short. */
+/**
+ * What a record of a control batch says; undefined for a type that is not ours to know (Kafka tells readers to pass
+ * over it). INVALID_RECORD when it is too short.
+ */
 export const readControlRecord = ({ key, value }: Record): Either.Either<EndTransaction | undefined, BatchFault> => {
   if (key === null || key.length < 4)
     return Either.left(new BatchFault({ error: "INVALID_RECORD", position: 0, reason: "The key of a control record is too short." }))

@@ -1,6 +1,7 @@
 /**
- * CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of a record batch, in plain TypeScript: slicing by eight, about 1 GB/s.
- * The table of step k advances a byte by k further zero bytes, so that eight bytes are folded in one round of eight look-ups.
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of a record batch, in plain TypeScript: slicing by eight,
+ * about 1 GB/s. The table of step k advances a byte by k further zero bytes, so that eight bytes are folded in one
+ * round of eight look-ups.
  */
 const polynomial = 0x82f63b78
 
@@ -23,8 +24,9 @@ const t6 = table(t5)
 const t7 = table(t6)
 
 /**
- * The CRC-32C of what `before` is the CRC-32C of, with `bytes` from `at` (included) to `end` (left out) after it; 0 is the one of nothing. As an unsigned 32-bit
- * number. A range that reaches over the end of `bytes` is a bug of the caller.
+ * The CRC-32C of what `before` is the CRC-32C of, with `bytes` from `at` (included) to `end` (left out) after it; 0 is
+ * the one of nothing. As an unsigned 32-bit number. A range that reaches over the end of `bytes` is a bug of the
+ * caller.
  */
 export const extendCrc32c = (before: number, bytes: Uint8Array, at: number = 0, end: number = bytes.length): number => {
   let crc = ~before
@@ -50,8 +52,10 @@ export const extendCrc32c = (before: number, bytes: Uint8Array, at: number = 0, 
 export const crc32c = (bytes: Uint8Array, at: number = 0, end: number = bytes.length): number => extendCrc32c(0, bytes, at, end)
 
 /**
- * Which single bit of a message was turned over, when its CRC-32C was `before` and is `after` now: the byte, counted from the end of the message (0 is its last), and the bit as a
- * mask. Undefined where no single bit of the last `length` bytes explains it. A CRC is linear: what a flip adds to it depends on its place alone, so every place is tried.
+ * Which single bit of a message was turned over, when its CRC-32C was `before` and is `after` now: the byte, counted
+ * from the end of the message (0 is its last), and the bit as a mask. Undefined where no single bit of the last
+ * `length` bytes explains it. A CRC is linear: what a flip adds to it depends on its place alone, so every place is
+ * tried.
  */
 export const flippedBit = (before: number, after: number, length: number): { readonly fromEnd: number; readonly mask: number } | undefined => {
   const difference = (before ^ after) | 0

@@ -9,15 +9,19 @@ export interface EpochStart {
 /** Kafka's name for the file. */
 export const epochCheckpointFileName = "leader-epoch-checkpoint"
 
-/** Kafka's checkpoint of leader epochs: the version 0, the number of lines that follow, and in each an epoch and the offset where it began. */
+/**
+ * Kafka's checkpoint of leader epochs: the version 0, the number of lines that follow, and in each an epoch and the
+ * offset where it began.
+ */
 export const encodeEpochCheckpoint = (starts: ReadonlyArray<EpochStart>): string =>
   `0\n${starts.length}\n${starts.map(({ epoch, offset }) => `${epoch} ${offset}\n`).join("")}`
 
 const lineForm = /^(\d{1,10}) (\d{1,16})$/
 
 /**
- * What such a file holds; undefined where a line is missing, torn or no higher than the one before it. A disk that did not write a sector leaves it out or leaves zeros:
- * the number of lines and the end of the last one tell, so the format needs no checksum for that.
+ * What such a file holds; undefined where a line is missing, torn or no higher than the one before it. A disk that did
+ * not write a sector leaves it out or leaves zeros: the number of lines and the end of the last one tell, so the format
+ * needs no checksum for that.
  */
 export const decodeEpochCheckpoint = (text: string): ReadonlyArray<EpochStart> | undefined => {
   const lines = text.split("\n")

@@ -3,7 +3,10 @@ import { fieldAt, type RecordBatch } from "./batch.ts"
 import { type Crc32c, extendCrc32c } from "./crc32c.ts"
 import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from "./int.ts"
 
-/** Bytes of a segment that one checksum stands for, at least: a chunk ends with the batch that fills it. Damage that only the chain sees is named this closely. */
+/**
+ * Bytes of a segment that one checksum stands for, at least: a chunk ends with the batch that fills it. Damage that
+ * only the chain sees is named this closely.
+ */
 export const chainChunkBytes = 1_048_576
 
 /** The checksum of the headers in one chunk of a segment; the chunk ends before byte `end`. */
@@ -13,9 +16,11 @@ export interface ChainEntry {
 }
 
 /**
- * Checksums over the headers of a segment's batches. A batch's CRC covers its attributes and all that follows, and so neither its base offset nor its length, its leader epoch
- * or its magic: a flipped bit there may look like a right batch. The chain is a CRC-32C over the first 21 bytes of each batch, one after the other, which end with
- * the batch's own CRC. So the chain and the CRCs together cover every byte of the segment, and the chain costs 21 bytes a batch and never opens a record.
+ * Checksums over the headers of a segment's batches. A batch's CRC covers its attributes and all that follows, and so
+ * neither its base offset nor its length, its leader epoch or its magic: a flipped bit there may look like a right
+ * batch. The chain is a CRC-32C over the first 21 bytes of each batch, one after the other, which end with the batch's
+ * own CRC. So the chain and the CRCs together cover every byte of the segment, and the chain costs 21 bytes a batch and
+ * never opens a record.
  */
 export class HeaderChain {
   private readonly ended: Array<ChainEntry>
@@ -63,8 +68,8 @@ export interface SegmentChecksum {
   readonly entries: ReadonlyArray<ChainEntry>
 }
 
-// magic (int32), version (int32), base offset (int64), size (int32), number of entries (int32); for each entry its end (int32) and its CRC (uint32);
-// the CRC-32C of all that (uint32).
+// magic (int32), version (int32), base offset (int64), size (int32), number of entries (int32); for each entry its end
+// (int32) and its CRC (uint32); the CRC-32C of all that (uint32).
 const magic = 0x43465343
 const version = 1
 const headBytes = 24
@@ -89,7 +94,10 @@ export const encodeChecksum = ({ baseOffset, entries, sizeInBytes }: SegmentChec
   return bytes
 }
 
-/** What the file says; undefined where it is torn, damaged, or of a version that is not known. Such a file says nothing, and is made again from the segment. */
+/**
+ * What the file says; undefined where it is torn, damaged, or of a version that is not known. Such a file says nothing,
+ * and is made again from the segment.
+ */
 export const decodeChecksum = (bytes: Uint8Array, crc32c: Crc32c): SegmentChecksum | undefined => {
   const checked = bytes.length - crcBytes
   if (checked < headBytes || readInt32(bytes, 0) !== magic || readInt32(bytes, 4) !== version) return undefined

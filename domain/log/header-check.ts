@@ -15,7 +15,10 @@ export interface FlippedBit {
   readonly field: string
 }
 
-/** A chunk of a segment in which a header is not what it was when the segment was ended: bytes from `from` (included) to `to` (left out). */
+/**
+ * A chunk of a segment in which a header is not what it was when the segment was ended: bytes from `from` (included) to
+ * `to` (left out).
+ */
 export interface ChangedHeader {
   readonly from: number
   readonly to: number
@@ -33,7 +36,10 @@ const fieldOf = (at: number): string => {
   return at < fieldAt.crc ? "magic" : "CRC"
 }
 
-/** Compares the headers of a segment's batches with its checksum, chunk by chunk. A chunk that cannot be read whole is not judged: something else is wrong there already. */
+/**
+ * Compares the headers of a segment's batches with its checksum, chunk by chunk. A chunk that cannot be read whole is
+ * not judged: something else is wrong there already.
+ */
 export class HeaderCheck {
   readonly changed: Array<ChangedHeader> = []
   private slot = 0

@@ -9,7 +9,10 @@ export const readUint32 = (bytes: Uint8Array, at: number): number => readInt32(b
 /** An int64 as a number. Outside of the safe integers it is rounded: `isSafeInt64` tells. */
 export const readInt64 = (bytes: Uint8Array, at: number): number => readInt32(bytes, at) * 0x1_0000_0000 + readUint32(bytes, at + 4)
 
-/** Whether the int64 at `at` is a safe integer, from -(2^53 - 1) to 2^53 - 1. The number alone does not tell: 2^53 + 1 rounds down. */
+/**
+ * Whether the int64 at `at` is a safe integer, from -(2^53 - 1) to 2^53 - 1. The number alone does not tell: 2^53 + 1
+ * rounds down.
+ */
 export const isSafeInt64 = (bytes: Uint8Array, at: number): boolean => {
   const high = readInt32(bytes, at)
   return high >= -0x20_0000 && high < 0x20_0000 && (high !== -0x20_0000 || readInt32(bytes, at + 4) !== 0)

@@ -1,4 +1,7 @@
-/** Four words of 32 bits that nobody can foresee: with them a hash cannot be steered by who writes the keys. Chance arrives as data. */
+/**
+ * Four words of 32 bits that nobody can foresee: with them a hash cannot be steered by who writes the keys. Chance
+ * arrives as data.
+ */
 export type HashSeed = readonly [number, number, number, number]
 
 const rotated = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits))
@@ -8,8 +11,8 @@ const wordAt = (bytes: Uint8Array, at: number): number =>
   (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
 
 /**
- * HalfSipHash-2-4 with 64 bits of output (Aumasson and Bernstein; the words are 32 bits wide, as JavaScript has them). Writes the two words of the hash of
- * `bytes` to `into` at `slot` and the one after it.
+ * HalfSipHash-2-4 with 64 bits of output (Aumasson and Bernstein; the words are 32 bits wide, as JavaScript has them).
+ * Writes the two words of the hash of `bytes` to `into` at `slot` and the one after it.
  */
 export const halfSipHash = (bytes: Uint8Array, key0: number, key1: number, into: Int32Array, slot: number): void => {
   let v0 = key0
@@ -18,7 +21,8 @@ export const halfSipHash = (bytes: Uint8Array, key0: number, key1: number, into:
   let v3 = 0x74656462 ^ key1
   const { length } = bytes
   const words = length >>> 2
-  // Two rounds for each word and for the last one, which holds the length; four after it, and four more for the second half of the output.
+  // Two rounds for each word and for the last one, which holds the length; four after it, and four more for the second
+  // half of the output.
   const steps = words + 1 + 2 + 2
   for (let step = 0; step < steps; step++) {
     let word = 0

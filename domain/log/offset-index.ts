@@ -1,7 +1,10 @@
 import type { Offset } from "../kernel/id.ts"
 import { readInt32, writeInt32 } from "./int.ts"
 
-/** A `.index` file: entries of offset (int32, relative to the segment's base) and position in the `.log` file (int32), both rising. The offset is the last one of the batch at that position. */
+/**
+ * A `.index` file: entries of offset (int32, relative to the segment's base) and position in the `.log` file (int32),
+ * both rising. The offset is the last one of the batch at that position.
+ */
 export const offsetEntrySize = 8
 
 export interface OffsetEntry {
@@ -32,13 +35,19 @@ const countUpTo = (bytes: Uint8Array, count: number, relative: number): number =
   return low
 }
 
-/** Where to start reading for `offset`: the last of `count` entries at or before it, or the segment's start. The batch that holds `offset` starts there or later. */
+/**
+ * Where to start reading for `offset`: the last of `count` entries at or before it, or the segment's start. The batch
+ * that holds `offset` starts there or later.
+ */
 export const lookupOffset = (bytes: Uint8Array, count: number, baseOffset: Offset, offset: Offset): OffsetEntry => {
   const found = countUpTo(bytes, count, offset - baseOffset)
   return found === 0 ? { offset: baseOffset, position: 0 } : offsetEntryAt(bytes, found - 1, baseOffset)
 }
 
-/** Why `bytes` cannot be the offset index of a segment of `logBytes` bytes, as a sentence; undefined when they can. An index is a cache: one that cannot be is rebuilt. */
+/**
+ * Why `bytes` cannot be the offset index of a segment of `logBytes` bytes, as a sentence; undefined when they can. An
+ * index is a cache: one that cannot be is rebuilt.
+ */
 export const offsetIndexFault = (bytes: Uint8Array, logBytes: number): string | undefined => {
   if (bytes.length % offsetEntrySize !== 0) return `its ${bytes.length} bytes are no whole entries of ${offsetEntrySize}`
   let offset = -1

@@ -7,8 +7,8 @@ const wordsPerSlot = 6
 const doublesPerSlot = 3
 
 /**
- * The latest offset of each key, in memory that is taken once and never grows: it knows a key by a hash of 128 bits, so a key may have any size. Two keys that
- * share a hash would be one; with a seed that nobody knows that does not happen.
+ * The latest offset of each key, in memory that is taken once and never grows: it knows a key by a hash of 128 bits, so
+ * a key may have any size. Two keys that share a hash would be one; with a seed that nobody knows that does not happen.
  */
 export class OffsetMap {
   /** Keys that it holds. */
@@ -21,7 +21,10 @@ export class OffsetMap {
   private readonly offsets: Float64Array
   private readonly hash = new Int32Array(4)
 
-  /** `bytesMax` is Kafka's `log.cleaner.dedupe.buffer.size`, `loadFactor` its `log.cleaner.io.buffer.load.factor` (over 0, up to 1). At least one key fits. */
+  /**
+   * `bytesMax` is Kafka's `log.cleaner.dedupe.buffer.size`, `loadFactor` its `log.cleaner.io.buffer.load.factor` (over
+   * 0, up to 1). At least one key fits.
+   */
   constructor(
     bytesMax: number,
     loadFactor: number,

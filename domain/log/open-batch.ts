@@ -20,13 +20,18 @@ interface PackFault {
 export interface Packing {
   readonly compress: (codec: Codec, bytes: Uint8Array, level?: number) => Uint8Array
   readonly decompress: (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, PackFault>
-  /** No more than this many bytes come out of `bytes`, told without decompressing them; 0 where they are not of the codec. */
+  /**
+   * No more than this many bytes come out of `bytes`, told without decompressing them; 0 where they are not of the
+   * codec.
+   */
   readonly sizeBound: (codec: Codec, bytes: Uint8Array) => number
   /** Why other clients than ours do not read the bytes, as a sentence; undefined where they do. */
   readonly frameRefusal: (codec: Codec, bytes: Uint8Array) => string | undefined
 }
 
-/** What the broker does with the records of every batch of a topic; there are no such rules where the header is enough. */
+/**
+ * What the broker does with the records of every batch of a topic; there are no such rules where the header is enough.
+ */
 export interface OpeningRules {
   /** `compression.type`; undefined where it is the producer's. A batch that has the codec already stays as it came. */
   readonly codec: Codec | undefined
@@ -34,11 +39,17 @@ export interface OpeningRules {
   readonly level: number | undefined
   /** `cleanup.policy` with compact. */
   readonly needsKeys: boolean
-  /** `max.decompressed.message.bytes`: bytes of one record of a compressed batch. Undefined: no bound but that of a batch. */
+  /**
+   * `max.decompressed.message.bytes`: bytes of one record of a compressed batch. Undefined: no bound but that of a
+   * batch.
+   */
   readonly recordBytesMax?: number | undefined
 }
 
-/** A batch unpacks to this many times its size at most, and to no more than so many bytes, unless max.message.bytes is more: what is beyond is a bomb. */
+/**
+ * A batch unpacks to this many times its size at most, and to no more than so many bytes, unless max.message.bytes is
+ * more: what is beyond is a bomb.
+ */
 const ratioMax = 100
 const unpackedBytesMax = 8 * 1024 * 1024
 
@@ -47,8 +58,8 @@ export const unpackedMax = ({ records }: RecordBatch, batchBytesMax: number): nu
   Math.max(batchBytesMax, Math.min(records.length * ratioMax, unpackedBytesMax))
 
 /**
- * INVALID_RECORD where a compressed batch says more records than its bytes can hold decompressed, or is not of its codec. Nothing is decompressed: a header that claims two thousand
- * million records would take as many offsets.
+ * INVALID_RECORD where a compressed batch says more records than its bytes can hold decompressed, or is not of its
+ * codec. Nothing is decompressed: a header that claims two thousand million records would take as many offsets.
  */
 export const countRejection = ({ codec, recordCount, records, sizeInBytes }: RecordBatch, { sizeBound }: Pick<Packing, "sizeBound">): Rejection | undefined => {
   if (codec === undefined) return undefined
@@ -61,7 +72,8 @@ export const countRejection = ({ codec, recordCount, records, sizeInBytes }: Rec
 }
 
 /**
- * The payload of a compressed batch: MESSAGE_TOO_LARGE for one that decompresses to too much, INVALID_RECORD for one that does not decompress, or that other clients do not read.
+ * The payload of a compressed batch: MESSAGE_TOO_LARGE for one that decompresses to too much, INVALID_RECORD for one
+ * that does not decompress, or that other clients do not read.
  */
 export const unpacked = (
   batch: RecordBatch,
@@ -120,13 +132,19 @@ const inspect = (batch: RecordBatch, { batchBytesMax, packing, rules, times, wal
   }))
 }
 
-/** Bytes that are decompressed, and records that are looked at, in one go: about a millisecond of processor time, and 0.1 ms. */
+/**
+ * Bytes that are decompressed, and records that are looked at, in one go: about a millisecond of processor time, and
+ * 0.1 ms.
+ */
 const unpackedAtOnce = 512 * 1024
 const recordsAtOnce = 20_000
 /** Records that native code walks over in one go: 0.4 ms, and 2 ms where they are of the most unusual kind. */
 const recordsWalkedAtOnce = 100_000
 
-/** Whether to look at the records of a batch takes more than a millisecond, perhaps. `records` is what a client sent for a partition; other bytes than one batch are not. */
+/**
+ * Whether to look at the records of a batch takes more than a millisecond, perhaps. `records` is what a client sent for
+ * a partition; other bytes than one batch are not.
+ */
 export const isLongToInspect = (records: Uint8Array, sizeBound: Packing["sizeBound"]): boolean => {
   if (records.length <= headerSize) return false
   const { codec, recordCount } = new RecordBatch(records)
@@ -135,8 +153,8 @@ export const isLongToInspect = (records: Uint8Array, sizeBound: Packing["sizeBou
 }
 
 /**
- * As `openBatch` does it, in steps: looks at all records of a batch. The first step decompresses all of it, within the bound. Undefined for a batch whose header or CRC is wrong:
- * nothing is decompressed of it.
+ * As `openBatch` does it, in steps: looks at all records of a batch. The first step decompresses all of it, within the
+ * bound. Undefined for a batch whose header or CRC is wrong: nothing is decompressed of it.
  */
 export function* inspectInSteps(batch: RecordBatch, context: OpeningContext): Generator<void, Inspection | undefined> {
   const { batchBytesMax, crc32c, packing, times, walkRecords } = context
@@ -177,10 +195,11 @@ const repackedRejection = (size: number, batchBytesMax: number): Rejection => ({
 })
 
 /**
- * Opens a batch whose header was found right, checks every record, and answers the batch to keep: itself, or the same records in the codec that the topic
- * wants. Bounded by `unpackedMax`; nothing is kept of what is refused. MESSAGE_TOO_LARGE also for what is over max.message.bytes in its new form.
- * A largest time that is not that of the records is corrected in place, with the CRC, as Kafka does: retention and searches by time believe it.
- * `inspection` is what `inspectInSteps` found of this batch, if it did.
+ * Opens a batch whose header was found right, checks every record, and answers the batch to keep: itself, or the same
+ * records in the codec that the topic wants. Bounded by `unpackedMax`; nothing is kept of what is refused.
+ * MESSAGE_TOO_LARGE also for what is over max.message.bytes in its new form. A largest time that is not that of the
+ * records is corrected in place, with the CRC, as Kafka does: retention and searches by time believe it. `inspection`
+ * is what `inspectInSteps` found of this batch, if it did.
  */
 export const openBatch = (batch: RecordBatch, context: OpeningContext, inspection?: Inspection): Either.Either<RecordBatch, Rejection> => {
   const { batchBytesMax, crc32c, packing, rules, times } = context

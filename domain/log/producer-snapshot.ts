@@ -9,7 +9,10 @@ import { noSequence, sequenceMax } from "./sequence.ts"
 /** What is known of the producers of a partition when everything before some offset is folded. */
 export interface ProducerSnapshot {
   readonly producers: ProducerState
-  /** The newest leader epochs that have batches before that offset, rising, at most `epochsMax`. Undefined in a snapshot that Apache Kafka wrote: its format has no room for them. */
+  /**
+   * The newest leader epochs that have batches before that offset, rising, at most `epochsMax`. Undefined in a snapshot
+   * that Apache Kafka wrote: its format has no room for them.
+   */
   readonly epochs: ReadonlyArray<EpochStart> | undefined
 }
 
@@ -19,11 +22,17 @@ export interface ProducerSnapshot {
  */
 const version = 1
 const at = { crc: 2, count: 6, entries: 10 } as const
-/** producerId (int64), epoch (int16), lastSequence (int32), lastOffset (int64), offsetDelta (int32), timestamp (int64), coordinatorEpoch (int32), currentTxnFirstOffset (int64). */
+/**
+ * producerId (int64), epoch (int16), lastSequence (int32), lastOffset (int64), offsetDelta (int32), timestamp (int64),
+ * coordinatorEpoch (int32), currentTxnFirstOffset (int64).
+ */
 const entryBytes = 46
 const entryAt = { producerId: 0, epoch: 8, lastSequence: 10, lastOffset: 14, offsetDelta: 22, timestamp: 26, coordinatorEpoch: 34, txnFirstOffset: 38 } as const
 
-/** "CFPT": magic (int32), how many epochs (int32), each with its first offset (int32, int64); then for each entry in the same order when it was last seen (int64), how many older batches follow (int8), and those. */
+/**
+ * "CFPT": magic (int32), how many epochs (int32), each with its first offset (int32, int64); then for each entry in the
+ * same order when it was last seen (int64), how many older batches follow (int8), and those.
+ */
 const trailerMagic = 0x43465054
 const trailerHeadBytes = 8
 const epochBytes = 12
@@ -35,7 +44,10 @@ const batchBytes = 32
 
 const olderOf = ({ batches }: ProducerEntry): ReadonlyArray<ProducerBatch> => batches.slice(0, -1)
 
-/** The bytes of a snapshot file; some 55 a producer, and 32 more for each older batch that is remembered. `epochs` as `ProducerSnapshot.epochs`; older ones are left out. */
+/**
+ * The bytes of a snapshot file; some 55 a producer, and 32 more for each older batch that is remembered. `epochs` as
+ * `ProducerSnapshot.epochs`; older ones are left out.
+ */
 export const encodeProducerSnapshot = (producers: ProducerState, epochs: ReadonlyArray<EpochStart>, crc32c: Crc32c): Uint8Array => {
   const newest = epochs.slice(-epochsMax)
   const entries = [...producers.entries]
@@ -134,7 +146,10 @@ const lastBatch = (bytes: Uint8Array, from: number): ReadonlyArray<ProducerBatch
   return [{ firstSequence, lastSequence, firstOffset: lastOffset - delta, lastOffset, timestamp: readInt64(bytes, from + entryAt.timestamp) }]
 }
 
-/** What a snapshot file holds; undefined for anything but a whole one: torn, damaged, or of a version that nobody here knows. */
+/**
+ * What a snapshot file holds; undefined for anything but a whole one: torn, damaged, or of a version that nobody here
+ * knows.
+ */
 export const decodeProducerSnapshot = (bytes: Uint8Array, crc32c: Crc32c): ProducerSnapshot | undefined => {
   if (bytes.length < at.entries || readInt16(bytes, 0) !== version) return undefined
   if (readUint32(bytes, at.crc) !== crc32c(bytes, at.count)) return undefined

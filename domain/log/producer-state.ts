@@ -18,11 +18,15 @@ export interface ProducerBatch {
 export interface ProducerEntry {
   readonly epoch: number
   readonly batches: ReadonlyArray<ProducerBatch>
-  /** When it last appended, ms, by the leader's clock (at a restart: the time of the restart). Expiry counts from here. */
+  /**
+   * When it last appended, ms, by the leader's clock (at a restart: the time of the restart). Expiry counts from here.
+   */
   readonly lastSeen: number
 }
 
-/** All idempotent producers of one partition that are remembered. A persistent map: an older state stays what it was. */
+/**
+ * All idempotent producers of one partition that are remembered. A persistent map: an older state stays what it was.
+ */
 export interface ProducerState {
   readonly entries: HashMap.HashMap<ProducerId, ProducerEntry>
 }
@@ -40,9 +44,10 @@ const accepted: Either.Either<SequenceCheck, Rejection> = Either.right(fresh)
 const rejected = (error: Rejection["error"], message: string): Either.Either<SequenceCheck, Rejection> => Either.left({ error, message })
 
 /**
- * Whether a batch of an idempotent producer (KIP-98, KIP-360) is its next one, or one that is in the log already.
- * A batch without a producer is always new. A producer that nobody remembers may start at any sequence: its records may have been deleted, and
- * Kafka accepts it too. INVALID_PRODUCER_EPOCH: a newer incarnation has written. OUT_OF_ORDER_SEQUENCE_NUMBER: batches are missing before it, or it is too old to be recognized.
+ * Whether a batch of an idempotent producer (KIP-98, KIP-360) is its next one, or one that is in the log already. A
+ * batch without a producer is always new. A producer that nobody remembers may start at any sequence: its records may
+ * have been deleted, and Kafka accepts it too. INVALID_PRODUCER_EPOCH: a newer incarnation has written.
+ * OUT_OF_ORDER_SEQUENCE_NUMBER: batches are missing before it, or it is too old to be recognized.
  */
 export const checkSequence = (state: ProducerState, batch: RecordBatch): Either.Either<SequenceCheck, Rejection> => {
   if (!batch.hasProducerId) return accepted
@@ -68,8 +73,8 @@ export const checkSequence = (state: ProducerState, batch: RecordBatch): Either.
 }
 
 /**
- * The state after a batch was appended (or found in the log at a restart): only its header is read. `at` is the time of the append in ms.
- * Control batches raise the epoch and have no sequence.
+ * The state after a batch was appended (or found in the log at a restart): only its header is read. `at` is the time of
+ * the append in ms. Control batches raise the epoch and have no sequence.
  */
 export const evolveProducers = (state: ProducerState, batch: RecordBatch, at: number): ProducerState => {
   if (!batch.hasProducerId) return state
@@ -92,7 +97,10 @@ export const evolveProducers = (state: ProducerState, batch: RecordBatch, at: nu
   return { entries: HashMap.set(state.entries, producerId, { epoch, batches, lastSeen: at }) }
 }
 
-/** The state without producers that have been silent for `expirationMs` or longer (`producer.id.expiration.ms`). The same state when there are none. */
+/**
+ * The state without producers that have been silent for `expirationMs` or longer (`producer.id.expiration.ms`). The
+ * same state when there are none.
+ */
 export const expireProducers = (state: ProducerState, now: number, expirationMs: number): ProducerState => {
   const entries = HashMap.filter(state.entries, ({ lastSeen }) => now - lastSeen < expirationMs)
   return HashMap.size(entries) === HashMap.size(state.entries) ? state : { entries }
@@ -101,8 +109,9 @@ export const expireProducers = (state: ProducerState, now: number, expirationMs:
 const lastOffsetOf = ({ batches }: ProducerEntry): Offset => batches.at(-1)?.lastOffset ?? -1
 
 /**
- * The state with at most `producersMax` producers: when there are more, those that have been silent the longest go, a tenth more than need be, so that the
- * next many appends pay nothing. Kafka has no such bound; a client that invents producer ids would fill the memory.
+ * The state with at most `producersMax` producers: when there are more, those that have been silent the longest go, a
+ * tenth more than need be, so that the next many appends pay nothing. Kafka has no such bound; a client that invents
+ * producer ids would fill the memory.
  */
 export const boundProducers = (state: ProducerState, producersMax: number): ProducerState => {
   if (HashMap.size(state.entries) <= producersMax) return state

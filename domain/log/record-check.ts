@@ -8,7 +8,10 @@ import { VarReader } from "./varint.ts"
 export interface RecordRules {
   /** Whether a record must have a key: compaction knows records by it. */
   readonly needsKeys: boolean
-  /** The earliest and the latest time that a record may have; one without a time (-1) has none to check. Undefined where the broker's own time counts. */
+  /**
+   * The earliest and the latest time that a record may have; one without a time (-1) has none to check. Undefined where
+   * the broker's own time counts.
+   */
   readonly times: { readonly from: number; readonly to: number } | undefined
 }
 
@@ -28,11 +31,17 @@ const refusal = (records: ReadonlyArray<RejectedRecord>, error: KafkaError, coun
   records
 })
 
-/** The record before, as the next is compared with it. Zigzag is what varints are written in: the lowest bit is the sign. */
+/**
+ * The record before, as the next is compared with it. Zigzag is what varints are written in: the lowest bit is the
+ * sign.
+ */
 class RecordBefore {
   /** Up to here a record's number takes as many bytes as that of the record before. */
   sameBelow = 0
-  /** The last byte of what stands before a record (no headers), its length, attributes and time, as far as they are in the word that begins one byte before it. */
+  /**
+   * The last byte of what stands before a record (no headers), its length, attributes and time, as far as they are in
+   * the word that begins one byte before it.
+   */
   head = 0
   headMask = 0
   /** Where the time ends, and the number begins. */
@@ -56,11 +65,13 @@ class RecordBefore {
 }
 
 /**
- * Looks at every record of a batch: that they are as many as the header says, are numbered from 0 on, end where their lengths say, and keep the rules. Each length is believed only
- * after it was compared with the end of its record, each record's with the end of the batch. Nothing is copied, and no object is made of a record.
+ * Looks at every record of a batch: that they are as many as the header says, are numbered from 0 on, end where their
+ * lengths say, and keep the rules. Each length is believed only after it was compared with the end of its record, each
+ * record's with the end of the batch. Nothing is copied, and no object is made of a record.
  *
- * Most producers write records that differ in their contents alone: lengths, attributes and time are those of the record before. The walk keeps where these fields were and compares
- * them as words, 4 ns a record where reading field by field takes 35. What differs is read field by field.
+ * Most producers write records that differ in their contents alone: lengths, attributes and time are those of the
+ * record before. The walk keeps where these fields were and compares them as words, 4 ns a record where reading field
+ * by field takes 35. What differs is read field by field.
  */
 export class RecordCheck {
   /** Records that were looked at. */
@@ -106,7 +117,10 @@ export class RecordCheck {
     return false
   }
 
-  /** Why the batch is refused; undefined where all its records are right. INVALID_RECORD or INVALID_TIMESTAMP, naming the records as Kafka does (KIP-467). */
+  /**
+   * Why the batch is refused; undefined where all its records are right. INVALID_RECORD or INVALID_TIMESTAMP, naming
+   * the records as Kafka does (KIP-467).
+   */
   get rejection(): Rejection | undefined {
     return this.broken ?? (this.rejectedCount > 0 ? refusal(this.rejected ?? [], this.error, this.rejectedCount) : undefined)
   }
@@ -264,7 +278,10 @@ export class RecordCheck {
   }
 }
 
-/** What a check of all records found: why the batch is refused, and otherwise the largest time in it, -1 where there is none. */
+/**
+ * What a check of all records found: why the batch is refused, and otherwise the largest time in it, -1 where there is
+ * none.
+ */
 export type RecordsChecked = { readonly rejection: Rejection; readonly maxTimestamp?: never } | { readonly rejection?: never; readonly maxTimestamp: number }
 
 /** A walk in native code takes 70 ns to call, as much as one record here. */
@@ -282,7 +299,8 @@ const walked = (batch: RecordBatch, payload: Uint8Array, { needsKeys, times }: R
 }
 
 /**
- * Looks at every record of a batch at once, its payload decompressed; `at` is where the records begin in it. As RecordCheck: `walk` may only say sooner that all is right.
+ * Looks at every record of a batch at once, its payload decompressed; `at` is where the records begin in it. As
+ * RecordCheck: `walk` may only say sooner that all is right.
  */
 export const checkRecords = (batch: RecordBatch, payload: Uint8Array, rules: RecordRules, at = 0, walk?: RecordWalk): RecordsChecked => {
   if (walk !== undefined && batch.recordCount >= countForWalk) {

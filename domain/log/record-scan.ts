@@ -2,8 +2,9 @@ import { recordSizeMin } from "./record.ts"
 import { VarReader } from "./varint.ts"
 
 /**
- * Walks through the records of a batch's payload (decompressed) without making an object of any: after each `next` the fields tell of the record that was
- * reached. Lengths are believed only after they were compared with the bytes; `failed` says that they do not fit.
+ * Walks through the records of a batch's payload (decompressed) without making an object of any: after each `next` the
+ * fields tell of the record that was reached. Lengths are believed only after they were compared with the bytes;
+ * `failed` says that they do not fit.
  */
 export class RecordScan {
   /** Where the record begins, with the length that stands before it, and where it ends. */

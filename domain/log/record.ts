@@ -13,7 +13,10 @@ export interface RecordHeader {
   readonly value: Uint8Array | null
 }
 
-/** One record as a consumer sees it. `timestamp` is milliseconds since 1970, -1 where there is none. Bytes are views of what was decoded. */
+/**
+ * One record as a consumer sees it. `timestamp` is milliseconds since 1970, -1 where there is none. Bytes are views of
+ * what was decoded.
+ */
 export interface Record {
   readonly offset: Offset
   readonly timestamp: number
@@ -30,7 +33,10 @@ export interface RecordToWrite {
   readonly headers?: ReadonlyArray<RecordHeader>
 }
 
-/** What a batch to write is made of. What is absent is 0 for offsets and epochs, -1 for a producer that is not idempotent. */
+/**
+ * What a batch to write is made of. What is absent is 0 for offsets and epochs, -1 for a producer that is not
+ * idempotent.
+ */
 export interface BatchToWrite {
   /** At least one, in the order of their offsets. */
   readonly records: ReadonlyArray<RecordToWrite>
@@ -42,7 +48,9 @@ export interface BatchToWrite {
   readonly baseSequence?: number
   readonly isTransactional?: boolean
   readonly isControl?: boolean
-  /** When the leader appends it, in ms: the batch then says LogAppendTime, and every record reads back with this time. */
+  /**
+   * When the leader appends it, in ms: the batch then says LogAppendTime, and every record reads back with this time.
+   */
   readonly logAppendTime?: number
 }
 
@@ -52,7 +60,10 @@ export interface Encoding {
   readonly compress: (codec: Codec, bytes: Uint8Array) => Uint8Array
 }
 
-/** Bytes of a record of nulls: its length, attributes, timestamp and offset deltas, two lengths of -1, a header count; one byte each. */
+/**
+ * Bytes of a record of nulls: its length, attributes, timestamp and offset deltas, two lengths of -1, a header count;
+ * one byte each.
+ */
 export const recordSizeMin = 7
 /** Bytes of a header of a record: the lengths of its key and its value. */
 export const headerSizeMin = 2
@@ -98,7 +109,10 @@ interface Common {
   readonly logAppendTime: number | undefined
 }
 
-/** The next record, where every length has been believed only after it was compared with the record's own end, and that with the batch's; a BatchFault with its position otherwise. */
+/**
+ * The next record, where every length has been believed only after it was compared with the record's own end, and that
+ * with the batch's; a BatchFault with its position otherwise.
+ */
 const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffsetDelta, logAppendTime }: Common): Record | BatchFault => {
   const start = reader.at
   const batchEnd = reader.end
@@ -116,7 +130,8 @@ const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffset
   const headers = decodeHeaders(reader)
   if (reader.failed || reader.at !== end) return invalid(start, "The fields of a record do not end where its length says.")
   reader.end = batchEnd
-  // A consumer goes on behind the last record that it had: an offset beyond the batch would skip the batches that follow.
+  // A consumer goes on behind the last record that it had: an offset beyond the batch would skip the batches that
+  // follow.
   if (offsetDelta < 0 || offsetDelta > lastOffsetDelta)
     return invalid(start, `A record says that it is number ${offsetDelta} of a batch that ends with number ${lastOffsetDelta}.`)
   if (logAppendTime === undefined && !Number.isSafeInteger(timestamp))
@@ -125,8 +140,9 @@ const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffset
 }
 
 /**
- * The records of a batch out of its payload, decompressed (for codec none that is `batch.records`). Keys, values and header values are views of `payload`.
- * INVALID_RECORD, with the position in `payload`, where count, lengths or offsets and bytes disagree. Memory is bounded by the size of `payload`.
+ * The records of a batch out of its payload, decompressed (for codec none that is `batch.records`). Keys, values and
+ * header values are views of `payload`. INVALID_RECORD, with the position in `payload`, where count, lengths or offsets
+ * and bytes disagree. Memory is bounded by the size of `payload`.
  */
 export const decodeRecords = (batch: RecordBatch, payload: Uint8Array): Either.Either<ReadonlyArray<Record>, BatchFault> => {
   const count = batch.recordCount
@@ -217,7 +233,10 @@ const writeHeader = (to: Uint8Array, batch: BatchToWrite, crc32c: Crc32c): void 
   writeInt32(to, fieldAt.crc, crc32c(to, fieldAt.attributes))
 }
 
-/** A batch of magic 2, whole and with its CRC, in memory of its own: for codec none byte-equal to what Kafka's own builder writes. */
+/**
+ * A batch of magic 2, whole and with its CRC, in memory of its own: for codec none byte-equal to what Kafka's own
+ * builder writes.
+ */
 export const encodeBatch = (batch: BatchToWrite, { compress, crc32c }: Encoding): Uint8Array => {
   let bytes: Uint8Array
   if (batch.codec === "none") bytes = recordsAt(batch.records, headerSize)

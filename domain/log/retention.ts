@@ -24,9 +24,10 @@ export interface RetainedLog {
 }
 
 /**
- * Where a log starts once retention has done its work: at or after where it starts now. As in Kafka, whole segments go, the oldest first, while the log has
- * `retentionBytes` or more without them, or while their newest record is older than `retentionMs` (`now` in ms); the first that stays ends it, so that the log has no hole.
- * Nothing at or over the high watermark goes. A segment without any timestamp has no age and is let go by its size alone.
+ * Where a log starts once retention has done its work: at or after where it starts now. As in Kafka, whole segments go,
+ * the oldest first, while the log has `retentionBytes` or more without them, or while their newest record is older than
+ * `retentionMs` (`now` in ms); the first that stays ends it, so that the log has no hole. Nothing at or over the high
+ * watermark goes. A segment without any timestamp has no age and is let go by its size alone.
  */
 export const retainedStart = ({ highWatermark, segments, start }: RetainedLog, { retentionBytes, retentionMs }: RetentionBounds, now: number): Offset => {
   const kept = segments.filter(({ endOffset }) => endOffset > start)
@@ -47,8 +48,9 @@ export const retainedStart = ({ highWatermark, segments, start }: RetainedLog, {
 const aheadMsMin = 60_000
 
 /**
- * Returns the segment that ends what retention by time deletes, because its largest timestamp is more than a minute after `now` (ms): it and all that follow stay
- * until then, and `retentionMs` longer. Undefined where there is none, or no retention by time. `start` is where retention has the log start.
+ * Returns the segment that ends what retention by time deletes, because its largest timestamp is more than a minute
+ * after `now` (ms): it and all that follow stay until then, and `retentionMs` longer. Undefined where there is none, or
+ * no retention by time. `start` is where retention has the log start.
  */
 export const heldByFuture = ({ segments, start }: Pick<RetainedLog, "segments" | "start">, retentionMs: number, now: number): SegmentExtent | undefined => {
   if (retentionMs < 0) return undefined

@@ -7,7 +7,9 @@ const stem = (baseOffset: Offset): string => String(baseOffset).padStart(20, "0"
 export const logFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.log`
 export const offsetIndexFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.index`
 export const timeIndexFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.timeindex`
-/** Not one of Kafka's, which leaves it alone: what the headers of a segment's batches were when the segment was ended. */
+/**
+ * Not one of Kafka's, which leaves it alone: what the headers of a segment's batches were when the segment was ended.
+ */
 export const checksumFileName = (baseOffset: Offset): string => `${stem(baseOffset)}.checksum`
 
 const logFile = /^(\d{20})\.log$/
@@ -18,7 +20,10 @@ export const baseOffsetOfLogFile = (fileName: string): Offset | undefined => {
   return Number.isSafeInteger(baseOffset) ? baseOffset : undefined
 }
 
-/** How segments are cut and indexed; Kafka's `segment.bytes`, `segment.ms`, `index.interval.bytes`, `segment.index.bytes`. */
+/**
+ * How segments are cut and indexed; Kafka's `segment.bytes`, `segment.ms`, `index.interval.bytes`,
+ * `segment.index.bytes`.
+ */
 export interface SegmentConfig {
   readonly segmentBytesMax: number
   readonly segmentMs: number
@@ -35,7 +40,10 @@ export interface SegmentBatch {
   readonly newestRecord?: number
 }
 
-/** The last segment of a log as numbers: what decides when to index and when to roll. A fold of its batches, so a restart finds it again by reading headers. */
+/**
+ * The last segment of a log as numbers: what decides when to index and when to roll. A fold of its batches, so a
+ * restart finds it again by reading headers.
+ */
 export interface Segment {
   readonly baseOffset: Offset
   readonly sizeInBytes: number
@@ -69,8 +77,9 @@ const relativeOffsetMax = 0x7fff_ffff
 const positionMax = 0x7fff_ffff
 
 /**
- * Whether a new segment must be started before `batch` is appended: it would grow over its bytes, it is older than `segmentMs` (by the batches' own
- * timestamps, or by `now - createdAt` where they have none), an index is full, or the batch's offset is too far from its base. An empty segment never rolls.
+ * Whether a new segment must be started before `batch` is appended: it would grow over its bytes, it is older than
+ * `segmentMs` (by the batches' own timestamps, or by `now - createdAt` where they have none), an index is full, or the
+ * batch's offset is too far from its base. An empty segment never rolls.
  */
 export const shouldRoll = (segment: Segment, batch: SegmentBatch, config: SegmentConfig, now: number, createdAt: number): boolean => {
   if (segment.sizeInBytes === 0) return false
@@ -93,7 +102,10 @@ export interface Grown {
   readonly timeEntry: { readonly timestamp: number; readonly offset: Offset } | undefined
 }
 
-/** The segment after `batch` was appended to it, as Kafka indexes: an entry when more than `indexIntervalBytes` were written since the last one. */
+/**
+ * The segment after `batch` was appended to it, as Kafka indexes: an entry when more than `indexIntervalBytes` were
+ * written since the last one.
+ */
 export const grow = (segment: Segment, batch: SegmentBatch, { indexIntervalBytes }: Pick<SegmentConfig, "indexIntervalBytes">): Grown => {
   const newest = batch.newestRecord ?? batch.maxTimestamp
   const newer = newest > segment.maxTimestamp
@@ -118,6 +130,9 @@ export const grow = (segment: Segment, batch: SegmentBatch, { indexIntervalBytes
   }
 }
 
-/** The last entry of the time index, written when the segment is rolled or closed: with it the index knows the segment's largest timestamp. Undefined when it does already. */
+/**
+ * The last entry of the time index, written when the segment is rolled or closed: with it the index knows the segment's
+ * largest timestamp. Undefined when it does already.
+ */
 export const sealingTimeEntry = (segment: Segment): Grown["timeEntry"] =>
   segment.maxTimestamp > segment.lastTimeEntry ? { timestamp: segment.maxTimestamp, offset: segment.offsetOfMaxTimestamp } : undefined

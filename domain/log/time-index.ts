@@ -1,7 +1,10 @@
 import type { Offset } from "../kernel/id.ts"
 import { readInt32, readInt64, writeInt32, writeInt64 } from "./int.ts"
 
-/** A `.timeindex` file: entries of timestamp (int64, ms, rising) and offset (int32, relative to the segment's base): no record before that offset has a larger timestamp. */
+/**
+ * A `.timeindex` file: entries of timestamp (int64, ms, rising) and offset (int32, relative to the segment's base): no
+ * record before that offset has a larger timestamp.
+ */
 export const timeEntrySize = 12
 
 export interface TimeEntry {
@@ -20,7 +23,10 @@ export const timeEntryAt = (bytes: Uint8Array, slot: number, baseOffset: Offset)
   offset: baseOffset + readInt32(bytes, slot * timeEntrySize + 8)
 })
 
-/** The last of `count` entries with a timestamp below `timestamp`: the first batch with at least that timestamp ends after its offset. Undefined: read from the segment's start. */
+/**
+ * The last of `count` entries with a timestamp below `timestamp`: the first batch with at least that timestamp ends
+ * after its offset. Undefined: read from the segment's start.
+ */
 export const lookupTimestamp = (bytes: Uint8Array, count: number, baseOffset: Offset, timestamp: number): TimeEntry | undefined => {
   let low = 0
   let high = count
@@ -32,7 +38,9 @@ export const lookupTimestamp = (bytes: Uint8Array, count: number, baseOffset: Of
   return low === 0 ? undefined : timeEntryAt(bytes, low - 1, baseOffset)
 }
 
-/** Why `bytes` cannot be the time index of a segment whose next offset is `end`, as a sentence; undefined when they can. */
+/**
+ * Why `bytes` cannot be the time index of a segment whose next offset is `end`, as a sentence; undefined when they can.
+ */
 export const timeIndexFault = (bytes: Uint8Array, baseOffset: Offset, end: Offset): string | undefined => {
   if (bytes.length % timeEntrySize !== 0) return `its ${bytes.length} bytes are no whole entries of ${timeEntrySize}`
   let timestamp = -1

@@ -1,4 +1,7 @@
-/** Zigzag variable-length integers, as records are made of: seven bits a byte, the lowest first. Sizes and writes of int32 and of safe integers. */
+/**
+ * Zigzag variable-length integers, as records are made of: seven bits a byte, the lowest first. Sizes and writes of
+ * int32 and of safe integers.
+ */
 
 export const varintSize = (value: number): number => {
   let rest = ((value << 1) ^ (value >> 31)) >>> 0
@@ -24,7 +27,8 @@ export const writeVarint = (bytes: Uint8Array, at: number, value: number): numbe
 
 const isInt32 = (value: number): boolean => (value | 0) === value
 
-// Zigzag doubles a value, and a doubled safe integer need not be safe. So the sign is taken apart and put into the first byte's lowest bit; what remains is halved, never doubled.
+// Zigzag doubles a value, and a doubled safe integer need not be safe. So the sign is taken apart and put into the
+// first byte's lowest bit; what remains is halved, never doubled.
 const magnitude = (value: number): number => (value < 0 ? -value - 1 : value)
 
 export const varlongSize = (value: number): number => {
@@ -53,7 +57,10 @@ export const writeVarlong = (bytes: Uint8Array, at: number, value: number): numb
   return next
 }
 
-/** Reads on through bytes that may end anywhere: once something is wrong `failed` says so, and every further read answers 0. */
+/**
+ * Reads on through bytes that may end anywhere: once something is wrong `failed` says so, and every further read
+ * answers 0.
+ */
 export class VarReader {
   failed = false
 

@@ -6,11 +6,12 @@ import type { OffsetEntry } from "./offset-index.ts"
 import type { TimeEntry } from "./time-index.ts"
 
 /**
- * What can be wrong with a log on the disk (L6, L9):
- * "batch": bytes that are no whole batch with the right CRC, or a batch in the wrong place; "torn": the same at the very end, after everything that was
- * durable; "gap": a segment does not begin where the one before it ends; "header": a header that its batch's CRC does not cover is not what it was when the segment was ended; "name": a segment's name is not its first offset; "index": an index that
- * says what its log does not; "lost": the log ends before what was durable; "journal": entries that do not follow, are not known, or do not fold to their snapshot;
- * "unreadable": a file that could not be read.
+ * What can be wrong with a log on the disk (L6, L9): "batch": bytes that are no whole batch with the right CRC, or a
+ * batch in the wrong place; "torn": the same at the very end, after everything that was durable; "gap": a segment does
+ * not begin where the one before it ends; "header": a header that its batch's CRC does not cover is not what it was
+ * when the segment was ended; "name": a segment's name is not its first offset; "index": an index that says what its
+ * log does not; "lost": the log ends before what was durable; "journal": entries that do not follow, are not known, or
+ * do not fold to their snapshot; "unreadable": a file that could not be read.
  */
 export type FindingKind = "batch" | "torn" | "gap" | "header" | "name" | "index" | "lost" | "journal" | "unreadable"
 
@@ -35,11 +36,17 @@ export interface LogWalk {
   readonly next: Offset
   /** No batch after it has a smaller leader epoch. */
   readonly epoch: Epoch
-  /** Compaction went over the segment: records may be missing up to this offset. Undefined, or not over `next`: none may. */
+  /**
+   * Compaction went over the segment: records may be missing up to this offset. Undefined, or not over `next`: none
+   * may.
+   */
   readonly gapsEnd?: Offset
 }
 
-/** What is wrong with a whole batch at this place of the log, as a sentence without its end; undefined for a right one. Checks CRC, codec, offset, count and epoch. */
+/**
+ * What is wrong with a whole batch at this place of the log, as a sentence without its end; undefined for a right one.
+ * Checks CRC, codec, offset, count and epoch.
+ */
 export const batchFault = (batch: RecordBatch, { epoch, gapsEnd = 0, next }: LogWalk, crc32c: Crc32c): string | undefined => {
   const { baseOffset, lastOffsetDelta, partitionLeaderEpoch, recordCount } = batch
   const torn = verifyCrc(batch, crc32c)
@@ -52,7 +59,9 @@ export const batchFault = (batch: RecordBatch, { epoch, gapsEnd = 0, next }: Log
   return undefined
 }
 
-/** The walk after a batch, right or wrong: it goes on from what the batch says, so that one wrong place is told once. */
+/**
+ * The walk after a batch, right or wrong: it goes on from what the batch says, so that one wrong place is told once.
+ */
 export const walkOn = (batch: RecordBatch): LogWalk => ({ next: batch.nextOffset, epoch: batch.partitionLeaderEpoch })
 
 /** What an index check needs to know of a batch. */
@@ -63,7 +72,10 @@ export interface IndexedBatch {
   readonly newestRecord?: number
 }
 
-/** Follows an offset index beside the batches of its segment; entries come from `take`, one by one. An index is a cache: the first wrong entry says enough. */
+/**
+ * Follows an offset index beside the batches of its segment; entries come from `take`, one by one. An index is a cache:
+ * the first wrong entry says enough.
+ */
 export class OffsetIndexCheck {
   wrong: string | undefined
   private slot = 0
@@ -104,7 +116,10 @@ export class OffsetIndexCheck {
   }
 }
 
-/** The same for a time index: an entry's timestamp is the largest up to its offset, and the batch that holds the offset has it. */
+/**
+ * The same for a time index: an entry's timestamp is the largest up to its offset, and the batch that holds the offset
+ * has it.
+ */
 export class TimeIndexCheck {
   wrong: string | undefined
   private slot = 0

@@ -139,6 +139,8 @@ export const makeBroker = (
     const image = yield* makeImage({
       nodeId,
       contact,
+      clusterId: claimed.clusterId,
+      checkpointIntervalEvents: config["metadata.snapshot.interval.events"],
       onEvents: (events) => parts.current !== undefined && hear(parts.current, events)
     })
     const keeper = yield* makeKeeper({

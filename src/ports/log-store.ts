@@ -152,7 +152,8 @@ export class LogStore extends Context.Tag("comanche-franz/LogStore")<
     /** Removes a closed log and its directory. Does nothing where there is none. */
     readonly remove: (topicId: TopicId, partition: number) => Effect.Effect<void, LogFault>
     /** Replaces a small named document (letters, digits, '-', '.') atomically and durably in every directory, and keeps the one before it as a spare. */
-    readonly writeCheckpoint: (name: string, bytes: Uint8Array) => Effect.Effect<void, LogFault>
+    /** `isDerived`: the document can be made anew, so that it also replaces one that is damaged. Default: that fails "corrupt". */
+    readonly writeCheckpoint: (name: string, bytes: Uint8Array, isDerived?: boolean) => Effect.Effect<void, LogFault>
     /** The newest copies of it that are whole (checksummed), one of each directory that has one. They differ where a directory was offline. */
     readonly readCheckpoint: (name: string) => Effect.Effect<ReadonlyArray<Uint8Array>, LogFault>
     readonly directories: ReadonlyArray<LogDirectory>

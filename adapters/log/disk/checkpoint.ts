@@ -137,10 +137,13 @@ export class Checkpoints {
         )
   )
 
-  readonly write = (name: string, document: Uint8Array): Effect.Effect<void, LogFault> => {
+  /** Damage is left as it is found, for the operator to see; a document that `isDerived` can be made anew, and replaces it. */
+  readonly write = (name: string, document: Uint8Array, isDerived = false): Effect.Effect<void, LogFault> => {
     return Effect.gen(this, function* () {
       yield* this.reader.checkName(name)
-      const generation = ((yield* this.reader.newest(name)).stored?.generation ?? 0) + 1
+      const found = this.reader.newest(name)
+      const isReplaced = isDerived && Either.isLeft(found) && found.left.reason === "corrupt"
+      const generation = (isReplaced ? 0 : ((yield* found).stored?.generation ?? 0)) + 1
       yield* this.make
       yield* this.replace(name, { generation, document })
       // Both slots are there from the first on: on a full disk there is none to be had.

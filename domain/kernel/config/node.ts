@@ -86,7 +86,7 @@ const node = {
   "max.incremental.fetch.session.cache.slots": int(1000, 0, "Fetch sessions (KIP-227) that are kept; 0: none are offered.", 1_000_000),
   "broker.session.timeout.ms": int(9000, 1, "A broker that is silent for this long is fenced."),
   "broker.heartbeat.interval.ms": int(2000, 1, "How often a broker says that it lives."),
-  "metadata.snapshot.interval.events": int(10_000, 1, "Events after which the leader writes a snapshot of a stream.")
+  "metadata.snapshot.interval.events": int(10_000, 1, "Events after which the leader writes a snapshot of a stream, and a broker a checkpoint of its image.")
 }
 
 /** Groups and producers. */

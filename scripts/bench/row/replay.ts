@@ -45,7 +45,7 @@ export const replayRow: OwnRow = {
     { id: "15c", figure: "what 10,000 metadata events in the journal add to a start", unit: "ms", more: false, stretch: atMost(100) },
     {
       id: "15a",
-      figure: "restart with 1,000,000 metadata events in the journal: the leader reads its snapshot, the broker all of them",
+      figure: "restart with 1,000,000 metadata events in the journal: the leader reads its snapshot, the broker its checkpoint",
       unit: "s",
       more: false,
       must: atMost(5)

@@ -26,7 +26,8 @@ const answer = (from: number): ResponseDraft<typeof Fetch> => {
   return { throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }
 }
 
-// The request was built once and sent for ever: it asked from the first event on, was answered at once, and so never waited.
+// The request was built once and sent for ever: it asked from the first event on, was answered at once, and so never
+// waited.
 test("the image asks for the event after the last that it has", async () => {
   const asked: Array<number> = []
   const fakeLeader = (enough: () => void) =>
@@ -42,7 +43,7 @@ test("the image asks for the event after the last that it has", async () => {
     const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
     const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [fakeLeader(() => done.unsafeOpen())], options)
     const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
-    const image = yield* makeImage({ nodeId: 1, contact, onEvents: () => undefined })
+    const image = yield* makeImage({ nodeId: 1, contact, clusterId: undefined, checkpointIntervalEvents: 10_000, onEvents: () => undefined })
     yield* Effect.forkScoped(image.follow)
     yield* done.await
   })
@@ -58,7 +59,7 @@ const faultOf = (answers: (from: number) => ResponseDraft<typeof Fetch>) => {
     const routes = [route(Fetch, {}, (request) => answers(Number(request.topics[0]?.partitions[0]?.fetchOffset)))]
     const leader = yield* serve({ host: "127.0.0.1", port: 0 }, routes, options)
     const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
-    const image = yield* makeImage({ nodeId: 1, contact, onEvents: () => undefined })
+    const image = yield* makeImage({ nodeId: 1, contact, clusterId: undefined, checkpointIntervalEvents: 10_000, onEvents: () => undefined })
     return yield* Effect.flip(image.follow)
   })
   const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))
@@ -81,7 +82,7 @@ test("M3: an event that this version does not know stops the broker; the message
     return { ...found, responses: [{ ...topic, partitions: [{ ...partition, records: from === 0 ? journal : later }] }] }
   })
   expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "unreadable event" })
-  expect(fault.message).toContain("event 1 of type MoonRisen")
+  expect(fault.message).toContain("entry 1 of type MoonRisen")
 })
 
 test("a leader whose journal ends before what this broker has read stops the broker: it is not followed onto another history", async () => {
@@ -122,7 +123,7 @@ test("damage on the way is asked for again, and what came before it is told at o
       told.push(...events.map(({ _tag }) => _tag))
       if (told.includes("GroupStreamsFixed")) done.unsafeOpen()
     }
-    const image = yield* makeImage({ nodeId: 1, contact, onEvents })
+    const image = yield* makeImage({ nodeId: 1, contact, clusterId: undefined, checkpointIntervalEvents: 10_000, onEvents })
     yield* Effect.forkScoped(image.follow)
     yield* done.await
   })
