@@ -53,7 +53,7 @@ export const compressFrame = (bytes: Uint8Array): Uint8Array => {
 }
 
 /** A frame whose structure has been checked: every block is within the bytes. */
-export interface Frame {
+interface Frame {
   /** The position of the first block's size, and of the frame's end. */
   readonly blocksAt: number
   readonly end: number

@@ -57,7 +57,7 @@ const frameExtent = (bytes: Uint8Array, at: number): Extent | undefined => {
 /** Frames of one batch. Kafka's producers write one; concatenated streams have a few. */
 const framesMax = 1024
 
-export interface ZstdFrames {
+interface ZstdFrames {
   /** Views of the frames, without skippable frames. */
   readonly frames: ReadonlyArray<Uint8Array>
   /** An upper bound of the decompressed size of all frames. */

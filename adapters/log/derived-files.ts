@@ -18,7 +18,7 @@ const noEpochs = encodeEpochCheckpoint([])
 const utf8 = new TextEncoder()
 
 /** The offsets of the snapshots among a directory's files, the newest first. */
-export const snapshotOffsets = (names: Iterable<string>): Array<Offset> =>
+const snapshotOffsets = (names: Iterable<string>): Array<Offset> =>
   [...names]
     .flatMap((name) => {
       const digits = snapshotForm.exec(name)?.[1]

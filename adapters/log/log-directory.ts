@@ -10,7 +10,7 @@ import { type ScrubBounds, Scrubber } from "./scrub/scrubber.ts"
 import { type CacheBounds, SharedCaches } from "./segment/shared-caches.ts"
 
 /** What a directory tells of the logs in it. */
-export interface HeldLog {
+interface HeldLog {
   /** Answers with the fault from now on. */
   readonly fail: (fault: LogFault) => void
 }
@@ -41,7 +41,7 @@ const sentenceOf = (root: string, { doing, error, path }: DiskFailure): string =
   "Look at the disk, then start this node again."
 
 /** What the directories of a store have in common. */
-export interface DirectoryParts {
+interface DirectoryParts {
   readonly pool: FilePool
   readonly crc32c: Crc32c
   readonly caches: CacheBounds

@@ -3,7 +3,7 @@ import { type MetricSample, type MetricSource, Metrics } from "../../src/ports/m
 import { prometheusText } from "./prometheus-text.ts"
 
 /** The label that tells the nodes of a cluster, and those of one process, apart. */
-export const nodeLabel = "node"
+const nodeLabel = "node"
 /** Metrics of this system; Effect's own and a program's around the library have other names. */
 const prefix = "franz_"
 

@@ -7,7 +7,7 @@ import { type Closable, endAll } from "./linger.ts"
  * What an adapter reports while it connects. `accepted` returns the listener of the connection; undefined where the
  * caller has left.
  */
-export interface Attempt<C> {
+interface Attempt<C> {
   readonly accepted: (connection: C) => Listener | undefined
   readonly failed: (cause: unknown) => void
 }

@@ -1,7 +1,7 @@
 import type { Listener } from "../../src/ports/transport.ts"
 
 /** A packet on its way: bytes, the end of the stream, or a reset by the other side. */
-export type Packet = { readonly kind: "bytes"; readonly bytes: Uint8Array } | { readonly kind: "end" } | { readonly kind: "reset" }
+type Packet = { readonly kind: "bytes"; readonly bytes: Uint8Array } | { readonly kind: "end" } | { readonly kind: "reset" }
 
 /** The network that a pipe belongs to. */
 export interface Way {

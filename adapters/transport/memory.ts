@@ -6,7 +6,7 @@ import { endAll } from "./linger.ts"
 import { MemoryConnection } from "./memory-connection.ts"
 import type { Way } from "./memory-pipe.ts"
 
-export interface NetworkConditions {
+interface NetworkConditions {
   /** Range of a packet's delay, ms. Drawn for each packet; a stream keeps its order. */
   readonly delayMs: readonly [least: number, most: number]
   /** Range of the bytes that a receiver is given at once. */
@@ -14,7 +14,7 @@ export interface NetworkConditions {
   /** The probability that a connection breaks instead of delivering a packet; 0 for never. */
   readonly breakChance: number
 }
-export const perfectConditions: NetworkConditions = { delayMs: [0, 0], segmentBytes: [65_536, 65_536], breakChance: 0 }
+const perfectConditions: NetworkConditions = { delayMs: [0, 0], segmentBytes: [65_536, 65_536], breakChance: 0 }
 
 interface Listening {
   readonly host: string

@@ -10,7 +10,7 @@ const gatherBytes = 65_536
  * Writes to the socket and returns how many of the bytes it took. Fewer than all: the socket is full, and its owner
  * calls `flush` when it takes bytes again. -1: the socket is closed.
  */
-export type Sink = (bytes: Uint8Array) => number
+type Sink = (bytes: Uint8Array) => number
 
 /** The bytes that one connection has to send, in order. */
 export class Outbox {

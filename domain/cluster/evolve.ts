@@ -14,7 +14,7 @@ export const unifiedName = (name: string): string => name.replaceAll(".", "_")
 export const hasCollisionCharacters = (name: string): boolean => name.includes(".") || name.includes("_")
 
 /** `load` with `change` more partitions on each of the brokers. */
-export const withLoad = (load: Cluster["load"], brokers: ReadonlyArray<BrokerId>, change: number): Cluster["load"] => {
+const withLoad = (load: Cluster["load"], brokers: ReadonlyArray<BrokerId>, change: number): Cluster["load"] => {
   let changed = load
   for (const broker of brokers) {
     const now = HashMap.get(changed, broker)

@@ -39,7 +39,7 @@ export interface Topic {
   readonly configs: Readonly<Record<string, string>>
 }
 /** The node that leads the cluster: its controller, and the coordinator of every group. */
-export interface Leader {
+interface Leader {
   readonly nodeId: BrokerId
   readonly host: string
   readonly port: number

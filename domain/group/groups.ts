@@ -79,7 +79,7 @@ export const groupsDecider = (limits: Limits, elsewhere: () => Load = () => noLo
 }
 
 /** All groups of a stream, for a snapshot; equal states have equal snapshots. */
-export const GroupsSnapshot = Schema.Struct({ v: Schema.Literal(1), groups: Schema.Array(Snapshot) })
+const GroupsSnapshot = Schema.Struct({ v: Schema.Literal(1), groups: Schema.Array(Snapshot) })
 
 const GroupsSelf: Schema.Schema<Groups> = Schema.declare((input: unknown): input is Groups => input instanceof Groups)
 /** The state of a stream as JSON. */

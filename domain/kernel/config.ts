@@ -12,9 +12,8 @@ export {
   type NodeConfig,
   nodeSetting,
   nodeSettingNames,
-  nodeSettings,
   type SettingName
 } from "./config/node.ts"
-export { groupConflict, type ResourceKind, type ResourceSetting, resourceSettings } from "./config/resource.ts"
-export { type AnySetting, type ConfigFault, entriesOf, parseSetting, type Setting, type SettingValue, textOf, whileRunning } from "./config/setting.ts"
-export { isTopicSetting, type TopicConfig, type TopicSetting, type TopicSettingName, topicConfig, topicSettingNames, topicSettings } from "./config/topic.ts"
+export { groupConflict, type ResourceKind, resourceSettings } from "./config/resource.ts"
+export { type AnySetting, type ConfigFault, entriesOf, parseSetting, textOf, whileRunning } from "./config/setting.ts"
+export { isTopicSetting, type TopicConfig, topicConfig, topicSettingNames, topicSettings } from "./config/topic.ts"

@@ -32,6 +32,3 @@ export type Offset = number
 export type Epoch = number
 /** The id that the leader gave to an idempotent producer; -1n where there is none. */
 export type ProducerId = bigint
-
-/** `orders-3@42e7`: topic, partition, offset and leader epoch, as logs, tests and errors write a position. */
-export const position = (topic: string, partition: number, offset: Offset, epoch: Epoch): string => `${topic}-${partition}@${offset}e${epoch}`

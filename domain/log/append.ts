@@ -57,7 +57,7 @@ export interface Append {
 }
 
 /** The batch is in the log since an earlier request: the answer is the one from then, and nothing is written (L4). */
-export interface Duplicate {
+interface Duplicate {
   readonly _tag: "Duplicate"
   readonly baseOffset: Offset
   readonly lastOffset: Offset
@@ -186,7 +186,7 @@ export const decideAppend = (
 }
 
 /** How many idempotent producers a partition remembers at most: some 600 bytes each, so 6 MB. */
-export const producersMax = 10_000
+const producersMax = 10_000
 
 /**
  * The state after a batch was appended, or after one was found in the log at a restart (its 61 header bytes are

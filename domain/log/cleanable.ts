@@ -65,13 +65,13 @@ export const dirtOf = (log: CleanableLog, { dirtyRatioMin, lagMsMax, lagMsMin }:
 }
 
 /** A segment that a round rewrites, with the sizes of its indexes. */
-export interface CompactableSegment {
+interface CompactableSegment {
   readonly baseOffset: Offset
   readonly endOffset: Offset
   readonly sizeInBytes: number
   readonly indexBytes: number
 }
-export interface GroupBounds {
+interface GroupBounds {
   readonly segmentBytesMax: number
   readonly segmentIndexBytesMax: number
 }

@@ -19,7 +19,7 @@ export const payloadOf = <Fault>(batch: RecordBatch, decompress: Decompress<Faul
  * How far a batch was entered into the map: the last offset that it covers now, whether the map was full before its
  * end, and whether the batch could be read.
  */
-export interface Mapped {
+interface Mapped {
   readonly latest: Offset
   readonly isFull: boolean
   readonly isReadable: boolean

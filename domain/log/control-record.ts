@@ -4,7 +4,7 @@ import { readInt16, readInt32, writeInt16, writeInt32 } from "./int.ts"
 import type { Record, RecordToWrite } from "./record.ts"
 
 /** How a transaction ended (KIP-98): the one control record that a partition's log holds. */
-export interface EndTransaction {
+interface EndTransaction {
   readonly outcome: "commit" | "abort"
   /** The epoch of the coordinator that decided it. */
   readonly coordinatorEpoch: number

@@ -5,7 +5,7 @@ import type { ChainEntry } from "./header-chain.ts"
 import { readInt64 } from "./int.ts"
 
 /** The one bit that was turned over, where that explains it all. */
-export interface FlippedBit {
+interface FlippedBit {
   /** Byte in the segment. */
   readonly position: number
   readonly mask: number

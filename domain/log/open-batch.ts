@@ -54,8 +54,7 @@ const ratioMax = 100
 const unpackedBytesMax = 8 * 1024 * 1024
 
 /** Bytes to which a batch may unpack. */
-export const unpackedMax = ({ records }: RecordBatch, batchBytesMax: number): number =>
-  Math.max(batchBytesMax, Math.min(records.length * ratioMax, unpackedBytesMax))
+const unpackedMax = ({ records }: RecordBatch, batchBytesMax: number): number => Math.max(batchBytesMax, Math.min(records.length * ratioMax, unpackedBytesMax))
 
 /**
  * INVALID_RECORD where a compressed batch says more records than its bytes can hold decompressed, or is not of its

@@ -7,7 +7,7 @@ import { batchesKeptMax, type ProducerBatch, type ProducerEntry, type ProducerSt
 import { noSequence, sequenceMax } from "./sequence.ts"
 
 /** What is known of the producers of a partition when everything before some offset is folded. */
-export interface ProducerSnapshot {
+interface ProducerSnapshot {
   readonly producers: ProducerState
   /**
    * The newest leader epochs that have batches before that offset, rising, at most `epochsMax`. Undefined in a snapshot

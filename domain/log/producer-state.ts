@@ -37,7 +37,7 @@ export const noProducers: ProducerState = { entries: HashMap.empty() }
 export const batchesKeptMax = 5
 
 /** What the state says to a batch. A duplicate carries what was answered the first time. */
-export type SequenceCheck = { readonly _tag: "New" } | { readonly _tag: "Duplicate"; readonly first: ProducerBatch }
+type SequenceCheck = { readonly _tag: "New" } | { readonly _tag: "Duplicate"; readonly first: ProducerBatch }
 
 const fresh: SequenceCheck = { _tag: "New" }
 const accepted: Either.Either<SequenceCheck, Rejection> = Either.right(fresh)

@@ -1,5 +1,5 @@
 /** The smallest and the largest timestamp delta of the records of a batch, ms: safe integers. */
-export interface TimestampDeltas {
+interface TimestampDeltas {
   readonly min: number
   readonly max: number
 }

@@ -11,7 +11,7 @@ export interface SegmentExtent {
 }
 
 /** How much of a log is kept; negative: without bound. Kafka's `retention.ms` and `retention.bytes`. */
-export interface RetentionBounds {
+interface RetentionBounds {
   readonly retentionMs: number
   readonly retentionBytes: number
 }

@@ -13,7 +13,7 @@ import type { TimeEntry } from "./time-index.ts"
  * log does not; "lost": the log ends before what was durable; "journal": entries that do not follow, are not known, or
  * do not fold to their snapshot; "unreadable": a file that could not be read.
  */
-export type FindingKind = "batch" | "torn" | "gap" | "header" | "name" | "index" | "lost" | "journal" | "unreadable"
+type FindingKind = "batch" | "torn" | "gap" | "header" | "name" | "index" | "lost" | "journal" | "unreadable"
 
 /** One thing that is wrong, for the person who has to decide what to do about it. */
 export interface Finding {
@@ -65,7 +65,7 @@ export const batchFault = (batch: RecordBatch, { epoch, gapsEnd = 0, next }: Log
 export const walkOn = (batch: RecordBatch): LogWalk => ({ next: batch.nextOffset, epoch: batch.partitionLeaderEpoch })
 
 /** What an index check needs to know of a batch. */
-export interface IndexedBatch {
+interface IndexedBatch {
   readonly lastOffset: Offset
   readonly maxTimestamp: number
   /** The same, or -1 where compaction has left it no records. */

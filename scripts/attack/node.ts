@@ -49,7 +49,7 @@ const bytesBelow = (path: string): number => {
 }
 
 /** A node under attack: a process of its own, in a memory cgroup of its own where that can be had. */
-export interface Node {
+interface Node {
   readonly port: number
   readonly pid: number
   /** Whether the kernel holds it to its memory. */

@@ -9,7 +9,7 @@ import { startNode } from "./node.ts"
 import { withRaw } from "./raw.ts"
 import type { Verdict } from "./verdict.ts"
 
-export interface Amount {
+interface Amount {
   readonly seconds: number
   readonly share: number
   readonly memoryBytesMax: number

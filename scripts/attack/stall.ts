@@ -8,11 +8,11 @@ import { pause, Raw, requestBytes } from "./raw.ts"
 import { widest } from "./widest.ts"
 
 /** One wide request. */
-export interface StallCase {
+interface StallCase {
   readonly name: string
   readonly frame: () => Uint8Array
 }
-export interface Stall {
+interface Stall {
   readonly requestBytes: number
   readonly answerBytes: number
   readonly answeredMs: number
@@ -44,7 +44,7 @@ export const stallCases = (api: AnyApi, first: number, last: number): ReadonlyAr
 }
 
 /** Asks for the longest wait since it was last asked. */
-export type Probe = () => Promise<Pick<Stall, "waitMs" | "cpuMs">>
+type Probe = () => Promise<Pick<Stall, "waitMs" | "cpuMs">>
 export const startProbe = (port: number, pid: number): Probe => {
   const child = spawn(process.execPath, [join(import.meta.dir, "../..", "scripts/attack/stall-probe.ts"), String(port), String(pid)], {
     stdio: ["pipe", "pipe", "inherit"]

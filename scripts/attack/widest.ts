@@ -1,7 +1,7 @@
 import { type AnyApi, type AnyWire, type NamedField, zeroUuid } from "../../src/protocol/type/wire.ts"
 
 /** A request in which one array is as wide as told, and every other part as small as its type allows. */
-export interface Wide {
+interface Wide {
   /** Where the wide array is, as "topics[].partitions[]". */
   readonly path: string
   readonly draft: (count: number, distinct: boolean) => unknown

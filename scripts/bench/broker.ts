@@ -22,7 +22,7 @@ export interface Broker {
 }
 
 /** What is measured beside our program: Apache Kafka, another build of our program (its path), or nothing. */
-export type Peer = "kafka" | { readonly program: string } | undefined
+type Peer = "kafka" | { readonly program: string } | undefined
 
 /** The brokers that a row may start. */
 export interface Brokers {

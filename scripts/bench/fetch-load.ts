@@ -5,7 +5,7 @@ import { answerOf, frameOf, Wire, withWire } from "./wire.ts"
 /** The newest that names topics by name. */
 const fetchVersion = 12
 
-export interface Wanted {
+interface Wanted {
   readonly partition: number
   readonly offset: number
 }

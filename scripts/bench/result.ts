@@ -1,7 +1,7 @@
 import type { Figure, Goal, Sample, Side } from "./row.ts"
 
 /** One line of the table: medians of all rounds, and the median of the rounds' ratios. */
-export interface Result extends Figure {
+interface Result extends Figure {
   readonly ours: number
   readonly peer: number | undefined
   /** How many times better ours is. */
@@ -11,7 +11,7 @@ export interface Result extends Figure {
   readonly rounds: { readonly ours: ReadonlyArray<number>; readonly peer: ReadonlyArray<number> }
 }
 
-export const median = (values: ReadonlyArray<number>): number => {
+const median = (values: ReadonlyArray<number>): number => {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
   return sorted.length === 0 ? Number.NaN : sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2

@@ -27,7 +27,7 @@ interface Lane {
 }
 
 /** The value below which so much of the sorted list lies. */
-export const percentile = (sorted: ReadonlyArray<number>, share: number): number =>
+const percentile = (sorted: ReadonlyArray<number>, share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 
 /** What came of a steady load: ms from the sending of a message until a consumer has it, and how many messages there were. */

@@ -5,7 +5,7 @@ import type { AnyApi, RequestDraft, ResponseOf } from "../../src/protocol/type/w
 
 /** Load straight on TCP: prebuilt frames and a count of answers, so that no client library stands between the figure and the broker. */
 
-export const clientId = "franz-bench"
+const clientId = "franz-bench"
 
 interface Socket {
   write(bytes: Uint8Array): number

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process"
 
 /** One part of the check: what it is called, and the command that a person may run alone. */
-export interface Step {
+interface Step {
   readonly name: string
   readonly command: ReadonlyArray<string>
 }

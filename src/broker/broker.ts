@@ -32,7 +32,7 @@ import { makeRegistration, type Registration } from "./registration.ts"
 import { Relay } from "./relay.ts"
 import { ownRoutes } from "./routes.ts"
 
-export interface BrokerOptions {
+interface BrokerOptions {
   readonly nodeId: number
   /** Where the cluster's leader listens. */
   readonly leader: Address
@@ -242,7 +242,7 @@ const openLogs = (parts: Parts): Effect.Effect<void> =>
     parts.registration?.nudge()
   }).pipe(Effect.catchAll(({ message }) => stopping(parts.failed)(new BrokerFault({ kind: "damaged data", message }))))
 
-export interface StartOptions extends BrokerOptions {
+interface StartOptions extends BrokerOptions {
   readonly listen: Address
   /** Where clients reach this broker; default: where it listens. A port of 0 stands for the one that it listens on. */
   readonly advertised?: Address

@@ -12,7 +12,7 @@ export class LeaderRefused {
 }
 export const leaderRefused = (message: string): Effect.Effect<never, LeaderRefused> => Effect.fail(new LeaderRefused(message))
 
-export interface LeaderContactOptions {
+interface LeaderContactOptions {
   readonly nodeId: number
   readonly leader: Address
   readonly connectTimeoutMs: number

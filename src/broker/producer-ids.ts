@@ -6,7 +6,7 @@ import type { ResponseOf } from "../protocol/type/wire.ts"
 import type { Relay, Unrelayed } from "./relay.ts"
 
 /** A run of ids that only this broker hands out. */
-export interface ProducerIdBlock {
+interface ProducerIdBlock {
   readonly first: ProducerId
   readonly count: number
 }

@@ -11,7 +11,7 @@ import type { Link } from "../wire/link.ts"
 import { BrokerFault } from "./fault.ts"
 import { type LeaderContact, type LeaderRefused, leaderRefused } from "./leader-contact.ts"
 
-export interface RegistrationOptions {
+interface RegistrationOptions {
   readonly nodeId: number
   readonly contact: LeaderContact
   readonly clusterId: string

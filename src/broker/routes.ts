@@ -32,7 +32,7 @@ import type { PartitionTable } from "./partition/hosted/table.ts"
 import type { Trimming } from "./partition/upkeep/trimming.ts"
 import type { ProducerIds } from "./producer-ids.ts"
 
-export interface RouteParts {
+interface RouteParts {
   readonly nodeId: number
   readonly config: NodeConfig
   readonly written?: ReadonlySet<SettingName> | undefined

@@ -25,7 +25,7 @@ import { watchGroups, watchOffsets } from "./session/watch.ts"
 /** Streams that are read at a time when the leader starts. */
 const openedAtATime = 4
 
-export interface CoordinatorOptions {
+interface CoordinatorOptions {
   readonly config: NodeConfig
   /** The cluster as this node knows it. */
   readonly cluster: () => Cluster

@@ -36,7 +36,7 @@ import { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
 import { makeProducerIds } from "./producer-ids/producer-ids.ts"
 import { leaderRoutes } from "./routes.ts"
 
-export interface LeaderOptions {
+interface LeaderOptions {
   /** Another id than any broker's, unless leader and broker run in one process: then the same. */
   readonly nodeId: BrokerId
   readonly config: NodeConfig
@@ -190,7 +190,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     }
   })
 
-export interface StartOptions extends LeaderOptions {
+interface StartOptions extends LeaderOptions {
   readonly listen: Address
   /** Where clients and brokers reach this leader; default: where it listens. A port of 0 stands for the one that it listens on. */
   readonly advertised?: Address

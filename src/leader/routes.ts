@@ -73,7 +73,7 @@ const autoCreate = (room: LeaderRoom) => {
 }
 
 /** Fetch, ListOffsets and OffsetForLeaderEpoch over whatever `find` finds: a node that is leader and broker serves both with one set. */
-export const readingRoutes = (options: FetchOptions & ListOffsetsOptions): ReadonlyArray<Route> => [
+const readingRoutes = (options: FetchOptions & ListOffsetsOptions): ReadonlyArray<Route> => [
   route(Fetch, { borrows: true }, fetch(options)),
   route(ListOffsets, {}, listOffsets(options)),
   route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(options.find))

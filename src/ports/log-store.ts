@@ -55,7 +55,7 @@ export const defaultLogConfig: LogConfig = {
  * The records of one partition's log, and where it starts and ends. All verbs but `scan` are plain and answer at once: Fetch goes through them, and an Effect costs
  * more than a read from memory. A view that `read` returns may be shared memory: no code writes to it.
  */
-export interface LogReader {
+interface LogReader {
   /** The first offset that the log has. */
   readonly start: () => Offset
   /** The offset that the next record will get. It falls by `truncateTo` and `restartAt` alone. */
@@ -80,7 +80,7 @@ export interface LogReader {
 }
 
 /** How the one writer of a partition's log changes its end. `append` is plain, since Produce goes through it; what waits for the disk is an Effect. */
-export interface LogWriter {
+interface LogWriter {
   /** Adds batches whose offsets are assigned already, the first at `end()`. They are readable when it returns, durable only after `sync`. All or nothing. Keeps none of their memory. */
   readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
   /** Everything appended before the call is durable when it returns. Waiting callers share one fdatasync; a failed one takes the log offline for good (reason "offline" afterwards). */
@@ -92,7 +92,7 @@ export interface LogWriter {
 }
 
 /** What keeps a log small and whole, in the background. */
-export interface LogUpkeep {
+interface LogUpkeep {
   /**
    * Drops whole segments that end at or before `offset`; `start()` rises to the first batch kept. The active segment is sealed first if all of it goes.
    * The segments are gone for good when it returns; their files go after `fileDeleteDelayMs`, or when the log is opened next.

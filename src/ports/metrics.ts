@@ -2,7 +2,7 @@ import { Context, Effect, MetricKey, MetricLabel, MetricPair, MetricState, Optio
 
 /** One value of a metric with its labels. */
 export type MetricSample = MetricPair.MetricPair.Untyped
-export type MetricLabels = Readonly<Record<string, string>>
+type MetricLabels = Readonly<Record<string, string>>
 
 /**
  * Reads the samples of a part of the node. It is called when an operator asks, must not wait, and takes a few

@@ -1,6 +1,6 @@
 import { Clock, Effect, type LogLevel } from "effect"
 
-export interface RateLimits {
+interface RateLimits {
   /** How long the lines of one key are counted together, ms. Default 60,000. */
   readonly intervalMs?: number
   /** Lines of one key that are written in an interval; the others are suppressed and counted. Default 1. */

@@ -1,7 +1,7 @@
 import { type Clock, Effect, Fiber, Runtime, type Scope } from "effect"
 
 /** Something that happens at a time unless it is cancelled before. */
-export interface Deadline {
+interface Deadline {
   readonly cancel: () => void
 }
 

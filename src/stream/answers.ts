@@ -9,9 +9,9 @@ export interface Applied<Event> {
 export type Outcome<Event, Rejection> = Either.Either<Applied<Event>, Rejection>
 
 /** Command ids that are remembered, and events and bytes that they may have together. A client repeats a command for minutes at most. */
-export const answersMax = 4096
-export const answerEventsMax = 65_536
-export const answerBytesMax = 4 * 1024 * 1024
+const answersMax = 4096
+const answerEventsMax = 65_536
+const answerBytesMax = 4 * 1024 * 1024
 
 /** What a client may send again, as opposed to ids that the leader makes for one use. */
 export const clientCommandPrefix = "client:"

@@ -3,7 +3,7 @@ import type { Epoch } from "../../domain/kernel/id.ts"
 import { clientCommandPrefix } from "./answers.ts"
 
 /** A request that asks for a command, as far as the command's id tells of it. */
-export interface CommandOrigin {
+interface CommandOrigin {
   readonly header: {
     readonly apiKey: number
     readonly correlationId: number

@@ -36,7 +36,7 @@ const eventsPerStep = 8
 
 const utf8 = new TextEncoder()
 
-export interface RoundStart<State, Command> {
+interface RoundStart<State, Command> {
   readonly state: State
   readonly index: number
   readonly submissions: ReadonlyArray<Submission<Command>>

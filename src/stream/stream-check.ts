@@ -5,20 +5,20 @@ import { foldOfSnapshot } from "./snapshot.ts"
 import { entryReader, type ReadEntry, StreamFold } from "./stream-fold.ts"
 
 /** The part of a stream that its log holds: the indexes of the first entry and of the next one. */
-export interface StreamBounds {
+interface StreamBounds {
   readonly stream: string
   readonly start: number
   readonly end: number
 }
 
 /** Why a leader would not start with a stream: a sentence, and the index that it is about. */
-export interface StreamProblem {
+interface StreamProblem {
   readonly index: number
   readonly meaning: string
 }
 
 /** What a stream comes to. */
-export interface CheckedStream<State> {
+interface CheckedStream<State> {
   /** The fold of the entries before the first problem. */
   readonly state: State
   /** Entries that were read and known. */

@@ -11,7 +11,7 @@ import { parseJson } from "./json.ts"
 export type FoldedEntry = Pick<StoredEntry, "index" | "type" | "value" | "commandId">
 
 /** Where a fold begins: a state that is the fold of all entries before `index`. */
-export interface FoldStart<State, Event, Rejection> {
+interface FoldStart<State, Event, Rejection> {
   readonly state: State
   readonly index: number
   readonly answers?: Answers<Event, Rejection>

@@ -14,14 +14,14 @@ interface FollowedStream {
 }
 
 /** Where a stream is read by name or id: a partition of a topic that only the leader writes. */
-export interface StreamTopic {
+interface StreamTopic {
   readonly topic: string
   readonly topicId: TopicId
   readonly partition: number
 }
 
 /** A stream as a partition with one reader after the other: the members of a `ReadablePartition` of the room that serves it. */
-export interface StreamPartition extends StreamTopic {
+interface StreamPartition extends StreamTopic {
   readonly leaderEpoch: () => Epoch
   readonly start: () => Offset
   readonly highWatermark: () => Offset

@@ -24,7 +24,7 @@ export interface Change<State, Event> {
   readonly state: State
 }
 
-export interface WriterOptions extends SnapshotOptions {
+interface WriterOptions extends SnapshotOptions {
   /** Commands that wait for their turn; who submits more waits for room. */
   readonly queuedCommandsMax?: number
 }
@@ -58,7 +58,7 @@ export interface Writer<State, Command, Event, Rejection> {
 }
 
 /** What a writer is made from: a stream that this process holds, and the fold of all its entries. */
-export interface WriterStart<State, Command, Event extends Tagged, Rejection> {
+interface WriterStart<State, Command, Event extends Tagged, Rejection> {
   readonly aggregate: Aggregate<State, Command, Event, Rejection>
   readonly taken: Taken
   readonly fold: StreamFold<State, Event, Rejection>

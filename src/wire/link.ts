@@ -6,7 +6,6 @@ import { type CallFault, ConnectionLost, UnsupportedByPeer } from "./fault.ts"
 import { type CallOptions, exchange, negotiate, type Ranges, transmit } from "./link/exchange.ts"
 import { LinkConnection, type LinkOptions } from "./link/link-connection.ts"
 
-export type { CallOptions } from "./link/exchange.ts"
 export type { LinkOptions } from "./link/link-connection.ts"
 
 /** The calling end of one connection. Requests are sent in the order of the calls; answers are matched by correlation id. It is over when it closes: whoever needs it again connects again. */

@@ -60,7 +60,7 @@ export class Encoded {
   ) {}
 }
 
-export type Answer<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
+type Answer<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
 /** An answer, or the steps that make one of what is there already. */
 export type Made<A extends AnyApi> = Answer<A> | Sliced<Answer<A>>
 /**

@@ -47,7 +47,7 @@ const answerBytesDefault = 256 * 1024 * 1024
 const complaintSeconds = 10
 
 /** One listener of a server: where it listens, and what it answers there. */
-export interface ServedListener {
+interface ServedListener {
   /** Absent: requests say no name. */
   readonly name?: string
   readonly address: Address

@@ -78,7 +78,7 @@ const first = (checks: ReadonlyArray<() => string | undefined>): string | undefi
 }
 
 /** `value` as Kafka prints it, defaults included. */
-export const toKafkaJson = (wire: AnyWire, value: unknown): Json => {
+const toKafkaJson = (wire: AnyWire, value: unknown): Json => {
   const { shape } = wire
   if (value === null) return null
   switch (shape.kind) {

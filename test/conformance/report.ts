@@ -1,5 +1,5 @@
 /** How many of the vectors hold, and the first that does not. */
-export interface Tally {
+interface Tally {
   readonly passed: number
   readonly total: number
   readonly firstFailure: string | undefined

@@ -3,7 +3,7 @@ import { type Decider, fold } from "../../domain/kernel/decider.ts"
 import type { KafkaError, Rejection } from "../../domain/kernel/error-code.ts"
 
 /** A command, or one that is made from the state before it. */
-export type Next<State, Command> = Command | ((state: State) => Command)
+type Next<State, Command> = Command | ((state: State) => Command)
 
 /**
  * Given a state of an aggregate, when it is asked a command: then its events, or its error. One notation for every

@@ -169,7 +169,7 @@ export const simulate = async (options: Options, mutant: Mutant = noMutant, line
 }
 
 /** Every invariant that a run can break. "rest" stands for liveness, and for nodes that end by themselves. */
-export const check = (history: History): ReadonlyArray<Violation> => [
+const check = (history: History): ReadonlyArray<Violation> => [
   ...checkLog(history),
   ...checkMetadata(history, clusterFold.stream, folds),
   ...checkGroups(history),

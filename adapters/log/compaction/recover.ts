@@ -14,7 +14,7 @@ export const cleanedSuffix = ".cleaned"
 export const swapSuffix = ".swap"
 
 /** What recovery needs to know of a log. */
-export interface RecoveredPlace {
+interface RecoveredPlace {
   readonly disk: Disk
   readonly directory: string
   readonly crc32c: Crc32c

@@ -11,7 +11,7 @@ import { type CompactionNote, writeNote } from "./note.ts"
 import { cleanedSuffix, swapSuffix } from "./recover.ts"
 
 /** A compacted segment, durable under its `.cleaned` names. */
-export interface CleanedSegment {
+interface CleanedSegment {
   readonly path: SegmentPath
   readonly sizeInBytes: number
   readonly maxTimestamp: number

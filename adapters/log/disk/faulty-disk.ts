@@ -2,7 +2,7 @@ import { Data, Effect } from "effect"
 import type { Disk, DiskFile } from "./disk.ts"
 
 /** What a disk can be made to do: for tests, and for a person who wants to see what a node says and does (scripts/faulty-disk.ts). No node uses it by itself. */
-export interface PlantedFault {
+interface PlantedFault {
   /** "short": the first half of a write reaches the file, then it fails. "directory" is the sync of a directory. */
   readonly doing: "sync" | "write" | "short" | "read" | "open" | "rename" | "directory"
   /** Files and directories whose path has this in it, `*` standing for anything; of a rename, the old one. */

@@ -4,7 +4,7 @@ import { codeOf } from "../disk/disk.ts"
 import { isOutOfFiles } from "../disk/file-pool.ts"
 import { filesLimit, poolFigures } from "./process-pool.ts"
 
-export interface FileLimitOptions {
+interface FileLimitOptions {
   /** How often a file is opened to see whether that works, ms. It takes some 10 µs. */
   readonly probeMs?: number
   /** How often it is said that the limit is reached, for as long as it is, ms. */

@@ -2,7 +2,7 @@ import * as fs from "node:fs"
 import process from "node:process"
 
 /** A lock on the inode of a directory. It needs no file in it, so that no removal of a name can end it. */
-export interface DirectoryFlock {
+interface DirectoryFlock {
   readonly close: () => void
 }
 

@@ -12,7 +12,7 @@ import { nodeDisk } from "./node-disk.ts"
 import { processPool } from "./process-pool.ts"
 
 /** Where and how a store keeps its logs. */
-export interface FileStoreOptions extends Partial<StoreBounds> {
+interface FileStoreOptions extends Partial<StoreBounds> {
   /** The bound that its open files share with others; default: one of its own with `openFilesMax`, else the process's. */
   readonly pool?: FilePool
   /**

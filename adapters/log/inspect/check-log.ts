@@ -12,7 +12,7 @@ import { segmentPieces } from "./segment-walk.ts"
 import { type VerifiedLog, verifyLog } from "./verify-log.ts"
 
 /** The stream of a log, and the name of the checkpoint with its snapshot. */
-export interface InspectedStream {
+interface InspectedStream {
   readonly stream: string
   readonly snapshotName: string
 }
@@ -25,7 +25,7 @@ export interface JournalBatch {
 }
 
 /** What the events of a journal come to. */
-export interface CheckedJournal {
+interface CheckedJournal {
   /** Events that were read and known. */
   readonly events: number
   readonly findings: ReadonlyArray<Finding>

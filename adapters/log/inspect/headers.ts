@@ -11,7 +11,7 @@ import { checksumOf, type SegmentPath } from "../segment/segment-files.ts"
 const indexBytesMax = 0x7fff_ffff
 
 /** What a checksum file says of the segment beside it: its entries, that it is no whole file, or nothing, as of a segment that is still written. */
-export type Expected = ReadonlyArray<ChainEntry> | "damaged" | undefined
+type Expected = ReadonlyArray<ChainEntry> | "damaged" | undefined
 
 /**
  * The checksum that holds for a segment. The last one of a log is still written: what stands beside it was written by an orderly close, and is believed where the recovery

@@ -7,14 +7,14 @@ import { FileWindow } from "../disk/file-window.ts"
 import { findBatchAfter } from "../recovery/verify-batches.ts"
 
 /** What stands in a segment file, piece after piece. */
-export type Piece =
+type Piece =
   | { readonly _tag: "Batch"; readonly position: number; readonly batch: RecordBatch }
   /** Bytes up to `until` that are no right batch; at `until` a whole one follows, or the file ends (`isLast`). */
   | { readonly _tag: "Damage"; readonly position: number; readonly until: number; readonly isLast: boolean; readonly reason: string }
 
 const chunkBytes = 4_194_304
 /** A batch comes in one request, and requests are far smaller: a length over this is a damaged one, and no memory is taken for it. */
-export const batchBytesMax = 268_435_456
+const batchBytesMax = 268_435_456
 
 /** The whole batch at `position` with the right CRC, or what is there instead, in words. */
 const batchAt = (window: FileWindow, position: number, size: number, crc32c: Crc32c): RecordBatch | string => {

@@ -15,7 +15,7 @@ import { checksumFileFinding, expectedHeaders, headerFinding } from "./headers.t
 import { entryReader, segmentPieces } from "./segment-walk.ts"
 
 /** Where a log stops being right. Everything before it is whole. */
-export interface Break {
+interface Break {
   readonly baseOffset: Offset
   readonly position: number
   /** The offset that would come next there. */
@@ -314,7 +314,7 @@ const readHeader = (file: ReadableFile, { position, until }: { readonly position
 }
 
 /** Base offsets of the segments in a log's directory, rising. */
-export const segmentBases = (disk: ReadableDisk, directory: string): ReadonlyArray<Offset> =>
+const segmentBases = (disk: ReadableDisk, directory: string): ReadonlyArray<Offset> =>
   disk
     .list(directory)
     .map(baseOffsetOfLogFile)

@@ -15,7 +15,7 @@ const grown = (bytes: Uint8Array<ArrayBuffer>, size: number): Uint8Array<ArrayBu
 }
 
 /** Bytes that grow: the memory is at most twice what is in it. */
-export class Content {
+class Content {
   private bytes = new Uint8Array(0)
   size = 0
 

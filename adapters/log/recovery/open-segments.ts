@@ -44,7 +44,7 @@ export interface OpenContext {
 }
 
 /** A torn tail that was cut. */
-export interface Cut {
+interface Cut {
   readonly path: string
   readonly position: number
   readonly offset: Offset
@@ -278,7 +278,7 @@ const cutTail = (
 }
 
 /** The `.log` file goes last: while it is there, recovery sees the segment. */
-export const removeSegmentFiles = (disk: Disk, directory: string, baseOffset: Offset): void => {
+const removeSegmentFiles = (disk: Disk, directory: string, baseOffset: Offset): void => {
   for (const path of filesOf(segmentPath(directory, baseOffset))) if (disk.exists(path)) disk.unlink(path)
 }
 

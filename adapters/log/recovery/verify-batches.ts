@@ -7,7 +7,7 @@ import type { ReadableFile } from "../disk/disk.ts"
 import { FileWindow } from "../disk/file-window.ts"
 
 /** What a walk through a segment's batches starts from and ends with. */
-export interface WalkState {
+interface WalkState {
   /** Byte in the segment. */
   readonly position: number
   /** The offset that the next batch must have. */

@@ -53,7 +53,7 @@ export const writeDamageMark = (disk: Disk, directory: string, baseOffset: Offse
     (file) => Effect.sync(() => file.close())
   )
 
-export const removeDamageMark = (disk: Disk, directory: string): void => {
+const removeDamageMark = (disk: Disk, directory: string): void => {
   if (disk.exists(pathOf(directory))) disk.unlink(pathOf(directory))
 }
 

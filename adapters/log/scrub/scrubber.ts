@@ -20,12 +20,12 @@ export interface ScrubBounds {
 export const defaultScrubBounds: ScrubBounds = { scrubIntervalMs: 604_800_000, scrubBytesPerSecondMax: 10_485_760, scrubFirstAfterMs: 30_000 }
 
 /** A segment in the list of a log. */
-export interface ScrubSubject extends ScrubbedSegment {
+interface ScrubSubject extends ScrubbedSegment {
   hasChecksum: boolean
 }
 
 /** What the scrub needs of an open log. */
-export interface ScrubbedLog {
+interface ScrubbedLog {
   readonly directory: string
   /** Its sealed segments now, rising. One that is not among them any more is not looked at any further. */
   readonly sealedSegments: () => ReadonlyArray<ScrubSubject>

@@ -6,7 +6,7 @@ import { type Walked, walkHeaders } from "./header-walk.ts"
 import type { SegmentExtent } from "./segment-files.ts"
 
 /** What a checksum file says of a segment, and the bytes that say it. */
-export interface FoundChecksum extends SegmentChecksum {
+interface FoundChecksum extends SegmentChecksum {
   readonly bytes: Uint8Array
 }
 

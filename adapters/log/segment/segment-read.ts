@@ -44,7 +44,7 @@ export const locate = (segment: ReadableSegment, offset: Offset): number => {
 }
 
 /** Memory that nobody cleared, and that is the caller's alone: a socket may hold it long after, and whoever knows that it does not any more may give it back (`returnLent`). */
-export const readBytes = (segment: ReadableSegment, position: number, count: number): Uint8Array => {
+const readBytes = (segment: ReadableSegment, position: number, count: number): Uint8Array => {
   const bytes = lend(count) ?? new Uint8Array(Buffer.allocUnsafeSlow(count).buffer, 0, count)
   const found = segment.file().read(bytes, position)
   if (found < count) throw damaged(segment.path.log, position + found, `the file ends here, ${count - found} bytes before its batches do`)
@@ -52,7 +52,7 @@ export const readBytes = (segment: ReadableSegment, position: number, count: num
 }
 
 /** A run of whole batches out of a segment. */
-export interface Run {
+interface Run {
   readonly bytes: Uint8Array
   readonly position: number
   /** The offset after its last batch. */

@@ -83,7 +83,7 @@ export const runOf = (batches: ReadonlyArray<RecordBatch>, next: Offset, directo
 }
 
 /** Where a segment is written. */
-export interface SegmentPlace {
+interface SegmentPlace {
   readonly disk: Disk
   readonly directory: string
   readonly crc32c: Crc32c

@@ -4,7 +4,7 @@ import type { TopicPartitions } from "./assignor.ts"
  * What a member under the sticky assignor says in its subscription: what it had, and in which generation (null: it does
  * not say, as clients before Kafka 2.3).
  */
-export interface StickyUserData {
+interface StickyUserData {
   readonly previous: ReadonlyArray<TopicPartitions>
   readonly generation: number | null
 }

@@ -60,9 +60,7 @@ export const expireMember = (limits: Limits, group: ClassicGroup, { groupId, at,
 }
 
 /** What the group waits for, and until when (ms since the epoch): the command that is due then. */
-export type PhaseDeadline =
-  | { readonly _tag: "CompleteJoin"; readonly at: number }
-  | { readonly _tag: "ExpireSync"; readonly at: number; readonly generation: number }
+type PhaseDeadline = { readonly _tag: "CompleteJoin"; readonly at: number } | { readonly _tag: "ExpireSync"; readonly at: number; readonly generation: number }
 
 /**
  * Returns when the joining, or the wait for SyncGroup, must end; null where the group waits for neither. `resumedAt` is

@@ -1,14 +1,14 @@
 import { Either } from "effect"
 
 /** A name and its value as a file has them, with the number of the line that the entry begins in, from 1. */
-export interface Property {
+interface Property {
   readonly name: string
   readonly value: string
   readonly line: number
 }
 
 /** An escape that is none. */
-export interface MalformedProperty {
+interface MalformedProperty {
   readonly line: number
   /** What is wrong, with the escape as it was written. */
   readonly reason: string

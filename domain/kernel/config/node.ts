@@ -14,8 +14,8 @@ const minuteMs = 60_000
 const oneReplica = "a partition has one replica (docs/skipped.md)."
 const noTiers = "there is no tiered storage (docs/skipped.md)."
 /** Codecs as `compression.type` names them. */
-export const validations = ["header", "records"] as const
-export const compressionTypes = ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"] as const
+const validations = ["header", "records"] as const
+const compressionTypes = ["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"] as const
 
 /** What the node holds at a time, and how it treats connections: most of it fixed when it starts. */
 const node = {
@@ -265,7 +265,7 @@ const records = {
 }
 
 /** A node's settings, leader and broker alike, by Kafka's server.properties names. */
-export const nodeSettings = {
+const nodeSettings = {
   ...listening,
   ...node,
   ...segments,

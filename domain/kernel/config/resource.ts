@@ -6,7 +6,7 @@ import type { AnySetting } from "./setting.ts"
 export type ResourceKind = "group" | "client-metrics"
 
 /** A setting of such a thing, and the node setting that says its value where it has none of its own. */
-export interface ResourceSetting {
+interface ResourceSetting {
   readonly setting: AnySetting
   readonly base: SettingName | undefined
 }

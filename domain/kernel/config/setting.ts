@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-export interface RunningBounds {
+interface RunningBounds {
   readonly min?: number
   readonly max?: number
   /** What a value beyond them would do: the end of a sentence. */

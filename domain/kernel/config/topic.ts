@@ -61,12 +61,12 @@ const ownOnly = {
   }
 } as const satisfies Record<string, AnySetting>
 
-export type InheritedName = keyof typeof inherited
+type InheritedName = keyof typeof inherited
 type OwnName = keyof typeof ownOnly
-export type TopicSettingName = InheritedName | OwnName
+type TopicSettingName = InheritedName | OwnName
 
 /** A topic's setting, and the node setting that says its value where the topic does not. */
-export interface TopicSetting {
+interface TopicSetting {
   readonly setting: AnySetting
   readonly base: SettingName | undefined
 }

@@ -1,5 +1,5 @@
 /** What a client process is asked to do: `bun client/NAME.ts produce|send|consume ADDRESS TOPIC SECONDS [MESSAGES]`. It prints one line of JSON. */
-export interface Task {
+interface Task {
   /** produce: a hundred messages a call. send: one. consume: what lies in the topic. */
   readonly mode: "produce" | "send" | "consume"
   readonly address: string
@@ -11,7 +11,7 @@ export interface Task {
 
 export const messagesOfCall = 100
 /** Calls that are under way at the same time: 20 of a hundred messages, or a thousand of one. */
-export const callsUnderWay = { produce: 20, send: 1000 } as const
+const callsUnderWay = { produce: 20, send: 1000 } as const
 /** 100 bytes. */
 export const value = "x".repeat(100)
 

@@ -18,7 +18,7 @@ type Request = RequestOf<typeof Produce>
 type Response = ResponseDraft<typeof Produce>
 type PartitionAnswer = Response["responses"][number]["partitionResponses"][number]
 
-export interface ProduceOptions {
+interface ProduceOptions {
   readonly table: PartitionTable
   readonly findLeader: FindLeader
   /** ms since 1970. */

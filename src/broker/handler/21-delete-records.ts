@@ -13,7 +13,7 @@ type Request = RequestOf<typeof DeleteRecords>
 type Response = ResponseDraft<typeof DeleteRecords>
 type Asked = Request["topics"][number]["partitions"][number]
 
-export interface DeleteRecordsOptions {
+interface DeleteRecordsOptions {
   readonly table: PartitionTable
   readonly raise: Trimming["raise"]
 }

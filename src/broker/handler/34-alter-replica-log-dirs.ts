@@ -9,7 +9,7 @@ import type { PartitionTable } from "../partition/hosted/table.ts"
 
 type Request = RequestOf<typeof AlterReplicaLogDirs>
 
-export interface AlterReplicaLogDirsOptions {
+interface AlterReplicaLogDirsOptions {
   readonly table: PartitionTable
   readonly directories: ReadonlyArray<LogDirectory>
 }

@@ -11,7 +11,7 @@ type Request = RequestOf<typeof DescribeLogDirs>
 type Result = ResponseDraft<typeof DescribeLogDirs>["results"][number]
 type Wanted = ReadonlyMap<string, ReadonlySet<number>> | undefined
 
-export interface DescribeLogDirsOptions {
+interface DescribeLogDirsOptions {
   readonly table: PartitionTable
   readonly directories: ReadonlyArray<LogDirectory>
 }

@@ -30,7 +30,7 @@ const noBytes = new Uint8Array(0)
 const utf8 = new TextDecoder()
 
 /** What the follower of the leader's journal needs. */
-export interface FollowerOptions {
+interface FollowerOptions {
   readonly nodeId: number
   readonly contact: LeaderContact
   readonly store: Context.Tag.Service<typeof LogStore>

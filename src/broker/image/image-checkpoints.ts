@@ -12,7 +12,7 @@ const eventsAtStopMin = 1000
 /** Characters of a schema's reason that a line has. */
 const reasonCharactersMax = 200
 
-export interface ImageCheckpointsOptions {
+interface ImageCheckpointsOptions {
   /** The cluster that the data directories belong to; undefined where they belong to none yet. */
   readonly clusterId: string | undefined
   /** `metadata.snapshot.interval.events` */

@@ -25,7 +25,7 @@ export interface Image {
   readonly follow: Effect.Effect<never, BrokerFault, Transport>
 }
 
-export interface ImageOptions {
+interface ImageOptions {
   readonly nodeId: number
   readonly contact: LeaderContact
   /** Called after each run of events has been folded. */

@@ -41,7 +41,7 @@ const show = (configs: ReadonlyArray<ConfigEntry>): void => {
   for (const { isOwn, name, source, value } of configs) print(`${name}=${value ?? ""}${isOwn ? "" : dim(`  (${from[source]})`)}`)
 }
 
-export interface Configured<E, R> {
+interface Configured<E, R> {
   /** What it is called in lines and in JSON. */
   readonly name: string
   readonly json: Readonly<Record<string, unknown>>

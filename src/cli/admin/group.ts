@@ -8,7 +8,7 @@ import { noArgument, repeatedArgument } from "../shell/spec.ts"
 
 const groups = repeatedArgument("GROUP", "One group or several.")
 
-export const groupList = command({
+const groupList = command({
   path: "group list",
   summary: "lists consumer groups",
   example: ["franz group list"],
@@ -54,7 +54,7 @@ const show = ({ assignor, group, members, offsets, state }: GroupDescription): v
       print(line)
 }
 
-export const groupDescribe = command({
+const groupDescribe = command({
   path: "group describe",
   summary: "shows groups: members, what each reads, offsets and lag",
   example: ["franz group describe billing"],
@@ -64,7 +64,7 @@ export const groupDescribe = command({
     withAdmin(words, (admin) => forEachName(names, (name) => Effect.map(admin.describeGroup(name), (group) => (words.json ? printJson(group) : show(group)))))
 })
 
-export const groupDelete = command({
+const groupDelete = command({
   path: "group delete",
   summary: "removes groups that have no members, and their offsets",
   example: ["franz group delete billing"],

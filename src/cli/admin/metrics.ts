@@ -8,7 +8,7 @@ import { noArgument } from "../shell/spec.ts"
 const escaped = (text: string): string => text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")
 
 /** The lines of Prometheus' text format for values that are sorted by name. */
-export const metricLines = (values: ReadonlyArray<MetricValue>): ReadonlyArray<string> => {
+const metricLines = (values: ReadonlyArray<MetricValue>): ReadonlyArray<string> => {
   let before: string | undefined
   return values.flatMap(({ help, labels, name, type, value }) => {
     const heads = name === before ? [] : [`# HELP ${name} ${escaped(help)}`, `# TYPE ${name} ${type}`]

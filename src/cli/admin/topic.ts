@@ -22,7 +22,7 @@ const configsOf = (texts: ReadonlyArray<string>): Effect.Effect<Record<string, s
   return Effect.succeed(configs)
 }
 
-export const topicCreate = command({
+const topicCreate = command({
   path: "topic create",
   summary: "makes topics",
   example: ["franz topic create orders --partitions 6", "franz topic create audit --config segment.bytes=1048576 --if-not-exists"],
@@ -61,7 +61,7 @@ export const topicCreate = command({
     })
 })
 
-export const topicList = command({
+const topicList = command({
   path: "topic list",
   summary: "lists topics",
   example: ["franz topic list", "franz topic list --internal --json"],
@@ -102,7 +102,7 @@ const show = ({ configs, internal, name, partitions, topicId }: TopicDescription
   print(dim(`  ${own.length === 0 ? "no settings of its own" : "the other settings are the nodes'"}: \`franz topic config ${name}\` shows all`))
 }
 
-export const topicDescribe = command({
+const topicDescribe = command({
   path: "topic describe",
   summary: "shows topics: partitions, their leaders and offsets, settings",
   example: ["franz topic describe orders"],
@@ -112,7 +112,7 @@ export const topicDescribe = command({
     withAdmin(words, (admin) => forEachName(names, (name) => Effect.map(admin.describeTopic(name), (topic) => (words.json ? printJson(topic) : show(topic)))))
 })
 
-export const topicDelete = command({
+const topicDelete = command({
   path: "topic delete",
   summary: "removes topics and all their messages, without asking",
   example: ["franz topic delete orders"],

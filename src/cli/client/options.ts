@@ -18,7 +18,7 @@ export const leaderOption = {
 }
 export const jsonOption = { json: flag({ name: "json", help: "One JSON object a line, for scripts." }) }
 
-export interface LeaderWords {
+interface LeaderWords {
   readonly leader: Option.Option<string>
 }
 

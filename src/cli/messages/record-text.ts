@@ -14,7 +14,7 @@ const said = (name: string, bytes: Uint8Array | null): Record<string, string | n
 }
 
 /** A message as a line of JSON: topic, partition, offset, timestamp (ms), key, value, headers. */
-export const recordJson = (record: ConsumedRecord): string =>
+const recordJson = (record: ConsumedRecord): string =>
   JSON.stringify({
     topic: record.topic,
     partition: record.partition,

@@ -18,7 +18,7 @@ export interface NodeOptions {
   /** One directory or several, over which the logs of partitions are spread. */
   readonly data: readonly [string, ...Array<string>]
 }
-export interface RunningNode {
+interface RunningNode {
   readonly id: number
   readonly roles: ReadonlyArray<"leader" | "broker">
   readonly address: string

@@ -9,10 +9,10 @@ import { LineSplitter } from "../shell/line-splitter.ts"
 import { bold, rendered } from "../shell/screen.ts"
 
 /** The next line that the user enters, or the end of the input. */
-export type Entered = { readonly line: string } | "end"
+type Entered = { readonly line: string } | "end"
 
 /** Where a session reads its commands. */
-export interface SessionInput {
+interface SessionInput {
   /** Shows that the session waits for a command. */
   readonly prompt: Effect.Effect<void>
   readonly next: Effect.Effect<Entered, CliFailure>
@@ -21,7 +21,7 @@ export interface SessionInput {
 }
 
 /** The candidates for the last word of a line, and that word. */
-export type Complete = (line: string) => Effect.Effect<readonly [ReadonlyArray<string>, string]>
+type Complete = (line: string) => Effect.Effect<readonly [ReadonlyArray<string>, string]>
 
 const historyLinesMax = 500
 const historyFile = (name: string): string => join(process.env.XDG_STATE_HOME ?? join(homedir(), ".local", "state"), "comanche-franz", `${name}-history`)

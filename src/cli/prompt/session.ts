@@ -17,7 +17,7 @@ export interface Verb<R> {
   readonly run: (words: ReadonlyArray<string>, rest: string) => Effect.Effect<void, CliFailure, R>
 }
 
-export const usageLines = (verbs: ReadonlyArray<Verb<any>>): ReadonlyArray<string> => {
+const usageLines = (verbs: ReadonlyArray<Verb<any>>): ReadonlyArray<string> => {
   const width = Math.max(...verbs.map(({ usage }) => usage.length), "help".length)
   return [
     ...verbs.map(({ help, usage }) => `  ${usage.padEnd(width)}  ${dim(help)}`),

@@ -7,7 +7,7 @@ export type Specs = Readonly<Record<string, OptionSpec<any>>>
 export type Values<S extends Specs> = { readonly [K in keyof S]: S[K] extends OptionSpec<infer A> ? A : never }
 
 /** Why a command line is not one of the command's. */
-export type UsageError = Data.TaggedEnum<{
+type UsageError = Data.TaggedEnum<{
   /** `known`: the options that the command has. */
   UnknownOption: { readonly option: string; readonly known: ReadonlyArray<string> }
   ValueMissing: { readonly option: string; readonly placeholder: string }
@@ -17,7 +17,7 @@ export type UsageError = Data.TaggedEnum<{
   ArgumentMissing: { readonly argument: string }
   ArgumentTooMany: { readonly word: string }
 }>
-export const UsageError = Data.taggedEnum<UsageError>()
+const UsageError = Data.taggedEnum<UsageError>()
 
 /** "a", "a and b", "a, b and c". */
 const listed = (words: ReadonlyArray<string>): string => (words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`)

@@ -3,7 +3,7 @@ import { printable, printableJson, printableLines } from "../../../domain/kernel
 import { exitCodes } from "./failure.ts"
 
 /** Why an output takes no more: its reader has gone, or it cannot be written (a full disk). */
-export type OutputEnd = { readonly _tag: "readerGone" } | { readonly _tag: "failed"; readonly fault: NodeJS.ErrnoException }
+type OutputEnd = { readonly _tag: "readerGone" } | { readonly _tag: "failed"; readonly fault: NodeJS.ErrnoException }
 
 /** Writes that the output has not taken yet, and the end of the process that waits for them. */
 let pendingWrites = 0

@@ -2,7 +2,7 @@ import { Either, Option } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
 
 /** Why the values of an option cannot be used. */
-export type ValueFault =
+type ValueFault =
   | { readonly _tag: "Missing" }
   /** `expected` names the values that the option takes, as "a whole number". `suggestion` is empty or a further sentence. */
   | { readonly _tag: "Invalid"; readonly value: string; readonly expected: string; readonly suggestion: string }

@@ -108,7 +108,7 @@ export interface ConfigEntry {
 const topicResource = 2
 /** Where a value comes from, at the index of Kafka's number for it. */
 const sources = ["default", "topic", "node", "cluster", "file"] as const
-export type ConfigSource = (typeof sources)[number]
+type ConfigSource = (typeof sources)[number]
 
 interface Described extends Pick<ConfigEntry, "name" | "value" | "readOnly" | "documentation"> {
   readonly configSource: number

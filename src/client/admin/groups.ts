@@ -84,7 +84,7 @@ const memberOf = (member: Described["members"][number]): GroupMember => ({
 })
 
 /** All that a group has committed, and the lag. */
-export const groupOffsets = (client: Client, group: string): Effect.Effect<ReadonlyArray<GroupOffset>, Failure> => {
+const groupOffsets = (client: Client, group: string): Effect.Effect<ReadonlyArray<GroupOffset>, Failure> => {
   const coordinator = makeCoordinator(client, group)
   const committed = coordinator.persistently(
     Effect.gen(function* () {

@@ -17,12 +17,12 @@ export interface MemberIdentity {
 /** Commits without a member, which a group without members accepts. */
 export const withoutMember: MemberIdentity = { generation: -1, memberId: "", instanceId: null }
 
-export interface OffsetToCommit extends TopicPartition {
+interface OffsetToCommit extends TopicPartition {
   /** The topic of the offset; all zero where the cluster has no topic ids. */
   readonly topicId: string
   readonly offset: number
 }
-export interface CommittedOffset {
+interface CommittedOffset {
   readonly offset: number
   /** The topic of the commit; undefined where the commit does not name it. */
   readonly topicId: string | undefined

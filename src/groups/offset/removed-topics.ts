@@ -10,7 +10,7 @@ import { allCurrent, placeByName } from "./committable-topic.ts"
  * Topics that may be gone, to be looked at. A commit may still be on its way into the journal when its topic is removed; the commit's handler looks at the
  * topic again afterwards, and names it here.
  */
-export class Suspects {
+class Suspects {
   private readonly names = new Set<TopicName>()
 
   constructor(readonly woken: Queue.Queue<void>) {}

@@ -12,7 +12,7 @@ import type { GroupsWriter } from "../groups-aggregate.ts"
 import { MemoryLog } from "./log.ts"
 import { groupRecord, needsState, type OffsetsRecord, offsetRecord, recordsOfEvent } from "./records.ts"
 
-export interface OffsetsLogBounds {
+interface OffsetsLogBounds {
   /** Records of one batch at most; after so many a step ends. */
   readonly recordsPerBatchMax: number
   /** Superseded records are let go of when the log has grown to so many times what it was without any, and to so many bytes. */
@@ -26,7 +26,7 @@ const defaultBounds: OffsetsLogBounds = { recordsPerBatchMax: 100, growthMax: 4,
 /** The stream of the journal whose groups a partition tells of. */
 type FollowedGroups = Pick<GroupsWriter, "state" | "onChange" | "epoch">
 
-export interface OffsetsPartitionOptions {
+interface OffsetsPartitionOptions {
   readonly partition: number
   readonly groups: FollowedGroups
   /** An offset over all that were given out before this leader started. */

@@ -7,7 +7,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 const rememberedMax = 2000
 
 /** How a broker changes: its process registers anew, or the leader unfences it. */
-export type BrokerChange = "registers" | "enters"
+type BrokerChange = "registers" | "enters"
 
 /**
  * Holds back brokers that come and go: each change of a broker is an event that the journal keeps for good, whatever client sent the request. A broker has its own allowance. Those that carry

@@ -3,7 +3,7 @@ import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 
 /** How far a broker has read the leader's journal, by its heartbeats. Timestamps are ms since 1970. */
-export interface Observer {
+interface Observer {
   /** The event that it reads next. */
   readonly endOffset: number
   readonly heardAt: number

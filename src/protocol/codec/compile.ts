@@ -47,7 +47,7 @@ const hasVersion = ({ versions: [first, last] }: AnySchema, version: number): bo
 const noVersion = ({ name, versions: [first, last] }: AnySchema, version: number): string => `${name} has versions ${first} to ${last}, not ${version}`
 
 /** A value, and the position of the first byte behind it. */
-export interface Decoded<A> {
+interface Decoded<A> {
   readonly value: A
   readonly end: number
   /** Memory of the value, roughly, bytes; views of the message are not counted. */
@@ -55,7 +55,7 @@ export interface Decoded<A> {
 }
 
 /** Bounds of one message. */
-export interface DecodeBounds {
+interface DecodeBounds {
   /** Elements of arrays and tagged fields altogether. */
   readonly elementsMax?: number
   /** Bytes of text altogether, where a long one is among them. */
@@ -98,7 +98,7 @@ export const encode = <D>(schema: Schema<unknown, D>, version: number, draft: D)
 }
 
 /** What a request may have to be read in one go: elements, and bytes of text. A thousand elements of small structs are read in about 0.2 ms; what is larger is read in slices. */
-export const quickElementsMax = 1000
+const quickElementsMax = 1000
 const quickTextBytesMax = 65_536
 
 /** The body of a request; see `decode`. The version must lie in the API's range, or that is the DecodeError. More than `elementsMax` elements are a DecodeError of the kind "elements". */

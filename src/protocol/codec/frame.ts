@@ -19,7 +19,7 @@ import { writing } from "./unwritable.ts"
 import { writeInt32 } from "./words.ts"
 import { Writer } from "./writer.ts"
 
-export type { RequestHeader, ResponseHeader } from "./header.ts"
+export type { RequestHeader } from "./header.ts"
 
 const apiVersionsKey = 18
 const controlledShutdownKey = 7
@@ -31,13 +31,12 @@ const headerTagsMax = 1000
  * 2 for flexible versions, 1 for the others. A version beyond the API's range counts as flexible, as it would be; version 0 of ControlledShutdown alone has a
  * header without client id. An API that we do not know is read as version 1, so that an answer finds its correlation id.
  */
-export const requestHeaderVersion = (apiKey: number, apiVersion: number): RequestHeaderVersion => {
+const requestHeaderVersion = (apiKey: number, apiVersion: number): RequestHeaderVersion => {
   if (apiKey === controlledShutdownKey && apiVersion === 0) return 0
   return apiVersion >= (apiByKey(apiKey)?.flexible ?? Number.POSITIVE_INFINITY) ? 2 : 1
 }
 /** 1 for flexible versions, 0 for the others, and always 0 for ApiVersions: its client does not know yet what we understand (KIP-511). */
-export const responseHeaderVersion = ({ key, flexible }: AnyApi, version: number): ResponseHeaderVersion =>
-  key !== apiVersionsKey && version >= flexible ? 1 : 0
+const responseHeaderVersion = ({ key, flexible }: AnyApi, version: number): ResponseHeaderVersion => (key !== apiVersionsKey && version >= flexible ? 1 : 0)
 
 /** The header of `frame`, which begins behind the length prefix, and where the body begins. */
 export const decodeRequestHeader = (frame: Uint8Array): Either.Either<{ readonly header: RequestHeader; readonly bodyAt: number }, DecodeError> =>
@@ -47,7 +46,7 @@ export const decodeRequestHeader = (frame: Uint8Array): Either.Either<{ readonly
   }, "header")
 
 /** What a client chooses for a request. */
-export interface RequestHead {
+interface RequestHead {
   readonly correlationId: number
   readonly clientId: string | null
   /** Tagged fields for the flexible header; a version with another header drops them. */

@@ -29,7 +29,7 @@ const noTags: ReadonlyArray<UnknownTag> = []
 const tagSection = compileRead(struct({}), { version: 0, flexible: true }) as Read<{ readonly unknownTags?: ReadonlyArray<UnknownTag> }>
 const readTags = (from: Reader): ReadonlyArray<UnknownTag> => tagSection(from).unknownTags ?? noTags
 /** A tagged field of a request's header is kept up to this length: the only one that is known has 128 bytes at most. */
-export const tagBytesMax = 1024
+const tagBytesMax = 1024
 const kept = (tags: ReadonlyArray<UnknownTag>): ReadonlyArray<UnknownTag> =>
   tags.length === 0 ? noTags : tags.filter(({ data }) => data.length <= tagBytesMax).map(({ data, tag }) => ({ tag, data: new Uint8Array(data) }))
 const writeTags = compileWrite(struct({}), { version: 0, flexible: true })

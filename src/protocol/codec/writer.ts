@@ -5,7 +5,7 @@ import { writeFloat64, writeInt32, writeInt64 } from "./words.ts"
 
 const encoder = new TextEncoder()
 /** Bytes from this length on go out as a chunk of their own, without a copy. */
-export const ownChunkBytesMin = 1024
+const ownChunkBytesMin = 1024
 const firstBufferBytes = 256
 /** What is finished leaves as a copy up to this length: quicker than a view, which moves the buffer out of the engine's own heap, and it keeps no more memory than it needs. */
 const copiedBytesMax = 512

@@ -28,10 +28,10 @@ export const ConsumerProtocolAssignment = schema(
 
 type Read<S> = S extends Schema<infer A, never> ? A : never
 type Draft<S> = S extends Schema<unknown, infer D> ? D : never
-export type ConsumerSubscription = Read<typeof ConsumerProtocolSubscription>
-export type ConsumerSubscriptionDraft = Draft<typeof ConsumerProtocolSubscription>
-export type ConsumerAssignment = Read<typeof ConsumerProtocolAssignment>
-export type ConsumerAssignmentDraft = Draft<typeof ConsumerProtocolAssignment>
+type ConsumerSubscription = Read<typeof ConsumerProtocolSubscription>
+type ConsumerSubscriptionDraft = Draft<typeof ConsumerProtocolSubscription>
+type ConsumerAssignment = Read<typeof ConsumerProtocolAssignment>
+type ConsumerAssignmentDraft = Draft<typeof ConsumerProtocolAssignment>
 
 const latest = 3
 

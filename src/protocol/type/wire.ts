@@ -3,7 +3,7 @@ declare const read: unique symbol
 declare const draft: unique symbol
 
 /** How a value stands on the wire, in every version. Made by the vocabulary of this folder, run by src/protocol/codec. */
-export interface Wire<out A, in D = A> {
+interface Wire<out A, in D = A> {
   readonly shape: Shape
   /** What Kafka takes for a value that is not there: 0, "", [], false, the zero UUID. */
   readonly zero: unknown
@@ -15,7 +15,7 @@ export type AnyWire = Wire<unknown, never>
 /** The wire types without parts. Lengths and counts are compact in flexible versions (KIP-482); a `nullable` may be null. */
 export type Scalar = "bool" | "int8" | "int16" | "int32" | "int64" | "uint16" | "uint32" | "float64" | "uuid" | "text" | "bytes" | "records"
 
-export type Shape =
+type Shape =
   | { readonly kind: Scalar }
   | { readonly kind: "array"; readonly of: AnyWire }
   | { readonly kind: "struct"; readonly fields: ReadonlyArray<NamedField> }
@@ -23,7 +23,7 @@ export type Shape =
   | { readonly kind: "nullable"; readonly of: AnyWire; readonly since: number }
 
 /** Where a field stands: in which versions, under which tag, and what a reader sees where it does not stand. */
-export interface Field<out A, in D, out Optional extends boolean> {
+interface Field<out A, in D, out Optional extends boolean> {
   readonly wire: Wire<A, D>
   /** First and last version that carry the field, both included. */
   readonly since: number
@@ -47,7 +47,7 @@ export interface UnknownTag {
   readonly data: Uint8Array
 }
 
-export interface Fields {
+interface Fields {
   readonly [name: string]: AnyWire | AnyField
 }
 type Read<F> = F extends Field<infer A, never, boolean> ? A : F extends Wire<infer A, never> ? A : never
@@ -55,9 +55,9 @@ type Written<F> = F extends { readonly wire: Wire<unknown, infer D> } ? D : F ex
 type MayBeAbsent<F extends Fields> = { [K in keyof F]: F[K] extends { readonly optional: true } ? K : never }[keyof F]
 
 /** A struct as it is read: every field is there, in every version. */
-export type Struct<F extends Fields> = { readonly [K in keyof F]: Read<F[K]> } & { readonly unknownTags?: ReadonlyArray<UnknownTag> | undefined }
+type Struct<F extends Fields> = { readonly [K in keyof F]: Read<F[K]> } & { readonly unknownTags?: ReadonlyArray<UnknownTag> | undefined }
 /** A struct as it may be written: a field with a default, and one that some version lacks, may be left out. */
-export type StructDraft<F extends Fields> = { readonly [K in Exclude<keyof F, MayBeAbsent<F>>]: Written<F[K]> } & {
+type StructDraft<F extends Fields> = { readonly [K in Exclude<keyof F, MayBeAbsent<F>>]: Written<F[K]> } & {
   readonly [K in MayBeAbsent<F>]?: Written<F[K]> | undefined
 } & { readonly unknownTags?: ReadonlyArray<UnknownTag> | undefined }
 
@@ -157,7 +157,7 @@ export const schema = <const F extends Fields>(
 ): Schema<Struct<F>, StructDraft<F>> => ({ name: head.name, versions: head.versions, flexible: head.flexible ?? last, body: struct(fields) })
 
 /** A request and its response under one API key. */
-export interface Api<out Q, in QD, out S, in SD> {
+interface Api<out Q, in QD, out S, in SD> {
   readonly key: number
   /** Kafka's name, without "Request". */
   readonly name: string

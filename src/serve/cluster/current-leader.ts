@@ -7,7 +7,7 @@ import { type Node, nodeOn } from "./nodes.ts"
 export type TopicRef = { readonly name: string } | { readonly topicId: TopicId }
 
 /** Who leads a partition now, and where to reach it (KIP-951), so that a client need not ask for metadata first. */
-export interface CurrentLeader {
+interface CurrentLeader {
   readonly leaderId: number
   readonly leaderEpoch: Epoch
   /** Undefined while no broker leads. */

@@ -15,7 +15,7 @@ type Listed = Response["brokers"][number]
 /** Which nodes are asked for (KIP-919): brokers, or controllers, of which the leader alone tells. */
 const endpoint = { brokers: 1, controllers: 2 }
 
-export interface DescribeClusterOptions {
+interface DescribeClusterOptions {
   /** The node that answers. */
   readonly nodeId: number
   readonly cluster: () => Cluster

@@ -14,8 +14,8 @@ import {
 } from "../../../domain/kernel/config.ts"
 
 /** Where a value comes from, in Kafka's numbers. */
-export const configSource = { topic: 1, node: 2, cluster: 3, file: 4, default: 5, logger: 6, clientMetrics: 7, group: 8 } as const
-export type ConfigSource = (typeof configSource)[keyof typeof configSource]
+const configSource = { topic: 1, node: 2, cluster: 3, file: 4, default: 5, logger: 6, clientMetrics: 7, group: 8 } as const
+type ConfigSource = (typeof configSource)[keyof typeof configSource]
 /** What kind of text a value is, in Kafka's numbers. */
 const configType = { boolean: 1, string: 2, int: 3, short: 4, long: 5, double: 6, list: 7, class: 8, password: 9 } as const
 

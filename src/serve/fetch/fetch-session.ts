@@ -12,7 +12,7 @@ export const topicIdsSince = 13
 export const nextEpoch = (epoch: number): number => (epoch === 0x7fff_ffff ? 1 : epoch + 1)
 
 /** A topic of a session, as its client names it. */
-export interface SessionTopic {
+interface SessionTopic {
   readonly topic: string
   readonly topicId: string
   readonly ref: TopicRef

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { FetchSession } from "./fetch-session.ts"
 
-export interface FetchSessionOptions {
+interface FetchSessionOptions {
   /** Kafka's max.incremental.fetch.session.cache.slots; 0: no session is ever given. */
   readonly slots: number
   /** ms, from any point on. */

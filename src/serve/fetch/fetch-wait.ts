@@ -115,7 +115,7 @@ const watchSession = (find: FindReadable, session: FetchSession, bytesMin: numbe
 }
 
 /** Begins to wait, and calls `enough` once; answers how to stop. */
-export type Watch = (enough: () => void) => () => void
+type Watch = (enough: () => void) => () => void
 
 /** Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, or when one of them is no longer read here. It runs when a partition advances and at no other time. */
 export const watchSources =

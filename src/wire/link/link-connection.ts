@@ -27,7 +27,7 @@ interface Waiting {
   /** Whether an answer is due. */
   readonly answered: boolean
 }
-export interface Submission {
+interface Submission {
   /** The whole frame, length prefix first. May throw EncodeError, which is the caller's. */
   readonly encode: (correlationId: number) => ReadonlyArray<Uint8Array>
   readonly answered: boolean

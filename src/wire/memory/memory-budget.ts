@@ -6,7 +6,7 @@ export const smallRequestBytes = 65_536
 /** What one connection may bring before it is looked at again: the chunk that a socket hands over, at most. */
 const turnBytes = 524_288
 
-export interface MemoryBudgetOptions {
+interface MemoryBudgetOptions {
   /** Bytes of requests, answers and waiting work together (`franz.memory.request.budget.bytes`). */
   readonly bytesMax: number
   /** Bytes of requests alone (Kafka's `queued.max.request.bytes`); default: no bound of their own. */

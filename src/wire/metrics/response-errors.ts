@@ -1,7 +1,7 @@
 import type { AnyApi, AnyWire } from "../../protocol/type/wire.ts"
 
 /** Calls `found` with every error code of a response, or of a part of it, that is not 0. */
-export type ResponseErrors = (response: unknown, found: (code: number) => void) => void
+type ResponseErrors = (response: unknown, found: (code: number) => void) => void
 
 const none: ResponseErrors = () => {}
 /** Kafka names these fields ErrorCode, some with a word before it. */

@@ -4,7 +4,7 @@ import type { MemoryBudget } from "../memory/memory-budget.ts"
 import type { RequestCounts } from "./request-counts.ts"
 
 /** What a server's metrics are read from. */
-export interface MeasuredServer {
+interface MeasuredServer {
   readonly counts: RequestCounts
   readonly memory: MemoryBudget
   readonly open: ReadonlySet<unknown>

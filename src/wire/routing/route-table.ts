@@ -7,16 +7,16 @@ import type { Route } from "../route.ts"
 import { apiVersionsRoute, type Identity, unknownApiVersions } from "./api-versions.ts"
 
 /** A request whose route is found; its body is not read yet. */
-export interface Routed {
+interface Routed {
   readonly header: RequestHeader
   readonly bodyAt: number
   readonly route: Route
 }
 /** An answer that needs no route, length prefix first. */
-export interface Ready {
+interface Ready {
   readonly chunks: ReadonlyArray<Uint8Array>
 }
-export interface Unrouted {
+interface Unrouted {
   readonly kind: "malformed" | "unknownApi" | "unsupportedVersion"
   readonly message: string
 }

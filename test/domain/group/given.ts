@@ -85,7 +85,7 @@ export const commits = (id: string, generation: number, offset: number, at: numb
     ...more
   })
 
-export const quick: Limits = { ...defaults, initialRebalanceDelayMs: 3_000 }
+const quick: Limits = { ...defaults, initialRebalanceDelayMs: 3_000 }
 
 export type GivenGroup = Given<Group, Command, Event>
 /** A group that does not exist, or the one that is given. */

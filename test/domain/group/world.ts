@@ -16,7 +16,7 @@ import { type Group, initial } from "../../../domain/group/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { subscription, topic } from "./given.ts"
 
-export const g = groupId("g")
+const g = groupId("g")
 const json = new TextEncoder()
 const read = <A>(bytes: Uint8Array): A | undefined => (bytes.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(bytes)))
 type Owned = ReadonlyArray<{ readonly topic: string; readonly partitions: ReadonlyArray<number> }>
@@ -138,7 +138,7 @@ export class World {
  * A consumer as Kafka's clients behave: joins, assigns when it leads, syncs, heartbeats, commits, joins again when
  * told.
  */
-export class Client {
+class Client {
   alive = true
   /** Does nothing until then: a long pause, or a slow network. */
   pausedUntil = 0

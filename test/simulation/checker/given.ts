@@ -2,7 +2,7 @@ import type { BatchRead, History, JournalEvent, LogReading, Operation, Outcome, 
 import { never } from "../history.ts"
 import type { Violation } from "./violation.ts"
 
-export const nothing: History = {
+const nothing: History = {
   sends: [],
   polls: [],
   trims: [],

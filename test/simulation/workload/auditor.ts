@@ -12,7 +12,7 @@ import type { Recorder } from "../recorder.ts"
 import { batchRead } from "../world/disk-reading.ts"
 import { linkTo } from "./link.ts"
 
-export interface AuditorWork {
+interface AuditorWork {
   readonly process: string
   readonly recorder: Recorder
   readonly chance: Chance

@@ -5,7 +5,7 @@ import type { Position } from "../history.ts"
 import type { Recorder } from "../recorder.ts"
 import type { Platform } from "../world/host.ts"
 
-export interface ConsumerWork {
+interface ConsumerWork {
   readonly process: string
   readonly group: string
   readonly recorder: Recorder

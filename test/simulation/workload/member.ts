@@ -15,7 +15,7 @@ import type { Commit, Place } from "../history.ts"
 import type { Recorder } from "../recorder.ts"
 import { linkTo } from "./link.ts"
 
-export interface MemberWork {
+interface MemberWork {
   readonly process: string
   readonly group: string
   readonly recorder: Recorder

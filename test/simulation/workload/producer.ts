@@ -5,7 +5,7 @@ import type { Recorder } from "../recorder.ts"
 import type { Platform } from "../world/host.ts"
 import { outcomeOf } from "./shared.ts"
 
-export interface ProducerWork {
+interface ProducerWork {
   readonly process: string
   readonly recorder: Recorder
   readonly chance: Chance

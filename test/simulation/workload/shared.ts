@@ -1,4 +1,4 @@
-import { Cause, type Chunk, Effect, Exit, Option } from "effect"
+import { Cause, Exit, Option } from "effect"
 import type { Outcome } from "../history.ts"
 
 /** What became of a call, as a history has it: an interruption leaves it open. `isUnknown`: whether the error says that it may have happened all the same. */
@@ -12,8 +12,3 @@ export const outcomeOf = <A, E extends { readonly _tag: string }, B>(
   if (error === undefined) return { _tag: "unknown", error: Cause.pretty(exit.cause) }
   return isUnknown(error) ? { _tag: "unknown", error: error._tag } : { _tag: "fail", error: error._tag }
 }
-
-export type { Chunk }
-/** Goes on for ever; what fails is tried again a little later. */
-export const persistently = <E, R>(step: Effect.Effect<unknown, E, R>, pauseMs: number): Effect.Effect<never, never, R> =>
-  Effect.forever(Effect.catchAll(step, () => Effect.sleep(pauseMs)))

@@ -9,7 +9,7 @@ import type { Recorder } from "../recorder.ts"
 import { extentOf } from "./auditor.ts"
 import { linkTo } from "./link.ts"
 
-export interface TrimmerWork {
+interface TrimmerWork {
   readonly process: string
   readonly recorder: Recorder
   readonly chance: Chance

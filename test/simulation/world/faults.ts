@@ -4,7 +4,7 @@ import type { Recorder } from "../recorder.ts"
 import type { Cuts } from "./cuts.ts"
 import type { Host } from "./host.ts"
 
-export interface FaultParts {
+interface FaultParts {
   readonly chance: Chance
   readonly recorder: Recorder
   readonly cuts: Cuts

@@ -8,7 +8,5 @@ export const groupStreamCount = 2
 
 export const clusterFold: Fold = foldOf({ stream: clusterStream, ...clusterAggregate })
 /** Limits decide what may happen, never what an event means, so that any will do to fold. */
-export const groupFolds: ReadonlyArray<Fold> = Array.from({ length: groupStreamCount }, (_, n) =>
-  foldOf({ stream: groupStreamName(n), ...groupsAggregate(defaults) })
-)
+const groupFolds: ReadonlyArray<Fold> = Array.from({ length: groupStreamCount }, (_, n) => foldOf({ stream: groupStreamName(n), ...groupsAggregate(defaults) }))
 export const folds: ReadonlyArray<Fold> = [clusterFold, ...groupFolds]

@@ -7,7 +7,7 @@ export interface Life {
 }
 
 /** What the world wants to know of a connection, and decides about it. */
-export interface Watch {
+interface Watch {
   readonly connectionId: () => number
   readonly say: (line: string) => void
 }

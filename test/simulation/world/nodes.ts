@@ -17,7 +17,7 @@ import type { Program } from "./host.ts"
 
 export const leaderName = "leader"
 export const leaderAddress: Address = { host: leaderName, port: 9092 }
-export const leaderNodeId = 100
+const leaderNodeId = 100
 export const brokerName = (id: number): string => `broker-${id}`
 export const brokerAddress = (id: number): Address => ({ host: brokerName(id), port: 9092 })
 

@@ -16,14 +16,14 @@ import { connect, type Link } from "../../../src/wire/link.ts"
 
 const host = "127.0.0.1"
 
-export const config: NodeConfig = {
+const config: NodeConfig = {
   ...defaultNodeConfig,
   "broker.session.timeout.ms": 30_000,
   "broker.heartbeat.interval.ms": 100
 }
 
 /** Something that runs until it is stopped. */
-export interface Node<A> {
+interface Node<A> {
   readonly it: A
   readonly stop: Effect.Effect<void>
 }
@@ -36,7 +36,7 @@ const held = <A, E>(start: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<Node
   })
 
 /** Nodes and clients over one transport. */
-export interface World {
+interface World {
   /** A leader over `disk`, on a free port unless told otherwise. */
   readonly leaderOn: (disk: MemoryDisk, port?: number) => Effect.Effect<Node<RunningLeader>, unknown, Scope.Scope>
   /** A broker over `disk`; returns when it listens, which may be long before it is let in. */

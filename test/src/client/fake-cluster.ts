@@ -5,7 +5,6 @@ import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } fro
 import { type RecordBatch, splitBatches } from "../../../domain/log/batch.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { decodeRecords, type Record } from "../../../domain/log/record.ts"
-import type { Transport } from "../../../src/ports/transport.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
@@ -19,7 +18,7 @@ import { serve } from "../../../src/wire/server.ts"
 import { noPacking } from "../../domain/log/make-batch.ts"
 
 /** A partition of the fake: what Kafka's leader decides (domain/log), without disk or journal. */
-export interface FakePartition {
+interface FakePartition {
   leader: number
   leaderEpoch: number
   state: LogState
@@ -276,4 +275,3 @@ export class FakeCluster {
 }
 
 const serveOptions = { requestBytesMax: 10_000_000, connectionsMax: 1000, inFlightRequestsMax: 64, writeBufferBytesMax: 10_000_000 }
-export type FakeNeeds = Transport

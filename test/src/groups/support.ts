@@ -61,7 +61,7 @@ export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text
 export const text = (of: Uint8Array): string => new TextDecoder().decode(of)
 export const wrong = ({ errorCode }: { readonly errorCode: number }) => kafkaError(errorCode)
 
-export interface Person {
+interface Person {
   readonly instanceId: string | null
   readonly sessionTimeoutMs: number
   readonly rebalanceTimeoutMs: number

@@ -11,7 +11,7 @@ import { BrokerRegistration } from "../../../src/protocol/message/62-broker-regi
 import { BrokerHeartbeat } from "../../../src/protocol/message/63-broker-heartbeat.ts"
 import { connect, type Link } from "../../../src/wire/link.ts"
 
-export type World = Journal | Compression | Transport | Scope.Scope
+type World = Journal | Compression | Transport | Scope.Scope
 export const run = <A, E>(journal: Layer.Layer<Journal>, work: Effect.Effect<A, E, World>): Promise<A> =>
   Effect.runPromise(
     work.pipe(Effect.scoped, Logger.withMinimumLogLevel(LogLevel.Fatal), Effect.provide(journal), Effect.provide(layerCompression), Effect.provide(layerBun))

@@ -3,7 +3,7 @@ import { Effect, Either, Exit, type Layer, Scope } from "effect"
 import { type Address, type Connection, type Listener, Transport } from "../../../src/ports/transport.ts"
 
 /** One end, with all that happened to it. */
-export class End implements Listener {
+class End implements Listener {
   readonly chunks: Array<Uint8Array> = []
   size = 0
   drains = 0
@@ -30,7 +30,7 @@ export class End implements Listener {
 }
 
 /** Waits for a condition, by the loop of the platform; 10 seconds are generous for what happens in this process. */
-export const eventually = async (what: string, holds: () => boolean): Promise<void> => {
+const eventually = async (what: string, holds: () => boolean): Promise<void> => {
   for (let waited = 0; !holds(); waited += 2) {
     if (waited > 10_000) throw new Error(`never happened: ${what}`)
     await Bun.sleep(2)

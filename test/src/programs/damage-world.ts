@@ -95,7 +95,7 @@ export const filesOf = (directory: string): ReadonlyArray<string> =>
     .filter((name) => statSync(join(directory, name)).isFile())
     .sort()
 
-export interface Outcome {
+interface Outcome {
   /** Undefined for a node that served. */
   readonly exit: string | undefined
   readonly message: string

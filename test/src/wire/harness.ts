@@ -17,7 +17,7 @@ export const transports: ReadonlyArray<readonly [name: string, layer: () => Laye
   ["over node:net", () => layerNode],
   ["in memory", () => new MemoryNetwork({ segmentBytes: [1, 5000] }).layer("here")]
 ]
-export const serveOptions: ServeOptions = { requestBytesMax: 10_000_000, connectionsMax: 100, inFlightRequestsMax: 8, writeBufferBytesMax: 100_000 }
+const serveOptions: ServeOptions = { requestBytesMax: 10_000_000, connectionsMax: 100, inFlightRequestsMax: 8, writeBufferBytesMax: 100_000 }
 export const linkOptions: LinkOptions = {
   clientId: "test",
   connectTimeoutMs: 5000,
@@ -71,7 +71,7 @@ export const eventually = (what: string, holds: () => boolean): Effect.Effect<vo
     }
   })
 
-export interface Stage {
+interface Stage {
   readonly address: Address
   readonly raw: Effect.Effect<Raw, never, Scope.Scope | Transport>
   /** Ends the server before its clients. */

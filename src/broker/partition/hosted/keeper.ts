@@ -16,7 +16,7 @@ import { FewLines } from "./few-lines.ts"
 import { inLanes } from "./lanes.ts"
 import { PartitionTable } from "./table.ts"
 
-export interface KeeperOptions {
+interface KeeperOptions {
   readonly nodeId: BrokerId
   /** What holds for this node now. */
   readonly config: () => NodeConfig

@@ -4,7 +4,7 @@ import { type TopicRef, topicOf } from "../../../serve/cluster/current-leader.ts
 import type { PartitionOwner } from "../replica/owner.ts"
 
 /** What stands where a partition belongs: its owner, or the mark that its log could not be opened. Absent while it is being opened. */
-export type Slot = PartitionOwner | "failed" | undefined
+type Slot = PartitionOwner | "failed" | undefined
 
 interface HostedTopic {
   readonly name: string
@@ -13,7 +13,7 @@ interface HostedTopic {
 }
 
 /** Why a partition does not answer here, in Kafka's words. */
-export type NotHere = "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"
+type NotHere = "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"
 
 /**
  * The partitions whose logs this broker holds, found in two look-ups: Produce and Fetch pass here for every partition they name.

@@ -29,7 +29,7 @@ export interface Appended {
   readonly leaderEpoch: Epoch
 }
 
-export interface OwnerOptions {
+interface OwnerOptions {
   readonly topic: string
   readonly topicId: TopicId
   readonly partition: number

@@ -6,7 +6,7 @@ import type { LogFault } from "../../../ports/log-store.ts"
 import type { PartitionOwner } from "../replica/owner.ts"
 import { dirtIn, orderFor } from "./compactable.ts"
 
-export interface CleanerOptions {
+interface CleanerOptions {
   /** What holds for this node now. */
   readonly config: () => NodeConfig
   /** The partitions that this broker holds. */

@@ -2,7 +2,7 @@ import { Effect, type Scope } from "effect"
 import type { LogDirectory } from "../../../ports/log-store.ts"
 import { BrokerFault } from "../../fault.ts"
 
-export interface FailedDirectoriesOptions {
+interface FailedDirectoriesOptions {
   readonly nodeId: number
   readonly directories: ReadonlyArray<LogDirectory>
   /** The partitions of a directory that is offline are let go of; whoever waits for one learns it. */

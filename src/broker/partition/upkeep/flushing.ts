@@ -40,7 +40,7 @@ export class BackgroundSync {
   }
 }
 
-export interface FlushingOptions {
+interface FlushingOptions {
   /** log.flush.policy: under "interval" every log is synced within a bound, since acks=all does not wait for it. */
   readonly policy: string
   /** The partitions that this broker holds. */

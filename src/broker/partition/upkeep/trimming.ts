@@ -4,7 +4,7 @@ import type { PartitionOwner } from "../replica/owner.ts"
 import { FutureSegments } from "./future-segments.ts"
 import type { LogStarts, Raise } from "./log-starts.ts"
 
-export interface TrimmingOptions {
+interface TrimmingOptions {
   readonly starts: LogStarts
   /** The partitions that this broker holds. */
   readonly owners: () => Iterable<PartitionOwner>

@@ -14,9 +14,9 @@ import { ConsumedRecord } from "./record.ts"
 import { FetchConfig, type FetchSettings } from "./settings.ts"
 
 /** What to do where a partition does not have the offset. "refuse": the caller named it, and gets an error. */
-export type OutOfRange = "earliest" | "latest" | "nearest" | "refuse"
+type OutOfRange = "earliest" | "latest" | "nearest" | "refuse"
 
-export type PartitionPosition = TopicPartition & { readonly offset: number }
+type PartitionPosition = TopicPartition & { readonly offset: number }
 
 interface Services {
   readonly client: Client

@@ -8,7 +8,7 @@ import type { PartitionReader } from "./partition-reader.ts"
 import type { FetchSettings } from "./settings.ts"
 
 /** The last version that names topics by their names; later versions name them by ids alone. */
-export const lastByName = 12
+const lastByName = 12
 /** The first version that has sessions. */
 const firstWithSessions = 7
 

@@ -11,7 +11,7 @@ export interface FetchPartition {
 }
 
 /** The session fields of a request, and the partitions that it must name. */
-export interface SessionRequest {
+interface SessionRequest {
   readonly sessionId: number
   readonly sessionEpoch: number
   readonly changed: ReadonlyArray<FetchPartition>

@@ -19,7 +19,7 @@ const never = Number.POSITIVE_INFINITY
 const silentMs = 5000
 
 /** What the consumer does with the results. */
-export interface FetchListener {
+interface FetchListener {
   /** A poll may find messages or an error. */
   readonly onArrived: () => void
   /** The partition has no offset `fetchFrom`: the reader needs another. */

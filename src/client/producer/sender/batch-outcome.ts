@@ -5,7 +5,7 @@ import { type RetryKind, retryKindOf } from "../../runtime/retry.ts"
 import type { SendError } from "../accumulator/delivery.ts"
 
 /** What the broker's response means for a batch. */
-export type BatchOutcome =
+type BatchOutcome =
   | { readonly _tag: "Stored" }
   /** The broker stored it in an earlier attempt, and does not know its offset any more. */
   | { readonly _tag: "StoredWithoutOffset" }

@@ -12,8 +12,8 @@ import { Compression } from "../../../../src/ports/compression.ts"
 import { defaultLogConfig, type LogConfig, type LogFault, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import { batchesIn, checksum, topicId } from "../../../src/ports/log-batches.ts"
 
-export const compression = Effect.runSync(Effect.provide(Compression, compressionLayer))
-export const root = "/data"
+const compression = Effect.runSync(Effect.provide(Compression, compressionLayer))
+const root = "/data"
 export const smallSegments: LogConfig = { ...defaultLogConfig, segmentBytesMax: 600, indexIntervalBytes: 100, fileDeleteDelayMs: 0 }
 
 const utf8 = new TextEncoder()

@@ -14,7 +14,7 @@ import { journalStream } from "./workloads.ts"
 import { type DocumentWitness, type LogWitness, openStore, root, type Span, type Store, scrub, type Witness } from "./world.ts"
 
 /** What recovery made of an image. */
-export interface Recovered {
+interface Recovered {
   readonly problems: ReadonlyArray<string>
   /** Everything that was found, as text: the second recovery must find the same. */
   readonly found: string

@@ -48,4 +48,3 @@ export const someChoices = (chance: Chance): Choices => {
   }
 }
 export const allOf: Choices = { of: (count) => count - 1 }
-export const noneOf: Choices = { of: () => 0 }

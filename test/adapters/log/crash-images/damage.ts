@@ -15,7 +15,7 @@ import { openStore, root, type System, type Witness } from "./world.ts"
 type Damage = "flip" | "blank" | "cut"
 const sectorBytes = 512
 
-export interface DamageReport {
+interface DamageReport {
   tried: number
   /** Of them, how many the log answered by going offline; the others were of no consequence. */
   offline: number

@@ -31,7 +31,7 @@ export class Fold implements DerivedSource {
 }
 
 /** Batches of three producers under epochs that rise, each in sequence. */
-export const nextOf = ({ chance }: Witness, { starts, state }: Fold): RecordBatch => {
+const nextOf = ({ chance }: Witness, { starts, state }: Fold): RecordBatch => {
   const producerId = BigInt(chance.below(3))
   const entry = [...state.producers.entries].find(([id]) => id === producerId)?.[1]
   const last = entry?.batches.at(-1)?.lastSequence ?? -1

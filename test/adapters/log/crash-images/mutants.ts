@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path"
 import type { System } from "./world.ts"
 
 /** A mistake that is planted into the source of the log store, by replacing text that must be there. */
-export interface Mutant {
+interface Mutant {
   readonly name: string
   readonly mistake: string
   readonly changes: ReadonlyArray<{ readonly file: string; readonly from: string; readonly to: string }>

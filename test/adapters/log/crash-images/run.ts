@@ -21,7 +21,7 @@ export interface Failure {
   readonly at: number
   readonly problem: string
 }
-export interface Report {
+interface Report {
   /** Images that were opened; no two of one workload's run are alike. */
   images: number
   /** Of them, how many were built after a second cut, in the middle of recovery. */
@@ -31,7 +31,7 @@ export interface Report {
   readonly byWorkload: Map<string, number>
 }
 
-export interface RunOptions {
+interface RunOptions {
   /** Images to open, at least. */
   readonly count: number
   readonly seed: number

@@ -3,7 +3,7 @@ import type { Disk, DiskFile, OpenMode } from "../../../../adapters/log/disk/dis
 import { copyTree, type Tree } from "./tree.ts"
 
 /** What the disk throws, with the platform's code. */
-export class TraceError extends Data.Error<{ readonly code: string; readonly message: string }> {}
+class TraceError extends Data.Error<{ readonly code: string; readonly message: string }> {}
 const failed = (code: string, path: string): TraceError => new TraceError({ code, message: `${code}: ${path}` })
 
 /** A file or a directory, by a number that a rename does not change. */

@@ -58,7 +58,7 @@ export interface LogWitness {
 export interface DocumentWitness extends Span {
   readonly value: string
 }
-export interface JournalWitness {
+interface JournalWitness {
   readonly entries: Array<string>
   readonly answered: Array<{ readonly at: number; readonly end: number }>
   readonly epochs: Array<{ readonly at: number; readonly epoch: number }>

@@ -10,7 +10,7 @@ import { logDirectory, logStoreContract, openLog, put, readAll, type Store, type
 
 const root = "/data"
 
-export const memoryWorld = (disk: MemoryDisk): StoreWorld => ({
+const memoryWorld = (disk: MemoryDisk): StoreWorld => ({
   layer: layer(disk),
   list: (path) => disk.session().list(`${root}/${path}`),
   read: (path) => disk.contents(`${root}/${path}`),

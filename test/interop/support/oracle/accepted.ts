@@ -1,7 +1,7 @@
 import type { Difference } from "./normal.ts"
 
 /** A difference from Kafka that stays: where it is, what both say, and why. docs/decisions/0011 tells the same as prose. */
-export interface Accepted {
+interface Accepted {
   readonly at: RegExp
   readonly ours?: RegExp
   readonly kafkas?: RegExp

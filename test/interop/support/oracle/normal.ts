@@ -4,7 +4,7 @@ import { readableBatches } from "../../../../domain/log/batch.ts"
 import { zeroUuid } from "../../../../src/protocol/type/wire.ts"
 
 /** What two nodes may say differently and mean the same: ids that each draws for itself, ports, times. Known ids have names. */
-export interface Names {
+interface Names {
   readonly port: number
   readonly clusterId: string | null
   readonly ids: ReadonlyMap<string, string>
