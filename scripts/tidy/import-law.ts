@@ -8,20 +8,25 @@ interface Law {
   readonly room: RegExp
   /** Rooms, resolved paths. */
   readonly may: ReadonlyArray<RegExp>
-  /** Packages and platform modules: `undefined` lets all in. */
+  /** Packages and platform modules; `undefined` allows all of them, and the globals of the platform (globals.ts). */
   readonly packages: ReadonlyArray<RegExp> | undefined
-  /** Names that may not be taken from "effect" here. */
-  readonly notFromEffect?: RegExp
+  /** All that may be taken from "effect" here; `undefined` allows all of it. */
+  readonly fromEffect?: ReadonlySet<string>
 }
 
-const runtimeOfEffect =
-  /\b(Effect|Layer|Runtime|ManagedRuntime|Clock|Random|Fiber|FiberRef|Queue|PubSub|Scope|Schedule|Stream|Sink|Channel|Deferred|Ref|SubscriptionRef|Console|Logger|Context|Config)\b/
+/** Effect's data modules and its plain functions: values without a runtime, a clock or services. */
+const dataOfEffect: ReadonlySet<string> = new Set(
+  `Array BigDecimal BigInt Boolean Brand Chunk Data Either Encoding Equal Equivalence Function HKT Hash HashMap HashSet List Match MutableHashMap MutableHashSet
+  MutableList MutableRef Number Option Order Ordering ParseResult Predicate Record RedBlackTree Schema SchemaAST SortedMap SortedSet String Struct Trie Tuple Types
+  absurd flow hole identity pipe unsafeCoerce`.split(/\s+/)
+)
 const effectOnly = [/^effect$/, /^effect\/\w+$/]
 const platform = undefined
 
-const laws: ReadonlyArray<Law> = [
-  { room: /^domain\//, may: [/^domain\//], packages: effectOnly, notFromEffect: runtimeOfEffect },
-  { room: /^src\/protocol\//, may: [/^domain\/(kernel|log)\//], packages: effectOnly, notFromEffect: runtimeOfEffect },
+/** The first law whose room holds a file is the file's. */
+export const laws: ReadonlyArray<Law> = [
+  { room: /^domain\//, may: [/^domain\//], packages: effectOnly, fromEffect: dataOfEffect },
+  { room: /^src\/protocol\//, may: [/^domain\/(kernel|log)\//], packages: effectOnly, fromEffect: dataOfEffect },
   { room: /^src\/ports\//, may: [/^domain\//], packages: effectOnly },
   { room: /^src\/wire\//, may: [/^domain\/kernel\//, /^src\/(protocol|ports)\//], packages: effectOnly },
   { room: /^src\/serve\//, may: [/^domain\//, /^src\/(protocol|ports|wire)\//], packages: effectOnly },
@@ -40,12 +45,32 @@ const laws: ReadonlyArray<Law> = [
 const roomOf = (path: string): string => path.match(/^(domain\/|src\/[^/]+\/|adapters\/[^/]+\/|scripts\/|test\/)/)?.[1] ?? path
 const isModule = (specifier: string): boolean => !specifier.startsWith(".")
 
+/** What an import takes from Effect: the module that its path names, or the names in its braces; all of it is "everything". */
+const takenFromEffect = ({ names, specifier }: ReturnType<typeof importsOf>[number]): ReadonlyArray<string> => {
+  if (!/^effect(\/|$)/.test(specifier)) return []
+  if (specifier !== "effect") return [specifier.slice("effect/".length)]
+  const listed = names.match(/\{([^}]*)\}/)?.[1]
+  if (listed === undefined) return ["everything"]
+  return listed
+    .split(",")
+    .map((name) =>
+      name
+        .trim()
+        .replace(/^type\s+/, "")
+        .replace(/\s+as\s.*$/, "")
+    )
+    .filter((name) => name !== "")
+}
+
 const judge = (law: Law, from: string, found: ReturnType<typeof importsOf>[number]): string | undefined => {
   if (isModule(found.specifier)) {
     if (law.packages && !law.packages.some((pattern) => pattern.test(found.specifier)))
       return `${roomOf(from)} must not import "${found.specifier}": the platform belongs to adapters and programs.`
-    const forbidden = law.notFromEffect && /^effect(\/|$)/.test(found.specifier) ? `${found.names} ${found.specifier.slice(7)}`.match(law.notFromEffect) : null
-    return forbidden ? `${roomOf(from)} must not use Effect's runtime (${forbidden[0]}): data modules only.` : undefined
+    const { fromEffect } = law
+    const forbidden = fromEffect === undefined ? undefined : takenFromEffect(found).find((name) => !fromEffect.has(name))
+    return forbidden === undefined
+      ? undefined
+      : `${roomOf(from)} must not import ${forbidden} of Effect: data modules only (scripts/tidy/import-law.ts lists them).`
   }
   const [mine, theirs] = [roomOf(from), roomOf(found.target)]
   if (mine === theirs) return undefined

@@ -1,19 +1,5 @@
 import { type Finding, importsOf, type Source } from "./source.ts"
 
-const worldly =
-  /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bcrypto\.(randomUUID|getRandomValues)\(|(?<![.\w])(setTimeout|setInterval)\(|\bprocess\.hrtime\b/
-
-/** Time or chance taken from the platform: only adapters/clock may, so that a seed can replay a whole cluster. */
-export const timeAndChance = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>
-  sources
-    .filter(({ path }) => /^(domain|src|adapters)\//.test(path) && !path.startsWith("adapters/clock/"))
-    .flatMap(({ path, text }) =>
-      text.split("\n").flatMap((line, at) => {
-        const found = /^\s*(\/\/|\*|\/\*)/.test(line) ? null : line.match(worldly)
-        return found ? [{ path, line: at + 1, message: `${found[0]}…: time and chance come from Effect's Clock and Random, or as data.` }] : []
-      })
-    )
-
 /** Marks of unfinished or unchecked work. */
 export const leftovers = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>
   sources

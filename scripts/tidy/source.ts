@@ -7,7 +7,7 @@ export interface Source {
   readonly path: string
   readonly text: string
 }
-/** A place where a rule is broken: the line a person can go to, and what to do. */
+/** A place where a rule is broken: its line, and what to do. */
 export interface Finding {
   readonly path: string
   readonly line: number
@@ -18,6 +18,16 @@ export const rooms = ["domain", "src", "adapters", "scripts", "test"] as const
 
 export const readSources = (root: string): ReadonlyArray<Source> =>
   rooms.flatMap((room) => [...new Glob(`${room}/**/*.{ts,tsx}`).scanSync(root)].sort().map((path) => ({ path, text: readFileSync(join(root, path), "utf8") })))
+
+/** README and everything in docs but the table of settings, which scripts/settings.ts writes. */
+export const readDocuments = (root: string): ReadonlyArray<Source> =>
+  [...new Glob("*.md").scanSync(root), ...new Glob("docs/**/*.md").scanSync(root)]
+    .filter((path) => path !== "docs/settings.md")
+    .sort()
+    .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }))
+
+/** What users run, and the scripts: everything but tests. */
+export const isProduct = ({ path }: Source): boolean => !path.startsWith("test/")
 
 /** Every module a file names, with its line: `import`, `export … from` and `import()` of a literal. Types count: a type is knowledge too. */
 export const importsOf = ({
