@@ -8,12 +8,14 @@ import { limitsOf } from "../../domain/group/limits.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import type { Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
+import { registerMetrics } from "../ports/metrics.ts"
 import type { CommandIds } from "../stream/command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "../stream/fault.ts"
 import { makeRefrain } from "../stream/refrain.ts"
 import { openWriter } from "../stream/writer.ts"
 import type { Route } from "../wire/route.ts"
 import type { GroupRoom, GroupStream } from "./context.ts"
+import { GroupMetrics } from "./group-metrics.ts"
 import { type GroupsWriter, groupStreamName, groupsAggregate } from "./groups-aggregate.ts"
 import { forgetRemovedTopics, makeSuspects } from "./offset/removed-topics.ts"
 import { groupRoutes } from "./routes.ts"
@@ -88,9 +90,12 @@ export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coor
       { concurrency: openedAtATime }
     )
     const now = steadyTime(clock, Math.max(0, ...writers.map((writer) => latestTime(writer.state()))))
+    const metrics = new GroupMetrics()
+    yield* registerMetrics(() => metrics.samples(writers.map((writer) => writer.state())))
     const streams = writers.map((writer): GroupStream => {
       const heard = new Heard(now())
       writer.onChange(({ events }) => {
+        metrics.follow(events)
         for (const event of events) heard.follow(event)
       })
       return { writer, heard, waiting: new Waiting(writer) }

@@ -1,4 +1,4 @@
-import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Option, Queue, type Scope } from "effect"
+import { Cause, type Context, Deferred, Effect, Either, Exit, FiberId, Metric, Option, Queue, type Scope } from "effect"
 import { bug } from "../../domain/kernel/bug.ts"
 import { encodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
@@ -12,6 +12,7 @@ import { replay } from "./replay.ts"
 import { decideRound, type Round, type Submission } from "./round.ts"
 import { type SnapshotOptions, SnapshotWriting } from "./snapshot-writing.ts"
 import type { StreamFold } from "./stream-fold.ts"
+import { writerMetrics } from "./writer-metrics.ts"
 
 export type { Applied } from "./answers.ts"
 export type { Submission } from "./round.ts"
@@ -81,6 +82,7 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
   private readonly snapshots: SnapshotWriting<State, Event, Rejection>
   private readonly listeners = new Set<(change: Change<State, Event>) => void>()
   private readonly encode: (event: Event) => object
+  private readonly metrics: ReturnType<typeof writerMetrics>
   private durable: State
   private durableEnd: number
 
@@ -92,6 +94,7 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
   ) {
     if (fold.end !== taken.end) bug(`${fold.stream}: a writer begins with the fold of ${fold.end} entries, and the journal has ${taken.end}`)
     this.stream = fold.stream
+    this.metrics = writerMetrics(fold.stream)
     this.epoch = taken.epoch
     this.start = taken.start
     this.aggregate = aggregate
@@ -168,14 +171,15 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
         for (const { value } of round.entries) this.snapshots.add(value.length)
         this.publish(round)
         return round.outcomes
-      })
+      }),
+      Effect.zipLeft(Metric.incrementBy(this.metrics.events, round.entries.length))
     )
     return Effect.catchAll(done, (fault) => {
       if (fault._tag !== "NotWritten") return Effect.fail(stoppedBy(fault))
       for (const commandId of round.commandIds) this.answers.forget(commandId)
       const message = `Nothing was changed: the leader's disk does not take writes (${fault.cause.message}).`
       return Effect.as(
-        Effect.logError(`${this.stream}: ${message}`),
+        Effect.zipRight(Metric.increment(this.metrics.refused), Effect.logError(`${this.stream}: ${message}`)),
         round.outcomes.map(() => Either.left(this.aggregate.unwritten(message)))
       )
     })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
 import type { MetricValue } from "../../../../src/client/admin/metrics.ts"
 import { parseMetrics } from "../../../../src/client/admin/metrics.ts"
-import { Admin, Producer } from "../../../../src/programs/library.ts"
+import { Admin, Consumer, Producer } from "../../../../src/programs/library.ts"
 import { cluster, type RunningCluster } from "../../../../src/programs/testing.ts"
 import { franzDoes } from "../../../interop/support/franz.ts"
 
@@ -28,6 +28,10 @@ describe("the metrics of a cluster of two nodes", () => {
       yield* admin.addTopic("orders", { partitions: 2 })
       for (let n = 0; n < 10; n++) yield* producer.sendMessage("orders", `message ${n}`, { partition: n % 2 })
       yield* Effect.either(admin.addTopic("orders"))
+      const consumer = yield* Consumer.make({ leader, from: "earliest" })
+      yield* consumer.joinConsumerGroup("billing")
+      yield* consumer.subscribe("orders")
+      while ((yield* consumer.poll()).length === 0);
       return yield* admin.metrics
     })
     values = await Effect.runPromise(Effect.scoped(work))
@@ -55,6 +59,15 @@ describe("the metrics of a cluster of two nodes", () => {
       expect(help).not.toBe("")
       expect(type).toBe(name.endsWith("_total") ? "counter" : "gauge")
     }
+  })
+
+  test("the leader counts groups, rebalances and the events of its journals", () => {
+    expect(valueOf(values, "franz_groups", { node: "0", state: "Stable" })).toBe(1)
+    expect(valueOf(values, "franz_group_rebalances_total", { node: "0" })).toBe(1)
+    expect(valueOf(values, "franz_group_generations_total", { node: "0" })).toBe(1)
+    expect(valueOf(values, "franz_group_state_bytes", { node: "0" })).toBeGreaterThan(100)
+    expect(valueOf(values, "franz_journal_events_total", { node: "0", stream: "__cluster_metadata" })).toBeGreaterThan(5)
+    expect(values.filter(({ labels, name }) => name.startsWith("franz_group") && labels["node"] === "1")).toEqual([])
   })
 
   test("Prometheus scrapes all nodes of the process from the listener of the setting", async () => {
