@@ -149,7 +149,7 @@ static void sameRun(struct Run *run) {
     : : "a"(run) : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
 }
 
-/* Goes on over records like the one that "one" has read, and returns how many they were. */
+/* Continues over records of the shape that "one" has read, and returns how many they were. */
 static u32 same(struct Walk *w) {
   struct Run run;
   u64 left = w->end - w->p, most;

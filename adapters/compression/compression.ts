@@ -50,9 +50,9 @@ const frameRefusal = (codec: Codec, bytes: Uint8Array): string | undefined =>
     ? "The blocks of its LZ4 frame are linked, which Kafka's Java client does not read: write independent blocks (block_linked=False in Python's lz4.frame)."
     : undefined
 
-type Found<A> = () => A | undefined
+type Find<A> = () => A | undefined
 
-const make = (lz4: Found<NativeLz4>, native: Found<RawSnappy>): Context.Tag.Service<Compression> => {
+const make = (lz4: Find<NativeLz4>, native: Find<RawSnappy>): Context.Tag.Service<Compression> => {
   const snappy = () => native() ?? snappyInTypescript
   return {
     get names() {

@@ -34,7 +34,7 @@ export const compressFrame = (bytes: Uint8Array): Uint8Array => {
   const to = new Uint8Array(headerSize + blocks * (4 + blockBound(blockSize)) + 4)
   writeUint32Le(to, 0, magic)
   to[4] = flag.version1 | flag.independent
-  // 4 stands for 64 KiB.
+  // 4 means 64 KiB.
   to[5] = 4 << 4
   to[6] = xxhash32(to, 4, 6) >>> 8
   let next = headerSize

@@ -49,7 +49,7 @@ export interface Listener {
   readonly received: (bytes: Uint8Array) => void
   /** All bytes that waited were sent. */
   readonly drained: () => void
-  /** The connection is closed, by either side. Called once, and last. `cause` is absent for an orderly end. */
+  /** The connection is closed, by either side. Called once, and last. `cause` is absent when the peer closed it cleanly. */
   readonly closed: (cause?: string) => void
 }
 

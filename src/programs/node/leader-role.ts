@@ -12,7 +12,7 @@ import { firstFailure } from "./first-failure.ts"
 import { brokerPartitionsMax } from "./process-memory.ts"
 
 /**
- * A leader with its journal. `stopped` fails when the leader cannot go on, also since the directory of its journal
+ * A leader with its journal. `stopped` fails when the leader cannot continue, also since the directory of its journal
  * failed.
  */
 export interface LeaderOverFiles extends Omit<Leader, "stopped"> {

@@ -6,7 +6,7 @@ import { responseErrors } from "./response-errors.ts"
 
 /** API keys are below this. */
 const apiKeysMax = 128
-/** Error codes lie between -1 and this, so that a key and a code make one number. */
+/** Error codes are from -1 to below this, so that a key and a code make one number. */
 const errorCodesMax = 1024
 
 const nameOf = (key: number): string => apiByKey(key)?.name ?? String(key)

@@ -41,7 +41,7 @@ describe("time that jumps", () => {
     expect(log).toEqual(["10 a", "10 b", "10 a, later", "10 b, later", "20 c", "20 c, later", "21 d", "21 d, later"])
   })
 
-  test("promises are waited for before time goes on", async () => {
+  test("promises are waited for before time passes", async () => {
     const clock = new VirtualClock(0)
     const steps = Effect.promise(async () => {
       for (let i = 0; i < 50; i++) await Promise.resolve()
@@ -59,7 +59,7 @@ describe("time that jumps", () => {
     expect(clock.unsafeCurrentTimeMillis()).toBe(10 + 2 * 86_400_000)
   })
 
-  test("what nobody can wake is reported, and so is a failure", async () => {
+  test("an effect that nothing can wake is reported, and so is a failure", async () => {
     const clock = new VirtualClock()
     // Not by `rejects`: it holds the loop, on which this clock turns.
     const failure = (effect: Effect.Effect<unknown, unknown>, limitMs?: number) =>

@@ -116,7 +116,7 @@ describe.each(cases)("%s %s", (_, codec, compression) => {
 })
 
 describe("other clients' framing", () => {
-  test("a raw snappy block of nothing is nothing, or damaged, whoever unpacks it", () => {
+  test("an empty raw snappy block is empty, or damaged, by either implementation", () => {
     for (const compression of [native, typescript]) {
       expect(compression.decompress("snappy", Uint8Array.from([0]), 8)).toEqual(Either.right(new Uint8Array(0)))
       expect(faultOf(compression.decompress("snappy", Uint8Array.from([0, 0]), 8))?.kind).toBe("corrupt")

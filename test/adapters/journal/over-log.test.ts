@@ -99,7 +99,7 @@ describe("a journal whose disk fails", () => {
         disk.failSyncs(1)
         expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
         expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
-        // The directory is offline with it: another leader of this process would trust a disk that nobody knows.
+        // The directory is offline with it: another leader of this process would trust a disk whose content is not known.
         expect((yield* Effect.flip(service.open(stream))).reason).toBe("offline")
       })
     )
@@ -114,7 +114,7 @@ describe("a journal whose disk fails", () => {
     )
   })
 
-  test("on a full disk an append is refused and nothing is kept of it; with room the same holder goes on", () => {
+  test("on a full disk an append is refused and nothing is kept of it; with room the same holder continues", () => {
     const disk = new MemoryDisk()
     return withJournal(memoryWorld(disk), (service) =>
       Effect.gen(function* () {

@@ -37,7 +37,7 @@ describe("Prometheus' text format", () => {
 describe("the metrics of a node", () => {
   const rebalances = Metric.counter("franz_test_rebalances_total", { description: "Rebalances.", incremental: true })
 
-  test("a source is read when somebody asks, until its scope closes; Effect's own metrics are the node's by their label", () => {
+  test("a source is read when the samples are, until its scope closes; Effect's own metrics are the node's by their label", () => {
     let read = 0
     const body = Effect.gen(function* () {
       const metrics = yield* Metrics

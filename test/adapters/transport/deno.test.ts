@@ -5,7 +5,7 @@ import { join } from "node:path"
 const root = join(import.meta.dir, "../../..")
 const deno = join(root, "node_modules/.bin/deno")
 
-/** A server and a link in one Deno process: small calls, a frame of many chunks, a port in use, nobody there, a stranger. */
+/** A server and a link in one Deno process: small calls, a frame of many chunks, a port in use, an address without a listener, a peer without the protocol. */
 const program = `
 import { Effect, Logger } from "effect"
 import { layerNode } from "./adapters/transport/node.ts"
@@ -41,8 +41,8 @@ const program = Effect.gen(function* () {
 })
 const refused = Effect.flatMap(Transport, (transport) => Effect.flip(transport.connect({ host: "127.0.0.1", port: 1 }, 5000, () => ({}))))
 const all = Effect.all([program, refused]).pipe(Effect.scoped, Effect.provide(layerNode), Effect.provide(Logger.remove(Logger.defaultLogger)))
-const [seen, nobody] = await Effect.runPromise(all)
-console.log(JSON.stringify({ ...seen, refused: nobody.code }))
+const [seen, absent] = await Effect.runPromise(all)
+console.log(JSON.stringify({ ...seen, refused: absent.code }))
 Deno.exit(0)
 `
 

@@ -50,7 +50,7 @@ describe("the simulated network", () => {
     expect(log.slice(0, 4)).toEqual(["30 server got 1", "35 server got 2", "40 client got 1", "45 client got 2"])
   })
 
-  test("a cut holds what is sent until it heals; nobody is told", async () => {
+  test("a cut holds what is sent until it heals; neither end learns of it", async () => {
     const { network, log, connect, run } = world({ delayMs: [1, 1] })
     await run(
       Effect.gen(function* () {

@@ -47,7 +47,7 @@ export const journalContract = (adapter: string, makeWorld: () => JournalWorld):
 }
 
 const appending = (world: () => JournalWorld): void => {
-  test("entries come back as they were stored, in order, with index and time; also after a restart", async () => {
+  test("entries are read as they were stored, in order, with index and time; also after a restart", async () => {
     const stored = [0, 1, 2, 3, 4].map((n) => entry(n, n * 100))
     const expected = stored.map((each, index) => ({ ...each, index, timestamp: expect.any(Number) }))
     await withJournal(world(), (journal) =>

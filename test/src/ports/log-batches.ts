@@ -51,6 +51,6 @@ export const batchesIn = (views: ReadonlyArray<Uint8Array>): ReadonlyArray<Recor
     return batches.right
   })
 
-/** Plain text, for comparisons whose failures a person reads. */
+/** Plain text, for comparisons whose failures are easy to read. */
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex")
 export const hexOf = (batches: ReadonlyArray<RecordBatch>): ReadonlyArray<string> => batches.map(({ bytes }) => hex(bytes))

@@ -109,7 +109,7 @@ export const transportContract = (name: string, layer: () => Layer.Layer<Transpo
         server.chunks.forEach((chunk, i) => expect(chunk.every((byte) => byte === i + 1)).toBe(true))
       }))
 
-    test("what is given back may be used again, and nothing else changes by that", () =>
+    test("released memory may be used again, and no other bytes change", () =>
       withPair(async ({ server, client }) => {
         const copies: Array<Uint8Array> = []
         server.chunks.push = () => 0
@@ -220,7 +220,7 @@ export const transportContract = (name: string, layer: () => Layer.Layer<Transpo
         expect(Either.isLeft(again) && again.left.message).toContain(`port ${address.port} is in use on 127.0.0.1`)
       }).pipe(Effect.scoped, Effect.provide(layer()), Effect.runPromise))
 
-    test("nobody there is a fault, and a closed scope means nobody there", () =>
+    test("an address without a listener is a fault, also after the listener's scope closed", () =>
       Effect.gen(function* () {
         const transport = yield* Transport
         const scope = yield* Scope.make()

@@ -14,7 +14,7 @@ const lines = (counts: RequestCounts): ReadonlyArray<string> =>
     .filter((line) => line !== "" && !line.startsWith("#"))
 const partition = (index: number, code: number) => ({ index, errorCode: code, baseOffset: 0n })
 
-test("error codes are found wherever they stand in a response, and 0 is none", () => {
+test("error codes are found in every part of a response, and 0 is none", () => {
   const found: Array<number> = []
   const walk = responseErrors(Produce)
   walk({ responses: [{ name: "a", partitionResponses: [partition(0, 0), partition(1, 6), partition(2, -1)] }], throttleTimeMs: 0 }, (code) => found.push(code))
