@@ -1,6 +1,7 @@
 import { Either } from "effect"
 
-interface RunningBounds {
+/** What a value may be while the node runs. Exported for declarations. */
+export interface RunningBounds {
   readonly min?: number
   readonly max?: number
   /** What a value beyond them would do: the end of a sentence. */

@@ -156,8 +156,8 @@ export const schema = <const F extends Fields>(
   fields: F
 ): Schema<Struct<F>, StructDraft<F>> => ({ name: head.name, versions: head.versions, flexible: head.flexible ?? last, body: struct(fields) })
 
-/** A request and its response under one API key. */
-interface Api<out Q, in QD, out S, in SD> {
+/** A request and its response under one API key. Exported for declarations. */
+export interface Api<out Q, in QD, out S, in SD> {
   readonly key: number
   /** Kafka's name, without "Request". */
   readonly name: string
