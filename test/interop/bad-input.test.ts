@@ -178,7 +178,7 @@ describe("a node that cannot start says why, what to do, and ends with its code"
     await fails(
       franz("topic", "list", "--leader", address),
       69,
-      new RegExp(`nobody answers at ${address} \\(no response within \\d+ ms\\)[^]*--leader HOST:PORT`)
+      new RegExp(`cluster unreachable: no node responds at ${address} \\(no response within \\d+ ms\\)[^]*--leader HOST:PORT`)
     )
     mute.close()
   })

@@ -29,9 +29,9 @@ test("what was set at run time is shown and changed in the directory of a node t
   const data = temporaryDirectory()
   const node = await up(data.path)
   const none = await config("--leader", node.address)
-  expect([none.code, none.stdout, none.stderr]).toEqual([0, "", "all nodes: nothing was set at run time.\n"])
+  expect([none.code, none.stdout, none.stderr]).toEqual([0, "", "all nodes: no settings were changed at run time.\n"])
   const strange = await config("77", "--leader", node.address)
-  expect([strange.code, strange.stderr]).toEqual([1, "franz: node 77: the cluster names no such node at present.\n`franz cluster describe` shows the nodes.\n"])
+  expect([strange.code, strange.stderr]).toEqual([1, "franz: node 77: the cluster has no such node at present.\n`franz cluster describe` lists the nodes.\n"])
   expect(await config("--set", "log.retention.bytes=5000000", "--leader", node.address)).toMatchObject({ code: 0 })
   expect(await config("0", "--set", "log.roll.ms=50000", "--leader", node.address)).toMatchObject({ code: 0 })
   const held = await config("--offline", data.path)
@@ -52,8 +52,8 @@ test("what was set at run time is shown and changed in the directory of a node t
 
   expect(linesOf((await config("--offline", data.path)).stdout).toSorted()).toEqual([
     "all nodes: log.retention.bytes=6000000",
-    "all nodes: max.connections=1  (not heeded)",
-    "all nodes: message.max.bytes=0  (not heeded)",
+    "all nodes: max.connections=1  (ignored)",
+    "all nodes: message.max.bytes=0  (ignored)",
     "node 0: log.roll.ms=50000"
   ])
   expect((await config("--offline", data.path, "--set", "max.connections=2")).stderr).toContain("expected a whole number from 10")

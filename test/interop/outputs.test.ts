@@ -55,7 +55,7 @@ describe("an output that takes no more", () => {
 
 test("--from behind the end of every partition is said, and reading begins at the end", async () => {
   const { code, stderr, stdout } = await franz("consume", "lines", "--from", "99999999", "--exit-at-end", "--leader", node.address).end()
-  expect([code, stdout, stderr]).toEqual([0, "", "'lines' ends before the offset 99999999: reading begins at the end of each partition.\n"])
+  expect([code, stdout, stderr]).toEqual([0, "", "'lines' ends before offset 99999999: reading begins at the end of each partition.\n"])
 })
 test("standard input that is a directory: exit 2, and what to give instead", async () => {
   const ended = await shell("franz produce lines </")

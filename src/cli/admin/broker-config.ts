@@ -11,23 +11,23 @@ const nodeOf = (word: Option.Option<string>): Effect.Effect<NodeOrAll, CliFailur
   if (Option.isNone(word)) return Effect.succeed("all")
   return /^\d{1,10}$/.test(word.value)
     ? Effect.succeed(Number(word.value))
-    : Effect.fail(new CliFailure({ exit: "usage", message: `NODE ${word.value}: expected the id of a node; \`franz cluster describe\` shows them.` }))
+    : Effect.fail(new CliFailure({ exit: "usage", message: `NODE ${word.value}: expected the id of a node. \`franz cluster describe\` lists the nodes.` }))
 }
 
 const offlineOption = {
   offline: optionalText({
     name: "offline",
     placeholder: "DIR",
-    help: "Reads and changes what was set at run time in the data directory of a leader that does not run (or of `franz up`), for a cluster that cannot be reached."
+    help: "Shows and changes the run-time settings in the data directory of a stopped leader (or of `franz up`), for a cluster that cannot be reached."
   })
 }
-const bothWays = new CliFailure({ exit: "usage", message: "--offline works on a directory and --leader on a cluster that runs: give one of them." })
+const bothWays = new CliFailure({ exit: "usage", message: "--offline works on a directory and --leader on a running cluster: give one of them." })
 
 export const brokerConfig = (openOffline: OpenOfflineConfigs) =>
   command({
     path: "broker config",
-    summary: "shows a node's settings, or changes them while it runs; without NODE those of all nodes",
-    about: ["A topic's own setting goes before a node's, that before the one of all nodes, that before the node's file."],
+    summary: "show the settings of a node, or change them at run time; without NODE those of all nodes",
+    about: ["A setting of the topic takes precedence over one of the node, that over one of all nodes, and that over the node's file."],
     example: [
       "franz broker config 1",
       "franz broker config 1 --set log.retention.ms=86400000",

@@ -17,7 +17,7 @@ const row = ({ host, id, isFenced, leads, partitions, port, rack }: BrokerDescri
 
 export const brokerList = command({
   path: "broker list",
-  summary: "shows the brokers: where each is, whether it serves, what lies on it",
+  summary: "list the brokers: address, state, partitions, leaderships",
   example: ["franz broker list"],
   options: { ...leaderOption, ...jsonOption },
   argument: noArgument,
@@ -32,29 +32,29 @@ export const brokerList = command({
 
 const refused = (message: string) => Effect.fail(new CliFailure({ exit: "refused", message }))
 
-/** A broker that lives would be back at once, and one that carries partitions takes them along: neither is what is meant, as a rule. */
+/** Refuses a running broker, which would register again at once, and one with partitions, which would lose their leader. */
 const check = (id: number, broker: BrokerDescription | undefined, force: boolean): Effect.Effect<void, CliFailure> => {
-  if (broker === undefined) return refused(`Broker ${id} is not registered: \`franz broker list\` shows those that are.`)
+  if (broker === undefined) return refused(`Broker ${id} is not registered. \`franz broker list\` lists the registered brokers.`)
   const address = `${broker.host}:${broker.port}`
-  if (!broker.isFenced) return refused(`Broker ${id} at ${address} serves, and would register again at once: stop it first.`)
+  if (!broker.isFenced) return refused(`Broker ${id} at ${address} is running, and would register again at once: stop it first.`)
   if (broker.partitions > 0 && !force)
     return refused(
-      `Broker ${id} at ${address} carries ${broker.partitions} partitions, which have no leader until a broker of that id is back with its data. --force removes it all the same.`
+      `Broker ${id} at ${address} has ${broker.partitions} partitions, which have no leader until a broker with this id restarts with its data. --force removes it all the same.`
     )
   return Effect.void
 }
 
 export const brokerRemove = command({
   path: "broker remove",
-  summary: "forgets a broker that will not come back",
-  about: ["Partitions that lie on it stay assigned to it, and are led by it again if it registers again."],
+  summary: "unregister a broker that will not restart",
+  about: ["Its partitions stay assigned to it. It leads them again if it registers again."],
   example: ["franz broker remove 3", "franz broker remove 3 --force"],
-  options: { ...leaderOption, force: flag({ name: "force", help: "Also one that carries partitions." }), ...jsonOption },
+  options: { ...leaderOption, force: flag({ name: "force", help: "Also a broker that has partitions." }), ...jsonOption },
   argument: argument("BROKER", "The broker's id."),
   run: (words, word) =>
     Effect.gen(function* () {
       if (!/^\d{1,10}$/.test(word))
-        return yield* new CliFailure({ exit: "usage", message: `BROKER ${word}: expected the id of a broker; \`franz broker list\` shows them.` })
+        return yield* new CliFailure({ exit: "usage", message: `BROKER ${word}: expected the id of a broker. \`franz broker list\` lists the brokers.` })
       const id = Number(word)
       yield* withAdmin(words, (admin) =>
         Effect.gen(function* () {

@@ -1,6 +1,6 @@
 import { Effect, Option, Stream } from "effect"
 import { clusterEvents } from "../../client/consumer/cluster-events.ts"
-import { orSay } from "../client/failure.ts"
+import { mapClientErrors } from "../client/failure.ts"
 import { connection, firstContact, jsonOption, leaderOption, untilStopped, withAdmin } from "../client/options.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
@@ -10,7 +10,7 @@ import { EventText, eventJson } from "./event-text.ts"
 
 export const clusterDescribe = command({
   path: "cluster describe",
-  summary: "shows the cluster: its id, its leader, its nodes",
+  summary: "show the cluster: id, leader, nodes",
   example: ["franz cluster describe"],
   options: { ...leaderOption, ...jsonOption },
   argument: noArgument,
@@ -35,13 +35,13 @@ const utf8 = new TextEncoder()
 
 export const clusterEventsCommand = command({
   path: "cluster events",
-  summary: "prints what the leader decided, an event a line",
-  about: ["The same is the topic __cluster_metadata, for any Kafka consumer."],
+  summary: "print the events of the leader's journal, one a line",
+  about: ["Any Kafka consumer can read the same events from the topic __cluster_metadata."],
   example: ["franz cluster events", "franz cluster events --follow --json"],
   options: {
     ...leaderOption,
-    from: optionalInteger({ name: "from", placeholder: "INDEX", help: "The first event (0)." }),
-    follow: flag({ name: "follow", alias: "f", help: "Goes on with events as they come." }),
+    from: optionalInteger({ name: "from", placeholder: "INDEX", help: "The index of the first event (0)." }),
+    follow: flag({ name: "follow", alias: "f", help: "Go on with new events." }),
     ...jsonOption
   },
   argument: noArgument,
@@ -50,7 +50,7 @@ export const clusterEventsCommand = command({
     const from = Option.getOrElse(words.from, () => 0)
     if (from < 0) return Effect.fail(new CliFailure({ exit: "usage", message: `--from ${from}: expected an index from 0.` }))
     const options = connection(words, "events")
-    // Names of topics come with their events, so those before the first that is printed are read too.
+    // The names of topics are in earlier events, so those before --from are read too.
     const events = clusterEvents(options, { from: 0, follow: words.follow }).pipe(
       Stream.runForEachChunk((chunk) => {
         const lines: Array<string> = []
@@ -61,6 +61,6 @@ export const clusterEventsCommand = command({
         return write(utf8.encode(lines.join("")))
       })
     )
-    return untilStopped(Effect.zipRight(firstContact(options), orSay(events)))
+    return untilStopped(Effect.zipRight(firstContact(options), mapClientErrors(events)))
   }
 })

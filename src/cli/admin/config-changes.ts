@@ -5,10 +5,10 @@ import { CliFailure } from "../shell/failure.ts"
 import { dim, print, printError, printJson } from "../shell/screen.ts"
 import { repeatedText } from "../shell/spec.ts"
 
-/** The words of `topic config` and `broker config`. */
+/** The options of `topic config` and `broker config`. */
 export const configOptions = {
-  set: repeatedText({ name: "set", alias: "s", placeholder: "NAME=VALUE", help: "Gives a setting a value; may be repeated." }),
-  unset: repeatedText({ name: "unset", placeholder: "NAME", help: "Removes what was set; may be repeated." })
+  set: repeatedText({ name: "set", alias: "s", placeholder: "NAME=VALUE", help: "Set a value; may be repeated." }),
+  unset: repeatedText({ name: "unset", placeholder: "NAME", help: "Remove a value that was set; may be repeated." })
 }
 export interface ConfigWords {
   readonly set: ReadonlyArray<string>
@@ -29,11 +29,11 @@ export const settings = (texts: ReadonlyArray<string>): Effect.Effect<Record<str
   return Effect.succeed(set)
 }
 
-/** To unset an unknown name is no error of the cluster; on the command line it is a typing error. */
+/** The cluster accepts an unknown name to unset. On the command line it is a typing error. */
 const checkNames = (unset: ReadonlyArray<string>, known: ReadonlyArray<ConfigEntry>, whose: string): Effect.Effect<void, CliFailure> => {
   const names = known.map(({ name }) => name)
-  const strange = unset.find((name) => !names.includes(name))
-  return strange === undefined ? Effect.void : Effect.fail(usage(`--unset ${strange}: ${whose} no such setting.${didYouMean(strange, names)}`))
+  const unknown = unset.find((name) => !names.includes(name))
+  return unknown === undefined ? Effect.void : Effect.fail(usage(`--unset ${unknown}: ${whose} no such setting.${didYouMean(unknown, names)}`))
 }
 
 const from: Record<ConfigEntry["source"], string> = { topic: "topic", node: "this node", cluster: "all nodes", file: "file", default: "default" }
@@ -42,18 +42,18 @@ const show = (configs: ReadonlyArray<ConfigEntry>): void => {
 }
 
 interface Configured<E, R> {
-  /** What it is called in lines and in JSON. */
+  /** The topic or the node in lines of text. */
   readonly name: string
   readonly json: Readonly<Record<string, unknown>>
   /** "a topic has": for the error of an unknown name. */
   readonly whose: string
-  /** What holds once a setting is unset. */
+  /** What applies after a setting is unset. */
   readonly otherwise: string
   readonly read: Effect.Effect<ReadonlyArray<ConfigEntry>, E, R>
   readonly change: (changes: { readonly set: Readonly<Record<string, string>>; readonly unset: ReadonlyArray<string> }) => Effect.Effect<void, E, R>
 }
 
-/** Shows settings, or changes them. */
+/** Prints the settings, or changes them and prints the changes. */
 export const configure = <E, R>(words: ConfigWords, { change, json, name, otherwise, read, whose }: Configured<E, R>): Effect.Effect<void, E | CliFailure, R> =>
   Effect.gen(function* () {
     const set = yield* settings(words.set)
@@ -62,7 +62,7 @@ export const configure = <E, R>(words: ConfigWords, { change, json, name, otherw
     yield* checkNames(words.unset, before, whose)
     if (changes > 0) yield* change({ set, unset: words.unset })
     if (words.json) return printJson({ ...json, ...(changes === 0 ? { configs: before } : { set, unset: words.unset }) })
-    if (changes === 0 && before.length === 0) return printError(`${name}: nothing was set at run time.`)
+    if (changes === 0 && before.length === 0) return printError(`${name}: no settings were changed at run time.`)
     if (changes === 0) return show(before)
     for (const [setting, value] of Object.entries(set)) print(`${name}: ${setting}=${value}`)
     for (const setting of words.unset) print(`${name}: ${setting} has ${otherwise}`)

@@ -2,7 +2,7 @@ import type { ConsumedRecord } from "../../client/consumer/fetch/record.ts"
 
 const utf8 = new TextDecoder()
 
-interface Told {
+interface EventRecord {
   readonly index: number
   readonly time: string
   readonly type: string
@@ -12,8 +12,8 @@ interface Told {
   readonly event: Readonly<Record<string, unknown>>
 }
 
-/** A message of the journal as what it tells. A value that is no JSON object is shown as it is. */
-const toldBy = (record: ConsumedRecord): Told => {
+/** Decodes a message of the journal. A value that is not a JSON object is shown as it is. */
+const eventRecordOf = (record: ConsumedRecord): EventRecord => {
   const header = (name: string): string => {
     const value = record.headers.find(({ key }) => key === name)?.value
     return value ? utf8.decode(value) : ""
@@ -37,23 +37,23 @@ const objectOf = (text: string): Readonly<Record<string, unknown>> => {
   }
 }
 
-export const eventJson = (record: ConsumedRecord): unknown => toldBy(record)
+export const eventJson = (record: ConsumedRecord): unknown => eventRecordOf(record)
 
 const shown = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value))
 
-/** Lines for people. It remembers which topic has which id, so that a partition is called `orders-3`. */
+/** Events as lines of text. It remembers the names of topic ids, so that a partition is `orders-3`. */
 export class EventText {
   private readonly names = new Map<string, string>()
 
   /** "12  2026-11-22T14:43:07.042Z  PartitionPlaced  orders-0 leader=1 replicas=[1] …  (CreateTopics, kcat@127.0.0.1)". */
   line(record: ConsumedRecord): string {
-    const { actor, cause, event, index, time, type } = toldBy(record)
+    const { actor, cause, event, index, time, type } = eventRecordOf(record)
     const { topic, topicId, partition, ...rest } = event
     if (typeof topic === "string" && typeof topicId === "string") this.names.set(topicId, topic)
     const name = typeof topic === "string" ? topic : typeof topicId === "string" ? (this.names.get(topicId) ?? topicId) : ""
-    const place = name === "" ? "" : partition === undefined ? name : `${name}-${shown(partition)}`
+    const subject = name === "" ? "" : partition === undefined ? name : `${name}-${shown(partition)}`
     const fields = Object.entries(rest).filter(([key, value]) => key !== "_tag" && key !== "v" && value !== null && JSON.stringify(value) !== "{}")
-    const words = [place, ...fields.map(([key, value]) => `${key}=${shown(value)}`)].filter((word) => word !== "")
+    const words = [subject, ...fields.map(([key, value]) => `${key}=${shown(value)}`)].filter((word) => word !== "")
     return `${String(index).padStart(5)}  ${time}  ${type.padEnd(20)}  ${words.join(" ")}  (${[cause, actor].filter((word) => word !== "").join(", ")})`
   }
 }

@@ -6,11 +6,11 @@ import { command } from "../shell/command.ts"
 import { bold, dim, print, printJson, table } from "../shell/screen.ts"
 import { noArgument, repeatedArgument } from "../shell/spec.ts"
 
-const groups = repeatedArgument("GROUP", "One group or several.")
+const groups = repeatedArgument("GROUP", "One or several groups.")
 
 const groupList = command({
   path: "group list",
-  summary: "lists consumer groups",
+  summary: "list consumer groups",
   example: ["franz group list"],
   options: { ...leaderOption, ...jsonOption },
   argument: noArgument,
@@ -18,7 +18,7 @@ const groupList = command({
     withAdmin(words, (admin) =>
       Effect.map(admin.listGroups, (found) => {
         if (words.json) for (const group of found) printJson(group)
-        else if (found.length === 0) print("No groups yet. A consumer makes one when it joins: `franz consume TOPIC --group NAME`.")
+        else if (found.length === 0) print("No groups. A consumer creates one when it joins: `franz consume TOPIC --group NAME`.")
         else
           for (const line of table(
             ["GROUP", "STATE", "PROTOCOL"],
@@ -30,10 +30,10 @@ const groupList = command({
 })
 
 /** "orders-0,1,5 audit-2". */
-const places = (partitions: GroupDescription["members"][number]["partitions"]): string => {
+const assignedTo = (partitions: GroupDescription["members"][number]["partitions"]): string => {
   const byTopic = new Map<string, Array<number>>()
   for (const { partition, topic } of partitions) byTopic.set(topic, [...(byTopic.get(topic) ?? []), partition])
-  return [...byTopic].map(([topic, list]) => `${topic}-${list.sort((a, b) => a - b).join(",")}`).join(" ") || "nothing"
+  return [...byTopic].map(([topic, list]) => `${topic}-${list.sort((a, b) => a - b).join(",")}`).join(" ") || "no partitions"
 }
 
 const show = ({ assignor, group, members, offsets, state }: GroupDescription): void => {
@@ -42,10 +42,10 @@ const show = ({ assignor, group, members, offsets, state }: GroupDescription): v
   if (members.length > 0)
     for (const line of indented(
       ["MEMBER", "HOST", "READS"],
-      members.map(({ clientId, host, instanceId, memberId, partitions }) => [instanceId ?? (memberId || clientId), host, places(partitions)])
+      members.map(({ clientId, host, instanceId, memberId, partitions }) => [instanceId ?? (memberId || clientId), host, assignedTo(partitions)])
     ))
       print(line)
-  if (offsets.length === 0) print(dim("  no offsets are committed"))
+  if (offsets.length === 0) print(dim("  no committed offsets"))
   else
     for (const line of indented(
       ["TOPIC", "PARTITION", "COMMITTED", "END", "LAG"],
@@ -56,7 +56,7 @@ const show = ({ assignor, group, members, offsets, state }: GroupDescription): v
 
 const groupDescribe = command({
   path: "group describe",
-  summary: "shows groups: members, what each reads, offsets and lag",
+  summary: "describe groups: members, partitions, committed offsets, lag",
   example: ["franz group describe billing"],
   options: { ...leaderOption, ...jsonOption },
   argument: groups,
@@ -66,7 +66,7 @@ const groupDescribe = command({
 
 const groupDelete = command({
   path: "group delete",
-  summary: "removes groups that have no members, and their offsets",
+  summary: "delete groups without members, and their offsets",
   example: ["franz group delete billing"],
   options: { ...leaderOption, ...jsonOption },
   argument: groups,

@@ -11,10 +11,10 @@ const sizeOf = ({ logs }: LogDirDescription): number => logs.reduce((sum, { size
 
 export const clusterDirs = command({
   path: "cluster dirs",
-  summary: "shows the data directories of the brokers: what lies there, and the room that is left",
-  about: ["As Kafka's kafka-log-dirs does. A directory that is offline after a fault of its disk says so."],
+  summary: "describe the data directories of the brokers: logs, sizes, free space",
+  about: ["As Kafka's kafka-log-dirs. A directory whose disk has failed is offline."],
   example: ["franz cluster dirs", "franz cluster dirs --logs", "franz cluster dirs --json"],
-  options: { ...leaderOption, ...jsonOption, logs: flag({ name: "logs", help: "Each partition with its bytes." }) },
+  options: { ...leaderOption, ...jsonOption, logs: flag({ name: "logs", help: "Print each partition with its bytes." }) },
   argument: noArgument,
   run: (words) =>
     withAdmin(words, (admin) =>
@@ -26,7 +26,7 @@ export const clusterDirs = command({
         const rows = directories.map((each) => [
           each.broker,
           each.path,
-          each.error === "NONE" ? "works" : "offline",
+          each.error === "NONE" ? "online" : "offline",
           each.logs.length,
           mib(sizeOf(each)),
           mib(each.usableBytes),

@@ -20,10 +20,10 @@ const metricLines = (values: ReadonlyArray<MetricValue>): ReadonlyArray<string> 
 
 export const clusterMetrics = command({
   path: "cluster metrics",
-  summary: "prints the metrics of all nodes, in Prometheus' text format",
+  summary: "print the metrics of all nodes in Prometheus' text format",
   about: [
-    "Prometheus scrapes the same from each process where franz.metrics.listener is set.",
-    "A leader that is no broker is asked where --leader names its address. docs/metrics.md lists the metrics."
+    "Prometheus can scrape the same metrics from each process that sets franz.metrics.listener.",
+    "The metrics of a leader that is not a broker are included where --leader has its address. docs/metrics.md lists the metrics."
   ],
   example: ["franz cluster metrics", "franz cluster metrics --json"],
   options: { ...leaderOption, ...jsonOption },

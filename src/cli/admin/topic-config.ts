@@ -5,7 +5,7 @@ import { configOptions, configure } from "./config-changes.ts"
 
 export const topicConfig = command({
   path: "topic config",
-  summary: "shows a topic's settings, or changes them while it is in use",
+  summary: "show the settings of a topic, or change them while it is in use",
   example: ["franz topic config orders", "franz topic config orders --set retention.ms=86400000 --unset segment.bytes"],
   options: { ...leaderOption, ...configOptions, ...jsonOption },
   argument: argument("TOPIC", "The topic."),

@@ -9,7 +9,7 @@ import { bold, dim, print, printJson, table } from "../shell/screen.ts"
 import { flag, noArgument, optionalInteger, repeatedArgument, repeatedText } from "../shell/spec.ts"
 import { topicConfig } from "./topic-config.ts"
 
-const topics = repeatedArgument("TOPIC", "One topic or several.")
+const topics = repeatedArgument("TOPIC", "One or several topics.")
 
 /** `--config NAME=VALUE`, each once. */
 const configsOf = (texts: ReadonlyArray<string>): Effect.Effect<Record<string, string>, CliFailure> => {
@@ -24,14 +24,14 @@ const configsOf = (texts: ReadonlyArray<string>): Effect.Effect<Record<string, s
 
 const topicCreate = command({
   path: "topic create",
-  summary: "makes topics",
+  summary: "create topics",
   example: ["franz topic create orders --partitions 6", "franz topic create audit --config segment.bytes=1048576 --if-not-exists"],
   options: {
     ...leaderOption,
-    partitions: optionalInteger({ name: "partitions", help: "Partitions of each (the cluster's num.partitions)." }),
-    replication: optionalInteger({ name: "replication-factor", help: "Copies of each partition (the cluster's default.replication.factor)." }),
+    partitions: optionalInteger({ name: "partitions", help: "Number of partitions (default: num.partitions of the cluster)." }),
+    replication: optionalInteger({ name: "replication-factor", help: "Replicas of each partition (default: default.replication.factor of the cluster)." }),
     config: repeatedText({ name: "config", alias: "c", placeholder: "NAME=VALUE", help: "A setting of the topic; may be repeated." }),
-    ifNotExists: flag({ name: "if-not-exists", help: "A topic that is there already is fine." }),
+    ifNotExists: flag({ name: "if-not-exists", help: "Accept topics that exist already." }),
     ...jsonOption
   },
   argument: topics,
@@ -53,7 +53,7 @@ const topicCreate = command({
             }),
             Effect.catchTag("TopicExists", (exists) => {
               if (!words.ifNotExists) return Effect.fail(exists)
-              return Effect.sync(() => (words.json ? printJson({ topic: name, created: false }) : print(`${name}: was there already`)))
+              return Effect.sync(() => (words.json ? printJson({ topic: name, created: false }) : print(`${name}: exists already`)))
             })
           )
         )
@@ -63,16 +63,16 @@ const topicCreate = command({
 
 const topicList = command({
   path: "topic list",
-  summary: "lists topics",
+  summary: "list topics",
   example: ["franz topic list", "franz topic list --internal --json"],
-  options: { ...leaderOption, internal: flag({ name: "internal", help: "The cluster's own topics too." }), ...jsonOption },
+  options: { ...leaderOption, internal: flag({ name: "internal", help: "Also internal topics." }), ...jsonOption },
   argument: noArgument,
   run: (words) =>
     withAdmin(words, (admin) =>
       Effect.map(admin.listTopics({ internal: words.internal }), (found) => {
         if (words.json)
           for (const { internal, name, partitions, topicId } of found) printJson({ topic: name, topicId, partitions: partitions.length, internal })
-        else if (found.length === 0) print("No topics yet. `franz topic create NAME` makes one.")
+        else if (found.length === 0) print("No topics. `franz topic create NAME` creates one.")
         else
           for (const line of table(
             ["TOPIC", "PARTITIONS"],
@@ -99,12 +99,12 @@ const show = ({ configs, internal, name, partitions, topicId }: TopicDescription
   for (const line of indented(["PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC", "FIRST", "END", "MESSAGES"], partitions.map(partitionRow))) print(line)
   const own = configs.filter(({ isOwn }) => isOwn)
   for (const { name: setting, value } of own) print(`  ${setting}=${value ?? ""}`)
-  print(dim(`  ${own.length === 0 ? "no settings of its own" : "the other settings are the nodes'"}: \`franz topic config ${name}\` shows all`))
+  print(dim(`  ${own.length === 0 ? "no settings of its own" : "the other settings are those of the nodes"}: \`franz topic config ${name}\` shows all`))
 }
 
 const topicDescribe = command({
   path: "topic describe",
-  summary: "shows topics: partitions, their leaders and offsets, settings",
+  summary: "describe topics: partitions, leaders, offsets, settings",
   example: ["franz topic describe orders"],
   options: { ...leaderOption, ...jsonOption },
   argument: topics,
@@ -114,9 +114,9 @@ const topicDescribe = command({
 
 const topicDelete = command({
   path: "topic delete",
-  summary: "removes topics and all their messages, without asking",
+  summary: "delete topics and all their messages, without a confirmation",
   example: ["franz topic delete orders"],
-  options: { ...leaderOption, ifExists: flag({ name: "if-exists", help: "A topic that is not there is fine." }), ...jsonOption },
+  options: { ...leaderOption, ifExists: flag({ name: "if-exists", help: "Accept topics that do not exist." }), ...jsonOption },
   argument: topics,
   run: (words, names) =>
     withAdmin(words, (admin) =>
@@ -125,7 +125,7 @@ const topicDelete = command({
           Effect.map(() => (words.json ? printJson({ topic: name, deleted: true }) : print(`${name}: deleted`))),
           Effect.catchTag("UnknownTopic", (unknown) => {
             if (!words.ifExists) return Effect.fail(unknown)
-            return Effect.sync(() => (words.json ? printJson({ topic: name, deleted: false }) : print(`${name}: was not there`)))
+            return Effect.sync(() => (words.json ? printJson({ topic: name, deleted: false }) : print(`${name}: does not exist`)))
           })
         )
       )

@@ -4,7 +4,7 @@ import { table } from "../shell/screen.ts"
 import type { ClientFault } from "./failure.ts"
 import { clientFailure } from "./failure.ts"
 
-/** Does something for every name, one after another; a name that fails does not keep the others from being done, and all failures are said at the end. */
+/** Runs an effect for every name, one after another. A failure does not stop the others; all failures are reported at the end. */
 export const forEachName = <R>(
   names: ReadonlyArray<string>,
   run: (name: string) => Effect.Effect<void, ClientFault | CliFailure, R>

@@ -5,26 +5,26 @@ import type * as errors from "../../client/error.ts"
 import { CliFailure, type ExitName } from "../shell/failure.ts"
 
 type InstanceOf<C> = C extends new (...args: never) => infer E ? E : never
-/** Every error that the client library can give. */
+/** Every error of the client library. */
 export type ClientFault = { readonly [K in keyof typeof errors]: InstanceOf<(typeof errors)[K]> }[keyof typeof errors]
 
-interface Saying {
+interface Report {
   readonly exit: Exclude<ExitName, "ok">
   readonly hint?: string
-  /** Instead of the error's own sentence. */
+  /** Replaces the message of the error. */
   readonly message?: string
 }
-const refused = (hint?: string): Saying => ({ exit: "refused", ...(hint === undefined ? {} : { hint }) })
-const again = "Try again; if it stays so, `franz cluster describe` shows which nodes are there."
+const refused = (hint?: string): Report => ({ exit: "refused", ...(hint === undefined ? {} : { hint }) })
+const again = "Try again. If it persists, `franz cluster describe` shows the state of the nodes."
 
-/** What a person does about each error. The switch has no default: a new error does not compile before it has its line here. */
-const saying = (fault: ClientFault): Saying => {
+/** What the user can do about each error. The switch has no default: the compiler names an error without a case. */
+const reportOf = (fault: ClientFault): Report => {
   switch (fault._tag) {
     case "NotReachable":
       return {
         exit: "unavailable",
-        message: `nobody answers at ${fault.addresses.join(", ")} (${fault.reason})`,
-        hint: "Start a cluster with `franz up`, or name another address with --leader HOST:PORT."
+        message: `cluster unreachable: no node responds at ${fault.addresses.join(", ")} (${fault.reason})`,
+        hint: "Start a cluster with `franz up`, or give another address with --leader HOST:PORT."
       }
     case "InvalidAddress":
       return { exit: "usage" }
@@ -35,13 +35,13 @@ const saying = (fault: ClientFault): Saying => {
     case "RequestTimedOut":
       return { exit: "unavailable", hint: again }
     case "UnsupportedByCluster":
-      return refused("The cluster is too old or too small for this command.")
+      return refused("The cluster does not support this command. A newer version of it may.")
     case "KafkaFailure":
       return fault.retriable ? { exit: "unavailable", hint: again } : refused()
     case "TopicExists":
-      return refused(`\`franz topic describe ${fault.topic}\` shows it; --if-not-exists is content with it.`)
+      return refused(`\`franz topic describe ${fault.topic}\` shows it. --if-not-exists accepts it.`)
     case "UnknownTopic":
-      return refused(`\`franz topic list\` shows what there is; \`franz topic create ${fault.topic}\` makes it.`)
+      return refused(`\`franz topic list\` lists the topics. \`franz topic create ${fault.topic}\` creates it.`)
     case "UnknownPartition":
       return refused(`\`franz topic describe ${fault.topic}\` shows the partitions.`)
     case "InvalidTopic":
@@ -50,20 +50,20 @@ const saying = (fault: ClientFault): Saying => {
       return refused(`\`franz topic describe ${fault.topic}\` shows the topic's max.message.bytes.`)
     case "NoLeader":
     case "NotEnoughReplicas":
-      return { exit: "unavailable", hint: "`franz cluster describe` shows which brokers are there." }
+      return { exit: "unavailable", hint: "`franz cluster describe` shows the state of the brokers." }
     case "BufferFull":
-      return { exit: "unavailable", hint: "The cluster takes messages more slowly than they come." }
+      return { exit: "unavailable", hint: "The cluster stores messages more slowly than they are sent." }
     case "OutcomeUnknown":
-      return refused("Read the topic's end before you send it again, or it may be there twice.")
+      return refused("Check the end of the topic before you send the message again: it may be stored already.")
     case "OffsetOutOfRange":
-      return refused("--from start reads from the oldest message, --from end what comes from now on.")
+      return refused("--from start begins at the oldest message, --from end at new messages.")
     case "CorruptRecords":
     case "Undecodable":
       return { exit: "data" }
     case "NodeRefused":
-      return refused(fault.error === "BROKER_ID_NOT_REGISTERED" ? "`franz cluster describe` shows the nodes." : undefined)
+      return refused(fault.error === "BROKER_ID_NOT_REGISTERED" ? "`franz cluster describe` lists the nodes." : undefined)
     case "UnknownGroup":
-      return refused("`franz group list` shows what there is.")
+      return refused("`franz group list` lists the groups.")
     case "AnswerTooLarge":
     case "TopicRefused":
     case "NotAuthorized":
@@ -78,13 +78,13 @@ const saying = (fault: ClientFault): Saying => {
   }
 }
 
-/** An error of the client library as what a person reads and a script gets. */
+/** Returns an error of the client library with its exit code and its hint. */
 export const clientFailure = (fault: ClientFault): CliFailure => {
-  const { exit, hint, message } = saying(fault)
-  // Names, and the words of a node, may be anything: they stay within their line.
+  const { exit, hint, message } = reportOf(fault)
+  // Names and messages of a node may contain line breaks: each stays on one line.
   return new CliFailure({ exit, message: printable(message ?? fault.message), hint: hint === undefined ? undefined : printable(hint) })
 }
 
-/** Maps the client's errors, and leaves ours as they are. */
-export const orSay = <A, E extends ClientFault | CliFailure, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, CliFailure, R> =>
+/** Maps errors of the client library; a CliFailure stays as it is. */
+export const mapClientErrors = <A, E extends ClientFault | CliFailure, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, CliFailure, R> =>
   Effect.mapError(effect, (fault: ClientFault | CliFailure) => (fault._tag === "CliFailure" ? fault : clientFailure(fault)))

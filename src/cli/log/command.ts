@@ -8,25 +8,25 @@ import { dumpJson, dumpLines } from "./dump-text.ts"
 import { repairLines, verifyLines } from "./report-text.ts"
 import type { Dumped, LogTool } from "./tool.ts"
 
-const json = flag({ name: "json", help: "One JSON object a line, for scripts." })
+const json = flag({ name: "json", help: "Print one JSON object per line." })
 const directory = argument("DIR", "A data directory (of one node, or of `franz up`), or the directory of one partition.")
 
-/** Bytes of a file between two words about it. */
+/** Bytes of a file between two updates of the progress line. */
 const progressBytes = 67_108_864
 
-/** How far it is, on one line that is written over; nothing where nobody looks. */
+/** Shows the progress on one line of the terminal; nothing where standard error is not a terminal. */
 const progressLine = () => {
-  const isWatched = process.stderr.isTTY === true
+  const isTerminal = process.stderr.isTTY === true
   let file = ""
   let next = progressBytes
   const clear = () => {
-    if (isWatched && file !== "") process.stderr.write("\r\u001b[K")
+    if (isTerminal && file !== "") process.stderr.write("\r\u001b[K")
     file = ""
   }
   return {
     clear,
     progress: (of: string, bytes: number): void => {
-      if (!isWatched) return
+      if (!isTerminal) return
       if (of !== file) next = progressBytes
       if (bytes < next) return
       file = of
@@ -39,14 +39,14 @@ const progressLine = () => {
 const verifyCommand = (tool: LogTool): CliCommand<never> =>
   command({
     path: "log verify",
-    summary: "checks the logs of a data directory, and changes nothing",
+    summary: "verify the logs of a data directory, without changes",
     about: [
-      "Reads every batch and every index entry: checksums, offsets, epochs, counts, order; and folds the journals of a leader.",
-      "Exit code 0: all is right. 65: something is wrong; each finding says where, what it means and what to do."
+      "Reads every batch and every index entry (checksums, offsets, epochs, counts, order), and folds the journals of a leader.",
+      "Exit code 0: no findings. 65: findings, each with its position, its meaning and what to do."
     ],
     example: ["franz log verify /var/lib/franz", "franz log verify ./data --json"],
     options: {
-      forceRead: flag({ name: "force-read", help: "Reads also while a node holds the directory: what it is writing may look torn." }),
+      forceRead: flag({ name: "force-read", help: "Read also while a node holds the directory. A batch that it is writing may look torn." }),
       json
     },
     argument: directory,
@@ -76,8 +76,8 @@ const verifyCommand = (tool: LogTool): CliCommand<never> =>
         if (wrong > 0)
           return yield* new CliFailure({
             exit: "data",
-            message: `${wrong} of ${logs} logs in ${path} ${wrong === 1 ? "is" : "are"} not right.`,
-            hint: `franz log repair ${path}  says what could be done; it changes nothing without --execute.`
+            message: `${wrong} of ${logs} logs in ${path} ${wrong === 1 ? "has" : "have"} findings.`,
+            hint: `franz log repair ${path}  prints what it would do; it changes nothing without --execute.`
           })
         if (!words.json) print(logs === 1 ? "1 log is right." : `${logs} logs are right.`)
       })
@@ -86,14 +86,14 @@ const verifyCommand = (tool: LogTool): CliCommand<never> =>
 const repairCommand = (tool: LogTool): CliCommand<never> =>
   command({
     path: "log repair",
-    summary: "says what would make damaged logs right; does it with --execute",
+    summary: "print how to repair damaged logs; repair them with --execute",
     about: [
-      "Cuts a log where it is damaged and makes indexes again. What is cut is kept beside the file, as NAME.cut-TIME; nothing is deleted.",
-      "A cut loses the messages after it: where there is a backup of the file, put that back instead. The node must be stopped.",
-      "Exit code 0: nothing to do, or done. 65: something could be done (without --execute), or is still wrong."
+      "Truncates a log where it is damaged, and rebuilds indexes. The truncated bytes are kept beside the file, as NAME.cut-TIME; no byte is deleted.",
+      "A truncation loses the messages after it: restore a backup of the file instead, if there is one. The node must be stopped.",
+      "Exit code 0: no findings, or all repaired. 65: findings that --execute would repair, or that are left after it."
     ],
     example: ["franz log repair /var/lib/franz", "franz log repair /var/lib/franz --execute"],
-    options: { execute: flag({ name: "execute", help: "Does it. Without it nothing is changed." }), json },
+    options: { execute: flag({ name: "execute", help: "Repair the logs. Without it no file is changed." }), json },
     argument: directory,
     run: (words, path) =>
       Effect.gen(function* () {
@@ -116,11 +116,11 @@ const repairCommand = (tool: LogTool): CliCommand<never> =>
         if (open === 0) return
         return yield* new CliFailure(
           words.execute
-            ? { exit: "data", message: `${open === 1 ? "One log" : `${open} logs`} in ${path} could not be made right.` }
+            ? { exit: "data", message: `${open === 1 ? "One log" : `${open} logs`} in ${path} could not be repaired.` }
             : {
                 exit: "data",
-                message: `Nothing was changed. ${open === 1 ? "One log needs" : `${open} logs need`} repair.`,
-                hint: `franz log repair ${path} --execute  does it. Look for a backup first: a cut loses messages.`
+                message: `No file was changed. ${open === 1 ? "One log needs" : `${open} logs need`} repair.`,
+                hint: `franz log repair ${path} --execute  repairs them. Look for a backup first: a truncation loses messages.`
               }
         )
       })
@@ -136,7 +136,7 @@ function* linesOf(pieces: Iterable<Dumped>, show: (piece: Dumped) => Iterable<st
   }
 }
 
-/** Writes lines as they come, a chunk at a time: memory stays small however long the file is, and however slow the reader. */
+/** Writes lines by the chunk. Memory is bounded by one chunk, whatever the size of the file and the speed of the reader. */
 const writeLines = (lines: Generator<string>): Effect.Effect<void, CliFailure> => {
   const chunk = Effect.try({
     try: () => {
@@ -148,7 +148,7 @@ const writeLines = (lines: Generator<string>): Effect.Effect<void, CliFailure> =
       }
       return text
     },
-    catch: (error) => new CliFailure({ exit: "disk", message: `The file could not be read on: ${error instanceof Error ? error.message : String(error)}` })
+    catch: (error) => new CliFailure({ exit: "disk", message: `The file could not be read further: ${error instanceof Error ? error.message : String(error)}` })
   })
   return Effect.flatMap(chunk, (text) => (text === "" ? Effect.void : Effect.zipRight(write(utf8.encode(text)), writeLines(lines))))
 }
@@ -156,11 +156,14 @@ const writeLines = (lines: Generator<string>): Effect.Effect<void, CliFailure> =
 const dumpCommand = (tool: LogTool): CliCommand<never> =>
   command({
     path: "log dump",
-    summary: "prints what stands in a segment (.log) or an index (.index, .timeindex)",
-    about: ["A line for each batch or entry. Exit code 65 when something in it is damaged; what follows is printed all the same."],
+    summary: "print a segment (.log) or an index (.index, .timeindex)",
+    about: ["One line for each batch or entry. Exit code 65 where the file is damaged; the parts after the damage are printed, too."],
     example: ["franz log dump data/broker-0/…/00000000000000000000.log --records", "franz log dump 00000000000000000000.index --json"],
-    options: { records: flag({ name: "records", help: "The messages too: keys, values, headers. Long ones are shortened; --json has all of each." }), json },
-    argument: argument("FILE", "A .log, .index or .timeindex file, or what a repair kept of one."),
+    options: {
+      records: flag({ name: "records", help: "Print the messages, too: keys, values, headers. Long ones are shortened, but not with --json." }),
+      json
+    },
+    argument: argument("FILE", "A .log, .index or .timeindex file, or a .cut file of a repair."),
     run: (words, file) =>
       Effect.scoped(
         Effect.gen(function* () {

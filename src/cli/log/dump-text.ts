@@ -4,7 +4,7 @@ import type { Record as LogRecord } from "../../../domain/log/record.ts"
 import type { Dumped } from "./tool.ts"
 
 const strict = new TextDecoder("utf-8", { fatal: true })
-/** Characters of a key or value that a line for people shows; --json has all of it. */
+/** Characters of a key or value in a line of text; --json has all of them. */
 const shownMax = 200
 
 const decoded = (bytes: Uint8Array): string | undefined => {
@@ -34,7 +34,7 @@ const exact = (name: string, bytes: Uint8Array | null): Record<string, string | 
   return text === undefined ? { [`${name}Base64`]: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") } : { [name]: text }
 }
 
-/** Milliseconds as a time of day, or as they are where no calendar has them. */
+/** Milliseconds as an ISO time, or as a number where they are out of its range. */
 const time = (ms: number): string => (ms < 0 ? String(ms) : ms > 8_640_000_000_000_000 ? String(ms) : new Date(ms).toISOString())
 
 const flags = (batch: RecordBatch): ReadonlyArray<string> => [
@@ -44,7 +44,7 @@ const flags = (batch: RecordBatch): ReadonlyArray<string> => [
   ...(batch.deleteHorizonMs === undefined ? [] : [`tombstones until ${time(batch.deleteHorizonMs)}`])
 ]
 
-/** From the first record's time to the latest; a delete horizon stands where the first one's did. */
+/** From the first record's timestamp to the latest. A batch with a delete horizon has it in place of the first (KIP-534). */
 const times = ({ baseTimestamp, deleteHorizonMs, maxTimestamp }: RecordBatch): string =>
   deleteHorizonMs !== undefined || maxTimestamp === baseTimestamp ? time(maxTimestamp) : `${time(baseTimestamp)}..${time(maxTimestamp)}`
 
@@ -63,11 +63,11 @@ const batchLine = (position: number, batch: RecordBatch): string =>
   ].join("  ")
 
 const recordLine = ({ headers, key, offset, timestamp, value }: LogRecord): string => {
-  const told = headers.map((header) => `${escaped(header.key.slice(0, shownMax))}=${shownBytes(header.value)}`)
-  return `  ${offset}  ${time(timestamp)}  key ${shownBytes(key)}  value ${shownBytes(value)}${told.length === 0 ? "" : `  headers ${told.join(" ")}`}`
+  const shown = headers.map((header) => `${escaped(header.key.slice(0, shownMax))}=${shownBytes(header.value)}`)
+  return `  ${offset}  ${time(timestamp)}  key ${shownBytes(key)}  value ${shownBytes(value)}${shown.length === 0 ? "" : `  headers ${shown.join(" ")}`}`
 }
 
-/** A piece as lines for people, one after the other: a batch may have a million records. */
+/** Yields a piece as lines of text, one by one: a batch may have a million records. */
 export function* dumpLines(piece: Dumped): Generator<string> {
   switch (piece._tag) {
     case "Damage":
@@ -117,7 +117,7 @@ const recordJson = ({ headers, key, offset, timestamp, value }: LogRecord): stri
     headers: headers.map((header) => ({ key: header.key, ...exact("value", header.value) }))
   })
 
-/** A piece as lines of JSON, with nothing left out: a batch, and then its records. */
+/** Yields a piece as lines of JSON, complete: a batch, and then its records. */
 export function* dumpJson(piece: Dumped): Generator<string> {
   switch (piece._tag) {
     case "Damage":

@@ -4,7 +4,7 @@ import type { LogReport, RepairReport } from "./tool.ts"
 
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`
 
-/** Bytes as a person says them. */
+/** Bytes in the largest fitting unit. */
 const size = (bytes: number): string => {
   for (const [unit, scale] of [
     ["GiB", 1_073_741_824],
@@ -15,13 +15,13 @@ const size = (bytes: number): string => {
   return count(bytes, "byte")
 }
 
-const place = ({ file, offset, position }: Finding): string =>
+const positionOf = ({ file, offset, position }: Finding): string =>
   [file, ...(position === undefined ? [] : [`byte ${position}`]), ...(offset === undefined ? [] : [`offset ${offset}`])].join(", ")
 
-/** A finding in three lines: where, what it means, what to do. */
-const findingLines = (finding: Finding): ReadonlyArray<string> => [`  ${place(finding)}`, `    ${finding.meaning}`, `    ${dim(finding.advice)}`]
+/** A finding in three lines: its position, its meaning, what to do. */
+const findingLines = (finding: Finding): ReadonlyArray<string> => [`  ${positionOf(finding)}`, `    ${finding.meaning}`, `    ${dim(finding.advice)}`]
 
-/** A log in a line, and what is wrong with it below. */
+/** A log in one line, and its findings below. */
 export const verifyLines = (report: LogReport): ReadonlyArray<string> => {
   const { batches, bytes, end, events, findings, moreFindings, name, records, segments, start } = report
   const wrong = findings.length + moreFindings
@@ -37,8 +37,8 @@ export const verifyLines = (report: LogReport): ReadonlyArray<string> => {
 
 const lostLine = ({ from, to }: NonNullable<RepairReport["lost"]>, isDone: boolean): string =>
   to > from
-    ? `  ${bold(isDone ? "LOST" : "LOSES")} offsets ${from} to ${to - 1}, as far as they can be counted: they may have been acknowledged. New messages will get these offsets again.`
-    : `  ${bold(isDone ? "LOST" : "LOSES")} what stands from offset ${from} on; new messages will get these offsets again.`
+    ? `  ${bold(isDone ? "LOST" : "LOSES")} offsets ${from} to ${to - 1}, as far as they can be counted. They may have been acknowledged. New messages will get these offsets again.`
+    : `  ${bold(isDone ? "LOST" : "LOSES")} all messages from offset ${from} on. New messages will get these offsets again.`
 
 export const repairLines = (report: RepairReport): ReadonlyArray<string> => {
   const { findings, kept, lost, name, refusal, remaining, steps } = report
@@ -51,6 +51,6 @@ export const repairLines = (report: RepairReport): ReadonlyArray<string> => {
     ...steps.map((step) => `  ${isDone ? "did" : "would"}: ${step}`),
     ...(lost === undefined ? [] : [lostLine(lost, isDone)]),
     ...(kept ?? []).map((file) => `  kept: ${file}`),
-    ...((remaining?.length ?? 0) === 0 ? [] : [`  ${bold("still wrong:")}`, ...(remaining ?? []).flatMap(findingLines)])
+    ...((remaining?.length ?? 0) === 0 ? [] : [`  ${bold("not repaired:")}`, ...(remaining ?? []).flatMap(findingLines)])
   ]
 }

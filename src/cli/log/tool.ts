@@ -7,9 +7,9 @@ import type { TimeEntry } from "../../../domain/log/time-index.ts"
 import type { Finding } from "../../../domain/log/verify.ts"
 import type { CliFailure } from "../shell/failure.ts"
 
-/** What a verification says of one log. Sizes in bytes; `end` is the offset after the last whole batch. */
+/** The result of the verification of one log. Sizes in bytes; `end` is the offset after the last whole batch. */
 export interface LogReport {
-  /** `orders-3` where the name is known, else the directory's. */
+  /** `orders-3` where the name is known, else the name of the directory. */
   readonly name: string
   readonly directory: string
   readonly segments: number
@@ -32,17 +32,17 @@ export interface RepairReport {
   readonly findings: ReadonlyArray<Finding>
   /** Sentences, in the order in which they are done. */
   readonly steps: ReadonlyArray<string>
-  /** What nobody can read afterwards: from (included) to (left out). */
+  /** The offsets that the repair loses: from `from` up to, but not including, `to`. */
   readonly lost: { readonly from: Offset; readonly to: Offset } | undefined
-  /** Why nothing is done. */
+  /** Why the repair changes nothing. */
   readonly refusal: string | undefined
-  /** Files that keep what was taken away; undefined where nothing was done yet. */
+  /** The files with the truncated bytes; undefined before the repair. */
   readonly kept: ReadonlyArray<string> | undefined
-  /** What a verification still finds after the repair; undefined before it. */
+  /** The findings of a verification after the repair; undefined before it. */
   readonly remaining: ReadonlyArray<Finding> | undefined
 }
 
-/** What stands in a file, piece after piece. Views last until the next one is taken. */
+/** The pieces of a file, in their order. The bytes of a piece are valid until the next one is taken. */
 export type Dumped =
   | {
       readonly _tag: "Batch"
@@ -55,11 +55,11 @@ export type Dumped =
   | { readonly _tag: "OffsetEntry"; readonly slot: number; readonly entry: OffsetEntry }
   | { readonly _tag: "TimeEntry"; readonly slot: number; readonly entry: TimeEntry }
 
-/** How logs on the disk are looked at. The programs supply it, since only they know the adapters. */
+/** Inspects logs on the disk. The programs supply it, since only they import adapters. */
 export interface LogTool {
   /**
-   * Reads every log under a directory and changes nothing. Fails "busy" when a node holds it, unless `forceRead`; `note` hears what limits the result.
-   * `progress` hears the file and the bytes that were read of it.
+   * Reads every log under a directory and changes nothing. Fails "busy" when a node holds it, unless `forceRead`; `note` gets what limits the result.
+   * `progress` gets the file and the bytes that were read of it.
    */
   readonly verify: (options: {
     readonly directory: string
@@ -68,13 +68,13 @@ export interface LogTool {
     readonly progress: (file: string, bytes: number) => void
     readonly each: (report: LogReport) => void
   }) => Effect.Effect<void, CliFailure>
-  /** Says what would make every log under a directory right; does it with `execute`, holding the directory. */
+  /** Reports how every log under a directory would be repaired. Repairs them with `execute`, and holds the directory meanwhile. */
   readonly repair: (options: {
     readonly directory: string
     readonly execute: boolean
     readonly progress: (file: string, bytes: number) => void
     readonly each: (report: RepairReport) => void
   }) => Effect.Effect<void, CliFailure>
-  /** The pieces of a `.log`, `.index` or `.timeindex` file. The file is open until the scope closes; taking a piece may throw what the disk throws. */
+  /** The pieces of a `.log`, `.index` or `.timeindex` file. The file is open until the scope closes; taking a piece may throw an error of the disk. */
   readonly dump: (file: string, options: { readonly records: boolean }) => Effect.Effect<Iterable<Dumped>, CliFailure, Scope.Scope>
 }

@@ -14,17 +14,17 @@ import { stopSignal } from "../shell/signal.ts"
 import { argument, flag, optionalInteger, optionalText } from "../shell/spec.ts"
 import { jsonLines, plainLines } from "./record-text.ts"
 
-/** Messages that are printed at a time. */
+/** Messages of one poll. */
 const pollRecordsMax = 10_000
-/** How often a group is told what was printed, ms. */
+/** How often the offsets of printed messages are committed, ms. */
 const commitIntervalMs = 1000
-/** How long one look for new messages takes, ms; the end of the topic is noticed in between. */
+/** The timeout of one poll, ms. The end of the topic is checked between polls. */
 const pollTimeoutMs = 250
 
 type Ends = ReadonlyMap<number, number>
 
-/** What one run of the command is about. */
-interface Reading {
+/** The options of one run of the command. */
+interface Consumption {
   readonly topic: string
   readonly group: string | undefined
   readonly from: "start" | "end" | number | undefined
@@ -35,7 +35,7 @@ interface Reading {
   readonly write: (lines: Uint8Array) => Effect.Effect<void>
 }
 
-/** Stopped before everything that was polled was printed: the group must not count it as processed. */
+/** Stopped before all polled messages were printed: they must not count as processed. */
 class Unprinted extends Data.TaggedError("Unprinted")<Record<never, never>> {}
 
 const wrong = (message: string) => new CliFailure({ exit: "usage", message })
@@ -46,11 +46,11 @@ const fromOf = (text: string): Effect.Effect<"start" | "end" | number, CliFailur
   return Number.isSafeInteger(offset) ? Effect.succeed(offset) : Effect.fail(wrong(`--from ${text}: expected start, end or an offset, e.g. --from 42.`))
 }
 
-/** A topic may get more partitions: how often a look is taken, ms. */
+/** How often the command checks whether the topic has more partitions, ms. */
 const newPartitionsMs = 10_000
 
-/** The partitions that are read and where each ends now. */
-const endsOf = (admin: AdminService, reading: Reading) =>
+/** Returns the partitions to read, each with its end. */
+const endsOf = (admin: AdminService, reading: Consumption) =>
   Effect.gen(function* () {
     const { partitions } = yield* admin.describeTopic(reading.topic)
     const read = reading.partition === undefined ? partitions : partitions.filter(({ partition }) => partition === reading.partition)
@@ -58,25 +58,25 @@ const endsOf = (admin: AdminService, reading: Reading) =>
     return new Map(read.map(({ end, partition }) => [partition, end ?? 0]))
   })
 
-/** Where reading begins without a group. "end" is where a partition ended when the command began: what comes before the first fetch is not missed. */
-const startAt = ({ from, partition }: Reading, end: number): StartAt => {
+/** Where reading begins without a group. "end" is the end of the partition at the start of the command, so that no message before the first fetch is missed. */
+const startAt = ({ from, partition }: Consumption, end: number): StartAt => {
   if (from === "end") return { offset: end }
   if (typeof from !== "number") return "earliest"
-  // An offset that one partition has may lie behind the end of another: that one is read from its end.
+  // An offset of one partition may be after the end of another, which is then read from its end.
   return { offset: partition === undefined ? Math.min(from, end) : from }
 }
 
-/** Without a group all partitions are this consumer's; with one the group says which. */
-const begin = (consumer: ConsumerService, reading: Reading, ends: Ends) => {
+/** Assigns all partitions without a group; joins the group otherwise. */
+const begin = (consumer: ConsumerService, reading: Consumption, ends: Ends) => {
   if (reading.group !== undefined) return Effect.zipRight(consumer.joinConsumerGroup(reading.group), consumer.subscribe(reading.topic))
   const { from, partition, topic } = reading
   if (typeof from === "number" && partition === undefined && [...ends.values()].every((end) => end < from))
-    printError(`'${topic}' ends before the offset ${from}: reading begins at the end of each partition.`)
+    printError(`'${topic}' ends before offset ${from}: reading begins at the end of each partition.`)
   return consumer.assign([...ends].map(([id, end]) => ({ topic, partition: id, at: startAt(reading, end) })))
 }
 
-/** Takes partitions that were added to the topic, from their first message on. In a group the library does that. */
-const adoptNew = (consumer: ConsumerService, admin: AdminService, { topic }: Reading) =>
+/** Assigns partitions that were added to the topic, from their first message on. In a group the library does that. */
+const adoptNew = (consumer: ConsumerService, admin: AdminService, { topic }: Consumption) =>
   Effect.gen(function* () {
     const [places, described] = yield* Effect.all([consumer.positions, Effect.option(admin.describeTopic(topic))])
     if (Option.isNone(described)) return
@@ -86,15 +86,15 @@ const adoptNew = (consumer: ConsumerService, admin: AdminService, { topic }: Rea
     yield* consumer.assign([...going, ...added.map(({ partition }) => ({ topic, partition, at: "earliest" as const }))])
   })
 
-/** A member whose group has given it no partition has nothing to read, and is at the end at once. */
+/** Whether every partition is read to its end. A member without partitions is at the end at once. */
 const isAtEnd = (consumer: ConsumerService, ends: Ends): Effect.Effect<boolean> =>
   Effect.map(
     Effect.all([consumer.isAssigned, consumer.positions]),
     ([isAssigned, places]) => isAssigned && places.every(({ offset, partition }) => offset >= (ends.get(partition) ?? 0))
   )
 
-/** Prints until there is a reason to end. What was polled is printed before the next poll counts it as processed. */
-const printing = (consumer: ConsumerService, admin: AdminService, reading: Reading, ends: Ends, stopped: Effect.Effect<"stopped">) =>
+/** Prints messages until the command ends. Messages are printed before the next poll counts them as processed. */
+const printing = (consumer: ConsumerService, admin: AdminService, reading: Consumption, ends: Ends, stopped: Effect.Effect<"stopped">) =>
   Effect.gen(function* () {
     const followsTopic = reading.group === undefined && reading.partition === undefined && !reading.exitAtEnd
     let lookedAt = yield* Clock.currentTimeMillis
@@ -116,10 +116,10 @@ const printing = (consumer: ConsumerService, admin: AdminService, reading: Readi
     return "ended" as const
   })
 
-const consume = (reading: Reading, options: ReturnType<typeof connection>) =>
+const consume = (reading: Consumption, options: ReturnType<typeof connection>) =>
   Effect.gen(function* () {
     yield* firstContact(options)
-    // The signal is heard from here on, once, whatever waits for it.
+    // One fiber waits for the signal, for all that depend on it.
     const stop = yield* Effect.fork(Effect.raceFirst(Effect.as(stopSignal, "signal" as const), Effect.as(untilOutputEnds, "output" as const)))
     const stopped = Effect.as(Effect.exit(stop.await), "stopped" as const)
     const from = reading.from === "start" ? ("earliest" as const) : ("subscribed" as const)
@@ -135,27 +135,27 @@ const consume = (reading: Reading, options: ReturnType<typeof connection>) =>
       Effect.mapError((fault) => (fault._tag === "Unprinted" ? fault : clientFailure(fault))),
       Effect.catchTag("Unprinted", () => Effect.succeed("stopped" as const))
     )
-    // Where the output has failed, the end of the process says so; a reader that has left is no fault.
+    // A failed output sets the exit code at the end of the process. A reader that has closed the pipe is not an error.
     if (how === "stopped" && (yield* Effect.flatten(stop.await)) === "signal") return yield* Effect.interrupt
   })
 
 export const consumeCommand = command({
   path: "consume",
-  summary: "prints a topic's messages, a line each",
+  summary: "print the messages of a topic, one a line",
   about: [
-    "Values are printed byte for byte; on a terminal, control characters are escaped unless --raw is given. Without a group it reads all partitions from the start and goes on with what comes.",
-    "With a group it shares the partitions with the other members, begins with what comes from now on unless the group has been further, and commits what it has printed."
+    "Values are printed byte for byte; on a terminal, control characters are escaped unless --raw is given. Without --group the command reads all partitions from the start, and goes on with new messages.",
+    "With --group it is a member of a consumer group: it shares the partitions with the other members, begins at the committed offsets or with new messages, and commits the offsets of printed messages."
   ],
   example: ["franz consume orders --exit-at-end", "franz consume orders --group billing --json"],
   options: {
     ...leaderOption,
-    from: optionalText({ name: "from", placeholder: "start|end|OFFSET", help: "Where to begin (start; in a group: with what comes from now on)." }),
-    group: optionalText({ name: "group", alias: "g", placeholder: "GROUP", help: "Read as a member of this group." }),
-    max: optionalInteger({ name: "max", alias: "n", help: "Ends after so many messages." }),
-    exitAtEnd: flag({ name: "exit-at-end", alias: "e", help: "Ends with the last message that is there now." }),
-    partition: optionalInteger({ name: "partition", alias: "p", help: "Only this partition." }),
-    raw: flag({ name: "raw", help: "Sends a terminal the bytes as they are: a message may then clear the screen, or worse." }),
-    keySeparator: optionalText({ name: "key-separator", alias: "K", placeholder: "TEXT", help: "Prints the key and this text in front of the value." }),
+    from: optionalText({ name: "from", placeholder: "start|end|OFFSET", help: "Where to begin (start; with --group: new messages)." }),
+    group: optionalText({ name: "group", alias: "g", placeholder: "GROUP", help: "Consume as a member of this group." }),
+    max: optionalInteger({ name: "max", alias: "n", help: "Exit after N messages." }),
+    exitAtEnd: flag({ name: "exit-at-end", alias: "e", help: "Exit at the last message of each partition." }),
+    partition: optionalInteger({ name: "partition", alias: "p", help: "Read only this partition." }),
+    raw: flag({ name: "raw", help: "Do not escape control characters on a terminal: a message may then change its state." }),
+    keySeparator: optionalText({ name: "key-separator", alias: "K", placeholder: "TEXT", help: "Print the key, then TEXT, then the value." }),
     ...jsonOption
   },
   argument: argument("TOPIC", "The topic."),
@@ -165,9 +165,9 @@ export const consumeCommand = command({
       const group = Option.getOrUndefined(words.group)
       const partition = Option.getOrUndefined(words.partition)
       const max = Option.getOrElse(words.max, () => Number.POSITIVE_INFINITY)
-      if (group !== undefined && typeof from === "number")
-        return yield* wrong("--from OFFSET reads without a group: leave --group out, or use --from start or end.")
-      if (group !== undefined && partition !== undefined) return yield* wrong("--partition reads without a group: in a group the group says who reads what.")
+      if (group !== undefined && typeof from === "number") return yield* wrong("--from OFFSET reads without a group: omit --group, or use --from start or end.")
+      if (group !== undefined && partition !== undefined)
+        return yield* wrong("--partition reads without a group: a group assigns the partitions of its members.")
       if (!(max >= 1)) return yield* wrong(`--max ${max}: expected a whole number from 1.`)
       const separator = Option.isSome(words.keySeparator) ? new TextEncoder().encode(words.keySeparator.value) : undefined
       const lines = words.json ? jsonLines : (records: ReadonlyArray<ConsumedRecord>) => plainLines(records, separator)

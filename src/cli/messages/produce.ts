@@ -1,6 +1,6 @@
 import { Effect, Either, Option } from "effect"
 import { type Message, type MessageOptions, Producer, type ProducerService } from "../../client/producer/producer.ts"
-import { clientFailure, orSay } from "../client/failure.ts"
+import { clientFailure, mapClientErrors } from "../client/failure.ts"
 import { connection, firstContact, jsonOption, leaderOption, untilStopped } from "../client/options.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
@@ -10,7 +10,7 @@ import { printError, printJson } from "../shell/screen.ts"
 import { argument, choice, optionalInteger, optionalText } from "../shell/spec.ts"
 import { Tally } from "./tally.ts"
 
-/** A message may have so many bytes here; whether the topic takes it is the cluster's to say. */
+/** Bytes of one line. The topic's max.message.bytes may be less. */
 const messageBytesMax = 64 * 1024 * 1024
 interface Sending {
   readonly topic: string
@@ -24,16 +24,14 @@ const utf8 = new TextEncoder()
 const refused = (message: string) => new CliFailure({ exit: "refused", message })
 const viewed = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-/** The message of a line; a sentence about it where it is none. */
+/** Returns the message of a line, or why the line is not one. */
 const messageOf = ({ message, separator }: Sending, line: Uint8Array): Message | string => {
   if (separator === undefined) return { ...message, value: line }
   const at = viewed(line).indexOf(separator)
-  return at < 0
-    ? `it has no '${separator}', which should stand behind its key.`
-    : { ...message, key: line.subarray(0, at), value: line.subarray(at + separator.length) }
+  return at < 0 ? `no key separator '${separator}' in it.` : { ...message, key: line.subarray(0, at), value: line.subarray(at + separator.length) }
 }
 
-/** Sends lines in their order; what becomes of each goes into the tally. Returns when the last is taken over, which waits while the cluster is slower than the input. */
+/** Sends lines in their order, with the results in the tally. Returns when the last is buffered: it waits while the cluster is slower than the input. */
 const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
   const { producer, tally, topic } = sending
   const before = tally.linesRead
@@ -54,7 +52,7 @@ const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.E
     .pipe(Effect.catchAll((fault) => Effect.sync(() => tally.refused(before + 1, clientFailure(fault)))))
 }
 
-/** Sends what comes in until it ends or a line is refused; then waits for every answer. */
+/** Sends the input until it ends or a line is refused; then waits for all delivery reports. */
 const sendAll = (sending: Sending, input: Effect.Effect<Uint8Array | undefined, CliFailure>): Effect.Effect<void, CliFailure> =>
   Effect.gen(function* () {
     const splitter = new LineSplitter(messageBytesMax)
@@ -64,7 +62,7 @@ const sendAll = (sending: Sending, input: Effect.Effect<Uint8Array | undefined, 
       if (chunk === undefined || tally.isRefused) break
       const lines = splitter.push(chunk)
       if (lines === "too long") {
-        tally.refused(tally.read(), refused(`it is longer than ${messageBytesMax} bytes.`))
+        tally.refused(tally.read(), refused(`longer than ${messageBytesMax} bytes.`))
         break
       }
       yield* sendLines(sending, lines)
@@ -83,8 +81,8 @@ const acksOf = { all: "all", "1": 1, "0": 0 } as const
 
 export const produceCommand = command({
   path: "produce",
-  summary: "sends the lines of stdin to a topic, a message each",
-  about: ["Tells on stderr how many messages went where. Stops at the first line that is refused and names it."],
+  summary: "send the lines of standard input to a topic, one message a line",
+  about: ["Prints to standard error how many messages each partition stored. Stops at the first line that is refused, and prints its number."],
   example: ["seq 1000 | franz produce numbers", "echo 'customer-7:{\"cents\":4200}' | franz produce orders --key-separator : --acks all"],
   options: {
     ...leaderOption,
@@ -92,14 +90,18 @@ export const produceCommand = command({
       name: "key-separator",
       alias: "K",
       placeholder: "TEXT",
-      help: "What stands between key and value; without it messages have no key."
+      help: "The separator of key and value. Without it messages have no key."
     }),
-    partition: optionalInteger({ name: "partition", alias: "p", help: "The partition for all of them; without it the key decides, or it goes around." }),
-    compression: choice({ name: "compression", of: ["none", "gzip", "snappy", "lz4", "zstd"], or: "none", help: "How batches are compressed (none)." }),
-    acks: choice({ name: "acks", of: ["all", "1", "0"], or: "all", help: "Whose word makes a message sent: all replicas in sync, the leader, nobody (all)." }),
+    partition: optionalInteger({
+      name: "partition",
+      alias: "p",
+      help: "The partition of all messages. Default: by the hash of the key; without a key one partition per batch."
+    }),
+    compression: choice({ name: "compression", of: ["none", "gzip", "snappy", "lz4", "zstd"], or: "none", help: "Compression codec of the batches (none)." }),
+    acks: choice({ name: "acks", of: ["all", "1", "0"], or: "all", help: "Acknowledgements to wait for: all in-sync replicas, the leader, none (all)." }),
     ...jsonOption
   },
-  argument: argument("TOPIC", "The topic. One that is not there is made, unless the cluster forbids it."),
+  argument: argument("TOPIC", "The topic. An unknown one is created if auto.create.topics.enable allows it."),
   run: (words, topic) =>
     Effect.gen(function* () {
       const options = connection(words, "produce")
@@ -109,7 +111,7 @@ export const produceCommand = command({
       const message = Option.match(words.partition, { onNone: () => ({}), onSome: (partition) => ({ partition }) })
       const sending = Effect.gen(function* () {
         yield* firstContact(options)
-        const producer = yield* orSay(
+        const producer = yield* mapClientErrors(
           Producer.make({ ...options, acks: acksOf[words.acks], compression: words.compression, messageBytesMax, batchBytesMax: 512 * 1024 })
         )
         yield* sendAll({ topic, producer, separator, message, tally }, openInput())

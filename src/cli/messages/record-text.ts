@@ -3,8 +3,8 @@ import type { ConsumedRecord } from "../../client/consumer/fetch/record.ts"
 const strict = new TextDecoder("utf-8", { fatal: true })
 const newline = 10
 
-/** Text where the bytes are UTF-8, base64 under another name where they are not: nothing is lost either way. */
-const said = (name: string, bytes: Uint8Array | null): Record<string, string | null> => {
+/** Text where the bytes are UTF-8, base64 under another name where they are not, so that no byte is lost. */
+const textOrBase64 = (name: string, bytes: Uint8Array | null): Record<string, string | null> => {
   if (bytes === null) return { [name]: null }
   try {
     return { [name]: strict.decode(bytes) }
@@ -20,15 +20,15 @@ const recordJson = (record: ConsumedRecord): string =>
     partition: record.partition,
     offset: record.offset,
     timestamp: record.timestamp,
-    ...said("key", record.key),
-    ...said("value", record.value),
-    headers: record.headers.map(({ key, value }) => ({ key, ...said("value", value) }))
+    ...textOrBase64("key", record.key),
+    ...textOrBase64("value", record.value),
+    headers: record.headers.map(({ key, value }) => ({ key, ...textOrBase64("value", value) }))
   })
 
 /** Messages as lines of JSON. */
 export const jsonLines = (records: ReadonlyArray<ConsumedRecord>): Uint8Array => Buffer.from(records.map((record) => `${recordJson(record)}\n`).join(""))
 
-/** Messages as lines, byte for byte, with the key and `separator` in front if there is one. One piece of memory for all of them. */
+/** Messages as lines, byte for byte, each after its key and `separator` if there is one. All of them in one buffer. */
 export const plainLines = (records: ReadonlyArray<ConsumedRecord>, separator: Uint8Array | undefined): Uint8Array => {
   let size = 0
   for (const { key, value } of records) size += (value?.length ?? 0) + 1 + (separator === undefined ? 0 : (key?.length ?? 0) + separator.length)

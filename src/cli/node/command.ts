@@ -7,7 +7,7 @@ import type { Roles } from "./roles.ts"
 import { runNodes } from "./run.ts"
 import { nodeOptions, nodeSettings } from "./settings.ts"
 
-const json = flag({ name: "json", help: "The addresses as one line of JSON." })
+const json = flag({ name: "json", help: "Print the addresses as one line of JSON." })
 
 const inRange = (option: string, value: number, least: number, most: number): Effect.Effect<number, CliFailure> =>
   value >= least && value <= most
@@ -17,16 +17,16 @@ const inRange = (option: string, value: number, least: number, most: number): Ef
 export const upCommand = (roles: Roles): CliCommand<never> =>
   command({
     path: "up",
-    summary: "a whole cluster in one process: the leader and its brokers",
+    summary: "run a whole cluster in one process: the leader and its brokers",
     about: [
-      "The first broker shares the leader's node and port; each further one listens on the next port.",
-      "A group's first rebalance waits for nobody here, unless group.initial.rebalance.delay.ms is set."
+      "The first broker shares the node and the port of the leader; each further broker listens on the next port.",
+      "The first rebalance of a group has no delay here, unless group.initial.rebalance.delay.ms is set."
     ],
     example: ["franz up", "franz up --port 0 --brokers 3 --data /var/lib/franz --partitions 6"],
     options: {
       ...nodeOptions,
-      brokers: optionalInteger({ name: "brokers", help: "How many brokers (1)." }),
-      partitions: optionalInteger({ name: "partitions", help: "Partitions of a topic that does not say how many (1)." }),
+      brokers: optionalInteger({ name: "brokers", help: "Number of brokers (1)." }),
+      partitions: optionalInteger({ name: "partitions", help: "Default number of partitions of a topic (1)." }),
       json
     },
     argument: noArgument,
@@ -46,9 +46,9 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
           1,
           10_000
         )
-        // Kafka's own settings file for a first start does the same: a lone consumer should not wait three seconds for others.
+        // The settings file of Kafka's quick start does the same: a single consumer should not wait three seconds for others.
         const joinDelayMs = set.has("group.initial.rebalance.delay.ms") ? node.config["group.initial.rebalance.delay.ms"] : 0
-        const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
+        const where = dataByDefault ? [`the data directory is ${node.data.join(", ")}; --data DIR selects another`] : []
         const options = { ...node, config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs }, brokers }
         yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
@@ -57,15 +57,15 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
 export const brokerLeadCommand = (roles: Roles, path = "brokerlead"): CliCommand<never> =>
   command({
     path,
-    summary: "the broker leader alone: coordinates brokers, topics and groups",
+    summary: "run the broker leader alone: it coordinates brokers, topics and groups",
     example: [`${path === "" ? "franz-brokerlead" : "franz brokerlead"} --port 9092 --data /var/lib/franz/leader`],
-    options: { ...nodeOptions, id: optionalInteger({ name: "id", help: "This node's id (0)." }), json },
+    options: { ...nodeOptions, id: optionalInteger({ name: "id", help: "The id of this node (0)." }), json },
     argument: noArgument,
     run: (words) =>
       Effect.gen(function* () {
         const { dataByDefault, node, warnings } = yield* nodeSettings(words, { id: Option.getOrUndefined(words.id), data: "./data/leader" })
         yield* checkRoles("controller", node.config)
-        const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
+        const where = dataByDefault ? [`the data directory is ${node.data.join(", ")}; --data DIR selects another`] : []
         yield* runNodes(roles.brokerLead(node), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
   })
@@ -73,15 +73,18 @@ export const brokerLeadCommand = (roles: Roles, path = "brokerlead"): CliCommand
 export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> =>
   command({
     path,
-    summary: "one broker: keeps partitions, and waits for its leader",
+    summary: "run one broker: it stores partitions, and registers with its leader",
     example: [`${path === "" ? "franz-broker" : "franz broker"} --id 1 --port 9093 --leader 127.0.0.1:9092 --data /var/lib/franz/broker-1`],
     options: {
       ...nodeOptions,
-      id: optionalInteger({ name: "id", help: "This broker's id, unique in the cluster; not the leader's. Not needed where the settings have node.id." }),
+      id: optionalInteger({
+        name: "id",
+        help: "The id of this broker, unique in the cluster and not the leader's. Not needed where the settings have node.id."
+      }),
       leader: optionalText({
         name: "leader",
         placeholder: "HOST:PORT",
-        help: "Where the broker leader listens. Not needed where the settings have controller.quorum.*."
+        help: "The address of the broker leader. Not needed where the settings have controller.quorum.*."
       }),
       json
     },
@@ -91,11 +94,11 @@ export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> 
         const { dataByDefault, node, warnings } = yield* nodeSettings(words, {
           id: Option.getOrUndefined(words.id),
           data: "./data/broker",
-          mustSayId: true
+          needsId: true
         })
         yield* checkRoles("broker", node.config)
         const leader = yield* leaderOf(words.leader, node.config)
-        const where = dataByDefault ? [`data goes to ${node.data.join(", ")}; --data DIR puts it elsewhere`] : []
+        const where = dataByDefault ? [`the data directory is ${node.data.join(", ")}; --data DIR selects another`] : []
         yield* runNodes(roles.broker({ ...node, leader }), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
   })

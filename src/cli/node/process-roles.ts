@@ -8,23 +8,23 @@ import { parseAddress } from "./settings.ts"
 const commands = { "broker,controller": "franz up", controller: "franz brokerlead", broker: "franz broker" } as const
 type Roles = keyof typeof commands
 
-const leaderAsked = "--leader HOST:PORT, or controller.quorum.bootstrap.servers"
+const leaderOptions = "--leader HOST:PORT, or controller.quorum.bootstrap.servers"
 
-/** A settings file that says its roles is taken by the command that starts these, and by no other. */
+/** A settings file with process.roles is accepted only by the command that starts these roles. */
 export const checkRoles = (wanted: Roles, config: NodeConfig): Effect.Effect<void, CliFailure> => {
   const said = entriesOf(config["process.roles"]).toSorted().join(",")
   if (said === "" || said === wanted || !Object.hasOwn(commands, said)) return Effect.void
-  const needs = said === "broker" ? ` (with ${leaderAsked})` : ""
+  const needs = said === "broker" ? ` (with ${leaderOptions})` : ""
   const message = `process.roles=${config["process.roles"]}: ${commands[wanted]} starts ${wanted}. Use ${commands[said as Roles]}${needs}, or remove process.roles.`
   return Effect.fail(new CliFailure({ exit: "config", message }))
 }
 
-/** Where the leader is: the option, else the first controller that the settings name. */
+/** The address of the leader: the option, else the first controller of the settings. */
 export const leaderOf = (option: Option.Option<string>, config: NodeConfig): Effect.Effect<Endpoint, CliFailure> => {
   if (option._tag === "Some") return parseAddress("--leader", option.value)
   const name = config["controller.quorum.bootstrap.servers"] === "" ? "controller.quorum.voters" : "controller.quorum.bootstrap.servers"
   const [first] = entriesOf(config[name])
   return first === undefined
-    ? Effect.fail(new CliFailure({ exit: "usage", message: `A broker needs to know where its leader listens: ${leaderAsked}.` }))
+    ? Effect.fail(new CliFailure({ exit: "usage", message: `A broker needs the address of its leader: ${leaderOptions}.` }))
     : parseAddress(name, first.replace(/^\d+@/, ""))
 }

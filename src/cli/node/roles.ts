@@ -7,13 +7,13 @@ export interface Endpoint {
   readonly host: string
   readonly port: number
 }
-/** Where one node listens, what clients are told, and where its data lies. */
+/** The listeners, the settings and the data directories of one node. */
 export interface NodeOptions {
   readonly config: NodeConfig
-  /** What of `config` was written in a file, a variable or on the command line; default: whatever is not the default. */
+  /** The settings of `config` that a file, a variable or the command line has. Default: those that differ from their defaults. */
   readonly written?: ReadonlySet<SettingName> | undefined
   readonly listeners: NodeListeners
-  /** No option and no setting says the node's id: that of its data directory goes before the default. */
+  /** No option and no setting has the node's id: the id of its data directory takes precedence over the default. */
   readonly idByDefault?: boolean
   /** One directory or several, over which the logs of partitions are spread. */
   readonly data: readonly [string, ...Array<string>]
@@ -25,18 +25,18 @@ interface RunningNode {
   /** The addresses of its further listeners, by their names; absent where there are none. */
   readonly listeners?: Readonly<Record<string, string>>
 }
-/** Nodes that answer. */
+/** Nodes that serve requests. */
 export interface Running {
-  /** `address` is where clients reach the node. */
+  /** `address` is the address for clients. */
   readonly nodes: ReadonlyArray<RunningNode>
-  /** Does not return while the nodes work; fails when one had to stop by itself. */
+  /** Fails when a node had to stop by itself. */
   readonly stopped: Effect.Effect<never, CliFailure>
 }
-/** How the roles are started. The programs supply it, since only they know the adapters. */
+/** Starts the roles. The programs supply it, since only they import adapters. */
 export interface Roles {
   /** A leader and `brokers` brokers in this process, the first of them on the leader's node and port. */
   readonly up: (options: NodeOptions & { readonly brokers: number }) => Effect.Effect<Running, CliFailure, Scope.Scope>
   readonly brokerLead: (options: NodeOptions) => Effect.Effect<Running, CliFailure, Scope.Scope>
-  /** Returns when the broker has registered with its leader; until then it says what it waits for. */
+  /** Returns when the broker has registered with its leader; until then it logs what it waits for. */
   readonly broker: (options: NodeOptions & { readonly leader: Endpoint }) => Effect.Effect<Running, CliFailure, Scope.Scope>
 }

@@ -14,7 +14,7 @@ const announce = (running: Running, json: boolean): void => {
   print("ready")
 }
 
-/** Starts nodes, says where they are, and stops them in good order at a signal. */
+/** Starts nodes, prints their addresses, and closes them at a signal. */
 export const runNodes = (
   start: Effect.Effect<Running, CliFailure, Scope.Scope>,
   {
@@ -26,7 +26,7 @@ export const runNodes = (
 ): Effect.Effect<void, CliFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
-      // A node goes on when nobody reads its log any more.
+      // A node goes on when the reader of its output has closed the pipe.
       yield* Effect.forkScoped(untilOutputEnds)
       for (const note of notes) yield* Effect.logInfo(note)
       for (const warning of warnings) yield* Effect.logWarning(warning)

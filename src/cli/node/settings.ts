@@ -9,16 +9,21 @@ import type { Endpoint, NodeOptions } from "./roles.ts"
 
 /** Options that every node command has. */
 export const nodeOptions = {
-  port: optionalInteger({ name: "port", placeholder: "PORT", help: "The port to listen on; 0 takes a free one and prints it." }),
+  port: optionalInteger({ name: "port", placeholder: "PORT", help: "The port to listen on; 0 for a free port, which is printed." }),
   host: optionalText({
     name: "host",
     placeholder: "ADDRESS",
-    help: "The address to listen on (127.0.0.1). 0.0.0.0 opens it to the network: there is no authentication yet."
+    help: "The address to listen on (127.0.0.1). 0.0.0.0 accepts connections from the network: there is no authentication yet."
   }),
-  data: optionalText({ name: "data", placeholder: "DIR", help: "The directory for this node's data, or several: DIR,DIR." }),
-  config: optionalText({ name: "config", placeholder: "FILE", help: "Settings by Kafka's server.properties names." }),
-  set: repeatedText({ name: "set", alias: "X", placeholder: "NAME=VALUE", help: "One setting, over the file and over KAFKA_… variables; may be repeated." }),
-  logFormat: choice({ name: "log-format", of: ["text", "json"], or: "text", help: "How log lines are written (to stderr)." })
+  data: optionalText({ name: "data", placeholder: "DIR", help: "The data directory of this node, or several: DIR,DIR." }),
+  config: optionalText({ name: "config", placeholder: "FILE", help: "A settings file with the names of Kafka's server.properties." }),
+  set: repeatedText({
+    name: "set",
+    alias: "X",
+    placeholder: "NAME=VALUE",
+    help: "A setting, which overrides the file and KAFKA_… variables; may be repeated."
+  }),
+  logFormat: choice({ name: "log-format", of: ["text", "json"], or: "text", help: "The format of log lines, on standard error." })
 }
 export interface NodeWords {
   readonly port: Option.Option<number>
@@ -30,7 +35,7 @@ export interface NodeWords {
 
 const wrong = (message: string) => new CliFailure({ exit: "config", message })
 
-/** The file as UTF-8, for which Kafka takes ISO-8859-1: an ASCII file means the same to both, and what is no UTF-8 is refused with its line. */
+/** Decodes the file as UTF-8. Kafka reads ISO-8859-1: ASCII is the same in both, and a line that is not UTF-8 is refused with its number. */
 const decoded = (bytes: Uint8Array, path: string): Either.Either<string, CliFailure> => {
   const decode = (part: Uint8Array) => Either.try(() => new TextDecoder("utf-8", { fatal: true }).decode(part))
   return Either.mapLeft(decode(bytes), () => {
@@ -41,7 +46,7 @@ const decoded = (bytes: Uint8Array, path: string): Either.Either<string, CliFail
       if (Either.isLeft(decode(bytes.subarray(at, next)))) break
       at = next
     }
-    return wrong(`${path}:${line}: the line is no UTF-8. Save the file as UTF-8, or write characters beyond ASCII as \\uXXXX, which Kafka reads alike.`)
+    return wrong(`${path}:${line}: the line is not UTF-8. Save the file as UTF-8, or write characters beyond ASCII as \\uXXXX, which Kafka reads alike.`)
   })
 }
 
@@ -72,7 +77,7 @@ const directoriesOf = (option: string, written: string): Effect.Effect<NodeOptio
   return twice === undefined ? Effect.succeed([first, ...others]) : Effect.fail(wrong(`${option}${written}: ${twice} is named twice.`))
 }
 
-/** The first listener for clients, where `--host` and `--port` say so; the others stay as they are. */
+/** Moves the first listener for clients to `--host` and `--port`; the others stay. */
 const moved = (listeners: NodeListeners, words: NodeWords): string => {
   const first = listeners.all.find(({ isController }) => !isController) ?? listeners.all[0]
   return listeners.all
@@ -84,7 +89,7 @@ const moved = (listeners: NodeListeners, words: NodeWords): string => {
     .join(",")
 }
 
-/** Where the node listens: by its settings, and by the words of the command line over them. */
+/** The listeners of the node, by its settings and by the command line, which overrides them. */
 const listenersOf = (words: NodeWords, config: NodeConfig, set: Loaded["set"]): Effect.Effect<NodeListeners, CliFailure> => {
   const port = Option.getOrElse(words.port, () => 0)
   if (port < 0 || port > 65_535) return Effect.fail(new CliFailure({ exit: "usage", message: `--port ${port}: expected a port from 0 to 65535.` }))
@@ -95,16 +100,16 @@ const listenersOf = (words: NodeWords, config: NodeConfig, set: Loaded["set"]): 
   return Either.match(found, { onLeft: ({ message }) => Effect.fail(wrong(message)), onRight: Effect.succeed })
 }
 
-/** An operator who leaves the host out opens the node to the network, as with Kafka; nothing else does that. */
+/** A listener without a host accepts connections from the network, as with Kafka. */
 const openToAll = ({ all }: NodeListeners): ReadonlyArray<string> => {
   const open = all.filter(({ host }) => host === "").map(listenerText)
-  return open.length === 0 ? [] : [`${open.join(", ")}: listens on every address of this machine, and there is no authentication yet`]
+  return open.length === 0 ? [] : [`${open.join(", ")}: listens on all addresses of this machine, and there is no authentication yet`]
 }
 
-/** What a node starts with: the file, the variables, `-X`, and over them the words of the command line. `warnings` are for the log. */
+/** The settings of a node: the file, the variables, `-X`, and the options of the command line, each over those before it. `warnings` go to the log. */
 export const nodeSettings = (
   words: NodeWords,
-  defaults: { readonly id: number | undefined; readonly data: string; readonly mustSayId?: boolean }
+  defaults: { readonly id: number | undefined; readonly data: string; readonly needsId?: boolean }
 ): Effect.Effect<
   { readonly node: NodeOptions; readonly warnings: ReadonlyArray<string>; readonly dataByDefault: boolean; readonly set: Loaded["set"] },
   CliFailure
@@ -112,30 +117,30 @@ export const nodeSettings = (
   Effect.gen(function* () {
     const { config, set, warnings } = yield* load(words)
     const listeners = yield* listenersOf(words, config, set)
-    if (defaults.mustSayId === true && defaults.id === undefined && !set.has("node.id"))
+    if (defaults.needsId === true && defaults.id === undefined && !set.has("node.id"))
       return yield* Effect.fail(
         new CliFailure({ exit: "usage", message: "--id must be given, or node.id in the settings: a broker's id is unique in its cluster." })
       )
     const written = set.has("log.dirs") ? config["log.dirs"] : undefined
     const data = yield* directoriesOf(
       Option.isSome(words.data) ? "--data " : "log.dirs=",
-      Option.getOrElse(words.data, () => written ?? (defaults.mustSayId === true ? `${defaults.data}-${defaults.id ?? config["node.id"]}` : defaults.data))
+      Option.getOrElse(words.data, () => written ?? (defaults.needsId === true ? `${defaults.data}-${defaults.id ?? config["node.id"]}` : defaults.data))
     )
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
-    // DescribeConfigs tells what holds, and who said it: the words of the command line count as written.
-    const said = { "node.id": id, "broker.id": id, listeners: listeners.all.map(listenerText).join(","), "log.dirs": data.join(",") }
-    const bySaying = {
+    // DescribeConfigs shows each value with its source: options of the command line count as written.
+    const applied = { "node.id": id, "broker.id": id, listeners: listeners.all.map(listenerText).join(","), "log.dirs": data.join(",") }
+    const byOption = {
       "node.id": true,
       "broker.id": true,
       listeners: Option.isSome(words.host) || Option.isSome(words.port),
       "log.dirs": Option.isSome(words.data)
     }
-    const spoken = (Object.keys(bySaying) as ReadonlyArray<keyof typeof bySaying>).filter((name) => bySaying[name])
+    const fromOptions = (Object.keys(byOption) as ReadonlyArray<keyof typeof byOption>).filter((name) => byOption[name])
     return {
       node: {
-        config: { ...config, ...said },
-        written: new Set([...set, ...spoken]),
+        config: { ...config, ...applied },
+        written: new Set([...set, ...fromOptions]),
         listeners,
         data,
         idByDefault: defaults.id === undefined && !set.has("node.id")

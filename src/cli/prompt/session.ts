@@ -5,15 +5,15 @@ import { CliFailure } from "../shell/failure.ts"
 import { dim, print } from "../shell/screen.ts"
 import { openInput } from "./input.ts"
 
-/** One thing a person may say at the prompt. */
+/** A command of a session. */
 export interface Verb<R> {
-  /** Its name first, then the short forms. */
+  /** Its name, then the short forms. */
   readonly names: readonly [string, ...Array<string>]
   readonly usage: string
   readonly help: string
-  /** What could stand at the word that is being typed, given the words before it. */
+  /** The candidates for the word that is being typed, by the words before it. */
   readonly complete?: (before: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
-  /** `rest` is the line behind the verb, as it was typed. A failure is shown and the session goes on. */
+  /** `rest` is the line after the verb, as it was typed. A failure is printed, and the session goes on. */
   readonly run: (words: ReadonlyArray<string>, rest: string) => Effect.Effect<void, CliFailure, R>
 }
 
@@ -21,20 +21,20 @@ const usageLines = (verbs: ReadonlyArray<Verb<any>>): ReadonlyArray<string> => {
   const width = Math.max(...verbs.map(({ usage }) => usage.length), "help".length)
   return [
     ...verbs.map(({ help, usage }) => `  ${usage.padEnd(width)}  ${dim(help)}`),
-    `  ${"help".padEnd(width)}  ${dim("These lines.")}`,
-    `  ${"exit".padEnd(width)}  ${dim("Leaves, in good order (Ctrl-D too).")}`
+    `  ${"help".padEnd(width)}  ${dim("Prints this list.")}`,
+    `  ${"exit".padEnd(width)}  ${dim("Ends the session (also Ctrl-D).")}`
   ]
 }
 
 const find = <R>(verbs: ReadonlyArray<Verb<R>>, word: string): Verb<R> | undefined =>
   verbs.find(({ names }) => names.some((name) => name.toLowerCase() === word.toLowerCase().replaceAll("-", "")))
 
-/** The completions of a line: the verbs for its first word, what the verb offers for the others. */
+/** The completions of a line: the verbs for its first word, the candidates of the verb for the others. */
 const completions = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<readonly [ReadonlyArray<string>, string]> => {
   const words = line.split(/\s+/)
   const last = words.at(-1) ?? ""
   const fitting = (candidates: ReadonlyArray<string>) =>
-    // readline prints candidates itself: one that the terminal would obey is not offered.
+    // readline prints candidates unescaped: one that the terminal would obey is left out.
     candidates
       .filter((candidate) => printable(candidate) === candidate && candidate.toLowerCase().startsWith(last.toLowerCase()))
       .map((candidate) => `${candidate} `)
@@ -43,7 +43,7 @@ const completions = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Eff
   return complete ? Effect.map(complete(words.slice(1, -1)), (candidates) => [fitting(candidates), last] as const) : Effect.succeed([[], last])
 }
 
-const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<void, never, R> => {
+const runLine = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<void, never, R> => {
   const [word = "", ...words] = line.trim().split(/\s+/)
   if (word === "") return Effect.void
   if (/^(help|\?)$/i.test(word)) return Effect.sync(() => usageLines(verbs).forEach((text) => print(text)))
@@ -53,7 +53,7 @@ const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<voi
       word,
       verbs.flatMap(({ names }) => [...names])
     )
-    return Effect.sync(() => print(`'${word}' is no command here.${meant} Type help for what there is.`))
+    return Effect.sync(() => print(`there is no command '${word}' here.${meant} help lists the commands.`))
   }
   const rest = line.trim().slice(word.length).replace(/^\s/, "")
   return Effect.catchAll(verb.run(words, rest), (failure) =>
@@ -63,10 +63,10 @@ const obey = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<voi
   )
 }
 
-/** A wrong use of a verb, in words that show the right one. */
+/** A usage error, with the usage of the verb. */
 export const usageFailure = (usage: string): Effect.Effect<never, CliFailure> => Effect.fail(new CliFailure({ exit: "usage", message: `usage: ${usage}` }))
 
-/** Reads lines and obeys them, one at a time, until `exit` or the end of the input. */
+/** Reads lines and runs them, one at a time, until `exit` or the end of the input. Fails when the input cannot be read. */
 export const runSession = <R>(of: {
   readonly name: string
   readonly greeting: ReadonlyArray<string>
@@ -83,7 +83,7 @@ export const runSession = <R>(of: {
         if (next === "end") return process.stdin.isTTY ? print() : undefined
         if (/^\s*(exit|quit)\s*$/i.test(next.line)) return
         const interrupted = Effect.map(input.interrupted, () => print("^C"))
-        yield* Effect.raceFirst(obey(of.verbs, next.line), interrupted)
+        yield* Effect.raceFirst(runLine(of.verbs, next.line), interrupted)
       }
     })
   )

@@ -6,10 +6,10 @@ import { CliFailure } from "../shell/failure.ts"
 import { print } from "../shell/screen.ts"
 import type { Verb } from "./session.ts"
 
-/** A completion that takes longer than this is not waited for. */
+/** The timeout of a completion, ms. */
 const completionMs = 1000
 
-/** The names of the cluster's topics, for the completion of a word; none when the cluster does not answer in time. */
+/** The names of the topics, for the completion of a word; none when the cluster does not respond in time. */
 export const topicNames = (admin: AdminService): Effect.Effect<ReadonlyArray<string>> =>
   admin.listTopics().pipe(
     Effect.map((topics) => topics.map(({ name }) => name)),
@@ -20,9 +20,9 @@ export const topicNames = (admin: AdminService): Effect.Effect<ReadonlyArray<str
 export const listTopicsVerb = (admin: AdminService, none: string): Verb<never> => ({
   names: ["listTopics", "list", "topics"],
   usage: "listTopics",
-  help: "Shows what topics there are.",
+  help: "Lists the topics.",
   run: () =>
-    said(
+    mapSessionErrors(
       Effect.map(admin.listTopics(), (topics) => {
         if (topics.length === 0) print(none)
         for (const { name, partitions } of topics) print(`${name}  (${count(partitions.length, "partition")})`)
@@ -31,8 +31,8 @@ export const listTopicsVerb = (admin: AdminService, none: string): Verb<never> =
     )
 })
 
-/** The client's errors in the words of a session, where other commands help than on the command line. */
-export const said = <R>(effect: Effect.Effect<void, ClientFault | CliFailure, R>, unknownTopic: string): Effect.Effect<void, CliFailure, R> =>
+/** Maps errors of the client library, with the hints of a session, whose commands differ from those of the command line. */
+export const mapSessionErrors = <R>(effect: Effect.Effect<void, ClientFault | CliFailure, R>, unknownTopic: string): Effect.Effect<void, CliFailure, R> =>
   Effect.mapError(effect, (fault: ClientFault | CliFailure) => {
     if (fault._tag === "CliFailure") return fault
     const { exit, hint, message } = clientFailure(fault)
@@ -40,6 +40,6 @@ export const said = <R>(effect: Effect.Effect<void, ClientFault | CliFailure, R>
     return new CliFailure({
       exit,
       message,
-      hint: fault._tag === "NotReachable" ? "It is tried again with the next command." : /`franz|--/.test(hint ?? "") ? undefined : hint
+      hint: fault._tag === "NotReachable" ? "The next command tries again." : /`franz|--/.test(hint ?? "") ? undefined : hint
     })
   })

@@ -1,33 +1,33 @@
 import { Data } from "effect"
 
-/** How a command ended, for scripts. The numbers are those of sysexits.h where it has one; `franz --help` lists them. */
+/** The exit codes, by their names. The numbers are those of sysexits.h where it has one; `franz --help` lists them. */
 export const exitCodes = {
   ok: 0,
-  /** The cluster or the command said no: an unknown topic, a record that is too large. */
+  /** The cluster or the command refused: an unknown topic, a message that is too large. */
   refused: 1,
-  /** The words on the command line were wrong. */
+  /** Usage error: the command line is not valid. */
   usage: 2,
-  /** What lies on the disk is damaged or belongs to somebody else. */
+  /** The data on the disk is damaged, or belongs to another cluster or node. */
   data: 65,
-  /** Nobody answers at the address. */
+  /** The cluster is unreachable. */
   unavailable: 69,
-  /** A bug of ours. */
+  /** A bug of this program. */
   internal: 70,
-  /** The port is in use, or the data directory is held by another process. */
+  /** The port is in use, or another process holds the data directory. */
   busy: 73,
   /** The disk is full, read-only or failing. */
   disk: 74,
-  /** A setting is wrong. */
+  /** A setting is not valid. */
   config: 78,
   /** Interrupted by Ctrl-C. */
   interrupted: 130
 } as const
 export type ExitName = keyof typeof exitCodes
 
-/** Why a command did not do what it was asked: what happened, and what helps. */
+/** Why a command failed: what happened, and what to do. */
 export class CliFailure extends Data.TaggedError("CliFailure")<{
   readonly exit: Exclude<ExitName, "ok">
   readonly message: string
-  /** A command to run or a thing to change, if there is one. */
+  /** What to do, if it is known. */
   readonly hint?: string | undefined
 }> {}

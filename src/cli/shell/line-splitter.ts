@@ -1,6 +1,6 @@
 /**
- * Cuts a stream of bytes into lines, without a look at what they say: a line is a view of the chunk that it came in, or one joined copy where it spans
- * several. The newline is no part of it. Bounded: a line that grows over `lineBytesMax` is reported, not gathered.
+ * Splits a stream of bytes into lines, without their newlines. A line is a view of its chunk, or a copy where it spans several. A line larger than `lineBytesMax` is reported, and not
+ * collected.
  */
 export class LineSplitter {
   private parts: Array<Uint8Array> = []
@@ -25,7 +25,7 @@ export class LineSplitter {
     return lines
   }
 
-  /** What stands behind the last newline, if anything does. */
+  /** The bytes after the last newline; undefined where there are none. */
   rest(): Uint8Array | undefined {
     return this.partBytes === 0 ? undefined : this.completed(new Uint8Array(0))
   }

@@ -8,7 +8,7 @@ const time = (date: Date): string => date.toISOString().slice(11, 23)
 const words = (message: unknown): string =>
   (Array.isArray(message) ? message : [message]).map((part) => (typeof part === "string" ? part : Inspectable.toStringUnknown(part, 0))).join(" ")
 const failure = (cause: Cause.Cause<unknown>): string => (Cause.isEmpty(cause) ? "" : Cause.pretty(cause))
-/** One line an event: what a library put into several lines stands behind one another, and nothing in it speaks to the terminal. */
+/** Joins lines into one, and escapes what a terminal would obey. */
 export const oneLine = (text: string): string => printable(text.replace(/\s*\n\s*/g, " | "))
 
 const textLogger = Logger.make<unknown, void>(({ annotations, cause, date, logLevel, message, spans }) => {
@@ -33,6 +33,6 @@ const jsonLogger = Logger.make<unknown, void>(({ annotations, cause, date, logLe
   process.stderr.write(`${printableJson(JSON.stringify(line))}\n`)
 })
 
-/** Logs go to stderr, a line an event: readable (`text`) or a JSON object each. */
+/** Writes log events to standard error, one a line: as text or as JSON. */
 export const loggerLayer = (format: LogFormat, level: LogLevel.LogLevel = LogLevel.Info): Layer.Layer<never> =>
   Layer.merge(Logger.replace(Logger.defaultLogger, format === "json" ? jsonLogger : textLogger), Logger.minimumLogLevel(level))

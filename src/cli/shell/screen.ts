@@ -2,20 +2,20 @@ import { Effect } from "effect"
 import { printable, printableJson, printableLines } from "../../../domain/kernel/printable.ts"
 import { exitCodes } from "./failure.ts"
 
-/** Why an output takes no more: its reader has gone, or it cannot be written (a full disk). */
+/** Why an output has ended: its reader has closed the pipe, or a write failed (a full disk). */
 type OutputEnd = { readonly _tag: "readerGone" } | { readonly _tag: "failed"; readonly fault: NodeJS.ErrnoException }
 
-/** Writes that the output has not taken yet, and the end of the process that waits for them. */
+/** Writes that have not completed, and the end of the process, which waits for them. */
 let pendingWrites = 0
 let onSettled: () => void = () => undefined
 let failure: NodeJS.ErrnoException | undefined
 
-/** What happens when an output takes no more. A command that has to leave a group or close a connection first replaces it (`untilOutputEnds`). */
+/** Called when an output ends. A command that must leave a group or close connections first replaces it (`untilOutputEnds`). */
 let outputEnded: (end: OutputEnd) => void = (end) => process.exit(end._tag === "readerGone" ? exitCodes.ok : exitCodes.disk)
 
 /**
- * A reader that leaves early (`franz consume t | head`) is no fault: what it did not want is not written. Results that cannot be written are one, and are said once. Lines for
- * stderr are lost without a word where stderr itself is full: a node whose log file has no room serves on.
+ * A reader that closes the pipe early (`franz consume t | head`) is not an error. Results that cannot be written are one, reported once. Lines for standard error are dropped where its
+ * disk is full: a node whose log file has no space goes on.
  */
 const noteFault = (stream: NodeJS.WriteStream, fault: NodeJS.ErrnoException): void => {
   if (fault.code === "EPIPE") return outputEnded({ _tag: "readerGone" })
@@ -24,39 +24,39 @@ const noteFault = (stream: NodeJS.WriteStream, fault: NodeJS.ErrnoException): vo
   try {
     process.stderr.write(`franz: standard output cannot be written: ${fault.message}\n`)
   } catch {
-    // Standard error is as full; the exit code is all that is left to say it with.
+    // Standard error has failed, too: the exit code alone reports the error.
   }
   outputEnded({ _tag: "failed", fault })
 }
 
-/** Hands bytes or text to an output. `taken` is called when the output has them, and never when it failed. */
-const send = (stream: NodeJS.WriteStream, chunk: Uint8Array | string, taken?: () => void): void => {
+/** Writes bytes or text to an output. `written` is called when the write has completed, and not when it failed. */
+const send = (stream: NodeJS.WriteStream, chunk: Uint8Array | string, written?: () => void): void => {
   pendingWrites++
   const settled = (fault?: Error | null) => {
     pendingWrites--
     if (fault) noteFault(stream, fault)
-    else taken?.()
+    else written?.()
     if (pendingWrites === 0) onSettled()
   }
   try {
     stream.write(chunk, settled)
   } catch (fault) {
-    // Deno writes at once, and throws.
+    // Deno writes synchronously, and throws.
     settled(fault as Error)
   }
 }
 
-/** Calls `settled` with the fault of an output, if there was one, once every write has been taken or has failed. */
+/** Calls `settled` when all writes have completed or failed, with the error of the output if there was one. */
 export const whenWritten = (settled: (fault: NodeJS.ErrnoException | undefined) => void): void => {
   if (pendingWrites === 0) return settled(failure)
   onSettled = () => settled(failure)
 }
 
-/** Begins and ends our own styles in a line until it is printed. Drawn anew for each process, so that no text from elsewhere has it. */
+/** Marks the styles of this program in a line until it is printed. Each process draws its own mark, so that no text of a message or a node has it. */
 let drawn: { readonly mark: string; readonly styles: RegExp } | undefined
 const styleMark = (): { readonly mark: string; readonly styles: RegExp } => {
   if (drawn !== undefined) return drawn
-  // Loaded where a terminal is written to: other commands start sooner without.
+  // Loaded only where styles are used: other commands start sooner without it.
   const mark = `<${process.getBuiltinModule("node:crypto").randomBytes(16).toString("hex")}:`
   drawn = { mark, styles: new RegExp(`${mark}(\\d)>`, "g") }
   return drawn
@@ -67,21 +67,21 @@ const styled = (text: string, code: 1 | 2): string => {
   return `${mark}${code}>${text}${mark}0>`
 }
 
-/** The last step before a line is printed: whatever is in it, the terminal obeys our own styles alone, and the line stays one. */
+/** Escapes a line before it is printed: it stays one line, and the terminal obeys only the styles of this program. */
 export const rendered = (line: string): string => (drawn === undefined ? printable(line) : printable(line).replace(drawn.styles, "\u001b[$1m"))
 
-/** Results go to stdout, everything about them to stderr. */
+/** Results go to standard output, messages about them to standard error. */
 export const print = (line = ""): void => send(process.stdout, `${rendered(line)}\n`)
 export const printError = (line: string): void => send(process.stderr, `${rendered(line)}\n`)
 export const printJson = (value: unknown): void =>
   send(process.stdout, `${printableJson(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))}\n`)
 
-/** The streams' own error events: a fault that no write was told of, and a second word about one that a write was told of. */
+/** Handles the error events of the streams, which also report errors that no write reports. */
 export const watchOutputs = (): void => {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", (fault) => noteFault(stream, fault))
 }
 
-/** Returns when an output takes no more, for commands that have something to put in order before the process ends. */
+/** Returns when an output ends, for commands that close groups and connections before the process ends. */
 export const untilOutputEnds: Effect.Effect<OutputEnd> = Effect.async((resume) => {
   const before = outputEnded
   outputEnded = (end) => resume(Effect.succeed(end))
@@ -90,10 +90,10 @@ export const untilOutputEnds: Effect.Effect<OutputEnd> = Effect.async((resume) =
   })
 })
 
-/** Writes bytes to stdout as they are, whatever reads them; returns when the reader has room for more. */
+/** Writes bytes to standard output unchanged. Returns when the write has completed. */
 export const writeRaw = (bytes: Uint8Array): Effect.Effect<void> => Effect.async((resume) => send(process.stdout, bytes, () => resume(Effect.void)))
 
-/** The same for whole lines of text: a file or a pipe gets the bytes as they are, a terminal what it can show (UTF-8, unprintable characters escaped). */
+/** Writes whole lines of text: unchanged to a file or a pipe, to a terminal as UTF-8 with unprintable characters escaped. */
 export const write = (bytes: Uint8Array): Effect.Effect<void> =>
   process.stdout.isTTY === true ? writeRaw(new TextEncoder().encode(printableLines(new TextDecoder().decode(bytes)))) : writeRaw(bytes)
 
@@ -101,7 +101,7 @@ const coloured = (): boolean => process.stdout.isTTY === true && process.env.NO_
 export const bold = (text: string): string => styled(text, 1)
 export const dim = (text: string): string => styled(text, 2)
 
-/** Rows under their heads, columns as wide as their widest cell; numbers stand to the right. */
+/** Formats rows under their heads, in columns as wide as their widest cell. Numbers are aligned to the right. */
 export const table = (heads: ReadonlyArray<string>, cells: ReadonlyArray<ReadonlyArray<string | number>>): ReadonlyArray<string> => {
   const rows = cells.map((row) => row.map((value) => (typeof value === "string" ? printable(value) : value)))
   const widths = heads.map((head, at) => Math.max(head.length, ...rows.map((row) => String(row[at] ?? "").length)))

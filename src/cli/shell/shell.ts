@@ -4,7 +4,7 @@ import type { CliCommand } from "./command.ts"
 import { CliFailure, exitCodes } from "./failure.ts"
 import { bold, print, printError } from "./screen.ts"
 
-/** A program: its commands, or the one command that it is. */
+/** A program: its commands, or its single command, which has an empty path. */
 export interface Program<R> {
   readonly name: string
   readonly version: string
@@ -24,12 +24,12 @@ const mainHelp = <R>({ commands, name, notes = [], summary, version }: Program<R
     bold("Commands"),
     ...commands.map(({ path, summary: what }) => `  ${path.join(" ").padEnd(width)}  ${what}`),
     "",
-    `\`${name} COMMAND --help\` tells more, with an example.`,
+    `\`${name} COMMAND --help\` describes a command, with an example.`,
     ...notes,
     "",
     bold("Exit codes"),
-    "  0 done · 1 refused by the cluster · 2 wrong words · 65 damaged or foreign data · 69 nobody answers · 70 a bug",
-    "  73 port or directory in use · 74 disk · 78 settings · 130 interrupted"
+    "  0 success · 1 refused by the cluster · 2 usage error · 65 damaged or foreign data · 69 cluster unreachable · 70 a bug",
+    "  73 port or directory in use · 74 disk error · 78 invalid settings · 130 interrupted"
   ]
 }
 
@@ -39,7 +39,7 @@ const groupHelp = (name: string, word: string, commands: ReadonlyArray<CliComman
   return [
     ...commands.map(({ path, summary }) => `${bold(`${name} ${path.join(" ").padEnd(width)}`)}  ${summary}`),
     "",
-    `\`${name} ${word} COMMAND --help\` tells more, with an example.`
+    `\`${name} ${word} COMMAND --help\` describes a command, with an example.`
   ]
 }
 
@@ -77,16 +77,16 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
     new CliFailure({
       exit: "usage",
       message: `there is no command '${first} ${second}'.${didYouMean(second, known)}`,
-      hint: `${program.name} ${first} knows: ${known.join(", ")}.`
+      hint: `Commands of ${program.name} ${first}: ${known.join(", ")}.`
     })
   )
 }
 
-/** What a person sees when a command failed, and the code that the process ends with. */
+/** Prints why a command failed. Returns the exit code. */
 const report = (name: string, cause: Cause.Cause<CliFailure>): number => {
   const failure = Cause.failureOption(cause)
   if (Option.isSome(failure)) {
-    // What came from elsewhere in the message is in one line (`clientFailure`): the lines are our own.
+    // Text of messages and nodes has no line breaks (`clientFailure`): the lines are those of this program.
     for (const line of `${name}: ${failure.value.message}`.split("\n")) printError(line)
     if (failure.value.hint !== undefined) printError(failure.value.hint)
     return exitCodes[failure.value.exit]
@@ -97,7 +97,7 @@ const report = (name: string, cause: Cause.Cause<CliFailure>): number => {
   return exitCodes.internal
 }
 
-/** Runs the command that the words name; answers the exit code. Never fails. */
+/** Runs the command that the words name. Returns the exit code; never fails. */
 export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<number, never, R> =>
   find(program, words).pipe(
     Effect.flatMap((found): Effect.Effect<void, CliFailure, R> => {

@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 
-/** Returns at the first SIGTERM or SIGINT, with its name. A second one ends the process at once: what was acknowledged is safe without a farewell. */
+/** Returns the name of the first SIGTERM or SIGINT. A second one ends the process at once: acknowledged messages are safe without an orderly stop. */
 export const stopSignal: Effect.Effect<NodeJS.Signals> = Effect.async((resume) => {
-  let heard = false
+  let received = false
   // One listener for both times: Deno calls a listener that is added while a signal is delivered for that same signal.
   const listener = (name: NodeJS.Signals) => {
-    if (heard) process.exit(130)
-    heard = true
+    if (received) process.exit(130)
+    received = true
     resume(Effect.succeed(name))
   }
   process.on("SIGTERM", listener)

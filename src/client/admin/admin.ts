@@ -19,32 +19,37 @@ import { configureNode, type NodeConfigError, type NodeOrAll, nodeConfigs } from
 import { type ConfigChanges, configureTopic } from "./topic-configs.ts"
 
 export interface AdminService {
+  /** Creates a topic; see `ProducerService.addTopic`. */
   readonly addTopic: (topic: string, options?: TopicOptions) => Effect.Effect<TopicAdded, AddTopicError>
+  /** Deletes a topic and all its messages. UnknownTopic if there is none. */
   readonly removeTopic: (topic: string) => Effect.Effect<void, RemoveTopicError>
-  /** Gives a topic more partitions, `partitions` in all. Keys may change their partition. */
+  /** Adds partitions to a topic, up to `partitions` in all. Keys may change their partition. TopicRefused when the topic has as many already. */
   readonly addPartitions: (topic: string, partitions: number) => Effect.Effect<void, RemoveTopicError>
-  /** A topic's settings, by name: its own, and those that it has from the cluster. */
+  /** The settings of a topic, by name: its own, and those that it has from the cluster. */
   readonly topicConfigs: (topic: string) => Effect.Effect<ReadonlyArray<ConfigEntry>, CallError | NotAuthorized | UnknownTopic | InvalidArgument>
-  /** Changes settings of a topic while it is in use, all of them or none. */
+  /** Changes settings of a topic while it is in use, all of them or none. TopicRefused names the setting and the values that it accepts. */
   readonly configureTopic: (topic: string, changes: ConfigChanges) => Effect.Effect<void, RemoveTopicError>
-  /** A node's settings, by name; of "all": what was set for all nodes while they run. */
+  /** The settings of a node, by name. For "all": the settings that were changed for all nodes at run time. */
   readonly nodeConfigs: (node: NodeOrAll) => Effect.Effect<ReadonlyArray<ConfigEntry>, NodeConfigError>
-  /** Changes settings of a node, or of all nodes, while they run, all of them or none. */
+  /** Changes settings of a node, or of all nodes, at run time, all of them or none. NodeRefused names the setting and the values that it accepts. */
   readonly configureNode: (node: NodeOrAll, changes: ConfigChanges) => Effect.Effect<void, NodeConfigError>
-  /** All topics, by name; the cluster's own too where `internal` says so. */
+  /** All topics, by name; also the internal ones with `internal`. */
   readonly listTopics: (options?: { readonly internal?: boolean }) => Effect.Effect<ReadonlyArray<TopicView>, CallError | InvalidArgument>
+  /** The partitions of a topic with their offsets, and its settings. */
   readonly describeTopic: (topic: string) => Effect.Effect<TopicDescription, TopicError | InvalidArgument>
+  /** The groups of all nodes, by name. */
   readonly listGroups: Effect.Effect<ReadonlyArray<GroupListed>, CallError | NotAuthorized>
-  /** Members, offsets and lag. */
+  /** The members, the committed offsets and the lag of a group. */
   readonly describeGroup: (group: string) => Effect.Effect<GroupDescription, CallError | NotAuthorized | UnknownGroup | InvalidArgument>
-  /** Deletes a group without members, and its offsets. */
+  /** Deletes a group and its offsets. GroupNotEmpty where it has members. */
   readonly deleteGroup: (group: string) => Effect.Effect<void, CallError | NotAuthorized | UnknownGroup | GroupNotEmpty | InvalidArgument>
+  /** The id, the controller and the nodes of the cluster, also the fenced ones where it names them (KIP-1073). */
   readonly describeCluster: Effect.Effect<ClusterDescription, CallError | NotAuthorized>
-  /** The brokers that are registered, and how many partitions lie on each. */
+  /** The registered brokers, each with the number of its partitions. */
   readonly listBrokers: Effect.Effect<ReadonlyArray<BrokerDescription>, CallError | NotAuthorized>
-  /** Takes the registration of a broker away that will not come back. */
+  /** Unregisters a broker that will not restart. A broker that runs registers again by itself. */
   readonly unregisterBroker: (broker: number) => Effect.Effect<void, CallError | NotAuthorized>
-  /** The data directories of every broker, and what lies in them. */
+  /** The data directories of all brokers, with their logs. */
   readonly describeLogDirs: Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized>
   /** The metrics of all nodes that serve, each value with the label `node`. UnsupportedByCluster from nodes of another kind. */
   readonly metrics: Effect.Effect<ReadonlyArray<MetricValue>, CallError | NotAuthorized>
@@ -83,7 +88,7 @@ const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, Make
     Effect.suspend(() => Effect.map(makeClient(options), guardedAdmin))
   )
 
-/** What an operator asks and orders: topics, groups, the cluster. */
+/** Describes and changes topics, groups and the cluster. */
 export class Admin extends Context.Tag("comanche-franz/Admin")<Admin, AdminService>() {
   static readonly make = makeAdmin
   static readonly layer = (options: ConnectionOptions): Layer.Layer<Admin, MakeError, Transport> => Layer.scoped(Admin, makeAdmin(options))

@@ -5,17 +5,17 @@ import type { Client } from "../cluster/client.ts"
 import { type CallError, failure, type NotAuthorized } from "../error.ts"
 import { describeCluster, type NodeDescription } from "./cluster.ts"
 
-/** A broker, and what lies on it. */
+/** A broker, with the number of its partitions. */
 export interface BrokerDescription extends NodeDescription {
   /** Partitions that have a replica on it. */
   readonly partitions: number
-  /** How many of them it leads. */
+  /** The number of partitions that it leads. */
   readonly leads: number
 }
 
 type Failure = CallError | NotAuthorized
 
-/** The brokers that are registered, those that are fenced too where the cluster tells, with the partitions of each. */
+/** Returns the registered brokers, also the fenced ones where the cluster names them, with the number of partitions of each. */
 export const listBrokers = (client: Client): Effect.Effect<ReadonlyArray<BrokerDescription>, Failure> =>
   Effect.gen(function* () {
     const { nodes } = yield* describeCluster(client)
@@ -32,7 +32,7 @@ export const listBrokers = (client: Client): Effect.Effect<ReadonlyArray<BrokerD
     return nodes.map((node) => ({ ...node, partitions: partitions.get(node.id) ?? 0, leads: leads.get(node.id) ?? 0 }))
   })
 
-/** Takes a broker's registration away, whether or not it carries partitions. One that lives registers again by itself. */
+/** Unregisters a broker, whether or not it has partitions. A broker that runs registers again by itself. */
 export const unregisterBroker = (client: Client, broker: number): Effect.Effect<void, Failure> =>
   client.persistently(
     Effect.gen(function* () {

@@ -17,7 +17,7 @@ export interface NodeDescription {
   readonly port: number
   readonly rack: string | null
   readonly isController: boolean
-  /** Registered, and not let in at present. */
+  /** Registered, but it serves no partition until the controller unfences it. */
   readonly isFenced: boolean
 }
 export interface ClusterDescription {
@@ -26,36 +26,36 @@ export interface ClusterDescription {
   readonly nodes: ReadonlyArray<NodeDescription>
 }
 
-/** The cluster's id, its leader and its nodes; fenced ones too, where the cluster tells. */
+/** Returns the id, the controller and the nodes of the cluster, also the fenced ones where it names them (KIP-1073). */
 export const describeCluster = (client: Client): Effect.Effect<ClusterDescription, Failure> =>
   client.persistently(
     Effect.gen(function* () {
-      // Fenced brokers are told from version 2 on.
-      const answer = yield* client
+      // Version 2 and later name fenced brokers.
+      const response = yield* client
         .callAny(DescribeCluster, { ...plainly, includeFencedBrokers: true }, { versionMin: 2 })
         .pipe(Effect.catchTag("UnsupportedByCluster", () => client.callAny(DescribeCluster, plainly)))
-      yield* expectNone(kafkaError(answer.errorCode), "The cluster", answer.errorMessage)
-      const nodes = answer.brokers.map(({ brokerId, host, isFenced, port, rack }) => ({
+      yield* expectNone(kafkaError(response.errorCode), "The cluster", response.errorMessage)
+      const nodes = response.brokers.map(({ brokerId, host, isFenced, port, rack }) => ({
         id: brokerId,
         host,
         port,
         rack,
-        isController: brokerId === answer.controllerId,
+        isController: brokerId === response.controllerId,
         isFenced
       }))
-      return { clusterId: answer.clusterId, controllerId: answer.controllerId, nodes: nodes.sort((a, b) => a.id - b.id) }
+      return { clusterId: response.clusterId, controllerId: response.controllerId, nodes: nodes.sort((a, b) => a.id - b.id) }
     })
   )
 const plainly = { includeClusterAuthorizedOperations: false }
 
-/** All topics, by name; the cluster's own too where `internal` says so. */
+/** Returns all topics, by name; also the internal ones with `internal`. */
 export const listTopics = (client: Client, { internal = false } = {}): Effect.Effect<ReadonlyArray<TopicView>, CallError> =>
   Effect.map(client.persistently(client.metadata.refresh("all")), ({ topics }) =>
     [...topics.values()].filter((topic) => internal || !topic.internal).sort((a, b) => (a.name < b.name ? -1 : 1))
   )
 
 export interface PartitionDescription extends PartitionView {
-  /** The offset of the oldest message, and the one after the newest; undefined where nobody leads the partition. */
+  /** The offset of the oldest message, and the one after the newest; undefined where the partition has no leader. */
   readonly first: number | undefined
   readonly end: number | undefined
 }
@@ -67,15 +67,15 @@ export interface TopicDescription {
   readonly configs: ReadonlyArray<ConfigEntry>
 }
 
-/** How long a topic that was made a moment ago may be unknown to the node that is asked, ms. */
+/** How long a new topic may be unknown to the node that responds, ms. */
 const newTopicMs = 1000
 
-/** A topic's partitions, their offsets, and its settings. */
+/** Returns the partitions of a topic with their offsets, and its settings. */
 export const describeTopic = (client: Client, name: string): Effect.Effect<TopicDescription, TopicError> =>
   Effect.gen(function* () {
     const { internal, partitions, topicId } = yield* client.metadata.freshTopic(name, false, newTopicMs)
     const led = partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition }))
-    const [firsts, ends] = yield* Effect.all([edge(client, led, "earliest"), edge(client, led, "latest")], { concurrency: 2 })
+    const [firsts, ends] = yield* Effect.all([offsetsAt(client, led, "earliest"), offsetsAt(client, led, "latest")], { concurrency: 2 })
     const configs = yield* topicConfigs(client, name)
     return {
       name,
@@ -88,32 +88,32 @@ export const describeTopic = (client: Client, name: string): Effect.Effect<Topic
       })
     }
   })
-const edge = (client: Client, places: ReadonlyArray<TopicPartition>, at: "earliest" | "latest") =>
+const offsetsAt = (client: Client, partitions: ReadonlyArray<TopicPartition>, at: "earliest" | "latest") =>
   startOffsets(
     client,
-    places.map((place) => ({ ...place, at }))
+    partitions.map((one) => ({ ...one, at }))
   )
 
 export interface ConfigEntry {
   readonly name: string
-  /** Null: the cluster does not tell (a secret). */
+  /** Null: the cluster does not show the value (a secret). */
   readonly value: string | null
   /** Set for this topic or node alone (or, where all nodes were asked for, for all of them). */
   readonly isOwn: boolean
-  /** Who says it: the topic, what was set for the node or for all nodes while they run, the node's file, nobody. */
+  /** Where the value comes from: the topic, a change at run time for the node or for all nodes, the file of the node, or the default. */
   readonly source: ConfigSource
   readonly readOnly: boolean
   readonly documentation: string | null
 }
 const topicResource = 2
-/** Where a value comes from, at the index of Kafka's number for it. */
+/** The source of a value, at the index of its number in DescribeConfigs. */
 const sources = ["default", "topic", "node", "cluster", "file"] as const
 type ConfigSource = (typeof sources)[number]
 
 interface Described extends Pick<ConfigEntry, "name" | "value" | "readOnly" | "documentation"> {
   readonly configSource: number
 }
-/** What an answer says of settings, by name. `own` is who they were asked of. */
+/** Returns the settings of a response, by name. `own`: the source of the resource that was asked for. */
 export const configEntries = (configs: ReadonlyArray<Described>, own: ConfigSource): ReadonlyArray<ConfigEntry> =>
   configs
     .map(({ configSource, documentation, name, readOnly, value }) => {
@@ -122,13 +122,13 @@ export const configEntries = (configs: ReadonlyArray<Described>, own: ConfigSour
     })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 
-/** A topic's settings, by name. */
+/** Returns the settings of a topic, by name. */
 export const topicConfigs = (client: Client, topic: string): Effect.Effect<ReadonlyArray<ConfigEntry>, Failure | UnknownTopic> =>
   client.persistently(
     Effect.gen(function* () {
       const resources = [{ resourceType: topicResource, resourceName: topic, configurationKeys: null }]
-      const answer = yield* client.callAny(DescribeConfigs, { resources })
-      const result = answer.results[0]
+      const response = yield* client.callAny(DescribeConfigs, { resources })
+      const result = response.results[0]
       const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
       if (error === "UNKNOWN_TOPIC_OR_PARTITION") return yield* new UnknownTopic({ topic })
       if (error !== "NONE" || result === undefined) return yield* failure(error, `The settings of '${topic}'`, result?.errorMessage ?? null)

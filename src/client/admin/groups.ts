@@ -16,9 +16,9 @@ export interface GroupListed {
   readonly group: string
   /** "consumer" for groups of consumers. */
   readonly protocolType: string
-  /** "Stable", "Empty", "PreparingRebalance" …; "" where the cluster does not say. */
+  /** "Stable", "Empty", "PreparingRebalance" …; "" where the cluster does not name it. */
   readonly state: string
-  /** "classic" or "consumer"; "" where the cluster does not say. */
+  /** "classic" or "consumer"; "" where the cluster does not name it. */
   readonly type: string
 }
 
@@ -30,19 +30,19 @@ export interface GroupMember {
   readonly topics: ReadonlyArray<string>
   readonly partitions: ReadonlyArray<TopicPartition>
 }
-/** How far a group is in a partition. */
+/** The committed offset of a group in a partition. */
 export interface GroupOffset extends TopicPartition {
   readonly committed: number
-  /** The offset after the partition's last message; undefined where nobody leads it. */
+  /** The offset after the last message; undefined where the partition has no leader. */
   readonly end: number | undefined
-  /** Messages that are not yet processed. */
+  /** The number of messages after the committed offset. */
   readonly lag: number | undefined
 }
 export interface GroupDescription {
   readonly group: string
   readonly state: string
   readonly protocolType: string
-  /** The rule of assignment that is in force; "" while there is none. */
+  /** The assignor that the group has chosen; "" while there is none. */
   readonly assignor: string
   readonly members: ReadonlyArray<GroupMember>
   readonly offsets: ReadonlyArray<GroupOffset>
@@ -50,21 +50,21 @@ export interface GroupDescription {
 
 type Failure = CallError | NotAuthorized
 
-/** The groups of every node, by name. */
+/** Returns the groups of all nodes, by name. */
 export const listGroups = (client: Client): Effect.Effect<ReadonlyArray<GroupListed>, Failure> =>
   client.persistently(
     Effect.gen(function* () {
       const { nodes } = yield* client.metadata.refresh([])
-      const found = new Map<string, GroupListed>()
-      const ask = (id: number) =>
+      const listed = new Map<string, GroupListed>()
+      const list = (id: number) =>
         Effect.gen(function* () {
-          const answer = yield* client.callNode(id, ListGroups, {})
-          yield* expectNone(kafkaError(answer.errorCode), `The groups of node ${id}`)
-          for (const { groupId, groupState, groupType, protocolType } of answer.groups)
-            found.set(groupId, { group: groupId, protocolType, state: groupState, type: groupType })
+          const response = yield* client.callNode(id, ListGroups, {})
+          yield* expectNone(kafkaError(response.errorCode), `The groups of node ${id}`)
+          for (const { groupId, groupState, groupType, protocolType } of response.groups)
+            listed.set(groupId, { group: groupId, protocolType, state: groupState, type: groupType })
         })
-      yield* Effect.forEach(nodes.keys(), ask, { concurrency: 16, discard: true })
-      return [...found.values()].sort((a, b) => (a.group < b.group ? -1 : 1))
+      yield* Effect.forEach(nodes.keys(), list, { concurrency: 16, discard: true })
+      return [...listed.values()].sort((a, b) => (a.group < b.group ? -1 : 1))
     })
   )
 
@@ -75,7 +75,7 @@ const memberOf = (member: Described["members"][number]): GroupMember => ({
   instanceId: member.groupInstanceId,
   clientId: member.clientId,
   host: member.clientHost,
-  // Members of other kinds of groups (Connect, Streams) say other things in these bytes.
+  // Members of other kinds of groups (Connect, Streams) have other formats here.
   topics: Either.match(decodeSubscription(member.memberMetadata), { onLeft: () => [], onRight: ({ topics }) => topics }),
   partitions: Either.match(decodeAssignment(member.memberAssignment), {
     onLeft: () => [],
@@ -83,16 +83,16 @@ const memberOf = (member: Described["members"][number]): GroupMember => ({
   })
 })
 
-/** All that a group has committed, and the lag. */
+/** Returns the committed offsets of a group, with the lag. */
 const groupOffsets = (client: Client, group: string): Effect.Effect<ReadonlyArray<GroupOffset>, Failure> => {
   const coordinator = makeCoordinator(client, group)
   const committed = coordinator.persistently(
     Effect.gen(function* () {
       const what = `The offsets of the group '${group}'`
-      const answer = yield* coordinator.call(OffsetFetch, { groupId: group, topics: null }, { versionMin: 2, versionMax: 7 })
-      const error = kafkaError(answer.errorCode)
+      const response = yield* coordinator.call(OffsetFetch, { groupId: group, topics: null }, { versionMin: 2, versionMax: 7 })
+      const error = kafkaError(response.errorCode)
       if (error !== "GROUP_ID_NOT_FOUND") yield* expectNone(error, what)
-      return answer.topics.flatMap(({ name, partitions }) =>
+      return response.topics.flatMap(({ name, partitions }) =>
         partitions
           .filter(({ committedOffset }) => committedOffset >= 0n)
           .map(({ committedOffset, partitionIndex }) => ({ topic: name, partition: partitionIndex, committed: Number(committedOffset) }))
@@ -100,49 +100,49 @@ const groupOffsets = (client: Client, group: string): Effect.Effect<ReadonlyArra
     })
   )
   return Effect.gen(function* () {
-    const places = yield* committed
-    const { topics } = yield* client.metadata.refresh([...new Set(places.map(({ topic }) => topic))])
-    const led = places.filter(({ partition, topic }) => (topics.get(topic)?.partitions[partition]?.leader ?? -1) >= 0)
+    const offsets = yield* committed
+    const { topics } = yield* client.metadata.refresh([...new Set(offsets.map(({ topic }) => topic))])
+    const led = offsets.filter(({ partition, topic }) => (topics.get(topic)?.partitions[partition]?.leader ?? -1) >= 0)
     const ends = yield* startOffsets(
       client,
       led.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const }))
     )
-    return places.map((place) => {
-      const end = ends.get(topicPartitionKey(place))
-      return { ...place, end, lag: end === undefined ? undefined : Math.max(0, end - place.committed) }
+    return offsets.map((one) => {
+      const end = ends.get(topicPartitionKey(one))
+      return { ...one, end, lag: end === undefined ? undefined : Math.max(0, end - one.committed) }
     })
   })
 }
 
-/** Members, offsets and lag of a group. UnknownGroup when there is none of that name. */
+/** Returns the members, the committed offsets and the lag of a group. UnknownGroup when there is none of that name. */
 export const describeGroup = (client: Client, group: string): Effect.Effect<GroupDescription, Failure | UnknownGroup> => {
   const coordinator = makeCoordinator(client, group)
   const described = coordinator.persistently(
     Effect.gen(function* () {
-      const answer = yield* coordinator.call(DescribeGroups, { groups: [group] })
-      const found = answer.groups[0]
-      const error = found === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(found.errorCode)
+      const response = yield* coordinator.call(DescribeGroups, { groups: [group] })
+      const result = response.groups[0]
+      const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
       if (error === "GROUP_ID_NOT_FOUND") return yield* new UnknownGroup({ group })
-      if (error !== "NONE" || found === undefined) return yield* failure(error, `The group '${group}'`, found?.errorMessage ?? null)
-      return found
+      if (error !== "NONE" || result === undefined) return yield* failure(error, `The group '${group}'`, result?.errorMessage ?? null)
+      return result
     })
   )
   return Effect.gen(function* () {
     const { groupState, members, protocolData, protocolType } = yield* described
     const offsets = yield* groupOffsets(client, group)
-    // Older clusters answer with a dead group instead of an error.
+    // Older clusters describe a dead group instead of an error.
     if (groupState === "Dead" && offsets.length === 0) return yield* new UnknownGroup({ group })
     return { group, state: groupState, protocolType, assignor: protocolData, members: members.map(memberOf), offsets }
   })
 }
 
-/** Deletes a group without members, and its offsets. */
+/** Deletes a group and its offsets. GroupNotEmpty where it has members. */
 export const deleteGroup = (client: Client, group: string): Effect.Effect<void, Failure | UnknownGroup | GroupNotEmpty> => {
   const coordinator = makeCoordinator(client, group)
   return coordinator.persistently(
     Effect.gen(function* () {
-      const answer = yield* coordinator.call(DeleteGroups, { groupsNames: [group] })
-      const result = answer.results[0]
+      const response = yield* coordinator.call(DeleteGroups, { groupsNames: [group] })
+      const result = response.results[0]
       const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
       if (error === "GROUP_ID_NOT_FOUND") return yield* new UnknownGroup({ group })
       if (error === "NON_EMPTY_GROUP") return yield* new GroupNotEmpty({ group })

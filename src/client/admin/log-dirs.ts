@@ -15,9 +15,9 @@ export interface LogDescription {
 export interface LogDirDescription {
   readonly broker: number
   readonly path: string
-  /** "NONE", or "KAFKA_STORAGE_ERROR" for one that is offline: nothing else is known of it. */
+  /** "NONE", or "KAFKA_STORAGE_ERROR" for a directory that is offline, which has no other figures. */
   readonly error: string
-  /** Bytes of its volume, and how many of them are free; undefined where the broker does not say. */
+  /** Bytes of its volume, and how many of them are free; undefined where the broker does not report them (KIP-827). */
   readonly totalBytes: number | undefined
   readonly usableBytes: number | undefined
   readonly logs: ReadonlyArray<LogDescription>
@@ -25,11 +25,11 @@ export interface LogDirDescription {
 
 const known = (bytes: bigint): number | undefined => (bytes < 0n ? undefined : Number(bytes))
 
-const describeOn = (client: Client, broker: number): Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized> =>
+const describeBroker = (client: Client, broker: number): Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized> =>
   Effect.gen(function* () {
-    const answer = yield* client.callNode(broker, DescribeLogDirs, { topics: null })
-    yield* expectNone(kafkaError(answer.errorCode), `The data directories of broker ${broker}`)
-    return answer.results.map(({ errorCode, logDir, topics, totalBytes, usableBytes }) => ({
+    const response = yield* client.callNode(broker, DescribeLogDirs, { topics: null })
+    yield* expectNone(kafkaError(response.errorCode), `The data directories of broker ${broker}`)
+    return response.results.map(({ errorCode, logDir, topics, totalBytes, usableBytes }) => ({
       broker,
       path: logDir,
       error: kafkaError(errorCode),
@@ -41,12 +41,12 @@ const describeOn = (client: Client, broker: number): Effect.Effect<ReadonlyArray
     }))
   })
 
-/** The data directories of every broker that serves, and what lies in them. */
+/** Returns the data directories of all unfenced brokers, with their logs. */
 export const describeLogDirs = (client: Client): Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized> =>
   client.persistently(
     Effect.gen(function* () {
       const { nodes } = yield* client.metadata.refresh([])
       const brokers = [...nodes.keys()].sort((a, b) => a - b)
-      return (yield* Effect.forEach(brokers, (broker) => describeOn(client, broker), { concurrency: 8 })).flat()
+      return (yield* Effect.forEach(brokers, (broker) => describeBroker(client, broker), { concurrency: 8 })).flat()
     })
   )

@@ -40,7 +40,7 @@ export const parseMetrics = (text: string): ReadonlyArray<MetricValue> => {
 
 const utf8 = new TextDecoder()
 
-/** The metrics of the node at `address`; none for a node of another kind, which leaves the request's tag unanswered. */
+/** The metrics of the node at `address`; none where the node does not know the request's tag. */
 const metricsAt = (client: Client, address: Address): Effect.Effect<Option.Option<ReadonlyArray<MetricValue>>, CallError | NotAuthorized> =>
   Effect.gen(function* () {
     const request = { includeClusterAuthorizedOperations: false, unknownTags: [{ tag: metricsTag, data: new Uint8Array(0) }] }
@@ -53,8 +53,8 @@ const metricsAt = (client: Client, address: Address): Effect.Effect<Option.Optio
 const keyOf = ({ labels, name }: MetricValue): string => JSON.stringify([name, Object.entries(labels).sort()])
 
 /**
- * The metrics of all nodes that serve, each value with the label `node`; also of a leader that is no broker, where the
- * client was given its address. UnsupportedByCluster where no node has any.
+ * The metrics of all nodes that serve, each value with the label `node`; also of a leader that is not a broker, where its
+ * address is among the bootstrap addresses. UnsupportedByCluster where no node has any.
  */
 export const readMetrics = (client: Client): Effect.Effect<ReadonlyArray<MetricValue>, CallError | NotAuthorized> =>
   client.persistently(
@@ -63,12 +63,12 @@ export const readMetrics = (client: Client): Effect.Effect<ReadonlyArray<MetricV
       const named = [...nodes.values()].map(({ address }) => address)
       const known = new Set(named.map(formatAddress))
       const others = client.options.bootstrap.filter((address) => !known.has(formatAddress(address)))
-      const asked = yield* Effect.forEach(named, (address) => metricsAt(client, address), { concurrency: 8 })
-      // A bootstrap address may belong to a node that has answered already, or to none.
-      const also = yield* Effect.forEach(others, (address) => Effect.orElseSucceed(metricsAt(client, address), Option.none), { concurrency: 8 })
-      const found = [...asked, ...also].filter(Option.isSome)
-      if (found.length === 0) return yield* new UnsupportedByCluster({ what: "metrics over its protocol" })
-      const values = new Map(found.flatMap(({ value }) => value.map((each) => [keyOf(each), each] as const)))
+      const ofNodes = yield* Effect.forEach(named, (address) => metricsAt(client, address), { concurrency: 8 })
+      // A bootstrap address may belong to a node that is in the metadata, or to none.
+      const ofOthers = yield* Effect.forEach(others, (address) => Effect.orElseSucceed(metricsAt(client, address), Option.none), { concurrency: 8 })
+      const responses = [...ofNodes, ...ofOthers].filter(Option.isSome)
+      if (responses.length === 0) return yield* new UnsupportedByCluster({ what: "metrics over its protocol" })
+      const values = new Map(responses.flatMap(({ value }) => value.map((each) => [keyOf(each), each] as const)))
       return [...values.values()].sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0))
     })
   )

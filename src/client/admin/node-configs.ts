@@ -14,31 +14,32 @@ export type NodeConfigError = CallError | InvalidArgument | NotAuthorized | Node
 
 const nodeResource = 4
 const nameOf = (node: NodeOrAll): string => (node === "all" ? "" : String(node))
-const told = (node: NodeOrAll): string => (node === "all" ? "all nodes" : `node ${node}`)
+const described = (node: NodeOrAll): string => (node === "all" ? "all nodes" : `node ${node}`)
 
 const expectNode = (client: Client, id: number): Effect.Effect<void, CallError | NodeRefused> =>
   Effect.gen(function* () {
     const isKnown = () => client.metadata.view().nodes.has(id)
     if (!isKnown()) yield* client.metadata.refresh([])
-    if (!isKnown()) return yield* new NodeRefused({ node: told(id), error: "BROKER_ID_NOT_REGISTERED", reason: "the cluster names no such node at present." })
+    if (!isKnown())
+      return yield* new NodeRefused({ node: described(id), error: "BROKER_ID_NOT_REGISTERED", reason: "the cluster has no such node at present." })
   })
 
-/** A node's settings by name, asked of that node; for all nodes, what was set for them while the cluster runs. */
+/** Returns the settings of a node, by name, from that node; for "all" those that were changed for all nodes at run time. */
 export const nodeConfigs = (client: Client, node: NodeOrAll): Effect.Effect<ReadonlyArray<ConfigEntry>, NodeConfigError> =>
   client.persistently(
     Effect.gen(function* () {
       if (node !== "all") yield* expectNode(client, node)
       const request = { resources: [{ resourceType: nodeResource, resourceName: nameOf(node), configurationKeys: null }], includeDocumentation: true }
-      const answer = yield* node === "all" ? client.callAny(DescribeConfigs, request) : client.callNode(node, DescribeConfigs, request)
-      const result = answer.results[0]
+      const response = yield* node === "all" ? client.callAny(DescribeConfigs, request) : client.callNode(node, DescribeConfigs, request)
+      const result = response.results[0]
       const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
-      if (error === "INVALID_REQUEST") return yield* new NodeRefused({ node: told(node), error, reason: result?.errorMessage ?? error })
-      if (error !== "NONE" || result === undefined) return yield* failure(error, `The settings of ${told(node)}`, result?.errorMessage ?? null)
+      if (error === "INVALID_REQUEST") return yield* new NodeRefused({ node: described(node), error, reason: result?.errorMessage ?? error })
+      if (error !== "NONE" || result === undefined) return yield* failure(error, `The settings of ${described(node)}`, result?.errorMessage ?? null)
       return configEntries(result.configs, node === "all" ? "cluster" : "node")
     })
   )
 
-/** Changes settings of a node or of all nodes while they run, all of them or none; NodeRefused says which is wrong and what would fit. */
+/** Changes settings of a node, or of all nodes, at run time, all of them or none. NodeRefused names the setting and the values that it accepts. */
 export const configureNode = (client: Client, node: NodeOrAll, changes: ConfigChanges): Effect.Effect<void, NodeConfigError> =>
   Effect.suspend(() => {
     const tags = commandId(client)
@@ -47,8 +48,8 @@ export const configureNode = (client: Client, node: NodeOrAll, changes: ConfigCh
       const result = (yield* client.callController(IncrementalAlterConfigs, request, { tags })).responses[0]
       const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
       if (error === "INVALID_CONFIG" || error === "INVALID_REQUEST")
-        return yield* new NodeRefused({ node: told(node), error, reason: result?.errorMessage ?? error })
-      if (error !== "NONE") return yield* failure(error, `The settings of ${told(node)}`, result?.errorMessage ?? null)
+        return yield* new NodeRefused({ node: described(node), error, reason: result?.errorMessage ?? error })
+      if (error !== "NONE") return yield* failure(error, `The settings of ${described(node)}`, result?.errorMessage ?? null)
     })
     return client.persistently(attempt)
   })

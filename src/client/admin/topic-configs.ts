@@ -8,12 +8,12 @@ import { commandId, type RemoveTopicError, topicFault } from "../topic/administr
 /** Settings of a topic or a node by Kafka's names, as `{ set: { "retention.ms": "86400000" }, unset: ["segment.bytes"] }`. */
 export interface ConfigChanges {
   readonly set?: Readonly<Record<string, string>>
-  /** These take the cluster's value or the default again. */
+  /** These settings get the cluster's value, or the default. */
   readonly unset?: ReadonlyArray<string>
 }
 
 const topicResource = 2
-/** What is done with a setting, in Kafka's numbers. */
+/** The operations of IncrementalAlterConfigs, by their numbers. */
 const operation = { set: 0, delete: 1 } as const
 
 export const configDrafts = ({ set = {}, unset = [] }: ConfigChanges) => [
@@ -21,14 +21,14 @@ export const configDrafts = ({ set = {}, unset = [] }: ConfigChanges) => [
   ...unset.map((name) => ({ name, value: null, configOperation: operation.delete }))
 ]
 
-/** Changes settings of a topic, all of them or none; brokers follow in a moment. TopicRefused says which setting is wrong and what would fit. */
+/** Changes settings of a topic, all of them or none. Brokers apply them when they have the event. TopicRefused names the setting and the values that it accepts. */
 export const configureTopic = (client: Client, topic: string, changes: ConfigChanges): Effect.Effect<void, RemoveTopicError> =>
   Effect.suspend(() => {
     const tags = commandId(client)
     const request = { resources: [{ resourceType: topicResource, resourceName: topic, configs: configDrafts(changes) }], validateOnly: false }
     const attempt = Effect.gen(function* () {
-      const answer = yield* client.callController(IncrementalAlterConfigs, request, { tags })
-      const result = answer.responses[0]
+      const response = yield* client.callController(IncrementalAlterConfigs, request, { tags })
+      const result = response.responses[0]
       const error = result === undefined ? "UNKNOWN_SERVER_ERROR" : kafkaError(result.errorCode)
       if (error === "UNKNOWN_TOPIC_OR_PARTITION") return yield* new UnknownTopic({ topic })
       if (error !== "NONE") return yield* topicFault(error, topic, result?.errorMessage ?? null)

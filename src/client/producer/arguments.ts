@@ -35,7 +35,7 @@ const producerFields: Fields<ProducerOptions> = {
 }
 const producer = fields(producerFields)
 
-/** Settings that contradict each other, as Kafka's producer refuses them. */
+/** Settings that contradict each other. Kafka's producer refuses the same. */
 const contradiction = ({ acks = "all", deliveryTimeoutMs, idempotent, lingerMs = 0, requestTimeoutMs }: ProducerOptions): Wrong | undefined => {
   if (idempotent === true && acks !== "all") return { field: "options.acks", given: acks, allowed: '"all" for an idempotent producer' }
   const least = (requestTimeoutMs ?? 1) + lingerMs
@@ -56,7 +56,7 @@ const wrongBytes = (value: unknown, field: string): Wrong | undefined => {
   if (typeof value === "string")
     return value.isWellFormed() ? undefined : { field, given: value, allowed: "text without lone surrogates, which UTF-8 cannot hold" }
   if (!isBytes(value)) return { field, given: value, allowed: bytesWords }
-  // A detached buffer has no bytes any more: it would be stored as an empty value.
+  // A detached buffer has lost its bytes: it would be stored as an empty value.
   return value.length === 0 && value.buffer instanceof ArrayBuffer && value.buffer.detached
     ? { field, given: value, allowed: "a Uint8Array whose buffer is not detached" }
     : undefined
@@ -87,9 +87,9 @@ const wrongHeaders = (headers: unknown): Wrong | undefined => {
 
 const isInt = (value: unknown, most: number): boolean => typeof value === "number" && value >= 0 && value <= most && Number.isInteger(value)
 
-/** What is wrong with a message. Plain code, field by field: it runs for every message. */
+/** Checks a message. Plain code, field by field: it runs for every message. */
 export const wrongMessage = (topic: unknown, value: unknown, options: unknown): Wrong | undefined => {
-  // Names are compared with Kafka's rule when the cluster does not know them.
+  // The caller checks the name of a topic that is not in the metadata.
   if (typeof topic !== "string") return name(topic, "topic")
   const wrong = wrongBytes(value, "value")
   if (wrong !== undefined) return wrong

@@ -1,7 +1,7 @@
 import { type Fields, fields, first, name, optional, settings, type Wrong, whole } from "../argument/check.ts"
 import type { TopicOptions } from "./administration.ts"
 
-/** A topic with types is what `Topic.make` made. */
+/** A typed topic is a value of `Topic.make`. */
 export const wrongTopic = (topic: unknown): Wrong | undefined => {
   const { decodeKey, decodeValue, encodeKey, encodeValue, name: given } = (topic ?? {}) as Readonly<Record<string, unknown>>
   const isTopic = [decodeKey, decodeValue, encodeKey, encodeValue].every((one) => typeof one === "function")

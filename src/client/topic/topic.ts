@@ -1,7 +1,7 @@
 import { type Either, type ParseResult, Schema } from "effect"
 import { invalid } from "../argument/guard.ts"
 
-/** A topic whose keys and values have types. Keys are written as text, values as JSON text, both in UTF-8: any other Kafka client reads them as such. */
+/** A topic whose keys and values have types. Keys are written as text and values as JSON, both in UTF-8, which any Kafka client can read. */
 export interface Topic<K, V> {
   readonly name: string
   readonly encodeKey: (key: K) => Either.Either<string, ParseResult.ParseError>
@@ -12,9 +12,8 @@ export interface Topic<K, V> {
 }
 
 /**
- * Names a topic and its types:
- *
- * Throws InvalidArgument for what is no schema: a topic is named where a program begins, outside of any effect. The name is checked by the calls that use it.
+ * Names a topic and its types. Throws InvalidArgument for a value that is not a schema: a topic is made where a program begins, outside of any effect. The calls that use the
+ * topic check its name.
  *
  *     const orders = Topic.make("orders", { key: Schema.String, value: Schema.Struct({ id: Schema.String, cents: Schema.Int }) })
  */

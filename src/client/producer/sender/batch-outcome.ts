@@ -7,7 +7,7 @@ import type { SendError } from "../accumulator/delivery.ts"
 /** What the broker's response means for a batch. */
 type BatchOutcome =
   | { readonly _tag: "Stored" }
-  /** The broker stored it in an earlier attempt, and does not know its offset any more. */
+  /** The broker stored it in an earlier attempt, and has forgotten its offset. */
   | { readonly _tag: "StoredWithoutOffset" }
   /** Send it again unchanged. `maybeStored`: the broker may have stored it all the same. */
   | { readonly _tag: "Retry"; readonly kind: RetryKind; readonly maybeStored: boolean; readonly last: SendError }

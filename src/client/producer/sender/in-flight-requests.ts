@@ -181,7 +181,7 @@ export class InFlightRequests {
           ? this.reports.stored(queue, batch, Number(response.baseOffset), Number(response.logAppendTimeMs))
           : this.reports.storedWithoutOffset(queue, batch, "the broker confirmed it without an offset.")
       case "StoredWithoutOffset":
-        return this.reports.storedWithoutOffset(queue, batch, "the broker stored it in an earlier attempt, and does not know its offset any more.")
+        return this.reports.storedWithoutOffset(queue, batch, "the broker stored it in an earlier attempt, and has forgotten its offset.")
       case "Retry":
         return this.retry(inFlight, outcome.kind, outcome.maybeStored, outcome.last)
       case "BumpEpoch":

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
-import { clientFailure, orSay } from "../../../../src/cli/client/failure.ts"
+import { clientFailure, mapClientErrors } from "../../../../src/cli/client/failure.ts"
 import { CliFailure } from "../../../../src/cli/shell/failure.ts"
 import {
   InvalidArgument,
@@ -15,7 +15,7 @@ import {
 
 test("nobody there: the address, and how to start a cluster", () => {
   const failure = clientFailure(new NotReachable({ addresses: ["127.0.0.1:9092"], reason: "refused" }))
-  expect(failure).toMatchObject({ exit: "unavailable", message: "nobody answers at 127.0.0.1:9092 (refused)" })
+  expect(failure).toMatchObject({ exit: "unavailable", message: "cluster unreachable: no node responds at 127.0.0.1:9092 (refused)" })
   expect(failure.hint).toContain("`franz up`")
 })
 test("a topic that is not there, or there already: the command that helps", () => {
@@ -31,8 +31,8 @@ test("the characters of a topic's name are told for a name that breaks them, and
   expect(clientFailure(new InvalidTopic({ topic: "__consumer_offsets", reason: "is internal" })).hint).toBeUndefined()
 })
 test("a node that the cluster does not name is no cluster that is away", () => {
-  const failure = clientFailure(new NodeRefused({ node: "node 77", error: "BROKER_ID_NOT_REGISTERED", reason: "the cluster names no such node at present." }))
-  expect(failure).toMatchObject({ exit: "refused", hint: "`franz cluster describe` shows the nodes." })
+  const failure = clientFailure(new NodeRefused({ node: "node 77", error: "BROKER_ID_NOT_REGISTERED", reason: "the cluster has no such node at present." }))
+  expect(failure).toMatchObject({ exit: "refused", hint: "`franz cluster describe` lists the nodes." })
 })
 test("what may pass by itself is told apart from what may not", () => {
   expect(clientFailure(new KafkaFailure({ error: "COORDINATOR_NOT_AVAILABLE", what: "x", detail: null })).exit).toBe("unavailable")
@@ -41,5 +41,5 @@ test("what may pass by itself is told apart from what may not", () => {
 })
 test("the command line's own failures stay as they are", () => {
   const own = new CliFailure({ exit: "usage", message: "no" })
-  expect(Effect.runSync(Effect.flip(orSay(Effect.fail(own))))).toBe(own)
+  expect(Effect.runSync(Effect.flip(mapClientErrors(Effect.fail(own))))).toBe(own)
 })

@@ -39,5 +39,5 @@ test("the first line that was refused is named, whichever was answered first", (
   tally.refused(4, no("too large"))
   tally.refused(11, no("later"))
   expect(tally.isRefused).toBe(true)
-  expect(tally.failure()).toMatchObject({ exit: "refused", message: "line 4: too large\n2 later lines were on the way and refused too.", hint: "smaller" })
+  expect(tally.failure()).toMatchObject({ exit: "refused", message: "line 4: too large\n2 later lines were in flight, and refused too.", hint: "smaller" })
 })

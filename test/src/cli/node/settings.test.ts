@@ -71,12 +71,12 @@ describe("what wins", () => {
     ]
     const { node, warnings } = good({ set, port: Option.some(7), host: Option.some("::1") })
     expect(node.config.listeners).toBe("CONTROLLER://:9093,A://[::1]:7,B://b:2")
-    expect(warnings).toEqual(["CONTROLLER://:9093: listens on every address of this machine, and there is no authentication yet"])
+    expect(warnings).toEqual(["CONTROLLER://:9093: listens on all addresses of this machine, and there is no authentication yet"])
     expect(wrong({ set, port: Option.some(2) })).toContain("each listener must have a different port")
   })
   test("a broker's id may stand in its settings, and must stand somewhere", () => {
     const broker = (words: Partial<NodeWords>) =>
-      Effect.runSync(Effect.either(nodeSettings({ ...none, ...words }, { id: undefined, data: "./data/broker", mustSayId: true })))
+      Effect.runSync(Effect.either(nodeSettings({ ...none, ...words }, { id: undefined, data: "./data/broker", needsId: true })))
     expect(Either.getOrThrow(broker({ set: ["node.id=4"] })).node.data).toEqual(["./data/broker-4"])
     expect(Either.getOrThrow(Either.flip(broker({}))).message).toContain("--id must be given, or node.id")
   })

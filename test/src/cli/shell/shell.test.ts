@@ -44,7 +44,7 @@ describe("exit codes", () => {
   test("a wrong word", async () =>
     expect(await quietly("wel")).toEqual({ code: 2, text: "franz: there is no command 'wel'. Did you mean 'well'?\nfranz --help lists the commands.\n" }))
   test("a wrong second word", async () =>
-    expect((await quietly("topic lst")).text).toBe("franz: there is no command 'topic lst'. Did you mean 'list'?\nfranz topic knows: list, describe.\n"))
+    expect((await quietly("topic lst")).text).toBe("franz: there is no command 'topic lst'. Did you mean 'list'?\nCommands of franz topic: list, describe.\n"))
   test("a wrong option of the program", async () => expect((await quietly("--verson")).text).toContain("Did you mean '--version'?"))
 })
 

@@ -191,7 +191,7 @@ describe("franz log repair", () => {
     expect(said.code).toBe(65)
     expect(said.text).toContain(`would: cut ${file}`)
     expect(said.text).toContain("LOSES offsets")
-    expect(said.errors).toContain("Nothing was changed.")
+    expect(said.errors).toContain("No file was changed.")
     const done = await franz("log", "repair", directory, "--execute")
     expect(done.code).toBe(0)
     expect(done.text).toContain(`kept: ${file}.cut-`)
