@@ -1,4 +1,5 @@
 import { Chunk, Clock, type Context, Deferred, Effect, Either, ExecutionStrategy, Exit, Layer, Option, Scope, Stream } from "effect"
+import { bug } from "../../domain/kernel/bug.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { RecordBatch, readableBatches, verify } from "../../domain/log/batch.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
@@ -231,7 +232,8 @@ class LogJournal {
    * no other append comes between them.
    */
   private write(stream: string, open: OpenStream, entries: ReadonlyArray<Entry>, now: number): Effect.Effect<void, NotWritten | Unknown> {
-    const bytes = encodeEntries(entries, open.log.end(), open.epoch, now, this.checksum.crc32c)
+    const first = open.log.end()
+    const bytes = encodeEntries(entries, first, open.epoch, now, this.checksum.crc32c)
     const appended = open.log.append([new RecordBatch(bytes)])
     if (Either.isLeft(appended)) {
       const fault = appended.left
@@ -242,10 +244,17 @@ class LogJournal {
       open.refused = fault
       return Effect.fail(new Unknown({ stream, cause: fault }))
     }
-    return Effect.mapError(open.log.sync, (fault) => {
-      open.refused = fault
-      return new Unknown({ stream, cause: fault })
-    })
+    const end = first + entries.length
+    if (open.log.end() !== end) bug(`${stream}: ${entries.length} entries were appended at ${first}, and the log ends at ${open.log.end()}`)
+    return open.log.sync.pipe(
+      Effect.mapError((fault) => {
+        open.refused = fault
+        return new Unknown({ stream, cause: fault })
+      }),
+      Effect.map(() => {
+        if (open.log.syncedEnd() < end) bug(`${stream}: a sync ended, and entry ${end - 1} is not durable: the log is up to ${open.log.syncedEnd()}`)
+      })
+    )
   }
 
   private entriesAt(stream: string, log: PartitionLog, at: number, end: number): Either.Either<Chunk.Chunk<StoredEntry>, LogFault> {

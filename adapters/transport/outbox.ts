@@ -1,3 +1,5 @@
+import { bug } from "../../domain/kernel/bug.ts"
+
 /**
  * Bytes that are written in one turn of the event loop are sent in one call, since a call costs about 4 µs. Chunks up
  * to this size are copied together for that.
@@ -93,6 +95,7 @@ export class Outbox {
       const piece = this.nextPiece()
       const taken = this.sink(piece)
       if (taken < 0) return this.clear()
+      if (taken > piece.length) bug(`a socket took ${taken} bytes of ${piece.length}`)
       if (taken < piece.length) this.stopped = true
       this.forget(taken)
     }

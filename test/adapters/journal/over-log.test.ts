@@ -2,13 +2,16 @@ import { describe, expect, test } from "bun:test"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, Either, Layer } from "effect"
+import { Cause, Effect, Either, Exit, Layer } from "effect"
 import fc from "fast-check"
 import { layerMemory, MemoryStreams } from "../../../adapters/journal/memory.ts"
 import { layer as journal } from "../../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../../adapters/log/file/layer.ts"
 import { layer as memoryStore } from "../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { Bug } from "../../../domain/kernel/bug.ts"
+import { Journal } from "../../../src/ports/journal.ts"
+import { LogStore, type PartitionLog } from "../../../src/ports/log-store.ts"
 import { entry, type JournalWorld, journalContract, readAll, stream, withJournal } from "../../src/ports/journal.contract.ts"
 import { checksum } from "../../src/ports/log-batches.ts"
 import { scriptedJournal } from "../../src/stream/scripted-journal.ts"
@@ -195,3 +198,34 @@ test("M3: a flipped bit in a sealed part of a journal ends the leadership before
     })
   )
 }, 30_000)
+
+test("a sync that ends without making the entries durable is a bug, and no answer", async () => {
+  const lying = Layer.effect(
+    LogStore,
+    Effect.map(LogStore, (store) => ({
+      ...store,
+      open: (...where: Parameters<typeof store.open>) => Effect.map(store.open(...where), (log) => unsynced(log))
+    }))
+  ).pipe(Layer.provide(memoryStore(new MemoryDisk())))
+  const world: JournalWorld = { layer: journal.pipe(Layer.provide(lying), Layer.provide(checksum)), end: () => undefined }
+  const exit = await Effect.runPromiseExit(
+    Effect.scoped(
+      Effect.gen(function* () {
+        const service = yield* Journal
+        const { epoch } = yield* service.open(stream)
+        yield* service.append(stream, epoch, 0, [entry(0)])
+      })
+    ).pipe(Effect.provide(world.layer))
+  )
+  expect(Exit.isFailure(exit) && Cause.squash(exit.cause)).toBeInstanceOf(Bug)
+})
+
+/** The log with a sync that does nothing once the log has a record. */
+const unsynced = (log: PartitionLog): PartitionLog =>
+  new Proxy(log, {
+    get: (of, name) => {
+      if (name === "sync" && of.end() > 0) return Effect.void
+      const member: unknown = Reflect.get(of, name, of)
+      return typeof member === "function" ? member.bind(of) : member
+    }
+  })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { freshMemory, Outbox, sharedMemory } from "../../../adapters/transport/outbox.ts"
+import { Bug } from "../../../domain/kernel/bug.ts"
 
 /** A socket that takes what its script says of each write, and all of it once the script is over. */
 const socket = (script: ReadonlyArray<number>) => {
@@ -18,6 +19,15 @@ const socket = (script: ReadonlyArray<number>) => {
     }
   }
 }
+
+test("a socket that takes more than it was given is a bug", () => {
+  const outbox = new Outbox(
+    (bytes) => bytes.length + 1,
+    () => undefined,
+    freshMemory
+  )
+  expect(() => outbox.write([new Uint8Array(100_000)])).toThrow(Bug)
+})
 
 describe("bytes that wait to be sent", () => {
   test("leave in order, whatever the socket takes of each write", async () => {
