@@ -2,8 +2,9 @@ import { Data } from "effect"
 import { errorText, isRetriable, type KafkaError } from "../../domain/kernel/error-code.ts"
 
 /**
- * The errors of the client, one class for each action that the caller may take. `retriable` says whether the same call may succeed later without a change. The client has
- * already retried within its own timeouts when an error reaches the caller.
+ * The errors of the client, one class for each action that the caller may take. `retriable` says whether the same call
+ * may succeed later without a change. The client has already retried within its own timeouts when an error reaches the
+ * caller.
  */
 
 /** No node responds at these addresses, or the connection broke each time before a response. */
@@ -77,7 +78,10 @@ export class InvalidArgument extends Data.TaggedError("InvalidArgument")<{
     return `${this.call}: ${this.field} is ${this.given}; allowed: ${this.allowed}.`
   }
 }
-/** A part of the client failed by a defect, which is a bug of the library. The part was started again, and its other users go on. The defect is in the log. */
+/**
+ * A part of the client failed by a defect, which is a bug of the library. The part was started again, and its other
+ * users continue. The defect is in the log.
+ */
 export class ClientDefect extends Data.TaggedError("ClientDefect")<{ readonly part: string; readonly reason: string }> {
   readonly retriable = true as const
   override get message() {
@@ -119,14 +123,20 @@ export class InvalidTopic extends Data.TaggedError("InvalidTopic")<{ readonly to
     return `'${this.topic}': ${this.reason}`
   }
 }
-/** The cluster refused the options of a topic: its partitions, replicas or settings. `error` is the name of Kafka's error code. */
+/**
+ * The cluster refused the options of a topic: its partitions, replicas or settings. `error` is the name of Kafka's
+ * error code.
+ */
 export class TopicRefused extends Data.TaggedError("TopicRefused")<{ readonly topic: string; readonly error: KafkaError; readonly reason: string }> {
   readonly retriable = false as const
   override get message() {
     return `'${this.topic}': ${this.reason}`
   }
 }
-/** The cluster refused the settings of a node, or has no such node. `node` is "node 3" or "all nodes"; `error` is the name of Kafka's error code. */
+/**
+ * The cluster refused the settings of a node, or has no such node. `node` is "node 3" or "all nodes"; `error` is the
+ * name of Kafka's error code.
+ */
 export class NodeRefused extends Data.TaggedError("NodeRefused")<{ readonly node: string; readonly error: KafkaError; readonly reason: string }> {
   readonly retriable = false as const
   override get message() {
@@ -141,7 +151,10 @@ export class NotAuthorized extends Data.TaggedError("NotAuthorized")<{ readonly 
   }
 }
 
-/** A message is larger than `messageBytesMax` or the topic's `max.message.bytes`. `limitBytes` is undefined where the broker did not name its limit. */
+/**
+ * A message is larger than `messageBytesMax` or the topic's `max.message.bytes`. `limitBytes` is undefined where the
+ * broker did not name its limit.
+ */
 export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
   readonly topic: string
   readonly sizeBytes: number
@@ -174,8 +187,8 @@ export class BufferFull extends Data.TaggedError("BufferFull")<{ readonly buffer
   }
 }
 /**
- * The message may be stored or not: its delivery was given up after attempts without a response, or the broker confirmed it without an offset. The client does not send it again,
- * since that could store it twice.
+ * The message may be stored or not: its delivery was given up after attempts without a response, or the broker
+ * confirmed it without an offset. The client does not send it again, since that could store it twice.
  */
 export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonly topic: string; readonly partition: number; readonly reason: string }> {
   readonly retriable = false as const
@@ -183,7 +196,10 @@ export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonl
     return `Whether the message to ${this.topic}-${this.partition} is stored is not known: ${this.reason}`
   }
 }
-/** A newer producer or member with the same transactional id or group.instance.id has replaced this one, which must stop. */
+/**
+ * A newer producer or member with the same transactional id or group.instance.id has replaced this one, which must
+ * stop.
+ */
 export class Fenced extends Data.TaggedError("Fenced")<{ readonly what: string; readonly error: KafkaError }> {
   readonly retriable = false as const
   override get message() {
@@ -192,7 +208,8 @@ export class Fenced extends Data.TaggedError("Fenced")<{ readonly what: string; 
 }
 
 /**
- * The bytes of a record batch are damaged. The consumer stops before them. `seek` to `nextOffset` skips them, and so does the option `onCorrupt: "skip"`.
+ * The bytes of a record batch are damaged. The consumer stops before them. `seek` to `nextOffset` skips them, and so
+ * does the option `onCorrupt: "skip"`.
  */
 export class CorruptRecords extends Data.TaggedError("CorruptRecords")<{
   readonly topic: string
@@ -208,7 +225,10 @@ export class CorruptRecords extends Data.TaggedError("CorruptRecords")<{
     return `${this.topic}-${this.partition}@${this.offset} cannot be read: ${this.reason} The next offset is ${this.nextOffset}.`
   }
 }
-/** A message does not match the schemas of its topic. `records` does with it what its option `onUndecodable` says; by default the stream ends with this error. */
+/**
+ * A message does not match the schemas of its topic. `records` does with it what its option `onUndecodable` says; by
+ * default the stream ends with this error.
+ */
 export class Undecodable extends Data.TaggedError("Undecodable")<{
   readonly topic: string
   readonly partition: number
@@ -244,14 +264,19 @@ export class WrongState extends Data.TaggedError("WrongState")<{ readonly reason
     return this.reason
   }
 }
-/** The group assigned the partitions to other members before the commit. Messages since the last commit will be read again. */
+/**
+ * The group assigned the partitions to other members before the commit. Messages since the last commit will be read
+ * again.
+ */
 export class CommitRefused extends Data.TaggedError("CommitRefused")<{ readonly group: string; readonly error: KafkaError }> {
   readonly retriable = false as const
   override get message() {
     return `The group '${this.group}' refused the commit: ${this.error}. Other members may have its partitions.`
   }
 }
-/** The group refuses this member for its id, protocol or session timeout, or because the group is full, as `error` says. */
+/**
+ * The group refuses this member for its id, protocol or session timeout, or because the group is full, as `error` says.
+ */
 export class GroupRefused extends Data.TaggedError("GroupRefused")<{ readonly group: string; readonly error: KafkaError }> {
   readonly retriable = false as const
   override get message() {

@@ -2,20 +2,26 @@ import { Either } from "effect"
 import { type Address, formatAddress } from "../ports/transport.ts"
 import { InvalidAddress } from "./error.ts"
 
-/** How to reach a cluster. Durations are in ms. Kafka's name for each setting stands in brackets. */
+/** How to reach a cluster. Durations are in ms. Kafka's name for each setting is in brackets. */
 export interface ConnectionOptions {
-  /** The addresses of one or several nodes, `HOST:PORT`, in a list or separated by commas. They are tried until one responds. [bootstrap.servers] */
+  /**
+   * The addresses of one or several nodes, `HOST:PORT`, in a list or separated by commas. They are tried until one
+   * responds. [bootstrap.servers]
+   */
   readonly leader: string | ReadonlyArray<string>
   /** The name of this client in the cluster's logs and groups. Default "comanche-franz". [client.id] */
   readonly clientId?: string
   /** The time of one attempt to connect. Default 10,000. [socket.connection.setup.timeout.ms] */
   readonly connectTimeoutMs?: number
   /**
-   * The time that a node has for its response. Default 30,000. Where a call can be retried, an attempt takes a third of `retryTimeoutMs` at most, but at least 2,000.
-   * [request.timeout.ms]
+   * The time that a node has for its response. Default 30,000. Where a call can be retried, an attempt takes a third of
+   * `retryTimeoutMs` at most, but at least 2,000. [request.timeout.ms]
    */
   readonly requestTimeoutMs?: number
-  /** The time of a call with all its attempts, while nodes are unreachable, do not respond, or leaders change. Default 30,000. [default.api.timeout.ms] */
+  /**
+   * The time of a call with all its attempts, while nodes are unreachable, do not respond, or leaders change. Default
+   * 30,000. [default.api.timeout.ms]
+   */
   readonly retryTimeoutMs?: number
   /** The time to wait for a topic that the cluster does not have yet. Default 5,000. */
   readonly unknownTopicTimeoutMs?: number
@@ -35,8 +41,8 @@ export interface ConnectionSettings {
   readonly requestTimeoutMs: number
   readonly retryTimeoutMs: number
   /**
-   * The time of one attempt of a call, except of those that wait by their nature (Produce, Fetch, JoinGroup). It leaves time for another attempt, over another connection or at
-   * another node.
+   * The time of one attempt of a call, except of those that wait by their nature (Produce, Fetch, JoinGroup). It leaves
+   * time for another attempt, over another connection or at another node.
    */
   readonly attemptTimeoutMs: number
   /** The time of a call with all its attempts. */

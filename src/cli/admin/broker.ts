@@ -32,7 +32,9 @@ export const brokerList = command({
 
 const refused = (message: string) => Effect.fail(new CliFailure({ exit: "refused", message }))
 
-/** Refuses a running broker, which would register again at once, and one with partitions, which would lose their leader. */
+/**
+ * Refuses a running broker, which would register again at once, and one with partitions, which would lose their leader.
+ */
 const check = (id: number, broker: BrokerDescription | undefined, force: boolean): Effect.Effect<void, CliFailure> => {
   if (broker === undefined) return refused(`Broker ${id} is not registered. \`franz broker list\` lists the registered brokers.`)
   const address = `${broker.host}:${broker.port}`

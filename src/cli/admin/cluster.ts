@@ -41,7 +41,7 @@ export const clusterEventsCommand = command({
   options: {
     ...leaderOption,
     from: optionalInteger({ name: "from", placeholder: "INDEX", help: "The index of the first event (0)." }),
-    follow: flag({ name: "follow", alias: "f", help: "Go on with new events." }),
+    follow: flag({ name: "follow", alias: "f", help: "Continue with new events." }),
     ...jsonOption
   },
   argument: noArgument,

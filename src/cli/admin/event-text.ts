@@ -45,7 +45,9 @@ const shown = (value: unknown): string => (typeof value === "string" ? value : J
 export class EventText {
   private readonly names = new Map<string, string>()
 
-  /** "12  2026-11-22T14:43:07.042Z  PartitionPlaced  orders-0 leader=1 replicas=[1] …  (CreateTopics, kcat@127.0.0.1)". */
+  /**
+   * "12 2026-11-22T14:43:07.042Z PartitionPlaced orders-0 leader=1 replicas=[1] … (CreateTopics, kcat@127.0.0.1)".
+   */
   line(record: ConsumedRecord): string {
     const { actor, cause, event, index, time, type } = eventRecordOf(record)
     const { topic, topicId, partition, ...rest } = event

@@ -10,14 +10,20 @@ import { type ConfigWords, settings } from "./config-changes.ts"
 export interface OfflineConfigs {
   /** The settings of all nodes and of each node, without nodes that have none. */
   readonly all: () => ReadonlyArray<{ readonly node: NodeOrAll; readonly configs: Readonly<Record<string, string>> }>
-  /** Changes settings of a node, or of all nodes, in the journal. They are durable when it returns. The values that it accepts are those of a running cluster. */
+  /**
+   * Changes settings of a node, or of all nodes, in the journal. They are durable when it returns. The values that it
+   * accepts are those of a running cluster.
+   */
   readonly change: (
     node: NodeOrAll,
     changes: { readonly set: Readonly<Record<string, string>>; readonly unset: ReadonlyArray<string> }
   ) => Effect.Effect<void, CliFailure>
 }
 
-/** Opens the data directory of `franz up` or of a leader, and holds its lock until the scope closes. The programs supply it, since only they import adapters. */
+/**
+ * Opens the data directory of `franz up` or of a leader, and holds its lock until the scope closes. The programs supply
+ * it, since only they import adapters.
+ */
 export type OpenOfflineConfigs = (directory: string) => Effect.Effect<OfflineConfigs, CliFailure, Scope.Scope>
 
 const nameOf = (node: NodeOrAll): string => (node === "all" ? "all nodes" : `node ${node}`)

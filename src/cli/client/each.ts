@@ -4,7 +4,10 @@ import { table } from "../shell/screen.ts"
 import type { ClientFault } from "./failure.ts"
 import { clientFailure } from "./failure.ts"
 
-/** Runs an effect for every name, one after another. A failure does not stop the others; all failures are reported at the end. */
+/**
+ * Runs an effect for every name, one after another. A failure does not stop the others; all failures are reported at
+ * the end.
+ */
 export const forEachName = <R>(
   names: ReadonlyArray<string>,
   run: (name: string) => Effect.Effect<void, ClientFault | CliFailure, R>

@@ -136,7 +136,9 @@ function* linesOf(pieces: Iterable<Dumped>, show: (piece: Dumped) => Iterable<st
   }
 }
 
-/** Writes lines by the chunk. Memory is bounded by one chunk, whatever the size of the file and the speed of the reader. */
+/**
+ * Writes lines by the chunk. Memory is bounded by one chunk, whatever the size of the file and the speed of the reader.
+ */
 const writeLines = (lines: Generator<string>): Effect.Effect<void, CliFailure> => {
   const chunk = Effect.try({
     try: () => {

@@ -44,7 +44,10 @@ const flags = (batch: RecordBatch): ReadonlyArray<string> => [
   ...(batch.deleteHorizonMs === undefined ? [] : [`tombstones until ${time(batch.deleteHorizonMs)}`])
 ]
 
-/** From the first record's timestamp to the latest. A batch with a delete horizon has it in place of the first (KIP-534). */
+/**
+ * From the first record's timestamp to the latest. A batch with a delete horizon has it in place of the first
+ * (KIP-534).
+ */
 const times = ({ baseTimestamp, deleteHorizonMs, maxTimestamp }: RecordBatch): string =>
   deleteHorizonMs !== undefined || maxTimestamp === baseTimestamp ? time(maxTimestamp) : `${time(baseTimestamp)}..${time(maxTimestamp)}`
 

@@ -58,8 +58,8 @@ export type Dumped =
 /** Inspects logs on the disk. The programs supply it, since only they import adapters. */
 export interface LogTool {
   /**
-   * Reads every log under a directory and changes nothing. Fails "busy" when a node holds it, unless `forceRead`; `note` gets what limits the result.
-   * `progress` gets the file and the bytes that were read of it.
+   * Reads every log under a directory and changes nothing. Fails "busy" when a node holds it, unless `forceRead`;
+   * `note` gets what limits the result. `progress` gets the file and the bytes that were read of it.
    */
   readonly verify: (options: {
     readonly directory: string
@@ -68,13 +68,19 @@ export interface LogTool {
     readonly progress: (file: string, bytes: number) => void
     readonly each: (report: LogReport) => void
   }) => Effect.Effect<void, CliFailure>
-  /** Reports how every log under a directory would be repaired. Repairs them with `execute`, and holds the directory meanwhile. */
+  /**
+   * Reports how every log under a directory would be repaired. Repairs them with `execute`, and holds the directory
+   * meanwhile.
+   */
   readonly repair: (options: {
     readonly directory: string
     readonly execute: boolean
     readonly progress: (file: string, bytes: number) => void
     readonly each: (report: RepairReport) => void
   }) => Effect.Effect<void, CliFailure>
-  /** The pieces of a `.log`, `.index` or `.timeindex` file. The file is open until the scope closes; taking a piece may throw an error of the disk. */
+  /**
+   * The pieces of a `.log`, `.index` or `.timeindex` file. The file is open until the scope closes; taking a piece may
+   * throw an error of the disk.
+   */
   readonly dump: (file: string, options: { readonly records: boolean }) => Effect.Effect<Iterable<Dumped>, CliFailure, Scope.Scope>
 }

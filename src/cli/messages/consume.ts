@@ -58,7 +58,10 @@ const endsOf = (admin: AdminService, reading: Consumption) =>
     return new Map(read.map(({ end, partition }) => [partition, end ?? 0]))
   })
 
-/** Where reading begins without a group. "end" is the end of the partition at the start of the command, so that no message before the first fetch is missed. */
+/**
+ * Where reading begins without a group. "end" is the end of the partition at the start of the command, so that no
+ * message before the first fetch is missed.
+ */
 const startAt = ({ from, partition }: Consumption, end: number): StartAt => {
   if (from === "end") return { offset: end }
   if (typeof from !== "number") return "earliest"
@@ -143,7 +146,7 @@ export const consumeCommand = command({
   path: "consume",
   summary: "print the messages of a topic, one a line",
   about: [
-    "Values are printed byte for byte; on a terminal, control characters are escaped unless --raw is given. Without --group the command reads all partitions from the start, and goes on with new messages.",
+    "Values are printed byte for byte; on a terminal, control characters are escaped unless --raw is given. Without --group the command reads all partitions from the start, and continues with new messages.",
     "With --group it is a member of a consumer group: it shares the partitions with the other members, begins at the committed offsets or with new messages, and commits the offsets of printed messages."
   ],
   example: ["franz consume orders --exit-at-end", "franz consume orders --group billing --json"],

@@ -31,7 +31,10 @@ const messageOf = ({ message, separator }: Sending, line: Uint8Array): Message |
   return at < 0 ? `no key separator '${separator}' in it.` : { ...message, key: line.subarray(0, at), value: line.subarray(at + separator.length) }
 }
 
-/** Sends lines in their order, with the results in the tally. Returns when the last is buffered: it waits while the cluster is slower than the input. */
+/**
+ * Sends lines in their order, with the results in the tally. Returns when the last is buffered: it waits while the
+ * cluster is slower than the input.
+ */
 const sendLines = (sending: Sending, lines: ReadonlyArray<Uint8Array>): Effect.Effect<void> => {
   const { producer, tally, topic } = sending
   const before = tally.linesRead

@@ -46,7 +46,8 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
           1,
           10_000
         )
-        // The settings file of Kafka's quick start does the same: a single consumer should not wait three seconds for others.
+        // The settings file of Kafka's quick start does the same: a single consumer should not wait three seconds for
+        // others.
         const joinDelayMs = set.has("group.initial.rebalance.delay.ms") ? node.config["group.initial.rebalance.delay.ms"] : 0
         const where = dataByDefault ? [`the data directory is ${node.data.join(", ")}; --data DIR selects another`] : []
         const options = { ...node, config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs }, brokers }

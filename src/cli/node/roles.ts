@@ -10,7 +10,10 @@ export interface Endpoint {
 /** The listeners, the settings and the data directories of one node. */
 export interface NodeOptions {
   readonly config: NodeConfig
-  /** The settings of `config` that a file, a variable or the command line has. Default: those that differ from their defaults. */
+  /**
+   * The settings of `config` that a file, a variable or the command line has. Default: those that differ from their
+   * defaults.
+   */
   readonly written?: ReadonlySet<SettingName> | undefined
   readonly listeners: NodeListeners
   /** No option and no setting has the node's id: the id of its data directory takes precedence over the default. */

@@ -26,7 +26,7 @@ export const runNodes = (
 ): Effect.Effect<void, CliFailure> =>
   Effect.scoped(
     Effect.gen(function* () {
-      // A node goes on when the reader of its output has closed the pipe.
+      // A node continues when the reader of its output has closed the pipe.
       yield* Effect.forkScoped(untilOutputEnds)
       for (const note of notes) yield* Effect.logInfo(note)
       for (const warning of warnings) yield* Effect.logWarning(warning)

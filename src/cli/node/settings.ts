@@ -35,7 +35,10 @@ export interface NodeWords {
 
 const wrong = (message: string) => new CliFailure({ exit: "config", message })
 
-/** Decodes the file as UTF-8. Kafka reads ISO-8859-1: ASCII is the same in both, and a line that is not UTF-8 is refused with its number. */
+/**
+ * Decodes the file as UTF-8. Kafka reads ISO-8859-1: ASCII is the same in both, and a line that is not UTF-8 is refused
+ * with its number.
+ */
 const decoded = (bytes: Uint8Array, path: string): Either.Either<string, CliFailure> => {
   const decode = (part: Uint8Array) => Either.try(() => new TextDecoder("utf-8", { fatal: true }).decode(part))
   return Either.mapLeft(decode(bytes), () => {
@@ -106,7 +109,10 @@ const openToAll = ({ all }: NodeListeners): ReadonlyArray<string> => {
   return open.length === 0 ? [] : [`${open.join(", ")}: listens on all addresses of this machine, and there is no authentication yet`]
 }
 
-/** The settings of a node: the file, the variables, `-X`, and the options of the command line, each over those before it. `warnings` go to the log. */
+/**
+ * The settings of a node: the file, the variables, `-X`, and the options of the command line, each over those before
+ * it. `warnings` go to the log.
+ */
 export const nodeSettings = (
   words: NodeWords,
   defaults: { readonly id: number | undefined; readonly data: string; readonly needsId?: boolean }

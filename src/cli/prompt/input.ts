@@ -45,7 +45,10 @@ const writeHistory = (name: string, newestFirst: ReadonlyArray<string>): void =>
 
 /** Lines that the user types or pastes while a command runs. */
 const typedLinesMax = 10_000
-/** With this many lines waiting the terminal is not read any further: what it delivers at once (some kilobytes) still has room below `typedLinesMax`. */
+/**
+ * With this many lines waiting the terminal is not read any further: what it delivers at once (some kilobytes) still
+ * has room below `typedLinesMax`.
+ */
 const typedLinesPause = 1000
 
 /** Lines of a terminal, with a history and completion. */

@@ -13,7 +13,7 @@ export interface Verb<R> {
   readonly help: string
   /** The candidates for the word that is being typed, by the words before it. */
   readonly complete?: (before: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
-  /** `rest` is the line after the verb, as it was typed. A failure is printed, and the session goes on. */
+  /** `rest` is the line after the verb, as it was typed. A failure is printed, and the session continues. */
   readonly run: (words: ReadonlyArray<string>, rest: string) => Effect.Effect<void, CliFailure, R>
 }
 
@@ -66,7 +66,9 @@ const runLine = <R>(verbs: ReadonlyArray<Verb<R>>, line: string): Effect.Effect<
 /** A usage error, with the usage of the verb. */
 export const usageFailure = (usage: string): Effect.Effect<never, CliFailure> => Effect.fail(new CliFailure({ exit: "usage", message: `usage: ${usage}` }))
 
-/** Reads lines and runs them, one at a time, until `exit` or the end of the input. Fails when the input cannot be read. */
+/**
+ * Reads lines and runs them, one at a time, until `exit` or the end of the input. Fails when the input cannot be read.
+ */
 export const runSession = <R>(of: {
   readonly name: string
   readonly greeting: ReadonlyArray<string>

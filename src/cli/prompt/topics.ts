@@ -31,7 +31,9 @@ export const listTopicsVerb = (admin: AdminService, none: string): Verb<never> =
     )
 })
 
-/** Maps errors of the client library, with the hints of a session, whose commands differ from those of the command line. */
+/**
+ * Maps errors of the client library, with the hints of a session, whose commands differ from those of the command line.
+ */
 export const mapSessionErrors = <R>(effect: Effect.Effect<void, ClientFault | CliFailure, R>, unknownTopic: string): Effect.Effect<void, CliFailure, R> =>
   Effect.mapError(effect, (fault: ClientFault | CliFailure) => {
     if (fault._tag === "CliFailure") return fault

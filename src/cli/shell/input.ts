@@ -11,8 +11,8 @@ const unreadable =
   }
 
 /**
- * Returns an effect that reads the next chunk of standard input; undefined at its end. The system holds back the writer of a pipe while no chunk is asked for. `directoryHint` says
- * what to give in place of a directory.
+ * Returns an effect that reads the next chunk of standard input; undefined at its end. The system holds back the writer
+ * of a pipe while no chunk is asked for. `directoryHint` says what to give in place of a directory.
  */
 export const stdinChunks = (directoryHint: string): Effect.Effect<Uint8Array | undefined, CliFailure> => {
   const input: AsyncIterator<Uint8Array> = process.stdin[Symbol.asyncIterator]()

@@ -1,6 +1,6 @@
 /**
- * Splits a stream of bytes into lines, without their newlines. A line is a view of its chunk, or a copy where it spans several. A line larger than `lineBytesMax` is reported, and not
- * collected.
+ * Splits a stream of bytes into lines, without their newlines. A line is a view of its chunk, or a copy where it spans
+ * several. A line larger than `lineBytesMax` is reported, and not collected.
  */
 export class LineSplitter {
   private parts: Array<Uint8Array> = []

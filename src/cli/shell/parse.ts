@@ -43,8 +43,9 @@ interface Words {
 const looksLikeOption = (word: string): boolean => /^--?[a-z]/i.test(word)
 
 /**
- * Sorts the words into options and arguments, from left to right. `--name=value` is `--name value`. The word behind an option that takes a value is its value, whatever it looks
- * like; a flag takes `true` or `false`. Everything behind `--` is an argument. A word that looks like an option and is none is an error: as an argument it would make a topic
+ * Sorts the words into options and arguments, from left to right. `--name=value` is `--name value`. The word behind an
+ * option that takes a value is its value, whatever it looks like; a flag takes `true` or `false`. Everything behind
+ * `--` is an argument. A word that looks like an option and is none is an error: as an argument it would make a topic
  * `--bootstrap`.
  */
 const sorted = (words: ReadonlyArray<string>, specs: ReadonlyArray<OptionSpec<unknown>>): Either.Either<Words, UsageError> => {

@@ -10,12 +10,16 @@ let pendingWrites = 0
 let onSettled: () => void = () => undefined
 let failure: NodeJS.ErrnoException | undefined
 
-/** Called when an output ends. A command that must leave a group or close connections first replaces it (`untilOutputEnds`). */
+/**
+ * Called when an output ends. A command that must leave a group or close connections first replaces it
+ * (`untilOutputEnds`).
+ */
 let outputEnded: (end: OutputEnd) => void = (end) => process.exit(end._tag === "readerGone" ? exitCodes.ok : exitCodes.disk)
 
 /**
- * A reader that closes the pipe early (`franz consume t | head`) is not an error. Results that cannot be written are one, reported once. Lines for standard error are dropped where its
- * disk is full: a node whose log file has no space goes on.
+ * A reader that closes the pipe early (`franz consume t | head`) is not an error. Results that cannot be written are
+ * one, reported once. Lines for standard error are dropped where its disk is full: a node whose log file has no space
+ * continues.
  */
 const noteFault = (stream: NodeJS.WriteStream, fault: NodeJS.ErrnoException): void => {
   if (fault.code === "EPIPE") return outputEnded({ _tag: "readerGone" })
@@ -52,7 +56,10 @@ export const whenWritten = (settled: (fault: NodeJS.ErrnoException | undefined) 
   onSettled = () => settled(failure)
 }
 
-/** Marks the styles of this program in a line until it is printed. Each process draws its own mark, so that no text of a message or a node has it. */
+/**
+ * Marks the styles of this program in a line until it is printed. Each process draws its own mark, so that no text of a
+ * message or a node has it.
+ */
 let drawn: { readonly mark: string; readonly styles: RegExp } | undefined
 const styleMark = (): { readonly mark: string; readonly styles: RegExp } => {
   if (drawn !== undefined) return drawn
@@ -93,7 +100,10 @@ export const untilOutputEnds: Effect.Effect<OutputEnd> = Effect.async((resume) =
 /** Writes bytes to standard output unchanged. Returns when the write has completed. */
 export const writeRaw = (bytes: Uint8Array): Effect.Effect<void> => Effect.async((resume) => send(process.stdout, bytes, () => resume(Effect.void)))
 
-/** Writes whole lines of text: unchanged to a file or a pipe, to a terminal as UTF-8 with unprintable characters escaped. */
+/**
+ * Writes whole lines of text: unchanged to a file or a pipe, to a terminal as UTF-8 with unprintable characters
+ * escaped.
+ */
 export const write = (bytes: Uint8Array): Effect.Effect<void> =>
   process.stdout.isTTY === true ? writeRaw(new TextEncoder().encode(printableLines(new TextDecoder().decode(bytes)))) : writeRaw(bytes)
 

@@ -43,11 +43,11 @@ const groupHelp = (name: string, word: string, commands: ReadonlyArray<CliComman
   ]
 }
 
-type Found<R> =
+type Invocation<R> =
   | { readonly _tag: "command"; readonly command: CliCommand<R>; readonly rest: ReadonlyArray<string> }
   | { readonly _tag: "help"; readonly lines: ReadonlyArray<string> }
 
-const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<Found<R>, CliFailure> => {
+const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effect<Invocation<R>, CliFailure> => {
   const only = program.commands.length === 1 && program.commands[0]?.path.length === 0 ? program.commands[0] : undefined
   if (only) return Effect.succeed({ _tag: "command", command: only, rest: words })
   const [first, second] = words

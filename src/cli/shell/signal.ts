@@ -1,6 +1,9 @@
 import { Effect } from "effect"
 
-/** Returns the name of the first SIGTERM or SIGINT. A second one ends the process at once: acknowledged messages are safe without an orderly stop. */
+/**
+ * Returns the name of the first SIGTERM or SIGINT. A second one ends the process at once: acknowledged messages are
+ * safe without a clean shutdown.
+ */
 export const stopSignal: Effect.Effect<NodeJS.Signals> = Effect.async((resume) => {
   let received = false
   // One listener for both times: Deno calls a listener that is added while a signal is delivered for that same signal.

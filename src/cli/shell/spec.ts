@@ -4,7 +4,10 @@ import { didYouMean } from "../../../domain/kernel/nearest.ts"
 /** Why the values of an option cannot be used. */
 type ValueFault =
   | { readonly _tag: "Missing" }
-  /** `expected` names the values that the option takes, as "a whole number". `suggestion` is empty or a further sentence. */
+  /**
+   * `expected` names the values that the option takes, as "a whole number". `suggestion` is empty or a further
+   * sentence.
+   */
   | { readonly _tag: "Invalid"; readonly value: string; readonly expected: string; readonly suggestion: string }
 
 /** One option of a command: the parser, the usage line and the help are made from it. */
@@ -15,7 +18,10 @@ export interface OptionSpec<A> {
   readonly placeholder: string
   readonly help: string
   readonly isRepeatable: boolean
-  /** The option's value, given what the command line has for it in its order; nothing where the command line does not have the option. */
+  /**
+   * The option's value, given what the command line has for it in its order; nothing where the command line does not
+   * have the option.
+   */
   readonly read: (values: ReadonlyArray<string>) => Either.Either<A, ValueFault>
 }
 
@@ -47,7 +53,7 @@ type ReadValue<A> = (value: string) => Either.Either<A, ValueFault>
 const missing: ValueFault = { _tag: "Missing" }
 const invalid = (value: string, expected: string, suggestion = ""): ValueFault => ({ _tag: "Invalid", value, expected, suggestion })
 
-/** An option that stands at most once: its value, or `none` where it is left out. */
+/** An option that may be given once: its value, or `none` where it is left out. */
 const single = <A, B>(about: AboutValue, one: ReadValue<A>, given: (value: A) => B, none: Either.Either<B, ValueFault>): OptionSpec<B> => ({
   ...about,
   isRepeatable: false,

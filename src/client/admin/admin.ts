@@ -23,15 +23,24 @@ export interface AdminService {
   readonly addTopic: (topic: string, options?: TopicOptions) => Effect.Effect<TopicAdded, AddTopicError>
   /** Deletes a topic and all its messages. UnknownTopic if there is none. */
   readonly removeTopic: (topic: string) => Effect.Effect<void, RemoveTopicError>
-  /** Adds partitions to a topic, up to `partitions` in all. Keys may change their partition. TopicRefused when the topic has as many already. */
+  /**
+   * Adds partitions to a topic, up to `partitions` in all. Keys may change their partition. TopicRefused when the topic
+   * has as many already.
+   */
   readonly addPartitions: (topic: string, partitions: number) => Effect.Effect<void, RemoveTopicError>
   /** The settings of a topic, by name: its own, and those that it has from the cluster. */
   readonly topicConfigs: (topic: string) => Effect.Effect<ReadonlyArray<ConfigEntry>, CallError | NotAuthorized | UnknownTopic | InvalidArgument>
-  /** Changes settings of a topic while it is in use, all of them or none. TopicRefused names the setting and the values that it accepts. */
+  /**
+   * Changes settings of a topic while it is in use, all of them or none. TopicRefused names the setting and the values
+   * that it accepts.
+   */
   readonly configureTopic: (topic: string, changes: ConfigChanges) => Effect.Effect<void, RemoveTopicError>
   /** The settings of a node, by name. For "all": the settings that were changed for all nodes at run time. */
   readonly nodeConfigs: (node: NodeOrAll) => Effect.Effect<ReadonlyArray<ConfigEntry>, NodeConfigError>
-  /** Changes settings of a node, or of all nodes, at run time, all of them or none. NodeRefused names the setting and the values that it accepts. */
+  /**
+   * Changes settings of a node, or of all nodes, at run time, all of them or none. NodeRefused names the setting and
+   * the values that it accepts.
+   */
   readonly configureNode: (node: NodeOrAll, changes: ConfigChanges) => Effect.Effect<void, NodeConfigError>
   /** All topics, by name; also the internal ones with `internal`. */
   readonly listTopics: (options?: { readonly internal?: boolean }) => Effect.Effect<ReadonlyArray<TopicView>, CallError | InvalidArgument>
@@ -51,7 +60,10 @@ export interface AdminService {
   readonly unregisterBroker: (broker: number) => Effect.Effect<void, CallError | NotAuthorized>
   /** The data directories of all brokers, with their logs. */
   readonly describeLogDirs: Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized>
-  /** The metrics of all nodes that serve, each value with the label `node`. UnsupportedByCluster from nodes of another kind. */
+  /**
+   * The metrics of all nodes that serve, each value with the label `node`. UnsupportedByCluster from nodes of another
+   * kind.
+   */
   readonly metrics: Effect.Effect<ReadonlyArray<MetricValue>, CallError | NotAuthorized>
 }
 

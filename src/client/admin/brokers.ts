@@ -15,7 +15,10 @@ export interface BrokerDescription extends NodeDescription {
 
 type Failure = CallError | NotAuthorized
 
-/** Returns the registered brokers, also the fenced ones where the cluster names them, with the number of partitions of each. */
+/**
+ * Returns the registered brokers, also the fenced ones where the cluster names them, with the number of partitions of
+ * each.
+ */
 export const listBrokers = (client: Client): Effect.Effect<ReadonlyArray<BrokerDescription>, Failure> =>
   Effect.gen(function* () {
     const { nodes } = yield* describeCluster(client)

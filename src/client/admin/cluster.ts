@@ -100,7 +100,10 @@ export interface ConfigEntry {
   readonly value: string | null
   /** Set for this topic or node alone (or, where all nodes were asked for, for all of them). */
   readonly isOwn: boolean
-  /** Where the value comes from: the topic, a change at run time for the node or for all nodes, the file of the node, or the default. */
+  /**
+   * Where the value comes from: the topic, a change at run time for the node or for all nodes, the file of the node, or
+   * the default.
+   */
   readonly source: ConfigSource
   readonly readOnly: boolean
   readonly documentation: string | null

@@ -53,8 +53,8 @@ const metricsAt = (client: Client, address: Address): Effect.Effect<Option.Optio
 const keyOf = ({ labels, name }: MetricValue): string => JSON.stringify([name, Object.entries(labels).sort()])
 
 /**
- * The metrics of all nodes that serve, each value with the label `node`; also of a leader that is not a broker, where its
- * address is among the bootstrap addresses. UnsupportedByCluster where no node has any.
+ * The metrics of all nodes that serve, each value with the label `node`; also of a leader that is not a broker, where
+ * its address is among the bootstrap addresses. UnsupportedByCluster where no node has any.
  */
 export const readMetrics = (client: Client): Effect.Effect<ReadonlyArray<MetricValue>, CallError | NotAuthorized> =>
   client.persistently(

@@ -24,7 +24,9 @@ const expectNode = (client: Client, id: number): Effect.Effect<void, CallError |
       return yield* new NodeRefused({ node: described(id), error: "BROKER_ID_NOT_REGISTERED", reason: "the cluster has no such node at present." })
   })
 
-/** Returns the settings of a node, by name, from that node; for "all" those that were changed for all nodes at run time. */
+/**
+ * Returns the settings of a node, by name, from that node; for "all" those that were changed for all nodes at run time.
+ */
 export const nodeConfigs = (client: Client, node: NodeOrAll): Effect.Effect<ReadonlyArray<ConfigEntry>, NodeConfigError> =>
   client.persistently(
     Effect.gen(function* () {
@@ -39,7 +41,10 @@ export const nodeConfigs = (client: Client, node: NodeOrAll): Effect.Effect<Read
     })
   )
 
-/** Changes settings of a node, or of all nodes, at run time, all of them or none. NodeRefused names the setting and the values that it accepts. */
+/**
+ * Changes settings of a node, or of all nodes, at run time, all of them or none. NodeRefused names the setting and the
+ * values that it accepts.
+ */
 export const configureNode = (client: Client, node: NodeOrAll, changes: ConfigChanges): Effect.Effect<void, NodeConfigError> =>
   Effect.suspend(() => {
     const tags = commandId(client)

@@ -5,7 +5,10 @@ import type { Client } from "../cluster/client.ts"
 import { UnknownTopic } from "../error.ts"
 import { commandId, type RemoveTopicError, topicFault } from "../topic/administration.ts"
 
-/** Settings of a topic or a node by Kafka's names, as `{ set: { "retention.ms": "86400000" }, unset: ["segment.bytes"] }`. */
+/**
+ * Settings of a topic or a node by Kafka's names, as `{ set: { "retention.ms": "86400000" }, unset: ["segment.bytes"]
+ * }`.
+ */
 export interface ConfigChanges {
   readonly set?: Readonly<Record<string, string>>
   /** These settings get the cluster's value, or the default. */
@@ -21,7 +24,10 @@ export const configDrafts = ({ set = {}, unset = [] }: ConfigChanges) => [
   ...unset.map((name) => ({ name, value: null, configOperation: operation.delete }))
 ]
 
-/** Changes settings of a topic, all of them or none. Brokers apply them when they have the event. TopicRefused names the setting and the values that it accepts. */
+/**
+ * Changes settings of a topic, all of them or none. Brokers apply them when they have the event. TopicRefused names the
+ * setting and the values that it accepts.
+ */
 export const configureTopic = (client: Client, topic: string, changes: ConfigChanges): Effect.Effect<void, RemoveTopicError> =>
   Effect.suspend(() => {
     const tags = commandId(client)

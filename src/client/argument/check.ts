@@ -13,7 +13,9 @@ export interface Wrong {
 /** Checks one argument: undefined for a valid value. Takes `unknown`, since JavaScript callers have no compiler. */
 type Check = (value: unknown, field: string) => Wrong | undefined
 
-/** The checks of an object's fields. The type requires one for each field, so that a new option cannot stay unchecked. */
+/**
+ * The checks of an object's fields. The type requires one for each field, so that a new option cannot stay unchecked.
+ */
 export type Fields<T> = { readonly [K in keyof Required<T>]: Check }
 
 const int32Max = 0x7fff_ffff

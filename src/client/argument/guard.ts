@@ -38,7 +38,10 @@ const objectShown = (value: object): string => {
 
 export const invalid = (call: string, { allowed, field, given }: Wrong): InvalidArgument => new InvalidArgument({ call, field, given: shown(given), allowed })
 
-/** Runs a check; undefined where the arguments are valid. A proxy or a getter of the caller that throws makes the argument invalid, too. */
+/**
+ * Runs a check; undefined where the arguments are valid. A proxy or a getter of the caller that throws makes the
+ * argument invalid, too.
+ */
 export const faultOf = (call: string, check: () => Wrong | undefined): InvalidArgument | undefined => {
   try {
     const wrong = check()
@@ -55,7 +58,10 @@ export const unreadable = (call: string, cause: unknown): InvalidArgument =>
     allowed: "values that can be read"
   })
 
-/** Runs the effect if the arguments are valid, else fails with InvalidArgument. An effect that reads the arguments when it is made must be suspended. */
+/**
+ * Runs the effect if the arguments are valid, else fails with InvalidArgument. An effect that reads the arguments when
+ * it is made must be suspended.
+ */
 export const guarded = <A, E, R>(call: string, check: () => Wrong | undefined, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | InvalidArgument, R> =>
   Effect.suspend((): Effect.Effect<A, E | InvalidArgument, R> => {
     const fault = faultOf(call, check)

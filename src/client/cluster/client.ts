@@ -23,7 +23,10 @@ export interface Client {
   readonly callController: Call
   /** One call to any known node: the nodes are tried until one responds. */
   readonly callAny: Call
-  /** Retries an effect while nodes are unreachable and leaders change, with a metadata refresh before each attempt, for `callTimeoutMs` with the last attempt. */
+  /**
+   * Retries an effect while nodes are unreachable and leaders change, with a metadata refresh before each attempt, for
+   * `callTimeoutMs` with the last attempt.
+   */
   readonly persistently: <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | RequestTimedOut, R>
 }
 
@@ -45,7 +48,10 @@ export const retryKind = (error: { readonly _tag: string }): RetryKind | undefin
   }
 }
 
-/** Ends the attempts after `timeoutMs` with the error of the last one that ended by itself, or with `noResponse` where none did. */
+/**
+ * Ends the attempts after `timeoutMs` with the error of the last one that ended by itself, or with `noResponse` where
+ * none did.
+ */
 const bounded = <A, E, R, S>(
   timeoutMs: number,
   noResponse: () => S,
@@ -87,7 +93,10 @@ const callsOf = (settings: ConnectionSettings, pool: Pool, metadata: MetadataCac
   return { callNode, callController, callAny }
 }
 
-/** Makes a client and requests the cluster's nodes. NotReachable when no node responds within `retryTimeoutMs`. Its connections close with the scope. */
+/**
+ * Makes a client and requests the cluster's nodes. NotReachable when no node responds within `retryTimeoutMs`. Its
+ * connections close with the scope.
+ */
 export const makeClient = (options: ConnectionOptions): Effect.Effect<Client, CallError | InvalidAddress, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const settings = yield* connectionSettings(options)

@@ -5,7 +5,10 @@ import { type CallError, KafkaFailure, type NotAuthorized } from "../error.ts"
 import { type Client, expectNone } from "./client.ts"
 import { type TopicPartition, topicPartitionKey } from "./topic-partition.ts"
 
-/** Where to begin in a partition: at one end of its log, at an offset, or at the first message of a time (ms since 1970) or later. */
+/**
+ * Where to begin in a partition: at one end of its log, at an offset, or at the first message of a time (ms since 1970)
+ * or later.
+ */
 export type StartAt = "earliest" | "latest" | { readonly offset: number } | { readonly timestamp: number }
 
 /** The timestamps by which ListOffsets asks for the two ends of a log. */
@@ -40,8 +43,9 @@ const listOffsets = (client: Client, nodeId: number, partitions: ReadonlyArray<S
   })
 
 /**
- * Returns the offset at which each partition is to begin, by `topicPartitionKey`. The leaders of the partitions are asked where the offset is not given. A time after the last
- * message gives the end of the log. Retried over changes of leadership for `retryTimeoutMs`.
+ * Returns the offset at which each partition is to begin, by `topicPartitionKey`. The leaders of the partitions are
+ * asked where the offset is not given. A time after the last message gives the end of the log. Retried over changes of
+ * leadership for `retryTimeoutMs`.
  */
 export const startOffsets = (client: Client, requested: ReadonlyArray<StartRequest>): Effect.Effect<ReadonlyMap<string, number>, OffsetsError> =>
   Effect.gen(function* () {

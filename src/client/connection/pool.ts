@@ -20,7 +20,10 @@ import type { SyncRandom } from "../runtime/random.ts"
 import { retryDelayMs } from "../runtime/retry.ts"
 import { defectOf, inScope, reportDefect } from "../runtime/supervision.ts"
 
-/** The responses of one connection come in the order of its requests, so requests that may wait for long have connections of their own: fetches, and the joins of a group. */
+/**
+ * The responses of one connection come in the order of its requests, so requests that may wait for long have
+ * connections of their own: fetches, and the joins of a group.
+ */
 export type Lane = "main" | "fetch" | "group"
 
 export interface CallOptions {
@@ -39,10 +42,16 @@ export interface CallOptions {
 /** Requests in flight on one connection; the producer keeps to five of its own. */
 const inFlightRequestsMax = 32
 
-/** The silence, ms, after which an interrupted call makes its connection suspect: it may be half-open, and the next call opens another. */
+/**
+ * The silence, ms, after which an interrupted call makes its connection suspect: it may be half-open, and the next call
+ * opens another.
+ */
 const suspiciousMs = 1000
 
-/** The silence, ms, after which a call of `quickApis` fails, so that it can be retried on another connection or node. These APIs take a node no time and change nothing. */
+/**
+ * The silence, ms, after which a call of `quickApis` fails, so that it can be retried on another connection or node.
+ * These APIs take a node no time and change nothing.
+ */
 const silentMs = 3000
 /** How often the silence of a node is doubled, at most. */
 const silencesMax = 8
@@ -104,9 +113,10 @@ export class Pool {
   }
 
   /**
-   * A node did not respond on one connection. Its other connections that are silent are closed, so that their calls need not time out one after another. Idle connections are closed
-   * for all nodes: the cause of one half-open connection may have made all half-open (an address translator that forgot them), and opening one again costs little. Without an address
-   * only idle connections are closed.
+   * A node did not respond on one connection. Its other connections that are silent are closed, so that their calls
+   * need not time out one after another. Idle connections are closed for all nodes: the cause of one half-open
+   * connection may have made all half-open (an address translator that forgot them), and opening one again costs
+   * little. Without an address only idle connections are closed.
    */
   private closeSilent(address: Address | undefined): void {
     const node = address === undefined ? "" : formatAddress(address)
@@ -118,7 +128,10 @@ export class Pool {
     }
   }
 
-  /** Returns an open connection. Concurrent callers share the attempt to open it. After each failure the next attempt waits longer. */
+  /**
+   * Returns an open connection. Concurrent callers share the attempt to open it. After each failure the next attempt
+   * waits longer.
+   */
   link(address: Address, lane: Lane): Effect.Effect<Link, NotReachable> {
     return Effect.suspend(() => {
       const open = this.ready(address, lane)
@@ -165,7 +178,10 @@ export class Pool {
     this.silences.set(node, Math.min(silencesMax, (this.silences.get(node) ?? 0) + 1))
     this.closeSilent(address)
   }
-  /** How long a node may be silent during a call of `quickApis`, ms. Longer for a node that was silent before: it may be busy. */
+  /**
+   * How long a node may be silent during a call of `quickApis`, ms. Longer for a node that was silent before: it may be
+   * busy.
+   */
   private silenceOf(address: Address, api: AnyApi): number | undefined {
     return quickApis.has(api.key) ? silentMs * 2 ** (this.silences.get(formatAddress(address)) ?? 0) : undefined
   }
@@ -248,7 +264,8 @@ const keyOf = (address: Address, lane: Lane): string => `${lane} ${formatAddress
 export const makePool = (settings: ConnectionSettings, random: SyncRandom): Effect.Effect<Pool, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* Transport
-    // A scope of its own, closed in the order of the finalizers: connections that are opened later would otherwise close before a producer's last flush.
+    // A scope of its own, closed in the order of the finalizers: connections that are opened later would otherwise
+    // close before a producer's last flush.
     const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
     return new Pool(settings, random, transport, scope)
   })

@@ -14,7 +14,10 @@ import type { EventsOptions } from "./options.ts"
 /** The topic of the leader's journal: one event a message, as JSON. */
 const eventsTopic = "__cluster_metadata"
 
-/** The events of the leader of a Comanche Franz cluster, in their order. The offset of a message is the index of its event. Its headers name the command that caused it, and the actor. */
+/**
+ * The events of the leader of a Comanche Franz cluster, in their order. The offset of a message is the index of its
+ * event. Its headers name the command that caused it, and the actor.
+ */
 export const clusterEvents = (
   connection: ConnectionOptions,
   options: EventsOptions = {}

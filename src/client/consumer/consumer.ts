@@ -12,7 +12,10 @@ type MakeError = CallError | InvalidAddress | InvalidArgument
 
 /** Reads messages, as a member of a group or by partition. See `ConsumerOptions` for its settings. */
 export class Consumer extends Context.Tag("comanche-franz/Consumer")<Consumer, ConsumerService>() {
-  /** Makes a consumer that closes with the scope: it commits and leaves its group, for `closeTimeoutMs` at most. NotReachable when no node responds. */
+  /**
+   * Makes a consumer that closes with the scope: it commits and leaves its group, for `closeTimeoutMs` at most.
+   * NotReachable when no node responds.
+   */
   static readonly make = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Ports | Scope.Scope> => makeSession(options)
   static readonly layer = (options: ConsumerOptions): Layer.Layer<Consumer, MakeError, Ports> => Layer.scoped(Consumer, makeSession(options))
   /** Takes the options from Effect's Config: `Consumer.layerConfig({ leader: Config.string("FRANZ_LEADER") })`. */

@@ -41,12 +41,13 @@ export interface ConsumerContext {
   readonly scope: Scope.Scope
 }
 
-/** The pause before the start offsets are requested again, ms. Heartbeats go on meanwhile. */
+/** The pause before the start offsets are requested again, ms. Heartbeats continue meanwhile. */
 const startRetryMs = 500
 
 /**
- * Returns where a member begins in each partition: at the group's offset, else where its subscription began or as `from` says. A topic that was deleted and created again begins with
- * its first message, since the offsets of the group and the subscription belong to the old topic. `isNew`: the group has no offset for some of them.
+ * Returns where a member begins in each partition: at the group's offset, else where its subscription began or as
+ * `from` says. A topic that was deleted and created again begins with its first message, since the offsets of the group
+ * and the subscription belong to the old topic. `isNew`: the group has no offset for some of them.
  */
 const startPositions = ({ client, settings, subscription }: ConsumerContext, coordinator: Coordinator, partitions: ReadonlyArray<TopicPartition>) =>
   Effect.gen(function* () {
@@ -70,7 +71,10 @@ const startPositions = ({ client, settings, subscription }: ConsumerContext, coo
     return { positions: partitions.map((one) => ({ ...one, offset: starts.get(topicPartitionKey(one)) ?? 0 })), isNew }
   })
 
-/** Returns the partitions whose topics exist. The cluster is asked, since the cached view may describe an earlier topic of that name. */
+/**
+ * Returns the partitions whose topics exist. The cluster is asked, since the cached view may describe an earlier topic
+ * of that name.
+ */
 const existing = (client: Client, partitions: ReadonlyArray<TopicPartition>) =>
   Effect.map(
     Effect.forEach(new Set(partitions.map(({ topic }) => topic)), (topic) =>
@@ -91,7 +95,8 @@ const handlerOf = (context: ConsumerContext, coordinator: Coordinator, commit: E
     Effect.gen(function* () {
       const { isNew, positions } = yield* startPositions(context, coordinator, yield* existing(client, assigned))
       partitions.begin(positions, settings.from === "subscribed" ? "nearest" : settings.from)
-      // The start is committed too, so that the next member of a partition begins where this one did, and misses no message.
+      // The start is committed too, so that the next member of a partition begins where this one did, and misses no
+      // message.
       if (isNew) yield* Effect.ignore(commit)
       else partitions.noteCommitted()
     })
@@ -135,7 +140,10 @@ export const joinGroup = (context: ConsumerContext, coordinator: Coordinator, me
       fiber = started
     })
   })
-  /** Stops the delivery and commits, while the partitions are still assigned. The membership ends even if the commit times out: it would otherwise run beside the next one. */
+  /**
+   * Stops the delivery and commits, while the partitions are still assigned. The membership ends even if the commit
+   * times out: it would otherwise run beside the next one.
+   */
   const finish = (withinMs: number) =>
     Effect.gen(function* () {
       partitions.pause()

@@ -12,13 +12,13 @@ import type { FetchSettings } from "./fetch/settings.ts"
  */
 export type From = "subscribed" | "earliest" | "latest"
 
-/** How a consumer reads. Durations are in ms, sizes in bytes. Kafka's name for each setting stands in brackets. */
+/** How a consumer reads. Durations are in ms, sizes in bytes. Kafka's name for each setting is in brackets. */
 export interface ConsumerOptions extends ConnectionOptions {
   /** Default "subscribed". [auto.offset.reset] */
   readonly from?: From
   /**
-   * How often the offsets of processed messages are committed. Messages of a poll count as processed at the next poll. Default 5,000; "never": only `commit` commits.
-   * [auto.commit.interval.ms]
+   * How often the offsets of processed messages are committed. Messages of a poll count as processed at the next poll.
+   * Default 5,000; "never": only `commit` commits. [auto.commit.interval.ms]
    */
   readonly commitIntervalMs?: number | "never"
   /** Messages of one poll. Default 500. [max.poll.records] */
@@ -34,8 +34,8 @@ export interface ConsumerOptions extends ConnectionOptions {
   /** Bytes of one batch after decompression. Default 128 MiB. */
   readonly batchBytesMax?: number
   /**
-   * What to do with damaged batches. "fail" (the default): every poll fails with CorruptRecords until a `seek` passes them. "skip": the consumer logs their position and goes on
-   * behind them.
+   * What to do with damaged batches. "fail" (the default): every poll fails with CorruptRecords until a `seek` passes
+   * them. "skip": the consumer logs their position and continues behind them.
    */
   readonly onCorrupt?: "fail" | "skip"
 }
@@ -66,8 +66,8 @@ export interface PollOptions {
   /** How long to wait for the first message, ms. Default 1,000; 0 returns what is buffered. */
   readonly timeoutMs?: number
   /**
-   * When a message counts as processed, so that its offset may be committed: "at the next poll" (the default), or only after `acknowledge` ("each"). A consumer must use the same
-   * for all its polls.
+   * When a message counts as processed, so that its offset may be committed: "at the next poll" (the default), or only
+   * after `acknowledge` ("each"). A consumer must use the same for all its polls.
    */
   readonly acknowledge?: "at the next poll" | "each"
 }
@@ -75,11 +75,13 @@ export interface PollOptions {
 export interface RecordsOptions<E = never, R = never> extends GroupOptions {
   readonly group: string
   /**
-   * What to do with a message that the topic's schemas cannot decode, and with a tombstone where the value's schema does not accept null:
-   * - "fail" (the default): the stream ends with Undecodable, which names the position. The message is not acknowledged, so the next member of the group reads it again.
+   * What to do with a message that the topic's schemas cannot decode, and with a tombstone where the value's schema
+   * does not accept null:
+   * - "fail" (the default): the stream ends with Undecodable, which names the position. The message is not
+   *   acknowledged, so the next member of the group reads it again.
    * - "skip": the position goes to the log, and the message counts as processed.
-   * - a function, for a dead letter topic: it runs with the message and the error, and then the message counts as processed. Its failure ends the stream, and the message is not
-   *   acknowledged.
+   * - a function, for a dead letter topic: it runs with the message and the error, and then the message counts as
+   *   processed. Its failure ends the stream, and the message is not acknowledged.
    */
   readonly onUndecodable?: "fail" | "skip" | ((record: ConsumedRecord, error: Undecodable) => Effect.Effect<unknown, E, R>)
 }
@@ -87,6 +89,8 @@ export interface RecordsOptions<E = never, R = never> extends GroupOptions {
 export interface EventsOptions {
   /** The index of the first event. Default 0. */
   readonly from?: number
-  /** Whether the stream goes on with new events. Default false: it ends with the last event at the time of the call. */
+  /**
+   * Whether the stream continues with new events. Default false: it ends with the last event at the time of the call.
+   */
   readonly follow?: boolean
 }

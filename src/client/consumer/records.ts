@@ -19,7 +19,10 @@ export interface TypedRecord<K, V> {
   readonly timestamp: number
   /** The message as it was read, with its headers, and with its key and value as bytes. */
   readonly record: ConsumedRecord
-  /** Marks the message as processed. Its offset is committed when all messages before it are processed too. The partition's next member reads the others again (G7). */
+  /**
+   * Marks the message as processed. Its offset is committed when all messages before it are processed too. The
+   * partition's next member reads the others again (G7).
+   */
   readonly ack: Effect.Effect<void>
 }
 
@@ -46,12 +49,18 @@ const decodedRecord = <K, V>(topic: Topic<K, V>, record: ConsumedRecord, ack: Ef
   return Either.right({ key: readKey.right, value: readValue.right, partition, offset, timestamp, record, ack })
 }
 
-/** How long the messages of one poll should take the caller, ms: they are processed before a rebalance can assign the partition to another member. */
+/**
+ * How long the messages of one poll should take the caller, ms: they are processed before a rebalance can assign the
+ * partition to another member.
+ */
 const chunkMs = 50
 /** Messages of one poll, at most. */
 const chunkMost = 500
 
-/** Returns how many messages the next poll takes: few for a slow caller, so that it holds none that it has not begun; many for a fast one, since a poll has its cost. */
+/**
+ * Returns how many messages the next poll takes: few for a slow caller, so that it holds none that it has not begun;
+ * many for a fast one, since a poll has its cost.
+ */
 export const nextSize = (size: number, given: number, tookMs: number): number => {
   if (given === 0) return size
   if (tookMs > chunkMs) return Math.max(1, Math.floor(Math.min(size, given) * (chunkMs / tookMs)))
@@ -59,9 +68,10 @@ export const nextSize = (size: number, given: number, tookMs: number): number =>
 }
 
 /**
- * The messages of a typed topic, read as a member of a group: the stream joins the group, subscribes, and leaves at its end. It uses the Consumer of the context, which must be in no
- * other group. `onUndecodable` says what to do with a message that the topic's schemas cannot decode. The caller holds no more messages than it processes in about 50 ms, or one: after
- * a rebalance the partition's next member begins with the first message that this one has not begun.
+ * The messages of a typed topic, read as a member of a group: the stream joins the group, subscribes, and leaves at its
+ * end. It uses the Consumer of the context, which must be in no other group. `onUndecodable` says what to do with a
+ * message that the topic's schemas cannot decode. The caller holds no more messages than it processes in about 50 ms,
+ * or one: after a rebalance the partition's next member begins with the first message that this one has not begun.
  *
  *     records(orders, { group: "billing" }).pipe(Stream.runForEach(({ value, ack }) => Effect.andThen(bill(value), ack)))
  */
@@ -89,7 +99,10 @@ export const records = <K, V, E = never, R = never>(
       let broken: Undecodable | undefined
       let size = 1
       let before: { readonly at: number; readonly given: number } | undefined
-      /** A whole poll at a time, since a stream of single messages costs a hundred times as much. The messages before one that cannot be decoded come first. */
+      /**
+       * A whole poll at a time, since a stream of single messages costs a hundred times as much. The messages before
+       * one that cannot be decoded come first.
+       */
       const next = Effect.gen(function* () {
         if (broken !== undefined) return yield* broken
         const now = yield* monotonicNow

@@ -154,7 +154,10 @@ class Session {
     })
   }
 
-  /** Closes within `closeTimeoutMs`. The delivered messages count as processed only when the scope ends without an error. */
+  /**
+   * Closes within `closeTimeoutMs`. The delivered messages count as processed only when the scope ends without an
+   * error.
+   */
   close(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     const { client, partitions } = this.context
     return Effect.suspend(() => {
@@ -183,7 +186,8 @@ const open = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeErro
   Effect.gen(function* () {
     const client = yield* makeClient(options)
     const settings = consumerSettings(options)
-    // Fetches and heartbeats live in a scope that ends after the consumer has left its group, and before the connections close.
+    // Fetches and heartbeats live in a scope that ends after the consumer has left its group, and before the
+    // connections close.
     const scope = yield* Effect.acquireRelease(Scope.make(), (own, exit) => Scope.close(own, exit))
     const partitions = yield* AssignedPartitions.make.pipe(Effect.provideService(ClusterClient, client), Effect.provideService(FetchConfig, settings))
     yield* inScope(partitions.run, scope)
@@ -193,7 +197,10 @@ const open = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeErro
     return yield* serviceOf(session, partitions)
   })
 
-/** The consumer's calls with the checks of their arguments. Polls run one at a time, and so do the calls that change the membership or the assignment. */
+/**
+ * The consumer's calls with the checks of their arguments. Polls run one at a time, and so do the calls that change the
+ * membership or the assignment.
+ */
 const serviceOf = (session: Session, partitions: AssignedPartitions): Effect.Effect<ConsumerService> =>
   Effect.gen(function* () {
     const polling = yield* Effect.makeSemaphore(1)

@@ -25,7 +25,10 @@ export class Subscription {
   remove(topic: string): void {
     this.subscribed.delete(topic)
   }
-  /** The offset at which the subscription begins in a partition; undefined in one that was added later, where it begins with the first message. */
+  /**
+   * The offset at which the subscription begins in a partition; undefined in one that was added later, where it begins
+   * with the first message.
+   */
   startOf(topic: string, partition: number): number | undefined {
     return this.subscribed.get(topic)?.ends.get(partition)
   }

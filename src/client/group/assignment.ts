@@ -22,8 +22,8 @@ const byTopic = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<Topic
 }
 
 /**
- * Returns the protocols of JoinGroup: the subscription, once for each assignor. The member owns no partition by then (the eager protocol). The sticky assignor gets the last
- * assignment as its user data.
+ * Returns the protocols of JoinGroup: the subscription, once for each assignor. The member owns no partition by then
+ * (the eager protocol). The sticky assignor gets the last assignment as its user data.
  */
 export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, last: ReadonlyArray<TopicPartition>, generation: number) =>
   names.map((name) => {
@@ -53,7 +53,10 @@ export const topicsOf = (subscriptions: ReadonlyMap<string, Subscription>): Read
   ...new Set([...subscriptions.values()].flatMap(({ topics }) => topics))
 ]
 
-/** Returns the assignment of every member, as SyncGroup takes it; undefined where the group chose an assignor that this client does not have. */
+/**
+ * Returns the assignment of every member, as SyncGroup takes it; undefined where the group chose an assignor that this
+ * client does not have.
+ */
 export const assign = (assignor: string, subscriptions: ReadonlyMap<string, Subscription>, counts: PartitionCounts) => {
   if (!isAssignor(assignor)) return undefined
   const assignment = assignors[assignor].assign(subscriptions, counts)

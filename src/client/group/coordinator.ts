@@ -17,9 +17,14 @@ export interface Coordinator {
   readonly group: string
   readonly find: Effect.Effect<Address, CallError>
   readonly forget: () => void
-  /** One call to the coordinator. After NotReachable and RequestTimedOut the next call requests the coordinator again. */
+  /**
+   * One call to the coordinator. After NotReachable and RequestTimedOut the next call requests the coordinator again.
+   */
   readonly call: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallError>
-  /** Retries `step` while nodes are unreachable and coordinators change. `step` fails with the error of its response as a KafkaFailure. */
+  /**
+   * Retries `step` while nodes are unreachable and coordinators change. `step` fails with the error of its response as
+   * a KafkaFailure.
+   */
   readonly persistently: <A, E extends { readonly _tag: string }, R>(step: Effect.Effect<A, E, R>) => Effect.Effect<A, E | RequestTimedOut, R>
 }
 

@@ -29,13 +29,18 @@ const refusals: ReadonlySet<KafkaError> = new Set<KafkaError>([
   "GROUP_AUTHORIZATION_FAILED"
 ])
 
-/** The result of a heartbeat. "lost": the group has removed the member; "fenced": another member has its instance id. */
+/**
+ * The result of a heartbeat. "lost": the group has removed the member; "fenced": another member has its instance id.
+ */
 export type HeartbeatResult = "alive" | "rebalance" | "lost" | "unanswered" | "fenced"
 
 /** The assignment of one generation. */
 export interface MemberAssignment {
   readonly partitions: ReadonlyArray<TopicPartition>
-  /** How many partitions the topics of all members had, where this member assigned them as the group's leader; else undefined. */
+  /**
+   * How many partitions the topics of all members had, where this member assigned them as the group's leader; else
+   * undefined.
+   */
   readonly counts: ReadonlyMap<string, number> | undefined
 }
 
@@ -62,7 +67,10 @@ export class Member {
     return { generation: this.generation, memberId: this.memberId, instanceId: this.settings.instanceId }
   }
 
-  /** Joins the group and returns the assignment, through any number of rebalances. Fails with errors that a retry cannot mend, and with those of the cluster. */
+  /**
+   * Joins the group and returns the assignment, through any number of rebalances. Fails with errors that a retry cannot
+   * resolve, and with those of the cluster.
+   */
   join(topics: () => ReadonlyArray<string>): Effect.Effect<MemberAssignment, MemberError> {
     let attempts = 0
     const again: Effect.Effect<MemberAssignment, MemberError> = Effect.suspend(() => {
@@ -166,27 +174,37 @@ export class Member {
     this.generation = -1
   }
 
-  /** Checks that the coordinator responds on this connection. If it does not, the pool closes the connection, and its other silent ones (see Pool.closeSilent). */
+  /**
+   * Checks that the coordinator responds on this connection. If it does not, the pool closes the connection, and its
+   * other silent ones (see Pool.closeSilent).
+   */
   private ping(lane: Lane): Effect.Effect<void, CallError> {
     const call = this.coordinator.call(ApiVersions, software, { lane, timeoutMs: this.heartbeatTimeoutMs })
     // A node that does not list the API responded when the connection was opened.
     return Effect.asVoid(Effect.catchTag(call, "UnsupportedByCluster", () => Effect.void))
   }
-  /** Pings the coordinator on another connection during a call that waits for other members: a node that stops without closing its connections is noticed within a session. */
+  /**
+   * Pings the coordinator on another connection during a call that waits for other members: a node that stops without
+   * closing its connections is noticed within a session.
+   */
   private whileReachable<A, E>(call: Effect.Effect<A, E>): Effect.Effect<A, E> {
     const pings = Effect.schedule(Effect.ignore(this.ping("main")), Schedule.spaced(this.settings.heartbeatIntervalMs))
     return Effect.raceFirst(call, Effect.zipRight(pings, Effect.never))
   }
   /**
-   * How long one request waits for other members, ms. A member with an id repeats the request over a new connection after a session timeout: a half-open connection looks the same as
-   * the wait, and the coordinator replaces the earlier request. A member without an id would join twice.
+   * How long one request waits for other members, ms. A member with an id repeats the request over a new connection
+   * after a session timeout: a half-open connection looks the same as the wait, and the coordinator replaces the
+   * earlier request. A member without an id would join twice.
    */
   private get waitTimeoutMs(): number {
     const { rebalanceTimeoutMs, sessionTimeoutMs } = this.settings
     const longest = rebalanceTimeoutMs + this.client.options.requestTimeoutMs
     return this.memberId === "" ? longest : Math.min(longest, Math.max(sessionTimeoutMs, waitLeastMs))
   }
-  /** The time for the response to a heartbeat, ms: a lost one can be repeated on another connection before the session times out. */
+  /**
+   * The time for the response to a heartbeat, ms: a lost one can be repeated on another connection before the session
+   * times out.
+   */
   private get heartbeatTimeoutMs(): number {
     const { heartbeatIntervalMs, sessionTimeoutMs } = this.settings
     return Math.max(1, Math.min(this.client.options.requestTimeoutMs, Math.floor((sessionTimeoutMs - heartbeatIntervalMs) / 2)))
@@ -230,7 +248,10 @@ export class Member {
     })
   )
 
-  /** Leaves the group, so that it need not wait for the session timeout. Errors are ignored: the session times out by itself. */
+  /**
+   * Leaves the group, so that it need not wait for the session timeout. Errors are ignored: the session times out by
+   * itself.
+   */
   leave(withinMs: number): Effect.Effect<void> {
     if (this.memberId === "") return Effect.void
     const member = { memberId: this.memberId, groupInstanceId: this.settings.instanceId }

@@ -24,11 +24,14 @@ export interface MembershipHandler {
   readonly processed: Effect.Effect<void>
   /** Commits the offsets of processed messages, as far as the group accepts them. */
   readonly commit: Effect.Effect<void>
-  /** Reads these partitions from the group's offsets, or from the start of the subscription, and commits at intervals. Runs until it is interrupted. */
+  /**
+   * Reads these partitions from the group's offsets, or from the start of the subscription, and commits at intervals.
+   * Runs until it is interrupted.
+   */
   readonly read: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<never, MemberError>
   /** Until this time, ms, the group assigns the partitions to no other member. */
   readonly deliverUntil: (time: number) => void
-  /** The member has no partitions, for an error that a retry may mend, and rejoins after the pause. */
+  /** The member has no partitions, for an error that a retry may resolve, and rejoins after the pause. */
   readonly onRetry: (error: MemberError, pauseMs: number) => Effect.Effect<void>
   /** The partitions are no longer assigned to this member. */
   readonly stop: () => void
@@ -82,7 +85,8 @@ const heartbeats = (
       pauseMs = result === "unanswered" ? Math.min(heartbeatRetryMs, settings.heartbeatIntervalMs) : settings.heartbeatIntervalMs
       // The coordinator received it between the two times. The earlier one is safe.
       if (result === "alive") aliveAt = sentAt
-      // Without a response the session may have timed out: the group may have assigned the partitions to other members, which would receive the same messages.
+      // Without a response the session may have timed out: the group may have assigned the partitions to other members,
+      // which would receive the same messages.
       else if (result !== "unanswered" || now - aliveAt > settings.sessionTimeoutMs) return result === "unanswered" ? "lost" : result
       if (counts !== undefined && now - countedAt > partitionCheckMs) {
         countedAt = now
@@ -93,9 +97,10 @@ const heartbeats = (
   })
 
 /**
- * Runs a membership: joins, reads the assigned partitions, and joins again at each rebalance. Before it joins again it stops the delivery, waits until the delivered messages are
- * processed (half the rebalance timeout at most, with heartbeats), and commits, so that no other member receives them. Ends by interruption, or with an error that is final (see
- * `isFinal`). After any other error the member joins again, however often.
+ * Runs a membership: joins, reads the assigned partitions, and joins again at each rebalance. Before it joins again it
+ * stops the delivery, waits until the delivered messages are processed (half the rebalance timeout at most, with
+ * heartbeats), and commits, so that no other member receives them. Ends by interruption, or with an error that is final
+ * (see `isFinal`). After any other error the member joins again, however often.
  */
 export const runMembership = (member: Member, settings: MembershipSettings, handler: MembershipHandler): Effect.Effect<never, MemberError> => {
   const keepAlive = Effect.schedule(member.heartbeat, Schedule.spaced(settings.heartbeatIntervalMs))

@@ -29,8 +29,8 @@ interface CommittedOffset {
 }
 
 /**
- * The metadata of a commit names the id of the topic, since offsets are committed by topic names, and a topic that is deleted and created again has the same name. Other clients
- * keep this text unchanged, or write their own.
+ * The metadata of a commit names the id of the topic, since offsets are committed by topic names, and a topic that is
+ * deleted and created again has the same name. Other clients keep this text unchanged, or write their own.
  */
 const metadataOf = (topicId: string): string => (topicId === zeroTopicId ? "" : `topic-id=${topicId}`)
 const topicIdOf = (metadata: string | null): string | undefined => /^topic-id=([A-Za-z0-9_-]{22})$/.exec(metadata ?? "")?.[1]
@@ -84,7 +84,10 @@ export const commitOffsets = (coordinator: Coordinator, member: MemberIdentity, 
   )
 }
 
-/** Returns the committed offsets of these partitions, by `topicPartitionKey`, without those that the group has none for. Waits for transactions with pending offsets (KIP-447). */
+/**
+ * Returns the committed offsets of these partitions, by `topicPartitionKey`, without those that the group has none for.
+ * Waits for transactions with pending offsets (KIP-447).
+ */
 export const fetchOffsets = (
   coordinator: Coordinator,
   partitions: ReadonlyArray<TopicPartition>

@@ -1,19 +1,26 @@
 export type AssignorName = "range" | "roundrobin" | "sticky"
 
-/** The membership of a consumer in its group. Durations are in ms. Kafka's name for each setting stands in brackets. */
+/** The membership of a consumer in its group. Durations are in ms. Kafka's name for each setting is in brackets. */
 export interface GroupOptions {
-  /** The assignors that the member supports, the preferred first. All members must have one in common. Default range, roundrobin, sticky. [partition.assignment.strategy] */
+  /**
+   * The assignors that the member supports, the preferred first. All members must have one in common. Default range,
+   * roundrobin, sticky. [partition.assignment.strategy]
+   */
   readonly assignors?: ReadonlyArray<AssignorName>
   /** The group removes a member that sends no heartbeat for this long. Default 10,000. [session.timeout.ms] */
   readonly sessionTimeoutMs?: number
   /** Default: a third of the session timeout. [heartbeat.interval.ms] */
   readonly heartbeatIntervalMs?: number
   /**
-   * How long the group waits for this member in a rebalance. The member waits half of it for the next poll of its caller, so that the delivered messages are committed and no other
-   * member receives them. Default 60,000. [rebalance.timeout.ms, max.poll.interval.ms]
+   * How long the group waits for this member in a rebalance. The member waits half of it for the next poll of its
+   * caller, so that the delivered messages are committed and no other member receives them. Default 60,000.
+   * [rebalance.timeout.ms, max.poll.interval.ms]
    */
   readonly rebalanceTimeoutMs?: number
-  /** The id of a static member: one that rejoins under it within the session timeout keeps its partitions (KIP-345). [group.instance.id] */
+  /**
+   * The id of a static member: one that rejoins under it within the session timeout keeps its partitions (KIP-345).
+   * [group.instance.id]
+   */
   readonly instanceId?: string
 }
 

@@ -17,16 +17,25 @@ type Topics = ReadonlyArray<string> | "all"
 /** The cluster's metadata, requested once and kept. */
 export interface MetadataCache {
   readonly view: () => ClusterView
-  /** Requests metadata. Concurrent callers share a request. `create`: the cluster may create topics that it does not have (auto.create.topics.enable). */
+  /**
+   * Requests metadata. Concurrent callers share a request. `create`: the cluster may create topics that it does not
+   * have (auto.create.topics.enable).
+   */
   readonly refresh: (topics: Topics, create?: boolean) => Effect.Effect<ClusterView, CallError>
-  /** Returns the topic, from the cache where it is younger than the maximum age. Waits up to `unknownTopicTimeoutMs` for one that the cluster does not have yet. */
+  /**
+   * Returns the topic, from the cache where it is younger than the maximum age. Waits up to `unknownTopicTimeoutMs` for
+   * one that the cluster does not have yet.
+   */
   readonly topic: (name: string, create?: boolean) => Effect.Effect<TopicView, TopicError>
   /** As `topic`, but always by a request, and waits for `withinMs` at most. */
   readonly freshTopic: (name: string, create?: boolean, withinMs?: number) => Effect.Effect<TopicView, TopicError>
   readonly forget: (name: string) => void
 }
 
-/** Collects the topics of concurrent callers, so that one request serves them all, and knows which request served which topic. */
+/**
+ * Collects the topics of concurrent callers, so that one request serves them all, and knows which request served which
+ * topic.
+ */
 class PendingTopics {
   private readonly names = new Set<string>()
   private all = false

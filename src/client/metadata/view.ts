@@ -59,7 +59,8 @@ const topicView = (topic: MetadataResponse["topics"][number], name: string, at: 
     // Indexes count from 0: one beyond the number of partitions leaves a gap before it.
     if (partition.partitionIndex < 0 || partition.partitionIndex >= count) continue
     const known = before?.topicId === topic.topicId ? before.partitions[partition.partitionIndex] : undefined
-    // Nodes learn of elections at different times: a response with an older leader epoch must not replace the newer leader.
+    // Nodes learn of elections at different times: a response with an older leader epoch must not replace the newer
+    // leader.
     const older = known !== undefined && partition.leaderEpoch !== -1 && partition.leaderEpoch < known.leaderEpoch
     partitions[partition.partitionIndex] = older
       ? known
@@ -80,7 +81,10 @@ const topicView = (topic: MetadataResponse["topics"][number], name: string, at: 
   return { name, topicId: topic.topicId, internal: topic.isInternal, partitions: whole, at }
 }
 
-/** Returns the view after a response that came at `at`, ms since 1970. `requested`: the topics of the request; "all" removes those that the cluster no longer has. */
+/**
+ * Returns the view after a response that came at `at`, ms since 1970. `requested`: the topics of the request; "all"
+ * removes those that the cluster no longer has.
+ */
 export const updated = (view: ClusterView, response: MetadataResponse, requested: ReadonlyArray<string> | "all", at: number): ClusterView => {
   const topics = requested === "all" ? new Map<string, TopicView>() : new Map(view.topics)
   const topicErrors = new Map(requested === "all" ? [] : view.topicErrors)

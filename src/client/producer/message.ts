@@ -13,7 +13,10 @@ export interface MessageHeader {
   readonly key: string
   readonly value: string | Uint8Array | null
 }
-/** A list keeps its order, and keys may repeat (KIP-82). An object is the short form, in the order that JavaScript gives to its keys. */
+/**
+ * A list keeps its order, and keys may repeat (KIP-82). An object is the short form, in the order that JavaScript gives
+ * to its keys.
+ */
 export type MessageHeaders = ReadonlyArray<MessageHeader> | Readonly<Record<string, string | Uint8Array | null>>
 
 /** The parts of a message besides its value. Text is written as UTF-8. */
@@ -67,7 +70,10 @@ export class MessagePreparer {
     private readonly clock: Clock.Clock
   ) {}
 
-  /** InvalidArgument for a message that cannot be sent, MessageTooLarge for one over the bound; `call` names the caller's method in the error. */
+  /**
+   * InvalidArgument for a message that cannot be sent, MessageTooLarge for one over the bound; `call` names the
+   * caller's method in the error.
+   */
   prepare(call: string, topic: string, value: Message["value"], options: MessageOptions): Either.Either<PreparedMessage, SendError> {
     try {
       const wrong = wrongMessage(topic, value, options) ?? (this.client.metadata.view().topics.has(topic) ? undefined : wrongTopicName(topic))

@@ -2,36 +2,55 @@ import type { Codec } from "../../../domain/log/codec.ts"
 import type { ConnectionOptions } from "../options.ts"
 import type { ProducerSettings } from "./accumulator/settings.ts"
 
-/** How a producer sends. Durations are in ms, sizes in bytes. Kafka's name for each setting stands in brackets. */
+/** How a producer sends. Durations are in ms, sizes in bytes. Kafka's name for each setting is in brackets. */
 export interface ProducerOptions extends ConnectionOptions {
-  /** The acknowledgements to wait for: all in-sync replicas ("all", the default), the leader (1), or none (0: a message counts as sent when it is written to the socket). [acks] */
+  /**
+   * The acknowledgements to wait for: all in-sync replicas ("all", the default), the leader (1), or none (0: a message
+   * counts as sent when it is written to the socket). [acks]
+   */
   readonly acks?: "all" | 0 | 1
-  /** Retries store no message twice, and a partition keeps the order of its messages (KIP-98). Needs `acks: "all"`, and is the default there. [enable.idempotence] */
+  /**
+   * Retries store no message twice, and a partition keeps the order of its messages (KIP-98). Needs `acks: "all"`, and
+   * is the default there. [enable.idempotence]
+   */
   readonly idempotent?: boolean
   /** The compression of batches. Default "none". [compression.type] */
   readonly compression?: Codec
-  /** How long a batch waits for more messages. Default 0: messages of one turn of the event loop, or sent while requests are in flight, share a batch. [linger.ms] */
+  /**
+   * How long a batch waits for more messages. Default 0: messages of one turn of the event loop, or sent while requests
+   * are in flight, share a batch. [linger.ms]
+   */
   readonly lingerMs?: number
   /** Bytes of messages in one batch, before compression. Default 262,144. [batch.size] */
   readonly batchBytesMax?: number
   /** Bytes of one message, with its key and headers. Default 1,048,576. [max.request.size] */
   readonly messageBytesMax?: number
-  /** Bytes of all messages without a delivery report. `sendMessage` waits while they are more. Default 32 MiB. [buffer.memory] */
+  /**
+   * Bytes of all messages without a delivery report. `sendMessage` waits while they are more. Default 32 MiB.
+   * [buffer.memory]
+   */
   readonly bufferBytesMax?: number
   /** How long `sendMessage` waits for free buffer memory. Default 60,000. [max.block.ms] */
   readonly bufferTimeoutMs?: number
   /**
-   * The time from `sendMessage` to the delivery report, at most. A message that is in flight by then has OutcomeUnknown. At least `requestTimeoutMs` and `lingerMs` together, where
-   * both are given. Default 120,000. [delivery.timeout.ms]
+   * The time from `sendMessage` to the delivery report, at most. A message that is in flight by then has
+   * OutcomeUnknown. At least `requestTimeoutMs` and `lingerMs` together, where both are given. Default 120,000.
+   * [delivery.timeout.ms]
    */
   readonly deliveryTimeoutMs?: number
   /** Requests in flight to one node, 1 to 5. Default 5. [max.in.flight.requests.per.connection] */
   readonly inFlightRequestsMax?: number
-  /** Whether sending to an unknown topic may create it, if the cluster's auto.create.topics.enable allows it too. Default true. */
+  /**
+   * Whether sending to an unknown topic may create it, if the cluster's auto.create.topics.enable allows it too.
+   * Default true.
+   */
   readonly createTopics?: boolean
 }
 
-/** A broker remembers the last five batches of an idempotent producer: with more in flight it could not recognise a retry. */
+/**
+ * A broker remembers the last five batches of an idempotent producer: with more in flight it could not recognise a
+ * retry.
+ */
 const inFlightRequestsMost = 5
 
 const deliveryTimeoutDefaultMs = 120_000
@@ -40,7 +59,8 @@ const requestTimeoutDefaultMs = 30_000
 /** Fills in the defaults. */
 export const producerSettings = (options: ProducerOptions): ProducerSettings => {
   const lingerMs = options.lingerMs ?? 0
-  // As Kafka's producer: a default, which the caller has not chosen, is long enough for one request and the time before it.
+  // As Kafka's producer: a default, which the caller has not chosen, is long enough for one request and the time before
+  // it.
   const deliveryTimeoutMs = options.deliveryTimeoutMs ?? Math.max(deliveryTimeoutDefaultMs, (options.requestTimeoutMs ?? 0) + lingerMs)
   const acks = options.acks === 0 || options.acks === 1 ? options.acks : -1
   return {

@@ -22,26 +22,32 @@ import { type Message, type MessageOptions, MessagePreparer, type PreparedMessag
 import { type ProducerOptions, producerSettings } from "./options.ts"
 import { Sender } from "./sender/sender.ts"
 
-/** Sends messages, and creates and deletes topics. Each call fails with InvalidArgument for arguments that it cannot use. */
+/**
+ * Sends messages, and creates and deletes topics. Each call fails with InvalidArgument for arguments that it cannot
+ * use.
+ */
 export interface ProducerService {
   /**
-   * Creates a topic, and returns when it exists. `partitions` and `replicationFactor` default to the cluster's settings. The leader of a Comanche Franz cluster recognises a retry
-   * after a lost response, and gives it the first response. TopicExists where there is one of that name, TopicRefused for options that the cluster refuses.
+   * Creates a topic, and returns when it exists. `partitions` and `replicationFactor` default to the cluster's
+   * settings. The leader of a Comanche Franz cluster recognises a retry after a lost response, and gives it the first
+   * response. TopicExists where there is one of that name, TopicRefused for options that the cluster refuses.
    */
   readonly addTopic: (topic: string, options?: TopicOptions) => Effect.Effect<TopicAdded, AddTopicError>
   /** Deletes a topic and all its messages. UnknownTopic if there is none. */
   readonly removeTopic: (topic: string) => Effect.Effect<void, RemoveTopicError>
   /**
-   * Stores a message, and returns its position when as many replicas have it as `acks` says, at `deliveryTimeoutMs` at the latest. `null` is a tombstone. Messages of concurrent
-   * calls share requests. The interruption of a call does not withdraw its message.
+   * Stores a message, and returns its position when as many replicas have it as `acks` says, at `deliveryTimeoutMs` at
+   * the latest. `null` is a tombstone. Messages of concurrent calls share requests. The interruption of a call does not
+   * withdraw its message.
    */
   readonly sendMessage: (topic: string, value: string | Uint8Array | null, options?: MessageOptions) => Effect.Effect<Sent, SendError>
   /** As `sendMessage`, for a typed topic. ParseError when the topic's schemas cannot encode the key or the value. */
   readonly send: <K, V>(topic: Topic<K, V>, key: K, value: V, options?: Omit<MessageOptions, "key">) => Effect.Effect<Sent, SendError | ParseResult.ParseError>
   /**
-   * As `sendMessage` for many messages, at a sixth of its cost: one fiber serves all of them. Returns when the last is buffered, and waits for free buffer memory. `settled` gets the
-   * delivery report of each message with its index, once, during the call or after it; `flush` returns after the last report. A message that cannot be sent fails alone, by its
-   * report. A defect of `settled` is logged.
+   * As `sendMessage` for many messages, at a sixth of its cost: one fiber serves all of them. Returns when the last is
+   * buffered, and waits for free buffer memory. `settled` gets the delivery report of each message with its index,
+   * once, during the call or after it; `flush` returns after the last report. A message that cannot be sent fails
+   * alone, by its report. A defect of `settled` is logged.
    */
   readonly sendMessages: (topic: string, messages: ReadonlyArray<Message>, settled: Settled) => Effect.Effect<void, InvalidArgument>
   /** Returns when every message that was sent before has its delivery report. */
@@ -58,7 +64,10 @@ type MakeError = CallError | InvalidAddress | InvalidArgument
 
 /** Sends messages to topics. See `ProducerOptions` for its settings. */
 export class Producer extends Context.Tag("comanche-franz/Producer")<Producer, ProducerService>() {
-  /** Makes a producer that closes with the scope: it sends what is buffered first, for `closeTimeoutMs` at most. NotReachable when no node responds. */
+  /**
+   * Makes a producer that closes with the scope: it sends what is buffered first, for `closeTimeoutMs` at most.
+   * NotReachable when no node responds.
+   */
   static readonly make = (options: ProducerOptions): Effect.Effect<ProducerService, MakeError, Ports | Scope.Scope> => makeProducer(options)
   static readonly layer = (options: ProducerOptions): Layer.Layer<Producer, MakeError, Ports> => Layer.scoped(Producer, makeProducer(options))
   /** Takes the options from Effect's Config: `Producer.layerConfig({ leader: Config.string("FRANZ_LEADER") })`. */
@@ -70,7 +79,10 @@ export class Producer extends Context.Tag("comanche-franz/Producer")<Producer, P
 export const send = <K, V>(topic: Topic<K, V>, key: K, value: V): Effect.Effect<Sent, SendError | ParseResult.ParseError, Producer> =>
   Effect.flatMap(Producer, (producer) => producer.send(topic, key, value))
 
-/** Wraps the caller's function. Its defects must not reach the sender, which delivers the reports of other calls in the same turn. */
+/**
+ * Wraps the caller's function. Its defects must not reach the sender, which delivers the reports of other calls in the
+ * same turn.
+ */
 const unfailing =
   (settled: Settled, report: (defect: unknown) => void): Settled =>
   (index, outcome) => {
@@ -103,7 +115,10 @@ const eitherOf = (outcome: Effect.Effect<Sent, SendError>): Either.Either<Sent, 
   return Exit.isSuccess(exit) ? Either.right(exit.value) : Effect.runSync(Effect.either(outcome))
 }
 
-/** What the calls that send have in common. Plain references: `sendMessage` and `sendMessages` run for every message (see Enqueuer). */
+/**
+ * What the calls that send have in common. Plain references: `sendMessage` and `sendMessages` run for every message
+ * (see Enqueuer).
+ */
 interface Sending {
   readonly preparer: MessagePreparer
   readonly enqueuer: Enqueuer
@@ -154,7 +169,10 @@ const sendMessages = ({ enqueuer, isClosed, preparer, reportSettled, sender }: S
     }
   })
 
-/** Makes the sender and starts its fiber. It closes before the fibers of its requests end, and those end before the connections close. */
+/**
+ * Makes the sender and starts its fiber. It closes before the fibers of its requests end, and those end before the
+ * connections close.
+ */
 const makeSender = (memory: BufferMemory, partitioner: Partitioner) =>
   Effect.gen(function* () {
     const client = yield* ClusterClient

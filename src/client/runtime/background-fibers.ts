@@ -11,7 +11,8 @@ export class BackgroundFibers extends Context.Tag("comanche-franz/client/Backgro
   static readonly layer: Layer.Layer<BackgroundFibers> = Layer.scoped(
     BackgroundFibers,
     Effect.map(FiberSet.makeRuntime<never>(), (run) => ({
-      // Interruptible also where the layer is built in an uninterruptible region: the end of the scope interrupts the fibers.
+      // Interruptible also where the layer is built in an uninterruptible region: the end of the scope interrupts the
+      // fibers.
       run: (effect) => void run(Effect.interruptible(effect))
     }))
   )

@@ -1,6 +1,9 @@
 import { Effect, Random } from "effect"
 
-/** Random numbers for code that runs without an Effect: a generator that is seeded once from Effect's Random, so that a seeded run repeats itself. Not for secrets. */
+/**
+ * Random numbers for code that runs without an Effect: a generator that is seeded once from Effect's Random, so that a
+ * seeded run repeats itself. Not for secrets.
+ */
 export interface SyncRandom {
   /** From 0 up to, but not including, 1. */
   readonly next: () => number

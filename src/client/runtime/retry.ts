@@ -42,15 +42,18 @@ export const retryKindOf = (error: KafkaError): RetryKind => (leadership.has(err
 const doublingsMax = 16
 
 /**
- * Returns the pause before retry number `attempt` (from 1), ms. `chance`, from 0 to 1, spreads it by a fifth in both directions, so that many clients do not retry at the same
- * time.
+ * Returns the pause before retry number `attempt` (from 1), ms. `chance`, from 0 to 1, spreads it by a fifth in both
+ * directions, so that many clients do not retry at the same time.
  */
 export const retryDelayMs = (kind: RetryKind, attempt: number, chance: number): number => {
   const { firstMs, mostMs } = backoff[kind]
   return Math.round(Math.min(mostMs, firstMs * 2 ** Math.min(attempt - 1, doublingsMax)) * (0.8 + 0.4 * chance))
 }
 
-/** Recurs with the backoff of the error's kind; ends where the error has no kind, or the pause would pass `deadline`, ms of the monotonic clock. */
+/**
+ * Recurs with the backoff of the error's kind; ends where the error has no kind, or the pause would pass `deadline`, ms
+ * of the monotonic clock.
+ */
 const retrySchedule = <E>(deadline: number, kindOf: (error: E) => RetryKind | undefined): Schedule.Schedule<number | undefined, E> =>
   Schedule.intersect(Schedule.forever, Schedule.identity<E>()).pipe(
     Schedule.mapEffect(([attempt, error]) =>
@@ -65,7 +68,10 @@ const retrySchedule = <E>(deadline: number, kindOf: (error: E) => RetryKind | un
     Schedule.addDelay((delayMs) => delayMs ?? 0)
   )
 
-/** Retries `effect` while `kindOf` gives a kind for its error, for `withinMs` from the start; then fails with the last error. */
+/**
+ * Retries `effect` while `kindOf` gives a kind for its error, for `withinMs` from the start; then fails with the last
+ * error.
+ */
 export const retryWithin =
   <E>(withinMs: number, kindOf: (error: E) => RetryKind | undefined) =>
   <A, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

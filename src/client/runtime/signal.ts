@@ -1,7 +1,10 @@
 import { Effect } from "effect"
 import { within } from "./supervision.ts"
 
-/** Wakes the one fiber that waits for it, from plain code. A notification without a waiting fiber is kept for the next wait; several of them count once. */
+/**
+ * Wakes the one fiber that waits for it, from plain code. A notification without a waiting fiber is kept for the next
+ * wait; several of them count once.
+ */
 export class Signal {
   private notified = false
   private waiter: ((effect: Effect.Effect<void>) => void) | undefined

@@ -1,11 +1,17 @@
 import { Cause, Data, Effect, type Fiber, type Option, Schedule, type Scope } from "effect"
 import { ClientDefect } from "../error.ts"
 
-/** Forks into a scope. The fiber is interruptible even where the caller is not: forked while a resource is acquired it would otherwise never end with its scope. */
+/**
+ * Forks into a scope. The fiber is interruptible even where the caller is not: forked while a resource is acquired it
+ * would otherwise never end with its scope.
+ */
 export const inScope = <A, E, R>(effect: Effect.Effect<A, E, R>, scope: Scope.Scope): Effect.Effect<Fiber.RuntimeFiber<A, E>, never, R> =>
   Effect.forkIn(Effect.interruptible(effect), scope)
 
-/** Returns None when the effect takes longer than `ms`. It is then interrupted, even where the caller is not interruptible (a finalizer). */
+/**
+ * Returns None when the effect takes longer than `ms`. It is then interrupted, even where the caller is not
+ * interruptible (a finalizer).
+ */
 export const within = <A, E, R>(effect: Effect.Effect<A, E, R>, ms: number): Effect.Effect<Option.Option<A>, E, R> =>
   Effect.timeoutOption(Effect.interruptible(effect), Math.max(0, ms))
 
@@ -27,8 +33,8 @@ class RestartDue extends Data.TaggedError("RestartDue")<Record<never, never>> {}
 const restarts = Schedule.union(Schedule.exponential("50 millis"), Schedule.spaced("5 seconds"))
 
 /**
- * Keeps a background effect alive. After a defect it logs it, calls `onDefect`, which fails what waits for the part, and starts the effect again. Returns when the effect returns;
- * interruption ends it.
+ * Keeps a background effect alive. After a defect it logs it, calls `onDefect`, which fails what waits for the part,
+ * and starts the effect again. Returns when the effect returns; interruption ends it.
  */
 export const supervised = <R>(part: string, effect: Effect.Effect<void, never, R>, onDefect: (fault: ClientDefect) => void): Effect.Effect<void, never, R> =>
   Effect.interruptible(effect).pipe(

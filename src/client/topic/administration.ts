@@ -27,7 +27,10 @@ export interface TopicAdded {
 export type AddTopicError = CallError | InvalidArgument | TopicExists | InvalidTopic | TopicRefused | NotAuthorized
 export type RemoveTopicError = CallError | InvalidArgument | UnknownTopic | InvalidTopic | TopicRefused | NotAuthorized
 
-/** Returns the tag with an id for the command, the same in each retry: the leader recognises the retry, and repeats the first response. */
+/**
+ * Returns the tag with an id for the command, the same in each retry: the leader recognises the retry, and repeats the
+ * first response.
+ */
 export const commandId = (client: Client) => [
   { tag: commandIdTag, data: new TextEncoder().encode(`${client.options.clientId.slice(0, 64)}-${client.random.hex(32)}`) }
 ]
@@ -90,7 +93,10 @@ export const removeTopic = (client: Client, topic: string): Effect.Effect<void, 
     return client.persistently(attempt)
   })
 
-/** Adds partitions to a topic, up to `partitions` in all. Keys may change their partition. TopicRefused when it has as many already. */
+/**
+ * Adds partitions to a topic, up to `partitions` in all. Keys may change their partition. TopicRefused when it has as
+ * many already.
+ */
 export const addPartitions = (client: Client, topic: string, partitions: number): Effect.Effect<void, RemoveTopicError> =>
   Effect.suspend(() => {
     const tags = commandId(client)

@@ -1,7 +1,10 @@
 import { type Either, type ParseResult, Schema } from "effect"
 import { invalid } from "../argument/guard.ts"
 
-/** A topic whose keys and values have types. Keys are written as text and values as JSON, both in UTF-8, which any Kafka client can read. */
+/**
+ * A topic whose keys and values have types. Keys are written as text and values as JSON, both in UTF-8, which any Kafka
+ * client can read.
+ */
 export interface Topic<K, V> {
   readonly name: string
   readonly encodeKey: (key: K) => Either.Either<string, ParseResult.ParseError>
@@ -12,8 +15,8 @@ export interface Topic<K, V> {
 }
 
 /**
- * Names a topic and its types. Throws InvalidArgument for a value that is not a schema: a topic is made where a program begins, outside of any effect. The calls that use the
- * topic check its name.
+ * Names a topic and its types. Throws InvalidArgument for a value that is not a schema: a topic is made where a program
+ * begins, outside of any effect. The calls that use the topic check its name.
  *
  *     const orders = Topic.make("orders", { key: Schema.String, value: Schema.Struct({ id: Schema.String, cents: Schema.Int }) })
  */

@@ -55,7 +55,7 @@ describe("a broker that answers nonsense", () => {
     expect([...view.topics.keys()]).toEqual(["orders"])
   })
 
-  test("an answer over the bound is an error that names the setting, at once, and seek goes on after it", () =>
+  test("an answer over the bound is an error that names the setting, at once, and seek passes it", () =>
     withFake((fake) =>
       Effect.gen(function* () {
         fake.add("orders", 1)

@@ -28,7 +28,7 @@ describe("the library over TCP", () => {
     expect(got).toEqual({ ...sent, text: "hello", key: "customer-7" })
   })
 
-  test("every codec: what is sent comes back, byte for byte", async () => {
+  test("every codec: messages are read as they were sent, byte for byte", async () => {
     const values = Array.from({ length: 300 }, (_, at) => `${at} ${"many words ".repeat(at % 40)}`)
     for (const compression of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
       const topic = `codec-${compression}`

@@ -37,7 +37,7 @@ export class RealCluster {
       return yield* Scope.extend(start, scope)
     })
   }
-  /** Stops a node in good order. */
+  /** Stops a node cleanly. */
   stop(host: string): Effect.Effect<void> {
     const scope = this.scopes.get(host)
     return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)

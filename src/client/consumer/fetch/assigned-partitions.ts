@@ -87,7 +87,10 @@ export class AssignedPartitions {
     return defect
   }
 
-  /** Delivers no message after `time`, ms, until it gets a later one: after it the group may have assigned the partitions to another member. */
+  /**
+   * Delivers no message after `time`, ms, until it gets a later one: after it the group may have assigned the
+   * partitions to another member.
+   */
   setDeliverUntil(time: number): void {
     this.deliverUntil = time
     this.arrived.notify()
@@ -160,7 +163,7 @@ export class AssignedPartitions {
     if (records.length > 0) this.fetcher.wake()
     return records
   }
-  /** Goes on behind damaged bytes, whose position goes to the log. */
+  /** Continues behind damaged bytes, and logs their position. */
   private skipCorrupt(reader: PartitionReader): void {
     const { failed } = reader
     if (failed?._tag !== "CorruptRecords" || this.muted.has(reader.topic)) return
@@ -246,7 +249,8 @@ export class AssignedPartitions {
     const at = (end: StartAt) =>
       Effect.map(startOffsets(this.services.client, [{ topic, partition, at: end }]), (offsets) => offsets.get(topicPartitionKey(reader)) ?? from)
     if (this.whenOutOfRange !== "nearest") return at(this.whenOutOfRange === "latest" ? "latest" : "earliest")
-    // Before the log start, which retention has moved: the oldest message. Behind the end: the end, since every message before it was read.
+    // Before the log start, which retention has moved: the oldest message. Behind the end: the end, since every message
+    // before it was read.
     return Effect.map(Effect.all([at("earliest"), at("latest")]), ([first, end]) => Math.min(Math.max(from, first), end))
   }
 }

@@ -56,7 +56,8 @@ export const fetchRequest = (
     topicId,
     partition,
     from: fetchFrom,
-    // The leader of another epoch refuses. A leader that was replaced without knowing it would return records that others no longer have.
+    // The leader of another epoch refuses. A leader that was replaced without knowing it would return records that
+    // others no longer have.
     leaderEpoch: view.topics.get(topic)?.partitions[partition]?.leaderEpoch ?? -1,
     bytesMax: settings.partitionBytesMax
   }))
@@ -92,7 +93,10 @@ export interface PartitionFetchResult extends RequestedPartition {
   readonly highWatermark: number
 }
 
-/** Returns the results of the partitions in the response. In a session it leaves out those without news; partitions that were not requested are passed over. */
+/**
+ * Returns the results of the partitions in the response. In a session it leaves out those without news; partitions that
+ * were not requested are passed over.
+ */
 export const partitionResults = (response: ResponseOf<typeof Fetch>, { requested }: VersionedFetchRequest): ReadonlyArray<PartitionFetchResult> => {
   const byName = new Map<string, Map<number, RequestedPartition>>()
   for (const one of requested) {

@@ -31,8 +31,9 @@ const isSame = (one: FetchPartition, other: FetchPartition): boolean =>
   one.from === other.from && one.leaderEpoch === other.leaderEpoch && one.bytesMax === other.bytesMax
 
 /**
- * The client's side of a fetch session with one node (KIP-227): a request names only the partitions that have changed since the request before. The node has a request only if it
- * responded to it. After any other result (no response, an error, a response that does not match) the next request names all partitions, and opens a new session in place of the
+ * The client's side of a fetch session with one node (KIP-227): a request names only the partitions that have changed
+ * since the request before. The node has a request only if it responded to it. After any other result (no response, an
+ * error, a response that does not match) the next request names all partitions, and opens a new session in place of the
  * old one. A node that opens no session gets all partitions in each request.
  */
 export class FetchSession {
@@ -41,7 +42,10 @@ export class FetchSession {
   private requested = new Map<string, FetchPartition>()
   private byIds = false
 
-  /** Returns the next request for these partitions and no others. `byIds`: whether it names topics by ids. A session cannot change that. */
+  /**
+   * Returns the next request for these partitions and no others. `byIds`: whether it names topics by ids. A session
+   * cannot change that.
+   */
   next(partitions: ReadonlyArray<FetchPartition>, byIds: boolean): SessionRequest {
     if (byIds !== this.byIds) this.restart()
     this.byIds = byIds
@@ -51,7 +55,8 @@ export class FetchSession {
       const known = before.get(keyOf(partition))
       return known !== undefined && known.topicId !== partition.topicId
     })
-    // A topic was deleted and created again. A node that knows topics by names cannot tell the two apart, and one request cannot both forget the one and add the other.
+    // A topic was deleted and created again. A node that knows topics by names cannot tell the two apart, and one
+    // request cannot both forget the one and add the other.
     if (isRecreated) this.restart()
     const session = { sessionId: this.id, sessionEpoch: this.epoch }
     if (this.epoch === openingEpoch) return { ...session, changed: partitions, forgotten: [] }
@@ -76,7 +81,10 @@ export class FetchSession {
     this.id = 0
     this.epoch = openingEpoch
   }
-  /** Whether the node has the last request is not known: the next request opens a new session, and closes this one by naming its id. */
+  /**
+   * Whether the node has the last request is not known: the next request opens a new session, and closes this one by
+   * naming its id.
+   */
   restart(): void {
     this.epoch = openingEpoch
   }

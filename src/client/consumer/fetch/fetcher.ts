@@ -35,8 +35,8 @@ interface Services {
 }
 
 /**
- * Fetches ahead of the consumer's polls. Each node that leads some of the partitions has one long-polling fetch in flight, in a session (KIP-227). A partition with enough bytes in
- * its buffer is left out of the next fetch.
+ * Fetches ahead of the consumer's polls. Each node that leads some of the partitions has one long-polling fetch in
+ * flight, in a session (KIP-227). A partition with enough bytes in its buffer is left out of the next fetch.
  */
 export class Fetcher {
   private readers: ReadonlyArray<PartitionReader> = []
@@ -111,13 +111,17 @@ export class Fetcher {
     )
   }
 
-  /** A topic that was deleted and created again has another id, and its offsets begin at 0: none of its messages was read. */
+  /**
+   * A topic that was deleted and created again has another id, and its offsets begin at 0: none of its messages was
+   * read.
+   */
   private followTopic(reader: PartitionReader): void {
     const topic = this.services.client.metadata.view().topics.get(reader.topic)
     if (topic === undefined || topic.topicId === reader.topicId) return
     reader.topicId = topic.topicId
     reader.seek(0)
-    // The group's offset belonged to the old topic: the beginning is committed again, so that the next member does not choose another.
+    // The group's offset belonged to the old topic: the beginning is committed again, so that the next member does not
+    // choose another.
     reader.progress.committed = -1
   }
 
@@ -159,7 +163,8 @@ export class Fetcher {
     const silenceMs = settings.fetchWaitMs + Math.min(client.options.requestTimeoutMs, silentMs)
     return Effect.match(client.pool.call(node.address, Fetch, request, { lane: "fetch", timeoutMs, silenceMs, versionMax, versionMin }), {
       onSuccess: (response) => this.receive(response, fetch, session, wasOpening),
-      // The leaders may have changed with the connection, and the metadata request shows whether a node responds at all.
+      // The leaders may have changed with the connection, and the metadata request shows whether a node responds at
+      // all.
       onFailure: (error) => {
         session.restart()
         if (error._tag === "AnswerTooLarge") return this.onTooLarge(readers, error)
@@ -191,8 +196,9 @@ export class Fetcher {
   }
 
   /**
-   * The response has partitions that the session does not request: the two sides disagree about it, and the next fetch opens a new one. Partitions without progress pause first: a
-   * node that repeats such responses would be called without end.
+   * The response has partitions that the session does not request: the two sides disagree about it, and the next fetch
+   * opens a new one. Partitions without progress pause first: a node that repeats such responses would be called
+   * without end.
    */
   private onUnrequested({ requested }: VersionedFetchRequest, session: FetchSession): void {
     session.restart()

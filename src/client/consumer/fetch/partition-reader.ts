@@ -20,8 +20,9 @@ const idleResultsMax = 5
 const strideMax = 1_000_000
 
 /**
- * One partition of one assignment: the fetched batches, the position, and the progress of the caller. When the assignment ends it is closed, and delivers none of its messages (G1,
- * G7). Offsets rise strictly, and skip only what is not a message (L8).
+ * One partition of one assignment: the fetched batches, the position, and the progress of the caller. When the
+ * assignment ends it is closed, and delivers none of its messages (G1, G7). Offsets rise strictly, and skip only what
+ * is not a message (L8).
  */
 export class PartitionReader {
   /** The offset of the next fetch. */
@@ -84,7 +85,8 @@ export class PartitionReader {
       // The last batch may be incomplete, since a broker stops at a byte limit.
       if (batch === undefined) break
       at += batch.bytes.length
-      // A broker returns whole batches, from the one that holds the offset on: a batch that ends before it has no message for this reader.
+      // A broker returns whole batches, from the one that holds the offset on: a batch that ends before it has no
+      // message for this reader.
       if (batch.nextOffset <= this.fetchFrom) continue
       this.batches.push(batch)
       this.bufferedBytes += batch.bytes.length
@@ -103,7 +105,10 @@ export class PartitionReader {
         this.skipped()
       )
   }
-  /** Where to go on when the bytes do not tell how far the damage reaches: each time twice as far, so that large damage takes few attempts. */
+  /**
+   * Where to continue when the bytes do not tell how far the damage reaches: each time twice as far, so that large
+   * damage takes few attempts.
+   */
   private skipped(): number {
     const most = this.highWatermark > this.position ? this.highWatermark : this.position + 1
     return Math.min(most, this.position + this.stride)
@@ -117,7 +122,7 @@ export class PartitionReader {
     return this.idleResults > 0
   }
 
-  /** Goes on at `to`, behind damaged bytes. Delivered messages keep their progress. */
+  /** Continues at `to`, behind damaged bytes. Delivered messages keep their progress. */
   skip(to: number): void {
     const failedBatch = this.batches[0]
     if (failedBatch !== undefined && failedBatch.nextOffset === to) {
@@ -187,7 +192,9 @@ export class PartitionReader {
     return true
   }
 
-  /** Every message of the batch is delivered. Compaction may have removed messages behind the last one, or all of them. */
+  /**
+   * Every message of the batch is delivered. Compaction may have removed messages behind the last one, or all of them.
+   */
   private passEnd(): void {
     if (this.openedEnd <= this.position) return
     this.advance(this.openedEnd)
@@ -197,7 +204,7 @@ export class PartitionReader {
     this.failed ??= new CorruptRecords({ topic: this.topic, partition: this.partition, offset: this.position, nextOffset, reason })
   }
 
-  /** Goes on at another offset. */
+  /** Continues at another offset. */
   seek(offset: number): void {
     this.drop()
     this.fetchFrom = offset
@@ -240,7 +247,10 @@ const recordsOf = (batch: RecordBatch, decoding: Decoding): Either.Either<Readon
     return Either.left(`The decoder failed: ${defect instanceof Error ? defect.message : String(defect)}`)
   }
 }
-/** Returns the index of the first record whose offset is outside its batch, or not above the one before it. Such a record would hide those behind it. */
+/**
+ * Returns the index of the first record whose offset is outside its batch, or not above the one before it. Such a
+ * record would hide those behind it.
+ */
 const misplaced = ({ baseOffset, nextOffset }: RecordBatch, records: ReadonlyArray<Record>): number | undefined => {
   let least = baseOffset
   for (let at = 0; at < records.length; at++) {

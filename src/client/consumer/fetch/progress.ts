@@ -1,6 +1,8 @@
 /** Which of the delivered messages of a partition are processed. A commit never passes a message that is not (G7). */
 export class Progress {
-  /** Offsets that were delivered and are not known to be processed, in rising order; before `head` all are processed. */
+  /**
+   * Offsets that were delivered and are not known to be processed, in rising order; before `head` all are processed.
+   */
   private open: Array<number> = []
   private head = 0
   private readonly acknowledged = new Set<number>()

@@ -8,7 +8,9 @@ export class ConsumedRecord {
     readonly topic: string,
     readonly partition: number,
     private readonly record: Record,
-    /** The topic's id, which tells it from another topic of the same name; undefined where the cluster has no topic ids. */
+    /**
+     * The topic's id, which tells it from another topic of the same name; undefined where the cluster has no topic ids.
+     */
     readonly topicId?: string
   ) {}
 

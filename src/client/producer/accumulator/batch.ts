@@ -34,7 +34,9 @@ export class ProduceBatch {
   /** The encoded batch with its sequence. Made when the batch is first sent, and sent unchanged in every retry. */
   bytes: Uint8Array | undefined
   producer: ProducerIdAndEpoch | undefined
-  /** The sequence number of the first record; -1 before the batch is sent, and for a producer that is not idempotent. */
+  /**
+   * The sequence number of the first record; -1 before the batch is sent, and for a producer that is not idempotent.
+   */
   baseSequence = -1
   attempts = 0
   /** Why the last attempt failed, or why the first has not begun. */
@@ -58,8 +60,8 @@ export class ProduceBatch {
   }
 
   /**
-   * Removes the records whose bytes have changed since `sendMessage` took them: the caller has detached or resized their buffer. Must be called before the batch gets its
-   * sequence.
+   * Removes the records whose bytes have changed since `sendMessage` took them: the caller has detached or resized
+   * their buffer. Must be called before the batch gets its sequence.
    */
   takeChanged(): ReadonlyArray<PendingRecord> {
     for (const { record, sizeBytes } of this.records)

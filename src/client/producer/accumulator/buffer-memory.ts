@@ -2,8 +2,9 @@ import { Duration, Effect } from "effect"
 import { BufferFull } from "../../error.ts"
 
 /**
- * Counts the bytes of the messages between `sendMessage` and their delivery reports, as Kafka's buffer.memory. Acquiring is plain code while memory is free: it runs for every
- * message. Callers that find none free wait in their order.
+ * Counts the bytes of the messages between `sendMessage` and their delivery reports, as Kafka's buffer.memory.
+ * Acquiring is plain code while memory is free: it runs for every message. Callers that find none free wait in their
+ * order.
  */
 export class BufferMemory {
   private held = 0
@@ -14,7 +15,10 @@ export class BufferMemory {
     private readonly timeoutMs: number
   ) {}
 
-  /** Takes `bytes` if they are free and no caller waits. A message larger than the whole memory is taken when it is alone. */
+  /**
+   * Takes `bytes` if they are free and no caller waits. A message larger than the whole memory is taken when it is
+   * alone.
+   */
   tryAcquire(bytes: number): boolean {
     if (this.waiting.length > 0 || !this.fits(bytes)) return false
     this.held += bytes

@@ -21,7 +21,10 @@ export interface Sent {
   readonly partition: number
   /** From 0. -1 only for `acks: 0`, where the broker does not respond. */
   readonly offset: number
-  /** ms since 1970: the producer's own timestamp, or the broker's where the topic has `message.timestamp.type=LogAppendTime`. */
+  /**
+   * ms since 1970: the producer's own timestamp, or the broker's where the topic has
+   * `message.timestamp.type=LogAppendTime`.
+   */
   readonly timestamp: number
 }
 

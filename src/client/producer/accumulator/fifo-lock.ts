@@ -1,6 +1,9 @@
 import { Deferred, Effect, Exit, FiberId } from "effect"
 
-/** Runs effects one after another, in the order of the calls. A caller that need not wait asks `isFree` first and runs without the lock. */
+/**
+ * Runs effects one after another, in the order of the calls. A caller that need not wait asks `isFree` first and runs
+ * without the lock.
+ */
 export class FifoLock {
   private last: Deferred.Deferred<void> | undefined
 

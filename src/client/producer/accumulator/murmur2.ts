@@ -1,4 +1,7 @@
-/** MurmurHash 2, 32 bits, with the seed of Kafka's Java client, which partitions by it. Returns a signed number, as Java's int. */
+/**
+ * MurmurHash 2, 32 bits, with the seed of Kafka's Java client, which partitions by it. Returns a signed number, as
+ * Java's int.
+ */
 export const murmur2 = (bytes: Uint8Array): number => {
   const length = bytes.length
   const m = 0x5bd1e995

@@ -6,12 +6,15 @@ const epochMax = 0x7fff
 const sequenceMax = 0x7fffffff
 
 /**
- * The batches of one partition, in the order of their sequence: those that wait and those in flight. Plain state, without clock or connection.
+ * The batches of one partition, in the order of their sequence: those that wait and those in flight. Plain state,
+ * without clock or connection.
  *
- * Idempotence (KIP-98): a batch gets its sequence when it is first sent, and keeps it in every retry. After a failure the queue sends nothing more until no batch is in flight;
- * then it sends all of them again in their order. A batch that is given up leaves a gap in the sequence, which the broker refuses: the partition goes on under the next producer
- * epoch, from sequence 0. A batch that the broker may have stored is then given up too, since under a new epoch it could be stored twice; unless a batch before it is known not to
- * be stored: the broker cannot have stored this one without that one.
+ * Idempotence (KIP-98): a batch gets its sequence when it is first sent, and keeps it in every retry. After a failure
+ * the queue sends nothing more until no batch is in flight; then it sends all of them again in their order. A batch
+ * that is given up leaves a gap in the sequence, which the broker refuses: the partition continues under the next
+ * producer epoch, from sequence 0. A batch that the broker may have stored is then given up too, since under a new
+ * epoch it could be stored twice; unless a batch before it is known not to be stored: the broker cannot have stored
+ * this one without that one.
  */
 export class PartitionQueue {
   /** Batches to send, the oldest first. The last may still take records. */
@@ -46,7 +49,9 @@ export class PartitionQueue {
     return this.producer === undefined
   }
 
-  /** Appends a record to the last batch, or to a new one where that is closed or full. Returns the batch if it is new. */
+  /**
+   * Appends a record to the last batch, or to a new one where that is closed or full. Returns the batch if it is new.
+   */
   add(pending: PendingRecord, now: number, batchBytesMax: number, deadline: number): ProduceBatch | undefined {
     const last = this.batches[this.batches.length - 1]
     if (last !== undefined && !last.closed) {
@@ -63,7 +68,10 @@ export class PartitionQueue {
     return batch
   }
 
-  /** Returns when the next batch may be sent, ms: a time that has passed for at once, infinite for not before a response. */
+  /**
+   * Returns when the next batch may be sent, ms: a time that has passed for at once, infinite for not before a
+   * response.
+   */
   sendableAt(lingerMs: number, inFlightMax: number): number {
     const next = this.batches[0]
     if (next === undefined || this.inFlight.length >= inFlightMax) return Number.POSITIVE_INFINITY
@@ -73,8 +81,8 @@ export class PartitionQueue {
   }
 
   /**
-   * A broker that does not know a producer accepts its first batch at any sequence. So the first batch of an epoch is sent alone: if the broker refused it while the second is in
-   * flight, the second would be stored before it (L5).
+   * A broker that does not know a producer accepts its first batch at any sequence. So the first batch of an epoch is
+   * sent alone: if the broker refused it while the second is in flight, the second would be stored before it (L5).
    */
   private get mayFollow(): boolean {
     return this.established || (this.inFlight[0]?.baseSequence ?? -1) < 0
@@ -87,7 +95,10 @@ export class PartitionQueue {
     return soonest
   }
 
-  /** Moves the next batch into flight and gives it its sequence. `producer`: the id from the cluster; undefined for a producer that is not idempotent. */
+  /**
+   * Moves the next batch into flight and gives it its sequence. `producer`: the id from the cluster; undefined for a
+   * producer that is not idempotent.
+   */
   take(producer: ProducerIdAndEpoch | undefined): ProduceBatch | undefined {
     const batch = this.batches.shift()
     if (batch === undefined) return undefined
@@ -103,7 +114,10 @@ export class PartitionQueue {
     this.inFlight.push(batch)
     return batch
   }
-  /** The broker stores a partition's batches in the order in which they arrive: a batch that overtakes another, or whose sequence overlaps with another's, is a bug. */
+  /**
+   * The broker stores a partition's batches in the order in which they arrive: a batch that overtakes another, or whose
+   * sequence overlaps with another's, is a bug.
+   */
   private checkOrder(batch: ProduceBatch): void {
     const last = this.inFlight[this.inFlight.length - 1]
     if (last === undefined) return
@@ -151,15 +165,15 @@ export class PartitionQueue {
     this.notBefore = notBefore
   }
 
-  /** The broker does not know the sequence of this partition: it goes on under the next epoch. */
+  /** The broker does not know the sequence of this partition: it continues under the next epoch. */
   bumpEpoch(): void {
     this.recovering = true
     this.epochDue = true
   }
 
   /**
-   * Tells the queue the id of its topic. A topic that was deleted and created again has no sequence of this producer: the queue begins the next epoch, and does not send to the new
-   * topic what may be stored in the old one.
+   * Tells the queue the id of its topic. A topic that was deleted and created again has no sequence of this producer:
+   * the queue begins the next epoch, and does not send to the new topic what may be stored in the old one.
    */
   belongsTo(topicId: string): void {
     if (this.topicId !== undefined && this.topicId !== topicId && this.hasSequence) this.bumpEpoch()
@@ -197,7 +211,8 @@ export class PartitionQueue {
       }
       return part
     }
-    // There is always a fraction between two orders: a batch is split a few dozen times at most. The next order may be that of a batch that does not exist yet.
+    // There is always a fraction between two orders: a batch is split a few dozen times at most. The next order may be
+    // that of a batch that does not exist yet.
     const next = Math.min(
       this.nextOrder,
       ...this.batches.map(({ order }) => order).filter((order) => order > batch.order),
@@ -211,8 +226,8 @@ export class PartitionQueue {
   }
 
   /**
-   * Begins the next epoch if one is due and no batch is in flight. Returns the batches that are given up (see above), whose reports the caller delivers. The others are sent as new
-   * batches.
+   * Begins the next epoch if one is due and no batch is in flight. Returns the batches that are given up (see above),
+   * whose reports the caller delivers. The others are sent as new batches.
    */
   beginEpoch(): ReadonlyArray<ProduceBatch> {
     if (!this.epochDue || this.inFlight.length > 0) return []

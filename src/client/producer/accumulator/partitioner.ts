@@ -3,8 +3,9 @@ import type { SyncRandom } from "../../runtime/random.ts"
 import { partitionOfKey } from "./murmur2.ts"
 
 /**
- * Chooses partitions as Kafka's Java producer does. A key is hashed, so that it keeps its partition as long as their number stays. Messages without a key go to one partition
- * until its batch is sent and then to another, so that batches are large (KIP-480).
+ * Chooses partitions as Kafka's Java producer does. A key is hashed, so that it keeps its partition as long as their
+ * number stays. Messages without a key go to one partition until its batch is sent and then to another, so that batches
+ * are large (KIP-480).
  */
 export class Partitioner {
   private readonly sticky = new Map<string, number>()

@@ -66,11 +66,13 @@ export const outcomeOf = (error: KafkaError, detail: string | null, batch: SentB
     case "UNKNOWN_PRODUCER_ID":
     case "INVALID_PRODUCER_EPOCH":
       if (!batch.idempotent) return { _tag: "Failed", error: last }
-      // The earlier batch failed, so the broker had to refuse this one: it is sent again behind that one, whose response decides.
+      // The earlier batch failed, so the broker had to refuse this one: it is sent again behind that one, whose
+      // response decides.
       return batch.hasEarlier ? { _tag: "Retry", kind: "leadership", maybeStored: false, last } : { _tag: "BumpEpoch", last }
     case "REQUEST_TIMED_OUT":
     case "NOT_ENOUGH_REPLICAS_AFTER_APPEND":
-    // A broker that waits for replicas or for the disk may end the wait with these two: the records may be in the log by then, and consumers may have read them.
+    // A broker that waits for replicas or for the disk may end the wait with these two: the records may be in the log
+    // by then, and consumers may have read them.
     case "NOT_LEADER_OR_FOLLOWER":
     case "KAFKA_STORAGE_ERROR":
       return { _tag: "Retry", kind: retryKindOf(error), maybeStored: true, last }

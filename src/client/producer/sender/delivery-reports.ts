@@ -6,7 +6,9 @@ import type { BufferMemory } from "../accumulator/buffer-memory.ts"
 import type { SendError } from "../accumulator/delivery.ts"
 import type { PartitionQueue } from "../accumulator/partition-queue.ts"
 
-/** Delivers exactly one report for each message, frees its buffer memory, and knows which batches have no report yet. */
+/**
+ * Delivers exactly one report for each message, frees its buffer memory, and knows which batches have no report yet.
+ */
 export class DeliveryReports {
   private readonly open = new Set<ProduceBatch>()
   constructor(private readonly memory: BufferMemory) {}
@@ -26,7 +28,9 @@ export class DeliveryReports {
     for (const batch of this.open) batch.onSettled.push(one)
   })
 
-  /** The batch is stored from `baseOffset` on. `logAppendTime`: the broker's timestamp, -1 where the producer's holds. */
+  /**
+   * The batch is stored from `baseOffset` on. `logAppendTime`: the broker's timestamp, -1 where the producer's holds.
+   */
   stored(queue: PartitionQueue, batch: ProduceBatch, baseOffset: number, logAppendTime: number): void {
     queue.confirm(batch)
     const { partition, topic } = queue
@@ -62,7 +66,9 @@ export class DeliveryReports {
     this.fail(batch, new OutcomeUnknown({ topic: queue.topic, partition: queue.partition, reason }))
   }
 
-  /** Gives up the batches that have passed their deadline, and those whose topic or partition the cluster does not have. */
+  /**
+   * Gives up the batches that have passed their deadline, and those whose topic or partition the cluster does not have.
+   */
   giveUpLate(queue: PartitionQueue, now: number, { metadata, options }: Client): void {
     const view = metadata.view().topics.get(queue.topic)
     const partitions = view?.partitions.length ?? 0

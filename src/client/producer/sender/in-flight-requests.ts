@@ -32,8 +32,9 @@ const encoder = "encoder of batches"
 const requestPart = "producer's request"
 
 /**
- * Returns the records for which the broker refused the batch, by index, with its messages (KIP-467). The others are valid, and nothing of the batch is stored. Empty where the
- * broker names no records, where it names all, or where an earlier attempt may have stored the batch.
+ * Returns the records for which the broker refused the batch, by index, with its messages (KIP-467). The others are
+ * valid, and nothing of the batch is stored. Empty where the broker names no records, where it names all, or where an
+ * earlier attempt may have stored the batch.
  */
 const refusedRecords = (batch: ProduceBatch, { recordErrors }: PartitionProduceResponse): ReadonlyMap<number, string | null> => {
   const refused = new Map(recordErrors.map(({ batchIndex, batchIndexErrorMessage }) => [batchIndex, batchIndexErrorMessage]))

@@ -27,7 +27,10 @@ export const bytesOf = (batch: ProduceBatch, codec: Codec, encoding: Encoding): 
   return batch.bytes
 }
 
-/** The first version that names topics by their ids alone. Older clusters, and topics without an id, need the version before. */
+/**
+ * The first version that names topics by their ids alone. Older clusters, and topics without an id, need the version
+ * before.
+ */
 const firstByIdOnly = 13
 
 export interface VersionedProduceRequest {
@@ -35,7 +38,10 @@ export interface VersionedProduceRequest {
   readonly version: number
 }
 
-/** Makes one Produce request of encoded batches, at most one of each partition. `versionMax`: the highest version that both sides know. */
+/**
+ * Makes one Produce request of encoded batches, at most one of each partition. `versionMax`: the highest version that
+ * both sides know.
+ */
 export const produceRequest = (
   batches: ReadonlyArray<InFlightBatch>,
   view: ClusterView,
@@ -57,7 +63,10 @@ export const produceRequest = (
 
 export type PartitionProduceResponse = ResponseOf<typeof Produce>["responses"][number]["partitionResponses"][number]
 
-/** Returns the part of the response for each batch; undefined where the response leaves a partition out. Partitions that the request did not name are passed over. */
+/**
+ * Returns the part of the response for each batch; undefined where the response leaves a partition out. Partitions that
+ * the request did not name are passed over.
+ */
 export const responsesByBatch = (
   response: ResponseOf<typeof Produce>,
   request: RequestDraft<typeof Produce>,

@@ -20,8 +20,8 @@ interface ReadyNodesListener {
 }
 
 /**
- * What a batch needs before it can be sent: the leader of its partition, an open connection to it, and a producer id. What is missing is requested in the background, each
- * thing once at a time.
+ * What a batch needs before it can be sent: the leader of its partition, an open connection to it, and a producer id.
+ * What is missing is requested in the background, each thing once at a time.
  */
 export class ReadyNodes {
   /** For partitions that have no id yet; see PartitionQueue for their epochs. */

@@ -36,10 +36,12 @@ interface Services {
 }
 
 /**
- * Sends batches to the leaders of their partitions. One fiber decides what is sent next. Each request is a fiber of its own, started in the order of its batches, on the one
- * connection to its node: so the batches of a partition arrive in their order.
+ * Sends batches to the leaders of their partitions. One fiber decides what is sent next. Each request is a fiber of its
+ * own, started in the order of its batches, on the one connection to its node: so the batches of a partition arrive in
+ * their order.
  *
- * Services are plain references here, and not looked up by each call: `submit` runs for every message, and looking its services up would make a fiber for each.
+ * Services are plain references here, and not looked up by each call: `submit` runs for every message, and looking its
+ * services up would make a fiber for each.
  */
 export class Sender {
   private readonly queues = new Map<string, PartitionQueue>()
@@ -100,7 +102,9 @@ export class Sender {
     return monotonicMs(this.services.clock)
   }
 
-  /** Takes a message over whose call began at `since`, ms (default: now). Its `resume` is called once, whatever happens. */
+  /**
+   * Takes a message over whose call began at `since`, ms (default: now). Its `resume` is called once, whatever happens.
+   */
   submit(topic: string, partition: number, pending: PendingRecord, since?: number): void {
     if (this.closed) return this.reports.refuse(pending, new Closed({ what: "producer" }))
     const key = `${partition} ${topic}`
@@ -145,7 +149,10 @@ export class Sender {
     return Effect.andThen(within(this.flush, withinMs), giveUp)
   }
 
-  /** Sends until its fiber ends. After a defect every message that was submitted fails, and the partitions start again under another producer id. */
+  /**
+   * Sends until its fiber ends. After a defect every message that was submitted fails, and the partitions start again
+   * under another producer id.
+   */
   get run(): Effect.Effect<void> {
     return supervised("producer's sender", Effect.forever(Effect.suspend(() => this.signal.waitAtMost(this.drain() - this.now()))), (fault) =>
       this.reset(fault)
@@ -165,7 +172,10 @@ export class Sender {
 
   /** When the timer for the deadlines of batches in flight fires, ms. */
   private timerAt = never
-  /** Gives up a batch in flight at its deadline. All batches share one timer, since nearly all have their response long before. */
+  /**
+   * Gives up a batch in flight at its deadline. All batches share one timer, since nearly all have their response long
+   * before.
+   */
   private watchDeadline(deadline: number): void {
     if (deadline >= this.timerAt) return
     this.timerAt = deadline
@@ -212,7 +222,10 @@ export class Sender {
     return wakeAt
   }
 
-  /** Adds the batches of a partition that may be sent to the open requests. Returns when the next may be sent, or passes its deadline, ms. */
+  /**
+   * Adds the batches of a partition that may be sent to the open requests. Returns when the next may be sent, or passes
+   * its deadline, ms.
+   */
   private fill(queue: PartitionQueue, now: number, requests: Array<OpenRequest>): number {
     const { inFlightRequestsMax, lingerMs } = this.services.settings
     // The first request that may take the next batch: the requests before it hold earlier batches of this partition.
@@ -240,7 +253,10 @@ export class Sender {
     return never
   }
 
-  /** The node for the next batch. Undefined where a leader, a connection or a producer id is missing, which is then requested. */
+  /**
+   * The node for the next batch. Undefined where a leader, a connection or a producer id is missing, which is then
+   * requested.
+   */
   private destination(queue: PartitionQueue, next: ProduceBatch, now: number): NodeView | undefined {
     const { client, settings } = this.services
     if (settings.idempotent && queue.needsProducerId && !this.nodes.hasProducerId()) return undefined
@@ -254,7 +270,10 @@ export class Sender {
     return this.nodes.isConnected(node) ? node : undefined
   }
 
-  /** Returns the index of the request to `node`, from `from` on, that has room for `bytes`; of a new one if the node may have another; -1 if not. */
+  /**
+   * Returns the index of the request to `node`, from `from` on, that has room for `bytes`; of a new one if the node may
+   * have another; -1 if not.
+   */
   private requestFor(requests: Array<OpenRequest>, from: number, node: NodeView, bytes: number): number {
     for (let at = from; at < requests.length; at++) {
       const request = requests[at]

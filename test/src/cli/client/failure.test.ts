@@ -13,7 +13,7 @@ import {
   UnknownTopic
 } from "../../../../src/client/error.ts"
 
-test("nobody there: the address, and how to start a cluster", () => {
+test("an unreachable cluster: the address, and how to start a cluster", () => {
   const failure = clientFailure(new NotReachable({ addresses: ["127.0.0.1:9092"], reason: "refused" }))
   expect(failure).toMatchObject({ exit: "unavailable", message: "cluster unreachable: no node responds at 127.0.0.1:9092 (refused)" })
   expect(failure.hint).toContain("`franz up`")
@@ -30,7 +30,7 @@ test("the characters of a topic's name are told for a name that breaks them, and
   expect(clientFailure(new InvalidTopic({ topic: "a b", reason: "no" })).hint).toContain("1 to 249 of the characters")
   expect(clientFailure(new InvalidTopic({ topic: "__consumer_offsets", reason: "is internal" })).hint).toBeUndefined()
 })
-test("a node that the cluster does not name is no cluster that is away", () => {
+test("an unknown node is not an unreachable cluster", () => {
   const failure = clientFailure(new NodeRefused({ node: "node 77", error: "BROKER_ID_NOT_REGISTERED", reason: "the cluster has no such node at present." }))
   expect(failure).toMatchObject({ exit: "refused", hint: "`franz cluster describe` lists the nodes." })
 })

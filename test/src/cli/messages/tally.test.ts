@@ -25,7 +25,7 @@ describe("what went where", () => {
       ]
     })
   })
-  test("one, none, and what nobody confirmed", () => {
+  test("one, none, and messages without a confirmation", () => {
     const tally = new Tally("orders")
     expect(tally.sentence()).toBe("0 messages to orders")
     tally.stored(sent(1, -1))

@@ -52,7 +52,7 @@ describe("what wins", () => {
     const { node } = good({ config, port: Option.some(0), host: Option.some("127.0.0.2"), data: Option.some("/here") }, 7)
     expect(node).toMatchObject({ listeners: { all: [{ host: "127.0.0.2", port: 0 }] }, data: ["/here"], config: { "node.id": 7 } })
   })
-  test("what DescribeConfigs tells is what holds, and what was written by somebody", () => {
+  test("DescribeConfigs shows what applies, and what was written", () => {
     const { node } = good({ data: Option.some("/one,/two"), port: Option.some(7001), set: ["log.roll.ms=5"] })
     expect(node.config).toMatchObject({ listeners: "PLAINTEXT://127.0.0.1:7001", "log.dirs": "/one,/two" })
     expect([...(node.written ?? [])].sort()).toEqual(["broker.id", "listeners", "log.dirs", "log.roll.ms", "node.id"])
@@ -74,7 +74,7 @@ describe("what wins", () => {
     expect(warnings).toEqual(["CONTROLLER://:9093: listens on all addresses of this machine, and there is no authentication yet"])
     expect(wrong({ set, port: Option.some(2) })).toContain("each listener must have a different port")
   })
-  test("a broker's id may stand in its settings, and must stand somewhere", () => {
+  test("a broker's id may be in its settings, and must be given", () => {
     const broker = (words: Partial<NodeWords>) =>
       Effect.runSync(Effect.either(nodeSettings({ ...none, ...words }, { id: undefined, data: "./data/broker", needsId: true })))
     expect(Either.getOrThrow(broker({ set: ["node.id=4"] })).node.data).toEqual(["./data/broker-4"])

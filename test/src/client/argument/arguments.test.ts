@@ -90,7 +90,7 @@ const messageOptions = objectOf("key", "partition", "headers", "timestamp", "mis
 const someTopic = fc.oneof(fc.constant("orders"), mistake)
 const places = fc.oneof(fc.array(objectOf("topic", "partition", "at", "misspelt"), { maxLength: 3 }), mistake)
 
-/** Every call that takes something, and what it is given. None may die, hang, or spoil what comes after it. */
+/** Every call with arguments. None may die, hang, or break the calls after it. */
 const calls = fc.oneof(
   fc.tuple(fc.constant("sendMessage"), someTopic, mistake, messageOptions),
   fc.tuple(fc.constant("send"), mistake, mistake, mistake, messageOptions),

@@ -87,7 +87,7 @@ describe("half-open connections", () => {
       })
     ))
 
-  test("a producer goes on within its request timeout, and stores each message once", () =>
+  test("a producer continues within its request timeout, and stores each message once", () =>
     withCluster((cluster) =>
       Effect.gen(function* () {
         yield* newTopic(cluster)
@@ -132,7 +132,7 @@ describe("half-open connections", () => {
       })
     ))
 
-  test("a member that waits for the others to join does not wait on a dead connection", () =>
+  test("a member that waits for the others to join does not wait on a half-open connection", () =>
     withCluster((cluster) =>
       Effect.gen(function* () {
         yield* newTopic(cluster)

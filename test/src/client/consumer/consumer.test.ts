@@ -75,7 +75,7 @@ describe("a member of a group", () => {
       })
     ))
 
-  test("goes on where its group was: what one took the next does not get", () =>
+  test("continues where its group was: the next member gets no message twice", () =>
     withCluster(() =>
       Effect.gen(function* () {
         yield* newTopic("orders", 3)
@@ -230,7 +230,7 @@ describe("two members of a group", () => {
       })
     ))
 
-  test("a member waits for its user before it gives partitions up, so that what he has in hand goes to nobody else", () =>
+  test("a member waits for its caller before it revokes partitions, so that no other member gets the messages in hand", () =>
     withCluster(() =>
       Effect.gen(function* () {
         yield* newTopic("orders", 2)
@@ -253,7 +253,7 @@ describe("two members of a group", () => {
       })
     ))
 
-  test("a static member that comes back within its session keeps its partitions, without a rebalance", () =>
+  test("a static member that rejoins within its session keeps its partitions, without a rebalance", () =>
     withCluster(() =>
       Effect.gen(function* () {
         yield* newTopic("orders", 2)
@@ -322,7 +322,7 @@ describe("typed records", () => {
 })
 
 describe("when nodes stop", () => {
-  test("a broker that comes back is read on from where the consumer was (L8)", () =>
+  test("a broker that restarts is read from where the consumer was (L8)", () =>
     withCluster((cluster) =>
       Effect.gen(function* () {
         yield* newTopic("orders", 4)
@@ -376,7 +376,7 @@ describe("when nodes stop", () => {
       })
     ))
 
-  test("one that leaves while nobody coordinates the group is a single member when it joins again", () =>
+  test("one that leaves while no node coordinates the group is a single member when it joins again", () =>
     withCluster((cluster) =>
       Effect.gen(function* () {
         yield* newTopic("orders", 2)

@@ -56,7 +56,7 @@ describe("reading partitions without a group", () => {
       })
     ))
 
-  test("answers for topics that nobody asked for are not asked for again and again without a pause", () =>
+  test("responses for topics that were not requested do not repeat without a pause", () =>
     withFake((fake) =>
       Effect.gen(function* () {
         fake.add("orders", 1)
@@ -92,7 +92,7 @@ describe("reading partitions without a group", () => {
       })
     ))
 
-  test("an offset that is not there is the user's to hear about when he named it", () =>
+  test("an offset that the caller named and the partition lacks is an error", () =>
     withFake((fake) =>
       Effect.gen(function* () {
         fake.add("orders", 1)

@@ -109,7 +109,7 @@ describe("a slow worker", () => {
         while (by.size < 400) yield* Effect.sleep(100)
         yield* Fiber.interruptAll([a, b])
         expect([...by.values()].filter((names) => names.length > 1)).toEqual([])
-        // The first worker hears of the second with its next heartbeat.
+        // The first member learns of the rebalance by its next heartbeat.
         expect((times[0] ?? Number.POSITIVE_INFINITY) - startedAt).toBeLessThan(6000)
       })
     ))

@@ -63,7 +63,7 @@ const play = (run: Script) =>
           concurrency: run.concurrency
         })
         yield* Fiber.interrupt(mover)
-        // Whatever happened, the producer goes on: each partition takes a last message.
+        // Whatever happened, the producer continues: each partition takes a last message.
         for (let partition = 0; partition < partitions; partition++) {
           if (fake.partition("orders", partition).leader < 0) fake.move("orders", partition, 0)
           left.length = 0

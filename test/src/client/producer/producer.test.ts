@@ -141,7 +141,7 @@ describe("what a user can act on", () => {
       })
     ))
 
-  test("nobody there", async () => {
+  test("no node responds", async () => {
     const failed = await withFake(() => errorOf(Effect.scoped(Producer.make({ leader: "node7:1,node8:2", retryTimeoutMs: 1000 }))))
     expect(failed).toMatchObject({ _tag: "NotReachable", addresses: ["node7:1", "node8:2"] })
     expect(await withFake(() => errorOf(Effect.scoped(Producer.make({ leader: "nonsense" }))))).toMatchObject({ _tag: "InvalidAddress" })
@@ -189,7 +189,7 @@ describe("what is tried again", () => {
       })
     ))
 
-  test("the broker forgot the producer: the partition goes on under the next epoch", () =>
+  test("the broker forgot the producer: the partition continues under the next epoch", () =>
     withFake((fake) =>
       Effect.gen(function* () {
         fake.add("orders", 1)

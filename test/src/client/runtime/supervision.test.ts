@@ -161,7 +161,7 @@ describe("a part that fails by a defect", () => {
       }).pipe(quietly)
     ))
 
-  test("a fetch loop: the consumer hears of it, and reads on", () =>
+  test("a fetch loop: the next poll fails with it, and the consumer continues", () =>
     withFake((fake) =>
       Effect.gen(function* () {
         fake.add("orders", 1)

@@ -166,7 +166,7 @@ class World {
     })
   }
 
-  /** Reads these from now on, each from where the user is; who comes back gets a new reader. */
+  /** Reads these partitions, each from the last delivered message. One that is subscribed again gets a new reader. */
   subscribe(wanted: ReadonlySet<string>): void {
     this.take(true)
     for (const [key, reader] of this.readers)
@@ -252,7 +252,7 @@ const outcome = (steps: ReadonlyArray<typeof step extends fc.Arbitrary<infer A> 
       else if (each.kind === "wait") yield* Effect.sleep(each.ms)
       else if (each.kind === "lead again")
         for (const partition of partitionsOf) world.table.at(each.topic, partition)?.lead((world.table.at(each.topic, partition)?.epoch ?? 0) + 1)
-      // Without ids nobody can tell a topic from one that had its name before.
+      // Without ids a client cannot tell a topic from one that had its name before.
       else if (each.kind === "make again" && version >= 13) world.make(each.topic)
       if (each.kind !== "append") yield* Effect.yieldNow()
     }

@@ -34,7 +34,7 @@ test("L8: a reader passes what compaction removed, also behind the last record o
   expect(reader.fetchFrom).toBe(23)
   const read: Array<number> = []
   const take = (most: number): number => reader.take(most, decoding, ({ offset }) => void read.push(offset))
-  // Offset 1 lies before the position that was asked for.
+  // Offset 1 is before the position that was asked for.
   expect(take(1)).toBe(1)
   expect([reader.next, reader.progress.toCommit]).toEqual([4, 3])
   expect(take(10)).toBe(1)

@@ -22,7 +22,7 @@ test("L5: the second half of a half comes before a batch that is made later", ()
   queue.confirm(first)
   const [third] = queue.split(queue.take(producer) as ProduceBatch)
   expect(numbersOf(third)).toEqual([2])
-  // The next batch is made, is sent behind the third record, and comes back.
+  // The next batch is made, is sent behind the third record, and is postponed.
   add(queue, 4, 1000)
   expect(queue.batches.map(numbersOf)).toEqual([[2], [3], [4]])
   const [two, three, four] = [queue.take(producer), queue.take(producer), queue.take(producer)] as Array<ProduceBatch>
