@@ -3,7 +3,7 @@ import type { Offset } from "../../domain/kernel/id.ts"
 import { LogFault } from "../../src/ports/log-store.ts"
 import type { DerivedFiles } from "./derived-files.ts"
 import { attempt } from "./disk/disk.ts"
-import { GroupCommit } from "./disk/group-commit.ts"
+import { GroupCommit, type Synced } from "./disk/group-commit.ts"
 import type { LogParts } from "./log-parts.ts"
 import type { RecoveryPoint } from "./recovery/recovery-point.ts"
 import type { SegmentList, UnsyncedChanges } from "./segment/segment-list.ts"
@@ -45,16 +45,20 @@ export class LogSync {
     this.end = active.endOffset
     this.at = { baseOffset: active.baseOffset, position: active.sizeInBytes }
     this.isNamed = !isNew
-    this.commit = new GroupCommit(
-      Effect.suspend(() => this.runRound()),
-      parts.fork
-    )
+    this.commit = new GroupCommit((synced) => this.beginRound(synced))
     this.round = this.commit.wait
     this.sync = Effect.suspend(() => {
       if (this.fault !== undefined) return Effect.fail(this.fault)
       const isDurable = this.end === segments.active.endOffset && !segments.hasUnsyncedNames && this.appendFault === undefined
       return isDurable ? Effect.void : this.commit.wait
     })
+  }
+
+  /** Calls `synced` when everything up to and including `offset` is durable, or with the fault that prevents it. Returns how to cancel the wait. */
+  whenSynced(offset: Offset, synced: Synced): () => void {
+    if (this.end <= offset && this.fault === undefined) return this.commit.join(synced)
+    synced(this.end > offset ? undefined : this.fault)
+    return () => {}
   }
 
   /** Asks for a round without waiting for it. */
@@ -94,10 +98,29 @@ export class LogSync {
     this.parts.recoveryPoint.write({ ...point, ...this.at, offset: this.end })
   }
 
-  private runRound(): Effect.Effect<void, LogFault> {
-    if (this.fault !== undefined) return Effect.fail(this.fault)
-    const { directory, disk, root } = this.parts
+  /** A round of records alone, which is nearly every round of acks=all, is one sync of one file and has no fiber. */
+  private beginRound(synced: Synced): void {
+    if (this.fault !== undefined) return synced(this.fault)
     const changes = this.segments.takeChanges()
+    const { files, hasNewNames, hasSealed, isNewInRoot } = changes
+    const isOneFile = files.length === 0 && !hasNewNames && !isNewInRoot && !hasSealed
+    if (isOneFile && this.syncRecords(changes, synced)) return
+    this.parts.fork(Effect.match(this.runRound(changes), { onFailure: synced, onSuccess: () => synced(undefined) }))
+  }
+
+  /** Syncs the active segment without a fiber. Returns false, and has done nothing, where the file has to wait for its turn. */
+  private syncRecords(changes: UnsyncedChanges, synced: Synced): boolean {
+    const { appendFault } = this
+    const begun = changes.active.file().syncThen?.((error) => {
+      if (error !== undefined) return synced(this.failed(error))
+      this.advance(changes, appendFault)
+      synced(undefined)
+    })
+    return begun === true
+  }
+
+  private runRound(changes: UnsyncedChanges): Effect.Effect<void, LogFault> {
+    const { directory, disk, root } = this.parts
     const { appendFault } = this
     return Effect.gen(this, function* () {
       for (const file of changes.files) yield* file.sync
@@ -106,17 +129,24 @@ export class LogSync {
       if (changes.hasNewNames) yield* disk.syncDirectory(directory)
       if (changes.isNewInRoot) yield* disk.syncDirectory(root)
     }).pipe(
-      Effect.mapError((error) => {
-        // For the next start, which may find in the page cache what the disk does not have.
-        attempt(directory, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: true }))
-        return this.goOffline("A sync failed, so it is unknown what the disk holds. Look at the disk, then start again.", error)
-      }),
-      Effect.andThen(Effect.suspend(() => this.synced(changes, appendFault)))
+      Effect.mapError((error) => this.failed(error)),
+      Effect.andThen(
+        Effect.suspend(() => {
+          this.advance(changes, appendFault)
+          return changes.hasSealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
+        })
+      )
     )
   }
 
-  private synced(changes: UnsyncedChanges, appendFault: LogFault | undefined): Effect.Effect<void> {
-    const { active, end, files, hasSealed, position } = changes
+  /** The next start may find in the page cache what the disk does not have, so the recovery point says that a sync failed. */
+  private failed(error: unknown): LogFault {
+    attempt(this.parts.directory, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: true }))
+    return this.goOffline("A sync failed, so it is unknown what the disk holds. Look at the disk, then start again.", error)
+  }
+
+  private advance(changes: UnsyncedChanges, appendFault: LogFault | undefined): void {
+    const { active, end, files, position } = changes
     if (end < this.end || end > this.segments.end)
       throw new Error(`A sync of ${this.parts.directory} reached offset ${end}; the log was durable up to ${this.end} and ends at ${this.segments.end}.`)
     this.end = end
@@ -127,7 +157,6 @@ export class LogSync {
     this.segments.synced(changes)
     attempt(active.path.log, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: this.fault !== undefined }))
     this.flushIndexesIfDue()
-    return hasSealed ? Effect.ignore(this.parts.recoveryPoint.sync) : Effect.void
   }
 
   private flushIndexesIfDue(): void {

@@ -54,6 +54,8 @@ export class SegmentedLog implements PartitionLog {
   readonly end = (): Offset => this.list.active.endOffset
   readonly syncedEnd = (): Offset => this.syncing.end
 
+  readonly whenSynced: PartitionLog["whenSynced"] = (offset, synced) => this.syncing.whenSynced(offset, synced)
+
   readonly refusal = (): LogFault | undefined => this.core.refusal()
   readonly cleanEnd = (): Offset => this.core.note.cleanEnd
   readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal() ?? compactLog(this.core, order))

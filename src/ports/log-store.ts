@@ -85,6 +85,11 @@ interface LogWriter {
   readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
   /** Everything appended before the call is durable when it returns. Waiting callers share one fdatasync; a failed one takes the log offline for good (reason "offline" afterwards). */
   readonly sync: Effect.Effect<void, LogFault>
+  /**
+   * The same up to and including `offset`, without a fiber, for acks=all: calls `synced` once, at once where `offset` is durable, or with the fault that prevents it.
+   * `synced` must not throw. Returns how to cancel the wait.
+   */
+  readonly whenSynced: (offset: Offset, synced: (fault: LogFault | undefined) => void) => () => void
   /** Uses other settings from the next batch on; what was written stays as it is. */
   readonly configure: (config: LogConfig) => void
   /** What is derived from the batches and stored beside them. */

@@ -48,6 +48,9 @@ export interface Disk extends ReadableDisk {
  */
 export type OpenMode = "read" | "write" | "create" | "note"
 
+/** Called once with the error of a sync, or undefined when the bytes are durable. */
+export type SyncDone = (error: unknown) => void
+
 /** An open file. Positions and sizes are in bytes. */
 export interface DiskFile extends ReadableFile {
   /** Writes all chunks one after the other from `position` on. When it throws, any part of them may have been written. */
@@ -55,6 +58,11 @@ export interface DiskFile extends ReadableFile {
   readonly truncate: (size: number) => void
   /** What was written before the call is durable when it returns (fdatasync, off the event loop). */
   readonly sync: Effect.Effect<void, unknown>
+  /**
+   * The same without a fiber, for acks=all, where a fiber for each sync costs more than the sync: calls `done` once, later, with what the platform threw or undefined.
+   * Returns false, and has done nothing, where only `sync` can wait for what the file needs. Absent where the disk has `sync` alone.
+   */
+  readonly syncThen?: ((done: SyncDone) => boolean) | undefined
   /** The same on the event loop, for whoever cannot wait: everybody else does meanwhile. Throws what the platform throws. */
   readonly syncNow: () => void
 }

@@ -100,6 +100,8 @@ export class FaultyDisk {
 
   private file(file: DiskFile): DiskFile {
     const { path } = file
+    // A sync that the disk hands on to `sync` has met its planted fault already.
+    let isHandedOn = false
     return {
       path,
       write: (chunks, position) => {
@@ -119,7 +121,17 @@ export class FaultyDisk {
         this.fail("write", path)
         file.truncate(size)
       },
-      sync: Effect.zipRight(this.failLater("sync", path), file.sync),
+      sync: Effect.suspend(() => {
+        const error = isHandedOn ? undefined : this.due("sync", path)
+        isHandedOn = false
+        return error ?? file.sync
+      }),
+      syncThen: (done) => {
+        const error = this.due("sync", path)
+        if (error !== undefined) queueMicrotask(() => done(error))
+        else isHandedOn = file.syncThen?.(done) !== true
+        return !isHandedOn
+      },
       syncNow: () => {
         this.fail("sync", path)
         file.syncNow()

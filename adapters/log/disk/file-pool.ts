@@ -1,5 +1,5 @@
 import { Effect, Schedule } from "effect"
-import { codeOf, type Disk, type DiskFile, type OpenMode, removeFile } from "./disk.ts"
+import { codeOf, type Disk, type DiskFile, type OpenMode, removeFile, type SyncDone } from "./disk.ts"
 
 /** The fewest files that a pool works with: a roll has that many in its hands. */
 const filesMaxLeast = 8
@@ -43,16 +43,29 @@ export class FilePool {
   private hand = 0
   private unsynced = 0
   private sweeping = false
-  /** Files that are synced at a time; the others can be closed. */
+  /** Files that are synced at a time, a quarter of the bound by `sync` and a quarter by `syncThen`; the others can be closed. */
   readonly syncing: Effect.Semaphore
+  private readonly directSyncsMax: number
+  private directSyncs = 0
 
   constructor(filesMax: number) {
     this.filesMax = Math.max(filesMaxLeast, filesMax)
-    this.syncing = Effect.unsafeMakeSemaphore(Math.floor(this.filesMax / 2))
+    this.directSyncsMax = Math.floor(this.filesMax / 4)
+    this.syncing = Effect.unsafeMakeSemaphore(this.directSyncsMax)
   }
 
   get openCount(): number {
     return this.files.length
+  }
+
+  /** Whether one more file may be synced by `syncThen`; `endDirectSync` follows when it is. */
+  beginDirectSync(): boolean {
+    if (this.directSyncs >= this.directSyncsMax) return false
+    this.directSyncs++
+    return true
+  }
+  endDirectSync(): void {
+    this.directSyncs--
   }
 
   /** The same disk, with files of this pool. */
@@ -273,6 +286,31 @@ class PooledFile implements DiskFile {
       })
     })
   )
+
+  /** Whatever may have to wait, for a descriptor or for its turn, is left to `sync`. */
+  syncThen(done: SyncDone): boolean {
+    if (this.failure !== undefined || this.isKnownDurable || this.isClosed || !this.pool.beginDirectSync()) return false
+    const upTo = this.changes
+    this.syncing++
+    const synced = (error: unknown): void => {
+      this.pool.endDirectSync()
+      if (error !== undefined) this.failure ??= { error }
+      else {
+        this.isKnownDurable = this.changes === upTo && !this.mayForget
+        this.settled(upTo)
+      }
+      this.released()
+      done(this.failure?.error)
+    }
+    try {
+      if (this.use().syncThen?.(synced) === true) return true
+    } catch {
+      // No descriptor: `sync` waits for one, or reports why there is none.
+    }
+    this.pool.endDirectSync()
+    this.syncing--
+    return false
+  }
 
   /** Who closes the file while it is synced leaves its descriptor to the sync. */
   private released(): void {

@@ -1,58 +1,75 @@
-import { Deferred, Effect, type Exit, FiberId } from "effect"
+import { Effect } from "effect"
 import type { LogFault } from "../../../src/ports/log-store.ts"
 
+/** Called once: with undefined when the records are durable, or with the fault that prevents it. Must not throw. */
+export type Synced = (fault: LogFault | undefined) => void
+
+interface Waiter {
+  synced: Synced | undefined
+}
+
 /**
- * One sync at a time, shared by all who wait: whoever asks while one runs is released by the next, since that one may not cover what was appended after its start.
- * A round belongs to nobody: when the first caller is interrupted, the others still get their answer.
+ * Runs one sync of a log at a time, shared by all callers that wait: a caller that comes while one runs waits for the next, since the one that runs may not cover what
+ * was appended after its start. A round belongs to no caller: when one cancels its wait, the others still get their answer.
+ *
+ * It has no fiber: with acks=all each request waits here, and the fibers of three stacked waits cost more than the sync itself (docs/decisions/0046).
  */
 export class GroupCommit {
-  private waiting: Deferred.Deferred<void, LogFault> | undefined
-  private running: Deferred.Deferred<void> | undefined
+  private waiting: Array<Waiter> = []
+  private isRunning = false
+  private isAsked = false
+  private idleListeners: Array<() => void> = []
 
   constructor(
-    /** Makes durable what is there when it starts. */
-    private readonly round: Effect.Effect<void, LogFault>,
-    private readonly fork: (effect: Effect.Effect<void>) => void
+    /** Makes durable what is there when it starts, and calls back once. */
+    private readonly round: (synced: Synced) => void
   ) {}
 
-  readonly wait: Effect.Effect<void, LogFault> = Effect.suspend(() => Deferred.await(this.join()))
+  /** Calls `synced` after the next round. Returns how to cancel the wait. */
+  join(synced: Synced): () => void {
+    const waiter: Waiter = { synced }
+    this.waiting.push(waiter)
+    this.start()
+    return () => {
+      waiter.synced = undefined
+    }
+  }
+
+  readonly wait: Effect.Effect<void, LogFault> = Effect.async((resume) => {
+    const cancel = this.join((fault) => resume(fault === undefined ? Effect.void : Effect.fail(fault)))
+    return Effect.sync(cancel)
+  })
 
   /** Asks for a round without waiting for it. */
   start(): void {
-    this.join()
+    this.isAsked = true
+    if (this.isRunning) return
+    this.isRunning = true
+    this.beginLater()
   }
 
-  /** Returns when no round runs and nobody waits for one. */
-  readonly idle: Effect.Effect<void> = Effect.suspend(() => (this.running === undefined ? Effect.void : Deferred.await(this.running)))
+  /** Returns when no round runs and no caller waits for one. */
+  readonly idle: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.isRunning) this.idleListeners.push(() => resume(Effect.void))
+    else resume(Effect.void)
+  })
 
-  private join(): Deferred.Deferred<void, LogFault> {
-    this.waiting ??= Deferred.unsafeMake<void, LogFault>(FiberId.none)
-    if (this.running === undefined) {
-      this.running = Deferred.unsafeMake<void>(FiberId.none)
-      this.fork(this.rounds)
-    }
-    return this.waiting
+  /** All callers that append in this turn of the event loop join the first round. */
+  private beginLater(): void {
+    queueMicrotask(this.begin)
   }
 
-  // The yield lets everybody who appends in this turn of the loop join the first round.
-  private readonly rounds: Effect.Effect<void> = Effect.suspend(() => {
+  private readonly begin = (): void => {
     const released = this.waiting
-    if (released === undefined) return Effect.sync(() => this.finish())
-    return Effect.yieldNow().pipe(
-      Effect.andThen(
-        Effect.suspend(() => {
-          this.waiting = undefined
-          return Effect.exit(this.round)
-        })
-      ),
-      Effect.andThen((exit: Exit.Exit<void, LogFault>) => Deferred.unsafeDone(released, exit)),
-      Effect.andThen(Effect.suspend(() => this.rounds))
-    )
-  }).pipe(Effect.uninterruptible)
-
-  private finish(): void {
-    const done = this.running
-    this.running = undefined
-    if (done !== undefined) Deferred.unsafeDone(done, Effect.void)
+    this.waiting = []
+    this.isAsked = false
+    this.round((fault) => {
+      for (const { synced } of released) synced?.(fault)
+      if (this.isAsked) return this.beginLater()
+      this.isRunning = false
+      const listeners = this.idleListeners
+      this.idleListeners = []
+      for (const listener of listeners) listener()
+    })
   }
 }

@@ -33,6 +33,11 @@ export const watchedDisk = (disk: Disk, failed: (failure: DiskFailure) => void):
       size: () => watch(path, "read", () => file.size()),
       truncate: (size) => watch(path, "cut", () => file.truncate(size)),
       sync: watchSync(path, file.sync),
+      syncThen: (done) =>
+        file.syncThen?.((error) => {
+          if (error !== undefined && !isOutOfFiles(error)) failed({ path, doing: "sync", error })
+          done(error)
+        }) ?? false,
       syncNow: () => {
         try {
           file.syncNow()

@@ -1,6 +1,6 @@
 import * as fs from "node:fs"
 import { Effect } from "effect"
-import type { Disk, DiskFile } from "../disk/disk.ts"
+import type { Disk, DiskFile, SyncDone } from "../disk/disk.ts"
 
 // Linux takes at most 1024 buffers in one writev.
 const buffersMax = 1024
@@ -42,6 +42,10 @@ class NodeFile implements DiskFile {
     private readonly fd: number
   ) {
     this.sync = Effect.async((resume) => fs.fdatasync(fd, (error) => resume(error === null ? Effect.void : Effect.fail(error))))
+  }
+  syncThen(done: SyncDone): boolean {
+    fs.fdatasync(this.fd, (error) => done(error ?? undefined))
+    return true
   }
   write(chunks: ReadonlyArray<Uint8Array>, position: number): void {
     writeAll(this.fd, chunks, position)

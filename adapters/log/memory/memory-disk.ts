@@ -229,19 +229,37 @@ export class MemoryDisk {
         node.pending = []
         return Effect.fail(failed("EIO", path))
       }),
+      syncThen: (done) => {
+        // A slow sync waits by the clock of the fiber that runs `sync`.
+        if (this.syncDelayMs > 0) return false
+        let error: unknown
+        try {
+          live()
+          this.syncNode(node, path)
+        } catch (cause) {
+          error = cause
+        }
+        queueMicrotask(() => done(error))
+        return true
+      },
       syncNow: () => {
         if (powered !== this.powered) throw failed("EIO", `${path} was open when the power went`)
-        this.syncCount++
-        if (this.syncsToFail > 0) {
-          this.syncsToFail--
-          node.pending = []
-          throw failed("EIO", path)
-        }
-        for (const change of node.pending) change.settle()
-        node.pending = []
+        this.syncNode(node, path)
       },
       close: () => undefined
     }
+  }
+
+  /** Makes all changes of a file durable at once, or fails as `failSyncs` says. */
+  private syncNode(node: FileNode, path: string): void {
+    this.syncCount++
+    if (this.syncsToFail > 0) {
+      this.syncsToFail--
+      node.pending = []
+      throw failed("EIO", path)
+    }
+    for (const change of node.pending) change.settle()
+    node.pending = []
   }
 
   private write(path: string, node: FileNode, chunk: Uint8Array, position: number): number {

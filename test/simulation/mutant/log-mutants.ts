@@ -26,6 +26,7 @@ const plain = (log: PartitionLog): PartitionLog => ({
   configure: (config) => log.configure(config),
   append: (batches) => log.append(batches),
   sync: Effect.suspend(() => log.sync),
+  whenSynced: (offset, synced) => log.whenSynced(offset, synced),
   read: (from, maxBytes, upTo) => log.read(from, maxBytes, upTo),
   batchAtTime: (timestamp, from) => log.batchAtTime(timestamp, from),
   scan: (from, visit) => log.scan(from, visit),
@@ -43,7 +44,15 @@ const plainDerived = ({ derived }: PartitionLog): PartitionLog["derived"] => ({
   save: () => derived.save()
 })
 /** A store that calls everything synced as soon as it is written. */
-const hasty = (store: Store): Store => withLog(store, (log) => ({ sync: Effect.void, syncedEnd: () => log.end() }))
+const hasty = (store: Store): Store =>
+  withLog(store, (log) => ({
+    sync: Effect.void,
+    syncedEnd: () => log.end(),
+    whenSynced: (_, synced) => {
+      synced(undefined)
+      return () => {}
+    }
+  }))
 
 export const ackBeforeSync: Mutant = {
   name: "ack-before-sync",
@@ -80,7 +89,7 @@ class LyingDisk extends MemoryDisk {
       ...real,
       open: (path, mode) => {
         const file = real.open(path, mode)
-        return { ...file, sync: Effect.ignore(file.sync) }
+        return { ...file, sync: Effect.ignore(file.sync), syncThen: undefined }
       }
     }
   }

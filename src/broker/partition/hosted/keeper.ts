@@ -84,8 +84,7 @@ class Shelf {
     private readonly store: LogStore["Type"],
     private readonly checksum: Checksum["Type"],
     private readonly clock: Clock.Clock,
-    private readonly signal: Queue.Queue<void>,
-    private readonly fork: (effect: Effect.Effect<void>) => void
+    private readonly signal: Queue.Queue<void>
   ) {
     this.table = new PartitionTable(options.cluster)
     this.starts = new LogStarts(store)
@@ -200,7 +199,7 @@ class Shelf {
   }
 
   private take(place: Place): Effect.Effect<void> {
-    const { options, store, checksum, clock, fork } = this
+    const { options, store, checksum, clock } = this
     return Effect.gen(this, function* () {
       const before = this.wanted(place)
       if (before === undefined) return
@@ -221,8 +220,7 @@ class Shelf {
               crc32c: checksum.crc32c,
               walkRecords: checksum.walkRecords,
               packing: options.packing,
-              report: this.lines.say,
-              fork
+              report: this.lines.say
             },
             log,
             { now: clock.unsafeCurrentTimeMillis(), producerExpirationMs: nodeConfig["producer.id.expiration.ms"] }
@@ -330,7 +328,7 @@ export const makeKeeper = (options: KeeperOptions): Effect.Effect<Keeper, never,
     const scope = yield* Effect.scope
     const runtime = yield* Effect.runtime<never>()
     const signal = yield* Queue.sliding<void>(1)
-    const shelf = new Shelf(options, yield* LogStore, yield* Checksum, yield* Effect.clock, signal, (effect) => void Runtime.runFork(runtime)(effect))
+    const shelf = new Shelf(options, yield* LogStore, yield* Checksum, yield* Effect.clock, signal)
     yield* Effect.addFinalizer(() => shelf.end)
     const worker = Effect.forever(Effect.zipRight(Queue.take(signal), shelf.work))
     yield* Effect.forkScoped(

@@ -12,7 +12,6 @@ import type { RecordWalk } from "../../../../domain/log/record-walk.ts"
 import { heldByFuture, retainedStart, type SegmentExtent } from "../../../../domain/log/retention.ts"
 import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
 import type { ReadablePartition } from "../../../serve/readable.ts"
-import { SyncWaiters } from "../leading/sync-waiters.ts"
 import type { Compactable } from "../upkeep/compactable.ts"
 import { BackgroundSync } from "../upkeep/flushing.ts"
 import type { EpochStarts } from "./epoch-starts.ts"
@@ -41,8 +40,6 @@ interface OwnerOptions {
   readonly packing: Packing
   /** Tells a person that the log fails, or that it works again. */
   readonly report: (line: string) => void
-  /** Runs what nobody waits for directly. */
-  readonly fork: (effect: Effect.Effect<void>) => void
 }
 
 /** After so many headers a snapshot is written at once: the next crash shall not cost them again. */
@@ -70,7 +67,6 @@ export class PartitionOwner implements ReadablePartition {
   private offline = false
   private readonly epochs: EpochStarts
   private readonly waiting = new Set<() => void>()
-  private readonly syncing: SyncWaiters
   private readonly background: BackgroundSync
   private config: TopicConfig
   private startOffset: Offset
@@ -86,8 +82,7 @@ export class PartitionOwner implements ReadablePartition {
     this.partition = options.partition
     this.state = state
     this.epochs = epochs
-    this.syncing = new SyncWaiters(log, options.fork)
-    this.background = new BackgroundSync(log, options.fork, (fault) => void this.failed(fault))
+    this.background = new BackgroundSync(log, (fault) => void this.failed(fault))
     this.config = options.config
     // A log never starts after its end, whatever was written down about it.
     this.startOffset = Math.min(options.start, log.end())
@@ -185,7 +180,7 @@ export class PartitionOwner implements ReadablePartition {
   }
   /** Calls `synced` once, when everything up to and with `offset` is durable, or with the fault that keeps it from being so; answers how to give up. */
   whenSynced(offset: Offset, synced: (fault: LogFault | undefined) => void): () => void {
-    return this.syncing.add(offset, synced)
+    return this.log.whenSynced(offset, synced)
   }
 
   /** Looks at the records of a batch in steps, so that `append` need not do it at once. Nothing changes. `now` in ms. */

@@ -17,7 +17,6 @@ export class BackgroundSync {
 
   constructor(
     private readonly log: PartitionLog,
-    private readonly fork: (effect: Effect.Effect<void>) => void,
     private readonly failed: (fault: LogFault) => void
   ) {}
 
@@ -30,13 +29,11 @@ export class BackgroundSync {
     this.isAsked = this.running
     if (this.running) return
     this.running = true
-    const ended = (fault?: LogFault) =>
-      Effect.sync(() => {
-        this.running = false
-        if (fault !== undefined) this.failed(fault)
-        else if (this.isAsked) this.start()
-      })
-    this.fork(Effect.matchEffect(this.log.sync, { onFailure: ended, onSuccess: () => ended() }))
+    this.log.whenSynced(this.log.end() - 1, (fault) => {
+      this.running = false
+      if (fault !== undefined) this.failed(fault)
+      else if (this.isAsked) this.start()
+    })
   }
 }
 

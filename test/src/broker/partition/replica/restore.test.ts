@@ -120,8 +120,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
       start,
       crc32c,
       packing: noPacking,
-      report: () => undefined,
-      fork: (effect: Effect.Effect<void>) => void Effect.runFork(effect)
+      report: () => undefined
     }
     const owner = yield* PartitionOwner.open(options, log, { now: context.now, producerExpirationMs: Number.POSITIVE_INFINITY, ...derivation })
     return { log, owner }
