@@ -8,8 +8,17 @@ import { Side } from "./side.ts"
 
 const peer = join(root, "scripts/kafka-peer.sh")
 
-/** Settings of both: logs are looked through for what can be compacted or deleted all the time, so that a scenario waits for it and not for a clock. */
-const shared = ["group.initial.rebalance.delay.ms=0", "num.partitions=1", "log.cleaner.backoff.ms=100"]
+/**
+ * Settings of both. The cleaner runs all the time, so that a scenario waits for it and not for a clock. Retention never runs: the records of many scenarios are
+ * of 1970, and Kafka would delete them 30 s after its start.
+ */
+const shared = [
+  "group.initial.rebalance.delay.ms=0",
+  "num.partitions=1",
+  "log.cleaner.backoff.ms=100",
+  "log.retention.check.interval.ms=86400000",
+  "log.initial.task.delay.ms=86400000"
+]
 
 /** A node of ours and one of Apache Kafka, asked the same. What each draws for itself (ids, ports, times) is put aside; what differs besides is a difference. */
 export class Comparison {
