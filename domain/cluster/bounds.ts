@@ -2,13 +2,13 @@ import type { Rate } from "../kernel/allowance.ts"
 
 /** Partitions that one topic may have, and that one request may add: Kafka's bound for a request. */
 export const partitionsPerTopicMax = 10_000
-/** Partitions of all topics together: what one leader's memory and one Metadata answer can hold. */
+/** Partitions of all topics: as many as the memory of one leader and one Metadata response can hold. */
 export const partitionsPerClusterMax = 200_000
 /** Brokers that may be registered. */
 export const brokersMax = 1000
 /**
- * How often a broker may register anew or be unfenced: every change is an event in a journal that is kept whole. What
- * goes beyond waits, fenced.
+ * How often a broker may register anew or be unfenced: every change is an event in a journal that is never trimmed. A
+ * broker that does so more often waits, fenced.
  */
 export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
 /**
@@ -16,7 +16,9 @@ export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
  * invented brokers have a part of what `brokersMax` need.
  */
 export const idleBrokerChanges: Rate = { burst: brokersMax, everyMs: 3_000 }
-/** How long the registration of a broker is kept that is fenced, carries no partition and is not heard of, ms. */
+/**
+ * How long the leader keeps the registration of a broker that is fenced, has no partition and sends no heartbeat, ms.
+ */
 export const idleBrokerMs = 600_000
 /** Listeners that a broker may have. */
 export const brokerListenersMax = 32
@@ -26,9 +28,7 @@ export const brokerTextCharactersMax = 255
 export const configCharactersMax = 65_536
 /** Characters that the settings of all topics and nodes may have together: every node holds them in memory. */
 export const allConfigCharactersMax = 16_777_216
-/**
- * Producer ids that a broker gets at a time, as in Kafka, and the most that one gets that comes back for more at once.
- */
+/** Producer ids that a broker gets at a time, as in Kafka, and the most for a broker that soon asks for more. */
 export const producerIdBlockSize = 1000
 export const producerIdBlockMax = 1_024_000_000
 /** The end of the producer ids: an int64 on the wire. */

@@ -9,13 +9,13 @@ export interface ConfigEntry {
   readonly value: string | null
 }
 /**
- * One change of a setting: `set` gives it a value, `delete` takes the default back, `append` and `subtract` change the
+ * One change of a setting: `set` gives it a value, `delete` restores the default, `append` and `subtract` change the
  * entries of a list.
  */
 export interface ConfigChange {
   readonly name: string
   readonly operation: "set" | "delete" | "append" | "subtract"
-  /** Not heeded by `delete`. */
+  /** Ignored by `delete`. */
   readonly value: string | null
 }
 /** Replicas for one partition, chosen by the client. */
@@ -25,8 +25,8 @@ export interface Assignment {
 }
 
 /**
- * What the cluster can be asked. Text that a client sent arrives as it came: `decide` checks it. Time and chance (ids)
- * are data.
+ * What the cluster may be asked to do. Text from a client is unchecked: `decide` checks it. Time and chance (ids) are
+ * data.
  */
 export type Command = Data.TaggedEnum<{
   /** Gives a new cluster its id; nothing happens to one that has it. */
@@ -64,15 +64,15 @@ export type Command = Data.TaggedEnum<{
   /** A broker was silent for its whole session. Nothing happens when it has registered again since. */
   FenceBroker: { readonly brokerId: BrokerId; readonly brokerEpoch: Epoch }
   /**
-   * A broker without partitions was away for long. Nothing happens when it carries one, serves, or has registered again
-   * since.
+   * A broker without partitions has sent no heartbeat for long. No event where it has a partition, is unfenced, or has
+   * registered again since.
    */
   ForgetBroker: { readonly brokerId: BrokerId; readonly brokerEpoch: Epoch }
-  /** An operator takes a broker's registration away (UnregisterBroker). */
+  /** An operator removes a broker's registration (UnregisterBroker). */
   UnregisterBroker: { readonly brokerId: number }
   /**
-   * -1 for either number takes the default, which the caller adds. `validateOnly` answers whether it would be done, and
-   * does nothing.
+   * -1 for either number means the default, which the caller adds. With `validateOnly` the command is checked and has
+   * no events.
    */
   AddTopic: {
     readonly topic: string
@@ -98,8 +98,7 @@ export type Command = Data.TaggedEnum<{
     readonly validateOnly: boolean
   }
   /**
-   * Changes a topic's own settings one by one, or with `replace` all of them: what `changes` does not name then takes
-   * its default.
+   * Changes a topic's own settings one by one. With `replace` a setting that `changes` does not name gets its default.
    */
   ChangeTopicConfigs: {
     readonly topic: string
@@ -115,7 +114,7 @@ export type Command = Data.TaggedEnum<{
     readonly validateOnly: boolean
   }
   /**
-   * As ChangeTopicConfigs, for a group or a subscription to clients' metrics. `node` says the bounds of a group's
+   * As ChangeTopicConfigs, for a group or a subscription to clients' metrics. `node` has the bounds of a group's
    * settings.
    */
   ChangeResourceConfigs: {
@@ -130,7 +129,7 @@ export type Command = Data.TaggedEnum<{
   RemoveTopic: { readonly topic: { readonly name: string } | { readonly topicId: TopicId } }
   /** Every node that is registered knows the kinds of events up to `level`: the leader may write them. */
   RaiseEventLevel: { readonly level: number }
-  /** `brokerEpoch` undefined: the leader takes a block for itself. */
+  /** `brokerEpoch` undefined: the leader allocates a block for itself. */
   AllocateProducerIds: { readonly brokerId: number; readonly brokerEpoch: number | undefined; readonly count: number }
 }>
 export const Command = Data.taggedEnum<Command>()

@@ -36,7 +36,7 @@ export const eventLevels: { readonly [Tag in Event["_tag"]]: number } = {
 /** The highest level that this version knows: it can read and write every kind of event up to it. */
 export const knownEventLevel: number = Math.max(...Object.values(eventLevels))
 
-/** The feature of BrokerRegistration by which a broker says which levels it knows. */
+/** The feature of BrokerRegistration by which a broker names the levels that it knows. */
 export const eventLevelFeature = "franz.event.level"
 
 /** Returns the highest event level that a registered broker knows. */

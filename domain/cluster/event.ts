@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { BrokerId, PartitionIndex, TopicId, TopicName } from "../kernel/id.ts"
 
 /**
- * Facts about the cluster, as they stand in the journal (`__cluster_metadata`). A field is never removed or given
- * another meaning; a new meaning is a new event, or a higher `v` that `evolve` still reads.
+ * Facts about the cluster, as the journal (`__cluster_metadata`) holds them. A field is never removed or given another
+ * meaning; a new meaning is a new event, or a higher `v` that `evolve` still reads.
  */
 const v = Schema.propertySignature(Schema.Literal(1)).pipe(Schema.withConstructorDefault(() => 1 as const))
 /**
@@ -15,7 +15,7 @@ const Epoch = Schema.Int
 /** A named address of a broker. */
 export const BrokerListener = Schema.Struct({ name: Schema.String, host: Schema.String, port: Schema.Int })
 export type BrokerListener = typeof BrokerListener.Type
-/** -1: nobody leads the partition. */
+/** -1: the partition has no leader. */
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
 
 /** The first event of every journal: the cluster has its id (a UUID as Kafka writes it). */
@@ -34,8 +34,8 @@ export class LeaderElected extends Schema.TaggedClass<LeaderElected>()("LeaderEl
   epoch: Epoch
 }) {}
 /**
- * A broker process said who and where it is; it stays fenced until its heartbeat says that it has caught up.
- * `brokerEpoch` fences its older self.
+ * A broker process registered with its addresses. It stays fenced until its heartbeat shows that it has caught up.
+ * `brokerEpoch` fences the earlier process of the broker.
  */
 export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("BrokerRegistered", {
   v,
@@ -56,8 +56,8 @@ export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("Br
   eventLevel: Schema.optional(Schema.Int.pipe(Schema.positive()))
 }) {}
 /**
- * A broker may serve. Since version 2 each partition without a leader whose in-sync set has the broker is led by it
- * from here on, under its next leader epoch.
+ * A broker is unfenced. Since version 2 it leads each partition from here on that has no leader and whose in-sync set
+ * has the broker, under the partition's next leader epoch.
  */
 export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("BrokerUnfenced", {
   v: vWithPartitions,
@@ -75,9 +75,9 @@ export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenc
   reason: Schema.Literal("session timeout", "shutdown", "restarted")
 }) {}
 /**
- * The registration is gone. Partitions that are placed on the broker keep their place and have no leader; when the
- * broker registers again it leads them again. "unregistered": an operator said so; "idle": it carried no partition and
- * was away for long; "replaced": it carried none, and the cluster had no room for another broker.
+ * A registration was removed. Partitions with a replica on the broker keep it and have no leader; when the broker
+ * registers again, it leads them again. "unregistered": by an operator; "idle": it had no partition and sent no
+ * heartbeat for long; "replaced": it had no partition, and the cluster was full when another broker registered.
  */
 export class BrokerRemoved extends Schema.TaggedClass<BrokerRemoved>()("BrokerRemoved", {
   v,
@@ -128,9 +128,9 @@ export class ResourceConfigsChanged extends Schema.TaggedClass<ResourceConfigsCh
   name: Schema.String,
   configs: Schema.Record({ key: Schema.String, value: Schema.String })
 }) {}
-/** The topic, its partitions and its configurations are gone; the id is never used again. */
+/** The topic, its partitions and its settings were removed. The id is never used again. */
 export class TopicRemoved extends Schema.TaggedClass<TopicRemoved>()("TopicRemoved", { v, topic: TopicName, topicId: TopicId }) {}
-/** A broker may hand out the producer ids `first` to `first + count - 1`; nobody else ever will. */
+/** A broker may assign the producer ids `first` to `first + count - 1` to producers; no other broker ever will. */
 export class ProducerIdsAllocated extends Schema.TaggedClass<ProducerIdsAllocated>()("ProducerIdsAllocated", {
   v,
   brokerId: BrokerId,

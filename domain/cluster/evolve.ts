@@ -9,7 +9,7 @@ import type { Event } from "./event.ts"
 import { brokerOf, type Cluster, charactersOf, noPartitions, resourceCharactersOf, type Topic, topicById } from "./state.ts"
 import { leadersFound, leadersLost } from "./topic/leadership.ts"
 
-/** Kafka's metrics cannot tell '.' from '_': names that differ in them alone collide. */
+/** Kafka's metrics do not distinguish '.' from '_': names that differ in them alone collide. */
 export const unifiedName = (name: string): string => name.replaceAll(".", "_")
 export const hasCollisionCharacters = (name: string): boolean => name.includes(".") || name.includes("_")
 

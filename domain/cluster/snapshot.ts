@@ -23,7 +23,7 @@ export const TopicRow = Schema.Struct({
 })
 export type TopicRow = typeof TopicRow.Type
 
-/** A cluster as it stands in a snapshot, version 1: what events said, without what is derived from it. */
+/** A cluster in a snapshot, version 1: what events said, without what is derived from it. */
 export const ClusterSnapshot = Schema.Struct({
   v: Schema.Literal(1),
   index: Schema.Int,
@@ -94,7 +94,7 @@ export const topicOfRow = ({ configs, name, partitions, topicId }: TopicRow): To
 /** Returns the snapshot of a state. Equal states have equal snapshots, in the order of ids and names. */
 export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({ ...withoutTopics(cluster), topics: sortedTopics(cluster).map(rowOfTopic) })
 
-/** Returns the snapshot of a state without its topics, for a reader or writer that takes these one by one. */
+/** Returns the snapshot of a state without its topics, for a caller that reads or writes these one by one. */
 export const withoutTopics = (cluster: Cluster): ClusterSnapshot => ({
   v: 1,
   index: cluster.index,
@@ -109,10 +109,10 @@ export const withoutTopics = (cluster: Cluster): ClusterSnapshot => ({
   nextProducerId: cluster.nextProducerId
 })
 
-/** Returns the state that a snapshot was taken of (M2), with what is derived counted anew. */
+/** Returns the state of a snapshot (M2). What is derived is counted anew. */
 export const fromSnapshot = (snapshot: ClusterSnapshot): Cluster => withTopics(snapshot, snapshot.topics.map(topicOfRow))
 
-/** Returns the state of a snapshot with these topics in place of its own. */
+/** Returns the state of a snapshot with these topics instead of its own. */
 export const withTopics = (snapshot: ClusterSnapshot, topics: ReadonlyArray<Topic>): Cluster => {
   const load = new Map<BrokerId, number>()
   for (const { partitions } of topics) for (const { replicas } of partitions) for (const broker of replicas) load.set(broker, (load.get(broker) ?? 0) + 1)

@@ -24,7 +24,7 @@ export interface Broker {
 export interface Partition {
   readonly replicas: ReadonlyArray<BrokerId>
   readonly isr: ReadonlyArray<BrokerId>
-  /** -1: nobody leads, every request for it is answered LEADER_NOT_AVAILABLE or NOT_LEADER_OR_FOLLOWER. */
+  /** -1: the partition has no leader, and every request for it gets LEADER_NOT_AVAILABLE or NOT_LEADER_OR_FOLLOWER. */
   readonly leader: BrokerId | -1
   readonly leaderEpoch: Epoch
   /** Rises by one at each change of the partition. */
@@ -46,7 +46,7 @@ interface Leader {
   readonly epoch: Epoch
 }
 
-/** All that the leader decides from, and the image that every broker answers from: the fold of the same events. */
+/** All that the leader decides from, and the image from which every broker responds: the fold of the same events. */
 export interface Cluster {
   /** How many events this state is the fold of: the journal index of the next one. */
   readonly index: number
@@ -60,8 +60,8 @@ export interface Cluster {
   readonly topics: HashMap.HashMap<TopicId, Topic>
   readonly topicIds: HashMap.HashMap<TopicName, TopicId>
   /**
-   * What was set for nodes while the cluster runs, by node id; null stands for all of them. A node without any may be
-   * absent.
+   * Settings of nodes that were changed while the cluster runs, by node id; null means all nodes. A node without any
+   * may be absent.
    */
   readonly nodeConfigs: HashMap.HashMap<BrokerId | null, Readonly<Record<string, string>>>
   /** What was set for groups, and for subscriptions to clients' metrics, by their names; one without any is absent. */

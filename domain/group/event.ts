@@ -25,7 +25,7 @@ export class GroupCreated extends Schema.TaggedClass<GroupCreated>()("GroupCreat
   /** Absent: classic, since there was no other type. */
   type: Schema.optional(GroupType)
 }) {}
-/** The group and its offsets are gone. */
+/** The group and its offsets were deleted. */
 export class GroupDeleted extends Schema.TaggedClass<GroupDeleted>()("GroupDeleted", { ...eventHead }) {}
 
 export const Event = Schema.Union(

@@ -13,8 +13,7 @@ import { fromSnapshot, Snapshot, toSnapshot } from "./snapshot.ts"
 import { type Group, initial } from "./state.ts"
 
 /**
- * The groups of one stream of the journal: each is an aggregate of its own, every command and event names its group.
- * Never changed in place.
+ * The groups of one stream of the journal. Each is an aggregate: every command and event names its group. Immutable.
  */
 export class Groups implements Iterable<[GroupId, Group]> {
   private constructor(
@@ -35,11 +34,11 @@ export class Groups implements Iterable<[GroupId, Group]> {
   get load(): Load {
     return { groups: HashMap.size(this.byId), bytes: this.bytes }
   }
-  /** The group; one that is not there is `initial`, in the phase Dead. */
+  /** Returns the group; `initial`, in the phase Dead, where it does not exist. */
   get(groupId: GroupId): Group {
     return Option.getOrElse(HashMap.get(this.byId, groupId), () => initial)
   }
-  /** With the group as it is now, or without it where it is Dead. */
+  /** Returns the groups with this one as it is now, or without it where it is Dead. */
   with(groupId: GroupId, group: Group): Groups {
     const bytes = this.bytes - groupBytes(this.get(groupId)) + groupBytes(group)
     return new Groups(group.phase === "Dead" ? HashMap.remove(this.byId, groupId) : HashMap.set(this.byId, groupId, group), bytes)
@@ -54,7 +53,7 @@ export class Groups implements Iterable<[GroupId, Group]> {
 
 export const noGroups: Groups = Groups.none
 
-/** A group; one that is not there is `initial`, in the phase Dead. */
+/** Returns a group; `initial`, in the phase Dead, where it does not exist. */
 export const groupOf = (groups: Groups, groupId: GroupId): Group => groups.get(groupId)
 
 const evolveGroups = (groups: Groups, event: Event): Groups => groups.with(event.groupId, evolve(groups.get(event.groupId), event))
@@ -93,9 +92,9 @@ export const GroupsState: Schema.Schema<Groups, typeof GroupsSnapshot.Encoded> =
 export const sortedGroups = (groups: Groups): ReadonlyArray<Group> => Array.from(groups, ([, group]) => group).sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
 
 /**
- * The stream of a group among `count`, by Java's hash of its name, so that it is the same on every node and in every
- * version. Kafka finds a group's partition of `__consumer_offsets` by the same hash, of which it takes the absolute
- * value where this takes the lower 31 bits: below 0 the two differ.
+ * Returns the stream of a group among `count`, by Java's hash of its name, so that it is the same on every node and in
+ * every version. Kafka finds a group's partition of `__consumer_offsets` by the same hash, of which it uses the
+ * absolute value and this the lower 31 bits: below 0 the two differ.
  */
 export const streamOf = (groupId: GroupId, count: number): number => {
   let hash = 0

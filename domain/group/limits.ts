@@ -1,6 +1,6 @@
 import type { NodeConfig } from "../kernel/config.ts"
 
-/** What an operator may configure about groups; the names of Kafka's broker configuration stand beside each. */
+/** Bounds of groups that an operator may configure, with the names of Kafka's broker settings. */
 export interface Limits {
   /** `group.min.session.timeout.ms` */
   readonly sessionTimeoutMinMs: number

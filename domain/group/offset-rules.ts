@@ -4,5 +4,5 @@ import type { Group } from "./state.ts"
 
 const rules: { readonly [Type in Group["type"]]: OffsetRules<Extract<Group, { readonly type: Type }>> } = { classic: classicOffsetRules }
 
-/** Returns what the type of the group says about its committed offsets. */
+/** Returns the rules of the group's type for its committed offsets. */
 export const offsetRulesOf = (group: Group): OffsetRules<Group> => rules[group.type]

@@ -1,18 +1,18 @@
 import type { GroupId } from "./id.ts"
 import type { Group } from "./state.ts"
 
-/** Bytes that a group is counted with besides its texts, members and offsets: about what it takes in memory. */
+/** Bytes that a group is counted with besides its texts, members and offsets: about the memory that it needs. */
 const groupBytesMin = 1024
 
-/** A text is counted as UTF-16, the most that it takes in memory. */
+/** A text is counted as UTF-16, the most memory that it needs. */
 export const textBytes = (text: string | null): number => 2 * (text?.length ?? 0)
 
 /** Returns the bytes of a group that has neither members nor offsets. */
 const emptyGroupBytes = (groupId: GroupId): number => groupBytesMin + 2 * textBytes(groupId)
 
 /**
- * Returns the bytes that a group is counted with, in its coordinator's memory and in a snapshot: about what it takes. 0
- * for a group that does not exist.
+ * Returns the bytes that a group is counted with, in its coordinator's memory and in a snapshot: about the memory that
+ * it needs. 0 for a group that does not exist.
  */
 export const groupBytes = ({ groupId, memberBytes, offsetBytes, phase }: Group): number =>
   phase === "Dead" ? 0 : emptyGroupBytes(groupId) + memberBytes + offsetBytes

@@ -16,7 +16,7 @@ export interface AnyGroup {
 /** A group of one of the types, told apart by `type`. */
 export type Group = ClassicGroup
 
-/** No group, in the phase Dead. The command that creates one says of which type it is. */
+/** No group, in the phase Dead. The event that creates a group has its type. */
 export const initial: Group = initialClassic
 
 /** Returns whether the group has nothing worth keeping. */

@@ -1,9 +1,9 @@
-/** How often something may happen: `burst` times at once, and then once in `everyMs`. */
+/** How often an action is allowed: `burst` times in a row, and then once in `everyMs`. */
 export interface Rate {
   readonly burst: number
   readonly everyMs: number
 }
-/** How often it may still happen, as it stood at `at` (ms). */
+/** How often an action is still allowed, at the time `at` (ms). */
 export interface Allowance {
   readonly left: number
   readonly at: number

@@ -1,7 +1,7 @@
 /**
  * The tag of an unknown tagged field in a request header ("FC") under which a client may send its own command id, as
- * UTF-8 text: whoever repeats a request after a lost answer sends the same id, and gets the first answer (M4). Brokers
- * that do not know the tag ignore it (KIP-482).
+ * UTF-8 text. A client that repeats a request after a lost response sends the same id, and gets the first response
+ * (M4). Brokers that do not know the tag ignore it (KIP-482).
  */
 export const commandIdTag = 0x4643
 

@@ -4,7 +4,7 @@
  */
 export { connectionOverrides } from "./config/connection-overrides.ts"
 export { authorizerSettings, ofListener, removedSettings, whyRemoved } from "./config/known/removed.ts"
-export { changedNames, heeded, type NodeLayers, nodeConfigOf, runningValue } from "./config/layers.ts"
+export { changedNames, effective, type NodeLayers, nodeConfigOf, runningValue } from "./config/layers.ts"
 export {
   decompressedBytesUnbounded,
   defaultNodeConfig,

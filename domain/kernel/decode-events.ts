@@ -6,8 +6,8 @@ type Decode<A> = (json: unknown) => Either.Either<A, ParseResult.ParseError>
 const options: SchemaAST.ParseOptions = {}
 
 /**
- * Whether a JSON value is what a schema says and decodes to itself; undefined for a schema that decodes to something
- * else, or is of a kind that is not known here.
+ * Returns a check whether a JSON value matches a schema and decodes to itself; undefined for a schema that decodes to
+ * another value, or whose kind is not supported here.
  */
 const checkOf = (ast: SchemaAST.AST): Check | undefined => {
   switch (ast._tag) {
@@ -61,7 +61,7 @@ const recordOf = ({ indexSignatures, propertySignatures }: SchemaAST.TypeLiteral
   const [signature] = indexSignatures
   if (signature === undefined || indexSignatures.length > 1 || propertySignatures.length > 0 || signature.parameter._tag !== "StringKeyword") return undefined
   const check = checkOf(signature.type)
-  // A key of that name is taken for a prototype where the schema copies the record.
+  // The schema copies the record, and a key of that name would become its prototype.
   return check && ((value) => Predicate.isRecord(value) && !Object.hasOwn(value, "__proto__") && Object.values(value).every(check))
 }
 
@@ -111,7 +111,7 @@ const shapesOf = (schema: Schema.Schema.AnyNoContext): ReadonlyMap<string, Shape
   return new Map(members.flatMap((member) => [shapeOf(member) ?? []].filter((shape) => shape.length === 2)))
 }
 
-/** The fields that a shape names, where each is what the schema says; otherwise undefined. */
+/** Returns the fields that a shape names, where each matches the schema; otherwise undefined. */
 const fieldsOf = ({ fields }: Shape, from: object): Readonly<Record<string, unknown>> | undefined => {
   const found: Record<string, unknown> = {}
   for (const { check, isOptional, name } of fields) {
@@ -138,8 +138,8 @@ const total =
 
 /**
  * Reads events of a union of tagged classes as `Schema.decodeUnknownEither` does, which interprets the schema anew for
- * each: 2 to 4 µs, where the replay of a journal has a million. What this way does not know, and all that is wrong,
- * goes to the schema itself: it decides, and says why.
+ * each: 2 to 4 µs, where the replay of a journal has a million. Events that this fast path does not support, and all
+ * that are wrong, go through the schema itself: it decides, and has the reason.
  */
 export const decodeEvents = <A, I>(schema: Schema.Schema<A, I>): Decode<A> => {
   const slow = total(Schema.decodeUnknownEither(schema))
@@ -168,7 +168,7 @@ export const encodeEvents = <A extends { readonly _tag: string }, I extends obje
 
 /**
  * Returns a reader of values that decode to themselves, as `Schema.decodeUnknownEither` reads them: rows of which a
- * snapshot has hundreds of thousands. All that is wrong goes to the schema itself, which says why.
+ * snapshot has hundreds of thousands. All that are wrong go through the schema itself, which has the reason.
  */
 export const decodeRows = <A, I>(schema: Schema.Schema<A, I>): Decode<A> => {
   const slow = total(Schema.decodeUnknownEither(schema))

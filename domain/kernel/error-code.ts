@@ -1,6 +1,6 @@
 /**
- * One row a Kafka error: its code on the wire, whether the same request may be answered otherwise later, and a sentence
- * for the person who sees it. Source: Kafka protocol specification, "Error codes".
+ * One row a Kafka error: its code on the wire, whether a retry of the same request may succeed, and a sentence for the
+ * operator. Source: Kafka protocol specification, "Error codes".
  */
 const table = {
   UNKNOWN_SERVER_ERROR: [-1, false, "The server failed in a way that no other error describes; its log says more."],
@@ -155,17 +155,17 @@ export const errorCode = (error: KafkaError): number => table[error][0]
 export const kafkaError = (code: number): KafkaError => names.get(code) ?? "UNKNOWN_SERVER_ERROR"
 /** Whether the same request may succeed later, possibly elsewhere (Kafka's RetriableException). */
 export const isRetriable = (error: KafkaError): boolean => table[error][1]
-/** What the error means, in a sentence, where nothing better can be said. */
+/** Returns what the error means, in a sentence, where there is no better message. */
 export const errorText = (error: KafkaError): string => table[error][2]
 /** Every error of Kafka, by code. */
 export const kafkaErrors: ReadonlyArray<KafkaError> = [...names.entries()].toSorted(([left], [right]) => left - right).map(([, name]) => name)
 
-/** A record of a batch, by its place from 0, and what is wrong with it. */
+/** A record of a batch, by its index from 0, and its error. */
 export interface RejectedRecord {
   readonly index: number
   readonly message: string
 }
-/** Why a command changed nothing: a Kafka error, and a sentence for the person who sees it. */
+/** Why a command changed nothing: a Kafka error, and a sentence for the operator. */
 export interface Rejection {
   readonly error: KafkaError
   readonly message: string

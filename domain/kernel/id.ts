@@ -24,8 +24,8 @@ export type PartitionIndex = typeof PartitionIndex.Type
 
 /**
  * The position of a record in its partition, from 0. Held as a number: Kafka's int64 reaches further than 2^53 - 1, but
- * a log does not (at ten million records a second it takes 28 years). An offset beyond that is refused where it enters,
- * never rounded.
+ * a log does not (at ten million records a second it would need 28 years). A greater offset is refused where a message
+ * is decoded, never rounded.
  */
 export type Offset = number
 /** A leader epoch, partition epoch or controller epoch: rises by one at each change, never falls. */

@@ -46,7 +46,8 @@ const compress = (state: Int32Array, words: Int32Array): void => {
 }
 
 /**
- * The SHA-256 of a short message, 32 bytes (FIPS 180-4). For a few bytes now and then; it is no match for a native one.
+ * Returns the SHA-256 of a short message, 32 bytes (FIPS 180-4). For a few bytes at a time; a native one is much
+ * faster.
  */
 export const sha256 = (message: Uint8Array): Uint8Array => {
   const blocks = padded(message)

@@ -47,7 +47,7 @@ test("what was set at run time is shown and changed in the directory of a node t
   )
   const reached = await up(data.path)
   expect(await config("--set", "log.retention.bytes=6000000", "--leader", reached.address)).toMatchObject({ code: 0 })
-  await until("the log says what is not heeded", () => /max.connections=1: .* all nodes is not heeded/.test(reached.process.stderr))
+  await until("the log names what is ignored", () => /max.connections=1: .* all nodes is ignored/.test(reached.process.stderr))
   await reached.process.kill("SIGTERM")
 
   expect(linesOf((await config("--offline", data.path)).stdout).toSorted()).toEqual([

@@ -11,11 +11,11 @@ const currentBroker = (cluster: Cluster, brokerId: number, brokerEpoch: number):
   const broker = brokerOf(cluster, brokerId)
   if (broker === undefined) return rejected("BROKER_ID_NOT_REGISTERED", `No broker ${brokerId} is registered.`)
   if (broker.epoch !== brokerEpoch)
-    return rejected("STALE_BROKER_EPOCH", `Broker ${brokerId} has epoch ${broker.epoch}, not ${brokerEpoch}: a newer registration stands.`)
+    return rejected("STALE_BROKER_EPOCH", `Broker ${brokerId} has epoch ${broker.epoch}, not ${brokerEpoch}: a newer registration is valid.`)
   return Either.right(broker)
 }
 
-/** A broker is unfenced when it has read at least its own registration, and fenced when it says that it stops. */
+/** A broker is unfenced when it has read at least its own registration, and fenced when it announces its shutdown. */
 export const brokerHeartbeat = (cluster: Cluster, command: CommandOf<"BrokerHeartbeat">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), (broker) => {
     const out = command.wantFence || command.wantShutDown
@@ -29,7 +29,7 @@ export const fenceBroker = (cluster: Cluster, { brokerId, brokerEpoch }: Command
   return Either.right(broker === undefined || broker.fenced || broker.epoch !== brokerEpoch ? [] : fencedBy(broker, "session timeout"))
 }
 
-/** A broker that carries nothing leaves nothing behind: it registers again when it is back. */
+/** The registration of a broker without partitions is removed: the broker registers again when it restarts. */
 export const forgetBroker = (cluster: Cluster, { brokerId, brokerEpoch }: CommandOf<"ForgetBroker">): Decision => {
   const broker = brokerOf(cluster, brokerId)
   const isGone = broker === undefined || !broker.fenced || broker.epoch !== brokerEpoch || !isIdle(cluster, brokerId)

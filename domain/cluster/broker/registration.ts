@@ -9,7 +9,7 @@ import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
 
 export const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)
 
-/** One event, however many partitions the broker leads: `evolve` takes them from it. */
+/** One event, however many partitions the broker leads: `evolve` changes their leaders. */
 export const fencedBy = (broker: Broker, reason: BrokerFenced["reason"]): ReadonlyArray<Event> => [
   new BrokerFenced({ brokerId: broker.id, brokerEpoch: broker.epoch, reason })
 ]
@@ -18,9 +18,9 @@ export const fencedBy = (broker: Broker, reason: BrokerFenced["reason"]): Readon
 const readable = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]*$/u
 
 /**
- * Which registration makes room for a new broker where the cluster has as many as it can have: one that carries no
- * partition, so that nothing is lost, and is not the leader's own. A fenced one first, then the oldest; a broker that
- * is there after all registers again.
+ * Returns the registration that a new broker replaces in a cluster that has as many brokers as it can have: one without
+ * partitions, so that nothing is lost, and not the leader's own. A fenced one first, then the oldest. A broker that
+ * runs after all registers again.
  */
 const replaceable = (cluster: Cluster): Broker | undefined => {
   const idle = [...HashMap.values(cluster.brokers)].filter(({ id }) => isIdle(cluster, id) && id !== cluster.leader?.nodeId)
@@ -43,7 +43,7 @@ const registrationFault = (cluster: Cluster, command: CommandOf<"RegisterBroker"
       "INVALID_REGISTRATION",
       `Broker ${brokerId} needs a host for each listener, and no host, name, rack or incarnation id over ${brokerTextCharactersMax} characters.`
     )
-  // No process has shown who it is: what it calls itself goes into the journal and into log lines.
+  // No process has proved its identity yet: its texts are written to the journal and to log lines.
   if (!texts.every((text) => readable.test(text)))
     return rejected("INVALID_REGISTRATION", `A host, the rack or the incarnation id of broker ${brokerId} has characters that cannot be printed.`)
   const strange = [port, ...listeners.map((each) => each.port)].find((each) => !Number.isInteger(each) || each < 1 || each > 65_535)
@@ -61,7 +61,7 @@ const registrationFault = (cluster: Cluster, command: CommandOf<"RegisterBroker"
 const sameListeners = (one: Broker["listeners"] = [], other: Broker["listeners"] = []): boolean =>
   one.length === other.length && one.every(({ host, name, port }, at) => other[at]?.name === name && other[at]?.host === host && other[at]?.port === port)
 
-/** Whether the broker of that id is there, so that no other process may take its id. */
+/** Returns whether the broker of that id runs, so that no other process may register under the id. */
 const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConnected, port }: CommandOf<"RegisterBroker">): boolean => {
   if (before.incarnationId === incarnationId) return false
   // Its connection shows that it is alive. One that has nothing and does not serve loses nothing by another of its id.
@@ -71,10 +71,10 @@ const isTaken = (cluster: Cluster, before: Broker, { host, incarnationId, isConn
 }
 
 /**
- * A second process under the id of a broker that lives is refused, until that one's connection or its session is over.
- * Without a connection of the older one, a process at its address is registered at once: two processes cannot listen
- * there together, so the older one is gone, and its epoch is fenced in any case. The same holds for the broker in the
- * leader's own process, whose earlier life ended with the earlier leader's.
+ * Refuses a second process under the id of a broker that runs, until the connection or the session of that broker ends.
+ * Without a connection of the older process, a process at its address is registered immediately: two processes cannot
+ * listen there together, so the older one has ended, and its epoch is fenced in any case. The same holds for the broker
+ * in the leader's own process, whose earlier run ended with that of the leader.
  */
 export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBroker">): Decision => {
   const fault = registrationFault(cluster, command)
@@ -83,8 +83,8 @@ export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBro
   const eventLevel = eventLevelOf(command)
   const brokerId = command.brokerId as BrokerId
   const before = brokerOf(cluster, brokerId)
-  // The answer to an earlier request was lost, or the process shows on another connection who it is: the registration
-  // stands.
+  // The response to an earlier request was lost, or the process identifies itself on another connection: the
+  // registration is valid.
   if (
     before?.incarnationId === incarnationId &&
     before.host === host &&
@@ -96,9 +96,9 @@ export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBro
   if (before !== undefined && isTaken(cluster, before, command))
     return rejected(
       "DUPLICATE_BROKER_REGISTRATION",
-      `Broker ${brokerId} is registered from ${before.host}:${before.port} and lives: give this one another id, or wait until that session is over.`
+      `Broker ${brokerId} is registered from ${before.host}:${before.port} and runs: give this one another id, or wait until that session ends.`
     )
-  const gone = before === undefined ? roomFor(cluster) : before.fenced ? [] : fencedBy(before, "restarted")
+  const gone = before === undefined ? replacedFor(cluster) : before.fenced ? [] : fencedBy(before, "restarted")
   const brokerEpoch = cluster.index + gone.length
   return Either.right([
     ...gone,
@@ -115,8 +115,8 @@ export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBro
   ])
 }
 
-/** What must go before one more broker may come. */
-const roomFor = (cluster: Cluster): ReadonlyArray<Event> => {
+/** Returns the event that removes a registration where the cluster is full, before one more broker registers. */
+const replacedFor = (cluster: Cluster): ReadonlyArray<Event> => {
   const replaced = HashMap.size(cluster.brokers) < brokersMax ? undefined : replaceable(cluster)
   return replaced === undefined ? [] : [new BrokerRemoved({ brokerId: replaced.id, brokerEpoch: replaced.epoch, reason: "replaced" })]
 }

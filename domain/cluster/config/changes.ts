@@ -50,9 +50,9 @@ const conflict = (configs: Configs): string | undefined => {
 }
 
 /**
- * Settings as they are kept, each known and within its bounds; INVALID_CONFIG names the first that is not, its value
- * and what would fit. What is the same in `before` is not looked at again: a value that an earlier version took must
- * not stand in the way of all other changes.
+ * Returns the settings in their stored form, each known and within its bounds. INVALID_CONFIG names the first that is
+ * not, its value and what is expected. Settings that are the same in `before` are not checked again: a value that an
+ * earlier version accepted must not prevent all other changes.
  */
 export const parseConfigs = (entries: ReadonlyArray<ConfigEntry>, find: FindSetting, before: Configs = {}): Either.Either<Configs, Rejection> =>
   Either.gen(function* () {
@@ -77,7 +77,7 @@ export const parseConfigs = (entries: ReadonlyArray<ConfigEntry>, find: FindSett
     return wrong === undefined ? configs : yield* rejected("INVALID_CONFIG", wrong)
   })
 
-/** All changes are made or none. With `replace` what is not named goes. */
+/** Makes all changes or none. With `replace` a setting that is not named is removed. */
 export const changedConfigs = (
   before: Configs,
   { changes, replace }: { readonly changes: ReadonlyArray<ConfigChange>; readonly replace: boolean },
@@ -96,8 +96,8 @@ export const changedConfigs = (
   })
 
 /**
- * Why settings that would take the place of others are too much for the cluster; undefined where they are not. Fewer
- * than before are never too much.
+ * Returns why settings that replace others are too many for the cluster; undefined where they are not. Fewer than
+ * before are never too many.
  */
 export const tooManyConfigs = ({ configCharacters }: Pick<Cluster, "configCharacters">, before: Configs, after: Configs): Rejection | undefined => {
   const more = charactersOf(after) - charactersOf(before)

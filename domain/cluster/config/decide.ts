@@ -10,8 +10,8 @@ import { findClusterSetting, findDynamicSetting, nodeConfigsOf } from "./node.ts
 import { findTopicSetting } from "./topic.ts"
 
 /**
- * All changes are made or none; the event says what holds afterwards, whole, so that nobody needs the settings before
- * it.
+ * Makes all changes or none. The event has all settings of the topic afterwards, so that a reader needs none of the
+ * settings before.
  */
 export const changeTopicConfigs = (cluster: Cluster, command: CommandOf<"ChangeTopicConfigs">): Decision =>
   Either.gen(function* () {
@@ -25,14 +25,14 @@ export const changeTopicConfigs = (cluster: Cluster, command: CommandOf<"ChangeT
     return command.validateOnly || sameConfigs(configs, topic.configs) ? [] : [new TopicConfigsChanged({ topicId: topic.topicId, configs })]
   })
 
-/** The node of that id; null for the empty name, which stands for all of them. */
+/** Returns the node of that id; null for the empty name, which means all nodes. */
 const nodeNamed = (cluster: Cluster, name: string): Either.Either<BrokerId | null, Rejection> => {
   if (name === "") return Either.right(null)
   if (!/^-?\d{1,10}$/.test(name)) return rejected("INVALID_REQUEST", `Node id must be an integer, but it is: ${name.slice(0, 60)}`)
   const broker = brokerOf(cluster, Number(name))
   if (broker !== undefined) return Either.right(broker.id)
   if (cluster.leader?.nodeId === Number(name)) return Either.right(cluster.leader.nodeId)
-  // A node whose registration is gone keeps what was set for it, so that must be possible to take away.
+  // A node without a registration keeps its settings, so it must be possible to remove them.
   const id = Number(name) as BrokerId
   if (HashMap.has(cluster.nodeConfigs, id)) return Either.right(id)
   return rejected("INVALID_REQUEST", `This cluster has no node ${name}.`)

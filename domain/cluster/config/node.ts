@@ -1,6 +1,6 @@
 import { Either, HashMap } from "effect"
 import {
-  heeded,
+  effective,
   isNodeSetting,
   type NodeConfig,
   type NodeLayers,
@@ -18,7 +18,7 @@ import type { Cluster } from "../state.ts"
 import type { Configs, FindSetting } from "./changes.ts"
 
 const none: Configs = {}
-/** What was set for a node while the cluster runs; null stands for all nodes. */
+/** Returns the settings of a node that were changed while the cluster runs; null means all nodes. */
 export const nodeConfigsOf = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: number | null): Configs => {
   const found = HashMap.get(cluster.nodeConfigs, nodeId as BrokerId | null)
   return found._tag === "Some" ? found.value : none
@@ -28,25 +28,22 @@ export const nodeConfigsOf = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: num
 export const nodeLayers = (start: NodeConfig, written: ReadonlySet<SettingName>, cluster: Pick<Cluster, "nodeConfigs">, nodeId: number): NodeLayers => ({
   start,
   written,
-  cluster: heeded(nodeConfigsOf(cluster, null)),
-  own: heeded(nodeConfigsOf(cluster, nodeId))
+  cluster: effective(nodeConfigsOf(cluster, null)),
+  own: effective(nodeConfigsOf(cluster, nodeId))
 })
 
-/**
- * Why settings of a node that are in the image are not heeded: an earlier version has let them be set. One sentence
- * each.
- */
-export const unheeded = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: number): ReadonlyArray<string> =>
+/** Returns why settings of a node in the image are ignored: an earlier version has accepted them. One sentence each. */
+export const ignoredSettings = (cluster: Pick<Cluster, "nodeConfigs">, nodeId: number): ReadonlyArray<string> =>
   [nodeConfigsOf(cluster, null), nodeConfigsOf(cluster, nodeId)].flatMap((configs, at) =>
     Object.entries(configs).flatMap(([name, text]) =>
       Either.match(runningValue(name, text), {
-        onLeft: ({ message }): ReadonlyArray<string> => [`${message} What was set for ${at === 0 ? "all nodes" : `node ${nodeId}`} is not heeded.`],
+        onLeft: ({ message }): ReadonlyArray<string> => [`${message} What was set for ${at === 0 ? "all nodes" : `node ${nodeId}`} is ignored.`],
         onRight: () => []
       })
     )
   )
 
-/** What holds for a node, as the image stands; the same object for as long as nothing changes. */
+/** Returns the present settings of a node, by the image; the same object for as long as nothing changes. */
 export const liveNodeConfig = (start: NodeConfig, cluster: () => Pick<Cluster, "nodeConfigs">, nodeId: number): (() => NodeConfig) => {
   let from: Cluster["nodeConfigs"] | undefined
   let config = start
@@ -59,7 +56,7 @@ export const liveNodeConfig = (start: NodeConfig, cluster: () => Pick<Cluster, "
   }
 }
 
-/** What is set for single nodes only is not set for all of them at once. */
+/** Finds a setting that can be changed for all nodes at once: some can be changed for single nodes only. */
 export const findClusterSetting: FindSetting = (name) =>
   Either.flatMap(findDynamicSetting(name), (setting) =>
     setting.perBroker === true
@@ -68,7 +65,7 @@ export const findClusterSetting: FindSetting = (name) =>
   )
 
 /**
- * A setting that can be changed while nodes run. Kafka calls the others by INVALID_REQUEST; a name that nobody knows is
+ * Finds a setting that can be changed while nodes run. As in Kafka the others are INVALID_REQUEST; an unknown name is
  * INVALID_CONFIG.
  */
 export const findDynamicSetting: FindSetting = (name) => {

@@ -16,7 +16,7 @@ export const resourceConfigsOf = (cluster: Pick<Cluster, "resourceConfigs">, kin
   const found = HashMap.get(cluster.resourceConfigs[kind], name)
   return found._tag === "Some" ? found.value : none
 }
-/** The names for which something was set, in order. */
+/** Returns the names that have settings, in order. */
 export const configuredNames = (cluster: Pick<Cluster, "resourceConfigs">, kind: ResourceKind): ReadonlyArray<string> =>
   [...HashMap.keys(cluster.resourceConfigs[kind])].sort()
 

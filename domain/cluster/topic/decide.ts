@@ -16,7 +16,7 @@ type Placement = Either.Either<ReadonlyArray<BrokerId>, Rejection>
 const placed = (topicId: TopicId, partition: number, broker: BrokerId): Event =>
   new PartitionPlaced({ topicId, partition, replicas: [broker], isr: [broker], leader: broker, leaderEpoch: 0 })
 
-const noRoom = (cluster: Cluster, more: number): Either.Either<never, Rejection> | undefined =>
+const tooManyPartitions = (cluster: Cluster, more: number): Either.Either<never, Rejection> | undefined =>
   cluster.partitionCount + more > partitionsPerClusterMax
     ? rejected(
         "POLICY_VIOLATION",
@@ -40,7 +40,7 @@ const withinBrokers = (cluster: Cluster, placement: Placement, most: number): Pl
 const checkReplicationFactor = (replicationFactor: number, live: number): Either.Either<void, Rejection> => {
   if (replicationFactor !== -1 && replicationFactor < 1)
     return rejected("INVALID_REPLICATION_FACTOR", `Replication factor must be larger than 0, or -1 for the default; it is ${replicationFactor}.`)
-  if (live === 0) return rejected("INVALID_REPLICATION_FACTOR", "No broker is up: a topic needs one to lie on.")
+  if (live === 0) return rejected("INVALID_REPLICATION_FACTOR", "No broker is unfenced: a topic needs one for its partitions.")
   if (replicationFactor > live)
     return rejected("INVALID_REPLICATION_FACTOR", `Replication factor: ${replicationFactor} larger than available brokers: ${live}.`)
   if (replicationFactor > 1)
@@ -55,7 +55,7 @@ const automatic = (cluster: Cluster, partitionCount: number, replicationFactor: 
   const live = liveBrokers(cluster).map(({ id }) => id)
   const fault = checkReplicationFactor(replicationFactor, live.length)
   if (Either.isLeft(fault)) return Either.left(fault.left)
-  return noRoom(cluster, partitionCount) ?? Either.right(place(live, cluster.load, partitionCount))
+  return tooManyPartitions(cluster, partitionCount) ?? Either.right(place(live, cluster.load, partitionCount))
 }
 
 /** The broker that one manual assignment names, if it can hold the partition. */
@@ -83,7 +83,7 @@ const manual = (cluster: Cluster, from: number, assignments: ReadonlyArray<Reado
     if (Either.isLeft(broker)) return Either.left(broker.left)
     brokers.push(broker.right)
   }
-  return noRoom(cluster, brokers.length) ?? Either.right(brokers)
+  return tooManyPartitions(cluster, brokers.length) ?? Either.right(brokers)
 }
 
 /** The replicas by partition, if the partitions are 0 to n - 1, each once. */
@@ -116,13 +116,13 @@ export const addTopic = (cluster: Cluster, command: CommandOf<"AddTopic">): Deci
     const brokers = yield* withinBrokers(cluster, newTopicPlacement(cluster, command), command.partitionsPerBrokerMax)
     if (command.validateOnly) return []
     const { topicId } = command
-    // An id of 122 random bits was drawn twice: the random source is broken, and the older topic's data would be taken
-    // for the new one's.
+    // An id of 122 random bits was drawn twice: the random source is broken, and the data of the older topic would be
+    // read as that of the new one.
     if (topicById(cluster, topicId) !== undefined) return yield* rejected("UNKNOWN_SERVER_ERROR", `Topic id ${topicId} is taken; ask again.`)
     return [new TopicAdded({ topic, topicId, configs }), ...brokers.map((broker, partition) => placed(topicId, partition, broker))]
   })
 
-/** No event tells of a topic of that name: it is internal, or there is none. */
+/** There is no event about a topic of that name: the topic is internal, or does not exist. */
 const missing = (name: string): Either.Either<never, Rejection> =>
   isInternalName(name) ? Either.left(internalTopicRejection(name)) : rejected("UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name.slice(0, 60)}'.`)
 

@@ -3,7 +3,10 @@ import type { TopicId, TopicName } from "../../kernel/id.ts"
 import type { Cluster } from "../state.ts"
 import { consumerOffsetsTopic, consumerOffsetsTopicId, metadataTopic, metadataTopicId } from "./name.ts"
 
-/** A topic that the leader writes and clients only read. No event tells of it: what it holds is the leader's own. */
+/**
+ * A topic that the leader writes and clients only read. The journal has no event about it: its content is the leader's
+ * own.
+ */
 export interface InternalTopic {
   readonly name: TopicName
   readonly topicId: TopicId

@@ -25,6 +25,6 @@ const withPartitions = (topics: Cluster["topics"], change: (partition: Partition
 export const leadersLost = (topics: Cluster["topics"], broker: BrokerId): Cluster["topics"] =>
   withPartitions(topics, (partition) => (partition.leader === broker ? ledBy(partition, -1) : partition))
 
-/** The partitions without a leader whose copy is on `broker` get it back. */
+/** The broker leads the partitions again that have no leader and whose copy is on it. */
 export const leadersFound = (topics: Cluster["topics"], broker: BrokerId): Cluster["topics"] =>
   withPartitions(topics, (partition) => (partition.leader === -1 && partition.isr.includes(broker) ? ledBy(partition, broker) : partition))

@@ -16,7 +16,7 @@ export const consumerOffsetsTopic = "__consumer_offsets" as TopicName
 /** A topic id below 100, which Kafka gives to no topic of a client. */
 export const consumerOffsetsTopicId = "AAAAAAAAAAAAAAAAAAAAAw" as TopicId
 /**
- * Kafka's other internal topics: this cluster does not have them, and a client's topic of such a name would be taken
+ * Kafka's other internal topics: this cluster does not have them, and a client's topic of such a name would be mistaken
  * for one.
  */
 const otherInternalNames: ReadonlySet<string> = new Set([groupMetadataTopic, "__transaction_state", "__share_group_state"])
@@ -35,12 +35,12 @@ export const internalTopicRejection = (name: string): Rejection => ({
 })
 
 const nameCharactersMax = 249
-/** As much of a client's text as an answer repeats. */
+/** Characters of a client's text that a response repeats. */
 const shown = (name: string): string => (name.length > 60 ? `${name.slice(0, 60)}…` : name)
 
 /**
- * The name, if it is one that a topic can have; INVALID_TOPIC_EXCEPTION else. Says nothing about whether such a topic
- * is there.
+ * Returns the name, if a topic can have it; otherwise INVALID_TOPIC_EXCEPTION. Does not look whether such a topic
+ * exists.
  */
 export const parseTopicName = (name: string): Either.Either<TopicName, Rejection> => {
   if (name === "") return rejected("INVALID_TOPIC_EXCEPTION", "Topic name is invalid: the empty string is not allowed.")

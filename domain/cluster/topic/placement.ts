@@ -3,9 +3,10 @@ import type { BrokerId } from "../../kernel/id.ts"
 import type { Cluster } from "../state.ts"
 
 /**
- * A broker for each of `partitions` new partitions, one copy each. The first goes to the broker that has the fewest
- * partitions, then they go round, so that within the topic no broker gets two more than another, and over all topics
- * the load evens out. `brokers` must not be empty. Deterministic: brokers with the same load are taken by rising id.
+ * Returns a broker for each of `partitions` new partitions, one copy each. The broker with the fewest partitions gets
+ * the first; the others follow in turn, so that no broker gets two partitions of the topic more than another, and the
+ * load evens out over all topics. `brokers` must not be empty. Deterministic: of brokers with the same load the lower
+ * id comes first.
  */
 export const place = (brokers: ReadonlyArray<BrokerId>, load: Cluster["load"], partitions: number): ReadonlyArray<BrokerId> => {
   const loadOf = (broker: BrokerId): number => {

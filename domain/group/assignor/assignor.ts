@@ -5,8 +5,8 @@ export interface TopicPartitions {
 }
 
 /**
- * What a member of a consumer group says of itself (ConsumerProtocolSubscription), and its instance id, which the
- * leader knows beside.
+ * The subscription of a consumer group's member (ConsumerProtocolSubscription), and its instance id, which the
+ * coordinator adds.
  */
 export interface Subscription {
   readonly topics: ReadonlyArray<string>
@@ -23,7 +23,7 @@ export interface Subscription {
 export type Subscriptions = ReadonlyMap<string, Subscription>
 /** How many partitions each topic has that is known. */
 export type PartitionCounts = ReadonlyMap<string, number>
-/** What each member gets; every member has an entry. Topics stand in order, and the partitions of each. */
+/** The partitions of each member; every member has an entry. Topics are in order, and so are the partitions of each. */
 export type Assignment = ReadonlyMap<string, ReadonlyArray<TopicPartitions>>
 
 /**
@@ -39,15 +39,15 @@ export interface Assignor {
 const ascending = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /**
- * Static members first, by instance id, so that they find their place again under a new member id (KIP-345); then the
- * others by member id.
+ * Static members first, by instance id, so that they keep their rank under a new member id (KIP-345); then the others
+ * by member id.
  */
 export const inOrder = (subscriptions: Subscriptions): ReadonlyArray<string> =>
   Array.from(subscriptions)
     .sort(([a, { instanceId: x }], [b, { instanceId: y }]) => (x !== null && y !== null ? ascending(x, y) : x !== null ? -1 : y !== null ? 1 : ascending(a, b)))
     .map(([member]) => member)
 
-/** The topics that somebody subscribes to and that have partitions, in order. */
+/** Returns the topics that have a subscriber and partitions, in order. */
 export const subscribedTopics = (subscriptions: Subscriptions, partitions: PartitionCounts): ReadonlyArray<string> => {
   const topics = new Set<string>()
   for (const subscription of subscriptions.values()) for (const topic of subscription.topics) if ((partitions.get(topic) ?? 0) > 0) topics.add(topic)

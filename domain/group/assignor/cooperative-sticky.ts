@@ -4,8 +4,8 @@ import { type Memory, named, noGeneration, type StickyInput, stickyInput } from 
 import { assignUniform } from "./sticky-uniform.ts"
 
 /**
- * What the member holds stands in its subscription; the generation there (version 2), or in its own bytes as a lone
- * int32 (clients before Kafka 3.2).
+ * The owned partitions are in the member's subscription; the generation is there too (version 2), or in its user data
+ * as a lone int32 (clients before Kafka 3.2).
  */
 const memory = ({ ownedPartitions, generation, userData }: Subscription): Memory => {
   if (generation !== null) return { owned: ownedPartitions, generation }
@@ -14,7 +14,7 @@ const memory = ({ ownedPartitions, generation, userData }: Subscription): Memory
   return { owned: ownedPartitions, generation: said }
 }
 
-const nobody: Memory = { owned: [], generation: null }
+const noMemory: Memory = { owned: [], generation: null }
 
 /** Partitions that someone holds and another is to get. */
 const changingHands = (input: StickyInput, assigned: ReadonlyArray<ReadonlyArray<number>>, held: ReadonlyArray<ReadonlySet<number>>): ReadonlySet<number> => {
@@ -22,31 +22,31 @@ const changingHands = (input: StickyInput, assigned: ReadonlyArray<ReadonlyArray
   const revoked = new Set<number>()
   input.members.forEach((_, member) => {
     const own = new Set(assigned[member])
-    for (const place of own) if (held[member]?.has(place) !== true) added.add(place)
-    for (const place of held[member] ?? []) if (!own.has(place)) revoked.add(place)
+    for (const ordinal of own) if (held[member]?.has(ordinal) !== true) added.add(ordinal)
+    for (const ordinal of held[member] ?? []) if (!own.has(ordinal)) revoked.add(ordinal)
   })
-  return new Set(Array.from(added).filter((place) => revoked.has(place)))
+  return new Set(Array.from(added).filter((ordinal) => revoked.has(ordinal)))
 }
 
 /**
- * The sticky assignment, in two rounds (KIP-429): members keep working on what they keep, and a partition that changes
- * hands is given to nobody until its holder has joined again without it (G2).
+ * The sticky assignment, in two rebalances (KIP-429): members keep working on the partitions that they keep. A
+ * partition that moves is assigned to no member until its owner has rejoined without it (G2).
  */
 export const cooperativeSticky: Assignor = {
   name: "cooperative-sticky",
   assign: (subscriptions, partitions) => {
     const input = stickyInput(subscriptions, partitions, (member) => {
       const subscription = subscriptions.get(member)
-      return subscription === undefined ? nobody : memory(subscription)
+      return subscription === undefined ? noMemory : memory(subscription)
     })
-    // A disputed partition counts for nobody in the input, but whoever claims it works on it: what is withheld goes by
-    // the claims themselves.
+    // A disputed partition has no owner in the input, but each claimant works on it: so the claims decide which
+    // partitions are withheld.
     const held = holders(input, subscriptions, partitions)
     const assigned = input.uniform ? assignUniform(input) : assignGeneral(input)
     const moving = changingHands(input, assigned, held)
     return named(
       input,
-      assigned.map((own) => own.filter((place) => !moving.has(place)))
+      assigned.map((own) => own.filter((ordinal) => !moving.has(ordinal)))
     )
   }
 }

@@ -15,7 +15,7 @@ export const roundRobin: Assignor = {
       const dealt = members.map((): Array<number> => [])
       const count = partitions.get(topic) ?? 0
       for (let partition = 0; partition < count; partition++) {
-        // Somebody subscribes to the topic, so the turn comes to one that does.
+        // The topic has a subscriber, so the loop ends at one.
         while (topicsOf[turn]?.has(topic) !== true) turn = (turn + 1) % members.length
         dealt[turn]?.push(partition)
         turn = (turn + 1) % members.length

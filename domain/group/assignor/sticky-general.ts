@@ -3,20 +3,20 @@ import { Movements } from "./sticky-movements.ts"
 
 /**
  * Members subscribe to different topics: the assignment is as balanced as it can be (no member could take a partition
- * from one that has two more), and moves little. Follows the general algorithm of Java's AbstractStickyAssignor step by
- * step, but looks for imbalance by topic instead of by partition, so that it does not grow with the square of the
- * partitions.
+ * from one that has two more), and few partitions move. Follows the general algorithm of Java's AbstractStickyAssignor
+ * step by step, but looks for imbalance by topic instead of by partition, so that its cost does not grow with the
+ * square of the partitions.
  */
 export const assignGeneral = (input: StickyInput): ReadonlyArray<ReadonlyArray<number>> => {
   const balance = new Balance(input)
   const free = balance.keepOwned()
   const fresh = balance.isEmpty
-  for (const place of free) balance.give(place)
+  for (const ordinal of free) balance.give(ordinal)
   balance.fixWhatCannotMove()
   const before = balance.copy()
-  const movableFree = free.filter((place) => balance.canMove(place))
+  const movableFree = free.filter((ordinal) => balance.canMove(ordinal))
   if (!balance.revoked) balance.improve(movableFree)
-  const improved = balance.improve(balance.order.filter((place) => balance.canMove(place)))
+  const improved = balance.improve(balance.order.filter((ordinal) => balance.canMove(ordinal)))
   // What is no better is not worth moving for.
   if (!fresh && improved && balance.score() >= before.score()) return before.assigned()
   return balance.assigned()
@@ -35,7 +35,10 @@ class Balance {
   #sizes: Int32Array
   /** How many partitions of each topic each member owns. */
   #owners: Array<Map<number, number>>
-  /** Members that take no part in moving partitions, since nobody else may have theirs and they have all they may. */
+  /**
+   * Members that are not part of the balancing: no other member may have their partitions, and they have all that they
+   * may have.
+   */
   readonly #fixed: Set<number>
   /** Whether anything can be improved; undefined after a change. */
   #balanced: boolean | undefined
@@ -70,37 +73,37 @@ class Balance {
     this.#fixed = new Set()
   }
 
-  #topic(place: number): number {
-    return this.input.topicOf[place] ?? 0
+  #topic(ordinal: number): number {
+    return this.input.topicOf[ordinal] ?? 0
   }
   #size(member: number): number {
     return this.#sizes[member] ?? 0
   }
 
-  #assign(place: number, member: number): void {
-    const owners = this.#owners[this.#topic(place)]
-    const old = this.#owner[place] ?? noOwner
+  #assign(ordinal: number, member: number): void {
+    const owners = this.#owners[this.#topic(ordinal)]
+    const old = this.#owner[ordinal] ?? noOwner
     if (old !== noOwner) {
       this.#sizes[old] = this.#size(old) - 1
       const left = (owners?.get(old) ?? 0) - 1
       if (left > 0) owners?.set(old, left)
       else owners?.delete(old)
     }
-    this.#owner[place] = member
+    this.#owner[ordinal] = member
     this.#sizes[member] = this.#size(member) + 1
     owners?.set(member, (owners.get(member) ?? 0) + 1)
     this.#balanced = undefined
   }
 
-  /** Everybody keeps what it had and still subscribes to. Answers what is free. */
+  /** Every member keeps the partitions that it owned and still subscribes to. Returns the free ones. */
   keepOwned(): ReadonlyArray<number> {
     this.input.owned.forEach((held, member) => {
-      for (const place of held) {
-        if (this.input.subscribed[member]?.has(this.#topic(place)) === true) this.#assign(place, member)
+      for (const ordinal of held) {
+        if (this.input.subscribed[member]?.has(this.#topic(ordinal)) === true) this.#assign(ordinal, member)
         else this.revoked = true
       }
     })
-    return this.order.filter((place) => this.#owner[place] === noOwner)
+    return this.order.filter((ordinal) => this.#owner[ordinal] === noOwner)
   }
 
   get isEmpty(): boolean {
@@ -115,14 +118,14 @@ class Balance {
   }
 
   /** Gives a free partition to the member that has the fewest. */
-  give(place: number): void {
-    const member = this.#poorest(this.#topic(place))
-    if (member !== undefined) this.#assign(place, member)
+  give(ordinal: number): void {
+    const member = this.#poorest(this.#topic(ordinal))
+    if (member !== undefined) this.#assign(ordinal, member)
   }
 
-  /** Whether somebody else could have it. */
-  canMove(place: number): boolean {
-    return (this.#candidates[this.#topic(place)]?.length ?? 0) >= 2
+  /** Returns whether another member could own it. */
+  canMove(ordinal: number): boolean {
+    return (this.#candidates[this.#topic(ordinal)]?.length ?? 0) >= 2
   }
 
   fixWhatCannotMove(): void {
@@ -167,10 +170,10 @@ class Balance {
    * The member that a partition should go to instead, if any: the one that had it before, or the poorest, when its
    * owner has two more.
    */
-  #betterOwner(place: number, owner: number): number | undefined {
-    const topic = this.#topic(place)
+  #betterOwner(ordinal: number, owner: number): number | undefined {
+    const topic = this.#topic(ordinal)
     const size = this.#size(owner)
-    const previous = this.input.previous.get(place)?.member
+    const previous = this.input.previous.get(ordinal)?.member
     if (previous !== undefined && !this.#fixed.has(previous) && this.input.subscribed[previous]?.has(topic) === true && size > this.#size(previous) + 1) {
       return previous
     }
@@ -179,21 +182,21 @@ class Balance {
   }
 
   /**
-   * Moves partitions from members that have more to members that have less, as long as it helps. Answers whether any
-   * moved.
+   * Moves partitions from members that have more to members that have fewer, as long as the balance improves. Returns
+   * whether one moved.
    */
   improve(movable: ReadonlyArray<number>): boolean {
     let improved = false
-    // Every pass but the last moves something towards balance; more passes than partitions would be a defect, and must
-    // not hang a consumer.
+    // Every pass but the last moves a partition towards balance. More passes than partitions would be a defect, and
+    // must not hang a consumer.
     for (let pass = 0; pass <= this.#owner.length; pass++) {
       let moved = false
-      for (const place of movable) {
+      for (const ordinal of movable) {
         if (this.#isBalanced()) break
-        const owner = this.#owner[place] ?? noOwner
-        const better = owner === noOwner ? undefined : this.#betterOwner(place, owner)
+        const owner = this.#owner[ordinal] ?? noOwner
+        const better = owner === noOwner ? undefined : this.#betterOwner(ordinal, owner)
         if (better === undefined) continue
-        const actual = this.#movements.better(place, owner, better)
+        const actual = this.#movements.better(ordinal, owner, better)
         this.#movements.move(actual, this.#owner[actual] ?? noOwner, better)
         this.#assign(actual, better)
         moved = true
@@ -204,7 +207,7 @@ class Balance {
     return improved
   }
 
-  /** The sum of the differences in size over all pairs of members that take part: 0 is perfect. */
+  /** The sum of the differences in size over all pairs of members that are balanced: 0 is perfect. */
   score(): number {
     const sizes = Array.from(this.#sizes.filter((_, member) => !this.#fixed.has(member))).sort((a, b) => a - b)
     return sizes.reduce((sum, size, i) => sum + size * (2 * i - sizes.length + 1), 0)
@@ -216,8 +219,8 @@ class Balance {
 
   assigned(): ReadonlyArray<ReadonlyArray<number>> {
     const lists = this.input.members.map((): Array<number> => [])
-    this.#owner.forEach((member, place) => {
-      if (member !== noOwner) lists[member]?.push(place)
+    this.#owner.forEach((member, ordinal) => {
+      if (member !== noOwner) lists[member]?.push(ordinal)
     })
     return lists
   }

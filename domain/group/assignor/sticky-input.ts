@@ -1,6 +1,6 @@
 import { type PartitionCounts, type Subscriptions, subscribedTopics, type TopicPartitions } from "./assignor.ts"
 
-/** What a member had before, and in which generation; null: it does not say. */
+/** The partitions that a member owned before, and in which generation; null: unknown. */
 export interface Memory {
   readonly owned: ReadonlyArray<TopicPartitions>
   readonly generation: number | null
@@ -10,13 +10,13 @@ export interface Memory {
 export const noGeneration = -1
 
 /**
- * The sticky assignors work on numbers. Members stand in the order of their ids and are meant by their place in it.
- * Topics stand in order, and a partition is its place among all partitions in the order of topic, then partition.
+ * The sticky assignors work on numbers. A member's number is its index in the order of the ids. A partition's ordinal
+ * is its index among all partitions, in the order of topic, then partition.
  */
 export interface StickyInput {
   readonly members: ReadonlyArray<string>
   readonly topics: ReadonlyArray<string>
-  /** Place of each topic's first partition; one more entry at the end: the number of all. */
+  /** The ordinal of each topic's first partition; one more entry at the end: the number of all partitions. */
   readonly starts: ReadonlyArray<number>
   /** Topic of each partition. */
   readonly topicOf: Int32Array
@@ -39,7 +39,7 @@ export const partitionCount = ({ starts }: StickyInput): number => starts[starts
 
 const sameTopics = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean => a.size === b.size && Array.from(a).every((topic) => b.has(topic))
 
-/** Who may count on what. Of two claims the one of the later generation counts; of the same generation neither. */
+/** Returns which claims count. Of two claims the one of the later generation counts; of the same generation neither. */
 const claims = (memories: ReadonlyArray<Memory>, places: (owned: TopicPartitions) => ReadonlyArray<number>) => {
   const owned = memories.map(() => new Set<number>())
   const disputed = new Set<number>()
@@ -83,8 +83,8 @@ export const stickyInput = (subscriptions: Subscriptions, counts: PartitionCount
   topics.forEach((_, i) => {
     topicOf.fill(i, starts[i], starts[i + 1])
   })
-  const wanted = members.map((member) => new Set(subscriptions.get(member)?.topics))
-  const first = wanted[0] ?? new Set()
+  const topicsOfMember = members.map((member) => new Set(subscriptions.get(member)?.topics))
+  const first = topicsOfMember[0] ?? new Set()
   const places = ({ topic, partitions }: TopicPartitions): ReadonlyArray<number> => {
     const start = starts[topicIndex.get(topic) ?? topics.length] ?? 0
     const count = topicIndex.has(topic) ? (counts.get(topic) ?? 0) : 0
@@ -96,7 +96,7 @@ export const stickyInput = (subscriptions: Subscriptions, counts: PartitionCount
     topics,
     starts,
     topicOf,
-    subscribed: wanted.map(
+    subscribed: topicsOfMember.map(
       (names) =>
         new Set(
           Array.from(names, (name) => topicIndex.get(name) ?? -1)
@@ -104,7 +104,7 @@ export const stickyInput = (subscriptions: Subscriptions, counts: PartitionCount
             .sort((a, b) => a - b)
         )
     ),
-    uniform: wanted.every((names) => sameTopics(names, first)),
+    uniform: topicsOfMember.every((names) => sameTopics(names, first)),
     ...claims(memories, places),
     previous: olderClaims(memories, places)
   }
@@ -115,9 +115,9 @@ export const named = ({ members, topics, starts, topicOf }: StickyInput, assigne
   const byMember = new Map<string, Array<TopicPartitions>>()
   members.forEach((member, i) => {
     const list: Array<{ topic: string; partitions: Array<number> }> = []
-    for (const place of Array.from(assigned[i] ?? []).sort((a, b) => a - b)) {
-      const topic = topics[topicOf[place] ?? 0] ?? ""
-      const partition = place - (starts[topicOf[place] ?? 0] ?? 0)
+    for (const ordinal of Array.from(assigned[i] ?? []).sort((a, b) => a - b)) {
+      const topic = topics[topicOf[ordinal] ?? 0] ?? ""
+      const partition = ordinal - (starts[topicOf[ordinal] ?? 0] ?? 0)
       const last = list[list.length - 1]
       if (last?.topic === topic) last.partitions.push(partition)
       else list.push({ topic, partitions: [partition] })

@@ -1,6 +1,6 @@
 /**
- * Which partitions moved from whom to whom while a general assignment was balanced. Before a partition of a topic moves
- * from A to B, one of that topic that has moved from B to A is sent back instead: fewer partitions change hands for the
+ * Which partitions moved between which members while a general assignment was balanced. Before a partition of a topic
+ * moves from A to B, one of that topic that has moved from B to A is returned instead: fewer partitions move for the
  * same balance (KIP-54).
  */
 export class Movements {
@@ -10,31 +10,31 @@ export class Movements {
 
   constructor(private readonly topicOf: Int32Array) {}
 
-  #key(place: number, from: number, to: number): string {
-    return `${this.topicOf[place]}:${from}:${to}`
+  #key(ordinal: number, from: number, to: number): string {
+    return `${this.topicOf[ordinal]}:${from}:${to}`
   }
 
-  /** The partition moves; one that comes back to where it was has not moved. */
-  move(place: number, from: number, to: number): void {
-    const before = this.#pairs.get(place)
+  /** Notes that the partition moves. One that returns to its first owner has not moved. */
+  move(ordinal: number, from: number, to: number): void {
+    const before = this.#pairs.get(ordinal)
     if (before !== undefined) {
-      this.#pairs.delete(place)
-      this.#byPair.get(this.#key(place, before.from, before.to))?.delete(place)
+      this.#pairs.delete(ordinal)
+      this.#byPair.get(this.#key(ordinal, before.from, before.to))?.delete(ordinal)
       if (before.from === to) return
     }
     const pair = { from: before?.from ?? from, to }
-    this.#pairs.set(place, pair)
-    const key = this.#key(place, pair.from, pair.to)
+    this.#pairs.set(ordinal, pair)
+    const key = this.#key(ordinal, pair.from, pair.to)
     const moved = this.#byPair.get(key)
-    if (moved === undefined) this.#byPair.set(key, new Set([place]))
-    else moved.add(place)
+    if (moved === undefined) this.#byPair.set(key, new Set([ordinal]))
+    else moved.add(ordinal)
   }
 
   /** The partition to move instead, so that `to` gets back one that it had. */
-  better(place: number, from: number, to: number): number {
-    const source = this.#pairs.get(place)?.from ?? from
+  better(ordinal: number, from: number, to: number): number {
+    const source = this.#pairs.get(ordinal)?.from ?? from
     let best: number | undefined
-    for (const moved of this.#byPair.get(this.#key(place, to, source)) ?? []) if (best === undefined || moved < best) best = moved
-    return best ?? place
+    for (const moved of this.#byPair.get(this.#key(ordinal, to, source)) ?? []) if (best === undefined || moved < best) best = moved
+    return best ?? ordinal
   }
 }

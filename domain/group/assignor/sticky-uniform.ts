@@ -15,16 +15,16 @@ interface Kept {
   readonly atMin: ReadonlyArray<number>
 }
 
-/** Everybody keeps what it had, up to its share. */
+/** Every member keeps what it owned, up to its share. */
 const keep = (input: StickyInput, quota: Quota): Kept => {
   const { starts, topicOf } = input
-  const partitionIn = (place: number): number => place - (starts[topicOf[place] ?? 0] ?? 0)
+  const partitionIn = (ordinal: number): number => ordinal - (starts[topicOf[ordinal] ?? 0] ?? 0)
   const under: Array<number> = []
   let atMin: Array<number> = []
   let over = 0
   const assigned = input.owned.map((held, member) => {
     const mine = Array.from(held)
-      .filter((place) => !input.disputed.has(place))
+      .filter((ordinal) => !input.disputed.has(ordinal))
       .sort((a, b) => partitionIn(a) - partitionIn(b) || a - b)
     if (mine.length < quota.min) {
       under.push(member)
@@ -47,10 +47,10 @@ const deal = (free: ReadonlyArray<number>, { assigned, under, atMin }: Kept, quo
   const queue = [...atMin]
   let next = 0
   const give = (member: number): boolean => {
-    const place = free[next]
-    if (place === undefined) return false
+    const ordinal = free[next]
+    if (ordinal === undefined) return false
     next++
-    assigned[member]?.push(place)
+    assigned[member]?.push(ordinal)
     return true
   }
   let poor = under
@@ -76,9 +76,9 @@ export const assignUniform = (input: StickyInput): ReadonlyArray<ReadonlyArray<n
   const quota = { min: Math.floor(total / size), max: Math.ceil(total / size), over: total % size }
   const kept = keep(input, quota)
   const taken = new Uint8Array(total)
-  for (const own of kept.assigned) for (const place of own) taken[place] = 1
+  for (const own of kept.assigned) for (const ordinal of own) taken[ordinal] = 1
   const free: Array<number> = []
-  for (let place = 0; place < total; place++) if (taken[place] === 0) free.push(place)
+  for (let ordinal = 0; ordinal < total; ordinal++) if (taken[ordinal] === 0) free.push(ordinal)
   deal(free, kept, quota)
   return kept.assigned
 }

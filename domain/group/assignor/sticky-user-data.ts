@@ -1,8 +1,8 @@
 import type { TopicPartitions } from "./assignor.ts"
 
 /**
- * What a member under the sticky assignor says in its subscription: what it had, and in which generation (null: it does
- * not say, as clients before Kafka 2.3).
+ * The user data of a member under the sticky assignor: the partitions that it owned, and in which generation (null:
+ * clients before Kafka 2.3 do not have it).
  */
 interface StickyUserData {
   readonly previous: ReadonlyArray<TopicPartitions>
@@ -43,8 +43,8 @@ const readTopics = (bytes: Uint8Array, view: DataView): { readonly previous: Rea
   if (bytes.length < 4) return null
   const count = view.getInt32(0)
   let at = 4
-  // A topic takes six bytes and a partition four: a count that does not fit into what is there is a lie, and nothing is
-  // allocated for it.
+  // A topic has six bytes at least and a partition four: a count that does not fit into the remaining bytes is wrong,
+  // and no memory is allocated for it.
   if (count < 0 || count > (bytes.length - at) / 6) return null
   const previous: Array<TopicPartitions> = []
   for (let i = 0; i < count; i++) {
@@ -73,8 +73,8 @@ const text = (bytes: Uint8Array): string | null => {
 }
 
 /**
- * Reads version 1, or version 0 where the bytes end before a generation. Null when they are something else: the
- * member's memory does not count then.
+ * Reads version 1, or version 0 where the bytes end before a generation. Null for bytes of another form: the member
+ * counts as a new one then.
  */
 export const decodeStickyUserData = (bytes: Uint8Array): StickyUserData | null => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -4,14 +4,16 @@ import { type Memory, named, noGeneration, stickyInput } from "./sticky-input.ts
 import { assignUniform } from "./sticky-uniform.ts"
 import { decodeStickyUserData } from "./sticky-user-data.ts"
 
-/** What the member had stands in its own bytes: the eager protocol makes it give up everything before it joins. */
+/**
+ * The owned partitions are in the member's user data: under the eager protocol it revokes all of them before it joins.
+ */
 const memory = ({ userData }: Subscription): Memory => {
   if (userData === null || userData.length === 0) return { owned: [], generation: null }
   const said = decodeStickyUserData(userData)
   return said === null ? { owned: [], generation: noGeneration } : { owned: said.previous, generation: said.generation }
 }
 
-const nobody: Memory = { owned: [], generation: null }
+const noMemory: Memory = { owned: [], generation: null }
 
 /**
  * As balanced as it can be, and each member keeps what it had where that allows it (KIP-54). Everything is given up
@@ -22,7 +24,7 @@ export const sticky: Assignor = {
   assign: (subscriptions, partitions) => {
     const input = stickyInput(subscriptions, partitions, (member) => {
       const subscription = subscriptions.get(member)
-      return subscription === undefined ? nobody : memory(subscription)
+      return subscription === undefined ? noMemory : memory(subscription)
     })
     return named(input, input.uniform ? assignUniform(input) : assignGeneral(input))
   }

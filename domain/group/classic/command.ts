@@ -43,7 +43,7 @@ export type ClassicCommands = {
     /** From the leader of the generation alone. */
     readonly assignments: ReadonlyArray<{ readonly memberId: MemberId; readonly assignment: Uint8Array }>
   }
-  /** Changes nothing: the response says whether the member must rejoin. The caller notes the heartbeat. */
+  /** Changes nothing: the response tells the member whether it must rejoin. The caller notes the heartbeat. */
   Heartbeat: {
     readonly groupId: GroupId
     readonly memberId: MemberId

@@ -3,7 +3,7 @@ import { eventHead } from "../event-head.ts"
 import { MemberId } from "../id.ts"
 import { Protocol } from "./member.ts"
 
-/** Facts about a classic group. Protocols are null where the member repeats what it said before. */
+/** Facts about a classic group. Protocols are null where they are as before. */
 
 /** A member id was given out with MEMBER_ID_REQUIRED (KIP-394). The client must use it within the session timeout. */
 export class MemberReserved extends Schema.TaggedClass<MemberReserved>()("MemberReserved", {

@@ -142,7 +142,7 @@ export const classicChanges: ByTag<ClassicGroup, ClassicEvent, ClassicGroup> = {
     ...everyMember(group, (member) => ({ ...member, joined: false, synced: false })),
     phase: "PreparingRebalance",
     since: at,
-    // Members that waited for the assignment are told to rejoin.
+    // Members that waited for the assignment get REBALANCE_IN_PROGRESS.
     answeredAt: group.phase === "CompletingRebalance" ? at : group.answeredAt,
     wait: { startedAt: at, lastsMs: first === null ? rebalanceTimeoutMs(group) : first.delayMs },
     initialRebalance: first === null ? null : { remainingMs: first.remainingMs, newcomers: false }

@@ -25,8 +25,8 @@ const hasCapacity = (limits: Limits, group: ClassicGroup, memberId: MemberId): b
 }
 
 /**
- * An assignor that is named twice counts once, at its first place: otherwise it would seem to have one supporter more
- * than there are members.
+ * An assignor that is named twice counts once, where it is named first: otherwise it would seem to have one supporter
+ * more than there are members.
  */
 const distinct = (protocols: ReadonlyArray<Protocol>): ReadonlyArray<Protocol> => {
   const byName = new Map<string, Protocol>()
@@ -49,7 +49,10 @@ const add = (limits: Limits, plan: Plan, join: Join, memberId: MemberId): Decisi
   return plan.decision
 }
 
-/** A member rejoins the rebalance in progress. No event where it has rejoined already and says the same. */
+/**
+ * A member rejoins the rebalance in progress. No event where it has rejoined already with the same protocols and
+ * timeouts.
+ */
 const rejoin = (plan: Plan, join: Join, memberId: MemberId): Decision => {
   const known = member(plan.group, memberId)
   if (known === undefined) return rejected("UNKNOWN_MEMBER_ID", `Member '${memberId}' is not in group '${join.groupId}'.`)

@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import type { MemberId } from "../id.ts"
 
 /**
- * An assignor that a member supports, with what the member says to the one who assigns (Kafka's
- * ConsumerProtocolSubscription, or anything else).
+ * An assignor that a member supports, with the member's metadata for the leader of the generation (Kafka's
+ * ConsumerProtocolSubscription, or bytes of another kind of client).
  */
 export const Protocol = Schema.Struct({ name: Schema.String, metadata: Schema.Uint8ArrayFromBase64 })
 export type Protocol = typeof Protocol.Type
@@ -37,10 +37,13 @@ const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
   return true
 }
 
-/** Same assignors in the same order with the same metadata: joining again would tell nobody anything new. */
+/**
+ * Returns whether these are the same assignors in the same order with the same metadata: then a rebalance would change
+ * nothing.
+ */
 export const sameProtocols = (a: ReadonlyArray<Protocol>, b: ReadonlyArray<Protocol>): boolean =>
   a.length === b.length && a.every((protocol, i) => protocol.name === b[i]?.name && sameBytes(protocol.metadata, b[i].metadata))
 
-/** What the member says under `protocolName`; empty when it does not support it. */
+/** Returns the member's metadata for the assignor; empty when the member does not support it. */
 export const metadataOf = (member: Member, protocolName: string | null): Uint8Array =>
   member.protocols.find((protocol) => protocol.name === protocolName)?.metadata ?? noBytes

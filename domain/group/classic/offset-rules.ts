@@ -3,7 +3,7 @@ import { rejected } from "../plan.ts"
 import { type ClassicGroup, identityError } from "./state.ts"
 import { subscribedTopics } from "./subscription.ts"
 
-/** What the classic protocol says about committed offsets. */
+/** The rules of the classic protocol for committed offsets. */
 export const classicOffsetRules: OffsetRules<ClassicGroup> = {
   commitRejection: (group, { groupId, memberId, instanceId, generation }) => {
     if (group.phase === "Dead") return generation < 0 ? null : rejected("ILLEGAL_GENERATION", `There is no group '${groupId}'.`)

@@ -31,7 +31,7 @@ const everyMember = (group: ClassicGroup) =>
 /**
  * Returns the response for the member that joined, from the group as it is. `memberId` is the id that the client sent,
  * or the one that was drawn for it. Look after each event that may concern the member, before the next command is
- * decided: then a generation that ends at once is seen too.
+ * decided: then a generation that ends immediately is seen too.
  */
 export const joinResponse = (group: ClassicGroup, memberId: MemberId, instanceId: string | null): JoinResponse => {
   if (HashMap.has(group.pending, memberId)) return JoinResponse.MemberIdRequired({ memberId })

@@ -8,8 +8,8 @@ import { afterRemoval, completeIfAllJoined } from "./rebalance.ts"
 import { type ClassicGroup, identityError, member, type Span } from "./state.ts"
 
 /**
- * Accepts a heartbeat without an event, or says what the member must do. Accepted or REBALANCE_IN_PROGRESS, its session
- * goes on.
+ * Accepts a heartbeat without an event, or rejects it with what the member must do. Accepted or REBALANCE_IN_PROGRESS,
+ * its session goes on.
  */
 export const heartbeat = (group: ClassicGroup, { groupId, memberId, instanceId, generation }: CommandOf<"Heartbeat">): Decision => {
   const error = identityError(group, memberId, instanceId)
@@ -47,7 +47,10 @@ export const sessionEnd = (limits: Limits, group: ClassicGroup, memberId: Member
   return Math.max(heardAt, from) + silenceMs
 }
 
-/** Removes a silent member. No event where it has gone, waits for the coordinator, or has sent a heartbeat since. */
+/**
+ * Removes a silent member. No event where it is not in the group, waits for the coordinator, or has sent a heartbeat
+ * since.
+ */
 export const expireMember = (limits: Limits, group: ClassicGroup, { groupId, at, memberId, heardAt }: CommandOf<"ExpireMember">): Decision => {
   const end = sessionEnd(limits, group, memberId, heardAt)
   if (end === null || at < end) return nothing

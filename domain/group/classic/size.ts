@@ -2,7 +2,7 @@ import type { MemberId } from "../id.ts"
 import { textBytes } from "../size.ts"
 import type { Member, Protocol } from "./member.ts"
 
-/** What each is counted with besides its texts and bytes: about what it takes in memory. */
+/** Bytes that each is counted with besides its texts and bytes: about the memory that it needs. */
 const memberBytesMin = 512
 const pendingBytesMin = 256
 const protocolBytesMin = 64

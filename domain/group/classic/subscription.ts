@@ -5,7 +5,7 @@ const decoder = new TextDecoder()
 
 /**
  * Returns the topics of a ConsumerProtocolSubscription. Only the fields of version 0 are read, with which every later
- * version begins. Null when the bytes are something else.
+ * version begins. Null for bytes of another form.
  */
 export const subscriptionTopics = (metadata: Uint8Array): ReadonlyArray<string> | null => {
   const view = new DataView(metadata.buffer, metadata.byteOffset, metadata.byteLength)

@@ -2,7 +2,7 @@ import { HashMap, Option, Schema } from "effect"
 import { PartitionIndex, TopicId, TopicName } from "../../kernel/id.ts"
 import { offsetBytes } from "./size.ts"
 
-/** How far a group has read in one partition, as it said itself. */
+/** The position of a group in one partition, as a member committed it. */
 export const Committed = Schema.Struct({
   offset: Schema.Int,
   /** Leader epoch of the last record read, or -1. */
@@ -17,7 +17,7 @@ export const Committed = Schema.Struct({
 })
 export type Committed = typeof Committed.Type
 
-/** A committed offset with its place, as it stands in events and commands. */
+/** A committed offset with its topic and partition, as events and commands have it. */
 export const PartitionOffset = Schema.Struct({ topic: TopicName, partition: PartitionIndex, ...Committed.fields })
 export type PartitionOffset = typeof PartitionOffset.Type
 
@@ -70,7 +70,7 @@ export const withoutPartitions = (offsets: Offsets, removed: ReadonlyArray<Topic
   return { offsets: next, more }
 }
 
-/** The partitions whose committed offset `keep` does not want, by topic, in order. */
+/** Returns the partitions whose committed offset `keep` refuses, by topic, in order. */
 export const partitionsWithout = (offsets: Offsets, keep: (topic: TopicName, committed: Committed) => boolean): ReadonlyArray<TopicPartitions> => {
   const removed: Array<TopicPartitions> = []
   for (const [topic, held] of offsets) {

@@ -2,7 +2,7 @@ import type { CommandOf } from "../command.ts"
 import type { Decision } from "../plan.ts"
 import type { Committed } from "./committed.ts"
 
-/** What a type of group says about committed offsets. */
+/** The rules of a type of group for committed offsets. */
 export interface OffsetRules<Group> {
   /** Returns why the commit is refused (G3), or null. */
   readonly commitRejection: (group: Group, command: CommandOf<"CommitOffsets">) => Decision | null

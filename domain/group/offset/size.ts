@@ -1,7 +1,7 @@
 import { textBytes } from "../size.ts"
 import type { Committed } from "./committed.ts"
 
-/** What an offset is counted with besides its metadata: about what it takes in memory. */
+/** Bytes that an offset is counted with besides its metadata: about the memory that it needs. */
 const offsetBytesMin = 192
 
 /** Returns the bytes of a committed offset. All offsets of a topic share its name. */

@@ -9,7 +9,7 @@ export const connectionOverridesPattern = new RegExp(`^(${entry}(\\s*,\\s*${entr
 
 const localhost = ["127.0.0.1", "::1"]
 
-/** The counts of `max.connections.per.ip.overrides` by address, written as the pattern says. */
+/** The counts of `max.connections.per.ip.overrides` by address, in the form of the pattern. */
 export const connectionOverrides = (text: string): ReadonlyMap<string, number> =>
   new Map(
     text

@@ -27,7 +27,7 @@ interface LogicalLine {
  */
 const naturalLines = (text: string): ReadonlyArray<string> => text.replace(/[\r\n]$/, "").split(/\r\n|\r|\n/)
 
-/** Whether a line ends in an odd number of backslashes, so that the next one goes on with it. */
+/** Returns whether a line ends in an odd number of backslashes, so that the next line continues it. */
 const continues = (line: string): boolean => (/\\+$/.exec(line)?.[0].length ?? 0) % 2 === 1
 
 const firstInk = (line: string): number => {
@@ -37,8 +37,8 @@ const firstInk = (line: string): number => {
 }
 
 /**
- * The lines with what goes on over several of them in one: without comments, blank lines, and the white space that each
- * begins with.
+ * Yields the logical lines: natural lines that continue each other are one. Without comments, blank lines, and leading
+ * white space.
  */
 function* logicalLines(text: string): Generator<LogicalLine> {
   let pending = ""
@@ -65,8 +65,8 @@ function* logicalLines(text: string): Generator<LogicalLine> {
 const escapes: Readonly<Record<string, string>> = { t: "\t", n: "\n", r: "\r", f: "\f" }
 
 /**
- * A name or a value without its escapes: `\t`, `\n`, `\r`, `\f`, four hexadecimal digits after `\u`; any other
- * character stands for itself.
+ * Returns a name or a value without its escapes: `\t`, `\n`, `\r`, `\f`, four hexadecimal digits after `\u`; any other
+ * escaped character is itself.
  */
 const unescaped = (text: string): Either.Either<string, string> => {
   if (!text.includes("\\")) return Either.right(text)
@@ -110,8 +110,8 @@ const propertyOf = ({ line, text }: LogicalLine): Either.Either<Property, Malfor
 
 /**
  * Reads a properties file by the rules of `java.util.Properties.load(Reader)`: an entry a line, comments from `#` or
- * `!` to the end of their line, a backslash at the end of a line that goes on with the next, escapes in names and
- * values. White space at the end of a value belongs to it. Entries come in the order of the file; of a name that is
- * there twice the last holds.
+ * `!` to the end of their line, a backslash at the end of a line that continues on the next, escapes in names and
+ * values. White space at the end of a value belongs to it. Entries are in the order of the file; of a repeated name the
+ * last entry is valid.
  */
 export const readProperties = (text: string): ReadonlyArray<Either.Either<Property, MalformedProperty>> => Array.from(logicalLines(text), propertyOf)

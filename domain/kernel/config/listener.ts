@@ -7,14 +7,14 @@ export interface NamedEndpoint {
   readonly host: string
   readonly port: number
 }
-/** A socket that a node opens; an empty host stands for every address of the machine. */
+/** A socket that a node opens; an empty host means every address of the machine. */
 export interface NodeListener extends NamedEndpoint {
   /** It serves what the leader decides (`controller.listener.names`), and no client's data. */
   readonly isController: boolean
-  /** What those are told that come through it; undefined: where it listens. */
+  /** The address that clients of this listener get; undefined: the one where it listens. */
   readonly advertised: { readonly host: string; readonly port: number } | undefined
 }
-/** Where a node listens, as `listeners` and its kin say: one socket at least. */
+/** The listeners of a node, from `listeners` and its companions: one socket at least. */
 export interface NodeListeners {
   readonly all: ReadonlyArray<NodeListener>
   /** The name of the one through which other nodes reach this one. */
@@ -89,8 +89,8 @@ const parseMap = (text: string): Either.Either<ReadonlyMap<string, string>, Conf
 }
 
 /**
- * The protocol of each listener. Where the map is not written, a controller's listener is PLAINTEXT, as in Kafka, and
- * so is one whose name begins so.
+ * The protocol of each listener. Without a map in the configuration a controller's listener is PLAINTEXT, as in Kafka,
+ * and so is one whose name begins with PLAINTEXT.
  */
 const protocolOf = (config: Config, set: ReadonlySet<string>) =>
   Either.map(parseMap(config["listener.security.protocol.map"]), (map) => {
@@ -198,7 +198,7 @@ export const soleListenerAt = ({ host, port }: Pick<NamedEndpoint, "host" | "por
 /** As `listeners` is written. */
 export const listenerText = ({ host, name, port }: NamedEndpoint): string => `${name}://${host.includes(":") ? `[${host}]` : host}:${port}`
 
-/** `HOST:PORT` of another node; an IPv6 address stands in brackets. */
+/** `HOST:PORT` of another node; an IPv6 address is in brackets. */
 export const parseAddress = (text: string): { readonly host: string; readonly port: number } | undefined => {
   const read = parseEndpoint("", `X://${text}`)
   return Either.isRight(read) && read.right.host !== "" && read.right.port > 0 ? { host: read.right.host, port: read.right.port } : undefined

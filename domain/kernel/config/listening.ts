@@ -3,7 +3,7 @@ import { int, list, type Setting, text, withoutDefault } from "./setting.ts"
 
 const protocolMap = "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT"
 
-/** Who the node is, where it listens, and what it is told of the others: fixed when it starts. */
+/** The identity of a node, where it listens, and the addresses of other nodes: fixed when it starts. */
 export const listening = {
   "node.id": withoutDefault(int(0, 0, "This node's id; unique in the cluster.")),
   "broker.id": int(-1, -1, "The older name of node.id; -1: not set. Where both are set they must be the same."),

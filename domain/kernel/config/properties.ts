@@ -20,7 +20,7 @@ export interface Assignment {
   readonly name: string
   readonly value: string
   readonly from: string
-  /** Why the place has no name and no value. */
+  /** Why the entry has no name and no value. */
   readonly unreadable?: string
 }
 
@@ -34,9 +34,9 @@ export const parseProperties = (text: string, file: string): ReadonlyArray<Assig
   )
 
 /**
- * `KAFKA_LOG_DIRS` is `log.dirs`; as in Apache Kafka's image, two underscores stand for one and three for a dash.
- * `KAFKA_CFG_LOG_DIRS`, as Bitnami's image spells it, is the same. A variable that is near no setting (KAFKA_HOME,
- * KAFKA_BROKERS …) is another program's and is left alone; one that is near is a mistake.
+ * `KAFKA_LOG_DIRS` is `log.dirs`; as in Apache Kafka's image, two underscores are one and three are a dash.
+ * `KAFKA_CFG_LOG_DIRS`, as Bitnami's image spells it, is the same. A variable that resembles no setting (KAFKA_HOME,
+ * KAFKA_BROKERS …) belongs to another program and is ignored; one that resembles a setting is a mistake.
  */
 export const parseVariables = (variables: Readonly<Record<string, string | undefined>>): ReadonlyArray<Assignment> =>
   Object.entries(variables).flatMap(([variable, value]) => {
@@ -62,8 +62,8 @@ export const parseOption = (text: string): Either.Either<Assignment, ConfigFault
 }
 
 /**
- * Where a setting was not written and one of a greater unit was, it says what that says (log.retention.ms: minutes,
- * then hours); no bound stays none.
+ * A setting that is absent has the value of a present one with a greater unit (log.retention.ms: minutes, then hours);
+ * no bound stays no bound.
  */
 const withUnits = (config: NodeConfig, set: ReadonlySet<SettingName>): NodeConfig => {
   const converted = nodeSettingNames.flatMap((name) => {
@@ -86,7 +86,7 @@ export interface Loaded {
 const notServed = (name: string): string =>
   `${name} asks for security that this version does not have: all listeners are PLAINTEXT, and who may do what is not checked (docs/skipped.md). Remove it to start without it.`
 
-/** What one assignment says: a value, that it changes nothing and perhaps why, or that it cannot be heeded. */
+/** The result of one assignment: a value, no effect and perhaps why, or an error. */
 type Said = { readonly value: number | boolean | string } | { readonly ineffective: string } | { readonly fault: string }
 
 /** `scram-sha-256.sasl.jaas.config` of a listener is refused where `sasl.jaas.config` is. */
@@ -107,7 +107,7 @@ const said = (name: string, value: string): Said => {
   return why === undefined ? { fault: `there is no setting '${name}'.${didYouMean(name, nodeSettingNames)}` } : { ineffective: `${name} (${why})` }
 }
 
-/** The older names of two settings say what these say, where they are not set themselves. */
+/** The older names of two settings apply where the settings themselves are absent. */
 const withOlderNames = (config: NodeConfig, set: Set<SettingName>): NodeConfig => {
   const byId = set.has("broker.id") && config["broker.id"] >= 0 && !set.has("node.id")
   const byDirectory = set.has("log.dir") && !set.has("log.dirs")

@@ -5,7 +5,7 @@ import type { AnySetting } from "./setting.ts"
 /** What has settings besides nodes and topics: a group, or a subscription to the metrics of clients (KIP-714). */
 export type ResourceKind = "group" | "client-metrics"
 
-/** A setting of such a thing, and the node setting that says its value where it has none of its own. */
+/** A setting of a resource, and the node setting whose value it has where it is absent. */
 interface ResourceSetting {
   readonly setting: AnySetting
   readonly base: SettingName | undefined
@@ -67,8 +67,8 @@ export const resourceSettings = (kind: ResourceKind): ReadonlyMap<string, Resour
 
 type Numbers = Readonly<Record<string, number>>
 /**
- * `consumer.session.timeout.ms` may be from what `group.consumer.min.session.timeout.ms` says to what
- * `group.consumer.max.session.timeout.ms` does.
+ * `consumer.session.timeout.ms` must be from `group.consumer.min.session.timeout.ms` to
+ * `group.consumer.max.session.timeout.ms`.
  */
 const boundOf = (node: NodeConfig, name: string, end: "min" | "max"): readonly [string, number] | undefined => {
   const [kind = "", ...rest] = name.split(".")

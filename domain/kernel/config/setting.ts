@@ -9,8 +9,8 @@ export interface RunningBounds {
 }
 
 /**
- * One setting: how its text is read, its bounds, and a sentence for the person who looks it up. Names, defaults and
- * units are Kafka's.
+ * One setting: how its text is read, its bounds, and a sentence for the operator. Names, defaults and units are
+ * Kafka's.
  */
 export interface Setting<A> {
   readonly type: "int" | "short" | "long" | "double" | "boolean" | "string" | "list" | "class" | "password"
@@ -23,9 +23,9 @@ export interface Setting<A> {
   readonly oneOf?: ReadonlyArray<string>
   /** What a text that is not one of a few looks like. */
   readonly form?: { readonly pattern: RegExp; readonly expected: string }
-  /** Values of Kafka's that are refused here, since somebody would rely on what they do; and why: a sentence. */
+  /** Values of Kafka's that are refused here, since an operator would rely on their effect; and why: a sentence. */
   readonly notBuilt?: { readonly refuses: (value: A) => boolean; readonly why: string }
-  /** What a refusal says after the values that would fit. */
+  /** The end of a refusal, after the values that are possible. */
   readonly expectedWhy?: string
   readonly doc: string
   /** Can be changed while the node runs. */
@@ -37,15 +37,14 @@ export interface Setting<A> {
   readonly running?: RunningBounds
   /** Can be set for single nodes only. */
   readonly perBroker?: true
-  /** It is taken and has no effect; a warning at the start names it. */
+  /** It is accepted and has no effect; a warning at the start names it. */
   readonly noEffect?: true
   /** DescribeConfigs leaves it out while it is not set. */
   readonly hidden?: true
   /** Unset it has no value in DescribeConfigs, as in Kafka; `default` is what holds all the same. */
   readonly noDefault?: true
   /**
-   * Settings of greater units that say its value where it is not set itself, the finest first, with their length in its
-   * unit.
+   * Settings of greater units whose value it has where it is absent, the finest first, with their length in its unit.
    */
   readonly coarser?: ReadonlyArray<readonly [name: string, factor: number]>
 }
@@ -53,7 +52,7 @@ export type AnySetting = Setting<number> | Setting<boolean> | Setting<string>
 export type SettingValue = number | boolean | string
 
 const intMax = 2_147_483_647
-/** No bound: Java's largest long stands for it in texts. */
+/** No bound: Java's largest long in texts. */
 export const unbounded = Number.MAX_SAFE_INTEGER
 const longMaxText = "9223372036854775807"
 
@@ -85,9 +84,9 @@ export const whileRunning = (setting: AnySetting): AnySetting =>
         max: Math.min(setting.max ?? unbounded, setting.running.max ?? unbounded),
         expectedWhy: `, while the node runs: ${setting.running.why}`
       }
-/** The same setting; DescribeConfigs shows no value while nobody has set it. */
+/** The same setting; DescribeConfigs shows no value while it is not set. */
 export const withoutDefault = <A>(setting: Setting<A>): Setting<A> => ({ ...setting, noDefault: true })
-/** What is accepted and changes nothing must say so to whoever looks it up. */
+/** A setting that is accepted without effect must be documented as such. */
 export const withoutEffect = <A>(setting: Setting<A>, why: string): Setting<A> => ({
   ...setting,
   noEffect: true,
@@ -131,7 +130,7 @@ const decimalNumber = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i
 
 const numberOf = ({ type }: Setting<number>, value: string): number => {
   if (type === "double") return decimalNumber.test(value) ? Number(value) : Number.NaN
-  // Java's Long.MAX_VALUE stands in many properties files for "no bound".
+  // Java's Long.MAX_VALUE means "no bound" in many properties files.
   if (type === "long" && value === longMaxText) return unbounded
   return wholeNumber.test(value) ? Number(value) : Number.NaN
 }

@@ -42,7 +42,7 @@ const replicas = { form: { pattern: /^(\*|\d+:\d+(,\d+:\d+)*)?$/, expected: "*, 
 const noReplication = "a partition has one replica, and nothing is copied between brokers (docs/skipped.md)."
 const noTiers = "there is no tiered storage (docs/skipped.md)."
 
-/** What no node setting says. */
+/** Settings of a topic that no node setting has. */
 const ownOnly = {
   "follower.replication.throttled.replicas": withoutEffect(list("", "Replicas that copy slowly, as PARTITION:BROKER, or * for all.", replicas), noReplication),
   "leader.replication.throttled.replicas": withoutEffect(
@@ -65,7 +65,7 @@ type InheritedName = keyof typeof inherited
 type OwnName = keyof typeof ownOnly
 type TopicSettingName = InheritedName | OwnName
 
-/** A topic's setting, and the node setting that says its value where the topic does not. */
+/** A topic's setting, and the node setting whose value it has where the topic's is absent. */
 interface TopicSetting {
   readonly setting: AnySetting
   readonly base: SettingName | undefined

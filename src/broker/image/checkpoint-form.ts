@@ -19,7 +19,7 @@ export interface ImageCheckpoint {
   readonly cluster: Cluster
   /** The batch that holds the last event of the image. */
   readonly last: BatchIdentity
-  /** Topics that were removed, as far back as the journal says. */
+  /** Topics that were removed, since the first event of the journal. */
   readonly removed: ReadonlyArray<TopicId>
 }
 
@@ -82,7 +82,7 @@ export function* writeCheckpoint({ cluster, last, removed }: ImageCheckpoint): S
   return joined(parts)
 }
 
-/** Reads a checkpoint in steps; or says why it cannot be read: another version wrote it, or it is not whole. */
+/** Reads a checkpoint in steps; or returns why it cannot be read: another version wrote it, or it is not whole. */
 export function* readCheckpoint(bytes: Uint8Array): Steps<Either.Either<ImageCheckpoint, string>> {
   const stride = new Stride(partitionsPerStep)
   let at = 0

@@ -162,7 +162,7 @@ export class Follower {
 
   private foldAll(batches: ReadonlyArray<RecordBatch>, bytes: number, highWatermark: number): Effect.Effect<void, LeaderRefused | BrokerFault> {
     const events: Array<Event> = []
-    // What was folded before the damage is not asked for again: listeners must be told of it here.
+    // The events before the damage are not fetched again, so that listeners are told of them here.
     const until = (fault: Effect.Effect<never, LeaderRefused | BrokerFault>) => Effect.zipRight(this.after(events, bytes, Number.POSITIVE_INFINITY), fault)
     for (const batch of batches) {
       const records = this.records(batch)
@@ -192,7 +192,10 @@ export class Follower {
     return this.before.type
   }
 
-  /** Damage on the way is gone with its connection. What arrives damaged again and again is damaged at the leader. */
+  /**
+   * Damage in transit is gone with its connection. The same events damaged over several connections are damaged at the
+   * leader.
+   */
   private damaged(what: string): Effect.Effect<never, LeaderRefused | BrokerFault> {
     return Effect.suspend((): Effect.Effect<never, LeaderRefused | BrokerFault> => {
       const { host, port } = this.options.contact.options.leader

@@ -64,10 +64,7 @@ export class ImageCheckpoints {
     this.bytes += bytes
   }
 
-  /**
-   * Writes a checkpoint, if one is due and none is being written; undefined otherwise. The state is taken when this is
-   * called.
-   */
+  /** Writes a checkpoint of the present state, if one is due and none is being written; undefined otherwise. */
   writeIfDue(image: () => ImageCheckpoint | undefined): Effect.Effect<void> | undefined {
     if (this.isWriting || (this.events < this.options.intervalEvents && this.bytes < intervalBytes)) return undefined
     return this.write(image())
@@ -93,6 +90,6 @@ export class ImageCheckpoints {
   }
 }
 
-/** Tells the operator why a checkpoint is not used. */
+/** Logs why a checkpoint is not used. */
 export const leaveAside = (reason: string): Effect.Effect<void> =>
   Effect.logWarning(`The checkpoint of the cluster's image is not used: ${reason}. The broker reads the leader's journal from its beginning.`)

@@ -13,13 +13,13 @@ import { ImageCheckpoints } from "./image-checkpoints.ts"
 export interface Image {
   /** The fold of every event read so far. */
   readonly cluster: () => Cluster
-  /** Topics that were removed, as far back as the journal says. */
+  /** Topics that were removed, since the first event of the journal. */
   readonly removed: ReadonlySet<TopicId>
   /** The journal names the cluster in its first event, and the data directory is claimed for it. */
   readonly founded: Effect.Effect<string>
   /** Every event that the leader had when it was first asked is folded. */
   readonly caughtUp: Effect.Effect<void>
-  /** Calls `listener` after each run of events; answers how to stop that. */
+  /** Calls `listener` after each run of events; returns a function that ends that. */
   readonly onChange: (listener: () => void) => () => void
   /** Follows the leader until it is interrupted, or until it meets what it cannot go on from. */
   readonly follow: Effect.Effect<never, BrokerFault, Transport>
@@ -36,7 +36,7 @@ interface ImageOptions {
   readonly checkpointIntervalEvents: number
 }
 
-/** Waits until the image is as `holds` says; looks at it after each run of events, and at no other time. */
+/** Waits until `holds` is true of the image; looks after each run of events, and at no other time. */
 export const awaitImage = (image: Pick<Image, "cluster" | "onChange">, holds: (cluster: Cluster) => boolean): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     if (holds(image.cluster())) return resume(Effect.void)
@@ -49,9 +49,9 @@ export const awaitImage = (image: Pick<Image, "cluster" | "onChange">, holds: (c
   })
 
 /**
- * The image of the cluster that this broker answers from: the leader's events, fetched as any consumer fetches them. It
- * begins with the checkpoint of an earlier run where that is of the leader's journal, else with the first event. A
- * checkpoint is written now and then in the background, and when the scope closes.
+ * The image of the cluster from which this broker responds: the leader's events, fetched as any consumer fetches them.
+ * It begins with the checkpoint of an earlier run where that is of the leader's journal, else with the first event. A
+ * checkpoint is written in the background after so many events, and when the scope closes.
  */
 export const makeImage = (options: ImageOptions): Effect.Effect<Image, never, LogStore | Checksum | Scope.Scope> =>
   Effect.gen(function* () {

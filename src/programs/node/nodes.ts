@@ -2,7 +2,7 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 import { watchFileLimit } from "../../../adapters/log/file/file-limit.ts"
-import { liveNodeConfig, unheeded } from "../../../domain/cluster/config/node.ts"
+import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/node.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { listenerText, type NamedEndpoint, type NodeListener } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
@@ -43,8 +43,8 @@ const leading = (config: NodeConfig, { cluster, nodeId }: Pick<LeaderOverFiles, 
 })
 
 /** Warns of settings that an earlier version accepted and that the node ignores, since it could not work with them. */
-const warnOfUnheeded = (cluster: Cluster, nodeId: number): Effect.Effect<void> =>
-  Effect.forEach(unheeded(cluster, nodeId), (line) => Effect.logWarning(line), { discard: true })
+const warnOfIgnoredSettings = (cluster: Cluster, nodeId: number): Effect.Effect<void> =>
+  Effect.forEach(ignoredSettings(cluster, nodeId), (line) => Effect.logWarning(line), { discard: true })
 
 /** The addresses of a node's listeners, for the operator. */
 const addressed = (advertised: NamedEndpoint, others: ReadonlyArray<NamedEndpoint>) => ({
@@ -61,7 +61,7 @@ const brokerLead = (options: NodeOptions): Starting =>
     const routes = ({ isController }: NodeListener) => (isController ? forControllers : leader.routes)
     const { advertised, others } = (opened.at = yield* openListeners(options.listeners, routes, serveOptions(options.config, leading(options.config, leader))))
     yield* leader.elect(advertised)
-    yield* warnOfUnheeded(leader.cluster(), leader.nodeId)
+    yield* warnOfIgnoredSettings(leader.cluster(), leader.nodeId)
     return { nodes: [{ id: leader.nodeId, roles: ["leader"] as const, ...addressed(advertised, others) }], stopped: failing([leader.stopped]) }
   }).pipe(withMetrics(options.config["node.id"]))
 
@@ -75,7 +75,7 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
     const { advertised, others, told } = yield* openListeners(listeners, () => [...started.routes, ...started.relayed], bounds)
     yield* started.join(advertised, told)
     yield* Effect.raceFirst(started.ready, started.failed)
-    yield* warnOfUnheeded(started.cluster(), id)
+    yield* warnOfIgnoredSettings(started.cluster(), id)
     return { nodes: [{ id, roles: ["broker"] as const, ...addressed(advertised, others) }], stopped: failing([started.failed]) }
   }).pipe(withMetrics(options.config["node.id"]))
 
@@ -104,7 +104,7 @@ const leadingBroker = (options: NodeOptions) =>
     const { advertised, others, reached, told } = (opened.at = yield* openListeners(options.listeners, routes, serveOptions(config, leading(config, leader))))
     Object.assign(self, reached)
     yield* leader.elect(advertised)
-    yield* warnOfUnheeded(leader.cluster(), id)
+    yield* warnOfIgnoredSettings(leader.cluster(), id)
     yield* own.join(advertised, told)
     return { id, leader, broker: own, address: addressed(advertised, others), reached }
   }).pipe(withMetrics(options.config["node.id"]))

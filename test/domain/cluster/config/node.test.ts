@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Command, type ConfigChange } from "../../../../domain/cluster/command.ts"
-import { liveNodeConfig, nodeConfigsOf, unheeded } from "../../../../domain/cluster/config/node.ts"
+import { ignoredSettings, liveNodeConfig, nodeConfigsOf } from "../../../../domain/cluster/config/node.ts"
 import { NodeConfigsChanged } from "../../../../domain/cluster/event.ts"
 import { evolve } from "../../../../domain/cluster/evolve.ts"
 import { fromSnapshot, toSnapshot } from "../../../../domain/cluster/snapshot.ts"
@@ -55,18 +55,18 @@ describe("given a journal in which an earlier version has let be set what no nod
   const bad = { "max.connections": "1", "message.max.bytes": "0", "log.retention.ms": "7", "gone.in.this.version": "x" }
   const cluster = fold(evolve, fold(evolve, before, journal(null, bad)), journal(1, { "max.connections": "0", "log.retention.ms": "5" }))
 
-  test("it is not heeded, what can be heeded is, and the log says so", () => {
+  test("it is ignored, what can be heeded is, and the log says so", () => {
     const {
       "log.retention.ms": retentionMs,
       "max.connections": connectionsMax,
       "message.max.bytes": bytesMax
     } = liveNodeConfig(defaultNodeConfig, () => cluster, 1)()
     expect([connectionsMax, bytesMax, retentionMs]).toEqual([10_000, 1_048_588, 5])
-    expect(unheeded(cluster, 1).toSorted()).toEqual([
-      "gone.in.this.version: there is no such setting. What was set for all nodes is not heeded.",
-      expect.stringMatching(/^max.connections=0: .* node 1 is not heeded.$/),
-      expect.stringMatching(/^max.connections=1: .* all nodes is not heeded.$/),
-      expect.stringMatching(/^message.max.bytes=0: .* all nodes is not heeded.$/)
+    expect(ignoredSettings(cluster, 1).toSorted()).toEqual([
+      "gone.in.this.version: there is no such setting. What was set for all nodes is ignored.",
+      expect.stringMatching(/^max.connections=0: .* node 1 is ignored.$/),
+      expect.stringMatching(/^max.connections=1: .* all nodes is ignored.$/),
+      expect.stringMatching(/^message.max.bytes=0: .* all nodes is ignored.$/)
     ])
   })
   test("it stands in the way of no other change, and can be unset", () => {
