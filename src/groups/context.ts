@@ -1,6 +1,5 @@
-import { Effect, HashMap } from "effect"
+import { Effect, Either, HashMap, LogLevel } from "effect"
 import type { Cluster } from "../../domain/cluster/state.ts"
-import type { Load } from "../../domain/group/capacity.ts"
 import type { Command } from "../../domain/group/command.ts"
 import type { Event } from "../../domain/group/event.ts"
 import { groupOf } from "../../domain/group/groups.ts"
@@ -9,52 +8,54 @@ import type { Limits } from "../../domain/group/limits.ts"
 import type { Group } from "../../domain/group/state.ts"
 import type { Rejection } from "../../domain/kernel/error-code.ts"
 import type { TopicName } from "../../domain/kernel/id.ts"
-import type { Applied } from "../stream/answers.ts"
-import type { CommandIds } from "../stream/command-ids.ts"
-import type { makeRefrain } from "../stream/refrain.ts"
+import type { RateLimitedLog } from "../ports/rate-limited-log.ts"
+import type { CommandIdFactory } from "../stream/command-ids.ts"
+import type { Applied } from "../stream/writer.ts"
 import type { RequestContext } from "../wire/route.ts"
-import type { GroupsWriter } from "./groups-aggregate.ts"
-import type { Heard } from "./session/last-heartbeat.ts"
-import type { Waiting } from "./session/waiting.ts"
+import type { GroupStreams } from "./group-streams.ts"
 
-/** One stream of groups: who decides on it, who was heard, and who waits. */
-export interface GroupStream {
-  readonly writer: GroupsWriter
-  readonly heard: Heard
-  readonly waiting: Waiting
-}
-
-/** What the handlers of group requests share. */
-export interface GroupRoom {
+/** What the handlers of group requests and the fibers that watch over the groups share. */
+export interface CoordinatorContext {
   readonly limits: Limits
   readonly cluster: () => Cluster
-  readonly commandIds: CommandIds
-  readonly streams: ReadonlyArray<GroupStream>
-  readonly streamOf: (groupId: GroupId) => GroupStream
+  readonly commandIds: CommandIdFactory
+  readonly streams: GroupStreams
   /** Ms since 1970; never falls. */
   readonly now: () => number
-  /** What all groups hold, durable. */
-  readonly load: () => Load
-  /** Says that something was refused, now and then. */
-  readonly refrain: ReturnType<typeof makeRefrain>
-  /** The topics may be gone: what was committed in them must go too. */
+  /** Ms by the monotonic clock alone: the difference of two is how long the process was awake or stopped between them. */
+  readonly elapsed: () => number
+  /** Refusals that clients can cause again and again. */
+  readonly refusals: RateLimitedLog
+  /** The topics may be removed: the offsets that were committed in them must go, too. */
   readonly suspect: (topics: ReadonlyArray<TopicName>) => void
 }
 
-/** The group as it stands, durable. */
-export const group = (room: GroupRoom, groupId: GroupId): Group => groupOf(room.streamOf(groupId).writer.state(), groupId)
+/** Returns the durable group; a Rejection where this node does not coordinate it. */
+export const groupIn = ({ streams }: CoordinatorContext, groupId: GroupId): Either.Either<Group, Rejection> =>
+  Either.map(streams.of(groupId), ({ writer }) => groupOf(writer.state(), groupId))
 
-/** Gives a command of a request to the group's stream. `part` tells several of one request and group apart. */
-export const ask = (room: GroupRoom, command: Command, context: RequestContext, cause: string, part = ""): Effect.Effect<Applied<Event>, Rejection> =>
-  Effect.tapError(
-    room
-      .streamOf(command.groupId)
-      .writer.submit({ command, commandId: room.commandIds.ofRequest(context, `${command.groupId}${part}`), actor: context.actor, cause }),
-    ({ error, message }) => (error === "COORDINATOR_NOT_AVAILABLE" ? room.refrain(error, `${cause} of ${context.actor} was refused: ${message}`) : Effect.void)
+/** Gives a request's command to the group's stream. `part` tells apart the commands of one request and group. */
+export const submit = (
+  coordinator: CoordinatorContext,
+  command: Command,
+  context: RequestContext,
+  cause: string,
+  part = ""
+): Effect.Effect<Applied<Event>, Rejection> => {
+  const stream = coordinator.streams.of(command.groupId)
+  if (Either.isLeft(stream)) return Effect.fail(stream.left)
+  const commandId = coordinator.commandIds.ofRequest(context, `${command.groupId}${part}`)
+  return Effect.tapError(stream.right.writer.submit({ command, commandId, actor: context.actor, cause }), ({ error, message }) =>
+    error === "COORDINATOR_NOT_AVAILABLE"
+      ? coordinator.refusals.log(LogLevel.Warning, error, `${cause} of ${context.actor} was refused: ${message}`)
+      : Effect.void
   )
+}
 
-/** The member was heard of. One that is gone meanwhile is not remembered. */
-export const hear = (room: GroupRoom, groupId: GroupId, memberId: MemberId): void => {
-  const { heard, writer } = room.streamOf(groupId)
-  if (HashMap.has(groupOf(writer.state(), groupId).members, memberId)) heard.note(groupId, memberId, room.now())
+/** Records a heartbeat of the member. A member that has left meanwhile is not remembered. */
+export const recordHeartbeat = ({ now, streams }: CoordinatorContext, groupId: GroupId, memberId: MemberId): void => {
+  const stream = streams.of(groupId)
+  if (Either.isLeft(stream)) return
+  const { lastHeartbeats, writer } = stream.right
+  if (HashMap.has(groupOf(writer.state(), groupId).members, memberId)) lastHeartbeats.record(groupId, memberId, now())
 }

@@ -1,118 +1,199 @@
-import { Cause, Effect, Fiber, type Scope } from "effect"
+import { Cause, Context, Deferred, Effect, ExecutionStrategy, Exit, Layer, Scope } from "effect"
 import type { Event as ClusterEvent } from "../../domain/cluster/event.ts"
-import type { Cluster } from "../../domain/cluster/state.ts"
 import { groupMetadataTopic } from "../../domain/cluster/topic/name.ts"
-import type { Load } from "../../domain/group/capacity.ts"
-import { streamOf } from "../../domain/group/groups.ts"
-import { limitsOf } from "../../domain/group/limits.ts"
+import { type Limits, limitsOf } from "../../domain/group/limits.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
-import type { Journal } from "../ports/journal.ts"
+import { Journal } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import { registerMetrics } from "../ports/metrics.ts"
-import type { CommandIds } from "../stream/command-ids.ts"
+import { RateLimitedLog } from "../ports/rate-limited-log.ts"
+import type { FindReadable } from "../serve/readable.ts"
+import { CommandIds } from "../stream/command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "../stream/fault.ts"
-import { makeRefrain } from "../stream/refrain.ts"
 import { openWriter } from "../stream/writer.ts"
 import type { Route } from "../wire/route.ts"
-import type { GroupRoom, GroupStream } from "./context.ts"
+import { ClusterImage } from "./cluster-image.ts"
+import type { CoordinatorContext } from "./context.ts"
 import { GroupMetrics } from "./group-metrics.ts"
+import { type GroupStream, makeGroupStream } from "./group-stream.ts"
+import { GroupStreams, notCoordinator } from "./group-streams.ts"
 import { type GroupsWriter, groupStreamName, groupsAggregate } from "./groups-aggregate.ts"
-import { forgetRemovedTopics, makeSuspects } from "./offset/removed-topics.ts"
+import { committedTopics, forgetRemovedTopics, SuspectTopics } from "./offset/removed-topics.ts"
+import { makeOffsetsTopic } from "./offsets-topic/topic.ts"
 import { groupRoutes } from "./routes.ts"
-import { Heard } from "./session/last-heartbeat.ts"
-import { latestTime, steadyTime } from "./session/steady-time.ts"
-import { Waiting } from "./session/waiting.ts"
-import { watchGroups, watchOffsets } from "./session/watch.ts"
+import { latestTime, SteadyTime } from "./session/steady-time.ts"
+import { Alarm, watchGroups, watchOffsets } from "./session/watch.ts"
 
-/** Streams that are read at a time when the leader starts. */
+/** Streams that are read at a time. */
 const openedAtATime = 4
 
 interface CoordinatorOptions {
   readonly config: NodeConfig
-  /** The cluster as this node knows it. */
-  readonly cluster: () => Cluster
-  readonly commandIds: CommandIds
-  /** Over how many streams the groups are spread. */
+  /** The number of streams over which the groups of the cluster are spread. */
   readonly streamCount: number
 }
 
-/** The coordinator of every group. */
-export interface Coordinator {
-  readonly streams: ReadonlyArray<GroupStream>
-  readonly routes: ReadonlyArray<Route>
-  /** Ms since 1970; never falls, also not from one leader to the next. */
-  readonly now: () => number
-  /** Tells the coordinator of events that `cluster` has. */
-  readonly clusterChanged: (events: ReadonlyArray<ClusterEvent>) => void
-  /** Fails when the journal refuses, or when nobody watches over the groups any more: the node must stop. */
-  readonly stopped: Effect.Effect<never, WriterStopped>
-}
-
-const total = (writers: ReadonlyArray<GroupsWriter>): Load => {
-  let [groups, bytes] = [0, 0]
-  for (const writer of writers) {
-    const { load } = writer.state()
-    groups += load.groups
-    bytes += load.bytes
+/** Coordinates the groups in the streams that this node has opened. */
+export class GroupCoordinator extends Context.Tag("comanche-franz/GroupCoordinator")<
+  GroupCoordinator,
+  {
+    /** The streams that are open. */
+    readonly streams: Iterable<GroupStream>
+    /** Takes streams under new epochs, replays them, and coordinates their groups from then on. A stream that is open stays as it is. */
+    readonly openStreams: (indexes: ReadonlyArray<number>) => Effect.Effect<void, LogFault | UnreadableEvent>
+    /** Releases a stream: requests that wait, and later requests for its groups, get NOT_COORDINATOR. */
+    readonly closeStream: (index: number) => Effect.Effect<void>
+    readonly routes: ReadonlyArray<Route>
+    /** Finds the partitions of `__consumer_offsets`. */
+    readonly findOffsets: FindReadable
+    /** Takes the events that ClusterImage has folded, in order. */
+    readonly clusterChanged: (events: ReadonlyArray<ClusterEvent>) => void
+    /** Fails when the writer of a stream, or a fiber that watches over the groups, cannot go on: the node must stop. */
+    readonly stopped: Effect.Effect<never, WriterStopped>
   }
-  return { groups, bytes }
+>() {}
+
+export type Coordinator = Context.Tag.Service<GroupCoordinator>
+
+interface TakenStream {
+  readonly index: number
+  readonly writer: GroupsWriter
+  readonly scope: Scope.CloseableScope
 }
 
-/** A bug in what watches over the groups must not leave them without it. */
-const watching = (watch: Effect.Effect<never>): Effect.Effect<Effect.Effect<never, WriterStopped>, never, Scope.Scope> =>
-  Effect.map(Effect.forkScoped(watch), (fiber) =>
-    Effect.catchAllCause(Fiber.join(fiber), (cause) =>
-      Cause.isInterruptedOnly(cause)
-        ? Effect.never
-        : Effect.fail(
-            new WriterStopped({
-              stream: groupMetadataTopic,
-              cause,
-              message: `The leader met a bug in watching over the groups, and stops: ${Cause.pretty(cause)}`
-            })
-          )
-    )
-  )
+/** Opens and closes the streams of groups. */
+class StreamOpening {
+  private readonly scopes = new Map<number, Scope.CloseableScope>()
+  private readonly oneAtATime = Effect.unsafeMakeSemaphore(1)
+  private readonly limits: Limits
 
-/** Takes the groups' streams under new epochs, reads them, and watches over sessions, rounds and offsets until the scope closes. Faults as `openWriter`. */
-export const makeCoordinator = (options: CoordinatorOptions): Effect.Effect<Coordinator, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
-  Effect.gen(function* () {
-    const { cluster, commandIds, config, streamCount } = options
-    const clock = yield* Effect.clock
-    const limits = limitsOf(config)
-    const writing = { snapshotIntervalEvents: config["metadata.snapshot.interval.events"], trimAfterSnapshot: true }
-    const opened: Array<GroupsWriter> = []
-    // The other streams count as they are durable: what they are just about to write is less than one append each.
-    const elsewhere = (index: number) => (): Load => total(opened.filter((_, other) => other !== index))
-    const writers = yield* Effect.forEach(
-      Array.from({ length: streamCount }, (_, index) => index),
-      (index) => Effect.tap(openWriter(groupStreamName(index), groupsAggregate(limits, elsewhere(index)), writing), (writer) => (opened[index] = writer)),
-      { concurrency: openedAtATime }
-    )
-    const now = steadyTime(clock, Math.max(0, ...writers.map((writer) => latestTime(writer.state()))))
-    const metrics = new GroupMetrics()
-    yield* registerMetrics(() => metrics.samples(writers.map((writer) => writer.state())))
-    const streams = writers.map((writer): GroupStream => {
-      const heard = new Heard(now())
-      writer.onChange(({ events }) => {
-        metrics.follow(events)
-        for (const event of events) heard.follow(event)
+  constructor(
+    private readonly config: NodeConfig,
+    private readonly context: CoordinatorContext,
+    private readonly services: {
+      readonly journal: Context.Tag.Service<typeof Journal>
+      readonly scope: Scope.Scope
+      readonly time: SteadyTime
+      readonly alarm: Alarm
+      readonly metrics: GroupMetrics
+    },
+    private readonly fault: Deferred.Deferred<never, WriterStopped>
+  ) {
+    this.limits = limitsOf(config)
+  }
+
+  readonly open = (indexes: ReadonlyArray<number>): Effect.Effect<void, LogFault | UnreadableEvent> =>
+    this.oneAtATime.withPermits(1)(
+      Effect.suspend(() => {
+        const closed = indexes.filter((index) => !this.scopes.has(index))
+        for (const index of closed) this.context.streams.markOpening(index)
+        return Effect.ensuring(
+          this.openClosed(closed),
+          Effect.sync(() => {
+            for (const index of closed) this.context.streams.unmarkOpening(index)
+          })
+        )
       })
-      return { writer, heard, waiting: new Waiting(writer) }
+    )
+
+  readonly close = (index: number): Effect.Effect<void> =>
+    this.oneAtATime.withPermits(1)(
+      Effect.suspend(() => {
+        const stream = this.context.streams.at(index)
+        const scope = this.scopes.get(index)
+        if (stream === undefined || scope === undefined) return Effect.void
+        this.context.streams.remove(index)
+        this.scopes.delete(index)
+        return Effect.zipRight(Scope.close(scope, Exit.void), stream.close(notCoordinator))
+      })
+    )
+
+  private openClosed(indexes: ReadonlyArray<number>): Effect.Effect<void, LogFault | UnreadableEvent> {
+    const { context, limits, services } = this
+    const { alarm, metrics } = services
+    return Effect.gen(this, function* () {
+      const scope = yield* Scope.fork(services.scope, ExecutionStrategy.sequential)
+      const taken = yield* Effect.forEach(indexes, (index) => this.take(index, scope), { concurrency: openedAtATime }).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      // Every session begins when all streams are read, and not before: that may take long.
+      for (const { writer } of taken) services.time.raise(latestTime(writer.state()))
+      for (const { index, scope: own, writer } of taken) {
+        const stream = yield* Scope.extend(makeGroupStream(writer, { index, limits, metrics, now: context.now, onDeadline: alarm.set }), own)
+        this.scopes.set(index, own)
+        context.streams.add(stream)
+        context.suspect([...committedTopics(stream)])
+        alarm.set(stream.deadlines.next)
+      }
     })
-    const suspects = yield* makeSuspects
-    const room: GroupRoom = {
-      limits,
-      cluster,
-      commandIds,
-      streams,
-      streamOf: (groupId) => streams[streamOf(groupId, streamCount)] as GroupStream,
-      now,
-      load: () => total(writers),
-      refrain: makeRefrain(),
-      suspect: suspects.add
-    }
-    const watches = yield* Effect.forEach([watchGroups(room), watchOffsets(room), forgetRemovedTopics(room, suspects)], watching)
-    const stopped = [...writers.map((writer) => writer.stopped), ...watches].reduce((one, other) => Effect.raceFirst(one, other))
-    return { streams, routes: groupRoutes(room), now, clusterChanged: suspects.follow, stopped }
-  })
+  }
+
+  /** Takes a stream, and replays it, in a scope of its own. */
+  private take(index: number, within: Scope.Scope): Effect.Effect<TakenStream, LogFault | UnreadableEvent> {
+    const { config, context, fault, limits, services } = this
+    const writing = { snapshotIntervalEvents: config["metadata.snapshot.interval.events"], trimAfterSnapshot: true }
+    // The other streams count as they are durable: the events that they are about to write are less than one append each.
+    const elsewhere = () => context.streams.load(index)
+    return Effect.gen(function* () {
+      const scope = yield* Scope.fork(within, ExecutionStrategy.sequential)
+      const writer = yield* openWriter(groupStreamName(index), groupsAggregate(limits, elsewhere), writing).pipe(
+        Effect.tap(({ stopped }) => Effect.forkScoped(Effect.catchAll(stopped, (stop) => Deferred.fail(fault, stop)))),
+        Effect.provideService(Journal, services.journal),
+        Scope.extend(scope)
+      )
+      return { index, writer, scope }
+    })
+  }
+}
+
+/** Runs `watch` until the scope closes. A bug in it must not leave the groups unwatched: it ends the coordinator. */
+const watching = (fault: Deferred.Deferred<never, WriterStopped>, watch: Effect.Effect<never>): Effect.Effect<void, never, Scope.Scope> => {
+  const stopped = (cause: Cause.Cause<never>) =>
+    new WriterStopped({
+      stream: groupMetadataTopic,
+      cause,
+      message: `The leader stops because of a bug in the fiber that watches over the groups: ${Cause.pretty(cause)}`
+    })
+  return watch.pipe(
+    Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.fail(fault, stopped(cause)))),
+    Effect.forkScoped,
+    Effect.asVoid
+  )
+}
+
+/** The coordinator, without open streams. It watches over sessions, rebalances and offsets until the scope closes. */
+export const layer = ({ config, streamCount }: CoordinatorOptions): Layer.Layer<GroupCoordinator, never, Journal | ClusterImage | CommandIds> =>
+  Layer.scoped(
+    GroupCoordinator,
+    Effect.gen(function* () {
+      const { cluster } = yield* ClusterImage
+      const time = new SteadyTime(yield* Effect.clock)
+      const streams = new GroupStreams(streamCount)
+      const alarm = yield* Alarm.make
+      const suspects = yield* SuspectTopics.make
+      const fault = yield* Deferred.make<never, WriterStopped>()
+      const context: CoordinatorContext = {
+        limits: limitsOf(config),
+        cluster,
+        commandIds: yield* CommandIds,
+        streams,
+        now: time.now,
+        elapsed: time.elapsed,
+        refusals: new RateLimitedLog(),
+        suspect: suspects.add
+      }
+      const metrics = new GroupMetrics()
+      yield* registerMetrics(() => metrics.samples([...streams].map(({ writer }) => writer.state())))
+      const opening = new StreamOpening(config, context, { journal: yield* Journal, scope: yield* Effect.scope, time, alarm, metrics }, fault)
+      for (const watch of [watchGroups(context, alarm), watchOffsets(context), forgetRemovedTopics(context, suspects)]) yield* watching(fault, watch)
+      return {
+        streams,
+        openStreams: opening.open,
+        closeStream: opening.close,
+        routes: groupRoutes(context),
+        findOffsets: yield* makeOffsetsTopic(cluster, streams),
+        clusterChanged: suspects.follow,
+        stopped: Deferred.await(fault)
+      }
+    })
+  )

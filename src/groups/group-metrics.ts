@@ -1,19 +1,40 @@
 import type { Event } from "../../domain/group/event.ts"
 import type { Groups } from "../../domain/group/groups.ts"
 import { counterSample, gaugeSample, type MetricSample } from "../ports/metrics.ts"
+import type { GroupFollower, GroupsChange } from "./follower.ts"
 
-/** The metrics of the groups that a leader coordinates. The counts begin with the leader. */
-export class GroupMetrics {
+type Count = "commits" | "rebalances" | "generations"
+
+/** What an event is counted as. */
+const counts: { readonly [Tag in Event["_tag"]]: Count | undefined } = {
+  GroupCreated: undefined,
+  MemberReserved: undefined,
+  MemberJoined: undefined,
+  MemberRejoined: undefined,
+  MemberReplaced: undefined,
+  MemberRemoved: undefined,
+  RebalanceStarted: "rebalances",
+  RebalanceExtended: undefined,
+  GenerationStarted: "generations",
+  GroupEmptied: undefined,
+  MemberSynced: undefined,
+  AssignmentsSet: undefined,
+  OffsetsCommitted: "commits",
+  OffsetsRemoved: undefined,
+  GroupDeleted: undefined
+}
+
+/** The metrics of the groups that a node coordinates. The counts begin with the coordinator. */
+export class GroupMetrics implements GroupFollower {
   private rebalances = 0
   private generations = 0
   private commits = 0
 
   /** Counts durable events. */
-  follow(events: ReadonlyArray<Event>): void {
+  follow({ events }: GroupsChange): void {
     for (const { _tag } of events) {
-      if (_tag === "OffsetsCommitted") this.commits++
-      else if (_tag === "RebalanceStarted") this.rebalances++
-      else if (_tag === "GenerationStarted") this.generations++
+      const count = counts[_tag]
+      if (count !== undefined) this[count]++
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Route } from "../wire/route.ts"
-import type { GroupRoom } from "./context.ts"
+import type { CoordinatorContext } from "./context.ts"
 import { offsetCommit } from "./handler/08-offset-commit.ts"
 import { offsetFetch } from "./handler/09-offset-fetch.ts"
 import { joinGroup } from "./handler/11-join-group.ts"
@@ -12,15 +12,15 @@ import { deleteGroups } from "./handler/42-delete-groups.ts"
 import { offsetDelete } from "./handler/47-offset-delete.ts"
 
 /** What the coordinator of the groups answers, FindCoordinator apart. */
-export const groupRoutes = (room: GroupRoom): ReadonlyArray<Route> => [
-  offsetCommit(room),
-  offsetFetch(room),
-  joinGroup(room),
-  heartbeat(room),
-  leaveGroup(room),
-  syncGroup(room),
-  describeGroups(room),
-  listGroups(room),
-  deleteGroups(room),
-  offsetDelete(room)
+export const groupRoutes = (coordinator: CoordinatorContext): ReadonlyArray<Route> => [
+  offsetCommit(coordinator),
+  offsetFetch(coordinator),
+  joinGroup(coordinator),
+  heartbeat(coordinator),
+  leaveGroup(coordinator),
+  syncGroup(coordinator),
+  describeGroups(coordinator),
+  listGroups(coordinator),
+  deleteGroups(coordinator),
+  offsetDelete(coordinator)
 ]

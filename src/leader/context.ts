@@ -7,7 +7,7 @@ import type { BrokerId } from "../../domain/kernel/id.ts"
 import type { LogDirectory } from "../ports/log-store.ts"
 import type { DescribeConfigsOptions } from "../serve/configs/describe-configs.ts"
 import type { Applied } from "../stream/answers.ts"
-import type { CommandIds } from "../stream/command-ids.ts"
+import type { CommandIdFactory } from "../stream/command-ids.ts"
 import type { Submission } from "../stream/writer.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { Brokers } from "./brokers/brokers.ts"
@@ -17,7 +17,7 @@ import type { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
 import type { ProducerIds } from "./producer-ids/producer-ids.ts"
 
 /** What the leader's handlers share. */
-export interface LeaderRoom {
+export interface LeaderContext {
   readonly nodeId: BrokerId
   /** What this node started with. */
   readonly config: NodeConfig
@@ -30,7 +30,7 @@ export interface LeaderRoom {
   readonly observers: Observers
   /** Where the journal lies. */
   readonly directories: ReadonlyArray<LogDirectory>
-  readonly commandIds: CommandIds
+  readonly commandIds: CommandIdFactory
   readonly producerIds: ProducerIds
   readonly producerIdBlocks: ProducerIdBlocks
   /** Returns the node's metrics in Prometheus' text format; undefined where it has none. */
@@ -38,9 +38,9 @@ export interface LeaderRoom {
 }
 
 /** A command as a request asks for it. `part` tells the commands of one request apart: a topic's name. */
-export const submission = (room: LeaderRoom, command: Command, context: RequestContext, cause: string, part = ""): Submission<Command> => ({
+export const submission = (leader: LeaderContext, command: Command, context: RequestContext, cause: string, part = ""): Submission<Command> => ({
   command,
-  commandId: room.commandIds.ofRequest(context, part),
+  commandId: leader.commandIds.ofRequest(context, part),
   actor: context.actor,
   cause
 })
@@ -48,7 +48,7 @@ export const submission = (room: LeaderRoom, command: Command, context: RequestC
 export type ClusterOutcome = Either.Either<Applied<Event>, Rejection>
 
 /** What the settings of this node and of topics are described from. */
-export const describing = ({ config, nodeId, written, writer }: LeaderRoom): DescribeConfigsOptions => ({ cluster: writer.state, nodeId, config, written })
+export const describing = ({ config, nodeId, written, writer }: LeaderContext): DescribeConfigsOptions => ({ cluster: writer.state, nodeId, config, written })
 
 /** The two fields in which most answers say that something was refused. */
 export const refusal = ({ error, message }: Rejection): { readonly errorCode: number; readonly errorMessage: string } => ({

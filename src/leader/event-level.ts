@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
 import { raisableEventLevel } from "../../domain/cluster/event-level.ts"
-import type { CommandIds } from "../stream/command-ids.ts"
+import type { CommandIdFactory } from "../stream/command-ids.ts"
 import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
 
 /** How long to wait before a level is tried again that could not be raised: the disk may be full, ms. */
@@ -11,7 +11,7 @@ const retryMs = 1000
  * Raises the cluster's event level as soon as every registered broker knows a higher one, up to `known`, the level of
  * this version; for as long as it runs. A version that knows the cluster's level alone does nothing.
  */
-export const raiseEventLevels = (writer: ClusterWriter, commandIds: CommandIds, known: number): Effect.Effect<never> =>
+export const raiseEventLevels = (writer: ClusterWriter, commandIds: CommandIdFactory, known: number): Effect.Effect<never> =>
   Effect.forever(
     Effect.gen(function* () {
       const level = yield* writer.when((cluster) => raisableEventLevel(cluster, known))

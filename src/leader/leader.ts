@@ -1,4 +1,4 @@
-import { Effect, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
 import { Command } from "../../domain/cluster/command.ts"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
@@ -7,8 +7,8 @@ import type { Cluster } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
-import { type Coordinator, makeCoordinator } from "../groups/coordinator.ts"
-import { makeOffsetsTopic } from "../groups/offsets-topic/topic.ts"
+import { ClusterImage } from "../groups/cluster-image.ts"
+import { type Coordinator, layer as coordinatorLayer, GroupCoordinator } from "../groups/coordinator.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
 import { type LogDirectory, LogFault } from "../ports/log-store.ts"
@@ -19,7 +19,7 @@ import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch/fetch-sessions.ts"
 import type { FindReadable, ReadablePartition } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
-import { CommandIds } from "../stream/command-ids.ts"
+import { CommandIdFactory, CommandIds } from "../stream/command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "../stream/fault.ts"
 import { streamPartition } from "../stream/stream-partition.ts"
 import { drawUuid } from "../stream/uuid.ts"
@@ -29,7 +29,7 @@ import { serve } from "../wire/server.ts"
 import { makeBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
 import { Observers } from "./brokers/observers.ts"
-import type { LeaderRoom } from "./context.ts"
+import type { LeaderContext } from "./context.ts"
 import { raiseEventLevels } from "./event-level.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./journal/cluster-aggregate.ts"
 import { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
@@ -79,7 +79,7 @@ const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string,
   )
 
 /** The cluster gets its id the first time that it has a leader. */
-const found = (writer: ClusterWriter, commandIds: CommandIds, before: string | undefined): Effect.Effect<string, WriterStopped | LogFault> =>
+const found = (writer: ClusterWriter, commandIds: CommandIdFactory, before: string | undefined): Effect.Effect<string, WriterStopped | LogFault> =>
   Effect.gen(function* () {
     const known = writer.state().clusterId
     if (known !== undefined) return known
@@ -95,7 +95,7 @@ const found = (writer: ClusterWriter, commandIds: CommandIds, before: string | u
   })
 
 /** Over how many streams the groups are spread: what the setting said when the cluster had its first groups. */
-const groupStreams = (writer: ClusterWriter, commandIds: CommandIds, config: NodeConfig): Effect.Effect<number, WriterStopped> =>
+const groupStreams = (writer: ClusterWriter, commandIds: CommandIdFactory, config: NodeConfig): Effect.Effect<number, WriterStopped> =>
   Effect.gen(function* () {
     const configured = config["offsets.topic.num.partitions"]
     const known = writer.state().groupStreams
@@ -116,6 +116,22 @@ const firstEventsGone = (start: number): LogFault =>
 const partitionsPerBrokerMax = (options: LeaderOptions): number =>
   options.config["franz.broker.partitions.max"] || (options.partitionsPerBrokerMax ?? partitionsPerClusterMax)
 
+/**
+ * What follows the cluster's events in this process, in this order. Readers of the journal's topic and waits for the state are called after all of these, in the order in which they began.
+ * 1. The groups' coordinator looks for offsets in topics that are removed.
+ */
+const followersOf = (coordinator: Coordinator): ReadonlyArray<Parameters<ClusterWriter["onChange"]>[0]> => [({ events }) => coordinator.clusterChanged(events)]
+
+/** The coordinator of every group of the cluster, with all streams open. */
+const makeCoordinator = (config: NodeConfig, streamCount: number, writer: ClusterWriter, commandIds: CommandIdFactory) =>
+  Effect.gen(function* () {
+    const services = Layer.merge(Layer.succeed(ClusterImage, { cluster: writer.state }), Layer.succeed(CommandIds, commandIds))
+    const coordinator = Context.get(yield* Layer.build(Layer.provide(coordinatorLayer({ config, streamCount }), services)), GroupCoordinator)
+    for (const follow of followersOf(coordinator)) writer.onChange(follow)
+    yield* coordinator.openStreams(Array.from({ length: streamCount }, (_, index) => index))
+    return coordinator
+  })
+
 /** Finds the journal as the partition of its topic, and what `others` find. */
 const findJournalOr =
   (journal: ReadablePartition, others: FindReadable): FindReadable =>
@@ -123,7 +139,7 @@ const findJournalOr =
     partition === 0 && ("topicId" in asked ? asked.topicId === metadataTopicId : asked.name === metadataTopic) ? journal : others(asked, partition)
 
 const elect =
-  (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds) =>
+  (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIdFactory) =>
   ({ host, port }: Address): Effect.Effect<void, WriterStopped> =>
     mustSucceed(writer, Command.ElectLeader({ nodeId, host, port, epoch: writer.epoch }), commandIds.own(), "start")
 
@@ -138,13 +154,13 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const { decompress } = yield* Compression
     const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
     if (writer.start > 0) return yield* firstEventsGone(writer.start)
-    const commandIds = new CommandIds(writer.epoch)
+    const commandIds = new CommandIdFactory(writer.epoch)
     const eventsBefore = writer.end()
     const clusterId = yield* found(writer, commandIds, options.clusterId)
     const brokers = yield* makeBrokers(config["broker.session.timeout.ms"])
     const clock = yield* Effect.clock
     const producerIdBlocks = new ProducerIdBlocks(() => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n))
-    const room: LeaderRoom = {
+    const context: LeaderContext = {
       nodeId,
       config,
       written: options.written,
@@ -159,10 +175,8 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       metrics: yield* metricsText
     }
     const streamCount = yield* groupStreams(writer, commandIds, config)
-    const coordinator = yield* makeCoordinator({ config, cluster: writer.state, commandIds, streamCount })
-    writer.onChange(({ events }) => coordinator.clusterChanged(events))
-    const offsets = yield* makeOffsetsTopic(writer.state, coordinator.streams, coordinator.now)
-    const find = findJournalOr(streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 }), offsets)
+    const coordinator = yield* makeCoordinator(options.config, streamCount, writer, commandIds)
+    const find = findJournalOr(streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 }), coordinator.findOffsets)
     const leaders = findLeader(writer.state)
     const reading = {
       find,
@@ -182,7 +196,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       cluster: writer.state,
       writer,
       coordinator,
-      routes: leaderRoutes(room, reading, coordinator.routes),
+      routes: leaderRoutes(context, reading, coordinator.routes),
       find,
       findLeader: leaders,
       elect: elect(nodeId, writer, commandIds),

@@ -19,7 +19,7 @@ import { type ListOffsetsOptions, listOffsets } from "../serve/offsets/list-offs
 import { offsetForLeaderEpoch } from "../serve/offsets/offset-for-leader-epoch.ts"
 import { drawUuid } from "../stream/uuid.ts"
 import { type RequestContext, type Route, route } from "../wire/route.ts"
-import { describing, type LeaderRoom, submission } from "./context.ts"
+import { describing, type LeaderContext, submission } from "./context.ts"
 import { produce } from "./handler/00-produce.ts"
 import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
@@ -40,7 +40,7 @@ import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
 const complainEveryMs = 10_000
 
 /** Creates topics with the defaults because somebody asked for their metadata. Who races with another gets what the other created. */
-const autoCreate = (room: LeaderRoom) => {
+const autoCreate = (leader: LeaderContext) => {
   let complainedMs = Number.NEGATIVE_INFINITY
   const complain = (message: string) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -57,15 +57,15 @@ const autoCreate = (room: LeaderRoom) => {
             topicId,
             partitionCount: -1,
             replicationFactor: -1,
-            defaultPartitionCount: room.config["num.partitions"],
-            partitionsPerBrokerMax: room.partitionsPerBrokerMax,
+            defaultPartitionCount: leader.config["num.partitions"],
+            partitionsPerBrokerMax: leader.partitionsPerBrokerMax,
             assignments: [],
             configs: [],
             validateOnly: false
           })
         )
       )
-      const outcomes = yield* room.writer.submitAll(commands.map((command) => submission(room, command, context, "Metadata", command.topic)))
+      const outcomes = yield* leader.writer.submitAll(commands.map((command) => submission(leader, command, context, "Metadata", command.topic)))
       for (const [index, outcome] of outcomes.entries())
         if (Either.isLeft(outcome) && outcome.left.error !== "TOPIC_ALREADY_EXISTS")
           yield* complain(`topic ${names[index]} was not created for ${context.actor}: ${outcome.left.message}`)
@@ -86,31 +86,31 @@ const noProducers =
     topicByName(cluster(), topic)?.partitions.at(partition) === undefined ? "UNKNOWN_TOPIC_OR_PARTITION" : "NOT_LEADER_OR_FOLLOWER"
 
 /** What the leader answers, groups apart. `more` are routes that an Envelope may carry too. */
-export const leaderRoutes = (room: LeaderRoom, reading: FetchOptions & ListOffsetsOptions, more: ReadonlyArray<Route>): ReadonlyArray<Route> => {
-  const cluster = room.writer.state
+export const leaderRoutes = (leader: LeaderContext, reading: FetchOptions & ListOffsetsOptions, more: ReadonlyArray<Route>): ReadonlyArray<Route> => {
+  const cluster = leader.writer.state
   const direct = [
     produce(cluster),
     ...readingRoutes(reading),
-    route(Metadata, {}, metadata({ nodeId: room.nodeId, cluster, autoCreate: room.config["auto.create.topics.enable"], createTopics: autoCreate(room) })),
+    route(Metadata, {}, metadata({ nodeId: leader.nodeId, cluster, autoCreate: leader.config["auto.create.topics.enable"], createTopics: autoCreate(leader) })),
     route(FindCoordinator, {}, findCoordinator(cluster)),
-    createTopics(room),
-    deleteTopics(room),
-    initProducerId(room),
-    route(DescribeConfigs, {}, describeConfigs(describing(room))),
-    alterConfigs(room),
-    createPartitions(room),
-    incrementalAlterConfigs(room),
-    route(DescribeCluster, {}, describeCluster({ nodeId: room.nodeId, cluster, tellsControllers: true, metrics: room.metrics })),
+    createTopics(leader),
+    deleteTopics(leader),
+    initProducerId(leader),
+    route(DescribeConfigs, {}, describeConfigs(describing(leader))),
+    alterConfigs(leader),
+    createPartitions(leader),
+    incrementalAlterConfigs(leader),
+    route(DescribeCluster, {}, describeCluster({ nodeId: leader.nodeId, cluster, tellsControllers: true, metrics: leader.metrics })),
     noReplicaLogDirs,
-    describeLogDirs(room.directories),
-    describeQuorum(room),
+    describeLogDirs(leader.directories),
+    describeQuorum(leader),
     describeProducers(noProducers(cluster)),
     ...administrationRoutes(cluster),
-    brokerRegistration(room),
-    brokerHeartbeat(room),
-    allocateProducerIds(room),
-    unregisterBroker(room),
+    brokerRegistration(leader),
+    brokerHeartbeat(leader),
+    allocateProducerIds(leader),
+    unregisterBroker(leader),
     ...more
   ]
-  return [...direct, envelope(direct, (context) => room.brokers.links.brokerOf(context, room.writer.state()))]
+  return [...direct, envelope(direct, (context) => leader.brokers.links.brokerOf(context, leader.writer.state()))]
 }

@@ -1,3 +1,4 @@
+import { Context } from "effect"
 import { commandIdBytesMax, commandIdTag } from "../../domain/kernel/command-id.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { clientCommandPrefix } from "./answers.ts"
@@ -22,7 +23,7 @@ const partCharactersMax = 255
  * Ids of commands. A client's own, where its request carries one, is told apart from the others by its prefix and by the API; every other is made for one
  * use: the leader's epoch is never used twice, and within it a counter rises.
  */
-export class CommandIds {
+export class CommandIdFactory {
   private used = 0
 
   constructor(private readonly epoch: Epoch) {}
@@ -39,3 +40,6 @@ export class CommandIds {
     return `e${this.epoch}-leader-${this.used++}`
   }
 }
+
+/** The ids of the commands that this process gives. */
+export class CommandIds extends Context.Tag("comanche-franz/CommandIds")<CommandIds, CommandIdFactory>() {}

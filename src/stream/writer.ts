@@ -54,6 +54,8 @@ export interface Writer<State, Command, Event, Rejection> {
   readonly onChange: (listener: (change: Change<State, Event>) => void) => () => void
   /** Waits until `pick` finds a value in the state; looks at once, and then after each change. */
   readonly when: <A>(pick: (state: State) => A | undefined) => Effect.Effect<A>
+  /** Answers every command that waits, and every later one, with `rejection`: the stream was given up, and the results of commands in an append under way are unknown. */
+  readonly abandon: (rejection: Rejection) => Effect.Effect<void>
   /** Fails when the writer cannot go on: the role that decides by it must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
@@ -85,6 +87,9 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
   private readonly metrics: ReturnType<typeof writerMetrics>
   private durable: State
   private durableEnd: number
+  /** The commands of the turn under way. */
+  private submissions: ReadonlyArray<Waiting<Command, Event, Rejection>> = []
+  private abandoned: Rejection | undefined
 
   constructor(
     { aggregate, fold, options, taken }: WriterStart<State, Command, Event, Rejection>,
@@ -114,6 +119,7 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
 
   readonly submit = (submission: Submission<Command>): Effect.Effect<Applied<Event>, Rejection> =>
     Effect.gen(this, function* () {
+      if (this.abandoned !== undefined) return yield* Effect.fail(this.abandoned)
       const answer = yield* Deferred.make<Applied<Event>, Rejection>()
       yield* Queue.offer(this.queue, { ...submission, answer })
       return yield* Deferred.await(answer)
@@ -121,6 +127,8 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
 
   readonly submitAll = (submissions: ReadonlyArray<Submission<Command>>): Effect.Effect<ReadonlyArray<Outcome<Event, Rejection>>> =>
     Effect.gen(this, function* () {
+      const { abandoned } = this
+      if (abandoned !== undefined) return submissions.map(() => Either.left(abandoned))
       const waiting = submissions.map((submission) => ({ ...submission, answer: Deferred.unsafeMake<Applied<Event>, Rejection>(FiberId.none) }))
       yield* Queue.offerAll(this.queue, waiting)
       return yield* Effect.forEach(waiting, ({ answer }) => Effect.either(Deferred.await(answer)))
@@ -149,6 +157,7 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
   /** One turn: all commands that wait, in as many appends as the bound of bytes makes of them. */
   readonly turn = Effect.gen(this, function* () {
     const submissions = [...(yield* Queue.takeBetween(this.queue, 1, commandsPerTurnMax))]
+    this.submissions = submissions
     for (let at = 0; at < submissions.length; ) {
       const start = { state: this.durable, index: this.durableEnd, submissions, at }
       const round = yield* runSteps(decideRound(this.aggregate, this.encode, this.answers, start))
@@ -159,7 +168,17 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
       })
       at += outcomes.length
     }
+    this.submissions = []
   })
+
+  readonly abandon = (rejection: Rejection): Effect.Effect<void> =>
+    Effect.gen(this, function* () {
+      this.abandoned = rejection
+      // Commands that waited for room come into the queue as others leave it.
+      let waiting = [...this.submissions, ...(yield* Queue.takeAll(this.queue))]
+      for (; waiting.length > 0; waiting = [...(yield* Queue.takeAll(this.queue))])
+        for (const { answer } of waiting) Deferred.unsafeDone(answer, Exit.fail(rejection))
+    })
 
   /** Returns the effect that writes a snapshot; undefined where none is due. */
   readonly snapshotIfDue = (): Effect.Effect<void> | undefined => this.snapshots.due(this.durable, this.durableEnd)

@@ -1,4 +1,4 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import type { LeavingMember } from "../../../domain/group/classic/command.ts"
 import { leaveErrors } from "../../../domain/group/classic/leave.ts"
 import { Command } from "../../../domain/group/command.ts"
@@ -7,12 +7,12 @@ import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts
 import { LeaveGroup } from "../../protocol/message/13-leave-group.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
-import { ask, type GroupRoom, group } from "../context.ts"
+import { type CoordinatorContext, groupIn, submit } from "../context.ts"
 
 type Request = RequestOf<typeof LeaveGroup>
 type Response = ResponseDraft<typeof LeaveGroup>
 
-/** From this version on several members leave at a time, each with an answer of its own (KIP-345). */
+/** From this version on several members leave at a time, each with an error of its own (KIP-345). */
 const batchSince = 3
 
 const leaversOf = (request: Request, version: number): ReadonlyArray<LeavingMember> =>
@@ -22,7 +22,7 @@ const leaversOf = (request: Request, version: number): ReadonlyArray<LeavingMemb
 
 const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error) })
 
-const answered = (leavers: ReadonlyArray<LeavingMember>, errors: ReadonlyArray<KafkaError>, version: number): Response => {
+const responseTo = (leavers: ReadonlyArray<LeavingMember>, errors: ReadonlyArray<KafkaError>, version: number): Response => {
   if (version < batchSince) return refused(errors[0] ?? "NONE")
   const members = leavers.map((leaver, index) => ({
     memberId: leaver.memberId,
@@ -32,19 +32,19 @@ const answered = (leavers: ReadonlyArray<LeavingMember>, errors: ReadonlyArray<K
   return { errorCode: 0, members }
 }
 
-/** LeaveGroup 0-5: members go, by themselves or at an administrator's word; the others are told to join again. */
-export const leaveGroup = (room: GroupRoom): Route => {
+/** LeaveGroup 0-5: members leave, or an administrator removes them; the remaining members must rejoin. */
+export const leaveGroup = (coordinator: CoordinatorContext): Route => {
   const handle = (request: Request, context: RequestContext): Effect.Effect<Response> => {
     if (request.groupId === "") return Effect.succeed(refused("INVALID_GROUP_ID"))
     const members = leaversOf(request, context.version)
     const id = groupId(request.groupId)
-    return ask(room, Command.Leave({ groupId: id, at: room.now(), members }), context, "LeaveGroup").pipe(
-      Effect.map(({ events }) => leaveErrors(group(room, id), events, members)),
+    return submit(coordinator, Command.Leave({ groupId: id, at: coordinator.now(), members }), context, "LeaveGroup").pipe(
+      Effect.flatMap(({ events }) => Either.map(groupIn(coordinator, id), (group) => leaveErrors(group, events, members))),
       Effect.match({
-        onSuccess: (errors) => answered(members, errors, context.version),
+        onSuccess: (errors) => responseTo(members, errors, context.version),
         onFailure: ({ error }) =>
           error === "UNKNOWN_MEMBER_ID"
-            ? answered(
+            ? responseTo(
                 members,
                 members.map(() => error),
                 context.version

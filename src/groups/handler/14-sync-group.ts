@@ -7,12 +7,12 @@ import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts
 import { SyncGroup } from "../../protocol/message/14-sync-group.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
-import { ask, type GroupRoom, hear } from "../context.ts"
+import { type CoordinatorContext, recordHeartbeat, submit } from "../context.ts"
 
 type Request = RequestOf<typeof SyncGroup>
 type Response = ResponseDraft<typeof SyncGroup>
 
-/** From this version on a member says what kind of group it believes to be in (KIP-559). */
+/** From this version on a member names the protocol type and the protocol that it expects (KIP-559). */
 const protocolSince = 5
 /** Bytes of all assignments together: more than Kafka could store, and what a journal takes at a time. */
 const assignmentBytesMax = 4 * 1024 * 1024
@@ -30,10 +30,10 @@ const response = (answer: Exclude<SyncResponse, { _tag: "Wait" }>): Response =>
     ? refused(answer.error)
     : { errorCode: 0, protocolType: answer.protocolType, protocolName: answer.protocolName, assignment: answer.assignment }
 
-const commandOf = (room: GroupRoom, request: Request) =>
+const commandOf = (coordinator: CoordinatorContext, request: Request) =>
   Command.Sync({
     groupId: groupId(request.groupId),
-    at: room.now(),
+    at: coordinator.now(),
     memberId: memberId(request.memberId),
     instanceId: request.groupInstanceId,
     generation: request.generationId,
@@ -43,16 +43,17 @@ const commandOf = (room: GroupRoom, request: Request) =>
     assignments: request.assignments.map(({ memberId: id, assignment }) => ({ memberId: memberId(id), assignment: new Uint8Array(assignment) }))
   })
 
-/** SyncGroup 0-5: the leader of the generation hands in all assignments; everybody waits for that, and gets its own. */
-export const syncGroup = (room: GroupRoom): Route => {
+/** SyncGroup 0-5: the leader of the generation sends all assignments; every member waits for them, and gets its own. */
+export const syncGroup = (coordinator: CoordinatorContext): Route => {
   const handle = (request: Request, context: RequestContext): Response | Effect.Effect<Response> => {
     const fault = faultOf(request, context.version)
     if (fault !== undefined) return refused(fault)
-    const command = commandOf(room, request)
+    const command = commandOf(coordinator, request)
     return Effect.gen(function* () {
-      yield* ask(room, command, context, "SyncGroup")
-      hear(room, command.groupId, command.memberId)
-      return yield* room.streamOf(command.groupId).waiting.until(command.groupId, command.memberId, (now) => {
+      yield* submit(coordinator, command, context, "SyncGroup")
+      recordHeartbeat(coordinator, command.groupId, command.memberId)
+      const { waiting } = yield* coordinator.streams.of(command.groupId)
+      return yield* waiting.until(command.groupId, command.memberId, (now) => {
         const answer = syncResponse(now, command.memberId, command.instanceId, command.generation)
         return answer._tag === "Wait" ? undefined : response(answer)
       })

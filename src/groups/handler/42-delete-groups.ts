@@ -6,13 +6,13 @@ import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { distinct, forEachInSlices, Sliced } from "../../wire/sliced.ts"
-import { ask, type GroupRoom, group } from "../context.ts"
+import { type CoordinatorContext, groupIn, submit } from "../context.ts"
 
-/** From this version on a refusal says why. */
+/** From this version on an error has a message. */
 const messageSince = 3
 
-/** DeleteGroups 0-3: groups without members go, with their offsets. Each is a command of its own: one that is refused does not stop the others. */
-export const deleteGroups = (room: GroupRoom): Route =>
+/** DeleteGroups 0-3: deletes groups without members, with their offsets. Each group is a command of its own: a rejection does not stop the others. */
+export const deleteGroups = (coordinator: CoordinatorContext): Route =>
   route(DeleteGroups, {}, ({ groupsNames }, context) => {
     const refused = (name: string, { error, message }: Rejection) => ({
       groupId: name,
@@ -20,11 +20,11 @@ export const deleteGroups = (room: GroupRoom): Route =>
       ...(context.version >= messageSince ? { errorMessage: message } : {})
     })
     const remove = (name: string) => {
-      const command = Command.DeleteGroup({ groupId: groupId(name), at: room.now() })
-      // Most of many names are of no group, or of a group with members: the durable state says so without the journal.
-      const decision = deleteGroup(group(room, command.groupId), command)
+      const command = Command.DeleteGroup({ groupId: groupId(name), at: coordinator.now() })
+      // Of very many names most belong to no group, or to a group with members: the durable state tells that without the journal.
+      const decision = Either.flatMap(groupIn(coordinator, command.groupId), (group) => deleteGroup(group, command))
       if (Either.isLeft(decision)) return Effect.succeed(refused(name, decision.left))
-      return ask(room, command, context, "DeleteGroups").pipe(
+      return submit(coordinator, command, context, "DeleteGroups").pipe(
         Effect.match({ onSuccess: () => ({ groupId: name, errorCode: 0 }), onFailure: (rejection) => refused(name, rejection) })
       )
     }

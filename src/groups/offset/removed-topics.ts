@@ -3,64 +3,79 @@ import type { Event as ClusterEvent } from "../../../domain/cluster/event.ts"
 import { Command } from "../../../domain/group/command.ts"
 import { sortedGroups } from "../../../domain/group/groups.ts"
 import type { TopicName } from "../../../domain/kernel/id.ts"
-import type { GroupRoom, GroupStream } from "../context.ts"
-import { allCurrent, placeByName } from "./committable-topic.ts"
+import { type EventTable, lookUp } from "../../stream/event-table.ts"
+import type { CoordinatorContext } from "../context.ts"
+import type { GroupStream } from "../group-stream.ts"
+import { give } from "../session/watch.ts"
+import { allCurrent, committableByName } from "./committable-topic.ts"
+
+/** The topic that an event of the cluster removes. */
+const removed: EventTable<ClusterEvent, TopicName | undefined> = {
+  ClusterFounded: () => undefined,
+  GroupStreamsFixed: () => undefined,
+  LeaderElected: () => undefined,
+  EventLevelRaised: () => undefined,
+  BrokerRegistered: () => undefined,
+  BrokerUnfenced: () => undefined,
+  BrokerFenced: () => undefined,
+  BrokerRemoved: () => undefined,
+  TopicAdded: () => undefined,
+  PartitionPlaced: () => undefined,
+  PartitionLeaderChanged: () => undefined,
+  TopicConfigsChanged: () => undefined,
+  NodeConfigsChanged: () => undefined,
+  ResourceConfigsChanged: () => undefined,
+  TopicRemoved: ({ topic }) => topic,
+  ProducerIdsAllocated: () => undefined
+}
 
 /**
- * Topics that may be gone, to be looked at. A commit may still be on its way into the journal when its topic is removed; the commit's handler looks at the
- * topic again afterwards, and names it here.
+ * Topics that may be removed. A commit may still be on its way into the journal when its topic is removed: the handler of the commit looks at the topic again afterwards, and adds it here.
  */
-class Suspects {
+export class SuspectTopics {
   private readonly names = new Set<TopicName>()
 
-  constructor(readonly woken: Queue.Queue<void>) {}
+  private constructor(private readonly woken: Queue.Queue<void>) {}
+  static readonly make: Effect.Effect<SuspectTopics> = Effect.map(Queue.sliding<void>(1), (woken) => new SuspectTopics(woken))
 
   readonly add = (topics: Iterable<TopicName>): void => {
     for (const topic of topics) this.names.add(topic)
     Queue.unsafeOffer(this.woken, undefined)
   }
-  /** Topics that events of the cluster remove. */
+  /** Adds the topics that events of the cluster remove. */
   readonly follow = (events: ReadonlyArray<ClusterEvent>): void => {
-    const removed = events.flatMap((event) => (event._tag === "TopicRemoved" ? [event.topic] : []))
-    if (removed.length > 0) this.add(removed)
+    const topics = events.flatMap((event) => lookUp(removed, event) ?? [])
+    if (topics.length > 0) this.add(topics)
   }
-  takeAll(): ReadonlyArray<TopicName> {
-    const all = [...this.names]
-    this.names.clear()
-    return all
-  }
+  /** Waits for topics, and returns all that were added. */
+  readonly take: Effect.Effect<ReadonlyArray<TopicName>> = Effect.suspend(() =>
+    Effect.map(Queue.take(this.woken), () => {
+      const all = [...this.names]
+      this.names.clear()
+      return all
+    })
+  )
 }
 
-export const makeSuspects = Effect.map(Queue.sliding<void>(1), (woken) => new Suspects(woken))
-
-/** Every topic in which some group has committed. */
-const committedTopics = (room: GroupRoom): Set<TopicName> => {
+/** Returns every topic in which a group of the stream has committed. */
+export const committedTopics = ({ writer }: Pick<GroupStream, "writer">): ReadonlySet<TopicName> => {
   const topics = new Set<TopicName>()
-  for (const { writer } of room.streams) for (const [, { offsets }] of writer.state()) for (const topic of HashMap.keys(offsets)) topics.add(topic)
+  for (const [, { offsets }] of writer.state()) for (const topic of HashMap.keys(offsets)) topics.add(topic)
   return topics
 }
 
-const forget = (room: GroupRoom, { writer }: GroupStream, topics: ReadonlyArray<TopicName>) =>
-  Effect.suspend(() => {
-    const commands = sortedGroups(writer.state()).flatMap(({ groupId, offsets }) =>
-      topics.flatMap((topic) => {
-        const held = Option.getOrUndefined(HashMap.get(offsets, topic))
-        return held === undefined || allCurrent(placeByName(room.cluster(), topic), held) ? [] : [Command.RemoveTopic({ groupId, at: room.now(), topic })]
-      })
-    )
-    if (commands.length === 0) return Effect.void
-    return writer.submitAll(commands.map((command) => ({ command, commandId: room.commandIds.own(), actor: "leader", cause: "topic removed" })))
-  })
+const commandsFor = ({ cluster, now }: CoordinatorContext, { writer }: GroupStream, topics: ReadonlyArray<TopicName>): ReadonlyArray<Command> =>
+  sortedGroups(writer.state()).flatMap(({ groupId, offsets }) =>
+    topics.flatMap((topic) => {
+      const held = Option.getOrUndefined(HashMap.get(offsets, topic))
+      return held === undefined || allCurrent(committableByName(cluster(), topic), held) ? [] : [Command.RemoveTopic({ groupId, at: now(), topic })]
+    })
+  )
 
-/** Takes the offsets of removed topics away, for as long as it runs: those that went while no leader was there first. */
-export const forgetRemovedTopics = (room: GroupRoom, suspects: Suspects): Effect.Effect<never> =>
-  Effect.gen(function* () {
-    suspects.add(committedTopics(room))
-    return yield* Effect.forever(
-      Effect.gen(function* () {
-        yield* Queue.take(suspects.woken)
-        const topics = suspects.takeAll()
-        for (const stream of room.streams) yield* forget(room, stream, topics)
-      })
+/** Removes the offsets of removed topics, for as long as it runs. */
+export const forgetRemovedTopics = (coordinator: CoordinatorContext, suspects: SuspectTopics): Effect.Effect<never> =>
+  Effect.forever(
+    Effect.flatMap(suspects.take, (topics) =>
+      Effect.forEach([...coordinator.streams], (stream) => Effect.suspend(() => give(coordinator, stream, commandsFor(coordinator, stream, topics))))
     )
-  })
+  )

@@ -1,3 +1,4 @@
+import { bug } from "../../../domain/kernel/bug.ts"
 import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import { RecordBatch } from "../../../domain/log/batch.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
@@ -30,6 +31,8 @@ export class MemoryLog {
   }
 
   append(records: ReadonlyArray<OffsetsRecord>): void {
+    const last = this.batches.at(-1)
+    if (last !== undefined && last.nextOffset > this.next) bug(`__consumer_offsets: offset ${this.next} is appended behind ${last.nextOffset}`)
     const bytes = encodeBatch({ baseOffset: this.next, leaderEpoch: this.leaderEpoch, codec: "none", records }, { crc32c, compress: (_, whole) => whole })
     const batch = new RecordBatch(bytes)
     this.batches.push(batch)
@@ -38,7 +41,7 @@ export class MemoryLog {
     this.next += records.length
   }
 
-  /** Lets go of whole batches that end at or before `offset`, but for the last one: a reader before it would find nothing up to the end. */
+  /** Drops whole batches that end at or before `offset`, but not the last batch: a reader before it would find nothing up to the end. */
   dropBefore(offset: Offset): void {
     const kept = Math.min(this.indexOf(offset), Math.max(0, this.batches.length - 1))
     for (const { bytes } of this.batches.slice(0, kept)) this.sizeInBytes -= bytes.length + overheadBytes

@@ -8,6 +8,7 @@ import type { Group } from "../../../domain/group/state.ts"
 import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import type { ReadablePartition } from "../../serve/readable.ts"
 import type { Steps } from "../../wire/sliced.ts"
+import type { GroupFollower, GroupsChange } from "../follower.ts"
 import type { GroupsWriter } from "../groups-aggregate.ts"
 import { MemoryLog } from "./log.ts"
 import { groupRecord, needsState, type OffsetsRecord, offsetRecord, recordsOfEvent } from "./records.ts"
@@ -19,31 +20,31 @@ interface OffsetsLogBounds {
   readonly growthMax: number
   readonly rewriteBytesMin: number
 }
-/** Steps that a reader waits for; more are done in the background. */
+/** Steps that are done at once; further steps run in the background. */
 const stepsAtOnce = 3
+/** Offsets begin at the time of the load in ms times this: a log that is made anew never gives an offset again, at less than a million records a second. */
+const offsetsPerMs = 1024
 const defaultBounds: OffsetsLogBounds = { recordsPerBatchMax: 100, growthMax: 4, rewriteBytesMin: 4_194_304 }
-
-/** The stream of the journal whose groups a partition tells of. */
-type FollowedGroups = Pick<GroupsWriter, "state" | "onChange" | "epoch">
 
 interface OffsetsPartitionOptions {
   readonly partition: number
-  readonly groups: FollowedGroups
-  /** An offset over all that were given out before this leader started. */
-  readonly firstOffset: () => Offset
+  /** The groups that the partition tells of. */
+  readonly groups: Pick<GroupsWriter, "state" | "epoch">
+  /** Ms since 1970; never falls. */
+  readonly now: () => number
   /** Runs steps in the background. */
   readonly run: (steps: Steps<void>) => void
   readonly bounds?: OffsetsLogBounds
 }
 
-/** Events of the groups, and what the groups were before them. */
-interface GroupsChange {
+/** Events of the groups, and the groups before them. */
+interface Unwritten {
   readonly events: ReadonlyArray<Event>
   readonly before: Groups
 }
 
 /** Most events are commits, which say everything themselves; the groups are folded only where another one came. */
-function* recordsOf({ before, events }: GroupsChange): Generator<OffsetsRecord, void> {
+function* recordsOf({ before, events }: Unwritten): Generator<OffsetsRecord, void> {
   const folds = events.some(needsState)
   const folded = new Map<GroupId, Group>()
   for (const event of events) {
@@ -55,22 +56,24 @@ function* recordsOf({ before, events }: GroupsChange): Generator<OffsetsRecord, 
 }
 
 /** A partition of `__consumer_offsets`, made in memory from the groups of one stream. Without a reader it has no log and costs nothing. */
-export class OffsetsPartition implements ReadablePartition {
+export class OffsetsPartition implements ReadablePartition, GroupFollower {
   readonly topic = consumerOffsetsTopic
   readonly topicId = consumerOffsetsTopicId
   readonly partition: number
-  private readonly groups: FollowedGroups
+  private readonly groups: OffsetsPartitionOptions["groups"]
   private readonly bounds: OffsetsLogBounds
   private log: MemoryLog
   private state: Groups
-  private unfollow: (() => void) | undefined
+  private isLoaded = false
   private isWhole = false
-  /** Every offset before it was given to a record of a log that is gone. */
-  private taken: Offset = 0
+  /** When a client last looked for the partition, ms since 1970. */
+  private usedAt = 0
+  /** The end of the log that was unloaded last: no record gets an offset before it. */
+  private unloadedEnd: Offset = 0
   private wholeBytes = 0
   private rewriting = false
   /** Changes of the groups whose records are not all in the log, the oldest first. */
-  private readonly changes: Array<GroupsChange> = []
+  private readonly changes: Array<Unwritten> = []
   private readonly waiting = new Set<() => void>()
 
   constructor(private readonly options: OffsetsPartitionOptions) {
@@ -87,41 +90,46 @@ export class OffsetsPartition implements ReadablePartition {
   }
   /** Whether the groups are followed, since a client reads or has read. */
   get isFollowing(): boolean {
-    return this.unfollow !== undefined
+    return this.isLoaded
   }
   get isWaitedFor(): boolean {
     return this.waiting.size > 0
   }
 
-  /** Begins to follow the groups. Readable at once where they are few. */
-  begin(): void {
-    if (this.unfollow !== undefined) return
-    this.log = new MemoryLog(Math.max(this.taken, this.options.firstOffset()), this.groups.epoch)
+  /** Begins to follow the groups, for a client that looks for the partition. Readable at once where the groups are few. */
+  load(): void {
+    this.usedAt = this.options.now()
+    if (this.isLoaded) return
+    this.isLoaded = true
+    const first = Math.max(this.unloadedEnd, this.usedAt * offsetsPerMs)
+    this.log = new MemoryLog(first, this.groups.epoch)
     this.state = this.groups.state()
-    this.unfollow = this.groups.onChange(({ events, state }) => this.follow(events, state))
     this.rewrite()
   }
 
-  /** Lets go of the log. A reader that comes back later finds every key again, at higher offsets. */
-  rest(): void {
-    if (this.unfollow === undefined) return
-    this.unfollow()
-    this.unfollow = undefined
-    this.isWhole = this.rewriting = false
+  /** Unloads the log where no client waits for the partition, or has looked for it in `idleMs`. */
+  unloadIfIdle(idleMs: number): void {
+    if (!this.isWaitedFor && this.options.now() - this.usedAt >= idleMs) this.unload()
+  }
+
+  /** Releases the log. A reader that comes later finds every key again, at higher offsets. */
+  unload(): void {
+    if (!this.isLoaded) return
+    this.isLoaded = this.isWhole = this.rewriting = false
     this.changes.length = 0
-    this.taken = this.log.end
-    this.log = new MemoryLog(this.taken, this.groups.epoch)
+    this.unloadedEnd = this.log.end
+    this.log = new MemoryLog(this.unloadedEnd, this.groups.epoch)
     this.wake()
   }
 
-  /** Writes the latest record of each key behind what is there, in steps, and lets go of everything before it. Meanwhile the events of the groups go on. */
+  /** Appends the latest record of each key, in steps, and then drops everything before them. Meanwhile the events of the groups go on. */
   private rewrite(): void {
     const { log } = this
     this.rewriting = true
-    this.begun(this.steps(log, log.end))
+    this.begin(this.steps(log, log.end))
   }
 
-  /** The latest record of each key. Each is looked up when its turn comes, so that it is not older than what an event has put into the log meanwhile; what an event puts there later ends with the latest, too. */
+  /** The latest record of each key. A record is made when its turn comes, so that it is not older than what an event has appended meanwhile; events that come later end with the latest, too. */
   private *latest(): Generator<OffsetsRecord | undefined> {
     for (const [groupId, { offsets }] of this.state) {
       for (const [topic, held] of offsets) for (const [partition] of held) yield offsetRecord(groupOf(this.state, groupId), topic, partition)
@@ -129,7 +137,7 @@ export class OffsetsPartition implements ReadablePartition {
     }
   }
 
-  /** No record waits over a pause: events of its group would come before it. */
+  /** No record is kept over a pause: events of its group would be appended before it. */
   private *steps(log: MemoryLog, from: Offset): Steps<void> {
     let records: Array<OffsetsRecord> = []
     for (const record of this.latest()) {
@@ -147,10 +155,11 @@ export class OffsetsPartition implements ReadablePartition {
     this.wake()
   }
 
-  private follow(events: ReadonlyArray<Event>, state: Groups): void {
+  follow({ events, state }: GroupsChange): void {
+    if (!this.isLoaded) return
     this.changes.push({ events, before: this.state })
     this.state = state
-    if (this.changes.length === 1) this.begun(this.appending(this.log))
+    if (this.changes.length === 1) this.begin(this.appending(this.log))
   }
 
   /** Appends the records of the changes, in their order. A large commit takes many steps; what comes meanwhile waits behind it. */
@@ -175,7 +184,7 @@ export class OffsetsPartition implements ReadablePartition {
   }
 
   /** The first steps at once, the others in the background. */
-  private begun(steps: Steps<void>): void {
+  private begin(steps: Steps<void>): void {
     for (let step = 0; step < stepsAtOnce; step++) if (steps.next().done === true) return
     this.options.run(steps)
   }

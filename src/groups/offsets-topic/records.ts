@@ -11,7 +11,6 @@ import { encodeGroupMetadataKey, encodeGroupMetadataValue, encodeOffsetCommitKey
 
 /** One record of `__consumer_offsets`. */
 export type OffsetsRecord = RecordToWrite
-/** Made one by one, since an event may have very many. */
 type Records = Generator<OffsetsRecord, void>
 
 const committed = (groupId: GroupId, { commitAt, expiresAt, leaderEpoch, metadata, offset, partition, topic }: PartitionOffset): OffsetsRecord => ({
@@ -59,36 +58,58 @@ function* deleted({ groupId, offsets }: Group, timestamp: number): Records {
   yield { timestamp, key: encodeGroupMetadataKey({ group: groupId }), value: null }
 }
 
-/** Whether an event tells of the group as a whole, so that its record is made from the state around it. */
-export const needsState = ({ _tag }: Event): boolean =>
-  _tag === "AssignmentsSet" || _tag === "GroupEmptied" || _tag === "MemberReplaced" || _tag === "GroupDeleted"
-
-/** The records that Kafka's coordinator would have written for an event of a group: one for each offset, and one for the group when a generation has its assignment or no member is left. */
-export function* recordsOfEvent(before: Group, event: Event, after: Group): Records {
-  switch (event._tag) {
-    case "OffsetsCommitted":
-      for (const offset of event.offsets) yield committed(event.groupId, offset)
-      return
-    case "OffsetsRemoved":
-      for (const partitions of event.removed) yield* uncommitted(event.groupId, event.at, partitions)
-      return
-    case "AssignmentsSet":
-    case "GroupEmptied":
-      return yield described(after)
-    case "MemberReplaced":
-      if (after.phase === "Stable") yield described(after)
-      return
-    case "GroupDeleted":
-      return yield* deleted(before, event.at)
-  }
+/** How the records of an event are made. */
+interface RecordsOf<E> {
+  /** Whether the records tell of the group as a whole, so that the group before and after the event is needed. */
+  readonly needsState: boolean
+  readonly records: (before: Group, event: E, after: Group) => Iterable<OffsetsRecord>
 }
 
-/** The latest record of an offset; undefined for one that is not committed. */
+const nothing = { needsState: false, records: (): Iterable<OffsetsRecord> => [] }
+const group = { needsState: true, records: (_: Group, __: Event, after: Group) => [described(after)] }
+
+/** What Kafka's coordinator would have written for each event: one record for each offset, and one for the group when a generation has its assignment or no member is left. */
+const table: { readonly [Tag in Event["_tag"]]: RecordsOf<Extract<Event, { readonly _tag: Tag }>> } = {
+  GroupCreated: nothing,
+  MemberReserved: nothing,
+  MemberJoined: nothing,
+  MemberRejoined: nothing,
+  MemberReplaced: { needsState: true, records: (_, __, after) => (after.phase === "Stable" ? [described(after)] : []) },
+  MemberRemoved: nothing,
+  RebalanceStarted: nothing,
+  RebalanceExtended: nothing,
+  GenerationStarted: nothing,
+  GroupEmptied: group,
+  MemberSynced: nothing,
+  AssignmentsSet: group,
+  OffsetsCommitted: {
+    needsState: false,
+    *records(_, { groupId, offsets }) {
+      for (const offset of offsets) yield committed(groupId, offset)
+    }
+  },
+  OffsetsRemoved: {
+    needsState: false,
+    *records(_, { at, groupId, removed }) {
+      for (const partitions of removed) yield* uncommitted(groupId, at, partitions)
+    }
+  },
+  GroupDeleted: { needsState: true, records: (before, { at }) => deleted(before, at) }
+}
+
+/** Whether the records of an event are made from the group around it. */
+export const needsState = ({ _tag }: Event): boolean => table[_tag].needsState
+
+/** Returns the records of an event of a group, one by one, since an event may have very many. */
+export const recordsOfEvent = (before: Group, event: Event, after: Group): Iterable<OffsetsRecord> =>
+  (table[event._tag] as RecordsOf<Event>).records(before, event, after)
+
+/** Returns the latest record of an offset; undefined for an offset that is not committed. */
 export const offsetRecord = ({ groupId, offsets }: Group, topic: TopicName, partition: PartitionIndex): OffsetsRecord | undefined => {
   const value = committedIn(offsets, topic, partition)
   return value === undefined ? undefined : committed(groupId, { topic, partition, ...value })
 }
 
-/** The latest record of a group; undefined for one that never had members, and for one between two generations, which has its record with the next assignment. */
+/** Returns the latest record of a group; undefined for a group that never had members, and for a group between two generations: its record comes with the next assignment. */
 export const groupRecord = (group: Group): OffsetsRecord | undefined =>
   group.protocolType !== null && (group.phase === "Stable" || group.phase === "Empty") ? described(group) : undefined

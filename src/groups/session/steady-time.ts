@@ -4,16 +4,29 @@ import { type Groups, sortedGroups } from "../../../domain/group/groups.ts"
 const nanosPerMs = 1_000_000n
 
 /**
- * Milliseconds since 1970 that only ever rise: read once from the wall clock, then counted by the monotonic one. So nobody's session ends because a person or NTP sets the
- * clock. `notBefore` is the latest time in the journal: a clock that was set back between two lives of the leader does not stop the groups' time either.
+ * Milliseconds since 1970 that only rise: read once from the wall clock, then counted by the monotonic clock. So no session ends because an operator or NTP sets the clock.
  */
-export const steadyTime = (clock: Clock.Clock, notBefore: number): (() => number) => {
-  const startedNs = clock.unsafeCurrentTimeNanos()
-  const startedMs = Math.max(clock.unsafeCurrentTimeMillis(), notBefore)
-  return () => startedMs + Number((clock.unsafeCurrentTimeNanos() - startedNs) / nanosPerMs)
+export class SteadyTime {
+  private readonly startedNs: bigint
+  private startedMs: number
+
+  constructor(private readonly clock: Clock.Clock) {
+    this.startedNs = clock.unsafeCurrentTimeNanos()
+    this.startedMs = clock.unsafeCurrentTimeMillis()
+  }
+
+  readonly now = (): number => this.startedMs + this.elapsed()
+
+  /** Ms since the start, by the monotonic clock alone. */
+  readonly elapsed = (): number => Number((this.clock.unsafeCurrentTimeNanos() - this.startedNs) / nanosPerMs)
+
+  /** Goes on from `atMs` at least, the latest time in a journal: the groups' time does not stop either when the wall clock was set back between two coordinators. */
+  raise(atMs: number): void {
+    this.startedMs += Math.max(0, atMs - this.now())
+  }
 }
 
-/** The latest time that these groups' deadlines are counted from. */
+/** Returns the latest time that the deadlines of these groups are counted from. */
 export const latestTime = (groups: Groups): number => {
   let latest = 0
   for (const { since, answeredAt, wait, pending } of sortedGroups(groups)) {

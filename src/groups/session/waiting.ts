@@ -4,92 +4,105 @@ import { evolve } from "../../../domain/group/evolve.ts"
 import { type Groups, groupOf } from "../../../domain/group/groups.ts"
 import type { GroupId, MemberId } from "../../../domain/group/id.ts"
 import type { Group } from "../../../domain/group/state.ts"
-import type { Change } from "../../stream/writer.ts"
-import type { GroupsWriter } from "../groups-aggregate.ts"
+import type { Rejection } from "../../../domain/kernel/error-code.ts"
+import { type EventTable, lookUp } from "../../stream/event-table.ts"
+import type { GroupFollower, GroupsChange } from "../follower.ts"
 
-/** One request that waits. */
-interface Waiter {
+/** A request that waits. */
+interface WaitingRequest {
   readonly memberId: MemberId
-  /** Whether it has its answer now. */
+  /** Answers the request if the group says what the answer is; returns whether it does. */
   readonly look: (group: Group) => boolean
+  readonly fail: (rejection: Rejection) => void
 }
 
-/** Whom an event can bring an answer: everybody who waits in the group, one member, or nobody. */
-const concerns = (event: Event): "all" | MemberId | undefined => {
-  switch (event._tag) {
-    case "RebalanceStarted":
-    case "GenerationStarted":
-    case "AssignmentsSet":
-    case "GroupEmptied":
-    case "GroupDeleted":
-      return "all"
-    case "MemberRemoved":
-      return event.memberId
-    case "MemberReplaced":
-      return event.replacedId
-    default:
-      return undefined
-  }
+/** The member whose request an event can answer; "all" for every request that waits for the group. */
+const answered: EventTable<Event, MemberId | "all" | undefined> = {
+  GroupCreated: () => undefined,
+  MemberReserved: () => undefined,
+  MemberJoined: () => undefined,
+  MemberRejoined: () => undefined,
+  MemberReplaced: ({ replacedId }) => replacedId,
+  MemberRemoved: ({ memberId }) => memberId,
+  RebalanceStarted: () => "all",
+  RebalanceExtended: () => undefined,
+  GenerationStarted: () => "all",
+  GroupEmptied: () => "all",
+  MemberSynced: () => undefined,
+  AssignmentsSet: () => "all",
+  OffsetsCommitted: () => undefined,
+  OffsetsRemoved: () => undefined,
+  GroupDeleted: () => "all"
 }
 
 /**
- * The requests of members that wait for their group: a JoinGroup for the end of the round, a SyncGroup for the assignment. Each of them is bounded by the
- * connection that it came on.
+ * The requests of members that wait for their group: a JoinGroup for the end of the rebalance, a SyncGroup for the assignment. Their number is bounded, since a connection has one request that
+ * waits.
  */
-export class Waiting {
-  private readonly byGroup = new Map<GroupId, Set<Waiter>>()
+export class Waiting implements GroupFollower {
+  private readonly byGroup = new Map<GroupId, Set<WaitingRequest>>()
   private seen: Groups
+  private closed: Rejection | undefined
 
-  constructor(private readonly writer: GroupsWriter) {
-    this.seen = writer.state()
-    writer.onChange((change) => this.follow(change))
+  constructor(private readonly groups: () => Groups) {
+    this.seen = groups()
   }
 
-  /** Waits until `look` finds an answer for the member: looks at once, and then at the group as it was after each event. */
-  until<A>(groupId: GroupId, memberId: MemberId, look: (group: Group) => A | undefined): Effect.Effect<A> {
-    return Effect.async<A>((resume) => {
-      const now = look(groupOf(this.writer.state(), groupId))
+  /** Waits until `look` returns an answer for the member: looks at once, and then at the group as it was after each event. Fails when the stream is closed. */
+  until<A>(groupId: GroupId, memberId: MemberId, look: (group: Group) => A | undefined): Effect.Effect<A, Rejection> {
+    return Effect.async<A, Rejection>((resume) => {
+      const now = look(groupOf(this.groups(), groupId))
       if (now !== undefined) return resume(Effect.succeed(now))
-      const waiter: Waiter = {
+      if (this.closed !== undefined) return resume(Effect.fail(this.closed))
+      const request: WaitingRequest = {
         memberId,
         look: (group) => {
           const found = look(group)
           if (found !== undefined) resume(Effect.succeed(found))
           return found !== undefined
-        }
+        },
+        fail: (rejection) => resume(Effect.fail(rejection))
       }
-      this.add(groupId, waiter)
-      return Effect.sync(() => this.remove(groupId, waiter))
+      this.add(groupId, request)
+      return Effect.sync(() => this.remove(groupId, request))
     })
   }
 
+  /** Fails every request that waits, and every later one. */
+  close(rejection: Rejection): void {
+    this.closed = rejection
+    const requests = [...this.byGroup.values()].flatMap((waiting) => [...waiting])
+    this.byGroup.clear()
+    for (const { fail } of requests) fail(rejection)
+  }
+
   /**
-   * One change may hold the events of many commands: a generation starts, and the next round begins. Those that waited before see the group after each
-   * event, so that nobody misses a generation which was soon over.
+   * One change may hold the events of many commands: a generation starts, and the next rebalance begins. The requests that waited before see the group after each event, so that no member
+   * misses a generation that was soon over.
    */
-  private follow({ events, state }: Change<Groups, Event>): void {
+  follow({ events, state }: GroupsChange): void {
     const groups = new Map<GroupId, Group>()
     for (const event of this.byGroup.size === 0 ? [] : events) {
       const { groupId } = event
-      const waiters = this.byGroup.get(groupId)
-      if (waiters === undefined) continue
+      const waiting = this.byGroup.get(groupId)
+      if (waiting === undefined) continue
       const group = evolve(groups.get(groupId) ?? groupOf(this.seen, groupId), event)
       groups.set(groupId, group)
-      const whom = concerns(event)
-      if (whom === undefined) continue
-      for (const waiter of waiters) if ((whom === "all" || whom === waiter.memberId) && waiter.look(group)) this.remove(groupId, waiter)
+      const member = lookUp(answered, event)
+      if (member === undefined) continue
+      for (const request of waiting) if ((member === "all" || member === request.memberId) && request.look(group)) this.remove(groupId, request)
     }
     this.seen = state
   }
 
-  private add(groupId: GroupId, waiter: Waiter): void {
-    const waiters = this.byGroup.get(groupId)
-    if (waiters === undefined) this.byGroup.set(groupId, new Set([waiter]))
-    else waiters.add(waiter)
+  private add(groupId: GroupId, request: WaitingRequest): void {
+    const waiting = this.byGroup.get(groupId)
+    if (waiting === undefined) this.byGroup.set(groupId, new Set([request]))
+    else waiting.add(request)
   }
-  private remove(groupId: GroupId, waiter: Waiter): void {
-    const waiters = this.byGroup.get(groupId)
-    waiters?.delete(waiter)
-    if (waiters?.size === 0) this.byGroup.delete(groupId)
+  private remove(groupId: GroupId, request: WaitingRequest): void {
+    const waiting = this.byGroup.get(groupId)
+    waiting?.delete(request)
+    if (waiting?.size === 0) this.byGroup.delete(groupId)
   }
 }

@@ -4,7 +4,7 @@ import type { ResourceKind } from "../../../domain/kernel/config.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { RequestContext } from "../../wire/route.ts"
 import { filtered, mapped, runSteps, type Steps, timesNamed } from "../../wire/sliced.ts"
-import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../context.ts"
+import { type ClusterOutcome, type LeaderContext, refusal, submission } from "../context.ts"
 
 /** A topic, a node, a group or a subscription whose settings shall be changed. */
 export interface Resource {
@@ -56,7 +56,7 @@ function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Reje
  * follow them after that. With `replace` what is not named takes its default.
  */
 export const changeConfigs = (
-  room: LeaderRoom,
+  leader: LeaderContext,
   context: RequestContext,
   cause: string,
   request: { readonly resources: ReadonlyArray<Resource>; readonly replace: boolean; readonly validateOnly: boolean }
@@ -71,13 +71,13 @@ export const changeConfigs = (
       const kind = kinds[asked.resourceType]
       const command =
         kind !== undefined
-          ? Command.ChangeResourceConfigs({ kind, name, node: room.config, ...change })
+          ? Command.ChangeResourceConfigs({ kind, name, node: leader.config, ...change })
           : asked.resourceType === resource.broker
             ? Command.ChangeNodeConfigs({ node: name, ...change })
             : Command.ChangeTopicConfigs({ topic: name, ...change })
-      return submission(room, command, context, cause, keyOf(asked))
+      return submission(leader, command, context, cause, keyOf(asked))
     }
-    const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
+    const outcomes = yield* leader.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
     const byResource = new Map(sound.map((asked, index) => [asked, outcomes[index] as ClusterOutcome]))
     const answer = (asked: Resource): Answer => {
       const outcome = byResource.get(asked) ?? Either.left(fault(asked) as Rejection)

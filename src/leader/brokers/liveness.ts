@@ -3,7 +3,7 @@ import { idleBrokerMs } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import { type Broker, type Cluster, isIdle, liveBrokers } from "../../../domain/cluster/state.ts"
 import type { BrokerId, Epoch } from "../../../domain/kernel/id.ts"
-import type { CommandIds } from "../../stream/command-ids.ts"
+import type { CommandIdFactory } from "../../stream/command-ids.ts"
 import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
 import { brokerLinesMs } from "./broker-lines.ts"
 import type { Brokers } from "./brokers.ts"
@@ -72,7 +72,7 @@ export class Sessions {
 }
 
 /** Gives the same kind of command about several brokers; answers those with which it did something. */
-const giveAll = (writer: ClusterWriter, commandIds: CommandIds, brokers: ReadonlyArray<Broker>, cause: string, command: (broker: Broker) => Command) =>
+const giveAll = (writer: ClusterWriter, commandIds: CommandIdFactory, brokers: ReadonlyArray<Broker>, cause: string, command: (broker: Broker) => Command) =>
   Effect.gen(function* () {
     if (brokers.length === 0) return []
     const outcomes = yield* writer.submitAll(brokers.map((broker) => ({ command: command(broker), commandId: commandIds.own(), actor: "leader", cause })))
@@ -82,7 +82,7 @@ const giveAll = (writer: ClusterWriter, commandIds: CommandIds, brokers: Readonl
     })
   })
 
-const fenceSilent = (writer: ClusterWriter, { lines, sessions }: Brokers, commandIds: CommandIds): Effect.Effect<void> =>
+const fenceSilent = (writer: ClusterWriter, { lines, sessions }: Brokers, commandIds: CommandIdFactory): Effect.Effect<void> =>
   Effect.gen(function* () {
     const silent = sessions.expired(writer.state())
     const fence = ({ epoch, id }: Broker) => Command.FenceBroker({ brokerId: id, brokerEpoch: epoch })
@@ -92,7 +92,7 @@ const fenceSilent = (writer: ClusterWriter, { lines, sessions }: Brokers, comman
     }
   })
 
-const forgetIdle = (writer: ClusterWriter, { links, sessions }: Brokers, commandIds: CommandIds): Effect.Effect<void> =>
+const forgetIdle = (writer: ClusterWriter, { links, sessions }: Brokers, commandIds: CommandIdFactory): Effect.Effect<void> =>
   Effect.gen(function* () {
     const idle = sessions.forgettable(writer.state()).filter(({ id }) => !links.isConnected(id))
     const forget = ({ epoch, id }: Broker) => Command.ForgetBroker({ brokerId: id, brokerEpoch: epoch })
@@ -112,7 +112,7 @@ const shown = (brokers: ReadonlyArray<Broker>): string =>
     .join(", ")}${brokers.length > shownMax ? " …" : ""}`
 
 /** Fences brokers whose session is over, and forgets those that left nothing behind, for as long as it runs. */
-export const watch = (writer: ClusterWriter, brokers: Brokers, commandIds: CommandIds): Effect.Effect<never> => {
+export const watch = (writer: ClusterWriter, brokers: Brokers, commandIds: CommandIdFactory): Effect.Effect<never> => {
   const look = Effect.zipRight(
     Effect.sleep(brokers.sessions.lookEveryMs),
     Effect.zipRight(fenceSilent(writer, brokers, commandIds), forgetIdle(writer, brokers, commandIds))

@@ -9,7 +9,7 @@ import { createdConfigs } from "../../serve/configs/describe-configs.ts"
 import { drawUuid } from "../../stream/uuid.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { filtered, forEachInSlices, mapped, runSteps, Sliced, type Steps, timesNamed, visited } from "../../wire/sliced.ts"
-import { type ClusterOutcome, describing, type LeaderRoom, refusal, submission } from "../context.ts"
+import { type ClusterOutcome, describing, type LeaderContext, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof CreateTopics>
 type Asked = Request["topics"][number]
@@ -24,26 +24,26 @@ const describedPerStep = 2
 /** Partitions that one request may add, as in Kafka. */
 const partitionsPerRequestMax = partitionsPerTopicMax
 
-const command = (room: LeaderRoom, asked: Asked, validateOnly: boolean) =>
+const command = (leader: LeaderContext, asked: Asked, validateOnly: boolean) =>
   Effect.map(drawUuid, (topicId) =>
     Command.AddTopic({
       topic: asked.name,
       topicId,
       partitionCount: asked.numPartitions,
       replicationFactor: asked.replicationFactor,
-      defaultPartitionCount: room.config["num.partitions"],
-      partitionsPerBrokerMax: room.partitionsPerBrokerMax,
+      defaultPartitionCount: leader.config["num.partitions"],
+      partitionsPerBrokerMax: leader.partitionsPerBrokerMax,
       assignments: asked.assignments.map(({ partitionIndex, brokerIds }) => ({ partition: partitionIndex, replicas: brokerIds })),
       configs: asked.configs,
       validateOnly
     })
   )
 
-const partitionsOf = (room: LeaderRoom, { assignments, numPartitions }: Asked): number =>
-  assignments.length > 0 ? assignments.length : numPartitions === -1 ? room.config["num.partitions"] : numPartitions
+const partitionsOf = (leader: LeaderContext, { assignments, numPartitions }: Asked): number =>
+  assignments.length > 0 ? assignments.length : numPartitions === -1 ? leader.config["num.partitions"] : numPartitions
 
 /** From the events alone, so that a repetition of the command after a restart gets the same answer (M4). */
-const added = (room: LeaderRoom, asked: Asked, events: ReadonlyArray<Event>, version: number): Answer => {
+const added = (leader: LeaderContext, asked: Asked, events: ReadonlyArray<Event>, version: number): Answer => {
   let topic: Extract<Event, { _tag: "TopicAdded" }> | undefined
   let partitions = 0
   for (const event of events) {
@@ -57,22 +57,22 @@ const added = (room: LeaderRoom, asked: Asked, events: ReadonlyArray<Event>, ver
     ...(topic === undefined ? {} : { topicId: topic.topicId }),
     errorCode: 0,
     errorMessage: null,
-    numPartitions: topic === undefined ? partitionsOf(room, asked) : partitions,
+    numPartitions: topic === undefined ? partitionsOf(leader, asked) : partitions,
     replicationFactor: 1,
-    configs: version >= configsSince ? createdConfigs(describing(room), own) : []
+    configs: version >= configsSince ? createdConfigs(describing(leader), own) : []
   }
 }
 
 const refused = (name: string, rejection: Parameters<typeof refusal>[0]): Answer => ({ name, ...refusal(rejection), configs: [] })
 
-const answer = (room: LeaderRoom, asked: Asked, outcome: ClusterOutcome, version: number): Answer =>
-  Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(room, asked, events, version) })
+const answer = (leader: LeaderContext, asked: Asked, outcome: ClusterOutcome, version: number): Answer =>
+  Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(leader, asked, events, version) })
 
 /** What speaks against a topic before anything is decided: that the request names it twice, or asks for too much altogether. */
-function* faultOf(room: LeaderRoom, topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejection | undefined> {
+function* faultOf(leader: LeaderContext, topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejection | undefined> {
   let partitions = 0
   const times = yield* timesNamed(topics, (asked) => {
-    partitions += Math.max(0, partitionsOf(room, asked))
+    partitions += Math.max(0, partitionsOf(leader, asked))
     return asked.name
   })
   return ({ configs, name }) => {
@@ -91,17 +91,17 @@ function* faultOf(room: LeaderRoom, topics: ReadonlyArray<Asked>): Steps<(asked:
  * CreateTopics 2-7. Answered when the events are durable; brokers learn of the topic after that, and answer UNKNOWN_TOPIC_OR_PARTITION until they have.
  * Each topic is a command of its own: one that is refused does not stop the others.
  */
-export const createTopics = (room: LeaderRoom): Route => {
+export const createTopics = (leader: LeaderContext): Route => {
   const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof CreateTopics>>> =>
     Effect.gen(function* () {
-      const fault = yield* runSteps(faultOf(room, request.topics))
+      const fault = yield* runSteps(faultOf(leader, request.topics))
       const sound = yield* runSteps(filtered(request.topics, (asked) => fault(asked) === undefined))
-      const commands = yield* forEachInSlices(sound, (asked) => command(room, asked, request.validateOnly))
-      const outcomes = yield* room.writer.submitAll(commands.map((each) => submission(room, each, context, "CreateTopics", each.topic)))
+      const commands = yield* forEachInSlices(sound, (asked) => command(leader, asked, request.validateOnly))
+      const outcomes = yield* leader.writer.submitAll(commands.map((each) => submission(leader, each, context, "CreateTopics", each.topic)))
       return new Sliced(function* () {
         const answers = yield* mapped(
           sound.entries(),
-          ([index, asked]) => answer(room, asked, outcomes[index] as ClusterOutcome, context.version),
+          ([index, asked]) => answer(leader, asked, outcomes[index] as ClusterOutcome, context.version),
           describedPerStep
         )
         const byName = new Map(sound.map((asked, index) => [asked.name, answers[index] as Answer]))

@@ -8,7 +8,7 @@ import { DeleteTopics } from "../../protocol/message/20-delete-topics.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { filtered, mapped, runSteps, Sliced, type Steps, visited } from "../../wire/sliced.ts"
-import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../context.ts"
+import { type ClusterOutcome, type LeaderContext, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof DeleteTopics>
 type Answer = ResponseDraft<typeof DeleteTopics>["responses"][number]
@@ -38,11 +38,11 @@ function* timesNamed(cluster: Cluster, asked: ReadonlyArray<Asked>): Steps<Reado
   return times
 }
 
-function* faultOf(room: LeaderRoom, asked: ReadonlyArray<Asked>, version: number): Steps<(each: Asked) => Rejection | undefined> {
-  const times = yield* timesNamed(room.writer.state(), asked)
+function* faultOf(leader: LeaderContext, asked: ReadonlyArray<Asked>, version: number): Steps<(each: Asked) => Rejection | undefined> {
+  const times = yield* timesNamed(leader.writer.state(), asked)
   return (each) => {
     // Version 3 brought the error; before it, a client could not read it.
-    if (!room.config["delete.topic.enable"])
+    if (!leader.config["delete.topic.enable"])
       return { error: version >= 3 ? "TOPIC_DELETION_DISABLED" : "INVALID_REQUEST", message: "Topics cannot be removed: delete.topic.enable is false." }
     if (asked.length > topicsPerRequestMax)
       return { error: "POLICY_VIOLATION", message: `One request removes ${topicsPerRequestMax} topics at most; this one names ${asked.length}.` }
@@ -62,21 +62,21 @@ const answer = ({ name, topicId }: Asked, outcome: ClusterOutcome): Answer =>
   })
 
 /** DeleteTopics 1-6. Answered when the removal is durable; brokers drop the data when they read of it. A topic's id is never used again (L10). */
-export const deleteTopics = (room: LeaderRoom): Route => {
+export const deleteTopics = (leader: LeaderContext): Route => {
   const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof DeleteTopics>>> =>
     Effect.gen(function* () {
       const asked = yield* runSteps(askedFor(request, context.version))
-      const fault = yield* runSteps(faultOf(room, asked, context.version))
+      const fault = yield* runSteps(faultOf(leader, asked, context.version))
       const sound = yield* runSteps(filtered(asked, (each) => fault(each) === undefined))
       const submissionOf = (each: Asked) =>
         submission(
-          room,
+          leader,
           Command.RemoveTopic({ topic: each.name === null ? { topicId: each.topicId as TopicId } : { name: each.name } }),
           context,
           "DeleteTopics",
           each.name ?? each.topicId
         )
-      const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
+      const outcomes = yield* leader.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
       const answers = new Map(sound.map((each, index) => [each, answer(each, outcomes[index] as ClusterOutcome)]))
       return new Sliced(function* () {
         // What is named twice is answered once.

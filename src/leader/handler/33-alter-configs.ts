@@ -4,7 +4,7 @@ import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { mapped, Sliced } from "../../wire/sliced.ts"
 import { changeConfigs, type Resource } from "../administration/config-changes.ts"
-import type { LeaderRoom } from "../context.ts"
+import type { LeaderContext } from "../context.ts"
 
 const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof AlterConfigs>["resources"][number]): Resource => ({
   resourceType,
@@ -13,14 +13,14 @@ const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof Al
 })
 
 /** AlterConfigs 0-2: the settings of topics and nodes are replaced as a whole. Errors of a resource: those of IncrementalAlterConfigs. */
-export const alterConfigs = (room: LeaderRoom): Route =>
+export const alterConfigs = (leader: LeaderContext): Route =>
   route(
     AlterConfigs,
     {},
     ({ resources, validateOnly }, context) =>
       new Sliced(function* () {
         const asked = yield* mapped(resources, resourceOf)
-        return Effect.map(changeConfigs(room, context, "AlterConfigs", { resources: asked, replace: true, validateOnly }), (responses) => ({
+        return Effect.map(changeConfigs(leader, context, "AlterConfigs", { resources: asked, replace: true, validateOnly }), (responses) => ({
           responses
         }))
       })

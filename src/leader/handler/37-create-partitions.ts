@@ -6,7 +6,7 @@ import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { filtered, mapped, runSteps, Sliced, type Steps, timesNamed, visited } from "../../wire/sliced.ts"
-import { type ClusterOutcome, type LeaderRoom, refusal, submission } from "../context.ts"
+import { type ClusterOutcome, type LeaderContext, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof CreatePartitions>
 type Asked = Request["topics"][number]
@@ -24,7 +24,7 @@ function* faultOf(topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejecti
 }
 
 /** CreatePartitions 0-3: a topic gets more partitions, never fewer. */
-export const createPartitions = (room: LeaderRoom): Route => {
+export const createPartitions = (leader: LeaderContext): Route => {
   const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof CreatePartitions>>> =>
     Effect.gen(function* () {
       const fault = yield* runSteps(faultOf(request.topics))
@@ -32,12 +32,12 @@ export const createPartitions = (room: LeaderRoom): Route => {
       const submissionOf = ({ name, count, assignments }: Asked) => {
         const replicas = assignments === null ? null : assignments.map(({ brokerIds }) => brokerIds)
         return submission(
-          room,
+          leader,
           Command.AddPartitions({
             topic: name,
             count,
             assignments: replicas,
-            partitionsPerBrokerMax: room.partitionsPerBrokerMax,
+            partitionsPerBrokerMax: leader.partitionsPerBrokerMax,
             validateOnly: request.validateOnly
           }),
           context,
@@ -45,7 +45,7 @@ export const createPartitions = (room: LeaderRoom): Route => {
           name
         )
       }
-      const outcomes = yield* room.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
+      const outcomes = yield* leader.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
       const byName = new Map(sound.map(({ name }, index) => [name, outcomes[index] as ClusterOutcome]))
       const answer = (asked: Asked) => {
         const outcome = byName.get(asked.name) ?? Either.left(fault(asked) as Rejection)

@@ -5,7 +5,7 @@ import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { mapped, Sliced } from "../../wire/sliced.ts"
 import { changeConfigs, type Resource } from "../administration/config-changes.ts"
-import type { LeaderRoom } from "../context.ts"
+import type { LeaderContext } from "../context.ts"
 
 /** By Kafka's numbers. */
 const operations: ReadonlyArray<ConfigChange["operation"]> = ["set", "delete", "append", "subtract"]
@@ -27,14 +27,14 @@ const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof In
  * IncrementalAlterConfigs 0-1 (KIP-339): single settings of topics and nodes are set, deleted, or changed where they are lists. Errors of a resource: INVALID_CONFIG with
  * the name, the value and what would fit; UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST for other kinds, for what cannot be changed while a node runs, and for what is named twice.
  */
-export const incrementalAlterConfigs = (room: LeaderRoom): Route =>
+export const incrementalAlterConfigs = (leader: LeaderContext): Route =>
   route(
     IncrementalAlterConfigs,
     {},
     ({ resources, validateOnly }, context) =>
       new Sliced(function* () {
         const asked = yield* mapped(resources, resourceOf)
-        return Effect.map(changeConfigs(room, context, "IncrementalAlterConfigs", { resources: asked, replace: false, validateOnly }), (responses) => ({
+        return Effect.map(changeConfigs(leader, context, "IncrementalAlterConfigs", { resources: asked, replace: false, validateOnly }), (responses) => ({
           responses
         }))
       })

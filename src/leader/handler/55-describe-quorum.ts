@@ -5,7 +5,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { DescribeQuorum } from "../../protocol/message/55-describe-quorum.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
-import type { LeaderRoom } from "../context.ts"
+import type { LeaderContext } from "../context.ts"
 
 type Request = RequestOf<typeof DescribeQuorum>
 type Response = ResponseDraft<typeof DescribeQuorum>
@@ -20,7 +20,7 @@ const replicaOf = (replicaId: number, endOffset: number, fetchedAt: number, caug
 })
 
 /** The brokers apart from the leader's own, by rising id. */
-const observersOf = ({ nodeId, observers, writer }: LeaderRoom): ReadonlyArray<Replica> =>
+const observersOf = ({ nodeId, observers, writer }: LeaderContext): ReadonlyArray<Replica> =>
   [...HashMap.keys(writer.state().brokers)]
     .filter((id: BrokerId) => id !== nodeId)
     .sort((one, other) => one - other)
@@ -29,8 +29,8 @@ const observersOf = ({ nodeId, observers, writer }: LeaderRoom): ReadonlyArray<R
       return heard === undefined ? replicaOf(id, -1, -1, -1) : replicaOf(id, heard.endOffset, heard.heardAt, heard.caughtUpAt)
     })
 
-const journal = (room: LeaderRoom, now: number): Partition => {
-  const { nodeId, writer } = room
+const journal = (leader: LeaderContext, now: number): Partition => {
+  const { nodeId, writer } = leader
   const end = writer.state().index
   return {
     partitionIndex: 0,
@@ -40,7 +40,7 @@ const journal = (room: LeaderRoom, now: number): Partition => {
     leaderEpoch: writer.epoch,
     highWatermark: BigInt(end),
     currentVoters: [replicaOf(nodeId, end, now, now)],
-    observers: observersOf(room)
+    observers: observersOf(leader)
   }
 }
 
@@ -62,7 +62,7 @@ const asksForJournal = ({ topics: [topic, ...others] }: Request): boolean =>
 /** From this version on the answer tells where the voters are. */
 const nodesSince = 2
 
-const describe = (room: LeaderRoom, request: Request, version: number, now: number): Response => {
+const describe = (leader: LeaderContext, request: Request, version: number, now: number): Response => {
   if (!asksForJournal(request)) {
     const topics = request.topics.map(({ partitions, topicName }) => ({
       topicName,
@@ -70,15 +70,17 @@ const describe = (room: LeaderRoom, request: Request, version: number, now: numb
     }))
     return { errorCode: 0, errorMessage: null, topics }
   }
-  const { leader } = room.writer.state()
+  const { leader: elected } = leader.writer.state()
   const nodes =
-    leader === undefined || version < nodesSince ? [] : [{ nodeId: leader.nodeId, listeners: [{ name: "PLAINTEXT", host: leader.host, port: leader.port }] }]
-  return { errorCode: 0, errorMessage: null, topics: [{ topicName: metadataTopic, partitions: [journal(room, now)] }], nodes }
+    elected === undefined || version < nodesSince
+      ? []
+      : [{ nodeId: elected.nodeId, listeners: [{ name: "PLAINTEXT", host: elected.host, port: elected.port }] }]
+  return { errorCode: 0, errorMessage: null, topics: [{ topicName: metadataTopic, partitions: [journal(leader, now)] }], nodes }
 }
 
 /**
  * DescribeQuorum 0-2 (KIP-595, KIP-836): the leader's journal as Kafka's tools see a metadata quorum. Its one voter is the leader. The brokers are observers, with the offset and the
  * time of their last heartbeat (every `broker.heartbeat.interval.ms`); -1 for a broker that this leader has not heard yet. UNKNOWN_TOPIC_OR_PARTITION for any other partition.
  */
-export const describeQuorum = (room: LeaderRoom): Route =>
-  route(DescribeQuorum, {}, (request, { version }) => Effect.map(Clock.currentTimeMillis, (now) => describe(room, request, version, now)))
+export const describeQuorum = (leader: LeaderContext): Route =>
+  route(DescribeQuorum, {}, (request, { version }) => Effect.map(Clock.currentTimeMillis, (now) => describe(leader, request, version, now)))

@@ -10,7 +10,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerRegistration } from "../../protocol/message/62-broker-registration.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, submission } from "../context.ts"
+import { type LeaderContext, submission } from "../context.ts"
 
 type Request = RequestOf<typeof BrokerRegistration>
 type Response = ResponseDraft<typeof BrokerRegistration>
@@ -24,7 +24,7 @@ const namedListeners = (listeners: Request["listeners"]): ReadonlyArray<BrokerLi
 /** The highest event level that the broker names; one before there were levels names none. */
 const eventLevelOf = (features: Request["features"]): number | undefined => features.find(({ name }) => name === eventLevelFeature)?.maxSupportedVersion
 
-const commandOf = ({ brokers }: LeaderRoom, { brokerId, clusterId, features, incarnationId, listeners, rack }: Request) =>
+const commandOf = ({ brokers }: LeaderContext, { brokerId, clusterId, features, incarnationId, listeners, rack }: Request) =>
   Command.RegisterBroker({
     brokerId,
     incarnationId: incarnationDigest(incarnationId),
@@ -46,8 +46,8 @@ const heldBack = (brokerId: number, waitMs: number): Rejection => ({
  * BrokerRegistration 0-4: a broker process starts. Its epoch comes from the events; a repetition by the same process gets the epoch that stands. The connection is that
  * broker's from then on, so a broker begins each of its connections with it. THROTTLING_QUOTA_EXCEEDED where brokers register more often than the journal can bear.
  */
-export const brokerRegistration = (room: LeaderRoom): Route => {
-  const { brokers, writer } = room
+export const brokerRegistration = (leader: LeaderContext): Route => {
+  const { brokers, writer } = leader
   const accepted = (brokerId: number, brokerEpoch: number, { caller }: RequestContext): Response => {
     brokers.sessions.heard(brokerId as BrokerId, brokerEpoch)
     // A registration that was replaced while this answer was under way is no longer its process's.
@@ -62,12 +62,12 @@ export const brokerRegistration = (room: LeaderRoom): Route => {
     )
   return route(BrokerRegistration, { listed: false }, (request, context) => {
     const { brokerId } = request
-    const command = commandOf(room, request)
+    const command = commandOf(leader, request)
     const now = decide(writer.state(), command)
     if (Either.isLeft(now)) return refused(request, context, now.left)
     const waitMs = now.right.length === 0 ? undefined : brokers.pace.take(writer.state(), brokerId, "registers")
     if (waitMs !== undefined) return refused(request, context, heldBack(brokerId, waitMs))
-    return writer.submit(submission(room, command, context, "BrokerRegistration")).pipe(
+    return writer.submit(submission(leader, command, context, "BrokerRegistration")).pipe(
       Effect.tap(() => Effect.logDebug(`broker ${brokerId} registered from ${command.host}:${command.port}`)),
       Effect.map(({ events }) => {
         const registered = events.find((event) => event._tag === "BrokerRegistered")

@@ -3,15 +3,15 @@ import { Command } from "../../../domain/cluster/command.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { AllocateProducerIds } from "../../protocol/message/67-allocate-producer-ids.ts"
 import { type Route, route } from "../../wire/route.ts"
-import { type LeaderRoom, submission } from "../context.ts"
+import { type LeaderContext, submission } from "../context.ts"
 
 /** AllocateProducerIds 0 (KIP-730): a broker gets a block of producer ids that no other ever gets. CLUSTER_AUTHORIZATION_FAILED on a connection on which it has not registered. */
-export const allocateProducerIds = (room: LeaderRoom): Route =>
+export const allocateProducerIds = (leader: LeaderContext): Route =>
   route(AllocateProducerIds, { listed: false }, ({ brokerId, brokerEpoch }, context) => {
-    const stranger = room.brokers.links.refusal(context, room.writer.state(), brokerId)
+    const stranger = leader.brokers.links.refusal(context, leader.writer.state(), brokerId)
     if (stranger !== undefined) return { errorCode: errorCode(stranger.error), producerIdStart: -1n, producerIdLen: 0 }
-    const command = Command.AllocateProducerIds({ brokerId, brokerEpoch: Number(brokerEpoch), count: room.producerIdBlocks.next(brokerId) })
-    return room.writer.submit(submission(room, command, context, "AllocateProducerIds")).pipe(
+    const command = Command.AllocateProducerIds({ brokerId, brokerEpoch: Number(brokerEpoch), count: leader.producerIdBlocks.next(brokerId) })
+    return leader.writer.submit(submission(leader, command, context, "AllocateProducerIds")).pipe(
       Effect.match({
         onSuccess: ({ events }) => {
           const block = events.find((event) => event._tag === "ProducerIdsAllocated")

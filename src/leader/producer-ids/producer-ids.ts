@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId, ProducerId } from "../../../domain/kernel/id.ts"
-import type { CommandIds } from "../../stream/command-ids.ts"
+import type { CommandIdFactory } from "../../stream/command-ids.ts"
 import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
 import type { ProducerIdBlocks } from "./producer-id-blocks.ts"
 
@@ -11,7 +11,7 @@ export interface ProducerIds {
   readonly next: Effect.Effect<ProducerId, Rejection>
 }
 
-export const makeProducerIds = (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIds, blocks: ProducerIdBlocks): ProducerIds => {
+export const makeProducerIds = (nodeId: BrokerId, writer: ClusterWriter, commandIds: CommandIdFactory, blocks: ProducerIdBlocks): ProducerIds => {
   let next = 0n
   let end = 0n
   const oneAtATime = Effect.unsafeMakeSemaphore(1)

@@ -13,7 +13,7 @@ import type { OfflineConfigs, OpenOfflineConfigs } from "../../cli/admin/offline
 import { CliFailure } from "../../cli/shell/failure.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "../../leader/journal/cluster-aggregate.ts"
 import { LogStore } from "../../ports/log-store.ts"
-import { CommandIds } from "../../stream/command-ids.ts"
+import { CommandIdFactory } from "../../stream/command-ids.ts"
 import { openWriter } from "../../stream/writer.ts"
 import { type NodeFault, nodeFailure } from "../node/node-failure.ts"
 
@@ -43,7 +43,7 @@ const failure = (fault: NodeFault): CliFailure => {
 }
 
 const configsOf = (writer: ClusterWriter): OfflineConfigs => {
-  const commandIds = new CommandIds(writer.epoch)
+  const commandIds = new CommandIdFactory(writer.epoch)
   return {
     all: () =>
       HashMap.toEntries(writer.state().nodeConfigs)

@@ -141,7 +141,7 @@ test("a bug in what watches over the groups stops the node instead of leaving th
       expect(fault.unsafePoll()).toBeNull()
       clock.stoppedMs = Number.NaN
       const { message } = yield* Fiber.join(fault)
-      expect(message).toContain("watching over the groups")
+      expect(message).toContain("watches over the groups")
     })
   )
 })

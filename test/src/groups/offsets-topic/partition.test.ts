@@ -21,25 +21,17 @@ const { evolve } = groupsDecider(limitsOf(defaultNodeConfig))
 class Stream {
   groups: Groups = noGroups
   readonly steps: Array<Steps<void>> = []
-  private listeners = new Set<(change: { index: number; events: ReadonlyArray<Event>; state: Groups }) => void>()
   readonly partition = new OffsetsPartition({
     partition: 0,
-    groups: {
-      epoch: 3,
-      state: () => this.groups,
-      onChange: (listener) => {
-        this.listeners.add(listener)
-        return () => this.listeners.delete(listener)
-      }
-    },
-    firstOffset: () => 1_000_000,
+    groups: { epoch: 3, state: () => this.groups },
+    now: () => 1000,
     run: (steps) => void this.steps.push(steps),
     bounds: { recordsPerBatchMax: 3, growthMax: 2, rewriteBytesMin: 4000 }
   })
 
   happen(...events: ReadonlyArray<Event>): void {
     for (const event of events) this.groups = evolve(this.groups, event)
-    for (const listener of [...this.listeners]) listener({ index: 0, events, state: this.groups })
+    this.partition.follow({ index: 0, events, state: this.groups })
   }
   /** One step of what waits; whether there was any. */
   step(): boolean {
@@ -110,8 +102,8 @@ describe("a reader of __consumer_offsets", () => {
     const has = [...stream.groups].some(([known]) => known === `g${id}`)
     if (what === "step") stream.step()
     else if (what === "rest") {
-      stream.partition.rest()
-      stream.partition.begin()
+      stream.partition.unload()
+      stream.partition.load()
     } else if (what === "commit") stream.happen(...(has ? [] : [create(id)]), commit(id, of, n))
     else if (has) stream.happen(what === "remove" ? remove(id, of) : new GroupDeleted({ groupId: groupId(`g${id}`), at }))
   }
@@ -121,7 +113,7 @@ describe("a reader of __consumer_offsets", () => {
       fc.property(fc.array(action, { maxLength: 120 }), fc.array(action, { maxLength: 60 }), (before, after) => {
         const stream = new Stream()
         for (const [n, each] of before.entries()) act(stream, each, n)
-        stream.partition.begin()
+        stream.partition.load()
         for (const [n, each] of after.entries()) act(stream, each, 1000 + n)
         stream.settle()
         expect(stream.partition.isReadable).toBe(true)
@@ -134,12 +126,12 @@ describe("a reader of __consumer_offsets", () => {
   test("goes on at its offset after the log was let go of and made again: it misses nothing", () => {
     const stream = new Stream()
     stream.happen(create(1), commit(1, [0, 1], 5))
-    stream.partition.begin()
+    stream.partition.load()
     const position = stream.partition.end()
-    expect(position).toBe(1_000_002)
-    stream.partition.rest()
+    expect(position).toBe(1_024_002)
+    stream.partition.unload()
     stream.happen(commit(1, [1], 6))
-    stream.partition.begin()
+    stream.partition.load()
     expect(stream.partition.start()).toBeLessThanOrEqual(position)
     expect(stream.read(position)).toEqual(stream.committed)
   })
@@ -147,7 +139,7 @@ describe("a reader of __consumer_offsets", () => {
   test("keeps the log small: superseded records go", () => {
     const stream = new Stream()
     stream.happen(create(1))
-    stream.partition.begin()
+    stream.partition.load()
     for (let n = 0; n < 2000; n++) {
       stream.happen(commit(1, [0], n))
       stream.settle()
@@ -159,7 +151,7 @@ describe("a reader of __consumer_offsets", () => {
   test("is told of what it waits for, and costs nothing when it is gone", () => {
     const stream = new Stream()
     stream.happen(create(1))
-    stream.partition.begin()
+    stream.partition.load()
     let woken = 0
     const stop = stream.partition.onAdvance(() => woken++)
     stream.happen(commit(1, [0], 1))
@@ -167,7 +159,7 @@ describe("a reader of __consumer_offsets", () => {
     expect(stream.partition.isWaitedFor).toBe(true)
     stop()
     expect(stream.partition.isWaitedFor).toBe(false)
-    stream.partition.rest()
+    stream.partition.unload()
     stream.happen(commit(1, [0], 2))
     expect([stream.partition.isFollowing, stream.partition.isReadable]).toEqual([false, false])
   })
@@ -175,7 +167,7 @@ describe("a reader of __consumer_offsets", () => {
   test("many groups are written in steps", () => {
     const stream = new Stream()
     for (let n = 0; n < 40; n++) stream.happen(create(n), commit(n, [0], n))
-    stream.partition.begin()
+    stream.partition.load()
     expect(stream.partition.isReadable).toBe(false)
     let steps = 0
     while (!stream.partition.isReadable) {

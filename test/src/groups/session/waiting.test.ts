@@ -37,11 +37,11 @@ const seen = (member: MemberId) => (group: Group) => {
 
 const withWriter = <A, E>(work: (writer: Effect.Effect.Success<ReturnType<typeof open>>, waiting: Waiting) => Effect.Effect<A, E>) =>
   Effect.runPromise(
-    Effect.flatMap(open(), (writer) => work(writer, new Waiting(writer))).pipe(
-      Effect.scoped,
-      Effect.provide(scriptedJournal().layer),
-      Logger.withMinimumLogLevel(LogLevel.Fatal)
-    )
+    Effect.flatMap(open(), (writer) => {
+      const waiting = new Waiting(writer.state)
+      writer.onChange((change) => waiting.follow(change))
+      return work(writer, waiting)
+    }).pipe(Effect.scoped, Effect.provide(scriptedJournal().layer), Logger.withMinimumLogLevel(LogLevel.Fatal))
   )
 const open = () => openWriter(groupStreamName(0), groupsAggregate({ ...defaults, initialRebalanceDelayMs: 1000 }), { snapshotIntervalEvents: 1000 })
 const submissions = (...commands: ReadonlyArray<Command>) =>
@@ -99,5 +99,18 @@ test("a request that is given up is forgotten", () =>
       yield* Fiber.interrupt(one)
       yield* writer.submitAll(submissions(Command.CompleteJoin({ groupId: g, at: 5000 })))
       expect(looks).toBe(1)
+    })
+  ))
+
+test("when the stream is closed, every request that waits is answered with that, and so is every later one", () =>
+  withWriter((writer, waiting) =>
+    Effect.gen(function* () {
+      yield* writer.submitAll(submissions(join("one", 0)))
+      const one = yield* Effect.fork(Effect.flip(waiting.until(g, memberId("one"), seen(memberId("one")))))
+      yield* Effect.yieldNow()
+      const rejection = { error: "NOT_COORDINATOR", message: "elsewhere" } as const
+      waiting.close(rejection)
+      expect(yield* Fiber.join(one)).toEqual(rejection)
+      expect(yield* Effect.flip(waiting.until(g, memberId("one"), seen(memberId("one"))))).toEqual(rejection)
     })
   ))
