@@ -1,4 +1,6 @@
-import type { AnyApi, AnyWire } from "../../protocol/type/wire.ts"
+import type { Produce } from "../../protocol/message/00-produce.ts"
+import type { Fetch } from "../../protocol/message/01-fetch.ts"
+import type { AnyApi, AnyWire, ResponseDraft } from "../../protocol/type/wire.ts"
 
 /** Calls `found` with every error code of a response, or of a part of it, that is not 0. */
 type ResponseErrors = (response: unknown, found: (code: number) => void) => void
@@ -46,16 +48,34 @@ const structWalk = (fields: ReadonlyArray<{ readonly name: string; readonly wire
   }
 }
 
-const walks = new WeakMap<AnyApi, ResponseErrors>()
-
 /**
- * The walk over the error codes of an API's responses, made when it is first asked for. For a response of one partition
- * it takes some 30 ns.
+ * Produce and Fetch have their walks by hand: with the names of the fields in the code the engine reads each in 1 ns, in
+ * the general walk in 10.
  */
-export const responseErrors = (api: AnyApi): ResponseErrors => {
-  const known = walks.get(api)
-  if (known !== undefined) return known
-  const walk = walkOf(api.response.body) ?? none
-  walks.set(api, walk)
-  return walk
+const produceErrors: ResponseErrors = (response, found) => {
+  const { responses } = response as ResponseDraft<typeof Produce>
+  for (let topic = 0; topic < responses.length; topic++) {
+    const partitions = (responses[topic] as (typeof responses)[number]).partitionResponses
+    for (let at = 0; at < partitions.length; at++) {
+      const { errorCode } = partitions[at] as (typeof partitions)[number]
+      if (errorCode !== 0) found(errorCode)
+    }
+  }
 }
+const fetchErrors: ResponseErrors = (response, found) => {
+  const { errorCode: ofAll = 0, responses } = response as ResponseDraft<typeof Fetch>
+  if (ofAll !== 0) found(ofAll)
+  for (let topic = 0; topic < responses.length; topic++) {
+    const { partitions } = responses[topic] as (typeof responses)[number]
+    for (let at = 0; at < partitions.length; at++) {
+      const { errorCode } = partitions[at] as (typeof partitions)[number]
+      if (errorCode !== 0) found(errorCode)
+    }
+  }
+}
+
+/** The walks by API key. */
+const walks: Array<ResponseErrors | undefined> = [produceErrors, fetchErrors]
+
+/** The walk over the error codes of an API's responses, made when it is first asked for. */
+export const responseErrors = (api: AnyApi): ResponseErrors => (walks[api.key] ??= walkOf(api.response.body) ?? none)

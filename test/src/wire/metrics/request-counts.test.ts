@@ -2,6 +2,7 @@ import { expect, test } from "bun:test"
 import { prometheusText } from "../../../../adapters/metrics/prometheus-text.ts"
 import { errorCode } from "../../../../domain/kernel/error-code.ts"
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
+import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { Metadata } from "../../../../src/protocol/message/03-metadata.ts"
 import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
 import { apiByKey } from "../../../../src/protocol/message/registry.ts"
@@ -19,6 +20,13 @@ test("error codes are found in every part of a response, and 0 is none", () => {
   const walk = responseErrors(Produce)
   walk({ responses: [{ name: "a", partitionResponses: [partition(0, 0), partition(1, 6), partition(2, -1)] }], throttleTimeMs: 0 }, (code) => found.push(code))
   expect(found).toEqual([6, -1])
+  const fetched: Array<number> = []
+  const partitions = [
+    { partitionIndex: 0, errorCode: 0 },
+    { partitionIndex: 1, errorCode: 1 }
+  ]
+  responseErrors(Fetch)({ throttleTimeMs: 0, errorCode: 70, sessionId: 0, responses: [{ topic: "a", partitions }] }, (code) => fetched.push(code))
+  expect(fetched).toEqual([70, 1])
 })
 
 test("a walk is made for every API, and takes a response whose parts are absent or null", () => {
@@ -26,7 +34,8 @@ test("a walk is made for every API, and takes a response whose parts are absent 
     const api = apiByKey(key)
     if (api === undefined) continue
     expect(api.key).toBeLessThan(128)
-    responseErrors(api)({}, () => expect.unreachable())
+    const responses = key <= 1 ? { responses: [] } : {}
+    responseErrors(api)(responses, () => expect.unreachable())
   }
   responseErrors(Metadata)({ brokers: null, topics: undefined }, () => expect.unreachable())
 })
