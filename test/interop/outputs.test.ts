@@ -63,6 +63,19 @@ test("standard input that is a directory: exit 2, and what to give instead", asy
   expect(ended.stderr).toContain("standard input is a directory")
 })
 
+describe("a session whose commands are piped in", () => {
+  test("runs the last line without a newline, lines with carriage returns, and no more after exit", async () => {
+    const ended = await shell("printf 'listTopics\\r\\nremoveTopic nowhere' | franz producer; echo; printf 'exit\\nlistTopics\\n' | franz producer")
+    expect(ended.stdout.split("lines  (1 partition)")).toHaveLength(2)
+    expect(ended.stdout).toContain("There is no topic 'nowhere'.")
+  })
+  test("reads no further than its commands: a line that never ends is a usage error", async () => {
+    const ended = await shell("yes | tr -d '\\n' | franz producer >/dev/null")
+    expect(ended.code).toBe(2)
+    expect(ended.stderr).toContain("a line of standard input is longer than 1048576 bytes")
+  })
+})
+
 test("--exit-at-end of a member that the group gave no partition ends: others have them all", async () => {
   const holder = franz("consume", "lines", "--group", "full", "--from", "start", "--leader", node.address)
   await until("the first member reads", () => holder.stdout.includes("line 19999"))

@@ -18,7 +18,7 @@ const offlineOption = {
   offline: optionalText({
     name: "offline",
     placeholder: "DIR",
-    help: "Shows and changes the run-time settings in the data directory of a stopped leader (or of `franz up`), for a cluster that cannot be reached."
+    help: "Show and change the run-time settings in the data directory of a stopped leader (or of `franz up`), for a cluster that cannot be reached."
   })
 }
 const bothWays = new CliFailure({ exit: "usage", message: "--offline works on a directory and --leader on a running cluster: give one of them." })

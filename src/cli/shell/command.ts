@@ -50,7 +50,7 @@ export const command = <const S extends Specs, A, R>(of: {
     ...(argumentHelp === "" ? [] : ["", ...rows([[placeholder, argumentHelp]])]),
     "",
     bold("Options"),
-    ...rows([...specs.map((one) => [optionLabel(one), one.help] as const), ["-h, --help", "This page."]]),
+    ...rows([...specs.map((one) => [optionLabel(one), one.help] as const), ["-h, --help", "Print this help."]]),
     "",
     bold("Example"),
     ...of.example.map((line) => `  ${line}`)
