@@ -65,7 +65,7 @@ export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("Broker
   brokerEpoch: Epoch
 }) {}
 /**
- * A broker was silent for too long, or shut down in good order. Since version 2 the partitions that it led have no
+ * A broker was silent for too long, or shut down cleanly. Since version 2 the partitions that it led have no
  * leader from here on, under their next leader epochs.
  */
 export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenced", {

@@ -9,7 +9,7 @@ const ledBy = (partition: Partition, leader: Partition["leader"]): Partition => 
   partitionEpoch: partition.partitionEpoch + 1
 })
 
-/** The topics after `change` to each partition; what it gives back as it was costs nothing. */
+/** The topics after `change` to each partition; a partition that is returned unchanged costs nothing. */
 const withPartitions = (topics: Cluster["topics"], change: (partition: Partition) => Partition): Cluster["topics"] =>
   HashMap.mutate(topics, (changed) => {
     for (const [topicId, topic] of topics) {

@@ -16,7 +16,7 @@ const memory = ({ ownedPartitions, generation, userData }: Subscription): Memory
 
 const noMemory: Memory = { owned: [], generation: null }
 
-/** Partitions that someone holds and another is to get. */
+/** Partitions that one member owns and another is to get. */
 const changingHands = (input: StickyInput, assigned: ReadonlyArray<ReadonlyArray<number>>, held: ReadonlyArray<ReadonlySet<number>>): ReadonlySet<number> => {
   const added = new Set<number>()
   const revoked = new Set<number>()

@@ -15,7 +15,7 @@ export const classicOffsetRules: OffsetRules<ClassicGroup> = {
       if (error !== null) return rejected(error, `'${memberId}' is not in group '${groupId}'.`)
       if (generation !== group.generation) return rejected("ILLEGAL_GENERATION", `Group '${groupId}' is at generation ${group.generation}, not ${generation}.`)
     } else return rejected("UNKNOWN_MEMBER_ID", `Group '${groupId}' has members: only they commit.`)
-    // The generation is right, so the member knows of the rebalance that is completing: it must go on with that first.
+    // The generation is right, so the member knows of the rebalance that is completing: it must complete that first.
     return group.phase === "CompletingRebalance" ? rejected("REBALANCE_IN_PROGRESS", `Group '${groupId}' rebalances.`) : null
   },
   hasMembers: ({ phase }) => phase !== "Empty" && phase !== "Dead",

@@ -38,7 +38,7 @@ const electLeader = (group: ClassicGroup) => {
 /**
  * Ends the joining with the members that have joined. Dynamic members that did not rejoin are removed. Static ones stay
  * (KIP-345), and are removed if they do not sync. When only static members are left and none of them has rejoined, the
- * rebalance goes on until one rejoins or their sessions end.
+ * rebalance continues until one rejoins or their sessions end.
  */
 const completeRebalance = (plan: Plan, { groupId, at }: EventContext): void => {
   for (const { memberId, instanceId, joined } of sortedMembers(plan.group)) {

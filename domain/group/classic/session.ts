@@ -9,7 +9,7 @@ import { type ClassicGroup, identityError, member, type Span } from "./state.ts"
 
 /**
  * Accepts a heartbeat without an event, or rejects it with what the member must do. Accepted or REBALANCE_IN_PROGRESS,
- * its session goes on.
+ * its session continues.
  */
 export const heartbeat = (group: ClassicGroup, { groupId, memberId, instanceId, generation }: CommandOf<"Heartbeat">): Decision => {
   const error = identityError(group, memberId, instanceId)

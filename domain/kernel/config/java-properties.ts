@@ -47,7 +47,7 @@ function* logicalLines(text: string): Generator<LogicalLine> {
   const lines = naturalLines(text)
   for (const [index, natural] of lines.entries()) {
     const part = natural.slice(firstInk(natural))
-    // A comment does not go on, whatever it ends in. So begins a comment, too, what follows a line of a lone backslash.
+    // A comment has one line, whatever it ends in. A line after one of a lone backslash may begin a comment, too.
     if (pending === "" && (part === "" || part[0] === "#" || part[0] === "!")) {
       goesOn = false
       continue

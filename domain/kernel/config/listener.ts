@@ -45,7 +45,7 @@ const parseEndpoint = (setting: string, text: string): Either.Either<NamedEndpoi
   if (port === "" || Number(port) > 65_535 || (!text.includes("://") && plain === "" && bracketed === undefined))
     return fail(
       setting,
-      `${setting}: unable to parse ${text.slice(0, 200)}: expected NAME://HOST:PORT with a port from 0 to 65535; an IPv6 address stands in brackets.`
+      `${setting}: unable to parse ${text.slice(0, 200)}: expected NAME://HOST:PORT with a port from 0 to 65535; an IPv6 address is in brackets.`
     )
   return Either.right({ name: name.toUpperCase(), host: bracketed ?? plain, port: Number(port) })
 }

@@ -109,7 +109,7 @@ const clients = {
   "franz.groups.max.bytes": int(
     67_108_864,
     1_048_576,
-    "Bytes that all groups may hold together. New groups have three quarters of it, so that the others can go on; what does not fit is told COORDINATOR_NOT_AVAILABLE, and asks again."
+    "Bytes that all groups may hold together. New groups have three quarters of it, so that the others can continue; a request beyond that gets COORDINATOR_NOT_AVAILABLE, and asks again."
   ),
   "franz.groups.max.count": int(100_000, 1, "Groups that there may be."),
   "offset.metadata.max.bytes": int(4096, 0, "Bytes of metadata that an offset commit may carry."),
@@ -166,8 +166,8 @@ const segments = {
     why: "a full index ends its segment, and each few batches would get files of their own"
   }),
   "log.preallocate": dynamic(withoutEffect(bool(false, "Whether a segment's file gets its whole size at once."), "files grow as they are written.")),
-  "log.local.retention.ms": dynamic(withoutEffect(long(-2, -2, "How long records stay on the disk once they lie in a second tier."), noTiers)),
-  "log.local.retention.bytes": dynamic(withoutEffect(long(-2, -2, "Bytes that stay on the disk once they lie in a second tier."), noTiers))
+  "log.local.retention.ms": dynamic(withoutEffect(long(-2, -2, "How long records stay on the disk once they are in a second tier."), noTiers)),
+  "log.local.retention.bytes": dynamic(withoutEffect(long(-2, -2, "Bytes that stay on the disk once they are in a second tier."), noTiers))
 }
 
 /** How compacted logs are kept. */
@@ -214,7 +214,7 @@ const records = {
   "log.message.timestamp.type": dynamic(
     text("CreateTime", "Whether a record keeps its producer's time or gets the broker's.", ["CreateTime", "LogAppendTime"])
   ),
-  "log.message.timestamp.before.max.ms": dynamic(long(unbounded, 0, "How far a record's time may lie before the broker's.")),
+  "log.message.timestamp.before.max.ms": dynamic(long(unbounded, 0, "How far a record's time may be before the broker's.")),
   "log.message.timestamp.after.max.ms": dynamic(long(hourMs, 0, "How far a record's time may lie after the broker's.")),
   "franz.produce.validate": dynamic(
     text(

@@ -7,7 +7,7 @@ import { type ImageCheckpoint, readCheckpoint, writeCheckpoint } from "./checkpo
 const documentName = "cluster-image"
 /** Bytes of events after which a checkpoint is written, also before `metadata.snapshot.interval.events`. */
 const intervalBytes = 32 * 1024 * 1024
-/** An orderly stop writes no checkpoint for fewer events: the next start folds them in a few milliseconds. */
+/** A clean shutdown writes no checkpoint for fewer events: the next start folds them in a few milliseconds. */
 const eventsAtStopMin = 1000
 /** Characters of a schema's reason that a line has. */
 const reasonCharactersMax = 200
@@ -70,7 +70,7 @@ export class ImageCheckpoints {
     return this.write(image())
   }
 
-  /** Writes a checkpoint at an orderly stop, where it saves the next start more than this costs. */
+  /** Writes a checkpoint at a clean shutdown, where it saves the next start more than this costs. */
   readonly writeAtStop = (image: () => ImageCheckpoint | undefined): Effect.Effect<void> =>
     Effect.suspend(() => (this.events < eventsAtStopMin ? Effect.void : this.write(image())))
 

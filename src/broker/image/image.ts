@@ -21,7 +21,7 @@ export interface Image {
   readonly caughtUp: Effect.Effect<void>
   /** Calls `listener` after each run of events; returns a function that ends that. */
   readonly onChange: (listener: () => void) => () => void
-  /** Follows the leader until it is interrupted, or until it meets what it cannot go on from. */
+  /** Follows the leader until it is interrupted, or until it fails for good. */
   readonly follow: Effect.Effect<never, BrokerFault, Transport>
 }
 

@@ -50,7 +50,7 @@ describe("RegisterBroker", () => {
     expect(refused(elected, register(1, "elsewhere", 9998))).toBe("DUPLICATE_BROKER_REGISTRATION")
     expect(tags(elected, register(1, "in the leader's process", 9999)).at(-1)).toBe("BrokerRegistered")
   })
-  test("given that it is fenced, when another process takes its id, then it is let in", () => {
+  test("given that it is fenced, when another process takes its id, then it is registered", () => {
     const fenced = afterCommands(orders, heartbeat(1, { wantShutDown: true })(orders))
     expect(tags(fenced, register(1, "another", 9999))).toEqual(["BrokerRegistered"])
   })
@@ -134,13 +134,13 @@ describe("brokers that go for good", () => {
 })
 
 describe("BrokerHeartbeat", () => {
-  test("a broker that has not read its registration stays fenced; one that has is let in", () => {
+  test("a broker that has not read its registration stays fenced; one that has is unfenced", () => {
     const cluster = given(register(1))
     expect(tags(cluster, heartbeat(1, { metadataOffset: -1 })(cluster))).toEqual([])
     expect(tags(cluster, heartbeat(1, { metadataOffset: 0 })(cluster))).toEqual(["BrokerUnfenced"])
   })
-  test("one that lives and goes on living changes nothing", () => expect(tags(orders, heartbeat(1)(orders))).toEqual([]))
-  test("when it shuts down, then its partitions lose their leader; when it comes back, then they get it again, under newer epochs", () => {
+  test("one that is unfenced and stays so changes nothing", () => expect(tags(orders, heartbeat(1)(orders))).toEqual([]))
+  test("when it shuts down, then its partitions lose their leader; when it restarts, then it leads them again, under newer epochs", () => {
     const down = afterCommands(orders, heartbeat(1, { wantShutDown: true })(orders))
     expect(leaders(down)).toEqual([
       [-1, 1],

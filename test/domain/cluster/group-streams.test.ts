@@ -6,7 +6,7 @@ import { fromSnapshot, toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import { initial } from "../../../domain/cluster/state.ts"
 import { eventsOf } from "./support.ts"
 
-test("the number of the groups' streams is fixed once, and no other number is heard of after that", () => {
+test("the number of the groups' streams is fixed once, and no other number is accepted after that", () => {
   const event = new GroupStreamsFixed({ count: 4 })
   expect(eventsOf(initial, Command.FixGroupStreams({ count: 4 }))).toEqual([event])
   const fixed = evolve(initial, event)

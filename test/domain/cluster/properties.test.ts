@@ -114,7 +114,7 @@ describe("random commands", () => {
       { numRuns: 50 }
     )
   })
-  test("M7, R1, R2: a partition has one known broker, its leader is that broker and lives, or nobody leads; names and ids are one to one", () => {
+  test("M7, R1, R2: a partition has one known broker, its leader is that broker and is unfenced, or it has no leader; names and ids are one to one", () => {
     fc.assert(
       fc.property(history, ({ events, cluster }) => {
         for (const topic of HashMap.values(cluster.topics)) {

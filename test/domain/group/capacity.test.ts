@@ -36,7 +36,7 @@ describe("names", () => {
     const [, started] = Either.getOrThrow(decide(limits)(initial, joins("m", 0, { reason: text(32_000) })))
     expect(JSON.stringify(started).length).toBeLessThan(600)
   })
-  test("given a group whose name was taken before there was a bound, then it goes on", () => {
+  test("given a group whose name was taken before there was a bound, then it continues", () => {
     const long = groupId(text(300))
     const group = after(initial, joins("m", 0), complete(60_000))
     const old = { ...group, groupId: long }
@@ -45,7 +45,7 @@ describe("names", () => {
 })
 
 describe("one group", () => {
-  test("a member that would be too much is told so, and those that are there go on", () => {
+  test("a member that would be too much is refused, and the others continue", () => {
     const one = after(initial, joins("m", 0, { protocols: [protocol("range", ...bytes(4_000))] }))
     expect(refusal(one, joins("n", 1, { protocols: [protocol("range", ...bytes(4_000))] }))).toBe("GROUP_MAX_SIZE_REACHED")
     expect(refusal(one, joins("n", 1))).toBe("done")

@@ -30,7 +30,7 @@ describe("the groups of one stream", () => {
     ])
     expect(groupOf(both, groupId("none")).phase).toBe("Dead")
   })
-  test("M2: a snapshot of all of them gives them back", () => {
+  test("M2: a snapshot of all of them restores them", () => {
     const json = JSON.stringify(Schema.encodeSync(GroupsState)(both))
     const restored = Schema.decodeSync(GroupsState)(JSON.parse(json))
     expect(JSON.stringify(Schema.encodeSync(GroupsState)(restored))).toBe(json)

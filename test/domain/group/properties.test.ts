@@ -25,7 +25,7 @@ const decode = Schema.decodeSync(Schema.parseJson(Event))
 const snapshot = (group: Group): string => JSON.stringify(Schema.encodeSync(Snapshot)(toSnapshot(group)))
 
 /**
- * Whom a command means: mostly somebody who is there, under its own instance id; at times one who was, or never was.
+ * The member of a command: mostly one that exists, under its own instance id; at times one who was, or never was.
  */
 const ids = ["", "m0", "m1", "m2", "stranger"].map(memberId)
 interface Who {
@@ -160,7 +160,7 @@ const check = (group: Group): void => {
   if (group.phase === "Empty" || group.phase === "Dead") expect(members.length).toBe(0)
   if (group.phase === "CompletingRebalance" || group.phase === "Stable") {
     expect(members.some(({ memberId }) => memberId === group.leader)).toBe(true)
-    // Everybody understands the assignor that was elected.
+    // Every member supports the assignor that was elected.
     for (const { protocols } of members) expect(protocols.map(({ name }) => name)).toContain(group.protocolName ?? "")
   }
   expect(group.memberBytes).toBe(

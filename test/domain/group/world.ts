@@ -27,7 +27,7 @@ const decode = Schema.decodeSync(Schema.parseJson(Event))
 
 /**
  * A leader with one group, in virtual time: it decides, journals, watches sessions, wakes those who wait; it can crash
- * and come back from its journal.
+ * and restart from its journal.
  */
 export class World {
   now = 1_000_000
@@ -71,7 +71,7 @@ export class World {
     return Either.right(decision.right)
   }
 
-  /** G1: in this generation every partition that somebody subscribes to is at one member, which subscribes to it. */
+  /** G1: in this generation every partition with a subscriber is owned by one member, which subscribes to it. */
   #checkOwnership(): void {
     const owners = new Map<string, string>()
     const wanted = new Set<string>()
@@ -88,7 +88,7 @@ export class World {
   }
 
   wait(client: Client, look: () => boolean): void {
-    // What it does with its answer may make it wait again, for something else.
+    // With its response it may wait again, for another one.
     this.#waiting.set(client, () => {
       this.#waiting.delete(client)
       if (!look()) this.wait(client, look)

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { type Allowance, type Rate, used } from "../../../domain/kernel/allowance.ts"
 
 const rate = fc.record({ burst: fc.integer({ min: 1, max: 20 }), everyMs: fc.integer({ min: 1, max: 1000 }) })
-/** Moments at which something is asked for, ms; the clock may be set back. */
+/** Times at which an action is asked for, ms; the clock may be set back. */
 const moments = fc.array(fc.integer({ min: -50, max: 400 }), { maxLength: 200 }).map((steps) => {
   let now = 0
   return steps.map((step) => (now += step))

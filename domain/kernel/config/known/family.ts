@@ -2,7 +2,7 @@ import { type AnySetting, bool, double, int, list, long, type Setting, text } fr
 
 const shortMax = 32_767
 
-/** Builders without a sentence of their own: that of their family stands for it. */
+/** Builders without a sentence of their own: they have that of their family. */
 export const ints = (at: number, min?: number, max?: number): Setting<number> => int(at, min ?? -2_147_483_648, "", max)
 export const shorts = (at: number, min?: number): Setting<number> => ({ ...int(at, min ?? -32_768, "", shortMax), type: "short" })
 export const longs = (at: number, min?: number): Setting<number> => long(at, min ?? Number.MIN_SAFE_INTEGER, "")
@@ -36,6 +36,6 @@ const mapped = <T extends Readonly<Record<string, AnySetting>>>(settings: T, cha
 export const family = <const T extends Readonly<Record<string, AnySetting>>>(doc: string, settings: T): T =>
   mapped(settings, (setting) => ({ ...setting, doc, noEffect: true }))
 
-/** Settings of Kafka's of which only the default is taken: to go on without what they ask for would break a promise. */
+/** Settings of Kafka's of which only the default is accepted: to ignore another value would break a promise. */
 export const refused = <const T extends Readonly<Record<string, AnySetting>>>(doc: string, settings: T): T =>
   mapped(settings, (setting) => ({ ...(refusing(setting as Setting<string>, doc) as AnySetting), doc, noEffect: true }))

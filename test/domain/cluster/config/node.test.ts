@@ -20,7 +20,7 @@ describe("given a cluster with nodes 1 and 2", () => {
     const cluster = after(change("1", [set("log.retention.ms", "5000")]))
     expect([1, 2, null].map((node) => nodeConfigsOf(cluster, node))).toEqual([{ "log.retention.ms": "5000" }, {}, {}])
   })
-  test("when it is taken back, then nothing is left, in a snapshot neither", () => {
+  test("when it is removed, then nothing is left, in a snapshot neither", () => {
     const cluster = after(change("1", [set("log.retention.ms", "5000")]), change("1", [unset("log.retention.ms")]))
     expect(toSnapshot(cluster)).toEqual({ ...toSnapshot(before), index: cluster.index })
   })
@@ -39,7 +39,7 @@ describe("given a cluster with nodes 1 and 2", () => {
     expect(topicOn(1)).toMatchObject({ "retention.ms": 1, "retention.bytes": 200, "max.message.bytes": 300, "segment.ms": 4 })
     expect(topicOn(2)).toMatchObject({ "retention.ms": 1, "retention.bytes": 200, "max.message.bytes": 200, "segment.ms": 4 })
   })
-  test("what holds is worked out again when something was set, and not before", () => {
+  test("what holds is worked out again when a setting has changed, and not before", () => {
     let cluster = before
     const config = liveNodeConfig(defaultNodeConfig, () => cluster, 1)
     const first = config()
@@ -55,7 +55,7 @@ describe("given a journal in which an earlier version has let be set what no nod
   const bad = { "max.connections": "1", "message.max.bytes": "0", "log.retention.ms": "7", "gone.in.this.version": "x" }
   const cluster = fold(evolve, fold(evolve, before, journal(null, bad)), journal(1, { "max.connections": "0", "log.retention.ms": "5" }))
 
-  test("it is ignored, what can be heeded is, and the log says so", () => {
+  test("it is ignored, what is valid is effective, and the log says so", () => {
     const {
       "log.retention.ms": retentionMs,
       "max.connections": connectionsMax,
@@ -69,7 +69,7 @@ describe("given a journal in which an earlier version has let be set what no nod
       expect.stringMatching(/^message.max.bytes=0: .* all nodes is ignored.$/)
     ])
   })
-  test("it stands in the way of no other change, and can be unset", () => {
+  test("it prevents no other change, and can be unset", () => {
     const changed = afterCommands(cluster, change("", [set("log.roll.ms", "5000"), unset("max.connections")]))
     expect(nodeConfigsOf(changed, null)).toEqual({ "message.max.bytes": "0", "log.retention.ms": "7", "gone.in.this.version": "x", "log.roll.ms": "5000" })
   })

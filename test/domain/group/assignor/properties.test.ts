@@ -46,7 +46,7 @@ const subscription: fc.Arbitrary<Subscription> = fc
 const members = fc.dictionary(fc.constantFrom("m1", "m2", "m3", "m4", "m5", "m6"), subscription, { minKeys: 1 }).map((each) => new Map(Object.entries(each)))
 
 /**
- * G1: who gets a partition subscribes to its topic, nobody else gets it, and nothing that exists and is wanted is left
+ * G1: who gets a partition subscribes to its topic, no other member gets it, and nothing that exists and is wanted is left
  * out.
  */
 const checkOwnership = (
@@ -141,7 +141,7 @@ describe("assignors", () => {
     )
   })
 
-  test("a member of a topic whose members all left, of topics of nobody, of nothing: no partitions, no error", () => {
+  test("a member of a topic whose members all left, of topics without partitions, of no topic: no partitions, no error", () => {
     for (const assignor of all) {
       expect(assignor.assign(new Map(), new Map([["a", 3]]))).toEqual(new Map())
       expect(assignor.assign(new Map([["m", plain([])]]), new Map([["a", 3]]))).toEqual(new Map([["m", []]]))
@@ -199,7 +199,7 @@ describe("stickiness", () => {
     )
   })
 
-  test("sticky, mixed subscriptions: nobody could take a partition from one that has two more", () => {
+  test("sticky, mixed subscriptions: no member could take a partition from one that has two more", () => {
     fc.assert(
       fc.property(fc.array(fc.subarray(topicNames, { minLength: 1 }), { minLength: 2, maxLength: 6 }), counts, (wanted, partitions) => {
         const group = new Map(wanted.map((topics, i) => [`m${i}`, plain(topics)]))
@@ -221,7 +221,7 @@ describe("stickiness", () => {
     )
   })
 
-  test("G2, cooperative-sticky: what another still holds is given to nobody, and within a few rounds everything is owned again", () => {
+  test("G2, cooperative-sticky: what another member still owns is assigned to no member, and within a few rounds everything is owned again", () => {
     fc.assert(
       fc.property(
         fc.array(fc.subarray(topicNames, { minLength: 1 }), { minLength: 1, maxLength: 6 }),
@@ -239,7 +239,7 @@ describe("stickiness", () => {
           const wantedTopics = new Set([...wanted.flat(), ...newcomer])
           const total = Array.from(partitions).reduce((sum, [topic, count]) => sum + (wantedTopics.has(topic) ? count : 0), 0)
           // Where members want different topics, a round may find a better balance still, and take more away before it
-          // gives: each takes back less.
+          // gives: each revokes less.
           let settled = second
           for (let generation = 2; generation < 7; generation++) settled = cooperativeSticky.assign(remembering(settled, topicsOf, generation), partitions)
           expect(sizes(settled).reduce((sum, size) => sum + size, 0)).toBe(total)

@@ -42,7 +42,7 @@ describe("JoinGroup", () => {
     expect(reserved.error(rejoins("never-given", 5))).toBe("UNKNOWN_MEMBER_ID")
     expect(silenceMaxMs(defaults, reserved.state, id("a"))).toBe(10_000)
     expect(reserved.tags(Command.ExpireMember({ groupId: orders, at: 10_000, memberId: id("a"), heardAt: 0 }))).toEqual(["MemberRemoved"])
-    // In a round that is open, the one that has its id and has not come back holds the others up.
+    // During a rebalance, a member that has its id and has not joined yet holds the others up.
     const waiting = stable.after(rejoins("a", 10_000), joins("c", 10_001, { memberIdRequired: true }), rejoins("b", 10_002))
     expect(waiting.state.phase).toBe("PreparingRebalance")
     expect(waiting.after(rejoins("c", 10_003)).state).toMatchObject({ phase: "CompletingRebalance", generation: 2 })
@@ -68,10 +68,10 @@ describe("JoinGroup", () => {
     expect(stable.tags(rejoins("a", 9))).toEqual(["RebalanceStarted", "MemberRejoined"])
     expect(stable.tags(rejoins("b", 9, { protocols: [protocol("range", 7)] }))).toEqual(["RebalanceStarted", "MemberRejoined"])
   })
-  test("while the leader computes: the same metadata gets the generation again, with everybody for the leader; other metadata starts a round", () => {
+  test("while the leader computes: the same metadata gets the generation again, with every member for the leader; other metadata starts a round", () => {
     const completing = stable.after(rejoins("a", 9), rejoins("b", 10))
     expect(completing.state.phase).toBe("CompletingRebalance")
-    // What the generation before gave is nobody's any more.
+    // No member has an assignment of the generation before.
     expect(member(completing.state, id("a"))?.assignment.length).toBe(0)
     expect(completing.tags(rejoins("a", 11))).toEqual([])
     expect(joinResponse(completing.state, id("a"), null)).toMatchObject({ _tag: "Joined", generation: 2, members: [{ memberId: "a" }, { memberId: "b" }] })
@@ -107,7 +107,7 @@ describe("JoinGroup", () => {
     // Said twice, it counts once.
     expect(nobody.after(joins("a", 0, { protocols: [protocol("range", 1), protocol("range", 2)] })).error(joins("b", 1))).toBe("allowed")
   })
-  test("a new leader is chosen among those that came back", () => {
+  test("a new leader is elected among the members that rejoined", () => {
     const open = stable.after(rejoins("b", 10_000, { protocols: [protocol("range", 9)] }))
     expect(open.after(complete(70_000)).state).toMatchObject({ leader: "b", generation: 2 })
     expect(open.after(leaves(11_000, "a")).state).toMatchObject({ leader: "b", generation: 2, phase: "CompletingRebalance" })
@@ -187,7 +187,7 @@ describe("Heartbeat and sessions", () => {
     const again = waiting.after(joins("c", 90_000))
     expect(sessionEnd(defaults, again.state, id("b"), 50_001)).toBe(100_000)
     expect(sessionEnd(defaults, waiting.after(syncs("a", 2, 90_000)).state, id("b"), 50_001)).toBe(100_000)
-    // In a stable group nobody waits: a round gives no silent member more time.
+    // In a stable group no member waits: a rebalance gives no silent member more time.
     expect(sessionEnd(defaults, open.state, id("b"), 6_002)).toBe(16_002)
   })
   test("a member that waits in its first round is kept for five minutes", () => {
@@ -229,7 +229,7 @@ describe("static members (KIP-345)", () => {
     syncs("s-1", 1, 6_001, { "s-1": 1, b: 2 }, "s"),
     syncs("b", 1, 6_002)
   )
-  test("one that comes back without its id takes its place over without a rebalance, and fences its old self", () => {
+  test("one that restarts without its id replaces its earlier id without a rebalance, and fences it", () => {
     const back = pair.after(joins("s-2", 7_000, s))
     expect(pair.tags(joins("s-2", 7_000, s))).toEqual(["MemberReplaced"])
     expect(back.state).toMatchObject({ phase: "Stable", generation: 1 })
@@ -242,7 +242,7 @@ describe("static members (KIP-345)", () => {
     expect(back.error(beats("s-2", 1, "s"))).toBe("allowed")
     expect(back.error(beats("s-2", 1, "other"))).toBe("UNKNOWN_MEMBER_ID")
   })
-  test("a leader that comes back is told to skip the assignment, or, before JoinGroup 9, that its old self leads", () => {
+  test("a leader that restarts is told to skip the assignment, or, before JoinGroup 9, that its old self leads", () => {
     const { state: group } = pair.after(joins("s-2", 7_000, s))
     expect(group.leader).toBe(id("s-2"))
     expect(replacedResponse(group, id("s-2"), id("s-1"), true)).toMatchObject({
@@ -259,7 +259,7 @@ describe("static members (KIP-345)", () => {
     expect(one.tags(joins("s-2", 7_000, wants("t", "v")))).toEqual(["MemberReplaced", "RebalanceStarted", "MemberRejoined", "GenerationStarted"])
     expect(one.tags(joins("s-2", 7_000, { ...s, protocols: [protocol("range", ...subscription("t", "u"), 9)] }))).toEqual(["MemberReplaced"])
   })
-  test("with another assignor, or while the leader computes, everyone joins again", () => {
+  test("with another assignor, or while the leader computes, every member rejoins", () => {
     const two = { protocols: [protocol("sticky", 1), protocol("range", 1)] }
     const open = nobody.after(joins("s-1", 0, { ...s, ...two }), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
     expect(open.state.protocolName).toBe("sticky")
@@ -270,7 +270,7 @@ describe("static members (KIP-345)", () => {
     expect(preparing.tags(joins("s-2", 7_002, s))).toEqual(["MemberReplaced", "MemberRejoined"])
     expect(preparing.after(joins("s-2", 7_002, s)).tags(rejoins("b", 7_003))).toEqual(["MemberRejoined", "GenerationStarted"])
   })
-  test("one that is away keeps its place in a round that ends without it, until its session or the sync time is over", () => {
+  test("one that is silent stays a member in a rebalance that ends without it, until its session or the sync time is over", () => {
     const without = pair.after(rejoins("b", 7_000, { protocols: [protocol("range", 3)] }), complete(67_000))
     expect(without.state).toMatchObject({ phase: "CompletingRebalance", generation: 2, leader: "b" })
     expect(member(without.state, id("s-1"))).toBeDefined()

@@ -117,7 +117,7 @@ const live = (assignor: Assignor, taken: ReadonlyArray<{ readonly fault: Fault; 
 
 describe("a group of clients that crash, pause, leave and change their minds, under a leader that restarts", () => {
   for (const assignor of [range, roundRobin, sticky]) {
-    test(`G1, G3, G4, G6 with ${assignor.name}: one owner each in every generation, and in the end nobody is left out`, () => {
+    test(`G1, G3, G4, G6 with ${assignor.name}: one owner each in every generation, and in the end no member is left out`, () => {
       fc.assert(
         fc.property(story, (taken) => {
           live(assignor, taken)

@@ -11,7 +11,7 @@ const nobody = given()
 const read = (given: GivenGroup, name = "t", partition = 0) => committed(given.state.offsets, topic(name), partition)?.offset
 const day = 24 * 60 * 60 * 1_000
 describe("OffsetCommit", () => {
-  test("G3: from a member of the current generation, and from nobody else while there are members", () => {
+  test("G3: from a member of the current generation, and from no other client while there are members", () => {
     expect(read(stable.after(commits("a", 1, 42, 9)))).toBe(42)
     expect(stable.error(commits("a", 2, 42, 9))).toBe("ILLEGAL_GENERATION")
     expect(stable.error(commits("a", 0, 42, 9))).toBe("ILLEGAL_GENERATION")
@@ -25,7 +25,7 @@ describe("OffsetCommit", () => {
     expect(open.after(rejoins("b", 11)).error(commits("b", 2, 44, 12))).toBe("REBALANCE_IN_PROGRESS")
     expect(open.after(rejoins("b", 11)).error(commits("b", 1, 44, 12))).toBe("ILLEGAL_GENERATION")
   })
-  test("from outside: makes a group that has no members, and goes on in it", () => {
+  test("from outside: creates a group without members, and commits into it again", () => {
     expect(nobody.tags(commits("", -1, 5, 1))).toEqual(["GroupCreated", "OffsetsCommitted"])
     const simple = nobody.after(commits("", -1, 5, 1))
     expect(simple.state).toMatchObject({ phase: "Empty", protocolType: null })
@@ -60,7 +60,7 @@ describe("offsets that go", () => {
     expect(empty.tags(Command.ExpireOffsets({ groupId: orders, at: 8 * day - 1 }))).toEqual([])
     expect(empty.tags(Command.ExpireOffsets({ groupId: orders, at: 8 * day }))).toEqual(["OffsetsRemoved", "GroupDeleted"])
   })
-  test("while there are members: only those of topics that nobody subscribes to; none where that cannot be known", () => {
+  test("while there are members: only those of topics without subscribers; none where that cannot be known", () => {
     const at = (when: number) => Command.ExpireOffsets({ groupId: orders, at: when })
     const started = nobody.after(joins("a", 0, { protocols: [protocol("range", ...subscription("t", "u"))] }), complete(3_000), syncs("a", 1, 3_001))
     expect(Array.from(subscribedTopics(started.state) ?? [])).toEqual(["t", "u"])

@@ -36,7 +36,7 @@ describe("a properties file", () => {
       { name: "d", value: "4", line: 8 }
     ])
   })
-  test("any name and value come back from a file that escapes them", () => {
+  test("any name and value are read again from a file that escapes them", () => {
     const escape = (text: string) => [...text].map((char) => (/[\p{L}\p{N}]/u.test(char) ? char : char.replace(/[^]/g, unicode))).join("")
     const unicode = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`
     fc.assert(

@@ -64,7 +64,7 @@ describe("server.properties", () => {
 })
 
 describe("KAFKA_ variables", () => {
-  test("known names are taken, mistakes are errors, and other people's variables are left alone", () => {
+  test("known names are taken, mistakes are errors, and other programs' variables are left alone", () => {
     const taken = parseVariables({
       KAFKA_NUM_PARTITIONS: "4",
       KAFKA_NUM_PARTITION: "4",
@@ -124,7 +124,7 @@ describe("the nearest word", () => {
 })
 
 describe("a topic's settings", () => {
-  test("stand over the node's", () => {
+  test("take precedence over the node's", () => {
     const node = Either.getOrThrow(load("message.max.bytes=500")).config
     expect(topicConfig(node, { "segment.bytes": "1000" })).toMatchObject({ "segment.bytes": 1000, "max.message.bytes": 500 })
   })

@@ -91,7 +91,7 @@ interface Life {
   readonly lines?: Array<string>
 }
 
-/** One life of a broker's image: it catches up with the leader, then `use` looks at it, then it stops in good order. */
+/** One life of a broker's image: it catches up with the leader, then `use` looks at it, then it shuts down cleanly. */
 const live = <A>(life: Life, use: (image: Image, store: LogStore["Type"]) => Effect.Effect<A, unknown>): Promise<A> => {
   const lines = life.lines ?? []
   const logger = Logger.make(({ message }) => void lines.push(String(message)))
@@ -126,14 +126,14 @@ const expected = (events: ReadonlyArray<string>) => ({
 })
 const asideLine = "The checkpoint of the cluster's image is not used"
 
-/** A disk on which a broker has stopped in good order after so many events. */
+/** A disk on which a broker has shut down cleanly after so many events. */
 const stoppedAfter = async (count: number, flavour = ""): Promise<MemoryDisk> => {
   const disk = new MemoryDisk()
   await live({ disk, leader: new FakeLeader(history(count, flavour)) }, () => Effect.void)
   return disk
 }
 
-describe("given a broker that stopped in good order after 2,000 events", () => {
+describe("given a broker that shut down cleanly after 2,000 events", () => {
   test("when it starts again, then it begins with its checkpoint and follows from there, to the state of all events", async () => {
     const disk = await stoppedAfter(2000)
     const events = history(2345)

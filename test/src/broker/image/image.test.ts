@@ -94,7 +94,7 @@ test("a leader whose journal ends before what this broker has read stops the bro
   expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "lost events" })
 })
 
-// What came before the damage was folded, and never asked for again: nobody opened the partitions that it placed here.
+// What came before the damage was folded, and never asked for again: no log was opened for the partitions that it placed here.
 test("damage on the way is asked for again, and what came before it is told at once", async () => {
   const told: Array<string> = []
   const later = encodeBatch(
