@@ -11,7 +11,6 @@ import type { CommandIdFactory } from "../stream/command-ids.ts"
 import type { Submission } from "../stream/writer.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { Brokers } from "./brokers/brokers.ts"
-import type { Observers } from "./brokers/observers.ts"
 import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
 import type { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
 import type { ProducerIds } from "./producer-ids/producer-ids.ts"
@@ -27,7 +26,6 @@ export interface LeaderContext {
   readonly written: ReadonlySet<SettingName> | undefined
   readonly writer: ClusterWriter
   readonly brokers: Brokers
-  readonly observers: Observers
   /** Where the journal lies. */
   readonly directories: ReadonlyArray<LogDirectory>
   readonly commandIds: CommandIdFactory

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, type Scope } from "effect"
 import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
 import { Command } from "../../domain/cluster/command.ts"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
+import type { Event } from "../../domain/cluster/event.ts"
 import { knownEventLevel } from "../../domain/cluster/event-level.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
@@ -26,9 +27,8 @@ import { drawUuid } from "../stream/uuid.ts"
 import { openWriter } from "../stream/writer.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
-import { makeBrokers } from "./brokers/brokers.ts"
+import { type Brokers, makeBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
-import { Observers } from "./brokers/observers.ts"
 import type { LeaderContext } from "./context.ts"
 import { raiseEventLevels } from "./event-level.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./journal/cluster-aggregate.ts"
@@ -118,16 +118,19 @@ const partitionsPerBrokerMax = (options: LeaderOptions): number =>
 
 /**
  * What follows the cluster's events in this process, in this order. Readers of the journal's topic and waits for the state are called after all of these, in the order in which they began.
- * 1. The groups' coordinator looks for offsets in topics that are removed.
+ * 1. `brokers` forgets the brokers whose registrations are removed, so that no session of theirs ends any more.
+ * 2. `coordinator` looks for offsets in topics that are removed.
  */
-const followersOf = (coordinator: Coordinator): ReadonlyArray<Parameters<ClusterWriter["onChange"]>[0]> => [({ events }) => coordinator.clusterChanged(events)]
+const followersOf = (brokers: Brokers, coordinator: Coordinator): ReadonlyArray<(events: ReadonlyArray<Event>) => void> => [
+  brokers.follow,
+  coordinator.clusterChanged
+]
 
 /** The coordinator of every group of the cluster, with all streams open. */
 const makeCoordinator = (config: NodeConfig, streamCount: number, writer: ClusterWriter, commandIds: CommandIdFactory) =>
   Effect.gen(function* () {
     const services = Layer.merge(Layer.succeed(ClusterImage, { cluster: writer.state }), Layer.succeed(CommandIds, commandIds))
     const coordinator = Context.get(yield* Layer.build(Layer.provide(coordinatorLayer({ config, streamCount }), services)), GroupCoordinator)
-    for (const follow of followersOf(coordinator)) writer.onChange(follow)
     yield* coordinator.openStreams(Array.from({ length: streamCount }, (_, index) => index))
     return coordinator
   })
@@ -157,7 +160,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     const commandIds = new CommandIdFactory(writer.epoch)
     const eventsBefore = writer.end()
     const clusterId = yield* found(writer, commandIds, options.clusterId)
-    const brokers = yield* makeBrokers(config["broker.session.timeout.ms"])
+    const brokers = yield* makeBrokers(writer.state, config["broker.session.timeout.ms"])
     const clock = yield* Effect.clock
     const producerIdBlocks = new ProducerIdBlocks(() => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n))
     const context: LeaderContext = {
@@ -168,7 +171,6 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       partitionsPerBrokerMax: partitionsPerBrokerMax(options),
       writer,
       brokers,
-      observers: new Observers(clock, writer.state),
       commandIds,
       producerIds: makeProducerIds(nodeId, writer, commandIds, producerIdBlocks),
       producerIdBlocks,
@@ -176,6 +178,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
     }
     const streamCount = yield* groupStreams(writer, commandIds, config)
     const coordinator = yield* makeCoordinator(options.config, streamCount, writer, commandIds)
+    for (const follow of followersOf(brokers, coordinator)) writer.onChange(({ events }) => follow(events))
     const find = findJournalOr(streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 }), coordinator.findOffsets)
     const leaders = findLeader(writer.state)
     const reading = {

@@ -1,6 +1,7 @@
-import { Clock, Effect, Either } from "effect"
+import { Effect, Either, LogLevel } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
 import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
+import { RateLimitedLog } from "../ports/rate-limited-log.ts"
 import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
 import { Metadata } from "../protocol/message/03-metadata.ts"
@@ -36,18 +37,10 @@ import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
 import { unregisterBroker } from "./handler/64-unregister-broker.ts"
 import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
 
-/** A client asks for a topic that cannot be created many times a second: one word about it in so many ms is enough. */
-const complainEveryMs = 10_000
-
-/** Creates topics with the defaults because somebody asked for their metadata. Who races with another gets what the other created. */
+/** Creates topics with the defaults because a client asked for their metadata. Of two clients that do so at once, the second gets the topic of the first. */
 const autoCreate = (leader: LeaderContext) => {
-  let complainedMs = Number.NEGATIVE_INFINITY
-  const complain = (message: string) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (now - complainedMs < complainEveryMs) return Effect.void
-      complainedMs = now
-      return Effect.logWarning(message)
-    })
+  // A client may ask for a topic that cannot be created many times a second.
+  const refusals = new RateLimitedLog({ intervalMs: 10_000 })
   return (names: ReadonlyArray<string>, context: RequestContext) =>
     Effect.gen(function* () {
       const commands = yield* Effect.forEach(names, (topic) =>
@@ -68,7 +61,7 @@ const autoCreate = (leader: LeaderContext) => {
       const outcomes = yield* leader.writer.submitAll(commands.map((command) => submission(leader, command, context, "Metadata", command.topic)))
       for (const [index, outcome] of outcomes.entries())
         if (Either.isLeft(outcome) && outcome.left.error !== "TOPIC_ALREADY_EXISTS")
-          yield* complain(`topic ${names[index]} was not created for ${context.actor}: ${outcome.left.message}`)
+          yield* refusals.log(LogLevel.Warning, "auto creation", `topic ${names[index]} was not created for ${context.actor}: ${outcome.left.message}`)
     })
 }
 

@@ -1,30 +1,72 @@
-import { type Clock, Effect } from "effect"
-import { makeRefrain } from "../../stream/refrain.ts"
-import { BrokerLines } from "./broker-lines.ts"
+import { Effect } from "effect"
+import type { Event } from "../../../domain/cluster/event.ts"
+import type { Cluster } from "../../../domain/cluster/state.ts"
+import type { BrokerId } from "../../../domain/kernel/id.ts"
+import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
+import { type EventTable, lookUp } from "../../stream/event-table.ts"
 import { BrokerLinks } from "./broker-links.ts"
 import { BrokerPace } from "./broker-pace.ts"
 import { Sessions } from "./liveness.ts"
+import { Observers } from "./observers.ts"
+
+/** The broker whose registration an event removes. */
+const unregistered: EventTable<Event, BrokerId | undefined> = {
+  ClusterFounded: () => undefined,
+  GroupStreamsFixed: () => undefined,
+  LeaderElected: () => undefined,
+  EventLevelRaised: () => undefined,
+  BrokerRegistered: () => undefined,
+  BrokerUnfenced: () => undefined,
+  BrokerFenced: () => undefined,
+  BrokerRemoved: ({ brokerId }) => brokerId,
+  TopicAdded: () => undefined,
+  PartitionPlaced: () => undefined,
+  PartitionLeaderChanged: () => undefined,
+  TopicConfigsChanged: () => undefined,
+  NodeConfigsChanged: () => undefined,
+  ResourceConfigsChanged: () => undefined,
+  TopicRemoved: () => undefined,
+  ProducerIdsAllocated: () => undefined
+}
 
 /** What the leader knows about its brokers that is not in the journal: it begins anew with each leader. */
 export interface Brokers {
   readonly sessions: Sessions
+  readonly observers: Observers
   readonly links: BrokerLinks
   readonly pace: BrokerPace
-  readonly lines: BrokerLines
-  /** A line about what brokers, or those who say that they are brokers, were refused. */
-  readonly refrain: ReturnType<typeof makeRefrain>
+  /** Brokers that change their state, by broker: a broker may do so again and again. */
+  readonly changes: RateLimitedLog
+  /** Refusals of brokers, and of clients that claim to be brokers. */
+  readonly refusals: RateLimitedLog
+  /** Forgets the brokers whose registrations events of the cluster remove. */
+  readonly follow: (events: ReadonlyArray<Event>) => void
 }
+
+/** Lines about one broker, and brokers that have lines of their own, in a minute. */
+const linesPerBrokerMax = 3
+const loggedBrokersMax = 10
 
 const nanosPerMs = 1_000_000n
 
-export const makeBrokers = (sessionTimeoutMs: number): Effect.Effect<Brokers> =>
-  Effect.map(
-    Effect.clock,
-    (clock: Clock.Clock): Brokers => ({
-      sessions: new Sessions(clock, sessionTimeoutMs),
+export const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.Effect<Brokers> =>
+  Effect.map(Effect.clock, (clock): Brokers => {
+    const sessions = new Sessions(clock, sessionTimeoutMs)
+    const observers = new Observers(clock, cluster)
+    return {
+      sessions,
+      observers,
       links: new BrokerLinks(),
       pace: new BrokerPace(() => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs)),
-      lines: new BrokerLines(),
-      refrain: makeRefrain()
-    })
-  )
+      changes: new RateLimitedLog({ linesPerKeyMax: linesPerBrokerMax, keysMax: loggedBrokersMax }),
+      refusals: new RateLimitedLog(),
+      follow: (events) => {
+        for (const event of events) {
+          const broker = lookUp(unregistered, event)
+          if (broker === undefined) continue
+          sessions.forget(broker)
+          observers.forget(broker)
+        }
+      }
+    }
+  })

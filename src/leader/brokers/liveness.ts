@@ -1,21 +1,20 @@
-import { type Clock, Effect, Either, HashMap } from "effect"
+import { type Clock, Effect, Either, HashMap, LogLevel, Schedule } from "effect"
 import { idleBrokerMs } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import { type Broker, type Cluster, isIdle, liveBrokers } from "../../../domain/cluster/state.ts"
 import type { BrokerId, Epoch } from "../../../domain/kernel/id.ts"
 import type { CommandIdFactory } from "../../stream/command-ids.ts"
 import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
-import { brokerLinesMs } from "./broker-lines.ts"
 import type { Brokers } from "./brokers.ts"
 
 const nanosPerMs = 1_000_000n
 
 /**
- * When each broker was last heard of, by the monotonic clock. Not journalled: a new leader gives every broker a fresh session, since its silence may have
- * been the old leader's. A timer gives suspicion only; the epoch in the command makes sure that it hits the process that was meant.
+ * When each broker sent its last heartbeat, by the monotonic clock. Not journalled: a new leader gives every broker a new session, since the broker's silence may have
+ * been the old leader's. A timer gives suspicion only; the epoch in the command makes sure that it fences the process that was meant.
  */
 export class Sessions {
-  private readonly heardNs = new Map<BrokerId, { readonly epoch: Epoch; readonly at: bigint }>()
+  private readonly lastNs = new Map<BrokerId, { readonly epoch: Epoch; readonly at: bigint }>()
   private lookedNs: bigint | undefined
 
   constructor(
@@ -23,43 +22,47 @@ export class Sessions {
     private readonly timeoutMs: number
   ) {}
 
-  heard(broker: BrokerId, epoch: Epoch): void {
-    this.heardNs.set(broker, { epoch, at: this.clock.unsafeCurrentTimeNanos() })
+  record(broker: BrokerId, epoch: Epoch): void {
+    this.lastNs.set(broker, { epoch, at: this.clock.unsafeCurrentTimeNanos() })
+  }
+
+  /** The broker is registered no longer. */
+  forget(broker: BrokerId): void {
+    this.lastNs.delete(broker)
   }
 
   /**
-   * When this process itself was stopped for a while, heartbeats wait in its sockets unread, and the brokers' silence is its own: that time does not count.
+   * When this process itself was stopped for a while, heartbeats wait unread in its sockets: that time does not count as the brokers' silence.
    */
   private forgiveOwnPause(now: bigint): void {
     const usualNs = BigInt(this.lookEveryMs) * nanosPerMs
     const pauseNs = this.lookedNs === undefined ? 0n : now - this.lookedNs - usualNs
     this.lookedNs = now
     if (pauseNs <= usualNs) return
-    for (const [broker, { at, epoch }] of this.heardNs) this.heardNs.set(broker, { epoch, at: at + pauseNs > now ? now : at + pauseNs })
+    for (const [broker, { at, epoch }] of this.lastNs) this.lastNs.set(broker, { epoch, at: at + pauseNs > now ? now : at + pauseNs })
   }
 
-  /** The unfenced brokers that were silent for the whole session. One that was never heard of under its epoch is heard of now. */
+  /** Returns the unfenced brokers without a heartbeat for the whole session. The session of a broker without any heartbeat under its epoch begins now. */
   expired(cluster: Cluster): ReadonlyArray<Broker> {
     const now = this.clock.unsafeCurrentTimeNanos()
     this.forgiveOwnPause(now)
     const silent: Array<Broker> = []
     for (const broker of liveBrokers(cluster)) {
-      const last = this.heardNs.get(broker.id)
-      if (last === undefined || last.epoch !== broker.epoch) this.heard(broker.id, broker.epoch)
+      const last = this.lastNs.get(broker.id)
+      if (last === undefined || last.epoch !== broker.epoch) this.record(broker.id, broker.epoch)
       else if (now - last.at >= BigInt(this.timeoutMs) * nanosPerMs) silent.push(broker)
     }
-    for (const id of this.heardNs.keys()) if (!HashMap.has(cluster.brokers, id)) this.heardNs.delete(id)
     return silent
   }
 
-  /** The brokers that serve nothing, carry nothing and were not heard of for long: there is nothing to keep of them. */
+  /** Returns the fenced brokers that hold no partition and sent no heartbeat for long: their registrations are of no use. */
   forgettable(cluster: Cluster): ReadonlyArray<Broker> {
     const now = this.clock.unsafeCurrentTimeNanos()
     const idle: Array<Broker> = []
     for (const broker of HashMap.values(cluster.brokers)) {
       if (!broker.fenced || !isIdle(cluster, broker.id)) continue
-      const last = this.heardNs.get(broker.id)
-      if (last === undefined || last.epoch !== broker.epoch) this.heard(broker.id, broker.epoch)
+      const last = this.lastNs.get(broker.id)
+      if (last === undefined || last.epoch !== broker.epoch) this.record(broker.id, broker.epoch)
       else if (now - last.at >= BigInt(idleBrokerMs) * nanosPerMs) idle.push(broker)
     }
     return idle
@@ -71,7 +74,7 @@ export class Sessions {
   }
 }
 
-/** Gives the same kind of command about several brokers; answers those with which it did something. */
+/** Gives the same kind of command about several brokers; returns the brokers that it changed. */
 const giveAll = (writer: ClusterWriter, commandIds: CommandIdFactory, brokers: ReadonlyArray<Broker>, cause: string, command: (broker: Broker) => Command) =>
   Effect.gen(function* () {
     if (brokers.length === 0) return []
@@ -82,13 +85,13 @@ const giveAll = (writer: ClusterWriter, commandIds: CommandIdFactory, brokers: R
     })
   })
 
-const fenceSilent = (writer: ClusterWriter, { lines, sessions }: Brokers, commandIds: CommandIdFactory): Effect.Effect<void> =>
+const fenceSilent = (writer: ClusterWriter, { changes, sessions }: Brokers, commandIds: CommandIdFactory): Effect.Effect<void> =>
   Effect.gen(function* () {
     const silent = sessions.expired(writer.state())
     const fence = ({ epoch, id }: Broker) => Command.FenceBroker({ brokerId: id, brokerEpoch: epoch })
     for (const { host, id, port } of yield* giveAll(writer, commandIds, silent, "session timeout", fence)) {
       const name = `broker ${id} at ${host}:${port}`
-      yield* lines.say(id, name, Effect.logWarning(`${name} is silent: fenced, its partitions have no leader until it is back`))
+      yield* changes.log(LogLevel.Warning, name, `${name} is silent: fenced, its partitions have no leader until it registers again`)
     }
   })
 
@@ -99,11 +102,11 @@ const forgetIdle = (writer: ClusterWriter, { links, sessions }: Brokers, command
     const gone = yield* giveAll(writer, commandIds, idle, "idle registration", forget)
     if (gone.length > 0)
       yield* Effect.logInfo(
-        `${gone.length} registrations of brokers without partitions, of which nothing was heard for ${idleBrokerMs / 60_000} minutes, are gone: ${shown(gone)}`
+        `removed ${gone.length} registrations of brokers without partitions that sent no heartbeat for ${idleBrokerMs / 60_000} minutes: ${shown(gone)}`
       )
   })
 
-/** So many ids that a line stays a line. */
+/** Ids that a line names. */
 const shownMax = 10
 const shown = (brokers: ReadonlyArray<Broker>): string =>
   `${brokers
@@ -111,11 +114,15 @@ const shown = (brokers: ReadonlyArray<Broker>): string =>
     .map(({ id }) => id)
     .join(", ")}${brokers.length > shownMax ? " …" : ""}`
 
-/** Fences brokers whose session is over, and forgets those that left nothing behind, for as long as it runs. */
+/** How often the changes of brokers that were not logged are summed up, ms. */
+const summaryEveryMs = 60_000
+
+/** Fences brokers whose session is over, and removes idle registrations, for as long as it runs. */
 export const watch = (writer: ClusterWriter, brokers: Brokers, commandIds: CommandIdFactory): Effect.Effect<never> => {
-  const look = Effect.zipRight(
-    Effect.sleep(brokers.sessions.lookEveryMs),
-    Effect.zipRight(fenceSilent(writer, brokers, commandIds), forgetIdle(writer, brokers, commandIds))
-  )
-  return Effect.zipLeft(Effect.forever(look), Effect.forever(Effect.delay(brokers.lines.turn, brokerLinesMs)), { concurrent: true })
+  const look = Effect.zipRight(fenceSilent(writer, brokers, commandIds), forgetIdle(writer, brokers, commandIds))
+  const summarize = Effect.zipRight(brokers.changes.logSummaries(LogLevel.Warning), brokers.refusals.logSummaries(LogLevel.Warning))
+  const both = Effect.zip(Effect.schedule(look, Schedule.spaced(brokers.sessions.lookEveryMs)), Effect.schedule(summarize, Schedule.spaced(summaryEveryMs)), {
+    concurrent: true
+  })
+  return Effect.zipRight(both, Effect.never)
 }

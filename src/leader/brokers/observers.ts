@@ -1,4 +1,4 @@
-import { type Clock, HashMap } from "effect"
+import type { Clock } from "effect"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 
@@ -6,12 +6,12 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 interface Observer {
   /** The event that it reads next. */
   readonly endOffset: number
-  readonly heardAt: number
-  /** When it last had every event that there was; -1: not yet. */
+  readonly heartbeatAt: number
+  /** When it last had every event of that time; -1: not yet. */
   readonly caughtUpAt: number
 }
 
-/** The brokers that read the leader's journal. Not journalled: a new leader hears from each within a heartbeat. */
+/** The brokers that read the leader's journal. Not journalled: a new leader gets a heartbeat of each within its interval. */
 export class Observers {
   private readonly byBroker = new Map<BrokerId, Observer>()
 
@@ -20,18 +20,21 @@ export class Observers {
     private readonly cluster: () => Cluster
   ) {}
 
-  /** A heartbeat of a registered broker says that it has read up to and with `metadataOffset`. */
-  heard(broker: BrokerId, metadataOffset: number): void {
+  /** Records a heartbeat of a registered broker that has read up to and with `metadataOffset`. */
+  record(broker: BrokerId, metadataOffset: number): void {
     const now = this.clock.unsafeCurrentTimeMillis()
-    const { brokers, index } = this.cluster()
+    const { index } = this.cluster()
     const endOffset = Math.min(index, Math.max(0, metadataOffset + 1))
     const caughtUpAt = endOffset === index ? now : (this.byBroker.get(broker)?.caughtUpAt ?? -1)
-    this.byBroker.set(broker, { endOffset, heardAt: now, caughtUpAt })
-    if (this.byBroker.size <= HashMap.size(brokers)) return
-    for (const id of this.byBroker.keys()) if (!HashMap.has(brokers, id)) this.byBroker.delete(id)
+    this.byBroker.set(broker, { endOffset, heartbeatAt: now, caughtUpAt })
   }
 
-  /** What the broker said last; undefined for one that was not heard since this leader started. */
+  /** The broker is registered no longer. */
+  forget(broker: BrokerId): void {
+    this.byBroker.delete(broker)
+  }
+
+  /** Returns the last heartbeat of the broker; undefined without one since this leader started. */
   of(broker: BrokerId): Observer | undefined {
     return this.byBroker.get(broker)
   }

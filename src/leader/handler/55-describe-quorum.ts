@@ -20,13 +20,13 @@ const replicaOf = (replicaId: number, endOffset: number, fetchedAt: number, caug
 })
 
 /** The brokers apart from the leader's own, by rising id. */
-const observersOf = ({ nodeId, observers, writer }: LeaderContext): ReadonlyArray<Replica> =>
+const observersOf = ({ brokers: { observers }, nodeId, writer }: LeaderContext): ReadonlyArray<Replica> =>
   [...HashMap.keys(writer.state().brokers)]
     .filter((id: BrokerId) => id !== nodeId)
     .sort((one, other) => one - other)
     .map((id) => {
-      const heard = observers.of(id)
-      return heard === undefined ? replicaOf(id, -1, -1, -1) : replicaOf(id, heard.endOffset, heard.heardAt, heard.caughtUpAt)
+      const last = observers.of(id)
+      return last === undefined ? replicaOf(id, -1, -1, -1) : replicaOf(id, last.endOffset, last.heartbeatAt, last.caughtUpAt)
     })
 
 const journal = (leader: LeaderContext, now: number): Partition => {
@@ -80,7 +80,7 @@ const describe = (leader: LeaderContext, request: Request, version: number, now:
 
 /**
  * DescribeQuorum 0-2 (KIP-595, KIP-836): the leader's journal as Kafka's tools see a metadata quorum. Its one voter is the leader. The brokers are observers, with the offset and the
- * time of their last heartbeat (every `broker.heartbeat.interval.ms`); -1 for a broker that this leader has not heard yet. UNKNOWN_TOPIC_OR_PARTITION for any other partition.
+ * time of their last heartbeat (every `broker.heartbeat.interval.ms`); -1 for a broker that has not sent this leader a heartbeat yet. UNKNOWN_TOPIC_OR_PARTITION for any other partition.
  */
 export const describeQuorum = (leader: LeaderContext): Route =>
   route(DescribeQuorum, {}, (request, { version }) => Effect.map(Clock.currentTimeMillis, (now) => describe(leader, request, version, now)))

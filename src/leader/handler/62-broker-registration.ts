@@ -1,4 +1,4 @@
-import { Effect, Either } from "effect"
+import { Effect, Either, LogLevel } from "effect"
 import { incarnationDigest } from "../../../domain/cluster/broker/incarnation.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
@@ -49,7 +49,7 @@ const heldBack = (brokerId: number, waitMs: number): Rejection => ({
 export const brokerRegistration = (leader: LeaderContext): Route => {
   const { brokers, writer } = leader
   const accepted = (brokerId: number, brokerEpoch: number, { caller }: RequestContext): Response => {
-    brokers.sessions.heard(brokerId as BrokerId, brokerEpoch)
+    brokers.sessions.record(brokerId as BrokerId, brokerEpoch)
     // A registration that was replaced while this answer was under way is no longer its process's.
     if (caller !== undefined && brokerOf(writer.state(), brokerId)?.epoch === brokerEpoch) brokers.links.bind(caller, { id: brokerId, epoch: brokerEpoch })
     return { errorCode: 0, brokerEpoch: BigInt(brokerEpoch) }
@@ -57,7 +57,7 @@ export const brokerRegistration = (leader: LeaderContext): Route => {
   const refused = ({ brokerId }: Request, { actor }: RequestContext, { error, message }: Rejection): Effect.Effect<Response> =>
     Effect.as(
       // A broker that is refused comes again every second or two, for as long as its settings are what they are.
-      brokers.refrain(`${brokerId} ${error}`, `broker ${brokerId} from ${actor} was not registered: ${message}`),
+      brokers.refusals.log(LogLevel.Warning, `${brokerId} ${error}`, `broker ${brokerId} from ${actor} was not registered: ${message}`),
       { errorCode: errorCode(error) }
     )
   return route(BrokerRegistration, { listed: false }, (request, context) => {

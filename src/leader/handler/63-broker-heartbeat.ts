@@ -1,4 +1,4 @@
-import { Effect, Either } from "effect"
+import { Effect, Either, LogLevel } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
@@ -7,6 +7,7 @@ import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerHeartbeat } from "../../protocol/message/63-broker-heartbeat.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
+import { type EventTable, lookUp } from "../../stream/event-table.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { type LeaderContext, submission } from "../context.ts"
 
@@ -31,19 +32,37 @@ const nameOf = ({ writer }: LeaderContext, brokerId: number): string => {
   return `broker ${brokerId} at ${broker?.host}:${broker?.port}`
 }
 
-const told = (leader: LeaderContext, brokerId: number, [first]: ReadonlyArray<Event>): Effect.Effect<void> => {
+/** What the log tells the operator of an event that a heartbeat caused. */
+const lines: EventTable<Event, string | undefined> = {
+  ClusterFounded: () => undefined,
+  GroupStreamsFixed: () => undefined,
+  LeaderElected: () => undefined,
+  EventLevelRaised: () => undefined,
+  BrokerRegistered: () => undefined,
+  BrokerUnfenced: () => "is unfenced and serves",
+  BrokerFenced: () => "shuts down: its partitions have no leader until it registers again",
+  BrokerRemoved: () => undefined,
+  TopicAdded: () => undefined,
+  PartitionPlaced: () => undefined,
+  PartitionLeaderChanged: () => undefined,
+  TopicConfigsChanged: () => undefined,
+  NodeConfigsChanged: () => undefined,
+  ResourceConfigsChanged: () => undefined,
+  TopicRemoved: () => undefined,
+  ProducerIdsAllocated: () => undefined
+}
+
+const logChange = (leader: LeaderContext, brokerId: number, [first]: ReadonlyArray<Event>): Effect.Effect<void> => {
+  const line = first === undefined ? undefined : lookUp(lines, first)
   const name = nameOf(leader, brokerId)
-  const say = (line: string) => leader.brokers.lines.say(brokerId, name, Effect.logInfo(`${name} ${line}`))
-  if (first?._tag === "BrokerUnfenced") return say("is unfenced and serves")
-  if (first?._tag === "BrokerFenced") return say("shuts down: its partitions have no leader until it is back")
-  return Effect.void
+  return line === undefined ? Effect.void : leader.brokers.changes.log(LogLevel.Info, name, `${name} ${line}`)
 }
 
 /** The broker stays fenced, and is told so; it asks again with its next heartbeat. */
 const heldBack = (leader: LeaderContext, request: Request, waitMs: number): Effect.Effect<Response> => {
   const name = nameOf(leader, request.brokerId)
-  const line = Effect.logWarning(`${name} comes and goes too often: it is unfenced in ${Math.ceil(waitMs / 1000)} s at the earliest`)
-  return Effect.as(leader.brokers.lines.say(request.brokerId, name, line), accepted(leader, request))
+  const line = `${name} registers and stops too often: it is unfenced in ${Math.ceil(waitMs / 1000)} s at the earliest`
+  return Effect.as(leader.brokers.changes.log(LogLevel.Warning, name, line), accepted(leader, request))
 }
 
 /**
@@ -63,17 +82,17 @@ export const brokerHeartbeat = (leader: LeaderContext): Route => {
     const now = decide(writer.state(), command)
     if (Either.isLeft(now)) return refused(now.left)
     const stranger = brokers.links.refusal(context, writer.state(), request.brokerId)
-    if (stranger !== undefined) return Effect.as(brokers.refrain(`heartbeat ${context.clientHost}`, stranger.message), refused(stranger))
+    if (stranger !== undefined) return Effect.as(brokers.refusals.log(LogLevel.Warning, `heartbeat ${context.clientHost}`, stranger.message), refused(stranger))
     const brokerId = request.brokerId as BrokerId
     brokers.links.leaving(brokerId, request.wantShutDown)
-    brokers.sessions.heard(brokerId, command.brokerEpoch)
-    leader.observers.heard(brokerId, command.metadataOffset)
+    brokers.sessions.record(brokerId, command.brokerEpoch)
+    brokers.observers.record(brokerId, command.metadataOffset)
     if (now.right.length === 0) return accepted(leader, request)
     // Only unfencing is held back: a broker that stops is fenced at once, and must be unfenced before it can be fenced again.
     const waitMs = now.right[0]?._tag === "BrokerUnfenced" ? brokers.pace.take(writer.state(), request.brokerId, "enters") : undefined
     if (waitMs !== undefined) return heldBack(leader, request, waitMs)
     return writer.submit(submission(leader, command, context, "BrokerHeartbeat")).pipe(
-      Effect.tap(({ events }) => told(leader, request.brokerId, events)),
+      Effect.tap(({ events }) => logChange(leader, request.brokerId, events)),
       Effect.match({ onSuccess: () => accepted(leader, request), onFailure: refused })
     )
   })

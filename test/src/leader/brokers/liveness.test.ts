@@ -25,7 +25,7 @@ test("a broker is silent when its whole session passed without a word under its 
   expect(silent(sessions)).toEqual([])
   look(sessions, 9999)
   expect(silent(sessions)).toEqual([])
-  sessions.heard(1 as BrokerId, epoch)
+  sessions.record(1 as BrokerId, epoch)
   at.ms = 10_000
   expect(silent(sessions)).toEqual([2])
   look(sessions, 18_998)
@@ -40,7 +40,7 @@ test("a new leader, and a new registration, start a fresh session", () => {
   look(sessions, 1000)
   expect(silent(sessions)).toEqual([1, 2])
   expect(silent(new Sessions(clock, 100))).toEqual([])
-  sessions.heard(1 as BrokerId, 999)
+  sessions.record(1 as BrokerId, 999)
   expect(silent(sessions)).toEqual([2])
 })
 test("while the leader itself was stopped, nobody was silent", () => {
