@@ -2,7 +2,8 @@ import { Effect, Either } from "effect"
 import type { Offset } from "../../domain/kernel/id.ts"
 import { decodeEpochCheckpoint, type EpochStart, encodeEpochCheckpoint, epochCheckpointFileName } from "../../domain/log/epoch-checkpoint.ts"
 import type { DerivedDocuments, DerivedSnapshot, DerivedSource } from "../../src/ports/derived-documents.ts"
-import { attempt, type Disk, type DiskFile, readSmallFile } from "./disk/disk.ts"
+import type { LogFault } from "../../src/ports/log-store.ts"
+import { attempt, type Disk, type DiskFile, faultOf, readSmallFile } from "./disk/disk.ts"
 
 /** Kafka's names: the offset up to which the producers are folded, in 20 digits. */
 const snapshotForm = /^(\d{20})\.snapshot$/
@@ -26,12 +27,56 @@ const snapshotOffsets = (names: Iterable<string>): Array<Offset> =>
     })
     .sort((one, other) => other - one)
 
+/**
+ * Takes the leader epochs that begin at or after `end` out of the checkpoint, also where the log itself is not cut: an epoch without records would otherwise be
+ * believed as soon as the log has grown past it (KAFKA-10706). True where the checkpoint changed; its name is durable after the next sync of the directory.
+ */
+export const cutEpochs = (disk: Disk, directory: string, end: Offset): Effect.Effect<boolean, LogFault> =>
+  Effect.gen(function* () {
+    const path = `${directory}/${epochCheckpointFileName}`
+    const temporary = `${directory}/${temporaryName}`
+    const starts = yield* attempt(path, "read", () =>
+      disk.exists(path) ? decodeEpochCheckpoint(new TextDecoder().decode(readSmallFile(disk, path, documentBytesMax))) : []
+    )
+    const kept = starts?.filter(({ offset }) => offset < end)
+    if (starts === undefined || kept === undefined || kept.length === starts.length) return false
+    const written = yield* Effect.either(
+      Effect.acquireUseRelease(
+        attempt(temporary, "open", () => disk.open(temporary, "create")),
+        (file) =>
+          attempt(temporary, "write", () => {
+            file.truncate(0)
+            file.write([utf8.encode(encodeEpochCheckpoint(kept))], 0)
+          }).pipe(Effect.andThen(Effect.mapError(file.sync, (error) => faultOf(temporary, "sync", error)))),
+        (file) => Effect.sync(() => file.close())
+      )
+    )
+    if (Either.isLeft(written) && written.left.reason !== "full") return yield* written.left
+    // On a full disk the checkpoint goes: it is a cache, and the headers of the batches tell the epochs.
+    yield* attempt(path, "cut", () => (Either.isRight(written) ? disk.rename(temporary, path) : disk.unlink(path)))
+    return true
+  })
+
+/**
+ * Removes what is derived from batches at or after `end`; all of it where the log `restarts` there. Names are durable after the next sync of the directory, and no
+ * snapshot may be left by then: one that is ahead would be believed as soon as the log has grown past it.
+ */
+export const cutDerivedFiles = (disk: Disk, directory: string, end: Offset, restarts: boolean): Effect.Effect<void, LogFault> =>
+  Effect.gen(function* () {
+    yield* attempt(directory, "cut", () => {
+      const names = new Set(disk.list(directory))
+      for (const offset of snapshotOffsets(names)) if (restarts || offset > end) disk.unlink(`${directory}/${snapshotFileName(offset)}`)
+      if (restarts && names.has(epochCheckpointFileName)) disk.unlink(`${directory}/${epochCheckpointFileName}`)
+    })
+    if (!restarts) yield* cutEpochs(disk, directory, end)
+  })
+
 /** The files of what is derived from one log: written by the log at rolls and when it closes, read by its owner when it opens. */
 export class DerivedFiles implements DerivedDocuments {
   private source: DerivedSource | undefined
-  private offsets: Array<Offset>
+  private offsets: Array<Offset> = []
   /** The file of epochs is there. */
-  private hasEpochs: boolean
+  private hasEpochs = false
   /** The text that it has; undefined while nobody knows. */
   private epochsWritten: string | undefined
   /** Text that waits beside it to take its place. */
@@ -40,22 +85,42 @@ export class DerivedFiles implements DerivedDocuments {
   private snapshotDue: { readonly offset: Offset; readonly file: DiskFile } | undefined
   private durable: Offset = -1
   /** Files that were ahead of the log were removed: the directory must be synced before anything is appended. */
-  readonly removedAhead: boolean
+  removedAhead = false
 
   /** `names` are the files in the directory. Removes the snapshots that are ahead of the log. Throws what the disk throws. */
   constructor(
     private readonly disk: Disk,
     private readonly directory: string,
     names: Iterable<string>,
-    private readonly start: Offset,
-    /** The segment that is written. */
+    private start: Offset,
+    /** The active segment. */
     public active: { readonly baseOffset: Offset; readonly endOffset: Offset }
   ) {
+    this.load(names)
+  }
+
+  /** The log was cut: the files in the directory are `names` now. The source has folded what is gone, so it is forgotten until `keep` is called again. */
+  reload(names: Iterable<string>, start: Offset, active: DerivedFiles["active"]): void {
+    this.closeAll([this.epochsDue?.file, this.snapshotDue?.file].filter((file) => file !== undefined))
+    this.start = start
+    this.active = active
+    this.source = this.epochsDue = this.snapshotDue = this.epochsWritten = undefined
+    this.durable = -1
+    this.load(names)
+  }
+
+  /** The checkpoint of epochs was written from elsewhere. */
+  epochsChanged(): void {
+    this.epochsWritten = undefined
+  }
+
+  private load(names: Iterable<string>): void {
+    const { directory, disk } = this
     const there = [...names]
     const all = snapshotOffsets(there)
     this.hasEpochs = there.includes(epochCheckpointFileName)
     if (there.includes(temporaryName)) disk.unlink(`${directory}/${temporaryName}`)
-    const end = active.endOffset
+    const end = this.active.endOffset
     // What is appended next takes the place of what they were made from.
     for (const ahead of all) if (ahead > end) this.remove(ahead)
     this.offsets = all.filter((offset) => offset <= end)

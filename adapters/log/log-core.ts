@@ -80,6 +80,12 @@ export class LogCore {
     this.parts.tail.dropBefore(by.endOffset)
   }
 
+  /** The log was cut: what is remembered of the batches that went is forgotten. */
+  forgetReads(): void {
+    this.reads.forget()
+    this.parts.tail.clear()
+  }
+
   /** A sync of `path` failed outside of a round: the log is offline from now on. */
   syncFailed(path: string, cause: unknown): LogFault {
     return this.syncing.goOffline(`A sync of ${path} failed, so it is unknown what the disk holds. Look at the disk, then start again.`, cause)

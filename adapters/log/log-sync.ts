@@ -11,6 +11,9 @@ import type { SegmentList, UnsyncedChanges } from "./segment/segment-list.ts"
 /** How often, at most, a sync also writes the newest index entries out, ms. */
 const indexFlushMs = 5000
 
+const goneFault = (path: string, offset: Offset, end: Offset): LogFault =>
+  new LogFault({ path, reason: "io", message: `Offset ${offset} of ${path} was cut: the log ends at ${end}. Append the record again.` })
+
 /** Makes a log durable, and knows up to which offset it is. A sync that fails takes the log offline: nothing is known of what the disk holds. */
 export class LogSync {
   /** Everything before it survives a power cut. */
@@ -28,6 +31,11 @@ export class LogSync {
   appendFault: LogFault | undefined
   private readonly commit: GroupCommit
   private indexesFlushedAt = 0
+  private isRunning = false
+  /** Set while the log is cut: the next round of syncs waits for it. */
+  private isHeld = false
+  private heldRound: (() => void) | undefined
+  private roundOver: (() => void) | undefined
   /** Everything appended before the call is durable when it returns. */
   readonly sync: Effect.Effect<void, LogFault>
   /** A whole round of syncs, whatever there is to sync. */
@@ -56,8 +64,10 @@ export class LogSync {
 
   /** Calls `synced` when everything up to and including `offset` is durable, or with the fault that prevents it. Returns how to cancel the wait. */
   whenSynced(offset: Offset, synced: Synced): () => void {
-    if (this.end <= offset && this.fault === undefined) return this.commit.join(synced)
-    synced(this.end > offset ? undefined : this.fault)
+    if (this.end > offset || this.fault !== undefined) synced(this.end > offset ? undefined : this.fault)
+    else if (offset < this.segments.active.endOffset) return this.commit.join(synced)
+    // The record was cut: no sync will ever cover it.
+    else synced(goneFault(this.parts.directory, offset, this.segments.active.endOffset))
     return () => {}
   }
 
@@ -98,23 +108,61 @@ export class LogSync {
     this.parts.recoveryPoint.write({ ...point, ...this.at, offset: this.end })
   }
 
+  /** Runs `change` while no round of syncs runs. A round that is asked for meanwhile follows it. */
+  betweenRounds<A, E>(change: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      this.isHeld = true
+      const over = Effect.async<void>((resume) => {
+        if (this.isRunning) this.roundOver = () => resume(Effect.void)
+        else resume(Effect.void)
+      })
+      const release = Effect.sync(() => {
+        this.isHeld = false
+        const begin = this.heldRound
+        this.heldRound = undefined
+        begin?.()
+      })
+      return Effect.ensuring(Effect.zipRight(over, change), release)
+    })
+  }
+
+  /** The log ends here from now on, and is durable up to here. */
+  cutTo({ baseOffset, offset, position }: Pick<RecoveryPoint, "offset" | "baseOffset" | "position">): void {
+    this.end = offset
+    this.at = { baseOffset, position }
+  }
+
   /** A round of records alone, which is nearly every round of acks=all, is one sync of one file and has no fiber. */
   private beginRound(synced: Synced): void {
+    if (this.isHeld) {
+      this.heldRound = () => this.beginRound(synced)
+      return
+    }
     if (this.fault !== undefined) return synced(this.fault)
+    this.isRunning = true
     const changes = this.segments.takeChanges()
     const { files, hasNewNames, hasSealed, isNewInRoot } = changes
     const isOneFile = files.length === 0 && !hasNewNames && !isNewInRoot && !hasSealed
     if (isOneFile && this.syncRecords(changes, synced)) return
-    this.parts.fork(Effect.match(this.runRound(changes), { onFailure: synced, onSuccess: () => synced(undefined) }))
+    this.parts.fork(Effect.match(this.runRound(changes), { onFailure: (fault) => this.ended(synced, fault), onSuccess: () => this.ended(synced, undefined) }))
+  }
+
+  private ended(synced: Synced, fault: LogFault | undefined): void {
+    this.isRunning = false
+    const over = this.roundOver
+    this.roundOver = undefined
+    // The callers that waited are answered before a cut goes on.
+    synced(fault)
+    over?.()
   }
 
   /** Syncs the active segment without a fiber. Returns false, and has done nothing, where the file has to wait for its turn. */
   private syncRecords(changes: UnsyncedChanges, synced: Synced): boolean {
     const { appendFault } = this
     const begun = changes.active.file().syncThen?.((error) => {
-      if (error !== undefined) return synced(this.failed(error))
+      if (error !== undefined) return this.ended(synced, this.failed(error))
       this.advance(changes, appendFault)
-      synced(undefined)
+      this.ended(synced, undefined)
     })
     return begun === true
   }

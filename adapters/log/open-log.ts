@@ -11,8 +11,10 @@ import { inSlices } from "./disk/slices.ts"
 import { LogCore } from "./log-core.ts"
 import type { LogParts } from "./log-parts.ts"
 import { SegmentedLog } from "./partition-log.ts"
+import { finishCut } from "./recovery/finish-cut.ts"
 import { type OpenSegments, openSegments } from "./recovery/open-segments.ts"
 import { readWhole } from "./recovery/read-whole.ts"
+import type { RecoveryPoint } from "./recovery/recovery-point.ts"
 import { checkDamageMark, damageMarkFileName } from "./scrub/damage-mark.ts"
 
 /** Writes a file over itself, so that the kernel takes every page for changed. */
@@ -61,19 +63,29 @@ function* wholeOrClosed(opened: OpenSegments, ranges: CompactedRanges, { crc32c,
   }
 }
 
-const segmentsOf = (parts: LogParts, ranges: CompactedRanges): Effect.Effect<OpenSegments, LogFault> => {
+const segmentsOf = (parts: LogParts, ranges: CompactedRanges, point: RecoveryPoint | undefined): Effect.Effect<OpenSegments, LogFault> => {
   const { config, directory, disk, recoveryPoint } = parts
   const work = function* (): Generator<void, OpenSegments> {
     const isNewDirectory = !disk.exists(directory)
     if (config.wasThere === true && (isNewDirectory || !disk.list(directory).some((name) => baseOffsetOfLogFile(name) !== undefined))) throw lost(directory)
     if (isNewDirectory) disk.makeDirectory(directory)
-    const found = yield* openSegments({ ...parts, compacted: ranges, now: parts.clock() }, recoveryPoint.read())
+    const found = yield* openSegments({ ...parts, compacted: ranges, now: parts.clock() }, point)
     recoveryPoint.touch()
     if (config.readsWholeAtOpen === true && !found.isNew) yield* wholeOrClosed(found, ranges, parts)
     return { ...found, isNew: found.isNew || isNewDirectory }
   }
   return inSlices(parts.pace, directory, "open", work())
 }
+
+/** Finishes a cut that the life before began. */
+const cutAgain = (parts: LogParts, point: RecoveryPoint, note: CompactionNote): Effect.Effect<CompactionNote, LogFault> =>
+  Effect.zipRight(
+    Effect.logInfo(`${parts.directory} was being cut to offset ${point.offset} when this node stopped: the cut is finished.`),
+    Effect.map(
+      finishCut(parts, point, note, true, (path, cause) => faultOf(path, "sync", cause)),
+      (finished) => finished.note
+    )
+  )
 
 /** Nothing lies there that compaction or a scrub left. */
 const isQuiet = (disk: Disk, directory: string): boolean =>
@@ -101,7 +113,13 @@ export const openLog = (whole: LogParts): Effect.Effect<SegmentedLog, LogFault> 
       attempt(directory, "read", () => isQuiet(disk, directory)),
       (quiet) => (quiet ? Effect.succeed(noNote) : Effect.zipLeft(recoverCompaction(parts), checkDamageMark(disk, directory, pace, crc32c)))
     )
-    return Effect.flatMap(note, (known) => Effect.flatMap(segmentsOf(parts, known.ranges), (opened) => over(known, opened)))
+    return Effect.flatMap(
+      attempt(directory, "read", () => parts.recoveryPoint.read()),
+      (point) =>
+        Effect.flatMap(point?.cut === undefined ? note : Effect.flatMap(note, (known) => cutAgain(parts, point, known)), (known) =>
+          Effect.flatMap(segmentsOf(parts, known.ranges, point), (opened) => over(known, opened))
+        )
+    )
   })
   return Effect.zipRight(pace.pause, opening)
 }

@@ -7,6 +7,7 @@ import type { Compacted, CompactionOrder } from "../../src/ports/compaction.ts"
 import type { DerivedDocuments } from "../../src/ports/derived-documents.ts"
 import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
 import { compactLog } from "./compaction/compact.ts"
+import { restartAt, truncateTo } from "./cut.ts"
 import { dropBefore } from "./delete-before.ts"
 import { attempt, faultOf } from "./disk/disk.ts"
 import { isOutOfFiles } from "./disk/file-pool.ts"
@@ -59,6 +60,8 @@ export class SegmentedLog implements PartitionLog {
   readonly refusal = (): LogFault | undefined => this.core.refusal()
   readonly cleanEnd = (): Offset => this.core.note.cleanEnd
   readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal() ?? compactLog(this.core, order))
+  readonly truncateTo = (offset: Offset): Effect.Effect<void, LogFault> => truncateTo(this.core, offset)
+  readonly restartAt = (offset: Offset): Effect.Effect<void, LogFault> => restartAt(this.core, offset)
   readonly deleteBefore = (offset: Offset): Effect.Effect<void, LogFault> => this.core.exclusive(dropBefore(this.core, offset))
   readonly onDamage = (heard: (fault: LogFault) => void): void => {
     this.core.hearDamage = heard
@@ -121,7 +124,19 @@ export class SegmentedLog implements PartitionLog {
   }
 
   readonly scan = (from: Offset, visit: (batch: RecordBatch) => void): Effect.Effect<void, LogFault> =>
-    Effect.suspend(() => this.refusal() ?? inSlices(this.core.parts.pace, this.core.directory, "read", scanHeaders(this.list.from(from), from, visit)))
+    Effect.suspend(
+      () => this.refusal() ?? inSlices(this.core.parts.pace, this.core.directory, "read", this.unlessCut(scanHeaders(this.list.from(from), from, visit)))
+    )
+
+  /** Work in slices over the segments, which ends where the log is cut meanwhile: the batches that it goes on from may be gone. */
+  private *unlessCut(work: Generator<void>): Generator<void> {
+    const { cuts } = this.list
+    const { directory } = this.core
+    while (work.next().done !== true) {
+      yield
+      if (this.list.cuts !== cuts) throw new LogFault({ path: directory, reason: "io", message: `${directory} was cut while it was read. Read it again.` })
+    }
+  }
 
   /** Waits for what is under way, makes the rest durable and notes that all is in order. Does not fail: what could not be written is found by recovery. */
   readonly close: Effect.Effect<void> = Effect.gen(this, function* () {

@@ -90,6 +90,16 @@ interface LogWriter {
    * `synced` must not throw. Returns how to cancel the wait.
    */
   readonly whenSynced: (offset: Offset, synced: (fault: LogFault | undefined) => void) => () => void
+  /**
+   * Cuts the log so that it ends at the last whole batch that ends at or before `offset`, durably; an `offset` before `start()` restarts it there. A cut inside a batch
+   * goes to the batch's base, a cut at or over the end changes no record. What is derived from the batches that went goes with them: producer snapshots, leader epochs
+   * (also those at the end that have no records, KAFKA-10706), indexes, checksums, notes of compaction. Where records went, `derived` asks its source no more until
+   * `keep` is called again: the owner folds the log anew. A power cut meanwhile leaves the log as it was or cut, and nothing between. Callers that wait for a sync are
+   * answered before. The caller appends nothing meanwhile. When the disk fails after the cut has begun, the log goes offline, and the cut is finished when it is opened.
+   */
+  readonly truncateTo: (offset: Offset) => Effect.Effect<void, LogFault>
+  /** Drops all records, durably: the log is empty, and its next offset is `offset`, before or after what it had. All that is derived goes, and the rest is as with `truncateTo`. */
+  readonly restartAt: (offset: Offset) => Effect.Effect<void, LogFault>
   /** Uses other settings from the next batch on; what was written stays as it is. */
   readonly configure: (config: LogConfig) => void
   /** What is derived from the batches and stored beside them. */

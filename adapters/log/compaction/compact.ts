@@ -5,7 +5,7 @@ import { groupSegments } from "../../../domain/log/cleanable.ts"
 import { type CompactionCount, type CompactionRules, compactBatch, mapBatch, payloadOf } from "../../../domain/log/compaction.ts"
 import { mapBytes, OffsetMap } from "../../../domain/log/offset-map.ts"
 import type { Compacted, CompactionOrder } from "../../../src/ports/compaction.ts"
-import type { LogFault } from "../../../src/ports/log-store.ts"
+import { LogFault } from "../../../src/ports/log-store.ts"
 import { attempt, faultOf } from "../disk/disk.ts"
 import type { LogCore } from "../log-core.ts"
 import { readChecksum } from "../segment/segment-checksum.ts"
@@ -54,6 +54,7 @@ const settle = ({ parts, segments, syncing }: LogCore): Effect.Effect<void, LogF
 
 class Round {
   private readonly map: OffsetMap
+  private readonly cuts: number
   private readonly pace: Pace
   private readonly count: CompactionCount = { read: 0, kept: 0, unreadable: 0 }
   private bytesBefore = 0
@@ -68,6 +69,13 @@ class Round {
     const { from, ioBytesPerSecondMax, mapBytesMax, mapLoadFactor, mapSeed, to } = order
     this.map = new OffsetMap(mapBytes(to - from, mapLoadFactor, mapBytesMax), mapLoadFactor, mapSeed)
     this.pace = new Pace(ioBytesPerSecondMax)
+    this.cuts = log.segments.cuts
+  }
+
+  /** The log was cut under the round: the keys that it has looked at may be gone, so what they supersede stays. */
+  private get wasCut(): LogFault | undefined {
+    const { directory, segments } = this.log
+    return segments.cuts === this.cuts ? undefined : new LogFault({ path: directory, reason: "io", message: `${directory} was cut while it was compacted.` })
   }
 
   private payload(batch: RecordBatch): Uint8Array | undefined {
@@ -153,7 +161,7 @@ class Round {
           this.bytesAfter += sizeInBytes
           if (!isChanged) return
           yield* writer.finish
-          yield* swapIn(this.log, group, { path, sizeInBytes, maxTimestamp })
+          yield* swapIn(this.log, group, { path, sizeInBytes, maxTimestamp }, this.cuts)
         }),
       (writer) =>
         Effect.sync(() => {
@@ -183,7 +191,7 @@ class Round {
     const { bytesAfter, bytesBefore, count, segmentsAfter, segmentsBefore } = this
     yield* exclusively(
       log,
-      Effect.suspend(() => log.refusal() ?? putNote(log, { ...log.note, cleanEnd }))
+      Effect.suspend(() => log.refusal() ?? this.wasCut ?? putNote(log, { ...log.note, cleanEnd }))
     )
     const { kept: recordsKept, read: recordsRead, unreadable } = count
     return { cleanEnd, segmentsBefore, segmentsAfter, bytesBefore, bytesAfter, recordsRead, recordsKept, unreadable }
@@ -197,8 +205,10 @@ class Round {
  */
 export const compactLog = (log: LogCore, order: CompactionOrder): Effect.Effect<Compacted, LogFault> =>
   Effect.suspend(() => {
+    const { cuts } = log.segments
     const start = log.segments.sealed[0]?.baseOffset ?? 0
-    // A file that retention took away under the round is no fault: the next round begins with what is left.
-    const isLetGo = () => log.refusal() === undefined && (log.segments.sealed[0]?.baseOffset ?? Number.POSITIVE_INFINITY) > start
+    // A file that retention or a cut took away under the round is no fault: the next round begins with what is left.
+    const isLetGo = () =>
+      log.refusal() === undefined && (log.segments.cuts !== cuts || (log.segments.sealed[0]?.baseOffset ?? Number.POSITIVE_INFINITY) > start)
     return Effect.catchIf(new Round(log, order).run, isLetGo, () => Effect.succeed(nothingDone(order.from)))
   })

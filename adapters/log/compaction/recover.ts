@@ -23,7 +23,8 @@ interface RecoveredPlace {
 /** What a compaction leaves that did not come to its end. */
 export const isLeftOfCompaction = (name: string): boolean => name.endsWith(cleanedSuffix) || name.endsWith(swapSuffix) || name === temporaryNoteName
 
-const basesIn = (disk: Disk, directory: string): ReadonlyArray<Offset> =>
+/** The base offsets of a log's segments, rising. Throws what the disk throws. */
+export const basesIn = (disk: Disk, directory: string): ReadonlyArray<Offset> =>
   disk
     .list(directory)
     .map(baseOffsetOfLogFile)

@@ -48,16 +48,16 @@ const areThere = (log: LogCore, old: ReadonlyArray<SealedSegment>): boolean => {
 /**
  * Puts a compacted segment in the place of those that it was made of, as Kafka does, and so that a power cut in any step loses nothing: the note says what is
  * about to happen, and the new segment gets its `.swap` name (both durable: from here on it will happen); the old ones go; the new one gets its name; the note
- * says that it happened. False where the old segments are not there any more: then nothing was done.
+ * says that it happened. False where the old segments are not there any more, or the log was cut since it had had `cuts` of them: then nothing was done.
  */
-export const swapIn = (log: LogCore, old: ReadonlyArray<SealedSegment>, cleaned: CleanedSegment): Effect.Effect<boolean, LogFault> =>
+export const swapIn = (log: LogCore, old: ReadonlyArray<SealedSegment>, cleaned: CleanedSegment, cuts: number): Effect.Effect<boolean, LogFault> =>
   exclusively(
     log,
     Effect.gen(function* () {
       const closed = log.refusal()
       if (closed !== undefined) return yield* closed
       const [first] = old
-      if (first === undefined || !areThere(log, old)) return false
+      if (first === undefined || log.segments.cuts !== cuts || !areThere(log, old)) return false
       const { caches, directory, disk } = log.parts
       const end = (old.at(-1) as SealedSegment).endOffset
       const { baseOffset } = first

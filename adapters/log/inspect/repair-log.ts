@@ -47,7 +47,7 @@ const cutSteps = (disk: Disk, { compaction: { note }, firstBreak, recoveryPoint,
   const steps: Array<RepairStep> = []
   // Lower the point first: a log that ends before it is not opened.
   if (recoveryPoint !== undefined && recoveryPoint.offset > offset)
-    steps.push({ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset, baseOffset: last.baseOffset, position: end, isClean: false } })
+    steps.push({ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset, baseOffset: last.baseOffset, position: end, isClean: false, cut: undefined } })
   if (note !== undefined)
     steps.push({
       _tag: "TrimCompactionNote",
@@ -107,7 +107,7 @@ export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
   const start = segments[0]?.baseOffset ?? 0
   const isBehind = recoveryPoint !== undefined && recoveryPoint.offset < start
   const raised: ReadonlyArray<RepairStep> = isBehind
-    ? [{ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset: start, baseOffset: start, position: 0, isClean: false } }]
+    ? [{ _tag: "SetRecoveryPoint", point: { ...recoveryPoint, offset: start, baseOffset: start, position: 0, isClean: false, cut: undefined } }]
     : []
   const lost = firstBreak?.losesMore === true ? { from: firstBreak.offset, to: Math.max(end, recoveryPoint?.offset ?? 0) } : undefined
   return { steps: [...point, ...raised, ...cut, ...indexes, ...taken], lost, refusal: undefined }

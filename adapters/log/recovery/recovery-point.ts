@@ -15,6 +15,8 @@ export interface RecoveryPoint {
   readonly syncFailed: boolean
   /** After an orderly close: of the last segment's index files, which a power cut after it may tear. Otherwise 0. */
   readonly indexesChecksum?: number
+  /** The log is being cut so that it ends here; "restart": what is before goes, too, and the log starts here. Whenever the log is opened, the cut is finished. */
+  readonly cut?: "truncate" | "restart" | undefined
 }
 
 // magic (int32), generation (int64), offset (int64), base offset (int64), position (int32), flags (int32), checksum of the indexes (uint32), CRC-32C of it all (uint32).
@@ -23,7 +25,7 @@ const checkedBytes = 40
 /** Each slot in a sector of its own: a torn write damages one of them only. */
 const sectorBytes = 512
 const magic = 0x43465251
-const flag = { clean: 1, syncFailed: 2 } as const
+const flag = { clean: 1, syncFailed: 2, truncate: 4, restart: 8 } as const
 
 export const recoveryPointFileName = "recovery-point"
 
@@ -44,7 +46,8 @@ const newestPoint = (file: ReadableFile, crc32c: Crc32c): { readonly point: Reco
       position: readInt32(slot, 28),
       isClean: (flags & flag.clean) !== 0,
       syncFailed: (flags & flag.syncFailed) !== 0,
-      indexesChecksum: readUint32(slot, 36)
+      indexesChecksum: readUint32(slot, 36),
+      cut: (flags & flag.truncate) !== 0 ? ("truncate" as const) : (flags & flag.restart) !== 0 ? ("restart" as const) : undefined
     }
     found = { point, generation }
   }
@@ -93,7 +96,7 @@ export class RecoveryPointFile {
   }
 
   /** Throws what the disk throws. A lost write costs a longer recovery, nothing else. */
-  write({ baseOffset, indexesChecksum = 0, isClean, offset, position, syncFailed }: RecoveryPoint): void {
+  write({ baseOffset, cut, indexesChecksum = 0, isClean, offset, position, syncFailed }: RecoveryPoint): void {
     const slot = this.slot
     this.generation++
     writeInt32(slot, 0, magic)
@@ -101,7 +104,7 @@ export class RecoveryPointFile {
     writeInt64(slot, 12, offset)
     writeInt64(slot, 20, baseOffset)
     writeInt32(slot, 28, position)
-    writeInt32(slot, 32, (isClean ? flag.clean : 0) | (syncFailed ? flag.syncFailed : 0))
+    writeInt32(slot, 32, (isClean ? flag.clean : 0) | (syncFailed ? flag.syncFailed : 0) | (cut === undefined ? 0 : flag[cut]))
     writeInt32(slot, 36, indexesChecksum)
     writeInt32(slot, checkedBytes, this.crc32c(slot, 0, checkedBytes))
     this.isWritten = true
@@ -128,6 +131,22 @@ export class RecoveryPointFile {
     }),
     (file) => file.sync
   )
+
+  /**
+   * Makes a point durable in both slots. After a cut that was finished, no point is left that says that it is not: of points written later a power cut may keep
+   * any, and the cut would be made again, with what was appended since.
+   */
+  replace(point: RecoveryPoint): Effect.Effect<void, unknown> {
+    const written = Effect.try({
+      try: () => {
+        this.write(point)
+        this.write(point)
+        return this.open()
+      },
+      catch: (error) => error
+    })
+    return Effect.flatMap(written, (file) => file.sync)
+  }
 
   close(): void {
     this.file?.close()

@@ -48,6 +48,12 @@ export class IndexBuffer<Entry> {
     if (this.count - this.written > unwrittenEntriesMax) this.flush()
   }
 
+  /** The file is gone: the next flush writes all entries. */
+  fileIsGone(): void {
+    this.written = 0
+    this.isExact = false
+  }
+
   /** Writes what is not in the file yet. A failure is no fault of the log: the entries stay in memory, and a later reader makes them again from the log. */
   flush(): void {
     const { entrySize } = this.kind

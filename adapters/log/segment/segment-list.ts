@@ -33,6 +33,8 @@ export class SegmentList {
   private hasNewNames: boolean
   private isNewInRoot: boolean
   private hasSealed = false
+  /** How often the log was cut since it was opened. Work that waited in between compares: what it knew of the log may be gone. */
+  cuts = 0
 
   /** The segments are durable as they are, unless the log is new. */
   constructor(
@@ -94,6 +96,19 @@ export class SegmentList {
     this.sealedSegments.splice(at, old.length, by)
     for (const segment of old) this.caches.forget(segment.path.log)
     this.mustTouch(at - 1, at + 1)
+  }
+
+  /** The log was cut: `active` is its last segment from now on, and the only one where the log `restarts` there. The caller has synced everything before. */
+  cutTo(active: ActiveSegment, restarts: boolean): void {
+    if (this.hasUnsyncedFiles || this.hasNewNames) throw new Error(`${active.path.log} is to be the end of its log, and the log has files that are not synced.`)
+    const kept = restarts ? 0 : this.sealedSegments.filter(({ baseOffset }) => baseOffset < active.baseOffset).length
+    for (const { path } of this.segmentsFrom(kept)) this.caches.forget(path.log)
+    const old = this.active.file()
+    attempt(old.path, "close", () => old.close())
+    this.sealedSegments.length = kept
+    this.active = active
+    this.cuts++
+    this.mustTouch(kept - 1, kept)
   }
 
   /** The next round of syncs covers these files, and names in the directory. */

@@ -1,7 +1,7 @@
 import type { Offset } from "../../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import { HeaderChain } from "../../../domain/log/header-chain.ts"
+import { type ChainEntry, HeaderChain } from "../../../domain/log/header-chain.ts"
 import { lookupOffset, offsetEntrySize } from "../../../domain/log/offset-index.ts"
 import { emptySegment, grow, type Segment, type SegmentBatch, type SegmentConfig, sealingTimeEntry, shouldRoll } from "../../../domain/log/segment.ts"
 import { lookupTimestamp, type TimeEntry, timeEntrySize } from "../../../domain/log/time-index.ts"
@@ -50,7 +50,7 @@ export class SealedSegment implements ReadableSegment {
     const { time } = this.indexes()
     return lookupTimestamp(time, time.length / timeEntrySize, this.baseOffset, timestamp)
   }
-  private indexes(): Indexes {
+  indexes(): Indexes {
     return this.caches.indexesOf(this, this.indexIntervalBytes)
   }
 }
@@ -83,7 +83,7 @@ export const runOf = (batches: ReadonlyArray<RecordBatch>, next: Offset, directo
 }
 
 /** Where a segment is written. */
-interface SegmentPlace {
+export interface SegmentContext {
   readonly disk: Disk
   readonly directory: string
   readonly crc32c: Crc32c
@@ -110,7 +110,7 @@ export class ActiveSegment implements ReadableSegment {
 
   /** `indexes` and `state` are what an orderly close left; without them the segment is empty, and recovery adds its batches one by one. */
   constructor(
-    private readonly place: SegmentPlace,
+    private readonly place: SegmentContext,
     private readonly active: DiskFile,
     readonly baseOffset: Offset,
     private config: SegmentConfig,
@@ -163,6 +163,23 @@ export class ActiveSegment implements ReadableSegment {
     if (timeEntry !== undefined) this.times.add(timeEntry)
   }
 
+  /** As a sealed segment has them: whole entries. */
+  indexes(): Indexes {
+    const { offsets, times } = this
+    return { offset: offsets.bytes.subarray(0, offsets.count * offsetIndex.entrySize), time: times.bytes.subarray(0, times.count * timeIndex.entrySize) }
+  }
+  /** The checksums of its headers so far; undefined where they are not known from its first batch on. */
+  headerEntries(): ReadonlyArray<ChainEntry> | undefined {
+    return this.chain?.entries()
+  }
+
+  /** The index files were removed: writes them again. */
+  rewriteEntries(): void {
+    this.offsets.fileIsGone()
+    this.times.fileIsGone()
+    this.flushEntries()
+  }
+
   /** Writes out what the index files do not have yet, and makes them where they are missing: for tools that look at a log in use. */
   flushEntries(): void {
     this.offsets.flush()
@@ -185,9 +202,7 @@ export class ActiveSegment implements ReadableSegment {
 
   /** Of what `finish` wrote. */
   indexesChecksum(): number {
-    const { offsets, times } = this
-    const offset = offsets.bytes.subarray(0, offsets.count * offsetIndex.entrySize)
-    return checksumOf({ offset, time: times.bytes.subarray(0, times.count * timeIndex.entrySize) }, this.checksum, this.place.crc32c)
+    return checksumOf(this.indexes(), this.checksum, this.place.crc32c)
   }
 
   /** The same bytes as a sealed segment. The file stays open: it may have to be synced yet. */

@@ -24,6 +24,8 @@ const plain = (log: PartitionLog): PartitionLog => ({
   refusal: () => log.refusal(),
   segments: () => log.segments(),
   configure: (config) => log.configure(config),
+  truncateTo: (offset) => log.truncateTo(offset),
+  restartAt: (offset) => log.restartAt(offset),
   append: (batches) => log.append(batches),
   sync: Effect.suspend(() => log.sync),
   whenSynced: (offset, synced) => log.whenSynced(offset, synced),

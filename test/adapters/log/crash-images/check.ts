@@ -49,13 +49,15 @@ const readWhole = (log: PartitionLog): ReadonlyArray<RecordBatch> => {
 const logProblems = (log: PartitionLog, of: LogWitness, at: number): ReadonlyArray<string> => {
   const name = `${of.topicId}-${of.partition}`
   const synced = Math.max(0, ...of.synced.filter((one) => one.at <= at).map(({ end }) => end))
-  const answeredStart = Math.max(0, ...of.deleted.filter((one) => isBy(one, at)).map(({ start }) => start))
-  const latestStart = Math.max(0, ...of.deleted.filter((one) => one.begun <= at).map(({ before }) => before))
+  const answeredStart = Math.max(of.start, ...of.deleted.filter((one) => isBy(one, at)).map(({ start }) => start))
+  const latestStart = Math.max(of.start, ...of.deleted.filter((one) => one.begun <= at).map(({ before }) => before))
   const problems: Array<string> = []
   if (log.end() < synced) problems.push(`L9: ${name} ends at ${log.end()}, everything before ${synced} was answered as durable`)
   if (log.syncedEnd() !== log.end()) problems.push(`${name} ends at ${log.end()}, and only ${log.syncedEnd()} counts as durable`)
   if (log.start() < answeredStart || log.start() > latestStart)
     problems.push(`${name} starts at ${log.start()}, it may start between ${answeredStart} and ${latestStart}`)
+  const latestEnd = Math.max(of.start, of.appended.at(-1)?.nextOffset ?? 0)
+  if (log.end() > latestEnd) problems.push(`L3: ${name} ends at ${log.end()}, and nothing was appended from ${latestEnd} on`)
   if (of.compacted.some(({ begun }) => begun <= at)) return [...problems, ...compactedProblems(log, of, at)]
   const expected = of.appended.filter(({ baseOffset }) => baseOffset >= log.start() && baseOffset < log.end())
   const found = readWhole(log)
@@ -91,6 +93,18 @@ const indexProblems = (tree: Tree, directory: string): ReadonlyArray<string> =>
       .map((entry) => `L6: ${directory}/${name} says that offset ${entry.offset} is at ${entry.position}`)
   })
 
+/** What the log may be after a power cut: as the last cut left it, and as it was before where that cut was not answered yet. */
+const historiesAt = (of: LogWitness, at: number): ReadonlyArray<LogWitness> => {
+  const last = of.cuts.findLastIndex(({ begun }) => begun <= at)
+  const cut = of.cuts[last]
+  const after: LogWitness = { ...of, ...of.cuts[last + 1]?.before }
+  if (cut === undefined || isBy(cut, at)) return [after]
+  return [
+    { ...of, ...cut.before },
+    { ...of, ...cut.left }
+  ]
+}
+
 const checkLog = (store: Store, of: LogWitness, at: number, listed: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const name = `${of.topicId}-${of.partition}`
@@ -101,11 +115,15 @@ const checkLog = (store: Store, of: LogWitness, at: number, listed: ReadonlyArra
     if (Either.isLeft(opened)) return { problems: [`${name} is offline after a power cut: ${opened.left.message}`], found: "" }
     const log = opened.right
     const found = `${name}: ${log.start()} to ${log.end()}`
-    const problems = yield* Effect.catchAllDefect(
-      Effect.sync(() => logProblems(log, of, at)),
-      (defect) => Effect.succeed([`${name} cannot be read: ${String(defect)}`])
-    )
-    return { problems: of.isDerived ? [...problems, ...(yield* derivedProblems(log, of))] : problems, found }
+    const judged: Array<ReadonlyArray<string>> = []
+    for (const one of historiesAt(of, at)) {
+      const problems = yield* Effect.catchAllDefect(
+        Effect.sync(() => logProblems(log, one, at)),
+        (defect) => Effect.succeed([`${name} cannot be read: ${String(defect)}`])
+      )
+      judged.push(of.isDerived ? [...problems, ...(yield* derivedProblems(log, one))] : problems)
+    }
+    return { problems: judged.some((problems) => problems.length === 0) ? [] : judged.flat(), found }
   })
 
 const checkDocument = (store: Store, name: string, all: ReadonlyArray<DocumentWitness>, at: number) =>

@@ -9,7 +9,7 @@ import { type LogWitness, openStore, type Witness } from "./world.ts"
 /** Rounds rest for a turn of the loop and no longer, so that a seed gives the same order of events. */
 const turnsClock: Clock.Clock = Object.assign(Object.create(Clock.make()) as Clock.Clock, { sleep: () => Effect.yieldNow() })
 
-const config = (witness: Witness): LogConfig => ({
+export const compactedConfig = (witness: Witness): LogConfig => ({
   segmentBytesMax: witness.chance.pick([700, 1500]),
   segmentMs: 604_800_000,
   indexIntervalBytes: 150,
@@ -25,7 +25,7 @@ const keyed = (witness: Witness, log: PartitionLog): RecordBatch => {
   return batchOf(log.end(), { records, timestamp: 1000 + chance.below(500) })
 }
 
-const putKeyed = (witness: Witness, of: LogWitness, log: PartitionLog, count: number): Effect.Effect<void, LogFault> =>
+export const putKeyed = (witness: Witness, of: LogWitness, log: PartitionLog, count: number): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     for (let i = 0; i < count; i++) {
       yield* witness.append(of, log, [keyed(witness, log)])
@@ -33,12 +33,12 @@ const putKeyed = (witness: Witness, of: LogWitness, log: PartitionLog, count: nu
     }
   })
 
-const round = (witness: Witness, of: LogWitness, log: PartitionLog): Effect.Effect<void, LogFault> =>
+export const round = (witness: Witness, of: LogWitness, log: PartitionLog): Effect.Effect<void, LogFault> =>
   Effect.suspend(() => {
     const to = log.segments().at(-1)?.baseOffset ?? 0
     // Tombstones have no part here; few keys fit, so that a round may end before its order does.
     const order = orderOf(log, { from: witness.chance.pick([0, log.cleanEnd()]), to, mapBytesMax: witness.chance.pick([120, 10_000]), ioBufferBytes: 300 })
-    const span = { from: order.from, to, cleanEnd: 0, begun: witness.now, answered: undefined }
+    const span = { from: order.from, to, cleanEnd: 0, over: [...of.appended], cutAt: Number.POSITIVE_INFINITY, begun: witness.now, answered: undefined }
     const cleaning = Effect.tap(Effect.withClock(log.compact(order), turnsClock), ({ cleanEnd }) => Effect.sync(() => void (span.cleanEnd = cleanEnd)))
     return Effect.asVoid(witness.spanned(of.compacted, span, cleaning))
   })
@@ -48,7 +48,7 @@ export const compaction: Workload = {
   name: "compaction",
   run: (witness) =>
     Effect.gen(function* () {
-      const settings = config(witness)
+      const settings = compactedConfig(witness)
       for (let lives = witness.chance.between(1, 2); lives > 0; lives--)
         yield* Effect.scoped(
           Effect.gen(function* () {
@@ -87,22 +87,25 @@ export const compactedProblems = (log: PartitionLog, of: LogWitness, at: number)
   const appended = of.appended.flatMap(recordsOf).filter(({ offset }) => offset >= log.start() && offset < log.end())
   const batches = readAll(log)
   const found = new Set(batches.flatMap(recordsOf).map(keyOf))
-  const to = Math.max(...begun.map((one) => one.to))
-  const lastBefore = (end: number): ReadonlyMap<string | null, number> =>
-    new Map(appended.filter(({ offset }) => offset < end).map(({ key, offset }) => [key, offset]))
-  const last = lastBefore(to)
+  const lastBefore = (over: ReadonlyArray<RecordBatch>, end: number): ReadonlyMap<string | null, number> =>
+    new Map(
+      over
+        .flatMap(recordsOf)
+        .filter(({ offset }) => offset < end)
+        .map(({ key, offset }) => [key, offset])
+    )
   const problems: Array<string> = []
-  const must = appended.filter(({ key, offset }) => offset >= to || last.get(key) === offset)
-  for (const record of must)
-    if (!found.has(keyOf(record))) problems.push(`L1: ${name} has lost offset ${record.offset}, the last of ${record.key} before ${to}`)
+  const rounds = begun.map(({ cutAt, over, to }) => ({ end: Math.min(to, cutAt), last: lastBefore(over, to) }))
+  const must = appended.filter(({ key, offset }) => rounds.every(({ end, last }) => offset >= end || last.get(key) === offset))
+  for (const record of must) if (!found.has(keyOf(record))) problems.push(`L1: ${name} has lost offset ${record.offset}, a last one of ${record.key}`)
   const may = new Set(appended.map(keyOf))
   for (const one of found) if (!may.has(one)) problems.push(`L3: ${name} holds ${one}, which nobody appended`)
-  for (const { answered, cleanEnd } of begun) {
+  for (const { answered, cleanEnd, cutAt, over } of begun) {
     if (answered === undefined || answered > at) continue
-    const kept = lastBefore(cleanEnd)
-    const back = appended.find((one) => one.offset < cleanEnd && kept.get(one.key) !== one.offset && found.has(keyOf(one)))
+    const kept = lastBefore(over, cleanEnd)
+    const back = appended.find((one) => one.offset < Math.min(cleanEnd, cutAt) && kept.get(one.key) !== one.offset && found.has(keyOf(one)))
     if (back !== undefined) problems.push(`${name} has offset ${back.offset} again, which an answered round removed`)
-    if (log.cleanEnd() < cleanEnd) problems.push(`${name} is clean up to ${log.cleanEnd()}, ${cleanEnd} was answered`)
+    if (log.cleanEnd() < Math.min(cleanEnd, cutAt)) problems.push(`${name} is clean up to ${log.cleanEnd()}, ${cleanEnd} was answered`)
   }
   for (const [i, batch] of batches.entries()) {
     const before = batches[i - 1]?.nextOffset ?? log.start()

@@ -18,7 +18,130 @@ const trustIndexes = [
   { file: "segment/segment-read.ts", from: "indexed.wrong === undefined || from === 0 ? indexed : walkTo(segment, 0, offset)", to: "indexed" }
 ]
 
+const toTruncate = ["truncate"]
+const toRestart = ["restart"]
+
+/** Mistakes in the cuts of a log. */
+const cutMutants: ReadonlyArray<Mutant> = [
+  {
+    name: "point-lowered-after-the-cut",
+    mistake: "the recovery point is lowered when the log is cut already",
+    changes: [{ file: "cut.ts", from: "yield* Effect.onError(lowered(log, point), () => Effect.sync(drop))", to: "void [lowered, drop]" }],
+    only: toTruncate
+  },
+  {
+    name: "lowered-point-not-synced",
+    mistake: "the log is cut before the lowered recovery point is durable",
+    changes: [{ file: "cut.ts", from: "yield* parts.recoveryPoint.sync\n", to: "\n" }],
+    only: toTruncate
+  },
+  {
+    name: "restart-before-the-point",
+    mistake: "a log restarts before the recovery point that says so is durable",
+    changes: [{ file: "cut.ts", from: "yield* parts.recoveryPoint.sync\n", to: "\n" }],
+    only: toRestart
+  },
+  {
+    name: "cut-names-not-synced",
+    mistake: "the recovery point says that the cut is over before the names of what went are durable",
+    changes: [
+      { file: "recovery/finish-cut.ts", from: "base))))\n      yield* syncNames", to: "base))))" },
+      { file: "recovery/finish-cut.ts", from: "crc32c, failed)\n    yield* syncNames", to: "crc32c, failed)" }
+    ],
+    only: toTruncate
+  },
+  {
+    name: "cut-not-synced",
+    mistake: "the recovery point says that the cut is over before the last segment's new size is durable",
+    changes: [{ file: "recovery/finish-cut.ts", from: ".pipe(Effect.andThen(Effect.mapError(file.sync, (error) => failed(path.log, error))))", to: "" }],
+    only: toTruncate
+  },
+  {
+    name: "failed-cut-taken-for-clean",
+    mistake: "a size whose sync failed is called right by the next start, as the kernel calls it",
+    changes: [{ file: "recovery/finish-cut.ts", from: "if (isAgain && file.size() === position) file.truncate(position + 1)", to: "void isAgain" }],
+    only: toTruncate
+  },
+  {
+    name: "cut-over-not-durable",
+    mistake: "a cut is answered before it is durable that it is over",
+    changes: [{ file: "recovery/recovery-point.ts", from: "return Effect.flatMap(written, (file) => file.sync)", to: "return Effect.asVoid(written)" }],
+    only: toTruncate
+  },
+  {
+    name: "stale-snapshot-kept",
+    mistake: "a producer snapshot of what was cut stays",
+    changes: [{ file: "derived-files.ts", from: "if (restarts || offset > end) disk.unlink", to: "if (restarts) disk.unlink" }],
+    only: toTruncate
+  },
+  {
+    name: "snapshot-kept-at-restart",
+    mistake: "producer snapshots stay where a log restarts",
+    changes: [{ file: "derived-files.ts", from: "if (restarts || offset > end) disk.unlink", to: "if (!restarts && offset > end) disk.unlink" }],
+    only: toRestart
+  },
+  {
+    name: "epochs-of-the-cut-kept",
+    mistake: "leader epochs that began behind a cut stay in their checkpoint",
+    changes: [{ file: "derived-files.ts", from: "if (!restarts) yield* cutEpochs(disk, directory, end)", to: "" }],
+    only: toTruncate
+  },
+  {
+    name: "empty-epochs-kept",
+    mistake: "a leader epoch without records stays where nothing but it is cut (KAFKA-10706)",
+    changes: [
+      {
+        file: "cut.ts",
+        from: "const isCut = yield* cutEpochs(parts.disk, directory, segments.end)",
+        to: "const isCut = false as boolean\n      void [cutEpochs, directory, parts]"
+      }
+    ],
+    only: toTruncate
+  },
+  {
+    name: "compaction-note-not-cut",
+    mistake: "what compaction noted of offsets behind a cut goes on excusing gaps there",
+    changes: [
+      { file: "recovery/finish-cut.ts", from: "if (left !== note) yield* writeNote(disk, directory, left, crc32c, failed)", to: "void [writeNote, crc32c]" }
+    ],
+    only: toTruncate
+  },
+  {
+    name: "tail-not-forgotten",
+    mistake: "batches that were cut stay in memory, and are read from there",
+    changes: [{ file: "log-core.ts", from: "this.reads.forget()\n    this.parts.tail.clear()\n  }", to: "this.reads.forget()\n  }" }],
+    only: toTruncate
+  },
+  {
+    name: "synced-end-not-lowered",
+    mistake: "the synced end stays where it was before the cut",
+    changes: [
+      { file: "log-sync.ts", from: "this.end = offset\n    this.at = { baseOffset, position }", to: "void offset\n    this.at = { baseOffset, position }" }
+    ],
+    only: toTruncate
+  },
+  {
+    name: "old-segments-stay-at-restart",
+    mistake: "segments before the new start stay where a log restarts",
+    changes: [
+      { file: "recovery/finish-cut.ts", from: "if (restarts ? base === baseOffset : base <= baseOffset) continue", to: "if (base <= baseOffset) continue" }
+    ],
+    only: toRestart
+  },
+  {
+    name: "index-entries-kept",
+    mistake: "the segment that is cut keeps index entries of what went",
+    changes: [
+      { file: "segment/cut-segment.ts", from: "while (offsets > 0 && offsetEntryAt(offset, offsets - 1, baseOffset).position >= position) offsets--", to: "" },
+      { file: "segment/cut-segment.ts", from: "|| next !== end)", to: "&& next === end)" },
+      { file: "segment/cut-segment.ts", from: "if (walked.wrong !== undefined || walked.position !== position", to: "if (walked.wrong !== undefined" }
+    ],
+    only: toTruncate
+  }
+]
+
 export const mutants: ReadonlyArray<Mutant> = [
+  ...cutMutants,
   {
     name: "index-before-log",
     mistake: "a round syncs the index and takes the log for synced",

@@ -95,7 +95,9 @@ class Runner {
     const chance = new Chance(seed ^ 0x5bd1e995)
     const seen = new Set<bigint>()
     this.report.runs++
-    for (let at = 0; at <= witness.now && !this.isDone; at++)
+    for (const problem of witness.problems) this.report.failures.push({ workload: workload.name, seed, at: witness.now, problem })
+    const { pointsEvery = 1 } = workload
+    for (let at = seed % pointsEvery; at <= witness.now && !this.isDone; at += pointsEvery)
       for (const image of imagesAt(witness, at, chance, seen)) {
         const problem = await this.open(witness, image, at, chance)
         this.report.images++

@@ -7,6 +7,7 @@ import { Journal } from "../../../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, type LogFault, LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import { batch, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
 import { compaction } from "./compaction.ts"
+import { restart, truncate } from "./cuts.ts"
 import { Fold, putDerived } from "./derived.ts"
 import type { Tree } from "./tree.ts"
 import { type DocumentWitness, type LogWitness, openStore, root, type Store, scrub, type Witness } from "./world.ts"
@@ -14,6 +15,8 @@ import { type DocumentWitness, type LogWitness, openStore, root, type Store, scr
 /** Something that a store does in its life, whose changes of the disk are recorded. What it fails with is part of it. */
 export interface Workload {
   readonly name: string
+  /** Of the points at which the power may go only every so many are taken, another one with each seed: for more seeds of workloads that have many. */
+  readonly pointsEvery?: number
   readonly run: (witness: Witness) => Effect.Effect<void, unknown, Checksum | Scope.Scope>
 }
 
@@ -309,6 +312,8 @@ export const workloads: ReadonlyArray<Workload> = [
   fullCheckpoint,
   removal,
   reopen,
+  truncate,
+  restart,
   failedSync,
   fullDisk,
   scrubbing,

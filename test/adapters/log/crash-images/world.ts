@@ -7,6 +7,7 @@ import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { Checksum } from "../../../../src/ports/checksum.ts"
 import type { DirectoryIdentity, LogConfig, LogFault, LogStore, PartitionLog } from "../../../../src/ports/log-store.ts"
 import type { Chance } from "../../../simulation/chance.ts"
+import { batchesIn } from "../../../src/ports/log-batches.ts"
 import type { TraceDisk } from "./trace-disk.ts"
 
 export type Store = Context.Tag.Service<LogStore>
@@ -39,19 +40,43 @@ export interface Span {
   answered: number | undefined
 }
 
+/** A round of compaction: over which offsets, and up to where it was done when it was answered. */
+interface Compaction extends Span {
+  readonly from: number
+  readonly to: number
+  cleanEnd: number
+  /** What it may have seen: the batches that there were, of which a cut may have taken some since. */
+  readonly over: ReadonlyArray<RecordBatch>
+  /** No offset from here on is one that it has seen: the log was cut here since. */
+  readonly cutAt: number
+}
+
+/** What was promised of a log between two cuts of it. */
+interface LogHistory {
+  /** Where the log starts unless retention has raised it. */
+  start: number
+  /** Everything that was appended with success, in order, from the start on. */
+  appended: Array<RecordBatch>
+  /** Ends whose sync was answered. */
+  synced: Array<{ readonly at: number; readonly end: number }>
+  deleted: Array<Span & { readonly before: number; start: number }>
+  compacted: Array<Compaction>
+}
+
+/** A cut of the log, and what was promised before it. */
+interface LogCut extends Span {
+  readonly before: LogHistory
+  /** Where the log ends after it, with these batches from this start on. */
+  readonly left: LogHistory
+}
+
 /** What a log was told and what it answered, so that an image can be compared. */
-export interface LogWitness {
+export interface LogWitness extends LogHistory {
   readonly topicId: Parameters<Store["open"]>[0]
   readonly partition: number
   readonly config: LogConfig
-  /** Everything that was appended with success, in order, from offset 0 on. */
-  readonly appended: Array<RecordBatch>
-  /** Ends whose sync was answered. */
-  readonly synced: Array<{ readonly at: number; readonly end: number }>
-  readonly deleted: Array<Span & { readonly before: number; start: number }>
   removed: Span | undefined
-  /** Rounds of compaction: over which offsets, and up to where it was done when it was answered. */
-  readonly compacted: Array<Span & { readonly from: number; readonly to: number; cleanEnd: number }>
+  readonly cuts: Array<LogCut>
   /** What is derived from its batches lies beside it, and must be found again. */
   isDerived: boolean
 }
@@ -66,11 +91,20 @@ interface JournalWitness {
   readonly trims: Array<Span & { readonly index: number }>
 }
 
+/** The end of the last batch that is there and ends at or before `offset`: compaction may have removed the one that ended next to it. */
+const endBefore = (log: PartitionLog, offset: number): number => {
+  const base = log.segments().findLast(({ baseOffset }) => baseOffset <= offset)?.baseOffset ?? log.start()
+  const [run] = base < offset ? [Either.getOrThrow(log.read(base, Number.MAX_SAFE_INTEGER, offset))] : [[]]
+  return batchesIn(run).reduce((end, { nextOffset }) => (nextOffset <= offset ? Math.max(end, nextOffset) : end), base)
+}
+
 /** One run of a workload: its disk, and everything that it was promised. */
 export class Witness {
   readonly logs: Array<LogWitness> = []
   readonly documents = new Map<string, Array<DocumentWitness>>()
   readonly claims: Array<Span & { readonly identity: DirectoryIdentity }> = []
+  /** What was wrong while the workload ran, before any cut of the power. */
+  readonly problems: Array<string> = []
   readonly journal: JournalWitness = { entries: [], answered: [], epochs: [], snapshots: [], trims: [] }
 
   constructor(
@@ -94,9 +128,60 @@ export class Witness {
   log(topicId: LogWitness["topicId"], partition: number, config: LogConfig): LogWitness {
     const known = this.logs.find((log) => log.topicId === topicId && log.partition === partition)
     if (known !== undefined) return known
-    const log = { topicId, partition, config, appended: [], synced: [], deleted: [], removed: undefined, compacted: [], isDerived: false }
+    const log: LogWitness = {
+      topicId,
+      partition,
+      config,
+      start: 0,
+      appended: [],
+      synced: [],
+      deleted: [],
+      removed: undefined,
+      compacted: [],
+      cuts: [],
+      isDerived: false
+    }
     this.logs.push(log)
     return log
+  }
+
+  /** Cuts the log so that it ends before `offset`, or begins anew there. With `mayFail` a disk that fails is part of it: the next opening finishes the cut. */
+  cut(of: LogWitness, log: PartitionLog, offset: number, kind: "truncate" | "restart", mayFail = false): Effect.Effect<void, LogFault> {
+    return Effect.suspend(() => {
+      if (kind === "truncate" && offset >= log.end()) return log.truncateTo(offset)
+      const restarts = kind === "restart" || offset < log.start()
+      const before: LogHistory = { start: of.start, appended: of.appended, synced: of.synced, deleted: of.deleted, compacted: of.compacted }
+      const end = restarts ? offset : endBefore(log, offset)
+      const appended = restarts ? [] : of.appended.filter(({ nextOffset }) => nextOffset <= end)
+      const left: LogHistory = {
+        start: restarts ? offset : of.start,
+        appended,
+        synced: [{ at: 0, end }],
+        deleted: restarts ? [] : of.deleted,
+        compacted: restarts ? [] : of.compacted.map((round) => ({ ...round, cutAt: Math.min(round.cutAt, end) }))
+      }
+      const span: LogCut = { begun: this.now, answered: undefined, before, left }
+      of.cuts.push(span)
+      Object.assign(of, { ...left, appended: [...appended], synced: [] })
+      const cutting = kind === "restart" ? log.restartAt(offset) : log.truncateTo(offset)
+      return cutting.pipe(
+        Effect.tap(() => Effect.sync(() => this.cutAnswered(of))),
+        Effect.tapError(({ message }) => Effect.sync(() => void (mayFail || this.problems.push(`the cut to ${offset} failed: ${message}`)))),
+        Effect.tap(() =>
+          Effect.sync(() => {
+            if (log.end() !== end || log.syncedEnd() !== end)
+              this.problems.push(`cut to ${offset}, the log ends at ${log.end()} (synced ${log.syncedEnd()}), not at ${end}`)
+          })
+        )
+      )
+    })
+  }
+  /** The latest cut is over. */
+  cutAnswered(of: LogWitness): void {
+    const last = of.cuts.at(-1)
+    if (last === undefined || last.answered !== undefined) return
+    last.answered = this.now
+    for (const { end } of last.left.synced) of.synced.push({ at: this.now, end })
   }
 
   /** An append that is refused counts as if it had not been: what it left must never be found. */

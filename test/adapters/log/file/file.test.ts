@@ -6,6 +6,7 @@ import { Effect, Either, Logger } from "effect"
 import { layer } from "../../../../adapters/log/file/layer.ts"
 import { defaultLogConfig, LogStore } from "../../../../src/ports/log-store.ts"
 import { batchesFrom, batchesIn, checksum, hexOf, topicId } from "../../../src/ports/log-batches.ts"
+import { logCutContract } from "../../../src/ports/log-cut.contract.ts"
 import { logFiles, logStoreContract, openLog, put, readAll, type StoreWorld, within } from "../../../src/ports/log-store.contract.ts"
 
 const fileWorld = (directory: string): StoreWorld => ({
@@ -23,6 +24,7 @@ const fileWorld = (directory: string): StoreWorld => ({
 })
 
 logStoreContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))), { damageStride: 61 })
+logCutContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))))
 
 const temporary = () => fs.mkdtempSync(join(tmpdir(), "franz-log-"))
 

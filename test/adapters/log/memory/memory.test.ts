@@ -6,6 +6,7 @@ import { MemoryDisk, type Pick } from "../../../../adapters/log/memory/memory-di
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import { type DirectoryLocked, type LogFault, LogStore } from "../../../../src/ports/log-store.ts"
 import { batch, batchesFrom, checksum, hexOf, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
+import { logCutContract } from "../../../src/ports/log-cut.contract.ts"
 import { logDirectory, logStoreContract, openLog, put, readAll, type Store, type StoreWorld } from "../../../src/ports/log-store.contract.ts"
 
 const root = "/data"
@@ -21,6 +22,7 @@ const memoryWorld = (disk: MemoryDisk): StoreWorld => ({
 })
 
 logStoreContract("memory", () => memoryWorld(new MemoryDisk()), { damageStride: 17 })
+logCutContract("memory", () => memoryWorld(new MemoryDisk()))
 
 /** Chance as fast-check gives it: each number in [0, 1) decides one draw. */
 const picker = (draws: ReadonlyArray<number>): Pick => {
