@@ -212,7 +212,7 @@ describe("what is damaged is found", () => {
       }
     }
     expect(check(disk).findings).toEqual([])
-  })
+  }, 60_000)
 
   /** Where the batch that holds byte `at` starts. */
   const startOfBatch = (disk: Disk, path: string, at: number): number => {
