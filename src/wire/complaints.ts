@@ -17,6 +17,9 @@ export class Complaints {
   /** `kind` is one of a few fixed words, `message` goes after the peer's address. */
   say(kind: string, peer: string, message: string): void {
     this.counts.closed(kind)
+    this.write(kind, `closed the connection of ${peer}: it ${message}`)
+  }
+  private write(kind: string, line: string): void {
     const seen = this.said.get(kind) ?? { lines: 0, more: 0 }
     this.said.set(kind, seen)
     if (seen.lines === linesMax) {
@@ -24,7 +27,11 @@ export class Complaints {
       return
     }
     seen.lines++
-    this.log(Effect.logWarning(`closed the connection of ${peer}: it ${message}`))
+    this.log(Effect.logWarning(line))
+  }
+  /** A request that was refused; its connection stays open. */
+  forbidden(actor: string, message: string): void {
+    this.write("forbidden", `refused a request of ${actor}: it ${message}`)
   }
   /** A fault of our own: never held back. */
   defect(peer: string, message: string, cause: unknown): void {
@@ -33,7 +40,10 @@ export class Complaints {
   /** The window ends. */
   turn(): void {
     for (const [kind, { more }] of this.said) {
-      if (more > 0) this.log(Effect.logWarning(`closed ${more} more connections for the same reason (${kind})`))
+      if (more > 0)
+        this.log(
+          Effect.logWarning(`${kind === "forbidden" ? `refused ${more} more requests` : `closed ${more} more connections`} for the same reason (${kind})`)
+        )
     }
     this.said.clear()
   }

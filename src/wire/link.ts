@@ -5,6 +5,7 @@ import { ownLinksOf } from "./admission/own-links.ts"
 import { type CallFault, ConnectionLost, UnsupportedByPeer } from "./fault.ts"
 import { type CallOptions, exchange, negotiate, type Ranges, transmit } from "./link/exchange.ts"
 import { LinkConnection, type LinkOptions } from "./link/link-connection.ts"
+import { isForBrokersOnly } from "./routing/access.ts"
 
 export type { LinkOptions } from "./link/link-connection.ts"
 
@@ -33,9 +34,6 @@ export interface Link {
   readonly closed: Effect.Effect<never, ConnectionLost>
 }
 
-/** What only nodes call: no node lists it to clients, Kafka's neither. */
-const unlisted: ReadonlySet<number> = new Set([56, 58, 62, 63, 67])
-
 /** Connects and asks for the peer's versions (KIP-511). The link closes with the scope. */
 export const connect = (address: Address, options: LinkOptions): Effect.Effect<Link, ConnectFault | CallFault, Transport | Scope.Scope> =>
   Effect.gen(function* () {
@@ -60,7 +58,7 @@ export const connect = (address: Address, options: LinkOptions): Effect.Effect<L
 const makeLink = (to: LinkConnection, address: Address, options: LinkOptions, ranges: Ranges): Link => {
   const versionOf = (api: AnyApi): number | undefined => {
     const theirs = ranges.get(api.key)
-    if (theirs === undefined) return unlisted.has(api.key) ? api.latestStable : undefined
+    if (theirs === undefined) return isForBrokersOnly(api.key) ? api.latestStable : undefined
     const version = Math.min(theirs[1], api.latestStable)
     return version >= theirs[0] && version >= api.versions[0] ? version : undefined
   }

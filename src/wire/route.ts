@@ -2,33 +2,53 @@ import { Effect, Either } from "effect"
 import { decodeInSlices, decodeQuickly } from "../protocol/codec/compile.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
 import { type RequestHeader, responseFrame, responseFrameInSlices } from "../protocol/codec/frame.ts"
+import { BrokerRegistration } from "../protocol/message/62-broker-registration.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
-import type { Caller } from "./admission/caller.ts"
 import { Later } from "./later.ts"
-import type { AnswerRoom } from "./memory/answer-budget.ts"
 import { responseErrors } from "./metrics/response-errors.ts"
-import { oversizedAnswer } from "./routing/oversized.ts"
+import { type Access, accessOf, isPermitted } from "./routing/access.ts"
+import { errorResponse } from "./routing/error-response.ts"
 import { requestElementsMax } from "./routing/request-elements.ts"
+import type { Session } from "./session.ts"
 import { Sliced, type Steps } from "./sliced.ts"
 
+const noBytes = new Uint8Array(0)
+
 /** What a handler knows about a request besides its fields. */
-export interface RequestContext {
-  readonly header: RequestHeader
-  readonly version: number
-  /** The caller's address, without port. */
-  readonly clientHost: string
+export class RequestContext {
+  private actorText: string | undefined
+
+  constructor(
+    readonly header: RequestHeader,
+    /** The connection's, shared by all its requests; for a request in an Envelope that of the relayed client. */
+    readonly session: Session,
+    /** The whole request, header and body without length prefix: what a relay forwards unchanged. Empty once its memory is released. */
+    public frame: Uint8Array
+  ) {}
+
+  get version(): number {
+    return this.header.apiVersion
+  }
+  /** The client's address, without port. */
+  get clientHost(): string {
+    return this.session.clientHost
+  }
   /** Unique in this process. */
-  readonly connectionId: number
-  /** The name of the listener through which it came; absent where the listener has none. */
-  readonly listener?: string | undefined
-  /** Client id and address, as "rdkafka@127.0.0.1:51234"; for what came in an Envelope: the client's address as the broker says it, and the broker. */
-  readonly actor: string
-  /** Who has shown who it is at the other end; absent for what came in an Envelope. */
-  readonly caller?: Caller
-  /** Room for the answer's records; absent where it goes to nobody's socket directly. */
-  readonly answers?: AnswerRoom
-  /** The whole request, header and body without length prefix: what a relay forwards unchanged. */
-  readonly frame: Uint8Array
+  get connectionId(): number {
+    return this.session.connectionId
+  }
+  /** The name of the listener that accepted the connection; undefined for a listener without a name. */
+  get listener(): string | undefined {
+    return this.session.listener
+  }
+  /** Client id and address, as "rdkafka@127.0.0.1:51234"; for a request in an Envelope the client's address, as the broker states it, and the broker. */
+  get actor(): string {
+    return (this.actorText ??= this.session.actorOf(this.header.clientId))
+  }
+  /** The memory of the frame is released: no field of the request is a view of it from now on. */
+  releaseFrame(): void {
+    this.frame = noBytes
+  }
 }
 
 /** No answer is sent: Produce with acks=0. */
@@ -74,8 +94,6 @@ export interface RouteOptions {
   readonly versions?: readonly [first: number, last: number]
   /** First version that ApiVersions names, where it differs: clients match Produce's 0 (Kafka's constant since KAFKA-18659). */
   readonly advertisedMin?: number
-  /** Whether ApiVersions names it to clients; default true. False: what only nodes call. */
-  readonly listed?: boolean
   /** Whether it may start while other pipelined requests of its connection are under way; default false. Answers keep their order. */
   readonly pipelined?: boolean
   /** Pipelined, and its answer does not wait for the answers before it: for callers that match by correlation id, as our links between nodes do. Default false. */
@@ -85,6 +103,12 @@ export interface RouteOptions {
    * that this version does not know) from then on, also where the answer still waits. Its memory is freed at once. Default false.
    */
   readonly borrows?: boolean
+  /** Who may send it, for an API that is not Kafka's. Default: what routing/access.ts declares. */
+  readonly access?: Access
+}
+/** The fields of CLUSTER_AUTHORIZATION_FAILED beside the error code, where they differ from Kafka's defaults. */
+interface Refusal<A extends AnyApi> {
+  readonly refusal?: Partial<ResponseDraft<A>>
 }
 
 /** A request that was read, or is read in slices, and whose handler has begun. */
@@ -102,7 +126,8 @@ export interface Route {
   readonly api: AnyApi
   readonly versions: readonly [first: number, last: number]
   readonly advertisedMin: number
-  readonly listed: boolean
+  /** Who may send it, and what it needs. */
+  readonly access: Access
   readonly pipelined: boolean
   readonly unordered: boolean
   readonly borrows: boolean
@@ -113,23 +138,38 @@ export interface Route {
    * elements is a DecodeError, or Unreadable; default: those that the API allows.
    */
   readonly start: (context: RequestContext, bodyAt: number, elementsMax?: number) => Either.Either<Started, DecodeError>
+  /** Whether the session's client may send this API: its audience and its permissions. */
+  readonly admits: (session: Session) => boolean
+  /** The response to a client that may not: CLUSTER_AUTHORIZATION_FAILED. */
+  readonly refusal: (version: number) => unknown
   /** The answer that `start` gave as a frame, length prefix first. Throws EncodeError. */
-  readonly encode: (version: number, correlationId: number, answer: unknown) => ReadonlyArray<Uint8Array>
+  readonly encode: (context: RequestContext, answer: unknown) => ReadonlyArray<Uint8Array>
   /** Goes on with what `start` gave until it is Encoded, or something else than an answer: a Later, an Effect, an end. Throws EncodeError. */
-  readonly finish: (version: number, correlationId: number, answer: unknown) => Steps<unknown>
+  readonly finish: (context: RequestContext, answer: unknown) => Steps<unknown>
 }
 
 const isAnswer = (made: unknown): boolean =>
   !(made instanceof Later || made instanceof NoResponse || made instanceof Disconnect || made instanceof Unreadable || Effect.isEffect(made))
 
+/** The one place where a response gets its throttle time; without one the encoder writes 0, and drops the field where the version has none. */
+const throttled = <D>(response: D, { throttleTimeMs }: Session): D => (throttleTimeMs === 0 ? response : { ...response, throttleTimeMs })
+
 /** Connects an API with its handler. A handler that throws or dies costs its caller the connection, and nobody else anything. */
-export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (request: RequestOf<A>, context: RequestContext) => Handled<A>): Route => {
+export const route = <A extends AnyApi>(
+  api: A,
+  options: RouteOptions & Refusal<A>,
+  handle: (request: RequestOf<A>, context: RequestContext) => Handled<A>
+): Route => {
   const versions = options.versions ?? ([api.versions[0], api.latestStable] as const)
   const unordered = options.unordered ?? false
   const allowed = requestElementsMax(api.key)
+  const access = options.access ?? accessOf(api.key)
+  if (access === undefined) throw new Error(`routing/access.ts does not declare who may send ${api.name} (API key ${api.key})`)
+  // A connection becomes a broker's by its registration, so that one is taken from any.
+  const needsBroker = access.audience === "brokers" && api.key !== BrokerRegistration.key
   // Where there was too little memory for the elements that the API allows, the request is not at fault, and may be sent again over another connection.
   const refused = (error: DecodeError, version: number, elementsMax: number): unknown =>
-    (error.kind === "elements" && elementsMax === allowed ? oversizedAnswer(api, version, error.message) : undefined) ?? new Unreadable(error)
+    (error.kind === "elements" && elementsMax === allowed ? errorResponse(api, version, "INVALID_REQUEST", error.message) : undefined) ?? new Unreadable(error)
   const large = (context: RequestContext, bodyAt: number, elementsMax: number): Started => {
     const started = { answer: new Sliced(() => steps()), memoryBytes: 0, isLarge: true }
     function* steps(): Steps<unknown> {
@@ -144,7 +184,7 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
     api,
     versions,
     advertisedMin: options.advertisedMin ?? versions[0],
-    listed: options.listed ?? true,
+    access,
     pipelined: unordered || (options.pipelined ?? false),
     unordered,
     borrows: options.borrows ?? false,
@@ -155,8 +195,13 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
       if (Either.isRight(read)) return Either.right({ answer: handle(read.right.value, context), memoryBytes: read.right.memoryBytes, isLarge: false })
       return read.left.kind === "elements" ? Either.right(large(context, bodyAt, bound)) : Either.left(read.left)
     },
-    encode: (version, correlationId, answer) => responseFrame(api, version, correlationId, answer as ResponseDraft<A>),
-    finish: function* (version, correlationId, answer) {
+    admits: ({ isBroker, principal }) => (isBroker || !needsBroker) && isPermitted(principal, access.permissions),
+    refusal: (version) => {
+      const refused = errorResponse(api, version, "CLUSTER_AUTHORIZATION_FAILED")
+      return refused === undefined ? new Disconnect(`${api.name} is not permitted`) : { ...refused, ...options.refusal }
+    },
+    encode: ({ header, session }, answer) => responseFrame(api, header.apiVersion, header.correlationId, throttled(answer as ResponseDraft<A>, session)),
+    finish: function* ({ header, session }, answer) {
       let made = answer
       while (made instanceof Sliced) {
         const steps: Steps<unknown> = made.begin()
@@ -167,7 +212,8 @@ export const route = <A extends AnyApi>(api: A, options: RouteOptions, handle: (
       if (!isAnswer(made)) return made
       const codes: Array<number> = []
       responseErrors(api)(made, (code) => codes.push(code))
-      return new Encoded(yield* responseFrameInSlices(api, version, correlationId, made as ResponseDraft<A>), codes)
+      const response = throttled(made as ResponseDraft<A>, session)
+      return new Encoded(yield* responseFrameInSlices(api, header.apiVersion, header.correlationId, response), codes)
     }
   }
 }

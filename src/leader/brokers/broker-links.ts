@@ -1,12 +1,12 @@
 import { type Broker, brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
 import type { KafkaError, Rejection } from "../../../domain/kernel/error-code.ts"
-import type { Caller, RegisteredBroker } from "../../wire/admission/caller.ts"
 import type { RequestContext } from "../../wire/route.ts"
+import type { RegisteredBroker, Session } from "../../wire/session.ts"
 
 /** The connections of one registration. */
 interface Links {
   readonly epoch: number
-  readonly callers: Set<Caller>
+  readonly sessions: Set<Session>
   isLeaving: boolean
 }
 
@@ -19,18 +19,18 @@ const unauthorized = (message: string): Rejection => ({ error: "CLUSTER_AUTHORIZ
 export class BrokerLinks {
   private readonly byBroker = new Map<number, Links>()
 
-  /** The caller has shown that it is the process of this registration. Connections of an earlier registration are clients' from now on. */
-  bind(caller: Caller, broker: RegisteredBroker): void {
+  /** The client of this session has shown that it is the process of this registration. Connections of an earlier registration are clients' from now on. */
+  bind(session: Session, broker: RegisteredBroker): void {
     // A broker that registers once more on the same connection: what it was before ends first.
-    caller.forget()
+    session.unbind()
     const before = this.byBroker.get(broker.id)
-    const links = before?.epoch === broker.epoch ? before : { epoch: broker.epoch, callers: new Set<Caller>(), isLeaving: false }
+    const links = before?.epoch === broker.epoch ? before : { epoch: broker.epoch, sessions: new Set<Session>(), isLeaving: false }
     this.byBroker.set(broker.id, links)
-    if (before !== links) for (const other of [...(before?.callers ?? [])]) other.forget()
-    links.callers.add(caller)
-    caller.identify(broker, () => {
-      links.callers.delete(caller)
-      if (links.callers.size === 0 && this.byBroker.get(broker.id) === links) this.byBroker.delete(broker.id)
+    if (before !== links) for (const other of [...(before?.sessions ?? [])]) other.unbind()
+    links.sessions.add(session)
+    session.bind(broker, () => {
+      links.sessions.delete(session)
+      if (links.sessions.size === 0 && this.byBroker.get(broker.id) === links) this.byBroker.delete(broker.id)
     })
   }
 
@@ -46,8 +46,8 @@ export class BrokerLinks {
   }
 
   /** The broker at the other end, if its registration stands. */
-  brokerOf({ caller }: RequestContext, cluster: Cluster): Broker | undefined {
-    const shown = caller?.broker
+  brokerOf({ session }: RequestContext, cluster: Cluster): Broker | undefined {
+    const shown = session.broker
     const broker = shown === undefined ? undefined : brokerOf(cluster, shown.id)
     return broker?.epoch === shown?.epoch ? broker : undefined
   }

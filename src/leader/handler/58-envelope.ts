@@ -37,8 +37,8 @@ const errorOf = ({ kind }: DispatchFault): KafkaError => (kind === "unsupportedV
  * taken out of an Envelope. `unordered`, since one relayed request may wait (JoinGroup) while others come behind it on the broker's one connection.
  */
 export const envelope = (routes: ReadonlyArray<Route>, brokerOf: (context: RequestContext) => Pick<Broker, "id"> | undefined): Route => {
-  const forClients = routes.filter(({ listed }) => listed)
-  return route(Envelope, { listed: false, unordered: true }, ({ requestData, clientHostAddress }, context) => {
+  const forClients = routes.filter(({ access }) => access.audience !== "brokers")
+  return route(Envelope, { unordered: true }, ({ requestData, clientHostAddress }, context) => {
     const broker = brokerOf(context)
     if (broker === undefined) return refused("CLUSTER_AUTHORIZATION_FAILED")
     const clientHost = addressText(clientHostAddress)

@@ -48,10 +48,10 @@ const heldBack = (brokerId: number, waitMs: number): Rejection => ({
  */
 export const brokerRegistration = (leader: LeaderContext): Route => {
   const { brokers, writer } = leader
-  const accepted = (brokerId: number, brokerEpoch: number, { caller }: RequestContext): Response => {
+  const accepted = (brokerId: number, brokerEpoch: number, { session }: RequestContext): Response => {
     brokers.sessions.record(brokerId as BrokerId, brokerEpoch)
     // A registration that was replaced while this answer was under way is no longer its process's.
-    if (caller !== undefined && brokerOf(writer.state(), brokerId)?.epoch === brokerEpoch) brokers.links.bind(caller, { id: brokerId, epoch: brokerEpoch })
+    if (brokerOf(writer.state(), brokerId)?.epoch === brokerEpoch) brokers.links.bind(session, { id: brokerId, epoch: brokerEpoch })
     return { errorCode: 0, brokerEpoch: BigInt(brokerEpoch) }
   }
   const refused = ({ brokerId }: Request, { actor }: RequestContext, { error, message }: Rejection): Effect.Effect<Response> =>
@@ -60,7 +60,7 @@ export const brokerRegistration = (leader: LeaderContext): Route => {
       brokers.refusals.log(LogLevel.Warning, `${brokerId} ${error}`, `broker ${brokerId} from ${actor} was not registered: ${message}`),
       { errorCode: errorCode(error) }
     )
-  return route(BrokerRegistration, { listed: false }, (request, context) => {
+  return route(BrokerRegistration, {}, (request, context) => {
     const { brokerId } = request
     const command = commandOf(leader, request)
     const now = decide(writer.state(), command)

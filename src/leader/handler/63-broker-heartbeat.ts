@@ -71,7 +71,7 @@ const heldBack = (leader: LeaderContext, request: Request, waitMs: number): Effe
  */
 export const brokerHeartbeat = (leader: LeaderContext): Route => {
   const { brokers, writer } = leader
-  return route(BrokerHeartbeat, { listed: false }, (request, context) => {
+  return route(BrokerHeartbeat, {}, (request, context) => {
     const command = Command.BrokerHeartbeat({
       brokerId: request.brokerId,
       brokerEpoch: Number(request.brokerEpoch),

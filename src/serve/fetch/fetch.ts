@@ -2,6 +2,7 @@ import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts
 import type { Later } from "../../wire/later.ts"
 import type { AnswerRoom } from "../../wire/memory/answer-budget.ts"
 import type { RequestContext } from "../../wire/route.ts"
+import type { Session } from "../../wire/session.ts"
 import { Sliced, type Steps, Stride, visited } from "../../wire/sliced.ts"
 import type { Deadlines } from "../deadlines.ts"
 import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass, type PassOptions, type TopicAnswer } from "./fetch-pass.ts"
@@ -28,7 +29,8 @@ const openingEpoch = 0
 /** The epoch of one that says everything and wants none. */
 const finalEpoch = -1
 
-type Caller = Pick<RequestContext, "version"> & Partial<Pick<RequestContext, "answers" | "clientHost" | "listener">>
+/** What a Fetch needs of its request context. */
+type Asker = Pick<RequestContext, "version"> & { readonly session?: Pick<Session, "answers" | "clientHost" | "listener"> }
 type Answer = FetchAnswer | Later<Answer> | Sliced<Answer>
 
 const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ errorCode: errorCode(error), sessionId, responses: [] })
@@ -37,15 +39,19 @@ const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ errorCode:
 class Fetching {
   private readonly bytesMin: number
   private readonly hasSessions: boolean
+  private readonly owner: string
+  private readonly room: AnswerRoom | undefined
+  private readonly listener: string | undefined
 
   constructor(
     private readonly options: FetchOptions,
     private request: Omit<FetchRequest, "topics" | "forgottenTopicsData">,
     private readonly version: number,
-    private readonly owner: string,
-    private readonly room: AnswerRoom | undefined,
-    private readonly listener: string | undefined
+    session: Asker["session"]
   ) {
+    this.owner = session?.clientHost ?? ""
+    this.room = session?.answers
+    this.listener = session?.listener
     this.bytesMin = Math.min(request.minBytes, request.maxBytes, options.fetchBytesMax)
     this.hasSessions = version >= sessionsSince && options.sessions !== undefined
   }
@@ -272,8 +278,8 @@ const settled = (
  */
 export const fetch =
   (options: FetchOptions) =>
-  (request: FetchRequest, { answers, clientHost = "", listener, version }: Caller): Answer => {
+  (request: FetchRequest, { session, version }: Asker): Answer => {
     const clusterId = options.clusterId()
     if (request.clusterId !== null && clusterId !== undefined && request.clusterId !== clusterId) return refused("INCONSISTENT_CLUSTER_ID")
-    return new Fetching(options, request, version, clientHost, answers, listener).answer(request)
+    return new Fetching(options, request, version, session).answer(request)
   }

@@ -1,7 +1,7 @@
 import type { Connection } from "../../ports/transport.ts"
 import { ApiVersions } from "../../protocol/message/18-api-versions.ts"
 import { BrokerRegistration } from "../../protocol/message/62-broker-registration.ts"
-import type { Caller } from "./caller.ts"
+import type { Session } from "../session.ts"
 import { type OwnLinks, plainHost } from "./own-links.ts"
 
 /** What bounds the connections of a server. Each is read when a connection opens, so that it may change meanwhile. */
@@ -42,7 +42,7 @@ export class Place {
   constructor(
     private readonly admission: Admission,
     private readonly connection: Connection,
-    private readonly caller: Caller,
+    private readonly session: Session,
     private kind: Kind,
     /** What it is over, for one that is undecided. */
     private readonly reason: string,
@@ -88,7 +88,7 @@ export class Place {
 
   /** A broker may have shown that the connection is its own, or its registration may be gone. */
   private look(): void {
-    const id = this.caller.broker?.id
+    const id = this.session.broker?.id
     if (id === this.brokerId) return
     if (this.brokerId !== undefined) {
       this.admission.brokerLeaves(this.brokerId)
@@ -127,13 +127,13 @@ export class Admission {
   ) {}
 
   /** The place of a new connection; `close` closes it for a reason. */
-  enter(connection: Connection, caller: Caller, close: (reason: string) => void): Place {
+  enter(connection: Connection, session: Session, close: (reason: string) => void): Place {
     const over = this.bound(plainHost(connection.remote.host))
     const isReserved = over !== undefined && isLocal(connection) && this.reserved < (this.options.localConnectionsReserved ?? 0)
     const kind: Kind = this.isOwn(connection) ? "link" : over === undefined ? "counted" : isReserved ? "reserved" : "undecided"
     const [oldest] = this.undecided
     if (kind === "undecided" && this.undecided.size >= undecidedMax) oldest?.giveUp()
-    const place = new Place(this, connection, caller, kind, over ?? "", close)
+    const place = new Place(this, connection, session, kind, over ?? "", close)
     this.enters(kind, place)
     return place
   }

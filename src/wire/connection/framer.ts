@@ -3,7 +3,7 @@ import type { FrameFault } from "./frame-fault.ts"
 /** Memory for a frame that comes in pieces: twice what has come, and at least this much. A stranger that sends a byte gets no more. */
 const assemblyBytesMin = 256
 
-export const noBytes = new Uint8Array(0)
+const noBytes = new Uint8Array(0)
 /** Less than this is left to the garbage collection. */
 const freedBytesMin = 32_768
 

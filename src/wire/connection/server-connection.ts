@@ -1,22 +1,20 @@
 import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
-import { type Connection, formatAddress, type Listener } from "../../ports/transport.ts"
+import type { Connection, Listener } from "../../ports/transport.ts"
 import type { DecodeError } from "../../protocol/codec/decode-error.ts"
 import type { Place } from "../admission/admission.ts"
-import { Caller } from "../admission/caller.ts"
 import { Later } from "../later.ts"
-import type { AnswerRoom } from "../memory/answer-budget.ts"
 import { Holding } from "../memory/holding.ts"
 import { smallRequestBytes } from "../memory/memory-budget.ts"
-import { Disconnect, Encoded, NoResponse, type RequestContext, type Started, Unreadable } from "../route.ts"
+import { Disconnect, Encoded, NoResponse, RequestContext, type Route, type Started, Unreadable } from "../route.ts"
 import { malformedMessage } from "../routing/route-table.ts"
+import { Session } from "../session.ts"
 import { Sliced } from "../sliced.ts"
 import { abandon, finished, leavesToWait } from "../slicing/heavy.ts"
 import { Ticket } from "../slicing/turns.ts"
-import { actorOf } from "./actor.ts"
 import { Burst } from "./burst.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
-import { Framer, free, isFrame, noBytes } from "./framer.ts"
+import { Framer, free, isFrame } from "./framer.ts"
 import type { Door, ServerRoom } from "./server-room.ts"
 import { placeBytes, type Slot, Slots } from "./slots.ts"
 import { send, Unread } from "./unread.ts"
@@ -29,8 +27,7 @@ export class ServerConnection implements Listener {
   private readonly framer: Framer
   private readonly slots = new Slots()
   private readonly unread: Unread
-  private readonly answers: AnswerRoom
-  private readonly caller = new Caller()
+  private readonly session: Session
   private paused = false
   private pumping = false
   private stopping = false
@@ -41,8 +38,6 @@ export class ServerConnection implements Listener {
   private readonly frameClock = new FrameClock()
   readonly place: Place
   private readonly holding: Holding
-  private clientId: string | null = null
-  private actor: string
   /** The number of the chunk that is looked at, and how many frames in it somebody may still look at. */
   private chunk = 0
   private keptFrames = 0
@@ -55,16 +50,12 @@ export class ServerConnection implements Listener {
     this.framer = new Framer(room.requestBytesMax)
     this.burst = new Burst(room.turns, () => this.pump())
     this.unread = new Unread(room.answers)
-    this.place = room.admission.enter(connection, this.caller, (reason) => this.refuse("too many", reason))
+    this.session = new Session(connection, door.name, this.unread)
+    this.place = room.admission.enter(connection, this.session, (reason) => this.refuse("too many", reason))
     this.holding = new Holding(room.memory, this.place, () => this.pump())
-    this.answers = { bytes: () => room.answers.room(this.unread.size > 0), whenFree: (wake) => room.answers.whenFree(wake) }
     this.activeAt = room.seconds
-    this.actor = this.peer
   }
 
-  get peer(): string {
-    return formatAddress(this.connection.remote)
-  }
   /** Bytes that came and are not requests yet. */
   get partialBytes(): number {
     return this.framer.heldBytes
@@ -111,7 +102,7 @@ export class ServerConnection implements Listener {
   }
   closed(): void {
     this.ended = true
-    this.caller.close()
+    this.session.close()
     this.place.leave()
     this.unread.clear()
     this.letGo()
@@ -268,18 +259,17 @@ export class ServerConnection implements Listener {
       free(context.frame)
     }
     // A chunk that its transport cannot free is left to the garbage collection.
-    context.frame = noBytes
+    context.releaseFrame()
   }
-  private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext & { frame: Uint8Array } {
-    if (header.clientId !== this.clientId) this.actor = actorOf((this.clientId = header.clientId), this.peer)
-    const { actor, answers, caller } = this
-    const { id: connectionId, remote } = this.connection
-    return { header, version: header.apiVersion, clientHost: remote.host, connectionId, listener: this.door.name, actor, caller, answers, frame }
+  private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext {
+    if (header.clientId !== this.session.clientId) this.session.clientId = header.clientId
+    return new RequestContext(header, this.session, frame)
   }
 
   private run(slot: Slot): void {
     const { route, context } = slot
     if (route === undefined || context === undefined) return this.slots.done(slot)
+    if (!route.admits(context.session)) return this.forbid(slot, route, context)
     let begun: Either.Either<Started, DecodeError>
     slot.elementsMax = this.holding.elementsMax(slot.size)
     try {
@@ -291,6 +281,10 @@ export class ServerConnection implements Listener {
     if (begun.right.answer instanceof Sliced) return this.work(slot, begun.right.answer, begun.right)
     this.read(slot, begun.right)
     this.begun(slot, begun.right.answer)
+  }
+  private forbid(slot: Slot, { api, refusal }: Route, { actor, version }: RequestContext): void {
+    this.room.complaints.forbidden(actor, `sent ${api.name}, which this connection may not send: no broker has registered on it`)
+    this.answer(slot, refusal(version))
   }
   /** The request was read, and its handler has it. */
   private read(slot: Slot, { memoryBytes }: Started): void {
@@ -323,7 +317,7 @@ export class ServerConnection implements Listener {
     let returned = false
     if (started !== undefined) this.slots.hold()
     slot.ticket ??= new Ticket(started?.isLarge === true && slot.size > smallRequestBytes, this.place.isLink)
-    const steps = route.finish(context.version, context.header.correlationId, answer)
+    const steps = route.finish(context, answer)
     const stop = this.room.turns.run(steps, slot.ticket, (outcome) => {
       if (this.ended) return
       slot.stop = undefined
@@ -369,7 +363,7 @@ export class ServerConnection implements Listener {
     if (route === undefined || context === undefined) return
     if (answer instanceof Disconnect) {
       slot.ends = true
-      this.room.complaints.say("refused", this.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
+      this.room.complaints.say("refused", context.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
     } else if (answer instanceof Unreadable) {
       return this.unreadable(slot, answer.error)
     } else if (answer instanceof Encoded) {
@@ -378,7 +372,7 @@ export class ServerConnection implements Listener {
       return this.work(slot, answer)
     } else if (!(answer instanceof NoResponse)) {
       try {
-        slot.chunks = route.encode(context.version, context.header.correlationId, answer)
+        slot.chunks = route.encode(context, answer)
       } catch (cause) {
         return this.failed(slot, cause)
       }
@@ -390,11 +384,11 @@ export class ServerConnection implements Listener {
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */
   private failed(slot: Slot, cause: unknown): void {
     const { route, context } = slot
-    this.room.complaints.defect(this.actor, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
+    this.room.complaints.defect(context?.actor ?? this.session.address, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
     this.end()
   }
   private refuse(kind: string, message: string): void {
-    this.room.complaints.say(kind, this.peer, message)
+    this.room.complaints.say(kind, this.session.address, message)
     this.end()
   }
 }

@@ -5,7 +5,7 @@ import type { Ticket } from "../slicing/turns.ts"
 export interface Slot {
   readonly route: Route | undefined
   /** Its frame is empty when it was given back. */
-  readonly context: (RequestContext & { frame: Uint8Array }) | undefined
+  readonly context: RequestContext | undefined
   readonly bodyAt: number
   /** Bytes of its frame. */
   readonly size: number

@@ -1,6 +1,6 @@
 import { isLent, returnLent } from "../../ports/lent-memory.ts"
 import type { Connection } from "../../ports/transport.ts"
-import type { AnswerBudget } from "../memory/answer-budget.ts"
+import type { AnswerBudget, AnswerRoom } from "../memory/answer-budget.ts"
 import type { RequestCounts } from "../metrics/request-counts.ts"
 
 /** Without a byte taken for so long a connection counts as one that nobody reads. */
@@ -10,8 +10,8 @@ const stalledSeconds = 10
  * What one connection was sent and its peer has not taken. Counted in the node's budget by the memory that stands behind it: a view of a hundred bytes keeps the whole
  * frame alive that it was cut from.
  */
-export class Unread {
-  private bytes = 0
+export class Unread implements AnswerRoom {
+  private waiting = 0
   private counted = 0
   /** Since everything was read: bytes of chunks, and of the memory that they are views of. */
   private written = 0
@@ -23,11 +23,19 @@ export class Unread {
 
   /** Bytes that the peer has not read yet. */
   get size(): number {
-    return this.bytes
+    return this.waiting
   }
   /** Bytes of memory that it holds. */
   get heldBytes(): number {
     return this.counted
+  }
+
+  /** Bytes that a response may have. */
+  bytes(): number {
+    return this.budget.room(this.waiting > 0)
+  }
+  whenFree(wake: () => void): () => void {
+    return this.budget.whenFree(wake)
   }
 
   /** These were written, and so many bytes wait since. */
@@ -39,32 +47,32 @@ export class Unread {
       if (buffer !== last) this.behind += buffer.byteLength
       last = buffer
     }
-    this.bytes = waiting
+    this.waiting = waiting
     this.count()
   }
   /** So many bytes wait now, at `seconds`. */
   look(waiting: number, seconds: number): void {
     if (waiting === 0) return this.clear()
-    this.bytes = waiting
+    this.waiting = waiting
     const taken = this.written - waiting
     if (taken !== this.taken) this.movedAt = seconds
     this.taken = taken
     this.count()
   }
   clear(): void {
-    if (this.bytes === 0 && this.counted === 0) return
-    this.bytes = this.written = this.behind = 0
+    if (this.waiting === 0 && this.counted === 0) return
+    this.waiting = this.written = this.behind = 0
     this.taken = -1
     this.count()
   }
 
   /** Nothing of it was taken for long. */
   isStalled(seconds: number): boolean {
-    return this.bytes > 0 && seconds - this.movedAt >= stalledSeconds
+    return this.waiting > 0 && seconds - this.movedAt >= stalledSeconds
   }
 
   private count(): void {
-    const held = this.bytes === 0 ? 0 : Math.ceil(this.bytes * Math.max(1, this.behind / Math.max(1, this.written)))
+    const held = this.waiting === 0 ? 0 : Math.ceil(this.waiting * Math.max(1, this.behind / Math.max(1, this.written)))
     if (held === this.counted) return
     this.budget.change(held - this.counted)
     this.counted = held

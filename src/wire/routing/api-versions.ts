@@ -1,6 +1,8 @@
 import { errorCode } from "../../../domain/kernel/error-code.ts"
+import { responseFrame } from "../../protocol/codec/frame.ts"
 import { ApiVersions } from "../../protocol/message/18-api-versions.ts"
 import { type Route, route } from "../route.ts"
+import type { ClientSoftware } from "../session.ts"
 
 /** Who this node is, for clients that say whom they look for (KIP-1242). Undefined while that is not known. */
 export interface Identity {
@@ -9,19 +11,38 @@ export interface Identity {
 }
 
 /** As Kafka checks a client's software name and version (KIP-511). */
-const software = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
+const softwareText = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
+
+/** Client libraries that are kept once for all their connections. */
+const softwareMax = 100
+
+/** The software of clients: few libraries make thousands of connections, so equal ones share an object. */
+class SoftwareTable {
+  private readonly byName = new Map<string, ClientSoftware>()
+
+  of(name: string, version: string): ClientSoftware {
+    const key = `${name}/${version}`
+    const known = this.byName.get(key)
+    if (known !== undefined) return known
+    const one = { name, version }
+    if (this.byName.size < softwareMax) this.byName.set(key, one)
+    return one
+  }
+}
 
 /** How this node answers ApiVersions: the versions that its routes serve. */
 export const apiVersionsRoute = (routes: ReadonlyArray<Route>, identity: () => Identity | undefined): Route => {
   const listed = routes
-    .filter((one) => one.listed)
+    .filter(({ access }) => access.audience !== "brokers")
     .map(({ api, versions, advertisedMin }) => ({ apiKey: api.key, minVersion: advertisedMin, maxVersion: versions[1] }))
   const own = { apiKey: ApiVersions.key, minVersion: ApiVersions.versions[0], maxVersion: ApiVersions.latestStable }
+  const software = new SoftwareTable()
   const apiKeys = [...listed, own].sort((a, b) => a.apiKey - b.apiKey)
-  return route(ApiVersions, {}, (request, { version }) => {
-    if (version >= 3 && !(software.test(request.clientSoftwareName) && software.test(request.clientSoftwareVersion))) {
+  return route(ApiVersions, {}, (request, { session, version }) => {
+    if (version >= 3 && !(softwareText.test(request.clientSoftwareName) && softwareText.test(request.clientSoftwareVersion))) {
       return { errorCode: errorCode("INVALID_REQUEST"), apiKeys: [] }
     }
+    if (version >= 3) session.software = software.of(request.clientSoftwareName, request.clientSoftwareVersion)
     const me = identity()
     const stranger = me !== undefined && request.clusterId !== null && me.clusterId !== undefined && request.clusterId !== me.clusterId
     const moved = me !== undefined && request.nodeId >= 0 && request.nodeId !== me.nodeId
@@ -32,7 +53,7 @@ export const apiVersionsRoute = (routes: ReadonlyArray<Route>, identity: () => I
 
 /** The answer to a version that we do not know: a body of version 0 that names the range of ApiVersions itself (KIP-511). */
 export const unknownApiVersions = (apiVersions: Route, correlationId: number): ReadonlyArray<Uint8Array> =>
-  apiVersions.encode(0, correlationId, {
+  responseFrame(ApiVersions, 0, correlationId, {
     errorCode: errorCode("UNSUPPORTED_VERSION"),
     apiKeys: [{ apiKey: ApiVersions.key, minVersion: apiVersions.versions[0], maxVersion: apiVersions.versions[1] }]
   })

@@ -1,9 +1,9 @@
 import { Effect, Either } from "effect"
 import type { DecodeError } from "../../protocol/codec/decode-error.ts"
-import { Envelope } from "../../protocol/message/58-envelope.ts"
 import { DispatchFault } from "../fault.ts"
 import { Later } from "../later.ts"
-import { Disconnect, Encoded, NoResponse, type RequestContext, type Route, Unreadable } from "../route.ts"
+import { Disconnect, Encoded, NoResponse, RequestContext, type Route, Unreadable } from "../route.ts"
+import { type RelayedClient, Session } from "../session.ts"
 import { runSteps, type Steps } from "../sliced.ts"
 import { malformedMessage, RouteTable } from "./route-table.ts"
 
@@ -23,22 +23,21 @@ type Answered = Either.Either<ReadonlyArray<Uint8Array>, DispatchFault>
  * Answers one request that did not come on a connection of its own, in slices: what an Envelope carries. Gives the response frame without its length prefix, header first;
  * empty for a request that gets no answer; or an Effect of that. An Envelope within an Envelope is refused. A handler that dies, dies here too.
  */
-export function* dispatchInSlices(
-  routes: ReadonlyArray<Route>,
-  frame: Uint8Array,
-  origin: Pick<RequestContext, "clientHost" | "connectionId" | "actor">
-): Steps<Answered | Effect.Effect<Answered>> {
+export function* dispatchInSlices(routes: ReadonlyArray<Route>, frame: Uint8Array, client: RelayedClient): Steps<Answered | Effect.Effect<Answered>> {
   const found = tableOf(routes).find(frame)
   if ("message" in found) return Either.left(new DispatchFault(found))
   if ("chunks" in found) return Either.right(withoutLength(found.chunks))
   const { route, header, bodyAt } = found
-  if (route.api.key === Envelope.key) return Either.left(new DispatchFault({ kind: "unknownApi", message: "sent an Envelope within an Envelope" }))
-  const context: RequestContext = { ...origin, header, version: header.apiVersion, frame }
+  const session = Session.relayed(client)
+  if (route.access.audience === "brokers" || !route.admits(session)) {
+    return Either.left(new DispatchFault({ kind: "unknownApi", message: `sent ${route.api.name} within an Envelope, which may not carry it` }))
+  }
+  const context = new RequestContext(header, session, frame)
   const malformed = (error: DecodeError): Answered =>
     Either.left(new DispatchFault({ kind: "malformed", message: malformedMessage(`${route.api.name} version ${context.version}`, error) }))
   const begun = route.start(context, bodyAt)
   if (Either.isLeft(begun)) return malformed(begun.left)
-  const finish = (answer: unknown): Steps<unknown> => route.finish(context.version, header.correlationId, answer)
+  const finish = (answer: unknown): Steps<unknown> => route.finish(context, answer)
   const settle = (made: unknown): Answered | Effect.Effect<Answered> => {
     if (made instanceof Encoded) return Either.right(withoutLength(made.chunks))
     if (made instanceof NoResponse) return Either.right([])

@@ -6,7 +6,7 @@ import type { Journal } from "../../../src/ports/journal.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
 import { DeleteTopics } from "../../../src/protocol/message/20-delete-topics.ts"
 import { Envelope } from "../../../src/protocol/message/58-envelope.ts"
-import type { RequestContext } from "../../../src/wire/route.ts"
+import { RequestContext } from "../../../src/wire/route.ts"
 import type { Mutant } from "./mutant.ts"
 
 type Service = Journal["Type"]
@@ -65,7 +65,11 @@ export const commandsForgotten: Mutant = {
   leaderRoutes: (routes) => {
     const forgetful = routes.map((route) =>
       route.api.key === CreateTopics.key || route.api.key === DeleteTopics.key
-        ? { ...route, start: (context: RequestContext, bodyAt: number) => route.start({ ...context, header: { ...context.header, unknownTags: [] } }, bodyAt) }
+        ? {
+            ...route,
+            start: (context: RequestContext, bodyAt: number) =>
+              route.start(new RequestContext({ ...context.header, unknownTags: [] }, context.session, context.frame), bodyAt)
+          }
         : route
     )
     // Clients reach the leader through brokers: what comes in an Envelope is answered by the same routes. Every Envelope of a simulated cluster is a broker's.

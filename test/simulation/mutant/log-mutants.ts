@@ -137,14 +137,14 @@ export const zeroOffset: Mutant = {
   brokerRoutes: (routes) => {
     let answers = 0
     return changed(routes, Produce.key, (route) => ({
-      encode: (version, correlationId, answer) => {
+      encode: (context, answer) => {
         const { responses, ...rest } = answer as ResponseDraft<typeof Produce>
         const lies = ++answers % lieEvery === 0
         const told = responses.map((topic) => ({
           ...topic,
           partitionResponses: topic.partitionResponses.map((one) => (lies && one.errorCode === 0 ? { ...one, baseOffset: 0n } : one))
         }))
-        return route.encode(version, correlationId, { ...rest, responses: told })
+        return route.encode(context, { ...rest, responses: told })
       }
     }))
   }

@@ -10,10 +10,11 @@ import { widest } from "../../../scripts/attack/widest.ts"
 import { makeBroker } from "../../../src/broker/broker.ts"
 import { decodeInSlices } from "../../../src/protocol/codec/compile.ts"
 import { decodeRequestHeader } from "../../../src/protocol/codec/frame.ts"
-import { Encoded, type RequestContext, type Route } from "../../../src/wire/route.ts"
+import { Encoded, type Route } from "../../../src/wire/route.ts"
 import { requestElementsMax } from "../../../src/wire/routing/request-elements.ts"
 import type { Steps } from "../../../src/wire/sliced.ts"
 import { World } from "../groups/support.ts"
+import { contextOf } from "../wire/context.ts"
 import { newDisk } from "./support.ts"
 
 const scope = Effect.runSync(Scope.make())
@@ -45,9 +46,9 @@ const unwalked = /^(a leader DescribeLogDirs|a \w+ Fetch forgottenTopicsData|a \
 const sent = ({ api, finish, start }: Route, version: number, draft: unknown) => {
   const frame = requestBytes(api, version, draft as never).subarray(4)
   const { bodyAt, header } = Either.getOrThrow(decodeRequestHeader(frame))
-  const context = { header, version, clientHost: "127.0.0.1", connectionId: 1, actor: "stranger", frame } as unknown as RequestContext
+  const context = contextOf(header, frame)
   const reading = run(decodeInSlices(api, version, frame, bodyAt, elementsMax)).pauses
-  const { pauses, value } = run(finish(version, 1, Either.getOrThrow(start(context, bodyAt)).answer))
+  const { pauses, value } = run(finish(context, Either.getOrThrow(start(context, bodyAt)).answer))
   return { own: pauses - reading, isAnswered: value instanceof Encoded }
 }
 

@@ -11,23 +11,15 @@ import type { Metadata } from "../../../../src/protocol/message/03-metadata.ts"
 import type { RequestOf, ResponseDraft } from "../../../../src/protocol/type/wire.ts"
 import { metadata } from "../../../../src/serve/cluster/metadata.ts"
 import { coordinators, nodesOf } from "../../../../src/serve/cluster/nodes.ts"
-import type { RequestContext } from "../../../../src/wire/route.ts"
 import { addTopic, eventsOf, given, heartbeat, register, topicId, up } from "../../../domain/cluster/support.ts"
 import { atOnce } from "../../wire/at-once.ts"
+import { contextOf, sessionOn } from "../../wire/context.ts"
 
 const orders = (() => {
   const two = up(2)
   return fold(evolve, two, eventsOf(two, addTopic("orders")))
 })()
-const context = (version: number, listener?: string): RequestContext => ({
-  listener,
-  header: { apiKey: 3, apiVersion: version, correlationId: 1, clientId: "test", unknownTags: [] },
-  version,
-  clientHost: "127.0.0.1",
-  connectionId: 1,
-  actor: "test@127.0.0.1:1",
-  frame: new Uint8Array(0)
-})
+const context = (version: number, listener?: string) => contextOf({ apiKey: 3, apiVersion: version }, undefined, sessionOn(listener))
 const created: Array<string> = []
 const ask = (cluster: Cluster, version: number, request: Partial<RequestOf<typeof Metadata>>, autoCreate = true, listener?: string) => {
   created.length = 0

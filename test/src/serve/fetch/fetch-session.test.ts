@@ -54,7 +54,7 @@ const setUp = (more: { readonly slots?: number; readonly sessionPartitionsMax?: 
     draft: Partial<FetchRequest> & { readonly version?: number; readonly host?: string } = {}
   ): FetchAnswer => {
     const { version = 12, host = "here", ...rest } = draft
-    const answer = atOnce<unknown>(serve(request(sessionId, sessionEpoch, asked, rest), { version, clientHost: host }))
+    const answer = atOnce<unknown>(serve(request(sessionId, sessionEpoch, asked, rest), { version, session: { clientHost: host } }))
     if (answer instanceof Later) throw new Error("the answer waits")
     return answer as FetchAnswer
   }
@@ -203,7 +203,7 @@ describe("fetch sessions", () => {
 describe("a fetch of a session that waits", () => {
   const waiting = (own: ReturnType<typeof setUp>, id: number, epoch: number, draft: Partial<FetchRequest> = {}) =>
     Effect.gen(function* () {
-      const answer = atOnce<unknown>(own.serve(own.request(id, epoch, [], { maxWaitMs: 60_000, ...draft }), { version: 12, clientHost: "here" }))
+      const answer = atOnce<unknown>(own.serve(own.request(id, epoch, [], { maxWaitMs: 60_000, ...draft }), { version: 12, session: { clientHost: "here" } }))
       if (!(answer instanceof Later)) throw new Error("the answer does not wait")
       const fiber = yield* Effect.fork(Effect.map(answer.effect, (made) => atOnce<unknown>(made) as FetchAnswer))
       yield* Effect.yieldNow()

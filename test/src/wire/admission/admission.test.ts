@@ -8,9 +8,10 @@ import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
 import { ApiVersions } from "../../../../src/protocol/message/18-api-versions.ts"
 import { BrokerRegistration } from "../../../../src/protocol/message/62-broker-registration.ts"
 import { Admission, type AdmissionOptions, type Place } from "../../../../src/wire/admission/admission.ts"
-import { Caller } from "../../../../src/wire/admission/caller.ts"
 import { OwnLinks } from "../../../../src/wire/admission/own-links.ts"
 import { connect } from "../../../../src/wire/link.ts"
+import type { Session } from "../../../../src/wire/session.ts"
+import { sessionOn } from "../context.ts"
 import { beat, eventually, heartbeat, linkOptions, onStage, reply, transports } from "../harness.ts"
 
 const here = "192.0.2.1"
@@ -31,24 +32,24 @@ const setUp = (options: AdmissionOptions) => {
   const admission = new Admission(options, links)
   const closed: Array<string> = []
   /** One that has said nothing yet; it leaves when it is closed. */
-  const enter = (connection: Connection, caller = new Caller()): Place => {
-    const place: Place = admission.enter(connection, caller, (reason) => {
+  const enter = (connection: Connection, session = sessionOn()): Place => {
+    const place: Place = admission.enter(connection, session, (reason) => {
       closed.push(reason)
       place.leave()
     })
     return place
   }
   /** One that has sent its first request; undefined when it was closed for that. */
-  const open = (host: string, connection = from(host), caller = new Caller()): Place | undefined => {
-    const place = enter(connection, caller)
+  const open = (host: string, connection = from(host), session = sessionOn()): Place | undefined => {
+    const place = enter(connection, session)
     place.begun()
     return place.refuses(ApiVersions.key) || place.refuses(Metadata.key) ? undefined : place
   }
   /** The same for a connection on which a broker has registered. */
-  const openBroker = (id: number, host: string): { readonly place: Place | undefined; readonly caller: Caller } => {
-    const caller = new Caller()
-    caller.identify({ id, epoch: 1 }, () => {})
-    return { place: open(host, from(host), caller), caller }
+  const openBroker = (id: number, host: string): { readonly place: Place | undefined; readonly session: Session } => {
+    const session = sessionOn()
+    session.bind({ id, epoch: 1 }, () => {})
+    return { place: open(host, from(host), session), session }
   }
   return { admission, closed, links, enter, open, openBroker }
 }
@@ -104,12 +105,12 @@ describe("which connections stay", () => {
     expect(open("198.51.100.9")).toBeDefined()
     expect([openBroker(7, "198.51.100.1").place, openBroker(8, "198.51.100.1").place].map((place) => place !== undefined)).toEqual([false, true])
     links[0]?.place?.leave()
-    const caller = new Caller()
-    const late = enter(from("198.51.100.1"), caller)
+    const session = sessionOn()
+    const late = enter(from("198.51.100.1"), session)
     expect([late.refuses(ApiVersions.key), late.refuses(BrokerRegistration.key)]).toEqual([false, false])
-    caller.identify({ id: 7, epoch: 1 }, () => {})
+    session.bind({ id: 7, epoch: 1 }, () => {})
     expect([late.turn(), late.isNode]).toEqual([false, true])
-    caller.forget()
+    session.unbind()
     expect([late.turn(), late.isNode]).toEqual([false, false])
     for (const { place } of links.slice(1)) place?.leave()
     late.leave()
@@ -141,14 +142,14 @@ describe("which connections stay", () => {
         for (const { broker, host, isOwn, leaves } of all) {
           const connection = from(host)
           if (isOwn) links.add({ local: connection.remote })
-          const caller = new Caller()
-          if (broker !== undefined) caller.identify({ id: broker, epoch: 1 }, () => {})
-          const place = open(host, connection, caller)
+          const session = sessionOn()
+          if (broker !== undefined) session.bind({ id: broker, epoch: 1 }, () => {})
+          const place = open(host, connection, session)
           expect(place !== undefined || !isOwn).toBe(true)
           if (place !== undefined) there.push(place)
           const [leaving] = there.splice(leaves, 1)
           if (leaves % 3 === 0) {
-            caller.forget()
+            session.unbind()
             leaving?.turn()
           }
           if (leaving === undefined || !leaving.isUndecided) leaving?.leave()

@@ -4,7 +4,7 @@ import { requestFrame } from "../../../../src/protocol/codec/frame.ts"
 import { Metadata } from "../../../../src/protocol/message/03-metadata.ts"
 import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
 import { ApiVersions } from "../../../../src/protocol/message/18-api-versions.ts"
-import { CreateTopics } from "../../../../src/protocol/message/19-create-topics.ts"
+import { BrokerHeartbeat } from "../../../../src/protocol/message/63-broker-heartbeat.ts"
 import { type AnyApi, api, text } from "../../../../src/protocol/type/wire.ts"
 import { route } from "../../../../src/wire/route.ts"
 import { beat, eventually, heartbeat, inVirtualTime, onStage, type Raw, reply, transports } from "../harness.ts"
@@ -135,7 +135,7 @@ describe("ApiVersions", () => {
   const routes = [
     route(Metadata, { versions: [1, 9], advertisedMin: 0 }, () => ({ brokers: [], topics: [] })),
     heartbeat(reply),
-    route(CreateTopics, { listed: false }, () => ({ throttleTimeMs: 0, topics: [] }))
+    route(BrokerHeartbeat, {}, () => ({ errorCode: 0, shouldShutDown: false }))
   ]
   const ask = (use: (client: Raw) => Effect.Effect<void>, identity?: { clusterId: string; nodeId: number }) =>
     inVirtualTime(routes, ({ raw }) => Effect.flatMap(raw, use), identity === undefined ? {} : { identity: () => identity })
@@ -209,7 +209,7 @@ describe("names", () => {
     return inVirtualTime(
       [
         heartbeat((id, { actor, clientHost, connectionId }) => (seen.push(`${actor} ${clientHost} ${typeof connectionId}`), reply(id))),
-        route(unknown, {}, () => ({}) as never)
+        route(unknown, { access: { audience: "clients", permissions: [] } }, () => ({}) as never)
       ],
       ({ raw }) =>
         Effect.gen(function* () {

@@ -15,7 +15,7 @@ const actors: Array<string> = []
 const routes = [
   heartbeat((id, { actor }) => (actors.push(actor), id === 1 ? Effect.as(Effect.yieldNow(), reply(id)) : reply(id))),
   route(Produce, {}, ({ timeoutMs }) => (timeoutMs === 0 ? noResponse : disconnect("no"))),
-  route(Envelope, { listed: false }, () => ({ errorCode: 0 }))
+  route(Envelope, {}, () => ({ errorCode: 0 }))
 ]
 const frame = <A extends AnyApi>(api: A, version: number, request: RequestDraft<A>): Uint8Array =>
   new Uint8Array(Buffer.concat(requestFrame(api, version, { correlationId: 12, clientId: "java" }, request)).subarray(4))

@@ -6,16 +6,17 @@ import { widest } from "../../../../scripts/attack/widest.ts"
 import { decodeResponseFrame } from "../../../../src/protocol/codec/frame.ts"
 import { apis } from "../../../../src/protocol/message/registry.ts"
 import type { AnyApi } from "../../../../src/protocol/type/wire.ts"
-import { Encoded, type RequestContext, route, Unreadable } from "../../../../src/wire/route.ts"
+import { Encoded, route, Unreadable } from "../../../../src/wire/route.ts"
 import { requestElementsMax } from "../../../../src/wire/routing/request-elements.ts"
 import { Sliced, type Steps } from "../../../../src/wire/sliced.ts"
+import { contextOf } from "../context.ts"
 
 const handled = Symbol("handled")
 /** What becomes of a frame: how often the reading paused, and whether the handler saw it. */
 const sent = (api: AnyApi, version: number, draft: unknown) => {
   const frame = requestBytes(api, version, draft as never).subarray(4)
   const header = { apiKey: api.key, apiVersion: version, correlationId: 1, clientId: "stranger", unknownTags: [] }
-  const context: RequestContext = { header, version, clientHost: "", connectionId: 1, actor: "", frame } as unknown as RequestContext
+  const context = contextOf(header, frame)
   const bodyAt = 8 + 2 + "stranger".length + (version >= api.flexible ? 1 : 0)
   let isHandled = false
   const served = route(api, {}, () => {
@@ -25,7 +26,7 @@ const sent = (api: AnyApi, version: number, draft: unknown) => {
   let pauses = 0
   try {
     const { answer } = Either.getOrThrow(served.start(context, bodyAt))
-    const steps = answer instanceof Sliced ? served.finish(version, 1, answer) : undefined
+    const steps = answer instanceof Sliced ? served.finish(context, answer) : undefined
     const done = steps === undefined ? undefined : counted(steps, () => pauses++)
     return { isHandled, pauses, answer: done }
   } catch (cause) {
