@@ -26,7 +26,7 @@ for (const program of programs) {
     // Parsed ahead of time: the program starts in half the time.
     bytecode: true,
     format: "esm",
-    // What lies in the directory where somebody starts it is none of its business.
+    // It ignores files in the directory where it is started.
     compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
     throw: false
   })

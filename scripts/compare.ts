@@ -1,7 +1,7 @@
 /**
  * `./franz compare [--only WORD]… [--all] [--json] | --docs`: starts a node of ours and Apache Kafka, asks both the same and prints in what they differ, with the name of the
- * case. What stays different and why is a list (test/interop/support/oracle/accepted.ts, told in docs/skipped.md): --all prints it too. Exits 1 where something differs that
- * nobody has accepted, or where something is accepted that does not differ any more; 69 without Java; 64 for options it does not know.
+ * case. What stays different and why is a list (test/interop/support/oracle/accepted.ts, told in docs/skipped.md): --all prints it too. Exits 1 where a difference is
+ * not accepted, or where an accepted difference does not occur; 69 without Java; 64 for options it does not know.
  * --docs writes that list into docs/skipped.md and starts nothing.
  */
 import { accepted, judged, reasonOf } from "../test/interop/support/oracle/accepted.ts"
@@ -56,7 +56,7 @@ try {
   const idle = only.length === 0 ? judged(comparison.differences()).idle : []
   for (const at of idle) console.error(`accepted, and not there any more: ${at}`)
   console.error(
-    `${names.length} of ${Object.keys(scenarios).length} groups, ${comparison.cases} answers: ${unexpected} differences that nobody has explained, ${explained} explained by ${accepted.length} reasons${all ? "" : " (--all shows them)"}.`
+    `${names.length} of ${Object.keys(scenarios).length} groups, ${comparison.cases} answers: ${unexpected} unexplained differences, ${explained} explained by ${accepted.length} reasons${all ? "" : " (--all shows them)"}.`
   )
   process.exitCode = unexpected === 0 && idle.length === 0 ? 0 : 1
 } finally {

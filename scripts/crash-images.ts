@@ -8,15 +8,15 @@ import { workloads } from "../test/adapters/log/crash-images/workloads.ts"
 const usage = `usage: ./franz simulate crash-images [--count N] [--seed N] [--workload ${workloads.map(({ name }) => name).join("|")}]`
 const countMax = 1_000_000_000
 
-interface Wanted {
+interface ImageOptions {
   readonly count: number
   readonly seed: number
   readonly only?: ReadonlyArray<string>
 }
 
 /** The options, or what is wrong with them. */
-const parse = (args: ReadonlyArray<string>): Wanted | string => {
-  let wanted: Wanted = { count: 20_000, seed: 1 }
+const parse = (args: ReadonlyArray<string>): ImageOptions | string => {
+  let wanted: ImageOptions = { count: 20_000, seed: 1 }
   for (let i = 0; i < args.length; i += 2) {
     const [name = "", value = ""] = args.slice(i, i + 2)
     const number = /^\d{1,10}$/.test(value) ? Number(value) : undefined

@@ -15,7 +15,7 @@ const to = join(root, "test/interop/data")
 const commit = (await run("git", ["describe", "--always", "--exclude=*"])).trim()
 const directory = mkdtempSync(join(tmpdir(), "franz-older-data-"))
 
-// One process with one data directory, stopped in good order.
+// One process with one data directory, stopped cleanly.
 const up = await startNode("up", "--port", "0", "--data", join(directory, "node"), ...settingsOfOlderData)
 const repeated = await fillNode(up.address, join(directory, "node"))
 const node = await served(up.address)

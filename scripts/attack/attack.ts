@@ -3,7 +3,7 @@ export interface Aim {
   readonly port: number
   /** A topic with four partitions that the attack may fill. */
   readonly topic: string
-  /** Whether the attack shall go on: false when its time is over, or the node has ended. */
+  /** Whether the attack continues: false when its time is over, or the node has ended. */
   readonly goesOn: () => boolean
   /** Of the full size: a part of it in the short form that the tests run, 1 otherwise. */
   readonly share: number

@@ -1,5 +1,5 @@
 /**
- * `bun scripts/attack/honest-client.ts PORT`: the clients that a node under attack must go on serving, in a process of their own. They ask ApiVersions over an open connection and over
+ * `bun scripts/attack/honest-client.ts PORT`: the clients that a node under attack must keep serving, in a process of their own. They ask ApiVersions over an open connection and over
  * new ones, send messages one by one with an idempotent producer, and read them in a group. At the end of stdin they wait for what is under way and print a Verdict as JSON.
  */
 import { Effect, Fiber, Layer } from "effect"
@@ -22,7 +22,7 @@ const fail = (what: string) => (cause: unknown) => {
   if (failures.length < 20) failures.push(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`)
 }
 
-/** Asks over one connection, again and again; a connection that the node ends is a failure, and the next one goes on. */
+/** Asks over one connection, again and again; a connection that the node ends is a failure, and the next one continues. */
 const probeOpen = async () => {
   while (!isOver) {
     const raw = await Raw.open(port)

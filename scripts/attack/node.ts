@@ -64,7 +64,7 @@ interface Node {
   readonly sizes: () => { readonly journal: number; readonly logs: number }
   /** Everything that it logged. */
   readonly log: () => string
-  /** Ends it in good order, and starts it again on the same data and port. */
+  /** Stops it cleanly, and starts it again on the same data and port. */
   readonly restart: () => Promise<void>
   readonly stop: () => Promise<void>
 }

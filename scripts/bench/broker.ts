@@ -9,7 +9,7 @@ import { answersMetadata, type TopicSpec } from "./topic.ts"
 const root = join(import.meta.dir, "../..")
 const peer = join(root, "scripts/kafka-peer.sh")
 
-/** A broker under load, whoever made it. */
+/** A broker under load: ours or the peer. */
 export interface Broker {
   readonly side: Side
   readonly isKafka: boolean
@@ -52,7 +52,7 @@ export const freePort = async (): Promise<number> => {
 const untilAnswers = async (port: number, alive: () => boolean, topic?: TopicSpec): Promise<void> => {
   const end = performance.now() + 120_000
   while (!(await answersMetadata(port, topic))) {
-    if (!alive() || performance.now() > end) throw new Error(`nobody answers on port ${port}`)
+    if (!alive() || performance.now() > end) throw new Error(`no broker answers on port ${port}`)
     await Bun.sleep(2)
   }
 }

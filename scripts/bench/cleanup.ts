@@ -1,4 +1,4 @@
-/** What a run leaves on the machine, and how it goes away: processes, directories. Also when somebody interrupts the run. */
+/** Processes and directories of a run, which are removed when it ends, also by an interrupt. */
 const leftovers = new Set<() => void>()
 
 /** `remove` is called once: by the answer, or when this process ends. It must not wait for anything. */

@@ -5,12 +5,12 @@ import { answerOf, frameOf, Wire, withWire } from "./wire.ts"
 /** The newest that names topics by name. */
 const fetchVersion = 12
 
-interface Wanted {
+interface LoadOptions {
   readonly partition: number
   readonly offset: number
 }
 
-export const fetchFrame = (topic: string, wanted: ReadonlyArray<Wanted>, maxBytes: number): Uint8Array =>
+export const fetchFrame = (topic: string, wanted: ReadonlyArray<LoadOptions>, maxBytes: number): Uint8Array =>
   frameOf(Fetch, fetchVersion, {
     replicaId: -1,
     maxWaitMs: 500,

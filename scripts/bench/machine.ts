@@ -1,6 +1,6 @@
 import { cpus, release, totalmem, type } from "node:os"
 
-/** What the figures were measured on, for whoever reads them later. */
+/** The machine of the figures, for their readers. */
 export const machine = () => ({
   system: `${type()} ${release()}`,
   processors: `${cpus().length} x ${cpus()[0]?.model.trim() ?? "?"}`,

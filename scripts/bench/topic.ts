@@ -4,7 +4,7 @@ import { Produce } from "../../src/protocol/message/00-produce.ts"
 import { Metadata } from "../../src/protocol/message/03-metadata.ts"
 import { CreateTopics } from "../../src/protocol/message/19-create-topics.ts"
 import { DeleteTopics } from "../../src/protocol/message/20-delete-topics.ts"
-import { type Answer, answerOf, call, frameOf, type Wire, withWire } from "./wire.ts"
+import { answerOf, call, frameOf, type ResponseFrame, type Wire, withWire } from "./wire.ts"
 
 /** Produce by topic name: both brokers take it, and both must read it the same way. */
 const produceVersion = 11
@@ -19,7 +19,7 @@ export interface TopicSpec {
 /** A partition keeps half a GB unless told otherwise, so that neither a disk nor the page cache fills up. */
 const kept = { "segment.bytes": "134217728", "retention.bytes": "536870912" }
 
-/** Asks for metadata once; false while nobody answers. With a topic: until all its partitions are led by somebody. */
+/** Requests metadata once; false while no node answers. With a topic: until all its partitions have a leader. */
 export const answersMetadata = (port: number, topic?: TopicSpec): Promise<boolean> =>
   withWire(port, async (wire) => {
     const { brokers, topics } = await call(wire, Metadata, 12, { topics: topic === undefined ? [] : [{ name: topic.name }] })
@@ -64,7 +64,7 @@ export const produceFrame = (topic: string, index: number, records: Uint8Array, 
   frameOf(Produce, produceVersion, { acks, timeoutMs: 30_000, topicData: [{ name: topic, partitionData: [{ index, records }] }] })
 
 /** What a Produce of one partition was answered. */
-export const producedOf = (answer: Answer): { readonly errorCode: number; readonly baseOffset: bigint } => {
+export const producedOf = (answer: ResponseFrame): { readonly errorCode: number; readonly baseOffset: bigint } => {
   const partition = answerOf(Produce, produceVersion, answer).responses[0]?.partitionResponses[0]
   return { errorCode: partition?.errorCode ?? -1, baseOffset: partition?.baseOffset ?? -1n }
 }

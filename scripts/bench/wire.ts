@@ -3,7 +3,7 @@ import { decodeResponseFrame, requestFrame } from "../../src/protocol/codec/fram
 import { joined } from "../../src/protocol/codec/joined.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../src/protocol/type/wire.ts"
 
-/** Load straight on TCP: prebuilt frames and a count of answers, so that no client library stands between the figure and the broker. */
+/** Load straight on TCP: prebuilt frames and a count of answers, so that no client library affects the figure. */
 
 const clientId = "franz-bench"
 
@@ -13,13 +13,13 @@ interface Socket {
 }
 
 /** An answer, without its length. Of a large one only the start is kept when only its size matters. */
-export interface Answer {
+export interface ResponseFrame {
   readonly bytes: Uint8Array
   readonly size: number
 }
 interface Waiting {
   readonly keepBytes: number
-  readonly resolve: (answer: Answer) => void
+  readonly resolve: (answer: ResponseFrame) => void
   readonly reject: (cause: Error) => void
 }
 
@@ -55,9 +55,9 @@ export class Wire {
   }
 
   /** The next answer, to `frame`; at most `keepBytes` of it are kept. */
-  ask(frame: Uint8Array, keepBytes = Number.POSITIVE_INFINITY): Promise<Answer> {
+  ask(frame: Uint8Array, keepBytes = Number.POSITIVE_INFINITY): Promise<ResponseFrame> {
     if (this.failure) return Promise.reject(this.failure)
-    const answer = new Promise<Answer>((resolve, reject) => this.waiting.push({ keepBytes, resolve, reject }))
+    const answer = new Promise<ResponseFrame>((resolve, reject) => this.waiting.push({ keepBytes, resolve, reject }))
     this.unsent.push(frame)
     if (this.unsent.length === 1) this.flush()
     return answer
@@ -119,7 +119,7 @@ export class Wire {
 export const frameOf = <A extends AnyApi>(api: A, version: number, draft: RequestDraft<A>): Uint8Array =>
   joined(requestFrame(api, version, { correlationId: 1, clientId }, draft))
 
-export const answerOf = <A extends AnyApi>(api: A, version: number, { bytes }: Answer): ResponseOf<A> =>
+export const answerOf = <A extends AnyApi>(api: A, version: number, { bytes }: ResponseFrame): ResponseOf<A> =>
   Either.getOrThrow(decodeResponseFrame(api, version, bytes)).value
 
 export const call = async <A extends AnyApi>(wire: Wire, api: A, version: number, draft: RequestDraft<A>): Promise<ResponseOf<A>> =>

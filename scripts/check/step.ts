@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process"
 
-/** One part of the check: what it is called, and the command that a person may run alone. */
+/** One part of the check: what it is called, and the command that runs it alone. */
 interface Step {
   readonly name: string
   readonly command: ReadonlyArray<string>

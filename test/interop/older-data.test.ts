@@ -71,7 +71,7 @@ const write = (leader: string, topic: string, partitions: number) =>
   )
 const ends = (of: Served, topic: string) => of.topics.find(({ name }) => name === topic)?.partitions.map(({ end }) => end) ?? []
 
-describe("a data directory of an earlier program, stopped in good order", () => {
+describe("a data directory of an earlier program, stopped cleanly", () => {
   test("holds logs that are right, and is served as it was", async () => {
     await isRight("node")
     const { address } = await started(up(join(data.path, "node"), ...settingsOfOlderData))
@@ -93,7 +93,7 @@ describe("a data directory of an earlier program, stopped in good order", () => 
     const at = 4 + 4 + 2 + "repeated".length + 4 + 4
     expect([answer.readInt16BE(at), Number(answer.readBigInt64BE(at + 2))]).toEqual([0, older.repeated.baseOffset])
   })
-  test("is written further, its group goes on at its offsets, and its logs are right afterwards", async () => {
+  test("is written further, its group continues at its offsets, and its logs are right afterwards", async () => {
     const address = running[0]?.address ?? ""
     expect(await write(address, "orders", 3)).toEqual([...ends(older.node, "orders")])
     expect(await nextPositions(address, "orders")).toEqual(committed(older.node, "active"))
@@ -107,7 +107,7 @@ describe("the data directories of a leader and two brokers that were killed", ()
   test("hold logs that are right, and are served as they were", async () => {
     await isRight("cluster/leader", ...brokers.map((broker) => `cluster/${broker}`))
     expect(brokers.every((broker) => existsSync(join(data.path, "cluster", broker)))).toBe(true)
-    // The brokers come back at other addresses: the leader takes them when their old sessions are over.
+    // The brokers restart at other addresses: the leader accepts them when their old sessions have expired.
     const settings = [...settingsOfOlderData, "-X", "broker.session.timeout.ms=1000"]
     const at = (directory: string) => join(data.path, "cluster", directory)
     const leader = await started(ready(franz("brokerlead", "--id", "100", "--port", "0", "--data", at("leader"), ...settings)))
@@ -116,7 +116,7 @@ describe("the data directories of a leader and two brokers that were killed", ()
     await Promise.all([started(broker("1", at("broker-1"))), started(broker("2", `${at("broker-2a")},${at("broker-2b")}`))])
     expect(await served(leader.address)).toEqual(older.cluster)
   }, 120_000)
-  test("are written further, their group goes on at its offsets, and their logs are right afterwards", async () => {
+  test("are written further, their group continues at its offsets, and their logs are right afterwards", async () => {
     const address = running[0]?.address ?? ""
     expect(await write(address, "spread", 6)).toEqual([...ends(older.cluster, "spread")])
     expect(await nextPositions(address, "spread")).toEqual(committed(older.cluster, "active"))

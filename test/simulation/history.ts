@@ -1,11 +1,11 @@
 /**
- * What a run did, as it looked from outside: invocations and completions, what was read where, and what stood on the disks. Checkers read nothing else.
+ * The observable history of a run: invocations and completions, what was read where, and the contents of the disks. Checkers read nothing else.
  * A position is a place in the one order of everything that was noted.
  */
 export type Position = number
 export const never: Position = Number.POSITIVE_INFINITY
 
-/** fail: it did not happen, and never will. unknown: nobody said, it may have happened or may happen yet. */
+/** fail: it did not happen, and never will. unknown: there was no answer; it may have happened or may happen yet. */
 export type Outcome<A> =
   | { readonly _tag: "ok"; readonly value: A }
   | { readonly _tag: "fail"; readonly error: string }
@@ -16,35 +16,35 @@ export interface Operation<Input, A> {
   readonly process: string
   readonly input: Input
   readonly invoked: Position
-  /** `never` while nobody has answered. */
+  /** `never` while there is no answer. */
   readonly completed: Position
   readonly outcome: Outcome<A>
 }
 
 /** A partition by its topic's name. Topics that are written to are never removed in a run, so that a name is one topic. */
-export interface Place {
+export interface TopicPartition {
   readonly topic: string
   readonly partition: number
 }
-export const placeName = ({ topic, partition }: Place): string => `${topic}-${partition}`
+export const partitionName = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`
 
 export interface Send {
   readonly topic: string
   /** What the sender asked for; undefined where the client chose. */
   readonly partition: number | undefined
-  /** Sent once in a run, by nobody else. */
+  /** Sent once in a run, by this client alone. */
   readonly value: string
   /** In a compacted topic always there. */
   readonly key?: string
   readonly acks: "all" | 1
   readonly idempotent: boolean
 }
-export interface Stored extends Place {
+export interface Stored extends TopicPartition {
   readonly offset: number
 }
 
 /** A record that a consumer was given. */
-export interface Polled extends Place {
+export interface Polled extends TopicPartition {
   readonly at: Position
   /** When this session of the consumer began: it cannot have fetched the record earlier. */
   readonly since: Position
@@ -57,12 +57,12 @@ export interface Polled extends Place {
   readonly value: string
 }
 
-/** A DeleteRecords of one partition: what lies before `offset` may go (-1: all there is). */
-export interface Trim extends Place {
+/** A DeleteRecords of one partition: records before `offset` may be deleted (-1: all). */
+export interface Trim extends TopicPartition {
   readonly offset: number
 }
 
-/** A record batch with all that stands in it. */
+/** A record batch with its records. */
 export interface BatchRead {
   readonly baseOffset: number
   readonly lastOffset: number
@@ -75,8 +75,8 @@ export interface BatchRead {
   readonly offsets?: ReadonlyArray<number>
   readonly keys?: ReadonlyArray<string | null>
 }
-/** A partition's log as somebody saw it at one moment. */
-export interface LogReading extends Place {
+/** A partition's log as it was read at one moment. */
+export interface LogReading extends TopicPartition {
   /** When it was asked for, and when it was there. */
   readonly since: Position
   readonly at: Position
@@ -89,7 +89,7 @@ export interface LogReading extends Place {
 
 export interface TopicCommand {
   readonly action: "add" | "remove"
-  /** Added once in a run, by nobody else. */
+  /** Added once in a run, by this client alone. */
   readonly topic: string
 }
 
@@ -120,13 +120,13 @@ export interface ImageSeen {
   readonly fingerprint: string
 }
 
-export interface Commit extends Place {
+export interface Commit extends TopicPartition {
   readonly group: string
   readonly memberId: string
   readonly generation: number
   readonly offset: number
 }
-export interface OffsetQuestion extends Place {
+export interface OffsetQuestion extends TopicPartition {
   readonly group: string
 }
 

@@ -45,16 +45,16 @@ export interface Options {
   /** Mean time between two faults. */
   readonly faultEveryMs: number
   readonly sendEveryMs: number
-  /** Mean time between two DeleteRecords; undefined where nobody deletes any. */
+  /** Mean time between two DeleteRecords; undefined where none are sent. */
   readonly trimEveryMs: number | undefined
   /** The topic that is compacted, and how; undefined where none is. */
   readonly compaction: Compaction | undefined
-  /** How long faults go on, and how long things may take to come to rest after that. */
+  /** How long faults occur, and how long the cluster may take to become stable after that. */
   readonly faultsMs: number
   readonly restMs: number
 }
 
-/** What `seed` draws: no two runs look alike in their outer form either. `seconds`: how long faults go on. */
+/** What `seed` draws: no two runs look alike in their outer form either. `seconds`: how long faults occur. */
 export const optionsOf = (seed: number, seconds = 30): Options => {
   const chance = new Chance(seed * 7919 + 17)
   const topics = Array.from({ length: chance.between(1, 3) }, () => chance.between(1, 4))

@@ -20,7 +20,7 @@ import {
 type Written<A> = { -readonly [K in keyof A]: A[K] }
 const pending: Outcome<never> = { _tag: "unknown", error: "no answer" }
 
-/** Takes down what a run does. Every line that is said to it goes into the run's fingerprint, and the last ones are kept for people. */
+/** Records a run. Every line goes into the run's fingerprint, and the last ones are kept for the report. */
 export class Recorder {
   private position: Position = 0
   private readonly print = new Fingerprint()
@@ -64,7 +64,7 @@ export class Recorder {
     return this.print.count
   }
 
-  /** Notes that something was asked; call what it answers once, when it was answered. */
+  /** Notes an invocation. Returns a function for its completion, to be called once. */
   invoke<Input, A>(list: Array<Operation<Input, A>>, process: string, input: Input): (outcome: Outcome<A>) => void {
     const operation: Written<Operation<Input, A>> = { process, input, invoked: this.next(), completed: never, outcome: pending }
     list.push(operation)

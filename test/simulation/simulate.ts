@@ -68,17 +68,17 @@ const makeTopics = (world: World, wanted: Topics): Step<undefined> =>
 const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
   Effect.gen(function* () {
     world.startAll()
-    const nobody: Crew = { senders: [], consumerGroups: new Map(), memberGroups: new Map() }
-    const late = yield* waitFor(unrest(world, nobody, []), beginMs)
+    const noCrew: Crew = { senders: [], consumerGroups: new Map(), memberGroups: new Map() }
+    const late = yield* waitFor(unrest(world, noCrew, []), beginMs)
     if (late !== undefined) return yield* Effect.fail(`The cluster did not start: ${late}`)
     const topics: Topics = world.options.topics.map((partitions, n) => [`topic-${n + 1}`, partitions] as const)
     const unmade = yield* waitFor(makeTopics(world, topics), beginMs)
     if (unmade !== undefined) return yield* Effect.fail(`The topics could not be made: ${unmade}`)
-    const notThere = yield* waitFor(unrest(world, nobody, topics), beginMs)
+    const notThere = yield* waitFor(unrest(world, noCrew, topics), beginMs)
     return notThere === undefined ? topics : yield* Effect.fail(`The topics did not come: ${notThere}`)
   })
 
-/** Faults, for as long as the options say; then everything is mended. */
+/** Faults, for as long as the options say; then everything is repaired. */
 const disturb = (world: World): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { chance, clients, cuts, network, nodes, options, recorder } = world
@@ -168,7 +168,7 @@ export const simulate = async (options: Options, mutant: Mutant = noMutant, line
   }
 }
 
-/** Every invariant that a run can break. "rest" stands for liveness, and for nodes that end by themselves. */
+/** Every invariant that a run can break. "rest" means liveness, and for nodes that end by themselves. */
 const check = (history: History): ReadonlyArray<Violation> => [
   ...checkLog(history),
   ...checkMetadata(history, clusterFold.stream, folds),

@@ -22,7 +22,7 @@ describe("L1-L5, L7, M1, M2, M4, G1, G3, G4: a cluster under faults, and at rest
     if (run.options.compaction !== undefined) roundsOfRuns.push(rounds)
     expect(run.events).toBeGreaterThan(100)
   })
-  test("rounds of compaction took something where a topic is compacted", () => {
+  test("rounds of compaction removed records where a topic is compacted", () => {
     if (roundsOfRuns.length > 0) expect(Math.max(...roundsOfRuns)).toBeGreaterThan(0)
   })
 })

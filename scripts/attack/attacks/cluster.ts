@@ -47,7 +47,7 @@ const flood = async (port: number, frames: Iterable<Uint8Array>, goesOn: () => b
         }
       }
     } catch {
-      // The node has ended the connection: the next one goes on.
+      // The node has ended the connection: the next one continues.
     }
     raw.close()
   }
@@ -189,7 +189,7 @@ const envelopes: Attack = {
   }
 }
 
-/** Settings that would lock everybody out, fill the disk, or stop the node, if they were taken as they are. */
+/** Settings that would lock all clients out, fill the disk, or stop the node, if they were taken as they are. */
 const lockout: ReadonlyArray<readonly [name: string, value: string]> = [
   ["max.connections", "1"],
   ["max.connections.per.ip", "0"],
@@ -206,7 +206,7 @@ const lockout: ReadonlyArray<readonly [name: string, value: string]> = [
 ]
 const settings: Attack = {
   name: "settings",
-  about: "settings of all nodes at run time that would lock everybody out, each set and then removed again",
+  about: "settings of all nodes at run time that would lock all clients out, each set and then removed again",
   run: async (aim) => {
     const alter = (name: string, operation: number, value: string | null) =>
       withRaw(aim.port, (raw) =>

@@ -1,6 +1,6 @@
 /** What a client process is asked to do: `bun client/NAME.ts produce|send|consume ADDRESS TOPIC SECONDS [MESSAGES]`. It prints one line of JSON. */
 interface Task {
-  /** produce: a hundred messages a call. send: one. consume: what lies in the topic. */
+  /** produce: a hundred messages a call. send: one. consume: all records of the topic. */
   readonly mode: "produce" | "send" | "consume"
   readonly address: string
   readonly topic: string
@@ -49,7 +49,7 @@ export const counting = ({ messages, seconds }: Task): ((count: number) => void)
   let started: number | undefined
   let seen = 0
   return (count) => {
-    // The first to come stands for the start, and is not counted.
+    // The first message marks the start, and is not counted.
     if (started === undefined) started = performance.now()
     else seen += count
     const first = count

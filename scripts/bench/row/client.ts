@@ -60,7 +60,7 @@ export const clientRow: OwnRow = {
   }
 }
 
-/** Our figure stands beside each of the others. */
+/** Our figure is compared with each of the others. */
 const samplesOf = (mode: Mode, rates: ReadonlyMap<Client, number>): ReadonlyArray<Sample> =>
   peers.flatMap(([peer]): ReadonlyArray<Sample> => {
     const id = idOf(mode, peer)

@@ -23,7 +23,7 @@ const isThere = (pid: number): boolean => {
     return false
   }
 }
-/** No warning: what was not synced lies in the page cache, and the log knows its last sync. */
+/** No warning: what was not synced is in the page cache, and the log knows its last sync. */
 const killed = async (broker: Broker): Promise<void> => {
   process.kill(broker.pid, "SIGKILL")
   while (isThere(broker.pid)) await Bun.sleep(5)
@@ -34,7 +34,7 @@ interface Started {
   readonly broker: Broker
   readonly seconds: number
   readonly cpu: number
-  /** The longest that somebody who asked for Metadata meanwhile had to wait, ms. */
+  /** The longest wait of a Metadata request meanwhile, ms. */
   readonly longestMs: number
 }
 /** From the process to the answer of the last partition. */
@@ -99,7 +99,7 @@ const muchData = async (startOn: Brokers["startOn"], { tiny }: Amount): Promise<
   return { "14p": started.seconds, "14q": started.cpu }
 }
 
-/** Ours alone: how long it takes until everything that lies on the disk is served again. */
+/** Ours alone: the time until everything on the disk is served again. */
 export const recoveryRow: OwnRow = {
   kind: "own",
   id: "16",

@@ -1,4 +1,4 @@
-import { type History, type LogReading, type Place, placeName } from "../history.ts"
+import { type History, type LogReading, partitionName, type TopicPartition } from "../history.ts"
 import { recordsOf } from "./record-read.ts"
 import { Findings, type Violation } from "./violation.ts"
 
@@ -18,11 +18,11 @@ const isWhole = ({ source }: LogReading): boolean => source !== "fetch"
 const promises = (history: History, keyOf: ReadonlyMap<string, string>): ReadonlyMap<string, ReadonlyMap<number, Promised>> => {
   const { compacted, logs, sends } = history
   const found = new Map<string, Map<number, Promised>>()
-  const promise = (place: Place, offset: number, value: string, at: number, by: string) => {
+  const promise = (place: TopicPartition, offset: number, value: string, at: number, by: string) => {
     const key = keyOf.get(value)
     if (key === undefined || !compacted.has(place.topic)) return
-    const log = found.get(placeName(place)) ?? new Map<number, Promised>()
-    found.set(placeName(place), log)
+    const log = found.get(partitionName(place)) ?? new Map<number, Promised>()
+    found.set(partitionName(place), log)
     if (at < (log.get(offset)?.at ?? Number.POSITIVE_INFINITY)) log.set(offset, { value, key, at, by })
   }
   for (const { completed, input, outcome, process } of sends)
@@ -42,8 +42,8 @@ const latestOf = (log: LogReading, keyOf: ReadonlyMap<string, string>): Readonly
 }
 
 /**
- * L1 of a compacted log: what was acknowledged with acks=all, and what a disk had after a crash, stands at its offset in the final log and on every disk after a
- * later crash, or a record of the same key stands behind it. What of another value stands there L2 finds.
+ * L1 of a compacted log: what was acknowledged with acks=all, and what a disk had after a crash, is at its offset in the final log and on every disk after a
+ * later crash, or a record of the same key is behind it. L2 finds another value there.
  */
 export const latestOfKeyStays = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L1")
@@ -53,26 +53,26 @@ export const latestOfKeyStays = (history: History): ReadonlyArray<Violation> => 
     if (!isWhole(log) || !history.compacted.has(log.topic)) continue
     const there = new Map(recordsOf(log).map(({ offset, value }) => [offset, value]))
     const latest = latestOf(log, keyOf)
-    for (const [offset, { at, by, key, value }] of promised.get(placeName(log)) ?? []) {
+    for (const [offset, { at, by, key, value }] of promised.get(partitionName(log)) ?? []) {
       if (at >= log.since || there.has(offset) || (latest.get(key) ?? -1) > offset) continue
-      findings.add(`"${value}" of key ${key} was at ${placeName(log)}@${offset} (${by}); neither it nor a later one of its key is there (${log.source})`)
+      findings.add(`"${value}" of key ${key} was at ${partitionName(log)}@${offset} (${by}); neither it nor a later one of its key is there (${log.source})`)
     }
   }
   return findings.list
 }
 
-/** Offsets of a compacted log rise, and each record lies in its batch. */
+/** Offsets of a compacted log rise, and each record is within its batch. */
 export const rising = (log: LogReading, findings: Findings): void => {
   let next = 0
   for (const { baseOffset, lastOffset } of log.batches) {
     if (baseOffset < next || lastOffset < baseOffset)
-      findings.add(`${placeName(log)}: the batch ${baseOffset} to ${lastOffset} comes after ${next - 1} (${log.source})`)
+      findings.add(`${partitionName(log)}: the batch ${baseOffset} to ${lastOffset} comes after ${next - 1} (${log.source})`)
     next = lastOffset + 1
   }
   let before = -1
   for (const { batch, offset } of recordsOf(log)) {
     if (offset <= before || offset < batch.baseOffset || offset > batch.lastOffset)
-      findings.add(`${placeName(log)}: offset ${offset} comes after ${before} in the batch ${batch.baseOffset} to ${batch.lastOffset} (${log.source})`)
+      findings.add(`${partitionName(log)}: offset ${offset} comes after ${before} in the batch ${batch.baseOffset} to ${batch.lastOffset} (${log.source})`)
     before = offset
   }
 }

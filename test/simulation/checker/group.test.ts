@@ -71,7 +71,7 @@ test("a group that shares, commits and reads passes", () => {
   expect(checkGroups(history)).toEqual([])
 })
 
-test("G1: a partition of two members, of none, or of somebody who is no member", () => {
+test("G1: a partition of two members, of none, or of a client that is no member", () => {
   expect(invariants(oneOwner(journal([...two, assigned(1, { m1: [0, 1], m2: [1] })])))).toEqual(["G1"])
   expect(invariants(oneOwner(journal([...two, assigned(1, { m1: [0] })])))).toEqual(["G1"])
   expect(invariants(oneOwner(journal([...two, assigned(1, { m1: [0], m3: [1] })])))).toEqual(["G1"])
@@ -80,7 +80,7 @@ test("G1: two members that read one partition within a generation", () => {
   expect(invariants(oneOwner(journal(stable, { polls: [polled("a", 0), polled("b", 1, { memberId: "m2" })] })))).toEqual(["G1"])
 })
 
-test("G3: a commit of an older generation, of a stranger, or of nobody while there are members", () => {
+test("G3: a commit of an older generation, of an unknown member, or of none while there are members", () => {
   expect(invariants(currentCommits(journal([...stable, started(2), committed("m1", 1, 5)])))).toEqual(["G3"])
   expect(invariants(currentCommits(journal([...stable, removed("m2"), committed("m2", 1, 5)])))).toEqual(["G3"])
   expect(invariants(currentCommits(journal([...stable, committed("", -1, 5)])))).toEqual(["G3"])
@@ -98,7 +98,7 @@ test("G4: an offset that was replaced before the question, or never committed", 
   expect(invariants(lastCommit(journal(events, { commits, offsetReads: [read(7, 5, 6)] })))).toEqual(["G4"])
   expect(invariants(lastCommit(journal(events, { commits, offsetReads: [read(-1, 5, 6)] })))).toEqual(["G4"])
 })
-test("G4: while a commit is under way either value is right, but nobody goes back", () => {
+test("G4: while a commit is under way either value is right, but no reader goes back", () => {
   const events = [...stable, committed("m1", 1, 5), committed("m1", 1, 9)]
   const commits = [commit("m1", 1, 5, 1, 2), commit("m1", 1, 9, 3, 10)]
   expect(lastCommit(journal(events, { commits, offsetReads: [read(5, 4, 5), read(9, 6, 7)] }))).toEqual([])

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 import { decodeAssignment, decodeSubscription } from "../../../src/protocol/message/consumer-protocol.ts"
-import { finalJournals, type History, never, type OffsetQuestion, type Operation, type Place, type Position, placeName } from "../history.ts"
+import { finalJournals, type History, never, type OffsetQuestion, type Operation, type Position, partitionName, type TopicPartition } from "../history.ts"
 import { Findings, type Violation } from "./violation.ts"
 
 /** Streams of groups are named so, with a number behind it. */
@@ -17,7 +17,7 @@ interface GroupModel {
   readonly members: Map<string, Member>
 }
 
-interface CommittedInJournal extends Place {
+interface CommittedInJournal extends TopicPartition {
   readonly group: string
   readonly memberId: string
   readonly generation: number
@@ -25,7 +25,7 @@ interface CommittedInJournal extends Place {
   readonly offset: number
 }
 
-/** An event of a group as it stands in JSON: what the checker asks for, whatever else there is. */
+/** The fields of a group's JSON event that the checker reads. */
 interface GroupEvent {
   readonly _tag: string
   readonly groupId: string
@@ -96,12 +96,12 @@ const subscribed = ({ members, protocolName }: GroupModel, partitions: History["
     const metadata = protocols.find(({ name }) => name === protocolName)?.metadata
     const subscription = metadata === undefined ? undefined : Either.getOrUndefined(decodeSubscription(bytesOf(metadata)))
     for (const topic of subscription?.topics ?? [])
-      for (let partition = 0; partition < (partitions.get(topic) ?? 0); partition++) all.add(placeName({ topic, partition }))
+      for (let partition = 0; partition < (partitions.get(topic) ?? 0); partition++) all.add(partitionName({ topic, partition }))
   }
   return all
 }
 
-/** G1: in each generation a partition belongs to one member at most, all that is subscribed belongs to somebody, and no partition's records come to two members. */
+/** G1: in each generation a partition belongs to one member at most, every subscribed partition belongs to a member, and no partition's records come to two members. */
 export const oneOwner = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("G1")
   walkGroups(history, (event, group) => {
@@ -112,18 +112,18 @@ export const oneOwner = (history: History): ReadonlyArray<Violation> => {
       if (!group.members.has(memberId)) findings.add(`${name}: ${memberId} has an assignment, and is no member`)
       for (const { partitions, topic } of Either.getOrUndefined(decodeAssignment(bytesOf(assignment)))?.assignedPartitions ?? [])
         for (const partition of partitions) {
-          const key = placeName({ topic, partition })
+          const key = partitionName({ topic, partition })
           const other = owners.get(key)
           if (other !== undefined) findings.add(`${name}: ${key} belongs to ${other} and to ${memberId}`)
           owners.set(key, memberId)
         }
     }
-    for (const key of subscribed(group, history.partitions)) if (!owners.has(key)) findings.add(`${name}: ${key} belongs to nobody`)
+    for (const key of subscribed(group, history.partitions)) if (!owners.has(key)) findings.add(`${name}: ${key} belongs to no member`)
   })
   const readers = new Map<string, string>()
   for (const polled of history.polls) {
     if (polled.generation < 0) continue
-    const key = `${polled.group}, generation ${polled.generation}: ${placeName(polled)}`
+    const key = `${polled.group}, generation ${polled.generation}: ${partitionName(polled)}`
     const other = readers.get(key)
     if (other !== undefined && other !== polled.memberId) findings.add(`${key} was read by ${other} and by ${polled.memberId}`)
     readers.set(key, polled.memberId)
@@ -174,7 +174,7 @@ interface Register {
 const registers = (history: History): ReadonlyMap<string, ReadonlyArray<Register>> => {
   const all = new Map<string, Array<Register & { readonly name: string }>>()
   for (const commit of commitsInJournal(history)) {
-    const key = `${commit.group} ${placeName(commit)}`
+    const key = `${commit.group} ${partitionName(commit)}`
     const list = all.get(key) ?? [{ name: "", offset: -1, invoked: -1, completed: -1 }]
     // Who committed without us watching may have done it at any time.
     list.push({ name: commitName(commit), offset: commit.offset, invoked: -1, completed: never })
@@ -183,7 +183,7 @@ const registers = (history: History): ReadonlyMap<string, ReadonlyArray<Register
   for (const { completed, input, invoked, outcome } of history.commits) {
     if (outcome._tag !== "ok") continue
     // The first that fits: if the same was committed twice, the bound is looser than it could be, and never wrong.
-    const found = all.get(`${input.group} ${placeName(input)}`)?.find(({ name }) => name === commitName(input))
+    const found = all.get(`${input.group} ${partitionName(input)}`)?.find(({ name }) => name === commitName(input))
     if (found === undefined || found.completed !== never) continue
     found.invoked = invoked
     found.completed = completed
@@ -198,7 +198,7 @@ export const lastCommit = (history: History): ReadonlyArray<Violation> => {
   const reads = history.offsetReads.filter(({ outcome }) => outcome._tag === "ok").sort((one, other) => one.completed - other.completed)
   const seen = new Map<string, Array<{ readonly completed: Position; readonly place: number }>>()
   for (const read of reads) {
-    const key = `${read.input.group} ${placeName(read.input)}`
+    const key = `${read.input.group} ${partitionName(read.input)}`
     const list = values.get(key) ?? [{ offset: -1, invoked: -1, completed: -1 }]
     const before = seen.get(key) ?? []
     const fits = placeOf(read, list, before)

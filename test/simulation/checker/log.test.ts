@@ -40,7 +40,7 @@ test("L2: not so once it was acknowledged, or on a disk after a crash", () => {
   expect(invariants(oneValue(given({ logs: [log("disk", 1, batch(0, ["a", "b"])), log("disk", 2, batch(0, ["a"]))] })))).toEqual(["L2"])
 })
 
-test("L3: a record that nobody sent, that was sent elsewhere, or whose send failed", () => {
+test("L3: a record that no client sent, that was sent elsewhere, or whose send failed", () => {
   expect(invariants(noPhantom(given({ sends, polls: [polled("z", 0)] })))).toEqual(["L3"])
   expect(invariants(noPhantom(given({ sends: [sent("a", unknown, 1, { partition: 1 })], logs: [log("fetch", 5, batch(0, ["a"]))] })))).toEqual(["L3"])
   expect(invariants(noPhantom(given({ sends: [sent("a", failed, 1)], polls: [polled("a", 0)] })))).toEqual(["L3"])
@@ -138,7 +138,7 @@ test("L2: a record of a compacted log keeps its offset", () => {
   const moved = log("final", 9, batch(0, ["b", "c"], { lastOffset: 2 }))
   expect(invariants(oneValue(given({ compacted, sends: updates, logs: [moved] })))).toEqual(["L2"])
 })
-test("L5: offsets of a compacted log that do not rise, or lie outside of their batch", () => {
+test("L5: offsets of a compacted log that do not rise, or are outside of their batch", () => {
   const wrong = [
     log("final", 9, batch(2, ["c"]), batch(1, ["b"])),
     log("final", 9, batch(0, ["b", "a"], { offsets: [1, 0] })),

@@ -1,4 +1,4 @@
-import { type History, type LogReading, type Operation, type Place, placeName, type Send, type Stored } from "../history.ts"
+import { type History, type LogReading, type Operation, partitionName, type Send, type Stored, type TopicPartition } from "../history.ts"
 import { latestOfKeyStays, rising } from "./compacted.ts"
 import { type RecordRead, recordsOf } from "./record-read.ts"
 import { Findings, type Violation } from "./violation.ts"
@@ -6,39 +6,39 @@ import { Findings, type Violation } from "./violation.ts"
 type Confirmed = Operation<Send, Stored> & { readonly outcome: { readonly _tag: "ok"; readonly value: Stored } }
 
 const isConfirmed = (send: Operation<Send, Stored>): send is Confirmed => send.outcome._tag === "ok"
-/** Those that nothing may take back: answered when they were on disk. */
+/** Those that no crash may remove: answered when they were on disk. */
 const durablyConfirmed = ({ sends }: History): ReadonlyArray<Confirmed> => sends.filter(isConfirmed).filter(({ input }) => input.acks === "all")
 
 /** The log of each partition as it was read when the run was over, by offset. */
 const finalLogs = ({ logs }: History): ReadonlyMap<string, ReadonlyMap<number, RecordRead>> => {
   const found = new Map<string, ReadonlyMap<number, RecordRead>>()
-  for (const log of logs) if (log.source === "final") found.set(placeName(log), new Map(recordsOf(log).map((record) => [record.offset, record])))
+  for (const log of logs) if (log.source === "final") found.set(partitionName(log), new Map(recordsOf(log).map((record) => [record.offset, record])))
   return found
 }
 
-const shown = (place: Place, offset: number): string => `${placeName(place)}@${offset}`
+const shown = (place: TopicPartition, offset: number): string => `${partitionName(place)}@${offset}`
 
-/** Before which offset records of each partition may have been deleted: wherever somebody asked for it and was not refused. */
+/** Before which offset records of each partition may have been deleted: wherever a client asked for it and was not refused. */
 const deletedBefore = ({ logs, trims }: History): ReadonlyMap<string, number> => {
   const found = new Map<string, number>()
   for (const { input, outcome } of trims) {
     if (outcome._tag === "fail") continue
-    // Of all there was nobody knows how much that was, unless the answer says so: at most what there is when the run is over.
-    const ends = logs.filter((log) => log.source === "final" && placeName(log) === placeName(input)).map(({ end }) => end ?? 0)
+    // A deletion of all records has an unknown size unless the answer says it: at most what there is when the run is over.
+    const ends = logs.filter((log) => log.source === "final" && partitionName(log) === partitionName(input)).map(({ end }) => end ?? 0)
     const offset = input.offset >= 0 ? input.offset : outcome._tag === "ok" ? outcome.value : Math.max(0, ...ends)
-    found.set(placeName(input), Math.max(found.get(placeName(input)) ?? 0, offset))
+    found.set(partitionName(input), Math.max(found.get(partitionName(input)) ?? 0, offset))
   }
   return found
 }
 
-/** L1: every record that was acknowledged with acks=all stands in the final log, exactly at its offset, unless it was deleted. For compacted topics see `latestOfKeyStays`. */
+/** L1: every record that was acknowledged with acks=all is in the final log, exactly at its offset, unless it was deleted. For compacted topics see `latestOfKeyStays`. */
 export const noLostAck = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L1")
   const logs = finalLogs(history)
   const deleted = deletedBefore(history)
   for (const { input, outcome, process } of durablyConfirmed(history)) {
-    const log = logs.get(placeName(outcome.value))
-    if (log === undefined || history.compacted.has(outcome.value.topic) || outcome.value.offset < (deleted.get(placeName(outcome.value)) ?? 0)) continue
+    const log = logs.get(partitionName(outcome.value))
+    if (log === undefined || history.compacted.has(outcome.value.topic) || outcome.value.offset < (deleted.get(partitionName(outcome.value)) ?? 0)) continue
     const found = log.get(outcome.value.offset)
     if (found?.value !== input.value)
       findings.add(
@@ -49,7 +49,7 @@ export const noLostAck = (history: History): ReadonlyArray<Violation> => {
 }
 
 /**
- * L2, as decision 0007 words it. One value for each (offset, leader epoch), whoever reads it. One value for each offset from the moment on at which it was
+ * L2, as decision 0007 words it. One value for each (offset, leader epoch), for every reader. One value for each offset from the moment on at which it was
  * acknowledged with acks=all, and from the moment on at which a disk had it after a crash.
  */
 export const oneValue = (history: History): ReadonlyArray<Violation> => {
@@ -94,7 +94,7 @@ const lostFromDisk = ({ logs }: History, findings: Findings): void => {
   const ends = new Map<string, number>()
   for (const log of logs) {
     if (log.source === "fetch") continue
-    const key = placeName(log)
+    const key = partitionName(log)
     const end = Math.max(log.end ?? 0, (log.batches.at(-1)?.lastOffset ?? -1) + 1)
     const before = ends.get(key) ?? 0
     if (end < before) findings.add(`${key} had offsets up to ${before - 1} on disk after a crash, and later up to ${end - 1} only (${log.source})`)
@@ -102,13 +102,13 @@ const lostFromDisk = ({ logs }: History, findings: Findings): void => {
   }
 }
 
-/** L3: every record that was read was sent to that partition by somebody, and not by a send that was answered "fail". */
+/** L3: every record that was read was sent to that partition, and not by a send that was answered "fail". */
 export const noPhantom = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L3")
   const sent = new Map(history.sends.map((send) => [send.input.value, send]))
-  const look = (place: Place, offset: number, value: string, who: string, key?: string | null) => {
+  const look = (place: TopicPartition, offset: number, value: string, who: string, key?: string | null) => {
     const send = sent.get(value)
-    if (send === undefined) return findings.add(`${who} gave "${value}" at ${shown(place, offset)}, which nobody sent`)
+    if (send === undefined) return findings.add(`${who} gave "${value}" at ${shown(place, offset)}, which no client sent`)
     const { partition, topic } = send.input
     if (topic !== place.topic || (partition !== undefined && partition !== place.partition))
       return findings.add(`${who} gave "${value}" at ${shown(place, offset)}; it was sent to ${topic}-${partition ?? "any"}`)
@@ -164,7 +164,7 @@ export const producerOrder = (history: History): ReadonlyArray<Violation> => {
   const last = new Map<string, Stored & { readonly value: string }>()
   for (const { input, outcome, process } of [...durablyConfirmed(history)].sort((one, other) => one.invoked - other.invoked)) {
     if (!input.idempotent) continue
-    const key = `${process} ${placeName(outcome.value)}`
+    const key = `${process} ${partitionName(outcome.value)}`
     const before = last.get(key)
     if (before !== undefined && before.offset >= outcome.value.offset)
       findings.add(
@@ -175,7 +175,7 @@ export const producerOrder = (history: History): ReadonlyArray<Violation> => {
   const deleted = deletedBefore(history)
   for (const log of history.logs)
     if (history.compacted.has(log.topic)) rising(log, findings)
-    else contiguous(log, deleted.get(placeName(log)) ?? 0, findings)
+    else contiguous(log, deleted.get(partitionName(log)) ?? 0, findings)
   return findings.list
 }
 
@@ -190,19 +190,19 @@ const contiguous = (log: LogReading, deletedBefore: number, findings: Findings):
   }
 }
 
-/** L7: the start of a log never goes back. What was deleted when somebody asked is not read by him; files may hold it a while longer. */
+/** L7: the start of a log never goes back. A consumer that asks after the deletion does not read it; files may have it a while longer. */
 export const startStays = (history: History): ReadonlyArray<Violation> => {
   const findings = new Findings("L7")
   for (const { completed, input, outcome } of history.trims) {
     if (outcome._tag !== "ok") continue
     const start = outcome.value
-    const name = placeName(input)
+    const name = partitionName(input)
     for (const log of history.logs)
-      if (log.source !== "disk" && log.since > completed && placeName(log) === name)
+      if (log.source !== "disk" && log.since > completed && partitionName(log) === name)
         for (const { baseOffset, lastOffset } of log.batches)
           if (lastOffset < start) findings.add(`${name} starts at ${start}, and the batch at ${baseOffset} was read afterwards (${log.source})`)
     for (const polled of history.polls)
-      if (polled.since > completed && placeName(polled) === name && polled.offset < start)
+      if (polled.since > completed && partitionName(polled) === name && polled.offset < start)
         findings.add(`${name} starts at ${start}, and ${polled.process} was given ${polled.offset} afterwards`)
   }
   return findings.list

@@ -6,7 +6,7 @@ import { event, failed, given, invariants, ok, unknown } from "./given.ts"
 import { answeredIsJournalled, checkMetadata, foldOf, sameImages, singleSequence, snapshotIsFold } from "./metadata.ts"
 
 const stream = "__cluster_metadata"
-/** A sum stands for a state: enough to tell one fold from another. */
+/** A sum represents a state: enough to tell one fold from another. */
 const fold = foldOf({
   stream,
   initial: 0,
@@ -42,7 +42,7 @@ test("M1: an event that changed, a gap, an end that fell", () => {
   expect(invariants(singleSequence(given({ journals: [journal([added(0, "a"), added(2, "bb")])] })))).toEqual(["M1"])
   expect(invariants(singleSequence(given({ journals: [journal(three, undefined, 10), journal(three.slice(0, 2))] })))).toEqual(["M1"])
 })
-test("M1: a node that believed something else, or more", () => {
+test("M1: a node with another state, or more events", () => {
   expect(invariants(sameImages(given({ journals: [journal(three)], images: [image(2, "13")] }), [fold]))).toEqual(["M1"])
   expect(invariants(sameImages(given({ journals: [journal(three)], images: [image(4, "1234")] }), [fold]))).toEqual(["M1"])
   expect(invariants(sameImages(given({ journals: [journal([event(0, { _tag: "Odd" })])] }), [fold]))).toEqual(["M1"])

@@ -52,7 +52,7 @@ export const singleSequence = ({ journals }: History): ReadonlyArray<Violation> 
     const before = known.get(stream) ?? []
     if (events.length < before.length) findings.add(`${stream} had ${before.length} events on disk, and later ${events.length}`)
     for (const [at, { commandId, index, json, type }] of events.entries()) {
-      if (index !== at) findings.add(`${stream}: event ${index} stands in place ${at}`)
+      if (index !== at) findings.add(`${stream}: event ${index} is at position ${at}`)
       const text = `${type} ${commandId} ${json}`
       if (before[at] !== undefined && before[at] !== text) findings.add(`${stream}: event ${index} was ${before[at]}, and later ${text}`)
       before[at] = text

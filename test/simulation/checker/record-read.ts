@@ -4,7 +4,7 @@ import type { BatchRead, LogReading } from "../history.ts"
 export interface RecordRead {
   readonly offset: number
   readonly value: string
-  /** Undefined where nobody looked. */
+  /** Undefined where it was not read. */
   readonly key: string | null | undefined
   readonly batch: BatchRead
 }

@@ -159,6 +159,6 @@ export const startForgotten: Mutant = {
 export const blindRetry: Mutant = {
   name: "blind-retry",
   likelySeed: 8,
-  mistake: "a message whose fate nobody knows is sent again as a new one",
+  mistake: "a message of unknown outcome is sent again as a new one",
   blindRetry: true
 }

@@ -22,7 +22,7 @@ export interface Mutant {
   readonly journal?: (journal: Journal["Type"]) => Journal["Type"]
   readonly leaderRoutes?: (routes: ReadonlyArray<Route>, leader: Leader) => ReadonlyArray<Route>
   readonly brokerRoutes?: (routes: ReadonlyArray<Route>) => ReadonlyArray<Route>
-  /** Producers send a message again, as a new one, when nobody knows what became of it. */
+  /** Producers send a message again, as a new one, when its outcome is unknown. */
   readonly blindRetry?: boolean
 }
 export const noMutant: Mutant = { name: "none", mistake: "nothing" }

@@ -17,7 +17,7 @@ interface AdminWork {
 /** Errors after which the command may have been carried out. */
 const isUnknown = ({ _tag }: { readonly _tag: string }): boolean => _tag === "NotReachable" || _tag === "RequestTimedOut" || _tag === "KafkaFailure"
 
-/** Makes topics and removes some of them: names that nobody else ever uses. */
+/** Makes topics and removes some of them: names that no other client uses. */
 export const administrating = (work: AdminWork): Effect.Effect<void, unknown, Platform | Scope.Scope> =>
   Effect.gen(function* () {
     const { bootstrap, chance, goesOn, number, process, recorder } = work

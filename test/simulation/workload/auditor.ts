@@ -7,7 +7,7 @@ import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
 import { OffsetFetch } from "../../../src/protocol/message/09-offset-fetch.ts"
 import type { Link } from "../../../src/wire/link.ts"
 import type { Chance } from "../chance.ts"
-import type { BatchRead, Place } from "../history.ts"
+import type { BatchRead, TopicPartition } from "../history.ts"
 import type { Recorder } from "../recorder.ts"
 import { batchRead } from "../world/disk-reading.ts"
 import { linkTo } from "./link.ts"
@@ -17,7 +17,7 @@ interface AuditorWork {
   readonly recorder: Recorder
   readonly chance: Chance
   readonly nodes: ReadonlyArray<Address>
-  readonly places: ReadonlyArray<Place>
+  readonly places: ReadonlyArray<TopicPartition>
   /** Groups whose offsets are asked for, and the places that they commit. */
   readonly groups: ReadonlyArray<string>
 }
@@ -35,7 +35,7 @@ export interface Fetched {
 }
 
 /** One Fetch of one partition, from `offset` on. Undefined where the node does not serve it. */
-export const fetchFrom = (link: Link, { partition, topic }: Place, offset: number, maxBytes: number): Effect.Effect<Fetched | undefined, unknown> =>
+export const fetchFrom = (link: Link, { partition, topic }: TopicPartition, offset: number, maxBytes: number): Effect.Effect<Fetched | undefined, unknown> =>
   Effect.map(
     link.call(
       Fetch,
@@ -51,7 +51,10 @@ export const fetchFrom = (link: Link, { partition, topic }: Place, offset: numbe
   )
 
 /** Where one partition starts and ends. Undefined where the node does not serve it. */
-export const extentOf = (link: Link, { partition, topic }: Place): Effect.Effect<{ readonly start: number; readonly end: number } | undefined, unknown> =>
+export const extentOf = (
+  link: Link,
+  { partition, topic }: TopicPartition
+): Effect.Effect<{ readonly start: number; readonly end: number } | undefined, unknown> =>
   Effect.map(
     Effect.forEach([earliest, latest], (timestamp) =>
       link.call(
@@ -67,8 +70,8 @@ export const extentOf = (link: Link, { partition, topic }: Place): Effect.Effect
     }
   )
 
-/** The offset that a group has committed; -1 for none, undefined where nobody could say. */
-export const committedOffset = (link: Link, group: string, { partition, topic }: Place): Effect.Effect<number | undefined, unknown> =>
+/** The offset that a group has committed; -1 for none, undefined where no node could answer. */
+export const committedOffset = (link: Link, group: string, { partition, topic }: TopicPartition): Effect.Effect<number | undefined, unknown> =>
   Effect.map(
     link.call(OffsetFetch, { groupId: group, topics: [{ name: topic, partitionIndexes: [partition] }] }, { version: offsetFetchVersion }),
     (answer) => {
@@ -79,7 +82,7 @@ export const committedOffset = (link: Link, group: string, { partition, topic }:
   )
 
 /** Asks for one group's offset of one place, and notes the question with its answer. */
-export const readOffset = (work: Pick<AuditorWork, "process" | "recorder">, link: Link, group: string, place: Place): Effect.Effect<void, unknown> =>
+export const readOffset = (work: Pick<AuditorWork, "process" | "recorder">, link: Link, group: string, place: TopicPartition): Effect.Effect<void, unknown> =>
   Effect.suspend(() => {
     const { process, recorder } = work
     const complete = recorder.invoke(recorder.offsetReads, process, { group, ...place })
@@ -90,7 +93,7 @@ export const readOffset = (work: Pick<AuditorWork, "process" | "recorder">, link
     })
   })
 
-const readLog = ({ chance, process, recorder }: AuditorWork, link: Link, place: Place): Effect.Effect<void, unknown> =>
+const readLog = ({ chance, process, recorder }: AuditorWork, link: Link, place: TopicPartition): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
     const since = recorder.next()
     const extent = yield* extentOf(link, place)
@@ -101,7 +104,7 @@ const readLog = ({ chance, process, recorder }: AuditorWork, link: Link, place: 
     recorder.logs.push({ ...place, since, at: recorder.next(), source: "fetch", batches: fetched.batches })
   })
 
-/** Looks over everybody's shoulder: reads pieces of logs and committed offsets from whichever node it happens to ask. */
+/** Reads pieces of logs and committed offsets from random nodes. */
 export const auditing = (work: AuditorWork): Effect.Effect<never, never, Transport> => {
   const { chance, groups, nodes, places, process } = work
   const look = (link: Link) =>

@@ -17,7 +17,7 @@ interface ConsumerWork {
   readonly mayLeave: () => boolean
 }
 
-/** A consumer of the library that polls, commits, and now and then leaves its group and comes back. */
+/** A consumer of the library that polls, commits, and now and then leaves its group and rejoins. */
 export const consuming = (work: ConsumerWork): Effect.Effect<never, unknown, Platform | Scope.Scope> =>
   Effect.gen(function* () {
     const { bootstrap, chance, group, process, recorder, sessionTimeoutMs, topics } = work

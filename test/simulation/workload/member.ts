@@ -11,7 +11,7 @@ import type { ResponseOf } from "../../../src/protocol/type/wire.ts"
 import type { CallFault } from "../../../src/wire/fault.ts"
 import type { Link } from "../../../src/wire/link.ts"
 import type { Chance } from "../chance.ts"
-import type { Commit, Place } from "../history.ts"
+import type { Commit, TopicPartition } from "../history.ts"
 import type { Recorder } from "../recorder.ts"
 import { linkTo } from "./link.ts"
 
@@ -36,7 +36,7 @@ const protocolName = "all-in-turn"
 interface Self {
   memberId: string
   generation: number
-  places: ReadonlyArray<Place>
+  places: ReadonlyArray<TopicPartition>
 }
 /** The answer was an error of Kafka's. */
 class Answered {
@@ -134,7 +134,7 @@ const enter = (work: MemberWork, self: Self, link: Link): Effect.Effect<void, Fa
     recorder.say(`${process} is ${self.memberId.slice(-6)} in generation ${self.generation} of ${group} with ${self.places.length} partitions`)
   })
 
-const placesOf = (assignment: Uint8Array): ReadonlyArray<Place> =>
+const placesOf = (assignment: Uint8Array): ReadonlyArray<TopicPartition> =>
   Either.getOrElse(decodeAssignment(assignment), () => ({ assignedPartitions: [] })).assignedPartitions.flatMap(({ partitions, topic }) =>
     partitions.map((partition) => ({ topic, partition }))
   )

@@ -20,9 +20,9 @@ interface ProducerWork {
   readonly keysOf: (topic: string) => number | undefined
   /** The next number of the run: every value is sent once. */
   readonly number: () => number
-  /** Whether to go on. */
+  /** Whether to continue. */
   readonly goesOn: () => boolean
-  /** A mutant: what nobody knows the fate of is sent again as a new message. */
+  /** A mutant: a message of unknown outcome is sent again as a new message. */
   readonly blindRetry: boolean
 }
 

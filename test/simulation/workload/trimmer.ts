@@ -4,7 +4,7 @@ import type { Address, Transport } from "../../../src/ports/transport.ts"
 import { DeleteRecords } from "../../../src/protocol/message/21-delete-records.ts"
 import type { Link } from "../../../src/wire/link.ts"
 import type { Chance } from "../chance.ts"
-import type { Outcome, Place } from "../history.ts"
+import type { Outcome, TopicPartition } from "../history.ts"
 import type { Recorder } from "../recorder.ts"
 import { extentOf } from "./auditor.ts"
 import { linkTo } from "./link.ts"
@@ -14,17 +14,17 @@ interface TrimmerWork {
   readonly recorder: Recorder
   readonly chance: Chance
   readonly brokers: ReadonlyArray<Address>
-  readonly places: ReadonlyArray<Place>
+  readonly places: ReadonlyArray<TopicPartition>
   readonly everyMs: number
   readonly goesOn: () => boolean
 }
 
 /** Answers after which nothing was deleted. */
 const refusals: ReadonlyArray<KafkaError> = ["NOT_LEADER_OR_FOLLOWER", "UNKNOWN_TOPIC_OR_PARTITION", "OFFSET_OUT_OF_RANGE"]
-/** The offset that stands for all there is. */
+/** The offset that means all records. */
 const everything = -1
 
-const trim = ({ chance, process, recorder }: TrimmerWork, link: Link, place: Place): Effect.Effect<void, unknown> =>
+const trim = ({ chance, process, recorder }: TrimmerWork, link: Link, place: TopicPartition): Effect.Effect<void, unknown> =>
   Effect.gen(function* () {
     const extent = yield* extentOf(link, place)
     if (extent === undefined) return

@@ -1,6 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { Chance } from "../chance.ts"
-import type { Place } from "../history.ts"
+import type { TopicPartition } from "../history.ts"
 import { administrating } from "../workload/admin.ts"
 import { auditing } from "../workload/auditor.ts"
 import { consuming } from "../workload/consumer.ts"
@@ -11,9 +11,9 @@ import type { Platform, Program } from "./host.ts"
 import { brokerAddress, leaderAddress } from "./nodes.ts"
 import type { World } from "./world.ts"
 
-/** What the clients of a run are told while it goes on. */
+/** What the clients of a run are told while it runs. */
 export interface Signals {
-  /** Whether producers go on, and members still come and go. */
+  /** Whether producers continue, and members still come and go. */
   busy: boolean
 }
 export type Topics = ReadonlyArray<readonly [topic: string, partitions: number]>
@@ -26,7 +26,7 @@ export interface Crew {
   readonly memberGroups: ReadonlyMap<string, number>
 }
 
-export const placesOf = (topics: Topics): ReadonlyArray<Place> =>
+export const placesOf = (topics: Topics): ReadonlyArray<TopicPartition> =>
   topics.flatMap(([topic, partitions]) => Array.from({ length: partitions }, (_, partition) => ({ topic, partition })))
 
 /** A client that fails begins anew after a while, as its owner would let it. */

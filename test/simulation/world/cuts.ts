@@ -1,12 +1,12 @@
 import type { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 
-/** Who cannot reach whom: several reasons may overlap, and each is taken back on its own. */
+/** Which nodes cannot reach each other. Several reasons may overlap; each is undone by itself. */
 export class Cuts {
   private readonly held = new Set<{ readonly a: string; readonly b: string; readonly oneWay: boolean }>()
 
   constructor(private readonly network: MemoryNetwork) {}
 
-  /** Answers how to take it back. */
+  /** Returns a function that undoes it. */
   cut(a: string, b: string, oneWay: boolean): () => void {
     const one = { a, b, oneWay }
     this.held.add(one)

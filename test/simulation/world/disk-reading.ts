@@ -44,7 +44,7 @@ const segmentsIn = (session: Disk, directory: string): ReadonlyArray<string> => 
   return [...logs.filter((name) => !isReplaced(name)), swap].sort()
 }
 
-/** Whole batches of a log as they stand in its files, up to the first that is torn, and where they end. */
+/** Whole batches of a log as they are in its files, up to the first that is torn, and where they end. */
 const logOf = (disk: MemoryDisk, directory: string): { readonly batches: ReadonlyArray<RecordBatch>; readonly end: number } => {
   const session = disk.session()
   const found: Array<RecordBatch> = []

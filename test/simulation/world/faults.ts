@@ -22,7 +22,7 @@ type Fault = (parts: FaultParts) => Effect.Effect<void>
 
 const hosts = ({ clients, nodes }: FaultParts): ReadonlyArray<Host> => [...nodes, ...clients]
 
-/** A machine goes away. It is brought back by whoever watches over it, as a supervisor would. */
+/** A machine crashes. A supervisor restarts it. */
 const killNode: Fault = ({ chance, nodes }) =>
   Effect.sync(() => {
     const host = chance.pick(nodes)
@@ -31,7 +31,7 @@ const killNode: Fault = ({ chance, nodes }) =>
     else if (way === 1) host.kill("power")
     else host.killAt(chance.between(1, 40))
   })
-/** A machine is restarted in good order. */
+/** A machine is restarted cleanly. */
 const stopNode: Fault = ({ chance, nodes }) => Effect.suspend(() => chance.pick(nodes).stop)
 const killClient: Fault = ({ chance, clients }) => Effect.sync(() => chance.pick(clients).kill("process"))
 
@@ -79,7 +79,7 @@ const slowDisk: Fault = ({ chance, nodes, recorder, syncMs }) =>
     host.syncMs = syncMs
   })
 
-/** The disk fails a sync: the node must not trust what stands there any more. Somebody restarts it. */
+/** The disk fails a sync: the node must not trust the disk any more. The operator restarts it. */
 const failingSync: Fault = ({ chance, nodes, recorder }) =>
   Effect.gen(function* () {
     const host = chance.pick(nodes)

@@ -145,7 +145,7 @@ export class Host {
     this.died(this.name)
   }
 
-  /** Asks the process to end in good order, and waits until it has. */
+  /** Asks the process to shut down cleanly, and waits for its end. */
   readonly stop: Effect.Effect<void> = Effect.suspend(() => {
     const { fiber, life } = this
     if (life.isOver || fiber === undefined) return Effect.void

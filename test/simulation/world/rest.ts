@@ -4,7 +4,7 @@ import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Transport } from "../../../src/ports/transport.ts"
 import { DescribeGroups } from "../../../src/protocol/message/15-describe-groups.ts"
 import type { Link } from "../../../src/wire/link.ts"
-import type { Place } from "../history.ts"
+import type { TopicPartition } from "../history.ts"
 import { committedOffset, extentOf, type Fetched, fetchFrom, readOffset } from "../workload/auditor.ts"
 import { linkTo } from "../workload/link.ts"
 import { type Crew, placesOf, type Topics } from "./crew.ts"
@@ -22,7 +22,7 @@ export const unrest = (world: World, crew: Crew, topics: Topics): Looking<string
     const cluster = leader.cluster()
     for (let id = 1; id <= world.options.brokers; id++) {
       if (world.believer(brokerName(id)) === undefined) return `broker ${id} does not run`
-      if (brokerOf(cluster, id)?.fenced !== false) return `broker ${id} is not let in`
+      if (brokerOf(cluster, id)?.fenced !== false) return `broker ${id} is not unfenced`
     }
     const busy = crew.senders.find((name) => world.host(name).isUp)
     if (busy !== undefined) return `${busy} waits for answers`
@@ -48,7 +48,7 @@ const lag = (world: World, { consumerGroups }: Crew, topics: Topics): Looking<st
     for (const place of placesOf(topics)) {
       const extent = yield* Effect.scoped(extentAt(world, place))
       const name = `${place.topic}-${place.partition}`
-      if (extent === undefined) return `nobody serves ${name}`
+      if (extent === undefined) return `no broker serves ${name}`
       const { end, start } = extent
       for (const group of consumerGroups.keys()) {
         const committed = yield* committedOffset(link, group, place)
@@ -59,17 +59,17 @@ const lag = (world: World, { consumerGroups }: Crew, topics: Topics): Looking<st
     return undefined
   })
 
-/** A connection to whoever leads the partition. */
-const linkToLeader = (world: World, place: Place): Looking<Link | undefined> =>
+/** A connection to the partition's leader. */
+const linkToLeader = (world: World, place: TopicPartition): Looking<Link | undefined> =>
   Effect.suspend(() => {
     const cluster = world.believer(leaderName)?.cluster()
     const leader = cluster === undefined ? undefined : topicByName(cluster, place.topic)?.partitions.at(place.partition)?.leader
     const broker = cluster === undefined || leader === undefined ? undefined : liveBrokers(cluster).find(({ id }) => id === leader)
     return broker === undefined ? Effect.succeed(undefined) : linkTo({ host: broker.host, port: broker.port }, "observer")
   })
-const fetchAt = (world: World, place: Place, offset: number, maxBytes: number): Looking<Fetched | undefined> =>
+const fetchAt = (world: World, place: TopicPartition, offset: number, maxBytes: number): Looking<Fetched | undefined> =>
   Effect.flatMap(linkToLeader(world, place), (link) => (link === undefined ? Effect.succeed(undefined) : fetchFrom(link, place, offset, maxBytes)))
-const extentAt = (world: World, place: Place) =>
+const extentAt = (world: World, place: TopicPartition) =>
   Effect.flatMap(linkToLeader(world, place), (link) => (link === undefined ? Effect.succeed(undefined) : extentOf(link, place)))
 
 /** Reads every log from its start to its end, and every committed offset of the members' groups. */

@@ -84,7 +84,7 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^CreateTopics\/collision within a request\./, why: "Names that collide are refused, also when one request brings both." },
   { at: /^CreateTopics\/setting twice\./, why: "A setting that is given twice is refused; Kafka takes the last." },
   { at: /^SyncGroup and Heartbeat\/empty group\.errorCode$/, ours: /INVALID_GROUP_ID/, why: "Both faults are in the request; ours names the other one." },
-  { at: /^Odd values\/retention\.bytes=-5\./, ours: /INVALID_CONFIG|sentence/, why: "-1 alone stands for no bound; Kafka takes any negative number for it." },
+  { at: /^Odd values\/retention\.bytes=-5\./, ours: /INVALID_CONFIG|sentence/, why: "Only -1 means no bound; Kafka takes any negative number for it." },
   { at: /^Odd values\/segment\.bytes=1048575\./, ours: /NONE|null/, why: "Segments may be smaller than 1 MiB here: a small topic is deleted in small steps." },
   {
     at: /^Nodes changed\/(out of range|no number)[^/]*\.errorCode$/,
@@ -95,7 +95,7 @@ export const accepted: ReadonlyArray<Accepted> = [
   {
     at: /^Nodes changed\/unknown\./,
     ours: /INVALID_CONFIG|sentence/,
-    why: "A name that nobody knows is refused; Kafka keeps it for a plugin that may be there."
+    why: "An unknown name is refused; Kafka keeps it for a plugin that may be there."
   },
   {
     at: /^Produce, opened\/inside: (what is no gzip|gzip that is damaged|lz4 of linked blocks)\..*errorCode$/,
@@ -109,7 +109,7 @@ export const accepted: ReadonlyArray<Accepted> = [
   {
     at: /^Produce, hostile\/hostile: a codec that nobody has\..*errorCode$/,
     ours: /UNSUPPORTED_COMPRESSION_TYPE/,
-    why: "A codec that nobody has is unsupported; Kafka fails with UNKNOWN_SERVER_ERROR."
+    why: "An unknown codec is unsupported; Kafka fails with UNKNOWN_SERVER_ERROR."
   },
   {
     at: /^Produce, hostile\/hostile: (records that are none|gzip that is none|.* in gzip)\..*errorCode$/,
@@ -193,10 +193,10 @@ export const accepted: ReadonlyArray<Accepted> = [
 const covers = ({ at, kafkas, ours }: Accepted, difference: Difference): boolean =>
   at.test(difference.at) && (ours?.test(difference.ours) ?? true) && (kafkas?.test(difference.kafkas) ?? true)
 
-/** Why a difference stays; undefined for one that nobody has accepted. */
+/** Why a difference stays; undefined for one that is not accepted. */
 export const reasonOf = (difference: Difference): string | undefined => accepted.find((each) => covers(each, difference))?.why
 
-/** What nobody has accepted, and what is accepted for nothing: it can go from the list. */
+/** Differences that are not accepted, and entries without a difference, which can be removed from the list. */
 export const judged = (found: ReadonlyArray<Difference>): { readonly unexpected: ReadonlyArray<Difference>; readonly idle: ReadonlyArray<string> } => ({
   unexpected: found.filter((difference) => !accepted.some((each) => covers(each, difference))),
   idle: accepted.filter((each) => !found.some((difference) => covers(each, difference))).map(({ at }) => String(at))
