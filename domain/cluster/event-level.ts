@@ -1,10 +1,7 @@
 import { Either, HashMap } from "effect"
 import { type CommandOf, type Decision, rejected } from "./decision.ts"
-import { type Event, EventLevelRaised } from "./event.ts"
+import { baseEventLevel, type Event, EventLevelRaised } from "./event.ts"
 import type { Broker, Cluster } from "./state.ts"
-
-/** The level of a journal without EventLevelRaised, and of a broker that names no level when it registers. */
-export const baseEventLevel = 1
 
 /**
  * The level at which each kind of event was introduced. A kind above the base level is written only after

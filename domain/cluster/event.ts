@@ -12,6 +12,8 @@ const v = Schema.propertySignature(Schema.Literal(1)).pipe(Schema.withConstructo
  */
 const vWithPartitions = Schema.propertySignature(Schema.Literal(1, 2)).pipe(Schema.withConstructorDefault((): 1 | 2 => 2))
 const Epoch = Schema.Int
+/** The level of a journal without EventLevelRaised, and of a broker that names no level when it registers. */
+export const baseEventLevel = 1
 /** A named address of a broker. */
 export const BrokerListener = Schema.Struct({ name: Schema.String, host: Schema.String, port: Schema.Int })
 export type BrokerListener = typeof BrokerListener.Type

@@ -2,8 +2,7 @@ import { HashMap } from "effect"
 import type { ResourceKind } from "../kernel/config.ts"
 import type { BrokerId, Epoch, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
-import type { BrokerListener } from "./event.ts"
-import { baseEventLevel } from "./event-level.ts"
+import { type BrokerListener, baseEventLevel } from "./event.ts"
 
 export interface Broker {
   readonly id: BrokerId

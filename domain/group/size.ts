@@ -1,11 +1,9 @@
 import type { GroupId } from "./id.ts"
 import type { Group } from "./state.ts"
+import { textBytes } from "./text-size.ts"
 
 /** Bytes that a group is counted with besides its texts, members and offsets: about the memory that it needs. */
 const groupBytesMin = 1024
-
-/** A text is counted as UTF-16, the most memory that it needs. */
-export const textBytes = (text: string | null): number => 2 * (text?.length ?? 0)
 
 /** Returns the bytes of a group that has neither members nor offsets. */
 const emptyGroupBytes = (groupId: GroupId): number => groupBytesMin + 2 * textBytes(groupId)

@@ -1,5 +1,6 @@
 import { Effect, Queue } from "effect"
-import { baseEventLevel, eventLevelFeature, knownEventLevel } from "../../domain/cluster/event-level.ts"
+import { baseEventLevel } from "../../domain/cluster/event.ts"
+import { eventLevelFeature, knownEventLevel } from "../../domain/cluster/event-level.ts"
 import { soleListener } from "../../domain/cluster/state.ts"
 import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"

@@ -3,8 +3,8 @@ import type { Rejection } from "../../kernel/error-code.ts"
 import { BrokerId } from "../../kernel/id.ts"
 import { brokerListenersMax, brokersMax, brokerTextCharactersMax } from "../bounds.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
-import { BrokerFenced, BrokerRegistered, BrokerRemoved, type Event } from "../event.ts"
-import { baseEventLevel, eventLevelOf } from "../event-level.ts"
+import { BrokerFenced, BrokerRegistered, BrokerRemoved, baseEventLevel, type Event } from "../event.ts"
+import { eventLevelOf } from "../event-level.ts"
 import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
 
 export const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)

@@ -1,5 +1,5 @@
 import type { MemberId } from "../id.ts"
-import { textBytes } from "../size.ts"
+import { textBytes } from "../text-size.ts"
 import type { Member, Protocol } from "./member.ts"
 
 /** Bytes that each is counted with besides its texts and bytes: about the memory that it needs. */

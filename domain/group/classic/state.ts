@@ -1,8 +1,8 @@
 import { HashMap, Option, Schema } from "effect"
 import type { KafkaError } from "../../kernel/error-code.ts"
+import type { AnyGroup } from "../any-group.ts"
 import { groupId, type MemberId } from "../id.ts"
 import { noOffsets } from "../offset/committed.ts"
-import type { AnyGroup } from "../state.ts"
 import type { Member, Protocol } from "./member.ts"
 
 /**

@@ -1,8 +1,7 @@
-import { textBytes } from "../size.ts"
-import type { Committed } from "./committed.ts"
+import { textBytes } from "../text-size.ts"
 
 /** Bytes that an offset is counted with besides its metadata: about the memory that it needs. */
 const offsetBytesMin = 192
 
 /** Returns the bytes of a committed offset. All offsets of a topic share its name. */
-export const offsetBytes = ({ metadata }: Pick<Committed, "metadata">): number => offsetBytesMin + textBytes(metadata)
+export const offsetBytes = ({ metadata }: { readonly metadata: string }): number => offsetBytesMin + textBytes(metadata)

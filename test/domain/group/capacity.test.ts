@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test"
+import { describe, expect, setDefaultTimeout, test } from "bun:test"
 import { Either, Schema } from "effect"
 import fc from "fast-check"
 import { sortedMembers } from "../../../domain/group/classic/state.ts"
@@ -12,6 +12,9 @@ import { groupBytes } from "../../../domain/group/size.ts"
 import { type Group, initial } from "../../../domain/group/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { commits, complete, joins, protocol, syncs, topic } from "./given.ts"
+
+// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+setDefaultTimeout(120_000)
 
 const limits: Limits = { ...defaults, nameMax: 20, groupBytesMax: 8_000, groupsMax: 5, groupsBytesMax: 24_000, initialRebalanceDelayMs: 0 }
 const { decide: decideAll, evolve: evolveAll } = groupsDecider(limits)
