@@ -48,7 +48,7 @@ export class GroupCoordinator extends Context.Tag("comanche-franz/GroupCoordinat
     readonly findOffsets: FindReadable
     /** Takes the events that ClusterImage has folded, in order. */
     readonly clusterChanged: (events: ReadonlyArray<ClusterEvent>) => void
-    /** Fails when the writer of a stream, or a fiber that watches over the groups, cannot go on: the node must stop. */
+    /** Fails when the writer of a stream, or a fiber that watches over the groups, cannot continue: the node must stop. */
     readonly stopped: Effect.Effect<never, WriterStopped>
   }
 >() {}

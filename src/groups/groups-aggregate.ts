@@ -11,7 +11,7 @@ import type { Writer } from "../stream/writer.ts"
 /** The name of a stream of groups in the journal. */
 export const groupStreamName = (index: number): string => `${groupMetadataTopic}-${index}`
 
-/** All groups of a stream; `elsewhere` is what the others hold. A disk that takes no writes is answered as a coordinator that is away: every client tries again. */
+/** All groups of a stream; `elsewhere` is what the groups of the other streams hold. Where the disk takes no writes, the response is COORDINATOR_NOT_AVAILABLE: every client retries it. */
 export const groupsAggregate = (limits: Limits, elsewhere?: () => Load): Aggregate<Groups, Command, Event, Rejection> => ({
   ...groupsDecider(limits, elsewhere),
   event: Event,

@@ -18,15 +18,15 @@ import type { ProducerIds } from "./producer-ids/producer-ids.ts"
 /** What the leader's handlers share. */
 export interface LeaderContext {
   readonly nodeId: BrokerId
-  /** What this node started with. */
+  /** The settings that this node started with. */
   readonly config: NodeConfig
   /** Partitions that one broker may hold (`franz.broker.partitions.max`). */
   readonly partitionsPerBrokerMax: number
-  /** What of it somebody wrote down; undefined: whatever is not the default. */
+  /** The settings of `config` that the operator wrote down; undefined: every setting that differs from its default. */
   readonly written: ReadonlySet<SettingName> | undefined
   readonly writer: ClusterWriter
   readonly brokers: Brokers
-  /** Where the journal lies. */
+  /** The directories of the journal. */
   readonly directories: ReadonlyArray<LogDirectory>
   readonly commandIds: CommandIdFactory
   readonly producerIds: ProducerIds
@@ -48,7 +48,7 @@ export type ClusterOutcome = Either.Either<Applied<Event>, Rejection>
 /** What the settings of this node and of topics are described from. */
 export const describing = ({ config, nodeId, written, writer }: LeaderContext): DescribeConfigsOptions => ({ cluster: writer.state, nodeId, config, written })
 
-/** The two fields in which most answers say that something was refused. */
+/** The two fields of a rejection in most responses. */
 export const refusal = ({ error, message }: Rejection): { readonly errorCode: number; readonly errorMessage: string } => ({
   errorCode: errorCode(error),
   errorMessage: message

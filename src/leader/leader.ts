@@ -42,17 +42,17 @@ interface LeaderOptions {
   readonly config: NodeConfig
   /** Partitions that one broker may hold, where `franz.broker.partitions.max` is 0; default: as many as a cluster. */
   readonly partitionsPerBrokerMax?: number
-  /** What of `config` somebody wrote down; default: whatever is not the default. */
+  /** The settings of `config` that the operator wrote down; default: every setting that differs from its default. */
   readonly written?: ReadonlySet<SettingName> | undefined
-  /** Where the journal lies, to be told of; default: unknown. */
+  /** The directories of the journal, for DescribeLogDirs; default: unknown. */
   readonly directories?: ReadonlyArray<LogDirectory>
-  /** The cluster that the journal's directory was written by, if that is known: an empty journal is a lost one then. */
+  /** The cluster that wrote the journal's directory, if that is known: an empty journal is a lost one then. */
   readonly clusterId?: string | undefined
   /** The highest event level that the leader raises to; default: the highest that this version knows. */
   readonly knownEventLevel?: number
 }
 
-/** The leader of the cluster, deciding. Its routes are served by whoever has a listener: alone, or together with a broker's on one port. */
+/** The leader of the cluster. Its routes are served by the program that has a listener: alone, or together with a broker's on one port. */
 export interface Leader {
   readonly nodeId: BrokerId
   readonly clusterId: string
@@ -65,13 +65,13 @@ export interface Leader {
   /** The journal as partitions, for a Fetch that also serves a broker's. */
   readonly find: FindReadable
   readonly findLeader: FindLeader
-  /** Says where this leader is reached; until then clients see the address of the one before it, or none. Call it when the listener stands. */
+  /** Journals where this leader is reached; until then clients see the address of the leader before it, or none. Called when the listener is open. */
   readonly elect: (advertised: Address) => Effect.Effect<void, WriterStopped>
   /** Fails when the journal refuses: the node must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
 
-/** What the leader has to write down before it can lead. */
+/** Gives a command whose event must be in the journal before the leader can lead. */
 const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string, cause: string): Effect.Effect<void, WriterStopped> =>
   Effect.mapError(
     Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
@@ -101,7 +101,7 @@ const groupStreams = (writer: ClusterWriter, commandIds: CommandIdFactory, confi
     const known = writer.state().groupStreams
     if (known === undefined) yield* mustSucceed(writer, Command.FixGroupStreams({ count: configured }), commandIds.own(), "first start")
     else if (known !== configured)
-      yield* Effect.logWarning(`offsets.topic.num.partitions=${configured} is not heeded: this cluster's groups are spread over ${known} streams for good`)
+      yield* Effect.logWarning(`offsets.topic.num.partitions=${configured} is ignored: this cluster's groups are spread over ${known} streams for good`)
     return known ?? configured
   })
 
@@ -209,7 +209,7 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
 
 interface StartOptions extends LeaderOptions {
   readonly listen: Address
-  /** Where clients and brokers reach this leader; default: where it listens. A port of 0 stands for the one that it listens on. */
+  /** Where clients and brokers reach this leader; default: where it listens. A port of 0 means the port that it listens on. */
   readonly advertised?: Address
 }
 export interface RunningLeader extends Leader {
@@ -217,7 +217,7 @@ export interface RunningLeader extends Leader {
   readonly address: Address
 }
 
-/** A leader of its own: reads its journal, listens, and says where. */
+/** A leader of its own: reads its journal, opens its listener, and journals the address. */
 export const startLeader = (
   options: StartOptions
 ): Effect.Effect<RunningLeader, LogFault | UnreadableEvent | WriterStopped | ListenFault, Journal | Compression | Transport | Scope.Scope> =>

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** What became of a command. */
+/** The result of a command. */
 export interface Applied<Event> {
   /** Index of the first of `events` in the stream; where the stream ended, if there are none. */
   readonly index: number
@@ -13,12 +13,12 @@ const answersMax = 4096
 const answerEventsMax = 65_536
 const answerBytesMax = 4 * 1024 * 1024
 
-/** What a client may send again, as opposed to ids that the leader makes for one use. */
+/** The prefix of ids of commands that a client may send again, as opposed to ids that the leader makes for one use. */
 export const clientCommandPrefix = "client:"
 
 /**
- * The first answers to commands that may be repeated (M4), bounded: the oldest are forgotten first. Those with events come back from the journal after a
- * restart; a rejection does not, and is then decided again.
+ * The first answers to commands that may be repeated (M4), bounded: the oldest are forgotten first. Answers with events are restored from the journal at a
+ * restart. A rejection is not, and its command is then decided again.
  */
 export class Answers<Event, Rejection> {
   private readonly byCommand = new Map<string, { outcome: Outcome<Event, Rejection>; bytes: number }>()
@@ -63,7 +63,7 @@ export class Answers<Event, Rejection> {
     return all
   }
 
-  /** What was remembered and did not come true. */
+  /** Forgets the answer to a command whose events are not in the journal. */
   forget(commandId: string): void {
     const known = this.byCommand.get(commandId)
     if (known === undefined) return

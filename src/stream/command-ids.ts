@@ -16,12 +16,12 @@ interface CommandOrigin {
 
 const utf8 = new TextDecoder("utf-8", { fatal: false })
 
-/** A client's own id goes with what tells the commands of its request apart (a topic, a group), as long as that is a name that something can have. */
+/** A client's own id goes with what tells the commands of its request apart (a topic, a group), as long as that may be the name of a topic or a group. */
 const partCharactersMax = 255
 
 /**
- * Ids of commands. A client's own, where its request carries one, is told apart from the others by its prefix and by the API; every other is made for one
- * use: the leader's epoch is never used twice, and within it a counter rises.
+ * Ids of commands. A client's own id, where its request carries one, has a prefix and the API's key; every other id is made for one use: the leader's epoch
+ * is never used twice, and within it a counter rises.
  */
 export class CommandIdFactory {
   private used = 0

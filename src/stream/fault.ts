@@ -2,7 +2,7 @@ import { Data } from "effect"
 import type { Conflict, Fenced, Unknown } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
 
-/** A writer cannot go on deciding on its stream: the role that decides by it stops. The message says what happened and what to do. */
+/** A writer cannot continue to decide on its stream: the role that decides by it stops. The message says what happened and what to do. */
 export class WriterStopped extends Data.TaggedError("WriterStopped")<{ readonly stream: string; readonly message: string; readonly cause?: unknown }> {}
 
 /** The journal holds an entry that this version cannot read. Nothing is skipped (M3): the node does not start. */

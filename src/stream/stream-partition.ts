@@ -4,7 +4,7 @@ import { type RecordBatch, readableBatches } from "../../domain/log/batch.ts"
 import type { Journal } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
 
-/** What a stream is served from: its bounds, its epoch, and word of every change. */
+/** What a stream is served from: its bounds, its epoch, and its changes. */
 interface FollowedStream {
   readonly stream: string
   readonly epoch: number
@@ -31,7 +31,7 @@ interface StreamPartition extends StreamTopic {
   readonly onAdvance: (wake: () => void) => () => void
 }
 
-/** Bytes of a stream that are looked at together when a time is looked up. */
+/** Bytes of a stream that are read together when a time is looked up. */
 const timeIndexStepBytes = 1024 * 1024
 
 /** For a journal's times: where each stretch of about a mebibyte begins, and the largest time up to its end. Grows as it is asked. */
@@ -85,7 +85,7 @@ class TimeIndex {
 const damaged = (stream: string, reason: string): LogFault =>
   new LogFault({ path: stream, reason: "corrupt", message: `${stream}: the journal holds bytes that are no record batch: ${reason}` })
 
-/** A stream of the journal as a partition that anybody may read: what is durable, and nothing after it. */
+/** A stream of the journal as a partition that every client may read, up to the durable end. */
 export const streamPartition = (journal: Context.Tag.Service<typeof Journal>, stream: FollowedStream, topic: StreamTopic): StreamPartition => {
   const batchesAt = (from: number) =>
     Either.flatMap(journal.batches(stream.stream, from, timeIndexStepBytes), (views) =>
@@ -94,7 +94,7 @@ export const streamPartition = (journal: Context.Tag.Service<typeof Journal>, st
       )
     )
   const times = new TimeIndex(stream.start, batchesAt)
-  /** The journal may be one append ahead of what was published: nobody sees that before its time. */
+  /** The journal may be one append ahead of what was published: no reader sees that before it is published. */
   const published = (view: Uint8Array): ReadonlyArray<Uint8Array> => {
     const end = stream.end()
     let bytes = 0

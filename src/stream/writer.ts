@@ -56,7 +56,7 @@ export interface Writer<State, Command, Event, Rejection> {
   readonly when: <A>(pick: (state: State) => A | undefined) => Effect.Effect<A>
   /** Answers every command that waits, and every later one, with `rejection`: the stream was given up, and the results of commands in an append under way are unknown. */
   readonly abandon: (rejection: Rejection) => Effect.Effect<void>
-  /** Fails when the writer cannot go on: the role that decides by it must stop. */
+  /** Fails when the writer cannot continue: the role that decides by it must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
 

@@ -115,7 +115,7 @@ const removedMeanwhile = (coordinator: CoordinatorContext, offsets: ReadonlyArra
 
 /**
  * OffsetCommit 2-10: durable when it is answered (G3). Invalid partitions get their error, and the others are committed, a thousand of them together: of very many,
- * the last may be refused when the group goes on to another generation meanwhile.
+ * the last may be refused when the next generation of the group begins meanwhile.
  */
 export const offsetCommit = (coordinator: CoordinatorContext): Route => {
   const commit = (request: Request, context: RequestContext, at: number) => {

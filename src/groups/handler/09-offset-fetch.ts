@@ -35,7 +35,7 @@ const committedResponse = (partitionIndex: number, { leaderEpoch, metadata, offs
   metadata,
   errorCode: 0
 })
-type Asked = ReadonlyArray<TopicRequest> | null
+type TopicRequests = ReadonlyArray<TopicRequest> | null
 
 /** -1: the group has committed nothing in the partition, which is no error. */
 const uncommittedResponse = (partitionIndex: number, error: KafkaError = "NONE"): PartitionResponse => ({
@@ -73,7 +73,7 @@ function* topicResponse(topic: CommittableTopic | undefined, offsets: Offsets, a
   return { name, topicId, partitions }
 }
 
-function* topicResponses(cluster: Cluster, offsets: Offsets, asked: Asked, byId: boolean, stride: Stride): Steps<ReadonlyArray<TopicResponse>> {
+function* topicResponses(cluster: Cluster, offsets: Offsets, asked: TopicRequests, byId: boolean, stride: Stride): Steps<ReadonlyArray<TopicResponse>> {
   if (asked === null) return yield* everything(cluster, offsets, stride)
   const topics: Array<TopicResponse> = []
   for (const each of asked) {
@@ -85,7 +85,7 @@ function* topicResponses(cluster: Cluster, offsets: Offsets, asked: Asked, byId:
 }
 
 /** The response for one group; an error for the whole group where this node does not coordinate it. */
-function* groupResponse(coordinator: CoordinatorContext, id: string, asked: Asked, byId: boolean, stride: Stride): Steps<GroupResponse> {
+function* groupResponse(coordinator: CoordinatorContext, id: string, asked: TopicRequests, byId: boolean, stride: Stride): Steps<GroupResponse> {
   const group = groupIn(coordinator, groupId(id))
   if (Either.isRight(group))
     return { groupId: id, errorCode: 0, topics: yield* topicResponses(coordinator.cluster(), group.right.offsets, asked, byId, stride) }

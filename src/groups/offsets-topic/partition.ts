@@ -122,7 +122,7 @@ export class OffsetsPartition implements ReadablePartition, GroupFollower {
     this.wake()
   }
 
-  /** Appends the latest record of each key, in steps, and then drops everything before them. Meanwhile the events of the groups go on. */
+  /** Appends the latest record of each key, in steps, and then drops everything before them. Meanwhile events of the groups are appended, too. */
   private rewrite(): void {
     const { log } = this
     this.rewriting = true

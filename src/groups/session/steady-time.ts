@@ -20,7 +20,7 @@ export class SteadyTime {
   /** Ms since the start, by the monotonic clock alone. */
   readonly elapsed = (): number => Number((this.clock.unsafeCurrentTimeNanos() - this.startedNs) / nanosPerMs)
 
-  /** Goes on from `atMs` at least, the latest time in a journal: the groups' time does not stop either when the wall clock was set back between two coordinators. */
+  /** Continues from `atMs` at least, the latest time in a journal: the groups' time does not stop either when the wall clock was set back between two coordinators. */
   raise(atMs: number): void {
     this.startedMs += Math.max(0, atMs - this.now())
   }

@@ -84,7 +84,7 @@ const isCrowded = ({ limits, streams }: CoordinatorContext): boolean => {
 
 /**
  * Expires offsets past their retention, and groups that hold nothing: every ten minutes, and such groups within seconds where there are many. A command goes to the journal only where
- * something expires.
+ * offsets or a group expire.
  */
 export const watchOffsets = (coordinator: CoordinatorContext): Effect.Effect<never> => {
   const { limits, now, streams } = coordinator

@@ -6,15 +6,15 @@ import type { RequestContext } from "../../wire/route.ts"
 import { filtered, mapped, runSteps, type Steps, timesNamed } from "../../wire/sliced.ts"
 import { type ClusterOutcome, type LeaderContext, refusal, submission } from "../context.ts"
 
-/** A topic, a node, a group or a subscription whose settings shall be changed. */
+/** A topic, a node, a group or a subscription, and the changes of its settings. */
 export interface Resource {
   readonly resourceType: number
   readonly resourceName: string
   readonly changes: ReadonlyArray<ConfigChange>
-  /** What speaks against it before anything is decided. */
+  /** Why the request for it is invalid, as far as that is known without the cluster. */
   readonly fault?: Rejection | undefined
 }
-interface Answer {
+interface ResourceResponse {
   readonly errorCode: number
   readonly errorMessage: string | null
   readonly resourceType: number
@@ -27,13 +27,13 @@ const kinds: Readonly<Record<number, ResourceKind>> = { [resource.clientMetrics]
 /** Resources that one request may name. */
 const resourcesPerRequestMax = 10_000
 
-/** Settings of one resource that a request may name: twice as many as Kafka has. */
+/** Changes of one resource that a request may name: more than twice the number of Kafka's settings. */
 const changesPerResourceMax = 1000
 
 const invalid = (message: string): Rejection => ({ error: "INVALID_REQUEST", message })
 const keyOf = ({ resourceName, resourceType }: Resource): string => `${resourceType} ${resourceName}`
 
-/** What can be said of a resource without the cluster: which kinds have settings that can be changed. */
+/** Returns why a request for a resource is invalid, as far as that is known without the cluster. */
 function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Rejection | undefined> {
   const times = yield* timesNamed(all, keyOf)
   return (asked: Resource): Rejection | undefined => {
@@ -43,7 +43,7 @@ function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Reje
     if (times.get(keyOf(asked)) !== 1) return invalid("Each resource must appear at most once.")
     if (resourceType === resource.loggers) return invalid("The level of a node's log is fixed while it runs.")
     if (resourceType !== resource.topic && resourceType !== resource.broker && kinds[resourceType] === undefined)
-      return invalid(`Resources of type ${resourceType} have no settings: 2 stands for topics, 4 for nodes, 16 for client metrics, 32 for groups.`)
+      return invalid(`Resources of type ${resourceType} have no settings: 2 means topics, 4 nodes, 16 client metrics, 32 groups.`)
     if (asked.changes.length > changesPerResourceMax)
       return invalid(`One request changes ${changesPerResourceMax} settings of a resource at most; this one names ${asked.changes.length}.`)
     if (resourceType === resource.topic && resourceName === "") return invalid("Default topic resources are not allowed.")
@@ -53,14 +53,14 @@ function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Reje
 
 /**
  * Changes the settings of topics, nodes, groups and subscriptions to clients' metrics, each by a command of its own: one that is refused does not stop the others. Answered when the events are durable; brokers
- * follow them after that. With `replace` what is not named takes its default.
+ * follow them after that. With `replace`, settings that are not named take their defaults.
  */
 export const changeConfigs = (
   leader: LeaderContext,
   context: RequestContext,
   cause: string,
   request: { readonly resources: ReadonlyArray<Resource>; readonly replace: boolean; readonly validateOnly: boolean }
-): Effect.Effect<ReadonlyArray<Answer>> =>
+): Effect.Effect<ReadonlyArray<ResourceResponse>> =>
   Effect.gen(function* () {
     const { replace, resources, validateOnly } = request
     const fault = yield* runSteps(faultOf(resources))
@@ -79,7 +79,7 @@ export const changeConfigs = (
     }
     const outcomes = yield* leader.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
     const byResource = new Map(sound.map((asked, index) => [asked, outcomes[index] as ClusterOutcome]))
-    const answer = (asked: Resource): Answer => {
+    const answer = (asked: Resource): ResourceResponse => {
       const outcome = byResource.get(asked) ?? Either.left(fault(asked) as Rejection)
       const said = Either.match(outcome, { onLeft: refusal, onRight: () => ({ errorCode: errorCode("NONE"), errorMessage: null }) })
       return { ...said, resourceType: asked.resourceType, resourceName: asked.resourceName }

@@ -13,13 +13,13 @@ interface Links {
 const unauthorized = (message: string): Rejection => ({ error: "CLUSTER_AUTHORIZATION_FAILED" satisfies KafkaError, message })
 
 /**
- * The connections on which brokers have shown who they are: each begins with the registration of a process under its secret incarnation id. What only a broker may ask
- * (heartbeats, Envelopes, producer ids) is taken from these alone; the epoch is no secret, since it stands in the journal.
+ * The connections of registered brokers: each begins with the registration of a process under its secret incarnation id. What only a broker may ask
+ * (heartbeats, Envelopes, producer ids) is taken from these alone; the epoch is no secret, since it is in the journal.
  */
 export class BrokerLinks {
   private readonly byBroker = new Map<number, Links>()
 
-  /** The client of this session has shown that it is the process of this registration. Connections of an earlier registration are clients' from now on. */
+  /** Binds the session to this registration, whose process has shown its incarnation id. Sessions of an earlier registration count as clients' from now on. */
   bind(session: Session, broker: RegisteredBroker): void {
     // A broker that registers once more on the same connection: what it was before ends first.
     session.unbind()
@@ -40,7 +40,7 @@ export class BrokerLinks {
     if (links !== undefined) links.isLeaving = isLeaving
   }
 
-  /** Whether the process that is registered under the id has a connection now, and means to go on. */
+  /** Whether the process that is registered under the id has a connection, and did not say that it stops. */
   isConnected(id: number): boolean {
     return this.byBroker.get(id)?.isLeaving === false
   }

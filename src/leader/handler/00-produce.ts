@@ -8,7 +8,7 @@ import { disconnect, type Route, route } from "../../wire/route.ts"
 import { nested, Sliced } from "../../wire/sliced.ts"
 
 type Response = ResponseDraft<typeof Produce>
-type PartitionAnswer = Response["responses"][number]["partitionResponses"][number]
+type PartitionResponse = Response["responses"][number]["partitionResponses"][number]
 
 /** From this version on topics are named by id alone (KIP-516), and from 10 on an error names the leader and its address (KIP-951). */
 const topicIdsSince = 13
@@ -30,7 +30,7 @@ export const produce = (cluster: () => Cluster): Route =>
     const now = cluster()
     const leaders = findLeader(cluster)
     const endpoints = new Endpoints(listener)
-    const answer = (ref: TopicRef, index: number): PartitionAnswer => {
+    const answer = (ref: TopicRef, index: number): PartitionResponse => {
       const [error, errorMessage] = refusalOf(now, ref, index)
       const leader = error === "NOT_LEADER_OR_FOLLOWER" && version >= leadersSince ? endpoints.note(leaders(ref, index)) : undefined
       return { index, errorCode: errorCode(error), baseOffset: -1n, errorMessage, ...(leader === undefined ? {} : { currentLeader: leader }) }

@@ -12,8 +12,8 @@ import { filtered, forEachInSlices, mapped, runSteps, Sliced, type Steps, timesN
 import { type ClusterOutcome, describing, type LeaderContext, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof CreateTopics>
-type Asked = Request["topics"][number]
-type Answer = ResponseDraft<typeof CreateTopics>["topics"][number]
+type TopicRequest = Request["topics"][number]
+type TopicResponse = ResponseDraft<typeof CreateTopics>["topics"][number]
 
 /** Settings that a topic may be created with: more than Kafka has. */
 const configsPerTopicMax = 1000
@@ -24,7 +24,7 @@ const describedPerStep = 2
 /** Partitions that one request may add, as in Kafka. */
 const partitionsPerRequestMax = partitionsPerTopicMax
 
-const command = (leader: LeaderContext, asked: Asked, validateOnly: boolean) =>
+const command = (leader: LeaderContext, asked: TopicRequest, validateOnly: boolean) =>
   Effect.map(drawUuid, (topicId) =>
     Command.AddTopic({
       topic: asked.name,
@@ -39,11 +39,11 @@ const command = (leader: LeaderContext, asked: Asked, validateOnly: boolean) =>
     })
   )
 
-const partitionsOf = (leader: LeaderContext, { assignments, numPartitions }: Asked): number =>
+const partitionsOf = (leader: LeaderContext, { assignments, numPartitions }: TopicRequest): number =>
   assignments.length > 0 ? assignments.length : numPartitions === -1 ? leader.config["num.partitions"] : numPartitions
 
 /** From the events alone, so that a repetition of the command after a restart gets the same answer (M4). */
-const added = (leader: LeaderContext, asked: Asked, events: ReadonlyArray<Event>, version: number): Answer => {
+const added = (leader: LeaderContext, asked: TopicRequest, events: ReadonlyArray<Event>, version: number): TopicResponse => {
   let topic: Extract<Event, { _tag: "TopicAdded" }> | undefined
   let partitions = 0
   for (const event of events) {
@@ -63,13 +63,13 @@ const added = (leader: LeaderContext, asked: Asked, events: ReadonlyArray<Event>
   }
 }
 
-const refused = (name: string, rejection: Parameters<typeof refusal>[0]): Answer => ({ name, ...refusal(rejection), configs: [] })
+const refused = (name: string, rejection: Parameters<typeof refusal>[0]): TopicResponse => ({ name, ...refusal(rejection), configs: [] })
 
-const answer = (leader: LeaderContext, asked: Asked, outcome: ClusterOutcome, version: number): Answer =>
+const answer = (leader: LeaderContext, asked: TopicRequest, outcome: ClusterOutcome, version: number): TopicResponse =>
   Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(leader, asked, events, version) })
 
 /** What speaks against a topic before anything is decided: that the request names it twice, or asks for too much altogether. */
-function* faultOf(leader: LeaderContext, topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejection | undefined> {
+function* faultOf(leader: LeaderContext, topics: ReadonlyArray<TopicRequest>): Steps<(asked: TopicRequest) => Rejection | undefined> {
   let partitions = 0
   const times = yield* timesNamed(topics, (asked) => {
     partitions += Math.max(0, partitionsOf(leader, asked))
@@ -104,8 +104,8 @@ export const createTopics = (leader: LeaderContext): Route => {
           ([index, asked]) => answer(leader, asked, outcomes[index] as ClusterOutcome, context.version),
           describedPerStep
         )
-        const byName = new Map(sound.map((asked, index) => [asked.name, answers[index] as Answer]))
-        const topics = new Map<string, Answer>()
+        const byName = new Map(sound.map((asked, index) => [asked.name, answers[index] as TopicResponse]))
+        const topics = new Map<string, TopicResponse>()
         yield* visited(request.topics, (asked) => void topics.set(asked.name, byName.get(asked.name) ?? refused(asked.name, fault(asked) as Rejection)))
         return { topics: [...topics.values()] }
       })

@@ -11,22 +11,22 @@ import { filtered, mapped, runSteps, Sliced, type Steps, visited } from "../../w
 import { type ClusterOutcome, type LeaderContext, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof DeleteTopics>
-type Answer = ResponseDraft<typeof DeleteTopics>["responses"][number]
-interface Asked {
+type TopicResponse = ResponseDraft<typeof DeleteTopics>["responses"][number]
+interface TopicRequest {
   readonly name: string | null
   readonly topicId: string
 }
 
 /** From version 6 on topics are named by name or by id, before that by name alone. */
-function* askedFor(request: Request, version: number): Steps<ReadonlyArray<Asked>> {
+function* askedFor(request: Request, version: number): Steps<ReadonlyArray<TopicRequest>> {
   return version >= 6 ? request.topics : yield* mapped(request.topicNames, (name) => ({ name, topicId: zeroTopicId }))
 }
-const keyOf = ({ name, topicId }: Asked): string => (topicId === zeroTopicId ? `name ${name}` : topicId)
+const keyOf = ({ name, topicId }: TopicRequest): string => (topicId === zeroTopicId ? `name ${name}` : topicId)
 
 const topicsPerRequestMax = partitionsPerTopicMax
 
 /** How often each topic is named: a topic that is asked for by its name and by its id is named twice. */
-function* timesNamed(cluster: Cluster, asked: ReadonlyArray<Asked>): Steps<ReadonlyMap<string, number>> {
+function* timesNamed(cluster: Cluster, asked: ReadonlyArray<TopicRequest>): Steps<ReadonlyMap<string, number>> {
   const times = new Map<string, number>()
   const count = (key: string) => times.set(key, (times.get(key) ?? 0) + 1)
   yield* visited(asked, (each) => {
@@ -38,7 +38,7 @@ function* timesNamed(cluster: Cluster, asked: ReadonlyArray<Asked>): Steps<Reado
   return times
 }
 
-function* faultOf(leader: LeaderContext, asked: ReadonlyArray<Asked>, version: number): Steps<(each: Asked) => Rejection | undefined> {
+function* faultOf(leader: LeaderContext, asked: ReadonlyArray<TopicRequest>, version: number): Steps<(each: TopicRequest) => Rejection | undefined> {
   const times = yield* timesNamed(leader.writer.state(), asked)
   return (each) => {
     // Version 3 brought the error; before it, a client could not read it.
@@ -52,7 +52,7 @@ function* faultOf(leader: LeaderContext, asked: ReadonlyArray<Asked>, version: n
   }
 }
 
-const answer = ({ name, topicId }: Asked, outcome: ClusterOutcome): Answer =>
+const answer = ({ name, topicId }: TopicRequest, outcome: ClusterOutcome): TopicResponse =>
   Either.match(outcome, {
     onLeft: (rejection) => ({ name, topicId, ...refusal(rejection) }),
     onRight: ({ events }) => {
@@ -68,7 +68,7 @@ export const deleteTopics = (leader: LeaderContext): Route => {
       const asked = yield* runSteps(askedFor(request, context.version))
       const fault = yield* runSteps(faultOf(leader, asked, context.version))
       const sound = yield* runSteps(filtered(asked, (each) => fault(each) === undefined))
-      const submissionOf = (each: Asked) =>
+      const submissionOf = (each: TopicRequest) =>
         submission(
           leader,
           Command.RemoveTopic({ topic: each.name === null ? { topicId: each.topicId as TopicId } : { name: each.name } }),
@@ -80,7 +80,7 @@ export const deleteTopics = (leader: LeaderContext): Route => {
       const answers = new Map(sound.map((each, index) => [each, answer(each, outcomes[index] as ClusterOutcome)]))
       return new Sliced(function* () {
         // What is named twice is answered once.
-        const responses = new Map<string, Answer>()
+        const responses = new Map<string, TopicResponse>()
         yield* visited(
           asked,
           (each) => void responses.set(keyOf(each), answers.get(each) ?? { name: each.name, topicId: each.topicId, ...refusal(fault(each) as Rejection) })

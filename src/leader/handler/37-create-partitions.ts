@@ -9,12 +9,12 @@ import { filtered, mapped, runSteps, Sliced, type Steps, timesNamed, visited } f
 import { type ClusterOutcome, type LeaderContext, refusal, submission } from "../context.ts"
 
 type Request = RequestOf<typeof CreatePartitions>
-type Asked = Request["topics"][number]
+type TopicRequest = Request["topics"][number]
 type Result = ResponseDraft<typeof CreatePartitions>["results"][number]
 
 const topicsPerRequestMax = partitionsPerTopicMax
 
-function* faultOf(topics: ReadonlyArray<Asked>): Steps<(asked: Asked) => Rejection | undefined> {
+function* faultOf(topics: ReadonlyArray<TopicRequest>): Steps<(asked: TopicRequest) => Rejection | undefined> {
   const times = yield* timesNamed(topics, ({ name }) => name)
   return ({ name }) => {
     if (topics.length > topicsPerRequestMax)
@@ -29,7 +29,7 @@ export const createPartitions = (leader: LeaderContext): Route => {
     Effect.gen(function* () {
       const fault = yield* runSteps(faultOf(request.topics))
       const sound = yield* runSteps(filtered(request.topics, (asked) => fault(asked) === undefined))
-      const submissionOf = ({ name, count, assignments }: Asked) => {
+      const submissionOf = ({ name, count, assignments }: TopicRequest) => {
         const replicas = assignments === null ? null : assignments.map(({ brokerIds }) => brokerIds)
         return submission(
           leader,
@@ -47,7 +47,7 @@ export const createPartitions = (leader: LeaderContext): Route => {
       }
       const outcomes = yield* leader.writer.submitAll(yield* runSteps(mapped(sound, submissionOf)))
       const byName = new Map(sound.map(({ name }, index) => [name, outcomes[index] as ClusterOutcome]))
-      const answer = (asked: Asked) => {
+      const answer = (asked: TopicRequest) => {
         const outcome = byName.get(asked.name) ?? Either.left(fault(asked) as Rejection)
         return Either.match(outcome, { onLeft: refusal, onRight: () => ({ errorCode: errorCode("NONE"), errorMessage: null }) })
       }

@@ -1,6 +1,6 @@
 import { producerIdBlockMax, producerIdBlockSize } from "../../../domain/cluster/bounds.ts"
 
-/** A node that comes back for more within this time gets a larger block, ms. */
+/** A node that asks for the next block within this time gets a larger one, ms. */
 const soonMs = 60_000
 /** Nodes whose last block is remembered: as many as there may be brokers, and the leader. */
 const rememberedMax = 2000

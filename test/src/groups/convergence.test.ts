@@ -39,7 +39,7 @@ const scenario = fc.record({
   )
 })
 
-test("G1, G4: whoever comes, goes and dies, those who stay end up in one generation, each with its own assignment, and nobody waits for ever", async () => {
+test("G1, G4: whichever members join, leave and crash, the members that stay end up in one generation, each with its own assignment, and no request waits for ever", async () => {
   await fc.assert(
     fc.asyncProperty(scenario, async ({ delayMs, members, seed }) => {
       const world = new World()

@@ -38,7 +38,7 @@ describe("a round", () => {
       })
     )
   })
-  test("a new member brings a new generation: the others hear of it by heartbeat, and each gets its own assignment", () => {
+  test("a new member brings a new generation: the others learn it from their heartbeats, and each gets its own assignment", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {
@@ -57,7 +57,7 @@ describe("a round", () => {
       })
     )
   })
-  test("who does not come back within the rebalance timeout is out, and the round goes on without it", () => {
+  test("a member that does not rejoin within the rebalance timeout is removed, and the rebalance ends without it", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {
@@ -141,7 +141,7 @@ describe("what is refused", () => {
         expect(yield* asked({ groupId: "other", protocolType: "" })).toBe("INCONSISTENT_GROUP_PROTOCOL")
         expect(yield* asked({ groupId: "other", protocols: [] })).toBe("INCONSISTENT_GROUP_PROTOCOL")
         expect(yield* asked({ groupId: "other", protocols: [{ name: "range", metadata: new Uint8Array(1_100_000) }] })).toBe("INVALID_REQUEST")
-        expect(yield* asked({ groupId: "none", memberId: "nobody" })).toBe("UNKNOWN_MEMBER_ID")
+        expect(yield* asked({ groupId: "none", memberId: "stranger" })).toBe("UNKNOWN_MEMBER_ID")
         expect(yield* asked({})).toBe("GROUP_MAX_SIZE_REACHED")
         expect(wrong(yield* one.sync([], 5, { protocolName: null }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
         expect(wrong(yield* one.sync([], 5, { protocolName: "sticky" }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
@@ -177,7 +177,7 @@ describe("what is refused", () => {
 })
 
 describe("static members", () => {
-  test("one that comes back takes its place over without a rebalance, and its old self is fenced", () => {
+  test("a static member that restarts is replaced without a rebalance, and its old id is fenced", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {

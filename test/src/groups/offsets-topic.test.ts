@@ -39,7 +39,7 @@ const list = (to: Link, timestamp: number) =>
     ({ topics }) => Number(topics[0]?.partitions[0]?.offset)
   )
 
-test("a monitor that was at the end goes on there after the leader started again: it meets every offset that is committed", () => {
+test("a monitor that was at the end continues there after the leader started again: it reads every offset that is committed", () => {
   const world = new World()
   return world.run(
     Effect.gen(function* () {

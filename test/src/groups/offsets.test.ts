@@ -66,8 +66,8 @@ describe("every version", () => {
           ])
           if (version >= 5) expect(some.topics[0]?.partitions.map(({ committedLeaderEpoch }) => committedLeaderEpoch)).toEqual([3, -1, -1])
           if (version >= 2) expect((yield* ask(null)).topics.map(({ partitions }) => partitions.length)).toEqual([1])
-          const nobody = yield* ask(topics, "nobody")
-          expect([wrong(nobody), nobody.topics[0]?.partitions.map(({ committedOffset }) => committedOffset)]).toEqual(["NONE", [-1n, -1n, -1n]])
+          const missing = yield* ask(topics, "missing")
+          expect([wrong(missing), missing.topics[0]?.partitions.map(({ committedOffset }) => committedOffset)]).toEqual(["NONE", [-1n, -1n, -1n]])
         }
         const unknown = yield* to.call(
           OffsetFetch,
@@ -81,7 +81,7 @@ describe("every version", () => {
 })
 
 describe("who may commit", () => {
-  test("a member of the current generation, and nobody else while there are members (G3)", () => {
+  test("a member of the current generation, and no other client while there are members (G3)", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {
@@ -93,7 +93,7 @@ describe("who may commit", () => {
         yield* one.enter()
         expect(yield* one.commit("orders", 0, 1)).toBe("NONE")
         expect(yield* one.commit("orders", 0, 2, { generationIdOrMemberEpoch: 2 })).toBe("ILLEGAL_GENERATION")
-        expect(yield* one.commit("orders", 0, 2, { memberId: "somebody" })).toBe("UNKNOWN_MEMBER_ID")
+        expect(yield* one.commit("orders", 0, 2, { memberId: "stranger" })).toBe("UNKNOWN_MEMBER_ID")
         expect(firstError(yield* commitAlone(one.to, "g", { name: "orders" }, 2n, 9))).toBe("UNKNOWN_MEMBER_ID")
         yield* one.leave()
         expect(firstError(yield* commitAlone(one.to, "g", { name: "orders" }, 3n, 9))).toBe("NONE")
@@ -137,7 +137,7 @@ describe("who may commit", () => {
       })
     )
   })
-  test("a leader whose disk is full commits nothing, says that it may be tried again, and goes on when there is room", () => {
+  test("a leader whose disk is full commits nothing, says that it may be tried again, and continues when there is room", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {
@@ -229,7 +229,7 @@ describe("how offsets go", () => {
             ]
           })
         expect(wrong(yield* remove(""))).toBe("INVALID_GROUP_ID")
-        expect(wrong(yield* remove("nobody"))).toBe("GROUP_ID_NOT_FOUND")
+        expect(wrong(yield* remove("missing"))).toBe("GROUP_ID_NOT_FOUND")
         const removed = yield* remove("g")
         expect(removed.topics.map(({ partitions }) => partitions.map(wrong))).toEqual([["NONE", "UNKNOWN_TOPIC_OR_PARTITION"], ["UNKNOWN_TOPIC_OR_PARTITION"]])
         expect(yield* offsetsOf(to, "g")).toEqual({ "bills-0": 5 })

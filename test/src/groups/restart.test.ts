@@ -11,7 +11,7 @@ const again = (world: World, leader: Parameters<World["member"]>[0], of: Member)
     return member
   })
 
-test("G3: members, assignments and offsets are as they were after the leader lost its power; nobody has to join again", () => {
+test("G3: members, assignments and offsets are as they were after the leader lost its power; no member has to rejoin", () => {
   const world = new World()
   return world.run(
     Effect.gen(function* () {
@@ -43,7 +43,7 @@ test("G3: members, assignments and offsets are as they were after the leader los
   )
 })
 
-test("a round that was open when the leader died is ended by the next one: with those who come back", () => {
+test("a rebalance that was open when the leader died is ended by the next leader, with the members that rejoin", () => {
   const world = new World()
   return world.run(
     Effect.gen(function* () {

@@ -68,7 +68,7 @@ describe("sessions", () => {
   })
 })
 
-/** A clock that a process sees which was stopped: time has gone on without it. */
+/** The clock of a process that was stopped: time has passed meanwhile. */
 class StoppedAtTimes implements Clock.Clock {
   readonly [Clock.ClockTypeId]: Clock.ClockTypeId = Clock.ClockTypeId
   stoppedMs = 0
@@ -81,7 +81,7 @@ class StoppedAtTimes implements Clock.Clock {
 }
 
 describe("the leader's own time", () => {
-  test("after it was stopped itself, everybody has a new session, and a round its whole time", () => {
+  test("after it was stopped itself, every member has a new session, and a rebalance its whole time", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {

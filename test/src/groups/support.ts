@@ -53,7 +53,7 @@ export class World {
   }
 }
 
-/** One life of something: what `start` begins is over when `live` is. */
+/** One life of a process: what `start` begins is over when `live` is. */
 export const life = <A, E, B, F>(start: Effect.Effect<A, E, Scope.Scope>, live: (it: A) => Effect.Effect<B, F, Scope.Scope>): Effect.Effect<B, E | F> =>
   Effect.scoped(Effect.flatMap(start, live))
 
@@ -124,7 +124,7 @@ export class Member {
       { version }
     )
   }
-  /** Joins and syncs; whoever leads gives everybody "for" and its id. Answers the assignment. */
+  /** Joins and syncs; the leader of the group assigns "for" and its id to each member. Returns the assignment. */
   enter() {
     return Effect.gen(this, function* () {
       const joined = yield* this.join()

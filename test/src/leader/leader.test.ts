@@ -162,7 +162,7 @@ describe("topics", () => {
 })
 
 describe("brokers", () => {
-  test("registered, let in, shut down: the topic's partitions follow", () =>
+  test("registered, unfenced, shut down: the topic's partitions follow", () =>
     run(
       scriptedJournal().layer,
       Effect.gen(function* () {
@@ -297,7 +297,7 @@ describe("the node", () => {
       })
     )
   })
-  test("nobody writes to the journal; what belongs to a broker is sent there", () =>
+  test("no client writes to the journal; requests for a broker are sent there", () =>
     run(
       scriptedJournal().layer,
       Effect.gen(function* () {

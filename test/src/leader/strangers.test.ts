@@ -76,7 +76,7 @@ describe("given a broker that serves", () => {
       })
     )
   })
-  test("when it connects again, then it goes on under its epoch", () => {
+  test("when it connects again, then it continues under its epoch", () => {
     const world = new World()
     return world.run(
       Effect.gen(function* () {

@@ -36,7 +36,7 @@ export const register = (to: Link, brokerId: number, process = brokerId, cluster
 export const heartbeat = (to: Link, brokerId: number, brokerEpoch: bigint, wantShutDown = false) =>
   to.call(BrokerHeartbeat, { brokerId, brokerEpoch, currentMetadataOffset: brokerEpoch, wantFence: false, wantShutDown })
 
-/** Registers a broker and has it let in; answers its epoch. */
+/** Registers a broker and has it unfenced; returns its epoch. */
 export const join = (to: Link, brokerId: number, process = brokerId) =>
   Effect.gen(function* () {
     const { brokerEpoch } = yield* register(to, brokerId, process)

@@ -47,7 +47,7 @@ describe("StreamFold", () => {
     expect(Either.isLeft(taken) && taken.left).toMatchObject({ _tag: "UnreadableEvent", stream: clusterStream, index: entry.index, type: entry.type })
     expect([cluster.end, cluster.state.index]).toEqual([1, 1])
   })
-  test("M2: a fold of a snapshot goes on where the snapshot was taken", () => {
+  test("M2: a fold of a snapshot continues where the snapshot was taken", () => {
     const before = fold()
     before.take(founded(0, "first"))
     const index = before.end

@@ -18,7 +18,7 @@ const heartbeat = (writer: ClusterWriter) => {
   const { epoch } = [...writer.state().brokers].map(([, broker]) => broker)[0] ?? { epoch: -1 }
   return submit(writer, Command.BrokerHeartbeat({ brokerId: 1, brokerEpoch: epoch, metadataOffset: 99, wantFence: false, wantShutDown: false }), "h")
 }
-/** One broker, let in. */
+/** One broker, unfenced. */
 const withBroker = (writer: ClusterWriter) =>
   Effect.zipRight(
     submit(writer, register(1), "r"),
@@ -144,7 +144,7 @@ describe("Writer", () => {
     new Fenced({ stream: clusterStream, epoch: 1, newerEpoch: 2 }),
     new Conflict({ stream: clusterStream, expected: 0, end: 5 }),
     new Unknown({ stream: clusterStream, cause: new Error("EIO") })
-  ])("when the journal answers $_tag, then the writer stops, answers nobody and does not try again", (fault) => {
+  ])("when the journal answers $_tag, then the writer stops, answers no command and does not retry", (fault) => {
     const journal = scriptedJournal()
     return run(
       journal,
@@ -161,7 +161,7 @@ describe("Writer", () => {
       })
     )
   })
-  test("when its journal turns out to be damaged, the writer stops, though nobody asks it anything, and says what is damaged", () => {
+  test("when its journal turns out to be damaged, the writer stops, though no command comes, and says what is damaged", () => {
     const journal = scriptedJournal()
     return run(
       journal,

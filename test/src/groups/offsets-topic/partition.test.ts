@@ -123,7 +123,7 @@ describe("a reader of __consumer_offsets", () => {
     )
   })
 
-  test("goes on at its offset after the log was let go of and made again: it misses nothing", () => {
+  test("continues at its offset after the log was unloaded and made again: it misses nothing", () => {
     const stream = new Stream()
     stream.happen(create(1), commit(1, [0, 1], 5))
     stream.partition.load()

@@ -54,7 +54,7 @@ test("a generation that is over within the same turn of the writer is still seen
       const one = yield* Effect.fork(waiting.until(g, memberId("one"), seen(memberId("one"))))
       const two = yield* Effect.fork(waiting.until(g, memberId("two"), seen(memberId("two"))))
       yield* Effect.yieldNow()
-      // The round ends, and a third member opens the next one, before anybody else gets a turn.
+      // The round ends, and a third member opens the next one, before any other fiber runs.
       const outcomes = yield* writer.submitAll(
         submissions(Command.CompleteJoin({ groupId: g, at: 5000 }), Command.CompleteJoin({ groupId: g, at: 6000 }), join("three", 7000))
       )
@@ -64,7 +64,7 @@ test("a generation that is over within the same turn of the writer is still seen
     })
   ))
 
-test("who is removed while it waits hears that, and nobody else is woken for it", () =>
+test("a member that is removed while it waits gets that error, and no other request is looked at", () =>
   withWriter((writer, waiting) =>
     Effect.gen(function* () {
       yield* writer.submitAll(submissions(join("one", 0), join("two", 0)))

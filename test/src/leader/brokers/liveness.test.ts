@@ -43,7 +43,7 @@ test("a new leader, and a new registration, start a fresh session", () => {
   sessions.record(1 as BrokerId, 999)
   expect(silent(sessions)).toEqual([2])
 })
-test("while the leader itself was stopped, nobody was silent", () => {
+test("while the leader itself was stopped, no broker was silent", () => {
   at.ms = 0
   const sessions = new Sessions(clock, 9000)
   expect(silent(sessions)).toEqual([])

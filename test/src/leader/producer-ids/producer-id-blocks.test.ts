@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { producerIdBlockMax, producerIdBlockSize } from "../../../../domain/cluster/bounds.ts"
 import { ProducerIdBlocks } from "../../../../src/leader/producer-ids/producer-id-blocks.ts"
 
-test("a node that comes back for more at once gets twice as many, up to a bound; one that comes after a while gets what Kafka gives", () => {
+test("a node that asks for the next block at once gets twice as many ids, up to a bound; one that asks after a while gets as many as from Kafka", () => {
   let now = 0
   const blocks = new ProducerIdBlocks(() => now)
   expect([blocks.next(1), blocks.next(1), blocks.next(2), blocks.next(1)]).toEqual([1, 2, 1, 4].map((times) => times * producerIdBlockSize))
