@@ -1,6 +1,7 @@
-import { Deferred, Effect, Fiber, HashMap, Option, Runtime, Scope } from "effect"
+import { Context, Deferred, Effect, Fiber, HashMap, Layer, Option, Runtime, Scope } from "effect"
 import { incarnationDigest } from "../../domain/cluster/broker/incarnation.ts"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
+import type { Event } from "../../domain/cluster/event.ts"
 import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
 import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
@@ -18,13 +19,14 @@ import type { MemoryBudget } from "../wire/memory/memory-budget.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { autoCreation } from "./auto-creation.ts"
+import { BrokerContext } from "./broker-context.ts"
 import { BrokerFault } from "./fault.ts"
 import { listGroups } from "./handler/16-list-groups.ts"
 import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, type Image, makeImage } from "./image/image.ts"
 import { drawIncarnationId } from "./incarnation.ts"
 import { LeaderContact } from "./leader-contact.ts"
-import { type Keeper, makeKeeper } from "./partition/hosted/keeper.ts"
+import { HostedPartitions } from "./partition/hosted/hosted-partitions.ts"
 import { partitionSamples } from "./partition/hosted/partition-metrics.ts"
 import { watchDirectories } from "./partition/upkeep/failed-directories.ts"
 import { allocateFrom, ProducerIds } from "./producer-ids.ts"
@@ -75,7 +77,7 @@ interface Parts {
   readonly contact: LeaderContact
   readonly incarnationId: string
   readonly image: Image
-  readonly keeper: Effect.Effect.Success<ReturnType<typeof makeKeeper>>
+  readonly hosted: HostedPartitions["Type"]
   readonly failed: Deferred.Deferred<never, BrokerFault>
   readonly transport: Transport["Type"]
   /** Undefined until the cluster is known. */
@@ -93,7 +95,7 @@ const stopping =
 /** What the broker answers itself, and how it hands on the rest. */
 const routesOf = (self: Parts): Effect.Effect<{ readonly relay: Relay; readonly routes: ReadonlyArray<Route> }, never, LogStore | Compression | Scope.Scope> =>
   Effect.gen(function* () {
-    const { contact, image, keeper, options, transport } = self
+    const { contact, hosted, image, options, transport } = self
     const runtime = yield* Effect.runtime<never>()
     const clock = yield* Effect.clock
     // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
@@ -106,9 +108,9 @@ const routesOf = (self: Parts): Effect.Effect<{ readonly relay: Relay; readonly 
     const routes = ownRoutes({
       ...options,
       cluster: image.cluster,
-      table: keeper.table,
+      table: hosted.table,
       directories: (yield* LogStore).directories,
-      raise: keeper.raise,
+      raise: hosted.raise,
       now: () => clock.unsafeCurrentTimeMillis(),
       packing: yield* Compression,
       createTopics: autoCreation(relay, image),
@@ -120,6 +122,28 @@ const routesOf = (self: Parts): Effect.Effect<{ readonly relay: Relay; readonly 
     return { relay, routes }
   })
 
+/** What the parts of this broker share. */
+const contextOf = (
+  { config, nodeId }: BrokerOptions,
+  cluster: () => Cluster,
+  digest: string,
+  failed: Deferred.Deferred<never, BrokerFault>
+): Effect.Effect<BrokerContext["Type"]> =>
+  Effect.map(Effect.runtime<never>(), (runtime) => {
+    const run = Runtime.runFork(runtime)
+    return {
+      nodeId: BrokerId.make(nodeId),
+      config: liveNodeConfig(config, cluster, nodeId),
+      cluster,
+      isSelf: (broker) => broker.incarnationId === digest,
+      warn: (line) => void run(Effect.logWarning(line)),
+      bug: (message) => {
+        run(stopping(failed)(new BrokerFault({ kind: "bug", message: `Broker ${nodeId} stops because of a bug: ${message} Report it with this line.` })))
+        throw new Error(message)
+      }
+    }
+  })
+
 /** A broker that does not listen yet: its routes, and what sets it to work. The data directory must be this node's. */
 export const makeBroker = (
   options: BrokerOptions
@@ -129,9 +153,7 @@ export const makeBroker = (
     const store = yield* LogStore
     const claimed = yield* store.claim({ clusterId: undefined, nodeId })
     const held = yield* Effect.orElseSucceed(store.list, () => [])
-    const runtime = yield* Effect.runtime<never>()
     const transport = yield* Transport
-    const packing = yield* Compression
     const contact = new LeaderContact({ nodeId, leader, connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"] })
     const incarnationId = options.incarnationId ?? (yield* drawIncarnationId)
     const digest = incarnationDigest(incarnationId)
@@ -143,23 +165,18 @@ export const makeBroker = (
       checkpointIntervalEvents: config["metadata.snapshot.interval.events"],
       onEvents: (events) => parts.current !== undefined && hear(parts.current, events)
     })
-    const keeper = yield* makeKeeper({
-      nodeId: BrokerId.make(nodeId),
-      config: liveNodeConfig(config, image.cluster, nodeId),
-      cluster: image.cluster,
-      packing,
-      isSelf: (broker) => broker.incarnationId === digest,
-      report: (line) => void Runtime.runFork(runtime)(Effect.logWarning(line))
-    })
     const failed = yield* Deferred.make<never, BrokerFault>()
-    yield* registerMetrics(() => partitionSamples(keeper.table.owners()))
-    yield* watchDirectories({ nodeId, directories: store.directories, leaveOffline: keeper.leaveOffline, stop: stopping(failed) })
+    const context = yield* contextOf(options, image.cluster, digest, failed)
+    const services = yield* Effect.provideService(Layer.build(HostedPartitions.layer), BrokerContext, context)
+    const hosted = Context.get(services, HostedPartitions)
+    yield* registerMetrics(() => partitionSamples(hosted.table.replicas()))
+    yield* watchDirectories({ nodeId, directories: store.directories, leaveOffline: hosted.leaveOffline, stop: stopping(failed) })
     const self: Parts = {
       options,
       contact,
       incarnationId,
       image,
-      keeper,
+      hosted,
       failed,
       transport,
       registration: undefined,
@@ -178,9 +195,9 @@ export const makeBroker = (
     }
   })
 
-/** The leader's events came: the logs follow them, and the next heartbeat says how far. */
-const hear = ({ keeper, registration }: Parts, events: Parameters<Keeper["apply"]>[0]): void => {
-  keeper.apply(events)
+/** The image has folded events: the partitions follow it first, then the next heartbeat tells the leader how far. */
+const hear = ({ hosted, registration }: Parts, events: ReadonlyArray<Event>): void => {
+  hosted.apply(events)
   registration?.nudge()
 }
 
@@ -202,7 +219,7 @@ const join = (parts: Parts, reached: Reached): Effect.Effect<void, never, Transp
 /** The cluster's id stands in the journal's first event: there is nobody to register with before that is read. */
 const register = (parts: Parts, reached: Reached): Effect.Effect<void, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
-    const { contact, image, incarnationId, keeper, options } = parts
+    const { contact, hosted, image, incarnationId, options } = parts
     const clusterId = yield* image.founded
     const rack = options.config["broker.rack"]
     const registration = yield* makeRegistration({
@@ -218,7 +235,7 @@ const register = (parts: Parts, reached: Reached): Effect.Effect<void, never, Tr
     })
     parts.registration = registration
     const beating = yield* watched(parts, registration.run)
-    yield* Effect.addFinalizer(() => Fiber.interrupt(beating).pipe(Effect.zipRight(Effect.sync(() => keeper.rest()))))
+    yield* Effect.addFinalizer(() => Fiber.interrupt(beating).pipe(Effect.zipRight(Effect.sync(() => hosted.stopLeading()))))
   })
 
 /** A broker that had partitions before and starts with nothing: its disk is not mounted, or its directory was lost. */
@@ -237,7 +254,7 @@ const openLogs = (parts: Parts): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* parts.image.caughtUp
     if (parts.newIn.length > 0) yield* warnOfLostLogs(parts)
-    yield* parts.keeper.begin(parts.image.removed)
+    yield* parts.hosted.begin(parts.image.removed)
     parts.isReady = true
     parts.registration?.nudge()
   }).pipe(Effect.catchAll(({ message }) => stopping(parts.failed)(new BrokerFault({ kind: "damaged data", message }))))

@@ -1,7 +1,7 @@
 import { Data } from "effect"
 
-/** Something that this broker cannot go on from. The message says what happened and what a person can do. */
+/** Why this broker stops. The message says what happened and what the operator can do. "bug": an assertion of the broker's own code failed. */
 export class BrokerFault extends Data.TaggedError("BrokerFault")<{
-  readonly kind: "unreadable event" | "foreign cluster" | "lost events" | "damaged data" | "storage"
+  readonly kind: "unreadable event" | "foreign cluster" | "lost events" | "damaged data" | "storage" | "bug"
   readonly message: string
 }> {}

@@ -11,8 +11,8 @@ import type { Deadlines } from "../../serve/deadlines.ts"
 import { Later } from "../../wire/later.ts"
 import { disconnect, type Handled, type Made, noResponse, type Route, route } from "../../wire/route.ts"
 import { nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
-import type { PartitionTable } from "../partition/hosted/table.ts"
-import type { Appended, PartitionOwner } from "../partition/replica/owner.ts"
+import type { NotHere, PartitionTable } from "../partition/hosted/table.ts"
+import type { Appended, Leading } from "../partition/leading/leading.ts"
 
 type Request = RequestOf<typeof Produce>
 type Response = ResponseDraft<typeof Produce>
@@ -38,26 +38,26 @@ const leadersSince = 10
 const none = 0
 const all = -1
 
-/** A disk gets this long however little the client allows: in Kafka `timeoutMs` is for replicas alone, and 0 is no error where none is waited for. */
+/** The shortest wait for a sync, ms, also where the client allows less: in Kafka `timeoutMs` bounds the wait for other replicas only, and 0 is no error without them. */
 const syncMsMin = 1000
 
-/** Batches of which one was looked at already. */
+/** Batches of which one was inspected already. */
 interface Inspected {
   readonly batches: ReturnType<typeof splitBatches>
   readonly inspection: Inspection
 }
 
-/** What became of one partition's records. */
+/** The outcome for one partition. */
 interface Outcome {
   readonly index: number
   readonly ref: TopicRef
-  readonly owner: PartitionOwner | undefined
+  readonly leading: Leading | undefined
   result: Either.Either<Appended, Rejection>
 }
 
 const refuse = (error: KafkaError, message: string): Either.Either<never, Rejection> => Either.left({ error, message })
 
-const notHere: Record<Exclude<ReturnType<PartitionTable["find"]>, PartitionOwner>, string> = {
+const notHere: Record<NotHere, string> = {
   UNKNOWN_TOPIC_OR_PARTITION: "This cluster has no such topic or partition.",
   UNKNOWN_TOPIC_ID: "This cluster has no topic of that id.",
   NOT_LEADER_OR_FOLLOWER: "This broker does not lead the partition.",
@@ -66,7 +66,7 @@ const notHere: Record<Exclude<ReturnType<PartitionTable["find"]>, PartitionOwner
 
 const refusedInternal = refuse("INVALID_TOPIC_EXCEPTION", "The topic is internal: clients read it, and only the leader writes to it.")
 
-const isWaiting = ({ owner, result }: Outcome): boolean => owner !== undefined && Either.isRight(result) && !owner.isSynced(result.right.lastOffset)
+const isWaiting = ({ leading, result }: Outcome): boolean => leading !== undefined && Either.isRight(result) && !leading.isSynced(result.right.lastOffset)
 
 type Partition = Request["topicData"][number]["partitionData"][number]
 
@@ -91,7 +91,7 @@ class Pass {
     return this
   }
 
-  /** The same, with pauses where the records of a batch take long to look at. Its partitions are appended one after the other, with other connections' appends in between. */
+  /** The same, with pauses where the records of a batch take long to inspect. Other connections may append between two partitions. */
   *runInSteps(): Steps<this> {
     const outcomes: Array<ReadonlyArray<Outcome>> = []
     const stride = new Stride(bytesPerStep)
@@ -116,32 +116,33 @@ class Pass {
   }
 
   private *inspect(ref: TopicRef, { index, records }: Partition, now: number): Steps<Inspected | undefined> {
-    const owner = this.options.table.find(ref, index)
-    if (records === null || typeof owner === "string") return undefined
+    const leading = this.options.table.findLeading(ref, index)
+    if (records === null || typeof leading === "string") return undefined
     const batches = splitBatches(records)
     const [batch] = Either.getOrElse(batches, () => [])
-    const inspection = batch === undefined ? undefined : yield* owner.inspect(batch, now)
+    const inspection = batch === undefined ? undefined : yield* leading.inspect(batch, now)
     return inspection === undefined ? undefined : { batches, inspection }
   }
 
   private append(ref: TopicRef, { index, records }: Partition, now: number, inspected?: Inspected): Outcome {
     const { acks } = this.request
     if (acks !== all && acks !== 1 && acks !== none)
-      return { index, ref, owner: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks is -1 (all), 0 or 1, not ${acks}.`) }
-    const owner = this.options.table.find(ref, index)
-    if (typeof owner === "string") return { index, ref, owner: undefined, result: isInternalTopic(ref) ? refusedInternal : refuse(owner, notHere[owner]) }
-    return { index, ref, owner, result: this.appendTo(owner, records, now, inspected) }
+      return { index, ref, leading: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks is -1 (all), 0 or 1, not ${acks}.`) }
+    const leading = this.options.table.findLeading(ref, index)
+    if (typeof leading === "string")
+      return { index, ref, leading: undefined, result: isInternalTopic(ref) ? refusedInternal : refuse(leading, notHere[leading]) }
+    return { index, ref, leading, result: this.appendTo(leading, records, now, inspected) }
   }
 
-  private appendTo(owner: PartitionOwner, records: Uint8Array | null, now: number, inspected: Inspected | undefined): Outcome["result"] {
+  private appendTo(leading: Leading, records: Uint8Array | null, now: number, inspected: Inspected | undefined): Outcome["result"] {
     const batches = inspected?.batches ?? (records === null ? Either.right([]) : splitBatches(records))
     if (Either.isLeft(batches)) return refuse(batches.left.error, batches.left.message)
     if (this.version < zstdSince && batches.right.some((batch) => batch.codec === "zstd"))
       return refuse("UNSUPPORTED_COMPRESSION_TYPE", `Records compressed with zstd need Produce ${zstdSince} or later, not ${this.version}.`)
-    return owner.append(batches.right, now, inspected?.inspection)
+    return leading.append(batches.right, now, inspected?.inspection)
   }
 
-  /** Those whose records are not on disk yet. */
+  /** Those whose records are not durable. */
   unsynced(): ReadonlyArray<Outcome> {
     return this.outcomes.flat().filter(isWaiting)
   }
@@ -176,38 +177,38 @@ class Pass {
     return { responses, nodeEndpoints: endpoints.list() }
   }
 
-  private answer({ index, ref, owner, result }: Outcome, endpoints: Endpoints): PartitionAnswer {
+  private answer({ index, ref, leading, result }: Outcome, endpoints: Endpoints): PartitionAnswer {
     if (Either.isRight(result)) {
       const { baseOffset, logAppendTime } = result.right
-      const logStartOffset: Offset = owner?.start() ?? -1
+      const logStartOffset: Offset = leading?.startOffset ?? -1
       return { index, errorCode: 0, baseOffset: BigInt(baseOffset), logAppendTimeMs: BigInt(logAppendTime), logStartOffset: BigInt(logStartOffset) }
     }
     const { error, message, records = [] } = result.left
-    const leader = error === "NOT_LEADER_OR_FOLLOWER" && this.version >= leadersSince ? endpoints.note(this.options.findLeader(ref, index)) : undefined
+    const leaderOf = error === "NOT_LEADER_OR_FOLLOWER" && this.version >= leadersSince ? endpoints.note(this.options.findLeader(ref, index)) : undefined
     return {
       index,
       errorCode: errorCode(error),
       baseOffset: -1n,
       errorMessage: message,
       recordErrors: records.map((each) => ({ batchIndex: each.index, batchIndexErrorMessage: each.message })),
-      ...(leader === undefined ? {} : { currentLeader: leader })
+      ...(leaderOf === undefined ? {} : { currentLeader: leaderOf })
     }
   }
 }
 
-/** Kafka's one error that says what is true here: the records are in the log, and may or may not stay. A client that hears another takes them for refused. */
+/** Kafka's one error for records that are in the log and may be lost from it. A client takes records with any other error for refused. */
 const inDoubt: KafkaError = "NOT_ENOUGH_REPLICAS_AFTER_APPEND"
 
-/** What a sync says of records that waited for it. The leadership is looked at again: an answer holds for the epoch it was decided under. */
-const settle = (outcome: Outcome, owner: PartitionOwner, fault: LogFault | undefined): void => {
-  if (fault !== undefined) outcome.result = refuse(inDoubt, `Nobody knows whether the records are kept: ${owner.failed(fault).message}`)
-  else if (Either.isRight(outcome.result) && (!owner.isLeading || owner.leaderEpoch() !== outcome.result.right.leaderEpoch))
-    outcome.result = refuse(inDoubt, "The partition changed its leader while the records were written.")
+/** Completes the outcome for records that waited for a sync. The leadership is checked again: an acknowledgement holds for the epoch of its append. */
+const settle = (outcome: Outcome, leading: Leading, fault: LogFault | undefined): void => {
+  if (fault !== undefined) outcome.result = refuse(inDoubt, `The records may be lost: ${leading.failed(fault).message}`)
+  else if (Either.isRight(outcome.result) && !leading.isCurrent)
+    outcome.result = refuse(inDoubt, "The leader of the partition changed while the records were written.")
 }
 
 /**
- * All logs are synced at the same time. What is not on disk after `timeoutMs` (at least a second) is answered with REQUEST_TIMED_OUT; its records are in the log all the same.
- * No fiber and no timer of its own: a request that waits costs a place in two lists.
+ * Waits for the syncs of all logs of the request. Records that are not durable after `timeoutMs` (at least a second) get REQUEST_TIMED_OUT, and stay in the log.
+ * It has no fiber and no timer of its own: a request that waits has an entry in two lists.
  */
 const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Later<Made<typeof Produce>> =>
   new Later((ready) => {
@@ -224,11 +225,11 @@ const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: numb
       ready(respond)
     })
     for (const outcome of unsynced) {
-      const { owner, result } = outcome
-      if (owner === undefined || Either.isLeft(result)) continue
+      const { leading, result } = outcome
+      if (leading === undefined || Either.isLeft(result)) continue
       giveUps.push(
-        owner.whenSynced(result.right.lastOffset, (fault) => {
-          settle(outcome, owner, fault)
+        leading.whenSynced(result.right.lastOffset, (fault) => {
+          settle(outcome, leading, fault)
           if (--left > 0) return
           deadline.cancel()
           ready(respond)
@@ -247,7 +248,7 @@ const answer = (
   { answersUnsynced, deadlines }: ProduceOptions
 ): Made<typeof Produce> | Later<Made<typeof Produce>> => {
   if (acks === none) {
-    // There is no answer that could carry an error; a closed connection makes the client look again.
+    // There is no response for the error; the client of a closed connection asks for metadata again.
     const failure = pass.failure()
     return failure === undefined ? noResponse : disconnect(`a Produce with acks=0 failed: ${failure.error}: ${failure.message}`)
   }
@@ -255,12 +256,12 @@ const answer = (
   return unsynced.length === 0 ? pass.answered() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 
-/** Records that are appended in one go, bytes; a partition counts as so many besides, and a pause between two of them is worth as much. */
+/** Bytes of records that are appended without a pause; each partition counts as some more. */
 const bytesAtOnceMax = 4 * 1024 * 1024
 const bytesPerPartition = 4096
 const bytesPerStep = 512 * 1024
 
-/** Whether the request has so many partitions, or bytes, or records that take so long to look at, that it is worked on in slices. */
+/** Whether the request is worked on in slices: it has many partitions, many bytes, or records that take long to inspect. */
 const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean => {
   let bytes = 0
   for (const { partitionData } of topicData) {
@@ -275,8 +276,8 @@ const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean 
 
 /**
  * Produce: appends record batches. Each partition succeeds or fails on its own.
- * acks=1 is answered as soon as the records are in the log; acks=all when they are synced to disk (one sync for all who wait), unless log.flush.policy=interval
- * gives that up; acks=0 not at all. A request whose records take long to look at is worked on in slices; no other of its connection overtakes it.
+ * acks=1 is answered as soon as the records are in the log; acks=all when they are synced to disk (one sync for all requests that wait), or as soon as acks=1 under
+ * log.flush.policy=interval; acks=0 not at all. A request whose records take long to inspect is worked on in slices; no other request of its connection overtakes it.
  * Versions 0 to 2 are named in ApiVersions and not served: librdkafka before 2.11.1 sends uncompressed records otherwise (KAFKA-18659).
  */
 export const produce = (options: ProduceOptions): Route =>

@@ -6,40 +6,41 @@ import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { mapped, nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import type { PartitionTable } from "../partition/hosted/table.ts"
-import type { PartitionOwner } from "../partition/replica/owner.ts"
+import type { Replica } from "../partition/replica/replica.ts"
+import { mayDelete } from "../partition/upkeep/retained.ts"
 import type { Trimming } from "../partition/upkeep/trimming.ts"
 
 type Request = RequestOf<typeof DeleteRecords>
 type Response = ResponseDraft<typeof DeleteRecords>
-type Asked = Request["topics"][number]["partitions"][number]
+type PartitionRequest = Request["topics"][number]["partitions"][number]
 
 interface DeleteRecordsOptions {
   readonly table: PartitionTable
   readonly raise: Trimming["raise"]
 }
 
-/** Everything that a consumer sees. */
+/** The offset that stands for the high watermark. */
 const all = -1n
 
-/** A client that gives no time means that no other replica is waited for: the disk is. */
+/** A timeout of 0 means that the client waits for no other replica; the disk is waited for all the same, ms. */
 const waitMsMin = 1000
 
-/** What becomes of one partition: its start is raised, or an error says why not. */
+/** The outcome for one partition: its start is raised, or an error. */
 interface Plan {
   readonly partitionIndex: number
-  readonly owner?: PartitionOwner
+  readonly replica?: Replica
   readonly offset?: number
   readonly error?: KafkaError
 }
 
-const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }: Asked): Plan => {
-  const owner = table.find({ name: topic }, partitionIndex)
-  if (typeof owner === "string" && isInternalName(topic)) return { partitionIndex, error: "INVALID_TOPIC_EXCEPTION" }
-  if (typeof owner === "string") return { partitionIndex, error: owner === "UNKNOWN_TOPIC_ID" ? "UNKNOWN_TOPIC_OR_PARTITION" : owner }
-  if (!owner.mayDelete) return { partitionIndex, error: "POLICY_VIOLATION" }
-  const highWatermark = owner.highWatermark()
-  const wanted = offset === all ? highWatermark : Number(offset)
-  return wanted < 0 || wanted > highWatermark ? { partitionIndex, error: "OFFSET_OUT_OF_RANGE" } : { partitionIndex, owner, offset: wanted }
+const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }: PartitionRequest): Plan => {
+  const replica = table.find({ name: topic }, partitionIndex)
+  if (typeof replica === "string" && isInternalName(topic)) return { partitionIndex, error: "INVALID_TOPIC_EXCEPTION" }
+  if (typeof replica === "string") return { partitionIndex, error: replica === "UNKNOWN_TOPIC_ID" ? "UNKNOWN_TOPIC_OR_PARTITION" : replica }
+  if (!mayDelete(replica.config)) return { partitionIndex, error: "POLICY_VIOLATION" }
+  const highWatermark = replica.highWatermark()
+  const start = offset === all ? highWatermark : Number(offset)
+  return start < 0 || start > highWatermark ? { partitionIndex, error: "OFFSET_OUT_OF_RANGE" } : { partitionIndex, replica, offset: start }
 }
 
 type TopicPlan = { readonly name: string; readonly partitions: ReadonlyArray<Plan> }
@@ -50,7 +51,7 @@ function* answer(plans: ReadonlyArray<TopicPlan>, errorOf: (plan: Plan) => Kafka
     ({ partitions }) => partitions,
     (_, plan) => {
       const error = errorOf(plan) ?? plan.error
-      const lowWatermark = error !== undefined || plan.owner === undefined ? -1n : BigInt(plan.owner.start())
+      const lowWatermark = error !== undefined || plan.replica === undefined ? -1n : BigInt(plan.replica.start())
       return { partitionIndex: plan.partitionIndex, errorCode: errorCode(error ?? "NONE"), lowWatermark }
     },
     ({ name }, partitions) => ({ name, partitions })
@@ -58,14 +59,14 @@ function* answer(plans: ReadonlyArray<TopicPlan>, errorOf: (plan: Plan) => Kafka
   return { topics }
 }
 
-/** Where each log that is to be raised starts: at the latest of the offsets that the request names for it. */
-function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<PartitionOwner, number>> {
-  const offsets = new Map<PartitionOwner, number>()
+/** The new start of each log: the largest of the offsets that the request has for it. */
+function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<Replica, number>> {
+  const offsets = new Map<Replica, number>()
   const stride = new Stride()
   for (const { partitions } of plans) {
     if (stride.takes()) yield
-    for (const { offset = 0, owner } of partitions) {
-      if (owner !== undefined) offsets.set(owner, Math.max(offset, offsets.get(owner) ?? 0))
+    for (const { offset = 0, replica } of partitions) {
+      if (replica !== undefined) offsets.set(replica, Math.max(offset, offsets.get(replica) ?? 0))
       if (stride.takes()) yield
     }
   }
@@ -73,9 +74,9 @@ function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<Partition
 }
 
 /**
- * DeleteRecords 0-2 (KIP-107): partitions start at the given offset from now on, -1 standing for the high watermark. Answered when that survives a power cut; an
- * offset before the start changes nothing and is answered with the start; of several for one partition the latest holds. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1, POLICY_VIOLATION where cleanup.policy lacks delete,
- * INVALID_TOPIC_EXCEPTION for an internal topic, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; REQUEST_TIMED_OUT when it took longer than `timeoutMs`, and it is done all the same.
+ * DeleteRecords 0-2 (KIP-107): raises the start of partitions to the given offset; -1 stands for the high watermark. Answered when that survives a power cut. An offset
+ * before the start changes nothing and is answered with the start; of several offsets for one partition the largest holds. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1, POLICY_VIOLATION where cleanup.policy lacks delete,
+ * INVALID_TOPIC_EXCEPTION for an internal topic, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; REQUEST_TIMED_OUT after `timeoutMs`, while the start is still raised.
  */
 export const deleteRecords = ({ raise, table }: DeleteRecordsOptions): Route =>
   route(
@@ -86,25 +87,25 @@ export const deleteRecords = ({ raise, table }: DeleteRecordsOptions): Route =>
         const plans = yield* nested(
           topics,
           ({ partitions }) => partitions,
-          ({ name }, asked) => planOf(table, name, asked),
+          ({ name }, request) => planOf(table, name, request),
           ({ name }, partitions): TopicPlan => ({ name, partitions })
         )
         const offsets = yield* raisesOf(plans)
-        const raises = yield* mapped(offsets, ([owner, offset]) => ({ owner, offset }))
+        const raises = yield* mapped(offsets, ([replica, offset]) => ({ replica, offset }))
         const done = Effect.map(raise(raises), (results) => {
-          const failed = new Set<PartitionOwner>()
+          const failed = new Set<Replica>()
           for (const [index, result] of results.entries()) {
-            const owner = raises[index]?.owner
-            if (owner === undefined || Either.isRight(result)) continue
-            owner.failed(result.left)
-            failed.add(owner)
+            const replica = raises[index]?.replica
+            if (replica === undefined || Either.isRight(result)) continue
+            replica.failed(result.left)
+            failed.add(replica)
           }
-          return new Sliced(() => answer(plans, ({ owner }) => (owner !== undefined && failed.has(owner) ? "KAFKA_STORAGE_ERROR" : undefined)))
+          return new Sliced(() => answer(plans, ({ replica }) => (replica !== undefined && failed.has(replica) ? "KAFKA_STORAGE_ERROR" : undefined)))
         })
         return Effect.timeoutTo(Effect.disconnect(done), {
           duration: `${Math.max(waitMsMin, timeoutMs)} millis`,
           onSuccess: (response) => response,
-          onTimeout: () => new Sliced(() => answer(plans, ({ owner }) => (owner === undefined ? undefined : "REQUEST_TIMED_OUT")))
+          onTimeout: () => new Sliced(() => answer(plans, ({ replica }) => (replica === undefined ? undefined : "REQUEST_TIMED_OUT")))
         })
       })
   )

@@ -1,11 +1,11 @@
 import { Either } from "effect"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
-import type { TopicId } from "../../../domain/kernel/id.ts"
 import type { LogDirectory } from "../../ports/log-store.ts"
 import { AlterReplicaLogDirs } from "../../protocol/message/34-alter-replica-log-dirs.ts"
 import type { RequestOf } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import type { PartitionTable } from "../partition/hosted/table.ts"
+import { keyOf } from "../partition/topic-id-partition.ts"
 
 type Request = RequestOf<typeof AlterReplicaLogDirs>
 
@@ -14,13 +14,11 @@ interface AlterReplicaLogDirsOptions {
   readonly directories: ReadonlyArray<LogDirectory>
 }
 
-const logKey = (topicId: TopicId, partition: number): string => `${topicId}-${partition}`
-
-/** What a directory holds, read once a request; the error that all of its partitions get. */
+/** The logs in a directory, read once a request; or the error for all partitions that are to be in it. */
 const contentsOf = (directory: LogDirectory | undefined): ReadonlySet<string> | KafkaError => {
   if (directory === undefined) return "LOG_DIR_NOT_FOUND"
   if (directory.fault() !== undefined) return "KAFKA_STORAGE_ERROR"
-  const listed = Either.try(() => new Set(directory.logs().map(({ partition, topicId }) => logKey(topicId, partition))))
+  const listed = Either.try(() => new Set(directory.logs().map(keyOf)))
   return Either.getOrElse(listed, () => "KAFKA_STORAGE_ERROR" as const)
 }
 
@@ -37,8 +35,8 @@ const folded = ({ dirs }: Request): ReadonlyMap<string, ReadonlyMap<number, stri
 }
 
 /**
- * AlterReplicaLogDirs 1-2 (KIP-113), as far as a log stays where it is: a success without effect. Moving a log to another directory of its broker is not built and is refused with
- * INVALID_REQUEST, since the answer has no place for a message. LOG_DIR_NOT_FOUND for a path that is not one of `log.dirs`, KAFKA_STORAGE_ERROR for one that is offline,
+ * AlterReplicaLogDirs 1-2 (KIP-113): succeeds where the log is in the named directory already. Moves to another directory are not built and get INVALID_REQUEST; the response has
+ * no field for a message. LOG_DIR_NOT_FOUND for a path that is not one of `log.dirs`, KAFKA_STORAGE_ERROR for one that is offline,
  * UNKNOWN_TOPIC_OR_PARTITION for a partition that is not on this broker. A partition that is named twice is answered once, by the directory that is named last.
  */
 export const alterReplicaLogDirs = ({ directories, table }: AlterReplicaLogDirsOptions): Route =>
@@ -52,9 +50,9 @@ export const alterReplicaLogDirs = ({ directories, table }: AlterReplicaLogDirsO
     const outcome = (topic: string, partition: number, path: string): KafkaError => {
       const held = contentsAt(path)
       if (typeof held === "string") return held
-      const owner = table.find({ name: topic }, partition)
-      if (typeof owner === "string") return owner === "KAFKA_STORAGE_ERROR" ? owner : "UNKNOWN_TOPIC_OR_PARTITION"
-      return held.has(logKey(owner.topicId, owner.partition)) ? "NONE" : "INVALID_REQUEST"
+      const replica = table.find({ name: topic }, partition)
+      if (typeof replica === "string") return replica === "KAFKA_STORAGE_ERROR" ? replica : "UNKNOWN_TOPIC_OR_PARTITION"
+      return held.has(keyOf(replica)) ? "NONE" : "INVALID_REQUEST"
     }
     const results = [...folded(request)].map(([topicName, partitions]) => ({
       topicName,

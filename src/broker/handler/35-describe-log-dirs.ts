@@ -5,11 +5,12 @@ import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { nested, Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import type { PartitionTable } from "../partition/hosted/table.ts"
-import type { PartitionOwner } from "../partition/replica/owner.ts"
+import type { Replica } from "../partition/replica/replica.ts"
 
 type Request = RequestOf<typeof DescribeLogDirs>
 type Result = ResponseDraft<typeof DescribeLogDirs>["results"][number]
-type Wanted = ReadonlyMap<string, ReadonlySet<number>> | undefined
+/** The partitions that the request names; undefined for all. */
+type Named = ReadonlyMap<string, ReadonlySet<number>> | undefined
 
 interface DescribeLogDirsOptions {
   readonly table: PartitionTable
@@ -19,38 +20,38 @@ interface DescribeLogDirsOptions {
 const unknownBytes = -1n
 const bytesOf = (bytes: number | undefined): bigint => (bytes === undefined ? unknownBytes : BigInt(bytes))
 
-function* wantedOf({ topics }: Request): Steps<Wanted> {
+function* namedOf({ topics }: Request): Steps<Named> {
   if (topics === null) return undefined
-  const wanted = new Map<string, Set<number>>()
+  const named = new Map<string, Set<number>>()
   const stride = new Stride()
   for (const { partitions, topic } of topics) {
-    const of = wanted.get(topic) ?? new Set<number>()
-    wanted.set(topic, of)
+    const of = named.get(topic) ?? new Set<number>()
+    named.set(topic, of)
     if (stride.takes()) yield
     for (const partition of partitions) {
       of.add(partition)
       if (stride.takes()) yield
     }
   }
-  return wanted
+  return named
 }
 
-/** The partitions of a directory that serve, by topic; one whose log could not be opened has no size. */
-function* topicsOf(table: PartitionTable, directory: LogDirectory, wanted: Wanted): Steps<Result["topics"]> {
+/** The partitions of a directory by topic, without those whose logs could not be opened: they have no size. */
+function* topicsOf(table: PartitionTable, directory: LogDirectory, named: Named): Steps<Result["topics"]> {
   const stride = new Stride()
-  const byTopic = new Map<string, Array<PartitionOwner>>()
+  const byTopic = new Map<string, Array<Replica>>()
   for (const { partition, topicId } of directory.logs()) {
-    const owner = table.slot(topicId, partition)
+    const replica = table.slot(topicId, partition)
     if (stride.takes()) yield
-    if (owner === undefined || owner === "failed" || (wanted !== undefined && wanted.get(owner.topic)?.has(partition) !== true)) continue
-    const owners = byTopic.get(owner.topic)
-    if (owners === undefined) byTopic.set(owner.topic, [owner])
-    else owners.push(owner)
+    if (replica === undefined || replica === "failed" || (named !== undefined && named.get(replica.topic)?.has(partition) !== true)) continue
+    const replicas = byTopic.get(replica.topic)
+    if (replicas === undefined) byTopic.set(replica.topic, [replica])
+    else replicas.push(replica)
   }
   return yield* nested(
     byTopic,
-    ([, owners]) => owners.sort((a, b) => a.partition - b.partition),
-    // The high watermark is the end of the log, and no log is on its way to another directory.
+    ([, replicas]) => replicas.sort((a, b) => a.partition - b.partition),
+    // The high watermark is the end of the log, and logs do not move between directories.
     (_, { partition, sizeInBytes }) => ({ partitionIndex: partition, partitionSize: BigInt(sizeInBytes), offsetLag: 0n, isFutureKey: false }),
     ([name], partitions) => ({ name, partitions })
   )
@@ -64,14 +65,14 @@ const offline = (logDir: string): Result => ({
   usableBytes: unknownBytes
 })
 
-function* describe(table: PartitionTable, directory: LogDirectory, wanted: Wanted): Steps<Result> {
+function* describe(table: PartitionTable, directory: LogDirectory, named: Named): Steps<Result> {
   if (directory.fault() !== undefined) return offline(directory.path)
   try {
     const space = directory.space()
     return {
       errorCode: 0,
       logDir: directory.path,
-      topics: yield* topicsOf(table, directory, wanted),
+      topics: yield* topicsOf(table, directory, named),
       totalBytes: bytesOf(space?.totalBytes),
       usableBytes: bytesOf(space?.usableBytes)
     }
@@ -82,7 +83,7 @@ function* describe(table: PartitionTable, directory: LogDirectory, wanted: Wante
 
 /**
  * DescribeLogDirs 1-5 (KIP-113, KIP-827): the data directories of this broker, the bytes of each volume, and the bytes of the segments of each partition that is
- * asked for (all of them for null). A partition that is not here is left out. A directory that is offline has the error KAFKA_STORAGE_ERROR and nothing else.
+ * named (all for null). A partition that is not on this broker is left out. An offline directory has the error KAFKA_STORAGE_ERROR and no partitions.
  */
 export const describeLogDirs = ({ directories, table }: DescribeLogDirsOptions): Route =>
   route(
@@ -90,9 +91,9 @@ export const describeLogDirs = ({ directories, table }: DescribeLogDirsOptions):
     {},
     (request) =>
       new Sliced(function* () {
-        const wanted = yield* wantedOf(request)
+        const named = yield* namedOf(request)
         const results: Array<Result> = []
-        for (const directory of directories) results.push(yield* describe(table, directory, wanted))
+        for (const directory of directories) results.push(yield* describe(table, directory, named))
         return { errorCode: 0, results }
       })
   )

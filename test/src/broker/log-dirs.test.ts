@@ -50,11 +50,11 @@ class World {
 const broker = Effect.gen(function* () {
   const store = yield* LogStore
   const held = yield* harness(up(1))
-  yield* held.keeper.begin(new Set())
+  yield* held.hosted.begin(new Set())
   held.run(addTopic("orders", { partitionCount: 6 }), addTopic("payments", { partitionCount: 2, topicId: topicId(2) }))
-  const leads = (topic: string, partition: number) => typeof held.keeper.table.find({ name: topic }, partition) !== "string"
+  const leads = (topic: string, partition: number) => typeof held.hosted.table.find({ name: topic }, partition) !== "string"
   yield* until(() => leads("payments", 1) && Array.from({ length: 6 }, (_, n) => leads("orders", n)).every(Boolean))
-  return { ...held, store, routes: [...held.routes, describeLogDirs({ table: held.keeper.table, directories: store.directories })] }
+  return { ...held, store, routes: [...held.routes, describeLogDirs({ table: held.hosted.table, directories: store.directories })] }
 })
 const described = (routes: Harness["routes"], version: number, topics: ReadonlyArray<{ topic: string; partitions: ReadonlyArray<number> }> | null = null) =>
   Effect.map(call(routes, DescribeLogDirs, version, { topics }), (answer) => answer?.results ?? [])
@@ -66,12 +66,12 @@ describe("the partitions of directories that work on", () => {
     let reads = 0
     return new World().run(
       Effect.gen(function* () {
-        const { keeper, routes } = yield* broker
+        const { hosted, routes } = yield* broker
         for (let n = 0; n < 6; n++) yield* send(routes, batch(["a"]), { partition: n })
         const before = reads
-        keeper.leaveOffline()
+        hosted.leaveOffline()
         expect(reads).toBe(before)
-        expect(typeof keeper.table.find({ name: "orders" }, 0)).not.toBe("string")
+        expect(typeof hosted.table.find({ name: "orders" }, 0)).not.toBe("string")
       }).pipe(
         Effect.updateService(LogStore, (store) => ({
           ...store,
@@ -134,12 +134,12 @@ describe("a data directory that fails under a broker", () => {
     const world = new World()
     await world.run(
       Effect.gen(function* () {
-        const { keeper, routes, store } = yield* broker
+        const { hosted, routes, store } = yield* broker
         const stopped: Array<BrokerFault> = []
         yield* watchDirectories({
           nodeId: 1,
           directories: store.directories,
-          leaveOffline: keeper.leaveOffline,
+          leaveOffline: hosted.leaveOffline,
           stop: (fault) => Effect.sync(() => void stopped.push(fault))
         })
         for (let n = 0; n < 6; n++) expect(yield* send(routes, batch(["a"]), { partition: n, acks: -1 })).toMatchObject({ errorCode: 0 })
@@ -153,7 +153,7 @@ describe("a data directory that fails under a broker", () => {
         world.faulty.plant({ doing: "sync", path: ".log", code: "EIO", times: 1 })
         const refused = yield* send(routes, batch(["b"]), { partition: first, acks: -1 })
         expect(refused?.errorCode).toBe(errorCode("NOT_ENOUGH_REPLICAS_AFTER_APPEND"))
-        expect(refused?.errorMessage).toStartWith("Nobody knows whether the records are kept: The data directory /d0 is offline: could not sync /d0/")
+        expect(refused?.errorMessage).toStartWith("The records may be lost: The data directory /d0 is offline: could not sync /d0/")
         expect(yield* Fiber.join(waiting)).toMatchObject({ errorCode: storageError })
         for (let n = 0; n < 6; n++) {
           const error = bad.includes(n) ? storageError : 0
@@ -183,11 +183,11 @@ describe("a data directory that fails under a broker", () => {
     const stopped: Array<BrokerFault> = []
     await world.run(
       Effect.gen(function* () {
-        const { keeper, routes, store } = yield* broker
+        const { hosted, routes, store } = yield* broker
         yield* watchDirectories({
           nodeId: 1,
           directories: store.directories,
-          leaveOffline: keeper.leaveOffline,
+          leaveOffline: hosted.leaveOffline,
           stop: (fault) => Effect.sync(() => void stopped.push(fault))
         })
         world.faulty.plant({ doing: "write", path: ".log", code: "EIO" })
@@ -245,13 +245,13 @@ describe("a data directory that fails under a broker", () => {
       )
     const past = Effect.gen(function* () {
       const held = yield* harness(up(1))
-      yield* held.keeper.begin(new Set())
+      yield* held.hosted.begin(new Set())
       held.run(addTopic("orders", { partitionCount: 2 }))
-      yield* until(() => [0, 1].every((n) => typeof held.keeper.table.find({ name: "orders" }, n) !== "string"))
+      yield* until(() => [0, 1].every((n) => typeof held.hosted.table.find({ name: "orders" }, n) !== "string"))
       return held
     })
     const raise = (held: Harness, partition: number, offset: number) =>
-      Effect.map(held.keeper.raise([{ owner: held.keeper.table.find({ name: "orders" }, partition) as never, offset }]), ([done]) =>
+      Effect.map(held.hosted.raise([{ replica: held.hosted.table.find({ name: "orders" }, partition) as never, offset }]), ([done]) =>
         Either.getOrThrow(done as Either.Either<void>)
       )
     await within(
@@ -262,7 +262,7 @@ describe("a data directory that fails under a broker", () => {
         yield* raise(held, 0, 2)
       })
     )
-    const startsNow = Effect.map(past, (held) => [0, 1].map((n) => (held.keeper.table.find({ name: "orders" }, n) as { start: () => number }).start()))
+    const startsNow = Effect.map(past, (held) => [0, 1].map((n) => (held.hosted.table.find({ name: "orders" }, n) as { start: () => number }).start()))
     // Each directory alone knows the start of every log; the log of the other is made anew here, since the topic is new to this harness.
     for (const which of [[0], [1]])
       expect(

@@ -1,4 +1,4 @@
-import { Effect, Either, Logger, LogLevel, type Scope } from "effect"
+import { Context, Effect, Either, Layer, Logger, LogLevel, type Scope } from "effect"
 import { layer as checksumLayer, layerTypescript } from "../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { layerTypescript as compressionLayer } from "../../../adapters/compression/compression.ts"
@@ -15,9 +15,10 @@ import { BrokerId } from "../../../domain/kernel/id.ts"
 import type { Codec } from "../../../domain/log/codec.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
+import { BrokerContext } from "../../../src/broker/broker-context.ts"
 import { produce } from "../../../src/broker/handler/00-produce.ts"
 import { deleteRecords } from "../../../src/broker/handler/21-delete-records.ts"
-import { type Keeper, makeKeeper } from "../../../src/broker/partition/hosted/keeper.ts"
+import { HostedPartitions } from "../../../src/broker/partition/hosted/hosted-partitions.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { Compression } from "../../../src/ports/compression.ts"
 import { type LogFault, LogStore } from "../../../src/ports/log-store.ts"
@@ -66,7 +67,7 @@ export const call = <A extends AnyApi>(
 }
 
 export interface Harness {
-  readonly keeper: Keeper
+  readonly hosted: HostedPartitions["Type"]
   readonly routes: ReadonlyArray<Route>
   readonly cluster: () => Cluster
   /** The leader decides, and the broker reads the events. */
@@ -82,19 +83,23 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
     let cluster = past
     const reports: Array<string> = []
     const packing = yield* Effect.provide(Compression, compressionLayer)
-    const keeper = yield* makeKeeper({
-      packing,
+    const context = BrokerContext.of({
       nodeId: BrokerId.make(1),
       config: liveNodeConfig(config, () => cluster, 1),
       cluster: () => cluster,
       isSelf: (broker) => broker.incarnationId === incarnation,
-      report: (line) => void reports.push(line)
+      warn: (line) => void reports.push(line),
+      bug: (message) => {
+        throw new Error(message)
+      }
     })
+    const services = yield* Layer.build(HostedPartitions.layer).pipe(Effect.provideService(BrokerContext, context), Effect.provideService(Compression, packing))
+    const hosted = Context.get(services, HostedPartitions)
     const run: Harness["run"] = (...commands) => {
       for (const next of commands) {
         const events = Either.getOrThrowWith(decide(cluster, typeof next === "function" ? next(cluster) : next), ({ message }) => new Error(message))
         cluster = fold(evolve, cluster, events)
-        keeper.apply(events)
+        hosted.apply(events)
       }
     }
     const clock = yield* Effect.clock
@@ -103,7 +108,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
     const leaders = findLeader(() => cluster)
     const routes = [
       produce({
-        table: keeper.table,
+        table: hosted.table,
         findLeader: leaders,
         now: () => clock.unsafeCurrentTimeMillis(),
         deadlines,
@@ -114,7 +119,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
         Fetch,
         {},
         fetch({
-          find: (ref, partition) => keeper.table.find(ref, partition),
+          find: (ref, partition) => hosted.table.find(ref, partition),
           findLeader: leaders,
           clusterId: () => cluster.clusterId,
           deadlines,
@@ -122,15 +127,15 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
           fetchBytesMax: 10_000_000
         })
       ),
-      route(ListOffsets, {}, listOffsets({ find: (ref, partition) => keeper.table.find(ref, partition), decompress })),
+      route(ListOffsets, {}, listOffsets({ find: (ref, partition) => hosted.table.find(ref, partition), decompress })),
       route(
         OffsetForLeaderEpoch,
         {},
-        offsetForLeaderEpoch((ref, partition) => keeper.table.find(ref, partition))
+        offsetForLeaderEpoch((ref, partition) => hosted.table.find(ref, partition))
       ),
-      deleteRecords({ table: keeper.table, raise: keeper.raise })
+      deleteRecords({ table: hosted.table, raise: hosted.raise })
     ]
-    return { keeper, routes, cluster: () => cluster, run, reports }
+    return { hosted, routes, cluster: () => cluster, run, reports }
   })
 
 /** Runs a test over a store on `disk`. */

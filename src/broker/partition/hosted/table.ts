@@ -1,10 +1,11 @@
 import type { Cluster } from "../../../../domain/cluster/state.ts"
 import type { TopicId } from "../../../../domain/kernel/id.ts"
 import { type TopicRef, topicOf } from "../../../serve/cluster/current-leader.ts"
-import type { PartitionOwner } from "../replica/owner.ts"
+import type { Leading } from "../leading/leading.ts"
+import type { Replica } from "../replica/replica.ts"
 
-/** What stands where a partition belongs: its owner, or the mark that its log could not be opened. Absent while it is being opened. */
-type Slot = PartitionOwner | "failed" | undefined
+/** A partition's replica, or the mark that its log could not be opened. Absent while the log is being opened. */
+type Slot = Replica | "failed" | undefined
 
 interface HostedTopic {
   readonly name: string
@@ -12,12 +13,12 @@ interface HostedTopic {
   readonly slots: Array<Slot>
 }
 
-/** Why a partition does not answer here, in Kafka's words. */
-type NotHere = "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"
+/** Why this broker does not serve a partition. */
+export type NotHere = "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"
 
 /**
- * The partitions whose logs this broker holds, found in two look-ups: Produce and Fetch pass here for every partition they name.
- * What is not held is judged by the image, which knows every topic of the cluster.
+ * The partitions whose logs this broker holds, found in two look-ups: Produce and Fetch come here for every partition that they name.
+ * For a partition that is not held the image decides, since it has every topic of the cluster.
  */
 export class PartitionTable {
   private readonly byId = new Map<string, HostedTopic>()
@@ -25,13 +26,22 @@ export class PartitionTable {
 
   constructor(private readonly cluster: () => Cluster) {}
 
-  /** The owner of a partition that this broker leads, or why there is none. */
-  find(ref: TopicRef, partition: number): PartitionOwner | NotHere {
-    const topic = "topicId" in ref ? this.byId.get(ref.topicId) : this.byName.get(ref.name)
-    const slot = topic?.slots[partition]
+  /** The replica of a partition that this broker leads, or why there is none. */
+  find(ref: TopicRef, partition: number): Replica | NotHere {
+    const slot = this.at(ref, partition)
     if (slot === undefined) return this.missing(ref, partition)
     if (slot === "failed" || slot.isOffline) return "KAFKA_STORAGE_ERROR"
-    return slot.isLeading ? slot : "NOT_LEADER_OR_FOLLOWER"
+    return slot.leading === undefined ? "NOT_LEADER_OR_FOLLOWER" : slot
+  }
+
+  /** The leadership of a partition, to produce to it, or why there is none. */
+  findLeading(ref: TopicRef, partition: number): Leading | NotHere {
+    const found = this.find(ref, partition)
+    return typeof found === "string" ? found : (found.leading ?? "NOT_LEADER_OR_FOLLOWER")
+  }
+
+  private at(ref: TopicRef, partition: number): Slot {
+    return ("topicId" in ref ? this.byId.get(ref.topicId) : this.byName.get(ref.name))?.slots[partition]
   }
 
   private missing(ref: TopicRef, partition: number): NotHere {
@@ -50,12 +60,12 @@ export class PartitionTable {
       topic = { name, topicId, slots: [] }
       this.byId.set(topicId, topic)
     }
-    // A name goes to the topic that came last: an older one of that name is on its way out (L10).
+    // The newest topic has the name: an older one of that name is being removed (L10).
     this.byName.set(name, topic)
     topic.slots[partition] = slot
   }
 
-  /** Takes a removed topic out at once; what stood there is the caller's to close. */
+  /** Removes a topic from the table. The caller closes the returned replicas. */
   drop(topicId: TopicId): ReadonlyArray<Slot> {
     const topic = this.byId.get(topicId)
     if (topic === undefined) return []
@@ -64,13 +74,13 @@ export class PartitionTable {
     return topic.slots
   }
 
-  /** The owners of a topic's partitions here, leading or not. */
-  ownersOf(topicId: TopicId): ReadonlyArray<PartitionOwner> {
+  /** The replicas of a topic on this broker, leading or not. */
+  replicasOf(topicId: TopicId): ReadonlyArray<Replica> {
     return (this.byId.get(topicId)?.slots ?? []).filter((slot) => slot !== undefined && slot !== "failed")
   }
 
-  /** Every owner, leading or not. */
-  *owners(): Iterable<PartitionOwner> {
+  /** All replicas on this broker, leading or not. */
+  *replicas(): Iterable<Replica> {
     for (const { slots } of this.byId.values()) for (const slot of slots) if (slot !== undefined && slot !== "failed") yield slot
   }
 }

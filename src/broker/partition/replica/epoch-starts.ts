@@ -1,7 +1,7 @@
 import type { Epoch, Offset } from "../../../../domain/kernel/id.ts"
 import type { EpochStart } from "../../../../domain/log/epoch-checkpoint.ts"
 
-/** Which leader epoch began at which offset (KIP-101): rising in both. A fold of the batches of the log, and of those that were there. */
+/** The first offset of each leader epoch (KIP-101); both rise. Folded from the batches of the log, and from those that were deleted. */
 export class EpochStarts {
   private readonly starts: Array<EpochStart>
 
@@ -9,7 +9,7 @@ export class EpochStarts {
     this.starts = [...starts]
   }
 
-  /** Notes a batch, or the beginning of a leadership: nothing changes unless the epoch is new. An epoch that got no records gives way to the one after it. */
+  /** Notes a batch, or the beginning of a leadership. Only a new epoch changes anything; it replaces an epoch before it that has no records. */
   note(epoch: Epoch, offset: Offset): void {
     const last = this.starts[this.starts.length - 1]
     if (last !== undefined && epoch <= last.epoch) return
@@ -17,7 +17,7 @@ export class EpochStarts {
     this.starts.push({ epoch, offset })
   }
 
-  /** The log starts at `offset` now: epochs that ended before it are forgotten, the one that holds it begins there (as in Kafka). */
+  /** Forgets the epochs that ended before `offset`, where the log starts; the epoch of `offset` starts there, as in Kafka. */
   forgetBefore(offset: Offset): void {
     const first = this.starts.findLastIndex((start) => start.offset <= offset)
     if (first < 0) return
@@ -26,7 +26,7 @@ export class EpochStarts {
     if (oldest !== undefined) this.starts[0] = { epoch: oldest.epoch, offset }
   }
 
-  /** Those that have batches in a log that ends at `end`. */
+  /** The epochs that have batches in a log that ends at `end`. */
   startsBefore(end: Offset): ReadonlyArray<EpochStart> {
     return this.starts.filter(({ offset }) => offset < end)
   }
@@ -40,8 +40,8 @@ export class EpochStarts {
   }
 
   /**
-   * Where `epoch` ended: the largest epoch that is not above it, and the offset at which a later one began, or `end` for the newest.
-   * Undefined for an epoch that this log has not seen yet (Kafka answers -1 and -1 then).
+   * The end of `epoch`: the largest epoch that is not above it, and the offset at which a later one began, or `end` for the newest.
+   * Undefined for an epoch newer than those of this log (Kafka answers -1 and -1 then).
    */
   endOf(epoch: Epoch, end: Offset): { readonly epoch: Epoch; readonly endOffset: Offset } | undefined {
     const latest = this.latest

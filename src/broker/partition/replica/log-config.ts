@@ -1,34 +1,29 @@
 import type { TopicConfig } from "../../../../domain/kernel/config.ts"
-import type { TopicId } from "../../../../domain/kernel/id.ts"
 import type { LogConfig } from "../../../ports/log-store.ts"
+import type { TopicIdPartition } from "../topic-id-partition.ts"
 import { isCompacted } from "../upkeep/compactable.ts"
-import { openingRules } from "./opening.ts"
+import { openingRules } from "./opening-rules.ts"
 
-interface Place {
-  readonly topicId: TopicId
-  readonly partition: number
-}
-
-/** A number from 0 to 2^32 - 1 that is a partition's own and always the same (FNV-1a). */
-const hash = ({ partition, topicId }: Place): number => {
+/** A number from 0 to 2^32 - 1 that is always the same for a partition (FNV-1a). */
+const hash = ({ partition, topicId }: TopicIdPartition): number => {
   let value = 0x811c9dc5
   for (const character of `${topicId}-${partition}`) value = Math.imul(value ^ character.charCodeAt(0), 0x01000193)
-  // The last characters alone would decide the highest bits little.
+  // Without it the last characters would hardly change the highest bits.
   return (value ^ (value >>> 15)) >>> 0
 }
 
-/** How much earlier than segment.ms this partition rolls: up to segment.jitter.ms, each partition its own part of it. Kafka draws it for each segment. */
-const jitterMs = (config: TopicConfig, place: Place): number => {
-  const most = Math.min(config["segment.jitter.ms"], config["segment.ms"] - 1)
-  return Math.floor((most * hash(place)) / 0x1_0000_0000)
+/** How much earlier than segment.ms this partition rolls: a part of segment.jitter.ms, another for each partition. Kafka draws it for each segment. */
+const jitterMs = (config: TopicConfig, partition: TopicIdPartition): number => {
+  const jitterMax = Math.min(config["segment.jitter.ms"], config["segment.ms"] - 1)
+  return Math.floor((jitterMax * hash(partition)) / 0x1_0000_0000)
 }
 
-/** What the log itself has to know of a topic's settings. */
-export const logConfig = (config: TopicConfig, place: Place): LogConfig => {
-  const rolledMs = config["segment.ms"] - jitterMs(config, place)
+/** The settings of a topic that its log goes by. */
+export const logConfig = (config: TopicConfig, partition: TopicIdPartition): LogConfig => {
+  const rolledMs = config["segment.ms"] - jitterMs(config, partition)
   return {
     segmentBytesMax: config["segment.bytes"],
-    // Only a segment that is ended is compacted.
+    // Only sealed segments are compacted.
     segmentMs: isCompacted(config) ? Math.min(rolledMs, config["max.compaction.lag.ms"]) : rolledMs,
     indexIntervalBytes: config["index.interval.bytes"],
     segmentIndexBytesMax: config["segment.index.bytes"],
@@ -36,7 +31,7 @@ export const logConfig = (config: TopicConfig, place: Place): LogConfig => {
   }
 }
 
-/** What an append has to know of them. */
+/** The settings of a topic that an append goes by. */
 export const appendConfig = (config: TopicConfig) => ({
   batchBytesMax: config["max.message.bytes"],
   segmentBytesMax: config["segment.bytes"],

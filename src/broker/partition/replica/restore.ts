@@ -13,15 +13,15 @@ export interface RestoreOptions {
   readonly crc32c: Crc32c
   /** ms since 1970. */
   readonly now: number
-  /** `producer.id.expiration.ms`: who was silent for so long is not remembered. */
+  /** `producer.id.expiration.ms`: producers that sent no batch for so long are forgotten. */
   readonly producerExpirationMs: number
 }
 
-/** What a log's owner knows besides the records. */
+/** What is derived from the records of a log. */
 export interface Restored {
   readonly state: LogState
   readonly epochs: EpochStarts
-  /** Batches whose headers were read for it: what a snapshot did not spare. */
+  /** Batches whose headers were read, since no snapshot covers them. */
   readonly scanned: number
 }
 
@@ -31,7 +31,7 @@ interface From {
   readonly epochs: ReadonlyArray<EpochStart> | undefined
 }
 
-/** The newest snapshot that is whole; without one, nothing is known before the log's first batch. */
+/** The newest snapshot that is whole; without one the restore begins at the first batch of the log. */
 const newestSnapshot = (log: PartitionLog, crc32c: Crc32c): From => {
   for (const { offset, read } of log.derived.snapshots) {
     const bytes = read()
@@ -47,19 +47,19 @@ const merged = (older: ReadonlyArray<EpochStart>, newer: ReadonlyArray<EpochStar
   return [...older, ...newer.filter(({ epoch, offset }) => last === undefined || (epoch > last.epoch && offset > last.offset))]
 }
 
-/** When a batch that is found in the log was appended, as far as its header tells. A producer's own clock does not count: who writes old records is not silent. */
+/** When a batch of the log was appended, as far as its header tells. The producer's clock does not count: a producer of old records is not silent. */
 const appendedAt = (batch: RecordBatch, now: number): number => (batch.timestampType === "LogAppendTime" ? Math.min(batch.maxTimestamp, now) : now)
 
 /**
- * Folds what is derived from a log: the producers from the newest whole snapshot on, the leader epochs from their checkpoint on. Both are caches:
- * what they do not say is read from the headers of the batches.
+ * Restores what is derived from a log: the producers from the newest whole snapshot on, the leader epochs from their checkpoint on. Both files are caches:
+ * what they lack is read from the headers of the batches.
  */
 export const restore = (log: PartitionLog, { crc32c, now, producerExpirationMs }: RestoreOptions): Effect.Effect<Restored, LogFault> =>
   Effect.suspend(() => {
     const from = newestSnapshot(log, crc32c)
     const known = log.derived.epochs()
     const epochs = new EpochStarts(merged(known, from.epochs ?? []))
-    // The checkpoint holds every epoch up to its last one, the snapshot the newest ones. What may have begun between the two stands in headers.
+    // The checkpoint has all epochs up to its last one, the snapshot the newest ones. Epochs between the two are in the headers only.
     const isCovered = from.epochs !== undefined && (from.epochs.length < epochsMax || known.some(({ epoch }) => epoch === from.epochs?.[0]?.epoch))
     const scanFrom = isCovered ? from.offset : Math.min(from.offset, Math.max(known.at(-1)?.offset ?? 0, log.start()))
     let state: LogState = { end: from.offset, producers: from.producers }

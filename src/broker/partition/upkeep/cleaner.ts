@@ -3,22 +3,22 @@ import type { NodeConfig } from "../../../../domain/kernel/config.ts"
 import type { Dirt } from "../../../../domain/log/cleanable.ts"
 import type { CompactionOrder } from "../../../ports/compaction.ts"
 import type { LogFault } from "../../../ports/log-store.ts"
-import type { PartitionOwner } from "../replica/owner.ts"
+import type { Replica } from "../replica/replica.ts"
 import { dirtIn, orderFor } from "./compactable.ts"
 
 interface CleanerOptions {
-  /** What holds for this node now. */
+  /** The settings of this node. */
   readonly config: () => NodeConfig
-  /** The partitions that this broker holds. */
-  readonly owners: () => Iterable<PartitionOwner>
+  /** The replicas on this broker. */
+  readonly replicas: () => Iterable<Replica>
   readonly compression: CompactionOrder["compression"]
   readonly clock: Clock.Clock
-  /** Tells a person. */
-  readonly report: (line: string) => void
+  /** Warns the operator. */
+  readonly warn: (line: string) => void
 }
 
 interface Candidate {
-  readonly owner: PartitionOwner
+  readonly replica: Replica
   readonly dirt: Dirt
 }
 
@@ -27,72 +27,71 @@ const seed = Effect.all([word, word, word, word])
 
 /** Compacts the logs of a broker in the background, one at a time: Kafka's log cleaner, with one thread. */
 export class Cleaner {
-  /** Logs with damage, by what was said of it: each is left alone until the broker opens it again. */
-  private readonly damaged = new WeakSet<PartitionOwner>()
-  /** What was said of a log last, so that it is said once. */
-  private readonly said = new WeakMap<PartitionOwner, string>()
+  /** Damaged logs: none of them is compacted again until the broker opens it anew. */
+  private readonly damaged = new WeakSet<Replica>()
+  /** The last warning about a log, so that it is not repeated. */
+  private readonly lastWarning = new WeakMap<Replica, string>()
 
   constructor(private readonly options: CleanerOptions) {}
 
-  /** The log that is due and has the most to gain; one with a record that has waited too long goes before the others. */
-  private filthiest(without: ReadonlySet<PartitionOwner>): Candidate | undefined {
+  /** The log that is due and has the largest dirty ratio; one with a record over max.compaction.lag.ms goes first. */
+  private dirtiest(without: ReadonlySet<Replica>): Candidate | undefined {
     const now = this.options.clock.unsafeCurrentTimeMillis()
     let best: Candidate | undefined
-    for (const owner of this.options.owners()) {
-      if (!owner.isLeading || without.has(owner) || this.damaged.has(owner)) continue
-      const dirt = dirtIn(owner.compactable, now)
+    for (const replica of this.options.replicas()) {
+      if (replica.leading === undefined || without.has(replica) || this.damaged.has(replica)) continue
+      const dirt = dirtIn(replica.compactable, now)
       if (dirt?.isDue !== true) continue
       const isBetter = best === undefined || (dirt.isOverdue === best.dirt.isOverdue ? dirt.ratio > best.dirt.ratio : dirt.isOverdue)
-      if (isBetter) best = { owner, dirt }
+      if (isBetter) best = { replica, dirt }
     }
     return best
   }
 
-  private say(owner: PartitionOwner, line: string): void {
-    if (this.said.get(owner) === line) return
-    this.said.set(owner, line)
-    this.options.report(`${owner.topic}-${owner.partition}: ${line}`)
+  private warn(replica: Replica, line: string): void {
+    if (this.lastWarning.get(replica) === line) return
+    this.lastWarning.set(replica, line)
+    this.options.warn(`${replica.topic}-${replica.partition}: ${line}`)
   }
 
-  private failed(owner: PartitionOwner, fault: LogFault): void {
-    // A log that is closed meanwhile, since its topic was removed or the broker ends, is nobody's trouble.
-    if (!owner.isLeading) return
-    if (fault.reason === "offline") return void owner.failed(fault)
-    if (fault.reason !== "corrupt") return this.say(owner, `it could not be compacted, and will be tried again: ${fault.message}`)
-    this.damaged.add(owner)
-    this.say(owner, `it is not compacted any more until the broker starts again. ${fault.message}`)
+  private failed(replica: Replica, fault: LogFault): void {
+    // A log that was closed meanwhile, because its topic was removed or the broker ends, has not failed.
+    if (replica.leading === undefined) return
+    if (fault.reason === "offline") return void replica.failed(fault)
+    if (fault.reason !== "corrupt") return this.warn(replica, `it could not be compacted, and will be tried again: ${fault.message}`)
+    this.damaged.add(replica)
+    this.warn(replica, `it is not compacted any more until the broker starts again. ${fault.message}`)
   }
 
-  /** One round over one log; whether it was done. */
-  private clean({ dirt, owner }: Candidate): Effect.Effect<boolean> {
+  /** Compacts one log once. Returns whether that made progress. */
+  private clean({ dirt, replica }: Candidate): Effect.Effect<boolean> {
     const { clock, compression, config } = this.options
     return Effect.gen(this, function* () {
-      const { compactable } = owner
+      const { compactable } = replica
       const order = orderFor(compactable, dirt, config(), compression, yield* seed, clock.unsafeCurrentTimeMillis())
       const done = yield* compactable.log.compact(order)
       yield* Effect.logDebug(
-        `Compacted ${owner.topic}-${owner.partition} up to offset ${done.cleanEnd}: ${done.recordsKept} of ${done.recordsRead} records stay, ${done.bytesAfter} of ${done.bytesBefore} bytes, ${done.segmentsAfter} of ${done.segmentsBefore} segments.`
+        `Compacted ${replica.topic}-${replica.partition} up to offset ${done.cleanEnd}: ${done.recordsKept} of ${done.recordsRead} records stay, ${done.bytesAfter} of ${done.bytesBefore} bytes, ${done.segmentsAfter} of ${done.segmentsBefore} segments.`
       )
-      if (done.unreadable > 0)
-        this.say(owner, `compaction keeps ${done.unreadable} batches whole, since they cannot be opened: they hold no records that unpack.`)
+      if (done.unreadable > 0) this.warn(replica, `compaction keeps ${done.unreadable} batches whole, since their records cannot be decompressed.`)
       return done.cleanEnd > dirt.from
     }).pipe(
       Effect.catchAll((fault) =>
         Effect.as(
-          Effect.sync(() => this.failed(owner, fault)),
+          Effect.sync(() => this.failed(replica, fault)),
           false
         )
       )
     )
   }
 
-  /** Compacts what is due, until nothing is. A log whose round failed waits for the next look. */
+  /** Compacts logs until none is due. A log that failed waits for the next look. */
   readonly look: Effect.Effect<void> = Effect.gen(this, function* () {
-    const tried = new Set<PartitionOwner>()
-    for (let next = this.filthiest(tried); next !== undefined; next = this.filthiest(tried)) if (!(yield* this.clean(next))) tried.add(next.owner)
+    const tried = new Set<Replica>()
+    for (let next = this.dirtiest(tried); next !== undefined; next = this.dirtiest(tried)) if (!(yield* this.clean(next))) tried.add(next.replica)
   })
 
-  /** Looks every `log.cleaner.backoff.ms`, for as long as the broker lives. */
+  /** Looks every `log.cleaner.backoff.ms`. */
   readonly run: Effect.Effect<never> = Effect.forever(
     Effect.zipRight(
       Effect.suspend(() => Effect.sleep(this.options.config()["log.cleaner.backoff.ms"])),

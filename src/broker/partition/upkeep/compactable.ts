@@ -8,7 +8,7 @@ import type { ProducerState } from "../../../../domain/log/producer-state.ts"
 import type { CompactionOrder } from "../../../ports/compaction.ts"
 import type { PartitionLog } from "../../../ports/log-store.ts"
 
-/** A partition as its compaction sees it. */
+/** A replica as its compaction sees it. */
 export interface Compactable {
   readonly log: PartitionLog
   readonly config: TopicConfig
@@ -17,7 +17,7 @@ export interface Compactable {
   readonly producers: ProducerState
 }
 
-/** Whether the last record of each key is what a topic keeps. */
+/** Whether a topic keeps the last record of each key. */
 export const isCompacted = (config: TopicConfig): boolean => entriesOf(config["cleanup.policy"]).includes("compact")
 
 /** The timestamp of the first batch from `from` on. */
@@ -27,24 +27,24 @@ const timestampAt = (log: PartitionLog, from: Offset): number | undefined => {
   return timestamp < 0 ? undefined : timestamp
 }
 
-/** What a round of compaction would go over; undefined for a topic that is not compacted. `now` in ms. */
+/** The part of a log that is to be compacted; undefined for a topic that is not compacted. `now` in ms. */
 export const dirtIn = ({ config, highWatermark, log, start }: Compactable, now: number): Dirt | undefined => {
   if (!isCompacted(config)) return undefined
   const cleanEnd = log.cleanEnd()
   const lagMsMax = config["max.compaction.lag.ms"]
-  // Without a bound nobody asks how old the oldest record is.
+  // Without a bound the age of the oldest record does not matter.
   const firstDirtyTimestamp = lagMsMax < Number.MAX_SAFE_INTEGER ? timestampAt(log, Math.max(start, cleanEnd)) : undefined
   const bounds = { dirtyRatioMin: config["min.cleanable.dirty.ratio"], lagMsMin: config["min.compaction.lag.ms"], lagMsMax }
   return dirtOf({ segments: log.segments(), start, highWatermark, cleanEnd, firstDirtyTimestamp }, bounds, now)
 }
 
-/** Whether a batch is the last that its producer wrote, of those that the partition remembers now. */
+/** Whether a batch is the last one of its producer, of the producers that the partition knows. */
 const lastOf =
   ({ entries }: ProducerState) =>
   ({ lastOffset, producerId }: RecordBatch): boolean =>
     Option.exists(HashMap.get(entries, producerId), ({ batches }) => batches.at(-1)?.lastOffset === lastOffset)
 
-/** The round for what is dirty, by the topic's settings and the node's. */
+/** The compaction of the dirty part, by the topic's settings and the node's. */
 export const orderFor = (
   { config, producers }: Compactable,
   { from, to }: Dirt,

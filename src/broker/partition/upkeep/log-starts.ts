@@ -1,38 +1,33 @@
 import { Effect, Either, Schema } from "effect"
-import type { Offset, TopicId } from "../../../../domain/kernel/id.ts"
+import type { Offset } from "../../../../domain/kernel/id.ts"
 import { LogFault, type LogStore } from "../../../ports/log-store.ts"
 import { forEachInSlices } from "../../../wire/sliced.ts"
-import type { PartitionOwner } from "../replica/owner.ts"
+import type { Replica } from "../replica/replica.ts"
+import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 
-/** The document that says where logs start: Kafka's log-start-offset-checkpoint. */
+/** The document with the first offset of each log: Kafka's log-start-offset-checkpoint. */
 const checkpointName = "log-start-offsets"
 const Document = Schema.parseJson(
   Schema.Struct({ v: Schema.Literal(1), starts: Schema.Record({ key: Schema.String, value: Schema.Int.pipe(Schema.nonNegative()) }) })
 )
 const decode = Schema.decodeUnknownEither(Document)
 const encode = Schema.encodeSync(Document)
-/** Documents are filled up with blanks to a multiple of this, bytes: on a full disk one is written over where it lies, and may have grown a little. */
-const roomBytes = 16_384
+/** Documents are padded with blanks to a multiple of this, bytes: on a full disk a document is overwritten in place, and may have grown a little. */
+const paddedBytes = 16_384
 const bytesOf = (starts: ReadonlyMap<string, Offset>): Uint8Array => {
   const json = encode({ v: 1, starts: Object.fromEntries(starts) })
-  return new TextEncoder().encode(json.padEnd(Math.ceil((json.length + 1) / roomBytes) * roomBytes))
+  return new TextEncoder().encode(json.padEnd(Math.ceil((json.length + 1) / paddedBytes) * paddedBytes))
 }
 
-interface Place {
-  readonly topicId: TopicId
-  readonly partition: number
-}
-const keyOf = ({ topicId, partition }: Place): string => `${topicId}-${partition}`
-
-/** A log that shall start later than it does. */
+/** A log, and the offset that it is to start at. */
 export interface Raise {
-  readonly owner: PartitionOwner
+  readonly replica: Replica
   readonly offset: Offset
 }
 
 /**
- * Where the logs of this broker start, durably. Segments alone cannot tell: a start may lie within one, and a power cut may bring a deleted one back.
- * So the new start is written down first, and only then is anything refused or deleted: a start that somebody saw never goes back.
+ * The first offsets of the logs of this broker, stored durably. Segments alone do not tell them: a start may be within a segment, and a power cut may restore a deleted one.
+ * So a new start is stored first, and only then are reads refused and segments deleted: a start that a consumer has seen never goes back.
  */
 export class LogStarts {
   private starts = new Map<string, Offset>()
@@ -41,8 +36,8 @@ export class LogStarts {
   constructor(private readonly store: LogStore["Type"]) {}
 
   /**
-   * Reads what was written down, in every directory: of two documents the later start holds, so that none goes back when a directory is lost, or comes back after
-   * a while. Fails where the disk does not tell: opening a log then would show records that were deleted.
+   * Reads the documents of all directories: of two starts of a log the later one holds, so that none goes back when a directory is lost, or returns later.
+   * Fails where a document cannot be read: an opened log would show deleted records.
    */
   readonly load: Effect.Effect<void, LogFault> = Effect.suspend(() =>
     Effect.flatMap(this.store.readCheckpoint(checkpointName), (documents) => {
@@ -60,31 +55,31 @@ export class LogStarts {
         for (const [key, start] of Object.entries(read.right.starts)) starts.set(key, Math.max(start, starts.get(key) ?? 0))
       }
       this.starts = starts
-      // A disk that is full before anything was let go of must have the place where that is written down.
+      // A disk may be full before the first start is raised: the document must exist by then.
       return documents.length > 0 ? Effect.void : Effect.ignore(this.store.writeCheckpoint(checkpointName, bytesOf(starts)))
     })
   )
 
-  of(place: Place): Offset {
-    return this.starts.get(keyOf(place)) ?? 0
+  of(partition: TopicIdPartition): Offset {
+    return this.starts.get(keyOf(partition)) ?? 0
   }
 
-  /** The log is gone; its entry goes with the next document. */
-  forget(place: Place): void {
-    this.starts.delete(keyOf(place))
+  /** The log was removed; the next document has no entry for it. */
+  forget(partition: TopicIdPartition): void {
+    this.starts.delete(keyOf(partition))
   }
 
   /**
-   * Raises the starts of logs, all with one document. Offsets must not lie over the logs' ends. When it returns, the starts hold across a power cut. Answers for
-   * each log in order; one that cannot be synced does not stop the others, a document that cannot be written stops all.
+   * Raises the starts of logs with one document. Offsets must not be over the logs' ends. When it returns, the starts survive a power cut. Returns a result for each log, in
+   * order: a log that cannot be synced does not stop the others, a document that cannot be written stops all of them.
    */
   raise(all: ReadonlyArray<Raise>): Effect.Effect<ReadonlyArray<Either.Either<void, LogFault>>> {
     return Effect.gen(this, function* () {
-      // A start over the durable end would be found before the records that lead up to it.
-      const synced = yield* forEachInSlices(all, ({ owner }) => Effect.either(owner.sync))
+      // After a power cut a start over the durable end would be known, and the records before it lost.
+      const synced = yield* forEachInSlices(all, ({ replica }) => Effect.either(replica.sync))
       const ready = all.filter((_, index) => Either.isRight(synced[index] as Either.Either<void, LogFault>))
       const written = yield* Effect.either(this.write(ready))
-      if (Either.isRight(written)) for (const { offset, owner } of ready) owner.raiseStart(offset)
+      if (Either.isRight(written)) for (const { offset, replica } of ready) replica.raiseStart(offset)
       return synced.map((each) => (Either.isLeft(each) ? each : written))
     }).pipe(Effect.uninterruptible)
   }
@@ -92,12 +87,12 @@ export class LogStarts {
   private write(all: ReadonlyArray<Raise>): Effect.Effect<void, LogFault> {
     return this.turn.withPermits(1)(
       Effect.suspend(() => {
-        const higher = all.filter(({ offset, owner }) => offset > this.of(owner))
+        const higher = all.filter(({ offset, replica }) => offset > this.of(replica))
         if (higher.length === 0) return Effect.void
         const starts = new Map(this.starts)
-        for (const { offset, owner } of higher) starts.set(keyOf(owner), Math.max(offset, starts.get(keyOf(owner)) ?? 0))
+        for (const { offset, replica } of higher) starts.set(keyOf(replica), Math.max(offset, starts.get(keyOf(replica)) ?? 0))
         return Effect.map(this.store.writeCheckpoint(checkpointName, bytesOf(starts)), () => {
-          for (const { owner } of higher) this.starts.set(keyOf(owner), starts.get(keyOf(owner)) as Offset)
+          for (const { replica } of higher) this.starts.set(keyOf(replica), starts.get(keyOf(replica)) as Offset)
         })
       })
     )

@@ -1,57 +1,53 @@
-import { type Clock, Effect, Either } from "effect"
+import { type Clock, Effect, Either, type Scope } from "effect"
 import type { LogFault } from "../../../ports/log-store.ts"
-import type { PartitionOwner } from "../replica/owner.ts"
+import type { Replica } from "../replica/replica.ts"
 import { FutureSegments } from "./future-segments.ts"
 import type { LogStarts, Raise } from "./log-starts.ts"
+import { heldByFuture, isTrimDue, retainedStart } from "./retained.ts"
 
 interface TrimmingOptions {
   readonly starts: LogStarts
-  /** The partitions that this broker holds. */
-  readonly owners: () => Iterable<PartitionOwner>
+  /** The replicas on this broker. */
+  readonly replicas: () => Iterable<Replica>
   readonly clock: Clock.Clock
-  /** Runs what nobody waits for, until the broker ends. */
-  readonly fork: (effect: Effect.Effect<void>) => void
+  /** The life of what runs in the background. */
+  readonly scope: Scope.Scope
   /** Tells the operator which segments a wrong clock keeps. */
-  readonly report: (line: string) => void
+  readonly warn: (line: string) => void
 }
 
-/** Logs whose segments are dropped at a time; each waits for syncs of its directory. */
+/** Logs whose segments are deleted at a time; each waits for syncs of its directory. */
 const concurrency = 4
 
-/** Drops what lies before the start of a log. What fails is tried again by the next look through the logs; readers never see it. */
-const trim = (owner: PartitionOwner): Effect.Effect<void> =>
-  owner.trim.pipe(
-    Effect.catchAll((fault) => Effect.sync(() => void owner.failed(fault))),
-    Effect.asVoid
-  )
-const trimAll = (owners: ReadonlyArray<PartitionOwner>): Effect.Effect<void> => Effect.forEach(owners, trim, { concurrency, discard: true })
+/** Deletes the segments before the start of a log. A failure is tried again by the next look; readers do not notice it. */
+const trim = (replica: Replica): Effect.Effect<void> => Effect.catchAll(replica.trim, (fault) => Effect.sync(() => void replica.failed(fault)))
+const trimAll = (replicas: ReadonlyArray<Replica>): Effect.Effect<void> => Effect.forEach(replicas, trim, { concurrency, discard: true })
 
-/** Raises the starts of logs, because somebody asked (DeleteRecords) or because of what their settings keep (retention), and drops what lies before them. */
+/** Raises the starts of logs, by request (DeleteRecords) or because of retention, and deletes the records before them. */
 export class Trimming {
   private readonly future: FutureSegments
 
   constructor(private readonly options: TrimmingOptions) {
-    this.future = new FutureSegments(options.report)
+    this.future = new FutureSegments(options.warn)
   }
 
-  /** As LogStarts.raise. Segments are dropped afterwards, in the background. */
+  /** As LogStarts.raise. The segments are deleted afterwards, in the background. */
   raise(all: ReadonlyArray<Raise>): Effect.Effect<ReadonlyArray<Either.Either<void, LogFault>>> {
-    return Effect.tap(this.options.starts.raise(all), (results) =>
-      Effect.sync(() =>
-        this.options.fork(trimAll(all.filter((_, index) => Either.isRight(results[index] as Either.Either<void, LogFault>)).map(({ owner }) => owner)))
-      )
-    )
+    return Effect.tap(this.options.starts.raise(all), (results) => {
+      const raised = all.filter((_, index) => Either.isRight(results[index] as Either.Either<void, LogFault>))
+      return Effect.forkIn(trimAll(raised.map(({ replica }) => replica)), this.options.scope)
+    })
   }
 
-  /** Looks once through the partitions that are led here: what their settings do not keep any more goes, and what an earlier look could not drop. */
+  /** Goes once through the partitions that this broker leads: raises starts by retention, and deletes what an earlier look could not delete. */
   readonly look: Effect.Effect<void> = Effect.suspend(() => {
     const now = this.options.clock.unsafeCurrentTimeMillis()
-    const led = [...this.options.owners()].filter(({ isLeading }) => isLeading)
-    const due = led.map((owner) => ({ owner, offset: owner.retainedStart(now) })).filter(({ offset, owner }) => offset > owner.start())
-    this.future.look(led, now)
+    const led = [...this.options.replicas()].filter(({ leading }) => leading !== undefined)
+    const due = led.map((replica) => ({ replica, offset: retainedStart(replica, now) })).filter(({ offset, replica }) => offset > replica.start())
+    this.future.look(led, (replica) => heldByFuture(replica, now), now)
     return Effect.flatMap(due.length === 0 ? Effect.succeed([]) : this.options.starts.raise(due), (results) => {
-      for (const [index, result] of results.entries()) if (Either.isLeft(result)) due[index]?.owner.failed(result.left)
-      return trimAll(led.filter(({ isTrimDue }) => isTrimDue))
+      for (const [index, result] of results.entries()) if (Either.isLeft(result)) due[index]?.replica.failed(result.left)
+      return trimAll(led.filter(isTrimDue))
     })
   })
 }

@@ -69,10 +69,10 @@ const live = (disk: MemoryDisk, past: Cluster, producer: Producer, { steps, cuts
     disk,
     Effect.gen(function* () {
       const broker = yield* harness(past)
-      yield* broker.keeper.begin(new Set())
+      yield* broker.hosted.begin(new Set())
       broker.run(register(1, incarnation), heartbeat(1))
       if (broker.cluster().partitionCount === 0) broker.run(addTopic("orders", { partitionCount: 1 }))
-      yield* until(() => typeof broker.keeper.table.find({ name: "orders" }, 0) !== "string")
+      yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, 0) !== "string")
       if (producer.unknown !== undefined) yield* deliver(broker, producer)
       yield* check(broker, producer)
       for (const step of steps) {

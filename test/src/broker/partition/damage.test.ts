@@ -18,9 +18,9 @@ const life = <A>(disk: MemoryDisk, use: (broker: Harness) => Effect.Effect<A, un
     Effect.scoped(
       Effect.gen(function* () {
         const broker = yield* harness(up(1), config)
-        yield* broker.keeper.begin(new Set())
+        yield* broker.hosted.begin(new Set())
         broker.run(addTopic("orders", { partitionCount: 2 }))
-        yield* until(() => [0, 1].every((partition) => broker.keeper.table.slot(topicId(1), partition) !== undefined))
+        yield* until(() => [0, 1].every((partition) => broker.hosted.table.slot(topicId(1), partition) !== undefined))
         return yield* Effect.orDie(use(broker))
       })
     ).pipe(
@@ -50,7 +50,7 @@ const flip = (disk: MemoryDisk, position: number, mask: number): void => {
   file.write([byte.map((before) => before ^ mask)], position)
 }
 
-const head = `orders-0 is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions go on. ${directory}/00000000000000000000.log is damaged at`
+const head = `orders-0 is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions are served. ${directory}/00000000000000000000.log is damaged at`
 const whole = "It was whole when the segment was ended. Nothing was changed; in this file"
 const verify = `Stop the node; \`franz log verify ${directory}\` shows all that is wrong`
 

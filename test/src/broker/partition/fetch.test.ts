@@ -14,9 +14,9 @@ import { batch, call, type Harness, harness, newDisk, over, overInTimeOn, receiv
 const serving = (partitions = 1) =>
   Effect.gen(function* () {
     const broker = yield* harness(up(1))
-    yield* broker.keeper.begin(new Set())
+    yield* broker.hosted.begin(new Set())
     broker.run(addTopic("orders", { partitionCount: partitions }))
-    yield* until(() => typeof broker.keeper.table.find({ name: "orders" }, partitions - 1) !== "string")
+    yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, partitions - 1) !== "string")
     return broker
   })
 const offsets = (records: Uint8Array | null | undefined) => Either.getOrThrow(readableBatches(records ?? new Uint8Array(0))).map(({ baseOffset }) => baseOffset)
@@ -199,7 +199,7 @@ describe("Fetch that waits", () => {
         const waiting = yield* Effect.fork(receive(broker.routes, 0, { maxWaitMs: 60_000 }))
         yield* Effect.yieldNow()
         yield* Fiber.interrupt(waiting)
-        const owner = broker.keeper.table.find({ name: "orders" }, 0)
+        const owner = broker.hosted.table.find({ name: "orders" }, 0)
         expect(typeof owner !== "string" && owner.waitingCount).toBe(0)
       })
     ))

@@ -10,9 +10,9 @@ import { batch, call, type Harness, harness, incarnation, newDisk, over, overInT
 /** A broker that leads partition 0 of orders. */
 const serving = Effect.gen(function* () {
   const broker = yield* harness(up(1))
-  yield* broker.keeper.begin(new Set())
+  yield* broker.hosted.begin(new Set())
   broker.run(addTopic("orders", { partitionCount: 1 }))
-  yield* until(() => typeof broker.keeper.table.find({ name: "orders" }, 0) !== "string")
+  yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, 0) !== "string")
   return broker
 })
 
@@ -68,7 +68,7 @@ describe("Produce", () => {
       Effect.gen(function* () {
         const broker = yield* harness(up(1))
         broker.run(addTopic("orders", { partitionCount: 1 }))
-        yield* broker.keeper.begin(new Set())
+        yield* broker.hosted.begin(new Set())
         expect(yield* send(broker.routes, sequenced(["c"], 5n, 2))).toMatchObject({ errorCode: 0, baseOffset: 2n })
         expect(yield* send(broker.routes, sequenced(["e"], 5n, 4))).toMatchObject(failure("OUT_OF_ORDER_SEQUENCE_NUMBER"))
         expect(yield* send(broker.routes, sequenced(["d"], 5n, 3))).toMatchObject({ errorCode: 0, baseOffset: 3n })
@@ -95,7 +95,7 @@ describe("Produce", () => {
         const answers = yield* Fiber.join(waiting)
         expect(answers.map((answer) => answer?.errorCode)).toEqual([0, 0, 0])
         expect(disk.syncCount - before).toBeLessThanOrEqual(2)
-        const found = broker.keeper.table.find({ name: "orders" }, 0)
+        const found = broker.hosted.table.find({ name: "orders" }, 0)
         expect(typeof found !== "string" && found.isSynced(3)).toBe(true)
       })
     )
@@ -223,9 +223,9 @@ describe("Produce", () => {
       newDisk(),
       Effect.gen(function* () {
         const broker = yield* harness(up(1))
-        yield* broker.keeper.begin(new Set())
+        yield* broker.hosted.begin(new Set())
         broker.run(addTopic("orders", { partitionCount: 1, configs: [{ name: "message.timestamp.type", value: "LogAppendTime" }] }))
-        yield* until(() => typeof broker.keeper.table.find({ name: "orders" }, 0) !== "string")
+        yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, 0) !== "string")
         const first = yield* send(broker.routes, sequenced(["a"], 5n, 0))
         expect(first?.logAppendTimeMs).toBeGreaterThan(1_700_000_000_000n)
         yield* Effect.sleep("3 millis")

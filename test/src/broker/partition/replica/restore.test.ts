@@ -5,10 +5,10 @@ import { layer as memoryLog } from "../../../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../../../adapters/log/memory/memory-disk.ts"
 import { defaultNodeConfig, topicConfig } from "../../../../../domain/kernel/config.ts"
 import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } from "../../../../../domain/log/append.ts"
-import { RecordBatch } from "../../../../../domain/log/batch.ts"
+import { assign, RecordBatch } from "../../../../../domain/log/batch.ts"
 import { crc32c } from "../../../../../domain/log/crc32c.ts"
 import { EpochStarts } from "../../../../../src/broker/partition/replica/epoch-starts.ts"
-import { PartitionOwner } from "../../../../../src/broker/partition/replica/owner.ts"
+import { Replica } from "../../../../../src/broker/partition/replica/replica.ts"
 import { type LogConfig, LogStore } from "../../../../../src/ports/log-store.ts"
 import { noPacking, sequenced } from "../../../../domain/log/make-batch.ts"
 import { checksum, smallConfig, topicId } from "../../../ports/log-batches.ts"
@@ -118,15 +118,17 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
       partition: 0,
       config,
       start,
-      crc32c,
-      packing: noPacking,
-      report: () => undefined
+      codecs: { crc32c, packing: noPacking },
+      report: () => undefined,
+      bug: (message: string): never => {
+        throw new Error(message)
+      }
     }
-    const owner = yield* PartitionOwner.open(options, log, { now: context.now, producerExpirationMs: Number.POSITIVE_INFINITY, ...derivation })
+    const owner = yield* Replica.open(options, log, { now: context.now, producerExpirationMs: Number.POSITIVE_INFINITY, ...derivation })
     return { log, owner }
   })
 
-const sameEpochs = (owner: PartitionOwner, model: Model): void => {
+const sameEpochs = (owner: Replica, model: Model): void => {
   for (let epoch = 0; epoch <= model.epoch + 1; epoch++)
     expect([epoch, owner.epochStarts.endOf(epoch, owner.end())]).toEqual([epoch, model.epochs.endOf(epoch, model.state.end)])
 }
@@ -138,12 +140,12 @@ const live = (producers: Producers, model: Model, { steps }: Life) =>
     if (owner.end() !== model.state.end) model.cutAt(owner.end())
     expect(owner.end()).toBeGreaterThanOrEqual(model.synced)
     model.lead()
-    owner.lead(model.epoch)
+    owner.becomeLeader(model.epoch)
     sameEpochs(owner, model)
     for (const step of steps) {
       if (step.do === "lead") {
         model.lead()
-        owner.lead(model.epoch)
+        owner.becomeLeader(model.epoch)
       } else if (step.do === "sync") {
         yield* owner.sync
         model.synced = owner.end()
@@ -157,7 +159,7 @@ const live = (producers: Producers, model: Model, { steps }: Life) =>
       } else if (step.do === "send") {
         const batch = producers.next(step)
         const twin = new RecordBatch(batch.bytes.slice())
-        const answer = Either.match(owner.append([batch], context.now), { onLeft: ({ error }) => error, onRight: ({ baseOffset }) => `${baseOffset}` })
+        const answer = put(owner, batch)
         expect([step, answer]).toEqual([step, model.append(twin)])
       }
     }
@@ -199,8 +201,11 @@ const derivedNames = (disk: MemoryDisk): ReadonlyArray<string> =>
     .list(directory)
     .filter((name) => name.endsWith(".snapshot") || name.startsWith("leader"))
     .sort()
-const put = (owner: PartitionOwner, batch: RecordBatch, now = context.now): string =>
-  Either.match(owner.append([batch], now), { onLeft: ({ error }) => error, onRight: ({ baseOffset }) => `${baseOffset}` })
+const put = (owner: Replica, batch: RecordBatch, now = context.now): string =>
+  Either.match(owner.leading?.append([batch], now) ?? Either.left({ error: "nothing leads it" }), {
+    onLeft: ({ error }) => error,
+    onRight: ({ baseOffset }) => `${baseOffset}`
+  })
 
 /** Fifty batches of one producer under two epochs, closed in good order; everything before `deleted` is let go of. */
 const written = async (deleted = 0): Promise<MemoryDisk> => {
@@ -210,7 +215,7 @@ const written = async (deleted = 0): Promise<MemoryDisk> => {
     Effect.gen(function* () {
       const { owner } = yield* openOwner(0)
       for (let sequence = 0; sequence < 50; sequence++) {
-        if (sequence % 30 === 0) owner.lead(sequence / 30)
+        if (sequence % 30 === 0) owner.becomeLeader(sequence / 30)
         expect(put(owner, sequenced(1n, 0, sequence, 1))).toBe(`${sequence}`)
         yield* owner.sync
       }
@@ -227,7 +232,7 @@ const answers = (disk: MemoryDisk, start = 0) =>
     Effect.gen(function* () {
       const { owner } = yield* openOwner(start)
       const ended = owner.epochStarts.endOf(0, owner.end())?.endOffset
-      owner.lead(2)
+      owner.becomeLeader(2)
       return [put(owner, sequenced(1n, 0, 49, 1)), put(owner, sequenced(1n, 0, 46, 1)), put(owner, sequenced(1n, 0, 52, 1)), ended]
     })
   )
@@ -283,7 +288,7 @@ test("who was silent for producer.id.expiration.ms is not remembered by a restar
       disk.copy(),
       Effect.gen(function* () {
         const { owner } = yield* openOwner(0, { now, producerExpirationMs: 1000 })
-        owner.lead(2)
+        owner.becomeLeader(2)
         return put(owner, sequenced(1n, 0, 49, 1))
       })
     )
@@ -293,3 +298,22 @@ test("who was silent for producer.id.expiration.ms is not remembered by a restar
   await run(disk, openOwner(0, { now: context.now + 900, producerExpirationMs: 1000 }))
   expect(await after(context.now + 1000)).toBe("50")
 })
+
+test("a batch at another offset or of another epoch than the replica's own is a bug, and an epoch never goes back", () =>
+  run(
+    new MemoryDisk(),
+    Effect.gen(function* () {
+      const { owner } = yield* openOwner(0)
+      owner.becomeLeader(2)
+      expect(put(owner, sequenced(1n, 0, 0, 1))).toBe("0")
+      const at = (offset: number, epoch: number): RecordBatch => {
+        const batch = sequenced(1n, 0, 1, 1)
+        assign(batch, offset, epoch)
+        return batch
+      }
+      expect(() => owner.write(at(0, 2), context.now)).toThrow("t-0 takes a batch at offset 0, and ends at 1.")
+      expect(() => owner.write(at(1, 1), context.now)).toThrow("t-0 takes a batch of leader epoch 1 in epoch 2.")
+      expect(() => owner.becomeLeader(1)).toThrow("t-0 becomes leader of epoch 1 after epoch 2.")
+      expect([owner.end(), owner.highWatermark()]).toEqual([1, 1])
+    })
+  ))

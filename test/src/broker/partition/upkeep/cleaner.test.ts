@@ -30,10 +30,10 @@ const configure = (name: string, value: string) =>
 const serving = (topic: Command | null, past: Cluster = up(1)) =>
   Effect.gen(function* () {
     const broker = yield* harness(past, { ...defaultNodeConfig, "log.cleaner.backoff.ms": 1000 })
-    yield* broker.keeper.begin(new Set())
+    yield* broker.hosted.begin(new Set())
     broker.run(register(1, incarnation), heartbeat(1))
     if (topic !== null) broker.run(topic)
-    yield* until(() => typeof broker.keeper.table.find({ name: "orders" }, 0) !== "string")
+    yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, 0) !== "string")
     return broker
   })
 const gone = (broker: Harness): Cluster => {
@@ -88,7 +88,7 @@ const listed = (broker: Harness, timestamp: number) =>
     (answer) => Number(answer?.topics[0]?.partitions[0]?.offset)
   )
 const owner = (broker: Harness) => {
-  const found = broker.keeper.table.find({ name: "orders" }, 0)
+  const found = broker.hosted.table.find({ name: "orders" }, 0)
   if (typeof found === "string") throw new Error(found)
   return found
 }

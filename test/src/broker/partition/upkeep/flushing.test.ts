@@ -9,10 +9,10 @@ import { batch, harness, newDisk, overInTime, receive, send, until } from "../..
 const serving = (config: Partial<NodeConfig>, configs: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
     const broker = yield* harness(up(1), { ...defaultNodeConfig, ...config })
-    yield* broker.keeper.begin(new Set())
+    yield* broker.hosted.begin(new Set())
     broker.run(addTopic("orders", { partitionCount: 1, configs: Object.entries(configs).map(([name, value]) => ({ name, value })) }))
-    yield* until(() => typeof broker.keeper.table.find({ name: "orders" }, 0) !== "string")
-    const found = broker.keeper.table.find({ name: "orders" }, 0)
+    yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, 0) !== "string")
+    const found = broker.hosted.table.find({ name: "orders" }, 0)
     if (typeof found === "string") throw new Error(found)
     return { ...broker, owner: found }
   })

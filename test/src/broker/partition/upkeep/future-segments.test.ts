@@ -13,7 +13,7 @@ test("each segment is told once a day, and again when another takes its place", 
   const led = [partition(3, () => held)]
   const linesAt = (now: number) => {
     said.length = 0
-    future.look(led, now)
+    future.look(led, ({ heldByFuture }) => heldByFuture(), now)
     return said.length
   }
   expect([linesAt(0), linesAt(300_000), linesAt(day - 1), linesAt(day), linesAt(day + 1)]).toEqual([1, 0, 0, 1, 0])
@@ -28,7 +28,7 @@ test("each segment is told once a day, and again when another takes its place", 
 test("thousands of partitions give eleven lines; a time without a date is told as a number", () => {
   const said: Array<string> = []
   const led = Array.from({ length: 5000 }, (_, i) => partition(i, () => segment(i, Number.MAX_SAFE_INTEGER)))
-  new FutureSegments((line) => said.push(line)).look(led, 0)
+  new FutureSegments((line) => said.push(line)).look(led, ({ heldByFuture }) => heldByFuture(), 0)
   expect(said).toHaveLength(11)
   expect(said[0]).toContain(
     `orders-0: retention.ms does not delete segment 00000000000000000000.log nor those after it, since its largest timestamp, ${Number.MAX_SAFE_INTEGER},`

@@ -20,10 +20,10 @@ const configure = (name: string, value: string) =>
 const serving = (past: Cluster = up(1), topic: Command | null = orders()) =>
   Effect.gen(function* () {
     const broker = yield* harness(past)
-    yield* broker.keeper.begin(new Set())
+    yield* broker.hosted.begin(new Set())
     broker.run(register(1, incarnation), heartbeat(1))
     if (topic !== null) broker.run(topic)
-    yield* until(() => typeof broker.keeper.table.find({ name: "orders" }, 0) !== "string")
+    yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, 0) !== "string")
     return broker
   })
 /** What the leader does about a process that is gone. */

@@ -2,7 +2,7 @@ import { decompressedBytesUnbounded, entriesOf, type TopicConfig } from "../../.
 import { type Codec, isCodec } from "../../../../domain/log/codec.ts"
 import type { OpeningRules } from "../../../../domain/log/open-batch.ts"
 
-/** The codec that a topic keeps its batches in; undefined: the producer's. */
+/** The codec in which a topic stores its batches; undefined for the producer's. */
 const codecOf = (type: string): Codec | undefined => (type === "uncompressed" ? "none" : isCodec(type) ? type : undefined)
 
 const levelOf = (config: TopicConfig, codec: Codec | undefined): number | undefined =>
@@ -12,10 +12,10 @@ const levelOf = (config: TopicConfig, codec: Codec | undefined): number | undefi
 export const openingRules = (config: TopicConfig): OpeningRules | undefined => {
   const codec = codecOf(config["compression.type"])
   const needsKeys = entriesOf(config["cleanup.policy"]).includes("compact")
-  // The header knows the latest time in a batch, and not the earliest.
+  // The header has the largest timestamp of a batch, not the smallest.
   const checksTimes = config["message.timestamp.type"] === "CreateTime" && config["message.timestamp.before.max.ms"] !== Number.MAX_SAFE_INTEGER
-  const most = config["max.decompressed.message.bytes"]
-  const recordBytesMax = most === decompressedBytesUnbounded ? undefined : most
+  const bytesMax = config["max.decompressed.message.bytes"]
+  const recordBytesMax = bytesMax === decompressedBytesUnbounded ? undefined : bytesMax
   const isHeaderEnough = config["franz.produce.validate"] === "header" && codec === undefined && !needsKeys && !checksTimes && recordBytesMax === undefined
   return isHeaderEnough ? undefined : { codec, level: levelOf(config, codec), needsKeys, recordBytesMax }
 }

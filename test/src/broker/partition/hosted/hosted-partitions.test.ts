@@ -8,7 +8,7 @@ import { addTopic, topicId, up } from "../../../../domain/cluster/support.ts"
 import { batch, type Harness, harness, newDisk, over, overInTime, receive, send, until } from "../../support.ts"
 
 const held = Effect.flatMap(LogStore, (store) => Effect.map(store.list, (logs) => logs.map((log) => `${log.topicId}-${log.partition}`).sort()))
-const leads = (broker: Harness, topic: string, partition = 0) => until(() => typeof broker.keeper.table.find({ name: topic }, partition) !== "string")
+const leads = (broker: Harness, topic: string, partition = 0) => until(() => typeof broker.hosted.table.find({ name: topic }, partition) !== "string")
 const remove = (name: string) => Command.RemoveTopic({ topic: { name } })
 /** Waits until the directory holds exactly these logs. */
 const untilHeld = (logs: ReadonlyArray<string>) =>
@@ -19,7 +19,7 @@ test("L10: a topic that is removed and added again starts empty, in a directory 
     newDisk(),
     Effect.gen(function* () {
       const broker = yield* harness(up(1))
-      yield* broker.keeper.begin(new Set())
+      yield* broker.hosted.begin(new Set())
       broker.run(addTopic("orders", { partitionCount: 2 }))
       yield* leads(broker, "orders", 1)
       yield* send(broker.routes, batch(["old"]))
@@ -40,7 +40,7 @@ test("a topic that was removed while the broker was away is deleted at its start
     disk,
     Effect.gen(function* () {
       const broker = yield* harness(up(1))
-      yield* broker.keeper.begin(new Set())
+      yield* broker.hosted.begin(new Set())
       broker.run(first, second)
       yield* leads(broker, "payments")
       yield* send(broker.routes, batch(["kept"]), { topic: "payments" })
@@ -53,7 +53,7 @@ test("a topic that was removed while the broker was away is deleted at its start
     Effect.gen(function* () {
       const broker = yield* harness(up(1))
       broker.run(first, second, remove("orders"))
-      yield* broker.keeper.begin(new Set([topicId(1)]))
+      yield* broker.hosted.begin(new Set([topicId(1)]))
       expect(yield* held).toEqual([`${topicId(2)}-0`, `${topicId(7)}-0`])
       expect(yield* receive(broker.routes, 0, { topic: "payments" })).toMatchObject({ errorCode: 0, highWatermark: 1n })
     })
@@ -65,7 +65,7 @@ test("a partition of another broker is not held here, and its leader is named", 
     newDisk(),
     Effect.gen(function* () {
       const broker = yield* harness(up(2))
-      yield* broker.keeper.begin(new Set())
+      yield* broker.hosted.begin(new Set())
       broker.run(addTopic("orders", { partitionCount: 2 }))
       const leaders = topicByName(broker.cluster(), "orders")?.partitions.map(({ leader }) => leader as number) ?? []
       const here = leaders.indexOf(1)
@@ -86,7 +86,7 @@ test("a log that cannot be opened: KAFKA_STORAGE_ERROR, one line, and the other 
     disk,
     Effect.gen(function* () {
       const broker = yield* harness(up(1))
-      yield* broker.keeper.begin(new Set())
+      yield* broker.hosted.begin(new Set())
       broker.run(addTopic("orders", { partitionCount: 1 }))
       yield* leads(broker, "orders")
       disk.isReadOnly = true

@@ -1,0 +1,212 @@
+import { type Clock, Effect, Either, Exit, Queue, Schedule, Scope } from "effect"
+import type { TopicId } from "../../../../domain/kernel/id.ts"
+import type { LogFault, LogStore } from "../../../ports/log-store.ts"
+import { RateLimitedLog } from "../../../ports/rate-limited-log.ts"
+import type { BrokerContext } from "../../broker-context.ts"
+import type { RecordCodecs } from "../leading/leading.ts"
+import { logConfig } from "../replica/log-config.ts"
+import { Replica } from "../replica/replica.ts"
+import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
+import { LogStarts } from "../upkeep/log-starts.ts"
+import { inLanes } from "./lanes.ts"
+import { Roles } from "./roles.ts"
+import { PartitionTable } from "./table.ts"
+import { TopicSettings } from "./topic-settings.ts"
+
+/** A partition whose log is due to be opened or removed. */
+interface Due extends TopicIdPartition {
+  /** It was placed here while this process followed the journal: no directory has a log of it, not even one that cannot be read. */
+  readonly isNew?: boolean
+}
+
+/** What opening a log needs. */
+interface OpeningServices {
+  readonly context: BrokerContext["Type"]
+  readonly store: LogStore["Type"]
+  readonly codecs: RecordCodecs
+  readonly clock: Clock.Clock
+}
+
+/** Logs opened or removed at a time: to open one reads the tail of a file and waits for a directory sync. */
+const concurrency = 8
+/** How often logs that could not be opened are tried again, ms: the disk may have room by then, or the process descriptors. */
+export const reopenMs = 10_000
+/** Lines of one round that name a partition which cannot be opened. A failing disk may hold thousands of them: the others are counted. */
+const linesOfRoundMax = 5
+/** Lines of the replicas in `reopenMs`; the others are counted. */
+const linesMax = 10
+
+/** The open logs of this broker, kept as the image says: opened where a partition is placed here, closed and removed where its topic is removed. */
+export class HostedLogs {
+  readonly table: PartitionTable
+  readonly starts: LogStarts
+  readonly roles: Roles
+  readonly settings: TopicSettings
+  /** Lines of the replicas: a full disk holds thousands of them, and each reports that its appends fail, and that they work again. */
+  private readonly lines = new RateLimitedLog({ intervalMs: reopenMs, linesPerKeyMax: linesMax, keysMax: 1 })
+  private readonly due = new Map<string, Due>()
+  private readonly open = new Map<string, { readonly replica: Replica; readonly scope: Scope.CloseableScope }>()
+  /** Logs that could not be opened for a reason that may pass. */
+  private readonly failing = new Map<string, Due>()
+  private linesOfRound = 0
+
+  constructor(
+    private readonly services: OpeningServices,
+    private readonly signal: Queue.Queue<void>
+  ) {
+    const { context, store } = services
+    this.table = new PartitionTable(context.cluster)
+    this.starts = new LogStarts(store)
+    this.roles = new Roles(context)
+    this.settings = new TopicSettings(context, this.table)
+  }
+
+  /** Those that are open. */
+  *replicas(): Iterable<Replica> {
+    for (const { replica } of this.open.values()) yield replica
+  }
+
+  /** Marks the log as due: to be opened if the partition is placed here, else to be removed. `wake` starts the work. */
+  mark({ topicId, partition, isNew = false }: Due): void {
+    this.due.set(keyOf({ topicId, partition }), { topicId, partition, isNew })
+  }
+  wake(): void {
+    if (this.due.size > 0) this.signal.unsafeOffer(undefined)
+  }
+
+  /** Does what is due until nothing is. A round ends before the next begins, so that no log is opened and removed at the same time. */
+  readonly work: Effect.Effect<void> = Effect.suspend(() => {
+    const round = [...this.due.values()]
+    this.due.clear()
+    this.endRound()
+    return round.length === 0
+      ? Effect.void
+      : Effect.zipRight(
+          inLanes(round, concurrency, (each) => Effect.uninterruptible(this.settle(each))),
+          this.work
+        )
+  })
+
+  /** Works whenever `wake` is called. */
+  readonly run: Effect.Effect<never> = Effect.suspend(() => Effect.forever(Effect.zipRight(Queue.take(this.signal), this.work)))
+
+  /**
+   * Reads where logs start, then opens what is placed here and deletes the logs of removed topics. A log that the journal never mentions stays: it may be all that is left of a
+   * topic. Fails "corrupt" where the starts cannot be read: deleted records would be readable again.
+   */
+  begin(removed: ReadonlySet<TopicId>): Effect.Effect<void, LogFault> {
+    const { context, store } = this.services
+    return Effect.gen(this, function* () {
+      yield* Effect.retry(
+        Effect.tapError(this.starts.load, ({ message, reason }) =>
+          Effect.sync(() => (reason === "corrupt" ? undefined : this.say(`No log is opened yet: ${message}`)))
+        ),
+        { schedule: Schedule.spaced(reopenMs), while: ({ reason }) => reason !== "corrupt" }
+      )
+      this.roles.begin()
+      for (const [topicId, { partitions }] of context.cluster().topics)
+        for (let partition = 0; partition < partitions.length; partition++)
+          if (this.roles.placedHere({ topicId, partition }) !== undefined) this.mark({ topicId, partition })
+      const stored = yield* Effect.orElseSucceed(store.list, () => [])
+      for (const each of stored) if (removed.has(each.topicId)) this.mark(each)
+      yield* this.work
+    })
+  }
+
+  /** Logs that could not be opened are due again. */
+  retry(): void {
+    this.warnAll(this.lines.summaries(this.services.clock.unsafeCurrentTimeMillis()))
+    for (const each of this.failing.values()) this.mark(each)
+    this.wake()
+  }
+
+  /** Clean end: syncs what was appended for acks=1 too, then closes the files. */
+  readonly end: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach(
+      [...this.open.values()],
+      ({ replica }) => {
+        replica.stopLeading()
+        return Effect.zipRight(Effect.ignore(replica.sync), this.close(replica))
+      },
+      { concurrency, discard: true }
+    )
+  )
+
+  private settle(due: Due): Effect.Effect<void> {
+    if (this.roles.placedHere(due) === undefined) return this.remove(due)
+    return this.open.has(keyOf(due)) ? Effect.void : this.openLog(due)
+  }
+
+  private openLog(due: Due): Effect.Effect<void> {
+    const { context } = this.services
+    return Effect.gen(this, function* () {
+      const before = this.roles.placedHere(due)
+      if (before === undefined) return
+      const { name } = before.topic
+      const nodeConfig = context.config()
+      const scope = yield* Scope.make()
+      const opened = yield* Effect.either(Scope.extend(this.openReplica(due, before.topic), scope))
+      if (Either.isLeft(opened)) {
+        yield* Scope.close(scope, Exit.void)
+        return this.failed(name, due, opened.left)
+      }
+      const replica = opened.right
+      if (this.failing.delete(keyOf(due))) this.say(`${name}-${due.partition} is open now.`)
+      this.open.set(keyOf(due), { replica, scope })
+      // The image may have changed while the files were opened.
+      const now = this.roles.placedHere(due)
+      if (now === undefined) return yield* this.remove(due)
+      if (now.topic.configs !== before.topic.configs || context.config() !== nodeConfig) replica.configure(this.settings.of(now.topic))
+      this.table.set(name, due.topicId, due.partition, replica)
+      this.roles.assign(replica, now.partition)
+    })
+  }
+
+  private openReplica(due: Due, topic: Parameters<TopicSettings["of"]>[0]): Effect.Effect<Replica, LogFault, Scope.Scope> {
+    const { clock, codecs, context, store } = this.services
+    const { topicId, partition } = due
+    const config = this.settings.of(topic)
+    const options = { topic: topic.name, topicId, partition, config, start: this.starts.of(due), codecs, report: this.report, bug: context.bug }
+    const derivation = { now: clock.unsafeCurrentTimeMillis(), producerExpirationMs: context.config()["producer.id.expiration.ms"] }
+    return Effect.flatMap(store.open(topicId, partition, logConfig(config, due), due.isNew), (log) => Replica.open(options, log, derivation))
+  }
+
+  private failed(name: string, due: Due, { message, reason }: LogFault): void {
+    if (this.roles.placedHere(due) === undefined) return
+    if (!this.failing.has(keyOf(due))) this.say(`${name}-${due.partition} cannot be opened: ${message}`)
+    // The operator repairs damage; to open the log again would find the same.
+    if (reason !== "corrupt") this.failing.set(keyOf(due), due)
+    this.table.set(name, due.topicId, due.partition, "failed")
+  }
+
+  private close(of: TopicIdPartition): Effect.Effect<void> {
+    const held = this.open.get(keyOf(of))
+    if (held === undefined) return Effect.void
+    this.open.delete(keyOf(of))
+    held.replica.stopLeading()
+    return Scope.close(held.scope, Exit.void)
+  }
+
+  private remove(of: TopicIdPartition): Effect.Effect<void> {
+    this.failing.delete(keyOf(of))
+    this.starts.forget(of)
+    return Effect.zipRight(this.close(of), this.services.store.remove(of.topicId, of.partition)).pipe(
+      Effect.catchAll((fault) =>
+        Effect.sync(() => this.services.context.warn(`The log of the removed partition ${keyOf(of)} could not be deleted: ${fault.message}`))
+      )
+    )
+  }
+
+  private warnAll(lines: ReadonlyArray<string>): void {
+    for (const line of lines) this.services.context.warn(line)
+  }
+  private readonly report = (line: string): void => this.warnAll(this.lines.admit("partition", line, this.services.clock.unsafeCurrentTimeMillis()))
+
+  private say(line: string): void {
+    if (this.linesOfRound++ < linesOfRoundMax) this.services.context.warn(line)
+  }
+  private endRound(): void {
+    if (this.linesOfRound > linesOfRoundMax) this.services.context.warn(`The same goes for ${this.linesOfRound - linesOfRoundMax} more partitions.`)
+    this.linesOfRound = 0
+  }
+}

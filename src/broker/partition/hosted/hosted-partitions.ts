@@ -1,0 +1,59 @@
+import { Context, Effect, Layer, Queue } from "effect"
+import type { Event } from "../../../../domain/cluster/event.ts"
+import type { TopicId } from "../../../../domain/kernel/id.ts"
+import { Checksum } from "../../../ports/checksum.ts"
+import { Compression } from "../../../ports/compression.ts"
+import { type LogFault, LogStore } from "../../../ports/log-store.ts"
+import { BrokerContext } from "../../broker-context.ts"
+import type { Trimming } from "../upkeep/trimming.ts"
+import { runUpkeep } from "../upkeep/upkeep.ts"
+import { HostedLogs } from "./hosted-logs.ts"
+import { reactTo } from "./reactions.ts"
+import type { PartitionTable } from "./table.ts"
+
+/** The partitions that have a replica on this broker, kept in step with the image. */
+export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedPartitions")<
+  HostedPartitions,
+  {
+    readonly table: PartitionTable
+    /**
+     * Opens the logs of this broker's partitions and deletes those of topics that were removed while it was stopped: once, when the image has caught up. Returns when each log
+     * is open or has failed. Fails "corrupt" where the first offsets of the logs are not known.
+     */
+    readonly begin: (removed: ReadonlySet<TopicId>) => Effect.Effect<void, LogFault>
+    /** Applies events that the image has folded already. Roles change at once; logs are opened and removed in the background. */
+    readonly apply: (events: ReadonlyArray<Event>) => void
+    /** Raises the starts of logs, and deletes the records before them. */
+    readonly raise: Trimming["raise"]
+    /** Stops serving the partitions of data directories that are offline. */
+    readonly leaveOffline: () => void
+    /** Stops leading all partitions, whatever the image says from then on: the broker is about to end. */
+    readonly stopLeading: () => void
+  }
+>() {
+  static readonly layer: Layer.Layer<HostedPartitions, never, BrokerContext | LogStore | Checksum | Compression> = Layer.scoped(
+    HostedPartitions,
+    Effect.gen(function* () {
+      const context = yield* BrokerContext
+      const { crc32c, walkRecords } = yield* Checksum
+      const codecs = { crc32c, walkRecords, packing: yield* Compression }
+      const logs = new HostedLogs({ context, store: yield* LogStore, codecs, clock: yield* Effect.clock }, yield* Queue.sliding<void>(1))
+      yield* Effect.addFinalizer(() => logs.end)
+      const trimming = yield* runUpkeep(logs)
+      const scope = yield* Effect.scope
+      return {
+        table: logs.table,
+        begin: (removed) => Effect.asVoid(Effect.zipRight(logs.begin(removed), Effect.forkIn(logs.run, scope))),
+        apply: reactTo(logs, context.nodeId),
+        raise: (all) => trimming.raise(all),
+        leaveOffline: () => {
+          for (const replica of logs.replicas()) replica.goOfflineWithDirectory()
+        },
+        stopLeading: () => {
+          logs.roles.end()
+          for (const replica of logs.replicas()) replica.stopLeading()
+        }
+      }
+    })
+  )
+}

@@ -1,0 +1,59 @@
+import type { Event } from "../../../../domain/cluster/event.ts"
+import type { BrokerId, TopicId } from "../../../../domain/kernel/id.ts"
+import type { TopicIdPartition } from "../topic-id-partition.ts"
+import type { HostedLogs } from "./hosted-logs.ts"
+
+type Reactions = { readonly [Tag in Event["_tag"]]: (event: Extract<Event, { readonly _tag: Tag }>) => void }
+
+const none = (): void => undefined
+
+/** A partition was placed, or has another leader: its replica gets its role at once, its log is opened or removed in the background. */
+const refresh = (logs: HostedLogs, { topicId, partition }: TopicIdPartition, isNew: boolean): void => {
+  const placed = logs.roles.placedHere({ topicId, partition })
+  const slot = logs.table.slot(topicId, partition)
+  if (slot !== undefined && slot !== "failed") logs.roles.assign(slot, placed?.partition)
+  if ((placed === undefined) !== (slot === undefined)) logs.mark({ topicId, partition, isNew })
+}
+
+const drop = (logs: HostedLogs, topicId: TopicId): void => {
+  for (const [partition, slot] of logs.table.drop(topicId).entries()) {
+    if (slot !== undefined && slot !== "failed") slot.stopLeading()
+    if (slot !== undefined) logs.mark({ topicId, partition })
+  }
+}
+
+/** What each event of the cluster changes for the partitions of this broker: a table over all of them, so that the compiler names a new event that is missing here. */
+const reactionsOf = (logs: HostedLogs, nodeId: BrokerId): Reactions => {
+  const ofBroker = ({ brokerId }: { readonly brokerId: BrokerId }): void => {
+    if (brokerId === nodeId) for (const replica of logs.replicas()) logs.roles.assign(replica, logs.roles.placedHere(replica)?.partition)
+  }
+  return {
+    ClusterFounded: none,
+    EventLevelRaised: none,
+    GroupStreamsFixed: none,
+    LeaderElected: none,
+    BrokerRegistered: ofBroker,
+    BrokerUnfenced: ofBroker,
+    BrokerFenced: ofBroker,
+    BrokerRemoved: ofBroker,
+    // A PartitionPlaced follows for each of its partitions.
+    TopicAdded: none,
+    PartitionPlaced: (event) => refresh(logs, event, true),
+    PartitionLeaderChanged: (event) => refresh(logs, event, false),
+    TopicConfigsChanged: ({ topicId }) => logs.settings.apply(topicId),
+    NodeConfigsChanged: (event) => logs.settings.applyAll(event.nodeId),
+    ResourceConfigsChanged: none,
+    TopicRemoved: ({ topicId }) => drop(logs, topicId),
+    ProducerIdsAllocated: none
+  }
+}
+
+/** Applies events that the image has folded already. */
+export const reactTo = (logs: HostedLogs, nodeId: BrokerId): ((events: ReadonlyArray<Event>) => void) => {
+  const reactions = reactionsOf(logs, nodeId)
+  return (events) => {
+    if (!logs.roles.hasBegun) return
+    for (const event of events) (reactions[event._tag] as (event: Event) => void)(event)
+    logs.wake()
+  }
+}

@@ -1,0 +1,112 @@
+import { Either } from "effect"
+import type { TopicConfig } from "../../../../domain/kernel/config.ts"
+import type { Rejection } from "../../../../domain/kernel/error-code.ts"
+import type { Epoch, Offset } from "../../../../domain/kernel/id.ts"
+import { type AppendContext, decideAppend, inspectForAppend, type LogState } from "../../../../domain/log/append.ts"
+import type { RecordBatch } from "../../../../domain/log/batch.ts"
+import type { Crc32c } from "../../../../domain/log/crc32c.ts"
+import type { Inspection, Packing } from "../../../../domain/log/open-batch.ts"
+import type { RecordWalk } from "../../../../domain/log/record-walk.ts"
+import type { LogFault } from "../../../ports/log-store.ts"
+import { appendConfig } from "../replica/log-config.ts"
+
+/** The offsets of an appended batch, or those of the earlier request that this one repeats. */
+export interface Appended {
+  readonly baseOffset: Offset
+  readonly lastOffset: Offset
+  /** ms; -1 when the topic keeps the producer's timestamps. */
+  readonly logAppendTime: number
+}
+
+/** The native or TypeScript code that an append needs to check records. */
+export interface RecordCodecs {
+  readonly crc32c: Crc32c
+  readonly walkRecords?: RecordWalk | undefined
+  readonly packing: Packing
+}
+
+/** The replica that is led. */
+export interface LedReplica {
+  readonly state: LogState
+  readonly leading: Leading | undefined
+  readonly start: () => Offset
+  /** Writes a batch that has its offsets and epoch already. `now` in ms. */
+  readonly write: (batch: RecordBatch, now: number) => Either.Either<void, LogFault>
+  readonly failed: (fault: LogFault) => LogFault
+  readonly isSynced: (offset: Offset) => boolean
+  readonly whenSynced: (offset: Offset, synced: (fault: LogFault | undefined) => void) => () => void
+}
+
+const notLeader: Rejection = { error: "NOT_LEADER_OR_FOLLOWER", message: "This broker does not lead the partition." }
+
+/** What the leader of a partition does, under one leader epoch: it takes records from producers, and acknowledges them. The next epoch has a `Leading` of its own. */
+export class Leading {
+  private readonly context: { -readonly [K in keyof AppendContext]: AppendContext[K] }
+
+  constructor(
+    private readonly replica: LedReplica,
+    readonly epoch: Epoch,
+    codecs: RecordCodecs,
+    config: TopicConfig
+  ) {
+    const { crc32c, packing, walkRecords } = codecs
+    this.context = { leaderEpoch: epoch, now: 0, crc32c, packing, walkRecords, ...appendConfig(config) }
+  }
+
+  /** Whether the broker still leads the partition under this epoch: an answer that had to wait holds only then. */
+  get isCurrent(): boolean {
+    return this.replica.leading === this
+  }
+
+  /** The first offset that a consumer may read. */
+  get startOffset(): Offset {
+    return this.replica.start()
+  }
+
+  /** The next append goes by these settings. */
+  configure(config: TopicConfig): void {
+    Object.assign(this.context, appendConfig(config))
+  }
+
+  /** Checks the records of a batch in steps, so that `append` need not check them at once. Changes nothing. `now` in ms. */
+  *inspect(batch: RecordBatch, now: number): Generator<void, Inspection | undefined> {
+    return this.isCurrent ? yield* inspectForAppend(batch, { ...this.context, now }) : undefined
+  }
+
+  /**
+   * Appends the batches of one Produce request, or recognizes a repeated one. Patches their bytes in place. `now` in ms.
+   * Rejections: those of `decideAppend`; NOT_LEADER_OR_FOLLOWER once the leadership ended; KAFKA_STORAGE_ERROR when the write fails.
+   */
+  append(batches: ReadonlyArray<RecordBatch>, now: number, inspection?: Inspection): Either.Either<Appended, Rejection> {
+    if (!this.isCurrent) return Either.left(notLeader)
+    this.context.now = now
+    const decision = decideAppend(this.replica.state, batches, this.context, inspection)
+    if (Either.isLeft(decision)) return Either.left(decision.left)
+    const decided = decision.right
+    if (decided._tag === "Append") {
+      const written = this.replica.write(decided.batch, now)
+      if (Either.isLeft(written)) return Either.left({ error: "KAFKA_STORAGE_ERROR", message: written.left.message })
+    }
+    // Not `decided` itself: its batch is a view of the request's frame, and an answer may wait for long.
+    const { baseOffset, lastOffset, logAppendTime } = decided
+    return Either.right({ baseOffset, lastOffset, logAppendTime })
+  }
+
+  /** Whether all records up to and including `offset` survive a power cut. */
+  isSynced(offset: Offset): boolean {
+    return this.replica.isSynced(offset)
+  }
+
+  /**
+   * Calls `synced` once: when all records up to and including `offset` survive a power cut, or with the fault that prevents it. Returns how to cancel the wait.
+   * Whether the leadership still holds by then is the caller's to check (`isCurrent`).
+   */
+  whenSynced(offset: Offset, synced: (fault: LogFault | undefined) => void): () => void {
+    return this.replica.whenSynced(offset, synced)
+  }
+
+  /** Reports a fault of the log. Returns it. */
+  failed(fault: LogFault): LogFault {
+    return this.replica.failed(fault)
+  }
+}
