@@ -1,6 +1,7 @@
 import type { Effect } from "effect"
 import type { LogConfig } from "../../src/ports/log-store.ts"
 import type { Pace } from "./disk/slices.ts"
+import type { SyncTimes } from "./disk/sync-times.ts"
 import type { OpenContext } from "./recovery/open-segments.ts"
 import type { RecoveryPointFile } from "./recovery/recovery-point.ts"
 import type { Scrubber } from "./scrub/scrubber.ts"
@@ -15,6 +16,7 @@ export interface LogParts extends Omit<OpenContext, "now" | "compacted"> {
   readonly tail: LogTail
   readonly pace: Pace
   readonly scrubber: Scrubber
+  readonly syncTimes: SyncTimes
   /** ms since 1970. */
   readonly clock: () => number
   readonly fork: (effect: Effect.Effect<void>) => void

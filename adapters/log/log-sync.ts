@@ -32,6 +32,8 @@ export class LogSync {
   private readonly commit: GroupCommit
   private indexesFlushedAt = 0
   private isRunning = false
+  /** When the round that runs began, ms. */
+  private begunAt = 0
   /** Set while the log is cut: the next round of syncs waits for it. */
   private isHeld = false
   private heldRound: (() => void) | undefined
@@ -140,6 +142,7 @@ export class LogSync {
     }
     if (this.fault !== undefined) return synced(this.fault)
     this.isRunning = true
+    this.begunAt = this.parts.clock()
     const changes = this.segments.takeChanges()
     const { files, hasNewNames, hasSealed, isNewInRoot } = changes
     const isOneFile = files.length === 0 && !hasNewNames && !isNewInRoot && !hasSealed
@@ -149,6 +152,7 @@ export class LogSync {
 
   private ended(synced: Synced, fault: LogFault | undefined): void {
     this.isRunning = false
+    this.parts.syncTimes.add(this.parts.clock() - this.begunAt, fault !== undefined)
     const over = this.roundOver
     this.roundOver = undefined
     // The callers that waited are answered before a cut goes on.

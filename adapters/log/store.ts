@@ -3,10 +3,12 @@ import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
 import { type DirectoryIdentity, type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
+import { registerMetrics } from "../../src/ports/metrics.ts"
 import { attempt, type Disk, faultOf } from "./disk/disk.ts"
 import { FilePool } from "./disk/file-pool.ts"
 import { claimDirectory, isClaimed } from "./disk/identity.ts"
 import { Pace } from "./disk/slices.ts"
+import { SyncTimes } from "./disk/sync-times.ts"
 import { LogDirectory, removedSuffix, removeTree, removeTreeApart } from "./log-directory.ts"
 import type { LogParts } from "./log-parts.ts"
 import { openLog } from "./open-log.ts"
@@ -84,6 +86,7 @@ const removeFrom = (directory: LogDirectory, name: string): Effect.Effect<void, 
   })
 
 class FileLogStore {
+  readonly syncTimes = new SyncTimes()
   private readonly openNames = new Set<string>()
   private readonly pace: Pace
   private readonly progress: OpeningProgress
@@ -245,6 +248,7 @@ class FileLogStore {
       tail: new LogTail(budget),
       pace,
       progress,
+      syncTimes: this.syncTimes,
       clock: () => clock.unsafeCurrentTimeMillis(),
       fork
     }
@@ -289,6 +293,8 @@ export const makeStoreOver = (
         for (const directory of directories) directory.close()
       })
     )
+    const paths = directories.map(({ path }) => path).join(",")
+    yield* registerMetrics(() => store.syncTimes.samples(paths))
     for (const { failed, scrubber } of directories) yield* Effect.forkScoped(Effect.raceFirst(scrubber.run, failed))
     for (const [at, { lost }] of places.entries())
       if (lost !== undefined) yield* Effect.forkScoped(Effect.map(lost, (fault) => directories[at]?.takeOffline(fault)))

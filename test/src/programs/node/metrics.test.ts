@@ -55,6 +55,13 @@ describe("the metrics of a cluster of two nodes", () => {
       expect(valueOf(values, "franz_connections", { node })).toBeGreaterThan(0)
       expect(valueOf(values, "franz_request_memory_limit_bytes", { node })).toBeGreaterThan(1_000_000)
     }
+    // The leader's journal and the logs of both brokers.
+    const syncs = values.filter(({ name }) => name === "franz_log_syncs_total")
+    expect(syncs.map(({ labels, value }) => [labels["node"], value > 0])).toEqual([
+      ["0", true],
+      ["0", true],
+      ["1", true]
+    ])
     for (const { help, name, type } of values) {
       expect(help).not.toBe("")
       expect(type).toBe(name.endsWith("_total") ? "counter" : "gauge")
