@@ -1,5 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
+import * as HttpApp from "@effect/platform/HttpApp"
+import * as HttpRouter from "@effect/platform/HttpRouter"
+import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
+import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import { Effect, type Scope } from "effect"
 import { type Address, formatAddress, ListenFault } from "../../src/ports/transport.ts"
 import { prometheusContentType } from "./prometheus-text.ts"
@@ -12,20 +16,36 @@ const connectionsMax = 32
 const timeoutMs = 5000
 const headerBytesMax = 8192
 
-const answer = (response: ServerResponse, status: number, contentType: string, body: string, isHead: boolean): void => {
-  response.writeHead(status, { "content-type": contentType, "content-length": Buffer.byteLength(body), connection: "close" })
-  response.end(isHead ? undefined : body)
-}
+const application = (text: () => string) =>
+  HttpRouter.empty.pipe(
+    HttpRouter.all(
+      path,
+      Effect.map(HttpServerRequest.HttpServerRequest, ({ method }) =>
+        method === "GET"
+          ? HttpServerResponse.text(text(), { contentType: prometheusContentType })
+          : HttpServerResponse.text("Only GET and HEAD are served here.\n", { status: 405 })
+      )
+    ),
+    Effect.catchTag("RouteNotFound", () => HttpServerResponse.text(`Only ${path} is served here.\n`, { status: 404 }))
+  )
 
-const handle =
-  (text: () => string) =>
-  ({ method, url = "" }: IncomingMessage, response: ServerResponse): void => {
+/** Answers requests of node:http by the application. Bodies of requests are not read, and each connection has one request. */
+const handle = (text: () => string) => {
+  const respond = HttpApp.toWebHandler(application(text))
+  return async ({ method = "GET", url = "/" }: IncomingMessage, response: ServerResponse): Promise<void> => {
     const isHead = method === "HEAD"
-    const plain = (status: number, line: string): void => answer(response, status, "text/plain; charset=utf-8", `${line}\n`, isHead)
-    if (method !== "GET" && !isHead) return plain(405, "Only GET and HEAD are served here.")
-    if (url.split("?")[0] !== path) return plain(404, `Only ${path} is served here.`)
-    answer(response, 200, prometheusContentType, text(), isHead)
+    try {
+      const answer = await respond(new Request(new URL(url, "http://localhost"), { method: isHead ? "GET" : method }))
+      const body = Buffer.from(await answer.arrayBuffer())
+      const contentType = answer.headers.get("content-type") ?? "text/plain"
+      response.writeHead(answer.status, { "content-type": contentType, "content-length": body.length, connection: "close" })
+      response.end(isHead ? undefined : body)
+    } catch {
+      // The target is no URL, or the method is one that no resource has (TRACE).
+      response.writeHead(400, { connection: "close" }).end()
+    }
   }
+}
 
 const fault = (address: Address, cause: Error & { readonly code?: string }): ListenFault =>
   new ListenFault({

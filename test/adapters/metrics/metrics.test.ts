@@ -69,6 +69,14 @@ describe("the metrics of a node", () => {
 
 describe("the listener for scrapes", () => {
   const local = { host: "127.0.0.1", port: 0 }
+  /** What comes back for `request` until the connection is closed. */
+  const exchange = (port: number, request: string) =>
+    new Promise<string>((resolve) => {
+      let received = ""
+      const socket = connect(port, "127.0.0.1", () => socket.write(request))
+      socket.on("data", (bytes) => void (received += bytes.toString("latin1")))
+      socket.once("close", () => resolve(received))
+    })
   const scrape = (port: number, path = "/metrics", init: RequestInit = {}) => Effect.promise(() => fetch(`http://127.0.0.1:${port}${path}`, init))
 
   test("GET /metrics has the text of the moment; another path or method is refused in words", () => {
@@ -88,6 +96,8 @@ describe("the listener for scrapes", () => {
           expect([elsewhere.status, yield* Effect.promise(() => elsewhere.text())]).toEqual([404, "Only /metrics is served here.\n"])
           const posted = yield* scrape(port, "/metrics", { method: "POST", body: "x" })
           expect([posted.status, yield* Effect.promise(() => posted.text())]).toEqual([405, "Only GET and HEAD are served here.\n"])
+          const broken = yield* Effect.promise(() => exchange(port, "GET //[ HTTP/1.1\r\nHost: x\r\n\r\n"))
+          expect(broken).toStartWith("HTTP/1.1 400 ")
         })
       )
     )
