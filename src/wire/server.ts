@@ -1,4 +1,4 @@
-import { Effect, type Scope } from "effect"
+import { Deferred, Effect, Exit, type Scope } from "effect"
 import { type Address, type Connection, type Listener, type ListenFault, Transport } from "../ports/transport.ts"
 import { Admission, type AdmissionOptions } from "./admission/admission.ts"
 import { ownLinksOf } from "./admission/own-links.ts"
@@ -139,9 +139,13 @@ const makeRoom = ({ answers }: ServerRoom, open: ReadonlySet<ServerConnection>):
 
 const stop = (open: ReadonlySet<ServerConnection>, timeoutMs: number): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (const connection of open) connection.stop()
-    const busy = () => [...open].some((connection) => !connection.isIdle)
-    const lookMs = 5
-    for (let waitedMs = 0; waitedMs < timeoutMs && busy(); waitedMs += lookMs) yield* Effect.sleep(lookMs)
+    const allDone = yield* Deferred.make<void>()
+    let busy = open.size
+    const oneDone = () => {
+      if (--busy === 0) Deferred.unsafeDone(allDone, Exit.void)
+    }
+    for (const connection of [...open]) connection.stop(oneDone)
+    // A finalizer cannot be interrupted, so the wait would ignore its timeout otherwise.
+    if (busy > 0) yield* Effect.timeoutOption(Effect.interruptible(Deferred.await(allDone)), timeoutMs)
     for (const connection of open) connection.end()
   })

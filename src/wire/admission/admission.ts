@@ -44,9 +44,8 @@ export class Place {
     private readonly connection: Connection,
     private readonly session: Session,
     private kind: Kind,
-    /** What it is over, for one that is undecided. */
-    private readonly reason: string,
-    private readonly close: (reason: string) => void
+    /** Closes one that is undecided, for the bound that it is over. Undefined for every other. */
+    private readonly close: (() => void) | undefined
   ) {}
 
   /** A link of this process: it is never held back. */
@@ -78,7 +77,7 @@ export class Place {
     return this.isUndecided && ++this.age > undecidedSeconds && this.giveUp()
   }
   giveUp(): true {
-    this.close(this.reason)
+    this.close?.()
     return true
   }
   leave(): void {
@@ -133,7 +132,7 @@ export class Admission {
     const kind: Kind = this.isOwn(connection) ? "link" : over === undefined ? "counted" : isReserved ? "reserved" : "undecided"
     const [oldest] = this.undecided
     if (kind === "undecided" && this.undecided.size >= undecidedMax) oldest?.giveUp()
-    const place = new Place(this, connection, session, kind, over ?? "", close)
+    const place = new Place(this, connection, session, kind, kind === "undecided" ? () => close(over ?? "") : undefined)
     this.enters(kind, place)
     return place
   }

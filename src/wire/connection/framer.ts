@@ -17,11 +17,14 @@ export const free = ({ buffer, length }: Uint8Array): void => {
  * copied together as they come, so that no chunk is held: memory is taken for bytes that came, never for a length that was announced.
  */
 export class Framer {
-  private readonly chunks: Array<Uint8Array> = []
+  /** The oldest chunk with bytes that are in no frame yet, and those behind it: there are some only while the connection takes no requests. */
+  private chunk: Uint8Array | undefined
+  private more: Array<Uint8Array> | undefined
   private at = 0
   /** The announced length of the frame that has begun; -1 before it is known. */
   private length = -1
-  private readonly prefix = new Uint8Array(4)
+  /** The first `prefixBytes` bytes of a length that comes in pieces. */
+  private prefix = 0
   private prefixBytes = 0
   /** Where a frame that spans chunks comes together; empty between such frames. */
   private assembly = noBytes
@@ -34,7 +37,8 @@ export class Framer {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
-    this.chunks.push(chunk)
+    if (this.chunk === undefined) this.chunk = chunk
+    else (this.more ??= []).push(chunk)
     this.bytes += chunk.length
   }
   /** Bytes that came and were not given out as frames yet. */
@@ -43,7 +47,7 @@ export class Framer {
   }
   /** Lets go of them: there will be no next frame. */
   clear(): void {
-    this.chunks.length = 0
+    this.chunk = this.more = undefined
     free(this.assembly)
     this.assembly = noBytes
     this.assembled = 0
@@ -51,7 +55,7 @@ export class Framer {
   }
   /** Whether chunks wait here, or all that came lies in frames and in memory of its own. */
   get holdsChunks(): boolean {
-    return this.chunks.length > 0
+    return this.chunk !== undefined
   }
   /** Whether the last frame has memory of its own: it is no view of a chunk. */
   get ownsMemory(): boolean {
@@ -69,7 +73,7 @@ export class Framer {
   /** The next frame without its length; undefined until more bytes come. After a fault the stream has no frames any more. */
   next(): Uint8Array | FrameFault | undefined {
     for (;;) {
-      const chunk = this.chunks[0]
+      const { chunk } = this
       if (chunk === undefined) return undefined
       if (this.length < 0) {
         const fault = this.readLength(chunk)
@@ -78,7 +82,8 @@ export class Framer {
       // An empty frame needs no further bytes.
       const frame = this.length < 0 ? undefined : this.take(chunk)
       if (this.at === chunk.length) {
-        this.chunks.shift()
+        this.chunk = this.more?.shift()
+        if (this.more?.length === 0) this.more = undefined
         this.at = 0
       }
       if (frame !== undefined) return frame
@@ -87,14 +92,13 @@ export class Framer {
 
   private readLength(chunk: Uint8Array): FrameFault | undefined {
     const from = this.at
-    while (this.prefixBytes < 4 && this.at < chunk.length) this.prefix[this.prefixBytes++] = chunk[this.at++] as number
+    for (; this.prefixBytes < 4 && this.at < chunk.length; this.prefixBytes++) this.prefix = (this.prefix << 8) | (chunk[this.at++] as number)
     if (this.prefixBytes < 4) return undefined
-    const [a, b, c, d] = this.prefix as unknown as [number, number, number, number]
-    const length = (a << 24) | (b << 16) | (c << 8) | d
+    const length = this.prefix
     if (length < 0 || length > this.bytesMax) {
       const rest = chunk.subarray(this.at, this.at + 20)
       const head = new Uint8Array(4 + rest.length)
-      head.set(this.prefix)
+      new DataView(head.buffer).setInt32(0, length)
       head.set(rest, 4)
       this.at = from
       return { length, bytesMax: this.bytesMax, head }

@@ -5,22 +5,24 @@ import type { Place } from "../admission/admission.ts"
 import { Later } from "../later.ts"
 import { Holding } from "../memory/holding.ts"
 import { smallRequestBytes } from "../memory/memory-budget.ts"
-import { Disconnect, Encoded, NoResponse, RequestContext, type Route, type Started, Unreadable } from "../route.ts"
+import { Disconnect, Encoded, NoResponse, type RequestContext, type Route, type Started, Unreadable } from "../route.ts"
 import { malformedMessage } from "../routing/route-table.ts"
 import { Session } from "../session.ts"
-import { Sliced } from "../sliced.ts"
+import { Sliced, sliceNs } from "../sliced.ts"
 import { abandon, finished, leavesToWait } from "../slicing/heavy.ts"
 import { Ticket } from "../slicing/turns.ts"
-import { Burst } from "./burst.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, free, isFrame } from "./framer.ts"
 import type { Door, ServerRoom } from "./server-room.ts"
-import { placeBytes, type Slot, Slots } from "./slots.ts"
+import { placeBytes, type Slot, Slots, slotOf } from "./slots.ts"
 import { send, Unread } from "./unread.ts"
 
 /** How long a connection that we close may take to read what was written before. */
 const lingerSeconds = 5
+/** The clock is read once for so many steps (requests that are taken, answers that leave): a power of two. */
+const stepsPerLook = 8
+const nothing: ReadonlyArray<Uint8Array> = []
 
 /** The serving end of one connection. */
 export class ServerConnection implements Listener {
@@ -30,12 +32,15 @@ export class ServerConnection implements Listener {
   private readonly session: Session
   private paused = false
   private pumping = false
-  private stopping = false
+  /** Present once the server stops: called when the requests of this connection are answered, or it is closed before. */
+  private whenDone: (() => void) | undefined
   private ended = false
   private endedAt = 0
   private activeAt: number
-  private readonly burst: Burst
-  private readonly frameClock = new FrameClock()
+  /** The connection has worked for a whole slice, and waits for a turn of the event loop. */
+  private isResting = false
+  /** Undefined while no request is unfinished: ten thousand idle connections need none. */
+  private frameClock: FrameClock | undefined
   readonly place: Place
   private readonly holding: Holding
   /** The number of the chunk that is looked at, and how many frames in it somebody may still look at. */
@@ -48,11 +53,10 @@ export class ServerConnection implements Listener {
     private readonly connection: Connection
   ) {
     this.framer = new Framer(room.requestBytesMax)
-    this.burst = new Burst(room.turns, () => this.pump())
     this.unread = new Unread(room.answers)
     this.session = new Session(connection, door.name, this.unread)
     this.place = room.admission.enter(connection, this.session, (reason) => this.refuse("too many", reason))
-    this.holding = new Holding(room.memory, this.place, () => this.pump())
+    this.holding = new Holding(room.memory, this.place, this)
     this.activeAt = room.seconds
   }
 
@@ -62,7 +66,7 @@ export class ServerConnection implements Listener {
   }
   /** Seconds since these began to come. */
   get partialSeconds(): number {
-    return this.frameClock.seconds(this.framer, this.room.seconds)
+    return this.frameClock?.seconds(this.framer, this.room.seconds) ?? 0
   }
   /** Bytes of memory that requests of this connection hold. */
   get requestBytes(): number {
@@ -78,9 +82,6 @@ export class ServerConnection implements Listener {
   }
   get isStalled(): boolean {
     return this.unread.isStalled(this.room.seconds)
-  }
-  get isIdle(): boolean {
-    return this.slots.count === 0
   }
 
   received(bytes: Uint8Array): void {
@@ -101,6 +102,7 @@ export class ServerConnection implements Listener {
     this.pump()
   }
   closed(): void {
+    if (!this.ended) this.whenDone?.()
     this.ended = true
     this.session.close()
     this.place.leave()
@@ -110,9 +112,10 @@ export class ServerConnection implements Listener {
     this.room.forget(this)
   }
 
-  /** Reads no more; closes when the requests that were read are answered. */
-  stop(): void {
-    this.stopping = true
+  /** Reads no more, closes when the requests that were read are answered, and calls `whenDone` once when it does, perhaps at once. */
+  stop(whenDone: () => void): void {
+    if (this.ended) return whenDone()
+    this.whenDone = whenDone
     this.connection.pause()
     this.pump()
   }
@@ -120,6 +123,7 @@ export class ServerConnection implements Listener {
   end(): void {
     if (this.ended) return
     this.ended = true
+    this.whenDone?.()
     this.letGo()
     this.endedAt = this.room.seconds
     abandon(this.room, this.slots)
@@ -135,8 +139,8 @@ export class ServerConnection implements Listener {
     }
     if (this.place.turn()) return
     // A connection says when everything was taken, not how far it is, and nothing of what left at the end of a turn.
-    this.unread.look(this.connection.write([]), now)
-    const slow = this.frameClock.look(this.framer, this.paused, now)
+    this.unread.look(this.connection.write(nothing), now)
+    const slow = this.framer.announced === 0 ? undefined : (this.frameClock ??= new FrameClock()).look(this.framer, this.paused, now)
     if (slow !== undefined) return this.refuse("slow", slow)
     if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
   }
@@ -158,9 +162,6 @@ export class ServerConnection implements Listener {
     if (called !== undefined) queueMicrotask(() => this.made(...called))
   }
 
-  private count(): void {
-    this.holding.count(this.framer.heldBytes + this.slots.heldBytes)
-  }
   private letGo(): void {
     this.framer.clear()
     this.holding.end()
@@ -170,24 +171,47 @@ export class ServerConnection implements Listener {
     const { inFlightRequestsMax, inFlightBytesMax, writeBufferBytesMax } = this.room
     return (
       !this.ended &&
-      !this.stopping &&
+      this.whenDone === undefined &&
       this.slots.count < inFlightRequestsMax &&
       (this.slots.count === 0 || this.slots.size < inFlightBytesMax) &&
       this.unread.size <= writeBufferBytesMax
     )
   }
 
+  /** There is memory again. */
+  wake(): void {
+    this.pump()
+  }
+  private rest(): void {
+    this.isResting = true
+    this.room.turns.afterLoopTurn(() => {
+      this.isResting = false
+      this.pump()
+    })
+  }
+
   /** Takes requests, starts them, and sends answers, as long as any of these goes on. */
   private pump(): void {
     // A handler that answers at once comes back here while its request is being started.
-    if (this.pumping || this.burst.isResting) return
+    if (this.pumping || this.isResting) return
     this.pumping = true
-    this.burst.begin()
-    for (let busy = true; busy; ) busy = this.burst.mayGoOn() && (this.settle() || this.takeOne())
+    let sinceNs = 0n
+    for (let steps = 1; ; steps++) {
+      if ((steps & (stepsPerLook - 1)) === 0) {
+        // Thousands of small requests that one connection sends without waiting must not hold the thread together either.
+        const now = this.room.turns.nowNs()
+        if (steps === stepsPerLook) sinceNs = now
+        else if (now - sinceNs >= sliceNs) {
+          this.rest()
+          break
+        }
+      }
+      if (!this.settle() && !this.takeOne()) break
+    }
     this.pumping = false
     if (this.ended) return
-    this.count()
-    if (this.stopping) {
+    this.holding.count(this.framer.heldBytes + this.slots.heldBytes)
+    if (this.whenDone !== undefined) {
       if (this.slots.count === 0) this.end()
       return
     }
@@ -231,24 +255,9 @@ export class ServerConnection implements Listener {
     const found = this.door.table.find(frame)
     if ("message" in found) return this.refuse(found.kind, found.message)
     if (this.place.isUndecided && "header" in found && this.place.refuses(found.header.apiKey)) return
-    const slot: Slot = {
-      route: "route" in found ? found.route : undefined,
-      context: "route" in found ? this.contextOf(found.header, frame) : undefined,
-      bodyAt: "route" in found ? found.bodyAt : 0,
-      size: frame.length,
-      held: frame.length + placeBytes,
-      chunk: this.framer.ownsMemory ? undefined : this.chunk,
-      state: "waiting",
-      stop: undefined,
-      early: undefined,
-      since: 0,
-      elementsMax: Number.POSITIVE_INFINITY,
-      ticket: undefined,
-      chunks: "chunks" in found ? found.chunks : undefined,
-      ends: false
-    }
-    if (slot.chunk !== undefined) this.keptFrames++
-    this.slots.add(slot)
+    const chunk = this.framer.ownsMemory ? undefined : this.chunk
+    if (chunk !== undefined) this.keptFrames++
+    this.slots.add(slotOf(found, this.session, frame, chunk))
   }
   /** The handler is done with the frame of its request, though perhaps not with the answer. */
   private letGoOf({ chunk, context }: Slot): void {
@@ -260,10 +269,6 @@ export class ServerConnection implements Listener {
     }
     // A chunk that its transport cannot free is left to the garbage collection.
     context.releaseFrame()
-  }
-  private contextOf(header: RequestContext["header"], frame: Uint8Array): RequestContext {
-    if (header.clientId !== this.session.clientId) this.session.clientId = header.clientId
-    return new RequestContext(header, this.session, frame)
   }
 
   private run(slot: Slot): void {

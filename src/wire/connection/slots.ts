@@ -1,4 +1,6 @@
-import type { RequestContext, Route } from "../route.ts"
+import { RequestContext, type Route } from "../route.ts"
+import type { Ready, Routed } from "../routing/route-table.ts"
+import type { Session } from "../session.ts"
 import type { Ticket } from "../slicing/turns.ts"
 
 /** A request that was read and is not answered yet. */
@@ -32,6 +34,28 @@ export interface Slot {
 
 /** What a request takes besides its frame, roughly, bytes: its place, its header and what its handler knows of it. */
 export const placeBytes = 2048
+/** The slot of a request that has a route, or whose answer is ready. */
+export const slotOf = (found: Routed | Ready, session: Session, frame: Uint8Array, chunk: number | undefined): Slot => {
+  const routed = "route" in found ? found : undefined
+  if (routed !== undefined && routed.header.clientId !== session.clientId) session.clientId = routed.header.clientId
+  return {
+    route: routed?.route,
+    context: routed === undefined ? undefined : new RequestContext(routed.header, session, frame),
+    bodyAt: routed?.bodyAt ?? 0,
+    size: frame.length,
+    held: frame.length + placeBytes,
+    chunk,
+    state: "waiting",
+    stop: undefined,
+    early: undefined,
+    since: 0,
+    elementsMax: Number.POSITIVE_INFINITY,
+    ticket: undefined,
+    chunks: "chunks" in found ? found.chunks : undefined,
+    ends: false
+  }
+}
+
 /** Places of requests that have left and are not cleared away yet. */
 const leftMax = 256
 
@@ -44,8 +68,8 @@ export class Slots {
   /** The oldest that has not left, and the oldest that has not started. */
   private first = 0
   private next = 0
-  /** Unordered ones that are done. */
-  private early: Array<Slot> = []
+  /** Unordered ones that are done; undefined on a connection that has none. */
+  private early: Array<Slot> | undefined
   private under = 0
   private running = 0
   private blocking = 0
@@ -117,12 +141,13 @@ export class Slots {
     slot.stop = slot.early = undefined
     this.running--
     if (slot.route?.pipelined !== true) this.blocking--
-    if (slot.route?.unordered === true) this.early.push(slot)
+    if (slot.route?.unordered === true) (this.early ??= []).push(slot)
   }
   /** The next request whose answer may leave now; it is forgotten here. */
   leave(): Slot | undefined {
     const first = this.slots[this.first]
     if (first?.state === "done") return this.left(first)
+    if (this.early === undefined) return undefined
     for (let slot = this.early.shift(); slot !== undefined; slot = this.early.shift()) if (slot.state === "done") return this.left(slot)
     return undefined
   }
@@ -130,7 +155,7 @@ export class Slots {
   clear(): ReadonlyArray<Slot> {
     const all = this.slots.filter(({ state }) => state === "running")
     this.slots = []
-    this.early = []
+    this.early = undefined
     this.first = this.next = this.under = this.running = this.blocking = this.bytes = this.held = 0
     return all
   }
@@ -141,7 +166,10 @@ export class Slots {
     this.bytes -= slot.size + placeBytes
     this.held -= slot.held
     while (this.slots[this.first]?.state === "left") this.first++
-    if (this.first >= leftMax || this.first === this.slots.length) {
+    if (this.first === this.slots.length) {
+      // Without `splice`, which would make an array of what it removes for nearly every request.
+      this.slots.length = this.first = this.next = 0
+    } else if (this.first >= leftMax) {
       this.slots.splice(0, this.first)
       this.next -= this.first
       this.first = 0

@@ -14,8 +14,8 @@ export class Holding {
   constructor(
     private readonly memory: MemoryBudget,
     private readonly place: Place,
-    /** Called when there is room again, after `mayRead` has said that there is none. */
-    private readonly wake: () => void
+    /** Woken when there is memory again, after `mayRead` has said that there is none. */
+    private readonly owner: { readonly wake: () => void }
   ) {}
 
   get bytes(): number {
@@ -43,7 +43,7 @@ export class Holding {
     if ((!memory.isFull || this.place.isNode) && announced <= smallRequestBytes && this.counted <= smallRequestBytes) return true
     this.stopWaiting ??= memory.whenFree(() => {
       this.stopWaiting = undefined
-      this.wake()
+      this.owner.wake()
     })
     return false
   }

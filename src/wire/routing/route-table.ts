@@ -7,13 +7,13 @@ import type { Route } from "../route.ts"
 import { apiVersionsRoute, type Identity, unknownApiVersions } from "./api-versions.ts"
 
 /** A request whose route is found; its body is not read yet. */
-interface Routed {
+export interface Routed {
   readonly header: RequestHeader
   readonly bodyAt: number
   readonly route: Route
 }
 /** An answer that needs no route, length prefix first. */
-interface Ready {
+export interface Ready {
   readonly chunks: ReadonlyArray<Uint8Array>
 }
 interface Unrouted {
