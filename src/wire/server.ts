@@ -2,7 +2,7 @@ import { Deferred, Effect, Exit, type Scope } from "effect"
 import { type Address, type Connection, type Listener, type ListenFault, Transport } from "../ports/transport.ts"
 import { Admission, type AdmissionOptions } from "./admission/admission.ts"
 import { ownLinksOf } from "./admission/own-links.ts"
-import { Complaints } from "./complaints.ts"
+import { ConnectionLog } from "./connection/connection-log.ts"
 import { ServerConnection } from "./connection/server-connection.ts"
 import type { Door, ServerRoom } from "./connection/server-room.ts"
 import { AnswerBudget } from "./memory/answer-budget.ts"
@@ -43,9 +43,6 @@ const refused: Listener = { received: () => {}, drained: () => {}, closed: () =>
 const memoryBytesDefault = 512 * 1024 * 1024
 const answerBytesDefault = 256 * 1024 * 1024
 
-/** Seconds for which one window of complaints lasts. */
-const complaintSeconds = 10
-
 /** One listener of a server: where it listens, and what it answers there. */
 interface ServedListener {
   /** Absent: requests say no name. */
@@ -79,7 +76,7 @@ export const serveAll = (
       runtime,
       turns: new Turns(runtime, clock, () => memory.tidy(() => clock.unsafeCurrentTimeNanos())),
       admission: new Admission(options, ownLinksOf(transport)),
-      complaints: new Complaints(runtime, {}, counts),
+      connectionLog: new ConnectionLog(runtime, clock, counts),
       counts,
       requestBytesMax: options.requestBytesMax,
       inFlightRequestsMax: options.inFlightRequestsMax,
@@ -117,7 +114,7 @@ export const serveAll = (
     return listening
   })
 
-/** Once a second: cuts what hangs, and ends windows of complaints. */
+/** Once a second: closes connections that hang, and writes the counts of suppressed log lines. */
 const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, relief: Relief, idleSeconds: number): Effect.Effect<void> =>
   Effect.sync(() => {
     room.seconds++
@@ -125,7 +122,7 @@ const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, relief:
     if (room.answers.isShort) makeRoom(room, open)
     room.turns.turn()
     relief.turn()
-    if (room.seconds % complaintSeconds === 0) room.complaints.turn()
+    room.connectionLog.turn()
   }).pipe(Effect.delay(1000), Effect.forever)
 
 /** Closes connections that nobody reads, the one that holds the most first, until there is room for the answers of others. */

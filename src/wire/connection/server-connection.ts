@@ -288,7 +288,7 @@ export class ServerConnection implements Listener {
     this.begun(slot, begun.right.answer)
   }
   private forbid(slot: Slot, { api, refusal }: Route, { actor, version }: RequestContext): void {
-    this.room.complaints.forbidden(actor, `sent ${api.name}, which this connection may not send: no broker has registered on it`)
+    this.room.connectionLog.forbidden(actor, `sent ${api.name}, which this connection may not send: no broker has registered on it`)
     this.answer(slot, refusal(version))
   }
   /** The request was read, and its handler has it. */
@@ -368,7 +368,7 @@ export class ServerConnection implements Listener {
     if (route === undefined || context === undefined) return
     if (answer instanceof Disconnect) {
       slot.ends = true
-      this.room.complaints.say("refused", context.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
+      this.room.connectionLog.closed("refused", context.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
     } else if (answer instanceof Unreadable) {
       return this.unreadable(slot, answer.error)
     } else if (answer instanceof Encoded) {
@@ -389,11 +389,11 @@ export class ServerConnection implements Listener {
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */
   private failed(slot: Slot, cause: unknown): void {
     const { route, context } = slot
-    this.room.complaints.defect(context?.actor ?? this.session.address, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
+    this.room.connectionLog.defect(context?.actor ?? this.session.address, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
     this.end()
   }
   private refuse(kind: string, message: string): void {
-    this.room.complaints.say(kind, this.session.address, message)
+    this.room.connectionLog.closed(kind, this.session.address, message)
     this.end()
   }
 }

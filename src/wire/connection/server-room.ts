@@ -1,11 +1,11 @@
 import type { Runtime } from "effect"
 import type { Admission } from "../admission/admission.ts"
-import type { Complaints } from "../complaints.ts"
 import type { AnswerBudget } from "../memory/answer-budget.ts"
 import type { MemoryBudget } from "../memory/memory-budget.ts"
 import type { RequestCounts } from "../metrics/request-counts.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import type { Turns } from "../slicing/turns.ts"
+import type { ConnectionLog } from "./connection-log.ts"
 import type { ServerConnection } from "./server-connection.ts"
 
 /** What the connections share that came through one listener. */
@@ -17,7 +17,7 @@ export interface Door {
 export interface ServerRoom {
   readonly runtime: Runtime.Runtime<never>
   readonly turns: Turns
-  readonly complaints: Complaints
+  readonly connectionLog: ConnectionLog
   readonly counts: RequestCounts
   readonly requestBytesMax: number
   readonly inFlightRequestsMax: number

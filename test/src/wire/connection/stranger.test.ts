@@ -100,7 +100,9 @@ describe("a flood of strangers", () => {
         }
         expect(lines.length).toBe(5)
         yield* Effect.sleep(20_000)
-        expect(lines.map(({ text: line }) => line).slice(5)).toEqual(["closed 45 more connections for the same reason (http)"])
+        const [count = "", ...others] = lines.map(({ text: line }) => line).slice(5)
+        expect(count).toStartWith("45 more lines of this kind in 10 s, such as: closed the connection of ")
+        expect(others).toEqual([])
       })
     ))
 })
