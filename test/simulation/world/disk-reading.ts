@@ -1,11 +1,13 @@
 import { Chunk, Effect, Either } from "effect"
 import { decodeEntries } from "../../../adapters/journal/entry-record.ts"
 import { partitionOfStream } from "../../../adapters/journal/stream-partition.ts"
-import { readNote } from "../../../adapters/log/compaction/note.ts"
+import { noNote, readNote } from "../../../adapters/log/compaction/note.ts"
+import { anyRange, settledNote } from "../../../adapters/log/compaction/recover.ts"
 import { Checkpoints } from "../../../adapters/log/disk/checkpoint.ts"
 import type { Disk } from "../../../adapters/log/disk/disk.ts"
 import type { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { type RecordBatch, readableBatches, verify } from "../../../domain/log/batch.ts"
+import { type CompactedRanges, gapsEnd, mayFollow, withRange } from "../../../domain/log/compacted-ranges.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { readInt64 } from "../../../domain/log/int.ts"
 import { decodeRecords } from "../../../domain/log/record.ts"
@@ -31,38 +33,51 @@ export const batchRead = (batch: RecordBatch): BatchRead => {
   }
 }
 
-/** The segments that count, in order: of a swap that was decided upon and not done the new one, which the next start puts in the place of the old ones (decision 0020). */
-const segmentsIn = (session: Disk, directory: string): ReadonlyArray<string> => {
+/** The segments that count, in order, and where compaction may have left gaps: of a swap that was decided upon and not done the new one (decision 20). */
+const segmentsIn = (session: Disk, directory: string): { readonly names: ReadonlyArray<string>; readonly ranges: CompactedRanges } => {
   const names = session.list(directory)
   const logs = names.filter((name) => name.endsWith(".log")).sort()
-  const note = readNote(session, directory, crc32c)
-  const pending = note === undefined || note === "damaged" ? undefined : note.pending
-  if (pending === undefined) return logs
-  const swap = names.find((name) => name.endsWith(".log.swap") && baseOffsetOfLogFile(name.slice(0, -".swap".length)) === pending.baseOffset)
-  if (swap === undefined) return logs
+  const bases = logs.map((name) => baseOffsetOfLogFile(name) ?? 0)
+  const note = readNote(session, directory, crc32c) ?? noNote
+  if (note === "damaged") return { names: logs, ranges: anyRange(bases).ranges }
+  const { pending } = note
+  const swap = names.find((name) => name.endsWith(".log.swap") && baseOffsetOfLogFile(name.slice(0, -".swap".length)) === pending?.baseOffset)
+  if (pending === undefined || swap === undefined) return { names: logs, ranges: settledNote(note, bases).ranges }
   const isReplaced = (name: string) => (baseOffsetOfLogFile(name) ?? 0) >= pending.baseOffset && (baseOffsetOfLogFile(name) ?? 0) < pending.end
-  return [...logs.filter((name) => !isReplaced(name)), swap].sort()
+  return {
+    names: [...logs.filter((name) => !isReplaced(name)), swap].sort(),
+    ranges: withRange(note.ranges, pending.baseOffset, pending.end, 0)
+  }
 }
 
-/** Whole batches of a log as they are in its files, up to the first that is torn, and where they end. */
+/**
+ * Whole batches of a log as its files hold them, up to the first that is torn or does not follow, and where they end. What is whole behind a hole does not count: nothing
+ * behind the last sync was acknowledged, and recovery cuts the log there (decision 13). By the same rule as recovery's a gap that compaction left is no hole.
+ */
 const logOf = (disk: MemoryDisk, directory: string): { readonly batches: ReadonlyArray<RecordBatch>; readonly end: number } => {
   const session = disk.session()
   const found: Array<RecordBatch> = []
-  let end = 0
-  if (!session.exists(directory)) return { batches: found, end }
-  for (const name of segmentsIn(session, directory)) {
+  let end: number | undefined
+  if (!session.exists(directory)) return { batches: found, end: 0 }
+  const { names, ranges } = segmentsIn(session, directory)
+  for (const name of names) {
     const bytes = disk.contents(`${directory}/${name}`)
+    const base = baseOffsetOfLogFile(name.replace(/\.swap$/, "")) ?? 0
+    if (end !== undefined && base !== end) break
+    const gaps = gapsEnd(ranges, base)
     let read = 0
-    end = Math.max(end, baseOffsetOfLogFile(name.replace(/\.swap$/, "")) ?? 0)
+    let next = base
     for (const batch of wholePrefix(bytes)) {
-      if (verify(batch, crc32c) !== undefined) break
+      if (verify(batch, crc32c) !== undefined || !mayFollow(batch.baseOffset, next, gaps)) break
       found.push(batch)
       read += batch.bytes.length
-      end = batch.nextOffset
+      next = batch.nextOffset
     }
+    const isLast = name === names.at(-1)
+    end = isLast || read < bytes.length ? next : Math.max(next, gaps)
     if (read < bytes.length) break
   }
-  return { batches: found, end }
+  return { batches: found, end: end ?? 0 }
 }
 
 /** Batches up to the first bytes that are none: a torn header is the end too. */
