@@ -1,7 +1,8 @@
 import { Effect, Either } from "effect"
+import { bug } from "../../domain/kernel/bug.ts"
 import { decodeInSlices, decodeQuickly } from "../protocol/codec/compile.ts"
 import type { DecodeError } from "../protocol/codec/decode-error.ts"
-import { type RequestHeader, responseFrame, responseFrameInSlices } from "../protocol/codec/frame.ts"
+import { correlationIdOf, type RequestHeader, responseFrame, responseFrameInSlices } from "../protocol/codec/frame.ts"
 import { BrokerRegistration } from "../protocol/message/62-broker-registration.ts"
 import type { AnyApi, RequestOf, ResponseDraft } from "../protocol/type/wire.ts"
 import { Later } from "./later.ts"
@@ -151,6 +152,13 @@ export interface Route {
 const isAnswer = (made: unknown): boolean =>
   !(made instanceof Later || made instanceof NoResponse || made instanceof Disconnect || made instanceof Unreadable || Effect.isEffect(made))
 
+/** Asserts that a response is the one to this request, before it leaves: a client takes what it gets under its correlation id for the answer to its own request. */
+export const responseTo = ({ header }: Pick<RequestContext, "header">, chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
+  const written = correlationIdOf(chunks)
+  if (written !== header.correlationId) bug(`the response to request ${header.correlationId} of API key ${header.apiKey} has the correlation id ${written}`)
+  return chunks
+}
+
 /** The one place where a response gets its throttle time; without one the encoder writes 0, and drops the field where the version has none. */
 const throttled = <D>(response: D, { throttleTimeMs }: Session): D => (throttleTimeMs === 0 ? response : { ...response, throttleTimeMs })
 
@@ -201,7 +209,8 @@ export const route = <A extends AnyApi>(
       return refused === undefined ? new Disconnect(`${api.name} is not permitted`) : { ...refused, ...options.refusal }
     },
     encode: ({ header, session }, answer) => responseFrame(api, header.apiVersion, header.correlationId, throttled(answer as ResponseDraft<A>, session)),
-    finish: function* ({ header, session }, answer) {
+    finish: function* (context, answer) {
+      const { header, session } = context
       let made = answer
       while (made instanceof Sliced) {
         const steps: Steps<unknown> = made.begin()
@@ -213,7 +222,7 @@ export const route = <A extends AnyApi>(
       const codes: Array<number> = []
       responseErrors(api)(made, (code) => codes.push(code))
       const response = throttled(made as ResponseDraft<A>, session)
-      return new Encoded(yield* responseFrameInSlices(api, header.apiVersion, header.correlationId, response), codes)
+      return new Encoded(responseTo(context, yield* responseFrameInSlices(api, header.apiVersion, header.correlationId, response)), codes)
     }
   }
 }

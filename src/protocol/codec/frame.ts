@@ -98,6 +98,10 @@ const finished = (to: Writer): ReadonlyArray<Uint8Array> => {
   return chunks
 }
 
+/** The correlation id of a whole response as `responseFrame` gives it: the writer's own first chunk holds the header. */
+export const correlationIdOf = ([first]: ReadonlyArray<Uint8Array>): number =>
+  first === undefined || first.length < 8 ? -1 : new DataView(first.buffer, first.byteOffset).getInt32(4)
+
 /** The correlation id of a response frame without its length prefix: what tells the request, and with it API and version. */
 export const decodeCorrelationId = (frame: Uint8Array): Either.Either<number, DecodeError> =>
   reading(() => new Reader(frame, 0, frame.length).int32(), "header.correlationId")

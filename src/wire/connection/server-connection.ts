@@ -5,7 +5,7 @@ import type { Place } from "../admission/admission.ts"
 import { Later } from "../later.ts"
 import { Holding } from "../memory/holding.ts"
 import { smallRequestBytes } from "../memory/memory-budget.ts"
-import { Disconnect, Encoded, NoResponse, type RequestContext, type Route, type Started, Unreadable } from "../route.ts"
+import { Disconnect, Encoded, NoResponse, type RequestContext, type Route, responseTo, type Started, Unreadable } from "../route.ts"
 import { malformedMessage } from "../routing/route-table.ts"
 import { Session } from "../session.ts"
 import { Sliced, sliceNs } from "../sliced.ts"
@@ -377,7 +377,7 @@ export class ServerConnection implements Listener {
       return this.work(slot, answer)
     } else if (!(answer instanceof NoResponse)) {
       try {
-        slot.chunks = route.encode(context, answer)
+        slot.chunks = responseTo(context, route.encode(context, answer))
       } catch (cause) {
         return this.failed(slot, cause)
       }

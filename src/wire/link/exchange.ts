@@ -1,4 +1,5 @@
 import { Effect, Either } from "effect"
+import { Bug } from "../../../domain/kernel/bug.ts"
 import { errorCode, kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Address } from "../../ports/transport.ts"
 import type { DecodeError } from "../../protocol/codec/decode-error.ts"
@@ -38,9 +39,20 @@ export const transmit = <A extends AnyApi>(
   answered: boolean
 ): Effect.Effect<Uint8Array, CallFault> =>
   Effect.async((resume) => {
-    const encode = (correlationId: number) => requestFrame(api, version, { correlationId, clientId: options.clientId, ...(tags ? { tags } : {}) }, request)
-    return Effect.sync(to.submit({ encode, answered, api: api.name, timeoutMs, ...(silenceMs === undefined ? {} : { silenceMs }) }, resume))
+    let id = -1
+    const encode = (correlationId: number) => {
+      id = correlationId
+      return requestFrame(api, version, { correlationId, clientId: options.clientId, ...(tags ? { tags } : {}) }, request)
+    }
+    // The other half of the server's assertion: the link matched this response to this request.
+    const settle: Parameters<typeof to.submit>[1] = (outcome) =>
+      answered && Either.isRight(outcome) && !isResponseTo(outcome.right, id)
+        ? resume(Effect.die(new Bug(`the response to ${api.name} ${version} does not have the correlation id ${id}`)))
+        : resume(outcome)
+    return Effect.sync(to.submit({ encode, answered, api: api.name, timeoutMs, ...(silenceMs === undefined ? {} : { silenceMs }) }, settle))
   })
+
+const isResponseTo = (frame: Uint8Array, id: number): boolean => frame.length >= 4 && new DataView(frame.buffer, frame.byteOffset).getInt32(0) === id
 
 /** One request and its answer, read by the version that was sent. An answer that cannot be read closes the connection: what follows it cannot be trusted. */
 export const exchange = <A extends AnyApi>(
