@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
 import { Command } from "../../domain/cluster/command.ts"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
@@ -12,7 +12,7 @@ import { ClusterImage } from "../groups/cluster-image.ts"
 import { type Coordinator, layer as coordinatorLayer, GroupCoordinator } from "../groups/coordinator.ts"
 import { Compression } from "../ports/compression.ts"
 import { Journal } from "../ports/journal.ts"
-import { type LogDirectory, LogFault } from "../ports/log-store.ts"
+import type { LogDirectory, LogFault } from "../ports/log-store.ts"
 import { metricsText } from "../ports/metrics.ts"
 import type { Address, ListenFault, Transport } from "../ports/transport.ts"
 import { type FindLeader, findLeader } from "../serve/cluster/current-leader.ts"
@@ -20,18 +20,17 @@ import { makeDeadlines } from "../serve/deadlines.ts"
 import { makeFetchSessions } from "../serve/fetch/fetch-sessions.ts"
 import type { FindReadable, ReadablePartition } from "../serve/readable.ts"
 import { serveOptions } from "../serve/serve-options.ts"
-import { CommandIdFactory, CommandIds } from "../stream/command-ids.ts"
-import { type UnreadableEvent, WriterStopped } from "../stream/fault.ts"
+import { type CommandIdFactory, CommandIds } from "../stream/command-ids.ts"
+import type { UnreadableEvent, WriterStopped } from "../stream/fault.ts"
 import { streamPartition } from "../stream/stream-partition.ts"
-import { drawUuid } from "../stream/uuid.ts"
-import { openWriter } from "../stream/writer.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
-import { type Brokers, makeBrokers } from "./brokers/brokers.ts"
+import { type Brokers, layer as brokersLayer, LeaderBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
 import type { LeaderContext } from "./context.ts"
 import { raiseEventLevels } from "./event-level.ts"
-import { type ClusterWriter, clusterAggregate, clusterStream } from "./journal/cluster-aggregate.ts"
+import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
+import { ClusterStream, layer as clusterStreamLayer, mustSucceed } from "./journal/cluster-stream.ts"
 import { ProducerIdBlocks } from "./producer-ids/producer-id-blocks.ts"
 import { makeProducerIds } from "./producer-ids/producer-ids.ts"
 import { leaderRoutes } from "./routes.ts"
@@ -71,48 +70,6 @@ export interface Leader {
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
 
-/** Gives a command whose event must be in the journal before the leader can lead. */
-const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string, cause: string): Effect.Effect<void, WriterStopped> =>
-  Effect.mapError(
-    Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
-    ({ message }) => new WriterStopped({ stream: clusterStream, message: `The leader cannot start: ${message}` })
-  )
-
-/** The cluster gets its id the first time that it has a leader. */
-const found = (writer: ClusterWriter, commandIds: CommandIdFactory, before: string | undefined): Effect.Effect<string, WriterStopped | LogFault> =>
-  Effect.gen(function* () {
-    const known = writer.state().clusterId
-    if (known !== undefined) return known
-    if (before !== undefined)
-      return yield* new LogFault({
-        path: clusterStream,
-        reason: "corrupt",
-        message: `The journal ${clusterStream} is empty, and its directory was written by cluster ${before}: the events of that cluster are gone. Nothing was changed.`
-      })
-    const clusterId = yield* drawUuid
-    yield* mustSucceed(writer, Command.FoundCluster({ clusterId }), commandIds.own(), "first start")
-    return clusterId
-  })
-
-/** Over how many streams the groups are spread: what the setting said when the cluster had its first groups. */
-const groupStreams = (writer: ClusterWriter, commandIds: CommandIdFactory, config: NodeConfig): Effect.Effect<number, WriterStopped> =>
-  Effect.gen(function* () {
-    const configured = config["offsets.topic.num.partitions"]
-    const known = writer.state().groupStreams
-    if (known === undefined) yield* mustSucceed(writer, Command.FixGroupStreams({ count: configured }), commandIds.own(), "first start")
-    else if (known !== configured)
-      yield* Effect.logWarning(`offsets.topic.num.partitions=${configured} is ignored: this cluster's groups are spread over ${known} streams for good`)
-    return known ?? configured
-  })
-
-/** Brokers fold the journal from its first event on, so it is never trimmed. */
-const firstEventsGone = (start: number): LogFault =>
-  new LogFault({
-    path: clusterStream,
-    reason: "corrupt",
-    message: `The journal ${clusterStream} begins with event ${start}: the segments with the events before it are gone, and brokers need them. Nothing was changed.`
-  })
-
 const partitionsPerBrokerMax = (options: LeaderOptions): number =>
   options.config["franz.broker.partitions.max"] || (options.partitionsPerBrokerMax ?? partitionsPerClusterMax)
 
@@ -126,14 +83,13 @@ const followersOf = (brokers: Brokers, coordinator: Coordinator): ReadonlyArray<
   coordinator.clusterChanged
 ]
 
-/** The coordinator of every group of the cluster, with all streams open. */
-const makeCoordinator = (config: NodeConfig, streamCount: number, writer: ClusterWriter, commandIds: CommandIdFactory) =>
-  Effect.gen(function* () {
-    const services = Layer.merge(Layer.succeed(ClusterImage, { cluster: writer.state }), Layer.succeed(CommandIds, commandIds))
-    const coordinator = Context.get(yield* Layer.build(Layer.provide(coordinatorLayer({ config, streamCount }), services)), GroupCoordinator)
-    yield* coordinator.openStreams(Array.from({ length: streamCount }, (_, index) => index))
-    return coordinator
-  })
+/** The services that a leader is made of. */
+const services = (options: LeaderOptions): Layer.Layer<Services, LogFault | UnreadableEvent | WriterStopped, Journal> => {
+  const { config } = options
+  const coordinator = Layer.unwrapEffect(Effect.map(ClusterStream, ({ groupStreamCount }) => coordinatorLayer({ config, streamCount: groupStreamCount })))
+  return Layer.merge(coordinator, brokersLayer(config["broker.session.timeout.ms"])).pipe(Layer.provideMerge(clusterStreamLayer(options)))
+}
+type Services = ClusterStream | CommandIds | ClusterImage | LeaderBrokers | GroupCoordinator
 
 /** Finds the journal as the partition of its topic, and what `others` find. */
 const findJournalOr =
@@ -146,21 +102,16 @@ const elect =
   ({ host, port }: Address): Effect.Effect<void, WriterStopped> =>
     mustSucceed(writer, Command.ElectLeader({ nodeId, host, port, epoch: writer.epoch }), commandIds.own(), "start")
 
-/**
- * A leader that does not listen yet. Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
- * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read, WriterStopped when it cannot be written.
- */
-export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFault | UnreadableEvent | WriterStopped, Journal | Compression | Scope.Scope> =>
+/** Puts the leader together, and opens the streams of all groups. */
+const assemble = (options: LeaderOptions) =>
   Effect.gen(function* () {
     const { config, nodeId } = options
     const journal = yield* Journal
     const { decompress } = yield* Compression
-    const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
-    if (writer.start > 0) return yield* firstEventsGone(writer.start)
-    const commandIds = new CommandIdFactory(writer.epoch)
-    const eventsBefore = writer.end()
-    const clusterId = yield* found(writer, commandIds, options.clusterId)
-    const brokers = yield* makeBrokers(writer.state, config["broker.session.timeout.ms"])
+    const { clusterId, eventsBefore, groupStreamCount, writer } = yield* ClusterStream
+    const commandIds = yield* CommandIds
+    const brokers = yield* LeaderBrokers
+    const coordinator = yield* GroupCoordinator
     const clock = yield* Effect.clock
     const producerIdBlocks = new ProducerIdBlocks(() => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n))
     const context: LeaderContext = {
@@ -176,9 +127,8 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       producerIdBlocks,
       metrics: yield* metricsText
     }
-    const streamCount = yield* groupStreams(writer, commandIds, config)
-    const coordinator = yield* makeCoordinator(options.config, streamCount, writer, commandIds)
     for (const follow of followersOf(brokers, coordinator)) writer.onChange(({ events }) => follow(events))
+    yield* coordinator.openStreams(Array.from({ length: groupStreamCount }, (_, index) => index))
     const find = findJournalOr(streamPartition(journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 }), coordinator.findOffsets)
     const leaders = findLeader(writer.state)
     const reading = {
@@ -206,6 +156,13 @@ export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFau
       stopped: Effect.raceFirst(writer.stopped, coordinator.stopped)
     }
   })
+
+/**
+ * A leader that does not listen yet. Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
+ * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read, WriterStopped when it cannot be written.
+ */
+export const makeLeader = (options: LeaderOptions): Effect.Effect<Leader, LogFault | UnreadableEvent | WriterStopped, Journal | Compression | Scope.Scope> =>
+  Effect.flatMap(Layer.build(services(options)), (context) => Effect.provide(assemble(options), context))
 
 interface StartOptions extends LeaderOptions {
   readonly listen: Address

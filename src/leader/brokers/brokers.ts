@@ -1,7 +1,8 @@
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
 import type { Event } from "../../../domain/cluster/event.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
+import { ClusterImage } from "../../groups/cluster-image.ts"
 import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
 import { type EventTable, lookUp } from "../../stream/event-table.ts"
 import { BrokerLinks } from "./broker-links.ts"
@@ -49,7 +50,7 @@ const loggedBrokersMax = 10
 
 const nanosPerMs = 1_000_000n
 
-export const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.Effect<Brokers> =>
+const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.Effect<Brokers> =>
   Effect.map(Effect.clock, (clock): Brokers => {
     const sessions = new Sessions(clock, sessionTimeoutMs)
     const observers = new Observers(clock, cluster)
@@ -70,3 +71,12 @@ export const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): E
       }
     }
   })
+
+/** The tag of Brokers. */
+export class LeaderBrokers extends Context.Tag("comanche-franz/LeaderBrokers")<LeaderBrokers, Brokers>() {}
+
+export const layer = (sessionTimeoutMs: number): Layer.Layer<LeaderBrokers, never, ClusterImage> =>
+  Layer.effect(
+    LeaderBrokers,
+    Effect.flatMap(ClusterImage, ({ cluster }) => makeBrokers(cluster, sessionTimeoutMs))
+  )

@@ -1,0 +1,95 @@
+import { Context, Effect, Layer } from "effect"
+import { Command } from "../../../domain/cluster/command.ts"
+import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import { ClusterImage } from "../../groups/cluster-image.ts"
+import type { Journal } from "../../ports/journal.ts"
+import { LogFault } from "../../ports/log-store.ts"
+import { CommandIdFactory, CommandIds } from "../../stream/command-ids.ts"
+import { type UnreadableEvent, WriterStopped } from "../../stream/fault.ts"
+import { drawUuid } from "../../stream/uuid.ts"
+import { openWriter } from "../../stream/writer.ts"
+import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
+
+interface ClusterStreamOptions {
+  readonly config: NodeConfig
+  /** The cluster that wrote the journal's directory, if that is known: an empty journal is a lost one then. */
+  readonly clusterId?: string | undefined
+}
+
+/** The stream of the cluster's events, held under this leader's epoch, of a cluster that is founded. */
+export class ClusterStream extends Context.Tag("comanche-franz/ClusterStream")<
+  ClusterStream,
+  {
+    readonly writer: ClusterWriter
+    readonly clusterId: string
+    /** The number of streams over which the groups are spread. */
+    readonly groupStreamCount: number
+    /** Events that the journal had before this leader. */
+    readonly eventsBefore: number
+  }
+>() {}
+
+/** Gives a command whose event must be in the journal before the leader can lead. */
+export const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string, cause: string): Effect.Effect<void, WriterStopped> =>
+  Effect.mapError(
+    Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
+    ({ message }) => new WriterStopped({ stream: clusterStream, message: `The leader cannot start: ${message}` })
+  )
+
+/** The cluster gets its id the first time that it has a leader. */
+const found = (writer: ClusterWriter, commandIds: CommandIdFactory, before: string | undefined): Effect.Effect<string, WriterStopped | LogFault> =>
+  Effect.gen(function* () {
+    const known = writer.state().clusterId
+    if (known !== undefined) return known
+    if (before !== undefined)
+      return yield* new LogFault({
+        path: clusterStream,
+        reason: "corrupt",
+        message: `The journal ${clusterStream} is empty, and its directory was written by cluster ${before}: the events of that cluster are gone. Nothing was changed.`
+      })
+    const clusterId = yield* drawUuid
+    yield* mustSucceed(writer, Command.FoundCluster({ clusterId }), commandIds.own(), "first start")
+    return clusterId
+  })
+
+/** Over how many streams the groups are spread: what the setting said when the cluster had its first groups. */
+const groupStreams = (writer: ClusterWriter, commandIds: CommandIdFactory, config: NodeConfig): Effect.Effect<number, WriterStopped> =>
+  Effect.gen(function* () {
+    const configured = config["offsets.topic.num.partitions"]
+    const known = writer.state().groupStreams
+    if (known === undefined) yield* mustSucceed(writer, Command.FixGroupStreams({ count: configured }), commandIds.own(), "first start")
+    else if (known !== configured)
+      yield* Effect.logWarning(`offsets.topic.num.partitions=${configured} is ignored: this cluster's groups are spread over ${known} streams for good`)
+    return known ?? configured
+  })
+
+/** Brokers fold the journal from its first event on, so it is never trimmed. */
+const firstEventsGone = (start: number): LogFault =>
+  new LogFault({
+    path: clusterStream,
+    reason: "corrupt",
+    message: `The journal ${clusterStream} begins with event ${start}: the segments with the events before it are gone, and brokers need them. Nothing was changed.`
+  })
+
+/**
+ * Takes the journal under a new epoch, replays it, and founds the cluster if it is new. UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read,
+ * WriterStopped when it cannot be written.
+ */
+export const layer = (
+  options: ClusterStreamOptions
+): Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFault | UnreadableEvent | WriterStopped, Journal> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      const { config } = options
+      const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
+      if (writer.start > 0) return yield* firstEventsGone(writer.start)
+      const commandIds = new CommandIdFactory(writer.epoch)
+      const eventsBefore = writer.end()
+      const clusterId = yield* found(writer, commandIds, options.clusterId)
+      const groupStreamCount = yield* groupStreams(writer, commandIds, config)
+      return Context.make(ClusterStream, { writer, clusterId, groupStreamCount, eventsBefore }).pipe(
+        Context.add(CommandIds, commandIds),
+        Context.add(ClusterImage, { cluster: writer.state })
+      )
+    })
+  )
