@@ -2,11 +2,11 @@ import process from "node:process"
 
 /**
  * The start of a node runs much code a hundred times and then never again. The compiler's second tier would compile it,
- * for 70 ms of a second core, a third of the whole start. With a threshold twenty times as high it compiles the code of
- * requests alone, within the first second of load.
+ * for 70 ms of a second core, a third of the whole start. With a threshold six times as high it compiles the code of
+ * requests alone. A higher one makes the start no cheaper, and the first minute under load dearer (docs/decisions/0047).
  */
 const setting = "BUN_JSC_thresholdForOptimizeAfterWarmUp"
-const calls = "20000"
+const calls = "6000"
 
 /**
  * The engine reads its settings when the process begins, so a compiled program that starts a node executes itself again
