@@ -50,7 +50,7 @@ const compareWritten = (batch: RecordBatch, vector: BatchVector, tools: BatchToo
   return difference === undefined ? undefined : `written and read again: ${difference}`
 }
 
-/** With log append time every record reads as the leader's time; its own still stands in the bytes, and shows when the bit is taken away. */
+/** With log append time every record reads as the leader's time; its own is still in the bytes, and shows when the bit is taken away. */
 const ownTimestamps = (batch: RecordBatch, { compression }: BatchTools): ReadonlyArray<Record> | undefined => {
   const plain = batch.bytes.slice()
   plain[fieldAt.attributes + 1] = (plain[fieldAt.attributes + 1] ?? 0) & ~attribute.logAppendTime

@@ -6,7 +6,7 @@ export type Json = null | boolean | number | string | ReadonlyArray<Json> | { re
 const isObject = (json: Json): json is { readonly [name: string]: Json } => typeof json === "object" && json !== null && !Array.isArray(json)
 
 /**
- * The value that `json` stands for, as a draft of `wire`. Kafka prints all records as an empty string, whatever they hold: those are taken from `read`,
+ * The value of `json`, as a draft of `wire`. Kafka prints all records as an empty string, whatever they hold: those are taken from `read`,
  * the same value as it was decoded.
  */
 export const fromKafkaJson = (wire: AnyWire, json: Json, read: unknown): unknown => {

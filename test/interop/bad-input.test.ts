@@ -25,7 +25,7 @@ afterAll(async () => {
   data.remove()
 })
 
-/** The node goes on: a proper request is answered on a new connection. */
+/** The node continues: a proper request is answered on a new connection. */
 const stillAnswers = async () => {
   const connection = await RawConnection.open(node.port)
   expect((await connection.call(Metadata, 12, { topics: [] })).brokers.length).toBeGreaterThan(0)
@@ -42,7 +42,7 @@ describe("bytes that are no request", () => {
     ["an unknown API key", new Uint8Array([...int32(12), 0x7f, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]), /32767/]
   ]
   for (const [what, bytes, says] of strangers) {
-    test(`${what}: closed, one log line says what it looked like, and the node goes on`, async () => {
+    test(`${what}: closed, one log line says what it looked like, and the node continues`, async () => {
       const connection = await RawConnection.open(node.port)
       connection.send(bytes)
       expect((await connection.untilClosed()).length).toBe(0)
@@ -192,7 +192,7 @@ describe("a disk that is full, or read-only", () => {
     mkdirSync(directory, { recursive: true })
     return spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", directory]).status === 0
   }
-  test("produce answers an error, reads go on, and it takes records again when there is room", async () => {
+  test("produce answers an error, reads continue, and it takes records again when there is room", async () => {
     if (!mounted()) {
       if (process.env.FRANZ_REQUIRE_PEERS !== undefined) throw new Error("a small file system could not be mounted")
       console.log("skipped: only root may mount a small file system")

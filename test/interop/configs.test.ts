@@ -15,7 +15,7 @@ const refused = (attempt: Promise<string>): Promise<string> =>
     (output) => `accepted: ${output}`,
     (error) => String(error)
   )
-/** The offset that kcat finds for a time: -2 stands for the start, -1 for the end. */
+/** The offset that kcat finds for a time: -2 means the start, -1 the end. */
 const offsetAt = async (node: Node, time: number): Promise<number> => {
   const said = await run("kcat", ["-b", node.address, "-Q", "-t", `orders:0:${time}`])
   return Number(said.match(/offset (\d+)/)?.[1])
@@ -28,7 +28,7 @@ const consumed = async (node: Node, from: string) =>
   linesOf(await run("kcat", ["-b", node.address, "-C", "-t", "orders", "-X", "auto.offset.reset=earliest", "-o", from, "-e", "-q", "-f", "%o\\n"])).map(Number)
 
 describe("topic settings and what they do", () => {
-  testWith(["java", "kcat"], "Kafka's own tool sets, shows and takes back settings of a topic; what is wrong is said", async () => {
+  testWith(["java", "kcat"], "Kafka's own tool sets, shows and unsets settings of a topic; what is wrong is said", async () => {
     const data = temporaryDirectory()
     const node = await up(data.path)
     await franzDoes(["topic", "create", "orders", "--leader", node.address])

@@ -43,7 +43,7 @@ const groupOffsets = (leader: string, group: string) =>
     Effect.map(({ offsets }) => new Map(offsets.map(({ committed, partition }) => [partition, committed])))
   )
 
-/** A member joins, reads something, commits, and leaves: what the group has afterwards is what must survive. */
+/** A member joins, reads some records, commits, and leaves: what the group has afterwards is what must survive. */
 const commitSome = (leader: string, group: string) =>
   Effect.scoped(
     Effect.gen(function* () {

@@ -68,7 +68,7 @@ describe("a disk whose sync fails, under real processes", () => {
     expect(ended.stderr).toContain(`${notRepeated} ${again}`)
   }, 120_000)
 
-  test("the leader's journal: it stops, says why, and ends with 74; a restart over the same files goes on", async () => {
+  test("the leader's journal: it stops, says why, and ends with 74; a restart over the same files continues", async () => {
     const directory = join(data.path, "journal")
     const leader = await ready(faulty("sync /journal/AAAAAAAAAAAAAAAAAAAAAQ-0/*.log EIO after 8", "brokerlead", "--port", "0", "--data", directory))
     const broker = franz("broker", "--id", "1", "--port", "0", "--leader", leader.address, "--data", join(data.path, "journals-broker"))

@@ -3,7 +3,7 @@ import { franzDoes, type Node, up } from "./support/franz.ts"
 import { consoleConsumer, lines, linesOf, sorted, startJavaTool, testWith } from "./support/peers.ts"
 import { run, temporaryDirectory, until } from "./support/process.ts"
 
-/** Java's consumer goes on with a session by itself; what it reads of many partitions shows that none of them was left out. */
+/** Java's consumer continues a session by itself; what it reads of many partitions shows that none of them was left out. */
 describe("a topic of 100 partitions", () => {
   const data = temporaryDirectory()
   let node: Node

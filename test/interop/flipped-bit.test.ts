@@ -15,7 +15,7 @@ const flip = (path: string, position: number, mask: number): void => {
   closeSync(file)
 }
 
-test("a bit of a leader epoch is turned over in the middle of a sealed segment, under a running node: what it says and does, and how a person mends it", async () => {
+test("a bit of a leader epoch is turned over in the middle of a sealed segment, under a running node: what it says and does, and how an operator repairs it", async () => {
   const directory = join(data.path, "cluster")
   const start = () => up(directory, "-X", "log.scrub.interval.ms=200", "-X", "log.segment.bytes=2000")
   let node = await start()

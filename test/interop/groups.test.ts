@@ -43,7 +43,7 @@ const read = (consumers: ReadonlyArray<Run>) => consumers.map(({ stdout }) => li
 
 describe("twelve partitions over three brokers", () => {
   const topic = "twelve"
-  test("lie on all three", async () => {
+  test("are on all three", async () => {
     await franzDoes(["topic", "create", topic, "--partitions", String(partitions), "--leader", leader.address])
     const described = JSON.parse(await franzDoes(["topic", "describe", topic, "--json", "--leader", leader.address])) as {
       partitions: ReadonlyArray<{ leader: number }>

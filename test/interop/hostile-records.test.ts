@@ -42,7 +42,7 @@ const made = (
   fields: Partial<BatchToWrite> = {},
   records: ReadonlyArray<RecordToWrite> = [0, 1, 2].map(() => ({ timestamp: 1000, key, value: key }))
 ): Uint8Array => encodeBatch({ codec: "none", records, ...fields }, { crc32c, compress: (_, bytes) => bytes })
-/** Changed by somebody who makes the CRC fit. */
+/** Changed, with a CRC that fits. */
 const forged = (change: (bytes: Uint8Array) => void, from = made()): Uint8Array => {
   change(from)
   writeInt32(from, fieldAt.crc, crc32c(from, fieldAt.attributes))
@@ -110,7 +110,7 @@ const everywhere: ReadonlyArray<readonly [what: string, records: Uint8Array, err
   ["a control bit and a transactional one", withAttribute(attribute.control | attribute.transactional), "INVALID_RECORD", /control/],
   ["a transactional bit", withAttribute(attribute.transactional), "INVALID_TXN_STATE", /[Tt]ransaction/],
   ["log append time by the producer", withAttribute(attribute.logAppendTime), "INVALID_TIMESTAMP", /log append time/],
-  ["a codec that nobody has", withAttribute(7), "UNSUPPORTED_COMPRESSION_TYPE", /7/],
+  ["an unknown codec", withAttribute(7), "UNSUPPORTED_COMPRESSION_TYPE", /7/],
   ["a producer without a sequence", made({ producerId: 5n, producerEpoch: 0 }), "INVALID_RECORD", /sequence/],
   ["a producer without an epoch", made({ producerId: 5n, baseSequence: 0 }), "INVALID_RECORD", /epoch/],
   ["half a batch", made().subarray(0, 70), "CORRUPT_MESSAGE", /cut/],
@@ -176,7 +176,7 @@ describe("records that no decent client sends", () => {
     expect(await produce("compacted", records)).toMatchObject({ error: "INVALID_RECORD", message: expect.stringContaining("without a key") })
     expect(await end("compacted")).toBe(0n)
   })
-  test("an id of somebody else's: an older epoch is fenced, a gap is refused, and what the true producer sent stays what it is", async () => {
+  test("an id of another producer: an older epoch is fenced, a gap is refused, and what the true producer sent stays what it is", async () => {
     const mine = (producerEpoch: number, baseSequence: number) => made({ producerId: 4711n, producerEpoch, baseSequence })
     expect((await produce("plain", mine(3, 0))).error).toBe("NONE")
     expect((await produce("plain", mine(2, 3))).error).toBe("INVALID_PRODUCER_EPOCH")

@@ -62,7 +62,7 @@ describe("given a client that starts from the leader's port", () => {
   })
 })
 
-describe("brokers that will not come back", () => {
+describe("brokers that will not restart", () => {
   const list = async () =>
     (await does("broker", "list", "--json"))
       .trimEnd()
@@ -70,7 +70,7 @@ describe("brokers that will not come back", () => {
       .map((line) => JSON.parse(line) as { readonly id: number; readonly isFenced: boolean; readonly partitions: number })
   const refusal = async (...args: ReadonlyArray<string>) => String(await does("broker", "remove", ...args).catch((fault: unknown) => fault))
 
-  test("one that serves or carries partitions is not removed without a word; by force it is, and it may come back", async () => {
+  test("one that serves or carries partitions is not removed without a word; by force it is, and it may register again", async () => {
     expect(await refusal("2")).toContain("stop it first")
     expect(await refusal("9")).toContain("not registered")
     await brokers.pop()?.process.kill("SIGTERM")

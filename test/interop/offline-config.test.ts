@@ -25,7 +25,7 @@ const journalled = (directory: string, event: NodeConfigsChanged): Promise<void>
     yield* journal.append(metadataTopic, epoch, end, [{ commandId: "by hand", actor: "test", cause: "test", type: event._tag, value }])
   }).pipe(Effect.scoped, Effect.provide(checksum), Effect.runPromise)
 
-test("what was set at run time is shown and changed in the directory of a node that does not run, and a value that locks everybody out does not", async () => {
+test("what was set at run time is shown and changed in the directory of a node that does not run, and a value that locks all clients out does not", async () => {
   const data = temporaryDirectory()
   const node = await up(data.path)
   const none = await config("--leader", node.address)

@@ -79,7 +79,7 @@ describe("a session whose commands are piped in", () => {
 test("--exit-at-end of a member that the group gave no partition ends: others have them all", async () => {
   const holder = franz("consume", "lines", "--group", "full", "--from", "start", "--leader", node.address)
   await until("the first member reads", () => holder.stdout.includes("line 19999"))
-  // Both new members end, whichever member has the one partition. The holder goes on.
+  // Both new members end, whichever member has the one partition. The holder continues.
   const ended = await Promise.all(["one", "two"].map(() => franz("consume", "lines", "--group", "full", "--exit-at-end", "--leader", node.address).end()))
   expect(ended.map(({ code }) => code)).toEqual([0, 0])
   await holder.kill("SIGTERM")

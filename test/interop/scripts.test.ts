@@ -19,7 +19,7 @@ describe("./franz bench", () => {
     const measured = results.map(({ id }) => id)
     const expected = rows.flatMap(({ figures }) => figures.map(({ id }) => id)).filter((id) => measured.includes(id) || !foreign.test(id))
     expect(measured).toEqual(expected)
-    // Memory and added time may come out as nothing or less where so little is done; all others are counts of something that happened.
+    // Memory and added time may come out as nothing or less where so little is done; all others are counts of events.
     for (const { id, ours } of results) expect(id === "11" || id === "15c" ? Number.isFinite(ours) : (ours ?? 0) > 0).toBe(true)
   }, 600_000)
   test("names the rows when it is asked for one that is not there", async () => {

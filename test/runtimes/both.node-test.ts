@@ -42,7 +42,7 @@ describe("on this runtime", () => {
       deepStrictEqual(checked, { passed: 62, total: 62, firstFailure: undefined })
     }).pipe(Effect.provide(Layer.merge(checksum, compression)), Effect.runPromise))
 
-  test("a log on the disk gives back what was synced, after it is opened again", async () => {
+  test("a log on the disk returns what was synced, after it is opened again", async () => {
     const directory = mkdtempSync(join(tmpdir(), "franz-runtime-"))
     const topicId = "BvXgbDGDQkqSB0fKXyZf6Q" as TopicId
     const batch = encodeBatch(

@@ -20,7 +20,7 @@ export const accepted: ReadonlyArray<Accepted> = [
     ours: /^(?!.*"apiKey":(?!18,|42,)).*$/,
     why: "Kafka 4.4's ranges of ApiVersions and DeleteGroups, and fewer APIs: what is not built is not advertised."
   },
-  { at: /^ApiVersions\/a version that nobody has\.answer$/, ours: /0005"$/, kafkas: /0004"$/, why: "Kafka 4.4 has ApiVersions 5." },
+  { at: /^ApiVersions\/an unknown version\.answer$/, ours: /0005"$/, kafkas: /0004"$/, why: "Kafka 4.4 has ApiVersions 5." },
   { at: /^ApiVersions\/all v[34]\.(supported|finalized)Features/, why: "Features gate transactions 2, KIP-848 and share groups, none of which are built." },
   { at: /^DescribeConfigs\/loggers\./, why: "A node has one logger, whose level is fixed." },
   {
@@ -107,7 +107,7 @@ export const accepted: ReadonlyArray<Accepted> = [
     why: "A time beyond 2^53 ms is refused by the header alone; Kafka names every record."
   },
   {
-    at: /^Produce, hostile\/hostile: a codec that nobody has\..*errorCode$/,
+    at: /^Produce, hostile\/hostile: an unknown codec\..*errorCode$/,
     ours: /UNSUPPORTED_COMPRESSION_TYPE/,
     why: "An unknown codec is unsupported; Kafka fails with UNKNOWN_SERVER_ERROR."
   },

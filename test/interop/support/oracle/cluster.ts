@@ -12,7 +12,7 @@ import { range, type Scenario, type Side } from "./side.ts"
 export const apiVersions: Scenario = async (side) => {
   const software = { clientSoftwareName: "oracle", clientSoftwareVersion: "1" }
   await side.each("all", ApiVersions, range(0, 4), () => software)
-  await side.raw("a version that nobody has", Buffer.from([0, 0, 0, 14, 0, 18, 0, 77, 0, 0, 0, 7, 0, 3, 114, 97, 119, 0]))
+  await side.raw("an unknown version", Buffer.from([0, 0, 0, 14, 0, 18, 0, 77, 0, 0, 0, 7, 0, 3, 114, 97, 119, 0]))
   await side.ask("no software", ApiVersions, 3, { clientSoftwareName: "", clientSoftwareVersion: "" })
   await side.ask("illegal software", ApiVersions, 3, { clientSoftwareName: "-x-", clientSoftwareVersion: "1 2" })
 }
@@ -71,8 +71,8 @@ const topic = (name: string, numPartitions = 1, replicationFactor = 1, more: obj
   configs: [],
   ...more
 })
-type Asked = ReturnType<typeof topic>
-const create = async (side: Side, label: string, version: number, topics: ReadonlyArray<Asked>, more: object = {}) => {
+type TopicRequest = ReturnType<typeof topic>
+const create = async (side: Side, label: string, version: number, topics: ReadonlyArray<TopicRequest>, more: object = {}) => {
   const answer = await side.call(CreateTopics, version, { topics, timeoutMs: 30_000, ...more })
   for (const { name, topicId } of answer.topics) if (topicId !== zeroUuid) side.know(topicId, name)
   // Each lists the settings that it has: what is there is compared in the scenario of settings.

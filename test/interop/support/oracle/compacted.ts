@@ -17,7 +17,7 @@ const { compress, decompress } = await Effect.runPromise(Effect.provide(Compress
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
-/** More than segment.ms lies between two batches, so that each has a segment of its own. */
+/** More than segment.ms is between two batches, so that each has a segment of its own. */
 const segmentMs = 60_000
 const begin = 1_700_000_000_000
 

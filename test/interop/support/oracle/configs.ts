@@ -57,7 +57,7 @@ export const incremental: Scenario = async (side) => {
   await ask("no name", change("", [[0, "retention.ms", "1"]]))
   await ask("no name that a topic can have", change("a/b", [[0, "retention.ms", "1"]]))
   await ask("a resource twice", change("settings-1", [[0, "retention.ms", "1"]]), change("settings-1", [[0, "retention.ms", "2"]]))
-  await ask("a kind that nobody has", change("x", [[0, "a", "1"]], 77))
+  await ask("an unknown kind", change("x", [[0, "a", "1"]], 77))
   await ask("a broker, what it starts with", change("1", [[0, "node.id", "5"]], broker))
   await side.ask("only checked", IncrementalAlterConfigs, 1, { resources: [change("settings-1", [[0, "retention.ms", "9"]])], validateOnly: true })
   await side.ask("only checked, wrong", IncrementalAlterConfigs, 1, { resources: [change("settings-1", [[0, "retention.ms", "x"]])], validateOnly: true })
@@ -77,7 +77,7 @@ export const replaced: Scenario = async (side) => {
   await side.ask("out of range", AlterConfigs, 2, all("settings-2", { "retention.ms": "-2" }))
   await side.ask("no such topic", AlterConfigs, 2, all("settings-none", {}))
   await side.ask("no name", AlterConfigs, 2, all("", {}))
-  await side.ask("a kind that nobody has", AlterConfigs, 2, all("x", {}, 77))
+  await side.ask("an unknown kind", AlterConfigs, 2, all("x", {}, 77))
   await side.ask("none left", AlterConfigs, 2, all("settings-2", {}))
   await own(side, "none left", "settings-2", {})
 }

@@ -70,12 +70,12 @@ export const topicsDescribed: Scenario = async (side) => {
   for (const [name, value] of settings) await side.ask(`${name}=${value}`, IncrementalAlterConfigs, 1, setting(topic, "described-changed", [[name, value]]))
   await followed(side, topic, "described-changed", ["unclean.leader.election.enable", "true"], 1)
   await side.ask("all changed", DescribeConfigs, 4, wanted(topic, "described-changed", null))
-  for (const [name] of settings) await side.ask(`${name} taken back`, IncrementalAlterConfigs, 1, setting(topic, "described-changed", [[name, null]], 1))
+  for (const [name] of settings) await side.ask(`${name} unset`, IncrementalAlterConfigs, 1, setting(topic, "described-changed", [[name, null]], 1))
   await followed(side, topic, "described-changed", ["unclean.leader.election.enable", "false"], 5)
-  await side.ask("all taken back", DescribeConfigs, 4, wanted(topic, "described-changed", null))
+  await side.ask("all unset", DescribeConfigs, 4, wanted(topic, "described-changed", null))
 }
 
-/** Values that lie at a bound or beyond it, and that are no values. */
+/** Values at a bound, beyond it, and malformed ones. */
 const odd: ReadonlyArray<Setting> = [
   ["cleanup.policy", "none"],
   ["cleanup.policy", ""],
@@ -181,11 +181,11 @@ export const nodesChanged: Scenario = async (side) => {
   await followed(side, node, "1", ["message.max.bytes", "2000000"], 2)
   await followed(side, node, "1", ["log.retention.bytes", "1000000000"], 3)
   await show("set")
-  await change("taken back for one", "1", [["log.retention.ms", null]], 1)
+  await change("unset for one", "1", [["log.retention.ms", null]], 1)
   await followed(side, node, "1", ["log.retention.ms", "5000000"], 3)
-  await show("taken back for one")
+  await show("unset for one")
   await change("what a node starts with", "1", [["node.id", "5"]])
-  await change("what a node starts with, taken back", "1", [["num.partitions", null]], 1)
+  await change("what a node starts with, unset", "1", [["num.partitions", null]], 1)
   await change("right and wrong together", "1", [
     ["message.max.bytes", "7"],
     ["node.id", "5"]
@@ -195,7 +195,7 @@ export const nodesChanged: Scenario = async (side) => {
   await change("no number", "1", [["log.roll.ms", "soon"]])
   await change("no value", "1", [["log.roll.ms", null]])
   await change("unknown", "1", [["no.such", "1"]])
-  await change("unknown, taken back", "1", [["no.such", null]], 1)
+  await change("unknown, unset", "1", [["no.such", null]], 1)
   await change("appended to a number", "1", [["log.roll.ms", "1"]], 2)
   await change("appended to a list", "1", [["log.cleanup.policy", "delete"]], 2)
   await change("unknown operation", "1", [["log.roll.ms", "1"]], 9)
@@ -214,7 +214,7 @@ export const nodesChanged: Scenario = async (side) => {
   await replace("replaced by what a node starts with", "1", { "node.id": "7" })
   await replace("replaced by nothing", "1", {})
   await change(
-    "taken back for all",
+    "unset for all",
     "",
     [
       ["log.retention.ms", null],

@@ -6,7 +6,7 @@ import { accepted } from "./accepted.ts"
 const file = join(root, "docs/skipped.md")
 const [begin, end] = ["<!-- differences: written by ./franz compare --docs -->", "<!-- /differences -->"]
 
-/** A pattern as a person reads it: the group of cases, the case, the field. */
+/** A pattern in readable form: the group of cases, the case, the field. */
 const readable = ({ source }: RegExp): string =>
   source
     .replaceAll("\\/", "/")

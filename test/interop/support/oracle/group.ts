@@ -98,7 +98,7 @@ export const staticMembers: Scenario = async (side) => {
   side.note("replaced v5", third)
   await side.ask("leave of the first", LeaveGroup, 5, { groupId: "static", members: [{ memberId: first.memberId, groupInstanceId: "instance" }] })
   await side.ask("leave of an unknown instance", LeaveGroup, 5, { groupId: "static", members: [{ memberId: "", groupInstanceId: "none" }] })
-  await side.ask("leave of nobody", LeaveGroup, 5, { groupId: "static", members: [{ memberId: "" }] })
+  await side.ask("leave of an empty member id", LeaveGroup, 5, { groupId: "static", members: [{ memberId: "" }] })
   await side.ask("leave by instance", LeaveGroup, 5, { groupId: "static", members: [{ memberId: "", groupInstanceId: "instance" }] })
 }
 
@@ -191,7 +191,7 @@ export const leaving: Scenario = async (side) => {
   await side.ask("unknown group", LeaveGroup, 2, { groupId: "no-such-group", memberId: "m" })
   await side.ask("unknown group v3", LeaveGroup, 3, { groupId: "no-such-group", members: [{ memberId: "m" }] })
   await side.ask("empty group", LeaveGroup, 3, { groupId: "", members: [{ memberId: "m" }] })
-  await side.ask("nobody", LeaveGroup, 3, { groupId: "leave-3", members: [] })
+  await side.ask("no members", LeaveGroup, 3, { groupId: "leave-3", members: [] })
   const { memberId } = await alone(side, "leave-many")
   await side.ask("several", LeaveGroup, 5, { groupId: "leave-many", members: [{ memberId, reason: "done" }, { memberId: "stranger" }, { memberId }] })
 }

@@ -12,7 +12,7 @@ interface Names {
 
 export type Plain = null | boolean | number | string | ReadonlyArray<Plain> | { readonly [name: string]: Plain }
 
-/** Times of the test's own records lie before this, those of the clock after it. */
+/** Times of the test's own records are before this, those of the clock after it. */
 const clockFrom = 1_000_000_000_000n
 
 const batchesOf = (bytes: Uint8Array): Plain => {
@@ -93,7 +93,7 @@ export interface Difference {
 
 const shown = (value: Plain | undefined): string => (value === undefined ? "nothing" : JSON.stringify(value))
 
-/** Lists of unequal length: what stands in one of them alone. */
+/** Lists of unequal length: the elements of one of them alone. */
 const without = (items: ReadonlyArray<Plain>, others: ReadonlyArray<Plain>): ReadonlyArray<Plain> => {
   const left = others.map(shown)
   return items.filter((item) => {

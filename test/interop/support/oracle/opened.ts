@@ -25,7 +25,7 @@ const timed = (times: ReadonlyArray<number>, fields: Partial<BatchToWrite> = {},
     },
     { crc32c, compress }
   )
-/** The same bytes, changed by someone who makes the CRC fit. */
+/** The same bytes, changed, with a CRC that fits. */
 const forged = (batch: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Array => {
   const bytes = batch.slice()
   change(bytes)
@@ -174,7 +174,7 @@ export const hostile: Scenario = async (side) => {
     ["a base timestamp of 2^63 - 1", field(fieldAt.baseTimestamp, ...int64Max)],
     ["a max timestamp of 2^63 - 1", field(fieldAt.maxTimestamp, ...int64Max)],
     ["a control bit", field(fieldAt.attributes + 1, 0x20)],
-    ["a codec that nobody has", field(fieldAt.attributes + 1, 7)],
+    ["an unknown codec", field(fieldAt.attributes + 1, 7)],
     ["a producer without a sequence", timed([now], { producerId: 5n, producerEpoch: 0 })],
     ["a length under the header's", good.map((byte, at) => (at === fieldAt.batchLength + 3 ? 7 : byte))],
     ["a negative length", good.map((byte, at) => (at === fieldAt.batchLength ? 255 : byte))],

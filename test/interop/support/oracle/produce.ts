@@ -112,7 +112,7 @@ export const produceSequences: Scenario = async (side) => {
   await send("negative epoch", sequenced(id, -1, 0, 1))
   await send("negative sequence", sequenced(id, 1, -1, 1))
   const stranger = await producer(side)
-  await send("a producer that nobody knows, sequence 5", sequenced(stranger, 0, 5, 1), 1)
+  await send("an unknown producer, sequence 5", sequenced(stranger, 0, 5, 1), 1)
   await send("then 0", sequenced(stranger, 0, 0, 1), 1)
   await send("then 6", sequenced(stranger, 0, 6, 1), 1)
   await send("an id that was never given", sequenced(987_654n, 3, 0, 1), 2)

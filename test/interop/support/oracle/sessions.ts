@@ -13,9 +13,9 @@ import type { Scenario, Side } from "./side.ts"
 const kept = { "retention.ms": "-1" }
 
 type Draft = RequestDraft<typeof Fetch>
-type Asked = Readonly<Record<number, number>>
+type AskedOffsets = Readonly<Record<number, number>>
 
-const topicOf = (topic: string, partitions: Asked, partitionMaxBytes = 1_000_000) => ({
+const topicOf = (topic: string, partitions: AskedOffsets, partitionMaxBytes = 1_000_000) => ({
   topic,
   partitions: Object.entries(partitions).map(([partition, from]) => ({ partition: Number(partition), fetchOffset: BigInt(from), partitionMaxBytes }))
 })
@@ -72,7 +72,7 @@ export const sessions: Scenario = async (side) => {
   await session.ask("the same epoch again", [], { sessionEpoch: session.epoch - 1 })
   await session.ask("an epoch too far", [], { sessionEpoch: session.epoch + 1 })
   await session.ask("a negative epoch", [], { sessionEpoch: -2 })
-  await session.ask("goes on after that", [])
+  await session.ask("continues after that", [])
   await session.ask("waits, nothing comes", [], { maxWaitMs: 50, minBytes: 1 })
   await side.call(DeleteRecords, 2, { topics: [{ name: "watched", partitions: [{ partitionIndex: 0, offset: 2n }] }], timeoutMs: 10_000 })
   await session.ask("the start rose", [])
