@@ -124,18 +124,20 @@ const countsOf = (found: ReadonlyArray<WordFinding>): ReadonlyMap<string, Readon
  * together, no word is new.
  */
 export const compareWords = (found: ReadonlyArray<WordFinding>, ratchet: WordRatchet, present: ReadonlySet<string>): ReadonlyArray<Finding> =>
-  found.length <= Object.values(ratchet).reduce((sum, count) => sum + count, 0)
+  found.length <= sumOf(ratchet)
     ? []
     : [...countsOf(found)].flatMap(([path, each]) => {
         const allowed = allowance(ratchet, path, present)
         return each.length > allowed ? each.map(({ line, message }) => ({ path, line, message: `${message} (${each.length} here, ${allowed} allowed)` })) : []
       })
 
-/** The ratchet with each number that has become smaller; files without words have no entry. */
+const sumOf = (ratchet: WordRatchet): number => Object.values(ratchet).reduce((sum, count) => sum + count, 0)
+
+/** The ratchet with the numbers of today: while their sum is not larger, since files may be renamed and split; otherwise with those that have become smaller. */
 export const loweredWords = (found: ReadonlyArray<WordFinding>, ratchet: WordRatchet, present: ReadonlySet<string>): WordRatchet =>
   Object.fromEntries(
     [...countsOf(found)]
-      .map(([path, each]) => [path, Math.min(each.length, allowance(ratchet, path, present))] as const)
+      .map(([path, each]) => [path, found.length <= sumOf(ratchet) ? each.length : Math.min(each.length, allowance(ratchet, path, present))] as const)
       .filter(([, count]) => count > 0)
       .toSorted(([one], [other]) => (one < other ? -1 : 1))
   )
