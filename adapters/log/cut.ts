@@ -19,9 +19,7 @@ interface Cut {
   readonly drop: () => void
 }
 
-/**
- * Appends fail while the log is cut. They need not know better: the one writer of a log is who cuts it.
- */
+/** What appends fail with while the log is cut. The one writer of a log cuts it, so it appends nothing meanwhile. */
 const beingCut = (directory: string): LogFault =>
   new LogFault({
     path: directory,
@@ -99,7 +97,7 @@ const truncation = (log: LogCore, offset: Offset): Cut => {
   }
 }
 
-/** The log is empty afterwards, and goes on at `offset`. */
+/** The log is empty afterwards, and its next offset is `offset`. */
 const restart = (log: LogCore, offset: Offset): Cut => ({
   point: { offset, baseOffset: offset, position: 0, isClean: false, syncFailed: false, cut: "restart" },
   activate: () => newActiveSegment({ ...log.parts, config: log.config, now: log.parts.clock() }, offset),

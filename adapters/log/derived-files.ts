@@ -77,7 +77,7 @@ export class DerivedFiles implements DerivedDocuments {
   private offsets: Array<Offset> = []
   /** The file of epochs is there. */
   private hasEpochs = false
-  /** The text that it has; undefined while nobody knows. */
+  /** The text that it has; undefined while it was not read. */
   private epochsWritten: string | undefined
   /** Text that waits beside it to take its place. */
   private epochsDue: { readonly text: string; readonly file: DiskFile } | undefined
@@ -150,7 +150,7 @@ export class DerivedFiles implements DerivedDocuments {
 
   /**
    * Both documents of the log as it ends now, for the next sync of the log: answers the files to be synced with it. `commit` follows when the log's own bytes are durable, too.
-   * A snapshot that lies there is written again: nobody knows whether it was synced, or is whole, and what is let go of next may be all that could replace it.
+   * A snapshot of that offset is written again: it is unknown whether it was synced, or is whole, and the segments that are dropped next may be all that could replace it.
    */
   write(): ReadonlyArray<DiskFile> {
     const { source } = this

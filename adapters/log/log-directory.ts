@@ -17,7 +17,7 @@ interface HeldLog {
 
 const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
 export const removedSuffix = "-delete"
-/** A directory that a removal has renamed. What else lies in a data directory, whatever it is called, is not ours to delete. */
+/** A directory that a removal has renamed. Every other entry of a data directory stays, whatever its name. */
 const removedForm = /^[A-Za-z0-9_-]{22}-\d{1,10}-delete$/
 
 export const removeTree = (disk: Disk, path: string): void => {
@@ -25,7 +25,7 @@ export const removeTree = (disk: Disk, path: string): void => {
   disk.removeDirectory(path)
 }
 
-/** The same while the event loop goes on: a partition may have many large files. */
+/** The same, off the event loop: a partition may have many large files. */
 export const removeTreeApart = (disk: Disk, path: string): Effect.Effect<void, unknown> =>
   Effect.try({ try: () => disk.list(path), catch: (error) => error }).pipe(
     Effect.andThen((names) => Effect.forEach(names, (name) => removeFile(disk, `${path}/${name}`), { discard: true })),
@@ -34,10 +34,10 @@ export const removeTreeApart = (disk: Disk, path: string): Effect.Effect<void, u
 
 const shown = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** What a disk that fails means, for the person who is woken by it. */
+/** What a failing disk means, for the operator. */
 const sentenceOf = (root: string, { doing, error, path }: DiskFailure): string =>
   `The data directory ${root} is offline: could not ${doing} ${path}: ${shown(error)}. ` +
-  (doing === "sync" ? "A sync that failed is not repeated, since nobody knows what the disk holds. " : "") +
+  (doing === "sync" ? "A sync that failed is not repeated, since it is unknown what the disk holds. " : "") +
   "Look at the disk, then start this node again."
 
 /** What the directories of a store have in common. */
@@ -53,7 +53,7 @@ interface DirectoryParts {
 
 /**
  * One data directory: its disk, its caches, and whether it works. The first sync that fails, and the first error of the device, takes it offline with all its
- * logs, until the process starts again; the other directories go on.
+ * logs, until the process starts again; the other directories keep working.
  */
 export class LogDirectory implements Port {
   readonly disk: Disk
@@ -119,7 +119,7 @@ export class LogDirectory implements Port {
   }
 
   private broke(failure: DiskFailure): void {
-    // A directory within it that is gone had nothing to be synced: its topic was removed meanwhile, or a person took it away. Its log says so; the disk is well.
+    // A directory within it that is gone had nothing to be synced: its topic was removed meanwhile, or an operator removed it. Its log says so; the disk is well.
     if (codeOf(failure.error) === "ENOENT" && failure.path !== this.path) return
     this.takeOffline(new LogFault({ path: this.path, reason: "offline", message: sentenceOf(this.path, failure), cause: failure.error }))
   }

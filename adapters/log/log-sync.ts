@@ -25,7 +25,7 @@ export class LogSync {
   /** Why every use of the log fails; undefined while it is online and open. */
   fault: LogFault | undefined
   /**
-   * Why appends fail, while reads go on: a failed write was cut off, and that cut is not durable yet. A power cut before it is could bring parts of that write back,
+   * Why appends fail, while reads work: a failed write was cut off, and that cut is not durable yet. A power cut before it is could bring parts of that write back,
    * under the bytes that were written in its place.
    */
   appendFault: LogFault | undefined
@@ -155,7 +155,7 @@ export class LogSync {
     this.parts.syncTimes.add(this.parts.clock() - this.begunAt, fault !== undefined)
     const over = this.roundOver
     this.roundOver = undefined
-    // The callers that waited are answered before a cut goes on.
+    // The callers that waited are answered before a cut continues.
     synced(fault)
     over?.()
   }

@@ -24,7 +24,7 @@ const rewrite = (file: DiskFile): void => {
   for (let at = 0; at < size; at += bytes.length) file.write([bytes.subarray(0, file.read(bytes.subarray(0, Math.min(bytes.length, size - at)), at))], at)
 }
 
-/** Recovery's result is made durable before anybody builds on it. */
+/** Recovery's result is made durable before any append builds on it. */
 const settle = ({ disk, directory, recoveryPoint }: LogParts, opened: OpenSegments, derived: DerivedFiles): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     if (opened.cut !== undefined) {
@@ -87,7 +87,7 @@ const cutAgain = (parts: LogParts, point: RecoveryPoint, note: CompactionNote): 
     )
   )
 
-/** Nothing lies there that compaction or a scrub left. */
+/** The directory has nothing that compaction or a scrub left. */
 const isQuiet = (disk: Disk, directory: string): boolean =>
   !disk.exists(directory) || !disk.list(directory).some((name) => name === noteFileName || name === damageMarkFileName || isLeftOfCompaction(name))
 

@@ -34,7 +34,7 @@ export class SegmentedLog implements PartitionLog {
 
   constructor(
     private readonly core: LogCore,
-    /** Everything is as the orderly close before left it. */
+    /** Everything is as the clean close before left it. */
     private readonly isAsClosed: boolean
   ) {
     this.list = core.segments
@@ -128,7 +128,7 @@ export class SegmentedLog implements PartitionLog {
       () => this.refusal() ?? inSlices(this.core.parts.pace, this.core.directory, "read", this.unlessCut(scanHeaders(this.list.from(from), from, visit)))
     )
 
-  /** Work in slices over the segments, which ends where the log is cut meanwhile: the batches that it goes on from may be gone. */
+  /** Work in slices over the segments, which ends where the log is cut meanwhile: the batches that it would continue from may be gone. */
   private *unlessCut(work: Generator<void>): Generator<void> {
     const { cuts } = this.list
     const { directory } = this.core
@@ -185,7 +185,7 @@ export class SegmentedLog implements PartitionLog {
   }
 
   /**
-   * Whether the next segment may be begun. Of two names that are not durable a power cut may leave the later: the log would come back with its middle. The first
+   * Whether the next segment may be begun. Of two names that are not durable a power cut may leave the later: the log would have its middle alone. The first
    * segment grows over its size, within what an index can say, until it cannot be lost; that is a sync away.
    */
   private mayRoll({ lastOffset, sizeInBytes }: SegmentBatch): boolean {

@@ -50,15 +50,15 @@ const twice = (name: string, one: LogDirectory, other: LogDirectory): LogFault =
   new LogFault({
     path: `${one.path}/${name}`,
     reason: "corrupt",
-    message: `The log ${name} lies in two directories, ${one.path}/${name} and ${other.path}/${name}. Nothing was changed. The partition stays offline: look which one is newer (franz log verify), move the other away, then start again.`
+    message: `The log ${name} is in two directories, ${one.path}/${name} and ${other.path}/${name}. Nothing was changed. The partition stays offline: look which one is newer (franz log verify), move the other away, then start again.`
   })
 
-/** A log that is not found may lie in a directory that cannot be read: a new one in its place would be a loss that nobody sees. */
+/** A log that is not found may be in a directory that cannot be read: a new one in its place would be a loss without an error. */
 const elsewhere = (name: string, broken: LogDirectory): LogFault =>
   new LogFault({
     path: `${broken.path}/${name}`,
     reason: "offline",
-    message: `The log ${name} lies in no directory that works, and ${broken.path} is offline: it may be there. It is opened when that directory is back. ${broken.fault()?.message ?? ""}`
+    message: `The log ${name} is in no directory that works, and ${broken.path} is offline: it may be there. It is opened when that directory is back. ${broken.fault()?.message ?? ""}`
   })
 
 /** One of several directories that cannot be had when the node starts. */
@@ -66,7 +66,7 @@ export const offlineAtStart = (path: string, fault: { readonly message: string }
   new LogFault({
     path,
     reason: "offline",
-    message: `The data directory ${path} is offline from the start: ${fault.message} The other directories serve; start this node again when it is mended.`,
+    message: `The data directory ${path} is offline from the start: ${fault.message} The other directories serve; start this node again when it is repaired.`,
     cause: fault
   })
 
@@ -169,7 +169,7 @@ class FileLogStore {
     )
   }
 
-  /** The directory that a log lies in; for one that lies nowhere the one with the most room for each of its logs, this one counted in. */
+  /** The directory that a log is in; for a new log the one with the most room for each of its logs, this one counted in. */
   private placeOf(name: string, isNew: boolean): Either.Either<LogDirectory, LogFault> {
     return Either.flatMap(
       attempt(name, "look for", () => this.working.filter((each) => each.has(name))),
@@ -256,7 +256,7 @@ class FileLogStore {
 }
 
 /** A data directory that the caller holds exclusively, or what keeps it from being one: it is offline then. */
-export interface DirectoryPlace {
+export interface StoreDirectory {
   readonly disk: Disk
   readonly root: string
   readonly fault?: LogFault
@@ -266,7 +266,7 @@ export interface DirectoryPlace {
 
 /** A log store over several directories. Stores that share a process share the `pool` of its open files. */
 export const makeStoreOver = (
-  places: ReadonlyArray<DirectoryPlace>,
+  places: ReadonlyArray<StoreDirectory>,
   bounds: StoreBounds,
   pool: FilePool = new FilePool(bounds.openFilesMax)
 ): Effect.Effect<Service, LogFault, Checksum | Scope.Scope> =>

@@ -115,7 +115,7 @@ const named = (batch: RecordBatch, rejection: Rejection, context: AppendContext)
 }
 
 /**
- * The header knows the first and the largest timestamp of its records; both must lie within the topic's limits. A
+ * The header knows the first and the largest timestamp of its records; both must be within the topic's limits. A
  * record without a timestamp (-1) has none to check. Where every record is looked at, its own time counts, and not what
  * the header says of it.
  */

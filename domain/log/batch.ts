@@ -42,7 +42,7 @@ export const attribute = { codec: 0x07, logAppendTime: 0x08, transactional: 0x10
 
 /**
  * A record batch of magic 2 (KIP-98) as a view: nothing is copied, every field is read from the bytes when it is asked
- * for. It may stand over the header alone (61 bytes): then all fields answer, and only `bytes` and `records` are short.
+ * for. It may cover the header alone (61 bytes): then all fields answer, and only `bytes` and `records` are short.
  * Timestamps are milliseconds since 1970, -1 where there is none.
  */
 export class RecordBatch {
@@ -163,7 +163,7 @@ const headerFault = (bytes: Uint8Array, at: number, isProduced = false): BatchFa
   if (isProduced) return left < lengthOverhead + batchLength ? "partial" : undefined
   if (!isSafeInt64(bytes, at) || readInt32(bytes, at) < 0) return fault("CORRUPT_MESSAGE", at, "The base offset is outside of 0 to 2^53 - 1.")
   if (readInt32(bytes, at + fieldAt.lastOffsetDelta) < 0)
-    return fault("CORRUPT_MESSAGE", at + fieldAt.lastOffsetDelta, "The last offset lies before the base offset.")
+    return fault("CORRUPT_MESSAGE", at + fieldAt.lastOffsetDelta, "The last offset is before the base offset.")
   if (readInt64(bytes, at) + readInt32(bytes, at + fieldAt.lastOffsetDelta) >= Number.MAX_SAFE_INTEGER)
     return fault("CORRUPT_MESSAGE", at, "The last offset is beyond 2^53 - 2.")
   return left < lengthOverhead + batchLength ? "partial" : undefined
@@ -181,7 +181,7 @@ export const viewBatch = (bytes: Uint8Array, at: number): Either.Either<RecordBa
 }
 
 /**
- * The batch whose header stands at `at`, over its 61 bytes alone, when the rest may be elsewhere (a scan of a file);
+ * The batch whose header is at `at`, over its 61 bytes alone, when the rest may be elsewhere (a scan of a file);
  * undefined when the bytes end before the header does.
  */
 export const viewHeader = (bytes: Uint8Array, at: number): Either.Either<RecordBatch | undefined, BatchFault> => {

@@ -34,16 +34,16 @@ export interface Dirt {
 }
 
 /**
- * What of a log is to be compacted, and whether it is time to. The active segment is never touched, nor what lies over
+ * What of a log is to be compacted, and whether it is time to. The active segment is never touched, nor what is over
  * the high watermark, nor a segment with a record younger than `min.compaction.lag.ms` or anything after it; nor the
- * last segment before an empty active one, since a reader behind the last record of the log would find nothing to go on
+ * last segment before an empty active one, since a reader behind the last record of the log would find nothing to continue
  * with. `now` in ms.
  */
 export const dirtOf = (log: CleanableLog, { dirtyRatioMin, lagMsMax, lagMsMin }: CompactionBounds, now: number): Dirt => {
   const { cleanEnd, firstDirtyTimestamp, highWatermark, segments, start } = log
   const active = segments.at(-1)
   const sealed = segments.slice(0, active?.sizeInBytes === 0 ? -2 : -1)
-  // An offset that lies outside of the log says nothing: all of it is taken for dirty.
+  // An offset outside of the log says nothing: all of it is taken for dirty.
   const from = cleanEnd < start || cleanEnd > highWatermark ? start : cleanEnd
   let to = from
   let dirtyBytes = 0

@@ -8,5 +8,5 @@ export const codecs: ReadonlyArray<Codec> = ["none", "gzip", "snappy", "lz4", "z
 export const codecId = (codec: Codec): number => codecs.indexOf(codec)
 /** The codec of an id; 5 to 7 name none. */
 export const codecOfId = (id: number): Codec | undefined => codecs[id]
-/** Whether a word, as it stands in a configuration, names a codec. */
+/** Whether a word of a configuration names a codec. */
 export const isCodec = (word: string): word is Codec => codecs.includes(word as Codec)

@@ -82,7 +82,7 @@ interface Sifted {
 
 /**
  * Which records of a batch stay, as Kafka's log cleaner has it: the latest of each key, and what the map does not cover
- * yet; a tombstone until its horizon. A record without key is nobody's latest value and goes. Undefined where the bytes
+ * yet; a tombstone until its horizon. A record without key is no key's latest value and goes. Undefined where the bytes
  * are no records.
  */
 const sift = (batch: RecordBatch, payload: Uint8Array, { map, mappedTo, now }: CompactionRules): Sifted | undefined => {
@@ -164,7 +164,7 @@ const emptied = (batch: RecordBatch, sifted: Sifted, crc32c: Crc32c): RecordBatc
  * What stays of a batch in a round: the batch itself where all of it does, another one with the records that do, in its
  * codec, or undefined. Offsets, sequences, epochs and timestamps stay. A tombstone that is met for the first time gets
  * its batch a delete horizon: attribute bit 6, and the base timestamp says when (KIP-534). Control batches stay as they
- * are, and so does a batch that cannot be opened: nobody knows what would be lost. `payload` is what `payloadOf` gave.
+ * are, and so does a batch that cannot be opened: it is unknown what would be lost. `payload` is what `payloadOf` gave.
  * The caller has checked the CRC: a damaged batch must not get a right one here.
  */
 export const compactBatch = (

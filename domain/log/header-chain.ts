@@ -4,7 +4,7 @@ import { type Crc32c, extendCrc32c } from "./crc32c.ts"
 import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from "./int.ts"
 
 /**
- * Bytes of a segment that one checksum stands for, at least: a chunk ends with the batch that fills it. Damage that
+ * Bytes of a segment that one checksum covers, at least: a chunk ends with the batch that fills it. Damage that
  * only the chain sees is named this closely.
  */
 export const chainChunkBytes = 1_048_576
@@ -29,7 +29,7 @@ export class HeaderChain {
   private crc: number
   private position: number
 
-  /** Goes on from what an earlier chain's `entries` were. */
+  /** Continues from what an earlier chain's `entries` were. */
   constructor(entries: ReadonlyArray<ChainEntry> = []) {
     const last = entries.at(-1)
     const start = entries.at(-2)?.end ?? 0
@@ -95,7 +95,7 @@ export const encodeChecksum = ({ baseOffset, entries, sizeInBytes }: SegmentChec
 }
 
 /**
- * What the file says; undefined where it is torn, damaged, or of a version that is not known. Such a file says nothing,
+ * The contents of the file; undefined where it is torn, damaged, or of a version that is not known. Such a file says nothing,
  * and is made again from the segment.
  */
 export const decodeChecksum = (bytes: Uint8Array, crc32c: Crc32c): SegmentChecksum | undefined => {

@@ -38,7 +38,7 @@ const fieldOf = (at: number): string => {
 
 /**
  * Compares the headers of a segment's batches with its checksum, chunk by chunk. A chunk that cannot be read whole is
- * not judged: something else is wrong there already.
+ * not judged: it has another fault already.
  */
 export class HeaderCheck {
   readonly changed: Array<ChangedHeader> = []
@@ -48,7 +48,7 @@ export class HeaderCheck {
   private starts: Array<number> = []
   private next = 0
   private offset: Offset = 0
-  /** Something in the chunk is no right batch: then only a bit whose turning back explains all of it is told. */
+  /** A part of the chunk is no right batch: then only a bit whose turning back explains all of it is told. */
   private isBroken = false
 
   constructor(private readonly entries: ReadonlyArray<ChainEntry>) {}
@@ -63,7 +63,7 @@ export class HeaderCheck {
     this.add(batch.bytes, position, position + batch.sizeInBytes)
   }
 
-  /** Bytes that are no right batch: maybe one whose header changed. `header` is what stands first in them. */
+  /** Bytes that are no right batch: maybe one whose header changed. `header` is their first bytes. */
   visitDamage(header: Uint8Array, from: number, until: number): void {
     if (header.length < headerBytes) return
     this.add(header, from, until, true)

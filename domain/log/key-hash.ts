@@ -1,12 +1,12 @@
 /**
- * Four words of 32 bits that nobody can foresee: with them a hash cannot be steered by who writes the keys. Chance
+ * Four words of 32 bits that no client can foresee: with them a hash cannot be steered by who writes the keys. Chance
  * arrives as data.
  */
 export type HashSeed = readonly [number, number, number, number]
 
 const rotated = (word: number, bits: number): number => (word << bits) | (word >>> (32 - bits))
 
-/** The next four bytes, the lowest first; what lies behind the end reads as zeros. */
+/** The next four bytes, the lowest first; bytes behind the end read as zeros. */
 const wordAt = (bytes: Uint8Array, at: number): number =>
   (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
 

@@ -8,7 +8,7 @@ const doublesPerSlot = 3
 
 /**
  * The latest offset of each key, in memory that is taken once and never grows: it knows a key by a hash of 128 bits, so
- * a key may have any size. Two keys that share a hash would be one; with a seed that nobody knows that does not happen.
+ * a key may have any size. Two keys that share a hash would be one; with a seed that no client knows that does not happen.
  */
 export class OffsetMap {
   /** Keys that it holds. */
@@ -17,7 +17,7 @@ export class OffsetMap {
   readonly keysMax: number
   private readonly slots: number
   private readonly words: Int32Array
-  /** The same memory: an offset, plus one, stands in the last eight bytes of a slot; 0 marks a free one. */
+  /** The same memory: an offset, plus one, is in the last eight bytes of a slot; 0 marks a free one. */
   private readonly offsets: Float64Array
   private readonly hash = new Int32Array(4)
 
@@ -42,7 +42,7 @@ export class OffsetMap {
     return this.size >= this.keysMax
   }
 
-  /** Notes that `key` stands at `offset`, in place of an earlier offset. The caller looks at `isFull` first. */
+  /** Notes that `key` is at `offset`, in place of an earlier offset. The caller looks at `isFull` first. */
   put(key: Uint8Array, offset: Offset): void {
     const slot = this.slotOf(key)
     const known = this.offsets[slot * doublesPerSlot + 2] as number

@@ -147,7 +147,7 @@ const lastBatch = (bytes: Uint8Array, from: number): ReadonlyArray<ProducerBatch
 }
 
 /**
- * What a snapshot file holds; undefined for anything but a whole one: torn, damaged, or of a version that nobody here
+ * What a snapshot file holds; undefined for anything but a whole one: torn, damaged, or of a version that no code here
  * knows.
  */
 export const decodeProducerSnapshot = (bytes: Uint8Array, crc32c: Crc32c): ProducerSnapshot | undefined => {

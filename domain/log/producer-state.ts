@@ -45,7 +45,7 @@ const rejected = (error: Rejection["error"], message: string): Either.Either<Seq
 
 /**
  * Whether a batch of an idempotent producer (KIP-98, KIP-360) is its next one, or one that is in the log already. A
- * batch without a producer is always new. A producer that nobody remembers may start at any sequence: its records may
+ * batch without a producer is always new. A producer that is not remembered may start at any sequence: its records may
  * have been deleted, and Kafka accepts it too. INVALID_PRODUCER_EPOCH: a newer incarnation has written.
  * OUT_OF_ORDER_SEQUENCE_NUMBER: batches are missing before it, or it is too old to be recognized.
  */

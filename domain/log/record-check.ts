@@ -39,14 +39,14 @@ class RecordBefore {
   /** Up to here a record's number takes as many bytes as that of the record before. */
   sameBelow = 0
   /**
-   * The last byte of what stands before a record (no headers), its length, attributes and time, as far as they are in
+   * The last byte of what is before a record (no headers), its length, attributes and time, as far as they are in
    * the word that begins one byte before it.
    */
   head = 0
   headMask = 0
   /** Where the time ends, and the number begins. */
   deltaAt = 0
-  /** The last byte of the time, and the length of the key, which stands behind the number. */
+  /** The last byte of the time, and the length of the key, which follows the number. */
   time = 0
   key = 0
   /** Where the length of the value is, and its one byte or two. */
@@ -90,7 +90,7 @@ export class RecordCheck {
   /** Undefined where the batch has few records. */
   private readonly last: RecordBefore | undefined
 
-  /** The records stand in `bytes` from `at` to its end, decompressed. */
+  /** The records are in `bytes` from `at` to its end, decompressed. */
   constructor(
     batch: RecordBatch,
     private readonly bytes: Uint8Array,
@@ -139,7 +139,7 @@ export class RecordCheck {
     reader.at += skipped * size
   }
 
-  /** How far records go on like the last one, up to number 63: the first that does not, or `below`. */
+  /** How far records continue like the last one, up to number 63: the first that does not, or `below`. */
   private sameInOneByte(view: DataView, last: RecordBefore, below: number): number {
     const { deltaAt, head, headMask, key, size, time, value, valueAt, valueMask } = last
     let { index } = this

@@ -7,7 +7,7 @@ import { VarReader } from "./varint.ts"
  * `failed` says that they do not fit.
  */
 export class RecordScan {
-  /** Where the record begins, with the length that stands before it, and where it ends. */
+  /** Where the record begins, with the length before it, and where it ends. */
   start = 0
   end = 0
   /** Its timestamp less the batch's base timestamp, and where that field ends. */
@@ -28,7 +28,7 @@ export class RecordScan {
     this.failed = left < 0 || left * recordSizeMin > payload.length
   }
 
-  /** Goes on to the next record; false after the last one, and where the bytes are no record. */
+  /** Continues with the next record; false after the last one, and where the bytes are no record. */
   next(): boolean {
     const { reader } = this
     if (this.failed) return false

@@ -130,7 +130,7 @@ const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffset
   const headers = decodeHeaders(reader)
   if (reader.failed || reader.at !== end) return invalid(start, "The fields of a record do not end where its length says.")
   reader.end = batchEnd
-  // A consumer goes on behind the last record that it had: an offset beyond the batch would skip the batches that
+  // A consumer continues behind the last record that it had: an offset beyond the batch would skip the batches that
   // follow.
   if (offsetDelta < 0 || offsetDelta > lastOffsetDelta)
     return invalid(start, `A record says that it is number ${offsetDelta} of a batch that ends with number ${lastOffsetDelta}.`)
@@ -167,7 +167,7 @@ const utf8Size = (key: string): number => {
   return key.length
 }
 
-/** A record's size without the length that stands before it. */
+/** A record's size without the length before it. */
 const bodySize = (record: RecordToWrite, offsetDelta: number, timestampDelta: number): number => {
   const headers = record.headers ?? noHeaders
   let size = 1 + varlongSize(timestampDelta) + varintSize(offsetDelta) + bytesSize(record.key) + bytesSize(record.value) + varintSize(headers.length)

@@ -58,7 +58,7 @@ export const writeVarlong = (bytes: Uint8Array, at: number, value: number): numb
 }
 
 /**
- * Reads on through bytes that may end anywhere: once something is wrong `failed` says so, and every further read
+ * Reads on through bytes that may end anywhere: once a number is wrong `failed` says so, and every further read
  * answers 0.
  */
 export class VarReader {
@@ -123,7 +123,7 @@ export class VarReader {
     return first & 1 ? -size - 1 : size
   }
 
-  /** Goes on behind the next `size` bytes. */
+  /** Continues behind the next `size` bytes. */
   skip(size: number): void {
     if (size > this.end - this.at) this.failed = true
     else this.at += size

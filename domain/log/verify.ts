@@ -15,7 +15,7 @@ import type { TimeEntry } from "./time-index.ts"
  */
 type FindingKind = "batch" | "torn" | "gap" | "header" | "name" | "index" | "lost" | "journal" | "unreadable"
 
-/** One thing that is wrong, for the person who has to decide what to do about it. */
+/** One thing that is wrong, for the operator who decides what to do about it. */
 export interface Finding {
   readonly kind: FindingKind
   /** The file, or the directory, as a path. */
@@ -60,7 +60,7 @@ export const batchFault = (batch: RecordBatch, { epoch, gapsEnd = 0, next }: Log
 }
 
 /**
- * The walk after a batch, right or wrong: it goes on from what the batch says, so that one wrong place is told once.
+ * The walk after a batch, right or wrong: it continues from what the batch says, so that one wrong place is told once.
  */
 export const walkOn = (batch: RecordBatch): LogWalk => ({ next: batch.nextOffset, epoch: batch.partitionLeaderEpoch })
 
@@ -142,7 +142,7 @@ export class TimeIndexCheck {
     }
   }
 
-  /** Batches are missing from the walk: from here on nobody knows the largest timestamp. */
+  /** Batches are missing from the walk: from here on the largest timestamp is unknown. */
   skip(): void {
     this.isBlind = true
   }

@@ -7,7 +7,7 @@ import type { DerivedDocuments } from "./derived-documents.ts"
 
 /**
  * Why a log, or a data directory, does not do what it was asked for. `reason` says what is left to do:
- * "full": appends fail until there is space, reads go on. "read-only": the same, until the file system is mounted for writing. "corrupt": bytes before the end are
+ * "full": appends fail until there is space, reads work. "read-only": the same, until the file system is mounted for writing. "corrupt": bytes before the end are
  * damaged; the partition is offline until an operator repairs it. "io": any other error. "offline": an earlier fault took the log offline (a failed fsync is never
  * repeated), or the log was closed.
  */
@@ -38,7 +38,7 @@ export interface LogConfig {
   readonly segmentIndexBytesMax: number
   /** How long the files of a segment stay after the log has dropped the segment, ms. */
   readonly fileDeleteDelayMs: number
-  /** Opening reads every batch, and fails "corrupt" at the first that is damaged: for a log that is folded whole. Otherwise only the last batches are read after an orderly close. */
+  /** Opening reads every batch, and fails "corrupt" at the first that is damaged: for a log that is folded whole. Otherwise only the last batches are read after a clean close. */
   readonly readsWholeAtOpen?: boolean
   /** The log existed before: where it has no segment, it is lost, and opening fails "corrupt" instead of creating an empty one. */
   readonly wasThere?: boolean

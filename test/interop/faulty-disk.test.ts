@@ -25,7 +25,7 @@ const send = async (port: number, name: string, value: string, index = 0): Promi
   return kafkaError(answer.responses[0]?.partitionResponses[0]?.errorCode ?? 0)
 }
 const again = "Look at the disk, then start this node again."
-const notRepeated = "A sync that failed is not repeated, since nobody knows what the disk holds."
+const notRepeated = "A sync that failed is not repeated, since it is unknown what the disk holds."
 
 describe("a disk whose sync fails, under real processes", () => {
   test("one of two directories: it is offline with its partitions, the others serve, and after a restart everything acknowledged is there", async () => {

@@ -36,7 +36,7 @@ export class BatchReader {
     const header = viewHeader(this.window.view(position, headerSize), 0)
     if (Either.isLeft(header)) throw damaged(this.path, position, header.left.reason)
     const size = header.right?.sizeInBytes ?? headerSize
-    if (header.right === undefined || position + size > sizeInBytes) throw damaged(this.path, position, "no whole batch stands there")
+    if (header.right === undefined || position + size > sizeInBytes) throw damaged(this.path, position, "no whole batch starts there")
     const batch = new RecordBatch(this.window.view(position, size))
     const wrong = batch.bytes.length < size ? "the file ends within it" : verify(batch, this.crc32c)?.reason
     if (wrong !== undefined) throw damaged(this.path, position, wrong)
@@ -47,7 +47,7 @@ export class BatchReader {
     return batch
   }
 
-  /** Goes on from another batch. */
+  /** Continues from another batch. */
   seek(position: number): void {
     this.position = position
   }

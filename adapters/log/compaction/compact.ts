@@ -18,7 +18,7 @@ import { exclusively, putNote, swapIn } from "./swap.ts"
 /** A batch is unpacked to at most so many bytes; one that would need more is kept as it is. */
 const unpackedBytesMax = 67_108_864
 
-/** Goes on with `step` until it says that there is nothing left, and lets others have the loop between. The log may be closed in the meantime. */
+/** Repeats `step` until it returns that nothing is left, and yields the event loop between. The log may be closed in the meantime. */
 const inSlices = (log: LogCore, path: string, pace: Pace, step: () => boolean): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     for (let isDone = false; !isDone; ) {

@@ -23,7 +23,7 @@ export class Pace {
     this.inSlice += unpacked
   }
 
-  /** At least a turn of the loop's timers: a yield alone would go on before any socket is looked at. */
+  /** At least a turn of the loop's timers: after a yield alone the work would continue before any socket is served. */
   readonly rest: Effect.Effect<void> = Effect.suspend(() => {
     this.inSlice = 0
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {

@@ -14,7 +14,7 @@ export const cleanedSuffix = ".cleaned"
 export const swapSuffix = ".swap"
 
 /** What recovery needs to know of a log. */
-interface RecoveredPlace {
+interface RecoveredLog {
   readonly disk: Disk
   readonly directory: string
   readonly crc32c: Crc32c
@@ -38,7 +38,7 @@ export const interruptedSwap = (disk: ReadableDisk, directory: string, { pending
 }
 
 /**
- * What the note says of the segments that are there, with a swap that came to its end before the note did. Of one segment alone nobody knows whether it is the old
+ * What the note says of the segments that are there, with a swap that came to its end before the note did. Of one segment alone it is unknown whether it is the old
  * or the new one: it counts as compacted, which costs the check for missing records and nothing else.
  */
 export const settledNote = (note: CompactionNote, bases: ReadonlyArray<Offset>): CompactionNote => {
@@ -49,14 +49,14 @@ export const settledNote = (note: CompactionNote, bases: ReadonlyArray<Offset>):
   return { ...note, pending: undefined, ranges: isDone ? withRange(ranges, pending.baseOffset, pending.end, bases[0] ?? 0) : ranges }
 }
 
-/** Nobody knows which segments were compacted: each but the last may lack records. */
+/** It is unknown which segments were compacted: each but the last may lack records. */
 export const anyRange = (bases: ReadonlyArray<Offset>): CompactionNote => ({
   ...noNote,
   ranges: new Map(bases.slice(0, -1).map((base, i) => [base, bases[i + 1] as Offset]))
 })
 
 /** Puts the new segment where the old ones are, which go first: each step is durable before the next one. */
-const finishSwap = ({ crc32c, directory, disk }: RecoveredPlace, note: CompactionNote, swap: SegmentPath): Effect.Effect<void, LogFault> =>
+const finishSwap = ({ crc32c, directory, disk }: RecoveredLog, note: CompactionNote, swap: SegmentPath): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     const { pending, ranges } = note
     if (pending === undefined) return
@@ -79,7 +79,7 @@ const finishSwap = ({ crc32c, directory, disk }: RecoveredPlace, note: Compactio
  * Finishes a compaction that was decided upon when the node ended, forgets one that was not, and answers what may be missing in which segment. Runs before the
  * segments are opened. A note that is damaged cannot say it: then nothing that is missing before the last segment is told from what was compacted away.
  */
-export const recoverCompaction = (place: RecoveredPlace): Effect.Effect<CompactionNote, LogFault> =>
+export const recoverCompaction = (place: RecoveredLog): Effect.Effect<CompactionNote, LogFault> =>
   Effect.gen(function* () {
     const { crc32c, directory, disk } = place
     if (!(yield* attempt(directory, "open", () => disk.exists(directory)))) return noNote

@@ -11,7 +11,7 @@ import { cleanedSuffix } from "./recover.ts"
 /** A position in a segment is an int32. */
 const positionMax = 0x7fff_ffff
 
-/** Writes a compacted segment beside those that it will take the place of, with its indexes. Nobody sees it before it is swapped in. */
+/** Writes a compacted segment beside those that it will take the place of, with its indexes. No reader sees it before it is swapped in. */
 export class CleanedSegmentWriter {
   readonly path: SegmentPath
   private readonly segment: ActiveSegment
@@ -60,7 +60,7 @@ export class CleanedSegmentWriter {
     this.waitingBytes = 0
   }
 
-  /** Makes the segment and what stands beside it durable, under the names that they have. */
+  /** Makes the segment and the files beside it durable, under the names that they have. */
   readonly finish: Effect.Effect<void, LogFault> = Effect.suspend(() => {
     const { disk } = this.log.parts
     return attempt(this.path.log, "write", () => {

@@ -4,7 +4,7 @@ import { readInt32, readInt64, readUint32, writeInt32, writeInt64 } from "../../
 import { LogFault } from "../../../src/ports/log-store.ts"
 import { attempt, corrupt, type Disk, faultOf, type ReadableDisk, readSmallFile } from "./disk.ts"
 
-// magic (int32), generation (int64), length (int32), CRC-32C over what stands before it and over the document (uint32).
+// magic (int32), generation (int64), length (int32), CRC-32C over what is before it and over the document (uint32).
 const headerBytes = 20
 const magic = 0x43464331
 /** Bytes that a document may have: the snapshot of a large cluster fits, a file that was put there by mistake does not. */
@@ -167,7 +167,7 @@ export class Checkpoints {
   }
 
   /**
-   * On a full disk the older slot is written over where it lies, which takes no room: what lets go of records would have to wait for room otherwise, and there
+   * On a full disk the older slot is overwritten in place, which takes no space: what lets go of records would have to wait for room otherwise, and there
    * would never be any. Cut off in the middle it leaves the newer slot, as before.
    */
   private overwrite(path: string, temporary: string, stored: Stored, full: LogFault): Effect.Effect<void, LogFault> {

@@ -38,7 +38,7 @@ export interface Disk extends ReadableDisk {
   readonly removeDirectory: (path: string) => void
   /** Names made, changed and removed in the directory survive a power cut. */
   readonly syncDirectory: (path: string) => Effect.Effect<void, unknown>
-  /** Bytes of the volume that a directory lies on, and how many of them a program may still use; undefined where the system does not say. */
+  /** Bytes of the volume of a directory, and how many of them a program may still use; undefined where the system does not say. */
   readonly space: (path: string) => { readonly totalBytes: number; readonly usableBytes: number } | undefined
 }
 
@@ -63,7 +63,7 @@ export interface DiskFile extends ReadableFile {
    * Returns false, and has done nothing, where only `sync` can wait for what the file needs. Absent where the disk has `sync` alone.
    */
   readonly syncThen?: ((done: SyncDone) => boolean) | undefined
-  /** The same on the event loop, for whoever cannot wait: everybody else does meanwhile. Throws what the platform throws. */
+  /** The same on the event loop, for a caller that cannot wait: all others wait meanwhile. Throws what the platform throws. */
   readonly syncNow: () => void
 }
 
@@ -88,7 +88,7 @@ const adviceOf = (reason: LogFault["reason"], code: string): string => {
     return "No more files can be opened just now; it is tried again. Raise the limit (ulimit -n, LimitNOFILE=), or lower max.connections or log.open.files.max."
   switch (reason) {
     case "full":
-      return "There is no space left on the disk: appends fail until there is room, reads go on."
+      return "There is no space left on the disk: appends fail until there is room, reads work."
     case "read-only":
       return "The file system is read-only: appends fail until it is mounted for writing."
     default:
@@ -96,7 +96,7 @@ const adviceOf = (reason: LogFault["reason"], code: string): string => {
   }
 }
 
-/** The fault for an error that the platform gave while it was `doing` ("write", "open") something with `path`. */
+/** The fault for an error that the platform gave while it was `doing` ("write", "open") its work with `path`. */
 export const faultOf = (path: string, doing: string, error: unknown): LogFault => {
   const code = codeOf(error)
   const reason = reasonOf[code] ?? "io"
@@ -104,7 +104,7 @@ export const faultOf = (path: string, doing: string, error: unknown): LogFault =
   return new LogFault({ path, reason, message: `Could not ${doing} ${path}: ${detail}. ${adviceOf(reason, code)}`, cause: error })
 }
 
-/** Damage that nobody may repair by guessing. */
+/** Damage that no code repairs by guessing. */
 export const corrupt = (path: string, message: string): LogFault => new LogFault({ path, reason: "corrupt", message })
 
 /** Runs plain disk methods; what they throw becomes a LogFault, and a LogFault that is thrown inside stays what it is. */

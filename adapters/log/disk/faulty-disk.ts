@@ -1,7 +1,7 @@
 import { Data, Effect } from "effect"
 import type { Disk, DiskFile } from "./disk.ts"
 
-/** What a disk can be made to do: for tests, and for a person who wants to see what a node says and does (scripts/faulty-disk.ts). No node uses it by itself. */
+/** What a disk can be made to do: for tests, and for a developer who wants to see what a node does (scripts/faulty-disk.ts). No node uses it by itself. */
 interface PlantedFault {
   /** "short": the first half of a write reaches the file, then it fails. "directory" is the sync of a directory. */
   readonly doing: "sync" | "write" | "short" | "read" | "open" | "rename" | "directory"
@@ -32,7 +32,7 @@ export const parseFault = (words: string): PlantedFault | undefined => {
   }
 }
 
-/** Whether the parts of `pattern` between its stars stand in `path`, one after the other. */
+/** Whether the parts of `pattern` between its stars are in `path`, one after the other. */
 const hasIn = (path: string, pattern: string): boolean => {
   let from = 0
   for (const part of pattern.split("*")) {

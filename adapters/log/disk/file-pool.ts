@@ -31,11 +31,11 @@ class OutOfFiles extends Error {
  *
  * A file with writes that were not synced stays open. The kernel tells of a write that failed later by the sync of a descriptor, and one that was opened after the
  * failure might not be told; so room is made by syncing first. That happens in the background as soon as half of the files are like that, and
- * only where it comes too late on the spot: whoever opens a file then waits for the disk, as for a full pipe.
+ * only where it comes too late on the spot: the caller that opens a file then waits for the disk, as for a full pipe.
  */
 export class FilePool {
   readonly filesMax: number
-  /** Times that a file had to be synced on the spot: for tests, and for whoever measures. */
+  /** Times that a file had to be synced on the spot: for tests and measurements. */
   syncsOnTheSpot = 0
   /** The most files that were open at a time. */
   openMost = 0
@@ -98,7 +98,7 @@ export class FilePool {
     try {
       return volume.disk.open(path, mode)
     } catch (error) {
-      // Others in this process may have taken what the limit leaves, connections first of all. What lies idle here is given back.
+      // Others in this process may have taken what the limit leaves, connections first of all. Idle files are closed.
       if (!isOutOfFiles(error)) throw error
       for (let left = this.files.length; left > 0 && this.closeOne(); left--);
       return volume.disk.open(path, mode)
@@ -128,7 +128,7 @@ export class FilePool {
     this.unsynced--
   }
 
-  /** Closes a file that nobody used since the hand came by last. */
+  /** Closes a file that was not used since the hand came by last. */
   private closeOne(): boolean {
     for (let left = this.files.length * 2; left > 0; left--) {
       const file = this.next()
@@ -190,7 +190,7 @@ class PooledFile implements DiskFile {
   private syncing = 0
   private changes = 0
   private synced = 0
-  /** Every write went through here and was synced here. Of a file that was only opened nobody knows that. */
+  /** Every write went through here and was synced here. Of a file that was only opened that is unknown. */
   private isKnownDurable = false
   /** A sync that failed is not repeated: a second one would succeed, and mean nothing. */
   private failure: { readonly error: unknown } | undefined

@@ -37,7 +37,7 @@ const write = (disk: Disk, directory: string, identity: DirectoryIdentity): Effe
     yield* Effect.mapError(disk.syncDirectory(directory), failed)
   }).pipe(Effect.uninterruptible)
 
-/** Whether somebody's name stands in the directory. */
+/** Whether an owner is written in the directory. */
 export const isClaimed = (disk: Disk, directory: string): boolean => disk.exists(`${directory}/${fileName}`)
 
 /** Kafka's meta.properties: written the first time, completed with the cluster id once that is known, compared ever after. */

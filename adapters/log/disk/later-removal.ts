@@ -2,7 +2,7 @@ import { Deferred, Effect, FiberId } from "effect"
 import { type Disk, removeFile } from "./disk.ts"
 
 /**
- * Files of a log that go after a while: whoever reads them by their old descriptors has that long. What could not be removed, or was not by the time that the log was
+ * Files of a log that go after a while: readers with old descriptors have that long. What could not be removed, or was not by the time that the log was
  * closed, is left to the next start.
  */
 export class LaterRemoval {

@@ -2,7 +2,7 @@ import { codeOf, type Disk } from "./disk.ts"
 
 /**
  * A disk that lists one directory once, for as long as a log is opened from it: opening asks a dozen times which files there are, and of ten thousand logs each asks. What is made,
- * renamed and removed through it is followed; nobody else changes the directory meanwhile. After `forget` it is the plain disk.
+ * renamed and removed through it is followed; no other code changes the directory meanwhile. After `forget` it is the plain disk.
  */
 export class ListedDirectory {
   private names: Set<string> | undefined

@@ -5,7 +5,7 @@ import { attempt } from "./disk.ts"
 /** How long what is done in slices keeps the event loop to itself, all of it together. */
 const sliceNs = 8_000_000n
 
-/** Lets the loop go round once: whoever waits for a socket, a timer or a disk is served. `Effect.yieldNow` lets other fibers run, and they alone. */
+/** Runs the event loop once: sockets, timers and disk callbacks are served. `Effect.yieldNow` lets other fibers run, and they alone. */
 const turn: Effect.Effect<void> = Effect.async((resume) => void setImmediate(() => resume(Effect.void)))
 
 /** One store's measure of how long it has kept the loop. */

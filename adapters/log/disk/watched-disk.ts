@@ -2,10 +2,10 @@ import { Effect } from "effect"
 import { codeOf, type Disk, type DiskFile, removeFile } from "./disk.ts"
 import { isOutOfFiles } from "./file-pool.ts"
 
-/** What a device answers that does not work: nothing that lies on it is to be trusted any more. A disk that is full or read-only works, and so does one where a file is missing. */
+/** What a device answers that does not work: nothing on it is trusted any more. A disk that is full or read-only works, and so does one where a file is missing. */
 const deviceCodes = new Set(["EIO", "ENXIO", "ENODEV", "EUCLEAN", "EBADMSG", "ESTALE", "EREMOTEIO", "ETIMEDOUT"])
 
-/** What went wrong: `doing` is "write to", "read", "sync" and the like. */
+/** What went wrong: `doing` is "write to", "read", "sync" or another verb of the disk. */
 export interface DiskFailure {
   readonly path: string
   readonly doing: string

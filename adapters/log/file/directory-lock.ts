@@ -63,7 +63,7 @@ const locked = (directory: string, holder: string): DirectoryLocked =>
     message: `The data directory ${directory} is in use by ${holder}. Stop that process, or give this one another directory.`
   })
 
-/** Something wrote into the lock file. What is in it means nothing, but SQLite does not take it. */
+/** Another program wrote into the lock file. Its content means nothing, but SQLite does not take it. */
 const isSpoiled = (error: unknown): boolean => error instanceof Error && /not a database|malformed/i.test(error.message)
 
 const spoiled = (path: string): LogFault =>
@@ -133,7 +133,7 @@ const takeFile = (disk: Disk, directory: string, self: string, isLocked: boolean
     return file
   })
 
-interface Wanted {
+interface LockRequest {
   readonly disk: Disk
   readonly directory: string
   /** Names the directory without links, so that two ways to it are one lock. */
@@ -145,7 +145,14 @@ interface Wanted {
   readonly flock?: (path: string) => FlockOutcome
 }
 
-const take = ({ directory, disk, flock = flockDirectory, processId, realPath, withFile = true }: Wanted): Effect.Effect<Taken, DirectoryLocked | LogFault> =>
+const take = ({
+  directory,
+  disk,
+  flock = flockDirectory,
+  processId,
+  realPath,
+  withFile = true
+}: LockRequest): Effect.Effect<Taken, DirectoryLocked | LogFault> =>
   Effect.gen(function* () {
     const self = `pid ${processId}`
     if (held.has(realPath)) return yield* locked(directory, `this process (${self})`)
@@ -184,7 +191,7 @@ const removedWarning = (directory: string, isLocked: boolean): string =>
   } Never remove lock files: a node that ended leaves no lock.`
 
 /** Looks once. Returns the fault that ends the hold; undefined while the directory is held, again if need be. */
-const look = ({ directory, disk, processId }: Wanted, taken: Taken): Effect.Effect<LogFault | undefined> =>
+const look = ({ directory, disk, processId }: LockRequest, taken: Taken): Effect.Effect<LogFault | undefined> =>
   Effect.gen(function* () {
     if ((yield* attempt(directory, "look for", () => inodeOf(directory))) !== taken.inode) return movedAway(directory)
     const path = `${directory}/${lockName}`
@@ -200,7 +207,7 @@ const look = ({ directory, disk, processId }: Wanted, taken: Taken): Effect.Effe
     Effect.catchTag("LogFault", ({ message }) => Effect.as(Effect.logWarning(message), undefined))
   )
 
-const watch = (wanted: Wanted, taken: Taken, intervalMs: number): Effect.Effect<LogFault> =>
+const watch = (wanted: LockRequest, taken: Taken, intervalMs: number): Effect.Effect<LogFault> =>
   Effect.flatMap(Effect.delay(Effect.uninterruptible(look(wanted, taken)), intervalMs), (fault) =>
     fault === undefined ? watch(wanted, taken, intervalMs) : Effect.succeed(fault)
   )
@@ -208,7 +215,7 @@ const watch = (wanted: Wanted, taken: Taken, intervalMs: number): Effect.Effect<
 /**
  * Holds the directory for this process alone while the scope lives: by a lock on the directory's inode, and by the lock file for runtimes that have no flock(2).
  */
-export const holdDirectory = (wanted: Wanted): Effect.Effect<HeldDirectory, DirectoryLocked | LogFault, Scope.Scope> =>
+export const holdDirectory = (wanted: LockRequest): Effect.Effect<HeldDirectory, DirectoryLocked | LogFault, Scope.Scope> =>
   Effect.acquireRelease(take(wanted), (taken) =>
     Effect.sync(() => {
       held.delete(wanted.realPath)

@@ -7,7 +7,7 @@ import { filesLimit, poolFigures } from "./process-pool.ts"
 interface FileLimitOptions {
   /** How often a file is opened to see whether that works, ms. It takes some 10 µs. */
   readonly probeMs?: number
-  /** How often it is said that the limit is reached, for as long as it is, ms. */
+  /** How often a line says that the limit is reached, for as long as it is, ms. */
   readonly repeatMs?: number
 }
 

@@ -6,7 +6,7 @@ import type { Checksum } from "../../../src/ports/checksum.ts"
 import { DirectoryLocked, LogFault, LogStore } from "../../../src/ports/log-store.ts"
 import { attempt, type Disk, makeDurableDirectory } from "../disk/disk.ts"
 import { FilePool } from "../disk/file-pool.ts"
-import { type DirectoryPlace, defaultStoreBounds, makeStoreOver, offlineAtStart, type StoreBounds } from "../store.ts"
+import { defaultStoreBounds, makeStoreOver, offlineAtStart, type StoreBounds, type StoreDirectory } from "../store.ts"
 import { holdDirectory, lockCheckIntervalMs } from "./directory-lock.ts"
 import { nodeDisk } from "./node-disk.ts"
 import { processPool } from "./process-pool.ts"
@@ -29,7 +29,7 @@ export class MachineDisk extends Context.Reference<MachineDisk>()("MachineDisk",
 
 type Denied = DirectoryLocked | LogFault
 
-const hold = (disk: Disk, root: string, lockCheckMs: number): Effect.Effect<DirectoryPlace, Denied, Scope.Scope> =>
+const hold = (disk: Disk, root: string, lockCheckMs: number): Effect.Effect<StoreDirectory, Denied, Scope.Scope> =>
   Effect.gen(function* () {
     yield* makeDurableDirectory(disk, root)
     const realPath = yield* attempt(root, "open", () => realpathSync(root))
@@ -37,12 +37,12 @@ const hold = (disk: Disk, root: string, lockCheckMs: number): Effect.Effect<Dire
     return { disk, root, lost: lost(lockCheckMs) }
   })
 
-const holdAll = (disk: Disk, roots: ReadonlyArray<string>, lockCheckMs: number): Effect.Effect<ReadonlyArray<DirectoryPlace>, Denied, Scope.Scope> =>
+const holdAll = (disk: Disk, roots: ReadonlyArray<string>, lockCheckMs: number): Effect.Effect<ReadonlyArray<StoreDirectory>, Denied, Scope.Scope> =>
   Effect.gen(function* () {
     const held = yield* Effect.forEach(roots, (root) => Effect.either(hold(disk, root, lockCheckMs)))
     const denied = held.filter(Either.isLeft)
     if (denied[0] !== undefined && denied.length === roots.length) return yield* denied[0].left
-    return held.map((each, i): DirectoryPlace => {
+    return held.map((each, i): StoreDirectory => {
       const root = roots[i] as string
       return Either.isRight(each) ? each.right : { disk, root, fault: offlineAtStart(root, each.left) }
     })

@@ -62,7 +62,7 @@ class NodeFile implements DiskFile {
   syncNow(): void {
     fs.fdatasyncSync(this.fd)
   }
-  /** A descriptor that is closed twice might by then be somebody else's. */
+  /** A descriptor that is closed twice might by then be another file's. */
   close(): void {
     if (this.open) fs.closeSync(this.fd)
     this.open = false

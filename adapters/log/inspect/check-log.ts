@@ -6,7 +6,7 @@ import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { Finding } from "../../../domain/log/verify.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
 import { CheckpointReader } from "../disk/checkpoint.ts"
-import type { LogPlace } from "./data-directories.ts"
+import type { LogLocation } from "./data-directories.ts"
 import { type InspectionFault, inspectedDisk, reading } from "./inspected-directories.ts"
 import { segmentPieces } from "./segment-walk.ts"
 import { type VerifiedLog, verifyLog } from "./verify-log.ts"
@@ -36,7 +36,7 @@ interface CheckedJournal {
 /** What inspection has to know of journals: a log does not know what its records mean. The program supplies it. */
 export interface JournalInspection {
   /** Returns the stream whose log this is; undefined for any other log. */
-  readonly streamOf: (log: LogPlace) => InspectedStream | undefined
+  readonly streamOf: (log: LogLocation) => InspectedStream | undefined
   /**
    * Reads the whole batches of a journal as its leader would. `snapshot` is the document of the stream's checkpoint.
    */
@@ -86,7 +86,7 @@ export class LogChecks {
   ) {}
 
   /** `orders-3` where the name of the topic is known, a journal's stream, else the directory's name. */
-  nameOf(log: LogPlace): string {
+  nameOf(log: LogLocation): string {
     const journal = this.journals.streamOf(log)
     if (journal !== undefined) return journal.stream
     const topic = log.topicId === undefined ? undefined : this.names.get(log.topicId)
@@ -94,7 +94,7 @@ export class LogChecks {
   }
 
   /** Checks the log's own structure, and for a journal the fold of its events. */
-  check(root: string, place: LogPlace): Effect.Effect<CheckedLog, InspectionFault | LogFault> {
+  check(root: string, place: LogLocation): Effect.Effect<CheckedLog, InspectionFault | LogFault> {
     return Effect.gen(this, function* () {
       const log = yield* reading(place.directory, () => verifyLog(inspectedDisk, place.directory, this.crc32c, this.progress))
       const journal = this.journals.streamOf(place)
@@ -110,7 +110,7 @@ export class LogChecks {
   /**
    * The index of the newest snapshot of the journal in this log; undefined where there is none, and for any other log.
    */
-  snapshotIndex(root: string, place: LogPlace): Effect.Effect<number | undefined, LogFault> {
+  snapshotIndex(root: string, place: LogLocation): Effect.Effect<number | undefined, LogFault> {
     const journal = this.journals.streamOf(place)
     if (journal === undefined) return Effect.succeed(undefined)
     return Effect.map(this.snapshot(root, journal), (bytes) => (bytes === undefined ? undefined : this.journals.snapshotIndex(bytes)))

@@ -2,8 +2,8 @@ import type { TopicId } from "../../../domain/kernel/id.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import type { ReadableDisk } from "../disk/disk.ts"
 
-/** A log's directory, by the name that the store gave it; no id where it lies under another name. */
-export interface LogPlace {
+/** A log's directory, by the name that the store gave it; no id where it has another name. */
+export interface LogLocation {
   readonly directory: string
   readonly topicId: TopicId | undefined
   readonly partition: number | undefined
@@ -12,7 +12,7 @@ export interface LogPlace {
 /** A directory that one node holds, with its logs. */
 export interface DataDirectory {
   readonly path: string
-  readonly logs: ReadonlyArray<LogPlace>
+  readonly logs: ReadonlyArray<LogLocation>
 }
 
 const logForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
@@ -23,12 +23,12 @@ const ownNames = new Set([lockName, "meta.properties", "checkpoints"])
 const baseName = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 const parentOf = (path: string): string => path.slice(0, Math.max(1, path.lastIndexOf("/")))
 
-const placeOf = (directory: string): LogPlace => {
+const placeOf = (directory: string): LogLocation => {
   const [, topicId, partition] = logForm.exec(baseName(directory)) ?? []
   return { directory, topicId: topicId as TopicId | undefined, partition: partition === undefined ? undefined : Number(partition) }
 }
 
-/** Whether a node's lock may stand in the directory: no node has been here without making it. */
+/** Whether a node's lock may be in the directory: no node has been here without making it. */
 export const mayBeHeld = (disk: ReadableDisk, directory: string): boolean => disk.exists(`${directory}/${lockName}`)
 
 const dataDirectory = (path: string, names: ReadonlyArray<string>): DataDirectory => ({
@@ -40,7 +40,7 @@ const dataDirectory = (path: string, names: ReadonlyArray<string>): DataDirector
 })
 
 /**
- * What lies at `path` (absolute): a node's data directory, one with the directories of several nodes in it (as `franz up` makes it), or the directory of one
+ * What is at `path` (absolute): a node's data directory, one with the directories of several nodes in it (as `franz up` makes it), or the directory of one
  * partition; empty for anything else. Throws what the disk throws.
  */
 export const dataDirectories = (disk: ReadableDisk, path: string): ReadonlyArray<DataDirectory> => {

@@ -14,7 +14,7 @@ const indexBytesMax = 0x7fff_ffff
 type Expected = ReadonlyArray<ChainEntry> | "damaged" | undefined
 
 /**
- * The checksum that holds for a segment. The last one of a log is still written: what stands beside it was written by an orderly close, and is believed where the recovery
+ * The checksum that holds for a segment. The last one of a log is still written: the file beside it was written by a clean close, and is believed where the recovery
  * point of that close vouches for it. A power cut may leave an older one.
  */
 export const expectedHeaders = (

@@ -7,7 +7,7 @@ import { Compression } from "../../../src/ports/compression.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
 import { nodeDisk } from "../file/node-disk.ts"
 import { type CheckedLog, type JournalInspection, LogChecks } from "./check-log.ts"
-import type { LogPlace } from "./data-directories.ts"
+import type { LogLocation } from "./data-directories.ts"
 import { dumpFile } from "./dump-file.ts"
 import { holdInspected, type InspectionFault, inspectedDirectories, reading } from "./inspected-directories.ts"
 import { planRepair, type RepairPlan, type RepairStep, repairLog } from "./repair-log.ts"
@@ -100,7 +100,12 @@ interface RepairReport {
 /**
  * Why a journal is not repaired: a fold cannot be repaired by a cut, and a snapshot must not be ahead of its journal.
  */
-const journalRefusal = (checks: LogChecks, root: string, place: LogPlace, { events, findings, log }: CheckedLog): Effect.Effect<string | undefined, LogFault> =>
+const journalRefusal = (
+  checks: LogChecks,
+  root: string,
+  place: LogLocation,
+  { events, findings, log }: CheckedLog
+): Effect.Effect<string | undefined, LogFault> =>
   Effect.gen(function* () {
     if (events === undefined) return undefined
     const snapshot = yield* checks.snapshotIndex(root, place)
@@ -114,7 +119,7 @@ const journalRefusal = (checks: LogChecks, root: string, place: LogPlace, { even
 const repairOne = (
   checks: LogChecks,
   root: string,
-  place: LogPlace,
+  place: LogLocation,
   crc32c: Crc32c,
   { each, execute }: RepairOptions
 ): Effect.Effect<void, InspectionFault | LogFault> =>

@@ -18,17 +18,17 @@ export type RepairStep =
   | { readonly _tag: "MakeIndexes"; readonly segment: Pick<VerifiedSegment, "baseOffset" | "path"> }
   /** A bit was turned over that no batch's CRC covers, and the checksum of the segment says which. */
   | { readonly _tag: "TurnBit"; readonly file: string; readonly position: number; readonly mask: number }
-  /** A header changed, and nobody knows what it was: the segment is taken as it is. */
+  /** A header changed, and its old value is unknown: the segment is taken as it is. */
   | { readonly _tag: "TakeHeaders"; readonly segment: Pick<VerifiedSegment, "baseOffset" | "path">; readonly position: number }
   | { readonly _tag: "SetRecoveryPoint"; readonly point: RecoveryPoint }
-  /** What compaction noted of what lies behind the cut does not hold any more. */
+  /** What compaction noted of offsets behind the cut does not hold any more. */
   | { readonly _tag: "TrimCompactionNote"; readonly note: CompactionNote }
-  /** An empty segment: the log goes on where it was, so that no offset is given twice. */
+  /** An empty segment: the log continues where it was, so that no offset is given twice. */
   | { readonly _tag: "StartAt"; readonly file: string; readonly offset: Offset }
 
 export interface RepairPlan {
   readonly steps: ReadonlyArray<RepairStep>
-  /** Offsets that were durable or stand in whole batches, and that the log does not have afterwards: from (included) to (left out). */
+  /** Offsets that were durable or are in whole batches, and that the log does not have afterwards: from (included) to (left out). */
   readonly lost: { readonly from: Offset; readonly to: Offset } | undefined
   /** Why it cannot be repaired here; then there are no steps. */
   readonly refusal: string | undefined
@@ -70,7 +70,7 @@ export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
     )
   if (misnamed !== undefined)
     return refuse(
-      `${misnamed.file} has the name of other offsets than it holds (its first is ${misnamed.offset}): only a person can tell which is right. Rename it, then try again.`
+      `${misnamed.file} has the name of other offsets than it holds (its first is ${misnamed.offset}): only an operator can tell which is right. Rename it, then try again.`
     )
   if (segments.length === 0) {
     if (recoveryPoint === undefined || recoveryPoint.offset === 0) return { steps: [], lost: undefined, refusal: undefined }

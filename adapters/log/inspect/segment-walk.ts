@@ -6,7 +6,7 @@ import type { ReadableFile } from "../disk/disk.ts"
 import { FileWindow } from "../disk/file-window.ts"
 import { findBatchAfter } from "../recovery/verify-batches.ts"
 
-/** What stands in a segment file, piece after piece. */
+/** The contents of a segment file, piece after piece. */
 type Piece =
   | { readonly _tag: "Batch"; readonly position: number; readonly batch: RecordBatch }
   /** Bytes up to `until` that are no right batch; at `until` a whole one follows, or the file ends (`isLast`). */

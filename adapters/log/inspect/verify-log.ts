@@ -20,7 +20,7 @@ interface Break {
   readonly position: number
   /** The offset that would come next there. */
   readonly offset: Offset
-  /** Whole batches stand after it, or what follows was durable: a cut loses what somebody may have been told is safe. */
+  /** Whole batches follow it, or what follows was durable: a cut loses what may have been acknowledged. */
   readonly losesMore: boolean
 }
 
@@ -51,7 +51,7 @@ export interface VerifiedLog {
   readonly compaction: CompactionView
 }
 
-/** More of them in one log help nobody. */
+/** More of them in one log are of no use. */
 const findingsMax = 1000
 
 const cutAdvice = (directory: string): string =>
@@ -152,7 +152,7 @@ class LogVerification {
       const wrong = [
         expected === "damaged" ? path.checksum : undefined,
         this.indexFault(path.offsetIndex, offsetFile, offsetEntrySize, offsets.finish(size)),
-        // A log that was not closed in good order may lack the last entry; it is written when the segment is ended.
+        // A log that was not closed cleanly may lack the last entry; it is written when the segment is ended.
         this.indexFault(path.timeIndex, timeFile, timeEntrySize, times.finish(this.walk.next, !isLast))
       ]
       return wrong.filter((name) => name !== undefined)
@@ -281,7 +281,7 @@ class LogVerification {
         position: undefined,
         offset: undefined,
         meaning:
-          "The recovery point is damaged, or of another version of this program: nobody knows up to where the log was durable, so a torn end cannot be told from lost messages.",
+          "The recovery point is damaged, or of another version of this program: it is unknown up to where the log was durable, so a torn end cannot be told from lost messages.",
         advice: `\`franz log repair ${directory} --execute\` puts it aside; the next start reads the whole log and writes a new one.`
       })
     if (point !== undefined && point.offset < (this.compaction.bases[0] as Offset))

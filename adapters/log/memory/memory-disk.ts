@@ -94,7 +94,7 @@ export class MemoryDisk {
     }
   }
 
-  /** Another disk with the files as they are now, all durable, held by nobody: what the end of a process leaves, without that of the power. */
+  /** Another disk with the files as they are now, all durable, held by no store: what the end of a process leaves, without that of the power. */
   copy(): MemoryDisk {
     const other = new MemoryDisk()
     const copyInto = (from: DirectoryNode, to: DirectoryNode): void => {
@@ -318,7 +318,7 @@ export class MemoryDisk {
     const parts = partsOf(path)
     return [this.directory(parts.slice(0, -1).join("/")), parts.at(-1) ?? ""]
   }
-  /** Every node that is there now or would be after a crash: a file that was removed may come back. */
+  /** Every node that is there now or would be after a crash: a file that was removed may reappear. */
   private reachable(): ReadonlyArray<Node> {
     const seen = new Set<Node>([this.root])
     for (const node of seen) if (node.kind === "directory") for (const child of [...node.current.values(), ...node.durable.values()]) seen.add(child)

@@ -63,7 +63,7 @@ export interface OpenSegments {
   readonly mustRewrite: boolean
   /** There was no segment: the first one was made. */
   readonly isNew: boolean
-  /** Everything is as the orderly close before left it. */
+  /** Everything is as the clean close before left it. */
   readonly isAsClosed: boolean
 }
 
@@ -95,7 +95,7 @@ const findSegments = ({ directory, disk }: OpenContext): ReadonlyArray<Offset> =
 export const newActiveSegment = ({ config, crc32c, directory, disk, now }: Omit<OpenContext, "caches" | "compacted">, baseOffset: Offset): ActiveSegment => {
   const file = disk.open(segmentPath(directory, baseOffset).log, "create")
   return orClose(file, () => {
-    // A file of that name can only be what a crash left of a roll that nobody saw.
+    // A file of that name can only be what a crash left of a roll that was not done.
     if (file.size() > 0) file.truncate(0)
     const segment = new ActiveSegment({ disk, directory, crc32c }, file, baseOffset, config, now)
     segment.flushEntries()
@@ -161,7 +161,7 @@ const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset,
   // Compaction may have left nothing of a segment.
   const isEmptied = sizeInBytes === 0 && gaps === endOffset
   if (!isEmptied && (Either.isLeft(header) || header.right === undefined || !mayFollow(header.right.baseOffset, baseOffset, gaps)))
-    throw damaged(path.log, 0, `no batch with offset ${baseOffset} stands there`)
+    throw damaged(path.log, 0, `no batch with offset ${baseOffset} starts there`)
   const known = lastEntries(disk, extent)
   let maxTimestamp = known === undefined ? undefined : walkToEnd(file, extent, known.position, known.maxTimestamp, config.indexIntervalBytes, gaps)
   if (maxTimestamp === undefined) {
@@ -178,7 +178,7 @@ const openSealed = (context: OpenContext, baseOffset: Offset, endOffset: Offset,
 const lastPosition = ({ offset }: Indexes, baseOffset: Offset): number =>
   offset.length === 0 ? 0 : offsetEntryAt(offset, offset.length / offsetEntrySize - 1, baseOffset).position
 
-/** The last segment after an orderly close: its indexes are as they were left, and its last batches are checked. */
+/** The last segment after a clean close: its indexes are as they were left, and its last batches are checked. */
 const openClean = ({ compacted, config, crc32c, directory, disk, now }: OpenContext, point: RecoveryPoint, file: DiskFile): ActiveSegment => {
   const { baseOffset, indexesChecksum, offset, position } = point
   const path = segmentPath(directory, baseOffset)
@@ -267,7 +267,7 @@ const cutTail = (
   const [next] = later
   if (next !== undefined && next < offset) throw damaged(log, position, `${wrong}, and the next segment starts with ${next}, before that`)
   if (offset < segment.gapsEnd || later.some((base) => compacted.has(base)))
-    throw damaged(log, position, `${wrong}, and compaction has gone on behind that, so all of it was durable`)
+    throw damaged(log, position, `${wrong}, and compaction was done behind that, so all of it was durable`)
   const size = file.size()
   const damage = whyNotTorn(file, size, position, offset, end.isWhole, crc32c)
   if (damage !== undefined) throw damaged(log, position, `${wrong}, and ${damage}`)
@@ -295,7 +295,7 @@ export const retireSegmentFiles = (disk: Disk, directory: string, baseOffset: Of
 }
 
 /**
- * Opens the segments of a log. After an orderly close only their ends are looked at; otherwise every batch from the segment of the recovery point on is read
+ * Opens the segments of a log. After a clean close only their ends are looked at; otherwise every batch from the segment of the recovery point on is read
  * and checked, a torn tail is cut, and the indexes are made again. Throws a LogFault.
  */
 export function* openSegments(context: OpenContext, point: RecoveryPoint | undefined): Generator<void, OpenSegments> {
@@ -311,7 +311,7 @@ export function* openSegments(context: OpenContext, point: RecoveryPoint | undef
   if (point !== undefined && first > point.offset)
     throw damaged(segmentPath(directory, first).log, 0, `the first segment starts with offset ${first}, and the log held ${point.offset}, which is gone`)
   const isClean = point?.isClean === true && point.baseOffset === last && disk.size(segmentPath(directory, last).log) === point.position
-  // The segment that the point lies in, also where it ends there: its indexes were not synced before the next one's point.
+  // The segment of the point, also where it ends there: its indexes were not synced before the next one's point.
   const firstWalked = isClean
     ? bases.length - 1
     : Math.max(

@@ -1,6 +1,6 @@
 import { type Clock, Effect } from "effect"
 
-/** How often a person hears of an opening that takes long. */
+/** How often an opening that takes long is logged, ms. */
 const everyNs = 5_000_000_000n
 /** After so long without one, the next opening is the first of a new run. */
 const gapNs = 2_000_000_000n
@@ -11,7 +11,7 @@ const worthSaying = 107_374_183
 const GiB = (bytes: number): string => (bytes / 1_073_741_824).toFixed(1)
 const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ",")
 
-/** What a store that opens many logs, or large ones, has done so far: a line every five seconds, so that whoever waits for a node knows that it works and how long it will take. */
+/** What a store that opens many logs, or large ones, has done so far: a line every five seconds, so that the operator who waits for a node knows that it works and how long it will take. */
 export class OpeningProgress {
   private opening = 0
   private opened = 0
@@ -22,7 +22,7 @@ export class OpeningProgress {
 
   constructor(
     private readonly clock: Clock.Clock,
-    /** The logs that lie in the store's directories. */
+    /** The logs in the store's directories. */
     private readonly total: () => number
   ) {
     this.saidAt = this.lastAt = clock.unsafeCurrentTimeNanos()
@@ -43,7 +43,7 @@ export class OpeningProgress {
     if (isOpen) this.opened++
   }
 
-  /** So many bytes of a log must be read and checked, since it was not closed in good order. */
+  /** So many bytes of a log must be read and checked, since it was not closed cleanly. */
   due(bytes: number): void {
     this.dueBytes += bytes
   }
@@ -58,8 +58,7 @@ export class OpeningProgress {
     this.lastAt = now
     if (now - this.saidAt < everyNs) return Effect.void
     this.saidAt = now
-    const checking =
-      this.dueBytes < worthSaying ? "" : `, ${GiB(this.checkedBytes)} of ${GiB(this.dueBytes)} GiB checked in those that were not closed in good order`
+    const checking = this.dueBytes < worthSaying ? "" : `, ${GiB(this.checkedBytes)} of ${GiB(this.dueBytes)} GiB checked in those that were not closed cleanly`
     return Effect.logInfo(`recovering: ${grouped(this.opened)} of ${grouped(this.total())} logs are open${checking}`)
   })
 }

@@ -9,11 +9,11 @@ export interface RecoveryPoint {
   readonly offset: Offset
   readonly baseOffset: Offset
   readonly position: number
-  /** The log was closed there in good order: indexes are whole, nothing follows. */
+  /** The log was closed there cleanly: indexes are whole, nothing follows. */
   readonly isClean: boolean
   /** A sync of what follows failed. The kernel then calls pages clean that never reached the disk, and would sync them with success the next time: they must be written again. */
   readonly syncFailed: boolean
-  /** After an orderly close: of the last segment's index files, which a power cut after it may tear. Otherwise 0. */
+  /** After a clean close: of the last segment's index files, which a power cut after it may tear. Otherwise 0. */
   readonly indexesChecksum?: number
   /** The log is being cut so that it ends here; "restart": what is before goes, too, and the log starts here. Whenever the log is opened, the cut is finished. */
   readonly cut?: "truncate" | "restart" | undefined

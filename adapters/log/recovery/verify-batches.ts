@@ -45,7 +45,7 @@ const batchAt = (window: FileWindow, position: number, size: number): RecordBatc
 
 /**
  * Reads every batch of a segment from `start` on: header, size, continuity of offsets, order of epochs, CRC. `visit` gets each right batch, as a view that does not last.
- * Ends after `bytesMax` bytes and the batch that they end in, with nothing wrong: it goes on from where it ended.
+ * Ends after `bytesMax` bytes and the batch that they end in, with nothing wrong: the next call continues from where it ended.
  */
 export const verifyBatches = (
   file: ReadableFile,
@@ -75,7 +75,7 @@ export const verifyBatches = (
 
 /**
  * The position of a right batch with an offset of at least `offset` anywhere after `from`; undefined when there is none. A crash tears the end of what was
- * written: a right batch after a wrong one says that this is damage, not a torn tail. Where a header is damaged nobody knows where the next one starts, so every byte is tried.
+ * written: a right batch after a wrong one says that this is damage, not a torn tail. Where a header is damaged it is unknown where the next one starts, so every byte is tried.
  */
 export const findBatchAfter = (file: ReadableFile, from: number, size: number, offset: Offset, crc32c: Crc32c): number | undefined => {
   const window = new FileWindow(file, size, chunkBytes)

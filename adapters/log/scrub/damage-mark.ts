@@ -12,7 +12,7 @@ import { type Damage, SegmentScrub } from "./segment-scrub.ts"
 /** Says in a log's directory that a scrub found damage, so that the next start knows it without reading everything. */
 export const damageMarkFileName = "damage.json"
 
-/** What the mark says: the segment, for the next start; the rest for a person who looks into the directory. */
+/** What the mark says: the segment, for the next start; the rest for the operator who looks into the directory. */
 const Mark = Schema.parseJson(Schema.Struct({ v: Schema.Literal(1), baseOffset: Schema.Int, position: Schema.Int, message: Schema.String }))
 const decode = Schema.decodeUnknownEither(Mark)
 const encode = Schema.encodeSync(Mark)
@@ -20,7 +20,7 @@ const markBytesMax = 65_536
 
 const pathOf = (directory: string): string => `${directory}/${damageMarkFileName}`
 
-/** For the person who is on call: what, where, what is whole, what was done, what to do. */
+/** For the operator: what, where, what is whole, what was done, what to do. */
 export const damageFault = (directory: string, baseOffset: Offset, { from, isReversible, lastOffset, offset, reason, to }: Damage): LogFault => {
   const { log } = segmentPath(directory, baseOffset)
   const bytes = to - from === 1 ? `byte ${from}` : `bytes ${from} to ${to - 1}`
@@ -65,7 +65,7 @@ const readMark = (disk: Disk, directory: string): { readonly baseOffset: Offset 
 
 /**
  * Before a log is opened: where a mark says that a segment of it is damaged, that segment is read again, in slices. Fails "corrupt" while it is; a segment that is whole
- * again (somebody put a copy back, or repaired it) or gone takes the mark with it.
+ * again (an operator restored a copy, or repaired it) or gone takes the mark with it.
  */
 export const checkDamageMark = (disk: Disk, directory: string, pace: Pace, crc32c: Crc32c): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
@@ -88,7 +88,7 @@ const scrubWhole = (disk: Disk, directory: string, baseOffset: Offset, pace: Pac
     const file = disk.open(path.log, "read")
     try {
       const segment = { path, baseOffset, endOffset, sizeInBytes: file.size(), file: () => file }
-      // The last one is still written: what stands beside it may be older.
+      // The last one is still written: the files beside it may be older.
       const expected = endOffset === Number.MAX_SAFE_INTEGER ? undefined : readChecksum(disk, segment, crc32c)?.entries
       const scrub = new SegmentScrub(segment, expected, crc32c)
       while (!scrub.isDone) {

@@ -29,11 +29,11 @@ interface ScrubbedLog {
   readonly directory: string
   /** Its sealed segments now, rising. One that is not among them any more is not looked at any further. */
   readonly sealedSegments: () => ReadonlyArray<ScrubSubject>
-  /** Nothing is read from or written to it from now on; answers whether somebody told a person. */
+  /** Nothing is read from or written to it from now on; returns whether the operator was told. */
   readonly takeOffline: (fault: LogFault) => boolean
 }
 
-/** How often it is looked whether there is something to do, ms, at most; a store that begins sooner looks as often as that. */
+/** How often the scrubber looks for a due segment, ms, at most; a store that begins sooner looks as often as that. */
 const lookMs = 60_000
 /** Where the pass stands is written down this often at most, ms, while it reads. */
 const noteMs = 60_000
@@ -59,7 +59,7 @@ interface Task {
 const nameOf = ({ directory }: ScrubbedLog): string => directory.slice(directory.lastIndexOf("/") + 1)
 
 /**
- * Reads the sealed segments of all open logs through, again and again: what nobody reads for a year would otherwise be found damaged when it is needed, and the last good
+ * Reads the sealed segments of all open logs through, again and again: what no consumer reads for a year would otherwise be found damaged when it is needed, and the last good
  * copy gone. A pass goes by the logs' names and the segments' offsets, so that where it stands is one place, which is written down. Segments
  * without a checksum come first and get one.
  */
@@ -186,7 +186,7 @@ export class Scrubber {
 
   private readonly endPass: Effect.Effect<void> = Effect.suspend(() => {
     const { progress } = this
-    // One that a life before began goes on when the logs are open again.
+    // One that a life before began continues when the logs are open again.
     if (progress?.log === undefined || this.logs.size === 0) return Effect.void
     this.progress = { ...progress, log: undefined }
     return this.note(this.progress)
@@ -215,7 +215,7 @@ export class Scrubber {
       Effect.catchAll(({ message }) => {
         // Once a pass, not again and again.
         segment.hasChecksum = true
-        return Effect.logWarning(`The scrub could not look at ${segment.path.log} and goes on with the next file: ${message}`)
+        return Effect.logWarning(`The scrub could not look at ${segment.path.log} and continues with the next file: ${message}`)
       })
     )
   }

@@ -151,7 +151,7 @@ export class SegmentScrub {
         : partitionLeaderEpoch < this.epoch
           ? `the batch has leader epoch ${partitionLeaderEpoch} after epoch ${this.epoch}`
           : undefined
-    // With a checksum the walk goes on to the end of the chunk, where it names the very bit; and what compaction took out leaves no mark in a checksum that fits.
+    // With a checksum the walk continues to the end of the chunk, where it names the very bit; and what compaction took out leaves no mark in a checksum that fits.
     if (wrong !== undefined && this.check === undefined) return this.damage(position, position + sizeInBytes, wrong)
     this.next = Math.max(this.next, lastOffset + 1)
     this.epoch = Math.max(this.epoch, partitionLeaderEpoch)

@@ -3,7 +3,7 @@ import { headerSize, type RecordBatch, viewHeader } from "../../../domain/log/ba
 import type { DiskFile } from "../disk/disk.ts"
 
 const chunkBytes = 65_536
-/** Above this size of a batch it is cheaper to ask for the next header alone than to read on through records that nobody looks at. */
+/** Above this size of a batch it is cheaper to ask for the next header alone than to read on through records that are not used. */
 const smallBatchBytes = 16_384
 
 /** Where a walk ended. `wrong` says what stood there instead of a batch; it is undefined at the end of the bytes, or where the visitor had seen enough. */

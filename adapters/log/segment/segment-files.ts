@@ -17,7 +17,7 @@ export interface SegmentPath {
   /** There from the segment's end on; missing while it is written, and in a log that an older version wrote. */
   readonly checksum: string
 }
-/** `suffix` stands behind the names of a segment that compaction writes. */
+/** `suffix` ends the names of a segment that compaction writes. */
 export const segmentPath = (directory: string, baseOffset: Offset, suffix = ""): SegmentPath => ({
   log: `${directory}/${logFileName(baseOffset)}${suffix}`,
   offsetIndex: `${directory}/${offsetIndexFileName(baseOffset)}${suffix}`,
@@ -43,7 +43,7 @@ export interface Indexes {
   readonly time: Uint8Array
 }
 
-/** One number for the files beside a segment, whose checksum file may be missing: an orderly close notes it, since it does not sync them. */
+/** One number for the files beside a segment, whose checksum file may be missing: a clean close notes it, since it does not sync them. */
 export const checksumOf = ({ offset, time }: Indexes, checksum: Uint8Array | undefined, crc32c: Crc32c): number => {
   const all = new Uint8Array(checksum === undefined ? 8 : 12)
   writeInt32(all, 0, crc32c(offset))
@@ -58,7 +58,7 @@ export const openIndexes = (disk: Disk, path: SegmentPath): ReadonlyArray<DiskFi
 
 /**
  * The same for a segment that was ended just now, and without a throw: its log must be synced whatever becomes of these. One that cannot be opened (the process has
- * no descriptors) could not be synced, so it is removed, which takes none: an index is made again by whoever needs it, a checksum by the scrub.
+ * no descriptors) could not be synced, so it is removed, which takes none: an index is made again by its next reader, a checksum by the scrub.
  */
 export const openBeside = (disk: Disk, segment: { readonly path: SegmentPath; hasChecksum: boolean }): ReadonlyArray<DiskFile> => {
   const { checksum, offsetIndex: offset, timeIndex: time } = segment.path

@@ -19,7 +19,7 @@ const walkTo = (segment: ReadableSegment, from: number, offset: Offset): { reado
     from,
     sizeInBytes,
     (header, position) => {
-      // What an index names lies at or before the offset, also where the batch that held the offset is gone.
+      // The batch that an index names is at or before the offset, also where the batch that held the offset is gone.
       const mayBeNext = header.baseOffset <= gapsEnd && (position > from || from === 0)
       isHere = offset <= header.lastOffset && (header.baseOffset <= offset || mayBeNext)
       return header.lastOffset < offset
@@ -43,7 +43,7 @@ export const locate = (segment: ReadableSegment, offset: Offset): number => {
   return found.position
 }
 
-/** Memory that nobody cleared, and that is the caller's alone: a socket may hold it long after, and whoever knows that it does not any more may give it back (`returnLent`). */
+/** Memory that is not cleared, and is the caller's alone: a socket may hold it long after, and may release it then (`returnLent`). */
 const readBytes = (segment: ReadableSegment, position: number, count: number): Uint8Array => {
   const bytes = lend(count) ?? new Uint8Array(Buffer.allocUnsafeSlow(count).buffer, 0, count)
   const found = segment.file().read(bytes, position)

@@ -24,7 +24,7 @@ export interface ReadableSegment extends SegmentExtent {
   readonly timeEntryFor: (timestamp: number) => TimeEntry | undefined
 }
 
-/** A segment that is not written any more. Its file and indexes are opened when somebody reads it. */
+/** A segment that is not written any more. Its file and indexes are opened when it is read. */
 export class SealedSegment implements ReadableSegment {
   constructor(
     private readonly caches: SharedCaches,
@@ -34,7 +34,7 @@ export class SealedSegment implements ReadableSegment {
     readonly endOffset: Offset,
     readonly sizeInBytes: number,
     readonly maxTimestamp: number,
-    /** Whether a checksum file was written for it. What the file says is looked at when the segment is scrubbed. */
+    /** Whether a checksum file was written for it. Its contents are checked when the segment is scrubbed. */
     public hasChecksum = false,
     readonly gapsEnd: Offset = baseOffset
   ) {}
@@ -55,7 +55,7 @@ export class SealedSegment implements ReadableSegment {
   }
 }
 
-/** Which of the segments, in order, is the first that holds something at or after `offset`; their number when none does. */
+/** Which of the segments, in order, is the first that holds an offset at or after `offset`; their number when none does. */
 export const indexOf = (segments: ReadonlyArray<SealedSegment>, offset: Offset): number => {
   let low = 0
   let high = segments.length
@@ -73,7 +73,7 @@ export const runOf = (batches: ReadonlyArray<RecordBatch>, next: Offset, directo
   let maxTimestamp = -1
   let at = next
   for (const batch of batches) {
-    // A gap in the offsets would be found only at the next start, as damage. Whoever makes one is stopped now.
+    // A gap in the offsets would be found only at the next start, as damage. The writer that makes one is stopped.
     if (batch.baseOffset !== at) throw new Error(`A batch with offset ${batch.baseOffset} was appended to ${directory}, where ${at} comes next.`)
     at = batch.nextOffset
     sizeInBytes += batch.bytes.length
@@ -101,14 +101,14 @@ export class ActiveSegment implements ReadableSegment {
   private state: Segment
   /** Unknown where an earlier life did not leave it: then the scrub makes the checksum, when the segment is sealed. */
   private readonly chain: HeaderChain | undefined
-  /** What stands beside it was found as an orderly close left it. */
+  /** The files beside it were found as a clean close left them. */
   readonly isAsClosed: boolean
   private readonly offsets: IndexBuffer<{ readonly offset: Offset; readonly position: number }>
   private readonly times: IndexBuffer<TimeEntry>
   /** The checksum file as it was written last. */
   private checksum: Uint8Array | undefined
 
-  /** `indexes` and `state` are what an orderly close left; without them the segment is empty, and recovery adds its batches one by one. */
+  /** `indexes` and `state` are what a clean close left; without them the segment is empty, and recovery adds its batches one by one. */
   constructor(
     private readonly place: SegmentContext,
     private readonly active: DiskFile,
@@ -186,7 +186,7 @@ export class ActiveSegment implements ReadableSegment {
     this.times.flush()
   }
 
-  /** Writes out what stands beside the log when nothing more is written to it: the indexes, with the entry that tells the largest timestamp, and the checksum. */
+  /** Writes the files beside the log when nothing more is written to it: the indexes, with the entry that tells the largest timestamp, and the checksum. */
   finish(): void {
     const sealing = sealingTimeEntry(this.state)
     if (sealing !== undefined) {

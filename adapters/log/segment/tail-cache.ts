@@ -9,7 +9,7 @@ interface Chunk {
   endOffset: Offset
   readonly bytes: Uint8Array
   used: number
-  /** Where the last read up to the end stopped: its reader comes back there when more has been packed behind it. */
+  /** Where the last read up to the end stopped: its reader continues there when more has been packed behind it. */
   readOffset: Offset
   readPosition: number
   readonly charge: number
@@ -67,19 +67,19 @@ export class TailBudget {
 /**
  * The newest batches of a log, as they were appended: a consumer at the end reads them from memory.
  *
- * Only where there is such a consumer. What is kept for nobody costs more than anything else about an append: 64 MB of frames go round through memory that is given
- * back to the system in between, and every page of it is a fault. So a tail keeps nothing until somebody reads near the end, and stops when nobody has read for as
- * many bytes as it would keep: whoever came then would not find his place in it any more.
+ * Only where there is such a consumer. What is kept for no reader costs more than anything else about an append: 64 MB of frames go round through memory that is
+ * returned to the system in between, and every page of it is a fault. So a tail keeps nothing until a consumer reads near the end, and stops when none has read for as
+ * many bytes as it would keep: the offset of a consumer that reads then would not be in it.
  */
 export class LogTail {
   private chunks: Array<Chunk> = []
   private bytes = 0
-  /** Bytes that were appended since somebody read near the end. */
+  /** Bytes that were appended since a consumer read near the end. */
   private unreadBytes = Number.POSITIVE_INFINITY
 
   constructor(private readonly budget: TailBudget) {}
 
-  /** Somebody reads near the end: `behindBytes` from it. What comes next is kept, when it will still be here by the time that he has read up to it. */
+  /** A consumer reads `behindBytes` from the end. What is appended next is kept, if it will still be here when the consumer has read up to it. */
   noteReader(behindBytes: number): void {
     if (behindBytes <= this.budget.logBytesMax) this.unreadBytes = 0
   }
@@ -100,7 +100,7 @@ export class LogTail {
     for (let first = this.chunks[0]; first !== undefined && first.baseOffset < offset; first = this.chunks[0]) this.dropFirst()
   }
 
-  /** Takes a copy of a batch that follows the one before, or lets it go by where nobody reads. The frame that it came in is used for others soon. */
+  /** Takes a copy of a batch that follows the one before, or skips it where no consumer reads. The frame that it came in is used for others soon. */
   add(batch: RecordBatch): void {
     const { bytes } = batch
     if (this.unreadBytes > this.budget.logBytesMax) return

@@ -6,7 +6,7 @@ import { Effect, Either, Fiber, Logger, LogLevel, type Scope } from "effect"
 import { FaultyDisk } from "../../../adapters/log/disk/faulty-disk.ts"
 import { layer } from "../../../adapters/log/file/layer.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
-import { type DirectoryPlace, defaultStoreBounds, makeStoreOver } from "../../../adapters/log/store.ts"
+import { defaultStoreBounds, makeStoreOver, type StoreDirectory } from "../../../adapters/log/store.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { LogFault, LogStore } from "../../../src/ports/log-store.ts"
 import { batch, checksum, otherTopicId, smallConfig, topicId } from "../../src/ports/log-batches.ts"
@@ -15,20 +15,20 @@ import { readAll } from "../../src/ports/log-store.contract.ts"
 type Store = LogStore["Type"]
 
 /** A data directory on a disk of its own, as each of `log.dirs` may be on one. */
-const placeOn = (disk: MemoryDisk, root: string): DirectoryPlace => {
+const placeOn = (disk: MemoryDisk, root: string): StoreDirectory => {
   const session = disk.session()
   session.makeDirectory(root)
   return { disk: session, root }
 }
-const lost = (place: DirectoryPlace): DirectoryPlace => ({
+const lost = (place: StoreDirectory): StoreDirectory => ({
   ...place,
   fault: new LogFault({ path: place.root, reason: "offline", message: `${place.root} is not there.` })
 })
-const withStore = <A, E>(places: ReadonlyArray<DirectoryPlace>, use: (store: Store) => Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
+const withStore = <A, E>(places: ReadonlyArray<StoreDirectory>, use: (store: Store) => Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
   Effect.runPromise(
     Effect.flatMap(makeStoreOver(places, defaultStoreBounds), use).pipe(Effect.scoped, Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.None))
   )
-const namesIn = ({ disk, root }: DirectoryPlace) => disk.list(root).filter((name) => /-\d+$/.test(name))
+const namesIn = ({ disk, root }: StoreDirectory) => disk.list(root).filter((name) => /-\d+$/.test(name))
 const open = (store: Store, partition: number, isNew = true, topic: TopicId = topicId) => store.open(topic, partition, smallConfig, isNew)
 
 describe("several log.dirs", () => {
@@ -61,7 +61,7 @@ describe("several log.dirs", () => {
     expect(places.map((place) => namesIn(place).length).toSorted()).toEqual([2, 2, 3])
   })
 
-  test("a log that lies in two directories is refused with both paths, and nothing is changed; the others open", async () => {
+  test("a log that is in two directories is refused with both paths, and nothing is changed; the others open", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     for (const place of places) await withStore([place], (store) => Effect.map(open(store, 0), (log) => void log.append([batch(0, 2)])))
     await withStore(places, (store) =>
@@ -77,7 +77,7 @@ describe("several log.dirs", () => {
 
   test("each directory is claimed, the cluster that one knows is told to all; another node's is refused", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
-    const [first, second] = places as [DirectoryPlace, DirectoryPlace]
+    const [first, second] = places as [StoreDirectory, StoreDirectory]
     await withStore([second], (store) => store.claim({ clusterId: "c1", nodeId: 3 }))
     await withStore(places, (store) => Effect.map(store.claim({ clusterId: undefined, nodeId: 3 }), (found) => expect(found.clusterId).toBe("c1")))
     await withStore([first], (store) =>
@@ -90,7 +90,7 @@ describe("several log.dirs", () => {
 
   test("a directory that is new beside others is said once: it may be one whose disk is not mounted", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
-    const linesOf = async (some: ReadonlyArray<DirectoryPlace>) => {
+    const linesOf = async (some: ReadonlyArray<StoreDirectory>) => {
       const lines: Array<string> = []
       const logger = Logger.replace(
         Logger.defaultLogger,
@@ -123,7 +123,7 @@ describe("several log.dirs", () => {
 describe("a directory that cannot be had at the start", () => {
   test("its logs are not made anew elsewhere; logs that are new, and those of the other directories, open", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
-    const [a, b] = places as [DirectoryPlace, DirectoryPlace]
+    const [a, b] = places as [StoreDirectory, StoreDirectory]
     await withStore(places, (store) => Effect.forEach([0, 1, 2, 3], (n) => Effect.map(open(store, n), (log) => void log.append([batch(0, n + 1)]))))
     const there = new Set(namesIn(b))
     await withStore([a, lost(b)], (store) =>
@@ -133,7 +133,7 @@ describe("a directory that cannot be had at the start", () => {
           if (!there.has(`${topicId}-${n}`)) expect(Either.getOrThrow(opened).end()).toBe(n + 1)
           else
             expect(Either.getOrThrow(Either.flip(opened)).message).toContain(
-              `lies in no directory that works, and /b is offline: it may be there. It is opened when that directory is back.`
+              `is in no directory that works, and /b is offline: it may be there. It is opened when that directory is back.`
             )
         }
         expect((yield* open(store, 0, true, otherTopicId)).end()).toBe(0)
@@ -145,7 +145,7 @@ describe("a directory that cannot be had at the start", () => {
 
   test("documents are kept in every directory: the loss of one loses none, and its return brings an old one beside the new", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
-    const [a, b] = places as [DirectoryPlace, DirectoryPlace]
+    const [a, b] = places as [StoreDirectory, StoreDirectory]
     const text = (documents: ReadonlyArray<Uint8Array>) => documents.map((each) => new TextDecoder().decode(each))
     const write = (value: string) => (store: Store) => store.writeCheckpoint("starts", new TextEncoder().encode(value))
     await withStore(places, write("one"))
@@ -207,7 +207,7 @@ describe("a directory that fails", () => {
         }
         const fault = yield* Fiber.join(told)
         expect(fault.message).toContain(`The data directory /0 is offline: ${sentences[doing]} /0`)
-        expect(fault.message.includes("A sync that failed is not repeated, since nobody knows what the disk holds.")).toBe(
+        expect(fault.message.includes("A sync that failed is not repeated, since it is unknown what the disk holds.")).toBe(
           sentences[doing] === "could not sync"
         )
         expect(fault.message).toEndWith("Look at the disk, then start this node again.")

@@ -174,7 +174,7 @@ describe("a data directory that fails under a broker", () => {
     expect(world.lines.filter((line) => line.includes("is offline")).length).toBe(1)
     const path = world.faulty.failed[0]?.slice("sync ".length)
     expect(world.lines[0]).toBe(
-      `The data directory /d0 is offline: could not sync ${path}: EIO: planted fault, sync '${path}'. A sync that failed is not repeated, since nobody knows what the disk holds. Look at the disk, then start this node again. Its partitions answer KAFKA_STORAGE_ERROR, the other directories go on.`
+      `The data directory /d0 is offline: could not sync ${path}: EIO: planted fault, sync '${path}'. A sync that failed is not repeated, since it is unknown what the disk holds. Look at the disk, then start this node again. Its partitions answer KAFKA_STORAGE_ERROR, the other directories go on.`
     )
   })
 

@@ -35,5 +35,5 @@ test("an opening that takes long says every five seconds where it is, and nothin
     yield* Effect.repeatN(second, 9)
   })
   await Effect.runPromise(Effect.provide(run, Logger.replace(Logger.defaultLogger, logger)))
-  expect(said).toEqual(["recovering: 1,200 of 10,000 logs are open, 3.1 of 4.0 GiB checked in those that were not closed in good order"])
+  expect(said).toEqual(["recovering: 1,200 of 10,000 logs are open, 3.1 of 4.0 GiB checked in those that were not closed cleanly"])
 })
