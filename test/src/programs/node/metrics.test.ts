@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { Effect, Exit, Logger, LogLevel, Scope } from "effect"
 import type { MetricValue } from "../../../../src/client/admin/metrics.ts"
 import { parseMetrics } from "../../../../src/client/admin/metrics.ts"
 import { Admin, Consumer, Producer } from "../../../../src/programs/library.ts"
 import { cluster, type RunningCluster } from "../../../../src/programs/testing.ts"
 import { franzDoes } from "../../../interop/support/franz.ts"
+import { root } from "../../../interop/support/process.ts"
 
 const valueOf = (values: ReadonlyArray<MetricValue>, name: string, labels: Readonly<Record<string, string>>): number | undefined =>
   values.find((each) => each.name === name && Object.entries(labels).every(([key, value]) => each.labels[key] === value))?.value
@@ -62,7 +65,9 @@ describe("the metrics of a cluster of two nodes", () => {
       ["0", true],
       ["1", true]
     ])
+    const documented = readFileSync(join(root, "docs/metrics.md"), "utf8")
     for (const { help, name, type } of values) {
+      expect(documented).toContain(`| \`${name}\` | ${type} |`)
       expect(help).not.toBe("")
       expect(type).toBe(name.endsWith("_total") ? "counter" : "gauge")
     }
