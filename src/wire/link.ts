@@ -9,7 +9,7 @@ import { isForBrokersOnly } from "./routing/access.ts"
 
 export type { LinkOptions } from "./link/link-connection.ts"
 
-/** The calling end of one connection. Requests are sent in the order of the calls; answers are matched by correlation id. It is over when it closes: whoever needs it again connects again. */
+/** The calling end of one connection. Requests are sent in the order of the calls; answers are matched by correlation id. A link that has closed stays closed: its owner opens another. */
 export interface Link {
   readonly address: Address
   /** Unique in this process. */

@@ -162,7 +162,7 @@ export const responseTo = ({ header }: Pick<RequestContext, "header">, chunks: R
 /** The one place where a response gets its throttle time; without one the encoder writes 0, and drops the field where the version has none. */
 const throttled = <D>(response: D, { throttleTimeMs }: Session): D => (throttleTimeMs === 0 ? response : { ...response, throttleTimeMs })
 
-/** Connects an API with its handler. A handler that throws or dies costs its caller the connection, and nobody else anything. */
+/** Connects an API with its handler. A handler that throws or dies closes the connection of its client; other connections go on. */
 export const route = <A extends AnyApi>(
   api: A,
   options: RouteOptions & Refusal<A>,

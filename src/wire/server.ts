@@ -4,7 +4,7 @@ import { Admission, type AdmissionOptions } from "./admission/admission.ts"
 import { ownLinksOf } from "./admission/own-links.ts"
 import { ConnectionLog } from "./connection/connection-log.ts"
 import { ServerConnection } from "./connection/server-connection.ts"
-import type { Door, ServerRoom } from "./connection/server-room.ts"
+import type { ListenerContext, ServerContext } from "./connection/server-context.ts"
 import { AnswerBudget } from "./memory/answer-budget.ts"
 import { MemoryBudget } from "./memory/memory-budget.ts"
 import { Relief } from "./memory/relief.ts"
@@ -27,7 +27,7 @@ export interface ServeOptions extends AdmissionOptions {
   /** The account of the memory that requests, answers and waiting work hold; servers of one process share it. Default: 512 MiB, and at least two of the longest requests. */
   readonly memory?: MemoryBudget
   /**
-   * Memory behind answers that nobody has read, of all connections together: over three quarters of it only connections that read get records, and those on which
+   * Memory behind responses that clients have not read, of all connections together: over three quarters of it only connections that read get records, and those on which
    * nothing was read for ten seconds are closed, the one that holds the most first. Default 256 MiB.
    */
   readonly answers?: AnswerBudget
@@ -72,7 +72,7 @@ export const serveAll = (
     const relief = new Relief(memory, open)
     const counts = new RequestCounts()
     yield* registerServer({ counts, memory, open })
-    const room: ServerRoom = {
+    const room: ServerContext = {
       runtime,
       turns: new Turns(runtime, clock, () => memory.tidy(() => clock.unsafeCurrentTimeNanos())),
       admission: new Admission(options, ownLinksOf(transport)),
@@ -90,7 +90,7 @@ export const serveAll = (
     }
     let stopping = false
     const accept =
-      (door: Door) =>
+      (door: ListenerContext) =>
       (connection: Connection): Listener => {
         if (stopping) {
           connection.end()
@@ -115,7 +115,7 @@ export const serveAll = (
   })
 
 /** Once a second: closes connections that hang, and writes the counts of suppressed log lines. */
-const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, relief: Relief, idleSeconds: number): Effect.Effect<void> =>
+const sweeping = (room: ServerContext, open: ReadonlySet<ServerConnection>, relief: Relief, idleSeconds: number): Effect.Effect<void> =>
   Effect.sync(() => {
     room.seconds++
     for (const connection of open) connection.sweep(idleSeconds)
@@ -125,8 +125,8 @@ const sweeping = (room: ServerRoom, open: ReadonlySet<ServerConnection>, relief:
     room.connectionLog.turn()
   }).pipe(Effect.delay(1000), Effect.forever)
 
-/** Closes connections that nobody reads, the one that holds the most first, until there is room for the answers of others. */
-const makeRoom = ({ answers }: ServerRoom, open: ReadonlySet<ServerConnection>): void => {
+/** Closes connections whose clients do not read, the one that holds the most first, until other clients' responses fit. */
+const makeRoom = ({ answers }: ServerContext, open: ReadonlySet<ServerConnection>): void => {
   const stalled = [...open].filter(({ isStalled }) => isStalled).sort((one, other) => other.unreadBytes - one.unreadBytes)
   for (const connection of stalled) {
     if (!answers.isShort) return

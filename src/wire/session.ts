@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from "../ports/transport.ts"
 import { actorOf } from "./connection/actor.ts"
-import type { AnswerRoom } from "./memory/answer-budget.ts"
+import type { ResponseCapacity } from "./memory/answer-budget.ts"
 
 /** An authenticated identity, as Kafka's KafkaPrincipal. */
 export interface Principal {
@@ -52,7 +52,7 @@ export class Session {
     /** The name of the listener that accepted the connection; undefined for a listener without a name. */
     readonly listener?: string | undefined,
     /** Free bytes for responses to this client; undefined where the response is written to another connection. */
-    readonly answers?: AnswerRoom | undefined,
+    readonly answers?: ResponseCapacity | undefined,
     private readonly relayedFor?: string
   ) {}
 

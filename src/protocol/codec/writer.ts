@@ -16,7 +16,7 @@ const bufferBytesMax = 64 * 1024
 const shortText = 64
 
 /**
- * Collects a message as a list of chunks. Small values are copied into buffers of the writer's own, which nobody writes to again once they are handed out;
+ * Collects a message as a list of chunks. Small values are copied into buffers of the writer's own, which are not written to again once they are handed out;
  * large ones are handed on as they are. A full buffer is never moved: the next one is twice its size.
  */
 export class Writer {

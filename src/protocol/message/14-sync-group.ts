@@ -1,7 +1,7 @@
 import { api, array, bytes, errorCode, int32, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
- * The leader of a classic group hands in everybody's assignment, and each member gets its own.
+ * The leader of a classic group sends the assignment of all members, and each member gets its own.
  *
  * Version 1 adds the throttle time, 3 static membership (KIP-345), 4 is flexible, 5 names protocol type and protocol, so that a mix-up is found (KIP-559).
  */

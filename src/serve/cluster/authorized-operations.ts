@@ -17,7 +17,7 @@ const operation = {
 const setOf = (...codes: ReadonlyArray<number>): number => codes.reduce((set, code) => set | (1 << code), 0)
 
 const { read, write, create, delete: remove, alter, describe, clusterAction, describeConfigs, alterConfigs, idempotentWrite } = operation
-/** All that can be done to a topic, a group or the cluster: without access rules everybody may. */
+/** All operations on a topic, a group or the cluster: without an authorizer every client may do them. */
 export const topicOperations = setOf(read, write, create, remove, alter, describe, describeConfigs, alterConfigs)
 export const groupOperations = setOf(read, remove, describe, describeConfigs, alterConfigs)
 export const clusterOperations = setOf(create, alter, describe, clusterAction, describeConfigs, alterConfigs, idempotentWrite)

@@ -20,7 +20,7 @@ export interface MetadataOptions {
   /** The node that answers. */
   readonly nodeId: number
   readonly cluster: () => Cluster
-  /** Whether topics come into being when somebody asks for them (`auto.create.topics.enable`). */
+  /** Whether a Metadata request creates the topics that it names (`auto.create.topics.enable`). */
   readonly autoCreate: boolean
   /**
    * Has the topics created, with the defaults, as far as that is possible; bounded in time, and does not say what became of it: the image does, or the

@@ -21,7 +21,7 @@ export interface DescribeConfigsOptions {
   readonly nodeId: number
   /** What the node started with. */
   readonly config: NodeConfig
-  /** What of it somebody wrote down; default: whatever is not the default. */
+  /** The settings that were set explicitly; default: those that differ from their default. */
   readonly written?: ReadonlySet<SettingName> | undefined
 }
 

@@ -79,7 +79,7 @@ export class SessionPartition implements Wanted {
     const found = find(this.ref, this.index)
     if (found === this.readable) return
     this.leave()
-    // Whoever waited when the session was closed is still told; nobody asks after that.
+    // A Fetch that waited when the session was closed still gets its response; no later one comes.
     if (typeof found === "string" || this.session.isClosed) return
     this.readable = found
     this.stop = found.onAdvance(() => this.session.advanced(this))

@@ -104,7 +104,7 @@ export class FetchSessions {
     return least !== undefined && isWorthLess(least, candidate) ? least : undefined
   }
 
-  /** Drawn, so that nobody comes upon another's by counting; 0 means no session. */
+  /** Random, so that a client cannot guess the id of another's session; 0 means no session. */
   private newId(): number {
     let id = 0
     while (id === 0 || this.sessions.has(id)) id = 1 + Math.floor(this.options.random() * (int31 - 1))

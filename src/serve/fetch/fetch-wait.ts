@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import { Later } from "../../wire/later.ts"
-import type { AnswerRoom } from "../../wire/memory/answer-budget.ts"
+import type { ResponseCapacity } from "../../wire/memory/answer-budget.ts"
 import { type Steps, visited } from "../../wire/sliced.ts"
 import type { TopicRef } from "../cluster/current-leader.ts"
 import type { Deadlines } from "../deadlines.ts"
@@ -138,7 +138,7 @@ export const watchPartitions =
 
 /** Ends when there is room for answers again. */
 export const watchRoom =
-  (answers: AnswerRoom): Watch =>
+  (answers: ResponseCapacity): Watch =>
   (enough) => {
     const stop = answers.whenFree(() => {
       stop()

@@ -1,6 +1,6 @@
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Later } from "../../wire/later.ts"
-import type { AnswerRoom } from "../../wire/memory/answer-budget.ts"
+import type { ResponseCapacity } from "../../wire/memory/answer-budget.ts"
 import type { RequestContext } from "../../wire/route.ts"
 import type { Session } from "../../wire/session.ts"
 import { Sliced, type Steps, Stride, visited } from "../../wire/sliced.ts"
@@ -40,7 +40,7 @@ class Fetching {
   private readonly bytesMin: number
   private readonly hasSessions: boolean
   private readonly owner: string
-  private readonly room: AnswerRoom | undefined
+  private readonly room: ResponseCapacity | undefined
   private readonly listener: string | undefined
 
   constructor(
@@ -64,8 +64,8 @@ class Fetching {
       if (!isWhole) return this.incremental(request)
       return isWide ? new Sliced(() => this.wide(request)) : this.whole(wanted(request, this.version))
     }
-    // Nobody's records fit: what others have not read fills the memory that is for it.
-    const whenRoom = (begin: () => Answer) => within(watchRoom(this.room as AnswerRoom), maxWaitMs, this.options.deadlines, begin)
+    // No records fit: responses that other clients have not read fill the memory for responses.
+    const whenRoom = (begin: () => Answer) => within(watchRoom(this.room as ResponseCapacity), maxWaitMs, this.options.deadlines, begin)
     if (!isWhole) return whenRoom(() => this.incremental(request))
     if (!isWide) {
       const topics = wanted(request, this.version)

@@ -10,7 +10,7 @@ const methods = ["GET ", "POST", "PUT ", "HEAD", "OPTI", "DELE", "PATC", "CONN",
 /** The printable beginning of a text, up to the end of its line. */
 const firstLine = (bytes: Uint8Array): string => /^[\x20-\x7e]*/.exec(String.fromCharCode(...bytes))?.[0] ?? ""
 
-/** What the bytes look like to a person who wonders who calls. */
+/** Describes the bytes to an operator: the protocol that the client speaks instead of Kafka's. */
 export const describeFrameFault = ({ length, bytesMax, head }: FrameFault): { readonly kind: string; readonly message: string } => {
   const start = firstLine(head.subarray(0, 4))
   if (methods.includes(start)) {

@@ -14,7 +14,7 @@ import { Ticket } from "../slicing/turns.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, free, isFrame } from "./framer.ts"
-import type { Door, ServerRoom } from "./server-room.ts"
+import type { ListenerContext, ServerContext } from "./server-context.ts"
 import { placeBytes, type Slot, Slots, slotOf } from "./slots.ts"
 import { send, Unread } from "./unread.ts"
 
@@ -43,21 +43,21 @@ export class ServerConnection implements Listener {
   private frameClock: FrameClock | undefined
   readonly place: Place
   private readonly holding: Holding
-  /** The number of the chunk that is looked at, and how many frames in it somebody may still look at. */
+  /** The number of the present chunk, and the frames in it that requests still use. */
   private chunk = 0
   private keptFrames = 0
 
   constructor(
-    private readonly room: ServerRoom,
-    private readonly door: Door,
+    private readonly server: ServerContext,
+    private readonly via: ListenerContext,
     private readonly connection: Connection
   ) {
-    this.framer = new Framer(room.requestBytesMax)
-    this.unread = new Unread(room.answers)
-    this.session = new Session(connection, door.name, this.unread)
-    this.place = room.admission.enter(connection, this.session, (reason) => this.refuse("too many", reason))
-    this.holding = new Holding(room.memory, this.place, this)
-    this.activeAt = room.seconds
+    this.framer = new Framer(server.requestBytesMax)
+    this.unread = new Unread(server.answers)
+    this.session = new Session(connection, via.name, this.unread)
+    this.place = server.admission.enter(connection, this.session, (reason) => this.refuse("too many", reason))
+    this.holding = new Holding(server.memory, this.place, this)
+    this.activeAt = server.seconds
   }
 
   /** Bytes that came and are not requests yet. */
@@ -66,7 +66,7 @@ export class ServerConnection implements Listener {
   }
   /** Seconds since these began to come. */
   get partialSeconds(): number {
-    return this.frameClock?.seconds(this.framer, this.room.seconds) ?? 0
+    return this.frameClock?.seconds(this.framer, this.server.seconds) ?? 0
   }
   /** Bytes of memory that requests of this connection hold. */
   get requestBytes(): number {
@@ -81,24 +81,24 @@ export class ServerConnection implements Listener {
     return this.unread.heldBytes
   }
   get isStalled(): boolean {
-    return this.unread.isStalled(this.room.seconds)
+    return this.unread.isStalled(this.server.seconds)
   }
 
   received(bytes: Uint8Array): void {
     if (this.ended) return
-    this.activeAt = this.room.seconds
-    this.room.counts.bytesIn += bytes.length
+    this.activeAt = this.server.seconds
+    this.server.counts.bytesIn += bytes.length
     this.place.begun()
     this.framer.push(bytes)
     this.chunk++
     this.keptFrames = 0
     this.pump()
     if (this.keptFrames === 0 && !this.framer.holdsChunks && !this.ended) this.connection.release(bytes)
-    if (this.room.memory.isFull) this.room.relieve()
+    if (this.server.memory.isFull) this.server.relieve()
   }
   drained(): void {
     this.unread.clear()
-    this.activeAt = this.room.seconds
+    this.activeAt = this.server.seconds
     this.pump()
   }
   closed(): void {
@@ -108,8 +108,8 @@ export class ServerConnection implements Listener {
     this.place.leave()
     this.unread.clear()
     this.letGo()
-    abandon(this.room, this.slots)
-    this.room.forget(this)
+    abandon(this.server, this.slots)
+    this.server.forget(this)
   }
 
   /** Reads no more, closes when the requests that were read are answered, and calls `whenDone` once when it does, perhaps at once. */
@@ -125,14 +125,14 @@ export class ServerConnection implements Listener {
     this.ended = true
     this.whenDone?.()
     this.letGo()
-    this.endedAt = this.room.seconds
-    abandon(this.room, this.slots)
+    this.endedAt = this.server.seconds
+    abandon(this.server, this.slots)
     this.connection.end()
   }
 
   /** Called about once a second: closes what hangs. Answers whether the connection was cut. */
   sweep(idleSeconds: number): void {
-    const now = this.room.seconds
+    const now = this.server.seconds
     if (this.ended) {
       if (now - this.endedAt >= lingerSeconds) this.connection.destroy()
       return
@@ -145,9 +145,9 @@ export class ServerConnection implements Listener {
     if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
   }
 
-  /** Closes it now, with what it did not read: others need the room. */
+  /** Closes the connection at once, with the responses that its client did not read: other clients need the memory. */
   giveUp(): void {
-    this.refuse("unread", this.room.answers.surplus(this.unreadBytes))
+    this.refuse("unread", this.server.answers.surplus(this.unreadBytes))
     this.unread.clear()
     this.connection.destroy()
   }
@@ -168,7 +168,7 @@ export class ServerConnection implements Listener {
   }
 
   private get mayTake(): boolean {
-    const { inFlightRequestsMax, inFlightBytesMax, writeBufferBytesMax } = this.room
+    const { inFlightRequestsMax, inFlightBytesMax, writeBufferBytesMax } = this.server
     return (
       !this.ended &&
       this.whenDone === undefined &&
@@ -184,7 +184,7 @@ export class ServerConnection implements Listener {
   }
   private rest(): void {
     this.isResting = true
-    this.room.turns.afterLoopTurn(() => {
+    this.server.turns.afterLoopTurn(() => {
       this.isResting = false
       this.pump()
     })
@@ -199,7 +199,7 @@ export class ServerConnection implements Listener {
     for (let steps = 1; ; steps++) {
       if ((steps & (stepsPerLook - 1)) === 0) {
         // Thousands of small requests that one connection sends without waiting must not hold the thread together either.
-        const now = this.room.turns.nowNs()
+        const now = this.server.turns.nowNs()
         if (steps === stepsPerLook) sinceNs = now
         else if (now - sinceNs >= sliceNs) {
           this.rest()
@@ -229,7 +229,7 @@ export class ServerConnection implements Listener {
     if (started !== undefined) this.run(started)
     const leaving = this.ended ? undefined : this.slots.leave()
     if (leaving === undefined) return started !== undefined
-    if (leaving.chunks !== undefined) this.unread.wrote(leaving.chunks, send(this.connection, leaving.chunks, this.room.counts))
+    if (leaving.chunks !== undefined) this.unread.wrote(leaving.chunks, send(this.connection, leaving.chunks, this.server.counts))
     if (leaving.ends) this.end()
     return true
   }
@@ -252,7 +252,7 @@ export class ServerConnection implements Listener {
   }
 
   private take(frame: Uint8Array): void {
-    const found = this.door.table.find(frame)
+    const found = this.via.table.find(frame)
     if ("message" in found) return this.refuse(found.kind, found.message)
     if (this.place.isUndecided && "header" in found && this.place.refuses(found.header.apiKey)) return
     const chunk = this.framer.ownsMemory ? undefined : this.chunk
@@ -288,24 +288,24 @@ export class ServerConnection implements Listener {
     this.begun(slot, begun.right.answer)
   }
   private forbid(slot: Slot, { api, refusal }: Route, { actor, version }: RequestContext): void {
-    this.room.connectionLog.forbidden(actor, `sent ${api.name}, which this connection may not send: no broker has registered on it`)
+    this.server.connectionLog.forbidden(actor, `sent ${api.name}, which this connection may not send: no broker has registered on it`)
     this.answer(slot, refusal(version))
   }
   /** The request was read, and its handler has it. */
   private read(slot: Slot, { memoryBytes }: Started): void {
     const borrows = slot.route?.borrows === true
     if (borrows) this.letGoOf(slot)
-    else this.room.memory.keepsFrame(slot.size)
+    else this.server.memory.keepsFrame(slot.size)
     this.slots.keep(slot, (borrows ? placeBytes : slot.held) + memoryBytes)
   }
 
   /** Waits for an answer that is not there yet. */
   private begun(slot: Slot, answer: unknown): void {
-    if (slot.ticket !== undefined) leavesToWait(this.room, slot)
+    if (slot.ticket !== undefined) leavesToWait(this.server, slot)
     if (answer instanceof Later) return this.wait(slot, answer)
     if (!Effect.isEffect(answer)) return this.answer(slot, answer)
     if (Exit.isExit(answer) && Exit.isSuccess(answer)) return this.answer(slot, answer.value)
-    const fiber = Runtime.runFork(this.room.runtime)(Effect.interruptible(answer as Effect.Effect<unknown>))
+    const fiber = Runtime.runFork(this.server.runtime)(Effect.interruptible(answer as Effect.Effect<unknown>))
     slot.stop = () => fiber.unsafeInterruptAsFork(FiberId.none)
     fiber.addObserver((exit) => {
       if (this.ended) return
@@ -323,7 +323,7 @@ export class ServerConnection implements Listener {
     if (started !== undefined) this.slots.hold()
     slot.ticket ??= new Ticket(started?.isLarge === true && slot.size > smallRequestBytes, this.place.isLink)
     const steps = route.finish(context, answer)
-    const stop = this.room.turns.run(steps, slot.ticket, (outcome) => {
+    const stop = this.server.turns.run(steps, slot.ticket, (outcome) => {
       if (this.ended) return
       slot.stop = undefined
       if (started !== undefined) {
@@ -346,7 +346,7 @@ export class ServerConnection implements Listener {
 
   /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
   private wait(slot: Slot, later: Later<unknown>): void {
-    slot.since = this.room.seconds
+    slot.since = this.server.seconds
     slot.early = later.early
     slot.stop = later.begin((make) => queueMicrotask(() => this.made(slot, make)))
   }
@@ -368,7 +368,7 @@ export class ServerConnection implements Listener {
     if (route === undefined || context === undefined) return
     if (answer instanceof Disconnect) {
       slot.ends = true
-      this.room.connectionLog.closed("refused", context.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
+      this.server.connectionLog.closed("refused", context.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
     } else if (answer instanceof Unreadable) {
       return this.unreadable(slot, answer.error)
     } else if (answer instanceof Encoded) {
@@ -383,17 +383,17 @@ export class ServerConnection implements Listener {
       }
     }
     this.slots.done(slot)
-    finished(this.room, this.slots, slot, answer)
+    finished(this.server, this.slots, slot, answer)
   }
 
   /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */
   private failed(slot: Slot, cause: unknown): void {
     const { route, context } = slot
-    this.room.connectionLog.defect(context?.actor ?? this.session.address, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
+    this.server.connectionLog.defect(context?.actor ?? this.session.address, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)
     this.end()
   }
   private refuse(kind: string, message: string): void {
-    this.room.connectionLog.closed(kind, this.session.address, message)
+    this.server.connectionLog.closed(kind, this.session.address, message)
     this.end()
   }
 }

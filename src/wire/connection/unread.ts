@@ -1,16 +1,16 @@
 import { isLent, returnLent } from "../../ports/lent-memory.ts"
 import type { Connection } from "../../ports/transport.ts"
-import type { AnswerBudget, AnswerRoom } from "../memory/answer-budget.ts"
+import type { AnswerBudget, ResponseCapacity } from "../memory/answer-budget.ts"
 import type { RequestCounts } from "../metrics/request-counts.ts"
 
-/** Without a byte taken for so long a connection counts as one that nobody reads. */
+/** A connection whose client takes no byte for this long counts as stalled. */
 const stalledSeconds = 10
 
 /**
  * What one connection was sent and its peer has not taken. Counted in the node's budget by the memory that stands behind it: a view of a hundred bytes keeps the whole
  * frame alive that it was cut from.
  */
-export class Unread implements AnswerRoom {
+export class Unread implements ResponseCapacity {
   private waiting = 0
   private counted = 0
   /** Since everything was read: bytes of chunks, and of the memory that they are views of. */

@@ -41,7 +41,7 @@ export class InFlight {
   remove(id: number): void {
     this.byId.delete(id)
   }
-  /** The request that this frame answers; undefined for an answer that nobody asked for. */
+  /** The request that this frame answers; undefined for a response to no request in flight. */
   answered(frame: Uint8Array): Pending | undefined {
     const id = decodeCorrelationId(frame)
     if (Either.isLeft(id)) return undefined

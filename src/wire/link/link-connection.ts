@@ -109,7 +109,7 @@ export class LinkConnection implements Listener {
     this.lose(cause === undefined ? "it was closed by the other side" : cause)
   }
 
-  /** Closes, and fails everybody who waits. What was written before an orderly end is still sent; a peer that has shown that it is lost gets nothing more. */
+  /** Closes the link, and fails the calls in flight. An orderly end still sends what was written; a lost peer gets nothing more. */
   lose(reason: string, orderly = false): void {
     this.loseBy(new ConnectionLost({ address: this.address, reason }), orderly)
   }

@@ -6,7 +6,7 @@ const reservedShare = 1 / 4
 const reservedAnswerBytes = 65_536
 
 /** Room for answers, as a handler sees it that answers one connection. */
-export interface AnswerRoom {
+export interface ResponseCapacity {
   /** Bytes that an answer may have now; 0: none. */
   readonly bytes: () => number
   /** Calls `wake` when there is room again; answers how to stop that. */
@@ -14,8 +14,8 @@ export interface AnswerRoom {
 }
 
 /**
- * The memory behind answers that were handed to sockets and not taken by the kernel, because nobody reads at the other end: of all connections of a node together.
- * Three quarters are for everybody; the last one is for connections that have read all they were sent, so that those who do not read leave room for those who do.
+ * The memory behind responses that sockets hold because their clients do not read, of all connections of a node together.
+ * Three quarters are for all connections; the last quarter is for connections whose clients have read all responses, so that slow clients leave memory for fast ones.
  */
 export class AnswerBudget {
   private held = 0

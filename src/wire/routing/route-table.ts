@@ -39,7 +39,7 @@ export class RouteTable {
   }
 
   find(frame: Uint8Array): Routed | Ready | Unrouted {
-    // The header's form follows from the version, so a version that nobody knows yet is looked at before the header is read.
+    // The header's form follows from the version, so an unknown version is recognized before the header is read.
     const future = this.unknownApiVersions(frame)
     if (future !== undefined) return future
     const read = decodeRequestHeader(frame)

@@ -1,9 +1,9 @@
-import type { ServerRoom } from "../connection/server-room.ts"
+import type { ServerContext } from "../connection/server-context.ts"
 import { placeBytes, type Slot, type Slots } from "../connection/slots.ts"
 import { Encoded } from "../route.ts"
 
 /** A response is made, from `answer`. After heavy work the response is all that is left of the request, and the next one may begin. */
-export const finished = ({ counts, memory, turns }: ServerRoom, slots: Slots, slot: Slot, answer: unknown): void => {
+export const finished = ({ counts, memory, turns }: ServerContext, slots: Slots, slot: Slot, answer: unknown): void => {
   if (slot.route !== undefined) {
     if (answer instanceof Encoded) counts.answeredWith(slot.route.api, answer.errorCodes)
     else counts.answered(slot.route.api, slot.chunks === undefined ? undefined : answer)
@@ -17,12 +17,12 @@ export const finished = ({ counts, memory, turns }: ServerRoom, slots: Slots, sl
 }
 
 /** The handler has returned. One that borrows (Fetch, JoinGroup, SyncGroup) may wait for minutes, and keeps only what it needs: the next request may begin meanwhile. */
-export const leavesToWait = ({ turns }: ServerRoom, { route, ticket }: Slot): void => {
+export const leavesToWait = ({ turns }: ServerContext, { route, ticket }: Slot): void => {
   if (ticket !== undefined && route?.borrows === true) turns.leave(ticket)
 }
 
 /** Calls off all that is under way. */
-export const abandon = ({ turns }: ServerRoom, slots: Slots): void => {
+export const abandon = ({ turns }: ServerContext, slots: Slots): void => {
   for (const { stop, ticket } of slots.clear()) {
     stop?.()
     if (ticket !== undefined) turns.leave(ticket)

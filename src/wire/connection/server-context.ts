@@ -9,12 +9,12 @@ import type { ConnectionLog } from "./connection-log.ts"
 import type { ServerConnection } from "./server-connection.ts"
 
 /** What the connections share that came through one listener. */
-export interface Door {
+export interface ListenerContext {
   readonly name: string | undefined
   readonly table: RouteTable
 }
 /** What all connections of one server share. */
-export interface ServerRoom {
+export interface ServerContext {
   readonly runtime: Runtime.Runtime<never>
   readonly turns: Turns
   readonly connectionLog: ConnectionLog
