@@ -11,9 +11,12 @@ import { addressText, envelope } from "../../../src/leader/handler/58-envelope.t
 import { Transport } from "../../../src/ports/transport.ts"
 import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
-import { route } from "../../../src/wire/route.ts"
+import { type Route, route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
 import { call } from "./support.ts"
+
+/** The Envelope of a leader with which no broker registers: it admits every session. */
+const anySessionsEnvelope = (...parameters: Parameters<typeof envelope>): Route => ({ ...envelope(...parameters), admits: () => true })
 
 const join = { groupId: "g", sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_000, memberId: "", protocolType: "consumer", protocols: [] }
 const beat = { groupId: "g", generationId: 1, memberId: "m" }
@@ -36,7 +39,7 @@ const withLeader = <A>(
         return { errorCode: 0 }
       })
     ]
-    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, envelope(own, () => ({ id: BrokerId.make(1) }))], served)
+    const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, anySessionsEnvelope(own, () => ({ id: BrokerId.make(1) }))], served)
     const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
     return yield* use(relayedRoutes(new Relay(contact, yield* Effect.scope, yield* Transport)), seen)
   })

@@ -12,8 +12,11 @@ import { startBroker } from "../../../src/broker/broker.ts"
 import { envelope } from "../../../src/leader/handler/58-envelope.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
 import { connect } from "../../../src/wire/link.ts"
-import { route } from "../../../src/wire/route.ts"
+import { type Route, route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
+
+/** The Envelope of a leader with which no broker registers: it admits every session. */
+const anySessionsEnvelope = (...parameters: Parameters<typeof envelope>): Route => ({ ...envelope(...parameters), admits: () => true })
 
 const served = { requestBytesMax: 100_000, connectionsMax: 100, inFlightRequestsMax: 64, writeBufferBytesMax: 100_000 }
 const link = { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 5000, inFlightRequestsMax: 5, responseBytesMax: 100_000 }
@@ -23,7 +26,7 @@ test("a request that was relayed is answered while the broker stops in good orde
   const network = new MemoryNetwork()
   const program = Effect.gen(function* () {
     const own = [route(Heartbeat, {}, () => Effect.delay(Effect.succeed({ errorCode: 0 }), "300 millis"))]
-    yield* Effect.provide(serve(at("leader"), [...own, envelope(own, () => ({ id: BrokerId.make(1) }))], served), network.layer("leader"))
+    yield* Effect.provide(serve(at("leader"), [...own, anySessionsEnvelope(own, () => ({ id: BrokerId.make(1) }))], served), network.layer("leader"))
     const life = yield* Scope.make()
     yield* startBroker({ nodeId: 1, leader: at("leader"), config: defaultNodeConfig, listen: at("broker") }).pipe(
       Scope.extend(life),
