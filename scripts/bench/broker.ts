@@ -3,11 +3,13 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import { leaves } from "./cleanup.ts"
 import { cpuSeconds, ended, output, temporaryDirectory } from "./process.ts"
-import type { Side } from "./row.ts"
 import { answersMetadata, type TopicSpec } from "./topic.ts"
 
 const root = join(import.meta.dir, "../..")
 const peer = join(root, "scripts/kafka-peer.sh")
+
+/** Ours, or what it is measured beside: real Kafka, another build of ours, or another client. */
+export type Side = "ours" | "peer"
 
 /** A broker under load: ours or the peer. */
 export interface Broker {

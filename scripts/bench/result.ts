@@ -1,4 +1,5 @@
-import type { Figure, Goal, Sample, Side } from "./row.ts"
+import type { Side } from "./broker.ts"
+import type { Figure, Goal, Sample } from "./row.ts"
 
 /** One line of the table: medians of all rounds, and the median of the rounds' ratios. */
 interface Result extends Figure {

@@ -1,8 +1,5 @@
-import type { Broker, Brokers } from "./broker.ts"
+import type { Broker, Brokers, Side } from "./broker.ts"
 import type { TopicSpec } from "./topic.ts"
-
-/** Ours, or what it is measured beside: real Kafka, another build of ours, or another client. */
-export type Side = "ours" | "peer"
 
 /** What a figure is to reach: so many times better than the peer, or a bound of its own. */
 export type Goal = { readonly times: number } | { readonly atMost: number } | { readonly atLeast: number }

@@ -3,6 +3,7 @@ import { type Address, type Connection, type Listener, type ListenFault, Transpo
 import { Admission, type AdmissionOptions } from "./admission/admission.ts"
 import { ownLinksOf } from "./admission/own-links.ts"
 import { ConnectionLog } from "./connection/connection-log.ts"
+import type { OpenConnection } from "./connection/open-connection.ts"
 import { ServerConnection } from "./connection/server-connection.ts"
 import type { ListenerContext, ServerContext } from "./connection/server-context.ts"
 import { AnswerBudget } from "./memory/answer-budget.ts"
@@ -67,7 +68,7 @@ export const serveAll = (
     const transport = yield* Transport
     const runtime = yield* Effect.runtime<never>()
     const clock = yield* Effect.clock
-    const open = new Set<ServerConnection>()
+    const open = new Set<OpenConnection>()
     const memory = options.memory ?? new MemoryBudget({ bytesMax: Math.max(memoryBytesDefault, 2 * options.requestBytesMax) })
     const relief = new Relief(memory, open)
     const counts = new RequestCounts()
@@ -115,7 +116,7 @@ export const serveAll = (
   })
 
 /** Once a second: closes connections that hang, and writes the counts of suppressed log lines. */
-const sweeping = (room: ServerContext, open: ReadonlySet<ServerConnection>, relief: Relief, idleSeconds: number): Effect.Effect<void> =>
+const sweeping = (room: ServerContext, open: ReadonlySet<OpenConnection>, relief: Relief, idleSeconds: number): Effect.Effect<void> =>
   Effect.sync(() => {
     room.seconds++
     for (const connection of open) connection.sweep(idleSeconds)
@@ -126,7 +127,7 @@ const sweeping = (room: ServerContext, open: ReadonlySet<ServerConnection>, reli
   }).pipe(Effect.delay(1000), Effect.forever)
 
 /** Closes connections whose clients do not read, the one that holds the most first, until other clients' responses fit. */
-const makeRoom = ({ answers }: ServerContext, open: ReadonlySet<ServerConnection>): void => {
+const makeRoom = ({ answers }: ServerContext, open: ReadonlySet<OpenConnection>): void => {
   const stalled = [...open].filter(({ isStalled }) => isStalled).sort((one, other) => other.unreadBytes - one.unreadBytes)
   for (const connection of stalled) {
     if (!answers.isShort) return
@@ -134,7 +135,7 @@ const makeRoom = ({ answers }: ServerContext, open: ReadonlySet<ServerConnection
   }
 }
 
-const stop = (open: ReadonlySet<ServerConnection>, timeoutMs: number): Effect.Effect<void> =>
+const stop = (open: ReadonlySet<OpenConnection>, timeoutMs: number): Effect.Effect<void> =>
   Effect.gen(function* () {
     const allDone = yield* Deferred.make<void>()
     let busy = open.size

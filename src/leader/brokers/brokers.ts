@@ -7,7 +7,7 @@ import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
 import { type EventTable, lookUp } from "../../stream/event-table.ts"
 import { BrokerLinks } from "./broker-links.ts"
 import { BrokerPace } from "./broker-pace.ts"
-import { Sessions } from "./liveness.ts"
+import { Sessions } from "./broker-sessions.ts"
 import { Observers } from "./observers.ts"
 
 /** The broker whose registration an event removes. */

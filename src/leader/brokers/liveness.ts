@@ -1,78 +1,10 @@
-import { type Clock, Effect, Either, HashMap, LogLevel, Schedule } from "effect"
+import { Effect, Either, LogLevel, Schedule } from "effect"
 import { idleBrokerMs } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
-import { type Broker, type Cluster, isIdle, liveBrokers } from "../../../domain/cluster/state.ts"
-import type { BrokerId, Epoch } from "../../../domain/kernel/id.ts"
+import type { Broker } from "../../../domain/cluster/state.ts"
 import type { CommandIdFactory } from "../../stream/command-ids.ts"
 import type { ClusterWriter } from "../journal/cluster-aggregate.ts"
 import type { Brokers } from "./brokers.ts"
-
-const nanosPerMs = 1_000_000n
-
-/**
- * When each broker sent its last heartbeat, by the monotonic clock. Not journalled: a new leader gives every broker a new session, since the broker's silence may have
- * been the old leader's. A timer gives suspicion only; the epoch in the command makes sure that it fences the process that was meant.
- */
-export class Sessions {
-  private readonly lastNs = new Map<BrokerId, { readonly epoch: Epoch; readonly at: bigint }>()
-  private lookedNs: bigint | undefined
-
-  constructor(
-    private readonly clock: Clock.Clock,
-    private readonly timeoutMs: number
-  ) {}
-
-  record(broker: BrokerId, epoch: Epoch): void {
-    this.lastNs.set(broker, { epoch, at: this.clock.unsafeCurrentTimeNanos() })
-  }
-
-  /** The broker is registered no longer. */
-  forget(broker: BrokerId): void {
-    this.lastNs.delete(broker)
-  }
-
-  /**
-   * When this process itself was stopped for a while, heartbeats wait unread in its sockets: that time does not count as the brokers' silence.
-   */
-  private forgiveOwnPause(now: bigint): void {
-    const usualNs = BigInt(this.lookEveryMs) * nanosPerMs
-    const pauseNs = this.lookedNs === undefined ? 0n : now - this.lookedNs - usualNs
-    this.lookedNs = now
-    if (pauseNs <= usualNs) return
-    for (const [broker, { at, epoch }] of this.lastNs) this.lastNs.set(broker, { epoch, at: at + pauseNs > now ? now : at + pauseNs })
-  }
-
-  /** Returns the unfenced brokers without a heartbeat for the whole session. The session of a broker without any heartbeat under its epoch begins now. */
-  expired(cluster: Cluster): ReadonlyArray<Broker> {
-    const now = this.clock.unsafeCurrentTimeNanos()
-    this.forgiveOwnPause(now)
-    const silent: Array<Broker> = []
-    for (const broker of liveBrokers(cluster)) {
-      const last = this.lastNs.get(broker.id)
-      if (last === undefined || last.epoch !== broker.epoch) this.record(broker.id, broker.epoch)
-      else if (now - last.at >= BigInt(this.timeoutMs) * nanosPerMs) silent.push(broker)
-    }
-    return silent
-  }
-
-  /** Returns the fenced brokers that hold no partition and sent no heartbeat for long: their registrations are of no use. */
-  forgettable(cluster: Cluster): ReadonlyArray<Broker> {
-    const now = this.clock.unsafeCurrentTimeNanos()
-    const idle: Array<Broker> = []
-    for (const broker of HashMap.values(cluster.brokers)) {
-      if (!broker.fenced || !isIdle(cluster, broker.id)) continue
-      const last = this.lastNs.get(broker.id)
-      if (last === undefined || last.epoch !== broker.epoch) this.record(broker.id, broker.epoch)
-      else if (now - last.at >= BigInt(idleBrokerMs) * nanosPerMs) idle.push(broker)
-    }
-    return idle
-  }
-
-  /** How often to look, ms: a silent broker is fenced at most this much late. */
-  get lookEveryMs(): number {
-    return Math.min(500, Math.max(1, Math.floor(this.timeoutMs / 8)))
-  }
-}
 
 /** Gives the same kind of command about several brokers; returns the brokers that it changed. */
 const giveAll = (writer: ClusterWriter, commandIds: CommandIdFactory, brokers: ReadonlyArray<Broker>, cause: string, command: (broker: Broker) => Command) =>

@@ -5,8 +5,8 @@ import type { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, type TopicRef } from "../cluster/current-leader.ts"
 import type { FindReadable, ReadablePartition } from "../readable.ts"
-import type { Source } from "./fetch-wait.ts"
 import { sizeOf, type Views } from "./record-views.ts"
+import type { Source } from "./source.ts"
 
 export type FetchRequest = RequestOf<typeof Fetch>
 export type FetchAnswer = ResponseDraft<typeof Fetch>

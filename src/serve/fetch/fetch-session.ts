@@ -3,7 +3,7 @@ import { type Steps, Stride } from "../../wire/sliced.ts"
 import type { TopicRef } from "../cluster/current-leader.ts"
 import type { FindReadable, ReadablePartition } from "../readable.ts"
 import type { FetchRequest, PartitionAnswer, Wanted } from "./fetch-pass.ts"
-import type { Source } from "./fetch-wait.ts"
+import type { Source } from "./source.ts"
 
 /** From this version on topics are named by id alone (KIP-516). */
 export const topicIdsSince = 13

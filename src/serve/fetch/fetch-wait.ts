@@ -1,26 +1,12 @@
 import { Either } from "effect"
-import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import { Later } from "../../wire/later.ts"
 import type { ResponseCapacity } from "../../wire/memory/answer-budget.ts"
 import { type Steps, visited } from "../../wire/sliced.ts"
-import type { TopicRef } from "../cluster/current-leader.ts"
 import type { Deadlines } from "../deadlines.ts"
-import type { FindReadable, ReadablePartition } from "../readable.ts"
+import type { FindReadable } from "../readable.ts"
 import type { FetchSession, SessionPartition } from "./fetch-session.ts"
 import { nextOffsetAfter, sizeOf } from "./record-views.ts"
-
-/** A partition that a waiting fetch watches: how many of its bytes are counted, and up to which offset. */
-export interface Source {
-  readonly ref: TopicRef
-  readonly index: number
-  readonly readable: ReadablePartition
-  /** The leader epoch when the wait began. */
-  readonly epoch: Epoch
-  cursor: Offset
-  bytes: number
-  /** Bytes that the partition may give in one answer; more are not counted. */
-  readonly limit: number
-}
+import type { Source } from "./source.ts"
 
 /**
  * Counts what has come since the last time; only sizes are kept, so that waiting holds no records in memory. A partition counts no further than it may give.

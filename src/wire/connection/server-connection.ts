@@ -14,6 +14,7 @@ import { Ticket } from "../slicing/turns.ts"
 import { FrameClock } from "./frame-clock.ts"
 import { describeFrameFault } from "./frame-fault.ts"
 import { Framer, free, isFrame } from "./framer.ts"
+import type { OpenConnection } from "./open-connection.ts"
 import type { ListenerContext, ServerContext } from "./server-context.ts"
 import { placeBytes, type Slot, Slots, slotOf } from "./slots.ts"
 import { send, Unread } from "./unread.ts"
@@ -25,7 +26,7 @@ const stepsPerLook = 8
 const nothing: ReadonlyArray<Uint8Array> = []
 
 /** The serving end of one connection. */
-export class ServerConnection implements Listener {
+export class ServerConnection implements Listener, OpenConnection {
   private readonly framer: Framer
   private readonly slots = new Slots()
   private readonly unread: Unread
@@ -60,23 +61,18 @@ export class ServerConnection implements Listener {
     this.activeAt = server.seconds
   }
 
-  /** Bytes that came and are not requests yet. */
   get partialBytes(): number {
     return this.framer.heldBytes
   }
-  /** Seconds since these began to come. */
   get partialSeconds(): number {
     return this.frameClock?.seconds(this.framer, this.server.seconds) ?? 0
   }
-  /** Bytes of memory that requests of this connection hold. */
   get requestBytes(): number {
     return this.holding.bytes
   }
-  /** The oldest request that can be answered early; its memory, bytes, and the second in which its wait began. */
   get oldestWait(): Pick<Slot, "held" | "since"> | undefined {
     return this.slots.oldestWait
   }
-  /** Memory behind answers that the peer has not taken, bytes. */
   get unreadBytes(): number {
     return this.unread.heldBytes
   }
@@ -112,14 +108,12 @@ export class ServerConnection implements Listener {
     this.server.forget(this)
   }
 
-  /** Reads no more, closes when the requests that were read are answered, and calls `whenDone` once when it does, perhaps at once. */
   stop(whenDone: () => void): void {
     if (this.ended) return whenDone()
     this.whenDone = whenDone
     this.connection.pause()
     this.pump()
   }
-  /** Closes after what was written. What is under way is given up. */
   end(): void {
     if (this.ended) return
     this.ended = true
@@ -130,7 +124,6 @@ export class ServerConnection implements Listener {
     this.connection.end()
   }
 
-  /** Called about once a second: closes what hangs. Answers whether the connection was cut. */
   sweep(idleSeconds: number): void {
     const now = this.server.seconds
     if (this.ended) {
@@ -145,18 +138,15 @@ export class ServerConnection implements Listener {
     if (this.slots.count === 0 && now - this.activeAt >= idleSeconds) this.end()
   }
 
-  /** Closes the connection at once, with the responses that its client did not read: other clients need the memory. */
   giveUp(): void {
     this.refuse("unread", this.server.answers.surplus(this.unreadBytes))
     this.unread.clear()
     this.connection.destroy()
   }
 
-  /** Closes it, since requests hold more memory than the node has for them. */
   relieve(): void {
     this.refuse("memory", this.holding.surplus(this.partialBytes))
   }
-  /** Answers the oldest request that waits with what is there. */
   hurry(): void {
     const called = this.slots.callOff()
     if (called !== undefined) queueMicrotask(() => this.made(...called))

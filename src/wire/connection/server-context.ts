@@ -6,7 +6,7 @@ import type { RequestCounts } from "../metrics/request-counts.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import type { Turns } from "../slicing/turns.ts"
 import type { ConnectionLog } from "./connection-log.ts"
-import type { ServerConnection } from "./server-connection.ts"
+import type { OpenConnection } from "./open-connection.ts"
 
 /** What the connections share that came through one listener. */
 export interface ListenerContext {
@@ -30,5 +30,5 @@ export interface ServerContext {
   readonly relieve: () => void
   /** Seconds since the server started, roughly: a clock is not read for every chunk. */
   seconds: number
-  readonly forget: (connection: ServerConnection) => void
+  readonly forget: (connection: OpenConnection) => void
 }

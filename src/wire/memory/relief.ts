@@ -1,4 +1,4 @@
-import type { ServerConnection } from "../connection/server-connection.ts"
+import type { OpenConnection } from "../connection/open-connection.ts"
 import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
 
 /** So many seconds the account may be short before unfinished requests are given up: what is under way has time to end. */
@@ -8,7 +8,7 @@ const queuedSeconds = 4
 /** Unfinished requests of all connections that fill this share of the account are closed however small each is. */
 const smallShare = 1 / 4
 
-type Weight = (connection: ServerConnection) => number
+type Weight = (connection: OpenConnection) => number
 
 /** A request that has been under way for long is less likely to be finished than one that has just begun. */
 const unfinished: Weight = ({ partialBytes, partialSeconds }) => partialBytes * (1 + partialSeconds)
@@ -25,7 +25,7 @@ export class Relief {
 
   constructor(
     private readonly memory: MemoryBudget,
-    private readonly open: ReadonlySet<ServerConnection>
+    private readonly open: ReadonlySet<OpenConnection>
   ) {}
 
   /** Called when the account is full: what comes now has no room at all. */

@@ -1,6 +1,5 @@
 import { type Clock, Effect } from "effect"
 import type { Offset } from "../../../../domain/kernel/id.ts"
-import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
 import type { Replica } from "../replica/replica.ts"
 
 /** The default of `flush.messages` and `flush.ms`: never. */
@@ -9,33 +8,6 @@ const unbounded = Number.MAX_SAFE_INTEGER
 export const flushCheckMs = 1000
 /** How long records may be unsynced under log.flush.policy=interval where flush.ms is not set, ms. */
 const unsyncedMsMax = 1000
-
-/** Syncs a log in the background, one sync at a time. A request that comes during one is served by the next, since the running one may not cover its records. */
-export class BackgroundSync {
-  private running = false
-  private isAsked = false
-
-  constructor(
-    private readonly log: PartitionLog,
-    private readonly failed: (fault: LogFault) => void
-  ) {}
-
-  /** Records that are not durable. */
-  get unsynced(): number {
-    return this.log.end() - this.log.syncedEnd()
-  }
-
-  start(): void {
-    this.isAsked = this.running
-    if (this.running) return
-    this.running = true
-    this.log.whenSynced(this.log.end() - 1, (fault) => {
-      this.running = false
-      if (fault !== undefined) this.failed(fault)
-      else if (this.isAsked) this.start()
-    })
-  }
-}
 
 interface FlushingOptions {
   /** log.flush.policy: under "interval" every log is synced within a bound, since acks=all does not wait for it. */

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { Clock } from "effect"
 import { brokerOf } from "../../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../../domain/kernel/id.ts"
-import { Sessions } from "../../../../src/leader/brokers/liveness.ts"
+import { Sessions } from "../../../../src/leader/brokers/broker-sessions.ts"
 import { up } from "../../../domain/cluster/support.ts"
 
 const at = { ms: 0 }
