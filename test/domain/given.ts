@@ -2,11 +2,11 @@ import { Either } from "effect"
 import { type Decider, fold } from "../../domain/kernel/decider.ts"
 import type { KafkaError, Rejection } from "../../domain/kernel/error-code.ts"
 
-/** A command, or one that is made from the state before it. */
+/** A command, or a function that makes it from the state before it. */
 type Next<State, Command> = Command | ((state: State) => Command)
 
 /**
- * Given a state of an aggregate, when it is asked a command: then its events, or its error. One notation for every
+ * Given a state of an aggregate, when it decides a command, then its events or its error. One notation for every
  * decider.
  */
 export class Given<State, Command extends { readonly _tag: string }, Event extends { readonly _tag: string }> {
@@ -26,15 +26,15 @@ export class Given<State, Command extends { readonly _tag: string }, Event exten
       this
     )
   }
-  /** Then these events happen; the command may not be refused. */
+  /** Then the command gives these events; it may not be refused. */
   events(command: Next<State, Command>): ReadonlyArray<Event> {
     return Either.getOrThrowWith(this.decide(command), ({ error, message }) => new Error(`${JSON.stringify(command)}: ${error} ${message}`))
   }
-  /** Then events of these names happen. */
+  /** Then the command gives events with these names. */
   tags(command: Next<State, Command>): ReadonlyArray<Event["_tag"]> {
     return this.events(command).map(({ _tag }) => _tag)
   }
-  /** Then it is refused with this rejection; undefined: it is allowed. */
+  /** Then it is refused with this rejection; undefined: it is accepted. */
   rejection(command: Next<State, Command>): Rejection | undefined {
     return Either.match(this.decide(command), { onLeft: (rejection): Rejection | undefined => rejection, onRight: () => undefined })
   }

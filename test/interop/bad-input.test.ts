@@ -32,7 +32,7 @@ const stillAnswers = async () => {
   connection.close()
 }
 
-describe("bytes that are no request", () => {
+describe("bytes that are not a request", () => {
   const int32 = (value: number) => new Uint8Array(new Uint8Array([value >>> 24, value >>> 16, value >>> 8, value]))
   const strangers: ReadonlyArray<readonly [what: string, bytes: Uint8Array | string, says: RegExp]> = [
     ["an HTTP request", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", /HTTP/],
@@ -42,7 +42,7 @@ describe("bytes that are no request", () => {
     ["an unknown API key", new Uint8Array([...int32(12), 0x7f, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]), /32767/]
   ]
   for (const [what, bytes, says] of strangers) {
-    test(`${what}: closed, one log line says what it looked like, and the node continues`, async () => {
+    test(`${what}: the node closes the connection, logs one line that names the protocol, and continues`, async () => {
       const connection = await RawConnection.open(node.port)
       connection.send(bytes)
       expect((await connection.untilClosed()).length).toBe(0)
@@ -50,7 +50,7 @@ describe("bytes that are no request", () => {
       await stillAnswers()
     })
   }
-  test("a frame that stops in the middle, then the connection goes: nothing happens", async () => {
+  test("a connection that closes in the middle of a frame has no effect", async () => {
     const connection = await RawConnection.open(node.port)
     connection.send(new Uint8Array([0, 0, 1, 0, 0, 3]))
     connection.close()
@@ -68,7 +68,7 @@ describe("versions", () => {
     expect(frame.length).toBe(16)
     connection.close()
   })
-  test("only what is built is advertised, and Produce from 0", async () => {
+  test("only the built APIs are advertised, and Produce from version 0", async () => {
     const connection = await RawConnection.open(node.port)
     const { apiKeys } = await connection.call(ApiVersions, 3, { clientSoftwareName: "raw", clientSoftwareVersion: "1" })
     const of = (key: number) => apiKeys.find(({ apiKey }) => apiKey === key)
@@ -98,7 +98,7 @@ describe("records that are refused", () => {
     bytes[at] = value
     return bytes
   }
-  test("a spoiled byte: CORRUPT_MESSAGE", async () => expect((await produce(spoiled(70, 99))).error).toBe("CORRUPT_MESSAGE"))
+  test("a damaged byte: CORRUPT_MESSAGE", async () => expect((await produce(spoiled(70, 99))).error).toBe("CORRUPT_MESSAGE"))
   for (const magic of [0, 1])
     test(`magic ${magic} is refused with a reason`, async () =>
       expect(await produce(spoiled(16, magic))).toMatchObject({ error: "INVALID_RECORD", message: expect.stringContaining(`${magic}`) }))
@@ -107,7 +107,7 @@ describe("records that are refused", () => {
     expect(await produce(batch(100_000))).toMatchObject({ error: "MESSAGE_TOO_LARGE", message: expect.stringContaining("100000") }))
   test("acks=2: INVALID_REQUIRED_ACKS", async () => expect((await produce(batch(), "orders", 2)).error).toBe("INVALID_REQUIRED_ACKS"))
   test("an unknown topic: UNKNOWN_TOPIC_OR_PARTITION", async () => expect((await produce(batch(), "nowhere")).error).toBe("UNKNOWN_TOPIC_OR_PARTITION"))
-  test("and nothing of it was stored: a good batch is the first", async () => expect(await produce(batch())).toMatchObject({ error: "NONE", offset: 0 }))
+  test("no refused batch was stored: a valid batch is the first", async () => expect(await produce(batch())).toMatchObject({ error: "NONE", offset: 0 }))
 })
 
 describe("topics that are refused", () => {
@@ -160,7 +160,7 @@ describe("a node that cannot start says why, what to do, and ends with its code"
     await fails(franz("broker", "--id", "5", "--port", "0", "--leader", second.address, "--data", join(data.path, "five")), 65, /cluster/)
     await second.process.kill("SIGTERM")
   })
-  test("the leader is not there: the broker says so, waits, and joins when it comes", async () => {
+  test("the leader is unreachable: the broker reports it, retries, and registers when the leader starts", async () => {
     const leaderData = join(data.path, "late")
     const first = await ready(franz("brokerlead", "--port", "0", "--data", leaderData))
     await first.process.kill("SIGTERM")
@@ -171,7 +171,7 @@ describe("a node that cannot start says why, what to do, and ends with its code"
     await broker.kill("SIGTERM")
     await again.process.kill("SIGTERM")
   })
-  test("a client whose leader accepts and never answers: the address, and how long it was silent", async () => {
+  test("a client whose leader accepts and never responds: the address and the timeout", async () => {
     const mute = createServer(() => undefined)
     await new Promise<void>((listening) => mute.listen(0, "127.0.0.1", listening))
     const address = `127.0.0.1:${(mute.address() as AddressInfo).port}`
@@ -182,7 +182,7 @@ describe("a node that cannot start says why, what to do, and ends with its code"
     )
     mute.close()
   })
-  test("a client whose leader is not there", () =>
+  test("a client whose leader is unreachable", () =>
     fails(Run.start(process.execPath, [join(root, "src/programs/franz.ts"), "topic", "list", "--leader", "127.0.0.1:1"]), 69, /127\.0\.0\.1:1/))
 })
 
@@ -192,7 +192,7 @@ describe("a disk that is full, or read-only", () => {
     mkdirSync(directory, { recursive: true })
     return spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", directory]).status === 0
   }
-  test("produce answers an error, reads continue, and it takes records again when there is room", async () => {
+  test("Produce returns an error, Fetch continues, and the node accepts records again when there is room", async () => {
     if (!mounted()) {
       if (process.env.FRANZ_REQUIRE_PEERS !== undefined) throw new Error("a small file system could not be mounted")
       console.log("skipped: only root may mount a small file system")

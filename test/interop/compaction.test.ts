@@ -5,7 +5,7 @@ import { franzDoes, type Node, up } from "./support/franz.ts"
 import { consoleConsumer, dumpLogSegments, javaTool, linesOf, testWith } from "./support/peers.ts"
 import { run, temporaryDirectory, until } from "./support/process.ts"
 
-/** The whole measure is FRANZ_COMPACTION_RECORDS=1000000 FRANZ_COMPACTION_KEYS=10000: some minutes. */
+/** The full test is FRANZ_COMPACTION_RECORDS=1000000 FRANZ_COMPACTION_KEYS=10000: some minutes. */
 const records = Number(process.env.FRANZ_COMPACTION_RECORDS ?? 100_000)
 const keys = Number(process.env.FRANZ_COMPACTION_KEYS ?? 2_000)
 const kills = 4
@@ -73,7 +73,7 @@ testWith(
         codec
       )
     }
-    // The segment that is written is never compacted: a shorter segment.ms ends it with the next record, which is the only one that stays there.
+    // The active segment is never compacted: a shorter segment.ms ends it with the next record, which is the only one that stays there.
     await franzDoes(["topic", "config", topic, "--set", "segment.ms=1", "--leader", node.address])
     await produce("end", ["end\tend"], "none")
     const directory = partitionIn(data.path)
@@ -82,7 +82,7 @@ testWith(
     let seen = 0
     for (let kill = 0; kill < kills; kill++) {
       await node.process.kill("SIGKILL")
-      // Slow enough to be met in the middle, each time a little further on.
+      // Slow enough that the kill happens during compaction, each time at a later position.
       node = await up(data.path, ...slow(bytesBefore / (4 - kill)))
       await until("a round of compaction", () => isCompacting(directory) || cleanEnd(directory) >= records)
       await Bun.sleep(150 * kill)
@@ -124,7 +124,7 @@ testWith(
     const dumped = linesOf(
       await javaTool(dumpLogSegments, ["--files", files.map((name) => join(directory, name)).join(","), "--deep-iteration", "--print-data-log"])
     )
-    // A compacted log has gaps: of real Kafka's, too, the tool says which offset is followed by which.
+    // A compacted log has gaps: Kafka's tool reports them for Kafka's own logs, too.
     expect(dumped.filter((line) => /Found|mismatch|isvalid: false|corrupt/i.test(line) && !line.startsWith("|"))).toEqual([])
     expect(dumped.filter((line) => line.startsWith("| offset")).length).toBe(expected.length)
     data.remove()

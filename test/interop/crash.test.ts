@@ -10,7 +10,7 @@ import { temporaryDirectory } from "./support/process.ts"
 const rounds = Number(process.env.FRANZ_CRASH_ROUNDS ?? 10)
 const topic = "acks"
 
-/** A leader and a broker as processes of their own, on ports that they keep. */
+/** A leader and a broker in separate processes, on fixed ports. */
 class Processes {
   leader: Node | undefined
   broker: Node | undefined
@@ -43,7 +43,7 @@ const groupOffsets = (leader: string, group: string) =>
     Effect.map(({ offsets }) => new Map(offsets.map(({ committed, partition }) => [partition, committed])))
   )
 
-/** A member joins, reads some records, commits, and leaves: what the group has afterwards is what must survive. */
+/** A member joins, reads some records, commits and leaves; the group's committed offsets must survive. */
 const commitSome = (leader: string, group: string) =>
   Effect.scoped(
     Effect.gen(function* () {
@@ -56,7 +56,7 @@ const commitSome = (leader: string, group: string) =>
     })
   ).pipe(Effect.zipRight(groupOffsets(leader, group)))
 
-test(`L1, L4, G4: kill -9 of every process under load, ${rounds} times: what was acknowledged is there once, offsets too`, async () => {
+test(`L1, L4, G4: kill -9 of every process under load, ${rounds} times: every acknowledged record is stored once, and every committed offset is kept`, async () => {
   const seed = Number(process.env.FRANZ_SEED ?? Date.now() % 100_000)
   console.log(`crash test: seed ${seed}`)
   let state = seed

@@ -13,7 +13,7 @@ const data = temporaryDirectory()
 afterAll(() => data.remove())
 
 const faulty = (fault: string, ...args: ReadonlyArray<string>): Run => Run.start(process.execPath, [join(root, "scripts/faulty-disk.ts"), fault, "--", ...args])
-/** Sends one record with acks=all and answers what became of it. */
+/** Sends one record with acks=all and returns the result. */
 const send = async (port: number, name: string, value: string, index = 0): Promise<string> => {
   const connection = await RawConnection.open(port)
   const records = encodeBatch(
@@ -28,7 +28,7 @@ const again = "Look at the disk, then start this node again."
 const notRepeated = "A sync that failed is not repeated, since it is unknown what the disk holds."
 
 describe("a disk whose sync fails, under real processes", () => {
-  test("one of two directories: it is offline with its partitions, the others serve, and after a restart everything acknowledged is there", async () => {
+  test("one of two directories: it goes offline with its partitions, the others serve, and all acknowledged records exist after a restart", async () => {
     const [a, b] = [join(data.path, "one/a"), join(data.path, "one/b")]
     const node = await ready(faulty("sync /one/a/broker-0/*.log EIO", "up", "--port", "0", "--data", `${a},${b}`))
     await franzDoes(["topic", "create", "orders", "--partitions", "4", "--leader", node.address])
@@ -57,7 +57,7 @@ describe("a disk whose sync fails, under real processes", () => {
     await well.process.kill("SIGTERM")
   }, 120_000)
 
-  test("the only directory of a broker: it stops, says why, and ends with 74", async () => {
+  test("the only directory of a broker: the broker logs the cause and exits with 74", async () => {
     const directory = join(data.path, "alone")
     const node = await ready(faulty("sync /alone/broker-0/*.log EIO", "up", "--port", "0", "--data", directory))
     await franzDoes(["topic", "create", "orders", "--leader", node.address])
@@ -68,7 +68,7 @@ describe("a disk whose sync fails, under real processes", () => {
     expect(ended.stderr).toContain(`${notRepeated} ${again}`)
   }, 120_000)
 
-  test("the leader's journal: it stops, says why, and ends with 74; a restart over the same files continues", async () => {
+  test("the leader's journal: the leader logs the cause and exits with 74; it continues with the same files after a restart", async () => {
     const directory = join(data.path, "journal")
     const leader = await ready(faulty("sync /journal/AAAAAAAAAAAAAAAAAAAAAQ-0/*.log EIO after 8", "brokerlead", "--port", "0", "--data", directory))
     const broker = franz("broker", "--id", "1", "--port", "0", "--leader", leader.address, "--data", join(data.path, "journals-broker"))

@@ -8,7 +8,7 @@ describe("a topic of 100 partitions", () => {
   const data = temporaryDirectory()
   let node: Node
   beforeAll(async () => {
-    // One place for a session: the second consumer is served without one.
+    // The broker has one session slot: it serves the second consumer without a session.
     node = await up(data.path, "-X", "max.incremental.fetch.session.cache.slots=1", "-X", "group.initial.rebalance.delay.ms=0")
     await franzDoes(["topic", "create", "wide", "--partitions", "100", "--leader", node.address])
   })

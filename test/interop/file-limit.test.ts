@@ -6,7 +6,7 @@ import { Run, root, temporaryDirectory } from "./support/process.ts"
 
 const limit = 128
 
-test("the limit of open files, when it is reached: one line with the figures, and the node serves on", async () => {
+test("at the limit of open files the node logs one line with the figures and continues to serve", async () => {
   const data = temporaryDirectory()
   const words = [join(root, "src/programs/franz.ts"), "up", "--port", "0", "--data", data.path]
   const node = await ready(Run.start("bash", ["-c", `ulimit -n ${limit}; exec "$@"`, "bash", process.execPath, ...words]))

@@ -32,7 +32,7 @@ describe("the files of a partition", () => {
     expect(linesOf(producers).filter((line) => line.startsWith("producerId: ")).length).toBeGreaterThanOrEqual(3)
     expect(producers).not.toMatch(/corrupt|exception/i)
     expect(readFileSync(join(broker, partition, "leader-epoch-checkpoint"), "utf8")).toMatch(/^0\n1\n\d+ 0\n$/)
-    // Of every segment that does not begin at 0 the tool says "-1 is followed by N", of real Kafka's own too.
+    // The tool prints "-1 is followed by N" for every segment that does not begin at 0, also for Kafka's own.
     const complaints = linesOf(dumped).filter(
       (line) =>
         /Found|mismatch|isvalid: false|corrupt|Non-consecutive|followed by/i.test(line) &&

@@ -15,7 +15,7 @@ const flip = (path: string, position: number, mask: number): void => {
   closeSync(file)
 }
 
-test("a bit of a leader epoch is turned over in the middle of a sealed segment, under a running node: what it says and does, and how an operator repairs it", async () => {
+test("a running node detects a flipped bit of a leader epoch in a sealed segment, and the operator repairs the log", async () => {
   const directory = join(data.path, "cluster")
   const start = () => up(directory, "-X", "log.scrub.interval.ms=200", "-X", "log.segment.bytes=2000")
   let node = await start()
@@ -60,7 +60,7 @@ test("a bit of a leader epoch is turned over in the middle of a sealed segment, 
   expect(verified.code).toBe(65)
   expect(verified.stdout).toContain("bit 0 of byte 13 was turned over")
 
-  // It is known at the next start, without a look at everything.
+  // The next start knows the damage without reading all segments.
   node = await start()
   await node.process.says(/cannot be opened: .* is damaged at byte 13/)
   expect(await read(other)).toBe(40)

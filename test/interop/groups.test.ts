@@ -5,7 +5,7 @@ import { franz, franzDoes, type Node, ready } from "./support/franz.ts"
 import { consoleConsumer, linesOf, startJavaTool, testWith } from "./support/peers.ts"
 import { Run, run, temporaryDirectory, until } from "./support/process.ts"
 
-/** Must show 3: a leader and three brokers as processes of their own, and groups over twelve partitions. */
+/** Must show 3: a leader and three brokers in separate processes, and groups over twelve partitions. */
 const data = temporaryDirectory()
 const nodes: Array<Node> = []
 let leader: Node
@@ -52,7 +52,7 @@ describe("twelve partitions over three brokers", () => {
     expect(led).toEqual([4, 4, 4])
   })
 
-  test("two members share them, a third joins, one is killed: nothing twice within a generation, nothing left out", async () => {
+  test("two members share them, a third joins, one is killed: each partition has exactly one owner in a generation", async () => {
     const group = "sharers"
     const consume = () => franz("consume", topic, "--group", group, "--from", "start", "--leader", leader.address)
     const [first, second] = [consume(), consume()]

@@ -42,7 +42,7 @@ const made = (
   fields: Partial<BatchToWrite> = {},
   records: ReadonlyArray<RecordToWrite> = [0, 1, 2].map(() => ({ timestamp: 1000, key, value: key }))
 ): Uint8Array => encodeBatch({ codec: "none", records, ...fields }, { crc32c, compress: (_, bytes) => bytes })
-/** Changed, with a CRC that fits. */
+/** Changes a batch and updates its CRC. */
 const forged = (change: (bytes: Uint8Array) => void, from = made()): Uint8Array => {
   change(from)
   writeInt32(from, fieldAt.crc, crc32c(from, fieldAt.attributes))
@@ -80,7 +80,7 @@ const end = async (topic: string): Promise<bigint | undefined> => {
 
 const record = made({}, [{ timestamp: 1000, key, value: key }]).subarray(headerSize)
 
-/** Refused by what the header, the frames of the codec and the time say. */
+/** Refused because of the batch's header, the codec's frames or the timestamp. */
 const everywhere: ReadonlyArray<readonly [what: string, records: Uint8Array, error: string, says: RegExp]> = [
   ["fewer records than offsets", counts(2, 2), "INVALID_RECORD", /2 records over 3 offsets/],
   ["more records than offsets", counts(9, 2), "INVALID_RECORD", /9 records over 3 offsets/],
@@ -149,9 +149,9 @@ const inside: ReadonlyArray<readonly [what: string, records: Uint8Array, error: 
   ]
 ]
 
-describe("records that no decent client sends", () => {
+describe("malicious records", () => {
   for (const topic of ["plain", "opened", "compacted", "unopened"])
-    test(`${topic}: each is refused with Kafka's error and a sentence, and nothing of it is stored`, async () => {
+    test(`${topic}: each is refused with Kafka's error and a message, and not stored`, async () => {
       for (const [what, records, error, says] of everywhere) {
         const found = await produce(topic, records.slice())
         expect({ what, error: found.error as string }).toEqual({ what, error })
@@ -160,11 +160,11 @@ describe("records that no decent client sends", () => {
       expect(await end(topic)).toBe(0n)
     })
   for (const topic of ["plain", "opened", "compacted"])
-    test(`${topic}: what is wrong inside of a batch is refused, too`, async () => {
+    test(`${topic}: invalid records inside a batch are refused, too`, async () => {
       for (const [what, records, error] of inside) expect({ what, error: (await produce(topic, records.slice())).error as string }).toEqual({ what, error })
       expect(await end(topic)).toBe(0n)
     })
-  test("unopened: a largest time of 2^63 - 1 would be believed, so it is refused", async () => {
+  test("unopened: a largest timestamp of 2^63 - 1 is refused, because retention would rely on it", async () => {
     const records = forged((bytes) => bytes.set(int64Max, fieldAt.maxTimestamp))
     expect(await produce("unopened", records)).toMatchObject({ error: "INVALID_TIMESTAMP", message: expect.stringContaining("2^53") })
   })
@@ -176,7 +176,7 @@ describe("records that no decent client sends", () => {
     expect(await produce("compacted", records)).toMatchObject({ error: "INVALID_RECORD", message: expect.stringContaining("without a key") })
     expect(await end("compacted")).toBe(0n)
   })
-  test("an id of another producer: an older epoch is fenced, a gap is refused, and what the true producer sent stays what it is", async () => {
+  test("an id of another producer: an older epoch is fenced, a gap is refused, and the records of the real producer are unchanged", async () => {
     const mine = (producerEpoch: number, baseSequence: number) => made({ producerId: 4711n, producerEpoch, baseSequence })
     expect((await produce("plain", mine(3, 0))).error).toBe("NONE")
     expect((await produce("plain", mine(2, 3))).error).toBe("INVALID_PRODUCER_EPOCH")
@@ -187,13 +187,13 @@ describe("records that no decent client sends", () => {
   })
 })
 
-/** The most memory that the node has had, bytes. */
+/** The peak memory of the node, bytes. */
 const peak = (): number => {
   const [, kib = ""] = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${node.process.child.pid}/status`, "utf8")) ?? []
   return Number(kib) * 1024
 }
 
-describe("what would take the node's memory", () => {
+describe("requests that would exhaust the node's memory", () => {
   const mebibyte = 1_048_576
   test("bombs: refused within bounds where the broker opens batches, and never opened where it does not", async () => {
     const zeros = new Uint8Array(512 * mebibyte)
@@ -216,7 +216,7 @@ describe("what would take the node's memory", () => {
     for (const topic of ["opened", "compacted"]) expect(await end(topic)).toBe(0n)
   }, 60_000)
 
-  test("a batch that takes long to look at is done before what follows on its connection", async () => {
+  test("a batch that needs long validation is handled before later requests of its connection", async () => {
     const many = Array.from({ length: 400_000 }, () => ({ timestamp: 1000, key, value: null }))
     const payload = made({}, many).subarray(headerSize)
     const sequenced = (from: Uint8Array, baseSequence: number) =>
@@ -247,7 +247,7 @@ describe("what would take the node's memory", () => {
     expect(await end("plain")).toBe(before + BigInt(many.length + 6))
   }, 60_000)
 
-  test("100,000 headers: a batch like any other, opened or not, and read back", async () => {
+  test("a batch with 100,000 headers is stored and read, opened or not", async () => {
     const headers = Array.from({ length: 100_000 }, (_, n) => ({ key: `h${n % 10}`, value: null }))
     const before = { plain: await end("plain"), compacted: await end("compacted") }
     const warm = peak()
@@ -258,7 +258,7 @@ describe("what would take the node's memory", () => {
     expect((peak() - warm) / mebibyte).toBeLessThan(64)
   }, 30_000)
 
-  test("and the logs are right on the disk", async () => {
+  test("the logs on the disk are valid", async () => {
     connection.close()
     await node.process.kill("SIGTERM")
     expect((await franz("log", "verify", join(data.path, "cluster")).end()).code).toBe(0)

@@ -5,7 +5,7 @@ import { javaTool, linesOf, sorted, testWith } from "./support/peers.ts"
 import { Run, run, temporaryDirectory } from "./support/process.ts"
 
 const dataFile = (name: string) => join(import.meta.dir, "data", name)
-/** `franz up` with these settings, its data in a directory of its own. */
+/** Starts `franz up` with these settings and a new data directory. */
 const started = async (args: ReadonlyArray<string>, use: (node: Node, listeners: Readonly<Record<string, string>>) => Promise<void>): Promise<void> => {
   const data = temporaryDirectory()
   const process = franz("up", "--data", data.path, ...args)
@@ -53,7 +53,7 @@ describe("settings files that start Kafka", () => {
       expect(refused.code).not.toBe(0)
     })
   })
-  test("process.roles that another command starts end with 78 and that command's name", async () => {
+  test("a process.roles value of another command exits with 78 and names that command", async () => {
     const { code, stderr } = await failed(set("process.roles=broker"))
     expect([code, stderr]).toEqual([78, expect.stringContaining("Use franz broker")])
   })
@@ -85,7 +85,7 @@ describe("listeners", () => {
   })
 })
 
-describe("a node whose id is not said", () => {
+describe("a node without node.id", () => {
   testWith(["kcat"], "has that of its data directory", async () => {
     const data = temporaryDirectory()
     for (const args of [set("broker.id=7"), []]) {

@@ -5,7 +5,7 @@ import { franz, franzDoes, type Node, ready } from "./support/franz.ts"
 import { javaTool, testWith } from "./support/peers.ts"
 import { temporaryDirectory, until } from "./support/process.ts"
 
-/** A leader in a process of its own, which clients are told nothing of, and two brokers. */
+/** A leader in a separate process, which Metadata does not list, and two brokers. */
 const data = temporaryDirectory()
 let leader: Node
 const brokers: Array<Node> = []
@@ -24,7 +24,7 @@ const does = (...args: ReadonlyArray<string>) => franzDoes([...args, "--leader",
 describe("given a client that starts from the leader's port", () => {
   const kafka = () => new Kafka({ brokers: [leader.address], logLevel: logLevel.NOTHING })
 
-  test("it is told of the brokers alone, and may put a replica on each of them", async () => {
+  test("Metadata lists the brokers alone, and the client may place a replica on each of them", async () => {
     const admin = kafka().admin()
     await admin.connect()
     const cluster = await admin.describeCluster()
@@ -70,7 +70,7 @@ describe("brokers that will not restart", () => {
       .map((line) => JSON.parse(line) as { readonly id: number; readonly isFenced: boolean; readonly partitions: number })
   const refusal = async (...args: ReadonlyArray<string>) => String(await does("broker", "remove", ...args).catch((fault: unknown) => fault))
 
-  test("one that serves or carries partitions is not removed without a word; by force it is, and it may register again", async () => {
+  test("a broker that is unfenced or has partitions is removed only by force, and may register again", async () => {
     expect(await refusal("2")).toContain("stop it first")
     expect(await refusal("9")).toContain("not registered")
     await brokers.pop()?.process.kill("SIGTERM")

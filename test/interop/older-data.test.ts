@@ -57,7 +57,7 @@ const nextPositions = (leader: string, topic: string) =>
   )
 const committed = (of: Served, group: string) =>
   new Map(of.groups.find((each) => each.group === group)?.offsets.map(({ offset, partition }) => [partition, Number(offset)]))
-/** Writes a message to each partition; where they were stored. */
+/** Produces a message to each partition; returns their offsets. */
 const write = (leader: string, topic: string, partitions: number) =>
   Effect.runPromise(
     Effect.scoped(
@@ -72,7 +72,7 @@ const write = (leader: string, topic: string, partitions: number) =>
 const ends = (of: Served, topic: string) => of.topics.find(({ name }) => name === topic)?.partitions.map(({ end }) => end) ?? []
 
 describe("a data directory of an earlier program, stopped cleanly", () => {
-  test("holds logs that are right, and is served as it was", async () => {
+  test("has valid logs, and clients see the same data", async () => {
     await isRight("node")
     const { address } = await started(up(join(data.path, "node"), ...settingsOfOlderData))
     expect(await served(address)).toEqual(older.node)
@@ -84,7 +84,7 @@ describe("a data directory of an earlier program, stopped cleanly", () => {
       expect([name, found.length]).toEqual([name, partitions.reduce((sum, { records }) => sum + records, 0)])
     }
   })
-  test("knows its producers: a request that is repeated gets its first answer", async () => {
+  test("keeps its producers' state: a repeated request gets its first response", async () => {
     const connection = await RawConnection.open(running[0]?.port ?? 0)
     connection.send(Buffer.from(older.repeated.frame, "base64"))
     const answer = Buffer.from(await connection.frame())
@@ -93,7 +93,7 @@ describe("a data directory of an earlier program, stopped cleanly", () => {
     const at = 4 + 4 + 2 + "repeated".length + 4 + 4
     expect([answer.readInt16BE(at), Number(answer.readBigInt64BE(at + 2))]).toEqual([0, older.repeated.baseOffset])
   })
-  test("is written further, its group continues at its offsets, and its logs are right afterwards", async () => {
+  test("accepts new records, its group continues at its offsets, and its logs are valid afterwards", async () => {
     const address = running[0]?.address ?? ""
     expect(await write(address, "orders", 3)).toEqual([...ends(older.node, "orders")])
     expect(await nextPositions(address, "orders")).toEqual(committed(older.node, "active"))
@@ -104,7 +104,7 @@ describe("a data directory of an earlier program, stopped cleanly", () => {
 
 describe("the data directories of a leader and two brokers that were killed", () => {
   const brokers = ["broker-1", "broker-2a", "broker-2b"]
-  test("hold logs that are right, and are served as they were", async () => {
+  test("have valid logs, and clients see the same data", async () => {
     await isRight("cluster/leader", ...brokers.map((broker) => `cluster/${broker}`))
     expect(brokers.every((broker) => existsSync(join(data.path, "cluster", broker)))).toBe(true)
     // The brokers restart at other addresses: the leader accepts them when their old sessions have expired.
@@ -116,7 +116,7 @@ describe("the data directories of a leader and two brokers that were killed", ()
     await Promise.all([started(broker("1", at("broker-1"))), started(broker("2", `${at("broker-2a")},${at("broker-2b")}`))])
     expect(await served(leader.address)).toEqual(older.cluster)
   }, 120_000)
-  test("are written further, their group continues at its offsets, and their logs are right afterwards", async () => {
+  test("accept new records, their group continues at its offsets, and their logs are valid afterwards", async () => {
     const address = running[0]?.address ?? ""
     expect(await write(address, "spread", 6)).toEqual([...ends(older.cluster, "spread")])
     expect(await nextPositions(address, "spread")).toEqual(committed(older.cluster, "active"))

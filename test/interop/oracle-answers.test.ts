@@ -12,7 +12,7 @@ import { batch } from "./support/oracle/records.ts"
 import { Side } from "./support/oracle/side.ts"
 import { temporaryDirectory } from "./support/process.ts"
 
-/** Answers of Kafka that ours once differed from. oracle.test.ts compares both where Java is; these are looked at everywhere. */
+/** Responses that must equal Kafka's. oracle.test.ts compares both where Java is installed; these tests run on every machine. */
 const data = temporaryDirectory()
 let node: Node
 let side: Side
@@ -41,7 +41,7 @@ describe("as Kafka answers", () => {
     expect(errors(old)).toEqual(["NONE"])
   })
 
-  test("Produce: a timeout of 0 is no error where there are no replicas to wait for", async () => {
+  test("Produce: a timeout of 0 is accepted where there are no replicas to wait for", async () => {
     await side.topic("hurried")
     const topicData = [{ name: "hurried", partitionData: [{ index: 0, records: batch(1) }] }]
     const answer = await side.call(Produce, 9, { acks: -1, timeoutMs: 0, topicData })
@@ -54,7 +54,7 @@ describe("as Kafka answers", () => {
     expect([await ask(-1n, -1), await ask(7n, 0), await ask(7n, -1), await ask(-1n, 0)]).toEqual(["NONE", "NONE", "INVALID_REQUEST", "INVALID_REQUEST"])
   })
 
-  test("DeleteTopics: who names a topic twice, be it by name and by id, removes nothing, and is told once", async () => {
+  test("DeleteTopics: a request that names a topic twice, also by name and id, removes nothing and gets one error", async () => {
     const topicId = await side.topic("twice")
     const remove = async (...topics: ReadonlyArray<{ readonly name: string | null; readonly topicId: string }>) =>
       (await side.call(DeleteTopics, 6, { topics, timeoutMs: 1000 })).responses.map(({ errorCode }) => kafkaError(errorCode))
@@ -67,7 +67,7 @@ describe("as Kafka answers", () => {
     expect(await remove(byId)).toEqual(["NONE"])
   })
 
-  test("DescribeCluster: a refusal tells nothing about the cluster. Metadata: operations are told of unknown names too", async () => {
+  test("DescribeCluster: an error response describes no cluster. Metadata: authorized operations are returned for unknown names, too", async () => {
     const refused = await side.call(DescribeCluster, 1, { includeClusterAuthorizedOperations: false, endpointType: 2 })
     expect({ ...refused, error: kafkaError(refused.errorCode) }).toMatchObject({
       error: "MISMATCHED_ENDPOINT_TYPE",

@@ -22,8 +22,8 @@ const program = join(root, "src/programs/franz.ts")
 const shell = (line: string) =>
   Run.start("bash", ["-c", `franz() { "${process.execPath}" "${program}" "$@"; }; ${line}`], { env: { FRANZ_LEADER: node.address } }).end()
 
-describe("an output that takes no more", () => {
-  test("a reader that leaves early is no fault: exit 0, and nothing is said", async () => {
+describe("a closed or full output", () => {
+  test("a reader that closes the pipe early is no error: exit 0 without a message", async () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: bash's own.
     const ended = await shell("franz consume lines | head -1; echo ${PIPESTATUS[0]}")
     expect(ended).toMatchObject({ stdout: "line 0\n0\n", stderr: "" })
@@ -41,7 +41,7 @@ describe("an output that takes no more", () => {
       expect(ended.code).toBe(74)
       expect(ended.stderr).toMatch(/^franz: standard output cannot be written: .*ENOSPC.*\n$/)
     })
-  test("a node whose log file has no room serves on", async () => {
+  test("a node whose log file is on a full disk continues to serve", async () => {
     const other = temporaryDirectory()
     const run = Run.start("bash", ["-c", `exec "${process.execPath}" "${program}" up --port 0 --data "${other.path}" 2>/dev/full`])
     await run.says(/^ready$/m)
@@ -53,7 +53,7 @@ describe("an output that takes no more", () => {
   })
 })
 
-test("--from behind the end of every partition is said, and reading begins at the end", async () => {
+test("--from after the end of every partition gives a warning, and reading begins at the end", async () => {
   const { code, stderr, stdout } = await franz("consume", "lines", "--from", "99999999", "--exit-at-end", "--leader", node.address).end()
   expect([code, stdout, stderr]).toEqual([0, "", "'lines' ends before offset 99999999: reading begins at the end of each partition.\n"])
 })
@@ -76,7 +76,7 @@ describe("a session whose commands are piped in", () => {
   })
 })
 
-test("--exit-at-end of a member that the group gave no partition ends: others have them all", async () => {
+test("--exit-at-end ends a member without an assigned partition", async () => {
   const holder = franz("consume", "lines", "--group", "full", "--from", "start", "--leader", node.address)
   await until("the first member reads", () => holder.stdout.includes("line 19999"))
   // Both new members end, whichever member has the one partition. The holder continues.
@@ -92,7 +92,7 @@ describe("help", () => {
     expect(await helpOf("help", "topic", "create")).toBe(await helpOf("topic", "create", "--help"))
     expect(await helpOf("help", "topic")).toBe(await helpOf("topic", "--help"))
   })
-  test("of a command that is not there it names the nearest", async () => {
+  test("of an unknown command names the nearest one", async () => {
     const ended = await franz("help", "consum").end()
     expect(ended.code).toBe(2)
     expect(ended.stderr).toContain("there is no command 'consum'. Did you mean 'consume'?")

@@ -5,8 +5,8 @@ import { franzDoes, type Node, up } from "./support/franz.ts"
 import { consoleProducer, javaTool, lines, linesOf, python, sorted, testWith } from "./support/peers.ts"
 import { run, temporaryDirectory } from "./support/process.ts"
 
-/** Must show 2: the lines in through every producer, with each codec that it has. */
-describe("the 1,244 lines, in through every producer", () => {
+/** Must show 2: every producer sends the lines with each codec that it supports. */
+describe("the 1,244 lines, sent by every producer", () => {
   const data = temporaryDirectory()
   const input = `${lines.join("\n")}\n`
   const codecs = ["none", "gzip", "snappy", "lz4", "zstd"] as const

@@ -12,8 +12,8 @@ const blocks = (section: string, language: string): ReadonlyArray<string> => {
   return [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, "g"))].map(([, code = ""]) => code)
 }
 
-/** A reader works through the README from the top: what a section leaves behind is there when the next one begins. */
-describe("the README, in the order in which a reader does it", () => {
+/** Runs the README from the top: each section finds the state that the one before left. */
+describe("the README, in its order", () => {
   const data = temporaryDirectory()
   let node: Node
   beforeAll(async () => {

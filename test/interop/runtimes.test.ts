@@ -8,7 +8,7 @@ import { Run, root, run, temporaryDirectory } from "./support/process.ts"
 const data = temporaryDirectory()
 afterAll(() => data.remove())
 
-/** Leader, broker, producer and consumer by whatever starts them: the same lines in and out. */
+/** Leader, broker, producer and consumer on each runtime: the consumer reads the produced lines. */
 const worksWith = async (start: (role: string, args: ReadonlyArray<string>) => Run, name: string, cwd: string, env: Readonly<Record<string, string>>) => {
   const leader = await ready(start("brokerlead", ["--port", "0", "--data", join(data.path, name, "leader")]))
   const broker = await ready(start("broker", ["--id", "1", "--port", "0", "--leader", leader.address, "--data", join(data.path, name, "broker")]))

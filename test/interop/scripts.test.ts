@@ -22,7 +22,7 @@ describe("./franz bench", () => {
     // Memory and added time may come out as nothing or less where so little is done; all others are counts of events.
     for (const { id, ours } of results) expect(id === "11" || id === "15c" ? Number.isFinite(ours) : (ours ?? 0) > 0).toBe(true)
   }, 600_000)
-  test("names the rows when it is asked for one that is not there", async () => {
+  test("names the rows when the requested one does not exist", async () => {
     const ended = await Run.start(process.execPath, ["scripts/bench.ts", "produced"]).end()
     expect(ended.code).toBe(2)
     expect(ended.stderr).toContain("'produced' is not known. Rows: 8 start, 1 produce")
@@ -30,7 +30,7 @@ describe("./franz bench", () => {
 })
 
 describe("./franz compare", () => {
-  test("names the cases when it is asked for one that is not there; oracle.test.ts runs them", async () => {
+  test("names the cases when the requested one does not exist; oracle.test.ts runs them", async () => {
     const ended = await Run.start(process.execPath, ["scripts/compare.ts", "--only", "nothing like it"]).end()
     expect(ended.code).toBe(64)
     expect(ended.stderr).toContain("No case is called so. There are: ApiVersions, FindCoordinator")

@@ -32,7 +32,7 @@ const namesIn = ({ disk, root }: StoreDirectory) => disk.list(root).filter((name
 const open = (store: Store, partition: number, isNew = true, topic: TopicId = topicId) => store.open(topic, partition, smallConfig, isNew)
 
 describe("several log.dirs", () => {
-  test("a log is found where it lies; a new one goes where there is the most room for each log", async () => {
+  test("the store finds an existing log in its directory, and creates a new one in the directory with the most free bytes per log", async () => {
     const [small, large] = [new MemoryDisk(), new MemoryDisk()]
     small.capacityBytes = 1_000_000
     large.capacityBytes = 3_000_000
@@ -55,13 +55,13 @@ describe("several log.dirs", () => {
     expect(places.map(namesIn)).toEqual(before)
   })
 
-  test("where the system does not tell the room, and where it is the same, the directory with the fewest logs is taken", async () => {
+  test("the store takes the directory with the fewest logs where free bytes are unknown or equal", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b"), placeOn(new MemoryDisk(), "/c")]
     await withStore(places, (store) => Effect.forEach([0, 1, 2, 3, 4, 5, 6], (n) => open(store, n)))
     expect(places.map((place) => namesIn(place).length).toSorted()).toEqual([2, 2, 3])
   })
 
-  test("a log that is in two directories is refused with both paths, and nothing is changed; the others open", async () => {
+  test("a log in two directories is refused with both paths and left unchanged; the others open", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     for (const place of places) await withStore([place], (store) => Effect.map(open(store, 0), (log) => void log.append([batch(0, 2)])))
     await withStore(places, (store) =>
@@ -75,7 +75,7 @@ describe("several log.dirs", () => {
     for (const place of places) await withStore([place], (store) => Effect.map(open(store, 0, false), (log) => expect(log.end()).toBe(2)))
   })
 
-  test("each directory is claimed, the cluster that one knows is told to all; another node's is refused", async () => {
+  test("each directory gets the node's id and the cluster id that any of them has; another node's directory is refused", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     const [first, second] = places as [StoreDirectory, StoreDirectory]
     await withStore([second], (store) => store.claim({ clusterId: "c1", nodeId: 3 }))
@@ -88,7 +88,7 @@ describe("several log.dirs", () => {
     )
   })
 
-  test("a directory that is new beside others is said once: it may be one whose disk is not mounted", async () => {
+  test("an empty directory beside used ones is reported once: its disk may not be mounted", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     const linesOf = async (some: ReadonlyArray<StoreDirectory>) => {
       const lines: Array<string> = []
@@ -107,7 +107,7 @@ describe("several log.dirs", () => {
     expect(await linesOf(places)).toEqual([])
   })
 
-  test("a removed log is removed where it lies", async () => {
+  test("a log is removed from the directory that holds it", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     await withStore(places, (store) =>
       Effect.gen(function* () {
@@ -120,8 +120,8 @@ describe("several log.dirs", () => {
   })
 })
 
-describe("a directory that cannot be had at the start", () => {
-  test("its logs are not made anew elsewhere; logs that are new, and those of the other directories, open", async () => {
+describe("a directory that cannot be opened at the start", () => {
+  test("its logs are not created again elsewhere; new logs and those of the other directories open", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     const [a, b] = places as [StoreDirectory, StoreDirectory]
     await withStore(places, (store) => Effect.forEach([0, 1, 2, 3], (n) => Effect.map(open(store, n), (log) => void log.append([batch(0, n + 1)]))))
@@ -143,7 +143,7 @@ describe("a directory that cannot be had at the start", () => {
     await withStore(places, (store) => Effect.forEach([0, 1, 2, 3], (n) => Effect.map(open(store, n, false), (log) => expect(log.end()).toBe(n + 1))))
   })
 
-  test("documents are kept in every directory: the loss of one loses none, and its return brings an old one beside the new", async () => {
+  test("every directory stores the documents: no document is lost with one directory, and a returning directory's older document does not win", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     const [a, b] = places as [StoreDirectory, StoreDirectory]
     const text = (documents: ReadonlyArray<Uint8Array>) => documents.map((each) => new TextDecoder().decode(each))
@@ -154,7 +154,7 @@ describe("a directory that cannot be had at the start", () => {
     expect(text(await withStore(places, (store) => store.readCheckpoint("starts")))).toEqual(["one", "two"])
   })
 
-  test("real directories: one that is locked is offline and says so, the other serves; where none can be had the start fails", async () => {
+  test("real directories: a locked one is offline and reported, the other serves; the start fails where all are locked", async () => {
     const directory = fs.mkdtempSync(join(tmpdir(), "franz-dirs-"))
     const [a, b] = [join(directory, "a"), join(directory, "b")]
     const build = (...directories: ReadonlyArray<string>) =>
@@ -179,7 +179,7 @@ describe("a directory that cannot be had at the start", () => {
 describe("a directory that fails", () => {
   const sentences = { sync: "could not sync", write: "could not write to", read: "could not read", directory: "could not sync" } as const
   for (const doing of ["sync", "write", "read", "directory"] as const)
-    test(`a ${doing} that fails takes all its logs offline, at once and until the next start; the other directory goes on`, async () => {
+    test(`a ${doing} that fails takes all its logs offline at once and until the next start; the other directory continues to serve`, async () => {
       const memory = new MemoryDisk()
       const broken = placeOn(memory, "/0")
       const faulty = new FaultyDisk(broken.disk)
@@ -221,20 +221,20 @@ describe("a directory that fails", () => {
           yield* log.sync
           expect(readAll(log).length).toBe(2)
         }
-        // Nothing of it is tried again, though the disk would.
+        // The store does not retry it, although the disk would succeed.
         expect(faulty.failed.length).toBe(1)
         expect((yield* open(store, 50)).end()).toBe(0)
         expect(namesIn(well)).toContain(`${topicId}-50`)
         return [...isBad]
       })
       const bad = await Effect.runPromise(run.pipe(Effect.scoped, Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.None)))
-      // What had been synced is there at the next start.
+      // The next start finds all synced records.
       await withStore([broken, well], (store) =>
         Effect.forEach(bad, (n) => Effect.map(open(store, n, false), (log) => expect(log.end()).toBeGreaterThanOrEqual(1)))
       )
     })
 
-  test("a log of the directory that was not synced is written again by the next start, also when another's sync failed", async () => {
+  test("the next start writes unsynced records of a log again, also when the sync of another log of the directory failed", async () => {
     const memory = new MemoryDisk()
     const place = placeOn(memory, "/0")
     await withStore([place], (store) =>

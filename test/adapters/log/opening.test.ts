@@ -52,9 +52,9 @@ class WatchedDisk implements Disk {
 
 const storeOn = (disk: Disk) => Effect.provide(makeStore(disk, root, { ...defaultStoreBounds, openFilesMax: 2 }), checksum)
 
-// The keeper tries a log again every ten seconds: each try left its descriptor behind, until the process had none.
-for (const how of ["an orderly close", "a crash"] as const)
-  test(`a log whose file cannot be read leaves no file open, after ${how}, however often it is tried`, async () => {
+// The node retries a log every ten seconds: a descriptor leaked by each try would exhaust the process's limit.
+for (const how of ["a clean close", "a crash"] as const)
+  test(`a log whose file cannot be read leaves no file open, after ${how} and any number of tries`, async () => {
     const disk = new WatchedDisk(new MemoryDisk())
     const program = Effect.gen(function* () {
       const store = yield* storeOn(disk)
@@ -79,7 +79,7 @@ for (const how of ["an orderly close", "a crash"] as const)
     expect(disk.openCount).toBe(0)
   })
 
-test("an interrupted removal is finished at the next start; what merely sounds like one is left alone", async () => {
+test("an interrupted removal is finished at the next start; a directory with a similar name is left alone", async () => {
   const disk = new WatchedDisk(new MemoryDisk())
   for (const name of [`${topicId}-3-delete`, "backup-delete"]) {
     disk.makeDirectory(`${root}/${name}`)

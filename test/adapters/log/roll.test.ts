@@ -10,9 +10,9 @@ import { readAll } from "../../src/ports/log-store.contract.ts"
 const root = "/data"
 const quiet = { ...defaultStoreBounds, scrubFirstAfterMs: 1_000_000_000 }
 
-describe("a segment that is ended while the process has no descriptors", () => {
+describe("a segment that is rolled while the process has no free descriptors", () => {
   for (const beside of [".index", ".timeindex", ".checksum"])
-    test(`its records are durable when a sync says so, though ${beside} cannot be opened`, async () => {
+    test(`its records are durable after a successful sync, although ${beside} cannot be opened`, async () => {
       const memory = new MemoryDisk()
       const made = memory.session()
       made.makeDirectory(root)
@@ -20,7 +20,7 @@ describe("a segment that is ended while the process has no descriptors", () => {
       const inStore = <A, E>(faulty: FaultyDisk, use: (store: LogStore["Type"]) => Effect.Effect<A, E, Scope.Scope>) =>
         Effect.runPromise(
           Effect.gen(function* () {
-            // A life that ends with the power is not closed.
+            // A power cut closes no log.
             const scope = yield* Scope.make()
             return yield* Scope.extend(Effect.flatMap(makeStore(faulty.disk, root, quiet), use), scope)
           }).pipe(Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.None))
@@ -54,7 +54,7 @@ describe("a segment that is ended while the process has no descriptors", () => {
     })
 })
 
-test("a segment whose file could not be renamed stays the first one: the next try does not leave a hole behind it", async () => {
+test("a segment whose file could not be renamed stays the first one: the next try leaves no gap after it", async () => {
   const memory = new MemoryDisk()
   memory.session().makeDirectory(root)
   const faulty = new FaultyDisk(memory.session())

@@ -31,7 +31,7 @@ describe("Prometheus' text format", () => {
       ].join("\n")
     )
   })
-  test("no samples are no text", () => expect(prometheusText([])).toBe(""))
+  test("without samples the text is empty", () => expect(prometheusText([])).toBe(""))
 })
 
 describe("the metrics of a node", () => {
@@ -69,7 +69,7 @@ describe("the metrics of a node", () => {
 
 describe("the listener for scrapes", () => {
   const local = { host: "127.0.0.1", port: 0 }
-  /** What comes back for `request` until the connection is closed. */
+  /** Sends `request`; returns all bytes of the response until the connection is closed. */
   const exchange = (port: number, request: string) =>
     new Promise<string>((resolve) => {
       let received = ""
@@ -79,7 +79,7 @@ describe("the listener for scrapes", () => {
     })
   const scrape = (port: number, path = "/metrics", init: RequestInit = {}) => Effect.promise(() => fetch(`http://127.0.0.1:${port}${path}`, init))
 
-  test("GET /metrics has the text of the moment; another path or method is refused in words", () => {
+  test("GET /metrics returns the current samples; another path or method is refused with a message", () => {
     let scrapes = 0
     return Effect.runPromise(
       Effect.scoped(
@@ -103,7 +103,7 @@ describe("the listener for scrapes", () => {
     )
   })
 
-  test("a port that is in use is a fault with the setting's name; the port is free after the scope", async () => {
+  test("a port in use is a fault with the setting's name; the port is free after the scope closes", async () => {
     const used = await Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
@@ -145,7 +145,7 @@ describe("the listener for scrapes", () => {
     20_000
   )
 
-  test("what is no HTTP is closed, and the next scrape works", () =>
+  test("a connection that does not send HTTP is closed, and the next scrape works", () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {

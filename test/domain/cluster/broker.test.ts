@@ -21,7 +21,7 @@ describe("RegisterBroker", () => {
     const cluster = given(Command.FoundCluster({ clusterId: "c" }), register(1))
     expect(brokerOf(cluster, 1)).toMatchObject({ epoch: 1, fenced: true })
   })
-  test("a host, rack or incarnation id that a terminal would obey is refused", () => {
+  test("a host, rack or incarnation id with control characters is refused", () => {
     const from = (more: { readonly host?: string; readonly rack?: string; readonly incarnationId?: string }) =>
       Command.RegisterBroker({ brokerId: 1, incarnationId: "i", clusterId: "", host: "h", port: 1, rack: null, isConnected: false, ...more })
     expect(refused(up(0), from({}))).toBe("allowed")
@@ -31,10 +31,10 @@ describe("RegisterBroker", () => {
         Array.from({ length: 3 }, () => "INVALID_REGISTRATION")
       )
   })
-  test("when the answer was lost and it asks again, then nothing happens", () => expect(tags(up(1), register(1))).toEqual([]))
-  test("given a broker that lives, when another process takes its id, then DUPLICATE_BROKER_REGISTRATION", () =>
+  test("when the response was lost and the broker registers again, then no event", () => expect(tags(up(1), register(1))).toEqual([]))
+  test("given an unfenced broker, when another process registers its id, then DUPLICATE_BROKER_REGISTRATION", () =>
     expect(refused(up(1), register(1, "another", 9999))).toBe("DUPLICATE_BROKER_REGISTRATION"))
-  test("given that it lives, when a new process comes from its own address, then the old one is fenced and the new one has a newer epoch", () => {
+  test("given an unfenced broker, when a new process registers from its address, then the old one is fenced and the new one has a newer epoch", () => {
     const events = eventsOf(orders, register(1, "after kill -9"))
     expect(events.map((event) => event._tag)).toEqual(["BrokerFenced", "BrokerRegistered"])
     const after = fold(evolve, orders, events)
@@ -44,13 +44,13 @@ describe("RegisterBroker", () => {
       [-1, 1]
     ])
   })
-  test("given a leader, then its id is free for the broker at its own address alone, which takes it over at once", () => {
+  test("given a leader, then only the broker at the leader's address can register its id, and does so at once", () => {
     const elect = Command.ElectLeader({ nodeId: 1 as BrokerId, host: "127.0.0.1", port: 9999, epoch: 2 })
     const elected = afterCommands(orders, elect)
     expect(refused(elected, register(1, "elsewhere", 9998))).toBe("DUPLICATE_BROKER_REGISTRATION")
     expect(tags(elected, register(1, "in the leader's process", 9999)).at(-1)).toBe("BrokerRegistered")
   })
-  test("given that it is fenced, when another process takes its id, then it is registered", () => {
+  test("given a fenced broker, when another process registers its id, then it is registered", () => {
     const fenced = afterCommands(orders, heartbeat(1, { wantShutDown: true })(orders))
     expect(tags(fenced, register(1, "another", 9999))).toEqual(["BrokerRegistered"])
   })
@@ -65,7 +65,7 @@ describe("RegisterBroker", () => {
   ])("%j: %s", (more, error) => expect(refused(up(1), { ...(register(2) as Extract<Command, { _tag: "RegisterBroker" }>), ...more })).toBe(error))
 })
 
-describe("RegisterBroker, and who is connected", () => {
+describe("RegisterBroker of connected brokers", () => {
   const elsewhere = (isConnected: boolean) => register(1, "another", 9999, isConnected)
   const sameAddress = (isConnected: boolean) => register(1, "another", 9001, isConnected)
   const fenced = afterCommands(orders, heartbeat(1, { wantShutDown: true })(orders))
@@ -76,19 +76,19 @@ describe("RegisterBroker, and who is connected", () => {
   ])("given a broker that is connected, when another process takes its id, and %s: %3$s", (_, cluster, answer) =>
     expect([refused(cluster, elsewhere(true)), refused(cluster, sameAddress(true))]).toEqual([answer, answer])
   )
-  test("given that it is connected, when it registers itself again, then its registration stands", () =>
+  test("given a connected broker, when it registers again, then its registration is unchanged", () =>
     expect(tags(orders, register(1, undefined, undefined, true))).toEqual([]))
-  test("given that it is connected, when it moves to another address itself, then it registers anew", () =>
+  test("given a connected broker, when it registers from another address, then it gets a new registration", () =>
     expect(tags(orders, register(1, undefined, 9999, true))).toEqual(["BrokerFenced", "BrokerRegistered"]))
 })
 
-describe("the room for brokers", () => {
+describe("the bound of registered brokers", () => {
   const ghosts = given(...Array.from({ length: brokersMax }, (_, n) => register(n, "ghost", 9000)))
-  test("given as many registrations as there may be, when another broker registers, then the oldest that carries nothing makes room", () => {
+  test("given the most registrations, when another broker registers, then the oldest without partitions is unregistered", () => {
     const after = afterCommands(ghosts, register(5000))
     expect([HashMap.size(after.brokers), brokerOf(after, 0), brokerOf(after, 5000)?.epoch]).toEqual([brokersMax, undefined, after.index - 1])
   })
-  test("a broker that serves makes room only where all do, and one with partitions never", () => {
+  test("an unfenced broker is unregistered only where all are unfenced, and one with partitions never", () => {
     const served = given(Command.FoundCluster({ clusterId: "c" }), register(0), heartbeat(0), addTopic("orders"), ...brokers(1), register(brokersMax - 1))
     const once = afterCommands(served, register(5000))
     expect([brokerOf(once, brokersMax - 1), brokerOf(once, 1)?.fenced]).toEqual([undefined, false])
@@ -97,24 +97,24 @@ describe("the room for brokers", () => {
     expect([brokerOf(twice, 1), brokerOf(twice, 0)?.fenced]).toEqual([undefined, false])
   })
   const brokers = (from: number) => Array.from({ length: brokersMax - 1 - from }, (_, n) => [register(from + n), heartbeat(from + n)]).flat()
-  test("given brokers with partitions alone, then one more is refused", () => {
+  test("given that all brokers have partitions, then one more is refused", () => {
     const full = given(Command.FoundCluster({ clusterId: "c" }), ...brokers(0), register(brokersMax - 1), heartbeat(brokersMax - 1))
     const busy = afterCommands(full, addTopic("orders", { partitionCount: brokersMax }))
     expect(refused(busy, register(5000))).toBe("INVALID_REGISTRATION")
   })
 })
 
-describe("brokers that go for good", () => {
+describe("removed brokers", () => {
   const fenced = afterCommands(orders, heartbeat(1, { wantShutDown: true })(orders))
   const forget = (cluster: Cluster) => Command.ForgetBroker({ brokerId: 1 as BrokerId, brokerEpoch: brokerOf(cluster, 1)?.epoch as number })
-  test("a fenced broker without partitions is forgotten; one that serves, carries some or has registered again is not", () => {
+  test("a fenced broker without partitions is unregistered; one that is unfenced, has partitions or has registered again is not", () => {
     const idle = given(register(1))
     expect(tags(idle, forget(idle))).toEqual(["BrokerRemoved"])
     expect([tags(orders, forget(orders)), tags(fenced, forget(fenced))]).toEqual([[], []])
     const again = afterCommands(idle, register(1, "second"))
     expect(tags(again, forget(idle))).toEqual([])
   })
-  test("given an unregistered broker with partitions, then they wait for it, and are its own when it registers again", () => {
+  test("given an unregistered broker with partitions, then it keeps them, and serves them when it registers again", () => {
     const gone = afterCommands(orders, Command.UnregisterBroker({ brokerId: 1 }))
     expect([brokerOf(gone, 1), leaders(gone)]).toEqual([
       undefined,
@@ -134,12 +134,12 @@ describe("brokers that go for good", () => {
 })
 
 describe("BrokerHeartbeat", () => {
-  test("a broker that has not read its registration stays fenced; one that has is unfenced", () => {
+  test("a broker that has not replayed its registration stays fenced; one that has is unfenced", () => {
     const cluster = given(register(1))
     expect(tags(cluster, heartbeat(1, { metadataOffset: -1 })(cluster))).toEqual([])
     expect(tags(cluster, heartbeat(1, { metadataOffset: 0 })(cluster))).toEqual(["BrokerUnfenced"])
   })
-  test("one that is unfenced and stays so changes nothing", () => expect(tags(orders, heartbeat(1)(orders))).toEqual([]))
+  test("a heartbeat of an unfenced broker gives no event", () => expect(tags(orders, heartbeat(1)(orders))).toEqual([]))
   test("when it shuts down, then its partitions lose their leader; when it restarts, then it leads them again, under newer epochs", () => {
     const down = afterCommands(orders, heartbeat(1, { wantShutDown: true })(orders))
     expect(leaders(down)).toEqual([
@@ -166,7 +166,7 @@ describe("FenceBroker", () => {
       [-1, 1],
       [-1, 1]
     ]))
-  test("however many partitions it leads, coming and going takes one event", () => {
+  test("fencing and unfencing take one event each, whatever number of partitions the broker leads", () => {
     const wide = afterCommands(orders, addTopic("wide", { topicId: topicId(2), partitionCount: 10_000 }))
     const fenced = afterCommands(wide, Command.FenceBroker({ brokerId: 1 as BrokerId, brokerEpoch: epoch }))
     const back = afterCommands(fenced, heartbeat(1)(fenced))

@@ -17,7 +17,7 @@ test("every kind of event has a level, and all that older versions know have the
   expect(Object.keys(eventLevels).sort()).toEqual([...tags].sort())
   const older = tags.filter((tag) => eventLevels[tag] === baseEventLevel && tag !== "EventLevelRaised")
   expect(older).toHaveLength(15)
-  // The event that raises is written below the level that it raises to.
+  // The event that raises the level belongs to a lower level than its target.
   expect(eventLevels.EventLevelRaised).toBe(baseEventLevel)
 })
 
@@ -51,7 +51,7 @@ describe("raising the event level", () => {
     const upgraded = afterCommands(one, Command.UnregisterBroker({ brokerId: 1 }), joins(1, 2))
     expect(raisableEventLevel(upgraded, 9)).toBe(2)
   })
-  test("without a registered broker nothing can be raised, nor above what the leader knows", () => {
+  test("the level is not raised without a registered broker, nor above the leader's own", () => {
     expect(raisableEventLevel(given(), 9)).toBeUndefined()
     expect(raisableEventLevel(given(joins(1, 5)), 4)).toBe(4)
     expect(raisableEventLevel(given(joins(1, 5)), knownEventLevel)).toBeUndefined()
@@ -68,7 +68,7 @@ describe("raising the event level", () => {
   })
 })
 
-test("a broker of the base level is journalled as before there were levels", () => {
+test("a broker of the base level is journalled without a level, as older versions do", () => {
   const registered = (level?: number) => givenCluster(given()).events(joins(1, level))[0]
   const encode = Schema.encodeSync(Event)
   expect(encode(registered(baseEventLevel) as Event)).toEqual(encode(registered() as Event))

@@ -26,11 +26,11 @@ test("given a journal with an event a partition, when it is replayed, then the s
 test("given such a snapshot, then it is read", () => {
   expect(toSnapshot(fromSnapshot(Schema.decodeUnknownSync(ClusterSnapshot)(snapshot)))).toEqual(toSnapshot(replayed))
 })
-test("given such events, when they are written again, then they are as they were", () => {
+test("given such events, when they are encoded again, then their bytes are unchanged", () => {
   const encode = encodeEvents(Event)
   expect(events.map((event) => ({ _tag: event._tag, ...encode(event) }))).toEqual(journal.events as ReadonlyArray<unknown> as Array<never>)
 })
-test("given such a journal, when its brokers come and go from then on, then one event a broker leads to what an event a partition would", () => {
+test("given such a journal, when its brokers are fenced and unfenced later, then one event a broker gives the state that one event a partition would", () => {
   const fence = Command.FenceBroker({ brokerId: 1 as BrokerId, brokerEpoch: brokerOf(replayed, 1)?.epoch ?? -1 })
   const fenced = afterCommands(replayed, fence)
   const back = afterCommands(fenced, heartbeat(1)(fenced))

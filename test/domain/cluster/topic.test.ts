@@ -64,8 +64,8 @@ describe("AddTopic", () => {
     expect(decide(three, addTopic("orders", { replicationFactor: 4 }))).toMatchObject({
       left: { message: "Replication factor: 4 larger than available brokers: 3." }
     }))
-  test("when it is only to be checked, then nothing happens", () => expect(eventsOf(three, addTopic("orders", { validateOnly: true }))).toEqual([]))
-  test("given no broker that is up, then INVALID_REPLICATION_FACTOR", () =>
+  test("with validateOnly no event", () => expect(eventsOf(three, addTopic("orders", { validateOnly: true }))).toEqual([]))
+  test("given no unfenced broker, then INVALID_REPLICATION_FACTOR", () =>
     expect(refused(given(register(1)), addTopic("orders"))).toBe("INVALID_REPLICATION_FACTOR"))
 })
 
@@ -73,7 +73,7 @@ describe("AddPartitions", () => {
   const orders = afterCommands(three, addTopic("orders", { partitionCount: 2 }))
   const more = (count: number, assignments: ReadonlyArray<ReadonlyArray<number>> | null = null) =>
     Command.AddPartitions({ topic: "orders", count, assignments, partitionsPerBrokerMax: 200_000, validateOnly: false })
-  test("given two partitions, when there shall be four, then the new ones are 2 and 3, on the brokers with the fewest", () => {
+  test("given two partitions, when the count becomes four, then the new ones are 2 and 3, on the brokers with the fewest", () => {
     const after = topicByName(afterCommands(orders, more(4)), "orders")
     expect(after?.partitions.map(({ leader }) => leader as number)).toEqual([1, 2, 3, 1])
   })
@@ -104,7 +104,7 @@ describe("the most partitions that a broker may hold", () => {
 })
 
 describe("RemoveTopic", () => {
-  test("M7: given orders, when it is removed, then one event takes all that hangs on it", () => {
+  test("M7: given orders, when it is removed, then one event removes all its state", () => {
     const orders = afterCommands(three, addTopic("my.orders", { partitionCount: 7 }))
     const events = eventsOf(orders, Command.RemoveTopic({ topic: { topicId: topicId(1) } }))
     expect(events.map((event) => event._tag)).toEqual(["TopicRemoved"])
@@ -112,13 +112,13 @@ describe("RemoveTopic", () => {
     expect([HashMap.size(after.topics), HashMap.size(after.topicIds), HashMap.size(after.unifiedNames), after.partitionCount]).toEqual([0, 0, 0, 0])
     expect([...HashMap.values(after.load)]).toEqual([0, 0, 0])
   })
-  test("what is not there: UNKNOWN_TOPIC_OR_PARTITION by name, UNKNOWN_TOPIC_ID by id", () => {
+  test("an unknown topic: UNKNOWN_TOPIC_OR_PARTITION by name, UNKNOWN_TOPIC_ID by id", () => {
     expect(refused(three, Command.RemoveTopic({ topic: { name: "orders" } }))).toBe("UNKNOWN_TOPIC_OR_PARTITION")
     expect(refused(three, Command.RemoveTopic({ topic: { topicId: topicId(5) } }))).toBe("UNKNOWN_TOPIC_ID")
   })
 })
 
-test("given a fenced broker, when a topic is added, then it gets nothing", () => {
+test("given a fenced broker, when a topic is added, then it gets no partition", () => {
   const two = given(register(1), heartbeat(1), register(2), heartbeat(2), heartbeat(2, { wantShutDown: true }))
   const orders = topicByName(afterCommands(two, addTopic("orders")), "orders")
   expect(orders?.partitions.map(({ leader }) => leader as number)).toEqual([1, 1, 1])

@@ -13,7 +13,7 @@ import { type Group, initial } from "../../../domain/group/state.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { commits, complete, joins, protocol, syncs, topic } from "./given.ts"
 
-// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+// The test computes and does not wait: on a busy machine it needs more time.
 setDefaultTimeout(120_000)
 
 const limits: Limits = { ...defaults, nameMax: 20, groupBytesMax: 8_000, groupsMax: 5, groupsBytesMax: 24_000, initialRebalanceDelayMs: 0 }
@@ -33,13 +33,13 @@ describe("names", () => {
     ["an assignor's", joins("m", 0, { protocols: [protocol(text(21))] }), "INCONSISTENT_GROUP_PROTOCOL"],
     ["a kind's", joins("m", 0, { protocolType: text(21) }), "INCONSISTENT_GROUP_PROTOCOL"]
   ])("%s that is too long: %3$s", (_, command, error) => expect(refusal(initial, command)).toBe(error))
-  test("what a client calls itself, and why it joins, is cut", () => {
+  test("a client id and a join reason are truncated", () => {
     const group = after(initial, joins("m", 0, { clientId: text(32_000), reason: text(32_000) }))
     expect(sortedMembers(group)[0]?.clientId).toBe(text(20))
     const [, started] = Either.getOrThrow(decide(limits)(initial, joins("m", 0, { reason: text(32_000) })))
     expect(JSON.stringify(started).length).toBeLessThan(600)
   })
-  test("given a group whose name was taken before there was a bound, then it continues", () => {
+  test("given a group whose longer name an older version accepted, then it continues", () => {
     const long = groupId(text(300))
     const group = after(initial, joins("m", 0), complete(60_000))
     const old = { ...group, groupId: long }
@@ -48,19 +48,19 @@ describe("names", () => {
 })
 
 describe("one group", () => {
-  test("a member that would be too much is refused, and the others continue", () => {
+  test("a member over the bound is refused, and the others continue", () => {
     const one = after(initial, joins("m", 0, { protocols: [protocol("range", ...bytes(4_000))] }))
     expect(refusal(one, joins("n", 1, { protocols: [protocol("range", ...bytes(4_000))] }))).toBe("GROUP_MAX_SIZE_REACHED")
     expect(refusal(one, joins("n", 1))).toBe("done")
     expect(refusal(one, joins("x", 1, { memberId: memberId("m"), protocols: [protocol("range", ...bytes(9_000))] }))).toBe("GROUP_MAX_SIZE_REACHED")
   })
-  test("assignments that would be too much are refused", () => {
+  test("assignments over the bound are refused", () => {
     const joined = after(initial, joins("m", 0), complete(60_000))
     const sync = syncs("m", 1, 60_001, { m: 1 }) as Extract<Command, { _tag: "Sync" }>
     expect(refusal(joined, Command.Sync({ ...sync, assignments: [{ memberId: memberId("m"), assignment: new Uint8Array(9_000) }] }))).toBe("INVALID_REQUEST")
     expect(refusal(joined, sync)).toBe("done")
   })
-  test("offsets that would be too much are refused as Kafka refuses what it cannot store; those that only replace others are not", () => {
+  test("offsets over the bound are refused with Kafka's error for a failed write; those that replace others are accepted", () => {
     const offsets = (count: number) =>
       (commits("", -1, 1, 0) as Extract<Command, { _tag: "CommitOffsets" }>).offsets.flatMap((one) =>
         Array.from({ length: count }, (_, partition) => ({ ...one, partition }))
@@ -124,7 +124,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 )
 
 describe("all groups of a node, under any commands", () => {
-  test("what they hold is what is counted, and neither a group nor all of them hold more than they may", () => {
+  test("the count equals the groups' memory, and neither a group nor all of them exceed their bound", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80, size: "max" }), (steps) => {
         let groups = noGroups
@@ -145,7 +145,7 @@ describe("all groups of a node, under any commands", () => {
       { numRuns: 200 }
     )
   })
-  test("when there is no room, then the client is told to ask again; a new group is told so earlier than one that is there", () => {
+  test("at the bound, a client gets a retriable error; a new group gets it earlier than an existing one", () => {
     const member = (n: number) => joins(`m${n}`, 0, { groupId: groupId(`g${n}`), protocols: [protocol("range", ...bytes(4_000))] })
     const filled = [0, 1, 2].reduce((groups, n) => fold(evolveAll, groups, Either.getOrThrow(decideAll(groups, member(n)))), noGroups)
     const error = (command: Command) => Either.match(decideAll(filled, command), { onLeft: ({ error }) => error, onRight: () => "done" })
@@ -154,7 +154,7 @@ describe("all groups of a node, under any commands", () => {
       "done"
     ])
   })
-  test("what other streams hold counts too", () => {
+  test("the memory of other streams counts, too", () => {
     const crowded = groupsDecider(limits, () => ({ groups: limits.groupsMax, bytes: 0 }))
     expect(Either.match(crowded.decide(noGroups, joins("m", 0)), { onLeft: ({ error }) => error, onRight: () => "done" })).toBe("COORDINATOR_NOT_AVAILABLE")
   })

@@ -37,7 +37,7 @@ export const joins = (id: string, at: number, more: Partial<Join> = {}): Command
     reason: "",
     ...more
   })
-/** A member that joins again under its id. */
+/** A member that rejoins with its id. */
 export const rejoins = (id: string, at: number, more: Partial<Join> = {}): Command => joins("unused", at, { memberId: memberId(id), ...more })
 export const syncs = (
   id: string,
@@ -88,11 +88,11 @@ export const commits = (id: string, generation: number, offset: number, at: numb
 const quick: Limits = { ...defaults, initialRebalanceDelayMs: 3_000 }
 
 export type GivenGroup = Given<Group, Command, Event>
-/** A group that does not exist, or the one that is given. */
+/** A group that does not exist, or the given one. */
 export const given = (group: Group = initial, limits: Limits = quick): GivenGroup => new Given(decider(limits), group)
 
 export const id = (text: string): MemberId => memberId(text)
 export const complete = (at: number): Command => Command.CompleteJoin({ groupId: orders, at })
 
-/** Members a and b, stable in generation 1 under a's lead; the round began at 0 and was over at 3,000. */
+/** Members a and b, stable in generation 1 with leader a; the rebalance began at 0 and completed at 3,000. */
 export const stable = given().after(joins("a", 0), joins("b", 1), complete(3_000), complete(6_000), syncs("a", 1, 6_001, { a: 1, b: 2 }), syncs("b", 1, 6_002))

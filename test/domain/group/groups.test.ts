@@ -23,7 +23,7 @@ describe("the groups of one stream", () => {
     at(a, syncs("m", 1, 3_001)),
     at(a, commits("m", 1, 7, 3_002))
   )
-  test("each is decided by itself", () => {
+  test("each group decides independently", () => {
     expect(sortedGroups(both).map(({ groupId, phase }) => [groupId, phase])).toEqual([
       [a, "Stable"],
       [b, "PreparingRebalance"]
@@ -36,7 +36,7 @@ describe("the groups of one stream", () => {
     expect(JSON.stringify(Schema.encodeSync(GroupsState)(restored))).toBe(json)
     expect([...restored].length).toBe(2)
   })
-  test("one that is deleted leaves nothing behind", () => {
+  test("a deleted group leaves no state", () => {
     const empty = after(both, at(a, leaves(4_000, "m")))
     const deleted = after(empty, { _tag: "DeleteGroup", groupId: a, at: 5_000 })
     expect(sortedGroups(deleted).map(({ groupId }) => groupId)).toEqual([b])

@@ -30,7 +30,7 @@ const decode = Schema.decodeUnknownSync(GroupsState)
 const events = journal.map(read)
 const stateAt = (count: number): Groups => fold(evolve, noGroups, events.slice(0, count))
 
-test("given a journal without types, when it is read, then every event is what the schema says, and is written again as it was", () => {
+test("given a journal without types, when it is read, then every event matches the schema, and is encoded again unchanged", () => {
   const write = encodeEvents(Event)
   for (const [at, line] of journal.entries()) {
     expect(Either.getOrThrow(bySchema(JSON.parse(line)))).toEqual(events[at] as Event)
@@ -45,7 +45,7 @@ test("given its snapshots, then each is read as the fold of its events: a missin
     expect(encode(decode(state))).toEqual(encode(stateAt(after)))
   }
 })
-test("M2: a snapshot and the events after it lead to what all events lead to, wherever a node begins and ends to read", () => {
+test("M2: a snapshot and the events after it lead to what all events lead to, for any first and last event that a node reads", () => {
   fc.assert(
     fc.property(fc.nat(snapshots.length - 1), fc.nat(events.length), (nth, length) => {
       const { after, state } = snapshots[nth] as Saved

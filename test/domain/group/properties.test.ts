@@ -15,7 +15,7 @@ import { type Group, initial } from "../../../domain/group/state.ts"
 import { Bug } from "../../../domain/kernel/bug.ts"
 import { protocol, topic } from "./given.ts"
 
-// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+// The test computes and does not wait: on a busy machine it needs more time.
 setDefaultTimeout(120_000)
 
 const limits: Limits = { ...defaults, groupSizeMax: 4, pendingMembersMax: 2, offsetsRetentionMs: 500_000, offsetMetadataMax: 3 }
@@ -25,7 +25,7 @@ const decode = Schema.decodeSync(Schema.parseJson(Event))
 const snapshot = (group: Group): string => JSON.stringify(Schema.encodeSync(Snapshot)(toSnapshot(group)))
 
 /**
- * The member of a command: mostly one that exists, under its own instance id; at times one who was, or never was.
+ * The member of a command: mostly one that exists, under its own instance id; sometimes a former or an unknown one.
  */
 const ids = ["", "m0", "m1", "m2", "stranger"].map(memberId)
 interface Who {
@@ -168,13 +168,13 @@ const check = (group: Group): void => {
   )
   const offsets = Array.from(HashMap.values(group.offsets), (held) => [...HashMap.values(held)]).flat()
   expect(group.offsetBytes).toBe(offsets.reduce((sum, offset) => sum + offsetBytes(offset), 0))
-  // Whatever is open ends.
+  // Every open request gets a response.
   if (group.phase === "PreparingRebalance" || group.phase === "CompletingRebalance" || (group.phase === "Stable" && group.unsyncedCount > 0))
     expect(group.wait).not.toBeNull()
   else expect(group.wait).toBeNull()
 }
 
-/** G3, of a commit that was allowed. */
+/** G3, for an accepted commit. */
 const checkCommit = (group: Group, { memberId, instanceId, generation }: { memberId: MemberId; instanceId: string | null; generation: number }): void => {
   if (generation < 0) {
     expect(["Empty", "Dead"]).toContain(group.phase)
@@ -215,7 +215,7 @@ describe("a classic group under any commands", () => {
           }
           check(group)
         }
-        // G4: what is read is the last commit that was allowed.
+        // G4: OffsetFetch returns the last accepted commit.
         const held = new Map(toSnapshot(group).offsets.map(({ topic, partition, offset }): [string, number] => [`${topic}-${partition}`, offset]))
         expect(held).toEqual(offsets)
         expect(snapshot(replayed)).toBe(snapshot(group))
@@ -228,7 +228,7 @@ describe("a classic group under any commands", () => {
     )
   })
 
-  test("M3: evolve takes any events in any order; a generation that does not rise is a bug, and stops the node", () => {
+  test("M3: evolve takes any events in any order; a generation that does not rise is a bug that stops the node", () => {
     const events = steps.map((taken) => {
       let group = initial
       const all: Array<Event> = []

@@ -26,7 +26,7 @@ const encode = Schema.encodeSync(Schema.parseJson(Event))
 const decode = Schema.decodeSync(Schema.parseJson(Event))
 
 /**
- * A leader with one group, in virtual time: it decides, journals, watches sessions, wakes those who wait; it can crash
+ * A leader with one group, in virtual time: it decides, journals, expires sessions, completes delayed requests; it can crash
  * and restart from its journal.
  */
 export class World {
@@ -101,7 +101,7 @@ export class World {
   save(): void {
     this.#saved = { at: this.journal.length, state: JSON.stringify(Schema.encodeSync(Snapshot)(toSnapshot(this.group))) }
   }
-  /** The leader is gone and back: what was volatile is lost, and every connection is cut. */
+  /** The leader crashes and restarts: volatile state is lost, and every connection is closed. */
   restart(): void {
     const from = this.#saved.state === "" ? initial : fromSnapshot(Schema.decodeSync(Snapshot)(JSON.parse(this.#saved.state)))
     this.group = fold(
@@ -115,7 +115,7 @@ export class World {
     for (const client of this.clients) client.cut()
   }
 
-  /** Half a second goes by. */
+  /** Half a second passes. */
   tick(): void {
     this.now += 500
     const deadline = phaseDeadline(this.group, this.resumedAt)
@@ -135,8 +135,8 @@ export class World {
 }
 
 /**
- * A consumer as Kafka's clients behave: joins, assigns when it leads, syncs, heartbeats, commits, joins again when
- * told.
+ * A consumer as Kafka's clients behave: joins, assigns when it leads, syncs, heartbeats, commits, rejoins when
+ * the coordinator requires it.
  */
 class Client {
   alive = true
@@ -147,7 +147,7 @@ class Client {
   state: "start" | "waiting" | "in" | "fenced" = "start"
   id: MemberId = memberId("")
   #beatAt = 0
-  /** Answers that came while it was paused. */
+  /** Responses that arrived while it was paused. */
   #inbox: Array<() => void> = []
 
   constructor(
@@ -165,7 +165,7 @@ class Client {
     this.alive = false
     this.world.forget(this)
   }
-  /** A crashed one starts again from nothing, as a new process does. */
+  /** A crashed consumer restarts without state, as a new process does. */
   revive(): void {
     this.alive = true
     this.id = memberId("")
@@ -186,7 +186,7 @@ class Client {
     else if (this.state === "in" && this.world.now - this.#beatAt >= this.sessionTimeoutMs / 3) this.#beat()
   }
 
-  /** Acts on an answer: now, or when the pause is over. */
+  /** Handles a response: at once, or after the pause. */
   #later(act: () => void): void {
     if (this.world.now < this.pausedUntil) this.#inbox.push(act)
     else act()
@@ -294,7 +294,7 @@ class Client {
     if (Either.isLeft(decision)) this.#refused(decision.left)
   }
 
-  /** Answers whether the commit was taken. */
+  /** Returns whether the commit was accepted. */
   commit(name: string, offset: number): boolean {
     const { world } = this
     const place = { topic: topic(name), partition: 0, offset, leaderEpoch: -1, metadata: "", commitAt: world.now, expiresAt: null, topicId: null }

@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { type Allowance, type Rate, used } from "../../../domain/kernel/allowance.ts"
 
 const rate = fc.record({ burst: fc.integer({ min: 1, max: 20 }), everyMs: fc.integer({ min: 1, max: 1000 }) })
-/** Times at which an action is asked for, ms; the clock may be set back. */
+/** Times of the requested actions, ms; the clock may be set back. */
 const moments = fc.array(fc.integer({ min: -50, max: 400 }), { maxLength: 200 }).map((steps) => {
   let now = 0
   return steps.map((step) => (now += step))
@@ -21,7 +21,7 @@ const granted = (of: Rate, at: ReadonlyArray<number>): number => {
   return count
 }
 
-test("whatever is asked for, no more happens than the burst and one for each period that passed", () => {
+test("at most the burst and one action for each elapsed period are allowed, whatever is requested", () => {
   fc.assert(
     fc.property(rate, moments, (of, at) => {
       const risen = at.reduce((sum, now, n) => sum + Math.max(0, now - (at[n - 1] ?? now)), 0)
@@ -29,7 +29,7 @@ test("whatever is asked for, no more happens than the burst and one for each per
     })
   )
 })
-test("a caller that waits as long as it is told is served", () => {
+test("a caller that waits for the returned time is allowed", () => {
   fc.assert(
     fc.property(rate, (of) => {
       let left: Allowance | undefined

@@ -5,7 +5,7 @@ import { Event as ClusterEvent } from "../../../domain/cluster/event.ts"
 import { Event as GroupEvent } from "../../../domain/group/event.ts"
 import { decodeEvents, encodeEvents } from "../../../domain/kernel/decode-events.ts"
 
-/** JSON that a schema reads. What is refined is drawn from a pool, and what does not fit is thrown away. */
+/** JSON that a schema decodes. Refined values are drawn from a pool, and values that do not match are discarded. */
 const jsonOf = (ast: SchemaAST.AST): fc.Arbitrary<unknown> => {
   switch (ast._tag) {
     case "Literal":
@@ -54,7 +54,7 @@ const sameAsSchema = <A extends { readonly _tag: string }, I extends object>(sch
   }
   const events = jsonOf(schema.ast).map((event) => JSON.parse(JSON.stringify(event)) as Record<string, unknown>)
 
-  test("every event is read as the schema reads it", () => {
+  test("every event is decoded as the schema decodes it", () => {
     let read = 0
     const each = (event: unknown) => {
       agree(event)
@@ -67,7 +67,7 @@ const sameAsSchema = <A extends { readonly _tag: string }, I extends object>(sch
   test.each(['{"_tag":"NodeConfigsChanged","v":1,"nodeId":null,"configs":{"__proto__":""}}', '{"_tag":"GroupCreated","v":{"toString":""}}'])("%s", (text) =>
     agree(JSON.parse(text))
   )
-  test("every event is written as the schema writes it, and an event that is none is not written", () => {
+  test("every event is encoded as the schema encodes it, and an invalid event is not encoded", () => {
     const encode = encodeEvents(schema)
     const write = Schema.encodeSync(schema)
     const each = (json: unknown) => {
@@ -83,7 +83,7 @@ const sameAsSchema = <A extends { readonly _tag: string }, I extends object>(sch
     }
   })
 
-  test("every event with a field that is missing, strange or too many is read or refused as the schema does, with its words", () => {
+  test("an event with a missing, invalid or unknown field is decoded or refused as by the schema, with its message", () => {
     const other = fc.oneof(fc.jsonValue(), fc.constant(undefined), fc.integer(), fc.string())
     fc.assert(
       fc.property(events, fc.nat(), other, fc.boolean(), (event, at, value, isNew) => {
@@ -100,7 +100,7 @@ const sameAsSchema = <A extends { readonly _tag: string }, I extends object>(sch
 describe("events of the cluster", () => sameAsSchema(ClusterEvent))
 describe("events of groups", () => sameAsSchema(GroupEvent))
 
-describe("what is no event at all", () => {
+describe("values that are not events", () => {
   const decode = decodeEvents(ClusterEvent)
   for (const json of [null, 1, "TopicAdded", [], {}, { _tag: 1 }, { _tag: "constructor" }, { _tag: "Unheard" }])
     test(JSON.stringify(json), () => expect(Either.isLeft(decode(json))).toBe(true))

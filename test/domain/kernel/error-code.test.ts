@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { errorCode, errorText, isRetriable, kafkaError, kafkaErrors } from "../../../domain/kernel/error-code.ts"
 
-test("the codes of Kafka 4.4 are all there, each once", () => {
+test("every error code of Kafka 4.4 exists once", () => {
   expect(kafkaErrors.map(errorCode)).toEqual(Array.from({ length: 138 }, (_, index) => index - 1))
   expect(kafkaErrors.every((error) => kafkaError(errorCode(error)) === error)).toBe(true)
 })
@@ -14,7 +14,7 @@ test("every error has a sentence of its own, short enough for a line", () => {
   expect(new Set(sentences).size).toBe(sentences.length)
 })
 
-test("what may be tried again says so, and success does not", () => {
+test("retriable errors are marked as such, and NONE is not", () => {
   expect(isRetriable("NOT_LEADER_OR_FOLLOWER")).toBe(true)
   expect(isRetriable("TOPIC_ALREADY_EXISTS")).toBe(false)
   expect(isRetriable("NONE")).toBe(false)

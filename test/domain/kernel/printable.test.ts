@@ -8,7 +8,7 @@ const anyText = fc.oneof(
   fc.string({ unit: fc.constantFrom("a", "\u001b", "\n", "\t", "\u009b", "\u202e", "\ud800", "\\", '"', "\u2028") })
 )
 
-describe("text from elsewhere", () => {
+describe("text from clients", () => {
   test.each([
     ["\u001b[2Jcleared", "\\u001b[2Jcleared"],
     ["\u009b31m", "\\u009b31m"],
@@ -18,7 +18,7 @@ describe("text from elsewhere", () => {
     ["tag \u{e0041}", "tag \\udb40\\udc41"],
     ["größe 日本 🦜 \\u001b", "größe 日本 🦜 \\u001b"]
   ])("%j is printed as %j", (text, shown) => expect(printable(text)).toBe(shown))
-  test("nothing that a terminal obeys is left, twice changes nothing more, and other text is not touched", () => {
+  test("all control characters are replaced, a second call changes nothing, and other text is unchanged", () => {
     fc.assert(
       fc.property(anyText, (text) => {
         expect(printable(text)).not.toMatch(harmful)

@@ -29,7 +29,7 @@ const append = (state: LogState, batch: RecordBatch, over: Partial<AppendContext
   if (decided._tag !== "Append") throw new Error("The batch was taken for a duplicate.")
   return [decided, evolve(state, decided.batch, now)]
 }
-/** Changes a produced batch and gives it the CRC that fits again. */
+/** Changes a produced batch and updates its CRC. */
 const altered = (batch: RecordBatch, change: (bytes: Uint8Array) => void): RecordBatch => {
   change(batch.bytes)
   writeInt32(batch.bytes, fieldAt.crc, crc32c(batch.bytes, fieldAt.attributes))
@@ -111,7 +111,7 @@ describe("a rejection", () => {
 
   test("a batch that no segment can hold", () => expect(errorOf(decide(emptyLog, makeBatch(50), { segmentBytesMax: 100 }))).toBe("RECORD_LIST_TOO_LARGE"))
 
-  test("timestamps just inside the limits are taken, none at all too", () => {
+  test("timestamps just inside the limits are accepted, and so is no timestamp", () => {
     const limits = { timestampBeforeMaxMs: 10, timestampAfterMaxMs: 10 }
     for (const timestamp of [now - 10, now, now + 10, -1]) expect(Either.isRight(decide(emptyLog, makeBatch(1, {}, timestamp), limits))).toBe(true)
     for (const timestamp of [now - 11, now + 11]) expect(errorOf(decide(emptyLog, makeBatch(1, {}, timestamp), limits))).toBe("INVALID_TIMESTAMP")
@@ -129,7 +129,7 @@ describe("a rejection", () => {
 })
 
 describe("an idempotent producer", () => {
-  test("a retry gets the first answer, with the time of the first append (L4)", () => {
+  test("a retry gets the first response, with the time of the first append (L4)", () => {
     const stamped = { timestampType: "LogAppendTime" } as const
     const [first, state] = append(given(10), sequenced(9n, 0, 0, 3), stamped)
     const again = Either.getOrThrow(decide(state, sequenced(9n, 0, 0, 3), { ...stamped, now: now + 5000 }))
@@ -137,7 +137,7 @@ describe("an idempotent producer", () => {
     expect(Either.getOrThrow(decide(state, sequenced(9n, 0, 0, 3)))).toMatchObject({ logAppendTime: -1 })
   })
 
-  /** What is in the log of one producer's batches, as [first sequence, base offset]. */
+  /** The log's batches of one producer, as [first sequence, base offset]. */
   const run = (starts: ReadonlyArray<readonly [sequence: number, count: number]>, deliveries: ReadonlyArray<number>) => {
     let state = given(100)
     const placed = new Map<number, number>()
@@ -147,12 +147,12 @@ describe("an idempotent producer", () => {
       const decided = decide(state, sequenced(3n, 2, sequence, count))
       const which = index % starts.length
       const last = order.at(-1)
-      // A producer that nobody remembers may start anywhere; from there on its batches are next, among the last five, or refused.
+      // A producer without state may start at any sequence; each later batch is next, among the last five, or refused.
       const expected = last === undefined || which === last + 1 ? "Append" : order.slice(-5).includes(which) ? "Duplicate" : "OUT_OF_ORDER_SEQUENCE_NUMBER"
       expect(Either.match(decided, { onLeft: ({ error }) => error as string, onRight: ({ _tag }) => _tag })).toBe(expected)
       if (Either.isLeft(decided)) continue
       if (decided.right._tag === "Duplicate") {
-        // L4: the same offset as the first time, and never one that was not given.
+        // L4: the same offset as the first time, and never one that was not assigned.
         expect(decided.right.baseOffset).toBe(placed.get(which) as number)
         continue
       }
@@ -185,7 +185,7 @@ describe("an idempotent producer", () => {
       { numRuns: 300 }
     ))
 
-  test("a producer that repeats each batch until it is answered gets all of them in, whatever answers are lost (L4, L5)", () =>
+  test("a producer that retries each batch until it is acknowledged stores all of them, whichever responses are lost (L4, L5)", () =>
     fc.assert(
       fc.property(anyStarts, fc.array(fc.boolean(), { minLength: 40, maxLength: 40 }), (starts, lost) => {
         let coin = 0

@@ -4,7 +4,7 @@ import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Codec } from "../../../domain/log/codec.ts"
 import type { Record } from "../../../domain/log/record.ts"
 
-/** A record batch that Kafka 4.4's own builder wrote, and what stands in it (test/conformance/data). */
+/** A record batch that Kafka 4.4's own builder wrote, and its fields (test/conformance/data). */
 export interface BatchVector {
   readonly kind: string
   readonly codec: Codec

@@ -25,7 +25,7 @@ const bytesOf = (batches: ReadonlyArray<RecordBatch>) => batches.map(({ bytes })
 const errorOf = (result: Either.Either<unknown, { readonly error: string }>): string | undefined => Either.getOrUndefined(Either.flip(result))?.error
 
 describe("splitting", () => {
-  test("whole batches come apart where they were joined, as views", () => {
+  test("whole batches are split where they were joined, as views", () => {
     const batches = Either.getOrThrow(splitBatches(joined))
     expect(bytesOf(batches)).toEqual(batchVectors.map(({ hex }) => hex))
     expect(batches.every(({ bytes }) => bytes.buffer === joined.buffer)).toBe(true)
@@ -73,12 +73,12 @@ describe("splitting", () => {
     const batch = first()
     batch.bytes.set(bytes, at)
     expect(errorOf(readableBatches(batch.bytes))).toBe("CORRUPT_MESSAGE")
-    // What is produced has its offsets judged with all else that the CRC vouches for.
+    // The append path checks the offsets of a produced batch together with all else that the CRC covers.
     const isLength = at === fieldAt.batchLength
     expect(errorOf(splitBatches(batch.bytes)) as string | undefined).toBe(isLength ? "CORRUPT_MESSAGE" : undefined)
   })
 
-  test("the header alone answers every field", () => {
+  test("every field is read from the header alone", () => {
     const whole = first()
     const header = Either.getOrThrow(viewHeader(whole.bytes.subarray(0, headerSize), 0)) as RecordBatch
     expect(header.sizeInBytes).toBe(whole.bytes.length)
@@ -129,7 +129,7 @@ describe("patching", () => {
     expect(Either.getOrThrow(decodeRecords(batch, batch.records)).every(({ timestamp }) => timestamp === 1_800_000_000_000)).toBe(true)
   })
 
-  test("a copy stands alone", () => {
+  test("a copy shares no memory with its source", () => {
     const batch = first()
     const copied = copyBatch(batch)
     assign(batch, 5, 5)

@@ -14,17 +14,17 @@ const log = (more: Partial<CleanableLog> = {}): CleanableLog => ({
 })
 const bounds = (more: Partial<CompactionBounds> = {}): CompactionBounds => ({ dirtyRatioMin: 0.5, lagMsMin: 0, lagMsMax: Number.MAX_SAFE_INTEGER, ...more })
 
-describe("what is due", () => {
-  test("never the segment that is written, nor what lies over the high watermark", () => {
+describe("the range to compact", () => {
+  test("never the active segment, nor records above the high watermark", () => {
     expect(dirtOf(log(), bounds(), 5000)).toMatchObject({ from: 0, to: 30, ratio: 1, isDue: true })
     expect(dirtOf(log({ highWatermark: 29 }), bounds(), 5000)).toMatchObject({ to: 20 })
     expect(dirtOf(log({ segments: [segment(0, 40)] }), bounds(), 5000)).toMatchObject({ to: 0, isDue: false })
   })
-  test("nor the last one before an empty segment, since a reader in a gap there would find nothing more", () => {
+  test("nor the last one before an empty segment, since a reader in a gap there would find no later record", () => {
     const segments = [segment(0, 10), segment(10, 20), segment(20, 20, 0)]
     expect(dirtOf(log({ segments, highWatermark: 20 }), bounds(), 5000)).toMatchObject({ to: 10 })
   })
-  test("by the part that is dirty, which must be over the bound", () => {
+  test("by the dirty ratio, which must be above its bound", () => {
     expect(dirtOf(log({ cleanEnd: 20 }), bounds({ dirtyRatioMin: 0.3 }), 5000)).toMatchObject({ from: 20, to: 30, isDue: true })
     expect(dirtOf(log({ cleanEnd: 20 }), bounds({ dirtyRatioMin: 0.34 }), 5000)).toMatchObject({ isDue: false })
     expect(dirtOf(log({ cleanEnd: 30 }), bounds({ dirtyRatioMin: 0 }), 5000)).toMatchObject({ isDue: false, ratio: 0 })
@@ -39,7 +39,7 @@ describe("what is due", () => {
     expect(dirtOf(few, bounds({ lagMsMax: 4000 }), 5000)).toMatchObject({ isDue: false, isOverdue: false })
     expect(dirtOf(log({ cleanEnd: 30, firstDirtyTimestamp: 1000 }), bounds({ lagMsMax: 1 }), 5000)).toMatchObject({ isDue: false, isOverdue: false })
   })
-  test("from the start where what was noted lies outside of the log", () => {
+  test("from the log start where the noted clean end is outside of the log", () => {
     expect(dirtOf(log({ cleanEnd: 99 }), bounds(), 5000)).toMatchObject({ from: 0 })
     expect(dirtOf(log({ cleanEnd: 3, start: 12 }), bounds(), 5000)).toMatchObject({ from: 12, to: 30 })
   })
@@ -77,7 +77,7 @@ describe("where records may be missing (L6)", () => {
       false
     ])
   })
-  test("a segment made of several takes their place; those that were let go of are forgotten; a cut ends the last", () => {
+  test("a segment made of several replaces them; deleted segments are forgotten; a truncation ends the last", () => {
     const ranges = withRange(withRange(withRange(new Map(), 0, 10, 0), 10, 20, 0), 30, 40, 0)
     expect([...withRange(ranges, 10, 40, 5)]).toEqual([[10, 40]])
     expect([...withRange(ranges, 20, 30, 0)].map(([base]) => base)).toEqual([0, 10, 20, 30])

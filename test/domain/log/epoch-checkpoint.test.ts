@@ -17,7 +17,7 @@ test("is Kafka's text: version, count, an epoch and its first offset a line", ()
   expect(encodeEpochCheckpoint(decodeEpochCheckpoint(text) ?? [])).toBe(text)
 })
 
-test("gives back what it was made from; what a power cut leaves of it gives nothing", () =>
+test("decodes to what was encoded; a file torn by a power cut decodes to nothing", () =>
   fc.assert(
     fc.property(starts, fc.nat(), fc.nat(3), (all, cut, sector) => {
       const text = encodeEpochCheckpoint(all)

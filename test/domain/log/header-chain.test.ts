@@ -35,7 +35,7 @@ const checkOf = (entries: ReturnType<HeaderChain["entries"]>, all: ReadonlyArray
   return check
 }
 
-test("a CRC-32C goes on where another ended", () =>
+test("a CRC-32C continues from the value of another", () =>
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(100), (bytes, at) => {
       const middle = Math.min(at, bytes.length)
@@ -43,7 +43,7 @@ test("a CRC-32C goes on where another ended", () =>
     })
   ))
 
-test("the bit that was turned over is found from the CRCs alone", () =>
+test("the flipped bit is found from the CRCs alone", () =>
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 1, maxLength: 400 }), fc.nat(), fc.nat(7), (bytes, where, bit) => {
       const at = where % bytes.length
@@ -55,7 +55,7 @@ test("the bit that was turned over is found from the CRCs alone", () =>
   ))
 
 describe("a chain over headers", () => {
-  test("is the same in one go, and when it goes on after any batch from what its entries were", () =>
+  test("is the same in one pass, and when it is resumed after any batch from its entries", () =>
     fc.assert(
       fc.property(sizes, fc.nat(12), (of, at) => {
         const all = batches(of)
@@ -71,7 +71,7 @@ describe("a chain over headers", () => {
       { numRuns: 30 }
     ))
 
-  test("accuses nobody, and finds any bit of any header, by its place", () =>
+  test("reports no undamaged header, and finds any flipped bit of any header with its position", () =>
     fc.assert(
       fc.property(sizes, fc.nat(), fc.nat(20), fc.nat(7), (of, which, byte, bit) => {
         const all = batches(of)
@@ -79,7 +79,7 @@ describe("a chain over headers", () => {
         expect(checkOf(entries, all).changed).toEqual([])
         const target = all[which % all.length] as RecordBatch
         const batchPosition = all.slice(0, which % all.length).reduce((sum, { bytes }) => sum + bytes.length, 0)
-        // A length that changed leads the walk astray: that is found by the walk.
+        // A changed length misleads the walk over the batches, which finds it.
         fc.pre(byte < fieldAt.batchLength || byte >= fieldAt.leaderEpoch)
         const changed = new RecordBatch(target.bytes.slice())
         changed.bytes[byte] = (target.bytes[byte] as number) ^ (1 << bit)
@@ -93,7 +93,7 @@ describe("a chain over headers", () => {
       { numRuns: 60 }
     ))
 
-  test("a chunk that is not whole is not judged, the others are", () => {
+  test("an incomplete chunk is not checked, the others are", () => {
     const all = batches(Array.from({ length: 8 }, () => ({ count: 1, valueBytes: 600_000 })))
     const entries = chainOf(all).entries()
     expect(entries).toHaveLength(4)
@@ -115,7 +115,7 @@ describe("a checksum file", () => {
   ]
   const whole = { baseOffset: 2 ** 40, sizeInBytes: 1_200_000, entries }
 
-  test("says what was written, and nothing when any bit of it changed or it is torn anywhere", () => {
+  test("decodes to what was encoded, and to nothing when any bit of it changed or it is torn anywhere", () => {
     const bytes = encodeChecksum(whole, crc32c)
     expect(decodeChecksum(bytes, crc32c)).toEqual(whole)
     for (let size = 0; size < bytes.length; size++) {

@@ -20,6 +20,6 @@ export const makeBatch = (count: number, fields: Partial<BatchToWrite> = {}, tim
   return new RecordBatch(encodeBatch({ codec: "none", records, ...fields }, encoding))
 }
 
-/** The same, of an idempotent producer. */
+/** A batch of an idempotent producer. */
 export const sequenced = (producerId: bigint, producerEpoch: number, baseSequence: number, count: number): RecordBatch =>
   makeBatch(count, { producerId, producerEpoch, baseSequence })

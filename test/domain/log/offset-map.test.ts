@@ -40,7 +40,7 @@ describe("HalfSipHash-2-4", () => {
 })
 
 describe("the map of latest offsets", () => {
-  test("answers what a Map of the same keys answers, until it is full", () => {
+  test("returns what a Map of the same keys returns, until it is full", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(bytes, fc.nat(1_000_000))), fc.integer({ min: 2, max: 60 }), (puts, slots) => {
         const map = new OffsetMap(slots * slotBytes, 0.9, seed)

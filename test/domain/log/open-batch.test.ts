@@ -37,7 +37,7 @@ const record = (index: number, timestamp = now, key: string | null = `key ${inde
 })
 const made = (fields: Partial<BatchToWrite> = {}, records: BatchToWrite["records"] = [record(0), record(1, now + 5), record(2, now - 5)]) =>
   new RecordBatch(encodeBatch({ codec: "none", records, ...fields }, { crc32c, compress: packing.compress }))
-/** What the log keeps of a batch, or why it keeps nothing. */
+/** The batch that the log stores, or why it stores none. */
 const appended = (batch: RecordBatch, more: Partial<AppendContext> = {}) => decideAppend({ ...emptyLog, end: 40 }, [batch], { ...context, ...more })
 const kept = (batch: RecordBatch, more: Partial<AppendContext> = {}): RecordBatch => {
   const decided = Either.getOrThrowWith(appended(batch, more), ({ message }) => new Error(message))
@@ -46,7 +46,7 @@ const kept = (batch: RecordBatch, more: Partial<AppendContext> = {}): RecordBatc
 }
 const refusal = (batch: RecordBatch, more: Partial<AppendContext> = {}) => Either.getOrUndefined(Either.flip(appended(batch, more)))
 const read = (batch: RecordBatch) => Either.getOrThrow(readRecords(batch, packing.decompress, 10_000_000))
-/** The batch with other bytes, and a CRC that fits them: a client that means it. */
+/** The batch with other bytes and a valid CRC, as a malicious client sends it. */
 const forged = (batch: RecordBatch, change: (bytes: Uint8Array) => void): RecordBatch => {
   const bytes = batch.bytes.slice()
   change(bytes)
@@ -81,14 +81,14 @@ describe("compression.type", () => {
     expect(verify(stored, crc32c)).toBeUndefined()
     expect([stored.timestampType, ...read(stored).map(({ timestamp }) => timestamp)]).toEqual(["LogAppendTime", now + 77, now + 77, now + 77])
   })
-  test("a batch that has the codec already stays as it came; one of the producer's own choice is not copied", () => {
+  test("a batch that already has the codec is stored unchanged; with compression.type=producer a batch is not copied", () => {
     for (const codec of ["none", "gzip"] as const) {
       const batch = made({ codec })
       const opened = openBatch(batch, { rules: { ...plain, codec }, packing, crc32c, times: undefined, batchBytesMax })
       expect(Either.getOrThrow(opened)).toBe(batch)
     }
   })
-  test("a level changes how hard gzip and zstd try", () => {
+  test("the level changes how well gzip and zstd compress", () => {
     const records = Array.from({ length: 2000 }, (_, i) => record((i * 7919) % 1000))
     for (const [codec, least, most] of [
       ["gzip", 1, 9],
@@ -140,7 +140,7 @@ describe("what the broker opens is bounded, and nothing is kept of what is refus
     expect(refusal(counted(2), { opening })?.message).toContain("does not hold the 2 records")
     expect(refusal(counted(4), { opening })?.message).toContain("does not hold the 4 records")
     expect(refusal(counted(2_000_000_000), { opening })?.error).toBe("INVALID_RECORD")
-    // The offset delta of the first record stands behind its length (2 bytes), attributes and timestamp delta.
+    // The offset delta of the first record is after its length (2 bytes), attributes and timestamp delta.
     expect(
       refusal(
         forged(made(), (bytes) => (bytes[fieldAt.records + 4] = 8)),
@@ -222,7 +222,7 @@ describe("records that the topic does not take are named", () => {
       expect(kept(times(codec, now - 900, now + 900), { ...bounds, timestampType: "LogAppendTime" }).recordCount).toBe(2)
     }
   })
-  test("an answer names a thousand of them at most", () => {
+  test("a response names at most a thousand of them", () => {
     const batch = made(
       {},
       Array.from({ length: 3000 }, (_, i) => record(i, now, null))

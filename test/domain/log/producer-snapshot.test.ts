@@ -25,7 +25,7 @@ const states = fc
   )
 
 describe("a snapshot of producers", () => {
-  test("gives back what it was made from, round the end of the sequences, too", () =>
+  test("decodes to what was encoded, also where sequences wrap", () =>
     fc.assert(
       fc.property(states, fc.nat(150), (state, count) => {
         const epochs = Array.from({ length: count }, (_, i) => ({ epoch: i * 2, offset: i * 1_000_000_000 }))
@@ -35,7 +35,7 @@ describe("a snapshot of producers", () => {
       })
     ))
 
-  test("is not read when any bit has changed, when it is cut short, or when bytes were added", () =>
+  test("is refused when any bit has changed, when it is truncated, or when bytes were added", () =>
     fc.assert(
       fc.property(states, fc.nat(), fc.nat(7), (state, at, bit) => {
         const whole = encodeProducerSnapshot(state, [{ epoch: 3, offset: 0 }], crc32c)
@@ -59,7 +59,7 @@ describe("a snapshot of producers", () => {
     ])
   })
 
-  test("of nobody is a snapshot, too", () => {
+  test("without producers is a snapshot, too", () => {
     expect(plain(decodeProducerSnapshot(encodeProducerSnapshot(noProducers, [], crc32c), crc32c)?.producers)).toEqual([])
     expect(decodeProducerSnapshot(new Uint8Array(0), crc32c)).toBeUndefined()
   })

@@ -76,14 +76,14 @@ describe("sequences", () => {
   })
 })
 
-describe("what is remembered is bounded", () => {
+describe("the number of producers is bounded", () => {
   test("silent producers expire", () => {
     const state = [0, 100, 200].reduce((all, at) => evolveProducers(all, sequenced(BigInt(at), 0, 0, 1), at), noProducers)
     expect([...HashMap.keys(expireProducers(state, 1100, 1000).entries)].sort()).toEqual([200n])
     expect(expireProducers(state, 999, 1000)).toBe(state)
   })
 
-  test("over the bound those go that were silent the longest", () =>
+  test("above the bound the producers that were silent longest are removed", () =>
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 40 }), fc.uniqueArray(fc.nat(1000), { maxLength: 80 }), (max, times) => {
         const state = times.reduce((all, at) => evolveProducers(all, sequenced(BigInt(at), 0, 0, 1), at), noProducers)

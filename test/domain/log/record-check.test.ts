@@ -15,7 +15,7 @@ import { Compression } from "../../../src/ports/compression.ts"
 
 const packing = await Effect.runPromise(Effect.provide(Compression, layer))
 const now = 1_700_000_000_000
-/** For what checks many cases, on a machine that is busy. */
+/** Timeout in ms of tests with many cases, on a busy machine. */
 const deadlineMs = 120_000
 const context: AppendContext = {
   leaderEpoch: 7,
@@ -31,7 +31,7 @@ const context: AppendContext = {
 }
 const rules: RecordRules = { needsKeys: false, times: { from: Number.NEGATIVE_INFINITY, to: now + 3_600_000 } }
 
-/** Bytes of zigzag varints and of what else stands in a record. */
+/** Bytes of zigzag varints and of the other fields of a record. */
 const varint = (value: number): ReadonlyArray<number> => {
   const bytes = new Uint8Array(10)
   return [...bytes.subarray(0, writeVarint(bytes, 0, value))]
@@ -55,7 +55,7 @@ interface Header {
   readonly maxTimestamp?: number
   readonly attributes?: number
 }
-/** A batch around any bytes, under a CRC that fits. */
+/** A batch around any bytes, with a valid CRC. */
 const around = (
   payload: Uint8Array,
   { attributes = 0, baseTimestamp = now, codec = "none", count = 1, lastOffsetDelta, maxTimestamp }: Header = {}
@@ -79,7 +79,7 @@ const packed = (codec: Codec, bytes: ArrayLike<number>, header: Header = {}) => 
 const decided = (batch: RecordBatch, more: Partial<AppendContext> = {}, end = 0) => decideAppend({ ...emptyLog, end }, [batch], { ...context, ...more })
 const refusal = (batch: RecordBatch, more: Partial<AppendContext> = {}, end = 0) => Either.getOrUndefined(Either.flip(decided(batch, more, end)))
 
-/** Payloads that are not what their batch says, and what Kafka answers for each. */
+/** Payloads that contradict their batch's header, and Kafka's error for each. */
 const wrong: ReadonlyArray<readonly [what: string, payload: ReadonlyArray<number>, header: Header, error?: "INVALID_TIMESTAMP"]> = [
   ["one record, and 2^31 - 1 are said", record(0), { count: 0x7fff_ffff }],
   ["one record, and a thousand are said", record(0), { count: 1000 }],
@@ -130,7 +130,7 @@ describe("batches that no consumer could read", () => {
       expect(Either.isRight(decided(packed(codec, [...record(0), ...record(1)], { count: 2 })))).toBe(true)
     })
 
-  test.each(codecs.filter((codec) => codec !== "none"))("%s: what is cut, damaged, empty or something else does not decompress", (codec) => {
+  test.each(codecs.filter((codec) => codec !== "none"))("%s: truncated, damaged, empty or unrelated bytes do not decompress", (codec) => {
     const good = packing.compress(codec, Uint8Array.from(Array.from({ length: 30 }, (_, i) => record(i)).flat()))
     const header = { codec, count: 30 }
     for (const bad of [new Uint8Array(0), good.subarray(0, good.length >> 1), good.subarray(0, -1), new Uint8Array(40).fill(7), packing.compress(codec, good)])
@@ -150,7 +150,7 @@ describe("batches that no consumer could read", () => {
     expect(Either.isRight(decided(around(linked, { codec: "lz4" }), { opening: undefined }))).toBe(true)
   })
 
-  test("a time that nothing can reckon with is refused where the broker's own time counts, too", () => {
+  test("a timestamp out of range is refused with log append time, too", () => {
     const [, payload = []] = wrong.find(([what]) => what === "a time of 2^62") ?? []
     expect(refusal(packed("gzip", payload), { timestampType: "LogAppendTime" })?.error).toBe("INVALID_TIMESTAMP")
     expect(Either.isRight(decided(packed("gzip", record(0, 10 ** 13)), { timestampType: "LogAppendTime" }))).toBe(true)
@@ -161,7 +161,7 @@ describe("batches that no consumer could read", () => {
       expect(refusal(packed(codec, record(0), { count: 0x7fff_ffff }), { opening: undefined })?.error).toBe("INVALID_RECORD")
       expect(Either.isRight(decided(packed(codec, record(0)), { opening: undefined }))).toBe(true)
     }
-    // Many records in few bytes are no lie.
+    // Many records in few bytes are valid.
     const many = Array.from({ length: 100_000 }, () => ({ timestamp: now, key: null, value: null }))
     for (const codec of codecs)
       expect(
@@ -169,7 +169,7 @@ describe("batches that no consumer could read", () => {
       ).toBe(true)
   })
 
-  test("the end of the offsets is refused before it is reached, and nothing is changed", () => {
+  test("an append past the largest offset is refused, and nothing is changed", () => {
     const last = Number.MAX_SAFE_INTEGER - 2
     const two = () => packed("none", [...record(0), ...record(1)], { count: 2 })
     expect(Either.getOrThrow(decided(two(), {}, last))).toMatchObject({ baseOffset: last, lastOffset: last + 1 })
@@ -181,7 +181,7 @@ describe("batches that no consumer could read", () => {
     }
   })
 
-  test("a largest time that is not the records' is corrected, under a right CRC: retention believes it", () => {
+  test("a wrong largest timestamp is corrected under a valid CRC, because retention relies on it", () => {
     for (const codec of ["none", "gzip"] as const)
       for (const maxTimestamp of [0, -1, -5, now + 99, now + 3_600_001, -(2 ** 62), 2 ** 62]) {
         const batch = packed(codec, [...record(0, 5), ...record(1, -7)], { count: 2, maxTimestamp })
@@ -220,7 +220,7 @@ const made = (runs: ReadonlyArray<Run>, baseTimestamp: number): RecordBatch => {
 }
 const anyBatch = fc.tuple(fc.array(anyRun, { minLength: 1, maxLength: 4 }), fc.constantFrom(now, now, -1, 0)).map(([runs, at]) => made(runs, at))
 
-/** What a consumer makes of it: the largest time, or that it cannot be read as it should. */
+/** A consumer's result: the largest timestamp, or that the records cannot be decoded. */
 const decoded = (batch: RecordBatch, bytes: Uint8Array): number | undefined => {
   const records = Either.getOrUndefined(decodeRecords(batch, bytes.subarray(headerSize)))
   if (records === undefined || records.some(({ offset, timestamp }, index) => offset !== index || timestamp > now + 3_600_000)) return undefined

@@ -37,7 +37,7 @@ describe("Kafka's batches", () => {
     (_, vector) => {
       const batch = new RecordBatch(fromHex(vector.hex))
       expect(recordsOf(decode(batch))).toEqual(vector.records)
-      // With log append time every record reads as the leader's time; its own is still in the bytes, and shows when the bit is taken away.
+      // With log append time every record reads as the leader's time; its own is still in the bytes, and is read when the bit is cleared.
       const plain = new RecordBatch(batch.bytes.slice())
       plain.bytes[fieldAt.attributes + 1] = (plain.bytes[fieldAt.attributes + 1] as number) & ~attribute.logAppendTime
       const written = encode({
@@ -85,7 +85,7 @@ describe("encode and decode", () => {
     expect(decode(batch)[0]?.key?.buffer).toBe(batch.bytes.buffer)
   })
 
-  test("any bytes give records or one fault, with a position inside of them", () =>
+  test("any bytes give records or one fault with a position within them", () =>
     fc.assert(
       fc.property(anyRecords, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 4 }), fc.nat(), (records, changes, cut) => {
         const whole = encode({ records })

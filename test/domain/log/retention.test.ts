@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { heldByFuture, type RetainedLog, retainedStart, type SegmentExtent } from "../../../domain/log/retention.ts"
 
 const forever = { retentionMs: -1, retentionBytes: -1 }
-/** Segments of 10 records and 100 bytes each, with these newest timestamps; the last one is still written. */
+/** Segments of 10 records and 100 bytes each, with these newest timestamps; the last one is active. */
 const log = (timestamps: ReadonlyArray<number>, more: Partial<RetainedLog> = {}): RetainedLog => ({
   segments: timestamps.map((maxTimestamp, i) => ({ baseOffset: i * 10, endOffset: i * 10 + 10, sizeInBytes: 100, maxTimestamp })),
   start: 0,
@@ -13,15 +13,16 @@ const log = (timestamps: ReadonlyArray<number>, more: Partial<RetainedLog> = {})
 
 describe("by time", () => {
   const week = { retentionMs: 100, retentionBytes: -1 }
-  test("given segments of different age, then those go whose newest record is older than the bound", () =>
+  test("given segments of different age, then those are deleted whose newest record is older than retention.ms", () =>
     expect(retainedStart(log([10, 50, 120]), week, 151)).toBe(20))
-  test("exactly as old as the bound stays", () => expect(retainedStart(log([50, 120]), week, 150)).toBe(0))
-  test("the first that stays ends it: what lies after it stays too, however old it says it is", () =>
+  test("a segment exactly as old as retention.ms is retained", () => expect(retainedStart(log([50, 120]), week, 150)).toBe(0))
+  test("the first retained segment ends it: all later ones are retained, whatever their timestamps", () =>
     expect(retainedStart(log([10, 900, 10, 900]), week, 500)).toBe(10))
-  test("given that all is too old, then all goes, the segment that is still written too", () => expect(retainedStart(log([10, 20]), week, 1000)).toBe(20))
-  test("given no timestamps, then there is no age", () => expect(retainedStart(log([-1, 10]), week, 1000)).toBe(0))
-  test("given timestamps of the future, then they stay", () => expect(retainedStart(log([9000, 10]), week, 1000)).toBe(0))
-  test("without a bound nothing goes", () => expect(retainedStart(log([0, 0]), forever, Number.MAX_SAFE_INTEGER)).toBe(0))
+  test("given that all records are too old, then all segments are deleted, including the active one", () =>
+    expect(retainedStart(log([10, 20]), week, 1000)).toBe(20))
+  test("given no timestamps, then no segment has an age", () => expect(retainedStart(log([-1, 10]), week, 1000)).toBe(0))
+  test("given timestamps in the future, then the segments are retained", () => expect(retainedStart(log([9000, 10]), week, 1000)).toBe(0))
+  test("without a bound no segment is deleted", () => expect(retainedStart(log([0, 0]), forever, Number.MAX_SAFE_INTEGER)).toBe(0))
 })
 
 describe("by size", () => {
@@ -38,12 +39,12 @@ describe("by size", () => {
   ])("given three segments of 100 bytes and a bound of %d, then the log starts at %d", (bound, start) =>
     expect(retainedStart(log([1, 2, 3]), bytes(bound), 0)).toBe(start)
   )
-  test("what lies before the start already does not count", () => expect(retainedStart(log([1, 2, 3], { start: 10 }), bytes(200), 0)).toBe(10))
+  test("segments before the log start do not count", () => expect(retainedStart(log([1, 2, 3], { start: 10 }), bytes(200), 0)).toBe(10))
 })
 
-test("nothing goes at or over the high watermark", () =>
+test("no segment at or above the high watermark is deleted", () =>
   expect(retainedStart(log([1, 2, 3], { highWatermark: 15 }), { retentionMs: 0, retentionBytes: 0 }, 1000)).toBe(10))
-test("a segment with a timestamp after the clock ends retention by time, and is told; a minute is no matter", () => {
+test("a segment with a timestamp after the clock ends retention by time, and is reported; one minute is tolerated", () => {
   const held = (timestamps: ReadonlyArray<number>, now: number, retentionMs = 100, start = 0) =>
     heldByFuture({ ...log(timestamps), start }, retentionMs, now)?.baseOffset
   expect(held([500_000, 10], 1000)).toBe(0)
@@ -77,7 +78,7 @@ describe("properties", () => {
     const end = all.at(-1)?.endOffset ?? 0
     return { retained: { segments: all, start: Math.min(start, end), highWatermark: Math.min(highWatermark, end) }, bound, now }
   })
-  test("the start never falls, never passes the high watermark, and lies where a segment ends", () =>
+  test("the log start never falls, never passes the high watermark, and is the end of a segment", () =>
     fc.assert(
       fc.property(cases, ({ bound, now, retained }) => {
         const start = retainedStart(retained, bound, now)
@@ -88,7 +89,7 @@ describe("properties", () => {
         }
       })
     ))
-  test("what must stay stays: each segment that went was too old, or the log had its bytes without it", () =>
+  test("each deleted segment was too old, or the log had retention.bytes without it", () =>
     fc.assert(
       fc.property(cases, ({ bound, now, retained }) => {
         const start = retainedStart(retained, bound, now)
@@ -101,7 +102,7 @@ describe("properties", () => {
         }
       })
     ))
-  test("a second look at the same time finds nothing more; a later one never finds less", () =>
+  test("a second check at the same time deletes no more; a later one never less", () =>
     fc.assert(
       fc.property(cases, fc.nat(500), ({ bound, now, retained }, later) => {
         const start = retainedStart(retained, bound, now)

@@ -85,14 +85,14 @@ describe("the offset index", () => {
             const found = lookupOffset(offsetIndex, offsets.length, base, offset)
             expect(found.position).toBeLessThanOrEqual(position)
             expect(placed.some((batch) => batch.position === found.position)).toBe(true)
-            // What lies between is no more than an interval and the two batches at its ends.
+            // The bytes between are at most one index interval and the two batches at its ends.
             expect(position - found.position).toBeLessThanOrEqual(config.indexIntervalBytes + 2 * 300)
           }
         expect(offsetIndexFault(offsetIndex, segment.sizeInBytes)).toBeUndefined()
       })
     ))
 
-  test("a torn, ahead, falling or zeroed index is seen", () => {
+  test("an index that is torn, zeroed, ahead of the log or not rising is detected", () => {
     const { offsetIndex, segment } = build(
       0,
       Array.from({ length: 20 }, (_, i) => [1, 90, i] as const)
@@ -113,7 +113,7 @@ describe("the time index", () => {
     expect(timeEntryAt(bytes, 0, 1000)).toEqual({ timestamp: 1_700_000_000_000, offset: 1001 })
   })
 
-  test("no batch up to the entry that is found has the timestamp that is sought, and the seal knows the largest", () =>
+  test("no batch up to the found entry has the timestamp of the search, and a sealed segment has the largest timestamp", () =>
     fc.assert(
       fc.property(anyBase, anyBatches, fc.integer({ min: 0, max: 10_001 }), (base, batches, sought) => {
         const { end, placed, timeIndex, times } = build(base, batches)
@@ -127,7 +127,7 @@ describe("the time index", () => {
       })
     ))
 
-  test("a torn, ahead, falling or zeroed index is seen", () => {
+  test("an index that is torn, zeroed, ahead of the log or not rising is detected", () => {
     const { timeIndex } = build(
       0,
       Array.from({ length: 20 }, (_, i) => [1, 90, i] as const)

@@ -12,7 +12,7 @@ const taking = <A>(...entries: ReadonlyArray<A>): (() => A | undefined) => {
 }
 
 describe("batches (L6)", () => {
-  test("one that follows is right, and the walk goes on behind it", () => {
+  test("the next batch in sequence is valid, and the walk continues after it", () => {
     const batch = at(7, 3, 2)
     expect(batchFault(batch, { next: 7, epoch: 2 }, crc32c)).toBeUndefined()
     expect(walkOn(batch)).toEqual({ next: 10, epoch: 2 })
@@ -47,7 +47,7 @@ describe("offset indexes", () => {
   test("another offset", () => expect(judge([5, 100], [8, 250])).toBe("entry 1 says offset 8 for byte 250, the batch there ends with offset 9"))
   test("after the end", () => expect(judge([5, 100], [12, 300])).toBe("entry 1 points to byte 300, the last batch ends at 300"))
   test("falling", () => expect(judge([9, 250], [5, 100])).toContain("does not rise"))
-  test("entries for bytes that could not be read are not judged", () => {
+  test("entries for bytes that could not be read are not checked", () => {
     const check = new OffsetIndexCheck(taking({ offset: 4, position: 120 }, { offset: 9, position: 250 }))
     check.visit({ lastOffset: 2, maxTimestamp: -1 }, 0)
     check.skip(250)
@@ -72,7 +72,7 @@ describe("time indexes", () => {
   test("a batch that is not the newest", () => expect(judge(true, [40, 5])).toContain("the log has 50"))
   test("after the end", () => expect(judge(true, [50, 2], [60, 10])).toBe("entry 1 names offset 10, the segment ends before 10"))
   test("falling", () => expect(judge(true, [50, 2], [50, 9])).toContain("does not rise"))
-  test("a segment that is not written any more says its largest timestamp", () => {
+  test("a sealed segment's index ends with its largest timestamp", () => {
     expect(judge(false, [50, 2])).toBeUndefined()
     expect(judge(true, [50, 2])).toBe("it ends with timestamp 50, the segment's largest is 60")
   })

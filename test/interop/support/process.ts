@@ -64,7 +64,7 @@ export class Run {
     return new Run(child, [program, ...args].join(" "))
   }
 
-  /** Waits for text on either output; a process that ended without it fails at once, with what it said. */
+  /** Waits for text on either output; fails at once with the output if the process ends without it. */
   async says(pattern: RegExp, withinMs = deadlineMs): Promise<RegExpMatchArray> {
     let over: number | string | undefined
     void this.ended.then((how) => (over = how))
@@ -80,7 +80,7 @@ export class Run {
     )
   }
 
-  /** The end of the process, within a deadline; a process that hangs is killed, and that is a failure. */
+  /** Waits for the exit within a deadline; kills a process that hangs, and fails. */
   async end(withinMs = 4 * deadlineMs): Promise<{ readonly code: number | string; readonly stdout: string; readonly stderr: string }> {
     const timer = setTimeout(() => {
       this.stderr += `\n(killed by the test after ${withinMs} ms)`
@@ -91,7 +91,7 @@ export class Run {
     return { code, stdout: this.stdout, stderr: this.stderr }
   }
 
-  /** kill -9, and waits until it is gone. */
+  /** Sends SIGKILL and waits for the exit. */
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     this.child.kill(signal)
     await this.ended

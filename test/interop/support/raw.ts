@@ -5,7 +5,7 @@ import { joined } from "../../../src/protocol/codec/joined.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../src/protocol/type/wire.ts"
 import { deadlineMs } from "./process.ts"
 
-/** A bare TCP connection, for what no decent client would send. */
+/** A bare TCP connection, for bytes that no well-behaved client sends. */
 export class RawConnection {
   private bytes = Buffer.alloc(0)
   private over = false
@@ -51,7 +51,7 @@ export class RawConnection {
       clearTimeout(timer)
     }
   }
-  /** The next answer, without its length. */
+  /** The next response, without its length. */
   frame(): Promise<Uint8Array> {
     return this.wait("an answer came", () => {
       if (this.bytes.length < 4 || this.bytes.length < 4 + this.bytes.readInt32BE(0)) return undefined
@@ -61,11 +61,11 @@ export class RawConnection {
       return frame
     })
   }
-  /** Everything until the other side closes. */
+  /** All bytes until the peer closes the connection. */
   untilClosed(): Promise<Uint8Array> {
     return this.wait("it was closed", () => (this.over ? this.bytes : undefined))
   }
-  /** One proper request and its answer. */
+  /** Sends one valid request; returns its response. */
   async call<A extends AnyApi>(api: A, version: number, draft: RequestDraft<A>): Promise<ResponseOf<A>> {
     this.send(joined(requestFrame(api, version, { correlationId: 7, clientId: "raw" }, draft)))
     return Either.getOrThrow(decodeResponseFrame(api, version, await this.frame())).value

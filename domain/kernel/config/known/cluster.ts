@@ -1,8 +1,8 @@
 import { dynamic, unbounded, withoutDefault } from "../setting.ts"
 import { bools, family, hidden, ints, lists, longs, perBroker, texts } from "./family.ts"
 
-/** Controllers among themselves. */
-export const quorum = family("Of Kafka's controllers among themselves. It has no effect here: the leader is one process (docs/skipped.md).", {
+/** Kafka's controller quorum. */
+export const quorum = family("Configures Kafka's controller quorum. It has no effect here: the leader is one process (docs/skipped.md).", {
   "controller.performance.always.log.threshold.ms": hidden(longs(2000, 0)),
   "controller.performance.sample.period.ms": hidden(longs(60_000, 100)),
   "controller.quorum.append.linger.ms": ints(25, 0),
@@ -32,8 +32,8 @@ export const quorum = family("Of Kafka's controllers among themselves. It has no
   "unstable.feature.versions.enable": hidden(bools(false))
 })
 
-/** Copies of partitions. */
-export const replication = family("Of copies of partitions and of who leads them. It has no effect here: a partition has one replica (docs/skipped.md).", {
+/** Replication and leader election. */
+export const replication = family("Configures replication and leader election. It has no effect here: a partition has one replica (docs/skipped.md).", {
   "alter.log.dirs.replication.quota.window.num": ints(11, 1),
   "alter.log.dirs.replication.quota.window.size.seconds": ints(1, 1),
   "auto.leader.rebalance.enable": bools(true),

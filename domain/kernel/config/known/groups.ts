@@ -1,9 +1,9 @@
 import { dynamic } from "../setting.ts"
 import { anyCase, bools, family, hidden, ints, lists, longs, shorts, texts } from "./family.ts"
 
-/** Newer kinds of groups, and where Kafka keeps groups. */
+/** Group types that are not built, and the internal topics in which Kafka stores groups. */
 export const groups = family(
-  "Of the newer kinds of groups, or of the topics where Kafka keeps groups. It has no effect here: they are not built, or kept in another way (docs/skipped.md).",
+  "Configures consumer, share or streams groups, or Kafka's internal topics for groups. It has no effect here: these group types are not built, and groups are not stored in topics (docs/skipped.md).",
   {
     "errors.deadletterqueue.auto.create.topics.enable": dynamic(bools(false)),
     "errors.deadletterqueue.topic.name.prefix": dynamic(texts("dlq.")),
@@ -93,7 +93,7 @@ export const groups = family(
 )
 
 /** Transactions. */
-export const transactions = family("Of transactions. It has no effect here: there are none (docs/skipped.md).", {
+export const transactions = family("Configures transactions. It has no effect here: transactions are not built (docs/skipped.md).", {
   "add.partitions.to.txn.retry.backoff.max.ms": ints(100, 0),
   "add.partitions.to.txn.retry.backoff.ms": ints(20, 1),
   "producer.id.expiration.check.interval.ms": hidden(ints(600_000, 1)),

@@ -2,7 +2,7 @@ import { dynamic, unbounded } from "../setting.ts"
 import { family, hidden, ints, lists, longs, texts } from "./family.ts"
 
 /** Kafka's threads, sockets and files. */
-export const machinery = family("Of Kafka's threads, sockets and files. It has no effect here: a node divides its work in another way.", {
+export const machinery = family("Configures Kafka's threads, sockets and files. It has no effect here: a node does not have Kafka's threads and queues.", {
   "background.threads": dynamic(ints(10, 1)),
   "controller.socket.timeout.ms": ints(30_000),
   "delete.records.purgatory.purge.interval.requests": ints(1),
@@ -30,7 +30,7 @@ export const machinery = family("Of Kafka's threads, sockets and files. It has n
 })
 
 /** Kafka's metrics. */
-export const metrics = family("Of Kafka's metrics and their reporters. It has no effect here: there are no reporters.", {
+export const metrics = family("Configures Kafka's metrics and their reporters. It has no effect here: there are no reporters.", {
   "kafka.metrics.polling.interval.secs": ints(10, 1),
   "kafka.metrics.reporters": lists(""),
   "metric.reporters": dynamic(lists("org.apache.kafka.common.metrics.JmxReporter")),

@@ -2,8 +2,8 @@ const noZooKeeper = "there is no ZooKeeper"
 const noLongerIn = (version: string) => `Kafka ${version} has it no more`
 
 /**
- * Settings of Kafka 2 and 3 that Kafka 4 does not have; a file that names them starts, as with Kafka 4, and its
- * operator is told why they change nothing.
+ * Settings of Kafka 2 and 3 that Kafka 4 removed. A node starts with a file that names them, as Kafka 4 does, and
+ * logs why they have no effect.
  */
 export const removedSettings: Readonly<Record<string, string>> = {
   "advertised.host.name": "advertised.listeners says it",
@@ -38,8 +38,8 @@ export const removedSettings: Readonly<Record<string, string>> = {
 }
 
 /**
- * Settings of what Kafka loads: their names are made by the operator, or by the class that reads them. Each family with
- * why it changes nothing; those that would ask for security are refused before.
+ * Settings of classes that Kafka loads: the operator, or the class that reads them, chooses their names. Each family has
+ * the reason why it has no effect; the loader has already refused those that require security.
  */
 const families: ReadonlyArray<readonly [RegExp, string]> = [
   [/^zookeeper\./, noZooKeeper],
@@ -48,15 +48,15 @@ const families: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(metrics?|kafka\.metrics|client\.quota|confluent|log4j|kafka\.logs)\./, "no Java class reads it"]
 ]
 
-/** Why a setting that is none of Kafka 4's changes nothing; undefined for a name that is not known. */
+/** Returns why a setting that Kafka 4 does not have has no effect; undefined for an unknown name. */
 export const whyRemoved = (name: string): string | undefined =>
   Object.hasOwn(removedSettings, name) ? removedSettings[name] : families.find(([pattern]) => pattern.test(name))?.[1]
 
 /**
- * The setting under the prefix of a listener: `ssl.keystore.location` of
+ * Returns the setting under the prefix of a listener: `ssl.keystore.location` of
  * `listener.name.external.ssl.keystore.location`.
  */
 export const ofListener = (name: string): string | undefined => /^listener\.name\.[^.]+\.(.+)$/.exec(name)?.[1]
 
-/** What an authorizer reads, and why any other value than this one is refused. */
+/** Settings of an authorizer, each with the only value that is accepted. */
 export const authorizerSettings: Readonly<Record<string, string>> = { "super.users": "", "allow.everyone.if.no.acl.found": "true" }

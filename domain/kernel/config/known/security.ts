@@ -1,8 +1,8 @@
 import { dynamic, withoutDefault } from "../setting.ts"
 import { anyCase, bools, classes, doubles, family, ints, lists, longs, passwords, perBroker, refused, shorts, texts } from "./family.ts"
 
-/** How TLS and SASL work where they are asked for elsewhere. */
-export const securityTuning = family("Of TLS, SASL and tokens. It has no effect here: all listeners are PLAINTEXT (docs/skipped.md).", {
+/** Tuning of TLS, SASL and tokens, which other settings enable. */
+export const securityTuning = family("Configures TLS, SASL or delegation tokens. It has no effect here: all listeners are PLAINTEXT (docs/skipped.md).", {
   "connection.failed.authentication.delay.ms": ints(100, 0),
   "delegation.token.expiry.check.interval.ms": longs(3_600_000, 1),
   "delegation.token.expiry.time.ms": longs(86_400_000, 1),
@@ -46,9 +46,9 @@ export const securityTuning = family("Of TLS, SASL and tokens. It has no effect 
   "ssl.truststore.type": perBroker(texts("JKS"))
 })
 
-/** What asks for TLS, SASL, ACLs or tokens: an operator must not believe that it holds. */
+/** Settings that enable TLS, SASL, ACLs or tokens: a node refuses them, so that no operator relies on them. */
 export const security = refused(
-  "Of TLS, SASL, ACLs and tokens. Only its default is taken: all listeners are PLAINTEXT, and who may do what is not checked (docs/skipped.md).",
+  "Enables TLS, SASL, ACLs or delegation tokens. Only the default is accepted: all listeners are PLAINTEXT, and permissions are not checked (docs/skipped.md).",
   {
     "authorizer.class.name": texts(""),
     "config.providers": dynamic(lists("")),
@@ -94,8 +94,8 @@ export const security = refused(
   }
 )
 
-/** Classes that Kafka loads to refuse or to limit what clients ask. */
-export const plugins = refused("Of a Java class that refuses or limits what clients ask. Only its default is taken: a node loads no Java classes.", {
+/** Java classes that Kafka loads to refuse or to limit client requests. */
+export const plugins = refused("Names a Java class that refuses or limits client requests. Only the default is accepted: a node loads no Java classes.", {
   "alter.config.policy.class.name": withoutDefault(classes("")),
   "client.quota.callback.class": withoutDefault(classes("")),
   "create.topic.policy.class.name": withoutDefault(classes("")),

@@ -1,8 +1,8 @@
 import { dynamic, unbounded, withoutDefault } from "../setting.ts"
 import { bools, doubles, family, hidden, ints, longs, refusing, texts } from "./family.ts"
 
-/** A second tier of storage. */
-export const tiers = family("Of a second tier of storage. It has no effect here: there is none (docs/skipped.md).", {
+/** Tiered storage. */
+export const tiers = family("Configures tiered storage. It has no effect here: tiered storage is not built (docs/skipped.md).", {
   "follower.fetch.last.tiered.offset.enable": dynamic(bools(false)),
   "log.remote.copy.lag.bytes": dynamic(longs(-1, -1)),
   "log.remote.copy.lag.ms": dynamic(longs(0, -1)),

@@ -82,7 +82,7 @@ describe("a round of compaction", () => {
     )
   }, 60_000)
 
-  test("once more changes nothing; after more records it is as if all had come before the first", async () => {
+  test("a second round changes nothing; after more appends the result equals one round over all records", async () => {
     await fc.assert(
       fc.asyncProperty(logArbitrary, logArbitrary, async (first, second) => {
         const disk = freshDisk()
@@ -111,7 +111,7 @@ describe("a round of compaction", () => {
     )
   }, 60_000)
 
-  test("with memory for few keys takes several rounds, and comes to the same end", async () => {
+  test("with memory for few keys it takes several rounds and ends with the same records", async () => {
     await fc.assert(
       fc.asyncProperty(logArbitrary, fc.integer({ min: 1, max: 4 }), async (batches, keys) => {
         await withLog(freshDisk(), (log) =>
@@ -134,7 +134,7 @@ describe("a round of compaction", () => {
     )
   }, 60_000)
 
-  test("a read from any offset gives the next batch that is there, by the index and after a restart", async () => {
+  test("a read from any offset returns the next retained batch, through the index and after a restart", async () => {
     const disk = freshDisk()
     const check = (log: PartitionLog): void => {
       const batches = batchesOf(log)
@@ -153,7 +153,7 @@ describe("a round of compaction", () => {
         yield* log.compact(orderOf(log))
         expect(log.segments().length).toBeGreaterThan(3)
         check(log)
-        // Grouped: what was small becomes one segment, with gaps at its ends.
+        // Small segments are grouped into one segment, with offset gaps at its ends.
         yield* log.compact(orderOf(log, { from: 0 }))
         check(log)
       })
@@ -161,7 +161,7 @@ describe("a round of compaction", () => {
     await withLog(disk, (log) => Effect.sync(() => check(log)))
   })
 
-  test("batchAtTime finds the first record that is left, and passes over a batch without records", async () => {
+  test("batchAtTime finds the first retained record and skips a batch without records", async () => {
     await withLog(freshDisk(), (log) =>
       Effect.gen(function* () {
         const producer = (sequence: number) => ({ producer: { id: 7n, sequence } })
@@ -192,7 +192,7 @@ describe("a round of compaction", () => {
 describe("a tombstone", () => {
   const day = 86_400_000
   for (const codec of ["none", "zstd"] as const)
-    test(`stays until delete.retention.ms after the round that met it, then goes (${codec})`, async () => {
+    test(`is retained until delete.retention.ms after the round that first cleaned it, then is removed (${codec})`, async () => {
       await withLog(freshDisk(), (log) =>
         Effect.gen(function* () {
           yield* appendAll(log, [
@@ -226,7 +226,7 @@ describe("a tombstone", () => {
 })
 
 describe("a producer's last batch", () => {
-  test("stays without records, with its offsets and its sequence, until it is not the last any more", async () => {
+  test("is retained without records, with its offsets and sequence, until the producer appends a newer batch", async () => {
     const disk = freshDisk()
     await withLog(disk, (log) =>
       Effect.gen(function* () {
@@ -260,12 +260,12 @@ describe("a producer's last batch", () => {
 
 const many: ReadonlyArray<ToldBatch> = Array.from({ length: 60 }, (_, i) => ({ records: [told(`k${i % 5}`, `${i}`), told(`l${i % 3}`, "x".repeat(30))] }))
 
-describe("what a round must not do", () => {
+describe("what a round of compaction must not do", () => {
   test("a batch that cannot be opened is kept as it is, and the rest of its log is compacted", async () => {
     await withLog(freshDisk(), (log) =>
       Effect.gen(function* () {
         const bad = batchOf(0, { records: [told("k0"), told("k1")], codec: "gzip" })
-        // The right CRC over bytes that are no gzip: a producer can send that to a topic that is not compacted.
+        // A valid CRC over bytes that are not gzip: a producer can send this to a topic that is not compacted.
         bad.bytes.fill(7, fieldAt.records)
         new DataView(bad.bytes.buffer).setUint32(fieldAt.crc, crc32c(bad.bytes, fieldAt.attributes))
         const before = bad.bytes.slice()
@@ -298,13 +298,13 @@ describe("what a round must not do", () => {
         expect(failed.message).toContain(file)
         expect(log.segments().map(({ sizeInBytes }) => sizeInBytes)).toEqual(sizes)
         expect(new Set(disk.session().list(directory))).toEqual(names)
-        // The log goes on.
+        // The log still takes appends.
         yield* appendAll(log, many.slice(0, 2))
       })
     )
   })
 
-  test("a disk without room ends the round; the log takes records, and the next round does its work", async () => {
+  test("a full disk ends the round; the log still takes appends, and the next round compacts", async () => {
     const disk = freshDisk()
     await withLog(disk, (log) =>
       Effect.gen(function* () {
@@ -322,7 +322,7 @@ describe("what a round must not do", () => {
     )
   })
 
-  test("interrupted at any point, or closed under it, it loses nothing and leaves no files", async () => {
+  test("a round that is interrupted at any point, or whose log is closed, loses no records and leaves no files", async () => {
     for (let turns = 0; turns < 16; turns++) {
       const disk = freshDisk()
       disk.syncDelayMs = 0
@@ -356,7 +356,7 @@ describe("what a round must not do", () => {
     }
   }, 60_000)
 
-  test("retention that lets go of segments meanwhile wins", async () => {
+  test("retention that deletes segments during the round takes precedence", async () => {
     const disk = freshDisk()
     await withLog(disk, (log) =>
       Effect.gen(function* () {
@@ -374,7 +374,7 @@ describe("what a round must not do", () => {
   })
 })
 
-/** A log that was compacted, on a disk, closed or cut off. */
+/** A compacted log on a disk, closed cleanly or stopped without a close. */
 const compacted = async (
   close: boolean
 ): Promise<{ readonly disk: MemoryDisk; readonly content: ReadonlyArray<Kept>; readonly bases: ReadonlyArray<number> }> => {
@@ -394,7 +394,7 @@ const compacted = async (
 const nameOf = (base: number): string => `${directory}/${String(base).padStart(20, "0")}.log`
 
 describe("the next start", () => {
-  test("takes what compaction removed for removed, also where it has to read the whole log", async () => {
+  test("accepts the gaps that compaction left, also when it reads the whole log", async () => {
     for (const close of [true, false]) {
       const { content, disk } = await compacted(close)
       for (const file of ["recovery-point", undefined]) {
@@ -407,7 +407,7 @@ describe("the next start", () => {
 
   const opening = (disk: MemoryDisk): Promise<string> => withLog(disk, () => Effect.void).then(() => "", String)
 
-  test("says that a segment is gone, compacted or not", async () => {
+  test("reports a missing segment, compacted or not", async () => {
     const { bases, disk } = await compacted(true)
     for (const base of bases.slice(1)) {
       const copy = disk.copy()
@@ -416,7 +416,7 @@ describe("the next start", () => {
     }
   })
 
-  test("says that a batch is gone where nothing was compacted, and where the note of compaction is gone", async () => {
+  test("reports a missing batch where nothing was compacted, and where the compaction note is missing", async () => {
     const { bases, disk } = await compacted(true)
     const untouched = bases.at(-2) as number
     const copy = disk.copy()
@@ -429,7 +429,7 @@ describe("the next start", () => {
     expect(await opening(forgotten)).toContain("is damaged")
   })
 
-  test("goes on where the note of compaction is damaged, and the next round writes it again", async () => {
+  test("opens with a damaged compaction note, and the next round writes the note again", async () => {
     const { content, disk } = await compacted(true)
     const note = disk.contents(`${directory}/compaction`)
     note[10] = (note[10] as number) ^ 1
@@ -473,7 +473,7 @@ describe("the next start", () => {
     expect(verifyLog(session, directory, crc32c).findings).toEqual([])
   })
 
-  test("settings that changed since do not matter", async () => {
+  test("opens after the topic's settings were changed", async () => {
     const { content, disk } = await compacted(false)
     const config = { ...smallSegments, indexIntervalBytes: 4096, segmentBytesMax: 10_000 }
     expect(await withLog(disk, (log) => Effect.sync(() => contentOf(log)), config)).toEqual(content)

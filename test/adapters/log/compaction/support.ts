@@ -19,7 +19,7 @@ export const smallSegments: LogConfig = { ...defaultLogConfig, segmentBytesMax: 
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
-/** A record of a key; null for a tombstone. */
+/** A record with a key; a null value makes a tombstone. */
 export interface Told {
   readonly key: string | null
   readonly value: string | null
@@ -52,7 +52,7 @@ export const batchOf = (baseOffset: number, { codec = "none", logAppendTime, pro
     )
   )
 
-/** A record as a test compares it. */
+/** A record in the form in which tests compare it. */
 export interface Kept {
   readonly offset: number
   readonly timestamp: number
@@ -69,7 +69,7 @@ const keptOf = ({ headers, key, offset, timestamp, value }: Record): Kept => ({
 })
 export const recordsOf = (batch: RecordBatch): ReadonlyArray<Kept> => Either.getOrThrow(readRecords(batch, compression.decompress, 1_000_000)).map(keptOf)
 
-/** All batches of a log from `from` on, each with the right CRC. */
+/** All batches of a log from `from` on, each with a valid CRC. */
 export const batchesOf = (log: PartitionLog, from = log.start(), bytes = 400): ReadonlyArray<RecordBatch> => {
   const all: Array<RecordBatch> = []
   for (let at = from; at < log.end(); ) {
@@ -99,7 +99,7 @@ export const orderOf = (log: PartitionLog, more: Partial<CompactionOrder> = {}):
   ...more
 })
 
-/** Runs `use` with a log of small segments on `disk`; the log is closed in good order afterwards. */
+/** Runs `use` with a log of small segments on `disk`, then closes the log cleanly. */
 export const withLog = <A>(disk: MemoryDisk, use: (log: PartitionLog) => Effect.Effect<A, LogFault, Scope.Scope>, config = smallSegments): Promise<A> => {
   const session = disk.session()
   return Effect.gen(function* () {

@@ -13,13 +13,13 @@ import { fileAt, namesIn, type Tree } from "./tree.ts"
 import { journalStream } from "./workloads.ts"
 import { type DocumentWitness, type LogWitness, openStore, root, type Span, type Store, scrub, type Witness } from "./world.ts"
 
-/** What recovery made of an image. */
+/** The result of recovery from an image. */
 interface Recovered {
   readonly problems: ReadonlyArray<string>
-  /** Everything that was found, as text: the second recovery must find the same. */
+  /** All that recovery found, as text: the second recovery must find the same. */
   readonly found: string
   readonly trace: TraceDisk
-  /** The epoch that the journal gave, and when it was answered. */
+  /** The epoch that the journal assigned, and after how many changes it was acknowledged. */
   readonly epoch: { readonly at: number; readonly epoch: number } | undefined
 }
 
@@ -27,7 +27,7 @@ const text = new TextDecoder()
 const data = root.slice(1)
 const isBy = (span: Span, at: number): boolean => span.answered !== undefined && span.answered <= at
 
-/** The documents that may be found after a cut: the last whose write was answered, or one that was begun after it. */
+/** The documents that recovery may find: the last whose write was acknowledged, or one whose write began after it. */
 const possible = <D extends Span>(all: ReadonlyArray<D>, at: number): { readonly least: number; readonly may: ReadonlyArray<D> } => {
   const least = all.findLastIndex((one) => isBy(one, at))
   return { least, may: all.filter((one, i) => i >= least && one.begun <= at) }
@@ -45,7 +45,7 @@ const readWhole = (log: PartitionLog): ReadonlyArray<RecordBatch> => {
   return all
 }
 
-/** L9, and by the indexes L6: the log is what was appended, from its start on, with everything whose sync was answered. */
+/** L9, and L6 through the indexes: the log holds what was appended from its start, at least all that an acknowledged sync covers. */
 const logProblems = (log: PartitionLog, of: LogWitness, at: number): ReadonlyArray<string> => {
   const name = `${of.topicId}-${of.partition}`
   const synced = Math.max(0, ...of.synced.filter((one) => one.at <= at).map(({ end }) => end))
@@ -62,7 +62,7 @@ const logProblems = (log: PartitionLog, of: LogWitness, at: number): ReadonlyArr
   const expected = of.appended.filter(({ baseOffset }) => baseOffset >= log.start() && baseOffset < log.end())
   const found = readWhole(log)
   if (found.length !== expected.length || found.some(({ bytes }, i) => !sameBytes(bytes, (expected[i] as RecordBatch).bytes)))
-    problems.push(`L9: ${name} holds something else than what was appended from ${log.start()} to ${log.end()}`)
+    problems.push(`L9: ${name} differs from what was appended from ${log.start()} to ${log.end()}`)
   for (const each of expected) {
     const there = batchesIn(Either.getOrThrow(log.read(each.lastOffset, 0, log.end())))[0]
     if (there?.baseOffset !== each.baseOffset) problems.push(`L6: ${name} gives ${there?.baseOffset} for offset ${each.lastOffset}`)
@@ -74,7 +74,7 @@ const logProblems = (log: PartitionLog, of: LogWitness, at: number): ReadonlyArr
   return problems
 }
 
-/** L6: every entry of an offset index names a batch that starts there, and no index stands without its log. */
+/** L6: every entry of an offset index names a batch that starts there, and no index exists without its log. */
 const indexProblems = (tree: Tree, directory: string): ReadonlyArray<string> =>
   namesIn(tree, directory).flatMap((name) => {
     if (!name.endsWith("index")) return []
@@ -93,7 +93,7 @@ const indexProblems = (tree: Tree, directory: string): ReadonlyArray<string> =>
       .map((entry) => `L6: ${directory}/${name} says that offset ${entry.offset} is at ${entry.position}`)
   })
 
-/** What the log may be after a power cut: as the last cut left it, and as it was before where that cut was not answered yet. */
+/** The states that the log may have after a power cut: that of its last truncation, and the one before it where that truncation was not acknowledged. */
 const historiesAt = (of: LogWitness, at: number): ReadonlyArray<LogWitness> => {
   const last = of.cuts.findLastIndex(({ begun }) => begun <= at)
   const cut = of.cuts[last]
@@ -147,7 +147,7 @@ const checkClaim = (store: Store, { claims }: Witness, at: number) =>
     return { problems: isRight ? [] : [`the directory belongs to ${read.right.clusterId}`], found: `${read.right.clusterId}` }
   })
 
-/** Every answered entry is there, or in the snapshot; no epoch is given twice; a snapshot is one that was saved. */
+/** Every acknowledged entry is in the journal or in the snapshot; no epoch is assigned twice; a snapshot is one that was saved. */
 const checkJournal = (store: Store, { journal: seen }: Witness, at: number, now: () => number) =>
   Effect.gen(function* () {
     const held = yield* Journal
@@ -175,7 +175,7 @@ const checkJournal = (store: Store, { journal: seen }: Witness, at: number, now:
     Effect.catchAll((fault) => Effect.succeed({ problems: [`journal: ${String(fault)}`], found: "", epoch: undefined }))
   )
 
-/** Opens an image with the real recovery and compares it with what was promised before the cut, which came after `at` changes. */
+/** Opens an image with the real recovery and compares it with what was acknowledged before the power cut, which came after `at` changes. */
 export const recover = (image: Tree, witness: Witness, at: number): Effect.Effect<Recovered, never, Checksum> =>
   Effect.gen(function* () {
     const trace = diskOver(image)

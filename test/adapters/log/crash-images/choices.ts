@@ -1,11 +1,11 @@
 import type { Chance } from "../../../simulation/chance.ts"
 
-/** Where an image is free to be one thing or the other. `count` is how many ways there are; the first is the oldest state, the last the newest. */
+/** Chooses one of the `count` states that a part of an image may have; the first is the oldest state, the last the newest. */
 export interface Choices {
   readonly of: (count: number) => number
 }
 
-/** Every combination of choices, one after the other: what comes next depends on what was chosen before. */
+/** Enumerates every combination of choices: a later choice depends on the earlier ones. */
 export class EveryChoice implements Choices {
   private readonly taken: Array<number> = []
   private readonly counts: Array<number> = []
@@ -19,7 +19,7 @@ export class EveryChoice implements Choices {
     return this.taken[at]
   }
 
-  /** Goes on to the next combination; false when there is none. */
+  /** Advances to the next combination; returns false when there is none. */
   advance(): boolean {
     for (let at = this.next - 1; at >= 0; at--) {
       const chosen = this.taken[at] as number
@@ -34,7 +34,7 @@ export class EveryChoice implements Choices {
   }
 }
 
-/** Choices by chance. Each image leans to the old or to the new: by even odds nearly everything would be half there, and never nearly all or nearly nothing. */
+/** Random choices. Each image prefers old or new states: even odds would make nearly every image half durable, and none nearly whole or nearly empty. */
 export const someChoices = (chance: Chance): Choices => {
   const newest = chance.pick([0, 0.1, 0.5, 0.9, 1])
   const oldest = chance.isTrue(0.5) ? 1 - newest : (1 - newest) / 2

@@ -6,7 +6,7 @@ import { batchOf, type Kept, orderOf, recordsOf } from "../compaction/support.ts
 import type { Workload } from "./workloads.ts"
 import { type LogWitness, openStore, type Witness } from "./world.ts"
 
-/** Rounds rest for a turn of the loop and no longer, so that a seed gives the same order of events. */
+/** A round waits for one turn of the event loop only, so that a seed gives the same order of events. */
 const turnsClock: Clock.Clock = Object.assign(Object.create(Clock.make()) as Clock.Clock, { sleep: () => Effect.yieldNow() })
 
 export const compactedConfig = (witness: Witness): LogConfig => ({
@@ -17,7 +17,7 @@ export const compactedConfig = (witness: Witness): LogConfig => ({
   fileDeleteDelayMs: 60_000
 })
 
-/** Batches of a few keys; now and then one so large that a segment holds nothing else. */
+/** Batches of a few keys; some are so large that a segment holds no other batch. */
 const keyed = (witness: Witness, log: PartitionLog): RecordBatch => {
   const { chance } = witness
   const value = () => `${chance.below(1_000_000)}${"x".repeat(chance.pick([0, 20, 20, 300]))}`
@@ -36,14 +36,14 @@ export const putKeyed = (witness: Witness, of: LogWitness, log: PartitionLog, co
 export const round = (witness: Witness, of: LogWitness, log: PartitionLog): Effect.Effect<void, LogFault> =>
   Effect.suspend(() => {
     const to = log.segments().at(-1)?.baseOffset ?? 0
-    // Tombstones have no part here; few keys fit, so that a round may end before its order does.
+    // No tombstones here. The offset map holds few keys, so that a round may end before the range that it was asked for.
     const order = orderOf(log, { from: witness.chance.pick([0, log.cleanEnd()]), to, mapBytesMax: witness.chance.pick([120, 10_000]), ioBufferBytes: 300 })
     const span = { from: order.from, to, cleanEnd: 0, over: [...of.appended], cutAt: Number.POSITIVE_INFINITY, begun: witness.now, answered: undefined }
     const cleaning = Effect.tap(Effect.withClock(log.compact(order), turnsClock), ({ cleanEnd }) => Effect.sync(() => void (span.cleanEnd = cleanEnd)))
     return Effect.asVoid(witness.spanned(of.compacted, span, cleaning))
   })
 
-/** Rounds of compaction while others append, and over logs that were compacted before; some are interrupted, and retention goes on beside them. */
+/** Rounds of compaction during appends, and over logs that were compacted before; some are interrupted, and retention runs at the same time. */
 export const compaction: Workload = {
   name: "compaction",
   run: (witness) =>
@@ -80,7 +80,10 @@ const readAll = (log: PartitionLog): ReadonlyArray<RecordBatch> => {
   return all
 }
 
-/** What a log that compaction may have gone over must hold: nothing that was not appended, the last record of each key, all behind the rounds, and what an answered round removed no more. */
+/**
+ * What a log that may be compacted must hold: only appended records, the last record of each key, every record after the compacted range, and none
+ * that a completed round removed.
+ */
 export const compactedProblems = (log: PartitionLog, of: LogWitness, at: number): ReadonlyArray<string> => {
   const name = `${of.topicId}-${of.partition}`
   const begun = of.compacted.filter((one) => one.begun <= at)
@@ -99,7 +102,7 @@ export const compactedProblems = (log: PartitionLog, of: LogWitness, at: number)
   const must = appended.filter(({ key, offset }) => rounds.every(({ end, last }) => offset >= end || last.get(key) === offset))
   for (const record of must) if (!found.has(keyOf(record))) problems.push(`L1: ${name} has lost offset ${record.offset}, a last one of ${record.key}`)
   const may = new Set(appended.map(keyOf))
-  for (const one of found) if (!may.has(one)) problems.push(`L3: ${name} holds ${one}, which nobody appended`)
+  for (const one of found) if (!may.has(one)) problems.push(`L3: ${name} holds ${one}, which was not appended`)
   for (const { answered, cleanEnd, cutAt, over } of begun) {
     if (answered === undefined || answered > at) continue
     const kept = lastBefore(over, cleanEnd)

@@ -10,7 +10,7 @@ const line = ({ at, problem, seed, workload }: Failure): string => `${workload},
 const named = (name: string): Workload => workloads.find((one) => one.name === name) as Workload
 
 describe("images of a power cut", () => {
-  test(`L6, L9, L10: ${imagesMin} disks that a power cut may leave, each opened by the real recovery`, async () => {
+  test(`L6, L9, L10: the real recovery opens ${imagesMin} disks that a power cut may leave`, async () => {
     const report = await runCrashImages({ count: imagesMin, seed: 1 })
     console.log(`${report.images} crash images (${report.again} after a second cut, in recovery), ${report.failures.length} failures`)
     expect(report.failures.map(line)).toEqual([])
@@ -23,7 +23,7 @@ describe("images of a power cut", () => {
     expect({ ...one }).toEqual({ ...other })
   }, 120_000)
 
-  test("L9: damage to what was synced is never cut in silence", async () => {
+  test("L9: recovery never truncates damaged synced bytes silently", async () => {
     let tried = 0
     let offline = 0
     for (const name of ["append", "roll", "reopen"])

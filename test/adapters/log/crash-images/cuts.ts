@@ -10,7 +10,7 @@ import { type LogWitness, openStore, type Witness } from "./world.ts"
 
 const config = { ...smallConfig, segmentBytesMax: 700 }
 
-/** What a reader finds: from the log's memory where it has the end of the log there, as a consumer at the end has. */
+/** The batches that a reader finds; the log serves those at its end from memory, as it does for a consumer at the end. */
 const readAll = (log: PartitionLog): ReadonlyArray<RecordBatch> => {
   const all: Array<RecordBatch> = []
   for (let from = log.start(); from < log.end(); ) {
@@ -21,7 +21,7 @@ const readAll = (log: PartitionLog): ReadonlyArray<RecordBatch> => {
   return all
 }
 
-/** What must hold in the life that made the cut: readers, what is derived, and what is beside the last segment. */
+/** What must hold in the process that truncated the log: reads, derived state, and the files beside the last segment. */
 const live = (witness: Witness, of: LogWitness, log: PartitionLog): Effect.Effect<void> =>
   Effect.gen(function* () {
     const found = yield* Effect.catchAllDefect(
@@ -40,7 +40,7 @@ const live = (witness: Witness, of: LogWitness, log: PartitionLog): Effect.Effec
     if (of.isDerived) witness.problems.push(...(yield* derivedProblems(log, of)))
   })
 
-/** A reader stays at the end, so the newest batches are kept in memory. */
+/** A reader stays at the end, so that the log keeps the newest batches in memory. */
 const tail = (log: PartitionLog): void => void log.read(log.end(), 1000, log.end())
 
 /** Any offset, the beginning of a segment, or one that is near the end. */
@@ -53,7 +53,7 @@ const somewhere = ({ chance }: Witness, log: PartitionLog): number => {
 const afterCut = (witness: Witness, of: LogWitness, log: PartitionLog): Effect.Effect<Fold> =>
   Effect.gen(function* () {
     yield* live(witness, of, log)
-    // As an owner does: what is derived is folded again, and a new leadership begins.
+    // As the partition's owner does: it folds the derived state again and begins a new leader epoch.
     const fold = new Fold(of.appended)
     fold.state = { ...fold.state, end: log.end() }
     fold.starts.note((fold.starts.latest ?? 0) + 1, log.end())
@@ -61,7 +61,7 @@ const afterCut = (witness: Witness, of: LogWitness, log: PartitionLog): Effect.E
     return fold
   })
 
-/** A leader's epoch that gets no records is written down, and truncated by what a leader says that knows nothing of it; then records of an older epoch follow. */
+/** Records a leader epoch without records, truncates it for a leader that does not know it, then appends records of an older epoch. */
 const emptyEpoch = (witness: Witness, of: LogWitness, log: PartitionLog, fold: Fold): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     const empty = { epoch: (fold.starts.latest ?? 0) + 3, offset: log.end() }
@@ -85,7 +85,7 @@ const derivedLife = (witness: Witness, isLast: boolean) =>
     const log = yield* store.open(topicId, 0, config)
     const of = witness.log(topicId, 0, config)
     of.isDerived = true
-    // A cut whose sync failed is finished by the opening.
+    // The next opening finishes a truncation whose sync failed.
     witness.cutAnswered(of)
     let fold = new Fold(of.appended)
     fold.state = { ...fold.state, end: log.end() }
@@ -104,7 +104,7 @@ const derivedLife = (witness: Witness, isLast: boolean) =>
       if (Either.isLeft(done)) return
       fold = yield* afterCut(witness, of, log)
       yield* putDerived(witness, of, log, fold, chance.between(1, 3))
-      // Past what was cut: nothing that is left of it may be taken for the new batches'.
+      // Beyond the truncated end: recovery must not take remains of truncated batches for new ones.
       const isPast = chance.isTrue(0.5)
       while (isPast && log.end() <= before) yield* putDerived(witness, of, log, fold, 1)
       yield* live(witness, of, log)
@@ -113,7 +113,7 @@ const derivedLife = (witness: Witness, isLast: boolean) =>
     if (isLast) yield* emptyEpoch(witness, of, log, fold)
   })
 
-/** Compaction has gone over what is cut: the notes of it go, and the next segments are not excused by them. */
+/** Truncates a compacted range: its compaction notes are removed, and must not excuse gaps in later segments. */
 const compactedLife = (witness: Witness) =>
   Effect.gen(function* () {
     const { chance } = witness
@@ -131,7 +131,7 @@ const compactedLife = (witness: Witness) =>
     yield* live(witness, of, log)
   })
 
-/** A follower cuts what its leader does not have, goes on from there, and cuts again. */
+/** A follower truncates what its leader does not have, appends from there, and truncates again. */
 export const truncate: Workload = {
   name: "truncate",
   pointsEvery: 7,
@@ -143,7 +143,7 @@ export const truncate: Workload = {
     })
 }
 
-/** A follower begins anew where its leader's log starts, before or after what it has. */
+/** A follower restarts its log at its leader's log start offset, before or after its own range. */
 export const restart: Workload = {
   name: "restart",
   pointsEvery: 5,

@@ -11,18 +11,18 @@ import { fileAt, namesIn, at as nodeAt, type Tree } from "./tree.ts"
 import type { Workload } from "./workloads.ts"
 import { openStore, root, type System, type Witness } from "./world.ts"
 
-/** What somebody or something did to a byte that had been synced. */
+/** A kind of damage to a synced byte. */
 type Damage = "flip" | "blank" | "cut"
 const sectorBytes = 512
 
 interface DamageReport {
   tried: number
-  /** Of them, how many the log answered by going offline; the others were of no consequence. */
+  /** How many of them took the log offline; the others lost no data. */
   offline: number
   readonly failures: Array<string>
 }
 
-/** All that was written, and the recovery point as it was before all or after: as little as it may be known what was synced. */
+/** All that was written, with the recovery point from before or after it: the least that recovery may know of what was synced. */
 const image = (witness: Witness, at: number, isPointThere: boolean): Tree | undefined => {
   const tree = imageOf(witness.trace, at, allOf)
   if (isPointThere) return tree
@@ -33,7 +33,7 @@ const image = (witness: Witness, at: number, isPointThere: boolean): Tree | unde
 }
 const nameOf = ({ logs }: Witness): string => `${logs[0]?.topicId}-${logs[0]?.partition}`
 
-/** A byte that was synced and that recovery reads: from the segment on in which the recovery point lies. Not of an epoch, which no checksum covers. */
+/** A synced byte that recovery reads: in the segment of the recovery point or a later one. Not a byte of an epoch, which no checksum covers. */
 const placeOf = (tree: Tree, witness: Witness, synced: number, chance: Chance, from: number) => {
   const directory = `${root.slice(1)}/${nameOf(witness)}`
   const bases = namesIn(tree, directory)
@@ -69,7 +69,7 @@ const apply = (bytes: Uint8Array, position: number, damage: Damage, chance: Chan
   return changed
 }
 
-/** Where the recovery point lies, as far as the image says it; undefined after an orderly close, which opens a log without reading all of it. */
+/** The recovery point of the image; undefined after a clean close, after which the log is opened without reading all of it. */
 const pointOf = (tree: Tree, witness: Witness): number | undefined => {
   const bytes = fileAt(tree, `${root.slice(1)}/${nameOf(witness)}/recovery-point`) ?? new Uint8Array(0)
   const slots = [0, sectorBytes]
@@ -79,7 +79,7 @@ const pointOf = (tree: Tree, witness: Witness): number | undefined => {
   return newest?.isClean === true ? undefined : (newest?.base ?? 0)
 }
 
-/** What the log answers to the damage: offline with the files as they are, or everything that was synced, byte for byte. Anything else is a loss in silence. */
+/** The log's reaction to the damage: offline with unchanged files, or all synced bytes unchanged. Any other result is silent data loss. */
 const problemOf = (system: System, witness: Witness, tree: Tree, path: string, synced: number) =>
   Effect.gen(function* () {
     const of = witness.logs[0]
@@ -101,8 +101,8 @@ const problemOf = (system: System, witness: Witness, tree: Tree, path: string, s
   }).pipe(Effect.scoped, Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.None))
 
 /**
- * Damages what was synced, in the middle of a workload and after all of it. With the recovery point there, all damage must be found; without it (a power cut may
- * leave it behind) a flipped bit, since a power cut leaves none.
+ * Damages synced bytes, in the middle of a workload and after it. Recovery must find all damage when it has the recovery point; without it (a power cut may
+ * leave an old one) it must find a flipped bit, which a power cut never causes.
  */
 export const runDamage = async (system: System, workload: Workload, seed: number, count: number): Promise<DamageReport> => {
   const witness = await witnessOf(workload, system, seed)

@@ -14,7 +14,7 @@ import type { LogWitness, Witness } from "./world.ts"
 const now = 1000
 const restoring = { crc32c, now, producerExpirationMs: Number.POSITIVE_INFINITY }
 
-/** What an owner folds from the batches of a log, the deleted ones among them. */
+/** What a partition's owner folds from the batches of a log, including deleted batches. */
 export class Fold implements DerivedSource {
   state: LogState = emptyLog
   readonly starts = new EpochStarts()
@@ -30,7 +30,7 @@ export class Fold implements DerivedSource {
   readonly epochs = () => this.starts.startsBefore(this.state.end)
 }
 
-/** Batches of three producers under epochs that rise, each in sequence. */
+/** Batches of three producers in sequence, under rising epochs. */
 const nextOf = ({ chance }: Witness, { starts, state }: Fold): RecordBatch => {
   const producerId = BigInt(chance.below(3))
   const entry = [...state.producers.entries].find(([id]) => id === producerId)?.[1]
@@ -39,7 +39,7 @@ const nextOf = ({ chance }: Witness, { starts, state }: Fold): RecordBatch => {
   return makeBatch(chance.between(1, 3), { baseOffset: state.end, leaderEpoch, producerId, producerEpoch: 0, baseSequence: last + 1 })
 }
 
-/** As a partition's owner does: what is derived is folded on, and kept beside the log from now on. */
+/** As a partition's owner does: folds the derived state and stores it beside the log from here on. */
 export const putDerived = (witness: Witness, of: LogWitness, log: PartitionLog, fold: Fold, count: number): Effect.Effect<void> =>
   Effect.sync(() => {
     for (let i = 0; i < count; i++) {
@@ -58,7 +58,7 @@ const plain = ({ entries }: ProducerState): string =>
     )
     .join("; ")
 
-/** L4: what is restored is what an owner would know that had seen every batch, also those that retention took. */
+/** L4: the restored state equals that of an owner that saw every batch, including those that retention deleted. */
 export const derivedProblems = (log: PartitionLog, of: LogWitness): Effect.Effect<ReadonlyArray<string>> => {
   const name = `${of.topicId}-${of.partition}`
   const end = log.end()

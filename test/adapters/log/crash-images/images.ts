@@ -2,7 +2,7 @@ import type { Choices } from "./choices.ts"
 import { type NodeId, type Op, resized, rootId, type TraceDisk, written } from "./trace-disk.ts"
 import type { Tree } from "./tree.ts"
 
-/** Sizes of what a disk writes at once. */
+/** Sizes in bytes of the blocks that a disk writes atomically. */
 const blockSizes = [512, 4096] as const
 
 interface Pending<O extends Op> {
@@ -49,8 +49,8 @@ const historyOf = (trace: TraceDisk, count: number): History => {
 }
 
 /**
- * What a power cut leaves of a file: each block as it was after one of the changes since the last durable one, whatever became of its neighbours, and a size
- * that the file had since then, or a block's end between two of them. What the size covers and no block brought reads as zeros.
+ * What a power cut leaves of a file: each block in its state after any change since the last durable one, independent of its neighbours, and a size
+ * that the file had since then, or a block's end between two of them. Bytes within the size that no block wrote read as zeros.
  */
 const fileImage = (before: Uint8Array, ops: ReadonlyArray<Pending<FileOp>>, choices: Choices): Uint8Array => {
   const lastDurable = ops.findLastIndex(({ isDurable }) => isDurable)
@@ -59,7 +59,7 @@ const fileImage = (before: Uint8Array, ops: ReadonlyArray<Pending<FileOp>>, choi
   for (const { op } of ops) states.push(after(states.at(-1) as Uint8Array, op))
   const block = blockSizes[choices.of(blockSizes.length)] as number
   const size = sizeImage(states, lastDurable + 1, block, choices)
-  // A size after a cut says that the cut is durable: nothing that stood behind it comes back.
+  // A size after a cut says that the cut is durable: no byte after it reappears.
   const cut = ops.findLastIndex(({ op }, i) => op.kind === "truncate" && i < size.state)
   const cutOp = ops[cut]?.op
   const keptBytes = cutOp?.kind === "truncate" ? cutOp.size : 0
@@ -92,7 +92,7 @@ const sizeImage = (states: ReadonlyArray<Uint8Array>, least: number, block: numb
   for (let state = least; state < states.length; state++) {
     const bytes = (states[state] as Uint8Array).length
     const from = sizes.at(-1)?.bytes ?? bytes
-    // Blocks of a long write reach the disk one by one, and the size with them: the first and the last of those steps stand for all.
+    // Blocks of a long write reach the disk one by one, and the size with them: the first and the last of those steps represent all.
     const first = (Math.floor(from / block) + 1) * block
     const last = Math.floor((bytes - 1) / block) * block
     for (const step of new Set([first, last])) if (step > from && step < bytes) sizes.push({ bytes: step, state })
@@ -113,7 +113,7 @@ const applyName = (entries: Map<string, NodeId>, op: NameOp): void => {
   }
 }
 
-/** What a power cut leaves of a directory: all that was synced, and of the rest any subset in which a name's changes keep their order. */
+/** What a power cut leaves of a directory: all synced changes, and any subset of the others in which each name's changes keep their order. */
 const directoryImage = (before: ReadonlyMap<string, NodeId>, ops: ReadonlyArray<Pending<NameOp>>, choices: Choices): ReadonlyMap<string, NodeId> => {
   const entries = new Map(before)
   const lost = new Set<string>()

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os"
 import { dirname, join, resolve } from "node:path"
 import type { System } from "./world.ts"
 
-/** A mistake that is planted into the source of the log store, by replacing text that must be there. */
+/** A mistake that the test plants in the source of the log store by replacing text that must be present. */
 interface Mutant {
   readonly name: string
   readonly mistake: string
   readonly changes: ReadonlyArray<{ readonly file: string; readonly from: string; readonly to: string }>
-  /** The workloads whose images show it, or what shows it instead: damage to what was synced, of which a power cut does none. */
+  /** The workloads whose images reveal it, or damage to synced bytes, which a power cut never causes. */
   readonly only: ReadonlyArray<string> | "damage"
 }
 
@@ -21,7 +21,7 @@ const trustIndexes = [
 const toTruncate = ["truncate"]
 const toRestart = ["restart"]
 
-/** Mistakes in the cuts of a log. */
+/** Mistakes in the truncation of a log. */
 const cutMutants: ReadonlyArray<Mutant> = [
   {
     name: "point-lowered-after-the-cut",
@@ -100,7 +100,7 @@ const cutMutants: ReadonlyArray<Mutant> = [
   },
   {
     name: "compaction-note-not-cut",
-    mistake: "what compaction noted of offsets behind a cut goes on excusing gaps there",
+    mistake: "a compaction note still excuses offset gaps after the truncation",
     changes: [
       { file: "recovery/finish-cut.ts", from: "if (left !== note) yield* writeNote(disk, directory, left, crc32c, failed)", to: "void [writeNote, crc32c]" }
     ],
@@ -341,11 +341,11 @@ export const mutants: ReadonlyArray<Mutant> = [
 ]
 
 const room = resolve(import.meta.dir, "../../../../adapters/log")
-/** Rooms that are no part of the store over a disk. */
+/** Directories that are not part of the store over a disk. */
 const notCopied = ["file", "inspect", "memory"]
 const importForm = /(from\s+")([^"]+)(")/g
 
-/** The log store with the mistake in it: a copy of its files whose imports of everything else lead back to the real ones. */
+/** The log store with the mistake: a copy of its files that imports all other modules from the real source. */
 export const plant = async ({ changes, name }: Mutant): Promise<{ readonly system: System; readonly end: () => void }> => {
   const directory = fs.mkdtempSync(join(tmpdir(), "franz-mutant-"))
   const files = fs

@@ -9,15 +9,15 @@ import { type Tree, treeHash } from "./tree.ts"
 import { type Workload, workloads } from "./workloads.ts"
 import { realSystem, type System, Witness } from "./world.ts"
 
-/** Up to so many images a crash point's are all built; where there are more, so many are drawn. */
+/** Builds all images of a crash point up to this number; where there are more, draws this many. */
 const imagesPerPointMax = 24
-/** Every so many images, the power goes again during recovery. */
+/** One of this many images loses power again during recovery. */
 const cutsAgainEvery = 4
 
 export interface Failure {
   readonly workload: string
   readonly seed: number
-  /** After how many changes of the disk the power went, and how many there were. */
+  /** After how many changes of the disk the power was cut, and how many there were. */
   readonly at: number
   readonly problem: string
 }
@@ -37,13 +37,13 @@ interface RunOptions {
   readonly seed: number
   readonly system?: System
   readonly only?: ReadonlyArray<string>
-  /** Ends the run after so many failures. */
+  /** Ends the run after this many failures. */
   readonly failuresMax?: number
 }
 
 const inQuiet = <A>(effect: Effect.Effect<A>): Promise<A> => Effect.runPromise(Logger.withMinimumLogLevel(effect, LogLevel.None))
 
-/** Runs a workload to its end, or to the fault that is part of it, and answers what it was promised. */
+/** Runs a workload to its end, or to the fault that is part of it, and returns what was acknowledged to it. */
 export const witnessOf = async (workload: Workload, system: System, seed: number): Promise<Witness> => {
   const chance = new Chance(seed)
   const trace = new TraceDisk()
@@ -55,7 +55,7 @@ export const witnessOf = async (workload: Workload, system: System, seed: number
   return witness
 }
 
-/** The images of a crash point, those that were built already left out. */
+/** The images of a crash point, without those that were already built. */
 function* imagesAt(witness: Witness, at: number, chance: Chance, seen: Set<bigint>): Generator<Tree> {
   const isNew = (choices: Choices): Tree | undefined => {
     const image = imageOf(witness.trace, at, choices)
@@ -73,7 +73,7 @@ function* imagesAt(witness: Witness, at: number, chance: Chance, seen: Set<bigin
     yield* all
     return
   }
-  // Too many to build all: those so far differ little from each other, so a few of them stand for the rest.
+  // Too many to build all: consecutive images differ little, so a few of them represent the rest.
   yield* all.slice(0, 4)
   for (let tries = 0; tries < imagesPerPointMax; tries++) {
     const image = isNew({ of: someChoices(chance).of })
@@ -118,7 +118,7 @@ class Runner {
     if (second.problems.length > 0) return `after a second cut, at ${later} of recovery: ${second.problems[0]}`
     const { epoch } = first
     if (epoch !== undefined && epoch.at <= later && (second.epoch?.epoch ?? 0) <= epoch.epoch) return `after a second cut: epoch ${epoch.epoch} is given again`
-    return second.found === first.found ? undefined : `recovery finds something else after a second cut, at ${later}: ${first.found}, then ${second.found}`
+    return second.found === first.found ? undefined : `recovery differs after a second cut, at ${later}: ${first.found}, then ${second.found}`
   }
 }
 

@@ -2,7 +2,7 @@ import { Data, Effect } from "effect"
 import type { Disk, DiskFile, OpenMode } from "../../../../adapters/log/disk/disk.ts"
 import { copyTree, type Tree } from "./tree.ts"
 
-/** What the disk throws, with the platform's code. */
+/** The error that the disk throws, with the platform's code. */
 class TraceError extends Data.Error<{ readonly code: string; readonly message: string }> {}
 const failed = (code: string, path: string): TraceError => new TraceError({ code, message: `${code}: ${path}` })
 
@@ -10,16 +10,16 @@ const failed = (code: string, path: string): TraceError => new TraceError({ code
 export type NodeId = number
 export const rootId: NodeId = 0
 
-/** One change of the disk, or the end of a sync. Everything that a power cut may undo or reorder. */
+/** One change of the disk, or the end of a sync: all that a power cut may undo or reorder. */
 export type Op =
   | { readonly kind: "write"; readonly node: NodeId; readonly position: number; readonly bytes: Uint8Array }
   | { readonly kind: "truncate"; readonly node: NodeId; readonly size: number }
   | { readonly kind: "enter"; readonly node: NodeId; readonly name: string; readonly child: NodeId; readonly isDirectory: boolean }
   | { readonly kind: "leave"; readonly node: NodeId; readonly name: string }
   | { readonly kind: "rename"; readonly node: NodeId; readonly from: string; readonly to: string }
-  /** The changes of `node` that were made before the `before`th change are durable now. */
+  /** The changes of `node` that were made before the `before`th change are durable. */
   | { readonly kind: "synced"; readonly node: NodeId; readonly before: number }
-  /** A sync failed: the kernel takes those changes for clean, no later sync makes them durable. */
+  /** A sync failed: the kernel marks those changes clean, and no later sync makes them durable. */
   | { readonly kind: "forgotten"; readonly node: NodeId; readonly before: number }
 
 interface FileNode {
@@ -55,23 +55,23 @@ export const resized = (bytes: Uint8Array, size: number): Uint8Array => {
  */
 export class TraceDisk {
   readonly ops: Array<Op> = []
-  /** How many turns of the event loop a sync takes, drawn for each: what others append meanwhile is not covered by it. */
+  /** How many turns of the event loop a sync takes, drawn for each: it does not cover what is appended meanwhile. */
   syncTurns: () => number = () => 0
-  /** The syncs of files whose path ends so, from the next one on, that fail. */
+  /** Which of the following syncs of files with this path suffix fail. */
   failSync: { readonly suffix: string; left: number } | undefined
-  /** A write that would take the files over it stores what fits, and fails. */
+  /** Capacity in bytes: a write that exceeds it stores what fits, and fails. */
   capacityBytes = Number.POSITIVE_INFINITY
 
   private readonly root: DirectoryNode = { id: rootId, kind: "directory", entries: new Map() }
   private nextId = 1
-  /** What was there, durably, when the record began: the bytes of files and the entries of directories, by node. */
+  /** The durable state when the record began: the bytes of files and the entries of directories, by node. */
   readonly before = new Map<NodeId, Uint8Array | ReadonlyMap<string, NodeId>>()
 
   constructor(initial: Tree = new Map()) {
     this.adopt(this.root, initial)
   }
 
-  /** The files as they are now. */
+  /** The current files. */
   tree(): Tree {
     const treeOf = (node: DirectoryNode): Tree =>
       new Map([...node.entries].map(([name, child]) => [name, child.kind === "file" ? child.bytes.slice() : treeOf(child)] as const))

@@ -12,10 +12,10 @@ import { Fold, putDerived } from "./derived.ts"
 import type { Tree } from "./tree.ts"
 import { type DocumentWitness, type LogWitness, openStore, root, type Store, scrub, type Witness } from "./world.ts"
 
-/** Something that a store does in its life, whose changes of the disk are recorded. What it fails with is part of it. */
+/** A sequence of operations on a store whose changes of the disk are recorded. Its failures are part of it. */
 export interface Workload {
   readonly name: string
-  /** Of the points at which the power may go only every so many are taken, another one with each seed: for more seeds of workloads that have many. */
+  /** Takes only one of this many crash points, a different one with each seed: leaves time for more seeds of workloads with many points. */
   readonly pointsEvery?: number
   readonly run: (witness: Witness) => Effect.Effect<void, unknown, Checksum | Scope.Scope>
 }
@@ -24,7 +24,7 @@ export const journalStream = "__group_metadata-0"
 const utf8 = new TextEncoder()
 const largeConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 40_000, indexIntervalBytes: 500 }
 
-/** A batch that nobody has seen before: its timestamps do not rise with its offsets. */
+/** A new random batch: its timestamps do not rise with its offsets. */
 const next = ({ chance }: Witness, from: number, largest: number): RecordBatch =>
   batch(from, chance.between(1, 3), chance.between(0, chance.pick([20, 300, largest])), 1000 + chance.below(500), 0)
 
@@ -42,7 +42,7 @@ const putSome = (witness: Witness, of: LogWitness, log: PartitionLog, count: num
 const opened = (witness: Witness, store: Store, config: LogConfig, topic = topicId, partition = 0) =>
   Effect.map(store.open(topic, partition, config), (log) => ({ log, of: witness.log(topic, partition, config) }))
 
-/** Several who append and wait, over each other, as connections do. */
+/** Several concurrent appenders that wait for their syncs, as connections do. */
 const producers = (witness: Witness, of: LogWitness, log: PartitionLog, count: number, largest: number) =>
   Effect.forEach(
     Array.from({ length: count }, (_, i) => i),
@@ -117,7 +117,7 @@ const checkpoints: Workload = {
 
 const bytesOf = (tree: Tree): number => [...tree.values()].reduce((sum, each) => sum + (each instanceof Uint8Array ? each.length : bytesOf(each)), 0)
 
-/** On a full disk a document is written over its older slot; one that does not fit there is refused, and what was there stays. */
+/** On a full disk the store writes a document over its older slot; one that does not fit is refused, and the stored one is retained. */
 const fullCheckpoint: Workload = {
   name: "full-checkpoint",
   run: (witness) =>
@@ -153,7 +153,7 @@ const removal: Workload = {
     })
 }
 
-/** Closes and opens again, so that orderly closes and recoveries are in the record, too. */
+/** Closes and reopens the log, so that the record has clean closes and recoveries, too. */
 const reopen: Workload = {
   name: "reopen",
   run: (witness) =>
@@ -171,7 +171,7 @@ const reopen: Workload = {
     })
 }
 
-/** A sync fails, the log closes; the next life writes again what the kernel forgot, and goes on. */
+/** A sync fails and the log closes; the next opening writes again what the kernel dropped, and appends continue. */
 const failedSync: Workload = {
   name: "failed-sync",
   run: (witness) =>
@@ -192,7 +192,7 @@ const failedSync: Workload = {
     })
 }
 
-/** Writes that do not fit are taken back; smaller ones after them go on. */
+/** Writes that do not fit are undone; smaller ones after them succeed. */
 const fullDisk: Workload = {
   name: "full-disk",
   run: (witness) =>
@@ -206,7 +206,7 @@ const fullDisk: Workload = {
         witness.trace.capacityBytes = used + 3000 + witness.chance.below(1000)
         witness.append(of, log, [batch(log.end(), 1, 8000)])
         witness.trace.capacityBytes = Number.POSITIVE_INFINITY
-        // It is refused until what was taken back is gone for good.
+        // The log refuses appends until the removal of the undone bytes is durable.
         const smaller = batch(log.end(), 1, witness.chance.between(1, 2000))
         for (let tries = 20; tries > 0 && Either.isLeft(witness.append(of, log, [smaller])); tries--) yield* Effect.yieldNow()
         if (witness.chance.isTrue(0.5)) yield* witness.sync(of, log)
@@ -214,7 +214,7 @@ const fullDisk: Workload = {
     })
 }
 
-/** A log that an older version wrote has no checksums: the scrub makes them, while the log is written and retention takes segments from it. */
+/** A log of an older version has no checksum files: the scrub writes them during appends and while retention deletes segments. */
 const scrubbing: Workload = {
   name: "scrub",
   run: (witness) =>

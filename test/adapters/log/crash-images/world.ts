@@ -19,7 +19,7 @@ export interface System {
 }
 export const realSystem: System = { makeStore }
 
-/** A clock on which much happens in little time: what is done every few seconds is done every few calls. */
+/** A fast clock: periodic work of a few seconds runs every few calls. */
 const hurriedClock = (): Clock.Clock => {
   let now = 1_700_000_000_000
   return Object.assign(Object.create(Clock.make()) as Clock.Clock, { unsafeCurrentTimeMillis: () => (now += 700) })
@@ -30,54 +30,54 @@ const bounds: StoreBounds = { ...defaultStoreBounds, scrubBytesPerSecondMax: Num
 export const openStore = (system: System, disk: Disk): Effect.Effect<Store, LogFault, Checksum | Scope.Scope> =>
   Effect.flatMap(makeDurableDirectory(disk, root), () => system.makeStore(disk, root, bounds)).pipe(Effect.withClock(hurriedClock()))
 
-/** Reads all sealed segments of the store's open logs through, now and not in the background. */
+/** Scrubs all sealed segments of the store's open logs in the caller's fiber, not in the background. */
 export const scrub = (store: Store): Effect.Effect<void> =>
   Effect.forEach(store.directories as ReadonlyArray<LogDirectory>, ({ scrubber }) => scrubber.pass, { discard: true })
 
-/** When, in changes of the disk, something was begun, and when it was answered; undefined: it never was. */
+/** When an operation began and when it was acknowledged, counted in changes of the disk; undefined: it never was. */
 export interface Span {
   readonly begun: number
   answered: number | undefined
 }
 
-/** A round of compaction: over which offsets, and up to where it was done when it was answered. */
+/** A round of compaction: its range of offsets, and up to which offset it was complete when it ended. */
 interface Compaction extends Span {
   readonly from: number
   readonly to: number
   cleanEnd: number
-  /** What it may have seen: the batches that there were, of which a cut may have taken some since. */
+  /** The batches that existed when it ran; a truncation may have removed some since. */
   readonly over: ReadonlyArray<RecordBatch>
-  /** No offset from here on is one that it has seen: the log was cut here since. */
+  /** The log was truncated to this offset since: later offsets are not those that it saw. */
   readonly cutAt: number
 }
 
-/** What was promised of a log between two cuts of it. */
+/** What was acknowledged of a log between two truncations. */
 interface LogHistory {
   /** Where the log starts unless retention has raised it. */
   start: number
-  /** Everything that was appended with success, in order, from the start on. */
+  /** All successful appends, in order, from the start. */
   appended: Array<RecordBatch>
-  /** Ends whose sync was answered. */
+  /** End offsets whose sync was acknowledged. */
   synced: Array<{ readonly at: number; readonly end: number }>
   deleted: Array<Span & { readonly before: number; start: number }>
   compacted: Array<Compaction>
 }
 
-/** A cut of the log, and what was promised before it. */
+/** A truncation of the log, and what was acknowledged before it. */
 interface LogCut extends Span {
   readonly before: LogHistory
   /** Where the log ends after it, with these batches from this start on. */
   readonly left: LogHistory
 }
 
-/** What a log was told and what it answered, so that an image can be compared. */
+/** The calls to a log and their results, to compare an image with. */
 export interface LogWitness extends LogHistory {
   readonly topicId: Parameters<Store["open"]>[0]
   readonly partition: number
   readonly config: LogConfig
   removed: Span | undefined
   readonly cuts: Array<LogCut>
-  /** What is derived from its batches lies beside it, and must be found again. */
+  /** Its derived state is stored beside it, and recovery must find it. */
   isDerived: boolean
 }
 export interface DocumentWitness extends Span {
@@ -91,19 +91,19 @@ interface JournalWitness {
   readonly trims: Array<Span & { readonly index: number }>
 }
 
-/** The end of the last batch that is there and ends at or before `offset`: compaction may have removed the one that ended next to it. */
+/** The end of the last retained batch that ends at or before `offset`: compaction may have removed the one that ended at `offset`. */
 const endBefore = (log: PartitionLog, offset: number): number => {
   const base = log.segments().findLast(({ baseOffset }) => baseOffset <= offset)?.baseOffset ?? log.start()
   const [run] = base < offset ? [Either.getOrThrow(log.read(base, Number.MAX_SAFE_INTEGER, offset))] : [[]]
   return batchesIn(run).reduce((end, { nextOffset }) => (nextOffset <= offset ? Math.max(end, nextOffset) : end), base)
 }
 
-/** One run of a workload: its disk, and everything that it was promised. */
+/** One run of a workload: its disk, and all that was acknowledged to it. */
 export class Witness {
   readonly logs: Array<LogWitness> = []
   readonly documents = new Map<string, Array<DocumentWitness>>()
   readonly claims: Array<Span & { readonly identity: DirectoryIdentity }> = []
-  /** What was wrong while the workload ran, before any cut of the power. */
+  /** Failures while the workload ran, before any power cut. */
   readonly problems: Array<string> = []
   readonly journal: JournalWitness = { entries: [], answered: [], epochs: [], snapshots: [], trims: [] }
 
@@ -117,7 +117,7 @@ export class Witness {
     return this.trace.ops.length
   }
 
-  /** Notes when `effect` begins and when it is answered. */
+  /** Records when `effect` begins and when it ends. */
   spanned<S extends Span, A, E, R>(list: Array<S>, span: S, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       list.push(span)
@@ -145,7 +145,7 @@ export class Witness {
     return log
   }
 
-  /** Cuts the log so that it ends before `offset`, or begins anew there. With `mayFail` a disk that fails is part of it: the next opening finishes the cut. */
+  /** Truncates the log so that it ends before `offset`, or restarts it there. With `mayFail` the disk may fail: the next opening finishes the truncation. */
   cut(of: LogWitness, log: PartitionLog, offset: number, kind: "truncate" | "restart", mayFail = false): Effect.Effect<void, LogFault> {
     return Effect.suspend(() => {
       if (kind === "truncate" && offset >= log.end()) return log.truncateTo(offset)
@@ -176,7 +176,7 @@ export class Witness {
       )
     })
   }
-  /** The latest cut is over. */
+  /** The latest truncation ended. */
   cutAnswered(of: LogWitness): void {
     const last = of.cuts.at(-1)
     if (last === undefined || last.answered !== undefined) return
@@ -184,7 +184,7 @@ export class Witness {
     for (const { end } of last.left.synced) of.synced.push({ at: this.now, end })
   }
 
-  /** An append that is refused counts as if it had not been: what it left must never be found. */
+  /** A refused append counts as not made: recovery must never find what it left. */
   append(of: LogWitness, log: PartitionLog, batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> {
     const done = log.append(batches)
     if (Either.isRight(done)) of.appended.push(...batches)

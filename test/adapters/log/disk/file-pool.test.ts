@@ -16,11 +16,11 @@ import { readAll } from "../../../src/ports/log-store.contract.ts"
 
 const root = "/data"
 
-/** A disk that looks after every descriptor: how many there are, and whether one is closed with writes that no sync of its own followed. */
+/** A disk that tracks every descriptor: how many are open, and whether one is closed with writes that it did not sync. */
 class StrictDisk implements Disk {
   openCount = 0
   openMost = 0
-  /** Descriptors that this "process" may have. */
+  /** The limit of descriptors of this simulated process. */
   limit = Number.POSITIVE_INFINITY
   readonly closedUnsynced: Array<string> = []
   /** The next sync on the spot fails; every sync of that file is counted from then on. */
@@ -135,7 +135,7 @@ describe("the bound of open files", () => {
     60_000
   )
 
-  test("where everything is unsynced one is synced on the spot; in the background before it comes to that, where there is time", async () => {
+  test("where all files are unsynced the pool syncs one at once; where there is time, in the background before that", async () => {
     const disk = new StrictDisk(new MemoryDisk())
     const pool = new FilePool(16)
     const program = Effect.gen(function* () {
@@ -155,7 +155,7 @@ describe("the bound of open files", () => {
     expect(disk.closedUnsynced).toEqual([])
   })
 
-  test("a sync on the spot that fails is not repeated: the log whose file it was learns of it, and acknowledges nothing", async () => {
+  test("a failed sync on eviction is not repeated: the log of that file gets the failure and acknowledges nothing", async () => {
     const disk = new StrictDisk(new MemoryDisk())
     const program = Effect.gen(function* () {
       const store = yield* makeStore(disk, root, bounds, new FilePool(8))
@@ -172,14 +172,14 @@ describe("the bound of open files", () => {
     expect(disk.syncsAfterFailure).toBe(0)
   })
 
-  test("a process without descriptors: idle files are given back, and what fails all the same works again when there are some", async () => {
+  test("a process without descriptors: the pool closes idle files, and operations that still fail succeed when descriptors are free", async () => {
     const disk = new StrictDisk(new MemoryDisk())
     const program = Effect.gen(function* () {
       const store = yield* makeStore(disk, root, bounds, new FilePool(64))
       const logs = yield* openAll(store, 20)
       for (const log of logs) yield* log.sync
       disk.limit = disk.openCount
-      // Others took the rest. What lies idle is enough.
+      // Other code holds the rest of the descriptors. The idle files are enough.
       const more = yield* store.open(topicId, 100, smallConfig)
       for (const log of [...logs, more]) Either.getOrThrow(log.append([batch(0, 1)]))
       yield* more.sync

@@ -11,7 +11,7 @@ const rounds = () => {
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve))
 const fault = new LogFault({ path: "/d", reason: "offline", message: "the sync failed" })
 
-test("callers of one turn share a round; a caller that comes while it runs waits for the next", async () => {
+test("callers of one turn share a round; a caller during a round waits for the next", async () => {
   const { commit, running } = rounds()
   const told: Array<string> = []
   commit.join(() => told.push("one"))
@@ -30,7 +30,7 @@ test("callers of one turn share a round; a caller that comes while it runs waits
   expect(running).toHaveLength(2)
 })
 
-test("a caller that cancels its wait is not called, and the others are", async () => {
+test("a caller that cancels its wait is not resumed, and the others are", async () => {
   const { commit, running } = rounds()
   const told: Array<string> = []
   const cancel = commit.join(() => told.push("one"))
@@ -43,7 +43,7 @@ test("a caller that cancels its wait is not called, and the others are", async (
   expect(told).toEqual(["two"])
 })
 
-test("a round that fails fails for all of its callers; idle waits for the rounds that were asked for", async () => {
+test("a failed round fails for all its callers; idle waits for all requested rounds", async () => {
   const { commit, running } = rounds()
   const outcome = Effect.runPromise(Effect.either(commit.wait))
   let isIdle = false

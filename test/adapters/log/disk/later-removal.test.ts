@@ -8,7 +8,7 @@ import { LaterRemoval } from "../../../../adapters/log/disk/later-removal.ts"
 import { nodeDisk } from "../../../../adapters/log/file/node-disk.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
 
-/** A disk whose removals take until the test says so. */
+/** A disk whose removals end when the test releases them. */
 const slowDisk = () => {
   const begun: Array<string> = []
   const ends: Array<() => void> = []
@@ -21,7 +21,7 @@ const slowDisk = () => {
 }
 const settled = Effect.promise(() => Bun.sleep(1))
 
-test("files go one after the other; a log that is closed waits for the one that is going, and leaves the rest to the next start", () =>
+test("files are removed one at a time; a closed log waits for the removal in progress and leaves the rest to the next start", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const { begun, disk, ends } = slowDisk()
@@ -40,7 +40,7 @@ test("files go one after the other; a log that is closed waits for the one that 
     })
   ))
 
-test("nothing goes when the log was closed before the time, or when it may not", () =>
+test("no file is removed when the log was closed before the delay, or when removal is not permitted", () =>
   Effect.runPromise(
     Effect.gen(function* () {
       const { begun, disk } = slowDisk()
@@ -54,7 +54,7 @@ test("nothing goes when the log was closed before the time, or when it may not",
     })
   ))
 
-test("a file of the machine goes off the loop, and one that is not there is an error with its code", async () => {
+test("a real file is removed off the event loop, and a missing file is an error with its code", async () => {
   const directory = fs.mkdtempSync(join(tmpdir(), "franz-removal-"))
   fs.writeFileSync(join(directory, "a"), "x")
   await Effect.runPromise(removeFile(nodeDisk, join(directory, "a")))

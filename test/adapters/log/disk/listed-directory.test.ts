@@ -10,7 +10,7 @@ const step = fc.record({
   to: fc.constantFrom(...names)
 })
 
-test("a directory that is listed once tells what the disk tells, whatever is done through it", () =>
+test("a directory that was listed once returns what the disk returns, after any operations through it", () =>
   fc.assert(
     fc.property(fc.boolean(), fc.array(step, { maxLength: 20 }), (isThere, steps) => {
       const under = new MemoryDisk().session()

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { SyncTimes } from "../../../../adapters/log/disk/sync-times.ts"
 import { prometheusText } from "../../../../adapters/metrics/prometheus-text.ts"
 
-test("syncs are counted with their time and their failures; a clock that is set back takes nothing off", () => {
+test("syncs are counted with their duration and failures; a clock that is set back subtracts nothing", () => {
   const times = new SyncTimes()
   times.add(5, false)
   times.add(20, true)

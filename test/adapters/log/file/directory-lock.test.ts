@@ -19,7 +19,7 @@ const temporary = () => fs.mkdtempSync(join(parent, "data-"))
 const opening = (directory: string) =>
   Effect.runPromise(Effect.either(Effect.scoped(Effect.provide(LogStore, layer({ directory })))).pipe(Effect.provide(checksum)))
 
-/** Starts a process that holds the directory, and answers when it does. */
+/** Starts a process that locks the directory; resolves when it holds the lock. */
 const holder = async (command: ReadonlyArray<string>, directory: string, ...more: ReadonlyArray<string>) => {
   const child = Bun.spawn([...command, join(root, "test/adapters/log/file/hold-directory.ts"), directory, ...more], {
     stdout: "pipe",
@@ -50,7 +50,7 @@ const held = (directory: string, flock?: (path: string) => FlockOutcome) =>
 const none = (): FlockOutcome => "unavailable"
 
 describe("the lock of a data directory", () => {
-  /** Another process holds a directory that `change` changes meanwhile: it is refused, by the name of that process, until that was killed. */
+  /** Another process holds the directory while `change` changes it: the lock is refused, with that process's name, until it is killed. */
   const excludes = async (command: ReadonlyArray<string>, change: (directory: string) => void) => {
     const directory = temporary()
     const { child } = await holder(command, directory)
@@ -75,7 +75,7 @@ describe("the lock of a data directory", () => {
       child.kill("SIGKILL")
       await child.exited
       try {
-        // exec(2) lets the parent go on before it closes the child's descriptors: the lock may be there for a moment.
+        // exec(2) lets the parent continue before it closes the child's descriptors: the lock may still be held for a short time.
         while ((await opening(directory))._tag === "Left") await Bun.sleep(5)
         process.kill(grandchild, 0)
       } finally {
@@ -83,7 +83,7 @@ describe("the lock of a data directory", () => {
       }
     }, 60_000)
 
-  test("two ways to one directory are one lock, and of many that come at once one gets it", async () => {
+  test("two paths to one directory are one lock, and of many concurrent callers one gets it", async () => {
     const directory = temporary()
     const link = `${directory}-link`
     fs.symlinkSync(directory, link)
@@ -95,7 +95,7 @@ describe("the lock of a data directory", () => {
     expect((await opening(link))._tag).toBe("Right")
   })
 
-  test("one process excludes itself where two names cannot be told to be one (a bind mount)", async () => {
+  test("one process excludes itself where two paths cannot be recognized as the same directory (a bind mount)", async () => {
     const directory = temporary()
     const outcome = await Effect.runPromise(
       Effect.scoped(
@@ -110,7 +110,7 @@ describe("the lock of a data directory", () => {
 })
 
 describe("a lock file that disappears while the node runs", () => {
-  test("is made again, with one warning for each time", async () => {
+  test("is created again, with one warning each time", async () => {
     const directory = temporary()
     const lines: Array<string> = []
     const logger = Logger.make(({ message }) => void lines.push(String(message)))
@@ -167,7 +167,7 @@ describe("a lock file that disappears while the node runs", () => {
       }
     ]
   ] as const)
-    test(`a directory that is ${what} is offline: nothing is written to what is there in its place`, async () => {
+    test(`a directory that is ${what} is offline: nothing is written to its replacement`, async () => {
       const directory = temporary()
       const outcome = await Effect.runPromise(
         Effect.scoped(
@@ -186,7 +186,7 @@ describe("a lock file that disappears while the node runs", () => {
     }, 60_000)
 })
 
-test("a directory that cannot be opened is refused with what the platform says, and leaves no lock", async () => {
+test("a directory that cannot be opened is refused with the platform's error, and leaves no lock", async () => {
   const file = join(parent, "file")
   fs.writeFileSync(file, "")
   const outcome = await Effect.runPromise(Effect.scoped(Effect.either(held(file))))

@@ -29,12 +29,12 @@ logCutContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-
 const temporary = () => fs.mkdtempSync(join(tmpdir(), "franz-log-"))
 
 describe("files on a real disk", () => {
-  test("many chunks go out in one append, and come back", async () => {
+  test("one append writes many chunks, and a read returns them", async () => {
     const world = fileWorld(temporary())
     await within(world, (store) =>
       Effect.gen(function* () {
         const log = yield* store.open(topicId, 0, defaultLogConfig)
-        // More than the kernel takes in one call.
+        // More than one system call accepts.
         const batches = batchesFrom(
           0,
           Array.from({ length: 2500 }, (_, i) => ({ count: 1, valueBytes: i % 7 }))
@@ -78,7 +78,7 @@ describe("files on a real disk", () => {
     fs.rmSync(directory, { recursive: true })
   })
 
-  test("a torn tail is said in one line: which file, from where, how much", async () => {
+  test("a torn tail is reported in one line: the file, the position, the bytes", async () => {
     const world = fileWorld(temporary())
     let image: StoreWorld | undefined
     await within(world, (store) =>

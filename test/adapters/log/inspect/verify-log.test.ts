@@ -30,7 +30,7 @@ const opened = <A>(
       })
     ).pipe(Effect.provide(checksum))
   )
-/** A log of `count` batches in several segments, closed in good order. */
+/** A log of `count` batches in several segments, closed cleanly. */
 const written = async (disk: Disk, count: number): Promise<void> =>
   opened(disk, (log) =>
     Effect.gen(function* () {
@@ -104,7 +104,7 @@ test("a read-only disk has no method that changes anything, nor have its files",
   const inspected = readOnly(disk)
   expect(Object.keys(inspected).sort()).toEqual(["exists", "list", "open", "size"])
   expect(() => inspected.open(`${root}/none`, "read")).toThrow()
-  // A caller that gets round the type opens to read all the same.
+  // A caller that bypasses the type still opens for reading only.
   const opened = (inspected as Disk).open(`${root}/file`, "write")
   expect(Object.keys(opened).sort()).toEqual(["close", "path", "read", "size"])
   const bytes = new Uint8Array(5)
@@ -113,8 +113,8 @@ test("a read-only disk has no method that changes anything, nor have its files",
   expect(inspected.list(root)).toEqual(["file"])
 })
 
-describe("what the store wrote is right", () => {
-  test("any run of batches, closed in good order or not (L6)", () =>
+describe("a log that the store wrote is valid", () => {
+  test("any sequence of batches, closed cleanly or not (L6)", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ count: fc.integer({ min: 1, max: 5 }), valueBytes: fc.integer({ min: 0, max: 400 }) }), { maxLength: 30 }),
@@ -144,10 +144,10 @@ describe("what the store wrote is right", () => {
     ))
 })
 
-describe("what is damaged is found", () => {
+describe("damage is found", () => {
   const headerBytes = 21
 
-  test("any flipped byte of any segment; after a repair the log is right, opens, and has everything before the damage", async () => {
+  test("any flipped byte of any segment; after a repair the log is valid, opens, and has all batches before the damage", async () => {
     const whole = makeDisk()
     await written(whole, 30)
     expect(logFiles(whole).length).toBeGreaterThan(2)
@@ -172,7 +172,7 @@ describe("what is damaged is found", () => {
           expect(found.findings.length).toBeGreaterThan(0)
           expect(found.findings[0]).toMatchObject({ file: path })
           if (found.findings[0]?.kind === "name") return
-          // The checksums know what a header was before one bit of it was turned over; several bits, only that it changed.
+          // The checksums can restore a header with one flipped bit; of several flipped bits they show only that it changed.
           const isOneBit = (mask & (mask - 1)) === 0
           if (isHeader) expect(kinds(found)).toContain(isOneBit || found.firstBreak === undefined ? "header" : "batch")
           const kept = await repair(disk)
@@ -199,7 +199,7 @@ describe("what is damaged is found", () => {
     expect(turnedBack).toBeGreaterThan(0)
   }, 180_000)
 
-  test("every change of the leader epoch at a segment's end is told of that segment first, and not of the one that follows", async () => {
+  test("every change of the leader epoch at a segment's end is reported for that segment first, not for the next one", async () => {
     const disk = makeDisk()
     await written(disk, 30)
     for (const name of logFiles(disk)) {
@@ -225,7 +225,7 @@ describe("what is damaged is found", () => {
     return position
   }
 
-  test("what stood there is kept, byte for byte, and later segments whole", async () => {
+  test("the removed bytes are kept unchanged, and later segments whole", async () => {
     const disk = makeDisk()
     await written(disk, 30)
     const names = logFiles(disk)
@@ -238,7 +238,7 @@ describe("what is damaged is found", () => {
     expect(planRepair(disk, check(disk)).steps).toEqual([])
   })
 
-  test("a repair that a power cut ends can be done again, and loses nothing from before the damage", async () => {
+  test("a repair that a power cut interrupted can be repeated, and loses nothing before the damage", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 25 }), fc.infiniteStream(fc.nat()), async (changes, chance) => {
         const memory = new MemoryDisk()
@@ -273,7 +273,7 @@ describe("what is damaged is found", () => {
     )
   }, 30_000)
 
-  test("a torn end after what was durable is told from damage before it", async () => {
+  test("a torn end after the durable bytes is distinguished from damage before it", async () => {
     const disk = makeDisk()
     await written(disk, 5)
     change(disk, log0, (bytes) => new Uint8Array([...bytes, ...batch(9, 1).bytes.subarray(0, 70)]))
@@ -316,7 +316,7 @@ describe("what is damaged is found", () => {
     expect(await opened(disk, (log) => Effect.sync(() => log.start()))).toBe(6)
   })
 
-  test("a segment under another's name is left to a person", async () => {
+  test("a segment under another's name is left to the operator", async () => {
     const disk = makeDisk()
     await written(disk, 3)
     disk.rename(log0, `${directory}/00000000000000000002.log`)
@@ -325,7 +325,7 @@ describe("what is damaged is found", () => {
     expect(planRepair(disk, found)).toMatchObject({ steps: [], refusal: expect.stringContaining("Rename it") })
   })
 
-  test("any change of an index is found or harmless; a missing one is made again", async () => {
+  test("any change of an index is found or harmless; a missing index is built again", async () => {
     for (const suffix of ["index", "timeindex"]) {
       const disk = makeDisk()
       await written(disk, 30)
@@ -345,12 +345,12 @@ describe("what is damaged is found", () => {
       expect(kinds(check(disk))).toEqual(["index"])
       expect(await repair(disk)).toEqual([])
       expect(kinds(check(disk))).toEqual([])
-      // As dense as a node's defaults make it, which here is less than what stood there.
+      // As dense as a node's defaults make it, which is less dense here than before.
       expect(disk.size(path)).toBeLessThan(size)
     }
   })
 
-  test("a damaged recovery point is put aside, and the next start reads the whole log", async () => {
+  test("a damaged recovery point is moved aside, and the next start reads the whole log", async () => {
     const disk = makeDisk()
     await written(disk, 5)
     change(disk, `${directory}/recovery-point`, (bytes) => bytes.map((byte) => byte ^ 0xff))

@@ -24,7 +24,7 @@ const memoryWorld = (disk: MemoryDisk): StoreWorld => ({
 logStoreContract("memory", () => memoryWorld(new MemoryDisk()), { damageStride: 17 })
 logCutContract("memory", () => memoryWorld(new MemoryDisk()))
 
-/** Chance as fast-check gives it: each number in [0, 1) decides one draw. */
+/** Randomness from fast-check: each number in [0, 1) decides one draw. */
 const picker = (draws: ReadonlyArray<number>): Pick => {
   let next = 0
   return (bound) => Math.floor((draws[next++ % draws.length] ?? 0) * bound)
@@ -95,7 +95,7 @@ describe("a memory disk that loses power", () => {
     60_000
   )
 
-  test("a checkpoint survives a crash in the middle of its replacement, as it was or as it becomes", async () => {
+  test("a checkpoint survives a crash during its replacement, in its old or its new version", async () => {
     for (let changes = 1; changes < 12; changes++)
       for (const draw of [0, 0.4, 0.7, 0.99]) {
         const disk = new MemoryDisk()
@@ -115,7 +115,7 @@ describe("a memory disk that loses power", () => {
       }
   })
 
-  test("L10: a log whose removal was cut off by a crash is there whole, or gone with all its files at the next start", async () => {
+  test("L10: after a crash during its removal, the next start finds a log whole or removes all its files", async () => {
     for (let changes = 1; changes < 10; changes++)
       for (const draw of [0, 0.5, 0.99]) {
         const disk = new MemoryDisk()
@@ -218,7 +218,7 @@ describe("a memory disk that loses power", () => {
     60_000
   )
 
-  test("a failed sync closes the log for good; the next start writes again what the kernel forgot", async () => {
+  test("a failed sync closes the log until the next start, which writes again what the kernel dropped", async () => {
     const disk = new MemoryDisk()
     await Effect.runPromise(
       onDisk(disk, (store) =>
@@ -243,7 +243,7 @@ describe("a memory disk that loses power", () => {
     expect(await Effect.runPromise(reopened)).toEqual([5, 5])
   })
 
-  test("a full disk refuses appends and loses nothing; when there is room they go on", async () => {
+  test("a full disk refuses appends and loses nothing; appends succeed again when there is room", async () => {
     const disk = new MemoryDisk()
     await Effect.runPromise(
       onDisk(disk, (store) =>

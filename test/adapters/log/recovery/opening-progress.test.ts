@@ -3,7 +3,7 @@ import { Clock, Effect, Logger } from "effect"
 import { Pace } from "../../../../adapters/log/disk/slices.ts"
 import { OpeningProgress } from "../../../../adapters/log/recovery/opening-progress.ts"
 
-test("an opening that takes long says every five seconds where it is, and nothing is said when none runs", async () => {
+test("a long opening logs its progress every five seconds, and no line is logged when none runs", async () => {
   let now = 0n
   const clock: Clock.Clock = Object.assign(Object.create(Clock.make()) as Clock.Clock, { unsafeCurrentTimeNanos: () => now })
   const said: Array<string> = []

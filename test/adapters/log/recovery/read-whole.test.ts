@@ -14,7 +14,7 @@ const within = <A, E>(disk: MemoryDisk, effect: Effect.Effect<A, E, LogStore>) =
   Effect.runPromise(Effect.either(effect).pipe(Effect.provide(layer(disk)), Effect.provide(checksum), Logger.withMinimumLogLevel(LogLevel.None)))
 const opening = (disk: MemoryDisk) => within(disk, Effect.scoped(Effect.flatMap(LogStore, (store) => store.open(topicId, 0, config))))
 
-/** A log of several segments after an orderly close, and their files in order. */
+/** A log of several segments after a clean close, and their files in order. */
 const written = async () => {
   const disk = new MemoryDisk()
   await within(
@@ -48,7 +48,7 @@ const isEpochOfLast = (bytes: Uint8Array, at: number): boolean => {
 }
 
 describe("a log that is read whole when it is opened", () => {
-  test("any bit of any segment that was closed in good order: corrupt, with the file and what to do", async () => {
+  test("any flipped bit of any cleanly closed segment: corrupt, with the file and what to do", async () => {
     const { disk: whole, files } = await written()
     expect(files.length).toBeGreaterThan(3)
     await fc.assert(
@@ -67,7 +67,7 @@ describe("a log that is read whole when it is opened", () => {
     )
   })
 
-  test("a segment that is gone (the first goes by retention), or two that changed places: corrupt", async () => {
+  test("a missing segment (retention deletes the first), or two swapped segments: corrupt", async () => {
     const { disk: whole, files } = await written()
     expect(Either.isRight(await opening(whole.copy()))).toBe(true)
     for (const path of files.slice(1)) {
@@ -83,7 +83,7 @@ describe("a log that is read whole when it is opened", () => {
     isCorrupt(await opening(disk))
   })
 
-  test("without that, an orderly end is trusted: damage before the last batches is not looked for", async () => {
+  test("without that, the opening trusts a clean close: it does not look for damage before the last batches", async () => {
     const { disk, files } = await written()
     const bytes = disk.contents(files[0] ?? "")
     bytes[70] = (bytes[70] ?? 0) ^ 1

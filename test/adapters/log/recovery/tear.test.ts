@@ -9,7 +9,7 @@ import { batch } from "../../../src/ports/log-batches.ts"
 
 const sectorBytes = 512
 const before = batch(0, 1, 700)
-/** Its value holds whole batches of another log, with offsets that come later. */
+/** A record whose value holds whole batches of another log, with later offsets. */
 const nested = new RecordBatch(
   encodeBatch(
     {
@@ -45,7 +45,7 @@ test("L9: a batch that lacks any of its sectors, or its end, is torn, whatever f
   for (let size = start; size < start + nested.bytes.length; size += 13) expect(judged(whole.slice(0, size))).toBeUndefined()
 }, 60_000)
 
-test("L9: any flipped bit in a batch whose sectors are all there is damage, also in its length", () => {
+test("L9: any flipped bit in a batch with all its sectors is damage, also in its length", () => {
   for (let at = start; at < start + nested.bytes.length; at += at < start + fieldAt.records ? 1 : 37) {
     // The offset and the epoch are outside of the checksum: the walk over the batches compares them.
     const field = at - start

@@ -33,7 +33,7 @@ const fill = (log: PartitionLog, sizes: ReadonlyArray<number>): Effect.Effect<vo
   Effect.forEach(sizes, (size, n) => Effect.zipRight(log.append([batch(log.end(), 1 + (n % 3), size, 1000 + n, Math.floor(log.end() / 8))]), log.sync), {
     discard: true
   })
-/** A life of the log without a scrub. */
+/** Opens the log without a scrub, and closes it. */
 const written = (disk: Disk, sizes: ReadonlyArray<number>, isClosed = true): Promise<void> =>
   inQuiet(
     Effect.gen(function* () {
@@ -65,7 +65,7 @@ const waitFor = (holds: Effect.Effect<boolean, unknown>, everyMs = 1): Effect.Ef
   Effect.repeat(Effect.delay(Effect.orDie(holds), everyMs), { until: (held) => held, times: 20_000 }).pipe(
     Effect.flatMap((held) => (held ? Effect.void : Effect.die(new Error("It did not come to pass."))))
   )
-/** The store's pass over everything is through. */
+/** The store's pass over all segments is complete. */
 const passed = (store: Store, everyMs = 1): Effect.Effect<void> =>
   waitFor(
     Effect.map(store.readCheckpoint("scrub"), ([bytes]) => bytes !== undefined && !("log" in (JSON.parse(new TextDecoder().decode(bytes)) as object))),
@@ -74,7 +74,7 @@ const passed = (store: Store, everyMs = 1): Effect.Effect<void> =>
 const faultOf = (log: PartitionLog): LogFault | undefined =>
   Either.match(log.read(log.start(), 1, log.end()), { onLeft: (fault) => fault, onRight: () => undefined })
 
-/** What a scrub from the start, in a life of its own, says of the log: the fault, or that the log could not be opened for it. */
+/** The result of a scrub from the start in a separate opening: the fault, or that the log could not be opened for it. */
 const scrubbed = (disk: Disk): Promise<LogFault | undefined> =>
   inQuiet(
     Effect.gen(function* () {
@@ -115,7 +115,7 @@ describe("damage in a sealed segment", () => {
             const fault = await scrubbed(disk)
             expect(fault?.reason).toBe("corrupt")
             expect(fault?.message).toContain(path)
-            // It is known again without a scrub.
+            // The next opening knows it without a scrub.
             await inQuiet(
               Effect.gen(function* () {
                 const again = yield* Effect.either((yield* makeStore(disk, root, never)).open(topicId, 0, smallConfig))
@@ -129,7 +129,7 @@ describe("damage in a sealed segment", () => {
     120_000
   )
 
-  test("who listens after it was found hears of it at once", async () => {
+  test("a listener that is added after the damage was found is called at once", async () => {
     const { disk } = newDisk()
     await written(disk, manySizes)
     flip(disk, logOf(bases(disk)[0] as number), 100, 0)
@@ -144,7 +144,7 @@ describe("damage in a sealed segment", () => {
     )
   })
 
-  test("a batch over many slices is read like any other", async () => {
+  test("a batch over many slices is read like a small one", async () => {
     const { disk } = newDisk()
     await written(disk, [10, 3_000_000, 10, 10, 900_000, 20, 2000, 2000])
     expect(await scrubbed(disk)).toBeUndefined()
@@ -153,7 +153,7 @@ describe("damage in a sealed segment", () => {
     expect((await scrubbed(disk))?.message).toMatch(/is damaged at bytes \d+ to \d+ \(offsets \d+ to \d+\): The batch says CRC/)
   })
 
-  test("the mark of it goes when a copy was put back, or the log was repaired, and with the segment", async () => {
+  test("its mark is removed when a copy was restored, when the log was repaired, and with the segment", async () => {
     const { disk } = newDisk()
     await written(disk, manySizes)
     const [, second = 0] = bases(disk)
@@ -185,7 +185,7 @@ describe("damage in a sealed segment", () => {
   })
 })
 
-describe("what is whole is never accused", () => {
+describe("an undamaged log is never reported", () => {
   test(
     "after any lives of the log, closed, killed or ended by a power cut",
     () =>
@@ -214,7 +214,7 @@ describe("what is whole is never accused", () => {
     120_000
   )
 
-  test("while it is written, while retention deletes it, and while its topic is removed", async () => {
+  test("during appends, while retention deletes it, and while its topic is removed", async () => {
     const { disk } = newDisk()
     const faults: Array<LogFault> = []
     await inQuiet(
@@ -262,7 +262,7 @@ describe("what is whole is never accused", () => {
         yield* Deferred.succeed(mayEnd, undefined)
         yield* Effect.sleep(5)
         expect(store.directories.map(({ fault }) => fault()?.message)).toEqual([undefined])
-        // The scrub goes on with the others.
+        // The scrub continues with the other logs.
         const other = yield* store.open(otherTopicId, 0, smallConfig)
         yield* fill(other, manySizes)
         expect(store.directories[0]?.fault()).toBeUndefined()
@@ -277,7 +277,7 @@ describe("checksums that are missing or torn", () => {
     ["torn", (disk: Disk, path: string) => change(disk, path, (bytes) => bytes.subarray(0, bytes.length - 3))],
     ["blank", (disk: Disk, path: string) => change(disk, path, (bytes) => new Uint8Array(bytes.length))]
   ] as const)
-    test(`${what}: they accuse nobody, are made from the log, and are of use then`, async () => {
+    test(`${what}: no damage is reported, and checksums that are made from the log find later damage`, async () => {
       const { disk } = newDisk()
       await written(disk, manySizes)
       const [first = 0] = bases(disk)
@@ -288,7 +288,7 @@ describe("checksums that are missing or torn", () => {
       expect((await scrubbed(disk))?.message).toContain("bit 0 of byte 12 was turned over: it belongs to the leader epoch")
     })
 
-  test("without passes they are made all the same", async () => {
+  test("they are made also where passes are disabled", async () => {
     const { disk } = newDisk()
     await written(disk, manySizes)
     const { checksum: file } = segmentPath(directory, 0)
@@ -318,7 +318,7 @@ const counted = (disk: Disk): { readonly disk: Disk; readonly read: () => number
   return { disk: Object.assign(Object.create(disk) as Disk, { open }), read: () => count }
 }
 
-describe("a pass over nothing", () => {
+describe("a pass without segments", () => {
   const hourMs = 3_600_000
   const virtually = <A>(disk: Disk, use: (store: Store) => Effect.Effect<A, unknown, Scope.Scope>): Promise<A> =>
     new VirtualClock().run(
@@ -329,7 +329,7 @@ describe("a pass over nothing", () => {
       48 * hourMs
     )
 
-  test("is none: a log that is opened later than the first would have begun is read soon, not after the interval", async () => {
+  test("does not count: a log that is opened after its start is read soon, not after the interval", async () => {
     const { disk } = newDisk()
     await written(disk, manySizes)
     flip(disk, logOf(bases(disk)[0] as number), 100, 0)
@@ -345,7 +345,7 @@ describe("a pass over nothing", () => {
     expect(fault?.reason).toBe("corrupt")
   })
 
-  test("does not end one that a life before began", async () => {
+  test("does not end a pass that began before the restart", async () => {
     const { disk } = newDisk()
     await written(disk, manySizes)
     flip(disk, logOf(bases(disk)[2] as number), 100, 0)
@@ -363,13 +363,13 @@ describe("a pass over nothing", () => {
   })
 })
 
-describe("how fast, and where it stands", () => {
+describe("the rate and the position of a pass", () => {
   const mebibyte = 1_048_576
   const large = Array.from({ length: 24 }, () => mebibyte / 4)
   const slow: StoreBounds = { ...defaultStoreBounds, scrubIntervalMs: 3_600_000, scrubFirstAfterMs: 1000, scrubBytesPerSecondMax: 65_536 }
   const config = { ...smallConfig, segmentBytesMax: mebibyte }
 
-  test("it keeps to its bound, goes on after a restart where it was, and begins again after the interval", async () => {
+  test("it keeps to its rate limit, resumes at its position after a restart, and begins again after the interval", async () => {
     const { disk } = newDisk()
     const total = counted(disk)
     const life = <A>(use: (store: Store) => Effect.Effect<A, unknown>): Promise<A> =>

@@ -13,7 +13,7 @@ import { batch, checksum, smallConfig, topicId } from "../../../src/ports/log-ba
 const root = "/data"
 const directory = `${root}/${topicId}-0`
 
-/** Appends `sizes` in a life of its own; closes in good order, or ends as a killed process does. */
+/** Opens the log and appends `sizes`; closes it cleanly, or ends as a killed process does. */
 const life = (disk: Disk, sizes: ReadonlyArray<number>, isClosed: boolean): Promise<void> =>
   Effect.runPromise(
     Effect.gen(function* () {
@@ -35,7 +35,7 @@ const bases = (disk: Disk): ReadonlyArray<number> =>
     .filter((base) => base !== undefined)
     .sort((one, other) => one - other)
 
-/** What the checksum file of a segment says beside what its log says. */
+/** The content of a segment's checksum file, and what its log gives. */
 const both = (disk: Disk, baseOffset: number) => {
   const path = segmentPath(directory, baseOffset)
   const sizeInBytes = disk.size(path.log) ?? 0
@@ -46,7 +46,7 @@ const both = (disk: Disk, baseOffset: number) => {
 }
 
 describe("the checksum file of a segment", () => {
-  test("is there for every sealed segment and fits it, through any lives of the log, closed or killed", () =>
+  test("exists for every sealed segment and matches it, after any clean closes and kills", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.record({ sizes: fc.array(fc.integer({ min: 0, max: 700 }), { maxLength: 12 }), isClosed: fc.boolean() }), { maxLength: 5 }),
@@ -59,7 +59,7 @@ describe("the checksum file of a segment", () => {
             const { found, said } = both(disk, base)
             expect(said).toEqual(found)
           }
-          // After an orderly close the last one has it too.
+          // After a clean close the last segment has one, too.
           if (lives.at(-1)?.isClosed === true) {
             const { found, said } = both(disk, bases(disk).at(-1) as number)
             expect(said).toEqual(found)
@@ -69,7 +69,7 @@ describe("the checksum file of a segment", () => {
       { numRuns: 60 }
     ))
 
-  test("that an orderly close left is not believed when it is another's, and is not kept", async () => {
+  test("that a clean close left is not trusted when it is another segment's, and is removed", async () => {
     const memory = new MemoryDisk()
     const disk = memory.session()
     disk.makeDirectory(root)
@@ -87,7 +87,7 @@ describe("the checksum file of a segment", () => {
     expect(memory.session().exists(file)).toBe(false)
   })
 
-  test("goes with its segment", async () => {
+  test("is removed with its segment", async () => {
     const memory = new MemoryDisk()
     memory.session().makeDirectory(root)
     const disk = memory.session()

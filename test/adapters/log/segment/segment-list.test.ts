@@ -20,7 +20,7 @@ const active = (baseOffset: number) =>
 const listOf = (bases: ReadonlyArray<readonly [number, number]>, end: number) =>
   new SegmentList(disk, caches, { sealed: bases.map(([base, next]) => sealed(base, next)), active: active(end), isNew: false })
 
-test("L6: segments that do not touch stop the node, wherever the hole is", () => {
+test("L6: segments that are not contiguous stop the node, wherever the gap is", () => {
   const whole = [
     [0, 10],
     [10, 25]
@@ -30,7 +30,7 @@ test("L6: segments that do not touch stop the node, wherever the hole is", () =>
   expect(() => listOf([[0, 9], whole[1]], 25)).toThrow(/ends at offset 9, and the next one starts at 10/)
 })
 
-test("a compacted segment takes the place of those that it was made of, and of no others", () => {
+test("a compacted segment replaces its sources, and no other segment", () => {
   const list = listOf(
     [
       [0, 10],
@@ -46,7 +46,7 @@ test("a compacted segment takes the place of those that it was made of, and of n
     [25, 30],
     [30, 30]
   ])
-  // Retention has dropped them meanwhile: nothing is replaced.
+  // Retention deleted them meanwhile: no segment is replaced.
   list.replace([first], sealed(0, 10))
   expect(list.sealed).toHaveLength(2)
   expect(() => list.replace([list.sealed[0] as SealedSegment], sealed(0, 24))).toThrow(/ends at offset 24/)

@@ -16,7 +16,7 @@ const read = (tail: LogTail, from: number) => {
 }
 
 describe("the tail of a log in memory", () => {
-  test("keeps nothing until somebody reads near the end", () => {
+  test("keeps nothing until a consumer reads near the end", () => {
     const budget = new TailBudget(200_000, 200_000)
     const tail = new LogTail(budget)
     const [first, second, third, ...rest] = batches(60, 3000)
@@ -31,14 +31,14 @@ describe("the tail of a log in memory", () => {
     tail.add(third)
     expect(read(tail, second.baseOffset)).toBeUndefined()
     expect(read(tail, third.baseOffset)).toEqual(hexOf([third]))
-    // As long as somebody reads, what comes is kept, however much that is.
+    // While a consumer reads, the cache keeps every appended batch, whatever their total size.
     for (const batch of rest) {
       tail.add(batch)
       expect(read(tail, batch.baseOffset)).toEqual(hexOf([batch]))
     }
   })
 
-  test("lets everything go when nobody has read for as many bytes as it would keep", () => {
+  test("drops all batches when no consumer has read during as many appended bytes as it may keep", () => {
     const budget = new TailBudget(200_000, 1_000_000)
     const tail = new LogTail(budget)
     tail.noteReader(0)
@@ -51,7 +51,7 @@ describe("the tail of a log in memory", () => {
     expect(unread).toBeGreaterThan(200_000)
   })
 
-  test("property: whatever is added and read in whatever order, a read gives the very batches that follow, or nothing", () => {
+  test("property: after adds and reads in any order, a read returns exactly the batches that follow, or nothing", () => {
     const step = fc.oneof(
       fc.record({ add: fc.integer({ min: 1, max: 9000 }) }),
       fc.record({ read: fc.nat(40), maxBytes: fc.integer({ min: 1, max: 60_000 }) }),
@@ -70,7 +70,7 @@ describe("the tail of a log in memory", () => {
             if ("add" in one) {
               const [batch] = batchesFrom(added.at(-1)?.nextOffset ?? 0, [{ count: 1 + (one.add % 3), valueBytes: one.add }])
               if (batch === undefined) throw new Error("no batch")
-              // A view into memory that holds other things too, as a frame is.
+              // A view into memory that holds other bytes, too, as a received frame does.
               const frame = new Uint8Array(batch.bytes.length + 20)
               frame.set(batch.bytes, 10)
               added.push(batch)

@@ -16,11 +16,11 @@ const before = up(2)
 const after = (...commands: ReadonlyArray<Command>) => afterCommands(before, ...commands)
 
 describe("given a cluster with nodes 1 and 2", () => {
-  test("when one node gets a setting, then it has it and the other has not", () => {
+  test("when a setting is set for one node, then the other node does not have it", () => {
     const cluster = after(change("1", [set("log.retention.ms", "5000")]))
     expect([1, 2, null].map((node) => nodeConfigsOf(cluster, node))).toEqual([{ "log.retention.ms": "5000" }, {}, {}])
   })
-  test("when it is removed, then nothing is left, in a snapshot neither", () => {
+  test("when it is deleted, then neither the state nor a snapshot has it", () => {
     const cluster = after(change("1", [set("log.retention.ms", "5000")]), change("1", [unset("log.retention.ms")]))
     expect(toSnapshot(cluster)).toEqual({ ...toSnapshot(before), index: cluster.index })
   })
@@ -30,7 +30,7 @@ describe("given a cluster with nodes 1 and 2", () => {
     expect([2, null].map((node) => nodeConfigsOf(again, node))).toEqual([{ "message.max.bytes": "700" }, { "log.segment.bytes": "2000000" }])
     expect(toSnapshot(again)).toEqual(toSnapshot(cluster))
   })
-  test("a topic's setting goes before the node's, that before the one of all nodes, that before the file's", () => {
+  test("a topic's setting takes precedence over the node's, that over the one of all nodes, that over the file's", () => {
     const start = { ...defaultNodeConfig, "log.retention.ms": 1, "log.retention.bytes": 1, "message.max.bytes": 100, "log.roll.ms": 1 }
     const all = ["log.retention.bytes", "message.max.bytes", "log.roll.ms"].map((name) => set(name, "200"))
     const one = ["message.max.bytes", "log.roll.ms"].map((name) => set(name, "300"))
@@ -39,7 +39,7 @@ describe("given a cluster with nodes 1 and 2", () => {
     expect(topicOn(1)).toMatchObject({ "retention.ms": 1, "retention.bytes": 200, "max.message.bytes": 300, "segment.ms": 4 })
     expect(topicOn(2)).toMatchObject({ "retention.ms": 1, "retention.bytes": 200, "max.message.bytes": 200, "segment.ms": 4 })
   })
-  test("what holds is worked out again when a setting has changed, and not before", () => {
+  test("the effective settings are computed again only when a setting has changed", () => {
     let cluster = before
     const config = liveNodeConfig(defaultNodeConfig, () => cluster, 1)
     const first = config()
@@ -50,12 +50,12 @@ describe("given a cluster with nodes 1 and 2", () => {
   })
 })
 
-describe("given a journal in which an earlier version has let be set what no node could work with", () => {
+describe("given a journal in which an earlier version accepted a setting that no node can apply", () => {
   const journal = (nodeId: number | null, configs: Record<string, string>) => [new NodeConfigsChanged({ nodeId: nodeId as never, configs })]
   const bad = { "max.connections": "1", "message.max.bytes": "0", "log.retention.ms": "7", "gone.in.this.version": "x" }
   const cluster = fold(evolve, fold(evolve, before, journal(null, bad)), journal(1, { "max.connections": "0", "log.retention.ms": "5" }))
 
-  test("it is ignored, what is valid is effective, and the log says so", () => {
+  test("it is ignored with a log line, and the valid settings are effective", () => {
     const {
       "log.retention.ms": retentionMs,
       "max.connections": connectionsMax,
@@ -75,7 +75,7 @@ describe("given a journal in which an earlier version has let be set what no nod
   })
 })
 
-describe("what is refused, and changes nothing", () => {
+describe("refused changes", () => {
   test.each<[string, string, ReadonlyArray<ConfigChange>, string]>([
     ["INVALID_CONFIG", "1", [set("log.roll.ms", "0")], "log.roll.ms=0: expected a whole number from 1"],
     ["INVALID_CONFIG", "", [set("max.connections", "1")], "max.connections=1: expected a whole number from 10 to 2147483647, while the node runs"],
@@ -96,5 +96,5 @@ describe("what is refused, and changes nothing", () => {
     expect(rejection?.error).toBe(error as never)
     expect(rejection?.message).toContain(said)
   })
-  test("only checked: nothing happens", () => expect(eventsOf(before, change("1", [set("log.roll.ms", "5")], { validateOnly: true }))).toEqual([]))
+  test("validateOnly gives no event", () => expect(eventsOf(before, change("1", [set("log.roll.ms", "5")], { validateOnly: true }))).toEqual([]))
 })

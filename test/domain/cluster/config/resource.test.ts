@@ -21,7 +21,7 @@ const refusal = (command: Command, state: Cluster = initial) => {
 }
 
 describe("settings of groups and of subscriptions", () => {
-  test("are kept by their names, whether there is such a group or not, and are gone when none is left", () => {
+  test("are stored by name, whether the group exists or not, and are removed with the last setting", () => {
     const one = given(
       change("group", "g", [set("consumer.session.timeout.ms", "50000")]),
       change("client-metrics", "m", [set("interval.ms", "1000"), set("metrics", "*")])
@@ -31,7 +31,7 @@ describe("settings of groups and of subscriptions", () => {
     const none = given(change("group", "g", [set("consumer.session.timeout.ms", "50000")]), change("group", "g", [], { replace: true }))
     expect([configuredNames(none, "group"), none.configCharacters]).toEqual([[], 0])
   })
-  test("a check alone changes nothing", () =>
+  test("validateOnly changes nothing", () =>
     expect(configuredNames(given(change("group", "g", [set("consumer.session.timeout.ms", "50000")], { validateOnly: true })), "group")).toEqual([]))
   test.each([
     [

@@ -11,7 +11,7 @@ const set = (name: string, value: string | null): ConfigChange => ({ name, opera
 const unset = (name: string): ConfigChange => ({ name, operation: "delete", value: null })
 const change = (changes: ReadonlyArray<ConfigChange>, more: { topic?: string; replace?: boolean; validateOnly?: boolean } = {}) =>
   Command.ChangeTopicConfigs({ topic: "orders", replace: false, validateOnly: false, changes, ...more })
-/** What the topic's own settings are afterwards, or why it is refused. */
+/** The topic's own settings after the change, or why it is refused. */
 const after = (...args: Parameters<typeof change>): unknown => {
   const error = givenCluster(before).error(change(...args))
   return error === "allowed" ? topicByName(afterCommands(before, change(...args)), "orders")?.configs : error
@@ -19,23 +19,23 @@ const after = (...args: Parameters<typeof change>): unknown => {
 const message = (...args: Parameters<typeof change>): string => givenCluster(before).rejection(change(...args))?.message ?? ""
 
 describe("changing a topic's settings", () => {
-  test("given a setting, when another is set, then both hold, in one event that says all of them", () => {
+  test("given a setting, when another is set, then both are effective, in one event with all of them", () => {
     expect(after([set("retention.ms", "1000")])).toEqual({ "segment.bytes": "1048576", "retention.ms": "1000" })
     expect(eventsOf(before, change([set("retention.ms", "1000")]))).toMatchObject([
       { _tag: "TopicConfigsChanged", configs: { "segment.bytes": "1048576", "retention.ms": "1000" } }
     ])
   })
-  test("when it is deleted, then the default holds; when it was never set, nothing happens", () => {
+  test("when it is deleted, then the default is effective; when it was never set, no event", () => {
     expect(after([unset("segment.bytes")])).toEqual({})
     expect(eventsOf(before, change([unset("retention.ms")]))).toEqual([])
   })
-  test("when all are replaced, then what is not named takes its default", () => {
+  test("when all are replaced, then every other setting gets its default", () => {
     expect(after([set("retention.ms", "5")], { replace: true })).toEqual({ "retention.ms": "5" })
     expect(after([], { replace: true })).toEqual({})
   })
-  test("when a list gets an entry that it has, or that it may have, then it holds it once", () =>
+  test("when an entry is appended to a list, then the list has it once", () =>
     expect(after([{ name: "cleanup.policy", operation: "append", value: "delete" }])).toEqual({ "segment.bytes": "1048576", "cleanup.policy": "delete" }))
-  test("when the last entry of a list goes, then it is empty: nothing is deleted by age or size", () =>
+  test("when the last entry of a list is subtracted, then it is empty: no segment is deleted by age or size", () =>
     expect(after([{ name: "cleanup.policy", operation: "subtract", value: "delete" }])).toEqual({ "segment.bytes": "1048576", "cleanup.policy": "" }))
   test("values are kept as Kafka writes them", () =>
     expect(
@@ -43,7 +43,7 @@ describe("changing a topic's settings", () => {
         replace: true
       })
     ).toEqual({ "retention.ms": "77", preallocate: "true", "min.cleanable.dirty.ratio": "1.0", "cleanup.policy": "delete" }))
-  test("when nothing changes, or it is only to be checked, then nothing happens", () => {
+  test("when nothing changes, or with validateOnly, then no event", () => {
     expect(eventsOf(before, change([set("segment.bytes", " 1048576 ")]))).toEqual([])
     expect(eventsOf(before, change([set("retention.ms", "1")], { validateOnly: true }))).toEqual([])
   })
@@ -53,7 +53,7 @@ describe("changing a topic's settings", () => {
   })
 })
 
-describe("what is refused, and changes nothing", () => {
+describe("refused changes", () => {
   test.each<[string, ReadonlyArray<ConfigChange>]>([
     ["INVALID_CONFIG", [set("retention.ms", "-2")]],
     ["INVALID_CONFIG", [set("retention.ms", "5"), set("segment.bytes", "x")]],

@@ -7,7 +7,7 @@ import { roundRobin } from "../../../../domain/group/assignor/round-robin.ts"
 import { sticky } from "../../../../domain/group/assignor/sticky.ts"
 import { decodeStickyUserData, encodeStickyUserData } from "../../../../domain/group/assignor/sticky-user-data.ts"
 
-// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+// The test computes and does not wait: on a busy machine it needs more time.
 setDefaultTimeout(120_000)
 
 const all: ReadonlyArray<Assignor> = [range, roundRobin, sticky, cooperativeSticky]
@@ -29,7 +29,7 @@ const listed = fc.array(fc.record({ topic: fc.constantFrom(...topicNames), parti
   maxLength: 3
 })
 const generation = fc.option(fc.integer({ min: -1, max: 3 }))
-/** A member that says anything at all: old claims, claims of others' partitions, bytes that are nothing. */
+/** A member with any claims: old ones, partitions of other members, malformed bytes. */
 const subscription: fc.Arbitrary<Subscription> = fc
   .record({
     topics: fc.subarray([...topicNames, "unknown"]),
@@ -46,8 +46,7 @@ const subscription: fc.Arbitrary<Subscription> = fc
 const members = fc.dictionary(fc.constantFrom("m1", "m2", "m3", "m4", "m5", "m6"), subscription, { minKeys: 1 }).map((each) => new Map(Object.entries(each)))
 
 /**
- * G1: who gets a partition subscribes to its topic, no other member gets it, and nothing that exists and is wanted is left
- * out.
+ * G1: every existing partition with a subscriber is assigned to exactly one member, which subscribes to its topic.
  */
 const checkOwnership = (
   assignor: Assignor,
@@ -73,7 +72,7 @@ const checkOwnership = (
 
 describe("assignors", () => {
   for (const assignor of all) {
-    test(`G1, ${assignor.name}: each wanted partition to one member that subscribes to it`, () => {
+    test(`G1, ${assignor.name}: each partition with a subscriber is assigned to one member that subscribes to it`, () => {
       fc.assert(
         fc.property(members, counts, (subscriptions, partitions) => checkOwnership(assignor, subscriptions, partitions, assignor !== cooperativeSticky)),
         { numRuns: 2000 }
@@ -150,7 +149,7 @@ describe("assignors", () => {
   })
 })
 
-/** What the members say in the next round, after they had this assignment. */
+/** The members' subscriptions in the next rebalance, after this assignment. */
 const remembering = (assignment: Assignment, topicsOf: (member: string) => ReadonlyArray<string>, round: number): Map<string, Subscription> =>
   new Map(
     Array.from(assignment, ([member, owned]) => [
@@ -175,7 +174,7 @@ const moved = (before: Assignment, after: Assignment): number => {
 }
 
 describe("stickiness", () => {
-  test("G5, sticky: one who joins takes no more than its share from the others; one who leaves moves only what it had", () => {
+  test("G5, sticky: a joining member takes no more than its share from the others; a leaving member moves only its own partitions", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 10 }), fc.integer({ min: 1, max: 60 }), (size, count) => {
         const partitions = new Map([
@@ -221,7 +220,7 @@ describe("stickiness", () => {
     )
   })
 
-  test("G2, cooperative-sticky: what another member still owns is assigned to no member, and within a few rounds everything is owned again", () => {
+  test("G2, cooperative-sticky: a partition that another member still owns is assigned to no member, and after a few rebalances every partition has an owner", () => {
     fc.assert(
       fc.property(
         fc.array(fc.subarray(topicNames, { minLength: 1 }), { minLength: 1, maxLength: 6 }),
@@ -267,7 +266,7 @@ describe("stickiness", () => {
     )
   })
 
-  test("two that claim one partition in one generation, and one that lags behind: one owner each", () => {
+  test("two members claim one partition in one generation, and one has an older generation: one owner each", () => {
     const owned = [{ topic: "a", partitions: [0, 1] }]
     const claim = (generation: number): Subscription => ({
       ...plain(["a"]),
@@ -293,7 +292,7 @@ describe("stickiness", () => {
     expect(places(later, "m2")).toEqual(["a-0", "a-1"])
   })
 
-  test("5,000 partitions, 500 members, mixed subscriptions: no square of the partitions", () => {
+  test("5,000 partitions, 500 members, mixed subscriptions: no time quadratic in the partitions", () => {
     const partitions = new Map(Array.from({ length: 50 }, (_, t): [string, number] => [`t${t}`, 100]))
     const topics = Array.from(partitions.keys())
     const group = new Map(Array.from({ length: 500 }, (_, i) => [`m${i}`, plain(topics.filter((_, t) => (t + i) % 5 !== 0))]))
@@ -314,7 +313,7 @@ describe("the sticky assignor's user data", () => {
       )
     )
   })
-  test("any bytes: read or null, and nothing allocated for counts that lie", () => {
+  test("any bytes: decoded or null, without memory for false counts", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => void decodeStickyUserData(bytes)),
       { numRuns: 5000 }

@@ -11,7 +11,7 @@ import { beats, commits, complete, given, id, joins, leaves, orders, protocol, r
 const nobody = given()
 
 describe("JoinGroup", () => {
-  test("the first member of a group waits for the initial delay, and the delay is lengthened when another comes", () => {
+  test("the first member of a group waits for the initial delay, and another member that joins extends the delay", () => {
     const first = nobody.after(joins("a", 0))
     expect(first.state).toMatchObject({ phase: "PreparingRebalance", generation: 0, protocolType: "consumer" })
     expect(phaseDeadline(first.state, 0)).toEqual({ _tag: "CompleteJoin", at: 3_000 })
@@ -42,7 +42,7 @@ describe("JoinGroup", () => {
     expect(reserved.error(rejoins("never-given", 5))).toBe("UNKNOWN_MEMBER_ID")
     expect(silenceMaxMs(defaults, reserved.state, id("a"))).toBe(10_000)
     expect(reserved.tags(Command.ExpireMember({ groupId: orders, at: 10_000, memberId: id("a"), heardAt: 0 }))).toEqual(["MemberRemoved"])
-    // During a rebalance, a member that has its id and has not joined yet holds the others up.
+    // During a rebalance, the group waits for a member that has its id and has not joined yet.
     const waiting = stable.after(rejoins("a", 10_000), joins("c", 10_001, { memberIdRequired: true }), rejoins("b", 10_002))
     expect(waiting.state.phase).toBe("PreparingRebalance")
     expect(waiting.after(rejoins("c", 10_003)).state).toMatchObject({ phase: "CompletingRebalance", generation: 2 })
@@ -62,13 +62,13 @@ describe("JoinGroup", () => {
     expect(given(stable.state, { ...defaults, groupSizeMax: 2 }).error(rejoins("a", 0))).toBe("allowed")
     expect(given(stable.state, { ...defaults, pendingMembersMax: 0 }).error(joins("c", 0, { memberIdRequired: true }))).toBe("GROUP_MAX_SIZE_REACHED")
   })
-  test("in a stable group: the leader's join starts a round, a follower's with the same metadata does not, with other metadata it does", () => {
+  test("in a stable group: the leader's join starts a rebalance; a follower's with the same metadata does not, with other metadata it does", () => {
     expect(stable.tags(rejoins("b", 9))).toEqual([])
     expect(joinResponse(stable.state, id("b"), null)).toMatchObject({ _tag: "Joined", generation: 1, leader: "a", members: [] })
     expect(stable.tags(rejoins("a", 9))).toEqual(["RebalanceStarted", "MemberRejoined"])
     expect(stable.tags(rejoins("b", 9, { protocols: [protocol("range", 7)] }))).toEqual(["RebalanceStarted", "MemberRejoined"])
   })
-  test("while the leader computes: the same metadata gets the generation again, with every member for the leader; other metadata starts a round", () => {
+  test("while the leader computes: the same metadata gets the generation again, with every member for the leader; other metadata starts a rebalance", () => {
     const completing = stable.after(rejoins("a", 9), rejoins("b", 10))
     expect(completing.state.phase).toBe("CompletingRebalance")
     // No member has an assignment of the generation before.
@@ -77,21 +77,21 @@ describe("JoinGroup", () => {
     expect(joinResponse(completing.state, id("a"), null)).toMatchObject({ _tag: "Joined", generation: 2, members: [{ memberId: "a" }, { memberId: "b" }] })
     expect(completing.tags(rejoins("b", 11, { protocols: [protocol("range", 7)] }))).toEqual(["RebalanceStarted", "MemberRejoined"])
   })
-  test("a round ends when all are back, or when its time is over without those that are not", () => {
+  test("a rebalance completes when all members have rejoined, or at the rebalance timeout without the others", () => {
     const open = stable.after(rejoins("a", 10_000))
     expect(joinResponse(open.state, id("a"), null)._tag).toBe("Wait")
     expect(joinResponse(open.state, id("b"), null)).toMatchObject({ _tag: "Refused", error: "REBALANCE_IN_PROGRESS" })
     expect(open.tags(rejoins("b", 11_000))).toEqual(["MemberRejoined", "GenerationStarted"])
     expect(open.tags(rejoins("a", 11_000))).toEqual([])
     expect(phaseDeadline(open.state, 0)).toEqual({ _tag: "CompleteJoin", at: 70_000 })
-    // A leader that took the group over at 50,000 gives the members their whole time.
+    // A coordinator that loaded the group at 50,000 gives the members their full timeout.
     expect(phaseDeadline(open.state, 50_000)).toEqual({ _tag: "CompleteJoin", at: 110_000 })
     expect(open.tags(complete(69_999))).toEqual([])
     const [removed, started] = open.events(complete(70_000))
     expect(removed).toMatchObject({ _tag: "MemberRemoved", memberId: "b", reason: "did not rejoin" })
     expect(started).toMatchObject({ _tag: "GenerationStarted", generation: 2, leader: "a", protocolName: "range" })
   })
-  test("the assignor that most prefer, of those that all support", () => {
+  test("the assignor with the most votes, of those that all members support", () => {
     const both = (first: string, second: string) => ({ protocols: [protocol(first, 1), protocol(second, 2)] })
     const three = nobody.after(
       joins("a", 0, both("range", "roundrobin")),
@@ -104,7 +104,7 @@ describe("JoinGroup", () => {
     expect(joinResponse(three.state, id("a"), null)).toMatchObject({
       members: [{ metadata: Uint8Array.of(2) }, { metadata: Uint8Array.of(1) }, { metadata: Uint8Array.of(5) }]
     })
-    // Said twice, it counts once.
+    // A protocol that is listed twice counts once.
     expect(nobody.after(joins("a", 0, { protocols: [protocol("range", 1), protocol("range", 2)] })).error(joins("b", 1))).toBe("allowed")
   })
   test("a new leader is elected among the members that rejoined", () => {
@@ -112,7 +112,7 @@ describe("JoinGroup", () => {
     expect(open.after(complete(70_000)).state).toMatchObject({ leader: "b", generation: 2 })
     expect(open.after(leaves(11_000, "a")).state).toMatchObject({ leader: "b", generation: 2, phase: "CompletingRebalance" })
   })
-  test("5,000 members join one round and get their generation", () => {
+  test("5,000 members join one rebalance and get their generation", () => {
     const given = nobody.after(...Array.from({ length: 5_000 }, (_, i) => joins(`m${i}`, i)), complete(100_000), complete(200_000))
     expect(given.state).toMatchObject({ phase: "CompletingRebalance", generation: 1, joinedCount: 0, unsyncedCount: 5_000 })
   })
@@ -120,7 +120,7 @@ describe("JoinGroup", () => {
 
 describe("SyncGroup", () => {
   const completing = nobody.after(joins("a", 0), joins("b", 1), complete(3_000), complete(6_000))
-  test("followers wait for the leader's assignments; whom it forgot has none; strangers are dropped", () => {
+  test("followers wait for the leader's assignments; a member without one gets an empty one; unknown members are dropped", () => {
     const waiting = completing.after(syncs("b", 1, 6_001))
     expect(syncResponse(waiting.state, id("b"), null, 1)._tag).toBe("Wait")
     const assigned = waiting.after(syncs("a", 1, 6_002, { a: 7, stranger: 8 }))
@@ -138,11 +138,11 @@ describe("SyncGroup", () => {
     expect(completing.error(Command.Sync({ ...other, protocolType: "connect", protocolName: null }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
     expect(completing.error(Command.Sync({ ...other, protocolType: "consumer", protocolName: "sticky" }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
   })
-  test("a round that starts while some wait for their assignment sends them back to join", () => {
+  test("a rebalance that starts while members wait for their assignment makes them rejoin", () => {
     const interrupted = completing.after(syncs("b", 1, 6_001), joins("c", 6_002))
     expect(syncResponse(interrupted.state, id("b"), null, 1)).toMatchObject({ _tag: "Refused", error: "REBALANCE_IN_PROGRESS" })
   })
-  test("who does not sync in time is out, and the others join again; in a stable group too", () => {
+  test("a member that does not sync in time is removed, and the others rejoin; in a stable group, too", () => {
     const expire = (at: number) => Command.ExpireSync({ groupId: orders, at, generation: 1 })
     expect(phaseDeadline(completing.state, 0)).toEqual({ _tag: "ExpireSync", at: 66_000, generation: 1 })
     const noLeader = completing.after(syncs("b", 1, 6_001))
@@ -166,7 +166,7 @@ describe("Heartbeat and sessions", () => {
     expect(stable.after(rejoins("a", 9), rejoins("b", 9)).error(beats("b", 2))).toBe("allowed")
   })
   const expire = (who: string, heardAt: number, at: number) => Command.ExpireMember({ groupId: orders, at, memberId: id(who), heardAt })
-  test("a silent member is out and the group rebalances; one that was heard, or waits for us, stays", () => {
+  test("a silent member is removed and the group rebalances; one that sent a heartbeat, or waits for a response, stays", () => {
     expect(stable.tags(expire("b", 10_000, 19_999))).toEqual([])
     expect(stable.events(expire("b", 10_000, 20_000))).toMatchObject([{ memberId: "b", reason: "session expired" }, { _tag: "RebalanceStarted" }])
     const open = stable.after(rejoins("a", 10_000))
@@ -175,7 +175,7 @@ describe("Heartbeat and sessions", () => {
     expect(open.tags(expire("b", 10_000, 20_000))).toEqual(["MemberRemoved", "GenerationStarted"])
     expect(stable.after(expire("a", 0, 20_000), expire("b", 0, 20_000)).state).toMatchObject({ phase: "Empty", generation: 2 })
   })
-  test("a member that waited for us longer than its session has a whole session once it is answered", () => {
+  test("a member that waited for a response longer than its session timeout has a full session after the response", () => {
     const open = stable.after(rejoins("a", 10_000))
     const completing = open.after(rejoins("b", 50_000))
     expect(sessionEnd(defaults, completing.state, id("a"), 10_000)).toBe(60_000)
@@ -190,7 +190,7 @@ describe("Heartbeat and sessions", () => {
     // In a stable group no member waits: a rebalance gives no silent member more time.
     expect(sessionEnd(defaults, open.state, id("b"), 6_002)).toBe(16_002)
   })
-  test("a member that waits in its first round is kept for five minutes", () => {
+  test("a member that waits in its first rebalance is kept for five minutes", () => {
     const open = stable.after(joins("c", 10_000))
     expect(silenceMaxMs(defaults, open.state, id("c"))).toBe(300_000)
     expect(open.tags(expire("c", 10_000, 310_000))).toEqual(["MemberRemoved"])
@@ -200,7 +200,7 @@ describe("Heartbeat and sessions", () => {
 describe("LeaveGroup", () => {
   const leaveAll = (...members: ReadonlyArray<readonly [memberId: string, instanceId: string | null]>) =>
     Command.Leave({ groupId: orders, at: 9, members: members.map(([memberId, instanceId]) => ({ memberId: id(memberId), instanceId })) })
-  test("each is answered for itself, and the group rebalances once", () => {
+  test("each member gets its own result, and the group rebalances once", () => {
     const group = nobody.after(joins("s-1", 0, { instanceId: "s" }), joins("a", 1), joins("b", 2), complete(3_000), complete(6_000))
     const command = leaveAll(["", "s"], ["a", null], ["a", null], ["x", null], ["", "none"], ["", null])
     const events = group.events(command)
@@ -211,7 +211,7 @@ describe("LeaveGroup", () => {
     const fenced = leaveAll(["old", "s"])
     expect(leaveErrors(group.state, group.events(fenced), fenced._tag === "Leave" ? fenced.members : [])).toEqual(["FENCED_INSTANCE_ID"])
   })
-  test("the last one empties the group, which keeps its offsets", () => {
+  test("the last member leaves the group Empty, with its offsets", () => {
     const empty = stable.after(commits("a", 1, 42, 7_000), leaves(8_000, "a", "b"))
     expect(empty.state).toMatchObject({ phase: "Empty", generation: 2, leader: null, protocolName: null, protocolType: "consumer" })
     expect(HashMap.size(empty.state.offsets)).toBe(1)
@@ -242,7 +242,7 @@ describe("static members (KIP-345)", () => {
     expect(back.error(beats("s-2", 1, "s"))).toBe("allowed")
     expect(back.error(beats("s-2", 1, "other"))).toBe("UNKNOWN_MEMBER_ID")
   })
-  test("a leader that restarts is told to skip the assignment, or, before JoinGroup 9, that its old self leads", () => {
+  test("a leader that restarts gets SkipAssignment, or, before JoinGroup 9, its old member id as the leader", () => {
     const { state: group } = pair.after(joins("s-2", 7_000, s))
     expect(group.leader).toBe(id("s-2"))
     expect(replacedResponse(group, id("s-2"), id("s-1"), true)).toMatchObject({
@@ -252,7 +252,7 @@ describe("static members (KIP-345)", () => {
     })
     expect(replacedResponse(group, id("s-2"), id("s-1"), false)).toMatchObject({ leader: "s-1", skipAssignment: false, members: [] })
   })
-  test("a consumer that now subscribes to other topics makes the group rebalance, one with another memory does not", () => {
+  test("a consumer that subscribes to other topics makes the group rebalance, one with other user data does not", () => {
     const wants = (...topics: ReadonlyArray<string>) => ({ ...s, protocols: [protocol("range", ...subscription(...topics))] })
     const one = nobody.after(joins("s-1", 0, wants("t", "u")), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
     expect(one.tags(joins("s-2", 7_000, wants("u", "t")))).toEqual(["MemberReplaced"])
@@ -270,7 +270,7 @@ describe("static members (KIP-345)", () => {
     expect(preparing.tags(joins("s-2", 7_002, s))).toEqual(["MemberReplaced", "MemberRejoined"])
     expect(preparing.after(joins("s-2", 7_002, s)).tags(rejoins("b", 7_003))).toEqual(["MemberRejoined", "GenerationStarted"])
   })
-  test("one that is silent stays a member in a rebalance that ends without it, until its session or the sync time is over", () => {
+  test("a silent member stays in the group after a rebalance without it, until its session or the sync timeout expires", () => {
     const without = pair.after(rejoins("b", 7_000, { protocols: [protocol("range", 3)] }), complete(67_000))
     expect(without.state).toMatchObject({ phase: "CompletingRebalance", generation: 2, leader: "b" })
     expect(member(without.state, id("s-1"))).toBeDefined()

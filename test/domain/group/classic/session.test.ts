@@ -10,7 +10,7 @@ import { toSnapshot } from "../../../../domain/group/snapshot.ts"
 import { topic } from "../given.ts"
 import { isMember, places, World } from "../world.ts"
 
-// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+// The test computes and does not wait: on a busy machine it needs more time.
 setDefaultTimeout(120_000)
 
 const topicNames = ["a", "b", "c"]
@@ -70,7 +70,7 @@ const happen = (world: World, fault: Fault, commits: { last: number | undefined;
   }
 }
 
-/** What must hold once nothing fails any more and the timeouts are over. */
+/** What must hold after the last fault, when the timeouts have expired. */
 const settled = (world: World): void => {
   const living = world.clients.filter(({ alive, state }) => alive && state !== "fenced")
   if (living.length === 0) {
@@ -96,7 +96,7 @@ const live = (assignor: Assignor, taken: ReadonlyArray<{ readonly fault: Fault; 
     happen(world, fault, commits)
     for (let i = 0; i < ticks; i++) world.tick()
   }
-  // Two instances of one static member fence each other for ever: one of them stays.
+  // Two instances of one static member fence each other repeatedly: one of them stays.
   const seen = new Set<string>()
   for (const client of world.clients) {
     if (client.instanceId === null || !client.alive || client.state === "fenced") continue
@@ -105,7 +105,7 @@ const live = (assignor: Assignor, taken: ReadonlyArray<{ readonly fault: Fault; 
   }
   for (const client of world.clients) client.pausedUntil = 0
   // G6: twice the session timeout and the rebalance timeout, and the initial delay where the group has been empty. A
-  // round may just have begun when the faults stop.
+  // rebalance may just have begun when the faults stop.
   for (let ms = 0; ms < 2 * (2 * sessionTimeoutMs + rebalanceTimeoutMs) + 2 * defaults.initialRebalanceDelayMs; ms += 500) world.tick()
   settled(world)
   expect(committed(world.group.offsets, topic("a"), 0)?.offset).toBe(commits.last)
@@ -115,7 +115,7 @@ const live = (assignor: Assignor, taken: ReadonlyArray<{ readonly fault: Fault; 
   return world
 }
 
-describe("a group of clients that crash, pause, leave and change their minds, under a leader that restarts", () => {
+describe("a group of clients that crash, pause, leave and resubscribe, under a leader that restarts", () => {
   for (const assignor of [range, roundRobin, sticky]) {
     test(`G1, G3, G4, G6 with ${assignor.name}: one owner each in every generation, and in the end no member is left out`, () => {
       fc.assert(
@@ -127,7 +127,7 @@ describe("a group of clients that crash, pause, leave and change their minds, un
     })
   }
 
-  test("three members, one dies: its partitions go to the others within its session and a round", () => {
+  test("three members, one crashes: the others get its partitions within its session timeout and a rebalance", () => {
     const world = new World(defaults, range, partitions)
     const [a, b, c] = [0, 1, 2].map(() => world.start(["a", "b"], null, sessionTimeoutMs))
     for (let i = 0; i < 40; i++) world.tick()

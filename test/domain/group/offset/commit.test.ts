@@ -18,8 +18,8 @@ describe("OffsetCommit", () => {
     expect(stable.error(commits("x", 1, 42, 9))).toBe("UNKNOWN_MEMBER_ID")
     expect(stable.error(commits("", -1, 42, 9))).toBe("UNKNOWN_MEMBER_ID")
     expect(stable.error(commits("a", -1, 42, 9))).toBe("ILLEGAL_GENERATION")
-    // A member may still say how far it came before it joins again; once the next generation is there, it must take
-    // that up first.
+    // A member may still commit its offsets before it rejoins; after the next generation began, it must join that
+    // first.
     const open = stable.after(rejoins("a", 9))
     expect(read(open.after(commits("b", 1, 43, 10)))).toBe(43)
     expect(open.after(rejoins("b", 11)).error(commits("b", 2, 44, 12))).toBe("REBALANCE_IN_PROGRESS")
@@ -47,15 +47,15 @@ describe("OffsetCommit", () => {
   })
 })
 
-describe("offsets that go", () => {
+describe("offset expiration and deletion", () => {
   const none = Command.ExpireOffsets({ groupId: orders, at: 7 * day - 1 })
-  test("in a group without a protocol: retention after the commit, and the group with the last", () => {
+  test("in a group without a protocol: offset retention after the commit; the group is deleted with its last offset", () => {
     const simple = nobody.after(commits("", -1, 5, 0))
     expect(simple.tags(none)).toEqual([])
     expect(simple.tags(Command.ExpireOffsets({ groupId: orders, at: 7 * day }))).toEqual(["OffsetsRemoved", "GroupDeleted"])
     expect(simple.after(Command.ExpireOffsets({ groupId: orders, at: 7 * day })).state.phase).toBe("Dead")
   })
-  test("in a group that lost its members: retention after it lost them", () => {
+  test("in an Empty group: offset retention after its last member left", () => {
     const empty = stable.after(commits("a", 1, 5, 9_000), leaves(day, "a", "b"))
     expect(empty.tags(Command.ExpireOffsets({ groupId: orders, at: 8 * day - 1 }))).toEqual([])
     expect(empty.tags(Command.ExpireOffsets({ groupId: orders, at: 8 * day }))).toEqual(["OffsetsRemoved", "GroupDeleted"])
@@ -75,7 +75,7 @@ describe("offsets that go", () => {
     expect(given.events(at(7 * day + 4_000))).toMatchObject([{ removed: [{ topic: "old" }, { topic: "soon" }] }])
     expect(stable.after(commits("a", 1, 5, 9_000)).tags(at(99 * day))).toEqual([])
   })
-  test("with their topic: so that another of that name begins anew", () => {
+  test("with their topic, so that a new topic of that name starts without offsets", () => {
     const given = stable.after(commits("a", 1, 5, 9))
     const remove = Command.RemoveTopic({ groupId: orders, at: 10, topic: topic("t") })
     expect(given.events(remove)).toMatchObject([{ _tag: "OffsetsRemoved", reason: "topic removed", removed: [{ topic: "t", partitions: [0] }] }])
@@ -104,7 +104,7 @@ describe("offsets that go", () => {
 })
 
 describe("subscriptions", () => {
-  test("topics are read from the part that all versions share, and anything else is null", () => {
+  test("topics are read from the part that all versions share; other bytes give null", () => {
     expect(subscriptionTopics(Uint8Array.from(subscription("a", "bc")))).toEqual(["a", "bc"])
     expect(subscriptionTopics(Uint8Array.of(0, 1, 0x7f, 0xff, 0xff, 0xff))).toBeNull()
     expect(subscriptionTopics(Uint8Array.of(1))).toBeNull()

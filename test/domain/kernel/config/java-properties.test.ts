@@ -27,7 +27,7 @@ describe("a properties file", () => {
     expect(vectors.length).toBeGreaterThan(1000)
     for (const vector of vectors) expect(read(vector.text)).toEqual(vector)
   })
-  test("every entry has the number of the line that it begins in", () => {
+  test("every entry has the number of its first line", () => {
     const lines = readProperties("# one\\\na=1\r\n\r\nb=\\\n  2\\\n  3\rc=\\u00g0\nd=4").map(Either.merge)
     expect(lines).toEqual([
       { name: "a", value: "1", line: 2 },

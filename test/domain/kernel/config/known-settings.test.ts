@@ -15,7 +15,7 @@ import {
 } from "../../../../domain/kernel/config.ts"
 
 /**
- * What Kafka's own definitions say of each setting: name, type, default, whether it can be changed while a broker runs.
+ * Kafka's own definition of each setting: name, type, default, whether it can be changed while a broker runs.
  */
 const rows = readFileSync(join(import.meta.dir, "data/kafka-4.3-settings.tsv"), "utf8")
   .trim()
@@ -36,7 +36,7 @@ const started = (name: string, value: string) => loadConfig([{ name, value, from
 const fault = (name: string, value: string) => Either.match(started(name, value), { onLeft: ([first]) => first?.message ?? "", onRight: () => "" })
 const defaultOf = (setting: AnySetting) => (setting.noDefault === true ? null : textOf(setting, setting.default))
 
-/** Where a node's default is another than Kafka's, and why. */
+/** Settings whose default differs from Kafka's, and why. */
 const otherDefaults: Readonly<Record<string, string>> = {
   listeners: "127.0.0.1 alone, unless the operator says otherwise",
   "log.dir": "./data",
@@ -44,7 +44,7 @@ const otherDefaults: Readonly<Record<string, string>> = {
   "max.connections": "a bound that memory can hold",
   "offsets.topic.num.partitions": "streams of the journal, not partitions"
 }
-/** What Kafka changes while it runs, and a node here takes when it starts, or the other way round. */
+/** Settings that are dynamic in Kafka and read at the start here, or the reverse. */
 const otherModes = new Set(["listeners", "listener.security.protocol.map"])
 
 describe("every setting of Kafka's brokers", () => {
@@ -58,7 +58,7 @@ describe("every setting of Kafka's brokers", () => {
     expect(setting.hidden === true).toBe(internal === "internal")
     expect(setting.doc).not.toBe("")
   })
-  test("each starts a node with its default, but for what is not built", () => {
+  test("a node starts with the default of each, except of those that are not built", () => {
     const refused = ofKind("broker").filter(({ at, name }) => at !== null && otherDefaults[name] === undefined && fault(name, at) !== "")
     expect(refused.map(({ name }) => name)).toEqual(
       ["controller.quorum.bootstrap.servers", "controller.quorum.voters"].filter((name) => fault(name, "") !== "")
@@ -88,8 +88,8 @@ describe.each(["group", "client-metrics"] as const)("every setting of Kafka's %s
   })
 })
 
-describe("what a file says that changes nothing", () => {
-  test("is told in one line", () => {
+describe("settings without effect in a file", () => {
+  test("are reported in one line", () => {
     const file = [
       "num.io.threads=8",
       "num.network.threads=3",
@@ -104,7 +104,7 @@ describe("what a file says that changes nothing", () => {
     ])
   })
   test.each(Object.keys(removedSettings))("%s, which Kafka had before version 4, starts a node", (name) => expect(fault(name, "1")).toBe(""))
-  test("a misspelt name is an error, and names the nearest", () => {
+  test("a misspelt name is an error that names the nearest setting", () => {
     expect(fault("num.netwrok.threads", "3")).toBe("file:1: there is no setting 'num.netwrok.threads'. Did you mean 'num.network.threads'?")
     expect(fault("zookeper.connect", "a:1")).toContain("there is no setting 'zookeper.connect'.")
   })
@@ -115,7 +115,7 @@ describe("what a file says that changes nothing", () => {
   })
 })
 
-describe("what asks for security", () => {
+describe("settings that require security", () => {
   test.each([
     ["ssl.keystore.location", "/k"],
     ["ssl.client.auth", "required"],
@@ -131,7 +131,7 @@ describe("what asks for security", () => {
     ["remote.log.storage.system.enable", "true"],
     ["listener.name.external.ssl.keystore.location", "/k"],
     ["listener.name.external.scram-sha-256.sasl.jaas.config", "x required;"]
-  ])("%s=%s ends the start, and says why", (name, value) => expect(fault(name, value)).toMatch(/docs\/skipped\.md|loads no Java classes/))
+  ])("%s=%s fails the start with the reason", (name, value) => expect(fault(name, value)).toMatch(/docs\/skipped\.md|loads no Java classes/))
   test.each([
     ["ssl.client.auth", "none"],
     ["sasl.enabled.mechanisms", "GSSAPI"],
@@ -143,13 +143,13 @@ describe("what asks for security", () => {
     ["security.inter.broker.protocol", "PLAINTEXT"],
     ["listener.name.external.max.connections", "10"],
     ["listener.name.external.ssl.client.auth", "none"]
-  ])("%s=%s asks for none", (name, value) => expect(fault(name, value)).toBe(""))
+  ])("%s=%s requires none", (name, value) => expect(fault(name, value)).toBe(""))
 })
 
 describe("older names", () => {
   const config = (lines: ReadonlyArray<string>) =>
     loadConfig(lines.map((line) => ({ name: line.split("=")[0] ?? "", value: line.split("=")[1] ?? "", from: "f" })))
-  test("broker.id and log.dir say what node.id and log.dirs say", () => {
+  test("broker.id and log.dir are aliases of node.id and log.dirs", () => {
     expect(Either.getOrThrow(config(["broker.id=7", "log.dir=/a"])).config).toMatchObject({ "node.id": 7, "log.dirs": "/a" })
     expect(Either.getOrThrow(config(["broker.id=-1"])).config["node.id"]).toBe(0)
     expect(Either.getOrThrow(config(["log.dir=/a", "log.dirs=/b"])).config["log.dirs"]).toBe("/b")

@@ -19,7 +19,7 @@ const good = (text: string) => Either.getOrThrowWith(read(text), (message) => ne
 const wrong = (text: string) => Either.getOrElse(Either.flip(read(text)), () => "")
 const combined = "process.roles=broker,controller;controller.listener.names=CONTROLLER"
 
-describe("what is opened", () => {
+describe("opened listeners", () => {
   test("every listener, by its name; the one of Apache Kafka's image that comes first serves no clients", () => {
     const image =
       "listeners=CONTROLLER://localhost:9091,HOST://0.0.0.0:9092,DOCKER://0.0.0.0:9093;advertised.listeners=HOST://localhost:9092,DOCKER://broker:9093;inter.broker.listener.name=DOCKER;listener.security.protocol.map=CONTROLLER:PLAINTEXT,DOCKER:PLAINTEXT,HOST:PLAINTEXT"
@@ -36,7 +36,7 @@ describe("what is opened", () => {
     ["listeners=PLAINTEXT://:9092", "PLAINTEXT", [["PLAINTEXT", "", 9092]]],
     ["listeners=plaintext://[::1]:0", "PLAINTEXT", [["PLAINTEXT", "::1", 0]]],
     ["listeners=localhost:9093", "PLAINTEXT", [["PLAINTEXT", "localhost", 9093]]],
-    // Kafka asks for inter.broker.listener.name here; there is one that other nodes can take.
+    // Kafka requires inter.broker.listener.name here; only one listener is reachable for other nodes.
     [
       "listeners=IN://a:1,OUT://a:2;listener.security.protocol.map=IN:PLAINTEXT,OUT:PLAINTEXT",
       "IN",
@@ -69,7 +69,7 @@ describe("what is opened", () => {
         ["CONTROLLER", "", 2]
       ]
     ],
-    // Kafka asks for a map; a name that says PLAINTEXT asks for nothing else.
+    // Kafka requires a map; a listener named PLAINTEXT needs none.
     [
       "listeners=PLAINTEXT_HOST://a:1,PLAINTEXT://a:2",
       "PLAINTEXT",
@@ -86,7 +86,7 @@ describe("what is opened", () => {
   })
 })
 
-describe("what ends the start", () => {
+describe("listeners that fail the start", () => {
   test.each([
     ["listeners=EXTERNAL://a:1;listener.security.protocol.map=EXTERNAL:SASL_SSL", "EXTERNAL is a listener of SASL_SSL, which is not built yet"],
     ["listeners=PLAINTEXT://a:1,SSL://a:2", "SSL is a listener of SSL"],

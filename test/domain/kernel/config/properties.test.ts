@@ -20,23 +20,23 @@ describe("server.properties", () => {
     })
     expect([...loaded.set]).toEqual(["node.id", "num.partitions", "log.dirs", "auto.create.topics.enable"])
   })
-  test("a comment that ends in a backslash takes no setting with it; escapes are decoded, and one that is none names its line", () => {
+  test("a comment that ends in a backslash does not continue; escapes are decoded, and an invalid one names its line", () => {
     const loaded = Either.getOrThrow(load("# c:\\data\\\nnode.id=3\nlog.dirs=/a\\u0020b\\:c\n"))
     expect(loaded.config).toMatchObject({ "node.id": 3, "log.dirs": "/a b:c" })
     expect(messages("node.id=3\nlog.dirs=/a\\user\n")).toEqual([
       "server.properties:2: \\user: expected four hexadecimal digits after \\u; a backslash itself is written \\\\."
     ])
   })
-  test("an unknown name is an error that names the line and the nearest", () => {
+  test("an unknown name is an error that names the line and the nearest setting", () => {
     expect(messages("\nnum.partition=3")).toEqual(["server.properties:2: there is no setting 'num.partition'. Did you mean 'num.partitions'?"])
   })
-  test("a value out of range names the setting, the value and the range; all mistakes are told at once", () => {
+  test("a value out of range names the setting, the value and the range; all mistakes are reported at once", () => {
     expect(messages("num.partitions=0\nnode.id=x")).toEqual([
       "server.properties:1: num.partitions=0: expected a whole number from 1 to 10000.",
       "server.properties:2: node.id=x: expected a whole number from 0 to 2147483647."
     ])
   })
-  test("tuning of Kafka's machinery is read over with a note; what would change the data kept is refused", () => {
+  test("tuning of Kafka's threads and sockets is ignored with a note; settings that would change the retained data are refused", () => {
     expect(Either.getOrThrow(load("num.io.threads=8\nprocess.roles=broker,controller")).warnings).toHaveLength(1)
     expect(messages("sasl.enabled.mechanisms=PLAIN")[0]).toContain("docs/skipped.md")
     expect(messages("log.cleanup.policy=keep")[0]).toBe("server.properties:1: log.cleanup.policy=keep: expected a list of compact, delete.")
@@ -64,7 +64,7 @@ describe("server.properties", () => {
 })
 
 describe("KAFKA_ variables", () => {
-  test("known names are taken, mistakes are errors, and other programs' variables are left alone", () => {
+  test("known names are applied, mistakes are errors, and other programs' variables are ignored", () => {
     const taken = parseVariables({
       KAFKA_NUM_PARTITIONS: "4",
       KAFKA_NUM_PARTITION: "4",
@@ -93,7 +93,7 @@ describe("KAFKA_ variables", () => {
     })
     expect(taken.map(({ name }) => name)).toEqual(["num.partitions", "num.partition"])
   })
-  test("those of Bitnami's image are the same settings, and its own switches are left alone", () => {
+  test("those of Bitnami's image are the same settings, and its own switches are ignored", () => {
     const variables = { KAFKA_CFG_NODE_ID: "3", KAFKA_CFG_LISTENERS: "PLAINTEXT://:9092", ALLOW_PLAINTEXT_LISTENER: "yes", KAFKA_ENABLE_KRAFT: "yes" }
     const loaded = Either.getOrThrow(loadConfig(parseVariables(variables)))
     expect([...loaded.set]).toEqual(["node.id", "listeners"])
@@ -117,7 +117,7 @@ describe("KAFKA_ variables", () => {
 })
 
 describe("the nearest word", () => {
-  test("finds a slip of the fingers, and nothing for a stranger", () => {
+  test("finds a misspelt word, and none for an unrelated one", () => {
     expect(nearest("subscirbe", ["subscribe", "unsubscribe", "poll"])).toBe("subscribe")
     expect(nearest("zzzzzz", ["subscribe", "poll"])).toBeUndefined()
   })

@@ -20,7 +20,7 @@ const shared = [
   "log.initial.task.delay.ms=86400000"
 ]
 
-/** A node of ours and one of Apache Kafka, asked the same. What each draws for itself (ids, ports, times) is put aside; what differs besides is a difference. */
+/** A node of ours and one of Apache Kafka, with the same requests. Values that each chooses (ids, ports, times) are not compared; all other differences count. */
 export class Comparison {
   private constructor(
     private readonly sides: readonly [ours: Side, kafkas: Side],
@@ -51,7 +51,7 @@ export class Comparison {
     }
   }
 
-  /** Asks both what the scenario says; answers in what they differ. */
+  /** Sends the scenario's requests to both; returns the differences. */
   async run(name: string): Promise<ReadonlyArray<Difference>> {
     const scenario = scenarios[name]
     if (scenario === undefined) throw new Error(`there is no scenario '${name}'`)
@@ -69,7 +69,7 @@ export class Comparison {
     return [...labels].flatMap((label) => differences(label, ours.trace.get(label), other.trace.get(label)))
   }
 
-  /** Requests that were answered by both. */
+  /** Requests that both answered. */
   get cases(): number {
     return this.sides[0].trace.size
   }

@@ -36,7 +36,7 @@ export const acls: Scenario = async (side) => {
   await side.ask("describe, unknown type", DescribeAcls, 3, { ...any, resourceTypeFilter: 99 })
   await side.each("create", CreateAcls, [1, 2, 3], () => ({ creations: [acl] }))
   await side.ask("create none", CreateAcls, 3, { creations: [] })
-  await side.ask("create two", CreateAcls, 3, { creations: [acl, { ...acl, principal: "nobody" }] })
+  await side.ask("create two", CreateAcls, 3, { creations: [acl, { ...acl, principal: "malformed" }] })
   await side.ask("create with an unknown operation", CreateAcls, 3, { creations: [{ ...acl, operation: 99 }] })
   await side.each("delete", DeleteAcls, [1, 2, 3], () => ({ filters: [any] }))
   await side.ask("delete none", DeleteAcls, 3, { filters: [] })

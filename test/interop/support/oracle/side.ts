@@ -6,7 +6,7 @@ import { until } from "../process.ts"
 import { RawConnection } from "../raw.ts"
 import { normal, type Plain } from "./normal.ts"
 
-/** One of the two that are compared: asks it, and notes each answer under a label. */
+/** One of the two compared nodes: sends requests and records each response under a label. */
 export class Side {
   readonly trace = new Map<string, Plain>()
   private readonly ids = new Map<string, string>()
@@ -24,7 +24,7 @@ export class Side {
     return new Side(port, clusterId)
   }
 
-  /** What comes now belongs to this scenario, over a connection of its own. */
+  /** Starts a scenario on a new connection. */
   async begin(scenario: string): Promise<void> {
     this.prefix = scenario
     this.connection?.close()
@@ -47,7 +47,7 @@ export class Side {
     this.trace.set(key, normal(answer, { port: this.port, clusterId: this.clusterId, ids: this.ids }))
   }
 
-  /** One request; its answer is noted, or that the connection was closed instead. */
+  /** Sends one request; records its response, or that the node closed the connection. */
   async ask<A extends AnyApi>(label: string, api: A, version: number, draft: RequestDraft<A>, over?: RawConnection): Promise<ResponseOf<A> | undefined> {
     try {
       const answer = await (over ?? (this.connection as RawConnection)).call(api, version, draft)
@@ -70,7 +70,7 @@ export class Side {
   async each<A extends AnyApi>(label: string, api: A, versions: ReadonlyArray<number>, draft: (version: number) => RequestDraft<A>): Promise<void> {
     for (const version of versions) await this.ask(`${label} v${version}`, api, version, draft(version))
   }
-  /** A request whose answer is needed and not compared. */
+  /** A request whose response is needed and not compared. */
   call<A extends AnyApi>(api: A, version: number, draft: RequestDraft<A>): Promise<ResponseOf<A>> {
     return (this.connection as RawConnection).call(api, version, draft)
   }
