@@ -1,4 +1,4 @@
-import { Effect, Random, type Scope } from "effect"
+import { Data, Effect, Random, type Scope } from "effect"
 import { type Address, type ConnectFault, formatAddress, type Transport } from "../ports/transport.ts"
 import type { CallFault } from "../wire/fault.ts"
 import { connect, type Link } from "../wire/link.ts"
@@ -6,11 +6,8 @@ import { connect, type Link } from "../wire/link.ts"
 import { BrokerFault } from "./fault.ts"
 
 /** The leader answered, but not in a way that the caller can go on from; it is asked again after a while. The message is for a person. */
-export class LeaderRefused {
-  readonly _tag = "LeaderRefused"
-  constructor(readonly message: string) {}
-}
-export const leaderRefused = (message: string): Effect.Effect<never, LeaderRefused> => Effect.fail(new LeaderRefused(message))
+export class LeaderRefused extends Data.TaggedError("LeaderRefused")<{ readonly message: string }> {}
+export const leaderRefused = (message: string): Effect.Effect<never, LeaderRefused> => Effect.fail(new LeaderRefused({ message }))
 
 interface LeaderContactOptions {
   readonly nodeId: number
