@@ -9,13 +9,16 @@ import type { Relay } from "./relay.ts"
 
 const version = CreateTopics.latestStable
 const leaderMs = 5000
-/** After the leader has created a topic its events are on their way here: a short wait spares the client a second question. */
+/**
+ * After the leader has created a topic, the broker waits this long for its events, which spares the client a second
+ * Metadata request.
+ */
 const imageMs = 1000
 const lengthPrefixBytes = 4
 
 /**
- * Has the leader create topics with the cluster's defaults, under the name of the client that asked for them. Says nothing of the outcome: the image does, or
- * the client asks again.
+ * Asks the leader to create topics with the cluster's defaults, with the principal of the client. Ignores errors:
+ * Metadata answers from the image, and a client whose topic is not in it yet repeats the request.
  */
 export const autoCreation =
   (relay: Relay, image: Image) =>

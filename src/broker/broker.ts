@@ -38,36 +38,49 @@ interface BrokerOptions {
   readonly nodeId: number
   /** Where the cluster's leader listens. */
   readonly leader: Address
-  /** What the node starts with; what is set for it while the cluster runs goes before that. */
+  /** The settings that the node starts with. A dynamic setting of this node overrides its value here. */
   readonly config: NodeConfig
-  /** What of `config` somebody wrote down; default: whatever is not the default. */
+  /** The settings of `config` that the operator set explicitly; default: those that differ from their defaults. */
   readonly written?: ReadonlySet<SettingName> | undefined
-  /** A secret UUID in Kafka's text that this process alone has, by which the leader knows it again; default: one drawn from the runtime's random source. */
+  /**
+   * The incarnation id of this process: a secret UUID in Kafka's text, by which the leader recognizes the process.
+   * Default: drawn from the runtime's random source.
+   */
   readonly incarnationId?: string
-  /** What else is read from this node: the leader's journal, where both run as one node. */
+  /**
+   * Finds what clients may read from this node beside its partitions: the journal, where the leader runs in the same
+   * process.
+   */
   readonly alsoReadable?: FindReadable
 }
 
 export interface Broker {
-  /** What this broker answers itself. A node that is leader too serves these, and the leader's for every other key. */
+  /**
+   * The APIs that this broker answers itself. A node that is also the leader adds the leader's routes for every other
+   * key.
+   */
   readonly routes: ReadonlyArray<Route>
-  /** What only the leader decides, handed on to it, and what only the leader knows: for a node that is no leader. */
+  /**
+   * The APIs that this broker relays, because only the leader can answer them. A node that is also the leader does not
+   * use these.
+   */
   readonly relayed: ReadonlyArray<Route>
   readonly cluster: () => Cluster
   /**
-   * Follows the leader and registers under `advertised`, and with all its `listeners` where it has several, until the scope closes; then it says goodbye. Returns at
-   * once: the leader may be away.
+   * Follows the leader and registers the broker at `advertised`, with all its `listeners` where it has several. When
+   * the scope closes, the broker reports its shutdown to the leader. Returns at once, because the leader may be
+   * unreachable.
    */
   readonly join: (advertised: Address, listeners?: ReadonlyArray<NamedEndpoint>) => Effect.Effect<void, never, Scope.Scope>
-  /** The leader has let this broker in, and its logs are open. */
+  /** Completes when the leader has unfenced this broker and its logs are open. */
   readonly ready: Effect.Effect<void>
-  /** Fails when the broker met what it cannot go on from: the node should stop and say why. */
+  /** Fails when the broker cannot continue. The node should stop and print the fault's message. */
   readonly failed: Effect.Effect<never, BrokerFault>
 }
 
 const connectTimeoutMs = 3000
 const requestTimeoutMs = 10_000
-const letIn = (cluster: Cluster, nodeId: number, digest: string): boolean => {
+const isUnfenced = (cluster: Cluster, nodeId: number, digest: string): boolean => {
   const self = brokerOf(cluster, nodeId)
   return self !== undefined && !self.fenced && self.incarnationId === digest
 }
@@ -80,25 +93,26 @@ interface Parts {
   readonly hosted: HostedPartitions["Type"]
   readonly failed: Deferred.Deferred<never, BrokerFault>
   readonly transport: Transport["Type"]
-  /** Undefined until the cluster is known. */
+  /** Undefined until the broker knows the cluster's id. */
   registration: Registration | undefined
   isReady: boolean
-  /** The data directories, where none of them ever belonged to a cluster or holds a log. */
-  readonly newIn: ReadonlyArray<LogDirectory>
+  /** The data directories, if none of them belongs to a cluster or has a log; otherwise an empty list. */
+  readonly emptyDirectories: ReadonlyArray<LogDirectory>
 }
 
-const stopping =
+const stopWith =
   (failed: Deferred.Deferred<never, BrokerFault>) =>
   (fault: BrokerFault): Effect.Effect<void> =>
     Effect.zipRight(Effect.logError(fault.message), Effect.asVoid(Deferred.fail(failed, fault)))
 
-/** What the broker answers itself, and how it hands on the rest. */
+/** Makes the routes of this broker, and the relay for the requests that the leader answers. */
 const routesOf = (self: Parts): Effect.Effect<{ readonly relay: Relay; readonly routes: ReadonlyArray<Route> }, never, LogStore | Compression | Scope.Scope> =>
   Effect.gen(function* () {
     const { contact, hosted, image, options, transport } = self
     const runtime = yield* Effect.runtime<never>()
     const clock = yield* Effect.clock
-    // A scope of its own, older than whatever serves: what was relayed may be answered while the node stops, as everything else is.
+    // The relay's scope is older than the server's, so the relay still delivers responses while the server finishes its
+    // requests.
     const relaying = yield* Effect.acquireRelease(Scope.make(), (scope, exit) => Scope.close(scope, exit))
     const relay = new Relay(contact, relaying, transport)
     const producerIds = new ProducerIds(
@@ -122,7 +136,7 @@ const routesOf = (self: Parts): Effect.Effect<{ readonly relay: Relay; readonly 
     return { relay, routes }
   })
 
-/** What the parts of this broker share. */
+/** Makes the context that the parts of this broker share. */
 const contextOf = (
   { config, nodeId }: BrokerOptions,
   cluster: () => Cluster,
@@ -138,13 +152,13 @@ const contextOf = (
       isSelf: (broker) => broker.incarnationId === digest,
       warn: (line) => void run(Effect.logWarning(line)),
       bug: (message) => {
-        run(stopping(failed)(new BrokerFault({ kind: "bug", message: `Broker ${nodeId} stops because of a bug: ${message} Report it with this line.` })))
+        run(stopWith(failed)(new BrokerFault({ kind: "bug", message: `Broker ${nodeId} stops because of a bug: ${message} Report it with this line.` })))
         throw new Error(message)
       }
     }
   })
 
-/** A broker that does not listen yet: its routes, and what sets it to work. The data directory must be this node's. */
+/** Makes a broker that does not listen yet. Fails with ForeignDirectory if a data directory belongs to another node. */
 export const makeBroker = (
   options: BrokerOptions
 ): Effect.Effect<Broker, LogFault | ForeignDirectory, LogStore | Transport | Checksum | Compression | Scope.Scope> =>
@@ -152,7 +166,7 @@ export const makeBroker = (
     const { config, leader, nodeId } = options
     const store = yield* LogStore
     const claimed = yield* store.claim({ clusterId: undefined, nodeId })
-    const held = yield* Effect.orElseSucceed(store.list, () => [])
+    const logs = yield* Effect.orElseSucceed(store.list, () => [])
     const transport = yield* Transport
     const contact = new LeaderContact({ nodeId, leader, connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"] })
     const incarnationId = options.incarnationId ?? (yield* drawIncarnationId)
@@ -163,14 +177,14 @@ export const makeBroker = (
       contact,
       clusterId: claimed.clusterId,
       checkpointIntervalEvents: config["metadata.snapshot.interval.events"],
-      onEvents: (events) => parts.current !== undefined && hear(parts.current, events)
+      onEvents: (events) => parts.current !== undefined && applyEvents(parts.current, events)
     })
     const failed = yield* Deferred.make<never, BrokerFault>()
     const context = yield* contextOf(options, image.cluster, digest, failed)
     const services = yield* Effect.provideService(Layer.build(HostedPartitions.layer), BrokerContext, context)
     const hosted = Context.get(services, HostedPartitions)
     yield* registerMetrics(() => partitionSamples(hosted.table.replicas()))
-    yield* watchDirectories({ nodeId, directories: store.directories, leaveOffline: hosted.leaveOffline, stop: stopping(failed) })
+    yield* watchDirectories({ nodeId, directories: store.directories, leaveOffline: hosted.leaveOffline, stop: stopWith(failed) })
     const self: Parts = {
       options,
       contact,
@@ -181,7 +195,7 @@ export const makeBroker = (
       transport,
       registration: undefined,
       isReady: false,
-      newIn: claimed.clusterId === undefined && held.length === 0 ? store.directories : []
+      emptyDirectories: claimed.clusterId === undefined && logs.length === 0 ? store.directories : []
     }
     parts.current = self
     const { relay, routes } = yield* routesOf(self)
@@ -190,34 +204,39 @@ export const makeBroker = (
       relayed: [...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)],
       cluster: image.cluster,
       join: (advertised, listeners) => Effect.provideService(join(self, { advertised, listeners }), Transport, transport),
-      ready: awaitImage(image, (cluster) => self.isReady && letIn(cluster, nodeId, digest)),
+      ready: awaitImage(image, (cluster) => self.isReady && isUnfenced(cluster, nodeId, digest)),
       failed: Deferred.await(failed)
     }
   })
 
-/** The image has folded events: the partitions follow it first, then the next heartbeat tells the leader how far. */
-const hear = ({ hosted, registration }: Parts, events: ReadonlyArray<Event>): void => {
+/**
+ * Applies new events of the image. The partitions come first: the heartbeat that follows reports the offset as applied.
+ */
+const applyEvents = ({ hosted, registration }: Parts, events: ReadonlyArray<Event>): void => {
   hosted.apply(events)
   registration?.nudge()
 }
 
-/** Fails the broker for good when `effect` does; it never ends otherwise. */
-const watched = (parts: Parts, effect: Effect.Effect<never, BrokerFault, Transport>) => Effect.forkScoped(Effect.catchAll(effect, stopping(parts.failed)))
+/** Forks `effect`, and stops the broker when it fails. */
+const forkWatched = (parts: Parts, effect: Effect.Effect<never, BrokerFault, Transport>) => Effect.forkScoped(Effect.catchAll(effect, stopWith(parts.failed)))
 
-interface Reached {
+interface AdvertisedListeners {
   readonly advertised: Address
   readonly listeners: ReadonlyArray<NamedEndpoint> | undefined
 }
 
-const join = (parts: Parts, reached: Reached): Effect.Effect<void, never, Transport | Scope.Scope> =>
+const join = (parts: Parts, advertisement: AdvertisedListeners): Effect.Effect<void, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
-    yield* watched(parts, parts.image.follow)
+    yield* forkWatched(parts, parts.image.follow)
     const scope = yield* Effect.scope
-    yield* Effect.forkScoped(Scope.extend(Effect.zipRight(register(parts, reached), openLogs(parts)), scope))
+    yield* Effect.forkScoped(Scope.extend(Effect.zipRight(register(parts, advertisement), openLogs(parts)), scope))
   })
 
-/** The cluster's id stands in the journal's first event: there is nobody to register with before that is read. */
-const register = (parts: Parts, reached: Reached): Effect.Effect<void, never, Transport | Scope.Scope> =>
+/**
+ * Registers the broker once the image has the journal's first event: the registration needs the cluster's id, which is
+ * in it.
+ */
+const register = (parts: Parts, advertisement: AdvertisedListeners): Effect.Effect<void, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const { contact, hosted, image, incarnationId, options } = parts
     const clusterId = yield* image.founded
@@ -227,51 +246,54 @@ const register = (parts: Parts, reached: Reached): Effect.Effect<void, never, Tr
       contact,
       clusterId,
       incarnationId,
-      ...reached,
+      ...advertisement,
       rack: rack === "" ? null : rack,
       heartbeatIntervalMs: options.config["broker.heartbeat.interval.ms"],
       metadataOffset: () => image.cluster().index - 1,
       isReady: () => parts.isReady
     })
     parts.registration = registration
-    const beating = yield* watched(parts, registration.run)
-    yield* Effect.addFinalizer(() => Fiber.interrupt(beating).pipe(Effect.zipRight(Effect.sync(() => hosted.stopLeading()))))
+    const heartbeats = yield* forkWatched(parts, registration.run)
+    yield* Effect.addFinalizer(() => Fiber.interrupt(heartbeats).pipe(Effect.zipRight(Effect.sync(() => hosted.stopLeading()))))
   })
 
-/** A broker that had partitions before and starts with nothing: its disk is not mounted, or its directory was lost. */
-const warnOfLostLogs = ({ image, newIn, options }: Parts): Effect.Effect<void> => {
+/**
+ * Warns when the cluster has partitions on this broker, but its data directories are empty: a disk is not mounted or
+ * was lost.
+ */
+const warnOfLostLogs = ({ image, emptyDirectories, options }: Parts): Effect.Effect<void> => {
   const count = Option.getOrElse(HashMap.get(image.cluster().load, BrokerId.make(options.nodeId)), () => 0)
-  const paths = newIn.map(({ path }) => path).join(", ")
+  const paths = emptyDirectories.map(({ path }) => path).join(", ")
   return count === 0
     ? Effect.void
     : Effect.logWarning(
-        `Broker ${options.nodeId} starts with an empty data directory (${paths}), and the cluster has ${count === 1 ? "1 partition" : `${count} partitions`} on it: the records are not here, and the logs begin anew with offset 0. If a disk is not mounted or the directory was moved, stop this node, put it back, and start again.`
+        `Broker ${options.nodeId} starts with an empty data directory (${paths}), and the cluster has ${count === 1 ? "1 partition" : `${count} partitions`} on it: their records are missing, and their logs restart at offset 0. If a disk is not mounted or the directory was moved, stop this node, mount or restore it, and start the node again.`
       )
 }
 
-/** Only a broker whose logs are open asks to be let in. */
+/** Opens the logs. Until they are open, each heartbeat asks the leader to keep this broker fenced. */
 const openLogs = (parts: Parts): Effect.Effect<void> =>
   Effect.gen(function* () {
     yield* parts.image.caughtUp
-    if (parts.newIn.length > 0) yield* warnOfLostLogs(parts)
+    if (parts.emptyDirectories.length > 0) yield* warnOfLostLogs(parts)
     yield* parts.hosted.begin(parts.image.removed)
     parts.isReady = true
     parts.registration?.nudge()
-  }).pipe(Effect.catchAll(({ message }) => stopping(parts.failed)(new BrokerFault({ kind: "damaged data", message }))))
+  }).pipe(Effect.catchAll(({ message }) => stopWith(parts.failed)(new BrokerFault({ kind: "damaged data", message }))))
 
 interface StartOptions extends BrokerOptions {
   readonly listen: Address
-  /** Where clients reach this broker; default: where it listens. A port of 0 stands for the one that it listens on. */
+  /** The address at which clients reach this broker; default: `listen`. Port 0 means the port that it listens on. */
   readonly advertised?: Address
-  /** The account of the memory of this process; default: one of this broker's own. */
+  /** The memory budget of this process; default: a new one. */
   readonly memory?: MemoryBudget
 }
 export interface RunningBroker extends Broker {
-  /** Where it really listens. */
+  /** The address at which it listens, with the port that the system chose for port 0. */
   readonly address: Address
 }
 
-/** A broker of its own: listens, then joins the cluster. It may be asked things before it has joined, and answers what it knows. */
+/** Starts a broker that is not the leader. It listens before it joins the cluster, and answers from its image until then. */
 export const startBroker = (
   options: StartOptions
 ): Effect.Effect<RunningBroker, LogFault | ForeignDirectory | ListenFault, LogStore | Transport | Checksum | Compression | Scope.Scope> =>

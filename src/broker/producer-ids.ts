@@ -3,60 +3,63 @@ import type { KafkaError } from "../../domain/kernel/error-code.ts"
 import type { ProducerId } from "../../domain/kernel/id.ts"
 import { AllocateProducerIds } from "../protocol/message/67-allocate-producer-ids.ts"
 import type { ResponseOf } from "../protocol/type/wire.ts"
-import type { Relay, Unrelayed } from "./relay.ts"
+import type { Relay, RelayFailure } from "./relay.ts"
 
-/** A run of ids that only this broker hands out. */
+/** A block of ids that the leader allocated to this broker alone. */
 interface ProducerIdBlock {
   readonly first: ProducerId
   readonly count: number
 }
 
-/** A stale registration is renewed in a moment, and a leader comes back: the producer is told to ask again. */
-const later: KafkaError = "COORDINATOR_LOAD_IN_PROGRESS"
-/** How long a producer waits for an id before it is told to ask again. */
+/** The error after which producers repeat InitProducerId: the broker registers again, or the leader restarts. */
+const retriable: KafkaError = "COORDINATOR_LOAD_IN_PROGRESS"
+/** How long InitProducerId waits for the leader before the producer has to repeat it. */
 const waitMsMax = 10_000
 
 /**
- * The producer ids that this broker hands out. The leader allots them in blocks; the next block is asked for when a tenth of the last is left, so that a
- * producer rarely waits. Ids that are left when the broker stops are never used.
+ * Assigns producer ids from blocks that the leader allocates. The broker requests the next block when a tenth of the
+ * current one is left, so that a producer rarely waits. Ids that are left when the broker stops are never used.
  */
 export class ProducerIds {
   private next: ProducerId = 0n
-  private left = 0
-  private low = 0
+  private remaining = 0
+  private refillAt = 0
   private reserve: ProducerIdBlock | undefined
   private readonly lock = Effect.unsafeMakeSemaphore(1)
 
-  /** `allocate` asks the leader; `spawn` runs what nobody waits for. */
+  /** `allocate` requests a block from the leader. `spawn` forks an effect in the background. */
   constructor(
     private readonly allocate: Effect.Effect<ProducerIdBlock, KafkaError>,
     private readonly spawn: (effect: Effect.Effect<void>) => void
   ) {}
 
-  /** An id that is there already; undefined where one has to be waited for. */
+  /** Returns the next id without waiting; undefined if the broker has none left. */
   take(): ProducerId | undefined {
-    if (this.left === 0) this.refill()
-    if (this.left === 0) return undefined
-    this.left--
-    if (this.left === this.low && this.reserve === undefined) this.spawn(Effect.ignore(this.fetchReserve))
+    if (this.remaining === 0) this.refill()
+    if (this.remaining === 0) return undefined
+    this.remaining--
+    if (this.remaining === this.refillAt && this.reserve === undefined) this.spawn(Effect.ignore(this.fetchReserve))
     return this.next++
   }
 
-  /** An id, as soon as the leader has given one. COORDINATOR_LOAD_IN_PROGRESS when that takes too long: the producer asks again. */
+  /**
+   * Returns the next id, after a request to the leader if none is left. Fails with COORDINATOR_LOAD_IN_PROGRESS after
+   * `waitMsMax`.
+   */
   readonly await: Effect.Effect<ProducerId, KafkaError> = Effect.suspend(() => {
     const id = this.take()
     return id !== undefined ? Effect.succeed(id) : Effect.zipRight(this.fetchReserve, this.await)
-  }).pipe(Effect.timeoutFail({ duration: `${waitMsMax} millis`, onTimeout: () => later }))
+  }).pipe(Effect.timeoutFail({ duration: `${waitMsMax} millis`, onTimeout: () => retriable }))
 
   private refill(): void {
     if (this.reserve === undefined) return
     this.next = this.reserve.first
-    this.left = this.reserve.count
-    this.low = Math.floor(this.left / 10)
+    this.remaining = this.reserve.count
+    this.refillAt = Math.floor(this.remaining / 10)
     this.reserve = undefined
   }
 
-  /** One question to the leader at a time; the second caller finds the answer of the first. */
+  /** Requests a block, one request at a time: a second caller finds the block that the first one requested. */
   private readonly fetchReserve: Effect.Effect<void, KafkaError> = this.lock.withPermits(1)(
     Effect.suspend(() =>
       this.reserve !== undefined
@@ -68,22 +71,22 @@ export class ProducerIds {
   )
 }
 
-/** An answer without ids: the leader refused. */
-const refused = { message: "the leader gives no producer ids" }
-const blockOf = ({ errorCode, producerIdLen, producerIdStart }: ResponseOf<typeof AllocateProducerIds>): Effect.Effect<ProducerIdBlock, Unrelayed> =>
+const refused = { message: "the leader allocates no producer ids" }
+const blockOf = ({ errorCode, producerIdLen, producerIdStart }: ResponseOf<typeof AllocateProducerIds>): Effect.Effect<ProducerIdBlock, RelayFailure> =>
   errorCode === 0 && producerIdLen > 0 ? Effect.succeed({ first: producerIdStart, count: producerIdLen }) : Effect.fail(refused)
 
-/** Asks the leader for a block in the name of this broker's registration. */
+/** Requests a block from the leader with the epoch of this broker's registration. */
 export const allocateFrom = (relay: Relay, brokerId: number, brokerEpoch: () => number | undefined): Effect.Effect<ProducerIdBlock, KafkaError> =>
   Effect.suspend(() => {
     const epoch = brokerEpoch()
-    if (epoch === undefined) return Effect.fail(later)
-    // Refused within the use of a link, so that one on which the leader does not know this broker any more is not used again.
+    if (epoch === undefined) return Effect.fail(retriable)
+    // A refusal fails inside `withLink`, so that the relay drops a link on which the leader does not recognize this
+    // broker.
     const ask = relay.withLink((link) =>
       Effect.flatMap(
-        Effect.mapError(link.call(AllocateProducerIds, { brokerId, brokerEpoch: BigInt(epoch) }), ({ message }): Unrelayed => ({ message })),
+        Effect.mapError(link.call(AllocateProducerIds, { brokerId, brokerEpoch: BigInt(epoch) }), ({ message }): RelayFailure => ({ message })),
         blockOf
       )
     )
-    return Effect.mapError(ask, () => later)
+    return Effect.mapError(ask, () => retriable)
   })

@@ -16,42 +16,42 @@ interface RegistrationOptions {
   readonly nodeId: number
   readonly contact: LeaderContact
   readonly clusterId: string
-  /** This process among all that run under the node id: a UUID drawn at its start. */
+  /** The UUID of this process, which tells it from earlier processes with the same node id. */
   readonly incarnationId: string
-  /** Where clients reach this broker. */
+  /** The address at which clients reach this broker. */
   readonly advertised: Address
-  /** All its listeners, the one at `advertised` first; default: that one alone, by the name PLAINTEXT. */
+  /** All listeners, the one at `advertised` first. Default: that one alone, with the name PLAINTEXT. */
   readonly listeners?: ReadonlyArray<NamedEndpoint> | undefined
   readonly rack: string | null
   readonly heartbeatIntervalMs: number
-  /** The index of the last event that the image holds; -1 before the first. */
+  /** The offset of the last event that the image has applied; -1 before the first. */
   readonly metadataOffset: () => number
-  /** Whether the logs are open: until then this broker asks to be kept out. */
+  /** Whether the logs are open. Until then each heartbeat asks the leader to keep this broker fenced. */
   readonly isReady: () => boolean
 }
 
-/** How this broker stands with its leader. */
+/** The registration of this broker at the leader. */
 export interface Registration {
-  /** The epoch of the registration that stands; undefined before the first. */
+  /** The current broker epoch; undefined before the first registration. */
   readonly epoch: () => number | undefined
   /**
-   * Registers and says that it lives, until it is interrupted; then it tells the leader that this broker stops, so that no client waits for a session to end. That is
-   * bounded in time, and a leader that is away changes nothing.
+   * Registers the broker and sends heartbeats until it is interrupted. Then it reports the shutdown to the leader, so
+   * that no client waits for the session to expire. The report has a timeout, and its failure is ignored.
    */
   readonly run: Effect.Effect<never, BrokerFault, Transport>
-  /** The next heartbeat is due at once: something has changed that the leader waits for. */
+  /** Sends the next heartbeat at once, because the metadata offset or the readiness has changed. */
   readonly nudge: () => void
 }
 
-/** How long a clean stop waits for the leader. */
-const leaveMs = 3000
+/** How long a clean shutdown waits for the leader. */
+const shutdownMs = 3000
 const plaintext = 0
 const eventLevels = { name: eventLevelFeature, minSupportedVersion: baseEventLevel, maxSupportedVersion: knownEventLevel }
 
 class Session {
   epoch: number | undefined
   private fenced = true
-  private hasServed = false
+  private wasUnfenced = false
 
   constructor(
     private readonly options: RegistrationOptions,
@@ -62,68 +62,68 @@ class Session {
     return `Broker ${this.options.nodeId}`
   }
 
-  readonly over = (link: Link): Effect.Effect<never, CallFault | LeaderRefused | BrokerFault> =>
-    Effect.forever(Effect.flatMap(this.register(link), (epoch) => this.live(link, epoch))).pipe(Effect.onInterrupt(() => this.goodbye(link)))
+  readonly runOn = (link: Link): Effect.Effect<never, CallFault | LeaderRefused | BrokerFault> =>
+    Effect.forever(Effect.flatMap(this.register(link), (epoch) => this.sendHeartbeats(link, epoch))).pipe(Effect.onInterrupt(() => this.reportShutdown(link)))
 
-  /** The registration once more, on another connection: the leader knows from then on whose it is. */
-  readonly show = (link: Link): Effect.Effect<void, CallFault | LeaderRefused> =>
+  /** Repeats the registration on another connection, so that the leader accepts the requests of a broker on it. */
+  readonly identify = (link: Link): Effect.Effect<void, CallFault | LeaderRefused> =>
     Effect.suspend(() => {
       if (this.epoch === undefined) return leaderRefused(`${this.name} has not registered yet.`)
-      return Effect.flatMap(this.ask(link), ({ errorCode }) =>
-        errorCode === 0 ? Effect.void : leaderRefused(`The leader at ${formatAddress(link.address)} does not know ${this.name}: ${kafkaError(errorCode)}.`)
+      return Effect.flatMap(this.sendRegistration(link), ({ errorCode }) =>
+        errorCode === 0 ? Effect.void : leaderRefused(`The leader at ${formatAddress(link.address)} does not recognize ${this.name}: ${kafkaError(errorCode)}.`)
       )
     })
 
-  private ask(link: Link) {
+  private sendRegistration(link: Link) {
     const { advertised, clusterId, incarnationId, nodeId, rack } = this.options
-    const named = this.options.listeners ?? [{ name: soleListener, ...advertised }]
-    const listeners = named.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext }))
+    const endpoints = this.options.listeners ?? [{ name: soleListener, ...advertised }]
+    const listeners = endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext }))
     return link.call(BrokerRegistration, { brokerId: nodeId, clusterId, incarnationId, listeners, features: [eventLevels], rack })
   }
 
   private register(link: Link): Effect.Effect<number, CallFault | LeaderRefused | BrokerFault> {
     const { advertised, clusterId } = this.options
-    return Effect.flatMap(this.ask(link), ({ brokerEpoch, errorCode }): Effect.Effect<number, LeaderRefused | BrokerFault> => {
+    return Effect.flatMap(this.sendRegistration(link), ({ brokerEpoch, errorCode }): Effect.Effect<number, LeaderRefused | BrokerFault> => {
       const error = kafkaError(errorCode)
       switch (error) {
         case "NONE":
-          // A registration that stands, after a leader's restart or a lost link, changes nothing.
+          // The same epoch after a restart of the leader or a lost connection: the broker's fencing is unchanged.
           if (this.epoch !== Number(brokerEpoch)) this.fenced = true
           this.epoch = Number(brokerEpoch)
           return Effect.as(Effect.logDebug(`${this.name} is registered at ${formatAddress(advertised)} with epoch ${brokerEpoch}.`), Number(brokerEpoch))
         case "DUPLICATE_BROKER_REGISTRATION":
           return leaderRefused(
-            `${this.name} is registered by another process that was alive a moment ago. Waiting until its session is over; if it still runs, give this one another node.id.`
+            `${this.name} is registered by another process, whose session has not expired. Waiting for it to expire; if the other process still runs, give this one another node.id.`
           )
         case "INCONSISTENT_CLUSTER_ID":
           return Effect.fail(
             new BrokerFault({
               kind: "foreign cluster",
-              message: `${this.name} belongs to cluster ${clusterId}; the leader at ${formatAddress(link.address)} leads another.`
+              message: `${this.name} belongs to cluster ${clusterId}; the leader at ${formatAddress(link.address)} leads another cluster.`
             })
           )
         default:
-          return leaderRefused(`The leader at ${formatAddress(link.address)} does not register ${this.name}: ${error}.`)
+          return leaderRefused(`The leader at ${formatAddress(link.address)} rejects the registration of ${this.name}: ${error}.`)
       }
     })
   }
 
-  /** Heartbeats under one epoch; ends when the leader no longer knows it. */
-  private live(link: Link, epoch: number): Effect.Effect<void, CallFault | LeaderRefused> {
+  /** Sends heartbeats with one epoch. Ends when the leader rejects the epoch. */
+  private sendHeartbeats(link: Link, epoch: number): Effect.Effect<void, CallFault | LeaderRefused> {
     const pause = Effect.timeoutOption(Queue.take(this.nudges), `${this.options.heartbeatIntervalMs} millis`)
     const beat: Effect.Effect<void, CallFault | LeaderRefused> = Effect.suspend(() =>
-      Effect.flatMap(this.heartbeat(link, epoch, false), ({ errorCode, isFenced }): Effect.Effect<void, CallFault | LeaderRefused> => {
+      Effect.flatMap(this.sendHeartbeat(link, epoch, false), ({ errorCode, isFenced }): Effect.Effect<void, CallFault | LeaderRefused> => {
         const error = kafkaError(errorCode)
         if (error === "STALE_BROKER_EPOCH" || error === "BROKER_ID_NOT_REGISTERED" || error === "CLUSTER_AUTHORIZATION_FAILED")
-          return Effect.logWarning(`${this.name} is no longer known to the leader under epoch ${epoch} (${error}); it registers again.`)
-        if (error !== "NONE") return leaderRefused(`The leader at ${formatAddress(link.address)} does not take the heartbeat of ${this.name}: ${error}.`)
-        return this.stands(isFenced).pipe(Effect.zipRight(pause), Effect.zipRight(beat))
+          return Effect.logWarning(`The leader rejects epoch ${epoch} of ${this.name} (${error}); the broker registers again.`)
+        if (error !== "NONE") return leaderRefused(`The leader at ${formatAddress(link.address)} rejects the heartbeat of ${this.name}: ${error}.`)
+        return this.logFencing(isFenced).pipe(Effect.zipRight(pause), Effect.zipRight(beat))
       })
     )
     return beat
   }
 
-  private heartbeat(link: Link, epoch: number, wantShutDown: boolean) {
+  private sendHeartbeat(link: Link, epoch: number, wantShutDown: boolean) {
     const { isReady, metadataOffset, nodeId } = this.options
     return link.call(BrokerHeartbeat, {
       brokerId: nodeId,
@@ -134,21 +134,21 @@ class Session {
     })
   }
 
-  private stands(fenced: boolean): Effect.Effect<void> {
+  private logFencing(fenced: boolean): Effect.Effect<void> {
     if (fenced === this.fenced) return Effect.void
     this.fenced = fenced
     if (fenced) return Effect.logWarning(`${this.name} is fenced by the leader: it serves no partition until the leader unfences it.`)
-    // The first time, the program that started this broker says that it is ready.
+    // The first time at level DEBUG: the program that started this broker prints that it is ready.
     const line = `${this.name} is unfenced and serves.`
-    const said = this.hasServed ? Effect.logInfo(line) : Effect.logDebug(line)
-    this.hasServed = true
-    return said
+    const logged = this.wasUnfenced ? Effect.logInfo(line) : Effect.logDebug(line)
+    this.wasUnfenced = true
+    return logged
   }
 
-  /** Tells the leader that this broker stops, on the connection on which the leader knows it. */
-  private goodbye(link: Link): Effect.Effect<void> {
-    return Effect.suspend(() => (this.epoch === undefined ? Effect.void : this.heartbeat(link, this.epoch, true))).pipe(
-      Effect.timeout(`${leaveMs} millis`),
+  /** Reports the shutdown of this broker to the leader, on the connection on which it registered. */
+  private reportShutdown(link: Link): Effect.Effect<void> {
+    return Effect.suspend(() => (this.epoch === undefined ? Effect.void : this.sendHeartbeat(link, this.epoch, true))).pipe(
+      Effect.timeout(`${shutdownMs} millis`),
       Effect.ignore
     )
   }
@@ -157,10 +157,10 @@ class Session {
 export const makeRegistration = (options: RegistrationOptions): Effect.Effect<Registration> =>
   Effect.map(Queue.sliding<void>(1), (nudges) => {
     const session = new Session(options, nudges)
-    options.contact.identify = session.show
+    options.contact.identify = session.identify
     return {
       epoch: () => session.epoch,
-      run: options.contact.keep("registration", session.over),
+      run: options.contact.keep("registration", session.runOn),
       nudge: () => void nudges.unsafeOffer(undefined)
     }
   })

@@ -8,36 +8,42 @@ import type { Link } from "../wire/link.ts"
 import type { RequestContext } from "../wire/route.ts"
 import type { LeaderContact } from "./leader-contact.ts"
 
-/** Why a relayed request has no answer; the client is told to look for the leader again. */
-export interface Unrelayed {
+/**
+ * Why a relayed request has no response. The handler answers with an error after which clients look for the leader
+ * again.
+ */
+export interface RelayFailure {
   readonly message: string
 }
 
-/** Requests on one link at a time. A member that joins a group may wait for minutes, and the leader reads a bounded number of requests ahead. */
+/**
+ * Requests in flight on one link. A JoinGroup may wait for minutes, and the leader bounds the requests in flight of a
+ * connection.
+ */
 const perLinkMax = 32
-/** Links to the leader for relays; over them all, 2,048 requests can wait. */
+/** Links to the leader for relayed requests. Together they carry at most 2,048 requests. */
 const linksMax = 64
 
-interface Lane {
-  readonly link: Effect.Effect<Link, Unrelayed>
+interface PooledLink {
+  readonly link: Effect.Effect<Link, RelayFailure>
   readonly scope: Scope.CloseableScope
-  /** The link, once it is there. */
+  /** Undefined until the connection is open. */
   opened: Link | undefined
   inUse: number
   broken: boolean
 }
 
-/** The leader closes links that are idle for long: who came next would find them dead. */
-const isOver = ({ broken, opened }: Lane): boolean => broken || opened?.isOpen() === false
+/** Whether the next request needs another link: this one failed, or the leader closed it because it was idle. */
+const isUnusable = ({ broken, opened }: PooledLink): boolean => broken || opened?.isOpen() === false
 
 const unauthorized = errorCode("CLUSTER_AUTHORIZATION_FAILED")
 const text = new TextEncoder()
 const noAddress = new Uint8Array(4)
 
-/** An IPv4 address as its four bytes, an IPv6 one as sixteen; 0.0.0.0 for what is neither, a host that has only a name. */
+/** Returns the 4 bytes of an IPv4 address or the 16 bytes of an IPv6 address; 0.0.0.0 for a host name. */
 export const addressBytes = (host: string): Uint8Array => {
-  const four = /^(?:::ffff:)?(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/i.exec(host)
-  if (four !== null) return Uint8Array.from(four.slice(1).map(Number))
+  const ipv4 = /^(?:::ffff:)?(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/i.exec(host)
+  if (ipv4 !== null) return Uint8Array.from(ipv4.slice(1).map(Number))
   if (!/^[0-9a-f:]+$/i.test(host) || !host.includes(":")) return noAddress
   const [head = "", tail] = host.split("::")
   const groups = (part: string): ReadonlyArray<string> => (part === "" ? [] : part.split(":"))
@@ -49,11 +55,11 @@ export const addressBytes = (host: string): Uint8Array => {
 }
 
 /**
- * Hands requests that only the leader may decide on to it, unchanged, in Kafka's Envelope, under the name of the client that sent them. Links are opened when
- * they are needed and kept; the leader answers the Envelopes of one link in any order.
+ * Relays requests that only the leader can answer: unchanged, in Kafka's Envelope, with the principal and the address
+ * of the client. Links are opened on demand and kept. The leader answers the Envelopes of one link in any order.
  */
 export class Relay {
-  private readonly lanes: Array<Lane> = []
+  private readonly pool: Array<PooledLink> = []
 
   constructor(
     private readonly contact: LeaderContact,
@@ -61,19 +67,20 @@ export class Relay {
     private readonly transport: Transport["Type"]
   ) {}
 
-  /** The leader's answer to the request in `context`. `timeoutMs` bounds the wait. */
+  /** Returns the leader's response to the request in `context`. `timeoutMs` bounds the wait for the response. */
   forward<A extends AnyApi>(
     api: A,
     context: Pick<RequestContext, "frame" | "version" | "actor" | "clientHost">,
     timeoutMs: number
-  ): Effect.Effect<ResponseOf<A>, Unrelayed> {
+  ): Effect.Effect<ResponseOf<A>, RelayFailure> {
     const { actor, clientHost, frame, version } = context
     const envelope = { requestData: frame, requestPrincipal: text.encode(actor), clientHostAddress: addressBytes(clientHost) }
     const call = (link: Link) =>
       Effect.flatMap(
-        Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), ({ message }): Unrelayed => ({ message })),
-        // The registration that the link was opened with does not stand any more: another link begins with the one that does.
-        (answer) => (answer.errorCode === unauthorized ? Effect.fail({ message: "the leader does not know this broker on its link" }) : Effect.succeed(answer))
+        Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), ({ message }): RelayFailure => ({ message })),
+        // The leader replaced the registration that this link was opened with. A new link begins with the current one.
+        (answer) =>
+          answer.errorCode === unauthorized ? Effect.fail({ message: "the leader does not recognize this broker on this connection" }) : Effect.succeed(answer)
       )
     return this.withLink(call).pipe(
       Effect.flatMap(({ errorCode: error, responseData }) => {
@@ -84,66 +91,70 @@ export class Relay {
     )
   }
 
-  /** Uses a link to the leader, an open one with room if there is one. */
-  withLink<A>(use: (link: Link) => Effect.Effect<A, Unrelayed>): Effect.Effect<A, Unrelayed> {
+  /** Runs `use` on an open link with fewer than `perLinkMax` requests in flight, or on a new one. */
+  withLink<A>(use: (link: Link) => Effect.Effect<A, RelayFailure>): Effect.Effect<A, RelayFailure> {
     return Effect.acquireUseRelease(
-      this.enter(),
-      (lane) =>
-        Effect.flatMap(lane.link, (link) => {
-          lane.opened = link
+      this.acquire(),
+      (pooled) =>
+        Effect.flatMap(pooled.link, (link) => {
+          pooled.opened = link
           return use(link)
         }),
-      (lane, exit) => this.exit(lane, Exit.isFailure(exit))
+      (pooled, exit) => this.release(pooled, Exit.isFailure(exit))
     )
   }
 
-  private enter(): Effect.Effect<Lane, Unrelayed> {
+  private acquire(): Effect.Effect<PooledLink, RelayFailure> {
     return Effect.suspend(() => {
-      const free = this.lanes.find((lane) => !isOver(lane) && lane.inUse < perLinkMax)
+      const free = this.pool.find((pooled) => !isUnusable(pooled) && pooled.inUse < perLinkMax)
       if (free !== undefined) {
         free.inUse++
         return Effect.succeed(free)
       }
-      const idle = this.lanes.filter((lane) => lane.inUse === 0 && isOver(lane))
-      if (this.lanes.length - idle.length >= linksMax) return Effect.fail({ message: `${linksMax * perLinkMax} requests wait for the leader already` })
+      const idle = this.pool.filter((pooled) => pooled.inUse === 0 && isUnusable(pooled))
+      if (this.pool.length - idle.length >= linksMax) return Effect.fail({ message: `${linksMax * perLinkMax} requests to the leader are in flight already` })
       return Effect.zipRight(
-        Effect.forEach(idle, (lane) => this.close(lane), { discard: true }),
-        this.openLane()
+        Effect.forEach(idle, (pooled) => this.close(pooled), { discard: true }),
+        this.openLink()
       )
     })
   }
 
-  private openLane(): Effect.Effect<Lane, Unrelayed> {
+  private openLink(): Effect.Effect<PooledLink, RelayFailure> {
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(this.scope, { _tag: "Sequential" })
-      const link = yield* Deferred.make<Link, Unrelayed>()
-      // In the lane's scope, not in the caller's fiber: one client that goes away meanwhile must not take the link from those who wait for it too.
+      const link = yield* Deferred.make<Link, RelayFailure>()
+      // Forked in the link's scope, not run in the caller's fiber: an interrupted request must not close the link for
+      // others that wait for it.
       yield* this.contact.openAsBroker("relay").pipe(
-        Effect.mapError(({ message }): Unrelayed => ({ message })),
+        Effect.mapError(({ message }): RelayFailure => ({ message })),
         Scope.extend(scope),
         Effect.provideService(Transport, this.transport),
         Effect.intoDeferred(link),
         Effect.interruptible,
         Effect.forkIn(scope)
       )
-      const lane: Lane = { link: Deferred.await(link), scope, opened: undefined, inUse: 1, broken: false }
-      this.lanes.push(lane)
-      return lane
+      const pooled: PooledLink = { link: Deferred.await(link), scope, opened: undefined, inUse: 1, broken: false }
+      this.pool.push(pooled)
+      return pooled
     })
   }
 
-  /** After a failure the link may be lost or late: those who use it finish, nobody new comes, and the last one closes it. */
-  private exit(lane: Lane, failed: boolean): Effect.Effect<void> {
+  /**
+   * After a failure the link takes no new requests: the connection may be lost or slow. The last request in flight
+   * closes it.
+   */
+  private release(pooled: PooledLink, failed: boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
-      lane.inUse--
-      if (failed) lane.broken = true
-      return lane.broken && lane.inUse === 0 ? this.close(lane) : Effect.void
+      pooled.inUse--
+      if (failed) pooled.broken = true
+      return pooled.broken && pooled.inUse === 0 ? this.close(pooled) : Effect.void
     })
   }
 
-  private close(lane: Lane): Effect.Effect<void> {
-    const at = this.lanes.indexOf(lane)
-    if (at >= 0) this.lanes.splice(at, 1)
-    return Scope.close(lane.scope, Exit.void)
+  private close(pooled: PooledLink): Effect.Effect<void> {
+    const at = this.pool.indexOf(pooled)
+    if (at >= 0) this.pool.splice(at, 1)
+    return Scope.close(pooled.scope, Exit.void)
   }
 }

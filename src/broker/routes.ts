@@ -39,7 +39,7 @@ interface RouteParts {
   readonly cluster: () => Cluster
   readonly table: PartitionTable
   readonly directories: ReadonlyArray<LogDirectory>
-  /** Raises the starts of logs. */
+  /** Raises the start offsets of logs. */
   readonly raise: Trimming["raise"]
   readonly alsoReadable?: FindReadable
   readonly now: () => number
@@ -52,7 +52,7 @@ interface RouteParts {
   readonly metrics: (() => string) | undefined
 }
 
-/** The partitions of this broker, and for what it does not know, whatever else this node can read. */
+/** Finds a partition among those of this broker, then among what else this node can read. */
 const readable =
   (table: PartitionTable, also: FindReadable = elsewhere): FindReadable =>
   (topic, partition) => {
@@ -60,10 +60,12 @@ const readable =
     if (!isUnknown(found)) return found
     const other = also(topic, partition)
     if (!isUnknown(other)) return other
-    // What no node can read is refused in the words of the image, which knows the topic that lacks the partition.
+    // The table's error is the better one: the image knows whether the topic or only the partition is missing.
     return found
   }
-/** A broker without the leader in its process has no internal topic: clients are sent to the leader. */
+/**
+ * A broker without the leader in its process has no internal topic: the error makes clients read it from the leader.
+ */
 const elsewhere: FindReadable = (topic) => (isInternalTopic(topic) ? "NOT_LEADER_OR_FOLLOWER" : "UNKNOWN_TOPIC_OR_PARTITION")
 const isUnknown = (found: ReturnType<FindReadable>): boolean => found === "UNKNOWN_TOPIC_ID" || found === "UNKNOWN_TOPIC_OR_PARTITION"
 
@@ -74,7 +76,7 @@ const producersOf =
     return typeof found === "string" ? found : found.producers.entries
   }
 
-/** Everything that a broker answers itself, from its logs and from the image. */
+/** Returns the routes that a broker answers itself, from its logs and from the image. */
 export const ownRoutes = (parts: RouteParts): ReadonlyArray<Route> => {
   const { cluster, config, deadlines, nodeId, now, packing, sessions, table } = parts
   const find = readable(table, parts.alsoReadable)

@@ -42,7 +42,7 @@ describe("a disk whose sync fails, under real processes", () => {
     expect(errors).toEqual(["NOT_ENOUGH_REPLICAS_AFTER_APPEND", "KAFKA_STORAGE_ERROR"])
     await node.process.says(
       new RegExp(
-        `The data directory ${a}/broker-0 is offline: could not sync ${a}/broker-0/\\S+/00000000000000000000.log: EIO: planted fault, sync '\\S+'\\. ${notRepeated} ${again} Its partitions answer KAFKA_STORAGE_ERROR, the other directories go on\\.`
+        `The data directory ${a}/broker-0 is offline: could not sync ${a}/broker-0/\\S+/00000000000000000000.log: EIO: planted fault, sync '\\S+'\\. ${notRepeated} ${again} Its partitions answer KAFKA_STORAGE_ERROR; the broker still serves the other directories\\.`
       )
     )
     const dirs = linesOf(await franzDoes(["cluster", "dirs", "--json", "--leader", node.address])).map((line) => JSON.parse(line) as Record<string, unknown>)

@@ -16,32 +16,38 @@ import type { Appended, Leading } from "../partition/leading/leading.ts"
 
 type Request = RequestOf<typeof Produce>
 type Response = ResponseDraft<typeof Produce>
-type PartitionAnswer = Response["responses"][number]["partitionResponses"][number]
+type PartitionResponse = Response["responses"][number]["partitionResponses"][number]
 
 interface ProduceOptions {
   readonly table: PartitionTable
   readonly findLeader: FindLeader
-  /** ms since 1970. */
+  /** Returns the time in ms since 1970. */
   readonly now: () => number
   readonly deadlines: Deadlines
   readonly sizeBound: Packing["sizeBound"]
-  /** Whether acks=all is answered before the disk has the records (log.flush.policy=interval): a power cut may then take what was acknowledged. Default false. */
+  /**
+   * Whether acks=all is acknowledged before the sync (log.flush.policy=interval): a power cut may then lose
+   * acknowledged records. Default false.
+   */
   readonly answersUnsynced?: boolean
 }
 
-/** From this version on topics are named by id alone (KIP-516). */
+/** The first version that has topic ids in place of names (KIP-516). */
 const topicIdsSince = 13
-/** From this version on records may be compressed with zstd (KIP-110). */
+/** The first version that allows zstd (KIP-110). */
 const zstdSince = 7
-/** From this version on an error names the leader and its address (KIP-951). */
+/** The first version whose errors name the current leader and its address (KIP-951). */
 const leadersSince = 10
 const none = 0
 const all = -1
 
-/** The shortest wait for a sync, ms, also where the client allows less: in Kafka `timeoutMs` bounds the wait for other replicas only, and 0 is no error without them. */
+/**
+ * The shortest timeout of a sync, ms, whatever `timeoutMs` is: in Kafka `timeoutMs` bounds the wait for other replicas
+ * only, and 0 is not an error for a partition without them.
+ */
 const syncMsMin = 1000
 
-/** Batches of which one was inspected already. */
+/** The batches of a partition, after the inspection in steps. */
 interface Inspected {
   readonly batches: ReturnType<typeof splitBatches>
   readonly inspection: Inspection
@@ -57,11 +63,11 @@ interface Outcome {
 
 const refuse = (error: KafkaError, message: string): Either.Either<never, Rejection> => Either.left({ error, message })
 
-const notHere: Record<NotHere, string> = {
+const notHereMessages: Record<NotHere, string> = {
   UNKNOWN_TOPIC_OR_PARTITION: "This cluster has no such topic or partition.",
-  UNKNOWN_TOPIC_ID: "This cluster has no topic of that id.",
+  UNKNOWN_TOPIC_ID: "This cluster has no topic with that id.",
   NOT_LEADER_OR_FOLLOWER: "This broker does not lead the partition.",
-  KAFKA_STORAGE_ERROR: "The log of the partition is offline. The broker's own log says why, and what to do."
+  KAFKA_STORAGE_ERROR: "The log of the partition is offline. The broker's log output has the cause and the remedy."
 }
 
 const refusedInternal = refuse("INVALID_TOPIC_EXCEPTION", "The topic is internal: clients read it, and only the leader writes to it.")
@@ -70,7 +76,7 @@ const isWaiting = ({ leading, result }: Outcome): boolean => leading !== undefin
 
 type Partition = Request["topicData"][number]["partitionData"][number]
 
-/** One walk over a request: everything is appended before anything is waited for. */
+/** One pass over a request. It appends the records of all partitions before the request waits for a sync. */
 class Pass {
   outcomes: ReadonlyArray<ReadonlyArray<Outcome>> = []
   private inSteps = false
@@ -91,7 +97,10 @@ class Pass {
     return this
   }
 
-  /** The same, with pauses where the records of a batch take long to inspect. Other connections may append between two partitions. */
+  /**
+   * Runs in steps, for a request that takes long to inspect or append. Other connections may append between two
+   * partitions.
+   */
   *runInSteps(): Steps<this> {
     const outcomes: Array<ReadonlyArray<Outcome>> = []
     const stride = new Stride(bytesPerStep)
@@ -127,10 +136,10 @@ class Pass {
   private append(ref: TopicRef, { index, records }: Partition, now: number, inspected?: Inspected): Outcome {
     const { acks } = this.request
     if (acks !== all && acks !== 1 && acks !== none)
-      return { index, ref, leading: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks is -1 (all), 0 or 1, not ${acks}.`) }
+      return { index, ref, leading: undefined, result: refuse("INVALID_REQUIRED_ACKS", `acks must be -1 (all), 0 or 1, not ${acks}.`) }
     const leading = this.options.table.findLeading(ref, index)
     if (typeof leading === "string")
-      return { index, ref, leading: undefined, result: isInternalTopic(ref) ? refusedInternal : refuse(leading, notHere[leading]) }
+      return { index, ref, leading: undefined, result: isInternalTopic(ref) ? refusedInternal : refuse(leading, notHereMessages[leading]) }
     return { index, ref, leading, result: this.appendTo(leading, records, now, inspected) }
   }
 
@@ -138,11 +147,11 @@ class Pass {
     const batches = inspected?.batches ?? (records === null ? Either.right([]) : splitBatches(records))
     if (Either.isLeft(batches)) return refuse(batches.left.error, batches.left.message)
     if (this.version < zstdSince && batches.right.some((batch) => batch.codec === "zstd"))
-      return refuse("UNSUPPORTED_COMPRESSION_TYPE", `Records compressed with zstd need Produce ${zstdSince} or later, not ${this.version}.`)
+      return refuse("UNSUPPORTED_COMPRESSION_TYPE", `Records compressed with zstd need Produce version ${zstdSince} or later, not ${this.version}.`)
     return leading.append(batches.right, now, inspected?.inspection)
   }
 
-  /** Those whose records are not durable. */
+  /** Returns the outcomes whose records are not synced. */
   unsynced(): ReadonlyArray<Outcome> {
     return this.outcomes.flat().filter(isWaiting)
   }
@@ -152,8 +161,8 @@ class Pass {
     return undefined
   }
 
-  /** The answer; where the request was walked over in steps, so is that. */
-  answered(): Made<typeof Produce> {
+  /** Returns the response, made in steps if the request was processed in steps. */
+  respond(): Made<typeof Produce> {
     return this.inSteps ? new Sliced(() => this.responseInSteps()) : this.response()
   }
   private response(): Response {
@@ -161,7 +170,7 @@ class Pass {
     const responses = this.request.topicData.map(({ name, topicId }, i) => ({
       name,
       topicId,
-      partitionResponses: (this.outcomes[i] as ReadonlyArray<Outcome>).map((outcome) => this.answer(outcome, endpoints))
+      partitionResponses: (this.outcomes[i] as ReadonlyArray<Outcome>).map((outcome) => this.partitionResponse(outcome, endpoints))
     }))
     return { responses, nodeEndpoints: endpoints.list() }
   }
@@ -171,13 +180,13 @@ class Pass {
     const responses = yield* nested(
       this.request.topicData.entries(),
       ([at]) => this.outcomes[at] as ReadonlyArray<Outcome>,
-      (_, outcome) => this.answer(outcome, endpoints),
+      (_, outcome) => this.partitionResponse(outcome, endpoints),
       ([, { name, topicId }], partitionResponses) => ({ name, topicId, partitionResponses })
     )
     return { responses, nodeEndpoints: endpoints.list() }
   }
 
-  private answer({ index, ref, leading, result }: Outcome, endpoints: Endpoints): PartitionAnswer {
+  private partitionResponse({ index, ref, leading, result }: Outcome, endpoints: Endpoints): PartitionResponse {
     if (Either.isRight(result)) {
       const { baseOffset, logAppendTime } = result.right
       const logStartOffset: Offset = leading?.startOffset ?? -1
@@ -196,10 +205,16 @@ class Pass {
   }
 }
 
-/** Kafka's one error for records that are in the log and may be lost from it. A client takes records with any other error for refused. */
+/**
+ * Kafka's error for records that are in the log and may be lost. After any other error a client assumes that they were
+ * not appended.
+ */
 const inDoubt: KafkaError = "NOT_ENOUGH_REPLICAS_AFTER_APPEND"
 
-/** Completes the outcome for records that waited for a sync. The leadership is checked again: an acknowledgement holds for the epoch of its append. */
+/**
+ * Sets the outcome of records after their sync. Checks the leadership again: an acknowledgement is valid for the epoch
+ * of the append only.
+ */
 const settle = (outcome: Outcome, leading: Leading, fault: LogFault | undefined): void => {
   if (fault !== undefined) outcome.result = refuse(inDoubt, `The records may be lost: ${leading.failed(fault).message}`)
   else if (Either.isRight(outcome.result) && !leading.isCurrent)
@@ -207,61 +222,65 @@ const settle = (outcome: Outcome, leading: Leading, fault: LogFault | undefined)
 }
 
 /**
- * Waits for the syncs of all logs of the request. Records that are not durable after `timeoutMs` (at least a second) get REQUEST_TIMED_OUT, and stay in the log.
- * It has no fiber and no timer of its own: a request that waits has an entry in two lists.
+ * Waits for the syncs of all logs of the request. Records that are not synced after `timeoutMs` (at least 1 s) get
+ * REQUEST_TIMED_OUT and stay in the log. A waiting request has no fiber and no timer: it has an entry in the lists of
+ * the deadlines and of each log.
  */
 const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: number, deadlines: Deadlines): Later<Made<typeof Produce>> =>
   new Later((ready) => {
     let left = unsynced.length
-    const respond = () => pass.answered()
-    const giveUps: Array<() => void> = []
-    const giveUp = () => {
-      for (const each of giveUps) each()
+    const responseOf = () => pass.respond()
+    const cancellations: Array<() => void> = []
+    const cancelWaits = () => {
+      for (const each of cancellations) each()
     }
     const waitMs = Math.max(timeoutMs, syncMsMin)
     const deadline = deadlines.after(waitMs, () => {
-      giveUp()
-      for (const outcome of unsynced) if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not on disk within ${waitMs} ms.`)
-      ready(respond)
+      cancelWaits()
+      for (const outcome of unsynced)
+        if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not synced to disk within ${waitMs} ms.`)
+      ready(responseOf)
     })
     for (const outcome of unsynced) {
       const { leading, result } = outcome
       if (leading === undefined || Either.isLeft(result)) continue
-      giveUps.push(
+      cancellations.push(
         leading.whenSynced(result.right.lastOffset, (fault) => {
           settle(outcome, leading, fault)
           if (--left > 0) return
           deadline.cancel()
-          ready(respond)
+          ready(responseOf)
         })
       )
     }
     return () => {
       deadline.cancel()
-      giveUp()
+      cancelWaits()
     }
   })
 
-const answer = (
+const respond = (
   pass: Pass,
   { acks, timeoutMs }: Request,
   { answersUnsynced, deadlines }: ProduceOptions
 ): Made<typeof Produce> | Later<Made<typeof Produce>> => {
   if (acks === none) {
-    // There is no response for the error; the client of a closed connection asks for metadata again.
+    // acks=0 has no response for the error. The closed connection makes the client refresh its metadata.
     const failure = pass.failure()
     return failure === undefined ? noResponse : disconnect(`a Produce with acks=0 failed: ${failure.error}: ${failure.message}`)
   }
   const unsynced = acks === all && answersUnsynced !== true ? pass.unsynced() : []
-  return unsynced.length === 0 ? pass.answered() : awaitSync(pass, unsynced, timeoutMs, deadlines)
+  return unsynced.length === 0 ? pass.respond() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 
-/** Bytes of records that are appended without a pause; each partition counts as some more. */
+/** Bytes of records that are appended without a pause. Each partition counts as `bytesPerPartition` more. */
 const bytesAtOnceMax = 4 * 1024 * 1024
 const bytesPerPartition = 4096
 const bytesPerStep = 512 * 1024
 
-/** Whether the request is worked on in slices: it has many partitions, many bytes, or records that take long to inspect. */
+/**
+ * Whether the request is processed in steps: it has many partitions, many bytes, or records that take long to inspect.
+ */
 const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean => {
   let bytes = 0
   for (const { partitionData } of topicData) {
@@ -275,16 +294,17 @@ const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean 
 }
 
 /**
- * Produce: appends record batches. Each partition succeeds or fails on its own.
- * acks=1 is answered as soon as the records are in the log; acks=all when they are synced to disk (one sync for all requests that wait), or as soon as acks=1 under
- * log.flush.policy=interval; acks=0 not at all. A request whose records take long to inspect is worked on in slices; no other request of its connection overtakes it.
- * Versions 0 to 2 are named in ApiVersions and not served: librdkafka before 2.11.1 sends uncompressed records otherwise (KAFKA-18659).
+ * Produce: appends record batches. Each partition succeeds or fails on its own. acks=1 is answered when the records are
+ * in the log. acks=all is answered when they are synced to disk (one sync for all waiting requests), or like acks=1
+ * under log.flush.policy=interval. acks=0 has no response. A long request is processed in steps, and no other request
+ * of its connection overtakes it. ApiVersions lists versions 0 to 2, which are not served: without them librdkafka
+ * before 2.11.1 sends uncompressed records (KAFKA-18659).
  */
 export const produce = (options: ProduceOptions): Route =>
   route(Produce, { advertisedMin: 0, pipelined: true, borrows: true }, (request, { listener, version }): Handled<typeof Produce> => {
     const pass = new Pass(options, request, version, listener)
-    if (!isLong(request, options)) return answer(pass.run(), request, options)
+    if (!isLong(request, options)) return respond(pass.run(), request, options)
     return new Sliced(function* () {
-      return answer(yield* pass.runInSteps(), request, options)
+      return respond(yield* pass.runInSteps(), request, options)
     })
   })

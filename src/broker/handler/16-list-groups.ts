@@ -6,22 +6,22 @@ import { coordinators, leaderIsListed } from "../../serve/cluster/nodes.ts"
 import { type Route, route } from "../../wire/route.ts"
 import type { Relay } from "../relay.ts"
 
-/** How long the leader may take. */
-const promptMs = 30_000
-const away = { errorCode: errorCode("COORDINATOR_NOT_AVAILABLE"), groups: [] }
+/** How long the broker waits for the leader's response. */
+const leaderTimeoutMs = 30_000
+const leaderUnreachable = { errorCode: errorCode("COORDINATOR_NOT_AVAILABLE"), groups: [] }
 
 /**
- * ListGroups 0-5: the groups for which this broker stands for the leader, so that a client that asks each node and joins the lists has each group once. None where the leader
- * is a broker that clients ask itself.
+ * ListGroups 0-5: returns the groups whose coordinator, for clients, is this broker: a client that asks every node and
+ * joins the lists gets each group once. Returns none where the leader is a broker that clients ask directly.
  */
 export const listGroups = (nodeId: number, cluster: () => Cluster, relay: Relay): Route =>
   route(ListGroups, {}, (_, context) => {
     if (leaderIsListed(cluster())) return { errorCode: 0, groups: [] }
-    return relay.forward(ListGroups, context, promptMs).pipe(
+    return relay.forward(ListGroups, context, leaderTimeoutMs).pipe(
       Effect.map((answer) => {
         const find = coordinators(cluster(), context.listener)
         return { ...answer, groups: answer.groups.filter(({ groupId }) => find(groupId)?.nodeId === nodeId) }
       }),
-      Effect.catchAll(() => Effect.succeed(away))
+      Effect.catchAll(() => Effect.succeed(leaderUnreachable))
     )
   })

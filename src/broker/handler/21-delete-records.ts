@@ -19,13 +19,16 @@ interface DeleteRecordsOptions {
   readonly raise: Trimming["raise"]
 }
 
-/** The offset that stands for the high watermark. */
+/** The offset that means the high watermark. */
 const all = -1n
 
-/** A timeout of 0 means that the client waits for no other replica; the disk is waited for all the same, ms. */
+/**
+ * The shortest timeout, ms: 0 means that the client does not wait for other replicas, and the request still waits for
+ * the disk.
+ */
 const waitMsMin = 1000
 
-/** The outcome for one partition: its start is raised, or an error. */
+/** What the request does to one partition: raise its start offset, or answer with an error. */
 interface Plan {
   readonly partitionIndex: number
   readonly replica?: Replica
@@ -45,7 +48,7 @@ const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }
 
 type TopicPlan = { readonly name: string; readonly partitions: ReadonlyArray<Plan> }
 
-function* answer(plans: ReadonlyArray<TopicPlan>, errorOf: (plan: Plan) => KafkaError | undefined): Steps<Response> {
+function* respond(plans: ReadonlyArray<TopicPlan>, errorOf: (plan: Plan) => KafkaError | undefined): Steps<Response> {
   const topics = yield* nested(
     plans,
     ({ partitions }) => partitions,
@@ -59,7 +62,7 @@ function* answer(plans: ReadonlyArray<TopicPlan>, errorOf: (plan: Plan) => Kafka
   return { topics }
 }
 
-/** The new start of each log: the largest of the offsets that the request has for it. */
+/** Returns the new start offset of each log: the largest offset that the request has for it. */
 function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<Replica, number>> {
   const offsets = new Map<Replica, number>()
   const stride = new Stride()
@@ -74,9 +77,13 @@ function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<Replica, 
 }
 
 /**
- * DeleteRecords 0-2 (KIP-107): raises the start of partitions to the given offset; -1 stands for the high watermark. Answered when that survives a power cut. An offset
- * before the start changes nothing and is answered with the start; of several offsets for one partition the largest holds. Errors of a partition: OFFSET_OUT_OF_RANGE over the high watermark or below -1, POLICY_VIOLATION where cleanup.policy lacks delete,
- * INVALID_TOPIC_EXCEPTION for an internal topic, UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR; REQUEST_TIMED_OUT after `timeoutMs`, while the start is still raised.
+ * DeleteRecords 0-2 (KIP-107): raises the log start offset of partitions to the given offset; -1 means the high
+ * watermark. The response is sent when the new start survives a power cut. An offset before the start changes nothing
+ * and is answered with the start. Of several offsets for one partition the largest is used.
+ *
+ * Errors of a partition: OFFSET_OUT_OF_RANGE above the high watermark or below -1, POLICY_VIOLATION where
+ * cleanup.policy lacks delete, INVALID_TOPIC_EXCEPTION for an internal topic, UNKNOWN_TOPIC_OR_PARTITION,
+ * NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR. After `timeoutMs` REQUEST_TIMED_OUT; the broker still raises the start.
  */
 export const deleteRecords = ({ raise, table }: DeleteRecordsOptions): Route =>
   route(
@@ -100,12 +107,12 @@ export const deleteRecords = ({ raise, table }: DeleteRecordsOptions): Route =>
             replica.failed(result.left)
             failed.add(replica)
           }
-          return new Sliced(() => answer(plans, ({ replica }) => (replica !== undefined && failed.has(replica) ? "KAFKA_STORAGE_ERROR" : undefined)))
+          return new Sliced(() => respond(plans, ({ replica }) => (replica !== undefined && failed.has(replica) ? "KAFKA_STORAGE_ERROR" : undefined)))
         })
         return Effect.timeoutTo(Effect.disconnect(done), {
           duration: `${Math.max(waitMsMin, timeoutMs)} millis`,
           onSuccess: (response) => response,
-          onTimeout: () => new Sliced(() => answer(plans, ({ replica }) => (replica === undefined ? undefined : "REQUEST_TIMED_OUT")))
+          onTimeout: () => new Sliced(() => respond(plans, ({ replica }) => (replica === undefined ? undefined : "REQUEST_TIMED_OUT")))
         })
       })
   )

@@ -8,18 +8,19 @@ import type { ProducerIds } from "../producer-ids.ts"
 
 type Response = ResponseDraft<typeof InitProducerId>
 
-const given = (producerId: ProducerId): Response => ({ errorCode: 0, producerId, producerEpoch: 0 })
+const assigned = (producerId: ProducerId): Response => ({ errorCode: 0, producerId, producerEpoch: 0 })
 const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error), producerId: -1n, producerEpoch: -1 })
 
 /**
- * InitProducerId: an idempotent producer gets an id that nobody else has or will have, with epoch 0, each time it asks (KIP-98, KIP-360).
- * A transactional id gets UNSUPPORTED_VERSION, which no client repeats: this cluster has no transactions yet. INVALID_REQUEST for an empty one, as in Kafka.
+ * InitProducerId: each request of an idempotent producer gets an id that no other producer has or will have, with epoch
+ * 0 (KIP-98, KIP-360). A transactional id gets UNSUPPORTED_VERSION, which clients do not retry: this cluster does not
+ * support transactions. An empty one gets INVALID_REQUEST, as in Kafka.
  */
 export const initProducerId = (ids: ProducerIds): Route =>
   route(InitProducerId, {}, ({ transactionalId, producerId, producerEpoch }): Handled<typeof InitProducerId> => {
-    // A producer has both an id and an epoch, or neither.
+    // A request has both an id and an epoch, or neither.
     if ((producerId === -1n) !== (producerEpoch === -1)) return refused("INVALID_REQUEST")
     if (transactionalId !== null) return refused(transactionalId === "" ? "INVALID_REQUEST" : "UNSUPPORTED_VERSION")
     const id = ids.take()
-    return id !== undefined ? given(id) : Effect.match(ids.await, { onFailure: refused, onSuccess: given })
+    return id !== undefined ? assigned(id) : Effect.match(ids.await, { onFailure: refused, onSuccess: assigned })
   })

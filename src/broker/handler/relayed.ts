@@ -20,23 +20,29 @@ import type { AnyApi, RequestOf, ResponseDraft } from "../../protocol/type/wire.
 import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import type { Relay } from "../relay.ts"
 
-/** What a client is told while the leader is away: each kind of request has an error after which clients look for the leader again. */
+/**
+ * The errors while the leader is unreachable: clients refresh their metadata after NOT_CONTROLLER, and find the
+ * coordinator again after the other.
+ */
 const noController: KafkaError = "NOT_CONTROLLER"
 const noCoordinator: KafkaError = "COORDINATOR_NOT_AVAILABLE"
-const away = "The cluster's leader cannot be reached."
+const leaderUnreachable = "The cluster's leader is unreachable."
 
 const controller = errorCode(noController)
 const coordinator = errorCode(noCoordinator)
 
-/** How long the leader may take for what it does at once, journal included. */
-const promptMs = 30_000
-/** A join waits for all members of the group, at most as long as the slowest may take to rebalance. */
+/** How long the broker waits for a response that the leader sends at once, or as soon as the journal is synced. */
+const leaderTimeoutMs = 30_000
+/** JoinGroup waits for all members of the group, at most for the longest rebalance timeout. */
 const joinMs = ({ rebalanceTimeoutMs, sessionTimeoutMs }: RequestOf<typeof JoinGroup>): number =>
-  Math.min(2_147_000_000, Math.max(0, rebalanceTimeoutMs, sessionTimeoutMs) + promptMs)
-/** A sync waits for the group's leader to hand in the assignment; the group ends that wait itself, after the longest rebalance timeout that Kafka has by default. */
-const syncMs = 300_000 + promptMs
+  Math.min(2_147_000_000, Math.max(0, rebalanceTimeoutMs, sessionTimeoutMs) + leaderTimeoutMs)
+/**
+ * SyncGroup waits for the assignment of the group's leader. The coordinator ends that wait after the rebalance timeout;
+ * 5 min is the longest of Kafka's defaults.
+ */
+const syncMs = 300_000 + leaderTimeoutMs
 
-const prompt = () => promptMs
+const leaderTimeout = () => leaderTimeoutMs
 
 const relayed = <A extends AnyApi>(
   relay: Relay,
@@ -51,21 +57,21 @@ const relayed = <A extends AnyApi>(
     )
   )
 
-/** From this version on OffsetFetch asks for many groups at once. */
+/** The first version of OffsetFetch with several groups in a request. */
 const batchSince = 8
 const noOffset = (partitionIndex: number) => ({ partitionIndex, committedOffset: -1n, metadata: null, errorCode: coordinator })
 
 const groupRoutes = (relay: Relay): ReadonlyArray<Route> => [
-  relayed(relay, OffsetCommit, prompt, ({ topics }) => ({
+  relayed(relay, OffsetCommit, leaderTimeout, ({ topics }) => ({
     topics: topics.map(({ name, topicId, partitions }) => ({
       name,
       topicId,
       partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: coordinator }))
     }))
   })),
-  relayed(relay, OffsetFetch, prompt, ({ groups, topics }, { version }) => ({
+  relayed(relay, OffsetFetch, leaderTimeout, ({ groups, topics }, { version }) => ({
     errorCode: version >= batchSince ? 0 : coordinator,
-    // Version 1 has no error but that of each partition.
+    // Version 1 has errors of partitions only.
     topics: version >= batchSince ? [] : (topics ?? []).map(({ name, partitionIndexes }) => ({ name, partitions: partitionIndexes.map(noOffset) })),
     groups: groups.map(({ groupId }) => ({ groupId, topics: [], errorCode: coordinator }))
   })),
@@ -82,12 +88,12 @@ const groupRoutes = (relay: Relay): ReadonlyArray<Route> => [
     () => syncMs,
     () => ({ errorCode: coordinator, assignment: new Uint8Array(0) })
   ),
-  relayed(relay, Heartbeat, prompt, () => ({ errorCode: coordinator })),
-  relayed(relay, LeaveGroup, prompt, () => ({ errorCode: coordinator })),
-  relayed(relay, DescribeGroups, prompt, ({ groups }, { version }) => ({
+  relayed(relay, Heartbeat, leaderTimeout, () => ({ errorCode: coordinator })),
+  relayed(relay, LeaveGroup, leaderTimeout, () => ({ errorCode: coordinator })),
+  relayed(relay, DescribeGroups, leaderTimeout, ({ groups }, { version }) => ({
     groups: groups.map((groupId) => ({
       errorCode: coordinator,
-      ...(version >= 6 ? { errorMessage: away } : {}),
+      ...(version >= 6 ? { errorMessage: leaderUnreachable } : {}),
       groupId,
       groupState: "",
       protocolType: "",
@@ -95,40 +101,40 @@ const groupRoutes = (relay: Relay): ReadonlyArray<Route> => [
       members: []
     }))
   })),
-  relayed(relay, DeleteGroups, prompt, ({ groupsNames }) => ({
-    results: groupsNames.map((groupId) => ({ groupId, errorCode: coordinator, errorMessage: away }))
+  relayed(relay, DeleteGroups, leaderTimeout, ({ groupsNames }) => ({
+    results: groupsNames.map((groupId) => ({ groupId, errorCode: coordinator, errorMessage: leaderUnreachable }))
   })),
-  relayed(relay, OffsetDelete, prompt, () => ({ errorCode: coordinator, topics: [] }))
+  relayed(relay, OffsetDelete, leaderTimeout, () => ({ errorCode: coordinator, topics: [] }))
 ]
 
-const unchanged = ({ resourceName, resourceType }: { readonly resourceType: number; readonly resourceName: string }) => ({
+const refusedResource = ({ resourceName, resourceType }: { readonly resourceType: number; readonly resourceName: string }) => ({
   errorCode: controller,
-  errorMessage: away,
+  errorMessage: leaderUnreachable,
   resourceType,
   resourceName
 })
 
 const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
-  relayed(relay, CreateTopics, prompt, ({ topics }) => ({
-    topics: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: away }))
+  relayed(relay, CreateTopics, leaderTimeout, ({ topics }) => ({
+    topics: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: leaderUnreachable }))
   })),
-  relayed(relay, DeleteTopics, prompt, ({ topicNames, topics }, { version }) => ({
+  relayed(relay, DeleteTopics, leaderTimeout, ({ topicNames, topics }, { version }) => ({
     responses:
       version >= 6
-        ? topics.map(({ name, topicId }) => ({ name, topicId, errorCode: controller, errorMessage: away }))
-        : topicNames.map((name) => ({ name, errorCode: controller, errorMessage: away }))
+        ? topics.map(({ name, topicId }) => ({ name, topicId, errorCode: controller, errorMessage: leaderUnreachable }))
+        : topicNames.map((name) => ({ name, errorCode: controller, errorMessage: leaderUnreachable }))
   })),
-  relayed(relay, AlterConfigs, prompt, ({ resources }) => ({ responses: resources.map(unchanged) })),
-  relayed(relay, IncrementalAlterConfigs, prompt, ({ resources }) => ({ responses: resources.map(unchanged) })),
-  relayed(relay, CreatePartitions, prompt, ({ topics }) => ({
-    results: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: away }))
+  relayed(relay, AlterConfigs, leaderTimeout, ({ resources }) => ({ responses: resources.map(refusedResource) })),
+  relayed(relay, IncrementalAlterConfigs, leaderTimeout, ({ resources }) => ({ responses: resources.map(refusedResource) })),
+  relayed(relay, CreatePartitions, leaderTimeout, ({ topics }) => ({
+    results: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: leaderUnreachable }))
   }))
 ]
 
 const quorumRoutes = (relay: Relay): ReadonlyArray<Route> => [
-  relayed(relay, UnregisterBroker, prompt, () => ({ errorCode: controller, errorMessage: away })),
-  relayed(relay, DescribeQuorum, prompt, () => ({ errorCode: controller, errorMessage: away, topics: [] }))
+  relayed(relay, UnregisterBroker, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable })),
+  relayed(relay, DescribeQuorum, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable, topics: [] }))
 ]
 
-/** Everything that the leader alone decides or knows and that a client may send to any node. */
+/** Returns the routes for requests that a client may send to any node and that only the leader can answer. */
 export const relayedRoutes = (relay: Relay): ReadonlyArray<Route> => [...topicRoutes(relay), ...groupRoutes(relay), ...quorumRoutes(relay)]

@@ -61,8 +61,8 @@ const described = (routes: Harness["routes"], version: number, topics: ReadonlyA
 const namesOf = (result: { readonly topics: ReadonlyArray<{ name: string; partitions: ReadonlyArray<{ partitionIndex: number }> }> }) =>
   result.topics.flatMap(({ name, partitions }) => partitions.map(({ partitionIndex }) => `${name}-${partitionIndex}`))
 
-describe("the partitions of directories that work on", () => {
-  test("are looked at without a read when another fails: a read at their end would keep what comes next in memory, for nobody", () => {
+describe("the partitions of the other data directories", () => {
+  test("are checked without a read when one fails: a read at their end would keep the next batches in memory for no consumer", () => {
     let reads = 0
     return new World().run(
       Effect.gen(function* () {
@@ -91,7 +91,7 @@ describe("the partitions of directories that work on", () => {
 })
 
 describe("DescribeLogDirs", () => {
-  test("each directory with its partitions, their bytes, and the bytes of its volume from version 4 on", () =>
+  test("returns each directory with its partitions and their bytes, and from version 4 on the bytes of its volume", () =>
     new World().run(
       Effect.gen(function* () {
         const { routes } = yield* broker
@@ -115,7 +115,7 @@ describe("DescribeLogDirs", () => {
       })
     ))
 
-  test("what is asked for and not here is left out; nothing asked for is nothing told", () =>
+  test("omits partitions that are not on this broker; an empty request has an empty response", () =>
     new World().run(
       Effect.gen(function* () {
         const { routes } = yield* broker
@@ -130,7 +130,7 @@ describe("DescribeLogDirs", () => {
 })
 
 describe("a data directory that fails under a broker", () => {
-  test("a sync that fails: its partitions answer KAFKA_STORAGE_ERROR to Produce and Fetch, whoever waits is told, one line says so, and the rest goes on", async () => {
+  test("a sync that fails: its partitions answer KAFKA_STORAGE_ERROR to Produce and Fetch, waiting requests too, with one log line; the others are served", async () => {
     const world = new World()
     await world.run(
       Effect.gen(function* () {
@@ -174,11 +174,11 @@ describe("a data directory that fails under a broker", () => {
     expect(world.lines.filter((line) => line.includes("is offline")).length).toBe(1)
     const path = world.faulty.failed[0]?.slice("sync ".length)
     expect(world.lines[0]).toBe(
-      `The data directory /d0 is offline: could not sync ${path}: EIO: planted fault, sync '${path}'. A sync that failed is not repeated, since it is unknown what the disk holds. Look at the disk, then start this node again. Its partitions answer KAFKA_STORAGE_ERROR, the other directories go on.`
+      `The data directory /d0 is offline: could not sync ${path}: EIO: planted fault, sync '${path}'. A sync that failed is not repeated, since it is unknown what the disk holds. Look at the disk, then start this node again. Its partitions answer KAFKA_STORAGE_ERROR; the broker still serves the other directories.`
     )
   })
 
-  test("the last directory that fails ends the broker, and says why", async () => {
+  test("the failure of the last directory stops the broker with a fault", async () => {
     const world = new World()
     const stopped: Array<BrokerFault> = []
     await world.run(
@@ -202,7 +202,7 @@ describe("a data directory that fails under a broker", () => {
     expect(stopped[0]?.message).toStartWith("Broker 1 stops: all its 2 data directories are offline. The data directory /d1 is offline: could not sync /d1/")
   })
 
-  test("a full disk and a process without descriptors are no failure: both work again by themselves", async () => {
+  test("a full disk and a lack of file descriptors do not fail a directory: appends resume by themselves", async () => {
     for (const code of ["ENOSPC", "EMFILE"]) {
       const world = new World()
       await world.run(
@@ -226,7 +226,7 @@ describe("a data directory that fails under a broker", () => {
     }
   })
 
-  test("a start that was raised holds when a directory is lost, and when it returns with an old document", async () => {
+  test("a raised start offset persists when a directory is lost, and when it reappears with an old checkpoint", async () => {
     const memory = [new MemoryDisk(), new MemoryDisk()] as const
     const places = memory.map((each, i) => {
       const disk = each.session()
@@ -263,7 +263,7 @@ describe("a data directory that fails under a broker", () => {
       })
     )
     const startsNow = Effect.map(past, (held) => [0, 1].map((n) => (held.hosted.table.find({ name: "orders" }, n) as { start: () => number }).start()))
-    // Each directory alone knows the start of every log; the log of the other is made anew here, since the topic is new to this harness.
+    // Each directory has the start offsets of all logs. The harness does not know the topic, so it creates the other log again.
     for (const which of [[0], [1]])
       expect(
         await within(

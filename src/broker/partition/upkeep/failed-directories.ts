@@ -5,13 +5,16 @@ import { BrokerFault } from "../../fault.ts"
 interface FailedDirectoriesOptions {
   readonly nodeId: number
   readonly directories: ReadonlyArray<LogDirectory>
-  /** The partitions of a directory that is offline are let go of; whoever waits for one learns it. */
+  /** Takes the partitions of offline directories offline, and wakes the requests that wait for them. */
   readonly leaveOffline: () => void
-  /** The broker cannot go on. */
+  /** Stops the broker. */
   readonly stop: (fault: BrokerFault) => Effect.Effect<void>
 }
 
-/** Says which data directory failed, once; ends the broker with the last of them, as Kafka halts: it could only answer that it stores nothing. */
+/**
+ * Logs the failure of each data directory once. Stops the broker when the last directory fails, as Kafka does: without
+ * a log directory the broker could only answer KAFKA_STORAGE_ERROR.
+ */
 export const watchDirectories = ({ directories, leaveOffline, nodeId, stop }: FailedDirectoriesOptions): Effect.Effect<void, never, Scope.Scope> =>
   Effect.forEach(
     directories,
@@ -20,7 +23,7 @@ export const watchDirectories = ({ directories, leaveOffline, nodeId, stop }: Fa
         Effect.flatMap(directory.failed, ({ message }) => {
           leaveOffline()
           if (directories.some((each) => each.fault() === undefined))
-            return Effect.logError(`${message} Its partitions answer KAFKA_STORAGE_ERROR, the other directories go on.`)
+            return Effect.logError(`${message} Its partitions answer KAFKA_STORAGE_ERROR; the broker still serves the other directories.`)
           const all = directories.length === 1 ? "its data directory is offline" : `all its ${directories.length} data directories are offline`
           return stop(new BrokerFault({ kind: "storage", message: `Broker ${nodeId} stops: ${all}. ${message}` }))
         })
