@@ -13,7 +13,7 @@ import { batch, sequenced } from "./support.ts"
 
 const { brokerOn, leaderOn, linkTo } = (worlds[1] as (typeof worlds)[number])[1]()
 
-/** A leader of its own, and a broker that leads `orders-0`. */
+/** Starts a leader, and a broker in another process that leads `orders-0`. */
 const cluster = Effect.gen(function* () {
   const leader = yield* leaderOn(newDisk())
   const broker = yield* brokerOn(newDisk(), 1, leader.it.address)
@@ -37,8 +37,8 @@ const quorum = (link: Link) =>
     ({ topics }) => topics[0]?.partitions[0]
   )
 
-describe("what administrators ask of a cluster with a leader of its own", () => {
-  test("the journal's voter is the leader, and a broker is an observer that catches up; the broker relays the question", () =>
+describe("administrative requests to a cluster whose leader is no broker", () => {
+  test("DescribeQuorum: the leader is the voter, the broker an observer that catches up; the broker relays the request", () =>
     running(
       Effect.gen(function* () {
         const { client, direct, leader } = yield* cluster
@@ -55,7 +55,7 @@ describe("what administrators ask of a cluster with a leader of its own", () => 
       })
     ))
 
-  test("the producers of a partition are told by the broker that leads it, and by no other node", () =>
+  test("DescribeProducers: only the broker that leads the partition answers", () =>
     running(
       Effect.gen(function* () {
         const { client, direct } = yield* cluster
@@ -70,7 +70,7 @@ describe("what administrators ask of a cluster with a leader of its own", () => 
       })
     ))
 
-  test("a log stays in its directory: that one is accepted, any other refused; the leader has none", () =>
+  test("AlterReplicaLogDirs accepts the directory in which a log is and refuses any other; the leader has none", () =>
     running(
       Effect.gen(function* () {
         const { client, direct } = yield* cluster
@@ -86,7 +86,7 @@ describe("what administrators ask of a cluster with a leader of its own", () => 
       })
     ))
 
-  test("broker and leader advertise the same requests of administrators, and none of what is not built", () =>
+  test("broker and leader advertise the same administrative APIs, and none that is not implemented", () =>
     running(
       Effect.gen(function* () {
         const { client, direct } = yield* cluster

@@ -15,7 +15,7 @@ import { newDisk } from "./support.ts"
 
 const origin = { clientHost: "127.0.0.1", connectionId: 1, actor: "test@127.0.0.1:1" }
 const scope = Effect.runSync(Scope.make())
-/** A broker whose leader is away. */
+/** A broker whose leader is unreachable. */
 const broker = await Effect.runPromise(
   makeBroker({ nodeId: 1, leader: { host: "127.0.0.1", port: 1 }, config: defaultNodeConfig }).pipe(
     Effect.provide(Layer.mergeAll(Layer.provideMerge(memoryLog(newDisk()), checksum), compression, new MemoryNetwork().layer("here"))),
@@ -24,7 +24,7 @@ const broker = await Effect.runPromise(
 )
 const routes = [...broker.routes, ...broker.relayed]
 
-describe("any request that can be read gets an answer that can be written, in every version, while the leader is away", () => {
+describe("every readable request gets a response that can be encoded, in every version, while the leader is unreachable", () => {
   test.each(routes.map((route) => [route.api.name, route] as const))("%s", async (_, { api, versions: [first, last] }) => {
     for (let version = first; version <= last; version++) {
       const requests = valueOf(api.request.body, version, version >= api.flexible)
@@ -33,14 +33,14 @@ describe("any request that can be read gets an answer that can be written, in ev
           const frame = joined(requestFrame(api, version, { correlationId: 1, clientId: "any" }, request as never)).subarray(4)
           const answered = dispatch(routes, frame, origin).pipe(Effect.either, Effect.timeout("20 seconds"), Logger.withMinimumLogLevel(LogLevel.None))
           const answer = await Effect.runPromise(answered)
-          // Only Produce with acks=0 may end the connection instead.
+          // Only Produce with acks=0 may close the connection instead.
           return answer._tag === "Right" || (api.key === 0 && answer.left.kind === "disconnected")
         }),
         { numRuns: 15 }
       )
     }
   })
-  test("the end", async () => {
+  test("the broker stops cleanly", async () => {
     expect(Exit.isSuccess(await Effect.runPromiseExit(Scope.close(scope, Exit.void)))).toBe(true)
   })
 })

@@ -22,7 +22,7 @@ const config: NodeConfig = {
   "broker.heartbeat.interval.ms": 100
 }
 
-/** Something that runs until it is stopped. */
+/** A leader or a broker that runs until the test stops it. */
 interface Node<A> {
   readonly it: A
   readonly stop: Effect.Effect<void>
@@ -39,7 +39,7 @@ const held = <A, E>(start: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<Node
 interface World {
   /** A leader over `disk`, on a free port unless told otherwise. */
   readonly leaderOn: (disk: MemoryDisk, port?: number) => Effect.Effect<Node<RunningLeader>, unknown, Scope.Scope>
-  /** A broker over `disk`; returns when it listens, which may be long before it is let in. */
+  /** A broker over `disk`. Returns when it listens, which may be long before the leader unfences it. */
   readonly brokerOn: (disk: MemoryDisk, nodeId: number, leader: Address, port?: number) => Effect.Effect<Node<RunningBroker>, unknown, Scope.Scope>
   /** A client's connection. */
   readonly linkTo: (address: Address) => Effect.Effect<Link, unknown, Scope.Scope>
@@ -67,7 +67,7 @@ export const worldOver = (transport: Layer.Layer<Transport>): World => {
       )
   }
 }
-/** Real sockets on this machine, and the network in memory. */
+/** Real sockets, and the network in memory. */
 export const worlds: ReadonlyArray<readonly [name: string, make: () => World]> = [
   ["TCP", () => worldOver(layerBun)],
   ["memory", () => worldOver(new MemoryNetwork().layer("here"))]
@@ -79,6 +79,6 @@ export const createTopic = (link: Link, name: string, numPartitions = 1) =>
     .pipe(Effect.map(({ topics }) => topics[0]?.errorCode))
 
 export const newDisk = (): MemoryDisk => new MemoryDisk()
-/** Runs a test with everything it starts stopped at the end. */
+/** Runs a test, and stops all nodes that it started at the end. */
 export const running = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
   Effect.runPromise(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Fatal)))

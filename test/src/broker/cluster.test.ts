@@ -26,7 +26,7 @@ const receive = (link: Link, from: number, maxWaitMs = 0, topic = "orders") =>
     )
     .pipe(Effect.map(({ responses }) => responses[0]?.partitions[0]))
 const offsets = (records: Uint8Array | null | undefined) => Either.getOrThrow(readableBatches(records ?? new Uint8Array(0))).map(({ baseOffset }) => baseOffset)
-/** Repeats a call until its answer has no error. */
+/** Repeats a call until its response has no error. */
 const serving = <A extends { readonly errorCode: number } | undefined, E>(call: Effect.Effect<A, E>) =>
   Effect.repeat(
     Effect.tap(call, (answer) => (answer?.errorCode === 0 ? Effect.void : Effect.sleep("5 millis"))),
@@ -38,7 +38,7 @@ const serving = <A extends { readonly errorCode: number } | undefined, E>(call: 
 
 describe.each(worlds)("leader and broker over %s", (_, make) => {
   const { brokerOn, leaderOn, linkTo } = make()
-  test("a topic made through the broker is served by it; events, records, ids and a waiting fetch travel", () =>
+  test("a topic that was created through the broker: Produce, a waiting Fetch, InitProducerId and DeleteTopics work", () =>
     running(
       Effect.gen(function* () {
         const leader = yield* leaderOn(newDisk())
@@ -65,7 +65,7 @@ describe.each(worlds)("leader and broker over %s", (_, make) => {
       })
     ))
 
-  test("asking a broker for an unknown topic has the leader create it", () =>
+  test("Metadata for an unknown topic makes the leader create it", () =>
     running(
       Effect.gen(function* () {
         const leader = yield* leaderOn(newDisk())
@@ -81,7 +81,7 @@ describe.each(worlds)("leader and broker over %s", (_, make) => {
       })
     ))
 
-  test("L1, L4: a broker that loses power keeps what it acknowledged, and recognizes what is repeated", () =>
+  test("L1, L4: after a power cut a broker has the acknowledged records, and recognizes a repeated batch", () =>
     running(
       Effect.gen(function* () {
         const leader = yield* leaderOn(newDisk())
@@ -104,7 +104,7 @@ describe.each(worlds)("leader and broker over %s", (_, make) => {
       })
     ))
 
-  test("the leader away: the broker serves on and says so to those who need the leader; back again, all goes on", () =>
+  test("leader stopped: the broker serves Produce and Fetch, and refuses what needs the leader; after a restart everything works", () =>
     running(
       Effect.gen(function* () {
         const disk = newDisk()
@@ -128,9 +128,9 @@ describe.each(worlds)("leader and broker over %s", (_, make) => {
     ))
 })
 
-describe.each(worlds)("who does not belong together, over %s", (_, make) => {
+describe.each(worlds)("nodes that do not match, over %s", (_, make) => {
   const { brokerOn, leaderOn, linkTo } = make()
-  test("a broker starts before its leader, and joins when it is there", () =>
+  test("a broker that starts before its leader joins when the leader listens", () =>
     running(
       Effect.gen(function* () {
         const disk = newDisk()
@@ -145,7 +145,7 @@ describe.each(worlds)("who does not belong together, over %s", (_, make) => {
       })
     ))
 
-  test("a data directory of one cluster is not given to another: the broker stops and says why", () =>
+  test("a data directory of another cluster: the broker stops with a fault", () =>
     running(
       Effect.gen(function* () {
         const disk = newDisk()
@@ -161,7 +161,7 @@ describe.each(worlds)("who does not belong together, over %s", (_, make) => {
       })
     ))
 
-  test("two brokers of one id: the second is let in when the first is gone", () =>
+  test("two brokers with one id: the second is unfenced when the first has stopped", () =>
     running(
       Effect.gen(function* () {
         const leader = yield* leaderOn(newDisk())
@@ -176,7 +176,7 @@ describe.each(worlds)("who does not belong together, over %s", (_, make) => {
       })
     ))
 
-  test("a clean stop is told to the leader at once: nobody waits for the session to end", () =>
+  test("a clean shutdown is reported to the leader at once: clients do not wait for the session to expire", () =>
     running(
       Effect.gen(function* () {
         const leader = yield* leaderOn(newDisk())

@@ -22,7 +22,7 @@ const change = (link: Link, resourceName: string, name: string, value: string | 
       validateOnly: false
     })
     .pipe(Effect.map(({ responses }) => responses[0]?.errorCode))
-/** value, source, and where else there is one. */
+/** Returns the value, the source and the synonyms of a setting. */
 const described = (link: Link, resourceType: number, resourceName: string, name: string) =>
   link.call(DescribeConfigs, { resources: [{ resourceType, resourceName, configurationKeys: [name] }], includeSynonyms: true }).pipe(
     Effect.map(({ results }) => {
@@ -33,7 +33,7 @@ const described = (link: Link, resourceType: number, resourceName: string, name:
 
 describe.each(worlds)("node settings over %s", (_, make) => {
   const { brokerOn, leaderOn, linkTo } = make()
-  test("set through the broker for it and for all nodes, they hold there while it runs, and after both have started again", () =>
+  test("settings of the broker and of all nodes apply while the broker runs, and after both nodes have restarted", () =>
     running(
       Effect.gen(function* () {
         const disks = { leader: newDisk(), broker: newDisk() }
@@ -58,7 +58,7 @@ describe.each(worlds)("node settings over %s", (_, make) => {
         expect(yield* described(client, topic, "orders", "max.message.bytes")).toEqual(["500", 1, ["max.message.bytes=500@1", ...layers]])
         expect(yield* change(client, "orders", "max.message.bytes", null, topic)).toBe(0)
 
-        // What would lock the operator out is refused. The connection that is open stays.
+        // Values that would lock the operator out are refused. The open connection stays.
         for (const [name, value] of [
           ["max.connections", "9"],
           ["message.max.bytes", "0"],

@@ -27,7 +27,7 @@ const fetch = (link: Link, partition: number, from: number, maxBytes: number) =>
     )
     .pipe(Effect.map(({ responses }) => Either.getOrThrow(readableBatches(responses[0]?.partitions[0]?.records ?? new Uint8Array(0)))))
 
-/** Everything of one partition, as a consumer reads it that now and then takes its time; what it got early is looked at last. */
+/** Reads all batches of a partition with random pauses. Inspects them at the end, when their receive buffers could have been reused. */
 const readAll = (link: Link, partition: number, end: () => number) =>
   Effect.gen(function* () {
     const found: Array<RecordBatch> = []
@@ -39,7 +39,7 @@ const readAll = (link: Link, partition: number, end: () => number) =>
     return found
   })
 
-/** What the producer made of it; the leader writes only offset and epoch, which stand before the CRC. */
+/** Hashes the bytes that the producer wrote. The broker changes only the base offset and the leader epoch, which precede the CRC. */
 const content = (bytes: Uint8Array): string => Bun.hash(bytes.subarray(fieldAt.crc)).toString(16)
 
 for (const [name, transport] of [
@@ -47,7 +47,7 @@ for (const [name, transport] of [
   ["memory", () => new MemoryNetwork({ segmentBytes: [1, 300_000] }).layer("here")]
 ] as const)
   test(
-    `batches of every size from several producers are stored and read as they were sent, at the tail and afterwards, over ${name}`,
+    `batches of every size from several producers are read as they were sent, at the tail and afterwards, over ${name}`,
     () =>
       running(
         Effect.gen(function* () {

@@ -22,7 +22,7 @@ const join = { groupId: "g", sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_00
 const beat = { groupId: "g", generationId: 1, memberId: "m" }
 const served = { requestBytesMax: 100_000, connectionsMax: 100, inFlightRequestsMax: 64, writeBufferBytesMax: 100_000 }
 
-/** A relay to a leader on which every join waits for ever, and every heartbeat is answered with the name that it came under. */
+/** Runs `use` with relayed routes to a leader that never answers JoinGroup and records the principal of each Heartbeat. */
 const withLeader = <A>(
   use: (routes: ReturnType<typeof relayedRoutes>, seen: { readonly actors: Array<string>; joins: number }) => Effect.Effect<A, unknown, never>,
   network = new MemoryNetwork()
@@ -43,11 +43,11 @@ const withLeader = <A>(
     const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
     return yield* use(relayedRoutes(new Relay(contact, yield* Effect.scope, yield* Transport)), seen)
   })
-  // Time is virtual: a quarter of an hour of silence passes at once.
+  // In virtual time 15 idle minutes take no time.
   return new VirtualClock().run(Effect.orDie(Effect.scoped(program).pipe(Effect.provide(network.layer("here")))))
 }
 
-test("a link that the leader closed, since nothing was said for long, costs nobody a request", () =>
+test("a link that the leader closed because it was idle fails no request", () =>
   withLeader((routes) =>
     Effect.gen(function* () {
       for (let n = 0; n < 3; n++) {
@@ -57,7 +57,7 @@ test("a link that the leader closed, since nothing was said for long, costs nobo
     })
   ))
 
-test("a hundred joins that wait do not hold up a heartbeat; it arrives in the name of the broker, from the address of its client", () =>
+test("a hundred waiting JoinGroups do not delay a Heartbeat; it arrives with the broker's principal and the client's address", () =>
   withLeader((routes, seen) =>
     Effect.gen(function* () {
       const joins = yield* Effect.forkAll(Array.from({ length: 100 }, () => call(routes, JoinGroup, 9, join)))
@@ -69,7 +69,7 @@ test("a hundred joins that wait do not hold up a heartbeat; it arrives in the na
     })
   ))
 
-test("who gives up while a link is being opened does not take it from those who wait for it too", () =>
+test("an interrupted request does not close a link that opens for others too", () =>
   withLeader(
     (routes) =>
       Effect.gen(function* () {
@@ -82,7 +82,7 @@ test("who gives up while a link is being opened does not take it from those who 
     new MemoryNetwork({ delayMs: [10, 10] })
   ))
 
-test("more requests than may wait for the leader are refused, and the refused may come again", () =>
+test("a request above the limit of requests in flight is refused, and succeeds later", () =>
   withLeader((routes, seen) =>
     Effect.gen(function* () {
       const joins = yield* Effect.forkAll(Array.from({ length: 64 * 32 }, () => call(routes, JoinGroup, 9, join)))
@@ -93,7 +93,7 @@ test("more requests than may wait for the leader are refused, and the refused ma
     })
   ))
 
-test("a client's address travels as its bytes", () => {
+test("a client's address is sent as its bytes", () => {
   const same = ["127.0.0.1", "10.200.3.4"]
   expect(same.map((host) => addressText(addressBytes(host)))).toEqual(same)
   expect(addressText(addressBytes("::ffff:10.1.2.3"))).toBe("10.1.2.3")

@@ -22,7 +22,7 @@ const served = { requestBytesMax: 100_000, connectionsMax: 100, inFlightRequests
 const link = { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 5000, inFlightRequestsMax: 5, responseBytesMax: 100_000 }
 const at = (host: string) => ({ host, port: 9092 })
 
-test("a request that was relayed is answered while the broker stops in good order", async () => {
+test("a relayed request is answered during a clean shutdown of the broker", async () => {
   const network = new MemoryNetwork()
   const program = Effect.gen(function* () {
     const own = [route(Heartbeat, {}, () => Effect.delay(Effect.succeed({ errorCode: 0 }), "300 millis"))]

@@ -41,19 +41,19 @@ import { dispatch } from "../../../src/wire/routing/dispatch.ts"
 
 const text = new TextEncoder()
 
-/** A batch of records with these values, as a producer sends it. */
+/** Encodes a batch of records with these values, as a producer sends it. */
 export const batch = (values: ReadonlyArray<string>, more: Partial<BatchToWrite> & { readonly codec?: Codec } = {}): Uint8Array =>
   encodeBatch(
     { codec: "none", records: values.map((value, i) => ({ timestamp: 1_700_000_000_000 + i, key: null, value: text.encode(value) })), ...more },
     { crc32c, compress: Effect.runSync(Effect.provide(Compression, compressionLayer)).compress }
   )
-/** One of an idempotent producer. */
+/** Encodes a batch of an idempotent producer. */
 export const sequenced = (values: ReadonlyArray<string>, producerId: bigint, baseSequence: number, producerEpoch = 0): Uint8Array =>
   batch(values, { producerId, producerEpoch, baseSequence })
 
 const origin = { clientHost: "127.0.0.1", connectionId: 1, actor: "test@127.0.0.1:1" }
 
-/** Sends a request to the routes as if it had come in a frame; undefined where no answer is due. */
+/** Dispatches a request to the routes as a frame. Returns undefined where the request has no response. */
 export const call = <A extends AnyApi>(
   routes: ReadonlyArray<Route>,
   api: A,
@@ -70,14 +70,14 @@ export interface Harness {
   readonly hosted: HostedPartitions["Type"]
   readonly routes: ReadonlyArray<Route>
   readonly cluster: () => Cluster
-  /** The leader decides, and the broker reads the events. */
+  /** Decides the commands as the leader does, and applies their events to the broker. */
   readonly run: (...commands: ReadonlyArray<Command | ((cluster: Cluster) => Command)>) => void
   readonly reports: ReadonlyArray<string>
 }
 
 export const incarnation = "process-1"
 
-/** Broker 1's partitions over a store, told of events by the test. `past` happened before the broker started. */
+/** Makes the partitions of broker 1 over a store; the test applies the events. `past` is the cluster before the broker started. */
 export const harness = (past: Cluster = initial, config: NodeConfig = defaultNodeConfig): Effect.Effect<Harness, never, LogStore | Checksum | Scope.Scope> =>
   Effect.gen(function* () {
     let cluster = past
@@ -141,10 +141,10 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
 /** Runs a test over a store on `disk`. */
 export const over = <A, E>(disk: MemoryDisk, test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>): Promise<A> =>
   Effect.runPromise(Effect.scoped(test).pipe(Effect.provide(memoryLog(disk)), Effect.provide(checksumLayer)))
-/** The same in virtual time: a slow disk costs nothing. */
+/** Runs a test over a store on `disk` in virtual time: a slow disk takes no time. */
 export const overInTime = <A, E>(disk: MemoryDisk, test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>): Promise<A> =>
   new VirtualClock().run(Effect.scoped(test).pipe(Effect.provide(memoryLog(disk)), Effect.provide(layerTypescript), Logger.withMinimumLogLevel(LogLevel.None)))
-/** The same over another store than one on a memory disk. */
+/** Runs a test over any store in virtual time. */
 export const overInTimeOn = <A, E>(
   store: Effect.Effect<LogStore["Type"], LogFault, Checksum | Scope.Scope>,
   test: Effect.Effect<A, E, LogStore | Checksum | Scope.Scope>
@@ -160,10 +160,10 @@ export const newDisk = (): MemoryDisk => new MemoryDisk()
 /** Waits for a condition, with a generous deadline. */
 export const until = (holds: () => boolean): Effect.Effect<void> =>
   Effect.repeat(Effect.delay(Effect.sync(holds), 1), { until: (held) => held, times: 20_000 }).pipe(
-    Effect.flatMap((held) => (holds() ? Effect.void : Effect.die(new Error(`The condition did not come to hold (${held}).`))))
+    Effect.flatMap((held) => (holds() ? Effect.void : Effect.die(new Error(`The condition did not become true (${held}).`))))
   )
 
-/** The one partition's answer to a Produce of `records` to `topic`. */
+/** Sends a Produce of `records` to one partition. Returns the partition's response. */
 export const send = (
   routes: ReadonlyArray<Route>,
   records: Uint8Array,
@@ -175,7 +175,7 @@ export const send = (
     topicData: [{ name: more.topic ?? "orders", partitionData: [{ index: more.partition ?? 0, records }] }]
   }).pipe(Effect.map((answer) => answer?.responses[0]?.partitionResponses[0]))
 
-/** The one partition's answer to a Fetch. */
+/** Sends a Fetch to one partition. Returns the partition's response. */
 export const receive = (
   routes: ReadonlyArray<Route>,
   from: number,

@@ -29,7 +29,7 @@ const described = (link: Link, name: string) =>
 
 describe.each(worlds)("topic settings over %s", (_, make) => {
   const { brokerOn, leaderOn, linkTo } = make()
-  test("changed through the broker, they hold there while it runs, and after both have started again", () =>
+  test("changes through the broker apply while it runs, and after both nodes have restarted", () =>
     running(
       Effect.gen(function* () {
         const disks = { leader: newDisk(), broker: newDisk() }
@@ -70,7 +70,7 @@ describe.each(worlds)("topic settings over %s", (_, make) => {
       })
     ))
 
-  test("while the leader is away they cannot be changed, and the client is told to look for it", () =>
+  test("while the leader is unreachable a change fails with NOT_CONTROLLER", () =>
     running(
       Effect.gen(function* () {
         const leader = yield* leaderOn(newDisk())

@@ -19,7 +19,7 @@ import { newDisk } from "./support.ts"
 
 const scope = Effect.runSync(Scope.make())
 afterAll(async () => expect(Exit.isSuccess(await Effect.runPromiseExit(Scope.close(scope, Exit.void)))).toBe(true))
-/** A broker whose leader is away, and a leader. */
+/** A broker whose leader is unreachable, and a leader. */
 const broker = await Effect.runPromise(
   makeBroker({ nodeId: 1, leader: { host: "127.0.0.1", port: 1 }, config: defaultNodeConfig }).pipe(
     Effect.provide(Layer.mergeAll(Layer.provideMerge(memoryLog(newDisk()), checksum), compression, new MemoryNetwork().layer("here"))),
@@ -36,11 +36,11 @@ const run = <A>(steps: Steps<A>): { readonly value: A; readonly pauses: number }
   }
 }
 const elementsMax = 20_000
-/** Elements that a handler may look at, fold, answer or write between two pauses. */
+/** Elements that a handler may process between two pauses. */
 const elementsPerPause = 1024
-/** An API that allows no more elements may look at all of them in one go: that takes some ms. */
+/** An API that allows no more elements than this may process them without a pause: that takes some ms. */
 const fewMax = 10_000
-/** Arrays that are not walked over: those of a session that is not there, a set of names, and partitions of a leader without log directories. */
+/** Arrays that the handlers do not iterate: those of an unknown session, a set of names, and partitions of a leader without log directories. */
 const unwalked = /^(a leader DescribeLogDirs|a \w+ Fetch forgottenTopicsData|a \w+ DescribeConfigs resources\[\]\.configurationKeys)/
 
 const sent = ({ api, finish, start }: Route, version: number, draft: unknown) => {
@@ -55,7 +55,7 @@ const sent = ({ api, finish, start }: Route, version: number, draft: unknown) =>
 describe.each([
   ["a broker", [...broker.routes, ...broker.relayed]],
   ["a leader", leader.routes]
-] as const)("%s answers the largest requests in slices, whatever array is large", (role, routes) => {
+] as const)("%s processes the largest requests in steps, whichever array is large", (role, routes) => {
   const cases = routes.flatMap((route) =>
     widest(route.api, route.versions[1]).flatMap(({ draft, path }) =>
       [true, false].map((distinct) => [`${route.api.name} ${path}${distinct ? "" : " (equal)"}`, route, draft, distinct] as const)
@@ -64,7 +64,7 @@ describe.each([
   test.each(cases)("%s", (name, route, draft, distinct) => {
     const count = Math.min(elementsMax, requestElementsMax(route.api.key)) - 10
     const { isAnswered, own } = sent(route, route.versions[1], draft(count, distinct))
-    // Who waits for a journal, or for a leader, has begun an Effect, which pauses by itself.
+    // A handler that waits for the journal or for the leader returns an Effect, which yields by itself.
     if (isAnswered && count > fewMax && !unwalked.test(`${role} ${name}`)) expect(own).toBeGreaterThanOrEqual(Math.floor(count / elementsPerPause) - 1)
   })
 })

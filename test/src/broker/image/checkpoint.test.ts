@@ -27,14 +27,14 @@ import { route } from "../../../../src/wire/route.ts"
 import { serve } from "../../../../src/wire/server.ts"
 import { topicId } from "../../../domain/cluster/support.ts"
 
-// Work, not waiting: on a busy machine it takes longer, and is right none the less.
+// These tests compute for long, and more so on a busy machine.
 setDefaultTimeout(120_000)
 
 const clusterId = "nP399schQga-RUBKdkOBLw"
 const utf8 = new TextEncoder()
 const json = (event: object): string => JSON.stringify(event)
 
-/** The events of a journal: a cluster with topics and settings; `flavour` tells one history from another. */
+/** The events of a journal: a cluster with topics and settings; `flavour` makes the histories differ. */
 const history = (count: number, flavour = ""): ReadonlyArray<string> =>
   Array.from({ length: count }, (_, n) => {
     if (n === 0) return json({ _tag: "ClusterFounded", v: 1, clusterId })
@@ -63,7 +63,7 @@ const stateOf = (events: ReadonlyArray<string>): Cluster =>
     events.map((event): Event => Either.getOrThrow(decode(JSON.parse(event))))
   )
 
-/** A leader that serves a journal, and notes from which event it is asked. */
+/** A leader that serves a journal and records the offsets from which the image fetches. */
 class FakeLeader {
   readonly asked: Array<number> = []
   private readonly batches: ReadonlyArray<Uint8Array>
@@ -87,11 +87,11 @@ interface Life {
   readonly leader: FakeLeader
   readonly intervalEvents?: number
   readonly clusterId?: string | undefined
-  /** Log lines of the life. */
+  /** The log lines of the run. */
   readonly lines?: Array<string>
 }
 
-/** One life of a broker's image: it catches up with the leader, then `use` looks at it, then it shuts down cleanly. */
+/** Runs a broker's image once: it catches up with the leader, `use` inspects it, and it shuts down cleanly. */
 const live = <A>(life: Life, use: (image: Image, store: LogStore["Type"]) => Effect.Effect<A, unknown>): Promise<A> => {
   const lines = life.lines ?? []
   const logger = Logger.make(({ message }) => void lines.push(String(message)))
@@ -126,7 +126,7 @@ const expected = (events: ReadonlyArray<string>) => ({
 })
 const asideLine = "The checkpoint of the cluster's image is not used"
 
-/** A disk on which a broker has shut down cleanly after so many events. */
+/** Returns a disk on which a broker has shut down cleanly after `count` events. */
 const stoppedAfter = async (count: number, flavour = ""): Promise<MemoryDisk> => {
   const disk = new MemoryDisk()
   await live({ disk, leader: new FakeLeader(history(count, flavour)) }, () => Effect.void)
@@ -134,7 +134,7 @@ const stoppedAfter = async (count: number, flavour = ""): Promise<MemoryDisk> =>
 }
 
 describe("given a broker that shut down cleanly after 2,000 events", () => {
-  test("when it starts again, then it begins with its checkpoint and follows from there, to the state of all events", async () => {
+  test("when it restarts, then it loads its checkpoint, fetches from there, and has the state of all events", async () => {
     const disk = await stoppedAfter(2000)
     const events = history(2345)
     const leader = new FakeLeader(events)
@@ -148,22 +148,25 @@ describe("given a broker that shut down cleanly after 2,000 events", () => {
     ["is shorter", 1500, ""],
     ["ends one event before it", 1999, ""],
     ["has another history", 2400, "other"]
-  ])("when the leader's journal %s, then the checkpoint is left aside with one line, and the journal is read from its beginning", async (_, count, flavour) => {
-    const disk = await stoppedAfter(2000)
-    const events = history(count, flavour)
-    const leader = new FakeLeader(events)
-    const lines: Array<string> = []
-    expect(await live({ disk, leader, lines }, snapshotOf)).toEqual(expected(events))
-    expect(leader.asked.slice(0, 2)).toEqual([1999, 0])
-    expect(lines.filter((line) => line.includes(asideLine))).toHaveLength(1)
-  })
+  ])(
+    "when the leader's journal %s, then the checkpoint is ignored with one log line, and the journal is read from its beginning",
+    async (_, count, flavour) => {
+      const disk = await stoppedAfter(2000)
+      const events = history(count, flavour)
+      const leader = new FakeLeader(events)
+      const lines: Array<string> = []
+      expect(await live({ disk, leader, lines }, snapshotOf)).toEqual(expected(events))
+      expect(leader.asked.slice(0, 2)).toEqual([1999, 0])
+      expect(lines.filter((line) => line.includes(asideLine))).toHaveLength(1)
+    }
+  )
   test.each([
     ["another cluster", "BvXgbDGDQkqSB0fKXyZf6Q"],
     ["no cluster yet", undefined]
-  ])("when its directory belongs to %s, then the checkpoint is left aside", async (_, owner) => {
+  ])("when its directory belongs to %s, then the checkpoint is ignored", async (_, owner) => {
     const disk = new MemoryDisk()
     const events = history(2000)
-    // Written by hand, as a file that was copied here: the directory itself is claimed by the life that reads it.
+    // Written by hand, like a file that was copied here: the run that reads the directory claims it.
     const document = await Effect.runPromise(runSteps(writeCheckpoint({ cluster: stateOf(events), last: lastOf(events), removed: [] })))
     await onDisk(disk, (store) => store.writeCheckpoint("cluster-image", document))
     const leader = new FakeLeader(events)
@@ -175,10 +178,10 @@ describe("given a broker that shut down cleanly after 2,000 events", () => {
   test.each([
     ["of a later version", (text: string) => text.replace('{"v":1', '{"v":2')],
     ["cut off within a line", (text: string) => text.slice(0, -20)],
-    ["with a row that is none", (text: string) => text.replace('"partitions":[[', '"partitions":[["x",')],
-    ["with bytes too many", (text: string) => `${text}x`],
+    ["with a malformed row", (text: string) => text.replace('"partitions":[[', '"partitions":[["x",')],
+    ["followed by extra bytes", (text: string) => `${text}x`],
     ["empty", () => ""]
-  ])("when the document is whole, but %s, then it is left aside with a line", async (_, change) => {
+  ])("when the checksum is right, but the document is %s, then it is ignored with one log line", async (_, change) => {
     const disk = await stoppedAfter(2000)
     await onDisk(disk, (store) =>
       Effect.flatMap(store.readCheckpoint("cluster-image"), ([bytes]) =>
@@ -192,7 +195,7 @@ describe("given a broker that shut down cleanly after 2,000 events", () => {
     expect(leader.asked[0]).toBe(0)
     expect(lines.filter((line) => line.includes(asideLine))).toHaveLength(1)
   })
-  test("when both copies are damaged, then the start is no error, and the next stop writes a checkpoint that is used again", async () => {
+  test("when both copies are damaged, then the broker starts, and the next shutdown writes a checkpoint that is used", async () => {
     const disk = await stoppedAfter(2000)
     for (const slot of [0, 1]) {
       const path = `/data/checkpoints/cluster-image.${slot}`
@@ -224,7 +227,7 @@ test("a broker that stops after a few events writes no checkpoint", async () => 
   expect(await onDisk(disk, (store) => store.readCheckpoint("cluster-image"))).toEqual([])
 })
 
-test("while it runs, a checkpoint is written after so many events, so that a kill costs the events since then alone", async () => {
+test("a running broker writes a checkpoint every metadata.snapshot.interval.events, so that a kill costs only the events since then", async () => {
   const disk = new MemoryDisk()
   const leader = new FakeLeader(history(300))
   const written = await live({ disk, leader, intervalEvents: 100 }, (_, store) =>
@@ -233,7 +236,7 @@ test("while it runs, a checkpoint is written after so many events, so that a kil
   expect(written.length).toBe(1)
 })
 
-test("killed between any two writes of a checkpoint, the broker starts with the older or the newer one, and comes to the same state", async () => {
+test("killed between any two writes of a checkpoint, the broker starts with the older or the newer one, and reaches the same state", async () => {
   const older = history(1500)
   const newer = history(3000)
   const stopped = await stoppedAfter(1500)
@@ -251,7 +254,7 @@ test("killed between any two writes of a checkpoint, the broker starts with the 
   expect([...begins].sort()).toEqual([older.length - 1, newer.length - 1].sort())
 })
 
-test("M2: a checkpoint is read as what was written, whatever is in the image", async () => {
+test("M2: any image equals its checkpoint after a round trip", async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 2, max: 400 }), async (count) => {
       const events = history(count)

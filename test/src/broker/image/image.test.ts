@@ -26,9 +26,8 @@ const answer = (from: number): ResponseDraft<typeof Fetch> => {
   return { throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }
 }
 
-// The request was built once and sent for ever: it asked from the first event on, was answered at once, and so never
-// waited.
-test("the image asks for the event after the last that it has", async () => {
+// Regression: the image built its Fetch once and repeated it, so it always fetched from the first event and never waited.
+test("the image fetches from the offset after its last event", async () => {
   const asked: Array<number> = []
   const fakeLeader = (enough: () => void) =>
     route(Fetch, {}, (request) => {
@@ -52,7 +51,7 @@ test("the image asks for the event after the last that it has", async () => {
   expect(asked).toEqual([0, 1, 1])
 }, 60_000)
 
-/** What the image makes of a leader that answers so. */
+/** Returns the fault of an image whose leader sends this response. */
 const faultOf = (answers: (from: number) => ResponseDraft<typeof Fetch>) => {
   const program = Effect.gen(function* () {
     const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
@@ -66,7 +65,7 @@ const faultOf = (answers: (from: number) => ResponseDraft<typeof Fetch>) => {
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Logger.withMinimumLogLevel(LogLevel.None), Effect.provide(layers)))
 }
 
-test("M3: an event that this version does not know stops the broker; the message names it", async () => {
+test("M3: an event that this version does not know stops the broker; the fault names the event", async () => {
   const later = encodeBatch(
     {
       codec: "none",
@@ -85,7 +84,7 @@ test("M3: an event that this version does not know stops the broker; the message
   expect(fault.message).toContain("entry 1 of type MoonRisen")
 })
 
-test("a leader whose journal ends before what this broker has read stops the broker: it is not followed onto another history", async () => {
+test("a leader whose journal ends before the offset that this broker has read stops the broker: the histories differ", async () => {
   const fault = await faultOf((from) => {
     if (from === 0) return answer(from)
     const partition = { partitionIndex: 0, errorCode: 1, highWatermark: -1n, abortedTransactions: null, records: null }
@@ -94,8 +93,8 @@ test("a leader whose journal ends before what this broker has read stops the bro
   expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "lost events" })
 })
 
-// What came before the damage was folded, and never asked for again: no log was opened for the partitions that it placed here.
-test("damage on the way is asked for again, and what came before it is told at once", async () => {
+// Regression: the image applied the events before the damage without reporting them, so no log was opened for their partitions.
+test("damaged batches are fetched again, and the events before them are reported at once", async () => {
   const told: Array<string> = []
   const later = encodeBatch(
     {
@@ -133,7 +132,7 @@ test("damage on the way is asked for again, and what came before it is told at o
   expect(told).toEqual(["ClusterFounded", "GroupStreamsFixed"])
 }, 60_000)
 
-test("a journal that comes damaged again and again stops the broker: it is damaged at the leader", async () => {
+test("a journal that arrives damaged repeatedly stops the broker: it is damaged at the leader", async () => {
   const damaged = journal.slice()
   damaged[damaged.length - 3] = (damaged[damaged.length - 3] ?? 0) ^ 1
   const partition = { partitionIndex: 0, errorCode: 0, highWatermark: 1n, abortedTransactions: null, records: damaged }

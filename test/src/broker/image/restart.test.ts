@@ -37,7 +37,7 @@ const offsetsIn = (link: Link, topic: string) =>
     )
 
 test(
-  "given a broker that stopped with a checkpoint, when topics came and went meanwhile, then it serves what the image and the events after it give to it",
+  "given a broker that stopped with a checkpoint, when topics were created and deleted meanwhile, then it serves the partitions of the checkpoint and the events after it",
   () =>
     running(
       Effect.gen(function* () {

@@ -8,11 +8,11 @@ import { decodeRecords } from "../../../../domain/log/record.ts"
 import { addTopic, heartbeat, register, up } from "../../../domain/cluster/support.ts"
 import { batch, type Harness, harness, incarnation, newDisk, overInTime, receive, send, sequenced, until } from "../support.ts"
 
-/** What happens in one life of a broker: a batch that is acknowledged, one with acks=1, one that still waits for its sync when the power goes. */
+/** A step in one run of a broker: an acknowledged batch, one with acks=1, or one that waits for its sync at the power cut. */
 type Step = "acknowledged" | "quick" | "waiting"
 interface Life {
   readonly steps: ReadonlyArray<Step>
-  /** Where the crash cuts: numbers that its choices are taken from. */
+  /** Numbers from which the crash draws what the disk keeps. */
   readonly cuts: ReadonlyArray<number>
 }
 const lives = fc.array(
@@ -26,10 +26,10 @@ const lives = fc.array(
 const text = new TextDecoder()
 const producerId = 9n
 
-/** What the producer knows. */
+/** The state of the producer. */
 class Producer {
   sequence = 0
-  /** Sent, and no answer came. */
+  /** Sent, without a response. */
   unknown: { readonly sequence: number; readonly value: string } | undefined
   readonly acknowledged = new Map<number, string>()
   made = 0
@@ -90,13 +90,13 @@ const live = (disk: MemoryDisk, past: Cluster, producer: Producer, { steps, cuts
       let used = 0
       disk.crash((bound) => (cuts[used++ % cuts.length] as number) % bound)
       disk.syncDelayMs = 0
-      // What the leader does about a process that is gone.
+      // The leader fences a process that has stopped.
       broker.run(heartbeat(1, { wantShutDown: true }))
       return broker.cluster()
     })
   )
 
-test("L1, L4, L6: through any crashes, what was acknowledged is where it was, once; a repeated batch is written once", async () => {
+test("L1, L4, L6: after any crashes, acknowledged records are at their offsets, once; a repeated batch is written once", async () => {
   await fc.assert(
     fc.asyncProperty(lives, async (all) => {
       const disk = newDisk()

@@ -12,7 +12,7 @@ const directory = `/data/${topicId(1)}-0`
 const storageError = errorCode("KAFKA_STORAGE_ERROR")
 const config = { ...defaultNodeConfig, "log.segment.bytes": 300 }
 
-/** A broker with the topic `orders` of two partitions, whose store looks for damage at once. */
+/** Runs a broker with the topic `orders` of two partitions, whose store scrubs at once. */
 const life = <A>(disk: MemoryDisk, use: (broker: Harness) => Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(
     Effect.scoped(
@@ -30,7 +30,7 @@ const life = <A>(disk: MemoryDisk, use: (broker: Harness) => Effect.Effect<A, un
     )
   )
 
-/** Ten batches of three records in each partition, in several segments. */
+/** Returns a disk with ten batches of three records in each partition, in several segments. */
 const filled = async (): Promise<MemoryDisk> => {
   const disk = newDisk()
   await life(disk, (broker) =>
@@ -54,7 +54,7 @@ const head = `orders-0 is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, ot
 const whole = "It was whole when the segment was ended. Nothing was changed; in this file"
 const verify = `Stop the node; \`franz log verify ${directory}\` shows all that is wrong`
 
-/** What the broker says of a flipped bit, word for word: one in a batch's records, and one in each field of a header that no batch's CRC covers. */
+/** The broker's exact log line for a flipped bit: one in a batch's records, and one in each header field that the batch's CRC does not cover. */
 const flips = [
   {
     what: "the records of the second batch",
@@ -90,13 +90,13 @@ const flips = [
 ]
 
 for (const { mask, position, reason, says, what } of flips)
-  test(`a flipped bit in ${what} of a sealed segment: its partition goes offline with a sentence, the others go on, and so after a restart`, async () => {
+  test(`a flipped bit in ${what} of a sealed segment: its partition goes offline with a log line, the others are served, also after a restart`, async () => {
     const disk = await filled()
     let line = ""
     await life(disk, (broker) =>
       Effect.gen(function* () {
         expect(yield* receive(broker.routes, 0)).toMatchObject({ errorCode: 0 })
-        // A consumer that waits at the end hears of it at once, not when its time is over.
+        // A consumer that waits at the end gets the error at once, not after its timeout.
         const waiting = yield* Effect.fork(receive(broker.routes, 30, { maxWaitMs: 600_000 }))
         yield* Effect.sleep(5)
         flip(disk, position, mask)

@@ -21,7 +21,7 @@ const serving = (partitions = 1) =>
   })
 const offsets = (records: Uint8Array | null | undefined) => Either.getOrThrow(readableBatches(records ?? new Uint8Array(0))).map(({ baseOffset }) => baseOffset)
 
-/** Fetches partitions 0 and 1 from their beginnings. */
+/** Fetches partitions 0 and 1 from offset 0. */
 const both = (broker: Harness, maxBytes: number, more: { maxWaitMs?: number; minBytes?: number } = {}) =>
   call(broker.routes, Fetch, 12, {
     maxWaitMs: more.maxWaitMs ?? 0,
@@ -31,7 +31,7 @@ const both = (broker: Harness, maxBytes: number, more: { maxWaitMs?: number; min
   })
 
 describe("Fetch", () => {
-  test("whole batches within the limits; the first is given whatever its size", () =>
+  test("returns whole batches within the limits; the first whatever its size", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -46,7 +46,7 @@ describe("Fetch", () => {
       })
     ))
 
-  test("the second partition keeps to what the first has left", () =>
+  test("the second partition gets what the first has left of maxBytes", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -59,14 +59,14 @@ describe("Fetch", () => {
       })
     ))
 
-  test("offsets outside of the log, unknown topics, sessions and clusters are refused", () =>
+  test("refuses offsets out of range, unknown topics, sessions and clusters", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
         const broker = yield* serving()
         expect(yield* receive(broker.routes, 1)).toMatchObject({ errorCode: errorCode("OFFSET_OUT_OF_RANGE"), highWatermark: -1n })
         expect(yield* receive(broker.routes, -1)).toMatchObject({ errorCode: errorCode("OFFSET_OUT_OF_RANGE") })
-        expect(yield* receive(broker.routes, 0, { topic: "nobody" })).toMatchObject({ errorCode: errorCode("UNKNOWN_TOPIC_OR_PARTITION") })
+        expect(yield* receive(broker.routes, 0, { topic: "absent" })).toMatchObject({ errorCode: errorCode("UNKNOWN_TOPIC_OR_PARTITION") })
         const ask = { maxWaitMs: 0, minBytes: 0, topics: [] }
         expect(yield* call(broker.routes, Fetch, 12, { ...ask, sessionId: 9, sessionEpoch: 4 })).toMatchObject({
           errorCode: errorCode("FETCH_SESSION_ID_NOT_FOUND")
@@ -79,7 +79,7 @@ describe("Fetch", () => {
       })
     ))
 
-  test("zstd goes to every version, as in Kafka: clients that ask with an old one read it nevertheless", () =>
+  test("returns zstd batches in every version, as Kafka does: clients that send an old version can read them", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -95,7 +95,7 @@ describe("Fetch", () => {
 })
 
 describe("Fetch that waits", () => {
-  test("an append to any of its partitions wakes it; an answer that is there needs no wait", () =>
+  test("an append to any of its partitions wakes it; available records need no wait", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -111,7 +111,7 @@ describe("Fetch that waits", () => {
       })
     ))
 
-  test("it waits for minBytes over all partitions, and for no longer than maxWaitMs", () =>
+  test("waits for minBytes over all partitions, at most maxWaitMs", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -130,7 +130,7 @@ describe("Fetch that waits", () => {
       })
     ))
 
-  test("it ends with an error when the partition is led no longer, or removed", () =>
+  test("ends with an error when the broker stops leading the partition, or the topic is removed", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -149,21 +149,21 @@ describe("Fetch that waits", () => {
 
   for (const [how, faults] of [
     [
-      "a write that cannot be taken back",
+      "a write that cannot be truncated",
       [
         { doing: "short", path: ".log", code: "ENOSPC", times: 1 },
         { doing: "write", path: ".log", code: "EROFS", after: 1 }
       ]
     ],
     [
-      "a sync that nobody waits for",
+      "a sync that no request waits for",
       [
         { doing: "short", path: ".log", code: "ENOSPC", times: 1 },
         { doing: "sync", path: ".log", code: "ENFILE" }
       ]
     ]
   ] as const)
-    test(`one in a session hears that its log goes offline by itself: ${how}`, () => {
+    test(`a Fetch in a session gets an error when its log goes offline: ${how}`, () => {
       const faulty = new FaultyDisk(newDisk().session())
       faulty.disk.makeDirectory("/data")
       return overInTimeOn(
@@ -191,7 +191,7 @@ describe("Fetch that waits", () => {
       )
     })
 
-  test("one that is given up leaves nothing behind", () =>
+  test("an interrupted Fetch leaves no state behind", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -212,7 +212,7 @@ describe("ListOffsets", () => {
     )
   const timed = (...timestamps: ReadonlyArray<number>) => batch([], { records: timestamps.map((timestamp) => ({ timestamp, key: null, value: null })) })
 
-  test("start, end, a time, the largest time; and what the version does not know", () =>
+  test("start, end, a timestamp, the largest timestamp; and what the version does not support", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -247,7 +247,7 @@ describe("ListOffsets", () => {
     ))
 })
 
-test("OffsetForLeaderEpoch: where each epoch ended", () =>
+test("OffsetForLeaderEpoch returns the end offset of each epoch", () =>
   over(
     newDisk(),
     Effect.gen(function* () {

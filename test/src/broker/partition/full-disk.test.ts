@@ -16,7 +16,7 @@ const serving = (partitionCount: number, configs: Readonly<Record<string, string
 const put = ({ routes }: Harness, partition: number, bytes = 400) =>
   Effect.map(send(routes, batch(["x".repeat(bytes)]), { partition, acks: -1 }), (answer) => answer?.errorCode)
 
-test("many partitions of a full disk: all refuse, few lines say so, reads go on; with room all take records again, by themselves, and nothing is lost", () => {
+test("many partitions of a full disk: all refuse appends, few lines are logged, reads work; with free space all accept appends again, and no record is lost", () => {
   const disk = newDisk()
   const count = 60
   return overInTime(
@@ -33,7 +33,7 @@ test("many partitions of a full disk: all refuse, few lines say so, reads go on;
       expect(broker.reports[0]).toStartWith("orders-0: Could not append to /data/")
       expect(broker.reports[0]).toEndWith("There is no space left on the disk: appends fail until there is room, reads work.")
       expect(broker.reports[10]).toStartWith("50 more lines of this kind in 10 s, such as: orders-")
-      // No record is needed to find out that there is room: the first that comes is taken.
+      // The store detects the free space without an append: the first append succeeds.
       disk.capacityBytes = Number.POSITIVE_INFINITY
       yield* Effect.sleep("1 second")
       for (const n of each) expect(yield* put(broker, n)).toBe(0)
@@ -46,7 +46,7 @@ test("many partitions of a full disk: all refuse, few lines say so, reads go on;
   )
 })
 
-test("retention makes room on a full disk, also the first time that anything is let go of, and the broker goes on by itself", () => {
+test("retention frees space on a full disk, also when it deletes a segment for the first time, and appends resume by themselves", () => {
   const disk = newDisk()
   return overInTime(
     disk,
@@ -55,7 +55,7 @@ test("retention makes room on a full disk, also the first time that anything is 
       for (let n = 0; n < 30; n++) expect(yield* put(broker, 0)).toBe(0)
       disk.capacityBytes = disk.usedBytes + 200
       expect(yield* put(broker, 0)).toBe(storageError)
-      // Nobody does anything: the look through the logs finds what may go.
+      // The operator does nothing: the periodic retention check finds segments to delete.
       yield* Effect.sleep("6 minutes")
       expect(yield* put(broker, 0)).toBe(0)
       expect(disk.usedBytes).toBeLessThan(disk.capacityBytes)

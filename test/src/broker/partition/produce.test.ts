@@ -7,7 +7,7 @@ import { Produce } from "../../../../src/protocol/message/00-produce.ts"
 import { addTopic, heartbeat, register, topicId, up } from "../../../domain/cluster/support.ts"
 import { batch, call, type Harness, harness, incarnation, newDisk, over, overInTime, receive, send, sequenced, until } from "../support.ts"
 
-/** A broker that leads partition 0 of orders. */
+/** A broker that leads orders-0. */
 const serving = Effect.gen(function* () {
   const broker = yield* harness(up(1))
   yield* broker.hosted.begin(new Set())
@@ -25,7 +25,7 @@ const all = (broker: Harness) => Effect.map(receive(broker.routes, 0), (answer) 
 const failure = (error: KafkaError) => ({ errorCode: errorCode(error), baseOffset: -1n })
 
 describe("Produce", () => {
-  test("records are appended and read back in order, offsets without a gap", () =>
+  test("appended records are read in order, with consecutive offsets", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -37,7 +37,7 @@ describe("Produce", () => {
       })
     ))
 
-  test("L4: a repeated batch is answered with its first offset and is there once; L5: a gap is refused", () =>
+  test("L4: a repeated batch gets its first offset and is stored once; L5: a sequence gap is refused", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -53,7 +53,7 @@ describe("Produce", () => {
       })
     ))
 
-  test("L4 over a restart: what a producer repeats afterwards is still recognized", async () => {
+  test("L4 after a restart: the broker recognizes a repeated batch", async () => {
     const disk = newDisk()
     await over(
       disk,
@@ -77,7 +77,7 @@ describe("Produce", () => {
     )
   })
 
-  test("L1: acks=all is answered after the sync and not before; acks=1 does not wait; one sync serves all who wait", () => {
+  test("L1: acks=all is answered after the sync and not before; acks=1 does not wait; one sync completes all waiting requests", () => {
     const disk = newDisk()
     return over(
       disk,
@@ -101,7 +101,7 @@ describe("Produce", () => {
     )
   })
 
-  test("acks=all: REQUEST_TIMED_OUT when the disk takes too long; when the leadership went meanwhile, the answer says that the records are in the log (L3)", () => {
+  test("acks=all: REQUEST_TIMED_OUT when the sync takes too long; NOT_ENOUGH_REPLICAS_AFTER_APPEND when the leadership changed meanwhile (L3)", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -109,7 +109,7 @@ describe("Produce", () => {
         const broker = yield* serving
         yield* send(broker.routes, batch(["first"]), { acks: -1 })
         disk.syncDelayMs = 200
-        // As in Kafka, a timeout of 0 is no error where no replica is waited for.
+        // As in Kafka, a timeout of 0 is not an error if the request waits for no replica.
         expect(yield* send(broker.routes, batch(["at once"]), { acks: -1, timeoutMs: 0 })).toMatchObject({ errorCode: 0, baseOffset: 1n })
         disk.syncDelayMs = 5000
         expect(yield* send(broker.routes, batch(["slow"]), { acks: -1, timeoutMs: 1 })).toMatchObject(failure("REQUEST_TIMED_OUT"))
@@ -122,7 +122,7 @@ describe("Produce", () => {
     )
   })
 
-  test("a failed sync: who waited hears that nobody knows (L3), everybody after KAFKA_STORAGE_ERROR, and one line says so", () => {
+  test("a failed sync: waiting requests get NOT_ENOUGH_REPLICAS_AFTER_APPEND (L3), later ones KAFKA_STORAGE_ERROR, with one log line", () => {
     const disk = newDisk()
     return over(
       disk,
@@ -138,7 +138,7 @@ describe("Produce", () => {
     )
   })
 
-  test("a full disk: appends are refused, reads go on, and it works again when there is room", () => {
+  test("a full disk: appends fail, reads work, and appends resume when there is free space", () => {
     const disk = newDisk()
     return over(
       disk,
@@ -150,7 +150,7 @@ describe("Produce", () => {
         expect(yield* send(broker.routes, batch(["b"]))).toMatchObject(failure("KAFKA_STORAGE_ERROR"))
         expect(yield* all(broker)).toEqual(["a"])
         disk.capacityBytes = Number.POSITIVE_INFINITY
-        // What the failed write left must be gone for good first: a sync away.
+        // The truncation of the failed write must be synced first.
         const again = Effect.delay(send(broker.routes, batch(["b"])), 1)
         expect(yield* Effect.repeat(again, { until: (answer) => answer?.errorCode === 0, times: 5000 })).toMatchObject({ errorCode: 0, baseOffset: 1n })
         expect(yield* all(broker)).toEqual(["a", "b"])
@@ -159,13 +159,13 @@ describe("Produce", () => {
     )
   })
 
-  test("what does not belong: acks, topics, ids, cut and foreign batches, several of them, zstd from old clients", () =>
+  test("refuses invalid acks, unknown topics and ids, truncated and invalid batches, several batches, and zstd in old versions", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
         const broker = yield* serving
         expect(yield* send(broker.routes, batch(["a"]), { acks: 2 })).toMatchObject(failure("INVALID_REQUIRED_ACKS"))
-        expect(yield* send(broker.routes, batch(["a"]), { topic: "nobody" })).toMatchObject(failure("UNKNOWN_TOPIC_OR_PARTITION"))
+        expect(yield* send(broker.routes, batch(["a"]), { topic: "absent" })).toMatchObject(failure("UNKNOWN_TOPIC_OR_PARTITION"))
         expect(yield* send(broker.routes, batch(["a"]), { partition: 1 })).toMatchObject(failure("UNKNOWN_TOPIC_OR_PARTITION"))
         expect(yield* send(broker.routes, batch(["a"]).subarray(0, 66))).toMatchObject(failure("CORRUPT_MESSAGE"))
         const two = new Uint8Array([...batch(["a"]), ...batch(["b"])])
@@ -183,7 +183,7 @@ describe("Produce", () => {
       })
     ))
 
-  test("a batch that takes long to look at is worked on in slices: the same answers, one append, and the same for its repetition", () =>
+  test("a batch that takes long to inspect is processed in steps: the same responses, one append, and the same for its repetition", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -207,18 +207,18 @@ describe("Produce", () => {
       })
     ))
 
-  test("acks=0: no answer; a failure closes the connection", () =>
+  test("acks=0: no response; an error closes the connection", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
         const broker = yield* serving
         expect(yield* send(broker.routes, batch(["a"]), { acks: 0 })).toBeUndefined()
         expect(yield* all(broker)).toEqual(["a"])
-        expect(yield* Effect.flip(send(broker.routes, batch(["a"]), { acks: 0, topic: "nobody" }))).toMatchObject({ kind: "disconnected" })
+        expect(yield* Effect.flip(send(broker.routes, batch(["a"]), { acks: 0, topic: "absent" }))).toMatchObject({ kind: "disconnected" })
       })
     ))
 
-  test("LogAppendTime: the answer and the batch carry the broker's time, a repeated batch the first one", () =>
+  test("LogAppendTime: the response and the batch have the broker's time; a repeated batch has the first one", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -237,7 +237,7 @@ describe("Produce", () => {
 })
 
 describe("leadership", () => {
-  test("a fenced broker serves nothing; let in again, it serves under a new epoch that its batches carry", () =>
+  test("a fenced broker serves no partition; unfenced again, it writes batches with a new leader epoch", () =>
     over(
       newDisk(),
       Effect.gen(function* () {
@@ -258,7 +258,7 @@ describe("leadership", () => {
       })
     ))
 
-  test("another process under this node's id does not make this one serve", () =>
+  test("the registration of another process with this node id does not make this process a leader", () =>
     over(
       newDisk(),
       Effect.gen(function* () {

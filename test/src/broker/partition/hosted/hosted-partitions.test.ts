@@ -10,11 +10,11 @@ import { batch, type Harness, harness, newDisk, over, overInTime, receive, send,
 const held = Effect.flatMap(LogStore, (store) => Effect.map(store.list, (logs) => logs.map((log) => `${log.topicId}-${log.partition}`).sort()))
 const leads = (broker: Harness, topic: string, partition = 0) => until(() => typeof broker.hosted.table.find({ name: topic }, partition) !== "string")
 const remove = (name: string) => Command.RemoveTopic({ topic: { name } })
-/** Waits until the directory holds exactly these logs. */
+/** Waits until the directory has exactly these logs. */
 const untilHeld = (logs: ReadonlyArray<string>) =>
   Effect.repeat(Effect.delay(held, 1), { until: (now) => now.join() === logs.join(), times: 5000 }).pipe(Effect.map((now) => expect(now).toEqual([...logs])))
 
-test("L10: a topic that is removed and added again starts empty, in a directory of its own id; the old one is deleted", () =>
+test("L10: a topic that is deleted and created again starts empty, in a directory with the new topic id; the old directory is deleted", () =>
   over(
     newDisk(),
     Effect.gen(function* () {
@@ -32,7 +32,7 @@ test("L10: a topic that is removed and added again starts empty, in a directory 
     })
   ))
 
-test("a topic that was removed while the broker was away is deleted at its start; a log that the journal never mentions stays", async () => {
+test("a topic that was deleted while the broker was stopped is deleted at its start; a log that the journal does not mention stays", async () => {
   const disk = newDisk()
   const first = addTopic("orders", { partitionCount: 1 })
   const second = addTopic("payments", { partitionCount: 1, topicId: topicId(2) })
@@ -60,7 +60,7 @@ test("a topic that was removed while the broker was away is deleted at its start
   )
 })
 
-test("a partition of another broker is not held here, and its leader is named", () =>
+test("a partition of another broker has no log here, and errors name its leader", () =>
   over(
     newDisk(),
     Effect.gen(function* () {
@@ -80,7 +80,7 @@ test("a partition of another broker is not held here, and its leader is named", 
     })
   ))
 
-test("a log that cannot be opened: KAFKA_STORAGE_ERROR, one line, and the other partitions serve; it is opened as soon as that works", () => {
+test("a log that cannot be opened: KAFKA_STORAGE_ERROR, one log line, and the other partitions are served; the broker retries until it opens", () => {
   const disk = newDisk()
   return overInTime(
     disk,

@@ -14,7 +14,7 @@ const lines = (partitions: Parameters<typeof partitionSamples>[0]): ReadonlyArra
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"))
 
-test("partitions are counted, and summed up by topic", () => {
+test("the metrics count partitions, and sum their values by topic", () => {
   expect(lines([partition("a", 10, 5), partition("a", 20, 7), partition("b", 1, 100, false), partition("b", 2, 3, false, true)])).toEqual([
     "franz_partitions 4",
     "franz_partitions_led 2",
@@ -28,7 +28,7 @@ test("partitions are counted, and summed up by topic", () => {
   ])
 })
 
-test("of many topics the largest have values of their own, and the sums stay true", () => {
+test("of many topics only the largest have their own values, and the sums stay correct", () => {
   const partitions = Array.from({ length: 1500 }, (_, n) => partition(`topic-${n}`, n, 1))
   const found = lines(partitions)
   expect(found.filter((line) => line.startsWith("franz_topic_log_bytes"))).toHaveLength(1001)

@@ -27,7 +27,7 @@ const context: AppendContext = {
   timestampAfterMaxMs: Number.POSITIVE_INFINITY
 }
 
-/** What the partition would know if it had never been restarted: the state after each end, and where epochs began. */
+/** The state of a partition that never restarts: the producers at each log end offset, and the start offsets of epochs. */
 class Model {
   readonly states = new Map<number, LogState>([[0, emptyLog]])
   state: LogState = emptyLog
@@ -45,7 +45,7 @@ class Model {
     }
     return `${decided.right.baseOffset}`
   }
-  /** The log came back with this end. */
+  /** Truncates the model to the log end offset after a restart. */
   cutAt(end: number): void {
     const state = this.states.get(end)
     if (state === undefined) throw new Error(`The log ends at ${end}, where no batch ended.`)
@@ -62,7 +62,7 @@ interface Send {
   readonly do: "send"
   readonly id: bigint
   readonly what: "next" | "repeat" | "gap" | "newer"
-  /** Which one is repeated, from the last one on. */
+  /** The batch to repeat, counted from the last one. */
   readonly back: number
   readonly count: number
 }
@@ -93,7 +93,7 @@ const lives: fc.Arbitrary<ReadonlyArray<Life>> = fc.array(
   { minLength: 2, maxLength: 5 }
 )
 
-/** What a producer sends, and has sent. */
+/** A producer, and the batches that it has sent. */
 class Producers {
   private readonly sent = new Map<bigint, Array<{ readonly epoch: number; readonly sequence: number; readonly count: number }>>()
   next({ back, count, id, what }: Send): RecordBatch {
@@ -133,7 +133,7 @@ const sameEpochs = (owner: Replica, model: Model): void => {
     expect([epoch, owner.epochStarts.endOf(epoch, owner.end())]).toEqual([epoch, model.epochs.endOf(epoch, model.state.end)])
 }
 
-/** One life of a partition; every answer is the one that the model gives, which is never restarted. */
+/** Runs a partition once. Each result must be that of the model, which never restarts. */
 const live = (producers: Producers, model: Model, { steps }: Life) =>
   Effect.gen(function* () {
     const { owner } = yield* openOwner(model.start)
@@ -179,7 +179,7 @@ const restarts = fc.asyncProperty(lives, async (all) => {
       before,
       Effect.map(live(producers, model, life), () => {
         let used = 0
-        // What a kill leaves is a copy; what a power cut leaves is this disk.
+        // A kill leaves a copy of the disk. A power cut leaves this disk.
         if (life.ends === "power") before.crash((bound) => (life.cuts[used++ % life.cuts.length] as number) % bound)
         return life.ends === "kill" ? before.copy() : before
       })
@@ -189,7 +189,7 @@ const restarts = fc.asyncProperty(lives, async (all) => {
 })
 
 test(
-  "L4: restarts, kills, power cuts and deletions change no answer to any producer, and no leader epoch's end",
+  "L4: restarts, kills, power cuts and deletions change no response to a producer, and no end offset of a leader epoch",
   () => fc.assert(restarts, { numRuns: 200 }),
   60_000
 )
@@ -207,7 +207,7 @@ const put = (owner: Replica, batch: RecordBatch, now = context.now): string =>
     onRight: ({ baseOffset }) => `${baseOffset}`
   })
 
-/** Fifty batches of one producer under two epochs, closed in good order; everything before `deleted` is let go of. */
+/** Fifty batches of one producer under two epochs, then a clean shutdown. Everything before `deleted` is deleted. */
 const written = async (deleted = 0): Promise<MemoryDisk> => {
   const disk = new MemoryDisk()
   await run(
@@ -225,7 +225,7 @@ const written = async (deleted = 0): Promise<MemoryDisk> => {
   )
   return disk
 }
-/** What the partition answers to the last batch, the fourth from the end and the one that comes next; and where epoch 0 ended. */
+/** The partition's results for the last batch, the fourth from the end and the next one; and the end offset of epoch 0. */
 const answers = (disk: MemoryDisk, start = 0) =>
   run(
     disk,
@@ -238,7 +238,7 @@ const answers = (disk: MemoryDisk, start = 0) =>
   )
 const same = ["49", "46", "OUT_OF_ORDER_SEQUENCE_NUMBER", 30]
 
-test("whatever became of the snapshots and of the checkpoint of epochs, the log gives the same", async () => {
+test("missing, old or damaged producer snapshots and epoch checkpoints change no result: the log has everything", async () => {
   const disk = await written()
   const names = derivedNames(disk)
   expect(names.length).toBe(4)
@@ -255,7 +255,7 @@ test("whatever became of the snapshots and of the checkpoint of epochs, the log 
   expect(await answers(bare)).toEqual(same)
 })
 
-test("a snapshot that is ahead of the log is removed, and so are old ones", async () => {
+test("a snapshot after the log end offset is removed, and so are old ones", async () => {
   const disk = await written()
   const session = disk.session()
   const snapshots = derivedNames(disk).filter((name) => name.endsWith(".snapshot"))
@@ -266,7 +266,7 @@ test("a snapshot that is ahead of the log is removed, and so are old ones", asyn
   expect(derivedNames(disk)).not.toContain("00000000000000000099.snapshot")
 })
 
-test("a producer whose batches are all deleted is remembered; by a snapshot from before them it would be called out of order", async () => {
+test("a producer whose batches are all deleted is known from its snapshot; an older snapshot would give OUT_OF_ORDER_SEQUENCE_NUMBER", async () => {
   const disk = await written(45)
   expect(await answers(disk.copy(), 45)).toEqual(["49", "46", "OUT_OF_ORDER_SEQUENCE_NUMBER", 45])
   const [oldest = "", ...newer] = derivedNames(disk).filter((name) => name.endsWith(".snapshot"))
@@ -281,7 +281,7 @@ test("a producer whose batches are all deleted is remembered; by a snapshot from
   expect(found.every((offset) => offset > 7)).toBe(true)
 })
 
-test("who was silent for producer.id.expiration.ms is not remembered by a restart either, and a restart is no sign of life", async () => {
+test("a producer that is idle for producer.id.expiration.ms is expired after a restart too; a restart does not extend the time", async () => {
   const disk = await written()
   const after = (now: number) =>
     run(
@@ -294,12 +294,12 @@ test("who was silent for producer.id.expiration.ms is not remembered by a restar
     )
   expect(await after(context.now + 999)).toBe("49")
   expect(await after(context.now + 1000)).toBe("50")
-  // Nothing is appended in this life; the close leaves what the first one wrote.
+  // This run appends nothing, and its close keeps the snapshot of the first run.
   await run(disk, openOwner(0, { now: context.now + 900, producerExpirationMs: 1000 }))
   expect(await after(context.now + 1000)).toBe("50")
 })
 
-test("a batch at another offset or of another epoch than the replica's own is a bug, and an epoch never goes back", () =>
+test("a batch with another offset or epoch than the replica's is a bug, and a leader epoch never decreases", () =>
   run(
     new MemoryDisk(),
     Effect.gen(function* () {

@@ -41,7 +41,7 @@ const gone = (broker: Harness): Cluster => {
   return broker.cluster()
 }
 
-/** One batch of these keys, all with the value. */
+/** Returns one batch with these keys, all with the same value. */
 const put = (broker: Harness, keys: ReadonlyArray<string | null>, value: string | null, more: Partial<BatchToWrite> & { readonly codec?: Codec } = {}) =>
   Effect.gen(function* () {
     const timestamp = yield* Clock.currentTimeMillis
@@ -77,7 +77,7 @@ const contentFrom = (broker: Harness, from: number): Effect.Effect<ReadonlyArray
       })
     )
   )
-/** Of these lines the last of each key. */
+/** Returns the last of these lines for each key. */
 const lastOf = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
   const last = new Map(lines.map((line) => [line.split(/[ =]/)[1], line]))
   return lines.filter((line) => last.get(line.split(/[ =]/)[1]) === line)
@@ -98,7 +98,7 @@ const segmentsOf = (broker: Harness): ReadonlyArray<number> =>
     .map(({ baseOffset }) => baseOffset)
 
 describe("a compacted topic", () => {
-  test("is compacted by itself when enough of it is dirty; fetches from any offset go on; a restart does not begin anew", async () => {
+  test("is compacted when its dirty ratio is reached; fetches from any offset work; a restart does not compact it again", async () => {
     const disk = newDisk()
     const cluster = await overInTime(
       disk,
@@ -111,7 +111,7 @@ describe("a compacted topic", () => {
         const active = segmentsOf(broker).at(-1) as number
         const offsetOf = (line: string): number => Number(line.split(" ")[0])
         expect(after).toEqual([...lastOf(before.filter((line) => offsetOf(line) < active)), ...before.filter((line) => offsetOf(line) >= active)])
-        // Batches are given whole, and each of these holds an even offset and the next.
+        // Fetch returns whole batches, and each of these has an even offset and the next one.
         for (let from = 0; from <= 80; from += 7) expect(yield* contentFrom(broker, from)).toEqual(after.filter((line) => offsetOf(line) >= from - (from % 2)))
         expect([yield* listed(broker, -2), yield* listed(broker, -1), yield* listed(broker, 0)]).toEqual([0, 80, offsetOf(after[0] as string)])
         expect(owner(broker).compactable.log.cleanEnd()).toBe(active)
@@ -135,7 +135,7 @@ describe("a compacted topic", () => {
     )
   })
 
-  test("takes no record without a key, in any codec; nothing of the batch is stored", () =>
+  test("refuses a record without a key, with any codec, and stores no record of its batch", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -156,7 +156,7 @@ describe("a compacted topic", () => {
       })
     ))
 
-  test("min.compaction.lag.ms holds records back, max.compaction.lag.ms does not wait for the ratio, both at run time", () =>
+  test("min.compaction.lag.ms delays compaction, max.compaction.lag.ms ignores the dirty ratio; both can change at run time", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -177,7 +177,7 @@ describe("a compacted topic", () => {
       })
     ))
 
-  test("tombstones go after delete.retention.ms and not before", () =>
+  test("tombstones are removed after delete.retention.ms and not before", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -222,7 +222,7 @@ describe("a compacted topic", () => {
     )
   })
 
-  test("is left alone by retention and by DeleteRecords, unless its policy has delete too", () =>
+  test("retention and DeleteRecords do not apply, unless cleanup.policy has delete too", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -238,7 +238,7 @@ describe("a compacted topic", () => {
           )
         expect(yield* deleteBefore(3n)).toMatchObject({ errorCode: errorCode("POLICY_VIOLATION") })
         broker.run(configure("cleanup.policy", "compact,delete"), configure("retention.ms", "-1"))
-        // Into a gap: the log starts there, and the next record is the first.
+        // An offset in a gap: the log starts there, and the next record is the first.
         expect(yield* deleteBefore(3n)).toMatchObject({ errorCode: 0, lowWatermark: 3n })
         expect(yield* listed(broker, -2)).toBe(3)
         expect(yield* contentFrom(broker, 3)).toEqual(left)
@@ -249,7 +249,7 @@ describe("a compacted topic", () => {
       })
     ))
 
-  test("a damaged segment ends its compaction, which is said once; what was there stays", () => {
+  test("a damaged segment stops the compaction with one log line, and keeps its records", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -260,7 +260,7 @@ describe("a compacted topic", () => {
         const bytes = disk.contents(name)
         bytes[90] = (bytes[90] as number) ^ 1
         disk.overwrite(name, bytes)
-        // Before the scrub begins, which takes the partition offline for it.
+        // Before the scrub, which takes the partition offline because of the damage.
         yield* Effect.sleep(20_000)
         expect(broker.reports.filter((line) => line.includes("not compacted any more"))).toHaveLength(1)
         expect(broker.reports.join()).toContain(name)
@@ -270,7 +270,7 @@ describe("a compacted topic", () => {
     )
   })
 
-  test("removed, or left behind by a broker that stops, in the middle of a round: nothing is left of it", async () => {
+  test("deleted, or interrupted by a shutdown, during a compaction: no temporary file is left", async () => {
     for (let wait = 0; wait < 8; wait++) {
       const disk = newDisk()
       disk.syncDelayMs = 3

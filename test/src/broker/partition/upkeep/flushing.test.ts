@@ -5,7 +5,7 @@ import { defaultNodeConfig, type NodeConfig } from "../../../../../domain/kernel
 import { addTopic, up } from "../../../../domain/cluster/support.ts"
 import { batch, harness, newDisk, overInTime, receive, send, until } from "../../support.ts"
 
-/** Broker 1 with the topic `orders`, which has these settings of its own. */
+/** Broker 1 with the topic `orders`, with these topic settings. */
 const serving = (config: Partial<NodeConfig>, configs: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
     const broker = yield* harness(up(1), { ...defaultNodeConfig, ...config })
@@ -23,7 +23,7 @@ const slow = () => {
 }
 
 describe("log.flush.policy=ack, the default", () => {
-  test("flush.messages holds for records that came while a sync was running, also when nothing comes after them", () =>
+  test("flush.messages counts records that are appended during a sync, also if no append follows", () =>
     overInTime(
       slow(),
       Effect.gen(function* () {
@@ -38,7 +38,7 @@ describe("log.flush.policy=ack, the default", () => {
       })
     ))
 
-  test("acks=all waits for the disk, whatever flush.messages and flush.ms say", () => {
+  test("acks=all waits for the sync, whatever flush.messages and flush.ms are", () => {
     const disk = slow()
     return overInTime(
       disk,
@@ -53,7 +53,7 @@ describe("log.flush.policy=ack, the default", () => {
     )
   })
 
-  test("without a bound acks=1 is synced by nobody; flush.messages syncs when so many are unsynced, at the node or at the topic", async () => {
+  test("without a bound acks=1 is never synced; flush.messages syncs when so many records are unsynced, as a setting of the node or of the topic", async () => {
     for (const [config, configs, count] of [
       [{}, {}, undefined],
       [{ "log.flush.interval.messages": 3 }, {}, 3],
@@ -74,7 +74,7 @@ describe("log.flush.policy=ack, the default", () => {
     }
   })
 
-  test("flush.ms syncs what is that old, though records keep coming", () => {
+  test("flush.ms syncs records of that age, though appends continue", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -93,7 +93,7 @@ describe("log.flush.policy=ack, the default", () => {
         expect(owner.isSynced(0)).toBe(true)
         yield* Effect.sleep("10 seconds")
         expect(owner.isSynced(50)).toBe(true)
-        // With nothing to sync the disk is left alone.
+        // With nothing to sync there is no sync.
         const before = disk.syncCount
         yield* Effect.sleep("12 seconds")
         expect(disk.syncCount).toBe(before)
@@ -103,7 +103,7 @@ describe("log.flush.policy=ack, the default", () => {
 })
 
 describe("log.flush.policy=interval, which is unsafe", () => {
-  test("acks=all does not wait; a power cut takes what was acknowledged since the last sync, and nothing that is older than the interval", async () => {
+  test("acks=all does not wait; a power cut loses records since the last sync, and none that is older than the interval", async () => {
     const disk = slow()
     const config = { "log.flush.policy": "interval" }
     const topic = { "flush.ms": "2000" }
@@ -130,7 +130,7 @@ describe("log.flush.policy=interval, which is unsafe", () => {
     )
   })
 
-  test("where flush.ms is not set a second is the bound; at a clean stop everything is synced", () => {
+  test("without flush.ms the interval is 1 s; a clean shutdown syncs everything", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -144,7 +144,7 @@ describe("log.flush.policy=interval, which is unsafe", () => {
     )
   })
 
-  test("a sync in the background that fails takes the log offline, as one that is waited for", () => {
+  test("a failed background sync takes the log offline, like one that a request waits for", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -161,7 +161,7 @@ describe("log.flush.policy=interval, which is unsafe", () => {
   })
 })
 
-test("the policy is ack or interval, and nothing else", () => {
+test("log.flush.policy is ack or interval", () => {
   const load = (text: string) => loadConfig(parseProperties(text, "f"))
   expect(Either.getOrThrow(load("")).config["log.flush.policy"]).toBe("ack")
   expect(Either.getOrThrow(load("log.flush.policy=interval\nlog.flush.interval.ms=50")).config).toMatchObject({

@@ -6,7 +6,7 @@ const segment = (baseOffset: number, maxTimestamp = 1e15): SegmentExtent => ({ b
 const partition = (index: number, held: () => SegmentExtent | undefined) => ({ topic: "orders", partition: index, heldByFuture: held })
 const day = 86_400_000
 
-test("each segment is told once a day, and again when another takes its place", () => {
+test("each segment is logged once a day, and again when another one replaces it", () => {
   const said: Array<string> = []
   const future = new FutureSegments((line) => said.push(line))
   let held: SegmentExtent | undefined = segment(0)
@@ -25,7 +25,7 @@ test("each segment is told once a day, and again when another takes its place", 
   expect(linesAt(day + 5)).toBe(1)
 })
 
-test("thousands of partitions give eleven lines; a time without a date is told as a number", () => {
+test("thousands of partitions give eleven lines; a timestamp that has no date is logged as a number", () => {
   const said: Array<string> = []
   const led = Array.from({ length: 5000 }, (_, i) => partition(i, () => segment(i, Number.MAX_SAFE_INTEGER)))
   new FutureSegments((line) => said.push(line)).look(led, ({ heldByFuture }) => heldByFuture(), 0)

@@ -26,12 +26,12 @@ const serving = (past: Cluster = up(1), topic: Command | null = orders()) =>
     yield* until(() => typeof broker.hosted.table.find({ name: "orders" }, 0) !== "string")
     return broker
   })
-/** What the leader does about a process that is gone. */
+/** The leader fences a process that has stopped. */
 const gone = (broker: Harness): Cluster => {
   broker.run(heartbeat(1, { wantShutDown: true }))
   return broker.cluster()
 }
-/** One batch of so many records, each with this time or the time now. */
+/** Sends one batch of `count` records with this timestamp; default: the current time. */
 const put = (broker: Harness, count: number, at?: number) =>
   Effect.gen(function* () {
     const timestamp = at ?? (yield* Clock.currentTimeMillis)
@@ -60,7 +60,7 @@ const directory = "/data"
 const minutes = (count: number) => Effect.sleep(count * 60_000)
 
 describe("retention", () => {
-  test("a timestamp from the future that keeps a segment is told once, with its partition, segment, time and what to do", () =>
+  test("a timestamp in the future that keeps a segment is logged once, with the partition, the segment, the timestamp and the remedy", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -83,7 +83,7 @@ describe("retention", () => {
       })
     ))
 
-  test("a topic that is removed meanwhile is no fault, and nobody is woken for it", () => {
+  test("the deletion of the topic during DeleteRecords is not a fault, and logs nothing", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -101,7 +101,7 @@ describe("retention", () => {
     )
   })
 
-  test("by time: what is too old goes, the segment that is still written too; the start holds after a restart, and consumers before it are told", async () => {
+  test("by time: deletes old segments, the active one too; the start offset persists, and consumers before it get OFFSET_OUT_OF_RANGE", async () => {
     const disk = newDisk()
     const cluster = await overInTime(
       disk,
@@ -132,7 +132,7 @@ describe("retention", () => {
     )
   })
 
-  test("by size, set while the topic is there; files stay for their delay", () => {
+  test("by size, set at run time; files stay for file.delete.delay.ms", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -155,7 +155,7 @@ describe("retention", () => {
     )
   })
 
-  test("segment.bytes and max.message.bytes hold from the next batch on", () => {
+  test("segment.bytes and max.message.bytes apply from the next batch on", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -174,7 +174,7 @@ describe("retention", () => {
 })
 
 describe("DeleteRecords", () => {
-  test("within a batch: what lies before is refused, the rest is there; the end, and what is out of range", () =>
+  test("an offset within a batch, the high watermark, and offsets out of range", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -196,7 +196,7 @@ describe("DeleteRecords", () => {
       })
     ))
 
-  test("times are looked up in what is left of the batch that was cut, and in what follows", () =>
+  test("ListOffsets by timestamp ignores the deleted records of a batch", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -214,7 +214,7 @@ describe("DeleteRecords", () => {
       })
     ))
 
-  test("a batch whose newest record is gone does not hide a later one", () =>
+  test("a batch whose newest record is deleted does not hide a later one", () =>
     overInTime(
       newDisk(),
       Effect.gen(function* () {
@@ -228,7 +228,7 @@ describe("DeleteRecords", () => {
       })
     ))
 
-  test("a disk that takes no writes: KAFKA_STORAGE_ERROR, and the start stays", () => {
+  test("a disk that refuses writes: KAFKA_STORAGE_ERROR, and the start offset stays", () => {
     const disk = newDisk()
     return overInTime(
       disk,
@@ -245,7 +245,7 @@ describe("DeleteRecords", () => {
   })
 })
 
-test("through any power cuts a start that was answered never goes back, and no acknowledged record after it is missing", async () => {
+test("after any power cuts an acknowledged start offset never decreases, and no acknowledged record after it is lost", async () => {
   const lives = fc.array(
     fc.record({
       steps: fc.array(fc.oneof(fc.constant("put" as const), fc.nat(40)), { maxLength: 8 }),
