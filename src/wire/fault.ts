@@ -1,11 +1,11 @@
 import { Data } from "effect"
 import { type Address, formatAddress } from "../ports/transport.ts"
 
-/** The connection closed, or was closed, before the answer came. Whether the request was carried out is not known. */
+/** The connection closed, or was closed, before the response arrived. The peer may have handled the request. */
 export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
   readonly address: Address
   readonly reason: string
-  /** The bytes of an answer that is over the link's bound, where that is why. */
+  /** The bytes of a response over the link's bound, if that is the reason. */
   readonly answerBytes?: number
 }> {
   override get message(): string {
@@ -13,15 +13,15 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
   }
 }
 
-/** No answer in time. Whether the request was carried out is not known. The connection is closed, since everything behind the request waits too. */
+/** The peer did not respond in time. It may have handled the request. The link closes the connection, since the later requests on it wait too. */
 export class CallTimeout extends Data.TaggedError("CallTimeout")<{ readonly address: Address; readonly api: string; readonly timeoutMs: number }> {
   override get message(): string {
     return `no answer to ${this.api} from ${formatAddress(this.address)} within ${this.timeoutMs} ms`
   }
 }
 
-/** The answer is not what its API and version say. The connection is closed. */
-export class MalformedAnswer extends Data.TaggedError("MalformedAnswer")<{
+/** The response does not have the form of its API and version. The link closes the connection. */
+export class MalformedResponse extends Data.TaggedError("MalformedResponse")<{
   readonly address: Address
   readonly api: string
   /** Path of the field and position of the byte, as in DecodeError. */
@@ -41,10 +41,10 @@ export class UnsupportedByPeer extends Data.TaggedError("UnsupportedByPeer")<{ r
   }
 }
 
-/** What can become of a call besides an answer. */
-export type CallFault = ConnectionLost | CallTimeout | MalformedAnswer | UnsupportedByPeer
+/** The errors of a call. */
+export type CallFault = ConnectionLost | CallTimeout | MalformedResponse | UnsupportedByPeer
 
-/** A frame that no route answers. A connection that sent it would be closed. */
+/** A frame that no route can handle. The server would close a connection that sent it. */
 export class DispatchFault extends Data.TaggedError("DispatchFault")<{
   readonly kind: "malformed" | "unknownApi" | "unsupportedVersion" | "disconnected"
   readonly message: string

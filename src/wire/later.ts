@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 
 /**
- * An answer that comes later, by a call and without a fiber: a long poll that is woken for each record would pay more for its fiber than for everything else. `begin` starts
- * the wait, calls `ready` once with what makes the answer (never after it was called off), and answers how to call it off. What is made may have to wait again.
- * `early` makes the answer of a wait that is called off because the node is short of memory; absent where an early answer would be wrong.
+ * A response that is due later, by a callback and without a fiber: for a Fetch that each record wakes, the fiber would cost more than everything else. `begin` starts
+ * the wait, calls `ready` once with the function that makes the response (never after cancellation), and returns a function that cancels the wait. The result may be a Later again.
+ * `early` makes the response of a wait that ends because the node is short of memory; absent where an early response would be wrong.
  */
 export class Later<A> {
   constructor(

@@ -79,7 +79,7 @@ const makeLink = (to: LinkConnection, address: Address, options: LinkOptions, ra
       // A write that had to wait too long is as good as lost: nothing would tell the caller anyway.
       Effect.catchTags({
         CallTimeout: ({ message }) => Effect.fail(new ConnectionLost({ address, reason: message })),
-        MalformedAnswer: ({ message }) => Effect.fail(new ConnectionLost({ address, reason: message }))
+        MalformedResponse: ({ message }) => Effect.fail(new ConnectionLost({ address, reason: message }))
       })
     )
   }

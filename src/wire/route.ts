@@ -52,26 +52,26 @@ export class RequestContext {
   }
 }
 
-/** No answer is sent: Produce with acks=0. */
+/** The client gets no response: Produce with acks=0. */
 export class NoResponse {
   readonly _tag = "NoResponse"
 }
 export const noResponse = new NoResponse()
 
-/** The connection is closed instead of an answer, after the answers before it: how Kafka tells a producer with acks=0 that something failed. */
+/** The server closes the connection instead of a response, after the responses before it: Kafka shows an error to a producer with acks=0 so. */
 export class Disconnect {
   readonly _tag = "Disconnect"
   constructor(readonly reason: string) {}
 }
 export const disconnect = (reason: string): Disconnect => new Disconnect(reason)
 
-/** The request cannot be read, as came out while it was read in slices: the connection is closed. */
+/** The request turned out to be malformed while it was decoded in slices: the server closes the connection. */
 export class Unreadable {
   readonly _tag = "Unreadable"
   constructor(readonly error: DecodeError) {}
 }
 
-/** An answer that was written in slices, length prefix first. */
+/** A response that was encoded in slices, length prefix first. */
 export class Encoded {
   readonly _tag = "Encoded"
   constructor(
@@ -81,12 +81,13 @@ export class Encoded {
   ) {}
 }
 
-type Answer<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
-/** An answer, or the steps that make one of what is there already. */
-export type Made<A extends AnyApi> = Answer<A> | Sliced<Answer<A>>
+type ApiResponse<A extends AnyApi> = ResponseDraft<A> | NoResponse | Disconnect
+/** A response, or the steps that make one without waiting. */
+export type Made<A extends AnyApi> = ApiResponse<A> | Sliced<ApiResponse<A>>
 /**
- * An answer that is ready at once is a value, and costs no Effect run; one that waits for a call is a Later. One that has to wait is an Effect that cannot fail. It is interrupted when the
- * connection closes: a step that must not stop half-way is made uninterruptible by its handler. What may take more than a millisecond is Sliced: its answer is written in slices too.
+ * What a handler returns. A response that is ready is a value and costs no Effect run; one that waits for a callback is a Later; one that waits otherwise is an Effect that cannot fail.
+ * The server interrupts it when the connection closes: the handler makes a step uninterruptible that must not stop half-way. Work of more than a millisecond is Sliced: its response is
+ * encoded in slices too.
  */
 export type Handled<A extends AnyApi> = Made<A> | Later<Handled<A>> | Effect.Effect<Handled<A>> | Sliced<Handled<A>>
 
@@ -95,9 +96,9 @@ export interface RouteOptions {
   readonly versions?: readonly [first: number, last: number]
   /** First version that ApiVersions names, where it differs: clients match Produce's 0 (Kafka's constant since KAFKA-18659). */
   readonly advertisedMin?: number
-  /** Whether it may start while other pipelined requests of its connection are under way; default false. Answers keep their order. */
+  /** Whether it may start while other pipelined requests of its connection are in flight; default false. Responses keep their order. */
   readonly pipelined?: boolean
-  /** Pipelined, and its answer does not wait for the answers before it: for callers that match by correlation id, as our links between nodes do. Default false. */
+  /** Pipelined, and its response does not wait for the responses before it: for clients that match by correlation id, as links between nodes do. Default false. */
   readonly unordered?: boolean
   /**
    * Whether `handle` is done with the request's frame when it returns: neither the answer nor anything that was kept looks at a view of it (records, bytes, tagged fields
@@ -112,9 +113,9 @@ interface Refusal<A extends AnyApi> {
   readonly refusal?: Partial<ResponseDraft<A>>
 }
 
-/** A request that was read, or is read in slices, and whose handler has begun. */
+/** A request whose handler has begun, or that is decoded in slices first. */
 export interface Started {
-  /** The answer, a Later, an Effect, or Sliced. */
+  /** The response, a Later, an Effect, or Sliced. */
   readonly answer: unknown
   /** Memory of the request's fields, roughly, bytes; of one that is read in slices 0 until it is read. */
   readonly memoryBytes: number
@@ -122,7 +123,7 @@ export interface Started {
   readonly isLarge: boolean
 }
 
-/** One API of a node: what it serves, and who answers. */
+/** One API of a node: its served versions and its handler. */
 export interface Route {
   readonly api: AnyApi
   readonly versions: readonly [first: number, last: number]
@@ -143,16 +144,16 @@ export interface Route {
   readonly admits: (session: Session) => boolean
   /** The response to a client that may not: CLUSTER_AUTHORIZATION_FAILED. */
   readonly refusal: (version: number) => unknown
-  /** The answer that `start` gave as a frame, length prefix first. Throws EncodeError. */
+  /** Encodes the response that `start` returned as a frame, length prefix first. Throws EncodeError. */
   readonly encode: (context: RequestContext, answer: unknown) => ReadonlyArray<Uint8Array>
-  /** Goes on with what `start` gave until it is Encoded, or something else than an answer: a Later, an Effect, an end. Throws EncodeError. */
+  /** Runs the steps that `start` returned until the response is Encoded, or is a Later, an Effect or a Disconnect. Throws EncodeError. */
   readonly finish: (context: RequestContext, answer: unknown) => Steps<unknown>
 }
 
-const isAnswer = (made: unknown): boolean =>
+const isResponse = (made: unknown): boolean =>
   !(made instanceof Later || made instanceof NoResponse || made instanceof Disconnect || made instanceof Unreadable || Effect.isEffect(made))
 
-/** Asserts that a response is the one to this request, before it leaves: a client takes what it gets under its correlation id for the answer to its own request. */
+/** Asserts that a response is the one to this request, before it leaves: a client matches responses to its requests by correlation id. */
 export const responseTo = ({ header }: Pick<RequestContext, "header">, chunks: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => {
   const written = correlationIdOf(chunks)
   if (written !== header.correlationId) bug(`the response to request ${header.correlationId} of API key ${header.apiKey} has the correlation id ${written}`)
@@ -162,7 +163,7 @@ export const responseTo = ({ header }: Pick<RequestContext, "header">, chunks: R
 /** The one place where a response gets its throttle time; without one the encoder writes 0, and drops the field where the version has none. */
 const throttled = <D>(response: D, { throttleTimeMs }: Session): D => (throttleTimeMs === 0 ? response : { ...response, throttleTimeMs })
 
-/** Connects an API with its handler. A handler that throws or dies closes the connection of its client; other connections go on. */
+/** Connects an API with its handler. The server closes the connection of a client whose handler throws or dies; other connections continue. */
 export const route = <A extends AnyApi>(
   api: A,
   options: RouteOptions & Refusal<A>,
@@ -214,11 +215,11 @@ export const route = <A extends AnyApi>(
       let made = answer
       while (made instanceof Sliced) {
         const steps: Steps<unknown> = made.begin()
-        // The steps let go of a large request as soon as they can: so must this.
+        // The steps release a large request as soon as they can: so must this.
         made = undefined
         made = yield* steps
       }
-      if (!isAnswer(made)) return made
+      if (!isResponse(made)) return made
       const codes: Array<number> = []
       responseErrors(api)(made, (code) => codes.push(code))
       const response = throttled(made as ResponseDraft<A>, session)

@@ -21,7 +21,7 @@ export interface ServeOptions extends AdmissionOptions {
   readonly requestBytesMax: number
   /** Requests of one connection that are read ahead of their answers; then it is not read until some are answered. */
   readonly inFlightRequestsMax: number
-  /** Bytes of answers that a connection may leave unread before we stop to read its requests. One answer more may be held. */
+  /** Bytes of answers that a connection may leave unread before the server stops reading its requests. One further response may be held. */
   readonly writeBufferBytesMax: number
   /** Bytes of requests of one connection that are read ahead; one request more may be held. Default 16 MiB. */
   readonly inFlightBytesMax?: number
@@ -36,7 +36,7 @@ export interface ServeOptions extends AdmissionOptions {
   readonly idleTimeoutMs?: number
   /** How long requests under way may take when the scope closes. Default 1 second. */
   readonly stopTimeoutMs?: number
-  /** Who this node is, for clients that say whom they look for (KIP-1242). */
+  /** The identity of this node, for clients that name the node that they expect (KIP-1242). */
   readonly identity?: () => Identity | undefined
 }
 
@@ -44,21 +44,22 @@ const refused: Listener = { received: () => {}, drained: () => {}, closed: () =>
 const memoryBytesDefault = 512 * 1024 * 1024
 const answerBytesDefault = 256 * 1024 * 1024
 
-/** One listener of a server: where it listens, and what it answers there. */
+/** One listener of a server: its address and the routes that it serves. */
 interface ServedListener {
-  /** Absent: requests say no name. */
+  /** Absent: its requests have no listener name. */
   readonly name?: string
   readonly address: Address
   readonly routes: ReadonlyArray<Route>
 }
 
-/** Serves one listener without a name. Answers its real address. */
+/** Serves one listener without a name. Returns the bound address. */
 export const serve = (address: Address, routes: ReadonlyArray<Route>, options: ServeOptions): Effect.Effect<Address, ListenFault, Transport | Scope.Scope> =>
   Effect.map(serveAll([{ address, routes }], options), ([listening = address]) => listening)
 
 /**
- * Serves listeners, whose connections share all bounds, until the scope closes: then nothing new is read, requests under way may finish for `stopTimeoutMs`, and the connections close.
- * Answers the real addresses, in the order of the listeners. ApiVersions is answered from a listener's routes. Runs handlers on the calling fiber's runtime: its logger, clock and services of defaults.
+ * Serves listeners, whose connections share all bounds, until the scope closes. Then the server reads no more requests, requests in flight may finish for `stopTimeoutMs`, and the
+ * connections close. Returns the bound addresses, in the order of the listeners. A listener's routes determine its ApiVersions response. Handlers run on the calling fiber's runtime, with
+ * its logger, clock and default services.
  */
 export const serveAll = (
   listeners: ReadonlyArray<ServedListener>,
@@ -120,14 +121,14 @@ const sweeping = (room: ServerContext, open: ReadonlySet<OpenConnection>, relief
   Effect.sync(() => {
     room.seconds++
     for (const connection of open) connection.sweep(idleSeconds)
-    if (room.answers.isShort) makeRoom(room, open)
+    if (room.answers.isShort) closeStalled(room, open)
     room.turns.turn()
     relief.turn()
     room.connectionLog.turn()
   }).pipe(Effect.delay(1000), Effect.forever)
 
 /** Closes connections whose clients do not read, the one that holds the most first, until other clients' responses fit. */
-const makeRoom = ({ answers }: ServerContext, open: ReadonlySet<OpenConnection>): void => {
+const closeStalled = ({ answers }: ServerContext, open: ReadonlySet<OpenConnection>): void => {
   const stalled = [...open].filter(({ isStalled }) => isStalled).sort((one, other) => other.unreadBytes - one.unreadBytes)
   for (const connection of stalled) {
     if (!answers.isShort) return

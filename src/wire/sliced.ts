@@ -5,12 +5,12 @@ import { loopTurn, sliceNs } from "../ports/event-loop.ts"
 export { type Steps, Stride } from "../../domain/kernel/steps.ts"
 export { loopTurn, runSteps, sliceNs } from "../ports/event-loop.ts"
 
-/** An answer that takes many steps to make. The server answers other connections between the steps. */
+/** A response that takes many steps to make. The server serves other connections between the steps. */
 export class Sliced<A> {
   constructor(readonly begin: () => Steps<A>) {}
 }
 
-/** What steps make: at once where they have no pause, which is what nearly all requests are like; otherwise in slices. */
+/** The result of steps: at once if they have no pause, as for nearly all requests; otherwise in slices. */
 export const promptly = <A>(steps: Steps<A>): A | Sliced<A> => {
   const first = steps.next()
   return first.done === true ? first.value : new Sliced(() => steps)

@@ -84,7 +84,7 @@ const writeRecords = (form: Form): Write<Uint8Array | ReadonlyArray<Uint8Array>>
   }
 }
 
-/** What stands before the elements of an array. */
+/** Writes the length of an array, which precedes its elements. */
 export const writeCount = (to: Writer, count: number, { flexible }: Form): void => {
   if (flexible) to.varint(count + 1)
   else to.int32(count)
@@ -169,7 +169,7 @@ const tagSection = (fields: ReadonlyArray<NamedField>, form: Form): Write<Draft>
   }
 }
 
-/** A tagged value stands behind its size, so it is written apart first. */
+/** The size of a tagged value precedes it, so the value is encoded apart first. */
 const apart = (name: string, write: Write, value: unknown) => {
   const to = new Writer()
   try {

@@ -101,7 +101,7 @@ export const encode = <D>(schema: Schema<unknown, D>, version: number, draft: D)
 const quickElementsMax = 1000
 const quickTextBytesMax = 65_536
 
-/** The body of a request; see `decode`. The version must lie in the API's range, or that is the DecodeError. More than `elementsMax` elements are a DecodeError of the kind "elements". */
+/** The body of a request; see `decode`. A version outside the API's range is a DecodeError. More than `elementsMax` elements are a DecodeError of the kind "elements". */
 export const decodeRequest = <T extends AnyApi>(
   api: T,
   version: number,

@@ -4,7 +4,7 @@ import { compileWrite } from "./compile-writer.ts"
 import type { Reader } from "./reader.ts"
 import type { Writer } from "./writer.ts"
 
-/** What stands before the body of every request. */
+/** The header before the body of every request. */
 export interface RequestHeader {
   readonly apiKey: number
   readonly apiVersion: number
@@ -14,7 +14,7 @@ export interface RequestHeader {
   /** From header version 2 alone; empty for the others. Copies, since the frame may be gone before they are looked at; those over `tagBytesMax` are left out. */
   readonly unknownTags: ReadonlyArray<UnknownTag>
 }
-/** What stands before the body of every response. */
+/** The header before the body of every response. */
 export interface ResponseHeader {
   readonly correlationId: number
   readonly unknownTags: ReadonlyArray<UnknownTag>
@@ -34,7 +34,7 @@ const kept = (tags: ReadonlyArray<UnknownTag>): ReadonlyArray<UnknownTag> =>
   tags.length === 0 ? noTags : tags.filter(({ data }) => data.length <= tagBytesMax).map(({ data, tag }) => ({ tag, data: new Uint8Array(data) }))
 const writeTags = compileWrite(struct({}), { version: 0, flexible: true })
 
-/** `versionOf` chooses the header's version from the key and version of the API, which stand at its start in every version. */
+/** `versionOf` chooses the header's version from the key and version of the API, with which it begins in every version. */
 export const readRequestHeader = (from: Reader, versionOf: (apiKey: number, apiVersion: number) => RequestHeaderVersion): RequestHeader => {
   const apiKey = from.int16()
   const apiVersion = from.int16()

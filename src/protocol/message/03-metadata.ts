@@ -1,7 +1,7 @@
 import { api, array, between, bool, errorCode, int32, nullable, nullableSince, since, struct, text, throttleTime, uuid, zeroUuid } from "../type/wire.ts"
 
 /**
- * Which nodes there are, and which topics and partitions lie on them. A null list of topics asks for all (from version 1 on), an empty one for none; in
+ * The nodes of the cluster, and the topics and partitions that they have. A null list of topics asks for all (from version 1 on), an empty one for none; in
  * version 0 the empty list asks for all.
  *
  * Version 1 tells racks, controller and internal topics, 2 the cluster id, 3 the throttle time, 4 lets the client forbid that topics are made on the way, 5

@@ -2,9 +2,9 @@ import { api, array, bool, bytes, errorCode, int32, nullable, nullableSince, sin
 
 /**
  * A client wants to be a member of a classic group, and says which assignors it knows. The answer comes when all members have joined; the leader gets
- * everybody's metadata.
+ * every member's metadata.
  *
- * Version 1 adds the rebalance timeout (before that the session timeout stands for it), 2 the throttle time, 4 sends a new member away once with its id
+ * Version 1 adds the rebalance timeout (before that the session timeout is used), 2 the throttle time, 4 sends a new member away once with its id
  * (MEMBER_ID_REQUIRED, KIP-394), 5 has static membership (KIP-345), 6 is flexible, 7 answers with the protocol type (KIP-559), 8 carries a reason
  * (KIP-800), 9 tells a static leader to skip the assignment (KIP-814).
  */

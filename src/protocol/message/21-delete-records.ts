@@ -1,7 +1,7 @@
 import { api, array, errorCode, int32, int64, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
- * Moves the start of partitions forward; what lies before `offset` is gone (-1: everything up to the high watermark).
+ * Moves the start of partitions forward; records before `offset` are deleted (-1: everything up to the high watermark).
  *
  * Version 2 is flexible.
  */

@@ -1,7 +1,7 @@
 import { api, array, bool, errorCode, int32, int64, nullable, since, struct, text, throttleTime } from "../type/wire.ts"
 
 /**
- * What lies in a broker's data directories, and how large it is, in bytes (KIP-113).
+ * The partitions in a broker's log directories and their sizes, in bytes (KIP-113).
  *
  * Version 2 is flexible, 3 has an error for the whole answer, 4 tells the volume's size (KIP-827), 5 whether the directory is cordoned.
  */

@@ -11,7 +11,7 @@ const replicaState = struct({
 /**
  * Leader, voters and observers of the metadata quorum, and how far each has come (KIP-595). Timestamps are ms since 1970.
  *
- * Version 1 tells when each was last heard of (KIP-836), 2 directories, addresses and error messages (KIP-853).
+ * Version 1 tells when each replica last fetched (KIP-836), 2 directories, addresses and error messages (KIP-853).
  */
 export const DescribeQuorum = api(
   { key: 55, name: "DescribeQuorum", versions: [0, 2], flexible: 0 },

@@ -21,7 +21,7 @@ const topologyDescription = struct({
   globalStores: array(topologyDescriptionGlobalStore)
 })
 
-/** A streams member describes its topology for people to look at (KIP-1331). */
+/** A streams member describes its topology for the operator to read (KIP-1331). */
 export const StreamsGroupTopologyDescriptionUpdate = api(
   { key: 93, name: "StreamsGroupTopologyDescriptionUpdate", versions: [0, 0], flexible: 0 },
   {

@@ -2,7 +2,7 @@
 declare const read: unique symbol
 declare const draft: unique symbol
 
-/** How a value stands on the wire, in every version. Made by the vocabulary of this folder, run by src/protocol/codec. */
+/** How a value is encoded on the wire, in every version. Made by the vocabulary of this folder, run by src/protocol/codec. */
 interface Wire<out A, in D = A> {
   readonly shape: Shape
   /** What Kafka takes for a value that is not there: 0, "", [], false, the zero UUID. */
@@ -99,7 +99,7 @@ export const nullableSince = <A, D>(version: number, of: Wire<A, D>): Wire<A | n
 })
 export const array = <A, D>(of: Wire<A, D>): Wire<ReadonlyArray<A>, ReadonlyArray<D>> => ({ shape: { kind: "array", of }, zero: [] })
 
-/** Fields in the order of the wire; tagged fields stand behind them, by tag. */
+/** Fields in the order of the wire; tagged fields follow them, by tag. */
 export const struct = <const F extends Fields>(fields: F): Wire<Struct<F>, StructDraft<F>> => {
   const named = Object.entries(fields).map(([name, field]) => ({ name, ...("wire" in field ? field : always(field, field.zero, false)) }))
   return { shape: { kind: "struct", fields: named }, zero: Object.fromEntries(named.map(({ name, absent }) => [name, absent])) }

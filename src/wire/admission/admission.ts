@@ -4,23 +4,23 @@ import { BrokerRegistration } from "../../protocol/message/62-broker-registratio
 import type { Session } from "../session.ts"
 import { type OwnLinks, plainHost } from "./own-links.ts"
 
-/** What bounds the connections of a server. Each is read when a connection opens, so that it may change meanwhile. */
+/** The bounds on a server's connections. The server reads each when a connection opens, so that an operator can change it at run time. */
 export interface AdmissionOptions {
   /** Connections at a time. Kafka's `max.connections`. */
   readonly connectionsMax: number
-  /** Connections of one address at a time. Kafka's `max.connections.per.ip` and its overrides; default: no bound. */
+  /** Connections from one address at a time. Kafka's `max.connections.per.ip` and its overrides; default: no bound. */
   readonly connectionsPerHostMax?: ((host: string) => number) | undefined
   /** Connections of this machine beyond these bounds, so that its operator is never locked out. Default 0. */
   readonly localConnectionsReserved?: number | undefined
 }
 
-/** Connections over the bounds that may still show that they are a link between nodes; the oldest leaves for one more. */
+/** Connections over the bounds that may still prove to be links between nodes; a further one closes the oldest. */
 const undecidedMax = 64
-/** Seconds in which they must. */
+/** Seconds within which they must prove it. */
 const undecidedSeconds = 2
-/** Links of one broker that do not count: it has two, one for requests that it relays, and some that are about to be replaced. */
+/** Links of one broker that do not count against the bounds: its two links, one for relayed requests, and some that are about to be replaced. */
 const brokerLinksMax = 8
-/** What a broker asks on a new connection before the leader knows that it is a broker's. */
+/** The API keys that a broker sends on a new connection before it has registered. */
 const introductions: ReadonlySet<number> = new Set([ApiVersions.key, BrokerRegistration.key])
 const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
 
@@ -33,8 +33,8 @@ const isLocal = ({ local, remote }: Connection): boolean => loopback.test(plainH
  */
 type Kind = "counted" | "reserved" | "undecided" | "link" | "broker"
 
-/** The place of one connection. */
-export class Place {
+/** One connection, as the bounds count it. */
+export class AdmittedConnection {
   private age = 0
   private isKnown = false
   private brokerId: number | undefined
@@ -44,7 +44,7 @@ export class Place {
     private readonly connection: Connection,
     private readonly session: Session,
     private kind: Kind,
-    /** Closes one that is undecided, for the bound that it is over. Undefined for every other. */
+    /** Closes an undecided connection and names the bound that it exceeds. Undefined for every other kind. */
     private readonly close: (() => void) | undefined
   ) {}
 
@@ -60,18 +60,18 @@ export class Place {
     return this.kind === "undecided"
   }
 
-  /** The first bytes came: by now a link of this process is known as one. */
+  /** Called with the first bytes: this process has noted its own link by then. */
   begun(): void {
     if (this.isKnown) return
     this.isKnown = true
     if (this.admission.isOwn(this.connection)) this.become("link")
   }
-  /** An undecided connection asks something. Returns whether it was closed for that. */
+  /** Closes an undecided connection that sends a request which no broker sends before it registers. Returns whether it closed the connection. */
   refuses(apiKey: number): boolean {
     this.look()
     return this.isUndecided && !introductions.has(apiKey) && this.giveUp()
   }
-  /** A second has passed. Returns whether the connection was closed. */
+  /** Called once a second: closes a connection that has been undecided for too long. Returns whether it closed the connection. */
   turn(): boolean {
     this.look()
     return this.isUndecided && ++this.age > undecidedSeconds && this.giveUp()
@@ -85,7 +85,7 @@ export class Place {
     if (this.brokerId !== undefined) this.admission.brokerLeaves(this.brokerId)
   }
 
-  /** A broker may have shown that the connection is its own, or its registration may be gone. */
+  /** Follows the session: a broker may have registered on the connection, or its registration may have been replaced. */
   private look(): void {
     const id = this.session.broker?.id
     if (id === this.brokerId) return
@@ -103,7 +103,7 @@ export class Place {
     this.kind = kind
     this.admission.enters(kind, this)
   }
-  /** The address that counts. */
+  /** The client's address, for the bound per address. */
   get host(): string {
     return plainHost(this.connection.remote.host)
   }
@@ -118,41 +118,41 @@ export class Admission {
   private reserved = 0
   private readonly byHost = new Map<string, number>()
   private readonly byBroker = new Map<number, number>()
-  private readonly undecided = new Set<Place>()
+  private readonly undecided = new Set<AdmittedConnection>()
 
   constructor(
     private readonly options: AdmissionOptions,
     private readonly links: OwnLinks
   ) {}
 
-  /** The place of a new connection; `close` closes it for a reason. */
-  enter(connection: Connection, session: Session, close: (reason: string) => void): Place {
+  /** Counts a new connection. `close` closes the connection and logs the reason. */
+  enter(connection: Connection, session: Session, close: (reason: string) => void): AdmittedConnection {
     const over = this.bound(plainHost(connection.remote.host))
     const isReserved = over !== undefined && isLocal(connection) && this.reserved < (this.options.localConnectionsReserved ?? 0)
     const kind: Kind = this.isOwn(connection) ? "link" : over === undefined ? "counted" : isReserved ? "reserved" : "undecided"
     const [oldest] = this.undecided
     if (kind === "undecided" && this.undecided.size >= undecidedMax) oldest?.giveUp()
-    const place = new Place(this, connection, session, kind, kind === "undecided" ? () => close(over ?? "") : undefined)
-    this.enters(kind, place)
-    return place
+    const admitted = new AdmittedConnection(this, connection, session, kind, kind === "undecided" ? () => close(over ?? "") : undefined)
+    this.enters(kind, admitted)
+    return admitted
   }
-  /** A connection is of that kind from now on. */
-  enters(kind: Kind, place: Place): void {
-    if (kind === "counted") this.count(place.host, 1)
+  /** Counts a connection under its kind. */
+  enters(kind: Kind, admitted: AdmittedConnection): void {
+    if (kind === "counted") this.count(admitted.host, 1)
     else if (kind === "reserved") this.reserved++
-    else if (kind === "undecided") this.undecided.add(place)
+    else if (kind === "undecided") this.undecided.add(admitted)
   }
-  /** A connection is not of that kind any more. */
-  leave(kind: Kind, place: Place): void {
-    if (kind === "counted") this.count(place.host, -1)
+  /** Stops counting a connection under its kind. */
+  leave(kind: Kind, admitted: AdmittedConnection): void {
+    if (kind === "counted") this.count(admitted.host, -1)
     else if (kind === "reserved") this.reserved--
-    else if (kind === "undecided") this.undecided.delete(place)
+    else if (kind === "undecided") this.undecided.delete(admitted)
   }
 
   isOwn(connection: Connection): boolean {
     return this.links.has(connection)
   }
-  /** Whether one link more of that broker does not count. */
+  /** Returns whether a further link of that broker is exempt from the bounds. */
   brokerEnters(id: number): boolean {
     const links = this.byBroker.get(id) ?? 0
     if (links >= brokerLinksMax) return false
@@ -163,7 +163,7 @@ export class Admission {
     change(this.byBroker, id, -1)
   }
 
-  /** Which bound one connection more would be over. */
+  /** Returns the bound that a further connection would exceed, if any. */
   private bound(host: string): string | undefined {
     const { connectionsMax, connectionsPerHostMax } = this.options
     if (this.counted >= connectionsMax) return `is one over max.connections=${connectionsMax}`

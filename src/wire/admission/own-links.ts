@@ -2,7 +2,7 @@ import { type Address, type Connection, formatAddress, type Transport } from "..
 
 /** An IPv4 address that a socket of both families shows as an IPv6 one. */
 const mapped = /^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i
-/** The address as it is compared: an IPv4 address has one form. */
+/** Normalizes an address for comparison: an IPv4 address has one form. */
 export const plainHost = (host: string): string => host.replace(mapped, "")
 const nameOf = ({ host, port }: Address): string => formatAddress({ host: plainHost(host), port })
 
@@ -10,7 +10,7 @@ const nameOf = ({ host, port }: Address): string => formatAddress({ host: plainH
 export class OwnLinks {
   private readonly ends = new Set<string>()
 
-  /** A link is open; returns how to note that it is closed. */
+  /** Notes an open link. The returned function notes that the link is closed. */
   add({ local }: Pick<Connection, "local">): () => void {
     const name = nameOf(local)
     this.ends.add(name)

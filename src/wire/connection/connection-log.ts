@@ -2,7 +2,7 @@ import { type Clock, Effect, Runtime } from "effect"
 import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
 import type { RequestCounts } from "../metrics/request-counts.ts"
 
-/** The kinds of lines are a few fixed words; of each kind five lines are written in ten seconds. */
+/** Kinds of lines are a few fixed words. The log has at most five lines of each kind in ten seconds. */
 const limits = { intervalMs: 10_000, linesPerKeyMax: 5, keysMax: 32 }
 
 /** The log of connections that the server closed and of requests that it refused. A flood of them is a few lines and a count. */
@@ -24,7 +24,7 @@ export class ConnectionLog {
   forbidden(actor: string, message: string): void {
     this.admit("forbidden", `refused a request of ${actor}: it ${message}`)
   }
-  /** A handler failed, which is a fault of this program: every line is written. */
+  /** A handler failed because of a bug in this program: every such line is logged. */
   defect(peer: string, message: string, cause: unknown): void {
     Runtime.runFork(this.runtime)(Effect.logError(`closed the connection of ${peer}: ${message}`, cause))
   }

@@ -4,20 +4,20 @@ import type { Framer } from "./framer.ts"
 const frameSeconds = 30
 const frameBytesPerSecond = 65_536
 
-/** Since when a connection sends the request that it is sending. */
+/** Measures how long a connection has been sending the request that is incomplete. */
 export class FrameClock {
   private since = 0
   private frameNumber = -1
-  /** The request that was seen last, and since when, whether or not the connection is paused. */
+  /** The number of the last incomplete request, and the second in which it began, whether or not the connection is paused. */
   private seenNumber = -1
   private seenAt = 0
 
-  /** How long the request that is being sent is under way, in the second `now`. */
+  /** Returns for how many seconds the client has been sending the request, at the second `now`. */
   seconds({ count }: Pick<Framer, "count">, now: number): number {
     return this.seenNumber === count ? now - this.seenAt : 0
   }
 
-  /** Why the request takes too long, at the second `now`; undefined where it does not. */
+  /** Returns why the request takes too long, at the second `now`; undefined if it does not. */
   look({ announced, count }: Pick<Framer, "announced" | "count">, isPaused: boolean, now: number): string | undefined {
     if (this.seenNumber !== count) {
       this.seenNumber = count

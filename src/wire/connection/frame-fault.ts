@@ -1,13 +1,13 @@
-/** A length that no frame has. */
+/** A length prefix that is negative or over the bound. */
 export interface FrameFault {
   readonly length: number
   readonly bytesMax: number
-  /** The first bytes from the length on, at most 24 of them: what a stranger says about itself. */
+  /** The first bytes from the length on, at most 24 of them: they show which protocol the client speaks. */
   readonly head: Uint8Array
 }
 
 const methods = ["GET ", "POST", "PUT ", "HEAD", "OPTI", "DELE", "PATC", "CONN", "TRAC", "PRI "]
-/** The printable beginning of a text, up to the end of its line. */
+/** Returns the printable start of a text, up to the end of its first line. */
 const firstLine = (bytes: Uint8Array): string => /^[\x20-\x7e]*/.exec(String.fromCharCode(...bytes))?.[0] ?? ""
 
 /** Describes the bytes to an operator: the protocol that the client speaks instead of Kafka's. */

@@ -1,23 +1,23 @@
 import type { FrameFault } from "./frame-fault.ts"
 
-/** Memory for a frame that comes in pieces: twice what has come, and at least this much. A stranger that sends a byte gets no more. */
+/** Memory for a frame that comes in pieces: twice what has come, and at least this much. A client that sends one byte gets no more. */
 const assemblyBytesMin = 256
 
 const noBytes = new Uint8Array(0)
 /** Less than this is left to the garbage collection. */
 const freedBytesMin = 32_768
 
-/** Frees memory that the framer made, and that nothing looks at any more. A collection would come too late: the sizes that a frame of 100 MB grows through are another 100 MB together. */
+/** Frees memory that the framer allocated and that nothing refers to. Garbage collection would come too late: the buffers that a frame of 100 MB outgrows are another 100 MB together. */
 export const free = ({ buffer, length }: Uint8Array): void => {
   if (length >= freedBytesMin && buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 /**
- * Finds the frames in a stream of chunks: four bytes of length, then as many bytes. A frame that lies within one chunk is a view of it. One that spans several is
- * copied together as they come, so that no chunk is held: memory is taken for bytes that came, never for a length that was announced.
+ * Splits a stream of chunks into frames: four bytes of length, then that many bytes. A frame within one chunk is a view of the chunk. The framer copies a frame that spans
+ * several chunks as they arrive, so that it holds no chunk: it allocates memory for received bytes, never for an announced length.
  */
 export class Framer {
-  /** The oldest chunk with bytes that are in no frame yet, and those behind it: there are some only while the connection takes no requests. */
+  /** The chunks with bytes that are in no frame yet, the oldest first: not empty only while the connection takes no requests. */
   private chunk: Uint8Array | undefined
   private more: Array<Uint8Array> | undefined
   private at = 0
@@ -26,7 +26,7 @@ export class Framer {
   /** The first `prefixBytes` bytes of a length that comes in pieces. */
   private prefix = 0
   private prefixBytes = 0
-  /** Where a frame that spans chunks comes together; empty between such frames. */
+  /** The buffer for a frame that spans chunks; empty between such frames. */
   private assembly = noBytes
   private assembled = 0
   private isAssembled = false
@@ -41,11 +41,11 @@ export class Framer {
     else (this.more ??= []).push(chunk)
     this.bytes += chunk.length
   }
-  /** Bytes that came and were not given out as frames yet. */
+  /** Received bytes that `next` has not returned in a frame yet. */
   get heldBytes(): number {
     return this.bytes
   }
-  /** Lets go of them: there will be no next frame. */
+  /** Drops these bytes: there will be no next frame. */
   clear(): void {
     this.chunk = this.more = undefined
     free(this.assembly)
@@ -53,11 +53,11 @@ export class Framer {
     this.assembled = 0
     this.bytes = 0
   }
-  /** Whether chunks wait here, or all that came lies in frames and in memory of its own. */
+  /** Whether the framer refers to chunks of the transport. */
   get holdsChunks(): boolean {
     return this.chunk !== undefined
   }
-  /** Whether the last frame has memory of its own: it is no view of a chunk. */
+  /** Whether the last frame has its own memory and is not a view of a chunk. */
   get ownsMemory(): boolean {
     return this.isAssembled
   }

@@ -1,9 +1,9 @@
-import type { Place } from "../admission/admission.ts"
+import type { AdmittedConnection } from "../admission/admission.ts"
 import type { Slot } from "./slots.ts"
 
 /** A client's connection as its server bounds, sweeps and closes it. */
 export interface OpenConnection {
-  readonly place: Place
+  readonly admitted: AdmittedConnection
   /** Bytes that were received and do not make a whole request yet. */
   readonly partialBytes: number
   /** Seconds since the first of these bytes. */

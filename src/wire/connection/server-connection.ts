@@ -1,7 +1,7 @@
 import { Cause, Effect, Either, Exit, FiberId, Runtime } from "effect"
 import type { Connection, Listener } from "../../ports/transport.ts"
 import type { DecodeError } from "../../protocol/codec/decode-error.ts"
-import type { Place } from "../admission/admission.ts"
+import type { AdmittedConnection } from "../admission/admission.ts"
 import { Later } from "../later.ts"
 import { Holding } from "../memory/holding.ts"
 import { smallRequestBytes } from "../memory/memory-budget.ts"
@@ -19,13 +19,13 @@ import type { ListenerContext, ServerContext } from "./server-context.ts"
 import { placeBytes, type Slot, Slots, slotOf } from "./slots.ts"
 import { send, Unread } from "./unread.ts"
 
-/** How long a connection that we close may take to read what was written before. */
+/** How long a client may take to read its last responses after the server has ended the connection. */
 const lingerSeconds = 5
-/** The clock is read once for so many steps (requests that are taken, answers that leave): a power of two. */
+/** Steps (requests taken, responses sent) between two looks at the clock: a power of two. */
 const stepsPerLook = 8
 const nothing: ReadonlyArray<Uint8Array> = []
 
-/** The serving end of one connection. */
+/** The server's end of one client connection. */
 export class ServerConnection implements Listener, OpenConnection {
   private readonly framer: Framer
   private readonly slots = new Slots()
@@ -33,18 +33,18 @@ export class ServerConnection implements Listener, OpenConnection {
   private readonly session: Session
   private paused = false
   private pumping = false
-  /** Present once the server stops: called when the requests of this connection are answered, or it is closed before. */
+  /** Set once the server stops: called when the requests of this connection are answered, or the connection closes before that. */
   private whenDone: (() => void) | undefined
   private ended = false
   private endedAt = 0
   private activeAt: number
-  /** The connection has worked for a whole slice, and waits for a turn of the event loop. */
+  /** The connection has used a whole slice of time and waits for a turn of the event loop. */
   private isResting = false
   /** Undefined while no request is unfinished: ten thousand idle connections need none. */
   private frameClock: FrameClock | undefined
-  readonly place: Place
+  readonly admitted: AdmittedConnection
   private readonly holding: Holding
-  /** The number of the present chunk, and the frames in it that requests still use. */
+  /** The number of the current chunk, and the number of its frames that requests still use. */
   private chunk = 0
   private keptFrames = 0
 
@@ -56,8 +56,8 @@ export class ServerConnection implements Listener, OpenConnection {
     this.framer = new Framer(server.requestBytesMax)
     this.unread = new Unread(server.answers)
     this.session = new Session(connection, via.name, this.unread)
-    this.place = server.admission.enter(connection, this.session, (reason) => this.refuse("too many", reason))
-    this.holding = new Holding(server.memory, this.place, this)
+    this.admitted = server.admission.enter(connection, this.session, (reason) => this.refuse("too many", reason))
+    this.holding = new Holding(server.memory, this.admitted, this)
     this.activeAt = server.seconds
   }
 
@@ -84,7 +84,7 @@ export class ServerConnection implements Listener, OpenConnection {
     if (this.ended) return
     this.activeAt = this.server.seconds
     this.server.counts.bytesIn += bytes.length
-    this.place.begun()
+    this.admitted.begun()
     this.framer.push(bytes)
     this.chunk++
     this.keptFrames = 0
@@ -101,7 +101,7 @@ export class ServerConnection implements Listener, OpenConnection {
     if (!this.ended) this.whenDone?.()
     this.ended = true
     this.session.close()
-    this.place.leave()
+    this.admitted.leave()
     this.unread.clear()
     this.letGo()
     abandon(this.server, this.slots)
@@ -130,8 +130,8 @@ export class ServerConnection implements Listener, OpenConnection {
       if (now - this.endedAt >= lingerSeconds) this.connection.destroy()
       return
     }
-    if (this.place.turn()) return
-    // A connection says when everything was taken, not how far it is, and nothing of what left at the end of a turn.
+    if (this.admitted.turn()) return
+    // The transport reports only when the client has read everything: a write of nothing tells how many bytes wait.
     this.unread.look(this.connection.write(nothing), now)
     const slow = this.framer.announced === 0 ? undefined : (this.frameClock ??= new FrameClock()).look(this.framer, this.paused, now)
     if (slow !== undefined) return this.refuse("slow", slow)
@@ -168,7 +168,7 @@ export class ServerConnection implements Listener, OpenConnection {
     )
   }
 
-  /** There is memory again. */
+  /** Called when memory is free again. */
   wake(): void {
     this.pump()
   }
@@ -180,15 +180,15 @@ export class ServerConnection implements Listener, OpenConnection {
     })
   }
 
-  /** Takes requests, starts them, and sends answers, as long as any of these goes on. */
+  /** Takes requests, starts them and sends responses until none of these is possible. */
   private pump(): void {
-    // A handler that answers at once comes back here while its request is being started.
+    // A handler that responds at once calls this again while its request is being started.
     if (this.pumping || this.isResting) return
     this.pumping = true
     let sinceNs = 0n
     for (let steps = 1; ; steps++) {
       if ((steps & (stepsPerLook - 1)) === 0) {
-        // Thousands of small requests that one connection sends without waiting must not hold the thread together either.
+        // Thousands of small requests that one client pipelines must not block the thread either.
         const now = this.server.turns.nowNs()
         if (steps === stepsPerLook) sinceNs = now
         else if (now - sinceNs >= sliceNs) {
@@ -212,7 +212,7 @@ export class ServerConnection implements Listener, OpenConnection {
     else this.connection.resume()
   }
 
-  /** Starts what may start and sends what may leave. Answers whether anything did. */
+  /** Starts the next request and sends the next response, where they may. Returns whether it did either. */
   private settle(): boolean {
     if (this.slots.count === 0 || this.ended) return false
     const started = this.slots.start()
@@ -244,12 +244,12 @@ export class ServerConnection implements Listener, OpenConnection {
   private take(frame: Uint8Array): void {
     const found = this.via.table.find(frame)
     if ("message" in found) return this.refuse(found.kind, found.message)
-    if (this.place.isUndecided && "header" in found && this.place.refuses(found.header.apiKey)) return
+    if (this.admitted.isUndecided && "header" in found && this.admitted.refuses(found.header.apiKey)) return
     const chunk = this.framer.ownsMemory ? undefined : this.chunk
     if (chunk !== undefined) this.keptFrames++
     this.slots.add(slotOf(found, this.session, frame, chunk))
   }
-  /** The handler is done with the frame of its request, though perhaps not with the answer. */
+  /** Releases the frame: the handler does not need it, though the response may still be due. */
   private letGoOf({ chunk, context }: Slot): void {
     if (chunk === this.chunk) this.keptFrames--
     if (context === undefined) return
@@ -257,7 +257,7 @@ export class ServerConnection implements Listener, OpenConnection {
       this.connection.release(context.frame)
       free(context.frame)
     }
-    // A chunk that its transport cannot free is left to the garbage collection.
+    // A chunk that its transport cannot free is left to the garbage collector.
     context.releaseFrame()
   }
 
@@ -281,7 +281,7 @@ export class ServerConnection implements Listener, OpenConnection {
     this.server.connectionLog.forbidden(actor, `sent ${api.name}, which this connection may not send: no broker has registered on it`)
     this.answer(slot, refusal(version))
   }
-  /** The request was read, and its handler has it. */
+  /** Called when the request is decoded and its handler has it. */
   private read(slot: Slot, { memoryBytes }: Started): void {
     const borrows = slot.route?.borrows === true
     if (borrows) this.letGoOf(slot)
@@ -289,7 +289,7 @@ export class ServerConnection implements Listener, OpenConnection {
     this.slots.keep(slot, (borrows ? placeBytes : slot.held) + memoryBytes)
   }
 
-  /** Waits for an answer that is not there yet. */
+  /** Sends the handler's response, or waits for it. */
   private begun(slot: Slot, answer: unknown): void {
     if (slot.ticket !== undefined) leavesToWait(this.server, slot)
     if (answer instanceof Later) return this.wait(slot, answer)
@@ -305,13 +305,13 @@ export class ServerConnection implements Listener, OpenConnection {
     })
   }
 
-  /** Makes an answer, and writes it, in slices. Where the request (`started`) is read and looked at first, no other of this connection may overtake it. */
+  /** Makes and encodes a response in slices. Where it decodes the request (`started`) first, no later request of this connection may start before that. */
   private work(slot: Slot, answer: unknown, started?: Started): void {
     const { route, context } = slot
     if (route === undefined || context === undefined) return
     let returned = false
     if (started !== undefined) this.slots.hold()
-    slot.ticket ??= new Ticket(started?.isLarge === true && slot.size > smallRequestBytes, this.place.isLink)
+    slot.ticket ??= new Ticket(started?.isLarge === true && slot.size > smallRequestBytes, this.admitted.isLink)
     const steps = route.finish(context, answer)
     const stop = this.server.turns.run(steps, slot.ticket, (outcome) => {
       if (this.ended) return
@@ -334,7 +334,7 @@ export class ServerConnection implements Listener, OpenConnection {
     this.refuse(fault.kind, malformedMessage(`${route?.api.name} version ${context?.version}`, fault))
   }
 
-  /** The answer is made at the end of the turn, so that it holds all that the turn brought. */
+  /** Makes the response at the end of the turn, so that it has all records that were appended in this turn. */
   private wait(slot: Slot, later: Later<unknown>): void {
     slot.since = this.server.seconds
     slot.early = later.early
@@ -358,7 +358,7 @@ export class ServerConnection implements Listener, OpenConnection {
     if (route === undefined || context === undefined) return
     if (answer instanceof Disconnect) {
       slot.ends = true
-      this.server.connectionLog.closed("refused", context.actor, `sent a request that failed, and waits for no answer: ${answer.reason}`)
+      this.server.connectionLog.closed("refused", context.actor, `sent a request that failed and expects no response: ${answer.reason}`)
     } else if (answer instanceof Unreadable) {
       return this.unreadable(slot, answer.error)
     } else if (answer instanceof Encoded) {
@@ -376,7 +376,7 @@ export class ServerConnection implements Listener, OpenConnection {
     finished(this.server, this.slots, slot, answer)
   }
 
-  /** A fault in a handler: it must not take the node along, and its caller must not wait for ever. */
+  /** Closes the connection after a bug in a handler: the node must not fail with it, and the client must not wait for ever. */
   private failed(slot: Slot, cause: unknown): void {
     const { route, context } = slot
     this.server.connectionLog.defect(context?.actor ?? this.session.address, `the handler of ${route?.api.name} version ${context?.version} failed`, cause)

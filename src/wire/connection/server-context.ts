@@ -8,12 +8,12 @@ import type { Turns } from "../slicing/turns.ts"
 import type { ConnectionLog } from "./connection-log.ts"
 import type { OpenConnection } from "./open-connection.ts"
 
-/** What the connections share that came through one listener. */
+/** Shared by the connections that one listener accepted. */
 export interface ListenerContext {
   readonly name: string | undefined
   readonly table: RouteTable
 }
-/** What all connections of one server share. */
+/** Shared by all connections of one server. */
 export interface ServerContext {
   readonly runtime: Runtime.Runtime<never>
   readonly turns: Turns
@@ -26,9 +26,9 @@ export interface ServerContext {
   readonly admission: Admission
   readonly memory: MemoryBudget
   readonly answers: AnswerBudget
-  /** Closes connections until the account of the memory is not full. */
+  /** Closes connections until the memory budget is not full. */
   readonly relieve: () => void
-  /** Seconds since the server started, roughly: a clock is not read for every chunk. */
+  /** Approximate seconds since the server started: reading a clock for every chunk would cost too much. */
   seconds: number
   readonly forget: (connection: OpenConnection) => void
 }

@@ -3,38 +3,38 @@ import type { Ready, Routed } from "../routing/route-table.ts"
 import type { Session } from "../session.ts"
 import type { Ticket } from "../slicing/turns.ts"
 
-/** A request that was read and is not answered yet. */
+/** A request whose response is not sent yet. */
 export interface Slot {
   readonly route: Route | undefined
-  /** Its frame is empty when it was given back. */
+  /** Its frame is empty once its memory is released. */
   readonly context: RequestContext | undefined
   readonly bodyAt: number
   /** Bytes of its frame. */
   readonly size: number
-  /** Which chunk of its connection it is a view of, by number; undefined when its frame has memory of its own. */
+  /** The number of the connection's chunk that the frame is a view of; undefined if the frame has its own memory. */
   readonly chunk: number | undefined
   state: "waiting" | "running" | "done" | "left"
-  /** Bytes of memory that it holds: its frame as long as that is kept, and what was made of it. */
+  /** Bytes of memory that it holds: its frame until that is released, and the decoded fields. */
   held: number
-  /** Calls the handler off, while its answer is waited for. */
+  /** Interrupts the handler while the response is due. */
   stop: (() => void) | undefined
-  /** Makes the answer before the wait for it is over; undefined while that is not possible. */
+  /** Makes the response before the wait is over; undefined while that is not possible. */
   early: (() => unknown) | undefined
   /** The second of its server in which the wait began. */
   since: number
-  /** Elements that there was memory for when it was begun. */
+  /** Array elements that the free memory allowed when the request started. */
   elementsMax: number
-  /** The answer, length prefix first, while it waits for the answers before it. */
+  /** The encoded response, length prefix first, while it waits for the responses before it. */
   chunks: ReadonlyArray<Uint8Array> | undefined
-  /** What it has of the place for heavy work; undefined for what is made in one go. With it, what is made is written in slices. */
+  /** Its claim to the one place for heavy work; undefined for a request that is handled in one go. With a ticket, the response is encoded in slices. */
   ticket: Ticket | undefined
-  /** The connection ends in its place. */
+  /** The connection closes instead of this response. */
   ends: boolean
 }
 
-/** What a request takes besides its frame, roughly, bytes: its place, its header and what its handler knows of it. */
+/** Approximate bytes that a request takes besides its frame: its slot, its header and its handler's state. */
 export const placeBytes = 2048
-/** The slot of a request that has a route, or whose answer is ready. */
+/** Makes the slot of a request that has a route, or whose response is ready. */
 export const slotOf = (found: Routed | Ready, session: Session, frame: Uint8Array, chunk: number | undefined): Slot => {
   const routed = "route" in found ? found : undefined
   if (routed !== undefined && routed.header.clientId !== session.clientId) session.clientId = routed.header.clientId
@@ -56,12 +56,12 @@ export const slotOf = (found: Routed | Ready, session: Session, frame: Uint8Arra
   }
 }
 
-/** Places of requests that have left and are not cleared away yet. */
+/** Answered slots that may stay at the start of the array before they are removed. */
 const leftMax = 256
 
 /**
- * The requests of one connection that are under way, in the order in which they came. One starts when those before it are done, or, if it is pipelined, when those that
- * are not done are pipelined too. Answers leave in the order of the requests, but an unordered one leaves at once. Nothing here takes longer the more there are.
+ * The requests in flight of one connection, in the order of arrival. A request starts when those before it are done; a pipelined one starts when those that are not done are
+ * pipelined too. Responses are sent in the order of the requests, except that an unordered one is sent at once. Every operation takes constant time.
  */
 export class Slots {
   private slots: Array<Slot> = []
@@ -96,7 +96,7 @@ export class Slots {
     }
     return undefined
   }
-  /** Calls off that wait; returns the request, and what makes its answer. */
+  /** Ends that wait; returns the request and the function that makes its response. */
   callOff(): readonly [slot: Slot, make: () => unknown] | undefined {
     const slot = this.oldestWait
     const early = slot?.early
@@ -105,7 +105,7 @@ export class Slots {
     slot.stop = slot.early = undefined
     return [slot, early]
   }
-  /** A request keeps `bytes` of memory from now on. */
+  /** Sets the bytes of memory that a request holds. */
   keep(slot: Slot, bytes: number): void {
     if (slot.state === "left") return
     this.held += bytes - slot.held
@@ -128,7 +128,7 @@ export class Slots {
     if (slot.route?.pipelined !== true) this.blocking++
     return slot
   }
-  /** Until `release`, nothing starts: a request is still being read, and what comes behind it must not be done before it. */
+  /** Until `release`, no request starts: one is still being decoded, and no later request may be handled before it. */
   hold(): void {
     this.blocking++
   }
@@ -143,7 +143,7 @@ export class Slots {
     if (slot.route?.pipelined !== true) this.blocking--
     if (slot.route?.unordered === true) (this.early ??= []).push(slot)
   }
-  /** The next request whose answer may leave now; it is forgotten here. */
+  /** Removes and returns the next request whose response may be sent. */
   leave(): Slot | undefined {
     const first = this.slots[this.first]
     if (first?.state === "done") return this.left(first)
@@ -151,7 +151,7 @@ export class Slots {
     for (let slot = this.early.shift(); slot !== undefined; slot = this.early.shift()) if (slot.state === "done") return this.left(slot)
     return undefined
   }
-  /** Forgets everything; answers what was running. */
+  /** Removes all requests; returns those that were running. */
   clear(): ReadonlyArray<Slot> {
     const all = this.slots.filter(({ state }) => state === "running")
     this.slots = []

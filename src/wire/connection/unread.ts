@@ -7,8 +7,8 @@ import type { RequestCounts } from "../metrics/request-counts.ts"
 const stalledSeconds = 10
 
 /**
- * What one connection was sent and its peer has not taken. Counted in the node's budget by the memory that stands behind it: a view of a hundred bytes keeps the whole
- * frame alive that it was cut from.
+ * The responses that were written to one connection and that its client has not read. The node's budget counts the memory that they keep alive: a view of a hundred bytes keeps
+ * the whole buffer that it is a view of.
  */
 export class Unread implements ResponseCapacity {
   private waiting = 0
@@ -25,7 +25,7 @@ export class Unread implements ResponseCapacity {
   get size(): number {
     return this.waiting
   }
-  /** Bytes of memory that it holds. */
+  /** Bytes of memory that these responses keep alive. */
   get heldBytes(): number {
     return this.counted
   }
@@ -38,7 +38,7 @@ export class Unread implements ResponseCapacity {
     return this.budget.whenFree(wake)
   }
 
-  /** These were written, and so many bytes wait since. */
+  /** Notes chunks that were written, after which so many bytes wait in the socket. */
   wrote(chunks: ReadonlyArray<Uint8Array>, waiting: number): void {
     if (waiting === 0) return this.clear()
     let last: ArrayBufferLike | undefined
@@ -50,7 +50,7 @@ export class Unread implements ResponseCapacity {
     this.waiting = waiting
     this.count()
   }
-  /** So many bytes wait now, at `seconds`. */
+  /** Notes how many bytes wait in the socket, at `seconds`. */
   look(waiting: number, seconds: number): void {
     if (waiting === 0) return this.clear()
     this.waiting = waiting
@@ -66,7 +66,7 @@ export class Unread implements ResponseCapacity {
     this.count()
   }
 
-  /** Nothing of it was taken for long. */
+  /** Whether the client has read nothing for too long. */
   isStalled(seconds: number): boolean {
     return this.waiting > 0 && seconds - this.movedAt >= stalledSeconds
   }
@@ -79,7 +79,7 @@ export class Unread implements ResponseCapacity {
   }
 }
 
-/** Writes an answer, and gives memory that was lent for it back when the transport has taken it; answers what the connection holds then, as `write`. */
+/** Writes a response and releases memory lent for it when the transport has taken it. Returns the bytes that wait in the socket, as `write` does. */
 export const send = (
   connection: Pick<Connection, "write">,
   chunks: ReadonlyArray<Uint8Array>,

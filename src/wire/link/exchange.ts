@@ -6,7 +6,7 @@ import type { DecodeError } from "../../protocol/codec/decode-error.ts"
 import { decodeResponseFrame, requestFrame } from "../../protocol/codec/frame.ts"
 import { ApiVersions } from "../../protocol/message/18-api-versions.ts"
 import type { AnyApi, RequestDraft, ResponseOf, UnknownTag } from "../../protocol/type/wire.ts"
-import { type CallFault, MalformedAnswer, UnsupportedByPeer } from "../fault.ts"
+import { type CallFault, MalformedResponse, UnsupportedByPeer } from "../fault.ts"
 import type { LinkConnection, LinkOptions } from "./link-connection.ts"
 
 export interface CallOptions {
@@ -20,15 +20,15 @@ export interface CallOptions {
   readonly tags?: ReadonlyArray<UnknownTag>
 }
 
-/** What this client says of itself (KIP-511). */
+/** The software name and version that this client sends (KIP-511). */
 export const software = { clientSoftwareName: "comanche-franz", clientSoftwareVersion: "0.1.0" }
-/** Version 5 says whom we look for (KIP-1242), which a link does not know; older nodes know 4. */
+/** Version 5 names the node that the client expects (KIP-1242), which a link does not know; older nodes know version 4. */
 const firstTry = 4
 
 /** The versions that a peer lists, by API key. */
 export type Ranges = ReadonlyMap<number, readonly [first: number, last: number]>
 
-/** Writes a request; gives its answer's frame, or nothing once it is written where no answer is due. */
+/** Sends a request; returns the frame of its response, or empty bytes once a request without a response is written. */
 export const transmit = <A extends AnyApi>(
   to: LinkConnection,
   options: LinkOptions,
@@ -71,14 +71,14 @@ export const exchange = <A extends AnyApi>(
     return Effect.fail(malformed(address, api, answer.left))
   })
 
-const malformed = (address: Address, api: AnyApi, { field, position, reason }: DecodeError): MalformedAnswer =>
-  new MalformedAnswer({ address, api: api.name, field, position, reason })
+const malformed = (address: Address, api: AnyApi, { field, position, reason }: DecodeError): MalformedResponse =>
+  new MalformedResponse({ address, api: api.name, field, position, reason })
 
-/** Asks in our version first. A peer that does not know it answers in version 0 and names its own range, in which we ask again. */
+/** Sends ApiVersions in our version first. A peer that does not know it responds in version 0 with its own range, and we send a version of that. */
 export const negotiate = (to: LinkConnection, address: Address, options: LinkOptions): Effect.Effect<Ranges, CallFault> => {
   const ask = (version: number) =>
     Effect.map(transmit(to, options, ApiVersions, version, software, {}, true), (frame) => {
-      // The error stands behind the correlation id in every version: who does not know ours answers in version 0.
+      // The error code follows the correlation id in every version: a peer that does not know our version responds in version 0.
       const unknown = frame.length >= 6 && new DataView(frame.buffer, frame.byteOffset).getInt16(4) === errorCode("UNSUPPORTED_VERSION")
       return decodeResponseFrame(ApiVersions, unknown ? 0 : version, frame)
     })

@@ -2,7 +2,7 @@ import { Either } from "effect"
 import { decodeCorrelationId } from "../../protocol/codec/frame.ts"
 import type { CallFault } from "../fault.ts"
 
-/** One request that was sent and waits for its answer. */
+/** One request that was sent and whose response is due. */
 export interface Pending {
   /**
    * Takes the answer's frame. Undefined where the caller has left: the answer is still due on the connection until the deadline, and is dropped. Without that deadline callers
@@ -11,11 +11,11 @@ export interface Pending {
   settle: ((outcome: Either.Either<Uint8Array, CallFault>) => void) | undefined
   /** When the link looks whether the answer is late, in its monotonic milliseconds. */
   lookAt: number
-  /** When the answer is late, whatever else has come. */
+  /** When the response is late, whatever else has arrived. */
   readonly deadline: number
-  /** How long nothing at all may come before the answer is late. */
+  /** How long the peer may send no byte before the response is late. */
   readonly silenceMs: number
-  /** How often something had come when the link last looked. */
+  /** How many chunks had arrived when the link last looked. */
   heard: number
   readonly api: string
   readonly timeoutMs: number

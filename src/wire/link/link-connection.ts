@@ -15,7 +15,7 @@ export interface LinkOptions {
   readonly responseBytesMax: number
 }
 
-/** Bytes that may wait for a peer that does not read before we send no more. */
+/** Bytes that may wait for a peer that does not read before the link sends no more. */
 const writeBufferBytesMax = 4 * 1024 * 1024
 
 type Settle = NonNullable<Pending["settle"]>
@@ -96,7 +96,7 @@ export class LinkConnection implements Listener {
       if (frame === undefined) break
       if (!isFrame(frame)) return this.unframed(frame)
       const pending = this.inFlight.answered(frame)
-      if (pending === undefined) return this.lose("it sent an answer that nobody asked for")
+      if (pending === undefined) return this.lose("it sent a response to no request")
       pending.settle?.(Either.right(frame))
     }
     this.writeWaiting()
@@ -109,14 +109,14 @@ export class LinkConnection implements Listener {
     this.lose(cause === undefined ? "it was closed by the other side" : cause)
   }
 
-  /** Closes the link, and fails the calls in flight. An orderly end still sends what was written; a lost peer gets nothing more. */
+  /** Closes the link, and fails the calls in flight. A clean close still sends the written bytes; a lost peer gets nothing more. */
   lose(reason: string, orderly = false): void {
     this.loseBy(new ConnectionLost({ address: this.address, reason }), orderly)
   }
   /** The bytes are no answer, or one that is too large: what follows it cannot be told from it. */
   private unframed(fault: FrameFault): void {
     const { kind, message } = describeFrameFault(fault)
-    // A server of another protocol has answered with text of its own.
+    // A server of another protocol has responded in its own text.
     if (kind !== "oversized" || message.startsWith("looks like")) return this.lose(message)
     const reason = `its answer has ${fault.length} bytes, over responseBytesMax=${fault.bytesMax}`
     this.loseBy(new ConnectionLost({ address: this.address, reason, answerBytes: fault.length }), false)
@@ -175,14 +175,14 @@ export class LinkConnection implements Listener {
     let first = this.inFlight.earliest()
     for (; first !== undefined && first.lookAt <= now; first = this.inFlight.earliest()) {
       if (now >= first.deadline || first.heard === this.heard) return this.late(first)
-      // Something has come since: the peer lives, and the answer may be behind what it sends.
+      // Bytes have arrived since: the peer is alive, and the response may follow them.
       first.heard = this.heard
       first.lookAt = Math.min(first.deadline, now + first.silenceMs)
     }
     const next = Math.min(first?.lookAt ?? Number.POSITIVE_INFINITY, ...this.waiting.map(({ pending }) => pending.deadline))
     if (next < Number.POSITIVE_INFINITY) this.watch(next)
   }
-  /** The answer is late: what is behind it on the connection is, too. */
+  /** Closes the link, since a late response makes the later ones on the connection late too. */
   private late(pending: Pending): void {
     const { api, settle, silenceMs, timeoutMs } = pending
     pending.settle = undefined

@@ -1,15 +1,15 @@
 import type { MemoryBudget } from "./memory-budget.ts"
 
-/** What is kept for connections that have read everything they were sent. */
+/** The share that is reserved for connections that have read all their responses. */
 const reservedShare = 1 / 4
-/** What one of them gets of it at a time, bytes; a first batch may be larger. */
+/** Bytes of it that one response may have; a first batch may be larger. */
 const reservedAnswerBytes = 65_536
 
-/** Room for answers, as a handler sees it that answers one connection. */
+/** Free bytes for the responses to one connection. */
 export interface ResponseCapacity {
-  /** Bytes that an answer may have now; 0: none. */
+  /** Bytes that a response may have; 0: none. */
   readonly bytes: () => number
-  /** Calls `wake` when there is room again; answers how to stop that. */
+  /** Calls `wake` when bytes are free again; returns a function that stops that. */
   readonly whenFree: (wake: () => void) => () => void
 }
 
@@ -30,7 +30,7 @@ export class AnswerBudget {
   get heldBytes(): number {
     return this.held
   }
-  /** Connections that have not read get nothing more. */
+  /** Whether connections with unread responses get no more records. */
   get isShort(): boolean {
     return this.shared <= 0
   }
@@ -39,17 +39,17 @@ export class AnswerBudget {
     return this.memory === undefined ? own : Math.min(own, this.memory.room)
   }
 
-  /** Bytes that an answer may have now. `isOwing`: its connection has not read what it was sent before. */
+  /** Returns the bytes that a response may have. `isOwing`: its client has not read the responses before it. */
   room(isOwing: boolean): number {
     if (!this.isShort) return Math.ceil(this.shared)
     return isOwing ? 0 : Math.max(0, Math.min(reservedAnswerBytes, this.bytesMax - this.held))
   }
-  /** Why a connection is closed that holds `bytes` of it and does not read. */
+  /** Returns why the server closes a connection that holds `bytes` and does not read. */
   surplus(bytes: number): string {
     const own = `unread answers of all held ${this.held} of the ${this.bytesMax} bytes of queued.max.response.bytes`
     return `left ${bytes} bytes of answers unread when ${this.memory?.isShort === true ? this.memory.figures : own}`
   }
-  /** A connection holds so many bytes more, or fewer. */
+  /** Adds to the bytes that connections hold; negative: releases them. */
   change(bytes: number): void {
     const wasShort = this.isShort
     this.held += bytes

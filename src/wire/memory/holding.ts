@@ -1,6 +1,6 @@
 import type { DecodeError } from "../../protocol/codec/decode-error.ts"
 import { elementBytes } from "../../protocol/codec/reader.ts"
-import type { Place } from "../admission/admission.ts"
+import type { AdmittedConnection } from "../admission/admission.ts"
 import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
 
 /** Changes below this are reported with the next ones: ten thousand connections are 40 MiB off at most. */
@@ -13,7 +13,7 @@ export class Holding {
 
   constructor(
     private readonly memory: MemoryBudget,
-    private readonly place: Place,
+    private readonly admitted: AdmittedConnection,
     /** Woken when there is memory again, after `mayRead` has said that there is none. */
     private readonly owner: { readonly wake: () => void }
   ) {}
@@ -21,15 +21,15 @@ export class Holding {
   get bytes(): number {
     return this.counted
   }
-  /** The connection holds so many bytes now. */
+  /** Sets the bytes that the connection holds. */
   count(bytes: number): void {
     const change = bytes - this.counted
-    // A poll that waits and is answered would report two changes for nothing.
+    // A fetch that waits and is answered would report two changes for nothing.
     if (change === 0 || (change < countedBytesMin && change > -countedBytesMin && bytes > 0)) return
     this.counted = bytes
     this.memory.changeRequests(change)
   }
-  /** It holds nothing, and waits for nothing any more. */
+  /** Releases everything and stops waiting for memory. */
   end(): void {
     this.stopWaiting?.()
     this.count(0)
@@ -38,9 +38,9 @@ export class Holding {
   /** Whether the account has room for what the connection may bring next: `announced` bytes of the request that has begun, and what it holds. */
   mayRead(announced: number): boolean {
     const { memory } = this
-    if (!memory.isShort || this.place.isLink) return true
-    // Heartbeats of other nodes go on where the account is full, too.
-    if ((!memory.isFull || this.place.isNode) && announced <= smallRequestBytes && this.counted <= smallRequestBytes) return true
+    if (!memory.isShort || this.admitted.isLink) return true
+    // Heartbeats of other nodes continue even while the budget is full.
+    if ((!memory.isFull || this.admitted.isNode) && announced <= smallRequestBytes && this.counted <= smallRequestBytes) return true
     this.stopWaiting ??= memory.whenFree(() => {
       this.stopWaiting = undefined
       this.owner.wake()

@@ -11,7 +11,7 @@ interface MemoryBudgetOptions {
   readonly bytesMax: number
   /** Bytes of requests alone (Kafka's `queued.max.request.bytes`); default: no bound of their own. */
   readonly requestBytesMax?: number | undefined
-  /** Collects garbage and gives free memory back to the system; absent where the platform has no way to. It may take 100 ms. */
+  /** Collects garbage and returns free memory to the operating system; absent where the platform cannot. It may take 100 ms. */
   readonly collect?: (() => void) | undefined
 }
 
@@ -26,7 +26,7 @@ const pausePerCollection = 50n
 /**
  * The memory that requests, answers and waiting work hold, over all connections of a process. Each connection reports its own changes. The account has two marks.
  * Beyond the first it is short: connections with a large request are paused, and the oldest waits are answered early. Beyond the second it is full: connections are
- * closed, those with the largest unfinished request first. What lies between the marks is for small requests (ApiVersions, Metadata, heartbeats).
+ * closed, those with the largest unfinished request first. The bytes between the marks are for small requests (ApiVersions, Metadata, heartbeats).
  */
 export class MemoryBudget {
   readonly bytesMax: number
@@ -34,9 +34,9 @@ export class MemoryBudget {
   private readonly reserved: number
   private requests = 0
   private answers = 0
-  /** No room for anything large. A field, since every chunk that comes asks for it. */
+  /** There is no memory for large requests. A field, since every chunk reads it. */
   isShort = false
-  /** No room at all. */
+  /** There is no memory for any request. */
   isFull = false
   /** The most that was held, and what large requests left to the garbage collection, since the last one that was asked for. */
   private peak = 0
@@ -72,7 +72,7 @@ export class MemoryBudget {
   get longestRequestBytes(): number {
     return this.requestBytesMax - this.reserved
   }
-  /** What an operator reads about the account. */
+  /** Describes the budget for log lines. */
   get figures(): string {
     const bound = this.requestBytesMax < this.bytesMax ? ` and the ${this.requestBytesMax} bytes of queued.max.request.bytes` : ""
     return `requests hold ${this.requests} and answers ${this.answers} of the ${this.bytesMax} bytes of franz.memory.request.budget.bytes${bound}`
@@ -117,7 +117,7 @@ export class MemoryBudget {
   }
   /** Wakes as many callers as the room suffices for. */
   wake(): void {
-    // A caller that is woken may give memory back itself.
+    // A woken caller may release memory itself.
     if (this.isWaking) return
     this.isWaking = true
     let room = this.room

@@ -1,24 +1,24 @@
 import type { OpenConnection } from "../connection/open-connection.ts"
 import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
 
-/** So many seconds the account may be short before unfinished requests are given up: what is under way has time to end. */
+/** Seconds that the budget may be short before unfinished requests are closed: requests in flight have time to end. */
 const unfinishedSeconds = 2
-/** So many seconds it may be short before connections are closed that have queued requests behind one that waits; while it is full, any. */
+/** Seconds that the budget may be short before connections with requests behind a waiting one are closed; while it is full, any connection. */
 const queuedSeconds = 4
-/** Unfinished requests of all connections that fill this share of the account are closed however small each is. */
+/** Unfinished requests that fill this share of the budget together are closed however small each is. */
 const smallShare = 1 / 4
 
 type Weight = (connection: OpenConnection) => number
 
-/** A request that has been under way for long is less likely to be finished than one that has just begun. */
+/** A client that has been sending a request for long is less likely to finish it than one that has just begun. */
 const unfinished: Weight = ({ partialBytes, partialSeconds }) => partialBytes * (1 + partialSeconds)
 const requestBytes: Weight = (connection) => connection.requestBytes
-/** What a connection holds whose first request waits: no disk and no other node will free it. */
+/** The bytes of a connection whose first request waits for records: no disk and no other node will release them. */
 const queuedBytes: Weight = (connection) => (connection.oldestWait === undefined ? 0 : connection.requestBytes)
 
 /**
- * What happens when the account of the memory is short, in this order: connections with large requests are paused (each does that itself), the oldest waits are answered
- * early, and after a while the connections with the largest unfinished requests are closed, then those that have queued most behind a request that waits.
+ * Frees memory when the budget is short, in this order: connections with large requests pause themselves, the oldest waiting requests are answered early, and after some seconds
+ * the connections with the largest unfinished requests are closed, then those with the most bytes queued behind a waiting request.
  */
 export class Relief {
   private shortSeconds = 0
@@ -28,9 +28,9 @@ export class Relief {
     private readonly open: ReadonlySet<OpenConnection>
   ) {}
 
-  /** Called when the account is full: what comes now has no room at all. */
+  /** Called when the budget is full: there is no memory for the bytes that arrive. */
   now(): void {
-    // A little more than is needed, so that the next chunk does not come here again.
+    // A little more than is needed, so that the next chunk does not call this again.
     const isNearlyFull = () => this.memory.isNearlyFull
     this.closeUnfinished(isNearlyFull)
     this.closeWhile(isNearlyFull, queuedBytes, smallRequestBytes)
@@ -52,7 +52,7 @@ export class Relief {
     if (this.shortSeconds >= queuedSeconds) this.closeWhile(() => memory.isFull, requestBytes, 0)
   }
 
-  /** Answers waits early, the oldest first, until they have given back what is missing. */
+  /** Answers waiting requests early, the oldest first, until they have released the bytes that are missing. */
   private hurry(): void {
     const waits = [...this.open].flatMap((connection) => {
       const wait = connection.oldestWait
@@ -66,17 +66,17 @@ export class Relief {
     }
   }
 
-  /** Small unfinished requests are spared unless they are what fills the account: a connection that is paused does not hear that its peer is gone. */
+  /** Spares small unfinished requests unless they fill the budget: a paused connection does not notice that its client has closed it. */
   private closeUnfinished(isShort: () => boolean): void {
     let partial = 0
     for (const connection of this.open) partial += connection.partialBytes
     this.closeWhile(isShort, unfinished, partial > this.memory.bytesMax * smallShare ? 0 : smallRequestBytes)
   }
-  /** Closes the connections of more than `bytesMin`, the heaviest first. They are sorted once: there may be ten thousand of each. */
+  /** Closes the connections with more than `bytesMin`, the heaviest first. Sorts them once: there may be ten thousand. */
   private closeWhile(isShort: () => boolean, weight: Weight, bytesMin: number): void {
     if (!isShort()) return
     const heavy = [...this.open]
-      .filter(({ place }) => !place.isLink)
+      .filter(({ admitted }) => !admitted.isLink)
       .map((connection) => ({ connection, bytes: weight(connection) }))
       .filter(({ bytes }) => bytes > bytesMin)
       .sort((one, other) => other.bytes - one.bytes)

@@ -3,7 +3,7 @@ import { gaugeSample, type MetricSample, registerMetrics } from "../../ports/met
 import type { MemoryBudget } from "../memory/memory-budget.ts"
 import type { RequestCounts } from "./request-counts.ts"
 
-/** What a server's metrics are read from. */
+/** The sources of a server's metrics. */
 interface MeasuredServer {
   readonly counts: RequestCounts
   readonly memory: MemoryBudget

@@ -13,7 +13,7 @@ export interface Identity {
 /** As Kafka checks a client's software name and version (KIP-511). */
 const softwareText = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
 
-/** Client libraries that are kept once for all their connections. */
+/** Client libraries that all their connections share. */
 const softwareMax = 100
 
 /** The software of clients: few libraries make thousands of connections, so equal ones share an object. */

@@ -58,5 +58,5 @@ export function* dispatchInSlices(routes: ReadonlyArray<Route>, frame: Uint8Arra
 export const dispatch = (...request: Parameters<typeof dispatchInSlices>): Effect.Effect<ReadonlyArray<Uint8Array>, DispatchFault> =>
   Effect.suspend(() => Effect.flatMap(runSteps(dispatchInSlices(...request)), (answered) => (Either.isEither(answered) ? answered : Effect.flatten(answered))))
 
-/** The length stands in the first four bytes of the first chunk. */
+/** Removes the length prefix: the first four bytes of the first chunk. */
 const withoutLength = ([first, ...rest]: ReadonlyArray<Uint8Array>): ReadonlyArray<Uint8Array> => (first === undefined ? [] : [first.subarray(4), ...rest])

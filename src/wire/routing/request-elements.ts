@@ -32,6 +32,6 @@ const bounds: Readonly<Record<number, number>> = {
 
 /**
  * Elements that the arrays of one request may have altogether, tagged fields included; the connection of a request with more is closed. Kafka has no such bound in general. Here it
- * follows from what a cluster can have: what is over it names things that are not there, or names them again and again, and takes memory before anybody has looked at it.
+ * follows from the bounds of a cluster: a larger request names objects that do not exist, or repeats names, and would take memory before its handler sees it.
  */
 export const requestElementsMax = (apiKey: number): number => bounds[apiKey] ?? few

@@ -2,7 +2,7 @@ import type { ServerContext } from "../connection/server-context.ts"
 import { placeBytes, type Slot, type Slots } from "../connection/slots.ts"
 import { Encoded } from "../route.ts"
 
-/** A response is made, from `answer`. After heavy work the response is all that is left of the request, and the next one may begin. */
+/** Called when the response is encoded from `answer`. After heavy work the request holds only its response, and the next one may begin. */
 export const finished = ({ counts, memory, turns }: ServerContext, slots: Slots, slot: Slot, answer: unknown): void => {
   if (slot.route !== undefined) {
     if (answer instanceof Encoded) counts.answeredWith(slot.route.api, answer.errorCodes)
@@ -16,12 +16,12 @@ export const finished = ({ counts, memory, turns }: ServerContext, slots: Slots,
   turns.leave(slot.ticket)
 }
 
-/** The handler has returned. One that borrows (Fetch, JoinGroup, SyncGroup) may wait for minutes, and keeps only what it needs: the next request may begin meanwhile. */
+/** Called when the handler has returned. A handler that borrows (Fetch, JoinGroup, SyncGroup) may wait for minutes and keeps only what it needs: the next request may begin meanwhile. */
 export const leavesToWait = ({ turns }: ServerContext, { route, ticket }: Slot): void => {
   if (ticket !== undefined && route?.borrows === true) turns.leave(ticket)
 }
 
-/** Calls off all that is under way. */
+/** Cancels all requests in flight. */
 export const abandon = ({ turns }: ServerContext, slots: Slots): void => {
   for (const { stop, ticket } of slots.clear()) {
     stop?.()

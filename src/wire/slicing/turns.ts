@@ -1,16 +1,16 @@
 import { type Clock, Effect, Runtime } from "effect"
 import { loopTurn, type Steps, sliceNs } from "../sliced.ts"
 
-/** Called with what became of the steps; it must not throw. */
+/** Called with the outcome of the steps; it must not throw. */
 type Settled<A> = (outcome: { readonly value: A } | { readonly cause: unknown }) => void
 
 /**
- * What one request has of the place for heavy work. It keeps the place over all its steps and over what it waits for in between, since it keeps its fields, until `leave`.
+ * A request's claim to the one place for heavy work. The request keeps the place over all its steps and the waits between them, since it keeps its fields, until `leave`.
  * `isLarge`: it needs the place before its first step. `isExempt`: it needs none, ever: a request of another node may be part of the work that has the place.
  */
 export class Ticket {
   has: boolean
-  /** Its steps are being made; otherwise it waits for a journal or for another node. */
+  /** Its steps run; otherwise it waits for a journal or for another node. */
   isAtWork = false
   idleSeconds = 0
   constructor(
@@ -30,7 +30,7 @@ interface Task {
   isStepping: boolean
 }
 
-/** What became of one step; undefined: there are more. */
+/** The outcome of one step; undefined: there are more. */
 const next = (steps: Steps<unknown>): Parameters<Settled<unknown>>[0] | undefined => {
   try {
     const step = steps.next()
@@ -46,7 +46,7 @@ const stepsAtOnce = 8
 const longNs = 2_000_000n
 /** Steps that a request may make without the place: what they make is half a megabyte at most, and a request of some thousand elements is over by then. */
 const lightSteps = 16
-/** So long the place is kept for a request whose steps wait for something else. */
+/** How long a request keeps the place while its steps wait for a journal or for another node. */
 const idleSecondsMax = 10
 
 /**
@@ -69,7 +69,7 @@ export class Turns {
     private readonly left: () => void = () => {}
   ) {}
 
-  /** Begins `steps` and calls `settled` when they are over, perhaps before it returns; returns how to call them off. The ticket keeps what it has: `leave` gives that back. */
+  /** Begins `steps` and calls `settled` when they are over, perhaps before it returns; returns a function that cancels them. The ticket keeps the place: `leave` releases it. */
   run<A>(steps: Steps<A>, ticket: Ticket, settled: Settled<A>): () => void {
     const task: Task = { steps, settled: settled as Settled<unknown>, ticket, made: 0, isOver: false, isStepping: false }
     const cancel = () => this.cancel(task)
@@ -78,7 +78,7 @@ export class Turns {
       return cancel
     }
     ticket.isAtWork = true
-    // Who begins while others are at work takes its turn behind them.
+    // A task that begins while others run takes its turn after them.
     if (!this.isScheduled && this.beginsAtOnce(task)) return cancel
     this.running.push(task)
     this.schedule()
@@ -97,7 +97,7 @@ export class Turns {
     this.running.push(next)
     this.schedule()
   }
-  /** Called once a second: the place is not kept for ever for a request that waits for something else. */
+  /** Called once a second: a request that waits for a journal or for another node loses the place after a while. */
   turn(): void {
     const { holder } = this
     if (holder === undefined) return
@@ -132,7 +132,7 @@ export class Turns {
     return isOver
   }
 
-  /** One step; answers whether it was the last. */
+  /** Runs one step; returns whether it was the last. */
   private step(task: Task): boolean {
     if (task.isOver) return true
     task.made++
@@ -152,7 +152,7 @@ export class Turns {
     task.ticket.isAtWork = false
     const at = this.waiting.indexOf(task)
     if (at >= 0) this.waiting.splice(at, 1)
-    // What the steps hold is given back by their `finally`; a step that calls itself off gets there by itself.
+    // The `finally` of the steps releases what they hold; a step that cancels itself reaches it by itself.
     if (!task.isStepping) task.steps.return(undefined)
   }
 

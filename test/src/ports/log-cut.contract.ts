@@ -60,7 +60,7 @@ const commands = fc.array(
 
 interface Model {
   batches: Array<RecordBatch>
-  /** Where the log goes on when it has no batches. */
+  /** Where the log continues when it has no batches. */
   start: number
   synced: number
 }
@@ -161,7 +161,7 @@ const cutting = (world: () => StoreWorld): void => {
     120_000
   )
 
-  test("a cut inside a batch goes to the batch's base, one in another segment takes the whole ones behind it, and the end goes on from there", () =>
+  test("a cut inside a batch goes to the batch's base, one in another segment takes the whole ones behind it, and the end continues from there", () =>
     within(world(), (store) =>
       Effect.gen(function* () {
         const log = yield* openLog(store)

@@ -370,7 +370,7 @@ const recovering = (world: () => StoreWorld, stride: number): void => {
     return image as StoreWorld
   }
 
-  test("L9: cut at any byte, a log that was not synced comes back as the whole batches before the cut, and the same again", async () => {
+  test("L9: cut at any byte, a log that was not synced reopens with the whole batches before the cut, and reopens the same again", async () => {
     const image = await crashed(0)
     const files = logFiles(image)
     const last = files.at(-1) as string

@@ -27,7 +27,7 @@ export const linkOptions: LinkOptions = {
 }
 const loopback: Address = { host: "127.0.0.1", port: 0 }
 
-/** Heartbeat, whose generation id says what to do: the answer's throttle time gives it back. */
+/** Heartbeat, whose generation id selects the behaviour: the response repeats it as its throttle time. */
 export const heartbeat = (handle: (id: number, context: RequestContext) => Handled<typeof Heartbeat>, options: RouteOptions = {}): Route =>
   route(Heartbeat, options, ({ generationId }, context) => handle(generationId, context))
 export const reply = (id: number) => ({ throttleTimeMs: id, errorCode: 0 })

@@ -78,7 +78,7 @@ for (const [name, layer] of transports) {
       )
     })
 
-    test("reads ahead no more than it may, and goes on when there is room", () =>
+    test("reads ahead no more than it may, and continues when there is room", () =>
       Effect.runPromise(Deferred.make<void>()).then((gate) => {
         let started = 0
         const handle = (id: number) => (started++, Effect.as(Deferred.await(gate), reply(id)))

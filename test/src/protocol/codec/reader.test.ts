@@ -137,7 +137,7 @@ describe("elements", () => {
     const error = Either.getOrThrow(Either.flip(decodeRequest(DescribeGroups, 0, ofNames(elementsMax + 1), 0, { elementsMax })))
     expect(`${error.kind}, ${error.field} @${error.position}: ${error.reason}`).toBe("elements, groups @4: 1001 elements, at most 1000 are served")
   })
-  test("tagged fields that nobody knows count, in a body and in a header", () => {
+  test("unknown tagged fields count, in a body and in a header", () => {
     const tags = (count: number) => new Uint8Array([...varint(count), ...Array.from({ length: count }, () => [99, 0]).flat()])
     const varint = (value: number) => [(value & 0x7f) | 0x80, ((value >> 7) & 0x7f) | 0x80, value >> 14]
     const heartbeat = (count: number) => new Uint8Array([2, 103, 0, 0, 0, 1, 2, 109, 0, ...tags(count)])

@@ -7,7 +7,7 @@ import { Metadata } from "../../../../src/protocol/message/03-metadata.ts"
 import { Heartbeat } from "../../../../src/protocol/message/12-heartbeat.ts"
 import { ApiVersions } from "../../../../src/protocol/message/18-api-versions.ts"
 import { BrokerRegistration } from "../../../../src/protocol/message/62-broker-registration.ts"
-import { Admission, type AdmissionOptions, type Place } from "../../../../src/wire/admission/admission.ts"
+import { Admission, type AdmissionOptions, type AdmittedConnection } from "../../../../src/wire/admission/admission.ts"
 import { OwnLinks } from "../../../../src/wire/admission/own-links.ts"
 import { connect } from "../../../../src/wire/link.ts"
 import type { Session } from "../../../../src/wire/session.ts"
@@ -32,24 +32,24 @@ const setUp = (options: AdmissionOptions) => {
   const admission = new Admission(options, links)
   const closed: Array<string> = []
   /** One that has said nothing yet; it leaves when it is closed. */
-  const enter = (connection: Connection, session = sessionOn()): Place => {
-    const place: Place = admission.enter(connection, session, (reason) => {
+  const enter = (connection: Connection, session = sessionOn()): AdmittedConnection => {
+    const admitted: AdmittedConnection = admission.enter(connection, session, (reason) => {
       closed.push(reason)
-      place.leave()
+      admitted.leave()
     })
-    return place
+    return admitted
   }
   /** One that has sent its first request; undefined when it was closed for that. */
-  const open = (host: string, connection = from(host), session = sessionOn()): Place | undefined => {
-    const place = enter(connection, session)
-    place.begun()
-    return place.refuses(ApiVersions.key) || place.refuses(Metadata.key) ? undefined : place
+  const open = (host: string, connection = from(host), session = sessionOn()): AdmittedConnection | undefined => {
+    const admitted = enter(connection, session)
+    admitted.begun()
+    return admitted.refuses(ApiVersions.key) || admitted.refuses(Metadata.key) ? undefined : admitted
   }
   /** The same for a connection on which a broker has registered. */
-  const openBroker = (id: number, host: string): { readonly place: Place | undefined; readonly session: Session } => {
+  const openBroker = (id: number, host: string): { readonly admitted: AdmittedConnection | undefined; readonly session: Session } => {
     const session = sessionOn()
     session.bind({ id, epoch: 1 }, () => {})
-    return { place: open(host, from(host), session), session }
+    return { admitted: open(host, from(host), session), session }
   }
   return { admission, closed, links, enter, open, openBroker }
 }
@@ -58,7 +58,7 @@ describe("which connections stay", () => {
   test("as many as max.connections says; one that leaves makes room for another", () => {
     const { closed, open } = setUp({ connectionsMax: 2 })
     const first = open("198.51.100.1")
-    expect([first, open("198.51.100.2"), open("198.51.100.3")].map((place) => place !== undefined)).toEqual([true, true, false])
+    expect([first, open("198.51.100.2"), open("198.51.100.3")].map((admitted) => admitted !== undefined)).toEqual([true, true, false])
     expect(closed).toEqual(["is one over max.connections=2"])
     first?.leave()
     expect(open("198.51.100.3")).toBeDefined()
@@ -77,7 +77,7 @@ describe("which connections stay", () => {
     const { open } = setUp({ connectionsMax: 0, localConnectionsReserved: 2 })
     expect(open("198.51.100.1")).toBeUndefined()
     const local = [open("127.0.0.1"), open(here), open("::1")]
-    expect(local.map((place) => place !== undefined)).toEqual([true, true, false])
+    expect(local.map((admitted) => admitted !== undefined)).toEqual([true, true, false])
     local[0]?.leave()
     expect(open("::ffff:127.0.0.1")).toBeDefined()
   })
@@ -85,10 +85,10 @@ describe("which connections stay", () => {
   test("the links of this process, which do not count; it is known by its socket, perhaps only when its first bytes come", () => {
     const { enter, links, open } = setUp({ connectionsMax: 1 })
     const own = from("127.0.0.1")
-    const place = enter(own)
+    const admitted = enter(own)
     const leave = links.add({ local: own.remote })
-    place.begun()
-    expect(place.isLink).toBe(true)
+    admitted.begun()
+    expect(admitted.isLink).toBe(true)
     expect([open("198.51.100.1"), open("198.51.100.2")].map((each) => each !== undefined)).toEqual([true, false])
     const another = from("127.0.0.1")
     expect(open("127.0.0.1", another)).toBeUndefined()
@@ -101,10 +101,10 @@ describe("which connections stay", () => {
   test("eight of each broker that has shown that they are its own; without its registration they count again", () => {
     const { admission, enter, open, openBroker } = setUp({ connectionsMax: 1 })
     const links = Array.from({ length: 8 }, () => openBroker(7, "198.51.100.1"))
-    expect(links.every(({ place }) => place?.isNode === true)).toBe(true)
+    expect(links.every(({ admitted }) => admitted?.isNode === true)).toBe(true)
     expect(open("198.51.100.9")).toBeDefined()
-    expect([openBroker(7, "198.51.100.1").place, openBroker(8, "198.51.100.1").place].map((place) => place !== undefined)).toEqual([false, true])
-    links[0]?.place?.leave()
+    expect([openBroker(7, "198.51.100.1").admitted, openBroker(8, "198.51.100.1").admitted].map((admitted) => admitted !== undefined)).toEqual([false, true])
+    links[0]?.admitted?.leave()
     const session = sessionOn()
     const late = enter(from("198.51.100.1"), session)
     expect([late.refuses(ApiVersions.key), late.refuses(BrokerRegistration.key)]).toEqual([false, false])
@@ -112,7 +112,7 @@ describe("which connections stay", () => {
     expect([late.turn(), late.isNode]).toEqual([false, true])
     session.unbind()
     expect([late.turn(), late.isNode]).toEqual([false, false])
-    for (const { place } of links.slice(1)) place?.leave()
+    for (const { admitted } of links.slice(1)) admitted?.leave()
     late.leave()
     expect(admission.brokerEnters(7)).toBe(true)
   })
@@ -122,10 +122,10 @@ describe("which connections stay", () => {
     open("198.51.100.1")
     const silent = Array.from({ length: 70 }, () => enter(from("198.51.100.2")))
     expect(closed.length).toBe(6)
-    const last = silent[69] as Place
+    const last = silent[69] as AdmittedConnection
     expect([last.turn(), last.turn(), last.turn()]).toEqual([false, false, true])
     expect(closed.at(-1)).toBe("is one over max.connections=1")
-    expect(openBroker(1, "198.51.100.3").place).toBeDefined()
+    expect(openBroker(1, "198.51.100.3").admitted).toBeDefined()
   })
 
   test("whatever comes and goes, nothing is counted at the end", () => {
@@ -138,15 +138,15 @@ describe("which connections stay", () => {
     fc.assert(
       fc.property(fc.array(coming, { maxLength: 80 }), (all) => {
         const { links, open } = setUp({ connectionsMax: 3, connectionsPerHostMax: () => 2, localConnectionsReserved: 2 })
-        const there: Array<Place> = []
+        const there: Array<AdmittedConnection> = []
         for (const { broker, host, isOwn, leaves } of all) {
           const connection = from(host)
           if (isOwn) links.add({ local: connection.remote })
           const session = sessionOn()
           if (broker !== undefined) session.bind({ id: broker, epoch: 1 }, () => {})
-          const place = open(host, connection, session)
-          expect(place !== undefined || !isOwn).toBe(true)
-          if (place !== undefined) there.push(place)
+          const admitted = open(host, connection, session)
+          expect(admitted !== undefined || !isOwn).toBe(true)
+          if (admitted !== undefined) there.push(admitted)
           const [leaving] = there.splice(leaves, 1)
           if (leaves % 3 === 0) {
             session.unbind()
@@ -154,7 +154,7 @@ describe("which connections stay", () => {
           }
           if (leaving === undefined || !leaving.isUndecided) leaving?.leave()
         }
-        for (const place of there) place.leave()
+        for (const admitted of there) admitted.leave()
         const opened = ["198.51.100.1", "198.51.100.1", "198.51.100.2", "198.51.100.2", "127.0.0.1", "127.0.0.1", "127.0.0.1"].map(
           (host) => open(host) !== undefined
         )
@@ -177,7 +177,7 @@ test("max.connections.per.ip.overrides is a list of addresses with a count", () 
 })
 
 for (const [name, layer] of transports)
-  test(`a link of the same process comes through when strangers have taken every place, ${name}`, () =>
+  test(`a link of the same process is accepted when other clients have taken every connection, ${name}`, () =>
     onStage(
       layer(),
       [heartbeat(reply)],

@@ -9,7 +9,7 @@ const pattern = (size: number, seed: number): Uint8Array => Uint8Array.from({ le
 const isPattern = (bytes: Uint8Array, size: number, seed: number): boolean => Buffer.compare(bytes, pattern(size, seed)) === 0
 
 /**
- * Requests of every size on a few connections: some borrow their frame, the others keep it for good. Whatever memory is given back and used again meanwhile,
+ * Requests of every size on a few connections: some borrow their frame, the others keep it for good. Whatever memory is released and used again meanwhile,
  * a borrower sees what was sent as long as it looks, and what is kept stays as it came.
  */
 for (const [name, layer] of transports)
@@ -61,7 +61,7 @@ for (const [name, layer] of transports)
     expect(kept.filter(({ bytes, size, seed }) => !isPattern(bytes, size, seed))).toEqual([])
   }, 30_000)
 
-test("in memory, whoever looks at a borrowed frame after its handler returned sees that it is gone", async () => {
+test("in memory, a borrowed frame reads as released after its handler has returned", async () => {
   const late: Array<Uint8Array> = []
   const borrows = route(Produce, { pipelined: true, borrows: true }, ({ topicData }) => {
     late.push(topicData[0]?.partitionData[0]?.records ?? new Uint8Array(0))

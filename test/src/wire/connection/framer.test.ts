@@ -129,8 +129,8 @@ describe("what strangers look like", () => {
     expect(seen("PRI * HTTP/2.0\r\n\r\nSM\r\n")).toContain("http: ")
     expect(seen(new Uint8Array([0x16, 3, 1, 2, 0, 1]))).toContain("tls: looks like a TLS handshake")
     expect(seen("SSH-2.0-OpenSSH_9")).toContain("ssh: ")
-    expect(seen("hello, is there anybody?")).toBe(
-      "oversized: looks like text (hello, is there anybody?): this port speaks the Kafka protocol. As a length it would be 1751477356 bytes, over socket.request.max.bytes=104857600"
+    expect(seen("hello, is a server here?")).toBe(
+      "oversized: looks like text (hello, is a server here?): this port speaks the Kafka protocol. As a length it would be 1751477356 bytes, over socket.request.max.bytes=104857600"
     )
     expect(seen(new Uint8Array([0x7f, 0xff, 0xff, 0xff]))).toBe("oversized: announces a request of 2147483647 bytes, over socket.request.max.bytes=104857600")
     expect(seen(new Uint8Array([0xff, 0, 0, 1]))).toBe("garbage: announces a request of -16777215 bytes: this is not the Kafka protocol")

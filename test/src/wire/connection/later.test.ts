@@ -56,7 +56,7 @@ for (const [name, layer] of transports) {
         three.connection.destroy()
         yield* eventually("it is called off", () => calledOff > before)
         one.ask(Heartbeat, 4, beat(1))
-        yield* eventually("the other goes on", () => one.beats.length === 2)
+        yield* eventually("the other connection is served", () => one.beats.length === 2)
       })
     )
   })

@@ -7,7 +7,7 @@ import { route } from "../../../../src/wire/route.ts"
 import { eventually, onStage, transports } from "../harness.ts"
 
 describe("memory for reads", () => {
-  test("is never in two hands, whoever gives back what and how often", () => {
+  test("is never lent twice at a time, whatever the callers release and how often", () => {
     const step = fc.record({ size: fc.integer({ min: 1, max: 2 * pieceBytes }), returns: fc.nat(20), twice: fc.boolean(), view: fc.boolean() })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
@@ -52,7 +52,7 @@ for (const [name, layer] of transports)
     const reads = route(Fetch, { pipelined: true }, ({ maxBytes, maxWaitMs }) => {
       const bytes = lend(maxBytes) ?? new Uint8Array(maxBytes)
       fillWith(bytes, maxWaitMs)
-      // Cut as a run of batches is that does not fill what was read, or goes on elsewhere.
+      // Cut like a run of batches that does not fill the bytes that were read, or continues elsewhere.
       const records = maxWaitMs % 3 === 0 ? [bytes.subarray(0, maxBytes - 100), bytes.subarray(maxBytes - 100)] : [bytes]
       return {
         throttleTimeMs: 0,

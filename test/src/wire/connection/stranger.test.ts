@@ -37,8 +37,8 @@ const bad: ReadonlyArray<readonly [what: string, bytes: Uint8Array, line: RegExp
 ]
 
 for (const [name, layer] of transports) {
-  describe(`what nobody understands, ${name}`, () => {
-    test("is closed with a line that says what it was, and harms nobody else", () =>
+  describe(`bytes of another protocol, ${name}`, () => {
+    test("close the connection with a line that names the protocol, and leave other connections open", () =>
       onStage(layer(), [heartbeat(reply)], ({ raw, lines }) =>
         Effect.gen(function* () {
           const other = yield* raw
@@ -60,7 +60,7 @@ for (const [name, layer] of transports) {
   })
 }
 
-describe("what nobody understands, in pieces", () => {
+describe("bytes of another protocol, in pieces", () => {
   for (const [what, bytes, line] of bad)
     test(`${what} is told for what it is, wherever it is cut`, async () => {
       for (let cut = 1; cut < Math.min(bytes.length, 12); cut++)
@@ -205,7 +205,7 @@ describe("ApiVersions", () => {
 })
 
 describe("names", () => {
-  test("the actor is client id and address, and an API that nobody knows is no reason to fail", () => {
+  test("the actor is client id and address, and an unknown API is no reason to fail", () => {
     const seen: Array<string> = []
     const unknown: AnyApi = api({ key: 1234, name: "Unknown", versions: [0, 0] }, { a: text }, { a: text })
     return inVirtualTime(

@@ -11,7 +11,7 @@ import { inVirtualTime, type Raw } from "../harness.ts"
 
 const mebibyte = 1024 * 1024
 
-describe("what nobody has read", () => {
+describe("unread responses", () => {
   test("is counted by the memory behind it, until it is taken or the connection closes", () => {
     const budget = new AnswerBudget(1000)
     const unread = new Unread(budget)
@@ -65,7 +65,7 @@ describe("200 connections that ask for a mebibyte each, four times, and never re
   })
   const given = (raw: Raw, index: number) => raw.answer(index, Fetch, 12).value.responses[0]?.partitions[0]?.records?.length ?? 0
 
-  test("hold no more than the budget; a consumer that reads goes on; who does not read is closed, and then there is room again", () => {
+  test("hold no more than the budget; a consumer that reads continues; a client that does not read is closed, and then there is room again", () => {
     const table = new FakeTable()
     table.create("large", 1)
     for (let n = 0; n < records; n++) table.at("large", 0)?.append("x".repeat(mebibyte - 200))

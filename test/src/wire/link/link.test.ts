@@ -34,7 +34,7 @@ for (const [name, layer] of transports) {
           yield* Effect.promise(() => Bun.sleep(5))
           yield* Effect.fork(stop)
           expect((yield* Fiber.join(calls)).map(({ _tag }) => _tag)).toEqual(Array(4).fill("ConnectionLost"))
-          // An orderly end, or a reset where bytes were still on the way: the kernel chooses.
+          // A clean close, or a reset where bytes were still on the way: the kernel chooses.
           expect((yield* Fiber.join(closed)).message).toMatch(/is lost: (it was closed by the other side|ECONNRESET)/)
           expect(link.isOpen()).toBe(false)
           expect((yield* Effect.flip(link.call(Heartbeat, beat(5))))._tag).toBe("ConnectionLost")
@@ -103,7 +103,7 @@ describe("a link in time", () => {
       })
     ))
 
-  test("an interrupted call leaves nothing behind: its answer is dropped, and others go on", () =>
+  test("an interrupted call leaves nothing behind: its response is dropped, and other calls continue", () =>
     inVirtualTime([heartbeat((id) => Effect.as(Effect.sleep(id), reply(id)))], ({ address }) =>
       Effect.gen(function* () {
         const link = yield* connect(address, { ...linkOptions, inFlightRequestsMax: 1 })
@@ -193,13 +193,13 @@ describe("peers of every kind", () => {
     )
   })
 
-  test("an answer that nobody asked for closes the link", () =>
+  test("a response to no request closes the link", () =>
     scripted(
       (key, version, id) => welcome(key, version, id) ?? responseFrame(Heartbeat, version, id + 1, reply(1)),
       (link) =>
         Effect.gen(function* () {
           const fault = yield* Effect.flip((yield* link).call(Heartbeat, beat(1)))
-          expect(fault.message).toContain("an answer that nobody asked for")
+          expect(fault.message).toContain("a response to no request")
         })
     ))
 
@@ -210,7 +210,7 @@ describe("peers of every kind", () => {
         Effect.gen(function* () {
           const open = yield* link
           const fault = yield* Effect.flip(open.call(Heartbeat, beat(1)))
-          expect(fault).toMatchObject({ _tag: "MalformedAnswer", api: "Heartbeat", field: "throttleTimeMs" })
+          expect(fault).toMatchObject({ _tag: "MalformedResponse", api: "Heartbeat", field: "throttleTimeMs" })
           expect(open.isOpen()).toBe(false)
         })
     ))

@@ -109,7 +109,7 @@ describe("when the account is short", () => {
   const slow = (ready: Deferred.Deferred<void>): Route =>
     route(SyncGroup, {}, () => Effect.as(Deferred.await(ready), { errorCode: 0, assignment: new Uint8Array(0) }))
 
-  test("large requests are not read, small ones are answered; reading goes on when there is room", () => {
+  test("large requests are not read, small ones are answered; reading continues when memory is free", () => {
     const memory = new MemoryBudget({ bytesMax: 8_000_000 })
     const ready = disk()
     return inVirtualTime(
@@ -223,7 +223,7 @@ test("whatever connections send, and however they end, the account is empty afte
   )
 }, 30_000)
 
-test("after a burst free memory is given back to the system, once, and after much that large requests have left behind", () => {
+test("after a burst, and after large requests have left much garbage, free memory returns to the system, once", () => {
   let collections = 0
   const memory = new MemoryBudget({ bytesMax: 8_000_000, collect: () => collections++ })
   const turns = (n: number): number => {
@@ -242,7 +242,7 @@ test("after a burst free memory is given back to the system, once, and after muc
   expect([turns(1), turns(20)]).toEqual([2, 2])
 })
 
-test("paused connections whose peers are gone give their memory back: a socket that is not read does not hear of it", () => {
+test("paused connections whose clients have closed release their memory: a socket that is not read does not notice the close", () => {
   const memory = new MemoryBudget({ bytesMax: 2_000_000 })
   return inVirtualTime(
     [heartbeat(reply)],

@@ -65,7 +65,7 @@ describe("turns", () => {
     expect(seen.length).toBeGreaterThan(10)
     expect(Math.max(...between)).toBeLessThanOrEqual(16)
   })
-  test("all that is under way goes on by turns: what is short ends soon beside what is long", async () => {
+  test("all tasks continue in turn: a short one ends soon beside a long one", async () => {
     const of = turns()
     const order: Array<string> = []
     const long = settled(of, steps(1000, "long")).then((name) => order.push(name))
@@ -110,7 +110,7 @@ describe("turns", () => {
     await Promise.all([...long, short])
     expect([most, order[0], of.count]).toEqual([1, "short", 0])
   })
-  test("a request keeps the place while it waits for something else, until it leaves; of others the oldest is next", async () => {
+  test("a request keeps the place while it waits for a journal, until it leaves; of the others the oldest is next", async () => {
     let left = 0
     const of = new Turns(Runtime.defaultRuntime, busyClock(), () => left++)
     const order: Array<string> = []
@@ -124,7 +124,7 @@ describe("turns", () => {
     await Promise.all(others)
     expect([order, of.count, left]).toEqual([["first read", "first answered", "second", "third"], 0, 3])
   })
-  test("the place is not kept for ever for a request that makes no steps, and it needs it anew to go on", async () => {
+  test("a request that makes no steps loses the place after a while, and needs it anew to continue", async () => {
     const of = turns()
     const slow = new Ticket(true)
     of.run(steps(3, 0), slow, () => {})
