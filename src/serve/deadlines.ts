@@ -1,6 +1,6 @@
 import { type Clock, Effect, Fiber, Runtime, type Scope } from "effect"
 
-/** Something that happens at a time unless it is cancelled before. */
+/** A callback at a point in time, unless it is cancelled before. */
 interface Deadline {
   readonly cancel: () => void
 }
@@ -10,7 +10,7 @@ interface Entry extends Deadline {
   expire: (() => void) | undefined
 }
 
-/** Cancelled entries that may lie around before they are swept out, however few others there are. */
+/** Cancelled entries that may stay in the heap before they are removed, however few others there are. */
 const cancelledMin = 1024
 
 /**
@@ -18,7 +18,7 @@ const cancelledMin = 1024
  * would cost more than the rest of the request.
  */
 export class Deadlines {
-  /** A heap: the earliest stands first. */
+  /** A heap: the earliest is first. */
   private heap: Array<Entry> = []
   private cancelled = 0
   private sleeper: Fiber.RuntimeFiber<void> | undefined
@@ -37,12 +37,12 @@ export class Deadlines {
     return entry
   }
 
-  /** How many are waited for. */
+  /** The number of pending deadlines. */
   get size(): number {
     return this.heap.length - this.cancelled
   }
 
-  /** How many are in memory, those that were cancelled lately included. */
+  /** The number of entries in memory, cancelled ones included. */
   get heldCount(): number {
     return this.heap.length
   }
@@ -51,7 +51,7 @@ export class Deadlines {
     return Effect.suspend(() => (this.sleeper === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.sleeper))))
   }
 
-  /** Monotonic: a wall clock that is set back would hold every wait that is under way by as much. */
+  /** Monotonic: a wall clock that is set back would extend every pending wait by as much. */
   private now(): number {
     return Number(this.clock.unsafeCurrentTimeNanos() / 1_000_000n)
   }
@@ -121,7 +121,7 @@ export class Deadlines {
   }
 }
 
-/** Deadlines by the clock of the calling fiber; none is met any more after the scope closes. */
+/** Makes deadlines by the clock of the calling fiber; none expires after the scope closes. */
 export const makeDeadlines: Effect.Effect<Deadlines, never, Scope.Scope> = Effect.gen(function* () {
   const runtime = yield* Effect.runtime<never>()
   const deadlines = new Deadlines(yield* Effect.clock, (effect) => Runtime.runFork(runtime)(effect))

@@ -3,24 +3,24 @@ import { AnswerBudget } from "../wire/memory/answer-budget.ts"
 import { MemoryBudget } from "../wire/memory/memory-budget.ts"
 import type { ServeOptions } from "../wire/server.ts"
 
-/** A client that does not read is held back at this many bytes of answers. */
+/** The server stops reading requests of a client that leaves this many bytes of responses unread. */
 const writeBufferBytesMax = 1_048_576
 
-/** Where the program does not say how much memory there is. */
+/** The default if the program does not set the memory. */
 const memoryBytesDefault = 536_870_912
-/** Answers get this share of the account at most, so that requests always have the rest. */
+/** The largest share of the budget for responses, so that requests always have the rest. */
 const answersShare = 1 / 2
 
-/** The account of a node alone in its process, by its settings. */
+/** Makes the memory budget of a node that is alone in its process, by its settings. */
 const ownMemory = (config: NodeConfig): MemoryBudget => {
   const queued = config["queued.max.request.bytes"]
   return new MemoryBudget({ bytesMax: config["franz.memory.request.budget.bytes"] || memoryBytesDefault, requestBytesMax: queued < 0 ? undefined : queued })
 }
 
-/** Connections that a node keeps for its own machine, beyond its bounds. */
+/** Connections that a node reserves for clients on its own machine, beyond its bounds. */
 const localConnectionsReserved = 16
 
-/** The bound for an address: its own, else the one of all. */
+/** The bound for an address: its own, otherwise the common one. */
 const perHost = (live: () => NodeConfig): ((host: string) => number) => {
   let text = ""
   let overrides = connectionOverrides(text)
@@ -36,16 +36,16 @@ const perHost = (live: () => NodeConfig): ((host: string) => number) => {
 }
 
 export interface ServedNode {
-  /** What holds now; default: what the node started with. */
+  /** The current settings; default: those that the node started with. */
   readonly live?: () => NodeConfig
-  /** The account of the memory of its process; default: one of its own. */
+  /** The memory budget of its process; default: one of its own. */
   readonly memory?: MemoryBudget | undefined
 }
 
-/** What a node that started with `config` bounds its connections and their requests by. */
+/** Returns the bounds on connections and requests of a node that started with `config`. */
 export const serveOptions = (config: NodeConfig, { live = () => config, memory = ownMemory(config) }: ServedNode = {}): ServeOptions => ({
   requestBytesMax: config["socket.request.max.bytes"],
-  // Those that are open stay open when it falls.
+  // Open connections stay open when the bound falls.
   get connectionsMax() {
     return live()["max.connections"]
   },

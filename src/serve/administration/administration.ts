@@ -13,7 +13,7 @@ import { saslRoutes } from "./sasl.ts"
 import { scramCredentialRoutes } from "./scram-credentials.ts"
 import { transactionRoutes } from "./transactions.ts"
 
-/** The requests of administrators that leader and broker answer alike, from the image and from what the cluster does not have. */
+/** Routes of admin requests that leader and broker handle alike, from the image. */
 export const administrationRoutes = (image: () => Cluster): ReadonlyArray<Route> => [
   ...saslRoutes,
   ...aclRoutes,

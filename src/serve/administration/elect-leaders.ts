@@ -10,17 +10,17 @@ type Request = RequestOf<typeof ElectLeaders>
 type Result = ResponseDraft<typeof ElectLeaders>["replicaElectionResults"][number]
 type Fault = readonly [error: KafkaError, message: string]
 
-/** Which leader is asked for (KIP-460): the first replica, or any replica where none in sync is left. */
+/** The election types (KIP-460): the preferred replica, or any replica if none is in sync. */
 const electionType = { preferred: 0, unclean: 1 }
 
-const wrongType = (type: number): Fault => ["INVALID_REQUEST", `There is no election type ${type}: 0 stands for preferred, 1 for unclean.`]
+const wrongType = (type: number): Fault => ["INVALID_REQUEST", `There is no election type ${type}: 0 is preferred, 1 is unclean.`]
 const unknownTopic: Fault = ["UNKNOWN_TOPIC_OR_PARTITION", "No such topic."]
 const unknownPartition: Fault = ["UNKNOWN_TOPIC_OR_PARTITION", "No such partition."]
 const notNeeded: Fault = ["ELECTION_NOT_NEEDED", "Leader election not needed for topic partition."]
 const noPreferred: Fault = ["PREFERRED_LEADER_NOT_AVAILABLE", "The preferred leader, the partition's one replica, is fenced."]
 const noEligible: Fault = ["ELIGIBLE_LEADERS_NOT_AVAILABLE", "The partition has one replica, and its broker is fenced."]
 
-/** Without a leader the partition's one replica is on a broker that is fenced: it leads again as soon as the broker is back, and no election can help before that. */
+/** The partition's one replica is on a fenced broker: it leads again as soon as the broker is unfenced, and no election can help before that. */
 const outcome = ({ leader }: Partition, type: number): Fault => {
   if (leader !== -1) return notNeeded
   return type === electionType.preferred ? noPreferred : noEligible
@@ -43,7 +43,7 @@ const named = (cluster: Cluster, type: number, asked: NonNullable<Request["topic
   )
 }
 
-/** Of all partitions only those are named that need a leader. */
+/** A request for all partitions gets only those that need a leader. */
 const everywhere = (cluster: Cluster, type: number): Steps<Array<Result>> =>
   nested(
     HashMap.values(cluster.topics),

@@ -13,7 +13,7 @@ const unknownPartition: Fault = ["UNKNOWN_TOPIC_OR_PARTITION", "The topic has no
 const notMoving: Fault = ["NO_REASSIGNMENT_IN_PROGRESS", "The partition is not being reassigned."]
 const invalid = (message: string): Fault => ["INVALID_REPLICA_ASSIGNMENT", message]
 
-/** What speaks against the replicas before they are compared with the ones that there are. A list longer than the number of brokers names one twice or one that is not there. */
+/** Validates the replicas before they are compared with the current ones. A list longer than the number of brokers has a duplicate or an unknown broker. */
 const replicasFault = (cluster: Cluster, replicas: ReadonlyArray<number>): Fault | undefined => {
   if (replicas.length === 0) return invalid("The manual partition assignment includes an empty replica list.")
   const seen = new Set<number>()

@@ -33,7 +33,7 @@ const upsertionFault = ({ iterations, mechanism, name }: Alterations["upsertions
 
 const resultOf = (user: string, [error, errorMessage]: Fault) => ({ user, errorCode: errorCode(error), errorMessage })
 
-/** Each user once: the first fault stands, except that a name and mechanism that are altered twice, or a user that is both set and deleted, are refused for that. */
+/** Each user once, with its first fault; a duplicate name and mechanism, or a user that is both set and deleted, is the fault where there is one. */
 const alter = ({ deletions, upsertions }: Alterations) => {
   const faults = new Map<string, Fault>()
   const set = new Set<string>()
@@ -48,7 +48,7 @@ const alter = ({ deletions, upsertions }: Alterations) => {
   return [...faults].map(([user, fault]) => resultOf(user, fault))
 }
 
-/** Each user once; DUPLICATE_RESOURCE for one that is asked for twice. */
+/** Each user once; DUPLICATE_RESOURCE for a duplicate. */
 const describe = (users: ReadonlyArray<{ readonly name: string }>) => {
   const faults = new Map<string, Fault>()
   for (const { name } of users) faults.set(name, faults.has(name) ? describedTwice : notFound)

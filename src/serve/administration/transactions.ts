@@ -8,7 +8,7 @@ import { type Route, route } from "../../wire/route.ts"
 const states = new Set(["Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort", "Dead", "PrepareEpochFence"])
 const patternCharactersMax = 1000
 
-/** Whether Kafka reads it as a pattern (RE2): what JavaScript reads, where flags may stand inside and a named group has a P. */
+/** Whether Kafka accepts it as a pattern (RE2): JavaScript's syntax, with inline flags and `(?P<name>…)` groups. */
 const isPattern = (pattern: string): boolean =>
   pattern.length <= patternCharactersMax &&
   Either.isRight(
@@ -36,7 +36,7 @@ const described = (transactionalId: string) => ({
 
 /**
  * ListTransactions 0-2 and DescribeTransactions 0 (KIP-664) of a cluster without transactions: the list is empty, and every transactional id is TRANSACTIONAL_ID_NOT_FOUND, on
- * every node. An id that is asked for twice is answered once. A pattern that cannot be read, or is over 1,000 characters long, is INVALID_REGULAR_EXPRESSION.
+ * every node. The response has a duplicate id once. A pattern that is malformed, or over 1,000 characters long, is INVALID_REGULAR_EXPRESSION.
  */
 export const transactionRoutes: ReadonlyArray<Route> = [
   route(ListTransactions, {}, ({ stateFilters, transactionalIdPattern }) => {

@@ -1,4 +1,4 @@
-/** "Not asked for", where an answer has a place for the operations that the caller may do. */
+/** Kafka's value for authorized operations that the request does not ask for. */
 export const operationsNotAsked = -2_147_483_648
 
 /** Kafka's codes of operations (KIP-430): a set is an int32 with one bit each. */

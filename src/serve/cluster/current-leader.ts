@@ -6,14 +6,14 @@ import { type Node, nodeOn } from "./nodes.ts"
 /** A topic as a request names it: by id from Fetch and Produce 13 on, by name before. */
 export type TopicRef = { readonly name: string } | { readonly topicId: TopicId }
 
-/** Who leads a partition now, and where to reach it (KIP-951), so that a client need not ask for metadata first. */
+/** The current leader of a partition and its address (KIP-951), so that a client need not send Metadata first. */
 interface CurrentLeader {
   readonly leaderId: number
   readonly leaderEpoch: Epoch
   /** Undefined while no broker leads. */
   readonly broker: Broker | undefined
 }
-/** Undefined where the topic or the partition is not known. */
+/** Returns undefined for an unknown topic or partition. */
 export type FindLeader = (topic: TopicRef, partition: number) => CurrentLeader | undefined
 
 /** Whether a request names a topic that clients only read. */
@@ -36,15 +36,15 @@ export const findLeader =
 
 const none: ReadonlyArray<Node> = []
 
-/** Collects the addresses that go with the leaders named in one answer, each node once. */
+/** Collects the addresses of the leaders in one response, each node once. */
 export class Endpoints {
-  /** Made for the first that is noted: most answers name none. */
+  /** Made for the first leader: most responses name none. */
   private byNode: Map<number, Node> | undefined
 
-  /** `listener`: the one that the request came through, by whose addresses nodes are told. */
+  /** `listener`: the listener of the request, which selects the addresses of the nodes. */
   constructor(private readonly listener: string | undefined) {}
 
-  /** The leader in the form of the answer, its address noted. */
+  /** Returns the leader in the form of the response, and notes its address. */
   note(leader: CurrentLeader | undefined): { readonly leaderId: number; readonly leaderEpoch: number } | undefined {
     if (leader === undefined) return undefined
     const node = leader.broker === undefined ? undefined : nodeOn(leader.broker, this.listener)

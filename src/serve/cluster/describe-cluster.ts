@@ -12,16 +12,16 @@ type Request = RequestOf<typeof DescribeCluster>
 type Response = ResponseDraft<typeof DescribeCluster>
 type Listed = Response["brokers"][number]
 
-/** Which nodes are asked for (KIP-919): brokers, or controllers, of which the leader alone tells. */
+/** The endpoint types (KIP-919): brokers, or controllers, which only the leader's own listener lists. */
 const endpoint = { brokers: 1, controllers: 2 }
 
 interface DescribeClusterOptions {
-  /** The node that answers. */
+  /** The id of this node. */
   readonly nodeId: number
   readonly cluster: () => Cluster
-  /** Whether this is the leader's own listener, which tells about controllers too. */
+  /** Whether this is the leader's own listener, which lists controllers too. */
   readonly tellsControllers: boolean
-  /** Where administrators reach the controller, on a listener that is the controller's alone; default: where the leader is. */
+  /** The address of the controller's own listener, for admin clients; default: the leader's address. */
   readonly controllerAt?: () => Address | undefined
   /** Returns the metrics of this node in Prometheus' text format; absent where the node has none. */
   readonly metrics?: (() => string) | undefined
@@ -42,7 +42,7 @@ const failure = (error: KafkaError, errorMessage: string): Response => ({
   brokers: []
 })
 
-/** The leader, as the one controller that there is. */
+/** The leader, which is the only controller. */
 const controllers = (cluster: Cluster, at: Address | undefined): Response => {
   const leader = leaderNode(cluster)
   const { host, port } = at ?? leader ?? { host: "", port: 0 }
@@ -71,7 +71,7 @@ const described =
         ? controllers(cluster, controllerAt())
         : failure("MISMATCHED_ENDPOINT_TYPE", "This listener is for clients: it tells about brokers, not controllers.")
     if (request.endpointType !== endpoint.brokers)
-      return failure("UNSUPPORTED_ENDPOINT_TYPE", `There is no endpoint type ${request.endpointType}: 1 stands for brokers, 2 for controllers.`)
+      return failure("UNSUPPORTED_ENDPOINT_TYPE", `There is no endpoint type ${request.endpointType}: 1 is brokers, 2 is controllers.`)
     const brokers = nodesOf(cluster, listener).map(({ nodeId, host, port, rack }): Listed => ({ brokerId: nodeId, host, port, rack }))
     const fenced = request.includeFencedBrokers ? fencedBrokers(cluster, listener) : []
     return {

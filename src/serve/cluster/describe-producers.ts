@@ -8,13 +8,13 @@ import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { mapped, Sliced, type Steps } from "../../wire/sliced.ts"
 
-type Asked = RequestOf<typeof DescribeProducers>["topics"][number]
+type TopicRequest = RequestOf<typeof DescribeProducers>["topics"][number]
 type Described = ResponseDraft<typeof DescribeProducers>["topics"][number]["partitions"][number]
 
-/** The idempotent producers that a partition of this node remembers, or why this node cannot tell. */
+/** Returns the idempotent producers of a partition on this node, or the error why it cannot. */
 export type FindProducers = (topic: string, partition: number) => ProducerState["entries"] | KafkaError
 
-/** Producers in one answer at most; a partition remembers 10,000. */
+/** Producers in one response at most; a partition keeps 10,000. */
 const producersPerAnswerMax = 100_000
 const partitionsPerStep = 64
 /** Without transactions there is no coordinator's epoch and no start of an open transaction. */
@@ -33,7 +33,7 @@ const active = ([producerId, { batches, epoch }]: readonly [ProducerId, Producer
 }
 
 /** Each partition once, under the topic's first mention. */
-const folded = (topics: ReadonlyArray<Asked>): ReadonlyMap<string, ReadonlySet<number>> => {
+const folded = (topics: ReadonlyArray<TopicRequest>): ReadonlyMap<string, ReadonlySet<number>> => {
   const byName = new Map<string, Set<number>>()
   for (const { name, partitionIndexes } of topics) {
     const known = byName.get(name)
@@ -44,8 +44,8 @@ const folded = (topics: ReadonlyArray<Asked>): ReadonlyMap<string, ReadonlySet<n
 }
 
 /**
- * DescribeProducers 0 (KIP-664): the idempotent producers of partitions that this node leads. A partition that is asked for twice is answered once. Errors of a partition:
- * those of Fetch, INVALID_TOPIC_EXCEPTION, and POLICY_VIOLATION where the answer has 100,000 producers already.
+ * DescribeProducers 0 (KIP-664): the idempotent producers of partitions that this node leads. The response has a duplicate partition once. Errors of a partition:
+ * those of Fetch, INVALID_TOPIC_EXCEPTION, and POLICY_VIOLATION if the response has 100,000 producers already.
  */
 export const describeProducers = (find: FindProducers): Route =>
   route(

@@ -15,10 +15,10 @@ type Request = RequestOf<typeof DescribeTopicPartitions>
 type Response = ResponseDraft<typeof DescribeTopicPartitions>
 type Topic = Response["topics"][number]
 
-/** Partitions in one answer at most, whatever the client asks for: Kafka's default of `max.request.partition.size.limit`. */
+/** Partitions in one response at most, whatever the client's limit: Kafka's default of `max.request.partition.size.limit`. */
 const partitionsPerAnswerMax = 2000
 
-/** A topic's partitions from `from` on, `limit` at most; undefined for a topic that is not there. */
+/** A topic's partitions from `from` on, `limit` at most; undefined for an unknown topic. */
 const slice = (cluster: Cluster, name: string, from: number, limit: number): { readonly topic: Topic; readonly left: boolean } | undefined => {
   const described = (topic: Omit<Topic, "errorCode" | "topicAuthorizedOperations">) => ({ errorCode: 0, ...topic, topicAuthorizedOperations: topicOperations })
   const own = internalTopicByName(cluster, name)
@@ -34,7 +34,7 @@ const slice = (cluster: Cluster, name: string, from: number, limit: number): { r
   }
   return { topic: described({ name, topicId, isInternal: own !== undefined, partitions: shown }), left: end < count }
 }
-/** A replica outside of the in-sync set is never eligible (KIP-966 is not built). */
+/** A replica outside the ISR is never eligible (KIP-966 is not implemented). */
 const eligible = (partition: ReturnType<typeof partitionMetadata>): Topic["partitions"][number] => ({
   ...partition,
   offlineReplicas: partition.offlineReplicas ?? [],
@@ -44,7 +44,7 @@ const eligible = (partition: ReturnType<typeof partitionMetadata>): Topic["parti
 
 const unknown = (name: string): Topic => ({ ...unknownTopicMetadata(name), topicId: zeroTopicId, topicAuthorizedOperations: topicOperations, partitions: [] })
 
-/** All topics: internal ones only where the client can reach the node that has them. */
+/** All topics; internal ones only if the client can reach the node that has them. */
 function* everyName(cluster: Cluster): Generator<string> {
   if (leaderIsListed(cluster)) for (const { name } of internalTopics(cluster)) yield name
   yield* HashMap.keys(cluster.topicIds)
@@ -69,7 +69,7 @@ const refused = (names: Iterable<string>): Response => ({
   topics: [...names].map((name) => ({ errorCode: errorCode("INVALID_REQUEST"), name, topicId: zeroTopicId, partitions: [] }))
 })
 
-/** The topics of a page and where the next one begins. Every topic that is there has a partition, so that a page has no more of them than partitions. */
+/** The topics of a page and the cursor of the next page. Every topic has a partition, so a page has no more topics than partitions. */
 function* page(cluster: Cluster, request: Request): Steps<Response> {
   const { cursor } = request
   const asked = new Set(request.topics.map(({ name }) => name))
@@ -95,7 +95,7 @@ function* page(cluster: Cluster, request: Request): Steps<Response> {
 
 /**
  * DescribeTopicPartitions 0 (KIP-966): topics by name, in their order, page by page. A page has at most `responsePartitionLimit` partitions, and 2,000; the cursor of an answer
- * begins the next one. A cursor at a topic that is not asked for is INVALID_REQUEST for every topic; where all are asked for, the page goes on with the next one. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION.
+ * begins the next one. A cursor at a topic that the request does not name is INVALID_REQUEST for every topic. In a request for all topics the page continues with the next topic. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION.
  */
 export const describeTopicPartitions = (image: () => Cluster): Route =>
   route(

@@ -2,7 +2,7 @@ import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { UpdateFeatures } from "../../protocol/message/57-update-features.ts"
 import { type Route, route } from "../../wire/route.ts"
 
-/** As much of a client's text as an answer repeats. */
+/** Characters of a client's text that a response repeats at most. */
 const nameCharactersMax = 60
 
 /**

@@ -10,9 +10,9 @@ type Request = RequestOf<typeof FindCoordinator>
 type Response = ResponseDraft<typeof FindCoordinator>
 type Coordinator = NonNullable<Response["coordinators"]>[number]
 
-/** What a key names: a group or a transactional id. Share groups (2) are not built. */
+/** The types of keys: a group or a transactional id. Share groups (2) are not implemented. */
 const keyTypes = { group: 0, transaction: 1 }
-/** From this version on several keys are asked for at once (KIP-699). */
+/** The first version with several keys in a request (KIP-699). */
 const batchSince = 4
 
 const failure = (key: string, error: KafkaError, errorMessage: string): Coordinator => ({
@@ -26,14 +26,14 @@ const failure = (key: string, error: KafkaError, errorMessage: string): Coordina
 
 const coordinator = (find: ReturnType<typeof coordinators>, keyType: number, key: string): Coordinator => {
   if (keyType !== keyTypes.group && keyType !== keyTypes.transaction)
-    return failure(key, "INVALID_REQUEST", `There is no coordinator for keys of type ${keyType}: 0 stands for groups, 1 for transactions.`)
+    return failure(key, "INVALID_REQUEST", `There is no coordinator for keys of type ${keyType}: 0 is groups, 1 is transactions.`)
   const node = find(key)
   if (node === undefined) return failure(key, "COORDINATOR_NOT_AVAILABLE", "No broker of the cluster is ready yet.")
   return { key, nodeId: node.nodeId, host: node.host, port: node.port, errorCode: 0, errorMessage: null }
 }
 
 /**
- * FindCoordinator: the node through which the leader coordinates a group or a transaction (`coordinators`); a key that is named twice is answered once. COORDINATOR_NOT_AVAILABLE
+ * FindCoordinator: the node through which the leader coordinates a group or a transaction (`coordinators`); the response has a duplicate key once. COORDINATOR_NOT_AVAILABLE
  * while no broker serves, INVALID_REQUEST for other kinds of keys.
  */
 export const findCoordinator =

@@ -13,29 +13,29 @@ import { controllerOf, leaderIsListed, leaderNode, type Node, nodesOf, unreachab
 
 type Request = RequestOf<typeof Metadata>
 type Response = ResponseDraft<typeof Metadata>
-type TopicAnswer = Response["topics"][number]
-type TopicAsked = NonNullable<Request["topics"]>[number]
+type TopicResponse = Response["topics"][number]
+type TopicRequest = NonNullable<Request["topics"]>[number]
 
 export interface MetadataOptions {
-  /** The node that answers. */
+  /** The id of this node. */
   readonly nodeId: number
   readonly cluster: () => Cluster
   /** Whether a Metadata request creates the topics that it names (`auto.create.topics.enable`). */
   readonly autoCreate: boolean
   /**
-   * Has the topics created, with the defaults, as far as that is possible; bounded in time, and does not say what became of it: the image does, or the
-   * client asks again. The names are legal, and each is there once.
+   * Creates the topics, with the defaults, as far as that is possible. It is bounded in time and returns no outcome: the image shows it, or the
+   * client asks again. The names are legal and distinct.
    */
   readonly createTopics: (names: ReadonlyArray<string>, context: RequestContext) => Effect.Effect<void>
 }
 
-/** From this version on a topic can be asked for by its id (KIP-516). */
+/** The first version that names topics by id (KIP-516). */
 const topicIdsSince = 12
-/** Names of unknown topics that one request has created; the others are left to the client's next request. */
+/** Unknown topics that one request creates at most; the client's next request creates the others. */
 const autoCreatedMax = 100
 
-/** What clients are told of a partition. */
-export const partitionMetadata = (cluster: Cluster, partition: Partition, partitionIndex: number): TopicAnswer["partitions"][number] => ({
+/** Returns the metadata of a partition. */
+export const partitionMetadata = (cluster: Cluster, partition: Partition, partitionIndex: number): TopicResponse["partitions"][number] => ({
   errorCode: errorCode(partition.leader === -1 ? "LEADER_NOT_AVAILABLE" : "NONE"),
   partitionIndex,
   leaderId: partition.leader,
@@ -45,23 +45,23 @@ export const partitionMetadata = (cluster: Cluster, partition: Partition, partit
   offlineReplicas: partition.replicas.filter((id) => brokerOf(cluster, id)?.fenced !== false)
 })
 
-type PartitionAnswer = ReturnType<typeof partitionMetadata>
-/** From this version on a client is told that it cannot reach the leader through its listener. */
+type PartitionMetadata = ReturnType<typeof partitionMetadata>
+/** The first version with LISTENER_NOT_FOUND: the leader has no listener of this name. */
 const listenerErrorSince = 6
 
-/** The partition for a client that cannot reach these brokers: as without a leader, where one of them leads. */
-export const reachedThrough = <P extends PartitionAnswer>(partition: P, away: ReadonlySet<number>, error: KafkaError): P =>
+/** The partition for a client that cannot reach these brokers: it has no leader if one of them leads. */
+export const reachedThrough = <P extends PartitionMetadata>(partition: P, away: ReadonlySet<number>, error: KafkaError): P =>
   away.has(partition.leaderId) ? { ...partition, errorCode: errorCode(error), leaderId: -1 } : partition
 
-/** A topic as a client sees it that cannot reach these brokers: mostly there are none. */
-const seenThrough = (away: ReadonlySet<number>, version: number): ((topic: TopicAnswer) => TopicAnswer) => {
+/** The topic for a client that cannot reach these brokers, of which there are mostly none. */
+const seenThrough = (away: ReadonlySet<number>, version: number): ((topic: TopicResponse) => TopicResponse) => {
   if (away.size === 0) return (topic) => topic
   const error = version >= listenerErrorSince ? "LISTENER_NOT_FOUND" : "LEADER_NOT_AVAILABLE"
   return (topic) => ({ ...topic, partitions: topic.partitions.map((partition) => reachedThrough(partition, away, error)) })
 }
-type Asked = Pick<RequestContext, "listener" | "version">
+type MetadataContext = Pick<RequestContext, "listener" | "version">
 
-const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicAnswer => ({
+const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicResponse => ({
   errorCode: 0,
   name,
   topicId,
@@ -70,7 +70,7 @@ const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicAns
 })
 
 /** A partition of an internal topic: the leader leads it. */
-export const internalPartitionMetadata = ({ leader }: Cluster, partitionIndex: number): PartitionAnswer => ({
+export const internalPartitionMetadata = ({ leader }: Cluster, partitionIndex: number): PartitionMetadata => ({
   errorCode: errorCode(leader === undefined ? "LEADER_NOT_AVAILABLE" : "NONE"),
   partitionIndex,
   leaderId: leader?.nodeId ?? -1,
@@ -78,7 +78,7 @@ export const internalPartitionMetadata = ({ leader }: Cluster, partitionIndex: n
   replicaNodes: leader === undefined ? [] : [leader.nodeId],
   isrNodes: leader === undefined ? [] : [leader.nodeId]
 })
-const internal = (cluster: Cluster, { name, partitionCount, topicId }: InternalTopic): TopicAnswer => ({
+const internal = (cluster: Cluster, { name, partitionCount, topicId }: InternalTopic): TopicResponse => ({
   errorCode: 0,
   name,
   topicId,
@@ -86,13 +86,13 @@ const internal = (cluster: Cluster, { name, partitionCount, topicId }: InternalT
   partitions: Array.from({ length: partitionCount }, (_, index) => internalPartitionMetadata(cluster, index))
 })
 
-const unknown = (name: string | null, topicId: string, error: KafkaError): TopicAnswer => ({ errorCode: errorCode(error), name, topicId, partitions: [] })
+const unknown = (name: string | null, topicId: string, error: KafkaError): TopicResponse => ({ errorCode: errorCode(error), name, topicId, partitions: [] })
 
-/** A topic of that name is not there, or cannot be. */
-export const unknownTopicMetadata = (name: string): TopicAnswer =>
+/** The response for an unknown or illegal topic name. */
+export const unknownTopicMetadata = (name: string): TopicResponse =>
   unknown(name, zeroTopicId, Either.isLeft(parseTopicName(name)) ? "INVALID_TOPIC_EXCEPTION" : "UNKNOWN_TOPIC_OR_PARTITION")
 
-const named = (cluster: Cluster, name: string): TopicAnswer => {
+const named = (cluster: Cluster, name: string): TopicResponse => {
   const own = internalTopicByName(cluster, name)
   if (own !== undefined) return internal(cluster, own)
   const topic = topicByName(cluster, name)
@@ -100,9 +100,9 @@ const named = (cluster: Cluster, name: string): TopicAnswer => {
   return unknownTopicMetadata(name)
 }
 
-const answer = (cluster: Cluster, { name, topicId }: TopicAsked, version: number): TopicAnswer => {
+const answer = (cluster: Cluster, { name, topicId }: TopicRequest, version: number): TopicResponse => {
   if (topicId === zeroTopicId) return name === null ? unknown(version >= topicIdsSince ? null : "", topicId, "INVALID_REQUEST") : named(cluster, name)
-  // Versions 10 and 11 have a place for ids, but no answer by id alone.
+  // Versions 10 and 11 have a field for ids, but no lookup by id alone.
   if (version < topicIdsSince) return unknown(name ?? "", topicId, "INVALID_REQUEST")
   const own = internalTopicById(cluster, topicId)
   if (own !== undefined) return internal(cluster, own)
@@ -110,19 +110,19 @@ const answer = (cluster: Cluster, { name, topicId }: TopicAsked, version: number
   return topic === undefined ? unknown(null, topicId, "UNKNOWN_TOPIC_ID") : known(cluster, topic)
 }
 
-/** Null asks for all topics; in version 0, which has no null, an empty list does. */
+/** Null requests all topics; in version 0, which has no null, an empty list does. */
 const asksForAll = ({ topics }: Request, version: number): boolean => topics === null || (version === 0 && topics.length === 0)
 
-/** Topics by their names, or of a cluster of very many in no order: to sort them takes long, and no client looks at the order. */
+/** Topics by name; in a cluster of very many in no order: sorting takes long, and no client depends on the order. */
 const inOrder = (cluster: Cluster): Iterable<Topic> => (HashMap.size(cluster.topics) > sortedTopicsMax ? HashMap.values(cluster.topics) : sortedTopics(cluster))
 const sortedTopicsMax = 10_000
 
-/** All topics that are asked for; one that is named twice is answered once. */
-function* answers(cluster: Cluster, request: Request, { listener, version }: Asked): Steps<ReadonlyArray<TopicAnswer>> {
-  const all: Array<TopicAnswer> = []
+/** All requested topics, a duplicate once. */
+function* answers(cluster: Cluster, request: Request, { listener, version }: MetadataContext): Steps<ReadonlyArray<TopicResponse>> {
+  const all: Array<TopicResponse> = []
   const through = seenThrough(unreachable(cluster, listener), version)
   const stride = new Stride()
-  const add = (answered: TopicAnswer): boolean => {
+  const add = (answered: TopicResponse): boolean => {
     const topic = through(answered)
     all.push(request.includeTopicAuthorizedOperations && topic.name !== null ? { ...topic, topicAuthorizedOperations: topicOperations } : topic)
     return stride.takes(1 + topic.partitions.length)
@@ -142,8 +142,8 @@ function* answers(cluster: Cluster, request: Request, { listener, version }: Ask
   return all
 }
 
-/** Whether an internal topic is asked for in particular. Such a client wants to read it, and a leader that is no broker is the one node that has it. */
-const asksForInternal = (topics: ReadonlyArray<TopicAnswer>, { topics: asked }: Request): boolean =>
+/** Whether the request names an internal topic. Such a client reads the topic, and a leader that is no broker is the only node that has it. */
+const asksForInternal = (topics: ReadonlyArray<TopicResponse>, { topics: asked }: Request): boolean =>
   asked !== null && topics.some(({ isInternal }) => isInternal === true)
 
 const nodes = (cluster: Cluster, namesInternal: boolean, listener: string | undefined): ReadonlyArray<Node> => {
@@ -152,7 +152,7 @@ const nodes = (cluster: Cluster, namesInternal: boolean, listener: string | unde
   return leader === undefined ? brokers : [...brokers, leader].sort((one, other) => one.nodeId - other.nodeId)
 }
 
-function* respond(cluster: Cluster, nodeId: number, request: Request, asked: Asked): Steps<Response> {
+function* respond(cluster: Cluster, nodeId: number, request: Request, asked: MetadataContext): Steps<Response> {
   const topics = yield* answers(cluster, request, asked)
   return {
     brokers: nodes(cluster, asksForInternal(topics, request), asked.listener),
@@ -163,7 +163,7 @@ function* respond(cluster: Cluster, nodeId: number, request: Request, asked: Ask
   }
 }
 
-/** Names that are to be created, the first hundred of them. */
+/** The topics to create, at most a hundred. */
 function* missing(cluster: Cluster, request: Request, version: number): Steps<ReadonlyArray<string>> {
   const absent = new Set<string>()
   if (asksForAll(request, version) || !request.allowAutoTopicCreation) return []
@@ -178,9 +178,9 @@ function* missing(cluster: Cluster, request: Request, version: number): Steps<Re
 }
 
 /**
- * Metadata: the brokers, which of them takes what the leader decides, and the topics with who leads each partition, all from the image. A leader that is no broker is told of in
- * one place alone: in an answer about an internal topic, since no broker has those.
- * Unknown topics come into being where both node and request allow it; one that is not there yet is answered UNKNOWN_TOPIC_OR_PARTITION, and the client
+ * Metadata: the brokers, the controller that clients use, and the topics with the leader of each partition, all from the image. A response has a leader that is no broker only if the
+ * request names an internal topic, since no broker has those.
+ * The leader creates unknown topics if both node and request allow it; a topic that does not exist yet is UNKNOWN_TOPIC_OR_PARTITION, and the client
  * asks again. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (an id before version 12);
  * of a partition: LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND where its leader has no listener of the name that the request came through. Nodes are told by their addresses on that listener.
  */

@@ -2,7 +2,7 @@ import { addressOn, type Broker, brokerOf, type Cluster, liveBrokers } from "../
 import { streamOf } from "../../../domain/group/groups.ts"
 import { groupId } from "../../../domain/group/id.ts"
 
-/** A node as clients are told of it. */
+/** A node as clients see it. */
 export interface Node {
   readonly nodeId: number
   readonly host: string
@@ -10,7 +10,7 @@ export interface Node {
   readonly rack: string | null
 }
 
-/** The broker as it is told through a listener: by its own address there, and not at all where it has none. */
+/** Returns the broker with its address on a listener; undefined if it has no such listener. */
 export const nodeOn = (broker: Broker, listener: string | undefined): Node | undefined => {
   const address = addressOn(broker, listener)
   return address === undefined ? undefined : { nodeId: broker.id, host: address.host, port: address.port, rack: broker.rack }
@@ -23,7 +23,7 @@ export const nodeOn = (broker: Broker, listener: string | undefined): Node | und
 export const nodesOf = (cluster: Cluster, listener: string | undefined): ReadonlyArray<Node> =>
   liveBrokers(cluster).flatMap((broker) => nodeOn(broker, listener) ?? [])
 
-/** The leader as a node: what only it has (its journal) is read there. Undefined before one was elected. */
+/** The leader as a node: clients read its journal there. Undefined before the first election. */
 export const leaderNode = ({ leader }: Cluster): Node | undefined =>
   leader === undefined ? undefined : { nodeId: leader.nodeId, host: leader.host, port: leader.port, rack: null }
 
@@ -31,12 +31,12 @@ export const leaderNode = ({ leader }: Cluster): Node | undefined =>
 export const unreachable = (cluster: Cluster, listener: string | undefined): ReadonlySet<number> =>
   new Set(liveBrokers(cluster).flatMap((broker) => (addressOn(broker, listener) === undefined ? [broker.id] : [])))
 
-/** Whether the leader is one of the nodes that clients are told of. */
+/** Whether the leader is one of the nodes that clients see. */
 export const leaderIsListed = (cluster: Cluster): boolean => cluster.leader !== undefined && brokerOf(cluster, cluster.leader.nodeId)?.fenced === false
 
 /**
- * Whom clients send what the leader decides: the leader itself where it is a broker too, otherwise a broker, which relays it. `self` is the node that answers: the client
- * reached it, so it is preferred. -1 while no broker serves.
+ * The controller that clients use: the leader itself if it is a broker too, otherwise a broker, which relays requests to the leader. It prefers `self`, this node, since the client has
+ * reached it. -1 while no broker serves.
  */
 export const controllerOf = (cluster: Cluster, self: number): number => {
   if (cluster.leader !== undefined && leaderIsListed(cluster)) return cluster.leader.nodeId
@@ -45,8 +45,8 @@ export const controllerOf = (cluster: Cluster, self: number): number => {
 }
 
 /**
- * Answers for a group's name the node that coordinates it for its members: the leader where it is a broker too; otherwise one of the brokers by the hash of the group's name, which relays to the
- * leader. Many clients look the coordinator up among the nodes, so it has to be one of them. Undefined while no broker serves.
+ * Returns a function from a group's name to its coordinator: the leader if it is a broker too; otherwise a broker, by the hash of the name, which relays requests to the
+ * leader. Many clients look the coordinator up among the nodes of Metadata, so it has to be one of them. Undefined while no broker serves.
  */
 export const coordinators = (cluster: Cluster, listener: string | undefined): ((key: string) => Node | undefined) => {
   const nodes = nodesOf(cluster, listener)

@@ -44,7 +44,7 @@ const alterFault = (entityOf: ReadonlyMap<string, string | null>, ops: Alteratio
   return ["INVALID_REQUEST", "This cluster enforces no quotas, so it does not accept any. Removing a quota succeeds, since none is set."]
 }
 
-/** An entity type that is named twice counts once, with its last name, as in Kafka. */
+/** A duplicate entity type counts once, with its last name, as in Kafka. */
 const alter = ({ entity, ops }: Alteration): ResponseDraft<typeof AlterClientQuotas>["entries"][number] => {
   const entityOf = new Map(entity.map(({ entityName, entityType }) => [entityType, entityName]))
   const fault = alterFault(entityOf, ops)

@@ -16,20 +16,20 @@ import {
 /** Where a value comes from, in Kafka's numbers. */
 const configSource = { topic: 1, node: 2, cluster: 3, file: 4, default: 5, logger: 6, clientMetrics: 7, group: 8 } as const
 type ConfigSource = (typeof configSource)[keyof typeof configSource]
-/** What kind of text a value is, in Kafka's numbers. */
+/** The type of a value, in Kafka's numbers. */
 const configType = { boolean: 1, string: 2, int: 3, short: 4, long: 5, double: 6, list: 7, class: 8, password: 9 } as const
 
 export interface ConfigEntry {
   readonly name: string
-  /** Null: it has no value of its own, another setting says it. */
+  /** Null: it has no value of its own, and another setting applies. */
   readonly value: string | null
   readonly source: ConfigSource
   readonly type: number
   readonly documentation: string
   readonly readOnly: boolean
-  /** Its value is never told. */
+  /** No response has its value. */
   readonly sensitive?: boolean
-  /** The same value under other names, and what would hold without what was set: the one that holds first. */
+  /** The synonyms of the setting with their values, the one that applies first. */
   readonly synonyms: ReadonlyArray<{ readonly name: string; readonly value: string | null; readonly source: ConfigSource }>
 }
 type Synonyms = ConfigEntry["synonyms"]
@@ -76,7 +76,7 @@ const nodeEntry = (layers: NodeLayers, name: SettingName): ConfigEntry => {
   }
 }
 
-/** What was set for all nodes while the cluster runs, and nothing else. */
+/** The cluster-wide dynamic settings of nodes, and no others. */
 export const clusterEntries = ({ cluster, start }: NodeLayers): ReadonlyArray<ConfigEntry> => {
   const alone = { start, written: new Set<SettingName>(), cluster, own: {} }
   return nodeSettingNames
@@ -85,7 +85,7 @@ export const clusterEntries = ({ cluster, start }: NodeLayers): ReadonlyArray<Co
     .map((entry) => ({ ...entry, synonyms: entry.synonyms.filter(({ source }) => source === configSource.cluster) }))
 }
 
-/** All settings that hold for a topic: its own over the node's. */
+/** All settings of a topic: its own over the node's. */
 export const topicEntries = (layers: NodeLayers, own: Readonly<Record<string, string>>): ReadonlyArray<ConfigEntry> => {
   const effective = topicConfig(nodeConfigOf(layers), own)
   return topicSettingNames.map((name) => {
@@ -111,7 +111,7 @@ export const resourceEntries = (layers: NodeLayers, kind: ResourceKind, own: Rea
   })
 }
 
-/** What a node logs: its one logger has one level while it runs. */
+/** The log level of a node: it has one logger, whose level is fixed while it runs. */
 export const loggerEntries: ReadonlyArray<ConfigEntry> = [
   {
     name: "root",

@@ -19,7 +19,7 @@ type Result = Response["results"][number]
 export interface DescribeConfigsOptions {
   readonly cluster: () => Cluster
   readonly nodeId: number
-  /** What the node started with. */
+  /** The settings that the node started with. */
   readonly config: NodeConfig
   /** The settings that were set explicitly; default: those that differ from their default. */
   readonly written?: ReadonlySet<SettingName> | undefined
@@ -70,7 +70,7 @@ const topicResult = (layers: NodeLayers, options: DescribeConfigsOptions, wanted
 const brokerResult = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result => {
   const { resourceName } = wanted
   if (resourceName === String(options.nodeId)) return described(wanted, request, nodeEntries(layers))
-  // The empty name asks for what was set for all nodes together while they run.
+  // The empty name requests the cluster-wide dynamic settings of all nodes.
   if (resourceName === "") return described(wanted, request, clusterEntries(layers))
   return refused(
     wanted,
@@ -87,7 +87,7 @@ const loggersResult = (layers: NodeLayers, options: DescribeConfigsOptions, want
       ? described(wanted, request, loggerEntries)
       : brokerResult(layers, options, wanted, request)
 
-/** A group, or a subscription to clients' metrics, which need not be there to be described. */
+/** A group, or a client metrics subscription, which need not exist to be described. */
 const namedResult = (kind: ResourceKind, layers: NodeLayers, options: DescribeConfigsOptions, wanted: Resource, request: Request): Result =>
   wanted.resourceName === ""
     ? refused(wanted, "INVALID_REQUEST", kind === "group" ? "Group name must not be empty" : "Client metrics subscription name must not be empty")
@@ -99,7 +99,7 @@ const resultOf = (layers: NodeLayers, options: DescribeConfigsOptions, wanted: R
   if (wanted.resourceType === resource.broker) return brokerResult(layers, options, wanted, request)
   if (wanted.resourceType === resource.group) return namedResult("group", layers, options, wanted, request)
   if (wanted.resourceType === resource.clientMetrics) return namedResult("client-metrics", layers, options, wanted, request)
-  const known = "2 stands for topics, 4 for nodes, 8 for loggers, 16 for client metrics, 32 for groups"
+  const known = "2 is topics, 4 is nodes, 8 is loggers, 16 is client metrics, 32 is groups"
   return refused(wanted, "INVALID_REQUEST", `Resources of type ${wanted.resourceType} have no settings: ${known}.`)
 }
 /** Settings, and half resources, that are described between two pauses. */
@@ -114,7 +114,7 @@ export const describeConfigs =
   (request: Request): Sliced<Response> =>
     new Sliced(function* () {
       const layers = layersOf(options)
-      // A resource that is named twice is described once: the description is many times as long as the name.
+      // A duplicate resource is described once: the description is many times as long as the name.
       const seen = new Set<string>()
       const results: Array<Result> = []
       const stride = new Stride(costPerStep)

@@ -8,7 +8,7 @@ import { Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 
 type Response = ResponseDraft<typeof ListConfigResources>
 
-/** By Kafka's numbers: the names of each kind of thing that has settings. Topics and nodes are there whether something was set for them or not. */
+/** The names of the resources of each type, by Kafka's numbers. Topics and nodes are listed whether they have dynamic settings or not. */
 const names: ReadonlyMap<number, (cluster: Cluster) => ReadonlyArray<string>> = new Map([
   [2, (cluster) => sortedTopics(cluster).map(({ name }) => name)],
   [4, (cluster) => liveBrokers(cluster).map(({ id }) => String(id))],
@@ -17,10 +17,10 @@ const names: ReadonlyMap<number, (cluster: Cluster) => ReadonlyArray<string>> = 
   [32, (cluster) => configuredNames(cluster, "group")]
 ])
 const clientMetrics = 16
-/** From this version on other kinds than client metrics can be asked for (KIP-1142). */
+/** The first version with other types than client metrics (KIP-1142). */
 const kindsSince = 1
 
-/** ListConfigResources 0-1: the names of what has settings. UNSUPPORTED_VERSION, as in Kafka, for a kind that is none. */
+/** ListConfigResources 0-1: the names of resources with settings. UNSUPPORTED_VERSION, as in Kafka, for an unknown type. */
 export const listConfigResources = (image: () => Cluster): Route =>
   route(ListConfigResources, {}, ({ resourceTypes }, { version }) => {
     const asked = version < kindsSince ? [clientMetrics] : resourceTypes.length === 0 ? [...names.keys()] : [...new Set(resourceTypes)]

@@ -2,13 +2,13 @@ import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import { type Steps, Stride } from "../../wire/sliced.ts"
 import type { TopicRef } from "../cluster/current-leader.ts"
 import type { FindReadable, ReadablePartition } from "../readable.ts"
-import type { FetchRequest, PartitionAnswer, Wanted } from "./fetch-pass.ts"
+import type { FetchRequest, PartitionRequest, PartitionResponse } from "./fetch-pass.ts"
 import type { Source } from "./source.ts"
 
-/** From this version on topics are named by id alone (KIP-516). */
+/** The first version that names topics by id alone (KIP-516). */
 export const topicIdsSince = 13
 
-/** The epoch that follows: 0 opens a session, so it is never come back to. */
+/** Returns the next epoch. It skips 0, which opens a session. */
 export const nextEpoch = (epoch: number): number => (epoch === 0x7fff_ffff ? 1 : epoch + 1)
 
 /** A topic of a session, as its client names it. */
@@ -19,17 +19,17 @@ interface SessionTopic {
   readonly partitions: Map<number, SessionPartition>
 }
 
-/** One partition of a session: what its client wants of it, and what the client was told last. */
-export class SessionPartition implements Wanted {
+/** One partition of a session: the client's request, and the last response about it. */
+export class SessionPartition implements PartitionRequest {
   from: Offset = 0
   bytesMax = 0
   epoch: Epoch = -1
-  /** As the last answer said; -1 after an error, so that it is told again when the error has gone. */
+  /** As in the last response; -1 after an error, so that the response after the error has it again. */
   private highWatermark = -1n
   private logStart = -1n
-  /** It has to be looked at by the next answer. The others have nothing new. */
+  /** The next response has to read it. The other partitions have nothing new. */
   isDue = false
-  /** Kept while a fetch of the session waits: what has come since. */
+  /** Kept while a Fetch of the session waits: the bytes that were appended since. */
   source: Source | undefined
   private readable: ReadablePartition | undefined
   private stop: (() => void) | undefined
@@ -38,7 +38,7 @@ export class SessionPartition implements Wanted {
     private readonly session: FetchSession,
     readonly topic: SessionTopic,
     readonly index: number,
-    /** Its place among the others: the smallest is asked first. */
+    /** Its position among the others: the smallest is read first. */
     public turn: number
   ) {}
 
@@ -46,23 +46,23 @@ export class SessionPartition implements Wanted {
     return this.topic.ref
   }
 
-  ask({ bytesMax, epoch, from }: Wanted): void {
+  ask({ bytesMax, epoch, from }: PartitionRequest): void {
     this.from = from
     this.bytesMax = bytesMax
     this.epoch = epoch
   }
 
-  /** Whether an incremental answer has to name it (KIP-227): records, an error, or bounds that changed. */
-  isNews({ errorCode, highWatermark, logStartOffset, records }: PartitionAnswer): boolean {
+  /** Whether an incremental response has to include it (KIP-227): it has records, an error, or changed bounds. */
+  isNews({ errorCode, highWatermark, logStartOffset, records }: PartitionResponse): boolean {
     if (records !== null && records.length > 0) return true
     return errorCode !== 0 || highWatermark !== this.highWatermark || logStartOffset !== this.logStart
   }
 
   /**
-   * The client is told this. Answers whether the partition stays due: after an error it is asked again each time, and as long as there is more behind the
-   * client's offset. Else it is due when it advances.
+   * Notes what the response says. Returns whether the partition stays due: after an error, and as long as there are records after the client's offset.
+   * Otherwise it is due when it advances.
    */
-  told({ errorCode, highWatermark, logStartOffset = -1n }: PartitionAnswer, find: FindReadable): boolean {
+  told({ errorCode, highWatermark, logStartOffset = -1n }: PartitionResponse, find: FindReadable): boolean {
     this.logStart = logStartOffset
     if (errorCode !== 0) {
       this.highWatermark = -1n
@@ -74,12 +74,12 @@ export class SessionPartition implements Wanted {
     return this.readable === undefined || this.readable.highWatermark() > this.from
   }
 
-  /** Hears of every change from now on. One registration serves all fetches of the session: a poll costs nothing for a partition that is quiet. */
+  /** Registers for changes of the partition. One registration serves all Fetches of the session: a poll costs nothing for an idle partition. */
   private follow(find: FindReadable): void {
     const found = find(this.ref, this.index)
     if (found === this.readable) return
     this.leave()
-    // A Fetch that waited when the session was closed still gets its response; no later one comes.
+    // A Fetch that waited when the session closed still gets its response; there is no later one.
     if (typeof found === "string" || this.session.isClosed) return
     this.readable = found
     this.stop = found.onAdvance(() => this.session.advanced(this))
@@ -90,7 +90,7 @@ export class SessionPartition implements Wanted {
     this.readable = undefined
   }
 
-  /** What it gives to a fetch that waits, counted from the client's offset on; undefined where it cannot be read. */
+  /** Returns the source that a waiting Fetch counts, from the client's offset on; undefined if the partition cannot be read. */
   watched(): Source | undefined {
     if (this.source !== undefined || this.readable === undefined) return this.source
     const { bytesMax, from, index, readable, ref } = this
@@ -100,14 +100,14 @@ export class SessionPartition implements Wanted {
 }
 
 /**
- * What one client fetches again and again (KIP-227): it names only what changes, and is told only what changed. The partitions that have something to tell are kept as a
- * list, so that a poll costs by what happened and not by how many partitions there are.
+ * A fetch session (KIP-227): the client names only partitions that it changes, and the responses have only partitions that changed. The session lists the partitions that are due, so that
+ * the cost of a poll depends on the changes and not on the number of partitions.
  */
 export class FetchSession {
   /** The epoch that the next request must have. */
   epoch = 1
   size = 0
-  /** Set while a fetch waits: called for each partition that advances. `undefined` in place of one: the session has gone on without it, or was closed. */
+  /** Set while a Fetch waits: called with each partition that advances; with `undefined` when a later Fetch has advanced the session, or the session was closed. */
   waiter: ((partition: SessionPartition | undefined) => void) | undefined
   /** ms. */
   usedAt: number
@@ -119,9 +119,9 @@ export class FetchSession {
 
   constructor(
     readonly id: number,
-    /** Whose it is: for anybody else it is not there. */
+    /** The client that opened it. No other client can use it. */
     readonly owner: string,
-    /** A replica's: it is not closed to make room for a consumer's. */
+    /** It belongs to a replica: no consumer's session evicts it. */
     readonly isPrivileged: boolean,
     readonly usesTopicIds: boolean,
     /** ms. */
@@ -130,8 +130,8 @@ export class FetchSession {
     this.usedAt = createdAt
   }
 
-  /** Adds a partition or changes what is asked of it; it is due. */
-  ask({ topic, topicId }: { readonly topic: string; readonly topicId: string }, asked: Wanted): SessionPartition {
+  /** Adds a partition or changes its request, and marks it due. */
+  ask({ topic, topicId }: { readonly topic: string; readonly topicId: string }, asked: PartitionRequest): SessionPartition {
     const key = this.usesTopicIds ? topicId : topic
     let of = this.topics.get(key)
     if (of === undefined) {
@@ -174,7 +174,7 @@ export class FetchSession {
     return partition.topic.partitions.get(partition.index) === partition
   }
 
-  /** What has to be looked at, in its order. */
+  /** The partitions that the next response has to read, in order. */
   get duePartitions(): ReadonlyArray<SessionPartition> {
     if (!this.inOrder) this.due.sort((one, other) => one.turn - other.turn)
     this.inOrder = true
@@ -182,17 +182,17 @@ export class FetchSession {
   }
 
   /**
-   * The client is told these answers, of the first of the partitions `due`, as they were when the walk began. Who gave records stands last from now on, so that none starves the others; as in Kafka
-   * that begins with the first incremental answer.
+   * Notes the responses of the first of the partitions `due`, as these were when the walk began. A partition that gave records becomes the last, so that none starves the others; as in Kafka
+   * that begins with the first incremental response.
    */
-  settle(due: ReadonlyArray<SessionPartition>, answers: ReadonlyArray<PartitionAnswer>, find: FindReadable, rotates = true): void {
-    const looked = due.slice(0, answers.length)
-    const after = due === this.due ? due.slice(answers.length) : this.dueBeside(looked)
+  settle(due: ReadonlyArray<SessionPartition>, responses: ReadonlyArray<PartitionResponse>, find: FindReadable, rotates = true): void {
+    const looked = due.slice(0, responses.length)
+    const after = due === this.due ? due.slice(responses.length) : this.dueBeside(looked)
     const stay: Array<SessionPartition> = []
     const moved: Array<SessionPartition> = []
     for (const [at, partition] of looked.entries()) {
       if (!this.holds(partition)) continue
-      const answer = answers[at] as PartitionAnswer
+      const answer = responses[at] as PartitionResponse
       const gave = rotates && answer.records !== null && answer.records.length > 0
       if (gave) partition.turn = this.turns++
       partition.isDue = partition.told(answer, find)
@@ -201,13 +201,13 @@ export class FetchSession {
     this.due = after.length === 0 && stay.length === 0 ? moved : [...stay, ...after, ...moved]
   }
 
-  /** What is due beside these, where others have become due, or were forgotten, since they were listed. */
+  /** Returns the due partitions that are not among these: others may have become due, or were removed, since these were listed. */
   private dueBeside(looked: ReadonlyArray<SessionPartition>): ReadonlyArray<SessionPartition> {
     const beside = new Set(looked)
     return this.due.filter((partition) => !beside.has(partition))
   }
 
-  /** @internal A partition has something new, or is not read here any more. */
+  /** @internal Called when a partition has records or bounds that are new, or cannot be read here any more. */
   advanced(partition: SessionPartition): void {
     this.markDue(partition)
     this.waiter?.(partition)
@@ -220,7 +220,7 @@ export class FetchSession {
     this.due.push(partition)
   }
 
-  /** Lets go of its partitions; a fetch that waits ends. */
+  /** Removes the registrations of its partitions and ends a Fetch that waits. */
   close(): void {
     this.isClosed = true
     for (const { partitions } of this.topics.values()) for (const partition of partitions.values()) partition.leave()

@@ -2,27 +2,27 @@ import { Effect } from "effect"
 import { FetchSession } from "./fetch-session.ts"
 
 interface FetchSessionOptions {
-  /** Kafka's max.incremental.fetch.session.cache.slots; 0: no session is ever given. */
+  /** Kafka's max.incremental.fetch.session.cache.slots; 0: the node opens no sessions. */
   readonly slots: number
   /** ms, from any point on. */
   readonly now: () => number
-  /** 0 up to and without 1. */
+  /** From 0 up to 1, without 1. */
   readonly random: () => number
-  /** Partitions of one session; a client that wants more is served without one. */
+  /** Partitions of one session; a client that fetches more is served without a session. */
   readonly sessionPartitionsMax?: number
-  /** Partitions of all sessions together. One costs some 700 bytes. */
+  /** Partitions of all sessions together. Each takes about 700 bytes. */
   readonly partitionsMax?: number
 }
 
-/** A session that was not used for so long, or that lives for so long, may make room for another: Kafka's MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS. */
+/** A session that is unused for this long, or is this old, may be evicted: Kafka's MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS. */
 export const evictionMs = 120_000
-/** Who was told that there is no room is told so again for so long without another look. */
+/** After a refusal, further sessions are refused for this long without a search for one to evict. */
 const fullMs = 1000
 const int31 = 0x7fff_ffff
 
 /**
- * The fetch sessions of a node, bounded in their number and in their partitions. A new one takes the place of one that was silent for two minutes; else of the smallest
- * that lived for two minutes, if it is smaller, and a replica's comes before a consumer's. Where there is no place the client goes on without a session.
+ * The fetch sessions of a node, bounded in number and in partitions. A new session evicts one that was unused for two minutes; otherwise the smallest that is two minutes old, if that is
+ * smaller than the new one. A replica's session evicts a consumer's. If none can be evicted, the client continues without a session.
  */
 export class FetchSessions {
   /** The least recently used first. */
@@ -30,7 +30,7 @@ export class FetchSessions {
   private partitions = 0
   private readonly sessionPartitionsMax: number
   private readonly partitionsMax: number
-  /** Until then a consumer's session of at most this size finds no place. */
+  /** Until then a consumer's session of at most this size is refused. */
   private full: { readonly until: number; readonly size: number } = { until: Number.NEGATIVE_INFINITY, size: 0 }
 
   constructor(private readonly options: FetchSessionOptions) {
@@ -41,12 +41,12 @@ export class FetchSessions {
   get count(): number {
     return this.sessions.size
   }
-  /** Partitions that are held by all sessions together. */
+  /** Partitions of all sessions together. */
   get partitionCount(): number {
     return this.partitions
   }
 
-  /** A session for a client that wants `size` partitions; undefined where there is no place. The caller adds them and then says `grown`. */
+  /** Opens a session for `size` partitions; returns undefined if there is no room. The caller adds the partitions and then calls `grown`. */
   open(owner: string, isPrivileged: boolean, usesTopicIds: boolean, size: number): FetchSession | undefined {
     if (this.options.slots === 0 || size > this.sessionPartitionsMax) return undefined
     const now = this.options.now()
@@ -64,20 +64,20 @@ export class FetchSessions {
     return session
   }
 
-  /** The session of this id, if it is there and this owner's. */
+  /** Returns the session with this id if it belongs to this owner. */
   find(id: number, owner: string): FetchSession | undefined {
     const session = this.sessions.get(id)
     return session?.owner === owner ? session : undefined
   }
 
-  /** It is used now, and stays the longer. */
+  /** Marks the session as the most recently used. */
   touch(session: FetchSession): void {
     session.usedAt = this.options.now()
     this.sessions.delete(session.id)
     this.sessions.set(session.id, session)
   }
 
-  /** A session has changed its size from `before`. Answers whether it may stay; if not, it is closed. */
+  /** Counts a session whose size was `before`. Closes it if it is too large; returns whether it stays open. */
   grown(session: FetchSession, before: number): boolean {
     this.partitions += session.size - before
     if (session.size <= this.sessionPartitionsMax && this.partitions <= this.partitionsMax) return true
@@ -95,7 +95,7 @@ export class FetchSessions {
   private evictable(isPrivileged: boolean, size: number, now: number): FetchSession | undefined {
     let least: FetchSession | undefined
     for (const session of this.sessions.values()) {
-      // The first is the one that was silent the longest.
+      // The first session is the least recently used one.
       if (least === undefined && now - session.usedAt > evictionMs) return session
       if (now - session.createdAt <= evictionMs && !(isPrivileged && !session.isPrivileged)) continue
       if (least === undefined || isWorthLess(session, least)) least = session
@@ -115,7 +115,7 @@ export class FetchSessions {
 type Worth = Pick<FetchSession, "isPrivileged" | "size">
 const isWorthLess = (one: Worth, other: Worth): boolean => (one.isPrivileged === other.isPrivileged ? one.size < other.size : other.isPrivileged)
 
-/** Sessions by the clock and the chance of the calling fiber. */
+/** Makes sessions with the clock and the random numbers of the calling fiber. */
 export const makeFetchSessions = (slots: number): Effect.Effect<FetchSessions> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock

@@ -9,8 +9,8 @@ import { nextOffsetAfter, sizeOf } from "./record-views.ts"
 import type { Source } from "./source.ts"
 
 /**
- * Counts what has come since the last time; only sizes are kept, so that waiting holds no records in memory. A partition counts no further than it may give.
- * A read that fails counts as enough: the answer will carry the error.
+ * Counts the bytes that were appended since the last count. Keeps only sizes, so that a waiting Fetch holds no records in memory. Counts no more than the response may have of the
+ * partition. A read that fails counts as enough: the response will carry the error.
  */
 const count = (source: Source, enough: number): number => {
   if (source.readable.highWatermark() <= source.cursor || source.bytes >= source.limit) return source.bytes
@@ -24,7 +24,7 @@ const count = (source: Source, enough: number): number => {
 const hasMoved = (find: FindReadable, source: Source): boolean =>
   typeof find(source.ref, source.index) === "string" || source.readable.leaderEpoch() !== source.epoch
 
-/** Looks at sources as they advance, each when it does and at no other time, until there is enough of them together. */
+/** Counts the bytes of sources whenever one advances, until all together have enough. */
 export class SourceWatch {
   private total = 0
   private stops: Array<() => void> = []
@@ -36,18 +36,18 @@ export class SourceWatch {
     private readonly bytesMin: number
   ) {}
 
-  /** Watches one more; it is looked at once now, since something may have come meanwhile. */
+  /** Watches a further source and counts it at once, since records may have been appended meanwhile. */
   add(source: Source): void {
     if (this.isOver) return
     this.stops.push(source.readable.onAdvance(() => this.look(source)))
     this.look(source)
   }
-  /** Calls `enough` once, at once where there is enough already. */
+  /** Calls `enough` once; at once if there is enough already. */
   whenEnough(enough: () => void): void {
     if (this.isOver) enough()
     else this.enough = enough
   }
-  /** Looks at nothing any more. What it holds is given back by `release`. */
+  /** Stops counting. `release` removes the registrations. */
   halt(): void {
     this.isOver = true
   }
@@ -72,7 +72,7 @@ export class SourceWatch {
   }
 }
 
-/** The same over a session: its partitions tell it themselves, and only those that have something are counted. */
+/** Does the same for a session: its partitions report their advances to it, and only those with new records are counted. */
 const watchSession = (find: FindReadable, session: FetchSession, bytesMin: number, enough: () => void): (() => void) => {
   let total = 0
   const counted: Array<SessionPartition> = []
@@ -93,17 +93,17 @@ const watchSession = (find: FindReadable, session: FetchSession, bytesMin: numbe
     stop()
     enough()
   }
-  // Another fetch of the session waits still: its client does not wait for it any more.
+  // An earlier Fetch of the session still waits, though its client does not wait for it.
   session.waiter?.(undefined)
   session.waiter = look
   for (const partition of session.duePartitions) if (session.waiter === look) look(partition)
   return stop
 }
 
-/** Begins to wait, and calls `enough` once; answers how to stop. */
+/** Starts to wait and calls `enough` once; returns a function that stops the wait. */
 type Watch = (enough: () => void) => () => void
 
-/** Ends when the sources together hold `bytesMin` bytes from their fetch offsets on, or when one of them is no longer read here. It runs when a partition advances and at no other time. */
+/** Ends when the sources together have `bytesMin` bytes from their fetch offsets on, or when this node cannot serve one of them any more. It runs only when a partition advances. */
 export const watchSources =
   (find: FindReadable, sources: ReadonlyArray<Source>, bytesMin: number): Watch =>
   (enough) => {
@@ -116,13 +116,13 @@ export const watchSources =
     return () => watch.release()
   }
 
-/** As `watchSources`, over all partitions of a session. It also ends when the session is used by another fetch, or closed. */
+/** As `watchSources`, over all partitions of a session. It also ends when another Fetch uses the session, or the session closes. */
 export const watchPartitions =
   (find: FindReadable, session: FetchSession, bytesMin: number): Watch =>
   (enough) =>
     watchSession(find, session, bytesMin, enough)
 
-/** Ends when there is room for answers again. */
+/** Ends when there is memory for responses again. */
 export const watchRoom =
   (answers: ResponseCapacity): Watch =>
   (enough) => {
@@ -133,7 +133,7 @@ export const watchRoom =
     return stop
   }
 
-/** Waits until a watch has enough, or for `waitMs`. Where the wait is called off the watch is released; else `then` does that, in slices. */
+/** Waits until a watch has enough, or for `waitMs`. Releases the watch if the wait is cancelled; otherwise `then` releases it, in slices. */
 export const wideWait = <A>(watch: SourceWatch, waitMs: number, deadlines: Deadlines, then: () => A): Later<A> =>
   new Later<A>((ready) => {
     const deadline = deadlines.after(waitMs, () => {
@@ -150,7 +150,7 @@ export const wideWait = <A>(watch: SourceWatch, waitMs: number, deadlines: Deadl
     }
   }, then)
 
-/** What `then` makes: when `watching` has enough, after `waitMs`, or before that when the node is short of memory. */
+/** The result of `then`: when `watching` has enough, after `waitMs`, or earlier when the node is short of memory. */
 export const within = <A>(watching: Watch, waitMs: number, deadlines: Deadlines, then: () => A | Later<A>): Later<A> =>
   new Later((ready) => {
     let isOver = false

@@ -1,24 +1,24 @@
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { type Steps, Stride } from "../../wire/sliced.ts"
 import type { TopicRef } from "../cluster/current-leader.ts"
-import type { FetchRequest, PartitionAnswer, Pass, TopicAnswer, Wanted } from "./fetch-pass.ts"
+import type { FetchRequest, PartitionRequest, PartitionResponse, Pass, TopicResponse } from "./fetch-pass.ts"
 import { type SessionPartition, topicIdsSince } from "./fetch-session.ts"
 
-/** Partitions that one Fetch looks at in one go. A look takes about a µs, and longer where it reads. */
+/** Partitions that one Fetch reads without a pause. Each takes about 1 µs, and longer if it has records. */
 export const partitionsAtOnce = 256
-/** Bytes of records that are read between two pauses, and looks. */
+/** Bytes of records, and partitions, that are read between two pauses. */
 const bytesPerStep = 1_048_576
 const looksPerStep = 64
 
-/** A topic that a Fetch names, with what it wants of each partition. */
-export interface WantedTopic {
+/** A topic of a Fetch, with its partitions. */
+export interface TopicRequest {
   readonly topic: string
   readonly topicId: string
-  readonly partitions: ReadonlyArray<Wanted>
+  readonly partitions: ReadonlyArray<PartitionRequest>
 }
 
-type AskedPartition = FetchRequest["topics"][number]["partitions"][number]
-const wantedOf = (ref: TopicRef, { currentLeaderEpoch, fetchOffset, partition, partitionMaxBytes }: AskedPartition): Wanted => ({
+type FetchPartition = FetchRequest["topics"][number]["partitions"][number]
+const partitionRequestOf = (ref: TopicRef, { currentLeaderEpoch, fetchOffset, partition, partitionMaxBytes }: FetchPartition): PartitionRequest => ({
   ref,
   index: partition,
   from: Number(fetchOffset),
@@ -28,48 +28,48 @@ const wantedOf = (ref: TopicRef, { currentLeaderEpoch, fetchOffset, partition, p
 const refOf = ({ topic, topicId }: FetchRequest["topics"][number], version: number): TopicRef =>
   version >= topicIdsSince ? { topicId: topicId as TopicId } : { name: topic }
 
-/** How many partitions a request names, at most. */
+/** Returns an upper bound of the partitions that a request names. */
 export const sizeOf = ({ topics }: Pick<FetchRequest, "topics">): number => {
   let size = topics.length
   for (const { partitions } of topics) size += partitions.length
   return size
 }
 
-/** What a request of few partitions wants, as it says it. */
-export const wanted = ({ topics }: FetchRequest, version: number): ReadonlyArray<WantedTopic> =>
+/** Returns the topics of a request of few partitions, in its order. */
+export const topicRequests = ({ topics }: FetchRequest, version: number): ReadonlyArray<TopicRequest> =>
   topics.map((asked) => {
     const ref = refOf(asked, version)
-    return { topic: asked.topic, topicId: asked.topicId, partitions: asked.partitions.map((each) => wantedOf(ref, each)) }
+    return { topic: asked.topic, topicId: asked.topicId, partitions: asked.partitions.map((each) => partitionRequestOf(ref, each)) }
   })
 
 /**
- * What a request of many partitions wants, each topic and partition once: of a partition that is named twice the last word counts, as in Kafka. It holds nothing of the
- * request itself, which may be a hundred times as large.
+ * Returns the topics of a request of many partitions, each topic and partition once: if the request names a partition twice, the last mention counts, as in Kafka. The result refers to
+ * nothing of the request itself, which may be a hundred times as large.
  */
-export function* folded({ topics }: FetchRequest, version: number): Steps<ReadonlyArray<WantedTopic>> {
-  const byTopic = new Map<string, { readonly topic: string; readonly topicId: string; readonly wanted: Map<number, Wanted> }>()
+export function* folded({ topics }: FetchRequest, version: number): Steps<ReadonlyArray<TopicRequest>> {
+  const byTopic = new Map<string, { readonly topic: string; readonly topicId: string; readonly partitions: Map<number, PartitionRequest> }>()
   const stride = new Stride()
   for (const asked of topics) {
     const { partitions, topic, topicId } = asked
     if (stride.takes()) yield
     if (partitions.length === 0) continue
     const key = version >= topicIdsSince ? topicId : topic
-    const known = byTopic.get(key) ?? { topic, topicId, wanted: new Map<number, Wanted>() }
+    const known = byTopic.get(key) ?? { topic, topicId, partitions: new Map<number, PartitionRequest>() }
     byTopic.set(key, known)
     const ref = refOf(asked, version)
     for (const each of partitions) {
-      known.wanted.set(each.partition, wantedOf(ref, each))
+      known.partitions.set(each.partition, partitionRequestOf(ref, each))
       if (stride.takes()) yield
     }
   }
-  return [...byTopic.values()].map((of) => ({ topic: of.topic, topicId: of.topicId, partitions: of.wanted.values().toArray() }))
+  return [...byTopic.values()].map((of) => ({ topic: of.topic, topicId: of.topicId, partitions: of.partitions.values().toArray() }))
 }
 
-/** What each partition gives, in their order. */
-export const walk = (topics: ReadonlyArray<WantedTopic>, pass: Pass): ReadonlyArray<TopicAnswer> =>
+/** Reads all partitions, in order. */
+export const walk = (topics: ReadonlyArray<TopicRequest>, pass: Pass): ReadonlyArray<TopicResponse> =>
   topics.map(({ partitions, topic, topicId }) => ({ topic, topicId, partitions: partitions.map((each) => pass.take(each)) }))
 
-/** Says when a walk should pause: after some looks, or some bytes. */
+/** Determines when a walk pauses: after some partitions, or some bytes. */
 class Strides {
   private looks = 0
   private bytes = 0
@@ -84,44 +84,44 @@ class Strides {
 }
 
 /** As `walk`, with pauses. */
-export function* walkInSlices(topics: ReadonlyArray<WantedTopic>, pass: Pass): Steps<ReadonlyArray<TopicAnswer>> {
+export function* walkInSlices(topics: ReadonlyArray<TopicRequest>, pass: Pass): Steps<ReadonlyArray<TopicResponse>> {
   const strides = new Strides(pass)
-  const answers: Array<TopicAnswer> = []
+  const responses: Array<TopicResponse> = []
   for (const { partitions, topic, topicId } of topics) {
-    const taken: Array<PartitionAnswer> = []
+    const taken: Array<PartitionResponse> = []
     for (const each of partitions) {
       taken.push(pass.take(each))
       if (strides.isPauseDue) yield
     }
-    answers.push({ topic, topicId, partitions: taken })
+    responses.push({ topic, topicId, partitions: taken })
     if (strides.isPauseDue) yield
   }
-  return answers
+  return responses
 }
 
-/** Partitions that are still looked at when an answer is full: their errors need not wait, and what waits comes first in the next. */
+/** Partitions that are still read when a response is full: their errors need not wait, and the others come first in the next response. */
 const looksPastFullMax = 1000
 
-/** The answers of the first of these partitions, as many as are looked at before the answer is full. */
-export const walkDue = (due: ReadonlyArray<SessionPartition>, pass: Pass): ReadonlyArray<PartitionAnswer> => {
-  const answers: Array<PartitionAnswer> = []
+/** Reads these partitions, in order, until the response is full. */
+export const walkDue = (due: ReadonlyArray<SessionPartition>, pass: Pass): ReadonlyArray<PartitionResponse> => {
+  const responses: Array<PartitionResponse> = []
   let past = 0
   for (const partition of due) {
     if (pass.isFull && past++ >= looksPastFullMax) break
-    answers.push(pass.take(partition))
+    responses.push(pass.take(partition))
   }
-  return answers
+  return responses
 }
 
 /** As `walkDue`, with pauses. */
-export function* walkDueInSlices(due: ReadonlyArray<SessionPartition>, pass: Pass): Steps<ReadonlyArray<PartitionAnswer>> {
+export function* walkDueInSlices(due: ReadonlyArray<SessionPartition>, pass: Pass): Steps<ReadonlyArray<PartitionResponse>> {
   const strides = new Strides(pass)
-  const answers: Array<PartitionAnswer> = []
+  const responses: Array<PartitionResponse> = []
   let past = 0
   for (const partition of due) {
     if (pass.isFull && past++ >= looksPastFullMax) break
-    answers.push(pass.take(partition))
+    responses.push(pass.take(partition))
     if (strides.isPauseDue) yield
   }
-  return answers
+  return responses
 }

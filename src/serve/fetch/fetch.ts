@@ -5,37 +5,37 @@ import type { RequestContext } from "../../wire/route.ts"
 import type { Session } from "../../wire/session.ts"
 import { Sliced, type Steps, Stride, visited } from "../../wire/sliced.ts"
 import type { Deadlines } from "../deadlines.ts"
-import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass, type PassOptions, type TopicAnswer } from "./fetch-pass.ts"
+import { type FetchRequest, type FetchResponse, type PartitionResponse, Pass, type PassOptions, type TopicResponse } from "./fetch-pass.ts"
 import { type FetchSession, nextEpoch, type SessionPartition, topicIdsSince } from "./fetch-session.ts"
 import type { FetchSessions } from "./fetch-sessions.ts"
 import { SourceWatch, watchPartitions, watchRoom, watchSources, wideWait, within } from "./fetch-wait.ts"
-import { folded, partitionsAtOnce, sizeOf, type WantedTopic, walk, walkDue, walkDueInSlices, walkInSlices, wanted } from "./fetch-wide.ts"
+import { folded, partitionsAtOnce, sizeOf, type TopicRequest, topicRequests, walk, walkDue, walkDueInSlices, walkInSlices } from "./fetch-wide.ts"
 
 export interface FetchOptions extends PassOptions {
-  /** The cluster this node belongs to, as soon as it knows: a fetch that names another is refused. */
+  /** Returns the id of this node's cluster; undefined until the node knows it. A Fetch with another cluster id is refused. */
   readonly clusterId: () => string | undefined
-  /** Bytes of records in one answer, whatever the client allows (`fetch.max.bytes`); one batch is always given. */
+  /** Bytes of records in one response, whatever the client allows (`fetch.max.bytes`). A response may exceed it by its first batch. */
   readonly fetchBytesMax: number
   /** Ends waits. */
   readonly deadlines: Deadlines
-  /** Without it no sessions are given. */
+  /** Absent: this node opens no fetch sessions. */
   readonly sessions?: FetchSessions
 }
 
-/** From this version on there are sessions (KIP-227). */
+/** The first version with fetch sessions (KIP-227). */
 const sessionsSince = 7
-/** The epoch of a request that says everything it wants, and wants a session for the next. */
+/** The epoch of a full request that opens a session. */
 const openingEpoch = 0
-/** The epoch of one that says everything and wants none. */
+/** The epoch of a full request that opens no session. */
 const finalEpoch = -1
 
-/** What a Fetch needs of its request context. */
-type Asker = Pick<RequestContext, "version"> & { readonly session?: Pick<Session, "answers" | "clientHost" | "listener"> }
-type Answer = FetchAnswer | Later<Answer> | Sliced<Answer>
+/** The part of a request context that Fetch needs. */
+type FetchContext = Pick<RequestContext, "version"> & { readonly session?: Pick<Session, "answers" | "clientHost" | "listener"> }
+type FetchResult = FetchResponse | Later<FetchResult> | Sliced<FetchResult>
 
-const refused = (error: KafkaError, sessionId = 0): FetchAnswer => ({ errorCode: errorCode(error), sessionId, responses: [] })
+const refused = (error: KafkaError, sessionId = 0): FetchResponse => ({ errorCode: errorCode(error), sessionId, responses: [] })
 
-/** One Fetch, whole or in a session. What a large one names is passed on, and not kept: it may wait for minutes. */
+/** One Fetch, full or incremental. It does not keep the partitions of a large request, since it may wait for minutes. */
 class Fetching {
   private readonly bytesMin: number
   private readonly hasSessions: boolean
@@ -47,7 +47,7 @@ class Fetching {
     private readonly options: FetchOptions,
     private request: Omit<FetchRequest, "topics" | "forgottenTopicsData">,
     private readonly version: number,
-    session: Asker["session"]
+    session: FetchContext["session"]
   ) {
     this.owner = session?.clientHost ?? ""
     this.room = session?.answers
@@ -56,24 +56,24 @@ class Fetching {
     this.hasSessions = version >= sessionsSince && options.sessions !== undefined
   }
 
-  answer(request: FetchRequest): Answer {
+  answer(request: FetchRequest): FetchResult {
     const { sessionEpoch, maxWaitMs } = this.request
     const isWhole = this.version < sessionsSince || sessionEpoch === openingEpoch || sessionEpoch === finalEpoch
     const isWide = sizeOf(request) > partitionsAtOnce
     if (this.room === undefined || maxWaitMs <= 0 || this.room.bytes() > 0) {
       if (!isWhole) return this.incremental(request)
-      return isWide ? new Sliced(() => this.wide(request)) : this.whole(wanted(request, this.version))
+      return isWide ? new Sliced(() => this.wide(request)) : this.whole(topicRequests(request, this.version))
     }
     // No records fit: responses that other clients have not read fill the memory for responses.
-    const whenRoom = (begin: () => Answer) => within(watchRoom(this.room as ResponseCapacity), maxWaitMs, this.options.deadlines, begin)
+    const whenRoom = (begin: () => FetchResult) => within(watchRoom(this.room as ResponseCapacity), maxWaitMs, this.options.deadlines, begin)
     if (!isWhole) return whenRoom(() => this.incremental(request))
     if (!isWide) {
-      const topics = wanted(request, this.version)
+      const topics = topicRequests(request, this.version)
       return whenRoom(() => this.whole(topics))
     }
     return new Sliced(() => this.wideWhenRoom(request, whenRoom))
   }
-  private *wideWhenRoom(request: FetchRequest, whenRoom: (begin: () => Answer) => Answer): Steps<Answer> {
+  private *wideWhenRoom(request: FetchRequest, whenRoom: (begin: () => FetchResult) => FetchResult): Steps<FetchResult> {
     const topics = yield* this.fold(request)
     return whenRoom(() => new Sliced(() => this.wholeInSlices(topics)))
   }
@@ -88,89 +88,89 @@ class Fetching {
     return failed || bytes >= Math.min(this.bytesMin, bytesMax) || this.request.maxWaitMs <= 0
   }
 
-  /** A request that says everything it wants ends the session that it names. */
+  /** Closes the session that a full request names. */
   private endFormer(): void {
     const { sessions } = this.options
     const former = this.hasSessions && this.request.sessionId !== 0 ? sessions?.find(this.request.sessionId, this.owner) : undefined
     if (former !== undefined) sessions?.remove(former)
   }
 
-  /** A request that says everything it wants. */
-  private whole(topics: ReadonlyArray<WantedTopic>): Answer {
+  /** Handles a full request. */
+  private whole(topics: ReadonlyArray<TopicRequest>): FetchResult {
     const { deadlines, find } = this.options
     this.endFormer()
     const pass = this.pass()
     const responses = walk(topics, pass)
-    if (this.isEnough(pass) || pass.sources.length === 0) return this.wholeAnswer(topics, pass, responses)
+    if (this.isEnough(pass) || pass.sources.length === 0) return this.wholeResponse(topics, pass, responses)
     return within(watchSources(find, pass.sources, this.bytesMin), this.request.maxWaitMs, deadlines, () => {
       const again = this.pass()
-      return this.wholeAnswer(topics, again, walk(topics, again))
+      return this.wholeResponse(topics, again, walk(topics, again))
     })
   }
 
-  /** The same of so many partitions that they are looked at in slices. */
-  private *wide(request: FetchRequest): Steps<Answer> {
+  /** Handles a full request of so many partitions that they are read in slices. */
+  private *wide(request: FetchRequest): Steps<FetchResult> {
     return yield* this.wholeInSlices(yield* this.fold(request))
   }
-  private *fold(request: FetchRequest): Steps<ReadonlyArray<WantedTopic>> {
+  private *fold(request: FetchRequest): Steps<ReadonlyArray<TopicRequest>> {
     this.request = { ...request, topics: [], forgottenTopicsData: [] } as typeof this.request
     return yield* folded(request, this.version)
   }
-  private *wholeInSlices(topics: ReadonlyArray<WantedTopic>): Steps<Answer> {
+  private *wholeInSlices(topics: ReadonlyArray<TopicRequest>): Steps<FetchResult> {
     const { deadlines, find } = this.options
     this.endFormer()
     const pass = this.pass()
     const responses = yield* walkInSlices(topics, pass)
-    if (this.isEnough(pass) || pass.sources.length === 0) return this.wholeAnswer(topics, pass, responses)
+    if (this.isEnough(pass) || pass.sources.length === 0) return this.wholeResponse(topics, pass, responses)
     const watch = new SourceWatch(find, this.bytesMin)
     let isKept = false
     try {
       yield* visited(pass.sources, (source) => watch.add(source))
       isKept = true
     } finally {
-      // The client has left meanwhile.
+      // The client has disconnected meanwhile.
       if (!isKept) watch.release()
     }
-    const again = (): Answer => new Sliced(() => this.wideAgain(topics, watch))
+    const again = (): FetchResult => new Sliced(() => this.wideAgain(topics, watch))
     return wideWait(watch, this.request.maxWaitMs, deadlines, again)
   }
-  private *wideAgain(topics: ReadonlyArray<WantedTopic>, watch: SourceWatch): Steps<Answer> {
+  private *wideAgain(topics: ReadonlyArray<TopicRequest>, watch: SourceWatch): Steps<FetchResult> {
     yield* watch.releaseInSlices()
     const pass = this.pass()
-    return this.wholeAnswer(topics, pass, yield* walkInSlices(topics, pass))
+    return this.wholeResponse(topics, pass, yield* walkInSlices(topics, pass))
   }
 
-  private wholeAnswer(topics: ReadonlyArray<WantedTopic>, { nodeEndpoints }: Pass, responses: ReadonlyArray<TopicAnswer>): FetchAnswer {
+  private wholeResponse(topics: ReadonlyArray<TopicRequest>, { nodeEndpoints }: Pass, responses: ReadonlyArray<TopicResponse>): FetchResponse {
     const opens = this.hasSessions && this.request.sessionEpoch === openingEpoch
     const sessionId = opens ? this.openSession(topics, responses) : 0
     return { errorCode: 0, sessionId, responses, nodeEndpoints }
   }
 
-  /** A session that holds what was asked and answered just now; 0 where there is no place for one. */
-  private openSession(topics: ReadonlyArray<WantedTopic>, responses: ReadonlyArray<TopicAnswer>): number {
+  /** Opens a session with the partitions of this request and response. Returns its id; 0 if there is no room for a session. */
+  private openSession(topics: ReadonlyArray<TopicRequest>, responses: ReadonlyArray<TopicResponse>): number {
     const { find, sessions } = this.options
     const { replicaId, replicaState } = this.request
     const size = topics.reduce((sum, { partitions }) => sum + partitions.length, 0)
     const isReplica = (this.version >= 15 ? replicaState.replicaId : replicaId) >= 0
     const session = sessions?.open(this.owner, isReplica, this.version >= topicIdsSince, size)
     if (session === undefined) return 0
-    // Of a partition that is named twice the last word counts.
-    const answers = new Map<unknown, PartitionAnswer>()
+    // If the request names a partition twice, the last mention counts.
+    const answers = new Map<unknown, PartitionResponse>()
     for (const [at, topic] of topics.entries())
       for (const [nth, asked] of topic.partitions.entries())
-        answers.set(session.ask(topic, asked), (responses[at] as TopicAnswer).partitions[nth] as PartitionAnswer)
+        answers.set(session.ask(topic, asked), (responses[at] as TopicResponse).partitions[nth] as PartitionResponse)
     const due = session.duePartitions
     session.settle(
       due,
-      due.map((partition) => answers.get(partition) as PartitionAnswer),
+      due.map((partition) => answers.get(partition) as PartitionResponse),
       find,
       false
     )
     return sessions?.grown(session, 0) === true ? session.id : 0
   }
 
-  /** A request that says what is to be changed of its session. */
-  private incremental(request: FetchRequest): Answer {
+  /** Handles an incremental request. */
+  private incremental(request: FetchRequest): FetchResult {
     const session = this.advance()
     if (typeof session === "string") return refused(session)
     const isWide = sizeOf(request) + forgottenOf(request) + session.duePartitions.length > partitionsAtOnce
@@ -178,7 +178,7 @@ class Fetching {
     const steps = this.change(session, request)
     for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return this.changed(session, step.value)
   }
-  private changed(session: FetchSession, isThere: "gone" | "empty" | "there"): Answer {
+  private changed(session: FetchSession, isThere: "gone" | "empty" | "there"): FetchResult {
     if (isThere !== "there") return withoutSession(isThere)
     const { deadlines, find } = this.options
     const pass = this.pass()
@@ -186,14 +186,14 @@ class Fetching {
     if (this.isEnough(pass)) return settled(session, session.duePartitions, pass, answers, this.options)
     const epoch = session.epoch
     return within(watchPartitions(find, session, this.bytesMin), this.request.maxWaitMs, deadlines, () => {
-      // Another request has taken the session further: who waited for this one has left.
+      // Another request has advanced the session: its client does not wait for this one.
       if (session.epoch !== epoch) return refused("INVALID_FETCH_SESSION_EPOCH", session.id)
       if (session.duePartitions.length > partitionsAtOnce) return new Sliced(() => this.dueInSlices(session))
       const again = this.pass()
       return settled(session, session.duePartitions, again, walkDue(session.duePartitions, again), this.options)
     })
   }
-  private *incrementalInSlices(session: FetchSession, request: FetchRequest): Steps<Answer> {
+  private *incrementalInSlices(session: FetchSession, request: FetchRequest): Steps<FetchResult> {
     const isThere = yield* this.change(session, request)
     if (isThere !== "there") return withoutSession(isThere)
     const due = [...session.duePartitions]
@@ -202,13 +202,13 @@ class Fetching {
     if (this.isEnough(pass)) return settled(session, due, pass, answers, this.options)
     return this.changed(session, isThere)
   }
-  private *dueInSlices(session: FetchSession): Steps<Answer> {
+  private *dueInSlices(session: FetchSession): Steps<FetchResult> {
     const due = [...session.duePartitions]
     const pass = this.pass()
     return settled(session, due, pass, yield* walkDueInSlices(due, pass), this.options)
   }
 
-  /** Takes the session a step further; or why not, in Kafka's words. */
+  /** Advances the epoch of the session; returns Kafka's error if it cannot. */
   private advance(): FetchSession | "FETCH_SESSION_ID_NOT_FOUND" | "INVALID_FETCH_SESSION_EPOCH" | "FETCH_SESSION_TOPIC_ID_ERROR" {
     const { sessions } = this.options
     const { sessionEpoch, sessionId } = this.request
@@ -216,17 +216,17 @@ class Fetching {
     if (sessions === undefined || session === undefined) return "FETCH_SESSION_ID_NOT_FOUND"
     if (session.epoch !== sessionEpoch) return "INVALID_FETCH_SESSION_EPOCH"
     if (session.usesTopicIds !== this.version >= topicIdsSince) return "FETCH_SESSION_TOPIC_ID_ERROR"
-    // At once: while this request changes the session in slices, no other of its epoch may.
+    // At once: while this request changes the session in slices, no other request of the same epoch may.
     session.epoch = nextEpoch(session.epoch)
     sessions.touch(session)
     return session
   }
-  /** Changes what the session asks for: then it is there, or it has become too large and is gone, or has nothing left. */
+  /** Adds and removes partitions of the session. The session is then "there", or "gone" because it became too large, or "empty". */
   private *change(session: FetchSession, request: FetchRequest): Steps<"gone" | "empty" | "there"> {
     const { sessions } = this.options
     const before = session.size
     const stride = new Stride()
-    for (const topic of sizeOf(request) > partitionsAtOnce ? yield* this.fold(request) : wanted(request, this.version))
+    for (const topic of sizeOf(request) > partitionsAtOnce ? yield* this.fold(request) : topicRequests(request, this.version))
       for (const each of topic.partitions) {
         session.ask(topic, each)
         if (stride.takes()) yield
@@ -241,19 +241,19 @@ class Fetching {
 
 const forgottenOf = ({ forgottenTopicsData }: FetchRequest): number => forgottenTopicsData.reduce((sum, { partitions }) => sum + 1 + partitions.length, 0)
 
-/** Where everything was forgotten there is no session any more, and nothing to answer. */
-const withoutSession = (why: "gone" | "empty"): FetchAnswer =>
+/** The response after the session was closed: it became too large, or the client removed its last partition. */
+const withoutSession = (why: "gone" | "empty"): FetchResponse =>
   why === "gone" ? refused("FETCH_SESSION_ID_NOT_FOUND") : { errorCode: 0, sessionId: 0, responses: [] }
 
-/** What an incremental answer says: only what is news. */
+/** Makes an incremental response: only partitions with records, errors or changed bounds. */
 const settled = (
   session: FetchSession,
   due: ReadonlyArray<SessionPartition>,
   { nodeEndpoints }: Pass,
-  answers: ReadonlyArray<PartitionAnswer>,
+  answers: ReadonlyArray<PartitionResponse>,
   { find }: FetchOptions
-): FetchAnswer => {
-  const responses: Array<{ readonly topic: string; readonly topicId: string; readonly partitions: Array<PartitionAnswer> }> = []
+): FetchResponse => {
+  const responses: Array<{ readonly topic: string; readonly topicId: string; readonly partitions: Array<PartitionResponse> }> = []
   let last: unknown
   for (let at = 0; at < answers.length; at++) {
     const partition = due[at]
@@ -269,16 +269,16 @@ const settled = (
 }
 
 /**
- * Fetch: record batches as they lie in the logs, as many as the limits allow, never a part of one.
- * With fewer than `minBytes` there and no error it waits for more, at most `maxWaitMs`: then, and only then, the answer is a Later. Where the memory for answers that
- * nobody reads is full it waits for room, and gives no records if none comes.
+ * Fetch: returns record batches as they are in the logs, as many as the limits allow, never a part of one.
+ * With fewer than `minBytes` and no error it waits for more, at most `maxWaitMs`: only then is the result a Later. While responses that clients have not read fill the
+ * memory for responses, it waits for free memory, and returns no records if there is none in time.
  * Errors of a partition: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, NOT_LEADER_OR_FOLLOWER, FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH, OFFSET_OUT_OF_RANGE,
  * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR; of the request: INCONSISTENT_CLUSTER_ID, and for sessions (KIP-227) FETCH_SESSION_ID_NOT_FOUND,
  * INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR. Read committed is the same as read uncommitted.
  */
 export const fetch =
   (options: FetchOptions) =>
-  (request: FetchRequest, { session, version }: Asker): Answer => {
+  (request: FetchRequest, { session, version }: FetchContext): FetchResult => {
     const clusterId = options.clusterId()
     if (request.clusterId !== null && clusterId !== undefined && request.clusterId !== clusterId) return refused("INCONSISTENT_CLUSTER_ID")
     return new Fetching(options, request, version, session).answer(request)

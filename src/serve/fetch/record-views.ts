@@ -2,7 +2,7 @@ import type { Offset } from "../../../domain/kernel/id.ts"
 import { fieldAt, lengthOverhead } from "../../../domain/log/batch.ts"
 import { readInt32, readInt64 } from "../../../domain/log/int.ts"
 
-/** What a log's read answers: runs of whole batches, as views. */
+/** The result of a log's read: runs of whole batches, as views. */
 export type Views = ReadonlyArray<Uint8Array>
 
 export const sizeOf = (views: Views): number => {
@@ -13,7 +13,7 @@ export const sizeOf = (views: Views): number => {
 
 const batchEnd = (view: Uint8Array, at: number): number => at + lengthOverhead + readInt32(view, at + fieldAt.batchLength)
 
-/** The offset after the last batch; `from` where there is none. Costs a few bytes a batch. */
+/** The offset after the last batch; `from` where there is none. Reads a few bytes of each batch. */
 export const nextOffsetAfter = (views: Views, from: Offset): Offset => {
   const view = views[views.length - 1]
   if (view === undefined || view.length === 0) return from

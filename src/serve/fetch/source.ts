@@ -2,7 +2,7 @@ import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import type { TopicRef } from "../cluster/current-leader.ts"
 import type { ReadablePartition } from "../readable.ts"
 
-/** A partition that a waiting fetch watches: how many of its bytes are counted, and up to which offset. */
+/** A partition that a waiting Fetch watches, with the bytes that were counted and the offset up to which they were. */
 export interface Source {
   readonly ref: TopicRef
   readonly index: number
@@ -11,6 +11,6 @@ export interface Source {
   readonly epoch: Epoch
   cursor: Offset
   bytes: number
-  /** Bytes that the partition may give in one answer; more are not counted. */
+  /** Bytes that one response may have of the partition; more are not counted. */
   readonly limit: number
 }

@@ -5,19 +5,19 @@ import { ListOffsets } from "../../protocol/message/02-list-offsets.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import type { FindReadable, ReadablePartition } from "../readable.ts"
-import { type Found, notFound, OffsetLookup } from "./offset-lookup.ts"
+import { notFound, OffsetLookup, type OffsetResult } from "./offset-lookup.ts"
 
 type Request = RequestOf<typeof ListOffsets>
 type Response = ResponseDraft<typeof ListOffsets>
-type Wanted = Request["topics"][number]["partitions"][number]
-type Answer = Response["topics"][number]["partitions"][number]
+type PartitionRequest = Request["topics"][number]["partitions"][number]
+type PartitionResponse = Response["topics"][number]["partitions"][number]
 
 export interface ListOffsetsOptions {
   readonly find: FindReadable
   readonly decompress: Compression["Type"]["decompress"]
 }
 
-/** Times that mean something else, each with the first version that knows it. */
+/** Kafka's special timestamps, each with its first version. */
 const special = {
   latest: { timestamp: -1n, since: 1 },
   earliest: { timestamp: -2n, since: 1 },
@@ -29,21 +29,21 @@ const special = {
 type Special = keyof typeof special
 const names = Object.keys(special) as ReadonlyArray<Special>
 
-/** The meaning of a negative time; "time" for a real one, "unsupported" for one that the version does not know. */
+/** The meaning of a negative timestamp; "time" for a real one, "unsupported" for one that the version does not have. */
 const meaning = (timestamp: bigint, version: number): Special | "time" | "unsupported" => {
   if (timestamp >= 0n) return "time"
   const name = names.find((each) => special[each].timestamp === timestamp)
   return name !== undefined && version >= special[name].since ? name : "unsupported"
 }
 
-const lookUp = (partition: ReadablePartition, wanted: Special | "time", timestamp: bigint, lookup: OffsetLookup): Either.Either<Found, KafkaError> => {
-  switch (wanted) {
+const lookUp = (partition: ReadablePartition, request: Special | "time", timestamp: bigint, lookup: OffsetLookup): Either.Either<OffsetResult, KafkaError> => {
+  switch (request) {
     case "latest":
       return Either.right({ timestamp: -1, offset: partition.highWatermark(), leaderEpoch: partition.leaderEpoch() })
     case "earliest":
     case "earliestLocal":
       return lookup.earliest(partition)
-    // Nothing is ever kept elsewhere than in the log: there is no tier that could have an offset.
+    // There is no tiered storage that could have an offset.
     case "latestTiered":
     case "earliestPendingUpload":
       return Either.right(notFound)
@@ -54,10 +54,10 @@ const lookUp = (partition: ReadablePartition, wanted: Special | "time", timestam
   }
 }
 
-const failure = (partitionIndex: number, error: KafkaError): Answer => ({ partitionIndex, errorCode: errorCode(error) })
+const failure = (partitionIndex: number, error: KafkaError): PartitionResponse => ({ partitionIndex, errorCode: errorCode(error) })
 
-const answer = (find: FindReadable, lookup: OffsetLookup, name: string, wanted: Wanted, version: number): Answer => {
-  const { partitionIndex, currentLeaderEpoch, timestamp } = wanted
+const answer = (find: FindReadable, lookup: OffsetLookup, name: string, request: PartitionRequest, version: number): PartitionResponse => {
+  const { partitionIndex, currentLeaderEpoch, timestamp } = request
   const what = meaning(timestamp, version)
   if (what === "unsupported") return failure(partitionIndex, "UNSUPPORTED_VERSION")
   const partition = find({ name }, partitionIndex)
@@ -68,11 +68,11 @@ const answer = (find: FindReadable, lookup: OffsetLookup, name: string, wanted: 
   const found = lookUp(partition, what, timestamp, lookup)
   if (Either.isLeft(found)) return failure(partitionIndex, found.left)
   const { leaderEpoch, offset, timestamp: at } = found.right
-  // Before version 4 the answer has no place for an epoch.
+  // Before version 4 the response has no field for an epoch.
   return { partitionIndex, errorCode: 0, timestamp: BigInt(at), offset: BigInt(offset), ...(version >= 4 ? { leaderEpoch } : {}) }
 }
 
-/** How often each partition is asked for, by topic, under however many mentions of it; Kafka refuses those that are named twice. */
+/** Counts the mentions of each partition, by topic: Kafka refuses duplicates. */
 function* timesNamed({ topics }: Request): Steps<ReadonlyMap<string, ReadonlyMap<number, number>>> {
   const byTopic = new Map<string, Map<number, number>>()
   const stride = new Stride()
@@ -88,25 +88,25 @@ function* timesNamed({ topics }: Request): Steps<ReadonlyMap<string, ReadonlyMap
   return byTopic
 }
 
-/** Work of about so many µs is done without a pause. */
+/** Approximate µs of work between two pauses. */
 const costPerStep = 200
 
 function* listed({ decompress, find }: ListOffsetsOptions, request: Request, version: number): Steps<Response> {
   const lookup = new OffsetLookup(decompress)
   const byTopic = yield* timesNamed(request)
-  const topics: Array<{ readonly name: string; readonly partitions: ReadonlyArray<Answer> }> = []
+  const topics: Array<{ readonly name: string; readonly partitions: ReadonlyArray<PartitionResponse> }> = []
   let pauseAt = costPerStep
   for (const { name, partitions } of request.topics) {
     const times = byTopic.get(name)
-    const answers: Array<Answer> = []
-    for (const wanted of partitions) {
-      const isOnce = times?.get(wanted.partitionIndex) === 1
-      answers.push(isOnce ? answer(find, lookup, name, wanted, version) : failure(wanted.partitionIndex, "INVALID_REQUEST"))
+    const responses: Array<PartitionResponse> = []
+    for (const request of partitions) {
+      const isOnce = times?.get(request.partitionIndex) === 1
+      responses.push(isOnce ? answer(find, lookup, name, request, version) : failure(request.partitionIndex, "INVALID_REQUEST"))
       if (++lookup.cost < pauseAt) continue
       pauseAt = lookup.cost + costPerStep
       yield
     }
-    topics.push({ name, partitions: answers })
+    topics.push({ name, partitions: responses })
     if (++lookup.cost < pauseAt) continue
     pauseAt = lookup.cost + costPerStep
     yield
@@ -117,7 +117,7 @@ function* listed({ decompress, find }: ListOffsetsOptions, request: Request, ver
 /**
  * ListOffsets: the offset that a point in time has in each partition. A time in ms asks for the first record at or after it; -1 for the end, -2 and -4 for the
  * start, -3 for the first record with the largest timestamp (KIP-734); -5 (KIP-1005) and -6 (KIP-1023) ask about tiered storage, of which there is none: offset -1.
- * Read committed is the same as read uncommitted, and nothing is ever waited for elsewhere, whatever `timeoutMs` says.
+ * Read committed is the same as read uncommitted. `timeoutMs` has no effect, since there is no remote storage to wait for.
  *
  * A time is looked up in the time index, and then in the batch that holds it, which is unpacked to at most 32 MiB, all batches of a request to at most 1 GiB: what is
  * beyond is answered with the batch's beginning. Look-ups pause after each 0.2 ms or so.

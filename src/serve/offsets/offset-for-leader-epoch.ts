@@ -6,15 +6,15 @@ import type { FindReadable, ReadablePartition } from "../readable.ts"
 
 type Request = RequestOf<typeof OffsetForLeaderEpoch>
 type Response = ResponseDraft<typeof OffsetForLeaderEpoch>
-type Wanted = Request["topics"][number]["partitions"][number]
-type Answer = Response["topics"][number]["partitions"][number]
+type PartitionRequest = Request["topics"][number]["partitions"][number]
+type PartitionResponse = Response["topics"][number]["partitions"][number]
 
-/** A log that loses nothing ends no epoch before its own end. */
+/** In a log that loses no record, no epoch ends before the log's end. */
 const endOf = (partition: ReadablePartition, epoch: number) =>
   partition.epochEnd === undefined ? { epoch: Math.min(epoch, partition.leaderEpoch()), endOffset: partition.end() } : partition.epochEnd(epoch)
 
-const answer = (find: FindReadable, topic: string, { currentLeaderEpoch, leaderEpoch, partition }: Wanted): Answer => {
-  const failure = (error: KafkaError): Answer => ({ errorCode: errorCode(error), partition })
+const answer = (find: FindReadable, topic: string, { currentLeaderEpoch, leaderEpoch, partition }: PartitionRequest): PartitionResponse => {
+  const failure = (error: KafkaError): PartitionResponse => ({ errorCode: errorCode(error), partition })
   const readable = find({ name: topic }, partition)
   if (typeof readable === "string") return failure(readable)
   const current = readable.leaderEpoch()
@@ -24,18 +24,18 @@ const answer = (find: FindReadable, topic: string, { currentLeaderEpoch, leaderE
 }
 
 /**
- * OffsetForLeaderEpoch: where a leader epoch ended in a partition's log, so that a consumer notices records that were lost (KIP-320).
+ * OffsetForLeaderEpoch: the end offset of a leader epoch in a partition's log, so that a consumer detects truncation (KIP-320).
  * Epoch -1 and offset -1 for an epoch that the log has not seen. Errors of a partition: those of Fetch.
  */
 export const offsetForLeaderEpoch =
   (find: FindReadable) =>
   ({ topics }: Request): Sliced<Response> =>
     new Sliced(function* () {
-      const answers = yield* nested(
+      const responses = yield* nested(
         topics,
         ({ partitions }) => partitions,
-        ({ topic }, wanted) => answer(find, topic, wanted),
+        ({ topic }, request) => answer(find, topic, request),
         ({ topic }, partitions) => ({ topic, partitions })
       )
-      return { topics: answers }
+      return { topics: responses }
     })

@@ -8,22 +8,22 @@ import type { CompressionFault } from "../../ports/compression.ts"
 import type { LogFault } from "../../ports/log-store.ts"
 import type { ReadablePartition } from "../readable.ts"
 
-/** A place in a partition; -1 in every field that has no answer. */
-export interface Found {
+/** An offset with its timestamp and leader epoch; -1 in every field that is unknown. */
+export interface OffsetResult {
   /** ms since 1970. */
   readonly timestamp: number
   readonly offset: Offset
   readonly leaderEpoch: Epoch
 }
-export const notFound: Found = { timestamp: -1, offset: -1, leaderEpoch: -1 }
+export const notFound: OffsetResult = { timestamp: -1, offset: -1, leaderEpoch: -1 }
 
-type Answer = Either.Either<Found, KafkaError>
+type LookupResult = Either.Either<OffsetResult, KafkaError>
 
 /** A batch is unpacked to at most this many bytes to find one record in it. */
 const batchUnpackedBytesMax = 32 * 1024 * 1024
 /** All batches of one request together. */
 const requestUnpackedBytesMax = 1024 * 1024 * 1024
-/** Batches without the record that their headers speak of which are passed over in one look-up: compaction leaves some. */
+/** Batches that one look-up skips because they lack the record of their largest timestamp: compaction leaves some. */
 const emptyBatchesMax = 1000
 
 const storageError = (_: LogFault): KafkaError => "KAFKA_STORAGE_ERROR"
@@ -31,9 +31,9 @@ const storageError = (_: LogFault): KafkaError => "KAFKA_STORAGE_ERROR"
 /** A record of a batch; "none" where the batch has none that fits, "unopened" where it unpacks to more than it may. */
 type InBatch = { readonly timestamp: number; readonly offset: Offset } | "none" | "unopened" | "corrupt"
 
-/** Looks offsets up for one request, and counts what that costs, so that the request can be cut into slices. */
+/** Looks offsets up for one request and counts the cost, so that the request can pause. */
 export class OffsetLookup {
-  /** Roughly µs of work so far. */
+  /** Approximate µs of work so far. */
   cost = 0
   private unpackedLeft: number
 
@@ -45,7 +45,7 @@ export class OffsetLookup {
   }
 
   /** The start of the log, with the epoch of the record there; an empty log has the epoch of its leader. */
-  earliest(partition: ReadablePartition): Answer {
+  earliest(partition: ReadablePartition): LookupResult {
     this.cost += 20
     const offset = partition.earliest?.() ?? partition.start()
     return Either.mapBoth(partition.read(offset, 0), {
@@ -59,7 +59,7 @@ export class OffsetLookup {
   }
 
   /** The first record at or after `timestamp` (ms) that a consumer sees. */
-  earliestAtTime(partition: ReadablePartition, timestamp: number): Answer {
+  earliestAtTime(partition: ReadablePartition, timestamp: number): LookupResult {
     const start = partition.start()
     let from = start
     for (let passed = 0; ; passed++) {
@@ -68,7 +68,7 @@ export class OffsetLookup {
       if (batch.right === undefined) return Either.right(notFound)
       const found = this.first(batch.right, timestamp, start)
       if (found === "corrupt") return Either.left("CORRUPT_MESSAGE")
-      // The log was cut within this batch, or compaction took the record that the header speaks of: what follows is asked.
+      // The log start is within this batch, or compaction removed the record of its largest timestamp: the search continues after it.
       if (found === "none" && passed < emptyBatchesMax) from = batch.right.nextOffset
       else {
         const place = placed(batch.right, found, start)
@@ -78,10 +78,10 @@ export class OffsetLookup {
   }
 
   /** The first record with the largest timestamp. */
-  latestTime(partition: ReadablePartition): Answer {
+  latestTime(partition: ReadablePartition): LookupResult {
     const start = partition.start()
     let best = notFound
-    // Stretches of the log in which there may be a record with a larger timestamp than the best one.
+    // Ranges of the log that may have a record with a larger timestamp than the best one.
     const stretches: Array<readonly [from: Offset, upTo: Offset]> = [[start, partition.highWatermark()]]
     for (let passed = 0; ; passed++) {
       const stretch = stretches.pop()
@@ -95,7 +95,7 @@ export class OffsetLookup {
       if (record === "corrupt") return Either.left("CORRUPT_MESSAGE")
       if (record !== "none") best = better(best, placed(batch, record, start))
       else {
-        // The record that gave the batch its time is gone: what is left of it is held against what lies around it.
+        // The record that gave the batch its timestamp is gone: its other records are compared with those around it.
         const left = this.latestIn(batch, start)
         if (left !== undefined) best = better(best, placed(batch, left, start))
         stretches.push([batch.nextOffset, upTo], [from, batch.baseOffset])
@@ -197,10 +197,10 @@ export class OffsetLookup {
 }
 
 /** Where a record is; of a batch that was not opened the beginning, a little early: a reader from there meets the record. */
-const placed = (batch: RecordBatch, found: InBatch, from: Offset): Found => ({
+const placed = (batch: RecordBatch, found: InBatch, from: Offset): OffsetResult => ({
   ...(typeof found === "string" ? { timestamp: batch.maxTimestamp, offset: Math.max(from, batch.baseOffset) } : found),
   leaderEpoch: batch.partitionLeaderEpoch
 })
 
-const better = (one: Found, other: Found): Found =>
+const better = (one: OffsetResult, other: OffsetResult): OffsetResult =>
   other.timestamp > one.timestamp || (other.timestamp === one.timestamp && other.offset < one.offset) ? other : one

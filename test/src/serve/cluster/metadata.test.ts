@@ -83,13 +83,13 @@ describe("nodes", () => {
   })
   const elect = (nodeId: number, port: number) => Command.ElectLeader({ nodeId: nodeId as BrokerId, host: "127.0.0.1", port, epoch: 1 })
   const names = ({ topics }: ResponseDraft<typeof Metadata>) => topics.map(({ name }) => name)
-  test("a leader that shares a node with a broker stands there once, is the controller, and its journal is among all topics", () => {
+  test("a leader that shares a node with a broker is listed once, is the controller, and its journal is among all topics", () => {
     const cluster = given(register(1), heartbeat(1), register(2), heartbeat(2), elect(2, 9002))
     expect(nodesOf(cluster, undefined).map(({ nodeId }) => nodeId)).toEqual([1, 2])
     expect(coordinators(cluster, undefined)("any")?.nodeId).toBe(2)
     expect([ask(cluster, 12, {}).controllerId, names(ask(cluster, 12, {}))]).toEqual([2, ["__cluster_metadata"]])
   })
-  test("a leader that is no broker stands in no answer but one about its journal; the broker that answers is the controller", () => {
+  test("a leader that is no broker is only in a response about its journal; the broker that responds is the controller", () => {
     const cluster = given(register(1), heartbeat(1), register(2), heartbeat(2), elect(100, 9100))
     const all = ask(cluster, 12, {})
     expect([all.brokers.map(({ nodeId }) => nodeId), all.controllerId, names(all)]).toEqual([[1, 2], 1, []])
@@ -106,7 +106,7 @@ describe("nodes", () => {
       })
     )
   })
-  test("through a listener: each broker by its address there, and those without it are away", () => {
+  test("through a listener: each broker has its address there, and brokers without it are not listed", () => {
     const listeners = [
       { name: "INSIDE", host: "10.0.0.1", port: 19_092 },
       { name: "OUTSIDE", host: "kafka.example", port: 9092 }
@@ -129,7 +129,7 @@ describe("nodes", () => {
     expect(new Set(led(12)?.map(String))).toEqual(new Set(["1,NONE", "-1,LISTENER_NOT_FOUND"]))
     expect(new Set(led(5)?.map(String))).toEqual(new Set(["1,NONE", "-1,LEADER_NOT_AVAILABLE"]))
   })
-  test("before anything is known, nobody leads", () => {
+  test("before the first election no broker is the controller", () => {
     expect(ask(initial, 12, {})).toMatchObject({ brokers: [], controllerId: -1, clusterId: null, topics: [] })
   })
 })

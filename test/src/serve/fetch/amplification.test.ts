@@ -6,7 +6,7 @@ import type { TopicId } from "../../../../domain/kernel/id.ts"
 import { describeConfigs } from "../../../../src/serve/configs/describe-configs.ts"
 import { Deadlines } from "../../../../src/serve/deadlines.ts"
 import { fetch } from "../../../../src/serve/fetch/fetch.ts"
-import type { FetchAnswer } from "../../../../src/serve/fetch/fetch-pass.ts"
+import type { FetchResponse } from "../../../../src/serve/fetch/fetch-pass.ts"
 import { listOffsets } from "../../../../src/serve/offsets/list-offsets.ts"
 import type { ReadablePartition } from "../../../../src/serve/readable.ts"
 import { up } from "../../../domain/cluster/support.ts"
@@ -62,7 +62,7 @@ const fetchOf = (maxBytes: number, partitionMaxBytes: number) => {
     sessionEpoch: -1,
     topics: [{ topic: "orders", topicId: "", partitions: wanted }]
   }
-  const answer = atOnce<unknown>(fetch(options)(request as unknown as Parameters<ReturnType<typeof fetch>>[0], { version: 12 })) as FetchAnswer
+  const answer = atOnce<unknown>(fetch(options)(request as unknown as Parameters<ReturnType<typeof fetch>>[0], { version: 12 })) as FetchResponse
   const given = "responses" in answer ? answer.responses[0]?.partitions.filter((each) => (each.records as ReadonlyArray<Uint8Array>).length > 0).length : -1
   return { reads: reads.length, given }
 }

@@ -6,14 +6,14 @@ import { zeroTopicId } from "../../../../domain/kernel/id.ts"
 import { readableBatches } from "../../../../domain/log/batch.ts"
 import { Deadlines } from "../../../../src/serve/deadlines.ts"
 import { fetch } from "../../../../src/serve/fetch/fetch.ts"
-import { type FetchAnswer, type FetchRequest, type PartitionAnswer, Pass } from "../../../../src/serve/fetch/fetch-pass.ts"
+import { type FetchRequest, type FetchResponse, type PartitionResponse, Pass } from "../../../../src/serve/fetch/fetch-pass.ts"
 import { nextEpoch } from "../../../../src/serve/fetch/fetch-session.ts"
 import { evictionMs, FetchSessions } from "../../../../src/serve/fetch/fetch-sessions.ts"
 import { Later } from "../../../../src/wire/later.ts"
 import { atOnce } from "../../wire/at-once.ts"
 import { FakeTable } from "../fake-partition.ts"
 
-type Asked = readonly [topic: string, partition: number, from: number]
+type FetchedPartition = readonly [topic: string, partition: number, from: number]
 const wanted = (partition: number, from: number, partitionMaxBytes = 1_000_000, currentLeaderEpoch = -1) => ({
   partition,
   currentLeaderEpoch,
@@ -32,7 +32,7 @@ const setUp = (more: { readonly slots?: number; readonly sessionPartitionsMax?: 
   const deadlines = new Deadlines(Clock.make(), (effect) => Effect.runFork(effect))
   const sessions = new FetchSessions({ slots: 1000, now: () => clock.now, random: () => (drawn += 0.000_1), ...more })
   const serve = fetch({ find: table.find, findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 1_000_000, sessions, deadlines })
-  const request = (sessionId: number, sessionEpoch: number, asked: ReadonlyArray<Asked>, draft: Partial<FetchRequest> = {}): FetchRequest => ({
+  const request = (sessionId: number, sessionEpoch: number, asked: ReadonlyArray<FetchedPartition>, draft: Partial<FetchRequest> = {}): FetchRequest => ({
     clusterId: null,
     replicaId: -1,
     replicaState: { replicaId: -1, replicaEpoch: -1n },
@@ -50,17 +50,17 @@ const setUp = (more: { readonly slots?: number; readonly sessionPartitionsMax?: 
   const now = (
     sessionId: number,
     sessionEpoch: number,
-    asked: ReadonlyArray<Asked> = [],
+    asked: ReadonlyArray<FetchedPartition> = [],
     draft: Partial<FetchRequest> & { readonly version?: number; readonly host?: string } = {}
-  ): FetchAnswer => {
+  ): FetchResponse => {
     const { version = 12, host = "here", ...rest } = draft
     const answer = atOnce<unknown>(serve(request(sessionId, sessionEpoch, asked, rest), { version, session: { clientHost: host } }))
     if (answer instanceof Later) throw new Error("the answer waits")
-    return answer as FetchAnswer
+    return answer as FetchResponse
   }
   return { table, clock, sessions, serve, request, now }
 }
-const named = (answer: FetchAnswer) =>
+const named = (answer: FetchResponse) =>
   answer.responses.flatMap(({ partitions, topic }) =>
     partitions.map(({ errorCode: code, partitionIndex, records }) => {
       const views = records as ReadonlyArray<Uint8Array>
@@ -100,12 +100,12 @@ describe("fetch sessions", () => {
     expect(named(now(id, 9))).toEqual(["a-1 3", "a-2 3"])
   })
 
-  test("a partition that gave records comes last afterwards, so that a full answer starves nobody", () => {
+  test("a partition that gave records comes last afterwards, so that a full response starves no partition", () => {
     const { now, table } = setUp()
     table.create("a", 3)
     for (const partition of [0, 1, 2]) for (const value of ["x", "y"]) table.at("a", partition)?.append(value)
     const small = { maxBytes: 1 }
-    const all: ReadonlyArray<Asked> = [
+    const all: ReadonlyArray<FetchedPartition> = [
       ["a", 0, 0],
       ["a", 1, 0],
       ["a", 2, 0]
@@ -135,7 +135,7 @@ describe("fetch sessions", () => {
     expect(now(id, 2)).toMatchObject(is("FETCH_SESSION_ID_NOT_FOUND"))
     const other = now(byId, 0, [["a", 0, 0]]).sessionId
     expect([other === byId, other === 0, sessions.count]).toEqual([false, false, 1])
-    // Version 6 has no sessions: whatever stands there says nothing.
+    // Version 6 has no sessions: the fields of a session are ignored.
     expect(now(0, 0, [["a", 0, 0]], { version: 6 })).toMatchObject({ errorCode: 0, sessionId: 0 })
   })
 
@@ -148,14 +148,14 @@ describe("fetch sessions", () => {
     expect([sessions.count, sessions.partitionCount, table.waitingCount]).toEqual([0, 0, 0])
   })
 
-  test("epochs count up to the largest int32 and go on with 1", () => {
+  test("epochs count up to the largest int32 and continue with 1", () => {
     expect([nextEpoch(0), nextEpoch(1), nextEpoch(0x7fff_fffe), nextEpoch(0x7fff_ffff)]).toEqual([1, 2, 0x7fff_ffff, 1])
   })
 
   test("a session that was silent for two minutes makes room; else an old and smaller one; else none is given", () => {
     const { clock, now, sessions, table } = setUp({ slots: 2 })
     table.create("a", 4)
-    const all = (count: number): ReadonlyArray<Asked> => Array.from({ length: count }, (_, partition) => ["a", partition, 0] as const)
+    const all = (count: number): ReadonlyArray<FetchedPartition> => Array.from({ length: count }, (_, partition) => ["a", partition, 0] as const)
     const open = (count: number, draft: Partial<FetchRequest> = {}) => now(0, 0, all(count), draft).sessionId as number
     const [one, two] = [open(2), open(1)]
     expect(open(4)).toBe(0)
@@ -164,7 +164,7 @@ describe("fetch sessions", () => {
     // The other was silent.
     const three = open(1)
     expect([three > 0, now(two, 1).errorCode]).toEqual([true, errorCode("FETCH_SESSION_ID_NOT_FOUND")])
-    // `one` is old and used; nobody takes its place with as few partitions, somebody with more does.
+    // `one` is old and in use: a session with as few partitions does not evict it, one with more does.
     expect(open(2)).toBe(0)
     const four = open(3)
     expect([four > 0, now(one, 2).errorCode]).toEqual([true, errorCode("FETCH_SESSION_ID_NOT_FOUND")])
@@ -182,7 +182,7 @@ describe("fetch sessions", () => {
   test("partitions are bounded: of a session, and of all together", () => {
     const { now, sessions, table } = setUp({ sessionPartitionsMax: 3, partitionsMax: 5 })
     table.create("a", 5)
-    const all = (from: number, to: number): ReadonlyArray<Asked> => Array.from({ length: to - from }, (_, at) => ["a", from + at, 0] as const)
+    const all = (from: number, to: number): ReadonlyArray<FetchedPartition> => Array.from({ length: to - from }, (_, at) => ["a", from + at, 0] as const)
     expect(now(0, 0, all(0, 4)).sessionId).toBe(0)
     const id = now(0, 0, all(0, 3)).sessionId as number
     expect(now(id, 1, all(3, 4))).toMatchObject(is("FETCH_SESSION_ID_NOT_FOUND"))
@@ -205,7 +205,7 @@ describe("a fetch of a session that waits", () => {
     Effect.gen(function* () {
       const answer = atOnce<unknown>(own.serve(own.request(id, epoch, [], { maxWaitMs: 60_000, ...draft }), { version: 12, session: { clientHost: "here" } }))
       if (!(answer instanceof Later)) throw new Error("the answer does not wait")
-      const fiber = yield* Effect.fork(Effect.map(answer.effect, (made) => atOnce<unknown>(made) as FetchAnswer))
+      const fiber = yield* Effect.fork(Effect.map(answer.effect, (made) => atOnce<unknown>(made) as FetchResponse))
       yield* Effect.yieldNow()
       return fiber
     })
@@ -241,7 +241,7 @@ describe("a fetch of a session that waits", () => {
       expect(named(yield* Fiber.join(fiber))).toEqual(["a-0 0", "a-1 0,1"])
     }).pipe(Effect.runPromise))
 
-  test("ends when its topic goes, when the session goes on without it, and when it is closed", () =>
+  test("ends when its topic is deleted, when a later Fetch advances the session, and when the session is closed", () =>
     Effect.gen(function* () {
       const own = opened(2)
       const first = yield* waiting(own, own.id, 1)
@@ -272,7 +272,7 @@ describe("a fetch of a session that waits", () => {
       expect(own.now(own.id, 2)).toMatchObject(is("FETCH_SESSION_ID_NOT_FOUND"))
     }).pipe(Effect.runPromise))
 
-  test("one that is given up leaves no trace, and the session goes on", () =>
+  test("a cancelled Fetch leaves no trace, and the session continues", () =>
     Effect.gen(function* () {
       const own = opened(2)
       const fiber = yield* waiting(own, own.id, 1)
@@ -303,10 +303,10 @@ class EveryPartition {
         if (at >= 0) this.cached.splice(at, 1)
       }
   }
-  answer(maxBytes: number, isFirst: boolean): ReadonlyArray<readonly [string, PartitionAnswer]> {
+  answer(maxBytes: number, isFirst: boolean): ReadonlyArray<readonly [string, PartitionResponse]> {
     const pass = new Pass({ find: this.table.find, findLeader: () => undefined }, 12, 0, maxBytes)
     const answers = this.cached.map((each) => [each, pass.take({ ...each, ref: { name: each.topic } })] as const)
-    const news: Array<readonly [string, PartitionAnswer]> = []
+    const news: Array<readonly [string, PartitionResponse]> = []
     for (const [each, answer] of answers) {
       const gave = (answer.records?.length ?? 0) > 0
       const { errorCode: code, highWatermark, logStartOffset = -1n } = answer
