@@ -11,7 +11,7 @@ describe("a topic of 100 partitions", () => {
     // The broker has one session slot: it serves the second consumer without a session.
     node = await up(data.path, "-X", "max.incremental.fetch.session.cache.slots=1", "-X", "group.initial.rebalance.delay.ms=0")
     await franzDoes(["topic", "create", "wide", "--partitions", "100", "--leader", node.address])
-  })
+  }, 120_000)
   afterAll(async () => {
     await node?.process.kill("SIGTERM")
     data.remove()
