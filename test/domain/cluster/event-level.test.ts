@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { Schema } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { baseEventLevel, Event } from "../../../domain/cluster/event.ts"
-import { eventLevels, knownEventLevel, raisableEventLevel } from "../../../domain/cluster/event-level.ts"
+import { eventLevels, raisableEventLevel } from "../../../domain/cluster/event-level.ts"
 import { ClusterState } from "../../../domain/cluster/snapshot.ts"
 import { brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
 import { afterCommands, given, givenCluster, heartbeat, register } from "./support.ts"
@@ -54,7 +54,7 @@ describe("raising the event level", () => {
   test("the level is not raised without a registered broker, nor above the leader's own", () => {
     expect(raisableEventLevel(given(), 9)).toBeUndefined()
     expect(raisableEventLevel(given(joins(1, 5)), 4)).toBe(4)
-    expect(raisableEventLevel(given(joins(1, 5)), knownEventLevel)).toBeUndefined()
+    expect(raisableEventLevel(given(joins(1, 5)), baseEventLevel)).toBeUndefined()
   })
   test("a level never falls, and is raised once", () => {
     const raised = given(joins(1, 5), raise(5))
