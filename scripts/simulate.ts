@@ -1,6 +1,6 @@
 /**
  * `./franz simulate [--seed N] [--count N] [--seconds S] [--mutant NAME]`: the real leader, two brokers and their clients in virtual time, with lost connections, cuts, crashes that
- * lose what was not synced, and slow disks, all drawn from a seed; then the checkers of docs/architecture.md look at what happened. `--count` runs that many seeds from the
+ * lose what was not synced, and slow disks, all drawn from a seed; then the checkers of test/simulation/checker read what happened. `--count` runs that many seeds from the
  * first on; `--seconds` is the time of faults in each. The same seed is the same run. Exits 1 when an invariant was broken, and says which seed shows it again.
  * `./franz simulate crash-images …` opens the disks that a power cut may leave.
  */

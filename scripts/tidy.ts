@@ -1,6 +1,6 @@
 /**
  * `bun scripts/tidy.ts [--lower] [--words [PATH]] [--circles]`: the rules of this project that neither the compiler nor the linter knows. Exits 1 and names each place where one is
- * broken. `--lower` writes down what has become smaller; `--words` lists the words of docs/language.md that are left, below a path; `--circles` the directories that import each other.
+ * broken. `--lower` writes down what has become smaller; `--words` lists the words of scripts/tidy/words.ts that are left, below a path; `--circles` the directories that import each other.
  */
 import { join } from "node:path"
 import { directoryCircles, fileCircles } from "./tidy/circles.ts"
