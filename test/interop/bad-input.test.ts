@@ -25,7 +25,7 @@ afterAll(async () => {
   data.remove()
 })
 
-/** The node continues: a proper request is answered on a new connection. */
+/** The node continues: it answers a valid request on a new connection. */
 const stillAnswers = async () => {
   const connection = await RawConnection.open(node.port)
   expect((await connection.call(Metadata, 12, { topics: [] })).brokers.length).toBeGreaterThan(0)
@@ -42,7 +42,7 @@ describe("bytes that are not a request", () => {
     ["an unknown API key", new Uint8Array([...int32(12), 0x7f, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]), /32767/]
   ]
   for (const [what, bytes, says] of strangers) {
-    test(`${what}: the node closes the connection, logs one line that names the protocol, and continues`, async () => {
+    test(`${what}: the node closes the connection, logs what the bytes look like in one line, and continues`, async () => {
       const connection = await RawConnection.open(node.port)
       connection.send(bytes)
       expect((await connection.untilClosed()).length).toBe(0)

@@ -6,7 +6,7 @@ import { franz, franzDoes, type Node, ready } from "./support/franz.ts"
 import { linesOf } from "./support/peers.ts"
 import { temporaryDirectory } from "./support/process.ts"
 
-/** Kills of everything; the random waits between them are drawn from the seed that is printed. */
+/** How often all processes are killed; the printed seed determines the random waits between the kills. */
 const rounds = Number(process.env.FRANZ_CRASH_ROUNDS ?? 10)
 const topic = "acks"
 
@@ -27,7 +27,7 @@ class Processes {
   }
 }
 
-/** Sends numbered messages one after the other, as a user would, and notes where each acknowledged one is. */
+/** Sends numbered messages one after the other, and records the position of each acknowledged one. */
 const write = (producer: ProducerService, acked: Map<string, string>, running: () => boolean) =>
   Effect.gen(function* () {
     for (let number = 0; running(); number++) {

@@ -1,6 +1,6 @@
 /**
- * Calls every way of the checksum with numbers as the engine may hold them, often enough that the engine compiles the calls. Prints one line of JSON: calls made, answers that were
- * wrong, ranges that were not refused. A process of its own, since a native function that reads a wrong number may end it.
+ * Calls every way of the checksum with numbers as the engine may represent them, often enough that the engine compiles the calls. Prints one line of JSON: calls made, wrong
+ * results, ranges that were not refused. Runs in a separate process, since a native function that reads a wrong number may crash it.
  */
 import { Effect } from "effect"
 import { layer, layerTypescript } from "../../../adapters/checksum/checksum.ts"
@@ -11,7 +11,7 @@ import { Checksum } from "../../../src/ports/checksum.ts"
 const bytes = Uint8Array.from({ length: 5000 }, (_, i) => (i * 7919) >>> 3)
 const rounds = 20_000
 
-/** Ways to make a number that is whole and that the engine may hold as a double. */
+/** Ways to make a whole number that the engine may represent as a double. */
 const doubles: ReadonlyArray<(value: number) => number> = [
   (value) => (value * 3) / 3,
   (value) => value + 0.5 - 0.5,
@@ -37,7 +37,7 @@ const wrong: ReadonlyArray<readonly [number, number]> = [
   [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY],
   [1e-9, 600]
 ]
-/** What no type allows and a caller in JavaScript may still pass. */
+/** Arguments that no type allows and a caller in JavaScript may still pass. */
 const noBytes = [undefined, null, 5, 1e300, {}, { length: 5000, ptr: 64 }, "x".repeat(5000)] as unknown as ReadonlyArray<Uint8Array>
 
 const isRefused = (call: () => number, type: abstract new (...words: never) => Error): boolean => {
@@ -62,7 +62,7 @@ const attack = (way: Crc32c): void => {
     if (!isRefused(() => way(bytes, from, to), RangeError)) count.taken++
   }
   for (const each of noBytes) if (!isRefused(() => way(each, 0, 1000), TypeError)) count.taken++
-  // Memory that is gone has a length of 0.
+  // A detached buffer has a length of 0.
   const gone = new Uint8Array(5000)
   structuredClone(gone.buffer, { transfer: [gone.buffer] })
   if (!isRefused(() => way(gone, 0, 1000), RangeError) || way(gone) !== 0) count.taken++

@@ -1,6 +1,6 @@
 /**
- * Walks over random, sound and changed records in native code, and compares with RecordCheck. Prints one line of JSON. A process of its own, since native code that reads what it
- * must not may end it. The bytes around the range are changed between two walks: what is outside has no influence. The first argument is the number of inputs.
+ * Walks over random, sound and changed records in native code, and compares with RecordCheck. Prints one line of JSON. Runs in a separate process, since native code that reads
+ * outside of its range may crash it. The bytes around the range change between two walks: they must not influence the result. The first argument is the number of inputs.
  */
 import { compiledWalk } from "../../../adapters/checksum/record-walk.ts"
 import { fieldAt, headerSize, RecordBatch } from "../../../domain/log/batch.ts"
@@ -24,7 +24,7 @@ const body = new Uint8Array(2000)
 
 const writeBytes = (to: Uint8Array, at: number, size: number): number => writeVarint(to, at, size) + Math.max(size, 0)
 
-/** A few hundred records at most, most of them alike or nearly; returns where they end. */
+/** Writes at most a few hundred mostly similar records; returns their end. */
 const writeRecords = (count: number): number => {
   const kind = below(4)
   const size = below(200)
@@ -67,7 +67,7 @@ for (; count.inputs < inputs; count.inputs++) {
   if (isChanged && below(10) === 0) end = headerSize + 1 + below(end - headerSize)
   const said = isChanged && below(10) === 0 ? oneOf(records + 1, 2 ** 31 - 1, 2 ** 30, 0, -1, 0.5, Number.NaN) : isRandom ? 1 + below(8) : records
   const needsKeys = below(4) === 0
-  // As the engine may hold them: as doubles.
+  // The engine may represent them as doubles.
   const deltas = walk(bytes, (headerSize * 3) / 3, end + 0.5 - 0.5, said, needsKeys)
   const before = bytes.slice(end, end + 100)
   for (let at = end; at < Math.min(end + 100, sizeMax); at++) bytes[at] = ~(bytes[at] as number)
@@ -76,7 +76,7 @@ for (; count.inputs < inputs; count.inputs++) {
   if (deltas?.min !== again?.min || deltas?.max !== again?.max) count.outside++
   count[isChanged ? "changed" : "sound"]++
   if (deltas === undefined) {
-    // Sound records are taken, but for keys that are missing.
+    // Sound records are accepted unless a required key is missing.
     if (!isChanged && !needsKeys) count.soundUnknown++
     continue
   }

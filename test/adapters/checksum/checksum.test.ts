@@ -11,12 +11,12 @@ const native = await Effect.runPromise(Effect.provide(Checksum, layer))
 const typescript = await Effect.runPromise(Effect.provide(Checksum, layerTypescript))
 
 describe("the checksum port", () => {
-  test("names what it chose", () => {
+  test("names the chosen implementation", () => {
     expect(native.name).toBe("native")
     expect(typescript.name).toBe("typescript")
   })
 
-  test("both ways agree over any range", () =>
+  test("both implementations agree over any range", () =>
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 3000, size: "max" }), fc.nat(3000), fc.nat(3000), (bytes, a, b) => {
         const at = Math.min(a, b, bytes.length)
@@ -26,7 +26,7 @@ describe("the checksum port", () => {
       })
     ))
 
-  test("the compiled way takes long ranges in three lanes, and agrees wherever they begin and end", () => {
+  test("the compiled implementation computes long ranges in three lanes, and agrees for every start and end", () => {
     const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => (i * 7919) >>> 3)
     const way = process.arch === "x64" ? compiled() : native.crc32c
     // Every length up to where both kinds of lanes are used, then lengths around their multiples.
@@ -40,7 +40,7 @@ describe("the checksum port", () => {
     )
   })
 
-  test("whole numbers that the engine holds as doubles are read right, and no other range reaches native code", async () => {
+  test("whole numbers that the engine represents as doubles are read correctly, and no other range reaches native code", async () => {
     const child = Bun.spawn([process.execPath, join(import.meta.dirname, "../../../test/adapters/checksum/any-number.ts")], {
       stdout: "pipe",
       stderr: "inherit"
@@ -49,7 +49,7 @@ describe("the checksum port", () => {
     expect([code, said]).toEqual([0, `${JSON.stringify({ calls: 60_000, wrong: 0, taken: 0 })}\n`])
   }, 120_000)
 
-  test("the self-test refuses one that is wrong anywhere", () => {
+  test("the self-test refuses an implementation with any wrong result", () => {
     expect(passesSelfTest(crc32c)).toBe(true)
     expect(passesSelfTest((bytes, at, end) => crc32c(bytes, at, end) | 0)).toBe(false)
     expect(passesSelfTest((bytes) => crc32c(bytes))).toBe(false)

@@ -20,7 +20,7 @@ const made = (count: number, each: (index: number) => Partial<RecordToWrite>): R
 const over = ({ bytes, recordCount }: RecordBatch, needsKeys = false, by: RecordWalk = walk) => by(bytes, headerSize, bytes.length, recordCount, needsKeys)
 
 describe.if(isHere)("the walk over records in native code", () => {
-  test("takes sound batches of every shape, over numbers of one to four bytes", () => {
+  test("accepts sound batches of every shape, with varints of one to four bytes", () => {
     const bytes = (size: number) => new Uint8Array(size)
     const shapes: ReadonlyArray<(index: number) => Partial<RecordToWrite>> = [
       () => ({}),
@@ -36,7 +36,7 @@ describe.if(isHere)("the walk over records in native code", () => {
         expect(over(made(count, shape))).toEqual(expected)
       }
     expect(over(made(1_048_700, () => ({})))).toEqual({ min: 0, max: 0 })
-    // The port has the same walk.
+    // The port exposes the same walk.
     expect(
       over(
         made(100, () => ({})),
@@ -46,7 +46,7 @@ describe.if(isHere)("the walk over records in native code", () => {
     ).toEqual({ min: 0, max: 0 })
   })
 
-  test("wants a key where one is needed, wherever it is missing", () => {
+  test("refuses a missing key at any position where keys are required", () => {
     const key = new Uint8Array(3)
     for (let missing = 0; missing < 200; missing++) {
       const batch = made(200, (i) => ({ key: i === missing ? null : key }))
@@ -60,7 +60,7 @@ describe.if(isHere)("the walk over records in native code", () => {
     ).toEqual({ min: 0, max: 0 })
   })
 
-  test("takes nothing that RecordCheck does not, whatever the bytes are, and reads nothing outside of them", async () => {
+  test("accepts only bytes that RecordCheck accepts, and reads nothing outside of its range", async () => {
     const child = Bun.spawn([process.execPath, join(import.meta.dirname, "../../../test/adapters/checksum/any-records.ts"), "250000"], {
       stdout: "pipe",
       stderr: "inherit"
@@ -80,12 +80,12 @@ describe.if(isHere)("the walk over records in native code", () => {
     for (const count of [0, -1, 0.5, 2 ** 31, 2 ** 53, Number.NaN]) expect(walk(bytes, 0, 100, count, false)).toBeUndefined()
   })
 
-  test("the self-test refuses one that is wrong", () => {
+  test("the self-test refuses a wrong implementation", () => {
     expect(walkPassesSelfTest(walk)).toBe(true)
     expect(walkPassesSelfTest(() => undefined)).toBe(false)
     expect(walkPassesSelfTest(() => ({ min: 0, max: 0 }))).toBe(false)
     expect(walkPassesSelfTest((bytes, at, end, count) => walk(bytes, at, end, count, false) && { min: 0, max: 1 })).toBe(false)
-    // It believes what the records say.
+    // It trusts the fields of the records.
     const { length } = made(90, () => ({ value: new Uint8Array(90) })).bytes
     const trusting: RecordWalk = (bytes, at, end, count, needsKeys) =>
       end === length && count === 90 ? { min: 0, max: 0 } : walk(bytes, at, end, count, needsKeys)

@@ -3,7 +3,7 @@ import { Cause, Duration, Effect, Exit, Random, Schedule } from "effect"
 import { layerSeededRandom } from "../../../adapters/clock/seeded-random.ts"
 import { Stuck, VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 
-describe("time that jumps", () => {
+describe("virtual time", () => {
   test("a sleep of a day takes no time, and the clock shows it", async () => {
     const clock = new VirtualClock(1000)
     const seen = await clock.run(
@@ -31,7 +31,7 @@ describe("time that jumps", () => {
     expect(await clock.run(program)).toEqual({ late: true, tries: 5, at: 10_000 + 1000 + 2000 + 4000 + 8000 })
   })
 
-  test("who began to wait first for a moment wakes first, and one moment ends before the next begins", async () => {
+  test("fibers that wait for one time wake in the order of their waits, and all of them before any later time", async () => {
     const clock = new VirtualClock(0)
     const log: Array<string> = []
     const say = (word: string) => Effect.sync(() => log.push(`${clock.unsafeCurrentTimeMillis()} ${word}`))
@@ -41,7 +41,7 @@ describe("time that jumps", () => {
     expect(log).toEqual(["10 a", "10 b", "10 a, later", "10 b, later", "20 c", "20 c, later", "21 d", "21 d, later"])
   })
 
-  test("promises are waited for before time passes", async () => {
+  test("the clock waits for promises before it advances", async () => {
     const clock = new VirtualClock(0)
     const steps = Effect.promise(async () => {
       for (let i = 0; i < 50; i++) await Promise.resolve()
@@ -59,9 +59,9 @@ describe("time that jumps", () => {
     expect(clock.unsafeCurrentTimeMillis()).toBe(10 + 2 * 86_400_000)
   })
 
-  test("an effect that nothing can wake is reported, and so is a failure", async () => {
+  test("an effect that no timer can wake is reported, and so is a failure", async () => {
     const clock = new VirtualClock()
-    // Not by `rejects`: it holds the loop, on which this clock turns.
+    // Not with `rejects`: it blocks the event loop on which this clock runs.
     const failure = (effect: Effect.Effect<unknown, unknown>, limitMs?: number) =>
       clock.run(effect, limitMs).then(
         () => undefined,
@@ -72,7 +72,7 @@ describe("time that jumps", () => {
     expect(String(await failure(Effect.fail(new Error("no"))))).toContain("no")
   })
 
-  test("what runs under the layer is carried on by advance", async () => {
+  test("advance runs the fibers under the layer", async () => {
     const clock = new VirtualClock(0)
     const seen: Array<number> = []
     const ticking = Effect.sync(() => seen.push(clock.unsafeCurrentTimeMillis())).pipe(Effect.delay(100), Effect.forever, Effect.provide(clock.layer))
@@ -85,7 +85,7 @@ describe("time that jumps", () => {
   })
 })
 
-describe("chance", () => {
+describe("randomness", () => {
   const walk = (seed: number) => {
     const clock = new VirtualClock(0)
     const log: Array<string> = []

@@ -24,7 +24,7 @@ const faultOf = (result: Either.Either<unknown, CompressionFault>): CompressionF
 const unpack = (compression: typeof native, codec: Codec, bytes: Uint8Array, maxBytes: number = mebibyte): Uint8Array =>
   Uint8Array.from(Either.getOrThrow(compression.decompress(codec, bytes, maxBytes)))
 
-/** Bytes as records are: runs, repetitions from near and far, and noise. */
+/** Bytes similar to records: runs, near and far repetitions, and noise. */
 const anyBytes = fc
   .array(
     fc.oneof(
@@ -38,7 +38,7 @@ const anyBytes = fc
   )
   .map((parts) => Uint8Array.from(Buffer.concat(parts)))
 
-test("both ways are there", () => {
+test("both implementations exist", () => {
   expect(native.names).toEqual({ snappy: "native", lz4: "native" })
   expect(typescript.names).toEqual({ snappy: "typescript", lz4: "typescript" })
 })
@@ -50,7 +50,7 @@ describe.each(ways)("%s", (_, compression) => {
     expect(recordsOf(records)).toEqual(vector.records)
   })
 
-  test("a batch in any codec reads back", () => {
+  test("a batch in any codec is decoded", () => {
     for (const codec of codecs) {
       const records = Array.from({ length: 1000 }, (_, i) => ({
         timestamp: i,
@@ -66,7 +66,7 @@ describe.each(ways)("%s", (_, compression) => {
 })
 
 describe.each(cases)("%s %s", (_, codec, compression) => {
-  test("what one way packs, both unpack", () =>
+  test("both implementations decompress what either compressed", () =>
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         const packed = compression.compress(codec, bytes)
@@ -75,7 +75,7 @@ describe.each(cases)("%s %s", (_, codec, compression) => {
       { numRuns: 40 }
     ))
 
-  test("the bound holds to the byte", () =>
+  test("the size bound is exact to the byte", () =>
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         const packed = compression.compress(codec, bytes)
@@ -85,7 +85,7 @@ describe.each(cases)("%s %s", (_, codec, compression) => {
       { numRuns: 40 }
     ))
 
-  test("a bomb is refused", () => {
+  test("a decompression bomb is refused", () => {
     const bomb = native.compress(codec, new Uint8Array(64 * mebibyte))
     expect(bomb.length).toBeLessThan(4 * mebibyte)
     const fault = faultOf(compression.decompress(codec, bomb, mebibyte))
@@ -93,7 +93,7 @@ describe.each(cases)("%s %s", (_, codec, compression) => {
     expect([fault?.codec, fault?.kind]).toEqual([codec, "tooLarge"])
   })
 
-  test("garbage, and packed bytes with any damage, give bytes within the bound or a typed fault", () =>
+  test("random bytes, and damaged compressed bytes, give bytes within the bound or a typed fault", () =>
     fc.assert(
       fc.property(anyBytes, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 5 }), fc.nat(), fc.boolean(), (bytes, changes, cut, garbage) => {
         const packed = garbage ? bytes : Uint8Array.from(compression.compress(codec, bytes))
@@ -105,7 +105,7 @@ describe.each(cases)("%s %s", (_, codec, compression) => {
       { numRuns: 300 }
     ))
 
-  test("a cut stream is a fault", () => {
+  test("a truncated stream is a fault", () => {
     const packed = compression.compress(
       codec,
       Uint8Array.from({ length: 90_000 }, (_, i) => i % 251)
@@ -116,7 +116,7 @@ describe.each(cases)("%s %s", (_, codec, compression) => {
 })
 
 describe("other clients' framing", () => {
-  test("an empty raw snappy block is empty, or damaged, by either implementation", () => {
+  test("an empty raw snappy block decodes to no bytes, and one with a byte too many is corrupt, in both implementations", () => {
     for (const compression of [native, typescript]) {
       expect(compression.decompress("snappy", Uint8Array.from([0]), 8)).toEqual(Either.right(new Uint8Array(0)))
       expect(faultOf(compression.decompress("snappy", Uint8Array.from([0, 0]), 8))?.kind).toBe("corrupt")
@@ -128,7 +128,7 @@ describe("other clients' framing", () => {
     for (const [, compression] of ways) expect(unpack(compression, "snappy", compressSync(bytes))).toEqual(bytes)
   })
 
-  test("snappy that announces more than its bytes can hold is refused before memory is taken", () => {
+  test("snappy with a length beyond its bytes is refused before memory is allocated", () => {
     for (const [, compression] of ways)
       expect(faultOf(compression.decompress("snappy", new Uint8Array([0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2]), 2 ** 40))?.kind).toBe("corrupt")
   })
@@ -146,7 +146,7 @@ describe("other clients' framing", () => {
   })
 
   test("lz4 blocks that refer to the block before (lz4js, lz4.frame of Python)", () => {
-    // Eight literals, then a block of one match that reaches back into the first. Which byte the header's checksum is, is found by trying: only one is taken.
+    // Eight literals, then a block of one match that reaches back into the first. The header's checksum byte is found by trying: only one value is accepted.
     const text = new TextEncoder().encode("abcdefgh")
     const first = [0x80, ...text]
     const second = [0x04, 8, 0, 0x50, ...text.subarray(0, 5)]
@@ -154,13 +154,13 @@ describe("other clients' framing", () => {
       new Uint8Array([4, 0x22, 0x4d, 0x18, 0x40, 0x40, hc, first.length, 0, 0, 0, ...first, second.length, 0, 0, 0, ...second, 0, 0, 0, 0])
     const read = Array.from({ length: 256 }, (_, hc) => typescript.decompress("lz4", frame(hc), 100)).filter(Either.isRight)
     expect(read.map(({ right }) => new TextDecoder().decode(right))).toEqual(["abcdefghabcdefghabcde"])
-    // Kafka's Java client refuses it ("Dependent block stream is unsupported"), and a broker must say so to the producer.
+    // Kafka's Java client refuses it ("Dependent block stream is unsupported"), and a broker must return that error to the producer.
     const said = Array.from({ length: 256 }, (_, hc) => typescript.frameRefusal("lz4", frame(hc))).filter((each) => each !== undefined)
     expect(said).toEqual([expect.stringContaining("linked")])
     for (const [, codec, compression] of cases) expect(compression.frameRefusal(codec, compression.compress(codec, text))).toBeUndefined()
   })
 
-  test("gzip members and zstd frames in a row are one stream", () => {
+  test("concatenated gzip members and zstd frames are one stream", () => {
     const half = new Uint8Array(1000).fill(7)
     const whole = new Uint8Array(2000).fill(7)
     expect(unpack(native, "gzip", Buffer.concat([gzipSync(half), gzipSync(half)]))).toEqual(whole)
@@ -189,7 +189,7 @@ describe("other clients' framing", () => {
     60_000
   )
 
-  test("codec none is the bytes themselves", () => {
+  test("codec none returns the bytes unchanged", () => {
     const bytes = new Uint8Array(10)
     expect(native.compress("none", bytes)).toBe(bytes)
     expect(Either.getOrThrow(native.decompress("none", bytes, 10))).toBe(bytes)

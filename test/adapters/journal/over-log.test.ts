@@ -31,7 +31,7 @@ const memoryWorld = (disk: MemoryDisk, bounds: Parameters<typeof memoryStore>[1]
 journalContract("over files", fileWorld)
 journalContract("over memory", () => memoryWorld(new MemoryDisk()))
 journalContract("in memory", () => ({ layer: layerMemory(new MemoryStreams()), end: () => undefined }))
-// What the leader's tests run on: a double that accepts more than the journal does would hide a bug of the writer.
+// The double on which the leader's tests run: if it accepted more than the journal, it would hide a bug of the writer.
 journalContract("scripted", () => ({ layer: scriptedJournal().layer, end: () => undefined }))
 
 const segment = "/data/AAAAAAAAAAAAAAAAAAAAAQ-0/00000000000000000000.log"
@@ -90,7 +90,7 @@ describe("a journal whose disk fails", () => {
     60_000
   )
 
-  test("an append whose sync failed is unknown, and the stream takes no more; the next start finds what is there", async () => {
+  test("an append whose sync failed has an unknown result, and the stream refuses later ones; the next start reads what was stored", async () => {
     const disk = new MemoryDisk()
     const world = memoryWorld(disk)
     let before = -1
@@ -102,7 +102,7 @@ describe("a journal whose disk fails", () => {
         disk.failSyncs(1)
         expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
         expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
-        // The directory is offline with it: another leader of this process would trust a disk whose content is not known.
+        // The directory goes offline, too: another leader in this process would trust a disk with unknown content.
         expect((yield* Effect.flip(service.open(stream))).reason).toBe("offline")
       })
     )
@@ -117,7 +117,7 @@ describe("a journal whose disk fails", () => {
     )
   })
 
-  test("on a full disk an append is refused and nothing is kept of it; with room the same holder continues", () => {
+  test("a full disk refuses an append and stores nothing of it; the same holder continues when there is room", () => {
     const disk = new MemoryDisk()
     return withJournal(memoryWorld(disk), (service) =>
       Effect.gen(function* () {
@@ -174,7 +174,7 @@ describe("a journal whose disk fails", () => {
   })
 })
 
-test("M3: a flipped bit in a sealed part of a journal ends the leadership before anything is folded from it, now and at the next start", async () => {
+test("M3: a flipped bit in a sealed part of a journal ends the leadership before any of its events is folded, at once and at the next start", async () => {
   const disk = new MemoryDisk()
   const world = memoryWorld(disk, { scrubFirstAfterMs: 0, scrubIntervalMs: 1, scrubBytesPerSecondMax: Number.POSITIVE_INFINITY })
   const damaged = `${segment} is damaged at byte 13 (offset 0 or one after it): bit 3 of byte 13 was turned over`
@@ -199,7 +199,7 @@ test("M3: a flipped bit in a sealed part of a journal ends the leadership before
   )
 }, 30_000)
 
-test("a sync that ends without making the entries durable is a bug, and no answer", async () => {
+test("a sync that ends without making the entries durable is a bug, not a result", async () => {
   const lying = Layer.effect(
     LogStore,
     Effect.map(LogStore, (store) => ({

@@ -14,7 +14,7 @@ import { readAll } from "../../src/ports/log-store.contract.ts"
 
 type Store = LogStore["Type"]
 
-/** A data directory on a disk of its own, as each of `log.dirs` may be on one. */
+/** A data directory on a separate disk, as each of `log.dirs` may be. */
 const placeOn = (disk: MemoryDisk, root: string): StoreDirectory => {
   const session = disk.session()
   session.makeDirectory(root)
@@ -143,7 +143,7 @@ describe("a directory that cannot be opened at the start", () => {
     await withStore(places, (store) => Effect.forEach([0, 1, 2, 3], (n) => Effect.map(open(store, n, false), (log) => expect(log.end()).toBe(n + 1))))
   })
 
-  test("every directory stores the documents: no document is lost with one directory, and a returning directory's older document does not win", async () => {
+  test("every directory stores the documents: no document is lost with one directory, and a returning directory adds its older version", async () => {
     const places = [placeOn(new MemoryDisk(), "/a"), placeOn(new MemoryDisk(), "/b")]
     const [a, b] = places as [StoreDirectory, StoreDirectory]
     const text = (documents: ReadonlyArray<Uint8Array>) => documents.map((each) => new TextDecoder().decode(each))

@@ -5,7 +5,7 @@ import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { type ConnectFault, type Connection, type Listener, Transport } from "../../../src/ports/transport.ts"
 
-/** A server on host `b` that echoes, and what a client on host `a` saw, in virtual time. */
+/** An echo server on host `b`, and what a client on host `a` observed, in virtual time. */
 const world = (conditions: ConstructorParameters<typeof MemoryNetwork>[0] = {}, seed = 1) => {
   const clock = new VirtualClock(0)
   const network = new MemoryNetwork(conditions)
@@ -35,7 +35,7 @@ const world = (conditions: ConstructorParameters<typeof MemoryNetwork>[0] = {}, 
 const some = (size: number): ReadonlyArray<Uint8Array> => [new Uint8Array(size)]
 
 describe("the simulated network", () => {
-  test("parcels take their time, and stay in order", async () => {
+  test("packets are delayed, and stay in order", async () => {
     const { log, connect, run } = world({ delayMs: [10, 10] })
     await run(
       Effect.gen(function* () {
@@ -46,11 +46,11 @@ describe("the simulated network", () => {
         yield* Effect.sleep(100)
       })
     )
-    // 20 ms for the connection, then 10 there and 10 back; the scope closes 105 ms after the connection stood.
+    // 20 ms for the connection, then 10 in each direction; the scope closes 105 ms after the connection was established.
     expect(log.slice(0, 4)).toEqual(["30 server got 1", "35 server got 2", "40 client got 1", "45 client got 2"])
   })
 
-  test("a cut holds what is sent until it heals; neither end learns of it", async () => {
+  test("a partition holds sent bytes until it heals; neither end is notified", async () => {
     const { network, log, connect, run } = world({ delayMs: [1, 1] })
     await run(
       Effect.gen(function* () {
@@ -66,7 +66,7 @@ describe("the simulated network", () => {
     expect(log.slice(0, 2)).toEqual(["10002 server got 7", "10003 client got 7"])
   })
 
-  test("a cut may be one way", async () => {
+  test("a partition may affect one direction", async () => {
     const { network, log, connect, run } = world({ delayMs: [1, 1] })
     await run(
       Effect.gen(function* () {
@@ -82,7 +82,7 @@ describe("the simulated network", () => {
     )
   })
 
-  test("a call to a host that is cut off times out, and gets through when it heals in time", async () => {
+  test("a call to a partitioned host times out, and succeeds when the partition heals in time", async () => {
     const { network, connect, run, clock } = world()
     const fault = await run(
       Effect.gen(function* () {
@@ -124,7 +124,7 @@ describe("the simulated network", () => {
     )
   })
 
-  test("one seed gives one run, with delays, pieces and broken connections by chance", async () => {
+  test("one seed gives one run, with random delays, fragments and broken connections", async () => {
     const noise = async (seed: number) => {
       const { log, connect, run } = world({ delayMs: [0, 20], segmentBytes: [1, 100], breakChance: 0.01 }, seed)
       await run(

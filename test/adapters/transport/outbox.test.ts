@@ -3,7 +3,7 @@ import fc from "fast-check"
 import { freshMemory, Outbox, sharedMemory } from "../../../adapters/transport/outbox.ts"
 import { Bug } from "../../../domain/kernel/bug.ts"
 
-/** A socket that takes what its script says of each write, and all of it once the script is over. */
+/** A socket that accepts the scripted number of bytes of each write, and all bytes after the script. */
 const socket = (script: ReadonlyArray<number>) => {
   const taken: Array<number> = []
   let calls = 0
@@ -20,7 +20,7 @@ const socket = (script: ReadonlyArray<number>) => {
   }
 }
 
-test("a socket that takes more than it was given is a bug", () => {
+test("a socket that accepts more bytes than it was given is a bug", () => {
   const outbox = new Outbox(
     (bytes) => bytes.length + 1,
     () => undefined,
@@ -30,7 +30,7 @@ test("a socket that takes more than it was given is a bug", () => {
 })
 
 describe("bytes that wait to be sent", () => {
-  test("leave in order, whatever the socket takes of each write", async () => {
+  test("are sent in order, whatever part of each write the socket accepts", async () => {
     const chunks = fc.array(fc.uint8Array({ maxLength: 30 }), { maxLength: 40 })
     await fc.assert(
       fc.asyncProperty(chunks, fc.array(fc.nat(50)), fc.boolean(), async (written, script, fresh) => {
@@ -41,7 +41,7 @@ describe("bytes that wait to be sent", () => {
         const told: Array<number> = []
         const sent = written.flatMap((chunk) => [...chunk, ...chunk])
         for (const [i, chunk] of written.entries()) {
-          // Memory that the socket has is used again at once.
+          // Memory that the socket accepted is reused at once.
           const waiting = outbox.write([chunk, chunk.slice()], () => {
             told.push(i)
             chunk.fill(0xdd)
@@ -63,7 +63,7 @@ describe("bytes that wait to be sent", () => {
     )
   })
 
-  test("what is written in one turn is one call; large pieces go as they are", async () => {
+  test("writes of one turn are one call; large chunks are sent at once", async () => {
     const to = socket([])
     const outbox = new Outbox(to.sink, () => {}, sharedMemory)
     for (let i = 0; i < 100; i++) outbox.write([new Uint8Array(10).fill(i)])
@@ -76,7 +76,7 @@ describe("bytes that wait to be sent", () => {
     expect(to.taken.length).toBe(1000 + 70_010)
   })
 
-  test("a socket that is gone takes nothing, and nothing is kept for it", async () => {
+  test("a closed socket accepts nothing, and no bytes are kept for it", async () => {
     const outbox = new Outbox(
       () => -1,
       () => {},

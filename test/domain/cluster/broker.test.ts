@@ -70,10 +70,10 @@ describe("RegisterBroker of connected brokers", () => {
   const sameAddress = (isConnected: boolean) => register(1, "another", 9001, isConnected)
   const fenced = afterCommands(orders, heartbeat(1, { wantShutDown: true })(orders))
   test.each([
-    ["it serves", orders, "DUPLICATE_BROKER_REGISTRATION"],
-    ["it is fenced and carries partitions", fenced, "DUPLICATE_BROKER_REGISTRATION"],
-    ["it is fenced and carries nothing", given(register(1)), "allowed"]
-  ])("given a broker that is connected, when another process takes its id, and %s: %3$s", (_, cluster, answer) =>
+    ["it is unfenced", orders, "DUPLICATE_BROKER_REGISTRATION"],
+    ["it is fenced and has partitions", fenced, "DUPLICATE_BROKER_REGISTRATION"],
+    ["it is fenced and has no partitions", given(register(1)), "allowed"]
+  ])("given a connected broker, when another process registers its id, and %s: %3$s", (_, cluster, answer) =>
     expect([refused(cluster, elsewhere(true)), refused(cluster, sameAddress(true))]).toEqual([answer, answer])
   )
   test("given a connected broker, when it registers again, then its registration is unchanged", () =>

@@ -60,7 +60,7 @@ describe("one group", () => {
     expect(refusal(joined, Command.Sync({ ...sync, assignments: [{ memberId: memberId("m"), assignment: new Uint8Array(9_000) }] }))).toBe("INVALID_REQUEST")
     expect(refusal(joined, sync)).toBe("done")
   })
-  test("offsets over the bound are refused with Kafka's error for a failed write; those that replace others are accepted", () => {
+  test("offsets over the bound are refused with INVALID_COMMIT_OFFSET_SIZE; those that replace others are accepted", () => {
     const offsets = (count: number) =>
       (commits("", -1, 1, 0) as Extract<Command, { _tag: "CommitOffsets" }>).offsets.flatMap((one) =>
         Array.from({ length: count }, (_, partition) => ({ ...one, partition }))

@@ -81,7 +81,7 @@ describe("compression.type", () => {
     expect(verify(stored, crc32c)).toBeUndefined()
     expect([stored.timestampType, ...read(stored).map(({ timestamp }) => timestamp)]).toEqual(["LogAppendTime", now + 77, now + 77, now + 77])
   })
-  test("a batch that already has the codec is stored unchanged; with compression.type=producer a batch is not copied", () => {
+  test("a batch that already has the codec is stored unchanged, without a copy", () => {
     for (const codec of ["none", "gzip"] as const) {
       const batch = made({ codec })
       const opened = openBatch(batch, { rules: { ...plain, codec }, packing, crc32c, times: undefined, batchBytesMax })

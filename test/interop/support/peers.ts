@@ -12,7 +12,7 @@ export const python = process.env.FRANZ_PYTHON ?? "python3"
 /** Foreign clients that a machine may lack. In CI (FRANZ_REQUIRE_PEERS) a missing one fails the test instead of skipping it. */
 const there = {
   kcat: () => has("kcat", "-V"),
-  // The jars are here: a test never waits for their download. `./franz test` brings them.
+  // Tests never wait for a download of the jars: `./franz test` downloads them.
   java: () => has("bash", peer, "ready"),
   confluent: () => has(python, "-c", "import confluent_kafka")
 }
@@ -43,6 +43,6 @@ export const lines: ReadonlyArray<string> = gunzipSync(readFileSync(join(root, "
   .toString("utf8")
   .trimEnd()
   .split("\n")
-/** The texts as they are compared: sorted, since partitions have no order among them. */
+/** The texts in sorted order for comparison, since partitions have no common order. */
 export const sorted = (texts: Iterable<string>): ReadonlyArray<string> => [...texts].sort()
 export const linesOf = (output: string): ReadonlyArray<string> => output.split("\n").filter((line) => line !== "")

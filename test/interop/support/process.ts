@@ -5,10 +5,10 @@ import { join } from "node:path"
 
 export const root = join(import.meta.dir, "../../..")
 
-/** A generous deadline: it ends a test that hangs, and says nothing about speed. */
+/** A generous deadline: it ends a hanging test and measures no speed. */
 export const deadlineMs = 60_000
 
-/** Asks again until the answer is one; fails with `what` when the deadline has passed. */
+/** Repeats the call until it gives a result; fails with `what` after the deadline. */
 export const until = async <A>(what: string, ask: () => A | undefined | false | Promise<A | undefined | false>, withinMs = deadlineMs): Promise<A> => {
   const end = performance.now() + withinMs
   for (;;) {
@@ -27,7 +27,7 @@ export const temporaryDirectory = (): { readonly path: string; readonly remove: 
 const running = new Set<ChildProcess>()
 process.once("exit", () => running.forEach((child) => child.kill("SIGKILL")))
 
-/** A process under test: what it printed so far, and how it ended. */
+/** A process under test: its output so far, and its exit. */
 export class Run {
   stdout = ""
   stderr = ""

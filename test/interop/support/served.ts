@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { Kafka, logLevel } from "kafkajs"
 import { Admin, type AdminService, Consumer, type ConsumerService } from "../../../src/programs/library.ts"
 
-/** What a cluster serves of one partition. */
+/** The data that a cluster serves of one partition. */
 interface ServedPartition {
   readonly partition: number
   readonly first: number
@@ -23,7 +23,7 @@ interface ServedGroup {
   readonly group: string
   readonly offsets: ReadonlyArray<{ readonly topic: string; readonly partition: number; readonly offset: string; readonly metadata: string | null }>
 }
-/** Everything that clients see of a cluster and that a restart must keep. */
+/** All data that clients see of a cluster and that a restart must keep. */
 export interface Served {
   readonly topics: ReadonlyArray<ServedTopic>
   readonly groups: ReadonlyArray<ServedGroup>
@@ -97,7 +97,7 @@ const readGroups = async (address: string): Promise<ReadonlyArray<ServedGroup>> 
   }
 }
 
-/** What the cluster at `address` serves at present. */
+/** Returns what the cluster at `address` serves. */
 export const served = async (address: string): Promise<Served> => {
   const read = Effect.scoped(
     Effect.gen(function* () {

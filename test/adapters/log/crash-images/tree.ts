@@ -1,10 +1,10 @@
-/** What is in a directory: files by their bytes, directories by what is in them. */
+/** The content of a directory: files with their bytes, directories with their content. */
 export type Tree = Map<string, Uint8Array | Tree>
 
 export const copyTree = (tree: Tree): Tree =>
   new Map([...tree].map(([name, content]) => [name, content instanceof Uint8Array ? content.slice() : copyTree(content)] as const))
 
-/** What is at `path`, which is written without a slash in front. */
+/** Returns the entry at `path`, which has no leading slash. */
 export const at = (tree: Tree, path: string): Uint8Array | Tree | undefined => {
   let found: Uint8Array | Tree | undefined = tree
   for (const name of path.split("/")) found = found instanceof Map ? found.get(name) : undefined
@@ -19,7 +19,7 @@ export const namesIn = (tree: Tree, path: string): ReadonlyArray<string> => {
   return found instanceof Map ? [...found.keys()] : []
 }
 
-/** A number that tells trees apart (64 bits of hash over names and bytes). */
+/** Returns a 64-bit hash over names and bytes, which distinguishes trees. */
 export const treeHash = (tree: Tree): bigint => {
   let hash = 0n
   for (const name of [...tree.keys()].sort()) {

@@ -135,7 +135,7 @@ describe("a lock file that disappears while the node runs", () => {
     expect((await opening(directory))._tag).toBe("Right")
   }, 60_000)
 
-  test("and that another process holds by then takes the directory offline, where only the lock file excludes it", async () => {
+  test("takes the directory offline when another process has locked it since, where only the lock file excludes it", async () => {
     const directory = temporary()
     const fault = await Effect.runPromise(
       Effect.scoped(

@@ -36,7 +36,7 @@ describe("opened listeners", () => {
     ["listeners=PLAINTEXT://:9092", "PLAINTEXT", [["PLAINTEXT", "", 9092]]],
     ["listeners=plaintext://[::1]:0", "PLAINTEXT", [["PLAINTEXT", "::1", 0]]],
     ["listeners=localhost:9093", "PLAINTEXT", [["PLAINTEXT", "localhost", 9093]]],
-    // Kafka requires inter.broker.listener.name here; only one listener is reachable for other nodes.
+    // Kafka requires inter.broker.listener.name here; a node chooses PLAINTEXT, or the first listener.
     [
       "listeners=IN://a:1,OUT://a:2;listener.security.protocol.map=IN:PLAINTEXT,OUT:PLAINTEXT",
       "IN",

@@ -7,7 +7,7 @@ import type { Scenario, Side } from "./side.ts"
 const topic = 2
 const broker = 4
 
-/** What the topic's own settings are in the end, once they are so on the node that is asked. */
+/** The topic's own settings, after the asked node has applied them. */
 const own = async (side: Side, label: string, name: string, expected: Readonly<Record<string, string>>): Promise<void> => {
   const settings = async (): Promise<Readonly<Record<string, string | null>>> => {
     const { results } = await side.call(DescribeConfigs, 4, { resources: [{ resourceType: topic, resourceName: name, configurationKeys: null }] })

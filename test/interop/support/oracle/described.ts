@@ -19,7 +19,7 @@ const setting = (resourceType: number, resourceName: string, settings: ReadonlyA
   resources: [{ resourceType, resourceName, configs: settings.map(([name, value]) => ({ name, value, configOperation })) }],
   validateOnly: false
 })
-/** Settings are followed by the node that is asked a moment after they were set. */
+/** A node applies a changed setting after a short delay. */
 const followed = async (side: Side, resourceType: number, resourceName: string, [name, value]: Setting, source: number): Promise<void> => {
   await until(`${resourceName} has ${name}=${value}`, async () => {
     const { results } = await side.call(DescribeConfigs, 4, wanted(resourceType, resourceName, [name]))

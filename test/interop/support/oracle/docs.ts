@@ -17,7 +17,7 @@ const readable = ({ source }: RegExp): string =>
 const rows = (): string =>
   ["| in `./franz compare` | why |", "| --- | --- |", ...accepted.map(({ at, why }) => `| `.concat("`", readable(at), "`", ` | ${why} |`))].join("\n")
 
-/** docs/skipped.md as it is, and with the differences that are accepted now. */
+/** The stored docs/skipped.md, and the one with the accepted differences. */
 export const docs = (): { readonly before: string; readonly after: string } => {
   const before = readFileSync(file, "utf8")
   const [from, to] = [before.indexOf(begin), before.indexOf(end)]

@@ -29,7 +29,7 @@ const offsets = "__consumer_offsets"
 const errors = (side: Side, label: string, answers: ReadonlyArray<{ readonly errorCode: number }>): void =>
   side.note(label, { answers: answers.map(({ errorCode }) => ({ errorCode })) })
 
-/** `__consumer_offsets` for clients: they read it, and only the coordinator writes to it. Lists of topics that begin with "__" are put aside by the comparison, so errors are noted alone. */
+/** `__consumer_offsets` for clients: they read it, and only the coordinator writes to it. The comparison omits topics that begin with "__" from lists, so only errors are recorded. */
 export const internalTopics: Scenario = async (side) => {
   const { topics } = await side.call(Metadata, 12, { topics: [{ name: offsets }] })
   side.note(
@@ -100,7 +100,7 @@ export const internalTopics: Scenario = async (side) => {
   await remove("delete __cluster_metadata", "__cluster_metadata")
 }
 
-/** A record as its fields, without what each side draws or chooses for itself: ids, times, the version of an offset (Kafka 4 writes topic ids). */
+/** The fields of a record, without those that each side chooses: ids, times, the version of an offset (Kafka 4 writes topic ids). */
 const told = ({ key, value }: Record): object => {
   const bytes = key ?? new Uint8Array(0)
   const type = Buffer.from(bytes).readInt16BE(0)
@@ -116,7 +116,7 @@ const told = ({ key, value }: Record): object => {
   return { ...at, ...group, currentStateTimestamp: group.currentStateTimestamp >= 0n, members: shown }
 }
 
-/** What Kafka's coordinator writes into `__consumer_offsets` while groups live, record by record. */
+/** The records that Kafka's coordinator writes to `__consumer_offsets` while groups are active. */
 export const offsetsRecords: Scenario = async (side) => {
   await side.topic("watched-topic", 2)
   const groupId = "watched group"
@@ -155,7 +155,7 @@ export const offsetsRecords: Scenario = async (side) => {
   await side.call(LeaveGroup, 3, { groupId, members: [{ memberId: again.memberId, groupInstanceId: "static" }] })
   await side.call(OffsetDelete, 0, { groupId, topics: [{ name: "watched-topic", partitions: [{ partitionIndex: 1 }] }] })
   await side.call(DeleteGroups, 2, { groupsNames: [groupId] })
-  // Each side spreads the groups over partitions in its own way.
+  // The sides may assign groups to different partitions.
   const [partition = -1, end = 0n] = [...(await ends())].find(([index, offset]) => offset !== before.get(index)) ?? []
   const from = before.get(partition) ?? 0n
   const wanted = { partition, fetchOffset: from, partitionMaxBytes: 1_000_000 }

@@ -3,7 +3,7 @@ import { kafkaError } from "../../../../domain/kernel/error-code.ts"
 import { readableBatches } from "../../../../domain/log/batch.ts"
 import { zeroUuid } from "../../../../src/protocol/type/wire.ts"
 
-/** What two nodes may say differently and mean the same: ids that each draws for itself, ports, times. Known ids have names. */
+/** Replaces values that may differ between two nodes: ids that each chooses, ports, times. Known ids get names. */
 interface Names {
   readonly port: number
   readonly clusterId: string | null
@@ -16,7 +16,7 @@ export type Plain = null | boolean | number | string | ReadonlyArray<Plain> | { 
 const clockFrom = 1_000_000_000_000n
 
 const batchesOf = (bytes: Uint8Array): Plain => {
-  // Kafka fills an answer up with a part of the batch that follows, which clients leave alone.
+  // Kafka fills a response with a part of the next batch, which clients ignore.
   const batches = readableBatches(bytes)
   if (Either.isLeft(batches)) return `unreadable: ${batches.left.error}`
   return batches.right.map((batch) => ({
@@ -70,9 +70,9 @@ interface Synonym {
   readonly source: number
 }
 
-/** An answer as plain data that can be compared: no list of objects has an order, and topics of the system itself are left out. */
+/** A response as comparable plain data: lists of objects are unordered, and internal topics are omitted. */
 export const normal = (value: unknown, names: Names, key = ""): Plain => {
-  // Where a setting's value comes from has an order.
+  // The synonyms of a setting are ordered.
   if (key === "synonyms" && Array.isArray(value))
     return value.map((each: Synonym) => text("synonyms", `${each.name}=${each.value}@${each.source}`, names)).join(" ; ")
   if (Array.isArray(value)) {

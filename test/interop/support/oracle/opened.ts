@@ -25,7 +25,7 @@ const timed = (times: ReadonlyArray<number>, fields: Partial<BatchToWrite> = {},
     },
     { crc32c, compress }
   )
-/** The same bytes, changed, with a CRC that fits. */
+/** Changes the batch and updates its CRC. */
 const forged = (batch: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Array => {
   const bytes = batch.slice()
   change(bytes)
@@ -52,7 +52,7 @@ const stored = (side: Side, name: string) =>
     topics: [{ topic: name, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000_000 }] }]
   })
 
-/** What each compression.type makes of each codec, and of what cannot be opened. */
+/** Every compression.type with every codec, and with batches that cannot be decompressed. */
 export const keptCodecs: Scenario = async (side) => {
   for (const type of ["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]) {
     const name = `kept-${type}`
@@ -76,7 +76,7 @@ export const keptCodecs: Scenario = async (side) => {
   await stored(side, "kept-sequences")
 }
 
-/** Batches that do not hold what their header says, where the broker opens them. */
+/** Batches that contradict their header, where the broker decompresses them. */
 export const wrongInside: Scenario = async (side) => {
   await side.topic("inside", 1, { "compression.type": "lz4" })
   const gzip = timed([1000], { codec: "gzip" })
@@ -116,7 +116,7 @@ export const wrongInside: Scenario = async (side) => {
   await stored(side, "inside")
 }
 
-/** Bounds of time, set while the topic is there. */
+/** Timestamp bounds, set on an existing topic. */
 export const times: Scenario = async (side) => {
   const now = Date.now()
   await side.topic("times", 1, { "message.timestamp.before.max.ms": "100000000", "message.timestamp.after.max.ms": "100000000" })
@@ -151,7 +151,7 @@ const inGzip = (batch: Uint8Array, change: (bytes: Uint8Array) => void): Uint8Ar
   })
 }
 
-/** Headers that lie, under a right CRC, and payloads that are not what the header says. */
+/** False headers with a valid CRC, and payloads that contradict their header. */
 export const hostile: Scenario = async (side) => {
   await side.topic("hostile", 1)
   const now = Date.now()

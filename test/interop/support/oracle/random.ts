@@ -11,7 +11,7 @@ import { DescribeGroups } from "../../../../src/protocol/message/15-describe-gro
 import { batch, sequenced, together } from "./records.ts"
 import type { Scenario } from "./side.ts"
 
-/** The same numbers for both, from a seed: a linear congruential generator is random enough to choose a case. */
+/** The same numbers for both sides, from a seed: a linear congruential generator suffices to choose cases. */
 const dice = (seed: number) => {
   let state = seed
   const below = (most: number): number => {
@@ -21,7 +21,7 @@ const dice = (seed: number) => {
   return { below, of: <A>(...choices: ReadonlyArray<A>): A => choices[below(choices.length)] as A }
 }
 
-/** Two producers that repeat, skip and grow old, over two partitions: who gets which offset, and who is refused with what. */
+/** Two producers that repeat, skip and use old epochs, over two partitions: compares the offsets and the errors of each. */
 export const randomSequences: Scenario = async (side) => {
   await side.topic("dice", 2)
   const { below, of } = dice(20)
@@ -47,7 +47,7 @@ export const randomSequences: Scenario = async (side) => {
   }
 }
 
-/** Batches whose times go up and down, read from everywhere with every limit, and asked for by time. */
+/** Batches with rising and falling timestamps, fetched from every offset with every limit, and listed by timestamp. */
 export const randomReads: Scenario = async (side) => {
   await side.topic("times", 1)
   const { below, of } = dice(7)
@@ -71,7 +71,7 @@ export const randomReads: Scenario = async (side) => {
   await side.ask("several batches v3", Produce, 3, several)
 }
 
-/** One member that joins, syncs, beats, commits and leaves in any order, with ids and generations right and wrong; nothing that waits for others. */
+/** One member that joins, syncs, sends heartbeats, commits and leaves in any order, with valid and invalid ids and generations; no request waits for another member. */
 export const randomMember: Scenario = async (side) => {
   const { below, of } = dice(99)
   const groupId = "dice"

@@ -136,7 +136,7 @@ export const listOffsets: Scenario = async (side) => {
   await side.ask("no topics", ListOffsets, 9, { replicaId: -1, topics: [] })
 }
 
-/** Times of the log's own clock, packed batches, and a log that was cut within the batch with the largest time. */
+/** Log append time, compressed batches, and a log that was truncated within the batch with the largest timestamp. */
 export const listOffsetsElsewhere: Scenario = async (side) => {
   await side.topic("stamped", 1, { "message.timestamp.type": "LogAppendTime" })
   await fill(side, "stamped", batch(3, {}, 1000), batch(2, {}, 5000))

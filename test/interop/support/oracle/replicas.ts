@@ -57,7 +57,7 @@ export const elected: Scenario = async (side) => {
   await ask("unclean", [elect("elected", 0)], 1)
   await ask("another type", [elect("elected", 0)], 2)
   await ask("a negative type", [elect("elected", 0)], -1)
-  // Other scenarios have left other topics on either side.
+  // Other scenarios left other topics on each side.
   for (const electionType of [0, 1]) {
     const all = await side.call(ElectLeaders, 2, { electionType, topicPartitions: null })
     side.note(`everywhere, ${electionType}`, { ...all, replicaElectionResults: all.replicaElectionResults.filter(({ topic }) => topic === "elected") })
@@ -75,7 +75,7 @@ export const elected: Scenario = async (side) => {
 }
 
 export const quorum: Scenario = async (side) => {
-  // How far a journal is and when who was heard is each node's own; the node is a voter and no observer on both sides.
+  // Offsets and fetch times of voters differ between the nodes; on both sides the node is a voter and not an observer.
   const ask = async (label: string, version: number, topics: ReadonlyArray<{ readonly topicName: string; readonly partitions: ReadonlyArray<number> }>) => {
     const answer = await side.call(DescribeQuorum, version, {
       topics: topics.map(({ partitions, topicName }) => ({ topicName, partitions: partitions.map((partitionIndex) => ({ partitionIndex })) }))

@@ -19,7 +19,7 @@ import * as sessions from "./sessions.ts"
 import type { Scenario } from "./side.ts"
 import * as transactions from "./transactions.ts"
 
-/** Everything that is asked of both, by name. They need what `before` has made ready. */
+/** All scenarios by name. They need the state that `before` prepares. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
   ApiVersions: cluster.apiVersions,
   FindCoordinator: cluster.coordinators,
@@ -87,7 +87,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   "SCRAM credentials": security.scram,
   UpdateFeatures: security.features
 }
-/** A node that has just started is asked until its coordinators answer. The groups' scenarios commit in the topic `t`. */
+/** Retries on a newly started node until its coordinators respond. The groups' scenarios commit in the topic `t`. */
 export const before: Scenario = async (side) => {
   await side.topic("t", 4)
   await until("a group's coordinator answers", async () => (await side.call(FindCoordinator, 3, { key: "g" })).errorCode === 0)

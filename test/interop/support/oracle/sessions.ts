@@ -9,7 +9,7 @@ import { until } from "../process.ts"
 import { batch } from "./records.ts"
 import type { Scenario, Side } from "./side.ts"
 
-/** The records are of 1970: retention, which looks at logs half a minute after a start, would take them away on either side while these long scenarios run. */
+/** The records are from 1970: retention, which runs half a minute after a start, would delete them on both sides during these long scenarios. */
 const kept = { "retention.ms": "-1" }
 
 type Draft = RequestDraft<typeof Fetch>
@@ -22,7 +22,7 @@ const topicOf = (topic: string, partitions: AskedOffsets, partitionMaxBytes = 1_
 const fill = (side: Side, name: string, index: number, count = 1) =>
   side.call(Produce, 9, { acks: -1, timeoutMs: 10_000, topicData: [{ name, partitionData: [{ index, records: batch(count) }] }] })
 
-/** A client's end of a session: counts the epochs, and keeps the id, which each side draws for itself. */
+/** A client's side of a fetch session: counts the epochs and keeps the id, which each node chooses. */
 class Session {
   id = 0
   epoch = 0
@@ -93,7 +93,7 @@ export const sessions: Scenario = async (side) => {
   await side.ask("after everything was forgotten", Fetch, 12, { maxWaitMs: 0, minBytes: 0, sessionId: 12_345, sessionEpoch: 3, topics: [] })
 }
 
-/** Sessions that end, are taken over, and what comes of topics that go and come again. */
+/** Sessions that end or are replaced, and topics that are deleted and created again. */
 export const sessionEnds: Scenario = async (side) => {
   await side.topic("ending", 2, kept)
   await fill(side, "ending", 0, 2)
@@ -130,7 +130,7 @@ export const sessionEnds: Scenario = async (side) => {
   await named.ask("a partition that was made", [topicOf("ending", { 2: 0 })])
 }
 
-/** Steps from a seed: records come, and a session with little room is asked again and again. */
+/** Random steps from a seed: appends, and repeated fetches of a session with a small size limit. */
 export const randomSession: Scenario = async (side) => {
   await side.topic("shuffled", 4, kept)
   let state = 5

@@ -36,7 +36,7 @@ export class Side {
   another(): Promise<RawConnection> {
     return RawConnection.open(this.port)
   }
-  /** From now on this id is shown by a name that both sides have. */
+  /** Shows this id by a name that both sides share. */
   know(id: string, name: string): string {
     if (id !== "") this.ids.set(id, `<${name}>`)
     return id
@@ -59,7 +59,7 @@ export class Side {
       return undefined
     }
   }
-  /** Bytes that no encoder of ours makes, length first; the bytes of the answer are noted. */
+  /** Sends bytes that no encoder here makes, length first; records the bytes of the response. */
   async raw(label: string, frame: Uint8Array): Promise<void> {
     const over = await this.another()
     over.send(frame)
@@ -75,7 +75,7 @@ export class Side {
     return (this.connection as RawConnection).call(api, version, draft)
   }
 
-  /** A topic that is there, its partitions led; its id. */
+  /** Creates a topic and waits until its partitions have leaders; returns its id. */
   async topic(name: string, partitions = 1, configs: Readonly<Record<string, string>> = {}): Promise<string> {
     const settings = Object.entries(configs).map(([key, value]) => ({ name: key, value }))
     const topics = [{ name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: settings }]
@@ -85,7 +85,7 @@ export class Side {
     await this.led(name, partitions)
     return id
   }
-  /** A node may name itself the leader a moment before it serves the partition: it is asked for each until it answers. */
+  /** A node may name itself the leader before it serves the partition: retries each partition until the node serves it. */
   async led(name: string, partitions: number): Promise<void> {
     const indexes = range(0, partitions - 1)
     const topics = [{ name, partitions: indexes.map((partitionIndex) => ({ partitionIndex, timestamp: -1n })) }]
