@@ -1,6 +1,6 @@
 import { connectionOverrides, type NodeConfig } from "../../domain/kernel/config.ts"
-import { AnswerBudget } from "../wire/memory/answer-budget.ts"
 import { MemoryBudget } from "../wire/memory/memory-budget.ts"
+import { ResponseBudget } from "../wire/memory/response-budget.ts"
 import type { ServeOptions } from "../wire/server.ts"
 
 /** The server stops reading requests of a client that leaves this many bytes of responses unread. */
@@ -55,5 +55,5 @@ export const serveOptions = (config: NodeConfig, { live = () => config, memory =
   inFlightRequestsMax: config["max.in.flight.requests"],
   writeBufferBytesMax,
   memory,
-  answers: new AnswerBudget(Math.min(config["queued.max.response.bytes"], memory.bytesMax * answersShare), memory)
+  answers: new ResponseBudget(Math.min(config["queued.max.response.bytes"], memory.bytesMax * answersShare), memory)
 })

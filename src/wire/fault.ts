@@ -6,7 +6,7 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
   readonly address: Address
   readonly reason: string
   /** The bytes of a response over the link's bound, if that is the reason. */
-  readonly answerBytes?: number
+  readonly responseBytes?: number
 }> {
   override get message(): string {
     return `the connection to ${formatAddress(this.address)} is lost: ${this.reason}`

@@ -11,7 +11,7 @@ export class Later<A> {
     readonly early?: () => A | Later<A>
   ) {}
 
-  /** The same for who waits with an Effect. */
+  /** The same as an Effect. */
   get effect(): Effect.Effect<A> {
     return Effect.async<A>((resume) =>
       Effect.sync(

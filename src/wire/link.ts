@@ -9,7 +9,7 @@ import { isForBrokersOnly } from "./routing/access.ts"
 
 export type { LinkOptions } from "./link/link-connection.ts"
 
-/** The calling end of one connection. Requests are sent in the order of the calls; answers are matched by correlation id. A link that has closed stays closed: its owner opens another. */
+/** The calling end of one connection. Requests are sent in the order of the calls; responses are matched by correlation id. A link that has closed stays closed: its owner opens another. */
 export interface Link {
   readonly address: Address
   /** Unique in this process. */
@@ -17,18 +17,18 @@ export interface Link {
   /** The highest stable version that both sides know; undefined where the peer lacks the API. What only nodes call is never listed, so its own highest is taken. */
   readonly versionOf: (api: AnyApi) => number | undefined
   /**
-   * Sends a request and waits for its answer. At most `inFlightRequestsMax` are under way; further calls wait their turn. An interrupted call leaves its deadline on the link: when
+   * Sends a request and waits for its response. At most `inFlightRequestsMax` are under way; further calls wait their turn. An interrupted call leaves its deadline on the link: when
    * the peer does not answer by then the link closes. The peer may have carried the request out. A draft that has no form in the version dies with EncodeError: that is a fault of the caller.
    */
   readonly call: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<ResponseOf<A>, CallFault>
-  /** Sends a request that gets no answer: Produce with acks=0. Waits only while the peer does not read. */
+  /** Sends a request that gets no response: Produce with acks=0. Waits only while the peer does not read. */
   readonly send: <A extends AnyApi>(api: A, request: RequestDraft<A>, options?: CallOptions) => Effect.Effect<void, ConnectionLost | UnsupportedByPeer>
   readonly isOpen: () => boolean
-  /** For how long nothing has come although an answer is due, ms; 0 where none is. */
+  /** For how long nothing has come although a response is due, ms; 0 where none is. */
   readonly silentMs: () => number
   /** Requests that are sent and not answered. */
   readonly inFlight: () => number
-  /** Closes now, without waiting for answers: their callers fail with ConnectionLost and this reason. */
+  /** Closes now, without waiting for responses: their callers fail with ConnectionLost and this reason. */
   readonly abandon: (reason: string) => void
   /** Fails when the connection is closed, by whatever side. */
   readonly closed: Effect.Effect<never, ConnectionLost>

@@ -101,11 +101,11 @@ export interface RouteOptions {
   /** Pipelined, and its response does not wait for the responses before it: for clients that match by correlation id, as links between nodes do. Default false. */
   readonly unordered?: boolean
   /**
-   * Whether `handle` is done with the request's frame when it returns: neither the answer nor anything that was kept looks at a view of it (records, bytes, tagged fields
-   * that this version does not know) from then on, also where the answer still waits. Its memory is freed at once. Default false.
+   * Whether `handle` is done with the request's frame when it returns: neither the response nor anything that was kept looks at a view of it (records, bytes, tagged fields
+   * that this version does not know) from then on, also where the response still waits. Its memory is freed at once. Default false.
    */
   readonly borrows?: boolean
-  /** Who may send it, for an API that is not Kafka's. Default: what routing/access.ts declares. */
+  /** Its permitted senders, for an API that is not Kafka's. Default: as routing/access.ts declares. */
   readonly access?: Access
 }
 /** The fields of CLUSTER_AUTHORIZATION_FAILED beside the error code, where they differ from Kafka's defaults. */
@@ -128,7 +128,7 @@ export interface Route {
   readonly api: AnyApi
   readonly versions: readonly [first: number, last: number]
   readonly advertisedMin: number
-  /** Who may send it, and what it needs. */
+  /** Its permitted senders and the permissions that they need. */
   readonly access: Access
   readonly pipelined: boolean
   readonly unordered: boolean

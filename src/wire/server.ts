@@ -6,9 +6,9 @@ import { ConnectionLog } from "./connection/connection-log.ts"
 import type { OpenConnection } from "./connection/open-connection.ts"
 import { ServerConnection } from "./connection/server-connection.ts"
 import type { ListenerContext, ServerContext } from "./connection/server-context.ts"
-import { AnswerBudget } from "./memory/answer-budget.ts"
 import { MemoryBudget } from "./memory/memory-budget.ts"
 import { Relief } from "./memory/relief.ts"
+import { ResponseBudget } from "./memory/response-budget.ts"
 import { RequestCounts } from "./metrics/request-counts.ts"
 import { registerServer } from "./metrics/server-metrics.ts"
 import type { Route } from "./route.ts"
@@ -19,22 +19,22 @@ import { Turns } from "./slicing/turns.ts"
 export interface ServeOptions extends AdmissionOptions {
   /** Bytes of one request at most; a longer one closes its connection. Kafka's socket.request.max.bytes. */
   readonly requestBytesMax: number
-  /** Requests of one connection that are read ahead of their answers; then it is not read until some are answered. */
+  /** Requests of one connection that are read ahead of their responses; then it is not read until some are answered. */
   readonly inFlightRequestsMax: number
-  /** Bytes of answers that a connection may leave unread before the server stops reading its requests. One further response may be held. */
+  /** Bytes of responses that a connection may leave unread before the server stops reading its requests. One further response may be held. */
   readonly writeBufferBytesMax: number
   /** Bytes of requests of one connection that are read ahead; one request more may be held. Default 16 MiB. */
   readonly inFlightBytesMax?: number
-  /** The account of the memory that requests, answers and waiting work hold; servers of one process share it. Default: 512 MiB, and at least two of the longest requests. */
+  /** The account of the memory that requests, responses and waiting work hold; servers of one process share it. Default: 512 MiB, and at least two of the longest requests. */
   readonly memory?: MemoryBudget
   /**
    * Memory behind responses that clients have not read, of all connections together: over three quarters of it only connections that read get records, and those on which
    * nothing was read for ten seconds are closed, the one that holds the most first. Default 256 MiB.
    */
-  readonly answers?: AnswerBudget
+  readonly answers?: ResponseBudget
   /** A connection without a request for so long is closed. Kafka's connections.max.idle.ms; default 10 minutes. */
   readonly idleTimeoutMs?: number
-  /** How long requests under way may take when the scope closes. Default 1 second. */
+  /** How long requests in flight may take when the scope closes. Default 1 second. */
   readonly stopTimeoutMs?: number
   /** The identity of this node, for clients that name the node that they expect (KIP-1242). */
   readonly identity?: () => Identity | undefined
@@ -42,7 +42,7 @@ export interface ServeOptions extends AdmissionOptions {
 
 const refused: Listener = { received: () => {}, drained: () => {}, closed: () => {} }
 const memoryBytesDefault = 512 * 1024 * 1024
-const answerBytesDefault = 256 * 1024 * 1024
+const responseBytesDefault = 256 * 1024 * 1024
 
 /** One listener of a server: its address and the routes that it serves. */
 interface ServedListener {
@@ -85,7 +85,7 @@ export const serveAll = (
       inFlightBytesMax: options.inFlightBytesMax ?? 16 * 1024 * 1024,
       writeBufferBytesMax: options.writeBufferBytesMax,
       memory,
-      answers: options.answers ?? new AnswerBudget(answerBytesDefault, memory),
+      answers: options.answers ?? new ResponseBudget(responseBytesDefault, memory),
       relieve: () => relief.now(),
       seconds: 0,
       forget: (connection) => open.delete(connection)

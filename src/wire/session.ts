@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from "../ports/transport.ts"
 import { actorOf } from "./connection/actor.ts"
-import type { ResponseCapacity } from "./memory/answer-budget.ts"
+import type { ResponseCapacity } from "./memory/response-budget.ts"
 
 /** An authenticated identity, as Kafka's KafkaPrincipal. */
 export interface Principal {

@@ -42,7 +42,7 @@ export function* filtered<A>(all: Iterable<A>, keep: (element: A) => boolean): S
   return kept
 }
 
-/** How often each key is there, with pauses. */
+/** Counts each key, with pauses. */
 export function* timesNamed<A>(all: Iterable<A>, keyOf: (element: A) => string): Steps<Map<string, number>> {
   const times = new Map<string, number>()
   yield* visited(all, (element) => {

@@ -80,8 +80,8 @@ export const callError = (fault: CallFault, what: string, address: Address, { re
     case "UnsupportedByPeer":
       return new UnsupportedByCluster({ what })
     case "ConnectionLost":
-      if (fault.answerBytes !== undefined)
-        return new AnswerTooLarge({ address: formatAddress(address), what, sizeBytes: fault.answerBytes, bytesMax: responseBytesMax })
+      if (fault.responseBytes !== undefined)
+        return new AnswerTooLarge({ address: formatAddress(address), what, sizeBytes: fault.responseBytes, bytesMax: responseBytesMax })
       return new NotReachable({ addresses: [formatAddress(address)], reason: fault.message })
     default:
       return new NotReachable({ addresses: [formatAddress(address)], reason: fault.message })

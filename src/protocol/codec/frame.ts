@@ -29,7 +29,7 @@ const headerTagsMax = 1000
 
 /**
  * 2 for flexible versions, 1 for the others. A version beyond the API's range counts as flexible, as it would be; version 0 of ControlledShutdown alone has a
- * header without client id. An API that we do not know is read as version 1, so that an answer finds its correlation id.
+ * header without client id. An API that we do not know is read as version 1, so that a response finds its correlation id.
  */
 const requestHeaderVersion = (apiKey: number, apiVersion: number): RequestHeaderVersion => {
   if (apiKey === controlledShutdownKey && apiVersion === 0) return 0

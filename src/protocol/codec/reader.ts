@@ -57,7 +57,7 @@ export class Reader {
     return this.elements * elementBytes + this.textBytes
   }
 
-  /** Moves over `size` bytes that must be there; answers where they begin. */
+  /** Moves over `size` bytes that must be there; returns where they begin. */
   take(size: number): number {
     const at = this.at
     if (size > this.end - at) this.fail(`${size} bytes expected, ${this.end - at} left`)

@@ -55,7 +55,7 @@ export class Writer {
       this.at = this.start
     }
   }
-  /** Makes room for `size` bytes in one piece; answers where they begin. */
+  /** Makes room for `size` bytes in one piece; returns where they begin. */
   private take(size: number): number {
     if (size > this.buffer.length - this.at) {
       this.flush()

@@ -25,11 +25,11 @@ const currentLeader = struct({
 })
 
 /**
- * A producer appends record batches to partitions. `acks` is -1 for all in-sync replicas, 1 for the leader alone, 0 for no answer at all. Records are whole
+ * A producer appends record batches to partitions. `acks` is -1 for all in-sync replicas, 1 for the leader alone, 0 for no response at all. Records are whole
  * batches of magic 2, untouched by the codec.
  *
- * From version 3 on record batches have magic 2 (KIP-98). Version 5 answers with the log's start offset, 7 allows zstd (KIP-110), 8 names the records that
- * spoilt a batch (KIP-467), 9 is flexible, 10 tells the new leader (KIP-951), 11 may answer TRANSACTION_ABORTABLE and 12 adds partitions to the transaction
+ * From version 3 on record batches have magic 2 (KIP-98). Version 5 returns the log's start offset, 7 allows zstd (KIP-110), 8 names the records that
+ * spoilt a batch (KIP-467), 9 is flexible, 10 tells the new leader (KIP-951), 11 may return TRANSACTION_ABORTABLE and 12 adds partitions to the transaction
  * by itself (both KIP-890), 13 names topics by id (KIP-516). Brokers advertise version 0 as the first, since older librdkafka looks for it, and refuse 0 to
  * 2.
  */

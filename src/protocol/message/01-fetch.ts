@@ -40,11 +40,11 @@ const snapshotId = struct({
 })
 
 /**
- * A consumer or a follower reads record batches. The answer waits until `minBytes` are there or `maxWaitMs` have passed; `maxBytes` bounds it, but the
+ * A consumer or a follower reads record batches. The response waits until `minBytes` are there or `maxWaitMs` have passed; `maxBytes` bounds it, but the
  * first batch of the first partition is given whole.
  *
  * Version 4 has the isolation level, 5 the log's start offset, 7 fetch sessions (KIP-227), 9 fences by leader epoch (KIP-320), 10 allows zstd (KIP-110), 11
- * knows racks (KIP-392), 12 is flexible and finds diverging epochs (KIP-595), 13 names topics by id (KIP-516), 14 may answer OFFSET_MOVED_TO_TIERED_STORAGE
+ * knows racks (KIP-392), 12 is flexible and finds diverging epochs (KIP-595), 13 names topics by id (KIP-516), 14 may return OFFSET_MOVED_TO_TIERED_STORAGE
  * (KIP-405), 15 has the replica's epoch (KIP-903), 16 tells the new leader's address (KIP-951), 17 the follower's directory (KIP-853), 18 its high
  * watermark (KIP-1166).
  */

@@ -3,8 +3,8 @@ import { api, array, errorCode, int32, int64, nullable, since, struct, text, thr
 /**
  * A group's member stores the offsets it has come to. A generation of -1 and an empty member id are a client outside of any group's assignment.
  *
- * Versions 2 to 4 carry a retention time; 3 answers with the throttle time, 6 adds leader epochs (KIP-320), 7 static membership (KIP-345), 8 is flexible, 9
- * serves the new consumer groups (KIP-848) and may answer STALE_MEMBER_EPOCH and GROUP_ID_NOT_FOUND, 10 names topics by id.
+ * Versions 2 to 4 carry a retention time; 3 returns the throttle time, 6 adds leader epochs (KIP-320), 7 static membership (KIP-345), 8 is flexible, 9
+ * serves the new consumer groups (KIP-848) and may return STALE_MEMBER_EPOCH and GROUP_ID_NOT_FOUND, 10 names topics by id.
  */
 export const OffsetCommit = api(
   { key: 8, name: "OffsetCommit", versions: [2, 10], flexible: 8 },

@@ -3,7 +3,7 @@ import { api, array, between, errorCode, int8, int32, nullable, since, struct, t
 /**
  * Which node leads a group (key type 0), a transaction (1) or the state of a share group's partition (2, with a key of group:topicId:partition).
  *
- * Version 1 adds the key type and an error message, 3 is flexible, 4 asks for many keys at once (KIP-699), 5 may answer TRANSACTION_ABORTABLE (KIP-890), 6
+ * Version 1 adds the key type and an error message, 3 is flexible, 4 asks for many keys at once (KIP-699), 5 may return TRANSACTION_ABORTABLE (KIP-890), 6
  * knows share groups (KIP-932).
  */
 export const FindCoordinator = api(

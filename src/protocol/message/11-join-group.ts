@@ -1,11 +1,11 @@
 import { api, array, bool, bytes, errorCode, int32, nullable, nullableSince, since, struct, text, throttleTime, withDefault } from "../type/wire.ts"
 
 /**
- * A client wants to be a member of a classic group, and says which assignors it knows. The answer comes when all members have joined; the leader gets
+ * A client wants to be a member of a classic group, and says which assignors it knows. The response comes when all members have joined; the leader gets
  * every member's metadata.
  *
  * Version 1 adds the rebalance timeout (before that the session timeout is used), 2 the throttle time, 4 sends a new member away once with its id
- * (MEMBER_ID_REQUIRED, KIP-394), 5 has static membership (KIP-345), 6 is flexible, 7 answers with the protocol type (KIP-559), 8 carries a reason
+ * (MEMBER_ID_REQUIRED, KIP-394), 5 has static membership (KIP-345), 6 is flexible, 7 returns the protocol type (KIP-559), 8 carries a reason
  * (KIP-800), 9 tells a static leader to skip the assignment (KIP-814).
  */
 export const JoinGroup = api(

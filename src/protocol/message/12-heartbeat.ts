@@ -1,7 +1,7 @@
 import { api, errorCode, int32, nullable, since, text, throttleTime } from "../type/wire.ts"
 
 /**
- * A member of a classic group says that it is alive; the answer may tell it to rejoin (REBALANCE_IN_PROGRESS).
+ * A member of a classic group says that it is alive; the response may tell it to rejoin (REBALANCE_IN_PROGRESS).
  *
  * Version 1 adds the throttle time, 3 static membership (KIP-345), 4 is flexible.
  */

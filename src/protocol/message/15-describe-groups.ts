@@ -3,7 +3,7 @@ import { api, array, bool, bytes, errorCode, int32, nullable, since, struct, tex
 /**
  * State and members of classic groups. Metadata and assignments are there only while the group is Stable.
  *
- * Version 1 adds the throttle time, 3 authorized operations (KIP-430), 4 instance ids (KIP-345), 5 is flexible, 6 answers GROUP_ID_NOT_FOUND instead of a
+ * Version 1 adds the throttle time, 3 authorized operations (KIP-430), 4 instance ids (KIP-345), 5 is flexible, 6 returns GROUP_ID_NOT_FOUND instead of a
  * dead group (KIP-1043).
  */
 export const DescribeGroups = api(

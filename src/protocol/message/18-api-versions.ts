@@ -1,7 +1,7 @@
 import { api, array, bool, errorCode, int16, int32, int64, nullable, since, struct, tagged, text, throttleTime } from "../type/wire.ts"
 
 /**
- * Which APIs the node answers, in which versions; the first request of nearly every client. A version that the node does not know is answered in version 0
+ * The APIs and versions that the node serves; the first request of nearly every client. A version that the node does not know is answered in version 0
  * with UNSUPPORTED_VERSION and the range for this API (KIP-511). The response's header is that of version 0 always.
  *
  * Version 1 adds the throttle time, 3 is flexible and names the client's software (KIP-511) and the cluster's features (KIP-584), 4 allows features that

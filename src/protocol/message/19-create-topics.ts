@@ -20,8 +20,8 @@ import {
 /**
  * Makes topics. A count of -1 for partitions or replicas takes the cluster's default, or follows from the assignments.
  *
- * Version 2 answers with the throttle time, 4 allows -1 (KIP-464), 5 is flexible and answers with partitions, replicas and settings (KIP-525), 6 may answer
- * THROTTLING_QUOTA_EXCEEDED (KIP-599), 7 answers with the topic id (KIP-516).
+ * Version 2 returns the throttle time, 4 allows -1 (KIP-464), 5 is flexible and returns partitions, replicas and settings (KIP-525), 6 may return
+ * THROTTLING_QUOTA_EXCEEDED (KIP-599), 7 returns the topic id (KIP-516).
  */
 export const CreateTopics = api(
   { key: 19, name: "CreateTopics", versions: [2, 7], flexible: 5 },

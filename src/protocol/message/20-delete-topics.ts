@@ -3,7 +3,7 @@ import { api, array, errorCode, int32, nullable, nullableSince, since, struct, t
 /**
  * Removes topics with all their records.
  *
- * Version 1 adds the throttle time, 3 may answer TOPIC_DELETION_DISABLED, 4 is flexible, 5 has error messages and THROTTLING_QUOTA_EXCEEDED (KIP-599), 6
+ * Version 1 adds the throttle time, 3 may return TOPIC_DELETION_DISABLED, 4 is flexible, 5 has error messages and THROTTLING_QUOTA_EXCEEDED (KIP-599), 6
  * names topics by name or id (KIP-516).
  */
 export const DeleteTopics = api(

@@ -4,7 +4,7 @@ import { api, bool, errorCode, int16, int32, int64, nullable, since, text, throt
  * Gives a producer its id and epoch, with which the log tells repeated and lost batches apart (KIP-98). With a transactional id it also fences the id's
  * former owner.
  *
- * Version 2 is flexible, 3 lets a producer keep its id with a new epoch (KIP-360), 4 may answer PRODUCER_FENCED, 5 TRANSACTION_ABORTABLE (KIP-890), 6
+ * Version 2 is flexible, 3 lets a producer keep its id with a new epoch (KIP-360), 4 may return PRODUCER_FENCED, 5 TRANSACTION_ABORTABLE (KIP-890), 6
  * prepares for two-phase commit (KIP-939) and is not stable yet.
  */
 export const InitProducerId = api(

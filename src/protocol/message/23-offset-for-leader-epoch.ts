@@ -3,7 +3,7 @@ import { api, array, errorCode, int32, int64, since, struct, text, throttleTime,
 /**
  * Where a leader epoch ended: what a follower or consumer needs to find out whether its log has diverged (KIP-101, KIP-320).
  *
- * Version 2 fences by the caller's epoch and answers with the throttle time, 3 says which replica asks (-1 a consumer, -2 a debugger), 4 is flexible.
+ * Version 2 fences by the caller's epoch and returns the throttle time, 3 says which replica asks (-1 a consumer, -2 a debugger), 4 is flexible.
  */
 export const OffsetForLeaderEpoch = api(
   { key: 23, name: "OffsetForLeaderEpoch", versions: [2, 4], flexible: 4 },

@@ -12,7 +12,7 @@ const addPartitionsToTxnTopicResult = struct({
 /**
  * Tells the transaction's coordinator which partitions will be written, before they are.
  *
- * Version 2 may answer PRODUCER_FENCED, 3 is flexible, 4 is for brokers only: many transactions at once, and asking without adding (KIP-890), 5 may answer
+ * Version 2 may return PRODUCER_FENCED, 3 is flexible, 4 is for brokers only: many transactions at once, and asking without adding (KIP-890), 5 may return
  * TRANSACTION_ABORTABLE. Clients stay at 3.
  */
 export const AddPartitionsToTxn = api(

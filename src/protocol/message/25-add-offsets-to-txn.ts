@@ -3,7 +3,7 @@ import { api, errorCode, int16, int64, text, throttleTime } from "../type/wire.t
 /**
  * Makes a group's offsets part of a transaction, before TxnOffsetCommit stores them.
  *
- * Version 2 may answer PRODUCER_FENCED, 3 is flexible, 4 may answer TRANSACTION_ABORTABLE (KIP-890).
+ * Version 2 may return PRODUCER_FENCED, 3 is flexible, 4 may return TRANSACTION_ABORTABLE (KIP-890).
  */
 export const AddOffsetsToTxn = api(
   { key: 25, name: "AddOffsetsToTxn", versions: [0, 4], flexible: 3 },

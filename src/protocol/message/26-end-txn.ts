@@ -3,7 +3,7 @@ import { api, bool, errorCode, int16, int64, since, text, throttleTime } from ".
 /**
  * Commits or aborts a transaction.
  *
- * Version 2 may answer PRODUCER_FENCED, 3 is flexible, 4 TRANSACTION_ABORTABLE, 5 raises the epoch with each transaction and answers with the new one
+ * Version 2 may return PRODUCER_FENCED, 3 is flexible, 4 TRANSACTION_ABORTABLE, 5 raises the epoch with each transaction and returns the new one
  * (KIP-890).
  */
 export const EndTxn = api(

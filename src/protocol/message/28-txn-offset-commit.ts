@@ -3,7 +3,7 @@ import { api, array, errorCode, int16, int32, int64, nullable, since, struct, te
 /**
  * Stores a group's offsets as part of a transaction: they count when it commits.
  *
- * Version 2 adds leader epochs, 3 is flexible and fences by member and generation (KIP-447), 4 may answer TRANSACTION_ABORTABLE, 5 adds the offsets to the
+ * Version 2 adds leader epochs, 3 is flexible and fences by member and generation (KIP-447), 4 may return TRANSACTION_ABORTABLE, 5 adds the offsets to the
  * transaction by itself (both KIP-890), 6 names topics by id (KIP-1319).
  */
 export const TxnOffsetCommit = api(

@@ -3,7 +3,7 @@ import { api, bytes, errorCode, int64, nullable, since, text } from "../type/wir
 /**
  * Carries the tokens of the mechanism that SaslHandshake chose (KIP-152).
  *
- * Version 1 answers with the session's lifetime in ms, after which the client authenticates again (KIP-368), 2 is flexible.
+ * Version 1 returns the session's lifetime in ms, after which the client authenticates again (KIP-368), 2 is flexible.
  */
 export const SaslAuthenticate = api(
   { key: 36, name: "SaslAuthenticate", versions: [0, 2], flexible: 2 },

@@ -3,7 +3,7 @@ import { api, array, bool, errorCode, int32, nullable, struct, text, throttleTim
 /**
  * Gives topics more partitions; `count` is how many there are afterwards (KIP-195).
  *
- * Version 2 is flexible, 3 may answer THROTTLING_QUOTA_EXCEEDED (KIP-599).
+ * Version 2 is flexible, 3 may return THROTTLING_QUOTA_EXCEEDED (KIP-599).
  */
 export const CreatePartitions = api(
   { key: 37, name: "CreatePartitions", versions: [0, 3], flexible: 2 },

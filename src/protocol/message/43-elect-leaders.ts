@@ -3,7 +3,7 @@ import { api, array, errorCode, int8, int32, nullable, since, struct, text, thro
 /**
  * Asks for leader elections: the preferred replica (type 0), or any when no in-sync one is left (type 1). Null asks for all partitions.
  *
- * Version 1 knows type 1 and has an error for the whole answer (KIP-460), 2 is flexible.
+ * Version 1 knows type 1 and has an error for the whole response (KIP-460), 2 is flexible.
  */
 export const ElectLeaders = api(
   { key: 43, name: "ElectLeaders", versions: [0, 2], flexible: 2 },

@@ -3,7 +3,7 @@ import { api, array, errorCode, int8, int32, int64, since, struct, throttleTime,
 /**
  * A partition's leader proposes a new in-sync set to the controller (KIP-497). Brokers only.
  *
- * Version 2 names topics by id and may answer INELIGIBLE_REPLICA and NEW_LEADER_ELECTED (KIP-841), 3 gives each replica with its broker epoch (KIP-903).
+ * Version 2 names topics by id and may return INELIGIBLE_REPLICA and NEW_LEADER_ELECTED (KIP-841), 3 gives each replica with its broker epoch (KIP-903).
  */
 export const AlterPartition = api(
   { key: 56, name: "AlterPartition", versions: [2, 3], flexible: 0 },

@@ -1,7 +1,7 @@
 import { api, bytes, errorCode, nullable, withDefault } from "../type/wire.ts"
 
 /**
- * Carries a whole request, header included, from the broker that got it to the controller, with who sent it (KIP-590). The answer carries the whole
+ * Carries a whole request, header included, from the broker that got it to the controller, with who sent it (KIP-590). The response carries the whole
  * response.
  */
 export const Envelope = api(

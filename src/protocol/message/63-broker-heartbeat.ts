@@ -1,7 +1,7 @@
 import { api, array, bool, errorCode, int32, int64, nullable, tagged, throttleTime, uuid, withDefault } from "../type/wire.ts"
 
 /**
- * A broker says that it is alive, how far it has read the metadata, and what it wants: to be fenced, or to shut down (KIP-631). The answer says what it is.
+ * A broker says that it is alive, how far it has read the metadata, and what it wants: to be fenced, or to shut down (KIP-631). The response says what it is.
  *
  * Version 1 tells directories that have failed (KIP-858), 2 those that are cordoned.
  */

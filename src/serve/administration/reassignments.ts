@@ -47,7 +47,7 @@ const alter = (cluster: Cluster, { name, partitions }: Topic) => {
 }
 
 /**
- * AlterPartitionReassignments 0-1 and ListPartitionReassignments 0 (KIP-455) where a partition has one replica and stays where it is. None is ever under way: cancelling one is
+ * AlterPartitionReassignments 0-1 and ListPartitionReassignments 0 (KIP-455) where a partition has one replica and stays where it is. No reassignment is ever in progress: cancelling one is
  * NO_REASSIGNMENT_IN_PROGRESS. The replicas that a partition has already are a success without effect; any others are INVALID_REPLICA_ASSIGNMENT.
  */
 export const reassignmentRoutes = (image: () => Cluster): ReadonlyArray<Route> => [

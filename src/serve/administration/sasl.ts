@@ -7,7 +7,7 @@ import { type Route, route } from "../../wire/route.ts"
 const illegalState = errorCode("ILLEGAL_SASL_STATE")
 
 /**
- * SaslHandshake 0-1 and SaslAuthenticate 0-2 on a PLAINTEXT listener, as Kafka answers them: ILLEGAL_SASL_STATE and no mechanism. They are advertised because clients tell
+ * SaslHandshake 0-1 and SaslAuthenticate 0-2 on a PLAINTEXT listener, as in Kafka: ILLEGAL_SASL_STATE and no mechanism. They are advertised because clients tell
  * the age of a broker by them: franz-go takes a broker without SaslHandshake for 0.9.
  */
 export const saslRoutes: ReadonlyArray<Route> = [

@@ -85,7 +85,7 @@ const described =
   }
 
 /**
- * DescribeCluster (KIP-700): cluster id, the broker that takes what the leader decides, and the brokers, from the image. The leader's own listener tells of controllers too;
+ * DescribeCluster (KIP-700): cluster id, the controller that clients use, and the brokers, from the image. The leader's own listener lists controllers too;
  * MISMATCHED_ENDPOINT_TYPE elsewhere, UNSUPPORTED_ENDPOINT_TYPE for what is neither.
  */
 export const describeCluster = (options: DescribeClusterOptions) => {

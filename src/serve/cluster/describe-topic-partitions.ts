@@ -94,7 +94,7 @@ function* page(cluster: Cluster, request: Request): Steps<Response> {
 }
 
 /**
- * DescribeTopicPartitions 0 (KIP-966): topics by name, in their order, page by page. A page has at most `responsePartitionLimit` partitions, and 2,000; the cursor of an answer
+ * DescribeTopicPartitions 0 (KIP-966): topics by name, in their order, page by page. A page has at most `responsePartitionLimit` partitions, and 2,000; the cursor of a response
  * begins the next one. A cursor at a topic that the request does not name is INVALID_REQUEST for every topic. In a request for all topics the page continues with the next topic. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, INVALID_TOPIC_EXCEPTION.
  */
 export const describeTopicPartitions = (image: () => Cluster): Route =>

@@ -182,7 +182,7 @@ function* missing(cluster: Cluster, request: Request, version: number): Steps<Re
  * request names an internal topic, since no broker has those.
  * The leader creates unknown topics if both node and request allow it; a topic that does not exist yet is UNKNOWN_TOPIC_OR_PARTITION, and the client
  * asks again. Errors of a topic: UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, INVALID_TOPIC_EXCEPTION, INVALID_REQUEST (an id before version 12);
- * of a partition: LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND where its leader has no listener of the name that the request came through. Nodes are told by their addresses on that listener.
+ * of a partition: LEADER_NOT_AVAILABLE, LISTENER_NOT_FOUND if its leader has no listener with the name of the request's listener. Nodes have their addresses on that listener.
  */
 export const metadata =
   ({ cluster, autoCreate, createTopics, nodeId }: MetadataOptions) =>

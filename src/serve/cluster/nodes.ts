@@ -18,7 +18,7 @@ export const nodeOn = (broker: Broker, listener: string | undefined): Node | und
 
 /**
  * Where clients may turn that came through `listener`: every unfenced broker that has it, by rising id. A leader that is a process of its own is no broker and is not among them, as Kafka's controllers
- * are not; one that shares a process with a broker is told as that broker.
+ * are not; one that shares a process with a broker is listed as that broker.
  */
 export const nodesOf = (cluster: Cluster, listener: string | undefined): ReadonlyArray<Node> =>
   liveBrokers(cluster).flatMap((broker) => nodeOn(broker, listener) ?? [])

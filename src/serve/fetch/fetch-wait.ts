@@ -1,6 +1,6 @@
 import { Either } from "effect"
 import { Later } from "../../wire/later.ts"
-import type { ResponseCapacity } from "../../wire/memory/answer-budget.ts"
+import type { ResponseCapacity } from "../../wire/memory/response-budget.ts"
 import { type Steps, visited } from "../../wire/sliced.ts"
 import type { Deadlines } from "../deadlines.ts"
 import type { FindReadable } from "../readable.ts"

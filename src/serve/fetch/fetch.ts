@@ -1,6 +1,6 @@
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Later } from "../../wire/later.ts"
-import type { ResponseCapacity } from "../../wire/memory/answer-budget.ts"
+import type { ResponseCapacity } from "../../wire/memory/response-budget.ts"
 import type { RequestContext } from "../../wire/route.ts"
 import type { Session } from "../../wire/session.ts"
 import { Sliced, type Steps, Stride, visited } from "../../wire/sliced.ts"

@@ -17,7 +17,7 @@ export interface OpenConnection {
   readonly isStalled: boolean
   /** Reads no more requests, closes when those that were read are answered, and then calls `whenDone` once, perhaps at once. */
   readonly stop: (whenDone: () => void) => void
-  /** Closes after the responses that were written. Requests under way are abandoned. */
+  /** Closes after the responses that were written. Requests in flight are abandoned. */
   readonly end: () => void
   /** Closes the connection if it hangs. Called about once a second. */
   readonly sweep: (idleSeconds: number) => void

@@ -1,7 +1,7 @@
 import type { Runtime } from "effect"
 import type { Admission } from "../admission/admission.ts"
-import type { AnswerBudget } from "../memory/answer-budget.ts"
 import type { MemoryBudget } from "../memory/memory-budget.ts"
+import type { ResponseBudget } from "../memory/response-budget.ts"
 import type { RequestCounts } from "../metrics/request-counts.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import type { Turns } from "../slicing/turns.ts"
@@ -25,7 +25,7 @@ export interface ServerContext {
   readonly writeBufferBytesMax: number
   readonly admission: Admission
   readonly memory: MemoryBudget
-  readonly answers: AnswerBudget
+  readonly answers: ResponseBudget
   /** Closes connections until the memory budget is not full. */
   readonly relieve: () => void
   /** Approximate seconds since the server started: reading a clock for every chunk would cost too much. */

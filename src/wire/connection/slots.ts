@@ -79,11 +79,11 @@ export class Slots {
   get count(): number {
     return this.under
   }
-  /** Bytes of the requests that are under way, as they came. */
+  /** Bytes of the requests that are in flight, as they came. */
   get size(): number {
     return this.bytes
   }
-  /** Bytes of memory that those under way hold. */
+  /** Bytes of memory that those in flight hold. */
   get heldBytes(): number {
     return this.held
   }
@@ -91,7 +91,7 @@ export class Slots {
   get oldestWait(): Slot | undefined {
     for (let at = this.first; at < this.next; at++) {
       const slot = this.slots[at]
-      // Without `stop` its wait is over, and its answer is about to be made.
+      // Without `stop` its wait is over, and its response is about to be made.
       if (slot?.state === "running" && slot.early !== undefined && slot.stop !== undefined) return slot
     }
     return undefined

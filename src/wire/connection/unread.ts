@@ -1,6 +1,6 @@
 import { isLent, returnLent } from "../../ports/lent-memory.ts"
 import type { Connection } from "../../ports/transport.ts"
-import type { AnswerBudget, ResponseCapacity } from "../memory/answer-budget.ts"
+import type { ResponseBudget, ResponseCapacity } from "../memory/response-budget.ts"
 import type { RequestCounts } from "../metrics/request-counts.ts"
 
 /** A connection whose client takes no byte for this long counts as stalled. */
@@ -19,7 +19,7 @@ export class Unread implements ResponseCapacity {
   private taken = -1
   private movedAt = 0
 
-  constructor(private readonly budget: AnswerBudget) {}
+  constructor(private readonly budget: ResponseBudget) {}
 
   /** Bytes that the peer has not read yet. */
   get size(): number {

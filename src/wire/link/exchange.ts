@@ -54,7 +54,7 @@ export const transmit = <A extends AnyApi>(
 
 const isResponseTo = (frame: Uint8Array, id: number): boolean => frame.length >= 4 && new DataView(frame.buffer, frame.byteOffset).getInt32(0) === id
 
-/** One request and its answer, read by the version that was sent. An answer that cannot be read closes the connection: what follows it cannot be trusted. */
+/** One request and its response, read by the version that was sent. A response that cannot be read closes the connection: what follows it cannot be trusted. */
 export const exchange = <A extends AnyApi>(
   to: LinkConnection,
   address: Address,

@@ -5,11 +5,11 @@ import type { CallFault } from "../fault.ts"
 /** One request that was sent and whose response is due. */
 export interface Pending {
   /**
-   * Takes the answer's frame. Undefined where the caller has left: the answer is still due on the connection until the deadline, and is dropped. Without that deadline callers
+   * Takes the response's frame. Undefined where the caller has left: the response is still due on the connection until the deadline, and is dropped. Without that deadline callers
    * that are less patient than the link would never find out that the peer is gone.
    */
   settle: ((outcome: Either.Either<Uint8Array, CallFault>) => void) | undefined
-  /** When the link looks whether the answer is late, in its monotonic milliseconds. */
+  /** When the link looks whether the response is late, in its monotonic milliseconds. */
   lookAt: number
   /** When the response is late, whatever else has arrived. */
   readonly deadline: number
@@ -21,7 +21,7 @@ export interface Pending {
   readonly timeoutMs: number
 }
 
-/** The requests of one link that wait for answers, by correlation id. An answer names its request, so it need not be the oldest one. */
+/** The requests of one link that wait for responses, by correlation id. A response names its request, so it need not be the oldest one. */
 export class InFlight {
   private readonly byId = new Map<number, Pending>()
   private lastId = 0
@@ -62,7 +62,7 @@ export class InFlight {
       if (before === heard && (since === undefined || deadline - timeoutMs < since)) since = deadline - timeoutMs
     return since
   }
-  /** Forgets all; answers those whose caller still waits. */
+  /** Forgets all; returns those whose caller still waits. */
   clear(): ReadonlyArray<Pending> {
     const all = [...this.byId.values()]
     this.byId.clear()

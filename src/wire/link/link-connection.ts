@@ -11,7 +11,7 @@ export interface LinkOptions {
   readonly requestTimeoutMs: number
   /** Requests that are sent and not answered. */
   readonly inFlightRequestsMax: number
-  /** Bytes of one answer at most; a longer one closes the connection. */
+  /** Bytes of one response at most; a longer one closes the connection. */
   readonly responseBytesMax: number
 }
 
@@ -24,7 +24,7 @@ interface Waiting {
   readonly correlationId: number
   readonly chunks: ReadonlyArray<Uint8Array>
   readonly pending: Pending
-  /** Whether an answer is due. */
+  /** Whether a response is due. */
   readonly answered: boolean
 }
 interface Submission {
@@ -34,11 +34,11 @@ interface Submission {
   /** The API's name, for the words of a timeout. */
   readonly api: string
   readonly timeoutMs: number
-  /** The answer is late before its time when nothing at all has come for this long. Default: `timeoutMs`. */
+  /** The response is late before its time when nothing at all has come for this long. Default: `timeoutMs`. */
   readonly silenceMs?: number
 }
 
-/** The listener of a link's connection: sends in order, matches answers, watches deadlines. */
+/** The listener of a link's connection: sends in order, matches responses, watches deadlines. */
 export class LinkConnection implements Listener {
   private readonly framer: Framer
   private readonly inFlight = new InFlight()
@@ -67,7 +67,7 @@ export class LinkConnection implements Listener {
     return this.lost === undefined
   }
 
-  /** Sends now or when its turn comes. `settle` gets the answer's frame; empty bytes for a request without an answer, once it is sent. Answers how to leave. */
+  /** Sends now or when its turn comes. `settle` gets the response's frame; empty bytes for a request without a response, once it is sent. Returns how to leave. */
   submit({ encode, answered, api, timeoutMs, silenceMs = timeoutMs }: Submission, settle: Settle): () => void {
     if (this.lost !== undefined) {
       settle(Either.left(this.lost))
@@ -113,13 +113,13 @@ export class LinkConnection implements Listener {
   lose(reason: string, orderly = false): void {
     this.loseBy(new ConnectionLost({ address: this.address, reason }), orderly)
   }
-  /** The bytes are no answer, or one that is too large: what follows it cannot be told from it. */
+  /** Closes the link after bytes that are no response, or one that is too large: the start of the next response is unknown. */
   private unframed(fault: FrameFault): void {
     const { kind, message } = describeFrameFault(fault)
     // A server of another protocol has responded in its own text.
     if (kind !== "oversized" || message.startsWith("looks like")) return this.lose(message)
     const reason = `its answer has ${fault.length} bytes, over responseBytesMax=${fault.bytesMax}`
-    this.loseBy(new ConnectionLost({ address: this.address, reason, answerBytes: fault.length }), false)
+    this.loseBy(new ConnectionLost({ address: this.address, reason, responseBytes: fault.length }), false)
   }
   private loseBy(lost: ConnectionLost, orderly: boolean): void {
     if (this.lost !== undefined) return
@@ -192,7 +192,7 @@ export class LinkConnection implements Listener {
   get inFlightCount(): number {
     return this.inFlight.count
   }
-  /** For how long nothing has come although an answer is due, ms; 0 where none is. */
+  /** For how long nothing has come although a response is due, ms; 0 where none is. */
   get silentMs(): number {
     const since = this.inFlight.silentSince(this.heard)
     return since === undefined ? 0 : Math.max(0, this.now() - since)

@@ -7,7 +7,7 @@ export const smallRequestBytes = 65_536
 const turnBytes = 524_288
 
 interface MemoryBudgetOptions {
-  /** Bytes of requests, answers and waiting work together (`franz.memory.request.budget.bytes`). */
+  /** Bytes of requests, responses and waiting work together (`franz.memory.request.budget.bytes`). */
   readonly bytesMax: number
   /** Bytes of requests alone (Kafka's `queued.max.request.bytes`); default: no bound of their own. */
   readonly requestBytesMax?: number | undefined
@@ -24,7 +24,7 @@ const collectionSeconds = 5
 const pausePerCollection = 50n
 
 /**
- * The memory that requests, answers and waiting work hold, over all connections of a process. Each connection reports its own changes. The account has two marks.
+ * The memory that requests, responses and waiting work hold, over all connections of a process. Each connection reports its own changes. The account has two marks.
  * Beyond the first it is short: connections with a large request are paused, and the oldest waits are answered early. Beyond the second it is full: connections are
  * closed, those with the largest unfinished request first. The bytes between the marks are for small requests (ApiVersions, Metadata, heartbeats).
  */
@@ -60,7 +60,7 @@ export class MemoryBudget {
   get requestBytes(): number {
     return this.requests
   }
-  /** Bytes that large requests, their waits and answers may still take; not above 0 when the account is short. */
+  /** Bytes that large requests, their waits and responses may still take; not above 0 when the account is short. */
   get room(): number {
     return Math.min(this.bytesMax - this.requests - this.answers, this.requestBytesMax - this.requests) - this.reserved
   }
@@ -78,12 +78,12 @@ export class MemoryBudget {
     return `requests hold ${this.requests} and answers ${this.answers} of the ${this.bytesMax} bytes of franz.memory.request.budget.bytes${bound}`
   }
 
-  /** Requests hold so many bytes more, or fewer. */
+  /** Adds to the bytes that requests hold; negative: releases them. */
   changeRequests(bytes: number): void {
     this.requests += bytes
     this.changed(bytes)
   }
-  /** Answers hold so many bytes more, or fewer. */
+  /** Adds to the bytes that responses hold; negative: releases them. */
   changeAnswers(bytes: number): void {
     this.answers += bytes
     this.changed(bytes)

@@ -20,7 +20,7 @@ type Operation =
 /** One permission that a request may need, as "Write Topic". Which of them a request needs depends on its fields, and on the resources that it names. */
 type Permission = `${Operation} ${Resource}`
 
-/** Who sends an API: clients, brokers to another node, or both. */
+/** The senders of an API: clients, brokers to another node, or both. */
 type Audience = "clients" | "brokers" | "both"
 
 /** What an API needs of its sender. */
@@ -33,7 +33,7 @@ const clients = (...permissions: ReadonlyArray<Permission>): Access => ({ audien
 const both = (...permissions: ReadonlyArray<Permission>): Access => ({ audience: "both", permissions })
 const brokers = (...permissions: ReadonlyArray<Permission>): Access => ({ audience: "brokers", permissions })
 
-/** By API key: Kafka's table "Operations and Resources on Protocols", and who sends the API. */
+/** By API key: Kafka's table "Operations and Resources on Protocols", and the senders of the API. */
 const byKey: Readonly<Record<number, Access>> = {
   /* Produce */ 0: clients("Write TransactionalId", "IdempotentWrite Cluster", "Write Topic"),
   /* Fetch */ 1: both("ClusterAction Cluster", "Read Topic"),

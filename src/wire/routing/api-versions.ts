@@ -4,7 +4,7 @@ import { ApiVersions } from "../../protocol/message/18-api-versions.ts"
 import { type Route, route } from "../route.ts"
 import type { ClientSoftware } from "../session.ts"
 
-/** Who this node is, for clients that say whom they look for (KIP-1242). Undefined while that is not known. */
+/** The cluster id and node id of this node, for clients that name the node they expect (KIP-1242). Undefined until the node knows them. */
 export interface Identity {
   readonly clusterId: string | undefined
   readonly nodeId: number
@@ -30,7 +30,7 @@ class SoftwareTable {
   }
 }
 
-/** How this node answers ApiVersions: the versions that its routes serve. */
+/** The ApiVersions responses of this node: the versions that its routes serve. */
 export const apiVersionsRoute = (routes: ReadonlyArray<Route>, identity: () => Identity | undefined): Route => {
   const listed = routes
     .filter(({ access }) => access.audience !== "brokers")
@@ -51,7 +51,7 @@ export const apiVersionsRoute = (routes: ReadonlyArray<Route>, identity: () => I
   })
 }
 
-/** The answer to a version that we do not know: a body of version 0 that names the range of ApiVersions itself (KIP-511). */
+/** The response to a version that we do not know: a body of version 0 that names the range of ApiVersions itself (KIP-511). */
 export const unknownApiVersions = (apiVersions: Route, correlationId: number): ReadonlyArray<Uint8Array> =>
   responseFrame(ApiVersions, 0, correlationId, {
     errorCode: errorCode("UNSUPPORTED_VERSION"),

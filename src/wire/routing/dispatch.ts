@@ -21,7 +21,7 @@ type Answered = Either.Either<ReadonlyArray<Uint8Array>, DispatchFault>
 
 /**
  * Answers one request that did not come on a connection of its own, in slices: what an Envelope carries. Gives the response frame without its length prefix, header first;
- * empty for a request that gets no answer; or an Effect of that. An Envelope within an Envelope is refused. A handler that dies, dies here too.
+ * empty for a request that gets no response; or an Effect of that. An Envelope within an Envelope is refused. A handler that dies, dies here too.
  */
 export function* dispatchInSlices(routes: ReadonlyArray<Route>, frame: Uint8Array, client: RelayedClient): Steps<Answered | Effect.Effect<Answered>> {
   const found = tableOf(routes).find(frame)

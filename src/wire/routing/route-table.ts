@@ -12,7 +12,7 @@ export interface Routed {
   readonly bodyAt: number
   readonly route: Route
 }
-/** An answer that needs no route, length prefix first. */
+/** A response that needs no route, length prefix first. */
 export interface Ready {
   readonly chunks: ReadonlyArray<Uint8Array>
 }

@@ -53,7 +53,7 @@ const idleSecondsMax = 10
  * The long work of all connections of a server, step by step: one step of each in turn, some milliseconds altogether, then the event loop goes round. However many large
  * requests are under way, others wait for one such slice at most.
  *
- * One request at a time has the place for heavy work: large requests, and small ones whose answers are large. The others wait, the oldest first, as frames, which are a tenth of what they
+ * One request at a time has the place for heavy work: large requests, and small ones whose responses are large. The others wait, the oldest first, as frames, which are a tenth of what they
  * take once they are read. With four at a time ten Fetches of 250,000 partitions took 3.8 GB.
  */
 export class Turns {
@@ -84,7 +84,7 @@ export class Turns {
     this.schedule()
     return cancel
   }
-  /** The request is answered, called off, or waits for long without its fields: the next one may begin. */
+  /** Releases the place: the request is answered, cancelled, or waits for long without its fields. */
   leave(ticket: Ticket): void {
     if (this.holder !== ticket) return
     this.holder = undefined
@@ -105,7 +105,7 @@ export class Turns {
     if (holder.idleSeconds >= idleSecondsMax) this.leave(holder)
   }
 
-  /** Tasks that are under way or wait. */
+  /** Tasks that run or wait. */
   get count(): number {
     return this.running.length + this.waiting.length
   }
@@ -123,7 +123,7 @@ export class Turns {
     return true
   }
 
-  /** Makes the first steps of a task; answers whether it is over. Where they took long, what begins in the same turn of the loop waits for the next one. */
+  /** Makes the first steps of a task; returns whether it is over. Where they took long, what begins in the same turn of the loop waits for the next one. */
   private beginsAtOnce(task: Task): boolean {
     const end = this.clock.unsafeCurrentTimeNanos() + longNs
     let isOver = false

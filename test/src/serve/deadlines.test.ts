@@ -67,7 +67,7 @@ test("thousands that are cancelled do not stay", () =>
     )
   ))
 
-test("a wall clock that is set back an hour delays nothing", async () => {
+test("a wall clock that is set back an hour delays no deadline", async () => {
   class Wall extends VirtualClock {
     setBackMs = 0
     override unsafeCurrentTimeMillis(): number {

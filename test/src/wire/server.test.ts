@@ -9,7 +9,7 @@ import { beat, eventually, heartbeat, inVirtualTime, onStage, reply, transports 
 
 for (const [name, layer] of transports) {
   describe(`a server ${name}`, () => {
-    test("answers in order, whether an answer is a value, an effect that is done, or one that waits", () => {
+    test("responds in order, whether a response is a value, a completed Effect, or one that waits", () => {
       let running = 0
       let most = 0
       const handle = (id: number) => {
@@ -33,7 +33,7 @@ for (const [name, layer] of transports) {
       )
     })
 
-    test("pipelined requests run together and are answered in order; another waits for them", () =>
+    test("pipelined requests run together and are answered in order; a request that is not pipelined waits for them", () =>
       Effect.runPromise(Effect.all([Deferred.make<void>(), Deferred.make<void>()])).then(([first, second]) => {
         const log: Array<string> = []
         const waits = [first, second]
@@ -66,7 +66,7 @@ for (const [name, layer] of transports) {
         )
       }))
 
-    test("an unordered answer does not wait for those before it", () => {
+    test("an unordered response does not wait for those before it", () => {
       const handle = (id: number) => (id === 0 ? Effect.never : id === 1 ? Effect.as(Effect.yieldNow(), reply(id)) : reply(id))
       return onStage(layer(), [heartbeat(handle, { unordered: true })], ({ raw }) =>
         Effect.gen(function* () {
@@ -101,7 +101,7 @@ for (const [name, layer] of transports) {
         )
       }))
 
-    test("stops working for a client that does not read its answers", () => {
+    test("handles no requests of a client that does not read its responses", () => {
       const text = "x".repeat(30_000)
       let handled = 0
       const metadata = route(Metadata, {}, () => (handled++, { brokers: [], controllerId: handled, clusterId: text, topics: [] }))
@@ -125,7 +125,7 @@ for (const [name, layer] of transports) {
       )
     })
 
-    test("no answer for what wants none, and the end of the connection where it failed", () => {
+    test("acks=0 gets no response, and closes the connection on an error", () => {
       const produce = route(Produce, { pipelined: true }, ({ timeoutMs }) =>
         timeoutMs === 1 ? noResponse : timeoutMs === 2 ? disconnect("MESSAGE_TOO_LARGE") : { responses: [] }
       )
@@ -196,7 +196,7 @@ for (const [name, layer] of transports) {
       )
     })
 
-    test("one connection too many is closed when it asks for anything", () =>
+    test("a connection over the bound is closed at its first request", () =>
       onStage(
         layer(),
         [heartbeat(reply)],

@@ -101,7 +101,7 @@ test("a pattern of transactional ids is read as RE2 reads it, and refused where 
   for (const pattern of ["(a", "a)", "[a", "*", "a".repeat(1001)]) expect([pattern, list(pattern)]).toEqual([pattern, "INVALID_REGULAR_EXPRESSION"])
 })
 
-test("no text of a client is repeated in the answer of DescribeClientQuotas but the types that Kafka has", () => {
+test("DescribeClientQuotas repeats no text of a client but Kafka's entity types", () => {
   const components = [{ entityType: "planet\u001b[31m", matchType: 0, match: "a" }]
   const { errorMessage } = ask(up(1), DescribeClientQuotas, { components, strict: false })
   expect(errorMessage).not.toContain("planet")

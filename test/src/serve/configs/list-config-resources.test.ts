@@ -36,7 +36,7 @@ const listed = (version: number, ...types: ReadonlyArray<number>) =>
   ask(version, types).configResources.map(({ resourceName, resourceType }) => `${resourceType} ${resourceName}`)
 
 test("version 0 lists subscriptions to clients' metrics alone", () => expect(ask(0, []).configResources.map(({ resourceName }) => resourceName)).toEqual(["m"]))
-test("from version 1 on it lists what is asked for, and everything where nothing is", () => {
+test("from version 1 on it lists the requested types, and all types for an empty list", () => {
   expect(listed(1)).toEqual(["2 orders", "4 1", "8 1", "16 m", "32 g"])
   expect(listed(1, 32, 2, 32)).toEqual(["32 g", "2 orders"])
 })

@@ -67,7 +67,7 @@ const fetchOf = (maxBytes: number, partitionMaxBytes: number) => {
   return { reads: reads.length, given }
 }
 
-test("a fetch of thousands of partitions reads no more than it may answer, and one batch", () => {
+test("a Fetch of thousands of partitions reads no more than the response may have, and one batch", () => {
   expect(fetchOf(1_000_000, 1_000_000)).toEqual({ reads: 100, given: 99 })
   expect(fetchOf(1, 1_000_000)).toEqual({ reads: 1, given: 1 })
   // Each partition alone is allowed less than its first batch: only the first is given.

@@ -72,7 +72,7 @@ const forget = (topic: string, ...partitions: ReadonlyArray<number>) => ({ forgo
 const is = (error: KafkaError) => ({ errorCode: errorCode(error), sessionId: 0, responses: [] })
 
 describe("fetch sessions", () => {
-  test("an incremental answer names what has changed, and what is in error each time", () => {
+  test("an incremental response has partitions that changed, and those with an error each time", () => {
     const { now, table } = setUp()
     table.create("a", 3)
     const first = now(0, 0, [
@@ -139,7 +139,7 @@ describe("fetch sessions", () => {
     expect(now(0, 0, [["a", 0, 0]], { version: 6 })).toMatchObject({ errorCode: 0, sessionId: 0 })
   })
 
-  test("a session of which everything is forgotten is closed", () => {
+  test("a session whose last partition is forgotten is closed", () => {
     const { now, sessions, table } = setUp()
     table.create("a", 1)
     const id = now(0, 0, [["a", 0, 0]]).sessionId as number
@@ -258,7 +258,7 @@ describe("a fetch of a session that waits", () => {
       expect(own.table.waitingCount).toBe(0)
     }).pipe(Effect.runPromise))
 
-  test("one whose session is taken away while it waits is answered, and leaves nothing behind", () =>
+  test("a Fetch whose session is evicted while it waits gets a response, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const own = opened(3)
       own.table.at("a", 0)?.append("x")
@@ -319,7 +319,7 @@ class EveryPartition {
   }
 }
 
-test("a session answers what Kafka's would, which reads every partition for every request", () => {
+test("a session responds as Kafka's, which reads every partition for every request", () => {
   const place = fc.record({ topic: fc.constantFrom("a", "b", "c"), partition: fc.nat(4) })
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ kind: fc.constant("append" as const), place, count: fc.integer({ min: 1, max: 3 }) }) },

@@ -118,7 +118,7 @@ describe("where a time is in a log", () => {
   })
 })
 
-test("times of thousands of partitions are looked up in slices; between them the loop is free, and each is answered in its place", () => {
+test("times of thousands of partitions are looked up in slices; between them the event loop runs, and each partition has its own result", () => {
   const { log } = made([{ times: Array.from({ length: 2000 }, (_, at) => at), gone: [], codec: "gzip", stamped: false }])
   const partition = new TimedPartition(log, 0, false)
   const partitions = Array.from({ length: 5000 }, (_, index) => ({ partitionIndex: index, currentLeaderEpoch: -1, timestamp: BigInt(index % 2000) }))

@@ -117,7 +117,7 @@ describe("which connections stay", () => {
     expect(admission.brokerEnters(7)).toBe(true)
   })
 
-  test("of those that are over the bounds and say nothing, few, and for two seconds", () => {
+  test("of connections that are over the bounds and silent, it keeps few, and for two seconds", () => {
     const { closed, enter, open, openBroker } = setUp({ connectionsMax: 1 })
     open("198.51.100.1")
     const silent = Array.from({ length: 70 }, () => enter(from("198.51.100.2")))
@@ -128,7 +128,7 @@ describe("which connections stay", () => {
     expect(openBroker(1, "198.51.100.3").admitted).toBeDefined()
   })
 
-  test("whatever comes and goes, nothing is counted at the end", () => {
+  test("after all connections have closed, none is counted", () => {
     const coming = fc.record({
       host: fc.constantFrom("127.0.0.1", here, "198.51.100.1", "198.51.100.2"),
       broker: fc.option(fc.nat(2), { nil: undefined }),

@@ -13,7 +13,7 @@ const isPattern = (bytes: Uint8Array, size: number, seed: number): boolean => Bu
  * a borrower sees what was sent as long as it looks, and what is kept stays as it came.
  */
 for (const [name, layer] of transports)
-  test(`a frame that was borrowed gives its memory back, one that is kept does not, ${name}`, async () => {
+  test(`the memory of a borrowed frame is released, that of a kept one is not, ${name}`, async () => {
     const kept: Array<{ readonly bytes: Uint8Array; readonly seed: number; readonly size: number }> = []
     let borrowed = 0
     let wrong = 0

@@ -115,7 +115,7 @@ describe("frames in a stream", () => {
   })
 })
 
-describe("what strangers look like", () => {
+describe("bytes of other protocols", () => {
   const seen = (bytes: Uint8Array | string): string => {
     const framer = new Framer(104_857_600)
     framer.push(typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes)

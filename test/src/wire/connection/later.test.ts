@@ -10,7 +10,7 @@ import { beat, eventually, heartbeat, onStage, reply, transports } from "../harn
 type Ready = (make: () => ReturnType<typeof reply> | Later<ReturnType<typeof reply>>) => void
 
 for (const [name, layer] of transports) {
-  test(`an answer that comes later holds up those behind it, may wait twice, and keeps the order, ${name}`, () => {
+  test(`a later response delays those after it, may wait twice, and keeps the order, ${name}`, () => {
     const waiting: Array<Ready> = []
     const later = () =>
       new Later<ReturnType<typeof reply>>((ready) => {
@@ -32,7 +32,7 @@ for (const [name, layer] of transports) {
     )
   })
 
-  test(`one that is ready at once is answered, one that fails costs its own connection alone, one whose client leaves is called off, ${name}`, () => {
+  test(`one that is ready at once is sent, one that fails closes only its own connection, one whose client disconnects is cancelled, ${name}`, () => {
     let calledOff = 0
     const handle = (id: number) =>
       new Later<ReturnType<typeof reply>>((ready) => {

@@ -62,7 +62,7 @@ for (const [name, layer] of transports) {
 
 describe("bytes of another protocol, in pieces", () => {
   for (const [what, bytes, line] of bad)
-    test(`${what} is told for what it is, wherever it is cut`, async () => {
+    test(`${what} is recognized, wherever it is cut`, async () => {
       for (let cut = 1; cut < Math.min(bytes.length, 12); cut++)
         await inVirtualTime([heartbeat(reply)], ({ raw, lines }) =>
           Effect.gen(function* () {
@@ -77,7 +77,7 @@ describe("bytes of another protocol, in pieces", () => {
           })
         )
     })
-  test("the line tells as much of an HTTP request as came", () =>
+  test("the line has as much of an HTTP request as arrived", () =>
     inVirtualTime([heartbeat(reply)], ({ raw, lines }) =>
       Effect.gen(function* () {
         const client = yield* raw
@@ -88,8 +88,8 @@ describe("bytes of another protocol, in pieces", () => {
     ))
 })
 
-describe("a flood of strangers", () => {
-  test("is a few lines and a count", () =>
+describe("a flood of such connections", () => {
+  test("writes a few lines and a count", () =>
     inVirtualTime([heartbeat(reply)], ({ raw, lines }) =>
       Effect.gen(function* () {
         for (let i = 0; i < 50; i++) {
@@ -108,7 +108,7 @@ describe("a flood of strangers", () => {
 })
 
 describe("requests in pieces", () => {
-  test("cut in two at every byte they are answered the same", () =>
+  test("cut in two at every byte they get the same responses", () =>
     inVirtualTime([heartbeat(reply)], ({ raw }) =>
       Effect.gen(function* () {
         const head = { correlationId: 5, clientId: "pieces" }
@@ -147,7 +147,7 @@ describe("ApiVersions", () => {
     { apiKey: 18, minVersion: 0, maxVersion: ApiVersions.latestStable }
   ]
 
-  test("names what is served, in every version", () =>
+  test("lists the served APIs, in every version", () =>
     ask((client) =>
       Effect.gen(function* () {
         const versions = Array.from({ length: ApiVersions.latestStable + 1 }, (_, i) => i)
@@ -175,7 +175,7 @@ describe("ApiVersions", () => {
       })
     ))
 
-  test("a client software that no name could be is an invalid request", () =>
+  test("an illegal client software name is INVALID_REQUEST", () =>
     ask((client) =>
       Effect.gen(function* () {
         for (const name of ["", "-x", "x y"]) client.ask(ApiVersions, 3, { clientSoftwareName: name, clientSoftwareVersion: "1" })
@@ -184,7 +184,7 @@ describe("ApiVersions", () => {
       })
     ))
 
-  test("who looks for another cluster or node is told to start again (KIP-1242)", () =>
+  test("a client that expects another cluster or node has to bootstrap again (KIP-1242)", () =>
     ask(
       (client) =>
         Effect.gen(function* () {

@@ -24,7 +24,7 @@ console.log("left")
 `
 
 // Its timer ran in a region that cannot be interrupted, outlived the link, and held the process for as long as a call may take.
-test("a link that is closed holds nothing, wherever it was opened", async () => {
+test("a closed link keeps no timer, wherever it was opened", async () => {
   const child = Bun.spawn([process.execPath, "-e", program], { cwd: root, stdout: "pipe", stderr: "inherit" })
   const hung = setTimeout(() => child.kill("SIGKILL"), 60_000)
   const code = await child.exited

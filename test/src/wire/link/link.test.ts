@@ -15,7 +15,7 @@ import { beat, eventually, heartbeat, inVirtualTime, linkOptions, onStage, reply
 
 for (const [name, layer] of transports) {
   describe(`a link ${name}`, () => {
-    test("calls are pipelined, and each gets its own answer", () =>
+    test("calls are pipelined, and each gets its own response", () =>
       onStage(layer(), [heartbeat((id) => (id % 2 === 0 ? reply(id) : Effect.as(Effect.yieldNow(), reply(id))))], ({ address }) =>
         Effect.gen(function* () {
           const link = yield* connect(address, linkOptions)
@@ -41,7 +41,7 @@ for (const [name, layer] of transports) {
         })
       ))
 
-    test("what wants no answer is only sent", () => {
+    test("a request without a response is only sent", () => {
       const seen: Array<number> = []
       const produce = route(Produce, { pipelined: true }, ({ timeoutMs }) => (seen.push(timeoutMs), noResponse))
       return onStage(layer(), [produce, heartbeat(reply)], ({ address }) =>
@@ -63,7 +63,7 @@ for (const [name, layer] of transports) {
 }
 
 describe("a link in time", () => {
-  test("a call without an answer fails in its time, takes the connection along, and the others hear why", () =>
+  test("a call without a response fails at its deadline and closes the connection, and the other calls fail with the reason", () =>
     inVirtualTime([heartbeat((id) => (id === 1 ? Effect.never : reply(id)), { pipelined: true })], ({ address, clock }) =>
       Effect.gen(function* () {
         const link = yield* connect(address, linkOptions)
@@ -203,7 +203,7 @@ describe("peers of every kind", () => {
         })
     ))
 
-  test("an answer that cannot be read is a fault with field and byte, and closes the link", () =>
+  test("a malformed response is a fault with field and byte, and closes the link", () =>
     scripted(
       (key, version, id) => welcome(key, version, id) ?? [new Uint8Array([0, 0, 0, 7, 0, 0, 0, id, 0, 0, 0])],
       (link) =>
@@ -215,20 +215,20 @@ describe("peers of every kind", () => {
         })
     ))
 
-  test("an answer over the bound closes the link before its memory is taken", () =>
+  test("a response over the bound closes the link before its memory is allocated", () =>
     scripted(
       (key, version, id) => welcome(key, version, id) ?? [new Uint8Array([0x7f, 0, 0, 0])],
       (link) => Effect.flatMap(link, (open) => Effect.map(Effect.flip(open.call(Heartbeat, beat(1))), ({ _tag }) => void expect(_tag).toBe("ConnectionLost")))
     ))
 
-  test("one that never answers ApiVersions is a timeout", () =>
+  test("a peer that never responds to ApiVersions is a timeout", () =>
     scripted(
       () => [],
       (link) => Effect.map(Effect.flip(link), ({ _tag }) => void expect(_tag).toBe("CallTimeout")),
       { requestTimeoutMs: 300 }
     ))
 
-  test("answers may come in any order", () =>
+  test("responses may arrive in any order", () =>
     Effect.runPromise(Deferred.make<void>()).then(() => {
       const held: Array<Uint8Array> = []
       return scripted(

@@ -39,7 +39,7 @@ describe("the account", () => {
     expect(woken).toEqual([1, 3])
   })
 
-  test("bounds requests apart from answers where queued.max.request.bytes is set", () => {
+  test("bounds requests apart from responses if queued.max.request.bytes is set", () => {
     const memory = new MemoryBudget({ bytesMax: 100_000_000, requestBytesMax: 8_000_000 })
     memory.changeAnswers(50_000_000)
     expect(memory.room).toBe(7_000_000)
@@ -78,7 +78,7 @@ describe("a request that waits", () => {
     )
   })
 
-  test("is counted by its elements, and answered early when the account is short, the oldest first", () => {
+  test("is counted by its elements, and answered early when the budget is short, the oldest first", () => {
     const memory = new MemoryBudget({ bytesMax: 8_000_000 })
     const heard = { early: 0 }
     return inVirtualTime(

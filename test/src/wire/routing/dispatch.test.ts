@@ -22,7 +22,7 @@ const frame = <A extends AnyApi>(api: A, version: number, request: RequestDraft<
 const ask = (bytes: Uint8Array) => Effect.runPromise(Effect.either(dispatch(routes, bytes, origin)))
 
 describe("one request without a connection", () => {
-  test("is answered under the name of who sent it first", async () => {
+  test("is handled under the name of the client that sent it", async () => {
     for (const id of [1, 2]) {
       const answer = Either.getOrThrow(await ask(frame(Heartbeat, 4, beat(id))))
       const read = Either.getOrThrow(decodeResponseFrame(Heartbeat, 4, new Uint8Array(Buffer.concat(answer))))
@@ -35,7 +35,7 @@ describe("one request without a connection", () => {
     const read = Either.getOrThrow(decodeResponseFrame(ApiVersions, 0, new Uint8Array(Buffer.concat(answer))))
     expect(read.value.apiKeys.map(({ apiKey }) => apiKey)).toEqual([0, 12, 18])
   })
-  test("no answer is no bytes; everything else is a fault", async () => {
+  test("a request without a response returns no bytes; everything else is a fault", async () => {
     const produce = (timeoutMs: number) => frame(Produce, 9, { transactionalId: null, acks: 0, timeoutMs, topicData: [] })
     expect(Either.getOrThrow(await ask(produce(0)))).toEqual([])
     const kinds = []

@@ -21,7 +21,7 @@ test.each(transports)("the server never sends a response under the correlation i
   )
 })
 
-test("a link that matched a response to the wrong request is a bug, and not an answer", () => {
+test("a link that matches a response to the wrong request dies with a Bug", () => {
   const frame = new Uint8Array(Buffer.concat(responseFrame(Heartbeat, 4, 99, { errorCode: 0 }))).subarray(4)
   const link = { submit: ({ encode }, settle) => (encode(5), settle(Either.right(frame)), () => {}) } as Pick<LinkConnection, "submit"> as LinkConnection
   const exit = Effect.runSyncExit(transmit(link, linkOptions, Heartbeat, 4, beat(1), {}, true))

@@ -31,7 +31,7 @@ describe("large requests", () => {
     return { counts, door, served }
   }
 
-  test("of many that wait for a disk one is in memory, and all are answered", async () => {
+  test("of many requests that wait for a disk one is in memory, and all are answered", async () => {
     const { counts, door, served } = waiting()
     await onStage(new MemoryNetwork().layer("here"), [served], ({ raw }) =>
       Effect.gen(function* () {

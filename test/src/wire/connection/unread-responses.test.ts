@@ -4,7 +4,7 @@ import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { Deadlines } from "../../../../src/serve/deadlines.ts"
 import { fetch } from "../../../../src/serve/fetch/fetch.ts"
 import { Unread } from "../../../../src/wire/connection/unread.ts"
-import { AnswerBudget } from "../../../../src/wire/memory/answer-budget.ts"
+import { ResponseBudget } from "../../../../src/wire/memory/response-budget.ts"
 import { route } from "../../../../src/wire/route.ts"
 import { FakeTable } from "../../serve/fake-partition.ts"
 import { inVirtualTime, type Raw } from "../harness.ts"
@@ -13,7 +13,7 @@ const mebibyte = 1024 * 1024
 
 describe("unread responses", () => {
   test("is counted by the memory behind it, until it is taken or the connection closes", () => {
-    const budget = new AnswerBudget(1000)
+    const budget = new ResponseBudget(1000)
     const unread = new Unread(budget)
     const frame = new Uint8Array(400)
     unread.wrote([frame.subarray(0, 40)], 0)
@@ -26,8 +26,8 @@ describe("unread responses", () => {
     expect([unread.size, budget.heldBytes]).toEqual([0, 0])
   })
 
-  test("a connection on which nothing was taken for ten seconds is stalled", () => {
-    const unread = new Unread(new AnswerBudget(1000))
+  test("a connection whose client reads nothing for ten seconds is stalled", () => {
+    const unread = new Unread(new ResponseBudget(1000))
     unread.wrote([new Uint8Array(100)], 100)
     unread.look(100, 5)
     expect([unread.isStalled(14), unread.isStalled(15)]).toEqual([false, true])
@@ -37,8 +37,8 @@ describe("unread responses", () => {
     expect(unread.isStalled(99)).toBe(false)
   })
 
-  test("a quarter of the room is for those who have read everything", () => {
-    const budget = new AnswerBudget(400_000)
+  test("a quarter of the budget is for clients that have read everything", () => {
+    const budget = new ResponseBudget(400_000)
     expect([budget.room(true), budget.room(false)]).toEqual([300_000, 300_000])
     budget.change(300_000)
     expect([budget.isShort, budget.room(true), budget.room(false)]).toEqual([true, 0, 65_536])
@@ -70,7 +70,7 @@ describe("200 connections that ask for a mebibyte each, four times, and never re
     table.create("large", 1)
     for (let n = 0; n < records; n++) table.at("large", 0)?.append("x".repeat(mebibyte - 200))
     const options = { find: table.find, findLeader: () => undefined, clusterId: () => undefined, fetchBytesMax: 50 * mebibyte }
-    const answers = new AnswerBudget(32 * mebibyte)
+    const answers = new ResponseBudget(32 * mebibyte)
     let most = 0
     let deadlines: Deadlines | undefined
     const served = route(Fetch, {}, (request, context) => {

@@ -17,7 +17,7 @@ export interface ResponseCapacity {
  * The memory behind responses that sockets hold because their clients do not read, of all connections of a node together.
  * Three quarters are for all connections; the last quarter is for connections whose clients have read all responses, so that slow clients leave memory for fast ones.
  */
-export class AnswerBudget {
+export class ResponseBudget {
   private held = 0
   private readonly waiting = new Set<() => void>()
 
