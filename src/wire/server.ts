@@ -25,7 +25,7 @@ export interface ServeOptions extends AdmissionOptions {
   readonly writeBufferBytesMax: number
   /** Bytes of requests of one connection that are read ahead; one request more may be held. Default 16 MiB. */
   readonly inFlightBytesMax?: number
-  /** The account of the memory that requests, responses and waiting work hold; servers of one process share it. Default: 512 MiB, and at least two of the longest requests. */
+  /** The budget for the memory of requests, responses and waiting work; servers of one process share it. Default: 512 MiB, and at least two of the longest requests. */
   readonly memory?: MemoryBudget
   /**
    * Memory behind responses that clients have not read, of all connections together: over three quarters of it only connections that read get records, and those on which

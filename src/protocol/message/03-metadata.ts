@@ -4,8 +4,8 @@ import { api, array, between, bool, errorCode, int32, nullable, nullableSince, s
  * The nodes of the cluster, and the topics and partitions that they have. A null list of topics asks for all (from version 1 on), an empty one for none; in
  * version 0 the empty list asks for all.
  *
- * Version 1 tells racks, controller and internal topics, 2 the cluster id, 3 the throttle time, 4 lets the client forbid that topics are made on the way, 5
- * tells offline replicas, 7 leader epochs, 8 authorized operations (KIP-430), 9 is flexible, 10 tells topic ids (KIP-516), 11 leaves the cluster's
+ * Version 1 adds racks, controller and internal topics, 2 the cluster id, 3 the throttle time, 4 lets the client forbid that topics are made on the way, 5
+ * adds offline replicas, 7 leader epochs, 8 authorized operations (KIP-430), 9 is flexible, 10 adds topic ids (KIP-516), 11 leaves the cluster's
  * operations to DescribeCluster (KIP-700), 12 asks by topic id, 13 has an error for the whole response.
  */
 export const Metadata = api(

@@ -3,7 +3,7 @@ import { api, array, bool, errorCode, int8, nullable, since, struct, text, throt
 /**
  * The settings of topics (resource type 2), brokers (4) and other things, with where each comes from.
  *
- * Version 1 tells source and synonyms (KIP-226), 3 types and documentation (KIP-569), 4 is flexible.
+ * Version 1 adds source and synonyms (KIP-226), 3 types and documentation (KIP-569), 4 is flexible.
  */
 export const DescribeConfigs = api(
   { key: 32, name: "DescribeConfigs", versions: [1, 4], flexible: 4 },

@@ -3,7 +3,7 @@ import { api, array, bool, errorCode, int32, int64, nullable, since, struct, tex
 /**
  * The partitions in a broker's log directories and their sizes, in bytes (KIP-113).
  *
- * Version 2 is flexible, 3 has an error for the whole response, 4 tells the volume's size (KIP-827), 5 whether the directory is cordoned.
+ * Version 2 is flexible, 3 has an error for the whole response, 4 adds the volume's size (KIP-827), 5 whether the directory is cordoned.
  */
 export const DescribeLogDirs = api(
   { key: 35, name: "DescribeLogDirs", versions: [1, 5], flexible: 2 },

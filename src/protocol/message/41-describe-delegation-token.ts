@@ -3,7 +3,7 @@ import { api, array, bytes, errorCode, int64, nullable, since, struct, text, thr
 /**
  * The delegation tokens of owners; null asks for all that one may see (KIP-48).
  *
- * Version 2 is flexible, 3 tells who asked for the token (KIP-373).
+ * Version 2 is flexible, 3 adds the requester of the token (KIP-373).
  */
 export const DescribeDelegationToken = api(
   { key: 41, name: "DescribeDelegationToken", versions: [1, 3], flexible: 2 },

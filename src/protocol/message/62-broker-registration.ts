@@ -3,7 +3,7 @@ import { api, array, bool, errorCode, int16, int32, int64, nullable, since, stru
 /**
  * A broker presents itself to the controller and gets its epoch (KIP-631). The incarnation id changes with every start.
  *
- * Version 1 comes from the move away from ZooKeeper (KIP-866), 2 tells the ids of the data directories (KIP-858), 3 the epoch before a clean shutdown
+ * Version 1 comes from the move away from ZooKeeper (KIP-866), 2 adds the ids of the data directories (KIP-858), 3 the epoch before a clean shutdown
  * (KIP-966), 4 allows features that start at 0.
  */
 export const BrokerRegistration = api(

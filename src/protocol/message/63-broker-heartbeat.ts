@@ -3,7 +3,7 @@ import { api, array, bool, errorCode, int32, int64, nullable, tagged, throttleTi
 /**
  * A broker says that it is alive, how far it has read the metadata, and what it wants: to be fenced, or to shut down (KIP-631). The response says what it is.
  *
- * Version 1 tells directories that have failed (KIP-858), 2 those that are cordoned.
+ * Version 1 adds directories that have failed (KIP-858), 2 those that are cordoned.
  */
 export const BrokerHeartbeat = api(
   { key: 63, name: "BrokerHeartbeat", versions: [0, 2], flexible: 0 },

@@ -7,7 +7,7 @@ const assignment = struct({ topicPartitions: array(topicPartitions) })
 /**
  * State, members and assignments of new consumer groups (KIP-848).
  *
- * Version 1 tells which members speak the classic protocol (KIP-1099).
+ * Version 1 marks members with the classic protocol (KIP-1099).
  */
 export const ConsumerGroupDescribe = api(
   { key: 69, name: "ConsumerGroupDescribe", versions: [0, 1], flexible: 0 },

@@ -3,7 +3,7 @@ import { api, array, errorCode, int32, int64, nullable, since, struct, text, thr
 /**
  * The start offsets of share groups (KIP-932). Null topics ask for all.
  *
- * Version 1 tells the lag (KIP-1226).
+ * Version 1 adds the lag (KIP-1226).
  */
 export const DescribeShareGroupOffsets = api(
   { key: 90, name: "DescribeShareGroupOffsets", versions: [0, 1], flexible: 0 },

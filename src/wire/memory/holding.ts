@@ -6,7 +6,7 @@ import { type MemoryBudget, smallRequestBytes } from "./memory-budget.ts"
 /** Changes below this are reported with the next ones: ten thousand connections are 40 MiB off at most. */
 const countedBytesMin = 4096
 
-/** What the requests of one connection hold, in the account of the memory. */
+/** Counts the memory of one connection's requests in the memory budget. */
 export class Holding {
   private counted = 0
   private stopWaiting: (() => void) | undefined
@@ -14,7 +14,7 @@ export class Holding {
   constructor(
     private readonly memory: MemoryBudget,
     private readonly admitted: AdmittedConnection,
-    /** Woken when there is memory again, after `mayRead` has said that there is none. */
+    /** Woken when memory is free again, after `mayRead` has returned false. */
     private readonly owner: { readonly wake: () => void }
   ) {}
 
@@ -35,7 +35,7 @@ export class Holding {
     this.count(0)
   }
 
-  /** Whether the account has room for what the connection may bring next: `announced` bytes of the request that has begun, and what it holds. */
+  /** Whether the budget has room for the next bytes of the connection: `announced` bytes of the request that has begun, and the bytes that it holds. */
   mayRead(announced: number): boolean {
     const { memory } = this
     if (!memory.isShort || this.admitted.isLink) return true
@@ -47,23 +47,23 @@ export class Holding {
     })
     return false
   }
-  /** Why the connection is closed that holds the most, `partial` bytes of it for a request that has not come whole. */
+  /** Returns why the connection with the most memory is closed. `partial` bytes of it belong to an incomplete request. */
   surplus(partial: number): string {
     return `held ${partial} bytes of a request that had not come whole and ${this.counted - partial} of others, the most of all, while ${this.memory.figures}`
   }
-  /** Why a request of that length is refused before it has come; undefined for one that fits into the account. */
+  /** Returns why a request of that length is refused before it has arrived; undefined for one that fits into the budget. */
   refusalOf(announced: number): string | undefined {
     const { longestRequestBytes } = this.memory
     // Every turn of every connection asks this, so the sentence is made where it is needed alone.
     if (announced <= longestRequestBytes) return undefined
-    return `announces a request of ${announced} bytes, over the ${longestRequestBytes} that fit into the account: ${this.memory.figures}`
+    return `announces a request of ${announced} bytes, over the ${longestRequestBytes} that fit into the memory budget: ${this.memory.figures}`
   }
 
   /** Elements that a request of that many bytes may have: a large one takes no more memory than is free. */
   elementsMax(bytes: number): number {
     return bytes <= smallRequestBytes ? Number.POSITIVE_INFINITY : Math.max(smallRequestBytes, Math.floor(this.memory.room / elementBytes))
   }
-  /** Why a request that `elementsMax` bounded is refused; undefined where the request itself is at fault: its API allows `allowed` elements. */
+  /** Returns why a request that `elementsMax` bounded is refused; undefined if the request exceeds the `allowed` elements of its API. */
   shortageOf({ kind }: DecodeError, elementsMax: number, allowed: number): string | undefined {
     if (kind !== "elements" || elementsMax >= allowed) return undefined
     return `sent a request with more than the ${elementsMax} elements that there is memory for: ${this.memory.figures}`

@@ -1,9 +1,9 @@
-/** The part of the account that is kept for small requests, and for the links between nodes. */
+/** The share of the budget that is reserved for small requests and for links between nodes. */
 const reservedShare = 1 / 8
 const reservedBytesMax = 32 * 1024 * 1024
 /** A request up to this length is small: ApiVersions, Metadata and heartbeats are far below. */
 export const smallRequestBytes = 65_536
-/** What one connection may bring before it is looked at again: the chunk that a socket hands over, at most. */
+/** Bytes that a connection may receive between two looks at the budget: at most the chunk that a socket delivers. */
 const turnBytes = 524_288
 
 interface MemoryBudgetOptions {
@@ -15,7 +15,7 @@ interface MemoryBudgetOptions {
   readonly collect?: (() => void) | undefined
 }
 
-/** A burst is over when so much of the account was in use, and so little is now. */
+/** A burst has ended when this share of the budget was in use, and only this one is now. */
 const burstShare = 1 / 4
 const quietShare = 1 / 16
 /** Seconds between two collections at least. */
@@ -24,7 +24,7 @@ const collectionSeconds = 5
 const pausePerCollection = 50n
 
 /**
- * The memory that requests, responses and waiting work hold, over all connections of a process. Each connection reports its own changes. The account has two marks.
+ * The memory that requests, responses and waiting work hold, over all connections of a process. Each connection reports its own changes. The budget has two marks.
  * Beyond the first it is short: connections with a large request are paused, and the oldest waits are answered early. Beyond the second it is full: connections are
  * closed, those with the largest unfinished request first. The bytes between the marks are for small requests (ApiVersions, Metadata, heartbeats).
  */
@@ -60,7 +60,7 @@ export class MemoryBudget {
   get requestBytes(): number {
     return this.requests
   }
-  /** Bytes that large requests, their waits and responses may still take; not above 0 when the account is short. */
+  /** Bytes that large requests, their waits and responses may still take; not above 0 when the budget is short. */
   get room(): number {
     return Math.min(this.bytesMax - this.requests - this.answers, this.requestBytesMax - this.requests) - this.reserved
   }
@@ -68,7 +68,7 @@ export class MemoryBudget {
   get isNearlyFull(): boolean {
     return this.room <= -this.reserved / 2
   }
-  /** Bytes of the longest request that fits into the account while it is empty. */
+  /** Bytes of the longest request that fits into the budget while it is empty. */
   get longestRequestBytes(): number {
     return this.requestBytesMax - this.reserved
   }
@@ -88,11 +88,11 @@ export class MemoryBudget {
     this.answers += bytes
     this.changed(bytes)
   }
-  /** A request of that many bytes keeps its frame, which is left to the garbage collection later. */
+  /** Notes a request of that many bytes whose frame the garbage collector frees later. */
   keepsFrame(bytes: number): void {
     if (bytes > smallRequestBytes) this.leftBehind += bytes
   }
-  /** Work of so many bytes is over, and left to the garbage collection. */
+  /** Notes the end of work whose bytes the garbage collector frees later. */
   leaves(bytes: number): void {
     if (bytes > smallRequestBytes) this.leftBehind += bytes
   }
@@ -110,12 +110,12 @@ export class MemoryBudget {
     this.tidyNotBeforeNs = ended + (ended - begun) * pausePerCollection
   }
 
-  /** Calls `wake` once when there is room again, the first caller first; returns how to cancel that. */
+  /** Calls `wake` once when memory is free again, the first caller first; returns a function that cancels it. */
   whenFree(wake: () => void): () => void {
     this.waiting.add(wake)
     return () => this.waiting.delete(wake)
   }
-  /** Wakes as many callers as the room suffices for. */
+  /** Wakes as many callers as there is memory for. */
   wake(): void {
     // A woken caller may release memory itself.
     if (this.isWaking) return

@@ -21,7 +21,7 @@ export class ResponseBudget {
   private held = 0
   private readonly waiting = new Set<() => void>()
 
-  /** `memory`: the account of the node, in which these bytes count too; when it is short, this is. */
+  /** `memory`: the memory budget of the node, which counts these bytes too; when it is short, this budget is short. */
   constructor(
     readonly bytesMax: number,
     private readonly memory?: MemoryBudget

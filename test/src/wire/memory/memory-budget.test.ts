@@ -19,7 +19,7 @@ const beginning = (announced: number, sent: number): Uint8Array => {
   return frame
 }
 
-describe("the account", () => {
+describe("the budget", () => {
   test("is short before it is full, and wakes callers in their order while there is room", () => {
     const memory = new MemoryBudget({ bytesMax: 8_000_000 })
     expect([memory.longestRequestBytes, memory.isShort]).toEqual([7_000_000, false])
@@ -103,7 +103,7 @@ describe("a request that waits", () => {
   })
 })
 
-describe("when the account is short", () => {
+describe("when the budget is short", () => {
   const disk = () => Deferred.unsafeMake<void>(FiberId.none)
   /** SyncGroup that keeps its frame until the disk is there. */
   const slow = (ready: Deferred.Deferred<void>): Route =>
@@ -171,7 +171,7 @@ describe("when the account is short", () => {
   })
 })
 
-test("whatever connections send, and however they end, the account is empty afterwards, and never holds much more than its bound", () => {
+test("whatever connections send, and however they end, the budget is empty afterwards, and never holds much more than its bound", () => {
   const step = fc.record({
     by: fc.nat(5),
     what: fc.constantFrom("beat", "sync", "wait", "half", "tags", "leave", "sleep"),
@@ -264,7 +264,7 @@ test("paused connections whose clients have closed release their memory: a socke
   )
 })
 
-test("what heavy work leaves is collected once it is a quarter of the account, for a fiftieth of the time at most", () => {
+test("what heavy work leaves is collected once it is a quarter of the budget, for a fiftieth of the time at most", () => {
   let now = 0n
   let collected = 0
   const memory = new MemoryBudget({
