@@ -4,6 +4,7 @@ import { ListOffsets } from "../../../../src/protocol/message/02-list-offsets.ts
 import { DeleteRecords } from "../../../../src/protocol/message/21-delete-records.ts"
 import { OffsetForLeaderEpoch } from "../../../../src/protocol/message/23-offset-for-leader-epoch.ts"
 import { zeroUuid } from "../../../../src/protocol/type/wire.ts"
+import { until } from "../process.ts"
 import { batch } from "./records.ts"
 import { range, type Scenario, type Side } from "./side.ts"
 
@@ -139,7 +140,11 @@ export const listOffsets: Scenario = async (side) => {
 /** Log append time, compressed batches, and a log that was truncated within the batch with the largest timestamp. */
 export const listOffsetsElsewhere: Scenario = async (side) => {
   await side.topic("stamped", 1, { "message.timestamp.type": "LogAppendTime" })
-  await fill(side, "stamped", batch(3, {}, 1000), batch(2, {}, 5000))
+  await fill(side, "stamped", batch(3, {}, 1000))
+  // The largest time belongs to the first batch that has it, which two batches of one millisecond share.
+  const stampedAtMs = Date.now()
+  await until("a later millisecond", () => Date.now() > stampedAtMs)
+  await fill(side, "stamped", batch(2, {}, 5000))
   await side.topic("packed-times", 1)
   await fill(side, "packed-times", batch(4, { codec: "zstd" }, 1000), batch(4, { codec: "zstd" }, 9000), batch(3, { codec: "zstd" }, 4000), batch(2, {}, 9002))
   const at = (name: string, timestamp: bigint) => ({ replicaId: -1, timeoutMs: 1, topics: [{ name, partitions: [{ partitionIndex: 0, timestamp }] }] })
