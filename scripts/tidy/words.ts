@@ -59,6 +59,10 @@ const names: ReadonlyArray<Word> = [
 /** "high watermark" is Kafka's word; alone it is none. */
 const isAllowed = (found: string): boolean => /^(high|low)[\s-]+watermark/i.test(found)
 
+/** A part of a dotted name, such as `replica.high.watermark.checkpoint.interval.ms`: Kafka chose the words of its settings. */
+const isPartOfName = (text: string, at: number, length: number): boolean =>
+  /\w\.$/.test(text.slice(Math.max(0, at - 2), at)) || /^\.\w/.test(text.slice(at + length, at + length + 2))
+
 interface WordFinding extends Finding {
   readonly word: string
 }
@@ -70,7 +74,7 @@ const [spreadWords, spreadNames] = [spread(words), spread(names)]
 const inText = (path: string, line: number, text: string, list = spreadWords): ReadonlyArray<WordFinding> =>
   list.flatMap(({ instead, pattern }) =>
     [...text.matchAll(pattern)]
-      .filter(([found]) => !isAllowed(found))
+      .filter((match) => !isAllowed(match[0]) && !isPartOfName(text, match.index, match[0].length))
       .map((match) => {
         const word = (list === spreadNames ? (match[1] ?? match[0]) : match[0]).replace(/\s+/g, " ")
         return { path, line: line + text.slice(0, match.index).split("\n").length - 1, word, message: `"${word}": write ${instead}.` }

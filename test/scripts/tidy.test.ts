@@ -176,6 +176,7 @@ describe("words", () => {
     ]))
   test("are found in documents outside of code", () => {
     const text = "The high watermark; a watermark.\n\n```ts\nnobody\n```\n`nobody` or somebody\n"
+    expect(wordsInDocument(file("docs/y.md", "allow.everyone.if.no.acl.found and low.watermark.ms are settings.\n"))).toEqual([])
     expect(wordsInDocument(file("docs/x.md", text)).map(({ line, word }) => `${line} ${word}`)).toEqual(["1 watermark", "6 somebody"])
   })
   test("are found in subjects of commits, with their form and length", () => {
