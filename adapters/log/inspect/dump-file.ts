@@ -2,26 +2,14 @@ import { basename, resolve } from "node:path"
 import { type Context, Effect, Either, type Scope } from "effect"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import { type OffsetEntry, offsetEntryAt, offsetEntrySize } from "../../../domain/log/offset-index.ts"
-import { type Decompress, type Record, readRecords } from "../../../domain/log/record.ts"
-import { type TimeEntry, timeEntryAt, timeEntrySize } from "../../../domain/log/time-index.ts"
+import type { Dumped } from "../../../domain/log/inspection.ts"
+import { offsetEntryAt, offsetEntrySize } from "../../../domain/log/offset-index.ts"
+import { type Decompress, readRecords } from "../../../domain/log/record.ts"
+import { timeEntryAt, timeEntrySize } from "../../../domain/log/time-index.ts"
 import type { Compression, CompressionFault } from "../../../src/ports/compression.ts"
 import type { ReadableFile } from "../disk/disk.ts"
 import { InspectionFault, inspectedDisk, reading } from "./inspected-directories.ts"
 import { entryReader, segmentPieces } from "./segment-walk.ts"
-
-/** What a file holds, piece after piece. Views last until the next piece is taken. */
-type Dumped =
-  | {
-      readonly _tag: "Batch"
-      readonly position: number
-      readonly batch: RecordBatch
-      readonly records: ReadonlyArray<Record> | undefined
-      readonly unreadable: string | undefined
-    }
-  | { readonly _tag: "Damage"; readonly position: number; readonly until: number; readonly reason: string }
-  | { readonly _tag: "OffsetEntry"; readonly slot: number; readonly entry: OffsetEntry }
-  | { readonly _tag: "TimeEntry"; readonly slot: number; readonly entry: TimeEntry }
 
 /** Bytes that a batch's records may unpack to. */
 const recordsBytesMax = 268_435_456

@@ -1,7 +1,6 @@
 import { Clock, type Context, Effect, Either } from "effect"
-import type { Offset } from "../../../domain/kernel/id.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
-import type { Finding } from "../../../domain/log/verify.ts"
+import type { LogReport, RepairReport } from "../../../domain/log/inspection.ts"
 import { Checksum } from "../../../src/ports/checksum.ts"
 import { Compression } from "../../../src/ports/compression.ts"
 import type { LogFault } from "../../../src/ports/log-store.ts"
@@ -17,23 +16,8 @@ interface VerifyOptions {
   readonly forceRead: boolean
   readonly note: (sentence: string) => void
   readonly progress: (file: string, bytes: number) => void
-  readonly each: (report: VerifyReport) => void
+  readonly each: (report: LogReport) => void
 }
-/** The result of the verification of one log. */
-interface VerifyReport {
-  readonly name: string
-  readonly directory: string
-  readonly segments: number
-  readonly batches: number
-  readonly records: number
-  readonly bytes: number
-  readonly start: Offset
-  readonly end: Offset
-  readonly events: number | undefined
-  readonly findings: ReadonlyArray<Finding>
-  readonly moreFindings: number
-}
-
 const inUse = (path: string, { cause, message }: InspectionFault): string =>
   cause?._tag === "DirectoryLocked" ? `${path} is held by ${cause.holder}` : `${path} could not be locked, so a node may be writing to it (${message})`
 
@@ -85,18 +69,6 @@ interface RepairOptions {
   readonly progress: (file: string, bytes: number) => void
   readonly each: (report: RepairReport) => void
 }
-/** What the repair of one log does or would do. */
-interface RepairReport {
-  readonly name: string
-  readonly directory: string
-  readonly findings: ReadonlyArray<Finding>
-  readonly steps: ReadonlyArray<string>
-  readonly lost: RepairPlan["lost"]
-  readonly refusal: string | undefined
-  readonly kept: ReadonlyArray<string> | undefined
-  readonly remaining: ReadonlyArray<Finding> | undefined
-}
-
 /**
  * Why a journal is not repaired: a fold cannot be repaired by a cut, and a snapshot must not be ahead of its journal.
  */

@@ -1,12 +1,13 @@
 import { Effect } from "effect"
 import { printable } from "../../../domain/kernel/printable.ts"
+import type { Dumped } from "../../../domain/log/inspection.ts"
 import { type CliCommand, command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
 import { print, printError, printJson, write } from "../shell/screen.ts"
 import { argument, flag } from "../shell/spec.ts"
 import { dumpJson, dumpLines } from "./dump-text.ts"
 import { repairLines, verifyLines } from "./report-text.ts"
-import type { Dumped, LogTool } from "./tool.ts"
+import type { LogTool } from "./tool.ts"
 
 const json = flag({ name: "json", help: "Print one JSON object per line." })
 const directory = argument("DIR", "A data directory (of one node, or of `franz up`), or the directory of one partition.")

@@ -1,7 +1,7 @@
 import { printableJson } from "../../../domain/kernel/printable.ts"
 import type { RecordBatch } from "../../../domain/log/batch.ts"
+import type { Dumped } from "../../../domain/log/inspection.ts"
 import type { Record as LogRecord } from "../../../domain/log/record.ts"
-import type { Dumped } from "./tool.ts"
 
 const strict = new TextDecoder("utf-8", { fatal: true })
 /** Characters of a key or value in a line of text; --json has all of them. */

@@ -1,6 +1,6 @@
+import type { LogReport, RepairReport } from "../../../domain/log/inspection.ts"
 import type { Finding } from "../../../domain/log/verify.ts"
 import { bold, dim } from "../shell/screen.ts"
-import type { LogReport, RepairReport } from "./tool.ts"
 
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`
 

@@ -8,11 +8,11 @@ import { Command } from "../../../../domain/group/command.ts"
 import { defaults } from "../../../../domain/group/limits.ts"
 import { beats, commits, complete, given, id, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs } from "../given.ts"
 
-const nobody = given()
+const emptyGroup = given()
 
 describe("JoinGroup", () => {
   test("the first member of a group waits for the initial delay, and another member that joins extends the delay", () => {
-    const first = nobody.after(joins("a", 0))
+    const first = emptyGroup.after(joins("a", 0))
     expect(first.state).toMatchObject({ phase: "PreparingRebalance", generation: 0, protocolType: "consumer" })
     expect(phaseDeadline(first.state, 0)).toEqual({ _tag: "CompleteJoin", at: 3_000 })
     expect(first.tags(complete(2_999))).toEqual([])
@@ -24,7 +24,7 @@ describe("JoinGroup", () => {
     expect(later.tags(complete(6_000))).toEqual(["GenerationStarted"])
   })
   test("the initial delay is never longer than the rebalance timeout in all", () => {
-    let given = nobody.after(joins("a", 0, { rebalanceTimeoutMs: 7_000 }))
+    let given = emptyGroup.after(joins("a", 0, { rebalanceTimeoutMs: 7_000 }))
     const ends: Array<number> = []
     for (let i = 0; given.state.phase === "PreparingRebalance" && i < 10; i++) {
       const at = phaseDeadline(given.state, 0)?.at ?? 0
@@ -35,7 +35,7 @@ describe("JoinGroup", () => {
     expect(ends).toEqual([3_000, 6_000, 7_000])
   })
   test("KIP-394: a member without an id is given one, which survives in the state, and the group waits for it", () => {
-    const reserved = nobody.after(joins("a", 0, { memberIdRequired: true }))
+    const reserved = emptyGroup.after(joins("a", 0, { memberIdRequired: true }))
     expect(reserved.state.phase).toBe("Empty")
     expect(joinResponse(reserved.state, id("a"), null)).toMatchObject({ _tag: "MemberIdRequired", memberId: "a" })
     expect(reserved.tags(rejoins("a", 5, { memberIdRequired: true }))).toEqual(["RebalanceStarted", "MemberJoined"])
@@ -49,12 +49,12 @@ describe("JoinGroup", () => {
     expect(waiting.after(leaves(10_003, "c")).state).toMatchObject({ phase: "CompletingRebalance", generation: 2 })
   })
   test("errors as Kafka's", () => {
-    expect(nobody.error(joins("a", 0, { groupId: "" as never }))).toBe("INVALID_GROUP_ID")
-    expect(nobody.error(joins("a", 0, { sessionTimeoutMs: 5_999 }))).toBe("INVALID_SESSION_TIMEOUT")
-    expect(nobody.error(joins("a", 0, { sessionTimeoutMs: 1_800_001 }))).toBe("INVALID_SESSION_TIMEOUT")
-    expect(nobody.error(rejoins("a", 0))).toBe("UNKNOWN_MEMBER_ID")
-    expect(nobody.error(joins("a", 0, { protocols: [] }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
-    expect(nobody.error(joins("a", 0, { protocolType: "" }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
+    expect(emptyGroup.error(joins("a", 0, { groupId: "" as never }))).toBe("INVALID_GROUP_ID")
+    expect(emptyGroup.error(joins("a", 0, { sessionTimeoutMs: 5_999 }))).toBe("INVALID_SESSION_TIMEOUT")
+    expect(emptyGroup.error(joins("a", 0, { sessionTimeoutMs: 1_800_001 }))).toBe("INVALID_SESSION_TIMEOUT")
+    expect(emptyGroup.error(rejoins("a", 0))).toBe("UNKNOWN_MEMBER_ID")
+    expect(emptyGroup.error(joins("a", 0, { protocols: [] }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
+    expect(emptyGroup.error(joins("a", 0, { protocolType: "" }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
     expect(stable.error(joins("c", 0, { protocolType: "connect" }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
     expect(stable.error(joins("c", 0, { protocols: [protocol("sticky", 1)] }))).toBe("INCONSISTENT_GROUP_PROTOCOL")
     expect(stable.error(rejoins("c", 0))).toBe("UNKNOWN_MEMBER_ID")
@@ -93,7 +93,7 @@ describe("JoinGroup", () => {
   })
   test("the assignor with the most votes, of those that all members support", () => {
     const both = (first: string, second: string) => ({ protocols: [protocol(first, 1), protocol(second, 2)] })
-    const three = nobody.after(
+    const three = emptyGroup.after(
       joins("a", 0, both("range", "roundrobin")),
       joins("b", 1, both("roundrobin", "range")),
       joins("c", 2, { protocols: [protocol("sticky"), protocol("roundrobin", 5), protocol("range", 6)] }),
@@ -105,7 +105,7 @@ describe("JoinGroup", () => {
       members: [{ metadata: Uint8Array.of(2) }, { metadata: Uint8Array.of(1) }, { metadata: Uint8Array.of(5) }]
     })
     // A protocol that is listed twice counts once.
-    expect(nobody.after(joins("a", 0, { protocols: [protocol("range", 1), protocol("range", 2)] })).error(joins("b", 1))).toBe("allowed")
+    expect(emptyGroup.after(joins("a", 0, { protocols: [protocol("range", 1), protocol("range", 2)] })).error(joins("b", 1))).toBe("allowed")
   })
   test("a new leader is elected among the members that rejoined", () => {
     const open = stable.after(rejoins("b", 10_000, { protocols: [protocol("range", 9)] }))
@@ -113,13 +113,13 @@ describe("JoinGroup", () => {
     expect(open.after(leaves(11_000, "a")).state).toMatchObject({ leader: "b", generation: 2, phase: "CompletingRebalance" })
   })
   test("5,000 members join one rebalance and get their generation", () => {
-    const given = nobody.after(...Array.from({ length: 5_000 }, (_, i) => joins(`m${i}`, i)), complete(100_000), complete(200_000))
+    const given = emptyGroup.after(...Array.from({ length: 5_000 }, (_, i) => joins(`m${i}`, i)), complete(100_000), complete(200_000))
     expect(given.state).toMatchObject({ phase: "CompletingRebalance", generation: 1, joinedCount: 0, unsyncedCount: 5_000 })
   })
 })
 
 describe("SyncGroup", () => {
-  const completing = nobody.after(joins("a", 0), joins("b", 1), complete(3_000), complete(6_000))
+  const completing = emptyGroup.after(joins("a", 0), joins("b", 1), complete(3_000), complete(6_000))
   test("followers wait for the leader's assignments; a member without one gets an empty one; unknown members are dropped", () => {
     const waiting = completing.after(syncs("b", 1, 6_001))
     expect(syncResponse(waiting.state, id("b"), null, 1)._tag).toBe("Wait")
@@ -130,7 +130,7 @@ describe("SyncGroup", () => {
     expect(member(assigned.state, id("stranger"))).toBeUndefined()
   })
   test("errors as Kafka's", () => {
-    expect(nobody.error(syncs("a", 1, 0))).toBe("UNKNOWN_MEMBER_ID")
+    expect(emptyGroup.error(syncs("a", 1, 0))).toBe("UNKNOWN_MEMBER_ID")
     expect(completing.error(syncs("x", 1, 0))).toBe("UNKNOWN_MEMBER_ID")
     expect(completing.error(syncs("a", 0, 0))).toBe("ILLEGAL_GENERATION")
     expect(stable.after(rejoins("a", 9)).error(syncs("b", 1, 0))).toBe("REBALANCE_IN_PROGRESS")
@@ -161,7 +161,7 @@ describe("Heartbeat and sessions", () => {
     expect(stable.error(beats("a", 1))).toBe("allowed")
     expect(stable.error(beats("a", 2))).toBe("ILLEGAL_GENERATION")
     expect(stable.error(beats("x", 1))).toBe("UNKNOWN_MEMBER_ID")
-    expect(nobody.error(beats("x", 1))).toBe("UNKNOWN_MEMBER_ID")
+    expect(emptyGroup.error(beats("x", 1))).toBe("UNKNOWN_MEMBER_ID")
     expect(stable.after(rejoins("a", 9)).error(beats("b", 1))).toBe("REBALANCE_IN_PROGRESS")
     expect(stable.after(rejoins("a", 9), rejoins("b", 9)).error(beats("b", 2))).toBe("allowed")
   })
@@ -201,7 +201,7 @@ describe("LeaveGroup", () => {
   const leaveAll = (...members: ReadonlyArray<readonly [memberId: string, instanceId: string | null]>) =>
     Command.Leave({ groupId: orders, at: 9, members: members.map(([memberId, instanceId]) => ({ memberId: id(memberId), instanceId })) })
   test("each member gets its own result, and the group rebalances once", () => {
-    const group = nobody.after(joins("s-1", 0, { instanceId: "s" }), joins("a", 1), joins("b", 2), complete(3_000), complete(6_000))
+    const group = emptyGroup.after(joins("s-1", 0, { instanceId: "s" }), joins("a", 1), joins("b", 2), complete(3_000), complete(6_000))
     const command = leaveAll(["", "s"], ["a", null], ["a", null], ["x", null], ["", "none"], ["", null])
     const events = group.events(command)
     expect(events.map((event) => event._tag)).toEqual(["MemberRemoved", "MemberRemoved", "RebalanceStarted"])
@@ -215,13 +215,13 @@ describe("LeaveGroup", () => {
     const empty = stable.after(commits("a", 1, 42, 7_000), leaves(8_000, "a", "b"))
     expect(empty.state).toMatchObject({ phase: "Empty", generation: 2, leader: null, protocolName: null, protocolType: "consumer" })
     expect(HashMap.size(empty.state.offsets)).toBe(1)
-    expect(nobody.error(leaves(0, "a"))).toBe("UNKNOWN_MEMBER_ID")
+    expect(emptyGroup.error(leaves(0, "a"))).toBe("UNKNOWN_MEMBER_ID")
   })
 })
 
 describe("static members (KIP-345)", () => {
   const s = { instanceId: "s" }
-  const pair = nobody.after(
+  const pair = emptyGroup.after(
     joins("s-1", 0, s),
     joins("b", 1),
     complete(3_000),
@@ -254,14 +254,14 @@ describe("static members (KIP-345)", () => {
   })
   test("a consumer that subscribes to other topics makes the group rebalance, one with other user data does not", () => {
     const wants = (...topics: ReadonlyArray<string>) => ({ ...s, protocols: [protocol("range", ...subscription(...topics))] })
-    const one = nobody.after(joins("s-1", 0, wants("t", "u")), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
+    const one = emptyGroup.after(joins("s-1", 0, wants("t", "u")), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
     expect(one.tags(joins("s-2", 7_000, wants("u", "t")))).toEqual(["MemberReplaced"])
     expect(one.tags(joins("s-2", 7_000, wants("t", "v")))).toEqual(["MemberReplaced", "RebalanceStarted", "MemberRejoined", "GenerationStarted"])
     expect(one.tags(joins("s-2", 7_000, { ...s, protocols: [protocol("range", ...subscription("t", "u"), 9)] }))).toEqual(["MemberReplaced"])
   })
   test("with another assignor, or while the leader computes, every member rejoins", () => {
     const two = { protocols: [protocol("sticky", 1), protocol("range", 1)] }
-    const open = nobody.after(joins("s-1", 0, { ...s, ...two }), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
+    const open = emptyGroup.after(joins("s-1", 0, { ...s, ...two }), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"))
     expect(open.state.protocolName).toBe("sticky")
     expect(open.tags(joins("s-2", 7_000, s))).toEqual(["MemberReplaced", "RebalanceStarted", "MemberRejoined", "GenerationStarted"])
     const completing = pair.after(rejoins("s-1", 7_000, s), rejoins("b", 7_001))
@@ -274,7 +274,7 @@ describe("static members (KIP-345)", () => {
     const without = pair.after(rejoins("b", 7_000, { protocols: [protocol("range", 3)] }), complete(67_000))
     expect(without.state).toMatchObject({ phase: "CompletingRebalance", generation: 2, leader: "b" })
     expect(member(without.state, id("s-1"))).toBeDefined()
-    const alone = nobody.after(joins("s-1", 0, s), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"), joins("c", 4_000), leaves(5_000, "c"))
+    const alone = emptyGroup.after(joins("s-1", 0, s), complete(3_000), syncs("s-1", 1, 3_001, {}, "s"), joins("c", 4_000), leaves(5_000, "c"))
     expect(alone.state.phase).toBe("PreparingRebalance")
     expect(alone.tags(complete(64_000))).toEqual(["RebalanceExtended"])
     expect(alone.tags(Command.ExpireMember({ groupId: orders, at: 64_000, memberId: id("s-1"), heardAt: 3_001 }))).toEqual(["MemberRemoved", "GroupEmptied"])

@@ -7,7 +7,7 @@ import { inUse, metadataTooLarge } from "../../../../domain/group/offset/commit.
 import { committed } from "../../../../domain/group/offset/committed.ts"
 import { commits, complete, type GivenGroup, given, joins, leaves, orders, protocol, rejoins, stable, subscription, syncs, topic } from "../given.ts"
 
-const nobody = given()
+const emptyGroup = given()
 const read = (given: GivenGroup, name = "t", partition = 0) => committed(given.state.offsets, topic(name), partition)?.offset
 const day = 24 * 60 * 60 * 1_000
 describe("OffsetCommit", () => {
@@ -26,11 +26,11 @@ describe("OffsetCommit", () => {
     expect(open.after(rejoins("b", 11)).error(commits("b", 1, 44, 12))).toBe("ILLEGAL_GENERATION")
   })
   test("from outside: creates a group without members, and commits into it again", () => {
-    expect(nobody.tags(commits("", -1, 5, 1))).toEqual(["GroupCreated", "OffsetsCommitted"])
-    const simple = nobody.after(commits("", -1, 5, 1))
+    expect(emptyGroup.tags(commits("", -1, 5, 1))).toEqual(["GroupCreated", "OffsetsCommitted"])
+    const simple = emptyGroup.after(commits("", -1, 5, 1))
     expect(simple.state).toMatchObject({ phase: "Empty", protocolType: null })
     expect(read(simple.after(commits("", -1, 6, 2)))).toBe(6)
-    expect(nobody.error(commits("a", 0, 5, 1))).toBe("ILLEGAL_GENERATION")
+    expect(emptyGroup.error(commits("a", 0, 5, 1))).toBe("ILLEGAL_GENERATION")
     expect(read(stable.after(leaves(9, "a", "b"), commits("", -1, 7, 10)))).toBe(7)
     expect(stable.after(leaves(9, "a", "b")).error(commits("a", 1, 7, 10))).toBe("UNKNOWN_MEMBER_ID")
   })
@@ -40,17 +40,17 @@ describe("OffsetCommit", () => {
       { ...place, partition: 0, metadata: "x".repeat(4096) },
       { ...place, partition: 1, metadata: "x".repeat(4097) }
     ]
-    const given = nobody.after(commits("", -1, 0, 1, { offsets }))
+    const given = emptyGroup.after(commits("", -1, 0, 1, { offsets }))
     expect([read(given, "t", 0), read(given, "t", 1)]).toEqual([1, undefined])
     expect(offsets.map((each) => metadataTooLarge(defaults, each))).toEqual([false, true])
-    expect(nobody.tags(commits("", -1, 0, 1, { offsets: offsets.slice(1) }))).toEqual([])
+    expect(emptyGroup.tags(commits("", -1, 0, 1, { offsets: offsets.slice(1) }))).toEqual([])
   })
 })
 
 describe("offset expiration and deletion", () => {
   const none = Command.ExpireOffsets({ groupId: orders, at: 7 * day - 1 })
   test("in a group without a protocol: offset retention after the commit; the group is deleted with its last offset", () => {
-    const simple = nobody.after(commits("", -1, 5, 0))
+    const simple = emptyGroup.after(commits("", -1, 5, 0))
     expect(simple.tags(none)).toEqual([])
     expect(simple.tags(Command.ExpireOffsets({ groupId: orders, at: 7 * day }))).toEqual(["OffsetsRemoved", "GroupDeleted"])
     expect(simple.after(Command.ExpireOffsets({ groupId: orders, at: 7 * day })).state.phase).toBe("Dead")
@@ -62,7 +62,7 @@ describe("offset expiration and deletion", () => {
   })
   test("while there are members: only those of topics without subscribers; none where that cannot be known", () => {
     const at = (when: number) => Command.ExpireOffsets({ groupId: orders, at: when })
-    const started = nobody.after(joins("a", 0, { protocols: [protocol("range", ...subscription("t", "u"))] }), complete(3_000), syncs("a", 1, 3_001))
+    const started = emptyGroup.after(joins("a", 0, { protocols: [protocol("range", ...subscription("t", "u"))] }), complete(3_000), syncs("a", 1, 3_001))
     expect(Array.from(subscribedTopics(started.state) ?? [])).toEqual(["t", "u"])
     const place = { leaderEpoch: -1, metadata: "", commitAt: 4_000, expiresAt: null, topicId: null, partition: 0, offset: 1 }
     const offsets = [
@@ -89,15 +89,15 @@ describe("offset expiration and deletion", () => {
     ]
     const remove = Command.DeleteOffsets({ groupId: orders, at: 9, partitions })
     const more = { protocols: [protocol("range", ...subscription("v"))] }
-    const active = nobody.after(commits("", -1, 5, 0), joins("a", 0, more), complete(3_000), syncs("a", 1, 3_001))
+    const active = emptyGroup.after(commits("", -1, 5, 0), joins("a", 0, more), complete(3_000), syncs("a", 1, 3_001))
     expect(Array.from(inUse(active.state, partitions))).toEqual(["v"])
     expect(active.events(remove)).toMatchObject([{ reason: "deleted", removed: [{ topic: "t", partitions: [0] }] }])
-    expect(nobody.error(remove)).toBe("GROUP_ID_NOT_FOUND")
-    expect(nobody.after(joins("a", 0, { protocolType: "connect" }), complete(3_000)).error(remove)).toBe("NON_EMPTY_GROUP")
+    expect(emptyGroup.error(remove)).toBe("GROUP_ID_NOT_FOUND")
+    expect(emptyGroup.after(joins("a", 0, { protocolType: "connect" }), complete(3_000)).error(remove)).toBe("NON_EMPTY_GROUP")
   })
   test("with their group, when it has no members", () => {
     const remove = Command.DeleteGroup({ groupId: orders, at: 9 })
-    expect(nobody.error(remove)).toBe("GROUP_ID_NOT_FOUND")
+    expect(emptyGroup.error(remove)).toBe("GROUP_ID_NOT_FOUND")
     expect(stable.error(remove)).toBe("NON_EMPTY_GROUP")
     expect(stable.after(leaves(9, "a", "b")).tags(remove)).toEqual(["GroupDeleted"])
   })

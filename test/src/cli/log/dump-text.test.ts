@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
+import type { Dumped } from "../../../../domain/log/inspection.ts"
 import type { Record as LogRecord } from "../../../../domain/log/record.ts"
 import { dumpJson, dumpLines, shownBytes } from "../../../../src/cli/log/dump-text.ts"
-import type { Dumped } from "../../../../src/cli/log/tool.ts"
 import { makeBatch } from "../../../domain/log/make-batch.ts"
 
 const utf8 = new TextEncoder()
