@@ -1,3 +1,5 @@
+import { ChunkCounter } from "./chunk-counter.ts"
+
 /** What a client process is asked to do: `bun client/NAME.ts produce|send|consume ADDRESS TOPIC SECONDS [MESSAGES]`. It prints one line of JSON. */
 interface Task {
   /** produce: a hundred messages a call. send: one. consume: all records of the topic. */
@@ -21,10 +23,12 @@ export const task = (): Task => {
   return { mode, address, topic, seconds: Number(seconds), messages: Number(messages) }
 }
 
-const report = (messages: number, startedAt: number): void => {
+const cpuSeconds = (): number => {
   const { system, user } = process.cpuUsage()
-  console.log(JSON.stringify({ messages, seconds: (performance.now() - startedAt) / 1000, cpuSeconds: (system + user) / 1e6 }))
+  return (system + user) / 1e6
 }
+/** Prints the figures of the messages that were counted in `seconds`, for which the process took `cpu` seconds of processor time. */
+const report = (messages: number, seconds: number, cpu: number): void => console.log(JSON.stringify({ messages, seconds, cpuSeconds: cpu }))
 
 /** Calls over and over, so many at a time, each waiting for its answer. */
 export const keepCalling = async ({ mode, seconds }: Task, call: () => Promise<unknown>): Promise<void> => {
@@ -32,6 +36,7 @@ export const keepCalling = async ({ mode, seconds }: Task, call: () => Promise<u
   const messages = mode === "send" ? 1 : messagesOfCall
   await call()
   const started = performance.now()
+  const cpuBefore = cpuSeconds()
   const end = started + seconds * 1000
   let sent = 0
   const lane = async () => {
@@ -41,20 +46,33 @@ export const keepCalling = async ({ mode, seconds }: Task, call: () => Promise<u
     }
   }
   await Promise.all(Array.from({ length: lanes }, lane))
-  report(sent, started)
+  report(sent, (performance.now() - started) / 1000, cpuSeconds() - cpuBefore)
 }
 
-/** Counts what comes, from the first on, until all is there or the time is over; then tells, and ends the process: a client that is slow to close is no part of the figure. */
-export const counting = ({ messages, seconds }: Task): ((count: number) => void) => {
-  let started: number | undefined
-  let seen = 0
-  return (count) => {
-    // The first message marks the start, and is not counted.
-    if (started === undefined) started = performance.now()
-    else seen += count
-    const first = count
-    if (seen + first < messages && performance.now() - started < seconds * 1000) return
-    report(seen, started)
+/** How long a client may take to its first message, ms. */
+const firstChunkMs = 60_000
+
+/**
+ * Counts what comes, from the first chunk on, until all messages have come or the time is over; then prints the figures and ends the process: a client that is slow to close
+ * is no part of the figure. A client that receives nothing more, or nothing at all, ends too.
+ */
+export const counting = (asked: Task): ((count: number) => void) => {
+  const chunks = new ChunkCounter(asked.messages)
+  let cpuBefore = 0
+  const finish = () => {
+    report(chunks.counted, chunks.seconds(performance.now()), cpuSeconds() - cpuBefore)
     process.exit(0)
+  }
+  const silent = setTimeout(() => {
+    console.error(`no message of ${asked.topic} came within ${firstChunkMs} ms`)
+    process.exit(1)
+  }, firstChunkMs)
+  return (count) => {
+    if (chunks.isEmpty) {
+      clearTimeout(silent)
+      cpuBefore = cpuSeconds()
+      setTimeout(finish, asked.seconds * 1000)
+    }
+    if (chunks.add(count, performance.now())) finish()
   }
 }

@@ -9,7 +9,7 @@ import type { TopicView } from "../metadata/view.ts"
 import type { ConnectionOptions } from "../options.ts"
 import { type AddTopicError, addPartitions, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../topic/administration.ts"
 import { wrongAddTopic, wrongTopicName } from "../topic/arguments.ts"
-import { wrongGroup, wrongListing, wrongNode, wrongNodeChanges, wrongPartitions, wrongTopicChanges } from "./arguments.ts"
+import { wrongBroker, wrongGroup, wrongListing, wrongNode, wrongNodeChanges, wrongPartitions, wrongTopicChanges } from "./arguments.ts"
 import { type BrokerDescription, listBrokers, unregisterBroker } from "./brokers.ts"
 import { type ClusterDescription, type ConfigEntry, describeCluster, describeTopic, listTopics, type TopicDescription, topicConfigs } from "./cluster.ts"
 import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
@@ -57,7 +57,7 @@ export interface AdminService {
   /** The registered brokers, each with the number of its partitions. */
   readonly listBrokers: Effect.Effect<ReadonlyArray<BrokerDescription>, CallError | NotAuthorized>
   /** Unregisters a broker that will not restart. A broker that runs registers again by itself. */
-  readonly unregisterBroker: (broker: number) => Effect.Effect<void, CallError | NotAuthorized>
+  readonly unregisterBroker: (broker: number) => Effect.Effect<void, CallError | NotAuthorized | InvalidArgument>
   /** The data directories of all brokers, with their logs. */
   readonly describeLogDirs: Effect.Effect<ReadonlyArray<LogDirDescription>, CallError | NotAuthorized>
   /**
@@ -87,7 +87,7 @@ const guardedAdmin = (client: Client): AdminService => ({
   deleteGroup: (group) => guarded("deleteGroup", () => wrongGroup(group), deleteGroup(client, group)),
   describeCluster: describeCluster(client),
   listBrokers: listBrokers(client),
-  unregisterBroker: (broker) => unregisterBroker(client, broker),
+  unregisterBroker: (broker) => guarded("unregisterBroker", () => wrongBroker(broker), unregisterBroker(client, broker)),
   describeLogDirs: describeLogDirs(client),
   metrics: readMetrics(client)
 })

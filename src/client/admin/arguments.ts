@@ -12,3 +12,4 @@ export const wrongNode = (given: unknown): Wrong | undefined => node(given, "nod
 export const wrongNodeChanges = (given: unknown, of: unknown): Wrong | undefined => first(node(given, "node"), changes(of, "changes"))
 export const wrongListing = (options: unknown): Wrong | undefined => optional(listing)(options, "options")
 export const wrongGroup = (group: unknown): Wrong | undefined => groupName(group, "group")
+export const wrongBroker = (broker: unknown): Wrong | undefined => whole(0)(broker, "broker")

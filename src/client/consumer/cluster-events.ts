@@ -5,7 +5,7 @@ import type { Transport } from "../../ports/transport.ts"
 import { faultOf } from "../argument/guard.ts"
 import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
 import type { ConnectionOptions } from "../options.ts"
-import { wrongEvents } from "./arguments.ts"
+import { wrongConsumer, wrongEvents } from "./arguments.ts"
 import { Consumer } from "./consumer.ts"
 import type { AssignError, PollError } from "./errors.ts"
 import type { ConsumedRecord } from "./fetch/record.ts"
@@ -24,7 +24,7 @@ export const clusterEvents = (
 ): Stream.Stream<ConsumedRecord, CallError | InvalidAddress | InvalidArgument | AssignError | PollError, Transport | Checksum | Compression> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
-      const fault = faultOf("clusterEvents", () => wrongEvents(options))
+      const fault = faultOf("clusterEvents", () => wrongConsumer(connection) ?? wrongEvents(options))
       if (fault !== undefined) return yield* fault
       const { follow = false, from = 0 } = options
       const consumer = yield* Consumer.make(connection)
