@@ -16,7 +16,7 @@ import {
 import { reading } from "./malformed.ts"
 import { Reader } from "./reader.ts"
 import { writing } from "./unwritable.ts"
-import { writeInt32 } from "./words.ts"
+import { readInt32, writeInt32 } from "./words.ts"
 import { Writer } from "./writer.ts"
 
 export type { RequestHeader } from "./header.ts"
@@ -98,9 +98,14 @@ const finished = (to: Writer): ReadonlyArray<Uint8Array> => {
   return chunks
 }
 
-/** The correlation id of a whole response as `responseFrame` gives it: the writer's own first chunk holds the header. */
-export const correlationIdOf = ([first]: ReadonlyArray<Uint8Array>): number =>
-  first === undefined || first.length < 8 ? -1 : new DataView(first.buffer, first.byteOffset).getInt32(4)
+/**
+ * The correlation id of a whole response as `responseFrame` gives it: the writer's own first chunk holds the header. Byte by byte: a DataView would ask the small array for its buffer,
+ * which the engine then makes, fills and collects for every response.
+ */
+export const correlationIdOf = (chunks: ReadonlyArray<Uint8Array>): number => {
+  const first = chunks[0]
+  return first === undefined || first.length < 8 ? -1 : readInt32(first, 4)
+}
 
 /** The correlation id of a response frame without its length prefix: what tells the request, and with it API and version. */
 export const decodeCorrelationId = (frame: Uint8Array): Either.Either<number, DecodeError> =>

@@ -1,6 +1,6 @@
 import { Malformed } from "./malformed.ts"
 import { uuidText } from "./uuid.ts"
-import { readFloat64, readInt64 } from "./words.ts"
+import { readFloat64, readInt32, readInt64 } from "./words.ts"
 
 // A byte order mark is text like any other here: dropping it would change the bytes that are written back.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
@@ -75,9 +75,7 @@ export class Reader {
     return (this.uint16() << 16) >> 16
   }
   int32(): number {
-    const { bytes } = this
-    const at = this.take(4)
-    return ((bytes[at] as number) << 24) | ((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number)
+    return readInt32(this.bytes, this.take(4))
   }
   int64(): bigint {
     return readInt64(this.bytes, this.take(8))

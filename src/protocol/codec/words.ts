@@ -22,6 +22,9 @@ export const writeFloat64 = (into: Uint8Array, at: number, value: number): void 
   view.setFloat64(0, value)
   for (let index = 0; index < 8; index++) into[at + index] = bytes[index] as number
 }
+/** The int32 at `at`, which the caller has checked to be there, big-endian. */
+export const readInt32 = (from: Uint8Array, at: number): number =>
+  ((from[at] as number) << 24) | ((from[at + 1] as number) << 16) | ((from[at + 2] as number) << 8) | (from[at + 3] as number)
 /** Writes the low 32 bits of an integer at `at`, where the caller has made room, big-endian. */
 export const writeInt32 = (into: Uint8Array, at: number, value: number): void => {
   into[at] = value >> 24
