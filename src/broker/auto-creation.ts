@@ -1,11 +1,11 @@
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { topicByName } from "../../domain/cluster/state.ts"
 import { requestFrame } from "../protocol/codec/frame.ts"
 import { joined } from "../protocol/codec/joined.ts"
 import { CreateTopics } from "../protocol/message/19-create-topics.ts"
 import type { RequestContext } from "../wire/route.ts"
-import { awaitImage, type Image } from "./image/image.ts"
-import type { Relay } from "./relay.ts"
+import { awaitImage, Image } from "./image/image.ts"
+import { Relay } from "./relay.ts"
 
 const version = CreateTopics.latestStable
 const leaderMs = 5000
@@ -16,21 +16,35 @@ const leaderMs = 5000
 const imageMs = 1000
 const lengthPrefixBytes = 4
 
-/**
- * Asks the leader to create topics with the cluster's defaults, with the principal of the client. Ignores errors:
- * Metadata answers from the image, and a client whose topic is not in it yet repeats the request.
- */
-export const autoCreation =
-  (relay: Relay, image: Image) =>
-  (names: ReadonlyArray<string>, { actor, clientHost, header }: RequestContext): Effect.Effect<void> => {
-    const topics = names.map((name) => ({ name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }))
-    const head = { correlationId: header.correlationId, clientId: header.clientId }
-    const frame = joined(requestFrame(CreateTopics, version, head, { topics, timeoutMs: leaderMs })).subarray(lengthPrefixBytes)
-    const arrived = awaitImage(image, (cluster) => names.every((name) => topicByName(cluster, name) !== undefined))
-    return relay.forward(CreateTopics, { actor, clientHost, frame, version }, leaderMs).pipe(
-      Effect.flatMap(({ topics: created }) =>
-        created.some(({ errorCode }) => errorCode === 0) ? Effect.timeoutOption(arrived, `${imageMs} millis`) : Effect.void
-      ),
-      Effect.ignore
-    )
+/** Creates the topics that clients ask Metadata for. */
+export class AutoCreation extends Context.Tag("comanche-franz/broker/AutoCreation")<
+  AutoCreation,
+  {
+    /**
+     * Asks the leader to create topics with the cluster's defaults, with the principal of the client. Ignores errors:
+     * Metadata answers from the image, and a client whose topic is not in it yet repeats the request.
+     */
+    readonly create: (names: ReadonlyArray<string>, context: RequestContext) => Effect.Effect<void>
   }
+>() {
+  static readonly layer: Layer.Layer<AutoCreation, never, Relay | Image> = Layer.effect(
+    AutoCreation,
+    Effect.gen(function* () {
+      const relay = yield* Relay
+      const image = yield* Image
+      const create = (names: ReadonlyArray<string>, { actor, clientHost, header }: RequestContext): Effect.Effect<void> => {
+        const topics = names.map((name) => ({ name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }))
+        const head = { correlationId: header.correlationId, clientId: header.clientId }
+        const frame = joined(requestFrame(CreateTopics, version, head, { topics, timeoutMs: leaderMs })).subarray(lengthPrefixBytes)
+        const arrived = awaitImage(image, (cluster) => names.every((name) => topicByName(cluster, name) !== undefined))
+        return relay.forward(CreateTopics, { actor, clientHost, frame, version }, leaderMs).pipe(
+          Effect.flatMap(({ topics: created }) =>
+            created.some(({ errorCode }) => errorCode === 0) ? Effect.timeoutOption(arrived, `${imageMs} millis`) : Effect.void
+          ),
+          Effect.ignore
+        )
+      }
+      return { create }
+    })
+  )
+}

@@ -1,7 +1,13 @@
-import { Context } from "effect"
+import { Context, Effect, FiberSet, Layer } from "effect"
+import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
 import type { Broker, Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
-import type { BrokerId } from "../../domain/kernel/id.ts"
+import { BrokerId } from "../../domain/kernel/id.ts"
+import { BrokerIdentity } from "./broker-identity.ts"
+import { BrokerSettings } from "./broker-settings.ts"
+import { BrokerStop } from "./broker-stop.ts"
+import { BrokerFault } from "./fault.ts"
+import { Image } from "./image/image.ts"
 
 /** The node and the cluster, for all parts of a broker. */
 export class BrokerContext extends Context.Tag("comanche-franz/broker/BrokerContext")<
@@ -22,4 +28,26 @@ export class BrokerContext extends Context.Tag("comanche-franz/broker/BrokerCont
     /** Stops the broker because an assertion of its own code failed: it must not serve what it may corrupt. Throws. */
     readonly bug: (message: string) => never
   }
->() {}
+>() {
+  static readonly layer: Layer.Layer<BrokerContext, never, BrokerSettings | BrokerIdentity | BrokerStop | Image> = Layer.scoped(
+    BrokerContext,
+    Effect.gen(function* () {
+      const { config, nodeId } = yield* BrokerSettings
+      const { isSelf } = yield* BrokerIdentity
+      const { stop } = yield* BrokerStop
+      const { cluster } = yield* Image
+      const run = yield* FiberSet.makeRuntime<never>()
+      return {
+        nodeId: BrokerId.make(nodeId),
+        config: liveNodeConfig(config, cluster, nodeId),
+        cluster,
+        isSelf,
+        warn: (line) => void run(Effect.logWarning(line)),
+        bug: (message) => {
+          run(stop(new BrokerFault({ kind: "bug", message: `Broker ${nodeId} stops because of a bug: ${message} Report it with this line.` })))
+          throw new Error(message)
+        }
+      }
+    })
+  )
+}

@@ -1,9 +1,11 @@
-import { Effect } from "effect"
+import { Context, Effect, Layer, Queue } from "effect"
 import type { KafkaError } from "../../domain/kernel/error-code.ts"
 import type { ProducerId } from "../../domain/kernel/id.ts"
 import { AllocateProducerIds } from "../protocol/message/67-allocate-producer-ids.ts"
-import type { ResponseOf } from "../protocol/type/wire.ts"
-import type { Relay, RelayFailure } from "./relay.ts"
+import { BrokerIdentity } from "./broker-identity.ts"
+import { BrokerSettings } from "./broker-settings.ts"
+import { Relay } from "./relay.ts"
+import { RelayFailure } from "./relay-failure.ts"
 
 /** A block of ids that the leader allocated to this broker alone. */
 interface ProducerIdBlock {
@@ -20,73 +22,90 @@ const waitMsMax = 10_000
  * Assigns producer ids from blocks that the leader allocates. The broker requests the next block when a tenth of the
  * current one is left, so that a producer rarely waits. Ids that are left when the broker stops are never used.
  */
-export class ProducerIds {
-  private next: ProducerId = 0n
-  private remaining = 0
-  private refillAt = 0
-  private reserve: ProducerIdBlock | undefined
-  private readonly lock = Effect.unsafeMakeSemaphore(1)
-
-  /** `allocate` requests a block from the leader. `spawn` forks an effect in the background. */
-  constructor(
-    private readonly allocate: Effect.Effect<ProducerIdBlock, KafkaError>,
-    private readonly spawn: (effect: Effect.Effect<void>) => void
-  ) {}
-
-  /** Returns the next id without waiting; undefined if the broker has none left. */
-  take(): ProducerId | undefined {
-    if (this.remaining === 0) this.refill()
-    if (this.remaining === 0) return undefined
-    this.remaining--
-    if (this.remaining === this.refillAt && this.reserve === undefined) this.spawn(Effect.ignore(this.fetchReserve))
-    return this.next++
+export class ProducerIds extends Context.Tag("comanche-franz/broker/ProducerIds")<
+  ProducerIds,
+  {
+    /** Returns the next id without waiting; undefined if the broker has none left. */
+    readonly take: () => ProducerId | undefined
+    /**
+     * Returns the next id, after a request to the leader if none is left. Fails with COORDINATOR_LOAD_IN_PROGRESS
+     * after 10 s.
+     */
+    readonly await: Effect.Effect<ProducerId, KafkaError>
   }
-
-  /**
-   * Returns the next id, after a request to the leader if none is left. Fails with COORDINATOR_LOAD_IN_PROGRESS after
-   * `waitMsMax`.
-   */
-  readonly await: Effect.Effect<ProducerId, KafkaError> = Effect.suspend(() => {
-    const id = this.take()
-    return id !== undefined ? Effect.succeed(id) : Effect.zipRight(this.fetchReserve, this.await)
-  }).pipe(Effect.timeoutFail({ duration: `${waitMsMax} millis`, onTimeout: () => retriable }))
-
-  private refill(): void {
-    if (this.reserve === undefined) return
-    this.next = this.reserve.first
-    this.remaining = this.reserve.count
-    this.refillAt = Math.floor(this.remaining / 10)
-    this.reserve = undefined
-  }
-
-  /** Requests a block, one request at a time: a second caller finds the block that the first one requested. */
-  private readonly fetchReserve: Effect.Effect<void, KafkaError> = this.lock.withPermits(1)(
-    Effect.suspend(() =>
-      this.reserve !== undefined
-        ? Effect.void
-        : Effect.map(this.allocate, (block) => {
-            this.reserve = block
-          })
-    )
+>() {
+  static readonly layer: Layer.Layer<ProducerIds, never, Relay | BrokerSettings | BrokerIdentity> = Layer.scoped(
+    ProducerIds,
+    Effect.gen(function* () {
+      const allocate = Effect.mapError(yield* allocation, () => retriable)
+      const lock = yield* Effect.makeSemaphore(1)
+      const isLow = yield* Queue.sliding<void>(1)
+      const blocks = new Blocks(() => void isLow.unsafeOffer(undefined))
+      // One request at a time: a second caller finds the block that the first one requested.
+      const refill = lock.withPermits(1)(Effect.suspend(() => (blocks.hasReserve ? Effect.void : Effect.map(allocate, (block) => blocks.add(block)))))
+      yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Queue.take(isLow), Effect.ignore(refill))))
+      const next: Effect.Effect<ProducerId, KafkaError> = Effect.suspend(() => {
+        const id = blocks.take()
+        return id === undefined ? Effect.zipRight(refill, next) : Effect.succeed(id)
+      })
+      return { take: () => blocks.take(), await: Effect.timeoutFail(next, { duration: waitMsMax, onTimeout: () => retriable }) }
+    })
   )
 }
 
-const refused = { message: "the leader allocates no producer ids" }
-const blockOf = ({ errorCode, producerIdLen, producerIdStart }: ResponseOf<typeof AllocateProducerIds>): Effect.Effect<ProducerIdBlock, RelayFailure> =>
-  errorCode === 0 && producerIdLen > 0 ? Effect.succeed({ first: producerIdStart, count: producerIdLen }) : Effect.fail(refused)
+/** The block in use, and the next one. */
+class Blocks {
+  private next: ProducerId = 0n
+  private remaining = 0
+  private lowAt = 0
+  private reserve: ProducerIdBlock | undefined
+
+  /** `onLow` is called when a tenth of a block is left and there is no other. */
+  constructor(private readonly onLow: () => void) {}
+
+  get hasReserve(): boolean {
+    return this.reserve !== undefined
+  }
+  add(block: ProducerIdBlock): void {
+    this.reserve = block
+  }
+
+  take(): ProducerId | undefined {
+    if (this.remaining === 0) this.beginReserve()
+    if (this.remaining === 0) return undefined
+    this.remaining--
+    if (this.remaining === this.lowAt && this.reserve === undefined) this.onLow()
+    return this.next++
+  }
+
+  private beginReserve(): void {
+    if (this.reserve === undefined) return
+    this.next = this.reserve.first
+    this.remaining = this.reserve.count
+    this.lowAt = Math.floor(this.remaining / 10)
+    this.reserve = undefined
+  }
+}
 
 /** Requests a block from the leader with the epoch of this broker's registration. */
-export const allocateFrom = (relay: Relay, brokerId: number, brokerEpoch: () => number | undefined): Effect.Effect<ProducerIdBlock, KafkaError> =>
-  Effect.suspend(() => {
-    const epoch = brokerEpoch()
-    if (epoch === undefined) return Effect.fail(retriable)
+const allocation: Effect.Effect<Effect.Effect<ProducerIdBlock, RelayFailure>, never, Relay | BrokerSettings | BrokerIdentity> = Effect.gen(function* () {
+  const { nodeId } = yield* BrokerSettings
+  const { epoch } = yield* BrokerIdentity
+  const { withLink } = yield* Relay
+  return Effect.suspend(() => {
+    const brokerEpoch = epoch()
+    if (brokerEpoch === undefined) return Effect.fail(new RelayFailure({ message: "this broker has not registered yet" }))
     // A refusal fails inside `withLink`, so that the relay drops a link on which the leader does not recognize this
     // broker.
-    const ask = relay.withLink((link) =>
-      Effect.flatMap(
-        Effect.mapError(link.call(AllocateProducerIds, { brokerId, brokerEpoch: BigInt(epoch) }), ({ message }): RelayFailure => ({ message })),
-        blockOf
+    return withLink((link) =>
+      link.call(AllocateProducerIds, { brokerId: nodeId, brokerEpoch: BigInt(brokerEpoch) }).pipe(
+        Effect.mapError(({ message }) => new RelayFailure({ message })),
+        Effect.filterOrFail(
+          ({ errorCode, producerIdLen }) => errorCode === 0 && producerIdLen > 0,
+          () => new RelayFailure({ message: "the leader allocates no producer ids" })
+        ),
+        Effect.map(({ producerIdLen, producerIdStart }): ProducerIdBlock => ({ first: producerIdStart, count: producerIdLen }))
       )
     )
-    return Effect.mapError(ask, () => retriable)
   })
+})

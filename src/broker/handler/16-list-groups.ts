@@ -14,7 +14,7 @@ const leaderUnreachable = { errorCode: errorCode("COORDINATOR_NOT_AVAILABLE"), g
  * ListGroups 0-5: returns the groups whose coordinator, for clients, is this broker: a client that asks every node and
  * joins the lists gets each group once. Returns none where the leader is a broker that clients ask directly.
  */
-export const listGroups = (nodeId: number, cluster: () => Cluster, relay: Relay): Route =>
+export const listGroups = (nodeId: number, cluster: () => Cluster, relay: Relay["Type"]): Route =>
   route(ListGroups, {}, (_, context) => {
     if (leaderIsListed(cluster())) return { errorCode: 0, groups: [] }
     return relay.forward(ListGroups, context, leaderTimeoutMs).pipe(

@@ -16,7 +16,7 @@ const refused = (error: KafkaError): Response => ({ errorCode: errorCode(error),
  * 0 (KIP-98, KIP-360). A transactional id gets UNSUPPORTED_VERSION, which clients do not retry: this cluster does not
  * support transactions. An empty one gets INVALID_REQUEST, as in Kafka.
  */
-export const initProducerId = (ids: ProducerIds): Route =>
+export const initProducerId = (ids: ProducerIds["Type"]): Route =>
   route(InitProducerId, {}, ({ transactionalId, producerId, producerEpoch }): Handled<typeof InitProducerId> => {
     // A request has both an id and an epoch, or neither.
     if ((producerId === -1n) !== (producerEpoch === -1)) return refused("INVALID_REQUEST")

@@ -45,7 +45,7 @@ const syncMs = 300_000 + leaderTimeoutMs
 const leaderTimeout = () => leaderTimeoutMs
 
 const relayed = <A extends AnyApi>(
-  relay: Relay,
+  relay: Relay["Type"],
   api: A,
   timeoutMs: (request: RequestOf<A>) => number,
   failed: (request: RequestOf<A>, context: RequestContext) => ResponseDraft<A>
@@ -61,7 +61,7 @@ const relayed = <A extends AnyApi>(
 const batchSince = 8
 const noOffset = (partitionIndex: number) => ({ partitionIndex, committedOffset: -1n, metadata: null, errorCode: coordinator })
 
-const groupRoutes = (relay: Relay): ReadonlyArray<Route> => [
+const groupRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [
   relayed(relay, OffsetCommit, leaderTimeout, ({ topics }) => ({
     topics: topics.map(({ name, topicId, partitions }) => ({
       name,
@@ -114,7 +114,7 @@ const refusedResource = ({ resourceName, resourceType }: { readonly resourceType
   resourceName
 })
 
-const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
+const topicRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [
   relayed(relay, CreateTopics, leaderTimeout, ({ topics }) => ({
     topics: topics.map(({ name }) => ({ name, errorCode: controller, errorMessage: leaderUnreachable }))
   })),
@@ -131,10 +131,10 @@ const topicRoutes = (relay: Relay): ReadonlyArray<Route> => [
   }))
 ]
 
-const quorumRoutes = (relay: Relay): ReadonlyArray<Route> => [
+const quorumRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [
   relayed(relay, UnregisterBroker, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable })),
   relayed(relay, DescribeQuorum, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable, topics: [] }))
 ]
 
 /** Returns the routes for requests that a client may send to any node and that only the leader can answer. */
-export const relayedRoutes = (relay: Relay): ReadonlyArray<Route> => [...topicRoutes(relay), ...groupRoutes(relay), ...quorumRoutes(relay)]
+export const relayedRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [...topicRoutes(relay), ...groupRoutes(relay), ...quorumRoutes(relay)]

@@ -14,8 +14,8 @@ import type { RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import { StreamFold } from "../../stream/stream-fold.ts"
 import type { CallFault } from "../../wire/fault.ts"
 import type { Link } from "../../wire/link.ts"
-import { BrokerFault } from "../fault.ts"
-import { type LeaderContact, type LeaderRefused, leaderRefused } from "../leader-contact.ts"
+import { BrokerFault, type LeaderRefused, leaderRefused } from "../fault.ts"
+import type { LeaderContact } from "../leader-contact.ts"
 import type { BatchIdentity, ImageCheckpoint } from "./checkpoint-form.ts"
 import { leaveAside } from "./image-checkpoints.ts"
 
@@ -32,7 +32,7 @@ const utf8 = new TextDecoder()
 /** What the follower of the leader's journal needs. */
 interface FollowerOptions {
   readonly nodeId: number
-  readonly contact: LeaderContact
+  readonly contact: LeaderContact["Type"]
   readonly store: Context.Tag.Service<typeof LogStore>
   readonly checksum: Context.Tag.Service<typeof Checksum>
   /** Events were folded: with how many bytes they arrived. */
@@ -80,9 +80,7 @@ export class Follower {
     Effect.zipRight(this.options.contact.introduce(link), Effect.forever(Effect.suspend(() => this.step(link))))
 
   private step(link: Link): Effect.Effect<void, CallFault | LeaderRefused | BrokerFault> {
-    return Effect.flatMap(link.call(Fetch, this.request(), { timeoutMs: waitMs + this.options.contact.options.requestTimeoutMs }), (answer) =>
-      this.take(answer)
-    )
+    return Effect.flatMap(link.call(Fetch, this.request(), { timeoutMs: waitMs + this.options.contact.requestTimeoutMs }), (answer) => this.take(answer))
   }
 
   private request(): RequestDraft<typeof Fetch> {
@@ -101,7 +99,7 @@ export class Follower {
   private take(answer: ResponseOf<typeof Fetch>): Effect.Effect<void, LeaderRefused | BrokerFault> {
     const partition = answer.responses[0]?.partitions[0]
     const error = kafkaError(answer.errorCode === 0 ? (partition?.errorCode ?? 0) : answer.errorCode)
-    const { host, port } = this.options.contact.options.leader
+    const { host, port } = this.options.contact.leader
     const address = `${host}:${port}`
     if (error === "INCONSISTENT_CLUSTER_ID")
       return this.foreign(`The node at ${address} leads another cluster than ${(this.checkpoint?.cluster ?? this.cluster).clusterId}.`)
@@ -198,7 +196,7 @@ export class Follower {
    */
   private damaged(what: string): Effect.Effect<never, LeaderRefused | BrokerFault> {
     return Effect.suspend((): Effect.Effect<never, LeaderRefused | BrokerFault> => {
-      const { host, port } = this.options.contact.options.leader
+      const { host, port } = this.options.contact.leader
       const index = this.checkpoint?.cluster.index ?? this.fold.end
       this.damagedCount = this.damagedAt === index ? this.damagedCount + 1 : 1
       this.damagedAt = index

@@ -1,43 +1,49 @@
-import { Deferred, Effect, type Scope } from "effect"
+import { Context, Deferred, Effect, Layer } from "effect"
 import type { Event } from "../../../domain/cluster/event.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { Checksum } from "../../ports/checksum.ts"
 import { LogStore } from "../../ports/log-store.ts"
-import type { Transport } from "../../ports/transport.ts"
+import { BrokerSettings } from "../broker-settings.ts"
 import type { BrokerFault } from "../fault.ts"
-import type { LeaderContact } from "../leader-contact.ts"
+import { LeaderContact } from "../leader-contact.ts"
+import { OwnDirectories } from "../own-directories.ts"
 import { Follower } from "./follower.ts"
 import { ImageCheckpoints } from "./image-checkpoints.ts"
 
-export interface Image {
-  /** The fold of every event read so far. */
-  readonly cluster: () => Cluster
-  /** Topics that were removed, since the first event of the journal. */
-  readonly removed: ReadonlySet<TopicId>
-  /** The journal names the cluster in its first event, and the data directory is claimed for it. */
-  readonly founded: Effect.Effect<string>
-  /** Every event that the leader had when it was first asked is folded. */
-  readonly caughtUp: Effect.Effect<void>
-  /** Calls `listener` after each run of events; returns a function that ends that. */
-  readonly onChange: (listener: () => void) => () => void
-  /** Follows the leader until it is interrupted, or until it fails for good. */
-  readonly follow: Effect.Effect<never, BrokerFault, Transport>
-}
-
-interface ImageOptions {
-  readonly nodeId: number
-  readonly contact: LeaderContact
-  /** Called after each run of events has been folded. */
-  readonly onEvents: (events: ReadonlyArray<Event>) => void
-  /** The cluster that the data directories belong to; undefined where they belong to none yet. */
-  readonly clusterId: string | undefined
-  /** A checkpoint of the image is written after so many events. */
-  readonly checkpointIntervalEvents: number
+/**
+ * The image of the cluster from which this broker responds: the leader's events, fetched as any consumer fetches them.
+ * It begins with the checkpoint of an earlier run where that is of the leader's journal, else with the first event. A
+ * checkpoint is written in the background after so many events, and when the scope closes.
+ */
+export class Image extends Context.Tag("comanche-franz/broker/Image")<
+  Image,
+  {
+    /** The fold of every event read so far. */
+    readonly cluster: () => Cluster
+    /** Topics that were removed, since the first event of the journal. */
+    readonly removed: ReadonlySet<TopicId>
+    /** The journal names the cluster in its first event, and the data directory is claimed for it. */
+    readonly founded: Effect.Effect<string>
+    /** Every event that the leader had when it was first asked is folded. */
+    readonly caughtUp: Effect.Effect<void>
+    /** Calls `listener` after each run of events; returns a function that ends that. */
+    readonly onChange: (listener: () => void) => () => void
+    /**
+     * Follows the leader until it is interrupted, or until it fails for good. Calls `apply` with each run of events
+     * after it has been folded, and before the listeners.
+     */
+    readonly follow: (apply: (events: ReadonlyArray<Event>) => void) => Effect.Effect<never, BrokerFault>
+  }
+>() {
+  static readonly layer: Layer.Layer<Image, never, BrokerSettings | OwnDirectories | LeaderContact | LogStore | Checksum> = Layer.scoped(
+    Image,
+    Effect.suspend(() => make)
+  )
 }
 
 /** Waits until `holds` is true of the image; looks after each run of events, and at no other time. */
-export const awaitImage = (image: Pick<Image, "cluster" | "onChange">, holds: (cluster: Cluster) => boolean): Effect.Effect<void> =>
+export const awaitImage = (image: Pick<Image["Type"], "cluster" | "onChange">, holds: (cluster: Cluster) => boolean): Effect.Effect<void> =>
   Effect.async<void>((resume) => {
     if (holds(image.cluster())) return resume(Effect.void)
     const stop = image.onChange(() => {
@@ -48,45 +54,38 @@ export const awaitImage = (image: Pick<Image, "cluster" | "onChange">, holds: (c
     return Effect.sync(stop)
   })
 
-/**
- * The image of the cluster from which this broker responds: the leader's events, fetched as any consumer fetches them.
- * It begins with the checkpoint of an earlier run where that is of the leader's journal, else with the first event. A
- * checkpoint is written in the background after so many events, and when the scope closes.
- */
-export const makeImage = (options: ImageOptions): Effect.Effect<Image, never, LogStore | Checksum | Scope.Scope> =>
-  Effect.gen(function* () {
-    const store = yield* LogStore
-    const scope = yield* Effect.scope
-    const { checkpointIntervalEvents: intervalEvents, clusterId, contact, nodeId } = options
-    const checkpoints = new ImageCheckpoints(store, { clusterId, intervalEvents })
-    const follower: Follower = new Follower(
-      {
-        nodeId,
-        contact,
-        store,
-        checksum: yield* Checksum,
-        folded: (events, bytes) =>
-          Effect.suspend(() => {
-            options.onEvents(events)
-            for (const listener of follower.listeners) listener()
-            checkpoints.count(events.length, bytes)
-            // A long replay is not interrupted by checkpoints: one is due when the image has caught up.
-            const due = follower.hasCaughtUp ? checkpoints.writeIfDue(follower.image) : undefined
-            return due === undefined ? Effect.void : Effect.asVoid(Effect.forkIn(due, scope))
-          })
-      },
-      yield* checkpoints.load
-    )
-    yield* Effect.addFinalizer(() => checkpoints.writeAtStop(follower.image))
-    return {
-      cluster: () => follower.cluster,
-      removed: follower.removed,
-      founded: Deferred.await(follower.founded),
-      caughtUp: Deferred.await(follower.caughtUp),
-      onChange: (listener) => {
-        follower.listeners.add(listener)
-        return () => follower.listeners.delete(listener)
-      },
-      follow: contact.keep("image", follower.over)
-    }
+const make = Effect.gen(function* () {
+  const store = yield* LogStore
+  const contact = yield* LeaderContact
+  const scope = yield* Effect.scope
+  const { config, nodeId } = yield* BrokerSettings
+  const { clusterId } = yield* OwnDirectories
+  const checkpoints = new ImageCheckpoints(store, { clusterId, intervalEvents: config["metadata.snapshot.interval.events"] })
+  let apply: (events: ReadonlyArray<Event>) => void = () => undefined
+  const folded = (events: ReadonlyArray<Event>, bytes: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      apply(events)
+      for (const listener of follower.listeners) listener()
+      checkpoints.count(events.length, bytes)
+      // A long replay is not interrupted by checkpoints: one is due when the image has caught up.
+      const due = follower.hasCaughtUp ? checkpoints.writeIfDue(follower.image) : undefined
+      return due === undefined ? Effect.void : Effect.asVoid(Effect.forkIn(due, scope))
+    })
+  const follower = new Follower({ nodeId, contact, store, checksum: yield* Checksum, folded }, yield* checkpoints.load)
+  yield* Effect.addFinalizer(() => checkpoints.writeAtStop(follower.image))
+  return Image.of({
+    cluster: () => follower.cluster,
+    removed: follower.removed,
+    founded: Deferred.await(follower.founded),
+    caughtUp: Deferred.await(follower.caughtUp),
+    onChange: (listener) => {
+      follower.listeners.add(listener)
+      return () => follower.listeners.delete(listener)
+    },
+    follow: (applied) =>
+      Effect.suspend(() => {
+        apply = applied
+        return contact.keep("image", follower.over)
+      })
   })
+})

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
-import { Context, Effect, Layer } from "effect"
-import { type Broker, makeBroker } from "../../broker/broker.ts"
+import { Effect, Layer } from "effect"
+import { type Broker, layer } from "../../broker/broker.ts"
 import type { Endpoint, NodeOptions } from "../../cli/node/roles.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
@@ -8,9 +8,6 @@ import type { ForeignDirectory, LogFault, LogStore } from "../../ports/log-store
 import type { Transport } from "../../ports/transport.ts"
 import { uuidText } from "../../protocol/codec/uuid.ts"
 import { LeaderRole } from "./leader-role.ts"
-
-/** A broker, as a role of this node. It does not listen yet. */
-export class BrokerRole extends Context.Tag("comanche-franz/BrokerRole")<BrokerRole, Broker>() {}
 
 type Services = LogStore | Transport | Checksum | Compression
 
@@ -23,19 +20,13 @@ const optionsOf = ({ config, written }: NodeOptions, leader: Endpoint) => ({
   incarnationId: uuidText(randomBytes(16), 0)
 })
 
-/** A broker of the leader at this address. */
-export const layerBroker = (options: NodeOptions, leader: Endpoint): Layer.Layer<BrokerRole, LogFault | ForeignDirectory, Services> =>
-  Layer.scoped(
-    BrokerRole,
-    Effect.suspend(() => makeBroker(optionsOf(options, leader)))
-  )
+/** A broker of the leader at this address. It does not listen yet. */
+export const layerBroker = (options: NodeOptions, leader: Endpoint): Layer.Layer<Broker, LogFault | ForeignDirectory, Services> =>
+  Layer.suspend(() => layer(optionsOf(options, leader)))
 
 /**
  * A broker beside the leader of its own node, which serves the leader's journal too. `leader` is where that leader is
  * reached, once it listens.
  */
-export const layerBrokerOfLeader = (options: NodeOptions, leader: Endpoint): Layer.Layer<BrokerRole, LogFault | ForeignDirectory, Services | LeaderRole> =>
-  Layer.scoped(
-    BrokerRole,
-    Effect.flatMap(LeaderRole, ({ find }) => makeBroker({ ...optionsOf(options, leader), alsoReadable: find }))
-  )
+export const layerBrokerOfLeader = (options: NodeOptions, leader: Endpoint): Layer.Layer<Broker, LogFault | ForeignDirectory, Services | LeaderRole> =>
+  Layer.unwrapEffect(Effect.map(LeaderRole, ({ find }) => layer({ ...optionsOf(options, leader), alsoReadable: find })))

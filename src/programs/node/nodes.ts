@@ -6,6 +6,7 @@ import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { listenerText, type NamedEndpoint, type NodeListener } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import { Broker } from "../../broker/broker.ts"
 import type { Endpoint, NodeOptions, Running } from "../../cli/node/roles.ts"
 import type { CliFailure } from "../../cli/shell/failure.ts"
 import type { Checksum } from "../../ports/checksum.ts"
@@ -16,7 +17,7 @@ import { type ServedNode, serveOptions } from "../../serve/serve-options.ts"
 import type { Route } from "../../wire/route.ts"
 import { platform } from "../platform.ts"
 import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
-import { BrokerRole, layerBroker, layerBrokerOfLeader } from "./broker-role.ts"
+import { layerBroker, layerBrokerOfLeader } from "./broker-role.ts"
 import { below, journalDirectory, layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
 import { withKnownId } from "./known-id.ts"
@@ -70,7 +71,7 @@ const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting 
   Effect.gen(function* () {
     const id = options.config["node.id"]
     const { config, leader, listeners } = options
-    const started = yield* role(BrokerRole, Layer.provide(layerBroker(options, leader), layerStore(options.data, config)))
+    const started = yield* role(Broker, Layer.provide(layerBroker(options, leader), layerStore(options.data, config)))
     const bounds = serveOptions(config, { live: liveNodeConfig(config, started.cluster, id), memory: processMemory(config) })
     const { advertised, others, told } = yield* openListeners(listeners, () => [...started.routes, ...started.relayed], bounds)
     yield* started.join(advertised, told)
@@ -96,7 +97,7 @@ const leadingBroker = (options: NodeOptions) =>
     // One after the other: of two directories that are held by another process, the broker's is named.
     const store = Layer.succeedContext(yield* Layer.build(layerStore(below(options.data, `broker-${id}`), config)))
     const leader = yield* role(LeaderRole, layerLeader(options, join(journalDirectory(options), "leader")))
-    const own = yield* role(BrokerRole, layerBrokerOfLeader(options, self).pipe(Layer.provide(store), Layer.provide(Layer.succeed(LeaderRole, leader))))
+    const own = yield* role(Broker, layerBrokerOfLeader(options, self).pipe(Layer.provide(store), Layer.provide(Layer.succeed(LeaderRole, leader))))
     const all = united(leader, own.routes)
     const opened: { at?: Opened } = {}
     const forControllers = controllerRoutes(leader, () => opened.at?.controller, yield* metricsText)

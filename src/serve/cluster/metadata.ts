@@ -16,7 +16,7 @@ type Response = ResponseDraft<typeof Metadata>
 type TopicResponse = Response["topics"][number]
 type TopicRequest = NonNullable<Request["topics"]>[number]
 
-export interface MetadataOptions {
+interface MetadataOptions {
   /** The id of this node. */
   readonly nodeId: number
   readonly cluster: () => Cluster

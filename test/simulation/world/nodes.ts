@@ -1,9 +1,9 @@
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { layer as journalOverLog } from "../../../adapters/journal/over-log.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
-import { makeBroker } from "../../../src/broker/broker.ts"
+import { Broker, layer as layerBroker } from "../../../src/broker/broker.ts"
 import { type Leader, makeLeader } from "../../../src/leader/leader.ts"
 import { Journal } from "../../../src/ports/journal.ts"
 import { LogStore } from "../../../src/ports/log-store.ts"
@@ -67,7 +67,7 @@ export const brokerProgram = (id: number, options: Options, mutant: Mutant, bega
   Effect.gen(function* () {
     const config = configOf(options)
     const transport = yield* Transport
-    const broker = yield* makeBroker({ nodeId: id, leader: leaderAddress, config })
+    const broker = Context.get(yield* Layer.build(layerBroker({ nodeId: id, leader: leaderAddress, config })), Broker)
     const own = mutant.brokerRoutes?.(broker.routes) ?? broker.routes
     yield* serve(brokerAddress(id), [...own, ...broker.relayed], serveOptions(config)).pipe(Effect.provideService(Transport, transport))
     yield* broker.join(brokerAddress(id))

@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { Context, Effect, Exit, Layer, Logger, LogLevel, Scope } from "effect"
 import fc from "fast-check"
 import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
 import { layer as compression } from "../../../adapters/compression/compression.ts"
 import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
-import { makeBroker } from "../../../src/broker/broker.ts"
+import { Broker, layer as layerBroker } from "../../../src/broker/broker.ts"
 import { requestFrame } from "../../../src/protocol/codec/frame.ts"
 import { joined } from "../../../src/protocol/codec/joined.ts"
 import { dispatch } from "../../../src/wire/routing/dispatch.ts"
@@ -17,7 +17,8 @@ const origin = { clientHost: "127.0.0.1", connectionId: 1, actor: "test@127.0.0.
 const scope = Effect.runSync(Scope.make())
 /** A broker whose leader is unreachable. */
 const broker = await Effect.runPromise(
-  makeBroker({ nodeId: 1, leader: { host: "127.0.0.1", port: 1 }, config: defaultNodeConfig }).pipe(
+  Layer.build(layerBroker({ nodeId: 1, leader: { host: "127.0.0.1", port: 1 }, config: defaultNodeConfig })).pipe(
+    Effect.map(Context.get(Broker)),
     Effect.provide(Layer.mergeAll(Layer.provideMerge(memoryLog(newDisk()), checksum), compression, new MemoryNetwork().layer("here"))),
     Scope.extend(scope)
   )

@@ -1,18 +1,17 @@
 import { expect, test } from "bun:test"
-import { Effect, Fiber } from "effect"
+import { Context, Effect, Fiber, Layer } from "effect"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import { relayedRoutes } from "../../../src/broker/handler/relayed.ts"
-import { LeaderContact } from "../../../src/broker/leader-contact.ts"
 import { addressBytes, Relay } from "../../../src/broker/relay.ts"
 import { addressText, envelope } from "../../../src/leader/handler/58-envelope.ts"
-import { Transport } from "../../../src/ports/transport.ts"
 import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
 import { Heartbeat } from "../../../src/protocol/message/12-heartbeat.ts"
 import { type Route, route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
+import { layerContact } from "./link-support.ts"
 import { call } from "./support.ts"
 
 /** The Envelope of a leader with which no broker registers: it admits every session. */
@@ -40,8 +39,8 @@ const withLeader = <A>(
       })
     ]
     const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, anySessionsEnvelope(own, () => ({ id: BrokerId.make(1) }))], served)
-    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
-    return yield* use(relayedRoutes(new Relay(contact, yield* Effect.scope, yield* Transport)), seen)
+    const services = yield* Layer.build(Relay.layer.pipe(Layer.provide(layerContact(leader))))
+    return yield* use(relayedRoutes(Context.get(services, Relay)), seen)
   })
   // In virtual time 15 idle minutes take no time.
   return new VirtualClock().run(Effect.orDie(Effect.scoped(program).pipe(Effect.provide(network.layer("here")))))

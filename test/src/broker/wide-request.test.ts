@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { Effect, Either, Exit, Layer, Scope } from "effect"
+import { Context, Effect, Either, Exit, Layer, Scope } from "effect"
 import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
 import { layer as compression } from "../../../adapters/compression/compression.ts"
 import { layer as memoryLog } from "../../../adapters/log/memory/layer.ts"
@@ -7,7 +7,7 @@ import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { defaultNodeConfig } from "../../../domain/kernel/config.ts"
 import { requestBytes } from "../../../scripts/attack/raw.ts"
 import { widest } from "../../../scripts/attack/widest.ts"
-import { makeBroker } from "../../../src/broker/broker.ts"
+import { Broker, layer as layerBroker } from "../../../src/broker/broker.ts"
 import { decodeInSlices } from "../../../src/protocol/codec/compile.ts"
 import { decodeRequestHeader } from "../../../src/protocol/codec/frame.ts"
 import { Encoded, type Route } from "../../../src/wire/route.ts"
@@ -21,7 +21,8 @@ const scope = Effect.runSync(Scope.make())
 afterAll(async () => expect(Exit.isSuccess(await Effect.runPromiseExit(Scope.close(scope, Exit.void)))).toBe(true))
 /** A broker whose leader is unreachable, and a leader. */
 const broker = await Effect.runPromise(
-  makeBroker({ nodeId: 1, leader: { host: "127.0.0.1", port: 1 }, config: defaultNodeConfig }).pipe(
+  Layer.build(layerBroker({ nodeId: 1, leader: { host: "127.0.0.1", port: 1 }, config: defaultNodeConfig })).pipe(
+    Effect.map(Context.get(Broker)),
     Effect.provide(Layer.mergeAll(Layer.provideMerge(memoryLog(newDisk()), checksum), compression, new MemoryNetwork().layer("here"))),
     Scope.extend(scope)
   )

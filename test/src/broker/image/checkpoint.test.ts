@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test"
-import { Effect, Either, Exit, Layer, Logger, Scope } from "effect"
+import { Context, Effect, Either, Exit, Layer, Logger, Scope } from "effect"
 import fc from "fast-check"
 import { layer as checksum } from "../../../../adapters/checksum/checksum.ts"
 import { layer as memoryLog } from "../../../../adapters/log/memory/layer.ts"
@@ -17,8 +17,7 @@ import { RecordBatch } from "../../../../domain/log/batch.ts"
 import { crc32c } from "../../../../domain/log/crc32c.ts"
 import { encodeBatch } from "../../../../domain/log/record.ts"
 import { type ImageCheckpoint, readCheckpoint, writeCheckpoint } from "../../../../src/broker/image/checkpoint-form.ts"
-import { type Image, makeImage } from "../../../../src/broker/image/image.ts"
-import { LeaderContact } from "../../../../src/broker/leader-contact.ts"
+import { Image } from "../../../../src/broker/image/image.ts"
 import { runSteps } from "../../../../src/ports/event-loop.ts"
 import { LogStore } from "../../../../src/ports/log-store.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
@@ -26,6 +25,7 @@ import type { ResponseDraft } from "../../../../src/protocol/type/wire.ts"
 import { route } from "../../../../src/wire/route.ts"
 import { serve } from "../../../../src/wire/server.ts"
 import { topicId } from "../../../domain/cluster/support.ts"
+import { layerImage } from "../link-support.ts"
 
 // These tests compute for long, and more so on a busy machine.
 setDefaultTimeout(120_000)
@@ -92,21 +92,21 @@ interface Life {
 }
 
 /** Runs a broker's image once: it catches up with the leader, `use` inspects it, and it shuts down cleanly. */
-const live = <A>(life: Life, use: (image: Image, store: LogStore["Type"]) => Effect.Effect<A, unknown>): Promise<A> => {
+const live = <A>(life: Life, use: (image: Image["Type"], store: LogStore["Type"]) => Effect.Effect<A, unknown>): Promise<A> => {
   const lines = life.lines ?? []
   const logger = Logger.make(({ message }) => void lines.push(String(message)))
   const program = Effect.gen(function* () {
     const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
     const address = yield* serve({ host: "127.0.0.1", port: 0 }, [life.leader.route], options)
-    const contact = new LeaderContact({ nodeId: 1, leader: address, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 10_000_000 })
     const store = yield* LogStore
     const scope = yield* Scope.fork(yield* Effect.scope, { _tag: "Sequential" })
     const known = "clusterId" in life ? life.clusterId : clusterId
-    const image = yield* Scope.extend(
-      makeImage({ nodeId: 1, contact, clusterId: known, checkpointIntervalEvents: life.intervalEvents ?? 100_000, onEvents: () => undefined }),
+    const layer = layerImage(address, known, { "metadata.snapshot.interval.events": life.intervalEvents ?? 100_000 })
+    const image = Context.get(yield* Layer.buildWithScope(layer, scope), Image)
+    yield* Effect.forkIn(
+      image.follow(() => undefined),
       scope
     )
-    yield* Effect.forkIn(image.follow, scope)
     yield* image.caughtUp
     const used = yield* use(image, store)
     yield* Scope.close(scope, Exit.void)
@@ -117,7 +117,7 @@ const live = <A>(life: Life, use: (image: Image, store: LogStore["Type"]) => Eff
     Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Effect.provide(layers), Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
   )
 }
-const snapshotOf = (image: Image) => Effect.sync(() => ({ state: toSnapshot(image.cluster()), removed: [...image.removed].sort() }))
+const snapshotOf = (image: Image["Type"]) => Effect.sync(() => ({ state: toSnapshot(image.cluster()), removed: [...image.removed].sort() }))
 const removedIn = (events: ReadonlyArray<string>) =>
   events.flatMap((event) => (JSON.parse(event)._tag === "TopicRemoved" ? [JSON.parse(event).topicId as string] : [])).sort()
 const expected = (events: ReadonlyArray<string>) => ({

@@ -1,17 +1,17 @@
 import { expect, test } from "bun:test"
-import { Effect, Layer, Logger, LogLevel } from "effect"
+import { Context, Effect, Layer, Logger, LogLevel } from "effect"
 import { layer as checksum } from "../../../../adapters/checksum/checksum.ts"
 import { layer as memoryLog } from "../../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
 import { layerBun } from "../../../../adapters/transport/bun.ts"
 import { crc32c } from "../../../../domain/log/crc32c.ts"
 import { encodeBatch } from "../../../../domain/log/record.ts"
-import { makeImage } from "../../../../src/broker/image/image.ts"
-import { LeaderContact } from "../../../../src/broker/leader-contact.ts"
+import { Image } from "../../../../src/broker/image/image.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import type { ResponseDraft } from "../../../../src/protocol/type/wire.ts"
 import { route } from "../../../../src/wire/route.ts"
 import { serve } from "../../../../src/wire/server.ts"
+import { layerImage } from "../link-support.ts"
 
 const journal = encodeBatch(
   {
@@ -41,9 +41,8 @@ test("the image fetches from the offset after its last event", async () => {
     const done = yield* Effect.makeLatch(false)
     const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
     const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [fakeLeader(() => done.unsafeOpen())], options)
-    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
-    const image = yield* makeImage({ nodeId: 1, contact, clusterId: undefined, checkpointIntervalEvents: 10_000, onEvents: () => undefined })
-    yield* Effect.forkScoped(image.follow)
+    const image = Context.get(yield* Layer.build(layerImage(leader, undefined)), Image)
+    yield* Effect.forkScoped(image.follow(() => undefined))
     yield* done.await
   })
   const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))
@@ -57,9 +56,8 @@ const faultOf = (answers: (from: number) => ResponseDraft<typeof Fetch>) => {
     const options = { requestBytesMax: 100_000, connectionsMax: 10, inFlightRequestsMax: 10, writeBufferBytesMax: 100_000 }
     const routes = [route(Fetch, {}, (request) => answers(Number(request.topics[0]?.partitions[0]?.fetchOffset)))]
     const leader = yield* serve({ host: "127.0.0.1", port: 0 }, routes, options)
-    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
-    const image = yield* makeImage({ nodeId: 1, contact, clusterId: undefined, checkpointIntervalEvents: 10_000, onEvents: () => undefined })
-    return yield* Effect.flip(image.follow)
+    const image = Context.get(yield* Layer.build(layerImage(leader, undefined)), Image)
+    return yield* Effect.flip(image.follow(() => undefined))
   })
   const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))
   return Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Logger.withMinimumLogLevel(LogLevel.None), Effect.provide(layers)))
@@ -117,13 +115,12 @@ test("damaged batches are fetched again, and the events before them are reported
       return { throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }
     })
     const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [fakeLeader], options)
-    const contact = new LeaderContact({ nodeId: 1, leader, connectTimeoutMs: 5000, requestTimeoutMs: 5000, responseBytesMax: 100_000 })
     const onEvents = (events: ReadonlyArray<{ readonly _tag: string }>) => {
       told.push(...events.map(({ _tag }) => _tag))
       if (told.includes("GroupStreamsFixed")) done.unsafeOpen()
     }
-    const image = yield* makeImage({ nodeId: 1, contact, clusterId: undefined, checkpointIntervalEvents: 10_000, onEvents })
-    yield* Effect.forkScoped(image.follow)
+    const image = Context.get(yield* Layer.build(layerImage(leader, undefined)), Image)
+    yield* Effect.forkScoped(image.follow(onEvents))
     yield* done.await
   })
   const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))

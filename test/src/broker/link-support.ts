@@ -1,0 +1,19 @@
+import { Layer } from "effect"
+import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
+import { BrokerIdentity } from "../../../src/broker/broker-identity.ts"
+import { BrokerSettings } from "../../../src/broker/broker-settings.ts"
+import { Image } from "../../../src/broker/image/image.ts"
+import { LeaderContact } from "../../../src/broker/leader-contact.ts"
+import { OwnDirectories } from "../../../src/broker/own-directories.ts"
+import type { Address } from "../../../src/ports/transport.ts"
+
+/** The links of broker 1 to a leader. */
+export const layerContact = (leader: Address, config: Partial<NodeConfig> = {}) =>
+  LeaderContact.layer.pipe(
+    Layer.provideMerge(BrokerIdentity.layer),
+    Layer.provideMerge(Layer.succeed(BrokerSettings, { nodeId: 1, leader, config: { ...defaultNodeConfig, ...config } }))
+  )
+
+/** The image of broker 1, whose data directories belong to the cluster `clusterId`. */
+export const layerImage = (leader: Address, clusterId: string | undefined, config: Partial<NodeConfig> = {}) =>
+  Image.layer.pipe(Layer.provide(Layer.succeed(OwnDirectories, { clusterId, empty: [] })), Layer.provideMerge(layerContact(leader, config)))
