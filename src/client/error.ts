@@ -179,11 +179,20 @@ export class NoLeader extends Data.TaggedError("NoLeader")<{ readonly topic: str
     return `${this.topic}-${this.partition} has no leader at present.`
   }
 }
-/** The messages that wait to be sent fill `bufferBytesMax`, and no memory came free within `bufferTimeoutMs`. */
-export class BufferFull extends Data.TaggedError("BufferFull")<{ readonly bufferBytesMax: number; readonly waitedMs: number }> {
+/**
+ * The messages without a delivery report fill `bufferBytesMax`, and no memory came free within `bufferTimeoutMs`; or
+ * the messages that wait for it fill `waitingBytesMax`, which the error names then.
+ */
+export class BufferFull extends Data.TaggedError("BufferFull")<{
+  readonly bufferBytesMax: number
+  readonly waitedMs: number
+  readonly waitingBytesMax?: number
+}> {
   readonly retriable = true as const
   override get message() {
-    return `${this.bufferBytesMax} bytes of messages wait to be sent, and no memory came free within ${this.waitedMs} ms.`
+    return this.waitingBytesMax === undefined
+      ? `${this.bufferBytesMax} bytes of messages wait to be sent, and no memory came free within ${this.waitedMs} ms.`
+      : `The messages that wait for buffer memory or for metadata have waitingBytesMax=${this.waitingBytesMax} bytes. Wait for delivery reports before you send more.`
   }
 }
 /**

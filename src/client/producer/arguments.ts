@@ -28,10 +28,12 @@ const producerFields: Fields<ProducerOptions> = {
   batchBytesMax: optional(bytesMax),
   messageBytesMax: optional(bytesMax),
   bufferBytesMax: optional(whole(1, Number.MAX_SAFE_INTEGER, "bytes")),
+  waitingBytesMax: optional(whole(1, Number.MAX_SAFE_INTEGER, "bytes")),
   bufferTimeoutMs: optional(durationMs),
   deliveryTimeoutMs: optional(timeoutMs),
   inFlightRequestsMax: optional(whole(1, 5)),
-  createTopics: optional(yesOrNo)
+  createTopics: optional(yesOrNo),
+  partitioner: optional(aFunction)
 }
 const producer = fields(producerFields)
 
@@ -131,5 +133,8 @@ const unknownField = (field: string, given: unknown): Wrong => ({
   allowed: "the fields key, partition, headers and timestamp"
 })
 
+const anyMessages = listOf(() => undefined, "messages")
+/** The messages themselves are checked one by one when they are sent. */
+export const wrongBatch = (topic: unknown, messages: unknown): Wrong | undefined => first(name(topic, "topic"), anyMessages(messages, "messages"))
 export const wrongMessages = (topic: unknown, messages: unknown, settled: unknown): Wrong | undefined =>
-  first(name(topic, "topic"), listOf(() => undefined, "messages")(messages, "messages"), aFunction(settled, "settled"))
+  wrongBatch(topic, messages) ?? aFunction(settled, "settled")

@@ -1,5 +1,6 @@
 import type { Codec } from "../../../domain/log/codec.ts"
 import type { ConnectionOptions } from "../options.ts"
+import type { CustomPartitioner } from "./accumulator/partitioner.ts"
 import type { ProducerSettings } from "./accumulator/settings.ts"
 
 /** How a producer sends. Durations are in ms, sizes in bytes. Kafka's name for each setting is in brackets. */
@@ -30,6 +31,12 @@ export interface ProducerOptions extends ConnectionOptions {
    * [buffer.memory]
    */
   readonly bufferBytesMax?: number
+  /**
+   * Bytes of all messages that wait for free buffer memory, or for the metadata of their topic. `sendMessage` fails with
+   * BufferFull at once while they are more: a caller that does not wait for its calls cannot fill the memory of its
+   * process. Default 128 MiB, or four times `bufferBytesMax` if that is more.
+   */
+  readonly waitingBytesMax?: number
   /** How long `sendMessage` waits for free buffer memory. Default 60,000. [max.block.ms] */
   readonly bufferTimeoutMs?: number
   /**
@@ -45,6 +52,11 @@ export interface ProducerOptions extends ConnectionOptions {
    * Default true.
    */
   readonly createTopics?: boolean
+  /**
+   * Chooses the partitions of messages that name none. Default: by the hash of the key as Kafka's Java producer, and for
+   * messages without a key one partition after another. [partitioner.class]
+   */
+  readonly partitioner?: CustomPartitioner
 }
 
 /**
@@ -56,12 +68,17 @@ const inFlightRequestsMost = 5
 const deliveryTimeoutDefaultMs = 120_000
 const requestTimeoutDefaultMs = 30_000
 
+/** What the messages may fill that wait for buffer memory, by default: so many bytes, or so many times that memory. */
+const waitingLeastBytes = 128 * 1024 * 1024
+const waitingBuffers = 4
+
 /** Fills in the defaults. */
 export const producerSettings = (options: ProducerOptions): ProducerSettings => {
   const lingerMs = options.lingerMs ?? 0
   // As Kafka's producer: a default, which the caller has not chosen, is long enough for one request and the time before
   // it.
   const deliveryTimeoutMs = options.deliveryTimeoutMs ?? Math.max(deliveryTimeoutDefaultMs, (options.requestTimeoutMs ?? 0) + lingerMs)
+  const bufferBytesMax = Math.max(1, options.bufferBytesMax ?? 32 * 1024 * 1024)
   const acks = options.acks === 0 || options.acks === 1 ? options.acks : -1
   return {
     acks,
@@ -70,11 +87,13 @@ export const producerSettings = (options: ProducerOptions): ProducerSettings => 
     lingerMs,
     batchBytesMax: Math.max(1, options.batchBytesMax ?? 262_144),
     messageBytesMax: Math.max(1, options.messageBytesMax ?? 1_048_576),
-    bufferBytesMax: Math.max(1, options.bufferBytesMax ?? 32 * 1024 * 1024),
+    bufferBytesMax,
+    waitingBytesMax: options.waitingBytesMax ?? Math.max(waitingLeastBytes, waitingBuffers * bufferBytesMax),
     bufferTimeoutMs: options.bufferTimeoutMs ?? 60_000,
     deliveryTimeoutMs,
     requestTimeoutMs: Math.min(options.requestTimeoutMs ?? requestTimeoutDefaultMs, deliveryTimeoutMs),
     inFlightRequestsMax: Math.min(inFlightRequestsMost, Math.max(1, options.inFlightRequestsMax ?? inFlightRequestsMost)),
-    createTopics: options.createTopics ?? true
+    createTopics: options.createTopics ?? true,
+    partitioner: options.partitioner
   }
 }

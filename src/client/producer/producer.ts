@@ -16,7 +16,7 @@ import { BufferMemory } from "./accumulator/buffer-memory.ts"
 import type { SendError, Sent } from "./accumulator/delivery.ts"
 import { Partitioner } from "./accumulator/partitioner.ts"
 import { ProducerConfig } from "./accumulator/settings.ts"
-import { wrongMessages, wrongProducer } from "./arguments.ts"
+import { wrongBatch, wrongMessages, wrongProducer } from "./arguments.ts"
 import { Enqueuer } from "./enqueue.ts"
 import { type Message, type MessageOptions, MessagePreparer, type PreparedMessage } from "./message.ts"
 import { type ProducerOptions, producerSettings } from "./options.ts"
@@ -50,7 +50,12 @@ export interface ProducerService {
    * alone, by its report. A defect of `settled` is logged.
    */
   readonly sendMessages: (topic: string, messages: ReadonlyArray<Message>, settled: Settled) => Effect.Effect<void, InvalidArgument>
-  /** Returns when every message that was sent before has its delivery report. */
+  /**
+   * Stores many messages as `sendMessages` does, and returns the delivery report of each, in their order, when all have
+   * one: at `deliveryTimeoutMs` after the last is buffered, at the latest. A message that cannot be sent fails alone.
+   */
+  readonly sendBatch: (topic: string, messages: ReadonlyArray<Message>) => Effect.Effect<ReadonlyArray<Either.Either<Sent, SendError>>, InvalidArgument>
+  /** Returns when every message that was sent before has its delivery report, also those that wait for buffer memory. */
   readonly flush: Effect.Effect<void>
 }
 
@@ -139,7 +144,8 @@ const sendMessage =
       if (isClosed()) return closed()
       const { record, sizeBytes } = prepared.right
       const partition = enqueuer.placeNow(prepared.right)
-      if (partition !== undefined) return submitted(sender, topic, partition, record, sizeBytes)
+      if (typeof partition === "number") return submitted(sender, topic, partition, record, sizeBytes)
+      if (partition !== undefined) return Effect.fail(partition)
       const report = Deferred.unsafeMake<Sent, SendError>(FiberId.none)
       const resume = (outcome: Effect.Effect<Sent, SendError>) => Deferred.unsafeDone(report, outcome)
       const placed = enqueuer.place(prepared.right, (chosen, since) => sender.submit(topic, chosen, { record, sizeBytes, resume }, since))
@@ -148,13 +154,19 @@ const sendMessage =
 const submitted = (sender: Sender, topic: string, partition: number, record: RecordToWrite, sizeBytes: number): Effect.Effect<Sent, SendError> =>
   Effect.async((resume) => sender.submit(topic, partition, { record, sizeBytes, resume }))
 
-const sendMessages = ({ enqueuer, isClosed, preparer, reportSettled, sender }: Sending, topic: string, messages: ReadonlyArray<Message>, told: Settled) =>
+interface ManyMessages {
+  /** The caller's method, for errors. */
+  readonly call: "sendMessages" | "sendBatch"
+  readonly topic: string
+  readonly messages: ReadonlyArray<Message>
+  readonly settled: Settled
+}
+const sendMany = ({ enqueuer, isClosed, preparer, sender }: Sending, { call, messages, settled, topic }: ManyMessages): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const settled = unfailing(told, reportSettled)
     for (const [index, message] of messages.entries()) {
       // The messages before it should be in flight while this one is prepared.
       if (index % messagesPerTurn === messagesPerTurn - 1) yield* Effect.yieldNow()
-      const valid = preparer.prepareMessage("sendMessages", topic, message)
+      const valid = preparer.prepareMessage(call, topic, message)
       const prepared: Either.Either<PreparedMessage, SendError> = isClosed() && Either.isRight(valid) ? closed() : valid
       if (Either.isLeft(prepared)) {
         settled(index, Either.left(prepared.left))
@@ -164,21 +176,38 @@ const sendMessages = ({ enqueuer, isClosed, preparer, reportSettled, sender }: S
       const resume = (outcome: Effect.Effect<Sent, SendError>) => settled(index, eitherOf(outcome))
       const submit = (partition: number, since?: number) => sender.submit(topic, partition, { record, sizeBytes, resume }, since)
       const partition = enqueuer.placeNow(prepared.right)
-      if (partition !== undefined) submit(partition)
+      if (typeof partition === "number") submit(partition)
+      else if (partition !== undefined) settled(index, Either.left(partition))
       else yield* Effect.catchAll(enqueuer.place(prepared.right, submit), (error) => Effect.sync(() => settled(index, Either.left(error))))
     }
+  })
+
+/** The list is copied: the reports are counted by it, and the caller may change its own meanwhile. */
+const sendBatch = (sending: Sending, topic: string, given: ReadonlyArray<Message>): Effect.Effect<ReadonlyArray<Either.Either<Sent, SendError>>> =>
+  Effect.suspend(() => {
+    const messages = given.slice()
+    if (messages.length === 0) return Effect.succeed([])
+    const reports: Array<Either.Either<Sent, SendError>> = []
+    const all = Deferred.unsafeMake<ReadonlyArray<Either.Either<Sent, SendError>>>(FiberId.none)
+    let left = messages.length
+    const settled: Settled = (index, outcome) => {
+      reports[index] = outcome
+      left -= 1
+      if (left === 0) Deferred.unsafeDone(all, Exit.succeed(reports))
+    }
+    return Effect.andThen(sendMany(sending, { call: "sendBatch", topic, messages, settled }), Deferred.await(all))
   })
 
 /**
  * Makes the sender and starts its fiber. It closes before the fibers of its requests end, and those end before the
  * connections close.
  */
-const makeSender = (memory: BufferMemory, partitioner: Partitioner) =>
+const makeSender = (memory: BufferMemory, partitioner: Partitioner, placed: Effect.Effect<void>) =>
   Effect.gen(function* () {
     const client = yield* ClusterClient
     const scope = yield* Effect.acquireRelease(Scope.make(), (own, exit) => Scope.close(own, exit))
     const fibers = yield* Layer.buildWithScope(BackgroundFibers.layer, scope)
-    const sender = yield* Effect.provide(Sender.make(memory, partitioner), fibers)
+    const sender = yield* Effect.provide(Sender.make(memory, partitioner, placed), fibers)
     yield* inScope(sender.run, scope)
     yield* Effect.addFinalizer(() => sender.close(client.options.closeTimeoutMs))
     return sender
@@ -200,13 +229,14 @@ const makeService = Effect.gen(function* () {
   const settings = yield* ProducerConfig
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
   const memory = new BufferMemory(settings.bufferBytesMax, settings.bufferTimeoutMs)
-  const partitioner = new Partitioner(client.random)
-  const sender = yield* makeSender(memory, partitioner)
+  const partitioner = new Partitioner(client.random, settings.partitioner)
+  const enqueuer = yield* Enqueuer.make(memory, partitioner)
+  const sender = yield* makeSender(memory, partitioner, enqueuer.placed)
   let isClosed = false
   yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
   const sending: Sending = {
     preparer: new MessagePreparer(client, settings.messageBytesMax, yield* Effect.clock),
-    enqueuer: yield* Enqueuer.make(memory, partitioner),
+    enqueuer,
     sender,
     isClosed: () => isClosed,
     // Not in the producer's scope: the last reports come while that closes.
@@ -223,7 +253,12 @@ const serviceOf = (client: Client, sending: Sending): ProducerService => {
     removeTopic: (topic) => guarded("removeTopic", () => wrongTopicName(topic), removeTopic(client, topic)),
     sendMessage: sendOne,
     sendMessages: (topic, messages, settled) =>
-      guarded("sendMessages", () => wrongMessages(topic, messages, settled), sendMessages(sending, topic, messages, settled)),
+      guarded(
+        "sendMessages",
+        () => wrongMessages(topic, messages, settled),
+        Effect.suspend(() => sendMany(sending, { call: "sendMessages", topic, messages, settled: unfailing(settled, sending.reportSettled) }))
+      ),
+    sendBatch: (topic, messages) => guarded("sendBatch", () => wrongBatch(topic, messages), sendBatch(sending, topic, messages)),
     send: (topic, key, value, options) => {
       const send = Effect.suspend(() => encoded(topic, key, value, (keyText, valueText) => sendOne(topic.name, valueText, { ...options, key: keyText })))
       return guarded("send", () => wrongTopic(topic) ?? optional(plainObject)(options, "options"), send)

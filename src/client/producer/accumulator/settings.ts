@@ -1,5 +1,6 @@
 import { Context } from "effect"
 import type { Codec } from "../../../../domain/log/codec.ts"
+import type { CustomPartitioner } from "./partitioner.ts"
 
 /** How a producer sends: `ProducerOptions` with every default filled in. Durations are in ms, sizes in bytes. */
 export interface ProducerSettings {
@@ -11,12 +12,14 @@ export interface ProducerSettings {
   readonly batchBytesMax: number
   readonly messageBytesMax: number
   readonly bufferBytesMax: number
+  readonly waitingBytesMax: number
   readonly bufferTimeoutMs: number
   readonly deliveryTimeoutMs: number
   /** How long the response to one Produce request may take. */
   readonly requestTimeoutMs: number
   readonly inFlightRequestsMax: number
   readonly createTopics: boolean
+  readonly partitioner: CustomPartitioner | undefined
 }
 
 /** The settings of the producer that is being built. */

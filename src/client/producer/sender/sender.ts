@@ -56,8 +56,11 @@ export class Sender {
   private nodes!: ReadyNodes
   private requests!: InFlightRequests
 
-  /** Makes the sender. Its fiber is `run`, which the caller starts. */
-  static readonly make = (memory: BufferMemory, partitioner: Partitioner) =>
+  /**
+   * Makes the sender. Its fiber is `run`, which the caller starts. `placed` returns when the messages that wait for
+   * buffer memory have been submitted.
+   */
+  static readonly make = (memory: BufferMemory, partitioner: Partitioner, placed: Effect.Effect<void>) =>
     Effect.gen(function* () {
       const services: Services = {
         client: yield* ClusterClient,
@@ -65,7 +68,7 @@ export class Sender {
         clock: yield* Effect.clock,
         fibers: yield* BackgroundFibers
       }
-      const sender = new Sender(services, memory, partitioner)
+      const sender = new Sender(services, memory, partitioner, placed)
       sender.nodes = yield* ReadyNodes.make({
         onReady: () => sender.signal.notify(),
         onUnreachable: (node, error) => sender.onUnreachable(node, error),
@@ -80,7 +83,8 @@ export class Sender {
   private constructor(
     private readonly services: Services,
     memory: BufferMemory,
-    private readonly partitioner: Partitioner
+    private readonly partitioner: Partitioner,
+    private readonly placed: Effect.Effect<void>
   ) {
     this.reports = new DeliveryReports(memory)
   }
@@ -124,12 +128,12 @@ export class Sender {
     this.signal.notify()
   }
 
-  /** Returns when every message that was submitted before has its report. No batch lingers meanwhile. */
+  /** Returns when every message that was sent before has its report. No batch lingers meanwhile. */
   readonly flush: Effect.Effect<void> = Effect.suspend(() => {
     this.flushing += 1
     this.signal.notify()
     return Effect.ensuring(
-      this.reports.delivered,
+      Effect.andThen(this.placed, this.reports.delivered),
       Effect.sync(() => {
         this.flushing -= 1
       })

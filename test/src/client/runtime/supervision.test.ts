@@ -99,7 +99,7 @@ describe("a part that fails by a defect", () => {
         const partitioner = new (class extends Partitioner {
           override readonly onBatchClosed = spoiled(() => {}, 2)
         })(client.random)
-        const sender = yield* Sender.make(memory, partitioner).pipe(
+        const sender = yield* Sender.make(memory, partitioner, Effect.void).pipe(
           Effect.provideService(ClusterClient, client),
           Effect.provideService(ProducerConfig, producerSettings({ leader })),
           Effect.provide(yield* Layer.build(BackgroundFibers.layer))
