@@ -1,39 +1,45 @@
 /**
- * `./franz package`: the client library as `npm pack` puts it into the package: JavaScript modules for Node, Deno and Bun and their declarations, in dist/lib. Bun reads the TypeScript
- * sources, which the package holds too. Run by `npm pack` and `npm publish` themselves (`prepack`).
+ * `./franz package`: the package for npm in dist/package: JavaScript modules for Node, Deno and Bun with their declarations, and the command `franz`. `npm publish dist/package`
+ * publishes it. `npm pack` in the checkout gives the same package (prepack, postpack).
  */
-import { spawnSync } from "node:child_process"
-import { readFileSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { Glob } from "bun"
+import { writeDeclarations } from "./package/declarations.ts"
+import { entrySources, readManifest } from "./package/manifest.ts"
+import { buildModules } from "./package/modules.ts"
+import { restoreManifest, stage, swapManifest } from "./package/stage.ts"
 
 const root = join(import.meta.dir, "..")
-const out = join(root, "dist/lib")
-const fail = (what: string): never => {
+const fail = (what: string, code = 1): never => {
   console.error(`franz package: ${what}`)
-  process.exit(1)
+  process.exit(code)
 }
+const [option, ...more] = process.argv.slice(2)
+if ((option !== undefined && !["--swap", "--restore"].includes(option)) || more.length > 0)
+  fail(`'${[option, ...more].join(" ")}' is not known.\nUsage: ./franz package`, 2)
 
-rmSync(out, { recursive: true, force: true })
-const built = await Bun.build({
-  entrypoints: ["library", "testing"].map((name) => join(root, "src/programs", `${name}.ts`)),
-  outdir: out,
-  target: "node",
-  format: "esm",
-  splitting: true,
-  sourcemap: "linked",
-  // One copy of Effect for the user's program and the library; native addons come with npm.
-  packages: "external",
-  external: ["bun:*"],
-  throw: false
-})
-if (!built.success) fail(built.logs.map(String).join("\n"))
+restoreManifest(root)
+if (option === "--restore") process.exit(0)
 
-const declared = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", "tsconfig.package.json"], { cwd: root, encoding: "utf8" })
-if (declared.status !== 0) fail(`the declarations could not be made:\n${declared.stdout}`)
-// The compiler leaves the sources' extensions in declarations; a consumer's compiler looks for the .d.ts beside a .js.
-for await (const file of new Glob("types/**/*.d.ts").scan({ cwd: out, absolute: true })) {
-  const text = readFileSync(file, "utf8")
-  writeFileSync(file, text.replace(/((?:from|import\()\s*")(\.\.?\/[^"]+)\.ts"/g, '$1$2.js"'))
-}
-console.log(`dist/lib: ${built.outputs.filter(({ path }) => path.endsWith(".js")).length} modules with their declarations`)
+const manifest = readManifest(root)
+const { version } = manifest
+const entries = entrySources(manifest)
+/** Every file that names the version. */
+for (const [file, pattern] of [
+  ["jsr.json", `"version": "${version}"`],
+  ["src/wire/link/exchange.ts", `clientSoftwareVersion: "${version}"`]
+] as const)
+  if (!readFileSync(join(root, file), "utf8").includes(pattern)) fail(`${file} has another version than package.json: expected ${pattern}.`)
+
+const onJsr = (JSON.parse(readFileSync(join(root, "jsr.json"), "utf8")) as { readonly exports: Readonly<Record<string, string>> }).exports
+if (entries.join() !== Object.values(onJsr).join()) fail(`jsr.json exports ${Object.values(onJsr).join(", ")}, and package.json ${entries.join(", ")}.`)
+
+const lib = join(root, "dist/lib")
+rmSync(lib, { recursive: true, force: true })
+const modules = await buildModules(root, lib, version, [...entries, "./src/programs/franz.ts"])
+if (typeof modules === "string") fail(modules)
+const declarations = await writeDeclarations(root, join(lib, "types"), entries)
+if (typeof declarations === "string") fail(`the declarations could not be made:\n${declarations}`)
+const at = stage(root, lib)
+console.log(`${at}: ${modules} modules, ${declarations} declarations`)
+if (option === "--swap") swapManifest(root)

@@ -92,4 +92,23 @@ export const settingsText = (): string =>
     ""
   ].join("\n")
 
-if (import.meta.main) writeFileSync(settingsFile, settingsText())
+/** Exported for tests. */
+export const settingsTypeFile = join(import.meta.dir, "../src/programs/node-settings.ts")
+/** The public type of the settings of a test cluster: without inference, as JSR asks of the types of a package. Exported for tests. */
+export const settingsType = (): string =>
+  [
+    "/** Written by `bun scripts/settings.ts`: the settings of a node that have an effect, docs/settings.md. A name of Kafka's without an effect may be given too. */",
+    "export interface NodeSettings {",
+    "  readonly [name: `${string}.${string}`]: string | number | boolean | undefined",
+    ...nodeSettingNames
+      .toSorted()
+      .filter((name) => nodeSetting(name).noEffect !== true)
+      .map((name) => `  readonly ${/^\w+$/.test(name) ? name : `"${name}"`}?: ${typeof nodeSetting(name).default}`),
+    "}",
+    ""
+  ].join("\n")
+
+if (import.meta.main) {
+  writeFileSync(settingsFile, settingsText())
+  writeFileSync(settingsTypeFile, settingsType())
+}

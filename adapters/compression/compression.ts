@@ -7,7 +7,7 @@ import { type NativeLz4, nativeLz4, nativeSnappy } from "./native.ts"
 import { compressSnappy, decompressSnappy, type RawSnappy, snappyBound } from "./snappy-frame.ts"
 import { compressGzip, compressZstd, decompressGzip, decompressZstd, gzipBound, zstdBound } from "./zlib.ts"
 
-const snappyInTypescript: RawSnappy = { compress: (bytes) => snappyjs.compress(bytes), decompress: undefined }
+const snappyInTypescript: RawSnappy = { compress: (bytes) => snappyjs.compress(bytes) as Uint8Array, decompress: undefined }
 
 /**
  * Frames of at least this many bytes are decompressed in TypeScript. The addon allocates its output outside of the

@@ -12,6 +12,8 @@ export const checkSteps: ReadonlyArray<Step> = [
   { name: "format (biome)", command: [bin("biome"), "check", "--diagnostic-level=warn", "."] },
   { name: "lint (oxlint)", command: [bin("oxlint")] },
   { name: "types (tsc)", command: [bin("tsc"), "--noEmit"] },
+  // A public declaration must have its type written out; `--no-check` since the step before has checked the types.
+  { name: "public types (deno publish)", command: [bin("deno"), "publish", "--dry-run", "--allow-dirty", "--no-check", "--quiet"] },
   { name: "tidy", command: [process.execPath, "scripts/tidy.ts"] }
 ]
 

@@ -1,4 +1,5 @@
 import { Context, Data, type Effect, type Scope } from "effect"
+import type { TaggedErrorClass } from "./tagged-error.ts"
 
 /** An address to listen on or to connect to: a host name or IP address, and a TCP port (0 to listen on a free one). */
 export interface Address {
@@ -7,13 +8,15 @@ export interface Address {
 }
 export const formatAddress = ({ host, port }: Address): string => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`)
 
+const ListenFaultError: TaggedErrorClass<"ListenFault"> = Data.TaggedError("ListenFault")
 /**
  * The port cannot be listened on: it is in use, it is not allowed for this user, or the address is not one of this
  * machine.
  */
-export class ListenFault extends Data.TaggedError("ListenFault")<{ readonly address: Address; readonly code: string; readonly message: string }> {}
+export class ListenFault extends ListenFaultError<{ readonly address: Address; readonly code: string; readonly message: string }> {}
+const ConnectFaultError: TaggedErrorClass<"ConnectFault"> = Data.TaggedError("ConnectFault")
 /** The address cannot be reached: refused, unreachable, unknown host, or no answer in time. */
-export class ConnectFault extends Data.TaggedError("ConnectFault")<{ readonly address: Address; readonly code: string; readonly message: string }> {}
+export class ConnectFault extends ConnectFaultError<{ readonly address: Address; readonly code: string; readonly message: string }> {}
 
 /** One end of an open byte stream. Its methods are plain functions, since they are called for every frame. */
 export interface Connection {
@@ -54,15 +57,18 @@ export interface Listener {
 }
 
 /** TCP, or a simulation of it. Every adapter passes the suite in test/src/ports/transport.contract.ts. */
-export class Transport extends Context.Tag("comanche-franz/Transport")<
+interface TransportService {
+  /**
+   * Listens until the scope closes, which also closes the accepted connections. Returns the address with the port
+   * that it listens on.
+   */
+  readonly listen: (address: Address, accept: (connection: Connection) => Listener) => Effect.Effect<Address, ListenFault, Scope.Scope>
+  /** Connects within `timeoutMs`; the connection closes with the scope. */
+  readonly connect: (address: Address, timeoutMs: number, open: (connection: Connection) => Listener) => Effect.Effect<Connection, ConnectFault, Scope.Scope>
+}
+const TransportTag: Context.TagClass<Transport, "comanche-franz/Transport", TransportService> = Context.Tag("comanche-franz/Transport")<
   Transport,
-  {
-    /**
-     * Listens until the scope closes, which also closes the accepted connections. Returns the address with the port
-     * that it listens on.
-     */
-    readonly listen: (address: Address, accept: (connection: Connection) => Listener) => Effect.Effect<Address, ListenFault, Scope.Scope>
-    /** Connects within `timeoutMs`; the connection closes with the scope. */
-    readonly connect: (address: Address, timeoutMs: number, open: (connection: Connection) => Listener) => Effect.Effect<Connection, ConnectFault, Scope.Scope>
-  }
->() {}
+  TransportService
+>()
+/** See `TransportService`. */
+export class Transport extends TransportTag {}

@@ -1,12 +1,18 @@
-import { type Config, type ConfigError, Effect, Layer, Stream } from "effect"
-import { Admin as PlatformAdmin } from "../client/admin/admin.ts"
+import { type Config, type ConfigError, Effect, Layer, type Scope, Stream } from "effect"
+import { type AdminService, Admin as PlatformAdmin } from "../client/admin/admin.ts"
 import { clusterEvents as platformEvents } from "../client/consumer/cluster-events.ts"
 import { Consumer as PlatformConsumer } from "../client/consumer/consumer.ts"
+import type { AssignError, PollError } from "../client/consumer/errors.ts"
+import type { ConsumedRecord } from "../client/consumer/fetch/record.ts"
 import type { ConsumerOptions, EventsOptions } from "../client/consumer/options.ts"
+import type { ConsumerService } from "../client/consumer/service.ts"
 import type { CallError, InvalidAddress, InvalidArgument } from "../client/error.ts"
 import type { ConnectionOptions } from "../client/options.ts"
 import type { ProducerOptions } from "../client/producer/options.ts"
-import { Producer as PlatformProducer } from "../client/producer/producer.ts"
+import { Producer as PlatformProducer, type ProducerService } from "../client/producer/producer.ts"
+import type { Checksum } from "../ports/checksum.ts"
+import type { Compression } from "../ports/compression.ts"
+import type { Transport } from "../ports/transport.ts"
 import { platform } from "./platform.ts"
 
 /**
@@ -30,11 +36,12 @@ type FromConfig = MakeError | ConfigError.ConfigError
 type Wrapped<A> = Config.Config.Wrap<A>
 
 /** Provides the platform until the scope closes. */
-const here = <A, E, R>(make: Effect.Effect<A, E, R>) => Effect.flatMap(Layer.build(platform), (context) => Effect.provide(make, context))
+const here = <A, E, R>(make: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Transport | Checksum | Compression> | Scope.Scope> =>
+  Effect.flatMap(Layer.build(platform), (context) => Effect.provide(make, context))
 
 /** Sends messages to topics, and creates and deletes topics. */
 export class Producer extends PlatformProducer {
-  static override readonly make = (options: ProducerOptions) => here(PlatformProducer.make(options))
+  static override readonly make = (options: ProducerOptions): Effect.Effect<ProducerService, MakeError, Scope.Scope> => here(PlatformProducer.make(options))
   static override readonly layer = (options: ProducerOptions): Layer.Layer<PlatformProducer, MakeError> =>
     Layer.provide(PlatformProducer.layer(options), platform)
   /** `Producer.layerConfig({ leader: Config.string("FRANZ_LEADER") })` */
@@ -44,7 +51,7 @@ export class Producer extends PlatformProducer {
 
 /** Reads messages, as a member of a group or by partition. */
 export class Consumer extends PlatformConsumer {
-  static override readonly make = (options: ConsumerOptions) => here(PlatformConsumer.make(options))
+  static override readonly make = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Scope.Scope> => here(PlatformConsumer.make(options))
   static override readonly layer = (options: ConsumerOptions): Layer.Layer<PlatformConsumer, MakeError> =>
     Layer.provide(PlatformConsumer.layer(options), platform)
   static override readonly layerConfig = (options: Wrapped<ConsumerOptions>): Layer.Layer<PlatformConsumer, FromConfig> =>
@@ -53,14 +60,18 @@ export class Consumer extends PlatformConsumer {
 
 /** Describes topics, groups and the cluster, and changes them. */
 export class Admin extends PlatformAdmin {
-  static override readonly make = (options: ConnectionOptions) => here(PlatformAdmin.make(options))
+  static override readonly make = (options: ConnectionOptions): Effect.Effect<AdminService, MakeError, Scope.Scope> => here(PlatformAdmin.make(options))
   static override readonly layer = (options: ConnectionOptions): Layer.Layer<PlatformAdmin, MakeError> => Layer.provide(PlatformAdmin.layer(options), platform)
   static override readonly layerConfig = (options: Wrapped<ConnectionOptions>): Layer.Layer<PlatformAdmin, FromConfig> =>
     Layer.provide(PlatformAdmin.layerConfig(options), platform)
 }
 
 /** The events of a Comanche Franz cluster: everything that its leader decided, in order. */
-export const clusterEvents = (connection: ConnectionOptions, options?: EventsOptions) => Stream.provideLayer(platformEvents(connection, options), platform)
+export const clusterEvents = (
+  connection: ConnectionOptions,
+  options?: EventsOptions
+): Stream.Stream<ConsumedRecord, CallError | InvalidAddress | InvalidArgument | AssignError | PollError> =>
+  Stream.provideLayer(platformEvents(connection, options), platform)
 
 export type { AdminService } from "../client/admin/admin.ts"
 export type { ClusterDescription, ConfigEntry, NodeDescription, PartitionDescription, TopicDescription } from "../client/admin/cluster.ts"

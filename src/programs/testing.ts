@@ -1,10 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Context, Data, Effect, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { Context, Data, Effect, Either, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { PrivateDirectories } from "../../adapters/log/file/layer.ts"
 import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
-import { defaultNodeConfig, type NodeConfig } from "../../domain/kernel/config.ts"
+import { defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, parseSetting } from "../../domain/kernel/config.ts"
+import { didYouMean } from "../../domain/kernel/nearest.ts"
+import type { TaggedErrorClass } from "../ports/tagged-error.ts"
 import { startUp } from "./node/nodes.ts"
+import type { NodeSettings } from "./node-settings.ts"
+
+export type { NodeSettings } from "./node-settings.ts"
 
 /**
  * A real cluster in a test: a leader and brokers with their logs in a temporary directory, reached over TCP on
@@ -22,14 +28,29 @@ export interface RunningCluster {
 export interface ClusterOptions {
   /** Default 1. */
   readonly brokers?: number
-  /** Settings by their Kafka names, for every node. The default of `group.initial.rebalance.delay.ms` is 0 here. */
-  readonly config?: Partial<NodeConfig>
+  /** Settings by their Kafka names, for every node. The default of `group.initial.rebalance.delay.ms` is 0 here. A wrong name or value fails with ClusterFailure. */
+  readonly config?: NodeSettings
   /** The lowest level that the nodes log. Default LogLevel.Warning. */
   readonly logLevel?: LogLevel.LogLevel
 }
 
+const ClusterFailureError: TaggedErrorClass<"ClusterFailure"> = Data.TaggedError("ClusterFailure")
 /** The cluster could not be started. */
-export class ClusterFailure extends Data.TaggedError("ClusterFailure")<{ readonly message: string }> {}
+export class ClusterFailure extends ClusterFailureError<{ readonly message: string }> {}
+
+/** Reads the settings as a file of settings is read. */
+const nodeConfig = (settings: NodeSettings): Effect.Effect<NodeConfig, ClusterFailure> =>
+  Effect.suspend(() => {
+    const read: Record<string, unknown> = { ...defaultNodeConfig, "group.initial.rebalance.delay.ms": 0 }
+    for (const [name, value] of Object.entries(settings)) {
+      if (value === undefined) continue
+      if (!isNodeSetting(name)) return new ClusterFailure({ message: `config: there is no setting '${name}'.${didYouMean(name, nodeSettingNames)}` })
+      const parsed = parseSetting(name, nodeSetting(name), String(value))
+      if (Either.isLeft(parsed)) return new ClusterFailure({ message: `config: ${parsed.left.message}` })
+      read[name] = parsed.right
+    }
+    return Effect.succeed(read as NodeConfig)
+  })
 
 const directory = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "comanche-franz-"))),
@@ -47,7 +68,7 @@ export const cluster = ({
   Effect.gen(function* () {
     const data = yield* directory
     const running = yield* startUp({
-      config: { ...defaultNodeConfig, "group.initial.rebalance.delay.ms": 0, ...config },
+      config: yield* nodeConfig(config),
       listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }),
       data: [data],
       brokers: Math.max(1, brokers)
@@ -57,16 +78,21 @@ export const cluster = ({
     return { bootstrap: addresses.join(","), leader, brokers: addresses }
   }).pipe(
     Effect.mapError(({ message }) => new ClusterFailure({ message })),
+    Effect.provideService(PrivateDirectories, true),
     Logger.withMinimumLogLevel(logLevel)
   )
 
+const TestClusterTag: Context.TagClass<TestCluster, "comanche-franz/TestCluster", RunningCluster> = Context.Tag("comanche-franz/TestCluster")<
+  TestCluster,
+  RunningCluster
+>()
 /**
  * A cluster as a service, started and stopped with the layer:
  *
  *     const program = Effect.flatMap(TestCluster, ({ leader }) => …)
  *     program.pipe(Effect.provide(TestCluster.layer({ brokers: 3 })))
  */
-export class TestCluster extends Context.Tag("comanche-franz/TestCluster")<TestCluster, RunningCluster>() {
+export class TestCluster extends TestClusterTag {
   static readonly layer = (options: ClusterOptions = {}): Layer.Layer<TestCluster, ClusterFailure> => Layer.scoped(TestCluster, cluster(options))
 }
 

@@ -73,6 +73,16 @@ const spoiled = (path: string): LogFault =>
     message: `${path} is no lock file any more: a program wrote into it. Make sure that no node runs on the directory, move the file away, then start this node again. It is made anew.`
   })
 
+/** Node before 22.13 has no SQLite without a flag. */
+const isWithoutSqlite = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ERR_UNKNOWN_BUILTIN_MODULE"
+
+const withoutSqlite = (path: string): LogFault =>
+  new LogFault({
+    path,
+    reason: "io",
+    message: `${path} cannot be locked: a node under Node.js locks its data directory by node:sqlite, which this version lacks. Use Node.js 22.13 or later, Bun or Deno.`
+  })
+
 const isBusy = (error: unknown): boolean => error instanceof Error && /locked|busy/i.test(error.message)
 
 /** The file or directory that a path leads to; undefined where there is none. */
@@ -115,6 +125,7 @@ const takeFile = (disk: Disk, directory: string, self: string, isLocked: boolean
     const takePath = Effect.tryPromise({
       try: () => takeDatabase(path),
       catch: (error) => {
+        if (isWithoutSqlite(error)) return withoutSqlite(path)
         if (isBusy(error)) return locked(directory, holderOf(disk, directory, undefined))
         return isSpoiled(error) ? spoiled(path) : faultOf(path, "lock", error)
       }

@@ -27,13 +27,19 @@ interface FileStoreOptions extends Partial<StoreBounds> {
 /** The disk under the files: the machine's, unless a test or a developer's script puts one there that fails where it is told to. */
 export class MachineDisk extends Context.Reference<MachineDisk>()("MachineDisk", { defaultValue: (): Disk => nodeDisk }) {}
 
+/**
+ * Whether this process made the directories for itself under names that no other process knows, as a test cluster does. They need no lock file, which needs SQLite:
+ * Node 20 has none.
+ */
+export class PrivateDirectories extends Context.Reference<PrivateDirectories>()("comanche-franz/PrivateDirectories", { defaultValue: () => false }) {}
+
 type Denied = DirectoryLocked | LogFault
 
 const hold = (disk: Disk, root: string, lockCheckMs: number): Effect.Effect<StoreDirectory, Denied, Scope.Scope> =>
   Effect.gen(function* () {
     yield* makeDurableDirectory(disk, root)
     const realPath = yield* attempt(root, "open", () => realpathSync(root))
-    const { lost } = yield* holdDirectory({ disk, directory: root, realPath, processId: process.pid })
+    const { lost } = yield* holdDirectory({ disk, directory: root, realPath, processId: process.pid, withFile: !(yield* PrivateDirectories) })
     return { disk, root, lost: lost(lockCheckMs) }
   })
 

@@ -100,9 +100,10 @@ const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, Make
     Effect.suspend(() => Effect.map(makeClient(options), guardedAdmin))
   )
 
+const AdminTag: Context.TagClass<Admin, "comanche-franz/Admin", AdminService> = Context.Tag("comanche-franz/Admin")<Admin, AdminService>()
 /** Describes and changes topics, groups and the cluster. */
-export class Admin extends Context.Tag("comanche-franz/Admin")<Admin, AdminService>() {
-  static readonly make = makeAdmin
+export class Admin extends AdminTag {
+  static readonly make = (options: ConnectionOptions): Effect.Effect<AdminService, MakeError, Transport | Scope.Scope> => makeAdmin(options)
   static readonly layer = (options: ConnectionOptions): Layer.Layer<Admin, MakeError, Transport> => Layer.scoped(Admin, makeAdmin(options))
   static readonly layerConfig = (options: Config.Config.Wrap<ConnectionOptions>): Layer.Layer<Admin, MakeError | ConfigError.ConfigError, Transport> =>
     Layer.scoped(Admin, Effect.flatMap(Config.unwrap(options), makeAdmin))

@@ -10,8 +10,9 @@ import { makeSession } from "./session.ts"
 type Ports = Transport | Checksum | Compression
 type MakeError = CallError | InvalidAddress | InvalidArgument
 
+const ConsumerTag: Context.TagClass<Consumer, "comanche-franz/Consumer", ConsumerService> = Context.Tag("comanche-franz/Consumer")<Consumer, ConsumerService>()
 /** Reads messages, as a member of a group or by partition. See `ConsumerOptions` for its settings. */
-export class Consumer extends Context.Tag("comanche-franz/Consumer")<Consumer, ConsumerService>() {
+export class Consumer extends ConsumerTag {
   /**
    * Makes a consumer that closes with the scope: it commits and leaves its group, for `closeTimeoutMs` at most.
    * NotReachable when no node responds.

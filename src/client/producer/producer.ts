@@ -67,8 +67,9 @@ export type { Message, MessageHeader, MessageHeaders, MessageOptions } from "./m
 type Ports = Transport | Checksum | Compression
 type MakeError = CallError | InvalidAddress | InvalidArgument
 
+const ProducerTag: Context.TagClass<Producer, "comanche-franz/Producer", ProducerService> = Context.Tag("comanche-franz/Producer")<Producer, ProducerService>()
 /** Sends messages to topics. See `ProducerOptions` for its settings. */
-export class Producer extends Context.Tag("comanche-franz/Producer")<Producer, ProducerService>() {
+export class Producer extends ProducerTag {
   /**
    * Makes a producer that closes with the scope: it sends what is buffered first, for `closeTimeoutMs` at most.
    * NotReachable when no node responds.
