@@ -4,6 +4,7 @@ import { crc32c } from "../../domain/log/crc32c.ts"
 import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry } from "../../src/ports/journal.ts"
 import { LogFault } from "../../src/ports/log-store.ts"
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
+import { StreamHolders } from "./stream-holders.ts"
 import { partitionOfStream } from "./stream-partition.ts"
 
 type Service = Context.Tag.Service<Journal>
@@ -22,7 +23,7 @@ class MemoryStream {
   private trimmedTo = 0
   /** The newest epoch; the holder of an older one is fenced. */
   epoch: Epoch = -1
-  holders = 0
+  readonly holders = new StreamHolders()
   snapshot: Snapshot | undefined
 
   get start(): number {
@@ -89,11 +90,10 @@ class MemoryJournal implements Service {
       Effect.suspend(() => {
         const stream = this.streams.of(name)
         if (stream === undefined) return Effect.fail(fault(name, "io", `No stream is called '${name}'.`))
-        stream.holders++
-        stream.epoch++
-        return Effect.succeed({ stream, taken: { start: stream.start, end: stream.end, epoch: stream.epoch, damaged: Effect.never } })
+        const epoch = ++stream.epoch
+        return Effect.succeed({ stream, taken: { start: stream.start, end: stream.end, epoch, lost: stream.holders.add(name, epoch) } })
       }),
-      ({ stream }) => Effect.sync(() => stream.holders--)
+      ({ stream, taken }) => Effect.sync(() => stream.holders.remove(taken.epoch))
     ).pipe(Effect.map(({ taken }) => taken))
 
   readonly append: Service["append"] = (name, epoch, expected, entries) =>
@@ -143,7 +143,7 @@ class MemoryJournal implements Service {
 
   private opened(name: string): Either.Either<MemoryStream, LogFault> {
     const stream = this.streams.of(name)
-    return stream !== undefined && stream.holders > 0 ? Either.right(stream) : Either.left(fault(name, "offline", `The stream ${name} is not open.`))
+    return stream !== undefined && stream.holders.count > 0 ? Either.right(stream) : Either.left(fault(name, "offline", `The stream ${name} is not open.`))
   }
 }
 

@@ -1,13 +1,14 @@
-import { Chunk, Clock, type Context, Deferred, Effect, Either, ExecutionStrategy, Exit, Layer, Option, Scope, Stream } from "effect"
+import { Chunk, Clock, type Context, Effect, Either, ExecutionStrategy, Exit, Layer, Option, Scope, Stream } from "effect"
 import { bug } from "../../domain/kernel/bug.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { RecordBatch, readableBatches, verify } from "../../domain/log/batch.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
-import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry, Unknown } from "../../src/ports/journal.ts"
+import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry, type Taken, Unknown } from "../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
 import { decodeSnapshot, encodeSnapshot, snapshotName } from "./snapshot-document.ts"
+import { StreamHolders } from "./stream-holders.ts"
 import { partitionOfStream, type StreamPartition } from "./stream-partition.ts"
 
 /**
@@ -28,8 +29,7 @@ interface OpenStream {
   readonly scope: Scope.CloseableScope
   /** The newest epoch: a holder of an older one is fenced. */
   epoch: Epoch
-  holders: number
-  readonly damaged: Deferred.Deferred<never, LogFault>
+  readonly holders: StreamHolders
   /**
    * Why the stream takes no more entries: the result of an append is not known, or damage was found. The next holder
    * reads what the disk has.
@@ -70,7 +70,7 @@ class LogJournal {
 
   readonly open: Context.Tag.Service<Journal>["open"] = (stream) =>
     Effect.acquireRelease(this.inTurn(stream, this.take(stream)), (taken) => this.inTurn(stream, this.release(stream, taken))).pipe(
-      Effect.map(({ end, epoch, held, start }) => ({ start, end, epoch, damaged: Deferred.await(held.damaged) }))
+      Effect.map(({ end, epoch, lost, start }) => ({ start, end, epoch, lost }))
     )
 
   readonly append: Context.Tag.Service<Journal>["append"] = (stream, epoch, expected, entries) =>
@@ -161,19 +161,19 @@ class LogJournal {
     return open === undefined ? Either.left(notOpen(stream)) : Either.right(open)
   }
 
-  private take(stream: string): Effect.Effect<{ readonly start: number; readonly end: number; readonly epoch: Epoch; readonly held: OpenStream }, LogFault> {
+  private take(stream: string): Effect.Effect<Taken & { readonly held: OpenStream }, LogFault> {
     return Effect.gen(this, function* () {
       const at = yield* knownPartition(stream)
       const before = this.streams.get(stream)
       // After an unknown result recovery finds what the disk has, as after a crash.
       if (before?.refused !== undefined) yield* this.close(stream, before)
       const held = this.streams.get(stream) ?? (yield* this.openLog(at))
-      const isNew = held.holders === 0
+      const isNew = held.holders.count === 0
       const taken = yield* Effect.onError(this.nextEpoch(stream, held), () => (isNew ? Scope.close(held.scope, Exit.void) : Effect.void))
       held.epoch = taken.epoch
-      held.holders++
+      before?.holders.fence(stream, taken.epoch)
       this.streams.set(stream, held)
-      return { ...taken, held }
+      return { ...taken, held, lost: held.holders.add(stream, taken.epoch) }
     }).pipe(Effect.uninterruptible)
   }
 
@@ -186,8 +186,7 @@ class LogJournal {
         Scope.extend(scope),
         Effect.onError(() => Scope.close(scope, Exit.void))
       )
-      const damaged = yield* Deferred.make<never, LogFault>()
-      const open: OpenStream = { at, log, scope, damaged, epoch: -1, holders: 0, refused: undefined }
+      const open: OpenStream = { at, log, scope, epoch: -1, holders: new StreamHolders(), refused: undefined }
       log.onDamage((fault) => markDamaged(open, fault))
       return open
     })
@@ -215,10 +214,10 @@ class LogJournal {
     })
   }
 
-  private release(stream: string, { held }: { readonly held: OpenStream }): Effect.Effect<void> {
+  private release(stream: string, { epoch, held }: { readonly epoch: Epoch; readonly held: OpenStream }): Effect.Effect<void> {
     return Effect.suspend(() => {
-      held.holders--
-      return held.holders === 0 && this.streams.get(stream) === held ? this.close(stream, held) : Effect.void
+      held.holders.remove(epoch)
+      return held.holders.count === 0 && this.streams.get(stream) === held ? this.close(stream, held) : Effect.void
     })
   }
 
@@ -269,7 +268,7 @@ class LogJournal {
 
 const markDamaged = (open: OpenStream, fault: LogFault): void => {
   open.refused = fault
-  Deferred.unsafeDone(open.damaged, Exit.fail(fault))
+  open.holders.stop(fault)
 }
 
 const unreadable = (path: string, where: string, reason: string): LogFault =>

@@ -7,7 +7,8 @@ import type { GroupStream } from "./group-stream.ts"
 
 /** Why this node does not answer for a group: another node coordinates it, or this one is about to. */
 export const notCoordinator: Rejection = { error: "NOT_COORDINATOR", message: "This node does not coordinate the group." }
-const loading: Rejection = { error: "COORDINATOR_LOAD_IN_PROGRESS", message: "This node reads the groups that it is going to coordinate." }
+/** Why this node does not answer for a group yet: clients repeat the request, and do not look for another coordinator. */
+export const loading: Rejection = { error: "COORDINATOR_LOAD_IN_PROGRESS", message: "This node reads the groups that it is going to coordinate." }
 
 /** The streams over which the groups of the cluster are spread, as far as this node coordinates them. */
 export class GroupStreams implements Iterable<GroupStream> {

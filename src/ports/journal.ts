@@ -46,8 +46,11 @@ export interface Taken {
   /** The index of the next entry. */
   readonly end: number
   readonly epoch: Epoch
-  /** Fails when damage is found in entries that were durable: the leader that decided by them must stop. */
-  readonly damaged: Effect.Effect<never, LogFault>
+  /**
+   * Fails when the stream is not held any more, and what decides by it must stop at once: another holder has it under
+   * a newer epoch (Fenced), or damage was found in entries that were durable (LogFault).
+   */
+  readonly lost: Effect.Effect<never, Fenced | LogFault>
 }
 
 /**

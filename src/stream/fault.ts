@@ -2,8 +2,16 @@ import { Data } from "effect"
 import type { Conflict, Fenced, Unknown } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
 
-/** A writer cannot continue to decide on its stream: the role that decides by it stops. The message says what happened and what to do. */
-export class WriterStopped extends Data.TaggedError("WriterStopped")<{ readonly stream: string; readonly message: string; readonly cause?: unknown }> {}
+/**
+ * A writer cannot continue to decide on its stream: the role that decides by it stops. The message says what happened and what to do. `reason`: another process leads
+ * ("fenced"), the journal is damaged or does not take events ("journal"), or an assertion of this process failed ("bug").
+ */
+export class WriterStopped extends Data.TaggedError("WriterStopped")<{
+  readonly stream: string
+  readonly reason: "fenced" | "journal" | "bug"
+  readonly message: string
+  readonly cause?: unknown
+}> {}
 
 /** The journal holds an entry that this version cannot read. Nothing is skipped (M3): the node does not start. */
 export class UnreadableEvent extends Data.TaggedError("UnreadableEvent")<{
@@ -18,9 +26,10 @@ export class UnreadableEvent extends Data.TaggedError("UnreadableEvent")<{
 const textOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
 
 /** A part of the journal that was read long ago is damaged: the state in memory is right, but the next start could not fold it again, and brokers could not follow it. */
-export const damagedJournal = (stream: string, fault: LogFault): WriterStopped =>
+const damagedJournal = (stream: string, fault: LogFault): WriterStopped =>
   new WriterStopped({
     stream,
+    reason: "journal",
     cause: fault,
     message: `${stream}: the leader stops, since its journal is damaged, and a start would not come to the same state. ${fault.message}`
   })
@@ -39,5 +48,8 @@ export const stoppedBy = (fault: AppendFault): WriterStopped => {
   const { stream } = fault
   if (fault._tag === "Unknown" && fault.cause instanceof LogFault && fault.cause.reason === "corrupt") return damagedJournal(stream, fault.cause)
   const reasonOf = reasons[fault._tag] as (fault: AppendFault) => string
-  return new WriterStopped({ stream, cause: fault, message: `${stream}: ${reasonOf(fault)}` })
+  return new WriterStopped({ stream, reason: fault._tag === "Fenced" ? "fenced" : "journal", cause: fault, message: `${stream}: ${reasonOf(fault)}` })
 }
+
+/** Why a writer ends whose stream is lost. */
+export const lostBy = (stream: string, fault: Fenced | LogFault): WriterStopped => (fault._tag === "Fenced" ? stoppedBy(fault) : damagedJournal(stream, fault))

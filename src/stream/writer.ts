@@ -7,7 +7,7 @@ import { Journal, type Taken } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Aggregate, Tagged } from "./aggregate.ts"
 import type { Answers, Applied, Outcome } from "./answers.ts"
-import { damagedJournal, stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
+import { lostBy, stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.ts"
 import { replay } from "./replay.ts"
 import { decideRound, type Round, type Submission } from "./round.ts"
 import { type SnapshotOptions, SnapshotWriting } from "./snapshot-writing.ts"
@@ -221,7 +221,7 @@ const stoppedByCause =
   (cause: Cause.Cause<WriterStopped>): WriterStopped =>
     Option.getOrElse(
       Cause.failureOption(cause),
-      () => new WriterStopped({ stream, cause, message: `${stream}: the writer stops because of a bug: ${Cause.pretty(cause)}` })
+      () => new WriterStopped({ stream, reason: "bug", cause, message: `${stream}: the writer stops because of a bug: ${Cause.pretty(cause)}` })
     )
 
 /** Makes a writer of a stream that this process holds and has folded to its end, for example as a standby. It decides until the scope closes. */
@@ -239,7 +239,7 @@ export const makeWriter = <State, Command, Event extends Tagged, Rejection>(
       const due = writer.snapshotIfDue()
       if (due !== undefined) yield* Effect.forkIn(due, scope)
     })
-    yield* Effect.forkScoped(Effect.catchAll(taken.damaged, (found) => Deferred.fail(fault, damagedJournal(fold.stream, found))))
+    yield* Effect.forkScoped(Effect.catchAll(taken.lost, (lost) => Deferred.fail(fault, lostBy(fold.stream, lost))))
     yield* Effect.forever(turnAndSnapshot).pipe(
       Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : Deferred.fail(fault, stoppedByCause(fold.stream)(cause)))),
       Effect.forkScoped

@@ -33,7 +33,7 @@ export class ClusterStream extends Context.Tag("comanche-franz/ClusterStream")<
 export const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string, cause: string): Effect.Effect<void, WriterStopped> =>
   Effect.mapError(
     Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
-    ({ message }) => new WriterStopped({ stream: clusterStream, message: `The leader cannot start: ${message}` })
+    ({ message }) => new WriterStopped({ stream: clusterStream, reason: "journal", message: `The leader cannot start: ${message}` })
   )
 
 /** The cluster gets its id the first time that it has a leader. */

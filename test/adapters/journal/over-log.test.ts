@@ -158,12 +158,12 @@ describe("a journal whose disk fails", () => {
     const open = disk.copy()
     await withJournal(memoryWorld(open), (service) =>
       Effect.gen(function* () {
-        const { damaged } = yield* service.open(stream)
+        const { lost } = yield* service.open(stream)
         expect(Either.isRight(service.batches(stream, 0, 20_000))).toBe(true)
         open.overwrite(segment, flipped.contents(segment))
         expect(yield* Effect.flip(readAll(service, 0))).toMatchObject({ _tag: "LogFault", reason: "corrupt" })
         expect(service.batches(stream, 0, 20_000)).toMatchObject({ _tag: "Left", left: { reason: "corrupt" } })
-        expect((yield* Effect.flip(damaged)).message).toContain("franz log verify /data/AAAAAAAAAAAAAAAAAAAAAQ-0")
+        expect((yield* Effect.flip(lost)).message).toContain("franz log verify /data/AAAAAAAAAAAAAAAAAAAAAQ-0")
       })
     )
     const emptied = disk.copy()
@@ -180,7 +180,7 @@ test("M3: a flipped bit in a sealed part of a journal ends the leadership before
   const damaged = `${segment} is damaged at byte 13 (offset 0 or one after it): bit 3 of byte 13 was turned over`
   await withJournal(world, (service) =>
     Effect.gen(function* () {
-      const { damaged: found, end, epoch } = yield* service.open(stream)
+      const { lost: found, end, epoch } = yield* service.open(stream)
       // A journal's segments have 64 MiB.
       for (let n = end; n < 3; n++) yield* service.append(stream, epoch, n, [entry(n, 34_000_000)])
       const file = disk.session().open(segment, "write")

@@ -4,6 +4,7 @@ import { noGroups, streamOf } from "../../../domain/group/groups.ts"
 import { groupId } from "../../../domain/group/id.ts"
 import type { GroupFollower, GroupsChange } from "../../../src/groups/follower.ts"
 import { followAll, followersOf } from "../../../src/groups/group-stream.ts"
+import { type Journal, Unknown } from "../../../src/ports/journal.ts"
 import { OffsetFetch } from "../../../src/protocol/message/09-offset-fetch.ts"
 import { DescribeGroups } from "../../../src/protocol/message/15-describe-groups.ts"
 import { ListGroups } from "../../../src/protocol/message/16-list-groups.ts"
@@ -66,6 +67,65 @@ test("requests that wait when their stream is closed get NOT_COORDINATOR, and a 
       expect(wrong(yield* Fiber.join(waiting))).toBe("NOT_COORDINATOR")
       yield* leader.coordinator.openStreams([index])
       expect(wrong(yield* one.ask())).toBe("NONE")
+    })
+  )
+})
+
+/** A journal in which an append to the groups' streams has an unknown result, from the first time that `isBroken` is asked. */
+const breaking =
+  (isBroken: () => boolean) =>
+  (real: Journal["Type"]): Journal["Type"] => ({
+    ...real,
+    append: (stream, ...more) =>
+      stream.startsWith("__group_metadata") && isBroken()
+        ? Effect.zipRight(Effect.ignore(real.append(stream, ...more)), Effect.fail(new Unknown({ stream, cause: new Error("the disk is slow") })))
+        : real.append(stream, ...more)
+  })
+
+test("a stream whose journal fails is unloaded and opened again: the node and the other groups are served, and nothing acknowledged is lost", () => {
+  const world = new World()
+  let isBroken = false
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader(settings, { journal: breaking(() => isBroken) })
+      const to = yield* world.link(leader.address)
+      yield* withTopics(to, ["orders", 4])
+      const [one, other] = [yield* world.member(leader, here, "one"), yield* world.member(leader, elsewhere, "other")]
+      yield* Effect.all([one.enter(), other.enter()], { concurrency: "unbounded" })
+      expect(yield* one.commit("orders", 1, 41)).toBe("NONE")
+      isBroken = true
+      expect(yield* one.commit("orders", 1, 42)).toBe("COORDINATOR_LOAD_IN_PROGRESS")
+      isBroken = false
+      expect(yield* one.beat()).toBe("COORDINATOR_LOAD_IN_PROGRESS")
+      expect(yield* other.beat()).toBe("NONE")
+      expect(yield* other.commit("orders", 2, 7)).toBe("NONE")
+      yield* Effect.sleep(3000)
+      expect(yield* one.beat()).toBe("NONE")
+      // The append with the unknown result was done.
+      expect(yield* offsetsOf(to, here)).toEqual({ "orders-1": 42 })
+      expect(yield* one.commit("orders", 1, 43)).toBe("NONE")
+    })
+  )
+})
+
+test("a stream that another leader has taken is unloaded and stays so: NOT_COORDINATOR", () => {
+  const world = new World()
+  let journal: Journal["Type"] | undefined
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader(settings, {
+        journal: (real) => {
+          journal = real
+          return real
+        }
+      })
+      const [one, other] = [yield* world.member(leader, here, "one"), yield* world.member(leader, elsewhere, "other")]
+      yield* Effect.all([one.enter(), other.enter()], { concurrency: "unbounded" })
+      if (journal === undefined) throw new Error("the leader has no journal")
+      yield* journal.open(`__group_metadata-${streamOf(groupId(here), streamCount)}`)
+      yield* Effect.sleep(3000)
+      expect(yield* one.beat()).toBe("NOT_COORDINATOR")
+      expect(yield* other.beat()).toBe("NONE")
     })
   )
 })

@@ -10,6 +10,7 @@ import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/confi
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { type RunningLeader, startLeader } from "../../../src/leader/leader.ts"
+import { Journal } from "../../../src/ports/journal.ts"
 import type { Address } from "../../../src/ports/transport.ts"
 import { OffsetCommit } from "../../../src/protocol/message/08-offset-commit.ts"
 import { OffsetFetch } from "../../../src/protocol/message/09-offset-fetch.ts"
@@ -38,10 +39,15 @@ export class World {
   }
 
   /** A leader over the disk. */
-  leader(config: Partial<NodeConfig> = {}, more: { readonly knownEventLevel?: number } = {}): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
+  leader(
+    config: Partial<NodeConfig> = {},
+    more: { readonly knownEventLevel?: number; readonly journal?: (real: Journal["Type"]) => Journal["Type"] } = {}
+  ): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
     const all = { ...defaultNodeConfig, "group.initial.rebalance.delay.ms": 0, ...config }
-    return Effect.flatMap(Layer.build(Layer.provideMerge(journalOverLog, Layer.provideMerge(memoryLog(this.disk), this.platform))), (context) =>
-      Effect.provide(startLeader({ nodeId: 100 as BrokerId, config: all, listen: { host: "127.0.0.1", port: 0 }, ...more }), context)
+    const { journal = (real) => real, ...options } = more
+    const layerJournal = Layer.effect(Journal, Effect.map(Journal, journal)).pipe(Layer.provide(journalOverLog))
+    return Effect.flatMap(Layer.build(Layer.provideMerge(layerJournal, Layer.provideMerge(memoryLog(this.disk), this.platform))), (context) =>
+      Effect.provide(startLeader({ nodeId: 100 as BrokerId, config: all, listen: { host: "127.0.0.1", port: 0 }, ...options }), context)
     )
   }
   link(address: Address, clientId = "test"): Effect.Effect<Link, unknown, Scope.Scope> {

@@ -174,6 +174,8 @@ const fencing = (world: () => JournalWorld): void => {
       Effect.gen(function* () {
         const older = yield* journal.open(stream)
         const newer = yield* journal.open(stream)
+        // The older one learns it without an append of its own.
+        expect(yield* Effect.flip(older.lost)).toMatchObject({ _tag: "Fenced", epoch: older.epoch, newerEpoch: newer.epoch })
         epochs.push(older.epoch, newer.epoch)
         expect(yield* Effect.flip(journal.append(stream, older.epoch, 0, [entry(0)]))).toMatchObject({
           _tag: "Fenced",

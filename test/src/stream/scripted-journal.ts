@@ -29,7 +29,7 @@ export const scriptedJournal = (): ScriptedJournal => {
   const damaged = Deferred.unsafeMake<never, LogFault>(FiberId.none)
   let appends = 0
   const scripted = (memory: Journal["Type"]): Journal["Type"] => ({
-    open: (stream) => Effect.map(memory.open(stream), (taken) => ({ ...taken, damaged: Deferred.await(damaged) })),
+    open: (stream) => Effect.map(memory.open(stream), (taken) => ({ ...taken, lost: Effect.raceFirst(taken.lost, Deferred.await(damaged)) })),
     append: (...call) =>
       Effect.suspend(() => {
         appends++

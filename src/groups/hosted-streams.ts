@@ -1,0 +1,157 @@
+import { type Context, Effect, ExecutionStrategy, Exit, Schedule, Scope } from "effect"
+import { type Limits, limitsOf } from "../../domain/group/limits.ts"
+import type { NodeConfig } from "../../domain/kernel/config.ts"
+import type { Rejection } from "../../domain/kernel/error-code.ts"
+import { Journal } from "../ports/journal.ts"
+import type { LogFault } from "../ports/log-store.ts"
+import type { UnreadableEvent, WriterStopped } from "../stream/fault.ts"
+import { openWriter } from "../stream/writer.ts"
+import type { CoordinatorContext } from "./context.ts"
+import type { GroupMetrics } from "./group-metrics.ts"
+import { makeGroupStream } from "./group-stream.ts"
+import { loading, notCoordinator } from "./group-streams.ts"
+import { type GroupsWriter, groupStreamName, groupsAggregate } from "./groups-aggregate.ts"
+import { committedTopics } from "./offset/removed-topics.ts"
+import { latestTime, type SteadyTime } from "./session/steady-time.ts"
+import type { Alarm } from "./session/watch.ts"
+
+/** Streams that are read at a time. */
+const openedAtATime = 4
+/** The pause before an unloaded stream is opened again, ms: it doubles each time, up to the maximum. */
+const reopenMsMin = 1000
+const reopenMsMax = 60_000
+const reopening = Schedule.exponential(reopenMsMin).pipe(Schedule.union(Schedule.spaced(reopenMsMax)))
+
+interface TakenStream {
+  readonly index: number
+  readonly writer: GroupsWriter
+  readonly scope: Scope.CloseableScope
+}
+
+interface HostedStreamsParts {
+  readonly config: NodeConfig
+  readonly context: CoordinatorContext
+  readonly journal: Context.Tag.Service<typeof Journal>
+  /** The coordinator's. */
+  readonly scope: Scope.Scope
+  readonly time: SteadyTime
+  readonly alarm: Alarm
+  readonly metrics: GroupMetrics
+  /** Ends the coordinator: an assertion failed. */
+  readonly stop: (stopped: WriterStopped) => Effect.Effect<void>
+}
+
+/** Opens and closes the streams of groups. A stream whose journal fails is unloaded; the coordinator serves the others. */
+export class HostedStreams {
+  private readonly scopes = new Map<number, Scope.CloseableScope>()
+  private readonly oneAtATime = Effect.unsafeMakeSemaphore(1)
+  private readonly limits: Limits
+  /** How often a stream was unloaded because its journal failed. */
+  private readonly unloads = new Map<number, number>()
+
+  constructor(private readonly parts: HostedStreamsParts) {
+    this.limits = limitsOf(parts.config)
+  }
+
+  readonly open = (indexes: ReadonlyArray<number>): Effect.Effect<void, LogFault | UnreadableEvent> =>
+    this.oneAtATime.withPermits(1)(
+      Effect.suspend(() => {
+        const { streams } = this.parts.context
+        const closed = indexes.filter((index) => !this.scopes.has(index))
+        for (const index of closed) streams.markOpening(index)
+        return Effect.ensuring(
+          this.openClosed(closed),
+          Effect.sync(() => {
+            for (const index of closed) streams.unmarkOpening(index)
+          })
+        )
+      })
+    )
+
+  /** Releases a stream, and answers the requests that wait with NOT_COORDINATOR. */
+  readonly close = (index: number): Effect.Effect<void> => Effect.asVoid(this.release(index, notCoordinator))
+
+  /** Releases a stream; returns whether it was open, and with this writer where one is named. */
+  private release(index: number, rejection: Rejection, writer?: GroupsWriter): Effect.Effect<boolean> {
+    return this.oneAtATime.withPermits(1)(
+      Effect.suspend(() => {
+        const { streams } = this.parts.context
+        const stream = streams.at(index)
+        const scope = this.scopes.get(index)
+        if (stream === undefined || scope === undefined || (writer !== undefined && stream.writer !== writer)) return Effect.succeed(false)
+        streams.remove(index)
+        this.scopes.delete(index)
+        if (rejection === loading) streams.markOpening(index)
+        return Effect.as(Effect.zipRight(Scope.close(scope, Exit.void), stream.close(rejection)), true)
+      })
+    )
+  }
+
+  /** Unloads a stream whose writer has ended by itself, and opens it again where this process still holds its journal. */
+  private unload({ index, writer }: Omit<TakenStream, "scope">, stopped: WriterStopped): Effect.Effect<void> {
+    if (stopped.reason === "bug") return this.parts.stop(stopped)
+    const isFenced = stopped.reason === "fenced"
+    const consequence = isFenced
+      ? "The groups of this stream get NOT_COORDINATOR; the other groups are served."
+      : "The groups of this stream get COORDINATOR_LOAD_IN_PROGRESS until it is opened again; the other groups are served."
+    return Effect.flatMap(this.release(index, isFenced ? notCoordinator : loading, writer), (wasOpen) => {
+      if (!wasOpen) return Effect.void
+      return Effect.zipRight(Effect.logError(`${stopped.message} ${consequence}`), isFenced ? Effect.void : this.reopen(index))
+    })
+  }
+
+  private reopen(index: number): Effect.Effect<void> {
+    const before = this.unloads.get(index) ?? 0
+    this.unloads.set(index, before + 1)
+    const name = groupStreamName(index)
+    const failed = ({ message }: LogFault | UnreadableEvent) => {
+      this.parts.context.streams.markOpening(index)
+      return Effect.logWarning(`${name} cannot be opened again yet; the coordinator retries: ${message}`)
+    }
+    const attempt = Effect.tapError(this.open([index]), failed)
+    return Effect.retry(attempt, reopening).pipe(
+      Effect.zipRight(Effect.logInfo(`${name} is open again.`)),
+      Effect.delay(Math.min(reopenMsMax, reopenMsMin * 2 ** before)),
+      Effect.orDie
+    )
+  }
+
+  private openClosed(indexes: ReadonlyArray<number>): Effect.Effect<void, LogFault | UnreadableEvent> {
+    const { alarm, context, metrics, scope: parent, time } = this.parts
+    return Effect.gen(this, function* () {
+      const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
+      const taken = yield* Effect.forEach(indexes, (index) => this.take(index, scope), { concurrency: openedAtATime }).pipe(
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      // Every session begins when all streams are read, and not before: that may take long.
+      for (const { writer } of taken) time.raise(latestTime(writer.state()))
+      for (const { index, scope: own, writer } of taken) {
+        const options = { index, limits: this.limits, metrics, now: context.now, onDeadline: alarm.set }
+        const stream = yield* Scope.extend(makeGroupStream(writer, options), own)
+        this.scopes.set(index, own)
+        context.streams.add(stream)
+        context.suspect([...committedTopics(stream)])
+        alarm.set(stream.deadlines.next)
+      }
+    })
+  }
+
+  /** Takes a stream, and replays it, in a scope of its own. */
+  private take(index: number, within: Scope.Scope): Effect.Effect<TakenStream, LogFault | UnreadableEvent> {
+    const { config, context, journal, scope: coordinator } = this.parts
+    const writing = { snapshotIntervalEvents: config["metadata.snapshot.interval.events"], trimAfterSnapshot: true }
+    // The other streams count as they are durable: the events that they are about to write are less than one append each.
+    const elsewhere = () => context.streams.load(index)
+    return Effect.gen(this, function* () {
+      const scope = yield* Scope.fork(within, ExecutionStrategy.sequential)
+      const writer = yield* openWriter(groupStreamName(index), groupsAggregate(this.limits, elsewhere), writing).pipe(
+        Effect.provideService(Journal, journal),
+        Scope.extend(scope)
+      )
+      // Unloading closes the stream's scope, so that it is forked in the coordinator's.
+      const watched = Effect.catchAll(writer.stopped, (stopped) => Effect.forkIn(this.unload({ index, writer }, stopped), coordinator))
+      yield* Effect.forkIn(watched, scope)
+      return { index, writer, scope }
+    })
+  }
+}
