@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs real Apache Kafka (one KRaft node) on 127.0.0.1: the oracle of the interop tests and the other side of every benchmark.
-# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT | again PORT | stop PORT (and its data, unless KAFKA_PEER_KEEP is set) | tool CLASS ARGS… | classpath | available (Kafka can run, its jars may have to come first) | ready (its jars are here)
+# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT (KAFKA_PEER_EXTRA: more settings; KAFKA_PEER_FORMAT: more arguments of the format) | again PORT | stop PORT (and its data, unless KAFKA_PEER_KEEP is set) | tool CLASS ARGS… | classpath | available (Kafka can run, its jars may have to come first) | ready (its jars are here)
 set -euo pipefail
 home=${KAFKA_PEER_HOME:-$HOME/.cache/kafka-peer}
 version=${KAFKA_PEER_VERSION:-4.3.1}
@@ -49,7 +49,8 @@ start() {
     "log.dirs=$data" num.partitions=1 offsets.topic.replication.factor=1 transaction.state.log.replication.factor=1 transaction.state.log.min.isr=1 \
     share.coordinator.state.topic.replication.factor=1 share.coordinator.state.topic.min.isr=1 group.initial.rebalance.delay.ms=0 >"$properties"
   [ -z "${KAFKA_PEER_EXTRA:-}" ] || printf '%s\n' "$KAFKA_PEER_EXTRA" >>"$properties"
-  tool kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$properties" >&2
+  read -ra format <<<"${KAFKA_PEER_FORMAT:-}"
+  tool kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$properties" "${format[@]}" >&2
   launch "$port"
   for _ in $(seq 240); do
     if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" --list >/dev/null 2>&1; then

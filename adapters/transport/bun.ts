@@ -1,8 +1,8 @@
 import { Effect, Layer } from "effect"
-import { type Address, type Connection, type Listener, Transport } from "../../src/ports/transport.ts"
+import { type Address, type ConnectFault, type Connection, type Listener, Transport } from "../../src/ports/transport.ts"
 import { connecting } from "./connecting.ts"
 import { nextConnectionId } from "./connection-id.ts"
-import { listenFault } from "./fault.ts"
+import { connectFault, listenFault } from "./fault.ts"
 import { type Closable, endAll } from "./linger.ts"
 import { Outbox, sharedMemory } from "./outbox.ts"
 
@@ -140,7 +140,7 @@ const listen = (address: Address, accept: (connection: Connection) => Listener) 
   ).pipe(Effect.map(({ server }): Address => ({ host: address.host, port: server.port })))
 
 const connect = (address: Address, timeoutMs: number, opened: (connection: Connection) => Listener) =>
-  connecting<BunConnection>(address, timeoutMs, opened, ({ accepted, failed }) => {
+  connecting<BunConnection, ConnectFault>(address, timeoutMs, opened, connectFault, ({ accepted, failed }) => {
     const socket = { ...handlers(accepted, () => {}), connectError: (_socket: Socket, cause: Error) => failed(cause) }
     // The promise repeats what the handlers report.
     Bun.connect<BunConnection | undefined>({ hostname: address.host, port: address.port, data: undefined, socket }).catch(failed)
@@ -148,5 +148,12 @@ const connect = (address: Address, timeoutMs: number, opened: (connection: Conne
     return () => {}
   })
 
-/** TCP by Bun's own sockets, which are the fastest under Bun. */
-export const layerBun: Layer.Layer<Transport> = Layer.succeed(Transport, { listen, connect })
+/** Loaded when it is used: a start without TLS does not pay for node:tls. */
+const connectTls: Transport["Type"]["connectTls"] = (address, tls, timeoutMs, opened) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./tls.ts")),
+    (module) => module.connectTls(address, tls, timeoutMs, opened)
+  )
+
+/** TCP by Bun's own sockets, which are the fastest under Bun; TLS by node:tls, which verifies the host of a certificate. */
+export const layerBun: Layer.Layer<Transport> = Layer.succeed(Transport, { listen, connect, connectTls })

@@ -1,6 +1,6 @@
 import { Effect, type Scope } from "effect"
 import type { Address, ConnectFault, Connection, Listener } from "../../src/ports/transport.ts"
-import { connectFault, connectTimeout } from "./fault.ts"
+import { connectTimeout } from "./fault.ts"
 import { type Closable, endAll } from "./linger.ts"
 
 /**
@@ -14,17 +14,18 @@ interface Attempt<C> {
 
 /**
  * Connects within `timeoutMs` or fails, and closes the connection with the scope. `begin` starts the attempt and
- * returns how to cancel it.
+ * returns how to cancel it; `faultOf` gives the fault for what the runtime reports.
  */
-export const connecting = <C extends Closable>(
+export const connecting = <C extends Closable, E>(
   address: Address,
   timeoutMs: number,
   opened: (connection: Connection) => Listener,
+  faultOf: (address: Address, cause: unknown) => E,
   begin: (attempt: Attempt<C>) => () => void
-): Effect.Effect<C, ConnectFault, Scope.Scope> =>
+): Effect.Effect<C, E | ConnectFault, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) => {
     let made: C | undefined
-    const attempt = Effect.async<C, ConnectFault>((resume) => {
+    const attempt = Effect.async<C, E>((resume) => {
       let wanted = true
       const cancel = begin({
         accepted: (connection) => {
@@ -38,7 +39,7 @@ export const connecting = <C extends Closable>(
           return listener
         },
         failed: (cause) => {
-          if (made === undefined) resume(Effect.fail(connectFault(address, cause)))
+          if (made === undefined) resume(Effect.fail(faultOf(address, cause)))
         }
       })
       return Effect.sync(() => {

@@ -1,4 +1,4 @@
-import { type Address, ConnectFault, formatAddress, ListenFault } from "../../src/ports/transport.ts"
+import { type Address, ConnectFault, formatAddress, ListenFault, TlsFault } from "../../src/ports/transport.ts"
 
 /** Returns the operating system's code of an error, "UNKNOWN" where it has none. */
 const codeOf = (cause: unknown): string => {
@@ -57,6 +57,58 @@ export const connectFault = (address: Address, cause: unknown): ConnectFault => 
     }
   })()
   return new ConnectFault({ address, code, message })
+}
+
+/** What OpenSSL (Node, Bun) and rustls (Deno) report, and what it means. The first line that matches counts. */
+const tlsCauses: ReadonlyArray<readonly [pattern: RegExp, message: (at: string, text: string) => string]> = [
+  [/CERT_HAS_EXPIRED|certificate.*expired|expired.*certificate/i, (at) => `the certificate of ${at} has expired. Renew it on the node.`],
+  [/CERT_NOT_YET_VALID|NotValidYet/i, (at) => `the certificate of ${at} is not valid yet. Check the clocks of this machine and of the node.`],
+  [
+    /ALTNAME|NotValidForName|hostname.*mismatch|ERR_TLS_CERT_ALTNAME_INVALID/i,
+    (at, text) => `the certificate of ${at} is for another host (${text}). Connect by a name in the certificate, or set tls.serverName to one.`
+  ],
+  [
+    /SELF_SIGNED|UNABLE_TO_(VERIFY|GET)|UnknownIssuer|unknown issuer|CERT_UNTRUSTED|INVALID_CA|CaUsedAsEndEntity|self.signed certificate/i,
+    (at) => `the certificate of ${at} is not issued by an authority that this client trusts. Set tls.ca to the certificate of its authority.`
+  ],
+  [
+    /alert.*(certificate|unknown.ca|decrypt|access)|ALERT_(BAD|CERT|UNKNOWN_CA|UNSUPPORTED_CERT|NO_CERT)|CertificateRequired|certificate.required/i,
+    (at, text) =>
+      `${at} does not accept this client's certificate, or requires one (${text}). Set tls.certificate and tls.privateKey to a pair that the node trusts.`
+  ],
+  [
+    /WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG|UNKNOWN_PROTOCOL|wrong version number|InvalidContentType|corrupt message|HTTP_REQUEST/i,
+    (at) => `${at} does not respond with TLS. Connect to its port with TLS, or leave the option tls out.`
+  ],
+  [
+    /PEM|Invalid CA|BAD_DECRYPT|BAD_PASSWORD|KEY_VALUES_MISMATCH|ERR_OSSL|DECODER|ASN1|INVALID_ARG|passphrase|private key/i,
+    (_, text) => `tls.ca, tls.certificate or tls.privateKey cannot be used (${text}). Each is PEM text, and the key belongs to the certificate.`
+  ],
+  [
+    /ECONNRESET|EPIPE|socket hang up|disconnected before secure|unexpected.*(eof|end)|UnexpectedEof|close_notify/i,
+    (at) =>
+      `${at} closed the connection during the TLS handshake. The port may be one without TLS (leave the option tls out), or the node refuses this client's certificate.`
+  ]
+]
+const codesOfConnecting: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ETIMEDOUT",
+  "EMFILE",
+  "ENFILE"
+])
+
+/** Returns why an address could not be reached over TLS, and what to do. */
+export const tlsFault = (address: Address, cause: unknown): ConnectFault | TlsFault => {
+  const code = codeOf(cause)
+  if (codesOfConnecting.has(code)) return connectFault(address, cause)
+  const text = textOf(cause).replace(/\s+/g, " ").slice(0, 200)
+  const at = formatAddress(address)
+  const known = tlsCauses.find(([pattern]) => pattern.test(`${code} ${text}`))
+  return new TlsFault({ address, code, message: known?.[1](at, text) ?? `the TLS handshake with ${at} failed: ${text} (${code}).` })
 }
 
 /** Returns the fault for an attempt that had no answer within the caller's time. */

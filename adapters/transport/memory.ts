@@ -1,7 +1,7 @@
 import { Duration, Effect, Layer, Runtime } from "effect"
-import { type Address, type Connection, type Listener, Transport } from "../../src/ports/transport.ts"
+import { type Address, type ConnectFault, type Connection, type Listener, TlsFault, Transport } from "../../src/ports/transport.ts"
 import { connecting } from "./connecting.ts"
-import { listenFault } from "./fault.ts"
+import { connectFault, listenFault } from "./fault.ts"
 import { endAll } from "./linger.ts"
 import { MemoryConnection } from "./memory-connection.ts"
 import type { Way } from "./memory-pipe.ts"
@@ -45,7 +45,8 @@ export class MemoryNetwork {
   layer(host: string): Layer.Layer<Transport> {
     return Layer.succeed(Transport, {
       listen: (address, accept) => this.listen(host, address, accept),
-      connect: (address, timeoutMs, open) => this.connect(host, address, timeoutMs, open)
+      connect: (address, timeoutMs, open) => this.connect(host, address, timeoutMs, open),
+      connectTls: (address) => Effect.fail(new TlsFault({ address, code: "ENOTSUP", message: "the simulated network has no TLS." }))
     })
   }
 
@@ -110,7 +111,7 @@ export class MemoryNetwork {
     return Effect.gen(this, function* () {
       const world = yield* worldOf
       const peerHost = here.has(address.host) ? host : address.host
-      return yield* connecting<MemoryConnection>(address, timeoutMs, opened, ({ accepted, failed }) => {
+      return yield* connecting<MemoryConnection, ConnectFault>(address, timeoutMs, opened, connectFault, ({ accepted, failed }) => {
         let wanted = true
         const there = this.way(world, host, peerHost)
         const back = this.way(world, peerHost, host)

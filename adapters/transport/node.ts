@@ -1,110 +1,11 @@
 import * as net from "node:net"
 import { Effect, Layer } from "effect"
-import { type Address, type Connection, type Listener, type ListenFault, Transport } from "../../src/ports/transport.ts"
+import { type Address, type ConnectFault, type Connection, type Listener, type ListenFault, Transport } from "../../src/ports/transport.ts"
 import { connecting } from "./connecting.ts"
-import { nextConnectionId } from "./connection-id.ts"
-import { listenFault } from "./fault.ts"
-import { type Closable, endAll } from "./linger.ts"
-import { freshMemory, Outbox } from "./outbox.ts"
-
-/**
- * A socket of node:net. It keeps written chunks until the kernel has taken them, and reads each chunk into new memory.
- */
-class NodeConnection implements Closable {
-  readonly id = nextConnectionId()
-  readonly remote: Address
-  readonly local: Address
-  isClosed = false
-  listener: Listener | undefined
-  private readonly outbox: Outbox
-  private paused = false
-  private ending = false
-  private cause: string | undefined
-  private held: Array<Uint8Array> = []
-
-  constructor(
-    private readonly socket: net.Socket,
-    forget: (connection: NodeConnection) => void
-  ) {
-    this.remote = { host: socket.remoteAddress ?? "unknown", port: socket.remotePort ?? 0 }
-    this.local = { host: socket.localAddress ?? "unknown", port: socket.localPort ?? 0 }
-    // The socket takes every chunk and reports when it is full; from then on chunks wait in the outbox, where they are
-    // counted.
-    const sink = (bytes: Uint8Array): number => {
-      if (!socket.writable) return -1
-      if (!socket.write(bytes)) this.outbox.block()
-      return bytes.length
-    }
-    this.outbox = new Outbox(sink, this.drained, freshMemory)
-    socket.setNoDelay(true)
-    socket.on("data", (bytes: Uint8Array) => this.received(bytes))
-    socket.on("drain", () => this.writable())
-    socket.on("error", (cause) => {
-      this.cause = cause.message
-    })
-    socket.on("close", () => {
-      this.isClosed = true
-      this.outbox.clear()
-      this.held = []
-      forget(this)
-      if (this.cause === undefined) this.listener?.closed()
-      else this.listener?.closed(this.cause)
-    })
-  }
-
-  write(chunks: ReadonlyArray<Uint8Array>): number {
-    if (this.ending || this.isClosed) return 0
-    const waiting = this.outbox.write(chunks)
-    return waiting === 0 ? 0 : waiting + this.socket.writableLength
-  }
-  /** Does nothing: chunks are views of larger memory, which others share. */
-  release(): void {}
-  pause(): void {
-    if (this.paused || this.isClosed) return
-    this.paused = true
-    this.socket.pause()
-  }
-  resume(): void {
-    if (!this.paused || this.isClosed) return
-    this.paused = false
-    const held = this.held
-    this.held = []
-    for (const bytes of held) this.received(bytes)
-    if (!this.paused && !this.isClosed) this.socket.resume()
-  }
-  end(): void {
-    if (this.ending || this.isClosed) return
-    this.ending = true
-    this.outbox.flush()
-    if (this.outbox.size === 0) this.finish()
-    else if (this.paused) this.socket.resume()
-  }
-  destroy(): void {
-    if (this.isClosed) return
-    this.ending = true
-    this.socket.resetAndDestroy()
-  }
-
-  private received(bytes: Uint8Array): void {
-    if (this.ending || this.isClosed) return
-    if (this.paused) this.held.push(bytes)
-    else this.listener?.received(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-  }
-  private writable(): void {
-    this.outbox.flush()
-    if (this.ending && this.outbox.size === 0) this.finish()
-  }
-  /**
-   * Closes both directions when the kernel has the last byte, as Bun's sockets do; a peer that keeps its half open is
-   * not waited for.
-   */
-  private finish(): void {
-    this.socket.end(() => this.socket.destroy())
-  }
-  private readonly drained = (): void => {
-    if (!this.ending) this.listener?.drained()
-  }
-}
+import { connectFault, listenFault } from "./fault.ts"
+import { endAll } from "./linger.ts"
+import { NodeConnection } from "./node-connection.ts"
+import { connectTls } from "./tls.ts"
 
 const listen = (address: Address, accept: (connection: Connection) => Listener) => {
   const accepted = new Set<NodeConnection>()
@@ -129,7 +30,7 @@ const listen = (address: Address, accept: (connection: Connection) => Listener) 
 }
 
 const connect = (address: Address, timeoutMs: number, opened: (connection: Connection) => Listener) =>
-  connecting<NodeConnection>(address, timeoutMs, opened, ({ accepted, failed }) => {
+  connecting<NodeConnection, ConnectFault>(address, timeoutMs, opened, connectFault, ({ accepted, failed }) => {
     const socket = net.connect({ host: address.host, port: address.port, noDelay: true })
     socket.once("error", failed)
     socket.once("connect", () => {
@@ -140,4 +41,4 @@ const connect = (address: Address, timeoutMs: number, opened: (connection: Conne
   })
 
 /** TCP by node:net, for Deno and Node. It runs under Bun too. */
-export const layerNode: Layer.Layer<Transport> = Layer.succeed(Transport, { listen, connect })
+export const layerNode: Layer.Layer<Transport> = Layer.succeed(Transport, { listen, connect, connectTls })

@@ -16,6 +16,33 @@ export class NotReachable extends NotReachableError<{ readonly addresses: Readon
     return `No node responds at ${this.addresses.join(", ")}: ${this.reason}`
   }
 }
+const TlsFailedError: TaggedErrorClass<"TlsFailed"> = Data.TaggedError("TlsFailed")
+/**
+ * No TLS connection to the node: its certificate has expired or is not trusted, the port does not speak TLS, or it
+ * requires TLS and the option `tls` is missing. `code` is the cause's code of OpenSSL or of the runtime.
+ */
+export class TlsFailed extends TlsFailedError<{ readonly address: string; readonly code: string; readonly reason: string }> {
+  readonly retriable = false as const
+  override get message(): string {
+    return `No TLS connection to ${this.address}: ${this.reason}`
+  }
+}
+const AuthenticationFailedError: TaggedErrorClass<"AuthenticationFailed"> = Data.TaggedError("AuthenticationFailed")
+/** The node refuses the client's credentials or mechanism, or did not prove its own identity. */
+export class AuthenticationFailed extends AuthenticationFailedError<{
+  readonly address: string
+  readonly mechanism: string
+  readonly reason: string
+  /** Whether the same credentials may be accepted later: the token could not be fetched, for example. */
+  readonly temporary: boolean
+}> {
+  get retriable(): boolean {
+    return this.temporary
+  }
+  override get message(): string {
+    return `Authentication at ${this.address} by ${this.mechanism} failed: ${this.reason}`
+  }
+}
 const InvalidAddressError: TaggedErrorClass<"InvalidAddress"> = Data.TaggedError("InvalidAddress")
 /** An address that is not `HOST:PORT`. */
 export class InvalidAddress extends InvalidAddressError<{ readonly address: string }> {
@@ -98,8 +125,13 @@ export class ClientDefect extends ClientDefectError<{ readonly part: string; rea
     return `The client's ${this.part} failed by a defect and was started again: ${this.reason}`
   }
 }
+/** The errors of an attempt to connect. */
+export type ConnectError = NotReachable | TlsFailed | AuthenticationFailed
+/** Whether no connection to a node can succeed with these options. */
+export const isRefusedConnection = (error: { readonly _tag: string }): error is TlsFailed | AuthenticationFailed =>
+  error instanceof TlsFailed || (error instanceof AuthenticationFailed && !error.temporary)
 /** The errors that a call of any API may have. */
-export type CallError = NotReachable | RequestTimedOut | AnswerTooLarge | UnsupportedByCluster | KafkaFailure
+export type CallError = ConnectError | RequestTimedOut | AnswerTooLarge | UnsupportedByCluster | KafkaFailure
 
 const TopicExistsError: TaggedErrorClass<"TopicExists"> = Data.TaggedError("TopicExists")
 /** The cluster has a topic of this name. */

@@ -1,6 +1,7 @@
 import { Either } from "effect"
 import { type Address, formatAddress } from "../ports/transport.ts"
 import { InvalidAddress } from "./error.ts"
+import { type SaslOptions, type SecuritySettings, securitySettings, type TlsOptions } from "./security/options.ts"
 
 /** How to reach a cluster. Durations are in ms. Kafka's name for each setting is in brackets. */
 export interface ConnectionOptions {
@@ -11,7 +12,11 @@ export interface ConnectionOptions {
   readonly leader: string | ReadonlyArray<string>
   /** The name of this client in the cluster's logs and groups. Default "comanche-franz". [client.id] */
   readonly clientId?: string
-  /** The time of one attempt to connect. Default 10,000. [socket.connection.setup.timeout.ms] */
+  /** TLS to every node; `true` trusts the authorities of the runtime. Default: without TLS. [security.protocol=SSL, SASL_SSL] */
+  readonly tls?: boolean | TlsOptions
+  /** Authentication at every node. Default: none. [sasl.mechanism, sasl.jaas.config] */
+  readonly sasl?: SaslOptions
+  /** The time of one attempt to connect; with `sasl` also the time to authenticate after that. Default 10,000. [socket.connection.setup.timeout.ms] */
   readonly connectTimeoutMs?: number
   /**
    * The time that a node has for its response. Default 30,000. Where a call can be retried, an attempt takes a third of
@@ -36,6 +41,7 @@ export interface ConnectionOptions {
 /** `ConnectionOptions` with every default filled in. */
 export interface ConnectionSettings {
   readonly bootstrap: ReadonlyArray<Address>
+  readonly security: SecuritySettings
   readonly clientId: string
   readonly connectTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -58,9 +64,9 @@ const attemptLeastMs = 2000
 /** How many attempts fit into the time of a call. */
 const attempts = 3
 
-/** Reads `HOST:PORT`, `[::1]:PORT` or `PLAINTEXT://HOST:PORT`. */
+/** Reads `HOST:PORT` or `[::1]:PORT`, with or without a protocol of Kafka's before it, as `SASL_SSL://HOST:PORT`. */
 const parseAddress = (text: string): Either.Either<Address, InvalidAddress> => {
-  const match = /^(?:PLAINTEXT:\/\/)?(?:\[([^\]]+)\]|([^:[\]/]+)):(\d{1,5})$/i.exec(text.trim())
+  const match = /^(?:(?:PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL):\/\/)?(?:\[([^\]]+)\]|([^:[\]/]+)):(\d{1,5})$/i.exec(text.trim())
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3])
   return host === undefined || port < 1 || port > 65_535 ? Either.left(new InvalidAddress({ address: text })) : Either.right({ host, port })
@@ -79,6 +85,7 @@ export const connectionSettings = (options: ConnectionOptions): Either.Either<Co
     const attemptTimeoutMs = Math.min(requestTimeoutMs, Math.max(Math.ceil(retryTimeoutMs / attempts), attemptLeastMs))
     return {
       bootstrap,
+      security: securitySettings(options.tls, options.sasl),
       clientId: options.clientId ?? "comanche-franz",
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
       requestTimeoutMs,

@@ -1,4 +1,4 @@
-import { Context, Data, type Effect, type Scope } from "effect"
+import { Context, Data, type Effect, type Redacted, type Scope } from "effect"
 import type { TaggedErrorClass } from "./tagged-error.ts"
 
 /** An address to listen on or to connect to: a host name or IP address, and a TCP port (0 to listen on a free one). */
@@ -17,6 +17,27 @@ export class ListenFault extends ListenFaultError<{ readonly address: Address; r
 const ConnectFaultError: TaggedErrorClass<"ConnectFault"> = Data.TaggedError("ConnectFault")
 /** The address cannot be reached: refused, unreachable, unknown host, or no answer in time. */
 export class ConnectFault extends ConnectFaultError<{ readonly address: Address; readonly code: string; readonly message: string }> {}
+
+const TlsFaultError: TaggedErrorClass<"TlsFault"> = Data.TaggedError("TlsFault")
+/**
+ * The address was reached, and no TLS connection came of it. `code` is the cause's code of OpenSSL or of the runtime:
+ * CERT_HAS_EXPIRED, ERR_TLS_CERT_ALTNAME_INVALID …
+ */
+export class TlsFault extends TlsFaultError<{ readonly address: Address; readonly code: string; readonly message: string }> {}
+
+/** What a client's end of TLS trusts and shows. */
+export interface TlsSettings {
+  /** The certification authorities that are trusted, PEM. Undefined: those of the runtime. */
+  readonly ca: ReadonlyArray<string> | undefined
+  /** The client's certificate and the chain to its authority, PEM. */
+  readonly certificate: string | undefined
+  readonly privateKey: Redacted.Redacted<string> | undefined
+  readonly passphrase: Redacted.Redacted<string> | undefined
+  /** The name that the peer's certificate must be valid for. Undefined: the host that is connected to. */
+  readonly serverName: string | undefined
+  /** False accepts any certificate. */
+  readonly verify: boolean
+}
 
 /** One end of an open byte stream. Its methods are plain functions, since they are called for every frame. */
 export interface Connection {
@@ -65,6 +86,16 @@ interface TransportService {
   readonly listen: (address: Address, accept: (connection: Connection) => Listener) => Effect.Effect<Address, ListenFault, Scope.Scope>
   /** Connects within `timeoutMs`; the connection closes with the scope. */
   readonly connect: (address: Address, timeoutMs: number, open: (connection: Connection) => Listener) => Effect.Effect<Connection, ConnectFault, Scope.Scope>
+  /**
+   * As `connect`, over TLS. The connection is opened when the peer's certificate is verified. A verb of its own, so
+   * that no adapter can pass over the encryption.
+   */
+  readonly connectTls: (
+    address: Address,
+    tls: TlsSettings,
+    timeoutMs: number,
+    open: (connection: Connection) => Listener
+  ) => Effect.Effect<Connection, ConnectFault | TlsFault, Scope.Scope>
 }
 const TransportTag: Context.TagClass<Transport, "comanche-franz/Transport", TransportService> = Context.Tag("comanche-franz/Transport")<
   Transport,

@@ -12,6 +12,7 @@ import type { ProducerOptions } from "../client/producer/options.ts"
 import { Producer as PlatformProducer, type ProducerService } from "../client/producer/producer.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import type { Compression } from "../ports/compression.ts"
+import type { Cryptography } from "../ports/cryptography.ts"
 import type { Transport } from "../ports/transport.ts"
 import { platform } from "./platform.ts"
 
@@ -36,7 +37,7 @@ type FromConfig = MakeError | ConfigError.ConfigError
 type Wrapped<A> = Config.Config.Wrap<A>
 
 /** Provides the platform until the scope closes. */
-const here = <A, E, R>(make: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Transport | Checksum | Compression> | Scope.Scope> =>
+const here = <A, E, R>(make: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Transport | Cryptography | Checksum | Compression> | Scope.Scope> =>
   Effect.flatMap(Layer.build(platform), (context) => Effect.provide(make, context))
 
 /** Sends messages to topics, and creates and deletes topics. */
@@ -94,5 +95,6 @@ export type { SendError, Sent } from "../client/producer/accumulator/delivery.ts
 export type { CustomPartitioner, PartitionerInput } from "../client/producer/accumulator/partitioner.ts"
 export type { ProducerOptions } from "../client/producer/options.ts"
 export { type Message, type MessageHeader, type MessageHeaders, type MessageOptions, type ProducerService, send } from "../client/producer/producer.ts"
+export type { OAuthToken, SaslOptions, Secret, TlsOptions } from "../client/security/options.ts"
 export type { TopicAdded, TopicOptions } from "../client/topic/administration.ts"
 export * as Topic from "../client/topic/topic.ts"

@@ -1,22 +1,27 @@
 import { Effect, Layer } from "effect"
 import { layer as checksum } from "../../adapters/checksum/checksum.ts"
 import { layer as compression } from "../../adapters/compression/compression.ts"
+import { layer as cryptography } from "../../adapters/cryptography/node.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import type { Compression } from "../ports/compression.ts"
+import type { Cryptography } from "../ports/cryptography.ts"
 import type { Transport } from "../ports/transport.ts"
 
 /**
  * TCP by the runtime's own sockets: Bun's under Bun, `node:net` under Deno and Node. Only the one that is used is
  * loaded.
  */
-export const transport: Layer.Layer<Transport> = Layer.unwrapEffect(
+const sockets: Layer.Layer<Transport> = Layer.unwrapEffect(
   Effect.promise(async () =>
     "Bun" in globalThis ? (await import("../../adapters/transport/bun.ts")).layerBun : (await import("../../adapters/transport/node.ts")).layerNode
   )
 )
 
+/** The network, with what authentication over it needs. */
+export const transport: Layer.Layer<Transport | Cryptography> = Layer.merge(sockets, cryptography)
+
 /**
  * The services of the platform for clients and nodes, under Bun, Deno or Node. Native addons are used where they load,
  * TypeScript elsewhere.
  */
-export const platform: Layer.Layer<Transport | Checksum | Compression> = Layer.mergeAll(transport, checksum, compression)
+export const platform: Layer.Layer<Transport | Cryptography | Checksum | Compression> = Layer.mergeAll(transport, checksum, compression)

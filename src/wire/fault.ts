@@ -7,6 +7,8 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
   readonly reason: string
   /** The bytes of a response over the link's bound, if that is the reason. */
   readonly responseBytes?: number
+  /** The peer responded as TLS does to a client without it. */
+  readonly expectsTls?: true
 }> {
   override get message(): string {
     return `the connection to ${formatAddress(this.address)} is lost: ${this.reason}`

@@ -1,5 +1,5 @@
 import { Deferred, Effect, type Scope } from "effect"
-import { type Address, type ConnectFault, Transport } from "../ports/transport.ts"
+import { type Address, type ConnectFault, type Connection, type Listener, type TlsFault, type TlsSettings, Transport } from "../ports/transport.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../protocol/type/wire.ts"
 import { ownLinksOf } from "./admission/own-links.ts"
 import { type CallFault, ConnectionLost, UnsupportedByPeer } from "./fault.ts"
@@ -28,14 +28,36 @@ export interface Link {
   readonly silentMs: () => number
   /** Requests that are sent and not answered. */
   readonly inFlight: () => number
+  /**
+   * Runs an effect while the link sends no other requests than its own, which are `urgent`: the responses that are due are awaited first, and what is called meanwhile waits.
+   * Authentication within a connection needs it (KIP-368).
+   */
+  readonly alone: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Closes now, without waiting for responses: their callers fail with ConnectionLost and this reason. */
   readonly abandon: (reason: string) => void
   /** Fails when the connection is closed, by whatever side. */
   readonly closed: Effect.Effect<never, ConnectionLost>
 }
 
+type Open = (connection: Connection) => Listener
+
 /** Connects and asks for the peer's versions (KIP-511). The link closes with the scope. */
 export const connect = (address: Address, options: LinkOptions): Effect.Effect<Link, ConnectFault | CallFault, Transport | Scope.Scope> =>
+  connectBy(address, options, (transport, open) => transport.connect(address, options.connectTimeoutMs, open))
+
+/** As `connect`, over TLS. */
+export const connectTls = (
+  address: Address,
+  tls: TlsSettings,
+  options: LinkOptions
+): Effect.Effect<Link, ConnectFault | TlsFault | CallFault, Transport | Scope.Scope> =>
+  connectBy(address, options, (transport, open) => transport.connectTls(address, tls, options.connectTimeoutMs, open))
+
+const connectBy = <E>(
+  address: Address,
+  options: LinkOptions,
+  connecting: (transport: Transport["Type"], open: Open) => Effect.Effect<Connection, E, Scope.Scope>
+): Effect.Effect<Link, E | CallFault, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const transport = yield* Transport
     const runtime = yield* Effect.runtime<never>()
@@ -44,7 +66,7 @@ export const connect = (address: Address, options: LinkOptions): Effect.Effect<L
     const ownLinks = ownLinksOf(transport)
     let leave = () => {}
     yield* Effect.addFinalizer(() => Effect.sync(() => leave()))
-    const connection = yield* transport.connect(address, options.connectTimeoutMs, (opened) => {
+    const connection = yield* connecting(transport, (opened) => {
       leave = ownLinks.add(opened)
       return (end.current = new LinkConnection(address, opened, options, clock, runtime))
     })
@@ -92,6 +114,11 @@ const makeLink = (to: LinkConnection, address: Address, options: LinkOptions, ra
     isOpen: () => to.isOpen,
     silentMs: () => to.silentMs,
     inFlight: () => to.inFlightCount,
+    alone: (effect) =>
+      Effect.ensuring(
+        Effect.andThen(to.hold, effect),
+        Effect.sync(() => to.release())
+      ),
     abandon: (reason) => to.lose(reason),
     closed: Deferred.await(to.over)
   }

@@ -15,17 +15,20 @@ interface Report {
   readonly message?: string
 }
 const refused = (hint?: string): Report => ({ exit: "refused", ...(hint === undefined ? {} : { hint }) })
+const unreachable = (why: string): Report => ({
+  exit: "unavailable",
+  message: `cluster unreachable: ${why}`,
+  hint: "Start a cluster with `franz up`, or give another address with --leader HOST:PORT."
+})
 const again = "Try again. If it persists, `franz cluster describe` shows the state of the nodes."
 
 /** What the user can do about each error. The switch has no default: the compiler names an error without a case. */
 const reportOf = (fault: ClientFault): Report => {
   switch (fault._tag) {
     case "NotReachable":
-      return {
-        exit: "unavailable",
-        message: `cluster unreachable: no node responds at ${fault.addresses.join(", ")} (${fault.reason})`,
-        hint: "Start a cluster with `franz up`, or give another address with --leader HOST:PORT."
-      }
+      return unreachable(`no node responds at ${fault.addresses.join(", ")} (${fault.reason})`)
+    case "TlsFailed":
+      return { exit: "unavailable", message: `cluster unreachable: ${fault.message}` }
     case "InvalidAddress":
       return { exit: "usage" }
     case "InvalidArgument":
@@ -37,6 +40,7 @@ const reportOf = (fault: ClientFault): Report => {
     case "UnsupportedByCluster":
       return refused("The cluster does not support this command. A newer version of it may.")
     case "KafkaFailure":
+    case "AuthenticationFailed":
       return fault.retriable ? { exit: "unavailable", hint: again } : refused()
     case "TopicExists":
       return refused(`\`franz topic describe ${fault.topic}\` shows it. --if-not-exists accepts it.`)

@@ -11,7 +11,7 @@ export interface Wrong {
 }
 
 /** Checks one argument: undefined for a valid value. Takes `unknown`, since JavaScript callers have no compiler. */
-type Check = (value: unknown, field: string) => Wrong | undefined
+export type Check = (value: unknown, field: string) => Wrong | undefined
 
 /**
  * The checks of an object's fields. The type requires one for each field, so that a new option cannot stay unchecked.

@@ -1,12 +1,14 @@
 import type { ConnectionOptions } from "../options.ts"
 import { bytesMax, durationMs, either, type Fields, fields, listOf, optional, text, timeoutMs, type Wrong } from "./check.ts"
+import { sasl, tls } from "./security.ts"
 
 const address = text(1024)
-
 /** The options that producer, consumer and admin have in common. */
 export const connectionFields: Fields<ConnectionOptions> = {
   leader: either(text(65_536), listOf(address, "addresses", 1)),
   clientId: optional(text(10_000)),
+  tls: optional(tls),
+  sasl: optional(sasl),
   connectTimeoutMs: optional(timeoutMs),
   requestTimeoutMs: optional(timeoutMs),
   retryTimeoutMs: optional(durationMs),

@@ -3,7 +3,7 @@ import type { KafkaError } from "../../../domain/kernel/error-code.ts"
 import type { Address, Transport } from "../../ports/transport.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import { type CallOptions, makePool, type Pool } from "../connection/pool.ts"
-import { type CallError, type InvalidAddress, KafkaFailure, NotReachable, RequestTimedOut } from "../error.ts"
+import { type AuthenticationFailed, type CallError, type InvalidAddress, KafkaFailure, NotReachable, RequestTimedOut } from "../error.ts"
 import { type MetadataCache, makeMetadata } from "../metadata/metadata.ts"
 import { bootstrapNames, type ConnectionOptions, type ConnectionSettings, connectionSettings } from "../options.ts"
 import { makeSyncRandom, type SyncRandom } from "../runtime/random.ts"
@@ -39,6 +39,8 @@ export const retryKind = (error: { readonly _tag: string }): RetryKind | undefin
     case "NotReachable":
     case "RequestTimedOut":
       return "connection"
+    case "AuthenticationFailed":
+      return (error as AuthenticationFailed).temporary ? "connection" : undefined
     case "KafkaFailure": {
       const { error: name, retriable } = error as KafkaFailure
       return isLeadership(name) ? "leadership" : retriable ? "load" : undefined

@@ -1,5 +1,5 @@
 import { Deferred, Effect, ExecutionStrategy, Exit, Scope } from "effect"
-import { type Address, formatAddress, Transport } from "../../ports/transport.ts"
+import { type Address, formatAddress, type Transport } from "../../ports/transport.ts"
 import { ListOffsets } from "../../protocol/message/02-list-offsets.ts"
 import { Metadata } from "../../protocol/message/03-metadata.ts"
 import { OffsetFetch } from "../../protocol/message/09-offset-fetch.ts"
@@ -12,13 +12,14 @@ import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import type { CallFault } from "../../wire/fault.ts"
-import { connect, type Link } from "../../wire/link.ts"
-import { AnswerTooLarge, type CallError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
+import type { Link } from "../../wire/link.ts"
+import { AnswerTooLarge, type CallError, type ConnectError, NotReachable, RequestTimedOut, UnsupportedByCluster } from "../error.ts"
 import type { ConnectionSettings } from "../options.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
 import type { SyncRandom } from "../runtime/random.ts"
 import { retryDelayMs } from "../runtime/retry.ts"
 import { defectOf, inScope, reportDefect } from "../runtime/supervision.ts"
+import { type Connector, makeConnector } from "../security/connector.ts"
 
 /**
  * The responses of one connection come in the order of its requests, so requests that may wait for long have
@@ -66,7 +67,7 @@ interface Slot {
   link: Link | undefined
   /** A call was interrupted before its response. The link takes no new calls until a byte comes. */
   suspect: boolean
-  opening: Deferred.Deferred<Link, NotReachable> | undefined
+  opening: Deferred.Deferred<Link, ConnectError> | undefined
   failures: number
   /** No attempt to connect before this time, ms. */
   notBefore: number
@@ -97,7 +98,7 @@ export class Pool {
   constructor(
     private readonly settings: ConnectionSettings,
     private readonly random: SyncRandom,
-    private readonly transport: Transport["Type"],
+    private readonly connector: Connector,
     /** The connections live in it. */
     private readonly scope: Scope.Scope
   ) {}
@@ -132,14 +133,14 @@ export class Pool {
    * Returns an open connection. Concurrent callers share the attempt to open it. After each failure the next attempt
    * waits longer.
    */
-  link(address: Address, lane: Lane): Effect.Effect<Link, NotReachable> {
+  link(address: Address, lane: Lane): Effect.Effect<Link, ConnectError> {
     return Effect.suspend(() => {
       const open = this.ready(address, lane)
       if (open !== undefined) return Effect.succeed(open)
       const slot = this.slotOf(address, lane)
       if (slot.opening !== undefined) return Deferred.await(slot.opening)
       return Effect.gen(this, function* () {
-        const opening = yield* Deferred.make<Link, NotReachable>()
+        const opening = yield* Deferred.make<Link, ConnectError>()
         slot.opening = opening
         // In the scope of the pool: the interruption of one caller must not end the attempt that others wait for.
         yield* inScope(this.attempt(address, lane, slot, opening), this.scope)
@@ -202,7 +203,7 @@ export class Pool {
     return slot
   }
 
-  private attempt(address: Address, lane: Lane, slot: Slot, opening: Deferred.Deferred<Link, NotReachable>): Effect.Effect<unknown, NotReachable> {
+  private attempt(address: Address, lane: Lane, slot: Slot, opening: Deferred.Deferred<Link, ConnectError>): Effect.Effect<unknown, ConnectError> {
     const failed = Effect.map(monotonicNow, (now) => {
       slot.failures += 1
       slot.notBefore = now + retryDelayMs("connection", slot.failures, this.random.next())
@@ -224,20 +225,15 @@ export class Pool {
   }
 
   /** Connects in a scope of its own, under the scope of the pool. It ends when the connection does. */
-  private open(address: Address, lane: Lane, slot: Slot): Effect.Effect<Link, NotReachable> {
+  private open(address: Address, lane: Lane, slot: Slot): Effect.Effect<Link, ConnectError> {
     const { clientId, connectTimeoutMs, requestTimeoutMs, responseBytesMax } = this.settings
     return Effect.gen(this, function* () {
       const now = yield* monotonicNow
       if (slot.notBefore > now) yield* Effect.sleep(slot.notBefore - now)
       const scope = yield* Scope.fork(this.scope, ExecutionStrategy.sequential)
       const end = Scope.close(scope, Exit.void)
-      const unreachable = (reason: string) => new NotReachable({ addresses: [formatAddress(address)], reason })
-      const link = yield* connect(address, { clientId, connectTimeoutMs, requestTimeoutMs, inFlightRequestsMax, responseBytesMax }).pipe(
-        Effect.provideService(Transport, this.transport),
+      const link = yield* this.connector.open(address, { clientId, connectTimeoutMs, requestTimeoutMs, inFlightRequestsMax, responseBytesMax }).pipe(
         Scope.extend(scope),
-        Effect.mapError((fault) => unreachable(fault.message)),
-        // A node that accepts the connection and does not respond is unreachable, too.
-        Effect.timeoutFail({ duration: connectTimeoutMs, onTimeout: () => unreachable(`it did not respond within connectTimeoutMs=${connectTimeoutMs}`) }),
         Effect.onError(() => end)
       )
       const before = slot.link
@@ -263,9 +259,9 @@ const keyOf = (address: Address, lane: Lane): string => `${lane} ${formatAddress
 
 export const makePool = (settings: ConnectionSettings, random: SyncRandom): Effect.Effect<Pool, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
-    const transport = yield* Transport
+    const connector = yield* makeConnector(settings.security, settings.connectTimeoutMs)
     // A scope of its own, closed in the order of the finalizers: connections that are opened later would otherwise
     // close before a producer's last flush.
     const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))
-    return new Pool(settings, random, transport, scope)
+    return new Pool(settings, random, connector, scope)
   })

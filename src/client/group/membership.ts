@@ -53,7 +53,10 @@ const isFinal = (error: MemberError): boolean => {
     case "Fenced":
     case "NotAuthorized":
     case "UnsupportedByCluster":
+    case "TlsFailed":
       return true
+    case "AuthenticationFailed":
+      return !error.temporary
     case "NotReachable":
     case "RequestTimedOut":
     case "AnswerTooLarge":

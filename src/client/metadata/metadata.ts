@@ -89,7 +89,8 @@ const requestFromAny = (settings: ConnectionSettings, pool: Pool, addresses: Rea
       const response = yield* Effect.either(pool.call(address, Metadata, request))
       if (response._tag === "Left") {
         last = response.left
-        if (last._tag === "UnsupportedByCluster") break
+        // The other nodes refuse the same credentials: an account that locks itself must not be tried often.
+        if (last._tag === "UnsupportedByCluster" || (last._tag === "AuthenticationFailed" && !last.temporary)) break
         continue
       }
       const error = kafkaError(response.right.errorCode)

@@ -19,6 +19,8 @@ export const describeFrameFault = ({ length, bytesMax, head }: FrameFault): { re
   if (head[0] === 0x16 && head[1] === 0x03) {
     return { kind: "tls", message: "looks like a TLS handshake: this port speaks the Kafka protocol without TLS (security.protocol=PLAINTEXT)" }
   }
+  // An alert: the peer expects TLS, and cannot read what it was sent.
+  if (head[0] === 0x15 && head[1] === 0x03) return { kind: "alert", message: "it responds with a TLS alert: this port expects TLS" }
   if (start === "SSH-") return { kind: "ssh", message: "looks like an SSH client: this port speaks the Kafka protocol" }
   if (length < 0) return { kind: "garbage", message: `announces a request of ${length} bytes: this is not the Kafka protocol` }
   const text =

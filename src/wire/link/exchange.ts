@@ -18,6 +18,8 @@ export interface CallOptions {
   readonly silenceMs?: number
   /** Tagged fields for a flexible header. */
   readonly tags?: ReadonlyArray<UnknownTag>
+  /** Sent also while the link is held (`Link.alone`), before all that waits. */
+  readonly urgent?: boolean
 }
 
 /** The software name and version that this client sends (KIP-511). */
@@ -35,7 +37,7 @@ export const transmit = <A extends AnyApi>(
   api: A,
   version: number,
   request: RequestDraft<A>,
-  { silenceMs, tags, timeoutMs = options.requestTimeoutMs }: CallOptions,
+  { silenceMs, tags, timeoutMs = options.requestTimeoutMs, urgent = false }: CallOptions,
   answered: boolean
 ): Effect.Effect<Uint8Array, CallFault> =>
   Effect.async((resume) => {
@@ -49,7 +51,7 @@ export const transmit = <A extends AnyApi>(
       answered && Either.isRight(outcome) && !isResponseTo(outcome.right, id)
         ? resume(Effect.die(new Bug(`the response to ${api.name} ${version} does not have the correlation id ${id}`)))
         : resume(outcome)
-    return Effect.sync(to.submit({ encode, answered, api: api.name, timeoutMs, ...(silenceMs === undefined ? {} : { silenceMs }) }, settle))
+    return Effect.sync(to.submit({ encode, answered, api: api.name, timeoutMs, urgent, ...(silenceMs === undefined ? {} : { silenceMs }) }, settle))
   })
 
 const isResponseTo = (frame: Uint8Array, id: number): boolean => frame.length >= 4 && new DataView(frame.buffer, frame.byteOffset).getInt32(0) === id

@@ -36,6 +36,8 @@ interface Submission {
   readonly timeoutMs: number
   /** The response is late before its time when nothing at all has come for this long. Default: `timeoutMs`. */
   readonly silenceMs?: number
+  /** Sent also while the link is held, before all that waits. */
+  readonly urgent?: boolean
 }
 
 /** The listener of a link's connection: sends in order, matches responses, watches deadlines. */
@@ -47,7 +49,12 @@ export class LinkConnection implements Listener {
   private unread = 0
   /** Counts what comes. */
   private heard = 0
+  private responses = 0
   private lost: ConnectionLost | undefined
+  /** Only requests that are `urgent` are sent meanwhile. */
+  private held = false
+  /** Called when no response is due while the link is held. */
+  private idle: (() => void) | undefined
   /** When the timer fires; infinite where there is none. */
   private timerAt = Number.POSITIVE_INFINITY
   private timer: Fiber.RuntimeFiber<void> | undefined
@@ -67,8 +74,23 @@ export class LinkConnection implements Listener {
     return this.lost === undefined
   }
 
+  /** Holds requests back until `release`; completes when no response is due. Those that are `urgent` are sent meanwhile. */
+  readonly hold: Effect.Effect<void> = Effect.async((resume) => {
+    this.held = true
+    if (this.inFlight.count === 0 || this.lost !== undefined) return resume(Effect.void)
+    this.idle = () => {
+      this.idle = undefined
+      resume(Effect.void)
+    }
+  })
+  release(): void {
+    this.held = false
+    this.idle = undefined
+    this.writeWaiting()
+  }
+
   /** Sends now or when its turn comes. `settle` gets the response's frame; empty bytes for a request without a response, once it is sent. Returns how to leave. */
-  submit({ encode, answered, api, timeoutMs, silenceMs = timeoutMs }: Submission, settle: Settle): () => void {
+  submit({ encode, answered, api, timeoutMs, silenceMs = timeoutMs, urgent = false }: Submission, settle: Settle): () => void {
     if (this.lost !== undefined) {
       settle(Either.left(this.lost))
       return () => {}
@@ -78,7 +100,8 @@ export class LinkConnection implements Listener {
     const now = this.now()
     const pending: Pending = { settle, lookAt: now + Math.min(timeoutMs, silenceMs), deadline: now + timeoutMs, silenceMs, heard: this.heard, api, timeoutMs }
     const waiting: Waiting = { correlationId, chunks, pending, answered }
-    if (this.waiting.length > 0 || !this.mayWrite) this.waiting.push(waiting)
+    if (urgent) this.write(waiting)
+    else if (this.waiting.length > 0 || !this.mayWrite) this.waiting.push(waiting)
     else this.write(waiting)
     if (pending.settle !== undefined) this.watch(pending.lookAt)
     return () => {
@@ -97,8 +120,10 @@ export class LinkConnection implements Listener {
       if (!isFrame(frame)) return this.unframed(frame)
       const pending = this.inFlight.answered(frame)
       if (pending === undefined) return this.lose("it sent a response to no request")
+      this.responses += 1
       pending.settle?.(Either.right(frame))
     }
+    if (this.inFlight.count === 0) this.idle?.()
     this.writeWaiting()
   }
   drained(): void {
@@ -106,7 +131,12 @@ export class LinkConnection implements Listener {
     this.writeWaiting()
   }
   closed(cause?: string): void {
-    this.lose(cause === undefined ? "it was closed by the other side" : cause)
+    this.lose(cause === undefined ? `it was closed by the other side${this.closedEarly()}` : cause)
+  }
+  /** Why a peer may close a connection at its first requests. */
+  private closedEarly(): string {
+    if (this.inFlight.count === 0 || this.responses > 1) return ""
+    return this.responses === 0 ? " before any response: its port may expect TLS" : " at the first request: its port may require authentication (SASL)"
   }
 
   /** Closes the link, and fails the calls in flight. A clean close still sends the written bytes; a lost peer gets nothing more. */
@@ -116,6 +146,7 @@ export class LinkConnection implements Listener {
   /** Closes the link after bytes that are no response, or one that is too large: the start of the next response is unknown. */
   private unframed(fault: FrameFault): void {
     const { kind, message } = describeFrameFault(fault)
+    if (kind === "alert") return this.loseBy(new ConnectionLost({ address: this.address, reason: message, expectsTls: true }), false)
     // A server of another protocol has responded in its own text.
     if (kind !== "oversized" || message.startsWith("looks like")) return this.lose(message)
     const reason = `its answer has ${fault.length} bytes, over responseBytesMax=${fault.bytesMax}`
@@ -126,6 +157,7 @@ export class LinkConnection implements Listener {
     this.lost = lost
     if (orderly) this.connection.end()
     else this.connection.destroy()
+    this.idle?.()
     this.timer?.unsafeInterruptAsFork(FiberId.none)
     const callers = [...this.inFlight.clear(), ...this.waiting.map(({ pending }) => pending)]
     this.waiting = []
@@ -134,7 +166,7 @@ export class LinkConnection implements Listener {
   }
 
   private get mayWrite(): boolean {
-    return this.lost === undefined && this.unread <= writeBufferBytesMax && this.inFlight.count < this.options.inFlightRequestsMax
+    return this.lost === undefined && !this.held && this.unread <= writeBufferBytesMax && this.inFlight.count < this.options.inFlightRequestsMax
   }
   private writeWaiting(): void {
     while (this.mayWrite) {

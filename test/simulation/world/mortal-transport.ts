@@ -53,5 +53,6 @@ export const mortalTransport = (transport: Transport["Type"], life: Life, watch:
       life.isOver
         ? Effect.fail(new ConnectFault({ address, code: "EPERM", message: "this process has ended" }))
         : transport.connect(address, timeoutMs, (connection) => watched(connection, open, life, watch))
-    )
+    ),
+  connectTls: (address, tls, timeoutMs, open) => transport.connectTls(address, tls, timeoutMs, (connection) => watched(connection, open, life, watch))
 })

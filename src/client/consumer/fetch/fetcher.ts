@@ -3,7 +3,7 @@ import { type KafkaError, kafkaError } from "../../../../domain/kernel/error-cod
 import { Fetch } from "../../../protocol/message/01-fetch.ts"
 import type { ResponseOf } from "../../../protocol/type/wire.ts"
 import { type Client, ClusterClient } from "../../cluster/client.ts"
-import { type AnswerTooLarge, type ClientDefect, failure } from "../../error.ts"
+import { type AnswerTooLarge, type AuthenticationFailed, type ClientDefect, failure, isRefusedConnection, type TlsFailed } from "../../error.ts"
 import type { NodeView } from "../../metadata/view.ts"
 import { monotonicMs } from "../../runtime/monotonic.ts"
 import { isLeadership, type RetryKind, retryDelayMs, retryKindOf } from "../../runtime/retry.ts"
@@ -167,7 +167,7 @@ export class Fetcher {
       // all.
       onFailure: (error) => {
         session.restart()
-        if (error._tag === "AnswerTooLarge") return this.onTooLarge(readers, error)
+        if (error._tag === "AnswerTooLarge" || isRefusedConnection(error)) return this.onPermanent(readers, error)
         for (const reader of readers) this.retry(reader, "connection")
       }
     })
@@ -223,8 +223,8 @@ export class Fetcher {
     }
     this.fail(reader, error)
   }
-  /** A retry would have the same response: the caller must choose other bounds. */
-  private onTooLarge(readers: ReadonlyArray<PartitionReader>, error: AnswerTooLarge): void {
+  /** A retry would have the same result: the caller must choose other bounds or credentials. */
+  private onPermanent(readers: ReadonlyArray<PartitionReader>, error: AnswerTooLarge | TlsFailed | AuthenticationFailed): void {
     for (const reader of readers) if (!reader.closed) reader.failed ??= error
     this.listener.onArrived()
   }

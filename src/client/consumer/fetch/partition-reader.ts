@@ -2,7 +2,15 @@ import { Either } from "effect"
 import { type RecordBatch, verify, viewBatch } from "../../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../../domain/log/crc32c.ts"
 import { type Decompress, type Record, readRecords } from "../../../../domain/log/record.ts"
-import { type AnswerTooLarge, CorruptRecords, type KafkaFailure, type NotAuthorized, type OffsetOutOfRange } from "../../error.ts"
+import {
+  type AnswerTooLarge,
+  type AuthenticationFailed,
+  CorruptRecords,
+  type KafkaFailure,
+  type NotAuthorized,
+  type OffsetOutOfRange,
+  type TlsFailed
+} from "../../error.ts"
 import { broken } from "../../runtime/invariant.ts"
 import { Progress } from "./progress.ts"
 
@@ -12,7 +20,7 @@ export interface Decoding {
   readonly batchBytesMax: number
 }
 
-export type ReadError = AnswerTooLarge | CorruptRecords | KafkaFailure | NotAuthorized | OffsetOutOfRange
+export type ReadError = AnswerTooLarge | TlsFailed | AuthenticationFailed | CorruptRecords | KafkaFailure | NotAuthorized | OffsetOutOfRange
 
 /** Results in a row without a whole batch after which the reader fails. */
 const idleResultsMax = 5

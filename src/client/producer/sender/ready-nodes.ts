@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { type Client, ClusterClient } from "../../cluster/client.ts"
-import type { CallError, NotReachable } from "../../error.ts"
+import type { CallError, ConnectError } from "../../error.ts"
 import type { NodeView } from "../../metadata/view.ts"
 import { BackgroundFibers } from "../../runtime/background-fibers.ts"
 import { reportDefect } from "../../runtime/supervision.ts"
@@ -15,7 +15,7 @@ const defectPauseMs = 1000
 interface ReadyNodesListener {
   /** A call has ended, whether it succeeded or not. */
   readonly onReady: () => void
-  readonly onUnreachable: (node: NodeView, error: NotReachable) => void
+  readonly onUnreachable: (node: NodeView, error: ConnectError) => void
   readonly onNoProducerId: (error: CallError) => void
 }
 

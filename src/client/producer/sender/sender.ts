@@ -1,6 +1,6 @@
 import { type Clock, Effect } from "effect"
 import { type Client, ClusterClient } from "../../cluster/client.ts"
-import { type ClientDefect, Closed, NoLeader } from "../../error.ts"
+import { type ClientDefect, Closed, isRefusedConnection, NoLeader } from "../../error.ts"
 import type { NodeView } from "../../metadata/view.ts"
 import { BackgroundFibers } from "../../runtime/background-fibers.ts"
 import { monotonicMs } from "../../runtime/monotonic.ts"
@@ -94,6 +94,8 @@ export class Sender {
       if (this.nodes.leaderOf(queue)?.id !== node.id) continue
       this.nodes.markStale(queue.topic)
       for (const batch of queue.batches) batch.lastError = error
+      // No later attempt can succeed with the same credentials, as at Kafka's producer.
+      if (isRefusedConnection(error)) for (const batch of [...queue.batches]) this.reports.giveUp(queue, batch, error)
     }
   }
   private onRequestEnded(node: NodeView, batches: ReadonlyArray<InFlightBatch>): void {

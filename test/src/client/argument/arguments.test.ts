@@ -204,6 +204,13 @@ describe("arguments of JavaScript callers", () => {
         expect(yield* refusal(Consumer.make, { leader, from: "beginning" })).toMatchObject({ call: "Consumer.make", field: "options.from" })
         expect(yield* refusal(Consumer.make, { leader, commitIntervalMs: Number.NaN })).toMatchObject({ field: "options.commitIntervalMs" })
         expect(yield* refusal(Admin.make, { leader: 9092 })).toMatchObject({ call: "Admin.make", field: "options.leader" })
+        expect(yield* refusal(Admin.make, { leader, tls: "yes" })).toMatchObject({ field: "options.tls" })
+        expect(yield* refusal(Admin.make, { leader, tls: { certificate: "PEM" } })).toMatchObject({ field: "options.tls.privateKey" })
+        expect(yield* refusal(Admin.make, { leader, tls: { rejectUnauthorized: false } })).toMatchObject({ field: "options.tls.rejectUnauthorized" })
+        const sasl = { mechanism: "PLAIN", username: "u" }
+        expect(yield* refusal(Admin.make, { leader, sasl })).toMatchObject({ field: "options.sasl.password", given: "undefined" })
+        expect(yield* refusal(Admin.make, { leader, sasl: { ...sasl, mechanism: "GSSAPI" } })).toMatchObject({ field: "options.sasl.mechanism" })
+        expect(yield* refusal(Admin.make, { leader, sasl: { mechanism: "OAUTHBEARER", token: "t" } })).toMatchObject({ field: "options.sasl.token" })
         expect(yield* refusal(Admin.make, { leader, retryTimeOutMs: 5 })).toMatchObject({
           field: "options.retryTimeOutMs",
           allowed: expect.stringContaining("retryTimeoutMs")

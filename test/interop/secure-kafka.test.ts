@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect } from "bun:test"
+import { join } from "node:path"
+import { Effect, Schedule } from "effect"
+import { kafkaAvailable } from "../../scripts/bench/broker.ts"
+import type { ConnectionOptions } from "../../src/client/options.ts"
+import { authenticate } from "../../src/client/security/authentication.ts"
+import { makeConnector } from "../../src/client/security/connector.ts"
+import { type SaslOptions, type SaslSettings, securitySettings } from "../../src/client/security/options.ts"
+import { Cryptography } from "../../src/ports/cryptography.ts"
+import { Admin } from "../../src/programs/library.ts"
+import { transport } from "../../src/programs/platform.ts"
+import { Metadata } from "../../src/protocol/message/03-metadata.ts"
+import { connect, type Link } from "../../src/wire/link.ts"
+import { testWith } from "./support/peers.ts"
+import { root, run } from "./support/process.ts"
+import { exercise } from "./support/secure/exercise.ts"
+import { type ListenerName, SecureKafka, scramPassword, sessionMs, unsecuredToken, user } from "./support/secure/kafka.ts"
+
+/** Apache Kafka with listeners for TLS and SASL, and our client at each of them. */
+let kafka: SecureKafka
+beforeAll(async () => {
+  if (kafkaAvailable()) kafka = await SecureKafka.start()
+}, 240_000)
+afterAll(() => kafka?.stop())
+
+const scram = (bits: "256" | "512", password = scramPassword): SaslOptions => ({ mechanism: `SCRAM-SHA-${bits}`, username: user.username, password })
+const plain: SaslOptions = { mechanism: "PLAIN", ...user }
+const bearer = (seconds?: number): SaslOptions => ({ mechanism: "OAUTHBEARER", token: Effect.sync(() => ({ value: unsecuredToken("alice", seconds) })) })
+
+type Security = Pick<ConnectionOptions, "tls" | "sasl">
+const trusted = (sasl?: SaslOptions): Security => ({ tls: { ca: kafka.authority.certificate }, ...(sasl === undefined ? {} : { sasl }) })
+const options = (listener: ListenerName, security: Security, host?: string): ConnectionOptions => ({
+  leader: kafka.address(listener, host),
+  connectTimeoutMs: 20_000,
+  retryTimeoutMs: 20_000,
+  ...security
+})
+
+const works = (name: string, connection: () => ConnectionOptions): void =>
+  testWith(["java"], name, async () => {
+    expect(await Effect.runPromise(exercise(connection(), name.replaceAll(/[^a-z0-9]+/gi, "-")))).toEqual({ read: 200, committed: 200 })
+  })
+
+describe("the client's work over each listener of Kafka", () => {
+  works("SSL", () => options("TLS", trusted()))
+  works("SSL by host name", () => options("TLS", { tls: { ca: kafka.authority.certificate, serverName: "localhost" } }))
+  works("SSL with a client certificate", () => {
+    const { certificate, key } = kafka.client
+    return options("MUTUAL", { tls: { ca: kafka.authority.certificate, certificate, privateKey: key } })
+  })
+  works("SASL_PLAINTEXT PLAIN", () => options("SASL", { sasl: plain }))
+  works("SASL_PLAINTEXT SCRAM-SHA-256", () => options("SASL", { sasl: scram("256") }))
+  works("SASL_SSL SCRAM-SHA-512", () => options("SASLTLS", trusted(scram("512"))))
+  works("SASL_SSL PLAIN", () => options("SASLTLS", trusted(plain)))
+  works("SASL_SSL OAUTHBEARER", () => options("SASLTLS", trusted(bearer())))
+
+  testWith(["java"], "a session is renewed before Kafka ends it: its connection outlives it, and one without renewal does not", async () => {
+    const address = { host: "127.0.0.1", port: Number(kafka.address("SASL").split(":")[1]) }
+    const link = { clientId: "sessions", connectTimeoutMs: 20_000, requestTimeoutMs: 20_000, inFlightRequestsMax: 5, responseBytesMax: 1_000_000 }
+    const security = securitySettings(false, plain)
+    /** Calls until the time is over; the fault of a call that had no response. */
+    const called = (over: Link) =>
+      Effect.option(
+        Effect.flip(Effect.repeat(over.call(Metadata, { topics: [] }), Schedule.intersect(Schedule.spaced(50), Schedule.recurs((2.5 * sessionMs) / 50))))
+      )
+    const both = Effect.gen(function* () {
+      const { open } = yield* makeConnector(security, 20_000)
+      const crypto = yield* Cryptography
+      const renewed = yield* open(address, link)
+      const once = yield* connect(address, link)
+      yield* authenticate(once, address, { sasl: security.sasl as SaslSettings, crypto, timeoutMs: 20_000 })
+      return yield* Effect.all([called(renewed), called(once)], { concurrency: 2 })
+    })
+    const [renewed, once] = await Effect.runPromise(both.pipe(Effect.scoped, Effect.provide(transport)))
+    expect(renewed._tag).toBe("None")
+    expect(once).toMatchObject({ _tag: "Some", value: { _tag: "ConnectionLost" } })
+  })
+})
+
+describe("other runtimes", () => {
+  const runs = (name: string, command: (program: string) => Promise<ReadonlyArray<string>>): void =>
+    testWith(["java"], name, async () => {
+      const [program, ...args] = await command(join(root, "test/interop/support/secure/program.ts"))
+      const given = {
+        name: `on-${name.toLowerCase()}`,
+        connection: options("SASLTLS", trusted(scram("256"))),
+        wrong: {
+          password: options("SASLTLS", trusted(scram("256", "secret"))),
+          authority: options("TLS", { tls: true }),
+          name: options("TLS", { tls: { ca: kafka.authority.certificate, serverName: "kafka.example" } }),
+          expired: options("EXPIRED", trusted()),
+          certificate: options("MUTUAL", trusted()),
+          plain: options("PLAIN", trusted()),
+          tls: options("TLS", {})
+        }
+      }
+      const { errors, ...done } = JSON.parse(await run(program ?? "", [...args, JSON.stringify(given)]))
+      expect(done).toEqual({ read: 200, committed: 200 })
+      expect(errors).toEqual({
+        password: expect.stringMatching(/^AuthenticationFailed: .*Check its name and password/),
+        authority: expect.stringMatching(/^TlsFailed: .*not issued by an authority/),
+        name: expect.stringMatching(/^TlsFailed: .*is for another host/),
+        expired: expect.stringMatching(/^TlsFailed: .*has expired/),
+        certificate: expect.stringMatching(/^TlsFailed: .*requires one/),
+        plain: expect.stringMatching(/^TlsFailed: .*may be one without TLS/),
+        tls: expect.stringMatching(/^TlsFailed: .*expects TLS/)
+      })
+    })
+  runs("Deno", async (program) => [join(root, "node_modules/.bin/deno"), "run", "-A", "--no-check", program])
+  runs("Node", async (program) => {
+    const built = await Bun.build({ entrypoints: [program], target: "node", outdir: kafka.authority.directory, naming: "program.mjs" })
+    return ["node", built.outputs[0]?.path ?? ""]
+  })
+})
+
+describe("what Kafka refuses is an error with its reason", () => {
+  const refused = (name: string, connection: () => ConnectionOptions, tag: string, reason: RegExp): void =>
+    testWith(["java"], name, async () => {
+      const failed = await Effect.runPromise(Effect.flip(Effect.scoped(Admin.make(connection()))))
+      expect(failed).toMatchObject({ _tag: tag, retriable: tag === "NotReachable" })
+      expect(failed.message).toMatch(reason)
+      expect(failed.message).not.toMatch(/secret|pencil/)
+    })
+  refused(
+    "a wrong password of PLAIN",
+    () => options("SASL", { sasl: { ...plain, password: "secret" } as SaslOptions }),
+    "AuthenticationFailed",
+    /"alice"\. Check its name and password/
+  )
+  refused(
+    "a wrong password of SCRAM",
+    () => options("SASLTLS", trusted(scram("256", "secret"))),
+    "AuthenticationFailed",
+    /"alice"\. Check its name and password/
+  )
+  refused("an expired token", () => options("SASLTLS", trusted(bearer(-100))), "AuthenticationFailed", /the token.*invalid_token/)
+  refused("SASL at a port without it", () => options("PLAIN", { sasl: plain }), "AuthenticationFailed", /does not authenticate\. Leave the option sasl out/)
+  refused(
+    "a mechanism that is not enabled",
+    () => options("SASL", { sasl: scram("512") }),
+    "AuthenticationFailed",
+    /does not enable this mechanism\. It enables (PLAIN, SCRAM-SHA-256|SCRAM-SHA-256, PLAIN): set sasl\.mechanism/
+  )
+  refused("a port that requires SASL", () => ({ ...options("SASL", {}), retryTimeoutMs: 300 }), "NotReachable", /may require authentication \(SASL\)/)
+  refused("an unknown authority", () => options("TLS", { tls: true }), "TlsFailed", /not issued by an authority that this client trusts\. Set tls\.ca/)
+  refused("another name", () => options("TLS", { tls: { ca: kafka.authority.certificate, serverName: "kafka.example" } }), "TlsFailed", /is for another host/)
+  refused("an expired certificate", () => options("EXPIRED", trusted()), "TlsFailed", /has expired\. Renew it/)
+  refused("a missing client certificate", () => options("MUTUAL", trusted()), "TlsFailed", /requires one.*Set tls\.certificate and tls\.privateKey/)
+  refused("TLS at a port without it", () => options("PLAIN", trusted()), "TlsFailed", /may be one without TLS/)
+  refused("no TLS at a port with it", () => options("TLS", {}), "TlsFailed", /expects TLS\. Set the option tls/)
+
+  testWith(["java"], "any certificate is accepted only by its loud name", async () => {
+    const admin = Admin.make(options("EXPIRED", { tls: { dangerouslyAcceptAnyCertificate: true } }))
+    const { nodes } = await Effect.runPromise(Effect.scoped(Effect.flatMap(admin, ({ describeCluster }) => describeCluster)))
+    expect(nodes).toHaveLength(1)
+  })
+})
