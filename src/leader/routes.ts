@@ -1,6 +1,8 @@
-import { Effect, Either, LogLevel } from "effect"
+import { Effect, Either, LogLevel, type Scope } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
 import { type Cluster, topicByName } from "../../domain/cluster/state.ts"
+import { GroupCoordinator } from "../groups/coordinator.ts"
+import { Compression } from "../ports/compression.ts"
 import { RateLimitedLog } from "../ports/rate-limited-log.ts"
 import { Fetch } from "../protocol/message/01-fetch.ts"
 import { ListOffsets } from "../protocol/message/02-list-offsets.ts"
@@ -10,17 +12,21 @@ import { OffsetForLeaderEpoch } from "../protocol/message/23-offset-for-leader-e
 import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import { administrationRoutes } from "../serve/administration/administration.ts"
+import { findLeader } from "../serve/cluster/current-leader.ts"
 import { describeCluster } from "../serve/cluster/describe-cluster.ts"
 import { describeProducers, type FindProducers } from "../serve/cluster/describe-producers.ts"
 import { findCoordinator } from "../serve/cluster/find-coordinator.ts"
 import { metadata } from "../serve/cluster/metadata.ts"
 import { describeConfigs } from "../serve/configs/describe-configs.ts"
-import { type FetchOptions, fetch } from "../serve/fetch/fetch.ts"
-import { type ListOffsetsOptions, listOffsets } from "../serve/offsets/list-offsets.ts"
+import { makeDeadlines } from "../serve/deadlines.ts"
+import { fetch } from "../serve/fetch/fetch.ts"
+import { makeFetchSessions } from "../serve/fetch/fetch-sessions.ts"
+import { listOffsets } from "../serve/offsets/list-offsets.ts"
 import { offsetForLeaderEpoch } from "../serve/offsets/offset-for-leader-epoch.ts"
+import type { FindReadable } from "../serve/readable.ts"
 import { drawUuid } from "../stream/uuid.ts"
 import { type RequestContext, type Route, route } from "../wire/route.ts"
-import { describing, type LeaderContext, submission } from "./context.ts"
+import { describing, LeaderContext, submission } from "./context.ts"
 import { produce } from "./handler/00-produce.ts"
 import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
@@ -36,9 +42,10 @@ import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
 import { unregisterBroker } from "./handler/64-unregister-broker.ts"
 import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
+import { ClusterStream } from "./journal/cluster-stream.ts"
 
 /** Creates topics with the defaults because a client asked for their metadata. Of two clients that do so at once, the second gets the topic of the first. */
-const autoCreate = (leader: LeaderContext) => {
+const autoCreate = (leader: LeaderContext["Type"]) => {
   // A client may ask for a topic that cannot be created many times a second.
   const refusals = new RateLimitedLog({ intervalMs: 10_000 })
   return (names: ReadonlyArray<string>, context: RequestContext) =>
@@ -66,11 +73,26 @@ const autoCreate = (leader: LeaderContext) => {
 }
 
 /** Fetch, ListOffsets and OffsetForLeaderEpoch over whatever `find` finds: a node that is leader and broker serves both with one set. */
-const readingRoutes = (options: FetchOptions & ListOffsetsOptions): ReadonlyArray<Route> => [
-  route(Fetch, { borrows: true }, fetch(options)),
-  route(ListOffsets, {}, listOffsets(options)),
-  route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(options.find))
-]
+const readingRoutes = (find: FindReadable) =>
+  Effect.gen(function* () {
+    const { config, writer } = yield* LeaderContext
+    const { clusterId } = yield* ClusterStream
+    const { decompress } = yield* Compression
+    const options = {
+      find,
+      findLeader: findLeader(writer.state),
+      clusterId: () => clusterId,
+      fetchBytesMax: config["fetch.max.bytes"],
+      decompress,
+      sessions: yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"]),
+      deadlines: yield* makeDeadlines
+    }
+    return [
+      route(Fetch, { borrows: true }, fetch(options)),
+      route(ListOffsets, {}, listOffsets(options)),
+      route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(find))
+    ]
+  })
 
 /** A leader alone keeps no partitions: their producers are known to the brokers. */
 const noProducers =
@@ -78,32 +100,37 @@ const noProducers =
   (topic, partition) =>
     topicByName(cluster(), topic)?.partitions.at(partition) === undefined ? "UNKNOWN_TOPIC_OR_PARTITION" : "NOT_LEADER_OR_FOLLOWER"
 
-/** What the leader answers, groups apart. `more` are routes that an Envelope may carry too. */
-export const leaderRoutes = (leader: LeaderContext, reading: FetchOptions & ListOffsetsOptions, more: ReadonlyArray<Route>): ReadonlyArray<Route> => {
-  const cluster = leader.writer.state
-  const direct = [
-    produce(cluster),
-    ...readingRoutes(reading),
-    route(Metadata, {}, metadata({ nodeId: leader.nodeId, cluster, autoCreate: leader.config["auto.create.topics.enable"], createTopics: autoCreate(leader) })),
-    route(FindCoordinator, {}, findCoordinator(cluster)),
-    createTopics(leader),
-    deleteTopics(leader),
-    initProducerId(leader),
-    route(DescribeConfigs, {}, describeConfigs(describing(leader))),
-    alterConfigs(leader),
-    createPartitions(leader),
-    incrementalAlterConfigs(leader),
-    route(DescribeCluster, {}, describeCluster({ nodeId: leader.nodeId, cluster, tellsControllers: true, metrics: leader.metrics })),
-    noReplicaLogDirs,
-    describeLogDirs(leader.directories),
-    describeQuorum(leader),
-    describeProducers(noProducers(cluster)),
-    ...administrationRoutes(cluster),
-    brokerRegistration(leader),
-    brokerHeartbeat(leader),
-    allocateProducerIds(leader),
-    unregisterBroker(leader),
-    ...more
-  ]
-  return [...direct, envelope(direct, (context) => leader.brokers.links.brokerOf(context, leader.writer.state()))]
-}
+/** What the leader answers. `find` finds what clients read here. */
+export const leaderRoutes = (
+  find: FindReadable
+): Effect.Effect<ReadonlyArray<Route>, never, LeaderContext | ClusterStream | GroupCoordinator | Compression | Scope.Scope> =>
+  Effect.gen(function* () {
+    const leader = yield* LeaderContext
+    const { brokers, config, directories, metrics, nodeId, writer } = leader
+    const cluster = writer.state
+    const direct = [
+      produce(cluster),
+      ...(yield* readingRoutes(find)),
+      route(Metadata, {}, metadata({ nodeId, cluster, autoCreate: config["auto.create.topics.enable"], createTopics: autoCreate(leader) })),
+      route(FindCoordinator, {}, findCoordinator(cluster)),
+      createTopics(leader),
+      deleteTopics(leader),
+      initProducerId(leader),
+      route(DescribeConfigs, {}, describeConfigs(describing(leader))),
+      alterConfigs(leader),
+      createPartitions(leader),
+      incrementalAlterConfigs(leader),
+      route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: true, metrics })),
+      noReplicaLogDirs,
+      describeLogDirs(directories),
+      describeQuorum(leader),
+      describeProducers(noProducers(cluster)),
+      ...administrationRoutes(cluster),
+      brokerRegistration(leader),
+      brokerHeartbeat(leader),
+      allocateProducerIds(leader),
+      unregisterBroker(leader),
+      ...(yield* GroupCoordinator).routes
+    ]
+    return [...direct, envelope(direct, (context) => brokers.links.brokerOf(context, cluster()))]
+  })

@@ -56,7 +56,7 @@ function* faultOf(all: ReadonlyArray<Resource>): Steps<(asked: Resource) => Reje
  * follow them after that. With `replace`, settings that are not named take their defaults.
  */
 export const changeConfigs = (
-  leader: LeaderContext,
+  leader: LeaderContext["Type"],
   context: RequestContext,
   cause: string,
   request: { readonly resources: ReadonlyArray<Resource>; readonly replace: boolean; readonly validateOnly: boolean }

@@ -5,6 +5,7 @@ import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { ClusterImage } from "../../groups/cluster-image.ts"
 import { RateLimitedLog } from "../../ports/rate-limited-log.ts"
 import { type EventTable, lookUp } from "../../stream/event-table.ts"
+import { LeaderSettings } from "../settings.ts"
 import { BrokerLinks } from "./broker-links.ts"
 import { BrokerPace } from "./broker-pace.ts"
 import { Sessions } from "./broker-sessions.ts"
@@ -75,8 +76,11 @@ const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.E
 /** The tag of Brokers. */
 export class LeaderBrokers extends Context.Tag("comanche-franz/LeaderBrokers")<LeaderBrokers, Brokers>() {}
 
-export const layer = (sessionTimeoutMs: number): Layer.Layer<LeaderBrokers, never, ClusterImage> =>
-  Layer.effect(
-    LeaderBrokers,
-    Effect.flatMap(ClusterImage, ({ cluster }) => makeBrokers(cluster, sessionTimeoutMs))
-  )
+export const layer: Layer.Layer<LeaderBrokers, never, ClusterImage | LeaderSettings> = Layer.effect(
+  LeaderBrokers,
+  Effect.gen(function* () {
+    const { cluster } = yield* ClusterImage
+    const { config } = yield* LeaderSettings
+    return yield* makeBrokers(cluster, config["broker.session.timeout.ms"])
+  })
+)

@@ -24,7 +24,7 @@ const describedPerStep = 2
 /** Partitions that one request may add, as in Kafka. */
 const partitionsPerRequestMax = partitionsPerTopicMax
 
-const command = (leader: LeaderContext, asked: TopicRequest, validateOnly: boolean) =>
+const command = (leader: LeaderContext["Type"], asked: TopicRequest, validateOnly: boolean) =>
   Effect.map(drawUuid, (topicId) =>
     Command.AddTopic({
       topic: asked.name,
@@ -39,11 +39,11 @@ const command = (leader: LeaderContext, asked: TopicRequest, validateOnly: boole
     })
   )
 
-const partitionsOf = (leader: LeaderContext, { assignments, numPartitions }: TopicRequest): number =>
+const partitionsOf = (leader: LeaderContext["Type"], { assignments, numPartitions }: TopicRequest): number =>
   assignments.length > 0 ? assignments.length : numPartitions === -1 ? leader.config["num.partitions"] : numPartitions
 
 /** From the events alone, so that a repetition of the command after a restart gets the same answer (M4). */
-const added = (leader: LeaderContext, asked: TopicRequest, events: ReadonlyArray<Event>, version: number): TopicResponse => {
+const added = (leader: LeaderContext["Type"], asked: TopicRequest, events: ReadonlyArray<Event>, version: number): TopicResponse => {
   let topic: Extract<Event, { _tag: "TopicAdded" }> | undefined
   let partitions = 0
   for (const event of events) {
@@ -65,11 +65,11 @@ const added = (leader: LeaderContext, asked: TopicRequest, events: ReadonlyArray
 
 const refused = (name: string, rejection: Parameters<typeof refusal>[0]): TopicResponse => ({ name, ...refusal(rejection), configs: [] })
 
-const answer = (leader: LeaderContext, asked: TopicRequest, outcome: ClusterOutcome, version: number): TopicResponse =>
+const answer = (leader: LeaderContext["Type"], asked: TopicRequest, outcome: ClusterOutcome, version: number): TopicResponse =>
   Either.match(outcome, { onLeft: (rejection) => refused(asked.name, rejection), onRight: ({ events }) => added(leader, asked, events, version) })
 
 /** What speaks against a topic before anything is decided: that the request names it twice, or asks for too much altogether. */
-function* faultOf(leader: LeaderContext, topics: ReadonlyArray<TopicRequest>): Steps<(asked: TopicRequest) => Rejection | undefined> {
+function* faultOf(leader: LeaderContext["Type"], topics: ReadonlyArray<TopicRequest>): Steps<(asked: TopicRequest) => Rejection | undefined> {
   let partitions = 0
   const times = yield* timesNamed(topics, (asked) => {
     partitions += Math.max(0, partitionsOf(leader, asked))
@@ -91,7 +91,7 @@ function* faultOf(leader: LeaderContext, topics: ReadonlyArray<TopicRequest>): S
  * CreateTopics 2-7. Answered when the events are durable; brokers learn of the topic after that, and answer UNKNOWN_TOPIC_OR_PARTITION until they have.
  * Each topic is a command of its own: one that is refused does not stop the others.
  */
-export const createTopics = (leader: LeaderContext): Route => {
+export const createTopics = (leader: LeaderContext["Type"]): Route => {
   const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof CreateTopics>>> =>
     Effect.gen(function* () {
       const fault = yield* runSteps(faultOf(leader, request.topics))

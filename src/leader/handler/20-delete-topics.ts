@@ -38,7 +38,7 @@ function* timesNamed(cluster: Cluster, asked: ReadonlyArray<TopicRequest>): Step
   return times
 }
 
-function* faultOf(leader: LeaderContext, asked: ReadonlyArray<TopicRequest>, version: number): Steps<(each: TopicRequest) => Rejection | undefined> {
+function* faultOf(leader: LeaderContext["Type"], asked: ReadonlyArray<TopicRequest>, version: number): Steps<(each: TopicRequest) => Rejection | undefined> {
   const times = yield* timesNamed(leader.writer.state(), asked)
   return (each) => {
     // Version 3 brought the error; before it, a client could not read it.
@@ -62,7 +62,7 @@ const answer = ({ name, topicId }: TopicRequest, outcome: ClusterOutcome): Topic
   })
 
 /** DeleteTopics 1-6. Answered when the removal is durable; brokers drop the data when they read of it. A topic's id is never used again (L10). */
-export const deleteTopics = (leader: LeaderContext): Route => {
+export const deleteTopics = (leader: LeaderContext["Type"]): Route => {
   const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof DeleteTopics>>> =>
     Effect.gen(function* () {
       const asked = yield* runSteps(askedFor(request, context.version))

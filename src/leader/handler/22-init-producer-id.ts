@@ -10,7 +10,7 @@ const refused = (error: KafkaError) => ({ errorCode: errorCode(error), producerI
  * InitProducerId 0-5 for idempotent producers: a new id each time, with epoch 0, whatever id the producer had before (KIP-360). Transactions are not
  * built: a transactional id gets UNSUPPORTED_VERSION, which no client repeats.
  */
-export const initProducerId = (leader: LeaderContext): Route =>
+export const initProducerId = (leader: LeaderContext["Type"]): Route =>
   route(InitProducerId, {}, ({ transactionalId, producerId, producerEpoch }) => {
     // A producer has both an id and an epoch, or neither.
     if (transactionalId === "" || (producerId === -1n) !== (producerEpoch === -1)) return refused("INVALID_REQUEST")

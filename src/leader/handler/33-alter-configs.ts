@@ -13,7 +13,7 @@ const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof Al
 })
 
 /** AlterConfigs 0-2: the settings of topics and nodes are replaced as a whole. Errors of a resource: those of IncrementalAlterConfigs. */
-export const alterConfigs = (leader: LeaderContext): Route =>
+export const alterConfigs = (leader: LeaderContext["Type"]): Route =>
   route(
     AlterConfigs,
     {},

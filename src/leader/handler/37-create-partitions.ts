@@ -24,7 +24,7 @@ function* faultOf(topics: ReadonlyArray<TopicRequest>): Steps<(asked: TopicReque
 }
 
 /** CreatePartitions 0-3: a topic gets more partitions, never fewer. */
-export const createPartitions = (leader: LeaderContext): Route => {
+export const createPartitions = (leader: LeaderContext["Type"]): Route => {
   const handle = (request: Request, context: RequestContext): Effect.Effect<Sliced<ResponseDraft<typeof CreatePartitions>>> =>
     Effect.gen(function* () {
       const fault = yield* runSteps(faultOf(request.topics))

@@ -27,7 +27,7 @@ const resourceOf = ({ configs, resourceName, resourceType }: RequestOf<typeof In
  * IncrementalAlterConfigs 0-1 (KIP-339): single settings of topics and nodes are set, deleted, or changed where they are lists. Errors of a resource: INVALID_CONFIG with
  * the name, the value and what would fit; UNKNOWN_TOPIC_OR_PARTITION; INVALID_TOPIC_EXCEPTION; INVALID_REQUEST for other kinds, for what cannot be changed while a node runs, and for what is named twice.
  */
-export const incrementalAlterConfigs = (leader: LeaderContext): Route =>
+export const incrementalAlterConfigs = (leader: LeaderContext["Type"]): Route =>
   route(
     IncrementalAlterConfigs,
     {},

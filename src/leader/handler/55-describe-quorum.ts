@@ -20,7 +20,7 @@ const replicaOf = (replicaId: number, endOffset: number, fetchedAt: number, caug
 })
 
 /** The brokers apart from the leader's own, by rising id. */
-const observersOf = ({ brokers: { observers }, nodeId, writer }: LeaderContext): ReadonlyArray<Replica> =>
+const observersOf = ({ brokers: { observers }, nodeId, writer }: LeaderContext["Type"]): ReadonlyArray<Replica> =>
   [...HashMap.keys(writer.state().brokers)]
     .filter((id: BrokerId) => id !== nodeId)
     .sort((one, other) => one - other)
@@ -29,7 +29,7 @@ const observersOf = ({ brokers: { observers }, nodeId, writer }: LeaderContext):
       return last === undefined ? replicaOf(id, -1, -1, -1) : replicaOf(id, last.endOffset, last.heartbeatAt, last.caughtUpAt)
     })
 
-const journal = (leader: LeaderContext, now: number): Partition => {
+const journal = (leader: LeaderContext["Type"], now: number): Partition => {
   const { nodeId, writer } = leader
   const end = writer.state().index
   return {
@@ -62,7 +62,7 @@ const asksForJournal = ({ topics: [topic, ...others] }: Request): boolean =>
 /** From this version on the answer tells where the voters are. */
 const nodesSince = 2
 
-const describe = (leader: LeaderContext, request: Request, version: number, now: number): Response => {
+const describe = (leader: LeaderContext["Type"], request: Request, version: number, now: number): Response => {
   if (!asksForJournal(request)) {
     const topics = request.topics.map(({ partitions, topicName }) => ({
       topicName,
@@ -82,5 +82,5 @@ const describe = (leader: LeaderContext, request: Request, version: number, now:
  * DescribeQuorum 0-2 (KIP-595, KIP-836): the leader's journal as Kafka's tools see a metadata quorum. Its one voter is the leader. The brokers are observers, with the offset and the
  * time of their last heartbeat (every `broker.heartbeat.interval.ms`); -1 for a broker that has not sent this leader a heartbeat yet. UNKNOWN_TOPIC_OR_PARTITION for any other partition.
  */
-export const describeQuorum = (leader: LeaderContext): Route =>
+export const describeQuorum = (leader: LeaderContext["Type"]): Route =>
   route(DescribeQuorum, {}, (request, { version }) => Effect.map(Clock.currentTimeMillis, (now) => describe(leader, request, version, now)))

@@ -24,7 +24,7 @@ const namedListeners = (listeners: Request["listeners"]): ReadonlyArray<BrokerLi
 /** The highest event level that the broker names; one before there were levels names none. */
 const eventLevelOf = (features: Request["features"]): number | undefined => features.find(({ name }) => name === eventLevelFeature)?.maxSupportedVersion
 
-const commandOf = ({ brokers }: LeaderContext, { brokerId, clusterId, features, incarnationId, listeners, rack }: Request) =>
+const commandOf = ({ brokers }: LeaderContext["Type"], { brokerId, clusterId, features, incarnationId, listeners, rack }: Request) =>
   Command.RegisterBroker({
     brokerId,
     incarnationId: incarnationDigest(incarnationId),
@@ -46,7 +46,7 @@ const heldBack = (brokerId: number, waitMs: number): Rejection => ({
  * BrokerRegistration 0-4: a broker process starts. Its epoch comes from the events; a repetition by the same process gets the epoch that stands. The connection is that
  * broker's from then on, so a broker begins each of its connections with it. THROTTLING_QUOTA_EXCEEDED where brokers register more often than the journal can bear.
  */
-export const brokerRegistration = (leader: LeaderContext): Route => {
+export const brokerRegistration = (leader: LeaderContext["Type"]): Route => {
   const { brokers, writer } = leader
   const accepted = (brokerId: number, brokerEpoch: number, { session }: RequestContext): Response => {
     brokers.sessions.record(brokerId as BrokerId, brokerEpoch)

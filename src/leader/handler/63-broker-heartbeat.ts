@@ -16,7 +16,7 @@ type Response = ResponseDraft<typeof BrokerHeartbeat>
 
 const refused = ({ error }: Rejection): Response => ({ errorCode: errorCode(error), shouldShutDown: false })
 
-const accepted = (leader: LeaderContext, { brokerId, currentMetadataOffset, wantShutDown }: Request): Response => {
+const accepted = (leader: LeaderContext["Type"], { brokerId, currentMetadataOffset, wantShutDown }: Request): Response => {
   const broker = brokerOf(leader.writer.state(), brokerId)
   const isFenced = broker?.fenced ?? true
   return {
@@ -27,7 +27,7 @@ const accepted = (leader: LeaderContext, { brokerId, currentMetadataOffset, want
   }
 }
 
-const nameOf = ({ writer }: LeaderContext, brokerId: number): string => {
+const nameOf = ({ writer }: LeaderContext["Type"], brokerId: number): string => {
   const broker = brokerOf(writer.state(), brokerId)
   return `broker ${brokerId} at ${broker?.host}:${broker?.port}`
 }
@@ -52,14 +52,14 @@ const lines: EventTable<Event, string | undefined> = {
   ProducerIdsAllocated: () => undefined
 }
 
-const logChange = (leader: LeaderContext, brokerId: number, [first]: ReadonlyArray<Event>): Effect.Effect<void> => {
+const logChange = (leader: LeaderContext["Type"], brokerId: number, [first]: ReadonlyArray<Event>): Effect.Effect<void> => {
   const line = first === undefined ? undefined : lookUp(lines, first)
   const name = nameOf(leader, brokerId)
   return line === undefined ? Effect.void : leader.brokers.changes.log(LogLevel.Info, name, `${name} ${line}`)
 }
 
 /** The broker stays fenced, and is told so; it asks again with its next heartbeat. */
-const heldBack = (leader: LeaderContext, request: Request, waitMs: number): Effect.Effect<Response> => {
+const heldBack = (leader: LeaderContext["Type"], request: Request, waitMs: number): Effect.Effect<Response> => {
   const name = nameOf(leader, request.brokerId)
   const line = `${name} registers and stops too often: it is unfenced in ${Math.ceil(waitMs / 1000)} s at the earliest`
   return Effect.as(leader.brokers.changes.log(LogLevel.Warning, name, line), accepted(leader, request))
@@ -69,7 +69,7 @@ const heldBack = (leader: LeaderContext, request: Request, waitMs: number): Effe
  * BrokerHeartbeat 0-2: a broker lives. Most of them change nothing: they are answered at once from the durable state, and only note the time.
  * One that fences or unfences the broker goes through the journal. CLUSTER_AUTHORIZATION_FAILED on a connection on which that broker has not registered.
  */
-export const brokerHeartbeat = (leader: LeaderContext): Route => {
+export const brokerHeartbeat = (leader: LeaderContext["Type"]): Route => {
   const { brokers, writer } = leader
   return route(BrokerHeartbeat, {}, (request, context) => {
     const command = Command.BrokerHeartbeat({

@@ -5,7 +5,7 @@ import { type Route, route } from "../../wire/route.ts"
 import { type LeaderContext, refusal, submission } from "../context.ts"
 
 /** UnregisterBroker 0: an operator takes a broker's registration away. BROKER_ID_NOT_REGISTERED where there is none. */
-export const unregisterBroker = (leader: LeaderContext): Route =>
+export const unregisterBroker = (leader: LeaderContext["Type"]): Route =>
   route(UnregisterBroker, {}, ({ brokerId }, context) =>
     leader.writer.submit(submission(leader, Command.UnregisterBroker({ brokerId }), context, "UnregisterBroker")).pipe(
       Effect.tap(() => Effect.logInfo(`broker ${brokerId} was unregistered for ${context.actor}`)),

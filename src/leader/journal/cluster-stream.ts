@@ -8,13 +8,8 @@ import { CommandIdFactory, CommandIds } from "../../stream/command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "../../stream/fault.ts"
 import { drawUuid } from "../../stream/uuid.ts"
 import { openWriter } from "../../stream/writer.ts"
+import { LeaderSettings } from "../settings.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
-
-interface ClusterStreamOptions {
-  readonly config: NodeConfig
-  /** The cluster that wrote the journal's directory, if that is known: an empty journal is a lost one then. */
-  readonly clusterId?: string | undefined
-}
 
 /** The stream of the cluster's events, held under this leader's epoch, of a cluster that is founded. */
 export class ClusterStream extends Context.Tag("comanche-franz/ClusterStream")<
@@ -75,17 +70,15 @@ const firstEventsGone = (start: number): LogFault =>
  * Takes the journal under a new epoch, replays it, and founds the cluster if it is new. UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read,
  * WriterStopped when it cannot be written.
  */
-export const layer = (
-  options: ClusterStreamOptions
-): Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFault | UnreadableEvent | WriterStopped, Journal> =>
+export const layer: Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFault | UnreadableEvent | WriterStopped, Journal | LeaderSettings> =
   Layer.scopedContext(
     Effect.gen(function* () {
-      const { config } = options
+      const { clusterId: known, config } = yield* LeaderSettings
       const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
       if (writer.start > 0) return yield* firstEventsGone(writer.start)
       const commandIds = new CommandIdFactory(writer.epoch)
       const eventsBefore = writer.end()
-      const clusterId = yield* found(writer, commandIds, options.clusterId)
+      const clusterId = yield* found(writer, commandIds, known)
       const groupStreamCount = yield* groupStreams(writer, commandIds, config)
       return Context.make(ClusterStream, { writer, clusterId, groupStreamCount, eventsBefore }).pipe(
         Context.add(CommandIds, commandIds),

@@ -2,7 +2,7 @@ import { Context, Effect, Layer } from "effect"
 import { layer as layerJournal } from "../../../adapters/journal/over-log.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import type { NodeOptions } from "../../cli/node/roles.ts"
-import { type Leader, makeLeader } from "../../leader/leader.ts"
+import { Leader, layer } from "../../leader/leader.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import { type DirectoryLocked, type ForeignDirectory, type LogDirectory, LogFault, LogStore } from "../../ports/log-store.ts"
@@ -15,7 +15,7 @@ import { brokerPartitionsMax } from "./process-memory.ts"
  * A leader with its journal. `stopped` fails when the leader cannot continue, also since the directory of its journal
  * failed.
  */
-export interface LeaderOverFiles extends Omit<Leader, "stopped"> {
+export interface LeaderOverFiles extends Omit<Leader["Type"], "stopped"> {
   readonly stopped: Effect.Effect<never, WriterStopped | LogFault>
 }
 
@@ -36,23 +36,32 @@ const lost = ({ failed }: LogDirectory): Effect.Effect<never, LogFault> =>
     Effect.fail(new LogFault({ path, reason, cause, message: `The leader stops: its journal cannot be trusted. ${message}` }))
   )
 
-const leader = ({ config, written }: NodeOptions, directory: string) =>
-  Effect.gen(function* () {
-    const nodeId = BrokerId.make(config["node.id"])
-    const store = yield* LogStore
-    const { clusterId } = yield* store.claim({ clusterId: undefined, nodeId })
-    const { directories } = store
-    const partitionsPerBrokerMax = brokerPartitionsMax()
-    const made = yield* Effect.mapError(makeLeader({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId }), (fault) =>
-      withAdvice(fault, directory)
-    )
-    yield* store.claim({ clusterId: made.clusterId, nodeId })
-    return { ...made, stopped: Effect.raceFirst(made.stopped, firstFailure(directories.map(lost))) }
-  })
+/** The leader over the journal in `directory`, whose directory is claimed for this node. */
+const layerOver = ({ config, written }: NodeOptions, directory: string) =>
+  Layer.unwrapEffect(
+    Effect.gen(function* () {
+      const nodeId = BrokerId.make(config["node.id"])
+      const { claim, directories } = yield* LogStore
+      const { clusterId } = yield* claim({ clusterId: undefined, nodeId })
+      const partitionsPerBrokerMax = brokerPartitionsMax()
+      return layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId }).pipe(Layer.mapError((fault) => withAdvice(fault, directory)))
+    })
+  )
+
+const role = Effect.gen(function* () {
+  const leader = yield* Leader
+  const { claim, directories } = yield* LogStore
+  yield* claim({ clusterId: leader.clusterId, nodeId: leader.nodeId })
+  return { ...leader, stopped: Effect.raceFirst(leader.stopped, firstFailure(directories.map(lost))) }
+})
 
 /** The leader over a journal in `directory`. */
 export const layerLeader = (
   options: NodeOptions,
   directory: string
 ): Layer.Layer<LeaderRole, DirectoryLocked | LogFault | ForeignDirectory | UnreadableEvent | WriterStopped, Checksum | Compression> =>
-  Layer.scoped(LeaderRole, leader(options, directory)).pipe(Layer.provide(layerJournal), Layer.provide(layerStore(directory, options.config)))
+  Layer.effect(LeaderRole, role).pipe(
+    Layer.provide(layerOver(options, directory)),
+    Layer.provide(layerJournal),
+    Layer.provide(layerStore(directory, options.config))
+  )

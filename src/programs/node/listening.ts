@@ -47,7 +47,7 @@ const controllerKeys: ReadonlySet<number> = new Set([
  * and groups. Its Fetch serves the journal alone.
  */
 export const controllerRoutes = (
-  { cluster, nodeId, routes }: Pick<Leader, "cluster" | "nodeId" | "routes">,
+  { cluster, nodeId, routes }: Pick<Leader["Type"], "cluster" | "nodeId" | "routes">,
   at: () => Endpoint | undefined,
   metrics?: () => string
 ): ReadonlyArray<Route> => [

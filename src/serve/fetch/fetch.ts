@@ -11,7 +11,7 @@ import type { FetchSessions } from "./fetch-sessions.ts"
 import { SourceWatch, watchPartitions, watchRoom, watchSources, wideWait, within } from "./fetch-wait.ts"
 import { folded, partitionsAtOnce, sizeOf, type TopicRequest, topicRequests, walk, walkDue, walkDueInSlices, walkInSlices } from "./fetch-wide.ts"
 
-export interface FetchOptions extends PassOptions {
+interface FetchOptions extends PassOptions {
   /** Returns the id of this node's cluster; undefined until the node knows it. A Fetch with another cluster id is refused. */
   readonly clusterId: () => string | undefined
   /** Bytes of records in one response, whatever the client allows (`fetch.max.bytes`). A response may exceed it by its first batch. */

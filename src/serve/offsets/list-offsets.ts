@@ -12,7 +12,7 @@ type Response = ResponseDraft<typeof ListOffsets>
 type PartitionRequest = Request["topics"][number]["partitions"][number]
 type PartitionResponse = Response["topics"][number]["partitions"][number]
 
-export interface ListOffsetsOptions {
+interface ListOffsetsOptions {
   readonly find: FindReadable
   readonly decompress: Compression["Type"]["decompress"]
 }

@@ -20,7 +20,7 @@ export interface Mutant {
   /** `role`: whose store it is. */
   readonly store?: (store: LogStore["Type"], role: "leader" | "broker") => LogStore["Type"]
   readonly journal?: (journal: Journal["Type"]) => Journal["Type"]
-  readonly leaderRoutes?: (routes: ReadonlyArray<Route>, leader: Leader) => ReadonlyArray<Route>
+  readonly leaderRoutes?: (routes: ReadonlyArray<Route>, leader: Leader["Type"]) => ReadonlyArray<Route>
   readonly brokerRoutes?: (routes: ReadonlyArray<Route>) => ReadonlyArray<Route>
   /** Producers send a message again, as a new one, when its outcome is unknown. */
   readonly blindRetry?: boolean

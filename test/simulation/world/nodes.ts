@@ -4,7 +4,7 @@ import type { Cluster } from "../../../domain/cluster/state.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import { Broker, layer as layerBroker } from "../../../src/broker/broker.ts"
-import { type Leader, makeLeader } from "../../../src/leader/leader.ts"
+import { Leader, layer as layerLeader } from "../../../src/leader/leader.ts"
 import { Journal } from "../../../src/ports/journal.ts"
 import { LogStore } from "../../../src/ports/log-store.ts"
 import { type Address, Transport } from "../../../src/ports/transport.ts"
@@ -25,7 +25,7 @@ export const brokerAddress = (id: number): Address => ({ host: brokerName(id), p
 export interface Believer {
   readonly cluster: () => Cluster
   /** The leader's groups. */
-  readonly coordinator?: Leader["coordinator"]
+  readonly coordinator?: Leader["Type"]["coordinator"]
 }
 
 const configOf = (options: Options): NodeConfig => ({
@@ -52,7 +52,7 @@ export const leaderProgram = (options: Options, mutant: Mutant, began: (leader: 
     const config = configOf(options)
     const store = yield* LogStore
     yield* store.claim({ clusterId: undefined, nodeId: leaderNodeId })
-    const leader = yield* makeLeader({ nodeId: BrokerId.make(leaderNodeId), config })
+    const leader = Context.get(yield* Layer.build(layerLeader({ nodeId: BrokerId.make(leaderNodeId), config })), Leader)
     yield* store.claim({ clusterId: leader.clusterId, nodeId: leaderNodeId })
     const routes = mutant.leaderRoutes?.(leader.routes, leader) ?? leader.routes
     yield* serve(leaderAddress, routes, serveOptions(config))
