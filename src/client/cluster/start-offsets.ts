@@ -17,12 +17,21 @@ const earliest = -2n
 
 type StartRequest = TopicPartition & { readonly at: StartAt }
 
+/** Whether a reader sees the messages of transactions that are open or were aborted. Kafka's names. */
+export type Isolation = "read_uncommitted" | "read_committed"
+export const isolationLevel = (isolation: Isolation): number => (isolation === "read_committed" ? 1 : 0)
+
 export type OffsetsError = CallError | NotAuthorized
 
 const timestampOf = (at: StartAt): bigint => (at === "latest" ? latest : at === "earliest" ? earliest : BigInt("timestamp" in at ? at.timestamp : at.offset))
 
 /** Requests the offsets of partitions that one node leads. Returns them in the order of the partitions. */
-const listOffsets = (client: Client, nodeId: number, partitions: ReadonlyArray<StartRequest>): Effect.Effect<ReadonlyArray<number>, CallError> =>
+const listOffsets = (
+  client: Client,
+  nodeId: number,
+  partitions: ReadonlyArray<StartRequest>,
+  isolation: Isolation
+): Effect.Effect<ReadonlyArray<number>, CallError> =>
   Effect.gen(function* () {
     const byTopic = new Map<string, Array<{ readonly partitionIndex: number; readonly timestamp: bigint }>>()
     for (const { at, partition, topic } of partitions) {
@@ -31,7 +40,7 @@ const listOffsets = (client: Client, nodeId: number, partitions: ReadonlyArray<S
       byTopic.set(topic, ofTopic)
     }
     const topics = [...byTopic].map(([name, ofTopic]) => ({ name, partitions: ofTopic }))
-    const response = yield* client.callNode(nodeId, ListOffsets, { replicaId: -1, topics })
+    const response = yield* client.callNode(nodeId, ListOffsets, { replicaId: -1, isolationLevel: isolationLevel(isolation), topics })
     const results = new Map(
       response.topics.flatMap((topic) => topic.partitions.map((one) => [topicPartitionKey({ topic: topic.name, partition: one.partitionIndex }), one]))
     )
@@ -44,10 +53,14 @@ const listOffsets = (client: Client, nodeId: number, partitions: ReadonlyArray<S
 
 /**
  * Returns the offset at which each partition is to begin, by `topicPartitionKey`. The leaders of the partitions are
- * asked where the offset is not given. A time after the last message gives the end of the log. Retried over changes of
- * leadership for `retryTimeoutMs`.
+ * asked where the offset is not given. A time after the last message gives the end of the log; to a reader of committed
+ * messages the log ends before the first open transaction. Retried over changes of leadership for `retryTimeoutMs`.
  */
-export const startOffsets = (client: Client, requested: ReadonlyArray<StartRequest>): Effect.Effect<ReadonlyMap<string, number>, OffsetsError> =>
+export const startOffsets = (
+  client: Client,
+  requested: ReadonlyArray<StartRequest>,
+  isolation: Isolation = "read_uncommitted"
+): Effect.Effect<ReadonlyMap<string, number>, OffsetsError> =>
   Effect.gen(function* () {
     const offsets = new Map<string, number>()
     for (const one of requested) if (typeof one.at === "object" && "offset" in one.at) offsets.set(topicPartitionKey(one), one.at.offset)
@@ -64,7 +77,7 @@ export const startOffsets = (client: Client, requested: ReadonlyArray<StartReque
       yield* Effect.forEach(
         byLeader,
         ([leader, led]) =>
-          Effect.map(listOffsets(client, leader, led), (found) => {
+          Effect.map(listOffsets(client, leader, led, isolation), (found) => {
             for (const [index, one] of led.entries()) offsets.set(topicPartitionKey(one), found[index] as number)
           }),
         { concurrency: "unbounded", discard: true }
@@ -77,7 +90,8 @@ export const startOffsets = (client: Client, requested: ReadonlyArray<StartReque
     if (after.length > 0)
       for (const [key, offset] of yield* startOffsets(
         client,
-        after.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const }))
+        after.map(({ partition, topic }) => ({ topic, partition, at: "latest" as const })),
+        isolation
       ))
         offsets.set(key, offset)
     return offsets

@@ -20,9 +20,11 @@ import {
   yesOrNo
 } from "../argument/check.ts"
 import { connectionFields } from "../argument/connection.ts"
+import type { TopicPartition } from "../cluster/topic-partition.ts"
 import type { GroupOptions } from "../group/options.ts"
 import { wrongTopic } from "../topic/arguments.ts"
-import type { ConsumerOptions, EventsOptions, PollOptions, RecordsOptions } from "./options.ts"
+import type { ConsumerOptions, EventsOptions, JoinOptions, PollOptions, RecordsOptions } from "./options.ts"
+import type { RunOptions } from "./run/options.ts"
 
 const consumerFields: Fields<ConsumerOptions> = {
   ...connectionFields,
@@ -34,7 +36,8 @@ const consumerFields: Fields<ConsumerOptions> = {
   partitionBytesMax: optional(bytesMax),
   bufferBytesMax: optional(whole(1, Number.MAX_SAFE_INTEGER, "bytes")),
   batchBytesMax: optional(bytesMax),
-  onCorrupt: optional(oneOf("fail", "skip"))
+  onCorrupt: optional(oneOf("fail", "skip")),
+  isolation: optional(oneOf("read_uncommitted", "read_committed"))
 }
 const consumer = fields(consumerFields)
 export const wrongConsumer = (options: unknown): Wrong | undefined => consumer(options, "options")
@@ -45,6 +48,7 @@ const groupFields: Fields<GroupOptions> = {
   sessionTimeoutMs: optional(timeoutMs),
   heartbeatIntervalMs: optional(timeoutMs),
   rebalanceTimeoutMs: optional(timeoutMs),
+  maxPollIntervalMs: optional(timeoutMs),
   instanceId: optional(name)
 }
 /** The first heartbeat would come after the session timeout. */
@@ -52,7 +56,8 @@ const contradiction = ({ heartbeatIntervalMs, sessionTimeoutMs = 10_000 }: Group
   heartbeatIntervalMs !== undefined && heartbeatIntervalMs >= sessionTimeoutMs
     ? { field: "options.heartbeatIntervalMs", given: heartbeatIntervalMs, allowed: `less than sessionTimeoutMs, which is ${sessionTimeoutMs}` }
     : undefined
-const group = fields(groupFields)
+const joinFields: Fields<JoinOptions> = { ...groupFields, onAssigned: optional(aFunction) }
+const group = fields(joinFields)
 export const wrongJoin = (id: unknown, options: unknown): Wrong | undefined =>
   first(groupName(id, "group"), group(options, "options")) ?? contradiction(options as GroupOptions)
 
@@ -64,6 +69,15 @@ const recordsFields: Fields<RecordsOptions<never, never>> = {
 const records = fields(recordsFields)
 export const wrongRecords = (topic: unknown, options: unknown): Wrong | undefined =>
   first(wrongTopic(topic), records(options, "options")) ?? contradiction(options as GroupOptions)
+
+const runFields: Fields<RunOptions> = {
+  concurrency: optional(whole(1, 100_000)),
+  perPartition: optional(whole(1, 100_000)),
+  onAssigned: optional(aFunction),
+  dueAt: optional(aFunction)
+}
+const run = fields(runFields)
+export const wrongRun = (handler: unknown, options: unknown): Wrong | undefined => first(aFunction(handler, "handler"), run(options, "options"))
 
 const topicNames = listOf(name, "topics")
 export const wrongTopics = (topics: unknown): Wrong | undefined => topicNames(topics, "topics")
@@ -94,7 +108,10 @@ const assignment = listOf(
 )
 export const wrongPlaces = (given: unknown): Wrong | undefined => assignment(given, "places")
 export const wrongSeek = (topic: unknown, partition: unknown, at: unknown): Wrong | undefined =>
-  first(name(topic, "topic"), partitionIndex(partition, "partition"), offset(at, "offset"))
+  first(name(topic, "topic"), partitionIndex(partition, "partition"), either(offset, startAt)(at, "at"))
+
+const partitionList = listOf(fields<TopicPartition>({ topic: name, partition: partitionIndex }, "{ topic, partition }"), "{ topic, partition }")
+export const wrongPartitions = (given: unknown): Wrong | undefined => partitionList(given, "partitions")
 
 const eventsFields: Fields<EventsOptions> = { from: optional(offset), follow: optional(yesOrNo) }
 const events = fields(eventsFields)

@@ -8,10 +8,13 @@ import { Member, type MemberError } from "../group/member.ts"
 import { type MembershipHandler, runMembership } from "../group/membership.ts"
 import { commitOffsets, fetchOffsets, type CommitError as GroupCommitError } from "../group/offsets.ts"
 import type { MembershipSettings } from "../group/options.ts"
+import { monotonicNow } from "../runtime/monotonic.ts"
 import type { Signal } from "../runtime/signal.ts"
 import { inScope, supervised, within } from "../runtime/supervision.ts"
+import type { ConsumerEvents } from "./events.ts"
 import type { AssignedPartitions } from "./fetch/assigned-partitions.ts"
 import type { ConsumerSettings } from "./options.ts"
+import type { PartitionWork } from "./partition-work.ts"
 import type { Subscription } from "./subscription.ts"
 
 /** The membership of a consumer in one group. */
@@ -37,6 +40,8 @@ export interface ConsumerContext {
   readonly subscription: Subscription
   readonly subscriptionChanged: Signal
   readonly partitions: AssignedPartitions
+  readonly work: PartitionWork
+  readonly events: ConsumerEvents["Type"]
   /** The scope of the consumer's fibers. */
   readonly scope: Scope.Scope
 }
@@ -66,7 +71,7 @@ const startPositions = ({ client, settings, subscription }: ConsumerContext, coo
       else if (start !== undefined) starts.set(topicPartitionKey(one), start)
       else requests.push({ ...one, at: settings.from === "latest" && !isRecreated ? "latest" : "earliest" })
     }
-    for (const [key, offset] of yield* startOffsets(client, requests)) starts.set(key, offset)
+    for (const [key, offset] of yield* startOffsets(client, requests, settings.isolation)) starts.set(key, offset)
     const isNew = requests.length > 0 || partitions.some((one) => !committed.has(topicPartitionKey(one)))
     return { positions: partitions.map((one) => ({ ...one, offset: starts.get(topicPartitionKey(one)) ?? 0 })), isNew }
   })
@@ -87,7 +92,8 @@ const existing = (client: Client, partitions: ReadonlyArray<TopicPartition>) =>
 
 /** What this member does with its assignments, and how it commits. */
 const handlerOf = (context: ConsumerContext, coordinator: Coordinator, commit: Effect.Effect<void, GroupCommitError>): MembershipHandler => {
-  const { client, partitions, settings, subscription, subscriptionChanged } = context
+  const { client, events, partitions, settings, subscription, subscriptionChanged, work } = context
+  const { group } = coordinator
   const { commitIntervalMs } = settings
   const commits =
     commitIntervalMs === "never" ? Effect.never : Effect.zipRight(Effect.schedule(Effect.ignore(commit), Schedule.spaced(commitIntervalMs)), Effect.never)
@@ -95,17 +101,26 @@ const handlerOf = (context: ConsumerContext, coordinator: Coordinator, commit: E
     Effect.gen(function* () {
       const { isNew, positions } = yield* startPositions(context, coordinator, yield* existing(client, assigned))
       partitions.begin(positions, settings.from === "subscribed" ? "nearest" : settings.from)
+      yield* events.publish({ _tag: "PartitionsAssigned", group, partitions: positions })
       // The start is committed too, so that the next member of a partition begins where this one did, and misses no
       // message.
       if (isNew) yield* Effect.ignore(commit)
       else partitions.noteCommitted()
+      yield* work.begin(yield* monotonicNow)
+      partitions.resume()
     })
   const retried = { schedule: Schedule.spaced(startRetryMs), while: (error: MemberError) => retryKind(error) !== undefined }
   return {
     topics: () => subscription.topics,
     subscriptionChanged,
-    onRetry: (error, pauseMs) =>
-      Effect.logWarning(`The member of the group '${coordinator.group}' has no partitions, and rejoins in ${pauseMs} ms: ${error.message}`),
+    onRetry: (error, pauseMs) => events.publish({ _tag: "Rejoining", group, pauseMs, reason: error.message }),
+    onEnd: (ended, end) =>
+      events.publish(
+        end === "revoked" ? { _tag: "PartitionsRevoked", group, partitions: ended } : { _tag: "PartitionsLost", group, partitions: ended, reason: end }
+      ),
+    endWork: (withinMs) => work.end(withinMs),
+    idleSince: (now) => work.idleSince(now),
+    resumed: work.resumed,
     pause: () => partitions.pause(),
     processed: partitions.allProcessed,
     deliverUntil: (time) => partitions.setDeliverUntil(time),
@@ -117,12 +132,23 @@ const handlerOf = (context: ConsumerContext, coordinator: Coordinator, commit: E
 
 /** Makes the consumer a member of the coordinator's group. The membership starts with the first topic. */
 export const joinGroup = (context: ConsumerContext, coordinator: Coordinator, membership: MembershipSettings): GroupSession => {
-  const { client, partitions, scope, subscription } = context
+  const { client, events, partitions, scope, subscription, work } = context
+  const { group } = coordinator
   const member = new Member(client, coordinator, membership)
-  const commit = Effect.suspend(() => {
+  // One at a time: a retry of an earlier commit would otherwise undo a later one.
+  const committing = Effect.unsafeMakeSemaphore(1)
+  const commitOnce = Effect.suspend(() => {
     const { committed, offsets } = partitions.uncommitted
-    return Effect.tap(commitOffsets(coordinator, member.identity, offsets), () => Effect.sync(committed))
+    if (offsets.length === 0) return Effect.void
+    return commitOffsets(coordinator, member.identity, offsets).pipe(
+      Effect.tap(() => Effect.sync(committed)),
+      Effect.tap(() =>
+        events.publish({ _tag: "OffsetsCommitted", group, offsets: offsets.map(({ offset, partition, topic }) => ({ topic, partition, offset })) })
+      ),
+      Effect.tapError((error) => events.publish({ _tag: "CommitFailed", group, reason: error.message }))
+    )
   })
+  const commit = committing.withPermits(1)(commitOnce)
   let failed: MemberError | undefined
   let fiber: Fiber.RuntimeFiber<void> | undefined
   const fail = (error: MemberError) => {
@@ -147,12 +173,14 @@ export const joinGroup = (context: ConsumerContext, coordinator: Coordinator, me
   const finish = (withinMs: number) =>
     Effect.gen(function* () {
       partitions.pause()
+      yield* work.end(withinMs)
       yield* within(Effect.ignore(commit), withinMs)
       if (fiber !== undefined) yield* Fiber.interrupt(fiber)
       partitions.end()
+      partitions.arrived.notify()
     })
   return {
-    name: coordinator.group,
+    name: group,
     isStatic: membership.instanceId !== null,
     get failed() {
       return failed

@@ -1,9 +1,11 @@
 import type { Effect } from "effect"
+import type { Isolation } from "../cluster/start-offsets.ts"
 import type { Undecodable } from "../error.ts"
 import type { GroupOptions } from "../group/options.ts"
 import type { ConnectionOptions } from "../options.ts"
 import type { ConsumedRecord } from "./fetch/record.ts"
 import type { FetchSettings } from "./fetch/settings.ts"
+import type { OnAssigned } from "./partition-work.ts"
 
 /**
  * Where a member begins in a partition for which its group has no offset:
@@ -11,6 +13,16 @@ import type { FetchSettings } from "./fetch/settings.ts"
  * - "earliest": with the oldest message. - "latest": with the messages after the assignment.
  */
 export type From = "subscribed" | "earliest" | "latest"
+
+export interface JoinOptions extends GroupOptions {
+  /**
+   * Runs for each partition that the group assigns, before its first message. What it acquires in its scope is released
+   * before the partition is given away, after the delivered messages were processed and before the last commit; after
+   * the partition where the member lost it. A failure is logged, and the partition is read all the same. The group
+   * waits for it: keep it shorter than a quarter of `rebalanceTimeoutMs`.
+   */
+  readonly onAssigned?: OnAssigned
+}
 
 /** How a consumer reads. Durations are in ms, sizes in bytes. Kafka's name for each setting is in brackets. */
 export interface ConsumerOptions extends ConnectionOptions {
@@ -38,6 +50,11 @@ export interface ConsumerOptions extends ConnectionOptions {
    * them. "skip": the consumer logs their position and continues behind them.
    */
   readonly onCorrupt?: "fail" | "skip"
+  /**
+   * "read_committed": messages of open transactions wait, and those of aborted ones are left out. Default
+   * "read_uncommitted". [isolation.level]
+   */
+  readonly isolation?: Isolation
 }
 
 /** `ConsumerOptions` with every default filled in. */
@@ -57,7 +74,8 @@ export const consumerSettings = (options: ConsumerOptions): ConsumerSettings => 
   partitionBytesMax: Math.max(1, options.partitionBytesMax ?? 1024 * 1024),
   bufferBytesMax: Math.max(1, options.bufferBytesMax ?? 64 * 1024 * 1024),
   batchBytesMax: Math.max(1, options.batchBytesMax ?? 128 * 1024 * 1024),
-  onCorrupt: options.onCorrupt ?? "fail"
+  onCorrupt: options.onCorrupt ?? "fail",
+  isolation: options.isolation ?? "read_uncommitted"
 })
 
 export interface PollOptions {

@@ -1,35 +1,26 @@
-import { type Clock, Effect, Exit, Scope } from "effect"
-import type { Checksum } from "../../ports/checksum.ts"
-import type { Compression } from "../../ports/compression.ts"
-import type { Transport } from "../../ports/transport.ts"
-import type { Wrong } from "../argument/check.ts"
-import { guarded } from "../argument/guard.ts"
-import { ClusterClient, makeClient } from "../cluster/client.ts"
-import { type StartAt, startOffsets } from "../cluster/start-offsets.ts"
+import { type Clock, Effect, Exit } from "effect"
+import { type OffsetsError, type StartAt, startOffsets } from "../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
-import { type CallError, Closed, type InvalidAddress, type InvalidArgument, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
+import { Closed, CommitRefused, NotSubscribed, UnknownPartition, WrongState } from "../error.ts"
 import { makeCoordinator } from "../group/coordinator.ts"
-import { type GroupOptions, membershipSettings } from "../group/options.ts"
+import { membershipSettings } from "../group/options.ts"
 import type { TopicView } from "../metadata/view.ts"
 import { monotonicMs } from "../runtime/monotonic.ts"
-import { Signal } from "../runtime/signal.ts"
-import { inScope, within } from "../runtime/supervision.ts"
-import { wrongConsumer, wrongJoin, wrongPlaces, wrongPoll, wrongRecord, wrongSeek, wrongTopics } from "./arguments.ts"
-import type { AssignError, CommitError, JoinError, PollError, SubscribeError } from "./errors.ts"
-import { AssignedPartitions } from "./fetch/assigned-partitions.ts"
+import { within } from "../runtime/supervision.ts"
+import type { AssignError, CommitError, JoinError, PollError, RunError, SubscribeError } from "./errors.ts"
 import type { ConsumedRecord } from "./fetch/record.ts"
-import { FetchConfig } from "./fetch/settings.ts"
 import { type ConsumerContext, type GroupSession, joinGroup } from "./group-session.ts"
-import { type ConsumerOptions, consumerSettings, type PollOptions } from "./options.ts"
-import type { ConsumerService } from "./service.ts"
-import { Subscription } from "./subscription.ts"
+import type { JoinOptions, PollOptions } from "./options.ts"
+import type { RunOptions, WithoutScope } from "./run/options.ts"
+import { Runner } from "./run/runner.ts"
+import type { PartitionLag } from "./service.ts"
 
 const pollTimeoutMs = 1000
 /** Topics whose metadata are requested at the same time. */
 const lookupsMax = 16
 
 /** One consumer: its subscription, its group, and the messages that its caller has not yet processed. */
-class Session {
+export class Session {
   private group: GroupSession | undefined
   /** Partitions are assigned without a group. */
   private assigned = false
@@ -45,7 +36,7 @@ class Session {
     return this.closed ? Effect.fail(new Closed({ what: "consumer" })) : Effect.void
   }
 
-  join(group: string, options: GroupOptions): Effect.Effect<void, JoinError> {
+  join(group: string, options: JoinOptions): Effect.Effect<void, JoinError> {
     return Effect.gen(this, function* () {
       yield* this.open
       if (this.group !== undefined) return yield* new WrongState({ reason: `This consumer is already a member of the group '${this.group.name}'.` })
@@ -53,6 +44,7 @@ class Session {
       const coordinator = makeCoordinator(this.context.client, group)
       // Requested here, so that the caller gets the error of a group without a coordinator.
       yield* coordinator.find
+      this.context.work.onAssigned = options.onAssigned
       this.group = joinGroup(this.context, coordinator, membershipSettings(options))
       yield* this.group.start
     })
@@ -63,6 +55,7 @@ class Session {
     if (group === undefined) return Effect.void
     this.group = undefined
     if (!this.eachAcknowledged) this.context.partitions.processedAll()
+    this.context.partitions.arrived.notify()
     return group.leave(this.context.client.options.closeTimeoutMs)
   })
 
@@ -74,7 +67,7 @@ class Session {
       const added = [...new Set(topics)].filter((topic) => !subscription.has(topic))
       const views = yield* Effect.forEach(added, (topic) => client.metadata.freshTopic(topic), { concurrency: lookupsMax })
       const requests = views.flatMap((view) => view.partitions.map(({ partition }) => ({ topic: view.name, partition, at: "latest" as const })))
-      const ends = settings.from === "subscribed" ? yield* startOffsets(client, requests) : new Map<string, number>()
+      const ends = settings.from === "subscribed" ? yield* startOffsets(client, requests, settings.isolation) : new Map<string, number>()
       for (const { name, topicId } of views) {
         const ofTopic = requests.filter(({ topic }) => topic === name).map((one) => [one.partition, ends.get(topicPartitionKey(one)) ?? 0] as const)
         subscription.add(name, { topicId, ends: new Map(ofTopic) })
@@ -100,16 +93,30 @@ class Session {
     maxRecords = this.context.settings.pollRecordsMax,
     timeoutMs = pollTimeoutMs
   }: PollOptions): Effect.Effect<ReadonlyArray<ConsumedRecord>, PollError> {
+    const { partitions, work } = this.context
+    return Effect.suspend(() => {
+      if (work.isRunning) return new WrongState({ reason: "This consumer runs handlers: `run` delivers its messages." })
+      this.eachAcknowledged = acknowledge === "each"
+      if (!this.eachAcknowledged) partitions.processedAll()
+      partitions.takeForfeited()
+      const now = monotonicMs(this.clock)
+      work.onPoll(now, 1)
+      // What is there needs no wait.
+      const ready = this.closed || this.idleReason !== undefined ? [] : partitions.take(maxRecords)
+      const end = () => work.onPoll(monotonicMs(this.clock), -1)
+      if (ready.length === 0) return Effect.ensuring(this.pollUntil(now + timeoutMs, maxRecords), Effect.sync(end))
+      end()
+      return Effect.succeed(ready)
+    })
+  }
+  private pollUntil(until: number, maxRecords: number): Effect.Effect<ReadonlyArray<ConsumedRecord>, PollError> {
     const { partitions } = this.context
     return Effect.gen(this, function* () {
       yield* this.open
-      this.eachAcknowledged = acknowledge === "each"
-      if (!this.eachAcknowledged) partitions.processedAll()
-      const until = monotonicMs(this.clock) + timeoutMs
       for (;;) {
         const reason = this.idleReason
         if (reason !== undefined) return yield* new NotSubscribed({ reason })
-        const records = partitions.take(Math.max(1, maxRecords))
+        const records = partitions.take(maxRecords)
         if (records.length > 0) return records
         const error = this.group?.failed ?? partitions.takeDefect() ?? partitions.error
         if (error !== undefined) return yield* Effect.fail(error)
@@ -130,27 +137,117 @@ class Session {
     if (this.closed) return Effect.fail(new Closed({ what: "consumer" }))
     if (this.group === undefined) return Effect.fail(new WrongState({ reason: "Offsets are committed for a group, and this consumer is in none." }))
     if (!this.eachAcknowledged) this.context.partitions.processedAll()
+    const { inHand, processed } = this.context.partitions.takeForfeited()
+    if (processed || (inHand && !this.eachAcknowledged)) return Effect.fail(new CommitRefused({ group: this.group.name, error: "ILLEGAL_GENERATION" }))
     return this.group.commit
   })
 
   assign(assignment: ReadonlyArray<TopicPartition & { readonly at: StartAt }>): Effect.Effect<void, AssignError> {
-    const { client, partitions } = this.context
+    const { client, partitions, work } = this.context
+    return Effect.gen(this, function* () {
+      if (this.group !== undefined) return yield* new WrongState({ reason: "This consumer is in a group, which assigns its partitions." })
+      const positions = yield* this.offsets(assignment)
+      yield* work.end(client.options.closeTimeoutMs)
+      this.assigned = assignment.length > 0
+      partitions.setDeliverUntil(Number.POSITIVE_INFINITY)
+      partitions.begin(positions, assignment.some(({ at }) => typeof at === "object" && "offset" in at) ? "refuse" : "nearest")
+      partitions.takeForfeited()
+      yield* work.begin(monotonicMs(this.clock))
+      partitions.resume()
+    })
+  }
+
+  /** Returns the offset of each place. */
+  offsets(
+    places: ReadonlyArray<TopicPartition & { readonly at: StartAt }>
+  ): Effect.Effect<ReadonlyArray<TopicPartition & { readonly offset: number }>, AssignError> {
+    const { client, settings } = this.context
     return Effect.gen(this, function* () {
       yield* this.open
-      if (this.group !== undefined) return yield* new WrongState({ reason: "This consumer is in a group, which assigns its partitions." })
-      for (const topic of new Set(assignment.map((one) => one.topic))) {
-        const unknownIn = (view: TopicView) => assignment.find((one) => one.topic === topic && view.partitions[one.partition] === undefined)
+      for (const topic of new Set(places.map((one) => one.topic))) {
+        const unknownIn = (view: TopicView) => places.find((one) => one.topic === topic && view.partitions[one.partition] === undefined)
         if (unknownIn(yield* client.metadata.topic(topic)) === undefined) continue
         // The partition may be new: the topic's metadata is requested once more before it is refused.
         const view = yield* client.metadata.freshTopic(topic)
         const unknown = unknownIn(view)
         if (unknown !== undefined) return yield* new UnknownPartition({ topic, partition: unknown.partition, partitions: view.partitions.length })
       }
-      const offsets = yield* startOffsets(client, assignment)
-      const positions = assignment.map(({ partition, topic }) => ({ topic, partition, offset: offsets.get(topicPartitionKey({ topic, partition })) ?? 0 }))
-      this.assigned = assignment.length > 0
-      partitions.setDeliverUntil(Number.POSITIVE_INFINITY)
-      partitions.begin(positions, assignment.some(({ at }) => typeof at === "object" && "offset" in at) ? "refuse" : "nearest")
+      const offsets = yield* startOffsets(client, places, settings.isolation)
+      return places.map(({ partition, topic }) => ({ topic, partition, offset: offsets.get(topicPartitionKey({ topic, partition })) ?? 0 }))
+    })
+  }
+
+  readonly lag: Effect.Effect<ReadonlyArray<PartitionLag>, OffsetsError | Closed> = Effect.suspend(() => {
+    const { client, partitions, settings } = this.context
+    const ends = startOffsets(
+      client,
+      partitions.positions.map(({ partition, topic }) => ({ topic, partition, at: "latest" })),
+      settings.isolation
+    )
+    // The positions after the response: a lag is never more than what there is to read.
+    const lags = Effect.map(ends, (found) =>
+      partitions.positions.flatMap((position) => {
+        const end = found.get(topicPartitionKey(position))
+        return end === undefined ? [] : [{ ...position, end, lag: Math.max(0, end - position.offset) }]
+      })
+    )
+    return Effect.andThen(this.open, lags)
+  })
+
+  /** Continues a partition at another place. False where it is not read at present. */
+  seek(partition: TopicPartition, at: number | StartAt): Effect.Effect<boolean, AssignError> {
+    const { partitions } = this.context
+    if (typeof at === "number") return Effect.sync(() => partitions.seek(partition, at))
+    return Effect.suspend(() => {
+      if (partitions.reader(partition) === undefined) return Effect.succeed(false)
+      return Effect.map(this.offsets([{ ...partition, at }]), ([found]) => found !== undefined && partitions.seek(partition, found.offset))
+    })
+  }
+
+  /** Handles messages until a handler fails, the consumer cannot read, or the caller interrupts it. */
+  run<E, R, E2, R2>(
+    handler: (record: ConsumedRecord) => Effect.Effect<unknown, E, R>,
+    options: RunOptions<E2, R2>
+  ): Effect.Effect<never, E | E2 | RunError, R | WithoutScope<R2>> {
+    const { partitions, work } = this.context
+    return Effect.gen(this, function* () {
+      yield* this.open
+      if (work.isRunning) return yield* new WrongState({ reason: "This consumer runs handlers already." })
+      this.eachAcknowledged = true
+      const runner = yield* Runner.make(partitions, handler, options)
+      const failure = runner.failure as Effect.Effect<never, E | E2>
+      return yield* Effect.acquireUseRelease(
+        work.use(runner),
+        () => Effect.raceFirst(failure, this.watch(runner)),
+        () => this.finishRun(runner)
+      )
+    }) as Effect.Effect<never, E | E2 | RunError, R | WithoutScope<R2>>
+  }
+  /** Wakes the handlers for what arrives, and fails for what a poll would fail for. */
+  private watch(runner: Runner): Effect.Effect<never, RunError> {
+    const { partitions } = this.context
+    const step = Effect.suspend((): Effect.Effect<void, RunError> => {
+      runner.wake()
+      // The part that failed is in the log and works again.
+      partitions.takeDefect()
+      const reason = this.idleReason
+      if (reason !== undefined) return Effect.fail(new NotSubscribed({ reason }))
+      const error = this.group?.failed ?? partitions.error
+      return error === undefined ? Effect.andThen(partitions.arrived.wait, () => this.open) : Effect.fail(error)
+    })
+    return Effect.forever(step)
+  }
+  /** Waits for the handlers that have begun, and commits what they processed. */
+  private finishRun(runner: Runner): Effect.Effect<void> {
+    const { client, partitions, work } = this.context
+    const { closeTimeoutMs } = client.options
+    return Effect.gen(this, function* () {
+      runner.stop()
+      yield* within(runner.quiet, closeTimeoutMs)
+      yield* runner.end(closeTimeoutMs)
+      work.finish(monotonicMs(this.clock))
+      partitions.rewind()
+      if (this.group !== undefined) yield* within(Effect.ignore(this.group.commit), closeTimeoutMs)
     })
   }
 
@@ -174,60 +271,3 @@ class Session {
     })
   }
 }
-
-type Ports = Transport | Checksum | Compression
-type MakeError = CallError | InvalidAddress | InvalidArgument
-
-/** See Consumer.make. */
-export const makeSession = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Ports | Scope.Scope> =>
-  guarded("Consumer.make", () => wrongConsumer(options), open(options))
-
-const open = (options: ConsumerOptions): Effect.Effect<ConsumerService, MakeError, Ports | Scope.Scope> =>
-  Effect.gen(function* () {
-    const client = yield* makeClient(options)
-    const settings = consumerSettings(options)
-    // Fetches and heartbeats live in a scope that ends after the consumer has left its group, and before the
-    // connections close.
-    const scope = yield* Effect.acquireRelease(Scope.make(), (own, exit) => Scope.close(own, exit))
-    const partitions = yield* AssignedPartitions.make.pipe(Effect.provideService(ClusterClient, client), Effect.provideService(FetchConfig, settings))
-    yield* inScope(partitions.run, scope)
-    const context = { client, settings, partitions, scope, subscription: new Subscription(), subscriptionChanged: new Signal() }
-    const session = new Session(context, yield* Effect.clock)
-    yield* Effect.addFinalizer((exit) => session.close(exit))
-    return yield* serviceOf(session, partitions)
-  })
-
-/**
- * The consumer's calls with the checks of their arguments. Polls run one at a time, and so do the calls that change the
- * membership or the assignment.
- */
-const serviceOf = (session: Session, partitions: AssignedPartitions): Effect.Effect<ConsumerService> =>
-  Effect.gen(function* () {
-    const polling = yield* Effect.makeSemaphore(1)
-    const changing = yield* Effect.makeSemaphore(1)
-    const change = <A, E>(call: string, check: () => Wrong | undefined, effect: Effect.Effect<A, E>) => guarded(call, check, changing.withPermits(1)(effect))
-    return {
-      joinConsumerGroup: (group, options = {}) => change("joinConsumerGroup", () => wrongJoin(group, options), session.join(group, options)),
-      leaveConsumerGroup: changing.withPermits(1)(session.leave),
-      subscribe: (...topics) => change("subscribe", () => wrongTopics(topics), session.subscribe(topics)),
-      unsubscribe: (...topics) => change("unsubscribe", () => wrongTopics(topics), session.unsubscribe(topics)),
-      subscription: Effect.sync(() => session.topics),
-      poll: (options = {}) => guarded("poll", () => wrongPoll(options), polling.withPermits(1)(Effect.suspend(() => session.poll(options)))),
-      acknowledge: (record) =>
-        guarded(
-          "acknowledge",
-          () => wrongRecord(record),
-          Effect.sync(() => partitions.processed({ topic: record.topic, partition: record.partition, offset: record.offset, topicId: record.topicId }))
-        ),
-      commit: session.commit,
-      assign: (places) => change("assign", () => wrongPlaces(places), session.assign(places)),
-      positions: Effect.sync(() => partitions.positions),
-      isAssigned: Effect.sync(() => partitions.isAssigned),
-      seek: (topic, partition, offset) =>
-        guarded(
-          "seek",
-          () => wrongSeek(topic, partition, offset),
-          Effect.sync(() => partitions.seek({ topic, partition }, offset))
-        )
-    }
-  })

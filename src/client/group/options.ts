@@ -14,9 +14,15 @@ export interface GroupOptions {
   /**
    * How long the group waits for this member in a rebalance. The member waits half of it for the next poll of its
    * caller, so that the delivered messages are committed and no other member receives them. Default 60,000.
-   * [rebalance.timeout.ms, max.poll.interval.ms]
+   * [rebalance.timeout.ms]
    */
   readonly rebalanceTimeoutMs?: number
+  /**
+   * The longest time between two polls, and the longest that a handler of `run` may take. A member over it leaves the
+   * group, which gives its partitions to other members, and its handlers are interrupted. It joins again with the next
+   * poll, or when its handlers have ended. Noticed within a heartbeat interval. Default 300,000. [max.poll.interval.ms]
+   */
+  readonly maxPollIntervalMs?: number
   /**
    * The id of a static member: one that rejoins under it within the session timeout keeps its partitions (KIP-345).
    * [group.instance.id]
@@ -30,6 +36,7 @@ export interface MembershipSettings {
   readonly sessionTimeoutMs: number
   readonly heartbeatIntervalMs: number
   readonly rebalanceTimeoutMs: number
+  readonly maxPollIntervalMs: number
   readonly instanceId: string | null
 }
 
@@ -41,6 +48,7 @@ export const membershipSettings = (options: GroupOptions): MembershipSettings =>
     sessionTimeoutMs,
     heartbeatIntervalMs: Math.max(1, options.heartbeatIntervalMs ?? Math.floor(sessionTimeoutMs / 3)),
     rebalanceTimeoutMs: Math.max(1, options.rebalanceTimeoutMs ?? 60_000),
+    maxPollIntervalMs: Math.max(1, options.maxPollIntervalMs ?? 300_000),
     instanceId: options.instanceId ?? null
   }
 }

@@ -4,10 +4,11 @@ import { Compression } from "../../../ports/compression.ts"
 import { type Client, ClusterClient } from "../../cluster/client.ts"
 import { type OffsetsError, type StartAt, startOffsets } from "../../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../../cluster/topic-partition.ts"
-import { type ClientDefect, type CorruptRecords, OffsetOutOfRange } from "../../error.ts"
+import { type ClientDefect, OffsetOutOfRange } from "../../error.ts"
 import { monotonicMs } from "../../runtime/monotonic.ts"
 import { Signal } from "../../runtime/signal.ts"
 import { supervised } from "../../runtime/supervision.ts"
+import { type ConsumerEvent, ConsumerEvents } from "../events.ts"
 import { Fetcher } from "./fetcher.ts"
 import { type Decoding, PartitionReader, type ReadError } from "./partition-reader.ts"
 import { ConsumedRecord } from "./record.ts"
@@ -23,6 +24,7 @@ interface Services {
   readonly settings: FetchSettings
   readonly decoding: Decoding
   readonly clock: Clock.Clock
+  readonly events: ConsumerEvents["Type"]
 }
 
 /** Searches for offsets that run at the same time. */
@@ -38,12 +40,16 @@ export class AssignedPartitions {
   private hasBegun = false
   private deliverUntil = Number.POSITIVE_INFINITY
   private readonly muted = new Set<string>()
+  /** The partitions that the caller has paused, also those that are not assigned at present. */
+  private readonly pausedKeys = new Set<string>()
+  /** What ended with the partitions, and the caller's next commit cannot cover: processed messages, and those in hand. */
+  private readonly forfeited = { processed: false, inHand: false }
   private whenOutOfRange: OutOfRange = "nearest"
   /** The index of the reader from which the next poll takes first, so that no partition starves the others. */
   private turn = 0
-  /** Readers that need another offset, and errors to log. `run` serves both. */
+  /** Readers that need another offset, and events to publish. `run` serves both. */
   private readonly outOfRange = new Set<PartitionReader>()
-  private skipped: Array<CorruptRecords> = []
+  private unpublished: Array<ConsumerEvent> = []
   private readonly upkeepDue = new Signal()
   /** Notified when a poll may find messages or an error. */
   readonly arrived = new Signal()
@@ -51,19 +57,29 @@ export class AssignedPartitions {
   private readonly progressed = new Signal()
 
   /** Makes the set without partitions. Its fibers are `run`, which the caller starts. */
-  static readonly make: Effect.Effect<AssignedPartitions, never, ClusterClient | FetchConfig | Checksum | Compression> = Effect.gen(function* () {
-    const settings = yield* FetchConfig
-    const { crc32c } = yield* Checksum
-    const { decompress } = yield* Compression
-    const decoding = { crc32c, decompress, batchBytesMax: settings.batchBytesMax }
-    const partitions = new AssignedPartitions({ client: yield* ClusterClient, settings, decoding, clock: yield* Effect.clock })
-    partitions.fetcher = yield* Fetcher.make({
-      onArrived: () => partitions.arrived.notify(),
-      onOutOfRange: (reader) => partitions.onOutOfRange(reader),
-      onDefect: (fault) => partitions.onDefect(fault)
-    })
-    return partitions
-  })
+  static readonly make: Effect.Effect<AssignedPartitions, never, ClusterClient | FetchConfig | ConsumerEvents | Checksum | Compression> = Effect.gen(
+    function* () {
+      const settings = yield* FetchConfig
+      const { crc32c } = yield* Checksum
+      const { decompress } = yield* Compression
+      const decoding = { crc32c, decompress, batchBytesMax: settings.batchBytesMax }
+      const partitions = new AssignedPartitions({
+        client: yield* ClusterClient,
+        settings,
+        decoding,
+        clock: yield* Effect.clock,
+        events: yield* ConsumerEvents
+      })
+      partitions.fetcher = yield* Fetcher.make({
+        onArrived: () => partitions.arrived.notify(),
+        onOutOfRange: (reader) => partitions.onOutOfRange(reader),
+        onDefect: (fault) => partitions.onDefect(fault),
+        onRecreated: ({ partition, topic }) => partitions.publishLater({ _tag: "TopicRecreated", topic, partition }),
+        onNode: (nodeId, reason) => partitions.publishLater(reason === undefined ? { _tag: "Reconnected", nodeId } : { _tag: "Disconnected", nodeId, reason })
+      })
+      return partitions
+    }
+  )
 
   private constructor(private readonly services: Services) {}
 
@@ -99,30 +115,42 @@ export class AssignedPartitions {
     return !this.paused && (this.deliverUntil === Number.POSITIVE_INFINITY || monotonicMs(this.services.clock) <= this.deliverUntil)
   }
 
-  /** Reads these partitions and no others, each from its offset. */
+  /** Reads these partitions and no others, each from its offset. Delivers after `resume`. */
   begin(partitions: ReadonlyArray<PartitionPosition>, whenOutOfRange: OutOfRange): void {
     this.end()
     const { topics } = this.services.client.metadata.view()
     for (const { offset, partition, topic } of partitions) {
       const view = topics.get(topic)
-      if (view !== undefined) this.readers.set(topicPartitionKey({ topic, partition }), new PartitionReader(topic, view.topicId, partition, offset))
+      if (view === undefined) continue
+      const reader = new PartitionReader(topic, view.topicId, partition, offset)
+      reader.paused = this.pausedKeys.has(topicPartitionKey(reader))
+      this.readers.set(topicPartitionKey(reader), reader)
     }
-    this.paused = false
+    this.paused = true
     this.hasBegun = true
     this.whenOutOfRange = whenOutOfRange
     this.fetcher.follow([...this.readers.values()])
+  }
+  /** Delivers the messages of the partitions that began. */
+  resume(): void {
+    this.paused = false
     this.arrived.notify()
   }
   /** Reads no partition. Messages that were fetched and not delivered never are (G1, G7). */
   end(): void {
     this.hasBegun = false
-    for (const reader of this.readers.values()) reader.close()
+    for (const reader of this.readers.values()) {
+      const { committed, isOutstanding, toCommit } = reader.progress
+      this.forfeited.processed ||= committed !== -1 && toCommit !== committed
+      this.forfeited.inHand ||= isOutstanding
+      reader.close()
+    }
     this.readers.clear()
     this.outOfRange.clear()
     this.fetcher.follow([])
     this.progressed.notify()
   }
-  /** Delivers no message until `begin`. */
+  /** Delivers no message until `resume`. */
   pause(): void {
     this.paused = true
   }
@@ -133,6 +161,28 @@ export class AssignedPartitions {
   }
   unmute(topics: ReadonlyArray<string>): void {
     for (const topic of topics) this.muted.delete(topic)
+  }
+
+  /** Pauses partitions, or ends their pause. A paused partition is not fetched, and holds no memory. */
+  setPaused(partitions: ReadonlyArray<TopicPartition>, paused: boolean): void {
+    for (const of of partitions) {
+      const key = topicPartitionKey(of)
+      if (paused) this.pausedKeys.add(key)
+      else this.pausedKeys.delete(key)
+      const reader = this.readers.get(key)
+      if (reader === undefined || reader.paused === paused) continue
+      reader.paused = paused
+      if (paused) reader.rewind()
+    }
+    this.fetcher.wake()
+    this.arrived.notify()
+  }
+  /** Whether partitions ended since the last call with processed messages that were not committed, or with messages in hand. */
+  takeForfeited(): { readonly processed: boolean; readonly inHand: boolean } {
+    const forfeited = { ...this.forfeited }
+    this.forfeited.processed = false
+    this.forfeited.inHand = false
+    return forfeited
   }
 
   /** Whether there is an assignment, which may be empty. */
@@ -146,30 +196,75 @@ export class AssignedPartitions {
     return this.readers.get(topicPartitionKey(of))
   }
 
+  /** The partitions that are read at present. */
+  get current(): ReadonlyArray<PartitionReader> {
+    return [...this.readers.values()]
+  }
+
   /** Delivers buffered messages, up to `most`. */
   take(most: number): ReadonlyArray<ConsumedRecord> {
     const records: Array<ConsumedRecord> = []
     if (!this.mayDeliver) return records
     const readers = [...this.readers.values()]
+    let openedBatch = false
     for (let nth = 0; nth < readers.length && records.length < most; nth++) {
       const reader = readers[(this.turn + nth) % readers.length] as PartitionReader
-      if (this.muted.has(reader.topic)) continue
+      if (reader.paused || this.muted.has(reader.topic)) continue
+      const { bufferedBytes } = reader
       reader.take(most - records.length, this.services.decoding, (record) =>
         records.push(new ConsumedRecord(reader.topic, reader.partition, record, reader.topicId))
       )
+      openedBatch ||= reader.bufferedBytes < bufferedBytes
     }
     if (this.services.settings.onCorrupt === "skip") for (const reader of readers) this.skipCorrupt(reader)
     this.turn += 1
-    if (records.length > 0) this.fetcher.wake()
+    // Room for another fetch.
+    if (openedBatch) this.fetcher.wake()
     return records
+  }
+  /** Whether `takeFrom` may deliver a message. */
+  isReady(reader: PartitionReader): boolean {
+    return reader.isReady && !reader.closed && !reader.paused && !this.muted.has(reader.topic) && this.mayDeliver
+  }
+  /** The message that `takeFrom` delivers next, which counts as not delivered. */
+  peek(reader: PartitionReader): ConsumedRecord | undefined {
+    if (!this.isReady(reader)) return undefined
+    const record = reader.peek(this.services.decoding)
+    if (this.services.settings.onCorrupt === "skip") this.skipCorrupt(reader)
+    return record === undefined ? undefined : new ConsumedRecord(reader.topic, reader.partition, record, reader.topicId)
+  }
+  /** Delivers one message of a partition; undefined where there is none, or the partition is no longer this consumer's. */
+  takeFrom(reader: PartitionReader): ConsumedRecord | undefined {
+    if (!this.isReady(reader)) return undefined
+    const { bufferedBytes } = reader
+    let taken: ConsumedRecord | undefined
+    reader.take(1, this.services.decoding, (record) => {
+      taken = new ConsumedRecord(reader.topic, reader.partition, record, reader.topicId)
+    })
+    if (reader.failed !== undefined) {
+      if (this.services.settings.onCorrupt === "skip") this.skipCorrupt(reader)
+      this.arrived.notify()
+    }
+    if (reader.bufferedBytes < bufferedBytes) this.fetcher.wake()
+    return taken
+  }
+  /** Delivers the messages again that the caller did not process. */
+  rewind(): void {
+    for (const reader of this.readers.values()) if (reader.progress.isOutstanding) reader.seek(reader.progress.toCommit)
+    this.fetcher.wake()
+    this.progressed.notify()
+  }
+  /** See PartitionReader.notePending. */
+  pendingSince(nowMs: number): number {
+    return Math.min(...[...this.readers.values()].map((reader) => reader.notePending(nowMs)), Number.POSITIVE_INFINITY)
   }
   /** Continues behind damaged bytes, and logs their position. */
   private skipCorrupt(reader: PartitionReader): void {
     const { failed } = reader
     if (failed?._tag !== "CorruptRecords" || this.muted.has(reader.topic)) return
     reader.skip(failed.nextOffset)
-    this.skipped.push(failed)
-    this.upkeepDue.notify()
+    const { message, nextOffset, offset, partition, topic } = failed
+    this.publishLater({ _tag: "RecordsSkipped", topic, partition, offset, nextOffset, reason: message })
     this.fetcher.wake()
     this.arrived.notify()
   }
@@ -215,6 +310,10 @@ export class AssignedPartitions {
     for (const { progress } of this.readers.values()) progress.committed = progress.toCommit
   }
 
+  private publishLater(event: ConsumerEvent): void {
+    this.unpublished.push(event)
+    this.upkeepDue.notify()
+  }
   private onOutOfRange(reader: PartitionReader): void {
     if (this.whenOutOfRange === "refuse") {
       reader.failed = new OffsetOutOfRange({ topic: reader.topic, partition: reader.partition, offset: reader.fetchFrom })
@@ -224,16 +323,16 @@ export class AssignedPartitions {
     this.upkeepDue.notify()
   }
 
-  /** Logs the skipped bytes, and finds new offsets for the readers that need them. */
+  /** Publishes events, and finds new offsets for the readers that need them. */
   private readonly upkeep: Effect.Effect<void> = Effect.suspend(() => {
-    const skipped = this.skipped
+    const unpublished = this.unpublished
     const readers = [...this.outOfRange]
-    this.skipped = []
+    this.unpublished = []
     this.outOfRange.clear()
-    const logged = Effect.forEach(skipped, ({ message }) => Effect.logWarning(`Skipped: ${message}`), { discard: true })
+    const published = Effect.forEach(unpublished, this.services.events.publish, { discard: true })
     // Where no node responds, the next fetch is out of range again, and the search is repeated.
     const searched = Effect.forEach(readers, (reader) => Effect.ignore(this.reset(reader)), { concurrency: searchesMax, discard: true })
-    return Effect.zipRight(logged, searched)
+    return Effect.zipRight(published, searched)
   })
   private reset(reader: PartitionReader): Effect.Effect<void, OffsetsError> {
     const from = reader.fetchFrom
@@ -247,7 +346,10 @@ export class AssignedPartitions {
   private offsetInRange(reader: PartitionReader, from: number): Effect.Effect<number, OffsetsError> {
     const { partition, topic } = reader
     const at = (end: StartAt) =>
-      Effect.map(startOffsets(this.services.client, [{ topic, partition, at: end }]), (offsets) => offsets.get(topicPartitionKey(reader)) ?? from)
+      Effect.map(
+        startOffsets(this.services.client, [{ topic, partition, at: end }], this.services.settings.isolation),
+        (offsets) => offsets.get(topicPartitionKey(reader)) ?? from
+      )
     if (this.whenOutOfRange !== "nearest") return at(this.whenOutOfRange === "latest" ? "latest" : "earliest")
     // Before the log start, which retention has moved: the oldest message. Behind the end: the end, since every message
     // before it was read.

@@ -2,7 +2,9 @@ import { type KafkaError, kafkaError } from "../../../../domain/kernel/error-cod
 import { zeroTopicId } from "../../../../domain/kernel/id.ts"
 import { Fetch } from "../../../protocol/message/01-fetch.ts"
 import type { RequestDraft, ResponseOf } from "../../../protocol/type/wire.ts"
+import { isolationLevel } from "../../cluster/start-offsets.ts"
 import type { ClusterView } from "../../metadata/view.ts"
+import type { AbortedTransaction } from "./aborted-transactions.ts"
 import type { FetchPartition, FetchSession } from "./fetch-session.ts"
 import type { PartitionReader } from "./partition-reader.ts"
 import type { FetchSettings } from "./settings.ts"
@@ -67,6 +69,7 @@ export const fetchRequest = (
     maxWaitMs: settings.fetchWaitMs,
     minBytes: 1,
     maxBytes,
+    isolationLevel: isolationLevel(settings.isolation),
     sessionId,
     sessionEpoch,
     topics: byTopic(changed, ({ bytesMax, from, leaderEpoch, partition }) => ({
@@ -91,6 +94,7 @@ export interface PartitionFetchResult extends RequestedPartition {
   readonly error: KafkaError
   readonly records: Uint8Array | null
   readonly highWatermark: number
+  readonly aborted: ReadonlyArray<AbortedTransaction>
 }
 
 /**
@@ -111,8 +115,8 @@ export const partitionResults = (response: ResponseOf<typeof Fetch>, { requested
     topic.partitions.flatMap((partition) => {
       const one = byName.get(topic.topic !== "" ? topic.topic : topic.topicId)?.get(partition.partitionIndex)
       if (one === undefined) return []
-      const { errorCode, highWatermark, records } = partition
-      return [{ ...one, error: kafkaError(errorCode), records, highWatermark: Number(highWatermark) }]
+      const { abortedTransactions, errorCode, highWatermark, records } = partition
+      return [{ ...one, error: kafkaError(errorCode), records, highWatermark: Number(highWatermark), aborted: abortedTransactions ?? [] }]
     })
   )
 }

@@ -24,6 +24,10 @@ interface FetchListener {
   readonly onArrived: () => void
   /** The partition has no offset `fetchFrom`: the reader needs another. */
   readonly onOutOfRange: (reader: PartitionReader) => void
+  /** The topic was deleted and created again. The reader begins with its first message. */
+  readonly onRecreated: (reader: PartitionReader) => void
+  /** A fetch from the node failed; undefined: the node responds again. */
+  readonly onNode: (nodeId: number, failure: string | undefined) => void
   /** A loop failed by a defect, and starts again. */
   readonly onDefect: (fault: ClientDefect) => void
 }
@@ -44,6 +48,8 @@ export class Fetcher {
   private readonly loops = new Map<number, Signal>()
   /** Wakes `run`, which starts loops. */
   private readonly changed = new Signal()
+  /** Nodes whose last fetch failed. */
+  private readonly failing = new Set<number>()
   /** Topics whose leaders are requested before they are fetched again. */
   private readonly stale = new Set<string>()
 
@@ -123,6 +129,7 @@ export class Fetcher {
     // The group's offset belonged to the old topic: the beginning is committed again, so that the next member does not
     // choose another.
     reader.progress.committed = -1
+    this.listener.onRecreated(reader)
   }
 
   /** Fetches from one node until it leads none of the partitions. */
@@ -151,7 +158,7 @@ export class Fetcher {
     return Effect.ensuring(supervised("fetch loop", steps, onDefect), end)
   }
   private isReady(reader: PartitionReader, now: number): boolean {
-    return reader.failed === undefined && reader.notBefore <= now && reader.bufferedBytes < this.services.settings.partitionBytesMax
+    return !reader.paused && reader.failed === undefined && reader.notBefore <= now && reader.bufferedBytes < this.services.settings.partitionBytesMax
   }
 
   private fetch(node: NodeView, readers: ReadonlyArray<PartitionReader>, freeBytes: number, session: FetchSession): Effect.Effect<void> {
@@ -162,12 +169,17 @@ export class Fetcher {
     const timeoutMs = settings.fetchWaitMs + client.options.requestTimeoutMs
     const silenceMs = settings.fetchWaitMs + Math.min(client.options.requestTimeoutMs, silentMs)
     return Effect.match(client.pool.call(node.address, Fetch, request, { lane: "fetch", timeoutMs, silenceMs, versionMax, versionMin }), {
-      onSuccess: (response) => this.receive(response, fetch, session, wasOpening),
+      onSuccess: (response) => {
+        if (this.failing.delete(node.id)) this.listener.onNode(node.id, undefined)
+        this.receive(response, fetch, session, wasOpening)
+      },
       // The leaders may have changed with the connection, and the metadata request shows whether a node responds at
       // all.
       onFailure: (error) => {
         session.restart()
         if (error._tag === "AnswerTooLarge" || isRefusedConnection(error)) return this.onPermanent(readers, error)
+        if (!this.failing.has(node.id)) this.listener.onNode(node.id, error.message)
+        this.failing.add(node.id)
         for (const reader of readers) this.retry(reader, "connection")
       }
     })
@@ -180,7 +192,7 @@ export class Fetcher {
       else session.restart()
       // The next fetch opens a new session at once: the node returned no records, so none are lost.
       if (isSessionError(error) && !wasOpening) return
-      for (const { reader } of fetch.requested) this.take({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1 })
+      for (const { reader } of fetch.requested) this.take({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1, aborted: [] })
       return
     }
     session.onResponse(response.sessionId)
@@ -206,13 +218,13 @@ export class Fetcher {
     for (const { from, reader } of requested) if (!reader.closed && reader.fetchFrom === from && reader.notBefore <= now) this.pause(reader, "load")
   }
 
-  private take({ error, from, highWatermark, reader, records }: PartitionFetchResult): void {
+  private take({ aborted, error, from, highWatermark, reader, records }: PartitionFetchResult): void {
     // The reader was closed or moved while the fetch was in flight: the result belongs to another assignment or offset.
     if (reader.closed || reader.fetchFrom !== from) return
     if (error === "NONE") {
       reader.failures = 0
       reader.highWatermark = highWatermark
-      reader.buffer(from, records)
+      reader.buffer(from, records, aborted)
       // A result with bytes and without a whole batch is not requested again at once.
       if (reader.isIdle) this.pause(reader, "load")
       return

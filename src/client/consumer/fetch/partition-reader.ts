@@ -12,6 +12,7 @@ import {
   type TlsFailed
 } from "../../error.ts"
 import { broken } from "../../runtime/invariant.ts"
+import { type AbortedTransaction, AbortedTransactions } from "./aborted-transactions.ts"
 import { Progress } from "./progress.ts"
 
 export interface Decoding {
@@ -42,7 +43,12 @@ export class PartitionReader {
   notBefore = 0
   failures = 0
   closed = false
+  /** The caller wants no messages of the partition, and it is not fetched. */
+  paused = false
   bufferedBytes = 0
+  /** The offset up to which the caller's messages were processed when `heldSince` was set (see `notePending`). */
+  private heldAt = -1
+  private heldSince = 0
   /** The high watermark of the last fetch; -1 before the first. */
   highWatermark = -1
   /** Results in a row that had bytes and no whole batch. */
@@ -54,6 +60,7 @@ export class PartitionReader {
   /** How many offsets the next skip passes where the bytes do not tell where the next batch begins. */
   private stride = 1
   private batches: Array<RecordBatch> = []
+  private readonly aborted = new AbortedTransactions()
   private opened: ReadonlyArray<Record> = []
   private nextRecord = 0
   /** The offset after the open batch. */
@@ -80,9 +87,35 @@ export class PartitionReader {
     return this.nextRecord < this.opened.length || this.batches.length > 0
   }
 
-  /** Buffers the batches of a fetch from `from`. They are dropped when the reader was closed or has moved meanwhile. */
-  buffer(from: number, records: Uint8Array | null): void {
+  /** Whether `take` may find a message, an error, or the end of a batch whose last messages are gone. */
+  get isReady(): boolean {
+    if (this.nextRecord < this.opened.length || this.openedEnd > this.position) return true
+    const [next] = this.batches
+    return next === undefined ? this.damage !== undefined && this.failed === undefined : next !== this.unreadable
+  }
+  /**
+   * Returns since when the caller has had its oldest message, as far as these calls show; infinite where it has none.
+   * Sampled, so that a message costs no reading of the clock.
+   */
+  notePending(nowMs: number): number {
+    if (!this.progress.isOutstanding) {
+      this.heldAt = -1
+      return Number.POSITIVE_INFINITY
+    }
+    if (this.heldAt !== this.progress.toCommit) {
+      this.heldAt = this.progress.toCommit
+      this.heldSince = nowMs
+    }
+    return this.heldSince
+  }
+
+  /**
+   * Buffers the batches of a fetch from `from`. They are dropped when the reader was closed or has moved meanwhile.
+   * `aborted`: the aborted transactions among them, where the caller reads what is committed.
+   */
+  buffer(from: number, records: Uint8Array | null, aborted: ReadonlyArray<AbortedTransaction> = []): void {
     if (this.closed || from !== this.fetchFrom || records === null || records.length === 0) return
+    this.aborted.add(aborted)
     for (let at = 0; at < records.length; ) {
       const next = viewBatch(records, at)
       if (Either.isLeft(next)) {
@@ -151,6 +184,19 @@ export class PartitionReader {
     this.fetchFrom = Math.max(this.fetchFrom, to)
   }
 
+  /** The message that `take` delivers next, which stays where it is; undefined where there is none. */
+  peek(decoding: Decoding): Record | undefined {
+    for (;;) {
+      const record = this.opened[this.nextRecord]
+      if (record !== undefined && record.offset >= this.position) return record
+      if (record !== undefined) this.nextRecord += 1
+      else {
+        this.passEnd()
+        if (!this.open(decoding)) return undefined
+      }
+    }
+  }
+
   /** Delivers up to `most` messages. An error comes after the messages before it. */
   take(most: number, decoding: Decoding, deliver: (record: Record) => void): number {
     let delivered = 0
@@ -195,7 +241,7 @@ export class PartitionReader {
     this.stride = 1
     this.batches.shift()
     this.bufferedBytes -= batch.bytes.length
-    this.opened = records.right
+    this.opened = this.aborted.isAborted(batch, records.right) ? [] : records.right
     this.openedEnd = batch.nextOffset
     return true
   }
@@ -212,6 +258,11 @@ export class PartitionReader {
     this.failed ??= new CorruptRecords({ topic: this.topic, partition: this.partition, offset: this.position, nextOffset, reason })
   }
 
+  /** Drops what is buffered. It is fetched again. */
+  rewind(): void {
+    this.drop()
+    this.fetchFrom = this.position
+  }
   /** Continues at another offset. */
   seek(offset: number): void {
     this.drop()
@@ -232,6 +283,7 @@ export class PartitionReader {
     this.openedEnd = -1
     this.nextRecord = 0
     this.bufferedBytes = 0
+    this.aborted.clear()
     this.unreadable = undefined
     this.damage = undefined
   }
@@ -242,9 +294,9 @@ const recordsOf = (batch: RecordBatch, decoding: Decoding): Either.Either<Readon
   try {
     const corrupt = verify(batch, decoding.crc32c)
     if (corrupt !== undefined) return Either.left(corrupt.message)
-    // Control batches are the markers of transactions.
-    if (batch.isControl) return Either.right([])
     const records = readRecords(batch, decoding.decompress, decoding.batchBytesMax)
+    // Control batches are the markers of transactions. One of an unknown form has no message, either.
+    if (batch.isControl && Either.isLeft(records)) return Either.right([])
     if (Either.isLeft(records)) return Either.left(records.left.message)
     const wrong = misplaced(batch, records.right)
     return wrong === undefined

@@ -1,4 +1,5 @@
 import { Context } from "effect"
+import type { Isolation } from "../../cluster/start-offsets.ts"
 
 /** How partitions are fetched: `ConsumerOptions` with every default filled in. Durations are in ms, sizes in bytes. */
 export interface FetchSettings {
@@ -8,6 +9,7 @@ export interface FetchSettings {
   readonly bufferBytesMax: number
   readonly batchBytesMax: number
   readonly onCorrupt: "fail" | "skip"
+  readonly isolation: Isolation
 }
 
 /** The fetch settings of the consumer that is being built. */

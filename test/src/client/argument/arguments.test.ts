@@ -203,6 +203,7 @@ describe("arguments of JavaScript callers", () => {
         })
         expect(yield* refusal(Consumer.make, { leader, from: "beginning" })).toMatchObject({ call: "Consumer.make", field: "options.from" })
         expect(yield* refusal(Consumer.make, { leader, commitIntervalMs: Number.NaN })).toMatchObject({ field: "options.commitIntervalMs" })
+        expect(yield* refusal(Consumer.make, { leader, isolation: "committed" })).toMatchObject({ field: "options.isolation" })
         expect(yield* refusal(Admin.make, { leader: 9092 })).toMatchObject({ call: "Admin.make", field: "options.leader" })
         expect(yield* refusal(Admin.make, { leader, tls: "yes" })).toMatchObject({ field: "options.tls" })
         expect(yield* refusal(Admin.make, { leader, tls: { certificate: "PEM" } })).toMatchObject({ field: "options.tls.privateKey" })

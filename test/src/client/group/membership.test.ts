@@ -60,6 +60,10 @@ const play = (attempts: ReadonlyArray<Attempt>) => {
       }),
     deliverUntil: () => {},
     onRetry: () => Effect.void,
+    endWork: () => Effect.void,
+    idleSince: () => Number.POSITIVE_INFINITY,
+    resumed: Effect.void,
+    onEnd: () => Effect.void,
     stop: () => {
       stops += 1
     }

@@ -4,12 +4,14 @@ import { layerTypescript as plainChecksum } from "../../../../adapters/checksum/
 import { layerTypescript as plainCompression } from "../../../../adapters/compression/compression.ts"
 import { ClusterClient, makeClient } from "../../../../src/client/cluster/client.ts"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
+import { ConsumerEvents } from "../../../../src/client/consumer/events.ts"
 import { AssignedPartitions } from "../../../../src/client/consumer/fetch/assigned-partitions.ts"
 import { Fetcher } from "../../../../src/client/consumer/fetch/fetcher.ts"
 import { PartitionReader } from "../../../../src/client/consumer/fetch/partition-reader.ts"
 import { FetchConfig } from "../../../../src/client/consumer/fetch/settings.ts"
 import { joinGroup } from "../../../../src/client/consumer/group-session.ts"
 import { consumerSettings } from "../../../../src/client/consumer/options.ts"
+import { PartitionWork } from "../../../../src/client/consumer/partition-work.ts"
 import { Subscription } from "../../../../src/client/consumer/subscription.ts"
 import { makeCoordinator } from "../../../../src/client/group/coordinator.ts"
 import { membershipSettings } from "../../../../src/client/group/options.ts"
@@ -173,6 +175,8 @@ describe("a part that fails by a defect", () => {
         const fetcher = yield* Fetcher.make({
           onArrived: spoiled(() => {}, 1),
           onOutOfRange: () => {},
+          onRecreated: () => {},
+          onNode: () => {},
           onDefect: ({ part }) => void faults.push(part)
         }).pipe(Effect.provideService(ClusterClient, client), Effect.provideService(FetchConfig, consumerSettings({ leader })))
         const reader = new PartitionReader("orders", topicId, 0, 0)
@@ -193,7 +197,13 @@ describe("a part that fails by a defect", () => {
         const scope = yield* Effect.scope
         const client = yield* makeClient({ leader: realLeader })
         const settings = consumerSettings({ leader: realLeader })
-        const partitions = yield* AssignedPartitions.make.pipe(Effect.provideService(ClusterClient, client), Effect.provideService(FetchConfig, settings))
+        const events = yield* ConsumerEvents.make
+        const partitions = yield* AssignedPartitions.make.pipe(
+          Effect.provideService(ClusterClient, client),
+          Effect.provideService(FetchConfig, settings),
+          Effect.provideService(ConsumerEvents, events)
+        )
+        const work = new PartitionWork(partitions)
         yield* Effect.forkScoped(partitions.run)
         // Its topics are asked for when it joins, and at each heartbeat.
         class Flaky extends Subscription {
@@ -205,7 +215,8 @@ describe("a part that fails by a defect", () => {
         const subscription = new Flaky()
         subscription.add("orders", { topicId, ends: new Map([[0, 0]]) })
         const coordinator = makeCoordinator(client, "billing")
-        const session = joinGroup({ client, settings, subscription, subscriptionChanged: new Signal(), partitions, scope }, coordinator, membershipSettings({}))
+        const context = { client, settings, subscription, subscriptionChanged: new Signal(), partitions, work, events, scope }
+        const session = joinGroup(context, coordinator, membershipSettings({}))
         yield* session.start
         for (let nth = 0; nth < 2; nth++) {
           let fault = partitions.takeDefect()

@@ -111,6 +111,8 @@ class World {
     const listener = {
       onArrived: () => this.take(),
       onOutOfRange: (reader: PartitionReader) => reader.seek(0),
+      onRecreated: () => {},
+      onNode: () => {},
       onDefect: (fault: ClientDefect) => {
         throw fault
       }
