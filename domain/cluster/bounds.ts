@@ -22,6 +22,13 @@ export const idleBrokerChanges: Rate = { burst: brokersMax, everyMs: 3_000 }
 export const idleBrokerMs = 600_000
 /** Listeners that a broker may have. */
 export const brokerListenersMax = 32
+/** Log directories that a broker may have. */
+export const brokerDirectoriesMax = 1000
+/**
+ * Replicas that a client's request may ask for. One, until brokers fetch from partition leaders; then 32,767, as many as
+ * Kafka's replication factor of two bytes can say.
+ */
+export const replicationFactorMax = 1
 /** Characters of an address's host, of an incarnation id and of a rack. */
 export const brokerTextCharactersMax = 255
 /** Characters that all settings of a topic or a node may have together, names and values. */

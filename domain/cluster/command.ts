@@ -23,6 +23,20 @@ export interface Assignment {
   readonly partition: number
   readonly replicas: ReadonlyArray<number>
 }
+/** A partition by its topic's name, as a client writes it. */
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+/** An in-sync set that a partition leader asks for, with the epochs under which it does. */
+export interface InSyncSetRequest {
+  readonly topicId: string
+  readonly partition: number
+  readonly leaderEpoch: number
+  readonly partitionEpoch: number
+  /** With the broker epochs of the fetches that showed the replicas to be in sync (KIP-903). */
+  readonly isr: ReadonlyArray<{ readonly brokerId: number; readonly brokerEpoch: number }>
+}
 
 /**
  * What the cluster may be asked to do. Text from a client is unchecked: `decide` checks it. Time and chance (ids) are
@@ -52,6 +66,13 @@ export type Command = Data.TaggedEnum<{
     readonly isConnected: boolean
     /** The highest event level that the broker knows. Absent: the base level. */
     readonly eventLevel?: number | undefined
+    /** The ids of its log directories. */
+    readonly directories?: ReadonlyArray<string> | undefined
+    /**
+     * Whether its logs have every record that it acknowledged: it syncs before it acknowledges, or was stopped cleanly.
+     * Absent: they may not, and the broker leaves the in-sync sets and ELRs of partitions with more than one replica.
+     */
+    readonly keepsWhatItAcknowledged?: boolean | undefined
   }
   /** A broker lives, and has read the journal up to and with `metadataOffset`. */
   BrokerHeartbeat: {
@@ -83,6 +104,8 @@ export type Command = Data.TaggedEnum<{
     /** Partitions that one broker may hold (`franz.broker.partitions.max`). */
     readonly partitionsPerBrokerMax: number
     readonly assignments: ReadonlyArray<Assignment>
+    /** The most replicas that a partition may have. Absent: `replicationFactorMax` of `bounds.ts`. */
+    readonly replicationFactorMax?: number | undefined
     readonly configs: ReadonlyArray<ConfigEntry>
     readonly validateOnly: boolean
   }
@@ -95,6 +118,8 @@ export type Command = Data.TaggedEnum<{
     readonly count: number
     readonly assignments: ReadonlyArray<ReadonlyArray<number>> | null
     readonly partitionsPerBrokerMax: number
+    /** As in AddTopic. */
+    readonly replicationFactorMax?: number | undefined
     readonly validateOnly: boolean
   }
   /**
@@ -129,6 +154,53 @@ export type Command = Data.TaggedEnum<{
   RemoveTopic: { readonly topic: { readonly name: string } | { readonly topicId: TopicId } }
   /** Every node that is registered knows the kinds of events up to `level`: the leader may write them. */
   RaiseEventLevel: { readonly level: number }
+  /** A partition leader asks for other in-sync sets (AlterPartition). */
+  AlterInSyncSets: {
+    readonly brokerId: number
+    readonly brokerEpoch: number
+    readonly partitions: ReadonlyArray<InSyncSetRequest>
+  }
+  /** Elects leaders (ElectLeaders). `partitions` null: all partitions. */
+  ElectLeaders: {
+    readonly kind: "preferred" | "unclean"
+    readonly partitions: ReadonlyArray<TopicPartition> | null
+    /** The client that asks, or the setting because of which the leader does. */
+    readonly commandedBy: string
+  }
+  /**
+   * Elects preferred leaders where brokers lead fewer than `100 - imbalancePercentMax` percent of the partitions that
+   * prefer them; at most `electionsMax`.
+   */
+  BalanceLeaders: { readonly imbalancePercentMax: number; readonly electionsMax: number }
+  /** Gives partitions other replicas (AlterPartitionReassignments). A reassignment that is in progress is replaced. */
+  ReassignPartitions: {
+    readonly partitions: ReadonlyArray<TopicPartition & { readonly replicas: ReadonlyArray<number> }>
+    /** Whether a partition may get more or fewer replicas than it has. */
+    readonly allowReplicationFactorChange: boolean
+    readonly partitionsPerBrokerMax: number
+    readonly replicationFactorMax?: number | undefined
+  }
+  /** Returns partitions to the replicas that they had before their reassignments began. */
+  CancelReassignment: { readonly partitions: ReadonlyArray<TopicPartition> }
+  /** A broker's logs for these partitions are missing, damaged or offline. */
+  DisownReplicas: {
+    readonly brokerId: number
+    readonly brokerEpoch: number
+    readonly reason: "disk" | "damage" | "missing"
+    readonly partitions: ReadonlyArray<{ readonly topicId: string; readonly partition: number }>
+  }
+  /** Moves the replicas of a fenced broker to other brokers, so that at most `movesMax` of them move at a time. */
+  ReplaceBroker: { readonly brokerId: BrokerId; readonly movesMax: number; readonly partitionsPerBrokerMax: number }
+  /** A replica removed records below its own high watermark: `from` to `to - 1`. */
+  ReportLostRecords: {
+    readonly brokerId: number
+    readonly brokerEpoch: number
+    readonly topicId: string
+    readonly partition: number
+    readonly leaderEpoch: number
+    readonly from: number
+    readonly to: number
+  }
   /** `brokerEpoch` undefined: the leader allocates a block for itself. */
   AllocateProducerIds: { readonly brokerId: number; readonly brokerEpoch: number | undefined; readonly count: number }
 }>

@@ -9,8 +9,13 @@ import { changeNodeConfigs, changeTopicConfigs } from "./config/decide.ts"
 import { changeResourceConfigs } from "./config/resource.ts"
 import type { Decision } from "./decision.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
-import { eventLevels, raiseEventLevel } from "./event-level.ts"
+import { levelOfEvent, raiseEventLevel } from "./event-level.ts"
 import { evolve } from "./evolve.ts"
+import { disownReplicas, reportLostRecords } from "./replication/disown.ts"
+import { balanceLeaders, electLeaders } from "./replication/elections.ts"
+import { alterInSyncSets } from "./replication/in-sync.ts"
+import { cancelReassignment, reassignPartitions } from "./replication/reassignment.ts"
+import { replaceBroker } from "./replication/replacement.ts"
 import { type Cluster, initial } from "./state.ts"
 import { addPartitions, addTopic, removeTopic } from "./topic/decide.ts"
 
@@ -30,12 +35,20 @@ const decisions: ByTag<Cluster, Command, Decision> = {
   ChangeResourceConfigs: changeResourceConfigs,
   RemoveTopic: removeTopic,
   RaiseEventLevel: raiseEventLevel,
+  AlterInSyncSets: alterInSyncSets,
+  ElectLeaders: electLeaders,
+  BalanceLeaders: balanceLeaders,
+  ReassignPartitions: reassignPartitions,
+  CancelReassignment: cancelReassignment,
+  DisownReplicas: disownReplicas,
+  ReplaceBroker: replaceBroker,
+  ReportLostRecords: reportLostRecords,
   AllocateProducerIds: allocateProducerIds
 }
 
 /** M3: an event above the cluster's level would stop every older node that reads it. */
-const assertLevel = ({ eventLevel }: Cluster, { _tag }: Event): void => {
-  if (eventLevels[_tag] > eventLevel) bug(`${_tag} has event level ${eventLevels[_tag]}, the cluster is at ${eventLevel}`)
+const assertLevel = ({ eventLevel }: Cluster, event: Event): void => {
+  if (levelOfEvent(event) > eventLevel) bug(`${event._tag} has event level ${levelOfEvent(event)}, the cluster is at ${eventLevel}`)
 }
 
 /**

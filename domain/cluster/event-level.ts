@@ -3,12 +3,15 @@ import { type CommandOf, type Decision, rejected } from "./decision.ts"
 import { baseEventLevel, type Event, EventLevelRaised } from "./event.ts"
 import type { Broker, Cluster } from "./state.ts"
 
+/** From this level on a partition may have more than one replica, which older versions cannot fold. */
+export const replicationEventLevel = 2
+
 /**
  * The level at which each kind of event was introduced. A kind above the base level is written only after
  * EventLevelRaised has raised the cluster to it: an older node stops at an event that it does not know. A new kind gets
  * the next level; so does a higher `v` that an older node could not fold.
  *
- * EventLevelRaised has the base level, since it is written below the level that it raises to. It is written only when
+ * Exported for tests. EventLevelRaised has the base level, since it is written below the level that it raises to. It is written only when
  * every registered broker knows that level, and a node that knows a level above the base knows this event.
  */
 export const eventLevels: { readonly [Tag in Event["_tag"]]: number } = {
@@ -27,8 +30,19 @@ export const eventLevels: { readonly [Tag in Event["_tag"]]: number } = {
   ResourceConfigsChanged: baseEventLevel,
   TopicRemoved: baseEventLevel,
   ProducerIdsAllocated: baseEventLevel,
-  EventLevelRaised: baseEventLevel
+  EventLevelRaised: baseEventLevel,
+  LeadersElected: replicationEventLevel,
+  InSyncSetsChanged: replicationEventLevel,
+  LeaderElectedUncleanly: replicationEventLevel,
+  RecordsLost: replicationEventLevel,
+  ReassignmentBegan: replicationEventLevel,
+  ReassignmentEnded: replicationEventLevel,
+  BrokerLeaving: replicationEventLevel,
+  ReplicasDisowned: replicationEventLevel
 }
+
+/** Returns the level of an event: a higher version of a kind may need a higher level than the kind. */
+export const levelOfEvent = (event: Event): number => (event._tag === "BrokerRegistered" && event.v === 2 ? replicationEventLevel : eventLevels[event._tag])
 
 /** The highest level that this version knows: it can read and write every kind of event up to it. */
 export const knownEventLevel: number = Math.max(...Object.values(eventLevels))

@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { BrokerId, PartitionIndex, TopicId, TopicName } from "../kernel/id.ts"
+import * as R from "./replication/event.ts"
 
 /**
  * Facts about the cluster, as the journal (`__cluster_metadata`) holds them. A field is never removed or given another
@@ -11,6 +12,8 @@ const v = Schema.propertySignature(Schema.Literal(1)).pipe(Schema.withConstructo
  * PartitionLeaderChanged for each of them.
  */
 const vWithPartitions = Schema.propertySignature(Schema.Literal(1, 2)).pipe(Schema.withConstructorDefault((): 1 | 2 => 2))
+/** Version 2 of a registration says what the broker's logs hold: it is written from event level 2 on. */
+const vWithLogs = Schema.propertySignature(Schema.Literal(1, 2)).pipe(Schema.withConstructorDefault((): 1 | 2 => 1))
 const Epoch = Schema.Int
 /** The level of a journal without EventLevelRaised, and of a broker that names no level when it registers. */
 export const baseEventLevel = 1
@@ -40,7 +43,7 @@ export class LeaderElected extends Schema.TaggedClass<LeaderElected>()("LeaderEl
  * `brokerEpoch` fences the earlier process of the broker.
  */
 export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("BrokerRegistered", {
-  v,
+  v: vWithLogs,
   brokerId: BrokerId,
   incarnationId: Schema.String,
   brokerEpoch: Epoch,
@@ -55,11 +58,18 @@ export class BrokerRegistered extends Schema.TaggedClass<BrokerRegistered>()("Br
   /**
    * The highest event level that the broker knows. Absent: the base level, as every version before there were levels.
    */
-  eventLevel: Schema.optional(Schema.Int.pipe(Schema.positive()))
+  eventLevel: Schema.optional(Schema.Int.pipe(Schema.positive())),
+  /** The ids of its log directories, since version 2. */
+  directories: Schema.optional(Schema.Array(Schema.String)),
+  /**
+   * Whether its logs have every record that it acknowledged before it stopped, since version 2. Where they may not, the
+   * same command removed the broker from every in-sync set and ELR.
+   */
+  keepsWhatItAcknowledged: Schema.optional(Schema.Boolean)
 }) {}
 /**
- * A broker is unfenced. Since version 2 it leads each partition from here on that has no leader and whose in-sync set
- * has the broker, under the partition's next leader epoch.
+ * A broker is unfenced. Since version 2 it leads each partition from here on that has no leader and whose only replica
+ * is on the broker, under the partition's next leader epoch. Partitions with more replicas have rows of LeadersElected.
  */
 export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("BrokerUnfenced", {
   v: vWithPartitions,
@@ -67,8 +77,9 @@ export class BrokerUnfenced extends Schema.TaggedClass<BrokerUnfenced>()("Broker
   brokerEpoch: Epoch
 }) {}
 /**
- * A broker was silent for too long, or shut down cleanly. Since version 2 the partitions that it led have no
- * leader from here on, under their next leader epochs.
+ * A broker was silent for too long, or shut down cleanly. Since version 2 the partitions whose only replica is on the
+ * broker have no leader from here on, under their next leader epochs. Partitions with more replicas have rows of
+ * LeadersElected and InSyncSetsChanged.
  */
 export class BrokerFenced extends Schema.TaggedClass<BrokerFenced>()("BrokerFenced", {
   v: vWithPartitions,
@@ -161,6 +172,14 @@ export const Event = Schema.Union(
   ResourceConfigsChanged,
   TopicRemoved,
   ProducerIdsAllocated,
-  EventLevelRaised
+  EventLevelRaised,
+  R.LeadersElected,
+  R.InSyncSetsChanged,
+  R.LeaderElectedUncleanly,
+  R.RecordsLost,
+  R.ReassignmentBegan,
+  R.ReassignmentEnded,
+  R.BrokerLeaving,
+  R.ReplicasDisowned
 )
 export type Event = typeof Event.Type

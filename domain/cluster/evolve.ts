@@ -6,7 +6,8 @@ import { nodeConfigsOf } from "./config/node.ts"
 import { resourceConfigsOf } from "./config/resource.ts"
 import type * as E from "./event.ts"
 import type { Event } from "./event.ts"
-import { brokerOf, type Cluster, charactersOf, noPartitions, resourceCharactersOf, type Topic, topicById } from "./state.ts"
+import * as replication from "./replication/evolve.ts"
+import { brokerOf, type Cluster, charactersOf, noBrokers, noPartitions, resourceCharactersOf, type Topic, topicById } from "./state.ts"
 import { leadersFound, leadersLost } from "./topic/leadership.ts"
 
 /** Kafka's metrics do not distinguish '.' from '_': names that differ in them alone collide. */
@@ -44,22 +45,17 @@ const topicAdded = (cluster: Cluster, { topic, topicId, configs }: E.TopicAdded)
   unifiedNames: hasCollisionCharacters(topic) ? HashMap.set(cluster.unifiedNames, unifiedName(topic), topic) : cluster.unifiedNames
 })
 
-/** R1: under a leader epoch that falls, two brokers could lead the partition under the same one. */
-const assertRising = (
-  { leaderEpoch, partition, topicId }: { readonly topicId: string; readonly partition: number; readonly leaderEpoch: number },
-  before: number
-): void => {
-  if (leaderEpoch < before) bug(`partition ${partition} of topic ${topicId}: leader epoch ${leaderEpoch} follows ${before}`)
-}
-
 const partitionPlaced = (cluster: Cluster, event: E.PartitionPlaced): Cluster => {
   const topic = topicById(cluster, event.topicId)
   if (topic === undefined || event.partition > topic.partitions.length) return cluster
   const before = topic.partitions.at(event.partition)
-  if (before !== undefined) assertRising(event, before.leaderEpoch)
+  if (before !== undefined) replication.assertRising(event.topicId, event.partition, event.leaderEpoch, before.leaderEpoch)
   const partition = {
     replicas: event.replicas,
     isr: event.isr,
+    elr: noBrokers,
+    adding: noBrokers,
+    removing: noBrokers,
     leader: event.leader,
     leaderEpoch: event.leaderEpoch,
     partitionEpoch: before === undefined ? 0 : before.partitionEpoch + 1
@@ -77,9 +73,9 @@ const partitionLeaderChanged = (cluster: Cluster, { topicId, partition, leader, 
   const topic = topicById(cluster, topicId)
   const before = topic?.partitions.at(partition)
   if (topic === undefined || before === undefined) return cluster
-  assertRising({ topicId, partition, leaderEpoch }, before.leaderEpoch)
+  replication.assertRising(topicId, partition, leaderEpoch, before.leaderEpoch)
   const partitions = topic.partitions.set(partition, {
-    replicas: before.replicas,
+    ...before,
     isr,
     leader,
     leaderEpoch,
@@ -136,7 +132,7 @@ const changes: ByTag<Cluster, Event, Cluster> = {
   ClusterFounded: (cluster, { clusterId }) => ({ ...cluster, clusterId }),
   GroupStreamsFixed: (cluster, { count }) => ({ ...cluster, groupStreams: count }),
   LeaderElected: (cluster, { nodeId, host, port, epoch }) => ({ ...cluster, leader: { nodeId, host, port, epoch } }),
-  BrokerRegistered: (cluster, { brokerId, incarnationId, brokerEpoch, eventLevel, host, listeners, port, rack }) => {
+  BrokerRegistered: (cluster, { brokerId, incarnationId, brokerEpoch, directories, eventLevel, host, listeners, port, rack }) => {
     const before = brokerOf(cluster, brokerId)?.epoch ?? -1
     // R5: under an epoch that falls, an older process of the broker would be the registered one.
     if (brokerEpoch < before) bug(`broker ${brokerId}: broker epoch ${brokerEpoch} follows ${before}`)
@@ -149,7 +145,8 @@ const changes: ByTag<Cluster, Event, Cluster> = {
       rack,
       fenced: true,
       ...(listeners === undefined ? {} : { listeners }),
-      ...(eventLevel === undefined ? {} : { eventLevel })
+      ...(eventLevel === undefined ? {} : { eventLevel }),
+      ...(directories === undefined ? {} : { directories })
     }
     return { ...cluster, brokers: HashMap.set(cluster.brokers, brokerId, broker) }
   },
@@ -165,7 +162,17 @@ const changes: ByTag<Cluster, Event, Cluster> = {
   TopicRemoved: topicRemoved,
   // A level never falls: kinds of events that were allowed stay so.
   EventLevelRaised: (cluster, { level }) => ({ ...cluster, eventLevel: Math.max(level, cluster.eventLevel) }),
-  ProducerIdsAllocated: (cluster, { first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) })
+  ProducerIdsAllocated: (cluster, { first, count }) => ({ ...cluster, nextProducerId: first + BigInt(count) }),
+  LeadersElected: replication.leadersElected,
+  InSyncSetsChanged: replication.inSyncSetsChanged,
+  LeaderElectedUncleanly: replication.leaderElectedUncleanly,
+  // A report for operators: the partition is what the events about it say.
+  RecordsLost: (cluster) => cluster,
+  ReassignmentBegan: replication.reassignmentBegan,
+  ReassignmentEnded: replication.reassignmentEnded,
+  BrokerLeaving: replication.brokerLeaving,
+  // The sets of these partitions follow as rows.
+  ReplicasDisowned: (cluster) => cluster
 }
 
 /**

@@ -3,15 +3,20 @@ import type { ResourceKind } from "../kernel/config.ts"
 import { BrokerId, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
 import { BrokerListener, baseEventLevel } from "./event.ts"
+import { replicationEventLevel } from "./event-level.ts"
 import { hasCollisionCharacters, unifiedName } from "./evolve.ts"
-import { type Cluster, charactersOf, resourceCharactersOf, sortedTopics, type Topic } from "./state.ts"
+import { type Cluster, charactersOf, noBrokers, type Partition, resourceCharactersOf, sortedTopics, type Topic } from "./state.ts"
 
 const LeaderId = Schema.Union(BrokerId, Schema.Literal(-1))
+const Brokers = Schema.Array(BrokerId)
 /**
- * [replicas, in-sync set, leader, leader epoch, partition epoch]: a snapshot of 200,000 partitions should not repeat
- * their names.
+ * [replicas, in-sync set, leader, leader epoch, partition epoch], and where one of them is not empty [ELR, adding,
+ * removing]: a snapshot of 200,000 partitions should not repeat their names.
  */
-const PartitionRow = Schema.Tuple(Schema.Array(BrokerId), Schema.Array(BrokerId), LeaderId, Schema.Int, Schema.Int)
+const PartitionRow = Schema.Union(
+  Schema.Tuple(Brokers, Brokers, LeaderId, Schema.Int, Schema.Int),
+  Schema.Tuple(Brokers, Brokers, LeaderId, Schema.Int, Schema.Int, Brokers, Brokers, Brokers)
+)
 
 /** A topic in a snapshot. */
 export const TopicRow = Schema.Struct({
@@ -22,9 +27,12 @@ export const TopicRow = Schema.Struct({
 })
 export type TopicRow = typeof TopicRow.Type
 
-/** A cluster in a snapshot, version 1: what events said, without what is derived from it. */
+/**
+ * A cluster in a snapshot: what events said, without what is derived from it. Version 2 has the longer rows of
+ * partitions, and is written from the event level on that allows them, so that an older version never reads it.
+ */
 export const ClusterSnapshot = Schema.Struct({
-  v: Schema.Literal(1),
+  v: Schema.Literal(1, 2),
   index: Schema.Int,
   clusterId: Schema.optional(Schema.String),
   groupStreams: Schema.optional(Schema.Int),
@@ -41,7 +49,9 @@ export const ClusterSnapshot = Schema.Struct({
       rack: Schema.NullOr(Schema.String),
       fenced: Schema.Boolean,
       listeners: Schema.optional(Schema.Array(BrokerListener)),
-      eventLevel: Schema.optional(Schema.Int)
+      eventLevel: Schema.optional(Schema.Int),
+      leavingAt: Schema.optional(Schema.Int),
+      directories: Schema.optional(Schema.Array(Schema.String))
     })
   ),
   topics: Schema.Array(TopicRow),
@@ -75,19 +85,28 @@ const resourceConfigsOfRows = (rows: ClusterSnapshot["resourceConfigs"] = []): C
   return { group: of("group"), "client-metrics": of("client-metrics") }
 }
 
+const rowOfPartition = ({ adding, elr, isr, leader, leaderEpoch, partitionEpoch, removing, replicas }: Partition): typeof PartitionRow.Type =>
+  elr.length + adding.length + removing.length === 0
+    ? [replicas, isr, leader, leaderEpoch, partitionEpoch]
+    : [replicas, isr, leader, leaderEpoch, partitionEpoch, elr, adding, removing]
+const partitionOfRow = (row: typeof PartitionRow.Type): Partition => {
+  const [replicas, isr, leader, leaderEpoch, partitionEpoch, elr = noBrokers, adding = noBrokers, removing = noBrokers] = row
+  return { replicas, isr, elr, adding, removing, leader, leaderEpoch, partitionEpoch }
+}
+
 /** Returns the row of a topic. */
 export const rowOfTopic = ({ configs, name, partitions, topicId }: Topic): TopicRow => ({
   name,
   topicId,
   configs,
-  partitions: partitions.map(({ replicas, isr, leader, leaderEpoch, partitionEpoch }) => [replicas, isr, leader, leaderEpoch, partitionEpoch] as const)
+  partitions: partitions.map(rowOfPartition)
 })
 /** Returns the topic of a row. */
 export const topicOfRow = ({ configs, name, partitions, topicId }: TopicRow): Topic => ({
   name,
   topicId,
   configs,
-  partitions: Vector.from(partitions.map(([replicas, isr, leader, leaderEpoch, partitionEpoch]) => ({ replicas, isr, leader, leaderEpoch, partitionEpoch })))
+  partitions: Vector.from(partitions.map(partitionOfRow))
 })
 
 /** Returns the snapshot of a state. Equal states have equal snapshots, in the order of ids and names. */
@@ -95,7 +114,7 @@ export const toSnapshot = (cluster: Cluster): ClusterSnapshot => ({ ...withoutTo
 
 /** Returns the snapshot of a state without its topics, for a caller that reads or writes these one by one. */
 export const withoutTopics = (cluster: Cluster): ClusterSnapshot => ({
-  v: 1,
+  v: cluster.eventLevel < replicationEventLevel ? 1 : 2,
   index: cluster.index,
   ...(cluster.clusterId === undefined ? {} : { clusterId: cluster.clusterId }),
   ...(cluster.groupStreams === undefined ? {} : { groupStreams: cluster.groupStreams }),

@@ -19,10 +19,28 @@ export interface Broker {
   readonly listeners?: ReadonlyArray<BrokerListener> | undefined
   /** The highest event level that it knows. Absent: the base level. */
   readonly eventLevel?: number | undefined
+  /**
+   * It shuts down: the journal index of the event that says so. It leads only what no other broker can lead, and joins
+   * no in-sync set. Absent: it does not.
+   */
+  readonly leavingAt?: number | undefined
+  /** The ids of its log directories. Absent: the broker did not name them. */
+  readonly directories?: ReadonlyArray<string> | undefined
 }
 export interface Partition {
+  /** The preferred leader first. During a reassignment also those that are added or removed. */
   readonly replicas: ReadonlyArray<BrokerId>
+  /** Replicas that have every record below the high watermark, and that the high watermark waits for. */
   readonly isr: ReadonlyArray<BrokerId>
+  /**
+   * Eligible leader replicas (KIP-966): no members of the in-sync set, but they have every record below the high
+   * watermark, since they left the set when it was smaller than min.insync.replicas.
+   */
+  readonly elr: ReadonlyArray<BrokerId>
+  /** Replicas that a reassignment adds: when all of them are in sync, it completes. */
+  readonly adding: ReadonlyArray<BrokerId>
+  /** Replicas that a reassignment removes when it completes. */
+  readonly removing: ReadonlyArray<BrokerId>
   /** -1: the partition has no leader, and every request for it gets LEADER_NOT_AVAILABLE or NOT_LEADER_OR_FOLLOWER. */
   readonly leader: BrokerId | -1
   readonly leaderEpoch: Epoch
@@ -98,6 +116,7 @@ export const initial: Cluster = {
 }
 
 export const noPartitions: Vector<Partition> = Vector.empty
+export const noBrokers: ReadonlyArray<BrokerId> = []
 
 /**
  * Where the broker is reached through its listener of that name, or without a name through the one between nodes;

@@ -1,32 +1,37 @@
 import { Either } from "effect"
-import type { Rejection } from "../../kernel/error-code.ts"
 import { producerIdMax } from "../bounds.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
-import { BrokerRemoved, BrokerUnfenced, ProducerIdsAllocated } from "../event.ts"
+import { BrokerRemoved, BrokerUnfenced, type Event, ProducerIdsAllocated } from "../event.ts"
+import { BrokerLeaving } from "../replication/event.ts"
+import { eventsWith, eventsWithout, hasReplicated } from "../replication/partition-changes.ts"
 import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
+import { currentBroker } from "./current-broker.ts"
 import { fencedBy, isBrokerId } from "./registration.ts"
 
-/** The broker of that id and epoch, or why the caller is not it. */
-const currentBroker = (cluster: Cluster, brokerId: number, brokerEpoch: number): Either.Either<Broker, Rejection> => {
-  const broker = brokerOf(cluster, brokerId)
-  if (broker === undefined) return rejected("BROKER_ID_NOT_REGISTERED", `No broker ${brokerId} is registered.`)
-  if (broker.epoch !== brokerEpoch)
-    return rejected("STALE_BROKER_EPOCH", `Broker ${brokerId} has epoch ${broker.epoch}, not ${brokerEpoch}: a newer registration is valid.`)
-  return Either.right(broker)
+/**
+ * A broker announces its shutdown: the partitions that other brokers can lead get other leaders, while it serves on. It
+ * is fenced when it has read that. A broker without such partitions is fenced at once.
+ */
+const shutDown = (cluster: Cluster, broker: Broker, metadataOffset: number): ReadonlyArray<Event> => {
+  if (broker.leavingAt !== undefined) return metadataOffset >= broker.leavingAt ? fencedBy(cluster, broker, "shutdown") : []
+  if (!hasReplicated(cluster, broker.id)) return fencedBy(cluster, broker, "shutdown")
+  const rows = eventsWithout(cluster, broker.id, "leaving", { elected: "leaving", inSync: "leaving", by: null })
+  return [new BrokerLeaving({ brokerId: broker.id, brokerEpoch: broker.epoch }), ...rows]
 }
 
-/** A broker is unfenced when it has read at least its own registration, and fenced when it announces its shutdown. */
+/** A broker is unfenced when it has read at least its own registration, and fenced when it asks for it or shuts down. */
 export const brokerHeartbeat = (cluster: Cluster, command: CommandOf<"BrokerHeartbeat">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), (broker) => {
-    const out = command.wantFence || command.wantShutDown
-    if (!broker.fenced && out) return fencedBy(broker, "shutdown")
-    if (broker.fenced && !out && command.metadataOffset >= broker.epoch) return [new BrokerUnfenced({ brokerId: broker.id, brokerEpoch: broker.epoch })]
-    return []
+    const { metadataOffset, wantFence, wantShutDown } = command
+    if (!broker.fenced && wantFence) return fencedBy(cluster, broker, "shutdown")
+    if (!broker.fenced && wantShutDown) return shutDown(cluster, broker, metadataOffset)
+    if (!broker.fenced || wantFence || wantShutDown || metadataOffset < broker.epoch) return []
+    return [new BrokerUnfenced({ brokerId: broker.id, brokerEpoch: broker.epoch }), ...eventsWith(cluster, broker.id)]
   })
 
 export const fenceBroker = (cluster: Cluster, { brokerId, brokerEpoch }: CommandOf<"FenceBroker">): Decision => {
   const broker = brokerOf(cluster, brokerId)
-  return Either.right(broker === undefined || broker.fenced || broker.epoch !== brokerEpoch ? [] : fencedBy(broker, "session timeout"))
+  return Either.right(broker === undefined || broker.fenced || broker.epoch !== brokerEpoch ? [] : fencedBy(cluster, broker, "session timeout"))
 }
 
 /** The registration of a broker without partitions is removed: the broker registers again when it restarts. */
@@ -41,7 +46,10 @@ export const unregisterBroker = (cluster: Cluster, { brokerId }: CommandOf<"Unre
   const broker = brokerOf(cluster, brokerId)
   return broker === undefined
     ? rejected("BROKER_ID_NOT_REGISTERED", `Broker ID ${brokerId} is not currently registered.`)
-    : Either.right([new BrokerRemoved({ brokerId: broker.id, brokerEpoch: broker.epoch, reason: "unregistered" })])
+    : Either.right([
+        ...eventsWithout(cluster, broker.id, "fenced", { elected: "fenced", inSync: "fenced", by: null }),
+        new BrokerRemoved({ brokerId: broker.id, brokerEpoch: broker.epoch, reason: "unregistered" })
+      ])
 }
 
 export const allocateProducerIds = (cluster: Cluster, { brokerId, brokerEpoch, count }: CommandOf<"AllocateProducerIds">): Decision => {

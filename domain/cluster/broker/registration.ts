@@ -1,16 +1,23 @@
 import { Either, HashMap, Schema } from "effect"
+import { fold } from "../../kernel/decider.ts"
 import type { Rejection } from "../../kernel/error-code.ts"
 import { BrokerId } from "../../kernel/id.ts"
-import { brokerListenersMax, brokersMax, brokerTextCharactersMax } from "../bounds.ts"
+import { brokerDirectoriesMax, brokerListenersMax, brokersMax, brokerTextCharactersMax } from "../bounds.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { BrokerFenced, BrokerRegistered, BrokerRemoved, baseEventLevel, type Event } from "../event.ts"
-import { eventLevelOf } from "../event-level.ts"
+import { eventLevelOf, replicationEventLevel } from "../event-level.ts"
+import { evolve } from "../evolve.ts"
+import { eventsWithout } from "../replication/partition-changes.ts"
 import { type Broker, brokerOf, type Cluster, isIdle } from "../state.ts"
 
 export const isBrokerId: (id: number) => id is BrokerId = Schema.is(BrokerId)
 
-/** One event, however many partitions the broker leads: `evolve` changes their leaders. */
-export const fencedBy = (broker: Broker, reason: BrokerFenced["reason"]): ReadonlyArray<Event> => [
+/**
+ * Rows for the partitions with more than one replica, then one event: `evolve` changes the leaders of the others. The
+ * rows come first, so that no state has a partition that a fenced broker leads.
+ */
+export const fencedBy = (cluster: Cluster, broker: Broker, reason: BrokerFenced["reason"]): ReadonlyArray<Event> => [
+  ...eventsWithout(cluster, broker.id, "fenced", { elected: "fenced", inSync: "fenced", by: null }),
   new BrokerFenced({ brokerId: broker.id, brokerEpoch: broker.epoch, reason })
 ]
 
@@ -28,7 +35,7 @@ const replaceable = (cluster: Cluster): Broker | undefined => {
 }
 
 const registrationFault = (cluster: Cluster, command: CommandOf<"RegisterBroker">): Either.Either<never, Rejection> | undefined => {
-  const { brokerId, incarnationId, clusterId, host, port, rack, listeners = [] } = command
+  const { brokerId, incarnationId, clusterId, host, port, rack, directories = [], listeners = [] } = command
   if (clusterId !== "" && clusterId !== cluster.clusterId)
     return rejected("INCONSISTENT_CLUSTER_ID", `Broker ${brokerId} belongs to cluster ${clusterId}, this is cluster ${cluster.clusterId ?? "without an id"}.`)
   if (eventLevelOf(command) < cluster.eventLevel)
@@ -46,6 +53,11 @@ const registrationFault = (cluster: Cluster, command: CommandOf<"RegisterBroker"
   // No process has proved its identity yet: its texts are written to the journal and to log lines.
   if (!texts.every((text) => readable.test(text)))
     return rejected("INVALID_REGISTRATION", `A host, the rack or the incarnation id of broker ${brokerId} has characters that cannot be printed.`)
+  if (directories.length > brokerDirectoriesMax || directories.some((id) => id.length > brokerTextCharactersMax || !readable.test(id)))
+    return rejected(
+      "INVALID_REGISTRATION",
+      `Broker ${brokerId} may have ${brokerDirectoriesMax} log directories, each with an id of at most ${brokerTextCharactersMax} characters that can be printed.`
+    )
   const strange = [port, ...listeners.map((each) => each.port)].find((each) => !Number.isInteger(each) || each < 1 || each > 65_535)
   if (strange !== undefined) return rejected("INVALID_REGISTRATION", `Broker ${brokerId} cannot be reached on port ${strange}.`)
   if (listeners.length > brokerListenersMax || new Set(listeners.map(({ name }) => name)).size < listeners.length)
@@ -98,10 +110,12 @@ export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBro
       "DUPLICATE_BROKER_REGISTRATION",
       `Broker ${brokerId} is registered from ${before.host}:${before.port} and runs: give this one another id, or wait until that session ends.`
     )
-  const gone = before === undefined ? replacedFor(cluster) : before.fenced ? [] : fencedBy(before, "restarted")
-  const brokerEpoch = cluster.index + gone.length
+  const gone = before === undefined ? replacedFor(cluster) : before.fenced ? [] : fencedBy(cluster, before, "restarted")
+  const disowned = command.keepsWhatItAcknowledged === true ? [] : disownedBy(fold(evolve, cluster, gone), brokerId)
+  const brokerEpoch = cluster.index + gone.length + disowned.length
   return Either.right([
     ...gone,
+    ...disowned,
     new BrokerRegistered({
       brokerId,
       incarnationId,
@@ -110,10 +124,31 @@ export const registerBroker = (cluster: Cluster, command: CommandOf<"RegisterBro
       port,
       rack,
       ...(listeners === undefined ? {} : { listeners }),
-      ...(eventLevel === baseEventLevel ? {} : { eventLevel })
+      ...(eventLevel === baseEventLevel ? {} : { eventLevel }),
+      ...logsOf(cluster, command)
     })
   ])
 }
+
+/** What version 2 of the event has more: an older version could not fold it. */
+const logsOf = (
+  cluster: Cluster,
+  { directories, keepsWhatItAcknowledged }: CommandOf<"RegisterBroker">
+): Partial<Pick<BrokerRegistered, "v" | "directories" | "keepsWhatItAcknowledged">> =>
+  cluster.eventLevel < replicationEventLevel || (directories === undefined && keepsWhatItAcknowledged === undefined)
+    ? {}
+    : {
+        v: 2,
+        ...(directories === undefined ? {} : { directories }),
+        ...(keepsWhatItAcknowledged === undefined ? {} : { keepsWhatItAcknowledged })
+      }
+
+/**
+ * Returns the rows of a broker that may lack what it acknowledged: it was not stopped cleanly, and does not sync before
+ * it acknowledges. It leaves every in-sync set and ELR.
+ */
+const disownedBy = (cluster: Cluster, brokerId: BrokerId): ReadonlyArray<Event> =>
+  eventsWithout(cluster, brokerId, "fenced", { elected: "disowned", inSync: "disowned", by: null }, true)
 
 /** Returns the event that removes a registration where the cluster is full, before one more broker registers. */
 const replacedFor = (cluster: Cluster): ReadonlyArray<Event> => {

@@ -3,6 +3,8 @@ import type { Rejection } from "../../kernel/error-code.ts"
 import type { BrokerId } from "../../kernel/id.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { NodeConfigsChanged, TopicConfigsChanged } from "../event.ts"
+import { evolve } from "../evolve.ts"
+import { eventsOfMinIsr } from "../replication/partition-changes.ts"
 import { brokerOf, type Cluster, topicByName } from "../state.ts"
 import { internalTopicRejection, isInternalName, parseTopicName } from "../topic/name.ts"
 import { changedConfigs, sameConfigs, tooManyConfigs } from "./changes.ts"
@@ -22,7 +24,9 @@ export const changeTopicConfigs = (cluster: Cluster, command: CommandOf<"ChangeT
     const configs = yield* changedConfigs(topic.configs, command, findTopicSetting)
     const tooMany = tooManyConfigs(cluster, topic.configs, configs)
     if (tooMany !== undefined) return yield* Either.left(tooMany)
-    return command.validateOnly || sameConfigs(configs, topic.configs) ? [] : [new TopicConfigsChanged({ topicId: topic.topicId, configs })]
+    if (command.validateOnly || sameConfigs(configs, topic.configs)) return []
+    const event = new TopicConfigsChanged({ topicId: topic.topicId, configs })
+    return [event, ...eventsOfMinIsr(evolve(cluster, event), topic.topicId)]
   })
 
 /** Returns the node of that id; null for the empty name, which means all nodes. */
@@ -46,5 +50,7 @@ export const changeNodeConfigs = (cluster: Cluster, command: CommandOf<"ChangeNo
     const configs = yield* changedConfigs(before, command, nodeId === null ? findClusterSetting : findDynamicSetting)
     const tooMany = tooManyConfigs(cluster, before, configs)
     if (tooMany !== undefined) return yield* Either.left(tooMany)
-    return command.validateOnly || sameConfigs(configs, before) ? [] : [new NodeConfigsChanged({ nodeId, configs })]
+    if (command.validateOnly || sameConfigs(configs, before)) return []
+    const event = new NodeConfigsChanged({ nodeId, configs })
+    return [event, ...(nodeId === null ? eventsOfMinIsr(evolve(cluster, event)) : [])]
   })

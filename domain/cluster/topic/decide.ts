@@ -1,20 +1,28 @@
 import { Either, HashMap, Option } from "effect"
 import type { Rejection } from "../../kernel/error-code.ts"
 import type { BrokerId, TopicId } from "../../kernel/id.ts"
-import { partitionsPerClusterMax, partitionsPerTopicMax } from "../bounds.ts"
+import { partitionsPerClusterMax, partitionsPerTopicMax, replicationFactorMax } from "../bounds.ts"
 import type { Assignment } from "../command.ts"
 import { tooManyConfigs } from "../config/changes.ts"
 import { parseTopicConfigs } from "../config/topic.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { type Event, PartitionPlaced, TopicAdded, TopicRemoved } from "../event.ts"
-import { brokerOf, type Cluster, liveBrokers, topicById, topicByName } from "../state.ts"
+import { replicationEventLevel } from "../event-level.ts"
+import { livesOf } from "../replication/partition-changes.ts"
+import { brokerOf, type Cluster, liveBrokers, type Topic, topicById, topicByName } from "../state.ts"
 import { internalTopicRejection, isInternalId, isInternalName, newTopicName } from "./name.ts"
 import { place } from "./placement.ts"
+import { replicasFault } from "./replicas.ts"
 
-type Placement = Either.Either<ReadonlyArray<BrokerId>, Rejection>
+/** The replicas of each partition, the preferred leader first. */
+type Placement = Either.Either<ReadonlyArray<ReadonlyArray<BrokerId>>, Rejection>
 
-const placed = (topicId: TopicId, partition: number, broker: BrokerId): Event =>
-  new PartitionPlaced({ topicId, partition, replicas: [broker], isr: [broker], leader: broker, leaderEpoch: 0 })
+/** The unfenced replicas are in sync, and the first of them leads: at least one is. */
+const placed = (cluster: Cluster, topicId: TopicId, partition: number, replicas: ReadonlyArray<BrokerId>): Event => {
+  const lifeOf = livesOf(cluster)
+  const isr = replicas.filter((id) => lifeOf(id) === "unfenced")
+  return new PartitionPlaced({ topicId, partition, replicas: replicas as [BrokerId, ...Array<BrokerId>], isr, leader: isr[0] as BrokerId, leaderEpoch: 0 })
+}
 
 const tooManyPartitions = (cluster: Cluster, more: number): Either.Either<never, Rejection> | undefined =>
   cluster.partitionCount + more > partitionsPerClusterMax
@@ -28,7 +36,7 @@ const tooManyPartitions = (cluster: Cluster, more: number): Either.Either<never,
 const withinBrokers = (cluster: Cluster, placement: Placement, most: number): Placement =>
   Either.flatMap(placement, (brokers) => {
     const more = new Map<BrokerId, number>()
-    for (const broker of brokers) more.set(broker, (more.get(broker) ?? 0) + 1)
+    for (const broker of brokers.flat()) more.set(broker, (more.get(broker) ?? 0) + 1)
     for (const [broker, count] of more) {
       const after = count + Option.getOrElse(HashMap.get(cluster.load, broker), () => 0)
       if (after > most)
@@ -37,53 +45,78 @@ const withinBrokers = (cluster: Cluster, placement: Placement, most: number): Pl
     return placement
   })
 
-const checkReplicationFactor = (replicationFactor: number, live: number): Either.Either<void, Rejection> => {
+/** How many replicas may be asked for: without a bound of the caller, that of this version. */
+const mostReplicas = ({ eventLevel }: Cluster, asked: number, most = replicationFactorMax): Rejection | undefined => {
+  if (asked > 1 && eventLevel < replicationEventLevel && most > 1)
+    return {
+      error: "UNSUPPORTED_VERSION",
+      message: `Replication factor ${asked} needs event level ${replicationEventLevel}, the cluster is at ${eventLevel}: upgrade or unregister the brokers that do not know it.`
+    }
+  if (asked <= most) return undefined
+  const why = most === 1 ? "this version keeps one copy of each partition." : `a partition has at most ${most} replicas.`
+  return { error: "INVALID_REPLICATION_FACTOR", message: `Replication factor ${asked} is not possible: ${why}` }
+}
+
+const checkReplicationFactor = (cluster: Cluster, replicationFactor: number, live: number, most: number | undefined): Either.Either<void, Rejection> => {
   if (replicationFactor !== -1 && replicationFactor < 1)
     return rejected("INVALID_REPLICATION_FACTOR", `Replication factor must be larger than 0, or -1 for the default; it is ${replicationFactor}.`)
   if (live === 0) return rejected("INVALID_REPLICATION_FACTOR", "No broker is unfenced: a topic needs one for its partitions.")
   if (replicationFactor > live)
     return rejected("INVALID_REPLICATION_FACTOR", `Replication factor: ${replicationFactor} larger than available brokers: ${live}.`)
-  if (replicationFactor > 1)
-    return rejected("INVALID_REPLICATION_FACTOR", `Replication factor ${replicationFactor} is not possible: this version keeps one copy of each partition.`)
-  return Either.void
+  const tooMany = mostReplicas(cluster, replicationFactor, most)
+  return tooMany === undefined ? Either.void : Either.left(tooMany)
 }
 
-const automatic = (cluster: Cluster, partitionCount: number, replicationFactor: number): Placement => {
+const automatic = (cluster: Cluster, partitionCount: number, replicationFactor: number, most: number | undefined): Placement => {
   if (partitionCount < 1) return rejected("INVALID_PARTITIONS", `Number of partitions must be larger than 0, or -1 for the default; it is ${partitionCount}.`)
   if (partitionCount > partitionsPerTopicMax)
     return rejected("INVALID_PARTITIONS", `${partitionCount} partitions are too many: a topic has at most ${partitionsPerTopicMax}.`)
-  const live = liveBrokers(cluster).map(({ id }) => id)
-  const fault = checkReplicationFactor(replicationFactor, live.length)
+  const live = liveBrokers(cluster)
+  const fault = checkReplicationFactor(cluster, replicationFactor, live.length, most)
   if (Either.isLeft(fault)) return Either.left(fault.left)
-  return tooManyPartitions(cluster, partitionCount) ?? Either.right(place(live, cluster.load, partitionCount))
+  return tooManyPartitions(cluster, partitionCount) ?? Either.right(place(live, cluster, partitionCount, Math.max(1, replicationFactor)))
 }
 
-/** The broker that one manual assignment names, if it can hold the partition. */
-const assignedBroker = (cluster: Cluster, partition: number, replicas: ReadonlyArray<number>): Either.Either<BrokerId, Rejection> => {
-  const [first] = replicas
-  if (first === undefined) return rejected("INVALID_REPLICA_ASSIGNMENT", `The assignment of partition ${partition} includes an empty replica list.`)
-  if (new Set(replicas).size !== replicas.length)
-    return rejected("INVALID_REPLICA_ASSIGNMENT", `The assignment of partition ${partition} includes a broker more than once.`)
-  const unknown = replicas.find((id) => brokerOf(cluster, id) === undefined)
-  if (unknown !== undefined)
-    return rejected("INVALID_REPLICA_ASSIGNMENT", `The assignment of partition ${partition} includes broker ${unknown}, but no such broker is registered.`)
-  if (replicas.length > 1)
+/** The brokers that one manual assignment names, if they can hold the partition. */
+const assignedBrokers = (
+  cluster: Cluster,
+  partition: number,
+  replicas: ReadonlyArray<number>,
+  most: number | undefined
+): Either.Either<ReadonlyArray<BrokerId>, Rejection> => {
+  const fault = replicasFault(cluster, partition, replicas)
+  if (fault !== undefined) return Either.left(fault)
+  const tooMany = mostReplicas(cluster, replicas.length, most)
+  if (tooMany !== undefined && tooMany.error === "INVALID_REPLICATION_FACTOR" && most === undefined)
     return rejected("INVALID_REPLICATION_FACTOR", `Partition ${partition} has ${replicas.length} replicas: this version keeps one copy of each partition.`)
-  if (brokerOf(cluster, first)?.fenced === true)
+  if (tooMany !== undefined) return Either.left(tooMany)
+  if (replicas.every((id) => brokerOf(cluster, id)?.fenced === true))
     return rejected("INVALID_REPLICA_ASSIGNMENT", `All brokers in the assignment of partition ${partition} are fenced or shut down.`)
-  return Either.right(first as BrokerId)
+  return Either.right(replicas as ReadonlyArray<BrokerId>)
 }
 
-const manual = (cluster: Cluster, from: number, assignments: ReadonlyArray<ReadonlyArray<number>>): Placement => {
+/** Assignments of a client, each with as many replicas as `replicationFactor`, or as the first where that is undefined. */
+const manual = (
+  cluster: Cluster,
+  from: number,
+  assignments: ReadonlyArray<ReadonlyArray<number>>,
+  most: number | undefined,
+  replicationFactor = assignments[0]?.length ?? 1
+): Placement => {
   if (from + assignments.length > partitionsPerTopicMax)
     return rejected("INVALID_PARTITIONS", `${from + assignments.length} partitions are too many: a topic has at most ${partitionsPerTopicMax}.`)
-  const brokers: Array<BrokerId> = []
+  const all: Array<ReadonlyArray<BrokerId>> = []
   for (const replicas of assignments) {
-    const broker = assignedBroker(cluster, from + brokers.length, replicas)
-    if (Either.isLeft(broker)) return Either.left(broker.left)
-    brokers.push(broker.right)
+    const brokers = assignedBrokers(cluster, from + all.length, replicas, most)
+    if (Either.isLeft(brokers)) return Either.left(brokers.left)
+    if (replicas.length !== replicationFactor)
+      return rejected(
+        "INVALID_REPLICA_ASSIGNMENT",
+        `The assignment of partition ${from + all.length} has ${replicas.length} replica(s), the topic's other partitions have ${replicationFactor}: all need as many.`
+      )
+    all.push(brokers.right)
   }
-  return tooManyPartitions(cluster, brokers.length) ?? Either.right(brokers)
+  return tooManyPartitions(cluster, all.length) ?? Either.right(all)
 }
 
 /** The replicas by partition, if the partitions are 0 to n - 1, each once. */
@@ -101,10 +134,11 @@ const inOrder = (assignments: ReadonlyArray<Assignment>): Either.Either<Readonly
 
 const newTopicPlacement = (cluster: Cluster, command: CommandOf<"AddTopic">): Placement => {
   const { assignments, partitionCount, replicationFactor, defaultPartitionCount } = command
-  if (assignments.length === 0) return automatic(cluster, partitionCount === -1 ? defaultPartitionCount : partitionCount, replicationFactor)
+  if (assignments.length === 0)
+    return automatic(cluster, partitionCount === -1 ? defaultPartitionCount : partitionCount, replicationFactor, command.replicationFactorMax)
   if (partitionCount !== -1) return rejected("INVALID_REQUEST", "A manual partition assignment was specified, but the number of partitions was not set to -1.")
   if (replicationFactor !== -1) return rejected("INVALID_REQUEST", "A manual partition assignment was specified, but the replication factor was not set to -1.")
-  return Either.flatMap(inOrder(assignments), (replicas) => manual(cluster, 0, replicas))
+  return Either.flatMap(inOrder(assignments), (replicas) => manual(cluster, 0, replicas, command.replicationFactorMax))
 }
 
 export const addTopic = (cluster: Cluster, command: CommandOf<"AddTopic">): Decision =>
@@ -119,12 +153,18 @@ export const addTopic = (cluster: Cluster, command: CommandOf<"AddTopic">): Deci
     // An id of 122 random bits was drawn twice: the random source is broken, and the data of the older topic would be
     // read as that of the new one.
     if (topicById(cluster, topicId) !== undefined) return yield* rejected("UNKNOWN_SERVER_ERROR", `Topic id ${topicId} is taken; ask again.`)
-    return [new TopicAdded({ topic, topicId, configs }), ...brokers.map((broker, partition) => placed(topicId, partition, broker))]
+    return [new TopicAdded({ topic, topicId, configs }), ...brokers.map((replicas, partition) => placed(cluster, topicId, partition, replicas))]
   })
 
 /** There is no event about a topic of that name: the topic is internal, or does not exist. */
 const missing = (name: string): Either.Either<never, Rejection> =>
   isInternalName(name) ? Either.left(internalTopicRejection(name)) : rejected("UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name.slice(0, 60)}'.`)
+
+/** Replicas of a topic's first partition, without those that a reassignment adds: new partitions get as many. */
+const replicationFactorOf = ({ partitions }: Topic): number => {
+  const first = partitions.at(0)
+  return first === undefined ? 1 : first.replicas.length - first.adding.length
+}
 
 export const addPartitions = (cluster: Cluster, command: CommandOf<"AddPartitions">): Decision =>
   Either.gen(function* () {
@@ -143,9 +183,14 @@ export const addPartitions = (cluster: Cluster, command: CommandOf<"AddPartition
         "INVALID_REPLICA_ASSIGNMENT",
         `Attempted to add ${more} additional partition(s), but ${assignments.length} assignment(s) were specified.`
       )
-    const placement = assignments === null ? automatic(cluster, more, 1) : manual(cluster, now, assignments)
+    const most = command.replicationFactorMax
+    const replicationFactor = replicationFactorOf(topic)
+    const placement =
+      assignments === null
+        ? automatic(cluster, more, replicationFactor, Math.max(replicationFactor, most ?? 1))
+        : manual(cluster, now, assignments, most, replicationFactor)
     const brokers = yield* withinBrokers(cluster, placement, command.partitionsPerBrokerMax)
-    return command.validateOnly ? [] : brokers.map((broker, index) => placed(topic.topicId, now + index, broker))
+    return command.validateOnly ? [] : brokers.map((replicas, index) => placed(cluster, topic.topicId, now + index, replicas))
   })
 
 /** M7: partitions, settings and index entries of the topic go with the one event. */

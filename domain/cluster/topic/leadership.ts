@@ -19,12 +19,14 @@ const withPartitions = (topics: Cluster["topics"], change: (partition: Partition
   })
 
 /**
- * The partitions that `broker` leads lose their leader. Their in-sync set stays: its copy is the only one, and is
- * complete.
+ * The partitions that `broker` leads as their only replica lose their leader. Their in-sync set stays: its copy is the
+ * only one, and is complete. Partitions with more replicas have rows of their own (`replication/event.ts`).
  */
 export const leadersLost = (topics: Cluster["topics"], broker: BrokerId): Cluster["topics"] =>
-  withPartitions(topics, (partition) => (partition.leader === broker ? ledBy(partition, -1) : partition))
+  withPartitions(topics, (partition) => (partition.leader === broker && partition.replicas.length === 1 ? ledBy(partition, -1) : partition))
 
-/** The broker leads the partitions again that have no leader and whose copy is on it. */
+/** The broker leads the partitions again that have no leader and whose only copy is on it. */
 export const leadersFound = (topics: Cluster["topics"], broker: BrokerId): Cluster["topics"] =>
-  withPartitions(topics, (partition) => (partition.leader === -1 && partition.isr.includes(broker) ? ledBy(partition, broker) : partition))
+  withPartitions(topics, (partition) =>
+    partition.leader === -1 && partition.replicas.length === 1 && partition.isr.includes(broker) ? ledBy(partition, broker) : partition
+  )

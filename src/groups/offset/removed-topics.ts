@@ -26,7 +26,15 @@ const removed: EventTable<ClusterEvent, TopicName | undefined> = {
   NodeConfigsChanged: () => undefined,
   ResourceConfigsChanged: () => undefined,
   TopicRemoved: ({ topic }) => topic,
-  ProducerIdsAllocated: () => undefined
+  ProducerIdsAllocated: () => undefined,
+  LeadersElected: () => undefined,
+  InSyncSetsChanged: () => undefined,
+  LeaderElectedUncleanly: () => undefined,
+  RecordsLost: () => undefined,
+  ReassignmentBegan: () => undefined,
+  ReassignmentEnded: () => undefined,
+  BrokerLeaving: () => undefined,
+  ReplicasDisowned: () => undefined
 }
 
 /**

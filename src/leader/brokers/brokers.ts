@@ -28,7 +28,15 @@ const unregistered: EventTable<Event, BrokerId | undefined> = {
   NodeConfigsChanged: () => undefined,
   ResourceConfigsChanged: () => undefined,
   TopicRemoved: () => undefined,
-  ProducerIdsAllocated: () => undefined
+  ProducerIdsAllocated: () => undefined,
+  LeadersElected: () => undefined,
+  InSyncSetsChanged: () => undefined,
+  LeaderElectedUncleanly: () => undefined,
+  RecordsLost: () => undefined,
+  ReassignmentBegan: () => undefined,
+  ReassignmentEnded: () => undefined,
+  BrokerLeaving: () => undefined,
+  ReplicasDisowned: () => undefined
 }
 
 /** What the leader knows about its brokers that is not in the journal: it begins anew with each leader. */

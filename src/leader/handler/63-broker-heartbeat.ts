@@ -40,7 +40,7 @@ const lines: EventTable<Event, string | undefined> = {
   EventLevelRaised: () => undefined,
   BrokerRegistered: () => undefined,
   BrokerUnfenced: () => "is unfenced and serves",
-  BrokerFenced: () => "shuts down: its partitions have no leader until it registers again",
+  BrokerFenced: () => "shuts down: its partitions without another replica have no leader until it registers again",
   BrokerRemoved: () => undefined,
   TopicAdded: () => undefined,
   PartitionPlaced: () => undefined,
@@ -49,11 +49,19 @@ const lines: EventTable<Event, string | undefined> = {
   NodeConfigsChanged: () => undefined,
   ResourceConfigsChanged: () => undefined,
   TopicRemoved: () => undefined,
-  ProducerIdsAllocated: () => undefined
+  ProducerIdsAllocated: () => undefined,
+  LeadersElected: () => undefined,
+  InSyncSetsChanged: () => undefined,
+  LeaderElectedUncleanly: () => undefined,
+  RecordsLost: () => undefined,
+  ReassignmentBegan: () => undefined,
+  ReassignmentEnded: () => undefined,
+  BrokerLeaving: () => "shuts down: other brokers lead its partitions",
+  ReplicasDisowned: () => undefined
 }
 
-const logChange = (leader: LeaderContext["Type"], brokerId: number, [first]: ReadonlyArray<Event>): Effect.Effect<void> => {
-  const line = first === undefined ? undefined : lookUp(lines, first)
+const logChange = (leader: LeaderContext["Type"], brokerId: number, events: ReadonlyArray<Event>): Effect.Effect<void> => {
+  const line = events.map((event) => lookUp(lines, event)).find((each) => each !== undefined)
   const name = nameOf(leader, brokerId)
   return line === undefined ? Effect.void : leader.brokers.changes.log(LogLevel.Info, name, `${name} ${line}`)
 }

@@ -152,10 +152,10 @@ test("placement: within a topic no broker leads two more than another, and over 
       const spread = (counts: ReadonlyArray<number>) => Math.max(...counts) - Math.min(...counts)
       topics.forEach((partitionCount, n) => {
         const placed = place(
-          [...Array(brokers).keys()].map((b) => (b + 1) as BrokerId),
-          cluster.load,
+          [...Array(brokers).keys()].map((b) => ({ id: (b + 1) as BrokerId, rack: null })),
+          cluster,
           partitionCount
-        )
+        ).flat()
         expect(spread([...Array(brokers).keys()].map((b) => placed.filter((broker) => broker === b + 1).length))).toBeLessThanOrEqual(1)
         cluster = fold(evolve, cluster, Either.getOrThrow(decide(cluster, addTopic(`t${n}`, { topicId: topicId(n), partitionCount }))))
       })

@@ -27,6 +27,15 @@ const reactionsOf = (logs: HostedLogs, nodeId: BrokerId): Reactions => {
   const ofBroker = ({ brokerId }: { readonly brokerId: BrokerId }): void => {
     if (brokerId === nodeId) for (const replica of logs.replicas()) logs.roles.assign(replica, logs.roles.placedHere(replica)?.partition)
   }
+  const ofRows = ({
+    rows,
+    topicId
+  }: {
+    readonly topicId: TopicId
+    readonly rows: ReadonlyArray<readonly [partition: number, ...ReadonlyArray<unknown>]>
+  }): void => {
+    for (const [partition] of rows) refresh(logs, { topicId, partition }, false)
+  }
   return {
     ClusterFounded: none,
     EventLevelRaised: none,
@@ -44,7 +53,15 @@ const reactionsOf = (logs: HostedLogs, nodeId: BrokerId): Reactions => {
     NodeConfigsChanged: (event) => logs.settings.applyAll(event.nodeId),
     ResourceConfigsChanged: none,
     TopicRemoved: ({ topicId }) => drop(logs, topicId),
-    ProducerIdsAllocated: none
+    ProducerIdsAllocated: none,
+    LeadersElected: ofRows,
+    InSyncSetsChanged: ofRows,
+    LeaderElectedUncleanly: (event) => refresh(logs, event, false),
+    RecordsLost: none,
+    ReassignmentBegan: (event) => refresh(logs, event, event.adding.includes(nodeId)),
+    ReassignmentEnded: (event) => refresh(logs, event, false),
+    BrokerLeaving: ofBroker,
+    ReplicasDisowned: none
   }
 }
 

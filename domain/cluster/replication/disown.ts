@@ -1,0 +1,53 @@
+import { Either } from "effect"
+import type { BrokerId, TopicId } from "../../kernel/id.ts"
+import { currentBroker } from "../broker/current-broker.ts"
+import { type CommandOf, type Decision, rejected } from "../decision.ts"
+import { change } from "../election.ts"
+import { replicationEventLevel } from "../event-level.ts"
+import { type Cluster, topicById } from "../state.ts"
+import { RecordsLost, ReplicasDisowned, rowsMax } from "./event.ts"
+import { eventsOfChanges, isReplicated, livesOf, minIsrOf, type PartitionChange } from "./partition-changes.ts"
+
+/**
+ * Takes a broker out of the in-sync sets and ELRs of partitions whose logs it lost, so that an empty log never leads
+ * (KAFKA-14139). Partitions with one replica stay as they are: there is no other copy. No event for a partition whose
+ * sets do not have the broker.
+ */
+export const disownReplicas = (cluster: Cluster, command: CommandOf<"DisownReplicas">): Decision =>
+  Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), ({ epoch, id }) => {
+    const lifeOf = livesOf(cluster)
+    const changes: Array<PartitionChange> = []
+    const seen = new Set<string>()
+    for (const { partition, topicId } of command.partitions) {
+      const topic = topicById(cluster, topicId)
+      const before = topic?.partitions.at(partition)
+      if (topic === undefined || before === undefined || !isReplicated(before) || seen.has(`${topicId} ${partition}`)) continue
+      seen.add(`${topicId} ${partition}`)
+      if (!before.isr.includes(id) && !before.elr.includes(id)) continue
+      const after = change(before, { disowned: id }, lifeOf, minIsrOf(cluster, topic.configs))
+      changes.push({ topicId: topic.topicId, partition, before, after })
+    }
+    const rows = changes.map(({ partition, topicId }) => [topicId, partition] as const)
+    const reports = Array.from(
+      { length: Math.ceil(rows.length / rowsMax) },
+      (_, at) => new ReplicasDisowned({ brokerId: id, brokerEpoch: epoch, reason: command.reason, rows: rows.slice(at * rowsMax, (at + 1) * rowsMax) })
+    )
+    return [...reports, ...eventsOfChanges(changes, { elected: "disowned", inSync: "disowned", by: id })]
+  })
+
+/** Records that a replica removed below its own high watermark. The cluster's state does not change. */
+export const reportLostRecords = (cluster: Cluster, command: CommandOf<"ReportLostRecords">): Decision => {
+  const { from, leaderEpoch, partition, to, topicId } = command
+  return Either.flatMap(currentBroker(cluster, command.brokerId, command.brokerEpoch), ({ id }) => {
+    if (
+      topicById(cluster, topicId)
+        ?.partitions.at(partition)
+        ?.replicas.includes(id as BrokerId) !== true
+    )
+      return rejected("INVALID_REQUEST", `Broker ${id} is no replica of partition ${partition} of topic ${topicId.slice(0, 60)}.`)
+    if (![from, to, leaderEpoch].every(Number.isSafeInteger) || from < 0 || to <= from)
+      return rejected("INVALID_REQUEST", `The lost records ${from} to ${to} of partition ${partition} are no range of offsets.`)
+    if (cluster.eventLevel < replicationEventLevel) return Either.right([])
+    return Either.right([new RecordsLost({ topicId: topicId as TopicId, partition, brokerId: id, leaderEpoch, from, to })])
+  })
+}
