@@ -113,4 +113,4 @@ export const tlsFault = (address: Address, cause: unknown): ConnectFault | TlsFa
 
 /** Returns the fault for an attempt that had no answer within the caller's time. */
 export const connectTimeout = (address: Address, timeoutMs: number): ConnectFault =>
-  new ConnectFault({ address, code: "ETIMEDOUT", message: `no answer from ${formatAddress(address)} within ${timeoutMs} ms.` })
+  new ConnectFault({ address, code: "ETIMEDOUT", message: `${formatAddress(address)} did not accept the connection within ${timeoutMs} ms.` })

@@ -18,7 +18,7 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{
 /** The peer did not respond in time. It may have handled the request. The link closes the connection, since the later requests on it wait too. */
 export class CallTimeout extends Data.TaggedError("CallTimeout")<{ readonly address: Address; readonly api: string; readonly timeoutMs: number }> {
   override get message(): string {
-    return `no answer to ${this.api} from ${formatAddress(this.address)} within ${this.timeoutMs} ms`
+    return `${formatAddress(this.address)} sent no response to ${this.api} within ${this.timeoutMs} ms`
   }
 }
 

@@ -101,7 +101,7 @@ describe("the simulated network", () => {
       })
     )
     expect(fault?.code).toBe("ETIMEDOUT")
-    expect(fault?.message).toBe("no answer from b:9092 within 1500 ms.")
+    expect(fault?.message).toBe("b:9092 did not accept the connection within 1500 ms.")
   })
 
   test("a dropped connection closes on both ends with a cause; a crashed host refuses", async () => {

@@ -71,7 +71,7 @@ describe("a link in time", () => {
         const behind = yield* Effect.fork(Effect.flip(Effect.delay(link.call(Heartbeat, beat(2)), 10)))
         const late = yield* Effect.flip(link.call(Heartbeat, beat(1), { timeoutMs: 700 }))
         expect(clock.unsafeCurrentTimeMillis() - start).toBe(700)
-        expect(late.message).toBe(`no answer to Heartbeat from 127.0.0.1:${address.port} within 700 ms`)
+        expect(late.message).toBe(`127.0.0.1:${address.port} sent no response to Heartbeat within 700 ms`)
         expect((yield* Fiber.join(behind)).message).toContain("Heartbeat was not answered within 700 ms")
         expect(link.isOpen()).toBe(false)
       })
