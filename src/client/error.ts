@@ -300,7 +300,7 @@ export class Undecodable extends UndecodableError<{
   readonly partition: number
   readonly offset: number
   /** The part that cannot be decoded. A tombstone is the value null. */
-  readonly part: "key" | "value" | "tombstone"
+  readonly part: "key" | "value" | "tombstone" | "headers"
   /** Why, on one line of at most 500 characters. */
   readonly reason: string
 }> {

@@ -86,11 +86,16 @@ export type { TopicPartition } from "../client/cluster/topic-partition.ts"
 export type { AssignError, CommitError, JoinError, PollError, RunError, SubscribeError } from "../client/consumer/errors.ts"
 export type { ConsumerEvent, LossReason } from "../client/consumer/events.ts"
 export { ConsumedRecord } from "../client/consumer/fetch/record.ts"
-export type { ConsumerOptions, EventsOptions, From, JoinOptions, PollOptions, RecordsOptions } from "../client/consumer/options.ts"
+export type { ConsumerOptions, EventsOptions, From, JoinOptions, MemberOptions, PollOptions, RecordsOptions } from "../client/consumer/options.ts"
 export type { OnAssigned } from "../client/consumer/partition-work.ts"
-export { records, type TypedRecord } from "../client/consumer/records.ts"
-export type { RunOptions } from "../client/consumer/run/options.ts"
+export type { RunOptions, WithoutScope } from "../client/consumer/run/options.ts"
 export type { ConsumerService, PartitionLag } from "../client/consumer/service.ts"
+export { type DeadLetter, deadLetter, originHeaders } from "../client/consumer/typed/dead-letter.ts"
+export { decodeRecord, type TypedMessage } from "../client/consumer/typed/decode.ts"
+export type { RetriesOptions, RetryTopicOptions, WorkerOptions, WorkerRetries } from "../client/consumer/typed/options.ts"
+export { records, recordsEither, type TypedRecord, type UndecodableRecord } from "../client/consumer/typed/records.ts"
+export { type RetryTopic, retryTopic, withRetries } from "../client/consumer/typed/retry.ts"
+export { worker } from "../client/consumer/typed/worker.ts"
 export * from "../client/error.ts"
 export type { AssignorName, GroupOptions } from "../client/group/options.ts"
 export type { TopicView } from "../client/metadata/view.ts"
@@ -98,7 +103,16 @@ export type { ConnectionOptions } from "../client/options.ts"
 export type { SendError, Sent } from "../client/producer/accumulator/delivery.ts"
 export type { CustomPartitioner, PartitionerInput } from "../client/producer/accumulator/partitioner.ts"
 export type { ProducerOptions } from "../client/producer/options.ts"
-export { type Message, type MessageHeader, type MessageHeaders, type MessageOptions, type ProducerService, send } from "../client/producer/producer.ts"
+export {
+  type Message,
+  type MessageHeader,
+  type MessageHeaders,
+  type MessageOptions,
+  type ProducerService,
+  send,
+  type TypedMessageOptions
+} from "../client/producer/producer.ts"
 export type { OAuthToken, SaslOptions, Secret, TlsOptions } from "../client/security/options.ts"
 export type { TopicAdded, TopicOptions } from "../client/topic/administration.ts"
+export type { HeaderList } from "../client/topic/headers.ts"
 export * as Topic from "../client/topic/topic.ts"

@@ -1,3 +1,4 @@
+import { Schedule } from "effect"
 import {
   aFunction,
   bytesMax,
@@ -25,6 +26,7 @@ import type { GroupOptions } from "../group/options.ts"
 import { wrongTopic } from "../topic/arguments.ts"
 import type { ConsumerOptions, EventsOptions, JoinOptions, PollOptions, RecordsOptions } from "./options.ts"
 import type { RunOptions } from "./run/options.ts"
+import type { RetriesOptions, RetryTopicOptions, WorkerOptions, WorkerRetries } from "./typed/options.ts"
 
 const consumerFields: Fields<ConsumerOptions> = {
   ...connectionFields,
@@ -43,6 +45,10 @@ const consumer = fields(consumerFields)
 export const wrongConsumer = (options: unknown): Wrong | undefined => consumer(options, "options")
 
 const assignor = oneOf("range", "roundrobin", "sticky")
+/** A value of effect/Schedule. */
+const aSchedule = (value: unknown, field: string): Wrong | undefined =>
+  Schedule.isSchedule(value) ? undefined : { field, given: value, allowed: "a Schedule of effect" }
+
 const groupFields: Fields<GroupOptions> = {
   assignors: optional(listOf(assignor, "assignors", 1)),
   sessionTimeoutMs: optional(timeoutMs),
@@ -70,14 +76,35 @@ const records = fields(recordsFields)
 export const wrongRecords = (topic: unknown, options: unknown): Wrong | undefined =>
   first(wrongTopic(topic), records(options, "options")) ?? contradiction(options as GroupOptions)
 
-const runFields: Fields<RunOptions> = {
-  concurrency: optional(whole(1, 100_000)),
-  perPartition: optional(whole(1, 100_000)),
-  onAssigned: optional(aFunction),
-  dueAt: optional(aFunction)
-}
+const concurrencyFields = { concurrency: optional(whole(1, 100_000)), perPartition: optional(whole(1, 100_000)), onAssigned: optional(aFunction) }
+const runFields: Fields<RunOptions> = { ...concurrencyFields, dueAt: optional(aFunction) }
 const run = fields(runFields)
 export const wrongRun = (handler: unknown, options: unknown): Wrong | undefined => first(aFunction(handler, "handler"), run(options, "options"))
+
+const attempts = whole(1, 1_000_000)
+const retryFields: Fields<RetryTopicOptions> = { topic: name, deadLetter: name, attempts: optional(attempts), delayMs: optional(durationMs) }
+const retry = fields(retryFields)
+export const wrongRetryTopic = (options: unknown): Wrong | undefined => retry(options, "options")
+const retriesFields: Fields<RetriesOptions<never, never, never, never>> = {
+  attempts: optional(attempts),
+  delayMs: optional(durationMs),
+  schedule: optional(aSchedule),
+  giveUp: aFunction
+}
+const retries = fields(retriesFields)
+export const wrongRetries = (handler: unknown, options: unknown): Wrong | undefined => first(aFunction(handler, "handler"), retries(options, "options"))
+
+const workerRetries: Fields<WorkerRetries> = { attempts: optional(attempts), delayMs: optional(durationMs), topic: optional(name) }
+const workerFields: Fields<WorkerOptions> = {
+  ...groupFields,
+  ...concurrencyFields,
+  group: groupName,
+  deadLetter: name,
+  retries: optional(fields(workerRetries))
+}
+const worker = fields(workerFields)
+export const wrongWorker = (topic: unknown, handler: unknown, options: unknown): Wrong | undefined =>
+  first(wrongTopic(topic), aFunction(handler, "handler"), worker(options, "options")) ?? contradiction(options as GroupOptions)
 
 const topicNames = listOf(name, "topics")
 export const wrongTopics = (topics: unknown): Wrong | undefined => topicNames(topics, "topics")
@@ -95,6 +122,15 @@ export const wrongRecord = (record: unknown): Wrong | undefined => {
   if (typeof record !== "object" || record === null) return { field: "record", given: record, allowed: "a record that poll returned" }
   const { offset: at, partition, topic } = record as Readonly<Record<string, unknown>>
   return first(name(topic, "record.topic"), partitionIndex(partition, "record.partition"), offset(at, "record.offset"))
+}
+
+/** A ConsumedRecord, to be decoded or sent elsewhere. */
+export const wrongMessageToRead = (record: unknown): Wrong | undefined => {
+  const wrong = wrongRecord(record)
+  if (wrong !== undefined) return wrong
+  const { headers, key, value } = record as Readonly<Record<string, unknown>>
+  const isMessage = Array.isArray(headers) && [key, value].every((part) => part === null || part instanceof Uint8Array)
+  return isMessage ? undefined : { field: "record", given: record, allowed: "a record that poll returned" }
 }
 
 const startAt = either(

@@ -90,15 +90,19 @@ export interface PollOptions {
   readonly acknowledge?: "at the next poll" | "each"
 }
 
-export interface RecordsOptions<E = never, R = never> extends GroupOptions {
+/** The membership of a stream or a worker, which joins and leaves by itself. */
+export interface MemberOptions extends GroupOptions {
   readonly group: string
+}
+
+export interface RecordsOptions<E = never, R = never> extends MemberOptions {
   /**
    * What to do with a message that the topic's schemas cannot decode, and with a tombstone where the value's schema
    * does not accept null:
    * - "fail" (the default): the stream ends with Undecodable, which names the position. The message is not
    *   acknowledged, so the next member of the group reads it again.
    * - "skip": the position goes to the log, and the message counts as processed.
-   * - a function, for a dead letter topic: it runs with the message and the error, and then the message counts as
+   * - a function, such as `deadLetter("orders.dead")`: it runs with the message and the error, and then the message counts as
    *   processed. Its failure ends the stream, and the message is not acknowledged.
    */
   readonly onUndecodable?: "fail" | "skip" | ((record: ConsumedRecord, error: Undecodable) => Effect.Effect<unknown, E, R>)

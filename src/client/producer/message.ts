@@ -4,20 +4,10 @@ import { invalid, unreadable } from "../argument/guard.ts"
 import type { Client } from "../cluster/client.ts"
 import { MessageTooLarge } from "../error.ts"
 import { wrongTopicName } from "../topic/arguments.ts"
+import type { MessageHeader, MessageHeaders } from "../topic/headers.ts"
 import type { SendError } from "./accumulator/delivery.ts"
 import { sizeOf } from "./accumulator/record-size.ts"
 import { wrongMessage } from "./arguments.ts"
-
-/** A header to send. A header of a ConsumedRecord is one, too. */
-export interface MessageHeader {
-  readonly key: string
-  readonly value: string | Uint8Array | null
-}
-/**
- * A list keeps its order, and keys may repeat (KIP-82). An object is the short form, in the order that JavaScript gives
- * to its keys.
- */
-export type MessageHeaders = ReadonlyArray<MessageHeader> | Readonly<Record<string, string | Uint8Array | null>>
 
 /** The parts of a message besides its value. Text is written as UTF-8. */
 export interface MessageOptions {

@@ -11,7 +11,8 @@ import { BackgroundFibers } from "../runtime/background-fibers.ts"
 import { inScope, reportDefect } from "../runtime/supervision.ts"
 import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../topic/administration.ts"
 import { wrongAddTopic, wrongTopic, wrongTopicName } from "../topic/arguments.ts"
-import type { Topic } from "../topic/topic.ts"
+import type { MessageHeaders } from "../topic/headers.ts"
+import type { HeadersToSend, Topic } from "../topic/topic.ts"
 import { BufferMemory } from "./accumulator/buffer-memory.ts"
 import type { SendError, Sent } from "./accumulator/delivery.ts"
 import { Partitioner } from "./accumulator/partitioner.ts"
@@ -41,8 +42,11 @@ export interface ProducerService {
    * withdraw its message.
    */
   readonly sendMessage: (topic: string, value: string | Uint8Array | null, options?: MessageOptions) => Effect.Effect<Sent, SendError>
-  /** As `sendMessage`, for a typed topic. ParseError when the topic's schemas cannot encode the key or the value. */
-  readonly send: <K, V>(topic: Topic<K, V>, key: K, value: V, options?: Omit<MessageOptions, "key">) => Effect.Effect<Sent, SendError | ParseResult.ParseError>
+  /**
+   * As `sendMessage`, for a typed topic. ParseError when the topic's schemas cannot encode the key, the value or the
+   * headers. The key of a keyless topic is null; the value null of a topic with tombstones is a tombstone.
+   */
+  readonly send: <K, V, H>(topic: Topic<K, V, H>, key: K, value: V, options?: TypedMessageOptions<H>) => Effect.Effect<Sent, SendError | ParseResult.ParseError>
   /**
    * As `sendMessage` for many messages, at a sixth of its cost: one fiber serves all of them. Returns when the last is
    * buffered, and waits for free buffer memory. `settled` gets the delivery report of each message with its index,
@@ -59,10 +63,16 @@ export interface ProducerService {
   readonly flush: Effect.Effect<void>
 }
 
+/** The parts of a message of a typed topic besides its key and value. Headers have the topic's type. */
+export interface TypedMessageOptions<H> extends Omit<MessageOptions, "headers" | "key"> {
+  readonly headers?: HeadersToSend<H>
+}
+
 /** Gets the delivery report of the message at `index`. */
 type Settled = (index: number, outcome: Either.Either<Sent, SendError>) => void
 
-export type { Message, MessageHeader, MessageHeaders, MessageOptions } from "./message.ts"
+export type { MessageHeader, MessageHeaders } from "../topic/headers.ts"
+export type { Message, MessageOptions } from "./message.ts"
 
 type Ports = Transport | Checksum | Compression
 type MakeError = CallError | InvalidAddress | InvalidArgument
@@ -82,8 +92,12 @@ export class Producer extends ProducerTag {
 }
 
 /** Sends one message with the Producer of the context. */
-export const send = <K, V>(topic: Topic<K, V>, key: K, value: V): Effect.Effect<Sent, SendError | ParseResult.ParseError, Producer> =>
-  Effect.flatMap(Producer, (producer) => producer.send(topic, key, value))
+export const send = <K, V, H>(
+  topic: Topic<K, V, H>,
+  key: K,
+  value: V,
+  options?: TypedMessageOptions<H>
+): Effect.Effect<Sent, SendError | ParseResult.ParseError, Producer> => Effect.flatMap(Producer, (producer) => producer.send(topic, key, value, options))
 
 /**
  * Wraps the caller's function. Its defects must not reach the sender, which delivers the reports of other calls in the
@@ -99,15 +113,21 @@ const unfailing =
     }
   }
 
-/** Encodes key and value. A schema whose own function throws fails this call alone. */
-const encoded = <K, V, A, E, R>(
-  topic: Topic<K, V>,
+/** Encodes key, value and headers. A schema whose own function throws fails this call alone. */
+const encoded = <K, V, H, A, E, R>(
+  topic: Topic<K, V, H>,
   key: K,
   value: V,
-  use: (key: string, value: string) => Effect.Effect<A, E, R>
+  options: TypedMessageOptions<H> | undefined,
+  use: (value: string | null, options: MessageOptions) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | ParseResult.ParseError | InvalidArgument, R> => {
   try {
-    return Effect.flatMap(Either.all([topic.encodeKey(key), topic.encodeValue(value)]), ([keyText, valueText]) => use(keyText, valueText))
+    // Without a schema the headers are sent as they are.
+    const given = options?.headers as MessageHeaders | undefined
+    const headers = topic.encodeHeaders === undefined ? Either.right(given) : topic.encodeHeaders((given ?? {}) as H)
+    return Effect.flatMap(Either.all([topic.encodeKey(key), topic.encodeValue(value), headers]), ([keyText, valueText, sent]) =>
+      use(valueText, { ...(options as MessageOptions | undefined), key: keyText, ...(sent === undefined ? {} : { headers: sent }) })
+    )
   } catch (cause) {
     return Effect.fail(unreadable("send", cause))
   }
@@ -261,7 +281,7 @@ const serviceOf = (client: Client, sending: Sending): ProducerService => {
       ),
     sendBatch: (topic, messages) => guarded("sendBatch", () => wrongBatch(topic, messages), sendBatch(sending, topic, messages)),
     send: (topic, key, value, options) => {
-      const send = Effect.suspend(() => encoded(topic, key, value, (keyText, valueText) => sendOne(topic.name, valueText, { ...options, key: keyText })))
+      const send = Effect.suspend(() => encoded(topic, key, value, options, (text, all) => sendOne(topic.name, text, all)))
       return guarded("send", () => wrongTopic(topic) ?? optional(plainObject)(options, "options"), send)
     },
     flush: sending.sender.flush

@@ -28,8 +28,19 @@ export class ConsumedRecord {
   get value(): Uint8Array | null {
     return this.record.value
   }
+  /** In the order in which they were sent; names may repeat (KIP-82). */
   get headers(): ReadonlyArray<RecordHeader> {
     return this.record.headers
+  }
+  /** The headers as an object, by name. Of a name that repeats, the last header counts, as in Kafka's `lastHeader`. */
+  get headerObject(): Readonly<{ [name: string]: Uint8Array | null }> {
+    return Object.fromEntries(this.record.headers.map(({ key, value }) => [key, value]))
+  }
+  /** The last header of this name as UTF-8 text; null for one without a value, undefined where there is none. */
+  headerText(name: string): string | null | undefined {
+    const found = this.record.headers.findLast(({ key }) => key === name)
+    if (found === undefined) return undefined
+    return found.value === null ? null : utf8.decode(found.value)
   }
   /** The value as UTF-8 text; "" for null. */
   get text(): string {

@@ -4,7 +4,9 @@ import fc from "fast-check"
 import { Admin } from "../../../../src/client/admin/admin.ts"
 import { clusterEvents } from "../../../../src/client/consumer/cluster-events.ts"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
-import { records } from "../../../../src/client/consumer/records.ts"
+import { deadLetter } from "../../../../src/client/consumer/typed/dead-letter.ts"
+import { records, recordsEither } from "../../../../src/client/consumer/typed/records.ts"
+import { worker } from "../../../../src/client/consumer/typed/worker.ts"
 import { Producer, send } from "../../../../src/client/producer/producer.ts"
 import type { Transport } from "../../../../src/ports/transport.ts"
 import { leader, withFake } from "../support.ts"
@@ -27,6 +29,22 @@ const publicCalls = (services: Services): ReadonlyArray<PublicCall> => {
   const alone = [
     { name: "clusterEvents", call: clusterEvents as unknown as PublicCall["call"] },
     { name: "records", call: (...args) => Stream.provideService((records as PublicCall["call"])(...args) as Stream.Stream<unknown>, Consumer, consumer) },
+    {
+      name: "recordsEither",
+      call: (...args) => Stream.provideService((recordsEither as PublicCall["call"])(...args) as Stream.Stream<unknown>, Consumer, consumer)
+    },
+    {
+      name: "worker",
+      call: (...args) =>
+        Effect.provideService((worker as PublicCall["call"])(...args) as Effect.Effect<unknown, unknown, Consumer | Producer>, Consumer, consumer).pipe(
+          Effect.provideService(Producer, producer)
+        )
+    },
+    {
+      name: "deadLetter",
+      call: (...args) =>
+        Effect.provideService((deadLetter as (topic: unknown) => PublicCall["call"])(args[0])(...args) as Effect.Effect<unknown>, Producer, producer)
+    },
     { name: "send", call: (...args) => Effect.provideService((send as PublicCall["call"])(...args) as Effect.Effect<unknown>, Producer, producer) }
   ] satisfies ReadonlyArray<PublicCall>
   return [...ofServices, ...alone]

@@ -1,11 +1,10 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Fiber, Schema, Stream } from "effect"
-import fc from "fast-check"
-import { Consumer } from "../../../../src/client/consumer/consumer.ts"
-import { nextSize, records } from "../../../../src/client/consumer/records.ts"
-import { Producer } from "../../../../src/client/producer/producer.ts"
-import * as Topic from "../../../../src/client/topic/topic.ts"
-import { leader, withCluster } from "../real-cluster.ts"
+import { Effect, Either, Fiber, Schema, Stream } from "effect"
+import { Consumer } from "../../../../../src/client/consumer/consumer.ts"
+import { records, recordsEither } from "../../../../../src/client/consumer/typed/records.ts"
+import { Producer } from "../../../../../src/client/producer/producer.ts"
+import * as Topic from "../../../../../src/client/topic/topic.ts"
+import { leader, withCluster } from "../../real-cluster.ts"
 
 const orders = Topic.make("orders", { key: Schema.String, value: Schema.Struct({ cents: Schema.Int }) })
 const consumer = Consumer.layer({ leader, from: "earliest" })
@@ -114,18 +113,63 @@ describe("a slow worker", () => {
       })
     ))
 
-  test("polls one message at a time when each takes long, and many when they are quick", () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 500 }), fc.nat(500), fc.nat(100_000), (size, given, tookMs) => {
-        const next = nextSize(size, Math.min(size, given), tookMs)
-        expect(next).toBeGreaterThanOrEqual(1)
-        expect(next).toBeLessThanOrEqual(500)
-        if (given > 0 && tookMs > 50 * size) expect(next).toBe(1)
+  test("that becomes slow in the middle delivers nothing of a partition that was given away, however long the rebalance waits", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* sent([], 2)
+        const producer = yield* Producer.make({ leader })
+        yield* Effect.forEach(Array.from({ length: 600 }), (_, at) => producer.send(orders, `k${at}`, { cents: at }), { concurrency: 100 })
+        let begun = 0
+        const byB: Array<number> = []
+        const byA: Array<number> = []
+        // Quick for 300 messages, and then longer for one than a rebalance waits.
+        const a = yield* records(orders, { group: "billing", rebalanceTimeoutMs: 10_000 }).pipe(
+          Stream.runForEach(({ ack, value }) =>
+            Effect.andThen(
+              Effect.suspend(() => (byA.push(value.cents), ++begun > 300 ? Effect.sleep(60_000) : Effect.void)),
+              ack
+            )
+          ),
+          Effect.provide(consumer),
+          Effect.fork
+        )
+        while (begun <= 300) yield* Effect.sleep(20)
+        const b = yield* records(orders, { group: "billing", rebalanceTimeoutMs: 10_000 }).pipe(
+          Stream.runForEach(({ ack, value }) =>
+            Effect.andThen(
+              Effect.sync(() => byB.push(value.cents)),
+              ack
+            )
+          ),
+          Effect.provide(consumer),
+          Effect.fork
+        )
+        while (new Set([...byA, ...byB]).size < 600 || byB.length === 0) yield* Effect.sleep(200)
+        yield* Fiber.interruptAll([a, b])
+        // The message in hand, which the group could not wait for, is the one that both have.
+        expect(byB.filter((cents) => byA.includes(cents)).length).toBeLessThanOrEqual(1)
       })
-    )
-    let size = 1
-    for (let at = 0; at < 10; at++) size = nextSize(size, size, 1)
-    expect(size).toBe(500)
-    expect(nextSize(500, 500, 75_000)).toBe(1)
-  })
+    ))
+})
+
+describe("every message as a value", () => {
+  test("what does not decode is a Left with its bytes and its position, and the stream continues", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* sent(poison)
+        const read = yield* recordsEither(orders, { group: "billing" }).pipe(
+          Stream.tap(Either.match({ onLeft: ({ ack }) => ack, onRight: ({ ack }) => ack })),
+          Stream.take(5),
+          Stream.runCollect,
+          Effect.provide(consumer)
+        )
+        expect(
+          [...read].map(Either.match({ onLeft: ({ error, record }) => [error.part, error.offset, record.value], onRight: ({ value }) => value.cents }))
+        ).toEqual([1, ["value", 1, new TextEncoder().encode("{")], ["tombstone", 2, null], ["value", 3, new Uint8Array([0xff])], 2])
+        const again = yield* Consumer.make({ leader, from: "earliest" })
+        yield* again.joinConsumerGroup("billing")
+        yield* again.subscribe("orders")
+        expect(yield* again.poll({ timeoutMs: 5000 })).toEqual([])
+      })
+    ))
 })
