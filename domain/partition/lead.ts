@@ -1,0 +1,244 @@
+import type { KafkaError } from "../kernel/error-code.ts"
+import type { BrokerId, Epoch, Offset } from "../kernel/id.ts"
+import type { PartitionImage } from "./image.ts"
+import { type Follower, type InSyncView, isCounted, type Proposal, type ProposalOutcome, wantedIsr } from "./in-sync.ts"
+
+/**
+ * The leader of a partition as steps: each function takes the state and returns the next one, without clock, disk or
+ * network. Source: Kafka's replication (KIP-101, 279, 320, 497, 841, 903, 966) and its model Kip320.
+ *
+ * How a broker drives it. It holds one `Lead` for each partition that it leads, and replaces it by what a step returns:
+ *
+ * - the image makes it the leader under a new epoch: note the epoch's start at the log's end, then `lead`;
+ * - a batch was appended: `appended`; the log was synced up to an offset: `synced`;
+ * - a replica fetches: `fetchRefusal` first; then `divergence`: where it returns a value, the response has it, no
+ *   records, and no step is taken; otherwise `fetched`, before the records are read;
+ * - the image has another partition epoch, another min ISR, or a replica's broker changed there: `image`;
+ * - AlterPartition was sent: `proposalSent`; answered, or its answer was lost: `proposalAnswered`;
+ * - twice in `replica.lag.time.max.ms`: `tick`.
+ *
+ * After each step it compares two fields with those before. `highWatermark`: it completes the requests that wait for it,
+ * and gives consumers what is below. `proposal`: it sends a new one (`sent` 0) with the next AlterPartition.
+ */
+export interface Lead extends InSyncView {
+  readonly epoch: Epoch
+  readonly partitionEpoch: Epoch
+  readonly minIsr: number
+  /** The end of the own log, and how much of it survives a power cut. */
+  readonly end: Offset
+  readonly syncedEnd: Offset
+  /** All replicas but this one. */
+  readonly followers: ReadonlyArray<Follower>
+  /** The proposal that is to be sent, or was sent; undefined: none. */
+  readonly proposal: Proposal | undefined
+}
+
+/** How much the high watermark may reach: the smallest end of all replicas for which it waits. */
+const committedEnd = (view: Lead, followers: ReadonlyArray<Follower>, end: Offset, syncedEnd: Offset): Offset => {
+  // One replica: the leader's end, as before there were others (decision 7).
+  if (followers.length === 0) return end
+  let least = syncedEnd
+  for (const one of followers) if (one.end < least && isCounted(view, one)) least = Math.max(0, one.end)
+  return least
+}
+
+/** KIP-966: nothing is committed while too few replicas are in sync. The high watermark never falls. */
+const withHighWatermark = (state: Lead): Lead => {
+  if (state.isr.length < state.minIsr) return state
+  const reached = committedEnd(state, state.followers, state.end, state.syncedEnd)
+  return reached > state.highWatermark ? { ...state, highWatermark: reached } : state
+}
+
+/** A proposal is made by what is so, not by what happened: one that could not be made earlier is made now. */
+const withProposal = (state: Lead): Lead => {
+  if (state.proposal !== undefined) return state
+  const isr = wantedIsr(state, state.followers)
+  if (isr === undefined) return state
+  const maximal = [...state.maximal, ...isr.filter((id) => !state.maximal.includes(id))]
+  return { ...state, maximal, proposal: { isr, leaderEpoch: state.epoch, partitionEpoch: state.partitionEpoch, sent: 0 } }
+}
+
+const followersOf = (self: BrokerId, { replicas }: PartitionImage, before: ReadonlyArray<Follower>, end: Offset, at: number): ReadonlyArray<Follower> =>
+  replicas
+    .filter(({ id }) => id !== self)
+    .map(({ brokerEpoch, id, mayJoin }): Follower => {
+      const known = before.find((one) => one.id === id)
+      // A broker that registered again may have lost its log: what its earlier process fetched does not count (KIP-903).
+      if (known !== undefined && known.brokerEpoch === brokerEpoch) return { ...known, mayJoin, isIneligible: false }
+      return { id, brokerEpoch, mayJoin, end: -1, logStart: 0, behindSince: at, endAtFetch: end, fetchedAt: at, isLagging: false, isIneligible: false }
+    })
+
+/** Where the log of a replica is when it begins to lead. */
+interface LeadStart {
+  readonly id: BrokerId
+  readonly end: Offset
+  readonly syncedEnd: Offset
+  /** What the replica knew as a follower, or as the leader before. */
+  readonly highWatermark: Offset
+  /** ms. */
+  readonly at: number
+}
+
+/**
+ * Begins to lead under the leader epoch of `image`. Also for a broker that led under an epoch before: its followers
+ * have to fetch under the new one before they count (Kip320, rule 3).
+ */
+export const lead = (image: PartitionImage, { at, end, highWatermark, id, syncedEnd }: LeadStart): Lead =>
+  withHighWatermark({
+    id,
+    epoch: image.leaderEpoch,
+    partitionEpoch: image.partitionEpoch,
+    minIsr: image.minIsr,
+    isr: image.isr,
+    maximal: image.isr,
+    end,
+    syncedEnd: Math.min(syncedEnd, end),
+    epochStart: end,
+    highWatermark: Math.min(highWatermark, end),
+    followers: followersOf(id, image, [], end, at),
+    proposal: undefined
+  })
+
+/** Replicas that were at the end are behind from now on. The array is copied for the first append after their fetch alone. */
+const passed = (followers: ReadonlyArray<Follower>, end: Offset, at: number): ReadonlyArray<Follower> => {
+  let after = followers
+  for (let index = 0; index < followers.length; index++) {
+    const one = followers[index] as Follower
+    if (one.behindSince >= 0 || one.end < end) continue
+    if (after === followers) after = followers.slice()
+    ;(after as Array<Follower>)[index] = { ...one, behindSince: at }
+  }
+  return after
+}
+
+/** Records were appended: the log ends at `end`. */
+export const appended = (state: Lead, end: Offset, at: number): Lead => {
+  if (end <= state.end) return state
+  const next = { ...state, end, followers: passed(state.followers, state.end, at) }
+  return state.followers.length === 0 ? withHighWatermark(next) : next
+}
+
+/** Records up to `syncedEnd` survive a power cut. Under `log.flush.policy=interval` the caller passes the end. */
+export const synced = (state: Lead, syncedEnd: Offset): Lead => {
+  const reached = Math.min(syncedEnd, state.end)
+  return reached <= state.syncedEnd ? state : withHighWatermark({ ...state, syncedEnd: reached })
+}
+
+/** A replica's fetch. */
+export interface ReplicaFetch {
+  readonly id: number
+  readonly brokerEpoch: Epoch
+  readonly leaderEpoch: Epoch
+  /** The end of the replica's log, synced. */
+  readonly offset: Offset
+  /** The epoch of its last record; -1: it has none. */
+  readonly lastFetchedEpoch: Epoch
+  readonly logStart: Offset
+}
+
+/** Returns the error of a fetch that changes nothing (R5); undefined for one that is served. */
+export const fetchRefusal = (state: Lead, { brokerEpoch, id, leaderEpoch }: ReplicaFetch): KafkaError | undefined => {
+  if (leaderEpoch < state.epoch) return "FENCED_LEADER_EPOCH"
+  if (leaderEpoch > state.epoch) return "UNKNOWN_LEADER_EPOCH"
+  const follower = state.followers.find((one) => one.id === id)
+  // The replica was assigned by an event that this image does not have yet, or is no longer one: it asks again.
+  if (follower === undefined) return "UNKNOWN_LEADER_EPOCH"
+  return brokerEpoch < follower.brokerEpoch ? "NOT_LEADER_OR_FOLLOWER" : undefined
+}
+
+/** The end of an epoch in the leader's log, as `EpochStarts.endOf` answers it; undefined: not known. */
+export type EndOfEpoch = (epoch: Epoch) => { readonly epoch: Epoch; readonly endOffset: Offset } | undefined
+
+/** Where a replica's log leaves the leader's. */
+export interface DivergingEpoch {
+  readonly epoch: Epoch
+  readonly endOffset: Offset
+}
+
+/**
+ * Returns where the log of a replica leaves that of the leader (KIP-595, KIP-320); undefined where the leader's log has
+ * all of it. An epoch that is not known here has no records here.
+ */
+export const divergence = (endOf: EndOfEpoch, logStart: Offset, { lastFetchedEpoch, offset }: ReplicaFetch): DivergingEpoch | undefined => {
+  if (lastFetchedEpoch < 0) return undefined
+  const end = endOf(lastFetchedEpoch)
+  if (end === undefined) return { epoch: -1, endOffset: logStart }
+  return end.epoch < lastFetchedEpoch || end.endOffset < offset ? end : undefined
+}
+
+/**
+ * A replica fetched: its log has all records below the offset, on its disk. A fetch under a newer broker epoch than the
+ * image has is not counted: the image says later whether that process is registered.
+ */
+export const fetched = (state: Lead, { brokerEpoch, id, logStart, offset }: ReplicaFetch, at: number): Lead => {
+  const index = state.followers.findIndex((one) => one.id === id)
+  const before = state.followers[index]
+  if (before === undefined || before.brokerEpoch !== brokerEpoch || offset > state.end) return state
+  const isAtEnd = offset >= state.end
+  // Kafka's rule: a replica that reaches where the end was at its last fetch was caught up then.
+  const since = before.end >= 0 && offset >= before.endAtFetch ? Math.max(before.behindSince, before.fetchedAt) : before.behindSince
+  const behindSince = isAtEnd ? -1 : since < 0 ? at : since
+  // A replica that is at the end does not lag; another one does until a tick looks at it again.
+  const isLagging = before.isLagging && !isAtEnd && behindSince === before.behindSince
+  const after = { ...before, end: offset, logStart, behindSince, endAtFetch: state.end, fetchedAt: at, isLagging }
+  if (after.end === before.end && behindSince === before.behindSince && isLagging === before.isLagging && logStart === before.logStart && isAtEnd) return state
+  const followers = state.followers.slice()
+  followers[index] = after
+  return withHighWatermark(withProposal({ ...state, followers }))
+}
+
+/**
+ * The image changed what concerns the partition, under the same leader epoch. Only this changes the committed in-sync
+ * set: an answer to AlterPartition could overtake a raised min ISR. A newer partition epoch decides what was proposed.
+ */
+export const image = (state: Lead, now: PartitionImage, at: number): Lead => {
+  if (now.leaderEpoch !== state.epoch || now.partitionEpoch < state.partitionEpoch) return state
+  const isDecided = now.partitionEpoch > state.partitionEpoch
+  const next: Lead = {
+    ...state,
+    partitionEpoch: now.partitionEpoch,
+    minIsr: now.minIsr,
+    isr: now.isr,
+    maximal: isDecided ? now.isr : state.maximal,
+    followers: followersOf(state.id, now, state.followers, state.end, at),
+    proposal: isDecided ? undefined : state.proposal
+  }
+  return withHighWatermark(withProposal(next))
+}
+
+/** The proposal went out in an AlterPartition request, once more. */
+export const proposalSent = (state: Lead): Lead =>
+  state.proposal === undefined ? state : { ...state, proposal: { ...state.proposal, sent: state.proposal.sent + 1 } }
+
+const sameIds = (one: ReadonlyArray<BrokerId>, other: ReadonlyArray<BrokerId>): boolean =>
+  one.length === other.length && one.every((id, at) => id === other[at])
+
+/**
+ * The answer to `proposal`, or none: a request whose answer was lost is sent again, which compare-and-set makes
+ * harmless.
+ *
+ * A proposal with an ineligible replica is dropped. One that was sent twice may have a copy under way, which could be
+ * accepted later, once the replica is eligible: then the maximal set stays, and the committed set is proposed, whose
+ * event raises the partition epoch and so refuses the copy.
+ */
+export const proposalAnswered = (state: Lead, proposal: Proposal, outcome: ProposalOutcome): Lead => {
+  const now = state.proposal
+  if (now === undefined || now.partitionEpoch !== proposal.partitionEpoch || outcome !== "ineligible" || !sameIds(now.isr, proposal.isr)) return state
+  const followers = state.followers.map((one) => (now.isr.includes(one.id) && !state.isr.includes(one.id) ? { ...one, isIneligible: true } : one))
+  if (now.sent > 1) return { ...state, followers, proposal: { ...now, isr: state.isr, sent: 0 } }
+  return withHighWatermark(withProposal({ ...state, followers, maximal: state.isr, proposal: undefined }))
+}
+
+/** Looks for replicas that lag: at least twice in `lagMaxMs`, `replica.lag.time.max.ms`. */
+export const tick = (state: Lead, at: number, lagMaxMs: number): Lead => {
+  const lags = ({ behindSince }: Follower): boolean => behindSince >= 0 && at - behindSince > lagMaxMs
+  if (state.followers.every((one) => lags(one) === one.isLagging)) return state
+  const followers = state.followers.map((one) => (lags(one) === one.isLagging ? one : { ...one, isLagging: lags(one) }))
+  return withHighWatermark(withProposal({ ...state, followers }))
+}
+
+/** Whether the newest offset is known: until then ListOffsets "latest" is OFFSET_NOT_AVAILABLE (KIP-207). Exported for tests and brokers. */
+export const isLatestKnown = ({ epochStart, highWatermark }: Lead): boolean => highWatermark >= epochStart
+
+/** Whether acks=all may be appended: enough replicas are in sync. Otherwise NOT_ENOUGH_REPLICAS. Exported for tests and brokers. */
+export const hasEnoughInSync = ({ isr, minIsr }: Lead): boolean => isr.length >= minIsr

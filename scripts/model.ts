@@ -1,0 +1,62 @@
+/**
+ * `./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--image-delay N] [--no-power-cuts] [--minutes M]`: searches every state that the functions of
+ * domain/partition and domain/cluster/election.ts allow for one partition within these bounds, and checks the invariants of replication in each. Exits 1 where one is broken, with
+ * the steps to it, and 3 where the time ended before all states were searched.
+ */
+import { parseArgs } from "node:util"
+import { realRules } from "./model/rules.ts"
+import { search } from "./model/search.ts"
+
+const usage = (message: string): never => {
+  console.error(
+    `model: ${message}\nUsage: ./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--image-delay N] [--no-power-cuts] [--minutes M]`
+  )
+  process.exit(2)
+}
+const number = { type: "string" } as const
+const words = (() => {
+  try {
+    const options = {
+      records: number,
+      epochs: number,
+      replicas: number,
+      "min-isr": number,
+      alters: number,
+      "image-delay": number,
+      "no-power-cuts": { type: "boolean" },
+      minutes: number
+    } as const
+    return parseArgs({ args: process.argv.slice(2), options }).values
+  } catch (cause) {
+    return usage(cause instanceof Error ? cause.message : String(cause))
+  }
+})()
+const wholeNumber = (name: Exclude<keyof typeof words, "no-power-cuts">, otherwise: number, least: number): number => {
+  const text = words[name] ?? String(otherwise)
+  return /^\d{1,3}$/.test(text) && Number(text) >= least ? Number(text) : usage(`--${name} ${text}: expected a whole number from ${least}.`)
+}
+
+const bounds = {
+  records: wholeNumber("records", 1, 1),
+  epochs: wholeNumber("epochs", 2, 1),
+  replicas: wholeNumber("replicas", 3, 1),
+  minIsr: wholeNumber("min-isr", 2, 1),
+  alters: wholeNumber("alters", 1, 0),
+  imageDelay: wholeNumber("image-delay", 1, 1),
+  powerCuts: words["no-power-cuts"] !== true
+}
+const minutes = wholeNumber("minutes", 5, 1)
+/** As many as a search keeps in 4 GB. */
+const statesMax = 8_000_000
+
+console.log(JSON.stringify(bounds))
+const progress = (states: number, depth: number, waiting: number) => console.log(`${states} states, depth ${depth}, ${waiting} to be searched`)
+const { depth, isWhole, milliseconds, states, violation } = search(realRules, bounds, { milliseconds: minutes * 60_000, states: statesMax, progress }, false)
+console.log(`${states} states, depth ${depth}, ${(milliseconds / 1000).toFixed(1)} s, ${isWhole ? "all searched" : "not all searched"}`)
+if (violation !== undefined) {
+  console.log(violation.invariant)
+  const again = search(realRules, bounds, { milliseconds: 2 * minutes * 60_000, states: statesMax })
+  for (const name of again.violation?.trace ?? []) console.log(`  ${name}`)
+  process.exit(1)
+}
+if (!isWhole) process.exit(3)

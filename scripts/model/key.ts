@@ -1,0 +1,115 @@
+import type { Follower } from "../../domain/partition/in-sync.ts"
+import { latest, type ModelState, type Replica, type Version } from "./state.ts"
+
+/**
+ * Two states that differ in the numbers of the replicas alone are one state. Numbers that only rise (partition epochs,
+ * broker epochs) are written relative to those of the journal, so that a set that shrinks and grows is no new state.
+ */
+
+const bit = (is: boolean): string => (is ? "1" : "0")
+
+/** What a version of the journal says about one replica. */
+const inVersion = ({ brokers, partition }: Version, index: number, now: Version): string => {
+  const registration = brokers[index]
+  const id = index as (typeof partition.replicas)[number]
+  const bits =
+    (partition.leader === index ? 8 : 0) + (partition.isr.includes(id) ? 4 : 0) + (partition.elr.includes(id) ? 2 : 0) + (registration?.isFenced ? 1 : 0)
+  return `${bits.toString(16)}${(registration?.epoch ?? 0) - (now.brokers[index]?.epoch ?? 0)}`
+}
+
+const ofReplica = (replica: Replica): string => {
+  const { follow, highWatermark, isUp, lead, log, response, starts, synced } = replica
+  let text = isUp ? "u" : "d"
+  for (const { epoch, id } of log) text += `${epoch}${id}`
+  text += `s${synced}e`
+  for (const { epoch, offset } of starts) text += `${epoch}${offset}`
+  if (lead !== undefined) text += `L${lead.epoch},${lead.epochStart},${lead.highWatermark},${lead.syncedEnd},${lead.minIsr}`
+  else if (follow !== undefined) text += `F${follow.leaderEpoch},${follow.highWatermark}${bit(follow.isAligned)}${bit(follow.isWaiting)}`
+  else text += `N${highWatermark}`
+  if (response !== undefined) {
+    const { answer, record, sent } = response
+    text += `R${sent.leaderEpoch},${sent.offset},${sent.lastFetchedEpoch}${record === undefined ? "" : `${record.epoch}${record.id}`}`
+    if (answer._tag === "records") text += `h${answer.highWatermark}`
+    if (answer._tag === "diverging") text += `x${answer.diverging.epoch},${answer.diverging.endOffset}`
+  }
+  return text
+}
+
+const replicaTexts = new WeakMap<Replica, string>()
+const textOfReplica = (replica: Replica): string => {
+  const known = replicaTexts.get(replica)
+  if (known !== undefined) return known
+  const made = ofReplica(replica)
+  replicaTexts.set(replica, made)
+  return made
+}
+
+/** A replica's own text with what the journal says about it. */
+const ownText = ({ replicas, versions }: ModelState, index: number, now: Version): string => {
+  const replica = replicas[index] as Replica
+  let text = `${textOfReplica(replica)}i${replica.image - versions.length}`
+  for (const version of versions) text += inVersion(version, index, now)
+  return replica.lead === undefined ? text : `${text}p${replica.lead.partitionEpoch - now.partition.partitionEpoch}`
+}
+
+const ofFollower = (follower: Follower | undefined, now: Version): string => {
+  if (follower === undefined) return "-"
+  const { behindSince, brokerEpoch, end, id, isIneligible, isLagging, mayJoin } = follower
+  return `${end}${bit(behindSince < 0)}${bit(isLagging)}${bit(isIneligible)}${bit(mayJoin)}${brokerEpoch - (now.brokers[id]?.epoch ?? 0)}`
+}
+const bitsOf = (ids: ReadonlyArray<number> | undefined, order: ReadonlyArray<number>): string =>
+  ids === undefined ? "-" : order.map((index) => bit(ids.includes(index))).join("")
+
+/** What replicas, requests and the journal say about each other, by an order of the replicas. */
+const between = (state: ModelState, order: ReadonlyArray<number>, now: Version): string => {
+  let text = ""
+  for (const index of order) {
+    const { follow, lead } = state.replicas[index] as Replica
+    if (follow !== undefined) text += `f${follow.leader === -1 ? "-" : order.indexOf(follow.leader)}`
+    if (lead === undefined) continue
+    text += `l${bitsOf(lead.isr, order)}${bitsOf(lead.maximal, order)}${bitsOf(lead.proposal?.isr, order)}${lead.proposal?.sent ?? ""}`
+    for (const other of order)
+      if (other !== index)
+        text += `,${ofFollower(
+          lead.followers.find(({ id }) => id === other),
+          now
+        )}`
+  }
+  const alters = state.alters.map(({ brokerEpoch, brokerEpochs, by, proposal }) => {
+    const { isr, leaderEpoch, partitionEpoch } = proposal
+    const epochs = order.map((index) => (isr.includes(index as (typeof isr)[number]) ? (brokerEpochs[index] ?? 0) - (now.brokers[index]?.epoch ?? 0) : ""))
+    return `${order.indexOf(by)}${brokerEpoch - (now.brokers[by]?.epoch ?? 0)},${leaderEpoch},${partitionEpoch - now.partition.partitionEpoch},${bitsOf(isr, order)}${epochs}`
+  })
+  return `${text}A${alters.sort().join("/")}`
+}
+
+/** All orders of the replicas in which their own texts rise. */
+const ordersOf = (texts: ReadonlyArray<string>): ReadonlyArray<ReadonlyArray<number>> => {
+  const sorted = texts
+    .map((_, index) => index)
+    .sort((one, other) => ((texts[one] as string) < (texts[other] as string) ? -1 : texts[one] === texts[other] ? one - other : 1))
+  let orders: ReadonlyArray<ReadonlyArray<number>> = [[]]
+  for (let from = 0; from < sorted.length; ) {
+    let to = from + 1
+    while (to < sorted.length && texts[sorted[to] as number] === texts[sorted[from] as number]) to++
+    const permuted = permutations(sorted.slice(from, to))
+    orders = orders.flatMap((order) => permuted.map((part) => [...order, ...part]))
+    from = to
+  }
+  return orders
+}
+const permutations = (of: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> =>
+  of.length < 2 ? [of] : of.flatMap((first) => permutations(of.filter((one) => one !== first)).map((rest) => [first, ...rest]))
+
+/** Returns a text that two states share if, and only if, they differ in the numbers of their replicas alone. */
+export const keyOf = (state: ModelState): string => {
+  const now = latest(state)
+  const texts = state.replicas.map((_, index) => ownText(state, index, now))
+  let least: string | undefined
+  for (const order of ordersOf(texts)) {
+    const text = between(state, order, now)
+    if (least === undefined || text < least) least = text
+  }
+  const versions = state.versions.map(({ partition }) => `${partition.leaderEpoch},${partition.partitionEpoch - now.partition.partitionEpoch}`)
+  return `${texts.sort().join("|")}${least}V${versions.join("/")}${state.appended}`
+}

@@ -1,0 +1,92 @@
+import type { Partition } from "../../domain/cluster/state.ts"
+import type { BrokerId } from "../../domain/kernel/id.ts"
+import type { EpochStart } from "../../domain/log/epoch-checkpoint.ts"
+import type { FetchResponse, Follow, NextFetch } from "../../domain/partition/follow.ts"
+import type { Proposal } from "../../domain/partition/in-sync.ts"
+import type { Lead } from "../../domain/partition/lead.ts"
+
+/** A record: the epoch in which it was appended, and a number that no other record has. */
+export interface ModelRecord {
+  readonly epoch: number
+  readonly id: number
+}
+
+/** A response to a follower that it has not processed. */
+interface Response {
+  readonly sent: NextFetch
+  readonly answer: FetchResponse
+  readonly record: ModelRecord | undefined
+}
+
+/** One broker with its replica. */
+export interface Replica {
+  readonly isUp: boolean
+  readonly log: ReadonlyArray<ModelRecord>
+  /** Records that survive a power cut. */
+  readonly synced: number
+  readonly starts: ReadonlyArray<EpochStart>
+  readonly lead: Lead | undefined
+  readonly follow: Follow | undefined
+  /** What the replica knew before it has a role. */
+  readonly highWatermark: number
+  /** The version of the journal that its image has. */
+  readonly image: number
+  readonly response: Response | undefined
+}
+
+/** A registration in the journal. Its broker epoch is how often the broker registered. */
+export interface Registration {
+  readonly epoch: number
+  readonly isFenced: boolean
+}
+
+/** The journal's state after one of its events. */
+export interface Version {
+  readonly partition: Partition
+  readonly brokers: ReadonlyArray<Registration>
+  readonly minIsr: number
+}
+
+/** A copy of an AlterPartition request that the cluster's leader has not processed. */
+export interface AlterRequest {
+  readonly by: number
+  readonly brokerEpoch: number
+  readonly proposal: Proposal
+  /** The broker epochs of the fetches that showed the replicas to be in sync. */
+  readonly brokerEpochs: ReadonlyArray<number>
+}
+
+/** Everything at one moment. The journal's versions that no image is behind any more are forgotten. */
+export interface ModelState {
+  readonly versions: ReadonlyArray<Version>
+  readonly replicas: ReadonlyArray<Replica>
+  readonly alters: ReadonlyArray<AlterRequest>
+  readonly appended: number
+}
+
+/** What a search varies. */
+export interface Bounds {
+  readonly replicas: number
+  readonly records: number
+  /** Leader epochs. */
+  readonly epochs: number
+  readonly minIsr: number
+  /** Copies of AlterPartition requests under way. */
+  readonly alters: number
+  /** Whether power cuts happen, at any moment; without them every append is synced at once. */
+  readonly powerCuts: boolean
+  /** How many events of the journal an image may be behind. */
+  readonly imageDelay: number
+}
+
+export const latest = ({ versions }: ModelState): Version => versions[versions.length - 1] as Version
+export const idOf = (index: number): BrokerId => index as BrokerId
+
+/** Returns the first state: all replicas are in sync, the first one is about to lead under epoch 0. */
+export const firstState = (bounds: Bounds): ModelState => {
+  const ids = Array.from({ length: bounds.replicas }, (_, index) => idOf(index))
+  const partition: Partition = { replicas: ids, isr: ids, elr: [], adding: [], removing: [], leader: idOf(0), leaderEpoch: 0, partitionEpoch: 0 }
+  const brokers = ids.map(() => ({ epoch: 0, isFenced: false }))
+  const replica: Replica = { isUp: true, log: [], synced: 0, starts: [], lead: undefined, follow: undefined, highWatermark: 0, image: -1, response: undefined }
+  return { versions: [{ partition, brokers, minIsr: bounds.minIsr }], replicas: ids.map(() => replica), alters: [], appended: 0 }
+}

@@ -1,0 +1,286 @@
+import type { BrokerLife, WantedPartition } from "../../domain/cluster/election.ts"
+import type { Partition } from "../../domain/cluster/state.ts"
+import type { BrokerId } from "../../domain/kernel/id.ts"
+import type { EpochStart } from "../../domain/log/epoch-checkpoint.ts"
+import { type FetchResponse, fetchSent, wasAppended, wasCut, wasSynced } from "../../domain/partition/follow.ts"
+import type { EndOfEpoch, Lead } from "../../domain/partition/lead.ts"
+import { imageOf } from "./journal.ts"
+import type { Rules } from "./rules.ts"
+import { type AlterRequest, type Bounds, idOf, latest, type ModelRecord, type ModelState, type Registration, type Replica, type Version } from "./state.ts"
+
+/** A state that a step leads to, and what happened. */
+type Emit = (name: string, next: ModelState) => void
+
+const lagMaxMs = 1
+
+const withReplica = (state: ModelState, index: number, change: Partial<Replica>): ModelState => {
+  const replicas = state.replicas.slice()
+  replicas[index] = { ...(replicas[index] as Replica), ...change }
+  return { ...state, replicas }
+}
+
+const startsOf = (log: ReadonlyArray<ModelRecord>): ReadonlyArray<EpochStart> => {
+  const starts: Array<EpochStart> = []
+  for (const [offset, { epoch }] of log.entries()) if (starts.at(-1)?.epoch !== epoch) starts.push({ epoch, offset })
+  return starts
+}
+/** As `EpochStarts.note`: an epoch without records is replaced by the next one. */
+const noted = (starts: ReadonlyArray<EpochStart>, epoch: number, offset: number): ReadonlyArray<EpochStart> => {
+  const last = starts.at(-1)
+  if (last !== undefined && epoch <= last.epoch) return starts
+  return [...starts.filter((start) => start.offset < offset), { epoch, offset }]
+}
+/** As `EpochStarts.endOf`. */
+const endOf =
+  (starts: ReadonlyArray<EpochStart>, end: number): EndOfEpoch =>
+  (epoch) => {
+    const newest = starts.at(-1)?.epoch
+    if (newest === undefined || epoch < 0 || epoch > newest) return undefined
+    if (epoch === newest) return { epoch, endOffset: end }
+    const above = starts.find((start) => start.epoch > epoch)
+    const below = starts.findLast((start) => start.epoch <= epoch)
+    return above === undefined ? undefined : { epoch: below?.epoch ?? epoch, endOffset: above.offset }
+  }
+const lastEpoch = (log: ReadonlyArray<ModelRecord>): number => log.at(-1)?.epoch ?? -1
+
+const highWatermarkOf = ({ follow, highWatermark, lead }: Replica): number => lead?.highWatermark ?? follow?.highWatermark ?? highWatermark
+
+/** What a replica becomes when its image reaches a version. */
+const reacting = (rules: Rules, replica: Replica, index: number, version: Version): Partial<Replica> => {
+  const { partition } = version
+  if (partition.leader === index) {
+    if (replica.lead?.epoch === partition.leaderEpoch) return { lead: rules.image(replica.lead, imageOf(version), 0) }
+    const start = { id: idOf(index), end: replica.log.length, syncedEnd: replica.synced, highWatermark: highWatermarkOf(replica), at: 0 }
+    const starts = noted(replica.starts, partition.leaderEpoch, replica.log.length)
+    return { lead: rules.lead(imageOf(version), start), follow: undefined, starts, response: undefined }
+  }
+  const { follow } = replica
+  if (follow !== undefined && follow.leader === partition.leader && follow.leaderEpoch === partition.leaderEpoch) return {}
+  const highWatermark = highWatermarkOf(replica)
+  const end = rules.cutOnFollow(replica.log.length, highWatermark)
+  const log = end < replica.log.length ? replica.log.slice(0, end) : replica.log
+  const start = { end, syncedEnd: Math.min(replica.synced, end), lastEpoch: lastEpoch(log), highWatermark }
+  const starts = end < replica.log.length ? startsOf(log) : replica.starts
+  const next = rules.follow(partition.leader, partition.leaderEpoch, start, follow?.fetch ?? 0)
+  // The response to a fetch under the epoch before is under way still. The rules ignore it: most searches forget it at once.
+  const response = rules.keepsStaleResponses ? replica.response : undefined
+  return { lead: undefined, follow: next, log, starts, synced: start.syncedEnd, response }
+}
+
+/** The journal gets a version; those that no image needs any more are forgotten. */
+const journalled = (state: ModelState, version: Version): ModelState => ({ ...state, versions: [...state.versions, version] })
+const trimmed = (state: ModelState): ModelState => {
+  const last = state.versions.length - 1
+  let least = last
+  for (const { image, isUp } of state.replicas) if (isUp) least = Math.min(least, Math.max(0, image))
+  if (least <= 0) return state
+  const replicas = state.replicas.map((one) => ({ ...one, image: one.isUp ? Math.max(-1, one.image - least) : 0 }))
+  return { ...state, versions: state.versions.slice(least), replicas }
+}
+
+const livesOf =
+  (brokers: ReadonlyArray<Registration>): ((id: BrokerId) => BrokerLife) =>
+  (id) =>
+    brokers[id]?.isFenced === false ? "unfenced" : "fenced"
+
+/**
+ * Returns what becomes of the partition, for each order of the replicas in which another of them comes first: an
+ * election takes the first that it can. So renaming the replicas changes nothing.
+ */
+const elections = (rules: Rules, { minIsr, partition }: Version, brokers: ReadonlyArray<Registration>, wanted: WantedPartition): ReadonlyArray<Partition> => {
+  const { replicas } = partition
+  const all = new Map<string, Partition>()
+  for (const first of replicas) {
+    const order = [first, ...replicas.filter((id) => id !== first)]
+    const after = rules.change({ ...partition, replicas: order }, wanted, livesOf(brokers), minIsr)
+    const key = `${after.leader} ${after.isr} ${after.elr}`
+    if (!all.has(key)) all.set(key, { ...after, replicas, isr: after.isr.toSorted(), elr: after.elr.toSorted() })
+  }
+  return [...all.values()]
+}
+
+type Registered = "fence" | "unfence" | "restart"
+
+const decideVersions = (rules: Rules, now: Version, index: number, kind: Registered): ReadonlyArray<Version> => {
+  const { epoch, isFenced } = now.brokers[index] as Registration
+  const change = { fence: { isFenced: true }, unfence: { isFenced: false }, restart: { isFenced: true, epoch: epoch + 1 } }[kind]
+  const brokers = withBroker(now.brokers, index, change)
+  const wanted = kind === "fence" || (kind === "restart" && !isFenced) ? { isr: now.partition.isr.filter((id) => id !== index) } : {}
+  return elections(rules, now, brokers, wanted).map((partition) => ({ ...now, brokers, partition }))
+}
+
+const decided = new WeakMap<Version, Map<string, ReadonlyArray<Version>>>()
+
+/** The versions that may follow one when a broker is fenced, unfenced or registered: the same version has them many times. */
+const versionsAfter = (rules: Rules, now: Version, index: number, kind: Registered): ReadonlyArray<Version> => {
+  const known = decided.get(now) ?? new Map<string, ReadonlyArray<Version>>()
+  if (known.size === 0) decided.set(now, known)
+  const key = `${kind} ${index}`
+  const found = known.get(key) ?? decideVersions(rules, now, index, kind)
+  known.set(key, found)
+  return found
+}
+
+const withBroker = (brokers: ReadonlyArray<Registration>, index: number, change: Partial<Registration>): ReadonlyArray<Registration> =>
+  brokers.map((one, at) => (at === index ? { ...one, ...change } : one))
+
+/** The cluster's leader fences and unfences brokers, and registers those that start. */
+const brokerSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  if (state.versions.length > bounds.imageDelay) return
+  const now = latest(state)
+  const after = (index: number, kind: Registered): ReadonlyArray<ModelState> =>
+    versionsAfter(rules, now, index, kind).flatMap((version) => (version.partition.leaderEpoch < bounds.epochs ? [journalled(state, version)] : []))
+  for (const [index, replica] of state.replicas.entries()) {
+    const registration = now.brokers[index] as Registration
+    if (!registration.isFenced) for (const next of after(index, "fence")) emit(`fence ${index}`, next)
+    const hasRead = replica.isUp && replica.image >= 0 && state.versions[replica.image]?.brokers[index]?.epoch === registration.epoch
+    if (registration.isFenced && hasRead) for (const next of after(index, "unfence")) emit(`unfence ${index}`, next)
+    if (replica.isUp) continue
+    for (const next of after(index, "restart")) {
+      const image = rules.waitsForRegistration ? next.versions.length - 1 : next.versions.length - 2
+      const up = { ...replica, isUp: true, image }
+      emit(`restart ${index}`, trimmed(withReplica(next, index, { ...up, ...reacting(rules, up, index, next.versions[image] as Version) })))
+    }
+  }
+}
+
+const imageSteps = (rules: Rules, state: ModelState, emit: Emit): void => {
+  for (const [index, replica] of state.replicas.entries()) {
+    const version = state.versions[replica.image + 1]
+    if (!replica.isUp || version === undefined) continue
+    const next = { ...replica, image: replica.image + 1 }
+    emit(`image ${index}`, trimmed(withReplica(state, index, { image: next.image, ...reacting(rules, next, index, version) })))
+  }
+}
+
+const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  for (const [index, replica] of state.replicas.entries()) {
+    const { follow, lead, log, synced } = replica
+    if (!replica.isUp) continue
+    if (lead !== undefined && state.appended < bounds.records) {
+      const after = [...log, { epoch: lead.epoch, id: state.appended }]
+      const written = rules.appended(lead, after.length, 0)
+      const stored = bounds.powerCuts ? { lead: written, log: after } : { lead: rules.synced(written, after.length), log: after, synced: after.length }
+      emit(`append ${index}`, { ...withReplica(state, index, stored), appended: state.appended + 1 })
+    }
+    if (synced < log.length)
+      emit(
+        `sync ${index}`,
+        withReplica(state, index, {
+          synced: log.length,
+          lead: lead && rules.synced(lead, log.length),
+          follow: follow && wasSynced(follow, log.length)
+        })
+      )
+    if (bounds.powerCuts) {
+      const kept = log.slice(0, synced)
+      const off = { isUp: false, log: kept, starts: startsOf(kept), lead: undefined, follow: undefined, highWatermark: 0, image: 0, response: undefined }
+      emit(`power cut ${index}`, trimmed(withReplica(state, index, off)))
+    }
+    if (lead !== undefined) {
+      const lagging = rules.tick(lead, 2, lagMaxMs)
+      if (lagging !== lead) emit(`tick ${index}`, withReplica(state, index, { lead: lagging }))
+    }
+  }
+}
+
+/** A follower's fetch reaches the broker that it takes for the leader; the response is under way. */
+const fetchSteps = (rules: Rules, state: ModelState, emit: Emit): void => {
+  for (const [index, replica] of state.replicas.entries()) {
+    const { follow } = replica
+    if (!replica.isUp || follow === undefined || replica.response !== undefined) continue
+    const sent = rules.nextFetch(follow)
+    const leader = sent === undefined ? undefined : state.replicas[follow.leader]
+    if (sent === undefined || leader?.isUp !== true || leader.lead === undefined) continue
+    const own = state.versions[replica.image] as Version
+    const request = { ...sent, id: index, brokerEpoch: own.brokers[index]?.epoch ?? -1, logStart: 0 }
+    if (rules.fetchRefusal(leader.lead, request) !== undefined) continue
+    const asked = { follow: fetchSent(follow) }
+    const diverging = rules.divergence(endOf(leader.starts, leader.log.length), 0, request)
+    if (diverging !== undefined) {
+      const answer: FetchResponse = { _tag: "diverging", diverging }
+      emit(`fetch ${index}: diverges at ${diverging.endOffset}`, withReplica(state, index, { ...asked, response: { sent, answer, record: undefined } }))
+      continue
+    }
+    if (sent.offset > leader.log.length) continue
+    const after = rules.fetched(leader.lead, request, 0)
+    const record = leader.log[sent.offset]
+    const answer: FetchResponse = { _tag: "records", highWatermark: after.highWatermark, logStart: 0, count: record === undefined ? 0 : 1 }
+    const next = withReplica(withReplica(state, follow.leader, { lead: after }), index, { ...asked, response: { sent, answer, record } })
+    emit(`fetch ${index} at ${sent.offset}`, next)
+  }
+}
+
+/** A follower processes a response. One that is never processed is one that was lost. */
+const responseSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  for (const [index, { follow, isUp, log, response, starts, synced }] of state.replicas.entries()) {
+    if (!isUp || follow === undefined || response === undefined) continue
+    const { action, state: next } = rules.answered(follow, response.sent, response.answer, starts)
+    if (action._tag === "ignore") emit(`ignore ${index}`, withReplica(state, index, { follow: next, response: undefined }))
+    else if (action._tag === "cut") {
+      const kept = log.slice(0, action.offset)
+      const cutStarts = rules.cutsEpochs ? startsOf(kept) : starts
+      const after = wasCut(next, kept.length, lastEpoch(kept))
+      emit(
+        `cut ${index} to ${kept.length}`,
+        withReplica(state, index, { follow: after, log: kept, starts: cutStarts, synced: kept.length, response: undefined })
+      )
+    } else if (action._tag === "append") {
+      const after = response.record === undefined ? log : [...log, response.record]
+      const grown = wasAppended(next, after.length, lastEpoch(after))
+      const stored = bounds.powerCuts ? grown : wasSynced(grown, after.length)
+      const known = response.answer._tag === "records" ? rules.heard(stored, response.answer.highWatermark) : stored
+      const isSynced = bounds.powerCuts ? synced : after.length
+      const noted = response.record === undefined ? starts : startsOf(after)
+      emit(`receive ${index}`, withReplica(state, index, { follow: known, log: after, starts: noted, synced: isSynced, response: undefined }))
+    }
+  }
+}
+
+/** A leader believes an answer before the event: what the mutant of that name does. */
+const believed = (lead: Lead, { proposal }: AlterRequest): Lead => ({ ...lead, isr: proposal.isr, maximal: proposal.isr })
+
+const alterSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  for (const [index, { image, isUp, lead }] of state.replicas.entries()) {
+    const proposal = lead?.proposal
+    if (!isUp || lead === undefined || proposal === undefined || proposal.sent > 1 || state.alters.length >= bounds.alters) continue
+    const brokerEpochs = state.replicas.map((_, at) => lead.followers.find(({ id }) => id === at)?.brokerEpoch ?? -1)
+    const request = { by: index, brokerEpoch: state.versions[image]?.brokers[index]?.epoch ?? -1, proposal, brokerEpochs }
+    emit(`propose ${index}: ${proposal.isr}`, { ...withReplica(state, index, { lead: rules.proposalSent(lead) }), alters: [...state.alters, request] })
+  }
+  const now = latest(state)
+  for (const [at, request] of state.alters.entries()) {
+    const rest = { ...state, alters: state.alters.filter((_, other) => other !== at) }
+    emit(`AlterPartition of ${request.by} is lost`, rest)
+    const fault = rules.alterFault(now, request)
+    const deliver = (name: string, next: ModelState): void => {
+      emit(`${name}, its answer is lost`, next)
+      const { lead } = next.replicas[request.by] as Replica
+      if (lead === undefined) return
+      const told = rules.proposalAnswered(lead, request.proposal, rules.outcomeOf(fault ?? "NONE"))
+      const after = rules.believesAnswers && fault === undefined && lead.epoch === request.proposal.leaderEpoch ? believed(told, request) : told
+      if (after !== lead) emit(name, withReplica(next, request.by, { lead: after }))
+    }
+    if (fault !== undefined) {
+      deliver(`AlterPartition of ${request.by}: ${fault}`, rest)
+      continue
+    }
+    if (state.versions.length > bounds.imageDelay) continue
+    const { partition } = now
+    const isr = partition.replicas.filter((id) => request.proposal.isr.includes(id))
+    const same = isr.length === partition.isr.length && isr.every((id) => partition.isr.includes(id))
+    const changed = rules.change(partition, { isr }, livesOf(now.brokers), now.minIsr)
+    const after = same && changed === partition ? { ...partition, partitionEpoch: partition.partitionEpoch + 1 } : changed
+    if (after.leaderEpoch < bounds.epochs) deliver(`AlterPartition of ${request.by}: ${isr}`, journalled(rest, { ...now, partition: after }))
+  }
+}
+
+/** Emits every state that one step leads to. */
+export const steps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  logSteps(rules, bounds, state, emit)
+  fetchSteps(rules, state, emit)
+  responseSteps(rules, bounds, state, emit)
+  alterSteps(rules, bounds, state, emit)
+  imageSteps(rules, state, emit)
+  brokerSteps(rules, bounds, state, emit)
+}
