@@ -1,6 +1,6 @@
 /**
  * `./franz package`: the package for npm in dist/package: JavaScript modules for Node, Deno and Bun with their declarations, and the command `franz`. `npm publish dist/package`
- * publishes it. `npm pack` in the checkout gives the same package (prepack, postpack).
+ * publishes it. `--matrix` tries it on runtimes, test runners and versions of TypeScript and Effect. `npm pack` in the checkout gives the same package (prepack, postpack).
  */
 import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -15,8 +15,8 @@ const fail = (what: string, code = 1): never => {
   process.exit(code)
 }
 const [option, ...more] = process.argv.slice(2)
-if ((option !== undefined && !["--swap", "--restore"].includes(option)) || more.length > 0)
-  fail(`'${[option, ...more].join(" ")}' is not known.\nUsage: ./franz package`, 2)
+if ((option !== undefined && !["--matrix", "--swap", "--restore"].includes(option)) || (option !== "--matrix" && more.length > 0))
+  fail(`'${[option, ...more].join(" ")}' is not known.\nUsage: ./franz package [--matrix [WORD…]]`, 2)
 
 restoreManifest(root)
 if (option === "--restore") process.exit(0)
@@ -43,3 +43,7 @@ if (typeof declarations === "string") fail(`the declarations could not be made:\
 const at = stage(root, lib)
 console.log(`${at}: ${modules} modules, ${declarations} declarations`)
 if (option === "--swap") swapManifest(root)
+if (option === "--matrix") {
+  const { printMatrix } = await import("./package/matrix.ts")
+  process.exit((await printMatrix(root, at, more)) ? 0 : 1)
+}

@@ -25,10 +25,10 @@ export const writeDeclarations = async (root: string, out: string, entries: Read
     if (texts.has(file)) continue
     if (!existsSync(file)) return `a declaration names ${file}, which the compiler did not write`
     // The compiler leaves the sources' extensions in declarations; a consumer's compiler looks for the .d.ts beside a .js.
-    const text = readFileSync(file, "utf8").replace(
-      relativeImport,
-      (_, before: string, path: string, after: string) => `${before}${path.replace(/\.ts$/, ".js")}${after}`
-    )
+    // Before TypeScript 5.7 typed arrays have no type argument.
+    const text = readFileSync(file, "utf8")
+      .replace(relativeImport, (_, before: string, path: string, after: string) => `${before}${path.replace(/\.ts$/, ".js")}${after}`)
+      .replace(/\bUint8Array<ArrayBuffer(?:Like)?>/g, "Uint8Array")
     texts.set(file, text)
     wanted.push(...reached(file, text))
   }

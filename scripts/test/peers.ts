@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, rmSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
+import { toolsAreThere } from "../package/tools.ts"
 
 const confluentKafka = "confluent-kafka==2.16.1"
 const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "franz-interop")
@@ -57,6 +58,12 @@ const kafkaStep = (root: string): Step => ({
   commands: [["bash", join(root, "scripts/kafka-peer.sh"), "classpath"]]
 })
 
+const packageStep = (root: string): Step => ({
+  name: "Node 20, 22 and 24, and the tools that try the package, about 250 MB",
+  isThere: toolsAreThere,
+  commands: [[process.execPath, join(root, "scripts/package/tools.ts")]]
+})
+
 /** Runs the commands of a step. Returns undefined, or what the command that failed printed. */
 const failureOf = (step: Step): string | undefined => {
   for (const [program = "", ...args] of step.commands) {
@@ -99,6 +106,7 @@ export const preparePeers = (root: string): ReadonlyArray<string> => {
     attempt(confluentKafkaStep, "tests with confluent-kafka")
     if (process.env.FRANZ_PYTHON === undefined && hasConfluentKafka(venvPython)) process.env.FRANZ_PYTHON = venvPython
   }
+  if (hasProgram("npm")) attempt(packageStep(root), "tests of the package")
   if (hasProgram("java") && hasProgram("mvn")) attempt(kafkaStep(root), "tests with Java's clients and Apache Kafka")
   return failures
 }

@@ -1,83 +1,41 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { type Node, up } from "./support/franz.ts"
-import { Run, root, run, temporaryDirectory } from "./support/process.ts"
+import { partsOf } from "../../scripts/package/parts.ts"
+import { Projects } from "../../scripts/package/project.ts"
+import { toolsAreThere } from "../../scripts/package/tools.ts"
+import { root, run, temporaryDirectory } from "./support/process.ts"
 
-/** The package as npm packs it, in a project of its own that has its dependencies: what a user gets, without the checkout around it. */
-const project = temporaryDirectory()
-const data = temporaryDirectory()
-let node: Node
-
-const program = `
-import { Effect } from "effect"
-import { Consumer, Producer } from "comanche-franz"
-
-const leader = process.env.FRANZ_LEADER
-const topic = process.argv[2]
-await Effect.runPromise(Effect.gen(function* () {
-  const producer = yield* Producer
-  const consumer = yield* Consumer
-  yield* producer.addTopic(topic)
-  yield* producer.sendMessage(topic, "packed")
-  yield* consumer.assign([{ topic, partition: 0, at: "earliest" }])
-  for (const { text } of yield* consumer.poll({ timeoutMs: 30000 })) console.log("read: " + text)
-}).pipe(Effect.provide(Producer.layer({ leader })), Effect.provide(Consumer.layer({ leader }))))
-`
+/**
+ * The package as npm packs it, installed into empty folders: what a user gets, without the checkout around it. `./franz package --matrix` prints the same parts as a table.
+ * The tools come before the tests (`./franz test`, scripts/test/peers.ts).
+ */
+const isRequired = process.env.FRANZ_REQUIRE_PEERS !== undefined
+const isMissing = !isRequired && (Bun.which("npm") === null || !toolsAreThere())
+let projects: Projects
 
 beforeAll(async () => {
   if (isMissing) return
-  node = await up(data.path)
-  const packed = await run("npm", ["pack", "--pack-destination", project.path], { cwd: root, env: { npm_config_loglevel: "error" } })
-  const modules = join(project.path, "node_modules")
-  const own = join(modules, "comanche-franz")
-  mkdirSync(own, { recursive: true })
-  await run("tar", ["-xzf", join(project.path, packed.trim().split("\n").at(-1) ?? ""), "-C", own, "--strip-components=1"])
-  for (const name of readdirSync(join(root, "node_modules"))) if (!name.startsWith(".")) symlinkSync(join(root, "node_modules", name), join(modules, name))
-  writeFileSync(join(project.path, "package.json"), '{ "type": "module" }')
-  writeFileSync(join(project.path, "round-trip.mjs"), program)
+  if (!toolsAreThere()) throw new Error("Node 20, 22 and 24 and the tools of the package's tests are missing: run bun scripts/package/tools.ts")
+  await run(process.execPath, ["scripts/package.ts"])
+  projects = await Projects.pack(root, join(root, "dist/package"))
 }, 120_000)
-afterAll(async () => {
-  await node?.process.kill("SIGTERM")
-  data.remove()
-  project.remove()
-})
-
-/** A machine that has bun alone has no npm to pack with. */
-const isMissing = process.env.FRANZ_REQUIRE_PEERS === undefined && Bun.which("npm") === null
+afterAll(() => projects?.remove())
 
 describe.skipIf(isMissing)("the packed library", () => {
-  const runtimes: ReadonlyArray<readonly [name: string, command: string, args: ReadonlyArray<string>]> = [
-    ["bun", process.execPath, []],
-    ["node", "node", []],
-    ["deno", join(root, "node_modules/.bin/deno"), ["run", "-A"]]
-  ]
-  for (const [name, command, args] of runtimes)
-    test(`sends and reads a message on ${name}`, async () => {
-      const printed = await run(command, [...args, "round-trip.mjs", `on-${name}`], { cwd: project.path, env: { FRANZ_LEADER: node.address } })
-      expect(printed).toBe("read: packed\n")
-    })
+  for (const part of partsOf(root).filter(({ isInSuite }) => isInSuite !== false)) test(`${part.group}: ${part.name}`, () => part.run(projects), 240_000)
 
-  for (const [module, resolution] of [
-    ["nodenext", "nodenext"],
-    ["preserve", "bundler"]
-  ] as const)
-    test(`has declarations that a strict compiler takes (moduleResolution ${resolution})`, async () => {
-      writeFileSync(
-        join(project.path, "typed.ts"),
-        `import { Effect } from "effect"
-import { Consumer, type ConsumedRecord, Producer } from "comanche-franz"
-import { startCluster } from "comanche-franz/testing"
-export const first: Effect.Effect<ConsumedRecord | undefined, unknown, Consumer> = Effect.flatMap(Consumer, (consumer) => Effect.map(consumer.poll(), ([record]) => record))
-export const producer = Producer.layer({ leader: "127.0.0.1:9092" })
-export const cluster: Promise<{ readonly bootstrap: string }> = startCluster({ brokers: 3 })
-// @ts-expect-error a leader is an address, not a number
-Producer.layer({ leader: 9092 })
-`
-      )
-      const options = { module, moduleResolution: resolution, target: "es2022", strict: true, skipLibCheck: true, noEmit: true, types: [] }
-      writeFileSync(join(project.path, "tsconfig.json"), JSON.stringify({ compilerOptions: options, files: ["typed.ts"] }))
-      const ended = await Run.start(join(root, "node_modules/.bin/tsc"), ["-p", "."], { cwd: project.path }).end()
-      expect(ended).toMatchObject({ code: 0, stdout: "" })
-    })
+  test("npm pack in the checkout gives the same package, and leaves package.json as it was", async () => {
+    const own = readFileSync(join(root, "package.json"), "utf8")
+    const away = temporaryDirectory()
+    const packed = await run("npm", ["pack", "--json", "--pack-destination", away.path], { cwd: root, env: { npm_config_loglevel: "error" } })
+    expect(readFileSync(join(root, "package.json"), "utf8")).toBe(own)
+    const [{ filename }] = JSON.parse(packed.slice(packed.indexOf("["))) as [{ filename: string }]
+    const filesOf = async (tarball: string) => (await run("tar", ["-tzf", tarball])).trim().split("\n").sort()
+    expect(await filesOf(join(away.path, filename))).toEqual(await filesOf(projects.tarball))
+    const manifest = JSON.parse(await run("tar", ["-xzOf", join(away.path, filename), "package/package.json"])) as Record<string, unknown>
+    const published = JSON.parse(readFileSync(join(root, "dist/package/package.json"), "utf8")) as Record<string, unknown>
+    expect({ ...manifest, scripts: undefined }).toEqual({ ...published, scripts: undefined })
+    away.remove()
+  }, 240_000)
 })
