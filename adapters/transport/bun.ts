@@ -4,33 +4,40 @@ import { connecting } from "./connecting.ts"
 import { nextConnectionId } from "./connection-id.ts"
 import { connectFault, listenFault } from "./fault.ts"
 import { type Closable, endAll } from "./linger.ts"
-import { Outbox, sharedMemory } from "./outbox.ts"
+import { Outbox, type OutboxSocket, sharedMemory } from "./outbox.ts"
 
 type Socket = Bun.Socket<BunConnection | undefined>
 
 /** Smaller memory is left to the garbage collector: a release takes about 0.3 µs, as long as a fresh page of 4 KiB. */
 const releasedBytesMin = 32_768
 
+let latestHost = ""
+/** Returns the same text for connections from the same host, one after the other. */
+const sharedHost = (host: string): string => (host === latestHost ? latestHost : (latestHost = host))
+
 /** A socket of Bun's. Bun allocates memory for each chunk, so received bytes are passed on as they are. */
-class BunConnection implements Closable {
+class BunConnection implements Closable, OutboxSocket {
   readonly id = nextConnectionId()
   readonly remote: Address
-  readonly local: Address
   isClosed = false
   listener: Listener | undefined
   private readonly outbox: Outbox
   private paused = false
   private ending = false
   /** Bytes that arrived after `pause`: Bun may have read them before it. */
-  private held: Array<Uint8Array> = []
+  private held: Array<Uint8Array> | undefined
 
   constructor(
     private readonly socket: Socket,
     private readonly forget: (connection: BunConnection) => void
   ) {
-    this.remote = { host: socket.remoteAddress, port: socket.remotePort }
-    this.local = { host: socket.localAddress, port: socket.localPort }
-    this.outbox = new Outbox((bytes) => socket.write(bytes), this.drained, sharedMemory)
+    this.remote = { host: sharedHost(socket.remoteAddress), port: socket.remotePort }
+    this.outbox = new Outbox(this, sharedMemory)
+  }
+
+  /** Read from the socket at each call, since few connections are asked; after the connection is closed it is empty. */
+  get local(): Address {
+    return { host: this.socket.localAddress, port: this.socket.localPort }
   }
 
   write(chunks: ReadonlyArray<Uint8Array>, taken?: () => void): number {
@@ -53,8 +60,8 @@ class BunConnection implements Closable {
   resume(): void {
     if (!this.paused || this.isClosed) return
     this.paused = false
-    const held = this.held
-    this.held = []
+    const held = this.held ?? []
+    this.held = undefined
     for (const bytes of held) this.received(bytes)
     if (!this.paused && !this.isClosed) this.socket.resume()
   }
@@ -74,7 +81,7 @@ class BunConnection implements Closable {
 
   received(bytes: Uint8Array): void {
     if (this.ending || this.isClosed) return
-    if (this.paused) this.held.push(bytes)
+    if (this.paused) (this.held ??= []).push(bytes)
     else this.listener?.received(bytes)
   }
   writable(): void {
@@ -85,12 +92,15 @@ class BunConnection implements Closable {
     if (this.isClosed) return
     this.isClosed = true
     this.outbox.clear()
-    this.held = []
+    this.held = undefined
     this.forget(this)
     // Bun calls this from within `end` too; a caller does not expect its listener to be called meanwhile.
     queueMicrotask(() => (cause === undefined ? this.listener?.closed() : this.listener?.closed(cause)))
   }
-  private readonly drained = (): void => {
+  send(bytes: Uint8Array): number {
+    return this.socket.write(bytes)
+  }
+  drained(): void {
     if (!this.ending) this.listener?.drained()
   }
 }

@@ -2,12 +2,12 @@ import type * as net from "node:net"
 import type { Address, Listener } from "../../src/ports/transport.ts"
 import { nextConnectionId } from "./connection-id.ts"
 import type { Closable } from "./linger.ts"
-import { freshMemory, Outbox } from "./outbox.ts"
+import { freshMemory, Outbox, type OutboxSocket } from "./outbox.ts"
 
 /**
  * A socket of node:net, or of node:tls. It keeps written chunks until the kernel has taken them, and reads each chunk into new memory.
  */
-export class NodeConnection implements Closable {
+export class NodeConnection implements Closable, OutboxSocket {
   readonly id = nextConnectionId()
   readonly remote: Address
   readonly local: Address
@@ -25,14 +25,7 @@ export class NodeConnection implements Closable {
   ) {
     this.remote = { host: socket.remoteAddress ?? "unknown", port: socket.remotePort ?? 0 }
     this.local = { host: socket.localAddress ?? "unknown", port: socket.localPort ?? 0 }
-    // The socket takes every chunk and reports when it is full; from then on chunks wait in the outbox, where they are
-    // counted.
-    const sink = (bytes: Uint8Array): number => {
-      if (!socket.writable) return -1
-      if (!socket.write(bytes)) this.outbox.block()
-      return bytes.length
-    }
-    this.outbox = new Outbox(sink, this.drained, freshMemory)
+    this.outbox = new Outbox(this, freshMemory)
     socket.setNoDelay(true)
     socket.on("data", (bytes: Uint8Array) => this.received(bytes))
     socket.on("drain", () => this.writable())
@@ -100,7 +93,16 @@ export class NodeConnection implements Closable {
   private finish(): void {
     this.socket.end(() => this.socket.destroy())
   }
-  private readonly drained = (): void => {
+  /**
+   * The socket takes every chunk and reports when it is full; from then on chunks wait in the outbox, where they are
+   * counted.
+   */
+  send(bytes: Uint8Array): number {
+    if (!this.socket.writable) return -1
+    if (!this.socket.write(bytes)) this.outbox.block()
+    return bytes.length
+  }
+  drained(): void {
     if (!this.ending) this.listener?.drained()
   }
 }

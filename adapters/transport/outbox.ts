@@ -8,11 +8,29 @@ const smallBytesMax = 16_384
 /** From this size on bytes are sent before the end of the turn. Copying 64 KiB into warm memory costs about 3 µs. */
 const gatherBytes = 65_536
 
-/**
- * Writes to the socket and returns how many of the bytes it took. Fewer than all: the socket is full, and its owner
- * calls `flush` when it takes bytes again. -1: the socket is closed.
- */
-type Sink = (bytes: Uint8Array) => number
+/** The socket that an outbox writes to. An object and no callbacks: ten thousand idle connections keep what each has. */
+export interface OutboxSocket {
+  /**
+   * Writes to the socket and returns how many of the bytes it took. Fewer than all: the socket is full, and its owner
+   * calls `flush` when it takes bytes again. -1: the socket is closed.
+   */
+  readonly send: (bytes: Uint8Array) => number
+  /** Called when everything has been sent after the socket was full. */
+  readonly drained: () => void
+}
+
+/** Outboxes with bytes to send at the end of this turn of the event loop. */
+const due: Array<Outbox> = []
+const sendDue = (): void => {
+  let at = 0
+  try {
+    for (; at < due.length; at++) (due[at] as Outbox).endOfTurn()
+  } finally {
+    // A bug in one must not hold back the bytes of the others.
+    due.splice(0, at + 1)
+    if (due.length > 0) queueMicrotask(sendDue)
+  }
+}
 
 /** The bytes that one connection has to send, in order. */
 export class Outbox {
@@ -25,13 +43,11 @@ export class Outbox {
   /** Bytes that were written since the connection opened, and bytes of them that the socket has taken. */
   private written = 0
   private sent = 0
-  /** Callbacks for when the socket has taken all bytes up to `end`, in order. */
-  private readonly watchers: Array<{ readonly end: number; readonly taken: () => void }> = []
+  /** Callbacks for when the socket has taken all bytes up to `end`, in order; undefined while there are none. */
+  private watchers: Array<{ readonly end: number; readonly taken: () => void }> | undefined
 
   constructor(
-    private readonly sink: Sink,
-    /** Called when everything has been sent after the socket was full. */
-    private readonly drained: () => void,
+    private readonly socket: OutboxSocket,
     /** Returns memory to copy small chunks into: fresh for each call, unless the sink has read it when it returns. */
     private readonly memory: (bytes: number) => Uint8Array
   ) {}
@@ -58,12 +74,12 @@ export class Outbox {
       this.written += chunk.length
     }
     if (this.written === this.sent) taken?.()
-    else if (taken !== undefined) this.watchers.push({ end: this.written, taken })
+    else if (taken !== undefined) (this.watchers ??= []).push({ end: this.written, taken })
     if (this.stopped) return this.bytes
     if (this.bytes >= gatherBytes) this.send()
     else if (!this.scheduled && this.bytes > 0) {
       this.scheduled = true
-      queueMicrotask(this.endOfTurn)
+      if (due.push(this) === 1) queueMicrotask(sendDue)
     }
     return this.stopped ? this.bytes : 0
   }
@@ -73,7 +89,7 @@ export class Outbox {
     const wasStopped = this.stopped
     this.stopped = false
     this.send()
-    if (wasStopped && !this.stopped && this.bytes === 0 && !this.gone) this.drained()
+    if (wasStopped && !this.stopped && this.bytes === 0 && !this.gone) this.socket.drained()
   }
 
   /** Drops unsent bytes: the socket is closed. */
@@ -82,10 +98,11 @@ export class Outbox {
     this.chunks = []
     this.head = 0
     this.bytes = 0
-    this.watchers.length = 0
+    this.watchers = undefined
   }
 
-  private readonly endOfTurn = (): void => {
+  /** Sends what was written in this turn. */
+  endOfTurn(): void {
     this.scheduled = false
     if (!this.stopped) this.send()
   }
@@ -93,7 +110,7 @@ export class Outbox {
   private send(): void {
     while (this.bytes > 0 && !this.stopped && !this.gone) {
       const piece = this.nextPiece()
-      const taken = this.sink(piece)
+      const taken = this.socket.send(piece)
       if (taken < 0) return this.clear()
       if (taken > piece.length) bug(`a socket took ${taken} bytes of ${piece.length}`)
       if (taken < piece.length) this.stopped = true
@@ -146,8 +163,12 @@ export class Outbox {
       this.chunks.splice(0, this.head)
       this.head = 0
     }
-    for (let first = this.watchers[0]; first !== undefined && first.end <= this.sent; first = this.watchers[0]) {
-      this.watchers.shift()
+    if (this.watchers !== undefined) this.callWatchers(this.watchers)
+  }
+
+  private callWatchers(watchers: NonNullable<Outbox["watchers"]>): void {
+    for (let first = watchers[0]; first !== undefined && first.end <= this.sent; first = watchers[0]) {
+      watchers.shift()
       first.taken()
     }
   }

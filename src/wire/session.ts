@@ -35,6 +35,9 @@ export interface RelayedClient {
  * registered on the connection. Handlers read it from the request context. A request in an Envelope has a session of its own, on which no broker ever registers.
  */
 export class Session {
+  /** The client id that a session noted last. Connections of one client share its text. */
+  private static latestClientId: string | null = null
+
   readonly principal: Principal = anonymous
   /** The client id of the last request; null before the first one. */
   clientId: string | null = null
@@ -71,6 +74,12 @@ export class Session {
   /** The client's address and port, for logs. */
   get address(): string {
     return formatAddress(this.peer.remote)
+  }
+  /** Notes the client id of a request. */
+  note(clientId: string | null): void {
+    if (clientId === this.clientId) return
+    if (clientId !== Session.latestClientId) Session.latestClientId = clientId
+    this.clientId = Session.latestClientId
   }
   /** Client id and address, for logs and the journal. Formatted at each call: most requests need neither. */
   actorOf(clientId: string | null): string {

@@ -37,7 +37,7 @@ export const placeBytes = 2048
 /** Makes the slot of a request that has a route, or whose response is ready. */
 export const slotOf = (found: Routed | Ready, session: Session, frame: Uint8Array, chunk: number | undefined): Slot => {
   const routed = "route" in found ? found : undefined
-  if (routed !== undefined && routed.header.clientId !== session.clientId) session.clientId = routed.header.clientId
+  if (routed !== undefined) session.note(routed.header.clientId)
   return {
     route: routed?.route,
     context: routed === undefined ? undefined : new RequestContext(routed.header, session, frame),

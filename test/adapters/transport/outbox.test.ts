@@ -21,11 +21,7 @@ const socket = (script: ReadonlyArray<number>) => {
 }
 
 test("a socket that accepts more bytes than it was given is a bug", () => {
-  const outbox = new Outbox(
-    (bytes) => bytes.length + 1,
-    () => undefined,
-    freshMemory
-  )
+  const outbox = new Outbox({ send: (bytes) => bytes.length + 1, drained: () => {} }, freshMemory)
   expect(() => outbox.write([new Uint8Array(100_000)])).toThrow(Bug)
 })
 
@@ -36,7 +32,7 @@ describe("bytes that wait to be sent", () => {
       fc.asyncProperty(chunks, fc.array(fc.nat(50)), fc.boolean(), async (written, script, fresh) => {
         const to = socket(script)
         let drains = 0
-        const outbox = new Outbox(to.sink, () => drains++, fresh ? freshMemory : sharedMemory)
+        const outbox = new Outbox({ send: to.sink, drained: () => drains++ }, fresh ? freshMemory : sharedMemory)
         let sawFull = false
         const told: Array<number> = []
         const sent = written.flatMap((chunk) => [...chunk, ...chunk])
@@ -65,7 +61,7 @@ describe("bytes that wait to be sent", () => {
 
   test("writes of one turn are one call; large chunks are sent at once", async () => {
     const to = socket([])
-    const outbox = new Outbox(to.sink, () => {}, sharedMemory)
+    const outbox = new Outbox({ send: to.sink, drained: () => {} }, sharedMemory)
     for (let i = 0; i < 100; i++) outbox.write([new Uint8Array(10).fill(i)])
     expect(to.calls).toBe(0)
     await Promise.resolve()
@@ -76,12 +72,27 @@ describe("bytes that wait to be sent", () => {
     expect(to.taken.length).toBe(1000 + 70_010)
   })
 
+  test("a bug in one socket does not hold back the bytes of the others", async () => {
+    const [before, after] = [socket([]), socket([])]
+    const broken = { send: (bytes: Uint8Array) => bytes.length + 1, drained: () => {} }
+    const { queueMicrotask } = globalThis
+    const queued: Array<() => void> = []
+    globalThis.queueMicrotask = (run) => void queued.push(run)
+    try {
+      for (const to of [{ send: before.sink, drained: () => {} }, broken, { send: after.sink, drained: () => {} }])
+        new Outbox(to, freshMemory).write([new Uint8Array(1)])
+      expect(queued).toHaveLength(1)
+      expect(queued[0]).toThrow(Bug)
+      expect([before.calls, after.calls]).toEqual([1, 0])
+      queued[1]?.()
+      expect([before.calls, after.calls]).toEqual([1, 1])
+    } finally {
+      globalThis.queueMicrotask = queueMicrotask
+    }
+  })
+
   test("a closed socket accepts nothing, and no bytes are kept for it", async () => {
-    const outbox = new Outbox(
-      () => -1,
-      () => {},
-      sharedMemory
-    )
+    const outbox = new Outbox({ send: () => -1, drained: () => {} }, sharedMemory)
     outbox.write([new Uint8Array(10)])
     await Promise.resolve()
     expect(outbox.size).toBe(0)
