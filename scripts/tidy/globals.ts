@@ -3,7 +3,7 @@ import { lex } from "./lexer.ts"
 import type { Diagnostic } from "./oxlint.ts"
 import type { Finding, Source } from "./source.ts"
 
-/** Globals that tell the time, wait, or draw: in every room but adapters/clock they come from Effect's Clock and Random, or as data. */
+/** Globals that tell the time, wait, or draw: in every room but adapters/clock they come from Effect's Clock and Random, or as data. Secrets are drawn in adapters/cryptography. */
 const timers = new Set(["setTimeout", "setInterval", "clearTimeout", "clearInterval"])
 const advice = "time and chance come from Effect's Clock and Random, or as data."
 
@@ -11,7 +11,7 @@ const judge = ({ code, message, filename }: Diagnostic): string | undefined => {
   if (filename.startsWith("scripts/") || filename.startsWith("test/")) return undefined
   if (code === "eslint(no-restricted-properties)") {
     const name = message.match(/'([^']+)'/)?.[1] ?? message
-    return filename.startsWith("adapters/clock/") ? undefined : `${name}: ${advice}`
+    return /^adapters\/(clock|cryptography)\//.test(filename) ? undefined : `${name}: ${advice}`
   }
   const name = message.match(/'([^']+)'/)?.[1] ?? message
   const law = laws.find(({ room }) => room.test(filename))

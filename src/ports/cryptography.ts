@@ -4,7 +4,7 @@ export type HashName = "SHA-256" | "SHA-512"
 
 /** The primitives of authentication, by the runtime's own library. */
 interface CryptographyService {
-  /** Bytes that no other party can predict. */
+  /** Bytes that no other party can predict, 65,536 at most. */
   readonly randomBytes: (size: number) => Uint8Array
   readonly digest: (hash: HashName, bytes: Uint8Array) => Uint8Array
   /** RFC 2104. */

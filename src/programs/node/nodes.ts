@@ -11,6 +11,7 @@ import type { Endpoint, NodeOptions, Running } from "../../cli/node/roles.ts"
 import type { CliFailure } from "../../cli/shell/failure.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
+import type { Cryptography } from "../../ports/cryptography.ts"
 import { metricsText } from "../../ports/metrics.ts"
 import { formatAddress, type Transport } from "../../ports/transport.ts"
 import { type ServedNode, serveOptions } from "../../serve/serve-options.ts"
@@ -27,7 +28,7 @@ import { layerScrapedNodes, type ScrapedNodes, withMetrics } from "./metrics.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { processMemory } from "./process-memory.ts"
 
-type Platform = Transport | Checksum | Compression | ScrapedNodes
+type Platform = Transport | Cryptography | Checksum | Compression | ScrapedNodes
 type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
 
 /** Starts a role of this node, until the scope closes. */

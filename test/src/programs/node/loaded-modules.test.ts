@@ -6,37 +6,50 @@ import { bundle } from "../../../../scripts/build/bundle.ts"
 
 const root = join(import.meta.dir, "../../../..")
 
+interface Import {
+  readonly path: string
+  readonly kind: string
+}
 interface Output {
   readonly entryPoint?: string
   readonly inputs: Readonly<Record<string, unknown>>
-  readonly imports: ReadonlyArray<{ readonly path: string; readonly kind: string }>
+  readonly imports: ReadonlyArray<Import>
+}
+interface Metafile {
+  readonly outputs: Readonly<Record<string, Output>>
+  readonly inputs: Readonly<Record<string, { readonly imports: ReadonlyArray<Import> }>>
 }
 
-/** The source files in the bundle's modules that are loaded when `entries` are imported. */
-const loadedBy = async (entries: ReadonlyArray<string>): Promise<ReadonlyArray<string>> => {
+/** The source files in the bundle's modules that are loaded when `entries` are imported, and the runtime's modules that they import. */
+const loadedBy = async (entries: ReadonlyArray<string>): Promise<{ readonly files: ReadonlyArray<string>; readonly builtins: ReadonlySet<string> }> => {
   const outdir = mkdtempSync(join(tmpdir(), "franz-bundle-"))
   try {
-    const { metafile } = await Bun.build({ ...bundle, entrypoints: [join(root, "src/programs/franz.ts")], root, outdir, metafile: true })
-    const outputs = new Map(Object.entries((metafile as unknown as { readonly outputs: Readonly<Record<string, Output>> }).outputs))
-    const byFile = new Map([...outputs].map(([path, output]) => [path.split("/").at(-1), output]))
+    const built = await Bun.build({ ...bundle, entrypoints: [join(root, "src/programs/franz.ts")], root, outdir, metafile: true })
+    const { inputs, outputs } = built.metafile as unknown as Metafile
+    const byFile = new Map(Object.entries(outputs).map(([path, output]) => [path.split("/").at(-1), output]))
     const loaded = new Set<Output>()
     const load = (output: Output | undefined): void => {
       if (output === undefined || loaded.has(output)) return
       loaded.add(output)
       for (const { kind, path } of output.imports) if (kind === "import-statement") load(byFile.get(path.split("/").at(-1)))
     }
-    for (const output of outputs.values()) if (entries.some((entry) => output.entryPoint?.endsWith(entry))) load(output)
+    for (const output of byFile.values()) if (entries.some((entry) => output.entryPoint?.endsWith(entry))) load(output)
     expect(loaded.size).toBeGreaterThanOrEqual(entries.length)
-    return [...loaded].flatMap(({ inputs }) => Object.keys(inputs))
+    const files = [...loaded].flatMap((output) => Object.keys(output.inputs))
+    const imports = files.flatMap((file) => inputs[file]?.imports ?? [])
+    return { files, builtins: new Set(imports.filter(({ kind }) => kind === "import-statement").map(({ path }) => path.replace(/^node:/, ""))) }
   } finally {
     rmSync(outdir, { recursive: true })
   }
 }
 
 test("a node loads no module of the client, of the tools for logs, and of the listener for Prometheus", async () => {
-  const loaded = await loadedBy(["src/programs/franz.ts", "src/programs/node/nodes.ts", "adapters/transport/bun.ts"])
-  expect(loaded.some((path) => path.endsWith("src/broker/broker.ts"))).toBe(true)
+  const { builtins, files } = await loadedBy(["src/programs/franz.ts", "src/programs/node/nodes.ts", "adapters/transport/bun.ts"])
+  expect(files.some((path) => path.endsWith("src/broker/broker.ts"))).toBe(true)
   const forbidden =
     /src\/client\/|src\/cli\/(client|log|prompt)\/|src\/programs\/client\/|adapters\/log\/inspect\/|adapters\/transport\/node|adapters\/metrics\/http|@effect\//
-  expect(loaded.filter((path) => forbidden.test(path))).toEqual([])
+  expect(files.filter((path) => forbidden.test(path))).toEqual([])
+  // Each of these brings streams or sockets of the runtime: 0.4 to 1.5 MiB.
+  expect(builtins).toContain("fs")
+  for (const heavy of ["child_process", "crypto", "http", "net", "readline", "stream", "tls", "worker_threads", "zlib"]) expect(builtins).not.toContain(heavy)
 })
