@@ -75,6 +75,35 @@ export const clusterEvents = (
   Stream.provideLayer(platformEvents(connection, options), platform)
 
 export type { AdminService } from "../client/admin/admin.ts"
+export type { Acl, AclFilter, AclsAdmin } from "../client/admin/batch/acls.ts"
+export type {
+  ConfigResource,
+  ConfigResourceType,
+  ConfigsAdmin,
+  ConfigsToAlter,
+  ConfigsToDescribe,
+  ConfigValue,
+  ConfigValueSource,
+  DescribeConfigsOptions
+} from "../client/admin/batch/configs.ts"
+export type { CommittedOffset, GroupOffsetsAdmin, OffsetReset, OffsetToCommit, ResetOptions, ResetTo } from "../client/admin/batch/group-offsets.ts"
+export type { GroupState, GroupsAdmin, MemberReference } from "../client/admin/batch/groups.ts"
+export type { AdminOptions, ChangeOptions, ItemError, ItemResult, ItemResults } from "../client/admin/batch/items.ts"
+export type { FeaturesDescription, FeatureUpdate, NewVoter, QuorumAdmin, QuorumDescription, QuorumReplica, VersionRange } from "../client/admin/batch/quorum.ts"
+export type { ClientQuotas, QuotaChange, QuotaEntity, QuotaFilter, QuotaFilterOptions, QuotasAdmin } from "../client/admin/batch/quotas.ts"
+export type { ListedOffset, OffsetRequest, RecordsAdmin, RecordsToDelete } from "../client/admin/batch/records.ts"
+export type { ElectionType, Reassignment, ReassignmentInProgress, ReplicaMove, ReplicasAdmin } from "../client/admin/batch/replicas.ts"
+export type { ScramChange, ScramCredential, ScramUser, ScramUsersAdmin } from "../client/admin/batch/scram-users.ts"
+export type { DelegationToken, NewToken, TokensAdmin } from "../client/admin/batch/tokens.ts"
+export type { NewPartitions, NewTopic, TopicReference, TopicsAdmin } from "../client/admin/batch/topics.ts"
+export type {
+  ProducerState,
+  TransactionDescription,
+  TransactionFilter,
+  TransactionListed,
+  TransactionsAdmin,
+  TransactionToAbort
+} from "../client/admin/batch/transactions.ts"
 export type { ClusterDescription, ConfigEntry, NodeDescription, PartitionDescription, TopicDescription } from "../client/admin/cluster.ts"
 export type { GroupDescription, GroupListed, GroupMember, GroupOffset } from "../client/admin/groups.ts"
 export type { LogDescription, LogDirDescription } from "../client/admin/log-dirs.ts"

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test"
 import { join } from "node:path"
-import { Effect, Schedule } from "effect"
+import { Effect, Either, Schedule } from "effect"
 import { kafkaAvailable } from "../../scripts/bench/broker.ts"
 import type { ConnectionOptions } from "../../src/client/options.ts"
 import { authenticate } from "../../src/client/security/authentication.ts"
@@ -13,6 +13,8 @@ import { Metadata } from "../../src/protocol/message/03-metadata.ts"
 import { connect, type Link } from "../../src/wire/link.ts"
 import { testWith } from "./support/peers.ts"
 import { root, run } from "./support/process.ts"
+import { expected } from "./support/secure/admin-expected.ts"
+import { adminWork } from "./support/secure/admin-work.ts"
 import { exercise } from "./support/secure/exercise.ts"
 import { type ListenerName, SecureKafka, scramPassword, sessionMs, unsecuredToken, user } from "./support/secure/kafka.ts"
 
@@ -74,6 +76,40 @@ describe("the client's work over each listener of Kafka", () => {
     const [renewed, once] = await Effect.runPromise(both.pipe(Effect.scoped, Effect.provide(transport)))
     expect(renewed._tag).toBe("None")
     expect(once).toMatchObject({ _tag: "Some", value: { _tag: "ConnectionLost" } })
+  })
+})
+
+describe("the admin", () => {
+  testWith(["java"], "does at Kafka what the table says", async () => {
+    expect(await Effect.runPromise(adminWork(options("PLAIN", {})))).toEqual(expected.kafka)
+  })
+
+  testWith(["java"], "creates, renews and expires delegation tokens, and sets a password that its user can use", async () => {
+    const work = Effect.gen(function* () {
+      const admin = yield* Admin.make(options("SASLTLS", trusted(scram("512"))))
+      const { hmac, owner } = yield* admin.createDelegationToken({ renewers: ["User:bob"], maxLifetimeMs: 3_600_000 })
+      // Brokers learn of the token, and of the password below, after the response.
+      const later = { times: 100, schedule: Schedule.spaced(50) }
+      const renewed = yield* Effect.retry(admin.renewDelegationToken(hmac, 60_000), later)
+      const expired = yield* admin.expireDelegationToken(hmac, "now")
+      const superuser = yield* Admin.make(options("PLAIN", {}))
+      const erin = { user: "erin", mechanism: "SCRAM-SHA-256" } as const
+      const changed = yield* superuser.alterScramUsers([{ ...erin, password: "erin's own" }])
+      const asErin = Admin.make(options("SASL", { sasl: { mechanism: "SCRAM-SHA-256", username: "erin", password: "erin's own" } }))
+      // The broker may learn of the password after the response.
+      const { nodes } = yield* Effect.retry(
+        Effect.flatMap(asErin, ({ describeCluster }) => describeCluster),
+        { times: 100, schedule: Schedule.spaced(50) }
+      )
+      return { owner, prolongs: renewed > Date.now(), ends: expired <= renewed, changed, nodes: nodes.length }
+    })
+    expect(await Effect.runPromise(Effect.scoped(work))).toEqual({
+      owner: "User:alice",
+      prolongs: true,
+      ends: true,
+      changed: [{ item: { user: "erin", mechanism: "SCRAM-SHA-256" }, result: Either.right(undefined) }],
+      nodes: 1
+    })
   })
 })
 

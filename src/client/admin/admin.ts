@@ -1,4 +1,5 @@
-import { Config, type ConfigError, Context, Effect, Layer, type Scope } from "effect"
+import { Config, type ConfigError, Context, Effect, Layer, type Option, type Scope } from "effect"
+import { Cryptography } from "../../ports/cryptography.ts"
 import type { Transport } from "../../ports/transport.ts"
 import { wrongConnection } from "../argument/connection.ts"
 import { guarded } from "../argument/guard.ts"
@@ -10,6 +11,18 @@ import type { ConnectionOptions } from "../options.ts"
 import { type AddTopicError, addPartitions, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../topic/administration.ts"
 import { wrongAddTopic, wrongTopicName } from "../topic/arguments.ts"
 import { wrongBroker, wrongGroup, wrongListing, wrongNode, wrongNodeChanges, wrongPartitions, wrongTopicChanges } from "./arguments.ts"
+import { type AclsAdmin, aclsAdmin } from "./batch/acls.ts"
+import { type ConfigsAdmin, configsAdmin } from "./batch/configs.ts"
+import { type GroupOffsetsAdmin, groupOffsetsAdmin } from "./batch/group-offsets.ts"
+import { type GroupsAdmin, groupsAdmin } from "./batch/groups.ts"
+import { type QuorumAdmin, quorumAdmin } from "./batch/quorum.ts"
+import { type QuotasAdmin, quotasAdmin } from "./batch/quotas.ts"
+import { type RecordsAdmin, recordsAdmin } from "./batch/records.ts"
+import { type ReplicasAdmin, replicasAdmin } from "./batch/replicas.ts"
+import { type ScramUsersAdmin, scramUsersAdmin } from "./batch/scram-users.ts"
+import { type TokensAdmin, tokensAdmin } from "./batch/tokens.ts"
+import { type TopicsAdmin, topicsAdmin } from "./batch/topics.ts"
+import { type TransactionsAdmin, transactionsAdmin } from "./batch/transactions.ts"
 import { type BrokerDescription, listBrokers, unregisterBroker } from "./brokers.ts"
 import { type ClusterDescription, type ConfigEntry, describeCluster, describeTopic, listTopics, type TopicDescription, topicConfigs } from "./cluster.ts"
 import { deleteGroup, describeGroup, type GroupDescription, type GroupListed, listGroups } from "./groups.ts"
@@ -18,7 +31,19 @@ import { type MetricValue, readMetrics } from "./metrics.ts"
 import { configureNode, type NodeConfigError, type NodeOrAll, nodeConfigs } from "./node-configs.ts"
 import { type ConfigChanges, configureTopic } from "./topic-configs.ts"
 
-export interface AdminService {
+export interface AdminService
+  extends TopicsAdmin,
+    RecordsAdmin,
+    ConfigsAdmin,
+    GroupsAdmin,
+    GroupOffsetsAdmin,
+    ReplicasAdmin,
+    AclsAdmin,
+    QuotasAdmin,
+    ScramUsersAdmin,
+    TransactionsAdmin,
+    QuorumAdmin,
+    TokensAdmin {
   /** Creates a topic; see `ProducerService.addTopic`. */
   readonly addTopic: (topic: string, options?: TopicOptions) => Effect.Effect<TopicAdded, AddTopicError>
   /** Deletes a topic and all its messages. UnknownTopic if there is none. */
@@ -67,7 +92,23 @@ export interface AdminService {
   readonly metrics: Effect.Effect<ReadonlyArray<MetricValue>, CallError | NotAuthorized>
 }
 
-const guardedAdmin = (client: Client): AdminService => ({
+/** The calls that name one thing, and fail for it. */
+type SingleCalls = Exclude<
+  keyof AdminService,
+  keyof (TopicsAdmin &
+    RecordsAdmin &
+    ConfigsAdmin &
+    GroupsAdmin &
+    GroupOffsetsAdmin &
+    ReplicasAdmin &
+    AclsAdmin &
+    QuotasAdmin &
+    ScramUsersAdmin &
+    TransactionsAdmin &
+    QuorumAdmin &
+    TokensAdmin)
+>
+const guardedAdmin = (client: Client): Pick<AdminService, SingleCalls> => ({
   addTopic: (topic, options) => guarded("addTopic", () => wrongAddTopic(topic, options), addTopic(client, topic, options)),
   removeTopic: (topic) => guarded("removeTopic", () => wrongTopicName(topic), removeTopic(client, topic)),
   addPartitions: (topic, partitions) => guarded("addPartitions", () => wrongPartitions(topic, partitions), addPartitions(client, topic, partitions)),
@@ -92,12 +133,33 @@ const guardedAdmin = (client: Client): AdminService => ({
   metrics: readMetrics(client)
 })
 
+const batchAdmin = (client: Client, cryptography: Option.Option<Cryptography["Type"]>): Omit<AdminService, SingleCalls> => {
+  const records = recordsAdmin(client)
+  return {
+    ...topicsAdmin(client),
+    ...records,
+    ...configsAdmin(client),
+    ...groupsAdmin(client),
+    ...groupOffsetsAdmin(client, records),
+    ...replicasAdmin(client),
+    ...aclsAdmin(client),
+    ...quotasAdmin(client),
+    ...scramUsersAdmin(client, cryptography),
+    ...transactionsAdmin(client),
+    ...quorumAdmin(client),
+    ...tokensAdmin(client)
+  }
+}
+
 type MakeError = CallError | InvalidAddress | InvalidArgument
 const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, MakeError, Transport | Scope.Scope> =>
   guarded(
     "Admin.make",
     () => wrongConnection(options),
-    Effect.suspend(() => Effect.map(makeClient(options), guardedAdmin))
+    Effect.gen(function* () {
+      const client = yield* makeClient(options)
+      return { ...guardedAdmin(client), ...batchAdmin(client, yield* Effect.serviceOption(Cryptography)) }
+    })
   )
 
 const AdminTag: Context.TagClass<Admin, "comanche-franz/Admin", AdminService> = Context.Tag("comanche-franz/Admin")<Admin, AdminService>()

@@ -70,7 +70,7 @@ export const listGroups = (client: Client): Effect.Effect<ReadonlyArray<GroupLis
 
 type Described = ResponseOf<typeof DescribeGroups>["groups"][number]
 
-const memberOf = (member: Described["members"][number]): GroupMember => ({
+export const memberOf = (member: Described["members"][number]): GroupMember => ({
   memberId: member.memberId,
   instanceId: member.groupInstanceId,
   clientId: member.clientId,

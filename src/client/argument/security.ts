@@ -5,14 +5,14 @@ import { type Check, either, type Fields, fields, isPlain, listOf, oneOf, option
 /** Texts of PEM, passwords and keys, at most. */
 const secretCharactersMax = 1_000_000
 const pem = text(secretCharactersMax)
-const secret: Check = (value, field) => {
+export const secret: Check = (value, field) => {
   const inner = Redacted.isRedacted(value) ? Redacted.value(value) : value
   const isText = typeof inner === "string" && inner !== "" && inner.length <= secretCharactersMax && inner.isWellFormed()
   return isText ? undefined : { field, given: inner, allowed: "a text that is not empty, or a Redacted of one" }
 }
 /** Fields whose texts an error may show. A misspelt field may hold a secret. */
 const harmless = /\.(mechanism|username|serverName)$/
-const withoutSecrets =
+export const withoutSecrets =
   (check: Check): Check =>
   (value, field) => {
     const wrong = check(value, field)
