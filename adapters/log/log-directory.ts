@@ -5,8 +5,11 @@ import { LogFault, type LogDirectory as Port } from "../../src/ports/log-store.t
 import { Checkpoints } from "./disk/checkpoint.ts"
 import { attempt, codeOf, type Disk, removeFile } from "./disk/disk.ts"
 import type { FilePool } from "./disk/file-pool.ts"
+import { SharedSync, type SharingBounds } from "./disk/shared-sync.ts"
+import type { SyncTimes } from "./disk/sync-times.ts"
 import { type DiskFailure, watchedDisk } from "./disk/watched-disk.ts"
 import { type ScrubBounds, Scrubber } from "./scrub/scrubber.ts"
+import type { SyncPoint } from "./segment/segment-list.ts"
 import { type CacheBounds, SharedCaches } from "./segment/shared-caches.ts"
 
 /** What a directory tells of the logs in it. */
@@ -47,6 +50,8 @@ interface DirectoryParts {
   readonly caches: CacheBounds
   readonly fork: (effect: Effect.Effect<void>) => void
   readonly scrub: ScrubBounds
+  readonly sharing: SharingBounds
+  readonly syncTimes: SyncTimes
   /** ms since 1970. */
   readonly now: () => number
 }
@@ -61,6 +66,7 @@ export class LogDirectory implements Port {
   readonly checkpoints: Checkpoints
   readonly scrubber: Scrubber
   readonly failed: Effect.Effect<LogFault>
+  readonly shared: SharedSync<SyncPoint>
   private readonly failing = Deferred.unsafeMake<LogFault>(FiberId.none)
   private readonly held = new Map<string, HeldLog>()
   private offline: LogFault | undefined
@@ -70,7 +76,7 @@ export class LogDirectory implements Port {
   constructor(
     readonly path: string,
     disk: Disk,
-    { caches, crc32c, fork, now, pool, scrub }: DirectoryParts
+    { caches, crc32c, fork, now, pool, scrub, sharing, syncTimes }: DirectoryParts
   ) {
     this.disk = pool.over(
       watchedDisk(disk, (failure) => this.broke(failure)),
@@ -80,6 +86,16 @@ export class LogDirectory implements Port {
     this.checkpoints = new Checkpoints(this.disk, path, crc32c)
     this.scrubber = new Scrubber(this.disk, this.checkpoints, crc32c, scrub, now)
     this.failed = Deferred.await(this.failing)
+    const after = (ms: number, run: () => void): void => fork(Effect.delay(Effect.sync(run), ms))
+    const report = (line: string): void => fork(Effect.logWarning(`${path}: ${line}`))
+    // Before any log opens a file, so that it is told of every write that fails.
+    this.shared = new SharedSync(sharing.crowdMin === Number.POSITIVE_INFINITY ? undefined : disk.volume?.(path), {
+      bounds: sharing,
+      now,
+      report,
+      after,
+      syncTimes
+    })
   }
 
   readonly fault = (): LogFault | undefined => this.offline
@@ -133,6 +149,7 @@ export class LogDirectory implements Port {
   }
 
   close(): void {
+    this.shared.close()
     attempt(this.path, "close", () => this.caches.close())
   }
 }

@@ -4,9 +4,10 @@ import { LogFault } from "../../src/ports/log-store.ts"
 import type { DerivedFiles } from "./derived-files.ts"
 import { attempt } from "./disk/disk.ts"
 import { GroupCommit, type Synced } from "./disk/group-commit.ts"
+import type { SharedLog } from "./disk/shared-sync.ts"
 import type { LogParts } from "./log-parts.ts"
 import type { RecoveryPoint } from "./recovery/recovery-point.ts"
-import type { SegmentList, UnsyncedChanges } from "./segment/segment-list.ts"
+import type { SegmentList, SyncPoint, UnsyncedChanges } from "./segment/segment-list.ts"
 
 /** How often, at most, a sync also writes the newest index entries out, ms. */
 const indexFlushMs = 5000
@@ -15,7 +16,7 @@ const goneFault = (path: string, offset: Offset, end: Offset): LogFault =>
   new LogFault({ path, reason: "io", message: `Offset ${offset} of ${path} was cut: the log ends at ${end}. Append the record again.` })
 
 /** Makes a log durable, and knows up to which offset it is. A sync that fails takes the log offline: nothing is known of what the disk holds. */
-export class LogSync {
+export class LogSync implements SharedLog<SyncPoint> {
   /** Everything before it survives a power cut. */
   end: Offset
   /** Where that is in the files. */
@@ -38,6 +39,12 @@ export class LogSync {
   private isHeld = false
   private heldRound: (() => void) | undefined
   private roundOver: (() => void) | undefined
+  /** Requests that wait for a sync of all logs of the directory. A log has those or a round of its own, never both: so its end moves in order. */
+  sharedWaits = 0
+  /** What waits for the shared syncs to end. */
+  private afterShared: Array<() => void> = []
+  /** Whether a sync of the directory's volume covers the log; undefined while that was not asked. */
+  private isOnVolume: boolean | undefined
   /** Everything appended before the call is durable when it returns. */
   readonly sync: Effect.Effect<void, LogFault>
   /** A whole round of syncs, whatever there is to sync. */
@@ -60,17 +67,51 @@ export class LogSync {
     this.sync = Effect.suspend(() => {
       if (this.fault !== undefined) return Effect.fail(this.fault)
       const isDurable = this.end === segments.active.endOffset && !segments.hasUnsyncedNames && this.appendFault === undefined
-      return isDurable ? Effect.void : this.commit.wait
+      return isDurable ? Effect.void : this.joined
     })
   }
 
   /** Calls `synced` when everything up to and including `offset` is durable, or with the fault that prevents it. Returns how to cancel the wait. */
   whenSynced(offset: Offset, synced: Synced): () => void {
     if (this.end > offset || this.fault !== undefined) synced(this.end > offset ? undefined : this.fault)
-    else if (offset < this.segments.active.endOffset) return this.commit.join(synced)
+    else if (offset < this.segments.active.endOffset) return this.join(synced)
     // The record was cut: no sync will ever cover it.
     else synced(goneFault(this.parts.directory, offset, this.segments.active.endOffset))
     return () => {}
+  }
+
+  /** Waits for a sync of the directory where its logs share them, else for one of the log. */
+  private join(synced: Synced): () => void {
+    const { shared } = this.parts
+    if (shared.isOpen && !this.isHeld && !this.commit.isBusy && this.fault === undefined && this.appendFault === undefined) {
+      const point = this.segments.recordsPoint
+      if (point !== undefined && (this.isOnVolume ??= shared.holds(point.active.path.log))) return shared.join(this, point, synced)
+    }
+    return this.commit.join(synced)
+  }
+  private readonly joined: Effect.Effect<void, LogFault> = Effect.async((resume) => {
+    const cancel = this.join((fault) => resume(fault === undefined ? Effect.void : Effect.fail(fault)))
+    return Effect.sync(cancel)
+  })
+
+  /** A shared sync made everything up to `point` durable. */
+  reached(point: SyncPoint): void {
+    if (this.fault !== undefined) return
+    point.active.file().durableTo?.(point.mark)
+    this.moveTo(point)
+  }
+  noteReached(): void {
+    if (this.fault !== undefined) return
+    attempt(this.parts.directory, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: false }))
+    this.flushIndexesIfDue()
+  }
+  syncAlone(synced: Synced): void {
+    this.commit.join(synced)
+  }
+  drained(): void {
+    const waiting = this.afterShared
+    this.afterShared = []
+    for (const each of waiting) each()
   }
 
   /** Asks for a round without waiting for it. */
@@ -79,9 +120,13 @@ export class LogSync {
   }
 
   /** Returns when no round runs and no caller waits for one. */
-  get idle(): Effect.Effect<void> {
-    return this.commit.idle
-  }
+  readonly idle: Effect.Effect<void> = Effect.suspend(() => Effect.zipRight(this.withoutShared, this.commit.idle))
+
+  /** Returns when no request waits for a shared sync. */
+  private readonly withoutShared: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.sharedWaits === 0) resume(Effect.void)
+    else this.afterShared.push(() => resume(Effect.void))
+  })
 
   /** Takes the log offline, and returns the fault that it answers with from now on. `why` is a sentence. */
   goOffline(why: string, cause: unknown): LogFault {
@@ -124,7 +169,7 @@ export class LogSync {
         this.heldRound = undefined
         begin?.()
       })
-      return Effect.ensuring(Effect.zipRight(over, change), release)
+      return Effect.ensuring(Effect.zipRight(Effect.zipRight(this.withoutShared, over), change), release)
     })
   }
 
@@ -140,9 +185,14 @@ export class LogSync {
       this.heldRound = () => this.beginRound(synced)
       return
     }
+    if (this.sharedWaits > 0) {
+      this.afterShared.push(() => this.beginRound(synced))
+      return
+    }
     if (this.fault !== undefined) return synced(this.fault)
     this.isRunning = true
     this.begunAt = this.parts.clock()
+    this.parts.shared.begun()
     const changes = this.segments.takeChanges()
     const { files, hasNewNames, hasSealed, isNewInRoot } = changes
     const isOneFile = files.length === 0 && !hasNewNames && !isNewInRoot && !hasSealed
@@ -152,7 +202,9 @@ export class LogSync {
 
   private ended(synced: Synced, fault: LogFault | undefined): void {
     this.isRunning = false
-    this.parts.syncTimes.add(this.parts.clock() - this.begunAt, fault !== undefined)
+    const ms = Math.max(0, this.parts.clock() - this.begunAt)
+    this.parts.syncTimes.add(ms, fault !== undefined)
+    this.parts.shared.ended(ms)
     const over = this.roundOver
     this.roundOver = undefined
     // The callers that waited are answered before a cut continues.
@@ -198,17 +250,21 @@ export class LogSync {
   }
 
   private advance(changes: UnsyncedChanges, appendFault: LogFault | undefined): void {
-    const { active, end, files, position } = changes
-    if (end < this.end || end > this.segments.end)
-      throw new Error(`A sync of ${this.parts.directory} reached offset ${end}; the log was durable up to ${this.end} and ends at ${this.segments.end}.`)
-    this.end = end
-    this.at = { baseOffset: active.baseOffset, position }
-    this.isNamed = true
+    const { active, files } = changes
+    this.moveTo(changes)
     if (this.appendFault === appendFault) this.appendFault = undefined
     this.derived.settled(files)
     this.segments.synced(changes)
     attempt(active.path.log, "note", () => this.noteRecoveryPoint({ isClean: false, syncFailed: this.fault !== undefined }))
     this.flushIndexesIfDue()
+  }
+
+  private moveTo({ active, end, position }: Omit<SyncPoint, "mark">): void {
+    if (end < this.end || end > this.segments.end)
+      throw new Error(`A sync of ${this.parts.directory} reached offset ${end}; the log was durable up to ${this.end} and ends at ${this.segments.end}.`)
+    this.end = end
+    this.at = { baseOffset: active.baseOffset, position }
+    this.isNamed = true
   }
 
   private flushIndexesIfDue(): void {

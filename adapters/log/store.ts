@@ -1,4 +1,4 @@
-import { type Clock, type Context, Effect, Either, Exit, Runtime, Scope } from "effect"
+import { type Clock, type Context, Effect, Either, Exit, Runtime, Schedule, Scope } from "effect"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
@@ -7,6 +7,7 @@ import { registerMetrics } from "../../src/ports/metrics.ts"
 import { attempt, type Disk, faultOf } from "./disk/disk.ts"
 import { FilePool } from "./disk/file-pool.ts"
 import { claimDirectory, isClaimed } from "./disk/identity.ts"
+import { defaultSharing, type SharingBounds } from "./disk/shared-sync.ts"
 import { Pace } from "./disk/slices.ts"
 import { SyncTimes } from "./disk/sync-times.ts"
 import { LogDirectory, removedSuffix, removeTree, removeTreeApart } from "./log-directory.ts"
@@ -19,7 +20,7 @@ import { defaultScrubBounds, type ScrubBounds } from "./scrub/scrubber.ts"
 import { LogTail, TailBudget } from "./segment/tail-cache.ts"
 
 /** Bounds of a store's memory and open files, for all its logs together. */
-export interface StoreBounds extends ScrubBounds {
+export interface StoreBounds extends ScrubBounds, SharingBounds {
   /** Bytes of the newest batches that one log keeps in memory for readers at its end. */
   readonly tailBytesMaxPerLog: number
   /** The same for all logs of the store together. */
@@ -34,7 +35,8 @@ export const defaultStoreBounds: StoreBounds = {
   tailBytesMax: 67_108_864,
   indexBytesMax: 16_777_216,
   openFilesMax: 256,
-  ...defaultScrubBounds
+  ...defaultScrubBounds,
+  ...defaultSharing
 }
 
 type Service = Context.Tag.Service<LogStore>
@@ -86,7 +88,6 @@ const removeFrom = (directory: LogDirectory, name: string): Effect.Effect<void, 
   })
 
 class FileLogStore {
-  readonly syncTimes = new SyncTimes()
   private readonly openNames = new Set<string>()
   private readonly pace: Pace
   private readonly progress: OpeningProgress
@@ -96,6 +97,7 @@ class FileLogStore {
     private readonly budget: TailBudget,
     private readonly crc32c: Crc32c,
     private readonly clock: Clock.Clock,
+    private readonly syncTimes: SyncTimes,
     private readonly fork: (effect: Effect.Effect<void>) => void
   ) {
     this.progress = new OpeningProgress(clock, () => directories.reduce((sum, { logCount }) => sum + logCount, 0))
@@ -233,8 +235,8 @@ class FileLogStore {
     )
 
   private partsOf(at: LogDirectory, name: string, config: LogConfig): LogParts {
-    const { budget, clock, crc32c, fork, pace, progress } = this
-    const { caches, disk, path: root, scrubber } = at
+    const { budget, clock, crc32c, fork, pace, progress, syncTimes } = this
+    const { caches, disk, path: root, scrubber, shared } = at
     const directory = `${root}/${name}`
     return {
       root,
@@ -248,7 +250,8 @@ class FileLogStore {
       tail: new LogTail(budget),
       pace,
       progress,
-      syncTimes: this.syncTimes,
+      syncTimes,
+      shared,
       clock: () => clock.unsafeCurrentTimeMillis(),
       fork
     }
@@ -276,8 +279,10 @@ export const makeStoreOver = (
     const { crc32c } = yield* Checksum
     const clock = yield* Effect.clock
     const caches = { openFilesMax: bounds.openFilesMax, indexBytesMax: Math.floor(bounds.indexBytesMax / places.length) }
+    const syncTimes = new SyncTimes()
+    const now = () => clock.unsafeCurrentTimeMillis()
     const directories = places.map(({ disk, fault, root }) => {
-      const directory = new LogDirectory(root, disk, { pool, crc32c, caches, fork, scrub: bounds, now: () => clock.unsafeCurrentTimeMillis() })
+      const directory = new LogDirectory(root, disk, { pool, crc32c, caches, fork, scrub: bounds, sharing: bounds, syncTimes, now })
       if (fault !== undefined) directory.takeOffline(fault)
       return directory
     })
@@ -287,14 +292,18 @@ export const makeStoreOver = (
       if (places.length === 1) return yield* begun.left
       directory.takeOffline(offlineAtStart(directory.path, begun.left))
     }
-    const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, clock, fork)
+    const store = new FileLogStore(directories, new TailBudget(bounds.tailBytesMaxPerLog, bounds.tailBytesMax), crc32c, clock, syncTimes, fork)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         for (const directory of directories) directory.close()
       })
     )
     const paths = directories.map(({ path }) => path).join(",")
-    yield* registerMetrics(() => store.syncTimes.samples(paths))
+    yield* registerMetrics(() => syncTimes.samples(paths))
+    const endIdleThreads = Effect.sync(() => {
+      for (const { shared } of directories) shared.endIfIdle()
+    })
+    if (directories.some(({ shared }) => shared.isPossible)) yield* Effect.forkScoped(Effect.repeat(endIdleThreads, Schedule.spaced("30 seconds")))
     for (const { failed, scrubber } of directories) yield* Effect.forkScoped(Effect.raceFirst(scrubber.run, failed))
     for (const [at, { lost }] of places.entries())
       if (lost !== undefined) yield* Effect.forkScoped(Effect.map(lost, (fault) => directories[at]?.takeOffline(fault)))

@@ -1,5 +1,6 @@
 import { Effect, Either } from "effect"
 import { LogFault } from "../../../src/ports/log-store.ts"
+import type { SyncableVolume } from "./volume-sync.ts"
 
 /** What inspection needs from a disk: a disk of this type cannot be changed. Its methods throw what the platform throws. */
 export interface ReadableDisk {
@@ -40,6 +41,8 @@ export interface Disk extends ReadableDisk {
   readonly syncDirectory: (path: string) => Effect.Effect<void, unknown>
   /** Bytes of the volume of a directory, and how many of them a program may still use; undefined where the system does not say. */
   readonly space: (path: string) => { readonly totalBytes: number; readonly usableBytes: number } | undefined
+  /** The volume of a directory, where it can be synced as a whole. Absent where the platform has no such sync. */
+  readonly volume?: ((path: string) => SyncableVolume | undefined) | undefined
 }
 
 /**
@@ -63,6 +66,12 @@ export interface DiskFile extends ReadableFile {
    * Returns false, and has done nothing, where only `sync` can wait for what the file needs. Absent where the disk has `sync` alone.
    */
   readonly syncThen?: ((done: SyncDone) => boolean) | undefined
+  /**
+   * How many changes were made to the file: a sync of the volume that starts now covers them, and `durableTo` says so when it has ended. Absent where the caller
+   * syncs each file by itself.
+   */
+  readonly changeMark?: (() => number) | undefined
+  readonly durableTo?: ((mark: number) => void) | undefined
   /** The same on the event loop, for a caller that cannot wait: all others wait meanwhile. Throws what the platform throws. */
   readonly syncNow: () => void
 }

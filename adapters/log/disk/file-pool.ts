@@ -82,7 +82,8 @@ export class FilePool {
       unlinkApart: (path) => removeFile(disk, path),
       removeDirectory: (path) => disk.removeDirectory(path),
       syncDirectory: (path) => patiently(disk.syncDirectory(path)),
-      space: (path) => disk.space(path)
+      space: (path) => disk.space(path),
+      volume: disk.volume
     }
   }
 
@@ -310,6 +311,14 @@ class PooledFile implements DiskFile {
     this.pool.endDirectSync()
     this.syncing--
     return false
+  }
+
+  changeMark(): number {
+    return this.changes
+  }
+  durableTo(mark: number): void {
+    this.isKnownDurable = this.changes === mark && !this.mayForget && this.failure === undefined
+    this.settled(mark)
   }
 
   /** Who closes the file while it is synced leaves its descriptor to the sync. */

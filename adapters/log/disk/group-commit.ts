@@ -40,6 +40,11 @@ export class GroupCommit {
     return Effect.sync(cancel)
   })
 
+  /** A round runs, or one is asked for. */
+  get isBusy(): boolean {
+    return this.isRunning
+  }
+
   /** Asks for a round without waiting for it. */
   start(): void {
     this.isAsked = true

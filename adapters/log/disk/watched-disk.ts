@@ -61,6 +61,8 @@ export const watchedDisk = (disk: Disk, failed: (failure: DiskFailure) => void):
       Effect.tapError(removeFile(disk, path), (error) => Effect.sync(() => void (deviceCodes.has(codeOf(error)) && failed({ path, doing: "remove", error })))),
     removeDirectory: (path) => watch(path, "remove", () => disk.removeDirectory(path)),
     syncDirectory: (path) => watchSync(path, disk.syncDirectory(path)),
-    space: (path) => watch(path, "look at", () => disk.space(path))
+    space: (path) => watch(path, "look at", () => disk.space(path)),
+    // An error of the volume may be another program's.
+    volume: disk.volume
   }
 }

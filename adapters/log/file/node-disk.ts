@@ -1,6 +1,7 @@
 import * as fs from "node:fs"
 import { Effect } from "effect"
 import type { Disk, DiskFile, SyncDone } from "../disk/disk.ts"
+import { syncableVolume } from "./syncfs.ts"
 
 // Linux takes at most 1024 buffers in one writev.
 const buffersMax = 1024
@@ -106,5 +107,6 @@ export const nodeDisk: Disk = {
   space: (path) => {
     const { bavail, blocks, bsize } = fs.statfsSync(path)
     return { totalBytes: blocks * bsize, usableBytes: bavail * bsize }
-  }
+  },
+  volume: syncableVolume
 }

@@ -5,14 +5,20 @@ import { openBeside } from "./segment-files.ts"
 import { type ActiveSegment, indexOf, type ReadableSegment, type SealedSegment } from "./segments.ts"
 import type { SharedCaches } from "./shared-caches.ts"
 
-/** What one round of syncs makes durable: the state of the log when the round starts. */
-export interface UnsyncedChanges {
-  /** Files of sealed segments and of what is derived from them. */
-  readonly files: ReadonlyArray<DiskFile>
+/** Where a log ends when a sync of it is asked for. */
+export interface SyncPoint {
   readonly active: ActiveSegment
   /** The log's end, and the byte of the active segment that it is at. */
   readonly end: Offset
   readonly position: number
+  /** The changes of the active segment's file by then (`DiskFile.changeMark`). */
+  readonly mark: number
+}
+
+/** What one round of syncs makes durable: the state of the log when the round starts. */
+export interface UnsyncedChanges extends Omit<SyncPoint, "mark"> {
+  /** Files of sealed segments and of what is derived from them. */
+  readonly files: ReadonlyArray<DiskFile>
   /** Names in the log's directory changed. */
   readonly hasNewNames: boolean
   /** The log's directory itself is new in the data directory. */
@@ -132,6 +138,14 @@ export class SegmentList {
     const { active, hasNewNames, hasSealed, isNewInRoot } = this
     this.hasNewNames = this.isNewInRoot = this.hasSealed = false
     return { files: [...this.unsynced], active, end: active.endOffset, position: active.sizeInBytes, hasNewNames, isNewInRoot, hasSealed }
+  }
+
+  /** The log's end, for a sync of records alone; undefined where files or names must be synced too. */
+  get recordsPoint(): SyncPoint | undefined {
+    const { active } = this
+    if (this.hasNewNames || this.unsynced.length > 0) return undefined
+    const mark = active.file().changeMark?.()
+    return mark === undefined ? undefined : { active, end: active.endOffset, position: active.sizeInBytes, mark }
   }
 
   /** The round made them durable. */

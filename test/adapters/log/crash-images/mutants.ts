@@ -140,8 +140,37 @@ const cutMutants: ReadonlyArray<Mutant> = [
   }
 ]
 
+/** Mistakes in the syncs that logs share. */
+const sharedMutants: ReadonlyArray<Mutant> = [
+  {
+    name: "shared-ack-before-its-sync",
+    mistake: "a request that comes while a shared sync runs is answered by that sync",
+    changes: [
+      {
+        file: "disk/shared-sync.ts",
+        from: "while (count < waits.length && covers(covered, (waits[count] as Wait<Point>).ticket)) count++",
+        to: "count = waits.length"
+      }
+    ],
+    only: ["shared-sync"]
+  },
+  {
+    name: "shared-log-left-out",
+    mistake: "a log on another volume waits for the shared sync, which does not write it",
+    changes: [{ file: "log-sync.ts", from: "shared.holds(point.active.path.log)", to: "true" }],
+    only: ["shared-sync"]
+  },
+  {
+    name: "shared-error-swallowed",
+    mistake: "a shared sync that failed is taken for one that succeeded",
+    changes: [{ file: "disk/shared-sync.ts", from: "if (error !== undefined) return this.failed(error)", to: "void [error, this.failed]" }],
+    only: ["shared-sync"]
+  }
+]
+
 export const mutants: ReadonlyArray<Mutant> = [
   ...cutMutants,
+  ...sharedMutants,
   {
     name: "index-before-log",
     mistake: "a round syncs the index and takes the log for synced",

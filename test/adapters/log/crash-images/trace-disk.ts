@@ -1,5 +1,6 @@
 import { Data, Effect } from "effect"
 import type { Disk, DiskFile, OpenMode } from "../../../../adapters/log/disk/disk.ts"
+import { TraceVolume } from "./trace-volume.ts"
 import { copyTree, type Tree } from "./tree.ts"
 
 /** The error that the disk throws, with the platform's code. */
@@ -64,6 +65,19 @@ export class TraceDisk {
 
   private readonly root: DirectoryNode = { id: rootId, kind: "directory", entries: new Map() }
   private nextId = 1
+  /** Files that a sync of the volume could not write: their own sync reports it once. */
+  private readonly lost = new Set<NodeId>()
+  /** The whole disk as one volume, for stores that share their syncs. */
+  readonly volume: TraceVolume = new TraceVolume({
+    changes: () => this.ops.length,
+    changedIn: (from, to) => this.changedIn(from, to),
+    synced: (node, before) => void this.ops.push({ kind: "synced", node, before }),
+    lost: (node, before) => {
+      this.lost.add(node)
+      this.ops.push({ kind: "forgotten", node, before })
+    },
+    turns: () => this.syncTurns()
+  })
   /** The durable state when the record began: the bytes of files and the entries of directories, by node. */
   readonly before = new Map<NodeId, Uint8Array | ReadonlyMap<string, NodeId>>()
 
@@ -94,6 +108,7 @@ export class TraceDisk {
       this.leave(path)
     },
     space: () => undefined,
+    volume: () => this.volume,
     syncDirectory: (path) => Effect.flatMap(Effect.try({ try: () => this.directory(path), catch: (error) => error }), (node) => this.sync(node, path))
   }
 
@@ -167,7 +182,21 @@ export class TraceDisk {
     })
   }
 
+  private changedIn(from: number, to: number): ReadonlyMap<NodeId, string> {
+    const paths = new Map<NodeId, string>([[rootId, ""]])
+    const walk = (directory: DirectoryNode, path: string): void => {
+      for (const [name, child] of directory.entries) {
+        paths.set(child.id, `${path}/${name}`)
+        if (child.kind === "directory") walk(child, `${path}/${name}`)
+      }
+    }
+    walk(this.root, "")
+    const changes = this.ops.slice(from, to).filter(({ kind }) => kind !== "synced" && kind !== "forgotten")
+    return new Map(changes.flatMap(({ node }) => (paths.has(node) ? [[node, paths.get(node) ?? ""] as const] : [])))
+  }
+
   private settle(node: Node, path: string, before: number): void {
+    if (this.lost.delete(node.id)) throw failed("EIO", path)
     const fault = this.failSync
     if (fault !== undefined && fault.left > 0 && path.endsWith(fault.suffix)) {
       fault.left--

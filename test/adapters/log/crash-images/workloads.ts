@@ -10,7 +10,7 @@ import { compaction } from "./compaction.ts"
 import { restart, truncate } from "./cuts.ts"
 import { Fold, putDerived } from "./derived.ts"
 import type { Tree } from "./tree.ts"
-import { type DocumentWitness, type LogWitness, openStore, root, type Store, scrub, type Witness } from "./world.ts"
+import { type DocumentWitness, type LogWitness, openStore, root, type Store, scrub, sharing, type Witness } from "./world.ts"
 
 /** A sequence of operations on a store whose changes of the disk are recorded. Its failures are part of it. */
 export interface Workload {
@@ -68,6 +68,37 @@ const append: Workload = {
       const named = { clusterId: "c1", nodeId: 3 }
       yield* witness.spanned(witness.claims, { identity: named, begun: witness.now, answered: undefined }, store.claim(named))
       yield* putSome(witness, one.of, one.log, 2, 6000)
+    })
+}
+
+/**
+ * Logs of one directory share their syncs; one of them is on another volume, and syncs by itself. Sometimes the shared sync fails: then each log is synced by
+ * itself, and the one whose file could not be written reports it.
+ */
+const shared: Workload = {
+  name: "shared-sync",
+  pointsEvery: 13,
+  run: (witness) =>
+    Effect.gen(function* () {
+      const { chance, system, trace } = witness
+      for (let lives = 2; lives > 0; lives--)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            trace.volume.elsewhere = [`${root}/${otherTopicId}-7`]
+            const store = yield* openStore(system, trace.disk, sharing)
+            const config = chance.pick([largeConfig, largeConfig, smallConfig])
+            const logs = [
+              yield* opened(witness, store, config),
+              yield* opened(witness, store, largeConfig, topicId, 1),
+              yield* opened(witness, store, largeConfig, otherTopicId, 7)
+            ]
+            for (let rounds = 4; rounds > 0; rounds--) {
+              if (lives === 1 && rounds === 2 && chance.isTrue(0.5)) trace.volume.failRound = { suffix: ".log", left: 1 }
+              const producing = logs.map(({ log, of }) => producers(witness, of, log, 3, 300))
+              yield* Effect.all(producing.map(Effect.ignore), { concurrency: "unbounded", discard: true })
+            }
+          })
+        )
     })
 }
 
@@ -306,6 +337,7 @@ const derived: Workload = {
 
 export const workloads: ReadonlyArray<Workload> = [
   append,
+  shared,
   roll,
   retention,
   checkpoints,

@@ -25,10 +25,12 @@ const hurriedClock = (): Clock.Clock => {
   return Object.assign(Object.create(Clock.make()) as Clock.Clock, { unsafeCurrentTimeMillis: () => (now += 700) })
 }
 
-const bounds: StoreBounds = { ...defaultStoreBounds, scrubBytesPerSecondMax: Number.POSITIVE_INFINITY }
+const bounds: StoreBounds = { ...defaultStoreBounds, scrubBytesPerSecondMax: Number.POSITIVE_INFINITY, crowdMin: Number.POSITIVE_INFINITY }
+/** Logs share their syncs from the first one on, and nothing waits for a time of the clock. */
+export const sharing = { crowdMin: 0, noteMs: 0 }
 
-export const openStore = (system: System, disk: Disk): Effect.Effect<Store, LogFault, Checksum | Scope.Scope> =>
-  Effect.flatMap(makeDurableDirectory(disk, root), () => system.makeStore(disk, root, bounds)).pipe(Effect.withClock(hurriedClock()))
+export const openStore = (system: System, disk: Disk, more: Partial<StoreBounds> = {}): Effect.Effect<Store, LogFault, Checksum | Scope.Scope> =>
+  Effect.flatMap(makeDurableDirectory(disk, root), () => system.makeStore(disk, root, { ...bounds, ...more })).pipe(Effect.withClock(hurriedClock()))
 
 /** Scrubs all sealed segments of the store's open logs in the caller's fiber, not in the background. */
 export const scrub = (store: Store): Effect.Effect<void> =>

@@ -4,13 +4,14 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Either, Logger } from "effect"
 import { layer } from "../../../../adapters/log/file/layer.ts"
+import type { StoreBounds } from "../../../../adapters/log/store.ts"
 import { defaultLogConfig, LogStore } from "../../../../src/ports/log-store.ts"
 import { batchesFrom, batchesIn, checksum, hexOf, topicId } from "../../../src/ports/log-batches.ts"
 import { logCutContract } from "../../../src/ports/log-cut.contract.ts"
 import { logFiles, logStoreContract, openLog, put, readAll, type StoreWorld, within } from "../../../src/ports/log-store.contract.ts"
 
-const fileWorld = (directory: string): StoreWorld => ({
-  layer: layer({ directory }),
+const fileWorld = (directory: string, bounds: Partial<StoreBounds> = {}): StoreWorld => ({
+  layer: layer({ directory, ...bounds }),
   list: (path) => fs.readdirSync(join(directory, path)),
   read: (path) => new Uint8Array(fs.readFileSync(join(directory, path))),
   write: (path, bytes) => fs.writeFileSync(join(directory, path), bytes),
@@ -18,13 +19,14 @@ const fileWorld = (directory: string): StoreWorld => ({
   copy: () => {
     const other = fs.mkdtempSync(join(tmpdir(), "franz-log-"))
     fs.cpSync(directory, other, { recursive: true })
-    return fileWorld(other)
+    return fileWorld(other, bounds)
   },
   end: () => fs.rmSync(directory, { recursive: true, force: true })
 })
 
 logStoreContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))), { damageStride: 61 })
 logCutContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))))
+logCutContract("file, with shared syncs", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-")), { crowdMin: 0 }))
 
 const temporary = () => fs.mkdtempSync(join(tmpdir(), "franz-log-"))
 
