@@ -8,6 +8,7 @@ import type { CallError, GroupNotEmpty, InvalidAddress, InvalidArgument, NotAuth
 import type { TopicError } from "../metadata/metadata.ts"
 import type { TopicView } from "../metadata/view.ts"
 import type { ConnectionOptions } from "../options.ts"
+import { withDeadlines } from "../runtime/deadline.ts"
 import { type AddTopicError, addPartitions, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../topic/administration.ts"
 import { wrongAddTopic, wrongTopicName } from "../topic/arguments.ts"
 import { wrongBroker, wrongGroup, wrongListing, wrongNode, wrongNodeChanges, wrongPartitions, wrongTopicChanges } from "./arguments.ts"
@@ -158,7 +159,8 @@ const makeAdmin = (options: ConnectionOptions): Effect.Effect<AdminService, Make
     () => wrongConnection(options),
     Effect.gen(function* () {
       const client = yield* makeClient(options)
-      return { ...guardedAdmin(client), ...batchAdmin(client, yield* Effect.serviceOption(Cryptography)) }
+      const service = { ...guardedAdmin(client), ...batchAdmin(client, yield* Effect.serviceOption(Cryptography)) }
+      return withDeadlines(service, client.options.callTimeoutMs)
     })
   )
 

@@ -6,6 +6,7 @@ import { type CallOptions, makePool, type Pool } from "../connection/pool.ts"
 import { type AuthenticationFailed, type CallError, type InvalidAddress, KafkaFailure, NotReachable, RequestTimedOut } from "../error.ts"
 import { type MetadataCache, makeMetadata } from "../metadata/metadata.ts"
 import { bootstrapNames, type ConnectionOptions, type ConnectionSettings, connectionSettings } from "../options.ts"
+import { timeLeft } from "../runtime/deadline.ts"
 import { makeSyncRandom, type SyncRandom } from "../runtime/random.ts"
 import { isLeadership, type RetryKind, retryWithin } from "../runtime/retry.ts"
 
@@ -106,14 +107,16 @@ export const makeClient = (options: ConnectionOptions): Effect.Effect<Client, Ca
     const pool = yield* makePool(settings, random)
     const metadata = yield* makeMetadata(settings, pool, random)
 
-    const timedOut = () => {
+    const timedOut = (timeoutMs: number) => () => {
       const cluster = `the cluster at ${bootstrapNames(settings).join(", ")}`
-      return new RequestTimedOut({ what: `The call to ${cluster}`, timeoutMs: settings.callTimeoutMs, reason: "no node responded." })
+      return new RequestTimedOut({ what: `The call to ${cluster}`, timeoutMs, reason: "no node responded." })
     }
     const persistently = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | RequestTimedOut, R> =>
-      bounded(settings.callTimeoutMs, timedOut, effect, (attempt) =>
-        Effect.tapError(attempt, (error) => (retryKind(error) === undefined ? Effect.void : Effect.ignore(metadata.refresh([])))).pipe(
-          retryWithin<E>(settings.retryTimeoutMs, retryKind)
+      Effect.flatMap(timeLeft(settings.callTimeoutMs), (timeoutMs) =>
+        bounded(timeoutMs, timedOut(timeoutMs), effect, (attempt) =>
+          Effect.tapError(attempt, (error) => (retryKind(error) === undefined ? Effect.void : Effect.ignore(metadata.refresh([])))).pipe(
+            retryWithin<E>(Math.min(timeoutMs, settings.retryTimeoutMs), retryKind)
+          )
         )
       )
 

@@ -118,7 +118,7 @@ export class Session {
         if (reason !== undefined) return yield* new NotSubscribed({ reason })
         const records = partitions.take(maxRecords)
         if (records.length > 0) return records
-        const error = this.group?.failed ?? partitions.takeDefect() ?? partitions.error
+        const error = this.group?.failed ?? partitions.takeDefect() ?? partitions.takeError()
         if (error !== undefined) return yield* Effect.fail(error)
         const leftMs = until - monotonicMs(this.clock)
         if (leftMs <= 0) return []
@@ -232,7 +232,7 @@ export class Session {
       partitions.takeDefect()
       const reason = this.idleReason
       if (reason !== undefined) return Effect.fail(new NotSubscribed({ reason }))
-      const error = this.group?.failed ?? partitions.error
+      const error = this.group?.failed ?? partitions.takeError()
       return error === undefined ? Effect.andThen(partitions.arrived.wait, () => this.open) : Effect.fail(error)
     })
     return Effect.forever(step)

@@ -5,6 +5,7 @@ import { Metadata } from "../../protocol/message/03-metadata.ts"
 import type { Pool } from "../connection/pool.ts"
 import { type CallError, failure, InvalidTopic, KafkaFailure, type NotAuthorized, NotReachable, RequestTimedOut, UnknownTopic } from "../error.ts"
 import { bootstrapNames, type ConnectionSettings } from "../options.ts"
+import { timeLeft } from "../runtime/deadline.ts"
 import type { SyncRandom } from "../runtime/random.ts"
 import { isLeadership, retryWithin } from "../runtime/retry.ts"
 import { defectOf, reportDefect } from "../runtime/supervision.ts"
@@ -149,11 +150,12 @@ export const makeMetadata = (settings: ConnectionSettings, pool: Pool, random: S
       return error._tag === "NotReachable" ? "connection" : undefined
     }
     const freshTopic = (name: string, create = false, withinMs = settings.unknownTopicTimeoutMs): Effect.Effect<TopicView, TopicError> => {
-      const timeoutMs = withinMs + settings.callTimeoutMs
-      return Effect.flatMap(refresh([name], create), () => read(name)).pipe(
-        retryWithin(withinMs, kindOf),
-        Effect.timeoutFail({ duration: timeoutMs, onTimeout: () => noResponse(name, timeoutMs) }),
-        Effect.catchTag("TopicUnavailable", ({ error }) => Effect.fail(topicError(error, name)))
+      return Effect.flatMap(timeLeft(withinMs + settings.callTimeoutMs), (timeoutMs) =>
+        Effect.flatMap(refresh([name], create), () => read(name)).pipe(
+          retryWithin(Math.min(timeoutMs, withinMs), kindOf),
+          Effect.timeoutFail({ duration: timeoutMs, onTimeout: () => noResponse(name, timeoutMs) }),
+          Effect.catchTag("TopicUnavailable", ({ error }) => Effect.fail(topicError(error, name)))
+        )
       )
     }
 

@@ -268,9 +268,17 @@ export class AssignedPartitions {
     this.fetcher.wake()
     this.arrived.notify()
   }
-  /** The error of a partition, once every message before it was delivered. */
-  get error(): ReadError | undefined {
-    for (const { failed, hasBuffered } of this.readers.values()) if (failed !== undefined && (failed._tag === "CorruptRecords" || !hasBuffered)) return failed
+  /**
+   * Returns the error of a partition, once every message before it was delivered. Damaged bytes stop the partition until
+   * a seek. After another error it is fetched again: the cause may pass without the caller, as a lost permission does.
+   */
+  takeError(): ReadError | undefined {
+    for (const reader of this.readers.values()) {
+      const { failed, hasBuffered } = reader
+      if (failed === undefined || (failed._tag !== "CorruptRecords" && hasBuffered)) continue
+      if (failed._tag !== "CorruptRecords" && failed._tag !== "OffsetOutOfRange") this.fetcher.fetchAgain(reader)
+      return failed
+    }
     return undefined
   }
 

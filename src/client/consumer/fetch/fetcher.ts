@@ -235,7 +235,7 @@ export class Fetcher {
     }
     this.fail(reader, error)
   }
-  /** A retry would have the same result: the caller must choose other bounds or credentials. */
+  /** An immediate retry would have the same result: the caller must choose other bounds or credentials. */
   private onPermanent(readers: ReadonlyArray<PartitionReader>, error: AnswerTooLarge | TlsFailed | AuthenticationFailed): void {
     for (const reader of readers) if (!reader.closed) reader.failed ??= error
     this.listener.onArrived()
@@ -246,6 +246,13 @@ export class Fetcher {
     if (fault._tag === "KafkaFailure" && fault.retriable) return this.pause(reader, retryKindOf(error))
     reader.failed = fault
     this.listener.onArrived()
+  }
+
+  /** Fetches the partition again after a pause: the caller has its error. */
+  fetchAgain(reader: PartitionReader): void {
+    reader.failed = undefined
+    this.pause(reader, "load")
+    this.wake()
   }
 
   /** Fetches again when the cluster has named the leader. */

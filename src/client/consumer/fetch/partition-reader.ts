@@ -37,7 +37,7 @@ export class PartitionReader {
   /** The offset of the next fetch. */
   fetchFrom: number
   readonly progress: Progress
-  /** The next poll fails with it, and the partition is not fetched until a seek or a skip. */
+  /** The next poll fails with it. The partition is not fetched until then, or where its bytes are damaged until a seek. */
   failed: ReadError | undefined
   /** The partition is not fetched before this time, ms. */
   notBefore = 0

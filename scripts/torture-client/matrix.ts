@@ -1,0 +1,85 @@
+import { Cause, Clock, Effect, Exit, Option, Scope } from "effect"
+import type { Fault, FaultSwitch } from "./fault-switch.ts"
+import { bounds, type Operation, type Ports, type Site } from "./operations.ts"
+
+/** How often a fault is injected into one call: into its first frame, or until the call has ended. */
+export type Form = "once" | "lasting"
+
+/** What became of one call under one fault. */
+export interface Outcome {
+  readonly operation: string
+  readonly fault: string
+  readonly form: Form
+  readonly strikes: number
+  /** The longest time of a call, ms, and its bound. */
+  readonly waitedMs: number
+  readonly boundMs: number
+  /** The tag of the call's error under the fault; "ok" for none. */
+  readonly result: string
+  /** What did not hold. */
+  readonly complaints: ReadonlyArray<string>
+}
+
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): string => {
+  if (Exit.isSuccess(exit)) return "ok"
+  return Option.match(Cause.failureOption(exit.cause), {
+    onNone: () => `defect: ${Cause.pretty(exit.cause).slice(0, 500)}`,
+    onSome: (error) => String((error as { readonly _tag?: unknown })?._tag)
+  })
+}
+
+/** The time after its bound at which a call is given up, ms: it hangs. */
+const hangMs = 60_000
+interface Timed {
+  readonly ms: number
+  readonly result: string
+}
+const timed = <R>(act: Effect.Effect<unknown, unknown, R>, boundMs: number): Effect.Effect<Timed, never, R> =>
+  Effect.gen(function* () {
+    const from = yield* Clock.currentTimeMillis
+    const exit = yield* Effect.timeoutOption(Effect.disconnect(Effect.exit(act)), boundMs + hangMs)
+    return { ms: (yield* Clock.currentTimeMillis) - from, result: Option.match(exit, { onNone: () => "hangs", onSome: outcomeOf }) }
+  })
+
+interface Case {
+  readonly operation: Operation
+  readonly fault: Fault
+  readonly form: Form
+  readonly site: Site
+  readonly faults: FaultSwitch
+  /** How much longer than its bound a call may take on this machine, ms. */
+  readonly slackMs: number
+}
+
+/**
+ * Runs a call four times: before the fault, under it, when it is over, and the end of the clients under it again. The
+ * call ends within its bound each time with a value or a typed error, and works when the fault is over.
+ */
+export const runCase = ({ fault, faults, form, operation, site, slackMs }: Case): Effect.Effect<Outcome, never, Ports> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const complaints: Array<string> = []
+    const check = (what: string, { ms, result }: Timed, boundMs: number, mustWork: boolean): void => {
+      if (result === "hangs" || result.startsWith("defect")) complaints.push(`${what}: ${result}`)
+      else if (ms > boundMs + slackMs) complaints.push(`${what}: took ${Math.round(ms)} ms, over its bound of ${boundMs} ms (${result})`)
+      if (mustWork && result !== "ok") complaints.push(`${what}: ${result}`)
+    }
+    const { boundMs, name } = operation
+    const prepared = yield* Effect.exit(Scope.extend(operation.prepare(site), scope))
+    const act = Exit.isSuccess(prepared) ? prepared.value : Effect.failCause(prepared.cause)
+    check("before the fault", yield* timed(act, boundMs), boundMs, true)
+
+    faults.inject(fault, form === "once" ? 1 : Number.POSITIVE_INFINITY)
+    const under = yield* timed(act, boundMs)
+    check("under the fault", under, boundMs, fault.harmless === true)
+    faults.clear()
+    // The first call after it may meet connections that are silent.
+    const after = yield* timed(Effect.retry(act, { times: 2 }), 3 * boundMs)
+    check("after the fault", after, 3 * boundMs, true)
+
+    faults.inject(fault)
+    const end = yield* timed(Scope.close(scope, Exit.void), bounds.closeTimeoutMs)
+    check("the end of the client under the fault", end, bounds.closeTimeoutMs, true)
+    faults.clear()
+    return { operation: name, fault: fault.name, form, strikes: faults.strikes, waitedMs: under.ms, boundMs, result: under.result, complaints }
+  })
