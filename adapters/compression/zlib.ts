@@ -13,6 +13,10 @@ let loaded: Zlib | undefined
 /** node:zlib loads all of node:stream, some 7 ms: a node that decompresses no batch does not load it. */
 const zlib = (): Zlib => (loaded ??= process.getBuiltinModule("node:zlib"))
 
+/** Node.js before 22.15 has no zstd. */
+export const hasZstd = (): boolean => typeof zlib().zstdDecompressSync === "function"
+export const withoutZstd = "this runtime has no zstd (Node.js 22.15 or later, Bun and Deno have it)"
+
 export const compressGzip = (bytes: Uint8Array, level?: number): Uint8Array => zlib().gzipSync(bytes, level === undefined ? {} : { level })
 export const compressZstd = (bytes: Uint8Array, level?: number): Uint8Array =>
   zlib().zstdCompressSync(bytes, level === undefined ? {} : { params: { [zlib().constants.ZSTD_c_compressionLevel]: level } })
@@ -47,6 +51,7 @@ export const gzipBound = (bytes: Uint8Array): number => (bytes[0] === 0x1f && by
 export const zstdBound = (bytes: Uint8Array): number => zstdFrames(bytes)?.bound ?? 0
 
 export const decompressZstd = (bytes: Uint8Array, maxBytes: number): Either.Either<Uint8Array, CompressionFault> => {
+  if (!hasZstd()) return Either.left(new CompressionFault({ codec: "zstd", kind: "corrupt", reason: `${withoutZstd}.` }))
   const found = zstdFrames(bytes)
   if (found === undefined) return Either.left(new CompressionFault({ codec: "zstd", kind: "corrupt", reason: "The data is no whole zstd frame." }))
   const { frames } = found

@@ -70,6 +70,22 @@ const runs = (root: string): ReadonlyArray<Part> => [
   }
 ]
 
+/** A node with a batch in zstd, while the program of a runtime without zstd runs. */
+const zstd = (): Part => ({
+  group: "runs",
+  name: "zstd on Node 20 is refused by name",
+  run: async (projects) => {
+    const cwd = await projects.at("newest")
+    const node = Bun.spawn([nodeOf("24"), "send-zstd.mjs"], { cwd, stdin: "pipe", stdout: "pipe" })
+    const { value } = await node.stdout.getReader().read()
+    const text = await ran([nodeOf("20"), "zstd.mjs"], { cwd, env: { FRANZ_LEADER: new TextDecoder().decode(value).trim() } })
+    await node.stdin.end()
+    await node.exited
+    printed(text, /options\.compression is "zstd"; allowed: .*this runtime has no zstd/)
+    printed(text, /compressed-0@0 cannot be read: zstd: this runtime has no zstd/)
+  }
+})
+
 /** A test file for a runner, whose first line imports `test`. */
 const suite = (name: string, file: string, from: string, command: ReadonlyArray<string>, passed: RegExp): Part => ({
   group: "test runners",
@@ -217,6 +233,7 @@ const checks = (root: string): ReadonlyArray<Part> => [
 
 export const partsOf = (root: string): ReadonlyArray<Part> => [
   ...runs(root),
+  zstd(),
   ...runners(root),
   ...commands(root),
   ...otherLine(root),

@@ -1,4 +1,5 @@
-import { type Config, type ConfigError, Effect, Layer, type Scope, Stream } from "effect"
+import { Config, type ConfigError, Effect, Layer, type Scope, Stream } from "effect"
+import { hasZstd, withoutZstd } from "../../adapters/compression/zlib.ts"
 import { type AdminService, Admin as PlatformAdmin } from "../client/admin/admin.ts"
 import { clusterEvents as platformEvents } from "../client/consumer/cluster-events.ts"
 import { Consumer as PlatformConsumer } from "../client/consumer/consumer.ts"
@@ -6,7 +7,7 @@ import type { AssignError, PollError } from "../client/consumer/errors.ts"
 import type { ConsumedRecord } from "../client/consumer/fetch/record.ts"
 import type { ConsumerOptions, EventsOptions } from "../client/consumer/options.ts"
 import type { ConsumerService } from "../client/consumer/service.ts"
-import type { CallError, InvalidAddress, InvalidArgument } from "../client/error.ts"
+import { type CallError, type InvalidAddress, InvalidArgument } from "../client/error.ts"
 import type { ConnectionOptions } from "../client/options.ts"
 import type { ProducerOptions } from "../client/producer/options.ts"
 import { Producer as PlatformProducer, type ProducerService } from "../client/producer/producer.ts"
@@ -40,14 +41,28 @@ type Wrapped<A> = Config.Config.Wrap<A>
 const here = <A, E, R>(make: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, Transport | Cryptography | Checksum | Compression> | Scope.Scope> =>
   Effect.flatMap(Layer.build(platform), (context) => Effect.provide(make, context))
 
+/** Refuses a codec that the runtime lacks when the producer is made: no message could be sent. */
+const possible = (options: ProducerOptions): Effect.Effect<void, InvalidArgument> =>
+  Effect.suspend(() =>
+    options?.compression === "zstd" && !hasZstd()
+      ? new InvalidArgument({
+          call: "Producer.make",
+          field: "options.compression",
+          given: '"zstd"',
+          allowed: `none, gzip, snappy, lz4; ${withoutZstd}`
+        })
+      : Effect.void
+  )
+
 /** Sends messages to topics, and creates and deletes topics. */
 export class Producer extends PlatformProducer {
-  static override readonly make = (options: ProducerOptions): Effect.Effect<ProducerService, MakeError, Scope.Scope> => here(PlatformProducer.make(options))
+  static override readonly make = (options: ProducerOptions): Effect.Effect<ProducerService, MakeError, Scope.Scope> =>
+    Effect.zipRight(possible(options), here(PlatformProducer.make(options)))
   static override readonly layer = (options: ProducerOptions): Layer.Layer<PlatformProducer, MakeError> =>
-    Layer.provide(PlatformProducer.layer(options), platform)
+    Layer.unwrapEffect(Effect.as(possible(options), Layer.provide(PlatformProducer.layer(options), platform)))
   /** `Producer.layerConfig({ leader: Config.string("FRANZ_LEADER") })` */
   static override readonly layerConfig = (options: Wrapped<ProducerOptions>): Layer.Layer<PlatformProducer, FromConfig> =>
-    Layer.provide(PlatformProducer.layerConfig(options), platform)
+    Layer.unwrapEffect(Effect.map(Config.unwrap(options), Producer.layer))
 }
 
 /** Reads messages, as a member of a group or by partition. */
