@@ -10,10 +10,11 @@ import type { TimeEntry } from "./time-index.ts"
  * batch in the wrong place; "torn": the same at the very end, after everything that was durable; "gap": a segment does
  * not begin where the one before it ends; "header": a header that its batch's CRC does not cover is not what it was
  * when the segment was ended; "name": a segment's name is not its first offset; "index": an index that says what its
- * log does not; "lost": the log ends before what was durable; "journal": entries that do not follow, are not known, or
- * do not fold to their snapshot; "unreadable": a file that could not be read.
+ * log does not; "lost": the log ends before what was durable; "cut": the node stopped while it cut the log, and the
+ * next start finishes that; "journal": entries that do not follow, are not known, or do not fold to their snapshot;
+ * "unreadable": a file that could not be read.
  */
-type FindingKind = "batch" | "torn" | "gap" | "header" | "name" | "index" | "lost" | "journal" | "unreadable"
+type FindingKind = "batch" | "torn" | "gap" | "header" | "name" | "index" | "lost" | "cut" | "journal" | "unreadable"
 
 /** One thing that is wrong, for the operator who decides what to do about it. */
 export interface Finding {

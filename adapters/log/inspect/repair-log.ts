@@ -8,6 +8,7 @@ import { attempt, type Disk, type DiskFile, faultOf } from "../disk/disk.ts"
 import { type RecoveryPoint, RecoveryPointFile, recoveryPointFileName } from "../recovery/recovery-point.ts"
 import { chainOf, writeChecksum } from "../segment/segment-checksum.ts"
 import { filesOf, rebuildIndexes, type SegmentPath, segmentPath } from "../segment/segment-files.ts"
+import { pendingCut } from "./pending-cut.ts"
 import type { VerifiedLog, VerifiedSegment } from "./verify-log.ts"
 
 /** One thing that a repair does. What it takes away is kept beside the file, as `NAME.cut-TIME`. */
@@ -63,6 +64,8 @@ const cutSteps = (disk: Disk, { compaction: { note }, firstBreak, recoveryPoint,
 export const planRepair = (disk: Disk, log: VerifiedLog): RepairPlan => {
   const { directory, end, findings, firstBreak, recoveryPoint, segments } = log
   const refuse = (refusal: string): RepairPlan => ({ steps: [], lost: undefined, refusal })
+  if (pendingCut(recoveryPoint) !== undefined)
+    return refuse(`${directory} was being cut when its node stopped. Start the node once, which finishes the cut, stop it, and verify the log again.`)
   const misnamed = findings.find(({ kind }) => kind === "name")
   if (log.compaction.isSwapping)
     return refuse(

@@ -12,6 +12,7 @@ import { type RecoveryPoint, readRecoveryPoint, recoveryPointFileName } from "..
 import { type SegmentPath, segmentPath } from "../segment/segment-files.ts"
 import { type CompactionView, compactionView } from "./compaction-view.ts"
 import { checksumFileFinding, expectedHeaders, headerFinding } from "./headers.ts"
+import { boundsAfter, concernsWhatStays, cutFinding, type PendingCut, pendingCut } from "./pending-cut.ts"
 import { entryReader, segmentPieces } from "./segment-walk.ts"
 
 /** Where a log stops being right. Everything before it is whole. */
@@ -340,9 +341,10 @@ export const verifyLog = (
     name = compaction.pathOf(base).log
     found.segment(base, at === bases.length - 1)
   }
-  found.checkPoint()
+  const cut = pendingCut(point)
+  if (cut === undefined) found.checkPoint()
   const { batches, bytes, changedHeaders, findings, firstBreak, moreFindings, records, segments, walk } = found
-  return {
+  const log: VerifiedLog = {
     directory,
     segments,
     batches,
@@ -357,4 +359,13 @@ export const verifyLog = (
     recoveryPoint: point,
     compaction
   }
+  return cut === undefined ? log : afterCut(log, cut)
 }
+
+/** The log as the next start makes it. */
+const afterCut = (log: VerifiedLog, cut: PendingCut): VerifiedLog => ({
+  ...log,
+  ...boundsAfter(cut, log.start, log.end),
+  findings: [cutFinding(log.directory, cut), ...log.findings.filter((finding) => concernsWhatStays(finding, cut))],
+  firstBreak: cut.cut === "truncate" && log.firstBreak !== undefined && log.firstBreak.offset < cut.offset ? log.firstBreak : undefined
+})
