@@ -70,6 +70,7 @@ export class LogDirectory implements Port {
   private readonly failing = Deferred.unsafeMake<LogFault>(FiberId.none)
   private readonly held = new Map<string, HeldLog>()
   private offline: LogFault | undefined
+  private directoryId: string | undefined
   /** How many logs lie here. */
   logCount = 0
 
@@ -99,6 +100,7 @@ export class LogDirectory implements Port {
   }
 
   readonly fault = (): LogFault | undefined => this.offline
+  readonly id = (): string | undefined => this.directoryId
   readonly space: Port["space"] = () => (this.offline === undefined ? this.disk.space(this.path) : undefined)
   readonly logs: Port["logs"] = () => {
     if (this.offline !== undefined) return []
@@ -114,6 +116,11 @@ export class LogDirectory implements Port {
     for (const name of this.disk.list(this.path)) if (removedForm.test(name)) removeTree(this.disk, `${this.path}/${name}`)
     this.checkpoints.begin()
     this.logCount = this.logs().length
+  }
+
+  /** The directory is this node's, and has this id. */
+  claimed(directoryId: string): void {
+    this.directoryId = directoryId
   }
 
   has(name: string): boolean {

@@ -55,6 +55,13 @@ const twice = (name: string, one: LogDirectory, other: LogDirectory): LogFault =
     message: `The log ${name} is in two directories, ${one.path}/${name} and ${other.path}/${name}. Nothing was changed. The partition stays offline: look which one is newer (franz log verify), move the other away, then start again.`
   })
 
+const sameId = ({ path }: LogDirectory, other: LogDirectory): LogFault =>
+  new LogFault({
+    path,
+    reason: "corrupt",
+    message: `${path} and ${other.path} have the same directory.id in meta.properties: one is a copy of the other. Move the copy away. If both are meant to serve, remove that line from one of them, and the next start draws a new id.`
+  })
+
 /** A log that is not found may be in a directory that cannot be read: a new one in its place would be a loss without an error. */
 const elsewhere = (name: string, broken: LogDirectory): LogFault =>
   new LogFault({
@@ -131,7 +138,14 @@ class FileLogStore {
   )
 
   private claimAll(identity: DirectoryIdentity) {
-    return Effect.reduce(this.working, identity, (known, { disk, path }) => claimDirectory(disk, path, known))
+    return Effect.reduce(this.working, identity, (known, directory) =>
+      Effect.flatMap(claimDirectory(directory.disk, directory.path, known), ({ directoryId, ...claimed }) => {
+        const other = this.directories.find((each) => each !== directory && each.id() === directoryId)
+        if (other !== undefined) return sameId(directory, other)
+        directory.claimed(directoryId)
+        return Effect.succeed(claimed)
+      })
+    )
   }
 
   readonly open: Service["open"] = (topicId, partition, config, isNew = false) => {

@@ -142,6 +142,8 @@ export interface PartitionLog extends LogReader, LogWriter, LogUpkeep {}
 /** One of the directories in which a node stores its logs. */
 export interface LogDirectory {
   readonly path: string
+  /** Kafka's `directory.id` (KIP-858): a UUID that the directory keeps for ever. Undefined until it is claimed, and where it was offline by then. */
+  readonly id: () => string | undefined
   /** Why it is offline until the node is started again; undefined while it works. */
   readonly fault: () => LogFault | undefined
   /** Returns when it goes offline, at once if it is: a sync failed, or its device. */

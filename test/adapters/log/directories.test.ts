@@ -32,6 +32,17 @@ const namesIn = ({ disk, root }: StoreDirectory) => disk.list(root).filter((name
 const open = (store: Store, partition: number, isNew = true, topic: TopicId = topicId) => store.open(topic, partition, smallConfig, isNew)
 
 describe("several log.dirs", () => {
+  test("each directory has an id of its own, and two with the same id are refused: one is a copy", async () => {
+    const [one, other] = [new MemoryDisk(), new MemoryDisk()]
+    const identity = { clusterId: "c1", nodeId: 1 }
+    const ids = await withStore([placeOn(one, "/a"), placeOn(other, "/b")], (store) =>
+      Effect.map(store.claim(identity), () => store.directories.map((each) => each.id()))
+    )
+    expect(new Set(ids).size).toBe(2)
+    const fault = await withStore([placeOn(one, "/a"), placeOn(one.copy(), "/a")], (store) => Effect.flip(store.claim(identity)))
+    expect(fault).toMatchObject({ _tag: "LogFault", reason: "corrupt", message: expect.stringContaining("same directory.id") })
+  })
+
   test("the store finds an existing log in its directory, and creates a new one in the directory with the most free bytes per log", async () => {
     const [small, large] = [new MemoryDisk(), new MemoryDisk()]
     small.capacityBytes = 1_000_000

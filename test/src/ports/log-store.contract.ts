@@ -297,8 +297,27 @@ const keeping = (world: () => StoreWorld): void => {
         expect((yield* Effect.flip(store.claim({ clusterId: "c1", nodeId: 5 })))._tag).toBe("ForeignDirectory")
       })
     )
-    expect(new TextDecoder().decode(world().read("meta.properties"))).toMatch(/^version=1\ncluster.id=c1\nnode.id=4$/m)
+    expect(new TextDecoder().decode(world().read("meta.properties"))).toMatch(
+      /^version=1\ncluster.id=c1\nnode.id=4\ndirectory.id=[A-Za-z0-9_][A-Za-z0-9_-]{21}$/m
+    )
     world().write("meta.properties", new TextEncoder().encode("version=7\n"))
+    await within(world(), (store) =>
+      Effect.map(Effect.flip(store.claim({ clusterId: "c1", nodeId: 4 })), (fault) => expect(fault).toMatchObject({ _tag: "LogFault", reason: "corrupt" }))
+    )
+  })
+
+  test("a directory has an id from its first claim on; one of an older version gets it, and keeps it from then on", async () => {
+    const claimed = within(world(), (store) => Effect.map(store.claim({ clusterId: "c1", nodeId: 4 }), () => store.directories.map((each) => each.id())))
+    const [first] = await claimed
+    expect(first).toMatch(/^[A-Za-z0-9_][A-Za-z0-9_-]{21}$/)
+    const again = () => within(world(), (store) => Effect.map(store.claim({ clusterId: undefined, nodeId: 4 }), () => store.directories[0]?.id()))
+    expect(await again()).toBe(first as string)
+    world().write("meta.properties", new TextEncoder().encode("#\nversion=1\ncluster.id=c1\nnode.id=4\n"))
+    const second = await again()
+    expect(second).toMatch(/^[A-Za-z0-9_-]{22}$/)
+    expect(second).not.toBe(first as string)
+    expect(await again()).toBe(second as string)
+    world().write("meta.properties", new TextEncoder().encode("#\nversion=1\ncluster.id=c1\nnode.id=4\ndirectory.id=x\n"))
     await within(world(), (store) =>
       Effect.map(Effect.flip(store.claim({ clusterId: "c1", nodeId: 4 })), (fault) => expect(fault).toMatchObject({ _tag: "LogFault", reason: "corrupt" }))
     )

@@ -139,12 +139,17 @@ const checkDocument = (store: Store, name: string, all: ReadonlyArray<DocumentWi
     }
   })
 
-const checkClaim = (store: Store, { claims }: Witness, at: number) =>
+const checkClaim = (store: Store, { claims, directoryId }: Witness, at: number) =>
   Effect.map(Effect.either(store.claim({ clusterId: undefined, nodeId: 3 })), (read) => {
     if (Either.isLeft(read)) return { problems: [`claim: ${read.left.message}`], found: "" }
     const { least, may } = possible(claims, at)
     const isRight = (least === -1 && read.right.clusterId === undefined) || may.some(({ identity }) => identity.clusterId === read.right.clusterId)
-    return { problems: isRight ? [] : [`the directory belongs to ${read.right.clusterId}`], found: `${read.right.clusterId}` }
+    const id = store.directories[0]?.id()
+    const isSame = directoryId === undefined || directoryId.at > at || directoryId.id === id
+    return {
+      problems: [...(isRight ? [] : [`the directory belongs to ${read.right.clusterId}`]), ...(isSame ? [] : [`the directory.id is ${id}`])],
+      found: `${read.right.clusterId}`
+    }
   })
 
 /** Every acknowledged entry is in the journal or in the snapshot; no epoch is assigned twice; a snapshot is one that was saved. */

@@ -62,6 +62,7 @@ const append: Workload = {
       const store = yield* openStore(witness.system, witness.trace.disk)
       const identity = { clusterId: undefined, nodeId: 3 }
       yield* witness.spanned(witness.claims, { identity, begun: witness.now, answered: undefined }, store.claim(identity))
+      witness.directoryId = { at: witness.now, id: store.directories[0]?.id() }
       const one = yield* opened(witness, store, largeConfig)
       const other = yield* opened(witness, store, largeConfig, otherTopicId, 7)
       yield* Effect.all([producers(witness, one.of, one.log, 4, 6000), producers(witness, other.of, other.log, 3, 200)], { concurrency: "unbounded" })

@@ -103,6 +103,8 @@ const endBefore = (log: PartitionLog, offset: number): number => {
 /** One run of a workload: its disk, and all that was acknowledged to it. */
 export class Witness {
   readonly logs: Array<LogWitness> = []
+  /** The id of the data directory, once a claim was answered. */
+  directoryId: { readonly at: number; readonly id: string | undefined } | undefined
   readonly documents = new Map<string, Array<DocumentWitness>>()
   readonly claims: Array<Span & { readonly identity: DirectoryIdentity }> = []
   /** Failures while the workload ran, before any power cut. */
