@@ -7,7 +7,7 @@ const fileName = "meta.properties"
 const bytesMax = 65_536
 
 /** The owner of a directory, and the directory's own id. */
-export interface ClaimedDirectory extends DirectoryIdentity {
+interface ClaimedDirectory extends DirectoryIdentity {
   readonly directoryId: string
 }
 /** The same as it is on the disk: older versions wrote no id. */
