@@ -37,6 +37,7 @@ import { describeLogDirs } from "./handler/35-describe-log-dirs.ts"
 import { createPartitions } from "./handler/37-create-partitions.ts"
 import { incrementalAlterConfigs } from "./handler/44-incremental-alter-configs.ts"
 import { describeQuorum } from "./handler/55-describe-quorum.ts"
+import { alterPartition } from "./handler/56-alter-partition.ts"
 import { envelope } from "./handler/58-envelope.ts"
 import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
@@ -126,6 +127,7 @@ export const leaderRoutes = (
       describeQuorum(leader),
       describeProducers(noProducers(cluster)),
       ...administrationRoutes(cluster),
+      alterPartition(leader),
       brokerRegistration(leader),
       brokerHeartbeat(leader),
       allocateProducerIds(leader),
