@@ -29,6 +29,7 @@ import { watchDirectories } from "./partition/upkeep/failed-directories.ts"
 import { ProducerIds } from "./producer-ids.ts"
 import { type Advertisement, Registration } from "./registration.ts"
 import { Relay } from "./relay.ts"
+import { layer as layerReplicating } from "./replication/replicating.ts"
 import { ownRoutes } from "./routes.ts"
 
 /** A broker that does not listen yet. */
@@ -63,7 +64,7 @@ export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
 type Joining = BrokerSettings | BrokerStop | OwnDirectories | Image | Registration | HostedPartitions
 
 /** Each layer gets what is provided behind it; when the scope closes, they end from the first to the last. */
-const services = Layer.mergeAll(ProducerIds.layer, AutoCreation.layer).pipe(
+const services = Layer.mergeAll(ProducerIds.layer, AutoCreation.layer, layerReplicating).pipe(
   Layer.provideMerge(Relay.layer),
   Layer.provideMerge(HostedPartitions.layer),
   Layer.provideMerge(BrokerContext.layer),

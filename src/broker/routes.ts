@@ -38,10 +38,10 @@ import { ProducerIds } from "./producer-ids.ts"
 /** Finds a partition among those of this broker, then among what else this node can read. */
 const readable =
   (table: PartitionTable, also: FindReadable = elsewhere): FindReadable =>
-  (topic, partition) => {
-    const found = table.find(topic, partition)
+  (topic, partition, reader) => {
+    const found = reader === undefined ? table.find(topic, partition) : table.findAsReplica(topic, partition)
     if (!isUnknown(found)) return found
-    const other = also(topic, partition)
+    const other = also(topic, partition, reader)
     if (!isUnknown(other)) return other
     // The table's error is the better one: the image knows whether the topic or only the partition is missing.
     return found
@@ -56,7 +56,7 @@ const producersOf =
   (table: PartitionTable): FindProducers =>
   (topic, partition) => {
     const found = table.find({ name: topic }, partition)
-    return typeof found === "string" ? found : found.producers.entries
+    return typeof found === "string" ? found : found.state.producers.entries
   }
 
 /** The routes that a broker answers itself, from its logs and from the image. */

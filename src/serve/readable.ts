@@ -1,6 +1,8 @@
 import type { Either } from "effect"
+import type { KafkaError } from "../../domain/kernel/error-code.ts"
 import type { Epoch, Offset, TopicId } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
+import type { DivergingEpoch, ReplicaFetch } from "../../domain/partition/lead.ts"
 import type { LogFault } from "../ports/log-store.ts"
 
 /** A partition that clients can read from this node: a broker's log, or the leader's journal. */
@@ -16,6 +18,10 @@ export interface ReadablePartition {
   /** A consumer sees offsets below this one. */
   readonly highWatermark: () => Offset
   readonly end: () => Offset
+  /** The high watermark that a response names, where a reader reads further than that: a replica. */
+  readonly committed?: () => Offset
+  /** Notes the fetch of a replica; or returns its error, or where the replica's log leaves this one (KIP-595). Absent where no replica may read. */
+  readonly fetchedBy?: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined
   /** As PartitionLog.read, up to the high watermark. */
   readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
   /** As PartitionLog.batchAtTime, below the high watermark. */
@@ -28,8 +34,9 @@ export interface ReadablePartition {
   readonly onAdvance: (wake: () => void) => () => void
 }
 
-/** Finds a partition that this node can read; returns Kafka's error if it cannot. Finds the topic by id if `topicId` is given (Fetch 13 on), otherwise by name. */
+/** Finds a partition that this node can read, as a consumer or as a replica reads it; returns Kafka's error if it cannot. Finds the topic by id if `topicId` is given (Fetch 13 on), otherwise by name. */
 export type FindReadable = (
   topic: { readonly name: string } | { readonly topicId: TopicId },
-  partition: number
+  partition: number,
+  reader?: "replica"
 ) => ReadablePartition | "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"

@@ -58,6 +58,8 @@ interface Outcome {
   readonly index: number
   readonly ref: TopicRef
   readonly leading: Leading | undefined
+  /** The partition had several replicas when the records were appended. */
+  readonly isReplicated?: boolean
   result: Either.Either<Appended, Rejection>
 }
 
@@ -70,9 +72,10 @@ const notHereMessages: Record<NotHere, string> = {
   KAFKA_STORAGE_ERROR: "The log of the partition is offline. The broker's log output has the cause and the remedy."
 }
 
+const tooFewInSync = refuse("NOT_ENOUGH_REPLICAS", "Fewer replicas are in sync than min.insync.replicas; nothing was written.")
 const refusedInternal = refuse("INVALID_TOPIC_EXCEPTION", "The topic is internal: clients read it, and only the leader writes to it.")
 
-const isWaiting = ({ leading, result }: Outcome): boolean => leading !== undefined && Either.isRight(result) && !leading.isSynced(result.right.lastOffset)
+const isWaiting = ({ leading, result }: Outcome): boolean => leading !== undefined && Either.isRight(result) && !leading.isCommitted(result.right.lastOffset)
 
 type Partition = Request["topicData"][number]["partitionData"][number]
 
@@ -140,7 +143,8 @@ class Pass {
     const leading = this.options.table.findLeading(ref, index)
     if (typeof leading === "string")
       return { index, ref, leading: undefined, result: isInternalTopic(ref) ? refusedInternal : refuse(leading, notHereMessages[leading]) }
-    return { index, ref, leading, result: this.appendTo(leading, records, now, inspected) }
+    if (acks === all && !leading.hasEnoughInSync) return { index, ref, leading: undefined, result: tooFewInSync }
+    return { index, ref, leading, isReplicated: leading.isReplicated, result: this.appendTo(leading, records, now, inspected) }
   }
 
   private appendTo(leading: Leading, records: Uint8Array | null, now: number, inspected: Inspected | undefined): Outcome["result"] {
@@ -151,9 +155,9 @@ class Pass {
     return leading.append(batches.right, now, inspected?.inspection)
   }
 
-  /** Returns the outcomes whose records are not synced. */
-  unsynced(): ReadonlyArray<Outcome> {
-    return this.outcomes.flat().filter(isWaiting)
+  /** Returns the outcomes whose records acks=all waits for: a sync, or the other replicas. */
+  uncommitted(answersUnsynced: boolean): ReadonlyArray<Outcome> {
+    return this.outcomes.flat().filter((outcome) => isWaiting(outcome) && !(answersUnsynced && outcome.leading?.isReplicated === false))
   }
 
   failure(): Rejection | undefined {
@@ -216,10 +220,16 @@ const inDoubt: KafkaError = "NOT_ENOUGH_REPLICAS_AFTER_APPEND"
  * of the append only.
  */
 const settle = (outcome: Outcome, leading: Leading, fault: LogFault | undefined): void => {
-  if (fault !== undefined) outcome.result = refuse(inDoubt, `The records may be lost: ${leading.failed(fault).message}`)
+  // Only this error makes clients look for the new leader, which may have the records or not.
+  if (fault === undefined && outcome.isReplicated && !leading.isCurrent)
+    outcome.result = refuse("NOT_LEADER_OR_FOLLOWER", notHereMessages.NOT_LEADER_OR_FOLLOWER)
+  else if (fault !== undefined) outcome.result = refuse(inDoubt, `The records may be lost: ${leading.failed(fault).message}`)
   else if (Either.isRight(outcome.result) && !leading.isCurrent)
     outcome.result = refuse(inDoubt, "The leader of the partition changed while the records were written.")
 }
+
+const timedOut = ({ isReplicated }: Outcome, waitMs: number): string =>
+  isReplicated === true ? `Not all in-sync replicas had the records within ${waitMs} ms.` : `The records were not synced to disk within ${waitMs} ms.`
 
 /**
  * Waits for the syncs of all logs of the request. Records that are not synced after `timeoutMs` (at least 1 s) get
@@ -234,18 +244,17 @@ const awaitSync = (pass: Pass, unsynced: ReadonlyArray<Outcome>, timeoutMs: numb
     const cancelWaits = () => {
       for (const each of cancellations) each()
     }
-    const waitMs = Math.max(timeoutMs, syncMsMin)
+    const waitMs = unsynced.every(({ isReplicated }) => isReplicated === true) ? timeoutMs : Math.max(timeoutMs, syncMsMin)
     const deadline = deadlines.after(waitMs, () => {
       cancelWaits()
-      for (const outcome of unsynced)
-        if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", `The records were not synced to disk within ${waitMs} ms.`)
+      for (const outcome of unsynced) if (isWaiting(outcome)) outcome.result = refuse("REQUEST_TIMED_OUT", timedOut(outcome, waitMs))
       ready(responseOf)
     })
     for (const outcome of unsynced) {
       const { leading, result } = outcome
       if (leading === undefined || Either.isLeft(result)) continue
       cancellations.push(
-        leading.whenSynced(result.right.lastOffset, (fault) => {
+        leading.whenCommitted(result.right.lastOffset, (fault) => {
           settle(outcome, leading, fault)
           if (--left > 0) return
           deadline.cancel()
@@ -269,7 +278,7 @@ const respond = (
     const failure = pass.failure()
     return failure === undefined ? noResponse : disconnect(`a Produce with acks=0 failed: ${failure.error}: ${failure.message}`)
   }
-  const unsynced = acks === all && answersUnsynced !== true ? pass.unsynced() : []
+  const unsynced = acks === all ? pass.uncommitted(answersUnsynced === true) : []
   return unsynced.length === 0 ? pass.respond() : awaitSync(pass, unsynced, timeoutMs, deadlines)
 }
 

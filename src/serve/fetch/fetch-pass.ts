@@ -23,6 +23,15 @@ export interface PartitionRequest {
   readonly bytesMax: number
   /** The leader epoch that the client knows; -1 for none. */
   readonly epoch: Epoch
+  /** The epoch of the last record of a replica, -1 for none, and the start of its log. */
+  readonly lastEpoch: Epoch
+  readonly logStart: Offset
+}
+
+/** The broker whose replicas fetch. */
+export interface FetchingBroker {
+  readonly id: number
+  readonly brokerEpoch: Epoch
 }
 
 export interface PassOptions {
@@ -53,9 +62,9 @@ export class Pass {
     private readonly version: number,
     private readonly isolationLevel: number,
     readonly bytesMax: number,
-    listener?: string | undefined
+    private readonly reader: { readonly listener?: string | undefined; readonly broker?: FetchingBroker | undefined } = {}
   ) {
-    this.endpoints = new Endpoints(listener)
+    this.endpoints = new Endpoints(reader.listener)
     this.left = bytesMax
   }
 
@@ -73,13 +82,16 @@ export class Pass {
     if (typeof found === "string") return this.failure(request, found)
     const epoch = found.leaderEpoch()
     if (request.epoch >= 0 && request.epoch !== epoch) return this.failure(request, request.epoch < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
+    const { broker } = this.reader
+    const noted = broker === undefined ? undefined : this.note(found, request, broker)
+    if (noted !== undefined) return noted
     const start = found.start()
-    if (from < start || from > found.end()) return this.failure(request, "OFFSET_OUT_OF_RANGE")
+    if (from < start || from > found.end()) return this.failure(request, "OFFSET_OUT_OF_RANGE", start)
     const highWatermark = found.highWatermark()
     const records = from >= highWatermark || this.bytesMax < 0 ? noRecords : this.read(found, from, bytesMax)
     if (typeof records === "string") return this.failure(request, records)
     this.sources.push({ ref, index, readable: found, epoch, cursor: from, bytes: 0, limit: Math.max(1, bytesMax) })
-    const end = BigInt(highWatermark)
+    const end = BigInt(found.committed?.() ?? highWatermark)
     // Without transactions no record is undecided: the last stable offset is the high watermark.
     return {
       partitionIndex: index,
@@ -90,6 +102,27 @@ export class Pass {
       abortedTransactions: this.isolationLevel === readCommitted ? noTransactions : null,
       preferredReadReplica: -1,
       records
+    }
+  }
+
+  /** Notes the fetch of a replica. Returns the response where it gets no records: an error, or where its log leaves this one. */
+  private note(found: ReadablePartition, request: PartitionRequest, broker: FetchingBroker): PartitionResponse | undefined {
+    const { epoch, from, lastEpoch, logStart } = request
+    const noted =
+      found.fetchedBy === undefined
+        ? "UNKNOWN_LEADER_EPOCH"
+        : found.fetchedBy({ ...broker, leaderEpoch: epoch, offset: from, lastFetchedEpoch: lastEpoch, logStart })
+    if (noted === undefined) return undefined
+    if (typeof noted === "string") return this.failure(request, noted)
+    this.failed = true
+    return {
+      partitionIndex: request.index,
+      errorCode: 0,
+      highWatermark: BigInt(found.committed?.() ?? found.highWatermark()),
+      logStartOffset: BigInt(found.start()),
+      divergingEpoch: { epoch: noted.epoch, endOffset: BigInt(noted.endOffset) },
+      abortedTransactions: null,
+      records: noRecords
     }
   }
 
@@ -109,7 +142,7 @@ export class Pass {
     return views
   }
 
-  private failure({ index, ref }: PartitionRequest, error: KafkaError): PartitionResponse {
+  private failure({ index, ref }: PartitionRequest, error: KafkaError, logStart?: Offset): PartitionResponse {
     this.failed = true
     const moved = this.version >= leadersSince && (error === "NOT_LEADER_OR_FOLLOWER" || error === "FENCED_LEADER_EPOCH")
     const leader = moved ? this.endpoints.note(this.options.findLeader(ref, index)) : undefined
@@ -119,6 +152,8 @@ export class Pass {
       highWatermark: -1n,
       abortedTransactions: null,
       records: noRecords,
+      // A replica that is out of range begins there.
+      ...(logStart === undefined || this.reader.broker === undefined ? {} : { logStartOffset: BigInt(logStart) }),
       ...(leader === undefined ? {} : { currentLeader: leader })
     }
   }

@@ -24,9 +24,11 @@ export class SessionPartition implements PartitionRequest {
   from: Offset = 0
   bytesMax = 0
   epoch: Epoch = -1
+  lastEpoch: Epoch = -1
+  logStart: Offset = -1
   /** As in the last response; -1 after an error, so that the response after the error has it again. */
   private highWatermark = -1n
-  private logStart = -1n
+  private toldStart = -1n
   /** The next response has to read it. The other partitions have nothing new. */
   isDue = false
   /** Kept while a Fetch of the session waits: the bytes that were appended since. */
@@ -46,16 +48,18 @@ export class SessionPartition implements PartitionRequest {
     return this.topic.ref
   }
 
-  ask({ bytesMax, epoch, from }: PartitionRequest): void {
+  ask({ bytesMax, epoch, from, lastEpoch, logStart }: PartitionRequest): void {
     this.from = from
+    this.lastEpoch = lastEpoch
+    this.logStart = logStart
     this.bytesMax = bytesMax
     this.epoch = epoch
   }
 
   /** Whether an incremental response has to include it (KIP-227): it has records, an error, or changed bounds. */
-  isNews({ errorCode, highWatermark, logStartOffset, records }: PartitionResponse): boolean {
-    if (records !== null && records.length > 0) return true
-    return errorCode !== 0 || highWatermark !== this.highWatermark || logStartOffset !== this.logStart
+  isNews({ divergingEpoch, errorCode, highWatermark, logStartOffset, records }: PartitionResponse): boolean {
+    if ((records !== null && records.length > 0) || divergingEpoch !== undefined) return true
+    return errorCode !== 0 || highWatermark !== this.highWatermark || logStartOffset !== this.toldStart
   }
 
   /**
@@ -63,7 +67,7 @@ export class SessionPartition implements PartitionRequest {
    * Otherwise it is due when it advances.
    */
   told({ errorCode, highWatermark, logStartOffset = -1n }: PartitionResponse, find: FindReadable): boolean {
-    this.logStart = logStartOffset
+    this.toldStart = logStartOffset
     if (errorCode !== 0) {
       this.highWatermark = -1n
       this.leave()

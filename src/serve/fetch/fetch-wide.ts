@@ -18,12 +18,17 @@ export interface TopicRequest {
 }
 
 type FetchPartition = FetchRequest["topics"][number]["partitions"][number]
-const partitionRequestOf = (ref: TopicRef, { currentLeaderEpoch, fetchOffset, partition, partitionMaxBytes }: FetchPartition): PartitionRequest => ({
+const partitionRequestOf = (
+  ref: TopicRef,
+  { currentLeaderEpoch, fetchOffset, lastFetchedEpoch, logStartOffset, partition, partitionMaxBytes }: FetchPartition
+): PartitionRequest => ({
   ref,
   index: partition,
   from: Number(fetchOffset),
   bytesMax: partitionMaxBytes,
-  epoch: currentLeaderEpoch
+  epoch: currentLeaderEpoch,
+  lastEpoch: lastFetchedEpoch,
+  logStart: Number(logStartOffset)
 })
 const refOf = ({ topic, topicId }: FetchRequest["topics"][number], version: number): TopicRef =>
   version >= topicIdsSince ? { topicId: topicId as TopicId } : { name: topic }

@@ -5,7 +5,7 @@ import type { RequestContext } from "../../wire/route.ts"
 import type { Session } from "../../wire/session.ts"
 import { Sliced, type Steps, Stride, visited } from "../../wire/sliced.ts"
 import type { Deadlines } from "../deadlines.ts"
-import { type FetchRequest, type FetchResponse, type PartitionResponse, Pass, type PassOptions, type TopicResponse } from "./fetch-pass.ts"
+import { type FetchingBroker, type FetchRequest, type FetchResponse, type PartitionResponse, Pass, type PassOptions, type TopicResponse } from "./fetch-pass.ts"
 import { type FetchSession, nextEpoch, type SessionPartition, topicIdsSince } from "./fetch-session.ts"
 import type { FetchSessions } from "./fetch-sessions.ts"
 import { SourceWatch, watchPartitions, watchRoom, watchSources, wideWait, within } from "./fetch-wait.ts"
@@ -35,20 +35,34 @@ type FetchResult = FetchResponse | Later<FetchResult> | Sliced<FetchResult>
 
 const refused = (error: KafkaError, sessionId = 0): FetchResponse => ({ errorCode: errorCode(error), sessionId, responses: [] })
 
+/** The first version that has the broker epoch of a replica (KIP-903). */
+const replicaStateSince = 15
+
+/** The broker whose replicas fetch; undefined for a consumer. */
+const brokerOf = ({ replicaId, replicaState }: Pick<FetchRequest, "replicaId" | "replicaState">, version: number): FetchingBroker | undefined => {
+  const [id, brokerEpoch] = version >= replicaStateSince ? [replicaState.replicaId, Number(replicaState.replicaEpoch)] : [replicaId, -1]
+  return id >= 0 ? { id, brokerEpoch } : undefined
+}
+
 /** One Fetch, full or incremental. It does not keep the partitions of a large request, since it may wait for minutes. */
 class Fetching {
   private readonly bytesMin: number
   private readonly hasSessions: boolean
   private readonly owner: string
   private readonly room: ResponseCapacity | undefined
-  private readonly listener: string | undefined
+  readonly listener: string | undefined
+  readonly broker: FetchingBroker | undefined
+  private readonly options: FetchOptions
 
   constructor(
-    private readonly options: FetchOptions,
+    options: FetchOptions,
     private request: Omit<FetchRequest, "topics" | "forgottenTopicsData">,
     private readonly version: number,
     session: FetchContext["session"]
   ) {
+    this.broker = brokerOf(request, version)
+    // All that this request reads, and all that its session follows, is read as a replica reads it.
+    this.options = this.broker === undefined ? options : { ...options, find: (ref, index) => options.find(ref, index, "replica") }
     this.owner = session?.clientHost ?? ""
     this.room = session?.answers
     this.listener = session?.listener
@@ -82,7 +96,7 @@ class Fetching {
     const { isolationLevel, maxBytes } = this.request
     const room = this.room?.bytes() ?? Number.POSITIVE_INFINITY
     const bytesMax = room <= 0 ? -1 : Math.max(0, Math.min(maxBytes, this.options.fetchBytesMax, room))
-    return new Pass(this.options, this.version, isolationLevel, bytesMax, this.listener)
+    return new Pass(this.options, this.version, isolationLevel, bytesMax, this)
   }
   private isEnough({ bytes, bytesMax, failed }: Pass): boolean {
     return failed || bytes >= Math.min(this.bytesMin, bytesMax) || this.request.maxWaitMs <= 0
@@ -149,10 +163,8 @@ class Fetching {
   /** Opens a session with the partitions of this request and response. Returns its id; 0 if there is no room for a session. */
   private openSession(topics: ReadonlyArray<TopicRequest>, responses: ReadonlyArray<TopicResponse>): number {
     const { find, sessions } = this.options
-    const { replicaId, replicaState } = this.request
     const size = topics.reduce((sum, { partitions }) => sum + partitions.length, 0)
-    const isReplica = (this.version >= 15 ? replicaState.replicaId : replicaId) >= 0
-    const session = sessions?.open(this.owner, isReplica, this.version >= topicIdsSince, size)
+    const session = sessions?.open(this.owner, this.broker !== undefined, this.version >= topicIdsSince, size)
     if (session === undefined) return 0
     // If the request names a partition twice, the last mention counts.
     const answers = new Map<unknown, PartitionResponse>()

@@ -6,10 +6,12 @@ import type { BrokerContext } from "../../broker-context.ts"
 import type { RecordCodecs } from "../leading/leading.ts"
 import { logConfig } from "../replica/log-config.ts"
 import { Replica } from "../replica/replica.ts"
+import type { ReplicationServices } from "../replica/replication-services.ts"
 import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 import { LogStarts } from "../upkeep/log-starts.ts"
 import { inLanes } from "./lanes.ts"
-import { Roles } from "./roles.ts"
+import type { ReplicaSignals } from "./replica-signals.ts"
+import { type Placed, Roles } from "./roles.ts"
 import { PartitionTable } from "./table.ts"
 import { TopicSettings } from "./topic-settings.ts"
 
@@ -25,6 +27,7 @@ interface OpeningServices {
   readonly store: LogStore["Type"]
   readonly codecs: RecordCodecs
   readonly clock: Clock.Clock
+  readonly signals: ReplicaSignals
 }
 
 /** Logs opened or removed at a time: to open one reads the tail of a file and waits for a directory sync. */
@@ -33,6 +36,7 @@ const concurrency = 8
 export const reopenMs = 10_000
 /** Lines of one round that name a partition which cannot be opened. A failing disk may hold thousands of them: the others are counted. */
 const linesOfRoundMax = 5
+const nanosPerMs = 1_000_000n
 /** Lines of the replicas in `reopenMs`; the others are counted. */
 const linesMax = 10
 
@@ -49,12 +53,26 @@ export class HostedLogs {
   /** Logs that could not be opened for a reason that may pass. */
   private readonly failing = new Map<string, Due>()
   private linesOfRound = 0
+  private readonly replication: ReplicationServices
 
   constructor(
     private readonly services: OpeningServices,
     private readonly signal: Queue.Queue<void>
   ) {
-    const { context, store } = services
+    const { clock, context, signals, store } = services
+    this.replication = {
+      nodeId: context.nodeId,
+      elapsed: () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs),
+      now: () => clock.unsafeCurrentTimeMillis(),
+      producerExpirationMs: () => context.config()["producer.id.expiration.ms"],
+      countsUnsynced: context.config()["log.flush.policy"] === "interval",
+      propose: (partition) => {
+        const opened = this.open.get(keyOf(partition))
+        if (opened !== undefined) signals.proposing.add(opened.replica)
+        signals.proposals.unsafeOffer(undefined)
+      },
+      followed: () => void signals.follows.unsafeOffer(undefined)
+    }
     this.table = new PartitionTable(context.cluster)
     this.starts = new LogStarts(store)
     this.roles = new Roles(context)
@@ -145,7 +163,7 @@ export class HostedLogs {
       const { name } = before.topic
       const nodeConfig = context.config()
       const scope = yield* Scope.make()
-      const opened = yield* Effect.either(Scope.extend(this.openReplica(due, before.topic), scope))
+      const opened = yield* Effect.either(Scope.extend(this.openReplica(due, before), scope))
       if (Either.isLeft(opened)) {
         yield* Scope.close(scope, Exit.void)
         return this.failed(name, due, opened.left)
@@ -162,11 +180,13 @@ export class HostedLogs {
     })
   }
 
-  private openReplica(due: Due, topic: Parameters<TopicSettings["of"]>[0]): Effect.Effect<Replica, LogFault, Scope.Scope> {
+  private openReplica(due: Due, { partition: placed, topic }: Placed): Effect.Effect<Replica, LogFault, Scope.Scope> {
     const { clock, codecs, context, store } = this.services
     const { topicId, partition } = due
     const config = this.settings.of(topic)
-    const options = { topic: topic.name, topicId, partition, config, start: this.starts.of(due), codecs, report: this.report, bug: context.bug }
+    const isReplicated = placed.replicas.length > 1
+    const { replication, report } = this
+    const options = { topic: topic.name, topicId, partition, config, start: this.starts.of(due), codecs, report, bug: context.bug, replication, isReplicated }
     const derivation = { now: clock.unsafeCurrentTimeMillis(), producerExpirationMs: context.config()["producer.id.expiration.ms"] }
     return Effect.flatMap(store.open(topicId, partition, logConfig(config, due), due.isNew), (log) => Replica.open(options, log, derivation))
   }

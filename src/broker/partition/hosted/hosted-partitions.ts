@@ -9,6 +9,7 @@ import type { Trimming } from "../upkeep/trimming.ts"
 import { runUpkeep } from "../upkeep/upkeep.ts"
 import { HostedLogs } from "./hosted-logs.ts"
 import { reactTo } from "./reactions.ts"
+import { makeReplicaSignals, type ReplicaSignals } from "./replica-signals.ts"
 import type { PartitionTable } from "./table.ts"
 
 /** The partitions that have a replica on this broker, kept in step with the image. */
@@ -16,6 +17,7 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
   HostedPartitions,
   {
     readonly table: PartitionTable
+    readonly signals: ReplicaSignals
     /**
      * Opens the logs of this broker's partitions and deletes those of topics that were removed while it was stopped: once, when the image has caught up. Returns when each log
      * is open or has failed. Fails "corrupt" where the first offsets of the logs are not known.
@@ -37,12 +39,14 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
       const context = yield* BrokerContext
       const { crc32c, walkRecords } = yield* Checksum
       const codecs = { crc32c, walkRecords, packing: yield* Compression }
-      const logs = new HostedLogs({ context, store: yield* LogStore, codecs, clock: yield* Effect.clock }, yield* Queue.sliding<void>(1))
+      const signals = yield* makeReplicaSignals
+      const logs = new HostedLogs({ context, store: yield* LogStore, codecs, clock: yield* Effect.clock, signals }, yield* Queue.sliding<void>(1))
       yield* Effect.addFinalizer(() => logs.end)
       const trimming = yield* runUpkeep(logs)
       const scope = yield* Effect.scope
       return {
         table: logs.table,
+        signals,
         begin: (removed) => Effect.asVoid(Effect.zipRight(logs.begin(removed), Effect.forkIn(logs.run, scope))),
         apply: reactTo(logs, context.nodeId),
         raise: (all) => trimming.raise(all),

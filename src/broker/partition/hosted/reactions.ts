@@ -1,5 +1,6 @@
 import type { Event } from "../../../../domain/cluster/event.ts"
 import type { BrokerId, TopicId } from "../../../../domain/kernel/id.ts"
+import type { Replica } from "../replica/replica.ts"
 import type { TopicIdPartition } from "../topic-id-partition.ts"
 import type { HostedLogs } from "./hosted-logs.ts"
 
@@ -24,9 +25,11 @@ const drop = (logs: HostedLogs, topicId: TopicId): void => {
 
 /** What each event of the cluster changes for the partitions of this broker: a table over all of them, so that the compiler names a new event that is missing here. */
 const reactionsOf = (logs: HostedLogs, nodeId: BrokerId): Reactions => {
-  const ofBroker = ({ brokerId }: { readonly brokerId: BrokerId }): void => {
-    if (brokerId === nodeId) for (const replica of logs.replicas()) logs.roles.assign(replica, logs.roles.placedHere(replica)?.partition)
+  const assignAll = (isConcerned: (replica: Replica) => boolean): void => {
+    for (const replica of logs.replicas()) if (isConcerned(replica)) logs.roles.assign(replica, logs.roles.placedHere(replica)?.partition)
   }
+  /** Another broker concerns the partitions that this one leads with several replicas: it may be one of them. */
+  const ofBroker = ({ brokerId }: { readonly brokerId: BrokerId }): void => assignAll(({ replication }) => brokerId === nodeId || replication !== undefined)
   const ofRows = ({
     rows,
     topicId
@@ -49,8 +52,15 @@ const reactionsOf = (logs: HostedLogs, nodeId: BrokerId): Reactions => {
     TopicAdded: none,
     PartitionPlaced: (event) => refresh(logs, event, true),
     PartitionLeaderChanged: (event) => refresh(logs, event, false),
-    TopicConfigsChanged: ({ topicId }) => logs.settings.apply(topicId),
-    NodeConfigsChanged: (event) => logs.settings.applyAll(event.nodeId),
+    // min.insync.replicas is among them.
+    TopicConfigsChanged: ({ topicId }) => {
+      logs.settings.apply(topicId)
+      assignAll((replica) => replica.topicId === topicId && replica.replication !== undefined)
+    },
+    NodeConfigsChanged: (event) => {
+      logs.settings.applyAll(event.nodeId)
+      assignAll(({ replication }) => replication !== undefined)
+    },
     ResourceConfigsChanged: none,
     TopicRemoved: ({ topicId }) => drop(logs, topicId),
     ProducerIdsAllocated: none,

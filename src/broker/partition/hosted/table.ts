@@ -3,6 +3,7 @@ import type { TopicId } from "../../../../domain/kernel/id.ts"
 import { type TopicRef, topicOf } from "../../../serve/cluster/current-leader.ts"
 import type { Leading } from "../leading/leading.ts"
 import type { Replica } from "../replica/replica.ts"
+import type { ReplicaView } from "../replica/replica-view.ts"
 
 /** A partition's replica, or the mark that its log could not be opened. Absent while the log is being opened. */
 type Slot = Replica | "failed" | undefined
@@ -32,6 +33,12 @@ export class PartitionTable {
     if (slot === undefined) return this.missing(ref, partition)
     if (slot === "failed" || slot.isOffline) return "KAFKA_STORAGE_ERROR"
     return slot.leading === undefined ? "NOT_LEADER_OR_FOLLOWER" : slot
+  }
+
+  /** The same, as a replica of another broker reads it. */
+  findAsReplica(ref: TopicRef, partition: number): ReplicaView | NotHere {
+    const found = this.find(ref, partition)
+    return typeof found === "string" ? found : found.asReplica
   }
 
   /** The leadership of a partition, to produce to it, or why there is none. */

@@ -9,6 +9,7 @@ import type { Inspection, Packing } from "../../../../domain/log/open-batch.ts"
 import type { RecordWalk } from "../../../../domain/log/record-walk.ts"
 import type { LogFault } from "../../../ports/log-store.ts"
 import { appendConfig } from "../replica/log-config.ts"
+import type { Replication } from "./replication.ts"
 
 /** The offsets of an appended batch, or those of the earlier request that this one repeats. */
 export interface Appended {
@@ -35,6 +36,8 @@ export interface LedReplica {
   readonly failed: (fault: LogFault) => LogFault
   readonly isSynced: (offset: Offset) => boolean
   readonly whenSynced: (offset: Offset, synced: (fault: LogFault | undefined) => void) => () => void
+  /** Undefined for a partition with one replica. */
+  readonly replication: Replication | undefined
 }
 
 const notLeader: Rejection = { error: "NOT_LEADER_OR_FOLLOWER", message: "This broker does not lead the partition." }
@@ -103,6 +106,25 @@ export class Leading {
    */
   whenSynced(offset: Offset, synced: (fault: LogFault | undefined) => void): () => void {
     return this.replica.whenSynced(offset, synced)
+  }
+
+  /** Whether the partition has several replicas: then acks=all waits for the high watermark, otherwise for a sync. */
+  get isReplicated(): boolean {
+    return this.replica.replication !== undefined
+  }
+  /** Whether enough replicas are in sync for acks=all; otherwise nothing is appended. */
+  get hasEnoughInSync(): boolean {
+    return this.replica.replication?.hasEnoughInSync ?? true
+  }
+
+  /** Whether all records up to and including `offset` are acknowledged by acks=all: every in-sync replica has synced them. */
+  isCommitted(offset: Offset): boolean {
+    return this.replica.replication?.isCommitted(offset) ?? this.isSynced(offset)
+  }
+
+  /** As `whenSynced`, for what `isCommitted` says. Also called when this leadership ends: `isCurrent` tells. */
+  whenCommitted(offset: Offset, done: (fault: LogFault | undefined) => void): () => void {
+    return this.replica.replication?.whenCommitted(offset, done) ?? this.whenSynced(offset, done)
   }
 
   /** Reports a fault of the log. Returns it. */

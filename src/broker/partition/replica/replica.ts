@@ -1,18 +1,22 @@
 import { Effect, Either } from "effect"
 import type { TopicConfig } from "../../../../domain/kernel/config.ts"
-import type { Epoch, Offset, TopicId } from "../../../../domain/kernel/id.ts"
+import type { BrokerId, Epoch, Offset, TopicId } from "../../../../domain/kernel/id.ts"
 import { evolve, type LogState } from "../../../../domain/log/append.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
-import { encodeProducerSnapshot } from "../../../../domain/log/producer-snapshot.ts"
-import { expireProducers, type ProducerState } from "../../../../domain/log/producer-state.ts"
+import { expireProducers } from "../../../../domain/log/producer-state.ts"
 import type { SegmentExtent } from "../../../../domain/log/retention.ts"
-import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
+import type { PartitionImage } from "../../../../domain/partition/image.ts"
+import { LogFault, type PartitionLog } from "../../../ports/log-store.ts"
 import type { ReadablePartition } from "../../../serve/readable.ts"
 import { Leading, type LedReplica, type RecordCodecs } from "../leading/leading.ts"
+import { Replication } from "../leading/replication.ts"
 import { BackgroundSync } from "../upkeep/background-sync.ts"
 import type { Compactable } from "../upkeep/compactable.ts"
-import type { EpochStarts } from "./epoch-starts.ts"
+import { DerivedState } from "./derived-state.ts"
+import { type FollowedReplica, Following } from "./following.ts"
 import { logConfig } from "./log-config.ts"
+import { ReplicaView } from "./replica-view.ts"
+import type { ReplicationServices } from "./replication-services.ts"
 import { type Restored, type RestoreOptions, restore } from "./restore.ts"
 import { WakeList } from "./wake-list.ts"
 
@@ -28,6 +32,9 @@ interface ReplicaOptions {
   readonly report: (line: string) => void
   /** Stops the broker, since an assertion failed. Throws. */
   readonly bug: (message: string) => never
+  readonly replication: ReplicationServices
+  /** The partition has several replicas. */
+  readonly isReplicated: boolean
 }
 
 /** A restore that read more batch headers than this writes a snapshot at once, so that the next crash does not read them again. */
@@ -41,42 +48,52 @@ const scannedMax = 1000
  * answer: it waits for the sync, so an acknowledged record survives a power cut (L1). A record that was read and not synced does not, and its offset may then belong to another
  * record. A high watermark at the synced end would make every acks=1 record wait for a sync before a consumer reads it.
  */
-export class Replica implements ReadablePartition, LedReplica {
+export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   readonly topic: string
   readonly topicId: TopicId
   readonly partition: number
   private role: Leading | undefined
   private epoch: Epoch = -1
-  private logState: LogState
+  readonly derived: DerivedState
   private committedEnd: Offset
   private startOffset: Offset
   private settings: TopicConfig
   private fault: LogFault["reason"] | undefined
   private offline = false
-  private readonly epochs: EpochStarts
+  /** What this broker does for the other replicas while it leads; undefined where there are none. */
+  replication: Replication | undefined
+  /** What this broker does as a follower; undefined where it leads, or no broker does. */
+  following: Following | undefined
+  /** The start of its leader's log, as the last fetch answered it. */
+  leaderStart: Offset = 0
   private readonly fetches = new WakeList()
+  private view: ReplicaView | undefined
   private readonly background: BackgroundSync
 
   private constructor(
     private readonly options: ReplicaOptions,
     private readonly log: PartitionLog,
-    { epochs, state }: Restored
+    restored: Restored
   ) {
     this.topic = options.topic
     this.topicId = options.topicId
     this.partition = options.partition
-    this.logState = state
-    this.epochs = epochs
-    this.background = new BackgroundSync(log, (fault) => void this.failed(fault))
+    this.derived = new DerivedState(log, restored, options.codecs.crc32c)
+    this.background = new BackgroundSync(
+      log,
+      (fault) => void this.failed(fault),
+      () => this.replication?.synced()
+    )
     this.settings = options.config
-    this.committedEnd = log.end()
+    // Of several replicas another one may lead, without the newest records of this one.
+    this.committedEnd = options.isReplicated ? Math.min(Math.max(options.start, log.start()), log.end()) : log.end()
     // A checkpoint may name a start that the log has not reached: a power cut took the records before it.
     this.startOffset = Math.min(options.start, log.end())
     log.onDamage((fault) => {
       this.offline = true
       this.fault = fault.reason
       options.report(`${this.name} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions are served. ${fault.message}`)
-      this.fetches.wakeAll()
+      this.wakeAll()
     })
   }
 
@@ -85,11 +102,8 @@ export class Replica implements ReadablePartition, LedReplica {
     const { crc32c } = options.codecs
     return Effect.map(restore(log, { ...derivation, crc32c }), (restored) => {
       const replica = new Replica(options, log, restored)
-      replica.epochs.forgetBefore(replica.start())
-      log.derived.keep({
-        snapshot: () => encodeProducerSnapshot(replica.logState.producers, replica.epochs.startsBefore(log.end()), crc32c),
-        epochs: () => replica.epochs.startsBefore(log.end())
-      })
+      replica.derived.epochs.forgetBefore(replica.start())
+      replica.derived.keep()
       if (restored.scanned > scannedMax) log.derived.save()
       return replica
     })
@@ -99,21 +113,83 @@ export class Replica implements ReadablePartition, LedReplica {
     return `${this.topic}-${this.partition}`
   }
 
-  /** Leads the partition under `epoch`. The caller compares `epoch` with `lastEpoch` first. */
-  becomeLeader(epoch: Epoch): void {
-    if (this.role?.epoch === epoch) return
+  /**
+   * Leads the partition under `epoch`; `image` has its replicas where there are several. The caller compares `epoch` with `lastEpoch` first. Under the same epoch as before only
+   * the image is new.
+   */
+  becomeLeader(epoch: Epoch, image?: PartitionImage): void {
+    this.stopFollowing()
+    if (this.role?.epoch === epoch) return this.imageChanged(image)
     if (epoch < this.epoch) this.wrong(`becomes leader of epoch ${epoch} after epoch ${this.epoch}`)
+    this.endLeading()
     this.role = new Leading(this, epoch, this.options.codecs, this.settings)
     this.epoch = epoch
-    this.epochs.note(epoch, this.log.end())
-    this.fetches.wakeAll()
+    this.derived.epochs.note(epoch, this.log.end())
+    this.imageChanged(image)
+    this.wakeAll()
   }
 
   /** Another broker leads the partition, or none does. Fetches that wait for it are woken, and find that out. */
   stopLeading(): void {
+    this.stopFollowing()
+    this.endLeading()
+  }
+
+  /** Follows another broker. Requests that wait for a commit are answered before (KAFKA-20634). */
+  becomeFollower(leader: BrokerId, leaderEpoch: Epoch): void {
+    this.endLeading()
+    if (this.following?.leader === leader && this.following.leaderEpoch === leaderEpoch) return
+    this.derived.forgetEmptyEpochs()
+    this.epoch = leaderEpoch
+    this.following = new Following(this, leader, leaderEpoch, this.following?.fetches ?? 0)
+    this.options.replication.followed()
+  }
+
+  private stopFollowing(): void {
+    if (this.following === undefined) return
+    this.following = undefined
+    this.options.replication.followed()
+  }
+  private endLeading(): void {
     if (this.role === undefined) return
     this.role = undefined
+    const { replication } = this
+    this.replication = undefined
+    replication?.end()
+    this.wakeAll()
+  }
+
+  /** The image of the partition that this broker leads: undefined where it has one replica, and the high watermark is the end. */
+  private imageChanged(image: PartitionImage | undefined): void {
+    if (image === undefined) {
+      this.replication?.end()
+      this.replication = undefined
+      return this.advanced(this.log.end())
+    }
+    if (this.replication !== undefined) return this.replication.imageChanged(image)
+    const { elapsed, nodeId, propose } = this.options.replication
+    this.replication = new Replication(nodeId, image, {
+      end: this.end,
+      start: this.start,
+      durableEnd: this.durableEnd,
+      highWatermark: this.highWatermark,
+      endOfEpoch: this.epochEnd,
+      advanced: (offset) => this.advanced(offset),
+      propose: () => propose(this),
+      elapsed
+    })
+    this.background.start()
+  }
+
+  private wakeAll(): void {
     this.fetches.wakeAll()
+    this.view?.wake()
+  }
+
+  /** The partition as other brokers' replicas read it. */
+  get asReplica(): ReplicaView {
+    this.view ??= new ReplicaView(this, this.log)
+    return this.view
   }
 
   /** What this broker does as the leader of the partition; undefined while it does not lead. */
@@ -131,7 +207,7 @@ export class Replica implements ReadablePartition, LedReplica {
     if (this.log.refusal()?.reason !== "offline") return
     this.fault = "offline"
     this.offline = true
-    this.fetches.wakeAll()
+    this.wakeAll()
   }
 
   /** Whether the log is closed until the operator repairs it: no record is read or appended, whichever broker leads. */
@@ -140,26 +216,22 @@ export class Replica implements ReadablePartition, LedReplica {
   }
   /** The newest epoch of its records and its leaderships; undefined for an empty log that was never led here. */
   get lastEpoch(): Epoch | undefined {
-    return this.epochs.latest
-  }
-  get epochStarts(): EpochStarts {
-    return this.epochs
+    return this.derived.epochs.latest
   }
   get state(): LogState {
-    return this.logState
+    return this.derived.log
   }
   get config(): TopicConfig {
     return this.settings
-  }
-  /** The idempotent producers that the partition knows. */
-  get producers(): ProducerState {
-    return this.logState.producers
   }
 
   readonly leaderEpoch = (): Epoch => this.epoch
   readonly start = (): Offset => Math.max(this.startOffset, this.log.start())
   readonly end = (): Offset => this.log.end()
   readonly highWatermark = (): Offset => this.committedEnd
+
+  /** The end of what counts as durable. */
+  readonly durableEnd = (): Offset => (this.options.replication.countsUnsynced ? this.log.end() : this.log.syncedEnd())
 
   readonly isSynced = (offset: Offset): boolean => this.log.syncedEnd() > offset
 
@@ -175,7 +247,7 @@ export class Replica implements ReadablePartition, LedReplica {
 
   /** Writes a batch that has its offsets and its epoch already, and lets consumers read it. `now` in ms. */
   readonly write = (batch: RecordBatch, now: number): Either.Either<void, LogFault> => {
-    if (batch.baseOffset !== this.logState.end) this.wrong(`takes a batch at offset ${batch.baseOffset}, and ends at ${this.logState.end}`)
+    if (batch.baseOffset !== this.derived.log.end) this.wrong(`takes a batch at offset ${batch.baseOffset}, and ends at ${this.derived.log.end}`)
     if (batch.partitionLeaderEpoch !== this.epoch) this.wrong(`takes a batch of leader epoch ${batch.partitionLeaderEpoch} in epoch ${this.epoch}`)
     const written = this.log.append([batch])
     if (Either.isLeft(written)) {
@@ -183,9 +255,11 @@ export class Replica implements ReadablePartition, LedReplica {
       return written
     }
     if (this.fault !== undefined) this.recovered()
-    this.logState = evolve(this.logState, batch, now)
-    this.advanceHighWatermark(this.logState.end)
-    this.fetches.wakeAll()
+    this.derived.log = evolve(this.derived.log, batch, now)
+    if (this.replication === undefined) {
+      this.advanceHighWatermark(this.derived.log.end)
+      this.fetches.wakeAll()
+    } else this.appendedForReplicas(this.replication)
     if (this.background.unsynced >= this.settings["flush.messages"]) this.background.start()
     return written
   }
@@ -196,6 +270,18 @@ export class Replica implements ReadablePartition, LedReplica {
     if (offset < this.committedEnd || offset > end) this.wrong(`moves its high watermark from ${this.committedEnd} to ${offset}, and its log ends at ${end}`)
     this.committedEnd = offset
   }
+  private advanced(offset: Offset): void {
+    if (offset === this.committedEnd) return
+    this.advanceHighWatermark(offset)
+    this.fetches.wakeAll()
+  }
+  /** While records are above the high watermark a sync is under way: the leader counts for what it has synced. */
+  private appendedForReplicas(replication: Replication): void {
+    replication.appended()
+    if (this.options.replication.countsUnsynced) replication.synced()
+    else this.background.start()
+    this.view?.wake()
+  }
   private wrong(what: string): never {
     return this.options.bug(`${this.name} ${what}.`)
   }
@@ -204,7 +290,39 @@ export class Replica implements ReadablePartition, LedReplica {
   readonly read = (from: Offset, maxBytes: number): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
     this.checked(this.log.read(Math.max(from, this.start()), maxBytes, this.committedEnd))
 
-  readonly epochEnd = (epoch: Epoch) => this.epochs.endOf(epoch, this.end())
+  /** Appends batches of the partition leader as they are. */
+  readonly appendAsFollower = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
+    const why = this.derived.followingFault(batches, this.epoch)
+    if (why !== undefined) return Either.left(new LogFault({ path: this.name, reason: "io", message: `${this.name} cannot follow its leader: ${why}.` }))
+    const written = this.log.append(batches)
+    if (Either.isLeft(written)) return Either.left(this.failed(written.left))
+    this.derived.follow(batches, this.options.replication.now())
+    return Either.void
+  }
+
+  /** Cuts the log where it leaves the leader's, and folds again what is derived from it. */
+  readonly cutTo = (offset: Offset): Effect.Effect<void, LogFault> =>
+    Effect.suspend(() => {
+      if (offset < this.committedEnd)
+        this.options.report(`${this.name} removes its records from offset ${offset} on; those before offset ${this.committedEnd} were committed.`)
+      return Effect.zipRight(this.log.truncateTo(offset), this.refold)
+    })
+  readonly restartAt = (offset: Offset): Effect.Effect<void, LogFault> => Effect.zipRight(this.log.restartAt(offset), this.refold)
+
+  private readonly refold: Effect.Effect<void, LogFault> = Effect.suspend(() => {
+    const { now, producerExpirationMs } = this.options.replication
+    return Effect.map(this.derived.refold({ now: now(), producerExpirationMs: producerExpirationMs() }), () => {
+      this.committedEnd = Math.min(this.committedEnd, this.end())
+    })
+  })
+
+  readonly syncAll: Effect.Effect<void, LogFault> = Effect.suspend(() => (this.options.replication.countsUnsynced ? Effect.void : this.log.sync))
+
+  readonly learned = (highWatermark: Offset): void => {
+    if (highWatermark > this.committedEnd) this.committedEnd = highWatermark
+  }
+
+  readonly epochEnd = (epoch: Epoch) => this.derived.epochs.endOf(epoch, this.end())
 
   readonly latestTimestamp = (): number => this.log.segments().reduce((latest, { maxTimestamp }) => Math.max(latest, maxTimestamp), -1)
 
@@ -229,8 +347,8 @@ export class Replica implements ReadablePartition, LedReplica {
   raiseStart(offset: Offset): void {
     if (offset <= this.start()) return
     this.startOffset = offset
-    this.epochs.forgetBefore(offset)
-    this.fetches.wakeAll()
+    this.derived.epochs.forgetBefore(offset)
+    this.wakeAll()
   }
 
   segments(): ReadonlyArray<SegmentExtent> {
@@ -248,13 +366,13 @@ export class Replica implements ReadablePartition, LedReplica {
 
   /** The replica as its compaction sees it. */
   get compactable(): Compactable {
-    return { log: this.log, config: this.settings, start: this.start(), highWatermark: this.committedEnd, producers: this.logState.producers }
+    return { log: this.log, config: this.settings, start: this.start(), highWatermark: this.committedEnd, producers: this.derived.log.producers }
   }
 
   /** Forgets producers that sent no batch for `expirationMs`. */
   expireProducers(now: number, expirationMs: number): void {
-    const producers = expireProducers(this.logState.producers, now, expirationMs)
-    if (producers !== this.logState.producers) this.logState = { ...this.logState, producers }
+    const producers = expireProducers(this.derived.log.producers, now, expirationMs)
+    if (producers !== this.derived.log.producers) this.derived.log = { ...this.derived.log, producers }
   }
 
   /** Notes a fault of the log, reports it while this broker leads the partition (another caller may have closed the log otherwise), and returns it. */
@@ -264,7 +382,8 @@ export class Replica implements ReadablePartition, LedReplica {
     if (fault.reason !== "offline" || this.offline) return fault
     this.offline = true
     // No record will come: fetches that wait would wait until their deadline.
-    this.fetches.wakeAll()
+    this.replication?.end(fault)
+    this.wakeAll()
     return fault
   }
 

@@ -7,7 +7,9 @@ export class BackgroundSync {
 
   constructor(
     private readonly log: PartitionLog,
-    private readonly failed: (fault: LogFault) => void
+    private readonly failed: (fault: LogFault) => void,
+    /** Called after each sync that succeeded. */
+    private readonly synced: () => void = () => undefined
   ) {}
 
   /** Records that are not durable. */
@@ -21,8 +23,9 @@ export class BackgroundSync {
     this.running = true
     this.log.whenSynced(this.log.end() - 1, (fault) => {
       this.running = false
-      if (fault !== undefined) this.failed(fault)
-      else if (this.isAsked) this.start()
+      if (fault !== undefined) return this.failed(fault)
+      this.synced()
+      if (this.isAsked) this.start()
     })
   }
 }

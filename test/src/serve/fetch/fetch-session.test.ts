@@ -305,7 +305,7 @@ class EveryPartition {
   }
   answer(maxBytes: number, isFirst: boolean): ReadonlyArray<readonly [string, PartitionResponse]> {
     const pass = new Pass({ find: this.table.find, findLeader: () => undefined }, 12, 0, maxBytes)
-    const answers = this.cached.map((each) => [each, pass.take({ ...each, ref: { name: each.topic } })] as const)
+    const answers = this.cached.map((each) => [each, pass.take({ ...each, lastEpoch: -1, logStart: -1, ref: { name: each.topic } })] as const)
     const news: Array<readonly [string, PartitionResponse]> = []
     for (const [each, answer] of answers) {
       const gave = (answer.records?.length ?? 0) > 0

@@ -4,6 +4,7 @@ import fc from "fast-check"
 import { layer as memoryLog } from "../../../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../../../adapters/log/memory/memory-disk.ts"
 import { defaultNodeConfig, topicConfig } from "../../../../../domain/kernel/config.ts"
+import { BrokerId } from "../../../../../domain/kernel/id.ts"
 import { type AppendContext, decideAppend, emptyLog, evolve, type LogState } from "../../../../../domain/log/append.ts"
 import { assign, RecordBatch } from "../../../../../domain/log/batch.ts"
 import { crc32c } from "../../../../../domain/log/crc32c.ts"
@@ -122,6 +123,16 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
       report: () => undefined,
       bug: (message: string): never => {
         throw new Error(message)
+      },
+      isReplicated: false,
+      replication: {
+        nodeId: BrokerId.make(1),
+        elapsed: () => 0,
+        now: () => context.now,
+        producerExpirationMs: () => Number.POSITIVE_INFINITY,
+        countsUnsynced: false,
+        propose: () => undefined,
+        followed: () => undefined
       }
     }
     const owner = yield* Replica.open(options, log, { now: context.now, producerExpirationMs: Number.POSITIVE_INFINITY, ...derivation })
@@ -130,7 +141,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
 
 const sameEpochs = (owner: Replica, model: Model): void => {
   for (let epoch = 0; epoch <= model.epoch + 1; epoch++)
-    expect([epoch, owner.epochStarts.endOf(epoch, owner.end())]).toEqual([epoch, model.epochs.endOf(epoch, model.state.end)])
+    expect([epoch, owner.derived.epochs.endOf(epoch, owner.end())]).toEqual([epoch, model.epochs.endOf(epoch, model.state.end)])
 }
 
 /** Runs a partition once. Each result must be that of the model, which never restarts. */
@@ -231,7 +242,7 @@ const answers = (disk: MemoryDisk, start = 0) =>
     disk,
     Effect.gen(function* () {
       const { owner } = yield* openOwner(start)
-      const ended = owner.epochStarts.endOf(0, owner.end())?.endOffset
+      const ended = owner.derived.epochs.endOf(0, owner.end())?.endOffset
       owner.becomeLeader(2)
       return [put(owner, sequenced(1n, 0, 49, 1)), put(owner, sequenced(1n, 0, 46, 1)), put(owner, sequenced(1n, 0, 52, 1)), ended]
     })

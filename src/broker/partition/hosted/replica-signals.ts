@@ -1,0 +1,16 @@
+import { Effect, Queue } from "effect"
+import type { Replica } from "../replica/replica.ts"
+
+/** What the replicas of this broker tell the fibers that talk to other brokers and to the cluster's leader. */
+export interface ReplicaSignals {
+  /** Led replicas whose proposal for the in-sync set is to be sent. */
+  readonly proposing: Set<Replica>
+  /** There is a proposal. */
+  readonly proposals: Queue.Queue<void>
+  /** A replica has begun or ended to follow a leader. */
+  readonly follows: Queue.Queue<void>
+}
+
+export const makeReplicaSignals: Effect.Effect<ReplicaSignals> = Effect.gen(function* () {
+  return { proposing: new Set(), proposals: yield* Queue.sliding<void>(1), follows: yield* Queue.sliding<void>(1) }
+})

@@ -1,0 +1,128 @@
+import type { KafkaError } from "../../../../domain/kernel/error-code.ts"
+import type { BrokerId, Epoch, Offset } from "../../../../domain/kernel/id.ts"
+import type { PartitionImage } from "../../../../domain/partition/image.ts"
+import type { Proposal, ProposalOutcome } from "../../../../domain/partition/in-sync.ts"
+import {
+  appended,
+  type DivergingEpoch,
+  divergence,
+  fetched,
+  fetchRefusal,
+  hasEnoughInSync,
+  image,
+  isLatestKnown,
+  type Lead,
+  lead,
+  proposalAnswered,
+  proposalSent,
+  type ReplicaFetch,
+  synced,
+  tick
+} from "../../../../domain/partition/lead.ts"
+import type { LogFault } from "../../../ports/log-store.ts"
+import { type Committed, CommitWaiters } from "./commit-waiters.ts"
+
+/** The log of the partition that is led, and what happens when its high watermark or its in-sync set changes. */
+interface ReplicatedLog {
+  readonly end: () => Offset
+  readonly start: () => Offset
+  /** The end of what counts as durable here: the log's end under log.flush.policy=interval. */
+  readonly durableEnd: () => Offset
+  readonly highWatermark: () => Offset
+  readonly endOfEpoch: (epoch: Epoch) => DivergingEpoch | undefined
+  readonly advanced: (highWatermark: Offset) => void
+  /** There is a proposal that has not been sent. */
+  readonly propose: () => void
+  /** ms by the monotonic clock. */
+  readonly elapsed: () => number
+}
+
+/**
+ * What the leader of a partition with several replicas does for them, under one leader epoch: the shell around
+ * `domain/partition/lead.ts`.
+ */
+export class Replication {
+  private state: Lead
+  private readonly waiters = new CommitWaiters()
+
+  constructor(
+    id: BrokerId,
+    first: PartitionImage,
+    private readonly log: ReplicatedLog
+  ) {
+    this.state = lead(first, { id, end: log.end(), syncedEnd: log.durableEnd(), highWatermark: log.highWatermark(), at: log.elapsed() })
+    if (this.state.highWatermark > log.highWatermark()) log.advanced(this.state.highWatermark)
+  }
+
+  get isr(): ReadonlyArray<BrokerId> {
+    return this.state.isr
+  }
+  /** Whether acks=all may be appended. */
+  get hasEnoughInSync(): boolean {
+    return hasEnoughInSync(this.state)
+  }
+  /** Whether the newest offset is known (KIP-207). */
+  get isLatestKnown(): boolean {
+    return isLatestKnown(this.state)
+  }
+  /** What is to be asked of the cluster's leader. */
+  get proposal(): Proposal | undefined {
+    return this.state.proposal
+  }
+  /** The broker epochs of these replicas, as their fetches had them. */
+  epochOf(id: BrokerId): Epoch {
+    return this.state.followers.find((one) => one.id === id)?.brokerEpoch ?? -1
+  }
+
+  appended(): void {
+    this.step(appended(this.state, this.log.end(), this.log.elapsed()))
+  }
+  synced(): void {
+    this.step(synced(this.state, this.log.durableEnd()))
+  }
+  imageChanged(now: PartitionImage): void {
+    this.step(image(this.state, now, this.log.elapsed()))
+  }
+  tick(lagMsMax: number): void {
+    this.step(tick(this.state, this.log.elapsed(), lagMsMax))
+  }
+  proposalSent(): void {
+    this.step(proposalSent(this.state))
+  }
+  proposalAnswered(proposal: Proposal, outcome: ProposalOutcome): void {
+    this.step(proposalAnswered(this.state, proposal, outcome))
+  }
+
+  /** A replica fetches. Returns the error of its fetch, or where its log leaves this one: then nothing is noted. */
+  fetched(fetch: ReplicaFetch): KafkaError | DivergingEpoch | undefined {
+    const refusal = fetchRefusal(this.state, fetch)
+    if (refusal !== undefined) return refusal
+    const diverging = divergence(this.log.endOfEpoch, this.log.start(), fetch)
+    if (diverging === undefined) this.step(fetched(this.state, fetch, this.log.elapsed()))
+    return diverging
+  }
+
+  isCommitted(offset: Offset): boolean {
+    return this.state.highWatermark > offset
+  }
+  whenCommitted(offset: Offset, done: Committed): () => void {
+    if (!this.isCommitted(offset)) return this.waiters.add(offset, done)
+    done(undefined)
+    return () => undefined
+  }
+  /** The leadership has ended, or the log has failed. */
+  end(fault?: LogFault): void {
+    this.waiters.end(fault)
+  }
+
+  private step(next: Lead): void {
+    const before = this.state
+    if (next === before) return
+    this.state = next
+    if (next.highWatermark > before.highWatermark) {
+      this.log.advanced(next.highWatermark)
+      this.waiters.reached(next.highWatermark)
+    }
+    if (next.proposal !== undefined && next.proposal.sent === 0 && next.proposal !== before.proposal) this.log.propose()
+  }
+}

@@ -1,0 +1,85 @@
+import { Effect } from "effect"
+import type { Epoch, Offset } from "../../../../domain/kernel/id.ts"
+import { evolve, type LogState } from "../../../../domain/log/append.ts"
+import { type RecordBatch, verify } from "../../../../domain/log/batch.ts"
+import type { Crc32c } from "../../../../domain/log/crc32c.ts"
+import type { EpochStart } from "../../../../domain/log/epoch-checkpoint.ts"
+import { encodeProducerSnapshot } from "../../../../domain/log/producer-snapshot.ts"
+import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
+import { EpochStarts } from "./epoch-starts.ts"
+import { type Restored, type RestoreOptions, restore } from "./restore.ts"
+
+/** What is folded from the batches of a log: its end, the producers and the leader epochs. Stored beside the log from `keep` on. */
+export class DerivedState {
+  /** Replaced with each batch. */
+  log: LogState
+  epochs: EpochStarts
+
+  constructor(
+    private readonly files: PartitionLog,
+    { epochs, state }: Restored,
+    private readonly crc32c: Crc32c
+  ) {
+    this.log = state
+    this.epochs = epochs
+  }
+
+  keep(): void {
+    const { files } = this
+    files.derived.keep({
+      snapshot: () => encodeProducerSnapshot(this.log.producers, this.recordEpochs(), this.crc32c),
+      epochs: this.recordEpochs
+    })
+  }
+
+  /** The leader epochs that have records. */
+  readonly recordEpochs = (): ReadonlyArray<EpochStart> => this.epochs.startsBefore(this.files.end())
+
+  /** The leader epoch of the last record; -1 for an empty log. */
+  readonly lastRecordEpoch = (): Epoch => {
+    const end = this.files.end()
+    return end > this.files.start() ? (this.epochs.at(end - 1) ?? -1) : -1
+  }
+
+  /** Forgets the epochs in which this replica led without a record: the log has nothing of them (KAFKA-10706). */
+  forgetEmptyEpochs(): void {
+    this.epochs = new EpochStarts(this.recordEpochs())
+  }
+
+  /**
+   * Returns why batches of a partition leader, whose epoch is `leaderEpoch`, cannot follow this log: each is whole, begins where the one before it ends, and its epoch does
+   * not fall.
+   */
+  followingFault(batches: ReadonlyArray<RecordBatch>, leaderEpoch: Epoch): string | undefined {
+    let end: Offset = this.log.end
+    let epoch = this.lastRecordEpoch()
+    for (const batch of batches) {
+      const { baseOffset, partitionLeaderEpoch } = batch
+      const wrong = verify(batch, this.crc32c)
+      if (wrong !== undefined) return `the batch at offset ${baseOffset} is damaged: ${wrong.message}`
+      if (baseOffset !== end) return `the batch at offset ${baseOffset} does not begin where the log ends, at ${end}`
+      if (partitionLeaderEpoch < epoch || partitionLeaderEpoch > leaderEpoch)
+        return `the batch at offset ${baseOffset} has leader epoch ${partitionLeaderEpoch}, after ${epoch} and under ${leaderEpoch}`
+      end = batch.nextOffset
+      epoch = partitionLeaderEpoch
+    }
+    return undefined
+  }
+
+  /** Folds batches that were appended as they are. `now` in ms. */
+  follow(batches: ReadonlyArray<RecordBatch>, now: number): void {
+    for (const batch of batches) {
+      this.log = evolve(this.log, batch, now)
+      this.epochs.note(batch.partitionLeaderEpoch, batch.baseOffset)
+    }
+  }
+
+  /** Folds the log again after it was cut. */
+  refold(options: Omit<RestoreOptions, "crc32c">): Effect.Effect<void, LogFault> {
+    return Effect.map(restore(this.files, { ...options, crc32c: this.crc32c }), ({ epochs, state }) => {
+      this.log = state
+      this.epochs = epochs
+      this.keep()
+    })
+  }
+}

@@ -1,0 +1,140 @@
+import { Effect, Either } from "effect"
+import type { BrokerId, Epoch, Offset } from "../../../../domain/kernel/id.ts"
+import type { RecordBatch } from "../../../../domain/log/batch.ts"
+import {
+  answered,
+  type Follow,
+  fetchSent,
+  follow,
+  heard,
+  type NextFetch,
+  nextFetch,
+  wasAppended,
+  wasCut,
+  wasSynced
+} from "../../../../domain/partition/follow.ts"
+import type { LogFault } from "../../../ports/log-store.ts"
+import type { DerivedState } from "./derived-state.ts"
+
+/** The replica that follows. */
+export interface FollowedReplica {
+  readonly following: Following | undefined
+  readonly end: () => Offset
+  readonly durableEnd: () => Offset
+  readonly highWatermark: () => Offset
+  readonly derived: DerivedState
+  /** Appends batches of the leader as they are; returns why it does not. */
+  readonly appendAsFollower: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
+  readonly cutTo: (offset: Offset) => Effect.Effect<void, LogFault>
+  readonly restartAt: (offset: Offset) => Effect.Effect<void, LogFault>
+  readonly syncAll: Effect.Effect<void, LogFault>
+  /** The leader's high watermark, as far as this log goes. */
+  readonly learned: (highWatermark: Offset) => void
+}
+
+type FetchResponse = Parameters<typeof answered>[2]
+type FollowAction = ReturnType<typeof answered>["action"]
+
+/** The response of the leader for the partition, with its records. */
+export type LeaderResponse = FetchResponse & { readonly batches?: ReadonlyArray<RecordBatch> }
+
+const startOf = (replica: FollowedReplica) => ({
+  end: replica.end(),
+  syncedEnd: replica.durableEnd(),
+  lastEpoch: replica.derived.lastRecordEpoch(),
+  highWatermark: replica.highWatermark()
+})
+
+/**
+ * What a broker does as a follower of a partition, under one leader epoch: the shell around `domain/partition/follow.ts`.
+ * The fetcher of the leader's broker calls it.
+ */
+export class Following {
+  private state: Follow
+  private sent: NextFetch | undefined
+
+  constructor(
+    private readonly replica: FollowedReplica,
+    readonly leader: BrokerId,
+    readonly leaderEpoch: Epoch,
+    fetch: number
+  ) {
+    this.state = follow(leader, leaderEpoch, startOf(replica), fetch)
+  }
+
+  get isCurrent(): boolean {
+    return this.replica.following === this
+  }
+  /** The number of its last fetch: the next leadership continues from there, so that no answer to an older one is used. */
+  get fetches(): number {
+    return this.state.fetch
+  }
+
+  /** Returns the fetch to send now, and notes it as sent; undefined while one is under way or records are not synced. */
+  fetch(): NextFetch | undefined {
+    const next = nextFetch(this.state)
+    if (next === undefined) return undefined
+    this.state = fetchSent(this.state)
+    this.sent = next
+    return next
+  }
+
+  /** The fetch under way has no answer: it is sent again. */
+  failed(): void {
+    if (this.sent !== undefined) this.state = answered(this.state, this.sent, { _tag: "failed" }, []).state
+  }
+
+  /** Does what an answer says. Returns whether records were appended, which are not synced yet. */
+  answered(answer: LeaderResponse): Effect.Effect<boolean, LogFault> {
+    return Effect.suspend(() => {
+      if (this.sent === undefined || !this.isCurrent) return Effect.succeed(false)
+      const { action, state } = answered(this.state, this.sent, answer, this.replica.derived.recordEpochs())
+      this.state = state
+      return this.act(action, answer)
+    })
+  }
+
+  /** Records that were appended are synced. */
+  readonly sync: Effect.Effect<void, LogFault> = Effect.suspend(() =>
+    Effect.map(this.replica.syncAll, () => {
+      this.state = wasSynced(this.state, this.replica.durableEnd())
+    })
+  )
+
+  private act(action: FollowAction, answer: LeaderResponse): Effect.Effect<boolean, LogFault> {
+    switch (action._tag) {
+      case "ignore":
+        return Effect.succeed(false)
+      case "cut":
+        return Effect.as(this.moved(this.replica.cutTo(action.offset)), false)
+      case "restart":
+        return Effect.as(this.moved(this.replica.restartAt(action.logStart)), false)
+      case "append":
+        return this.append(answer)
+    }
+  }
+
+  private append({ batches = [], ...answer }: LeaderResponse): Effect.Effect<boolean, LogFault> {
+    const [first] = batches
+    const end = this.replica.end()
+    // An empty log that begins where the leader's does: the leader's batch may begin before its log start (KAFKA-6975).
+    const restarted =
+      first !== undefined && first.baseOffset < end && this.replica.derived.lastRecordEpoch() < 0
+        ? this.moved(this.replica.restartAt(first.baseOffset))
+        : Effect.void
+    return Effect.flatMap(restarted, () =>
+      Either.map(batches.length === 0 ? Either.void : this.replica.appendAsFollower(batches), () => {
+        this.state = wasAppended(this.state, this.replica.end(), this.replica.derived.lastRecordEpoch())
+        if (answer._tag === "records") this.state = heard(this.state, answer.highWatermark)
+        this.replica.learned(this.state.highWatermark)
+        return batches.length > 0
+      })
+    )
+  }
+
+  private moved(cut: Effect.Effect<void, LogFault>): Effect.Effect<void, LogFault> {
+    return Effect.map(cut, () => {
+      this.state = wasCut(this.state, this.replica.end(), this.replica.derived.lastRecordEpoch())
+    })
+  }
+}

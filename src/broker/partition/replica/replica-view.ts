@@ -1,0 +1,50 @@
+import type { KafkaError } from "../../../../domain/kernel/error-code.ts"
+import type { DivergingEpoch, ReplicaFetch } from "../../../../domain/partition/lead.ts"
+import type { PartitionLog } from "../../../ports/log-store.ts"
+import type { ReadablePartition } from "../../../serve/readable.ts"
+import { WakeList } from "./wake-list.ts"
+
+/** The replica that leads. */
+interface ViewedReplica extends ReadablePartition {
+  readonly replication: { readonly fetched: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined } | undefined
+}
+
+/**
+ * A partition as the replicas of other brokers read it: up to the end of the log. A replica waits for the end alone; it
+ * learns the high watermark with its next records (KAFKA-9731).
+ */
+export class ReplicaView implements ReadablePartition {
+  readonly topic: string
+  readonly topicId: ReadablePartition["topicId"]
+  readonly partition: number
+  private readonly waiting = new WakeList()
+
+  constructor(
+    private readonly replica: ViewedReplica,
+    private readonly log: PartitionLog
+  ) {
+    this.topic = replica.topic
+    this.topicId = replica.topicId
+    this.partition = replica.partition
+  }
+
+  readonly leaderEpoch = () => this.replica.leaderEpoch()
+  readonly start = () => this.replica.start()
+  readonly end = () => this.replica.end()
+  /** What a replica may read. */
+  readonly highWatermark = () => this.replica.end()
+  readonly committed = () => this.replica.highWatermark()
+  readonly read: ReadablePartition["read"] = (from, maxBytes) => this.log.read(from, maxBytes, this.log.end())
+  readonly batchAtTime: ReadablePartition["batchAtTime"] = (timestamp, from) => this.replica.batchAtTime(timestamp, from)
+  readonly onAdvance = (wake: () => void) => this.waiting.add(wake)
+
+  /** Notes a fetch, or returns its error, or where the replica's log leaves this one. A partition with one replica has no followers. */
+  readonly fetchedBy = (fetch: ReplicaFetch): KafkaError | DivergingEpoch | undefined => {
+    const { replication } = this.replica
+    return replication === undefined ? "UNKNOWN_LEADER_EPOCH" : replication.fetched(fetch)
+  }
+
+  wake(): void {
+    this.waiting.wakeAll()
+  }
+}

@@ -1,0 +1,18 @@
+import type { BrokerId } from "../../../../domain/kernel/id.ts"
+import type { TopicIdPartition } from "../topic-id-partition.ts"
+
+/** What a replica of several needs of its broker. */
+export interface ReplicationServices {
+  readonly nodeId: BrokerId
+  /** ms by the monotonic clock. */
+  readonly elapsed: () => number
+  /** ms since 1970. */
+  readonly now: () => number
+  readonly producerExpirationMs: () => number
+  /** log.flush.policy=interval: what is written counts as durable. */
+  readonly countsUnsynced: boolean
+  /** The partition leader has a proposal for the cluster's leader. */
+  readonly propose: (partition: TopicIdPartition) => void
+  /** The replica has begun, or ended, to follow a leader. */
+  readonly followed: () => void
+}

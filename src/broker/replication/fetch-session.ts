@@ -1,0 +1,78 @@
+import type { NextFetch } from "../../../domain/partition/follow.ts"
+import { Fetch } from "../../protocol/message/01-fetch.ts"
+import type { RequestDraft } from "../../protocol/type/wire.ts"
+import type { TopicIdPartition } from "../partition/topic-id-partition.ts"
+
+/** Kafka's defaults of replica.fetch.max.bytes, .response.max.bytes, .wait.max.ms and .min.bytes. */
+const partitionBytesMax = 1_048_576
+const responseBytesMax = 10_485_760
+const waitMsMax = 500
+const bytesMin = 1
+
+/** A partition that a request names. */
+export interface FetchedPartition extends TopicIdPartition {
+  readonly next: NextFetch
+  readonly logStart: number
+}
+
+type Topics = RequestDraft<typeof Fetch>["topics"]
+
+const byTopic = <A extends TopicIdPartition>(all: Iterable<A>): ReadonlyMap<string, ReadonlyArray<A>> => Map.groupBy(all, ({ topicId }) => topicId)
+
+/** The fetch session of a follower (KIP-227): a request names only the partitions whose offset or epoch is new. */
+export class FollowerSession {
+  private id = 0
+  private epoch = 0
+  /** The partitions of the session. */
+  private readonly known = new Map<string, TopicIdPartition>()
+
+  /** What a fetch says of the broker: its id, and the epoch of its registration (KIP-903). */
+  constructor(private readonly replicaState: { readonly replicaId: number; readonly replicaEpoch: bigint }) {}
+
+  get size(): number {
+    return this.known.size
+  }
+
+  /** The request that names these partitions, and forgets those that are not among `present`. */
+  request(named: ReadonlyMap<string, FetchedPartition>, present: ReadonlySet<string>): RequestDraft<typeof Fetch> {
+    const gone = [...this.known].filter(([key]) => !present.has(key))
+    for (const [key] of gone) this.known.delete(key)
+    for (const [key, partition] of named) this.known.set(key, partition)
+    return {
+      replicaState: this.replicaState,
+      maxWaitMs: waitMsMax,
+      minBytes: bytesMin,
+      maxBytes: responseBytesMax,
+      sessionId: this.id,
+      sessionEpoch: this.epoch,
+      topics: this.topics(named.values()),
+      forgottenTopicsData:
+        this.epoch === 0
+          ? []
+          : [...byTopic(gone.map(([, partition]) => partition))].map(([topicId, partitions]) => ({
+              topicId,
+              partitions: partitions.map((each) => each.partition)
+            }))
+    }
+  }
+
+  /** The leader answered the request; 0: it has no room for a session, so that each request names all partitions. */
+  answered(sessionId: number): void {
+    this.id = sessionId
+    this.epoch = sessionId === 0 ? 0 : this.epoch + 1
+  }
+
+  private topics(named: Iterable<FetchedPartition>): Topics {
+    return [...byTopic(named)].map(([topicId, partitions]) => ({
+      topicId,
+      partitions: partitions.map(({ logStart, next, partition }) => ({
+        partition,
+        currentLeaderEpoch: next.leaderEpoch,
+        fetchOffset: BigInt(next.offset),
+        lastFetchedEpoch: next.lastFetchedEpoch,
+        logStartOffset: BigInt(logStart),
+        partitionMaxBytes: partitionBytesMax
+      }))
+    }))
+  }
+}

@@ -1,0 +1,219 @@
+import { type Clock, Data, Effect, Either, Schedule, type Scope } from "effect"
+import { brokerOf } from "../../../domain/cluster/state.ts"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import type { BrokerId } from "../../../domain/kernel/id.ts"
+import { readableBatches } from "../../../domain/log/batch.ts"
+import { LogFault } from "../../ports/log-store.ts"
+import { type ConnectFault, formatAddress, Transport } from "../../ports/transport.ts"
+import { Fetch } from "../../protocol/message/01-fetch.ts"
+import type { ResponseOf } from "../../protocol/type/wire.ts"
+import type { CallFault } from "../../wire/fault.ts"
+import { connect, type Link } from "../../wire/link.ts"
+import type { BrokerContext } from "../broker-context.ts"
+import type { Following, LeaderResponse } from "../partition/replica/following.ts"
+import type { Replica } from "../partition/replica/replica.ts"
+import { keyOf } from "../partition/topic-id-partition.ts"
+import { type FetchedPartition, FollowerSession } from "./fetch-session.ts"
+
+/** Why nothing can be fetched from a broker now. */
+class NotFetching extends Data.TaggedError("NotFetching")<{ readonly message: string }> {}
+
+type FetchFault = NotFetching | ConnectFault | CallFault
+
+interface FetcherParts {
+  readonly context: BrokerContext["Type"]
+  /** The broker whose partitions are followed. */
+  readonly leader: BrokerId
+  /** The replicas that follow it now. */
+  readonly replicas: () => Iterable<Replica>
+  /** The epoch of this broker's registration. */
+  readonly brokerEpoch: () => number | undefined
+  readonly transport: Transport["Type"]
+  readonly clock: Clock.Clock
+}
+
+const connectTimeoutMs = 3000
+const requestTimeoutMs = 10_000
+const responseBytesMax = 64 * 1024 * 1024
+const inFlightRequestsMax = 2
+/** The pause after a failure, ms: it doubles up to Kafka's default of replica.fetch.backoff.ms. */
+const backoffMsMin = 50
+const backoffMsMax = 1000
+const reconnecting = Schedule.exponential(backoffMsMin).pipe(Schedule.union(Schedule.spaced(backoffMsMax)), Schedule.jitteredWith({ min: 0.5, max: 1 }))
+const nanosPerMs = 1_000_000n
+
+type PartitionResponse = ResponseOf<typeof Fetch>["responses"][number]["partitions"][number]
+
+/** A partition whose fetch is under way. */
+interface Pending {
+  readonly replica: Replica
+  readonly following: Following
+}
+
+/** A partition that failed: it waits by itself, and the others are fetched without it (KIP-461). */
+interface Backoff {
+  readonly untilMs: number
+  readonly waitMs: number
+  readonly reason: string
+}
+
+const noBytes = new Uint8Array(0)
+
+/** Fetches the partitions that one other broker leads, over one link: fetch, append, sync, and name the new offsets in the next fetch. */
+export class Fetcher {
+  private readonly backoffs = new Map<string, Backoff>()
+  private readonly asked = new Map<string, Pending>()
+  private isReachable: boolean | undefined
+
+  constructor(private readonly parts: FetcherParts) {}
+
+  /** Fetches until it is interrupted. A link that is lost is opened again. */
+  get run(): Effect.Effect<never> {
+    const { transport } = this.parts
+    return Effect.scoped(Effect.flatMap(this.open, (link) => this.over(link))).pipe(
+      Effect.tapError(({ message }) => this.lost(message)),
+      Effect.retry(reconnecting),
+      Effect.provideService(Transport, transport),
+      Effect.orDie
+    )
+  }
+
+  private readonly open: Effect.Effect<Link, FetchFault, Transport | Scope.Scope> = Effect.suspend(
+    (): Effect.Effect<Link, FetchFault, Transport | Scope.Scope> => {
+      const { context, leader } = this.parts
+      const broker = brokerOf(context.cluster(), leader)
+      if (broker === undefined) return Effect.fail(new NotFetching({ message: `broker ${leader} is not registered` }))
+      const clientId = `broker-${context.nodeId}-fetcher-${leader}`
+      return connect({ host: broker.host, port: broker.port }, { clientId, connectTimeoutMs, requestTimeoutMs, responseBytesMax, inFlightRequestsMax })
+    }
+  )
+
+  private over(link: Link): Effect.Effect<never, FetchFault> {
+    return Effect.suspend(() => {
+      this.resetAsked()
+      const epoch = this.parts.brokerEpoch()
+      if (epoch === undefined) return Effect.fail(new NotFetching({ message: "this broker has not registered yet" }))
+      const session = new FollowerSession({ replicaId: this.parts.context.nodeId, replicaEpoch: BigInt(epoch) })
+      const isCurrent = Effect.suspend(() =>
+        this.parts.brokerEpoch() === epoch ? Effect.void : Effect.fail(new NotFetching({ message: "this broker has registered again" }))
+      )
+      return Effect.zipRight(this.reached(link), Effect.forever(Effect.zipRight(isCurrent, this.round(link, session))))
+    })
+  }
+
+  /** One fetch and what follows from it. */
+  private round(link: Link, session: FollowerSession): Effect.Effect<void, FetchFault> {
+    return Effect.suspend(() => {
+      const { named, present } = this.due()
+      if (named.size === 0 && present.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
+      return Effect.flatMap(link.call(Fetch, session.request(named, present)), (answer) => {
+        const error = kafkaError(answer.errorCode)
+        if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
+        session.answered(answer.sessionId)
+        return this.take(answer)
+      })
+    })
+  }
+
+  /** The partitions that are to be named, and those that stay in the session. */
+  private due(): { readonly named: ReadonlyMap<string, FetchedPartition>; readonly present: ReadonlySet<string> } {
+    const now = this.nowMs()
+    const named = new Map<string, FetchedPartition>()
+    const present = new Set<string>()
+    for (const replica of this.parts.replicas()) {
+      const { following, partition, topicId } = replica
+      const key = keyOf(replica)
+      if (following === undefined || (this.backoffs.get(key)?.untilMs ?? 0) > now) continue
+      present.add(key)
+      const next = following.fetch()
+      if (next === undefined) continue
+      named.set(key, { topicId, partition, next, logStart: replica.start() })
+      this.asked.set(key, { replica, following })
+    }
+    for (const key of this.asked.keys()) if (!present.has(key)) this.asked.delete(key)
+    return { named, present }
+  }
+
+  private take({ responses }: ResponseOf<typeof Fetch>): Effect.Effect<void> {
+    const partitions = responses.flatMap(({ partitions: each, topicId }) => each.map((answer) => ({ key: `${topicId}-${answer.partitionIndex}`, answer })))
+    return Effect.forEach(partitions, ({ answer, key }) => {
+      const asked = this.asked.get(key)
+      return asked === undefined ? Effect.succeed(undefined) : this.apply(key, asked, answer)
+    }).pipe(
+      // Every log that grew is synced before its new offset is named: a replica counts for what it has synced.
+      Effect.flatMap((grown) =>
+        Effect.forEach(
+          grown.filter((each) => each !== undefined),
+          ({ asked, key }) => this.guarded(key, asked, asked.following.sync),
+          { concurrency: "unbounded", discard: true }
+        )
+      )
+    )
+  }
+
+  private apply(key: string, asked: Pending, answer: PartitionResponse) {
+    const said = answerOf(answer)
+    if (Either.isLeft(said)) return Effect.as(this.failed(key, asked, said.left), undefined)
+    const applied = Effect.map(asked.following.answered(said.right), (hasGrown) => {
+      this.backoffs.delete(key)
+      asked.replica.leaderStart = Number(answer.logStartOffset)
+      return hasGrown ? { key, asked } : undefined
+    })
+    return this.guarded(key, asked, applied)
+  }
+
+  private guarded<A>(key: string, asked: Pending, work: Effect.Effect<A, LogFault>): Effect.Effect<A | undefined> {
+    return Effect.catchAll(work, ({ message }) => Effect.as(this.failed(key, asked, message), undefined))
+  }
+
+  private failed(key: string, { following, replica }: Pending, reason: string): Effect.Effect<void> {
+    following.failed()
+    const before = this.backoffs.get(key)
+    const waitMs = Math.min(backoffMsMax, (before?.waitMs ?? backoffMsMin / 2) * 2)
+    this.backoffs.set(key, { untilMs: this.nowMs() + waitMs, waitMs, reason })
+    if (before?.reason === reason) return Effect.void
+    return Effect.logDebug(`${replica.topic}-${replica.partition} cannot be fetched from broker ${this.parts.leader}; it is tried again: ${reason}`)
+  }
+
+  /** Fetches that were under way on a link that was lost are sent again. */
+  private resetAsked(): void {
+    for (const { following } of this.asked.values()) following.failed()
+    this.asked.clear()
+  }
+
+  private nowMs(): number {
+    return Number(this.parts.clock.unsafeCurrentTimeNanos() / nanosPerMs)
+  }
+
+  private reached(link: Link): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const before = this.isReachable
+      this.isReachable = true
+      const line = `Broker ${this.parts.context.nodeId} fetches from broker ${this.parts.leader} at ${formatAddress(link.address)}.`
+      return before === false ? Effect.logInfo(line) : before === undefined ? Effect.logDebug(line) : Effect.void
+    })
+  }
+  private lost(message: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.resetAsked()
+      const before = this.isReachable
+      this.isReachable = false
+      if (before === false) return Effect.void
+      return Effect.logWarning(`Broker ${this.parts.context.nodeId} cannot fetch from broker ${this.parts.leader}; it tries again: ${message}`)
+    })
+  }
+}
+
+/** What an answer says; or its error. */
+const answerOf = ({ divergingEpoch, errorCode, highWatermark, logStartOffset, records }: PartitionResponse): Either.Either<LeaderResponse, string> => {
+  const error = kafkaError(errorCode)
+  const logStart = Number(logStartOffset)
+  if (error === "OFFSET_OUT_OF_RANGE") return Either.right({ _tag: "out of range", logStart })
+  if (error !== "NONE") return Either.left(error)
+  if (divergingEpoch.endOffset >= 0n)
+    return Either.right({ _tag: "diverging", diverging: { epoch: divergingEpoch.epoch, endOffset: Number(divergingEpoch.endOffset) } })
+  return Either.mapBoth(readableBatches(records ?? noBytes), {
+    onLeft: ({ message }) => message,
+    onRight: (batches) => ({ _tag: "records" as const, highWatermark: Number(highWatermark), logStart, count: batches.length, batches })
+  })
+}

@@ -1,0 +1,83 @@
+import { Effect, Queue } from "effect"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { outcomeOf, type Proposal } from "../../../domain/partition/in-sync.ts"
+import { AlterPartition } from "../../protocol/message/56-alter-partition.ts"
+import type { RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
+import { BrokerIdentity } from "../broker-identity.ts"
+import { BrokerSettings } from "../broker-settings.ts"
+import { HostedPartitions } from "../partition/hosted/hosted-partitions.ts"
+import type { Replication } from "../partition/leading/replication.ts"
+import type { Replica } from "../partition/replica/replica.ts"
+import { keyOf } from "../partition/topic-id-partition.ts"
+import { Relay } from "../relay.ts"
+import { RelayFailure } from "../relay-failure.ts"
+
+interface Proposed {
+  readonly replica: Replica
+  readonly replication: Replication
+  readonly proposal: Proposal
+}
+
+/** The proposals that are to be sent now, all of them in one request. */
+const proposed = (replicas: Iterable<Replica>): ReadonlyArray<Proposed> => {
+  const all: Array<Proposed> = []
+  for (const replica of replicas) {
+    const { replication } = replica
+    const proposal = replication?.proposal
+    if (replication === undefined || proposal === undefined) continue
+    replication.proposalSent()
+    all.push({ replica, replication, proposal })
+  }
+  return all
+}
+
+const requestOf = (all: ReadonlyArray<Proposed>, brokerId: number, brokerEpoch: number): RequestDraft<typeof AlterPartition> => ({
+  brokerId,
+  brokerEpoch: BigInt(brokerEpoch),
+  topics: [...Map.groupBy(all, ({ replica }) => replica.topicId)].map(([topicId, of]) => ({
+    topicId,
+    partitions: of.map(({ proposal, replica, replication }) => ({
+      partitionIndex: replica.partition,
+      leaderEpoch: proposal.leaderEpoch,
+      newIsrWithEpochs: proposal.isr.map((id) => ({ brokerId: id, brokerEpoch: BigInt(id === brokerId ? brokerEpoch : replication.epochOf(id)) })),
+      partitionEpoch: proposal.partitionEpoch
+    }))
+  }))
+})
+
+const settle = (all: ReadonlyArray<Proposed>, { errorCode, topics }: ResponseOf<typeof AlterPartition>): void => {
+  const codes = new Map<string, number>(
+    topics.flatMap(({ partitions, topicId }) => partitions.map(({ errorCode: code, partitionIndex }) => [`${topicId}-${partitionIndex}`, code] as const))
+  )
+  for (const { proposal, replica, replication } of all) {
+    const code = errorCode === 0 ? codes.get(keyOf(replica)) : errorCode
+    replication.proposalAnswered(proposal, code === undefined ? "unknown" : outcomeOf(kafkaError(code)))
+  }
+}
+
+/**
+ * Sends what partition leaders propose for their in-sync sets (AlterPartition), one request at a time, as long as it runs. The response changes nothing: the image does. A request without a
+ * response is sent again when `remind` names its replicas.
+ */
+export const sendProposals: Effect.Effect<never, never, BrokerSettings | BrokerIdentity | HostedPartitions | Relay> = Effect.gen(function* () {
+  const { nodeId } = yield* BrokerSettings
+  const { epoch } = yield* BrokerIdentity
+  const { signals } = yield* HostedPartitions
+  const { withLink } = yield* Relay
+  const send = Effect.suspend(() => {
+    const brokerEpoch = epoch()
+    const replicas = [...signals.proposing]
+    signals.proposing.clear()
+    if (brokerEpoch === undefined) return Effect.void
+    const all = proposed(replicas)
+    if (all.length === 0) return Effect.void
+    const call = withLink((link) =>
+      Effect.mapError(link.call(AlterPartition, requestOf(all, nodeId, brokerEpoch)), ({ message }) => new RelayFailure({ message }))
+    )
+    return Effect.matchEffect(call, {
+      onSuccess: (answer) => Effect.sync(() => settle(all, answer)),
+      onFailure: ({ message }) => Effect.logDebug(`The in-sync sets of ${all.length} partitions were not changed yet: ${message}`)
+    })
+  })
+  return yield* Effect.forever(Effect.zipRight(Queue.take(signals.proposals), send))
+})

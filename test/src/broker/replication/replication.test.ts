@@ -1,0 +1,91 @@
+import { expect, test } from "bun:test"
+import { Effect } from "effect"
+import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, until } from "./support.ts"
+
+test("three replicas: acks=all waits for all of the in-sync set, and consumers read what all have", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3])
+      const to = yield* world.link(1)
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      yield* Effect.sleep(1000)
+      for (let n = 0; n < 20; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      expect(yield* consume(to, 0)).toMatchObject({ error: "NONE", highWatermark: 20 })
+      expect((yield* consume(to, 0)).bytes).toBeGreaterThan(0)
+      // A follower does not serve consumers.
+      expect((yield* consume(yield* world.link(2), 0)).error).toBe("NOT_LEADER_OR_FOLLOWER")
+      expect((yield* produce(yield* world.link(2), "x"))[0]).toBe("NOT_LEADER_OR_FOLLOWER")
+    })
+  )
+})
+
+test("a follower that stops leaves the in-sync set, catches up when it restarts, and joins again", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      const third = yield* world.broker(3)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      const to = yield* world.link(1)
+      for (let n = 0; n < 5; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      yield* third.stop
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      for (let n = 5; n < 10; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      expect(yield* consume(to, 0)).toMatchObject({ highWatermark: 10 })
+      yield* world.broker(3)
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(yield* produce(to, "record 10")).toEqual(["NONE", 10])
+    })
+  )
+})
+
+test("a leader that stops is replaced by a replica of the in-sync set, which has all that was acknowledged; the old one follows it", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      const first = yield* world.broker(1)
+      for (const id of [2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3])
+      const to = yield* world.link(1)
+      for (let n = 0; n < 5; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      yield* first.stop
+      yield* until(() => partitionOf(leader)?.leader === 2)
+      const second = yield* world.link(2)
+      yield* Effect.sleep(1000)
+      expect(yield* produce(second, "record 5")).toEqual(["NONE", 5])
+      expect(yield* consume(second, 0)).toMatchObject({ error: "NONE", highWatermark: 6 })
+      yield* world.broker(1)
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(yield* produce(second, "record 6")).toEqual(["NONE", 6])
+    })
+  )
+})
+
+test("with fewer replicas in sync than min.insync.replicas nothing is written by acks=all; acks=1 is, and consumers do not see it", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      yield* world.broker(1)
+      const others = [yield* world.broker(2), yield* world.broker(3)]
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      const to = yield* world.link(1)
+      expect(yield* produce(to, "record 0")).toEqual(["NONE", 0])
+      for (const { stop } of others) yield* stop
+      yield* until(() => partitionOf(leader)?.isr.length === 1)
+      yield* Effect.sleep(1000)
+      expect((yield* produce(to, "refused"))[0]).toBe("NOT_ENOUGH_REPLICAS")
+      expect(yield* produce(to, "record 1", 1)).toEqual(["NONE", 1])
+      expect(yield* consume(to, 0)).toMatchObject({ error: "NONE", highWatermark: 1 })
+      yield* world.broker(2)
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      expect(yield* produce(to, "record 2")).toEqual(["NONE", 2])
+      expect(yield* consume(to, 0)).toMatchObject({ highWatermark: 3 })
+    })
+  )
+})

@@ -1,0 +1,133 @@
+import { Effect, ExecutionStrategy, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { layerTypescript as checksum } from "../../../../adapters/checksum/checksum.ts"
+import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
+import { layerTypescript as compression } from "../../../../adapters/compression/compression.ts"
+import { layer as journalOverLog } from "../../../../adapters/journal/over-log.ts"
+import { layer as memoryLog } from "../../../../adapters/log/memory/layer.ts"
+import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
+import { MemoryNetwork } from "../../../../adapters/transport/memory.ts"
+import { Command } from "../../../../domain/cluster/command.ts"
+import { replicationEventLevel } from "../../../../domain/cluster/event-level.ts"
+import { topicByName } from "../../../../domain/cluster/state.ts"
+import { defaultNodeConfig, type NodeConfig } from "../../../../domain/kernel/config.ts"
+import { kafkaError } from "../../../../domain/kernel/error-code.ts"
+import { BrokerId } from "../../../../domain/kernel/id.ts"
+import { type RunningBroker, startBroker } from "../../../../src/broker/broker.ts"
+import { type RunningLeader, startLeader } from "../../../../src/leader/leader.ts"
+import { Produce } from "../../../../src/protocol/message/00-produce.ts"
+import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
+import { connect, type Link } from "../../../../src/wire/link.ts"
+import { batch } from "../support.ts"
+
+const topicId = "BvXgbDGDQkqSB0fKXyZf6Q"
+const name = "orders"
+
+interface RunningReplica {
+  readonly broker: RunningBroker
+  readonly disk: MemoryDisk
+  readonly stop: Effect.Effect<void>
+}
+
+/** A leader and brokers in virtual time, with a topic of one partition that all brokers have a replica of. */
+export class ReplicatedWorld {
+  readonly clock = new VirtualClock()
+  readonly network = new MemoryNetwork()
+  readonly disks = new Map<number, MemoryDisk>()
+
+  run<A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> {
+    return this.clock.run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Error)))
+  }
+
+  private config(more: Partial<NodeConfig>): NodeConfig {
+    return { ...defaultNodeConfig, "broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500, ...more }
+  }
+  private platform(host: string) {
+    return Layer.mergeAll(checksum, compression, this.network.layer(host))
+  }
+
+  leader(config: Partial<NodeConfig> = {}): Effect.Effect<RunningLeader, unknown, Scope.Scope> {
+    const layers = Layer.provideMerge(journalOverLog, Layer.provideMerge(memoryLog(new MemoryDisk()), this.platform("leader")))
+    return Effect.flatMap(Layer.build(layers), (context) =>
+      Effect.provide(startLeader({ nodeId: BrokerId.make(100), config: this.config(config), listen: { host: "leader", port: 9092 } }), context)
+    )
+  }
+
+  /** Starts a broker over its disk. */
+  broker(id: number, config: Partial<NodeConfig> = {}): Effect.Effect<RunningReplica, unknown, Scope.Scope> {
+    const disk = this.disks.get(id) ?? new MemoryDisk()
+    this.disks.set(id, disk)
+    return Effect.gen(this, function* () {
+      const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      const host = `broker-${id}`
+      const start = Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk), this.platform(host))), (context) =>
+        Effect.provide(startBroker({ nodeId: id, leader: { host: "leader", port: 9092 }, config: this.config(config), listen: { host, port: 9092 } }), context)
+      )
+      const broker = yield* Scope.extend(start, scope)
+      return { broker, disk, stop: Scope.close(scope, Exit.void) }
+    })
+  }
+
+  link(id: number): Effect.Effect<Link, unknown, Scope.Scope> {
+    const options = { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 60_000, inFlightRequestsMax: 10, responseBytesMax: 10_000_000 }
+    return Effect.provide(connect({ host: `broker-${id}`, port: 9092 }, options), this.platform("client"))
+  }
+}
+
+/** Waits until a condition holds, 60 s of virtual time at most. */
+export const until = (holds: () => boolean): Effect.Effect<void> =>
+  Effect.repeat(Effect.delay(Effect.sync(holds), 10), { until: (held) => held, times: 6000 }).pipe(
+    Effect.flatMap((held) => (held ? Effect.void : Effect.die(new Error("The condition did not become true."))))
+  )
+
+export const partitionOf = ({ cluster }: Pick<RunningLeader, "cluster">) => topicByName(cluster(), name)?.partitions.at(0)
+
+/** Creates the topic with these replicas, once all brokers are unfenced and know replication. */
+export const createReplicated = (leader: RunningLeader, replicas: ReadonlyArray<number>, configs: Readonly<Record<string, string>> = {}) =>
+  Effect.gen(function* () {
+    yield* leader.writer.when((cluster) => {
+      const live = [...replicas].every((id) => [...leader.cluster().brokers].some(([, broker]) => broker.id === id && !broker.fenced))
+      return live && cluster.eventLevel === replicationEventLevel ? true : undefined
+    })
+    const command = Command.AddTopic({
+      topic: name,
+      topicId: topicId as never,
+      partitionCount: -1,
+      replicationFactor: -1,
+      replicationFactorMax: 3,
+      defaultPartitionCount: 1,
+      partitionsPerBrokerMax: 1000,
+      assignments: [{ partition: 0, replicas }],
+      configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+      validateOnly: false
+    })
+    yield* leader.writer.submit({ command, commandId: "create", actor: "test", cause: "test" })
+  })
+
+/** Produces a record; returns the error's name and the offset. */
+export const produce = (to: Link, value: string, acks = -1, timeoutMs = 5000) =>
+  Effect.map(
+    to.call(Produce, { acks, timeoutMs, topicData: [{ name, partitionData: [{ index: 0, records: batch([value]) }] }] }, { version: 9 }),
+    ({ responses }) => {
+      const partition = responses[0]?.partitionResponses[0]
+      return [kafkaError(partition?.errorCode ?? -1), Number(partition?.baseOffset)] as const
+    }
+  )
+
+/** Fetches from an offset as a consumer: the error's name, the high watermark and the bytes of records. */
+export const consume = (to: Link, from: number) =>
+  Effect.map(
+    to.call(
+      Fetch,
+      {
+        maxWaitMs: 0,
+        minBytes: 1,
+        maxBytes: 1_000_000,
+        topics: [{ topic: name, partitions: [{ partition: 0, fetchOffset: BigInt(from), partitionMaxBytes: 1_000_000 }] }]
+      },
+      { version: 12 }
+    ),
+    ({ responses }) => {
+      const partition = responses[0]?.partitions[0]
+      return { error: kafkaError(partition?.errorCode ?? -1), highWatermark: Number(partition?.highWatermark), bytes: partition?.records?.length ?? 0 }
+    }
+  )
