@@ -63,6 +63,7 @@ const serviceOf = (session: Session, partitions: AssignedPartitions, events: Con
       unsubscribe: (...topics) => change("unsubscribe", () => wrongTopics(topics), session.unsubscribe(topics)),
       subscription: Effect.sync(() => session.topics),
       poll: (options = {}) => guarded("poll", () => wrongPoll(options), polling.withPermits(1)(Effect.suspend(() => session.poll(options)))),
+      next: Effect.suspend(() => session.nextNow() ?? polling.withPermits(1)(session.next)),
       acknowledge: (record) =>
         guarded(
           "acknowledge",

@@ -22,6 +22,7 @@ export class PartitionWork {
   /** Polls that have not returned, and all that began. */
   private polls = 0
   private pollsBegun = 0
+  private taken = false
   private readonly polled = new Signal()
   onAssigned: OnAssigned | undefined
 
@@ -81,8 +82,15 @@ export class PartitionWork {
     this.pollsBegun += 1
     this.polled.notify()
   }
+  /** The caller took a message without a poll. Its time is read with the next heartbeat. */
+  onTaken(): void {
+    this.taken = true
+    this.pollsBegun += 1
+  }
   /** See MembershipHandler.idleSince. */
   idleSince(now: number): number {
+    if (this.taken && this.polledAt !== Number.POSITIVE_INFINITY) this.polledAt = now
+    this.taken = false
     if (this.runner !== undefined) return this.partitions.pendingSince(now)
     return this.polls > 0 ? Number.POSITIVE_INFINITY : this.polledAt
   }

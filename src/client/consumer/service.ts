@@ -59,6 +59,11 @@ export interface ConsumerService {
     handler: (record: ConsumedRecord) => Effect.Effect<unknown, E, R>,
     options?: RunOptions<E2, R2>
   ) => Effect.Effect<never, RunError | E | E2, R | WithoutScope<R2>>
+  /**
+   * Returns the next message, which counts as processed after `acknowledge`; undefined after a second without one. Fails
+   * as `poll` does. No other message is in hand, so one of a partition that was given away is not delivered.
+   */
+  readonly next: Effect.Effect<ConsumedRecord | undefined, PollError>
   /** Marks a message of a poll with `acknowledge: "each"` as processed. */
   readonly acknowledge: (record: ConsumedRecord) => Effect.Effect<void, InvalidArgument>
   /**

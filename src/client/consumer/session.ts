@@ -16,6 +16,8 @@ import { Runner } from "./run/runner.ts"
 import type { PartitionLag } from "./service.ts"
 
 const pollTimeoutMs = 1000
+/** The poll of one message. */
+const one = { maxRecords: 1, acknowledge: "each" } as const
 /** Topics whose metadata are requested at the same time. */
 const lookupsMax = 16
 
@@ -108,6 +110,17 @@ export class Session {
       end()
       return Effect.succeed(ready)
     })
+  }
+  /** Returns the next message; undefined after a while without one. */
+  readonly next: Effect.Effect<ConsumedRecord | undefined, PollError> = Effect.suspend(() => Effect.map(this.poll(one), ([record]) => record))
+  /** As `next`, where a message is there. Plain code: a poll costs several times as much as the rest of a stream. */
+  nextNow(): Effect.Effect<ConsumedRecord> | undefined {
+    const { partitions, work } = this.context
+    if (!this.eachAcknowledged || work.isRunning || this.closed || this.idleReason !== undefined) return undefined
+    const record = partitions.takeNext()
+    if (record === undefined) return undefined
+    work.onTaken()
+    return Effect.succeed(record)
   }
   private pollUntil(until: number, maxRecords: number): Effect.Effect<ReadonlyArray<ConsumedRecord>, PollError> {
     const { partitions } = this.context

@@ -164,7 +164,8 @@ export const runMembership = (member: Member, settings: MembershipSettings, hand
     yield* lose("stalled")
     // The others need not wait for the session to time out. A static member keeps its session, as in Kafka.
     if (settings.instanceId === null) yield* member.leave(settings.sessionTimeoutMs)
-    yield* handler.resumed
+    // The group's other members join within a session's time, and handle the partitions before this one competes again.
+    yield* Effect.zip(handler.resumed, Effect.sleep(settings.sessionTimeoutMs), { concurrent: true })
   })
   const rejoining = Schedule.intersect(rejoinPauses, Schedule.identity<MemberError>()).pipe(
     Schedule.whileOutput(([, error]) => !isFinal(error)),

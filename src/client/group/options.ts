@@ -20,7 +20,7 @@ export interface GroupOptions {
   /**
    * The longest time between two polls, and the longest that a handler of `run` may take. A member over it leaves the
    * group, which gives its partitions to other members, and its handlers are interrupted. It joins again with the next
-   * poll, or when its handlers have ended. Noticed within a heartbeat interval. Default 300,000. [max.poll.interval.ms]
+   * poll, or when its handlers have ended, after `sessionTimeoutMs` at the earliest: the other members come first. Noticed within a heartbeat interval. Default 300,000. [max.poll.interval.ms]
    */
   readonly maxPollIntervalMs?: number
   /**

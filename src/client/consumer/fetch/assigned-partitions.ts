@@ -33,6 +33,8 @@ const searchesMax = 8
 /** The partitions that a consumer reads at present, and the messages that wait for its next poll. */
 export class AssignedPartitions {
   private readonly readers = new Map<string, PartitionReader>()
+  /** The same, for a turn. */
+  private inTurn: ReadonlyArray<PartitionReader> = []
   // Made by `make` before any call; it calls back into this object.
   private fetcher!: Fetcher
   private paused = false
@@ -129,7 +131,8 @@ export class AssignedPartitions {
     this.paused = true
     this.hasBegun = true
     this.whenOutOfRange = whenOutOfRange
-    this.fetcher.follow([...this.readers.values()])
+    this.inTurn = [...this.readers.values()]
+    this.fetcher.follow(this.inTurn)
   }
   /** Delivers the messages of the partitions that began. */
   resume(): void {
@@ -146,6 +149,7 @@ export class AssignedPartitions {
       reader.close()
     }
     this.readers.clear()
+    this.inTurn = []
     this.outOfRange.clear()
     this.fetcher.follow([])
     this.progressed.notify()
@@ -247,6 +251,19 @@ export class AssignedPartitions {
     }
     if (reader.bufferedBytes < bufferedBytes) this.fetcher.wake()
     return taken
+  }
+  /** Delivers one message: of the partition that delivered the last one until its batch ends, and then of the next. */
+  takeNext(): ConsumedRecord | undefined {
+    const readers = this.inTurn
+    for (let nth = 0; nth < readers.length; nth++) {
+      const reader = readers[(this.turn + nth) % readers.length] as PartitionReader
+      const { bufferedBytes } = reader
+      const record = this.takeFrom(reader)
+      if (record === undefined) continue
+      this.turn += reader.bufferedBytes < bufferedBytes ? nth + 1 : nth
+      return record
+    }
+    return undefined
   }
   /** Delivers the messages again that the caller did not process. */
   rewind(): void {

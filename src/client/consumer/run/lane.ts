@@ -3,6 +3,7 @@ import { Signal } from "../../runtime/signal.ts"
 import type { AssignedPartitions } from "../fetch/assigned-partitions.ts"
 import type { PartitionReader } from "../fetch/partition-reader.ts"
 import type { ConsumedRecord } from "../fetch/record.ts"
+import type { Permits } from "./permits.ts"
 
 /** What the lanes of one `run` have in common. */
 export interface LaneContext {
@@ -16,7 +17,7 @@ export interface LaneContext {
     readonly offset: number
   }) => Effect.Effect<unknown, unknown, Scope.Scope>
   /** One for each handler that may run. */
-  readonly permits: Effect.Semaphore
+  readonly permits: Permits
   /** Handlers of one partition at the same time. */
   readonly perPartition: number
   /** The time at which a message may be handled, ms since 1970. */
@@ -38,6 +39,8 @@ export class Lane {
   private readonly signal = new Signal()
   private readonly keys = new Set<string>()
   private inWork = 0
+  /** Whether the lane has a permit for the handler that it is about to start, or for its own. */
+  private holdsPermit = false
   private stopped = false
 
   constructor(
@@ -63,13 +66,19 @@ export class Lane {
     const { onAssigned } = this.context
     const { partition, topic } = this.reader
     const step = this.context.perPartition === 1 ? this.one : this.several(scope)
-    const steps = Effect.repeat(step, { while: () => !this.stopped })
+    const steps = Effect.whileLoop({ while: () => !this.stopped, body: () => step, step: () => {} })
     const opened = Scope.extend(onAssigned({ topic, partition, offset: this.reader.next }), scope)
     return Effect.andThen(opened, steps).pipe(
+      Effect.ensuring(this.end),
       Effect.catchAllCause((cause) => this.fail(cause)),
       Effect.annotateLogs({ topic, partition })
     )
   }
+  /** The lane's own permit does not outlive it, nor does its own handler. */
+  private readonly end = Effect.sync(() => {
+    if (this.context.perPartition === 1 && this.inWork > 0) this.idle()
+    this.releasePermit()
+  })
 
   /** The interruption of the handlers of a partition that was given away is not an error of the caller. */
   private fail(cause: Cause.Cause<unknown>): Effect.Effect<unknown> {
@@ -90,60 +99,91 @@ export class Lane {
       return leftMs > 0 ? Effect.as(this.waitFor(leftMs), undefined) : Effect.succeed(record)
     })
   }
+  /** Waits for the partition, without a permit. */
   private waitFor(ms: number | undefined): Effect.Effect<void> {
+    this.releasePermit()
     if (this.stopped) return Effect.void
     return ms === undefined ? this.signal.wait : this.signal.waitAtMost(ms)
   }
 
+  /** Takes a permit; undefined when the lane has one, else an effect that waits for it. */
+  private permit(): Effect.Effect<void> | undefined {
+    const { permits } = this.context
+    if (this.holdsPermit || permits.tryTake()) {
+      this.holdsPermit = true
+      return undefined
+    }
+    return permits.take(() => {
+      this.holdsPermit = true
+    })
+  }
+  private releasePermit(): void {
+    if (!this.holdsPermit) return
+    this.holdsPermit = false
+    this.context.permits.release()
+  }
+  /** The message that the permit was for is gone. */
+  private withoutMessage(): Effect.Effect<void> {
+    this.releasePermit()
+    return Effect.void
+  }
+
   /** Handles the next message, in the lane's own fiber. */
   private readonly one: Effect.Effect<void, unknown> = Effect.suspend(() => {
-    const { dueAt, partitions, permits } = this.context
-    if (dueAt !== undefined) return Effect.flatMap(this.next, (record) => (record === undefined ? Effect.void : permits.withPermits(1)(this.handleOne)))
-    return !this.stopped && partitions.isReady(this.reader) ? permits.withPermits(1)(this.handleOne) : this.waitFor(undefined)
+    if (this.context.dueAt !== undefined) return Effect.flatMap(this.next, (record) => (record === undefined ? Effect.void : this.handleOne))
+    return !this.stopped && this.context.partitions.isReady(this.reader) ? this.handleOne : this.waitFor(undefined)
   })
   private readonly handleOne: Effect.Effect<void, unknown> = Effect.suspend(() => {
+    const wait = this.permit()
+    if (wait !== undefined) return wait
     const record = this.taken()
-    if (record === undefined) return Effect.void
+    if (record === undefined) return this.withoutMessage()
     this.inWork = 1
-    return Effect.ensuring(
-      Effect.map(this.context.handle(record), () => this.processed(record)),
-      this.idle
-    )
+    return Effect.map(this.context.handle(record), () => {
+      this.processed(record)
+      this.idle()
+    })
   })
-  private readonly idle = Effect.sync(() => {
+  private idle(): void {
     this.inWork = 0
+    this.holdsPermit = false
+    this.context.permits.release()
     this.context.onHandled()
-  })
+  }
 
   /** Starts the handler of the next message in a fiber of its own, unless a message of its key has one. */
   private several(scope: Scope.Scope): Effect.Effect<void> {
-    const { permits } = this.context
     return Effect.flatMap(this.next, (record) => {
       if (record === undefined) return Effect.void
       const key = keyOf(record)
       if (this.inWork >= this.context.perPartition || (key !== undefined && this.keys.has(key))) return this.waitFor(undefined)
-      return Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(permits.take(1)), () => {
-          const taken = this.taken(record)
-          if (taken === undefined) return permits.release(1)
-          this.inWork += 1
-          if (key !== undefined) this.keys.add(key)
-          const done = Effect.suspend(() => {
-            this.inWork -= 1
-            if (key !== undefined) this.keys.delete(key)
-            this.signal.notify()
-            this.context.onHandled()
-            return permits.release(1)
-          })
-          const handled = Effect.map(restore(this.context.handle(taken)), () => this.processed(taken))
-          const fiber = Effect.ensuring(
-            Effect.catchAllCause(handled, (cause) => this.fail(cause)),
-            done
-          )
-          return Effect.asVoid(Effect.forkIn(fiber, scope))
-        })
-      )
+      // Not interruptible between the permit and the fiber that releases it.
+      return this.permit() ?? Effect.uninterruptible(Effect.suspend(() => this.start(record, key, scope)))
     })
+  }
+  private start(record: ConsumedRecord, key: string | undefined, scope: Scope.Scope): Effect.Effect<void> {
+    const taken = this.taken(record)
+    if (taken === undefined) return this.withoutMessage()
+    this.holdsPermit = false
+    this.inWork += 1
+    if (key !== undefined) this.keys.add(key)
+    const done = Effect.sync(() => {
+      this.inWork -= 1
+      if (key !== undefined) this.keys.delete(key)
+      this.context.permits.release()
+      this.signal.notify()
+      this.context.onHandled()
+    })
+    const handled = Effect.map(Effect.interruptible(this.context.handle(taken)), () => this.processed(taken))
+    return Effect.asVoid(
+      Effect.forkIn(
+        Effect.ensuring(
+          Effect.catchAllCause(handled, (cause) => this.fail(cause)),
+          done
+        ),
+        scope
+      )
+    )
   }
 
   /** Takes the next message; undefined where it is not `expected`, after a seek, or the partition was given away. */

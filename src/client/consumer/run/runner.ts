@@ -6,6 +6,7 @@ import type { PartitionReader } from "../fetch/partition-reader.ts"
 import type { ConsumedRecord } from "../fetch/record.ts"
 import { closeScope, forkScope, Lane, type LaneContext } from "./lane.ts"
 import type { RunOptions } from "./options.ts"
+import { Permits } from "./permits.ts"
 
 /** How often a wait for handlers looks whether they have ended, ms. */
 const endedCheckMs = 50
@@ -37,7 +38,7 @@ export class Runner {
         // The lane's fiber provides the context once, in place of a provision for each message.
         handle: (record) => Effect.suspend(() => handler(record) as Effect.Effect<unknown, E>),
         onAssigned: (partition) => (onAssigned === undefined ? Effect.void : (onAssigned(partition) as Effect.Effect<unknown, E2, Scope.Scope>)),
-        permits: yield* Effect.makeSemaphore(concurrency),
+        permits: new Permits(concurrency),
         perPartition: Math.min(perPartition, concurrency),
         dueAt,
         failed: (cause) => Deferred.failCause(outcome, cause),

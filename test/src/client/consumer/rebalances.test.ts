@@ -7,7 +7,7 @@ import { Producer } from "../../../../src/client/producer/producer.ts"
 import { leader, type RealCluster, withCluster } from "../real-cluster.ts"
 
 const partitions = 4
-const messages = 160
+const messages = 96
 const session = { sessionTimeoutMs: 6000, heartbeatIntervalMs: 2000, rebalanceTimeoutMs: 8000, maxPollIntervalMs: 15_000 }
 
 /** What happens to a member, after a pause: it starts or stops, or its host is cut off from the cluster or reaches it again. */
@@ -163,5 +163,5 @@ test("over rebalances, cut connections, failing and hanging handlers: nothing is
       )
       expect([history.faults, history.done.map(({ size }) => size)]).toEqual([[], Array.from({ length: partitions }, () => messages / partitions)])
     }),
-    { numRuns: Number(process.env.FRANZ_RUNS ?? 6) }
+    { numRuns: Number(process.env.FRANZ_RUNS ?? 4) }
   ))

@@ -25,7 +25,7 @@ const member = (options: Partial<ConsumerOptions> = {}, join: JoinOptions = {}) 
   })
 const until = (condition: () => boolean) =>
   Effect.gen(function* () {
-    while (!condition()) yield* Effect.sleep(20)
+    while (!condition()) yield* Effect.sleep(50)
   })
 
 describe("run", () => {
@@ -119,20 +119,20 @@ describe("run", () => {
       Effect.gen(function* () {
         yield* produced(1, texts(0, 3))
         const seen: Array<string> = []
-        const hanging = yield* member({}, { maxPollIntervalMs: 20_000 })
+        const hanging = yield* member({}, { maxPollIntervalMs: 8000, rebalanceTimeoutMs: 8000 })
         let interrupted = 0
         const stuck = () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interrupted += 1)))
         const lost = yield* Effect.fork(Stream.runHead(Stream.filter(hanging.events, ({ _tag }) => _tag === "PartitionsLost")))
         yield* Effect.fork(hanging.run(stuck))
-        yield* Effect.sleep(10_000)
-        const other = yield* member()
+        yield* Effect.sleep(6000)
+        const other = yield* member({}, { rebalanceTimeoutMs: 8000 })
         yield* Effect.fork(other.run(({ text }) => Effect.sync(() => seen.push(text))))
         yield* until(() => seen.length === 3)
         expect(seen).toEqual(texts(0, 3))
         expect(interrupted).toBeGreaterThanOrEqual(1)
         yield* Fiber.interrupt(lost)
         // A member again: the two of them share the group.
-        yield* Effect.sleep(30_000)
+        yield* Effect.sleep(15_000)
         expect([yield* hanging.isAssigned, yield* other.isAssigned]).toEqual([true, true])
       })
     ))
