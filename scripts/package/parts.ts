@@ -1,5 +1,5 @@
 /** The parts of the matrix: each runs the packed library as a user does, and throws what was wrong. */
-import { readdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { readManifest, testedRange } from "./manifest.ts"
 import { ended, Mismatch, type ProjectName, type Projects, ran } from "./project.ts"
@@ -83,6 +83,28 @@ const zstd = (): Part => ({
     await node.exited
     printed(text, /options\.compression is "zstd"; allowed: .*this runtime has no zstd/)
     printed(text, /compressed-0@0 cannot be read: zstd: this runtime has no zstd/)
+  }
+})
+
+/** A process that is killed beside its open cluster: its data goes as well. */
+const killed = ([name, command]: Runtime): Part => ({
+  group: "runs",
+  name: `killed beside an open cluster, ${name}`,
+  run: async (projects) => {
+    const cwd = await projects.at("newest")
+    const temporary = join(projects.directory, `killed-${name}`)
+    mkdirSync(temporary)
+    // Bun has a directory of its own there.
+    const left = () => readdirSync(temporary).filter((each) => each.startsWith("comanche-franz-"))
+    const child = Bun.spawn([...command, "open-cluster.mjs"], { cwd, env: { ...process.env, TMPDIR: temporary }, stdout: "pipe" })
+    await child.stdout.getReader().read()
+    if (left().length !== 1) throw new Mismatch(`a cluster has one directory: ${left()}`)
+    child.kill("SIGKILL")
+    await child.exited
+    for (let tries = 600; left().length > 0; tries--) {
+      if (tries === 0) throw new Mismatch(`left after a minute: ${left()}`)
+      await Bun.sleep(100)
+    }
   }
 })
 
@@ -234,6 +256,9 @@ const checks = (root: string): ReadonlyArray<Part> => [
 export const partsOf = (root: string): ReadonlyArray<Part> => [
   ...runs(root),
   zstd(),
+  ...runtimesOf(root)
+    .filter(([name]) => name !== "Node 22")
+    .map(killed),
   ...runners(root),
   ...commands(root),
   ...otherLine(root),

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Context, Data, Effect, Either, Exit, Layer, Logger, LogLevel, Scope } from "effect"
 import { PrivateDirectories } from "../../adapters/log/file/layer.ts"
 import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
@@ -9,6 +6,7 @@ import { didYouMean } from "../../domain/kernel/nearest.ts"
 import type { TaggedErrorClass } from "../ports/tagged-error.ts"
 import { startUp } from "./node/nodes.ts"
 import type { NodeSettings } from "./node-settings.ts"
+import { testDirectory } from "./test-directory.ts"
 
 export type { NodeSettings } from "./node-settings.ts"
 
@@ -52,11 +50,6 @@ const nodeConfig = (settings: NodeSettings): Effect.Effect<NodeConfig, ClusterFa
     return Effect.succeed(read as NodeConfig)
   })
 
-const directory = Effect.acquireRelease(
-  Effect.promise(() => mkdtemp(join(tmpdir(), "comanche-franz-"))),
-  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
-)
-
 /**
  * Starts a leader and brokers on free ports. They are ready for every request when it returns, and stop with the scope.
  */
@@ -66,7 +59,7 @@ export const cluster = ({
   logLevel = LogLevel.Warning
 }: ClusterOptions = {}): Effect.Effect<RunningCluster, ClusterFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const data = yield* directory
+    const data = yield* testDirectory
     const running = yield* startUp({
       config: yield* nodeConfig(config),
       listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }),
@@ -96,15 +89,21 @@ export class TestCluster extends TestClusterTag {
   static readonly layer = (options: ClusterOptions = {}): Layer.Layer<TestCluster, ClusterFailure> => Layer.scoped(TestCluster, cluster(options))
 }
 
+/** A cluster that its caller closes: `await cluster.close()`, or `await using cluster = await startCluster()`, which closes it after a test that failed, too. */
+export interface StartedCluster extends RunningCluster, AsyncDisposable {
+  /** Stops all nodes and removes their data. Calls after the first do nothing. */
+  readonly close: () => Promise<void>
+}
+
 /**
  * The same without Effect: `const cluster = await startCluster({ brokers: 3 })`, and `await cluster.close()` at the
- * end.
+ * end. Where the process ends without it, by whatever signal, the data is removed all the same.
  */
-export const startCluster = async (options: ClusterOptions = {}): Promise<RunningCluster & { readonly close: () => Promise<void> }> => {
+export const startCluster = async (options: ClusterOptions = {}): Promise<StartedCluster> => {
   const scope = Effect.runSync(Scope.make())
   const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
   try {
-    return { ...(await Effect.runPromise(Scope.extend(cluster(options), scope))), close }
+    return { ...(await Effect.runPromise(Scope.extend(cluster(options), scope))), close, [Symbol.asyncDispose]: close }
   } catch (failure) {
     await close()
     throw failure

@@ -1,0 +1,4 @@
+import { startCluster } from "comanche-franz/testing"
+
+await startCluster()
+console.log("started")
