@@ -12,6 +12,7 @@ import { dropBefore } from "./delete-before.ts"
 import { attempt, faultOf } from "./disk/disk.ts"
 import { isOutOfFiles } from "./disk/file-pool.ts"
 import { inSlices } from "./disk/slices.ts"
+import { FollowerCheck } from "./follower-check.ts"
 import type { LogCore } from "./log-core.ts"
 import type { LogSync } from "./log-sync.ts"
 import { scanHeaders } from "./segment/header-scan.ts"
@@ -31,6 +32,7 @@ export class SegmentedLog implements PartitionLog {
   private readonly list: SegmentList
   private readonly syncing: LogSync
   private readonly tail: LogTail
+  private readonly follower: FollowerCheck
 
   constructor(
     private readonly core: LogCore,
@@ -40,6 +42,7 @@ export class SegmentedLog implements PartitionLog {
     this.list = core.segments
     this.syncing = core.syncing
     this.tail = core.parts.tail
+    this.follower = new FollowerCheck(core.directory, core.segments, core.parts.crc32c)
     this.sync = core.syncing.sync
     this.derived = core.derived
     this.scrub = Effect.suspend(() =>
@@ -92,6 +95,13 @@ export class SegmentedLog implements PartitionLog {
       this.tail.add(batch)
     }
     return Either.void
+  }
+
+  readonly appendAsFollower: PartitionLog["appendAsFollower"] = (batches) => {
+    const refusal = this.refusal()
+    if (refusal !== undefined) return Either.left(refusal)
+    const checked = attempt(this.core.directory, "read", () => this.follower.check(batches))
+    return Either.flatMap(checked, (fits) => Either.flatMap(fits, () => Either.map(this.append(batches), () => this.follower.appended(batches))))
   }
 
   readonly read = (from: Offset, maxBytes: number, upTo: Offset): Either.Either<ReadonlyArray<Uint8Array>, LogFault> => {

@@ -1,5 +1,5 @@
 import { Context, Data, type Effect, type Either, type Scope } from "effect"
-import type { Offset, TopicId } from "../../domain/kernel/id.ts"
+import type { Epoch, Offset, TopicId } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { SegmentExtent } from "../../domain/log/retention.ts"
 import type { Compacted, CompactionOrder } from "./compaction.ts"
@@ -23,6 +23,15 @@ export class LogFault extends Data.TaggedError("LogFault")<{
 export class DirectoryLocked extends Data.TaggedError("DirectoryLocked")<{ readonly path: string; readonly holder: string; readonly message: string }> {}
 /** Another cluster or another node wrote the directory. */
 export class ForeignDirectory extends Data.TaggedError("ForeignDirectory")<{ readonly path: string; readonly message: string }> {}
+
+/** A batch of a partition's leader does not follow a follower's log: the response was damaged, or the logs differ. Nothing was appended. */
+export class MisplacedBatch extends Data.TaggedError("MisplacedBatch")<{
+  readonly path: string
+  readonly baseOffset: Offset
+  readonly leaderEpoch: Epoch
+  /** What is wrong with it, and where the log ends: a sentence or two for the operator. */
+  readonly message: string
+}> {}
 
 /** The owner of a data directory, as in Kafka's meta.properties. `clusterId` is undefined until the node has joined its cluster. */
 export interface DirectoryIdentity {
@@ -83,6 +92,12 @@ interface LogReader {
 interface LogWriter {
   /** Adds batches whose offsets are assigned already, the first at `end()`. They are readable when it returns, durable only after `sync`. All or nothing. Keeps none of their memory. */
   readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
+  /**
+   * As `append`, for batches of the partition's leader, which a follower takes as they are. Checks each: its CRC, that it begins where the one before it ends (the first
+   * at `end()`), that it has a record for each of its offsets, and that its leader epoch is not below that of the batch before it, which the log has perhaps on the disk
+   * only. All or nothing: where one does not fit, none is appended.
+   */
+  readonly appendAsFollower: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault | MisplacedBatch>
   /** Everything appended before the call is durable when it returns. Waiting callers share one fdatasync; a failed one takes the log offline for good (reason "offline" afterwards). */
   readonly sync: Effect.Effect<void, LogFault>
   /**

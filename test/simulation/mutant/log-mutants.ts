@@ -27,6 +27,7 @@ const plain = (log: PartitionLog): PartitionLog => ({
   truncateTo: (offset) => log.truncateTo(offset),
   restartAt: (offset) => log.restartAt(offset),
   append: (batches) => log.append(batches),
+  appendAsFollower: (batches) => log.appendAsFollower(batches),
   sync: Effect.suspend(() => log.sync),
   whenSynced: (offset, synced) => log.whenSynced(offset, synced),
   read: (from, maxBytes, upTo) => log.read(from, maxBytes, upTo),

@@ -5,7 +5,7 @@ import type { LogDirectory } from "../../../../adapters/log/log-directory.ts"
 import { defaultStoreBounds, makeStore, type StoreBounds } from "../../../../adapters/log/store.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { Checksum } from "../../../../src/ports/checksum.ts"
-import type { DirectoryIdentity, LogConfig, LogFault, LogStore, PartitionLog } from "../../../../src/ports/log-store.ts"
+import { type DirectoryIdentity, type LogConfig, LogFault, type LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
 import type { Chance } from "../../../simulation/chance.ts"
 import { batchesIn } from "../../../src/ports/log-batches.ts"
 import type { TraceDisk } from "./trace-disk.ts"
@@ -190,9 +190,19 @@ export class Witness {
 
   /** A refused append counts as not made: recovery must never find what it left. */
   append(of: LogWitness, log: PartitionLog, batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> {
-    const done = log.append(batches)
+    // As the leader and as a follower: both leave the same files, and recovery has to find the same.
+    const isFollower = (batches[0]?.baseOffset ?? 0) % 3 === 0
+    const done: Either.Either<void, LogFault> = isFollower ? this.appendAsFollower(log, batches) : log.append(batches)
     if (Either.isRight(done)) of.appended.push(...batches)
     return done
+  }
+
+  private appendAsFollower(log: PartitionLog, batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> {
+    return Either.mapLeft(log.appendAsFollower(batches), (wrong) => {
+      if (wrong._tag === "LogFault") return wrong
+      this.problems.push(wrong.message)
+      return new LogFault({ path: wrong.path, reason: "io", message: wrong.message })
+    })
   }
 
   readonly sync = (of: LogWitness, log: PartitionLog): Effect.Effect<void, LogFault> =>

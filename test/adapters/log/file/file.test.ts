@@ -8,6 +8,7 @@ import type { StoreBounds } from "../../../../adapters/log/store.ts"
 import { defaultLogConfig, LogStore } from "../../../../src/ports/log-store.ts"
 import { batchesFrom, batchesIn, checksum, hexOf, topicId } from "../../../src/ports/log-batches.ts"
 import { logCutContract } from "../../../src/ports/log-cut.contract.ts"
+import { logFollowerContract } from "../../../src/ports/log-follower.contract.ts"
 import { logFiles, logStoreContract, openLog, put, readAll, type StoreWorld, within } from "../../../src/ports/log-store.contract.ts"
 
 const fileWorld = (directory: string, bounds: Partial<StoreBounds> = {}): StoreWorld => ({
@@ -25,6 +26,7 @@ const fileWorld = (directory: string, bounds: Partial<StoreBounds> = {}): StoreW
 })
 
 logStoreContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))), { damageStride: 61 })
+logFollowerContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))))
 logCutContract("file", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-"))))
 logCutContract("file, with shared syncs", () => fileWorld(fs.mkdtempSync(join(tmpdir(), "franz-log-")), { crowdMin: 0 }))
 

@@ -7,6 +7,7 @@ import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import { type DirectoryLocked, type LogFault, LogStore } from "../../../../src/ports/log-store.ts"
 import { batch, batchesFrom, checksum, hexOf, otherTopicId, smallConfig, topicId } from "../../../src/ports/log-batches.ts"
 import { logCutContract } from "../../../src/ports/log-cut.contract.ts"
+import { logFollowerContract } from "../../../src/ports/log-follower.contract.ts"
 import { logDirectory, logStoreContract, openLog, put, readAll, type Store, type StoreWorld } from "../../../src/ports/log-store.contract.ts"
 
 const root = "/data"
@@ -22,6 +23,7 @@ const memoryWorld = (disk: MemoryDisk): StoreWorld => ({
 })
 
 logStoreContract("memory", () => memoryWorld(new MemoryDisk()), { damageStride: 17 })
+logFollowerContract("memory", () => memoryWorld(new MemoryDisk()))
 logCutContract("memory", () => memoryWorld(new MemoryDisk()))
 
 /** Randomness from fast-check: each number in [0, 1) decides one draw. */
