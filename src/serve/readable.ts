@@ -20,6 +20,8 @@ export interface ReadablePartition {
   readonly end: () => Offset
   /** The high watermark that a response names, where a reader reads further than that: a replica. */
   readonly committed?: () => Offset
+  /** Whether a leader knows the newest committed offset (KIP-207); absent if it always does. */
+  readonly isLatestKnown?: () => boolean
   /** Notes the fetch of a replica; or returns its error, or where the replica's log leaves this one (KIP-595). Absent where no replica may read. */
   readonly fetchedBy?: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined
   /** As PartitionLog.read, up to the high watermark. */

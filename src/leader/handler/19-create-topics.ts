@@ -42,13 +42,18 @@ const command = (leader: LeaderContext["Type"], asked: TopicRequest, validateOnl
 const partitionsOf = (leader: LeaderContext["Type"], { assignments, numPartitions }: TopicRequest): number =>
   assignments.length > 0 ? assignments.length : numPartitions === -1 ? leader.config["num.partitions"] : numPartitions
 
+const replicationFactorOf = ({ assignments, replicationFactor }: TopicRequest): number => Math.max(1, assignments[0]?.brokerIds.length ?? replicationFactor)
+
 /** From the events alone, so that a repetition of the command after a restart gets the same answer (M4). */
 const added = (leader: LeaderContext["Type"], asked: TopicRequest, events: ReadonlyArray<Event>, version: number): TopicResponse => {
   let topic: Extract<Event, { _tag: "TopicAdded" }> | undefined
   let partitions = 0
+  let replicationFactor = 1
   for (const event of events) {
     if (event._tag === "TopicAdded") topic = event
-    if (event._tag === "PartitionPlaced") partitions++
+    if (event._tag !== "PartitionPlaced") continue
+    partitions++
+    replicationFactor = event.replicas.length
   }
   // Without events it was only to be checked, and all of it was right.
   const own = topic?.configs ?? Object.fromEntries(asked.configs.map(({ name, value }) => [name, value ?? ""]))
@@ -58,7 +63,7 @@ const added = (leader: LeaderContext["Type"], asked: TopicRequest, events: Reado
     errorCode: 0,
     errorMessage: null,
     numPartitions: topic === undefined ? partitionsOf(leader, asked) : partitions,
-    replicationFactor: 1,
+    replicationFactor: topic === undefined ? replicationFactorOf(asked) : replicationFactor,
     configs: version >= configsSince ? createdConfigs(describing(leader), own) : []
   }
 }

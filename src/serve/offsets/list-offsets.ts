@@ -29,6 +29,9 @@ const special = {
 type Special = keyof typeof special
 const names = Object.keys(special) as ReadonlyArray<Special>
 
+/** The first version with OFFSET_NOT_AVAILABLE. */
+const offsetNotAvailableSince = 5
+
 /** The meaning of a negative timestamp; "time" for a real one, "unsupported" for one that the version does not have. */
 const meaning = (timestamp: bigint, version: number): Special | "time" | "unsupported" => {
   if (timestamp >= 0n) return "time"
@@ -39,6 +42,8 @@ const meaning = (timestamp: bigint, version: number): Special | "time" | "unsupp
 const lookUp = (partition: ReadablePartition, request: Special | "time", timestamp: bigint, lookup: OffsetLookup): Either.Either<OffsetResult, KafkaError> => {
   switch (request) {
     case "latest":
+      // A smaller offset than a leader before this one answered would make consumers reset.
+      if (partition.isLatestKnown?.() === false) return Either.left("OFFSET_NOT_AVAILABLE")
       return Either.right({ timestamp: -1, offset: partition.highWatermark(), leaderEpoch: partition.leaderEpoch() })
     case "earliest":
     case "earliestLocal":
@@ -66,7 +71,8 @@ const answer = (find: FindReadable, lookup: OffsetLookup, name: string, request:
   if (currentLeaderEpoch !== -1 && currentLeaderEpoch !== epoch)
     return failure(partitionIndex, currentLeaderEpoch < epoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH")
   const found = lookUp(partition, what, timestamp, lookup)
-  if (Either.isLeft(found)) return failure(partitionIndex, found.left)
+  if (Either.isLeft(found))
+    return failure(partitionIndex, version < offsetNotAvailableSince && found.left === "OFFSET_NOT_AVAILABLE" ? "LEADER_NOT_AVAILABLE" : found.left)
   const { leaderEpoch, offset, timestamp: at } = found.right
   // Before version 4 the response has no field for an epoch.
   return { partitionIndex, errorCode: 0, timestamp: BigInt(at), offset: BigInt(offset), ...(version >= 4 ? { leaderEpoch } : {}) }
@@ -122,7 +128,7 @@ function* listed({ decompress, find }: ListOffsetsOptions, request: Request, ver
  * A time is looked up in the time index, and then in the batch that holds it, which is unpacked to at most 32 MiB, all batches of a request to at most 1 GiB: what is
  * beyond is answered with the batch's beginning. Look-ups pause after each 0.2 ms or so.
  *
- * Errors of a partition: those of Fetch; UNSUPPORTED_VERSION for a special time that the version lacks; INVALID_REQUEST for one that is named twice;
+ * Errors of a partition: those of Fetch; OFFSET_NOT_AVAILABLE for the end while a new leader does not know it; UNSUPPORTED_VERSION for a special time that the version lacks; INVALID_REQUEST for one that is named twice;
  * CORRUPT_MESSAGE when the batch that holds the time cannot be opened.
  */
 export const listOffsets =

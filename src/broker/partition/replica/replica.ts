@@ -324,14 +324,15 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
 
   readonly epochEnd = (epoch: Epoch) => this.derived.epochs.endOf(epoch, this.end())
 
+  private isCommitted = (batch: RecordBatch | undefined): boolean => batch !== undefined && batch.baseOffset < this.committedEnd
+  readonly isLatestKnown = (): boolean => this.replication?.isLatestKnown ?? true
   readonly latestTimestamp = (): number => this.log.segments().reduce((latest, { maxTimestamp }) => Math.max(latest, maxTimestamp), -1)
 
   readonly batchAtTime = (timestamp: number, from = 0): Either.Either<RecordBatch | undefined, LogFault> =>
-    this.checked(this.log.batchAtTime(timestamp, Math.max(from, this.start())))
+    Either.map(this.checked(this.log.batchAtTime(timestamp, Math.max(from, this.start()))), (batch) => (this.isCommitted(batch) ? batch : undefined))
 
   readonly onAdvance = (wake: () => void): (() => void) => this.fetches.add(wake)
 
-  /** Fetches that wait for this partition. */
   get waitingCount(): number {
     return this.fetches.size
   }

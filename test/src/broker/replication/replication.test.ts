@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
-import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, until } from "./support.ts"
+import { consume, createReplicated, isolate, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
 
 test("three replicas: acks=all waits for all of the in-sync set, and consumers read what all have", () => {
   const world = new ReplicatedWorld()
@@ -86,6 +86,57 @@ test("with fewer replicas in sync than min.insync.replicas nothing is written by
       yield* until(() => partitionOf(leader)?.isr.length === 2)
       expect(yield* produce(to, "record 2")).toEqual(["NONE", 2])
       expect(yield* consume(to, 0)).toMatchObject({ highWatermark: 3 })
+    })
+  )
+})
+
+test("a leader that is cut off acknowledges nothing by acks=all; when it is back it cuts what the new leader does not have", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      yield* world.broker(1)
+      const others = [yield* world.broker(2), yield* world.broker(3)]
+      yield* createReplicated(leader, [1, 2, 3])
+      const [first, second] = [yield* world.link(1), yield* world.link(2)]
+      for (let n = 0; n < 3; n++) expect(yield* produce(first, `both ${n}`)).toEqual(["NONE", n])
+      isolate(world, 1)
+      // The old leader does not know yet that it is fenced.
+      expect(yield* produce(first, "old 3", 1)).toEqual(["NONE", 3])
+      expect((yield* produce(first, "old 4", -1, 1000))[0]).toBe("REQUEST_TIMED_OUT")
+      yield* until(() => partitionOf(leader)?.leader === 2)
+      yield* Effect.sleep(1000)
+      expect(yield* produce(second, "new 3")).toEqual(["NONE", 3])
+      expect(yield* valuesOn(first)).toEqual(["both 0", "both 1", "both 2"])
+      world.network.heal()
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(yield* produce(second, "new 4")).toEqual(["NONE", 4])
+      // The first broker alone has all that was acknowledged, and nothing else.
+      for (const { stop } of others) yield* stop
+      yield* until(() => partitionOf(leader)?.leader === 1)
+      yield* Effect.sleep(1000)
+      expect(yield* valuesOn(first)).toEqual(["both 0", "both 1", "both 2", "new 3", "new 4"])
+    })
+  )
+})
+
+test("a follower that cannot reach its leader is taken out of the in-sync set after 30 s, though its session lives, and joins again", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3])
+      const to = yield* world.link(1)
+      expect(yield* produce(to, "0")).toEqual(["NONE", 0])
+      world.network.cut("broker-3", "broker-1")
+      expect((yield* produce(to, "1", -1, 5000))[0]).toBe("REQUEST_TIMED_OUT")
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      expect(yield* produce(to, "2")).toEqual(["NONE", 2])
+      world.network.heal()
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(yield* produce(to, "3")).toEqual(["NONE", 3])
+      expect(yield* valuesOn(to)).toEqual(["0", "1", "2", "3"])
     })
   )
 })

@@ -1,4 +1,4 @@
-import { Effect, ExecutionStrategy, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { Effect, Either, ExecutionStrategy, Exit, Layer, Logger, LogLevel, Scope } from "effect"
 import { layerTypescript as checksum } from "../../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { layerTypescript as compression } from "../../../../adapters/compression/compression.ts"
@@ -12,6 +12,8 @@ import { topicByName } from "../../../../domain/cluster/state.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../../domain/kernel/config.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
 import { BrokerId } from "../../../../domain/kernel/id.ts"
+import { readableBatches } from "../../../../domain/log/batch.ts"
+import { decodeRecords } from "../../../../domain/log/record.ts"
 import { type RunningBroker, startBroker } from "../../../../src/broker/broker.ts"
 import { type RunningLeader, startLeader } from "../../../../src/leader/leader.ts"
 import { Produce } from "../../../../src/protocol/message/00-produce.ts"
@@ -131,3 +133,27 @@ export const consume = (to: Link, from: number) =>
       return { error: kafkaError(partition?.errorCode ?? -1), highWatermark: Number(partition?.highWatermark), bytes: partition?.records?.length ?? 0 }
     }
   )
+
+/** The values that a consumer reads from the beginning. */
+export const valuesOn = (to: Link) =>
+  Effect.map(
+    to.call(
+      Fetch,
+      {
+        maxWaitMs: 0,
+        minBytes: 1,
+        maxBytes: 1_000_000,
+        topics: [{ topic: name, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 1_000_000 }] }]
+      },
+      { version: 12 }
+    ),
+    ({ responses }) =>
+      Either.getOrThrow(readableBatches(responses[0]?.partitions[0]?.records ?? new Uint8Array(0)))
+        .flatMap((each) => Either.getOrThrow(decodeRecords(each, each.records)))
+        .map(({ value }) => new TextDecoder().decode(value ?? new Uint8Array(0)))
+  )
+
+/** Cuts a broker off from the leader and the other brokers; clients still reach it. */
+export const isolate = (world: ReplicatedWorld, id: number): void => {
+  for (const other of ["leader", "broker-1", "broker-2", "broker-3"]) if (other !== `broker-${id}`) world.network.cut(`broker-${id}`, other)
+}
