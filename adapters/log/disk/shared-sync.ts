@@ -135,8 +135,16 @@ export class SharedSync<Point> {
     this.usedAt = now
     this.logs = logsMin * 2
     this.requests = this.gathered = this.sharedMs = 0
-    if (this.thread === undefined) this.thread = this.volume.start((round) => this.heard(round))
-    else this.isOpen = true
+    if (this.thread !== undefined) this.isOpen = true
+    else this.start(this.volume)
+  }
+  private start(volume: SyncableVolume): void {
+    try {
+      this.thread = volume.start((round) => this.heard(round))
+    } catch (error) {
+      // The process may have no memory or no thread left for it.
+      this.failed(error)
+    }
   }
   ended(ms: number): void {
     this.running--

@@ -122,6 +122,23 @@ test("an error of the volume answers no request: each goes to a sync of its log,
   expect([state.starts, state.closes]).toEqual([1, 1])
 })
 
+test("a thread that cannot be started is reported once, and the logs sync by themselves", () => {
+  const lines: Array<string> = []
+  const shared = new SharedSync<number>(
+    {
+      holds: () => true,
+      close: () => undefined,
+      start: () => {
+        throw new Error("no thread is left")
+      }
+    },
+    { bounds: { crowdMin: 0, noteMs: 0 }, syncTimes: new SyncTimes(), now: () => 1000, report: (line) => void lines.push(line), after: () => undefined }
+  )
+  for (let i = 0; i < 3; i++) shared.begun()
+  expect([shared.isOpen, shared.isPossible, lines.length]).toEqual([false, false, 1])
+  expect(lines[0]).toContain("no thread is left")
+})
+
 test("a request of a log that went offline meanwhile gets its fault", () => {
   const { shared, state, ready } = open()
   ready()
