@@ -8,6 +8,7 @@ import type { ConsumedRecord } from "../client/consumer/fetch/record.ts"
 import type { ConsumerOptions, EventsOptions } from "../client/consumer/options.ts"
 import type { ConsumerService } from "../client/consumer/service.ts"
 import { type CallError, type InvalidAddress, InvalidArgument } from "../client/error.ts"
+import { type Diagnosis, diagnose as platformDiagnose } from "../client/observability/diagnose.ts"
 import type { ConnectionOptions } from "../client/options.ts"
 import type { ProducerOptions } from "../client/producer/options.ts"
 import { Producer as PlatformProducer, type ProducerService } from "../client/producer/producer.ts"
@@ -89,6 +90,10 @@ export const clusterEvents = (
 ): Stream.Stream<ConsumedRecord, CallError | InvalidAddress | InvalidArgument | AssignError | PollError> =>
   Stream.provideLayer(platformEvents(connection, options), platform)
 
+/** Says in sentences what is wrong between this machine and a cluster. See `Diagnosis`. */
+export const diagnose = (options: ConnectionOptions): Effect.Effect<Diagnosis, InvalidAddress | InvalidArgument> =>
+  Effect.provide(platformDiagnose(options), platform)
+
 export type { AdminService } from "../client/admin/admin.ts"
 export type { Acl, AclFilter, AclsAdmin } from "../client/admin/batch/acls.ts"
 export type {
@@ -143,6 +148,8 @@ export { worker } from "../client/consumer/typed/worker.ts"
 export * from "../client/error.ts"
 export type { AssignorName, GroupOptions } from "../client/group/options.ts"
 export type { TopicView } from "../client/metadata/view.ts"
+export type { Diagnosis, DiagnosisFinding } from "../client/observability/diagnose.ts"
+export { type ProcessTracingOptions, type TracingOptions, tracedProducer, traceProcessing, traceProducer } from "../client/observability/tracing.ts"
 export type { ConnectionOptions } from "../client/options.ts"
 export type { SendError, Sent } from "../client/producer/accumulator/delivery.ts"
 export type { CustomPartitioner, PartitionerInput } from "../client/producer/accumulator/partitioner.ts"

@@ -66,7 +66,7 @@ describe("the client's work over each listener of Kafka", () => {
         Effect.flip(Effect.repeat(over.call(Metadata, { topics: [] }), Schedule.intersect(Schedule.spaced(50), Schedule.recurs((2.5 * sessionMs) / 50))))
       )
     const both = Effect.gen(function* () {
-      const { open } = yield* makeConnector(security, 20_000)
+      const { open } = yield* makeConnector({ ...security, clientId: "sessions", timeoutMs: 20_000 })
       const crypto = yield* Cryptography
       const renewed = yield* open(address, link)
       const once = yield* connect(address, link)

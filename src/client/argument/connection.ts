@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from "../options.ts"
-import { bytesMax, durationMs, either, type Fields, fields, listOf, optional, text, timeoutMs, type Wrong } from "./check.ts"
+import { bytesMax, durationMs, either, type Fields, fields, listOf, optional, text, timeoutMs, type Wrong, yesOrNo } from "./check.ts"
 import { sasl, tls } from "./security.ts"
 
 const address = text(1024)
@@ -9,6 +9,7 @@ export const connectionFields: Fields<ConnectionOptions> = {
   clientId: optional(text(10_000)),
   tls: optional(tls),
   sasl: optional(sasl),
+  metrics: optional(yesOrNo),
   connectTimeoutMs: optional(timeoutMs),
   requestTimeoutMs: optional(timeoutMs),
   retryTimeoutMs: optional(durationMs),

@@ -106,6 +106,7 @@ export const makeClient = (options: ConnectionOptions): Effect.Effect<Client, Ca
     const random = yield* makeSyncRandom
     const pool = yield* makePool(settings, random)
     const metadata = yield* makeMetadata(settings, pool, random)
+    pool.metrics?.nameTopics((id) => metadata.view().namesById.get(id))
 
     const timedOut = (timeoutMs: number) => () => {
       const cluster = `the cluster at ${bootstrapNames(settings).join(", ")}`

@@ -103,6 +103,10 @@ export class Pool {
     private readonly scope: Scope.Scope
   ) {}
 
+  get metrics(): Connector["metrics"] {
+    return this.connector.metrics
+  }
+
   /** The connection if it is open, and not suspected to be half-open. Plain code, for the producer's sender. */
   ready(address: Address, lane: Lane): Link | undefined {
     const slot = this.slots.get(keyOf(address, lane))
@@ -259,7 +263,12 @@ const keyOf = (address: Address, lane: Lane): string => `${lane} ${formatAddress
 
 export const makePool = (settings: ConnectionSettings, random: SyncRandom): Effect.Effect<Pool, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
-    const connector = yield* makeConnector(settings.security, settings.connectTimeoutMs)
+    const connector = yield* makeConnector({
+      ...settings.security,
+      clientId: settings.clientId,
+      metrics: settings.metrics,
+      timeoutMs: settings.connectTimeoutMs
+    })
     // A scope of its own, closed in the order of the finalizers: connections that are opened later would otherwise
     // close before a producer's last flush.
     const scope = yield* Effect.acquireRelease(Scope.make(), (own) => Scope.close(own, Exit.void))

@@ -4,6 +4,7 @@ import { type Address, type ConnectFault, formatAddress, type TlsFault, Transpor
 import type { CallFault } from "../../wire/fault.ts"
 import { connect, connectTls, type Link, type LinkOptions } from "../../wire/link.ts"
 import { AuthenticationFailed, type ConnectError, NotReachable, TlsFailed } from "../error.ts"
+import { ClientMetrics } from "../observability/client-metrics.ts"
 import { authenticate, type Credentials } from "./authentication.ts"
 import type { SecuritySettings } from "./options.ts"
 
@@ -11,6 +12,8 @@ import type { SecuritySettings } from "./options.ts"
 export interface Connector {
   /** The link closes with the scope. A session is renewed before it ends, as long as the scope is open. */
   readonly open: (address: Address, options: LinkOptions) => Effect.Effect<Link, ConnectError, Scope.Scope>
+  /** Undefined unless the options demand metrics. */
+  readonly metrics: ClientMetrics | undefined
 }
 
 /** Faults by which a node ends a TLS connection that it has opened: TLS 1.3 reads the client's certificate after that. */
@@ -67,9 +70,18 @@ const renewed = (link: Link, address: Address, credentials: Credentials, lifetim
 
 const noCryptography = "this platform has no service Cryptography. Provide it beside Transport; the layers of the package do."
 
-/** Makes the connector of a client. `timeoutMs` bounds the connection, and then the authentication. */
-export const makeConnector = ({ sasl, tls }: SecuritySettings, timeoutMs: number): Effect.Effect<Connector, never, Transport> =>
+interface ConnectorSettings extends SecuritySettings {
+  readonly clientId: string
+  /** Default false. */
+  readonly metrics?: boolean
+  /** Bounds the connection, and then the authentication, ms. */
+  readonly timeoutMs: number
+}
+
+/** Makes the connector of a client. */
+export const makeConnector = ({ clientId, metrics: counts = false, sasl, timeoutMs, tls }: ConnectorSettings): Effect.Effect<Connector, never, Transport> =>
   Effect.gen(function* () {
+    const metrics = counts ? new ClientMetrics(clientId, yield* Effect.clock) : undefined
     const transport = yield* Transport
     // Optional, so that clients without SASL need no other service than Transport.
     const cryptography = yield* Effect.serviceOption(Cryptography)
@@ -96,8 +108,18 @@ export const makeConnector = ({ sasl, tls }: SecuritySettings, timeoutMs: number
           onTimeout: () => new NotReachable({ addresses: [formatAddress(address)], reason: `it did not respond within connectTimeoutMs=${timeoutMs}` })
         }),
         Effect.tap((link) => authenticated(link, address)),
-        Effect.mapError((fault) => connectError(fault, address))
+        Effect.mapBoth({
+          onFailure: (fault) => {
+            const error = connectError(fault, address)
+            metrics?.refused(error)
+            return error
+          },
+          onSuccess: (link) => {
+            metrics?.connected()
+            return metrics?.measured(link) ?? link
+          }
+        })
       )
     }
-    return { open }
+    return { open, metrics }
   })

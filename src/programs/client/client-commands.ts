@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { brokerList, brokerRemove } from "../../cli/admin/broker.ts"
 import { brokerConfig } from "../../cli/admin/broker-config.ts"
 import { clusterDescribe, clusterEventsCommand } from "../../cli/admin/cluster.ts"
+import { diagnoseCommand } from "../../cli/admin/diagnose.ts"
 import { groupCommands } from "../../cli/admin/group.ts"
 import { clusterDirs } from "../../cli/admin/log-dirs.ts"
 import { clusterMetrics } from "../../cli/admin/metrics.ts"
@@ -36,6 +37,7 @@ export const clientCommands = [
   overTransport(clusterDescribe),
   overTransport(clusterDirs),
   overTransport(clusterMetrics),
+  overTransport(diagnoseCommand),
   onPlatform(clusterEventsCommand),
   ...logCommands(logTool)
 ]
