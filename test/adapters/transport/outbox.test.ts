@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc"
 import { describe, expect, test } from "bun:test"
 import fc from "fast-check"
 import { freshMemory, Outbox, sharedMemory } from "../../../adapters/transport/outbox.ts"
@@ -99,4 +100,21 @@ describe("bytes that wait to be sent", () => {
     expect(outbox.write([new Uint8Array(100_000)])).toBe(0)
     expect(outbox.size).toBe(0)
   })
+})
+
+test("an idle outbox keeps no function, and one array at most", async () => {
+  const socket = { send: (bytes: Uint8Array) => bytes.length, drained: () => {} }
+  const count = () => {
+    const { Array: arrays = 0, Function: functions = 0 } = heapStats().objectTypeCounts
+    return { arrays, functions }
+  }
+  const before = count()
+  const outboxes = Array.from({ length: 1000 }, () => new Outbox(socket, sharedMemory))
+  for (const outbox of outboxes) outbox.write([new Uint8Array(10)])
+  await Promise.resolve()
+  Bun.gc(true)
+  const after = count()
+  expect(after.functions - before.functions).toBeLessThan(200)
+  expect(after.arrays - before.arrays).toBeLessThan(1200)
+  expect(outboxes.map(({ size }) => size)).toEqual(outboxes.map(() => 0))
 })
