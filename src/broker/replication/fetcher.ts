@@ -3,7 +3,6 @@ import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { readableBatches } from "../../../domain/log/batch.ts"
-import { LogFault } from "../../ports/log-store.ts"
 import { type ConnectFault, formatAddress, Transport } from "../../ports/transport.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
@@ -162,7 +161,7 @@ export class Fetcher {
     return this.guarded(key, asked, applied)
   }
 
-  private guarded<A>(key: string, asked: Pending, work: Effect.Effect<A, LogFault>): Effect.Effect<A | undefined> {
+  private guarded<A>(key: string, asked: Pending, work: Effect.Effect<A, { readonly message: string }>): Effect.Effect<A | undefined> {
     return Effect.catchAll(work, ({ message }) => Effect.as(this.failed(key, asked, message), undefined))
   }
 

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
-import type { Epoch, Offset } from "../../../../domain/kernel/id.ts"
+import type { Epoch } from "../../../../domain/kernel/id.ts"
 import { evolve, type LogState } from "../../../../domain/log/append.ts"
-import { type RecordBatch, verify } from "../../../../domain/log/batch.ts"
+import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../../domain/log/crc32c.ts"
 import type { EpochStart } from "../../../../domain/log/epoch-checkpoint.ts"
 import { encodeProducerSnapshot } from "../../../../domain/log/producer-snapshot.ts"
@@ -44,26 +44,6 @@ export class DerivedState {
   /** Forgets the epochs in which this replica led without a record: the log has nothing of them (KAFKA-10706). */
   forgetEmptyEpochs(): void {
     this.epochs = new EpochStarts(this.recordEpochs())
-  }
-
-  /**
-   * Returns why batches of a partition leader, whose epoch is `leaderEpoch`, cannot follow this log: each is whole, begins where the one before it ends, and its epoch does
-   * not fall.
-   */
-  followingFault(batches: ReadonlyArray<RecordBatch>, leaderEpoch: Epoch): string | undefined {
-    let end: Offset = this.log.end
-    let epoch = this.lastRecordEpoch()
-    for (const batch of batches) {
-      const { baseOffset, partitionLeaderEpoch } = batch
-      const wrong = verify(batch, this.crc32c)
-      if (wrong !== undefined) return `the batch at offset ${baseOffset} is damaged: ${wrong.message}`
-      if (baseOffset !== end) return `the batch at offset ${baseOffset} does not begin where the log ends, at ${end}`
-      if (partitionLeaderEpoch < epoch || partitionLeaderEpoch > leaderEpoch)
-        return `the batch at offset ${baseOffset} has leader epoch ${partitionLeaderEpoch}, after ${epoch} and under ${leaderEpoch}`
-      end = batch.nextOffset
-      epoch = partitionLeaderEpoch
-    }
-    return undefined
   }
 
   /** Folds batches that were appended as they are. `now` in ms. */

@@ -13,7 +13,7 @@ import {
   wasCut,
   wasSynced
 } from "../../../../domain/partition/follow.ts"
-import type { LogFault } from "../../../ports/log-store.ts"
+import type { LogFault, MisplacedBatch } from "../../../ports/log-store.ts"
 import type { DerivedState } from "./derived-state.ts"
 
 /** The replica that follows. */
@@ -24,7 +24,7 @@ export interface FollowedReplica {
   readonly highWatermark: () => Offset
   readonly derived: DerivedState
   /** Appends batches of the leader as they are; returns why it does not. */
-  readonly appendAsFollower: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
+  readonly appendAsFollower: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault | MisplacedBatch>
   readonly cutTo: (offset: Offset) => Effect.Effect<void, LogFault>
   readonly restartAt: (offset: Offset) => Effect.Effect<void, LogFault>
   readonly syncAll: Effect.Effect<void, LogFault>
@@ -85,7 +85,7 @@ export class Following {
   }
 
   /** Does what an answer says. Returns whether records were appended, which are not synced yet. */
-  answered(answer: LeaderResponse): Effect.Effect<boolean, LogFault> {
+  answered(answer: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     return Effect.suspend(() => {
       if (this.sent === undefined || !this.isCurrent) return Effect.succeed(false)
       const { action, state } = answered(this.state, this.sent, answer, this.replica.derived.recordEpochs())
@@ -101,7 +101,7 @@ export class Following {
     })
   )
 
-  private act(action: FollowAction, answer: LeaderResponse): Effect.Effect<boolean, LogFault> {
+  private act(action: FollowAction, answer: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     switch (action._tag) {
       case "ignore":
         return Effect.succeed(false)
@@ -114,7 +114,7 @@ export class Following {
     }
   }
 
-  private append({ batches = [], ...answer }: LeaderResponse): Effect.Effect<boolean, LogFault> {
+  private append({ batches = [], ...answer }: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     const [first] = batches
     const end = this.replica.end()
     // An empty log that begins where the leader's does: the leader's batch may begin before its log start (KAFKA-6975).

@@ -6,7 +6,7 @@ import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import { expireProducers } from "../../../../domain/log/producer-state.ts"
 import type { SegmentExtent } from "../../../../domain/log/retention.ts"
 import type { PartitionImage } from "../../../../domain/partition/image.ts"
-import { LogFault, type PartitionLog } from "../../../ports/log-store.ts"
+import type { LogFault, MisplacedBatch, PartitionLog } from "../../../ports/log-store.ts"
 import type { ReadablePartition } from "../../../serve/readable.ts"
 import { Leading, type LedReplica, type RecordCodecs } from "../leading/leading.ts"
 import { Replication } from "../leading/replication.ts"
@@ -291,11 +291,10 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.checked(this.log.read(Math.max(from, this.start()), maxBytes, this.committedEnd))
 
   /** Appends batches of the partition leader as they are. */
-  readonly appendAsFollower = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault> => {
-    const why = this.derived.followingFault(batches, this.epoch)
-    if (why !== undefined) return Either.left(new LogFault({ path: this.name, reason: "io", message: `${this.name} cannot follow its leader: ${why}.` }))
-    const written = this.log.append(batches)
-    if (Either.isLeft(written)) return Either.left(this.failed(written.left))
+  readonly appendAsFollower = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault | MisplacedBatch> => {
+    const written = this.log.appendAsFollower(batches)
+    if (Either.isLeft(written) && written.left._tag === "LogFault") this.failed(written.left)
+    if (Either.isLeft(written)) return written
     this.derived.follow(batches, this.options.replication.now())
     return Either.void
   }
