@@ -222,6 +222,47 @@ describe("run", () => {
       })
     ))
 
+  test("continues over nodes that stop and start, and begins with the first message of a topic that was created again", () =>
+    withCluster((cluster) =>
+      Effect.gen(function* () {
+        yield* produced(4, texts(0, 40))
+        const consumer = yield* member()
+        const seen: Array<string> = []
+        const events: Array<string> = []
+        yield* Effect.fork(Stream.runForEach(consumer.events, ({ _tag }) => Effect.sync(() => events.push(_tag))))
+        yield* Effect.fork(
+          consumer.run(
+            ({ text }) =>
+              Effect.delay(
+                Effect.sync(() => seen.push(text)),
+                10
+              ),
+            { concurrency: 2 }
+          )
+        )
+        yield* until(() => seen.length >= 20)
+        yield* cluster.stop("broker1")
+        yield* Effect.sleep(3000)
+        yield* cluster.startBroker(1)
+        yield* cluster.stop("leader")
+        yield* Effect.sleep(3000)
+        yield* cluster.startLeader
+        yield* until(() => new Set(seen).size === 40)
+        cluster.network.drop("client")
+        yield* until(() => events.includes("Reconnected"))
+        expect(events).toContain("Disconnected")
+        yield* Effect.scoped(Effect.flatMap(Producer.make({ leader }), (producer) => producer.removeTopic("jobs")))
+        yield* Effect.sleep(5000)
+        yield* produced(
+          4,
+          texts(0, 40).map((text) => `new ${text}`)
+        )
+        yield* until(() => seen.filter((text) => text.startsWith("new")).length >= 40)
+        yield* Effect.sleep(5000)
+        expect(seen.filter((text) => text.startsWith("new")).length).toBe(40)
+      })
+    ))
+
   test("ends for what a poll would fail for, and refuses what it cannot use", () =>
     withCluster(() =>
       Effect.gen(function* () {
