@@ -24,6 +24,9 @@ const importedNames = async (root: string): Promise<ReadonlyArray<string>> => {
 const moduleText = (names: ReadonlyArray<string>, version: string): string => `import * as effect from "effect"
 import { createRequire } from "node:module"
 
+// Runtimes print the lines of the source around a failure: they are short, and the first line with "Error" is the sentence.
+const [Failure, name] = [Error, "UnsupportedEffectVersionError"]
+
 const tested = ${JSON.stringify(testedRange)}
 const versionFound = () => {
   const none = effect.Effect?.void
@@ -42,12 +45,10 @@ const atLeast = (version, lowest) => {
 }
 const found = versionFound()
 if (!found.startsWith("3.") || !atLeast(found, tested.lowest)) {
-  const error = new Error(
+  const sentence =
     "comanche-franz ${version} works with effect 3 (tested: " + tested.lowest + " to " + tested.newest + ") and found effect " + found +
     ". Install a version of that line beside it: npm install effect@" + tested.newest + " (bun add, deno add npm:effect@" + tested.newest + ")."
-  )
-  error.name = "UnsupportedEffectVersion"
-  throw error
+  throw Object.assign(new Failure(sentence), { name })
 }
 ${names.map((name) => `export const ${name} = effect.${name}`).join("\n")}
 `
