@@ -1,4 +1,4 @@
-import { Cause, Clock, Effect, Exit, Option, Scope } from "effect"
+import { Cause, Clock, Effect, Exit, Option, Schedule, Scope } from "effect"
 import type { Fault, FaultSwitch } from "./fault-switch.ts"
 import { bounds, type Operation, type Ports, type Site } from "./operations.ts"
 
@@ -49,13 +49,17 @@ interface Case {
   readonly faults: FaultSwitch
   /** How much longer than its bound a call may take on this machine, ms. */
   readonly slackMs: number
+  /** Repeats the calls before and after the fault until they work: the machine may stand still for seconds. */
+  readonly isPatient?: boolean
 }
+/** How long a patient case repeats a call, ms. */
+const patienceMs = 40_000
 
 /**
  * Runs a call four times: before the fault, under it, when it is over, and the end of the clients under it again. The
  * call ends within its bound each time with a value or a typed error, and works when the fault is over.
  */
-export const runCase = ({ fault, faults, form, operation, site, slackMs }: Case): Effect.Effect<Outcome, never, Ports> =>
+export const runCase = ({ fault, faults, form, isPatient = false, operation, site, slackMs }: Case): Effect.Effect<Outcome, never, Ports> =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     const complaints: Array<string> = []
@@ -67,15 +71,17 @@ export const runCase = ({ fault, faults, form, operation, site, slackMs }: Case)
     const { boundMs, name } = operation
     const prepared = yield* Effect.exit(Scope.extend(operation.prepare(site), scope))
     const act = Exit.isSuccess(prepared) ? prepared.value : Effect.failCause(prepared.cause)
-    check("before the fault", yield* timed(act, boundMs), boundMs, true)
+    const untilItWorks = Effect.retry(act, Schedule.intersect(Schedule.spaced(100), Schedule.upTo(Schedule.forever, patienceMs)))
+    if (isPatient) check("before the fault", yield* timed(untilItWorks, patienceMs + boundMs), patienceMs + boundMs, true)
+    else check("before the fault", yield* timed(act, boundMs), boundMs, true)
 
     faults.inject(fault, form === "once" ? 1 : Number.POSITIVE_INFINITY)
     const under = yield* timed(act, boundMs)
-    check("under the fault", under, boundMs, fault.harmless === true)
+    check("under the fault", under, boundMs, fault.harmless === true && !isPatient)
     faults.clear()
     // The first call after it may meet connections that are silent.
-    const after = yield* timed(Effect.retry(act, { times: 2 }), 3 * boundMs)
-    check("after the fault", after, 3 * boundMs, true)
+    const afterMs = isPatient ? patienceMs + boundMs : 3 * boundMs
+    check("after the fault", yield* timed(isPatient ? untilItWorks : Effect.retry(act, { times: 2 }), afterMs), afterMs, true)
 
     faults.inject(fault)
     const end = yield* timed(Scope.close(scope, Exit.void), bounds.closeTimeoutMs)

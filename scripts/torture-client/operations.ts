@@ -60,9 +60,19 @@ const producing = (name: string, boundMs: number, call: ProducerCall): Operation
       return call(producer, site)
     })
 })
+/** The cluster must not create the topic. */
+const toUnknownTopic: Operation = {
+  name: "producer.sendMessage to a topic that is not there",
+  boundMs: callMs,
+  prepare: (site) =>
+    Effect.map(Producer.make({ ...connection(site), deliveryTimeoutMs, createTopics: false }), (producer) =>
+      Effect.suspend(() => Effect.flip(producer.sendMessage(site.unique(), "v"))).pipe(Effect.filterOrFail(({ _tag }) => _tag === "UnknownTopic"))
+    )
+}
 const typed = Topic.make("typed", { key: Schema.String, value: Schema.String })
 
 const producerOperations: ReadonlyArray<Operation> = [
+  toUnknownTopic,
   producing("sendMessage", deliveryTimeoutMs, (producer, site) =>
     Effect.suspend(() => {
       const text = site.unique()
@@ -90,9 +100,6 @@ const producerOperations: ReadonlyArray<Operation> = [
         producer.flush
       )
     )
-  ),
-  producing("sendMessage to a topic that is not there", callMs, (producer, { unique }) =>
-    Effect.suspend(() => Effect.flip(producer.sendMessage(unique(), "v"))).pipe(Effect.filterOrFail(({ _tag }) => _tag === "UnknownTopic"))
   ),
   producing("addTopic", callMs, (producer, { unique }) => Effect.suspend(() => producer.addTopic(unique(), { partitions: 1 })))
 ]

@@ -36,6 +36,7 @@ interface Round {
   readonly forms: ReadonlyArray<Form>
   /** How much longer than its bound a call may take on this machine, ms. */
   readonly slackMs: number
+  readonly isPatient?: boolean
 }
 interface RoundReport {
   readonly outcomes: ReadonlyArray<Outcome>
@@ -47,7 +48,7 @@ interface RoundReport {
 }
 
 /** Runs operations under faults at a cluster, each with a TCP proxy of its own. */
-export const runOverTcp = async ({ faults, forms, leader, operations, slackMs }: Round): Promise<RoundReport> => {
+export const runOverTcp = async ({ faults, forms, isPatient = false, leader, operations, slackMs }: Round): Promise<RoundReport> => {
   const prepare = Effect.scoped(
     Effect.gen(function* () {
       const admin = yield* Admin.make({ leader })
@@ -70,7 +71,7 @@ export const runOverTcp = async ({ faults, forms, leader, operations, slackMs }:
       let names = 0
       const prefix = `case-${process.hrtime.bigint()}`
       const site = { leader: proxy.addresses, topic, unique: () => `${prefix}-${names++}`, stored: (text: string) => void confirmed.push(text) }
-      return yield* runCase({ operation, fault, form, site, faults: own, slackMs })
+      return yield* runCase({ operation, fault, form, site, faults: own, slackMs, isPatient })
     }).pipe(Effect.scoped, Effect.provide(platform))
   const cases = faults.flatMap((fault) => forms.flatMap((form) => operations.map((operation) => run(operation, fault, form))))
   const outcomes = await Effect.runPromise(Effect.all(cases, { concurrency }))

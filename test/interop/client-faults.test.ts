@@ -32,7 +32,8 @@ describe("the client over a TCP proxy with faults", () => {
       operations: wanted,
       faults: faults.filter(({ name }) => ofNetwork.test(name)),
       forms: ["once"],
-      slackMs
+      slackMs,
+      isPatient: true
     })
     expect(report.outcomes.flatMap(({ complaints, fault, operation }) => complaints.map((complaint) => `${operation}, ${fault}: ${complaint}`))).toEqual([])
     expect(report.confirmed).toBeGreaterThan(10)

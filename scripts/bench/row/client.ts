@@ -1,18 +1,19 @@
 import { join } from "node:path"
+import { buildFranzGo, buildLibrdkafka } from "../native-clients.ts"
 import { output } from "../process.ts"
 import { produceOver } from "../produce-load.ts"
 import { type Amount, type Figure, type OwnRow, type Sample, times } from "../row.ts"
 import { createTopic } from "../topic.ts"
 
-const clients = ["ours", "platformatic", "kafkajs"] as const
+const clients = ["ours", "platformatic", "kafkajs", "librdkafka", "franz-go"] as const
 const modes = ["send", "produce", "consume"] as const
 type Client = (typeof clients)[number]
 const root = join(import.meta.dir, "../../..")
-const programs: { readonly [C in Client]: string } = {
+const programs = {
   ours: join(root, "scripts/bench/client/ours.ts"),
   platformatic: join(root, "scripts/bench/client/platformatic.ts"),
   kafkajs: join(root, "scripts/bench/client/kafkajs.ts")
-}
+} as const
 type Mode = (typeof modes)[number]
 
 const goals = { send: [times(1), times(1.3)], produce: [times(1), times(1.3)], consume: [times(1.3), times(2)] } as const
@@ -23,18 +24,30 @@ const says = {
 }
 const peers = [
   ["platformatic", "@platformatic/kafka"],
-  ["kafkajs", "KafkaJS"]
+  ["kafkajs", "KafkaJS"],
+  ["librdkafka", "librdkafka from C"],
+  ["franz-go", "franz-go"]
 ] as const
 const idOf = (mode: Mode, peer: Client): string => `13${"abc"[modes.indexOf(mode)]}-${peer}`
+const cpuIdOf = (mode: Mode, peer: Client): string => `${idOf(mode, peer)}-cpu`
+/** They compile to machine code and use several threads: a figure beside them has no goal. */
+const isNative = (peer: Client): boolean => peer === "librdkafka" || peer === "franz-go"
 
 const figures: ReadonlyArray<Figure> = modes.flatMap((mode) =>
-  peers.map(([peer, title]) => {
+  peers.flatMap(([peer, title]): ReadonlyArray<Figure> => {
     const [must, stretch] = goals[mode]
-    return { id: idOf(mode, peer), figure: `our client beside ${title}: ${says[mode]}`, unit: "msg/s", more: true, must, stretch }
+    const figure = `our client beside ${title}: ${says[mode]}`
+    return [
+      { id: idOf(mode, peer), figure, unit: "msg/s", more: true, ...(isNative(peer) ? { stretch: times(0.8) } : { must, stretch }) },
+      { id: cpuIdOf(mode, peer), figure: "processor time of the client a message", unit: "µs", more: false }
+    ]
   })
 )
 
-/** Our client and two others, each in a process of its own, under Bun, in turns at the same broker: ours. */
+/**
+ * Our client and the others, each in a process of its own, in turns at the same broker: ours. Those of TypeScript run
+ * under Bun; the native ones where this machine can build them.
+ */
 export const clientRow: OwnRow = {
   kind: "own",
   id: "13",
@@ -44,15 +57,16 @@ export const clientRow: OwnRow = {
     const broker = await brokers.start("ours")
     const address = `127.0.0.1:${broker.port}`
     const filled = { topic: "clients-consume", partitions: 4, records: 1000, valueBytes: 100, acks: 1, connections: 1, inFlight: 2 } as const
+    const commands = amount.tiny ? ofTypeScript : [...ofTypeScript, ...nativeHere()]
     const requests = amount.tiny ? 8 : 1500
     await createTopic(broker.port, { name: "clients", partitions: 4 })
     await createTopic(broker.port, { name: filled.topic, partitions: filled.partitions })
     await produceOver(broker.port, { ...filled, requests })
     for (let round = 0; round < amount.rounds; round++) {
       for (const mode of modes) {
-        const rates = new Map<Client, number>()
-        for (const client of clients)
-          rates.set(client, await rate(client, mode, address, mode === "consume" ? filled.topic : "clients", amount, requests * filled.records))
+        const rates = new Map<Client, Rate>()
+        for (const [client, command] of commands)
+          rates.set(client, await rate(command, mode, address, mode === "consume" ? filled.topic : "clients", amount, requests * filled.records))
         for (const sample of samplesOf(mode, rates)) say(sample)
       }
     }
@@ -60,18 +74,44 @@ export const clientRow: OwnRow = {
   }
 }
 
+type Command = ReadonlyArray<string>
+type ClientCommand = readonly [Client, Command]
+const ofTypeScript: ReadonlyArray<ClientCommand> = (["ours", "platformatic", "kafkajs"] as const).map((client) => [
+  client,
+  [process.execPath, programs[client]]
+])
+/** The native clients that this machine can build. */
+const nativeHere = (): ReadonlyArray<ClientCommand> => {
+  const built = [
+    ["librdkafka", buildLibrdkafka()],
+    ["franz-go", buildFranzGo()]
+  ] as const
+  return built.flatMap(([client, path]): ReadonlyArray<ClientCommand> => {
+    if (path === undefined) console.error(`${client} is not measured: it cannot be built here.`)
+    return path === undefined ? [] : [[client, [path]]]
+  })
+}
+
+interface Rate {
+  readonly perSecond: number
+  /** Processor time of the client a message, µs. */
+  readonly cpu: number
+}
 /** Our figure is compared with each of the others. */
-const samplesOf = (mode: Mode, rates: ReadonlyMap<Client, number>): ReadonlyArray<Sample> =>
+const samplesOf = (mode: Mode, rates: ReadonlyMap<Client, Rate>): ReadonlyArray<Sample> =>
   peers.flatMap(([peer]): ReadonlyArray<Sample> => {
-    const id = idOf(mode, peer)
+    const other = rates.get(peer)
+    const own = rates.get("ours")
+    if (other === undefined || own === undefined) return []
+    const values = ({ cpu, perSecond }: Rate) => ({ [idOf(mode, peer)]: perSecond, [cpuIdOf(mode, peer)]: cpu })
     return [
-      { side: "ours", values: { [id]: rates.get("ours") ?? Number.NaN } },
-      { side: "peer", values: { [id]: rates.get(peer) ?? Number.NaN } }
+      { side: "ours", values: values(own) },
+      { side: "peer", values: values(other) }
     ]
   })
 
-const rate = async (client: Client, mode: Mode, address: string, topic: string, { seconds }: Amount, messages: number): Promise<number> => {
-  const printed = await output(process.execPath, [programs[client], mode, address, topic, String(seconds), String(messages)])
-  const done = JSON.parse(printed.trim().split("\n").at(-1) ?? "") as { readonly messages: number; readonly seconds: number }
-  return done.messages / done.seconds
+const rate = async ([program = "", ...args]: Command, mode: Mode, address: string, topic: string, { seconds }: Amount, messages: number): Promise<Rate> => {
+  const printed = await output(program, [...args, mode, address, topic, String(seconds), String(messages)])
+  const done = JSON.parse(printed.trim().split("\n").at(-1) ?? "") as { readonly messages: number; readonly seconds: number; readonly cpuSeconds: number }
+  return { perSecond: done.messages / done.seconds, cpu: (done.cpuSeconds / done.messages) * 1e6 }
 }
