@@ -10,7 +10,7 @@ import { dateNow, platformGlobals } from "./tidy/globals.ts"
 import { importLaw } from "./tidy/import-law.ts"
 import { runOxlint } from "./tidy/oxlint.ts"
 import { readRatchet, readWordRatchet, writeRatchet, writeWordRatchet } from "./tidy/ratchet.ts"
-import { deadFiles, leftovers } from "./tidy/rules.ts"
+import { deadFiles, leftovers, shortDeadlines } from "./tidy/rules.ts"
 import { compareSizes, longFiles, longFunctions, loweredSizes } from "./tidy/size.ts"
 import { type Finding, isProduct, readDocuments, readSources } from "./tidy/source.ts"
 import { compareWords, loweredWords, wordsInDocument, wordsInSource, wordsInSubjects } from "./tidy/words.ts"
@@ -67,6 +67,7 @@ const findings: ReadonlyArray<Finding> = [
   ...platformGlobals(diagnostics),
   ...dateNow(sources),
   ...leftovers(sources),
+  ...shortDeadlines(sources),
   ...deadFiles(sources),
   ...unusedExportFindings(sources, exports),
   ...overLimit(

@@ -12,6 +12,19 @@ export const leftovers = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding
       })
     )
 
+/** Tests that give themselves less than the test command's own 120 s: on a busy machine their verdict depends on its speed. */
+export const shortDeadlines = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> =>
+  sources
+    .filter(({ path }) => path.startsWith("test/") && path !== "test/scripts/tidy.test.ts")
+    .flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, at) => {
+        const deadline = /^\s*(?:\}, *(\d[\d_]*)\)|(\d+_\d+))$/.exec(line)?.slice(1).find(Boolean)?.replaceAll("_", "")
+        return deadline !== undefined && Number(deadline) < 120_000
+          ? [{ path, line: at + 1, message: `the test has a deadline of ${deadline} ms: leave it out (the test command gives 120000 ms) or give more.` }]
+          : []
+      })
+    )
+
 /** Files that nothing reaches from the programs, the scripts and the tests. */
 export const deadFiles = (sources: ReadonlyArray<Source>): ReadonlyArray<Finding> => {
   const byPath = new Map(sources.map((source) => [source.path, source]))

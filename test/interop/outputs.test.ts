@@ -11,7 +11,7 @@ beforeAll(async () => {
   node = await up(data.path, "-X", "group.initial.rebalance.delay.ms=0")
   await franzDoes(["topic", "create", "lines", "--partitions", "1", "--leader", node.address])
   await franzDoes(["produce", "lines", "--leader", node.address], lines.join("\n"))
-}, 60_000)
+}, 300_000)
 afterAll(async () => {
   await node?.process.kill("SIGTERM")
   data.remove()

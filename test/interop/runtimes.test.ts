@@ -51,7 +51,7 @@ describe("the single-file programs", () => {
     const refused = await Run.start(join(data.path, "away", "franz-broker"), ["--id", "one two", "--leader", "127.0.0.1:9", "--port", "0"]).end()
     expect(refused).toMatchObject({ code: 2, stdout: "" })
     expect(refused.stderr).toContain("--id one two: expected a whole number")
-  }, 60_000)
+  }, 300_000)
 
   test("and where addons cannot be unpacked they fall back to TypeScript", async () => {
     const away = join(data.path, "away")

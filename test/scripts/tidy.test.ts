@@ -7,11 +7,18 @@ import { unusedExports } from "../../scripts/tidy/exports.ts"
 import { dateNow } from "../../scripts/tidy/globals.ts"
 import { importLaw } from "../../scripts/tidy/import-law.ts"
 import { lex } from "../../scripts/tidy/lexer.ts"
-import { deadFiles, leftovers } from "../../scripts/tidy/rules.ts"
+import { deadFiles, leftovers, shortDeadlines } from "../../scripts/tidy/rules.ts"
 import { compareSizes } from "../../scripts/tidy/size.ts"
 import { compareWords, loweredWords, wordsInDocument, wordsInSource, wordsInSubjects } from "../../scripts/tidy/words.ts"
 
 const file = (path: string, text: string) => ({ path, text })
+
+test("a test with less time than the test command gives is found, in both forms, and no other number", () => {
+  const found = shortDeadlines([
+    file("test/x.test.ts", 'test("a", () => {\n}, 30_000)\ntest(\n  "b",\n  run,\n  60_000\n)\ntest("c", () => {\n}, 300_000)\nwait(\n  1000\n)')
+  ])
+  expect(found.map(({ line }) => line)).toEqual([2, 6])
+})
 
 describe("the import law", () => {
   const forbidden: ReadonlyArray<readonly [why: string, path: string, text: string]> = [

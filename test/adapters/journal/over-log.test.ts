@@ -87,7 +87,7 @@ describe("a journal whose disk fails", () => {
         ),
         { numRuns: 200 }
       ),
-    60_000
+    300_000
   )
 
   test("an append whose sync failed has an unknown result, and the stream refuses later ones; the next start reads what was stored", async () => {
@@ -197,7 +197,7 @@ test("M3: a flipped bit in a sealed part of a journal ends the leadership before
       expect((yield* Effect.flip(service.open(stream))).message).toContain(damaged)
     })
   )
-}, 30_000)
+}, 300_000)
 
 test("a sync that ends without making the entries durable is a bug, not a result", async () => {
   const lying = Layer.effect(

@@ -142,7 +142,7 @@ describe("the listener for scrapes", () => {
           })
         )
       ),
-    20_000
+    300_000
   )
 
   test("a connection that does not send HTTP is closed, and the next scrape works", () =>

@@ -107,5 +107,5 @@ for (const [name, transport] of [
           }
         })
       ),
-    60_000
+    300_000
   )

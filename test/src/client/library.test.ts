@@ -44,7 +44,7 @@ describe("the library over TCP", () => {
       })
       expect(await Effect.runPromise(Effect.scoped(program))).toEqual(values)
     }
-  }, 30_000)
+  }, 300_000)
 
   test("typed topics, from configuration", async () => {
     const orders = Topic.make("typed", { key: Schema.String, value: Schema.Struct({ id: Schema.String, cents: Schema.Int }) })
@@ -118,7 +118,7 @@ describe("the library over TCP", () => {
       expect(yield* errorOf(admin.removeTopic("seen"))).toMatchObject({ _tag: "UnknownTopic" })
     })
     await Effect.runPromise(Effect.scoped(program))
-  }, 30_000)
+  }, 300_000)
 })
 
 test("a cluster as a layer, gone with its scope", async () => {

@@ -211,7 +211,7 @@ describe("how offsets go", () => {
         expect(yield* held).toEqual({ "notes-0": 5 })
       })
     )
-  }, 60_000)
+  }, 300_000)
   test("one by one, but for topics that members read", () => {
     const world = new World()
     return world.run(

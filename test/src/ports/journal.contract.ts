@@ -161,7 +161,7 @@ const appending = (world: () => JournalWorld): void => {
         ),
         { numRuns: 15 }
       ),
-    60_000
+    300_000
   )
 }
 

@@ -164,7 +164,7 @@ const reading = (world: () => StoreWorld): void => {
         ),
         { numRuns: 25 }
       ),
-    60_000
+    300_000
   )
 }
 
@@ -409,7 +409,7 @@ const recovering = (world: () => StoreWorld, stride: number): void => {
       torn.end()
     }
     image.end()
-  }, 60_000)
+  }, 300_000)
 
   test("L9: any flipped byte costs at most the last batch; otherwise the log is offline, and nothing is changed", async () => {
     const image = await crashed(0)
@@ -434,7 +434,7 @@ const recovering = (world: () => StoreWorld, stride: number): void => {
       }
     }
     image.end()
-  }, 60_000)
+  }, 300_000)
 
   test("L9: damage before the synced end is never cut, not even at the very end of the file", async () => {
     const image = await crashed(written.length)

@@ -80,7 +80,7 @@ describe("a round of compaction", () => {
       }),
       { numRuns: 40 }
     )
-  }, 60_000)
+  }, 300_000)
 
   test("a second round changes nothing; after more appends the result equals one round over all records", async () => {
     await fc.assert(
@@ -109,7 +109,7 @@ describe("a round of compaction", () => {
       }),
       { numRuns: 40 }
     )
-  }, 60_000)
+  }, 300_000)
 
   test("with memory for few keys it takes several rounds and ends with the same records", async () => {
     await fc.assert(
@@ -132,7 +132,7 @@ describe("a round of compaction", () => {
       }),
       { numRuns: 40 }
     )
-  }, 60_000)
+  }, 300_000)
 
   test("a read from any offset returns the next retained batch, through the index and after a restart", async () => {
     const disk = freshDisk()
@@ -354,7 +354,7 @@ describe("what a round of compaction must not do", () => {
         })
       )
     }
-  }, 60_000)
+  }, 300_000)
 
   test("retention that deletes segments during the round takes precedence", async () => {
     const disk = freshDisk()

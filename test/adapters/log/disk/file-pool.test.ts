@@ -132,7 +132,7 @@ describe("the bound of open files", () => {
         ),
         { numRuns: 40 }
       ),
-    60_000
+    300_000
   )
 
   test("where all files are unsynced the pool syncs one at once; where there is time, in the background before that", async () => {
@@ -242,4 +242,4 @@ test("300 logs of a real directory are written, read and opened again with 32 de
   expect(most).toBeGreaterThan(16)
   expect(most).toBeLessThanOrEqual(32)
   fs.rmSync(directory, { recursive: true })
-}, 60_000)
+}, 300_000)

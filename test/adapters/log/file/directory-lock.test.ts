@@ -81,7 +81,7 @@ describe("the lock of a data directory", () => {
       } finally {
         process.kill(grandchild, "SIGKILL")
       }
-    }, 60_000)
+    }, 300_000)
 
   test("two paths to one directory are one lock, and of many concurrent callers one gets it", async () => {
     const directory = temporary()
@@ -133,7 +133,7 @@ describe("a lock file that disappears while the node runs", () => {
     expect(lines).toHaveLength(2)
     expect(lines[0]).toContain(`${directory}/lock`)
     expect((await opening(directory))._tag).toBe("Right")
-  }, 60_000)
+  }, 300_000)
 
   test("takes the directory offline when another process has locked it since, where only the lock file excludes it", async () => {
     const directory = temporary()
@@ -155,7 +155,7 @@ describe("a lock file that disappears while the node runs", () => {
     )
     expect(fault.fault).toMatchObject({ reason: "offline", path: directory })
     expect(fault.fault.message).toContain(`pid ${fault.pid}`)
-  }, 60_000)
+  }, 300_000)
 
   for (const [what, change] of [
     ["moved away", (directory: string) => fs.renameSync(directory, `${directory}-moved`)],
@@ -183,7 +183,7 @@ describe("a lock file that disappears while the node runs", () => {
       expect(outcome.fault).toMatchObject({ reason: "offline", path: directory })
       expect(outcome.fault.message).toContain("another directory")
       expect(outcome.refusal).toEqual(outcome.fault)
-    }, 60_000)
+    }, 300_000)
 })
 
 test("a directory that cannot be opened is refused with the platform's error, and leaves no lock", async () => {

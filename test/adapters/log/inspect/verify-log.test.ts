@@ -212,7 +212,7 @@ describe("damage is found", () => {
       }
     }
     expect(check(disk).findings).toEqual([])
-  }, 60_000)
+  }, 300_000)
 
   /** Where the batch that holds byte `at` starts. */
   const startOfBatch = (disk: Disk, path: string, at: number): number => {
@@ -271,7 +271,7 @@ describe("damage is found", () => {
       }),
       { numRuns: 60 }
     )
-  }, 30_000)
+  }, 300_000)
 
   test("a torn end after the durable bytes is distinguished from damage before it", async () => {
     const disk = makeDisk()

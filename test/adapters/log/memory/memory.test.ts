@@ -94,7 +94,7 @@ describe("a memory disk that loses power", () => {
         ),
         { numRuns: 300 }
       ),
-    60_000
+    300_000
   )
 
   test("a checkpoint survives a crash during its replacement, in its old or its new version", async () => {
@@ -188,7 +188,7 @@ describe("a memory disk that loses power", () => {
           )
         }).pipe(Effect.provide(TestContext.TestContext))
       ),
-    60_000
+    300_000
   )
 
   test(
@@ -217,7 +217,7 @@ describe("a memory disk that loses power", () => {
           expect(yield* onDisk(disk, (store) => Effect.map(openLog(store), (log) => log.end()))).toBe(3)
         }).pipe(Effect.provide(TestContext.TestContext))
       ),
-    60_000
+    300_000
   )
 
   test("a failed sync closes the log until the next start, which writes again what the kernel dropped", async () => {

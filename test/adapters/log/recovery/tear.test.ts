@@ -43,7 +43,7 @@ test("L9: a batch that lacks any of its sectors, or its end, is torn, whatever f
   for (let sector = Math.floor(start / sectorBytes); sector * sectorBytes < start + nested.bytes.length; sector++)
     expect(judged(changed((bytes) => bytes.fill(0, Math.max(start, sector * sectorBytes), Math.min(bytes.length, (sector + 1) * sectorBytes))))).toBeUndefined()
   for (let size = start; size < start + nested.bytes.length; size += 13) expect(judged(whole.slice(0, size))).toBeUndefined()
-}, 60_000)
+}, 300_000)
 
 test("L9: any flipped bit in a batch with all its sectors is damage, also in its length", () => {
   for (let at = start; at < start + nested.bytes.length; at += at < start + fieldAt.records ? 1 : 37) {
@@ -55,4 +55,4 @@ test("L9: any flipped bit in a batch with all its sectors is damage, also in its
   const longer = changed((bytes) => writeInt32(bytes, start + fieldAt.batchLength, readInt32(bytes, start + fieldAt.batchLength) + 100_000))
   expect(judged(longer)).toMatch(/but for its length/)
   expect(judged(longer.slice(0, start + nested.bytes.length))).toMatch(/but for its length/)
-}, 60_000)
+}, 300_000)

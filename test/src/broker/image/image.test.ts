@@ -48,7 +48,7 @@ test("the image fetches from the offset after its last event", async () => {
   const layers = Layer.provideMerge(memoryLog(new MemoryDisk()), Layer.merge(checksum, layerBun))
   await Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Effect.provide(layers)))
   expect(asked).toEqual([0, 1, 1])
-}, 60_000)
+}, 300_000)
 
 /** Returns the fault of an image whose leader sends this response. */
 const faultOf = (answers: (from: number) => ResponseDraft<typeof Fetch>) => {
@@ -127,7 +127,7 @@ test("damaged batches are fetched again, and the events before them are reported
   await Effect.runPromise(Effect.scoped(program).pipe(Effect.timeout("60 seconds"), Logger.withMinimumLogLevel(LogLevel.None), Effect.provide(layers)))
   expect(asked.slice(0, 2)).toEqual([0, 1])
   expect(told).toEqual(["ClusterFounded", "GroupStreamsFixed"])
-}, 60_000)
+}, 300_000)
 
 test("a journal that arrives damaged repeatedly stops the broker: it is damaged at the leader", async () => {
   const damaged = journal.slice()
@@ -136,4 +136,4 @@ test("a journal that arrives damaged repeatedly stops the broker: it is damaged 
   const fault = await faultOf(() => ({ throttleTimeMs: 0, responses: [{ topicId: "AAAAAAAAAAAAAAAAAAAAAQ", partitions: [partition] }] }))
   expect(fault).toMatchObject({ _tag: "BrokerFault", kind: "damaged data" })
   expect(fault.message).toContain("franz log verify")
-}, 60_000)
+}, 300_000)

@@ -82,5 +82,5 @@ test(
         expect(() => disk.contents(`/data/${gone}-0/00000000000000000000.log`)).toThrow()
       })
     ),
-  60_000
+  300_000
 )

@@ -107,4 +107,4 @@ test("L1, L4, L6: after any crashes, acknowledged records are at their offsets, 
     }),
     { numRuns: 60 }
   )
-}, 60_000)
+}, 300_000)

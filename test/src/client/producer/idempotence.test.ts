@@ -104,6 +104,6 @@ describe("an idempotent producer under failures", () => {
         { numRuns }
       )
     },
-    60_000 + numRuns * 500
+    300_000 + numRuns * 2_000
   )
 })

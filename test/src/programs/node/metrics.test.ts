@@ -38,7 +38,7 @@ describe("the metrics of a cluster of two nodes", () => {
       return yield* admin.metrics
     })
     values = await Effect.runPromise(Effect.scoped(work))
-  }, 60_000)
+  }, 300_000)
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
   test("each node counts its own requests, errors, bytes and connections", () => {
@@ -98,7 +98,7 @@ describe("the metrics of a cluster of two nodes", () => {
     expect(text.match(/^# TYPE franz_requests_total counter$/gm)).toHaveLength(1)
     const json = (await franzDoes(["cluster", "metrics", "--json", "--leader", running.leader])).trim().split("\n")
     expect(json.map((line) => Object.keys(JSON.parse(line)))).toEqual(json.map(() => ["name", "type", "help", "labels", "value"]))
-  }, 30_000)
+  }, 300_000)
 })
 
 test("lines of another form are left out, and escaped labels are read", () => {

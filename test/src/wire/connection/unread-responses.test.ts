@@ -116,5 +116,5 @@ describe("200 connections that ask for a mebibyte each, four times, and never re
         }),
       { answers, connectionsMax: 1000, writeBufferBytesMax: mebibyte }
     )
-  }, 30_000)
+  }, 300_000)
 })

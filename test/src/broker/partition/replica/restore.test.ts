@@ -202,7 +202,7 @@ const restarts = fc.asyncProperty(lives, async (all) => {
 test(
   "L4: restarts, kills, power cuts and deletions change no response to a producer, and no end offset of a leader epoch",
   () => fc.assert(restarts, { numRuns: 200 }),
-  60_000
+  300_000
 )
 
 const directory = `/data/${topicId}-0`

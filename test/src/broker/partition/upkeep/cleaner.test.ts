@@ -292,5 +292,5 @@ describe("a compacted topic", () => {
         })
       )
     }
-  }, 60_000)
+  }, 300_000)
 })

@@ -280,7 +280,7 @@ describe("a client and a node with sessions", () => {
         }),
         { numRuns: 40 }
       )
-    }, 60_000)
+    }, 300_000)
 
   test("a partition is named once and then only when it has moved", async () => {
     const quiet = Array.from({ length: 5 }, () => ({ kind: "wait" as const, ms: 100 }))
