@@ -156,10 +156,10 @@ test("rounds with one log end the sharing; a round waits for more requests once 
   const logs = [new ToldLog(), new ToldLog()]
   const round = (some: ReadonlyArray<ToldLog>, each: number) => {
     for (const log of some) for (let i = 0; i < each; i++) shared.join(log, i, () => undefined)
-    state.heard({ covered: state.ticket, error: undefined, ms: 1 })
+    state.heard({ covered: state.ticket, error: undefined, ms: 0.4 })
   }
   for (let i = 0; i < 50; i++) round(logs, 3)
-  expect([state.pauses[0], state.pauses.at(-1)]).toEqual([0, 0.5])
+  expect([state.pauses[0], state.pauses.at(-1)]).toEqual([0, 0.4])
   for (let i = 0; i < 5; i++) round(logs.slice(0, 1), 1)
   expect(shared.isOpen).toBe(true)
   for (let i = 0; shared.isOpen && i < 100; i++) round(logs.slice(0, 1), 1)
