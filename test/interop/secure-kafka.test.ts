@@ -11,7 +11,7 @@ import { Admin } from "../../src/programs/library.ts"
 import { transport } from "../../src/programs/platform.ts"
 import { Metadata } from "../../src/protocol/message/03-metadata.ts"
 import { connect, type Link } from "../../src/wire/link.ts"
-import { testWith } from "./support/peers.ts"
+import { available, testWith } from "./support/peers.ts"
 import { root, run } from "./support/process.ts"
 import { expected } from "./support/secure/admin-expected.ts"
 import { adminWork } from "./support/secure/admin-work.ts"
@@ -21,7 +21,7 @@ import { type ListenerName, SecureKafka, scramPassword, sessionMs, unsecuredToke
 /** Apache Kafka with listeners for TLS and SASL, and our client at each of them. */
 let kafka: SecureKafka
 beforeAll(async () => {
-  if (kafkaAvailable()) kafka = await SecureKafka.start()
+  if (kafkaAvailable() && available("openssl")) kafka = await SecureKafka.start()
 }, 240_000)
 afterAll(() => kafka?.stop())
 
@@ -39,7 +39,7 @@ const options = (listener: ListenerName, security: Security, host?: string): Con
 })
 
 const works = (name: string, connection: () => ConnectionOptions): void =>
-  testWith(["java"], name, async () => {
+  testWith(["java", "openssl"], name, async () => {
     expect(await Effect.runPromise(exercise(connection(), name.replaceAll(/[^a-z0-9]+/gi, "-")))).toEqual({ read: 200, committed: 200 })
   })
 
@@ -56,7 +56,7 @@ describe("the client's work over each listener of Kafka", () => {
   works("SASL_SSL PLAIN", () => options("SASLTLS", trusted(plain)))
   works("SASL_SSL OAUTHBEARER", () => options("SASLTLS", trusted(bearer())))
 
-  testWith(["java"], "a session is renewed before Kafka ends it: its connection outlives it, and one without renewal does not", async () => {
+  testWith(["java", "openssl"], "a session is renewed before Kafka ends it: its connection outlives it, and one without renewal does not", async () => {
     const address = { host: "127.0.0.1", port: Number(kafka.address("SASL").split(":")[1]) }
     const link = { clientId: "sessions", connectTimeoutMs: 20_000, requestTimeoutMs: 20_000, inFlightRequestsMax: 5, responseBytesMax: 1_000_000 }
     const security = securitySettings(false, plain)
@@ -77,11 +77,11 @@ describe("the client's work over each listener of Kafka", () => {
 })
 
 describe("the admin", () => {
-  testWith(["java"], "does at Kafka what the table says", async () => {
+  testWith(["java", "openssl"], "does at Kafka what the table says", async () => {
     expect(await Effect.runPromise(adminWork(options("PLAIN", {})))).toEqual(expected.kafka)
   })
 
-  testWith(["java"], "creates, renews and expires delegation tokens, and sets a password that its user can use", async () => {
+  testWith(["java", "openssl"], "creates, renews and expires delegation tokens, and sets a password that its user can use", async () => {
     const work = Effect.gen(function* () {
       const admin = yield* Admin.make(options("SASLTLS", trusted(scram("512"))))
       const { hmac, owner } = yield* admin.createDelegationToken({ renewers: ["User:bob"], maxLifetimeMs: 3_600_000 })
@@ -111,8 +111,8 @@ describe("the admin", () => {
 })
 
 describe("other runtimes", () => {
-  const runs = (name: string, command: (program: string) => Promise<ReadonlyArray<string>>): void =>
-    testWith(["java"], name, async () => {
+  const runs = (name: "Deno" | "Node", command: (program: string) => Promise<ReadonlyArray<string>>): void =>
+    testWith(name === "Node" ? ["java", "openssl", "node"] : ["java", "openssl"], name, async () => {
       const [program, ...args] = await command(join(root, "test/interop/support/secure/program.ts"))
       const given = {
         name: `on-${name.toLowerCase()}`,
@@ -148,7 +148,7 @@ describe("other runtimes", () => {
 
 describe("what Kafka refuses is an error with its reason", () => {
   const refused = (name: string, connection: () => ConnectionOptions, tag: string, reason: RegExp): void =>
-    testWith(["java"], name, async () => {
+    testWith(["java", "openssl"], name, async () => {
       const failed = await Effect.runPromise(Effect.flip(Effect.scoped(Admin.make(connection()))))
       expect(failed).toMatchObject({ _tag: tag, retriable: tag === "NotReachable" })
       expect(failed.message).toMatch(reason)
@@ -182,7 +182,7 @@ describe("what Kafka refuses is an error with its reason", () => {
   refused("TLS at a port without it", () => options("PLAIN", trusted()), "TlsFailed", /may be one without TLS/)
   refused("no TLS at a port with it", () => options("TLS", {}), "TlsFailed", /expects TLS\. Set the option tls/)
 
-  testWith(["java"], "any certificate is accepted only by its loud name", async () => {
+  testWith(["java", "openssl"], "any certificate is accepted only by its loud name", async () => {
     const admin = Admin.make(options("EXPIRED", { tls: { dangerouslyAcceptAnyCertificate: true } }))
     const { nodes } = await Effect.runPromise(Effect.scoped(Effect.flatMap(admin, ({ describeCluster }) => describeCluster)))
     expect(nodes).toHaveLength(1)

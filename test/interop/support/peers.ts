@@ -14,10 +14,12 @@ const there = {
   kcat: () => has("kcat", "-V"),
   // Tests never wait for a download of the jars: `./franz test` downloads them.
   java: () => has("bash", peer, "ready"),
+  openssl: () => has("openssl", "version"),
+  node: () => has("node", "--version"),
   confluent: () => has(python, "-c", "import confluent_kafka")
 }
 const known = new Map<string, boolean>()
-const available = (name: keyof typeof there): boolean => {
+export const available = (name: keyof typeof there): boolean => {
   const found = known.get(name) ?? there[name]()
   if (!known.has(name) && !found) console.log(`skipped: tests with ${name}, which this machine lacks`)
   known.set(name, found)
