@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
+import { DeleteRecords } from "../../../../src/protocol/message/21-delete-records.ts"
 import { consume, createReplicated, isolate, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
 
 test("three replicas: acks=all waits for all of the in-sync set, and consumers read what all have", () => {
@@ -137,6 +138,30 @@ test("a follower that cannot reach its leader is taken out of the in-sync set af
       yield* until(() => partitionOf(leader)?.isr.length === 3)
       expect(yield* produce(to, "3")).toEqual(["NONE", 3])
       expect(yield* valuesOn(to)).toEqual(["0", "1", "2", "3"])
+    })
+  )
+})
+
+test("the start of the leader's log is followed: after an election deleted records stay deleted", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      const first = yield* world.broker(1)
+      for (const id of [2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3])
+      const to = yield* world.link(1)
+      for (let n = 0; n < 5; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      const topics = [{ name: "orders", partitions: [{ partitionIndex: 0, offset: 3n }] }]
+      const deleted = yield* to.call(DeleteRecords, { topics, timeoutMs: 5000 })
+      expect(deleted.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, lowWatermark: 3n })
+      yield* Effect.sleep(5000)
+      yield* first.stop
+      yield* until(() => partitionOf(leader)?.leader === 2)
+      yield* Effect.sleep(1000)
+      const second = yield* world.link(2)
+      expect((yield* consume(second, 2)).error).toBe("OFFSET_OUT_OF_RANGE")
+      expect(yield* consume(second, 3)).toMatchObject({ error: "NONE", highWatermark: 5 })
     })
   )
 })
