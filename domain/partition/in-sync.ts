@@ -31,6 +31,11 @@ export interface Follower extends ReplicaImage {
 /** An in-sync set that the partition leader asks for. */
 export interface Proposal {
   readonly isr: ReadonlyArray<BrokerId>
+  /**
+   * The broker epoch of each of `isr`, in its order: those of the fetches by which they can join. A request has these,
+   * also when it is sent later or again: a broker that registered meanwhile may have lost its log (KAFKA-15221).
+   */
+  readonly brokerEpochs: ReadonlyArray<Epoch>
   /** The epochs under which it is asked for. */
   readonly leaderEpoch: Epoch
   readonly partitionEpoch: Epoch

@@ -23,6 +23,8 @@ import { type Follower, type InSyncView, isCounted, type Proposal, type Proposal
 export interface Lead extends InSyncView {
   readonly epoch: Epoch
   readonly partitionEpoch: Epoch
+  /** The own broker epoch. */
+  readonly brokerEpoch: Epoch
   readonly minIsr: number
   /** The end of the own log, and how much of it survives a power cut. */
   readonly end: Offset
@@ -49,13 +51,20 @@ const withHighWatermark = (state: Lead): Lead => {
   return reached > state.highWatermark ? { ...state, highWatermark: reached } : state
 }
 
+const brokerEpochsOf = ({ brokerEpoch, followers, id }: Lead, isr: ReadonlyArray<BrokerId>): ReadonlyArray<Epoch> =>
+  isr.map((one) => (one === id ? brokerEpoch : (followers.find((follower) => follower.id === one)?.brokerEpoch ?? -1)))
+
 /** A proposal is made by what is so, not by what happened: one that could not be made earlier is made now. */
 const withProposal = (state: Lead): Lead => {
   if (state.proposal !== undefined) return state
   const isr = wantedIsr(state, state.followers)
   if (isr === undefined) return state
   const maximal = [...state.maximal, ...isr.filter((id) => !state.maximal.includes(id))]
-  return { ...state, maximal, proposal: { isr, leaderEpoch: state.epoch, partitionEpoch: state.partitionEpoch, sent: 0 } }
+  return {
+    ...state,
+    maximal,
+    proposal: { isr, brokerEpochs: brokerEpochsOf(state, isr), leaderEpoch: state.epoch, partitionEpoch: state.partitionEpoch, sent: 0 }
+  }
 }
 
 const followersOf = (self: BrokerId, { replicas }: PartitionImage, before: ReadonlyArray<Follower>, end: Offset, at: number): ReadonlyArray<Follower> =>
@@ -67,6 +76,8 @@ const followersOf = (self: BrokerId, { replicas }: PartitionImage, before: Reado
       if (known !== undefined && known.brokerEpoch === brokerEpoch) return { ...known, mayJoin, isIneligible: false }
       return { id, brokerEpoch, mayJoin, end: -1, logStart: 0, behindSince: at, endAtFetch: end, fetchedAt: at, isLagging: false, isIneligible: false }
     })
+
+const brokerEpochIn = ({ replicas }: PartitionImage, id: BrokerId): Epoch => replicas.find((one) => one.id === id)?.brokerEpoch ?? -1
 
 /** Where the log of a replica is when it begins to lead. */
 interface LeadStart {
@@ -87,6 +98,7 @@ export const lead = (image: PartitionImage, { at, end, highWatermark, id, synced
   withHighWatermark({
     id,
     epoch: image.leaderEpoch,
+    brokerEpoch: brokerEpochIn(image, id),
     partitionEpoch: image.partitionEpoch,
     minIsr: image.minIsr,
     isr: image.isr,
@@ -187,13 +199,19 @@ export const fetched = (state: Lead, { brokerEpoch, id, logStart, offset }: Repl
   return withHighWatermark(withProposal({ ...state, followers }))
 }
 
+const sameIds = (one: ReadonlyArray<BrokerId>, other: ReadonlyArray<BrokerId>): boolean =>
+  one.length === other.length && one.every((id, at) => id === other[at])
+
 /**
  * The image changed what concerns the partition, under the same leader epoch. Only this changes the committed in-sync
  * set: an answer to AlterPartition could overtake a raised min ISR. A newer partition epoch decides what was proposed.
  */
 export const image = (state: Lead, now: PartitionImage, at: number): Lead => {
   if (now.leaderEpoch !== state.epoch || now.partitionEpoch < state.partitionEpoch) return state
-  const isDecided = now.partitionEpoch > state.partitionEpoch
+  const { proposal } = state
+  // A proposal that was not sent is made anew: a broker of it may have registered again, and have another log.
+  const isUnsent = proposal !== undefined && proposal.sent === 0 && !sameIds(proposal.isr, state.isr)
+  const isDecided = now.partitionEpoch > state.partitionEpoch || isUnsent
   const next: Lead = {
     ...state,
     partitionEpoch: now.partitionEpoch,
@@ -201,7 +219,8 @@ export const image = (state: Lead, now: PartitionImage, at: number): Lead => {
     isr: now.isr,
     maximal: isDecided ? now.isr : state.maximal,
     followers: followersOf(state.id, now, state.followers, state.end, at),
-    proposal: isDecided ? undefined : state.proposal
+    brokerEpoch: brokerEpochIn(now, state.id),
+    proposal: isDecided ? undefined : proposal
   }
   return withHighWatermark(withProposal(next))
 }
@@ -209,9 +228,6 @@ export const image = (state: Lead, now: PartitionImage, at: number): Lead => {
 /** The proposal went out in an AlterPartition request, once more. */
 export const proposalSent = (state: Lead): Lead =>
   state.proposal === undefined ? state : { ...state, proposal: { ...state.proposal, sent: state.proposal.sent + 1 } }
-
-const sameIds = (one: ReadonlyArray<BrokerId>, other: ReadonlyArray<BrokerId>): boolean =>
-  one.length === other.length && one.every((id, at) => id === other[at])
 
 /**
  * The answer to `proposal`, or none: a request whose answer was lost is sent again, which compare-and-set makes
@@ -225,7 +241,7 @@ export const proposalAnswered = (state: Lead, proposal: Proposal, outcome: Propo
   const now = state.proposal
   if (now === undefined || now.partitionEpoch !== proposal.partitionEpoch || outcome !== "ineligible" || !sameIds(now.isr, proposal.isr)) return state
   const followers = state.followers.map((one) => (now.isr.includes(one.id) && !state.isr.includes(one.id) ? { ...one, isIneligible: true } : one))
-  if (now.sent > 1) return { ...state, followers, proposal: { ...now, isr: state.isr, sent: 0 } }
+  if (now.sent > 1) return { ...state, followers, proposal: { ...now, isr: state.isr, brokerEpochs: brokerEpochsOf(state, state.isr), sent: 0 } }
   return withHighWatermark(withProposal({ ...state, followers, maximal: state.isr, proposal: undefined }))
 }
 

@@ -1,4 +1,4 @@
-import { latest, type ModelRecord, type ModelState } from "./state.ts"
+import type { ModelRecord, ModelState } from "./state.ts"
 
 const sameRecord = (one: ModelRecord | undefined, other: ModelRecord | undefined): boolean =>
   one !== undefined && one.id === other?.id && one.epoch === other.epoch
@@ -8,7 +8,7 @@ const sameRecord = (one: ModelRecord | undefined, other: ModelRecord | undefined
  * set, and the ELR.
  */
 const strongIsr = (state: ModelState): string | undefined => {
-  const { elr, isr } = latest(state).partition
+  const { elr, isr } = state.now.partition
   for (const [index, { follow, isUp, lead, log }] of state.replicas.entries()) {
     const highWatermark = isUp ? (lead?.highWatermark ?? follow?.highWatermark ?? 0) : 0
     for (const member of [...isr, ...elr]) {
@@ -23,7 +23,7 @@ const strongIsr = (state: ModelState): string | undefined => {
 
 /** R2. */
 const leaderInIsr = (state: ModelState): string | undefined => {
-  const { isr, leader } = latest(state).partition
+  const { isr, leader } = state.now.partition
   return leader === -1 || isr.includes(leader) ? undefined : `LeaderInIsr: the leader ${leader} is not in the in-sync set ${isr}`
 }
 

@@ -34,15 +34,15 @@ const clusterOf = (version: Version): Cluster => {
 }
 
 /** Returns the error of an AlterPartition request; undefined where it changes the set. */
-export const alterFault = (version: Version, { by, brokerEpoch, brokerEpochs, proposal }: AlterRequest): KafkaError | undefined => {
+export const alterFault = (version: Version, { by, brokerEpoch, proposal }: AlterRequest): KafkaError | undefined => {
   if (version.brokers[by]?.epoch !== brokerEpoch) return "STALE_BROKER_EPOCH"
-  const { isr, leaderEpoch, partitionEpoch } = proposal
+  const { brokerEpochs, isr, leaderEpoch, partitionEpoch } = proposal
   return inSyncSetFault(clusterOf(version), by, {
     topicId,
     partition: 0,
     leaderEpoch,
     partitionEpoch,
-    isr: isr.map((id) => ({ brokerId: id, brokerEpoch: brokerEpochs[id] as number }))
+    isr: isr.map((id, at) => ({ brokerId: id, brokerEpoch: brokerEpochs[at] as number }))
   })?.error
 }
 

@@ -1,5 +1,5 @@
-import type { Follower } from "../../domain/partition/in-sync.ts"
-import { latest, type ModelState, type Replica, type Version } from "./state.ts"
+import type { Follower, Proposal } from "../../domain/partition/in-sync.ts"
+import type { ModelState, Replica, Version } from "./state.ts"
 
 /**
  * Two states that differ in the numbers of the replicas alone are one state. Numbers that only rise (partition epochs,
@@ -7,6 +7,8 @@ import { latest, type ModelState, type Replica, type Version } from "./state.ts"
  */
 
 const bit = (is: boolean): string => (is ? "1" : "0")
+/** An epoch of the journal or an older one: which older one makes no difference, since it is refused. */
+const age = (epoch: number, now: number): string => (epoch === now ? "=" : epoch < now ? "<" : ">")
 
 /** What a version of the journal says about one replica. */
 const inVersion = ({ brokers, partition }: Version, index: number, now: Version): string => {
@@ -14,7 +16,7 @@ const inVersion = ({ brokers, partition }: Version, index: number, now: Version)
   const id = index as (typeof partition.replicas)[number]
   const bits =
     (partition.leader === index ? 8 : 0) + (partition.isr.includes(id) ? 4 : 0) + (partition.elr.includes(id) ? 2 : 0) + (registration?.isFenced ? 1 : 0)
-  return `${bits.toString(16)}${(registration?.epoch ?? 0) - (now.brokers[index]?.epoch ?? 0)}`
+  return `${bits.toString(16)}${age(registration?.epoch ?? 0, now.brokers[index]?.epoch ?? 0)}`
 }
 
 const ofReplica = (replica: Replica): string => {
@@ -44,21 +46,35 @@ const textOfReplica = (replica: Replica): string => {
   return made
 }
 
-/** A replica's own text with what the journal says about it. */
-const ownText = ({ replicas, versions }: ModelState, index: number, now: Version): string => {
+/**
+ * A replica's own text with what the journal says about it. Its image has done what it does already, by the role: of the
+ * image itself only the registration matters under which the broker sends.
+ */
+const ownText = ({ now, replicas }: ModelState, index: number): string => {
   const replica = replicas[index] as Replica
-  let text = `${textOfReplica(replica)}i${replica.image - versions.length}`
-  for (const version of versions) text += inVersion(version, index, now)
-  return replica.lead === undefined ? text : `${text}p${replica.lead.partitionEpoch - now.partition.partitionEpoch}`
+  const { image, lead } = replica
+  const epoch = now.brokers[index]?.epoch ?? 0
+  const text = `${textOfReplica(replica)}${image === undefined ? "-" : age(image.brokers[index]?.epoch ?? 0, epoch)}${inVersion(now, index, now)}`
+  return lead === undefined ? text : `${text}p${age(lead.partitionEpoch, now.partition.partitionEpoch)}`
 }
 
 const ofFollower = (follower: Follower | undefined, now: Version): string => {
   if (follower === undefined) return "-"
   const { behindSince, brokerEpoch, end, id, isIneligible, isLagging, mayJoin } = follower
-  return `${end}${bit(behindSince < 0)}${bit(isLagging)}${bit(isIneligible)}${bit(mayJoin)}${brokerEpoch - (now.brokers[id]?.epoch ?? 0)}`
+  return `${end}${bit(behindSince < 0)}${bit(isLagging)}${bit(isIneligible)}${bit(mayJoin)}${age(brokerEpoch, now.brokers[id]?.epoch ?? 0)}`
 }
 const bitsOf = (ids: ReadonlyArray<number> | undefined, order: ReadonlyArray<number>): string =>
   ids === undefined ? "-" : order.map((index) => bit(ids.includes(index))).join("")
+
+/** The broker epochs of a proposal, by an order of the replicas. */
+const epochsOf = ({ brokerEpochs, isr }: Proposal, order: ReadonlyArray<number>, now: Version): string => {
+  let text = ""
+  for (const index of order) {
+    const at = isr.findIndex((id) => id === index)
+    text += at < 0 ? "-" : age(brokerEpochs[at] ?? 0, now.brokers[index]?.epoch ?? 0)
+  }
+  return text
+}
 
 /** What replicas, requests and the journal say about each other, by an order of the replicas. */
 const between = (state: ModelState, order: ReadonlyArray<number>, now: Version): string => {
@@ -67,7 +83,7 @@ const between = (state: ModelState, order: ReadonlyArray<number>, now: Version):
     const { follow, lead } = state.replicas[index] as Replica
     if (follow !== undefined) text += `f${follow.leader === -1 ? "-" : order.indexOf(follow.leader)}`
     if (lead === undefined) continue
-    text += `l${bitsOf(lead.isr, order)}${bitsOf(lead.maximal, order)}${bitsOf(lead.proposal?.isr, order)}${lead.proposal?.sent ?? ""}`
+    text += `l${bitsOf(lead.isr, order)}${bitsOf(lead.maximal, order)}${bitsOf(lead.proposal?.isr, order)}${lead.proposal === undefined ? "" : `${lead.proposal.sent}${epochsOf(lead.proposal, order, now)}`}`
     for (const other of order)
       if (other !== index)
         text += `,${ofFollower(
@@ -75,10 +91,13 @@ const between = (state: ModelState, order: ReadonlyArray<number>, now: Version):
           now
         )}`
   }
-  const alters = state.alters.map(({ brokerEpoch, brokerEpochs, by, proposal }) => {
+  const alters = state.alters.map(({ brokerEpoch, by, proposal }) => {
     const { isr, leaderEpoch, partitionEpoch } = proposal
-    const epochs = order.map((index) => (isr.includes(index as (typeof isr)[number]) ? (brokerEpochs[index] ?? 0) - (now.brokers[index]?.epoch ?? 0) : ""))
-    return `${order.indexOf(by)}${brokerEpoch - (now.brokers[by]?.epoch ?? 0)},${leaderEpoch},${partitionEpoch - now.partition.partitionEpoch},${bitsOf(isr, order)}${epochs}`
+    const epochs = epochsOf(proposal, order, now)
+    const present = state.replicas[by]?.lead?.proposal
+    const isPresent = present !== undefined && present.partitionEpoch === partitionEpoch && present.leaderEpoch === leaderEpoch
+    const epoch = `${leaderEpoch}${age(partitionEpoch, now.partition.partitionEpoch)}${age(brokerEpoch, now.brokers[by]?.epoch ?? 0)}`
+    return `${order.indexOf(by)}${epoch}${bit(isPresent)}${bitsOf(isr, order)}${epochs}`
   })
   return `${text}A${alters.sort().join("/")}`
 }
@@ -103,13 +122,12 @@ const permutations = (of: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<nu
 
 /** Returns a text that two states share if, and only if, they differ in the numbers of their replicas alone. */
 export const keyOf = (state: ModelState): string => {
-  const now = latest(state)
-  const texts = state.replicas.map((_, index) => ownText(state, index, now))
+  const { now } = state
+  const texts = state.replicas.map((_, index) => ownText(state, index))
   let least: string | undefined
   for (const order of ordersOf(texts)) {
     const text = between(state, order, now)
     if (least === undefined || text < least) least = text
   }
-  const versions = state.versions.map(({ partition }) => `${partition.leaderEpoch},${partition.partitionEpoch - now.partition.partitionEpoch}`)
-  return `${texts.sort().join("|")}${least}V${versions.join("/")}${state.appended}`
+  return `${texts.sort().join("|")}${least}V${now.partition.leaderEpoch}${now.minIsr}${state.appended}`
 }

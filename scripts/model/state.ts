@@ -29,8 +29,8 @@ export interface Replica {
   readonly follow: Follow | undefined
   /** What the replica knew before it has a role. */
   readonly highWatermark: number
-  /** The version of the journal that its image has. */
-  readonly image: number
+  /** The version of the journal that its image has; undefined: the broker has not read any. */
+  readonly image: Version | undefined
   readonly response: Response | undefined
 }
 
@@ -52,13 +52,12 @@ export interface AlterRequest {
   readonly by: number
   readonly brokerEpoch: number
   readonly proposal: Proposal
-  /** The broker epochs of the fetches that showed the replicas to be in sync. */
-  readonly brokerEpochs: ReadonlyArray<number>
 }
 
-/** Everything at one moment. The journal's versions that no image is behind any more are forgotten. */
+/** Everything at one moment. */
 export interface ModelState {
-  readonly versions: ReadonlyArray<Version>
+  /** The journal's newest version. An image may have any earlier one, for as long as it does not jump to this one. */
+  readonly now: Version
   readonly replicas: ReadonlyArray<Replica>
   readonly alters: ReadonlyArray<AlterRequest>
   readonly appended: number
@@ -71,15 +70,20 @@ export interface Bounds {
   /** Leader epochs. */
   readonly epochs: number
   readonly minIsr: number
-  /** Copies of AlterPartition requests under way. */
+  /** Copies of AlterPartition requests under way; 0: a request is decided in the step that sends it. */
   readonly alters: number
+  /** Whether `min.insync.replicas` is raised to 2 at any moment, where it is 1. */
+  readonly raisesMinIsr: boolean
+  /** Whether followers are fenced too; otherwise leaders alone. */
+  readonly fencesFollowers: boolean
   /** Whether power cuts happen, at any moment; without them every append is synced at once. */
   readonly powerCuts: boolean
-  /** How many events of the journal an image may be behind. */
-  readonly imageDelay: number
+  /** Whether responses to fetches are under way; without it a fetch and its response are one step. */
+  readonly responses: boolean
+  /** Whether a broker that restarts may find its disk empty, and says so when it registers. */
+  readonly losesDisks: boolean
 }
 
-export const latest = ({ versions }: ModelState): Version => versions[versions.length - 1] as Version
 export const idOf = (index: number): BrokerId => index as BrokerId
 
 /** Returns the first state: all replicas are in sync, the first one is about to lead under epoch 0. */
@@ -87,6 +91,16 @@ export const firstState = (bounds: Bounds): ModelState => {
   const ids = Array.from({ length: bounds.replicas }, (_, index) => idOf(index))
   const partition: Partition = { replicas: ids, isr: ids, elr: [], adding: [], removing: [], leader: idOf(0), leaderEpoch: 0, partitionEpoch: 0 }
   const brokers = ids.map(() => ({ epoch: 0, isFenced: false }))
-  const replica: Replica = { isUp: true, log: [], synced: 0, starts: [], lead: undefined, follow: undefined, highWatermark: 0, image: -1, response: undefined }
-  return { versions: [{ partition, brokers, minIsr: bounds.minIsr }], replicas: ids.map(() => replica), alters: [], appended: 0 }
+  const replica: Replica = {
+    isUp: true,
+    log: [],
+    synced: 0,
+    starts: [],
+    lead: undefined,
+    follow: undefined,
+    highWatermark: 0,
+    image: undefined,
+    response: undefined
+  }
+  return { now: { partition, brokers, minIsr: bounds.minIsr }, replicas: ids.map(() => replica), alters: [], appended: 0 }
 }

@@ -6,7 +6,7 @@ import { type FetchResponse, fetchSent, wasAppended, wasCut, wasSynced } from ".
 import type { EndOfEpoch, Lead } from "../../domain/partition/lead.ts"
 import { imageOf } from "./journal.ts"
 import type { Rules } from "./rules.ts"
-import { type AlterRequest, type Bounds, idOf, latest, type ModelRecord, type ModelState, type Registration, type Replica, type Version } from "./state.ts"
+import { type AlterRequest, type Bounds, idOf, type ModelRecord, type ModelState, type Registration, type Replica, type Version } from "./state.ts"
 
 /** A state that a step leads to, and what happened. */
 type Emit = (name: string, next: ModelState) => void
@@ -67,16 +67,7 @@ const reacting = (rules: Rules, replica: Replica, index: number, version: Versio
   return { lead: undefined, follow: next, log, starts, synced: start.syncedEnd, response }
 }
 
-/** The journal gets a version; those that no image needs any more are forgotten. */
-const journalled = (state: ModelState, version: Version): ModelState => ({ ...state, versions: [...state.versions, version] })
-const trimmed = (state: ModelState): ModelState => {
-  const last = state.versions.length - 1
-  let least = last
-  for (const { image, isUp } of state.replicas) if (isUp) least = Math.min(least, Math.max(0, image))
-  if (least <= 0) return state
-  const replicas = state.replicas.map((one) => ({ ...one, image: one.isUp ? Math.max(-1, one.image - least) : 0 }))
-  return { ...state, versions: state.versions.slice(least), replicas }
-}
+const journalled = (state: ModelState, now: Version): ModelState => ({ ...state, now })
 
 const livesOf =
   (brokers: ReadonlyArray<Registration>): ((id: BrokerId) => BrokerLife) =>
@@ -99,13 +90,15 @@ const elections = (rules: Rules, { minIsr, partition }: Version, brokers: Readon
   return [...all.values()]
 }
 
-type Registered = "fence" | "unfence" | "restart"
+type Registered = "fence" | "unfence" | "restart" | "restart with an empty disk"
 
 const decideVersions = (rules: Rules, now: Version, index: number, kind: Registered): ReadonlyArray<Version> => {
   const { epoch, isFenced } = now.brokers[index] as Registration
-  const change = { fence: { isFenced: true }, unfence: { isFenced: false }, restart: { isFenced: true, epoch: epoch + 1 } }[kind]
+  const registered = { isFenced: true, epoch: epoch + 1 }
+  const change = { fence: { isFenced: true }, unfence: { isFenced: false }, restart: registered, "restart with an empty disk": registered }[kind]
   const brokers = withBroker(now.brokers, index, change)
-  const wanted = kind === "fence" || (kind === "restart" && !isFenced) ? { isr: now.partition.isr.filter((id) => id !== index) } : {}
+  const isr = kind === "unfence" || isFenced ? now.partition.isr : now.partition.isr.filter((id) => id !== index)
+  const wanted: WantedPartition = kind === "restart with an empty disk" ? { isr, disowned: idOf(index) } : { isr }
   return elections(rules, now, brokers, wanted).map((partition) => ({ ...now, brokers, partition }))
 }
 
@@ -126,31 +119,37 @@ const withBroker = (brokers: ReadonlyArray<Registration>, index: number, change:
 
 /** The cluster's leader fences and unfences brokers, and registers those that start. */
 const brokerSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
-  if (state.versions.length > bounds.imageDelay) return
-  const now = latest(state)
+  const { now } = state
+  if (bounds.raisesMinIsr && now.minIsr === 1) emit("min ISR 2", journalled(state, { ...now, minIsr: 2 }))
   const after = (index: number, kind: Registered): ReadonlyArray<ModelState> =>
     versionsAfter(rules, now, index, kind).flatMap((version) => (version.partition.leaderEpoch < bounds.epochs ? [journalled(state, version)] : []))
   for (const [index, replica] of state.replicas.entries()) {
     const registration = now.brokers[index] as Registration
-    if (!registration.isFenced) for (const next of after(index, "fence")) emit(`fence ${index}`, next)
-    const hasRead = replica.isUp && replica.image >= 0 && state.versions[replica.image]?.brokers[index]?.epoch === registration.epoch
+    if (!registration.isFenced && (bounds.fencesFollowers || now.partition.leader === index))
+      for (const next of after(index, "fence")) emit(`fence ${index}`, next)
+    const hasRead = replica.isUp && replica.image?.brokers[index]?.epoch === registration.epoch
     if (registration.isFenced && hasRead) for (const next of after(index, "unfence")) emit(`unfence ${index}`, next)
     if (replica.isUp) continue
-    for (const next of after(index, "restart")) {
-      const image = rules.waitsForRegistration ? next.versions.length - 1 : next.versions.length - 2
-      const up = { ...replica, isUp: true, image }
-      emit(`restart ${index}`, trimmed(withReplica(next, index, { ...up, ...reacting(rules, up, index, next.versions[image] as Version) })))
+    const restart = (kind: Registered, found: Replica): void => {
+      for (const next of after(index, kind)) {
+        const image = rules.waitsForRegistration ? next.now : now
+        const up = { ...found, isUp: true, image }
+        emit(`${kind} ${index}`, withReplica(next, index, { ...up, ...reacting(rules, up, index, image) }))
+      }
     }
+    restart("restart", replica)
+    if (bounds.losesDisks) restart("restart with an empty disk", { ...replica, log: [], synced: 0, starts: [] })
   }
 }
 
+/**
+ * An image jumps to the newest version. One that reads the versions between is a step that was made while they were the
+ * newest.
+ */
 const imageSteps = (rules: Rules, state: ModelState, emit: Emit): void => {
-  for (const [index, replica] of state.replicas.entries()) {
-    const version = state.versions[replica.image + 1]
-    if (!replica.isUp || version === undefined) continue
-    const next = { ...replica, image: replica.image + 1 }
-    emit(`image ${index}`, trimmed(withReplica(state, index, { image: next.image, ...reacting(rules, next, index, version) })))
-  }
+  for (const [index, replica] of state.replicas.entries())
+    if (replica.isUp && replica.image !== state.now)
+      emit(`image ${index}`, withReplica(state, index, { image: state.now, ...reacting(rules, replica, index, state.now) }))
 }
 
 const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
@@ -174,32 +173,80 @@ const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): 
       )
     if (bounds.powerCuts) {
       const kept = log.slice(0, synced)
-      const off = { isUp: false, log: kept, starts: startsOf(kept), lead: undefined, follow: undefined, highWatermark: 0, image: 0, response: undefined }
-      emit(`power cut ${index}`, trimmed(withReplica(state, index, off)))
+      const off = {
+        isUp: false,
+        log: kept,
+        starts: startsOf(kept),
+        lead: undefined,
+        follow: undefined,
+        highWatermark: 0,
+        image: undefined,
+        response: undefined
+      }
+      emit(`power cut ${index}`, withReplica(state, index, off))
     }
     if (lead !== undefined) {
       const lagging = rules.tick(lead, 2, lagMaxMs)
-      if (lagging !== lead) emit(`tick ${index}`, withReplica(state, index, { lead: lagging }))
+      // A tick that proposes nothing makes no difference to what a later one proposes.
+      if (lagging.proposal !== lead.proposal) emit(`tick ${index}`, withReplica(state, index, { lead: lagging }))
     }
   }
 }
 
+/** A follower processes the response to its fetch. */
+const processed = (rules: Rules, bounds: Bounds, state: ModelState, index: number, emit: Emit): void => {
+  const { follow, isUp, log, response, starts, synced } = state.replicas[index] as Replica
+  if (!isUp || follow === undefined || response === undefined) return
+  const { action, state: next } = rules.answered(follow, response.sent, response.answer, starts)
+  if (action._tag === "ignore") emit(`ignore ${index}`, withReplica(state, index, { follow: next, response: undefined }))
+  else if (action._tag === "cut") {
+    const kept = log.slice(0, action.offset)
+    const cutStarts = rules.cutsEpochs ? startsOf(kept) : starts
+    const after = wasCut(next, kept.length, lastEpoch(kept))
+    emit(`cut ${index} to ${kept.length}`, withReplica(state, index, { follow: after, log: kept, starts: cutStarts, synced: kept.length, response: undefined }))
+  } else if (action._tag === "append") {
+    const after = response.record === undefined ? log : [...log, response.record]
+    const grown = wasAppended(next, after.length, lastEpoch(after))
+    const stored = bounds.powerCuts ? grown : wasSynced(grown, after.length)
+    const known = response.answer._tag === "records" ? rules.heard(stored, response.answer.highWatermark) : stored
+    const isSynced = bounds.powerCuts ? synced : after.length
+    const noted = response.record === undefined ? starts : startsOf(after)
+    emit(`receive ${index}`, withReplica(state, index, { follow: known, log: after, starts: noted, synced: isSynced, response: undefined }))
+  }
+}
+
+/** One that is never processed is one that was lost. */
+const responseSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  for (const index of state.replicas.keys()) processed(rules, bounds, state, index, emit)
+}
+
 /** A follower's fetch reaches the broker that it takes for the leader; the response is under way. */
-const fetchSteps = (rules: Rules, state: ModelState, emit: Emit): void => {
+const fetchSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  const arrives = (index: number, name: string, next: ModelState): void => {
+    if (bounds.responses) return emit(name, next)
+    processed(rules, bounds, next, index, (_, after) => emit(name, after))
+    const { follow, response, starts } = next.replicas[index] as Replica
+    if (follow === undefined || response === undefined) return
+    const lost = rules.answered(follow, response.sent, { _tag: "failed" }, starts).state
+    emit(`${name}, its response is lost`, withReplica(next, index, { follow: lost, response: undefined }))
+  }
   for (const [index, replica] of state.replicas.entries()) {
     const { follow } = replica
     if (!replica.isUp || follow === undefined || replica.response !== undefined) continue
     const sent = rules.nextFetch(follow)
     const leader = sent === undefined ? undefined : state.replicas[follow.leader]
     if (sent === undefined || leader?.isUp !== true || leader.lead === undefined) continue
-    const own = state.versions[replica.image] as Version
-    const request = { ...sent, id: index, brokerEpoch: own.brokers[index]?.epoch ?? -1, logStart: 0 }
+    const request = { ...sent, id: index, brokerEpoch: replica.image?.brokers[index]?.epoch ?? -1, logStart: 0 }
     if (rules.fetchRefusal(leader.lead, request) !== undefined) continue
     const asked = { follow: fetchSent(follow) }
     const diverging = rules.divergence(endOf(leader.starts, leader.log.length), 0, request)
     if (diverging !== undefined) {
       const answer: FetchResponse = { _tag: "diverging", diverging }
-      emit(`fetch ${index}: diverges at ${diverging.endOffset}`, withReplica(state, index, { ...asked, response: { sent, answer, record: undefined } }))
+      arrives(
+        index,
+        `fetch ${index}: diverges at ${diverging.endOffset}`,
+        withReplica(state, index, { ...asked, response: { sent, answer, record: undefined } })
+      )
       continue
     }
     if (sent.offset > leader.log.length) continue
@@ -207,78 +254,54 @@ const fetchSteps = (rules: Rules, state: ModelState, emit: Emit): void => {
     const record = leader.log[sent.offset]
     const answer: FetchResponse = { _tag: "records", highWatermark: after.highWatermark, logStart: 0, count: record === undefined ? 0 : 1 }
     const next = withReplica(withReplica(state, follow.leader, { lead: after }), index, { ...asked, response: { sent, answer, record } })
-    emit(`fetch ${index} at ${sent.offset}`, next)
-  }
-}
-
-/** A follower processes a response. One that is never processed is one that was lost. */
-const responseSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
-  for (const [index, { follow, isUp, log, response, starts, synced }] of state.replicas.entries()) {
-    if (!isUp || follow === undefined || response === undefined) continue
-    const { action, state: next } = rules.answered(follow, response.sent, response.answer, starts)
-    if (action._tag === "ignore") emit(`ignore ${index}`, withReplica(state, index, { follow: next, response: undefined }))
-    else if (action._tag === "cut") {
-      const kept = log.slice(0, action.offset)
-      const cutStarts = rules.cutsEpochs ? startsOf(kept) : starts
-      const after = wasCut(next, kept.length, lastEpoch(kept))
-      emit(
-        `cut ${index} to ${kept.length}`,
-        withReplica(state, index, { follow: after, log: kept, starts: cutStarts, synced: kept.length, response: undefined })
-      )
-    } else if (action._tag === "append") {
-      const after = response.record === undefined ? log : [...log, response.record]
-      const grown = wasAppended(next, after.length, lastEpoch(after))
-      const stored = bounds.powerCuts ? grown : wasSynced(grown, after.length)
-      const known = response.answer._tag === "records" ? rules.heard(stored, response.answer.highWatermark) : stored
-      const isSynced = bounds.powerCuts ? synced : after.length
-      const noted = response.record === undefined ? starts : startsOf(after)
-      emit(`receive ${index}`, withReplica(state, index, { follow: known, log: after, starts: noted, synced: isSynced, response: undefined }))
-    }
+    arrives(index, `fetch ${index} at ${sent.offset}`, next)
   }
 }
 
 /** A leader believes an answer before the event: what the mutant of that name does. */
 const believed = (lead: Lead, { proposal }: AlterRequest): Lead => ({ ...lead, isr: proposal.isr, maximal: proposal.isr })
 
+/** The cluster's leader processes a request; its answer arrives, or is lost. */
+const decideAlter = (rules: Rules, bounds: Bounds, state: ModelState, request: AlterRequest, emit: Emit): void => {
+  const { now } = state
+  const fault = rules.alterFault(now, request)
+  const deliver = (name: string, next: ModelState): void => {
+    emit(`${name}, its answer is lost`, next)
+    const { lead } = next.replicas[request.by] as Replica
+    if (lead === undefined) return
+    const told = rules.proposalAnswered(lead, request.proposal, rules.outcomeOf(fault ?? "NONE"))
+    const after = rules.believesAnswers && fault === undefined && lead.epoch === request.proposal.leaderEpoch ? believed(told, request) : told
+    if (after !== lead) emit(name, withReplica(next, request.by, { lead: after }))
+  }
+  if (fault !== undefined) return deliver(`AlterPartition of ${request.by}: ${fault}`, state)
+  const { partition } = now
+  const isr = partition.replicas.filter((id) => request.proposal.isr.includes(id))
+  const same = isr.length === partition.isr.length && isr.every((id) => partition.isr.includes(id))
+  const changed = rules.change(partition, { isr }, livesOf(now.brokers), now.minIsr)
+  const after = same && changed === partition ? { ...partition, partitionEpoch: partition.partitionEpoch + 1 } : changed
+  if (after.leaderEpoch < bounds.epochs) deliver(`AlterPartition of ${request.by}: ${isr}`, journalled(state, { ...now, partition: after }))
+}
+
 const alterSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
   for (const [index, { image, isUp, lead }] of state.replicas.entries()) {
     const proposal = lead?.proposal
-    if (!isUp || lead === undefined || proposal === undefined || proposal.sent > 1 || state.alters.length >= bounds.alters) continue
-    const brokerEpochs = state.replicas.map((_, at) => lead.followers.find(({ id }) => id === at)?.brokerEpoch ?? -1)
-    const request = { by: index, brokerEpoch: state.versions[image]?.brokers[index]?.epoch ?? -1, proposal, brokerEpochs }
-    emit(`propose ${index}: ${proposal.isr}`, { ...withReplica(state, index, { lead: rules.proposalSent(lead) }), alters: [...state.alters, request] })
+    if (!isUp || lead === undefined || proposal === undefined || proposal.sent > 1) continue
+    const request = { by: index, brokerEpoch: image?.brokers[index]?.epoch ?? -1, proposal }
+    const asked = withReplica(state, index, { lead: rules.proposalSent(lead) })
+    if (bounds.alters === 0) decideAlter(rules, bounds, asked, request, emit)
+    else if (state.alters.length < bounds.alters) emit(`propose ${index}: ${proposal.isr}`, { ...asked, alters: [...state.alters, request] })
   }
-  const now = latest(state)
   for (const [at, request] of state.alters.entries()) {
     const rest = { ...state, alters: state.alters.filter((_, other) => other !== at) }
     emit(`AlterPartition of ${request.by} is lost`, rest)
-    const fault = rules.alterFault(now, request)
-    const deliver = (name: string, next: ModelState): void => {
-      emit(`${name}, its answer is lost`, next)
-      const { lead } = next.replicas[request.by] as Replica
-      if (lead === undefined) return
-      const told = rules.proposalAnswered(lead, request.proposal, rules.outcomeOf(fault ?? "NONE"))
-      const after = rules.believesAnswers && fault === undefined && lead.epoch === request.proposal.leaderEpoch ? believed(told, request) : told
-      if (after !== lead) emit(name, withReplica(next, request.by, { lead: after }))
-    }
-    if (fault !== undefined) {
-      deliver(`AlterPartition of ${request.by}: ${fault}`, rest)
-      continue
-    }
-    if (state.versions.length > bounds.imageDelay) continue
-    const { partition } = now
-    const isr = partition.replicas.filter((id) => request.proposal.isr.includes(id))
-    const same = isr.length === partition.isr.length && isr.every((id) => partition.isr.includes(id))
-    const changed = rules.change(partition, { isr }, livesOf(now.brokers), now.minIsr)
-    const after = same && changed === partition ? { ...partition, partitionEpoch: partition.partitionEpoch + 1 } : changed
-    if (after.leaderEpoch < bounds.epochs) deliver(`AlterPartition of ${request.by}: ${isr}`, journalled(rest, { ...now, partition: after }))
+    decideAlter(rules, bounds, rest, request, emit)
   }
 }
 
 /** Emits every state that one step leads to. */
 export const steps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
   logSteps(rules, bounds, state, emit)
-  fetchSteps(rules, state, emit)
+  fetchSteps(rules, bounds, state, emit)
   responseSteps(rules, bounds, state, emit)
   alterSteps(rules, bounds, state, emit)
   imageSteps(rules, state, emit)

@@ -179,3 +179,15 @@ test("a step that changes nothing returns the same state", () => {
   expect(image(all, imageOf({ leaderEpoch: 6, partitionEpoch: 9 }), 1)).toBe(all)
   expect(image(all, imageOf({ partitionEpoch: 6, isr: ids(1) }), 1)).toBe(all)
 })
+
+describe("KAFKA-15221: a proposal has the broker epochs of the fetches by which its replicas can join", () => {
+  const asked = afterFetch(afterFetch(leading({ isr: ids(1, 2) }), 2, 100), 3, 100)
+  const again = imageOf({ isr: ids(1, 2), replicas: imageOf().replicas.map((one) => (one.id === 3 ? { ...one, brokerEpoch: 31 } : one)) })
+  test("a request that is sent again does not name a newer process", () => {
+    expect(asked.proposal?.brokerEpochs).toEqual([10, 20, 30])
+    expect(image(proposalSent(asked), again, 1).proposal).toMatchObject({ isr: [1, 2, 3], brokerEpochs: [10, 20, 30] })
+  })
+  test("one that was not sent is dropped when its replica registers again", () => {
+    expect(image(asked, again, 1)).toMatchObject({ proposal: undefined, maximal: [1, 2] })
+  })
+})

@@ -1,0 +1,42 @@
+import { describe, expect, test } from "bun:test"
+import { mutants, smallBounds } from "../../../scripts/model/mutants.ts"
+import { realRules } from "../../../scripts/model/rules.ts"
+import { search } from "../../../scripts/model/search.ts"
+
+/** A busy machine is ten times slower than a quiet one. */
+const limits = { milliseconds: 110_000, states: 1_000_000 }
+
+describe("R1-R4 in every state that the rules allow", () => {
+  test.each([
+    ["3 replicas, 1 record, 2 epochs, min ISR 1", {}],
+    ["3 replicas, 1 record, 2 epochs, min ISR 2 with ELR", { minIsr: 2 }],
+    ["2 replicas, 2 records, 3 epochs", { replicas: 2, records: 2, epochs: 3 }],
+    [
+      "2 replicas, copies of AlterPartition under way, followers that are fenced, a raised min ISR",
+      { replicas: 2, alters: 2, fencesFollowers: true, raisesMinIsr: true }
+    ],
+    ["2 replicas, responses that arrive late", { replicas: 2, records: 2, responses: true }],
+    ["2 replicas, power cuts at any moment, and lost disks", { replicas: 2, powerCuts: true, losesDisks: true }]
+  ])(
+    "%s",
+    (name, bounds) => {
+      const { depth, isWhole, milliseconds, states, violation } = search(realRules, { ...smallBounds, ...bounds }, limits)
+      console.log(`${name}: ${states} states, depth ${depth}, ${(milliseconds / 1000).toFixed(1)} s`)
+      expect([violation, isWhole]).toEqual([undefined, true])
+    },
+    120_000
+  )
+})
+
+describe("a rule that is switched off breaks an invariant", () => {
+  test.each(mutants.filter(({ isLong }) => !isLong).map((mutant) => [mutant.name, mutant] as const))(
+    "%s",
+    (name, { bounds, rules }) => {
+      const { depth, states, violation } = search(rules, bounds, limits)
+      console.log(`${name}: ${states} states, depth ${depth}`)
+      expect(violation?.invariant).toBeDefined()
+      expect(violation?.trace.length).toBe(depth)
+    },
+    120_000
+  )
+})
