@@ -36,10 +36,11 @@ const requestOf = (all: ReadonlyArray<Proposed>, brokerId: number, brokerEpoch: 
   brokerEpoch: BigInt(brokerEpoch),
   topics: [...Map.groupBy(all, ({ replica }) => replica.topicId)].map(([topicId, of]) => ({
     topicId,
-    partitions: of.map(({ proposal, replica, replication }) => ({
+    partitions: of.map(({ proposal, replica }) => ({
       partitionIndex: replica.partition,
       leaderEpoch: proposal.leaderEpoch,
-      newIsrWithEpochs: proposal.isr.map((id) => ({ brokerId: id, brokerEpoch: BigInt(id === brokerId ? brokerEpoch : replication.epochOf(id)) })),
+      // Those of the proposal: a broker that registered again since may have lost its log (KAFKA-15221).
+      newIsrWithEpochs: proposal.isr.map((id, at) => ({ brokerId: id, brokerEpoch: BigInt(proposal.brokerEpochs[at] ?? -1) })),
       partitionEpoch: proposal.partitionEpoch
     }))
   }))

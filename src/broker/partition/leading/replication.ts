@@ -69,10 +69,6 @@ export class Replication {
   get proposal(): Proposal | undefined {
     return this.state.proposal
   }
-  /** The broker epochs of these replicas, as their fetches had them. */
-  epochOf(id: BrokerId): Epoch {
-    return this.state.followers.find((one) => one.id === id)?.brokerEpoch ?? -1
-  }
 
   appended(): void {
     this.step(appended(this.state, this.log.end(), this.log.elapsed()))
