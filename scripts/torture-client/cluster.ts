@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, readFileSync } from "node:fs"
+import { connect } from "node:net"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "../bench/broker.ts"
@@ -73,6 +74,15 @@ export const startOurs = async (): Promise<Cluster> => {
   }
 }
 
+const accepts = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once("error", () => resolve(false))
+  })
+
 /** One node of Apache Kafka. */
 export const startKafka = async (): Promise<Cluster> => {
   const script = join(root, "scripts/kafka-peer.sh")
@@ -97,6 +107,8 @@ export const startKafka = async (): Promise<Cluster> => {
       while (isAlive(pid)) await Bun.sleep(50)
       await Bun.sleep(downMs)
       await output(script, ["again", port])
+      // A node that is killed while it starts would never serve.
+      for (const until = performance.now() + startWithinMs; performance.now() < until && !(await accepts(Number(port))); ) await Bun.sleep(200)
     },
     stop
   }
