@@ -72,8 +72,8 @@ const headersWithOrigin = (record: ConsumedRecord, error: unknown, attempts: num
   ]
 }
 
-/** Sends a message that cannot be handled to another topic. */
-export type DeadLetter = (record: ConsumedRecord, error: unknown) => Effect.Effect<Sent, SendError, Producer>
+/** Sends a message that cannot be handled to another topic. `attempts` is how many times it was handled, by default 1. */
+export type DeadLetter = (record: ConsumedRecord, error: unknown, attempts?: number) => Effect.Effect<Sent, SendError, Producer>
 
 /**
  * Returns a function that sends a message to a dead letter topic with the Producer of the context: its key, value and
@@ -85,8 +85,8 @@ export type DeadLetter = (record: ConsumedRecord, error: unknown) => Effect.Effe
  */
 export const deadLetter =
   (topic: string): DeadLetter =>
-  (record, error) =>
-    sendAside(topic, record, error, 1)
+  (record, error, attempts = 1) =>
+    sendAside(topic, record, error, attempts)
 
 /** As `deadLetter`, after so many attempts. */
 export const sendAside = (topic: string, record: ConsumedRecord, error: unknown, attempts: number): Effect.Effect<Sent, SendError, Producer> =>

@@ -10,10 +10,10 @@ export interface RetriesOptions<A, E, E2, R2> {
   /** The pauses in place of `delayMs`. The bound of `attempts` holds too. */
   readonly schedule?: Schedule.Schedule<unknown, E>
   /**
-   * Runs after the last attempt, with its error: a `deadLetter`, for example. When it succeeds the message counts as
-   * processed.
+   * Runs after the last attempt, with its error and how many times the message was handled: a `deadLetter`, for example.
+   * When it succeeds the message counts as processed.
    */
-  readonly giveUp: (message: A, error: unknown) => Effect.Effect<unknown, E2, R2>
+  readonly giveUp: (message: A, error: unknown, attempts: number) => Effect.Effect<unknown, E2, R2>
 }
 
 export interface RetryTopicOptions {

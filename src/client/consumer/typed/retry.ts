@@ -32,10 +32,17 @@ export const withRetries = <A, E, R, E2, R2>(
   const { attempts = attemptsDefault, delayMs = delayDefaultMs, giveUp, schedule = Schedule.spaced(delayMs) } = options
   const bounded = Schedule.intersect(schedule, Schedule.recurs(attempts - 1))
   return (message) =>
-    withoutDefects(Effect.suspend(() => handler(message))).pipe(
-      Effect.retry(bounded),
-      Effect.catchAll((error) => giveUp(message, error))
-    )
+    Effect.suspend(() => {
+      let attempt = 0
+      const once = Effect.suspend(() => {
+        attempt += 1
+        return handler(message)
+      })
+      return withoutDefects(once).pipe(
+        Effect.retry(bounded),
+        Effect.catchAll((error) => giveUp(message, error, attempt))
+      )
+    })
 }
 
 /** What `run` needs for a retry topic. */

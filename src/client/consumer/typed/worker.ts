@@ -38,7 +38,7 @@ export const worker = <K, V, E, R, H = HeaderList, E2 = never, R2 = never>(
       const waiting = retries.topic === undefined ? undefined : retryTopic({ ...retries, topic: retries.topic, deadLetter: deadTopic })
       const retried =
         waiting === undefined
-          ? withRetries(handler, { ...Struct.pick(retries, "attempts", "delayMs"), giveUp: ({ record }, error) => putAside(record, error) })
+          ? withRetries(handler, { ...Struct.pick(retries, "attempts", "delayMs"), giveUp: ({ record }, error, tries) => putAside(record, error, tries) })
           : (message: TypedMessage<K, V, H>) => waiting.handler(() => handler(message))(message.record)
       const handle = (record: ConsumedRecord): Effect.Effect<unknown, SendError, R | Producer> =>
         Either.match(decodedBy(topic, record), { onLeft: (error) => putAside(record, error), onRight: retried })

@@ -99,7 +99,7 @@ describe("a worker", () => {
         yield* Fiber.interrupt(working)
         expect(seen).toEqual([1, 2, 2, 2, 3, 3, 3, 4])
         expect([refused?.text, broken?.text]).toEqual(['{"cents":2}', '{"cents":3}'])
-        expect(Object.fromEntries(refused?.headers ?? [])).toMatchObject({ "failure.error": "CardRefused" })
+        expect(Object.fromEntries(refused?.headers ?? [])).toMatchObject({ "failure.error": "CardRefused", "failure.attempts": "3" })
         expect(Object.fromEntries(broken?.headers ?? [])).toMatchObject({ "failure.error": "Error", "failure.reason": "a bug" })
       }).pipe(Effect.provide(layers))
     ))
