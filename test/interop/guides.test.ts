@@ -8,14 +8,21 @@ import { root, run } from "./support/process.ts"
 const blocks = (text: string, language: string): ReadonlyArray<string> =>
   [...text.matchAll(/^```(.*)\n([\s\S]*?)^```$/gm)].flatMap(([, of, code = ""]) => (of === language ? [code] : []))
 
-/** The TypeScript of a guide is one program, which prints its block without a language. */
-for (const guide of ["worker", "typed-topics"])
-  test(`docs/guides/${guide}.md prints what it says`, async () => {
+/** The programs of guides: the blocks of a language are one program, which prints the guide's last block without a language. */
+const programs = [
+  ["worker", "ts"],
+  ["typed-topics", "ts"],
+  ["operations", "ts"],
+  ["from-kafkajs", "js"],
+  ["from-kafkajs", "ts"]
+] as const
+for (const [guide, language] of programs)
+  test(`docs/guides/${guide}.md prints what it says (${language})`, async () => {
     const text = readFileSync(join(root, "docs/guides", `${guide}.md`), "utf8")
     const printed = blocks(text, "").at(-1) ?? ""
     const cluster = await startCluster({ brokers: 1 })
     try {
-      const program = blocks(text, "ts").join("\n").replace("127.0.0.1:9092", cluster.bootstrap)
+      const program = blocks(text, language).join("\n").replace("127.0.0.1:9092", cluster.bootstrap)
       expect(program).toContain(cluster.bootstrap)
       expect(await run(process.execPath, ["-e", program])).toBe(printed)
     } finally {

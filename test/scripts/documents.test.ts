@@ -11,7 +11,8 @@ const documents = [
   "README.md",
   "CONTRIBUTING.md",
   ...readdirSync(join(root, "docs")).flatMap((name) => (name.endsWith(".md") ? [`docs/${name}`] : [])),
-  ...decisions.map((name) => `docs/decisions/${name}`)
+  ...decisions.map((name) => `docs/decisions/${name}`),
+  ...readdirSync(join(root, "docs/guides")).map((name) => `docs/guides/${name}`)
 ]
 
 describe("the documents", () => {
