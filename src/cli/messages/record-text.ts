@@ -1,50 +1,36 @@
 import type { ConsumedRecord } from "../../client/consumer/fetch/record.ts"
+import { recordJson } from "./json-record.ts"
 
-const strict = new TextDecoder("utf-8", { fatal: true })
 const newline = 10
-
-/** Text where the bytes are UTF-8, base64 under another name where they are not, so that no byte is lost. */
-const textOrBase64 = (name: string, bytes: Uint8Array | null): Record<string, string | null> => {
-  if (bytes === null) return { [name]: null }
-  try {
-    return { [name]: strict.decode(bytes) }
-  } catch {
-    return { [`${name}Base64`]: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64") }
-  }
-}
-
-/** A message as a line of JSON: topic, partition, offset, timestamp (ms), key, value, headers. */
-const recordJson = (record: ConsumedRecord): string =>
-  JSON.stringify({
-    topic: record.topic,
-    partition: record.partition,
-    offset: record.offset,
-    timestamp: record.timestamp,
-    ...textOrBase64("key", record.key),
-    ...textOrBase64("value", record.value),
-    headers: record.headers.map(({ key, value }) => ({ key, ...textOrBase64("value", value) }))
-  })
 
 /** Messages as lines of JSON. */
 export const jsonLines = (records: ReadonlyArray<ConsumedRecord>): Uint8Array => Buffer.from(records.map((record) => `${recordJson(record)}\n`).join(""))
 
-/** Messages as lines, byte for byte, each after its key and `separator` if there is one. All of them in one buffer. */
-export const plainLines = (records: ReadonlyArray<ConsumedRecord>, separator: Uint8Array | undefined): Uint8Array => {
+interface PlainOptions {
+  /** Separates key and value. Without it keys are not printed. */
+  readonly separator?: Uint8Array | undefined
+  /** Replaces a null key or value. Default: nothing. */
+  readonly nullText?: Uint8Array | undefined
+}
+
+/** Messages as lines, byte for byte, each after its key and the separator if there is one. All of them in one buffer. */
+export const plainLines = (records: ReadonlyArray<ConsumedRecord>, { nullText, separator }: PlainOptions = {}): Uint8Array => {
+  const nullBytes = nullText?.length ?? 0
   let size = 0
-  for (const { key, value } of records) size += (value?.length ?? 0) + 1 + (separator === undefined ? 0 : (key?.length ?? 0) + separator.length)
+  for (const { key, value } of records) size += (value?.length ?? nullBytes) + 1 + (separator === undefined ? 0 : (key?.length ?? nullBytes) + separator.length)
   const lines = new Uint8Array(size)
   let at = 0
-  const put = (bytes: Uint8Array | null) => {
-    if (bytes === null) return
+  const put = (bytes: Uint8Array | null | undefined) => {
+    if (bytes === null || bytes === undefined) return
     lines.set(bytes, at)
     at += bytes.length
   }
   for (const { key, value } of records) {
     if (separator !== undefined) {
-      put(key)
+      put(key ?? nullText)
       put(separator)
     }
-    put(value)
+    put(value ?? nullText)
     lines[at++] = newline
   }
   return lines

@@ -14,14 +14,12 @@ const record = (of: {
 describe("lines", () => {
   test("values byte for byte, with a newline each; a tombstone is an empty line", () => {
     const odd = Uint8Array.from([0xff, 0, 0x0d])
-    expect([...plainLines([record({ value: odd }), record({ value: null }), record({ value: bytes("a") })], undefined)]).toEqual([
-      0xff, 0, 0x0d, 10, 10, 97, 10
-    ])
+    expect([...plainLines([record({ value: odd }), record({ value: null }), record({ value: bytes("a") })])]).toEqual([0xff, 0, 0x0d, 10, 10, 97, 10])
   })
   test("with the key and what separates it", () =>
-    expect(new TextDecoder().decode(plainLines([record({ key: bytes("k"), value: bytes("v") }), record({ value: bytes("w") })], bytes(": ")))).toBe(
-      "k: v\n: w\n"
-    ))
+    expect(
+      new TextDecoder().decode(plainLines([record({ key: bytes("k"), value: bytes("v") }), record({ value: bytes("w") })], { separator: bytes(": ") }))
+    ).toBe("k: v\n: w\n"))
   test("as JSON; bytes that are no text become base64 under another name", () => {
     const lines = new TextDecoder().decode(
       jsonLines([
