@@ -73,7 +73,7 @@ const moduleOf = ({ path, text }: Source): Module => {
 }
 
 /** Entries of the package: what they export is for users. */
-const entries = new Set(["src/programs/library.ts", "src/programs/testing.ts"])
+const entries = new Set(["src/programs/library.ts", "src/programs/testing.ts", "src/programs/promise.ts"])
 
 /** Marks a name of a file as used, and the name that it stands for where the file exports it again from another. */
 const mark = (modules: ReadonlyMap<string, Module>, used: Set<string>, target: string, name: string): void => {

@@ -1,0 +1,45 @@
+import { Effect, type Either } from "effect"
+import type { InvalidArgument } from "../error.ts"
+import type { SendError, Sent } from "../producer/accumulator/delivery.ts"
+import type { Message, ProducerService, TypedMessageOptions } from "../producer/producer.ts"
+import type { Topic } from "../topic/topic.ts"
+import { type Calls, checkedSignal } from "./calls.ts"
+import { type Outcome, outcomeOf } from "./outcome.ts"
+import { type Promised, promised } from "./promised.ts"
+
+type OwnCalls = "send" | "sendMessages"
+/** Sends messages, and creates and deletes topics. Each call rejects with InvalidArgument for arguments that it cannot use. */
+export interface Producer extends Promised<Omit<ProducerService, OwnCalls>>, AsyncDisposable {
+  /** As `sendMessage`, for a typed topic. ParseError when the topic's schemas cannot encode the key, the value or the headers. */
+  readonly send: <K, V, H>(topic: Topic<K, V, H>, key: K, value: V, options?: TypedMessageOptions<H>) => Promise<Sent>
+  /**
+   * As `sendMessage` for many messages. Returns when the last is buffered, and waits for free buffer memory. `settled`
+   * gets the delivery report of each message with its index, once, during the call or after it; `flush` returns after
+   * the last report. A message that cannot be sent fails alone, by its report. What `settled` throws goes to `onError`.
+   */
+  readonly sendMessages: (topic: string, messages: ReadonlyArray<Message>, settled: (index: number, report: Outcome<Sent, SendError>) => void) => Promise<void>
+  /**
+   * The same producer, whose calls reject with `signal.reason` when the signal aborts. An abort does not withdraw a
+   * message.
+   */
+  readonly withSignal: (signal: AbortSignal) => Producer
+  /** Sends what is buffered, for `closeTimeoutMs` at most, and closes. Calls after the first wait for it. */
+  readonly close: () => Promise<void>
+}
+
+export const producerOf = (service: ProducerService, calls: Calls, signal?: AbortSignal): Producer => ({
+  ...promised(service, calls, signal, "send", "sendMessages"),
+  send: (topic, key, value, options) =>
+    calls.call(
+      Effect.suspend(() => service.send(topic, key, value, options)),
+      signal
+    ),
+  sendMessages: (topic, messages, settled) => {
+    const reported = (index: number, report: Either.Either<Sent, SendError>) => settled(index, outcomeOf(report))
+    const sending = (): Effect.Effect<void, InvalidArgument> => service.sendMessages(topic, messages, typeof settled === "function" ? reported : settled)
+    return calls.call(Effect.suspend(sending), signal)
+  },
+  withSignal: (other) => producerOf(service, calls, checkedSignal("Producer.withSignal", other)),
+  close: () => calls.close(),
+  [Symbol.asyncDispose]: () => calls.close()
+})
