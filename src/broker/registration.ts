@@ -4,14 +4,16 @@ import { eventLevelFeature, knownEventLevel } from "../../domain/cluster/event-l
 import { soleListener } from "../../domain/cluster/state.ts"
 import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
+import { LogStore } from "../ports/log-store.ts"
 import { type Address, formatAddress } from "../ports/transport.ts"
 import { BrokerRegistration } from "../protocol/message/62-broker-registration.ts"
-import { BrokerHeartbeat } from "../protocol/message/63-broker-heartbeat.ts"
+import { BrokerHeartbeat, disownReasons } from "../protocol/message/63-broker-heartbeat.ts"
 import type { RequestDraft } from "../protocol/type/wire.ts"
 import type { CallFault } from "../wire/fault.ts"
 import type { Link } from "../wire/link.ts"
 import { BrokerIdentity } from "./broker-identity.ts"
 import { BrokerSettings } from "./broker-settings.ts"
+import { DisownedReplicas } from "./disowned-replicas.ts"
 import { BrokerFault, type LeaderRefused, leaderRefused } from "./fault.ts"
 import { Image } from "./image/image.ts"
 import { LeaderContact } from "./leader-contact.ts"
@@ -41,15 +43,18 @@ export class Registration extends Context.Tag("comanche-franz/broker/Registratio
     readonly isReady: () => boolean
   }
 >() {
-  static readonly layer: Layer.Layer<Registration, never, BrokerSettings | BrokerIdentity | LeaderContact | Image> = Layer.effect(
+  static readonly layer: Layer.Layer<Registration, never, BrokerSettings | BrokerIdentity | LeaderContact | Image | DisownedReplicas | LogStore> = Layer.effect(
     Registration,
     Effect.gen(function* () {
       const image = yield* Image
       const contact = yield* LeaderContact
       const { config, nodeId } = yield* BrokerSettings
       const identity = yield* BrokerIdentity
+      const { directories } = yield* LogStore
+      const disowned = yield* DisownedReplicas
       const nudges = yield* Queue.sliding<void>(1)
       const nudge = () => void nudges.unsafeOffer(undefined)
+      disowned.whenAdded(nudge)
       const status: Status = { isReady: false, isFenced: true, wasUnfenced: false }
       const run = ({ advertised, listeners }: Advertisement) =>
         Effect.flatMap(image.founded, (clusterId) => {
@@ -60,11 +65,17 @@ export class Registration extends Context.Tag("comanche-franz/broker/Registratio
             incarnationId: identity.incarnationId,
             listeners: endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext })),
             features: [eventLevels],
-            rack: config["broker.rack"] === "" ? null : config["broker.rack"]
+            rack: config["broker.rack"] === "" ? null : config["broker.rack"],
+            logDirs: directories.flatMap((directory) => directory.id() ?? []),
+            // Without a sync before each acknowledgement, a power cut may have taken acknowledged records.
+            keepsWhatItAcknowledged: config["log.flush.policy"] === "ack"
           }
           const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
           const metadataOffset = () => image.cluster().index - 1
-          return contact.keep("registration", new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset }).runOn)
+          return contact.keep(
+            "registration",
+            new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due }).runOn
+          )
         })
       const becomeReady = () => {
         status.isReady = true
@@ -91,6 +102,7 @@ interface SessionParts {
   readonly heartbeatIntervalMs: number
   /** The offset of the last event that the image has applied; -1 before the first. */
   readonly metadataOffset: () => number
+  readonly disowned: DisownedReplicas["Type"]["due"]
 }
 
 /** How long a clean shutdown waits for the leader. */
@@ -99,6 +111,12 @@ const plaintext = 0
 const eventLevels = { name: eventLevelFeature, minSupportedVersion: baseEventLevel, maxSupportedVersion: knownEventLevel }
 /** The errors after which the broker registers again. */
 const staleEpoch: ReadonlySet<string> = new Set(["STALE_BROKER_EPOCH", "BROKER_ID_NOT_REGISTERED", "CLUSTER_AUTHORIZATION_FAILED"])
+
+const rowsOf = (replicas: ReturnType<SessionParts["disowned"]>["replicas"]): RequestDraft<typeof BrokerHeartbeat>["disowned"] =>
+  [...Map.groupBy(replicas, ({ reason }) => reason)].map(([reason, of]) => ({
+    reason: disownReasons.indexOf(reason),
+    topics: [...Map.groupBy(of, ({ topicId }) => topicId)].map(([topicId, each]) => ({ topicId, partitions: each.map(({ partition }) => partition) }))
+  }))
 
 /** The session of this broker with its leader, on one connection after the other. */
 class Session {
@@ -159,16 +177,18 @@ class Session {
   }
 
   private sendHeartbeat(link: Link, epoch: number, wantShutDown: boolean) {
-    const { metadataOffset, request, status } = this.parts
-    return Effect.suspend(() =>
-      link.call(BrokerHeartbeat, {
+    const { disowned, metadataOffset, request, status } = this.parts
+    return Effect.suspend(() => {
+      const { hasMore, replicas } = disowned()
+      return link.call(BrokerHeartbeat, {
         brokerId: request.brokerId,
         brokerEpoch: BigInt(epoch),
         currentMetadataOffset: BigInt(metadataOffset()),
-        wantFence: !status.isReady,
-        wantShutDown
+        wantFence: !status.isReady || hasMore,
+        wantShutDown,
+        disowned: rowsOf(replicas)
       })
-    )
+    })
   }
 
   private logFencing(isFenced: boolean): Effect.Effect<void> {

@@ -122,7 +122,7 @@ export class Fetcher {
     for (const replica of this.parts.replicas()) {
       const { following, partition, topicId } = replica
       const key = keyOf(replica)
-      if (following === undefined || (this.backoffs.get(key)?.untilMs ?? 0) > now) continue
+      if (following === undefined || replica.isOffline || (this.backoffs.get(key)?.untilMs ?? 0) > now) continue
       present.add(key)
       const next = following.fetch()
       if (next === undefined) continue

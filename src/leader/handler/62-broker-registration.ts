@@ -24,7 +24,10 @@ const namedListeners = (listeners: Request["listeners"]): ReadonlyArray<BrokerLi
 /** The highest event level that the broker names; one before there were levels names none. */
 const eventLevelOf = (features: Request["features"]): number | undefined => features.find(({ name }) => name === eventLevelFeature)?.maxSupportedVersion
 
-const commandOf = ({ brokers }: LeaderContext["Type"], { brokerId, clusterId, features, incarnationId, listeners, rack }: Request) =>
+const commandOf = (
+  { brokers }: LeaderContext["Type"],
+  { brokerId, clusterId, features, incarnationId, keepsWhatItAcknowledged, listeners, logDirs, rack }: Request
+) =>
   Command.RegisterBroker({
     brokerId,
     incarnationId: incarnationDigest(incarnationId),
@@ -34,7 +37,9 @@ const commandOf = ({ brokers }: LeaderContext["Type"], { brokerId, clusterId, fe
     rack,
     listeners: namedListeners(listeners),
     isConnected: brokers.links.isConnected(brokerId),
-    eventLevel: eventLevelOf(features)
+    eventLevel: eventLevelOf(features),
+    directories: logDirs.length === 0 ? undefined : logDirs,
+    keepsWhatItAcknowledged: keepsWhatItAcknowledged ? true : undefined
   })
 
 const heldBack = (brokerId: number, waitMs: number): Rejection => ({

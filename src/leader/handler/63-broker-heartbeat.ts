@@ -5,10 +5,10 @@ import type { Event } from "../../../domain/cluster/event.ts"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
-import { BrokerHeartbeat } from "../../protocol/message/63-broker-heartbeat.ts"
+import { BrokerHeartbeat, disownReasons } from "../../protocol/message/63-broker-heartbeat.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type EventTable, lookUp } from "../../stream/event-table.ts"
-import { type Route, route } from "../../wire/route.ts"
+import { type RequestContext, type Route, route } from "../../wire/route.ts"
 import { type LeaderContext, submission } from "../context.ts"
 
 type Request = RequestOf<typeof BrokerHeartbeat>
@@ -57,7 +57,7 @@ const lines: EventTable<Event, string | undefined> = {
   ReassignmentBegan: () => undefined,
   ReassignmentEnded: () => undefined,
   BrokerLeaving: () => "shuts down: other brokers lead its partitions",
-  ReplicasDisowned: () => undefined
+  ReplicasDisowned: () => "reports logs that are missing, damaged or offline: their replicas leave the in-sync sets, and are copied again where they can be"
 }
 
 const logChange = (leader: LeaderContext["Type"], brokerId: number, events: ReadonlyArray<Event>): Effect.Effect<void> => {
@@ -72,6 +72,31 @@ const heldBack = (leader: LeaderContext["Type"], request: Request, waitMs: numbe
   const line = `${name} registers and stops too often: it is unfenced in ${Math.ceil(waitMs / 1000)} s at the earliest`
   return Effect.as(leader.brokers.changes.log(LogLevel.Warning, name, line), accepted(leader, request))
 }
+
+/**
+ * Takes the broker out of the in-sync sets of the replicas that it disowns. They go through the journal before the
+ * heartbeat itself, so that the broker is never unfenced while it counts as in sync for a log that it does not have.
+ */
+const disown = (leader: LeaderContext["Type"], { brokerEpoch, brokerId, disowned }: Request, context: RequestContext): Effect.Effect<void, Rejection> =>
+  Effect.forEach(
+    disowned,
+    ({ reason, topics }, at) =>
+      Effect.suspend(() => {
+        const partitions = topics.flatMap(({ partitions: each, topicId }) => each.map((partition) => ({ topicId, partition })))
+        const command = Command.DisownReplicas({
+          brokerId,
+          brokerEpoch: Number(brokerEpoch),
+          reason: disownReasons[reason] ?? "missing",
+          partitions
+        })
+        const submitted = leader.writer.submit(submission(leader, command, context, "BrokerHeartbeat", `disown-${at}`))
+        // A heartbeat that was sent before the image had the last report repeats it.
+        return Effect.flatMap(decide(leader.writer.state(), command), (expected) =>
+          expected.length === 0 ? Effect.void : Effect.flatMap(submitted, ({ events }) => logChange(leader, brokerId, events))
+        )
+      }),
+    { discard: true }
+  )
 
 /**
  * BrokerHeartbeat 0-2: a broker lives. Most of them change nothing: they are answered at once from the durable state, and only note the time.
@@ -95,13 +120,19 @@ export const brokerHeartbeat = (leader: LeaderContext["Type"]): Route => {
     brokers.links.leaving(brokerId, request.wantShutDown)
     brokers.sessions.record(brokerId, command.brokerEpoch)
     brokers.observers.record(brokerId, command.metadataOffset)
-    if (now.right.length === 0) return accepted(leader, request)
-    // Only unfencing is held back: a broker that stops is fenced at once, and must be unfenced before it can be fenced again.
-    const waitMs = now.right[0]?._tag === "BrokerUnfenced" ? brokers.pace.take(writer.state(), request.brokerId, "enters") : undefined
-    if (waitMs !== undefined) return heldBack(leader, request, waitMs)
-    return writer.submit(submission(leader, command, context, "BrokerHeartbeat")).pipe(
-      Effect.tap(({ events }) => logChange(leader, request.brokerId, events)),
-      Effect.match({ onSuccess: () => accepted(leader, request), onFailure: refused })
-    )
+    const beat = Effect.suspend((): Effect.Effect<Response> => {
+      if (now.right.length === 0) return Effect.succeed(accepted(leader, request))
+      // Only unfencing is held back: a broker that stops is fenced at once, and must be unfenced before it can be fenced again.
+      const waitMs = now.right[0]?._tag === "BrokerUnfenced" ? brokers.pace.take(writer.state(), request.brokerId, "enters") : undefined
+      if (waitMs !== undefined) return heldBack(leader, request, waitMs)
+      return writer.submit(submission(leader, command, context, "BrokerHeartbeat")).pipe(
+        Effect.tap(({ events }) => logChange(leader, request.brokerId, events)),
+        Effect.match({ onSuccess: () => accepted(leader, request), onFailure: refused })
+      )
+    })
+    if (request.disowned.length > 0)
+      return Effect.matchEffect(disown(leader, request, context), { onSuccess: () => beat, onFailure: (why) => Effect.succeed(refused(why)) })
+    // Most heartbeats change nothing, and cost no Effect.
+    return now.right.length === 0 ? accepted(leader, request) : beat
   })
 }

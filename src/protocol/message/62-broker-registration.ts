@@ -1,10 +1,29 @@
-import { api, array, bool, errorCode, int16, int32, int64, nullable, since, struct, text, throttleTime, uint16, uuid, withDefault } from "../type/wire.ts"
+import {
+  api,
+  array,
+  bool,
+  errorCode,
+  int16,
+  int32,
+  int64,
+  nullable,
+  since,
+  struct,
+  tagged,
+  text,
+  throttleTime,
+  uint16,
+  uuid,
+  withDefault
+} from "../type/wire.ts"
 
 /**
  * A broker presents itself to the controller and gets its epoch (KIP-631). The incarnation id changes with every start.
  *
  * Version 1 comes from the move away from ZooKeeper (KIP-866), 2 adds the ids of the data directories (KIP-858), 3 the epoch before a clean shutdown
  * (KIP-966), 4 allows features that start at 0.
+ *
+ * `keepsWhatItAcknowledged` is our own: the logs have every record that the broker acknowledged, but for logs that a heartbeat disowns. Kafka ignores the field.
  */
 export const BrokerRegistration = api(
   { key: 62, name: "BrokerRegistration", versions: [0, 4], flexible: 0 },
@@ -23,7 +42,8 @@ export const BrokerRegistration = api(
     rack: nullable(text),
     isMigratingZkBroker: since(1, bool, false),
     logDirs: since(2, array(uuid), [], "ignorable"),
-    previousBrokerEpoch: since(3, int64, -1n, "ignorable")
+    previousBrokerEpoch: since(3, int64, -1n, "ignorable"),
+    keepsWhatItAcknowledged: tagged(0x4643, 0, bool, false)
   },
   {
     throttleTimeMs: throttleTime(),

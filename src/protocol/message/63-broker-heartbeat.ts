@@ -1,9 +1,18 @@
-import { api, array, bool, errorCode, int32, int64, nullable, tagged, throttleTime, uuid, withDefault } from "../type/wire.ts"
+import { api, array, bool, errorCode, int8, int32, int64, nullable, struct, tagged, throttleTime, uuid, withDefault } from "../type/wire.ts"
+
+/** Why a broker disowns a replica: its directory is offline, its log is damaged, or there is no log. */
+export type DisownReason = "disk" | "damage" | "missing"
+
+/** The reasons by their numbers in `disowned`. */
+export const disownReasons: ReadonlyArray<DisownReason> = ["disk", "damage", "missing"]
 
 /**
  * A broker says that it is alive, how far it has read the metadata, and what it wants: to be fenced, or to shut down (KIP-631). The response says what it is.
  *
  * Version 1 adds directories that have failed (KIP-858), 2 those that are cordoned.
+ *
+ * `disowned` is our own: the replicas whose logs do not have what the broker acknowledged. They leave the in-sync sets and ELRs before the rest of the heartbeat counts.
+ * Kafka ignores the field.
  */
 export const BrokerHeartbeat = api(
   { key: 63, name: "BrokerHeartbeat", versions: [0, 2], flexible: 0 },
@@ -14,7 +23,8 @@ export const BrokerHeartbeat = api(
     wantFence: bool,
     wantShutDown: bool,
     offlineLogDirs: tagged(0, 1, array(uuid), []),
-    cordonedLogDirs: tagged(1, 2, nullable(array(uuid)), null)
+    cordonedLogDirs: tagged(1, 2, nullable(array(uuid)), null),
+    disowned: tagged(0x4643, 0, array(struct({ reason: int8, topics: array(struct({ topicId: uuid, partitions: array(int32) })) })), [])
   },
   {
     throttleTimeMs: throttleTime(),

@@ -16,6 +16,7 @@ import type { Codec } from "../../../domain/log/codec.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
 import { BrokerContext } from "../../../src/broker/broker-context.ts"
+import { DisownedReplicas } from "../../../src/broker/disowned-replicas.ts"
 import { produce } from "../../../src/broker/handler/00-produce.ts"
 import { deleteRecords } from "../../../src/broker/handler/21-delete-records.ts"
 import { HostedPartitions } from "../../../src/broker/partition/hosted/hosted-partitions.ts"
@@ -93,7 +94,17 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
         throw new Error(message)
       }
     })
-    const services = yield* Layer.build(HostedPartitions.layer).pipe(Effect.provideService(BrokerContext, context), Effect.provideService(Compression, packing))
+    const disowned = DisownedReplicas.of({
+      whenAdded: () => undefined,
+      add: () => undefined,
+      forget: () => undefined,
+      due: () => ({ replicas: [], hasMore: false })
+    })
+    const services = yield* Layer.build(HostedPartitions.layer).pipe(
+      Effect.provideService(BrokerContext, context),
+      Effect.provideService(DisownedReplicas, disowned),
+      Effect.provideService(Compression, packing)
+    )
     const hosted = Context.get(services, HostedPartitions)
     const run: Harness["run"] = (...commands) => {
       for (const next of commands) {

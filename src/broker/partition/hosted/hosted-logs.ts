@@ -3,6 +3,7 @@ import type { TopicId } from "../../../../domain/kernel/id.ts"
 import type { LogFault, LogStore } from "../../../ports/log-store.ts"
 import { RateLimitedLog } from "../../../ports/rate-limited-log.ts"
 import type { BrokerContext } from "../../broker-context.ts"
+import { type DisownedReplicas, isVouchedFor } from "../../disowned-replicas.ts"
 import type { RecordCodecs } from "../leading/leading.ts"
 import { logConfig } from "../replica/log-config.ts"
 import { Replica } from "../replica/replica.ts"
@@ -28,6 +29,7 @@ interface OpeningServices {
   readonly codecs: RecordCodecs
   readonly clock: Clock.Clock
   readonly signals: ReplicaSignals
+  readonly disowned: DisownedReplicas["Type"]
 }
 
 /** Logs opened or removed at a time: to open one reads the tail of a file and waits for a directory sync. */
@@ -52,6 +54,8 @@ export class HostedLogs {
   private readonly open = new Map<string, { readonly replica: Replica; readonly scope: Scope.CloseableScope }>()
   /** Logs that could not be opened for a reason that may pass. */
   private readonly failing = new Map<string, Due>()
+  /** Partitions that were placed here in this life, and whose logs were not opened yet. */
+  private readonly fresh = new Set<string>()
   private linesOfRound = 0
   private readonly replication: ReplicationServices
 
@@ -59,7 +63,7 @@ export class HostedLogs {
     private readonly services: OpeningServices,
     private readonly signal: Queue.Queue<void>
   ) {
-    const { clock, context, signals, store } = services
+    const { clock, context, disowned, signals, store } = services
     this.replication = {
       nodeId: context.nodeId,
       elapsed: () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs),
@@ -71,7 +75,8 @@ export class HostedLogs {
         if (opened !== undefined) signals.proposing.add(opened.replica)
         signals.proposals.unsafeOffer(undefined)
       },
-      followed: () => void signals.follows.unsafeOffer(undefined)
+      followed: () => void signals.follows.unsafeOffer(undefined),
+      lost: disowned.add
     }
     this.table = new PartitionTable(context.cluster)
     this.starts = new LogStarts(store)
@@ -86,7 +91,9 @@ export class HostedLogs {
 
   /** Marks the log as due: to be opened if the partition is placed here, else to be removed. `wake` starts the work. */
   mark({ topicId, partition, isNew = false }: Due): void {
-    this.due.set(keyOf({ topicId, partition }), { topicId, partition, isNew })
+    const key = keyOf({ topicId, partition })
+    if (isNew) this.fresh.add(key)
+    this.due.set(key, { topicId, partition, isNew: this.fresh.has(key) })
   }
   wake(): void {
     if (this.due.size > 0) this.signal.unsafeOffer(undefined)
@@ -166,11 +173,13 @@ export class HostedLogs {
       const opened = yield* Effect.either(Scope.extend(this.openReplica(due, before), scope))
       if (Either.isLeft(opened)) {
         yield* Scope.close(scope, Exit.void)
-        return this.failed(name, due, opened.left)
+        return yield* this.failed(before, due, opened.left)
       }
       const replica = opened.right
       if (this.failing.delete(keyOf(due))) this.say(`${name}-${due.partition} is open now.`)
       this.open.set(keyOf(due), { replica, scope })
+      this.fresh.delete(keyOf(due))
+      this.services.disowned.forget(due)
       // The image may have changed while the files were opened.
       const now = this.roles.placedHere(due)
       if (now === undefined) return yield* this.remove(due)
@@ -188,15 +197,24 @@ export class HostedLogs {
     const { replication, report } = this
     const options = { topic: topic.name, topicId, partition, config, start: this.starts.of(due), codecs, report, bug: context.bug, replication, isReplicated }
     const derivation = { now: clock.unsafeCurrentTimeMillis(), producerExpirationMs: context.config()["producer.id.expiration.ms"] }
-    return Effect.flatMap(store.open(topicId, partition, logConfig(config, due), due.isNew), (log) => Replica.open(options, log, derivation))
+    // The cluster counts on what the log has: an empty log in its place might lead, and take the records from the others (KAFKA-14139).
+    const wasThere = isReplicated && due.isNew !== true && isVouchedFor(placed, context.nodeId)
+    return Effect.flatMap(store.open(topicId, partition, { ...logConfig(config, due), wasThere }, due.isNew), (log) => Replica.open(options, log, derivation))
   }
 
-  private failed(name: string, due: Due, { message, reason }: LogFault): void {
-    if (this.roles.placedHere(due) === undefined) return
-    if (!this.failing.has(keyOf(due))) this.say(`${name}-${due.partition} cannot be opened: ${message}`)
-    // The operator repairs damage; to open the log again would find the same.
-    if (reason !== "corrupt") this.failing.set(keyOf(due), due)
-    this.table.set(name, due.topicId, due.partition, "failed")
+  private failed({ partition: placed, topic }: Placed, due: Due, { message, reason }: LogFault): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      if (this.roles.placedHere(due) === undefined) return
+      const isSaid = this.failing.has(keyOf(due)) || this.table.slot(due.topicId, due.partition) === "failed"
+      if (!isSaid) this.say(`${topic.name}-${due.partition} cannot be opened: ${message}`)
+      // The operator repairs damage; to open the log again would find the same.
+      if (reason !== "corrupt") this.failing.set(keyOf(due), due)
+      this.table.set(topic.name, due.topicId, due.partition, "failed")
+      if (placed.replicas.length === 1 || (reason !== "corrupt" && reason !== "offline")) return
+      const stored = yield* Effect.orElseSucceed(this.services.store.list, () => [])
+      const isStored = stored.some(({ partition, topicId }) => topicId === due.topicId && partition === due.partition)
+      this.services.disowned.add(due, reason === "offline" ? "disk" : isStored ? "damage" : "missing")
+    })
   }
 
   private close(of: TopicIdPartition): Effect.Effect<void> {
@@ -209,6 +227,8 @@ export class HostedLogs {
 
   private remove(of: TopicIdPartition): Effect.Effect<void> {
     this.failing.delete(keyOf(of))
+    this.fresh.delete(keyOf(of))
+    this.services.disowned.forget(of)
     this.starts.forget(of)
     return Effect.zipRight(this.close(of), this.services.store.remove(of.topicId, of.partition)).pipe(
       Effect.catchAll((fault) =>

@@ -5,6 +5,7 @@ import { Checksum } from "../../../ports/checksum.ts"
 import { Compression } from "../../../ports/compression.ts"
 import { type LogFault, LogStore } from "../../../ports/log-store.ts"
 import { BrokerContext } from "../../broker-context.ts"
+import { DisownedReplicas } from "../../disowned-replicas.ts"
 import type { Trimming } from "../upkeep/trimming.ts"
 import { runUpkeep } from "../upkeep/upkeep.ts"
 import { HostedLogs } from "./hosted-logs.ts"
@@ -33,14 +34,15 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
     readonly stopLeading: () => void
   }
 >() {
-  static readonly layer: Layer.Layer<HostedPartitions, never, BrokerContext | LogStore | Checksum | Compression> = Layer.scoped(
+  static readonly layer: Layer.Layer<HostedPartitions, never, BrokerContext | DisownedReplicas | LogStore | Checksum | Compression> = Layer.scoped(
     HostedPartitions,
     Effect.gen(function* () {
       const context = yield* BrokerContext
       const { crc32c, walkRecords } = yield* Checksum
       const codecs = { crc32c, walkRecords, packing: yield* Compression }
       const signals = yield* makeReplicaSignals
-      const logs = new HostedLogs({ context, store: yield* LogStore, codecs, clock: yield* Effect.clock, signals }, yield* Queue.sliding<void>(1))
+      const services = { context, store: yield* LogStore, codecs, clock: yield* Effect.clock, signals, disowned: yield* DisownedReplicas }
+      const logs = new HostedLogs(services, yield* Queue.sliding<void>(1))
       yield* Effect.addFinalizer(() => logs.end)
       const trimming = yield* runUpkeep(logs)
       const scope = yield* Effect.scope

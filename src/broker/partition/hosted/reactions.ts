@@ -13,7 +13,9 @@ const refresh = (logs: HostedLogs, { topicId, partition }: TopicIdPartition, isN
   const placed = logs.roles.placedHere({ topicId, partition })
   const slot = logs.table.slot(topicId, partition)
   if (slot !== undefined && slot !== "failed") logs.roles.assign(slot, placed?.partition)
-  if ((placed === undefined) !== (slot === undefined)) logs.mark({ topicId, partition, isNew })
+  // A log that is missing is made anew once the cluster does not count on it.
+  const isCopiedAnew = slot === "failed" && placed !== undefined && placed.partition.replicas.length > 1
+  if ((placed === undefined) !== (slot === undefined) || isCopiedAnew) logs.mark({ topicId, partition, isNew })
 }
 
 const drop = (logs: HostedLogs, topicId: TopicId): void => {

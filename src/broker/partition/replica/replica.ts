@@ -15,6 +15,7 @@ import type { Compactable } from "../upkeep/compactable.ts"
 import { DerivedState } from "./derived-state.ts"
 import { type FollowedReplica, Following } from "./following.ts"
 import { logConfig } from "./log-config.ts"
+import { LogHealth } from "./log-health.ts"
 import { ReplicaView } from "./replica-view.ts"
 import type { ReplicationServices } from "./replication-services.ts"
 import { type Restored, type RestoreOptions, restore } from "./restore.ts"
@@ -58,8 +59,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   private committedEnd: Offset
   private startOffset: Offset
   private settings: TopicConfig
-  private fault: LogFault["reason"] | undefined
-  private offline = false
+  private readonly health: LogHealth
   /** What this broker does for the other replicas while it leads; undefined where there are none. */
   replication: Replication | undefined
   /** What this broker does as a follower; undefined where it leads, or no broker does. */
@@ -89,11 +89,11 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.committedEnd = options.isReplicated ? Math.min(Math.max(options.start, log.start()), log.end()) : log.end()
     // A checkpoint may name a start that the log has not reached: a power cut took the records before it.
     this.startOffset = Math.min(options.start, log.end())
-    log.onDamage((fault) => {
-      this.offline = true
-      this.fault = fault.reason
-      options.report(`${this.name} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions are served. ${fault.message}`)
-      this.wakeAll()
+    this.health = new LogHealth(log, {
+      name: this.name,
+      report: options.report,
+      isLeading: () => this.role !== undefined,
+      wentOffline: (fault) => this.wentOffline(fault)
     })
   }
 
@@ -201,18 +201,19 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     return this.role !== undefined
   }
 
-  /** Marks the replica offline if its directory is. The directory has reported why, so its partitions do not. */
+  /** Marks the replica offline if its directory is. */
   goOfflineWithDirectory(): void {
-    // `refusal` and no read: a read would count as a reader near the end, for which the newest batches are cached.
-    if (this.log.refusal()?.reason !== "offline") return
-    this.fault = "offline"
-    this.offline = true
-    this.wakeAll()
+    this.health.goOfflineWithDirectory()
   }
-
   /** Whether the log is closed until the operator repairs it: no record is read or appended, whichever broker leads. */
   get isOffline(): boolean {
-    return this.offline
+    return this.health.isOffline
+  }
+  /** No record will come: requests that wait would wait until their deadline. Another replica has to lead. */
+  private wentOffline(fault: LogFault): void {
+    this.replication?.end(fault)
+    this.wakeAll()
+    if (this.options.isReplicated) this.options.replication.lost(this, fault.reason === "corrupt" ? "damage" : "disk")
   }
   /** The newest epoch of its records and its leaderships; undefined for an empty log that was never led here. */
   get lastEpoch(): Epoch | undefined {
@@ -254,7 +255,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
       this.failed(written.left)
       return written
     }
-    if (this.fault !== undefined) this.recovered()
+    this.health.worked()
     this.derived.log = evolve(this.derived.log, batch, now)
     if (this.replication === undefined) {
       this.advanceHighWatermark(this.derived.log.end)
@@ -375,22 +376,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     if (producers !== this.derived.log.producers) this.derived.log = { ...this.derived.log, producers }
   }
 
-  /** Notes a fault of the log, reports it while this broker leads the partition (another caller may have closed the log otherwise), and returns it. */
-  readonly failed = (fault: LogFault): LogFault => {
-    if (this.role !== undefined && this.fault !== fault.reason) this.options.report(`${this.name}: ${fault.message}`)
-    this.fault = fault.reason
-    if (fault.reason !== "offline" || this.offline) return fault
-    this.offline = true
-    // No record will come: fetches that wait would wait until their deadline.
-    this.replication?.end(fault)
-    this.wakeAll()
-    return fault
-  }
-
-  private recovered(): void {
-    this.fault = undefined
-    this.options.report(`${this.name}: the log takes records again.`)
-  }
+  readonly failed = (fault: LogFault): LogFault => this.health.failed(fault)
 
   private checked<A>(result: Either.Either<A, LogFault>): Either.Either<A, LogFault> {
     if (Either.isLeft(result)) this.failed(result.left)

@@ -1,4 +1,5 @@
 import type { BrokerId } from "../../../../domain/kernel/id.ts"
+import type { DisownReason } from "../../../protocol/message/63-broker-heartbeat.ts"
 import type { TopicIdPartition } from "../topic-id-partition.ts"
 
 /** What a replica of several needs of its broker. */
@@ -15,4 +16,6 @@ export interface ReplicationServices {
   readonly propose: (partition: TopicIdPartition) => void
   /** The replica has begun, or ended, to follow a leader. */
   readonly followed: () => void
+  /** The log does not have what the replica acknowledged: another replica has to lead. */
+  readonly lost: (partition: TopicIdPartition, reason: DisownReason) => void
 }

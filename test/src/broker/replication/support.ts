@@ -69,6 +69,11 @@ export class ReplicatedWorld {
     })
   }
 
+  /** The broker's disk is replaced by an empty one. */
+  wipe(id: number): void {
+    this.disks.set(id, new MemoryDisk())
+  }
+
   link(id: number): Effect.Effect<Link, unknown, Scope.Scope> {
     const options = { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 60_000, inFlightRequestsMax: 10, responseBytesMax: 10_000_000 }
     return Effect.provide(connect({ host: `broker-${id}`, port: 9092 }, options), this.platform("client"))

@@ -132,7 +132,8 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         producerExpirationMs: () => Number.POSITIVE_INFINITY,
         countsUnsynced: false,
         propose: () => undefined,
-        followed: () => undefined
+        followed: () => undefined,
+        lost: () => undefined
       }
     }
     const owner = yield* Replica.open(options, log, { now: context.now, producerExpirationMs: Number.POSITIVE_INFINITY, ...derivation })

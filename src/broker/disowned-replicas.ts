@@ -1,0 +1,73 @@
+import { Context, Effect, Layer } from "effect"
+import { type Partition, topicById } from "../../domain/cluster/state.ts"
+import { BrokerId, type TopicId } from "../../domain/kernel/id.ts"
+import type { DisownReason } from "../protocol/message/63-broker-heartbeat.ts"
+import { BrokerSettings } from "./broker-settings.ts"
+import { Image } from "./image/image.ts"
+import { keyOf, type TopicIdPartition } from "./partition/topic-id-partition.ts"
+
+interface DisownedReplica extends TopicIdPartition {
+  readonly reason: DisownReason
+}
+
+/** Replicas that one heartbeat disowns at most. While there are more, the broker asks to stay fenced. */
+const disownedMax = 10_000
+
+/** Whether the in-sync set or the ELR names the broker: the cluster may elect it as leader for what its log had. */
+export const isVouchedFor = ({ elr, isr }: Partition, id: BrokerId): boolean => isr.includes(id) || elr.includes(id)
+
+/** Whether another broker has all acknowledged records, too. */
+const hasOtherCopy = ({ elr, isr }: Partition, id: BrokerId): boolean => isr.some((each) => each !== id) || elr.some((each) => each !== id)
+
+/**
+ * The replicas of this broker that do not have what they acknowledged, because their logs are missing, damaged or in an
+ * offline directory. The heartbeats report them, so that the cluster elects none of them.
+ *
+ * The last copy is never disowned: its partition stays unavailable until the operator restores the log or elects
+ * another replica uncleanly.
+ */
+export class DisownedReplicas extends Context.Tag("comanche-franz/broker/DisownedReplicas")<
+  DisownedReplicas,
+  {
+    /** Calls `heard` when a replica is added: the next heartbeat cannot wait. */
+    readonly whenAdded: (heard: () => void) => void
+    readonly add: (replica: TopicIdPartition, reason: DisownReason) => void
+    /** The log is open, or the replica is removed. */
+    readonly forget: (replica: TopicIdPartition) => void
+    /** Those that the image still counts as in sync or eligible, and whether there are more than one heartbeat may have. */
+    readonly due: () => { readonly replicas: ReadonlyArray<DisownedReplica>; readonly hasMore: boolean }
+  }
+>() {
+  static readonly layer: Layer.Layer<DisownedReplicas, never, BrokerSettings | Image> = Layer.effect(
+    DisownedReplicas,
+    Effect.gen(function* () {
+      const { nodeId } = yield* BrokerSettings
+      const { cluster } = yield* Image
+      const self = BrokerId.make(nodeId)
+      let heard = (): void => undefined
+      const all = new Map<string, DisownedReplica>()
+      const isDue = ({ partition, topicId }: { readonly topicId: TopicId; readonly partition: number }): boolean => {
+        const placed = topicById(cluster(), topicId)?.partitions.at(partition)
+        return placed !== undefined && isVouchedFor(placed, self) && hasOtherCopy(placed, self)
+      }
+      const due = () => {
+        const replicas: Array<DisownedReplica> = []
+        for (const each of all.values()) {
+          if (!isDue(each)) continue
+          if (replicas.length === disownedMax) return { replicas, hasMore: true }
+          replicas.push(each)
+        }
+        return { replicas, hasMore: false }
+      }
+      return {
+        whenAdded: (next) => void (heard = next),
+        add: ({ partition, topicId }, reason) => {
+          all.set(keyOf({ topicId, partition }), { topicId, partition, reason })
+          heard()
+        },
+        forget: (replica) => void all.delete(keyOf(replica)),
+        due
+      }
+    })
+  )
+}

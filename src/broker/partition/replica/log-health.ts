@@ -1,0 +1,61 @@
+import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
+
+interface LogHealthOptions {
+  /** The topic and the partition, for log lines. */
+  readonly name: string
+  readonly report: (line: string) => void
+  /** Whether this broker leads the partition: only then a fault of an append or a read is reported. */
+  readonly isLeading: () => boolean
+  /** Called once when the log goes offline: no record is read or appended from then on. */
+  readonly wentOffline: (fault: LogFault) => void
+}
+
+/** Whether the log of a replica works, and what the operator was told of it. */
+export class LogHealth {
+  private fault: LogFault["reason"] | undefined
+  private offline = false
+
+  constructor(
+    private readonly log: PartitionLog,
+    private readonly options: LogHealthOptions
+  ) {
+    log.onDamage((fault) => {
+      options.report(`${options.name} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions are served. ${fault.message}`)
+      this.goOffline(fault)
+    })
+  }
+
+  /** Whether the log is closed until the operator repairs it: no record is read or appended, whichever broker leads. */
+  get isOffline(): boolean {
+    return this.offline
+  }
+
+  /** Marks the log offline if its directory is. The directory has reported why, so its partitions do not. */
+  goOfflineWithDirectory(): void {
+    // `refusal` and no read: a read would count as a reader near the end, for which the newest batches are cached.
+    const fault = this.log.refusal()
+    if (fault?.reason === "offline") this.goOffline(fault)
+  }
+
+  /** Notes a fault, reports it while this broker leads the partition (another caller may have closed the log otherwise), and returns it. */
+  failed(fault: LogFault): LogFault {
+    if (this.options.isLeading() && this.fault !== fault.reason) this.options.report(`${this.options.name}: ${fault.message}`)
+    if (fault.reason === "offline") this.goOffline(fault)
+    else this.fault = fault.reason
+    return fault
+  }
+
+  /** The log has taken records. */
+  worked(): void {
+    if (this.fault === undefined) return
+    this.fault = undefined
+    this.options.report(`${this.options.name}: the log takes records again.`)
+  }
+
+  private goOffline(fault: LogFault): void {
+    this.fault = fault.reason
+    if (this.offline) return
+    this.offline = true
+    this.options.wentOffline(fault)
+  }
+}
