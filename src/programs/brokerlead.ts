@@ -1,7 +1,9 @@
 #!/usr/bin/env bun
-import "./tuned.ts"
-import { brokerLeadCommand } from "../cli/node/command.ts"
-import { main } from "./main.ts"
-import { roles } from "./node/roles.ts"
+import { executeTuned } from "./tuned.ts"
+
+executeTuned()
+const { brokerLeadCommand } = await import("../cli/node/command.ts")
+const { roles } = await import("./node/roles.ts")
+const { main } = await import("./main.ts")
 
 main({ name: "franz-brokerlead", summary: "the broker leader: coordinates brokers, topics and groups", commands: [brokerLeadCommand(roles, "")] })

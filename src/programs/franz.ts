@@ -1,7 +1,9 @@
 #!/usr/bin/env bun
-import "./tuned.ts"
-import { commands } from "./commands.ts"
-import { main } from "./main.ts"
+import { executeTuned } from "./tuned.ts"
+
+executeTuned()
+const { commands } = await import("./commands.ts")
+const { main } = await import("./main.ts")
 
 // A compiled program is in a virtual file system; a checkout has the commands for developers too.
 const isCheckout = !import.meta.url.includes("$bunfs")

@@ -9,12 +9,15 @@ const setting = "BUN_JSC_thresholdForOptimizeAfterWarmUp"
 const calls = "6000"
 
 /**
- * The engine reads its settings when the process begins, so a compiled program that starts a node executes itself again
- * with this setting. A value from the environment is kept.
+ * Executes a compiled program that starts a node again with the setting: the engine reads its settings when the process
+ * begins. A value from the environment is kept. A program calls this before it imports its other modules, so that they
+ * are evaluated once. It is a function, since a bundler drops a module that is imported for its effect alone
+ * (`sideEffects` in package.json).
  */
-const [program = "", first = "", second = "-"] = process.argv.slice(1)
-const isNode = /\/franz-broker(lead)?$/.test(program) || (["up", "broker", "brokerlead"].includes(first) && second.startsWith("-"))
-if (import.meta.url.includes("$bunfs") && isNode && process.env[setting] === undefined) {
+export const executeTuned = (): void => {
+  const [program = "", first = "", second = "-"] = process.argv.slice(1)
+  const isNode = /\/franz-broker(lead)?$/.test(program) || (["up", "broker", "brokerlead"].includes(first) && second.startsWith("-"))
+  if (!import.meta.url.includes("$bunfs") || !isNode || process.env[setting] !== undefined) return
   try {
     process.execve?.(process.execPath, [process.execPath, ...process.argv.slice(2)], { ...process.env, [setting]: calls })
   } catch {

@@ -20,11 +20,14 @@ interface Metafile {
   readonly inputs: Readonly<Record<string, { readonly imports: ReadonlyArray<Import> }>>
 }
 
-/** The source files in the bundle's modules that are loaded when `entries` are imported, and the runtime's modules that they import. */
-const loadedBy = async (entries: ReadonlyArray<string>): Promise<{ readonly files: ReadonlyArray<string>; readonly builtins: ReadonlySet<string> }> => {
+/** The source files in the bundle's modules that are loaded when `entries` of a program are imported, and the runtime's modules that they import. */
+const loadedBy = async (
+  entries: ReadonlyArray<string>,
+  program = "franz"
+): Promise<{ readonly files: ReadonlyArray<string>; readonly builtins: ReadonlySet<string> }> => {
   const outdir = mkdtempSync(join(tmpdir(), "franz-bundle-"))
   try {
-    const built = await Bun.build({ ...bundle, entrypoints: [join(root, "src/programs/franz.ts")], root, outdir, metafile: true })
+    const built = await Bun.build({ ...bundle, entrypoints: [join(root, `src/programs/${program}.ts`)], root, outdir, metafile: true })
     const { inputs, outputs } = built.metafile as unknown as Metafile
     const byFile = new Map(Object.entries(outputs).map(([path, output]) => [path.split("/").at(-1), output]))
     const loaded = new Set<Output>()
@@ -44,7 +47,13 @@ const loadedBy = async (entries: ReadonlyArray<string>): Promise<{ readonly file
 }
 
 test("a node loads no module of the client, of the tools for logs, and of the listener for Prometheus", async () => {
-  const { builtins, files } = await loadedBy(["src/programs/franz.ts", "src/programs/node/nodes.ts", "adapters/transport/bun.ts"])
+  const { builtins, files } = await loadedBy([
+    "src/programs/franz.ts",
+    "src/programs/commands.ts",
+    "src/programs/main.ts",
+    "src/programs/node/nodes.ts",
+    "adapters/transport/bun.ts"
+  ])
   expect(files.some((path) => path.endsWith("src/broker/broker.ts"))).toBe(true)
   const forbidden =
     /src\/client\/|src\/cli\/(client|log|prompt)\/|src\/programs\/client\/|adapters\/log\/inspect\/|adapters\/transport\/node|adapters\/metrics\/http|@effect\//
@@ -52,4 +61,18 @@ test("a node loads no module of the client, of the tools for logs, and of the li
   // Each of these brings streams or sockets of the runtime: 0.4 to 1.5 MiB.
   expect(builtins).toContain("fs")
   for (const heavy of ["child_process", "crypto", "http", "net", "readline", "stream", "tls", "worker_threads", "zlib"]) expect(builtins).not.toContain(heavy)
+})
+
+// Such a program executes itself again with a setting of the engine. Whatever it loaded before would be loaded twice.
+test.each(["franz", "broker", "brokerlead"])("%s loads nothing but the engine's setting before it executes itself again", async (program) => {
+  const { files } = await loadedBy([`src/programs/${program}.ts`], program)
+  expect(files.toSorted()).toEqual([`src/programs/${program}.ts`, "src/programs/tuned.ts"])
+})
+
+test("no module is imported for its effect alone: package.json lets a bundler drop it", async () => {
+  const sources = (await Array.fromAsync(new Bun.Glob("{src,adapters,domain}/**/*.ts").scan({ cwd: root }))).toSorted()
+  expect(sources).toContain("src/programs/tuned.ts")
+  const alone = /^\s*import\s*["']/m
+  const texts = await Promise.all(sources.map((path) => Bun.file(join(root, path)).text()))
+  expect(sources.filter((_, at) => alone.test(texts[at] ?? ""))).toEqual([])
 })
