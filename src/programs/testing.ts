@@ -7,6 +7,7 @@ import type { TaggedErrorClass } from "../ports/tagged-error.ts"
 import { startUp } from "./node/nodes.ts"
 import type { NodeSettings } from "./node-settings.ts"
 import { testDirectory } from "./test-directory.ts"
+import { layerVirtualSurroundings } from "./virtual-surroundings.ts"
 
 export type { NodeSettings } from "./node-settings.ts"
 
@@ -53,17 +54,18 @@ const nodeConfig = (settings: NodeSettings): Effect.Effect<NodeConfig, ClusterFa
 /**
  * Starts a leader and brokers on free ports. They are ready for every request when it returns, and stop with the scope.
  */
-export const cluster = ({
-  brokers = 1,
-  config = {},
-  logLevel = LogLevel.Warning
-}: ClusterOptions = {}): Effect.Effect<RunningCluster, ClusterFailure, Scope.Scope> =>
+export const cluster = (options: ClusterOptions = {}): Effect.Effect<RunningCluster, ClusterFailure, Scope.Scope> =>
+  Effect.flatMap(testDirectory, (directory) => start(options, { directory, port: 0 }))
+
+const start = (
+  { brokers = 1, config = {}, logLevel = LogLevel.Warning }: ClusterOptions,
+  { directory, port }: { readonly directory: string; readonly port: number }
+): Effect.Effect<RunningCluster, ClusterFailure, Scope.Scope> =>
   Effect.gen(function* () {
-    const data = yield* testDirectory
     const running = yield* startUp({
       config: yield* nodeConfig(config),
-      listeners: soleListenerAt({ host: "127.0.0.1", port: 0 }),
-      data: [data],
+      listeners: soleListenerAt({ host: "127.0.0.1", port }),
+      data: [directory],
       brokers: Math.max(1, brokers)
     })
     const addresses = running.nodes.map(({ address }) => address)
@@ -87,6 +89,16 @@ const TestClusterTag: Context.TagClass<TestCluster, "comanche-franz/TestCluster"
  */
 export class TestCluster extends TestClusterTag {
   static readonly layer = (options: ClusterOptions = {}): Layer.Layer<TestCluster, ClusterFailure> => Layer.scoped(TestCluster, cluster(options))
+  /**
+   * The same in virtual time: no sockets, no files, and an hour passes in a moment. The nodes listen at 127.0.0.1:9092,
+   * 9093 … of a network in memory, which `Producer`, `Consumer` and `Admin` use where this layer is provided.
+   *
+   * Effect's clock is virtual for what this layer is provided to. Its time passes by itself while nothing can run, up to
+   * the next thing that is due. `TestClock.adjust("1 hour")` lets it pass and returns when everything is done that was
+   * due by then; `TestClock.setTime` too. Promises of files and sockets are not waited for.
+   */
+  static readonly layerVirtual = (options: ClusterOptions = {}): Layer.Layer<TestCluster, ClusterFailure> =>
+    Layer.scoped(TestCluster, start(options, { directory: "/virtual", port: 9092 })).pipe(Layer.provideMerge(layerVirtualSurroundings))
 }
 
 /** A cluster that its caller closes: `await cluster.close()`, or `await using cluster = await startCluster()`, which closes it after a test that failed, too. */
