@@ -203,8 +203,8 @@ const compile = async (projects: Projects, line: string, resolution: "nodenext" 
     target: "es2022",
     lib: ["es2022", "dom", "esnext.disposable"]
   }
-  const strict = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck, noEmit: true, types: [] }
-  writeFileSync(join(cwd, config), JSON.stringify({ compilerOptions: { ...options, ...strict }, files: ["typed.ts"] }))
+  const strict = { strict: true, exactOptionalPropertyTypes: true, skipLibCheck, declaration: true, noEmit: true, types: [] }
+  writeFileSync(join(cwd, config), JSON.stringify({ compilerOptions: { ...options, ...strict }, files: ["typed.ts", "exported.ts"] }))
   return (await ended([nodeOf("22"), compilerOf(line), "-p", config], { cwd })).text
 }
 

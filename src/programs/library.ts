@@ -94,7 +94,11 @@ export const clusterEvents = (
 export const diagnose = (options: ConnectionOptions): Effect.Effect<Diagnosis, InvalidAddress | InvalidArgument> =>
   Effect.provide(platformDiagnose(options), platform)
 
-export type { AdminService } from "../client/admin/admin.ts"
+/**
+ * The tags of `Admin`, `Consumer` and `Producer`, as inferred types have them. Without these names a compiler that writes
+ * declarations refuses an exported effect that uses one of the three (TS2742, TS2883).
+ */
+export type { Admin as AdminTag, AdminService } from "../client/admin/admin.ts"
 export type { Acl, AclFilter, AclsAdmin } from "../client/admin/batch/acls.ts"
 export type {
   ConfigResource,
@@ -124,14 +128,16 @@ export type {
   TransactionsAdmin,
   TransactionToAbort
 } from "../client/admin/batch/transactions.ts"
+export type { BrokerDescription } from "../client/admin/brokers.ts"
 export type { ClusterDescription, ConfigEntry, NodeDescription, PartitionDescription, TopicDescription } from "../client/admin/cluster.ts"
 export type { GroupDescription, GroupListed, GroupMember, GroupOffset } from "../client/admin/groups.ts"
 export type { LogDescription, LogDirDescription } from "../client/admin/log-dirs.ts"
 export type { MetricValue } from "../client/admin/metrics.ts"
 export type { NodeConfigError, NodeOrAll } from "../client/admin/node-configs.ts"
 export type { ConfigChanges } from "../client/admin/topic-configs.ts"
-export type { Isolation, StartAt } from "../client/cluster/start-offsets.ts"
+export type { Isolation, OffsetsError, StartAt } from "../client/cluster/start-offsets.ts"
 export type { TopicPartition } from "../client/cluster/topic-partition.ts"
+export type { Consumer as ConsumerTag } from "../client/consumer/consumer.ts"
 export type { AssignError, CommitError, JoinError, PollError, RunError, SubscribeError } from "../client/consumer/errors.ts"
 export type { ConsumerEvent, LossReason } from "../client/consumer/events.ts"
 export { ConsumedRecord } from "../client/consumer/fetch/record.ts"
@@ -147,6 +153,7 @@ export { type RetryTopic, retryTopic, withRetries } from "../client/consumer/typ
 export { worker } from "../client/consumer/typed/worker.ts"
 export * from "../client/error.ts"
 export type { AssignorName, GroupOptions } from "../client/group/options.ts"
+export type { TopicError } from "../client/metadata/metadata.ts"
 export type { TopicView } from "../client/metadata/view.ts"
 export type { Diagnosis, DiagnosisFinding } from "../client/observability/diagnose.ts"
 export { type ProcessTracingOptions, type TracingOptions, tracedProducer, traceProcessing, traceProducer } from "../client/observability/tracing.ts"
@@ -159,11 +166,12 @@ export {
   type MessageHeader,
   type MessageHeaders,
   type MessageOptions,
+  type Producer as ProducerTag,
   type ProducerService,
   send,
   type TypedMessageOptions
 } from "../client/producer/producer.ts"
 export type { OAuthToken, SaslOptions, Secret, TlsOptions } from "../client/security/options.ts"
-export type { TopicAdded, TopicOptions } from "../client/topic/administration.ts"
+export type { AddTopicError, RemoveTopicError, TopicAdded, TopicOptions } from "../client/topic/administration.ts"
 export type { HeaderList } from "../client/topic/headers.ts"
 export * as Topic from "../client/topic/topic.ts"
