@@ -9,6 +9,7 @@ import { logConfig } from "../replica/log-config.ts"
 import { Replica } from "../replica/replica.ts"
 import type { ReplicationServices } from "../replica/replication-services.ts"
 import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
+import { HighWatermarks } from "../upkeep/high-watermarks.ts"
 import { LogStarts } from "../upkeep/log-starts.ts"
 import { inLanes } from "./lanes.ts"
 import type { ReplicaSignals } from "./replica-signals.ts"
@@ -46,6 +47,7 @@ const linesMax = 10
 export class HostedLogs {
   readonly table: PartitionTable
   readonly starts: LogStarts
+  readonly highWatermarks: HighWatermarks
   readonly roles: Roles
   readonly settings: TopicSettings
   /** Lines of the replicas: a full disk holds thousands of them, and each reports that its appends fail, and that they work again. */
@@ -80,6 +82,7 @@ export class HostedLogs {
     }
     this.table = new PartitionTable(context.cluster)
     this.starts = new LogStarts(store)
+    this.highWatermarks = new HighWatermarks(store)
     this.roles = new Roles(context)
     this.settings = new TopicSettings(context, this.table)
   }
@@ -128,6 +131,7 @@ export class HostedLogs {
         ),
         { schedule: Schedule.spaced(reopenMs), while: ({ reason }) => reason !== "corrupt" }
       )
+      yield* this.highWatermarks.load
       this.roles.begin()
       for (const [topicId, { partitions }] of context.cluster().topics)
         for (let partition = 0; partition < partitions.length; partition++)
@@ -147,13 +151,16 @@ export class HostedLogs {
 
   /** Clean end: syncs what was appended for acks=1 too, then closes the files. */
   readonly end: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach(
-      [...this.open.values()],
-      ({ replica }) => {
-        replica.stopLeading()
-        return Effect.zipRight(Effect.ignore(replica.sync), this.close(replica))
-      },
-      { concurrency, discard: true }
+    Effect.zipRight(
+      this.highWatermarks.save(this.replicas()),
+      Effect.forEach(
+        [...this.open.values()],
+        ({ replica }) => {
+          replica.stopLeading()
+          return Effect.zipRight(Effect.ignore(replica.sync), this.close(replica))
+        },
+        { concurrency, discard: true }
+      )
     )
   )
 
@@ -195,7 +202,8 @@ export class HostedLogs {
     const config = this.settings.of(topic)
     const isReplicated = placed.replicas.length > 1
     const { replication, report } = this
-    const options = { topic: topic.name, topicId, partition, config, start: this.starts.of(due), codecs, report, bug: context.bug, replication, isReplicated }
+    const offsets = { start: this.starts.of(due), checkpointed: this.highWatermarks.of(due) }
+    const options = { topic: topic.name, topicId, partition, config, ...offsets, codecs, report, bug: context.bug, replication, isReplicated }
     const derivation = { now: clock.unsafeCurrentTimeMillis(), producerExpirationMs: context.config()["producer.id.expiration.ms"] }
     // The cluster counts on what the log has: an empty log in its place might lead, and take the records from the others (KAFKA-14139).
     const wasThere = isReplicated && due.isNew !== true && isVouchedFor(placed, context.nodeId)

@@ -36,6 +36,8 @@ interface ReplicaOptions {
   readonly replication: ReplicationServices
   /** The partition has several replicas. */
   readonly isReplicated: boolean
+  /** The high watermark that was stored last, where there are several replicas. */
+  readonly checkpointed: Offset
 }
 
 /** A restore that read more batch headers than this writes a snapshot at once, so that the next crash does not read them again. */
@@ -86,7 +88,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     )
     this.settings = options.config
     // Of several replicas another one may lead, without the newest records of this one.
-    this.committedEnd = options.isReplicated ? Math.min(Math.max(options.start, log.start()), log.end()) : log.end()
+    this.committedEnd = options.isReplicated ? Math.min(Math.max(options.start, log.start(), options.checkpointed), log.end()) : log.end()
     // A checkpoint may name a start that the log has not reached: a power cut took the records before it.
     this.startOffset = Math.min(options.start, log.end())
     this.health = new LogHealth(log, {
@@ -213,7 +215,11 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   private wentOffline(fault: LogFault): void {
     this.replication?.end(fault)
     this.wakeAll()
-    if (this.options.isReplicated) this.options.replication.lost(this, fault.reason === "corrupt" ? "damage" : "disk")
+    this.options.replication.lost(this, fault.reason === "corrupt" ? "damage" : "disk")
+  }
+  /** Whether the partition has several replicas, and its high watermark may be below the end of the log. */
+  get isReplicated(): boolean {
+    return this.options.isReplicated || this.replication !== undefined || this.following !== undefined
   }
   /** The newest epoch of its records and its leaderships; undefined for an empty log that was never led here. */
   get lastEpoch(): Epoch | undefined {

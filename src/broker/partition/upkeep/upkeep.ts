@@ -4,6 +4,7 @@ import { BrokerContext } from "../../broker-context.ts"
 import { type HostedLogs, reopenMs } from "../hosted/hosted-logs.ts"
 import { Cleaner } from "./cleaner.ts"
 import { Flushing, flushCheckMs } from "./flushing.ts"
+import { highWatermarkCheckpointMs } from "./high-watermarks.ts"
 import { Trimming } from "./trimming.ts"
 
 /** How often silent producers are looked for, ms: Kafka's producer.id.expiration.check.interval.ms. */
@@ -35,6 +36,10 @@ export const runUpkeep = (logs: HostedLogs): Effect.Effect<Trimming, never, Brok
     yield* Effect.forkScoped(Effect.delay(Effect.repeat(trimming.look, Schedule.spaced(trimMs)), Math.min(trimMs, firstTrimMs)))
     const flushing = new Flushing({ policy: config()["log.flush.policy"], replicas, clock })
     yield* every(flushCheckMs, flushing.look)
+    yield* every(
+      highWatermarkCheckpointMs,
+      Effect.suspend(() => logs.highWatermarks.save(replicas()))
+    )
     const cleaner = new Cleaner({ config, replicas, compression: yield* Compression, clock, warn })
     if (config()["log.cleaner.enable"]) yield* Effect.forkScoped(cleaner.run)
     return trimming

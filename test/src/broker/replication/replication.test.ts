@@ -165,3 +165,24 @@ test("the start of the leader's log is followed: after an election deleted recor
     })
   )
 })
+
+test("a replica that restarts alone serves what it knows to be committed, though too few replicas are in sync to commit more", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      const all = [yield* world.broker(1), yield* world.broker(2), yield* world.broker(3)]
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      const to = yield* world.link(1)
+      for (let n = 0; n < 5; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      // A follower gets the last high watermark with its next fetch.
+      yield* Effect.sleep(6000)
+      for (const { stop } of all) yield* stop
+      yield* until(() => partitionOf(leader)?.leader === -1)
+      yield* world.broker(3)
+      yield* until(() => partitionOf(leader)?.leader === 3)
+      yield* Effect.sleep(1000)
+      expect(yield* consume(yield* world.link(3), 0)).toMatchObject({ error: "NONE", highWatermark: 5 })
+    })
+  )
+})

@@ -125,6 +125,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         throw new Error(message)
       },
       isReplicated: false,
+      checkpointed: 0,
       replication: {
         nodeId: BrokerId.make(1),
         elapsed: () => 0,
