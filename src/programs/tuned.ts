@@ -1,26 +1,29 @@
 import process from "node:process"
 
 /**
- * The start of a node runs much code a hundred times and then never again. The compiler's second tier would compile it,
- * for 70 ms of a second core, a third of the whole start. With a threshold six times as high it compiles the code of
- * requests alone. A higher one makes the start no cheaper, and the first minute under load dearer (docs/decisions/0047).
+ * The start of a node runs much code some dozen or some hundred times and then never again. With the engine's own
+ * thresholds its compilers spend 160 ms of a second core on it, nearly as much as the start itself. The second tier waits for
+ * 6,000 counts in place of 1,000, the first for 4,000 in place of 500 (a call of an interpreted function counts 15).
+ * The code of requests reaches both soon; higher ones make the first minute under load dearer (docs/decisions/0047).
  */
-const setting = "BUN_JSC_thresholdForOptimizeAfterWarmUp"
-const calls = "6000"
+const settings: Readonly<Record<string, string>> = {
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: "6000",
+  BUN_JSC_thresholdForJITAfterWarmUp: "4000"
+}
 
 /**
- * Executes a compiled program that starts a node again with the setting: the engine reads its settings when the process
- * begins. A value from the environment is kept. A program calls this before it imports its other modules, so that they
+ * Executes a compiled program that starts a node again with the settings: the engine reads its settings when the process
+ * begins. Values from the environment are kept. A program calls this before it imports its other modules, so that they
  * are evaluated once. It is a function, since a bundler drops a module that is imported for its effect alone
  * (`sideEffects` in package.json).
  */
 export const executeTuned = (): void => {
   const [program = "", first = "", second = "-"] = process.argv.slice(1)
   const isNode = /\/franz-broker(lead)?$/.test(program) || (["up", "broker", "brokerlead"].includes(first) && second.startsWith("-"))
-  if (!import.meta.url.includes("$bunfs") || !isNode || process.env[setting] !== undefined) return
+  if (!import.meta.url.includes("$bunfs") || !isNode || Object.keys(settings).every((name) => process.env[name] !== undefined)) return
   try {
-    process.execve?.(process.execPath, [process.execPath, ...process.argv.slice(2)], { ...process.env, [setting]: calls })
+    process.execve?.(process.execPath, [process.execPath, ...process.argv.slice(2)], { ...settings, ...process.env })
   } catch {
-    // Without the setting the start is slower, and nothing else changes.
+    // Without the settings the start is slower, and nothing else changes.
   }
 }

@@ -63,8 +63,8 @@ test("a node loads no module of the client, of the tools for logs, and of the li
   for (const heavy of ["child_process", "crypto", "http", "net", "readline", "stream", "tls", "worker_threads", "zlib"]) expect(builtins).not.toContain(heavy)
 })
 
-// Such a program executes itself again with a setting of the engine. Whatever it loaded before would be loaded twice.
-test.each(["franz", "broker", "brokerlead"])("%s loads nothing but the engine's setting before it executes itself again", async (program) => {
+// Such a program executes itself again with settings of the engine. Whatever it loaded before would be loaded twice.
+test.each(["franz", "broker", "brokerlead"])("%s loads nothing but the engine's settings before it executes itself again", async (program) => {
   const { files } = await loadedBy([`src/programs/${program}.ts`], program)
   expect(files.toSorted()).toEqual([`src/programs/${program}.ts`, "src/programs/tuned.ts"])
 })
