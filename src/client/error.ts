@@ -134,7 +134,7 @@ export const isRefusedConnection = (error: { readonly _tag: string }): error is 
 export type CallError = ConnectError | RequestTimedOut | AnswerTooLarge | UnsupportedByCluster | KafkaFailure
 
 const TopicExistsError: TaggedErrorClass<"TopicExists"> = Data.TaggedError("TopicExists")
-/** The cluster has a topic of this name. */
+/** The cluster has a topic of this name. `Effect.catchTag("TopicExists", () => Effect.void)` accepts it as it is. */
 export class TopicExists extends TopicExistsError<{ readonly topic: string }> {
   readonly retriable = false as const
   override get message(): string {
@@ -142,7 +142,10 @@ export class TopicExists extends TopicExistsError<{ readonly topic: string }> {
   }
 }
 const UnknownTopicError: TaggedErrorClass<"UnknownTopic"> = Data.TaggedError("UnknownTopic")
-/** The cluster has no topic of this name, or did not have it within the timeout. */
+/**
+ * The cluster has no topic of this name, or did not have it within the timeout. `addTopic` creates it. Sending to a topic
+ * creates it where the cluster and `createTopics` allow that; reading does not.
+ */
 export class UnknownTopic extends UnknownTopicError<{ readonly topic: string }> {
   readonly retriable = false as const
   override get message(): string {
