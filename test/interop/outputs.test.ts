@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { once } from "node:events"
+import { type AddressInfo, createServer } from "node:net"
 import { join } from "node:path"
 import { franz, franzDoes, type Node, up } from "./support/franz.ts"
 import { Run, root, temporaryDirectory, until } from "./support/process.ts"
@@ -61,6 +63,23 @@ test("standard input that is a directory: exit 2, and what to give instead", asy
   const ended = await shell("franz produce lines </")
   expect(ended.code).toBe(2)
   expect(ended.stderr).toContain("standard input is a directory")
+})
+
+test("a node that accepts connections and is silent: the command says that it waits, and exits with 69", async () => {
+  const silent = createServer(() => undefined).listen(0, "127.0.0.1")
+  await once(silent, "listening")
+  const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`
+  const run = franz("topic", "list", "--leader", address)
+  await run.says(new RegExp(`^waiting for a response of ${address}.$`, "m"))
+  const ended = await run.end()
+  expect(ended.code).toBe(69)
+  expect(ended.stderr).toContain(`cluster unreachable: no node responds at ${address}`)
+  silent.close()
+})
+test("an error under --json is JSON on standard error", async () => {
+  const { code, stderr, stdout } = await franz("consume", "nowhere", "--json", "--leader", node.address).end()
+  expect([code, stdout]).toEqual([1, ""])
+  expect(JSON.parse(stderr)).toMatchObject({ error: "refused", exitCode: 1, message: expect.stringContaining("'nowhere'"), hint: expect.any(String) })
 })
 
 describe("a session whose commands are piped in", () => {

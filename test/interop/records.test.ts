@@ -28,12 +28,14 @@ const parsed = (text: string) => linesOf(text).map((line) => JSON.parse(line) as
 const stored = [...sent.slice(1).map((one, offset) => ({ topic: "whole", offset, ...one })), { topic: "whole", offset: 0, ...sent[0] }]
 const inOrder = (records: ReadonlyArray<{ readonly partition: number; readonly offset: number }>) =>
   [...records].sort((a, b) => a.partition - b.partition || a.offset - b.offset)
+/** Old timestamps must not make the broker delete the messages. */
+const create = (topic: string, partitions: number) => does("topic", "create", topic, "--partitions", String(partitions), "--config", "retention.ms=-1")
 const partition0 = ["consume", "whole", "--partition", "0", "--exit-at-end", "--format", "%o\\n"]
 
 beforeAll(async () => {
   node = await up(data.path)
-  await does("topic", "create", "whole", "--partitions", "2")
-  await does("topic", "create", "copy", "--partitions", "1")
+  await create("whole", 2)
+  await create("copy", 1)
   await franzDoes(["produce", "whole", "--json", "--leader", node.address], sent.map((one) => `${JSON.stringify(one)}\n`).join(""))
 }, 300_000)
 afterAll(async () => {
@@ -62,8 +64,7 @@ testWith(["kcat"], "-f, -Z and -K print what kcat prints", async () => {
 describe("where reading begins and ends", () => {
   const cases: ReadonlyArray<readonly [words: ReadonlyArray<string>, offsets: string]> = [
     [["--last", "2"], "1\n2\n"],
-    [["-o", "-1"], "2\n"],
-    [["--last", "99"], "0\n1\n2\n"],
+    [["-o", "-99"], "0\n1\n2\n"],
     [["--from-time", "2001"], "1\n2\n"],
     [["-o", "s@3000", "-o", "e@4000"], "1\n"],
     [["--to-time", "1970-01-01T00:00:04Z"], "0\n1\n"],
@@ -72,7 +73,7 @@ describe("where reading begins and ends", () => {
   for (const [words, offsets] of cases) test(words.join(" "), async () => expect(await does(...partition0, ...words)).toBe(offsets))
 })
 test("headers, keys and timestamps of all lines; an empty value as a tombstone", async () => {
-  await does("topic", "create", "lines", "--partitions", "1")
+  await create("lines", 1)
   const options = ["-H", "a=1", "-H", "a=2", "-k", "key", "-Z", "--timestamp", "5000", "--leader", node.address]
   await franzDoes(["produce", "lines", ...options], "one\n\n")
   expect(await does("consume", "lines", "-e", "-Z", "-f", "%k %s %T %h\\n")).toBe("key one 5000 a=1,a=2\nkey NULL 5000 a=1,a=2\n")
@@ -83,5 +84,5 @@ test("a line that is no message: its number, exit 1, and the lines before it are
   const { code, stderr, stdout } = await bad.end()
   expect(code).toBe(1)
   expect(JSON.parse(stdout)).toMatchObject({ stored: 1, refused: 1 })
-  expect(stderr).toContain('line 2: there is no field "valu" in a message.')
+  expect(JSON.parse(stderr)).toMatchObject({ error: "refused", message: expect.stringContaining('line 2: there is no field "valu" in a message.') })
 })

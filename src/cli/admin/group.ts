@@ -5,6 +5,7 @@ import { jsonOption, leaderOption, withAdmin } from "../client/options.ts"
 import { command } from "../shell/command.ts"
 import { bold, dim, print, printJson, table } from "../shell/screen.ts"
 import { noArgument, repeatedArgument } from "../shell/spec.ts"
+import { groupResetOffsets } from "./reset-offsets.ts"
 
 const groups = repeatedArgument("GROUP", "One or several groups.")
 
@@ -78,4 +79,4 @@ const groupDelete = command({
     )
 })
 
-export const groupCommands = [groupList, groupDescribe, groupDelete] as const
+export const groupCommands = [groupList, groupDescribe, groupResetOffsets, groupDelete] as const

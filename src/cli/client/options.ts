@@ -3,6 +3,7 @@ import { Admin, type AdminService } from "../../client/admin/admin.ts"
 import { makeClient } from "../../client/cluster/client.ts"
 import type { ConnectionOptions } from "../../client/options.ts"
 import type { CliFailure } from "../shell/failure.ts"
+import { printError } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import { flag, optionalText } from "../shell/spec.ts"
 import { type ClientFault, mapClientErrors } from "./failure.ts"
@@ -31,9 +32,28 @@ export const connection = ({ leader }: LeaderWords, command: string): Connection
   clientId: `franz-${command}`
 })
 
+/** How long a command waits before it says for what, ms. */
+const silentMs = 1500
+
+/** Says what the effect waits for, when it takes long. */
+export const sayingWait = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.raceFirst(
+    effect,
+    Effect.zipRight(
+      Effect.delay(
+        Effect.sync(() => printError(`waiting for ${what}`)),
+        silentMs
+      ),
+      Effect.never
+    )
+  )
+
 /** Fails soon when the cluster is unreachable. Later calls have the timeouts of the library. */
-export const firstContact = (options: ConnectionOptions) =>
-  mapClientErrors(Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))))
+export const firstContact = (options: ConnectionOptions & { readonly leader: string }) =>
+  sayingWait(
+    `a response of ${options.leader}.`,
+    mapClientErrors(Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))))
+  )
 
 /** How long a command retries after the first contact has succeeded, ms. */
 const commandMs = 10_000
@@ -45,7 +65,13 @@ export const withAdmin = <A, R>(words: LeaderWords, use: (admin: AdminService) =
       const options = connection(words, "admin")
       return Effect.andThen(
         firstContact(options),
-        Effect.scoped(mapClientErrors(Effect.flatMap(Admin.make({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: commandMs }), use)))
+        Effect.scoped(
+          mapClientErrors(
+            Effect.flatMap(Admin.make({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: commandMs }), (admin) =>
+              sayingWait("the response of the cluster.", use(admin))
+            )
+          )
+        )
       )
     })
   )

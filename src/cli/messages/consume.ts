@@ -6,7 +6,7 @@ import type { ConsumedRecord } from "../../client/consumer/fetch/record.ts"
 import type { ConsumerService } from "../../client/consumer/service.ts"
 import { UnknownPartition } from "../../client/error.ts"
 import { clientFailure } from "../client/failure.ts"
-import { connection, firstContact, leaderOption } from "../client/options.ts"
+import { connection, firstContact, leaderOption, sayingWait } from "../client/options.ts"
 import { command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
 import type { Specs, Values } from "../shell/parse.ts"
@@ -154,6 +154,10 @@ const consume = (reading: Consumption, options: ReturnType<typeof connection>) =
         const known = yield* endsOf(admin, reading)
         const consumer = yield* Consumer.make({ ...options, from, pollRecordsMax, commitIntervalMs, isolation: reading.isolation })
         const ends = yield* untilTime(consumer, reading, known)
+        const assigned = Effect.repeat(Effect.delay(consumer.isAssigned, pollTimeoutMs), { until: (is) => is })
+        yield* Effect.forkScoped(
+          sayingWait(reading.group === undefined ? "the offsets of the partitions." : `the group '${reading.group}' to assign partitions.`, assigned)
+        )
         yield* begin(consumer, reading, ends)
         return yield* printing(consumer, admin, reading, ends, stopped)
       })

@@ -80,8 +80,9 @@ export const rendered = (line: string): string => (drawn === undefined ? printab
 /** Results go to standard output, messages about them to standard error. */
 export const print = (line = ""): void => send(process.stdout, `${rendered(line)}\n`)
 export const printError = (line: string): void => send(process.stderr, `${rendered(line)}\n`)
-export const printJson = (value: unknown): void =>
-  send(process.stdout, `${printableJson(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))}\n`)
+const jsonLine = (value: unknown): string => `${printableJson(JSON.stringify(value, (_, part) => (typeof part === "bigint" ? part.toString() : part)))}\n`
+export const printJson = (value: unknown): void => send(process.stdout, jsonLine(value))
+export const printErrorJson = (value: unknown): void => send(process.stderr, jsonLine(value))
 
 /** Handles the error events of the streams, which also report errors that no write reports. */
 export const watchOutputs = (): void => {

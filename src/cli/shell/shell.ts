@@ -1,8 +1,8 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import { didYouMean } from "../../../domain/kernel/nearest.ts"
 import type { CliCommand } from "./command.ts"
-import { CliFailure, exitCodes } from "./failure.ts"
-import { bold, print, printError } from "./screen.ts"
+import { CliFailure, type ExitName, exitCodes } from "./failure.ts"
+import { bold, print, printError, printErrorJson } from "./screen.ts"
 
 /** A program: its commands, or its single command, which has an empty path. */
 export interface Program<R> {
@@ -82,18 +82,34 @@ const find = <R>(program: Program<R>, words: ReadonlyArray<string>): Effect.Effe
   )
 }
 
+/** Whether the words ask for JSON. Also those of a usage error do. */
+const asksForJson = (words: ReadonlyArray<string>): boolean => {
+  const end = words.indexOf("--")
+  const options = end < 0 ? words : words.slice(0, end)
+  return options.some((word, at) => (word === "--json" ? options[at + 1] !== "false" : word === "--json=true"))
+}
+
+/** Why a command failed, as a line of JSON. `error` is a name of the exit codes. */
+const reportJson = (error: ExitName, message: string, hint?: string): void =>
+  printErrorJson({ error, exitCode: exitCodes[error], message, ...(hint === undefined ? {} : { hint }) })
+
 /** Prints why a command failed. Returns the exit code. */
-const report = (name: string, cause: Cause.Cause<CliFailure>): number => {
+const report = (name: string, cause: Cause.Cause<CliFailure>, asJson: boolean): number => {
   const failure = Cause.failureOption(cause)
   if (Option.isSome(failure)) {
-    // Text of messages and nodes has no line breaks (`clientFailure`): the lines are those of this program.
-    for (const line of `${name}: ${failure.value.message}`.split("\n")) printError(line)
-    if (failure.value.hint !== undefined) printError(failure.value.hint)
-    return exitCodes[failure.value.exit]
+    const { exit, hint, message } = failure.value
+    if (asJson) reportJson(exit, message, hint)
+    else {
+      // Text of messages and nodes has no line breaks (`clientFailure`): the lines are those of this program.
+      for (const line of `${name}: ${message}`.split("\n")) printError(line)
+      for (const line of hint?.split("\n") ?? []) printError(line)
+    }
+    return exitCodes[exit]
   }
   if (Cause.isInterruptedOnly(cause)) return exitCodes.interrupted
-  printError(`${name}: a bug in ${name} itself stopped the command. Please report this text:`)
-  for (const line of Cause.pretty(cause).split("\n")) printError(line)
+  const bug = `a bug in ${name} itself stopped the command. Please report this text:`
+  if (asJson) reportJson("internal", `${bug} ${Cause.pretty(cause)}`)
+  else for (const line of [`${name}: ${bug}`, ...Cause.pretty(cause).split("\n")]) printError(line)
   return exitCodes.internal
 }
 
@@ -110,5 +126,5 @@ export const runProgram = <R>(program: Program<R>, words: ReadonlyArray<string>)
     }),
     words.length === 1 && words[0] === "--version" ? () => Effect.sync(() => print(`${program.name} ${program.version}`)) : (self) => self,
     Effect.exit,
-    Effect.map((exit) => (Exit.isSuccess(exit) ? exitCodes.ok : report(program.name, exit.cause)))
+    Effect.map((exit) => (Exit.isSuccess(exit) ? exitCodes.ok : report(program.name, exit.cause, asksForJson(words))))
   )

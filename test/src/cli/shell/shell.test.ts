@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { command } from "../../../../src/cli/shell/command.ts"
 import { CliFailure, exitCodes } from "../../../../src/cli/shell/failure.ts"
 import { runProgram } from "../../../../src/cli/shell/shell.ts"
-import { noArgument } from "../../../../src/cli/shell/spec.ts"
+import { flag, noArgument, optionalText } from "../../../../src/cli/shell/spec.ts"
 import { commands } from "../../../../src/programs/commands.ts"
 import { printed } from "../support.ts"
 
@@ -35,6 +35,10 @@ describe("exit codes", () => {
   test("done", async () => expect(await exit("well")).toBe(0))
   test("a failure says its line and its hint", async () =>
     expect(await quietly("busy")).toEqual({ code: exitCodes.busy, text: "franz: the port is in use\ntake another\n" }))
+  test("the hints of several failures are lines", async () => {
+    const several = { ...program, commands: [outcome("busy", Effect.fail(new CliFailure({ exit: "busy", message: "a\nb", hint: "c\nd" })))] }
+    expect(await printed("stderr", () => exit("busy", several))).toBe("franz: a\nb\nc\nd\n")
+  })
   test("a bug is called one", async () => {
     const { code, text } = await quietly("broken")
     expect(code).toBe(exitCodes.internal)
@@ -46,6 +50,43 @@ describe("exit codes", () => {
   test("a wrong second word", async () =>
     expect((await quietly("topic lst")).text).toBe("franz: there is no command 'topic lst'. Did you mean 'list'?\nCommands of franz topic: list, describe.\n"))
   test("a wrong option of the program", async () => expect((await quietly("--verson")).text).toContain("Did you mean '--version'?"))
+})
+
+describe("errors under --json are JSON on standard error", () => {
+  const jsonFlag = { json: flag({ name: "json", help: "JSON." }), group: optionalText({ name: "group", placeholder: "GROUP", help: "A group." }) }
+  const sample = (path: string, run: Effect.Effect<void, CliFailure>) =>
+    command({ path, summary: path, example: [`franz ${path}`], options: jsonFlag, argument: noArgument, run: () => run })
+  const withJson: typeof program = {
+    ...program,
+    commands: [
+      sample("busy", Effect.fail(new CliFailure({ exit: "busy", message: "the port\nis in use", hint: "take another" }))),
+      sample("broken", Effect.die(new Error("a bug")))
+    ]
+  }
+  const said = (words: string) => printed("stderr", () => exit(words, withJson))
+  test("a failure, with its hint, on one line", async () => {
+    const text = await said("busy --json")
+    expect(text).toEndWith("}\n")
+    expect(text.split("\n")).toHaveLength(2)
+    expect(JSON.parse(text)).toEqual({ error: "busy", exitCode: 73, message: "the port\nis in use", hint: "take another" })
+  })
+  test("a usage error, and a bug", async () => {
+    expect(JSON.parse(await said("busy --jsn --json"))).toMatchObject({
+      error: "usage",
+      exitCode: 2,
+      message: "there is no option --jsn here. Did you mean '--json'?"
+    })
+    expect(JSON.parse(await said("bsy --json"))).toMatchObject({ error: "usage", message: "there is no command 'bsy'. Did you mean 'busy'?" })
+    expect(JSON.parse(await said("broken --json=true"))).toMatchObject({
+      error: "internal",
+      exitCode: 70,
+      message: expect.stringContaining("a bug in franz itself")
+    })
+  })
+  test("text where JSON is not asked for", async () => {
+    expect(await said("busy --json false")).toBe("franz: the port\nis in use\ntake another\n")
+    expect(await said("busy -- --json")).toStartWith("franz: '--json' is one word too many.")
+  })
 })
 
 describe("help", () => {
