@@ -78,6 +78,30 @@ test("headers, keys and timestamps of all lines; an empty value as a tombstone",
   await franzDoes(["produce", "lines", ...options], "one\n\n")
   expect(await does("consume", "lines", "-e", "-Z", "-f", "%k %s %T %h\\n")).toBe("key one 5000 a=1,a=2\nkey NULL 5000 a=1,a=2\n")
 })
+describe("franz topic copy", () => {
+  test("keeps every part of a message, its partition, and the settings of the topic", async () => {
+    expect(JSON.parse(await does("topic", "copy", "whole", "twin", "--create", "--json"))).toMatchObject({
+      source: "whole",
+      target: "twin",
+      read: 4,
+      stored: 4
+    })
+    const twin = inOrder(parsed(await does("consume", "twin", "--exit-at-end", "--json")))
+    expect(twin).toEqual(stored.map((one) => ({ ...one, topic: "twin" })) as never)
+    expect(await does("topic", "describe", "twin")).toContain("retention.ms=-1")
+  })
+  test("to a topic with other partitions, which refuses a message: which one, and exit 1", async () => {
+    await does("topic", "create", "small", "--partitions", "1", "--config", "max.message.bytes=100", "--config", "retention.ms=-1")
+    await franzDoes(["produce", "copy", "--leader", node.address], "x".repeat(200))
+    const { code, stderr } = await franz("topic", "copy", "copy", "small", "--leader", node.address).end()
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/franz: message \d: .*too large/)])
+  })
+  test("to itself, and to a topic that is not there", async () => {
+    expect(await franz("topic", "copy", "whole", "whole").end()).toMatchObject({ code: 2, stderr: expect.stringContaining("cannot be copied to itself") })
+    const absent = await franz("topic", "copy", "whole", "nowhere", "--leader", node.address).end()
+    expect(absent).toMatchObject({ code: 1, stderr: expect.stringContaining("There is no topic 'nowhere'.") })
+  })
+})
 test("a line that is no message: its number, exit 1, and the lines before it are stored", async () => {
   const bad = franz("produce", "copy", "--json", "--leader", node.address)
   bad.child.stdin?.end('{"value":"good"}\n{"valu":"bad"}\n')

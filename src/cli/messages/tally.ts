@@ -7,7 +7,7 @@ interface StoredRange {
   last: number
 }
 
-/** Counts the lines: how many each partition stored, and which was refused first. */
+/** Counts lines or messages: how many each partition stored, and which was refused first. */
 export class Tally {
   private lines = 0
   private storedLines = 0
@@ -15,7 +15,10 @@ export class Tally {
   private first: { readonly line: number; readonly failure: CliFailure } | undefined
   private refusals = 0
 
-  constructor(private readonly topic: string) {}
+  constructor(
+    private readonly topic: string,
+    private readonly unit: "line" | "message" = "line"
+  ) {}
 
   /** Counts a line. Returns its number, from 1. */
   read(): number {
@@ -47,7 +50,7 @@ export class Tally {
   }
 
   /** The counts as JSON. Offsets are -1 where the broker does not confirm them (acks 0). */
-  summary(): unknown {
+  summary() {
     return {
       topic: this.topic,
       lines: this.lines,
@@ -72,7 +75,8 @@ export class Tally {
   failure(): CliFailure | undefined {
     if (this.first === undefined) return undefined
     const { failure, line } = this.first
-    const more = this.refusals > 1 ? `\n${this.refusals - 1} later ${this.refusals === 2 ? "line was" : "lines were"} in flight, and refused too.` : ""
-    return new CliFailure({ exit: failure.exit, message: `line ${line}: ${failure.message}${more}`, hint: failure.hint })
+    const more =
+      this.refusals > 1 ? `\n${this.refusals - 1} later ${this.refusals === 2 ? `${this.unit} was` : `${this.unit}s were`} in flight, and refused too.` : ""
+    return new CliFailure({ exit: failure.exit, message: `${this.unit} ${line}: ${failure.message}${more}`, hint: failure.hint })
   }
 }

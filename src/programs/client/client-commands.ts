@@ -10,6 +10,7 @@ import type { OpenOfflineConfigs } from "../../cli/admin/offline-config.ts"
 import { topicCommands } from "../../cli/admin/topic.ts"
 import { logCommands } from "../../cli/log/command.ts"
 import { consumeCommand } from "../../cli/messages/consume.ts"
+import { topicCopy } from "../../cli/messages/copy.ts"
 import { produceCommand } from "../../cli/messages/produce.ts"
 import { consumerCommand } from "../../cli/prompt/consumer.ts"
 import { producerCommand } from "../../cli/prompt/producer.ts"
@@ -30,6 +31,7 @@ export const clientCommands = [
   onPlatform(produceCommand),
   onPlatform(consumeCommand),
   ...topicCommands.map(overTransport),
+  onPlatform(topicCopy),
   ...groupCommands.map(overTransport),
   overTransport(brokerList),
   overTransport(brokerConfig(openOffline)),
