@@ -42,6 +42,15 @@ const runs = (root: string): ReadonlyArray<Part> => [
   ...runtimesOf(root)
     .filter(([name]) => ["Bun", "Node 22"].includes(name))
     .map((runtime) => roundTrip("without-addons", "without the addons", runtime)),
+  ...runtimesOf(root)
+    .filter(([name]) => ["Bun", "Deno", "Node 20"].includes(name))
+    .map(
+      ([name, command]): Part => ({
+        group: "runs",
+        name: `promises on ${name}`,
+        run: async (projects) => printed(await ran([...command, "promises.mjs"], { cwd: await projects.at("newest") }), /^read: one, two$/m)
+      })
+    ),
   {
     group: "runs",
     name: "bun build --compile",

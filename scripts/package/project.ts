@@ -79,7 +79,8 @@ export class Projects {
     writeFileSync(join(at, "package.json"), '{ "private": true, "type": "module" }')
     await ran(["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error", this.tarball, ...contents[name]], { cwd: at })
     const programs = join(this.root, "test/interop/data/package")
-    for (const file of ["round-trip.mjs", "suite.mjs", "zstd.mjs", "send-zstd.mjs", "open-cluster.mjs"]) cpSync(join(programs, file), join(at, file))
+    for (const file of ["round-trip.mjs", "suite.mjs", "zstd.mjs", "promises.mjs", "send-zstd.mjs", "open-cluster.mjs"])
+      cpSync(join(programs, file), join(at, file))
     for (const file of ["typed.ts", "typed-run.ts", "exported.ts"]) cpSync(join(programs, `${file}.txt`), join(at, file))
     return at
   }

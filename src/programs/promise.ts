@@ -1,5 +1,6 @@
 import type { Diagnosis } from "../client/observability/diagnose.ts"
-import { type CallOptions, type Client, callOnce, connectWith } from "../client/promise/client.ts"
+import { type CallOptions, callOnce } from "../client/promise/calls.ts"
+import { type Client, connectWith } from "../client/promise/client.ts"
 import { type ConnectOptions, connectionOf } from "../client/promise/options.ts"
 import { Admin, Consumer, Producer, diagnose as platformDiagnose } from "./library.ts"
 
@@ -72,7 +73,8 @@ export type { SendError, Sent } from "../client/producer/accumulator/delivery.ts
 export type { CustomPartitioner, PartitionerInput } from "../client/producer/accumulator/partitioner.ts"
 export type { Message, MessageHeader, MessageHeaders, MessageOptions, TypedMessageOptions } from "../client/producer/producer.ts"
 export type { CallbackContext, OnAssigned } from "../client/promise/callbacks.ts"
-export type { Admin, CallOptions, Client } from "../client/promise/client.ts"
+export type { CallOptions } from "../client/promise/calls.ts"
+export type { Admin, Client } from "../client/promise/client.ts"
 export type { Consumer, Handler, JoinOptions, RunOptions } from "../client/promise/consumer.ts"
 export type { ConnectOptions, ConsumerOptions, LogEntry, ProducerOptions, SaslOptions } from "../client/promise/options.ts"
 export type { ItemOutcome, Outcome } from "../client/promise/outcome.ts"

@@ -3,6 +3,7 @@ import { PrivateDirectories } from "../../adapters/log/file/layer.ts"
 import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
 import { defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, parseSetting } from "../../domain/kernel/config.ts"
 import { didYouMean } from "../../domain/kernel/nearest.ts"
+import { type CallOptions, callOnce } from "../client/promise/calls.ts"
 import type { TaggedErrorClass } from "../ports/tagged-error.ts"
 import { startUp } from "./node/nodes.ts"
 import type { NodeSettings } from "./node-settings.ts"
@@ -99,6 +100,8 @@ export class TestCluster extends TestClusterTag {
    */
   static readonly layerVirtual = (options: ClusterOptions = {}): Layer.Layer<TestCluster, ClusterFailure> =>
     Layer.scoped(TestCluster, start(options, { directory: "/virtual", port: 9092 })).pipe(Layer.provideMerge(layerVirtualSurroundings))
+  /** See `startCluster`. */
+  static readonly start = (options: ClusterOptions = {}, call?: CallOptions): Promise<StartedCluster> => startCluster(options, call)
 }
 
 /** A cluster that its caller closes: `await cluster.close()`, or `await using cluster = await startCluster()`, which closes it after a test that failed, too. */
@@ -109,13 +112,15 @@ export interface StartedCluster extends RunningCluster, AsyncDisposable {
 
 /**
  * The same without Effect: `const cluster = await startCluster({ brokers: 3 })`, and `await cluster.close()` at the
- * end. Where the process ends without it, by whatever signal, the data is removed all the same.
+ * end. Rejects with ClusterFailure. Where the process ends without `close`, by whatever signal, the data is removed all
+ * the same.
  */
-export const startCluster = async (options: ClusterOptions = {}): Promise<StartedCluster> => {
+export const startCluster = async (options: ClusterOptions = {}, call?: CallOptions): Promise<StartedCluster> => {
   const scope = Effect.runSync(Scope.make())
   const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
   try {
-    return { ...(await Effect.runPromise(Scope.extend(cluster(options), scope))), close, [Symbol.asyncDispose]: close }
+    const running = await callOnce("cluster", Scope.extend(cluster(options), scope), call)
+    return { ...running, close, [Symbol.asyncDispose]: close }
   } catch (failure) {
     await close()
     throw failure

@@ -29,3 +29,26 @@ for (const [guide, language] of programs)
       await cluster.close()
     }
   }, 120_000)
+
+/** The code of a column of the guide's tables, line by line. */
+const column = (text: string, at: number): string =>
+  [...text.matchAll(/^\|(.*)\|(.*)\|$/gm)].flatMap((row) => [...(row[at]?.matchAll(/^ `(.*)` $/g) ?? [])].map(([, code = ""]) => code)).join("\n")
+
+test("docs/guides/promises.md: KafkaJS's lines and ours do the same", async () => {
+  const text = readFileSync(join(root, "docs/guides/promises.md"), "utf8")
+  const printed = blocks(text, "").at(-1) ?? ""
+  for (const [at, from] of [
+    [1, "kafkajs"],
+    [2, "comanche-franz/promise"]
+  ] as const) {
+    const cluster = await startCluster({ brokers: 1 })
+    try {
+      const program = column(text, at).replace("127.0.0.1:9092", cluster.bootstrap)
+      expect(program).toContain(`from "${from}"`)
+      expect(program).toContain(cluster.bootstrap)
+      expect(await run(process.execPath, ["-e", program])).toBe(printed)
+    } finally {
+      await cluster.close()
+    }
+  }
+}, 120_000)

@@ -3,6 +3,11 @@ import { shown } from "../argument/guard.ts"
 import { Closed, InvalidArgument, NotSubscribed } from "../error.ts"
 import { defectOf, reportDefect } from "../runtime/supervision.ts"
 
+export interface CallOptions {
+  /** Its abort ends the call, which rejects with `signal.reason`. */
+  readonly signal?: AbortSignal
+}
+
 /** The error that a call rejects with: the error of the library itself, which is an `Error` with a `_tag`. */
 const errorOf = (cause: Cause.Cause<unknown>, interrupted: () => unknown, defect: (defect: unknown) => unknown): unknown => {
   const failed = Cause.failureOption(cause)
@@ -131,4 +136,10 @@ export const checkedSignal = (call: string, signal: AbortSignal): AbortSignal =>
   const given: { readonly addEventListener?: unknown; readonly aborted?: unknown } = signal ?? {}
   if (typeof given.addEventListener === "function" && typeof given.aborted === "boolean") return signal
   throw new InvalidArgument({ call, field: "signal", given: shown(signal), allowed: "an AbortSignal" })
+}
+
+/** Runs an effect that needs no client. */
+export const callOnce = async <A>(what: string, effect: Effect.Effect<A, unknown>, call: CallOptions = {}): Promise<A> => {
+  const signal = call.signal === undefined ? undefined : checkedSignal(what, call.signal)
+  return new Calls(what, Runtime.defaultRuntime, Effect.runSync(Scope.make())).call(effect, signal)
 }

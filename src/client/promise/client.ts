@@ -1,4 +1,4 @@
-import { Cause, Effect, Exit, Layer, Logger, type LogLevel, ManagedRuntime, Runtime, Scope } from "effect"
+import { Cause, Effect, Exit, Layer, Logger, type LogLevel, ManagedRuntime, type Runtime, Scope } from "effect"
 import type { AdminService } from "../admin/admin.ts"
 import { shown } from "../argument/guard.ts"
 import type { ConsumerOptions as EffectConsumerOptions } from "../consumer/options.ts"
@@ -7,7 +7,7 @@ import { Closed, InvalidArgument } from "../error.ts"
 import type { ConnectionOptions } from "../options.ts"
 import type { ProducerOptions as EffectProducerOptions } from "../producer/options.ts"
 import type { ProducerService } from "../producer/producer.ts"
-import { Calls, checkedSignal } from "./calls.ts"
+import { type CallOptions, Calls, checkedSignal } from "./calls.ts"
 import { type Consumer, consumerOf } from "./consumer.ts"
 import { type ConnectOptions, type ConsumerOptions, connectionOf, type LogEntry, type ProducerOptions } from "./options.ts"
 import { type Producer, producerOf } from "./producer.ts"
@@ -18,11 +18,6 @@ export interface Admin extends Promised<AdminService>, AsyncDisposable {
   /** The same admin, whose calls reject with `signal.reason` when the signal aborts. The cluster may do the change all the same. */
   readonly withSignal: (signal: AbortSignal) => Admin
   readonly close: () => Promise<void>
-}
-
-export interface CallOptions {
-  /** Its abort ends the call, which rejects with `signal.reason`. */
-  readonly signal?: AbortSignal
 }
 
 /** A cluster's client: it makes producers and consumers, and closes with all that it made. */
@@ -162,10 +157,4 @@ export const connectWith = async (services: Services, options: ConnectOptions, c
     await close()
     throw error
   }
-}
-
-/** Runs an effect that needs no client. */
-export const callOnce = async <A>(what: string, effect: Effect.Effect<A, unknown>, call: CallOptions = {}): Promise<A> => {
-  const signal = call.signal === undefined ? undefined : checkedSignal(what, call.signal)
-  return new Calls(what, Runtime.defaultRuntime, await Effect.runPromise(Scope.make())).call(effect, signal)
 }

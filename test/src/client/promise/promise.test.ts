@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
+import { connectionOf } from "../../../../src/client/promise/options.ts"
 import {
   Closed,
   type ConsumedRecord,
@@ -8,11 +9,12 @@ import {
   connect,
   diagnose,
   InvalidArgument,
+  type SaslOptions,
   Topic,
   TopicExists,
   UnknownTopic
 } from "../../../../src/programs/promise.ts"
-import { startCluster } from "../../../../src/programs/testing.ts"
+import { ClusterFailure, startCluster, TestCluster } from "../../../../src/programs/testing.ts"
 
 const caught = async (promise: Promise<unknown>): Promise<unknown> => {
   try {
@@ -260,6 +262,35 @@ describe("the library with promises", () => {
     const producer = await client.producer()
     expect(await producer.send(users, "u-1", { name: "Ann" })).toMatchObject({ offset: 0 })
     expect(await caught(producer.send(users, "u-1", { name: 1 } as never))).toMatchObject({ _tag: "ParseError" })
+  })
+
+  test("a test cluster without Effect", async () => {
+    await using other = await TestCluster.start({ config: { "num.partitions": 2 } })
+    await using client = await connect({ leader: other.bootstrap })
+    expect(await client.addTopic("defaults")).toMatchObject({ partitions: 2 })
+    const failure = await caught(startCluster({ config: { "num.partitoins": 2 } as never }))
+    expect(failure).toBeInstanceOf(ClusterFailure)
+    expect((failure as Error).message).toContain("num.partitions")
+    expect(await caught(startCluster({}, { signal: AbortSignal.abort() }))).toMatchObject({ name: "AbortError" })
+  })
+
+  test("TLS and a token are those of the library", async () => {
+    // The cluster speaks no TLS.
+    expect(await caught(connect({ leader: leader(), tls: true, connectTimeoutMs: 5000, retryTimeoutMs: 5000 }))).toMatchObject({ _tag: "TlsFailed" })
+    const sasl = (token: () => unknown) => ({ leader: leader(), sasl: { mechanism: "OAUTHBEARER", token } as SaslOptions })
+    const { sasl: options } = connectionOf(sasl(async () => ({ value: "t-1" })))
+    expect(options?.mechanism === "OAUTHBEARER" && (await Effect.runPromise(options.token))).toEqual({ value: "t-1" })
+    const thrown = connectionOf(
+      sasl(() => {
+        throw new Error("no token")
+      })
+    ).sasl
+    expect(thrown?.mechanism === "OAUTHBEARER" && (await Effect.runPromise(Effect.flip(thrown.token)))).toEqual(new Error("no token"))
+    expect(await caught(connect(sasl("t-1" as never)))).toBeInstanceOf(InvalidArgument)
+    // A node that has no SASL refuses the client: no call of it goes through without it.
+    expect(await caught(connect(sasl(async () => ({ value: "t-1" }))))).toMatchObject({
+      _tag: expect.stringMatching(/AuthenticationFailed|UnsupportedByCluster/)
+    })
   })
 
   test("diagnose says what is wrong", async () => {
