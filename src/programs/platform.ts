@@ -12,7 +12,7 @@ import { surroundings } from "./surroundings.ts"
  * TCP by the runtime's own sockets: Bun's under Bun, `node:net` under Deno and Node. Only the one that is used is
  * loaded.
  */
-const sockets: Layer.Layer<Transport> = Layer.unwrapEffect(
+export const sockets: Layer.Layer<Transport> = Layer.unwrapEffect(
   Effect.promise(async () =>
     "Bun" in globalThis ? (await import("../../adapters/transport/bun.ts")).layerBun : (await import("../../adapters/transport/node.ts")).layerNode
   )

@@ -1,15 +1,22 @@
-import { Context, Data, Effect, Either, Exit, Layer, Logger, LogLevel, Scope } from "effect"
+import { Context, Data, Effect, Either, Exit, FiberRef, Layer, Logger, LogLevel, Scope } from "effect"
 import { PrivateDirectories } from "../../adapters/log/file/layer.ts"
 import { soleListenerAt } from "../../domain/kernel/config/listener.ts"
 import { defaultNodeConfig, isNodeSetting, type NodeConfig, nodeSetting, nodeSettingNames, parseSetting } from "../../domain/kernel/config.ts"
 import { didYouMean } from "../../domain/kernel/nearest.ts"
 import { type CallOptions, callOnce } from "../client/promise/calls.ts"
 import type { TaggedErrorClass } from "../ports/tagged-error.ts"
+import { Transport } from "../ports/transport.ts"
+import { type ClusterFault, type FaultOptions, Faults } from "./fault/faults.ts"
+import { faultyTransport } from "./fault/faulty-transport.ts"
 import { startUp } from "./node/nodes.ts"
 import type { NodeSettings } from "./node-settings.ts"
+import { sockets } from "./platform.ts"
+import { surroundings } from "./surroundings.ts"
 import { testDirectory } from "./test-directory.ts"
 import { layerVirtualSurroundings } from "./virtual-surroundings.ts"
 
+export { InvalidArgument } from "../client/error.ts"
+export type { ClusterFault, FaultAction, FaultOptions } from "./fault/faults.ts"
 export type { NodeSettings } from "./node-settings.ts"
 
 /**
@@ -23,6 +30,11 @@ export interface RunningCluster {
   readonly leader: string
   /** Every broker's address, the leader's first. */
   readonly brokers: ReadonlyArray<string>
+  /**
+   * Lets requests of clients fail, until the fault is removed: `fault({ api: "Produce", count: 1, action: { errorCode:
+   * "NOT_LEADER_OR_FOLLOWER" } })`. Of several faults that mean a request, the first one strikes. Throws InvalidArgument.
+   */
+  readonly fault: (options: FaultOptions) => ClusterFault
 }
 
 export interface ClusterOptions {
@@ -63,15 +75,21 @@ const start = (
   { directory, port }: { readonly directory: string; readonly port: number }
 ): Effect.Effect<RunningCluster, ClusterFailure, Scope.Scope> =>
   Effect.gen(function* () {
+    const faults = new Faults()
+    const around = yield* FiberRef.get(surroundings)
+    const transport = Layer.effect(
+      Transport,
+      Effect.map(Transport, (plain) => faultyTransport(plain, faults))
+    ).pipe(Layer.provide(around.transport ?? sockets))
     const running = yield* startUp({
       config: yield* nodeConfig(config),
       listeners: soleListenerAt({ host: "127.0.0.1", port }),
       data: [directory],
       brokers: Math.max(1, brokers)
-    })
+    }).pipe(Effect.locally(surroundings, { ...around, transport }))
     const addresses = running.nodes.map(({ address }) => address)
     const leader = running.nodes.find(({ roles }) => roles.includes("leader"))?.address ?? ""
-    return { bootstrap: addresses.join(","), leader, brokers: addresses }
+    return { bootstrap: addresses.join(","), leader, brokers: addresses, fault: (options: FaultOptions) => faults.install(options, addresses) }
   }).pipe(
     Effect.mapError(({ message }) => new ClusterFailure({ message })),
     Effect.provideService(PrivateDirectories, true),
