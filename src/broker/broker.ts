@@ -23,6 +23,7 @@ import { listGroups } from "./handler/16-list-groups.ts"
 import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, Image } from "./image/image.ts"
 import { LeaderContact } from "./leader-contact.ts"
+import { LostRecords } from "./lost-records.ts"
 import { OwnDirectories } from "./own-directories.ts"
 import { HostedPartitions } from "./partition/hosted/hosted-partitions.ts"
 import { partitionSamples } from "./partition/hosted/partition-metrics.ts"
@@ -70,7 +71,7 @@ const services = Layer.mergeAll(ProducerIds.layer, AutoCreation.layer, layerRepl
   Layer.provideMerge(HostedPartitions.layer),
   Layer.provideMerge(BrokerContext.layer),
   Layer.provideMerge(Registration.layer),
-  Layer.provideMerge(DisownedReplicas.layer),
+  Layer.provideMerge(Layer.merge(DisownedReplicas.layer, LostRecords.layer)),
   Layer.provideMerge(Image.layer),
   Layer.provideMerge(LeaderContact.layer),
   Layer.provideMerge(Layer.mergeAll(BrokerIdentity.layer, BrokerStop.layer, OwnDirectories.layer))

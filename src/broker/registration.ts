@@ -17,6 +17,7 @@ import { DisownedReplicas } from "./disowned-replicas.ts"
 import { BrokerFault, type LeaderRefused, leaderRefused } from "./fault.ts"
 import { Image } from "./image/image.ts"
 import { LeaderContact } from "./leader-contact.ts"
+import { LostRecords } from "./lost-records.ts"
 
 /** Where this broker is reached. */
 export interface Advertisement {
@@ -43,47 +44,49 @@ export class Registration extends Context.Tag("comanche-franz/broker/Registratio
     readonly isReady: () => boolean
   }
 >() {
-  static readonly layer: Layer.Layer<Registration, never, BrokerSettings | BrokerIdentity | LeaderContact | Image | DisownedReplicas | LogStore> = Layer.effect(
-    Registration,
-    Effect.gen(function* () {
-      const image = yield* Image
-      const contact = yield* LeaderContact
-      const { config, nodeId } = yield* BrokerSettings
-      const identity = yield* BrokerIdentity
-      const { directories } = yield* LogStore
-      const disowned = yield* DisownedReplicas
-      const nudges = yield* Queue.sliding<void>(1)
-      const nudge = () => void nudges.unsafeOffer(undefined)
-      disowned.whenAdded(nudge)
-      const status: Status = { isReady: false, isFenced: true, wasUnfenced: false }
-      const run = ({ advertised, listeners }: Advertisement) =>
-        Effect.flatMap(image.founded, (clusterId) => {
-          const endpoints = listeners ?? [{ name: soleListener, ...advertised }]
-          const request = {
-            brokerId: nodeId,
-            clusterId,
-            incarnationId: identity.incarnationId,
-            listeners: endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext })),
-            features: [eventLevels],
-            rack: config["broker.rack"] === "" ? null : config["broker.rack"],
-            logDirs: directories.flatMap((directory) => directory.id() ?? []),
-            // Without a sync before each acknowledgement, a power cut may have taken acknowledged records.
-            keepsWhatItAcknowledged: config["log.flush.policy"] === "ack"
-          }
-          const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
-          const metadataOffset = () => image.cluster().index - 1
-          return contact.keep(
-            "registration",
-            new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due }).runOn
-          )
-        })
-      const becomeReady = () => {
-        status.isReady = true
-        nudge()
-      }
-      return { run, nudge, becomeReady, isReady: () => status.isReady }
-    })
-  )
+  static readonly layer: Layer.Layer<Registration, never, BrokerSettings | BrokerIdentity | LeaderContact | Image | DisownedReplicas | LostRecords | LogStore> =
+    Layer.effect(
+      Registration,
+      Effect.gen(function* () {
+        const image = yield* Image
+        const contact = yield* LeaderContact
+        const { config, nodeId } = yield* BrokerSettings
+        const identity = yield* BrokerIdentity
+        const { directories } = yield* LogStore
+        const disowned = yield* DisownedReplicas
+        const nudges = yield* Queue.sliding<void>(1)
+        const nudge = () => void nudges.unsafeOffer(undefined)
+        const lost = yield* LostRecords
+        disowned.whenAdded(nudge)
+        const status: Status = { isReady: false, isFenced: true, wasUnfenced: false }
+        const run = ({ advertised, listeners }: Advertisement) =>
+          Effect.flatMap(image.founded, (clusterId) => {
+            const endpoints = listeners ?? [{ name: soleListener, ...advertised }]
+            const request = {
+              brokerId: nodeId,
+              clusterId,
+              incarnationId: identity.incarnationId,
+              listeners: endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext })),
+              features: [eventLevels],
+              rack: config["broker.rack"] === "" ? null : config["broker.rack"],
+              logDirs: directories.flatMap((directory) => directory.id() ?? []),
+              // Without a sync before each acknowledgement, a power cut may have taken acknowledged records.
+              keepsWhatItAcknowledged: config["log.flush.policy"] === "ack"
+            }
+            const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
+            const metadataOffset = () => image.cluster().index - 1
+            return contact.keep(
+              "registration",
+              new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due, lost }).runOn
+            )
+          })
+        const becomeReady = () => {
+          status.isReady = true
+          nudge()
+        }
+        return { run, nudge, becomeReady, isReady: () => status.isReady }
+      })
+    )
 }
 
 /** What the heartbeats say, and what the leader answered last. */
@@ -103,6 +106,7 @@ interface SessionParts {
   /** The offset of the last event that the image has applied; -1 before the first. */
   readonly metadataOffset: () => number
   readonly disowned: DisownedReplicas["Type"]["due"]
+  readonly lost: LostRecords["Type"]
 }
 
 /** How long a clean shutdown waits for the leader. */
@@ -177,17 +181,20 @@ class Session {
   }
 
   private sendHeartbeat(link: Link, epoch: number, wantShutDown: boolean) {
-    const { disowned, metadataOffset, request, status } = this.parts
+    const { disowned, lost, metadataOffset, request, status } = this.parts
     return Effect.suspend(() => {
       const { hasMore, replicas } = disowned()
-      return link.call(BrokerHeartbeat, {
+      const reports = lost.waiting()
+      const call = link.call(BrokerHeartbeat, {
         brokerId: request.brokerId,
         brokerEpoch: BigInt(epoch),
         currentMetadataOffset: BigInt(metadataOffset()),
         wantFence: !status.isReady || hasMore,
         wantShutDown,
-        disowned: rowsOf(replicas)
+        disowned: rowsOf(replicas),
+        lost: reports.map((each) => ({ ...each, from: BigInt(each.from), to: BigInt(each.to) }))
       })
+      return Effect.tap(call, ({ errorCode }) => Effect.sync(() => (errorCode === 0 ? lost.reported(reports) : undefined)))
     })
   }
 

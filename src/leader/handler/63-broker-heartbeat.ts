@@ -98,6 +98,30 @@ const disown = (leader: LeaderContext["Type"], { brokerEpoch, brokerId, disowned
     { discard: true }
   )
 
+/** Journals the committed records that a broker removed. A report that the cluster refuses, of a topic that is removed, is dropped. */
+const reportLost = (leader: LeaderContext["Type"], { brokerEpoch, brokerId, lost }: Request, context: RequestContext): Effect.Effect<void> =>
+  Effect.forEach(
+    lost,
+    ({ from, leaderEpoch, partition, to, topicId }, at) => {
+      const command = Command.ReportLostRecords({
+        brokerId,
+        brokerEpoch: Number(brokerEpoch),
+        topicId,
+        partition,
+        leaderEpoch,
+        from: Number(from),
+        to: Number(to)
+      })
+      const name = nameOf(leader, brokerId)
+      const line = `${name} removed the committed records ${from} to ${to - 1n} of partition ${partition} of topic ${topicId}, since its leader of epoch ${leaderEpoch} does not have them`
+      return leader.writer.submit(submission(leader, command, context, "BrokerHeartbeat", `lost-${at}`)).pipe(
+        Effect.zipRight(leader.brokers.changes.log(LogLevel.Warning, `${name} lost`, line)),
+        Effect.catchAll(({ message }) => Effect.logDebug(`A report of lost records was dropped: ${message}`))
+      )
+    },
+    { discard: true }
+  )
+
 /**
  * BrokerHeartbeat 0-2: a broker lives. Most of them change nothing: they are answered at once from the durable state, and only note the time.
  * One that fences or unfences the broker goes through the journal. CLUSTER_AUTHORIZATION_FAILED on a connection on which that broker has not registered.
@@ -130,8 +154,11 @@ export const brokerHeartbeat = (leader: LeaderContext["Type"]): Route => {
         Effect.match({ onSuccess: () => accepted(leader, request), onFailure: refused })
       )
     })
-    if (request.disowned.length > 0)
-      return Effect.matchEffect(disown(leader, request, context), { onSuccess: () => beat, onFailure: (why) => Effect.succeed(refused(why)) })
+    if (request.lost.length > 0 || request.disowned.length > 0)
+      return Effect.matchEffect(Effect.zipRight(reportLost(leader, request, context), disown(leader, request, context)), {
+        onSuccess: () => beat,
+        onFailure: (why) => Effect.succeed(refused(why))
+      })
     // Most heartbeats change nothing, and cost no Effect.
     return now.right.length === 0 ? accepted(leader, request) : beat
   })

@@ -12,7 +12,7 @@ export const disownReasons: ReadonlyArray<DisownReason> = ["disk", "damage", "mi
  * Version 1 adds directories that have failed (KIP-858), 2 those that are cordoned.
  *
  * `disowned` is our own: the replicas whose logs do not have what the broker acknowledged. They leave the in-sync sets and ELRs before the rest of the heartbeat counts.
- * Kafka ignores the field.
+ * `lost` is our own, too: the committed records that replicas of the broker removed, `from` to `to - 1`. Kafka ignores both fields.
  */
 export const BrokerHeartbeat = api(
   { key: 63, name: "BrokerHeartbeat", versions: [0, 2], flexible: 0 },
@@ -24,7 +24,8 @@ export const BrokerHeartbeat = api(
     wantShutDown: bool,
     offlineLogDirs: tagged(0, 1, array(uuid), []),
     cordonedLogDirs: tagged(1, 2, nullable(array(uuid)), null),
-    disowned: tagged(0x4643, 0, array(struct({ reason: int8, topics: array(struct({ topicId: uuid, partitions: array(int32) })) })), [])
+    disowned: tagged(0x4643, 0, array(struct({ reason: int8, topics: array(struct({ topicId: uuid, partitions: array(int32) })) })), []),
+    lost: tagged(0x4644, 0, array(struct({ topicId: uuid, partition: int32, leaderEpoch: int32, from: int64, to: int64 })), [])
   },
   {
     throttleTimeMs: throttleTime(),

@@ -19,6 +19,7 @@ import { BrokerContext } from "../../../src/broker/broker-context.ts"
 import { DisownedReplicas } from "../../../src/broker/disowned-replicas.ts"
 import { produce } from "../../../src/broker/handler/00-produce.ts"
 import { deleteRecords } from "../../../src/broker/handler/21-delete-records.ts"
+import { LostRecords } from "../../../src/broker/lost-records.ts"
 import { HostedPartitions } from "../../../src/broker/partition/hosted/hosted-partitions.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { Compression } from "../../../src/ports/compression.ts"
@@ -103,6 +104,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
     const services = yield* Layer.build(HostedPartitions.layer).pipe(
       Effect.provideService(BrokerContext, context),
       Effect.provideService(DisownedReplicas, disowned),
+      Effect.provide(LostRecords.layer),
       Effect.provideService(Compression, packing)
     )
     const hosted = Context.get(services, HostedPartitions)

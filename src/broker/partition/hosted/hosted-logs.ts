@@ -4,6 +4,7 @@ import type { LogFault, LogStore } from "../../../ports/log-store.ts"
 import { RateLimitedLog } from "../../../ports/rate-limited-log.ts"
 import type { BrokerContext } from "../../broker-context.ts"
 import { type DisownedReplicas, isVouchedFor } from "../../disowned-replicas.ts"
+import type { LostRecords } from "../../lost-records.ts"
 import type { RecordCodecs } from "../leading/leading.ts"
 import { logConfig } from "../replica/log-config.ts"
 import { Replica } from "../replica/replica.ts"
@@ -31,6 +32,7 @@ interface OpeningServices {
   readonly clock: Clock.Clock
   readonly signals: ReplicaSignals
   readonly disowned: DisownedReplicas["Type"]
+  readonly lost: LostRecords["Type"]
 }
 
 /** Logs opened or removed at a time: to open one reads the tail of a file and waits for a directory sync. */
@@ -65,7 +67,7 @@ export class HostedLogs {
     private readonly services: OpeningServices,
     private readonly signal: Queue.Queue<void>
   ) {
-    const { clock, context, disowned, signals, store } = services
+    const { clock, context, disowned, lost, signals, store } = services
     this.replication = {
       nodeId: context.nodeId,
       elapsed: () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs),
@@ -78,7 +80,8 @@ export class HostedLogs {
         signals.proposals.unsafeOffer(undefined)
       },
       followed: () => void signals.follows.unsafeOffer(undefined),
-      lost: disowned.add
+      lost: disowned.add,
+      recordsLost: lost.add
     }
     this.table = new PartitionTable(context.cluster)
     this.starts = new LogStarts(store)

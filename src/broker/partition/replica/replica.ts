@@ -309,10 +309,17 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   /** Cuts the log where it leaves the leader's, and folds again what is derived from it. */
   readonly cutTo = (offset: Offset): Effect.Effect<void, LogFault> =>
     Effect.suspend(() => {
-      if (offset < this.committedEnd)
-        this.options.report(`${this.name} removes its records from offset ${offset} on; those before offset ${this.committedEnd} were committed.`)
-      return Effect.zipRight(this.log.truncateTo(offset), this.refold)
+      const committed = this.committedEnd
+      return Effect.map(Effect.zipRight(this.log.truncateTo(offset), this.refold), () => this.reportLost(committed))
     })
+  /** A cut below the high watermark: the leader was elected uncleanly. */
+  private reportLost(to: Offset): void {
+    const from = this.end()
+    if (from >= to) return
+    const { partition, topicId } = this
+    this.options.report(`${this.name} removed its records from offset ${from} on; those before offset ${to} were committed.`)
+    this.options.replication.recordsLost({ topicId, partition, leaderEpoch: this.epoch, from, to })
+  }
   readonly restartAt = (offset: Offset): Effect.Effect<void, LogFault> => Effect.zipRight(this.log.restartAt(offset), this.refold)
 
   private readonly refold: Effect.Effect<void, LogFault> = Effect.suspend(() => {

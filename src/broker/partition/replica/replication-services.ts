@@ -1,5 +1,6 @@
 import type { BrokerId } from "../../../../domain/kernel/id.ts"
 import type { DisownReason } from "../../../protocol/message/63-broker-heartbeat.ts"
+import type { LostRange } from "../../lost-records.ts"
 import type { TopicIdPartition } from "../topic-id-partition.ts"
 
 /** What a replica of several needs of its broker. */
@@ -18,4 +19,6 @@ export interface ReplicationServices {
   readonly followed: () => void
   /** The log does not have what the replica acknowledged: another replica has to lead. */
   readonly lost: (partition: TopicIdPartition, reason: DisownReason) => void
+  /** The replica removes records below its high watermark. */
+  readonly recordsLost: (lost: LostRange) => void
 }

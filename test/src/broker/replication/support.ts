@@ -75,8 +75,11 @@ export class ReplicatedWorld {
   }
 
   link(id: number): Effect.Effect<Link, unknown, Scope.Scope> {
+    return this.linkTo(`broker-${id}`)
+  }
+  linkTo(host: string): Effect.Effect<Link, unknown, Scope.Scope> {
     const options = { clientId: "test", connectTimeoutMs: 5000, requestTimeoutMs: 60_000, inFlightRequestsMax: 10, responseBytesMax: 10_000_000 }
-    return Effect.provide(connect({ host: `broker-${id}`, port: 9092 }, options), this.platform("client"))
+    return Effect.provide(connect({ host, port: 9092 }, options), this.platform("client"))
   }
 }
 

@@ -134,7 +134,8 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         countsUnsynced: false,
         propose: () => undefined,
         followed: () => undefined,
-        lost: () => undefined
+        lost: () => undefined,
+        recordsLost: () => undefined
       }
     }
     const owner = yield* Replica.open(options, log, { now: context.now, producerExpirationMs: Number.POSITIVE_INFINITY, ...derivation })

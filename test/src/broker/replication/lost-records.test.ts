@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test"
+import { Effect, Either } from "effect"
+import { Command } from "../../../../domain/cluster/command.ts"
+import { metadataTopic, metadataTopicId } from "../../../../domain/cluster/topic/name.ts"
+import { readableBatches } from "../../../../domain/log/batch.ts"
+import { decodeRecords } from "../../../../domain/log/record.ts"
+import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
+import type { Link } from "../../../../src/wire/link.ts"
+import { createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
+
+/** The events of the cluster's journal. */
+const events = (to: Link) =>
+  Effect.map(
+    to.call(Fetch, {
+      maxWaitMs: 0,
+      minBytes: 1,
+      maxBytes: 10_000_000,
+      topics: [{ topic: metadataTopic, topicId: metadataTopicId, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 10_000_000 }] }]
+    }),
+    ({ responses }) =>
+      Either.getOrThrow(readableBatches(responses[0]?.partitions[0]?.records ?? new Uint8Array(0)))
+        .flatMap((each) => Either.getOrThrow(decodeRecords(each, each.records)))
+        .map(({ value }) => JSON.parse(new TextDecoder().decode(value ?? new Uint8Array(0))) as { readonly _tag: string })
+  )
+
+test("after an unclean election the replica that removes committed records reports them, also after a restart", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      const first = yield* world.broker(1)
+      const second = yield* world.broker(2)
+      yield* createReplicated(leader, [1, 2])
+      const to = yield* world.link(1)
+      expect(yield* produce(to, "both 0")).toEqual(["NONE", 0])
+      yield* second.stop
+      yield* until(() => partitionOf(leader)?.isr.length === 1)
+      for (const n of [1, 2]) expect(yield* produce(to, `first ${n}`)).toEqual(["NONE", n])
+      yield* first.stop
+      yield* until(() => partitionOf(leader)?.leader === -1)
+      yield* world.broker(2)
+      const elected = Command.ElectLeaders({ kind: "unclean", partitions: null, commandedBy: "test" })
+      let attempt = 0
+      yield* Effect.repeat(
+        Effect.delay(
+          Effect.suspend(() => leader.writer.submit({ command: elected, commandId: `elect ${attempt++}`, actor: "test", cause: "test" })),
+          100
+        ),
+        {
+          until: () => partitionOf(leader)?.leader === 2,
+          times: 100
+        }
+      )
+      yield* Effect.sleep(1000)
+      expect(yield* produce(yield* world.link(2), "second 1")).toEqual(["NONE", 1])
+      yield* world.broker(1)
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      yield* Effect.sleep(2000)
+      const journal = yield* events(yield* world.linkTo("leader"))
+      const lost = journal.filter(({ _tag }) => _tag === "RecordsLost")
+      expect(lost).toMatchObject([{ partition: 0, brokerId: 1, leaderEpoch: partitionOf(leader)?.leaderEpoch, from: 1, to: 3 }])
+      expect(yield* valuesOn(yield* world.link(2))).toEqual(["both 0", "second 1"])
+    })
+  )
+})
