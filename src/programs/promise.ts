@@ -52,6 +52,7 @@ export type {
   TransactionsAdmin,
   TransactionToAbort
 } from "../client/admin/batch/transactions.ts"
+export type { BrokerDescription } from "../client/admin/brokers.ts"
 export type { ClusterDescription, ConfigEntry, NodeDescription, PartitionDescription, TopicDescription } from "../client/admin/cluster.ts"
 export type { GroupDescription, GroupListed, GroupMember, GroupOffset } from "../client/admin/groups.ts"
 export type { LogDescription, LogDirDescription } from "../client/admin/log-dirs.ts"
