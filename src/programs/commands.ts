@@ -11,4 +11,4 @@ const [first, second = "-"] = process.argv.slice(2)
 const startsNode = second.startsWith("-") && nodeCommands.some(({ path }) => path[0] === first)
 
 /** The commands of `franz` that the command line of this process may name, in the order of the help. */
-export const commands = startsNode ? nodeCommands : [...nodeCommands, ...(await import("./client/client-commands.ts")).clientCommands]
+export const commands = startsNode ? nodeCommands : [...nodeCommands, ...(await import("./client/client-commands.ts")).clientCommands(nodeCommands)]

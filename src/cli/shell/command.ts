@@ -9,6 +9,8 @@ export interface CliCommand<R> {
   /** The words that name it, e.g. ["topic", "create"]. */
   readonly path: ReadonlyArray<string>
   readonly summary: string
+  /** Its options, for completion by a shell. */
+  readonly options: ReadonlyArray<OptionSpec<unknown>>
   readonly help: (program: string) => ReadonlyArray<string>
   /** Parses the words after the path and runs the command. */
   readonly run: (words: ReadonlyArray<string>, program: string) => Effect.Effect<void, CliFailure, R>
@@ -67,5 +69,5 @@ export const command = <const S extends Specs, A, R>(of: {
         ),
       onRight: ({ argument, options }) => of.run(options as Types.Simplify<Values<S>>, argument)
     })
-  return { path, summary: of.summary, help, run }
+  return { path, summary: of.summary, options: specs, help, run }
 }

@@ -14,6 +14,8 @@ import { topicCopy } from "../../cli/messages/copy.ts"
 import { produceCommand } from "../../cli/messages/produce.ts"
 import { consumerCommand } from "../../cli/prompt/consumer.ts"
 import { producerCommand } from "../../cli/prompt/producer.ts"
+import type { CliCommand } from "../../cli/shell/command.ts"
+import { completionCommand } from "../../cli/shell/completion.ts"
 import { logTool } from "../log/log-commands.ts"
 import { onPlatform, overTransport } from "./supplied.ts"
 
@@ -25,7 +27,7 @@ const openOffline: OpenOfflineConfigs = (directory) =>
   )
 
 /** The commands of `franz` that start no node, in the order of its help. */
-export const clientCommands = [
+const shownCommands = [
   onPlatform(producerCommand()),
   onPlatform(consumerCommand()),
   onPlatform(produceCommand),
@@ -43,3 +45,6 @@ export const clientCommands = [
   onPlatform(clusterEventsCommand),
   ...logCommands(logTool)
 ]
+
+/** `franz completion` knows the commands beside it, and those that start nodes. */
+export const clientCommands = (nodeCommands: ReadonlyArray<CliCommand<never>>) => [...shownCommands, completionCommand([...nodeCommands, ...shownCommands])]
