@@ -4,6 +4,7 @@ import { eventLevelFeature, knownEventLevel } from "../../domain/cluster/event-l
 import { soleListener } from "../../domain/cluster/state.ts"
 import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
+import { groupBy } from "../../domain/kernel/group-by.ts"
 import { LogStore } from "../ports/log-store.ts"
 import { type Address, formatAddress } from "../ports/transport.ts"
 import { BrokerRegistration } from "../protocol/message/62-broker-registration.ts"
@@ -117,9 +118,9 @@ const eventLevels = { name: eventLevelFeature, minSupportedVersion: baseEventLev
 const staleEpoch: ReadonlySet<string> = new Set(["STALE_BROKER_EPOCH", "BROKER_ID_NOT_REGISTERED", "CLUSTER_AUTHORIZATION_FAILED"])
 
 const rowsOf = (replicas: ReturnType<SessionParts["disowned"]>["replicas"]): RequestDraft<typeof BrokerHeartbeat>["disowned"] =>
-  [...Map.groupBy(replicas, ({ reason }) => reason)].map(([reason, of]) => ({
+  [...groupBy(replicas, ({ reason }) => reason)].map(([reason, of]) => ({
     reason: disownReasons.indexOf(reason),
-    topics: [...Map.groupBy(of, ({ topicId }) => topicId)].map(([topicId, each]) => ({ topicId, partitions: each.map(({ partition }) => partition) }))
+    topics: [...groupBy(of, ({ topicId }) => topicId)].map(([topicId, each]) => ({ topicId, partitions: each.map(({ partition }) => partition) }))
   }))
 
 /** The session of this broker with its leader, on one connection after the other. */

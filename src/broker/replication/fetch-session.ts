@@ -1,3 +1,4 @@
+import { groupBy } from "../../../domain/kernel/group-by.ts"
 import type { NextFetch } from "../../../domain/partition/follow.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { RequestDraft } from "../../protocol/type/wire.ts"
@@ -17,7 +18,7 @@ export interface FetchedPartition extends TopicIdPartition {
 
 type Topics = RequestDraft<typeof Fetch>["topics"]
 
-const byTopic = <A extends TopicIdPartition>(all: Iterable<A>): ReadonlyMap<string, ReadonlyArray<A>> => Map.groupBy(all, ({ topicId }) => topicId)
+const byTopic = <A extends TopicIdPartition>(all: Iterable<A>): ReadonlyMap<string, ReadonlyArray<A>> => groupBy(all, ({ topicId }) => topicId)
 
 /** The fetch session of a follower (KIP-227): a request names only the partitions whose offset or epoch is new. */
 export class FollowerSession {

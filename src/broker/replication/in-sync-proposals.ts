@@ -1,5 +1,6 @@
 import { Effect, Queue } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { groupBy } from "../../../domain/kernel/group-by.ts"
 import { outcomeOf, type Proposal } from "../../../domain/partition/in-sync.ts"
 import { AlterPartition } from "../../protocol/message/56-alter-partition.ts"
 import type { RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
@@ -34,7 +35,7 @@ const proposed = (replicas: Iterable<Replica>): ReadonlyArray<Proposed> => {
 const requestOf = (all: ReadonlyArray<Proposed>, brokerId: number, brokerEpoch: number): RequestDraft<typeof AlterPartition> => ({
   brokerId,
   brokerEpoch: BigInt(brokerEpoch),
-  topics: [...Map.groupBy(all, ({ replica }) => replica.topicId)].map(([topicId, of]) => ({
+  topics: [...groupBy(all, ({ replica }) => replica.topicId)].map(([topicId, of]) => ({
     topicId,
     partitions: of.map(({ proposal, replica }) => ({
       partitionIndex: replica.partition,
