@@ -20,8 +20,11 @@ const jsonOf = (ast: SchemaAST.AST): fc.Arbitrary<unknown> => {
     }
     case "Union":
       return fc.oneof(...ast.types.map(jsonOf))
-    case "TupleType":
-      return fc.array(jsonOf(ast.rest[0]?.type ?? ast), { minLength: ast.elements.length, maxLength: 4 })
+    case "TupleType": {
+      const [rest] = ast.rest
+      const more = rest === undefined ? fc.constant([]) : fc.array(jsonOf(rest.type), { maxLength: 3 })
+      return fc.tuple(fc.tuple(...ast.elements.map(({ type }) => jsonOf(type))), more).map(([fixed, others]) => [...fixed, ...others])
+    }
     case "TypeLiteral": {
       const fields = Object.fromEntries(ast.propertySignatures.map(({ name, type }) => [String(name), jsonOf(type)]))
       return ast.indexSignatures.length > 0 ? fc.dictionary(fc.string(), jsonOf(ast.indexSignatures[0]?.type ?? ast)) : fc.record(fields)
@@ -61,7 +64,7 @@ const sameAsSchema = <A extends { readonly _tag: string }, I extends object>(sch
       read += Either.isRight(decode(event)) ? 1 : 0
     }
     fc.assert(fc.property(events, each), { numRuns: 400 })
-    expect(read).toBeGreaterThan(200)
+    expect(read).toBeGreaterThan(100)
   })
 
   test.each(['{"_tag":"NodeConfigsChanged","v":1,"nodeId":null,"configs":{"__proto__":""}}', '{"_tag":"GroupCreated","v":{"toString":""}}'])("%s", (text) =>
