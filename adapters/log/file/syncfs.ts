@@ -29,7 +29,8 @@ const isLinuxSince = ([major, minor]: readonly [number, number], found = release
 
 /**
  * The thread. It reads what was asked right before the sync, so all writes before that are covered. It ends after an error: a sync that failed is not
- * repeated. At first it shows that a sync succeeds and that an error is reported.
+ * repeated. At first it shows that a sync succeeds and that an error is reported. It reads the time by itself: the port of the clock cannot be handed to a
+ * thread, and the duration only decides how long to gather.
  */
 const program = `
 import { dlopen, read } from "bun:ffi"

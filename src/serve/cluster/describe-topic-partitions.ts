@@ -2,7 +2,7 @@ import { HashMap } from "effect"
 import { type Cluster, topicByName } from "../../../domain/cluster/state.ts"
 import { internalTopicByName, internalTopics } from "../../../domain/cluster/topic/internal.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
-import { zeroTopicId } from "../../../domain/kernel/id.ts"
+import { type BrokerId, zeroTopicId } from "../../../domain/kernel/id.ts"
 import { DescribeTopicPartitions } from "../../protocol/message/75-describe-topic-partitions.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
@@ -30,15 +30,19 @@ const slice = (cluster: Cluster, name: string, from: number, limit: number): { r
   const shown: Array<Topic["partitions"][number]> = []
   for (let at = from; at < end; at++) {
     const partition = topic?.partitions.at(at)
-    shown.push(eligible(partition === undefined ? internalPartitionMetadata(cluster, at) : partitionMetadata(cluster, partition, at)))
+    shown.push(
+      partition === undefined
+        ? withEligible(internalPartitionMetadata(cluster, at), [])
+        : withEligible(partitionMetadata(cluster, partition, at), partition.elr)
+    )
   }
   return { topic: described({ name, topicId, isInternal: own !== undefined, partitions: shown }), left: end < count }
 }
-/** A replica outside the ISR is never eligible (KIP-966 is not implemented). */
-const eligible = (partition: ReturnType<typeof partitionMetadata>): Topic["partitions"][number] => ({
+/** With the eligible replicas outside the ISR (KIP-966); the last known ones are not kept, as no election needs them here. */
+const withEligible = (partition: ReturnType<typeof partitionMetadata>, elr: ReadonlyArray<BrokerId>): Topic["partitions"][number] => ({
   ...partition,
   offlineReplicas: partition.offlineReplicas ?? [],
-  eligibleLeaderReplicas: [],
+  eligibleLeaderReplicas: elr,
   lastKnownElr: []
 })
 

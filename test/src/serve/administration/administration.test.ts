@@ -11,7 +11,8 @@ import { ListTransactions } from "../../../../src/protocol/message/66-list-trans
 import { DescribeTopicPartitions } from "../../../../src/protocol/message/75-describe-topic-partitions.ts"
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../../src/protocol/type/wire.ts"
 import { administrationRoutes } from "../../../../src/serve/administration/administration.ts"
-import { addTopic, given, heartbeat, register, topicId, up } from "../../../domain/cluster/support.ts"
+import { fence, orders, replicatedCluster } from "../../../domain/cluster/replication/support.ts"
+import { addTopic, afterCommands, given, heartbeat, register, topicId, up } from "../../../domain/cluster/support.ts"
 import { call } from "../../broker/support.ts"
 
 const ask = <A extends AnyApi>(cluster: Cluster, api: A, draft: RequestDraft<A>): ResponseOf<A> =>
@@ -75,6 +76,11 @@ describe("DescribeTopicPartitions", () => {
         expect(found.toSorted()).toEqual(all.toSorted())
       })
     )
+  })
+  test("names the eligible replicas of a partition whose replicas are all fenced (KIP-966)", () => {
+    const cluster = afterCommands(orders(replicatedCluster(3)), fence(1), fence(2), fence(3))
+    const page = ask(cluster, DescribeTopicPartitions, { topics: [{ name: "orders" }], responsePartitionLimit: 10, cursor: null })
+    expect(page.topics[0]?.partitions[0]).toMatchObject({ leaderId: -1, isrNodes: [], eligibleLeaderReplicas: [2, 3], lastKnownElr: [] })
   })
   test("one page has 2,000 partitions at most, whatever the client asks for", async () => {
     const cluster = clusterOf([1500, 1500])
