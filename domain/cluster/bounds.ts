@@ -24,11 +24,8 @@ export const idleBrokerMs = 600_000
 export const brokerListenersMax = 32
 /** Log directories that a broker may have. */
 export const brokerDirectoriesMax = 1000
-/**
- * Replicas that a client's request may ask for. One, until brokers fetch from partition leaders; then 32,767, as many as
- * Kafka's replication factor of two bytes can say.
- */
-export const replicationFactorMax = 1
+/** Replicas that a partition may have: as many as Kafka's replication factor of two bytes can say. */
+export const replicationFactorMax = 32_767
 /** Characters of an address's host, of an incarnation id and of a rack. */
 export const brokerTextCharactersMax = 255
 /** Characters that all settings of a topic or a node may have together, names and values. */

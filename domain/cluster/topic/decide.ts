@@ -45,7 +45,7 @@ const withinBrokers = (cluster: Cluster, placement: Placement, most: number): Pl
     return placement
   })
 
-/** How many replicas may be asked for: without a bound of the caller, that of this version. */
+/** Why a partition cannot have as many replicas as a command asks for. */
 const mostReplicas = ({ eventLevel }: Cluster, asked: number, most = replicationFactorMax): Rejection | undefined => {
   if (asked > 1 && eventLevel < replicationEventLevel && most > 1)
     return {
@@ -53,8 +53,7 @@ const mostReplicas = ({ eventLevel }: Cluster, asked: number, most = replication
       message: `Replication factor ${asked} needs event level ${replicationEventLevel}, the cluster is at ${eventLevel}: upgrade or unregister the brokers that do not know it.`
     }
   if (asked <= most) return undefined
-  const why = most === 1 ? "this version keeps one copy of each partition." : `a partition has at most ${most} replicas.`
-  return { error: "INVALID_REPLICATION_FACTOR", message: `Replication factor ${asked} is not possible: ${why}` }
+  return { error: "INVALID_REPLICATION_FACTOR", message: `Replication factor ${asked} is not possible: a partition has at most ${most} replicas.` }
 }
 
 const checkReplicationFactor = (cluster: Cluster, replicationFactor: number, live: number, most: number | undefined): Either.Either<void, Rejection> => {
@@ -87,8 +86,6 @@ const assignedBrokers = (
   const fault = replicasFault(cluster, partition, replicas)
   if (fault !== undefined) return Either.left(fault)
   const tooMany = mostReplicas(cluster, replicas.length, most)
-  if (tooMany !== undefined && tooMany.error === "INVALID_REPLICATION_FACTOR" && most === undefined)
-    return rejected("INVALID_REPLICATION_FACTOR", `Partition ${partition} has ${replicas.length} replicas: this version keeps one copy of each partition.`)
   if (tooMany !== undefined) return Either.left(tooMany)
   if (replicas.every((id) => brokerOf(cluster, id)?.fenced === true))
     return rejected("INVALID_REPLICA_ASSIGNMENT", `All brokers in the assignment of partition ${partition} are fenced or shut down.`)
@@ -187,7 +184,7 @@ export const addPartitions = (cluster: Cluster, command: CommandOf<"AddPartition
     const replicationFactor = replicationFactorOf(topic)
     const placement =
       assignments === null
-        ? automatic(cluster, more, replicationFactor, Math.max(replicationFactor, most ?? 1))
+        ? automatic(cluster, more, replicationFactor, Math.max(replicationFactor, most ?? replicationFactorMax))
         : manual(cluster, now, assignments, most, replicationFactor)
     const brokers = yield* withinBrokers(cluster, placement, command.partitionsPerBrokerMax)
     return command.validateOnly ? [] : brokers.map((replicas, index) => placed(cluster, topic.topicId, now + index, replicas))

@@ -47,7 +47,7 @@ describe("AddTopic", () => {
     [{ partitionCount: 10_000 }, "allowed"],
     [{ partitionCount: -1, replicationFactor: -1 }, "allowed"],
     [{ replicationFactor: 0 }, "INVALID_REPLICATION_FACTOR"],
-    [{ replicationFactor: 2 }, "INVALID_REPLICATION_FACTOR"],
+    [{ replicationFactor: 2 }, "UNSUPPORTED_VERSION"],
     [{ replicationFactor: 4 }, "INVALID_REPLICATION_FACTOR"],
     [{ configs: [{ name: "segment.bytes", value: "1048576" }] }, "allowed"],
     [{ configs: [{ name: "segment.bytes", value: "13" }] }, "INVALID_CONFIG"],

@@ -16,10 +16,10 @@ const snapshotted = (cluster: Cluster): Cluster => Schema.decodeUnknownSync(Clus
 
 describe("placing", () => {
   const wide = { ...asked, partitionCount: 6, replicationFactor: 3 }
-  test("without a bound of the caller a replication factor over 1 is refused", () =>
-    expect(givenCluster(replicatedCluster(3)).rejection(addTopic("t", { replicationFactor: 3 }))).toMatchObject({
+  test("a replication factor over the bound of the caller is refused with the bound", () =>
+    expect(givenCluster(replicatedCluster(3)).rejection(addTopic("t", { replicationFactor: 3, replicationFactorMax: 2 }))).toMatchObject({
       error: "INVALID_REPLICATION_FACTOR",
-      message: "Replication factor 3 is not possible: this version keeps one copy of each partition."
+      message: "Replication factor 3 is not possible: a partition has at most 2 replicas."
     }))
   test("below the event level of replication it is refused with both levels", () => {
     const base = givenCluster({ ...replicatedCluster(3), eventLevel: 1 })
