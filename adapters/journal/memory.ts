@@ -1,4 +1,4 @@
-import { Chunk, Clock, type Context, Effect, Either, Layer, Stream } from "effect"
+import { Chunk, Clock, type Context, Effect, Either, Layer, Option, Stream } from "effect"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { crc32c } from "../../domain/log/crc32c.ts"
 import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry } from "../../src/ports/journal.ts"
@@ -6,6 +6,9 @@ import { LogFault } from "../../src/ports/log-store.ts"
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
 import { StreamHolders } from "./stream-holders.ts"
 import { partitionOfStream } from "./stream-partition.ts"
+import { StreamReaders } from "./stream-readers.ts"
+
+const readBytesMax = 1_048_576
 
 type Service = Context.Tag.Service<Journal>
 
@@ -18,12 +21,13 @@ interface StoredBatch {
 
 /** A stream as it would be on a disk. */
 class MemoryStream {
-  private batches: ReadonlyArray<StoredBatch> = []
+  private batches: Array<StoredBatch> = []
   /** Index of the first entry, where all entries before it were trimmed. */
   private trimmedTo = 0
   /** The newest epoch; the holder of an older one is fenced. */
   epoch: Epoch = -1
   readonly holders = new StreamHolders()
+  readonly readers = new StreamReaders()
   snapshot: Snapshot | undefined
 
   get start(): number {
@@ -35,7 +39,8 @@ class MemoryStream {
 
   append(entries: ReadonlyArray<Entry>, timestamp: number): void {
     const first = this.end
-    this.batches = [...this.batches, { first, end: first + entries.length, bytes: encodeEntries(entries, first, this.epoch, timestamp, crc32c) }]
+    this.batches.push({ first, end: first + entries.length, bytes: encodeEntries(entries, first, this.epoch, timestamp, crc32c) })
+    this.readers.wake()
   }
   /** Drops the batches that end at or before `index`. */
   trim(index: number): void {
@@ -47,13 +52,23 @@ class MemoryStream {
   from(from: number, maxBytes: number): ReadonlyArray<Uint8Array> {
     const found: Array<Uint8Array> = []
     let bytes = 0
-    for (const batch of this.batches) {
-      if (batch.end <= from) continue
+    for (let at = this.positionOf(from); at < this.batches.length; at++) {
+      const batch = this.batches[at] as StoredBatch
       bytes += batch.bytes.length
       if (found.length > 0 && bytes > maxBytes) break
       found.push(batch.bytes)
     }
     return found
+  }
+  /** The position of the first batch that ends after `index`. */
+  private positionOf(index: number): number {
+    let low = 0
+    for (let high = this.batches.length; low < high; ) {
+      const middle = (low + high) >>> 1
+      if ((this.batches[middle] as StoredBatch).end <= index) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
 
@@ -85,7 +100,7 @@ const fault = (path: string, reason: LogFault["reason"], message: string): LogFa
 class MemoryJournal implements Service {
   constructor(private readonly streams: MemoryStreams) {}
 
-  readonly open: Service["open"] = (name) =>
+  readonly campaign: Service["campaign"] = (name) =>
     Effect.acquireRelease(
       Effect.suspend(() => {
         const stream = this.streams.of(name)
@@ -93,7 +108,11 @@ class MemoryJournal implements Service {
         const epoch = ++stream.epoch
         return Effect.succeed({ stream, taken: { start: stream.start, end: stream.end, epoch, lost: stream.holders.add(name, epoch) } })
       }),
-      ({ stream, taken }) => Effect.sync(() => stream.holders.remove(taken.epoch))
+      ({ stream, taken }) =>
+        Effect.sync(() => {
+          stream.holders.remove(taken.epoch)
+          stream.readers.wake()
+        })
     ).pipe(Effect.map(({ taken }) => taken))
 
   readonly append: Service["append"] = (name, epoch, expected, entries) =>
@@ -107,14 +126,7 @@ class MemoryJournal implements Service {
       return Effect.void
     })
 
-  readonly read: Service["read"] = (name, from) =>
-    Stream.unwrap(
-      Effect.gen(this, function* () {
-        const runs = yield* this.batches(name, from, Number.POSITIVE_INFINITY)
-        const entries = yield* decodeEntries(name, runs, crc32c)
-        return Stream.fromChunk(Chunk.filter(entries, ({ index }) => index >= from))
-      })
-    )
+  readonly follow: Service["follow"] = (name, from) => Stream.unfoldChunkEffect(from, (at) => Effect.map(this.following(name, at), nextOf))
 
   readonly batches: Service["batches"] = (name, from, maxBytes) =>
     Either.flatMap(this.opened(name), (stream) =>
@@ -141,11 +153,24 @@ class MemoryJournal implements Service {
 
   readonly loadSnapshot: Service["loadSnapshot"] = (name) => Effect.sync(() => this.streams.of(name)?.snapshot)
 
+  /** The entries from `at` on, once there is one. */
+  private following(name: string, at: number): Effect.Effect<Chunk.Chunk<StoredEntry>, LogFault> {
+    return Effect.gen(this, function* () {
+      const stream = yield* this.opened(name)
+      yield* stream.readers.until(() => stream.end > at || stream.holders.count === 0)
+      const entries = yield* decodeEntries(name, yield* this.batches(name, at, readBytesMax), crc32c)
+      return Chunk.filter(entries, ({ index }) => index >= at)
+    })
+  }
+
   private opened(name: string): Either.Either<MemoryStream, LogFault> {
     const stream = this.streams.of(name)
     return stream !== undefined && stream.holders.count > 0 ? Either.right(stream) : Either.left(fault(name, "offline", `The stream ${name} is not open.`))
   }
 }
+
+const nextOf = (entries: Chunk.Chunk<StoredEntry>): Option.Option<readonly [Chunk.Chunk<StoredEntry>, number]> =>
+  Option.map(Chunk.last(entries), ({ index }) => [entries, index + 1] as const)
 
 /** The journal in the memory of this process, for tests and simulation. */
 export const layerMemory = (streams: MemoryStreams): Layer.Layer<Journal> => Layer.sync(Journal, () => new MemoryJournal(streams))

@@ -10,6 +10,7 @@ import { decodeEntries, encodeEntries } from "./entry-record.ts"
 import { decodeSnapshot, encodeSnapshot, snapshotName } from "./snapshot-document.ts"
 import { StreamHolders } from "./stream-holders.ts"
 import { partitionOfStream, type StreamPartition } from "./stream-partition.ts"
+import { StreamReaders } from "./stream-readers.ts"
 
 /**
  * Small segments that are deleted soon: a journal is trimmed by whole segments after a snapshot, and members that join
@@ -30,6 +31,7 @@ interface OpenStream {
   /** The newest epoch: a holder of an older one is fenced. */
   epoch: Epoch
   readonly holders: StreamHolders
+  readonly readers: StreamReaders
   /**
    * Why the stream takes no more entries: the result of an append is not known, or damage was found. The next holder
    * reads what the disk has.
@@ -68,7 +70,7 @@ class LogJournal {
     private readonly layerScope: Scope.Scope
   ) {}
 
-  readonly open: Context.Tag.Service<Journal>["open"] = (stream) =>
+  readonly campaign: Context.Tag.Service<Journal>["campaign"] = (stream) =>
     Effect.acquireRelease(this.inTurn(stream, this.take(stream)), (taken) => this.inTurn(stream, this.release(stream, taken))).pipe(
       Effect.map(({ end, epoch, lost, start }) => ({ start, end, epoch, lost }))
     )
@@ -84,13 +86,11 @@ class LogJournal {
       return entries.length === 0 ? Effect.void : this.write(stream, open, entries, now)
     })
 
-  readonly read: Context.Tag.Service<Journal>["read"] = (stream, from) =>
+  readonly follow: Context.Tag.Service<Journal>["follow"] = (stream, from) =>
     Stream.unwrap(
       Effect.gen(this, function* () {
-        const { log } = yield* this.opened(stream)
-        if (from < log.start()) return yield* trimmed(stream, from, log.start())
-        const end = log.syncedEnd()
-        return Stream.unfoldChunkEffect(from, (at) => Effect.map(this.entriesAt(stream, log, at, end), nextOf))
+        const open = yield* this.opened(stream)
+        return Stream.unfoldChunkEffect(from, (at) => Effect.map(this.following(stream, open, at), nextOf))
       })
     )
 
@@ -186,7 +186,7 @@ class LogJournal {
         Scope.extend(scope),
         Effect.onError(() => Scope.close(scope, Exit.void))
       )
-      const open: OpenStream = { at, log, scope, epoch: -1, holders: new StreamHolders(), refused: undefined }
+      const open: OpenStream = { at, log, scope, epoch: -1, holders: new StreamHolders(), readers: new StreamReaders(), refused: undefined }
       log.onDamage((fault) => markDamaged(open, fault))
       return open
     })
@@ -223,6 +223,7 @@ class LogJournal {
 
   private close(stream: string, held: OpenStream): Effect.Effect<void> {
     this.streams.delete(stream)
+    held.readers.wake()
     return Scope.close(held.scope, Exit.void)
   }
 
@@ -252,12 +253,25 @@ class LogJournal {
       }),
       Effect.map(() => {
         if (open.log.syncedEnd() < end) bug(`${stream}: a sync ended, and entry ${end - 1} is not durable: the log is up to ${open.log.syncedEnd()}`)
+        open.readers.wake()
       })
     )
   }
 
+  /** The entries from `at` on that are durable, once there is one. */
+  private following(stream: string, open: OpenStream, at: number): Effect.Effect<Chunk.Chunk<StoredEntry>, LogFault> {
+    const { log, readers } = open
+    const isReleased = () => this.streams.get(stream) !== open
+    return Effect.suspend(() => {
+      if (isReleased()) return Effect.fail(notOpen(stream))
+      if (at < log.start()) return Effect.fail(trimmed(stream, at, log.start()))
+      if (at < log.syncedEnd()) return this.entriesAt(stream, log, at, log.syncedEnd())
+      const come = readers.until(() => isReleased() || at < log.syncedEnd())
+      return Effect.zipRight(come, this.following(stream, open, at))
+    })
+  }
+
   private entriesAt(stream: string, log: PartitionLog, at: number, end: number): Either.Either<Chunk.Chunk<StoredEntry>, LogFault> {
-    if (at >= end) return Either.right(Chunk.empty())
     return Either.map(
       Either.flatMap(log.read(at, readBytesMax, end), (runs) => decodeEntries(stream, runs, this.checksum.crc32c)),
       // The batch of the first entry may begin before it.
@@ -301,7 +315,7 @@ export const layer: Layer.Layer<Journal, never, LogStore | Checksum> = Layer.sco
   Journal,
   Effect.gen(function* () {
     const journal = new LogJournal(yield* LogStore, yield* Checksum, yield* Effect.scope)
-    const { append, batches, loadSnapshot, open, read, saveSnapshot, trim } = journal
-    return { append, batches, loadSnapshot, open, read, saveSnapshot, trim }
+    const { append, batches, campaign, follow, loadSnapshot, saveSnapshot, trim } = journal
+    return { append, batches, campaign, follow, loadSnapshot, saveSnapshot, trim }
   })
 )

@@ -139,7 +139,7 @@ export class HostedStreams {
   /** Takes a stream, and replays it, in a scope of its own. */
   private take(index: number, within: Scope.Scope): Effect.Effect<TakenStream, LogFault | UnreadableEvent> {
     const { config, context, journal, scope: coordinator } = this.parts
-    const writing = { snapshotIntervalEvents: config["metadata.snapshot.interval.events"], trimAfterSnapshot: true }
+    const writing = { candidate: { nodeId: config["node.id"] }, snapshotIntervalEvents: config["metadata.snapshot.interval.events"], trimAfterSnapshot: true }
     // The other streams count as they are durable: the events that they are about to write are less than one append each.
     const elsewhere = () => context.streams.load(index)
     return Effect.gen(this, function* () {

@@ -40,7 +40,14 @@ export interface Snapshot {
   readonly value: Uint8Array
 }
 
-/** An open stream. */
+/** A process that can lead a stream: what the other candidates and the operator see of it in the engine. */
+export interface Candidate {
+  readonly nodeId: number
+  /** HOST:PORT where clients and brokers reach it; undefined before its listener is open. */
+  readonly address?: string | undefined
+}
+
+/** A stream that this process leads. */
 export interface Taken {
   readonly start: number
   /** The index of the next entry. */
@@ -48,7 +55,7 @@ export interface Taken {
   readonly epoch: Epoch
   /**
    * Fails when the stream is not held any more, and what decides by it must stop at once: another holder has it under
-   * a newer epoch (Fenced), or damage was found in entries that were durable (LogFault).
+   * a newer epoch or the lease is over (Fenced), or damage was found in entries that were durable (LogFault).
    */
   readonly lost: Effect.Effect<never, Fenced | LogFault>
 }
@@ -61,8 +68,12 @@ export interface Taken {
 export class Journal extends Context.Tag("comanche-franz/Journal")<
   Journal,
   {
-    /** Opens the stream under a new epoch, one over the highest so far; holders of older epochs are fenced. */
-    readonly open: (stream: string) => Effect.Effect<Taken, LogFault, Scope.Scope>
+    /**
+     * Waits until this candidate leads the stream, and takes it under a new epoch, one over the highest so far: holders
+     * of older epochs are fenced. Over a file it leads at once, since the process holds the directory's lock. The
+     * candidate stops leading when the scope closes.
+     */
+    readonly campaign: (stream: string, candidate: Candidate) => Effect.Effect<Taken, LogFault, Scope.Scope>
     /**
      * Durable when it returns. `expected` is the index of the first of `entries`. All entries of one call are one
      * batch: all or none survive a crash.
@@ -73,8 +84,12 @@ export class Journal extends Context.Tag("comanche-franz/Journal")<
       expected: number,
       entries: ReadonlyArray<Entry>
     ) => Effect.Effect<void, Fenced | Conflict | NotWritten | Unknown>
-    /** Returns the entries from `from` up to the durable end at the time of the call. */
-    readonly read: (stream: string, from: number) => Stream.Stream<StoredEntry, LogFault>
+    /**
+     * Returns the durable entries from `from` on, those to come included, without end. A journal over files follows a
+     * stream that this process holds, and fails with "offline" when it is released; over an engine of several
+     * processes a standby follows what another leader appends.
+     */
+    readonly follow: (stream: string, from: number) => Stream.Stream<StoredEntry, LogFault>
     /** Returns durable record batches from the one that holds `from`, for Fetch: as PartitionLog.read. */
     readonly batches: (stream: string, from: number, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
     /** Deletes whole segments before `index`; a snapshot at or after it must exist. */

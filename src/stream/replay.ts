@@ -1,17 +1,22 @@
 import { type Context, Effect, Either, Stream } from "effect"
-import type { Journal } from "../ports/journal.ts"
+import type { Journal, StoredEntry } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Restorable, Tagged } from "./aggregate.ts"
 import { UnreadableEvent } from "./fault.ts"
 import { foldOfSnapshot } from "./snapshot.ts"
 import { StreamFold } from "./stream-fold.ts"
 
-/** Folds the entries from the end of `fold` up to the durable end of the stream at the time of the call. */
+/** Returns the entries from `from` to before `end`, an index that the stream has reached. */
+export const entriesTo = (journal: Context.Tag.Service<typeof Journal>, stream: string, from: number, end: number): Stream.Stream<StoredEntry, LogFault> =>
+  from >= end ? Stream.empty : Stream.takeUntil(journal.follow(stream, from), ({ index }) => index >= end - 1)
+
+/** Folds the entries from the end of `fold` up to `end`, an index that the stream has reached. */
 export const readOn = <State, Event extends Tagged, Rejection>(
   journal: Context.Tag.Service<typeof Journal>,
-  fold: StreamFold<State, Event, Rejection>
+  fold: StreamFold<State, Event, Rejection>,
+  end: number
 ): Effect.Effect<void, LogFault | UnreadableEvent> =>
-  Stream.runForEachChunk(journal.read(fold.stream, fold.end), (entries) => {
+  Stream.runForEachChunk(entriesTo(journal, fold.stream, fold.end, end), (entries) => {
     for (const entry of entries) {
       const taken = fold.take(entry)
       if (Either.isLeft(taken)) return Effect.fail(taken.left)
@@ -19,12 +24,15 @@ export const readOn = <State, Event extends Tagged, Rejection>(
     return Effect.void
   })
 
-/** Reads a stream: the newest snapshot, then every entry after it. UnreadableEvent where `start`, the index of the first entry in the journal, is behind the snapshot. */
+/**
+ * Reads a stream up to `end`: the newest snapshot, then every entry after it. UnreadableEvent where `start`, the index of
+ * the first entry in the journal, is behind the snapshot.
+ */
 export const replay = <State, Event extends Tagged, Rejection>(
   journal: Context.Tag.Service<typeof Journal>,
   stream: string,
   restorable: Restorable<State, Event>,
-  start: number
+  { end, start }: { readonly start: number; readonly end: number }
 ): Effect.Effect<StreamFold<State, Event, Rejection>, LogFault | UnreadableEvent> =>
   Effect.gen(function* () {
     const snapshot = yield* journal.loadSnapshot(stream)
@@ -39,6 +47,6 @@ export const replay = <State, Event extends Tagged, Rejection>(
         type: "nothing",
         message: `${stream}: the journal begins at ${start}, but there is no snapshot from there on: the entries from ${fold.end} are missing.`
       })
-    yield* readOn(journal, fold)
+    yield* readOn(journal, fold, end)
     return fold
   })

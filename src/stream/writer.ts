@@ -3,7 +3,7 @@ import { bug } from "../../domain/kernel/bug.ts"
 import { encodeEvents } from "../../domain/kernel/decode-events.ts"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { runSteps } from "../ports/event-loop.ts"
-import { Journal, type Taken } from "../ports/journal.ts"
+import { type Candidate, Journal, type Taken } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { Aggregate, Tagged } from "./aggregate.ts"
 import type { Answers, Applied, Outcome } from "./answers.ts"
@@ -247,15 +247,18 @@ export const makeWriter = <State, Command, Event extends Tagged, Rejection>(
     return writer
   })
 
-/** Takes a stream under a new epoch, replays it, and makes its writer. UnreadableEvent where the stream holds what this version does not know. */
+/**
+ * Waits until the candidate leads the stream, replays it, and makes its writer. UnreadableEvent where the stream holds
+ * what this version does not know.
+ */
 export const openWriter = <State, Command, Event extends Tagged, Rejection>(
   stream: string,
   aggregate: Aggregate<State, Command, Event, Rejection>,
-  options: WriterOptions
+  { candidate, ...options }: WriterOptions & { readonly candidate: Candidate }
 ): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
   Effect.gen(function* () {
     const journal = yield* Journal
-    const taken = yield* journal.open(stream)
-    const fold = yield* replay<State, Event, Rejection>(journal, stream, aggregate, taken.start)
+    const taken = yield* journal.campaign(stream, candidate)
+    const fold = yield* replay<State, Event, Rejection>(journal, stream, aggregate, taken)
     return yield* makeWriter({ aggregate, taken, fold, options })
   })

@@ -20,7 +20,7 @@ const journalled = (directory: string, event: NodeConfigsChanged): Promise<void>
   Effect.gen(function* () {
     const store = Context.get(yield* Layer.build(fileStore({ directory })), LogStore)
     const journal = Context.get(yield* Layer.build(Layer.provide(journalOverLog, Layer.succeed(LogStore, store))), Journal)
-    const { end, epoch } = yield* journal.open(metadataTopic)
+    const { end, epoch } = yield* journal.campaign(metadataTopic, { nodeId: 0 })
     const value = new TextEncoder().encode(JSON.stringify(encodeEvents(Event)(event)))
     yield* journal.append(metadataTopic, epoch, end, [{ commandId: "by hand", actor: "test", cause: "test", type: event._tag, value }])
   }).pipe(Effect.scoped, Effect.provide(checksum), Effect.runPromise)

@@ -4,6 +4,7 @@ import { layer as checksum } from "../../../adapters/checksum/checksum.ts"
 import { layer as journalOverLog } from "../../../adapters/journal/over-log.ts"
 import { layer as fileStore } from "../../../adapters/log/file/layer.ts"
 import { type Entry, Journal } from "../../../src/ports/journal.ts"
+import { entriesTo } from "../../../src/stream/replay.ts"
 import { temporaryDirectory } from "../process.ts"
 import { atMost, type OwnRow } from "../row.ts"
 import { createTopic, type TopicSpec } from "../topic.ts"
@@ -19,8 +20,8 @@ const appendEvents = (directory: string, count: number) =>
   Effect.gen(function* () {
     const layer = Layer.provide(journalOverLog, Layer.merge(Layer.provide(fileStore({ directory }), checksum), checksum))
     const journal = Context.get(yield* Layer.build(layer), Journal)
-    const { end, epoch, start } = yield* journal.open(stream)
-    const added = yield* Stream.runCollect(Stream.filter(journal.read(stream, start), ({ type }) => type === "TopicAdded"))
+    const { end, epoch, start } = yield* journal.campaign(stream, { nodeId: 0 })
+    const added = yield* Stream.runCollect(Stream.filter(entriesTo(journal, stream, start, end), ({ type }) => type === "TopicAdded"))
     const topicIds = Array.from(added, ({ value }) => (JSON.parse(text.decode(value)) as { readonly topicId: string }).topicId)
     const entry = (nth: number): Entry => {
       const event = { _tag: "TopicConfigsChanged", v: 1, topicId: topicIds[0], configs: { "retention.ms": String(3_600_000 + nth) } }

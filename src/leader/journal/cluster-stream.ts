@@ -73,8 +73,11 @@ const firstEventsGone = (start: number): LogFault =>
 export const layer: Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFault | UnreadableEvent | WriterStopped, Journal | LeaderSettings> =
   Layer.scopedContext(
     Effect.gen(function* () {
-      const { clusterId: known, config } = yield* LeaderSettings
-      const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: config["metadata.snapshot.interval.events"] })
+      const { clusterId: known, config, nodeId } = yield* LeaderSettings
+      const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
+        candidate: { nodeId },
+        snapshotIntervalEvents: config["metadata.snapshot.interval.events"]
+      })
       if (writer.start > 0) return yield* firstEventsGone(writer.start)
       const commandIds = new CommandIdFactory(writer.epoch)
       const eventsBefore = writer.end()

@@ -70,7 +70,9 @@ export const openOfflineConfigs: OpenOfflineConfigs = (directory) =>
     return yield* Effect.gen(function* () {
       const store = Context.get(yield* Layer.build(fileStore({ directory: path })), LogStore)
       const journal = yield* Layer.build(Layer.provide(journalOverLog, Layer.succeed(LogStore, store)))
+      // No node: over files no other process sees who holds the stream.
+      const candidate = { nodeId: -1 }
       const snapshotIntervalEvents = defaultNodeConfig["metadata.snapshot.interval.events"]
-      return configsOf(yield* Effect.provide(openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents }), journal))
+      return configsOf(yield* Effect.provide(openWriter(clusterStream, clusterAggregate, { candidate, snapshotIntervalEvents }), journal))
     }).pipe(Effect.provide(checksum), Effect.mapError(failure))
   })

@@ -12,27 +12,32 @@ import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { Bug } from "../../../domain/kernel/bug.ts"
 import { Journal } from "../../../src/ports/journal.ts"
 import { LogStore, type PartitionLog } from "../../../src/ports/log-store.ts"
-import { entry, type JournalWorld, journalContract, readAll, stream, withJournal } from "../../src/ports/journal.contract.ts"
+import { candidate, entry, type JournalWorld, journalContract, readAll, stream, withJournal } from "../../src/ports/journal.contract.ts"
 import { checksum } from "../../src/ports/log-batches.ts"
 import { scriptedJournal } from "../../src/stream/scripted-journal.ts"
+
+/** By hand: FRANZ_JOURNAL_APPENDS=1000000. */
+const appendsAtMost = (count: number): number => Number(process.env.FRANZ_JOURNAL_APPENDS ?? count)
 
 const fileWorld = (): JournalWorld => {
   const directory = fs.mkdtempSync(join(tmpdir(), "franz-journal-"))
   return {
     layer: journal.pipe(Layer.provide(fileStore({ directory })), Layer.provide(checksum)),
-    end: () => fs.rmSync(directory, { recursive: true, force: true })
+    end: () => fs.rmSync(directory, { recursive: true, force: true }),
+    rivalAppends: appendsAtMost(5000)
   }
 }
 const memoryWorld = (disk: MemoryDisk, bounds: Parameters<typeof memoryStore>[1] = {}): JournalWorld => ({
   layer: journal.pipe(Layer.provide(memoryStore(disk, bounds)), Layer.provide(checksum)),
-  end: () => undefined
+  end: () => undefined,
+  rivalAppends: appendsAtMost(20_000)
 })
 
 journalContract("over files", fileWorld)
 journalContract("over memory", () => memoryWorld(new MemoryDisk()))
-journalContract("in memory", () => ({ layer: layerMemory(new MemoryStreams()), end: () => undefined }))
+journalContract("in memory", () => ({ layer: layerMemory(new MemoryStreams()), end: () => undefined, rivalAppends: appendsAtMost(100_000) }))
 // The double on which the leader's tests run: if it accepted more than the journal, it would hide a bug of the writer.
-journalContract("scripted", () => ({ layer: scriptedJournal().layer, end: () => undefined }))
+journalContract("scripted", () => ({ layer: scriptedJournal().layer, end: () => undefined, rivalAppends: appendsAtMost(1000) }))
 
 const segment = "/data/AAAAAAAAAAAAAAAAAAAAAQ-0/00000000000000000000.log"
 
@@ -56,7 +61,7 @@ describe("a journal whose disk fails", () => {
             disk.crashAfter(changes, pick)
             const living = withJournal(world, (service) =>
               Effect.gen(function* () {
-                const { epoch } = yield* service.open(stream)
+                const { epoch } = yield* service.campaign(stream, candidate)
                 epochs.push(epoch)
                 for (const size of sizes) {
                   const at = appends.reduce((sum, each) => sum + each, 0)
@@ -75,7 +80,7 @@ describe("a journal whose disk fails", () => {
             disk.crash(pick)
             await withJournal(world, (service) =>
               Effect.gen(function* () {
-                const { end, epoch } = yield* service.open(stream)
+                const { end, epoch } = yield* service.campaign(stream, candidate)
                 expect(epochs).not.toContain(epoch)
                 expect(end).toBeGreaterThanOrEqual(answered)
                 let sum = 0
@@ -96,19 +101,19 @@ describe("a journal whose disk fails", () => {
     let before = -1
     await withJournal(world, (service) =>
       Effect.gen(function* () {
-        const { epoch } = yield* service.open(stream)
+        const { epoch } = yield* service.campaign(stream, candidate)
         before = epoch
         yield* service.append(stream, epoch, 0, [entry(0)])
         disk.failSyncs(1)
         expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
         expect(yield* Effect.flip(service.append(stream, epoch, 1, [entry(1)]))).toMatchObject({ _tag: "Unknown" })
         // The directory goes offline, too: another leader in this process would trust a disk with unknown content.
-        expect((yield* Effect.flip(service.open(stream))).reason).toBe("offline")
+        expect((yield* Effect.flip(service.campaign(stream, candidate))).reason).toBe("offline")
       })
     )
     await withJournal(world, (service) =>
       Effect.gen(function* () {
-        const again = yield* service.open(stream)
+        const again = yield* service.campaign(stream, candidate)
         expect([again.end, again.epoch > before]).toEqual([2, true])
         expect(yield* Effect.flip(service.append(stream, before, 2, [entry(2)]))).toMatchObject({ _tag: "Fenced" })
         yield* service.append(stream, again.epoch, 2, [entry(2)])
@@ -121,7 +126,7 @@ describe("a journal whose disk fails", () => {
     const disk = new MemoryDisk()
     return withJournal(memoryWorld(disk), (service) =>
       Effect.gen(function* () {
-        const { epoch } = yield* service.open(stream)
+        const { epoch } = yield* service.campaign(stream, candidate)
         yield* service.append(stream, epoch, 0, [entry(0)])
         const size = disk.contents(segment).length
         disk.capacityBytes = disk.usedBytes + 50
@@ -139,7 +144,7 @@ describe("a journal whose disk fails", () => {
     const world = memoryWorld(disk)
     await withJournal(world, (service) =>
       Effect.gen(function* () {
-        const { epoch } = yield* service.open(stream)
+        const { epoch } = yield* service.campaign(stream, candidate)
         for (let n = 0; n < 30; n++) yield* service.append(stream, epoch, n, [entry(n, 1000)])
         yield* service.saveSnapshot(stream, { index: 25, value: new Uint8Array(3) })
       })
@@ -152,13 +157,13 @@ describe("a journal whose disk fails", () => {
     )
     await withJournal(memoryWorld(flipped), (service) =>
       Effect.gen(function* () {
-        expect(yield* Effect.flip(service.open(stream))).toMatchObject({ _tag: "LogFault", reason: "corrupt", path: segment })
+        expect(yield* Effect.flip(service.campaign(stream, candidate))).toMatchObject({ _tag: "LogFault", reason: "corrupt", path: segment })
       })
     )
     const open = disk.copy()
     await withJournal(memoryWorld(open), (service) =>
       Effect.gen(function* () {
-        const { lost } = yield* service.open(stream)
+        const { lost } = yield* service.campaign(stream, candidate)
         expect(Either.isRight(service.batches(stream, 0, 20_000))).toBe(true)
         open.overwrite(segment, flipped.contents(segment))
         expect(yield* Effect.flip(readAll(service, 0))).toMatchObject({ _tag: "LogFault", reason: "corrupt" })
@@ -169,7 +174,7 @@ describe("a journal whose disk fails", () => {
     const emptied = disk.copy()
     for (const name of emptied.session().list("/data/AAAAAAAAAAAAAAAAAAAAAQ-0")) emptied.session().unlink(`/data/AAAAAAAAAAAAAAAAAAAAAQ-0/${name}`)
     await withJournal(memoryWorld(emptied), (service) =>
-      Effect.map(Effect.flip(service.open(stream)), (fault) => expect(fault).toMatchObject({ _tag: "LogFault", reason: "corrupt" }))
+      Effect.map(Effect.flip(service.campaign(stream, candidate)), (fault) => expect(fault).toMatchObject({ _tag: "LogFault", reason: "corrupt" }))
     )
   })
 })
@@ -180,7 +185,7 @@ test("M3: a flipped bit in a sealed part of a journal ends the leadership before
   const damaged = `${segment} is damaged at byte 13 (offset 0 or one after it): bit 3 of byte 13 was turned over`
   await withJournal(world, (service) =>
     Effect.gen(function* () {
-      const { lost: found, end, epoch } = yield* service.open(stream)
+      const { lost: found, end, epoch } = yield* service.campaign(stream, candidate)
       // A journal's segments have 64 MiB.
       for (let n = end; n < 3; n++) yield* service.append(stream, epoch, n, [entry(n, 34_000_000)])
       const file = disk.session().open(segment, "write")
@@ -194,7 +199,7 @@ test("M3: a flipped bit in a sealed part of a journal ends the leadership before
   )
   await withJournal(world, (service) =>
     Effect.gen(function* () {
-      expect((yield* Effect.flip(service.open(stream))).message).toContain(damaged)
+      expect((yield* Effect.flip(service.campaign(stream, candidate))).message).toContain(damaged)
     })
   )
 }, 300_000)
@@ -207,12 +212,12 @@ test("a sync that ends without making the entries durable is a bug, not a result
       open: (...where: Parameters<typeof store.open>) => Effect.map(store.open(...where), (log) => unsynced(log))
     }))
   ).pipe(Layer.provide(memoryStore(new MemoryDisk())))
-  const world: JournalWorld = { layer: journal.pipe(Layer.provide(lying), Layer.provide(checksum)), end: () => undefined }
+  const world: JournalWorld = { layer: journal.pipe(Layer.provide(lying), Layer.provide(checksum)), end: () => undefined, rivalAppends: 0 }
   const exit = await Effect.runPromiseExit(
     Effect.scoped(
       Effect.gen(function* () {
         const service = yield* Journal
-        const { epoch } = yield* service.open(stream)
+        const { epoch } = yield* service.campaign(stream, candidate)
         yield* service.append(stream, epoch, 0, [entry(0)])
       })
     ).pipe(Effect.provide(world.layer))

@@ -122,7 +122,7 @@ test("a stream that another leader has taken is unloaded and stays so: NOT_COORD
       const [one, other] = [yield* world.member(leader, here, "one"), yield* world.member(leader, elsewhere, "other")]
       yield* Effect.all([one.enter(), other.enter()], { concurrency: "unbounded" })
       if (journal === undefined) throw new Error("the leader has no journal")
-      yield* journal.open(`__group_metadata-${streamOf(groupId(here), streamCount)}`)
+      yield* journal.campaign(`__group_metadata-${streamOf(groupId(here), streamCount)}`, { nodeId: 0 })
       yield* Effect.sleep(3000)
       expect(yield* one.beat()).toBe("NOT_COORDINATOR")
       expect(yield* other.beat()).toBe("NONE")

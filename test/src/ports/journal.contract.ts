@@ -1,20 +1,34 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
-import { Chunk, Effect, Either, Exit, type Layer, Logger, LogLevel, Scope, Stream } from "effect"
+import { Chunk, Effect, Either, Exit, Fiber, type Layer, Logger, LogLevel, Option, Scope, Stream } from "effect"
 import fc from "fast-check"
 import { verify } from "../../../domain/log/batch.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { decodeRecords } from "../../../domain/log/record.ts"
-import { type Entry, Journal } from "../../../src/ports/journal.ts"
+import { type Candidate, type Entry, Journal, type Taken } from "../../../src/ports/journal.ts"
 import type { DirectoryLocked, LogFault } from "../../../src/ports/log-store.ts"
+import { entriesTo } from "../../../src/stream/replay.ts"
 import { batchesIn } from "./log-batches.ts"
+
+type Service = Journal["Type"]
 
 /** A journal that can be started again and again over what it kept. */
 export interface JournalWorld {
   readonly layer: Layer.Layer<Journal, DirectoryLocked | LogFault>
   readonly end: () => void
+  /**
+   * Lets another candidate lead the stream while the one before takes itself for its leader. Default: it campaigns on
+   * the same journal, where over files the newer one leads at once.
+   */
+  readonly takeOver?: (journal: Service) => Effect.Effect<Held, LogFault, Scope.Scope>
+  /** Appends of the two rivals. */
+  readonly rivalAppends: number
 }
 
-type Service = Journal["Type"]
+/** A journal, and a stream that a candidate holds in it. */
+interface Held {
+  readonly journal: Service
+  readonly taken: Taken
+}
 
 export const withJournal = <A, E>(world: JournalWorld, use: (journal: Service) => Effect.Effect<A, E, Scope.Scope>): Promise<A> =>
   Effect.runPromise(Effect.flatMap(Journal, use).pipe(Effect.scoped, Effect.provide(world.layer), Logger.withMinimumLogLevel(LogLevel.Error)))
@@ -30,7 +44,16 @@ export const entry = (n: number, size = 10): Entry => ({
   value: new TextEncoder().encode(JSON.stringify({ n, text: "x".repeat(size) }))
 })
 
-export const readAll = (journal: Service, from: number, of = stream) => Effect.map(Stream.runCollect(journal.read(of, from)), Chunk.toReadonlyArray)
+export const candidate: Candidate = { nodeId: 1, address: "127.0.0.1:9092" }
+
+/** The index after the last durable entry, as followers of the topic see it. */
+const endOf = (journal: Service, from: number, of: string): number =>
+  Either.match(journal.batches(of, from, 1 << 30), {
+    onLeft: () => Number.POSITIVE_INFINITY,
+    onRight: (views) => batchesIn(views).at(-1)?.nextOffset ?? from
+  })
+export const readAll = (journal: Service, from: number, of = stream) =>
+  Effect.suspend(() => Effect.map(Stream.runCollect(entriesTo(journal, of, from, endOf(journal, from, of))), Chunk.toReadonlyArray))
 
 /** What every Journal does. */
 export const journalContract = (adapter: string, makeWorld: () => JournalWorld): void => {
@@ -41,7 +64,9 @@ export const journalContract = (adapter: string, makeWorld: () => JournalWorld):
     })
     afterEach(() => world.end())
     appending(() => world)
+    following(() => world)
     fencing(() => world)
+    rivals(() => world)
     snapshots(() => world)
   })
 }
@@ -52,7 +77,7 @@ const appending = (world: () => JournalWorld): void => {
     const expected = stored.map((each, index) => ({ ...each, index, timestamp: expect.any(Number) }))
     await withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        const { end, epoch, start } = yield* journal.open(stream)
+        const { end, epoch, start } = yield* journal.campaign(stream, candidate)
         expect([start, end]).toEqual([0, 0])
         yield* journal.append(stream, epoch, 0, stored.slice(0, 2))
         yield* journal.append(stream, epoch, 2, stored.slice(2))
@@ -63,7 +88,7 @@ const appending = (world: () => JournalWorld): void => {
     )
     await withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        expect((yield* journal.open(stream)).end).toBe(5)
+        expect((yield* journal.campaign(stream, candidate)).end).toBe(5)
         expect(yield* readAll(journal, 0)).toEqual(expected)
         const times = (yield* readAll(journal, 0)).map(({ timestamp }) => timestamp)
         expect(times).toEqual(times.toSorted())
@@ -74,7 +99,7 @@ const appending = (world: () => JournalWorld): void => {
   test("an append is one batch that any Kafka client reads: key, JSON, headers, leader epoch", () =>
     withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        const { epoch } = yield* journal.open(stream)
+        const { epoch } = yield* journal.campaign(stream, candidate)
         yield* journal.append(stream, epoch, 0, [entry(0), entry(1)])
         yield* journal.append(stream, epoch, 2, [entry(2)])
         const batches = batchesIn(Either.getOrThrow(journal.batches(stream, 0, 1_000_000)))
@@ -103,7 +128,7 @@ const appending = (world: () => JournalWorld): void => {
   test("an append where the end is not is a conflict, and changes nothing; of many at once each index is taken once", () =>
     withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        const { epoch } = yield* journal.open(stream)
+        const { epoch } = yield* journal.campaign(stream, candidate)
         yield* journal.append(stream, epoch, 0, [entry(0)])
         for (const expected of [0, 2])
           expect(yield* Effect.flip(journal.append(stream, epoch, expected, [entry(9)]))).toMatchObject({ _tag: "Conflict", expected, end: 1 })
@@ -117,13 +142,13 @@ const appending = (world: () => JournalWorld): void => {
   test("M1: streams are apart from each other; a name that is none is refused", () =>
     withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        const cluster = yield* journal.open(stream)
-        const group = yield* journal.open(groupStream)
+        const cluster = yield* journal.campaign(stream, candidate)
+        const group = yield* journal.campaign(groupStream, candidate)
         yield* journal.append(groupStream, group.epoch, 0, [entry(7)])
         yield* journal.append(stream, cluster.epoch, 0, [entry(8), entry(9)])
         expect((yield* readAll(journal, 0, groupStream)).map(({ commandId }) => commandId)).toEqual(["command-7"])
         for (const name of ["", "orders", "__group_metadata", "__group_metadata-x", "__group_metadata-01", "../x"])
-          expect((yield* Effect.flip(journal.open(name))).message).toMatch(/No stream is called/)
+          expect((yield* Effect.flip(journal.campaign(name, candidate))).message).toMatch(/No stream is called/)
         expect(Either.isLeft(journal.batches("__group_metadata-9", 0, 10))).toBe(true)
       })
     ))
@@ -139,13 +164,13 @@ const appending = (world: () => JournalWorld): void => {
           ),
           async (commands) => {
             const mine = world()
-            const before = await withJournal(mine, (journal) => Effect.map(journal.open(stream), ({ end }) => end))
+            const before = await withJournal(mine, (journal) => Effect.map(journal.campaign(stream, candidate), ({ end }) => end))
             const model: Array<string> = []
             let at = 0
             while (at < commands.length)
               await withJournal(mine, (journal) =>
                 Effect.gen(function* () {
-                  const { end, epoch } = yield* journal.open(stream)
+                  const { end, epoch } = yield* journal.campaign(stream, candidate)
                   expect(end).toBe(before + model.length)
                   for (let command = commands[at++]; command !== undefined && command !== "restart"; command = commands[at++]) {
                     const entries = command.map((size, i) => entry(before + model.length + i, size))
@@ -165,15 +190,70 @@ const appending = (world: () => JournalWorld): void => {
   )
 }
 
+const following = (world: () => JournalWorld): void => {
+  test("a follower gets the entries that are there and those to come, in order, each once; it ends when the stream is released", () =>
+    withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const { epoch } = yield* Scope.extend(journal.campaign(stream, candidate), scope)
+        yield* journal.append(stream, epoch, 0, [entry(0), entry(1)])
+        const seen: Array<string> = []
+        const follower = yield* Effect.fork(
+          Stream.runForEach(journal.follow(stream, 1), ({ commandId, index }) => Effect.sync(() => seen.push(`${index} ${commandId}`)))
+        )
+        const late = yield* Effect.fork(Stream.runHead(journal.follow(stream, 30)))
+        for (let n = 2; n < 40; n += 2) {
+          yield* journal.append(stream, epoch, n, [entry(n), entry(n + 1)])
+          yield* Effect.yieldNow()
+        }
+        expect(Option.getOrThrow(yield* Fiber.join(late)).commandId).toBe("command-30")
+        while (seen.length < 39) yield* Effect.sleep(1)
+        expect(seen).toEqual(Array.from({ length: 39 }, (_, i) => `${i + 1} command-${i + 1}`))
+        yield* Scope.close(scope, Exit.void)
+        expect(yield* Effect.flip(Fiber.join(follower))).toMatchObject({ _tag: "LogFault", reason: "offline" })
+      })
+    ))
+}
+
+/** Every so many appends the leadership changes. */
+const appendsPerReign = 97
+
+const rivals = (world: () => JournalWorld): void => {
+  test("M1, M5: two rivals lead in turn: no index twice, no acknowledged entry missing, nothing of a leader after its successor", () => {
+    const { rivalAppends, takeOver = (journal) => Effect.map(journal.campaign(stream, candidate), (taken) => ({ journal, taken })) } = world()
+    return withJournal(world(), (journal) =>
+      Effect.gen(function* () {
+        let held: Held = { journal, taken: yield* journal.campaign(stream, candidate) }
+        const acknowledged: Array<string> = []
+        for (let n = 0; n < rivalAppends; n++) {
+          if (n % appendsPerReign === appendsPerReign - 1) {
+            const before = held
+            held = yield* takeOver(before.journal)
+            expect(held.taken.end).toBe(n)
+            const late = yield* Effect.flip(before.journal.append(stream, before.taken.epoch, n, [entry(-1)]))
+            expect(late).toMatchObject({ _tag: "Fenced", epoch: before.taken.epoch })
+          }
+          const { commandId } = entry(n)
+          yield* held.journal.append(stream, held.taken.epoch, n, [entry(n)])
+          acknowledged.push(commandId)
+        }
+        const found = yield* readAll(held.journal, 0)
+        expect(found.map(({ index }) => index)).toEqual(acknowledged.map((_, index) => index))
+        expect(found.map(({ commandId }) => commandId)).toEqual(acknowledged)
+      })
+    )
+  }, 600_000)
+}
+
 const fencing = (world: () => JournalWorld): void => {
   test("M5: a newer holder fences the older; epochs rise over restarts, also when nothing was appended", async () => {
     const epochs: Array<number> = []
     for (let restart = 0; restart < 3; restart++)
-      await withJournal(world(), (journal) => Effect.map(journal.open(stream), ({ epoch }) => void epochs.push(epoch)))
+      await withJournal(world(), (journal) => Effect.map(journal.campaign(stream, candidate), ({ epoch }) => void epochs.push(epoch)))
     await withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        const older = yield* journal.open(stream)
-        const newer = yield* journal.open(stream)
+        const older = yield* journal.campaign(stream, candidate)
+        const newer = yield* journal.campaign(stream, candidate)
         // The older one learns it without an append of its own.
         expect(yield* Effect.flip(older.lost)).toMatchObject({ _tag: "Fenced", epoch: older.epoch, newerEpoch: newer.epoch })
         epochs.push(older.epoch, newer.epoch)
@@ -194,11 +274,11 @@ const fencing = (world: () => JournalWorld): void => {
     withJournal(world(), (journal) =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
-        const opened = yield* Effect.forEach([1, 2, 3], () => Scope.extend(journal.open(stream), scope), { concurrency: "unbounded" })
+        const opened = yield* Effect.forEach([1, 2, 3], () => Scope.extend(journal.campaign(stream, candidate), scope), { concurrency: "unbounded" })
         expect(new Set(opened.map(({ epoch }) => epoch)).size).toBe(3)
         yield* Scope.close(scope, Exit.void)
         expect(yield* Effect.flip(journal.append(stream, opened[2]?.epoch ?? 0, 0, [entry(0)]))).toMatchObject({ _tag: "NotWritten" })
-        expect((yield* journal.open(stream)).epoch).toBeGreaterThan(opened[2]?.epoch ?? 0)
+        expect((yield* journal.campaign(stream, candidate)).epoch).toBeGreaterThan(opened[2]?.epoch ?? 0)
       })
     ))
 }
@@ -208,7 +288,7 @@ const snapshots = (world: () => JournalWorld): void => {
     const bytes = (text: string) => new TextEncoder().encode(text)
     await withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        const { epoch } = yield* journal.open(stream)
+        const { epoch } = yield* journal.campaign(stream, candidate)
         yield* journal.append(stream, epoch, 0, [entry(0), entry(1), entry(2)])
         expect(yield* journal.loadSnapshot(stream)).toBeUndefined()
         expect((yield* Effect.flip(journal.trim(stream, 1))).message).toMatch(/no snapshot/)
@@ -222,7 +302,7 @@ const snapshots = (world: () => JournalWorld): void => {
     )
     await withJournal(world(), (journal) =>
       Effect.gen(function* () {
-        const { end, start } = yield* journal.open(stream)
+        const { end, start } = yield* journal.campaign(stream, candidate)
         expect([start, end]).toEqual([3, 4])
         expect(yield* journal.loadSnapshot(stream)).toEqual({ index: 3, value: bytes("three") })
         expect((yield* readAll(journal, 3)).map(({ commandId }) => commandId)).toEqual(["command-3"])

@@ -11,12 +11,13 @@ import { toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import { fold } from "../../../domain/kernel/decider.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "../../../src/leader/journal/cluster-aggregate.ts"
 import { Journal } from "../../../src/ports/journal.ts"
+import { entriesTo } from "../../../src/stream/replay.ts"
 import { type Applied, openWriter } from "../../../src/stream/writer.ts"
 import { addTopic, heartbeat, register, topicId } from "../../domain/cluster/support.ts"
 
 /** One life of a leader on the disk, cut off when its scope closes. */
 const life = <A, E>(disk: MemoryDisk, snapshotIntervalEvents: number, live: (writer: ClusterWriter) => Effect.Effect<A, E, Journal>) =>
-  Effect.flatMap(openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents }), live).pipe(
+  Effect.flatMap(openWriter(clusterStream, clusterAggregate, { candidate: { nodeId: 0 }, snapshotIntervalEvents }), live).pipe(
     Effect.scoped,
     Effect.provide(journalOverLog.pipe(Layer.provideMerge(memoryStore(disk)), Layer.provideMerge(checksum))),
     Logger.withMinimumLogLevel(LogLevel.None)
@@ -77,7 +78,7 @@ test("M1, M2, M4: over crashes at any time, every answered command is in the jou
             const journal = yield* Journal
             const events: Array<Event> = []
             const ids: Array<string> = []
-            for (const entry of yield* journal.read(clusterStream, 0).pipe(Stream.runCollect)) {
+            for (const entry of yield* Stream.runCollect(entriesTo(journal, clusterStream, 0, writer.end()))) {
               events.push(Schema.decodeUnknownSync(clusterAggregate.event)(JSON.parse(new TextDecoder().decode(entry.value))))
               if (entry.type === "TopicAdded") ids.push(entry.commandId)
               expect(entry.index).toBe(events.length - 1)

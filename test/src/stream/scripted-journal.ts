@@ -29,7 +29,8 @@ export const scriptedJournal = (): ScriptedJournal => {
   const damaged = Deferred.unsafeMake<never, LogFault>(FiberId.none)
   let appends = 0
   const scripted = (memory: Journal["Type"]): Journal["Type"] => ({
-    open: (stream) => Effect.map(memory.open(stream), (taken) => ({ ...taken, lost: Effect.raceFirst(taken.lost, Deferred.await(damaged)) })),
+    campaign: (stream, candidate) =>
+      Effect.map(memory.campaign(stream, candidate), (taken) => ({ ...taken, lost: Effect.raceFirst(taken.lost, Deferred.await(damaged)) })),
     append: (...call) =>
       Effect.suspend(() => {
         appends++
@@ -37,7 +38,7 @@ export const scriptedJournal = (): ScriptedJournal => {
         if (fault !== undefined) return Effect.fail(fault)
         return gate === undefined ? memory.append(...call) : Effect.zipRight(Deferred.await(gate), memory.append(...call))
       }),
-    read: memory.read,
+    follow: memory.follow,
     batches: memory.batches,
     trim: memory.trim,
     saveSnapshot: memory.saveSnapshot,

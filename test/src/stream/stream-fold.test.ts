@@ -20,7 +20,7 @@ const fold = () => new StreamFold<Cluster, Event>(clusterStream, clusterAggregat
 const run = <A, E>(journal: ScriptedJournal, work: Effect.Effect<A, E, Journal | Scope.Scope>): Promise<A> =>
   Effect.runPromise(work.pipe(Effect.scoped, Effect.provide(journal.layer)))
 const command = (commandId: string) => ({ commandId, actor: "test", cause: "test" })
-const options = { snapshotIntervalEvents: 1000 }
+const options = { candidate: { nodeId: 0 }, snapshotIntervalEvents: 1000 }
 
 describe("StreamFold", () => {
   test("an event changes the state and is returned", () => {
@@ -63,8 +63,8 @@ describe("a fold that is handed over", () => {
   const takeOver = (standby: StreamFold<Cluster, Event, Rejection>) =>
     Effect.gen(function* () {
       const journal = yield* Journal
-      const taken = yield* journal.open(clusterStream)
-      yield* readOn(journal, standby)
+      const taken = yield* journal.campaign(clusterStream, options.candidate)
+      yield* readOn(journal, standby, taken.end)
       return yield* makeWriter({ aggregate: clusterAggregate, taken, fold: standby, options })
     })
   test("M1, M4: the writer decides on the standby's state, at its index, and repeats the answers that it knows", async () => {
@@ -75,7 +75,7 @@ describe("a fold that is handed over", () => {
         const standby = new StreamFold<Cluster, Event, Rejection>(clusterStream, clusterAggregate)
         const writer = yield* openWriter(clusterStream, clusterAggregate, options)
         yield* writer.submit({ ...command("r"), command: register(1) })
-        yield* readOn(yield* Journal, standby)
+        yield* readOn(yield* Journal, standby, writer.end())
         expect(standby.end).toBe(1)
         yield* writer.submit({ ...command("h"), command: heartbeat(1)(writer.state()) })
         const first = yield* writer.submit({ ...command("client:19:a/orders"), command: addTopic("orders") })
@@ -95,7 +95,7 @@ describe("a fold that is handed over", () => {
       Effect.gen(function* () {
         const writer = yield* openWriter(clusterStream, clusterAggregate, options)
         yield* writer.submit({ ...command("r"), command: register(1) })
-        const taken = yield* (yield* Journal).open(clusterStream)
+        const taken = yield* (yield* Journal).campaign(clusterStream, options.candidate)
         const behind = new StreamFold<Cluster, Event, Rejection>(clusterStream, clusterAggregate)
         const made = yield* Effect.exit(makeWriter({ aggregate: clusterAggregate, taken, fold: behind, options }))
         expect(Exit.isFailure(made) ? Cause.pretty(made.cause) : "made").toContain("a writer begins with the fold of 0 entries, and the journal has 1")

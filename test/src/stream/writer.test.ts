@@ -10,7 +10,7 @@ import { openWriter } from "../../../src/stream/writer.ts"
 import { addTopic, register, topicId } from "../../domain/cluster/support.ts"
 import { type ScriptedJournal, scriptedJournal } from "./scripted-journal.ts"
 
-const open = (snapshotIntervalEvents = 1000) => openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents })
+const open = (snapshotIntervalEvents = 1000) => openWriter(clusterStream, clusterAggregate, { candidate: { nodeId: 0 }, snapshotIntervalEvents })
 const submit = (writer: ClusterWriter, command: Command, commandId: string) => writer.submit({ command, commandId, actor: "test", cause: "test" })
 const run = <A, E>(journal: ScriptedJournal, work: Effect.Effect<A, E, Journal | Scope.Scope>): Promise<A> =>
   Effect.runPromise(work.pipe(Effect.scoped, Effect.provide(journal.layer)))
@@ -222,7 +222,7 @@ describe("Writer", () => {
             return inner.saveSnapshot(stream, snapshot)
           }
         })
-        const opened = openWriter(clusterStream, clusterAggregate, { snapshotIntervalEvents: 2, trimAfterSnapshot: true })
+        const opened = openWriter(clusterStream, clusterAggregate, { candidate: { nodeId: 0 }, snapshotIntervalEvents: 2, trimAfterSnapshot: true })
         const writer = yield* Effect.provideService(opened, Journal, outer)
         const grow = (name: string) => Effect.zipRight(submit(writer, register(name.length), name), Effect.yieldNow().pipe(Effect.repeatN(50)))
         for (const name of ["a", "aa"]) yield* grow(name)

@@ -5,6 +5,7 @@ import { offsetEntryAt, offsetEntrySize } from "../../../../domain/log/offset-in
 import type { Checksum } from "../../../../src/ports/checksum.ts"
 import { Journal } from "../../../../src/ports/journal.ts"
 import { LogStore, type PartitionLog } from "../../../../src/ports/log-store.ts"
+import { entriesTo } from "../../../../src/stream/replay.ts"
 import { batchesIn } from "../../../src/ports/log-batches.ts"
 import { compactedProblems } from "./compaction.ts"
 import { derivedProblems } from "./derived.ts"
@@ -156,7 +157,7 @@ const checkClaim = (store: Store, { claims, directoryId }: Witness, at: number) 
 const checkJournal = (store: Store, { journal: seen }: Witness, at: number, now: () => number) =>
   Effect.gen(function* () {
     const held = yield* Journal
-    const opened = yield* Effect.either(held.open(journalStream))
+    const opened = yield* Effect.either(held.campaign(journalStream, { nodeId: 0 }))
     if (Either.isLeft(opened)) return { problems: [`the journal is offline after a power cut: ${opened.left.message}`], found: "", epoch: undefined }
     const { end, epoch, start } = opened.right
     const answeredAt = now()
@@ -165,7 +166,7 @@ const checkJournal = (store: Store, { journal: seen }: Witness, at: number, now:
     if (end < answered) problems.push(`journal: it ends at ${end}, ${answered} was answered`)
     const known = Math.max(-1, ...seen.epochs.filter((one) => one.at <= at).map((one) => one.epoch))
     if (epoch <= known) problems.push(`journal: epoch ${epoch} is given again, ${known} was given`)
-    const entries = Chunk.toReadonlyArray(yield* Stream.runCollect(held.read(journalStream, start))).map(({ value }) => text.decode(value))
+    const entries = Chunk.toReadonlyArray(yield* Stream.runCollect(entriesTo(held, journalStream, start, end))).map(({ value }) => text.decode(value))
     const expected = seen.entries.slice(start, end)
     if (entries.length !== end - start || entries.some((entry, i) => entry !== expected[i])) problems.push(`journal: other entries than those appended`)
     const snapshot = yield* held.loadSnapshot(journalStream)

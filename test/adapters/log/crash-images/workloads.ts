@@ -287,7 +287,7 @@ const journal: Workload = {
         const store = Layer.scoped(LogStore, openStore(witness.system, witness.trace.disk))
         const live = Effect.gen(function* () {
           const held = yield* Journal
-          const { end, epoch } = yield* held.open(journalStream)
+          const { end, epoch } = yield* held.campaign(journalStream, { nodeId: 0 })
           seen.epochs.push({ at: witness.now, epoch })
           let at = end
           for (let appends = witness.chance.between(3, 5); appends > 0; appends--) {

@@ -43,7 +43,8 @@ const withWriter = <A, E>(work: (writer: Effect.Effect.Success<ReturnType<typeof
       return work(writer, waiting)
     }).pipe(Effect.scoped, Effect.provide(scriptedJournal().layer), Logger.withMinimumLogLevel(LogLevel.Fatal))
   )
-const open = () => openWriter(groupStreamName(0), groupsAggregate({ ...defaults, initialRebalanceDelayMs: 1000 }), { snapshotIntervalEvents: 1000 })
+const open = () =>
+  openWriter(groupStreamName(0), groupsAggregate({ ...defaults, initialRebalanceDelayMs: 1000 }), { candidate: { nodeId: 0 }, snapshotIntervalEvents: 1000 })
 const submissions = (...commands: ReadonlyArray<Command>) =>
   commands.map((command, n) => ({ command, commandId: `test-${command._tag}-${n}`, actor: "test", cause: "test" }))
 

@@ -52,7 +52,7 @@ const writeLeader = (directory: string) =>
       const store = yield* storeAt(directory)
       const context = yield* Layer.build(Layer.provide(journalOverLog, Layer.merge(Layer.succeed(LogStore, store), checksum)))
       const journal = Context.get(context, Journal)
-      const { epoch } = yield* journal.open(clusterStream)
+      const { epoch } = yield* journal.campaign(clusterStream, { nodeId: 0 })
       let state = clusterDecider.initial
       for (const [index, event] of events.entries()) {
         const value = new TextEncoder().encode(JSON.stringify(Schema.encodeSync(Event)(event)))
