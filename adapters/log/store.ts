@@ -4,13 +4,14 @@ import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
 import { type DirectoryIdentity, type LogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { registerMetrics } from "../../src/ports/metrics.ts"
-import { attempt, type Disk, faultOf } from "./disk/disk.ts"
+import { attempt, type Disk } from "./disk/disk.ts"
 import { FilePool } from "./disk/file-pool.ts"
 import { claimDirectory, isClaimed } from "./disk/identity.ts"
 import { defaultSharing, type SharingBounds } from "./disk/shared-sync.ts"
 import { Pace } from "./disk/slices.ts"
 import { SyncTimes } from "./disk/sync-times.ts"
-import { LogDirectory, removedSuffix, removeTree, removeTreeApart } from "./log-directory.ts"
+import { removeFrom, removeSetAside, setAside } from "./leaving-logs.ts"
+import { LogDirectory } from "./log-directory.ts"
 import type { LogParts } from "./log-parts.ts"
 import { openLog } from "./open-log.ts"
 import type { SegmentedLog } from "./partition-log.ts"
@@ -43,9 +44,6 @@ type Service = Context.Tag.Service<LogStore>
 
 const nameOf = (topicId: TopicId, partition: number): string => `${topicId}-${partition}`
 
-/** What the disk threw, as a fault of `path`. */
-const syncing = (disk: Disk, path: string): Effect.Effect<void, LogFault> => Effect.mapError(disk.syncDirectory(path), (error) => faultOf(path, "sync", error))
-
 const busy = (name: string): LogFault => new LogFault({ path: name, reason: "io", message: `The log ${name} is open already: a log has one writer.` })
 
 const twice = (name: string, one: LogDirectory, other: LogDirectory): LogFault =>
@@ -77,21 +75,6 @@ export const offlineAtStart = (path: string, fault: { readonly message: string }
     reason: "offline",
     message: `The data directory ${path} is offline from the start: ${fault.message} The other directories serve; start this node again when it is repaired.`,
     cause: fault
-  })
-
-const removeFrom = (directory: LogDirectory, name: string): Effect.Effect<void, LogFault> =>
-  Effect.gen(function* () {
-    const { disk, path: root } = directory
-    const path = `${root}/${name}`
-    const doomed = `${path}${removedSuffix}`
-    yield* attempt(path, "remove", () => {
-      if (disk.exists(doomed)) removeTree(disk, doomed)
-      disk.rename(path, doomed)
-    })
-    directory.logCount--
-    yield* syncing(disk, root)
-    yield* Effect.mapError(removeTreeApart(disk, doomed), (error) => faultOf(doomed, "remove", error))
-    yield* syncing(disk, root)
   })
 
 class FileLogStore {
@@ -216,6 +199,16 @@ class FileLogStore {
       const name = nameOf(topicId, partition)
       if (this.openNames.has(name)) return yield* busy(name)
       for (const each of this.working) if (yield* attempt(each.path, "look for", () => each.has(name))) yield* removeFrom(each, name)
+      for (const each of this.working) yield* removeSetAside(each, name)
+    }).pipe(Effect.uninterruptible)
+
+  readonly setAside: Service["setAside"] = (topicId, partition) =>
+    Effect.gen(this, function* () {
+      const name = nameOf(topicId, partition)
+      if (this.openNames.has(name)) return yield* busy(name)
+      const paths: Array<string> = []
+      for (const each of this.working) if (yield* attempt(each.path, "look for", () => each.has(name))) paths.push(yield* setAside(each, name))
+      return paths
     }).pipe(Effect.uninterruptible)
 
   /** In every directory, so that the loss of one loses no document. */
@@ -321,8 +314,8 @@ export const makeStoreOver = (
     for (const { failed, scrubber } of directories) yield* Effect.forkScoped(Effect.raceFirst(scrubber.run, failed))
     for (const [at, { lost }] of places.entries())
       if (lost !== undefined) yield* Effect.forkScoped(Effect.map(lost, (fault) => directories[at]?.takeOffline(fault)))
-    const { claim, list, open, readCheckpoint, remove, writeCheckpoint } = store
-    return { claim, directories, list, open, readCheckpoint, remove, writeCheckpoint }
+    const { claim, list, open, readCheckpoint, remove, setAside, writeCheckpoint } = store
+    return { claim, directories, list, open, readCheckpoint, remove, setAside, writeCheckpoint }
   })
 
 /** A log store in the directory `root` of `disk`, which the caller holds exclusively. Both adapters are this, over two disks. */

@@ -181,6 +181,11 @@ export class LogStore extends Context.Tag("comanche-franz/LogStore")<
      */
     readonly open: (topicId: TopicId, partition: number, config: LogConfig, isNew?: boolean) => Effect.Effect<PartitionLog, LogFault, Scope.Scope>
     readonly list: Effect.Effect<ReadonlyArray<{ readonly topicId: TopicId; readonly partition: number }>, LogFault>
+    /**
+     * Renames the directory of a closed log, so that a new one can be made in its place: the log is damaged, and another broker has its records. Returns the new paths,
+     * none where there is no log. Three of them are kept for each log; a further one replaces the last. `remove` removes them, too.
+     */
+    readonly setAside: (topicId: TopicId, partition: number) => Effect.Effect<ReadonlyArray<string>, LogFault>
     /** Removes a closed log and its directory. Does nothing where there is none. */
     readonly remove: (topicId: TopicId, partition: number) => Effect.Effect<void, LogFault>
     /** Replaces a small named document (letters, digits, '-', '.') atomically and durably in every directory, and keeps the one before it as a spare. */

@@ -6,12 +6,23 @@ import { change } from "../election.ts"
 import { replicationEventLevel } from "../event-level.ts"
 import { type Cluster, topicById } from "../state.ts"
 import { RecordsLost, ReplicasDisowned, rowsMax } from "./event.ts"
-import { eventsOfChanges, isReplicated, livesOf, minIsrOf, type PartitionChange } from "./partition-changes.ts"
+import { eventsOfChanges, isLastCopy, isReplicated, livesOf, minIsrOf, type PartitionChange } from "./partition-changes.ts"
+
+/**
+ * Returns how many of the replicas that a broker disowns stay its own, since no other log has what is committed. Two
+ * brokers that both lost their logs each see the other one in the in-sync set: the second one to report has the last
+ * copy.
+ */
+export const lastCopies = (cluster: Cluster, { brokerId, partitions }: Pick<CommandOf<"DisownReplicas">, "brokerId" | "partitions">): number =>
+  partitions.filter(({ partition, topicId }) => {
+    const placed = topicById(cluster, topicId)?.partitions.at(partition)
+    return placed !== undefined && isReplicated(placed) && isLastCopy(placed, brokerId as BrokerId)
+  }).length
 
 /**
  * Takes a broker out of the in-sync sets and ELRs of partitions whose logs it lost, so that an empty log never leads
- * (KAFKA-14139). Partitions with one replica stay as they are: there is no other copy. No event for a partition whose
- * sets do not have the broker.
+ * (KAFKA-14139). Partitions of which it has the last copy stay as they are: an election would make the loss final. No
+ * event for a partition whose sets do not have the broker.
  */
 export const disownReplicas = (cluster: Cluster, command: CommandOf<"DisownReplicas">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), ({ epoch, id }) => {
@@ -23,7 +34,7 @@ export const disownReplicas = (cluster: Cluster, command: CommandOf<"DisownRepli
       const before = topic?.partitions.at(partition)
       if (topic === undefined || before === undefined || !isReplicated(before) || seen.has(`${topicId} ${partition}`)) continue
       seen.add(`${topicId} ${partition}`)
-      if (!before.isr.includes(id) && !before.elr.includes(id)) continue
+      if ((!before.isr.includes(id) && !before.elr.includes(id)) || isLastCopy(before, id)) continue
       const after = change(before, { disowned: id }, lifeOf, minIsrOf(cluster, topic.configs))
       changes.push({ topicId: topic.topicId, partition, before, after })
     }

@@ -46,6 +46,9 @@ export const livesOf =
  */
 export const isReplicated = ({ replicas }: Partition): boolean => replicas.length > 1
 
+/** Whether the in-sync set or the ELR names the broker, and no other one: no other log is known to have all that is committed. */
+export const isLastCopy = ({ elr, isr }: Partition, id: BrokerId): boolean => [...isr, ...elr].every((each) => each === id) && isr.length + elr.length > 0
+
 /**
  * Returns the changes to all partitions with more than one replica for which `wanted` returns a value: one walk, some
  * 10 ms for 200,000 partitions.
@@ -141,9 +144,11 @@ export const eventsOfUncleanElections = (changes: ReadonlyArray<PartitionChange>
 /** Returns the rows of partitions whose sets a broker leaves: it is fenced, it shuts down, or its logs lack records. */
 export const eventsWithout = (cluster: Cluster, broker: BrokerId, life: BrokerLife, reason: ChangeReason, disowns = false): ReadonlyArray<Event> => {
   const lifeOf = livesOf(cluster, new Map([[broker, life]]))
-  const wanted = ({ elr, isr, leader }: Partition): WantedPartition | undefined => {
+  const wanted = (partition: Partition): WantedPartition | undefined => {
+    const { elr, isr, leader } = partition
     const without = isr.filter((id) => id !== broker)
-    if (disowns) return isr.includes(broker) || elr.includes(broker) ? { disowned: broker } : undefined
+    // The last copy stays: it is the best that there is, as Kafka's last known leader (KIP-966).
+    if (disowns) return (isr.includes(broker) || elr.includes(broker)) && !isLastCopy(partition, broker) ? { disowned: broker } : undefined
     if (life === "leaving") return isr.includes(broker) && without.some((id) => lifeOf(id) === "unfenced") ? { isr: without } : undefined
     return isr.includes(broker) || leader === broker ? { isr: without } : undefined
   }

@@ -2,6 +2,7 @@ import { Effect, Either, LogLevel } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
+import { lastCopies } from "../../../domain/cluster/replication/disown.ts"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
@@ -73,6 +74,15 @@ const heldBack = (leader: LeaderContext["Type"], request: Request, waitMs: numbe
   return Effect.as(leader.brokers.changes.log(LogLevel.Warning, name, line), accepted(leader, request))
 }
 
+/** What is not disowned, since it is the last copy: the operator decides. */
+const warnOfLastCopies = (leader: LeaderContext["Type"], command: Parameters<typeof lastCopies>[1]): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const count = lastCopies(leader.writer.state(), command)
+    const name = nameOf(leader, command.brokerId)
+    const line = `${name} reports that it lost the last copy of ${count === 1 ? "1 partition" : `${count} partitions`}: nothing is elected in its place. Restore the logs, or elect other replicas uncleanly (franz partition elect --unclean) while that broker is stopped`
+    return count === 0 ? Effect.void : leader.brokers.changes.log(LogLevel.Warning, `${name} last copies`, line)
+  })
+
 /**
  * Takes the broker out of the in-sync sets of the replicas that it disowns. They go through the journal before the
  * heartbeat itself, so that the broker is never unfenced while it counts as in sync for a log that it does not have.
@@ -91,9 +101,10 @@ const disown = (leader: LeaderContext["Type"], { brokerEpoch, brokerId, disowned
         })
         const submitted = leader.writer.submit(submission(leader, command, context, "BrokerHeartbeat", `disown-${at}`))
         // A heartbeat that was sent before the image had the last report repeats it.
-        return Effect.flatMap(decide(leader.writer.state(), command), (expected) =>
+        const disowned = Effect.flatMap(decide(leader.writer.state(), command), (expected) =>
           expected.length === 0 ? Effect.void : Effect.flatMap(submitted, ({ events }) => logChange(leader, brokerId, events))
         )
+        return Effect.tap(disowned, () => warnOfLastCopies(leader, command))
       }),
     { discard: true }
   )

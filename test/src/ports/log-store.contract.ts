@@ -283,6 +283,36 @@ const keeping = (world: () => StoreWorld): void => {
       })
     ))
 
+  test("a log that is set aside keeps its files under another name, three of them at most, until it is removed", () =>
+    within(world(), (store) =>
+      Effect.gen(function* () {
+        const names = () =>
+          world()
+            .list("")
+            .filter((name) => name.startsWith(logDirectory))
+            .sort()
+        expect(yield* store.setAside(topicId, 0)).toEqual([])
+        for (const count of [1, 2, 3, 4]) {
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              const log = yield* openLog(store)
+              expect(log.end()).toBe(0)
+              put(log, batch(0, count))
+              expect((yield* Effect.flip(store.setAside(topicId, 0))).message).toMatch(/open already/)
+            })
+          )
+          expect(yield* store.setAside(topicId, 0)).toEqual([expect.stringMatching(new RegExp(`${logDirectory}\\.damaged(\\.[23])?$`))])
+          expect(yield* store.list).toEqual([])
+        }
+        expect(names()).toEqual(["", ".2", ".3"].map((suffix) => `${logDirectory}.damaged${suffix}`))
+        const kept = names().map((name) => batchesIn([world().read(`${name}/00000000000000000000.log`)]).map(({ recordCount }) => recordCount))
+        expect(kept).toEqual([[1], [2], [4]])
+        yield* Effect.scoped(openLog(store))
+        yield* store.remove(topicId, 0)
+        expect(names()).toEqual([])
+      })
+    ))
+
   test("a directory is claimed once, completed with its cluster, and refused to others", async () => {
     await within(world(), (store) =>
       Effect.gen(function* () {

@@ -80,7 +80,13 @@ export class HostedLogs {
         signals.proposals.unsafeOffer(undefined)
       },
       followed: () => void signals.follows.unsafeOffer(undefined),
-      lost: disowned.add,
+      lost: (partition, reason) => {
+        disowned.add(partition, reason)
+        // Where the cluster does not count on the log, no event follows from the report.
+        if (reason !== "damage") return
+        this.mark(partition)
+        this.wake()
+      },
       recordsLost: lost.add
     }
     this.table = new PartitionTable(context.cluster)
@@ -168,8 +174,39 @@ export class HostedLogs {
   )
 
   private settle(due: Due): Effect.Effect<void> {
-    if (this.roles.placedHere(due) === undefined) return this.remove(due)
-    return this.open.has(keyOf(due)) ? Effect.void : this.openLog(due)
+    const placed = this.roles.placedHere(due)
+    if (placed === undefined) return this.remove(due)
+    const held = this.open.get(keyOf(due))
+    if (held === undefined) return this.openLog(due)
+    return held.replica.isDamaged && this.isSpare(placed) ? this.copyAnew(due, placed) : Effect.void
+  }
+
+  /** Whether the cluster does not count on the log here: other replicas have all that is committed. */
+  private isSpare({ partition }: Placed): boolean {
+    return partition.replicas.length > 1 && !isVouchedFor(partition, this.services.context.nodeId)
+  }
+
+  /** Closes a damaged log and sets it aside. The new one follows the partition's leader from its first record on. */
+  private copyAnew(due: Due, placed: Placed): Effect.Effect<void> {
+    this.table.set(placed.topic.name, due.topicId, due.partition, undefined)
+    return Effect.zipRight(this.close(due), Effect.zipRight(this.setAside(due, placed), this.openLog(due)))
+  }
+
+  /** Sets a damaged log aside, for the operator. Returns whether there was one. */
+  private setAside(due: Due, { topic }: Placed): Effect.Effect<boolean> {
+    return Effect.match(this.services.store.setAside(due.topicId, due.partition), {
+      onSuccess: (paths) => {
+        if (paths.length === 0) return false
+        this.say(
+          `${topic.name}-${due.partition}: the damaged log was set aside as ${paths.join(", ")}, and the replica is copied again from the partition's leader. Remove that directory when you do not need it.`
+        )
+        return true
+      },
+      onFailure: ({ message }) => {
+        this.say(`${topic.name}-${due.partition}: the damaged log could not be set aside: ${message}`)
+        return false
+      }
+    })
   }
 
   private openLog(due: Due): Effect.Effect<void> {
@@ -183,6 +220,7 @@ export class HostedLogs {
       const opened = yield* Effect.either(Scope.extend(this.openReplica(due, before), scope))
       if (Either.isLeft(opened)) {
         yield* Scope.close(scope, Exit.void)
+        if (opened.left.reason === "corrupt" && this.isSpare(before) && (yield* this.setAside(due, before))) return yield* this.openLog(due)
         return yield* this.failed(before, due, opened.left)
       }
       const replica = opened.right

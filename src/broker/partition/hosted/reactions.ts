@@ -13,8 +13,8 @@ const refresh = (logs: HostedLogs, { topicId, partition }: TopicIdPartition, isN
   const placed = logs.roles.placedHere({ topicId, partition })
   const slot = logs.table.slot(topicId, partition)
   if (slot !== undefined && slot !== "failed") logs.roles.assign(slot, placed?.partition)
-  // A log that is missing is made anew once the cluster does not count on it.
-  const isCopiedAnew = slot === "failed" && placed !== undefined && placed.partition.replicas.length > 1
+  // A log that is missing or damaged is made anew once the cluster does not count on it.
+  const isCopiedAnew = (slot === "failed" || slot?.isDamaged === true) && placed !== undefined && placed.partition.replicas.length > 1
   if ((placed === undefined) !== (slot === undefined) || isCopiedAnew) logs.mark({ topicId, partition, isNew })
 }
 

@@ -1,5 +1,5 @@
 import { Effect, Either } from "effect"
-import type { BrokerId, Epoch, Offset } from "../../../../domain/kernel/id.ts"
+import type { BrokerId, Epoch } from "../../../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import {
   answered,
@@ -14,22 +14,12 @@ import {
   wasSynced
 } from "../../../../domain/partition/follow.ts"
 import type { LogFault, MisplacedBatch } from "../../../ports/log-store.ts"
-import type { DerivedState } from "./derived-state.ts"
+import type { FollowedLog } from "./followed-log.ts"
 
 /** The replica that follows. */
 export interface FollowedReplica {
   readonly following: Following | undefined
-  readonly end: () => Offset
-  readonly durableEnd: () => Offset
-  readonly highWatermark: () => Offset
-  readonly derived: DerivedState
-  /** Appends batches of the leader as they are; returns why it does not. */
-  readonly appendAsFollower: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault | MisplacedBatch>
-  readonly cutTo: (offset: Offset) => Effect.Effect<void, LogFault>
-  readonly restartAt: (offset: Offset) => Effect.Effect<void, LogFault>
-  readonly syncAll: Effect.Effect<void, LogFault>
-  /** The leader's high watermark, as far as this log goes. */
-  readonly learned: (highWatermark: Offset) => void
+  readonly followed: FollowedLog
 }
 
 type FetchResponse = Parameters<typeof answered>[2]
@@ -38,11 +28,11 @@ type FollowAction = ReturnType<typeof answered>["action"]
 /** The response of the leader for the partition, with its records. */
 export type LeaderResponse = FetchResponse & { readonly batches?: ReadonlyArray<RecordBatch> }
 
-const startOf = (replica: FollowedReplica) => ({
-  end: replica.end(),
-  syncedEnd: replica.durableEnd(),
-  lastEpoch: replica.derived.lastRecordEpoch(),
-  highWatermark: replica.highWatermark()
+const startOf = (log: FollowedLog) => ({
+  end: log.end(),
+  syncedEnd: log.durableEnd(),
+  lastEpoch: log.derived.lastRecordEpoch(),
+  highWatermark: log.highWatermark()
 })
 
 /**
@@ -52,6 +42,7 @@ const startOf = (replica: FollowedReplica) => ({
 export class Following {
   private state: Follow
   private sent: NextFetch | undefined
+  private readonly log: FollowedLog
 
   constructor(
     private readonly replica: FollowedReplica,
@@ -59,7 +50,8 @@ export class Following {
     readonly leaderEpoch: Epoch,
     fetch: number
   ) {
-    this.state = follow(leader, leaderEpoch, startOf(replica), fetch)
+    this.log = replica.followed
+    this.state = follow(leader, leaderEpoch, startOf(replica.followed), fetch)
   }
 
   get isCurrent(): boolean {
@@ -88,7 +80,7 @@ export class Following {
   answered(answer: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     return Effect.suspend(() => {
       if (this.sent === undefined || !this.isCurrent) return Effect.succeed(false)
-      const { action, state } = answered(this.state, this.sent, answer, this.replica.derived.recordEpochs())
+      const { action, state } = answered(this.state, this.sent, answer, this.log.derived.recordEpochs())
       this.state = state
       return this.act(action, answer)
     })
@@ -96,8 +88,8 @@ export class Following {
 
   /** Records that were appended are synced. */
   readonly sync: Effect.Effect<void, LogFault> = Effect.suspend(() =>
-    Effect.map(this.replica.syncAll, () => {
-      this.state = wasSynced(this.state, this.replica.durableEnd())
+    Effect.map(this.log.sync, () => {
+      this.state = wasSynced(this.state, this.log.durableEnd())
     })
   )
 
@@ -106,9 +98,9 @@ export class Following {
       case "ignore":
         return Effect.succeed(false)
       case "cut":
-        return Effect.as(this.moved(this.replica.cutTo(action.offset)), false)
+        return Effect.as(this.moved(this.log.cutTo(action.offset, this.leaderEpoch)), false)
       case "restart":
-        return Effect.as(this.moved(this.replica.restartAt(action.logStart)), false)
+        return Effect.as(this.moved(this.log.restartAt(action.logStart)), false)
       case "append":
         return this.append(answer)
     }
@@ -116,17 +108,15 @@ export class Following {
 
   private append({ batches = [], ...answer }: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     const [first] = batches
-    const end = this.replica.end()
+    const end = this.log.end()
     // An empty log that begins where the leader's does: the leader's batch may begin before its log start (KAFKA-6975).
     const restarted =
-      first !== undefined && first.baseOffset < end && this.replica.derived.lastRecordEpoch() < 0
-        ? this.moved(this.replica.restartAt(first.baseOffset))
-        : Effect.void
+      first !== undefined && first.baseOffset < end && this.log.derived.lastRecordEpoch() < 0 ? this.moved(this.log.restartAt(first.baseOffset)) : Effect.void
     return Effect.flatMap(restarted, () =>
-      Either.map(batches.length === 0 ? Either.void : this.replica.appendAsFollower(batches), () => {
-        this.state = wasAppended(this.state, this.replica.end(), this.replica.derived.lastRecordEpoch())
+      Either.map(batches.length === 0 ? Either.void : this.log.append(batches), () => {
+        this.state = wasAppended(this.state, this.log.end(), this.log.derived.lastRecordEpoch())
         if (answer._tag === "records") this.state = heard(this.state, answer.highWatermark)
-        this.replica.learned(this.state.highWatermark)
+        this.log.learned(this.state.highWatermark)
         return batches.length > 0
       })
     )
@@ -134,7 +124,7 @@ export class Following {
 
   private moved(cut: Effect.Effect<void, LogFault>): Effect.Effect<void, LogFault> {
     return Effect.map(cut, () => {
-      this.state = wasCut(this.state, this.replica.end(), this.replica.derived.lastRecordEpoch())
+      this.state = wasCut(this.state, this.log.end(), this.log.derived.lastRecordEpoch())
     })
   }
 }

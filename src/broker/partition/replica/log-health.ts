@@ -6,6 +6,8 @@ interface LogHealthOptions {
   readonly report: (line: string) => void
   /** Whether this broker leads the partition: only then a fault of an append or a read is reported. */
   readonly isLeading: () => boolean
+  /** Whether other brokers have replicas of the partition. */
+  readonly isReplicated: () => boolean
   /** Called once when the log goes offline: no record is read or appended from then on. */
   readonly wentOffline: (fault: LogFault) => void
 }
@@ -20,7 +22,11 @@ export class LogHealth {
     private readonly options: LogHealthOptions
   ) {
     log.onDamage((fault) => {
-      options.report(`${options.name} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions are served. ${fault.message}`)
+      options.report(
+        options.isReplicated()
+          ? `${options.name} is offline on this broker: its log is damaged, and is set aside and copied again if another replica has its records. If none has, they are in this log alone: ${fault.message}`
+          : `${options.name} is offline: Produce and Fetch get KAFKA_STORAGE_ERROR, other partitions are served. ${fault.message}`
+      )
       this.goOffline(fault)
     })
   }

@@ -6,14 +6,16 @@ import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import { expireProducers } from "../../../../domain/log/producer-state.ts"
 import type { SegmentExtent } from "../../../../domain/log/retention.ts"
 import type { PartitionImage } from "../../../../domain/partition/image.ts"
-import type { LogFault, MisplacedBatch, PartitionLog } from "../../../ports/log-store.ts"
+import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
 import type { ReadablePartition } from "../../../serve/readable.ts"
 import { Leading, type LedReplica, type RecordCodecs } from "../leading/leading.ts"
 import { Replication } from "../leading/replication.ts"
 import { BackgroundSync } from "../upkeep/background-sync.ts"
 import type { Compactable } from "../upkeep/compactable.ts"
 import { DerivedState } from "./derived-state.ts"
+import { FollowedLog } from "./followed-log.ts"
 import { type FollowedReplica, Following } from "./following.ts"
+import { HighWatermark } from "./high-watermark.ts"
 import { logConfig } from "./log-config.ts"
 import { LogHealth } from "./log-health.ts"
 import { ReplicaView } from "./replica-view.ts"
@@ -58,12 +60,14 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   private role: Leading | undefined
   private epoch: Epoch = -1
   readonly derived: DerivedState
-  private committedEnd: Offset
+  private readonly watermark: HighWatermark
   private startOffset: Offset
   private settings: TopicConfig
   private readonly health: LogHealth
   /** What this broker does for the other replicas while it leads; undefined where there are none. */
   replication: Replication | undefined
+  /** The log, as a follower changes it. */
+  readonly followed: FollowedLog
   /** What this broker does as a follower; undefined where it leads, or no broker does. */
   following: Following | undefined
   /** The start of its leader's log, as the last fetch answered it. */
@@ -88,14 +92,27 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     )
     this.settings = options.config
     // Of several replicas another one may lead, without the newest records of this one.
-    this.committedEnd = options.isReplicated ? Math.min(Math.max(options.start, log.start(), options.checkpointed), log.end()) : log.end()
+    const committed = options.isReplicated ? Math.min(Math.max(options.start, log.start(), options.checkpointed), log.end()) : log.end()
+    this.watermark = new HighWatermark(committed, this.end, (what) => this.wrong(what))
     // A checkpoint may name a start that the log has not reached: a power cut took the records before it.
     this.startOffset = Math.min(options.start, log.end())
     this.health = new LogHealth(log, {
       name: this.name,
       report: options.report,
       isLeading: () => this.role !== undefined,
+      isReplicated: () => this.isReplicated,
       wentOffline: (fault) => this.wentOffline(fault)
+    })
+    const { report, replication: services } = options
+    this.followed = new FollowedLog(log, {
+      name: this.name,
+      of: { topicId: this.topicId, partition: this.partition },
+      services,
+      derived: this.derived,
+      highWatermark: this.watermark,
+      report,
+      failed: this.failed,
+      advanced: () => this.fetches.wakeAll()
     })
   }
 
@@ -173,7 +190,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.replication = new Replication(nodeId, image, {
       end: this.end,
       start: this.start,
-      durableEnd: this.durableEnd,
+      durableEnd: this.followed.durableEnd,
       highWatermark: this.highWatermark,
       endOfEpoch: this.epochEnd,
       advanced: (offset) => this.advanced(offset),
@@ -215,7 +232,15 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   private wentOffline(fault: LogFault): void {
     this.replication?.end(fault)
     this.wakeAll()
-    this.options.replication.lost(this, fault.reason === "corrupt" ? "damage" : "disk")
+    if (fault.reason === "corrupt") this.damaged()
+    else this.options.replication.lost(this, "disk")
+  }
+  /** Whether damage was found in its log. The log is copied again as soon as the cluster does not count on it. */
+  isDamaged = false
+  private damaged(): void {
+    if (this.isDamaged) return
+    this.isDamaged = true
+    this.options.replication.lost(this, "damage")
   }
   /** Whether the partition has several replicas, and its high watermark may be below the end of the log. */
   get isReplicated(): boolean {
@@ -235,10 +260,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   readonly leaderEpoch = (): Epoch => this.epoch
   readonly start = (): Offset => Math.max(this.startOffset, this.log.start())
   readonly end = (): Offset => this.log.end()
-  readonly highWatermark = (): Offset => this.committedEnd
-
-  /** The end of what counts as durable. */
-  readonly durableEnd = (): Offset => (this.options.replication.countsUnsynced ? this.log.end() : this.log.syncedEnd())
+  readonly highWatermark = (): Offset => this.watermark.get()
 
   readonly isSynced = (offset: Offset): boolean => this.log.syncedEnd() > offset
 
@@ -264,23 +286,15 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.health.worked()
     this.derived.log = evolve(this.derived.log, batch, now)
     if (this.replication === undefined) {
-      this.advanceHighWatermark(this.derived.log.end)
+      this.watermark.advance(this.derived.log.end)
       this.fetches.wakeAll()
     } else this.appendedForReplicas(this.replication)
     if (this.background.unsynced >= this.settings["flush.messages"]) this.background.start()
     return written
   }
 
-  /** The high watermark never goes back, and never passes the end of the log. */
-  private advanceHighWatermark(offset: Offset): void {
-    const end = this.log.end()
-    if (offset < this.committedEnd || offset > end) this.wrong(`moves its high watermark from ${this.committedEnd} to ${offset}, and its log ends at ${end}`)
-    this.committedEnd = offset
-  }
   private advanced(offset: Offset): void {
-    if (offset === this.committedEnd) return
-    this.advanceHighWatermark(offset)
-    this.fetches.wakeAll()
+    if (this.watermark.advance(offset)) this.fetches.wakeAll()
   }
   /** While records are above the high watermark a sync is under way: the leader counts for what it has synced. */
   private appendedForReplicas(replication: Replication): void {
@@ -295,49 +309,11 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
 
   /** Reads from `start()` at the earliest: a fetch that waits since before the start rose is refused when it is repeated. */
   readonly read = (from: Offset, maxBytes: number): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
-    this.checked(this.log.read(Math.max(from, this.start()), maxBytes, this.committedEnd))
-
-  /** Appends batches of the partition leader as they are. */
-  readonly appendAsFollower = (batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault | MisplacedBatch> => {
-    const written = this.log.appendAsFollower(batches)
-    if (Either.isLeft(written) && written.left._tag === "LogFault") this.failed(written.left)
-    if (Either.isLeft(written)) return written
-    this.derived.follow(batches, this.options.replication.now())
-    return Either.void
-  }
-
-  /** Cuts the log where it leaves the leader's, and folds again what is derived from it. */
-  readonly cutTo = (offset: Offset): Effect.Effect<void, LogFault> =>
-    Effect.suspend(() => {
-      const committed = this.committedEnd
-      return Effect.map(Effect.zipRight(this.log.truncateTo(offset), this.refold), () => this.reportLost(committed))
-    })
-  /** A cut below the high watermark: the leader was elected uncleanly. */
-  private reportLost(to: Offset): void {
-    const from = this.end()
-    if (from >= to) return
-    const { partition, topicId } = this
-    this.options.report(`${this.name} removed its records from offset ${from} on; those before offset ${to} were committed.`)
-    this.options.replication.recordsLost({ topicId, partition, leaderEpoch: this.epoch, from, to })
-  }
-  readonly restartAt = (offset: Offset): Effect.Effect<void, LogFault> => Effect.zipRight(this.log.restartAt(offset), this.refold)
-
-  private readonly refold: Effect.Effect<void, LogFault> = Effect.suspend(() => {
-    const { now, producerExpirationMs } = this.options.replication
-    return Effect.map(this.derived.refold({ now: now(), producerExpirationMs: producerExpirationMs() }), () => {
-      this.committedEnd = Math.min(this.committedEnd, this.end())
-    })
-  })
-
-  readonly syncAll: Effect.Effect<void, LogFault> = Effect.suspend(() => (this.options.replication.countsUnsynced ? Effect.void : this.log.sync))
-
-  readonly learned = (highWatermark: Offset): void => {
-    if (highWatermark > this.committedEnd) this.committedEnd = highWatermark
-  }
+    this.checked(this.log.read(Math.max(from, this.start()), maxBytes, this.highWatermark()))
 
   readonly epochEnd = (epoch: Epoch) => this.derived.epochs.endOf(epoch, this.end())
 
-  private isCommitted = (batch: RecordBatch | undefined): boolean => batch !== undefined && batch.baseOffset < this.committedEnd
+  private isCommitted = (batch: RecordBatch | undefined): boolean => batch !== undefined && batch.baseOffset < this.highWatermark()
   readonly isLatestKnown = (): boolean => this.replication?.isLatestKnown ?? true
   readonly latestTimestamp = (): number => this.log.segments().reduce((latest, { maxTimestamp }) => Math.max(latest, maxTimestamp), -1)
 
@@ -380,7 +356,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
 
   /** The replica as its compaction sees it. */
   get compactable(): Compactable {
-    return { log: this.log, config: this.settings, start: this.start(), highWatermark: this.committedEnd, producers: this.derived.log.producers }
+    return { log: this.log, config: this.settings, start: this.start(), highWatermark: this.highWatermark(), producers: this.derived.log.producers }
   }
 
   /** Forgets producers that sent no batch for `expirationMs`. */
@@ -389,7 +365,11 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     if (producers !== this.derived.log.producers) this.derived.log = { ...this.derived.log, producers }
   }
 
-  readonly failed = (fault: LogFault): LogFault => this.health.failed(fault)
+  /** Notes a fault of the log. Of several replicas one whose log is damaged is disowned, also where only a read has found it. */
+  readonly failed = (fault: LogFault): LogFault => {
+    if (fault.reason === "corrupt" && this.isReplicated) this.damaged()
+    return this.health.failed(fault)
+  }
 
   private checked<A>(result: Either.Either<A, LogFault>): Either.Either<A, LogFault> {
     if (Either.isLeft(result)) this.failed(result.left)

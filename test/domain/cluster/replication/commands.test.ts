@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Schema } from "effect"
 import { Command } from "../../../../domain/cluster/command.ts"
+import { lastCopies } from "../../../../domain/cluster/replication/disown.ts"
 import { electionFault } from "../../../../domain/cluster/replication/elections.ts"
 import { inSyncSetFault } from "../../../../domain/cluster/replication/in-sync.ts"
 import { cancellationFault, reassignmentFault } from "../../../../domain/cluster/replication/reassignment.ts"
@@ -293,8 +294,25 @@ describe("lost logs", () => {
     expect(brief(afterCommands(last, disown(1), heartbeat(1)))).toEqual([-1, 1, [], [3]])
     expect(tags(three, disown(1, 9))).toEqual([])
   })
+  test("of brokers that all lost their logs the last one to report keeps its place: no copy is disowned without another", () => {
+    const two = afterCommands(three, disown(1), disown(2))
+    expect(brief(two).slice(2)).toEqual([[3], []])
+    expect(lastCopies(two, { brokerId: 3, partitions: [{ topicId: topicId(1), partition: 0 }] })).toBe(1)
+    expect(lastCopies(two, { brokerId: 2, partitions: [{ topicId: topicId(1), partition: 0 }] })).toBe(0)
+    expect(tags(two, disown(3))).toEqual([])
+  })
   test("a broker that may lack what it acknowledged leaves the sets when it registers", () => {
     const last = afterCommands(three, fence(2), fence(3), fence(1))
+    // The last copy leads again: there is no better one.
+    const alone = afterCommands(
+      three,
+      disown(2),
+      disown(3),
+      fence(1),
+      registerReplica(1, { incarnationId: "second", keepsWhatItAcknowledged: false }),
+      heartbeat(1)
+    )
+    expect(brief(alone).filter((_, at) => at !== 1)).toEqual([1, [1], []])
     const again = (keepsWhatItAcknowledged: boolean) => registerReplica(1, { incarnationId: "second", keepsWhatItAcknowledged, directories: ["d1"] })
     expect(brief(afterCommands(last, again(true), heartbeat(1)))).toEqual([1, 2, [1], [3]])
     const unsure = afterCommands(last, again(false), heartbeat(1))

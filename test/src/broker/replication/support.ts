@@ -5,6 +5,7 @@ import { layerTypescript as compression } from "../../../../adapters/compression
 import { layer as journalOverLog } from "../../../../adapters/journal/over-log.ts"
 import { layer as memoryLog } from "../../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
+import type { StoreBounds } from "../../../../adapters/log/store.ts"
 import { MemoryNetwork } from "../../../../adapters/transport/memory.ts"
 import { Command } from "../../../../domain/cluster/command.ts"
 import { replicationEventLevel } from "../../../../domain/cluster/event-level.ts"
@@ -21,7 +22,7 @@ import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { connect, type Link } from "../../../../src/wire/link.ts"
 import { batch } from "../support.ts"
 
-const topicId = "BvXgbDGDQkqSB0fKXyZf6Q"
+export const topicId = "BvXgbDGDQkqSB0fKXyZf6Q"
 const name = "orders"
 
 interface RunningReplica {
@@ -35,6 +36,9 @@ export class ReplicatedWorld {
   readonly clock = new VirtualClock()
   readonly network = new MemoryNetwork()
   readonly disks = new Map<number, MemoryDisk>()
+
+  /** Bounds of the brokers' stores that differ from the defaults. */
+  constructor(private readonly bounds: Partial<StoreBounds> = {}) {}
 
   run<A, E>(test: Effect.Effect<A, E, Scope.Scope>): Promise<A> {
     return this.clock.run(Effect.scoped(test).pipe(Logger.withMinimumLogLevel(LogLevel.Error)))
@@ -61,7 +65,7 @@ export class ReplicatedWorld {
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
       const host = `broker-${id}`
-      const start = Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk), this.platform(host))), (context) =>
+      const start = Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk, this.bounds), this.platform(host))), (context) =>
         Effect.provide(startBroker({ nodeId: id, leader: { host: "leader", port: 9092 }, config: this.config(config), listen: { host, port: 9092 } }), context)
       )
       const broker = yield* Scope.extend(start, scope)

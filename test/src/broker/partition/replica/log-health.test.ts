@@ -14,6 +14,7 @@ const healthOf = (isLeading: boolean) => {
     name: "orders-3",
     report: (line) => void lines.push(line),
     isLeading: () => isLeading,
+    isReplicated: () => false,
     wentOffline: ({ reason }) => void offline.push(reason)
   })
   return { health, lines, log, offline }

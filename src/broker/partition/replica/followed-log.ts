@@ -1,0 +1,84 @@
+import { Effect, Either } from "effect"
+import type { Offset } from "../../../../domain/kernel/id.ts"
+import type { RecordBatch } from "../../../../domain/log/batch.ts"
+import type { LogFault, MisplacedBatch, PartitionLog } from "../../../ports/log-store.ts"
+import type { TopicIdPartition } from "../topic-id-partition.ts"
+import type { DerivedState } from "./derived-state.ts"
+import type { HighWatermark } from "./high-watermark.ts"
+import type { ReplicationServices } from "./replication-services.ts"
+
+interface FollowedLogParts {
+  /** The topic and the partition, for log lines. */
+  readonly name: string
+  readonly of: TopicIdPartition
+  readonly services: ReplicationServices
+  readonly derived: DerivedState
+  readonly highWatermark: HighWatermark
+  readonly report: (line: string) => void
+  /** Notes a fault of the log. */
+  readonly failed: (fault: LogFault) => LogFault
+  /** The high watermark has risen: consumers may read more. */
+  readonly advanced: () => void
+}
+
+/** The log of a replica as its follower changes it: appended to as the leader's is, cut where it leaves the leader's, and begun anew. */
+export class FollowedLog {
+  constructor(
+    private readonly log: PartitionLog,
+    private readonly parts: FollowedLogParts
+  ) {}
+
+  readonly end = (): Offset => this.log.end()
+  /** The end of what counts as durable. */
+  readonly durableEnd = (): Offset => (this.parts.services.countsUnsynced ? this.log.end() : this.log.syncedEnd())
+  readonly highWatermark = (): Offset => this.parts.highWatermark.get()
+  get derived(): DerivedState {
+    return this.parts.derived
+  }
+
+  /** Appends batches of the partition leader as they are; returns why it does not. */
+  append(batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault | MisplacedBatch> {
+    const written = this.log.appendAsFollower(batches)
+    if (Either.isLeft(written) && written.left._tag === "LogFault") this.parts.failed(written.left)
+    if (Either.isLeft(written)) return written
+    this.parts.derived.follow(batches, this.parts.services.now())
+    return Either.void
+  }
+
+  /** Cuts the log where it leaves the leader's, and folds again what is derived from it. */
+  cutTo(offset: Offset, leaderEpoch: number): Effect.Effect<void, LogFault> {
+    return Effect.suspend(() => {
+      const committed = this.highWatermark()
+      return Effect.map(Effect.zipRight(this.log.truncateTo(offset), this.refold), () => this.reportLost(committed, leaderEpoch))
+    }).pipe(this.noted)
+  }
+  /** Drops all records: the log begins at `offset`. */
+  restartAt(offset: Offset): Effect.Effect<void, LogFault> {
+    return Effect.zipRight(this.log.restartAt(offset), this.refold).pipe(this.noted)
+  }
+
+  /** What was appended is durable. */
+  readonly sync: Effect.Effect<void, LogFault> = Effect.suspend(() => (this.parts.services.countsUnsynced ? Effect.void : this.log.sync))
+
+  /** The leader's high watermark, as far as this log goes. */
+  learned(highWatermark: Offset): void {
+    if (this.parts.highWatermark.learn(highWatermark)) this.parts.advanced()
+  }
+
+  private readonly noted = <A>(work: Effect.Effect<A, LogFault>): Effect.Effect<A, LogFault> =>
+    Effect.tapError(work, (fault) => Effect.sync(() => void this.parts.failed(fault)))
+
+  /** A cut below the high watermark: the leader was elected uncleanly. */
+  private reportLost(to: Offset, leaderEpoch: number): void {
+    const from = this.end()
+    if (from >= to) return
+    const { name, of, report, services } = this.parts
+    report(`${name} removed its records from offset ${from} on; those before offset ${to} were committed.`)
+    services.recordsLost({ ...of, leaderEpoch, from, to })
+  }
+
+  private readonly refold: Effect.Effect<void, LogFault> = Effect.suspend(() => {
+    const { derived, highWatermark, services } = this.parts
+    return Effect.map(derived.refold({ now: services.now(), producerExpirationMs: services.producerExpirationMs() }), () => highWatermark.cut())
+  })
+}
