@@ -35,7 +35,10 @@ import { alterConfigs } from "./handler/33-alter-configs.ts"
 import { noReplicaLogDirs } from "./handler/34-alter-replica-log-dirs.ts"
 import { describeLogDirs } from "./handler/35-describe-log-dirs.ts"
 import { createPartitions } from "./handler/37-create-partitions.ts"
+import { electLeaders } from "./handler/43-elect-leaders.ts"
 import { incrementalAlterConfigs } from "./handler/44-incremental-alter-configs.ts"
+import { alterPartitionReassignments } from "./handler/45-alter-partition-reassignments.ts"
+import { listPartitionReassignments } from "./handler/46-list-partition-reassignments.ts"
 import { describeQuorum } from "./handler/55-describe-quorum.ts"
 import { alterPartition } from "./handler/56-alter-partition.ts"
 import { envelope } from "./handler/58-envelope.ts"
@@ -120,7 +123,10 @@ export const leaderRoutes = (
       route(DescribeConfigs, {}, describeConfigs(describing(leader))),
       alterConfigs(leader),
       createPartitions(leader),
+      electLeaders(leader),
       incrementalAlterConfigs(leader),
+      alterPartitionReassignments(leader),
+      listPartitionReassignments(cluster),
       route(DescribeCluster, {}, describeCluster({ nodeId, cluster, tellsControllers: true, metrics })),
       noReplicaLogDirs,
       describeLogDirs(directories),

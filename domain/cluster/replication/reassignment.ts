@@ -80,7 +80,7 @@ const targetFault = (
   const { adding } = reassignmentTo(partition, target as ReadonlyArray<BrokerId>)
   const fenced = adding.find((id) => brokerOf(cluster, id)?.fenced !== false)
   if (fenced !== undefined) return no("INVALID_REPLICA_ASSIGNMENT", `Partition ${index} cannot be moved to broker ${fenced}: it is fenced.`)
-  const most = bounds.replicationFactorMax ?? replicationFactorMax
+  const most = Math.max(bounds.replicationFactorMax ?? replicationFactorMax, original(partition).length)
   if (target.length > most) return no("INVALID_REPLICATION_FACTOR", `Partition ${index} would have ${target.length} replicas, the most is ${most}.`)
   if (!bounds.allowReplicationFactorChange && target.length !== original(partition).length)
     return no(
@@ -120,7 +120,7 @@ export const reassignmentFault = (cluster: Cluster, one: Reassignment, bounds: B
   faultOf(cluster, one, bounds, new Added(cluster))
 
 /** Whether the partition has these replicas already, or is moved to them, in this order. */
-const isSo = (partition: Partition, target: ReadonlyArray<number>): boolean => {
+export const isReassignedTo = (partition: Partition, target: ReadonlyArray<number>): boolean => {
   const now = partition.replicas.filter((id) => !partition.removing.includes(id))
   return now.length === target.length && now.every((id, at) => id === target[at])
 }
@@ -133,7 +133,7 @@ export const reassignPartitions = (cluster: Cluster, command: CommandOf<"Reassig
   for (const one of command.partitions) {
     const of = found(cluster, one)
     const key = `${one.topic} ${one.partition}`
-    if (of === undefined || seen.has(key) || faultOf(cluster, one, command, added) !== undefined || isSo(of[1], one.replicas)) continue
+    if (of === undefined || seen.has(key) || faultOf(cluster, one, command, added) !== undefined || isReassignedTo(of[1], one.replicas)) continue
     seen.add(key)
     const target = one.replicas as ReadonlyArray<BrokerId>
     added.add(reassignmentTo(of[1], target).adding)

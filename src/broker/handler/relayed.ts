@@ -12,7 +12,10 @@ import { DeleteTopics } from "../../protocol/message/20-delete-topics.ts"
 import { AlterConfigs } from "../../protocol/message/33-alter-configs.ts"
 import { CreatePartitions } from "../../protocol/message/37-create-partitions.ts"
 import { DeleteGroups } from "../../protocol/message/42-delete-groups.ts"
+import { ElectLeaders } from "../../protocol/message/43-elect-leaders.ts"
 import { IncrementalAlterConfigs } from "../../protocol/message/44-incremental-alter-configs.ts"
+import { AlterPartitionReassignments } from "../../protocol/message/45-alter-partition-reassignments.ts"
+import { ListPartitionReassignments } from "../../protocol/message/46-list-partition-reassignments.ts"
 import { OffsetDelete } from "../../protocol/message/47-offset-delete.ts"
 import { DescribeQuorum } from "../../protocol/message/55-describe-quorum.ts"
 import { UnregisterBroker } from "../../protocol/message/64-unregister-broker.ts"
@@ -131,10 +134,30 @@ const topicRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [
   }))
 ]
 
+/** The first version of ElectLeaders with an error for the whole response. */
+const electionErrorSince = 1
+
+const replicaRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [
+  relayed(relay, ElectLeaders, leaderTimeout, ({ topicPartitions }, { version }) => ({
+    errorCode: version >= electionErrorSince ? controller : 0,
+    replicaElectionResults: (topicPartitions ?? []).map(({ partitions, topic }) => ({
+      topic,
+      partitionResult: partitions.map((partitionId) => ({ partitionId, errorCode: controller, errorMessage: leaderUnreachable }))
+    }))
+  })),
+  relayed(relay, AlterPartitionReassignments, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable, responses: [] })),
+  relayed(relay, ListPartitionReassignments, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable, topics: [] }))
+]
+
 const quorumRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [
   relayed(relay, UnregisterBroker, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable })),
   relayed(relay, DescribeQuorum, leaderTimeout, () => ({ errorCode: controller, errorMessage: leaderUnreachable, topics: [] }))
 ]
 
 /** Returns the routes for requests that a client may send to any node and that only the leader can answer. */
-export const relayedRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [...topicRoutes(relay), ...groupRoutes(relay), ...quorumRoutes(relay)]
+export const relayedRoutes = (relay: Relay["Type"]): ReadonlyArray<Route> => [
+  ...topicRoutes(relay),
+  ...groupRoutes(relay),
+  ...replicaRoutes(relay),
+  ...quorumRoutes(relay)
+]

@@ -6,9 +6,7 @@ import { clientQuotaRoutes } from "../configs/client-quotas.ts"
 import { listConfigResources } from "../configs/list-config-resources.ts"
 import { aclRoutes } from "./acls.ts"
 import { delegationTokenRoutes } from "./delegation-tokens.ts"
-import { electLeaders } from "./elect-leaders.ts"
 import { raftVoterRoutes } from "./raft-voters.ts"
-import { reassignmentRoutes } from "./reassignments.ts"
 import { saslRoutes } from "./sasl.ts"
 import { scramCredentialRoutes } from "./scram-credentials.ts"
 import { transactionRoutes } from "./transactions.ts"
@@ -18,8 +16,6 @@ export const administrationRoutes = (image: () => Cluster): ReadonlyArray<Route>
   ...saslRoutes,
   ...aclRoutes,
   ...delegationTokenRoutes,
-  electLeaders(image),
-  ...reassignmentRoutes(image),
   ...clientQuotaRoutes,
   ...scramCredentialRoutes,
   updateFeatures,

@@ -26,7 +26,10 @@ const bounds: Readonly<Record<number, number>> = {
   /* DescribeLogDirs */ 35: partitions,
   /* CreatePartitions */ 37: names,
   /* DeleteGroups */ 42: groups,
+  /* ElectLeaders */ 43: partitions,
   /* IncrementalAlterConfigs */ 44: names,
+  /* AlterPartitionReassignments, with their replicas */ 45: partitions,
+  /* ListPartitionReassignments */ 46: partitions,
   /* OffsetDelete */ 47: partitions
 }
 

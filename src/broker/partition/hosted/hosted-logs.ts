@@ -128,7 +128,7 @@ export class HostedLogs {
   readonly run: Effect.Effect<never> = Effect.suspend(() => Effect.forever(Effect.zipRight(Queue.take(this.signal), this.work)))
 
   /**
-   * Reads where logs start, then opens what is placed here and deletes the logs of removed topics. A log that the journal never mentions stays: it may be all that is left of a
+   * Reads where logs start, then opens what is placed here and deletes the logs of removed topics, and of partitions that have other replicas. A log that the journal never mentions stays: it may be all that is left of a
    * topic. Fails "corrupt" where the starts cannot be read: deleted records would be readable again.
    */
   begin(removed: ReadonlySet<TopicId>): Effect.Effect<void, LogFault> {
@@ -146,7 +146,8 @@ export class HostedLogs {
         for (let partition = 0; partition < partitions.length; partition++)
           if (this.roles.placedHere({ topicId, partition }) !== undefined) this.mark({ topicId, partition })
       const stored = yield* Effect.orElseSucceed(store.list, () => [])
-      for (const each of stored) if (removed.has(each.topicId)) this.mark(each)
+      // A reassignment may have ended, and a topic may have been removed, while this broker was down (KAFKA-13972).
+      for (const each of stored) if (removed.has(each.topicId) || this.roles.isElsewhere(each)) this.mark(each)
       yield* this.work
     })
   }

@@ -34,6 +34,12 @@ export class Roles {
     return topic !== undefined && found?.replicas.includes(this.context.nodeId) ? { topic, partition: found } : undefined
   }
 
+  /** Whether the image has the partition, and all its replicas on other brokers. */
+  isElsewhere({ topicId, partition }: TopicIdPartition): boolean {
+    const found = topicById(this.context.cluster(), topicId)?.partitions.at(partition)
+    return found !== undefined && !found.replicas.includes(this.context.nodeId)
+  }
+
   /** Gives the replica the role that the image has for it. `partition` is undefined where the image does not place it here. */
   assign(replica: Replica, partition: Partition | undefined): void {
     if (!this.mayLead || partition === undefined) return replica.stopLeading()

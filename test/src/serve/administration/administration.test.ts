@@ -4,8 +4,6 @@ import fc from "fast-check"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import type { Cluster } from "../../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../../domain/kernel/error-code.ts"
-import { ElectLeaders } from "../../../../src/protocol/message/43-elect-leaders.ts"
-import { AlterPartitionReassignments } from "../../../../src/protocol/message/45-alter-partition-reassignments.ts"
 import { DescribeClientQuotas } from "../../../../src/protocol/message/48-describe-client-quotas.ts"
 import { ListTransactions } from "../../../../src/protocol/message/66-list-transactions.ts"
 import { DescribeTopicPartitions } from "../../../../src/protocol/message/75-describe-topic-partitions.ts"
@@ -25,32 +23,6 @@ const ask = <A extends AnyApi>(cluster: Cluster, api: A, draft: RequestDraft<A>)
       draft
     ).pipe(Effect.withClock(new VirtualClock()))
   ) as ResponseOf<A>
-
-/** Brokers 1 and 2, each with a partition of `orders`. Broker 2 is fenced. */
-const halfUp = given(register(1), heartbeat(1), register(2), heartbeat(2), addTopic("orders", { partitionCount: 2 }), heartbeat(2, { wantFence: true }))
-
-describe("a partition whose broker is fenced", () => {
-  const elect = (electionType: number, partitions: ReadonlyArray<number> | null) =>
-    ask(halfUp, ElectLeaders, { electionType, topicPartitions: partitions === null ? null : [{ topic: "orders", partitions }] }).replicaElectionResults.flatMap(
-      ({ partitionResult }) => partitionResult.map(({ errorCode, partitionId }) => `${partitionId} ${kafkaError(errorCode)}`)
-    )
-  test("cannot be given a leader by an election; the other needs none", () => {
-    const fenced = halfUp.topics.pipe((topics) => [...topics][0]?.[1].partitions)
-    const without = [...(fenced ?? [])].findIndex(({ leader }) => leader === -1)
-    expect(elect(0, [without, 1 - without])).toEqual([`${without} PREFERRED_LEADER_NOT_AVAILABLE`, `${1 - without} ELECTION_NOT_NEEDED`])
-    expect(elect(1, [without])).toEqual([`${without} ELIGIBLE_LEADERS_NOT_AVAILABLE`])
-    expect(elect(0, null)).toEqual([`${without} PREFERRED_LEADER_NOT_AVAILABLE`])
-  })
-  test("stays where it is: its own replicas are accepted, any others refused, with a sentence that says why", () => {
-    const alter = (replicas: ReadonlyArray<number> | null) =>
-      ask(halfUp, AlterPartitionReassignments, { topics: [{ name: "orders", partitions: [{ partitionIndex: 0, replicas }] }] }).responses[0]?.partitions[0]
-    const [own] = [...halfUp.topics][0]?.[1].partitions.at(0)?.replicas ?? []
-    expect(alter([own as number])).toMatchObject({ errorCode: 0 })
-    const moved = alter([3 - (own as number)])
-    expect(kafkaError(moved?.errorCode ?? 0)).toBe("INVALID_REPLICA_ASSIGNMENT")
-    expect(moved?.errorMessage).toContain(`stays on broker ${own}`)
-  })
-})
 
 describe("DescribeTopicPartitions", () => {
   const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 })
