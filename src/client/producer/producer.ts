@@ -1,5 +1,4 @@
 import { Config, type ConfigError, Context, Deferred, Effect, Either, Exit, FiberId, Layer, type ParseResult, Runtime, Scope } from "effect"
-import type { RecordToWrite } from "../../../domain/log/record.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
@@ -13,6 +12,7 @@ import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type 
 import { wrongAddTopic, wrongTopic, wrongTopicName } from "../topic/arguments.ts"
 import type { MessageHeaders } from "../topic/headers.ts"
 import type { HeadersToSend, Topic } from "../topic/topic.ts"
+import type { PendingRecord } from "./accumulator/batch.ts"
 import { BufferMemory } from "./accumulator/buffer-memory.ts"
 import type { SendError, Sent } from "./accumulator/delivery.ts"
 import { Partitioner } from "./accumulator/partitioner.ts"
@@ -135,12 +135,6 @@ const encoded = <K, V, H, A, E, R>(
 
 /** Messages of one `sendMessages` between two yields to other fibers. */
 const messagesPerTurn = 1024
-/** Returns the report of a message, which is a value already. */
-const eitherOf = (outcome: Effect.Effect<Sent, SendError>): Either.Either<Sent, SendError> => {
-  const exit = Effect.runSyncExit(outcome)
-  return Exit.isSuccess(exit) ? Either.right(exit.value) : Effect.runSync(Effect.either(outcome))
-}
-
 /**
  * What the calls that send have in common. Plain references: `sendMessage` and `sendMessages` run for every message
  * (see Enqueuer).
@@ -156,24 +150,32 @@ interface Sending {
 
 const closed = () => Either.left(new Closed({ what: "producer" }))
 
+/**
+ * Sends one message. Plain code: no fiber is started where the message need not wait. `resume` gets its report, once.
+ * Returns how the caller withdraws a message that waits; undefined where it does not wait.
+ */
+const sendNow = (
+  { enqueuer, isClosed, sender }: Sending,
+  prepared: Either.Either<PreparedMessage, SendError>,
+  resume: PendingRecord["resume"]
+): (() => void) | undefined => {
+  if (Either.isLeft(prepared)) return void resume(Either.left(prepared.left))
+  if (isClosed()) return void resume(closed())
+  const { record, sizeBytes, topic } = prepared.right
+  const partition = enqueuer.placeNow(prepared.right)
+  if (typeof partition === "number") return void sender.submit(topic, partition, { record, sizeBytes, resume })
+  if (partition !== undefined) return void resume(Either.left(partition))
+  const submit = (chosen: number, since: number) => sender.submit(topic, chosen, { record, sizeBytes, resume }, since)
+  return enqueuer.place(prepared.right, submit, (error) => resume(Either.left(error)))
+}
+
 const sendMessage =
-  ({ enqueuer, isClosed, preparer, sender }: Sending): ProducerService["sendMessage"] =>
+  (sending: Sending): ProducerService["sendMessage"] =>
   (topic, value, options = {}) =>
-    Effect.suspend((): Effect.Effect<Sent, SendError> => {
-      const prepared = preparer.prepare("sendMessage", topic, value, options)
-      if (Either.isLeft(prepared)) return Effect.fail(prepared.left)
-      if (isClosed()) return closed()
-      const { record, sizeBytes } = prepared.right
-      const partition = enqueuer.placeNow(prepared.right)
-      if (typeof partition === "number") return submitted(sender, topic, partition, record, sizeBytes)
-      if (partition !== undefined) return Effect.fail(partition)
-      const report = Deferred.unsafeMake<Sent, SendError>(FiberId.none)
-      const resume = (outcome: Effect.Effect<Sent, SendError>) => Deferred.unsafeDone(report, outcome)
-      const placed = enqueuer.place(prepared.right, (chosen, since) => sender.submit(topic, chosen, { record, sizeBytes, resume }, since))
-      return Effect.andThen(placed, Deferred.await(report))
+    Effect.async((resume) => {
+      const withdraw = sendNow(sending, sending.preparer.prepare("sendMessage", topic, value, options), resume)
+      return withdraw === undefined ? undefined : Effect.sync(withdraw)
     })
-const submitted = (sender: Sender, topic: string, partition: number, record: RecordToWrite, sizeBytes: number): Effect.Effect<Sent, SendError> =>
-  Effect.async((resume) => sender.submit(topic, partition, { record, sizeBytes, resume }))
 
 interface ManyMessages {
   /** The caller's method, for errors. */
@@ -184,23 +186,35 @@ interface ManyMessages {
 }
 const sendMany = ({ enqueuer, isClosed, preparer, sender }: Sending, { call, messages, settled, topic }: ManyMessages): Effect.Effect<void> =>
   Effect.gen(function* () {
-    for (const [index, message] of messages.entries()) {
+    for (let index = 0; index < messages.length; index++) {
       // The messages before it should be in flight while this one is prepared.
       if (index % messagesPerTurn === messagesPerTurn - 1) yield* Effect.yieldNow()
-      const valid = preparer.prepareMessage(call, topic, message)
+      const valid = preparer.prepareMessage(call, topic, messages[index] as Message)
       const prepared: Either.Either<PreparedMessage, SendError> = isClosed() && Either.isRight(valid) ? closed() : valid
       if (Either.isLeft(prepared)) {
         settled(index, Either.left(prepared.left))
         continue
       }
       const { record, sizeBytes } = prepared.right
-      const resume = (outcome: Effect.Effect<Sent, SendError>) => settled(index, eitherOf(outcome))
-      const submit = (partition: number, since?: number) => sender.submit(topic, partition, { record, sizeBytes, resume }, since)
+      const resume = (report: Either.Either<Sent, SendError>) => settled(index, report)
       const partition = enqueuer.placeNow(prepared.right)
-      if (typeof partition === "number") submit(partition)
+      if (typeof partition === "number") sender.submit(topic, partition, { record, sizeBytes, resume })
       else if (partition !== undefined) settled(index, Either.left(partition))
-      else yield* Effect.catchAll(enqueuer.place(prepared.right, submit), (error) => Effect.sync(() => settled(index, Either.left(error))))
+      else yield* placed(enqueuer, prepared.right, (chosen, since) => sender.submit(topic, chosen, { record, sizeBytes, resume }, since), resume)
     }
+  })
+/** Returns when the message waits no longer. */
+const placed = (enqueuer: Enqueuer, message: PreparedMessage, submit: (partition: number, since: number) => void, resume: PendingRecord["resume"]) =>
+  Effect.async<void>((done) => {
+    const handOver = (partition: number, since: number) => {
+      submit(partition, since)
+      done(Effect.void)
+    }
+    const refuse = (error: SendError) => {
+      resume(Either.left(error))
+      done(Effect.void)
+    }
+    return Effect.sync(enqueuer.place(message, handOver, refuse))
   })
 
 /** The list is copied: the reports are counted by it, and the caller may change its own meanwhile. */
@@ -220,18 +234,19 @@ const sendBatch = (sending: Sending, topic: string, given: ReadonlyArray<Message
   })
 
 /**
- * Makes the sender and starts its fiber. It closes before the fibers of its requests end, and those end before the
- * connections close.
+ * Makes the sender and starts its fiber. The producer closes before the fibers of its requests end, and those end before
+ * the connections close.
  */
-const makeSender = (memory: BufferMemory, partitioner: Partitioner, placed: Effect.Effect<void>) =>
+const makeSending = (memory: BufferMemory, partitioner: Partitioner) =>
   Effect.gen(function* () {
     const client = yield* ClusterClient
     const scope = yield* Effect.acquireRelease(Scope.make(), (own, exit) => Scope.close(own, exit))
     const fibers = yield* Layer.buildWithScope(BackgroundFibers.layer, scope)
-    const sender = yield* Effect.provide(Sender.make(memory, partitioner, placed), fibers)
+    const enqueuer = yield* Effect.provide(Enqueuer.make(memory, partitioner), fibers)
+    const sender = yield* Effect.provide(Sender.make(memory, partitioner, enqueuer.placed), fibers)
     yield* inScope(sender.run, scope)
-    yield* Effect.addFinalizer(() => sender.close(client.options.closeTimeoutMs))
-    return sender
+    yield* Effect.addFinalizer(() => Effect.zipRight(sender.close(client.options.closeTimeoutMs), enqueuer.close))
+    return { enqueuer, sender }
   })
 
 const makeProducer = (options: ProducerOptions): Effect.Effect<ProducerService, MakeError, Ports | Scope.Scope> =>
@@ -249,10 +264,9 @@ const makeService = Effect.gen(function* () {
   const client = yield* ClusterClient
   const settings = yield* ProducerConfig
   const runFork = Runtime.runFork(yield* Effect.runtime<never>())
-  const memory = new BufferMemory(settings.bufferBytesMax, settings.bufferTimeoutMs)
+  const memory = new BufferMemory(settings.bufferBytesMax)
   const partitioner = new Partitioner(client.random, settings.partitioner)
-  const enqueuer = yield* Enqueuer.make(memory, partitioner)
-  const sender = yield* makeSender(memory, partitioner, enqueuer.placed)
+  const { enqueuer, sender } = yield* makeSending(memory, partitioner)
   let isClosed = false
   yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
   const sending: Sending = {

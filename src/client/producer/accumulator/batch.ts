@@ -1,4 +1,4 @@
-import type { Effect } from "effect"
+import type { Either } from "effect"
 import type { ProducerId } from "../../../../domain/kernel/id.ts"
 import type { RecordToWrite } from "../../../../domain/log/record.ts"
 import type { SendError, Sent } from "./delivery.ts"
@@ -16,7 +16,7 @@ export interface PendingRecord {
   /** Counted against the buffer memory until the delivery report. */
   readonly sizeBytes: number
   /** Delivers the report. Called once. */
-  readonly resume: (report: Effect.Effect<Sent, SendError>) => void
+  readonly resume: (report: Either.Either<Sent, SendError>) => void
 }
 
 const none: ReadonlyArray<PendingRecord> = []
@@ -53,6 +53,11 @@ export class ProduceBatch {
     /** When the delivery is given up, ms. */
     public deadline: number
   ) {}
+
+  /** What its records take of the buffer memory. */
+  get heldBytes(): number {
+    return this.sizeBytes - headerBytes
+  }
 
   add(record: PendingRecord): void {
     this.records.push(record)

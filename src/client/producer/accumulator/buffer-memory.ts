@@ -1,19 +1,19 @@
-import { Duration, Effect } from "effect"
-import { BufferFull } from "../../error.ts"
+/** A caller that waits for free memory. */
+interface WaitingCaller {
+  readonly bytes: number
+  /** Called once, when the bytes are taken. */
+  readonly granted: () => void
+}
 
 /**
- * Counts the bytes of the messages between `sendMessage` and their delivery reports, as Kafka's buffer.memory.
- * Acquiring is plain code while memory is free: it runs for every message. Callers that find none free wait in their
- * order.
+ * Counts the bytes of the messages between `sendMessage` and their delivery reports, as Kafka's buffer.memory. Plain
+ * code: it runs for every message. Callers that find no free memory wait in their order.
  */
 export class BufferMemory {
   private held = 0
-  private readonly waiting: Array<{ readonly bytes: number; readonly resume: (effect: Effect.Effect<void>) => void }> = []
+  private readonly waiting: Array<WaitingCaller> = []
 
-  constructor(
-    private readonly bytesMax: number,
-    private readonly timeoutMs: number
-  ) {}
+  constructor(private readonly bytesMax: number) {}
 
   /**
    * Takes `bytes` if they are free and no caller waits. A message larger than the whole memory is taken when it is
@@ -28,32 +28,32 @@ export class BufferMemory {
     return this.held === 0 || this.held + bytes <= this.bytesMax
   }
 
-  /** Waits for its turn and for free memory; the bytes are taken when it returns. BufferFull after the timeout. */
-  acquire(bytes: number): Effect.Effect<void, BufferFull> {
-    const wait = Effect.async<void>((resume) => {
-      if (this.tryAcquire(bytes)) return resume(Effect.void)
-      const entry = { bytes, resume }
-      this.waiting.push(entry)
-      return Effect.sync(() => {
-        const at = this.waiting.indexOf(entry)
-        // The entry was served in the same turn in which the caller gave up: its bytes go to the next.
-        if (at < 0) this.release(bytes)
-        else this.waiting.splice(at, 1)
-      })
-    })
-    return Effect.timeoutFail(Effect.interruptible(wait), {
-      duration: Duration.millis(this.timeoutMs),
-      onTimeout: () => new BufferFull({ bufferBytesMax: this.bytesMax, waitedMs: this.timeoutMs })
-    })
+  /**
+   * Calls `granted` once, when it is the caller's turn and the bytes are taken. Returns how the caller gives up before
+   * that.
+   */
+  request(bytes: number, granted: () => void): () => void {
+    const caller = { bytes, granted }
+    this.waiting.push(caller)
+    return () => {
+      const at = this.waiting.indexOf(caller)
+      if (at < 0) return
+      this.waiting.splice(at, 1)
+      // It may have been the first, behind which a smaller one waits.
+      this.serve()
+    }
   }
 
   /** Frees bytes, and serves the callers that wait as far as they fit. */
   release(bytes: number): void {
     this.held -= bytes
+    this.serve()
+  }
+  private serve(): void {
     for (let next = this.waiting[0]; next !== undefined && this.fits(next.bytes); next = this.waiting[0]) {
       this.waiting.shift()
       this.held += next.bytes
-      next.resume(Effect.void)
+      next.granted()
     }
   }
 }

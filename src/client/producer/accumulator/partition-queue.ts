@@ -49,19 +49,16 @@ export class PartitionQueue {
     return this.producer === undefined
   }
 
-  /**
-   * Appends a record to the last batch, or to a new one where that is closed or full. Returns the batch if it is new.
-   */
-  add(pending: PendingRecord, now: number, batchBytesMax: number, deadline: number): ProduceBatch | undefined {
+  /** Returns the last batch if it takes the record, and closes it if it is full. */
+  openFor(pending: PendingRecord, batchBytesMax: number): ProduceBatch | undefined {
     const last = this.batches[this.batches.length - 1]
-    if (last !== undefined && !last.closed) {
-      if (last.sizeBytes + pending.sizeBytes <= batchBytesMax) {
-        last.add(pending)
-        last.deadline = Math.min(last.deadline, deadline)
-        return undefined
-      }
-      last.closed = true
-    }
+    if (last === undefined || last.closed) return undefined
+    if (last.sizeBytes + pending.sizeBytes <= batchBytesMax) return last
+    last.closed = true
+    return undefined
+  }
+  /** Begins a batch with the record. */
+  begin(pending: PendingRecord, now: number, deadline: number): ProduceBatch {
     const batch = new ProduceBatch(this.nextOrder++, now, deadline)
     batch.add(pending)
     this.batches.push(batch)
@@ -86,13 +83,6 @@ export class PartitionQueue {
    */
   private get mayFollow(): boolean {
     return this.established || (this.inFlight[0]?.baseSequence ?? -1) < 0
-  }
-
-  /** The earliest deadline of the batches in flight, ms; infinite for none. */
-  get expiresAt(): number {
-    let soonest = Number.POSITIVE_INFINITY
-    for (const { deadline } of this.inFlight) if (deadline < soonest) soonest = deadline
-    return soonest
   }
 
   /**

@@ -1,6 +1,8 @@
-import { Effect } from "effect"
+import { type Clock, Effect, Either } from "effect"
 import type { Client } from "../../cluster/client.ts"
 import { InvalidArgument, OutcomeUnknown, RequestTimedOut, UnknownPartition, UnknownTopic } from "../../error.ts"
+import type { BackgroundFibers } from "../../runtime/background-fibers.ts"
+import { DeadlineTimer } from "../../runtime/deadline-timer.ts"
 import type { PendingRecord, ProduceBatch } from "../accumulator/batch.ts"
 import type { BufferMemory } from "../accumulator/buffer-memory.ts"
 import type { SendError } from "../accumulator/delivery.ts"
@@ -8,13 +10,27 @@ import type { PartitionQueue } from "../accumulator/partition-queue.ts"
 
 /**
  * Delivers exactly one report for each message, frees its buffer memory, and knows which batches have no report yet.
+ *
+ * It gives every batch up at its deadline by a timer of its own: `deliveryTimeoutMs` holds also while the sender's fiber
+ * starts again after a defect, a request is in flight, or a connection is being opened.
  */
 export class DeliveryReports {
-  private readonly open = new Set<ProduceBatch>()
-  constructor(private readonly memory: BufferMemory) {}
+  private readonly open = new Map<ProduceBatch, PartitionQueue>()
+  private readonly timer: DeadlineTimer
+  /** `onExpired` gets each partition of which a batch was given up at its deadline. */
+  constructor(
+    private readonly memory: BufferMemory,
+    clock: Clock.Clock,
+    fibers: BackgroundFibers["Type"],
+    private readonly onExpired: (queue: PartitionQueue) => void
+  ) {
+    this.timer = new DeadlineTimer(clock, fibers, "producer's expiry", (now) => this.expire(now))
+  }
 
-  expect(batch: ProduceBatch): void {
-    this.open.add(batch)
+  /** The batch gets its reports at its deadline at the latest. Called again where the deadline comes nearer. */
+  expect(queue: PartitionQueue, batch: ProduceBatch): void {
+    this.open.set(batch, queue)
+    this.timer.watch(batch.deadline)
   }
 
   /** Returns when all batches that are open now have their reports. */
@@ -25,7 +41,7 @@ export class DeliveryReports {
       left -= 1
       if (left === 0) resume(Effect.void)
     }
-    for (const batch of this.open) batch.onSettled.push(one)
+    for (const batch of this.open.keys()) batch.onSettled.push(one)
   })
 
   /**
@@ -34,15 +50,11 @@ export class DeliveryReports {
   stored(queue: PartitionQueue, batch: ProduceBatch, baseOffset: number, logAppendTime: number): void {
     queue.confirm(batch)
     const { partition, topic } = queue
-    for (const [index, { record, resume }] of batch.records.entries())
-      resume(
-        Effect.succeed({
-          topic,
-          partition,
-          offset: baseOffset < 0 ? -1 : baseOffset + index,
-          timestamp: logAppendTime >= 0 ? logAppendTime : record.timestamp
-        })
-      )
+    for (let index = 0; index < batch.records.length; index++) {
+      const { record, resume } = batch.records[index] as PendingRecord
+      const offset = baseOffset < 0 ? -1 : baseOffset + index
+      resume(Either.right({ topic, partition, offset, timestamp: logAppendTime >= 0 ? logAppendTime : record.timestamp }))
+    }
     this.settle(batch)
   }
 
@@ -66,27 +78,35 @@ export class DeliveryReports {
     this.fail(batch, new OutcomeUnknown({ topic: queue.topic, partition: queue.partition, reason }))
   }
 
-  /**
-   * Gives up the batches that have passed their deadline, and those whose topic or partition the cluster does not have.
-   */
-  giveUpLate(queue: PartitionQueue, now: number, { metadata, options }: Client): void {
+  /** Gives up the batches whose topic or partition the cluster does not have. */
+  giveUpGone(queue: PartitionQueue, now: number, { metadata, options }: Client): void {
     const view = metadata.view().topics.get(queue.topic)
     const partitions = view?.partitions.length ?? 0
+    const isPartitionGone = partitions > 0 && queue.partition >= partitions
+    if (!isPartitionGone && metadata.view().topicErrors.get(queue.topic) !== "UNKNOWN_TOPIC_OR_PARTITION") return
     for (const batch of [...queue.batches]) {
-      const waitedMs = now - batch.createdAt
-      const isTopicGone = waitedMs > options.unknownTopicTimeoutMs && metadata.view().topicErrors.get(queue.topic) === "UNKNOWN_TOPIC_OR_PARTITION"
-      if (isTopicGone) this.giveUp(queue, batch, new UnknownTopic({ topic: queue.topic }))
+      if (now - batch.createdAt <= options.unknownTopicTimeoutMs) continue
       // A topic that was deleted and created again may have fewer partitions.
-      else if (partitions > 0 && queue.partition >= partitions && waitedMs > options.unknownTopicTimeoutMs)
-        this.giveUp(queue, batch, new UnknownPartition({ topic: queue.topic, partition: queue.partition, partitions }))
-      else if (now >= batch.deadline) this.giveUp(queue, batch, batch.lastError ?? unsent(queue, batch))
+      const { partition, topic } = queue
+      this.giveUp(queue, batch, isPartitionGone ? new UnknownPartition({ topic, partition, partitions }) : new UnknownTopic({ topic }))
     }
   }
 
-  /** Gives up the batches in flight that have passed their deadline: the broker may have stored them. */
-  expire(queue: PartitionQueue, now: number): void {
-    for (const batch of [...queue.inFlight])
-      if (now >= batch.deadline) this.giveUpUnknown(queue, batch, `the broker did not respond within deliveryTimeoutMs=${batch.deadline - batch.createdAt}.`)
+  /** Gives up the batches that have passed their deadline. Returns the next deadline, ms. */
+  private expire(now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const [batch, queue] of [...this.open]) {
+      if (now < batch.deadline) {
+        next = Math.min(next, batch.deadline)
+        continue
+      }
+      // The broker may have stored what is in flight.
+      if (queue.inFlight.includes(batch))
+        this.giveUpUnknown(queue, batch, `the broker did not respond within deliveryTimeoutMs=${batch.deadline - batch.createdAt}.`)
+      else this.giveUp(queue, batch, batch.lastError ?? unsent(queue, batch))
+      this.onExpired(queue)
+    }
+    return next
   }
 
   /** Refuses messages whose bytes changed after the call. A batch that held no others is settled. */
@@ -106,15 +126,15 @@ export class DeliveryReports {
   /** Fails one message that is in no batch, or was removed from its batch. */
   refuse({ resume, sizeBytes }: PendingRecord, error: SendError): void {
     this.memory.release(sizeBytes)
-    resume(Effect.fail(error))
+    resume(Either.left(error))
   }
 
   /** A batch was split: it is settled when both halves are. */
-  replace(batch: ProduceBatch, halves: ReadonlyArray<ProduceBatch>): void {
+  replace(queue: PartitionQueue, batch: ProduceBatch, halves: ReadonlyArray<ProduceBatch>): void {
     this.open.delete(batch)
     let left = halves.length
     for (const half of halves) {
-      this.open.add(half)
+      this.expect(queue, half)
       half.onSettled.push(() => {
         left -= 1
         if (left === 0) for (const listener of batch.onSettled) listener()
@@ -123,14 +143,13 @@ export class DeliveryReports {
   }
 
   private fail(batch: ProduceBatch, error: SendError): void {
-    for (const { resume } of batch.records) resume(Effect.fail(error))
+    const report = Either.left(error)
+    for (const { resume } of batch.records) resume(report)
     this.settle(batch)
   }
   private settle(batch: ProduceBatch): void {
     this.open.delete(batch)
-    let bytes = 0
-    for (const { sizeBytes } of batch.records) bytes += sizeBytes
-    this.memory.release(bytes)
+    this.memory.release(batch.heldBytes)
     for (const listener of batch.onSettled) listener()
   }
 }

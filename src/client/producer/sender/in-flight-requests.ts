@@ -192,7 +192,7 @@ export class InFlightRequests {
       case "Split":
         // The broker would not recognise the halves of a batch that it stored in an earlier attempt.
         if (batch.maybeStored) return this.reports.giveUpUnknown(queue, batch, "an earlier attempt had no response, and the broker finds the batch too large.")
-        return this.reports.replace(batch, queue.split(batch))
+        return this.reports.replace(queue, batch, queue.split(batch))
       case "Failed":
         return this.refuse(inFlight, response, sent, outcome.error)
     }

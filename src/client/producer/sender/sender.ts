@@ -44,7 +44,8 @@ interface Services {
  * services up would make a fiber for each.
  */
 export class Sender {
-  private readonly queues = new Map<string, PartitionQueue>()
+  /** By topic and partition. */
+  private readonly queues = new Map<string, Array<PartitionQueue>>()
   /** Queues that have batches to send, in the order of their turn. */
   private readonly active = new Set<PartitionQueue>()
   private readonly inFlightByNode = new Map<number, number>()
@@ -86,7 +87,7 @@ export class Sender {
     private readonly partitioner: Partitioner,
     private readonly placed: Effect.Effect<void>
   ) {
-    this.reports = new DeliveryReports(memory)
+    this.reports = new DeliveryReports(memory, services.clock, services.fibers, (queue) => this.onExpired(queue))
   }
 
   private onUnreachable(node: NodeView, error: NonNullable<ProduceBatch["lastError"]>): void {
@@ -109,25 +110,41 @@ export class Sender {
   }
 
   /**
-   * Takes a message over whose call began at `since`, ms (default: now). Its `resume` is called once, whatever happens.
+   * Takes a message over whose call began at `since`, ms (default: now). Its `resume` is called once, whatever happens,
+   * at `deliveryTimeoutMs` after that at the latest.
    */
   submit(topic: string, partition: number, pending: PendingRecord, since?: number): void {
     if (this.closed) return this.reports.refuse(pending, new Closed({ what: "producer" }))
-    const key = `${partition} ${topic}`
-    let queue = this.queues.get(key)
-    if (queue === undefined) {
-      queue = new PartitionQueue(topic, partition)
-      this.queues.set(key, queue)
+    const queue = this.queueOf(topic, partition)
+    const open = queue.openFor(pending, this.services.settings.batchBytesMax)
+    if (open !== undefined) {
+      open.add(pending)
+      // A message that waited for its turn has an earlier deadline than the batch that it joins.
+      const deadline = since === undefined ? never : since + this.services.settings.deliveryTimeoutMs
+      if (deadline >= open.deadline) return
+      open.deadline = deadline
+      return this.reports.expect(queue, open)
     }
     const now = this.now()
-    const { batchBytesMax, deliveryTimeoutMs } = this.services.settings
-    const fresh = queue.add(pending, now, batchBytesMax, (since ?? now) + deliveryTimeoutMs)
-    if (fresh === undefined) return
+    const fresh = queue.begin(pending, now, (since ?? now) + this.services.settings.deliveryTimeoutMs)
     // The batch before it is full.
     if (queue.batches.length > 1) this.partitioner.onBatchClosed(topic, partition)
-    this.reports.expect(fresh)
+    this.reports.expect(queue, fresh)
     this.active.add(queue)
     this.signal.notify()
+  }
+  /** `flat` leaves the partitions out that have no queue. */
+  private allQueues(): ReadonlyArray<PartitionQueue> {
+    return [...this.queues.values()].flat()
+  }
+  private queueOf(topic: string, partition: number): PartitionQueue {
+    let ofTopic = this.queues.get(topic)
+    if (ofTopic === undefined) {
+      ofTopic = []
+      this.queues.set(topic, ofTopic)
+    }
+    ofTopic[partition] ??= new PartitionQueue(topic, partition)
+    return ofTopic[partition]
   }
 
   /** Returns when every message that was sent before has its report. No batch lingers meanwhile. */
@@ -146,7 +163,7 @@ export class Sender {
   close(withinMs: number): Effect.Effect<void> {
     const giveUp = Effect.sync(() => {
       this.closed = true
-      for (const queue of this.queues.values()) {
+      for (const queue of this.allQueues()) {
         for (const batch of [...queue.inFlight]) this.reports.giveUpUnknown(queue, batch, "the producer was closed before the response.")
         for (const batch of [...queue.batches]) this.reports.giveUp(queue, batch, new Closed({ what: "producer" }))
       }
@@ -165,7 +182,7 @@ export class Sender {
     )
   }
   private reset(fault: ClientDefect): void {
-    const queues = [...this.queues.values()]
+    const queues = this.allQueues()
     this.queues.clear()
     this.active.clear()
     this.inFlightByNode.clear()
@@ -176,34 +193,9 @@ export class Sender {
     }
   }
 
-  /** When the timer for the deadlines of batches in flight fires, ms. */
-  private timerAt = never
-  /**
-   * Gives up a batch in flight at its deadline. All batches share one timer, since nearly all have their response long
-   * before.
-   */
-  private watchDeadline(deadline: number): void {
-    if (deadline >= this.timerAt) return
-    this.timerAt = deadline
-    const expire = Effect.suspend(() => {
-      // A timer for an earlier deadline has replaced this one.
-      if (this.timerAt !== deadline) return Effect.void
-      this.timerAt = never
-      this.expire()
-      return Effect.void
-    })
-    this.services.fibers.run(supervised("producer's expiry", Effect.andThen(Effect.sleep(Math.max(0, deadline - this.now())), expire), () => {}))
-  }
-  private expire(): void {
-    const now = this.now()
-    let next = never
-    for (const queue of this.queues.values()) {
-      if (queue.inFlight.length === 0) continue
-      this.reports.expire(queue, now)
-      next = Math.min(next, queue.expiresAt)
-      if (queue.batches.length > 0) this.active.add(queue)
-    }
-    if (next < never) this.watchDeadline(next)
+  /** A batch was given up at its deadline: those behind it may be sendable. */
+  private onExpired(queue: PartitionQueue): void {
+    if (queue.batches.length > 0) this.active.add(queue)
     this.signal.notify()
   }
 
@@ -213,7 +205,7 @@ export class Sender {
     const requests: Array<OpenRequest> = []
     let wakeAt = never
     for (const queue of [...this.active]) {
-      this.reports.giveUpLate(queue, now, this.services.client)
+      this.reports.giveUpGone(queue, now, this.services.client)
       const topicId = this.nodes.topicIdOf(queue)
       if (topicId !== undefined) queue.belongsTo(topicId)
       for (const batch of queue.beginEpoch())
@@ -229,8 +221,7 @@ export class Sender {
   }
 
   /**
-   * Adds the batches of a partition that may be sent to the open requests. Returns when the next may be sent, or passes
-   * its deadline, ms.
+   * Adds the batches of a partition that may be sent to the open requests. Returns when the next may be sent, ms.
    */
   private fill(queue: PartitionQueue, now: number, requests: Array<OpenRequest>): number {
     const { inFlightRequestsMax, lingerMs } = this.services.settings
@@ -238,9 +229,9 @@ export class Sender {
     let from = 0
     for (let next = queue.batches[0]; next !== undefined; next = queue.batches[0]) {
       const sendableAt = queue.sendableAt(this.flushing > 0 ? 0 : lingerMs, inFlightRequestsMax)
-      if (sendableAt > now) return Math.min(sendableAt, next.deadline)
+      if (sendableAt > now) return sendableAt
       const node = this.destination(queue, next, now)
-      if (node === undefined) return Math.min(queue.notBefore > now ? queue.notBefore : never, next.deadline)
+      if (node === undefined) return queue.notBefore > now ? queue.notBefore : never
       const changed = next.baseSequence < 0 && next.bytes === undefined ? next.takeChanged() : []
       if (changed.length > 0) {
         this.reports.refuseChanged(queue, next, changed)
@@ -249,9 +240,8 @@ export class Sender {
       const at = this.requestFor(requests, from, node, next.sizeBytes)
       const request = requests[at]
       const batch = request === undefined ? undefined : queue.take(this.nodes.producer)
-      if (request === undefined || batch === undefined) return next.deadline
+      if (request === undefined || batch === undefined) return never
       request.batches.push({ queue, batch })
-      this.watchDeadline(batch.deadline)
       request.bytes += batch.sizeBytes
       this.partitioner.onBatchClosed(queue.topic, queue.partition)
       from = at + 1

@@ -1,5 +1,5 @@
-import { describe, expect, test } from "bun:test"
-import { Effect, Either } from "effect"
+import { describe, expect, spyOn, test } from "bun:test"
+import { Effect, Either, Fiber } from "effect"
 import { Producer } from "../../../../src/client/producer/producer.ts"
 import type { Fate } from "../fake-cluster.ts"
 import { leader, withFake } from "../support.ts"
@@ -49,6 +49,34 @@ describe("deliveryTimeoutMs is the whole time of a message", () => {
           expect(tagOf(result)).not.toBe("stored")
           expect(ms).toBeLessThan(2100)
         }
+      })
+    ))
+
+  test("thousands of messages that wait end each at its own deadline, by a few timers", () =>
+    withFake((_, clock) =>
+      Effect.gen(function* () {
+        const bursts = 20
+        const perBurst = 250
+        // The cluster does not describe the topic yet.
+        const producer = yield* Producer.make({ leader, deliveryTimeoutMs: 10_000, unknownTopicTimeoutMs: 60_000 })
+        const sleeps = spyOn(clock, "sleep")
+        let longestMs = 0
+        const waiting: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+        for (let burst = 0; burst < bursts; burst++) {
+          for (let nth = 0; nth < perBurst; nth++) {
+            const measured = Effect.map(took(producer.sendMessage("nowhere", "v")), ({ ms, result }) => {
+              longestMs = Math.max(longestMs, ms)
+              return tagOf(result)
+            })
+            waiting.push(yield* Effect.fork(measured))
+          }
+          yield* Effect.sleep(100)
+        }
+        const tags = new Set(yield* Effect.forEach(waiting, Fiber.join))
+        expect([...tags]).toEqual(["RequestTimedOut"])
+        expect(longestMs).toBe(10_000)
+        // A timer for each of them, with its fibers, kept a process busy for seconds when all of them ended.
+        expect(sleeps.mock.calls.length).toBeLessThan(500)
       })
     ))
 

@@ -97,7 +97,7 @@ describe("a part that fails by a defect", () => {
           override release(bytes: number): void {
             given += bytes
           }
-        })(1_000_000, 1000)
+        })(1_000_000)
         const partitioner = new (class extends Partitioner {
           override readonly onBatchClosed = spoiled(() => {}, 2)
         })(client.random)
@@ -127,6 +127,34 @@ describe("a part that fails by a defect", () => {
         yield* sender.flush
         expect(fake.texts("orders", 0).slice(-3)).toEqual(["a", "b", "c"])
         expect(given).toBe(taken)
+      }).pipe(quietly)
+    ))
+
+  test("the sender: deliveryTimeoutMs holds while it pauses after many defects", () =>
+    withFake((fake, clock) =>
+      Effect.gen(function* () {
+        fake.add("orders", 1)
+        const client = yield* makeClient({ leader })
+        const partitioner = new (class extends Partitioner {
+          override onBatchClosed(): void {
+            throw new TypeError("planted")
+          }
+        })(client.random)
+        const sender = yield* Sender.make(new BufferMemory(1_000_000), partitioner, Effect.void).pipe(
+          Effect.provideService(ClusterClient, client),
+          Effect.provideService(ProducerConfig, producerSettings({ leader, deliveryTimeoutMs: 1000 })),
+          Effect.provide(yield* Layer.build(BackgroundFibers.layer))
+        )
+        yield* Effect.forkScoped(sender.run)
+        yield* client.metadata.topic("orders")
+        const record = { timestamp: 0, key: null, value: null }
+        const send = Effect.either(Effect.async<Sent, SendError>((resume) => sender.submit("orders", 0, { record, sizeBytes: sizeOf(record), resume })))
+        // The pauses double up to 5 s.
+        for (let nth = 0; nth < 12; nth++) {
+          const from = clock.unsafeCurrentTimeMillis()
+          expect(Either.isLeft(yield* send)).toBe(true)
+          expect(clock.unsafeCurrentTimeMillis() - from).toBeLessThanOrEqual(1001)
+        }
       }).pipe(quietly)
     ))
 

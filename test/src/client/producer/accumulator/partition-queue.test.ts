@@ -11,7 +11,12 @@ const waiting = (nth: number) => ({
   resume: (outcome: Effect.Effect<unknown, unknown>) => void Effect.runFork(Effect.ignore(outcome))
 })
 const numbersOf = (batch: ProduceBatch) => batch.records.map(({ record }) => record.timestamp)
-const add = (queue: PartitionQueue, nth: number, batchBytesMax: number) => queue.add(waiting(nth), 0, batchBytesMax, 1000)
+const add = (queue: PartitionQueue, nth: number, batchBytesMax: number) => {
+  const record = waiting(nth)
+  const open = queue.openFor(record, batchBytesMax)
+  if (open === undefined) queue.begin(record, 0, 1000)
+  else open.add(record)
+}
 
 test("L5: the second half of a half comes before a batch that is made later", () => {
   const queue = new PartitionQueue("t", 0)
