@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Queue } from "effect"
+import { type Cause, Context, Effect, Layer, Queue } from "effect"
 import { baseEventLevel } from "../../domain/cluster/event.ts"
 import { eventLevelFeature, knownEventLevel } from "../../domain/cluster/event-level.ts"
 import { soleListener } from "../../domain/cluster/state.ts"
@@ -34,8 +34,8 @@ export class Registration extends Context.Tag("comanche-franz/broker/Registratio
   {
     /**
      * Registers the broker once the image has the cluster's id, and sends heartbeats until it is interrupted. Then it
-     * reports the shutdown to the leader, so that no client waits for the session to expire. The report has a timeout,
-     * and its failure is ignored.
+     * asks the leader to shut down, and returns when other brokers lead what it led, in 30 s at most. Where the leader
+     * does not answer, the broker stops in 3 s.
      */
     readonly run: (advertisement: Advertisement) => Effect.Effect<never, BrokerFault>
     /** Sends the next heartbeat at once, because the metadata offset has changed. */
@@ -110,8 +110,9 @@ interface SessionParts {
   readonly lost: LostRecords["Type"]
 }
 
-/** How long a clean shutdown waits for the leader. */
-const shutdownMs = 3000
+/** How long a clean shutdown waits for an answer of the leader, and for the elections of other brokers, ms. */
+const shutdownResponseMs = 3000
+const shutdownMsMax = 30_000
 const plaintext = 0
 const eventLevels = { name: eventLevelFeature, minSupportedVersion: baseEventLevel, maxSupportedVersion: knownEventLevel }
 /** The errors after which the broker registers again. */
@@ -132,7 +133,7 @@ class Session {
   }
 
   readonly runOn = (link: Link): Effect.Effect<never, CallFault | LeaderRefused | BrokerFault> =>
-    Effect.forever(Effect.flatMap(this.register(link), (epoch) => this.sendHeartbeats(link, epoch))).pipe(Effect.onInterrupt(() => this.reportShutdown(link)))
+    Effect.forever(Effect.flatMap(this.register(link), (epoch) => this.sendHeartbeats(link, epoch))).pipe(Effect.onInterrupt(() => this.shutDown(link)))
 
   private register(link: Link): Effect.Effect<number, CallFault | LeaderRefused | BrokerFault> {
     const { advertised, identity, request, status } = this.parts
@@ -211,11 +212,24 @@ class Session {
     return logged
   }
 
-  /** Reports the shutdown of this broker to the leader, on the connection on which it registered. */
-  private reportShutdown(link: Link): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const epoch = this.parts.identity.epoch()
-      return epoch === undefined ? Effect.void : this.sendHeartbeat(link, epoch, true)
-    }).pipe(Effect.timeout(shutdownMs), Effect.ignore)
+  /**
+   * Controlled shutdown, on the connection on which the broker registered: asks to shut down until the leader says that
+   * it may. Meanwhile other brokers are elected for what this one leads, and it obeys the image as before
+   * (KAFKA-14296); its followers and clients stay connected.
+   */
+  private shutDown(link: Link): Effect.Effect<void> {
+    const { heartbeatIntervalMs, identity, nudges } = this.parts
+    // The caller is interrupted: what has to end early is made interruptible.
+    const pause = Effect.timeoutOption(Effect.interruptible(Queue.take(nudges)), heartbeatIntervalMs)
+    const ask = (epoch: number) => Effect.timeout(Effect.interruptible(this.sendHeartbeat(link, epoch, true)), shutdownResponseMs)
+    return Effect.flatMap(Effect.clock, (clock) => {
+      const beganAt = clock.unsafeCurrentTimeMillis()
+      const until = (epoch: number): Effect.Effect<void, CallFault | Cause.TimeoutException> =>
+        Effect.flatMap(ask(epoch), ({ errorCode, shouldShutDown }) =>
+          errorCode !== 0 || shouldShutDown || clock.unsafeCurrentTimeMillis() - beganAt >= shutdownMsMax ? Effect.void : Effect.zipRight(pause, until(epoch))
+        )
+      const epoch = identity.epoch()
+      return epoch === undefined ? Effect.void : Effect.ignore(until(epoch))
+    })
   }
 }

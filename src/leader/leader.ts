@@ -20,6 +20,7 @@ import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { type Brokers, layer as brokersLayer, LeaderBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
+import { probeBrokers } from "./brokers/probing.ts"
 import { LeaderContext } from "./context.ts"
 import { raiseEventLevels } from "./event-level.ts"
 import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
@@ -94,6 +95,7 @@ const make = Effect.gen(function* () {
   const find = findJournalOr(journal, groups.findOffsets)
   const routes = yield* leaderRoutes(find)
   yield* Effect.forkScoped(watch)
+  yield* Effect.forkScoped(probeBrokers)
   yield* Effect.forkScoped(raiseEventLevels)
   yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
   return Leader.of({
@@ -114,7 +116,7 @@ const make = Effect.gen(function* () {
  * The role of the leader. Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
  * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read, WriterStopped when it cannot be written.
  */
-export const layer = (options: LeaderOptions): Layer.Layer<Leader, LogFault | UnreadableEvent | WriterStopped, Journal | Compression> =>
+export const layer = (options: LeaderOptions): Layer.Layer<Leader, LogFault | UnreadableEvent | WriterStopped, Journal | Compression | Transport> =>
   Layer.scoped(Leader, make).pipe(Layer.provide(services), Layer.provide(Layer.succeed(LeaderSettings, options)))
 
 interface StartOptions extends LeaderOptions {

@@ -12,12 +12,22 @@ interface Links {
 
 const unauthorized = (message: string): Rejection => ({ error: "CLUSTER_AUTHORIZATION_FAILED" satisfies KafkaError, message })
 
+/** What is told of the connections of brokers. */
+interface LinkWatcher {
+  /** A registration has its first connection. */
+  readonly registered: (broker: RegisteredBroker) => void
+  /** The last connection of a registration has closed, and its broker did not say that it stops. */
+  readonly lost: (broker: RegisteredBroker) => void
+}
+
 /**
  * The connections of registered brokers: each begins with the registration of a process under its secret incarnation id. What only a broker may ask
  * (heartbeats, Envelopes, producer ids) is taken from these alone; the epoch is no secret, since it is in the journal.
  */
 export class BrokerLinks {
   private readonly byBroker = new Map<number, Links>()
+
+  constructor(private readonly watcher: LinkWatcher) {}
 
   /** Binds the session to this registration, whose process has shown its incarnation id. Sessions of an earlier registration count as clients' from now on. */
   bind(session: Session, broker: RegisteredBroker): void {
@@ -30,8 +40,11 @@ export class BrokerLinks {
     links.sessions.add(session)
     session.bind(broker, () => {
       links.sessions.delete(session)
-      if (links.sessions.size === 0 && this.byBroker.get(broker.id) === links) this.byBroker.delete(broker.id)
+      if (links.sessions.size > 0 || this.byBroker.get(broker.id) !== links) return
+      this.byBroker.delete(broker.id)
+      if (!links.isLeaving) this.watcher.lost(broker)
     })
+    if (before?.epoch !== broker.epoch) this.watcher.registered(broker)
   }
 
   /** Whether the broker said last that it stops: its connections will close, and do not hold its id any more. */

@@ -8,6 +8,7 @@ import { type EventTable, lookUp } from "../../stream/event-table.ts"
 import { LeaderSettings } from "../settings.ts"
 import { BrokerLinks } from "./broker-links.ts"
 import { BrokerPace } from "./broker-pace.ts"
+import { BrokerProbes } from "./broker-probes.ts"
 import { Sessions } from "./broker-sessions.ts"
 import { Observers } from "./observers.ts"
 
@@ -44,6 +45,7 @@ export interface Brokers {
   readonly sessions: Sessions
   readonly observers: Observers
   readonly links: BrokerLinks
+  readonly probes: BrokerProbes
   readonly pace: BrokerPace
   /** Brokers that change their state, by broker: a broker may do so again and again. */
   readonly changes: RateLimitedLog
@@ -60,13 +62,14 @@ const loggedBrokersMax = 10
 const nanosPerMs = 1_000_000n
 
 const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.Effect<Brokers> =>
-  Effect.map(Effect.clock, (clock): Brokers => {
+  Effect.map(Effect.all([Effect.clock, BrokerProbes.make]), ([clock, probes]): Brokers => {
     const sessions = new Sessions(clock, sessionTimeoutMs)
     const observers = new Observers(clock, cluster)
     return {
       sessions,
       observers,
-      links: new BrokerLinks(),
+      links: new BrokerLinks(probes),
+      probes,
       pace: new BrokerPace(() => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs)),
       changes: new RateLimitedLog({ linesPerKeyMax: linesPerBrokerMax, keysMax: loggedBrokersMax }),
       refusals: new RateLimitedLog(),
@@ -76,6 +79,7 @@ const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.E
           if (broker === undefined) continue
           sessions.forget(broker)
           observers.forget(broker)
+          probes.forget(broker)
         }
       }
     }

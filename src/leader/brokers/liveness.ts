@@ -1,35 +1,18 @@
-import { Effect, Either, LogLevel, Schedule } from "effect"
+import { Effect, LogLevel, Schedule } from "effect"
 import { idleBrokerMs } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import type { Broker } from "../../../domain/cluster/state.ts"
-import { CommandIds } from "../../stream/command-ids.ts"
 import { ClusterStream } from "../journal/cluster-stream.ts"
 import { LeaderBrokers } from "./brokers.ts"
-
-/** What the leader watches over its brokers with. */
-type Watching = ClusterStream | LeaderBrokers | CommandIds
-
-/** Gives the same kind of command about several brokers; returns the brokers that it changed. */
-const giveAll = (brokers: ReadonlyArray<Broker>, cause: string, command: (broker: Broker) => Command) =>
-  Effect.gen(function* () {
-    if (brokers.length === 0) return []
-    const { writer } = yield* ClusterStream
-    const commandIds = yield* CommandIds
-    const outcomes = yield* writer.submitAll(brokers.map((broker) => ({ command: command(broker), commandId: commandIds.own(), actor: "leader", cause })))
-    return brokers.filter((_, at) => {
-      const outcome = outcomes[at]
-      return outcome !== undefined && Either.isRight(outcome) && outcome.right.events.length > 0
-    })
-  })
+import { afterFencing, fenceAll, giveAll, type Watching } from "./fencing.ts"
 
 const fenceSilent: Effect.Effect<void, never, Watching> = Effect.gen(function* () {
   const { writer } = yield* ClusterStream
   const { changes, sessions } = yield* LeaderBrokers
   const silent = sessions.expired(writer.state())
-  const fence = ({ epoch, id }: Broker) => Command.FenceBroker({ brokerId: id, brokerEpoch: epoch })
-  for (const { host, id, port } of yield* giveAll(silent, "session timeout", fence)) {
+  for (const { host, id, port } of yield* fenceAll(silent, "session timeout")) {
     const name = `broker ${id} at ${host}:${port}`
-    yield* changes.log(LogLevel.Warning, name, `${name} is silent: fenced, its partitions have no leader until it registers again`)
+    yield* changes.log(LogLevel.Warning, name, `${name} is silent: fenced. ${afterFencing}`)
   }
 })
 

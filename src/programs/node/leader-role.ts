@@ -6,6 +6,7 @@ import { Leader, layer } from "../../leader/leader.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import { type DirectoryLocked, type ForeignDirectory, type LogDirectory, LogFault, LogStore } from "../../ports/log-store.ts"
+import type { Transport } from "../../ports/transport.ts"
 import { UnreadableEvent, type WriterStopped } from "../../stream/fault.ts"
 import { layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
@@ -59,7 +60,7 @@ const role = Effect.gen(function* () {
 export const layerLeader = (
   options: NodeOptions,
   directory: string
-): Layer.Layer<LeaderRole, DirectoryLocked | LogFault | ForeignDirectory | UnreadableEvent | WriterStopped, Checksum | Compression> =>
+): Layer.Layer<LeaderRole, DirectoryLocked | LogFault | ForeignDirectory | UnreadableEvent | WriterStopped, Checksum | Compression | Transport> =>
   Layer.effect(LeaderRole, role).pipe(
     Layer.provide(layerOver(options, directory)),
     Layer.provide(layerJournal),
