@@ -78,7 +78,7 @@ describe("the client's work over each listener of Kafka", () => {
 
 describe("the admin", () => {
   testWith(["java", "openssl"], "does at Kafka what the table says", async () => {
-    expect(await Effect.runPromise(adminWork(options("PLAIN", {})))).toEqual(expected.kafka)
+    expect(await Effect.runPromise(adminWork(options("PLAIN", {}), expected.kafka))).toEqual(expected.kafka)
   })
 
   testWith(["java", "openssl"], "creates, renews and expires delegation tokens, and sets a password that its user can use", async () => {

@@ -15,9 +15,12 @@ const results = <K, A>(call: Effect.Effect<ItemResults<K, A>, Failed>, pick: (va
 const result = <A>(call: Effect.Effect<A, Failed>, pick: (value: A) => unknown = (value) => value): Effect.Effect<string> =>
   Effect.match(call, { onFailure: nameOf, onSuccess: (value) => shown(pick(value)) })
 
-/** Calls until the list is not empty: brokers of Kafka learn of a change after its response. */
-const known = <A, E>(call: Effect.Effect<ReadonlyArray<A>, E>, tries = 25): Effect.Effect<ReadonlyArray<A>, E> =>
-  Effect.flatMap(call, (all) => (all.length > 0 || tries === 0 ? Effect.succeed(all) : Effect.delay(known(call, tries - 1), 20)))
+/** Calls that only read, so that they may be repeated. */
+const isRead = (name: string): boolean => /^(describe|list)/.test(name)
+
+/** Repeats a read for up to 30 s until it has the expected result: brokers of Kafka learn of a change after its response. */
+const settled = (step: Effect.Effect<string>, expected: string | undefined, tries = 1500): Effect.Effect<string> =>
+  Effect.flatMap(step, (text) => (text === expected || tries === 0 ? Effect.succeed(text) : Effect.delay(settled(step, expected, tries - 1), 20)))
 
 const topicSteps = (admin: AdminService, node: number) => ({
   "createTopics, one with too many replicas": results(
@@ -152,7 +155,7 @@ const securitySteps = (admin: AdminService) => {
         { entity: { "client-id": "x" }, set: { nonsense: 1 } }
       ])
     ),
-    describeClientQuotas: result(known(admin.describeClientQuotas({ user: "bob" })), (all) =>
+    describeClientQuotas: result(admin.describeClientQuotas({ user: "bob" }), (all) =>
       all.map(({ entity, quotas }) => [entity, Object.entries(quotas).sort()])
     ),
     "alterClientQuotas, unset": results(
@@ -202,8 +205,14 @@ const messages = (connection: ConnectionOptions) =>
     })
   )
 
-/** Calls everything of the admin; returns what each call gave, by its name. */
-export const adminWork = (connection: ConnectionOptions): Effect.Effect<Readonly<Record<string, string>>, unknown> =>
+/**
+ * Calls everything of the admin; returns what each call gave, by its name. With `eventually`, a read is repeated until it gives
+ * the text of that name, since Kafka's brokers apply the controller's records a moment later.
+ */
+export const adminWork = (
+  connection: ConnectionOptions,
+  eventually: Readonly<Record<string, string>> = {}
+): Effect.Effect<Readonly<Record<string, string>>, unknown> =>
   Effect.scoped(
     Effect.gen(function* () {
       const admin = yield* Admin.make(connection)
@@ -213,7 +222,7 @@ export const adminWork = (connection: ConnectionOptions): Effect.Effect<Readonly
         Effect.forEach(
           Object.entries(steps),
           ([name, step]) =>
-            Effect.map(step, (text) => {
+            Effect.map(name in eventually && isRead(name) ? settled(step, eventually[name]) : step, (text) => {
               found[name] = text
             }),
           { discard: true }
