@@ -16,7 +16,10 @@ export interface WantedPartition {
   readonly replicas?: ReadonlyArray<BrokerId> | undefined
   readonly adding?: ReadonlyArray<BrokerId> | undefined
   readonly removing?: ReadonlyArray<BrokerId> | undefined
-  /** A broker whose log does not have all that it acknowledged: it leaves the in-sync set, and the ELR too. */
+  /**
+   * A replica whose log does not have all that its broker acknowledged: it leaves the in-sync set, and the ELR too. The
+   * leader epoch rises.
+   */
   readonly disowned?: BrokerId | undefined
 }
 
@@ -91,7 +94,9 @@ const same = (one: ReadonlyArray<BrokerId>, other: ReadonlyArray<BrokerId>): boo
  * in-sync set allows it, then the ELR, then the election, then the epochs.
  *
  * The partition epoch rises by one with every change. The leader epoch rises with a new leader and when replicas are
- * taken away; a set that only shrinks or grows leaves it (KAFKA-15021). `minIsr` is the value of `min.insync.replicas`.
+ * taken away; a set that only shrinks or grows leaves it (KAFKA-15021). It rises with a replica that is disowned, too:
+ * what the broker fetched with the log that it lost must not count any more. Otherwise the leader would take the replica
+ * up again by its last fetch. `minIsr` is the value of `min.insync.replicas`.
  */
 export const change = (
   partition: Partition,
@@ -107,7 +112,8 @@ export const change = (
   const enough = isr.length >= effectiveMinIsr(minIsr, target.replicas.length)
   const after = { replicas: target.replicas, adding: target.adding, removing: target.removing, ...alone(target, { leader, isr, elr: enough ? [] : elr }) }
   const keys = ["replicas", "adding", "removing", "isr", "elr"] as const
-  if (leader === partition.leader && keys.every((key) => same(after[key], partition[key]))) return partition
-  const isRaised = leader !== partition.leader || partition.replicas.some((id) => !after.replicas.includes(id))
+  const isDisowned = disowned !== undefined && partition.replicas.includes(disowned)
+  if (!isDisowned && leader === partition.leader && keys.every((key) => same(after[key], partition[key]))) return partition
+  const isRaised = isDisowned || leader !== partition.leader || partition.replicas.some((id) => !after.replicas.includes(id))
   return { ...after, leader, leaderEpoch: partition.leaderEpoch + (isRaised ? 1 : 0), partitionEpoch: partition.partitionEpoch + 1 }
 }

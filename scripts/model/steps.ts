@@ -98,7 +98,10 @@ const decideVersions = (rules: Rules, now: Version, index: number, kind: Registe
   const change = { fence: { isFenced: true }, unfence: { isFenced: false }, restart: registered, "restart with an empty disk": registered }[kind]
   const brokers = withBroker(now.brokers, index, change)
   const isr = kind === "unfence" || isFenced ? now.partition.isr : now.partition.isr.filter((id) => id !== index)
-  const wanted: WantedPartition = kind === "restart with an empty disk" ? { isr, disowned: idOf(index) } : { isr }
+  const { elr } = now.partition
+  // A broker reports that it lost a log where the cluster counts on it.
+  const isDisowned = kind === "restart with an empty disk" && [...now.partition.isr, ...elr].includes(idOf(index))
+  const wanted: WantedPartition = isDisowned ? { isr, disowned: idOf(index) } : { isr }
   return elections(rules, now, brokers, wanted).map((partition) => ({ ...now, brokers, partition }))
 }
 

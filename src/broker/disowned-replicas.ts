@@ -1,6 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { type Partition, topicById } from "../../domain/cluster/state.ts"
-import { BrokerId, type TopicId } from "../../domain/kernel/id.ts"
+import { BrokerId, type Epoch } from "../../domain/kernel/id.ts"
 import type { DisownReason } from "../protocol/message/63-broker-heartbeat.ts"
 import { BrokerSettings } from "./broker-settings.ts"
 import { Image } from "./image/image.ts"
@@ -8,6 +8,11 @@ import { keyOf, type TopicIdPartition } from "./partition/topic-id-partition.ts"
 
 interface DisownedReplica extends TopicIdPartition {
   readonly reason: DisownReason
+}
+
+interface Noted extends DisownedReplica {
+  /** The leader epoch of the partition when the log was lost. */
+  readonly leaderEpoch: Epoch
 }
 
 /** Replicas that one heartbeat disowns at most. While there are more, the broker asks to stay fenced. */
@@ -34,6 +39,11 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
     readonly add: (replica: TopicIdPartition, reason: DisownReason) => void
     /** The log is open, or the replica is removed. */
     readonly forget: (replica: TopicIdPartition) => void
+    /**
+     * Whether a damaged log may be replaced by a new one: the leader epoch has risen since, so that the partition's
+     * leader does not count what the broker fetched with the damaged one.
+     */
+    readonly isForgotten: (replica: TopicIdPartition) => boolean
     /** Those that the image still counts as in sync or eligible, and whether there are more than one heartbeat may have. */
     readonly due: () => { readonly replicas: ReadonlyArray<DisownedReplica>; readonly hasMore: boolean }
   }
@@ -45,10 +55,13 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
       const { cluster } = yield* Image
       const self = BrokerId.make(nodeId)
       let heard = (): void => undefined
-      const all = new Map<string, DisownedReplica>()
-      const isDue = ({ partition, topicId }: { readonly topicId: TopicId; readonly partition: number }): boolean => {
-        const placed = topicById(cluster(), topicId)?.partitions.at(partition)
-        return placed !== undefined && isVouchedFor(placed, self) && hasOtherCopy(placed, self)
+      const all = new Map<string, Noted>()
+      const placedOf = ({ partition, topicId }: TopicIdPartition): Partition | undefined => topicById(cluster(), topicId)?.partitions.at(partition)
+      const isDue = (noted: Noted): boolean => {
+        const placed = placedOf(noted)
+        if (placed === undefined) return false
+        if (isVouchedFor(placed, self)) return hasOtherCopy(placed, self)
+        return noted.reason === "damage" && placed.replicas.length > 1 && placed.leaderEpoch <= noted.leaderEpoch
       }
       const due = () => {
         const replicas: Array<DisownedReplica> = []
@@ -62,8 +75,13 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
       return {
         whenAdded: (next) => void (heard = next),
         add: ({ partition, topicId }, reason) => {
-          all.set(keyOf({ topicId, partition }), { topicId, partition, reason })
+          all.set(keyOf({ topicId, partition }), { topicId, partition, reason, leaderEpoch: placedOf({ topicId, partition })?.leaderEpoch ?? -1 })
           heard()
+        },
+        isForgotten: (replica) => {
+          const noted = all.get(keyOf(replica))
+          const placed = placedOf(replica)
+          return noted !== undefined && placed !== undefined && placed.leaderEpoch > noted.leaderEpoch
         },
         forget: (replica) => void all.delete(keyOf(replica)),
         due

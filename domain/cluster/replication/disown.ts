@@ -21,8 +21,11 @@ export const lastCopies = (cluster: Cluster, { brokerId, partitions }: Pick<Comm
 
 /**
  * Takes a broker out of the in-sync sets and ELRs of partitions whose logs it lost, so that an empty log never leads
- * (KAFKA-14139). Partitions of which it has the last copy stay as they are: an election would make the loss final. No
- * event for a partition whose sets do not have the broker.
+ * (KAFKA-14139). Partitions of which it has the last copy stay as they are: an election would make the loss final.
+ *
+ * A log that a running broker found damaged is reported where no set has the broker, too: the leader epoch rises, so
+ * that the partition leader forgets what the replica fetched before. Otherwise it could still take the replica up by
+ * that, without its records. No other report of a partition whose sets do not have the broker has an event.
  */
 export const disownReplicas = (cluster: Cluster, command: CommandOf<"DisownReplicas">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), ({ epoch, id }) => {
@@ -34,7 +37,9 @@ export const disownReplicas = (cluster: Cluster, command: CommandOf<"DisownRepli
       const before = topic?.partitions.at(partition)
       if (topic === undefined || before === undefined || !isReplicated(before) || seen.has(`${topicId} ${partition}`)) continue
       seen.add(`${topicId} ${partition}`)
-      if ((!before.isr.includes(id) && !before.elr.includes(id)) || isLastCopy(before, id)) continue
+      const isCounted = before.isr.includes(id) || before.elr.includes(id)
+      const isForgotten = command.reason === "damage" && before.replicas.includes(id)
+      if (!(isCounted || isForgotten) || isLastCopy(before, id)) continue
       const after = change(before, { disowned: id }, lifeOf, minIsrOf(cluster, topic.configs))
       changes.push({ topicId: topic.topicId, partition, before, after })
     }

@@ -57,6 +57,13 @@ describe("change", () => {
     expect(change(partition({ isr: ids(1, 2) }), { disowned: 1 as BrokerId }, lives([]), 2)).toMatchObject({ leader: 2, isr: [2], elr: [] })
     expect(change(partition({ leader: -1, isr: [], elr: ids(1, 2) }), { disowned: 1 as BrokerId }, lives([2]), 2)).toMatchObject({ leader: -1, elr: [2] })
   })
+  test("a replica that disowns its log: the leader epoch rises, so that what it fetched before does not count", () => {
+    expect(change(partition(), { disowned: 3 as BrokerId }, lives([]), 2)).toMatchObject({ leader: 1, isr: [1, 2], leaderEpoch: 6, partitionEpoch: 10 })
+    // It is about to join by that fetch.
+    expect(change(partition({ isr: ids(1, 2) }), { disowned: 3 as BrokerId }, lives([]), 2)).toMatchObject({ leader: 1, isr: [1, 2], leaderEpoch: 6 })
+    const before = partition()
+    expect(change(before, { disowned: 4 as BrokerId }, lives([]), 2)).toBe(before)
+  })
   test("R8: an election is unclean only where it is asked for, and no other replica can lead", () => {
     const before = partition({ leader: -1, isr: [], elr: ids(1) })
     expect(change(before, {}, lives([1]), 2)).toBe(before)

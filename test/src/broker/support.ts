@@ -99,6 +99,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
       whenAdded: () => undefined,
       add: () => undefined,
       forget: () => undefined,
+      isForgotten: () => true,
       due: () => ({ replicas: [], hasMore: false })
     })
     const services = yield* Layer.build(HostedPartitions.layer).pipe(

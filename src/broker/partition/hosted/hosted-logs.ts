@@ -179,7 +179,7 @@ export class HostedLogs {
     if (placed === undefined) return this.remove(due)
     const held = this.open.get(keyOf(due))
     if (held === undefined) return this.openLog(due)
-    return held.replica.isDamaged && this.isSpare(placed) ? this.copyAnew(due, placed) : Effect.void
+    return held.replica.isDamaged && this.isSpare(placed) && this.services.disowned.isForgotten(due) ? this.copyAnew(due, placed) : Effect.void
   }
 
   /** Whether the cluster does not count on the log here: other replicas have all that is committed. */

@@ -290,9 +290,21 @@ describe("lost logs", () => {
     expect(tags(three, disown(1))).toEqual(["ReplicasDisowned", "LeadersElected"])
     expect(brief(afterCommands(three, disown(1)))).toEqual([2, 1, [2, 3], []])
     const last = afterCommands(three, fence(2), fence(3), fence(1))
-    expect(brief(afterCommands(last, disown(1)))).toEqual([-1, 1, [], [3]])
-    expect(brief(afterCommands(last, disown(1), heartbeat(1)))).toEqual([-1, 1, [], [3]])
+    expect(brief(afterCommands(last, disown(1)))).toEqual([-1, 2, [], [3]])
+    expect(brief(afterCommands(last, disown(1), heartbeat(1)))).toEqual([-1, 2, [], [3]])
     expect(tags(three, disown(1, 9))).toEqual([])
+  })
+  test("a running broker that lost a log: the leader cannot take the replica up by what it fetched before", () => {
+    const of = (reason: "damage" | "missing") => (cluster: Cluster) =>
+      Command.DisownReplicas({ ...(disown(3)(cluster) as Extract<Command, { _tag: "DisownReplicas" }>), reason })
+    const before = afterCommands(three, of("damage"))
+    expect(brief(before)).toEqual([1, 1, [1, 2], []])
+    // The leader's proposal was under way.
+    const { partitions } = alter([1, 2, 3])(three) as Extract<Command, { _tag: "AlterInSyncSets" }>
+    expect(inSyncSetFault(before, 1, partitions[0] as (typeof partitions)[number])?.error).toBe("FENCED_LEADER_EPOCH")
+    // Not in the set, but perhaps about to join: the epoch rises all the same.
+    expect(brief(afterCommands(before, of("damage")))).toEqual([1, 2, [1, 2], []])
+    expect(tags(before, of("missing"))).toEqual([])
   })
   test("of brokers that all lost their logs the last one to report keeps its place: no copy is disowned without another", () => {
     const two = afterCommands(three, disown(1), disown(2))
@@ -316,7 +328,7 @@ describe("lost logs", () => {
     const again = (keepsWhatItAcknowledged: boolean) => registerReplica(1, { incarnationId: "second", keepsWhatItAcknowledged, directories: ["d1"] })
     expect(brief(afterCommands(last, again(true), heartbeat(1)))).toEqual([1, 2, [1], [3]])
     const unsure = afterCommands(last, again(false), heartbeat(1))
-    expect(brief(unsure)).toEqual([-1, 1, [], [3]])
+    expect(brief(unsure)).toEqual([-1, 2, [], [3]])
     expect(brokerOf(unsure, 1)?.directories).toEqual(["d1"])
     expect(givenCluster(last).events(again(false)).at(-1)).toMatchObject({ v: 2, keepsWhatItAcknowledged: false, brokerEpoch: last.index + 1 })
   })
