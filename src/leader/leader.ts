@@ -28,6 +28,8 @@ import { ClusterStream, layer as clusterStreamLayer, mustSucceed } from "./journ
 import { LeaderProducerIds } from "./producer-ids/producer-ids.ts"
 import { leaderRoutes } from "./routes.ts"
 import { type LeaderOptions, LeaderSettings } from "./settings.ts"
+import { keepLeadersBalanced } from "./upkeep/leader-balance.ts"
+import { replaceLostBrokers } from "./upkeep/replacement.ts"
 
 /** The leader of the cluster. Its routes are served by the program that has a listener: alone, or together with a broker's on one port. */
 export class Leader extends Context.Tag("comanche-franz/leader/Leader")<
@@ -97,6 +99,8 @@ const make = Effect.gen(function* () {
   yield* Effect.forkScoped(watch)
   yield* Effect.forkScoped(probeBrokers)
   yield* Effect.forkScoped(raiseEventLevels)
+  yield* Effect.forkScoped(keepLeadersBalanced)
+  yield* Effect.forkScoped(replaceLostBrokers)
   yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
   return Leader.of({
     nodeId,

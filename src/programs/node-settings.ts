@@ -3,6 +3,7 @@ export interface NodeSettings {
   readonly [name: `${string}.${string}`]: string | number | boolean | undefined
   readonly "advertised.listeners"?: string
   readonly "auto.create.topics.enable"?: boolean
+  readonly "auto.leader.rebalance.enable"?: boolean
   readonly "broker.heartbeat.interval.ms"?: number
   readonly "broker.id"?: number
   readonly "broker.rack"?: string
@@ -18,6 +19,7 @@ export interface NodeSettings {
   readonly "delete.topic.enable"?: boolean
   readonly "fetch.max.bytes"?: number
   readonly "franz.broker.partitions.max"?: number
+  readonly "franz.broker.replacement.delay.ms"?: number
   readonly "franz.group.max.bytes"?: number
   readonly "franz.group.name.max.bytes"?: number
   readonly "franz.groups.max.bytes"?: number
@@ -30,6 +32,8 @@ export interface NodeSettings {
   readonly "group.max.size"?: number
   readonly "group.min.session.timeout.ms"?: number
   readonly "inter.broker.listener.name"?: string
+  readonly "leader.imbalance.check.interval.seconds"?: number
+  readonly "leader.imbalance.per.broker.percentage"?: number
   readonly "listener.security.protocol.map"?: string
   readonly listeners?: string
   readonly "log.cleaner.backoff.ms"?: number

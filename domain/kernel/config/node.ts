@@ -1,3 +1,4 @@
+import { balancing } from "./balancing.ts"
 import { connectionOverridesPattern } from "./connection-overrides.ts"
 import { quorum, replication } from "./known/cluster.ts"
 import { groups, transactions } from "./known/groups.ts"
@@ -271,6 +272,7 @@ const nodeSettings = {
   ...segments,
   ...cleaner,
   ...records,
+  ...balancing,
   ...clients,
   ...listeningLater,
   ...machinery,

@@ -36,11 +36,9 @@ export const quorum = family("Configures Kafka's controller quorum. It has no ef
 export const replication = family("Configures replication and leader election. It has no effect here: a partition has one replica (docs/skipped.md).", {
   "alter.log.dirs.replication.quota.window.num": ints(11, 1),
   "alter.log.dirs.replication.quota.window.size.seconds": ints(1, 1),
-  "auto.leader.rebalance.enable": bools(true),
   "controlled.shutdown.enable": bools(true),
   "cordoned.log.dirs": perBroker(lists("")),
   "follower.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
-  "leader.imbalance.check.interval.seconds": longs(300, 1),
   "leader.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
   "num.replica.alter.log.dirs.threads": withoutDefault(ints(0)),
   "num.replica.fetchers": dynamic(ints(1, 1)),

@@ -19,7 +19,6 @@ export const removedSettings: Readonly<Record<string, string>> = {
   "host.name": "listeners says it",
   "inter.broker.protocol.version": noLongerIn("4"),
   "kafka.metrics.csv.enabled": noLongerIn("4"),
-  "leader.imbalance.per.broker.percentage": noLongerIn("4"),
   "log.message.downconversion.enable": noLongerIn("4"),
   "log.message.format.version": noLongerIn("4"),
   "log.message.timestamp.difference.max.ms": "log.message.timestamp.before.max.ms and log.message.timestamp.after.max.ms say it",

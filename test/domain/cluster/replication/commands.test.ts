@@ -5,6 +5,7 @@ import { lastCopies } from "../../../../domain/cluster/replication/disown.ts"
 import { electionFault } from "../../../../domain/cluster/replication/elections.ts"
 import { inSyncSetFault } from "../../../../domain/cluster/replication/in-sync.ts"
 import { cancellationFault, reassignmentFault } from "../../../../domain/cluster/replication/reassignment.ts"
+import { replacementOf } from "../../../../domain/cluster/replication/replacement.ts"
 import { ClusterState, toSnapshot } from "../../../../domain/cluster/snapshot.ts"
 import { brokerOf, type Cluster, topicByName } from "../../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../../domain/kernel/id.ts"
@@ -278,6 +279,46 @@ describe("replacement of a broker", () => {
     expect(tags(afterCommands(many, { ...replace, movesMax: 2 } as Command), { ...replace, movesMax: 2 } as Command)).toEqual([])
     expect(tags(three, replace)).toEqual([])
     expect(tags(afterCommands(three, fence(1)), replace)).toEqual([])
+  })
+})
+
+describe("what a replacement leaves alone", () => {
+  const replace = Command.ReplaceBroker({ brokerId: 1 as BrokerId, movesMax: 1, partitionsPerBrokerMax: 100 })
+  const all = (cluster: Cluster) => topicByName(cluster, "orders")?.partitions.map(({ replicas }) => replicas as ReadonlyArray<number>) ?? []
+  test("without a broker in the lost one's rack, a rack that has no replica of the partition comes before the fewest partitions", () => {
+    const racks = ["a", "b", "c", "b", "d"]
+    const busy = afterCommands(
+      orders(replicatedCluster(5, racks)),
+      addTopic("busy", { ...asked, topicId: topicId(2), partitionCount: -1, replicationFactor: -1, assignments: [{ partition: 0, replicas: [5] }] }),
+      fence(1)
+    )
+    expect(all(afterCommands(busy, replace))).toEqual([[5, 2, 3, 1]])
+  })
+  test("a partition without a leader waits, and holds up no other", () => {
+    const both = addTopic("orders", {
+      ...asked,
+      partitionCount: -1,
+      replicationFactor: -1,
+      assignments: [
+        { partition: 0, replicas: [1, 2] },
+        { partition: 1, replicas: [1, 3] }
+      ],
+      configs: []
+    })
+    const cluster = afterCommands(replicatedCluster(4), both, fence(1), fence(2))
+    expect(replacementOf(cluster, 1 as BrokerId)).toEqual({ due: 1, moving: 0, waiting: 1 })
+    const moved = afterCommands(cluster, replace)
+    expect(all(moved)).toEqual([
+      [1, 2],
+      [4, 3, 1]
+    ])
+    expect(replacementOf(moved, 1 as BrokerId)).toEqual({ due: 0, moving: 1, waiting: 1 })
+    // The move has lost its leader: it is no reason not to begin the next one.
+    expect(replacementOf(afterCommands(moved, fence(3)), 1 as BrokerId)).toEqual({ due: 0, moving: 0, waiting: 2 })
+  })
+  test("a partition with one copy waits for its broker", () => {
+    const cluster = afterCommands(orders(replicatedCluster(3), 1, [1]), fence(1))
+    expect([tags(cluster, replace), replacementOf(cluster, 1 as BrokerId)]).toEqual([[], { due: 0, moving: 0, waiting: 1 }])
   })
 })
 
