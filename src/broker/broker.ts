@@ -17,6 +17,7 @@ import { BrokerContext } from "./broker-context.ts"
 import { BrokerIdentity } from "./broker-identity.ts"
 import { type BrokerOptions, BrokerSettings } from "./broker-settings.ts"
 import { BrokerStop } from "./broker-stop.ts"
+import { CleanShutdown } from "./clean-shutdown.ts"
 import { DisownedReplicas } from "./disowned-replicas.ts"
 import { BrokerFault } from "./fault.ts"
 import { listGroups } from "./handler/16-list-groups.ts"
@@ -74,6 +75,7 @@ const services = Layer.mergeAll(ProducerIds.layer, AutoCreation.layer, layerRepl
   Layer.provideMerge(Layer.merge(DisownedReplicas.layer, LostRecords.layer)),
   Layer.provideMerge(Image.layer),
   Layer.provideMerge(LeaderContact.layer),
+  Layer.provideMerge(CleanShutdown.layer),
   Layer.provideMerge(Layer.mergeAll(BrokerIdentity.layer, BrokerStop.layer, OwnDirectories.layer))
 )
 

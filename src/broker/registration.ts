@@ -14,6 +14,7 @@ import type { CallFault } from "../wire/fault.ts"
 import type { Link } from "../wire/link.ts"
 import { BrokerIdentity } from "./broker-identity.ts"
 import { BrokerSettings } from "./broker-settings.ts"
+import { CleanShutdown } from "./clean-shutdown.ts"
 import { DisownedReplicas } from "./disowned-replicas.ts"
 import { BrokerFault, type LeaderRefused, leaderRefused } from "./fault.ts"
 import { Image } from "./image/image.ts"
@@ -45,49 +46,52 @@ export class Registration extends Context.Tag("comanche-franz/broker/Registratio
     readonly isReady: () => boolean
   }
 >() {
-  static readonly layer: Layer.Layer<Registration, never, BrokerSettings | BrokerIdentity | LeaderContact | Image | DisownedReplicas | LostRecords | LogStore> =
-    Layer.effect(
-      Registration,
-      Effect.gen(function* () {
-        const image = yield* Image
-        const contact = yield* LeaderContact
-        const { config, nodeId } = yield* BrokerSettings
-        const identity = yield* BrokerIdentity
-        const { directories } = yield* LogStore
-        const disowned = yield* DisownedReplicas
-        const nudges = yield* Queue.sliding<void>(1)
-        const nudge = () => void nudges.unsafeOffer(undefined)
-        const lost = yield* LostRecords
-        disowned.whenAdded(nudge)
-        const status: Status = { isReady: false, isFenced: true, wasUnfenced: false }
-        const run = ({ advertised, listeners }: Advertisement) =>
-          Effect.flatMap(image.founded, (clusterId) => {
-            const endpoints = listeners ?? [{ name: soleListener, ...advertised }]
-            const request = {
-              brokerId: nodeId,
-              clusterId,
-              incarnationId: identity.incarnationId,
-              listeners: endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext })),
-              features: [eventLevels],
-              rack: config["broker.rack"] === "" ? null : config["broker.rack"],
-              logDirs: directories.flatMap((directory) => directory.id() ?? []),
-              // Without a sync before each acknowledgement, a power cut may have taken acknowledged records.
-              keepsWhatItAcknowledged: config["log.flush.policy"] === "ack"
-            }
-            const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
-            const metadataOffset = () => image.cluster().index - 1
-            return contact.keep(
-              "registration",
-              new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due, lost }).runOn
-            )
-          })
-        const becomeReady = () => {
-          status.isReady = true
-          nudge()
-        }
-        return { run, nudge, becomeReady, isReady: () => status.isReady }
-      })
-    )
+  static readonly layer: Layer.Layer<
+    Registration,
+    never,
+    BrokerSettings | BrokerIdentity | LeaderContact | Image | DisownedReplicas | LostRecords | CleanShutdown | LogStore
+  > = Layer.effect(
+    Registration,
+    Effect.gen(function* () {
+      const image = yield* Image
+      const contact = yield* LeaderContact
+      const { config, nodeId } = yield* BrokerSettings
+      const identity = yield* BrokerIdentity
+      const { directories } = yield* LogStore
+      const { keepsWhatItAcknowledged } = yield* CleanShutdown
+      const disowned = yield* DisownedReplicas
+      const nudges = yield* Queue.sliding<void>(1)
+      const nudge = () => void nudges.unsafeOffer(undefined)
+      const lost = yield* LostRecords
+      disowned.whenAdded(nudge)
+      const status: Status = { isReady: false, isFenced: true, wasUnfenced: false }
+      const run = ({ advertised, listeners }: Advertisement) =>
+        Effect.flatMap(image.founded, (clusterId) => {
+          const endpoints = listeners ?? [{ name: soleListener, ...advertised }]
+          const request = {
+            brokerId: nodeId,
+            clusterId,
+            incarnationId: identity.incarnationId,
+            listeners: endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext })),
+            features: [eventLevels],
+            rack: config["broker.rack"] === "" ? null : config["broker.rack"],
+            logDirs: directories.flatMap((directory) => directory.id() ?? []),
+            keepsWhatItAcknowledged
+          }
+          const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
+          const metadataOffset = () => image.cluster().index - 1
+          return contact.keep(
+            "registration",
+            new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due, lost }).runOn
+          )
+        })
+      const becomeReady = () => {
+        status.isReady = true
+        nudge()
+      }
+      return { run, nudge, becomeReady, isReady: () => status.isReady }
+    })
+  )
 }
 
 /** What the heartbeats say, and what the leader answered last. */

@@ -16,6 +16,7 @@ import type { Codec } from "../../../domain/log/codec.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
 import { BrokerContext } from "../../../src/broker/broker-context.ts"
+import { CleanShutdown } from "../../../src/broker/clean-shutdown.ts"
 import { DisownedReplicas } from "../../../src/broker/disowned-replicas.ts"
 import { produce } from "../../../src/broker/handler/00-produce.ts"
 import { deleteRecords } from "../../../src/broker/handler/21-delete-records.ts"
@@ -105,6 +106,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
     const services = yield* Layer.build(HostedPartitions.layer).pipe(
       Effect.provideService(BrokerContext, context),
       Effect.provideService(DisownedReplicas, disowned),
+      Effect.provideService(CleanShutdown, { keepsWhatItAcknowledged: true, ended: Effect.void }),
       Effect.provide(LostRecords.layer),
       Effect.provideService(Compression, packing)
     )

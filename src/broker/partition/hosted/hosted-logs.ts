@@ -159,17 +159,23 @@ export class HostedLogs {
     this.wake()
   }
 
-  /** Clean end: syncs what was appended for acks=1 too, then closes the files. */
-  readonly end: Effect.Effect<void> = Effect.suspend(() =>
+  /** Clean end: syncs what was appended for acks=1 too, then closes the files. Returns whether every log was synced, but for those that are damaged. */
+  readonly end: Effect.Effect<boolean> = Effect.suspend(() =>
     Effect.zipRight(
       this.highWatermarks.save(this.replicas()),
-      Effect.forEach(
-        [...this.open.values()],
-        ({ replica }) => {
-          replica.stopLeading()
-          return Effect.zipRight(Effect.ignore(replica.sync), this.close(replica))
-        },
-        { concurrency, discard: true }
+      Effect.map(
+        Effect.forEach(
+          [...this.open.values()],
+          ({ replica }) => {
+            replica.stopLeading()
+            return Effect.zipLeft(
+              Effect.map(Effect.isSuccess(replica.sync), (isSynced) => isSynced || replica.isDamaged),
+              this.close(replica)
+            )
+          },
+          { concurrency }
+        ),
+        (synced) => synced.every((each) => each)
       )
     )
   )
