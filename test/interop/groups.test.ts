@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
+import { Effect, Fiber, Stream } from "effect"
 import { Kafka, logLevel } from "kafkajs"
+import { Consumer, type ConsumerEvent } from "../../src/programs/library.ts"
 import { franz, franzDoes, type Node, ready } from "./support/franz.ts"
 import { consoleConsumer, linesOf, startJavaTool, testWith } from "./support/peers.ts"
 import { Run, run, temporaryDirectory, until } from "./support/process.ts"
@@ -115,6 +117,45 @@ describe("members of several kinds in one group", () => {
     for (const lines of seen()) expect(lines.length).toBeGreaterThan(0)
     await consumer.disconnect()
     for (const member of [java, kcat, ours]) await member.kill("SIGTERM")
+  })
+
+  testWith(["java", "kcat"], "Java, librdkafka and ours share a topic by the cooperative assignor, and ours keeps what it has when one leaves", async () => {
+    const [topic, group] = ["cooperative", "cooperative"]
+    await franzDoes(["topic", "create", topic, "--partitions", String(partitions), "--leader", leader.address])
+    const events: Array<ConsumerEvent> = []
+    const got: Array<string> = []
+    const member = Effect.gen(function* () {
+      const consumer = yield* Consumer.make({ leader: leader.address })
+      yield* Effect.forkScoped(Stream.runForEach(consumer.events, (event) => Effect.sync(() => events.push(event))))
+      yield* consumer.joinConsumerGroup(group, { assignors: ["cooperative-sticky"] })
+      yield* consumer.subscribe(topic)
+      yield* consumer.run(({ text }) => Effect.sync(() => got.push(text)))
+    })
+    const ours = Effect.runFork(Effect.scoped(member))
+    await until("ours has all partitions", () => events.some((event) => event._tag === "PartitionsAssigned" && event.partitions.length === partitions))
+    const kcat = Run.start("kcat", ["-b", leader.address, "-u", "-q", "-X", "partition.assignment.strategy=cooperative-sticky", "-G", group, topic])
+    const strategy = "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+    const java = startJavaTool(consoleConsumer, ["--bootstrap-server", leader.address, "--topic", topic, "--group", group, "--command-property", strategy])
+    expect(await shares(group, 3)).toEqual([4, 4, 4])
+    const revoked = () => events.flatMap((event) => (event._tag === "PartitionsRevoked" ? event.partitions : []))
+    expect(revoked().length).toBe(8)
+    const values = Array.from({ length: 240 }, (_, at) => `v-${at}`)
+    await produce(topic, values)
+    const seen = () => [...linesOf(java.stdout), ...linesOf(kcat.stdout), ...got]
+    await until("each message was read once by the group", () => seen().length >= values.length)
+    expect([...seen()].sort()).toEqual([...values].sort())
+    for (const lines of [linesOf(java.stdout), linesOf(kcat.stdout), got]) expect(lines.length).toBeGreaterThan(0)
+    await java.kill("SIGTERM")
+    expect([...(await shares(group, 2))]).toEqual([6, 6])
+    // It gave nothing away for that.
+    expect(revoked().length).toBe(8)
+    await kcat.kill("SIGTERM")
+    await until(
+      "ours has all partitions again",
+      () => events.filter((event) => event._tag === "PartitionsAssigned").flatMap(({ partitions: of }) => of).length >= 20
+    )
+    expect(revoked().length).toBe(8)
+    await Effect.runPromise(Fiber.interrupt(ours))
   })
 
   testWith(["java"], "Kafka's own group tool lists, describes, resets and deletes a group", async () => {

@@ -44,7 +44,7 @@ const consumerFields: Fields<ConsumerOptions> = {
 const consumer = fields(consumerFields)
 export const wrongConsumer = (options: unknown): Wrong | undefined => consumer(options, "options")
 
-const assignor = oneOf("range", "roundrobin", "sticky")
+const assignor = oneOf("range", "roundrobin", "sticky", "cooperative-sticky")
 /** A value of effect/Schedule. */
 const aSchedule = (value: unknown, field: string): Wrong | undefined =>
   Schedule.isSchedule(value) ? undefined : { field, given: value, allowed: "a Schedule of effect" }

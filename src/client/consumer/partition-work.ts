@@ -28,9 +28,9 @@ export class PartitionWork {
 
   constructor(private readonly partitions: AssignedPartitions) {}
 
-  /** The partitions of a new assignment, before their first message. */
-  begin(now: number): Effect.Effect<void> {
-    this.polledAt = now
+  /** Partitions that are assigned, before their first message. */
+  begin(now: number, readers: ReadonlyArray<PartitionReader>): Effect.Effect<void> {
+    if (this.polledAt === Number.POSITIVE_INFINITY) this.polledAt = now
     const each = (reader: PartitionReader) =>
       Effect.gen(this, function* () {
         const scope = yield* Scope.make()
@@ -43,15 +43,16 @@ export class PartitionWork {
         }
         if (this.runner !== undefined) yield* this.runner.start(reader, scope)
       })
-    return Effect.forEach(this.partitions.current, each, { concurrency: callbacksMax, discard: true })
+    return Effect.forEach(readers, each, { concurrency: callbacksMax, discard: true })
   }
-  /** Ends the work on all partitions. Returns after `withinMs` at the latest. */
-  end(withinMs: number): Effect.Effect<void> {
+  /** Ends the work on these partitions, or on all. Returns after `withinMs` at the latest. */
+  end(withinMs: number, readers?: ReadonlyArray<PartitionReader>): Effect.Effect<void> {
     return Effect.gen(this, function* () {
-      this.polledAt = Number.POSITIVE_INFINITY
-      const scopes = [...this.scopes.values()]
-      this.scopes.clear()
-      if (this.runner !== undefined) yield* this.runner.end(withinMs)
+      const ending = readers ?? [...this.scopes.keys()]
+      const scopes = ending.flatMap((reader) => this.scopes.get(reader) ?? [])
+      for (const reader of ending) this.scopes.delete(reader)
+      if (this.scopes.size === 0) this.polledAt = Number.POSITIVE_INFINITY
+      if (this.runner !== undefined) yield* this.runner.end(withinMs, readers)
       if (scopes.length === 0) return
       const closing = yield* Effect.forkDaemon(Effect.forEach(scopes, closeScope, { concurrency: "unbounded", discard: true }))
       if ((yield* within(Fiber.join(closing), withinMs))._tag === "None")

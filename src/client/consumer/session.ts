@@ -7,9 +7,10 @@ import { membershipSettings } from "../group/options.ts"
 import type { TopicView } from "../metadata/view.ts"
 import { monotonicMs } from "../runtime/monotonic.ts"
 import { within } from "../runtime/supervision.ts"
+import type { ConsumerContext } from "./context.ts"
 import type { AssignError, CommitError, JoinError, PollError, RunError, SubscribeError } from "./errors.ts"
 import type { ConsumedRecord } from "./fetch/record.ts"
-import { type ConsumerContext, type GroupSession, joinGroup } from "./group-session.ts"
+import { type GroupSession, joinGroup } from "./group-session.ts"
 import type { JoinOptions, PollOptions } from "./options.ts"
 import type { RunOptions, WithoutScope } from "./run/options.ts"
 import { Runner } from "./run/runner.ts"
@@ -165,7 +166,7 @@ export class Session {
       partitions.setDeliverUntil(Number.POSITIVE_INFINITY)
       partitions.begin(positions, assignment.some(({ at }) => typeof at === "object" && "offset" in at) ? "refuse" : "nearest")
       partitions.takeForfeited()
-      yield* work.begin(monotonicMs(this.clock))
+      yield* work.begin(monotonicMs(this.clock), partitions.current)
       partitions.resume()
     })
   }

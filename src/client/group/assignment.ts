@@ -1,5 +1,6 @@
 import { Either } from "effect"
 import type { Assignor, PartitionCounts, Subscription, TopicPartitions } from "../../../domain/group/assignor/assignor.ts"
+import { cooperativeSticky } from "../../../domain/group/assignor/cooperative-sticky.ts"
 import { range } from "../../../domain/group/assignor/range.ts"
 import { roundRobin } from "../../../domain/group/assignor/round-robin.ts"
 import { sticky } from "../../../domain/group/assignor/sticky.ts"
@@ -10,7 +11,7 @@ import type { ResponseOf } from "../../protocol/type/wire.ts"
 import type { TopicPartition } from "../cluster/topic-partition.ts"
 import type { AssignorName } from "./options.ts"
 
-const assignors: Readonly<Record<AssignorName, Assignor>> = { range, roundrobin: roundRobin, sticky }
+const assignors: Readonly<Record<AssignorName, Assignor>> = { range, roundrobin: roundRobin, sticky, "cooperative-sticky": cooperativeSticky }
 const isAssignor = (name: string): name is AssignorName => Object.hasOwn(assignors, name)
 
 export const protocolType = "consumer"
@@ -21,15 +22,37 @@ const byTopic = (partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<Topic
   return [...topics].map(([topic, indexes]) => ({ topic, partitions: indexes }))
 }
 
+/** What a member tells the group of itself. */
+interface MemberMemory {
+  /** Its last assignment. */
+  readonly last: ReadonlyArray<TopicPartition>
+  /** What it still reads; nothing where it is not cooperative. */
+  readonly owned: ReadonlyArray<TopicPartition>
+  readonly generation: number
+}
+
+/** The generation as Java's cooperative assignor writes it, for a leader that reads no later version (KIP-792). */
+const cooperativeUserData = (generation: number): Uint8Array => {
+  const bytes = new Uint8Array(4)
+  new DataView(bytes.buffer).setInt32(0, generation)
+  return bytes
+}
+
 /**
- * Returns the protocols of JoinGroup: the subscription, once for each assignor. The member owns no partition by then
- * (the eager protocol). The sticky assignor gets the last assignment as its user data.
+ * Returns the protocols of JoinGroup: the subscription, once for each assignor. The sticky assignor gets the last
+ * assignment as its user data.
  */
-export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, last: ReadonlyArray<TopicPartition>, generation: number) =>
-  names.map((name) => {
-    const userData = name === "sticky" ? encodeStickyUserData({ previous: byTopic(last), generation }) : null
-    return { name, metadata: encodeSubscription({ topics: [...topics].sort(), userData }) }
+export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, { generation, last, owned }: MemberMemory) => {
+  const ownedPartitions = byTopic(owned)
+  const userDataOf = (name: AssignorName) => {
+    if (name === "sticky") return encodeStickyUserData({ previous: byTopic(last), generation })
+    return name === "cooperative-sticky" ? cooperativeUserData(generation) : null
+  }
+  return names.map((name) => {
+    const subscription = { topics: [...topics].sort(), userData: userDataOf(name), ownedPartitions, generationId: generation }
+    return { name, metadata: encodeSubscription(subscription) }
   })
+}
 
 type Members = ResponseOf<typeof JoinGroup>["members"]
 

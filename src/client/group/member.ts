@@ -49,6 +49,8 @@ const waitLeastMs = 5000
 /** The first version of LeaveGroup that names members with their instance ids. */
 const firstWithInstances = 3
 
+const none = (): ReadonlyArray<TopicPartition> => []
+
 type JoinGroupResponse = ResponseOf<typeof JoinGroup>
 
 /** One member of a classic group: its calls, and its id, generation and last assignment. */
@@ -56,6 +58,9 @@ export class Member {
   private memberId = ""
   private generation = -1
   private last: ReadonlyArray<TopicPartition> = []
+  /** What a cooperative member still reads while it joins. */
+  private owned: () => ReadonlyArray<TopicPartition> = none
+  private onLost: Effect.Effect<void> = Effect.void
 
   constructor(
     private readonly client: Client,
@@ -69,9 +74,16 @@ export class Member {
 
   /**
    * Joins the group and returns the assignment, through any number of rebalances. Fails with errors that a retry cannot
-   * resolve, and with those of the cluster.
+   * resolve, and with those of the cluster. `owned`: what a cooperative member still reads; `onLost` runs where the
+   * group has removed the member, before it joins as a new one.
    */
-  join(topics: () => ReadonlyArray<string>): Effect.Effect<MemberAssignment, MemberError> {
+  join(
+    topics: () => ReadonlyArray<string>,
+    owned: () => ReadonlyArray<TopicPartition> = none,
+    onLost: Effect.Effect<void> = Effect.void
+  ): Effect.Effect<MemberAssignment, MemberError> {
+    this.owned = owned
+    this.onLost = onLost
     let attempts = 0
     const again: Effect.Effect<MemberAssignment, MemberError> = Effect.suspend(() => {
       attempts += 1
@@ -96,7 +108,7 @@ export class Member {
       memberId: this.memberId,
       groupInstanceId: instanceId,
       protocolType,
-      protocols: protocols(assignors, topics, this.last, this.generation)
+      protocols: protocols(assignors, topics, { last: this.last, owned: this.owned(), generation: this.generation })
     })
     const call = Effect.suspend(() => this.whileReachable(this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs: this.waitTimeoutMs })))
     return Effect.gen(this, function* () {
@@ -164,9 +176,11 @@ export class Member {
     if (error === "FENCED_INSTANCE_ID") return Effect.fail(new Fenced({ what: `The member '${this.settings.instanceId}' of '${group}'`, error }))
     if (refusals.has(error)) return Effect.fail(new GroupRefused({ group, error }))
     if (isCoordinatorError(error)) this.coordinator.forget()
-    else if (error === "UNKNOWN_MEMBER_ID") this.forgetId()
-    else if (error === "ILLEGAL_GENERATION") this.generation = -1
-    else if (error !== "REBALANCE_IN_PROGRESS") return Effect.fail(failure(error, `${what} in the group '${group}'`))
+    else if (error === "UNKNOWN_MEMBER_ID" || error === "ILLEGAL_GENERATION") {
+      if (error === "UNKNOWN_MEMBER_ID") this.forgetId()
+      else this.generation = -1
+      return Effect.as(this.onLost, "again")
+    } else if (error !== "REBALANCE_IN_PROGRESS") return Effect.fail(failure(error, `${what} in the group '${group}'`))
     return Effect.succeed("again")
   }
   private forgetId(): void {

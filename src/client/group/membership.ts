@@ -1,56 +1,12 @@
 import { Cause, Effect, Schedule } from "effect"
-import type { TopicPartition } from "../cluster/topic-partition.ts"
+import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
 import { Fenced } from "../error.ts"
 import { monotonicNow } from "../runtime/monotonic.ts"
-import type { Signal } from "../runtime/signal.ts"
 import { within } from "../runtime/supervision.ts"
-import type { HeartbeatResult, Member, MemberAssignment, MemberError } from "./member.ts"
-import type { MembershipSettings } from "./options.ts"
-
-/** How soon a heartbeat without a response is repeated, ms. */
-const heartbeatRetryMs = 200
-
-/** How often the leader of a group checks whether its topics have more partitions than it assigned, ms. */
-const partitionCheckMs = 10_000
-
-/** What a consumer does in the course of its membership. */
-export interface MembershipHandler {
-  /** The subscribed topics. */
-  readonly topics: () => ReadonlyArray<string>
-  /** Notified when the subscription has changed. */
-  readonly subscriptionChanged: Signal
-  /** Delivers no message until the next assignment. */
-  readonly pause: () => void
-  /** Returns when every delivered message is processed. */
-  readonly processed: Effect.Effect<void>
-  /**
-   * Ends the work on the partitions: interrupts the handlers that have not finished, and closes the scopes of the
-   * partitions. Returns after `withinMs` at the latest.
-   */
-  readonly endWork: (withinMs: number) => Effect.Effect<void>
-  /** Commits the offsets of processed messages, as far as the group accepts them. */
-  readonly commit: Effect.Effect<void>
-  /**
-   * Reads these partitions from the group's offsets, or from the start of the subscription, and commits at intervals.
-   * Runs until it is interrupted.
-   */
-  readonly read: (partitions: ReadonlyArray<TopicPartition>) => Effect.Effect<never, MemberError>
-  /** Until this time, ms, the group assigns the partitions to no other member. */
-  readonly deliverUntil: (time: number) => void
-  /** Since when the caller has made no progress, ms; infinite where it has nothing to do. */
-  readonly idleSince: (now: number) => number
-  /** Returns when the caller makes progress again. */
-  readonly resumed: Effect.Effect<void>
-  /** The member gave its partitions away, or lost them. `partitions` are those of its last assignment. */
-  readonly onEnd: (partitions: ReadonlyArray<TopicPartition>, end: "revoked" | "session" | "stalled" | "fenced" | "failed") => Effect.Effect<void>
-  /** The member has no partitions, for an error that a retry may resolve, and rejoins after the pause. */
-  readonly onRetry: (error: MemberError, pauseMs: number) => Effect.Effect<void>
-  /** The partitions are no longer assigned to this member. */
-  readonly stop: () => void
-}
-
-const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
-  a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
+import type { MembershipHandler } from "./handler.ts"
+import { type AssignmentEnd, heartbeats } from "./heartbeats.ts"
+import type { Member, MemberAssignment, MemberError } from "./member.ts"
+import { isCooperative, type MembershipSettings } from "./options.ts"
 
 /** The first pause before a member rejoins after an error, and the longest, ms. */
 const rejoinPauseFirstMs = 250
@@ -77,91 +33,123 @@ const isFinal = (error: MemberError): boolean => {
   }
 }
 
-/** What ends an assignment. "stalled": the caller makes no progress. */
-type AssignmentEnd = HeartbeatResult | "stalled"
-
-/** Sends heartbeats until one ends this assignment, or the caller makes no progress for `maxPollIntervalMs`. */
-const heartbeats = (
-  member: Member,
-  settings: MembershipSettings,
-  handler: MembershipHandler,
-  { counts }: MemberAssignment,
-  joinedWith: ReadonlyArray<string>
-): Effect.Effect<AssignmentEnd> =>
-  Effect.gen(function* () {
-    let aliveAt = yield* monotonicNow
-    let countedAt = aliveAt
-    let pauseMs = settings.heartbeatIntervalMs
-    for (;;) {
-      handler.deliverUntil(aliveAt + settings.sessionTimeoutMs)
-      const stalledInMs = handler.idleSince(yield* monotonicNow) + settings.maxPollIntervalMs - (yield* monotonicNow)
-      yield* handler.subscriptionChanged.waitAtMost(Math.max(0, Math.min(pauseMs, stalledInMs)))
-      if (handler.topics().join() !== joinedWith.join()) return "rebalance"
-      const sentAt = yield* monotonicNow
-      if (sentAt - handler.idleSince(sentAt) >= settings.maxPollIntervalMs) return "stalled"
-      const result = yield* member.heartbeat
-      const now = yield* monotonicNow
-      // A lost heartbeat is repeated soon: the session times out meanwhile.
-      pauseMs = result === "unanswered" ? Math.min(heartbeatRetryMs, settings.heartbeatIntervalMs) : settings.heartbeatIntervalMs
-      // The coordinator received it between the two times. The earlier one is safe.
-      if (result === "alive") aliveAt = sentAt
-      // Without a response the session may have timed out: the group may have assigned the partitions to other members,
-      // which would receive the same messages.
-      else if (result !== "unanswered" || now - aliveAt > settings.sessionTimeoutMs) return result === "unanswered" ? "lost" : result
-      if (counts !== undefined && now - countedAt > partitionCheckMs) {
-        countedAt = now
-        const current = yield* Effect.option(member.countPartitions([...counts.keys(), ...joinedWith.filter((topic) => !counts.has(topic))]))
-        if (current._tag === "Some" && !sameCounts(current.value, counts)) return "rebalance"
-      }
-    }
-  })
-
 /** Which part of the rebalance timeout the scopes of the partitions have to close. */
 const closingPart = 4
 
+/** The partitions of `some` that `others` lacks. */
+const without = (some: ReadonlyArray<TopicPartition>, others: ReadonlyArray<TopicPartition>): ReadonlyArray<TopicPartition> => {
+  const keys = new Set(others.map(topicPartitionKey))
+  return some.filter((one) => !keys.has(topicPartitionKey(one)))
+}
+
+/** One member in the course of its generations. */
+class Life {
+  /** The partitions of the last assignment, as long as the member reads them. */
+  private assigned: ReadonlyArray<TopicPartition> = []
+  /** The topics of the last JoinGroup. */
+  private joinedWith: ReadonlyArray<string> = []
+  private readonly keepAlive: Effect.Effect<never>
+  private readonly closingMs: number
+
+  constructor(
+    private readonly member: Member,
+    private readonly settings: MembershipSettings,
+    private readonly handler: MembershipHandler
+  ) {
+    const heartbeat = Effect.gen(function* () {
+      const sentAt = yield* monotonicNow
+      const result = yield* member.heartbeat
+      if (result === "alive" || result === "rebalance") handler.deliverUntil(sentAt + settings.sessionTimeoutMs)
+    })
+    this.keepAlive = Effect.zipRight(Effect.schedule(heartbeat, Schedule.spaced(settings.heartbeatIntervalMs)), Effect.never)
+    this.closingMs = settings.rebalanceTimeoutMs / closingPart
+  }
+
+  /** Every partition is given away, or lost. */
+  ended(end: Parameters<MembershipHandler["onEnd"]>[1]): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.handler.stop()
+      const before = this.assigned
+      this.assigned = []
+      return before.length === 0 ? Effect.void : this.handler.onEnd(before, end)
+    })
+  }
+  lose(reason: "session" | "stalled" | "fenced" | "failed"): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.handler.stop()
+      return Effect.andThen(this.handler.endWork(this.settings.heartbeatIntervalMs), this.ended(reason))
+    })
+  }
+
+  private readonly topics = (): ReadonlyArray<string> => {
+    this.joinedWith = this.handler.topics()
+    return this.joinedWith
+  }
+  private heartbeats(assignment: MemberAssignment): Effect.Effect<AssignmentEnd> {
+    return Effect.suspend(() => heartbeats(this.member, this.settings, this.handler, assignment, this.joinedWith))
+  }
+
+  /** One generation of an eager member. */
+  readonly eager: Effect.Effect<AssignmentEnd, MemberError> = Effect.gen(this, function* () {
+    const assignment = yield* this.member.join(this.topics)
+    this.assigned = assignment.partitions
+    const end = yield* Effect.raceFirst(this.handler.read(this.assigned), this.heartbeats(assignment))
+    if (end === "rebalance") yield* this.release
+    return end
+  })
+  private get release(): Effect.Effect<void> {
+    const { handler, settings } = this
+    handler.pause()
+    const finished = Effect.zipRight(within(handler.processed, settings.rebalanceTimeoutMs / 2), handler.endWork(this.closingMs))
+    return Effect.raceFirst(finished, this.keepAlive).pipe(Effect.andThen(handler.commit), Effect.andThen(this.ended("revoked")))
+  }
+
+  /** One generation of a cooperative member. */
+  readonly cooperative: Effect.Effect<AssignmentEnd, MemberError> = Effect.gen(this, function* () {
+    const { handler } = this
+    const subscribed = handler.topics()
+    yield* this.revoke(this.assigned.filter(({ topic }) => !subscribed.includes(topic)))
+    const assignment = yield* this.member.join(this.topics, () => this.assigned, this.lose("session"))
+    const revoked = without(this.assigned, assignment.partitions)
+    yield* this.revoke(revoked)
+    this.assigned = assignment.partitions
+    const added = handler.cooperative.add(this.assigned)
+    // The group assigns what was revoked in the next rebalance.
+    const work = revoked.length > 0 ? Effect.as(added, "rebalance" as const) : Effect.zipRight(added, Effect.never)
+    return yield* Effect.raceFirst(work, this.heartbeats(assignment))
+  })
+  private revoke(partitions: ReadonlyArray<TopicPartition>): Effect.Effect<void> {
+    if (partitions.length === 0) return Effect.void
+    const { handler, settings } = this
+    const revoked = handler.cooperative.revoke(partitions, settings.rebalanceTimeoutMs / 2, this.closingMs)
+    this.assigned = without(this.assigned, partitions)
+    return Effect.zipRight(Effect.raceFirst(revoked, this.keepAlive), handler.onEnd(partitions, "revoked"))
+  }
+}
+
 /**
- * Runs a membership: joins, reads the assigned partitions, and joins again at each rebalance. Before it joins again it
- * stops the delivery, waits until the delivered messages are processed (half the rebalance timeout at most, with
- * heartbeats), ends the work on the partitions, and commits, so that no other member receives them. A member that lost
- * its partitions commits nothing, since they may belong to others. Ends by interruption, or with an error that is final
- * (see `isFinal`). After any other error the member joins again, however often.
+ * Runs a membership: joins, reads the assigned partitions, and joins again at each rebalance. Before a member gives
+ * partitions away it stops their delivery, waits until the delivered messages are processed (half the rebalance timeout
+ * at most, with heartbeats), ends the work on them, and commits, so that no other member receives them.
+ *
+ * An eager member gives all of its partitions away before it joins again. A cooperative one (KIP-429) keeps them and
+ * reads on; the assignment tells which it must give away, and after that it joins once more, so that the group can assign
+ * those to others.
+ *
+ * A member that lost its partitions commits nothing, since they may belong to others. Ends by interruption, or with an
+ * error that is final (see `isFinal`). After any other error the member joins again, however often.
  */
 export const runMembership = (member: Member, settings: MembershipSettings, handler: MembershipHandler): Effect.Effect<never, MemberError> => {
-  let assigned: ReadonlyArray<TopicPartition> = []
-  const keepAlive = Effect.zipRight(Effect.schedule(member.heartbeat, Schedule.spaced(settings.heartbeatIntervalMs)), Effect.never)
-  const closingMs = settings.rebalanceTimeoutMs / closingPart
-  const ended = (end: Parameters<MembershipHandler["onEnd"]>[1]) =>
-    Effect.suspend(() => {
-      handler.stop()
-      const before = assigned
-      assigned = []
-      return before.length === 0 ? Effect.void : handler.onEnd(before, end)
-    })
-  const release = Effect.suspend(() => {
-    handler.pause()
-    const finished = Effect.zipRight(within(handler.processed, settings.rebalanceTimeoutMs / 2), handler.endWork(closingMs))
-    return Effect.raceFirst(finished, keepAlive).pipe(Effect.andThen(handler.commit), Effect.andThen(ended("revoked")))
-  })
-  const lose = (reason: "session" | "stalled" | "fenced" | "failed") =>
-    Effect.suspend(() => {
-      handler.stop()
-      return Effect.andThen(handler.endWork(settings.heartbeatIntervalMs), ended(reason))
-    })
+  const life = new Life(member, settings, handler)
   const generation = Effect.gen(function* () {
-    let joinedWith: ReadonlyArray<string> = []
-    const assignment = yield* member.join(() => {
-      joinedWith = handler.topics()
-      return joinedWith
-    })
-    assigned = assignment.partitions
-    const end = yield* Effect.raceFirst(handler.read(assignment.partitions), heartbeats(member, settings, handler, assignment, joinedWith))
-    if (end === "rebalance") return yield* release
+    const end = yield* isCooperative(settings) ? life.cooperative : life.eager
+    if (end === "rebalance") return
     if (end === "fenced") {
-      yield* lose("fenced")
+      yield* life.lose("fenced")
       return yield* new Fenced({ what: `The member '${settings.instanceId}'`, error: "FENCED_INSTANCE_ID" })
     }
-    if (end !== "stalled") return yield* lose("session")
-    yield* lose("stalled")
+    if (end !== "stalled") return yield* life.lose("session")
+    yield* life.lose("stalled")
     // The others need not wait for the session to time out. A static member keeps its session, as in Kafka.
     if (settings.instanceId === null) yield* member.leave(settings.sessionTimeoutMs)
     // The group's other members join within a session's time, and handle the partitions before this one competes again.
@@ -169,11 +157,12 @@ export const runMembership = (member: Member, settings: MembershipSettings, hand
   })
   const rejoining = Schedule.intersect(rejoinPauses, Schedule.identity<MemberError>()).pipe(
     Schedule.whileOutput(([, error]) => !isFinal(error)),
-    Schedule.tapOutput(([pauseMs, error]) => (isFinal(error) ? Effect.void : Effect.zipRight(lose("failed"), handler.onRetry(error, pauseMs))))
+    Schedule.tapOutput(([pauseMs, error]) => (isFinal(error) ? Effect.void : Effect.zipRight(life.lose("failed"), handler.onRetry(error, pauseMs))))
   )
   // A generation that ends without an error resets the pauses. An interruption is a member that leaves after its commit.
-  return Effect.forever(Effect.retry(generation, rejoining)).pipe(
-    Effect.tapErrorCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : lose("failed"))),
-    Effect.ensuring(ended("revoked"))
+  const generations = Effect.forever(Effect.retry(generation, rejoining))
+  return (isCooperative(settings) ? Effect.raceFirst(generations, handler.cooperative.commits) : generations).pipe(
+    Effect.tapErrorCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.void : life.lose("failed"))),
+    Effect.ensuring(life.ended("revoked"))
   )
 }

@@ -1,10 +1,12 @@
-export type AssignorName = "range" | "roundrobin" | "sticky"
+export type AssignorName = "range" | "roundrobin" | "sticky" | "cooperative-sticky"
 
 /** The membership of a consumer in its group. Durations are in ms. Kafka's name for each setting is in brackets. */
 export interface GroupOptions {
   /**
    * The assignors that the member supports, the preferred first. All members must have one in common. Default range,
-   * roundrobin, sticky. [partition.assignment.strategy]
+   * roundrobin, sticky. With `["cooperative-sticky"]` alone a member keeps its partitions in a rebalance and reads on,
+   * except those that move to another member (KIP-429). Beside other assignors it gives all of them away first, which
+   * is the step on the way from those to it. [partition.assignment.strategy]
    */
   readonly assignors?: ReadonlyArray<AssignorName>
   /** The group removes a member that sends no heartbeat for this long. Default 10,000. [session.timeout.ms] */
@@ -52,3 +54,6 @@ export const membershipSettings = (options: GroupOptions): MembershipSettings =>
     instanceId: options.instanceId ?? null
   }
 }
+
+/** Whether the member keeps its partitions in a rebalance: all its assignors support that, as Java's consumer decides it. */
+export const isCooperative = ({ assignors }: MembershipSettings): boolean => assignors.every((name) => name === "cooperative-sticky")

@@ -2,7 +2,7 @@ import { type Clock, Effect } from "effect"
 import { Checksum } from "../../../ports/checksum.ts"
 import { Compression } from "../../../ports/compression.ts"
 import { type Client, ClusterClient } from "../../cluster/client.ts"
-import { type OffsetsError, type StartAt, startOffsets } from "../../cluster/start-offsets.ts"
+import type { OffsetsError } from "../../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../../cluster/topic-partition.ts"
 import { type ClientDefect, OffsetOutOfRange } from "../../error.ts"
 import { monotonicMs } from "../../runtime/monotonic.ts"
@@ -10,14 +10,12 @@ import { Signal } from "../../runtime/signal.ts"
 import { supervised } from "../../runtime/supervision.ts"
 import { type ConsumerEvent, ConsumerEvents } from "../events.ts"
 import { Fetcher } from "./fetcher.ts"
+import { type OutOfRange, offsetInRange, type PartitionPosition } from "./offset-in-range.ts"
 import { type Decoding, PartitionReader, type ReadError } from "./partition-reader.ts"
 import { ConsumedRecord } from "./record.ts"
 import { FetchConfig, type FetchSettings } from "./settings.ts"
 
-/** What to do where a partition does not have the offset. "refuse": the caller named it, and gets an error. */
-type OutOfRange = "earliest" | "latest" | "nearest" | "refuse"
-
-type PartitionPosition = TopicPartition & { readonly offset: number }
+const placeOf = ({ partition, topic }: PartitionReader): TopicPartition => ({ topic, partition })
 
 interface Services {
   readonly client: Client
@@ -120,39 +118,64 @@ export class AssignedPartitions {
   /** Reads these partitions and no others, each from its offset. Delivers after `resume`. */
   begin(partitions: ReadonlyArray<PartitionPosition>, whenOutOfRange: OutOfRange): void {
     this.end()
+    this.paused = true
+    this.whenOutOfRange = whenOutOfRange
+    for (const reader of this.open(partitions)) reader.held = false
+  }
+  /** Reads these partitions too. Delivers none of their messages before `resume` with the readers, which it returns. */
+  add(partitions: ReadonlyArray<PartitionPosition>, whenOutOfRange: OutOfRange): ReadonlyArray<PartitionReader> {
+    this.whenOutOfRange = whenOutOfRange
+    return this.open(partitions)
+  }
+  private open(partitions: ReadonlyArray<PartitionPosition>): ReadonlyArray<PartitionReader> {
     const { topics } = this.services.client.metadata.view()
+    const opened: Array<PartitionReader> = []
     for (const { offset, partition, topic } of partitions) {
       const view = topics.get(topic)
       if (view === undefined) continue
       const reader = new PartitionReader(topic, view.topicId, partition, offset)
       reader.paused = this.pausedKeys.has(topicPartitionKey(reader))
+      reader.held = true
       this.readers.set(topicPartitionKey(reader), reader)
+      opened.push(reader)
     }
-    this.paused = true
     this.hasBegun = true
-    this.whenOutOfRange = whenOutOfRange
+    this.followReaders()
+    return opened
+  }
+  private followReaders(): void {
     this.inTurn = [...this.readers.values()]
     this.fetcher.follow(this.inTurn)
   }
   /** Delivers the messages of the partitions that began. */
-  resume(): void {
+  resume(readers: ReadonlyArray<PartitionReader> = []): void {
+    for (const reader of readers) reader.held = false
     this.paused = false
     this.arrived.notify()
   }
-  /** Reads no partition. Messages that were fetched and not delivered never are (G1, G7). */
-  end(): void {
-    this.hasBegun = false
-    for (const reader of this.readers.values()) {
+  /** Delivers no message of these partitions any more. Returns their readers. */
+  hold(partitions: ReadonlyArray<TopicPartition>): ReadonlyArray<PartitionReader> {
+    const readers = partitions.flatMap((of) => this.reader(of) ?? [])
+    for (const reader of readers) reader.held = true
+    return readers
+  }
+  /** Reads these partitions no longer. Messages that were fetched and not delivered never are (G1, G7). */
+  remove(readers: Iterable<PartitionReader>): void {
+    for (const reader of [...readers]) {
       const { committed, isOutstanding, toCommit } = reader.progress
       this.forfeited.processed ||= committed !== -1 && toCommit !== committed
       this.forfeited.inHand ||= isOutstanding
       reader.close()
+      this.outOfRange.delete(reader)
+      if (this.reader(reader) === reader) this.readers.delete(topicPartitionKey(reader))
     }
-    this.readers.clear()
-    this.inTurn = []
-    this.outOfRange.clear()
-    this.fetcher.follow([])
+    this.followReaders()
     this.progressed.notify()
+  }
+  /** Reads no partition. */
+  end(): void {
+    this.hasBegun = false
+    this.remove(this.readers.values())
   }
   /** Delivers no message until `resume`. */
   pause(): void {
@@ -209,11 +232,11 @@ export class AssignedPartitions {
   take(most: number): ReadonlyArray<ConsumedRecord> {
     const records: Array<ConsumedRecord> = []
     if (!this.mayDeliver) return records
-    const readers = [...this.readers.values()]
+    const readers = this.inTurn
     let openedBatch = false
     for (let nth = 0; nth < readers.length && records.length < most; nth++) {
       const reader = readers[(this.turn + nth) % readers.length] as PartitionReader
-      if (reader.paused || this.muted.has(reader.topic)) continue
+      if (reader.held || reader.paused || this.muted.has(reader.topic)) continue
       const { bufferedBytes } = reader
       reader.take(most - records.length, this.services.decoding, (record) =>
         records.push(new ConsumedRecord(reader.topic, reader.partition, record, reader.topicId))
@@ -228,7 +251,7 @@ export class AssignedPartitions {
   }
   /** Whether `takeFrom` may deliver a message. */
   isReady(reader: PartitionReader): boolean {
-    return reader.isReady && !reader.closed && !reader.paused && !this.muted.has(reader.topic) && this.mayDeliver
+    return reader.isReady && !reader.closed && !reader.held && !reader.paused && !this.muted.has(reader.topic) && this.mayDeliver
   }
   /** The message that `takeFrom` delivers next, which counts as not delivered. */
   peek(reader: PartitionReader): ConsumedRecord | undefined {
@@ -317,10 +340,14 @@ export class AssignedPartitions {
     if (topicId === undefined || topicId === reader?.topicId) reader?.progress.processed(offset)
     this.progressed.notify()
   }
-  /** Returns when every delivered message is processed. */
-  readonly allProcessed: Effect.Effect<void> = Effect.suspend(() =>
-    [...this.readers.values()].some(({ progress }) => progress.isOutstanding) ? Effect.andThen(this.progressed.wait, () => this.allProcessed) : Effect.void
-  )
+  /** Returns when every delivered message of these readers is processed. */
+  processedOf(readers: ReadonlyArray<PartitionReader>): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      readers.some(({ closed, progress }) => !closed && progress.isOutstanding)
+        ? Effect.andThen(this.progressed.wait, () => this.processedOf(readers))
+        : Effect.void
+    )
+  }
   /** The offsets that are processed and not committed. The caller calls `committed` when they are. */
   get uncommitted(): { readonly offsets: ReadonlyArray<PartitionPosition & { readonly topicId: string }>; readonly committed: () => void } {
     const due = [...this.readers.values()].filter(({ progress }) => progress.toCommit !== progress.committed)
@@ -330,9 +357,9 @@ export class AssignedPartitions {
     }
     return { offsets, committed }
   }
-  /** The group has these offsets already. */
-  noteCommitted(): void {
-    for (const { progress } of this.readers.values()) progress.committed = progress.toCommit
+  /** The group has the offsets at which these readers began. */
+  noteCommitted(readers: ReadonlyArray<PartitionReader>): void {
+    for (const { progress } of readers) progress.committed = progress.toCommit
   }
 
   private publishLater(event: ConsumerEvent): void {
@@ -361,23 +388,12 @@ export class AssignedPartitions {
   })
   private reset(reader: PartitionReader): Effect.Effect<void, OffsetsError> {
     const from = reader.fetchFrom
-    return Effect.map(this.offsetInRange(reader, from), (offset) => {
+    const { client, settings } = this.services
+    return Effect.map(offsetInRange(client, settings.isolation, this.whenOutOfRange, { ...placeOf(reader), offset: from }), (offset) => {
       // Closed, or moved by a seek, during the search.
       if (reader.closed || reader.fetchFrom !== from) return
       reader.seek(offset)
       this.fetcher.wake()
     })
-  }
-  private offsetInRange(reader: PartitionReader, from: number): Effect.Effect<number, OffsetsError> {
-    const { partition, topic } = reader
-    const at = (end: StartAt) =>
-      Effect.map(
-        startOffsets(this.services.client, [{ topic, partition, at: end }], this.services.settings.isolation),
-        (offsets) => offsets.get(topicPartitionKey(reader)) ?? from
-      )
-    if (this.whenOutOfRange !== "nearest") return at(this.whenOutOfRange === "latest" ? "latest" : "earliest")
-    // Before the log start, which retention has moved: the oldest message. Behind the end: the end, since every message
-    // before it was read.
-    return Effect.map(Effect.all([at("earliest"), at("latest")]), ([first, end]) => Math.min(Math.max(from, first), end))
   }
 }

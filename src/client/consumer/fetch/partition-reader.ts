@@ -43,6 +43,8 @@ export class PartitionReader {
   notBefore = 0
   failures = 0
   closed = false
+  /** Its work has not begun, or it is given away: none of its messages is delivered. */
+  held = false
   /** The caller wants no messages of the partition, and it is not fetched. */
   paused = false
   bufferedBytes = 0

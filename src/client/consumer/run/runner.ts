@@ -75,12 +75,17 @@ export class Runner {
   readonly quiet: Effect.Effect<void> = Effect.suspend(() =>
     [...this.lanes.keys()].some(({ isBusy }) => isBusy) ? Effect.andThen(this.handled.wait, () => this.quiet) : Effect.void
   )
-  /** Interrupts the handlers that have not ended, and closes the scopes. Returns after `withinMs` at the latest. */
-  end(withinMs: number): Effect.Effect<void> {
+  /**
+   * Interrupts the handlers of these partitions, or of all, and closes the scopes. Returns after `withinMs` at the latest.
+   */
+  end(withinMs: number, readers?: ReadonlyArray<PartitionReader>): Effect.Effect<void> {
     return Effect.gen(this, function* () {
-      this.stop()
-      const scopes = [...this.lanes.values()]
-      this.lanes.clear()
+      const ending = [...this.lanes].filter(([{ reader }]) => readers?.includes(reader) !== false)
+      for (const [lane] of ending) {
+        lane.stop()
+        this.lanes.delete(lane)
+      }
+      const scopes = ending.map(([, scope]) => scope)
       // In fibers of their own: the bound holds also where a handler cannot be interrupted.
       for (const scope of scopes) {
         const fiber = yield* Effect.forkDaemon(closeScope(scope))

@@ -27,12 +27,15 @@ interface Manner {
   readonly failPercent: number
   readonly hangPercent: number
   readonly perPartition: number
+  /** Members keep their partitions in a rebalance (KIP-429). */
+  readonly cooperative: boolean
 }
 const manner: fc.Arbitrary<Manner> = fc.record({
   slowMs: fc.constantFrom(0, 20, 400, 3000),
   failPercent: fc.constantFrom(0, 0, 3),
   hangPercent: fc.constantFrom(0, 0, 2),
-  perPartition: fc.constantFrom(1, 1, 3)
+  perPartition: fc.constantFrom(1, 1, 3),
+  cooperative: fc.boolean()
 })
 /** A number below 100 from the place of a message. */
 const chance = (partition: number, offset: number, nth: number): number => (partition * 7919 + offset * 104_729 + nth * 1_299_709) % 100
@@ -95,7 +98,7 @@ const live = (cluster: RealCluster, history: History, host: string, name: string
         })
       )
       yield* Effect.forkScoped(note)
-      yield* consumer.joinConsumerGroup("workers", session)
+      yield* consumer.joinConsumerGroup("workers", how.cooperative ? { ...session, assignors: ["cooperative-sticky"] } : session)
       yield* consumer.subscribe("jobs")
       const onAssigned = ({ partition }: { readonly partition: number }) =>
         Effect.acquireRelease(

@@ -3,8 +3,9 @@ import { Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { Fenced, GroupRefused, KafkaFailure, NotAuthorized, NotReachable, RequestTimedOut } from "../../../../src/client/error.ts"
+import type { MembershipHandler } from "../../../../src/client/group/handler.ts"
 import type { HeartbeatResult, Member, MemberAssignment, MemberError } from "../../../../src/client/group/member.ts"
-import { type MembershipHandler, runMembership } from "../../../../src/client/group/membership.ts"
+import { runMembership } from "../../../../src/client/group/membership.ts"
 import { membershipSettings } from "../../../../src/client/group/options.ts"
 import { Signal } from "../../../../src/client/runtime/signal.ts"
 
@@ -66,7 +67,8 @@ const play = (attempts: ReadonlyArray<Attempt>) => {
     onEnd: () => Effect.void,
     stop: () => {
       stops += 1
-    }
+    },
+    cooperative: { add: () => Effect.void, revoke: () => Effect.void, commits: Effect.never }
   }
   const clock = new VirtualClock(0)
   const run = Effect.gen(function* () {

@@ -1,0 +1,56 @@
+import { Effect } from "effect"
+import { monotonicNow } from "../runtime/monotonic.ts"
+import type { MembershipHandler } from "./handler.ts"
+import type { HeartbeatResult, Member, MemberAssignment } from "./member.ts"
+import type { MembershipSettings } from "./options.ts"
+
+/** How soon a heartbeat without a response is repeated, ms. */
+const heartbeatRetryMs = 200
+
+/** How often the leader of a group checks whether its topics have more partitions than it assigned, ms. */
+const partitionCheckMs = 10_000
+
+const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
+  a.size === b.size && [...a].every(([topic, count]) => b.get(topic) === count)
+
+/** What ends an assignment. "stalled": the caller makes no progress. */
+export type AssignmentEnd = HeartbeatResult | "stalled"
+
+/** Sends heartbeats until one ends this assignment, or the caller makes no progress for `maxPollIntervalMs`. */
+export const heartbeats = (
+  member: Member,
+  settings: MembershipSettings,
+  handler: MembershipHandler,
+  { counts }: MemberAssignment,
+  joinedWith: ReadonlyArray<string>
+): Effect.Effect<AssignmentEnd> =>
+  Effect.gen(function* () {
+    let aliveAt = yield* monotonicNow
+    let countedAt = aliveAt
+    let pauseMs = settings.heartbeatIntervalMs
+    for (;;) {
+      handler.deliverUntil(aliveAt + settings.sessionTimeoutMs)
+      const stalledInMs = handler.idleSince(yield* monotonicNow) + settings.maxPollIntervalMs - (yield* monotonicNow)
+      yield* handler.subscriptionChanged.waitAtMost(Math.max(0, Math.min(pauseMs, stalledInMs)))
+      if (handler.topics().join() !== joinedWith.join()) return "rebalance"
+      const sentAt = yield* monotonicNow
+      if (sentAt - handler.idleSince(sentAt) >= settings.maxPollIntervalMs) return "stalled"
+      const result = yield* member.heartbeat
+      const now = yield* monotonicNow
+      // A lost heartbeat is repeated soon: the session times out meanwhile.
+      pauseMs = result === "unanswered" ? Math.min(heartbeatRetryMs, settings.heartbeatIntervalMs) : settings.heartbeatIntervalMs
+      // The coordinator received it between the two times. The earlier one is safe.
+      if (result === "alive" || result === "rebalance") aliveAt = sentAt
+      // A cooperative member delivers during the rebalance.
+      if (result === "rebalance") handler.deliverUntil(aliveAt + settings.sessionTimeoutMs)
+      if (result !== "alive" && result !== "unanswered") return result
+      // Without a response the session may have timed out: the group may have assigned the partitions to other members,
+      // which would receive the same messages.
+      if (result === "unanswered" && now - aliveAt > settings.sessionTimeoutMs) return "lost"
+      if (counts !== undefined && now - countedAt > partitionCheckMs) {
+        countedAt = now
+        const current = yield* Effect.option(member.countPartitions([...counts.keys(), ...joinedWith.filter((topic) => !counts.has(topic))]))
+        if (current._tag === "Some" && !sameCounts(current.value, counts)) return "rebalance"
+      }
+    }
+  })
