@@ -7,7 +7,7 @@
 import { parseArgs } from "node:util"
 import { mutants } from "../test/simulation/mutant/all.ts"
 import { noMutant } from "../test/simulation/mutant/mutant.ts"
-import { optionsOf } from "../test/simulation/options.ts"
+import { optionsOf, replicatedOptionsOf } from "../test/simulation/options.ts"
 import { type Run, simulate } from "../test/simulation/simulate.ts"
 import { crashImages } from "./crash-images.ts"
 
@@ -21,7 +21,7 @@ const usage = (message: string): never => {
 const wholeNumber = (name: string, text: string): number => (/^\d{1,9}$/.test(text) ? Number(text) : usage(`--${name} ${text}: expected a whole number.`))
 const words = (() => {
   try {
-    const options = { seed: { type: "string" }, count: { type: "string" }, seconds: { type: "string" }, mutant: { type: "string" } } as const
+    const options = { seed: { type: "string" }, count: { type: "string" }, seconds: { type: "string" }, mutant: { type: "string" }, replicas: { type: "boolean" } } as const
     return parseArgs({ args, options }).values
   } catch (cause) {
     return usage(cause instanceof Error ? cause.message : String(cause))
@@ -41,7 +41,7 @@ const started = performance.now()
 let simulatedMs = 0
 let broken = 0
 for (let seed = first; seed < first + count; seed++) {
-  const run = await simulate(optionsOf(seed, seconds), mutant ?? noMutant)
+  const run = await simulate(words.replicas === true ? replicatedOptionsOf(seed, seconds) : optionsOf(seed, seconds), mutant ?? noMutant)
   simulatedMs += run.simulatedMs
   console.log(
     `seed ${seed}: ${run.events} events in ${Math.round(run.simulatedMs / 1000)} simulated seconds, ${compactionOf(run.compactions)}${run.violations.length === 0 ? "every invariant held" : "BROKEN"}  ${run.fingerprint}`

@@ -28,6 +28,7 @@ import { LostRecords } from "./lost-records.ts"
 import { OwnDirectories } from "./own-directories.ts"
 import { HostedPartitions } from "./partition/hosted/hosted-partitions.ts"
 import { partitionSamples } from "./partition/hosted/partition-metrics.ts"
+import type { Replica } from "./partition/replica/replica.ts"
 import { watchDirectories } from "./partition/upkeep/failed-directories.ts"
 import { ProducerIds } from "./producer-ids.ts"
 import { type Advertisement, Registration } from "./registration.ts"
@@ -50,6 +51,8 @@ export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
      */
     readonly relayed: ReadonlyArray<Route>
     readonly cluster: () => Cluster
+    /** The replicas whose logs are open, as they are now. */
+    readonly replicas: () => Iterable<Replica>
     /**
      * Follows the leader and registers the broker at `advertised`, with all its `listeners` where it has several. When
      * the scope closes, the broker reports its shutdown to the leader. Returns at once, because the leader may be
@@ -99,6 +102,7 @@ const make = Effect.gen(function* () {
     routes: yield* ownRoutes,
     relayed: [...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)],
     cluster: image.cluster,
+    replicas: () => table.replicas(),
     join: (advertised, listeners) =>
       Effect.mapInputContext(join({ advertised, listeners }), (scope: Context.Context<Scope.Scope>) => Context.merge(joining, scope)),
     ready: awaitImage(image, (cluster) => isReady() && isUnfenced(cluster)),

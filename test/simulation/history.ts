@@ -1,3 +1,5 @@
+import type { Violation } from "./checker/violation.ts"
+
 /**
  * The observable history of a run: invocations and completions, what was read where, and the contents of the disks. Checkers read nothing else.
  * A position is a place in the one order of everything that was noted.
@@ -120,6 +122,17 @@ export interface ImageSeen {
   readonly fingerprint: string
 }
 
+/** A broker believed that it leads a partition. */
+export interface RoleSeen {
+  readonly broker: number
+  readonly node: string
+  readonly topicId: string
+  readonly partition: number
+  readonly leaderEpoch: number
+  /** The in-sync set that it goes by; undefined for a partition with one replica. */
+  readonly isr: ReadonlyArray<number> | undefined
+}
+
 export interface Commit extends TopicPartition {
   readonly group: string
   readonly memberId: string
@@ -140,6 +153,10 @@ export interface History {
   readonly topics: ReadonlyArray<Operation<TopicCommand, string>>
   readonly journals: ReadonlyArray<JournalReading>
   readonly images: ReadonlyArray<ImageSeen>
+  /** Each once. */
+  readonly roles: ReadonlyArray<RoleSeen>
+  /** What replicas and acknowledgements broke while the run went on: disks are compared at once, since they change. */
+  readonly differences: ReadonlyArray<Violation>
   readonly commits: ReadonlyArray<Operation<Commit, void>>
   /** `value`: the committed offset; -1 for none. */
   readonly offsetReads: ReadonlyArray<Operation<OffsetQuestion, number>>
@@ -147,6 +164,8 @@ export interface History {
   readonly partitions: ReadonlyMap<string, number>
   /** Topics of which the last record of each key is kept. */
   readonly compacted: ReadonlySet<string>
+  /** Topics whose partitions have several replicas from their beginning on. */
+  readonly replicated: ReadonlySet<string>
   /** What had not come to rest when the run was over although nothing disturbed it any more. */
   readonly unfinished: ReadonlyArray<string>
 }

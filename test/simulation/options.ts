@@ -10,6 +10,16 @@ export interface Compaction {
   readonly dirtyRatioMin: number
   readonly backoffMs: number
 }
+/** How topics are replicated. */
+export interface Replicated {
+  /** Replicas of each topic, by its place among the topics. */
+  readonly factors: ReadonlyArray<number>
+  readonly minIsr: number
+  /** Racks over which the brokers are spread; 0: they have none. */
+  readonly racks: number
+  /** Mean time between two moves of a partition, ms; undefined where none is moved. */
+  readonly moveEveryMs: number | undefined
+}
 /** Drawn apart, so that what else a seed draws is what it was. */
 const compactionOf = (seed: number, topics: number): Compaction | undefined => {
   const chance = new Chance(seed * 6101 + 5)
@@ -49,6 +59,8 @@ export interface Options {
   readonly trimEveryMs: number | undefined
   /** The topic that is compacted, and how; undefined where none is. */
   readonly compaction: Compaction | undefined
+  /** How topics are replicated; undefined where each partition has one replica. */
+  readonly replicated: Replicated | undefined
   /** How long faults occur, and how long the cluster may take to become stable after that. */
   readonly faultsMs: number
   readonly restMs: number
@@ -85,7 +97,32 @@ export const optionsOf = (seed: number, seconds = 30): Options => {
     sendEveryMs: chance.pick([20, 60, 200]),
     trimEveryMs: chance.pick([undefined, 300, 2000]),
     compaction: compactionOf(seed, topics.length),
+    replicated: undefined,
     faultsMs: seconds * 1000,
     restMs: 180_000
+  }
+}
+
+/** What `seed` draws for a cluster whose topics have several replicas. Fewer clients than in other runs: each record costs more work. */
+export const replicatedOptionsOf = (seed: number, seconds = 30): Options => {
+  const base = optionsOf(seed, seconds)
+  const chance = new Chance(seed * 5381 + 29)
+  const brokers = chance.pick([3, 3, 3, 4, 5])
+  const topics = Array.from({ length: chance.between(1, 2) }, () => chance.between(1, 3))
+  return {
+    ...base,
+    brokers,
+    topics,
+    producers: chance.between(2, 3),
+    consumerGroups: [chance.between(1, 2)],
+    memberGroups: [1],
+    sendEveryMs: chance.pick([40, 100, 250]),
+    compaction: undefined,
+    replicated: {
+      factors: topics.map((_, nth) => (nth === 0 ? chance.pick([2, 3, 3]) : chance.pick([1, 2, 3]))),
+      minIsr: chance.pick([1, 2, 2]),
+      racks: chance.pick([0, 0, 2, 3]),
+      moveEveryMs: chance.pick([undefined, 1000, 4000])
+    }
   }
 }

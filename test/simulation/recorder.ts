@@ -1,3 +1,4 @@
+import type { Violation } from "./checker/violation.ts"
 import { Fingerprint } from "./fingerprint.ts"
 import {
   type Commit,
@@ -11,6 +12,7 @@ import {
   type Outcome,
   type Polled,
   type Position,
+  type RoleSeen,
   type Send,
   type Stored,
   type TopicCommand,
@@ -18,6 +20,8 @@ import {
 } from "./history.ts"
 
 type Written<A> = { -readonly [K in keyof A]: A[K] }
+/** Differences that are kept. */
+const differencesMax = 10
 const pending: Outcome<never> = { _tag: "unknown", error: "no answer" }
 
 /** Records a run. Every line goes into the run's fingerprint, and the last ones are kept for the report. */
@@ -32,10 +36,13 @@ export class Recorder {
   readonly topics: Array<Operation<TopicCommand, string>> = []
   readonly journals: Array<JournalReading> = []
   readonly images: Array<ImageSeen> = []
+  private readonly rolesByText = new Map<string, RoleSeen>()
+  readonly differences: Array<Violation> = []
   readonly commits: Array<Operation<Commit, void>> = []
   readonly offsetReads: Array<Operation<OffsetQuestion, number>> = []
   readonly partitions = new Map<string, number>()
   readonly compacted = new Set<string>()
+  readonly replicated = new Set<string>()
   /** Rounds of compaction that took records away, and how many they took. */
   readonly compactions = { rounds: 0, records: 0 }
   readonly unfinished: Array<string> = []
@@ -74,8 +81,22 @@ export class Recorder {
     }
   }
 
+  role(seen: RoleSeen): void {
+    const text = `${seen.node} ${seen.topicId}-${seen.partition}e${seen.leaderEpoch} ${seen.isr}`
+    if (!this.rolesByText.has(text)) this.rolesByText.set(text, seen)
+  }
+  /** Violations that are seen at this moment. The same one lasts for many moments: the first ones tell most. */
+  differs(found: ReadonlyArray<Violation>): void {
+    for (const one of found) {
+      if (this.differences.length >= differencesMax) return
+      this.differences.push({ ...one, message: `at ${this.now()} ms: ${one.message}` })
+      this.say(`${one.invariant}: ${one.message}`)
+    }
+  }
+
   get history(): History {
-    const { commits, compacted, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished } = this
-    return { commits, compacted, images, journals, logs, offsetReads, partitions, polls, sends, topics, trims, unfinished }
+    const { commits, compacted, differences, images, journals, logs, offsetReads, partitions, polls, replicated, sends, topics, trims, unfinished } = this
+    const roles = [...this.rolesByText.values()]
+    return { commits, compacted, differences, images, journals, logs, offsetReads, partitions, polls, replicated, roles, sends, topics, trims, unfinished }
   }
 }

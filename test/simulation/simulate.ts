@@ -5,6 +5,7 @@ import { gappedReadings } from "./checker/compacted.ts"
 import { checkGroups } from "./checker/group.ts"
 import { checkLog } from "./checker/log.ts"
 import { checkMetadata } from "./checker/metadata.ts"
+import { checkReplication } from "./checker/replication.ts"
 import type { Violation } from "./checker/violation.ts"
 import type { History } from "./history.ts"
 import { type Mutant, noMutant } from "./mutant/mutant.ts"
@@ -14,7 +15,7 @@ import { type Crew, makeCrew, type Signals, type Topics } from "./world/crew.ts"
 import { troubling } from "./world/faults.ts"
 import { clusterFold, folds } from "./world/folds.ts"
 import { leaderAddress, leaderName } from "./world/nodes.ts"
-import { readAll, unrest } from "./world/rest.ts"
+import { missingReplicas, readAll, unrest } from "./world/rest.ts"
 import { World } from "./world/world.ts"
 
 export interface Run {
@@ -32,6 +33,8 @@ export interface Run {
 
 /** Time that the start may take, and all that comes after the faults. */
 const beginMs = 60_000
+/** Time after the last fault until every in-sync set is full and every move has ended. */
+const wholeMs = 60_000
 type Step<A> = Effect.Effect<A, unknown, Transport | Scope.Scope>
 
 /** Waits until `look` finds nothing left; answers what is left when the time is over. What fails on the way is looked at again. */
@@ -57,11 +60,15 @@ const makeTopics = (world: World, wanted: Topics): Step<undefined> =>
     const link = yield* linkTo(leaderAddress, "observer")
     const { compacted, partitions } = world.recorder
     for (const [nth, [name, numPartitions]] of wanted.entries()) {
-      const { compaction } = world.options
-      const configs = compaction?.topic === nth ? configsOf(compaction) : []
-      yield* link.call(CreateTopics, { topics: [{ name, numPartitions, replicationFactor: 1, assignments: [], configs }], timeoutMs: 5000 })
+      const { compaction, replicated } = world.options
+      const replicationFactor = replicated?.factors[nth] ?? 1
+      const isCompacted = compaction?.topic === nth
+      const minIsr = replicated === undefined ? [] : [{ name: "min.insync.replicas", value: `${replicated.minIsr}` }]
+      const configs = [...(isCompacted ? configsOf(compaction) : []), ...minIsr]
+      yield* link.call(CreateTopics, { topics: [{ name, numPartitions, replicationFactor, assignments: [], configs }], timeoutMs: 5000 })
       partitions.set(name, numPartitions)
-      if (configs.length > 0) compacted.add(name)
+      if (isCompacted) compacted.add(name)
+      if (replicationFactor > 1) world.recorder.replicated.add(name)
     }
   }).pipe(Effect.as(undefined))
 
@@ -123,6 +130,13 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
     )
     yield* disturb(world)
     signals.busy = false
+    if (options.replicated !== undefined) {
+      const thin = yield* waitFor(
+        Effect.sync(() => missingReplicas(world, topics)),
+        wholeMs
+      )
+      if (thin !== undefined) recorder.unfinished.push(`${wholeMs} ms after the last fault: ${thin}`)
+    }
     const left = yield* waitFor(unrest(world, crew, topics), options.restMs)
     if (left !== undefined) recorder.unfinished.push(`${options.restMs} ms after the last fault: ${left}`)
     recorder.say(left ?? "everything is at rest")
@@ -173,5 +187,6 @@ const check = (history: History): ReadonlyArray<Violation> => [
   ...checkLog(history),
   ...checkMetadata(history, clusterFold.stream, folds),
   ...checkGroups(history),
+  ...(history.replicated.size === 0 ? [] : checkReplication(history, clusterFold)),
   ...history.unfinished.map((message) => ({ invariant: "rest", message }))
 ]

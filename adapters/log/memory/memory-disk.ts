@@ -118,6 +118,13 @@ export class MemoryDisk {
   contents(path: string): Uint8Array {
     return this.file(path).current.view.slice()
   }
+  /** The files of a directory and their contents, as views: as they are now, or as a power cut leaves them at least. Empty where there is no such directory. */
+  filesIn(path: string, state: "current" | "durable"): ReadonlyMap<string, Uint8Array> {
+    let at: Node | undefined = this.root
+    for (const name of partsOf(path)) at = at?.kind === "directory" ? at[state].get(name) : undefined
+    if (at?.kind !== "directory") return new Map()
+    return new Map([...at[state]].flatMap(([name, node]) => (node.kind === "file" ? [[name, node[state].view] as const] : [])))
+  }
   /** Puts `bytes` into a file, durably: for tests that damage one. */
   overwrite(path: string, bytes: Uint8Array): void {
     const node = this.file(path)

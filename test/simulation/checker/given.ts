@@ -10,10 +10,13 @@ const nothing: History = {
   topics: [],
   journals: [],
   images: [],
+  roles: [],
+  differences: [],
   commits: [],
   offsetReads: [],
   partitions: new Map(),
   compacted: new Set(),
+  replicated: new Set(),
   unfinished: []
 }
 export const given = (parts: Partial<History>): History => ({ ...nothing, ...parts })

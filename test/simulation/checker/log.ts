@@ -79,27 +79,49 @@ const settledValues = (history: History, findings: Findings): void => {
     if (before === undefined || at < before.at) settled.set(key, { value, at })
   }
   for (const { completed, input, outcome } of durablyConfirmed(history)) settle(shown(outcome.value, outcome.value.offset), input.value, completed)
-  for (const log of history.logs) if (log.source === "disk") for (const { offset, value } of recordsOf(log)) settle(shown(log, offset), value, log.at)
+  // A replica may have records that the others lack, and cuts them off. What a consumer was given is on the disks of all in-sync replicas.
+  for (const log of history.logs)
+    if (history.replicated.has(log.topic) ? log.source === "fetch" : log.source === "disk")
+      for (const { offset, value } of recordsOf(log)) settle(shown(log, offset), value, log.at)
+  for (const polled of history.polls) if (history.replicated.has(polled.topic)) settle(shown(polled, polled.offset), polled.value, polled.at)
   const compare = (key: string, value: string, since: number, who: string) => {
     const truth = settled.get(key)
     if (truth !== undefined && since > truth.at && truth.value !== value)
       findings.add(`${key} was settled as "${truth.value}", and ${who} then gave "${value}"`)
   }
-  for (const log of history.logs) for (const { offset, value } of recordsOf(log)) compare(shown(log, offset), value, log.since, log.source)
+  for (const log of history.logs)
+    if (log.source !== "disk" || !history.replicated.has(log.topic))
+      for (const { offset, value } of recordsOf(log)) compare(shown(log, offset), value, log.since, log.source)
   for (const polled of history.polls) compare(shown(polled, polled.offset), polled.value, polled.since, `a poll of ${polled.process}`)
 }
 
 /** What a disk had after one crash it has after the next, and the final log has it too. */
-const lostFromDisk = ({ logs }: History, findings: Findings): void => {
+const lostFromDisk = ({ logs, replicated }: History, findings: Findings): void => {
   const ends = new Map<string, number>()
   for (const log of logs) {
-    if (log.source === "fetch") continue
+    if (log.source === "fetch" || replicated.has(log.topic)) continue
     const key = partitionName(log)
     const end = Math.max(log.end ?? 0, (log.batches.at(-1)?.lastOffset ?? -1) + 1)
     const before = ends.get(key) ?? 0
     if (end < before) findings.add(`${key} had offsets up to ${before - 1} on disk after a crash, and later up to ${end - 1} only (${log.source})`)
     ends.set(key, Math.max(before, end))
   }
+}
+
+/** L2 of a log with several replicas: what a consumer was given is in the final log, unless it was deleted. `settledValues` finds another value there. */
+export const readStays = (history: History): ReadonlyArray<Violation> => {
+  const findings = new Findings("L2")
+  const logs = finalLogs(history)
+  const deleted = deletedBefore(history)
+  const look = (place: TopicPartition, offset: number, value: string, who: string) => {
+    const name = partitionName(place)
+    const log = logs.get(name)
+    if (log === undefined || !history.replicated.has(place.topic) || history.compacted.has(place.topic) || offset < (deleted.get(name) ?? 0)) return
+    if (!log.has(offset)) findings.add(`${who} gave "${value}" at ${shown(place, offset)}; there is nothing when the run is over`)
+  }
+  for (const log of history.logs) if (log.source === "fetch") for (const { offset, value } of recordsOf(log)) look(log, offset, value, "a fetch")
+  for (const polled of history.polls) look(polled, polled.offset, polled.value, `a poll of ${polled.process}`)
+  return findings.list
 }
 
 /** L3: every record that was read was sent to that partition, and not by a send that was answered "fail". */
@@ -212,6 +234,7 @@ export const checkLog = (history: History): ReadonlyArray<Violation> => [
   ...noLostAck(history),
   ...latestOfKeyStays(history),
   ...oneValue(history),
+  ...readStays(history),
   ...noPhantom(history),
   ...noDuplicates(history),
   ...producerOrder(history),

@@ -51,6 +51,10 @@ export class Host {
   private mayEnd = false
   /** Whether what the disk gives now is what it has for ever: after a kill, and not after a process that ended by itself over files that may not be synced. */
   isDiskSettled = false
+  /** Whether its disk said of syncs that they succeeded, and they did not. */
+  lies = false
+  /** Whether its disk was replaced or damaged, and the cluster may not know it yet. */
+  isDistrusted = false
   /** Counts the processes that ran here. */
   incarnation = 0
 

@@ -9,6 +9,7 @@ import { Journal } from "../../../src/ports/journal.ts"
 import { LogStore } from "../../../src/ports/log-store.ts"
 import { type Address, Transport } from "../../../src/ports/transport.ts"
 import { serveOptions } from "../../../src/serve/serve-options.ts"
+import type { Route } from "../../../src/wire/route.ts"
 import { serve } from "../../../src/wire/server.ts"
 import type { Mutant } from "../mutant/mutant.ts"
 import type { Options } from "../options.ts"
@@ -24,9 +25,15 @@ export const brokerAddress = (id: number): Address => ({ host: brokerName(id), p
 /** What a running node believes. */
 export interface Believer {
   readonly cluster: () => Cluster
+  /** The replicas of a broker. */
+  readonly replicas?: Broker["Type"]["replicas"]
   /** The leader's groups. */
   readonly coordinator?: Leader["Type"]["coordinator"]
 }
+
+/** Brokers are spread over racks in turn. */
+const rackOf = ({ replicated }: Options, id: number): Partial<NodeConfig> =>
+  replicated === undefined || replicated.racks === 0 ? {} : { "broker.rack": `rack-${id % replicated.racks}` }
 
 const configOf = (options: Options): NodeConfig => ({
   ...defaultNodeConfig,
@@ -63,13 +70,19 @@ export const leaderProgram = (options: Options, mutant: Mutant, began: (leader: 
 }
 
 /** A real broker, as its program puts it together. */
-export const brokerProgram = (id: number, options: Options, mutant: Mutant, began: (broker: Believer) => void): Program =>
+export const brokerProgram = (
+  id: number,
+  options: Options,
+  mutant: Mutant,
+  began: (broker: Believer) => void,
+  watched: (routes: ReadonlyArray<Route>) => ReadonlyArray<Route>
+): Program =>
   Effect.gen(function* () {
-    const config = configOf(options)
+    const config = { ...configOf(options), ...rackOf(options, id) }
     const transport = yield* Transport
     const broker = Context.get(yield* Layer.build(layerBroker({ nodeId: id, leader: leaderAddress, config })), Broker)
     const own = mutant.brokerRoutes?.(broker.routes) ?? broker.routes
-    yield* serve(brokerAddress(id), [...own, ...broker.relayed], serveOptions(config)).pipe(Effect.provideService(Transport, transport))
+    yield* serve(brokerAddress(id), [...watched(own), ...broker.relayed], serveOptions(config)).pipe(Effect.provideService(Transport, transport))
     yield* broker.join(brokerAddress(id))
     began(broker)
     return yield* broker.failed

@@ -14,6 +14,22 @@ import type { World } from "./world.ts"
 type Looking<A> = Effect.Effect<A, unknown, Transport | Scope.Scope>
 const describeVersion = 5
 
+/** What is not whole yet: a partition without all its replicas in sync, or one that still moves. */
+export const missingReplicas = (world: World, topics: Topics): string | undefined => {
+  const cluster = world.believer(leaderName)?.cluster()
+  if (cluster === undefined) return "the leader does not serve"
+  for (const place of placesOf(topics)) {
+    const partition = topicByName(cluster, place.topic)?.partitions.at(place.partition)
+    const name = `${place.topic}-${place.partition}`
+    if (partition === undefined) return `${name} is not there`
+    const { adding, isr, leader, removing, replicas } = partition
+    const shown = `${name} has the replicas ${replicas}, in sync ${isr}, leader ${leader}`
+    if (adding.length + removing.length > 0) return `${shown}, and moves: ${adding} are added, ${removing} are removed`
+    if (leader === -1 || isr.length < replicas.length) return shown
+  }
+  return undefined
+}
+
 /** What has not come to rest yet; undefined when everything has. */
 export const unrest = (world: World, crew: Crew, topics: Topics): Looking<string | undefined> =>
   Effect.gen(function* () {
@@ -24,6 +40,8 @@ export const unrest = (world: World, crew: Crew, topics: Topics): Looking<string
       if (world.believer(brokerName(id)) === undefined) return `broker ${id} does not run`
       if (brokerOf(cluster, id)?.fenced !== false) return `broker ${id} is not unfenced`
     }
+    const missing = missingReplicas(world, topics)
+    if (missing !== undefined) return missing
     const busy = crew.senders.find((name) => world.host(name).isUp)
     if (busy !== undefined) return `${busy} waits for answers`
     return (yield* groupsUnrest(crew)) ?? (yield* lag(world, crew, topics))

@@ -12,6 +12,7 @@ import { Cuts } from "./cuts.ts"
 import { logsOnDisk, streamOnDisk } from "./disk-reading.ts"
 import { clusterFold, folds } from "./folds.ts"
 import { Host, type Program, type Surroundings } from "./host.ts"
+import { ReplicaWatch } from "./replica-watch.ts"
 import { type Believer, brokerName, brokerProgram, leaderName, leaderProgram } from "./nodes.ts"
 
 /** A host with what runs on it whenever it runs. */
@@ -28,6 +29,7 @@ export class World {
   readonly cuts: Cuts
   readonly recorder: Recorder
   readonly chance: Chance
+  readonly replicas: ReplicaWatch = new ReplicaWatch(this)
   private readonly kept = new Map<string, Kept>()
   private readonly down = new Set<string>()
   /** Names of topics by their ids, as far as any node knew them. */
@@ -46,7 +48,15 @@ export class World {
     this.cuts = new Cuts(this.network)
     this.add(leaderName, () => leaderProgram(options, mutant, (leader) => this.believes(leaderName, leader)))
     for (let id = 1; id <= options.brokers; id++)
-      this.add(brokerName(id), () => brokerProgram(id, options, mutant, (broker) => this.believes(brokerName(id), broker)))
+      this.add(brokerName(id), () =>
+        brokerProgram(
+          id,
+          options,
+          mutant,
+          (broker) => this.believes(brokerName(id), broker),
+          (routes) => (options.replicated === undefined ? routes : this.replicas.watched(id, routes))
+        )
+      )
   }
 
   /** The next number of the run. */
@@ -135,6 +145,7 @@ export class World {
 
   /** What every running node believes now. */
   noteImages(): void {
+    if (this.options.replicated !== undefined) this.replicas.look()
     for (const { believer, host } of this.kept.values()) {
       if (believer === undefined || !host.isUp) continue
       const cluster = believer.cluster()

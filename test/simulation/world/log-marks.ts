@@ -1,0 +1,31 @@
+import type { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
+import { fieldAt, headerSize, lengthOverhead, magic2 } from "../../../domain/log/batch.ts"
+import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
+import type { BatchMark } from "../checker/replicas.ts"
+
+/** Adds the batches of a segment up to the first that is not whole. The CRC stands for the bytes that it covers. */
+const addMarks = (bytes: Uint8Array, marks: Array<BatchMark>): void => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = 0; at + headerSize <= bytes.length; ) {
+    const size = lengthOverhead + view.getInt32(at + fieldAt.batchLength)
+    if (size < headerSize || at + size > bytes.length || bytes[at + fieldAt.magic] !== magic2) return
+    const baseOffset = Number(view.getBigInt64(at + fieldAt.baseOffset))
+    marks.push({
+      baseOffset,
+      lastOffset: baseOffset + view.getInt32(at + fieldAt.lastOffsetDelta),
+      leaderEpoch: view.getInt32(at + fieldAt.leaderEpoch),
+      crc: view.getUint32(at + fieldAt.crc)
+    })
+    at += size
+  }
+}
+
+/** The batches of a partition's log on a disk: as they are written, or as a power cut leaves them at least. */
+export const marksOnDisk = (disk: MemoryDisk, topicId: string, partition: number, state: "current" | "durable"): ReadonlyArray<BatchMark> => {
+  const marks: Array<BatchMark> = []
+  const files = [...disk.filesIn(`/data/${topicId}-${partition}`, state)]
+    .filter(([name]) => name.endsWith(".log"))
+    .sort(([one], [other]) => (baseOffsetOfLogFile(one) ?? 0) - (baseOffsetOfLogFile(other) ?? 0))
+  for (const [, bytes] of files) addMarks(bytes, marks)
+  return marks
+}

@@ -1,0 +1,103 @@
+import { Either } from "effect"
+import { effectiveMinIsr } from "../../../domain/cluster/election.ts"
+import { type Cluster, type Partition, sortedTopics, topicById, topicByName } from "../../../domain/cluster/state.ts"
+import type { Replica } from "../../../src/broker/partition/replica/replica.ts"
+import { decodeRequest } from "../../../src/protocol/codec/compile.ts"
+import { Produce } from "../../../src/protocol/message/00-produce.ts"
+import type { ResponseDraft } from "../../../src/protocol/type/wire.ts"
+import type { RequestContext, Route } from "../../../src/wire/route.ts"
+import { ackedOnDisks, logMatching, type PartitionSeen, type ReplicaSeen, strongIsr } from "../checker/replicas.ts"
+import { marksOnDisk } from "./log-marks.ts"
+import { brokerName, leaderName } from "./nodes.ts"
+import type { World } from "./world.ts"
+
+const all = -1
+
+/** Compares the replicas of all partitions: what is on disks, and what each broker believes. */
+export class ReplicaWatch {
+  constructor(private readonly world: World) {}
+
+  private get brokers(): ReadonlyArray<number> {
+    return Array.from({ length: this.world.options.brokers }, (_, n) => n + 1)
+  }
+  /** What the leader of the cluster has journalled; undefined while it does not run. */
+  private truth(): Cluster | undefined {
+    return this.world.believer(leaderName)?.cluster()
+  }
+  private hosted(broker: number): ReadonlyArray<Replica> {
+    return [...(this.world.believer(brokerName(broker))?.replicas?.() ?? [])]
+  }
+
+  private seen(topicId: string, partition: number, name: string, { isr, replicas }: Partition, hosted: ReadonlyMap<number, ReadonlyArray<Replica>>): PartitionSeen {
+    const trusted = replicas.filter((id) => !this.world.host(brokerName(id)).isDistrusted)
+    return {
+      name,
+      isr,
+      replicas: trusted.map((broker): ReplicaSeen => {
+        const { disk, lies } = this.world.host(brokerName(broker))
+        const written = marksOnDisk(disk, topicId, partition, "current")
+        const replica = hosted.get(broker)?.find((one) => one.topicId === topicId && one.partition === partition)
+        return {
+          broker,
+          written,
+          // A disk that lies about its syncs has what it said.
+          durable: lies ? written : marksOnDisk(disk, topicId, partition, "durable"),
+          leads: replica?.isLeading === true ? { leaderEpoch: replica.leaderEpoch(), highWatermark: replica.highWatermark() } : undefined
+        }
+      })
+    }
+  }
+
+  /** R3 and R4, and what each broker leads: called every now and then. */
+  look(): void {
+    const { recorder } = this.world
+    const hosted = new Map(this.brokers.map((id) => [id, this.hosted(id)]))
+    for (const [broker, replicas] of hosted)
+      for (const { isLeading, leaderEpoch, partition, replication, topicId } of replicas)
+        if (isLeading) recorder.role({ broker, node: this.world.host(brokerName(broker)).process, topicId, partition, leaderEpoch: leaderEpoch(), isr: replication?.isr })
+    const cluster = this.truth()
+    if (cluster === undefined) return
+    for (const { name, partitions, topicId } of sortedTopics(cluster)) {
+      if (!recorder.replicated.has(name)) continue
+      for (let index = 0; index < partitions.length; index++) {
+        const seen = this.seen(topicId, index, `${name}-${index}`, partitions.at(index) as Partition, hosted)
+        recorder.differs([...strongIsr(seen), ...logMatching(seen)])
+      }
+    }
+  }
+
+  /** R6, at the moment at which a broker answers acks=all. */
+  private acked(broker: number, named: { readonly name?: string | undefined; readonly topicId?: string | undefined }, index: number, offset: number): void {
+    const { options, recorder } = this.world
+    const cluster = this.world.believer(brokerName(broker))?.cluster()
+    const topic = cluster === undefined ? undefined : named.name ? topicByName(cluster, named.name) : topicById(cluster, named.topicId ?? "")
+    const partition = topic?.partitions.at(index)
+    if (topic === undefined || partition === undefined || !recorder.replicated.has(topic.name)) return
+    const minIsr = effectiveMinIsr(options.replicated?.minIsr ?? 1, partition.replicas.length)
+    recorder.differs(ackedOnDisks(this.seen(topic.topicId, index, `${topic.name}-${index}`, partition, new Map()), broker, offset, minIsr))
+  }
+
+  /** The routes of a broker, watched. */
+  watched(broker: number, routes: ReadonlyArray<Route>): ReadonlyArray<Route> {
+    const acks = new WeakMap<RequestContext, number>()
+    return routes.map((route) =>
+      route.api.key !== Produce.key
+        ? route
+        : {
+            ...route,
+            start: (context: RequestContext, bodyAt: number) => {
+              const request = decodeRequest(Produce, context.version, context.frame, bodyAt)
+              if (Either.isRight(request)) acks.set(context, request.right.acks)
+              return route.start(context, bodyAt)
+            },
+            encode: (context: RequestContext, answer: unknown) => {
+              if (acks.get(context) === all)
+                for (const topic of (answer as ResponseDraft<typeof Produce>).responses)
+                  for (const { baseOffset, errorCode, index } of topic.partitionResponses)
+                    if (errorCode === 0) this.acked(broker, topic, index, Number(baseOffset))
+              return route.encode(context, answer as never)
+            }
+          }
+    )
+  }
+}
