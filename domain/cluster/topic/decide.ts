@@ -9,7 +9,7 @@ import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { type Event, PartitionPlaced, TopicAdded, TopicRemoved } from "../event.ts"
 import { replicationEventLevel } from "../event-level.ts"
 import { livesOf } from "../replication/partition-changes.ts"
-import { brokerOf, type Cluster, liveBrokers, type Topic, topicById, topicByName } from "../state.ts"
+import { type Cluster, liveBrokers, type Topic, topicById, topicByName } from "../state.ts"
 import { internalTopicRejection, isInternalId, isInternalName, newTopicName } from "./name.ts"
 import { place } from "./placement.ts"
 import { replicasFault } from "./replicas.ts"
@@ -59,7 +59,7 @@ const mostReplicas = ({ eventLevel }: Cluster, asked: number, most = replication
 const checkReplicationFactor = (cluster: Cluster, replicationFactor: number, live: number, most: number | undefined): Either.Either<void, Rejection> => {
   if (replicationFactor !== -1 && replicationFactor < 1)
     return rejected("INVALID_REPLICATION_FACTOR", `Replication factor must be larger than 0, or -1 for the default; it is ${replicationFactor}.`)
-  if (live === 0) return rejected("INVALID_REPLICATION_FACTOR", "No broker is unfenced: a topic needs one for its partitions.")
+  if (live === 0) return rejected("INVALID_REPLICATION_FACTOR", "All brokers are fenced or shut down: a topic needs one for its partitions.")
   if (replicationFactor > live)
     return rejected("INVALID_REPLICATION_FACTOR", `Replication factor: ${replicationFactor} larger than available brokers: ${live}.`)
   const tooMany = mostReplicas(cluster, replicationFactor, most)
@@ -70,7 +70,8 @@ const automatic = (cluster: Cluster, partitionCount: number, replicationFactor: 
   if (partitionCount < 1) return rejected("INVALID_PARTITIONS", `Number of partitions must be larger than 0, or -1 for the default; it is ${partitionCount}.`)
   if (partitionCount > partitionsPerTopicMax)
     return rejected("INVALID_PARTITIONS", `${partitionCount} partitions are too many: a topic has at most ${partitionsPerTopicMax}.`)
-  const live = liveBrokers(cluster)
+  // A broker that shuts down leads only what it led before: a partition on such brokers alone would have no leader.
+  const live = liveBrokers(cluster).filter(({ leavingAt }) => leavingAt === undefined)
   const fault = checkReplicationFactor(cluster, replicationFactor, live.length, most)
   if (Either.isLeft(fault)) return Either.left(fault.left)
   return tooManyPartitions(cluster, partitionCount) ?? Either.right(place(live, cluster, partitionCount, Math.max(1, replicationFactor)))
@@ -87,7 +88,8 @@ const assignedBrokers = (
   if (fault !== undefined) return Either.left(fault)
   const tooMany = mostReplicas(cluster, replicas.length, most)
   if (tooMany !== undefined) return Either.left(tooMany)
-  if (replicas.every((id) => brokerOf(cluster, id)?.fenced === true))
+  const lifeOf = livesOf(cluster)
+  if (replicas.every((id) => lifeOf(id as BrokerId) !== "unfenced"))
     return rejected("INVALID_REPLICA_ASSIGNMENT", `All brokers in the assignment of partition ${partition} are fenced or shut down.`)
   return Either.right(replicas as ReadonlyArray<BrokerId>)
 }

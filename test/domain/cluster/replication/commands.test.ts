@@ -95,6 +95,15 @@ describe("shutdown", () => {
     expect(brief(leaving)).toEqual([1, 0, [1, 2], []])
     expect(tags(leaving, alter([1, 2, 3]))).toEqual([])
   })
+  test("no new partition is placed on a broker that shuts down: it would have no leader", () => {
+    const leaving = afterCommands(three, leave(1))
+    const placed = topicByName(afterCommands(leaving, addTopic("next", { topicId: topicId(2) })), "next")
+    expect(placed?.partitions.map(({ leader }) => leader as number)).not.toContain(1)
+    const manual = { topicId: topicId(2), partitionCount: -1, replicationFactor: -1, assignments: [{ partition: 0, replicas: [1] }] }
+    expect(givenCluster(leaving).error(addTopic("next", manual))).toBe("INVALID_REPLICA_ASSIGNMENT")
+    const allLeave = afterCommands(leaving, fence(2), fence(3))
+    expect(givenCluster(allLeave).error(addTopic("next", { topicId: topicId(2), partitionCount: 1 }))).toBe("INVALID_REPLICATION_FACTOR")
+  })
   test("a partition that no other broker can lead is led until the broker is fenced", () => {
     const alone = afterCommands(three, fence(2), fence(3), heartbeat(1, { wantShutDown: true }))
     expect(brief(alone)).toEqual([1, 0, [1], [3]])
