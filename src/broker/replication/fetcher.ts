@@ -104,7 +104,8 @@ export class Fetcher {
   private round(link: Link, session: FollowerSession): Effect.Effect<void, FetchFault> {
     return Effect.suspend(() => {
       const { named, present } = this.due()
-      if (named.size === 0 && present.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
+      // A fetch without partitions is answered at once.
+      if (named.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
       return Effect.flatMap(link.call(Fetch, session.request(named, present)), (answer) => {
         const error = kafkaError(answer.errorCode)
         if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))

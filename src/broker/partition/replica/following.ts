@@ -64,6 +64,8 @@ export class Following {
 
   /** Returns the fetch to send now, and notes it as sent; undefined while one is under way or records are not synced. */
   fetch(): NextFetch | undefined {
+    // A broker that led has records that are not synced when it begins to follow; no append of a follower syncs them.
+    this.state = wasSynced(this.state, this.log.durableEnd())
     const next = nextFetch(this.state)
     if (next === undefined) return undefined
     this.state = fetchSent(this.state)

@@ -161,6 +161,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.derived.forgetEmptyEpochs()
     this.epoch = leaderEpoch
     this.following = new Following(this, leader, leaderEpoch, this.following?.fetches ?? 0)
+    if (this.background.unsynced > 0) this.background.start()
     this.options.replication.followed()
   }
 

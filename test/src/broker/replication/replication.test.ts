@@ -121,6 +121,28 @@ test("a leader that is cut off acknowledges nothing by acks=all; when it is back
   )
 })
 
+test("a leader that has to follow before its last records are synced fetches once they are, and joins again", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      const { disk } = yield* world.broker(1)
+      for (const id of [2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3])
+      const first = yield* world.link(1)
+      expect(yield* produce(first, "both 0")).toEqual(["NONE", 0])
+      disk.syncDelayMs = 8000
+      isolate(world, 1)
+      expect(yield* produce(first, "old 1", 1)).toEqual(["NONE", 1])
+      yield* until(() => partitionOf(leader)?.leader === 2)
+      world.network.heal()
+      disk.syncDelayMs = 0
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(yield* produce(yield* world.link(2), "new 1")).toEqual(["NONE", 1])
+    })
+  )
+})
+
 test("a follower that cannot reach its leader is taken out of the in-sync set after 30 s, though its session lives, and joins again", () => {
   const world = new ReplicatedWorld()
   return world.run(
