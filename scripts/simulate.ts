@@ -1,7 +1,8 @@
 /**
- * `./franz simulate [--seed N] [--count N] [--seconds S] [--mutant NAME]`: the real leader, two brokers and their clients in virtual time, with lost connections, cuts, crashes that
- * lose what was not synced, and slow disks, all drawn from a seed; then the checkers of test/simulation/checker read what happened. `--count` runs that many seeds from the
- * first on; `--seconds` is the time of faults in each. The same seed is the same run. Exits 1 when an invariant was broken, and says which seed shows it again.
+ * `./franz simulate [--replicas] [--seed N] [--count N] [--seconds S] [--mutant NAME]`: the real leader, brokers and their clients in virtual time, with lost connections, cuts,
+ * crashes that lose what was not synced, and slow disks, all drawn from a seed; then the checkers of test/simulation/checker read what happened. `--replicas`: three to five
+ * brokers, topics with several replicas, and the faults that these survive. `--count` runs that many seeds from the first on; `--seconds` is the time of faults in each. The same
+ * seed is the same run. Exits 1 when an invariant was broken, and says which seed shows it again.
  * `./franz simulate crash-images …` opens the disks that a power cut may leave.
  */
 import { parseArgs } from "node:util"
@@ -15,13 +16,19 @@ const args = process.argv.slice(2)
 if (args[0] === "crash-images") process.exit(await crashImages(args.slice(1)))
 
 const usage = (message: string): never => {
-  console.error(`simulate: ${message}\nUsage: ./franz simulate [--seed N] [--count N] [--seconds S] [--mutant NAME]`)
+  console.error(`simulate: ${message}\nUsage: ./franz simulate [--replicas] [--seed N] [--count N] [--seconds S] [--mutant NAME]`)
   process.exit(2)
 }
 const wholeNumber = (name: string, text: string): number => (/^\d{1,9}$/.test(text) ? Number(text) : usage(`--${name} ${text}: expected a whole number.`))
 const words = (() => {
   try {
-    const options = { seed: { type: "string" }, count: { type: "string" }, seconds: { type: "string" }, mutant: { type: "string" }, replicas: { type: "boolean" } } as const
+    const options = {
+      seed: { type: "string" },
+      count: { type: "string" },
+      seconds: { type: "string" },
+      mutant: { type: "string" },
+      replicas: { type: "boolean" }
+    } as const
     return parseArgs({ args, options }).values
   } catch (cause) {
     return usage(cause instanceof Error ? cause.message : String(cause))
@@ -50,7 +57,7 @@ for (let seed = first; seed < first + count; seed++) {
   broken++
   for (const { invariant, message } of run.violations.slice(0, 10)) console.log(`  ${invariant}: ${message}`)
   if (count === 1) for (const line of run.lines) console.log(`    ${line}`)
-  console.log(`  again, with what happened: ./franz simulate --seed ${seed} --seconds ${seconds}`)
+  console.log(`  again, with what happened: ./franz simulate ${words.replicas === true ? "--replicas " : ""}--seed ${seed} --seconds ${seconds}`)
 }
 const realSeconds = (performance.now() - started) / 1000
 console.log(

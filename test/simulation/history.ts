@@ -155,7 +155,7 @@ export interface History {
   readonly images: ReadonlyArray<ImageSeen>
   /** Each once. */
   readonly roles: ReadonlyArray<RoleSeen>
-  /** What replicas and acknowledgements broke while the run went on: disks are compared at once, since they change. */
+  /** What replicas and acknowledgements broke during the run: disks are compared at once, since they change. */
   readonly differences: ReadonlyArray<Violation>
   readonly commits: ReadonlyArray<Operation<Commit, void>>
   /** `value`: the committed offset; -1 for none. */

@@ -11,7 +11,7 @@ export interface Compaction {
   readonly backoffMs: number
 }
 /** How topics are replicated. */
-export interface Replicated {
+interface Replicated {
   /** Replicas of each topic, by its place among the topics. */
   readonly factors: ReadonlyArray<number>
   readonly minIsr: number

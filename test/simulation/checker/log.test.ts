@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { latestOfKeyStays } from "./compacted.ts"
 import { batch, failed, given, invariants, log, ok, polled, sent, trimmed, unknown } from "./given.ts"
-import { checkLog, noDuplicates, noLostAck, noPhantom, oneValue, producerOrder, startStays } from "./log.ts"
+import { checkLog, noDuplicates, noLostAck, noPhantom, oneValue, producerOrder, readStays, startStays } from "./log.ts"
 
 const whole = log("final", 100, batch(0, ["a", "b"]), batch(2, ["c"]))
 const sends = [sent("a", 0, 1), sent("b", 1, 2), sent("c", 2, 3)]
@@ -38,6 +38,18 @@ test("L2: not so once it was acknowledged, or on a disk after a crash", () => {
   expect(invariants(oneValue(given({ sends: [sent("a", 0, 5)], polls: [polled("x", 0, { since: 6 })] })))).toEqual(["L2"])
   expect(invariants(oneValue(given({ logs: [log("disk", 1, batch(0, ["a"])), log("final", 100, other)] })))).toEqual(["L2"])
   expect(invariants(oneValue(given({ logs: [log("disk", 1, batch(0, ["a", "b"])), log("disk", 2, batch(0, ["a"]))] })))).toEqual(["L2"])
+})
+
+test("L2: with several replicas what a consumer was given stays, and what a disk had after a crash may be cut off", () => {
+  const replicated = new Set(["t"])
+  const other = batch(0, ["x"], { leaderEpoch: 1 })
+  const short = log("final", 100, batch(0, ["a"]))
+  expect(oneValue(given({ replicated, logs: [log("disk", 1, other), log("disk", 2, batch(0, ["a"])), whole] }))).toEqual([])
+  expect(invariants(oneValue(given({ replicated, logs: [log("fetch", 1, other), whole] })))).toEqual(["L2"])
+  expect(invariants(oneValue(given({ replicated, polls: [polled("x", 0, { since: 1, at: 2 })], logs: [whole] })))).toEqual(["L2"])
+  expect(readStays(given({ replicated, polls: [polled("b", 1)], logs: [whole] }))).toEqual([])
+  expect(invariants(readStays(given({ replicated, polls: [polled("b", 1)], logs: [short] })))).toEqual(["L2"])
+  expect(readStays(given({ replicated, polls: [polled("b", 1)], logs: [short], trims: [trimmed(2, ok(2), 5)] }))).toEqual([])
 })
 
 test("L3: a record that no client sent, that was sent elsewhere, or whose send failed", () => {

@@ -27,7 +27,11 @@ export interface PartitionSeen {
 }
 
 const same = (one: BatchMark | undefined, other: BatchMark): boolean =>
-  one !== undefined && one.baseOffset === other.baseOffset && one.lastOffset === other.lastOffset && one.leaderEpoch === other.leaderEpoch && one.crc === other.crc
+  one !== undefined &&
+  one.baseOffset === other.baseOffset &&
+  one.lastOffset === other.lastOffset &&
+  one.leaderEpoch === other.leaderEpoch &&
+  one.crc === other.crc
 const shown = (mark: BatchMark | undefined): string =>
   mark === undefined ? "nothing" : `${mark.baseOffset} to ${mark.lastOffset} of epoch ${mark.leaderEpoch} (${mark.crc.toString(16)})`
 const byOffset = (marks: ReadonlyArray<BatchMark>): ReadonlyMap<number, BatchMark> => new Map(marks.map((mark) => [mark.baseOffset, mark]))
@@ -86,6 +90,8 @@ export const ackedOnDisks = ({ name, replicas }: PartitionSeen, leader: number, 
   if (mark === undefined) return findings.list
   const with_ = replicas.filter(({ durable }) => same(durable.find(holds), mark)).map(({ broker }) => broker)
   if (with_.length < minIsr)
-    findings.add(`${name}@${offset} is acknowledged by broker ${leader} with acks=all; it is on the disks of brokers ${with_.join(", ") || "none"}, and min.insync.replicas is ${minIsr}`)
+    findings.add(
+      `${name}@${offset} is acknowledged by broker ${leader} with acks=all; it is on the disks of brokers ${with_.join(", ") || "none"}, and min.insync.replicas is ${minIsr}`
+    )
   return findings.list
 }

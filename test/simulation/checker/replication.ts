@@ -39,14 +39,13 @@ const changesOf = (history: History, fold: Fold): ReadonlyArray<Changed> => {
 const isEqual = (one: ReadonlyArray<number>, other: ReadonlyArray<number>): boolean => one.length === other.length && one.every((id, at) => id === other[at])
 const shownAt = ({ event, key }: Changed): string => `event ${event.index}, ${event.type}: ${key}`
 
-/** R1: a leader epoch of a partition has one leader, and epochs do not fall. R2: the leader is in the in-sync set. */
-export const oneLeader = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
+/** R1: a leader epoch of a partition has one leader; that epochs do not fall is an assertion of the fold. R2: the leader is in the in-sync set. */
+const oneLeader = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
   const [epochs, members] = [new Findings("R1"), new Findings("R2")]
   const leaders = new Map<string, number>()
   for (const change of changes) {
-    const { after, before, key } = change
+    const { after, key } = change
     const { isr, leader, leaderEpoch } = after
-    if (before !== undefined && leaderEpoch < before.leaderEpoch) epochs.add(`${shownAt(change)} goes from epoch ${before.leaderEpoch} back to ${leaderEpoch}`)
     if (leader === -1) continue
     const known = leaders.get(`${key}e${leaderEpoch}`) ?? leader
     if (known !== leader) epochs.add(`${shownAt(change)} has in epoch ${leaderEpoch} the leaders ${known} and ${leader}`)
@@ -57,7 +56,7 @@ export const oneLeader = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violat
 }
 
 /** R7, in the journal: the in-sync set changes with the partition epoch alone, which rises, and its members are replicas. */
-export const epochOfIsr = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
+const epochOfIsr = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
   const findings = new Findings("R7")
   for (const change of changes) {
     const { after, before } = change
@@ -72,7 +71,7 @@ export const epochOfIsr = (changes: ReadonlyArray<Changed>): ReadonlyArray<Viola
 }
 
 /** R8: a new leader was in the in-sync set or in the ELR. In a run no client asks for another election. */
-export const cleanElections = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
+const cleanElections = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
   const findings = new Findings("R8")
   for (const change of changes) {
     const { after, before, event } = change
@@ -85,7 +84,7 @@ export const cleanElections = (changes: ReadonlyArray<Changed>): ReadonlyArray<V
 }
 
 /** R1 and R7, on the brokers: who believes that it leads is the leader of that epoch by the journal, and its in-sync set is one that the journal had in it. */
-export const believedIsJournalled = ({ roles }: History, changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
+const believedIsJournalled = ({ roles }: History, changes: ReadonlyArray<Changed>): ReadonlyArray<Violation> => {
   const [leaders, sets] = [new Findings("R1"), new Findings("R7")]
   const known = new Map<string, { readonly leader: number; readonly isrs: Set<string> }>()
   for (const { after, key } of changes) {
@@ -103,7 +102,7 @@ export const believedIsJournalled = ({ roles }: History, changes: ReadonlyArray<
   return [...leaders.list, ...sets.list]
 }
 
-/** The invariants of replication that the journal shows. `fold` is the cluster's. */
+/** R1, R2, R7, R8: what the journal and the beliefs of brokers show, and what was seen during the run. `fold` is the cluster's. */
 export const checkReplication = (history: History, fold: Fold): ReadonlyArray<Violation> => {
   const changes = changesOf(history, fold)
   return [...oneLeader(changes), ...epochOfIsr(changes), ...cleanElections(changes), ...believedIsJournalled(history, changes), ...history.differences]

@@ -3,7 +3,7 @@ import { fieldAt, headerSize, lengthOverhead, magic2 } from "../../../domain/log
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
 import type { BatchMark } from "../checker/replicas.ts"
 
-/** Adds the batches of a segment up to the first that is not whole. The CRC stands for the bytes that it covers. */
+/** Adds the batches of a segment up to the first that is not whole. Of the bytes that the CRC covers, the mark has the CRC. */
 const addMarks = (bytes: Uint8Array, marks: Array<BatchMark>): void => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at + headerSize <= bytes.length; ) {

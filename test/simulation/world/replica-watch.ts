@@ -28,7 +28,13 @@ export class ReplicaWatch {
     return [...(this.world.believer(brokerName(broker))?.replicas?.() ?? [])]
   }
 
-  private seen(topicId: string, partition: number, name: string, { isr, replicas }: Partition, hosted: ReadonlyMap<number, ReadonlyArray<Replica>>): PartitionSeen {
+  private seen(
+    topicId: string,
+    partition: number,
+    name: string,
+    { isr, replicas }: Partition,
+    hosted: ReadonlyMap<number, ReadonlyArray<Replica>>
+  ): PartitionSeen {
     const trusted = replicas.filter((id) => !this.world.host(brokerName(id)).isDistrusted)
     return {
       name,
@@ -54,7 +60,8 @@ export class ReplicaWatch {
     const hosted = new Map(this.brokers.map((id) => [id, this.hosted(id)]))
     for (const [broker, replicas] of hosted)
       for (const { isLeading, leaderEpoch, partition, replication, topicId } of replicas)
-        if (isLeading) recorder.role({ broker, node: this.world.host(brokerName(broker)).process, topicId, partition, leaderEpoch: leaderEpoch(), isr: replication?.isr })
+        if (isLeading)
+          recorder.role({ broker, node: this.world.host(brokerName(broker)).process, topicId, partition, leaderEpoch: leaderEpoch(), isr: replication?.isr })
     const cluster = this.truth()
     if (cluster === undefined) return
     for (const { name, partitions, topicId } of sortedTopics(cluster)) {

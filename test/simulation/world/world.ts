@@ -12,8 +12,8 @@ import { Cuts } from "./cuts.ts"
 import { logsOnDisk, streamOnDisk } from "./disk-reading.ts"
 import { clusterFold, folds } from "./folds.ts"
 import { Host, type Program, type Surroundings } from "./host.ts"
-import { ReplicaWatch } from "./replica-watch.ts"
 import { type Believer, brokerName, brokerProgram, leaderName, leaderProgram } from "./nodes.ts"
+import { ReplicaWatch } from "./replica-watch.ts"
 
 /** A host with what runs on it whenever it runs. */
 interface Kept {
