@@ -1,0 +1,76 @@
+import { writeFileSync } from "node:fs"
+import type { ClientKind } from "./clients.ts"
+import type { FaultName } from "./fault-name.ts"
+import { anyClient, type Pauses, type Quantiles, quantiles } from "./pauses.ts"
+
+/** A fault that was injected. */
+export interface Event {
+  readonly fault: FaultName
+  readonly what: string
+  /** After the start of the load, s. */
+  readonly atSeconds: number
+  /** From the fault to the moment at which every replica was in sync and every client served, s. */
+  readonly seconds: number
+  readonly pausesMs: Pauses
+}
+
+export interface TortureReport {
+  readonly command: string
+  readonly seed: number
+  readonly seconds: number
+  readonly clients: ReadonlyArray<ClientKind>
+  readonly sent: number
+  readonly acknowledged: number
+  readonly unknown: number
+  readonly failed: number
+  readonly read: number
+  readonly events: ReadonlyArray<Event>
+  readonly complaints: ReadonlyArray<string>
+}
+
+interface FaultRow {
+  readonly fault: FaultName
+  readonly events: number
+  /** The time without an acknowledged message in a partition, ms, by client. */
+  readonly pausesMs: Readonly<Record<string, Quantiles>>
+  /** Until every replica was in sync again, ms. */
+  readonly recoveryMs: Quantiles
+}
+
+const rowsOf = ({ clients, events }: TortureReport): ReadonlyArray<FaultRow> => {
+  const byFault = new Map<FaultName, Array<Event>>()
+  for (const event of events) byFault.set(event.fault, [...(byFault.get(event.fault) ?? []), event])
+  return [...byFault].map(([fault, of]) => {
+    const none = { p50: 0, p99: 0, max: 0 }
+    const pauses = [anyClient, ...clients].map((name) => [name, quantiles(of.map(({ pausesMs }) => pausesMs[name] ?? 0)) ?? none] as const)
+    return { fault, events: of.length, pausesMs: Object.fromEntries(pauses), recoveryMs: quantiles(of.map(({ seconds }) => seconds * 1000)) ?? none }
+  })
+}
+
+const secondsOf = ({ max, p50, p99 }: Quantiles): string => [p50, p99, max].map((ms) => (ms / 1000).toFixed(1)).join(" / ")
+
+/** The result as text. */
+export const shownReport = (report: TortureReport): string => {
+  const { acknowledged, clients, complaints, events, failed, read, seconds, seed, sent, unknown } = report
+  const names = [anyClient, ...clients]
+  const lines = [
+    `Time without an acknowledged acks=all message in a partition, s (p50 / p99 / maximum over the events); RF 3, min.insync.replicas 2`,
+    "",
+    `| fault | events | ${names.map((name) => (name === anyClient ? "any client" : name)).join(" | ")} | in sync again |`,
+    `| --- | --- | ${names.map(() => "---").join(" | ")} | --- |`,
+    ...rowsOf(report).map(
+      ({ events, fault, pausesMs, recoveryMs }) =>
+        `| ${fault} | ${events} | ${names.map((name) => secondsOf(pausesMs[name] ?? { p50: 0, p99: 0, max: 0 })).join(" | ")} | ${secondsOf(recoveryMs)} |`
+    ),
+    "",
+    `${events.length} faults in ${Math.round(seconds)} s, seed ${seed}: ${sent} messages sent, ${acknowledged} acknowledged, ${unknown} of unknown outcome, ${failed} failed, ${read} records read.`,
+    complaints.length === 0
+      ? "Acknowledged messages lost: 0. Stored twice: 0. Out of order: 0. The logs of all replicas are equal, and verify."
+      : `${complaints.length} violations.`
+  ]
+  return lines.join("\n")
+}
+
+export const writeReport = (file: string, report: TortureReport): void => {
+  writeFileSync(file, `${JSON.stringify({ ...report, faults: rowsOf(report) }, null, 2)}\n`)
+}
