@@ -64,6 +64,12 @@ const packageStep = (root: string): Step => ({
   commands: [[process.execPath, join(root, "scripts/package/tools.ts")]]
 })
 
+const etcdStep = (root: string): Step => ({
+  name: "etcd of Debian's package etcd-server, about 8 MB",
+  isThere: () => succeeds("bash", join(root, "scripts/etcd-peer.sh"), "ready"),
+  commands: [["bash", join(root, "scripts/etcd-peer.sh"), "bring"]]
+})
+
 /** Runs the commands of a step. Returns undefined, or what the command that failed printed. */
 const failureOf = (step: Step): string | undefined => {
   for (const [program = "", ...args] of step.commands) {
@@ -106,6 +112,7 @@ export const preparePeers = (root: string): ReadonlyArray<string> => {
     attempt(confluentKafkaStep, "tests with confluent-kafka")
     if (process.env.FRANZ_PYTHON === undefined && hasConfluentKafka(venvPython)) process.env.FRANZ_PYTHON = venvPython
   }
+  if (required || hasProgram("apt-get")) attempt(etcdStep(root), "tests of the journal over etcd")
   if (hasProgram("npm")) attempt(packageStep(root), "tests of the package")
   if (hasProgram("java") && hasProgram("mvn")) attempt(kafkaStep(root), "tests with Java's clients and Apache Kafka")
   return failures

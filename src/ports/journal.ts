@@ -4,6 +4,8 @@ import type { LogFault } from "./log-store.ts"
 
 /** Another leader opened the stream under a newer epoch: this one must stop deciding. */
 export class Fenced extends Data.TaggedError("Fenced")<{ readonly stream: string; readonly epoch: Epoch; readonly newerEpoch: Epoch }> {}
+/** The lease of this leader is over, so that another candidate may lead: this one must stop deciding. */
+export class LeaseOver extends Data.TaggedError("LeaseOver")<{ readonly stream: string; readonly epoch: Epoch; readonly message: string }> {}
 /** The journal does not end where the writer expected: the writer must read on before it decides again. */
 export class Conflict extends Data.TaggedError("Conflict")<{ readonly stream: string; readonly expected: number; readonly end: number }> {}
 /** The disk took nothing of the append, and the stream is as it was before: a later append may succeed. */
@@ -55,9 +57,9 @@ export interface Taken {
   readonly epoch: Epoch
   /**
    * Fails when the stream is not held any more, and what decides by it must stop at once: another holder has it under
-   * a newer epoch or the lease is over (Fenced), or damage was found in entries that were durable (LogFault).
+   * a newer epoch (Fenced), the lease is over (LeaseOver), or damage was found in entries that were durable (LogFault).
    */
-  readonly lost: Effect.Effect<never, Fenced | LogFault>
+  readonly lost: Effect.Effect<never, Fenced | LeaseOver | LogFault>
 }
 
 /**
@@ -83,7 +85,7 @@ export class Journal extends Context.Tag("comanche-franz/Journal")<
       epoch: Epoch,
       expected: number,
       entries: ReadonlyArray<Entry>
-    ) => Effect.Effect<void, Fenced | Conflict | NotWritten | Unknown>
+    ) => Effect.Effect<void, Fenced | LeaseOver | Conflict | NotWritten | Unknown>
     /**
      * Returns the durable entries from `from` on, those to come included, without end. A journal over files follows a
      * stream that this process holds, and fails with "offline" when it is released; over an engine of several

@@ -1,5 +1,5 @@
 import { Data } from "effect"
-import type { Conflict, Fenced, Unknown } from "../ports/journal.ts"
+import type { Conflict, Fenced, LeaseOver, Unknown } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
 
 /**
@@ -34,22 +34,27 @@ const damagedJournal = (stream: string, fault: LogFault): WriterStopped =>
     message: `${stream}: the leader stops, since its journal is damaged, and a start would not come to the same state. ${fault.message}`
   })
 
-type AppendFault = Conflict | Fenced | Unknown
+type AppendFault = Conflict | Fenced | LeaseOver | Unknown
 type Reasons = { readonly [Tag in AppendFault["_tag"]]: (fault: Extract<AppendFault, { readonly _tag: Tag }>) => string }
 const reasons: Reasons = {
   Fenced: ({ epoch, newerEpoch }) => `another leader holds epoch ${newerEpoch}, this one had ${epoch}. This node stops leading; clients find the other leader.`,
+  LeaseOver: ({ message }) => `${message}. This node stops leading; a candidate that reaches etcd takes over.`,
   Conflict: ({ end, expected }) =>
     `the journal ends at ${end}, and this leader expected ${expected}: another process wrote to it. Make sure that one leader runs on this data directory, and start again.`,
   Unknown: ({ cause }) => `the result of the last write to the journal is unknown (${textOf(cause)}). Check the disk and start again: the journal is read anew.`
 }
+
+/** The faults after which another process leads, or may lead at any time. */
+const fencing: ReadonlySet<AppendFault["_tag"]> = new Set(["Fenced", "LeaseOver"] as const)
 
 /** Why an append that did not succeed ends the writer. No append is repeated: the answer to the repetition would not tell about the first attempt. */
 export const stoppedBy = (fault: AppendFault): WriterStopped => {
   const { stream } = fault
   if (fault._tag === "Unknown" && fault.cause instanceof LogFault && fault.cause.reason === "corrupt") return damagedJournal(stream, fault.cause)
   const reasonOf = reasons[fault._tag] as (fault: AppendFault) => string
-  return new WriterStopped({ stream, reason: fault._tag === "Fenced" ? "fenced" : "journal", cause: fault, message: `${stream}: ${reasonOf(fault)}` })
+  return new WriterStopped({ stream, reason: fencing.has(fault._tag) ? "fenced" : "journal", cause: fault, message: `${stream}: ${reasonOf(fault)}` })
 }
 
 /** Why a writer ends whose stream is lost. */
-export const lostBy = (stream: string, fault: Fenced | LogFault): WriterStopped => (fault._tag === "Fenced" ? stoppedBy(fault) : damagedJournal(stream, fault))
+export const lostBy = (stream: string, fault: Fenced | LeaseOver | LogFault): WriterStopped =>
+  fault._tag === "LogFault" ? damagedJournal(stream, fault) : stoppedBy(fault)

@@ -16,6 +16,7 @@ const there = {
   java: () => has("bash", peer, "ready"),
   openssl: () => has("openssl", "version"),
   node: () => has("node", "--version"),
+  etcd: () => has("bash", join(root, "scripts/etcd-peer.sh"), "ready"),
   confluent: () => has(python, "-c", "import confluent_kafka")
 }
 const known = new Map<string, boolean>()
@@ -26,9 +27,12 @@ export const available = (name: keyof typeof there): boolean => {
   return found
 }
 
+/** Whether a peer that is missing fails its tests. */
+export const isRequired = process.env.FRANZ_REQUIRE_PEERS !== undefined
+
 /** A test that needs a foreign client. */
 export const testWith = (needs: ReadonlyArray<keyof typeof there>, name: string, body: () => Promise<void>, timeoutMs = 300_000): void => {
-  if (process.env.FRANZ_REQUIRE_PEERS !== undefined || needs.every(available)) test(name, body, timeoutMs)
+  if (isRequired || needs.every(available)) test(name, body, timeoutMs)
   else test.skip(name, body)
 }
 

@@ -1,0 +1,120 @@
+import { Deferred, Effect, Either, ExecutionStrategy, Exit, LogLevel, Scope } from "effect"
+import type { Candidate, Fenced, LeaseOver } from "../../../src/ports/journal.ts"
+import { LogFault } from "../../../src/ports/log-store.ts"
+import { RateLimitedLog } from "../../../src/ports/rate-limited-log.ts"
+import type { EtcdFault } from "./client.ts"
+import { type FollowedStream, observed, steadyMs } from "./followed-stream.ts"
+import { HeldStream, type Win } from "./held-stream.ts"
+
+/** The pause after an attempt that failed. */
+const againMs = 500
+/** How long the end of a leadership waits for etcd. */
+const resignMs = 2000
+
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+/** The value of the leader's key. */
+interface LeaderValue extends Candidate {
+  readonly lease: string
+}
+
+const leaseOf = (value: Uint8Array): string | undefined => {
+  try {
+    return (JSON.parse(text.decode(value)) as Partial<LeaderValue>).lease
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Tries once to win: puts the leader's key under a new lease where there is none, and raises the epoch. Returns undefined where
+ * another candidate leads. The result is read by itself, so that it does not matter whether the answer to the write arrived.
+ */
+const attempt = (followed: FollowedStream, candidate: Candidate, leaseMs: number): Effect.Effect<Win | undefined, EtcdFault | LogFault> =>
+  Effect.gen(function* () {
+    const { client, keys } = followed.parts
+    const before = yield* followed.pull
+    if (before.leader !== undefined) return undefined
+    const grantedAtMs = yield* steadyMs
+    const lease = yield* client.grant(Math.ceil(leaseMs / 1000))
+    const value: LeaderValue = { ...candidate, lease }
+    const write = client.txn({
+      compares: [
+        { key: keys.leader, modRevision: 0 },
+        { key: keys.epoch, modRevision: before.epoch.modRevision }
+      ],
+      then: [
+        { put: keys.leader, value: utf8.encode(JSON.stringify(value)), lease },
+        { put: keys.epoch, value: utf8.encode(String(before.epoch.value + 1)) }
+      ]
+    })
+    const written = yield* Effect.either(write)
+    const after = yield* Effect.either(client.txn({ compares: [], then: [{ range: keys.state }] }))
+    const seen = Either.isRight(after) ? observed(keys, after.right.ranges[0] ?? [], after.right.revision) : undefined
+    if (seen?.leader === undefined || leaseOf(seen.leader.value) !== lease) {
+      // A write that arrives later fails with its lease.
+      yield* Effect.ignore(client.revoke(lease))
+      if (Either.isLeft(written)) return yield* written.left
+      return Either.isLeft(after) ? yield* after.left : undefined
+    }
+    return { epoch: seen.epoch.value, lease, leaderRevision: seen.leader.modRevision, head: seen.head.value, headRevision: seen.head.modRevision, grantedAtMs }
+  })
+
+const denied = (stream: string, { message }: EtcdFault): LogFault => new LogFault({ path: stream, reason: "io", message })
+
+/** Ends the leadership in etcd, so that a standby need not wait for the lease. */
+const resign = (held: HeldStream, followed: FollowedStream, { lease }: Win): Effect.Effect<void> => {
+  const { client, keys } = followed.parts
+  return Effect.zipRight(Effect.ignore(held.guarded([{ remove: { key: keys.leader } }])), Effect.ignore(client.revoke(lease))).pipe(
+    Effect.timeoutOption(resignMs),
+    Effect.asVoid,
+    Effect.interruptible
+  )
+}
+
+/** Wins, or returns undefined where another candidate leads. What it holds is given up when the scope closes. */
+const lead = (followed: FollowedStream, candidate: Candidate, leaseMs: number): Effect.Effect<HeldStream | undefined, EtcdFault | LogFault, Scope.Scope> =>
+  Effect.gen(function* () {
+    const won = yield* Effect.uninterruptible(
+      Effect.gen(function* () {
+        const win = yield* attempt(followed, candidate, leaseMs)
+        if (win === undefined) return undefined
+        const held = new HeldStream(followed, win, leaseMs, yield* Deferred.make<never, Fenced | LeaseOver | LogFault>())
+        yield* Effect.addFinalizer(() => resign(held, followed, win))
+        return held
+      })
+    )
+    if (won === undefined) return undefined
+    yield* Effect.forkScoped(won.keep)
+    // Parts beyond the head are of appends that did not happen.
+    yield* Effect.catchTag(won.guarded([{ remove: followed.parts.keys.partsFrom(won.end) }]), "Fenced", () => Effect.void)
+    yield* followed.pull
+    return won
+  })
+
+/** Waits until there is no leader, wins, and leads until the scope closes. Fails where etcd refuses this node for good. */
+export const campaign = (followed: FollowedStream, candidate: Candidate, leaseMs: number): Effect.Effect<HeldStream, LogFault, Scope.Scope> =>
+  Effect.gen(function* () {
+    const { stream } = followed.parts
+    const refusals = new RateLimitedLog({ intervalMs: 30_000 })
+    const scope = yield* Effect.scope
+    for (;;) {
+      if (followed.fault !== undefined) return yield* followed.fault
+      const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+      const won = yield* Effect.either(Effect.onInterrupt(Scope.extend(lead(followed, candidate, leaseMs), own), () => Scope.close(own, Exit.void)))
+      if (Either.isRight(won) && won.right !== undefined) return won.right
+      yield* Scope.close(own, Exit.void)
+      if (Either.isLeft(won)) {
+        const fault = won.left
+        if (fault._tag === "LogFault") return yield* fault
+        if (fault.kind === "denied") return yield* denied(stream, fault)
+        yield* refusals.log(LogLevel.Warning, "etcd", `${stream}: waiting for etcd: ${fault.message}`)
+        yield* Effect.sleep(againMs)
+      } else {
+        // A candidate that lost to another looks again when the leader's key is gone.
+        yield* Effect.sleep(1)
+        yield* followed.readers.until(() => followed.fault !== undefined || followed.latest?.leader === undefined)
+      }
+    }
+  })

@@ -1,0 +1,285 @@
+import { Buffer } from "node:buffer"
+import { Duration, Effect, Either, Option, Stream } from "effect"
+import {
+  type EtcdClient,
+  EtcdFault,
+  type EtcdStatus,
+  type KeyRange,
+  type KeyValue,
+  type Operation,
+  type RangeRequest,
+  type Txn,
+  type TxnResult
+} from "./client.ts"
+
+interface GatewayOptions {
+  /** The addresses of etcd's members, e.g. "http://h1:2379". */
+  readonly endpoints: ReadonlyArray<string>
+  readonly user?: { readonly name: string; readonly password: string } | undefined
+  /** The certificates of the authorities that may sign etcd's, PEM; default: those of the system. */
+  readonly authorities?: string | undefined
+}
+
+/** How long a call waits for its response. A member that has lost the others answers after 7 s, which is longer than a lease. */
+const requestTimeoutMs = 2000
+/** Bytes of a response: a read asks for a few mebibytes of values, which base64 makes larger. */
+const responseBytesMax = 67_108_864
+
+/** gRPC's status codes of refusals that changed nothing: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED. */
+const refusing: ReadonlySet<number> = new Set([3, 5, 6, 8, 9, 11, 12])
+const permissionDenied = 7
+const unauthenticated = 16
+/** Errors of a request that did not leave this machine. */
+const unsentCodes: ReadonlySet<string> = new Set(["ECONNREFUSED", "ConnectionRefused", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"])
+
+interface Failure {
+  readonly error?: string
+  readonly message?: string
+  readonly code?: number
+}
+interface JsonKeyValue {
+  readonly key: string
+  readonly value?: string
+  readonly mod_revision?: string
+}
+interface JsonRange {
+  readonly kvs?: ReadonlyArray<JsonKeyValue>
+}
+interface JsonTxn {
+  readonly header: { readonly revision: string }
+  readonly succeeded?: boolean
+  readonly responses?: ReadonlyArray<{ readonly response_range?: JsonRange }>
+}
+
+const base64 = (text: string): string => Buffer.from(text, "utf8").toString("base64")
+const base64OfBytes = ({ buffer, byteLength, byteOffset }: Uint8Array): string => Buffer.from(buffer, byteOffset, byteLength).toString("base64")
+
+const rangeJson = ({ descending, end, key, keysOnly, limit }: RangeRequest) => ({
+  key: base64(key),
+  ...(end === undefined ? {} : { range_end: base64(end) }),
+  ...(limit === undefined || limit === 0 ? {} : { limit: String(limit) }),
+  ...(keysOnly === true ? { keys_only: true } : {}),
+  ...(descending === true ? { sort_order: "DESCEND", sort_target: "KEY" } : {})
+})
+const operationJson = (operation: Operation) => {
+  if ("range" in operation) return { request_range: rangeJson(operation.range) }
+  if ("remove" in operation) return { request_delete_range: rangeJson(operation.remove) }
+  const { lease, put, value } = operation
+  return { request_put: { key: base64(put), value: base64OfBytes(value), ...(lease === undefined ? {} : { lease }) } }
+}
+const keyValues = ({ kvs = [] }: JsonRange): ReadonlyArray<KeyValue> =>
+  kvs.map(({ key, mod_revision = "0", value = "" }) => ({
+    key: Buffer.from(key, "base64").toString("utf8"),
+    value: new Uint8Array(Buffer.from(value, "base64")),
+    modRevision: Number(mod_revision)
+  }))
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+/** The error code of a request that failed: Bun has it in the error, other runtimes in its cause. */
+const codeOf = (cause: unknown): string | undefined => {
+  const code = (error: unknown) => (typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined)
+  return code(cause) ?? (cause instanceof Error ? code(cause.cause) : undefined)
+}
+
+const adviceOf = {
+  user: "Set franz.journal.username and franz.journal.password to a user of etcd that may read and write the prefix.",
+  version: "Version 3.4 or later of etcd is needed."
+} as const
+
+/** Reads a response to its end, within the bound. */
+const bodyOf = async (response: Response): Promise<string> => {
+  const declared = Number(response.headers.get("content-length") ?? 0)
+  if (declared > responseBytesMax) throw new Error(`the response has ${declared} bytes, more than ${responseBytesMax}`)
+  const chunks: Array<Uint8Array> = []
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length
+    if (bytes > responseBytesMax) throw new Error(`the response has more than ${responseBytesMax} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString("utf8")
+}
+
+/** The options of `fetch` for a server whose certificate an own authority signed: each runtime has its own. */
+const tlsOptions = (authorities: string | undefined): object => {
+  if (authorities === undefined) return {}
+  const deno = (globalThis as { readonly Deno?: { createHttpClient(options: object): unknown } }).Deno
+  return deno === undefined ? { tls: { ca: authorities } } : { client: deno.createHttpClient({ caCerts: [authorities] }) }
+}
+
+/**
+ * etcd by its JSON gateway. A call goes to one member at a time, and to the next one only where the first refused the connection: no
+ * request is sent again that etcd may have seen.
+ */
+class Gateway implements EtcdClient {
+  readonly where: string
+  private at = 0
+  private token: string | undefined
+  private readonly tls: object
+
+  constructor(private readonly options: GatewayOptions) {
+    this.where = `etcd at ${options.endpoints.join(", ")}`
+    this.tls = tlsOptions(options.authorities)
+  }
+
+  readonly txn = ({ compares, otherwise = [], then }: Txn): Effect.Effect<TxnResult, EtcdFault> => {
+    const body = {
+      compare: compares.map(({ key, modRevision }) => ({ key: base64(key), target: "MOD", result: "EQUAL", mod_revision: String(modRevision) })),
+      success: then.map(operationJson),
+      failure: otherwise.map(operationJson)
+    }
+    return Effect.map(this.call<JsonTxn>("kv/txn", body), ({ header, responses = [], succeeded = false }) => ({
+      succeeded,
+      revision: Number(header.revision),
+      ranges: responses.flatMap(({ response_range }) => (response_range === undefined ? [] : [keyValues(response_range)]))
+    }))
+  }
+  readonly range = (request: RangeRequest) => Effect.map(this.call<JsonRange>("kv/range", rangeJson(request)), keyValues)
+  readonly grant = (seconds: number) => Effect.map(this.call<{ readonly ID: string }>("lease/grant", { TTL: String(seconds) }), ({ ID }) => ID)
+  readonly renew = (lease: string) =>
+    Effect.map(this.call<{ readonly result?: { readonly TTL?: string } }>("lease/keepalive", { ID: lease }), ({ result }) => Number(result?.TTL ?? 0) > 0)
+  readonly revoke = (lease: string) => Effect.asVoid(this.call("lease/revoke", { ID: lease }))
+
+  get status(): Effect.Effect<EtcdStatus, EtcdFault> {
+    return Effect.gen(this, function* () {
+      type Status = { readonly version: string; readonly dbSize?: string; readonly header: { readonly revision: string } }
+      const { dbSize = "0", header, version } = yield* this.call<Status>("maintenance/status", {})
+      const metrics = yield* Effect.option(this.get("metrics"))
+      const quota = /^etcd_server_quota_backend_bytes (\S+)$/m.exec(Option.getOrElse(metrics, () => ""))?.[1]
+      return { version, storeBytes: Number(dbSize), quotaBytes: quota === undefined ? undefined : Number(quota), revision: Number(header.revision) }
+    })
+  }
+
+  readonly watch = (range: KeyRange): Stream.Stream<void, EtcdFault> =>
+    Stream.unwrapScoped(
+      Effect.gen(this, function* () {
+        const abort = yield* Effect.acquireRelease(
+          Effect.sync(() => new AbortController()),
+          (controller) => Effect.sync(() => controller.abort())
+        )
+        const headers = { ...(yield* this.headers), "Grpc-Metadata-hasleader": "true" }
+        const body = JSON.stringify({ create_request: rangeJson(range) })
+        const endpoint = this.endpoint
+        const response = yield* Effect.tryPromise({
+          try: () => fetch(`${endpoint}/v3/watch`, { method: "POST", headers, body, signal: abort.signal, ...this.tls }),
+          catch: (cause) => this.transportFault(endpoint, cause)
+        })
+        if (!response.ok || response.body === null) {
+          const refused = yield* Effect.either(this.answered(endpoint, response.status, yield* this.text(endpoint, response)))
+          return yield* Either.isLeft(refused) ? refused.left : this.transportFault(endpoint, "a watch without a stream")
+        }
+        // Each piece is a hint, whatever is in it: the stream's keys are read anyway.
+        const reader = response.body.getReader()
+        const piece = Effect.tryPromise({ try: () => reader.read(), catch: (cause) => Option.some(this.transportFault(endpoint, cause)) })
+        return Stream.repeatEffectOption(Effect.flatMap(piece, ({ done }) => (done ? Effect.fail(Option.none<EtcdFault>()) : Effect.void)))
+      })
+    )
+
+  private get endpoint(): string {
+    return this.options.endpoints[this.at % this.options.endpoints.length] as string
+  }
+
+  private get headers(): Effect.Effect<Record<string, string>, EtcdFault> {
+    return Effect.suspend(() => {
+      if (this.options.user === undefined) return Effect.succeed({})
+      if (this.token !== undefined) return Effect.succeed({ Authorization: this.token })
+      return Effect.map(this.send("auth/authenticate", { name: this.options.user.name, password: this.options.user.password }, {}), (answer) => {
+        this.token = (answer as { readonly token: string }).token
+        return { Authorization: this.token }
+      })
+    })
+  }
+
+  private call<A>(path: string, body: object): Effect.Effect<A, EtcdFault> {
+    const once = Effect.flatMap(this.headers, (headers) => this.send(path, body, headers))
+    // A token that etcd does not know any more is refused before anything is done.
+    const again = (fault: EtcdFault) => {
+      if (fault.kind !== "denied" || this.token === undefined) return Effect.fail(fault)
+      this.token = undefined
+      return once
+    }
+    return Effect.catchAll(once, again) as Effect.Effect<A, EtcdFault>
+  }
+
+  /** Sends a request to one member, and to the next where no connection came about. */
+  private send(path: string, body: object, headers: Record<string, string>): Effect.Effect<unknown, EtcdFault> {
+    const text = JSON.stringify(body)
+    const attempt = (left: number): Effect.Effect<unknown, EtcdFault> =>
+      Effect.catchAll(this.post(path, text, headers), (fault) => {
+        if (fault.kind === "unsent" || fault.kind === "unknown") this.at = (this.at + 1) % this.options.endpoints.length
+        return fault.kind === "unsent" && left > 1 ? attempt(left - 1) : Effect.fail(fault)
+      })
+    return attempt(this.options.endpoints.length)
+  }
+
+  private post(path: string, body: string, headers: Record<string, string>): Effect.Effect<unknown, EtcdFault> {
+    return Effect.suspend(() => {
+      const endpoint = this.endpoint
+      const sent = Effect.tryPromise({
+        try: async (signal) => {
+          const response = await fetch(`${endpoint}/v3/${path}`, { method: "POST", headers, body, signal, ...this.tls })
+          return { status: response.status, text: await bodyOf(response) }
+        },
+        catch: (cause) => this.transportFault(endpoint, cause)
+      })
+      return sent.pipe(
+        Effect.timeoutFail({
+          duration: Duration.millis(requestTimeoutMs),
+          onTimeout: () =>
+            new EtcdFault({ kind: "unknown", message: `${endpoint} did not answer within ${requestTimeoutMs} ms. Is a majority of etcd's members up?` })
+        }),
+        Effect.flatMap(({ status, text }) => this.answered(endpoint, status, text))
+      )
+    })
+  }
+
+  private get(path: string): Effect.Effect<string, EtcdFault> {
+    const endpoint = this.endpoint
+    return Effect.tryPromise({
+      try: async (signal) => bodyOf(await fetch(`${endpoint}/${path}`, { signal, ...this.tls })),
+      catch: (cause) => this.transportFault(endpoint, cause)
+    }).pipe(
+      Effect.timeoutFail({
+        duration: Duration.millis(requestTimeoutMs),
+        onTimeout: () => new EtcdFault({ kind: "unknown", message: `${endpoint} did not answer` })
+      })
+    )
+  }
+
+  private text(endpoint: string, response: Response): Effect.Effect<string, EtcdFault> {
+    return Effect.tryPromise({ try: () => bodyOf(response), catch: (cause) => this.transportFault(endpoint, cause) })
+  }
+
+  /** What a response says: the value, or why there is none. */
+  private answered(endpoint: string, status: number, text: string): Either.Either<unknown, EtcdFault> {
+    const json = Either.try((): unknown => JSON.parse(text.split("\n", 1)[0] as string))
+    if (status === 200 && Either.isRight(json)) return Either.right(json.right)
+    if (status === 404)
+      return Either.left(new EtcdFault({ kind: "denied", message: `${endpoint} is not etcd, or an old one: it does not know /v3. ${adviceOf.version}` }))
+    const { code, error, message = error } = (Either.isRight(json) ? json.right : {}) as Failure
+    const said = `${endpoint}: ${message ?? `HTTP ${status}`}`
+    if (code === undefined) return Either.left(new EtcdFault({ kind: "unknown", message: said }))
+    return Either.left(new EtcdFault(refusal(code, said)))
+  }
+
+  private transportFault(endpoint: string, cause: unknown): EtcdFault {
+    const code = codeOf(cause)
+    const kind = code !== undefined && unsentCodes.has(code) ? "unsent" : "unknown"
+    return new EtcdFault({ kind, message: `${endpoint}: ${messageOf(cause)}. Is etcd running there, and is the address right?` })
+  }
+}
+
+/** What a refusal of etcd means. */
+const refusal = (code: number, said: string): Pick<EtcdFault, "kind" | "message"> => {
+  if (said.includes("database space exceeded"))
+    return {
+      kind: "full",
+      message: `${said}. The store of etcd is full: compact and defragment it, or raise --quota-backend-bytes, then clear the alarm (etcdctl alarm disarm).`
+    }
+  if (code === permissionDenied || code === unauthenticated || /authentication failed|user name is empty/.test(said))
+    return { kind: "denied", message: `${said}. ${adviceOf.user}` }
+  return { kind: refusing.has(code) ? "refused" : "unknown", message: said }
+}
+
+/** A client of etcd 3.4 or later. It needs no connection yet. */
+export const gateway = (options: GatewayOptions): EtcdClient => new Gateway(options)

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe } from "bun:test"
+import { Effect } from "effect"
+import { gateway } from "../../adapters/journal/etcd/gateway.ts"
+import { MemoryDisk } from "../../adapters/log/memory/memory-disk.ts"
+import { process as journalOf, processLayer, rivals } from "../adapters/journal/etcd/support.ts"
+import { type JournalWorld, journalContract } from "../src/ports/journal.contract.ts"
+import { EtcdCluster } from "./support/etcd.ts"
+import { available, isRequired } from "./support/peers.ts"
+
+const isThere = available("etcd")
+let etcd: EtcdCluster
+let worlds = 0
+
+/** Ends the lease of the leader, as an operator or an etcd that lost its time does. */
+const revokeLeader = (prefix: string): Effect.Effect<void> =>
+  Effect.promise(async () => {
+    const key = Buffer.from(`${prefix}/__cluster_metadata/state/leader`).toString("base64")
+    const found = (await etcd.call("kv/range", { key })) as { readonly kvs?: ReadonlyArray<{ readonly lease: string }> }
+    const lease = found.kvs?.[0]?.lease
+    if (lease !== undefined) await etcd.call("lease/revoke", { ID: lease })
+  })
+
+const etcdWorld = (): JournalWorld => {
+  const prefix = `/franz-${++worlds}`
+  const client = () => gateway({ endpoints: etcd.endpoints })
+  return {
+    layer: processLayer(client(), prefix, new MemoryDisk()),
+    end: () => undefined,
+    isShared: true,
+    takeOver: rivals(revokeLeader(prefix), journalOf(client(), prefix)),
+    rivalAppends: Number(process.env.FRANZ_JOURNAL_APPENDS ?? 1000)
+  }
+}
+
+describe.skipIf(!isThere && !isRequired)("three members of etcd", () => {
+  beforeAll(async () => {
+    etcd = await EtcdCluster.start(3)
+  }, 120_000)
+  afterAll(() => etcd.stop())
+  journalContract("over etcd", etcdWorld)
+})
