@@ -47,6 +47,11 @@ export type Command = Data.TaggedEnum<{
   FoundCluster: { readonly clusterId: string }
   /** Over how many streams the journal spreads the groups; nothing happens to a cluster where that is fixed. */
   FixGroupStreams: { readonly count: number }
+  /**
+   * The `min.insync.replicas` of all nodes, where they have none yet, and no single node has one of its own: partition
+   * leaders and the cluster's leader need the same number (KAFKA-16540). Nothing happens where all nodes have one.
+   */
+  FixMinInSyncReplicas: { readonly count: number }
   /** The node that holds the journal under `epoch` leads, and is reached at this address. */
   ElectLeader: { readonly nodeId: BrokerId; readonly host: string; readonly port: number; readonly epoch: Epoch }
   /**
@@ -101,6 +106,8 @@ export type Command = Data.TaggedEnum<{
     readonly partitionCount: number
     readonly replicationFactor: number
     readonly defaultPartitionCount: number
+    /** The replicas of each partition where `replicationFactor` is -1 (`default.replication.factor`); absent: 1. */
+    readonly defaultReplicationFactor?: number | undefined
     /** Partitions that one broker may hold (`franz.broker.partitions.max`). */
     readonly partitionsPerBrokerMax: number
     readonly assignments: ReadonlyArray<Assignment>

@@ -5,7 +5,7 @@ import type { Rejection } from "../kernel/error-code.ts"
 import { allocateProducerIds, brokerHeartbeat, fenceBroker, forgetBroker, unregisterBroker } from "./broker/decide.ts"
 import { registerBroker } from "./broker/registration.ts"
 import type { Command } from "./command.ts"
-import { changeNodeConfigs, changeTopicConfigs } from "./config/decide.ts"
+import { changeNodeConfigs, changeTopicConfigs, fixMinInSyncReplicas } from "./config/decide.ts"
 import { changeResourceConfigs } from "./config/resource.ts"
 import type { Decision } from "./decision.ts"
 import { ClusterFounded, type Event, GroupStreamsFixed, LeaderElected } from "./event.ts"
@@ -22,6 +22,7 @@ import { addPartitions, addTopic, removeTopic } from "./topic/decide.ts"
 const decisions: ByTag<Cluster, Command, Decision> = {
   FoundCluster: (cluster, { clusterId }) => Either.right(cluster.clusterId === undefined ? [new ClusterFounded({ clusterId })] : []),
   FixGroupStreams: (cluster, { count }) => Either.right(cluster.groupStreams === undefined ? [new GroupStreamsFixed({ count })] : []),
+  FixMinInSyncReplicas: fixMinInSyncReplicas,
   ElectLeader: (_, { nodeId, host, port, epoch }) => Either.right([new LeaderElected({ nodeId, host, port, epoch })]),
   RegisterBroker: registerBroker,
   BrokerHeartbeat: brokerHeartbeat,

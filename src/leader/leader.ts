@@ -18,6 +18,7 @@ import type { UnreadableEvent, WriterStopped } from "../stream/fault.ts"
 import { streamPartition } from "../stream/stream-partition.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
+import { electUncleanly } from "./administration/unclean-elections.ts"
 import { type Brokers, layer as brokersLayer, LeaderBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
 import { probeBrokers } from "./brokers/probing.ts"
@@ -101,6 +102,7 @@ const make = Effect.gen(function* () {
   yield* Effect.forkScoped(raiseEventLevels)
   yield* Effect.forkScoped(keepLeadersBalanced)
   yield* Effect.forkScoped(replaceLostBrokers)
+  yield* Effect.forkScoped(electUncleanly)
   yield* Effect.logInfo(`leader ${nodeId} of cluster ${clusterId}: ${eventsBefore} events in the journal, epoch ${writer.epoch}`)
   return Leader.of({
     nodeId,

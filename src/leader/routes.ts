@@ -62,6 +62,7 @@ const autoCreate = (leader: LeaderContext["Type"]) => {
             partitionCount: -1,
             replicationFactor: -1,
             defaultPartitionCount: leader.config["num.partitions"],
+            defaultReplicationFactor: leader.config["default.replication.factor"],
             partitionsPerBrokerMax: leader.partitionsPerBrokerMax,
             assignments: [],
             configs: [],

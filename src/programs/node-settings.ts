@@ -83,6 +83,7 @@ export interface NodeSettings {
   readonly "min.insync.replicas"?: number
   readonly "node.id"?: number
   readonly "num.partitions"?: number
+  readonly "num.replica.fetchers"?: number
   readonly "offset.metadata.max.bytes"?: number
   readonly "offsets.retention.minutes"?: number
   readonly "offsets.topic.num.partitions"?: number
@@ -90,6 +91,15 @@ export interface NodeSettings {
   readonly "producer.id.expiration.ms"?: number
   readonly "queued.max.request.bytes"?: number
   readonly "queued.max.response.bytes"?: number
+  readonly "replica.fetch.backoff.ms"?: number
+  readonly "replica.fetch.max.bytes"?: number
+  readonly "replica.fetch.min.bytes"?: number
+  readonly "replica.fetch.response.max.bytes"?: number
+  readonly "replica.fetch.wait.max.ms"?: number
+  readonly "replica.high.watermark.checkpoint.interval.ms"?: number
+  readonly "replica.lag.time.max.ms"?: number
+  readonly "replica.socket.timeout.ms"?: number
   readonly "security.inter.broker.protocol"?: string
   readonly "socket.request.max.bytes"?: number
+  readonly "unclean.leader.election.enable"?: boolean
 }

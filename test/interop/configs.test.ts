@@ -115,7 +115,7 @@ describe("topic settings and what they do", () => {
       "the node has both",
       async () => (await lines(node, "0")).filter((line) => /^(message.max.bytes=2000000  .all nodes.|log.retention.bytes=6000000)$/.test(line)).length === 2
     )
-    expect(await lines(node)).toEqual(["message.max.bytes=2000000"])
+    expect(await lines(node)).toEqual(["message.max.bytes=2000000", "min.insync.replicas=1"])
     expect((await on(node, "0", "--set", "num.partitions=5")).stderr).toContain("node 0: Cannot update these configs dynamically: [num.partitions]")
     expect((await on(node, "0", "--set", "log.roll.ms=0")).stderr).toContain("node 0: log.roll.ms=0: expected a whole number from 1")
     expect((await on(node, "0", "--unset", "log.retention.byte")).stderr).toContain("a node has no such setting. Did you mean 'log.retention.bytes'?")

@@ -28,8 +28,8 @@ const journalled = (directory: string, event: NodeConfigsChanged): Promise<void>
 test("what was set at run time is shown and changed in the directory of a node that does not run, and a value that locks all clients out does not", async () => {
   const data = temporaryDirectory()
   const node = await up(data.path)
-  const none = await config("--leader", node.address)
-  expect([none.code, none.stdout, none.stderr]).toEqual([0, "", "all nodes: no settings were changed at run time.\n"])
+  const first = await config("--leader", node.address)
+  expect([first.code, first.stdout, first.stderr]).toEqual([0, "min.insync.replicas=1\n", ""])
   const strange = await config("77", "--leader", node.address)
   expect([strange.code, strange.stderr]).toEqual([1, "franz: node 77: the cluster has no such node at present.\n`franz cluster describe` lists the nodes.\n"])
   expect(await config("--set", "log.retention.bytes=5000000", "--leader", node.address)).toMatchObject({ code: 0 })
@@ -54,6 +54,7 @@ test("what was set at run time is shown and changed in the directory of a node t
     "all nodes: log.retention.bytes=6000000",
     "all nodes: max.connections=1  (ignored)",
     "all nodes: message.max.bytes=0  (ignored)",
+    "all nodes: min.insync.replicas=1",
     "node 0: log.roll.ms=50000"
   ])
   expect((await config("--offline", data.path, "--set", "max.connections=2")).stderr).toContain("expected a whole number from 10")

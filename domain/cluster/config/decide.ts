@@ -4,10 +4,10 @@ import type { BrokerId } from "../../kernel/id.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { NodeConfigsChanged, TopicConfigsChanged } from "../event.ts"
 import { evolve } from "../evolve.ts"
-import { eventsOfMinIsr } from "../replication/partition-changes.ts"
+import { eventsOfMinIsr, minIsrSetting } from "../replication/partition-changes.ts"
 import { brokerOf, type Cluster, topicByName } from "../state.ts"
 import { internalTopicRejection, isInternalName, parseTopicName } from "../topic/name.ts"
-import { changedConfigs, sameConfigs, tooManyConfigs } from "./changes.ts"
+import { type Configs, changedConfigs, sameConfigs, tooManyConfigs } from "./changes.ts"
 import { findClusterSetting, findDynamicSetting, nodeConfigsOf } from "./node.ts"
 import { findTopicSetting } from "./topic.ts"
 
@@ -42,14 +42,40 @@ const nodeNamed = (cluster: Cluster, name: string): Either.Either<BrokerId | nul
   return rejected("INVALID_REQUEST", `This cluster has no node ${name}.`)
 }
 
+/**
+ * Returns why a change would leave nodes with more than one `min.insync.replicas`, or with none, in Kafka's words: the
+ * cluster's leader would shrink in-sync sets by another number than partition leaders commit by (KAFKA-16540).
+ */
+const minIsrFault = (nodeId: BrokerId | null, before: Configs, after: Configs): Rejection | undefined => {
+  if (nodeId !== null && after[minIsrSetting] !== undefined)
+    return {
+      error: "INVALID_CONFIG",
+      message: `Broker-level ${minIsrSetting} cannot be altered: all nodes need one value. Change it for all nodes, or for a topic.`
+    }
+  if (nodeId === null && before[minIsrSetting] !== undefined && after[minIsrSetting] === undefined)
+    return { error: "INVALID_CONFIG", message: `Cluster-level ${minIsrSetting} cannot be removed: all nodes need one value. Set it to 1 for the default.` }
+  return undefined
+}
+
+/** Gives all nodes one `min.insync.replicas`, and takes away that of single nodes, which an earlier version accepted. */
+export const fixMinInSyncReplicas = (cluster: Cluster, { count }: CommandOf<"FixMinInSyncReplicas">): Decision => {
+  const all = nodeConfigsOf(cluster, null)
+  if (all[minIsrSetting] !== undefined) return Either.right([])
+  const own = [...HashMap.entries(cluster.nodeConfigs)]
+    .filter(([nodeId, configs]) => nodeId !== null && configs[minIsrSetting] !== undefined)
+    .sort(([one], [other]) => Number(one) - Number(other))
+    .map(([nodeId, { [minIsrSetting]: _, ...configs }]) => new NodeConfigsChanged({ nodeId, configs }))
+  return Either.right([new NodeConfigsChanged({ nodeId: null, configs: { ...all, [minIsrSetting]: String(count) } }), ...own])
+}
+
 /** As for topics. INVALID_REQUEST for a node that is not there, and for what cannot be changed while it runs. */
 export const changeNodeConfigs = (cluster: Cluster, command: CommandOf<"ChangeNodeConfigs">): Decision =>
   Either.gen(function* () {
     const nodeId = yield* nodeNamed(cluster, command.node)
     const before = nodeConfigsOf(cluster, nodeId)
     const configs = yield* changedConfigs(before, command, nodeId === null ? findClusterSetting : findDynamicSetting)
-    const tooMany = tooManyConfigs(cluster, before, configs)
-    if (tooMany !== undefined) return yield* Either.left(tooMany)
+    const fault = minIsrFault(nodeId, before, configs) ?? tooManyConfigs(cluster, before, configs)
+    if (fault !== undefined) return yield* Either.left(fault)
     if (command.validateOnly || sameConfigs(configs, before)) return []
     const event = new NodeConfigsChanged({ nodeId, configs })
     return [event, ...(nodeId === null ? eventsOfMinIsr(evolve(cluster, event)) : [])]

@@ -21,7 +21,7 @@ export interface ChangeReason {
   readonly by: BrokerId | null
 }
 
-const minIsrSetting = "min.insync.replicas"
+export const minIsrSetting = "min.insync.replicas"
 
 /** Returns `min.insync.replicas` of a topic: its own, that of all nodes, or 1. All nodes have the same value (KAFKA-16540). */
 export const minIsrOf = (cluster: Pick<Cluster, "nodeConfigs">, configs: Topic["configs"]): number => {

@@ -56,12 +56,20 @@ const mostReplicas = ({ eventLevel }: Cluster, asked: number, most = replication
   return { error: "INVALID_REPLICATION_FACTOR", message: `Replication factor ${asked} is not possible: a partition has at most ${most} replicas.` }
 }
 
-const checkReplicationFactor = (cluster: Cluster, replicationFactor: number, live: number, most: number | undefined): Either.Either<void, Rejection> => {
-  if (replicationFactor !== -1 && replicationFactor < 1)
-    return rejected("INVALID_REPLICATION_FACTOR", `Replication factor must be larger than 0, or -1 for the default; it is ${replicationFactor}.`)
-  if (live === 0) return rejected("INVALID_REPLICATION_FACTOR", "All brokers are fenced or shut down: a topic needs one for its partitions.")
-  if (replicationFactor > live)
-    return rejected("INVALID_REPLICATION_FACTOR", `Replication factor: ${replicationFactor} larger than available brokers: ${live}.`)
+/** Sentences of Kafka: a fenced broker counts, since it follows as soon as it is unfenced. */
+const checkReplicationFactor = (cluster: Cluster, replicationFactor: number, most: number | undefined): Either.Either<void, Rejection> => {
+  if (replicationFactor < 1)
+    return rejected("INVALID_REPLICATION_FACTOR", `Replication factor must be larger than 0, or -1 to use the default value; it is ${replicationFactor}.`)
+  const why = `Unable to replicate the partition ${replicationFactor} time(s):`
+  // A broker that shuts down leads only what it led before: a partition on such brokers alone would have no leader.
+  if (!liveBrokers(cluster).some(({ leavingAt }) => leavingAt === undefined))
+    return rejected("INVALID_REPLICATION_FACTOR", `${why} All brokers are currently fenced or shut down.`)
+  const registered = HashMap.size(cluster.brokers)
+  if (replicationFactor > registered)
+    return rejected(
+      "INVALID_REPLICATION_FACTOR",
+      `${why} The target replication factor of ${replicationFactor} cannot be reached because only ${registered} broker(s) are registered.`
+    )
   const tooMany = mostReplicas(cluster, replicationFactor, most)
   return tooMany === undefined ? Either.void : Either.left(tooMany)
 }
@@ -70,11 +78,11 @@ const automatic = (cluster: Cluster, partitionCount: number, replicationFactor: 
   if (partitionCount < 1) return rejected("INVALID_PARTITIONS", `Number of partitions must be larger than 0, or -1 for the default; it is ${partitionCount}.`)
   if (partitionCount > partitionsPerTopicMax)
     return rejected("INVALID_PARTITIONS", `${partitionCount} partitions are too many: a topic has at most ${partitionsPerTopicMax}.`)
-  // A broker that shuts down leads only what it led before: a partition on such brokers alone would have no leader.
-  const live = liveBrokers(cluster).filter(({ leavingAt }) => leavingAt === undefined)
-  const fault = checkReplicationFactor(cluster, replicationFactor, live.length, most)
+  const fault = checkReplicationFactor(cluster, replicationFactor, most)
   if (Either.isLeft(fault)) return Either.left(fault.left)
-  return tooManyPartitions(cluster, partitionCount) ?? Either.right(place(live, cluster, partitionCount, Math.max(1, replicationFactor)))
+  const lifeOf = livesOf(cluster)
+  const brokers = [...HashMap.values(cluster.brokers)].map(({ id, rack }) => ({ id, rack, life: lifeOf(id) }))
+  return tooManyPartitions(cluster, partitionCount) ?? Either.right(place(brokers, cluster, partitionCount, replicationFactor))
 }
 
 /** The brokers that one manual assignment names, if they can hold the partition. */
@@ -132,9 +140,14 @@ const inOrder = (assignments: ReadonlyArray<Assignment>): Either.Either<Readonly
 }
 
 const newTopicPlacement = (cluster: Cluster, command: CommandOf<"AddTopic">): Placement => {
-  const { assignments, partitionCount, replicationFactor, defaultPartitionCount } = command
+  const { assignments, partitionCount, replicationFactor, defaultPartitionCount, defaultReplicationFactor = 1 } = command
   if (assignments.length === 0)
-    return automatic(cluster, partitionCount === -1 ? defaultPartitionCount : partitionCount, replicationFactor, command.replicationFactorMax)
+    return automatic(
+      cluster,
+      partitionCount === -1 ? defaultPartitionCount : partitionCount,
+      replicationFactor === -1 ? defaultReplicationFactor : replicationFactor,
+      command.replicationFactorMax
+    )
   if (partitionCount !== -1) return rejected("INVALID_REQUEST", "A manual partition assignment was specified, but the number of partitions was not set to -1.")
   if (replicationFactor !== -1) return rejected("INVALID_REQUEST", "A manual partition assignment was specified, but the replication factor was not set to -1.")
   return Either.flatMap(inOrder(assignments), (replicas) => manual(cluster, 0, replicas, command.replicationFactorMax))

@@ -6,13 +6,13 @@ import { machinery, metrics } from "./known/machinery.ts"
 import { plugins, security, securityTuning } from "./known/security.ts"
 import { tiers } from "./known/tiers.ts"
 import { listening, listeningLater } from "./listening.ts"
+import { replicas } from "./replication.ts"
 import { type AnySetting, bool, double, dynamic, int, list, long, type Setting, text, unbounded, withoutDefault, withoutEffect } from "./setting.ts"
 
 const hourMs = 3_600_000
 const weekMs = 168 * hourMs
 const minuteMs = 60_000
 
-const oneReplica = "a partition has one replica (docs/skipped.md)."
 const noTiers = "there is no tiered storage (docs/skipped.md)."
 /** Codecs as `compression.type` names them. */
 const validations = ["header", "records"] as const
@@ -29,7 +29,6 @@ const node = {
   "metadata.log.dir": withoutDefault(text("", "The directory of the leader's journal; empty: the first of log.dirs.")),
   "broker.rack": withoutDefault(text("", "The rack of this broker; empty: none.")),
   "num.partitions": int(1, 1, "Partitions of a topic that does not say how many.", 10_000),
-  "default.replication.factor": int(1, 1, "Replicas of a topic that does not say how many.", 32_767),
   "auto.create.topics.enable": bool(true, "Whether a topic comes into being when a client asks for its metadata."),
   "delete.topic.enable": bool(true, "Whether topics can be removed."),
   "log.retention.check.interval.ms": long(300_000, 1, "How often logs are looked through for segments that may be deleted."),
@@ -258,11 +257,7 @@ const records = {
       "Time after which a log is synced to the disk in the background, looked at once a second; with log.flush.policy=interval a second where it is not set."
     ),
     noDefault: true
-  }),
-  "min.insync.replicas": dynamic(
-    int(1, 1, "Replicas that must be in sync for acks=all; never more than a partition has, which is one here (docs/skipped.md).")
-  ),
-  "unclean.leader.election.enable": dynamic(withoutEffect(bool(false, "Whether a replica that lacks records may lead."), oneReplica))
+  })
 }
 
 /** A node's settings, leader and broker alike, by Kafka's server.properties names. */
@@ -273,6 +268,7 @@ const nodeSettings = {
   ...cleaner,
   ...records,
   ...balancing,
+  ...replicas,
   ...clients,
   ...listeningLater,
   ...machinery,

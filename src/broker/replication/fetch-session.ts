@@ -1,14 +1,12 @@
+import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import { groupBy } from "../../../domain/kernel/group-by.ts"
 import type { NextFetch } from "../../../domain/partition/follow.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { RequestDraft } from "../../protocol/type/wire.ts"
 import type { TopicIdPartition } from "../partition/topic-id-partition.ts"
 
-/** Kafka's defaults of replica.fetch.max.bytes, .response.max.bytes, .wait.max.ms and .min.bytes. */
-const partitionBytesMax = 1_048_576
-const responseBytesMax = 10_485_760
-const waitMsMax = 500
-const bytesMin = 1
+/** The settings of a node that say how a replica fetches. */
+type FetchSettings = Pick<NodeConfig, "replica.fetch.max.bytes" | "replica.fetch.min.bytes" | "replica.fetch.response.max.bytes" | "replica.fetch.wait.max.ms">
 
 /** A partition that a request names. */
 export interface FetchedPartition extends TopicIdPartition {
@@ -28,7 +26,10 @@ export class FollowerSession {
   private readonly known = new Map<string, TopicIdPartition>()
 
   /** What a fetch says of the broker: its id, and the epoch of its registration (KIP-903). */
-  constructor(private readonly replicaState: { readonly replicaId: number; readonly replicaEpoch: bigint }) {}
+  constructor(
+    private readonly replicaState: { readonly replicaId: number; readonly replicaEpoch: bigint },
+    private readonly settings: FetchSettings
+  ) {}
 
   get size(): number {
     return this.known.size
@@ -41,9 +42,9 @@ export class FollowerSession {
     for (const [key, partition] of named) this.known.set(key, partition)
     return {
       replicaState: this.replicaState,
-      maxWaitMs: waitMsMax,
-      minBytes: bytesMin,
-      maxBytes: responseBytesMax,
+      maxWaitMs: Math.max(0, this.settings["replica.fetch.wait.max.ms"]),
+      minBytes: Math.max(0, this.settings["replica.fetch.min.bytes"]),
+      maxBytes: this.settings["replica.fetch.response.max.bytes"],
       sessionId: this.id,
       sessionEpoch: this.epoch,
       topics: this.topics(named.values()),
@@ -72,7 +73,7 @@ export class FollowerSession {
         fetchOffset: BigInt(next.offset),
         lastFetchedEpoch: next.lastFetchedEpoch,
         logStartOffset: BigInt(logStart),
-        partitionMaxBytes: partitionBytesMax
+        partitionMaxBytes: this.settings["replica.fetch.max.bytes"]
       }))
     }))
   }

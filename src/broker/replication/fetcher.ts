@@ -32,13 +32,13 @@ interface FetcherParts {
 }
 
 const connectTimeoutMs = 3000
-const requestTimeoutMs = 10_000
-const responseBytesMax = 64 * 1024 * 1024
+/** What the response to a fetch may have beyond `replica.fetch.response.max.bytes`: its first batch, and the frame. */
+const moreResponseBytesMax = 64 * 1024 * 1024
 const inFlightRequestsMax = 2
-/** The pause after a failure, ms: it doubles up to Kafka's default of replica.fetch.backoff.ms. */
+/** The first pause after a failure, ms: it doubles up to `replica.fetch.backoff.ms`. */
 const backoffMsMin = 50
-const backoffMsMax = 1000
-const reconnecting = Schedule.exponential(backoffMsMin).pipe(Schedule.union(Schedule.spaced(backoffMsMax)), Schedule.jitteredWith({ min: 0.5, max: 1 }))
+const reconnecting = (backoffMsMax: number) =>
+  Schedule.exponential(backoffMsMin).pipe(Schedule.union(Schedule.spaced(backoffMsMax)), Schedule.jitteredWith({ min: 0.5, max: 1 }))
 const nanosPerMs = 1_000_000n
 
 type PartitionResponse = ResponseOf<typeof Fetch>["responses"][number]["partitions"][number]
@@ -63,17 +63,22 @@ export class Fetcher {
   private readonly backoffs = new Map<string, Backoff>()
   private readonly asked = new Map<string, Pending>()
   private isReachable: boolean | undefined
+  private readonly backoffMsMax: number
 
-  constructor(private readonly parts: FetcherParts) {}
+  constructor(private readonly parts: FetcherParts) {
+    this.backoffMsMax = Math.max(backoffMsMin, parts.context.config()["replica.fetch.backoff.ms"])
+  }
 
   /** Fetches until it is interrupted. A link that is lost is opened again. */
   get run(): Effect.Effect<never> {
     const { transport } = this.parts
     return Effect.scoped(Effect.flatMap(this.open, (link) => this.over(link))).pipe(
       Effect.tapError(({ message }) => this.lost(message)),
-      Effect.retry(reconnecting),
+      Effect.retry(reconnecting(this.backoffMsMax)),
       Effect.provideService(Transport, transport),
-      Effect.orDie
+      Effect.orDie,
+      // Another fetcher may have the partitions next.
+      Effect.ensuring(Effect.sync(() => this.resetAsked()))
     )
   }
 
@@ -83,6 +88,9 @@ export class Fetcher {
       const broker = brokerOf(context.cluster(), leader)
       if (broker === undefined) return Effect.fail(new NotFetching({ message: `broker ${leader} is not registered` }))
       const clientId = `broker-${context.nodeId}-fetcher-${leader}`
+      const config = context.config()
+      const requestTimeoutMs = Math.max(1, config["replica.socket.timeout.ms"])
+      const responseBytesMax = config["replica.fetch.response.max.bytes"] + moreResponseBytesMax
       return connect({ host: broker.host, port: broker.port }, { clientId, connectTimeoutMs, requestTimeoutMs, responseBytesMax, inFlightRequestsMax })
     }
   )
@@ -92,7 +100,8 @@ export class Fetcher {
       this.resetAsked()
       const epoch = this.parts.brokerEpoch()
       if (epoch === undefined) return Effect.fail(new NotFetching({ message: "this broker has not registered yet" }))
-      const session = new FollowerSession({ replicaId: this.parts.context.nodeId, replicaEpoch: BigInt(epoch) })
+      const { context } = this.parts
+      const session = new FollowerSession({ replicaId: context.nodeId, replicaEpoch: BigInt(epoch) }, context.config())
       const isCurrent = Effect.suspend(() =>
         this.parts.brokerEpoch() === epoch ? Effect.void : Effect.fail(new NotFetching({ message: "this broker has registered again" }))
       )
@@ -110,7 +119,8 @@ export class Fetcher {
         const error = kafkaError(answer.errorCode)
         if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
         session.answered(answer.sessionId)
-        return this.take(answer)
+        // A log that has grown is synced, whatever becomes of this fetcher: its follower does not fetch before.
+        return Effect.uninterruptible(this.take(answer))
       })
     })
   }
@@ -169,7 +179,7 @@ export class Fetcher {
   private failed(key: string, { following, replica }: Pending, reason: string): Effect.Effect<void> {
     following.failed()
     const before = this.backoffs.get(key)
-    const waitMs = Math.min(backoffMsMax, (before?.waitMs ?? backoffMsMin / 2) * 2)
+    const waitMs = Math.min(this.backoffMsMax, (before?.waitMs ?? backoffMsMin / 2) * 2)
     this.backoffs.set(key, { untilMs: this.nowMs() + waitMs, waitMs, reason })
     if (before?.reason === reason) return Effect.void
     return Effect.logDebug(`${replica.topic}-${replica.partition} cannot be fetched from broker ${this.parts.leader}; it is tried again: ${reason}`)

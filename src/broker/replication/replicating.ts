@@ -1,4 +1,4 @@
-import { Effect, FiberMap, Layer, Queue, Schedule } from "effect"
+import { Effect, FiberMap, Layer, Queue } from "effect"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { Transport } from "../../ports/transport.ts"
 import { BrokerContext } from "../broker-context.ts"
@@ -12,12 +12,28 @@ import { sendProposals } from "./in-sync-proposals.ts"
 
 type Services = BrokerContext | BrokerIdentity | BrokerSettings | HostedPartitions | Relay | Transport
 
+/** What one fetcher copies. */
+interface Followed {
+  readonly leader: BrokerId
+  readonly replicas: Array<Replica>
+}
+
 /** How often a leader looks for replicas that lag, sends proposals without a response again, and a follower follows the start of its leader's log, ms. */
 const lookMs = 1000
-/** Kafka's default of replica.lag.time.max.ms. */
-const lagMsMax = 30_000
 
-/** Runs a fetcher for each broker that leads partitions of which this broker has replicas. */
+/**
+ * Names the fetcher of a partition, among those of its leader's broker. With another number of fetchers all have other
+ * names: the present ones end before a partition has a new one, so that no answer of the old one is used.
+ */
+const fetcherKey = (leader: BrokerId, { partition, topicId }: Replica, fetchers: number): string =>
+  `${leader} ${fetchers === 1 ? 0 : (hashOf(topicId) + partition) % fetchers}/${fetchers}`
+const hashOf = (text: string): number => {
+  let hash = 0
+  for (let at = 0; at < text.length; at++) hash = (Math.imul(hash, 31) + text.charCodeAt(at)) >>> 0
+  return hash
+}
+
+/** Runs `num.replica.fetchers` fetchers for each broker that leads partitions of which this broker has replicas. */
 const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
   Effect.gen(function* () {
     const context = yield* BrokerContext
@@ -25,27 +41,29 @@ const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
     const { signals, table } = yield* HostedPartitions
     const transport = yield* Transport
     const clock = yield* Effect.clock
-    const fibers = yield* FiberMap.make<BrokerId, never>()
-    let byLeader = new Map<BrokerId, Array<Replica>>()
+    const fibers = yield* FiberMap.make<string, never>()
+    let byFetcher = new Map<string, Followed>()
     const regroup = Effect.suspend(() => {
-      const next = new Map<BrokerId, Array<Replica>>()
+      const next = new Map<string, Followed>()
+      const fetchers = context.config()["num.replica.fetchers"]
       for (const replica of table.replicas()) {
         const { following } = replica
         if (following === undefined) continue
-        const of = next.get(following.leader)
-        if (of === undefined) next.set(following.leader, [replica])
-        else of.push(replica)
+        const key = fetcherKey(following.leader, replica, fetchers)
+        const of = next.get(key)
+        if (of === undefined) next.set(key, { leader: following.leader, replicas: [replica] })
+        else of.replicas.push(replica)
       }
-      const gone = [...byLeader.keys()].filter((leader) => !next.has(leader))
-      byLeader = next
+      const gone = [...byFetcher.keys()].filter((key) => !next.has(key))
+      byFetcher = next
       return Effect.zipRight(
-        Effect.forEach(gone, (leader) => FiberMap.remove(fibers, leader), { discard: true }),
+        Effect.forEach(gone, (key) => FiberMap.remove(fibers, key), { discard: true }),
         Effect.forEach(
-          next.keys(),
-          (leader) => {
-            const replicas = () => byLeader.get(leader) ?? []
+          next,
+          ([key, { leader }]) => {
+            const replicas = () => byFetcher.get(key)?.replicas ?? []
             const fetcher = new Fetcher({ context, leader, replicas, brokerEpoch, transport, clock })
-            return FiberMap.run(fibers, leader, fetcher.run, { onlyIfMissing: true })
+            return FiberMap.run(fibers, key, fetcher.run, { onlyIfMissing: true })
           },
           { discard: true }
         )
@@ -55,26 +73,33 @@ const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
   })
 )
 
-const look: Effect.Effect<void, never, HostedPartitions> = Effect.gen(function* () {
-  const { raise, signals, table } = yield* HostedPartitions
-  const behind: Array<{ readonly replica: Replica; readonly offset: number }> = []
-  for (const replica of table.replicas()) {
-    const { following, leaderStart, replication } = replica
-    if (replication !== undefined) {
-      replication.tick(lagMsMax)
-      if (replication.proposal !== undefined) signals.proposing.add(replica)
+/** Looks after all replicas; `fetchers` is the number of fetchers by the look before. Returns the present one. */
+const look = (fetchers: number): Effect.Effect<number, never, HostedPartitions | BrokerContext> =>
+  Effect.gen(function* () {
+    const config = (yield* BrokerContext).config()
+    const lagMsMax = Math.max(0, config["replica.lag.time.max.ms"])
+    const { raise, signals, table } = yield* HostedPartitions
+    if (config["num.replica.fetchers"] !== fetchers) signals.follows.unsafeOffer(undefined)
+    const behind: Array<{ readonly replica: Replica; readonly offset: number }> = []
+    for (const replica of table.replicas()) {
+      const { following, leaderStart, replication } = replica
+      if (replication !== undefined) {
+        replication.tick(lagMsMax)
+        if (replication.proposal !== undefined) signals.proposing.add(replica)
+      }
+      if (following !== undefined && leaderStart > replica.start() && leaderStart <= replica.end()) behind.push({ replica, offset: leaderStart })
     }
-    if (following !== undefined && leaderStart > replica.start() && leaderStart <= replica.end()) behind.push({ replica, offset: leaderStart })
-  }
-  if (signals.proposing.size > 0) signals.proposals.unsafeOffer(undefined)
-  if (behind.length > 0) yield* raise(behind)
-})
+    if (signals.proposing.size > 0) signals.proposals.unsafeOffer(undefined)
+    if (behind.length > 0) yield* raise(behind)
+    return config["num.replica.fetchers"]
+  })
 
 /** What a broker does for partitions with several replicas: fetches from partition leaders, and proposes in-sync sets. It ends with the scope. */
 export const layer: Layer.Layer<never, never, Services> = Layer.scopedDiscard(
   Effect.gen(function* () {
     yield* Effect.forkScoped(fetchFromLeaders)
     yield* Effect.forkScoped(sendProposals)
-    yield* Effect.forkScoped(Effect.repeat(look, Schedule.spaced(lookMs)))
+    const fetchers = (yield* BrokerContext).config()["num.replica.fetchers"]
+    yield* Effect.forkScoped(Effect.iterate(fetchers, { while: () => true, body: (before) => Effect.delay(look(before), lookMs) }))
   })
 )

@@ -32,6 +32,7 @@ const command = (leader: LeaderContext["Type"], asked: TopicRequest, validateOnl
       partitionCount: asked.numPartitions,
       replicationFactor: asked.replicationFactor,
       defaultPartitionCount: leader.config["num.partitions"],
+      defaultReplicationFactor: leader.config["default.replication.factor"],
       partitionsPerBrokerMax: leader.partitionsPerBrokerMax,
       assignments: asked.assignments.map(({ partitionIndex, brokerIds }) => ({ partition: partitionIndex, replicas: brokerIds })),
       configs: asked.configs,
@@ -42,7 +43,8 @@ const command = (leader: LeaderContext["Type"], asked: TopicRequest, validateOnl
 const partitionsOf = (leader: LeaderContext["Type"], { assignments, numPartitions }: TopicRequest): number =>
   assignments.length > 0 ? assignments.length : numPartitions === -1 ? leader.config["num.partitions"] : numPartitions
 
-const replicationFactorOf = ({ assignments, replicationFactor }: TopicRequest): number => Math.max(1, assignments[0]?.brokerIds.length ?? replicationFactor)
+const replicationFactorOf = (leader: LeaderContext["Type"], { assignments, replicationFactor }: TopicRequest): number =>
+  assignments[0]?.brokerIds.length ?? (replicationFactor === -1 ? leader.config["default.replication.factor"] : replicationFactor)
 
 /** From the events alone, so that a repetition of the command after a restart gets the same answer (M4). */
 const added = (leader: LeaderContext["Type"], asked: TopicRequest, events: ReadonlyArray<Event>, version: number): TopicResponse => {
@@ -63,7 +65,7 @@ const added = (leader: LeaderContext["Type"], asked: TopicRequest, events: Reado
     errorCode: 0,
     errorMessage: null,
     numPartitions: topic === undefined ? partitionsOf(leader, asked) : partitions,
-    replicationFactor: topic === undefined ? replicationFactorOf(asked) : replicationFactor,
+    replicationFactor: topic === undefined ? replicationFactorOf(leader, asked) : replicationFactor,
     configs: version >= configsSince ? createdConfigs(describing(leader), own) : []
   }
 }

@@ -1,5 +1,6 @@
 import { Context, Effect, Layer } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
+import { liveNodeConfig, nodeConfigsOf } from "../../../domain/cluster/config/node.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import { ClusterImage } from "../../groups/cluster-image.ts"
 import type { Journal } from "../../ports/journal.ts"
@@ -8,7 +9,7 @@ import { CommandIdFactory, CommandIds } from "../../stream/command-ids.ts"
 import { type UnreadableEvent, WriterStopped } from "../../stream/fault.ts"
 import { drawUuid } from "../../stream/uuid.ts"
 import { openWriter } from "../../stream/writer.ts"
-import { LeaderSettings } from "../settings.ts"
+import { type LeaderOptions, LeaderSettings } from "../settings.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "./cluster-aggregate.ts"
 
 /** The stream of the cluster's events, held under this leader's epoch, of a cluster that is founded. */
@@ -58,6 +59,25 @@ const groupStreams = (writer: ClusterWriter, commandIds: CommandIdFactory, confi
     return known ?? configured
   })
 
+/** Gives all nodes the `min.insync.replicas` of this leader, when the cluster is founded, or opened for the first time by a version that needs it. */
+const minInSyncReplicas = (
+  writer: ClusterWriter,
+  commandIds: CommandIdFactory,
+  { config, nodeId, written }: LeaderOptions
+): Effect.Effect<void, WriterStopped> =>
+  Effect.gen(function* () {
+    const known = nodeConfigsOf(writer.state(), null)["min.insync.replicas"]
+    if (known === undefined) {
+      const count = liveNodeConfig(config, writer.state, nodeId)()["min.insync.replicas"]
+      return yield* mustSucceed(writer, Command.FixMinInSyncReplicas({ count }), commandIds.own(), "first start")
+    }
+    const configured = config["min.insync.replicas"]
+    if (written?.has("min.insync.replicas") === true && String(configured) !== known)
+      yield* Effect.logWarning(
+        `min.insync.replicas=${configured} is ignored: all nodes have ${known}; to change it, franz broker config --set min.insync.replicas=${configured}`
+      )
+  })
+
 /** Brokers fold the journal from its first event on, so it is never trimmed. */
 const firstEventsGone = (start: number): LogFault =>
   new LogFault({
@@ -73,7 +93,8 @@ const firstEventsGone = (start: number): LogFault =>
 export const layer: Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFault | UnreadableEvent | WriterStopped, Journal | LeaderSettings> =
   Layer.scopedContext(
     Effect.gen(function* () {
-      const { clusterId: known, config, nodeId } = yield* LeaderSettings
+      const settings = yield* LeaderSettings
+      const { clusterId: known, config, nodeId } = settings
       const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
         candidate: { nodeId },
         snapshotIntervalEvents: config["metadata.snapshot.interval.events"]
@@ -83,6 +104,7 @@ export const layer: Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFa
       const eventsBefore = writer.end()
       const clusterId = yield* found(writer, commandIds, known)
       const groupStreamCount = yield* groupStreams(writer, commandIds, config)
+      yield* minInSyncReplicas(writer, commandIds, settings)
       return Context.make(ClusterStream, { writer, clusterId, groupStreamCount, eventsBefore }).pipe(
         Context.add(CommandIds, commandIds),
         Context.add(ClusterImage, { cluster: writer.state })

@@ -152,7 +152,7 @@ test("placement: within a topic no broker leads two more than another, and over 
       const spread = (counts: ReadonlyArray<number>) => Math.max(...counts) - Math.min(...counts)
       topics.forEach((partitionCount, n) => {
         const placed = place(
-          [...Array(brokers).keys()].map((b) => ({ id: (b + 1) as BrokerId, rack: null })),
+          [...Array(brokers).keys()].map((b) => ({ id: (b + 1) as BrokerId, rack: null, life: "unfenced" as const })),
           cluster,
           partitionCount
         ).flat()

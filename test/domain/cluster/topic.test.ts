@@ -62,7 +62,9 @@ describe("AddTopic", () => {
   ])("%j: %s", (more, error) => expect(refused(three, addTopic("orders", more))).toBe(error))
   test("a replication factor over the number of brokers says both numbers", () =>
     expect(decide(three, addTopic("orders", { replicationFactor: 4 }))).toMatchObject({
-      left: { message: "Replication factor: 4 larger than available brokers: 3." }
+      left: {
+        message: "Unable to replicate the partition 4 time(s): The target replication factor of 4 cannot be reached because only 3 broker(s) are registered."
+      }
     }))
   test("with validateOnly no event", () => expect(eventsOf(three, addTopic("orders", { validateOnly: true }))).toEqual([]))
   test("given no unfenced broker, then INVALID_REPLICATION_FACTOR", () =>

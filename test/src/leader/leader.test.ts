@@ -277,9 +277,9 @@ describe("the node", () => {
         }
         const first = yield* fetch(0n)
         const partition = first.responses[0]?.partitions[0]
-        expect(eventsOf(partition?.records ?? null)).toEqual(["ClusterFounded", "GroupStreamsFixed", "LeaderElected"])
-        expect(partition?.highWatermark).toBe(3n)
-        const waiting = yield* Effect.fork(fetch(3n))
+        expect(eventsOf(partition?.records ?? null)).toEqual(["ClusterFounded", "GroupStreamsFixed", "NodeConfigsChanged", "LeaderElected"])
+        expect(partition?.highWatermark).toBe(4n)
+        const waiting = yield* Effect.fork(fetch(4n))
         yield* register(yield* link(leader.address), 1)
         const next = yield* Fiber.join(waiting)
         expect(eventsOf(next.responses[0]?.partitions[0]?.records ?? null)).toEqual(["BrokerRegistered"])
@@ -287,7 +287,7 @@ describe("the node", () => {
           replicaId: -1,
           topics: [{ name: metadataTopic, partitions: [-2n, -1n].map((timestamp) => ({ partitionIndex: 0, timestamp })).slice(1) }]
         })
-        expect(offsets.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 4n })
+        expect(offsets.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, offset: 5n })
         const entries = journal.entries(metadataTopic)
         const timestamp = BigInt(entries.at(-1)?.timestamp ?? -1)
         const atTime = yield* to.call(ListOffsets, { replicaId: -1, topics: [{ name: metadataTopic, partitions: [{ partitionIndex: 0, timestamp }] }] })

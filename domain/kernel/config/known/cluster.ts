@@ -33,7 +33,7 @@ export const quorum = family("Configures Kafka's controller quorum. It has no ef
 })
 
 /** Replication and leader election. */
-export const replication = family("Configures replication and leader election. It has no effect here: a partition has one replica (docs/skipped.md).", {
+export const replication = family("Configures replication and leader election. It has no effect here (docs/skipped.md).", {
   "alter.log.dirs.replication.quota.window.num": ints(11, 1),
   "alter.log.dirs.replication.quota.window.size.seconds": ints(1, 1),
   "controlled.shutdown.enable": bools(true),
@@ -41,18 +41,9 @@ export const replication = family("Configures replication and leader election. I
   "follower.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
   "leader.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
   "num.replica.alter.log.dirs.threads": withoutDefault(ints(0)),
-  "num.replica.fetchers": dynamic(ints(1, 1)),
   "replica.alter.log.dirs.io.max.bytes.per.second": hidden(dynamic(longs(unbounded, 0))),
-  "replica.fetch.backoff.ms": ints(1000, 0),
-  "replica.fetch.max.bytes": ints(1_048_576, 0),
-  "replica.fetch.min.bytes": ints(1),
-  "replica.fetch.response.max.bytes": ints(10_485_760, 0),
-  "replica.fetch.wait.max.ms": ints(500),
-  "replica.high.watermark.checkpoint.interval.ms": longs(5000),
-  "replica.lag.time.max.ms": longs(30_000),
   "replica.selector.class": withoutDefault(texts("")),
   "replica.socket.receive.buffer.bytes": ints(65_536),
-  "replica.socket.timeout.ms": ints(30_000),
   "replication.quota.window.num": ints(11, 1),
   "replication.quota.window.size.seconds": ints(1, 1),
   "unclean.leader.election.interval.ms": hidden(longs(300_000, 1))

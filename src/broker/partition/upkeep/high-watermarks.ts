@@ -6,8 +6,6 @@ import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 
 const checkpointName = "replication-offset-checkpoint"
 const version = "0"
-/** How often the high watermarks are stored, ms: Kafka's default of replica.high.watermark.checkpoint.interval.ms. */
-export const highWatermarkCheckpointMs = 5000
 
 const isOffset = (value: number): boolean => Number.isSafeInteger(value) && value >= 0
 

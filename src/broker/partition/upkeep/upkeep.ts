@@ -4,7 +4,6 @@ import { BrokerContext } from "../../broker-context.ts"
 import { type HostedLogs, reopenMs } from "../hosted/hosted-logs.ts"
 import { Cleaner } from "./cleaner.ts"
 import { Flushing, flushCheckMs } from "./flushing.ts"
-import { highWatermarkCheckpointMs } from "./high-watermarks.ts"
 import { Trimming } from "./trimming.ts"
 
 /** How often silent producers are looked for, ms: Kafka's producer.id.expiration.check.interval.ms. */
@@ -37,7 +36,7 @@ export const runUpkeep = (logs: HostedLogs): Effect.Effect<Trimming, never, Brok
     const flushing = new Flushing({ policy: config()["log.flush.policy"], replicas, clock })
     yield* every(flushCheckMs, flushing.look)
     yield* every(
-      highWatermarkCheckpointMs,
+      Math.max(1, config()["replica.high.watermark.checkpoint.interval.ms"]),
       Effect.suspend(() => logs.highWatermarks.save(replicas()))
     )
     const cleaner = new Cleaner({ config, replicas, compression: yield* Compression, clock, warn })

@@ -40,6 +40,34 @@ describe("placing", () => {
     const cluster = afterCommands(replicatedCluster(6, racks), addTopic("orders", { ...wide, partitionCount: 30 }))
     for (const { replicas } of topicByName(cluster, "orders")?.partitions ?? []) expect(new Set(replicas.map((id) => racks[id - 1])).size).toBe(3)
   })
+  test("a fenced broker gets a replica only where the others are too few, as the last one, and joins later", () => {
+    const cluster = afterCommands(replicatedCluster(4), fence(1))
+    const replicas = (replicationFactor: number) =>
+      topicByName(afterCommands(cluster, addTopic("t", { ...wide, replicationFactor })), "t")?.partitions.map((partition) => partition) ?? []
+    expect(replicas(3).flatMap((partition) => partition.replicas)).not.toContain(1 as BrokerId)
+    for (const { isr, leader, replicas: of } of replicas(4)) {
+      expect(of[3]).toBe(1 as BrokerId)
+      expect([isr, leader]).toEqual([of.slice(0, 3), of[0] as BrokerId])
+    }
+    expect(givenCluster(cluster).rejection(addTopic("t", { replicationFactor: 5 })).message).toContain("only 4 broker(s) are registered")
+  })
+  test("the default replication factor is that of the command", () => {
+    const defaults = { partitionCount: 1, replicationFactor: -1, defaultReplicationFactor: 2 }
+    expect(topicByName(afterCommands(replicatedCluster(3), addTopic("t", defaults)), "t")?.partitions.at(0)?.replicas).toHaveLength(2)
+    expect(givenCluster(replicatedCluster(1)).rejection(addTopic("t", defaults)).message).toContain("2 time(s)")
+  })
+  test("a broker that shuts down is no leader of a new partition, nor in its in-sync set", () => {
+    const leaving = afterCommands(orders(replicatedCluster(3)), heartbeat(1, { wantShutDown: true }))
+    const led = (...replicas: ReadonlyArray<number>) =>
+      topicByName(
+        afterCommands(
+          leaving,
+          addTopic("t", { ...asked, topicId: topicId(2), partitionCount: -1, replicationFactor: -1, assignments: [{ partition: 0, replicas }] })
+        ),
+        "t"
+      )?.partitions.at(0)
+    expect(led(1, 2)).toMatchObject({ leader: 2, isr: [2] })
+  })
   test("a fenced broker of an assignment joins later; the first unfenced one leads", () => {
     const cluster = orders(afterCommands(replicatedCluster(3), fence(1)))
     expect(brief(cluster)).toEqual([2, 0, [2, 3], []])
