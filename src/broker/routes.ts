@@ -39,7 +39,12 @@ import { ProducerIds } from "./producer-ids.ts"
 const readable =
   (table: PartitionTable, also: FindReadable = elsewhere): FindReadable =>
   (topic, partition, reader) => {
-    const found = reader === undefined ? table.find(topic, partition) : table.findAsReplica(topic, partition)
+    const found =
+      reader === undefined
+        ? table.find(topic, partition)
+        : reader === "consumer"
+          ? table.findForConsumer(topic, partition)
+          : table.findAsReplica(topic, partition)
     if (!isUnknown(found)) return found
     const other = also(topic, partition, reader)
     if (!isUnknown(other)) return other

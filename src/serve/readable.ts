@@ -1,6 +1,6 @@
 import type { Either } from "effect"
 import type { KafkaError } from "../../domain/kernel/error-code.ts"
-import type { Epoch, Offset, TopicId } from "../../domain/kernel/id.ts"
+import type { BrokerId, Epoch, Offset, TopicId } from "../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../domain/log/batch.ts"
 import type { DivergingEpoch, ReplicaFetch } from "../../domain/partition/lead.ts"
 import type { LogFault } from "../ports/log-store.ts"
@@ -22,6 +22,8 @@ export interface ReadablePartition {
   readonly committed?: () => Offset
   /** Whether a leader knows the newest committed offset (KIP-207); absent if it always does. */
   readonly isLatestKnown?: () => boolean
+  /** The in-sync replica nearest to a consumer of this rack, if that is another broker and has the records from `from` on (KIP-392). Absent where consumers read here alone. */
+  readonly nearerReplica?: (rack: string, from: Offset) => BrokerId | undefined
   /** Notes the fetch of a replica; or returns its error, or where the replica's log leaves this one (KIP-595). Absent where no replica may read. */
   readonly fetchedBy?: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined
   /** As PartitionLog.read, up to the high watermark. */
@@ -32,13 +34,17 @@ export interface ReadablePartition {
   readonly epochEnd?: (epoch: Epoch) => { readonly epoch: Epoch; readonly endOffset: Offset } | undefined
   /** The largest timestamp of the records, ms; absent if that is not known without reading them. */
   readonly latestTimestamp?: () => number
+  /** Calls `note` after each rise of `committed`: no fetch is woken by it (KAFKA-9731), and the next response has it. Returns a function that stops the calls. */
+  readonly onCommitted?: (note: () => void) => () => void
   /** Calls `wake` after each rise of the high watermark or of the start, when the leader epoch changes, and once when the partition stops being readable here; returns a function that stops the calls. */
   readonly onAdvance: (wake: () => void) => () => void
 }
 
-/** Finds a partition that this node can read, as a consumer or as a replica reads it; returns Kafka's error if it cannot. Finds the topic by id if `topicId` is given (Fetch 13 on), otherwise by name. */
+/**
+ * Finds a partition that this node can read as its leader; as a replica reads it; or as a consumer that may read from a follower (KIP-392). Returns Kafka's error if it cannot. Finds the topic by id if `topicId` is given (Fetch 13 on), otherwise by name.
+ */
 export type FindReadable = (
   topic: { readonly name: string } | { readonly topicId: TopicId },
   partition: number,
-  reader?: "replica"
+  reader?: "consumer" | "replica"
 ) => ReadablePartition | "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
-import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
+import type { BrokerId, Epoch, Offset } from "../../../domain/kernel/id.ts"
 import type { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { Endpoints, type FindLeader, type TopicRef } from "../cluster/current-leader.ts"
@@ -62,7 +62,7 @@ export class Pass {
     private readonly version: number,
     private readonly isolationLevel: number,
     readonly bytesMax: number,
-    private readonly reader: { readonly listener?: string | undefined; readonly broker?: FetchingBroker | undefined } = {}
+    private readonly reader: { readonly listener?: string | undefined; readonly broker?: FetchingBroker | undefined; readonly rack?: string } = {}
   ) {
     this.endpoints = new Endpoints(reader.listener)
     this.left = bytesMax
@@ -87,6 +87,8 @@ export class Pass {
     if (noted !== undefined) return noted
     const start = found.start()
     if (from < start || from > found.end()) return this.failure(request, "OFFSET_OUT_OF_RANGE", start)
+    const nearer = this.nearer(found, from)
+    if (nearer !== undefined) return this.redirect(request, found, nearer)
     const highWatermark = found.highWatermark()
     const records = from >= highWatermark || this.bytesMax < 0 ? noRecords : this.read(found, from, bytesMax)
     if (typeof records === "string") return this.failure(request, records)
@@ -102,6 +104,27 @@ export class Pass {
       abortedTransactions: this.isolationLevel === readCommitted ? noTransactions : null,
       preferredReadReplica: -1,
       records
+    }
+  }
+
+  private nearer(found: ReadablePartition, from: Offset): BrokerId | undefined {
+    const { rack } = this.reader
+    return rack === undefined || rack === "" ? undefined : found.nearerReplica?.(rack, from)
+  }
+
+  /** Sends a consumer to a replica near it, at once: it would wait here for nothing (KAFKA-13767). */
+  private redirect({ index }: PartitionRequest, found: ReadablePartition, replica: BrokerId): PartitionResponse {
+    this.failed = true
+    const end = BigInt(found.highWatermark())
+    return {
+      partitionIndex: index,
+      errorCode: 0,
+      highWatermark: end,
+      lastStableOffset: end,
+      logStartOffset: BigInt(found.start()),
+      abortedTransactions: this.isolationLevel === readCommitted ? noTransactions : null,
+      preferredReadReplica: replica,
+      records: noRecords
     }
   }
 

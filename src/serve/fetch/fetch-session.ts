@@ -57,8 +57,8 @@ export class SessionPartition implements PartitionRequest {
   }
 
   /** Whether an incremental response has to include it (KIP-227): it has records, an error, or changed bounds. */
-  isNews({ divergingEpoch, errorCode, highWatermark, logStartOffset, records }: PartitionResponse): boolean {
-    if ((records !== null && records.length > 0) || divergingEpoch !== undefined) return true
+  isNews({ divergingEpoch, errorCode, highWatermark, logStartOffset, preferredReadReplica = -1, records }: PartitionResponse): boolean {
+    if ((records !== null && records.length > 0) || divergingEpoch !== undefined || preferredReadReplica >= 0) return true
     return errorCode !== 0 || highWatermark !== this.highWatermark || logStartOffset !== this.toldStart
   }
 
@@ -86,7 +86,12 @@ export class SessionPartition implements PartitionRequest {
     // A Fetch that waited when the session closed still gets its response; there is no later one.
     if (typeof found === "string" || this.session.isClosed) return
     this.readable = found
-    this.stop = found.onAdvance(() => this.session.advanced(this))
+    const stop = found.onAdvance(() => this.session.advanced(this))
+    const stopNoting = found.onCommitted?.(() => this.session.noted(this))
+    this.stop = () => {
+      stop()
+      stopNoting?.()
+    }
   }
   leave(): void {
     this.stop?.()
@@ -215,6 +220,10 @@ export class FetchSession {
   advanced(partition: SessionPartition): void {
     this.markDue(partition)
     this.waiter?.(partition)
+  }
+  /** @internal Called when a replica is to hear a new high watermark: with the next response, which it does not hasten. */
+  noted(partition: SessionPartition): void {
+    this.markDue(partition)
   }
   private markDue(partition: SessionPartition): void {
     if (partition.isDue) return

@@ -22,6 +22,18 @@ interface FetchOptions extends PassOptions {
   readonly sessions?: FetchSessions
 }
 
+/** All that a request reads, and all that its session follows, is read as a replica reads it; as a consumer that may read from a follower; or from the leader alone. */
+interface OptionsByReader {
+  readonly leader: FetchOptions
+  readonly consumer: FetchOptions
+  readonly replica: FetchOptions
+}
+const optionsByReader = (options: FetchOptions): OptionsByReader => ({
+  leader: options,
+  consumer: { ...options, find: (ref, index) => options.find(ref, index, "consumer") },
+  replica: { ...options, find: (ref, index) => options.find(ref, index, "replica") }
+})
+
 /** The first version with fetch sessions (KIP-227). */
 const sessionsSince = 7
 /** The epoch of a full request that opens a session. */
@@ -38,6 +50,9 @@ const refused = (error: KafkaError, sessionId = 0): FetchResponse => ({ errorCod
 /** The first version that has the broker epoch of a replica (KIP-903). */
 const replicaStateSince = 15
 
+/** The first version in which a consumer may read from a follower (KIP-392). */
+const followersSince = 11
+
 /** The broker whose replicas fetch; undefined for a consumer. */
 const brokerOf = ({ replicaId, replicaState }: Pick<FetchRequest, "replicaId" | "replicaState">, version: number): FetchingBroker | undefined => {
   const [id, brokerEpoch] = version >= replicaStateSince ? [replicaState.replicaId, Number(replicaState.replicaEpoch)] : [replicaId, -1]
@@ -52,22 +67,23 @@ class Fetching {
   private readonly room: ResponseCapacity | undefined
   readonly listener: string | undefined
   readonly broker: FetchingBroker | undefined
+  readonly rack: string
   private readonly options: FetchOptions
 
   constructor(
-    options: FetchOptions,
+    byReader: OptionsByReader,
     private request: Omit<FetchRequest, "topics" | "forgottenTopicsData">,
     private readonly version: number,
     session: FetchContext["session"]
   ) {
     this.broker = brokerOf(request, version)
-    // All that this request reads, and all that its session follows, is read as a replica reads it.
-    this.options = this.broker === undefined ? options : { ...options, find: (ref, index) => options.find(ref, index, "replica") }
+    this.options = this.broker !== undefined ? byReader.replica : version >= followersSince ? byReader.consumer : byReader.leader
+    this.rack = this.broker === undefined ? request.rackId : ""
     this.owner = session?.clientHost ?? ""
     this.room = session?.answers
     this.listener = session?.listener
-    this.bytesMin = Math.min(request.minBytes, request.maxBytes, options.fetchBytesMax)
-    this.hasSessions = version >= sessionsSince && options.sessions !== undefined
+    this.bytesMin = Math.min(request.minBytes, request.maxBytes, this.options.fetchBytesMax)
+    this.hasSessions = version >= sessionsSince && this.options.sessions !== undefined
   }
 
   answer(request: FetchRequest): FetchResult {
@@ -288,10 +304,11 @@ const settled = (
  * UNSUPPORTED_COMPRESSION_TYPE, KAFKA_STORAGE_ERROR; of the request: INCONSISTENT_CLUSTER_ID, and for sessions (KIP-227) FETCH_SESSION_ID_NOT_FOUND,
  * INVALID_FETCH_SESSION_EPOCH, FETCH_SESSION_TOPIC_ID_ERROR. Read committed is the same as read uncommitted.
  */
-export const fetch =
-  (options: FetchOptions) =>
-  (request: FetchRequest, { session, version }: FetchContext): FetchResult => {
+export const fetch = (options: FetchOptions) => {
+  const byReader = optionsByReader(options)
+  return (request: FetchRequest, { session, version }: FetchContext): FetchResult => {
     const clusterId = options.clusterId()
     if (request.clusterId !== null && clusterId !== undefined && request.clusterId !== clusterId) return refused("INCONSISTENT_CLUSTER_ID")
-    return new Fetching(options, request, version, session).answer(request)
+    return new Fetching(byReader, request, version, session).answer(request)
   }
+}

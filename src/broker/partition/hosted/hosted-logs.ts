@@ -13,6 +13,7 @@ import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 import { HighWatermarks } from "../upkeep/high-watermarks.ts"
 import { LogStarts } from "../upkeep/log-starts.ts"
 import { inLanes } from "./lanes.ts"
+import { nearTo } from "./near-to.ts"
 import type { ReplicaSignals } from "./replica-signals.ts"
 import { type Placed, Roles } from "./roles.ts"
 import { PartitionTable } from "./table.ts"
@@ -74,6 +75,7 @@ export class HostedLogs {
       now: () => clock.unsafeCurrentTimeMillis(),
       producerExpirationMs: () => context.config()["producer.id.expiration.ms"],
       countsUnsynced: context.config()["log.flush.policy"] === "interval",
+      nearTo: nearTo(context),
       propose: (partition) => {
         const opened = this.open.get(keyOf(partition))
         if (opened !== undefined) signals.proposing.add(opened.replica)

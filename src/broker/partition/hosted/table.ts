@@ -35,7 +35,13 @@ export class PartitionTable {
     return slot.leading === undefined ? "NOT_LEADER_OR_FOLLOWER" : slot
   }
 
-  /** The same, as a replica of another broker reads it. */
+  /** The replica of a partition that a consumer may read from, whether this broker leads it or follows (KIP-392). */
+  findForConsumer(ref: TopicRef, partition: number): Replica | NotHere {
+    const slot = this.at(ref, partition)
+    return slot === undefined || slot === "failed" || slot.isOffline || slot.following === undefined ? this.find(ref, partition) : slot
+  }
+
+  /** The same as `find`, as a replica of another broker reads it. */
   findAsReplica(ref: TopicRef, partition: number): ReplicaView | NotHere {
     const found = this.find(ref, partition)
     return typeof found === "string" ? found : found.asReplica

@@ -70,6 +70,16 @@ export class Replication {
     return this.state.proposal
   }
 
+  /** The in-sync replica among the near brokers that has most of the log, if it has the records from `from` on. */
+  nearest(from: Offset, isNear: ((broker: BrokerId) => boolean) | undefined): BrokerId | undefined {
+    if (isNear === undefined) return undefined
+    const { followers, isr } = this.state
+    let found: { readonly id: BrokerId; readonly end: Offset } | undefined
+    for (const { end, id, logStart } of followers)
+      if (isr.includes(id) && isNear(id) && logStart <= from && from <= end && (found === undefined || end > found.end)) found = { id, end }
+    return found?.id
+  }
+
   appended(): void {
     this.step(appended(this.state, this.log.end(), this.log.elapsed()))
   }

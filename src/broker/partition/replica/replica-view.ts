@@ -11,13 +11,14 @@ interface ViewedReplica extends ReadablePartition {
 
 /**
  * A partition as the replicas of other brokers read it: up to the end of the log. A replica waits for the end alone; it
- * learns the high watermark with its next records (KAFKA-9731).
+ * learns the high watermark with its next response (KAFKA-9731).
  */
 export class ReplicaView implements ReadablePartition {
   readonly topic: string
   readonly topicId: ReadablePartition["topicId"]
   readonly partition: number
   private readonly waiting = new WakeList()
+  private readonly noting = new WakeList()
 
   constructor(
     private readonly replica: ViewedReplica,
@@ -37,6 +38,7 @@ export class ReplicaView implements ReadablePartition {
   readonly read: ReadablePartition["read"] = (from, maxBytes) => this.log.read(from, maxBytes, this.log.end())
   readonly batchAtTime: ReadablePartition["batchAtTime"] = (timestamp, from) => this.replica.batchAtTime(timestamp, from)
   readonly onAdvance = (wake: () => void) => this.waiting.add(wake)
+  readonly onCommitted = (note: () => void) => this.noting.add(note)
 
   /** Notes a fetch, or returns its error, or where the replica's log leaves this one. A partition with one replica has no followers. */
   readonly fetchedBy = (fetch: ReplicaFetch): KafkaError | DivergingEpoch | undefined => {
@@ -46,5 +48,9 @@ export class ReplicaView implements ReadablePartition {
 
   wake(): void {
     this.waiting.wakeAll()
+  }
+  /** The high watermark has risen. */
+  note(): void {
+    this.noting.wakeAll()
   }
 }

@@ -169,6 +169,8 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     if (this.following === undefined) return
     this.following = undefined
     this.options.replication.followed()
+    // Consumers may wait for records of a follower.
+    this.fetches.wakeAll()
   }
   private endLeading(): void {
     if (this.role === undefined) return
@@ -211,6 +213,9 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.view ??= new ReplicaView(this, this.log)
     return this.view
   }
+
+  /** The replica nearest to a consumer of that rack, while this broker leads. */
+  readonly nearerReplica = (rack: string, from: Offset): BrokerId | undefined => this.replication?.nearest(from, this.options.replication.nearTo(rack))
 
   /** What this broker does as the leader of the partition; undefined while it does not lead. */
   get leading(): Leading | undefined {
@@ -295,7 +300,9 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   }
 
   private advanced(offset: Offset): void {
-    if (this.watermark.advance(offset)) this.fetches.wakeAll()
+    if (!this.watermark.advance(offset)) return
+    this.fetches.wakeAll()
+    this.view?.note()
   }
   /** While records are above the high watermark a sync is under way: the leader counts for what it has synced. */
   private appendedForReplicas(replication: Replication): void {

@@ -13,6 +13,8 @@ export interface ReplicationServices {
   readonly producerExpirationMs: () => number
   /** log.flush.policy=interval: what is written counts as durable. */
   readonly countsUnsynced: boolean
+  /** The brokers of a consumer's rack, undefined where this broker is one of them or consumers are not sent to others (KIP-392). */
+  readonly nearTo: (rack: string) => ((broker: BrokerId) => boolean) | undefined
   /** The partition leader has a proposal for the cluster's leader. */
   readonly propose: (partition: TopicIdPartition) => void
   /** The replica has begun, or ended, to follow a leader. */

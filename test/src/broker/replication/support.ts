@@ -127,22 +127,25 @@ export const produce = (to: Link, value: string, acks = -1, timeoutMs = 5000) =>
     }
   )
 
-/** Fetches from an offset as a consumer: the error's name, the high watermark and the bytes of records. */
-export const consume = (to: Link, from: number) =>
+/** Fetches from an offset as a consumer: the error's name, the high watermark, the bytes of records and the replica to read from. */
+export const consume = (to: Link, from: number, version = 12, { maxWaitMs = 0, rackId = "" } = {}) =>
   Effect.map(
     to.call(
       Fetch,
       {
-        maxWaitMs: 0,
+        maxWaitMs,
         minBytes: 1,
         maxBytes: 1_000_000,
+        rackId,
         topics: [{ topic: name, partitions: [{ partition: 0, fetchOffset: BigInt(from), partitionMaxBytes: 1_000_000 }] }]
       },
-      { version: 12 }
+      { version }
     ),
     ({ responses }) => {
       const partition = responses[0]?.partitions[0]
-      return { error: kafkaError(partition?.errorCode ?? -1), highWatermark: Number(partition?.highWatermark), bytes: partition?.records?.length ?? 0 }
+      const error = kafkaError(partition?.errorCode ?? -1)
+      const nearer = partition?.preferredReadReplica
+      return { error, highWatermark: Number(partition?.highWatermark), bytes: partition?.records?.length ?? 0, nearer }
     }
   )
 

@@ -132,6 +132,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         now: () => context.now,
         producerExpirationMs: () => Number.POSITIVE_INFINITY,
         countsUnsynced: false,
+        nearTo: () => undefined,
         propose: () => undefined,
         followed: () => undefined,
         lost: () => undefined,
