@@ -1,4 +1,5 @@
 import type { ConsumedRecord } from "../../client/consumer/fetch/record.ts"
+import { replicationWords } from "./replication-events.ts"
 
 const utf8 = new TextDecoder()
 
@@ -53,9 +54,10 @@ export class EventText {
     const { topic, topicId, partition, ...rest } = event
     if (typeof topic === "string" && typeof topicId === "string") this.names.set(topicId, topic)
     const name = typeof topic === "string" ? topic : typeof topicId === "string" ? (this.names.get(topicId) ?? topicId) : ""
+    const said = replicationWords(type, event, (id, index) => `${this.names.get(String(id)) ?? String(id)}-${String(index)}`)
     const subject = name === "" ? "" : partition === undefined ? name : `${name}-${shown(partition)}`
     const fields = Object.entries(rest).filter(([key, value]) => key !== "_tag" && key !== "v" && value !== null && JSON.stringify(value) !== "{}")
-    const words = [subject, ...fields.map(([key, value]) => `${key}=${shown(value)}`)].filter((word) => word !== "")
+    const words = said === undefined ? [subject, ...fields.map(([key, value]) => `${key}=${shown(value)}`)].filter((word) => word !== "") : [said]
     return `${String(index).padStart(5)}  ${time}  ${type.padEnd(20)}  ${words.join(" ")}  (${[cause, actor].filter((word) => word !== "").join(", ")})`
   }
 }

@@ -125,4 +125,10 @@ export const repeatedArgument = (name: string, help: string): ArgSpec<ReadonlyAr
   countMax: Number.POSITIVE_INFINITY,
   read: itself
 })
+/** Any number of words, also none. */
+export const repeatedOptionalArgument = (name: string, help: string): ArgSpec<ReadonlyArray<string>> => ({
+  ...repeatedArgument(name, help),
+  placeholder: `[${name}…]`,
+  countMin: 0
+})
 export const noArgument: ArgSpec<void> = { name: "", placeholder: "", help: "", countMin: 0, countMax: 0, read: () => undefined }

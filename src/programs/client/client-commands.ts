@@ -3,10 +3,13 @@ import { brokerList, brokerRemove } from "../../cli/admin/broker.ts"
 import { brokerConfig } from "../../cli/admin/broker-config.ts"
 import { clusterDescribe, clusterEventsCommand } from "../../cli/admin/cluster.ts"
 import { diagnoseCommand } from "../../cli/admin/diagnose.ts"
+import { clusterDoctor } from "../../cli/admin/doctor/command.ts"
 import { groupCommands } from "../../cli/admin/group.ts"
 import { clusterDirs } from "../../cli/admin/log-dirs.ts"
 import { clusterMetrics } from "../../cli/admin/metrics.ts"
 import type { OpenOfflineConfigs } from "../../cli/admin/offline-config.ts"
+import { partitionElect } from "../../cli/admin/partition/elect.ts"
+import { partitionMove } from "../../cli/admin/partition/move.ts"
 import { topicCommands } from "../../cli/admin/topic.ts"
 import { logCommands } from "../../cli/log/command.ts"
 import { consumeCommand } from "../../cli/messages/consume.ts"
@@ -34,11 +37,14 @@ const shownCommands = [
   onPlatform(consumeCommand),
   ...topicCommands.map(overTransport),
   onPlatform(topicCopy),
+  overTransport(partitionMove),
+  overTransport(partitionElect),
   ...groupCommands.map(overTransport),
   overTransport(brokerList),
   overTransport(brokerConfig(openOffline)),
   overTransport(brokerRemove),
   overTransport(clusterDescribe),
+  overTransport(clusterDoctor),
   overTransport(clusterDirs),
   overTransport(clusterMetrics),
   overTransport(diagnoseCommand),

@@ -1,0 +1,73 @@
+import { Effect } from "effect"
+import type { AdminService } from "../../../client/admin/admin.ts"
+import { count } from "../../client/each.ts"
+import { jsonOption, leaderOption, withAdmin } from "../../client/options.ts"
+import { command } from "../../shell/command.ts"
+import { CliFailure } from "../../shell/failure.ts"
+import { bold, print, printJson } from "../../shell/screen.ts"
+import { noArgument } from "../../shell/spec.ts"
+import { type ClusterState, type Finding, findingsOf } from "./findings.ts"
+
+/** Topics whose settings are asked for at the same time. */
+const topicsAtOnce = 16
+
+/** Reads what the doctor looks at. The settings of a topic are asked for where a replica of it is not in sync. */
+const stateOf = (admin: AdminService) =>
+  Effect.gen(function* () {
+    const { nodes } = yield* admin.describeCluster
+    const topics = yield* admin.listTopics()
+    // An older cluster has no reassignments to list.
+    const moves = yield* Effect.catchTag(admin.listReassignments(), "UnsupportedByCluster", () => Effect.succeed([]))
+    const withMinIsr = Effect.forEach(
+      topics,
+      ({ name, partitions }) =>
+        partitions.every(({ isr, replicas }) => isr.length === replicas.length)
+          ? Effect.succeed({ name, partitions, minIsr: undefined })
+          : Effect.map(
+              Effect.catchTag(admin.topicConfigs(name), "UnknownTopic", () => Effect.succeed([])),
+              (configs) => {
+                const found = configs.find((config) => config.name === "min.insync.replicas")
+                return { name, partitions, minIsr: found === undefined ? undefined : Number(found.value) }
+              }
+            ),
+      { concurrency: topicsAtOnce }
+    )
+    const state: ClusterState = { brokers: nodes, topics: yield* withMinIsr, moves }
+    return state
+  })
+
+const show = ({ advice, kind, message, severity }: Finding): void => {
+  print(`${bold(severity === "problem" ? `PROBLEM ${kind}` : `note ${kind}`)}`)
+  print(`  ${message}`)
+  print(`  ${advice}`)
+}
+
+const healthy = ({ brokers, topics }: ClusterState): string => {
+  const partitions = topics.reduce((sum, topic) => sum + topic.partitions.length, 0)
+  return `${count(brokers.length, "broker")} and ${count(partitions, "partition")}: every partition has a leader, and every replica is in sync.`
+}
+
+export const clusterDoctor = command({
+  path: "cluster doctor",
+  summary: "say what is wrong with the cluster, what it means, and what helps",
+  about: [
+    "It looks for partitions without a leader, under min ISR or under-replicated, for brokers that do not serve,",
+    "for leaders that are not the preferred ones, and for moves of partitions. It fails with exit code 1 where there is a problem."
+  ],
+  example: ["franz cluster doctor", "franz cluster doctor --json"],
+  options: { ...leaderOption, ...jsonOption },
+  argument: noArgument,
+  run: (words) =>
+    withAdmin(words, (admin) =>
+      Effect.flatMap(stateOf(admin), (state) => {
+        const findings = findingsOf(state)
+        const problems = findings.filter(({ severity }) => severity === "problem").length
+        if (words.json) printJson({ healthy: problems === 0, findings })
+        else {
+          for (const finding of findings) show(finding)
+          if (problems === 0) print(healthy(state))
+        }
+        return problems === 0 ? Effect.void : Effect.fail(new CliFailure({ exit: "refused", message: `The cluster has ${count(problems, "problem")}.` }))
+      })
+    )
+})
