@@ -8,6 +8,8 @@ export interface BrokerOptions {
   readonly nodeId: number
   /** Where the cluster's leader listens. */
   readonly leader: Address
+  /** The other candidates for the leader's role, where there are several. */
+  readonly otherLeaders?: ReadonlyArray<Address>
   /** The settings that the node starts with. A dynamic setting of this node overrides its value here. */
   readonly config: NodeConfig
   /** The settings of `config` that the operator set explicitly; default: those that differ from their defaults. */

@@ -13,7 +13,10 @@ type ContactFault = LinkFault | LeaderRefused
 export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderContact")<
   LeaderContact,
   {
-    readonly leader: Address
+    /** The candidate that this broker takes for the leader; another one after a connection that failed. */
+    readonly leader: () => Address
+    /** Whether there are several candidates. */
+    readonly hasCandidates: boolean
     /** How long the broker waits for a response that the leader sends at once, ms. */
     readonly requestTimeoutMs: number
     /**
@@ -36,18 +39,26 @@ export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderCont
   static readonly layer: Layer.Layer<LeaderContact, never, BrokerSettings | BrokerIdentity | Transport> = Layer.effect(
     LeaderContact,
     Effect.gen(function* () {
-      const { config, leader, nodeId } = yield* BrokerSettings
+      const { config, leader: first, nodeId, otherLeaders = [] } = yield* BrokerSettings
+      const candidates = new Candidates([first, ...otherLeaders])
       const { identify } = yield* BrokerIdentity
       const transport = yield* Transport
       const bounds = { connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"], inFlightRequestsMax }
-      const open = (purpose: string) => Effect.provideService(connect(leader, { clientId: `broker-${nodeId}-${purpose}`, ...bounds }), Transport, transport)
-      const log = reachability(leader)
+      const open = (purpose: string) =>
+        Effect.suspend(() => {
+          const leader = candidates.current
+          return Effect.provideService(connect(leader, { clientId: `broker-${nodeId}-${purpose}`, ...bounds }), Transport, transport).pipe(
+            Effect.tapError(() => Effect.sync(() => candidates.leave(leader)))
+          )
+        })
+      const log = reachability(candidates)
       return {
-        leader,
+        leader: () => candidates.current,
+        hasCandidates: otherLeaders.length > 0,
         requestTimeoutMs,
         openAsBroker: (purpose) => Effect.tap(open(purpose), identify),
         introduce: (link) => Effect.catchTag(identify(link), "LeaderRefused", () => Effect.void),
-        keep: (purpose, use) => repeated(open(purpose), log, use)
+        keep: (purpose, use) => repeated(open(purpose), candidates, log, use)
       }
     })
   )
@@ -64,8 +75,31 @@ const inFlightRequestsMax = 1000
 const retryMsMin = 50
 const retryMsMax = 2000
 const jitter = { min: 0.5, max: 1 }
-const backoff = Schedule.exponential(retryMsMin).pipe(Schedule.union(Schedule.spaced(retryMsMax)), Schedule.jitteredWith(jitter))
+const backoffTo = (msMax: number) => Schedule.exponential(retryMsMin).pipe(Schedule.union(Schedule.spaced(msMax)), Schedule.jitteredWith(jitter))
+/** The maximum where there are several candidates, which are asked in turn. */
+const nextCandidateMs = 500
 const afterLoss = Schedule.spaced(retryMsMin).pipe(Schedule.jitteredWith(jitter))
+
+/** The candidates for the leader's role. All connections of the broker go to the same one. */
+class Candidates {
+  private at = 0
+  readonly backoff: ReturnType<typeof backoffTo>
+
+  constructor(private readonly all: readonly [Address, ...ReadonlyArray<Address>]) {
+    this.backoff = backoffTo(all.length > 1 ? nextCandidateMs : retryMsMax)
+  }
+
+  get current(): Address {
+    return this.all[this.at] as Address
+  }
+  get addresses(): string {
+    return this.all.map(formatAddress).join(" or ")
+  }
+  /** Goes to the next one, unless another connection has done so already. */
+  leave(from: Address): void {
+    if (this.current === from) this.at = (this.at + 1) % this.all.length
+  }
+}
 
 /** Logs one line when the leader is unreachable, and one when the broker has reconnected, whatever the number of connections. */
 interface Reachability {
@@ -73,8 +107,8 @@ interface Reachability {
   readonly lost: (fault: LinkFault) => Effect.Effect<void>
 }
 
-const reachability = (leader: Address): Reachability => {
-  const address = formatAddress(leader)
+const reachability = (candidates: Candidates): Reachability => {
+  const { addresses } = candidates
   let isReached: boolean | undefined
   const lost = (fault: LinkFault): Effect.Effect<void> => {
     const before = isReached
@@ -82,14 +116,14 @@ const reachability = (leader: Address): Reachability => {
     if (before === false) return Effect.void
     return Effect.logWarning(
       before === undefined
-        ? `Waiting for the leader at ${address}: ${fault.message}`
-        : `The connection to the leader at ${address} is lost; reconnecting: ${fault.message}`
+        ? `Waiting for the leader at ${addresses}: ${fault.message}`
+        : `The connection to the leader at ${addresses} is lost; reconnecting: ${fault.message}`
     )
   }
   const reached = Effect.suspend(() => {
     const before = isReached
     isReached = true
-    const line = `Connected to the leader at ${address}.`
+    const line = `Connected to the leader at ${formatAddress(candidates.current)}.`
     // At level INFO only if the loss was logged before.
     return before === true ? Effect.void : before === false ? Effect.logInfo(line) : Effect.logDebug(line)
   })
@@ -98,6 +132,7 @@ const reachability = (leader: Address): Reachability => {
 
 const repeated = (
   open: Effect.Effect<Link, LinkFault, Scope.Scope>,
+  candidates: Candidates,
   log: Reachability,
   use: (link: Link) => Effect.Effect<never, ContactFault | BrokerFault>
 ): Effect.Effect<never, BrokerFault> =>
@@ -116,7 +151,10 @@ const repeated = (
     }
     const attempt = Effect.suspend(() => {
       wasOpen = false
-      return Effect.scoped(Effect.flatMap(open, used))
+      const leader = candidates.current
+      // A candidate that refuses does not lead, or does not lead any more.
+      const leave = () => Effect.sync(() => candidates.leave(leader))
+      return Effect.tapErrorTag(Effect.scoped(Effect.flatMap(open, used)), "LeaderRefused", leave)
     }).pipe(
       // Only a fault of the broker ends the attempts, so that it is their result.
       Effect.catchTag("BrokerFault", (fault) => Effect.succeed(fault)),
@@ -124,6 +162,6 @@ const repeated = (
     )
     // The loss of an open connection resets the pause to its minimum. A refusal does not, since the leader may repeat
     // it for long.
-    const untilLost = Effect.retry(attempt, { schedule: backoff, while: ({ _tag }) => !wasOpen || _tag === "LeaderRefused" })
+    const untilLost = Effect.retry(attempt, { schedule: candidates.backoff, while: ({ _tag }) => !wasOpen || _tag === "LeaderRefused" })
     return Effect.retry(untilLost, afterLoss).pipe(Effect.orDie, Effect.flatMap(Effect.fail))
   })

@@ -24,6 +24,11 @@ export interface NodeSettings {
   readonly "franz.group.name.max.bytes"?: number
   readonly "franz.groups.max.bytes"?: number
   readonly "franz.groups.max.count"?: number
+  readonly "franz.journal"?: string
+  readonly "franz.journal.ca.file"?: string
+  readonly "franz.journal.password"?: string
+  readonly "franz.journal.username"?: string
+  readonly "franz.leader.lease.ms"?: number
   readonly "franz.memory.request.budget.bytes"?: number
   readonly "franz.metrics.listener"?: string
   readonly "franz.produce.validate"?: string

@@ -1,4 +1,5 @@
 import { Deferred, Effect, Either, ExecutionStrategy, Exit, LogLevel, Scope } from "effect"
+import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import type { Candidate, Fenced, LeaseOver } from "../../../src/ports/journal.ts"
 import { LogFault } from "../../../src/ports/log-store.ts"
 import { RateLimitedLog } from "../../../src/ports/rate-limited-log.ts"
@@ -19,11 +20,11 @@ interface LeaderValue extends Candidate {
   readonly lease: string
 }
 
-const leaseOf = (value: Uint8Array): string | undefined => {
+const valueOf = (value: Uint8Array): Partial<LeaderValue> => {
   try {
-    return (JSON.parse(text.decode(value)) as Partial<LeaderValue>).lease
+    return JSON.parse(text.decode(value)) as Partial<LeaderValue>
   } catch {
-    return undefined
+    return {}
   }
 }
 
@@ -52,7 +53,7 @@ const attempt = (followed: FollowedStream, candidate: Candidate, leaseMs: number
     const written = yield* Effect.either(write)
     const after = yield* Effect.either(client.txn({ compares: [], then: [{ range: keys.state }] }))
     const seen = Either.isRight(after) ? observed(keys, after.right.ranges[0] ?? [], after.right.revision) : undefined
-    if (seen?.leader === undefined || leaseOf(seen.leader.value) !== lease) {
+    if (seen?.leader === undefined || valueOf(seen.leader.value).lease !== lease) {
       // A write that arrives later fails with its lease.
       yield* Effect.ignore(client.revoke(lease))
       if (Either.isLeft(written)) return yield* written.left
@@ -60,6 +61,13 @@ const attempt = (followed: FollowedStream, candidate: Candidate, leaseMs: number
     }
     return { epoch: seen.epoch.value, lease, leaderRevision: seen.leader.modRevision, head: seen.head.value, headRevision: seen.head.modRevision, grantedAtMs }
   })
+
+/** One line when a candidate begins to stand by. */
+const standingBy = ({ latest, parts }: FollowedStream, { nodeId }: Candidate): Effect.Effect<void> => {
+  const { address = "", nodeId: leading } = latest?.leader === undefined ? {} : valueOf(latest.leader.value)
+  const line = `${parts.stream}: node ${leading ?? "unknown"} leads (${address}); node ${nodeId} stands by`
+  return parts.stream === metadataTopic ? Effect.logInfo(line) : Effect.logDebug(line)
+}
 
 const denied = (stream: string, { message }: EtcdFault): LogFault => new LogFault({ path: stream, reason: "io", message })
 
@@ -113,6 +121,7 @@ export const campaign = (followed: FollowedStream, candidate: Candidate, leaseMs
         yield* Effect.sleep(againMs)
       } else {
         // A candidate that lost to another looks again when the leader's key is gone.
+        yield* standingBy(followed, candidate)
         yield* Effect.sleep(1)
         yield* followed.readers.until(() => followed.fault !== undefined || followed.latest?.leader === undefined)
       }

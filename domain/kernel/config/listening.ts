@@ -36,12 +36,9 @@ export const listening = {
   ),
   "controller.quorum.bootstrap.servers": list(
     "",
-    "HOST:PORT of the leader, with a comma between two, of which the first is taken; franz broker goes there where --leader is not given."
+    "HOST:PORT of each candidate for the leader's role, with a comma between two; franz broker finds the leader among them where --leader is not given."
   ),
-  "controller.quorum.voters": list(
-    "",
-    "ID@HOST:PORT of the leader, with a comma between two, of which the first is taken; read as controller.quorum.bootstrap.servers."
-  ),
+  "controller.quorum.voters": list("", "ID@HOST:PORT of each candidate, with a comma between two; read as controller.quorum.bootstrap.servers."),
   "franz.metrics.listener": withoutDefault({
     ...text(
       "",

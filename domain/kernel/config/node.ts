@@ -1,5 +1,6 @@
 import { balancing } from "./balancing.ts"
 import { connectionOverridesPattern } from "./connection-overrides.ts"
+import { journal } from "./journal.ts"
 import { quorum, replication } from "./known/cluster.ts"
 import { groups, transactions } from "./known/groups.ts"
 import { machinery, metrics } from "./known/machinery.ts"
@@ -263,6 +264,7 @@ const records = {
 /** A node's settings, leader and broker alike, by Kafka's server.properties names. */
 const nodeSettings = {
   ...listening,
+  ...journal,
   ...node,
   ...segments,
   ...cleaner,

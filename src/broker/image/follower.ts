@@ -99,7 +99,7 @@ export class Follower {
   private take(answer: ResponseOf<typeof Fetch>): Effect.Effect<void, LeaderRefused | BrokerFault> {
     const partition = answer.responses[0]?.partitions[0]
     const error = kafkaError(answer.errorCode === 0 ? (partition?.errorCode ?? 0) : answer.errorCode)
-    const { host, port } = this.options.contact.leader
+    const { host, port } = this.options.contact.leader()
     const address = `${host}:${port}`
     if (error === "INCONSISTENT_CLUSTER_ID")
       return this.foreign(`The node at ${address} leads another cluster than ${(this.checkpoint?.cluster ?? this.cluster).clusterId}.`)
@@ -108,9 +108,14 @@ export class Follower {
     return this.receive(partition.records ?? noBytes, Number(partition.highWatermark))
   }
 
-  private outOfRange(address: string): Effect.Effect<void, BrokerFault> {
+  private outOfRange(address: string): Effect.Effect<void, LeaderRefused | BrokerFault> {
     if (this.checkpoint !== undefined)
       return this.forget(`the journal of the leader at ${address} does not have its last event, ${this.checkpoint.cluster.index - 1}`)
+    // One of several candidates may be a leader that is over. The broker takes nothing from it.
+    if (this.options.contact.hasCandidates)
+      return leaderRefused(
+        `The leader at ${address} does not have event ${this.fold.end}, which comes next here: it leads no more, or its engine was restored from an older backup. This broker looks for another.`
+      )
     return Effect.fail(
       new BrokerFault({
         kind: "lost events",
@@ -196,7 +201,7 @@ export class Follower {
    */
   private damaged(what: string): Effect.Effect<never, LeaderRefused | BrokerFault> {
     return Effect.suspend((): Effect.Effect<never, LeaderRefused | BrokerFault> => {
-      const { host, port } = this.options.contact.leader
+      const { host, port } = this.options.contact.leader()
       const index = this.checkpoint?.cluster.index ?? this.fold.end
       this.damagedCount = this.damagedAt === index ? this.damagedCount + 1 : 1
       this.damagedAt = index

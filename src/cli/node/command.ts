@@ -2,7 +2,7 @@ import { Effect, Option } from "effect"
 import { type CliCommand, command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
 import { flag, noArgument, optionalInteger, optionalText } from "../shell/spec.ts"
-import { checkRoles, leaderOf } from "./process-roles.ts"
+import { checkOwnJournal, checkRoles, leadersOf } from "./process-roles.ts"
 import type { Roles } from "./roles.ts"
 import { runNodes } from "./run.ts"
 import { nodeOptions, nodeSettings } from "./settings.ts"
@@ -40,6 +40,7 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
         )
         const { dataByDefault, node, set, warnings } = yield* nodeSettings(words, { id: undefined, data: "./data" })
         yield* checkRoles("broker,controller", node.config)
+        yield* checkOwnJournal(node.config)
         const partitions = yield* inRange(
           "--partitions",
           Option.getOrElse(words.partitions, () => node.config["num.partitions"]),
@@ -84,8 +85,8 @@ export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> 
       }),
       leader: optionalText({
         name: "leader",
-        placeholder: "HOST:PORT",
-        help: "The address of the broker leader. Not needed where the settings have controller.quorum.*."
+        placeholder: "HOST:PORT,…",
+        help: "The address of the broker leader, or of each candidate for its role. Not needed where the settings have controller.quorum.*."
       }),
       json
     },
@@ -98,8 +99,8 @@ export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> 
           needsId: true
         })
         yield* checkRoles("broker", node.config)
-        const leader = yield* leaderOf(words.leader, node.config)
+        const leaders = yield* leadersOf(words.leader, node.config)
         const where = dataByDefault ? [`the data directory is ${node.data.join(", ")}; --data DIR selects another`] : []
-        yield* runNodes(roles.broker({ ...node, leader }), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
+        yield* runNodes(roles.broker({ ...node, ...leaders }), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
   })

@@ -1,7 +1,7 @@
 import { Effect, type Option } from "effect"
 import { entriesOf, type NodeConfig } from "../../../domain/kernel/config.ts"
 import { CliFailure } from "../shell/failure.ts"
-import type { Endpoint } from "./roles.ts"
+import type { Endpoint, LeaderAddresses } from "./roles.ts"
 import { parseAddress } from "./settings.ts"
 
 /** Which command starts which roles, as Kafka's `process.roles` names them. */
@@ -19,12 +19,31 @@ export const checkRoles = (wanted: Roles, config: NodeConfig): Effect.Effect<voi
   return Effect.fail(new CliFailure({ exit: "config", message }))
 }
 
-/** The address of the leader: the option, else the first controller of the settings. */
-export const leaderOf = (option: Option.Option<string>, config: NodeConfig): Effect.Effect<Endpoint, CliFailure> => {
-  if (option._tag === "Some") return parseAddress("--leader", option.value)
+/** A node with both roles has its journal in files. */
+export const checkOwnJournal = (config: NodeConfig): Effect.Effect<void, CliFailure> =>
+  config["franz.journal"] === ""
+    ? Effect.void
+    : Effect.fail(
+        new CliFailure({
+          exit: "config",
+          message: `franz.journal=${config["franz.journal"]}: franz up has its journal in files. Start franz brokerlead for each candidate, and franz broker with --leader for each broker.`
+        })
+      )
+
+/** The addresses of the leader's candidates: the option, else the controllers of the settings. */
+export const leadersOf = (option: Option.Option<string>, config: NodeConfig): Effect.Effect<LeaderAddresses, CliFailure> => {
+  const read = (from: string, texts: ReadonlyArray<string>) =>
+    Effect.map(
+      Effect.forEach(texts, (text) => parseAddress(from, text)),
+      ([leader, ...otherLeaders]) => ({ leader: leader as Endpoint, otherLeaders })
+    )
+  if (option._tag === "Some") return read("--leader", entriesOf(option.value).length === 0 ? [option.value] : entriesOf(option.value))
   const name = config["controller.quorum.bootstrap.servers"] === "" ? "controller.quorum.voters" : "controller.quorum.bootstrap.servers"
-  const [first] = entriesOf(config[name])
-  return first === undefined
+  const said = entriesOf(config[name])
+  return said.length === 0
     ? Effect.fail(new CliFailure({ exit: "usage", message: `A broker needs the address of its leader: ${leaderOptions}.` }))
-    : parseAddress(name, first.replace(/^\d+@/, ""))
+    : read(
+        name,
+        said.map((each) => each.replace(/^\d+@/, ""))
+      )
 }

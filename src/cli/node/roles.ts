@@ -7,6 +7,12 @@ export interface Endpoint {
   readonly host: string
   readonly port: number
 }
+/** Where a broker looks for its leader. */
+export interface LeaderAddresses {
+  readonly leader: Endpoint
+  /** The other candidates for the leader's role. */
+  readonly otherLeaders?: ReadonlyArray<Endpoint>
+}
 /** The listeners, the settings and the data directories of one node. */
 export interface NodeOptions {
   readonly config: NodeConfig
@@ -41,5 +47,5 @@ export interface Roles {
   readonly up: (options: NodeOptions & { readonly brokers: number }) => Effect.Effect<Running, CliFailure, Scope.Scope>
   readonly brokerLead: (options: NodeOptions) => Effect.Effect<Running, CliFailure, Scope.Scope>
   /** Returns when the broker has registered with its leader; until then it logs what it waits for. */
-  readonly broker: (options: NodeOptions & { readonly leader: Endpoint }) => Effect.Effect<Running, CliFailure, Scope.Scope>
+  readonly broker: (options: NodeOptions & LeaderAddresses) => Effect.Effect<Running, CliFailure, Scope.Scope>
 }

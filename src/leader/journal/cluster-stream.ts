@@ -96,7 +96,7 @@ export const layer: Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFa
       const settings = yield* LeaderSettings
       const { clusterId: known, config, nodeId } = settings
       const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
-        candidate: { nodeId },
+        candidate: { nodeId, address: config["advertised.listeners"] || config.listeners },
         snapshotIntervalEvents: config["metadata.snapshot.interval.events"]
       })
       if (writer.start > 0) return yield* firstEventsGone(writer.start)

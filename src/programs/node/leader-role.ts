@@ -23,6 +23,20 @@ export interface LeaderOverFiles extends Omit<Leader["Type"], "stopped"> {
 /** The leader of the cluster, as a role of this node. It does not listen yet. */
 export class LeaderRole extends Context.Tag("comanche-franz/LeaderRole")<LeaderRole, LeaderOverFiles>() {}
 
+/**
+ * The journal in files, or in the engine that the settings name. The modules of an engine are loaded where it is
+ * configured: a node over files starts without them.
+ */
+const layerOf = ({ config }: NodeOptions) =>
+  config["franz.journal"] === ""
+    ? layerJournal
+    : Layer.unwrapEffect(
+        Effect.map(
+          Effect.promise(() => import("./etcd-journal.ts")),
+          ({ layerEtcdJournal }) => layerEtcdJournal(config)
+        )
+      )
+
 /** Adds the journal's directory and what to do to a fault of the journal, where its message does not name them. */
 const withAdvice = (fault: LogFault | UnreadableEvent | WriterStopped, directory: string): LogFault | UnreadableEvent | WriterStopped => {
   if (fault.message.includes("franz log verify")) return fault
@@ -45,7 +59,9 @@ const layerOver = ({ config, written }: NodeOptions, directory: string) =>
       const { claim, directories } = yield* LogStore
       const { clusterId } = yield* claim({ clusterId: undefined, nodeId })
       const partitionsPerBrokerMax = brokerPartitionsMax()
-      return layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId }).pipe(Layer.mapError((fault) => withAdvice(fault, directory)))
+      return layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId }).pipe(
+        Layer.mapError((fault) => (config["franz.journal"] === "" ? withAdvice(fault, directory) : fault))
+      )
     })
   )
 
@@ -63,6 +79,6 @@ export const layerLeader = (
 ): Layer.Layer<LeaderRole, DirectoryLocked | LogFault | ForeignDirectory | UnreadableEvent | WriterStopped, Checksum | Compression | Transport> =>
   Layer.effect(LeaderRole, role).pipe(
     Layer.provide(layerOver(options, directory)),
-    Layer.provide(layerJournal),
+    Layer.provide(layerOf(options)),
     Layer.provide(layerStore(directory, options.config))
   )

@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, type Scope } from "effect"
 import { watchFileLimit } from "../../../adapters/log/file/file-limit.ts"
 import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/node.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { listenerText, type NamedEndpoint, type NodeListener } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import { Broker } from "../../broker/broker.ts"
-import type { Endpoint, NodeOptions, Running } from "../../cli/node/roles.ts"
+import type { LeaderAddresses, NodeOptions, Running } from "../../cli/node/roles.ts"
 import type { CliFailure } from "../../cli/shell/failure.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
@@ -29,6 +29,11 @@ import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { processMemory } from "./process-memory.ts"
 
 type Platform = Transport | Cryptography | Checksum | Compression | ScrapedNodes
+/** What a leader is while it leads. */
+interface Term {
+  readonly node: Running["nodes"][number]
+  readonly stopped: Effect.Effect<never, NodeFault>
+}
 type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
 
 /** Starts a role of this node, until the scope closes. */
@@ -54,8 +59,8 @@ const addressed = (advertised: NamedEndpoint, others: ReadonlyArray<NamedEndpoin
   ...(others.length === 0 ? {} : { listeners: Object.fromEntries(others.map((each) => [each.name, formatAddress(each)])) })
 })
 
-/** The leader alone. */
-const brokerLead = (options: NodeOptions): Starting =>
+/** The leader alone, once it leads. */
+const lead = (options: NodeOptions): Effect.Effect<Term, NodeFault, Platform | Scope.Scope> =>
   Effect.gen(function* () {
     const leader = yield* role(LeaderRole, layerLeader(options, journalDirectory(options)))
     const opened: { at?: Opened } = {}
@@ -64,15 +69,39 @@ const brokerLead = (options: NodeOptions): Starting =>
     const { advertised, others } = (opened.at = yield* openListeners(options.listeners, routes, serveOptions(options.config, leading(options.config, leader))))
     yield* leader.elect(advertised)
     yield* warnOfIgnoredSettings(leader.cluster(), leader.nodeId)
-    return { nodes: [{ id: leader.nodeId, roles: ["leader"] as const, ...addressed(advertised, others) }], stopped: failing([leader.stopped]) }
+    return { node: { id: leader.nodeId, roles: ["leader"] as const, ...addressed(advertised, others) }, stopped: leader.stopped }
   }).pipe(withMetrics(options.config["node.id"]))
 
+/**
+ * The leader alone. Over an engine that several candidates share it stands by first, stops leading when its lease is
+ * over or another leads, and stands by again. Any other fault stops the node.
+ */
+const brokerLead = (options: NodeOptions): Starting =>
+  Effect.gen(function* () {
+    if (options.config["franz.journal"] === "") return yield* Effect.map(lead(options), ({ node, stopped }) => ({ nodes: [node], stopped: failing([stopped]) }))
+    const first = yield* Deferred.make<Term["node"], NodeFault>()
+    const term: Effect.Effect<never, NodeFault, Platform> = Effect.scoped(
+      Effect.gen(function* () {
+        const { node, stopped } = yield* lead(options)
+        yield* Deferred.succeed(first, node)
+        return yield* stopped
+      })
+    )
+    const over = (fault: NodeFault) => fault._tag === "WriterStopped" && fault.reason === "fenced"
+    const terms = term.pipe(
+      Effect.tapError((fault) => (over(fault) ? Effect.logWarning(fault.message) : Effect.void)),
+      Effect.retry({ while: over })
+    )
+    const running = yield* Effect.forkScoped(Effect.tapError(terms, (fault) => Deferred.fail(first, fault)))
+    return { nodes: [yield* Deferred.await(first)], stopped: failing([Fiber.join(running)]) }
+  })
+
 /** One broker. It listens at once, and is ready when its leader has unfenced it. */
-const broker = (options: NodeOptions & { readonly leader: Endpoint }): Starting =>
+const broker = (options: NodeOptions & LeaderAddresses): Starting =>
   Effect.gen(function* () {
     const id = options.config["node.id"]
-    const { config, leader, listeners } = options
-    const started = yield* role(Broker, Layer.provide(layerBroker(options, leader), layerStore(options.data, config)))
+    const { config, leader, listeners, otherLeaders } = options
+    const started = yield* role(Broker, Layer.provide(layerBroker(options, leader, otherLeaders), layerStore(options.data, config)))
     const bounds = serveOptions(config, { live: liveNodeConfig(config, started.cluster, id), memory: processMemory(config) })
     const { advertised, others, told } = yield* openListeners(listeners, () => [...started.routes, ...started.relayed], bounds)
     yield* started.join(advertised, told)
@@ -164,4 +193,4 @@ const started = ({ config }: NodeOptions, start: Starting): Effect.Effect<Runnin
 export const startUp = (options: NodeOptions & { readonly brokers: number }) =>
   started(options, Effect.flatMap(withKnownId(options, join(journalDirectory(options), "leader")), up))
 export const startBrokerLead = (options: NodeOptions) => started(options, Effect.flatMap(withKnownId(options, journalDirectory(options)), brokerLead))
-export const startOneBroker = (options: NodeOptions & { readonly leader: Endpoint }) => started(options, broker(options))
+export const startOneBroker = (options: NodeOptions & LeaderAddresses) => started(options, broker(options))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Effect, Either, Option } from "effect"
 import { defaultNodeConfig, type NodeConfig } from "../../../../domain/kernel/config.ts"
-import { checkRoles, leaderOf } from "../../../../src/cli/node/process-roles.ts"
+import { checkOwnJournal, checkRoles, leadersOf } from "../../../../src/cli/node/process-roles.ts"
 
 const wanted = (roles: Parameters<typeof checkRoles>[0], said: string) =>
   Either.match(Effect.runSync(Effect.either(checkRoles(roles, { ...defaultNodeConfig, "process.roles": said }))), {
@@ -27,18 +27,29 @@ describe("process.roles", () => {
 
 describe("where a broker's leader is", () => {
   const found = (option: Option.Option<string>, config: Partial<NodeConfig>) =>
-    Either.match(Effect.runSync(Effect.either(leaderOf(option, { ...defaultNodeConfig, ...config }))), {
+    Either.match(Effect.runSync(Effect.either(leadersOf(option, { ...defaultNodeConfig, ...config }))), {
       onLeft: ({ message }) => message,
-      onRight: (address) => address
+      onRight: ({ leader, otherLeaders }) => [leader, ...(otherLeaders ?? [])]
     })
-  test("the option goes before the settings, bootstrap servers before voters, and the first is taken", () => {
+  test("the option goes before the settings, bootstrap servers before voters, and all candidates are taken", () => {
     const voters = { "controller.quorum.voters": "1@a:1,2@b:2" }
-    expect(found(Option.some("x:9"), voters)).toEqual({ host: "x", port: 9 })
-    expect(found(Option.none(), voters)).toEqual({ host: "a", port: 1 })
-    expect(found(Option.none(), { ...voters, "controller.quorum.bootstrap.servers": "[::1]:3,d:4" })).toEqual({ host: "::1", port: 3 })
+    const [a, b] = [
+      { host: "a", port: 1 },
+      { host: "b", port: 2 }
+    ]
+    expect(found(Option.some("x:9"), voters)).toEqual([{ host: "x", port: 9 }])
+    expect(found(Option.some("a:1, b:2"), {})).toEqual([a, b])
+    expect(found(Option.none(), voters)).toEqual([a, b])
+    expect(found(Option.none(), { ...voters, "controller.quorum.bootstrap.servers": "[::1]:3,b:2" })).toEqual([{ host: "::1", port: 3 }, b])
+  })
+  test("is not beside a journal that candidates share", () => {
+    expect(Either.isRight(Effect.runSync(Effect.either(checkOwnJournal(defaultNodeConfig))))).toBe(true)
+    const refused = Effect.runSync(Effect.flip(checkOwnJournal({ ...defaultNodeConfig, "franz.journal": "etcd://h:2379/franz" })))
+    expect([refused.exit, refused.message]).toEqual(["config", expect.stringContaining("Start franz brokerlead for each candidate")])
   })
   test("must be said somewhere, as an address", () => {
     expect(found(Option.none(), {})).toContain("--leader HOST:PORT, or controller.quorum.bootstrap.servers")
+    expect(found(Option.some(""), {})).toContain("--leader : expected HOST:PORT")
     expect(found(Option.none(), { "controller.quorum.voters": "1@nowhere" })).toContain("controller.quorum.voters nowhere: expected HOST:PORT")
   })
 })

@@ -1,0 +1,120 @@
+import { readFileSync } from "node:fs"
+import { Chunk, Context, Duration, Effect, Either, Layer, Schedule, Stream } from "effect"
+import type { EtcdClient } from "../../../adapters/journal/etcd/client.ts"
+import { gateway } from "../../../adapters/journal/etcd/gateway.ts"
+import { layerEtcd } from "../../../adapters/journal/etcd/journal.ts"
+import { type JournalEngine, journalEngine } from "../../../domain/kernel/config/journal.ts"
+import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import { clusterStream } from "../../leader/journal/cluster-aggregate.ts"
+import type { Checksum } from "../../ports/checksum.ts"
+import { Journal } from "../../ports/journal.ts"
+import { type ForeignDirectory, LogFault, LogStore } from "../../ports/log-store.ts"
+import { parseJson } from "../../stream/json.ts"
+
+type Settings = Pick<
+  NodeConfig,
+  "node.id" | "franz.journal" | "franz.journal.username" | "franz.journal.password" | "franz.journal.ca.file" | "franz.leader.lease.ms"
+>
+
+/** How often the store of etcd is looked at. */
+const watchStore = Duration.minutes(1)
+/** How long the first entry of a journal may take that is not empty. */
+const firstEntryMs = 10_000
+
+const authoritiesOf = (file: string): Effect.Effect<string | undefined, LogFault> =>
+  file === ""
+    ? Effect.succeed(undefined)
+    : Effect.try({
+        try: () => readFileSync(file, "utf8"),
+        catch: (cause) =>
+          new LogFault({
+            path: file,
+            reason: "io",
+            message: `franz.journal.ca.file=${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`
+          })
+      })
+
+/** A client of the engine that the settings name. It opens no connection yet. */
+const clientOf = (engine: JournalEngine, config: Settings): Effect.Effect<EtcdClient, LogFault> =>
+  Effect.map(authoritiesOf(config["franz.journal.ca.file"]), (authorities) => {
+    const name = config["franz.journal.username"]
+    return gateway({
+      endpoints: engine.members.map((member) => `${engine.isSecure ? "https" : "http"}://${member}`),
+      user: name === "" ? undefined : { name, password: config["franz.journal.password"] },
+      authorities
+    })
+  })
+
+/** Warns where etcd's store is half full: over its quota it takes no writes, and no topic can be created. */
+const watching = (client: EtcdClient): Effect.Effect<void> => {
+  const look = Effect.flatMap(client.status, ({ quotaBytes, storeBytes }) =>
+    quotaBytes === undefined || storeBytes < quotaBytes / 2
+      ? Effect.void
+      : Effect.logWarning(
+          `The store of ${client.where} has ${storeBytes} of ${quotaBytes} bytes. Set --auto-compaction-retention, defragment it (etcdctl defrag), or raise --quota-backend-bytes: a full store takes no changes of the cluster.`
+        )
+  )
+  return Effect.asVoid(Effect.repeat(Effect.ignore(look), Schedule.spaced(watchStore)))
+}
+
+/** Waits for etcd, with a line every half minute; fails where it refuses this node. */
+const reached = (client: EtcdClient): Effect.Effect<void, LogFault> => {
+  const fault = (message: string) => new LogFault({ path: client.where, reason: "io", message: `The journal cannot be used: ${message}` })
+  const attempt = Effect.flatMap(client.status, ({ version }) => {
+    const [major = 0, minor = 0] = version.split(".").map(Number)
+    return major > 3 || (major === 3 && minor >= 4)
+      ? Effect.void
+      : Effect.fail(fault(`${client.where} has version ${version}, and version 3.4 or later is needed.`))
+  }).pipe(Effect.zipRight(client.range({ key: "/", keysOnly: true })))
+  const said = Effect.tapError(attempt, (failed) =>
+    failed._tag === "EtcdFault" && failed.kind !== "denied" ? Effect.logWarning(`Waiting for the journal: ${failed.message}`) : Effect.void
+  )
+  return said.pipe(
+    Effect.retry({ schedule: Schedule.spaced("5 seconds"), while: (failed) => failed._tag === "EtcdFault" && failed.kind !== "denied" }),
+    Effect.asVoid,
+    Effect.mapError((failed) => (failed._tag === "LogFault" ? failed : fault(failed.message)))
+  )
+}
+
+/** The id of the cluster whose journal this is, by its first event; undefined for an empty journal. */
+const clusterOf = (journal: Context.Tag.Service<typeof Journal>): Effect.Effect<string | undefined, LogFault> =>
+  Effect.map(Effect.timeoutOption(Stream.runCollect(Stream.take(journal.follow(clusterStream, 0), 1)), firstEntryMs), (found) => {
+    const first = found._tag === "Some" ? Chunk.toReadonlyArray(found.value)[0] : undefined
+    const json = first === undefined ? undefined : Either.getOrUndefined(parseJson(first.value))
+    return (json as { readonly clusterId?: string } | undefined)?.clusterId
+  })
+
+/** Refuses a journal of another cluster than this node's directory, before anything is decided on it. */
+const sameCluster = (journal: Context.Tag.Service<typeof Journal>, known: string | undefined, where: string): Effect.Effect<void, LogFault> =>
+  Effect.gen(function* () {
+    if (known === undefined) return
+    const found = yield* clusterOf(journal)
+    if (found === known) return
+    const fault = (message: string) => Effect.fail(new LogFault({ path: where, reason: "corrupt", message }))
+    if (found !== undefined)
+      return yield* fault(
+        `${where} has the journal of cluster ${found}, and this node's directory is of cluster ${known}. Give each cluster a prefix of its own in franz.journal.`
+      )
+    return yield* fault(
+      `${where} has no journal, and this node's directory is of cluster ${known}. \`franz journal copy\` brings the journal of a directory there; if etcd lost its data, restore it from a backup. Nothing was changed.`
+    )
+  })
+
+/** The journal in the engine that `franz.journal` names. */
+export const layerEtcdJournal = (config: Settings): Layer.Layer<Journal, LogFault | ForeignDirectory, LogStore | Checksum> =>
+  Layer.scoped(
+    Journal,
+    Effect.gen(function* () {
+      const engine = journalEngine(config["franz.journal"])
+      if (engine === undefined) return yield* new LogFault({ path: "franz.journal", reason: "io", message: "franz.journal names no engine." })
+      const client = yield* clientOf(engine, config)
+      yield* reached(client)
+      const made = yield* Layer.build(layerEtcd({ client, prefix: engine.prefix, leaseMs: config["franz.leader.lease.ms"] }))
+      const journal = Context.get(made, Journal)
+      const { claim } = yield* LogStore
+      const { clusterId } = yield* claim({ clusterId: undefined, nodeId: config["node.id"] })
+      yield* sameCluster(journal, clusterId, `${client.where}${engine.prefix}`)
+      yield* Effect.forkScoped(watching(client))
+      return journal
+    })
+  )

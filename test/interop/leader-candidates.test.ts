@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { freePort } from "../../scripts/bench/broker.ts"
+import { EtcdCluster } from "./support/etcd.ts"
+import { franz } from "./support/franz.ts"
+import { available, isRequired, linesOf } from "./support/peers.ts"
+import { type Run, temporaryDirectory, until } from "./support/process.ts"
+
+const isThere = available("etcd")
+let etcd: EtcdCluster
+
+const journalAt = (prefix: string): string => `etcd://${etcd.endpoints.map((endpoint) => endpoint.replace("http://", "")).join(",")}${prefix}`
+
+describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over three members of etcd", () => {
+  beforeAll(async () => {
+    etcd = await EtcdCluster.start(3)
+  }, 120_000)
+  afterAll(() => etcd.stop())
+
+  test("M4, M5: a standby takes over from a leader that is killed and from one that is stopped past its lease, and every topic is there", async () => {
+    const data = temporaryDirectory()
+    const ports = [await freePort(), await freePort()]
+    const candidate = (n: number): Run =>
+      franz(
+        "brokerlead",
+        "--id",
+        String(100 + n),
+        "--port",
+        String(ports[n]),
+        "--data",
+        `${data.path}/leader-${n}`,
+        "-X",
+        `franz.journal=${journalAt("/takeover")}`
+      )
+    const leader = ports.map((port) => `127.0.0.1:${port}`).join(",")
+    const first = candidate(0)
+    await first.says(/^ready/m)
+    const second = candidate(1)
+    await second.says(/node 100 leads .*node 101 stands by/)
+    const broker = franz("broker", "--id", "1", "--port", "0", "--data", `${data.path}/broker`, "--leader", leader)
+    const address = (await broker.says(/broker 1: (\S+)\n/))[1] as string
+    await broker.says(/^ready/m)
+    const create = (topic: string) => franz("topic", "create", topic, "--leader", address).end()
+    const created = (topic: string) => until(`topic ${topic} is created`, async () => (await create(topic)).code === 0)
+    expect(await create("before")).toMatchObject({ code: 0 })
+
+    await first.kill()
+    await created("after-kill")
+    await second.says(/^ready/m)
+
+    const again = candidate(0)
+    await again.says(/node 101 leads .*node 100 stands by/)
+    second.child.kill("SIGSTOP")
+    await again.says(/^ready/m)
+    await created("after-stop")
+    second.child.kill("SIGCONT")
+    await second.says(/This node stops leading/)
+    await second.says(/node 100 leads .*node 101 stands by/)
+    await created("at-last")
+
+    const topics = await franz("topic", "list", "--leader", address).end()
+    expect(linesOf(topics.stdout).map((line) => line.split(/\s/)[0])).toEqual(expect.arrayContaining(["before", "after-kill", "after-stop", "at-last"]))
+    for (const run of [broker, again, second]) await run.kill("SIGTERM")
+    data.remove()
+  }, 300_000)
+
+  test("what is wrong is said in one line: an address without etcd, another cluster's prefix, a directory whose journal is elsewhere, roles in one process", async () => {
+    const data = temporaryDirectory()
+    const lead = (directory: string, journal: string) =>
+      franz("brokerlead", "--port", "0", "--data", `${data.path}/${directory}`, "-X", `franz.journal=${journal}`)
+    const port = await freePort()
+    const nowhere = lead("nowhere", `etcd://127.0.0.1:${port}/x`)
+    await nowhere.says(new RegExp(`Waiting for the journal: http://127.0.0.1:${port}: .*Is etcd running there`))
+    await nowhere.kill()
+
+    const own = lead("own", journalAt("/own"))
+    await own.says(/^ready/m)
+    const other = lead("other", journalAt("/other"))
+    await other.says(/^ready/m)
+    await Promise.all([own.kill(), other.kill()])
+    const swapped = await lead("own", journalAt("/other")).end()
+    expect(swapped.stderr).toMatch(
+      /\/other has the journal of cluster \S+, and this node's directory is of cluster \S+\. Give each cluster a prefix of its own/
+    )
+    const empty = await lead("own", journalAt("/empty")).end()
+    expect(empty.stderr).toMatch(/\/empty has no journal, and this node's directory is of cluster \S+\. `franz journal copy`/)
+    expect([swapped.code, empty.code]).toEqual([65, 65])
+
+    const misspelt = await lead("misspelt", "etcd://h:2379").end()
+    expect(misspelt.stderr).toMatch(/franz.journal.*expected .*etcd:\/\/HOST:PORT,HOST:PORT\/PREFIX/)
+    const both = await franz("up", "--port", "0", "--data", `${data.path}/both`, "-X", `franz.journal=${journalAt("/own")}`).end()
+    expect(both.stderr).toContain("franz up has its journal in files")
+    data.remove()
+  }, 300_000)
+})
