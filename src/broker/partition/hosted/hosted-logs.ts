@@ -288,6 +288,7 @@ export class HostedLogs {
     this.fresh.delete(keyOf(of))
     this.services.disowned.forget(of)
     this.starts.forget(of)
+    this.table.clear(of.topicId, of.partition)
     return Effect.zipRight(this.close(of), this.services.store.remove(of.topicId, of.partition)).pipe(
       Effect.catchAll((fault) =>
         Effect.sync(() => this.services.context.warn(`The log of the removed partition ${keyOf(of)} could not be deleted: ${fault.message}`))

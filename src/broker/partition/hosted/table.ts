@@ -78,6 +78,12 @@ export class PartitionTable {
     topic.slots[partition] = slot
   }
 
+  /** Forgets a partition whose log is removed: if it is placed here again, another log is opened. */
+  clear(topicId: TopicId, partition: number): void {
+    const topic = this.byId.get(topicId)
+    if (topic !== undefined) topic.slots[partition] = undefined
+  }
+
   /** Removes a topic from the table. The caller closes the returned replicas. */
   drop(topicId: TopicId): ReadonlyArray<Slot> {
     const topic = this.byId.get(topicId)

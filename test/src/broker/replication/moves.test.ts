@@ -73,6 +73,31 @@ describe("a partition with one copy", () => {
   })
 })
 
+test("a partition that moves back to a broker is copied there again", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2])
+      yield* leader.writer.when((cluster) => ([...cluster.brokers].filter(([, { fenced }]) => !fenced).length === 3 ? true : undefined))
+      const to = yield* world.link(1)
+      for (const [n, replicas] of [
+        [1, 3],
+        [1, 2],
+        [1, 3],
+        [1, 2]
+      ].entries()) {
+        yield* move(leader, replicas)
+        yield* until(isMoved(leader))
+        yield* until(() => logsOn(world, replicas[1] === 3 ? 2 : 3) === 0)
+        expect(partitionOf(leader)?.isr).toEqual(replicas as never)
+        expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      }
+    })
+  )
+})
+
 describe("KAFKA-13972: no log is left behind", () => {
   test("by a move that is cancelled", () => {
     const world = new ReplicatedWorld()
