@@ -41,6 +41,8 @@ const seconds = wholeNumber("seconds", words.seconds ?? "30")
 const mutant = words.mutant === undefined ? noMutant : mutants.find(({ name }) => name === words.mutant)
 if (mutant === undefined) usage(`there is no mutant '${words.mutant}': ${mutants.map(({ name }) => name).join(", ")}`)
 
+const isReplicated = words.replicas === true || mutant?.isReplicated === true
+
 const compactionOf = ({ gapsAfterCrash, records, rounds }: Run["compactions"]): string =>
   rounds === 0 ? "" : `${rounds} rounds of compaction took ${records} records (${gapsAfterCrash} crashed logs had gaps), `
 
@@ -48,7 +50,7 @@ const started = performance.now()
 let simulatedMs = 0
 let broken = 0
 for (let seed = first; seed < first + count; seed++) {
-  const run = await simulate(words.replicas === true ? replicatedOptionsOf(seed, seconds) : optionsOf(seed, seconds), mutant ?? noMutant)
+  const run = await simulate(isReplicated ? replicatedOptionsOf(seed, seconds) : optionsOf(seed, seconds), mutant ?? noMutant)
   simulatedMs += run.simulatedMs
   console.log(
     `seed ${seed}: ${run.events} events in ${Math.round(run.simulatedMs / 1000)} simulated seconds, ${compactionOf(run.compactions)}${run.violations.length === 0 ? "every invariant held" : "BROKEN"}  ${run.fingerprint}`
@@ -57,7 +59,7 @@ for (let seed = first; seed < first + count; seed++) {
   broken++
   for (const { invariant, message } of run.violations.slice(0, 10)) console.log(`  ${invariant}: ${message}`)
   if (count === 1) for (const line of run.lines) console.log(`    ${line}`)
-  console.log(`  again, with what happened: ./franz simulate ${words.replicas === true ? "--replicas " : ""}--seed ${seed} --seconds ${seconds}`)
+  console.log(`  again, with what happened: ./franz simulate ${isReplicated ? "--replicas " : ""}--seed ${seed} --seconds ${seconds}`)
 }
 const realSeconds = (performance.now() - started) / 1000
 console.log(

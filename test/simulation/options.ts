@@ -19,6 +19,8 @@ interface Replicated {
   readonly racks: number
   /** Mean time between two moves of a partition, ms; undefined where none is moved. */
   readonly moveEveryMs: number | undefined
+  /** After which time a lost broker is replaced, ms; -1: never. */
+  readonly replacementMs: number
 }
 /** Drawn apart, so that what else a seed draws is what it was. */
 const compactionOf = (seed: number, topics: number): Compaction | undefined => {
@@ -122,7 +124,8 @@ export const replicatedOptionsOf = (seed: number, seconds = 30): Options => {
       factors: topics.map((_, nth) => (nth === 0 ? chance.pick([2, 3, 3]) : chance.pick([1, 2, 3]))),
       minIsr: chance.pick([1, 2, 2]),
       racks: chance.pick([0, 0, 2, 3]),
-      moveEveryMs: chance.pick([undefined, 1000, 4000])
+      moveEveryMs: chance.pick([undefined, 1000, 4000]),
+      replacementMs: chance.pick([-1, -1, 2000, 6000])
     }
   }
 }

@@ -15,7 +15,7 @@ import { type Crew, makeCrew, type Signals, type Topics } from "./world/crew.ts"
 import { troubling } from "./world/faults.ts"
 import { clusterFold, folds } from "./world/folds.ts"
 import { leaderAddress, leaderName } from "./world/nodes.ts"
-import { missingReplicas, readAll, unrest } from "./world/rest.ts"
+import { missingBrokers, missingReplicas, readAll, unrest } from "./world/rest.ts"
 import { World } from "./world/world.ts"
 
 export interface Run {
@@ -86,7 +86,7 @@ const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
   })
 
 /** Faults, for as long as the options say; then everything is repaired. */
-const disturb = (world: World): Effect.Effect<void> =>
+const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { chance, clients, cuts, network, nodes, options, recorder } = world
     network.conditions = { ...network.conditions, breakChance: options.breakChance }
@@ -98,7 +98,18 @@ const disturb = (world: World): Effect.Effect<void> =>
       clients,
       drop: (a: string, b: string) => network.drop(a, b),
       everyMs: options.faultEveryMs,
-      syncMs: options.syncMs
+      syncMs: options.syncMs,
+      replicas:
+        options.replicated === undefined
+          ? undefined
+          : {
+              brokers: nodes.filter(({ name }) => name !== leaderName),
+              replicasMin: Math.min(...options.replicated.factors),
+              missing: () => missingBrokers(world) ?? missingReplicas(world, topics),
+              setBreaking: (breaks: boolean) => {
+                network.conditions = { ...network.conditions, breakChance: breaks ? options.breakChance : 0 }
+              }
+            }
     }
     const trouble = yield* Effect.fork(troubling(parts))
     yield* Effect.sleep(options.faultsMs)
@@ -107,6 +118,7 @@ const disturb = (world: World): Effect.Effect<void> =>
     network.conditions = { ...network.conditions, breakChance: 0 }
     cuts.heal()
     for (const host of nodes) {
+      host.continue()
       host.syncMs = options.syncMs
       host.spare()
     }
@@ -128,7 +140,7 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
         )
       )
     )
-    yield* disturb(world)
+    yield* disturb(world, topics)
     signals.busy = false
     if (options.replicated !== undefined) {
       const thin = yield* waitFor(
@@ -140,6 +152,7 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
     const left = yield* waitFor(unrest(world, crew, topics), options.restMs)
     if (left !== undefined) recorder.unfinished.push(`${options.restMs} ms after the last fault: ${left}`)
     recorder.say(left ?? "everything is at rest")
+    for (const host of world.nodes) host.isDistrusted = false
     world.noteImages()
     yield* Effect.scoped(readAll(world, crew, topics))
     world.host(leaderName).kill("process")

@@ -20,6 +20,8 @@ export class MemoryDisk {
   isReadOnly = false
   /** How long a sync takes, ms of Effect's Clock. */
   syncDelayMs = 0
+  /** Syncs succeed and make nothing durable, as those of a disk with a volatile cache. */
+  syncsLie = false
   /** Who holds the disk: set and cleared by the layer, cleared by a crash. */
   holder: { readonly name: string } | undefined
   /** Syncs of files so far: a test of group commit counts them. */
@@ -265,6 +267,7 @@ export class MemoryDisk {
       node.pending = []
       throw failed("EIO", path)
     }
+    if (this.syncsLie) return
     for (const change of node.pending) change.settle()
     node.pending = []
   }
@@ -286,6 +289,7 @@ export class MemoryDisk {
     const before = this.order
     const finish = Effect.suspend(() => {
       if (powered !== this.powered) return Effect.fail(failed("EIO", path))
+      if (this.syncsLie) return Effect.void
       for (const change of node.pending) if (change.order < before) change.settle()
       node.pending = node.pending.filter((change) => change.order >= before)
       return Effect.void

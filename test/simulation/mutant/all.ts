@@ -12,6 +12,7 @@ import {
   zeroOffset
 } from "./log-mutants.ts"
 import type { Mutant } from "./mutant.ts"
+import { replicaMutants } from "./replica-mutants.ts"
 
 /** Every planted mistake. */
 export const mutants: ReadonlyArray<Mutant> = [
@@ -30,5 +31,6 @@ export const mutants: ReadonlyArray<Mutant> = [
   appendLost,
   answerBeforeJournal,
   snapshotStale,
-  commandsForgotten
+  commandsForgotten,
+  ...replicaMutants
 ]

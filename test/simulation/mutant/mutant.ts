@@ -12,6 +12,8 @@ export interface Mutant {
   readonly mistake: string
   /** In which runs it can do harm; absent: in all. */
   readonly showsIn?: (options: Options) => boolean
+  /** It does harm where partitions have several replicas, and is planted into such runs. */
+  readonly isReplicated?: boolean
   /** The seed that is looked at first, of 1 to 12: it showed there once, and so the tests take less time. */
   readonly likelySeed?: number
   /** Changes a part that is not handed in from outside; answers what undoes it. */

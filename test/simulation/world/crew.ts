@@ -5,6 +5,7 @@ import { administrating } from "../workload/admin.ts"
 import { auditing } from "../workload/auditor.ts"
 import { consuming } from "../workload/consumer.ts"
 import { beingMember } from "../workload/member.ts"
+import { moving } from "../workload/mover.ts"
 import { producing } from "../workload/producer.ts"
 import { trimming } from "../workload/trimmer.ts"
 import type { Platform, Program } from "./host.ts"
@@ -85,5 +86,9 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew =
     everyMs === undefined || trimmed.length === 0
       ? []
       : [hire("trimmer", (process, chance) => trimming({ ...shared, process, chance, brokers: nodes.slice(1), places: trimmed, everyMs }))]
+  const moveEveryMs = options.replicated?.moveEveryMs
+  const movable = placesOf(topics.filter(([topic]) => recorder.replicated.has(topic)))
+  if (moveEveryMs !== undefined && movable.length > 0)
+    hire("mover", (process, chance) => moving({ ...shared, process, chance, nodes, brokers: options.brokers, places: movable, everyMs: moveEveryMs }))
   return { senders: [...producers, ...trimmers], consumerGroups, memberGroups }
 }

@@ -1,10 +1,11 @@
-import { Effect, type Fiber } from "effect"
+import { Effect, Fiber } from "effect"
 import type { Chance } from "../chance.ts"
 import type { Recorder } from "../recorder.ts"
 import type { Cuts } from "./cuts.ts"
 import type { Host } from "./host.ts"
+import { cutBrokers, loseRecords, pauseNode, type ReplicaFaultParts } from "./replica-faults.ts"
 
-interface FaultParts {
+export interface FaultParts {
   readonly chance: Chance
   readonly recorder: Recorder
   readonly cuts: Cuts
@@ -15,6 +16,8 @@ interface FaultParts {
   readonly everyMs: number
   /** How long a sync takes when a disk is well. */
   readonly syncMs: readonly [number, number]
+  /** What is needed for the faults of a replicated cluster; undefined where partitions have one replica. */
+  readonly replicas: ReplicaFaultParts | undefined
 }
 
 /** One thing that goes wrong, and how long until it is right again; the effect returns when it is. */
@@ -99,19 +102,30 @@ const faults: ReadonlyArray<readonly [fault: Fault, weight: number]> = [
   [slowDisk, 2],
   [failingSync, 1]
 ]
-const drawn = (chance: Chance): Fault => {
-  let at = chance.below(faults.reduce((sum, [, weight]) => sum + weight, 0))
-  return (faults.find(([, weight]) => (at -= weight) < 0) ?? (faults[0] as (typeof faults)[number]))[0]
+const ofReplicas =
+  (fault: (parts: FaultParts, replicas: ReplicaFaultParts) => Effect.Effect<void>): Fault =>
+  (parts) =>
+    parts.replicas === undefined ? Effect.void : fault(parts, parts.replicas)
+/** This one must be alone: the faults before it end first, and the next one waits for its end. */
+const losingRecords = ofReplicas(loseRecords)
+const replicaFaults: typeof faults = [...faults, [ofReplicas(cutBrokers), 4], [ofReplicas(pauseNode), 4], [losingRecords, 2]]
+
+const drawn = ({ chance, replicas }: FaultParts): Fault => {
+  const all = replicas === undefined ? faults : replicaFaults
+  let at = chance.below(all.reduce((sum, [, weight]) => sum + weight, 0))
+  return (all.find(([, weight]) => (at -= weight) < 0) ?? (all[0] as (typeof faults)[number]))[0]
 }
 
 /** Faults one after the other, some of them at the same time, until it is interrupted. */
 export const troubling = (parts: FaultParts): Effect.Effect<never> =>
   Effect.gen(function* () {
-    const under: Array<Fiber.RuntimeFiber<void>> = []
+    const running: Array<Fiber.RuntimeFiber<void>> = []
     return yield* Effect.forever(
       Effect.gen(function* () {
         yield* Effect.sleep(parts.chance.between(1, parts.everyMs * 2))
-        under.push(yield* Effect.fork(drawn(parts.chance)(parts)))
+        const fault = drawn(parts)
+        if (fault === losingRecords) yield* Effect.zipRight(Fiber.joinAll(running.splice(0)), fault(parts))
+        else running.push(yield* Effect.fork(fault(parts)))
       })
     )
   })

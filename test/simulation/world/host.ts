@@ -5,12 +5,14 @@ import { layerTypescript as layerCompression } from "../../../adapters/compressi
 import { layer as layerMemoryLog } from "../../../adapters/log/memory/layer.ts"
 import type { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import type { MemoryNetwork } from "../../../adapters/transport/memory.ts"
+import { fieldAt, headerSize, lengthOverhead } from "../../../domain/log/batch.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import type { Compression } from "../../../src/ports/compression.ts"
 import { LogStore } from "../../../src/ports/log-store.ts"
 import { Transport } from "../../../src/ports/transport.ts"
 import type { Chance } from "../chance.ts"
 import type { Recorder } from "../recorder.ts"
+import { HostClock } from "./host-clock.ts"
 import { type Life, mortalTransport } from "./mortal-transport.ts"
 
 /** What all hosts of a run share. */
@@ -28,6 +30,8 @@ export type Platform = Transport | Checksum | Compression
 export type Program = Effect.Effect<unknown, unknown, Platform | LogStore | Scope.Scope>
 
 /** Small caches, so that reads go to the disk too. */
+const dataRoot = "/data"
+const logForm = /^[A-Za-z0-9_-]{22}-\d+$/
 const bounds = { tailBytesMaxPerLog: 4096, tailBytesMax: 65_536, indexBytesMax: 65_536, openFilesMax: 4 }
 const shown = (message: unknown): string => (Array.isArray(message) ? message.join(" ") : String(message))
 
@@ -42,7 +46,8 @@ const countCompaction = (line: string, { compactions }: Recorder): void => {
 
 /** A machine of the run: a name on the network, a disk, and at most one process at a time. */
 export class Host {
-  readonly disk: MemoryDisk
+  disk: MemoryDisk
+  private readonly clock: HostClock
   /** How long a sync takes, ms: drawn for each. */
   syncMs: readonly [least: number, most: number] = [0, 2]
   private life: Life = { isOver: true }
@@ -65,8 +70,13 @@ export class Host {
     /** Called when a process has ended before its work was done. */
     private readonly died: (name: string) => void
   ) {
-    this.disk = around.disk(name)
-    Object.defineProperty(this.disk, "syncDelayMs", { get: () => chance.between(...this.syncMs) })
+    this.disk = this.newDisk()
+    this.clock = new HostClock(around.clock)
+  }
+  private newDisk(): MemoryDisk {
+    const disk = this.around.disk(this.name)
+    Object.defineProperty(disk, "syncDelayMs", { get: () => this.chance.between(...this.syncMs) })
+    return disk
   }
 
   get isUp(): boolean {
@@ -91,7 +101,7 @@ export class Host {
       Effect.provide(this.logger(life, name)),
       Logger.withMinimumLogLevel(LogLevel.Debug)
     )
-    const fiber = clock.fork(scoped)
+    const fiber = clock.fork(Effect.withClock(scoped, this.clock))
     this.fiber = fiber
     fiber.addObserver((exit) => {
       if (life.isOver) return
@@ -133,6 +143,61 @@ export class Host {
     this.disk.failSyncs(0)
   }
 
+  /** SIGSTOP: connections stay open, and nothing happens on the machine until `continue`. */
+  pause(): void {
+    this.around.recorder.say(`${this.process} is paused`)
+    this.clock.stop()
+  }
+  /** SIGCONT. */
+  continue(): void {
+    if (!this.clock.isStopped) return
+    this.around.recorder.say(`${this.process} continues`)
+    this.clock.continue()
+  }
+
+  /** The disk is replaced by an empty one; the process is killed. */
+  wipe(): void {
+    this.kill("power")
+    this.around.recorder.say(`the disk of ${this.name} is replaced by an empty one`)
+    this.isDistrusted = true
+    this.disk = this.newDisk()
+  }
+  /** Changes a byte of a record in some partition's log, durably. Returns where; undefined where no log has a record. */
+  damage(): string | undefined {
+    const logs = this.disk
+      .session()
+      .list(dataRoot)
+      .filter((name) => logForm.test(name))
+      .sort()
+    const files = logs.flatMap((log) =>
+      [...this.disk.filesIn(`${dataRoot}/${log}`, "current")]
+        .filter(([name, bytes]) => name.endsWith(".log") && bytes.length > headerSize)
+        .map(([name]) => `${dataRoot}/${log}/${name}`)
+    )
+    if (files.length === 0) return undefined
+    const path = this.chance.pick(files.sort())
+    const bytes = this.disk.contents(path)
+    const size = lengthOverhead + new DataView(bytes.buffer).getInt32(fieldAt.batchLength)
+    const at = this.chance.between(fieldAt.records, Math.min(size, bytes.length) - 1)
+    bytes[at] = (bytes[at] as number) ^ 0xff
+    this.disk.overwrite(path, bytes)
+    this.isDistrusted = true
+    return path
+  }
+  /** Syncs succeed and do nothing, until the power goes. */
+  lie(): void {
+    this.around.recorder.say(`the disk of ${this.name} lies about its syncs`)
+    this.lies = true
+    this.disk.syncsLie = true
+  }
+  /** The power goes, and with it what was not synced, whatever the disk said. */
+  exposeLie(): void {
+    this.isDistrusted = true
+    this.kill("power")
+    this.lies = false
+    this.disk.syncsLie = false
+  }
+
   /** No power cut and no failing sync waits for its moment any more. */
   spare(): void {
     if (this.mayEnd) this.mendDisk()
@@ -146,6 +211,8 @@ export class Host {
     this.isDiskSettled = true
     this.around.network.crash(this.name)
     this.fiber?.unsafeInterruptAsFork(this.fiber.id())
+    // A process that is stopped ends too.
+    this.clock.continue()
     this.died(this.name)
   }
 
@@ -159,7 +226,8 @@ export class Host {
 
   private platform(life: Life, name: string): Layer.Layer<Platform | LogStore> {
     const { network, recorder, connectionId, store } = this.around
-    const watch = { connectionId, say: (line: string) => recorder.say(`${name} ${line}`) }
+    const whenRunning = (task: () => void): void => this.clock.whenRunning(task)
+    const watch = { connectionId, whenRunning, say: (line: string) => recorder.say(`${name} ${line}`) }
     const transport = Layer.effect(
       Transport,
       Effect.map(Transport, (plain) => mortalTransport(plain, life, watch))

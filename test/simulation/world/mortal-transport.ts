@@ -9,6 +9,8 @@ export interface Life {
 /** What the world wants to know of a connection, and decides about it. */
 interface Watch {
   readonly connectionId: () => number
+  /** Does a task, or later: while the process is stopped nothing is delivered to it. */
+  readonly whenRunning: (task: () => void) => void
   readonly say: (line: string) => void
 }
 
@@ -29,16 +31,18 @@ const watched = (connection: Connection, open: (connection: Connection) => Liste
   }
   const listener = open(own)
   return {
-    received: (bytes) => {
-      if (life.isOver) return
-      watch.say(`#${id} ${bytes.length} bytes from ${host}:${port}`)
-      listener.received(bytes)
-    },
-    drained: () => listener.drained(),
-    closed: (cause) => {
-      watch.say(`#${id} closed: ${cause ?? "in order"}`)
-      listener.closed(cause)
-    }
+    received: (bytes) =>
+      watch.whenRunning(() => {
+        if (life.isOver) return
+        watch.say(`#${id} ${bytes.length} bytes from ${host}:${port}`)
+        listener.received(bytes)
+      }),
+    drained: () => watch.whenRunning(() => listener.drained()),
+    closed: (cause) =>
+      watch.whenRunning(() => {
+        watch.say(`#${id} closed: ${cause ?? "in order"}`)
+        listener.closed(cause)
+      })
   }
 }
 

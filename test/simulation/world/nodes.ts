@@ -35,6 +35,9 @@ export interface Believer {
 const rackOf = ({ replicated }: Options, id: number): Partial<NodeConfig> =>
   replicated === undefined || replicated.racks === 0 ? {} : { "broker.rack": `rack-${id % replicated.racks}` }
 
+/** How often preferred leaders are elected, where brokers may hold several replicas. */
+const imbalanceCheckSeconds = 5
+
 const configOf = (options: Options): NodeConfig => ({
   ...defaultNodeConfig,
   "log.segment.bytes": options.segmentBytes,
@@ -46,6 +49,9 @@ const configOf = (options: Options): NodeConfig => ({
   "offsets.topic.num.partitions": groupStreamCount,
   "metadata.snapshot.interval.events": options.snapshotEvents,
   "auto.create.topics.enable": false,
+  ...(options.replicated === undefined
+    ? {}
+    : { "franz.broker.replacement.delay.ms": options.replicated.replacementMs, "leader.imbalance.check.interval.seconds": imbalanceCheckSeconds }),
   ...(options.compaction === undefined ? {} : { "log.cleaner.backoff.ms": options.compaction.backoffMs })
 })
 

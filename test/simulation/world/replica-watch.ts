@@ -7,11 +7,18 @@ import { Produce } from "../../../src/protocol/message/00-produce.ts"
 import type { ResponseDraft } from "../../../src/protocol/type/wire.ts"
 import type { RequestContext, Route } from "../../../src/wire/route.ts"
 import { ackedOnDisks, logMatching, type PartitionSeen, type ReplicaSeen, strongIsr } from "../checker/replicas.ts"
+import type { Violation } from "../checker/violation.ts"
 import { marksOnDisk } from "./log-marks.ts"
 import { brokerName, leaderName } from "./nodes.ts"
 import type { World } from "./world.ts"
 
 const all = -1
+
+interface Named {
+  readonly topicId: string
+  readonly index: number
+  readonly name: string
+}
 
 /** Compares the replicas of all partitions: what is on disks, and what each broker believes. */
 export class ReplicaWatch {
@@ -29,13 +36,12 @@ export class ReplicaWatch {
   }
 
   private seen(
-    topicId: string,
-    partition: number,
-    name: string,
+    { index: partition, name, topicId }: Named,
     { isr, replicas }: Partition,
-    hosted: ReadonlyMap<number, ReadonlyArray<Replica>>
+    hosted: ReadonlyMap<number, ReadonlyArray<Replica>>,
+    trustsAll = false
   ): PartitionSeen {
-    const trusted = replicas.filter((id) => !this.world.host(brokerName(id)).isDistrusted)
+    const trusted = replicas.filter((id) => trustsAll || !this.world.host(brokerName(id)).isDistrusted)
     return {
       name,
       isr,
@@ -64,13 +70,21 @@ export class ReplicaWatch {
           recorder.role({ broker, node: this.world.host(brokerName(broker)).process, topicId, partition, leaderEpoch: leaderEpoch(), isr: replication?.isr })
     const cluster = this.truth()
     if (cluster === undefined) return
+    // A disk that lost records is trusted again as soon as it has what its in-sync sets say.
+    const distrusted = this.world.nodes.filter((host) => host.isDistrusted)
+    if (distrusted.length > 0 && this.differences(cluster, hosted, true).length === 0) for (const host of distrusted) host.isDistrusted = false
+    recorder.differs(this.differences(cluster, hosted))
+  }
+  private differences(cluster: Cluster, hosted: ReadonlyMap<number, ReadonlyArray<Replica>>, trustsAll = false): ReadonlyArray<Violation> {
+    const found: Array<Violation> = []
     for (const { name, partitions, topicId } of sortedTopics(cluster)) {
-      if (!recorder.replicated.has(name)) continue
+      if (!this.world.recorder.replicated.has(name)) continue
       for (let index = 0; index < partitions.length; index++) {
-        const seen = this.seen(topicId, index, `${name}-${index}`, partitions.at(index) as Partition, hosted)
-        recorder.differs([...strongIsr(seen), ...logMatching(seen)])
+        const seen = this.seen({ topicId, index, name: `${name}-${index}` }, partitions.at(index) as Partition, hosted, trustsAll)
+        found.push(...strongIsr(seen), ...logMatching(seen))
       }
     }
+    return found
   }
 
   /** R6, at the moment at which a broker answers acks=all. */
@@ -81,7 +95,7 @@ export class ReplicaWatch {
     const partition = topic?.partitions.at(index)
     if (topic === undefined || partition === undefined || !recorder.replicated.has(topic.name)) return
     const minIsr = effectiveMinIsr(options.replicated?.minIsr ?? 1, partition.replicas.length)
-    recorder.differs(ackedOnDisks(this.seen(topic.topicId, index, `${topic.name}-${index}`, partition, new Map()), broker, offset, minIsr))
+    recorder.differs(ackedOnDisks(this.seen({ topicId: topic.topicId, index, name: `${topic.name}-${index}` }, partition, new Map()), broker, offset, minIsr))
   }
 
   /** The routes of a broker, watched. */

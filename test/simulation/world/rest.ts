@@ -30,17 +30,21 @@ export const missingReplicas = (world: World, topics: Topics): string | undefine
   return undefined
 }
 
+/** Which broker does not serve; undefined where all do. */
+export const missingBrokers = (world: World): string | undefined => {
+  const cluster = world.believer(leaderName)?.cluster()
+  if (cluster === undefined) return "the leader does not serve"
+  for (let id = 1; id <= world.options.brokers; id++) {
+    if (world.believer(brokerName(id)) === undefined) return `broker ${id} does not run`
+    if (brokerOf(cluster, id)?.fenced !== false) return `broker ${id} is not unfenced`
+  }
+  return undefined
+}
+
 /** What has not come to rest yet; undefined when everything has. */
 export const unrest = (world: World, crew: Crew, topics: Topics): Looking<string | undefined> =>
   Effect.gen(function* () {
-    const leader = world.believer(leaderName)
-    if (leader === undefined) return "the leader does not serve"
-    const cluster = leader.cluster()
-    for (let id = 1; id <= world.options.brokers; id++) {
-      if (world.believer(brokerName(id)) === undefined) return `broker ${id} does not run`
-      if (brokerOf(cluster, id)?.fenced !== false) return `broker ${id} is not unfenced`
-    }
-    const missing = missingReplicas(world, topics)
+    const missing = missingBrokers(world) ?? missingReplicas(world, topics)
     if (missing !== undefined) return missing
     const busy = crew.senders.find((name) => world.host(name).isUp)
     if (busy !== undefined) return `${busy} waits for answers`
