@@ -149,7 +149,7 @@ const UnknownTopicError: TaggedErrorClass<"UnknownTopic"> = Data.TaggedError("Un
 export class UnknownTopic extends UnknownTopicError<{ readonly topic: string }> {
   readonly retriable = false as const
   override get message(): string {
-    return `There is no topic '${this.topic}'.`
+    return `There is no topic '${this.topic}'. Create it with addTopic, or check the name.`
   }
 }
 const UnknownPartitionError: TaggedErrorClass<"UnknownPartition"> = Data.TaggedError("UnknownPartition")

@@ -1,5 +1,6 @@
 import { Effect, Option, Stream } from "effect"
 import { clusterEvents } from "../../client/consumer/cluster-events.ts"
+import type { ConnectionOptions } from "../../client/options.ts"
 import { mapClientErrors } from "../client/failure.ts"
 import { connection, firstContact, jsonOption, leaderOption, untilStopped, withAdmin } from "../client/options.ts"
 import { command } from "../shell/command.ts"
@@ -49,18 +50,18 @@ export const clusterEventsCommand = command({
     const text = new EventText()
     const from = Option.getOrElse(words.from, () => 0)
     if (from < 0) return Effect.fail(new CliFailure({ exit: "usage", message: `--from ${from}: expected an index from 0.` }))
-    const options = connection(words, "events")
     // The names of topics are in earlier events, so those before --from are read too.
-    const events = clusterEvents(options, { from: 0, follow: words.follow }).pipe(
-      Stream.runForEachChunk((chunk) => {
-        const lines: Array<string> = []
-        for (const record of chunk) {
-          const line = words.json ? JSON.stringify(eventJson(record)) : text.line(record)
-          if (record.offset >= from) lines.push(`${line}\n`)
-        }
-        return write(utf8.encode(lines.join("")))
-      })
-    )
-    return untilStopped(Effect.zipRight(firstContact(options), mapClientErrors(events)))
+    const eventsOf = (options: ConnectionOptions) =>
+      clusterEvents(options, { from: 0, follow: words.follow }).pipe(
+        Stream.runForEachChunk((chunk) => {
+          const lines: Array<string> = []
+          for (const record of chunk) {
+            const line = words.json ? JSON.stringify(eventJson(record)) : text.line(record)
+            if (record.offset >= from) lines.push(`${line}\n`)
+          }
+          return write(utf8.encode(lines.join("")))
+        })
+      )
+    return untilStopped(Effect.flatMap(connection(words, "events"), (options) => Effect.zipRight(firstContact(options), mapClientErrors(eventsOf(options)))))
   }
 })

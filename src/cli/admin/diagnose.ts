@@ -20,7 +20,7 @@ export const diagnoseCommand = command({
   run: (words) =>
     untilStopped(
       Effect.gen(function* () {
-        const { findings, healthy } = yield* mapClientErrors(diagnose(connection(words, "diagnose")))
+        const { findings, healthy } = yield* mapClientErrors(diagnose(yield* connection(words, "diagnose")))
         for (const finding of findings) {
           if (words.json) printJson(finding)
           else print(`${marks[finding.level]}${finding.about}: ${finding.sentence}`)

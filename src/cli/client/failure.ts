@@ -20,6 +20,10 @@ const unreachable = (why: string): Report => ({
   message: `cluster unreachable: ${why}`,
   hint: "Start a cluster with `franz up`, or give another address with --leader HOST:PORT."
 })
+const unknownTopic = (topic: string): Report => ({
+  ...refused(`\`franz topic list\` lists the topics. \`franz topic create ${topic}\` creates it.`),
+  message: `There is no topic '${topic}'.`
+})
 const again = "Try again. If it persists, `franz cluster describe` shows the state of the nodes."
 
 /** What the user can do about each error. The switch has no default: the compiler names an error without a case. */
@@ -45,7 +49,7 @@ const reportOf = (fault: ClientFault): Report => {
     case "TopicExists":
       return refused(`\`franz topic describe ${fault.topic}\` shows it. --if-not-exists accepts it.`)
     case "UnknownTopic":
-      return refused(`\`franz topic list\` lists the topics. \`franz topic create ${fault.topic}\` creates it.`)
+      return unknownTopic(fault.topic)
     case "UnknownPartition":
       return refused(`\`franz topic describe ${fault.topic}\` shows the partitions.`)
     case "InvalidTopic":

@@ -6,31 +6,41 @@ import type { CliFailure } from "../shell/failure.ts"
 import { printError } from "../shell/screen.ts"
 import { stopSignal } from "../shell/signal.ts"
 import { flag, optionalText } from "../shell/spec.ts"
+import { commandConfig } from "./command-config.ts"
 import { type ClientFault, mapClientErrors } from "./failure.ts"
+import { type SecurityWords, securityOf, securityOptions } from "./security.ts"
 
-/** The address of the cluster, for every command that connects to one. */
+/** The address of the cluster and the security of the connection, for every command that connects to one. */
 export const leaderOption = {
   leader: optionalText({
     name: "leader",
     alias: "b",
     placeholder: "HOST:PORT",
     help: "Bootstrap address: the leader or any node ($FRANZ_LEADER, else 127.0.0.1:9092)."
-  })
+  }),
+  ...securityOptions
 }
 export const jsonOption = { json: flag({ name: "json", help: "Print one JSON object per line." }) }
 
-interface LeaderWords {
+interface LeaderWords extends SecurityWords {
   readonly leader: Option.Option<string>
 }
 
 /** How long the first connection and the first response may take, ms: the user waits for them. */
-const firstContactMs = 2000
+const firstContactPlainMs = 2000
+/** The same with TLS or SASL, which take several round trips and a slow hash of the password. */
+const firstContactSecureMs = 10_000
+const firstContactOf = ({ sasl, tls }: ConnectionOptions): number => (sasl === undefined && !tls ? firstContactPlainMs : firstContactSecureMs)
 
-/** Returns the connection options of a command. */
-export const connection = ({ leader }: LeaderWords, command: string): ConnectionOptions & { readonly leader: string } => ({
-  leader: Option.getOrElse(leader, () => process.env.FRANZ_LEADER || "127.0.0.1:9092"),
-  clientId: `franz-${command}`
-})
+/** Returns the connection options of a command. CliFailure for options that contradict each other, and files that cannot be read. */
+export const connection = (words: LeaderWords, command: string): Effect.Effect<ConnectionOptions & { readonly leader: string }, CliFailure> =>
+  Effect.gen(function* () {
+    const { leader = process.env.FRANZ_LEADER || "127.0.0.1:9092", ...file } = Option.isSome(words.commandConfig)
+      ? yield* commandConfig(words.commandConfig.value)
+      : {}
+    const security = yield* securityOf(words, file)
+    return { clientId: `franz-${command}`, ...file, ...security, leader: Option.getOrElse(words.leader, () => leader) }
+  })
 
 /** How long a command waits before it says for what, ms. */
 const silentMs = 1500
@@ -52,7 +62,9 @@ export const sayingWait = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>
 export const firstContact = (options: ConnectionOptions & { readonly leader: string }) =>
   sayingWait(
     `a response of ${options.leader}.`,
-    mapClientErrors(Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: firstContactMs }))))
+    mapClientErrors(
+      Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactOf(options), retryTimeoutMs: firstContactOf(options) })))
+    )
   )
 
 /** How long a command retries after the first contact has succeeded, ms. */
@@ -61,19 +73,18 @@ const commandMs = 10_000
 /** Runs an administrative command. It fails soon when no node responds to the first contact. */
 export const withAdmin = <A, R>(words: LeaderWords, use: (admin: AdminService) => Effect.Effect<A, ClientFault | CliFailure, R>) =>
   untilStopped(
-    Effect.suspend(() => {
-      const options = connection(words, "admin")
-      return Effect.andThen(
+    Effect.flatMap(connection(words, "admin"), (options) =>
+      Effect.andThen(
         firstContact(options),
         Effect.scoped(
           mapClientErrors(
-            Effect.flatMap(Admin.make({ ...options, connectTimeoutMs: firstContactMs, retryTimeoutMs: commandMs }), (admin) =>
+            Effect.flatMap(Admin.make({ ...options, connectTimeoutMs: firstContactOf(options), retryTimeoutMs: commandMs }), (admin) =>
               sayingWait("the response of the cluster.", use(admin))
             )
           )
         )
       )
-    })
+    )
   )
 
 /** A signal ends the effect. Its scopes close before the process ends. */

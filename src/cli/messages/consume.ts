@@ -141,7 +141,7 @@ const printing = (consumer: ConsumerService, admin: AdminService, reading: Consu
     return "ended" as const
   })
 
-const consume = (reading: Consumption, options: ReturnType<typeof connection>) =>
+const consume = (reading: Consumption, options: Effect.Effect.Success<ReturnType<typeof connection>>) =>
   Effect.gen(function* () {
     yield* firstContact(options)
     // One fiber waits for the signal, for all that depend on it.
@@ -258,6 +258,6 @@ export const consumeCommand = command({
     Effect.gen(function* () {
       const nowMs = yield* Clock.currentTimeMillis
       const reading = yield* Either.mapLeft(consumptionOf(words, topic, nowMs), wrong)
-      yield* consume(reading, connection(words, "consume"))
+      yield* consume(reading, yield* connection(words, "consume"))
     })
 })

@@ -117,15 +117,19 @@ export const topicCopy = command({
   example: ["franz topic copy orders orders-backup --create", "franz topic copy orders orders --to-leader other-cluster:9092 --create"],
   options: {
     ...leaderOption,
-    toLeader: optionalText({ name: "to-leader", placeholder: "HOST:PORT", help: "The cluster of the target (that of the source)." }),
+    toLeader: optionalText({
+      name: "to-leader",
+      placeholder: "HOST:PORT",
+      help: "The cluster of the target (that of the source), with the same options of TLS and SASL."
+    }),
     create: flag({ name: "create", help: "Create the target, with the partitions and settings of the source, unless it exists." }),
     ...jsonOption
   },
   argument: topics,
   run: (words, { source, target }) =>
     Effect.gen(function* () {
-      const from = connection(words, "copy")
-      const to = Option.isSome(words.toLeader) ? connection({ leader: words.toLeader }, "copy") : from
+      const from = yield* connection(words, "copy")
+      const to = Option.isSome(words.toLeader) ? yield* connection({ ...words, leader: words.toLeader }, "copy") : from
       if (source === target && from.leader === to.leader)
         return yield* new CliFailure({
           exit: "usage",

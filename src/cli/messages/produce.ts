@@ -117,7 +117,7 @@ export const produceCommand = command({
   argument: argument("TOPIC", "The topic. An unknown one is created if auto.create.topics.enable allows it."),
   run: (words, topic) =>
     Effect.gen(function* () {
-      const options = connection(words, "produce")
+      const options = yield* connection(words, "produce")
       const tally = new Tally(topic)
       const nowMs = yield* Clock.currentTimeMillis
       const messageOf = yield* Either.mapLeft(lineMessages(words, nowMs), (message) => new CliFailure({ exit: "usage", message }))

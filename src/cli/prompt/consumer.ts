@@ -155,7 +155,7 @@ export const consumerCommand = (path = "consumer") =>
       untilStopped(
         Effect.scoped(
           Effect.gen(function* () {
-            const options = connection(words, "consumer")
+            const options = yield* connection(words, "consumer")
             yield* firstContact(options)
             const admin = yield* mapClientErrors(Admin.make({ ...options, retryTimeoutMs: 5000 }))
             const consumer = yield* mapClientErrors(Consumer.make({ ...options, retryTimeoutMs: 10_000, unknownTopicTimeoutMs: 1000 }))

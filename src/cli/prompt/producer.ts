@@ -70,7 +70,7 @@ export const producerCommand = (path = "producer") =>
       untilStopped(
         Effect.scoped(
           Effect.gen(function* () {
-            const options = connection(words, "producer")
+            const options = yield* connection(words, "producer")
             yield* firstContact(options)
             const admin = yield* mapClientErrors(Admin.make({ ...options, retryTimeoutMs: 5000 }))
             const producer = yield* mapClientErrors(

@@ -39,7 +39,8 @@ const consumerFields: Fields<ConsumerOptions> = {
   bufferBytesMax: optional(whole(1, Number.MAX_SAFE_INTEGER, "bytes")),
   batchBytesMax: optional(bytesMax),
   onCorrupt: optional(oneOf("fail", "skip")),
-  isolation: optional(oneOf("read_uncommitted", "read_committed"))
+  isolation: optional(oneOf("read_uncommitted", "read_committed")),
+  rack: optional(name)
 }
 const consumer = fields(consumerFields)
 export const wrongConsumer = (options: unknown): Wrong | undefined => consumer(options, "options")

@@ -55,6 +55,12 @@ export interface ConsumerOptions extends ConnectionOptions {
    * "read_uncommitted". [isolation.level]
    */
   readonly isolation?: Isolation
+  /**
+   * Where this consumer is. A leader may name a replica in the same rack, from which the consumer fetches then, where the
+   * cluster supports it (KIP-392: a `replica.selector.class` in Kafka). Default: none, so that it fetches from leaders.
+   * [client.rack]
+   */
+  readonly rack?: string
 }
 
 /** `ConsumerOptions` with every default filled in. */
@@ -75,7 +81,8 @@ export const consumerSettings = (options: ConsumerOptions): ConsumerSettings => 
   bufferBytesMax: Math.max(1, options.bufferBytesMax ?? 64 * 1024 * 1024),
   batchBytesMax: Math.max(1, options.batchBytesMax ?? 128 * 1024 * 1024),
   onCorrupt: options.onCorrupt ?? "fail",
-  isolation: options.isolation ?? "read_uncommitted"
+  isolation: options.isolation ?? "read_uncommitted",
+  rack: options.rack ?? ""
 })
 
 export interface PollOptions {

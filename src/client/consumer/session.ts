@@ -48,7 +48,7 @@ export class Session {
       // Requested here, so that the caller gets the error of a group without a coordinator.
       yield* coordinator.find
       this.context.work.onAssigned = options.onAssigned
-      this.group = joinGroup(this.context, coordinator, membershipSettings(options))
+      this.group = joinGroup(this.context, coordinator, membershipSettings(options, this.context.settings.rack || null))
       yield* this.group.start
     })
   }

@@ -29,6 +29,8 @@ interface MemberMemory {
   /** What it still reads; nothing where it is not cooperative. */
   readonly owned: ReadonlyArray<TopicPartition>
   readonly generation: number
+  /** null: none. */
+  readonly rack: string | null
 }
 
 /** The generation as Java's cooperative assignor writes it, for a leader that reads no later version (KIP-792). */
@@ -42,14 +44,14 @@ const cooperativeUserData = (generation: number): Uint8Array => {
  * Returns the protocols of JoinGroup: the subscription, once for each assignor. The sticky assignor gets the last
  * assignment as its user data.
  */
-export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, { generation, last, owned }: MemberMemory) => {
+export const protocols = (names: ReadonlyArray<AssignorName>, topics: ReadonlyArray<string>, { generation, last, owned, rack }: MemberMemory) => {
   const ownedPartitions = byTopic(owned)
   const userDataOf = (name: AssignorName) => {
     if (name === "sticky") return encodeStickyUserData({ previous: byTopic(last), generation })
     return name === "cooperative-sticky" ? cooperativeUserData(generation) : null
   }
   return names.map((name) => {
-    const subscription = { topics: [...topics].sort(), userData: userDataOf(name), ownedPartitions, generationId: generation }
+    const subscription = { topics: [...topics].sort(), userData: userDataOf(name), ownedPartitions, generationId: generation, rackId: rack }
     return { name, metadata: encodeSubscription(subscription) }
   })
 }

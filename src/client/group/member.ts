@@ -108,7 +108,7 @@ export class Member {
       memberId: this.memberId,
       groupInstanceId: instanceId,
       protocolType,
-      protocols: protocols(assignors, topics, { last: this.last, owned: this.owned(), generation: this.generation })
+      protocols: protocols(assignors, topics, { last: this.last, owned: this.owned(), generation: this.generation, rack: this.settings.rack })
     })
     const call = Effect.suspend(() => this.whileReachable(this.coordinator.call(JoinGroup, request(), { lane: "group", timeoutMs: this.waitTimeoutMs })))
     return Effect.gen(this, function* () {

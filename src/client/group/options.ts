@@ -40,10 +40,12 @@ export interface MembershipSettings {
   readonly rebalanceTimeoutMs: number
   readonly maxPollIntervalMs: number
   readonly instanceId: string | null
+  /** The consumer's rack, for assignors that regard it (KIP-881). */
+  readonly rack: string | null
 }
 
-/** Fills in the defaults. */
-export const membershipSettings = (options: GroupOptions): MembershipSettings => {
+/** Fills in the defaults. `rack`: that of the consumer. */
+export const membershipSettings = (options: GroupOptions, rack: string | null = null): MembershipSettings => {
   const sessionTimeoutMs = Math.max(1, options.sessionTimeoutMs ?? 10_000)
   return {
     assignors: options.assignors ?? ["range", "roundrobin", "sticky"],
@@ -51,7 +53,8 @@ export const membershipSettings = (options: GroupOptions): MembershipSettings =>
     heartbeatIntervalMs: Math.max(1, options.heartbeatIntervalMs ?? Math.floor(sessionTimeoutMs / 3)),
     rebalanceTimeoutMs: Math.max(1, options.rebalanceTimeoutMs ?? 60_000),
     maxPollIntervalMs: Math.max(1, options.maxPollIntervalMs ?? 300_000),
-    instanceId: options.instanceId ?? null
+    instanceId: options.instanceId ?? null,
+    rack
   }
 }
 

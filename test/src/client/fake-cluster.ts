@@ -57,6 +57,11 @@ export class FakeCluster {
   readonly errors = new Map<string, Array<KafkaError>>()
   /** Fetches are answered at once, with nothing but an empty partition of this topic. */
   strayTopicId: string | undefined
+  /** The replica that a leader names to consumers of a rack (KIP-392). The other nodes are followers then, and answer fetches as `followerError` says. */
+  preferredReplica: ((rackId: string) => number) | undefined
+  followerError: KafkaError = "NONE"
+  /** The nodes that were asked for records, in the order of the requests. */
+  readonly fetchedAt: Array<number> = []
   extraRoutes: ReadonlyArray<Route> = []
   /** Part of every topic's id: raise it before a topic is made anew under its name. */
   generation = 0
@@ -222,8 +227,9 @@ export class FakeCluster {
 
   /** Answers at once with what is there; waits for the whole time when nothing is. */
   private fetch(node: number): Route {
-    return route(Fetch, {}, ({ maxWaitMs, topics }) => {
+    return route(Fetch, {}, ({ maxWaitMs, rackId, topics }) => {
       const error = this.error("Fetch")
+      this.fetchedAt.push(node)
       if (this.strayTopicId !== undefined)
         return { throttleTimeMs: 0, errorCode: error, responses: [{ topicId: this.strayTopicId, partitions: [this.read(node, this.strayTopicId, 0, 0)] }] }
       const answer = () => ({
@@ -231,20 +237,32 @@ export class FakeCluster {
         errorCode: error,
         responses: topics.map((topic) => ({
           topicId: topic.topicId,
-          partitions: topic.partitions.map(({ fetchOffset, partition }) => this.read(node, topic.topicId, partition, Number(fetchOffset)))
+          partitions: topic.partitions.map(({ fetchOffset, partition }) => this.read(node, topic.topicId, partition, Number(fetchOffset), rackId))
         }))
       })
       const now = answer()
-      const ready = now.responses.some(({ partitions }) => partitions.some(({ errorCode: code, records }) => code !== 0 || (records?.length ?? 0) > 0))
+      const ready = now.responses.some(({ partitions }) =>
+        partitions.some(({ errorCode: code, preferredReadReplica, records }) => code !== 0 || preferredReadReplica >= 0 || (records?.length ?? 0) > 0)
+      )
       return ready ? now : Effect.delay(Effect.sync(answer), maxWaitMs)
     })
   }
-  private read(node: number, id: string, partitionIndex: number, offset: number) {
+  private read(node: number, id: string, partitionIndex: number, offset: number, rackId = "") {
     const name = [...this.topics.keys()].find((known) => this.topicId(known) === id)
     const found = name === undefined ? undefined : this.topics.get(name)?.[partitionIndex]
-    const no = (error: KafkaError) => ({ partitionIndex, errorCode: errorCode(error), highWatermark: -1n, abortedTransactions: null, records: null })
+    const no = (error: KafkaError, preferredReadReplica = -1) => ({
+      partitionIndex,
+      errorCode: errorCode(error),
+      highWatermark: -1n,
+      abortedTransactions: null,
+      records: null,
+      preferredReadReplica
+    })
     if (found === undefined) return no("UNKNOWN_TOPIC_ID")
-    if (found.leader !== node) return no("NOT_LEADER_OR_FOLLOWER")
+    if (found.leader !== node && this.preferredReplica === undefined) return no("NOT_LEADER_OR_FOLLOWER")
+    if (found.leader !== node && this.followerError !== "NONE") return no(this.followerError)
+    const preferred = found.leader === node ? (this.preferredReplica?.(rackId) ?? -1) : -1
+    if (preferred >= 0 && preferred !== node) return no("NONE", preferred)
     if (offset < 0 || offset > found.state.end) return no("OFFSET_OUT_OF_RANGE")
     const batches = found.batches.filter(({ nextOffset }) => nextOffset > offset).slice(0, 3)
     return { ...no("NONE"), highWatermark: BigInt(found.state.end), records: Uint8Array.from(batches.flatMap(({ bytes }) => [...bytes])) }

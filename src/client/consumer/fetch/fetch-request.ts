@@ -70,6 +70,7 @@ export const fetchRequest = (
     minBytes: 1,
     maxBytes,
     isolationLevel: isolationLevel(settings.isolation),
+    rackId: settings.rack,
     sessionId,
     sessionEpoch,
     topics: byTopic(changed, ({ bytesMax, from, leaderEpoch, partition }) => ({
@@ -95,6 +96,8 @@ export interface PartitionFetchResult extends RequestedPartition {
   readonly records: Uint8Array | null
   readonly highWatermark: number
   readonly aborted: ReadonlyArray<AbortedTransaction>
+  /** The node to fetch from next; -1: this one. */
+  readonly preferredReplica: number
 }
 
 /**
@@ -115,8 +118,9 @@ export const partitionResults = (response: ResponseOf<typeof Fetch>, { requested
     topic.partitions.flatMap((partition) => {
       const one = byName.get(topic.topic !== "" ? topic.topic : topic.topicId)?.get(partition.partitionIndex)
       if (one === undefined) return []
-      const { abortedTransactions, errorCode, highWatermark, records } = partition
-      return [{ ...one, error: kafkaError(errorCode), records, highWatermark: Number(highWatermark), aborted: abortedTransactions ?? [] }]
+      const { abortedTransactions, errorCode, highWatermark, preferredReadReplica, records } = partition
+      const result = { records, highWatermark: Number(highWatermark), aborted: abortedTransactions ?? [], preferredReplica: preferredReadReplica }
+      return [{ ...one, ...result, error: kafkaError(errorCode) }]
     })
   )
 }

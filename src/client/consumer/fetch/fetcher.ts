@@ -39,8 +39,8 @@ interface Services {
 }
 
 /**
- * Fetches ahead of the consumer's polls. Each node that leads some of the partitions has one long-polling fetch in
- * flight, in a session (KIP-227). A partition with enough bytes in its buffer is left out of the next fetch.
+ * Fetches ahead of the consumer's polls. Each node that leads some of the partitions, or has a replica that their leader
+ * prefers, has one long-polling fetch in flight, in a session (KIP-227). A partition with enough bytes in its buffer is left out of the next fetch.
  */
 export class Fetcher {
   private readers: ReadonlyArray<PartitionReader> = []
@@ -76,10 +76,18 @@ export class Fetcher {
     this.changed.notify()
   }
 
-  private leaderOf(reader: PartitionReader): NodeView | undefined {
+  /** The node to fetch from: the replica that the leader prefers for this consumer's rack (KIP-392), else the leader. */
+  private nodeOf(reader: PartitionReader): NodeView | undefined {
     if (this.stale.has(reader.topic)) return undefined
     const view = this.services.client.metadata.view()
-    return view.nodes.get(view.topics.get(reader.topic)?.partitions[reader.partition]?.leader ?? -1)
+    const replica = reader.preferred === undefined ? undefined : view.nodes.get(reader.preferred.nodeId)
+    return replica ?? view.nodes.get(view.topics.get(reader.topic)?.partitions[reader.partition]?.leader ?? -1)
+  }
+  /** Fetches from the leaders again whose choice of a replica is old: another replica may be nearer by now. */
+  private endLeases(now: number): void {
+    const ended = this.readers.filter(({ preferred }) => preferred !== undefined && preferred.until <= now)
+    for (const reader of ended) reader.preferred = undefined
+    if (ended.length > 0) this.wake()
   }
 
   /** Runs a loop for each node that leads a partition, and requests the leaders of the others. */
@@ -90,7 +98,7 @@ export class Fetcher {
     const leaderless: Array<PartitionReader> = []
     const starting: Array<Effect.Effect<unknown>> = []
     for (const reader of this.readers) {
-      const node = this.leaderOf(reader)
+      const node = this.nodeOf(reader)
       if (node === undefined) leaderless.push(reader)
       else if (!this.loops.has(node.id)) {
         const signal = new Signal()
@@ -136,8 +144,9 @@ export class Fetcher {
   private loop(nodeId: number, signal: Signal): Effect.Effect<void> {
     const session = new FetchSession()
     const step = Effect.suspend((): Effect.Effect<boolean> => {
-      const led = this.readers.filter((reader) => !reader.closed && this.leaderOf(reader)?.id === nodeId)
-      const node = led[0] === undefined ? undefined : this.leaderOf(led[0])
+      this.endLeases(this.now())
+      const led = this.readers.filter((reader) => !reader.closed && this.nodeOf(reader)?.id === nodeId)
+      const node = led[0] === undefined ? undefined : this.nodeOf(led[0])
       if (node === undefined) return Effect.succeed(false)
       const now = this.now()
       const freeBytes = this.services.settings.bufferBytesMax - this.readers.reduce((sum, { bufferedBytes }) => sum + bufferedBytes, 0)
@@ -180,7 +189,11 @@ export class Fetcher {
         if (error._tag === "AnswerTooLarge" || isRefusedConnection(error)) return this.onPermanent(readers, error)
         if (!this.failing.has(node.id)) this.listener.onNode(node.id, error.message)
         this.failing.add(node.id)
-        for (const reader of readers) this.retry(reader, "connection")
+        for (const reader of readers) {
+          // The leader may be reachable where a follower is not.
+          reader.preferred = undefined
+          this.retry(reader, "connection")
+        }
       }
     })
   }
@@ -192,7 +205,8 @@ export class Fetcher {
       else session.restart()
       // The next fetch opens a new session at once: the node returned no records, so none are lost.
       if (isSessionError(error) && !wasOpening) return
-      for (const { reader } of fetch.requested) this.take({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1, aborted: [] })
+      for (const { reader } of fetch.requested)
+        this.take({ reader, from: reader.fetchFrom, error, records: null, highWatermark: -1, aborted: [], preferredReplica: -1 })
       return
     }
     session.onResponse(response.sessionId)
@@ -218,22 +232,35 @@ export class Fetcher {
     for (const { from, reader } of requested) if (!reader.closed && reader.fetchFrom === from && reader.notBefore <= now) this.pause(reader, "load")
   }
 
-  private take({ aborted, error, from, highWatermark, reader, records }: PartitionFetchResult): void {
+  private take({ aborted, error, from, highWatermark, preferredReplica, reader, records }: PartitionFetchResult): void {
     // The reader was closed or moved while the fetch was in flight: the result belongs to another assignment or offset.
     if (reader.closed || reader.fetchFrom !== from) return
     if (error === "NONE") {
       reader.failures = 0
+      // The leader returned no records with it.
+      if (preferredReplica >= 0) this.prefer(reader, preferredReplica)
       reader.highWatermark = highWatermark
       reader.buffer(from, records, aborted)
       // A result with bytes and without a whole batch is not requested again at once.
       if (reader.isIdle) this.pause(reader, "load")
       return
     }
+    // A follower may lack what the leader has.
+    const wasPreferred = reader.preferred !== undefined
+    reader.preferred = undefined
+    if (wasPreferred) this.wake()
     if (error === "OFFSET_OUT_OF_RANGE") {
       this.pause(reader, "load")
+      if (wasPreferred) return
       return this.listener.onOutOfRange(reader)
     }
     this.fail(reader, error)
+  }
+  private prefer(reader: PartitionReader, nodeId: number): void {
+    const { metadata, options } = this.services.client
+    if (!metadata.view().nodes.has(nodeId)) return
+    reader.preferred = { nodeId, until: this.now() + options.metadataMaxAgeMs }
+    this.wake()
   }
   /** An immediate retry would have the same result: the caller must choose other bounds or credentials. */
   private onPermanent(readers: ReadonlyArray<PartitionReader>, error: AnswerTooLarge | TlsFailed | AuthenticationFailed): void {

@@ -42,6 +42,8 @@ export class PartitionReader {
   /** The partition is not fetched before this time, ms. */
   notBefore = 0
   failures = 0
+  /** The replica that the leader prefers for this consumer, until a time, ms (KIP-392). */
+  preferred: { readonly nodeId: number; readonly until: number } | undefined
   closed = false
   /** Its work has not begun, or it is given away: none of its messages is delivered. */
   held = false

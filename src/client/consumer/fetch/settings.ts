@@ -10,6 +10,8 @@ export interface FetchSettings {
   readonly batchBytesMax: number
   readonly onCorrupt: "fail" | "skip"
   readonly isolation: Isolation
+  /** Empty: none. */
+  readonly rack: string
 }
 
 /** The fetch settings of the consumer that is being built. */

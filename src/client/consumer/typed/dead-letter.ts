@@ -1,4 +1,5 @@
 import { Clock, Effect } from "effect"
+import { printable } from "../../../../domain/kernel/printable.ts"
 import { faultOf } from "../../argument/guard.ts"
 import type { SendError, Sent } from "../../producer/accumulator/delivery.ts"
 import { Producer } from "../../producer/producer.ts"
@@ -72,13 +73,23 @@ const headersWithOrigin = (record: ConsumedRecord, error: unknown, attempts: num
   ]
 }
 
+/** Characters of a reason in the log, at most. */
+const loggedCharactersMax = 200
+/** The line of the log for a message that was put aside: its position, the error, and where the message is. */
+const lineOf = (record: ConsumedRecord, error: unknown, attempts: number, sent: Sent): string => {
+  const tries = attempts === 1 ? "1 attempt" : `${attempts} attempts`
+  const reason = printable(`${nameOf(error)}: ${reasonOf(error)}`.slice(0, loggedCharactersMax))
+  return `${record.topic}-${record.partition}@${record.offset} was put aside to ${sent.topic}-${sent.partition}@${sent.offset} after ${tries}: ${reason}`
+}
+
 /** Sends a message that cannot be handled to another topic. `attempts` is how many times it was handled, by default 1. */
 export type DeadLetter = (record: ConsumedRecord, error: unknown, attempts?: number) => Effect.Effect<Sent, SendError, Producer>
 
 /**
  * Returns a function that sends a message to a dead letter topic with the Producer of the context: its key, value and
  * headers as they were read, followed by headers that say where it came from and why (`originHeaders`). It succeeds
- * when the message is stored, so that nothing is lost when it is acknowledged after that. It is a function for
+ * when the message is stored, so that nothing is lost when it is acknowledged after that, and logs a line that says
+ * what went where and why. It is a function for
  * `onUndecodable`, and for `Effect.catchAll` of a handler. The topic should exist.
  *
  *     records(orders, { group: "billing", onUndecodable: deadLetter("orders.dead") })
@@ -96,5 +107,7 @@ export const sendAside = (topic: string, record: ConsumedRecord, error: unknown,
     const producer = yield* Producer
     const { key, value } = record
     const headers = headersWithOrigin(record, error, attempts, yield* Clock.currentTimeMillis)
-    return yield* producer.sendMessage(topic, value, { key, headers })
+    const sent = yield* producer.sendMessage(topic, value, { key, headers })
+    yield* Effect.logWarning(lineOf(record, error, attempts, sent))
+    return sent
   })

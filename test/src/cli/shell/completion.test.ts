@@ -27,7 +27,7 @@ describe("bash offers", () => {
     ["franz produce orders --acks ", ["all", "1", "0"]],
     ["franz produce orders -p ", []],
     ["franz broker --i", ["--id"]],
-    ["franz broker config --s", ["--set"]]
+    ["franz broker config --se", ["--set"]]
   ]
   for (const [line, words] of cases) test(line, async () => expect(await offered(line)).toEqual(words))
   test("every command and every option of it", async () => {
