@@ -18,6 +18,7 @@ export interface NodeSettings {
   readonly "default.replication.factor"?: number
   readonly "delete.topic.enable"?: boolean
   readonly "fetch.max.bytes"?: number
+  readonly "follower.replication.throttled.rate"?: number
   readonly "franz.broker.partitions.max"?: number
   readonly "franz.broker.replacement.delay.ms"?: number
   readonly "franz.group.max.bytes"?: number
@@ -103,6 +104,7 @@ export interface NodeSettings {
   readonly "replica.fetch.wait.max.ms"?: number
   readonly "replica.high.watermark.checkpoint.interval.ms"?: number
   readonly "replica.lag.time.max.ms"?: number
+  readonly "replica.selector.class"?: string
   readonly "replica.socket.timeout.ms"?: number
   readonly "security.inter.broker.protocol"?: string
   readonly "socket.request.max.bytes"?: number

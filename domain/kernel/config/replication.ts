@@ -1,4 +1,13 @@
-import { bool, dynamic, int, long } from "./setting.ts"
+import { hidden } from "./known/family.ts"
+import { bool, dynamic, int, long, text, unbounded, withoutDefault } from "./setting.ts"
+
+/** Kafka loads a class; these are the two that it has. */
+const selectors = {
+  form: {
+    pattern: /^((org\.apache\.kafka\.common\.replica\.)?(RackAwareReplicaSelector|LeaderSelector))?$/,
+    expected: "RackAwareReplicaSelector, LeaderSelector or nothing"
+  }
+}
 
 /** Replicas of partitions: how many, how they are copied, and who may lead. */
 export const replicas = {
@@ -22,6 +31,16 @@ export const replicas = {
   "replica.fetch.min.bytes": int(1, -2_147_483_648, "Bytes for which a replica's fetch waits at its leader."),
   "replica.fetch.max.bytes": int(1_048_576, 0, "Bytes that a replica's fetch asks for a partition; a larger first batch is sent all the same."),
   "replica.fetch.response.max.bytes": int(10_485_760, 0, "Bytes that a replica's fetch asks for altogether; a larger first batch is sent all the same."),
+  "follower.replication.throttled.rate": hidden(
+    dynamic(long(unbounded, 0, "Bytes per second that this broker copies for replicas that catch up and are in follower.replication.throttled.replicas."))
+  ),
+  "replica.selector.class": withoutDefault({
+    ...text(
+      "",
+      "org.apache.kafka.common.replica.RackAwareReplicaSelector sends consumers to an in-sync replica of their rack (KIP-392); empty: they read from the leader."
+    ),
+    ...selectors
+  }),
   "replica.fetch.backoff.ms": int(1000, 0, "The longest pause after a fetch of a replica that failed; the first one has 50 ms."),
   "replica.high.watermark.checkpoint.interval.ms": long(5000, Number.MIN_SAFE_INTEGER, "How often the high watermarks of replicas are stored."),
   "replica.socket.timeout.ms": int(30_000, -2_147_483_648, "How long a replica waits for the response to its fetch before it connects again.")

@@ -39,12 +39,16 @@ const inherited = {
 
 /** [partition]:[broker],… or *, as Kafka writes replicas that are slowed down. */
 const replicas = { form: { pattern: /^(\*|\d+:\d+(,\d+:\d+)*)?$/, expected: "*, or a list of PARTITION:BROKER" } }
-const noReplication = "a partition has one replica, and nothing is copied between brokers (docs/skipped.md)."
+const noReplication = "followers alone are throttled (docs/skipped.md)."
 const noTiers = "there is no tiered storage (docs/skipped.md)."
 
 /** Settings of a topic that no node setting has. */
 const ownOnly = {
-  "follower.replication.throttled.replicas": withoutEffect(list("", "Replicas that copy slowly, as PARTITION:BROKER, or * for all.", replicas), noReplication),
+  "follower.replication.throttled.replicas": list(
+    "",
+    "Replicas that copy within follower.replication.throttled.rate while they catch up, as PARTITION:BROKER, or * for all.",
+    replicas
+  ),
   "leader.replication.throttled.replicas": withoutEffect(
     list("", "Replicas that are copied from slowly, as PARTITION:BROKER, or * for all.", replicas),
     noReplication

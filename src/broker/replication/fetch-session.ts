@@ -35,14 +35,14 @@ export class FollowerSession {
     return this.known.size
   }
 
-  /** The request that names these partitions, and forgets those that are not among `present`. */
-  request(named: ReadonlyMap<string, FetchedPartition>, present: ReadonlySet<string>): RequestDraft<typeof Fetch> {
+  /** The request that names these partitions, and forgets those that are not among `present`. `waitMsMax`: a shorter wait than the settings have. */
+  request(named: ReadonlyMap<string, FetchedPartition>, present: ReadonlySet<string>, waitMsMax = Number.MAX_SAFE_INTEGER): RequestDraft<typeof Fetch> {
     const gone = [...this.known].filter(([key]) => !present.has(key))
     for (const [key] of gone) this.known.delete(key)
     for (const [key, partition] of named) this.known.set(key, partition)
     return {
       replicaState: this.replicaState,
-      maxWaitMs: Math.max(0, this.settings["replica.fetch.wait.max.ms"]),
+      maxWaitMs: Math.max(0, Math.min(waitMsMax, this.settings["replica.fetch.wait.max.ms"])),
       minBytes: Math.max(0, this.settings["replica.fetch.min.bytes"]),
       maxBytes: this.settings["replica.fetch.response.max.bytes"],
       sessionId: this.id,

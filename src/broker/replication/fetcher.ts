@@ -3,6 +3,7 @@ import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { readableBatches } from "../../../domain/log/batch.ts"
+import type { NextFetch } from "../../../domain/partition/follow.ts"
 import { type ConnectFault, formatAddress, Transport } from "../../ports/transport.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
 import type { ResponseOf } from "../../protocol/type/wire.ts"
@@ -13,6 +14,7 @@ import type { Following, LeaderResponse } from "../partition/replica/following.t
 import type { Replica } from "../partition/replica/replica.ts"
 import { keyOf } from "../partition/topic-id-partition.ts"
 import { type FetchedPartition, FollowerSession } from "./fetch-session.ts"
+import type { ReplicationQuota } from "./replication-quota.ts"
 
 /** Why nothing can be fetched from a broker now. */
 class NotFetching extends Data.TaggedError("NotFetching")<{ readonly message: string }> {}
@@ -25,6 +27,10 @@ interface FetcherParts {
   readonly leader: BrokerId
   /** The replicas that follow it now. */
   readonly replicas: () => Iterable<Replica>
+  /** Bounds the bytes that it copies: only where its replicas catch up. */
+  readonly quota?: ReplicationQuota | undefined
+  /** The longest wait of a fetch at the leader, ms, where it is shorter than `replica.fetch.wait.max.ms`. */
+  readonly waitMsMax?: (() => number) | undefined
   /** The epoch of this broker's registration. */
   readonly brokerEpoch: () => number | undefined
   readonly transport: Transport["Type"]
@@ -47,6 +53,7 @@ type PartitionResponse = ResponseOf<typeof Fetch>["responses"][number]["partitio
 interface Pending {
   readonly replica: Replica
   readonly following: Following
+  readonly sent: NextFetch
 }
 
 /** A partition that failed: it waits by itself, and the others are fetched without it (KIP-461). */
@@ -115,7 +122,7 @@ export class Fetcher {
       const { named, present } = this.due()
       // A fetch without partitions is answered at once.
       if (named.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
-      return Effect.flatMap(link.call(Fetch, session.request(named, present)), (answer) => {
+      return Effect.flatMap(link.call(Fetch, session.request(named, present, this.parts.waitMsMax?.())), (answer) => {
         const error = kafkaError(answer.errorCode)
         if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
         session.answered(answer.sessionId)
@@ -128,19 +135,26 @@ export class Fetcher {
   /** The partitions that are to be named, and those that stay in the session. */
   private due(): { readonly named: ReadonlyMap<string, FetchedPartition>; readonly present: ReadonlySet<string> } {
     const now = this.nowMs()
+    const { context, quota } = this.parts
     const named = new Map<string, FetchedPartition>()
     const present = new Set<string>()
     for (const replica of this.parts.replicas()) {
       const { following, partition, topicId } = replica
       const key = keyOf(replica)
       if (following === undefined || replica.isOffline || (this.backoffs.get(key)?.untilMs ?? 0) > now) continue
+      if (quota?.holds(replica, context.nodeId) === true) continue
       present.add(key)
       const next = following.fetch()
       if (next === undefined) continue
       named.set(key, { topicId, partition, next, logStart: replica.start() })
-      this.asked.set(key, { replica, following })
+      this.asked.set(key, { replica, following, sent: next })
     }
-    for (const key of this.asked.keys()) if (!present.has(key)) this.asked.delete(key)
+    // What left this lane without an answer is fetched by the fetcher of the other one.
+    for (const [key, { following, sent }] of this.asked)
+      if (!present.has(key)) {
+        following.failed(sent)
+        this.asked.delete(key)
+      }
     return { named, present }
   }
 
@@ -164,8 +178,9 @@ export class Fetcher {
   private apply(key: string, asked: Pending, answer: PartitionResponse) {
     const said = answerOf(answer)
     if (Either.isLeft(said)) return Effect.as(this.failed(key, asked, said.left), undefined)
-    const applied = Effect.map(asked.following.answered(said.right), (hasGrown) => {
+    const applied = Effect.map(asked.following.answered(asked.sent, said.right), (hasGrown) => {
       this.backoffs.delete(key)
+      this.parts.quota?.took(asked.replica, this.parts.context.nodeId, answer.records?.length ?? 0)
       asked.replica.leaderStart = Number(answer.logStartOffset)
       return hasGrown ? { key, asked } : undefined
     })
@@ -176,8 +191,8 @@ export class Fetcher {
     return Effect.catchAll(work, ({ message }) => Effect.as(this.failed(key, asked, message), undefined))
   }
 
-  private failed(key: string, { following, replica }: Pending, reason: string): Effect.Effect<void> {
-    following.failed()
+  private failed(key: string, { following, replica, sent }: Pending, reason: string): Effect.Effect<void> {
+    following.failed(sent)
     const before = this.backoffs.get(key)
     const waitMs = Math.min(this.backoffMsMax, (before?.waitMs ?? backoffMsMin / 2) * 2)
     this.backoffs.set(key, { untilMs: this.nowMs() + waitMs, waitMs, reason })
@@ -187,7 +202,7 @@ export class Fetcher {
 
   /** Fetches that were under way on a link that was lost are sent again. */
   private resetAsked(): void {
-    for (const { following } of this.asked.values()) following.failed()
+    for (const { following, sent } of this.asked.values()) following.failed(sent)
     this.asked.clear()
   }
 

@@ -1,4 +1,5 @@
 import { Effect, FiberMap, Layer, Queue } from "effect"
+import { type Cluster, topicById } from "../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { Transport } from "../../ports/transport.ts"
 import { BrokerContext } from "../broker-context.ts"
@@ -9,14 +10,27 @@ import type { Replica } from "../partition/replica/replica.ts"
 import type { Relay } from "../relay.ts"
 import { Fetcher } from "./fetcher.ts"
 import { sendProposals } from "./in-sync-proposals.ts"
+import { ReplicationQuota } from "./replication-quota.ts"
 
 type Services = BrokerContext | BrokerIdentity | BrokerSettings | HostedPartitions | Relay | Transport
+
+/**
+ * A fetcher has replicas that are in sync, or replicas that catch up: so a replica that copies a terabyte delays no
+ * acknowledgement, and the quota holds it alone.
+ */
+type Lane = "in sync" | "catching up"
 
 /** What one fetcher copies. */
 interface Followed {
   readonly leader: BrokerId
+  readonly lane: Lane
+  /** The same fetcher in the other lane. */
+  readonly beside: string
   readonly replicas: Array<Replica>
 }
+
+/** How long a fetch of the lane in sync waits at the leader while a replica may enter the lane, ms: its first fetch there has to wait for that. */
+const waitMsWhileOthersCatchUp = 50
 
 /** How often a leader looks for replicas that lag, sends proposals without a response again, and a follower follows the start of its leader's log, ms. */
 const lookMs = 1000
@@ -33,7 +47,12 @@ const hashOf = (text: string): number => {
   return hash
 }
 
-/** Runs `num.replica.fetchers` fetchers for each broker that leads partitions of which this broker has replicas. */
+const laneOf = (cluster: Cluster, { partition, topicId }: Replica, self: BrokerId): Lane =>
+  topicById(cluster, topicId)?.partitions.at(partition)?.isr.includes(self) === true ? "in sync" : "catching up"
+
+const nanosPerMs = 1_000_000n
+
+/** Runs `num.replica.fetchers` fetchers in each lane for each broker that leads partitions of which this broker has replicas. */
 const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
   Effect.gen(function* () {
     const context = yield* BrokerContext
@@ -42,16 +61,22 @@ const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
     const transport = yield* Transport
     const clock = yield* Effect.clock
     const fibers = yield* FiberMap.make<string, never>()
+    const nowMs = () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs)
+    const quota = new ReplicationQuota(() => context.config()["follower.replication.throttled.rate"], nowMs)
     let byFetcher = new Map<string, Followed>()
     const regroup = Effect.suspend(() => {
       const next = new Map<string, Followed>()
       const fetchers = context.config()["num.replica.fetchers"]
+      const cluster = context.cluster()
       for (const replica of table.replicas()) {
         const { following } = replica
         if (following === undefined) continue
-        const key = fetcherKey(following.leader, replica, fetchers)
+        const fetcher = fetcherKey(following.leader, replica, fetchers)
+        const lane = laneOf(cluster, replica, context.nodeId)
+        const key = `${fetcher} ${lane}`
         const of = next.get(key)
-        if (of === undefined) next.set(key, { leader: following.leader, replicas: [replica] })
+        const beside = `${fetcher} ${lane === "in sync" ? "catching up" : "in sync"}`
+        if (of === undefined) next.set(key, { leader: following.leader, lane, beside, replicas: [replica] })
         else of.replicas.push(replica)
       }
       const gone = [...byFetcher.keys()].filter((key) => !next.has(key))
@@ -60,9 +85,11 @@ const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
         Effect.forEach(gone, (key) => FiberMap.remove(fibers, key), { discard: true }),
         Effect.forEach(
           next,
-          ([key, { leader }]) => {
+          ([key, { beside, lane, leader }]) => {
             const replicas = () => byFetcher.get(key)?.replicas ?? []
-            const fetcher = new Fetcher({ context, leader, replicas, brokerEpoch, transport, clock })
+            const ofLane =
+              lane === "catching up" ? { quota } : { waitMsMax: () => (byFetcher.has(beside) ? waitMsWhileOthersCatchUp : Number.MAX_SAFE_INTEGER) }
+            const fetcher = new Fetcher({ context, leader, replicas, brokerEpoch, transport, clock, ...ofLane })
             return FiberMap.run(fibers, key, fetcher.run, { onlyIfMissing: true })
           },
           { discard: true }

@@ -1,5 +1,5 @@
 import { dynamic, unbounded, withoutDefault } from "../setting.ts"
-import { bools, family, hidden, ints, lists, longs, perBroker, texts } from "./family.ts"
+import { bools, family, hidden, ints, lists, longs, perBroker } from "./family.ts"
 
 /** Kafka's controller quorum. */
 export const quorum = family("Configures Kafka's controller quorum. It has no effect here: the leader is one process (docs/skipped.md).", {
@@ -38,11 +38,9 @@ export const replication = family("Configures replication and leader election. I
   "alter.log.dirs.replication.quota.window.size.seconds": ints(1, 1),
   "controlled.shutdown.enable": bools(true),
   "cordoned.log.dirs": perBroker(lists("")),
-  "follower.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
   "leader.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
   "num.replica.alter.log.dirs.threads": withoutDefault(ints(0)),
   "replica.alter.log.dirs.io.max.bytes.per.second": hidden(dynamic(longs(unbounded, 0))),
-  "replica.selector.class": withoutDefault(texts("")),
   "replica.socket.receive.buffer.bytes": ints(65_536),
   "replication.quota.window.num": ints(11, 1),
   "replication.quota.window.size.seconds": ints(1, 1),

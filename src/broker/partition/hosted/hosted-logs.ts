@@ -81,7 +81,7 @@ export class HostedLogs {
         if (opened !== undefined) signals.proposing.add(opened.replica)
         signals.proposals.unsafeOffer(undefined)
       },
-      followed: () => void signals.follows.unsafeOffer(undefined),
+      followed: () => this.regroupFollowers(),
       lost: (partition, reason) => {
         disowned.add(partition, reason)
         // Where the cluster does not count on the log, no event follows from the report.
@@ -111,6 +111,11 @@ export class HostedLogs {
   }
   wake(): void {
     if (this.due.size > 0) this.signal.unsafeOffer(undefined)
+  }
+
+  /** Followers have other leaders, or other fetchers. */
+  regroupFollowers(): void {
+    this.services.signals.follows.unsafeOffer(undefined)
   }
 
   /** Does what is due until nothing is. A round ends before the next begins, so that no log is opened and removed at the same time. */

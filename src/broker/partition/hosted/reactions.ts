@@ -40,6 +40,8 @@ const reactionsOf = (logs: HostedLogs, nodeId: BrokerId): Reactions => {
     readonly rows: ReadonlyArray<readonly [partition: number, ...ReadonlyArray<unknown>]>
   }): void => {
     for (const [partition] of rows) refresh(logs, { topicId, partition }, false)
+    // A replica that has joined the in-sync set, or left it, has another fetcher.
+    logs.regroupFollowers()
   }
   return {
     ClusterFounded: none,
@@ -71,7 +73,10 @@ const reactionsOf = (logs: HostedLogs, nodeId: BrokerId): Reactions => {
     LeaderElectedUncleanly: (event) => refresh(logs, event, false),
     RecordsLost: none,
     ReassignmentBegan: (event) => refresh(logs, event, event.adding.includes(nodeId)),
-    ReassignmentEnded: (event) => refresh(logs, event, false),
+    ReassignmentEnded: (event) => {
+      refresh(logs, event, false)
+      logs.regroupFollowers()
+    },
     BrokerLeaving: ofBroker,
     ReplicasDisowned: none
   }

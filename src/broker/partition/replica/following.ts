@@ -41,7 +41,6 @@ const startOf = (log: FollowedLog) => ({
  */
 export class Following {
   private state: Follow
-  private sent: NextFetch | undefined
   private readonly log: FollowedLog
 
   constructor(
@@ -69,20 +68,19 @@ export class Following {
     const next = nextFetch(this.state)
     if (next === undefined) return undefined
     this.state = fetchSent(this.state)
-    this.sent = next
     return next
   }
 
-  /** The fetch under way has no answer: it is sent again. */
-  failed(): void {
-    if (this.sent !== undefined) this.state = answered(this.state, this.sent, { _tag: "failed" }, []).state
+  /** A fetch has no answer: it is sent again. Another fetcher may have sent a later one by now, which continues. */
+  failed(sent: NextFetch): void {
+    this.state = answered(this.state, sent, { _tag: "failed" }, []).state
   }
 
-  /** Does what an answer says. Returns whether records were appended, which are not synced yet. */
-  answered(answer: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
+  /** Does what the answer to a fetch says. Returns whether records were appended, which are not synced yet. */
+  answered(sent: NextFetch, answer: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     return Effect.suspend(() => {
-      if (this.sent === undefined || !this.isCurrent) return Effect.succeed(false)
-      const { action, state } = answered(this.state, this.sent, answer, this.log.derived.recordEpochs())
+      if (!this.isCurrent) return Effect.succeed(false)
+      const { action, state } = answered(this.state, sent, answer, this.log.derived.recordEpochs())
       this.state = state
       return this.act(action, answer)
     })

@@ -93,10 +93,10 @@ export const until = (holds: () => boolean): Effect.Effect<void> =>
     Effect.flatMap((held) => (held ? Effect.void : Effect.die(new Error("The condition did not become true."))))
   )
 
-export const partitionOf = ({ cluster }: Pick<RunningLeader, "cluster">) => topicByName(cluster(), name)?.partitions.at(0)
+export const partitionOf = ({ cluster }: Pick<RunningLeader, "cluster">, index = 0) => topicByName(cluster(), name)?.partitions.at(index)
 
 /** Creates the topic with these replicas, once all brokers are unfenced and know replication. */
-export const createReplicated = (leader: RunningLeader, replicas: ReadonlyArray<number>, configs: Readonly<Record<string, string>> = {}) =>
+export const createReplicated = (leader: RunningLeader, replicas: ReadonlyArray<number>, configs: Readonly<Record<string, string>> = {}, partitionCount = 1) =>
   Effect.gen(function* () {
     yield* leader.writer.when((cluster) => {
       const live = [...replicas].every((id) => [...leader.cluster().brokers].some(([, broker]) => broker.id === id && !broker.fenced))
@@ -110,7 +110,7 @@ export const createReplicated = (leader: RunningLeader, replicas: ReadonlyArray<
       replicationFactorMax: 3,
       defaultPartitionCount: 1,
       partitionsPerBrokerMax: 1000,
-      assignments: [{ partition: 0, replicas }],
+      assignments: Array.from({ length: partitionCount }, (_, partition) => ({ partition, replicas })),
       configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
       validateOnly: false
     })
@@ -118,9 +118,9 @@ export const createReplicated = (leader: RunningLeader, replicas: ReadonlyArray<
   })
 
 /** Produces a record; returns the error's name and the offset. */
-export const produce = (to: Link, value: string, acks = -1, timeoutMs = 5000) =>
+export const produce = (to: Link, value: string, acks = -1, timeoutMs = 5000, index = 0) =>
   Effect.map(
-    to.call(Produce, { acks, timeoutMs, topicData: [{ name, partitionData: [{ index: 0, records: batch([value]) }] }] }, { version: 9 }),
+    to.call(Produce, { acks, timeoutMs, topicData: [{ name, partitionData: [{ index, records: batch([value]) }] }] }, { version: 9 }),
     ({ responses }) => {
       const partition = responses[0]?.partitionResponses[0]
       return [kafkaError(partition?.errorCode ?? -1), Number(partition?.baseOffset)] as const
