@@ -17,16 +17,19 @@ export class FollowerCheck {
   constructor(
     private readonly directory: string,
     private readonly segments: SegmentList,
-    private readonly crc32c: Crc32c
+    private readonly crc32c: Crc32c,
+    /** Up to where batches may have fewer records than offsets. */
+    private readonly sparseEnd: () => Offset
   ) {}
 
   /** Whether all of them follow the log. Throws what the disk throws. */
   check(batches: ReadonlyArray<RecordBatch>): Either.Either<void, MisplacedBatch> {
-    let walk: LogWalk = { next: this.segments.end, epoch: this.lastEpoch() }
+    const sparseEnd = this.sparseEnd()
+    let walk: LogWalk = { next: this.segments.end, epoch: this.lastEpoch(), sparseEnd }
     for (const batch of batches) {
       const wrong = batchFault(batch, walk, this.crc32c)
       if (wrong !== undefined) return Either.left(this.misplaced(batch, walk, wrong))
-      walk = walkOn(batch)
+      walk = { ...walkOn(batch), sparseEnd }
     }
     return Either.void
   }

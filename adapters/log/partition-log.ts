@@ -7,6 +7,8 @@ import type { Compacted, CompactionOrder } from "../../src/ports/compaction.ts"
 import type { DerivedDocuments } from "../../src/ports/derived-documents.ts"
 import { type LogConfig, LogFault, type PartitionLog } from "../../src/ports/log-store.ts"
 import { compactLog } from "./compaction/compact.ts"
+import type { CompactionNote } from "./compaction/note.ts"
+import { exclusively, putNote } from "./compaction/swap.ts"
 import { restartAt, truncateTo } from "./cut.ts"
 import { dropBefore } from "./delete-before.ts"
 import { attempt, faultOf } from "./disk/disk.ts"
@@ -33,6 +35,8 @@ export class SegmentedLog implements PartitionLog {
   private readonly syncing: LogSync
   private readonly tail: LogTail
   private readonly follower: FollowerCheck
+  /** What `sparseEnd` found in a note. */
+  private sparse: { readonly note: CompactionNote | undefined; readonly end: Offset } = { note: undefined, end: 0 }
 
   constructor(
     private readonly core: LogCore,
@@ -42,7 +46,7 @@ export class SegmentedLog implements PartitionLog {
     this.list = core.segments
     this.syncing = core.syncing
     this.tail = core.parts.tail
-    this.follower = new FollowerCheck(core.directory, core.segments, core.parts.crc32c)
+    this.follower = new FollowerCheck(core.directory, core.segments, core.parts.crc32c, () => core.note.sparseEnd)
     this.sync = core.syncing.sync
     this.derived = core.derived
     this.scrub = Effect.suspend(() =>
@@ -62,6 +66,18 @@ export class SegmentedLog implements PartitionLog {
 
   readonly refusal = (): LogFault | undefined => this.core.refusal()
   readonly cleanEnd = (): Offset => this.core.note.cleanEnd
+  readonly sparseEnd = (): Offset => {
+    const { note } = this.core
+    if (this.sparse.note !== note)
+      this.sparse = { note, end: [...note.ranges.values()].reduce((most, end) => Math.max(most, end), Math.max(note.cleanEnd, note.sparseEnd)) }
+    return this.sparse.end
+  }
+  readonly noteSparse = (end: Offset): Effect.Effect<void, LogFault> =>
+    Effect.suspend(() => {
+      const { core } = this
+      const put = Effect.suspend(() => this.refusal() ?? (end <= core.note.sparseEnd ? Effect.void : putNote(core, { ...core.note, sparseEnd: end })))
+      return end <= core.note.sparseEnd ? Effect.void : exclusively(core, put)
+    })
   readonly compact = (order: CompactionOrder): Effect.Effect<Compacted, LogFault> => Effect.suspend(() => this.refusal() ?? compactLog(this.core, order))
   readonly truncateTo = (offset: Offset): Effect.Effect<void, LogFault> => truncateTo(this.core, offset)
   readonly restartAt = (offset: Offset): Effect.Effect<void, LogFault> => restartAt(this.core, offset)

@@ -42,18 +42,20 @@ export interface LogWalk {
    * may.
    */
   readonly gapsEnd?: Offset
+  /** A leader's compaction went over batches up to this offset: they may have fewer records than offsets. */
+  readonly sparseEnd?: Offset
 }
 
 /**
  * What is wrong with a whole batch at this place of the log, as a sentence without its end; undefined for a right one.
  * Checks CRC, codec, offset, count and epoch.
  */
-export const batchFault = (batch: RecordBatch, { epoch, gapsEnd = 0, next }: LogWalk, crc32c: Crc32c): string | undefined => {
+export const batchFault = (batch: RecordBatch, { epoch, gapsEnd = 0, next, sparseEnd = 0 }: LogWalk, crc32c: Crc32c): string | undefined => {
   const { baseOffset, lastOffsetDelta, partitionLeaderEpoch, recordCount } = batch
   const torn = verifyCrc(batch, crc32c)
   if (torn !== undefined) return torn.reason.replace(/\.$/, "")
   if (!mayFollow(baseOffset, next, gapsEnd)) return `the batch has offset ${baseOffset} where ${next} comes next`
-  const isCompacted = baseOffset + lastOffsetDelta < gapsEnd
+  const isCompacted = baseOffset + lastOffsetDelta < Math.max(gapsEnd, sparseEnd)
   if (isCompacted ? recordCount > lastOffsetDelta + 1 || recordCount < 0 : recordCount !== lastOffsetDelta + 1)
     return `the batch says ${recordCount} records over ${lastOffsetDelta + 1} offsets`
   if (partitionLeaderEpoch < epoch) return `the batch has leader epoch ${partitionLeaderEpoch} after epoch ${epoch}`

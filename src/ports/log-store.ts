@@ -94,7 +94,7 @@ interface LogWriter {
   readonly append: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault>
   /**
    * As `append`, for batches of the partition's leader, which a follower takes as they are. Checks each: its CRC, that it begins where the one before it ends (the first
-   * at `end()`), that it has a record for each of its offsets, and that its leader epoch is not below that of the batch before it, which the log has perhaps on the disk
+   * at `end()`), that it has a record for each of its offsets (unless `noteSparse` allows fewer), and that its leader epoch is not below that of the batch before it, which the log has perhaps on the disk
    * only. All or nothing: where one does not fit, none is appended.
    */
   readonly appendAsFollower: (batches: ReadonlyArray<RecordBatch>) => Either.Either<void, LogFault | MisplacedBatch>
@@ -136,6 +136,10 @@ interface LogUpkeep {
   readonly compact: (order: CompactionOrder) => Effect.Effect<Compacted, LogFault>
   /** Everything before it was compacted: 0 for a log that never was, or where that is not known. */
   readonly cleanEnd: () => Offset
+  /** Up to where compaction, here or in the log that this one was copied from, may have left batches with fewer records than offsets, or gaps. */
+  readonly sparseEnd: () => Offset
+  /** Notes, durably, that batches up to `end` may have fewer records than offsets: their leader has compacted them. `appendAsFollower` refuses such batches before. */
+  readonly noteSparse: (end: Offset) => Effect.Effect<void, LogFault>
   /**
    * Reads all sealed segments through, at the pace of the background scrub (`log.scrub.io.max.bytes.per.second`). Damage takes the log offline, as in the background, and
    * is what this fails with.

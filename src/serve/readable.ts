@@ -26,6 +26,8 @@ export interface ReadablePartition {
   readonly nearerReplica?: (rack: string, from: Offset) => BrokerId | undefined
   /** Notes the fetch of a replica; or returns its error, or where the replica's log leaves this one (KIP-595). Absent where no replica may read. */
   readonly fetchedBy?: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined
+  /** As PartitionLog.sparseEnd; absent where no replica may read. */
+  readonly sparseEnd?: () => Offset
   /** As PartitionLog.read, up to the high watermark. */
   readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
   /** As PartitionLog.batchAtTime, below the high watermark. */

@@ -12,32 +12,38 @@ import { attempt, type Disk, faultOf, type ReadableDisk, readSmallFile } from ".
 export interface CompactionNote {
   /** Everything before it was compacted; Kafka's cleaner-offset-checkpoint. */
   readonly cleanEnd: Offset
+  /**
+   * A follower appended batches that its leader's compaction went over: up to there batches may have fewer records than
+   * offsets, or none.
+   */
+  readonly sparseEnd: Offset
   /** Where records may be missing. */
   readonly ranges: CompactedRanges
   /** The segments from one offset up to another are being put in place of by one: begun, and perhaps not finished. */
   readonly pending: { readonly baseOffset: Offset; readonly end: Offset } | undefined
 }
-export const noNote: CompactionNote = { cleanEnd: 0, ranges: new Map(), pending: undefined }
+export const noNote: CompactionNote = { cleanEnd: 0, sparseEnd: 0, ranges: new Map(), pending: undefined }
 
 export const noteFileName = "compaction"
 /** The note that takes its place next. */
 export const temporaryNoteName = `${noteFileName}.tmp`
 /** 24 bytes or so for each compacted segment. */
 const noteBytesMax = 67_108_864
-const form = /^franz-compaction 1 crc ([0-9a-f]{8})\nclean (\d+)\npending (?:(\d+) (\d+)|none)\n((?:\d+ \d+\n)*)$/
+const form = /^franz-compaction 1 crc ([0-9a-f]{8})\nclean (\d+)\npending (?:(\d+) (\d+)|none)\n(?:followed (\d+)\n)?((?:\d+ \d+\n)*)$/
 const text = new TextDecoder()
 const utf8 = new TextEncoder()
 
-const bodyOf = ({ cleanEnd, pending, ranges }: CompactionNote): string => {
+const bodyOf = ({ cleanEnd, pending, ranges, sparseEnd }: CompactionNote): string => {
   const under = pending === undefined ? "none" : `${pending.baseOffset} ${pending.end}`
-  return `clean ${cleanEnd}\npending ${under}\n${[...ranges].map(([base, end]) => `${base} ${end}\n`).join("")}`
+  const followed = sparseEnd === 0 ? "" : `followed ${sparseEnd}\n`
+  return `clean ${cleanEnd}\npending ${under}\n${followed}${[...ranges].map(([base, end]) => `${base} ${end}\n`).join("")}`
 }
 const crcOf = (body: string, crc32c: Crc32c): string => crc32c(utf8.encode(body)).toString(16).padStart(8, "0")
 
 const decode = (bytes: Uint8Array, crc32c: Crc32c): CompactionNote | "damaged" => {
   const found = form.exec(text.decode(bytes))
   if (found === null) return "damaged"
-  const [, crc, clean, base, end, lines = ""] = found
+  const [, crc, clean, base, end, followed = "0", lines = ""] = found
   const ranges = new Map(
     lines
       .trimEnd()
@@ -45,7 +51,8 @@ const decode = (bytes: Uint8Array, crc32c: Crc32c): CompactionNote | "damaged" =
       .filter((line) => line !== "")
       .map((line) => line.split(" ").map(Number) as [Offset, Offset])
   )
-  const note: CompactionNote = { cleanEnd: Number(clean), ranges, pending: base === undefined ? undefined : { baseOffset: Number(base), end: Number(end) } }
+  const pending = base === undefined ? undefined : { baseOffset: Number(base), end: Number(end) }
+  const note: CompactionNote = { cleanEnd: Number(clean), sparseEnd: Number(followed), ranges, pending }
   return crcOf(bodyOf(note), crc32c) === crc ? note : "damaged"
 }
 

@@ -52,7 +52,12 @@ const cutSteps = (disk: Disk, { compaction: { note }, firstBreak, recoveryPoint,
   if (note !== undefined)
     steps.push({
       _tag: "TrimCompactionNote",
-      note: { cleanEnd: Math.min(note.cleanEnd, offset), ranges: rangesBefore(note.ranges, offset), pending: undefined }
+      note: {
+        cleanEnd: Math.min(note.cleanEnd, offset),
+        sparseEnd: Math.min(note.sparseEnd, offset),
+        ranges: rangesBefore(note.ranges, offset),
+        pending: undefined
+      }
     })
   for (const { path } of aside.toReversed()) for (const file of filesOf(path)) if (disk.exists(file)) steps.push({ _tag: "PutAside", file })
   if (last.sizeInBytes > end) steps.push({ _tag: "Cut", file: last.path.log, position: end, bytes: last.sizeInBytes - end })

@@ -115,7 +115,7 @@ class LogVerification {
       this.breakAt(baseOffset, 0, next, true)
       this.walk = { ...this.walk, next: baseOffset }
     }
-    this.walk = { ...this.walk, gapsEnd: gapsEnd(this.compaction.ranges, baseOffset) }
+    this.walk = { ...this.walk, gapsEnd: gapsEnd(this.compaction.ranges, baseOffset), sparseEnd: this.compaction.note?.sparseEnd ?? 0 }
     const file = this.disk.open(path.log, "read")
     try {
       const sizeInBytes = file.size()

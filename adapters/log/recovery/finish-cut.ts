@@ -27,10 +27,12 @@ interface FinishedCut {
 
 /** What compaction did to a log that ends at the point. */
 const noteBefore = (note: CompactionNote, { cut, offset }: RecoveryPoint): CompactionNote => {
-  const { cleanEnd, pending, ranges } = note
-  if (cut === "restart") return cleanEnd === 0 && ranges.size === 0 && pending === undefined ? note : noNote
-  const isWhole = pending === undefined && cleanEnd <= offset && [...ranges].every(([base, end]) => base < offset && end <= offset)
-  return isWhole ? note : { cleanEnd: Math.min(cleanEnd, offset), ranges: rangesBefore(ranges, offset), pending: undefined }
+  const { cleanEnd, pending, ranges, sparseEnd } = note
+  if (cut === "restart") return cleanEnd === 0 && sparseEnd === 0 && ranges.size === 0 && pending === undefined ? note : noNote
+  const isWhole = pending === undefined && Math.max(cleanEnd, sparseEnd) <= offset && [...ranges].every(([base, end]) => base < offset && end <= offset)
+  return isWhole
+    ? note
+    : { cleanEnd: Math.min(cleanEnd, offset), sparseEnd: Math.min(sparseEnd, offset), ranges: rangesBefore(ranges, offset), pending: undefined }
 }
 
 /**

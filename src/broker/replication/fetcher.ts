@@ -230,7 +230,14 @@ export class Fetcher {
 }
 
 /** What an answer says; or its error. */
-const answerOf = ({ divergingEpoch, errorCode, highWatermark, logStartOffset, records }: PartitionResponse): Either.Either<LeaderResponse, string> => {
+const answerOf = ({
+  divergingEpoch,
+  errorCode,
+  highWatermark,
+  logStartOffset,
+  records,
+  sparseEnd
+}: PartitionResponse): Either.Either<LeaderResponse, string> => {
   const error = kafkaError(errorCode)
   const logStart = Number(logStartOffset)
   if (error === "OFFSET_OUT_OF_RANGE") return Either.right({ _tag: "out of range", logStart })
@@ -239,6 +246,13 @@ const answerOf = ({ divergingEpoch, errorCode, highWatermark, logStartOffset, re
     return Either.right({ _tag: "diverging", diverging: { epoch: divergingEpoch.epoch, endOffset: Number(divergingEpoch.endOffset) } })
   return Either.mapBoth(readableBatches(records ?? noBytes), {
     onLeft: ({ message }) => message,
-    onRight: (batches) => ({ _tag: "records" as const, highWatermark: Number(highWatermark), logStart, count: batches.length, batches })
+    onRight: (batches) => ({
+      _tag: "records" as const,
+      highWatermark: Number(highWatermark),
+      logStart,
+      count: batches.length,
+      batches,
+      sparseEnd: Number(sparseEnd)
+    })
   })
 }

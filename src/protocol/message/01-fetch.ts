@@ -109,6 +109,7 @@ export const Fetch = api(
             divergingEpoch: tagged(0, 12, divergingEpoch, zeroOf(divergingEpoch)),
             currentLeader: tagged(1, 12, currentLeader, zeroOf(currentLeader)),
             snapshotId: tagged(2, 12, snapshotId, zeroOf(snapshotId)),
+            sparseEnd: tagged(0x4643, 12, int64, 0n, "ignorable"),
             abortedTransactions: nullable(array(struct({ producerId: int64, firstOffset: int64 }))),
             preferredReadReplica: since(11, int32, -1),
             records: nullable(records)

@@ -95,11 +95,13 @@ export class Pass {
     this.sources.push({ ref, index, readable: found, epoch, cursor: from, bytes: 0, limit: Math.max(1, bytesMax) })
     const end = BigInt(found.committed?.() ?? highWatermark)
     // Without transactions no record is undecided: the last stable offset is the high watermark.
+    const sparseEnd = broker === undefined ? 0 : (found.sparseEnd?.() ?? 0)
     return {
       partitionIndex: index,
       errorCode: 0,
       highWatermark: end,
       lastStableOffset: end,
+      sparseEnd: sparseEnd === 0 ? undefined : BigInt(sparseEnd),
       logStartOffset: BigInt(start),
       abortedTransactions: this.isolationLevel === readCommitted ? noTransactions : null,
       preferredReadReplica: -1,

@@ -36,6 +36,8 @@ const plain = (log: PartitionLog): PartitionLog => ({
   derived: log.derived,
   deleteBefore: (offset) => log.deleteBefore(offset),
   cleanEnd: () => log.cleanEnd(),
+  sparseEnd: () => log.sparseEnd(),
+  noteSparse: (end) => log.noteSparse(end),
   compact: (order) => log.compact(order),
   scrub: Effect.suspend(() => log.scrub),
   onDamage: (heard) => log.onDamage(heard)

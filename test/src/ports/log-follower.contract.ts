@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { Effect, Either } from "effect"
 import fc from "fast-check"
 import { fieldAt, RecordBatch } from "../../../domain/log/batch.ts"
+import { crc32c } from "../../../domain/log/crc32c.ts"
 import { writeInt32 } from "../../../domain/log/int.ts"
 import type { PartitionLog } from "../../../src/ports/log-store.ts"
 import { batch, hexOf } from "./log-batches.ts"
@@ -47,6 +48,39 @@ export const logFollowerContract = (adapter: string, makeWorld: () => StoreWorld
         })
       )
       await within(world, (store) => Effect.map(openLog(store), (log) => expect(hexOf(readAll(log))).toEqual(hexOf(batches))))
+    })
+
+    test("batches that a leader compacted have fewer records than offsets: refused until that is noted, which a restart keeps and a cut lowers", async () => {
+      const sparse = (from: number, offsets: number): RecordBatch => {
+        const { bytes } = of(from, 1, 1)
+        writeInt32(bytes, fieldAt.lastOffsetDelta, offsets - 1)
+        writeInt32(bytes, fieldAt.crc, crc32c(bytes.subarray(fieldAt.attributes)) | 0)
+        return new RecordBatch(bytes)
+      }
+      await within(world, (store) =>
+        Effect.gen(function* () {
+          const log = yield* openLog(store)
+          taken(log, of(0, 2, 1))
+          refused(log, /1 records over 5 offsets/, sparse(2, 5))
+          yield* log.noteSparse(7)
+          taken(log, sparse(2, 5))
+          refused(log, /1 records over 2 offsets/, sparse(7, 2))
+          expect(log.sparseEnd()).toBe(7)
+          yield* log.sync
+        })
+      )
+      await within(world, (store) =>
+        Effect.gen(function* () {
+          const log = yield* openLog(store)
+          expect([log.end(), log.sparseEnd()]).toEqual([7, 7])
+          yield* log.truncateTo(2)
+          expect([log.end(), log.sparseEnd()]).toEqual([2, 2])
+          refused(log, /1 records over 5 offsets/, sparse(2, 5))
+          yield* log.noteSparse(9)
+          yield* log.restartAt(20)
+          expect(log.sparseEnd()).toBe(0)
+        })
+      )
     })
 
     test("a batch that does not follow is refused with all that came with it: a gap, an overlap, a lower epoch, a wrong CRC or count", () =>

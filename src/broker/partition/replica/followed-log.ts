@@ -1,6 +1,8 @@
 import { Effect, Either } from "effect"
 import type { Offset } from "../../../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
+import type { Crc32c } from "../../../../domain/log/crc32c.ts"
+import { filledGaps } from "../../../../domain/log/gap-batch.ts"
 import type { LogFault, MisplacedBatch, PartitionLog } from "../../../ports/log-store.ts"
 import type { TopicIdPartition } from "../topic-id-partition.ts"
 import type { DerivedState } from "./derived-state.ts"
@@ -14,6 +16,7 @@ interface FollowedLogParts {
   readonly services: ReplicationServices
   readonly derived: DerivedState
   readonly highWatermark: HighWatermark
+  readonly crc32c: Crc32c
   readonly report: (line: string) => void
   /** Notes a fault of the log. */
   readonly failed: (fault: LogFault) => LogFault
@@ -36,7 +39,17 @@ export class FollowedLog {
     return this.parts.derived
   }
 
-  /** Appends batches of the partition leader as they are; returns why it does not. */
+  /**
+   * Returns the leader's batches as they are appended: with batches without records where its compaction left gaps,
+   * which it names by `sparseEnd`. The log notes that first, so that a check of it does not call them damage.
+   */
+  prepared(batches: ReadonlyArray<RecordBatch>, sparseEnd: Offset): Effect.Effect<ReadonlyArray<RecordBatch>, LogFault> {
+    const end = { end: this.log.end(), lastEpoch: this.parts.derived.lastRecordEpoch() }
+    const filled = filledGaps(batches, end, sparseEnd, this.parts.crc32c)
+    return filled.isSparse ? Effect.as(this.log.noteSparse(sparseEnd), filled.batches).pipe(this.noted) : Effect.succeed(batches)
+  }
+
+  /** Appends batches of the partition leader; returns why it does not. */
   append(batches: ReadonlyArray<RecordBatch>): Either.Either<void, LogFault | MisplacedBatch> {
     const written = this.log.appendAsFollower(batches)
     if (Either.isLeft(written) && written.left._tag === "LogFault") this.parts.failed(written.left)

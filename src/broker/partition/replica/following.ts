@@ -1,5 +1,5 @@
 import { Effect, Either } from "effect"
-import type { BrokerId, Epoch } from "../../../../domain/kernel/id.ts"
+import type { BrokerId, Epoch, Offset } from "../../../../domain/kernel/id.ts"
 import type { RecordBatch } from "../../../../domain/log/batch.ts"
 import {
   answered,
@@ -26,7 +26,7 @@ type FetchResponse = Parameters<typeof answered>[2]
 type FollowAction = ReturnType<typeof answered>["action"]
 
 /** The response of the leader for the partition, with its records. */
-export type LeaderResponse = FetchResponse & { readonly batches?: ReadonlyArray<RecordBatch> }
+export type LeaderResponse = FetchResponse & { readonly batches?: ReadonlyArray<RecordBatch>; readonly sparseEnd?: Offset }
 
 const startOf = (log: FollowedLog) => ({
   end: log.end(),
@@ -106,20 +106,23 @@ export class Following {
     }
   }
 
-  private append({ batches = [], ...answer }: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
+  private append({ batches = [], sparseEnd = 0, ...answer }: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     const [first] = batches
     const end = this.log.end()
     // An empty log that begins where the leader's does: the leader's batch may begin before its log start (KAFKA-6975).
     const restarted =
       first !== undefined && first.baseOffset < end && this.log.derived.lastRecordEpoch() < 0 ? this.moved(this.log.restartAt(first.baseOffset)) : Effect.void
-    return Effect.flatMap(restarted, () =>
-      Either.map(batches.length === 0 ? Either.void : this.log.append(batches), () => {
+    const prepared = batches.length === 0 ? restarted : Effect.flatMap(restarted, () => this.log.prepared(batches, sparseEnd))
+    return Effect.flatMap(prepared, (filled) => {
+      // The wait for the disk may have taken until after an election.
+      if (!this.isCurrent) return Effect.succeed(false)
+      return Either.map(filled === undefined ? Either.void : this.log.append(filled), () => {
         this.state = wasAppended(this.state, this.log.end(), this.log.derived.lastRecordEpoch())
         if (answer._tag === "records") this.state = heard(this.state, answer.highWatermark)
         this.log.learned(this.state.highWatermark)
         return batches.length > 0
       })
-    )
+    })
   }
 
   private moved(cut: Effect.Effect<void, LogFault>): Effect.Effect<void, LogFault> {

@@ -35,6 +35,7 @@ export class ReplicaView implements ReadablePartition {
   /** What a replica may read. */
   readonly highWatermark = () => this.replica.end()
   readonly committed = () => this.replica.highWatermark()
+  readonly sparseEnd = () => this.log.sparseEnd()
   readonly read: ReadablePartition["read"] = (from, maxBytes) => this.log.read(from, maxBytes, this.log.end())
   readonly batchAtTime: ReadablePartition["batchAtTime"] = (timestamp, from) => this.replica.batchAtTime(timestamp, from)
   readonly onAdvance = (wake: () => void) => this.waiting.add(wake)

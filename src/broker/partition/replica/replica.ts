@@ -110,6 +110,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
       services,
       derived: this.derived,
       highWatermark: this.watermark,
+      crc32c: options.codecs.crc32c,
       report,
       failed: this.failed,
       advanced: () => this.fetches.wakeAll()
