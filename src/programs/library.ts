@@ -99,79 +99,27 @@ export const diagnose = (options: ConnectionOptions): Effect.Effect<Diagnosis, I
  * declarations refuses an exported effect that uses one of the three (TS2742, TS2883).
  */
 export type { Admin as AdminTag, AdminService } from "../client/admin/admin.ts"
-export type { Acl, AclFilter, AclsAdmin } from "../client/admin/batch/acls.ts"
-export type {
-  ConfigResource,
-  ConfigResourceType,
-  ConfigsAdmin,
-  ConfigsToAlter,
-  ConfigsToDescribe,
-  ConfigValue,
-  ConfigValueSource,
-  DescribeConfigsOptions
-} from "../client/admin/batch/configs.ts"
-export type { CommittedOffset, GroupOffsetsAdmin, OffsetReset, OffsetToCommit, ResetOptions, ResetTo } from "../client/admin/batch/group-offsets.ts"
-export type { GroupState, GroupsAdmin, MemberReference } from "../client/admin/batch/groups.ts"
-export type { AdminOptions, ChangeOptions, ItemError, ItemResult, ItemResults } from "../client/admin/batch/items.ts"
-export type { FeaturesDescription, FeatureUpdate, NewVoter, QuorumAdmin, QuorumDescription, QuorumReplica, VersionRange } from "../client/admin/batch/quorum.ts"
-export type { ClientQuotas, QuotaChange, QuotaEntity, QuotaFilter, QuotaFilterOptions, QuotasAdmin } from "../client/admin/batch/quotas.ts"
-export type { ListedOffset, OffsetRequest, RecordsAdmin, RecordsToDelete } from "../client/admin/batch/records.ts"
-export type { ElectionType, Reassignment, ReassignmentInProgress, ReplicaMove, ReplicasAdmin } from "../client/admin/batch/replicas.ts"
-export type { ScramChange, ScramCredential, ScramUser, ScramUsersAdmin } from "../client/admin/batch/scram-users.ts"
-export type { DelegationToken, NewToken, TokensAdmin } from "../client/admin/batch/tokens.ts"
-export type { NewPartitions, NewTopic, TopicReference, TopicsAdmin } from "../client/admin/batch/topics.ts"
-export type {
-  ProducerState,
-  TransactionDescription,
-  TransactionFilter,
-  TransactionListed,
-  TransactionsAdmin,
-  TransactionToAbort
-} from "../client/admin/batch/transactions.ts"
-export type { BrokerDescription } from "../client/admin/brokers.ts"
-export type { ClusterDescription, ConfigEntry, NodeDescription, PartitionDescription, TopicDescription } from "../client/admin/cluster.ts"
-export type { GroupDescription, GroupListed, GroupMember, GroupOffset } from "../client/admin/groups.ts"
-export type { LogDescription, LogDirDescription } from "../client/admin/log-dirs.ts"
-export type { MetricValue } from "../client/admin/metrics.ts"
-export type { NodeConfigError, NodeOrAll } from "../client/admin/node-configs.ts"
-export type { ConfigChanges } from "../client/admin/topic-configs.ts"
-export type { Isolation, OffsetsError, StartAt } from "../client/cluster/start-offsets.ts"
-export type { TopicPartition } from "../client/cluster/topic-partition.ts"
+export type { ItemResult, ItemResults } from "../client/admin/batch/items.ts"
+export type { OffsetsError } from "../client/cluster/start-offsets.ts"
 export type { Consumer as ConsumerTag } from "../client/consumer/consumer.ts"
-export type { AssignError, CommitError, JoinError, PollError, RunError, SubscribeError } from "../client/consumer/errors.ts"
-export type { ConsumerEvent, LossReason } from "../client/consumer/events.ts"
 export { ConsumedRecord } from "../client/consumer/fetch/record.ts"
-export type { ConsumerOptions, EventsOptions, From, JoinOptions, MemberOptions, PollOptions, RecordsOptions } from "../client/consumer/options.ts"
+export type { ConsumerOptions, EventsOptions, JoinOptions, MemberOptions, RecordsOptions } from "../client/consumer/options.ts"
 export type { OnAssigned } from "../client/consumer/partition-work.ts"
 export type { RunOptions, WithoutScope } from "../client/consumer/run/options.ts"
-export type { ConsumerService, PartitionLag } from "../client/consumer/service.ts"
+export type { ConsumerService } from "../client/consumer/service.ts"
 export { type DeadLetter, deadLetter, originHeaders } from "../client/consumer/typed/dead-letter.ts"
-export { decodeRecord, type TypedMessage } from "../client/consumer/typed/decode.ts"
-export type { RetriesOptions, RetryTopicOptions, WorkerOptions, WorkerRetries } from "../client/consumer/typed/options.ts"
+export { decodeRecord } from "../client/consumer/typed/decode.ts"
+export type { RetriesOptions, RetryTopicOptions, WorkerOptions } from "../client/consumer/typed/options.ts"
 export { records, recordsEither, type TypedRecord, type UndecodableRecord } from "../client/consumer/typed/records.ts"
 export { type RetryTopic, retryTopic, withRetries } from "../client/consumer/typed/retry.ts"
 export { worker } from "../client/consumer/typed/worker.ts"
 export * from "../client/error.ts"
-export type { AssignorName, GroupOptions } from "../client/group/options.ts"
 export type { TopicError } from "../client/metadata/metadata.ts"
-export type { TopicView } from "../client/metadata/view.ts"
-export type { Diagnosis, DiagnosisFinding } from "../client/observability/diagnose.ts"
 export { type ProcessTracingOptions, type TracingOptions, tracedProducer, traceProcessing, traceProducer } from "../client/observability/tracing.ts"
 export type { ConnectionOptions } from "../client/options.ts"
-export type { SendError, Sent } from "../client/producer/accumulator/delivery.ts"
-export type { CustomPartitioner, PartitionerInput } from "../client/producer/accumulator/partitioner.ts"
 export type { ProducerOptions } from "../client/producer/options.ts"
-export {
-  type Message,
-  type MessageHeader,
-  type MessageHeaders,
-  type MessageOptions,
-  type Producer as ProducerTag,
-  type ProducerService,
-  send,
-  type TypedMessageOptions
-} from "../client/producer/producer.ts"
-export type { OAuthToken, SaslOptions, Secret, TlsOptions } from "../client/security/options.ts"
-export type { AddTopicError, RemoveTopicError, TopicAdded, TopicOptions } from "../client/topic/administration.ts"
-export type { HeaderList } from "../client/topic/headers.ts"
+export { type Producer as ProducerTag, type ProducerService, send } from "../client/producer/producer.ts"
+export type { SaslOptions } from "../client/security/options.ts"
+export type { AddTopicError, RemoveTopicError } from "../client/topic/administration.ts"
 export * as Topic from "../client/topic/topic.ts"
+export type * from "../client/types.ts"

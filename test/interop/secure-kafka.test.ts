@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Either, Schedule } from "effect"
 import { kafkaAvailable } from "../../scripts/bench/broker.ts"
@@ -9,10 +10,12 @@ import { type SaslOptions, type SaslSettings, securitySettings } from "../../src
 import { Cryptography } from "../../src/ports/cryptography.ts"
 import { Admin } from "../../src/programs/library.ts"
 import { transport } from "../../src/programs/platform.ts"
+import { connect as connectPromises } from "../../src/programs/promise.ts"
 import { Metadata } from "../../src/protocol/message/03-metadata.ts"
 import { connect, type Link } from "../../src/wire/link.ts"
+import { franz, franzDoes } from "./support/franz.ts"
 import { available, testWith } from "./support/peers.ts"
-import { root, run } from "./support/process.ts"
+import { root, run, temporaryDirectory } from "./support/process.ts"
 import { expected } from "./support/secure/admin-expected.ts"
 import { adminWork } from "./support/secure/admin-work.ts"
 import { exercise } from "./support/secure/exercise.ts"
@@ -55,6 +58,47 @@ describe("the client's work over each listener of Kafka", () => {
   works("SASL_SSL SCRAM-SHA-512", () => options("SASLTLS", trusted(scram("512"))))
   works("SASL_SSL PLAIN", () => options("SASLTLS", trusted(plain)))
   works("SASL_SSL OAUTHBEARER", () => options("SASLTLS", trusted(bearer())))
+
+  testWith(["java", "openssl"], "the command line, by options and by a file of Kafka's names", async () => {
+    const directory = temporaryDirectory()
+    const file = (name: string, text: string) => {
+      const path = join(directory.path, name)
+      writeFileSync(path, text)
+      return path
+    }
+    const ca = file("ca.pem", kafka.authority.certificate)
+    const address = ["--leader", kafka.address("SASLTLS")]
+    const password = file("password", `${scramPassword}\n`)
+    const byOptions = [...address, "--ca", ca, "--sasl-mechanism", "SCRAM-SHA-512", "--username", user.username, "--password-file", password]
+    const jaas = `org.apache.kafka.common.security.scram.ScramLoginModule required username="${user.username}" password="${scramPassword}";`
+    const lines = [`bootstrap.servers=${kafka.address("SASLTLS")}`, "security.protocol=SASL_SSL", "sasl.mechanism=SCRAM-SHA-256", `sasl.jaas.config=${jaas}`]
+    const byFile = ["--command-config", file("client.properties", [...lines, "ssl.truststore.type=PEM", `ssl.truststore.location=${ca}`].join("\n"))]
+    await franzDoes(["topic", "create", "by-command", "--if-not-exists", "--partitions", "1", ...byOptions])
+    await franzDoes(["produce", "by-command", ...byFile], "hello\n")
+    expect(await franzDoes(["consume", "by-command", "--from", "start", "--max", "1", ...byOptions])).toBe("hello\n")
+    const mutual = ["--leader", kafka.address("MUTUAL"), "--ca", ca, "--cert", file("cert.pem", kafka.client.certificate)]
+    expect(await franzDoes(["topic", "list", ...mutual, "--cert-key", file("key.pem", kafka.client.key)])).toContain("by-command")
+    const wrong = franz("topic", "list", ...byOptions.slice(0, -1), file("wrong", "not it"))
+    const { code, stderr } = await wrong.end()
+    expect(code).not.toBe(0)
+    expect(stderr).not.toContain("not it")
+    directory.remove()
+  })
+
+  testWith(["java", "openssl"], "the client of promises", async () => {
+    const { leader, ...security } = options("SASLTLS", trusted(scram("256")))
+    const client = await connectPromises({ leader, ...(security as object) })
+    await client.addTopic("by-promises", { partitions: 1 })
+    const producer = await client.producer()
+    await producer.sendMessage("by-promises", "hello")
+    const consumer = await client.consumer({ from: "earliest" })
+    await consumer.joinConsumerGroup("by-promises")
+    await consumer.subscribe("by-promises")
+    const got: Array<string> = []
+    for (let polls = 0; polls < 60 && got.length === 0; polls++) got.push(...(await consumer.poll()).map(({ text }) => text))
+    expect(got).toEqual(["hello"])
+    await client.close()
+  })
 
   testWith(["java", "openssl"], "a session is renewed before Kafka ends it: its connection outlives it, and one without renewal does not", async () => {
     const address = { host: "127.0.0.1", port: Number(kafka.address("SASL").split(":")[1]) }

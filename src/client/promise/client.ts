@@ -7,11 +7,14 @@ import { Closed, InvalidArgument } from "../error.ts"
 import type { ConnectionOptions } from "../options.ts"
 import type { ProducerOptions as EffectProducerOptions } from "../producer/options.ts"
 import type { ProducerService } from "../producer/producer.ts"
+import type { HeaderList } from "../topic/headers.ts"
+import type { Topic } from "../topic/topic.ts"
 import { type CallOptions, Calls, checkedSignal } from "./calls.ts"
 import { type Consumer, consumerOf } from "./consumer.ts"
 import { type ConnectOptions, type ConsumerOptions, connectionOf, type LogEntry, type ProducerOptions } from "./options.ts"
 import { type Producer, producerOf } from "./producer.ts"
 import { type Promised, promised } from "./promised.ts"
+import { runWorker, type WorkerHandler, type WorkerOptions } from "./worker.ts"
 
 /** Describes topics, groups and the cluster, and changes them. */
 export interface Admin extends Promised<AdminService>, AsyncDisposable {
@@ -29,6 +32,16 @@ export interface Client extends AsyncDisposable {
   readonly removeTopic: Admin["removeTopic"]
   readonly producer: (options?: ProducerOptions, call?: CallOptions) => Promise<Producer>
   readonly consumer: (options?: ConsumerOptions, call?: CallOptions) => Promise<Consumer>
+  /**
+   * Handles the messages of a typed topic as a member of a group, with a consumer and a producer of its own, until the
+   * signal aborts or the client closes. At least once: a message is committed when its handler has succeeded, or when
+   * it is stored in the dead letter topic: one that the schemas cannot decode, or whose last attempt failed. Each of
+   * those has a line in the log. Rejects where the consumer cannot read, or a message cannot be put aside; the error
+   * goes to `onError` as well.
+   *
+   *     await client.worker(orders, async ({ value }) => bill(value), { group: "billing", deadLetter: "orders.dead" })
+   */
+  readonly worker: <K, V, H = HeaderList>(topic: Topic<K, V, H>, handler: WorkerHandler<K, V, H>, options: WorkerOptions) => Promise<void>
   /**
    * Closes the consumers, then the producers, then the admin: a handler that has begun can still send. Calls after the
    * first wait for it.
@@ -135,6 +148,10 @@ export const connectWith = async (services: Services, options: ConnectOptions, c
   }
   let closing: Promise<void> | undefined
   const close = () => (closing ??= end())
+  const openProducer = (own: ProducerOptions | undefined, call: CallOptions) =>
+    opener.open("producer", () => services.producer({ ...connection, ...own }), call)
+  const openConsumer = (own: ConsumerOptions | undefined, call: CallOptions) =>
+    opener.open("consumer", () => services.consumer({ ...connection, ...own }), call)
   try {
     const { calls, service } = await opener.open("admin", () => services.admin(connection), call)
     const admin = adminOf(service, calls)
@@ -143,13 +160,18 @@ export const connectWith = async (services: Services, options: ConnectOptions, c
       addTopic: admin.addTopic,
       removeTopic: admin.removeTopic,
       producer: async (own, call = {}) => {
-        const { calls, service } = await opener.open("producer", () => services.producer({ ...connection, ...own }), call)
+        const { calls, service } = await openProducer(own, call)
         return producerOf(service, calls)
       },
       consumer: async (own, call = {}) => {
-        const { calls, service } = await opener.open("consumer", () => services.consumer({ ...connection, ...own }), call)
+        const { calls, service } = await openConsumer(own, call)
         return consumerOf(service, calls)
       },
+      worker: (topic, handler, options) =>
+        runWorker(topic, handler, options, async () => ({
+          producer: await openProducer(options?.producer, {}),
+          consumer: await openConsumer({ from: "earliest", ...options?.consumer }, {})
+        })),
       close,
       [Symbol.asyncDispose]: close
     }

@@ -1,7 +1,9 @@
 import { Effect, type Either } from "effect"
+import type { ConsumedRecord } from "../consumer/fetch/record.ts"
+import { sendAside } from "../consumer/typed/dead-letter.ts"
 import type { InvalidArgument } from "../error.ts"
 import type { SendError, Sent } from "../producer/accumulator/delivery.ts"
-import type { Message, ProducerService, TypedMessageOptions } from "../producer/producer.ts"
+import { type Message, type ProducerService, Producer as ProducerTag, type TypedMessageOptions } from "../producer/producer.ts"
 import type { Topic } from "../topic/topic.ts"
 import { type Calls, checkedSignal } from "./calls.ts"
 import { type Outcome, outcomeOf } from "./outcome.ts"
@@ -18,6 +20,12 @@ export interface Producer extends Promised<Omit<ProducerService, OwnCalls>>, Asy
    * the last report. A message that cannot be sent fails alone, by its report. What `settled` throws goes to `onError`.
    */
   readonly sendMessages: (topic: string, messages: ReadonlyArray<Message>, settled: (index: number, report: Outcome<Sent, SendError>) => void) => Promise<void>
+  /**
+   * Sends a message that cannot be handled to another topic: its key, value and headers as they were read, followed by
+   * headers that say where it came from and why (`originHeaders`). Resolves when it is stored, and logs a line that says
+   * what went where. `attempts` is how often it was handled, by default once. The topic should exist.
+   */
+  readonly deadLetter: (topic: string, record: ConsumedRecord, error: unknown, attempts?: number) => Promise<Sent>
   /**
    * The same producer, whose calls reject with `signal.reason` when the signal aborts. An abort does not withdraw a
    * message.
@@ -39,6 +47,8 @@ export const producerOf = (service: ProducerService, calls: Calls, signal?: Abor
     const sending = (): Effect.Effect<void, InvalidArgument> => service.sendMessages(topic, messages, typeof settled === "function" ? reported : settled)
     return calls.call(Effect.suspend(sending), signal)
   },
+  deadLetter: (topic, record, error, attempts = 1) =>
+    calls.call(Effect.suspend(() => sendAside(topic, record, error, attempts)).pipe(Effect.provideService(ProducerTag, service)), signal),
   withSignal: (other) => producerOf(service, calls, checkedSignal("Producer.withSignal", other)),
   close: () => calls.close(),
   [Symbol.asyncDispose]: () => calls.close()
