@@ -29,7 +29,7 @@ export class ReplicatedCluster {
     settings: ReadonlyArray<string> = [],
     settingsOf: (id: number) => ReadonlyArray<string> = () => []
   ): Promise<ReplicatedCluster> {
-    const cluster = new ReplicatedCluster(["broker.session.timeout.ms=3000", "broker.heartbeat.interval.ms=500", ...settings], settingsOf)
+    const cluster = new ReplicatedCluster(["broker.heartbeat.interval.ms=500", ...settings], settingsOf)
     cluster.leader = await ready(franz("brokerlead", "--id", "100", "--port", "0", "--data", join(cluster.data.path, "leader"), ...cluster.options()))
     await Promise.all(Array.from({ length: count }, (_, index) => cluster.startBroker(index + 1)))
     return cluster
