@@ -3,7 +3,6 @@
  * leaders, restarts, SIGSTOP, wiped and full disks, links that are cut, two of three brokers down. The checkers of the simulation judge what the clients saw and what the disks have.
  * Exits 1 where an invariant did not hold; then the data directories are kept.
  */
-import { rmSync } from "node:fs"
 import { tailOf } from "./torture/nodes.ts"
 import { parseOptions, UsageError, usage } from "./torture/options.ts"
 import { shownReport, writeReport } from "./torture/report.ts"
@@ -27,8 +26,8 @@ const { directory, nodes, notes, report } = await torture(options, command, (lin
 console.log(`\n${shownReport(report)}`)
 if (options.json !== undefined) writeReport(options.json, report)
 const held = report.complaints.length === 0
-if (held && !options.keep) rmSync(directory, { recursive: true, force: true })
-else nodes.keepSmallDisk()
+if (held && !options.keep) nodes.remove()
+else nodes.keep()
 if (!held) {
   for (const complaint of report.complaints) console.log(`DID NOT HOLD: ${complaint}`)
   for (const file of nodes.logFiles) console.log(`\nThe last lines of ${file}:\n${tailOf(file, 30)}`)

@@ -68,13 +68,21 @@ export class Nodes {
     await Promise.all(options.brokerIds.map((id) => nodes.startBroker(id)))
     return nodes
   }
+  get hasSmallDisk(): boolean {
+    return this.small !== undefined
+  }
   /** The disk that can be filled, and its broker. */
   get smallDisk(): { readonly id: number; readonly disk: SmallDisk } {
     if (this.small === undefined) throw new Error("no broker has a small disk: only root can mount one")
     return this.small
   }
+  /** Removes the data of nodes that have ended. */
+  remove(): void {
+    this.small?.disk.unmount()
+    rmSync(this.options.directory, { recursive: true, force: true })
+  }
   /** Copies what is on the small disk, which ends with this process. */
-  keepSmallDisk(): void {
+  keep(): void {
     const data = this.small === undefined ? undefined : this.broker(this.small.id).data
     if (data !== undefined) cpSync(data, `${data}-kept`, { recursive: true, filter: (path) => !path.endsWith("/ballast") })
   }

@@ -22,7 +22,7 @@ const restMs = 1000
 
 /** The faults in an order that the seed determines: each once, then each once again. */
 function* order(names: ReadonlyArray<FaultName>, chance: Chance): Generator<FaultName> {
-  for (;;) {
+  while (names.length > 0) {
     const left = [...names]
     while (left.length > 0) yield* left.splice(chance.below(left.length), 1)
   }
@@ -57,9 +57,11 @@ const tellEvent = (site: Site, event: Event, nth: number): void => {
   )
 }
 
-/** Injects faults until the time is over or their number is reached, or an invariant did not hold. */
-const inject = async (site: Site, options: TortureOptions, isBroken: () => boolean): Promise<ReadonlyArray<Event>> => {
-  const events: Array<Event> = []
+/** Injects faults until the time is over or their number is reached, or an invariant did not hold. Adds each to `events`. */
+const inject = async (site: Site, options: TortureOptions, events: Array<Event>, isBroken: () => boolean): Promise<void> => {
+  const names = options.faults.filter((name) => name !== "full" || site.nodes.hasSmallDisk)
+  if (names.length < options.faults.length) site.say("full is left out: only root can mount a small disk")
+  if (names.length === 0) throw new Error("there is no fault to inject")
   const startedMs = Date.now()
   const untilMs = startedMs + options.minutes * 60_000
   const isOver = (): boolean => {
@@ -67,14 +69,16 @@ const inject = async (site: Site, options: TortureOptions, isBroken: () => boole
     if (options.kills !== undefined) return events.filter(({ fault }) => fault === "kill").length >= options.kills
     return Date.now() > untilMs
   }
-  for (const fault of order(options.faults, site.chance)) {
+  for (const fault of order(names, site.chance)) {
     if (isOver() || isBroken()) break
     await Bun.sleep(restMs)
-    const event = await injectOne(site, fault, startedMs)
+    const event = await injectOne(site, fault, startedMs).catch((cause: unknown) => {
+      if (cause instanceof NotInTime) throw new NotInTime(`${fault}: ${cause.message}`)
+      throw cause
+    })
     events.push(event)
     tellEvent(site, event, events.length)
   }
-  return events
 }
 
 const startSite = async (options: TortureOptions, directory: string, say: Site["say"], complain: Site["complain"]): Promise<Site> => {
@@ -134,7 +138,7 @@ export const torture = async (options: TortureOptions, command: string, say: (li
     await untilWhole(site)
     await untilAcknowledged(site, startedMs)
     say(`${brokerIds.length} brokers and the clients ${clients.join(", ")} are at work`)
-    events.push(...(await inject(site, options, () => complaints.length > 0)))
+    await inject(site, options, events, () => complaints.length > 0)
     await comeToRest(site, running)
   } catch (cause) {
     complain(

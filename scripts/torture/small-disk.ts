@@ -9,14 +9,19 @@ const run = (command: string, ...args: ReadonlyArray<string>): boolean => spawnS
 
 /** A disk of 256 MiB in memory (tmpfs), which can be filled. Only root can mount it. */
 export class SmallDisk {
-  private constructor(private readonly path: string) {}
+  private constructor(
+    private readonly path: string,
+    readonly unmount: () => void
+  ) {}
 
   /** Mounts the disk at a directory, until this process ends. Undefined where that is not allowed. */
   static mount(path: string): SmallDisk | undefined {
     mkdirSync(path, { recursive: true })
     if (!run("mount", "-t", "tmpfs", "-o", `size=${sizeMiB}m`, "franz-torture", path)) return undefined
-    leaves(() => run("umount", "-l", path))
-    return new SmallDisk(path)
+    return new SmallDisk(
+      path,
+      leaves(() => void run("umount", "-l", path))
+    )
   }
   /** Takes every free byte. */
   fill(): void {
