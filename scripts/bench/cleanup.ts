@@ -27,7 +27,7 @@ for (const [signal, code] of [
   ["SIGHUP", 129]
 ] as const) {
   process.once(signal, () => {
-    console.error("\nfranz bench: interrupted; what was started is stopped, its data is removed …")
+    console.error("\nfranz: interrupted; what was started is stopped, its data is removed …")
     process.exit(code)
   })
 }

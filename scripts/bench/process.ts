@@ -21,6 +21,24 @@ export const openFiles = (pid: number): number => readdirSync(`/proc/${pid}/fd`)
 export const ended = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => (child.exitCode !== null || child.signalCode !== null ? resolve() : child.once("close", () => resolve())))
 
+/** Waits until a process has printed a line `ready`. Fails where it ends before, or takes longer. */
+export const untilReady = (child: ChildProcess, name: string, withinMs: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    let printed = ""
+    const late = setTimeout(() => reject(new Error(`${name} is not ready within ${withinMs / 1000} s`)), withinMs)
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      printed = (printed + text).slice(-4000)
+      if (!/^ready$/m.test(printed)) return
+      clearTimeout(late)
+      resolve()
+    })
+    child.once("error", reject)
+    child.once("exit", (code, signal) => {
+      clearTimeout(late)
+      reject(new Error(`${name} ended with ${code ?? signal} before it was ready`))
+    })
+  })
+
 /** A directory that is gone when this process is. */
 export const temporaryDirectory = (): { readonly path: string; readonly remove: () => void } => {
   const path = mkdtempSync(join(tmpdir(), "franz-bench-"))

@@ -5,7 +5,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { freePort } from "../bench/broker.ts"
 import { leaves } from "../bench/cleanup.ts"
-import { ended, output, temporaryDirectory } from "../bench/process.ts"
+import { ended, output, temporaryDirectory, untilReady } from "../bench/process.ts"
 
 const root = join(import.meta.dir, "../..")
 const startWithinMs = 120_000
@@ -29,17 +29,7 @@ const node = async (args: ReadonlyArray<string>): Promise<ChildProcess> => {
   const [command = "", ...own] = program
   const child = spawn(command, [...own, ...args], { stdio: ["ignore", "pipe", "ignore"] })
   leaves(() => child.kill("SIGKILL"))
-  let printed = ""
-  await new Promise<void>((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`franz ${args.join(" ")} is not ready`)), startWithinMs)
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      printed += text
-      if (!/^ready$/m.test(printed)) return
-      clearTimeout(late)
-      resolve()
-    })
-    child.once("exit", (code) => reject(new Error(`franz ${args.join(" ")} ended with ${code}`)))
-  })
+  await untilReady(child, `franz ${args.join(" ")}`, startWithinMs)
   return child
 }
 

@@ -3,7 +3,7 @@ import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFi
 import { join } from "node:path"
 import { freePort } from "../bench/broker.ts"
 import { leaves } from "../bench/cleanup.ts"
-import { ended } from "../bench/process.ts"
+import { ended, untilReady } from "../bench/process.ts"
 import { brokerEnd, clients, type End, Links, leader } from "./links.ts"
 import { SmallDisk } from "./small-disk.ts"
 
@@ -59,7 +59,7 @@ export class Nodes {
     const nodes = new Nodes(options, await freePort())
     const { directory } = options
     mkdirSync(directory, { recursive: true })
-    const args = ["brokerlead", "--port", String(nodes.leaderPort), "--data", nodes.leaderData, ...nodes.settings]
+    const args = ["brokerlead", "--data", nodes.leaderData, ...nodes.settings, ...nodes.leaderListener]
     nodes.leading = await nodes.launch("leader", args, options.program)
     for (const id of options.brokerIds) nodes.brokers.set(id, await nodes.prepared(id))
     const last = nodes.brokers.get(options.brokerIds.at(-1) ?? 0)
@@ -152,6 +152,12 @@ export class Nodes {
   private get settings(): ReadonlyArray<string> {
     return this.options.settings.flatMap((setting) => ["-X", setting])
   }
+  /** Metadata of a node has the addresses of the listener that was asked: the leader needs that of the clients. */
+  private get leaderListener(): ReadonlyArray<string> {
+    if (!this.options.isProxied) return ["--port", String(this.leaderPort)]
+    const own = [`listeners=CLIENTS://127.0.0.1:${this.leaderPort}`, "listener.security.protocol.map=CLIENTS:PLAINTEXT", "inter.broker.listener.name=CLIENTS"]
+    return own.flatMap((setting) => ["-X", setting])
+  }
   private async prepared(id: number): Promise<Broker> {
     const data = join(this.options.directory, `broker-${id}`)
     const port = await freePort()
@@ -191,32 +197,12 @@ export class Nodes {
     writeSync(log, `--- ${new Date().toISOString()} ${[command, ...own, ...args].join(" ")}\n`)
     const child = spawn(command, [...own, ...args], { stdio: ["ignore", "pipe", log] })
     const kill = leaves(() => child.kill("SIGKILL"))
-    let printed = ""
-    try {
-      await new Promise<void>((resolve, reject) => {
-        const late = setTimeout(
-          () => reject(new Error(`${name} is not ready within ${startWithinMs / 1000} s; its log is ${this.logFile(name)}`)),
-          startWithinMs
-        )
-        child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-          printed += text
-          if (/^ready$/m.test(printed)) {
-            clearTimeout(late)
-            resolve()
-          }
-        })
-        child.once("exit", (code, signal) => {
-          clearTimeout(late)
-          const how = `${name} ended by itself with ${code ?? signal}; its log is ${this.logFile(name)}`
-          reject(new Error(how))
-          if (!this.expected.has(child)) this.options.complain(how)
-        })
-        child.once("error", reject)
-      })
-    } finally {
-      closeSync(log)
-    }
     child.once("close", kill)
+    child.once("exit", (code, signal) => {
+      if (!this.expected.has(child)) this.options.complain(`${name} ended by itself with ${code ?? signal}; its log is ${this.logFile(name)}`)
+    })
+    closeSync(log)
+    await untilReady(child, `${name} (its log is ${this.logFile(name)})`, startWithinMs)
     return child
   }
 }

@@ -23,19 +23,8 @@ testWith(
     const kinds = [...(available("confluent") ? ["librdkafka"] : []), ...(available("java") ? ["java"] : []), "ours"]
     const faults = ["kill", "term", "stop", "wipe", "cut", "down"]
     const file = join(data.path, "torture.json")
-    const args = [
-      "--events",
-      String(faults.length),
-      "--only",
-      faults.join(","),
-      "--clients",
-      kinds.join(","),
-      "--lasting-seconds",
-      "3",
-      "--from-source",
-      "--json",
-      file
-    ]
+    const options = { events: faults.length, only: faults, clients: kinds, "lasting-seconds": 3, partitions: 3, rate: 15, json: file }
+    const args = ["--from-source", ...Object.entries(options).map(([name, value]) => `--${name}=${value}`)]
     const { code, stderr, stdout } = await Run.start(process.execPath, ["scripts/torture.ts", ...args], { env: { TMPDIR: data.path } }).end(600_000)
     expect({ code, output: code === 0 ? "" : `${stdout}\n${stderr}` }).toEqual({ code: 0, output: "" })
     const result = JSON.parse(readFileSync(file, "utf8")) as Result
