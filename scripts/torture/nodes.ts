@@ -119,6 +119,8 @@ export class Nodes {
     const { child } = broker
     if (child === undefined) return
     this.expected.add(child)
+    // The leader connects to the address of a broker whose connection closes: a proxy that accepts it would look like a process that lives.
+    if (signal === "SIGKILL") broker.accept = this.links.refuse(brokerEnd(id), this.proxied)
     child.kill("SIGCONT")
     child.kill(signal)
     const late = setTimeout(() => {
@@ -128,7 +130,7 @@ export class Nodes {
     await ended(child)
     clearTimeout(late)
     broker.child = undefined
-    broker.accept = this.links.refuse(brokerEnd(id), this.proxied)
+    if (signal === "SIGTERM") broker.accept = this.links.refuse(brokerEnd(id), this.proxied)
     if (signal === "SIGTERM" && child.exitCode !== 0) this.options.complain(`broker ${id} ended with ${child.exitCode ?? child.signalCode} at SIGTERM`)
   }
   signal(id: number, signal: "SIGSTOP" | "SIGCONT"): void {
