@@ -5,7 +5,7 @@ import { Data, Effect } from "effect"
  * code failed.
  */
 export class BrokerFault extends Data.TaggedError("BrokerFault")<{
-  readonly kind: "unreadable event" | "foreign cluster" | "lost events" | "damaged data" | "storage" | "bug"
+  readonly kind: "unreadable event" | "foreign cluster" | "lost events" | "damaged data" | "storage" | "bug" | "refused id"
   readonly message: string
 }> {}
 

@@ -72,16 +72,32 @@ export const brokerLeadCommand = (roles: Roles, path = "brokerlead"): CliCommand
       })
   })
 
+/** The id of `--id`: a number, or auto. */
+const brokerId = (word: string | undefined): Effect.Effect<number | "auto" | undefined, CliFailure> => {
+  if (word === undefined || word === "auto") return Effect.succeed(word)
+  return /^\d{1,10}$/.test(word)
+    ? Effect.succeed(Number(word))
+    : Effect.fail(new CliFailure({ exit: "usage", message: `--id ${word}: expected a whole number from 0, or auto.` }))
+}
+
 export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> =>
   command({
     path,
     summary: "run one broker: it stores partitions, and registers with its leader",
-    example: [`${path === "" ? "franz-broker" : "franz broker"} --id 1 --port 9093 --leader 127.0.0.1:9092 --data /var/lib/franz/broker-1`],
+    about: [
+      "With --id auto it is a spare: the leader gives it an id, which its data directory keeps, and the partitions of a broker",
+      "that does not return within franz.broker.replacement.delay.ms move to it."
+    ],
+    example: [
+      `${path === "" ? "franz-broker" : "franz broker"} --id 1 --port 9093 --leader 127.0.0.1:9092 --data /var/lib/franz/broker-1`,
+      `${path === "" ? "franz-broker" : "franz broker"} --id auto --port 9094 --leader 127.0.0.1:9092 --data /var/lib/franz/spare`
+    ],
     options: {
       ...nodeOptions,
-      id: optionalInteger({
+      id: optionalText({
         name: "id",
-        help: "The id of this broker, unique in the cluster and not the leader's. Not needed where the settings have node.id."
+        placeholder: "N|auto",
+        help: "The id of this broker, unique in the cluster and not the leader's; auto: the leader gives a new broker its id. Not needed where the settings have node.id."
       }),
       leader: optionalText({
         name: "leader",
@@ -93,10 +109,12 @@ export const brokerCommand = (roles: Roles, path = "broker"): CliCommand<never> 
     argument: noArgument,
     run: (words) =>
       Effect.gen(function* () {
+        const id = yield* brokerId(Option.getOrUndefined(words.id))
         const { dataByDefault, node, warnings } = yield* nodeSettings(words, {
-          id: Option.getOrUndefined(words.id),
+          id: id === "auto" ? undefined : id,
           data: "./data/broker",
-          needsId: true
+          needsId: true,
+          isIdFromLeader: id === "auto"
         })
         yield* checkRoles("broker", node.config)
         const leaders = yield* leadersOf(words.leader, node.config)

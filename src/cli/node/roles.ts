@@ -24,6 +24,8 @@ export interface NodeOptions {
   readonly listeners: NodeListeners
   /** No option and no setting has the node's id: the id of its data directory takes precedence over the default. */
   readonly idByDefault?: boolean
+  /** The cluster's leader gives the broker its id, unless its data directory has one. */
+  readonly idFromLeader?: boolean
   /** One directory or several, over which the logs of partitions are spread. */
   readonly data: readonly [string, ...Array<string>]
 }

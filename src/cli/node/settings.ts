@@ -115,7 +115,7 @@ const openToAll = ({ all }: NodeListeners): ReadonlyArray<string> => {
  */
 export const nodeSettings = (
   words: NodeWords,
-  defaults: { readonly id: number | undefined; readonly data: string; readonly needsId?: boolean }
+  defaults: { readonly id: number | undefined; readonly data: string; readonly needsId?: boolean; readonly isIdFromLeader?: boolean }
 ): Effect.Effect<
   { readonly node: NodeOptions; readonly warnings: ReadonlyArray<string>; readonly dataByDefault: boolean; readonly set: Loaded["set"] },
   CliFailure
@@ -123,14 +123,20 @@ export const nodeSettings = (
   Effect.gen(function* () {
     const { config, set, warnings } = yield* load(words)
     const listeners = yield* listenersOf(words, config, set)
-    if (defaults.needsId === true && defaults.id === undefined && !set.has("node.id"))
+    const isIdFromLeader = defaults.isIdFromLeader === true
+    if (isIdFromLeader && set.has("node.id"))
+      return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id auto: the settings have node.id=${config["node.id"]}. Remove one of the two.` }))
+    if (defaults.needsId === true && defaults.id === undefined && !isIdFromLeader && !set.has("node.id"))
       return yield* Effect.fail(
         new CliFailure({ exit: "usage", message: "--id must be given, or node.id in the settings: a broker's id is unique in its cluster." })
       )
     const written = set.has("log.dirs") ? config["log.dirs"] : undefined
     const data = yield* directoriesOf(
       Option.isSome(words.data) ? "--data " : "log.dirs=",
-      Option.getOrElse(words.data, () => written ?? (defaults.needsId === true ? `${defaults.data}-${defaults.id ?? config["node.id"]}` : defaults.data))
+      Option.getOrElse(
+        words.data,
+        () => written ?? (defaults.needsId === true ? `${defaults.data}-${isIdFromLeader ? "auto" : (defaults.id ?? config["node.id"])}` : defaults.data)
+      )
     )
     const id = defaults.id ?? config["node.id"]
     if (!Number.isInteger(id) || id < 0) return yield* Effect.fail(new CliFailure({ exit: "usage", message: `--id ${id}: expected a whole number from 0.` }))
@@ -149,7 +155,8 @@ export const nodeSettings = (
         written: new Set([...set, ...fromOptions]),
         listeners,
         data,
-        idByDefault: defaults.id === undefined && !set.has("node.id")
+        idByDefault: defaults.id === undefined && !set.has("node.id"),
+        ...(isIdFromLeader ? { idFromLeader: true } : {})
       },
       warnings: [...warnings, ...openToAll(listeners)],
       dataByDefault: Option.isNone(words.data) && written === undefined,

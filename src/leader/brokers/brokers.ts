@@ -11,6 +11,7 @@ import { BrokerPace } from "./broker-pace.ts"
 import { BrokerProbes } from "./broker-probes.ts"
 import { Sessions } from "./broker-sessions.ts"
 import { Observers } from "./observers.ts"
+import { SpareIds } from "./spare-ids.ts"
 
 /** The broker whose registration an event removes. */
 const unregistered: EventTable<Event, BrokerId | undefined> = {
@@ -47,6 +48,7 @@ export interface Brokers {
   readonly links: BrokerLinks
   readonly probes: BrokerProbes
   readonly pace: BrokerPace
+  readonly spareIds: SpareIds
   /** Brokers that change their state, by broker: a broker may do so again and again. */
   readonly changes: RateLimitedLog
   /** Refusals of brokers, and of clients that claim to be brokers. */
@@ -71,6 +73,7 @@ const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.E
       links: new BrokerLinks(probes),
       probes,
       pace: new BrokerPace(() => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs)),
+      spareIds: new SpareIds(clock),
       changes: new RateLimitedLog({ linesPerKeyMax: linesPerBrokerMax, keysMax: loggedBrokersMax }),
       refusals: new RateLimitedLog(),
       follow: (events) => {

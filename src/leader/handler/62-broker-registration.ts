@@ -65,7 +65,13 @@ export const brokerRegistration = (leader: LeaderContext["Type"]): Route => {
       brokers.refusals.log(LogLevel.Warning, `${brokerId} ${error}`, `broker ${brokerId} from ${actor} was not registered: ${message}`),
       { errorCode: errorCode(error) }
     )
+  const given = ({ actor }: RequestContext): Response | Effect.Effect<Response> => {
+    const id = brokers.spareIds.give(writer.state())
+    if (id === undefined) return { errorCode: errorCode("THROTTLING_QUOTA_EXCEEDED") }
+    return Effect.as(brokers.changes.log(LogLevel.Info, "spare ids", `${actor} is given the broker id ${id}`), { errorCode: 0, givenId: id })
+  }
   return route(BrokerRegistration, {}, (request, context) => {
+    if (request.wantsId) return given(context)
     const { brokerId } = request
     const command = commandOf(leader, request)
     const now = decide(writer.state(), command)

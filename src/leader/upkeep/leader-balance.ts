@@ -26,7 +26,8 @@ const step = Effect.gen(function* () {
 const balance: Effect.Effect<void, never, ClusterStream | CommandIds | LeaderSettings> = Effect.gen(function* () {
   let elected = 0
   for (let more = yield* step; more > 0; more = yield* Effect.delay(step, pauseMs)) elected += more
-  if (elected > 0) yield* Effect.logInfo(`${elected} partitions are led by their preferred leaders again (auto.leader.rebalance.enable)`)
+  if (elected > 0)
+    yield* Effect.logInfo(`${elected === 1 ? "1 partition is" : `${elected} partitions are`} led by preferred leaders again (auto.leader.rebalance.enable)`)
 })
 
 /**

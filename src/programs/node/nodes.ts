@@ -2,6 +2,7 @@ import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { Context, Deferred, Effect, Fiber, Layer, type Scope } from "effect"
 import { watchFileLimit } from "../../../adapters/log/file/file-limit.ts"
+import { spareId } from "../../../domain/cluster/broker/spare-id.ts"
 import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/node.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { listenerText, type NamedEndpoint, type NodeListener } from "../../../domain/kernel/config/listener.ts"
@@ -21,7 +22,8 @@ import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-broker
 import { layerBroker, layerBrokerOfLeader } from "./broker-role.ts"
 import { below, journalDirectory, layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
-import { withKnownId } from "./known-id.ts"
+import { keptBroker } from "./kept-broker.ts"
+import { withIdFromLeader, withKnownId } from "./known-id.ts"
 import { type LeaderOverFiles, LeaderRole, layerLeader } from "./leader-role.ts"
 import { controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
 import { layerScrapedNodes, type ScrapedNodes, withMetrics } from "./metrics.ts"
@@ -160,18 +162,26 @@ const warnOfAbsent = (options: NodeOptions & { readonly brokers: number }, first
 const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
   Effect.gen(function* () {
     const first = yield* leadingBroker(options)
+    const given = new Set<number>()
+    /** An id that no broker has, also none that is about to register. */
+    const newId = (): number => {
+      const id = spareId(first.leader.cluster(), given)
+      given.add(id)
+      return id
+    }
     const rest = yield* Effect.forEach(
       Array.from({ length: options.brokers - 1 }, (_, at) => at + 1),
       (nth) => {
-        const id = first.id + nth
         const listeners = listenersOfNth(options.listeners, nth)
-        return broker({
-          config: { ...options.config, "node.id": id, "broker.id": id, listeners: listeners.all.map(listenerText).join(",") },
-          written: options.written,
-          listeners,
-          data: below(options.data, `broker-${id}`),
-          leader: first.reached
-        })
+        const start = (id: number) =>
+          broker({
+            config: { ...options.config, "node.id": id, "broker.id": id, listeners: listeners.all.map(listenerText).join(",") },
+            written: options.written,
+            listeners,
+            data: below(options.data, `broker-${id}`),
+            leader: first.reached
+          })
+        return keptBroker({ id: first.id + nth, start, newId })
       },
       { concurrency: "unbounded" }
     )
@@ -193,4 +203,4 @@ const started = ({ config }: NodeOptions, start: Starting): Effect.Effect<Runnin
 export const startUp = (options: NodeOptions & { readonly brokers: number }) =>
   started(options, Effect.flatMap(withKnownId(options, join(journalDirectory(options), "leader")), up))
 export const startBrokerLead = (options: NodeOptions) => started(options, Effect.flatMap(withKnownId(options, journalDirectory(options)), brokerLead))
-export const startOneBroker = (options: NodeOptions & LeaderAddresses) => started(options, broker(options))
+export const startOneBroker = (options: NodeOptions & LeaderAddresses) => started(options, Effect.flatMap(withIdFromLeader(options), broker))

@@ -24,6 +24,7 @@ import {
  * (KIP-966), 4 allows features that start at 0.
  *
  * `keepsWhatItAcknowledged` is our own: the logs have every record that the broker acknowledged, but for logs that a heartbeat disowns. Kafka ignores the field.
+ * `wantsId` and `givenId` are our own, too: the request registers nothing, and the response has an id for a new broker; -1: none.
  */
 export const BrokerRegistration = api(
   { key: 62, name: "BrokerRegistration", versions: [0, 4], flexible: 0 },
@@ -43,11 +44,13 @@ export const BrokerRegistration = api(
     isMigratingZkBroker: since(1, bool, false),
     logDirs: since(2, array(uuid), [], "ignorable"),
     previousBrokerEpoch: since(3, int64, -1n, "ignorable"),
-    keepsWhatItAcknowledged: tagged(0x4643, 0, bool, false)
+    keepsWhatItAcknowledged: tagged(0x4643, 0, bool, false),
+    wantsId: tagged(0x4644, 0, bool, false)
   },
   {
     throttleTimeMs: throttleTime(),
     errorCode,
-    brokerEpoch: withDefault(int64, -1n)
+    brokerEpoch: withDefault(int64, -1n),
+    givenId: tagged(0x4643, 0, int32, -1)
   }
 )

@@ -149,7 +149,7 @@ test("preferred leaders are elected again by themselves, only when they are in s
       yield* until(() => partitionOf(leader)?.isr.length === 3)
       yield* until(() => partitionOf(leader)?.leader === 1)
       yield* until(() => lines.length === 1)
-      expect(lines).toEqual(["1 partitions are led by their preferred leaders again (auto.leader.rebalance.enable)"])
+      expect(lines).toEqual(["1 partition is led by preferred leaders again (auto.leader.rebalance.enable)"])
     })
   )
 })

@@ -82,6 +82,15 @@ describe("what wins", () => {
   })
 })
 
+describe("--id auto", () => {
+  const auto = (words: Partial<NodeWords>) =>
+    Effect.runSync(Effect.either(nodeSettings({ ...none, ...words }, { id: undefined, data: "./data/broker", needsId: true, isIdFromLeader: true })))
+  test("the leader gives the id, and the data directory is named by neither", () =>
+    expect(Either.getOrThrow(auto({})).node).toMatchObject({ idFromLeader: true, data: ["./data/broker-auto"] }))
+  test("an id in the settings beside it is refused", () =>
+    expect(Either.getOrThrow(Either.flip(auto({ set: ["node.id=4"] }))).message).toBe("--id auto: the settings have node.id=4. Remove one of the two."))
+})
+
 describe("what is wrong", () => {
   test("an unknown name: where it stands, and the nearest one", () =>
     expect(wrong({ config: file("# mine\nnum.partition=3") })).toMatch(
