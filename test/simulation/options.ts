@@ -21,6 +21,8 @@ interface Replicated {
   readonly moveEveryMs: number | undefined
   /** After which time a lost broker is replaced, ms; -1: never. */
   readonly replacementMs: number
+  /** After which time a replica that is behind leaves the in-sync set, ms. */
+  readonly lagMs: number
 }
 /** Drawn apart, so that what else a seed draws is what it was. */
 const compactionOf = (seed: number, topics: number): Compaction | undefined => {
@@ -125,7 +127,8 @@ export const replicatedOptionsOf = (seed: number, seconds = 30): Options => {
       minIsr: chance.pick([1, 2, 2]),
       racks: chance.pick([0, 0, 2, 3]),
       moveEveryMs: chance.pick([undefined, 1000, 4000]),
-      replacementMs: chance.pick([-1, -1, 2000, 6000])
+      replacementMs: chance.pick([-1, -1, 2000, 6000]),
+      lagMs: chance.pick([2000, 6000, 30_000])
     }
   }
 }

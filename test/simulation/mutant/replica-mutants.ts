@@ -38,63 +38,76 @@ interface Inside {
 }
 const inside = (self: unknown): Inside => self as Inside
 
-const replicated = (name: string, mistake: string, plant: () => () => void, likelySeed = 1): Mutant => ({
+/** `likelySeed`: where it is looked for first; without one the mutant is planted by hand alone. */
+const replicated = (name: string, mistake: string, plant: () => () => void, likelySeed?: number): Mutant => ({
   name,
   mistake,
   plant,
-  likelySeed,
-  isReplicated: true
+  isReplicated: true,
+  ...(likelySeed === undefined ? { isRare: true } : { likelySeed })
 })
 
-const commitByLeaderAlone = replicated("commit-by-leader-alone", "acks=all is answered when the leader of the partition has synced the records", () =>
-  both(
-    exchanged(
-      Leading.prototype,
-      "isCommitted",
-      () =>
-        function (this: Leading, offset) {
-          return this.isSynced(offset)
-        }
+const commitByLeaderAlone = replicated(
+  "commit-by-leader-alone",
+  "acks=all is answered when the leader of the partition has synced the records",
+  () =>
+    both(
+      exchanged(
+        Leading.prototype,
+        "isCommitted",
+        () =>
+          function (this: Leading, offset) {
+            return this.isSynced(offset)
+          }
+      ),
+      exchanged(
+        Leading.prototype,
+        "whenCommitted",
+        () =>
+          function (this: Leading, offset, done) {
+            return this.whenSynced(offset, done)
+          }
+      )
     ),
-    exchanged(
-      Leading.prototype,
-      "whenCommitted",
-      () =>
-        function (this: Leading, offset, done) {
-          return this.whenSynced(offset, done)
-        }
-    )
-  )
+  2
 )
 
-const duplicateUncommitted = replicated("duplicate-uncommitted", "a batch that is sent again is acknowledged although it is above the high watermark", () => {
-  const repeated = new WeakMap<Leading, Set<number>>()
-  return both(
-    exchanged(
-      Leading.prototype,
-      "append",
-      (real) =>
-        function (this: Leading, ...args) {
-          const before = inside(this).replica.state.end
-          const result = real.apply(this, args)
-          if (result._tag === "Right" && inside(this).replica.state.end === before)
-            repeated.set(this, (repeated.get(this) ?? new Set<number>()).add(result.right.lastOffset))
-          return result
-        }
-    ),
-    exchanged(
-      Leading.prototype,
-      "isCommitted",
-      (real) =>
-        function (this: Leading, offset) {
-          return repeated.get(this)?.has(offset) === true || real.call(this, offset)
-        }
+const duplicateUncommitted = replicated(
+  "duplicate-uncommitted",
+  "a batch that is sent again is acknowledged although it is above the high watermark",
+  () => {
+    const repeated = new WeakMap<Leading, Set<number>>()
+    return both(
+      exchanged(
+        Leading.prototype,
+        "append",
+        (real) =>
+          function (this: Leading, ...args) {
+            const before = inside(this).replica.state.end
+            const result = real.apply(this, args)
+            if (result._tag === "Right" && inside(this).replica.state.end === before)
+              repeated.set(this, (repeated.get(this) ?? new Set<number>()).add(result.right.lastOffset))
+            return result
+          }
+      ),
+      exchanged(
+        Leading.prototype,
+        "isCommitted",
+        (real) =>
+          function (this: Leading, offset) {
+            return repeated.get(this)?.has(offset) === true || real.call(this, offset)
+          }
+      )
     )
-  )
-})
+  },
+  4
+)
 
-const waitersOutliveLeadership = replicated("waiters-outlive-leadership", "requests that wait for a commit are acknowledged when the leadership ends", () =>
-  answered(Leading.prototype, "isCurrent", () => true)
+const waitersOutliveLeadership = replicated(
+  "waiters-outlive-leadership",
+  "requests that wait for a commit are acknowledged when the leadership ends",
+  () => answered(Leading.prototype, "isCurrent", () => true),
+  5
 )
 
 const answerBeforeEvent = replicated("answer-before-event", "the leader of a partition goes by the answer to AlterPartition, and not by the event", () =>

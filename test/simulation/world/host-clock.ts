@@ -24,9 +24,10 @@ export class HostClock implements Clock.Clock {
     return this.clock.unsafeCurrentTimeNanos()
   }
   sleep(duration: Duration.Duration): Effect.Effect<void> {
-    const running = Effect.async<void>((resume) => this.whenRunning(() => resume(Effect.void)))
-    return Effect.zipRight(this.clock.sleep(duration), running)
+    return Effect.zipRight(this.clock.sleep(duration), this.running)
   }
+  /** Waits until the processes continue. */
+  readonly running: Effect.Effect<void> = Effect.async((resume) => this.whenRunning(() => resume(Effect.void)))
 
   /** Does `task` now, or in its turn when the processes continue. */
   whenRunning(task: () => void): void {

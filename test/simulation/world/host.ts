@@ -221,7 +221,8 @@ export class Host {
     const { fiber, life } = this
     if (life.isOver || fiber === undefined) return Effect.void
     this.around.recorder.say(`${this.process} is stopped`)
-    return Effect.asVoid(Fiber.interrupt(fiber))
+    // A process that is stopped by SIGSTOP gets the signal when it continues.
+    return Effect.asVoid(Effect.zipRight(this.clock.running, Fiber.interrupt(fiber)))
   })
 
   private platform(life: Life, name: string): Layer.Layer<Platform | LogStore> {

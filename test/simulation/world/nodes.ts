@@ -51,7 +51,11 @@ const configOf = (options: Options): NodeConfig => ({
   "auto.create.topics.enable": false,
   ...(options.replicated === undefined
     ? {}
-    : { "franz.broker.replacement.delay.ms": options.replicated.replacementMs, "leader.imbalance.check.interval.seconds": imbalanceCheckSeconds }),
+    : {
+        "franz.broker.replacement.delay.ms": options.replicated.replacementMs,
+        "leader.imbalance.check.interval.seconds": imbalanceCheckSeconds,
+        "replica.lag.time.max.ms": options.replicated.lagMs
+      }),
   ...(options.compaction === undefined ? {} : { "log.cleaner.backoff.ms": options.compaction.backoffMs })
 })
 

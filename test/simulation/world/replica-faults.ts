@@ -23,7 +23,7 @@ export const cutBrokers: ReplicaFault = ({ chance, cuts, recorder }, { brokers }
     const one = chance.pick(brokers)
     const other = chance.pick(others(brokers, one))
     const oneWay = chance.isTrue(0.5)
-    const ms = chance.pick([500, 3000, 12_000, 40_000])
+    const ms = chance.pick([500, 3000, 12_000])
     recorder.say(`${one.name} ${oneWay ? "reaches" : "and"} ${other.name} ${oneWay ? "no more" : "are cut off"} for ${ms} ms, as brokers alone`)
     const heal = cuts.cut(one.name, other.name, oneWay)
     yield* Effect.sleep(ms)
