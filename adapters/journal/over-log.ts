@@ -9,7 +9,7 @@ import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog
 import { decodeEntries, encodeEntries } from "./entry-record.ts"
 import { decodeSnapshot, encodeSnapshot, snapshotName } from "./snapshot-document.ts"
 import { StreamHolders } from "./stream-holders.ts"
-import { partitionOfStream, type StreamPartition } from "./stream-partition.ts"
+import { epochName, partitionOfStream, type StreamPartition } from "./stream-partition.ts"
 import { StreamReaders } from "./stream-readers.ts"
 
 /**
@@ -20,8 +20,6 @@ import { StreamReaders } from "./stream-readers.ts"
 const journalLogConfig: LogConfig = { ...defaultLogConfig, segmentBytesMax: 16_777_216, fileDeleteDelayMs: 1000, readsWholeAtOpen: true }
 const readBytesMax = 1_048_576
 const int64Bytes = 8
-
-const epochName = ({ name }: StreamPartition): string => `${name}.epoch`
 
 /** A stream that has holders. */
 interface OpenStream {

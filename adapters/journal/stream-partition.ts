@@ -20,3 +20,6 @@ export const partitionOfStream = (stream: string): StreamPartition | undefined =
   const partition = groupStream.exec(stream)?.[1]
   return partition === undefined ? undefined : { topicId: groupMetadataTopicId, partition: Number(partition), name: `journal-group-${partition}` }
 }
+
+/** The name of the checkpoint that holds a stream's newest epoch. */
+export const epochName = ({ name }: StreamPartition): string => `${name}.epoch`

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { freePort } from "../../scripts/bench/broker.ts"
 import { EtcdCluster } from "./support/etcd.ts"
-import { franz } from "./support/franz.ts"
+import { franz, franzDoes, ready, up } from "./support/franz.ts"
 import { available, isRequired, linesOf } from "./support/peers.ts"
 import { type Run, temporaryDirectory, until } from "./support/process.ts"
 
+/** Longer than the default: a busy machine must not end a lease in the middle of a test. */
+const lease = ["-X", "franz.leader.lease.ms=10000"]
 const isThere = available("etcd")
 let etcd: EtcdCluster
 
@@ -29,7 +31,8 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
         "--data",
         `${data.path}/leader-${n}`,
         "-X",
-        `franz.journal=${journalAt("/takeover")}`
+        `franz.journal=${journalAt("/takeover")}`,
+        ...lease
       )
     const leader = ports.map((port) => `127.0.0.1:${port}`).join(",")
     const first = candidate(0)
@@ -66,7 +69,7 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
   test("what is wrong is said in one line: an address without etcd, another cluster's prefix, a directory whose journal is elsewhere, roles in one process", async () => {
     const data = temporaryDirectory()
     const lead = (directory: string, journal: string) =>
-      franz("brokerlead", "--port", "0", "--data", `${data.path}/${directory}`, "-X", `franz.journal=${journal}`)
+      franz("brokerlead", "--port", "0", "--data", `${data.path}/${directory}`, "-X", `franz.journal=${journal}`, ...lease)
     const port = await freePort()
     const nowhere = lead("nowhere", `etcd://127.0.0.1:${port}/x`)
     await nowhere.says(new RegExp(`Waiting for the journal: http://127.0.0.1:${port}: .*Is etcd running there`))
@@ -89,6 +92,46 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
     expect(misspelt.stderr).toMatch(/franz.journal.*expected .*etcd:\/\/HOST:PORT,HOST:PORT\/PREFIX/)
     const both = await franz("up", "--port", "0", "--data", `${data.path}/both`, "-X", `franz.journal=${journalAt("/own")}`).end()
     expect(both.stderr).toContain("franz up has its journal in files")
+    data.remove()
+  }, 300_000)
+
+  test("a journal moves from a directory to etcd and back, with its topics, groups and indexes, and never over another", async () => {
+    const data = temporaryDirectory()
+    const [home, backup] = [`${data.path}/home`, `${data.path}/backup`]
+    const old = await up(home)
+    await franzDoes(["topic", "create", "orders", "--leader", old.address])
+    await franzDoes(["produce", "orders", "--leader", old.address], "one\ntwo\n")
+    await franzDoes(["consume", "orders", "--group", "g", "--from", "start", "--max", "2", "--leader", old.address])
+    const committed = await franzDoes(["group", "describe", "g", "--leader", old.address])
+    await old.process.kill("SIGTERM")
+
+    const engine = journalAt("/moved")
+    const copied = await franzDoes(["journal", "copy", "--from", home, "--to", engine, "--json"])
+    expect(linesOf(copied).length).toBe(5)
+    const twice = await franz("journal", "copy", "--from", home, "--to", engine).end()
+    expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("has a journal. Nothing was changed")])
+    expect(await franzDoes(["journal", "copy", "--from", engine, "--to", backup, "--json"])).toBe(copied)
+    const verified = await franz("log", "verify", backup).end()
+    expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining("__cluster_metadata")])
+
+    const leads = franz(
+      "brokerlead",
+      "--id",
+      "100",
+      "--port",
+      String(await freePort()),
+      "--data",
+      `${data.path}/lead`,
+      "-X",
+      `franz.journal=${engine}`,
+      ...lease
+    )
+    const { address: leader } = await ready(leads)
+    const broker = franz("broker", "--id", "0", "--port", "0", "--data", `${home}/broker-0`, "--leader", leader)
+    const { address } = await ready(broker)
+    expect(await franzDoes(["consume", "orders", "--max", "2", "--leader", address])).toBe("one\ntwo\n")
+    expect(await franzDoes(["group", "describe", "g", "--leader", address])).toBe(committed)
+    for (const run of [broker, leads]) await run.kill("SIGTERM")
     data.remove()
   }, 300_000)
 })

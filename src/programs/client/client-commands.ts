@@ -11,6 +11,7 @@ import type { OpenOfflineConfigs } from "../../cli/admin/offline-config.ts"
 import { partitionElect } from "../../cli/admin/partition/elect.ts"
 import { partitionMove } from "../../cli/admin/partition/move.ts"
 import { topicCommands } from "../../cli/admin/topic.ts"
+import { type CopyJournal, journalCopy } from "../../cli/journal/command.ts"
 import { logCommands } from "../../cli/log/command.ts"
 import { consumeCommand } from "../../cli/messages/consume.ts"
 import { topicCopy } from "../../cli/messages/copy.ts"
@@ -27,6 +28,12 @@ const openOffline: OpenOfflineConfigs = (directory) =>
   Effect.flatMap(
     Effect.promise(() => import("../log/offline-config.ts")),
     ({ openOfflineConfigs }) => openOfflineConfigs(directory)
+  )
+
+const copyJournal: CopyJournal = (options) =>
+  Effect.flatMap(
+    Effect.promise(() => import("../journal/copy.ts")),
+    (copy) => copy.copyJournal(options)
   )
 
 /** The commands of `franz` that start no node, in the order of its help. */
@@ -49,6 +56,7 @@ const shownCommands = [
   overTransport(clusterMetrics),
   overTransport(diagnoseCommand),
   onPlatform(clusterEventsCommand),
+  journalCopy(copyJournal),
   ...logCommands(logTool)
 ]
 

@@ -18,7 +18,7 @@ import { openWriter } from "../../stream/writer.ts"
 import { type NodeFault, nodeFailure } from "../node/node-failure.ts"
 
 /** Returns the directory of the leader's journal at or below `directory`. */
-const leaderDirectory = (directory: string): Effect.Effect<string, CliFailure> =>
+export const leaderDirectory = (directory: string): Effect.Effect<string, CliFailure> =>
   Effect.gen(function* () {
     const path = resolve(directory)
     if (!nodeDisk.exists(path)) return yield* new CliFailure({ exit: "usage", message: `There is no directory ${path}.` })

@@ -35,7 +35,7 @@ const authoritiesOf = (file: string): Effect.Effect<string | undefined, LogFault
       })
 
 /** A client of the engine that the settings name. It opens no connection yet. */
-const clientOf = (engine: JournalEngine, config: Settings): Effect.Effect<EtcdClient, LogFault> =>
+export const clientOf = (engine: JournalEngine, config: Settings): Effect.Effect<EtcdClient, LogFault> =>
   Effect.map(authoritiesOf(config["franz.journal.ca.file"]), (authorities) => {
     const name = config["franz.journal.username"]
     return gateway({
@@ -58,7 +58,7 @@ const watching = (client: EtcdClient): Effect.Effect<void> => {
 }
 
 /** Waits for etcd, with a line every half minute; fails where it refuses this node. */
-const reached = (client: EtcdClient): Effect.Effect<void, LogFault> => {
+export const reached = (client: EtcdClient): Effect.Effect<void, LogFault> => {
   const fault = (message: string) => new LogFault({ path: client.where, reason: "io", message: `The journal cannot be used: ${message}` })
   const attempt = Effect.flatMap(client.status, ({ version }) => {
     const [major = 0, minor = 0] = version.split(".").map(Number)
