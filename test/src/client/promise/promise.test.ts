@@ -161,11 +161,11 @@ describe("the library with promises", () => {
   test("a worker retries, puts aside what it cannot handle with a line in the log, and ends by its signal", async () => {
     const lines: Array<string> = []
     await using client = await connect({ leader: leader(), log: ({ message }) => lines.push(message) })
-    for (const topic of ["jobs", "jobs.dead"]) await client.addTopic(topic, { partitions: 1 })
-    const jobs = Topic.make("jobs", { key: Schema.String, value: Schema.Struct({ n: Schema.Number }) })
+    for (const topic of ["tasks", "tasks.dead"]) await client.addTopic(topic, { partitions: 1 })
+    const jobs = Topic.make("tasks", { key: Schema.String, value: Schema.Struct({ n: Schema.Number }) })
     const producer = await client.producer()
     await producer.send(jobs, "a", { n: 1 })
-    await producer.sendMessage("jobs", "not JSON", { key: "b" })
+    await producer.sendMessage("tasks", "not JSON", { key: "b" })
     await producer.send(jobs, "c", { n: 3 })
     const handled: Array<number> = []
     const stop = new AbortController()
@@ -175,10 +175,10 @@ describe("the library with promises", () => {
         handled.push(value.n)
         if (value.n === 3) throw new Error("three is refused")
       },
-      { group: "workers", deadLetter: "jobs.dead", retries: { attempts: 2, delayMs: 1 }, signal: stop.signal }
+      { group: "task-workers", deadLetter: "tasks.dead", retries: { attempts: 2, delayMs: 1 }, signal: stop.signal }
     )
     const consumer = await client.consumer({ from: "earliest" })
-    await consumer.assign([{ topic: "jobs.dead", partition: 0, at: "earliest" }])
+    await consumer.assign([{ topic: "tasks.dead", partition: 0, at: "earliest" }])
     const dead: Array<ConsumedRecord> = []
     while (dead.length < 2) dead.push(...(await consumer.poll()))
     stop.abort()
@@ -189,9 +189,9 @@ describe("the library with promises", () => {
       ['{"n":3}', "2", "2"]
     ])
     const aside = lines.filter((line) => line.includes("put aside"))
-    expect(aside[1]).toBe("jobs-0@2 was put aside to jobs.dead-0@1 after 2 attempts: Error: three is refused")
+    expect(aside[1]).toBe("tasks-0@2 was put aside to tasks.dead-0@1 after 2 attempts: Error: three is refused")
     expect(aside.length).toBe(2)
-    expect(await producer.deadLetter("jobs.dead", dead[0] as ConsumedRecord, "again")).toMatchObject({ topic: "jobs.dead", offset: 2 })
+    expect(await producer.deadLetter("tasks.dead", dead[0] as ConsumedRecord, "again")).toMatchObject({ topic: "tasks.dead", offset: 2 })
     expect(await caught(client.worker(jobs, undefined as never, { group: "g", deadLetter: "d" }))).toBeInstanceOf(InvalidArgument)
   })
 
