@@ -67,3 +67,48 @@ testWith(
   },
   600_000
 )
+
+const topicTool = "org.apache.kafka.tools.TopicCommand"
+const topics = (...args: ReadonlyArray<string>) => javaTool(topicTool, ["--bootstrap-server", cluster.bootstrap, ...args])
+/** What a tool says when it fails. */
+const refusal = (does: Promise<string>) =>
+  does.then(
+    (said) => `did not fail: ${said}`,
+    (fault: unknown) => String(fault)
+  )
+
+const lacking = async () => {
+  await topics("--create", "--topic", "payments", "--partitions", "2", "--replication-factor", "3", "--config", "min.insync.replicas=2")
+  expect(await refusal(topics("--create", "--topic", "wide", "--replication-factor", "4"))).toContain(
+    "The target replication factor of 4 cannot be reached because only 3 broker(s) are registered."
+  )
+  await cluster.whenInSync("payments")
+  const verifiable = (count: number, ...more: ReadonlyArray<string>) => {
+    const args = ["--bootstrap-server", cluster.bootstrap, "--topic", "payments", "--max-messages", String(count), "--acks", "-1", ...more]
+    return javaTool("org.apache.kafka.tools.VerifiableProducer", args)
+  }
+  expect(linesOf(await verifiable(100)).at(-1)).toContain('"sent":100,"acked":100')
+  await until("no partition is under-replicated", async () => !(await topics("--describe", "--under-replicated-partitions")).includes("Partition:"))
+
+  await cluster.stopBroker(3, "SIGTERM")
+  await cluster.whenEach("payments", "two replicas are in sync", ({ isr }) => isr.length === 2)
+  const under = await topics("--describe", "--under-replicated-partitions")
+  for (const partition of [0, 1]) expect(under).toMatch(new RegExp(`Topic: payments\tPartition: ${partition}\tLeader: [12]\t`))
+  expect(await topics("--describe", "--at-min-isr-partitions")).toContain("Topic: payments\tPartition: 1")
+
+  await cluster.stopBroker(2, "SIGKILL")
+  await cluster.whenEach("payments", "one replica is in sync", ({ isr, leader }) => isr.length === 1 && leader === 1)
+  expect(await topics("--describe", "--under-min-isr-partitions")).toMatch(/Topic: payments\tPartition: 0\tLeader: 1\t.*Isr: 1\tElr: 2\t/)
+  const kcat = ["-b", cluster.addressOf(1), "-P", "-t", "payments", "-p", "0", "-X", "acks=all", "-X", "retries=0", "-X", "message.timeout.ms=30000"]
+  const refused = await Run.start("kcat", kcat, { input: "too few\n" }).end()
+  expect([refused.code === 0, refused.stderr]).toEqual([false, expect.stringMatching(/in-sync replicas/i)])
+  const read = await run("kcat", ["-b", cluster.addressOf(1), "-C", "-t", "payments", "-o", "beginning", "-e", "-q"])
+  expect(linesOf(read).length).toBe(100)
+
+  await Promise.all([2, 3].map((id) => cluster.startBroker(id)))
+  await cluster.whenInSync("payments")
+  expect(linesOf(await verifiable(50, "--value-prefix", "7")).at(-1)).toContain('"sent":50,"acked":50')
+  const logs = await javaTool("org.apache.kafka.tools.LogDirsCommand", ["--bootstrap-server", cluster.bootstrap, "--describe", "--topic-list", "payments"])
+  expect(logs.match(/"partition":"payments-[01]"/g)).toHaveLength(6)
+}
+testWith(["java", "kcat"], "Kafka's tools show what lacks replicas; below min ISR acks=all is refused and reads continue, until it recovers", lacking, 600_000)
