@@ -1,8 +1,7 @@
-import { Context, Effect, Fiber, HashMap, Layer, Option, Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Scope } from "effect"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
 import { brokerOf, type Cluster } from "../../domain/cluster/state.ts"
 import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
-import { BrokerId } from "../../domain/kernel/id.ts"
 import type { Checksum } from "../ports/checksum.ts"
 import type { Compression } from "../ports/compression.ts"
 import { type ForeignDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
@@ -24,6 +23,7 @@ import { listGroups } from "./handler/16-list-groups.ts"
 import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, Image } from "./image/image.ts"
 import { LeaderContact } from "./leader-contact.ts"
+import { lostLogsWarning } from "./lost-logs.ts"
 import { LostRecords } from "./lost-records.ts"
 import { OwnDirectories } from "./own-directories.ts"
 import { HostedPartitions } from "./partition/hosted/hosted-partitions.ts"
@@ -147,12 +147,9 @@ const warnOfLostLogs: Effect.Effect<void, never, BrokerSettings | OwnDirectories
   const { nodeId } = yield* BrokerSettings
   const { empty } = yield* OwnDirectories
   const { cluster } = yield* Image
-  const count = Option.getOrElse(HashMap.get(cluster().load, BrokerId.make(nodeId)), () => 0)
-  if (empty.length === 0 || count === 0) return
-  const paths = empty.map(({ path }) => path).join(", ")
-  yield* Effect.logWarning(
-    `Broker ${nodeId} starts with an empty data directory (${paths}), and the cluster has ${count === 1 ? "1 partition" : `${count} partitions`} on it: their records are missing, and their logs restart at offset 0. If a disk is not mounted or the directory was moved, stop this node, mount or restore it, and start the node again.`
-  )
+  if (empty.length === 0) return
+  const warning = lostLogsWarning(cluster(), nodeId, empty.map(({ path }) => path).join(", "))
+  if (warning !== undefined) yield* Effect.logWarning(warning)
 })
 
 /** Opens the logs. Until they are open, each heartbeat asks the leader to keep this broker fenced. */
