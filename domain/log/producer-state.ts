@@ -33,6 +33,12 @@ export interface ProducerState {
 
 export const noProducers: ProducerState = { entries: HashMap.empty() }
 
+/** What the header of a batch says about its producer. Exported for simulations, whose batches have no bytes. */
+export type SequencedBatch = Pick<
+  RecordBatch,
+  "hasProducerId" | "producerId" | "producerEpoch" | "baseSequence" | "lastSequence" | "baseOffset" | "lastOffset" | "maxTimestamp" | "isControl"
+>
+
 /** As Kafka keeps: a producer has at most five requests in flight, so a retry is among the last five. */
 export const batchesKeptMax = 5
 
@@ -49,7 +55,7 @@ const rejected = (error: Rejection["error"], message: string): Either.Either<Seq
  * have been deleted, and Kafka accepts it too. INVALID_PRODUCER_EPOCH: a newer incarnation has written.
  * OUT_OF_ORDER_SEQUENCE_NUMBER: batches are missing before it, or it is too old to be recognized.
  */
-export const checkSequence = (state: ProducerState, batch: RecordBatch): Either.Either<SequenceCheck, Rejection> => {
+export const checkSequence = (state: ProducerState, batch: SequencedBatch): Either.Either<SequenceCheck, Rejection> => {
   if (!batch.hasProducerId) return accepted
   const producerId = batch.producerId
   const known = HashMap.get(state.entries, producerId)
@@ -76,7 +82,7 @@ export const checkSequence = (state: ProducerState, batch: RecordBatch): Either.
  * The state after a batch was appended (or found in the log at a restart): only its header is read. `at` is the time of
  * the append in ms. Control batches raise the epoch and have no sequence.
  */
-export const evolveProducers = (state: ProducerState, batch: RecordBatch, at: number): ProducerState => {
+export const evolveProducers = (state: ProducerState, batch: SequencedBatch, at: number): ProducerState => {
   if (!batch.hasProducerId) return state
   const producerId = batch.producerId
   const epoch = batch.producerEpoch

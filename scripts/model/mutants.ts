@@ -160,5 +160,9 @@ const joined = (state: Lead, isBelow: boolean): Lead => {
   })
   if (may.length === 0) return state
   const isr = [...state.isr, ...may.map(({ id }) => id)]
-  return { ...state, maximal: isr, proposal: { isr, brokerEpochs: isr.map(() => 0), leaderEpoch: state.epoch, partitionEpoch: state.partitionEpoch, sent: 0 } }
+  const brokerEpochs = [
+    ...state.isr.map((id) => state.followers.find((one) => one.id === id)?.brokerEpoch ?? state.brokerEpoch),
+    ...may.map((one) => one.brokerEpoch)
+  ]
+  return { ...state, maximal: isr, proposal: { isr, brokerEpochs, leaderEpoch: state.epoch, partitionEpoch: state.partitionEpoch, sent: 0 } }
 }
