@@ -1,5 +1,6 @@
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
 import { monotonicNow } from "../runtime/monotonic.ts"
+import { within } from "../runtime/supervision.ts"
 import type { MembershipHandler } from "./handler.ts"
 import type { HeartbeatResult, Member, MemberAssignment } from "./member.ts"
 import type { MembershipSettings } from "./options.ts"
@@ -23,20 +24,22 @@ export const heartbeats = (
   handler: MembershipHandler,
   { counts }: MemberAssignment,
   joinedWith: ReadonlyArray<string>
-): Effect.Effect<AssignmentEnd> =>
-  Effect.gen(function* () {
+): Effect.Effect<AssignmentEnd> => {
+  const beating = Effect.gen(function* () {
     let aliveAt = yield* monotonicNow
-    let countedAt = aliveAt
     let pauseMs = settings.heartbeatIntervalMs
     for (;;) {
       handler.deliverUntil(aliveAt + settings.sessionTimeoutMs)
-      const stalledInMs = handler.idleSince(yield* monotonicNow) + settings.maxPollIntervalMs - (yield* monotonicNow)
-      yield* handler.subscriptionChanged.waitAtMost(Math.max(0, Math.min(pauseMs, stalledInMs)))
+      const before = yield* monotonicNow
+      const stalledInMs = handler.idleSince(before) + settings.maxPollIntervalMs - before
+      const expiresInMs = aliveAt + settings.sessionTimeoutMs - before
+      yield* handler.subscriptionChanged.waitAtMost(Math.max(0, Math.min(pauseMs, stalledInMs, expiresInMs)))
       if (handler.topics().join() !== joinedWith.join()) return "rebalance"
       const sentAt = yield* monotonicNow
       if (sentAt - handler.idleSince(sentAt) >= settings.maxPollIntervalMs) return "stalled"
-      const result = yield* member.heartbeat
-      const now = yield* monotonicNow
+      // Its own bound may be later than the end of the session.
+      const response = yield* within(member.heartbeat, Math.max(0, aliveAt + settings.sessionTimeoutMs - sentAt))
+      const result = Option.getOrElse(response, () => "unanswered" as const)
       // A lost heartbeat is repeated soon: the session times out meanwhile.
       pauseMs = result === "unanswered" ? Math.min(heartbeatRetryMs, settings.heartbeatIntervalMs) : settings.heartbeatIntervalMs
       // The coordinator received it between the two times. The earlier one is safe.
@@ -46,11 +49,21 @@ export const heartbeats = (
       if (result !== "alive" && result !== "unanswered") return result
       // Without a response the session may have timed out: the group may have assigned the partitions to other members,
       // which would receive the same messages.
-      if (result === "unanswered" && now - aliveAt > settings.sessionTimeoutMs) return "lost"
-      if (counts !== undefined && now - countedAt > partitionCheckMs) {
-        countedAt = now
-        const current = yield* Effect.option(member.countPartitions([...counts.keys(), ...joinedWith.filter((topic) => !counts.has(topic))]))
-        if (current._tag === "Some" && !sameCounts(current.value, counts)) return "rebalance"
-      }
+      if (result === "unanswered" && (yield* monotonicNow) - aliveAt >= settings.sessionTimeoutMs) return "lost"
     }
   })
+  return counts === undefined ? beating : Effect.raceFirst(beating, recounting(member, counts, joinedWith))
+}
+
+/**
+ * Returns when the topics of an assignment have other numbers of partitions. Beside the heartbeats, since metadata may be
+ * late or missing for longer than a session.
+ */
+const recounting = (member: Member, counts: ReadonlyMap<string, number>, joinedWith: ReadonlyArray<string>): Effect.Effect<"rebalance"> => {
+  const topics = [...counts.keys(), ...joinedWith.filter((topic) => !counts.has(topic))]
+  const check = Effect.map(
+    Effect.option(member.countPartitions(topics)),
+    Option.exists((current) => !sameCounts(current, counts))
+  )
+  return Effect.as(Effect.repeat(Effect.delay(check, partitionCheckMs), { until: (changed) => changed }), "rebalance")
+}

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test"
-import { Effect, Fiber } from "effect"
+import { Clock, Effect, Fiber } from "effect"
 import fc from "fast-check"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { Fenced, GroupRefused, KafkaFailure, NotAuthorized, NotReachable, RequestTimedOut } from "../../../../src/client/error.ts"
 import type { MembershipHandler } from "../../../../src/client/group/handler.ts"
+import { heartbeats } from "../../../../src/client/group/heartbeats.ts"
 import type { HeartbeatResult, Member, MemberAssignment, MemberError } from "../../../../src/client/group/member.ts"
 import { runMembership } from "../../../../src/client/group/membership.ts"
 import { membershipSettings } from "../../../../src/client/group/options.ts"
@@ -96,5 +97,34 @@ describe("a membership", () => {
   test("ends with what is final by its nature, and reads nothing then", async () => {
     for (const error of final) expect(await play([passing[2] as MemberError, error, "rebalance"])).toMatchObject({ error, left: 1, reads: 0 })
     expect(await play(["fenced"])).toMatchObject({ error: { _tag: "Fenced" }, reads: 1 })
+  })
+
+  /** How an assignment ends, and when, ms: `member` has its first heartbeat after 2 s, and its session is 6 s. */
+  const endOf = (member: object, counts: MemberAssignment["counts"]) => {
+    const handler = { topics: () => ["orders"], subscriptionChanged: new Signal(), deliverUntil: () => {}, idleSince: () => Number.POSITIVE_INFINITY }
+    const settings = membershipSettings({ sessionTimeoutMs: 6000, heartbeatIntervalMs: 2000 })
+    const life = heartbeats(member as unknown as Member, settings, handler as unknown as MembershipHandler, { partitions: [], counts }, ["orders"])
+    return new VirtualClock(0).run(Effect.zip(life, Clock.currentTimeMillis))
+  }
+  /** Responds to as many heartbeats, and to no other. */
+  const beats = (responses: number) => {
+    let sent = 0
+    return Effect.suspend(() => (++sent <= responses ? Effect.succeed("alive" as const) : Effect.never))
+  }
+
+  test("is lost when its session times out, though a heartbeat still has no response", async () => {
+    expect(await endOf({ heartbeat: beats(1) }, undefined)).toEqual(["lost", 8000])
+  })
+
+  test("sends heartbeats while the metadata of its topics do not arrive", async () => {
+    const member = { heartbeat: beats(20), countPartitions: () => Effect.never }
+    expect(await endOf(member, new Map([["orders", 3]]))).toEqual(["lost", 46_000])
+  })
+
+  test("rebalances when a topic has more partitions, also after metadata that failed", async () => {
+    let counted = 0
+    const countPartitions = () =>
+      Effect.suspend(() => (++counted === 1 ? Effect.fail("not now") : Effect.succeed(new Map([["orders", counted === 2 ? 3 : 4]]))))
+    expect(await endOf({ heartbeat: beats(20), countPartitions }, new Map([["orders", 3]]))).toEqual(["rebalance", 30_000])
   })
 })
