@@ -77,7 +77,9 @@ const cleanElections = (changes: ReadonlyArray<Changed>): ReadonlyArray<Violatio
     const { after, before, event } = change
     if (event.type === "LeaderElectedUncleanly") findings.add(`${shownAt(change)}: no client asked for it`)
     if (before === undefined || after.leader === -1 || after.leader === before.leader) continue
-    if (![...before.isr, ...before.elr].includes(after.leader))
+    // The proposal with which the last target replica joins also ends the move, in one event.
+    const joined = event.type === "ReassignmentEnded" ? after.isr : []
+    if (![...before.isr, ...before.elr, ...joined].includes(after.leader))
       findings.add(`${shownAt(change)} elects ${after.leader}; in sync were ${before.isr}, eligible ${before.elr}`)
   }
   return findings.list

@@ -260,7 +260,7 @@ export const mutants: ReadonlyArray<Mutant> = [
     name: "removal-not-named",
     mistake: "a log's files are deleted before its new name, that says so, is durable",
     changes: [
-      { file: "store.ts", from: "yield* syncing(disk, root)\n    yield* Effect.mapError(removeTreeApart", to: "yield* Effect.mapError(removeTreeApart" }
+      { file: "leaving-logs.ts", from: "yield* syncing(disk, root)\n    yield* Effect.mapError(removeTreeApart", to: "yield* Effect.mapError(removeTreeApart" }
     ],
     only: ["removal"]
   },
