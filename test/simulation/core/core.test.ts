@@ -1,14 +1,30 @@
 import { describe, expect, test } from "bun:test"
+import type { Broker } from "./broker.ts"
 import { coreMutants } from "./mutants.ts"
 import { coreOptions } from "./options.ts"
 import { EventQueue } from "./queue.ts"
+import { Replica } from "./replica.ts"
+import { ReplicaLog } from "./replica-log.ts"
 import { realRules } from "./rules.ts"
 import { shrink, storyOf } from "./shrink.ts"
 import { simulateCore } from "./simulate.ts"
 import { type RareState, Sometimes } from "./sometimes.ts"
+import { World } from "./world.ts"
 
 /** What the test run has time for: some six simulated hours. `./franz simulate --core --hours N` runs more. */
 const seeds = 200
+const unsequenced = {
+  hasProducerId: false,
+  producerId: -1n,
+  producerEpoch: -1,
+  baseSequence: -1,
+  lastSequence: -1,
+  isControl: false,
+  maxTimestamp: 0,
+  offset: 0,
+  baseOffset: 0,
+  lastOffset: 0
+}
 /** Rare states that this many seeds reach many times. */
 const often: ReadonlyArray<RareState> = [
   "a member of the ELR was elected",
@@ -63,6 +79,24 @@ describe("the functions of the domain alone", () => {
     expect(story.at(-1)).toContain("BROKEN")
     expect(story.some((line) => /leads \S+-\d+@\d+e\d+/.test(line))).toBe(true)
   })
+})
+
+test("a follower that is not aligned has what an earlier leader called committed", () => {
+  const world = new World({ ...coreOptions(1), followerReads: true }, realRules, false)
+  world.partitions.add("T0000000000000000000AA" as never, "orders", 0)
+  const known = world.partitions.of(0)
+  const log = new ReplicaLog()
+  log.append({ ...unsequenced, number: 1, epoch: 4 })
+  log.checkpointed = 1
+  log.committedUnder = 4
+  const replica = new Replica(world.brokers[2] as Broker, known.key, log)
+  // Another broker was elected uncleanly under epoch 5, and leads again under epoch 7.
+  known.uncleanEpoch = 5
+  replica.becomeFollower({ replicas: [0, 2], isr: [0], elr: [], adding: [], removing: [], leader: 0, leaderEpoch: 7, partitionEpoch: 9 } as never)
+  const read = replica.readable(0)
+  expect([read?.records.length, read?.epoch]).toEqual([1, 4])
+  world.checks.read(known, read?.records ?? [], read?.epoch ?? -1, 2)
+  expect(known.promised.size).toBe(0)
 })
 
 test("actions run by time, and in the order in which they were added", () => {

@@ -93,6 +93,7 @@ export class Replica {
     this.follow = undefined
     const { log } = this
     log.epochs.note(partition.leaderEpoch, log.end)
+    log.committedUnder = partition.leaderEpoch
     this.world.note(() => `broker ${id} leads ${this.name}@${log.end}e${partition.leaderEpoch}, in sync ${now.isr}, high watermark ${this.highWatermark}`)
     const start = { id, end: log.end, syncedEnd: this.durableEnd, highWatermark: this.highWatermark, at: this.world.queue.now }
     this.world.checks.leads(this.key, partition.leaderEpoch, id)
@@ -286,11 +287,9 @@ export class Replica {
   /** What a consumer may read: below the high watermark. */
   readable(from: Offset): { readonly records: ReadonlyArray<StoredRecord>; readonly epoch: number; readonly isReplicated: boolean } | undefined {
     const { follow, lead, log } = this
-    // Until its log is aligned a follower has what an earlier leader called committed.
-    const epoch = lead?.epoch ?? (follow?.isAligned === true ? follow.leaderEpoch : follow === undefined ? undefined : follow.leaderEpoch - 1)
-    if (epoch === undefined || (follow !== undefined && !this.world.options.followerReads)) return undefined
+    if (lead === undefined && (follow === undefined || !this.world.options.followerReads)) return undefined
     const until = this.rules.readsCommitted ? (lead?.highWatermark ?? follow?.highWatermark ?? 0) : log.end
-    return { records: log.slice(from, Math.min(until, from + 500)), epoch, isReplicated: lead === undefined || lead.followers.length > 0 }
+    return { records: log.slice(from, Math.min(until, from + 500)), epoch: log.committedUnder, isReplicated: lead === undefined || lead.followers.length > 0 }
   }
 
   // ------------------------------------------------------------------ the follower
@@ -344,6 +343,7 @@ export class Replica {
     if (answer._tag === "records") state = rules.heard(state, answer.highWatermark)
     this.follow = this.broker.lies ? wasSynced(state, log.end) : state
     if (state.highWatermark > this.highWatermark) this.highWatermark = state.highWatermark
+    log.committedUnder = state.leaderEpoch
     if (records.length > 0) this.sync()
     this.fetch()
   }
