@@ -55,7 +55,10 @@ export const listTopics = (client: Client, { internal = false } = {}): Effect.Ef
   )
 
 export interface PartitionDescription extends PartitionView {
-  /** The offset of the oldest message, and the one after the newest; undefined where the partition has no leader. */
+  /**
+   * The offset of the oldest message, and the one after the newest; undefined where the partition has no leader. The end
+   * is undefined also where the leader does not know it: fewer replicas than min.insync.replicas are in sync.
+   */
   readonly first: number | undefined
   readonly end: number | undefined
 }
@@ -88,10 +91,14 @@ export const describeTopic = (client: Client, name: string): Effect.Effect<Topic
       })
     }
   })
+/** How long the end of a log may be unknown to a new leader before the description leaves it out, ms. */
+const unknownEndMs = 1000
 const offsetsAt = (client: Client, partitions: ReadonlyArray<TopicPartition>, at: "earliest" | "latest") =>
   startOffsets(
     client,
-    partitions.map((one) => ({ ...one, at }))
+    partitions.map((one) => ({ ...one, at })),
+    "read_uncommitted",
+    unknownEndMs
   )
 
 export interface ConfigEntry {

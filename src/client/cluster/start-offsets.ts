@@ -1,7 +1,8 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { ListOffsets } from "../../protocol/message/02-list-offsets.ts"
 import { type CallError, KafkaFailure, type NotAuthorized } from "../error.ts"
+import { monotonicNow } from "../runtime/monotonic.ts"
 import { type Client, expectNone } from "./client.ts"
 import { type TopicPartition, topicPartitionKey } from "./topic-partition.ts"
 
@@ -25,13 +26,13 @@ export type OffsetsError = CallError | NotAuthorized
 
 const timestampOf = (at: StartAt): bigint => (at === "latest" ? latest : at === "earliest" ? earliest : BigInt("timestamp" in at ? at.timestamp : at.offset))
 
-/** Requests the offsets of partitions that one node leads. Returns them in the order of the partitions. */
+/** Requests the offsets of partitions that one node leads. Returns them, or the error of each, in the order of the partitions. */
 const listOffsets = (
   client: Client,
   nodeId: number,
   partitions: ReadonlyArray<StartRequest>,
   isolation: Isolation
-): Effect.Effect<ReadonlyArray<number>, CallError> =>
+): Effect.Effect<ReadonlyArray<Either.Either<number, CallError>>, CallError> =>
   Effect.gen(function* () {
     const byTopic = new Map<string, Array<{ readonly partitionIndex: number; readonly timestamp: bigint }>>()
     for (const { at, partition, topic } of partitions) {
@@ -46,25 +47,35 @@ const listOffsets = (
     )
     return yield* Effect.forEach(partitions, ({ partition, topic }) => {
       const result = results.get(topicPartitionKey({ topic, partition }))
-      if (result === undefined) return Effect.fail(new KafkaFailure({ error: "UNKNOWN_TOPIC_OR_PARTITION", what: `${topic}-${partition}`, detail: null }))
-      return Effect.as(expectNone(kafkaError(result.errorCode), `The offsets of ${topic}-${partition}`), Number(result.offset))
+      const found =
+        result === undefined
+          ? Effect.fail(new KafkaFailure({ error: "UNKNOWN_TOPIC_OR_PARTITION", what: `${topic}-${partition}`, detail: null }))
+          : Effect.as(expectNone(kafkaError(result.errorCode), `The offsets of ${topic}-${partition}`), Number(result.offset))
+      return Effect.either(found)
     })
   })
+
+/** A leader that is alone below min.insync.replicas does not know the end of its log until enough replicas are in sync. */
+const isUnknownEnd = (error: CallError): boolean => error._tag === "KafkaFailure" && error.error === "OFFSET_NOT_AVAILABLE"
 
 /**
  * Returns the offset at which each partition is to begin, by `topicPartitionKey`. The leaders of the partitions are
  * asked where the offset is not given. A time after the last message gives the end of the log; to a reader of committed
  * messages the log ends before the first open transaction. Retried over changes of leadership for `retryTimeoutMs`.
+ * A partition whose leader does not know the end of its log for `unknownWithinMs` is left out; by default that is an error.
  */
 export const startOffsets = (
   client: Client,
   requested: ReadonlyArray<StartRequest>,
-  isolation: Isolation = "read_uncommitted"
+  isolation: Isolation = "read_uncommitted",
+  unknownWithinMs = Number.POSITIVE_INFINITY
 ): Effect.Effect<ReadonlyMap<string, number>, OffsetsError> =>
   Effect.gen(function* () {
     const offsets = new Map<string, number>()
+    const unknown = new Set<string>()
+    const startedAt = yield* monotonicNow
     for (const one of requested) if (typeof one.at === "object" && "offset" in one.at) offsets.set(topicPartitionKey(one), one.at.offset)
-    const missing = () => requested.filter((one) => !offsets.has(topicPartitionKey(one)))
+    const missing = () => requested.filter((one) => !offsets.has(topicPartitionKey(one)) && !unknown.has(topicPartitionKey(one)))
     const attempt = Effect.gen(function* () {
       const byLeader = new Map<number, Array<StartRequest>>()
       for (const one of missing()) {
@@ -77,8 +88,17 @@ export const startOffsets = (
       yield* Effect.forEach(
         byLeader,
         ([leader, led]) =>
-          Effect.map(listOffsets(client, leader, led, isolation), (found) => {
-            for (const [index, one] of led.entries()) offsets.set(topicPartitionKey(one), found[index] as number)
+          Effect.gen(function* () {
+            const found = yield* listOffsets(client, leader, led, isolation)
+            const hasWaited = (yield* monotonicNow) - startedAt >= unknownWithinMs
+            const failures = found.flatMap((offset, index) => {
+              const key = topicPartitionKey(led[index] as StartRequest)
+              if (Either.isRight(offset)) offsets.set(key, offset.right)
+              else if (hasWaited && isUnknownEnd(offset.left)) unknown.add(key)
+              else return [offset.left]
+              return []
+            })
+            if (failures[0] !== undefined) yield* Effect.fail(failures[0])
           }),
         { concurrency: "unbounded", discard: true }
       )
