@@ -305,7 +305,7 @@ const isLong = ({ topicData }: Request, { sizeBound }: ProduceOptions): boolean 
 /**
  * Produce: appends record batches. Each partition succeeds or fails on its own. acks=1 is answered when the records are
  * in the log. acks=all is answered when they are synced to disk (one sync for all waiting requests), or like acks=1
- * under log.flush.policy=interval. acks=0 has no response. A long request is processed in steps, and no other request
+ * under log.flush.policy=interval; with several replicas when the high watermark is above them. acks=0 has no response. A long request is processed in steps, and no other request
  * of its connection overtakes it. ApiVersions lists versions 0 to 2, which are not served: without them librdkafka
  * before 2.11.1 sends uncompressed records (KAFKA-18659).
  */

@@ -78,7 +78,7 @@ function* raisesOf(plans: ReadonlyArray<TopicPlan>): Steps<ReadonlyMap<Replica, 
 
 /**
  * DeleteRecords 0-2 (KIP-107): raises the log start offset of partitions to the given offset; -1 means the high
- * watermark. The response is sent when the new start survives a power cut. An offset before the start changes nothing
+ * watermark. The response is sent when the new start survives a power cut of this broker; followers learn it later. An offset before the start changes nothing
  * and is answered with the start. Of several offsets for one partition the largest is used.
  *
  * Errors of a partition: OFFSET_OUT_OF_RANGE above the high watermark or below -1, POLICY_VIOLATION where

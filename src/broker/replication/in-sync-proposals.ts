@@ -59,7 +59,7 @@ const settle = (all: ReadonlyArray<Proposed>, { errorCode, topics }: ResponseOf<
 
 /**
  * Sends what partition leaders propose for their in-sync sets (AlterPartition), one request at a time, as long as it runs. The response changes nothing: the image does. A request without a
- * response is sent again when `remind` names its replicas.
+ * response is sent again by the next look at all replicas (`replicating.ts`).
  */
 export const sendProposals: Effect.Effect<never, never, BrokerSettings | BrokerIdentity | HostedPartitions | Relay> = Effect.gen(function* () {
   const { nodeId } = yield* BrokerSettings

@@ -32,7 +32,7 @@ export const quorum = family("Configures Kafka's controller quorum. It has no ef
   "unstable.feature.versions.enable": hidden(bools(false))
 })
 
-/** Replication and leader election. */
+/** Replication and leader election, as far as it has no effect. */
 export const replication = family("Configures replication and leader election. It has no effect here (docs/skipped.md).", {
   "alter.log.dirs.replication.quota.window.num": ints(11, 1),
   "alter.log.dirs.replication.quota.window.size.seconds": ints(1, 1),
