@@ -83,12 +83,16 @@ const topicList = command({
     )
 })
 
-const partitionRow = ({ end, first, isr, leader, leaderEpoch, partition, replicas }: PartitionDescription): ReadonlyArray<string | number> => [
+const partitionRow = (
+  { eligible, end, first, isr, leader, leaderEpoch, partition, replicas }: PartitionDescription,
+  showsEligible: boolean
+): ReadonlyArray<string | number> => [
   partition,
   leader < 0 ? "none" : leader,
   leaderEpoch,
   replicas.join(","),
   isr.join(","),
+  ...(showsEligible ? [eligible?.join(",") ?? ""] : []),
   first ?? "?",
   end ?? "?",
   first === undefined || end === undefined ? "?" : end - first
@@ -96,7 +100,11 @@ const partitionRow = ({ end, first, isr, leader, leaderEpoch, partition, replica
 
 const show = ({ configs, internal, name, partitions, topicId }: TopicDescription): void => {
   print(`${bold(name)}  ${count(partitions.length, "partition")}  id ${topicId}${internal ? "  internal" : ""}`)
-  for (const line of indented(["PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC", "FIRST", "END", "MESSAGES"], partitions.map(partitionRow))) print(line)
+  // Only while fewer replicas than min.insync.replicas are in sync.
+  const showsEligible = partitions.some(({ eligible = [] }) => eligible.length > 0)
+  const head = ["PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC", ...(showsEligible ? ["ELIGIBLE"] : []), "FIRST", "END", "MESSAGES"]
+  const rows = partitions.map((partition) => partitionRow(partition, showsEligible))
+  for (const line of indented(head, rows)) print(line)
   const own = configs.filter(({ isOwn }) => isOwn)
   for (const { name: setting, value } of own) print(`  ${setting}=${value ?? ""}`)
   print(dim(`  ${own.length === 0 ? "no settings of its own" : "the other settings are those of the nodes"}: \`franz topic config ${name}\` shows all`))

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { DescribeConfigs } from "../../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
+import { DescribeTopicPartitions } from "../../protocol/message/75-describe-topic-partitions.ts"
 import { type Client, expectNone } from "../cluster/client.ts"
 import { startOffsets } from "../cluster/start-offsets.ts"
 import { type TopicPartition, topicPartitionKey } from "../cluster/topic-partition.ts"
@@ -61,6 +62,11 @@ export interface PartitionDescription extends PartitionView {
    */
   readonly first: number | undefined
   readonly end: number | undefined
+  /**
+   * Replicas that may lead where no in-sync one can (the ELR of KIP-966); empty while enough replicas are in sync.
+   * Undefined where all replicas of the topic are in sync, or the cluster does not say.
+   */
+  readonly eligible?: ReadonlyArray<number> | undefined
 }
 export interface TopicDescription {
   readonly name: string
@@ -80,6 +86,7 @@ export const describeTopic = (client: Client, name: string): Effect.Effect<Topic
     const led = partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => ({ topic: name, partition }))
     const [firsts, ends] = yield* Effect.all([offsetsAt(client, led, "earliest"), offsetsAt(client, led, "latest")], { concurrency: 2 })
     const configs = yield* topicConfigs(client, name)
+    const eligible = partitions.some(({ isr, replicas }) => isr.length < replicas.length) ? yield* eligibleReplicas(client, name) : undefined
     return {
       name,
       topicId,
@@ -87,10 +94,35 @@ export const describeTopic = (client: Client, name: string): Effect.Effect<Topic
       configs,
       partitions: partitions.map((view) => {
         const key = topicPartitionKey({ topic: name, partition: view.partition })
-        return { ...view, first: firsts.get(key), end: ends.get(key) }
+        return { ...view, first: firsts.get(key), end: ends.get(key), ...(eligible === undefined ? {} : { eligible: eligible.get(view.partition) ?? [] }) }
       })
     }
   })
+
+/** Returns the eligible replicas of a topic's partitions; undefined where the cluster has no such request. */
+const eligibleReplicas = (client: Client, name: string): Effect.Effect<ReadonlyMap<number, ReadonlyArray<number>> | undefined, CallError> => {
+  const page = (cursor: { readonly topicName: string; readonly partitionIndex: number } | null) =>
+    client.callAny(DescribeTopicPartitions, { topics: [{ name }], cursor })
+  return client
+    .persistently(
+      Effect.gen(function* () {
+        const found = new Map<number, ReadonlyArray<number>>()
+        let answer = yield* page(null)
+        let from = 0
+        for (;;) {
+          for (const { partitions } of answer.topics)
+            for (const { eligibleLeaderReplicas, partitionIndex } of partitions) found.set(partitionIndex, eligibleLeaderReplicas ?? [])
+          const next = answer.nextCursor
+          // A cursor that does not advance would never end.
+          if (next === null || next.partitionIndex <= from) return found
+          from = next.partitionIndex
+          answer = yield* page(next)
+        }
+      })
+    )
+    .pipe(Effect.catchTag("UnsupportedByCluster", () => Effect.succeed(undefined)))
+}
+
 /** How long the end of a log may be unknown to a new leader before the description leaves it out, ms. */
 const unknownEndMs = 1000
 const offsetsAt = (client: Client, partitions: ReadonlyArray<TopicPartition>, at: "earliest" | "latest") =>

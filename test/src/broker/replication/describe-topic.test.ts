@@ -1,9 +1,10 @@
-import { expect, test } from "bun:test"
+import { expect, spyOn, test } from "bun:test"
 import { Duration, Effect } from "effect"
+import { topicCommands } from "../../../../src/cli/admin/topic.ts"
 import { Admin } from "../../../../src/client/admin/admin.ts"
 import { createReplicated, partitionOf, produce, ReplicatedWorld, until } from "./support.ts"
 
-test("a leader alone below min ISR does not know its end: the description shows the partition without it, and with it after recovery", () => {
+test("a leader alone below min ISR does not know its end: the description shows the partition without it, with who may lead, and with it after recovery", () => {
   const world = new ReplicatedWorld()
   return world.run(
     Effect.gen(function* () {
@@ -19,13 +20,23 @@ test("a leader alone below min ISR does not know its end: the description shows 
 
       const admin = yield* Effect.provide(Admin.make({ leader: "leader:9092" }), world.network.layer("client"))
       const [took, alone] = yield* Effect.timed(admin.describeTopic("orders"))
-      expect(alone.partitions).toMatchObject([{ leader: 2, isr: [2], first: 0, end: undefined }])
+      expect(alone.partitions).toMatchObject([{ leader: 2, isr: [2], first: 0, end: undefined, eligible: [1] }])
       expect(Duration.toMillis(took)).toBeLessThan(5000)
+
+      const describe = topicCommands.find(({ path }) => path.join(" ") === "topic describe")
+      const written = spyOn(process.stdout, "write").mockImplementation(() => true)
+      yield* Effect.provide(describe?.run(["orders", "--leader", "leader:9092"], "franz") ?? Effect.die("no command"), world.network.layer("client"))
+      const text = written.mock.calls.map(([chunk]) => String(chunk)).join("")
+      written.mockRestore()
+      expect(text).toMatch(/IN SYNC +ELIGIBLE +FIRST +END/)
+      expect(text).toMatch(/ 0 +2 +1 +1,2 +2 +1 +0 +\? +\?/)
 
       yield* world.broker(1)
       yield* until(() => partitionOf(leader)?.isr.length === 2)
       yield* Effect.sleep(1000)
-      expect((yield* admin.describeTopic("orders")).partitions).toMatchObject([{ first: 0, end: 3 }])
+      const [recovered] = (yield* admin.describeTopic("orders")).partitions
+      expect(recovered).toMatchObject({ first: 0, end: 3 })
+      expect(recovered?.eligible).toBeUndefined()
     })
   )
 })
