@@ -75,7 +75,7 @@ const modelled = (name: string): CoreMutant => mutant(name, ofModel(name))
 const likelySeeds: Readonly<Record<string, number>> = {
   "a fetch under another epoch is served": 119,
   "a replica joins without the start of the epoch": 11,
-  "AlterPartition's answer is believed before the event": 171,
+  "AlterPartition's answer is believed before the event": 59,
   "the in-sync set changes without the partition epoch": 44,
   "a replica joins by the fetch of an earlier process": 110,
   "an ineligible replica is forgotten while a copy is under way": 155,

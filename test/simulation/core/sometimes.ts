@@ -7,7 +7,7 @@ const rareStates = {
   "a leader was elected uncleanly": 8,
   "the last copy was lost": 8,
   "a follower cut records that the leader lacks": 2,
-  "a follower cut twice before it was aligned": 8,
+  "a follower cut twice before it was aligned": 40,
   "a deposed leader appended a record": 2,
   "a deposed leader appended, and its records were cut": 2,
   "acks=all was refused below min ISR": 2,
