@@ -71,11 +71,14 @@ const write = (leader: string, topic: string, partitions: number) =>
   )
 const ends = (of: Served, topic: string) => of.topics.find(({ name }) => name === topic)?.partitions.map(({ end }) => end) ?? []
 
+/** What an earlier program served, and the setting that the leader stores for all nodes when it opens an older cluster. */
+const opened = (of: Served): Served => ({ ...of, nodeConfigs: { ...of.nodeConfigs, all: { ...of.nodeConfigs["all"], "min.insync.replicas": "1" } } })
+
 describe("a data directory of an earlier program, stopped cleanly", () => {
   test("has valid logs, and clients see the same data", async () => {
     await isRight("node")
     const { address } = await started(up(join(data.path, "node"), ...settingsOfOlderData))
-    expect(await served(address)).toEqual(older.node)
+    expect(await served(address)).toEqual(opened(older.node))
   }, 120_000)
   testWith(["kcat"], "is read by librdkafka to the same ends", async () => {
     const of = older.node.topics.filter(({ name }) => ["orders", "latest", "trimmed"].includes(name))
@@ -114,7 +117,7 @@ describe("the data directories of a leader and two brokers that were killed", ()
     const broker = (id: string, directories: string) =>
       ready(franz("broker", "--id", id, "--port", "0", "--leader", leader.address, "--data", directories, ...settings))
     await Promise.all([started(broker("1", at("broker-1"))), started(broker("2", `${at("broker-2a")},${at("broker-2b")}`))])
-    expect(await served(leader.address)).toEqual(older.cluster)
+    expect(await served(leader.address)).toEqual(opened(older.cluster))
   }, 120_000)
   test("accept new records, their group continues at its offsets, and their logs are valid afterwards", async () => {
     const address = running[0]?.address ?? ""

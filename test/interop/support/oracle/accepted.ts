@@ -24,11 +24,6 @@ export const accepted: ReadonlyArray<Accepted> = [
   { at: /^ApiVersions\/all v[34]\.(supported|finalized)Features/, why: "Features gate transactions 2, KIP-848 and share groups, none of which are built." },
   { at: /^DescribeConfigs\/loggers\./, why: "A node has one logger, whose level is fixed." },
   {
-    at: /^(DescribeConfigs|Settings of (topics|nodes))\/.*\.(configSource|synonyms)$/,
-    kafkas: /^3$|min\.insync\.replicas=1@3/,
-    why: "Kafka sets min.insync.replicas for all nodes by itself, for its eligible leader replicas (KIP-966); nothing here needs it."
-  },
-  {
     at: /^(DescribeConfigs\/node.*|Settings of nodes\/(.*listener.*|process\.roles|controller\.quorum\.voters|log\.dirs?|(offsets|share|transaction)\..*(replication\.factor|min\.isr)))\.results\..*\.(value|configSource|synonyms)$/,
     why: "The two nodes were started with different files."
   },
