@@ -18,7 +18,7 @@ interface RangeWords {
   readonly last: Option.Option<number>
 }
 
-const expected = "expected start, end, an offset, -N, s@TIME or e@TIME, e.g. --from 42"
+const expected = "expected start (earliest), end (latest), an offset, -N, s@TIME or e@TIME, e.g. --from 42"
 
 const wholeOf = (text: string): number | undefined => {
   const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
@@ -38,11 +38,15 @@ const timed = (option: string, text: string, nowMs: number, bound: (ms: number) 
 const startAt = (timestamp: number): Bound => ({ start: { timestamp } })
 const until = (untilMs: number): Bound => ({ untilMs })
 
+/** kcat's words, and Kafka's of auto.offset.reset. */
+const startWords: ReadonlySet<string> = new Set(["start", "beginning", "earliest"])
+const endWords: ReadonlySet<string> = new Set(["end", "latest"])
+
 /** One `--from`, in the words of kcat's `-o`. */
 const fromOf = (text: string, nowMs: number): Either.Either<Bound, string> => {
   const option = `--from ${text}`
-  if (text === "start" || text === "beginning") return Either.right({ start: "start" })
-  if (text === "end") return Either.right({ start: "end" })
+  if (startWords.has(text)) return Either.right({ start: "start" })
+  if (endWords.has(text)) return Either.right({ start: "end" })
   if (text.startsWith("-")) return lastOf(option, text.slice(1))
   if (text.startsWith("s@")) return timed(option, text.slice(2), nowMs, startAt)
   if (text.startsWith("e@")) return timed(option, text.slice(2), nowMs, until)

@@ -3,7 +3,7 @@ import { Command } from "../../../domain/cluster/command.ts"
 import { decide } from "../../../domain/cluster/decide.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
 import { lastCopies } from "../../../domain/cluster/replication/disown.ts"
-import { brokerOf } from "../../../domain/cluster/state.ts"
+import { brokerOf, type Cluster, sortedTopics } from "../../../domain/cluster/state.ts"
 import { errorCode, type Rejection } from "../../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { BrokerHeartbeat, disownReasons } from "../../protocol/message/63-broker-heartbeat.ts"
@@ -41,7 +41,7 @@ const lines: EventTable<Event, string | undefined> = {
   EventLevelRaised: () => undefined,
   BrokerRegistered: () => undefined,
   BrokerUnfenced: () => "is unfenced and serves",
-  BrokerFenced: () => "shuts down: its partitions without another replica have no leader until it registers again",
+  BrokerFenced: () => "has shut down",
   BrokerRemoved: () => undefined,
   TopicAdded: () => undefined,
   PartitionPlaced: () => undefined,
@@ -61,10 +61,22 @@ const lines: EventTable<Event, string | undefined> = {
   ReplicasDisowned: () => "reports logs that are missing, damaged or offline: their replicas leave the in-sync sets, and are copied again where they can be"
 }
 
+/** Partitions whose only replica is on the broker. */
+const partitionsOnlyOn = (cluster: Cluster, brokerId: number): number => {
+  let count = 0
+  for (const { partitions } of sortedTopics(cluster)) for (const { replicas } of partitions) if (replicas.length === 1 && replicas[0] === brokerId) count++
+  return count
+}
+
 const logChange = (leader: LeaderContext["Type"], brokerId: number, events: ReadonlyArray<Event>): Effect.Effect<void> => {
   const line = events.map((event) => lookUp(lines, event)).find((each) => each !== undefined)
   const name = nameOf(leader, brokerId)
-  return line === undefined ? Effect.void : leader.brokers.changes.log(LogLevel.Info, name, `${name} ${line}`)
+  const count = events.some(({ _tag }) => _tag === "BrokerFenced") ? partitionsOnlyOn(leader.writer.state(), brokerId) : 0
+  const alone =
+    count === 0
+      ? ""
+      : `: ${count === 1 ? "1 partition without another replica has" : `${count} partitions without another replica have`} no leader until it registers again`
+  return line === undefined ? Effect.void : leader.brokers.changes.log(LogLevel.Info, name, `${name} ${line}${alone}`)
 }
 
 /** The broker stays fenced, and is told so; it asks again with its next heartbeat. */

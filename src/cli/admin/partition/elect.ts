@@ -7,6 +7,10 @@ import { flag, repeatedOptionalArgument } from "../../shell/spec.ts"
 import { namedPartitions } from "./names.ts"
 import { reported } from "./results.ts"
 
+/** Whether a partition has the leader that an election would give it. */
+export const isSatisfied = (leader: number, replicas: ReadonlyArray<number>, isUnclean: boolean): boolean =>
+  leader !== -1 && (isUnclean || leader === replicas[0])
+
 export const partitionElect = command({
   path: "partition elect",
   summary: "elect the preferred leaders of partitions, or after a loss any replica",
@@ -30,10 +34,17 @@ export const partitionElect = command({
         })
       yield* withAdmin(words, (admin) =>
         Effect.gen(function* () {
-          const named = (yield* namedPartitions(admin, names)).map(({ partition, topic }) => ({ topic, partition }))
+          const found = yield* namedPartitions(admin, names)
+          const named = found.map(({ partition, topic }) => ({ topic, partition }))
+          // The client counts an election that is not needed as done: what was asked for is so.
+          const satisfied = new Set(
+            found
+              .filter(({ view: { leader, replicas } }) => isSatisfied(leader, replicas, words.unclean))
+              .map(({ partition, topic }) => `${topic}-${partition}`)
+          )
           const results = yield* admin.electLeaders(words.unclean ? "unclean" : "preferred", names.length === 0 ? "all" : named)
-          const isNeeded = ({ result }: (typeof results)[number]) =>
-            !(Either.isLeft(result) && result.left._tag === "KafkaFailure" && result.left.error === "ELECTION_NOT_NEEDED")
+          const isNeeded = ({ item: { partition, topic }, result }: (typeof results)[number]) =>
+            Either.isLeft(result) || !satisfied.has(`${topic}-${partition}`)
           const needed = results.filter(isNeeded)
           yield* reported(needed, ({ partition, topic }) =>
             words.json ? printJson({ topic, partition, elected: true }) : print(`${topic}-${partition}: has a new leader`)

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Logger, LogLevel } from "effect"
 import { brokerOf } from "../../../../domain/cluster/state.ts"
 import { createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
 
@@ -23,6 +23,30 @@ test("controlled shutdown: another broker leads before the one that stops is fen
       expect(partitionOf(leader)).toMatchObject({ leader: 2, isr: [2, 3] })
     })
   )
+})
+
+test("the log counts the partitions that a stopped broker leaves without a leader, and names none where it has none", () => {
+  const world = new ReplicatedWorld()
+  const lines: Array<string> = []
+  const captured = Logger.replace(
+    Logger.defaultLogger,
+    Logger.make(({ message }) => void lines.push(String(message)))
+  )
+  const stops = Effect.gen(function* () {
+    const leader = yield* world.leader()
+    const first = yield* world.broker(1)
+    const second = yield* world.broker(2)
+    yield* createReplicated(leader, [1])
+    yield* until(() => partitionOf(leader)?.leader === 1)
+    yield* second.stop
+    yield* first.stop
+    const stopped = lines.filter((line) => line.includes("has shut down"))
+    expect(stopped).toEqual([
+      "broker 2 at broker-2:9092 has shut down",
+      "broker 1 at broker-1:9092 has shut down: 1 partition without another replica has no leader until it registers again"
+    ])
+  })
+  return world.run(stops.pipe(Logger.withMinimumLogLevel(LogLevel.Info), Effect.provide(captured)))
 })
 
 test("rolling restart: each broker stops and starts, and a producer sees retriable errors alone, and loses nothing", () => {

@@ -34,7 +34,9 @@ describe("where reading begins and ends", () => {
     [[], undefined],
     [["start"], "start"],
     [["beginning"], "start"],
+    [["earliest"], "start"],
     [["end"], "end"],
+    [["latest"], "end"],
     [["42"], { offset: 42 }],
     [["-10"], { last: 10 }],
     [["s@1000"], { timestamp: 1000 }],
@@ -52,7 +54,7 @@ describe("where reading begins and ends", () => {
 
 describe("what cannot be read", () => {
   const wrong: ReadonlyArray<readonly [Either.Either<Range, string>, string]> = [
-    [range(["middle"]), "--from middle: expected start, end, an offset"],
+    [range(["middle"]), "--from middle: expected start (earliest), end (latest), an offset"],
     [range(["99999999999999999"]), "--from 99999999999999999: expected"],
     [range(["-0"]), "--from -0: expected a whole number of messages from 1."],
     [range(["s@noon"]), "--from s@noon: expected ms since 1970"],
