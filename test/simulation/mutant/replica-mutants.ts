@@ -100,7 +100,7 @@ const duplicateUncommitted = replicated(
       )
     )
   },
-  4
+  89
 )
 
 const waitersOutliveLeadership = replicated(
