@@ -64,6 +64,10 @@ export class ReplicatedCluster {
   async stopBroker(id: number, signal?: NodeJS.Signals): Promise<void> {
     await this.brokers.get(id)?.process.kill(signal)
   }
+  /** Stops a broker's process without ending it: SIGSTOP. */
+  pauseBroker(id: number): void {
+    this.brokers.get(id)?.process.child.kill("SIGSTOP")
+  }
   async stop(): Promise<void> {
     for (const { process } of this.brokers.values()) await process.kill("SIGKILL")
     await this.leader?.process.kill("SIGKILL")
