@@ -1,7 +1,6 @@
 import { expect } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { franz } from "./support/franz.ts"
 import { javaTool, testWith } from "./support/peers.ts"
 import { temporaryDirectory, until } from "./support/process.ts"
 import { ReplicatedCluster } from "./support/replicated.ts"
@@ -11,9 +10,8 @@ const elect = "org.apache.kafka.tools.LeaderElectionCommand"
 
 /** What the doctor finds, as kinds with their partitions; the exit code is 1 where there is a problem. */
 const diagnosed = async (cluster: ReplicatedCluster) => {
-  const run = franz("cluster", "doctor", "--json", "--leader", cluster.address)
-  const code = await run.ended
-  const { findings } = JSON.parse(run.stdout) as { readonly findings: ReadonlyArray<{ readonly kind: string; readonly partitions: ReadonlyArray<string> }> }
+  const { code, stdout } = await cluster.ends("cluster", "doctor", "--json")
+  const { findings } = JSON.parse(stdout) as { readonly findings: ReadonlyArray<{ readonly kind: string; readonly partitions: ReadonlyArray<string> }> }
   return { code, findings: findings.map(({ kind, partitions }) => `${kind}: ${partitions.join(",")}`) }
 }
 
@@ -61,7 +59,7 @@ testWith(
         await until("the doctor finds the fenced broker", async () => {
           const found = await diagnosed(cluster)
           return found.code === 1 && found
-        })
+        }, 120_000)
       ).toEqual({ code: 1, findings: ["fenced broker: orders-0", "moves under way: orders-0"] })
       const back = plan("back.json", [1, 3])
       expect(await javaTool(reassign, [...other, "--cancel", "--reassignment-json-file", back])).toContain(
@@ -73,5 +71,6 @@ testWith(
       await cluster.stop()
       files.remove()
     }
-  }
+  },
+  600_000
 )

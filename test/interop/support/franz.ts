@@ -14,9 +14,11 @@ export interface Node {
   readonly address: string
   readonly port: number
 }
+/** How long a node may take to start on a busy machine. */
+const bootMs = 120_000
 /** Waits for `ready`, and reads the first address that was printed. */
 export const ready = async (process: Run): Promise<Node> => {
-  await process.says(/^ready$/m)
+  await process.says(/^ready$/m, bootMs)
   const [, address = "", port = ""] = process.stdout.match(/: (127\.0\.0\.1:(\d+))$/m) ?? []
   return { process, address, port: Number(port) }
 }

@@ -1,17 +1,14 @@
 import { join } from "node:path"
-import { franz, franzDoes, type Node, ready } from "./franz.ts"
-import { temporaryDirectory, until } from "./process.ts"
+import { Effect } from "effect"
+import type { PartitionDescription } from "../../../src/client/admin/cluster.ts"
+import { Admin } from "../../../src/programs/library.ts"
+import { franz, type Node, ready } from "./franz.ts"
+import { type Run, temporaryDirectory, until } from "./process.ts"
 
-/** A partition as `franz topic describe --json` shows it. */
-interface DescribedPartition {
-  readonly partition: number
-  readonly leader: number
-  readonly leaderEpoch: number
-  readonly replicas: ReadonlyArray<number>
-  readonly isr: ReadonlyArray<number>
-  readonly first: number
-  readonly end: number
-}
+/** How long a command or a description may take on a busy machine, ms. */
+const answerMs = 120_000
+/** The exit code of a command that no node responded to: nothing was done. */
+const unreachable = 69
 
 /** A leader and brokers, each a process of its own, on ports that stay the same when one restarts. */
 export class ReplicatedCluster {
@@ -74,23 +71,37 @@ export class ReplicatedCluster {
     this.data.remove()
   }
 
-  /** Runs a command of the program against the leader; its stdout. */
-  does(...args: ReadonlyArray<string>): Promise<string> {
-    return franzDoes([...args, "--leader", this.address])
+  /** Runs a command of the program against the leader, again where the leader did not respond in time. */
+  ends(...args: ReadonlyArray<string>): Promise<Awaited<ReturnType<Run["end"]>>> {
+    return until(
+      args.join(" "),
+      async () => {
+        const ended = await franz(...args, "--leader", this.address).end()
+        return ended.code !== unreachable && ended
+      },
+      answerMs
+    )
   }
-  async partitions(topic: string): Promise<ReadonlyArray<DescribedPartition>> {
-    const described = JSON.parse(await this.does("topic", "describe", topic, "--json")) as { readonly partitions: ReadonlyArray<DescribedPartition> }
-    return described.partitions
+  /** Runs a command that must succeed; its stdout. */
+  async does(...args: ReadonlyArray<string>): Promise<string> {
+    const { code, stderr, stdout } = await this.ends(...args)
+    if (code !== 0) throw new Error(`${args.join(" ")} ended with ${code}\n${stdout}\n${stderr}`)
+    return stdout
+  }
+  /** The partitions of a topic by the library, which costs less than a process. */
+  async partitions(topic: string): Promise<ReadonlyArray<PartitionDescription>> {
+    const described = Effect.flatMap(Admin.make({ leader: this.address, retryTimeoutMs: answerMs }), (admin) => admin.describeTopic(topic))
+    return (await Effect.runPromise(Effect.scoped(described))).partitions
   }
   /** Waits until the condition holds for every partition of the topic. */
-  async whenEach(topic: string, what: string, holds: (partition: DescribedPartition) => boolean): Promise<ReadonlyArray<DescribedPartition>> {
+  async whenEach(topic: string, what: string, holds: (partition: PartitionDescription) => boolean): Promise<ReadonlyArray<PartitionDescription>> {
     return await until(`${topic}: ${what}`, async () => {
       const all = await this.partitions(topic)
       return all.every(holds) && all
-    })
+    }, answerMs)
   }
   /** Waits until every replica of the topic is in sync. */
-  whenInSync(topic: string): Promise<ReadonlyArray<DescribedPartition>> {
+  whenInSync(topic: string): Promise<ReadonlyArray<PartitionDescription>> {
     return this.whenEach(topic, "every replica is in sync", ({ isr, replicas }) => isr.length === replicas.length)
   }
 }
