@@ -56,10 +56,14 @@ testWith(
       const other = ["--bootstrap-server", cluster.addressOf(3)]
       expect(await javaTool(reassign, [...other, "--list"])).toContain("orders-0: replicas: 1,3,4. adding: 1. removing: 4.")
       expect(
-        await until("the doctor finds the fenced broker", async () => {
-          const found = await diagnosed(cluster)
-          return found.code === 1 && found
-        }, 120_000)
+        await until(
+          "the doctor finds the fenced broker",
+          async () => {
+            const found = await diagnosed(cluster)
+            return found.code === 1 && found
+          },
+          120_000
+        )
       ).toEqual({ code: 1, findings: ["fenced broker: orders-0", "moves under way: orders-0"] })
       const back = plan("back.json", [1, 3])
       // The tool clears throttles at each broker itself, and would wait a minute for the one that has stopped.

@@ -95,10 +95,14 @@ export class ReplicatedCluster {
   }
   /** Waits until the condition holds for every partition of the topic. */
   async whenEach(topic: string, what: string, holds: (partition: PartitionDescription) => boolean): Promise<ReadonlyArray<PartitionDescription>> {
-    return await until(`${topic}: ${what}`, async () => {
-      const all = await this.partitions(topic)
-      return all.every(holds) && all
-    }, answerMs)
+    return await until(
+      `${topic}: ${what}`,
+      async () => {
+        const all = await this.partitions(topic)
+        return all.every(holds) && all
+      },
+      answerMs
+    )
   }
   /** Waits until every replica of the topic is in sync. */
   whenInSync(topic: string): Promise<ReadonlyArray<PartitionDescription>> {
