@@ -79,7 +79,12 @@ export class Fetcher {
   /** Fetches until it is interrupted. A link that is lost is opened again. */
   get run(): Effect.Effect<never> {
     const { transport } = this.parts
-    return Effect.scoped(Effect.flatMap(this.open, (link) => this.over(link))).pipe(
+    return Effect.scoped(
+      Effect.zipRight(
+        this.registered,
+        Effect.flatMap(this.open, (link) => this.over(link))
+      )
+    ).pipe(
       Effect.tapError(({ message }) => this.lost(message)),
       Effect.retry(reconnecting(this.backoffMsMax)),
       Effect.provideService(Transport, transport),
@@ -89,6 +94,10 @@ export class Fetcher {
     )
   }
 
+  /** A broker that starts has replicas before it has registered: that is no fault of the other broker. */
+  private readonly registered: Effect.Effect<void> = Effect.suspend(() =>
+    this.parts.brokerEpoch() === undefined ? Effect.delay(this.registered, backoffMsMin) : Effect.void
+  )
   private readonly open: Effect.Effect<Link, FetchFault, Transport | Scope.Scope> = Effect.suspend(
     (): Effect.Effect<Link, FetchFault, Transport | Scope.Scope> => {
       const { context, leader } = this.parts
