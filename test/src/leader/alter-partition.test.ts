@@ -1,31 +1,15 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
-import { eventLevelFeature, replicationEventLevel } from "../../../domain/cluster/event-level.ts"
+import { replicationEventLevel } from "../../../domain/cluster/event-level.ts"
 import { topicByName } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { AlterPartition } from "../../../src/protocol/message/56-alter-partition.ts"
-import { BrokerRegistration } from "../../../src/protocol/message/62-broker-registration.ts"
 import type { Link } from "../../../src/wire/link.ts"
 import { World } from "../groups/support.ts"
-import { heartbeat } from "./support.ts"
+import { joined } from "./support.ts"
 
 const newTopic = "BvXgbDGDQkqSB0fKXyZf6Q"
-
-/** Registers a broker that knows replication, and has it unfenced; returns its epoch. */
-const joined = (to: Link, brokerId: number) =>
-  Effect.gen(function* () {
-    const { brokerEpoch } = yield* to.call(BrokerRegistration, {
-      brokerId,
-      clusterId: "",
-      incarnationId: `I${String(brokerId).padStart(20, "0")}A`,
-      listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9000 + brokerId, securityProtocol: 0 }],
-      features: [{ name: eventLevelFeature, minSupportedVersion: 1, maxSupportedVersion: replicationEventLevel }],
-      rack: null
-    })
-    yield* heartbeat(to, brokerId, brokerEpoch)
-    return brokerEpoch
-  })
 
 test("a partition leader changes the in-sync set; epochs that are stale, brokers that do not lead and replicas that may not join change nothing", () => {
   const world = new World()

@@ -1,32 +1,16 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
-import { eventLevelFeature, replicationEventLevel } from "../../../domain/cluster/event-level.ts"
+import { replicationEventLevel } from "../../../domain/cluster/event-level.ts"
 import { brokerOf, topicByName } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import type { RunningLeader } from "../../../src/leader/leader.ts"
 import { ElectLeaders } from "../../../src/protocol/message/43-elect-leaders.ts"
 import { AlterPartitionReassignments } from "../../../src/protocol/message/45-alter-partition-reassignments.ts"
 import { ListPartitionReassignments } from "../../../src/protocol/message/46-list-partition-reassignments.ts"
-import { BrokerRegistration } from "../../../src/protocol/message/62-broker-registration.ts"
 import type { Link } from "../../../src/wire/link.ts"
 import { World } from "../groups/support.ts"
-import { heartbeat } from "./support.ts"
-
-/** Registers a broker that knows replication, and has it unfenced; returns its epoch. */
-const joined = (to: Link, brokerId: number) =>
-  Effect.gen(function* () {
-    const { brokerEpoch } = yield* to.call(BrokerRegistration, {
-      brokerId,
-      clusterId: "",
-      incarnationId: `I${String(brokerId).padStart(20, "0")}A`,
-      listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9000 + brokerId, securityProtocol: 0 }],
-      features: [{ name: eventLevelFeature, minSupportedVersion: 1, maxSupportedVersion: replicationEventLevel }],
-      rack: null
-    })
-    yield* heartbeat(to, brokerId, brokerEpoch)
-    return brokerEpoch
-  })
+import { heartbeat, joined } from "./support.ts"
 
 /** A leader with brokers 1 to 4 and the topic "orders": partition 0 on 1, 2, 3, partition 1 on 2, 3, 1. Broker 4 is fenced where `fences`. */
 const cluster = (world: World, fences = false) =>

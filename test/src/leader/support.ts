@@ -1,6 +1,7 @@
 import { Effect, type Layer, Logger, LogLevel, type Scope } from "effect"
 import { layer as layerCompression } from "../../../adapters/compression/compression.ts"
 import { layerBun } from "../../../adapters/transport/bun.ts"
+import { eventLevelFeature, replicationEventLevel } from "../../../domain/cluster/event-level.ts"
 import { defaultNodeConfig, type NodeConfig } from "../../../domain/kernel/config.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { type RunningLeader, startLeader } from "../../../src/leader/leader.ts"
@@ -40,6 +41,21 @@ export const heartbeat = (to: Link, brokerId: number, brokerEpoch: bigint, wantS
 export const join = (to: Link, brokerId: number, process = brokerId) =>
   Effect.gen(function* () {
     const { brokerEpoch } = yield* register(to, brokerId, process)
+    yield* heartbeat(to, brokerId, brokerEpoch)
+    return brokerEpoch
+  })
+
+/** Registers a broker that knows replication, and has it unfenced; returns its epoch. */
+export const joined = (to: Link, brokerId: number) =>
+  Effect.gen(function* () {
+    const { brokerEpoch } = yield* to.call(BrokerRegistration, {
+      brokerId,
+      clusterId: "",
+      incarnationId: `I${String(brokerId).padStart(20, "0")}A`,
+      listeners: [{ name: "PLAINTEXT", host: "127.0.0.1", port: 9000 + brokerId, securityProtocol: 0 }],
+      features: [{ name: eventLevelFeature, minSupportedVersion: 1, maxSupportedVersion: replicationEventLevel }],
+      rack: null
+    })
     yield* heartbeat(to, brokerId, brokerEpoch)
     return brokerEpoch
   })
