@@ -8,6 +8,11 @@ import { parseOptions, UsageError, usage } from "./torture/options.ts"
 import { shownReport, writeReport } from "./torture/report.ts"
 import { torture } from "./torture/run.ts"
 
+if (process.argv.slice(2).some((word) => word === "--help" || word === "-h")) {
+  console.log(usage)
+  process.exit(0)
+}
+
 const options = (() => {
   try {
     return parseOptions(process.argv.slice(2))

@@ -1,5 +1,5 @@
 /**
- * `bun scripts/vectors.ts [--messages FILE] [--batches FILE]`: our codecs against messages and record batches that Apache Kafka's own classes wrote
+ * `./franz vectors [--messages FILE] [--batches FILE]`: our codecs against messages and record batches that Apache Kafka's own classes wrote
  * (JSON lines, plain or gzip; without a file, those in test/conformance/data). Each is read, compared with the values beside it, written, and compared again.
  * Prints how many hold; exits 1 and names the first that does not.
  */
