@@ -27,6 +27,8 @@ export interface NodeSettings {
   readonly "franz.groups.max.count"?: number
   readonly "franz.journal"?: string
   readonly "franz.journal.ca.file"?: string
+  readonly "franz.journal.certificate.file"?: string
+  readonly "franz.journal.key.file"?: string
   readonly "franz.journal.password"?: string
   readonly "franz.journal.username"?: string
   readonly "franz.leader.lease.ms"?: number

@@ -63,9 +63,15 @@ const attempt = (followed: FollowedStream, candidate: Candidate, leaseMs: number
   })
 
 /** One line when a candidate begins to stand by. */
-const standingBy = ({ latest, parts }: FollowedStream, { nodeId }: Candidate): Effect.Effect<void> => {
-  const { address = "", nodeId: leading } = latest?.leader === undefined ? {} : valueOf(latest.leader.value)
-  const line = `${parts.stream}: node ${leading ?? "unknown"} leads (${address}); node ${nodeId} stands by`
+const standingBy = ({ latest, parts }: FollowedStream, own: Candidate): Effect.Effect<void> => {
+  const { address, nodeId: leading } = latest?.leader === undefined ? {} : valueOf(latest.leader.value)
+  // The lease of this process before it was started again has the same address.
+  if (leading === own.nodeId && address !== undefined && own.address !== undefined && address !== own.address)
+    return Effect.logWarning(
+      `${parts.stream}: node ${leading} leads at ${address}, and this node at ${own.address} has the same id. Give each candidate an id of its own (--id), and each cluster a prefix of its own in franz.journal.`
+    )
+  const { nodeId } = own
+  const line = `${parts.stream}: node ${leading ?? "unknown"} leads (${address ?? ""}); node ${nodeId} stands by`
   return parts.stream === metadataTopic ? Effect.logInfo(line) : Effect.logDebug(line)
 }
 

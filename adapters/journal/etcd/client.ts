@@ -65,6 +65,10 @@ export interface EtcdStatus {
   /** Undefined where the member does not say. */
   readonly quotaBytes: number | undefined
   readonly revision: number
+  /** Whether the member knows a leader of etcd: without one there is no majority. */
+  readonly hasLeader: boolean
+  /** Whether the store refuses writes: it was over its quota, and the alarm was not cleared since. */
+  readonly isFull: boolean
 }
 
 /**

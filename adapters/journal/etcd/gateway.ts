@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer"
 import { Duration, Effect, Either, Option, Stream } from "effect"
 import {
   type EtcdClient,
-  EtcdFault,
+  type EtcdFault,
   type EtcdStatus,
   type KeyRange,
   type KeyValue,
@@ -11,6 +11,7 @@ import {
   type Txn,
   type TxnResult
 } from "./client.ts"
+import { refusalOf, silenceFault, transportFault } from "./gateway-fault.ts"
 
 interface GatewayOptions {
   /** The addresses of etcd's members, e.g. "http://h1:2379". */
@@ -18,6 +19,8 @@ interface GatewayOptions {
   readonly user?: { readonly name: string; readonly password: string } | undefined
   /** The certificates of the authorities that may sign etcd's, PEM; default: those of the system. */
   readonly authorities?: string | undefined
+  /** The certificate of this client and its key, PEM, where etcd asks for one. */
+  readonly identity?: { readonly certificate: string; readonly key: string } | undefined
 }
 
 /** How long a call waits for its response. A member that has lost the others answers after 7 s, which is longer than a lease. */
@@ -25,18 +28,6 @@ const requestTimeoutMs = 2000
 /** Bytes of a response: a read asks for a few mebibytes of values, which base64 makes larger. */
 const responseBytesMax = 67_108_864
 
-/** gRPC's status codes of refusals that changed nothing: INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED. */
-const refusing: ReadonlySet<number> = new Set([3, 5, 6, 8, 9, 11, 12])
-const permissionDenied = 7
-const unauthenticated = 16
-/** Errors of a request that did not leave this machine. */
-const unsentCodes: ReadonlySet<string> = new Set(["ECONNREFUSED", "ConnectionRefused", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"])
-
-interface Failure {
-  readonly error?: string
-  readonly message?: string
-  readonly code?: number
-}
 interface JsonKeyValue {
   readonly key: string
   readonly value?: string
@@ -74,18 +65,6 @@ const keyValues = ({ kvs = [] }: JsonRange): ReadonlyArray<KeyValue> =>
     modRevision: Number(mod_revision)
   }))
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
-/** The error code of a request that failed: Bun has it in the error, other runtimes in its cause. */
-const codeOf = (cause: unknown): string | undefined => {
-  const code = (error: unknown) => (typeof error === "object" && error !== null && "code" in error ? String(error.code) : undefined)
-  return code(cause) ?? (cause instanceof Error ? code(cause.cause) : undefined)
-}
-
-const adviceOf = {
-  user: "Set franz.journal.username and franz.journal.password to a user of etcd that may read and write the prefix.",
-  version: "Version 3.4 or later of etcd is needed."
-} as const
-
 /** Reads a response to its end, within the bound. */
 const bodyOf = async (response: Response): Promise<string> => {
   const declared = Number(response.headers.get("content-length") ?? 0)
@@ -100,11 +79,13 @@ const bodyOf = async (response: Response): Promise<string> => {
   return Buffer.concat(chunks).toString("utf8")
 }
 
-/** The options of `fetch` for a server whose certificate an own authority signed: each runtime has its own. */
-const tlsOptions = (authorities: string | undefined): object => {
-  if (authorities === undefined) return {}
+/** The options of `fetch` for own authorities and an own certificate: each runtime has its own. */
+const tlsOptions = ({ authorities, identity }: GatewayOptions): object => {
+  if (authorities === undefined && identity === undefined) return {}
   const deno = (globalThis as { readonly Deno?: { createHttpClient(options: object): unknown } }).Deno
-  return deno === undefined ? { tls: { ca: authorities } } : { client: deno.createHttpClient({ caCerts: [authorities] }) }
+  const own = identity === undefined ? {} : { cert: identity.certificate, key: identity.key }
+  if (deno !== undefined) return { client: deno.createHttpClient({ ...(authorities === undefined ? {} : { caCerts: [authorities] }), ...own }) }
+  return { tls: { ...(authorities === undefined ? {} : { ca: authorities }), ...own } }
 }
 
 /**
@@ -119,7 +100,7 @@ class Gateway implements EtcdClient {
 
   constructor(private readonly options: GatewayOptions) {
     this.where = `etcd at ${options.endpoints.join(", ")}`
-    this.tls = tlsOptions(options.authorities)
+    this.tls = tlsOptions(options)
   }
 
   readonly txn = ({ compares, otherwise = [], then }: Txn): Effect.Effect<TxnResult, EtcdFault> => {
@@ -142,11 +123,37 @@ class Gateway implements EtcdClient {
 
   get status(): Effect.Effect<EtcdStatus, EtcdFault> {
     return Effect.gen(this, function* () {
-      type Status = { readonly version: string; readonly dbSize?: string; readonly header: { readonly revision: string } }
-      const { dbSize = "0", header, version } = yield* this.call<Status>("maintenance/status", {})
+      type Status = {
+        readonly version: string
+        readonly dbSize?: string
+        readonly header: { readonly revision?: string }
+        readonly leader?: string
+        readonly errors?: ReadonlyArray<string>
+      }
+      // Not every user may ask for the status. The version needs no permission.
+      const unasked = Effect.map(this.version, (version): Status => ({ version, header: {}, leader: "unknown" }))
+      const asked = this.call<Status>("maintenance/status", {})
+      const {
+        dbSize = "0",
+        errors = [],
+        header,
+        leader = "0",
+        version
+      } = yield* Effect.catchIf(
+        asked,
+        ({ kind }) => kind === "denied",
+        (fault) => Effect.mapError(unasked, () => fault)
+      )
       const metrics = yield* Effect.option(this.get("metrics"))
       const quota = /^etcd_server_quota_backend_bytes (\S+)$/m.exec(Option.getOrElse(metrics, () => ""))?.[1]
-      return { version, storeBytes: Number(dbSize), quotaBytes: quota === undefined ? undefined : Number(quota), revision: Number(header.revision) }
+      return {
+        version,
+        storeBytes: Number(dbSize),
+        quotaBytes: quota === undefined ? undefined : Number(quota),
+        revision: Number(header.revision ?? 0),
+        hasLeader: leader !== "0",
+        isFull: errors.some((error) => error.includes("NOSPACE"))
+      }
     })
   }
 
@@ -162,18 +169,26 @@ class Gateway implements EtcdClient {
         const endpoint = this.endpoint
         const response = yield* Effect.tryPromise({
           try: () => fetch(`${endpoint}/v3/watch`, { method: "POST", headers, body, signal: abort.signal, ...this.tls }),
-          catch: (cause) => this.transportFault(endpoint, cause)
+          catch: (cause) => transportFault(endpoint, cause)
         })
         if (!response.ok || response.body === null) {
           const refused = yield* Effect.either(this.answered(endpoint, response.status, yield* this.text(endpoint, response)))
-          return yield* Either.isLeft(refused) ? refused.left : this.transportFault(endpoint, "a watch without a stream")
+          return yield* Either.isLeft(refused) ? refused.left : transportFault(endpoint, "a watch without a stream")
         }
         // Each piece is a hint, whatever is in it: the stream's keys are read anyway.
         const reader = response.body.getReader()
-        const piece = Effect.tryPromise({ try: () => reader.read(), catch: (cause) => Option.some(this.transportFault(endpoint, cause)) })
+        const piece = Effect.tryPromise({ try: () => reader.read(), catch: (cause) => Option.some(transportFault(endpoint, cause)) })
         return Stream.repeatEffectOption(Effect.flatMap(piece, ({ done }) => (done ? Effect.fail(Option.none<EtcdFault>()) : Effect.void)))
       })
     )
+
+  /** The version, also of an etcd that does not know /v3. */
+  private get version(): Effect.Effect<string, EtcdFault> {
+    return Effect.flatMap(this.get("version"), (text) => {
+      const found = Either.try(() => (JSON.parse(text) as { readonly etcdserver?: string }).etcdserver)
+      return Either.isRight(found) && found.right !== undefined ? Effect.succeed(found.right) : Effect.fail(refusalOf(this.endpoint, 404, text, undefined))
+    })
+  }
 
   private get endpoint(): string {
     return this.options.endpoints[this.at % this.options.endpoints.length] as string
@@ -220,13 +235,12 @@ class Gateway implements EtcdClient {
           const response = await fetch(`${endpoint}/v3/${path}`, { method: "POST", headers, body, signal, ...this.tls })
           return { status: response.status, text: await bodyOf(response) }
         },
-        catch: (cause) => this.transportFault(endpoint, cause)
+        catch: (cause) => transportFault(endpoint, cause)
       })
       return sent.pipe(
         Effect.timeoutFail({
           duration: Duration.millis(requestTimeoutMs),
-          onTimeout: () =>
-            new EtcdFault({ kind: "unknown", message: `${endpoint} did not answer within ${requestTimeoutMs} ms. Is a majority of etcd's members up?` })
+          onTimeout: () => silenceFault(endpoint, requestTimeoutMs)
         }),
         Effect.flatMap(({ status, text }) => this.answered(endpoint, status, text))
       )
@@ -237,48 +251,24 @@ class Gateway implements EtcdClient {
     const endpoint = this.endpoint
     return Effect.tryPromise({
       try: async (signal) => bodyOf(await fetch(`${endpoint}/${path}`, { signal, ...this.tls })),
-      catch: (cause) => this.transportFault(endpoint, cause)
+      catch: (cause) => transportFault(endpoint, cause)
     }).pipe(
       Effect.timeoutFail({
         duration: Duration.millis(requestTimeoutMs),
-        onTimeout: () => new EtcdFault({ kind: "unknown", message: `${endpoint} did not answer` })
+        onTimeout: () => silenceFault(endpoint, requestTimeoutMs)
       })
     )
   }
 
   private text(endpoint: string, response: Response): Effect.Effect<string, EtcdFault> {
-    return Effect.tryPromise({ try: () => bodyOf(response), catch: (cause) => this.transportFault(endpoint, cause) })
+    return Effect.tryPromise({ try: () => bodyOf(response), catch: (cause) => transportFault(endpoint, cause) })
   }
 
   /** What a response says: the value, or why there is none. */
   private answered(endpoint: string, status: number, text: string): Either.Either<unknown, EtcdFault> {
-    const json = Either.try((): unknown => JSON.parse(text.split("\n", 1)[0] as string))
-    if (status === 200 && Either.isRight(json)) return Either.right(json.right)
-    if (status === 404)
-      return Either.left(new EtcdFault({ kind: "denied", message: `${endpoint} is not etcd, or an old one: it does not know /v3. ${adviceOf.version}` }))
-    const { code, error, message = error } = (Either.isRight(json) ? json.right : {}) as Failure
-    const said = `${endpoint}: ${message ?? `HTTP ${status}`}`
-    if (code === undefined) return Either.left(new EtcdFault({ kind: "unknown", message: said }))
-    return Either.left(new EtcdFault(refusal(code, said)))
+    const json = Option.getOrUndefined(Either.getRight(Either.try((): unknown => JSON.parse(text.split("\n", 1)[0] as string))))
+    return status === 200 && json !== undefined ? Either.right(json) : Either.left(refusalOf(endpoint, status, text, json))
   }
-
-  private transportFault(endpoint: string, cause: unknown): EtcdFault {
-    const code = codeOf(cause)
-    const kind = code !== undefined && unsentCodes.has(code) ? "unsent" : "unknown"
-    return new EtcdFault({ kind, message: `${endpoint}: ${messageOf(cause)}. Is etcd running there, and is the address right?` })
-  }
-}
-
-/** What a refusal of etcd means. */
-const refusal = (code: number, said: string): Pick<EtcdFault, "kind" | "message"> => {
-  if (said.includes("database space exceeded"))
-    return {
-      kind: "full",
-      message: `${said}. The store of etcd is full: compact and defragment it, or raise --quota-backend-bytes, then clear the alarm (etcdctl alarm disarm).`
-    }
-  if (code === permissionDenied || code === unauthenticated || /authentication failed|user name is empty/.test(said))
-    return { kind: "denied", message: `${said}. ${adviceOf.user}` }
-  return { kind: refusing.has(code) ? "refused" : "unknown", message: said }
 }
 
 /** A client of etcd 3.4 or later. It needs no connection yet. */

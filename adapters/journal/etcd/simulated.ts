@@ -125,7 +125,18 @@ export class SimulatedEtcd {
         ),
       revoke: (lease) => call(Effect.sync(() => this.end(lease))),
       watch: (range) => this.watch(name, range),
-      status: call(Effect.sync((): EtcdStatus => ({ version: "3.4.23", storeBytes: 0, quotaBytes: undefined, revision: this.revision })))
+      status: call(
+        Effect.sync(
+          (): EtcdStatus => ({
+            version: "3.4.23",
+            storeBytes: 0,
+            quotaBytes: undefined,
+            revision: this.revision,
+            hasLeader: this.hasQuorum,
+            isFull: this.isFull
+          })
+        )
+      )
     }
   }
 

@@ -36,6 +36,13 @@ export const journal = {
   "franz.journal.ca.file": withoutDefault(
     text("", "A PEM file with the certificates of the authorities that sign etcd's certificates (etcds://); empty: those of the system.")
   ),
+  "franz.journal.certificate.file": withoutDefault(
+    text(
+      "",
+      "A PEM file with the certificate that this node shows to an etcd that asks for one (--client-cert-auth). It has no CommonName where etcd knows users; empty: none."
+    )
+  ),
+  "franz.journal.key.file": withoutDefault(text("", "The PEM file with the private key of franz.journal.certificate.file.")),
   "franz.leader.lease.ms": int(
     4000,
     2000,

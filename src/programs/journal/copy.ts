@@ -33,7 +33,7 @@ const etcdLocation = (text: string, config: NodeConfig): Effect.Effect<JournalLo
     const engine = journalEngine(text)
     if (engine === undefined) return yield* logFault(text, `${text}: expected etcd://HOST:PORT,HOST:PORT/PREFIX.`)
     const client = yield* clientOf(engine, config)
-    yield* reached(client)
+    yield* reached(client, engine.prefix)
     const { crc32c } = yield* Checksum
     // What is read is in memory: the journal of a cluster is some megabytes.
     const store = Context.get(yield* Layer.build(memoryStore(new MemoryDisk())), LogStore)

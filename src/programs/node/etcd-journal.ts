@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 import { Chunk, Context, Duration, Effect, Either, Layer, Schedule, Stream } from "effect"
-import type { EtcdClient } from "../../../adapters/journal/etcd/client.ts"
+import { type EtcdClient, EtcdFault } from "../../../adapters/journal/etcd/client.ts"
 import { gateway } from "../../../adapters/journal/etcd/gateway.ts"
 import { layerEtcd } from "../../../adapters/journal/etcd/journal.ts"
 import { type JournalEngine, journalEngine } from "../../../domain/kernel/config/journal.ts"
@@ -11,67 +11,80 @@ import { Journal } from "../../ports/journal.ts"
 import { type ForeignDirectory, LogFault, LogStore } from "../../ports/log-store.ts"
 import { parseJson } from "../../stream/json.ts"
 
-type Settings = Pick<
-  NodeConfig,
-  "node.id" | "franz.journal" | "franz.journal.username" | "franz.journal.password" | "franz.journal.ca.file" | "franz.leader.lease.ms"
->
+type FileSetting = "franz.journal.ca.file" | "franz.journal.certificate.file" | "franz.journal.key.file"
+type Settings = Pick<NodeConfig, FileSetting | "node.id" | "franz.journal" | "franz.journal.username" | "franz.journal.password" | "franz.leader.lease.ms">
 
 /** How often the store of etcd is looked at. */
 const watchStore = Duration.minutes(1)
 /** How long the first entry of a journal may take that is not empty. */
 const firstEntryMs = 10_000
+const roomAdvice =
+  "Set --auto-compaction-retention, defragment it (etcdctl defrag) or raise --quota-backend-bytes, then clear the alarm (etcdctl alarm disarm)."
 
-const authoritiesOf = (file: string): Effect.Effect<string | undefined, LogFault> =>
-  file === ""
-    ? Effect.succeed(undefined)
-    : Effect.try({
-        try: () => readFileSync(file, "utf8"),
-        catch: (cause) =>
-          new LogFault({
-            path: file,
-            reason: "io",
-            message: `franz.journal.ca.file=${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`
-          })
-      })
+/** Reads the file that a setting names; undefined where it names none. */
+const fileOf = (config: Settings, name: FileSetting): Effect.Effect<string | undefined, LogFault> => {
+  const path = config[name]
+  if (path === "") return Effect.succeed(undefined)
+  const fault = (why: string) => new LogFault({ path, reason: "io", message: `${name}=${path} ${why}` })
+  const read = Effect.try({
+    try: () => readFileSync(path, "utf8"),
+    catch: (cause) => fault(`cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`)
+  })
+  return Effect.filterOrFail(
+    read,
+    (text) => text.includes("-----BEGIN "),
+    () => fault("is not a PEM file.")
+  )
+}
 
 /** A client of the engine that the settings name. It opens no connection yet. */
 export const clientOf = (engine: JournalEngine, config: Settings): Effect.Effect<EtcdClient, LogFault> =>
-  Effect.map(authoritiesOf(config["franz.journal.ca.file"]), (authorities) => {
+  Effect.gen(function* () {
+    const authorities = yield* fileOf(config, "franz.journal.ca.file")
+    const certificate = yield* fileOf(config, "franz.journal.certificate.file")
+    const key = yield* fileOf(config, "franz.journal.key.file")
+    const fault = (message: string) => new LogFault({ path: "franz.journal", reason: "io", message })
+    if ((certificate === undefined) !== (key === undefined))
+      return yield* fault("franz.journal.certificate.file and franz.journal.key.file belong together: set both or neither.")
+    if (!engine.isSecure && (authorities !== undefined || certificate !== undefined))
+      return yield* fault("franz.journal has certificates, and its address begins with etcd://. Write etcds:// for TLS, or remove the files.")
     const name = config["franz.journal.username"]
     return gateway({
       endpoints: engine.members.map((member) => `${engine.isSecure ? "https" : "http"}://${member}`),
       user: name === "" ? undefined : { name, password: config["franz.journal.password"] },
-      authorities
+      authorities,
+      identity: certificate === undefined || key === undefined ? undefined : { certificate, key }
     })
   })
 
 /** Warns where etcd's store is half full: over its quota it takes no writes, and no topic can be created. */
 const watching = (client: EtcdClient): Effect.Effect<void> => {
-  const look = Effect.flatMap(client.status, ({ quotaBytes, storeBytes }) =>
-    quotaBytes === undefined || storeBytes < quotaBytes / 2
+  const look = Effect.flatMap(client.status, ({ isFull, quotaBytes, storeBytes }) => {
+    if (isFull) return Effect.logWarning(`The store of ${client.where} is full (alarm NOSPACE) and takes no changes of the cluster. ${roomAdvice}`)
+    return quotaBytes === undefined || storeBytes < quotaBytes / 2
       ? Effect.void
-      : Effect.logWarning(
-          `The store of ${client.where} has ${storeBytes} of ${quotaBytes} bytes. Set --auto-compaction-retention, defragment it (etcdctl defrag), or raise --quota-backend-bytes: a full store takes no changes of the cluster.`
-        )
-  )
+      : Effect.logWarning(`The store of ${client.where} has ${storeBytes} of ${quotaBytes} bytes; a full store takes no changes of the cluster. ${roomAdvice}`)
+  })
   return Effect.asVoid(Effect.repeat(Effect.ignore(look), Schedule.spaced(watchStore)))
 }
 
-/** Waits for etcd, with a line every half minute; fails where it refuses this node. */
-export const reached = (client: EtcdClient): Effect.Effect<void, LogFault> => {
+/** Waits for etcd, with a line every few seconds; fails where it refuses this node. */
+export const reached = (client: EtcdClient, prefix: string): Effect.Effect<void, LogFault> => {
   const fault = (message: string) => new LogFault({ path: client.where, reason: "io", message: `The journal cannot be used: ${message}` })
-  const attempt = Effect.flatMap(client.status, ({ version }) => {
+  const attempt = Effect.gen(function* () {
+    const { hasLeader, version } = yield* client.status
     const [major = 0, minor = 0] = version.split(".").map(Number)
-    return major > 3 || (major === 3 && minor >= 4)
-      ? Effect.void
-      : Effect.fail(fault(`${client.where} has version ${version}, and version 3.4 or later is needed.`))
-  }).pipe(Effect.zipRight(client.range({ key: "/", keysOnly: true })))
+    if (major < 3 || (major === 3 && minor < 4)) return yield* fault(`${client.where} has version ${version}, and version 3.4 or later is needed.`)
+    if (!hasLeader)
+      return yield* new EtcdFault({ kind: "unsent", message: `${client.where} has no leader: more than half of its members must be up and reach each other.` })
+    // A user may read its prefix and nothing else.
+    yield* client.range({ key: `${prefix}/`, keysOnly: true })
+  })
   const said = Effect.tapError(attempt, (failed) =>
     failed._tag === "EtcdFault" && failed.kind !== "denied" ? Effect.logWarning(`Waiting for the journal: ${failed.message}`) : Effect.void
   )
   return said.pipe(
     Effect.retry({ schedule: Schedule.spaced("5 seconds"), while: (failed) => failed._tag === "EtcdFault" && failed.kind !== "denied" }),
-    Effect.asVoid,
     Effect.mapError((failed) => (failed._tag === "LogFault" ? failed : fault(failed.message)))
   )
 }
@@ -108,7 +121,7 @@ export const layerEtcdJournal = (config: Settings): Layer.Layer<Journal, LogFaul
       const engine = journalEngine(config["franz.journal"])
       if (engine === undefined) return yield* new LogFault({ path: "franz.journal", reason: "io", message: "franz.journal names no engine." })
       const client = yield* clientOf(engine, config)
-      yield* reached(client)
+      yield* reached(client, engine.prefix)
       const made = yield* Layer.build(layerEtcd({ client, prefix: engine.prefix, leaseMs: config["franz.leader.lease.ms"] }))
       const journal = Context.get(made, Journal)
       const { claim } = yield* LogStore

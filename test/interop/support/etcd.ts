@@ -10,6 +10,8 @@ interface EtcdOptions {
   readonly args?: ReadonlyArray<string>
   /** What clients use: http, or https with the certificates that `args` name. */
   readonly scheme?: "http" | "https"
+  /** The options of TLS of the test's own calls. */
+  readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string }
 }
 
 interface Member {
@@ -23,10 +25,13 @@ export class EtcdCluster {
   private constructor(
     private readonly program: string,
     private readonly members: ReadonlyArray<Member>,
-    private readonly data: ReturnType<typeof temporaryDirectory>
+    private readonly data: ReturnType<typeof temporaryDirectory>,
+    private readonly tls: EtcdOptions["tls"]
   ) {}
+  /** The token of the user of the test's own calls. */
+  token: string | undefined
 
-  static async start(count: number, { args = [], scheme = "http" }: EtcdOptions = {}): Promise<EtcdCluster> {
+  static async start(count: number, { args = [], scheme = "http", tls }: EtcdOptions = {}): Promise<EtcdCluster> {
     const program = spawnSync("bash", [peer, "program"], { encoding: "utf8" }).stdout.trim()
     const data = temporaryDirectory()
     const ports: Array<{ readonly client: number; readonly peer: number }> = []
@@ -39,8 +44,8 @@ export class EtcdCluster {
       const all = [...own, ...peers, "--initial-cluster", cluster, "--initial-cluster-token", data.path, ...args]
       return { args: all, endpoint, run: Run.start(program, all) }
     })
-    const started = new EtcdCluster(program, members, data)
-    if (scheme === "http") await until("etcd has a leader", () => started.answers(0))
+    const started = new EtcdCluster(program, members, data, tls)
+    await until("etcd has a leader", () => started.answers(0))
     return started
   }
 
@@ -54,8 +59,10 @@ export class EtcdCluster {
       const response = await fetch(`${this.members[member]?.endpoint}/v3/${path}`, {
         method: "POST",
         body: JSON.stringify(body),
-        signal: AbortSignal.timeout(5000)
-      })
+        signal: AbortSignal.timeout(5000),
+        ...(this.token === undefined ? {} : { headers: { Authorization: this.token } }),
+        ...(this.tls === undefined ? {} : { tls: this.tls })
+      } as RequestInit)
       return response.ok ? ((await response.json()) as Record<string, unknown>) : undefined
     } catch {
       return undefined
@@ -67,6 +74,10 @@ export class EtcdCluster {
     return (await this.call("kv/range", { key: "AA==" }, member)) !== undefined
   }
 
+  /** Waits for a line of a member's log. */
+  async says(member: number, pattern: RegExp): Promise<void> {
+    await this.members[member]?.run.says(pattern)
+  }
   /** Sends a signal to a member. */
   async signal(member: number, signal: NodeJS.Signals): Promise<void> {
     const { run } = this.members[member] as Member

@@ -24,10 +24,17 @@ export class Authority {
     this.certificate = this.read("ca.crt")
   }
 
-  /** Issues a certificate for `subject`. `names` are the hosts that it is valid for; `expired` makes one of the past. */
-  issue(subject: string, names: string, expired = false): Identity {
+  /** The path of a file of the authority: "ca.crt", or the certificate or the key of a subject. */
+  path(file: string): string {
+    return join(this.directory, file)
+  }
+  /**
+   * Issues a certificate for `subject`. `names` are the hosts that it is valid for; `expired` makes one of the past, and `field` is the
+   * part of the name that has the subject.
+   */
+  issue(subject: string, names: string, expired = false, field: "CN" | "O" = "CN"): Identity {
     const at = (suffix: string) => join(this.directory, `${subject}.${suffix}`)
-    openssl(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/CN=${subject}`, "-keyout", at("key"), "-out", at("csr")])
+    openssl(["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", `/${field}=${subject}`, "-keyout", at("key"), "-out", at("csr")])
     writeFileSync(at("ext"), `subjectAltName=${names}\n`)
     const days = ["-days", expired ? "-1" : "30"]
     const signed = ["-CA", join(this.directory, "ca.crt"), "-CAkey", join(this.directory, "ca.key"), "-CAcreateserial"]
