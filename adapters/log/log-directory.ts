@@ -1,4 +1,4 @@
-import { Deferred, Effect, FiberId } from "effect"
+import { Deferred, Effect, Either, FiberId } from "effect"
 import type { TopicId } from "../../domain/kernel/id.ts"
 import type { Crc32c } from "../../domain/log/crc32c.ts"
 import { LogFault, type LogDirectory as Port } from "../../src/ports/log-store.ts"
@@ -22,6 +22,9 @@ const directoryForm = /^([A-Za-z0-9_-]{22})-(\d{1,10})$/
 export const removedSuffix = "-delete"
 /** A directory that a removal has renamed. Every other entry of a data directory stays, whatever its name. */
 const removedForm = /^[A-Za-z0-9_-]{22}-\d{1,10}-delete$/
+
+/** The file that shows whether there is space. A crash may leave it. */
+const probeName = "space-probe"
 
 export const removeTree = (disk: Disk, path: string): void => {
   for (const name of disk.list(path)) disk.unlink(`${path}/${name}`)
@@ -102,6 +105,20 @@ export class LogDirectory implements Port {
   readonly fault = (): LogFault | undefined => this.offline
   readonly id = (): string | undefined => this.directoryId
   readonly space: Port["space"] = () => (this.offline === undefined ? this.disk.space(this.path) : undefined)
+  readonly takes: Port["takes"] = (bytes) => {
+    if (this.offline !== undefined) return false
+    const path = `${this.path}/${probeName}`
+    const written = attempt(path, "write", () => {
+      const file = this.disk.open(path, "note")
+      try {
+        file.write([new Uint8Array(bytes)], 0)
+      } finally {
+        file.close()
+      }
+    })
+    const removed = attempt(path, "remove", () => (this.disk.exists(path) ? this.disk.unlink(path) : undefined))
+    return Either.isRight(written) && Either.isRight(removed)
+  }
   readonly logs: Port["logs"] = () => {
     if (this.offline !== undefined) return []
     return this.disk.list(this.path).flatMap((name) => {
@@ -114,6 +131,7 @@ export class LogDirectory implements Port {
   begin(): void {
     if (this.offline !== undefined) return
     for (const name of this.disk.list(this.path)) if (removedForm.test(name)) removeTree(this.disk, `${this.path}/${name}`)
+    if (this.disk.exists(`${this.path}/${probeName}`)) this.disk.unlink(`${this.path}/${probeName}`)
     this.checkpoints.begin()
     this.logCount = this.logs().length
   }

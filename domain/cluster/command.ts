@@ -189,11 +189,11 @@ export type Command = Data.TaggedEnum<{
   }
   /** Returns partitions to the replicas that they had before their reassignments began. */
   CancelReassignment: { readonly partitions: ReadonlyArray<TopicPartition> }
-  /** A broker's logs for these partitions are missing, damaged or offline. */
+  /** A broker's logs for these partitions are missing, damaged or offline, or take no records ("unwritable": the disk is full). */
   DisownReplicas: {
     readonly brokerId: number
     readonly brokerEpoch: number
-    readonly reason: "disk" | "damage" | "missing"
+    readonly reason: "disk" | "damage" | "missing" | "unwritable"
     readonly partitions: ReadonlyArray<{ readonly topicId: string; readonly partition: number }>
   }
   /** Moves the replicas of a fenced broker to other brokers, so that at most `movesMax` of them move at a time. */

@@ -21,6 +21,11 @@ export interface WantedPartition {
    * leader epoch rises.
    */
   readonly disowned?: BrokerId | undefined
+  /**
+   * A replica that has what its broker acknowledged, and cannot append: it leaves the in-sync set, and may be in the
+   * ELR. The leader epoch rises.
+   */
+  readonly unwritable?: BrokerId | undefined
 }
 
 /**
@@ -96,7 +101,8 @@ const same = (one: ReadonlyArray<BrokerId>, other: ReadonlyArray<BrokerId>): boo
  * The partition epoch rises by one with every change. The leader epoch rises with a new leader and when replicas are
  * taken away; a set that only shrinks or grows leaves it (KAFKA-15021). It rises with a replica that is disowned, too:
  * what the broker fetched with the log that it lost must not count any more. Otherwise the leader would take the replica
- * up again by its last fetch. `minIsr` is the value of `min.insync.replicas`.
+ * up again by its last fetch. The same holds for a replica that cannot append. `minIsr` is the value of
+ * `min.insync.replicas`.
  */
 export const change = (
   partition: Partition,
@@ -105,15 +111,16 @@ export const change = (
   minIsr: number,
   kind: ElectionKind = "online"
 ): Partition => {
-  const { disowned, replicas = partition.replicas, adding = partition.adding, removing = partition.removing } = wanted
-  const wantedIsr = (wanted.isr ?? partition.isr).filter((id) => id !== disowned && replicas.includes(id))
+  const { disowned, unwritable, replicas = partition.replicas, adding = partition.adding, removing = partition.removing } = wanted
+  const refused = disowned ?? unwritable
+  const wantedIsr = (wanted.isr ?? partition.isr).filter((id) => id !== refused && replicas.includes(id))
   const target = completed({ replicas, adding, removing, isr: wantedIsr }, minIsr)
   const { elr, isr, leader } = elect(partition, target, eligible(partition, target, minIsr, disowned), lifeOf, kind)
   const enough = isr.length >= effectiveMinIsr(minIsr, target.replicas.length)
   const after = { replicas: target.replicas, adding: target.adding, removing: target.removing, ...alone(target, { leader, isr, elr: enough ? [] : elr }) }
   const keys = ["replicas", "adding", "removing", "isr", "elr"] as const
-  const isDisowned = disowned !== undefined && partition.replicas.includes(disowned)
-  if (!isDisowned && leader === partition.leader && keys.every((key) => same(after[key], partition[key]))) return partition
-  const isRaised = isDisowned || leader !== partition.leader || partition.replicas.some((id) => !after.replicas.includes(id))
+  const isRefused = refused !== undefined && partition.replicas.includes(refused)
+  if (!isRefused && leader === partition.leader && keys.every((key) => same(after[key], partition[key]))) return partition
+  const isRaised = isRefused || leader !== partition.leader || partition.replicas.some((id) => !after.replicas.includes(id))
   return { ...after, leader, leaderEpoch: partition.leaderEpoch + (isRaised ? 1 : 0), partitionEpoch: partition.partitionEpoch + 1 }
 }

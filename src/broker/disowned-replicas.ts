@@ -1,5 +1,5 @@
 import { Context, Effect, Layer } from "effect"
-import { type Partition, topicById } from "../../domain/cluster/state.ts"
+import { brokerOf, type Cluster, type Partition, topicById } from "../../domain/cluster/state.ts"
 import { BrokerId, type Epoch } from "../../domain/kernel/id.ts"
 import type { DisownReason } from "../protocol/message/63-broker-heartbeat.ts"
 import { BrokerSettings } from "./broker-settings.ts"
@@ -24,12 +24,19 @@ export const isVouchedFor = ({ elr, isr }: Partition, id: BrokerId): boolean => 
 /** Whether another broker has all acknowledged records, too. */
 const hasOtherCopy = ({ elr, isr }: Partition, id: BrokerId): boolean => isr.some((each) => each !== id) || elr.some((each) => each !== id)
 
+/** Whether another broker of the in-sync set can lead. */
+const hasOtherLeader = (cluster: Cluster, { isr }: Partition, id: BrokerId): boolean =>
+  isr.some((each) => {
+    const broker = each === id ? undefined : brokerOf(cluster, each)
+    return broker !== undefined && !broker.fenced && broker.leavingAt === undefined
+  })
+
 /**
  * The replicas of this broker that do not have what they acknowledged, because their logs are missing, damaged or in an
- * offline directory. The heartbeats report them, so that the cluster elects none of them.
+ * offline directory, and those that take no records. The heartbeats report them, so that the cluster elects none of them.
  *
  * The last copy is never disowned: its partition stays unavailable until the operator restores the log or elects
- * another replica uncleanly.
+ * another replica uncleanly. A replica that takes no records is reported while another in-sync replica can lead.
  */
 export class DisownedReplicas extends Context.Tag("comanche-franz/broker/DisownedReplicas")<
   DisownedReplicas,
@@ -44,6 +51,10 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
      * leader does not count what the broker fetched with the damaged one.
      */
     readonly isForgotten: (replica: TopicIdPartition) => boolean
+    /** The logs take no records: their disk is full. */
+    readonly cannotWrite: (replicas: Iterable<TopicIdPartition>) => void
+    readonly canWrite: (replicas: Iterable<TopicIdPartition>) => void
+    readonly isUnwritable: (replica: TopicIdPartition) => boolean
     /** Those that the image still counts as in sync or eligible, and whether there are more than one heartbeat may have. */
     readonly due: () => { readonly replicas: ReadonlyArray<DisownedReplica>; readonly hasMore: boolean }
   }
@@ -56,6 +67,7 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
       const self = BrokerId.make(nodeId)
       let heard = (): void => undefined
       const all = new Map<string, Noted>()
+      const unwritable = new Map<string, TopicIdPartition>()
       const placedOf = ({ partition, topicId }: TopicIdPartition): Partition | undefined => topicById(cluster(), topicId)?.partitions.at(partition)
       const isDue = (noted: Noted): boolean => {
         const placed = placedOf(noted)
@@ -69,6 +81,12 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
           if (!isDue(each)) continue
           if (replicas.length === disownedMax) return { replicas, hasMore: true }
           replicas.push(each)
+        }
+        // The broker serves others: it is not fenced for more of these, which the next heartbeats report.
+        for (const each of unwritable.values()) {
+          const placed = placedOf(each)
+          if (replicas.length === disownedMax) break
+          if (placed?.isr.includes(self) === true && hasOtherLeader(cluster(), placed, self)) replicas.push({ ...each, reason: "unwritable" })
         }
         return { replicas, hasMore: false }
       }
@@ -84,6 +102,14 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
           return noted !== undefined && placed !== undefined && placed.leaderEpoch > noted.leaderEpoch
         },
         forget: (replica) => void all.delete(keyOf(replica)),
+        cannotWrite: (replicas) => {
+          for (const { partition, topicId } of replicas) unwritable.set(keyOf({ topicId, partition }), { topicId, partition })
+          heard()
+        },
+        canWrite: (replicas) => {
+          for (const each of replicas) unwritable.delete(keyOf(each))
+        },
+        isUnwritable: (replica) => unwritable.size > 0 && unwritable.has(keyOf(replica)),
         due
       }
     })

@@ -171,6 +171,8 @@ export interface LogDirectory {
   readonly logs: () => ReadonlyArray<{ readonly topicId: TopicId; readonly partition: number }>
   /** Bytes of its volume; undefined while it is offline, and where the system does not say. Throws what the platform throws. */
   readonly space: () => { readonly totalBytes: number; readonly usableBytes: number } | undefined
+  /** Whether so many bytes can be written into it: writes a file of that size, and removes it. */
+  readonly takes: (bytes: number) => boolean
 }
 
 /** The logs of a node's data directories, held exclusively while its layer lives. A log's own directory is named by topic id, never by a name that a client chose. */

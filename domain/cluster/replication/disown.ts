@@ -2,9 +2,9 @@ import { Either } from "effect"
 import type { BrokerId, TopicId } from "../../kernel/id.ts"
 import { currentBroker } from "../broker/current-broker.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
-import { change } from "../election.ts"
+import { type BrokerLife, change, type WantedPartition } from "../election.ts"
 import { replicationEventLevel } from "../event-level.ts"
-import { type Cluster, topicById } from "../state.ts"
+import { type Cluster, type Partition, topicById } from "../state.ts"
 import { RecordsLost, ReplicasDisowned, rowsMax } from "./event.ts"
 import { eventsOfChanges, isLastCopy, isReplicated, livesOf, minIsrOf, type PartitionChange } from "./partition-changes.ts"
 
@@ -13,11 +13,24 @@ import { eventsOfChanges, isLastCopy, isReplicated, livesOf, minIsrOf, type Part
  * brokers that both lost their logs each see the other one in the in-sync set: the second one to report has the last
  * copy.
  */
-export const lastCopies = (cluster: Cluster, { brokerId, partitions }: Pick<CommandOf<"DisownReplicas">, "brokerId" | "partitions">): number =>
+export const lastCopies = (cluster: Cluster, { brokerId, partitions, reason }: Omit<CommandOf<"DisownReplicas">, "_tag" | "brokerEpoch">): number =>
   partitions.filter(({ partition, topicId }) => {
     const placed = topicById(cluster, topicId)?.partitions.at(partition)
-    return placed !== undefined && isReplicated(placed) && isLastCopy(placed, brokerId as BrokerId)
+    return reason !== "unwritable" && placed !== undefined && isReplicated(placed) && isLastCopy(placed, brokerId as BrokerId)
   }).length
+
+/**
+ * Returns what becomes of a partition whose log on a broker takes no records. The broker leaves the in-sync set where
+ * another member of it can lead; otherwise the partition stays as it is, so that it can be read at least.
+ */
+const withoutUnwritable = ({ isr }: Partition, id: BrokerId, lifeOf: (id: BrokerId) => BrokerLife): WantedPartition | undefined =>
+  isr.includes(id) && isr.some((other) => other !== id && lifeOf(other) === "unfenced") ? { unwritable: id } : undefined
+
+const withoutDisowned = (partition: Partition, id: BrokerId, reason: CommandOf<"DisownReplicas">["reason"]): WantedPartition | undefined => {
+  const isCounted = partition.isr.includes(id) || partition.elr.includes(id)
+  const isForgotten = reason === "damage" && partition.replicas.includes(id)
+  return (isCounted || isForgotten) && !isLastCopy(partition, id) ? { disowned: id } : undefined
+}
 
 /**
  * Takes a broker out of the in-sync sets and ELRs of partitions whose logs it lost, so that an empty log never leads
@@ -26,6 +39,10 @@ export const lastCopies = (cluster: Cluster, { brokerId, partitions }: Pick<Comm
  * A log that a running broker found damaged is reported where no set has the broker, too: the leader epoch rises, so
  * that the partition leader forgets what the replica fetched before. Otherwise it could still take the replica up by
  * that, without its records. No other report of a partition whose sets do not have the broker has an event.
+ *
+ * A log that takes no records, because its disk is full, has what its broker acknowledged. The broker leaves the
+ * in-sync set, so that acks=all does not wait for it, and stays eligible where the set is too small without it. The
+ * journal gives the reason "disk", since older brokers know no other word.
  */
 export const disownReplicas = (cluster: Cluster, command: CommandOf<"DisownReplicas">): Decision =>
   Either.map(currentBroker(cluster, command.brokerId, command.brokerEpoch), ({ epoch, id }) => {
@@ -37,16 +54,16 @@ export const disownReplicas = (cluster: Cluster, command: CommandOf<"DisownRepli
       const before = topic?.partitions.at(partition)
       if (topic === undefined || before === undefined || !isReplicated(before) || seen.has(`${topicId} ${partition}`)) continue
       seen.add(`${topicId} ${partition}`)
-      const isCounted = before.isr.includes(id) || before.elr.includes(id)
-      const isForgotten = command.reason === "damage" && before.replicas.includes(id)
-      if (!(isCounted || isForgotten) || isLastCopy(before, id)) continue
-      const after = change(before, { disowned: id }, lifeOf, minIsrOf(cluster, topic.configs))
+      const wanted = command.reason === "unwritable" ? withoutUnwritable(before, id, lifeOf) : withoutDisowned(before, id, command.reason)
+      if (wanted === undefined) continue
+      const after = change(before, wanted, lifeOf, minIsrOf(cluster, topic.configs))
       changes.push({ topicId: topic.topicId, partition, before, after })
     }
     const rows = changes.map(({ partition, topicId }) => [topicId, partition] as const)
+    const reason = command.reason === "unwritable" ? "disk" : command.reason
     const reports = Array.from(
       { length: Math.ceil(rows.length / rowsMax) },
-      (_, at) => new ReplicasDisowned({ brokerId: id, brokerEpoch: epoch, reason: command.reason, rows: rows.slice(at * rowsMax, (at + 1) * rowsMax) })
+      (_, at) => new ReplicasDisowned({ brokerId: id, brokerEpoch: epoch, reason, rows: rows.slice(at * rowsMax, (at + 1) * rowsMax) })
     )
     return [...reports, ...eventsOfChanges(changes, { elected: "disowned", inSync: "disowned", by: id })]
   })

@@ -68,8 +68,11 @@ const partitionsOnlyOn = (cluster: Cluster, brokerId: number): number => {
   return count
 }
 
-const logChange = (leader: LeaderContext["Type"], brokerId: number, events: ReadonlyArray<Event>): Effect.Effect<void> => {
-  const line = events.map((event) => lookUp(lines, event)).find((each) => each !== undefined)
+/** What the log tells the operator of replicas that take no records. */
+const unwritableLine = "has no space for records: other brokers lead its partitions, and it leaves the in-sync sets until it has space"
+
+const logChange = (leader: LeaderContext["Type"], brokerId: number, events: ReadonlyArray<Event>, said?: string): Effect.Effect<void> => {
+  const line = said ?? events.map((event) => lookUp(lines, event)).find((each) => each !== undefined)
   const name = nameOf(leader, brokerId)
   const count = events.some(({ _tag }) => _tag === "BrokerFenced") ? partitionsOnlyOn(leader.writer.state(), brokerId) : 0
   const alone =
@@ -114,7 +117,9 @@ const disown = (leader: LeaderContext["Type"], { brokerEpoch, brokerId, disowned
         const submitted = leader.writer.submit(submission(leader, command, context, "BrokerHeartbeat", `disown-${at}`))
         // A heartbeat that was sent before the image had the last report repeats it.
         const disowned = Effect.flatMap(decide(leader.writer.state(), command), (expected) =>
-          expected.length === 0 ? Effect.void : Effect.flatMap(submitted, ({ events }) => logChange(leader, brokerId, events))
+          expected.length === 0
+            ? Effect.void
+            : Effect.flatMap(submitted, ({ events }) => logChange(leader, brokerId, events, command.reason === "unwritable" ? unwritableLine : undefined))
         )
         return Effect.tap(disowned, () => warnOfLastCopies(leader, command))
       }),

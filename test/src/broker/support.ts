@@ -101,6 +101,9 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
       add: () => undefined,
       forget: () => undefined,
       isForgotten: () => true,
+      cannotWrite: () => undefined,
+      canWrite: () => undefined,
+      isUnwritable: () => false,
       due: () => ({ replicas: [], hasMore: false })
     })
     const services = yield* Layer.build(HostedPartitions.layer).pipe(

@@ -12,6 +12,7 @@ import type { ReplicationServices } from "../replica/replication-services.ts"
 import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 import { HighWatermarks } from "../upkeep/high-watermarks.ts"
 import { LogStarts } from "../upkeep/log-starts.ts"
+import { UnwritableDirectories } from "../upkeep/unwritable-directories.ts"
 import { inLanes } from "./lanes.ts"
 import { nearTo } from "./near-to.ts"
 import type { ReplicaSignals } from "./replica-signals.ts"
@@ -53,6 +54,7 @@ export class HostedLogs {
   readonly highWatermarks: HighWatermarks
   readonly roles: Roles
   readonly settings: TopicSettings
+  readonly unwritable: UnwritableDirectories
   /** Lines of the replicas: a full disk holds thousands of them, and each reports that its appends fail, and that they work again. */
   private readonly lines = new RateLimitedLog({ intervalMs: reopenMs, linesPerKeyMax: linesMax, keysMax: 1 })
   private readonly due = new Map<string, Due>()
@@ -89,8 +91,11 @@ export class HostedLogs {
         this.mark(partition)
         this.wake()
       },
+      faulty: (partition, fault) => this.unwritable.noted(partition, fault),
+      isUnwritable: disowned.isUnwritable,
       recordsLost: lost.add
     }
+    this.unwritable = new UnwritableDirectories({ directories: store.directories, disowned, report: this.report })
     this.table = new PartitionTable(context.cluster)
     this.starts = new LogStarts(store)
     this.highWatermarks = new HighWatermarks(store)
@@ -265,8 +270,10 @@ export class HostedLogs {
     return Effect.flatMap(store.open(topicId, partition, { ...logConfig(config, due), wasThere }, due.isNew), (log) => Replica.open(options, log, derivation))
   }
 
-  private failed({ partition: placed, topic }: Placed, due: Due, { message, reason }: LogFault): Effect.Effect<void> {
+  private failed({ partition: placed, topic }: Placed, due: Due, fault: LogFault): Effect.Effect<void> {
     return Effect.gen(this, function* () {
+      const { message, reason } = fault
+      this.unwritable.noted(due, fault)
       if (this.roles.placedHere(due) === undefined) return
       const isSaid = this.failing.has(keyOf(due)) || this.table.slot(due.topicId, due.partition) === "failed"
       if (!isSaid) this.say(`${topic.name}-${due.partition} cannot be opened: ${message}`)

@@ -20,6 +20,7 @@ import type { FollowedLog } from "./followed-log.ts"
 export interface FollowedReplica {
   readonly following: Following | undefined
   readonly followed: FollowedLog
+  readonly isUnwritable: boolean
 }
 
 type FetchResponse = Parameters<typeof answered>[2]
@@ -61,8 +62,12 @@ export class Following {
     return this.state.fetch
   }
 
-  /** Returns the fetch to send now, and notes it as sent; undefined while one is under way or records are not synced. */
+  /**
+   * Returns the fetch to send now, and notes it as sent; undefined while one is under way, records are not synced, or the
+   * disk is full: the partition's leader would take the replica up by it.
+   */
   fetch(): NextFetch | undefined {
+    if (this.replica.isUnwritable) return undefined
     // A broker that led has records that are not synced when it begins to follow; no append of a follower syncs them.
     this.state = wasSynced(this.state, this.log.durableEnd())
     const next = nextFetch(this.state)

@@ -242,6 +242,10 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     if (fault.reason === "corrupt") this.damaged()
     else this.options.replication.lost(this, "disk")
   }
+  /** Whether its directory takes no records: as a follower it does not fetch. */
+  get isUnwritable(): boolean {
+    return this.options.replication.isUnwritable(this)
+  }
   /** Whether damage was found in its log. The log is copied again as soon as the cluster does not count on it. */
   isDamaged = false
   private damaged(): void {
@@ -377,6 +381,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   /** Notes a fault of the log. Of several replicas one whose log is damaged is disowned, also where only a read has found it. */
   readonly failed = (fault: LogFault): LogFault => {
     if (fault.reason === "corrupt" && this.isReplicated) this.damaged()
+    this.options.replication.faulty(this, fault)
     return this.health.failed(fault)
   }
 

@@ -1,4 +1,5 @@
 import type { BrokerId } from "../../../../domain/kernel/id.ts"
+import type { LogFault } from "../../../ports/log-store.ts"
 import type { DisownReason } from "../../../protocol/message/63-broker-heartbeat.ts"
 import type { LostRange } from "../../lost-records.ts"
 import type { TopicIdPartition } from "../topic-id-partition.ts"
@@ -21,6 +22,10 @@ export interface ReplicationServices {
   readonly followed: () => void
   /** The log does not have what the replica acknowledged: another replica has to lead. */
   readonly lost: (partition: TopicIdPartition, reason: DisownReason) => void
+  /** The log has this fault. It may be that its directory takes no records. */
+  readonly faulty: (partition: TopicIdPartition, fault: LogFault) => void
+  /** Whether the directory of the log takes no records, since its disk is full. */
+  readonly isUnwritable: (partition: TopicIdPartition) => boolean
   /** The replica removes records below its high watermark. */
   readonly recordsLost: (lost: LostRange) => void
 }

@@ -5,6 +5,7 @@ import { type HostedLogs, reopenMs } from "../hosted/hosted-logs.ts"
 import { Cleaner } from "./cleaner.ts"
 import { Flushing, flushCheckMs } from "./flushing.ts"
 import { Trimming } from "./trimming.ts"
+import { writableCheckMs } from "./unwritable-directories.ts"
 
 /** How often silent producers are looked for, ms: Kafka's producer.id.expiration.check.interval.ms. */
 const expiryCheckMs = 600_000
@@ -29,6 +30,10 @@ export const runUpkeep = (logs: HostedLogs): Effect.Effect<Trimming, never, Brok
     yield* every(
       reopenMs,
       Effect.sync(() => logs.retry())
+    )
+    yield* every(
+      writableCheckMs,
+      Effect.sync(() => (logs.unwritable.look() ? logs.retry() : undefined))
     )
     const trimming = new Trimming({ starts: logs.starts, replicas, clock, warn, scope: yield* Effect.scope })
     const trimMs = config()["log.retention.check.interval.ms"]

@@ -384,11 +384,26 @@ describe("lost logs", () => {
     expect(brief(afterCommands(before, of("damage")))).toEqual([1, 2, [1, 2], []])
     expect(tags(before, of("missing"))).toEqual([])
   })
+  test("a broker without space leaves the set where another one can lead, and is eligible where the set is too small without it", () => {
+    const full = (id: number) => (cluster: Cluster) =>
+      Command.DisownReplicas({ ...(disown(id)(cluster) as Extract<Command, { _tag: "DisownReplicas" }>), reason: "unwritable" })
+    expect(givenCluster(three).events(full(1))).toMatchObject([{ _tag: "ReplicasDisowned", reason: "disk" }, { _tag: "LeadersElected" }])
+    const one = afterCommands(three, full(1))
+    expect(brief(one)).toEqual([2, 1, [2, 3], []])
+    // The leader stays, and the epoch rises: what the follower fetched before does not take it up again.
+    const two = afterCommands(one, full(3))
+    expect(brief(two)).toEqual([2, 2, [2], [3]])
+    // No other broker can lead: the partition can be read at least.
+    expect(tags(two, full(2))).toEqual([])
+    expect(tags(two, full(3))).toEqual([])
+    expect(brief(afterCommands(two, fence(2)))).toEqual([3, 3, [3], [2]])
+    expect(lastCopies(two, { brokerId: 2, reason: "unwritable", partitions: [{ topicId: topicId(1), partition: 0 }] })).toBe(0)
+  })
   test("of brokers that all lost their logs the last one to report keeps its place: no copy is disowned without another", () => {
     const two = afterCommands(three, disown(1), disown(2))
     expect(brief(two).slice(2)).toEqual([[3], []])
-    expect(lastCopies(two, { brokerId: 3, partitions: [{ topicId: topicId(1), partition: 0 }] })).toBe(1)
-    expect(lastCopies(two, { brokerId: 2, partitions: [{ topicId: topicId(1), partition: 0 }] })).toBe(0)
+    expect(lastCopies(two, { brokerId: 3, reason: "missing", partitions: [{ topicId: topicId(1), partition: 0 }] })).toBe(1)
+    expect(lastCopies(two, { brokerId: 2, reason: "missing", partitions: [{ topicId: topicId(1), partition: 0 }] })).toBe(0)
     expect(tags(two, disown(3))).toEqual([])
   })
   test("a broker that may lack what it acknowledged leaves the sets when it registers", () => {

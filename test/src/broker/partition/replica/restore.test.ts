@@ -136,7 +136,9 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         propose: () => undefined,
         followed: () => undefined,
         lost: () => undefined,
-        recordsLost: () => undefined
+        recordsLost: () => undefined,
+        faulty: () => undefined,
+        isUnwritable: () => false
       }
     }
     const owner = yield* Replica.open(options, log, { now: context.now, producerExpirationMs: Number.POSITIVE_INFINITY, ...derivation })
