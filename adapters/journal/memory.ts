@@ -106,7 +106,7 @@ class MemoryJournal implements Service {
         const stream = this.streams.of(name)
         if (stream === undefined) return Effect.fail(fault(name, "io", `No stream is called '${name}'.`))
         const epoch = ++stream.epoch
-        return Effect.succeed({ stream, taken: { start: stream.start, end: stream.end, epoch, lost: stream.holders.add(name, epoch) } })
+        return Effect.succeed({ stream, taken: { start: stream.start, end: stream.end, epoch, ...stream.holders.add(name, epoch) } })
       }),
       ({ stream, taken }) =>
         Effect.sync(() => {

@@ -70,7 +70,7 @@ class LogJournal {
 
   readonly campaign: Context.Tag.Service<Journal>["campaign"] = (stream) =>
     Effect.acquireRelease(this.inTurn(stream, this.take(stream)), (taken) => this.inTurn(stream, this.release(stream, taken))).pipe(
-      Effect.map(({ end, epoch, lost, start }) => ({ start, end, epoch, lost }))
+      Effect.map(({ end, epoch, isHeld, lost, start }) => ({ start, end, epoch, lost, isHeld }))
     )
 
   readonly append: Context.Tag.Service<Journal>["append"] = (stream, epoch, expected, entries) =>
@@ -171,7 +171,7 @@ class LogJournal {
       held.epoch = taken.epoch
       before?.holders.fence(stream, taken.epoch)
       this.streams.set(stream, held)
-      return { ...taken, held, lost: held.holders.add(stream, taken.epoch) }
+      return { ...taken, held, ...held.holders.add(stream, taken.epoch) }
     }).pipe(Effect.uninterruptible)
   }
 

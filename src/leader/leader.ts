@@ -96,7 +96,8 @@ const make = Effect.gen(function* () {
   yield* groups.openStreams(Array.from({ length: groupStreamCount }, (_, index) => index))
   const journal = streamPartition(yield* Journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })
   const find = findJournalOr(journal, groups.findOffsets)
-  const routes = yield* leaderRoutes(find)
+  // The process may have been stopped past its lease between any two of its steps: nothing that it says counts then.
+  const routes = (yield* leaderRoutes(find)).map((each): Route => ({ ...each, mayAnswer: writer.isHeld }))
   yield* Effect.forkScoped(watch)
   yield* Effect.forkScoped(probeBrokers)
   yield* Effect.forkScoped(raiseEventLevels)

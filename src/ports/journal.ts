@@ -60,6 +60,11 @@ export interface Taken {
    * a newer epoch (Fenced), the lease is over (LeaseOver), or damage was found in entries that were durable (LogFault).
    */
   readonly lost: Effect.Effect<never, Fenced | LeaseOver | LogFault>
+  /**
+   * Whether this process still leads, by the lease and by what it has learned: looked at before each answer of a leader.
+   * The process may have been stopped for long, so that `lost` has not failed yet; it fails with the first `false`.
+   */
+  readonly isHeld: () => boolean
 }
 
 /**

@@ -56,6 +56,8 @@ export interface Writer<State, Command, Event, Rejection> {
   readonly when: <A>(pick: (state: State) => A | undefined) => Effect.Effect<A>
   /** Answers every command that waits, and every later one, with `rejection`: the stream was given up, and the results of commands in an append under way are unknown. */
   readonly abandon: (rejection: Rejection) => Effect.Effect<void>
+  /** As `isHeld` of the taken stream: looked at before each answer that says what the state is. */
+  readonly isHeld: () => boolean
   /** Fails when the writer cannot continue: the role that decides by it must stop. */
   readonly stopped: Effect.Effect<never, WriterStopped>
 }
@@ -79,6 +81,7 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
   readonly stream: string
   readonly epoch: Epoch
   readonly start: number
+  readonly isHeld: () => boolean
   private readonly aggregate: Aggregate<State, Command, Event, Rejection>
   private readonly answers: Answers<Event, Rejection>
   private readonly snapshots: SnapshotWriting<State, Event, Rejection>
@@ -102,6 +105,7 @@ class StreamWriter<State, Command, Event extends Tagged, Rejection> implements W
     this.metrics = writerMetrics(fold.stream)
     this.epoch = taken.epoch
     this.start = taken.start
+    this.isHeld = taken.isHeld
     this.aggregate = aggregate
     this.answers = fold.answers
     this.durable = fold.state

@@ -135,6 +135,8 @@ export interface Route {
   readonly borrows: boolean
   /** Elements that a request may have. */
   readonly elementsMax: number
+  /** Looked at when a request begins and before its response leaves: where it is false, the connection is closed instead. Undefined: always true. */
+  readonly mayAnswer?: () => boolean
   /**
    * Reads the body, which begins at `bodyAt` of the context's frame, and begins the work. What the handler throws passes through. A body of more than `elementsMax`
    * elements is a DecodeError, or Unreadable; default: those that the API allows.

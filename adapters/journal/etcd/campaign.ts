@@ -94,7 +94,7 @@ const lead = (followed: FollowedStream, candidate: Candidate, leaseMs: number): 
       Effect.gen(function* () {
         const win = yield* attempt(followed, candidate, leaseMs)
         if (win === undefined) return undefined
-        const held = new HeldStream(followed, win, leaseMs, yield* Deferred.make<never, Fenced | LeaseOver | LogFault>())
+        const held = new HeldStream(followed, win, leaseMs, yield* Deferred.make<never, Fenced | LeaseOver | LogFault>(), yield* Effect.clock)
         yield* Effect.addFinalizer(() => resign(held, followed, win))
         return held
       })

@@ -32,7 +32,6 @@ type Settled = "not done"
 export class HeldStream {
   readonly epoch: Epoch
   private readonly turn = Effect.unsafeMakeSemaphore(1)
-  private readonly over: Deferred.Deferred<never, Fenced | LeaseOver | LogFault>
   private head: number
   private headRevision: number
   private leaseEndMs: number
@@ -42,13 +41,13 @@ export class HeldStream {
     private readonly followed: FollowedStream,
     private readonly win: Win,
     private readonly leaseMs: number,
-    over: Deferred.Deferred<never, Fenced | LeaseOver | LogFault>
+    private readonly over: Deferred.Deferred<never, Fenced | LeaseOver | LogFault>,
+    private readonly clock: Clock.Clock
   ) {
     this.epoch = win.epoch
     this.head = win.head
     this.headRevision = win.headRevision
     this.leaseEndMs = win.grantedAtMs + leaseMs
-    this.over = over
   }
 
   get lost(): Effect.Effect<never, Fenced | LeaseOver | LogFault> {
@@ -93,7 +92,7 @@ export class HeldStream {
     if (epoch !== this.epoch) return Effect.fail(new Fenced({ stream: this.stream, epoch, newerEpoch: this.epoch }))
     return this.turn.withPermits(1)(
       Effect.gen(this, function* () {
-        const lost = yield* this.lostBy
+        const lost = this.lostBy
         if (lost !== undefined) return yield* Effect.fail(lost._tag === "LogFault" ? new Unknown({ stream: this.stream, cause: lost }) : lost)
         if (expected !== this.head) return yield* new Conflict({ stream: this.stream, expected, end: this.head })
         if (entries.length === 0) return
@@ -167,7 +166,7 @@ export class HeldStream {
     const { client, keys } = this.followed.parts
     return Effect.gen(this, function* () {
       for (;;) {
-        if ((yield* this.lostBy) !== undefined) {
+        if (this.lostBy !== undefined) {
           const unknown = new Unknown({ stream: this.stream, cause: first.message })
           return yield* Effect.fail(unknown)
         }
@@ -221,12 +220,15 @@ export class HeldStream {
     this.headRevision = revision
   }
 
-  /** Why this process does not lead any more; undefined while it does. */
-  get lostBy(): Effect.Effect<Fenced | LeaseOver | LogFault | undefined> {
-    return Effect.map(steadyMs, (now) => {
-      if (this.loss === undefined && now >= this.leaseEndMs) this.lose(this.leaseOver(`it was not renewed for ${this.leaseMs} ms`))
-      return this.loss
-    })
+  /** Why this process does not lead any more; undefined while it does. The clock tells it before any timer does. */
+  get lostBy(): Fenced | LeaseOver | LogFault | undefined {
+    if (this.loss === undefined && this.nowMs >= this.leaseEndMs) this.lose(this.leaseOver(`it was not renewed for ${this.leaseMs} ms`))
+    return this.loss
+  }
+  readonly isHeld = (): boolean => this.lostBy === undefined
+
+  private get nowMs(): number {
+    return Number(this.clock.unsafeCurrentTimeNanos() / 1_000_000n)
   }
 
   /** Ends the leadership in this process. The first cause stays. */

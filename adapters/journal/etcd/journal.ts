@@ -51,7 +51,7 @@ class EtcdJournal implements Service {
           reason: "corrupt",
           message: `${stream} ends at ${held.end} in etcd, before its own snapshot at ${snapshot}: entries are gone. Restore etcd from a backup.`
         })
-      return { start: followed.start, end: held.end, epoch: held.epoch, lost: held.lost }
+      return { start: followed.start, end: held.end, epoch: held.epoch, lost: held.lost, isHeld: held.isHeld }
     })
 
   readonly append: Service["append"] = (stream, epoch, expected, entries) =>

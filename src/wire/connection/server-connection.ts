@@ -264,6 +264,7 @@ export class ServerConnection implements Listener, OpenConnection {
   private run(slot: Slot): void {
     const { route, context } = slot
     if (route === undefined || context === undefined) return this.slots.done(slot)
+    if (route.mayAnswer?.() === false) return this.answerNoMore(slot, context)
     if (!route.admits(context.session)) return this.forbid(slot, route, context)
     let begun: Either.Either<Started, DecodeError>
     slot.elementsMax = this.holding.elementsMax(slot.size)
@@ -356,6 +357,7 @@ export class ServerConnection implements Listener, OpenConnection {
   private answer(slot: Slot, answer: unknown): void {
     const { route, context } = slot
     if (route === undefined || context === undefined) return
+    if (route.mayAnswer?.() === false) return this.answerNoMore(slot, context)
     if (answer instanceof Disconnect) {
       slot.ends = true
       this.server.connectionLog.closed("refused", context.actor, `sent a request that failed and expects no response: ${answer.reason}`)
@@ -376,6 +378,13 @@ export class ServerConnection implements Listener, OpenConnection {
     finished(this.server, this.slots, slot, answer)
   }
 
+  /** This node does not have the role any more in which it would answer: its client has to find the node that has it. */
+  private answerNoMore(slot: Slot, { actor }: RequestContext): void {
+    slot.ends = true
+    this.server.connectionLog.closed("role", actor, "asked a node that does not lead any more")
+    this.slots.done(slot)
+    finished(this.server, this.slots, slot, undefined)
+  }
   /** Closes the connection after a bug in a handler: the node must not fail with it, and the client must not wait for ever. */
   private failed(slot: Slot, cause: unknown): void {
     const { route, context } = slot

@@ -270,6 +270,7 @@ const fencing = (world: () => JournalWorld): void => {
         const { journal: other, taken: newer } = yield* takeOverIn(world(), journal)
         // The older one learns it without an append of its own.
         expectOver(yield* Effect.flip(older.lost), older.epoch)
+        expect([older.isHeld(), newer.isHeld()]).toEqual([false, true])
         epochs.push(older.epoch, newer.epoch)
         expectOver(yield* Effect.flip(journal.append(stream, older.epoch, 0, [entry(0)])), older.epoch)
         yield* other.append(stream, newer.epoch, 0, [entry(1)])

@@ -98,12 +98,29 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       const under = yield* Effect.fork(Effect.flip(a.append(stream, old.epoch, 1, [entry(1)])))
       expect((yield* Effect.flip(old.lost))._tag).toBe("LeaseOver")
       expect((yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - from).toBeLessThanOrEqual(leaseMs)
+      expect(old.isHeld()).toBe(false)
       expect((yield* Fiber.join(under))._tag).toBe("Unknown")
       yield* Effect.sleep(30_000)
       etcd.hasQuorum = true
       const next = yield* Fiber.join(standby)
       yield* b.append(stream, next.epoch, 1, [entry(2)])
       expect(yield* stored(b, 2)).toEqual(["command-0", "command-2"])
+    }),
+
+  "a leader whose timers do not run knows by the clock that its lease is over": (etcd, mistake) =>
+    Effect.gen(function* () {
+      const journal = yield* process(mistake(etcd.client("a")))
+      const real = yield* Effect.clock
+      let passedMs = 0
+      // The process was stopped: the clock continued, and no timer has fired yet.
+      const unsafeCurrentTimeNanos = () => real.unsafeCurrentTimeNanos() + BigInt(passedMs) * 1_000_000n
+      const { epoch, isHeld } = yield* Effect.withClock(journal.campaign(stream, candidate), Object.assign(Object.create(real), { unsafeCurrentTimeNanos }))
+      passedMs = leaseMs - 1
+      expect(isHeld()).toBe(true)
+      passedMs = leaseMs
+      expect(isHeld()).toBe(false)
+      expect((yield* Effect.flip(journal.append(stream, epoch, 0, [entry(0)])))._tag).toBe("LeaseOver")
+      expect(etcd.under(`${base}/e/`)).toEqual([])
     }),
 
   "a standby follows, also while watches are silent and after they were cancelled": (etcd, mistake) =>
