@@ -1,6 +1,7 @@
 /** `./franz package --matrix [WORD…]`: the parts whose names have each word, and a table of what they did. */
+import { join } from "node:path"
 import { type Part, partsOf } from "./parts.ts"
-import { Projects } from "./project.ts"
+import { Projects, pack } from "./project.ts"
 import { bringTools, toolsAreThere } from "./tools.ts"
 
 const nameOf = ({ group, name }: Part): string => `${group}: ${name}`
@@ -16,7 +17,7 @@ export const printMatrix = async (root: string, published: string, words: Readon
     console.log("franz package: bringing Node 20, 22 and 24 and the tools of the matrix, about 250 MB (once) …")
     bringTools()
   }
-  const projects = await Projects.pack(root, published)
+  const projects = Projects.of(root, await pack(published, join(root, "dist")))
   const failures: Array<string> = []
   console.log("| part | result | seconds |\n| --- | --- | --- |")
   for (const part of parts) {

@@ -118,11 +118,11 @@ const killed = ([name, command]: Runtime): Part => ({
 })
 
 /** A test file for a runner, whose first line imports `test`. */
-const suite = (name: string, file: string, from: string, command: ReadonlyArray<string>, passed: RegExp): Part => ({
+const suite = (name: string, file: string, from: string, command: ReadonlyArray<string>, passed: RegExp, project: ProjectName = "newest"): Part => ({
   group: "test runners",
   name,
   run: async (projects) => {
-    const cwd = await projects.at("newest")
+    const cwd = await projects.at(project)
     writeFileSync(join(cwd, file), `${from}\nimport { inATest } from "./suite.mjs"\n\ntest("a cluster in a test", inATest, 60000)\n`)
     printed(await ran(command, { cwd }), passed)
   }
@@ -140,13 +140,21 @@ const runners = (root: string): ReadonlyArray<Part> => [
       /pass 1\b/
     )
   ),
-  ...(["22", "24"] as const).map((line) =>
+  // The newest vitest needs Node 22.
+  ...(
+    [
+      ["20", "lowest"],
+      ["22", "newest"],
+      ["24", "newest"]
+    ] as const
+  ).map(([line, project]) =>
     suite(
       `vitest on Node ${line}`,
       "vitest.test.mjs",
       'import { test } from "vitest"',
       [nodeOf(line), "node_modules/vitest/vitest.mjs", "run", "vitest.test.mjs"],
-      /1 passed/
+      /1 passed/,
+      project
     )
   )
 ]

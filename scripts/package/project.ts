@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { testedRange } from "./manifest.ts"
-import { otherEffect, runnerPackages } from "./tools.ts"
+import { otherEffect, runnerPackages, vitestOfNode20 } from "./tools.ts"
 
 /** What ran: its exit code, and both outputs. */
 interface Ended {
@@ -43,11 +43,15 @@ export type ProjectName = "newest" | "lowest" | "other" | "without-addons"
 /** What each project installs beside the package, and npm's options for it. */
 const contents: Readonly<Record<ProjectName, ReadonlyArray<string>>> = {
   newest: [`effect@${testedRange.newest}`, ...runnerPackages],
-  lowest: [`effect@${testedRange.lowest}`],
+  lowest: [`effect@${testedRange.lowest}`, vitestOfNode20],
   // npm refuses the other line unless it is forced; bun and pnpm warn.
   other: [`effect@${otherEffect}`, "--force"],
   "without-addons": [`effect@${testedRange.newest}`, "--omit=optional"]
 }
+
+/** Packs the folder that is published into another one; the path of the file. */
+export const pack = async (published: string, into: string): Promise<string> =>
+  join(into, (await ran(["npm", "pack", "--silent", "--pack-destination", into], { cwd: published })).trim())
 
 export class Projects {
   private readonly made = new Map<ProjectName, Promise<string>>()
@@ -57,11 +61,9 @@ export class Projects {
     readonly tarball: string
   ) {}
 
-  /** Packs the folder that is published. */
-  static async pack(root: string, published: string): Promise<Projects> {
-    const directory = mkdtempSync(join(tmpdir(), "franz-package-"))
-    const name = (await ran(["npm", "pack", "--silent", "--pack-destination", directory], { cwd: published })).trim()
-    return new Projects(root, directory, join(directory, name))
+  /** Makes the directory of the projects that install a packed file. */
+  static of(root: string, tarball: string): Projects {
+    return new Projects(root, mkdtempSync(join(tmpdir(), "franz-package-")), tarball)
   }
 
   /** The folder of a project. It is installed when the first part asks for it. */

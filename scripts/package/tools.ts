@@ -1,6 +1,6 @@
 /** The runtimes and tools of the matrix, as npm packages of exact versions in the cache of the interop tests. */
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, writeFileSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { testedRange } from "./manifest.ts"
@@ -23,12 +23,16 @@ const packages: Readonly<Record<string, string>> = {
 /** What is installed into the projects: the runners look for a test's packages beside it. */
 export const runnerPackages: ReadonlyArray<string> = ["vitest@5.1.2", "tsx@4.23.15", "@types/node@22.19.1"]
 
+/** The last line of vitest that runs on Node 20. A project has one vitest: it finds its own packages by name. */
+export const vitestOfNode20 = "vitest@4.1.12"
+
 const directory = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "franz-interop", "package")
 const manifest = `${JSON.stringify({ private: true, dependencies: packages }, undefined, 2)}\n`
-const stamp = join(directory, "installed.json")
-const wanted = JSON.stringify({ packages, runnerPackages, testedRange, otherEffect })
+const wanted = JSON.stringify({ packages, runnerPackages, vitestOfNode20, testedRange, otherEffect })
+/** One for each set of versions: checkouts of several versions share the cache. */
+const stamp = join(directory, `installed-${Bun.hash(wanted).toString(36)}.json`)
 
-export const toolsAreThere = (): boolean => existsSync(stamp) && readFileSync(stamp, "utf8") === wanted
+export const toolsAreThere = (): boolean => existsSync(stamp)
 
 /** A file of a tool's package. */
 export const toolFile = (name: string, ...path: ReadonlyArray<string>): string => join(directory, "node_modules", name, ...path)
@@ -46,7 +50,7 @@ export const bringTools = (): void => {
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, "package.json"), manifest)
   done("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error", "--no-package-lock"])
-  for (const name of [...runnerPackages, `effect@${testedRange.lowest}`, `effect@${testedRange.newest}`, `effect@${otherEffect}`])
+  for (const name of [...runnerPackages, vitestOfNode20, `effect@${testedRange.lowest}`, `effect@${testedRange.newest}`, `effect@${otherEffect}`])
     done("npm", ["cache", "add", name])
   writeFileSync(stamp, wanted)
 }

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { testedRange } from "../../scripts/package/manifest.ts"
-import { Projects } from "../../scripts/package/project.ts"
 import { nodeOf, toolsAreThere } from "../../scripts/package/tools.ts"
 import { type Node, ready } from "./support/franz.ts"
+import { packedLibrary } from "./support/packed-library.ts"
 import { Run, root, run, temporaryDirectory } from "./support/process.ts"
 
 /** The guides and the example as a reader follows them: in an empty folder, with the packed package. */
@@ -13,7 +13,7 @@ const guides = join(root, "docs/guides")
 const away = temporaryDirectory()
 /** The folder that the first guide makes. The other guides and the example are tried within it. */
 const project = join(away.path, "first-message")
-let projects: Projects
+let tarball = ""
 let node: Node | undefined
 
 const env = { PATH: `${dirname(nodeOf("24"))}:${process.env.PATH}`, npm_config_audit: "false", npm_config_fund: "false", npm_config_prefer_offline: "true" }
@@ -44,7 +44,7 @@ const follow = async ({ code, language }: Block): Promise<string> => {
   if (language === "ts") appendFileSync(join(project, fileOf(code)), code)
   else if (code.endsWith("&\n")) node = await startNode(project, code)
   else if (code.startsWith("mkdir")) {
-    const install = `npm install ${projects.tarball} effect@${testedRange.newest}`
+    const install = `npm install ${tarball} effect@${testedRange.newest}`
     expect(code).toContain("npm install comanche-franz effect@3")
     return inShell(away.path, code.replace("npm install comanche-franz effect@3", install))
   } else return inShell(project, code)
@@ -54,12 +54,10 @@ const follow = async ({ code, language }: Block): Promise<string> => {
 beforeAll(async () => {
   if (isMissing) return
   if (!toolsAreThere()) throw new Error("Node 24 and the tools of the package's tests are missing: run bun scripts/package/tools.ts")
-  await run(process.execPath, ["scripts/package.ts"])
-  projects = await Projects.pack(root, join(root, "dist/package"))
+  tarball = await packedLibrary()
 }, 120_000)
 afterAll(async () => {
   await node?.process.kill("SIGTERM")
-  projects?.remove()
   away.remove()
 })
 

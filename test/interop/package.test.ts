@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { partsOf } from "../../scripts/package/parts.ts"
 import { Projects } from "../../scripts/package/project.ts"
 import { toolsAreThere } from "../../scripts/package/tools.ts"
+import { packedLibrary } from "./support/packed-library.ts"
 import { root, run, temporaryDirectory } from "./support/process.ts"
 
 /**
@@ -17,8 +18,7 @@ let projects: Projects
 beforeAll(async () => {
   if (isMissing) return
   if (!toolsAreThere()) throw new Error("Node 20, 22 and 24 and the tools of the package's tests are missing: run bun scripts/package/tools.ts")
-  await run(process.execPath, ["scripts/package.ts"])
-  projects = await Projects.pack(root, join(root, "dist/package"))
+  projects = Projects.of(root, await packedLibrary())
 }, 120_000)
 afterAll(() => projects?.remove())
 
