@@ -16,7 +16,7 @@ const unauthorized = (message: string): Rejection => ({ error: "CLUSTER_AUTHORIZ
 interface LinkWatcher {
   /** A registration has its first connection. */
   readonly registered: (broker: RegisteredBroker) => void
-  /** The last connection of a registration has closed, and its broker did not say that it stops. */
+  /** The last connection of a registration has closed. */
   readonly lost: (broker: RegisteredBroker) => void
 }
 
@@ -42,7 +42,7 @@ export class BrokerLinks {
       links.sessions.delete(session)
       if (links.sessions.size > 0 || this.byBroker.get(broker.id) !== links) return
       this.byBroker.delete(broker.id)
-      if (!links.isLeaving) this.watcher.lost(broker)
+      this.watcher.lost(broker)
     })
     if (before?.epoch !== broker.epoch) this.watcher.registered(broker)
   }

@@ -7,28 +7,41 @@ interface LinkEvent extends RegisteredBroker {
   readonly kind: "registered" | "lost"
 }
 
+/** Connections to brokers that are attempted at the same time, at most. */
+const probesMax = 16
 /** Events that wait at most; of further ones the session timeout takes care. */
 const waitingMax = 1000
 
 /**
  * What is to be probed: the advertised address of a broker that has registered, and that of one that has lost its
  * connections. A refused connection shows that no process listens there, which is known in less than a second; a session
- * takes seconds to expire. It counts only where the address was reached when the broker registered.
+ * takes seconds to expire. It counts only where the address was reached since the broker registered.
  */
 export class BrokerProbes {
   private readonly reached = new Map<number, number>()
 
-  private constructor(private readonly events: Queue.Queue<LinkEvent>) {}
+  private constructor(
+    private readonly events: Queue.Queue<LinkEvent>,
+    private readonly turns: Effect.Semaphore
+  ) {}
 
-  static readonly make: Effect.Effect<BrokerProbes> = Effect.map(Queue.dropping<LinkEvent>(waitingMax), (events) => new BrokerProbes(events))
+  static readonly make: Effect.Effect<BrokerProbes> = Effect.map(
+    Effect.all([Queue.dropping<LinkEvent>(waitingMax), Effect.makeSemaphore(probesMax)]),
+    ([events, turns]) => new BrokerProbes(events, turns)
+  )
 
   /** The broker has registered with a new epoch. */
   readonly registered = ({ epoch, id }: RegisteredBroker): void => void this.events.unsafeOffer({ kind: "registered", id, epoch })
-  /** The last connection of the registration has closed, and the broker did not say that it stops. */
+  /** The last connection of the registration has closed. */
   readonly lost = ({ epoch, id }: RegisteredBroker): void => void this.events.unsafeOffer({ kind: "lost", id, epoch })
 
   get next(): Effect.Effect<LinkEvent> {
     return Queue.take(this.events)
+  }
+
+  /** Waits for one of the turns in which brokers are connected to, and runs the attempt. */
+  inTurn<A, E, R>(attempt: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return this.turns.withPermits(1)(attempt)
   }
 
   /** The broker was reached at its advertised address under this epoch. */

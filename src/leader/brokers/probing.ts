@@ -1,4 +1,4 @@
-import { Effect, Either, LogLevel } from "effect"
+import { Effect, Either, FiberMap, LogLevel } from "effect"
 import { type Broker, brokerOf } from "../../../domain/cluster/state.ts"
 import { type Address, type ConnectFault, type Connection, formatAddress, Transport } from "../../ports/transport.ts"
 import type { RegisteredBroker } from "../../wire/session.ts"
@@ -10,7 +10,12 @@ import { afterFencing, fenceAll, type Watching } from "./fencing.ts"
 const connectTimeoutMs = 1000
 /** The pause between the two connections that have to be refused, ms: a process that is replaced at its address may not listen yet. */
 const againMs = 250
-const probesMax = 16
+/** The pause between looks at a broker that still accepts connections, ms: short at first, since the process may be ending. */
+const stillThereMs = 1000
+const quickLooks = 8
+/** The pause between looks at a new registration's address that was not reached, ms: it doubles from the minimum to the maximum. */
+const unreachedMsMin = 1000
+const unreachedMsMax = 60_000
 
 const ignores = (connection: Connection) => ({ received: connection.release, drained: () => undefined, closed: () => undefined })
 
@@ -29,35 +34,48 @@ const standing = ({ epoch, id }: RegisteredBroker): Effect.Effect<Broker | undef
     return broker?.epoch === epoch ? broker : undefined
   })
 
-/** Looks whether the broker can be reached at its advertised address. */
+/** Looks until the broker is reached at its advertised address. One connection may fail because a machine is busy; the operator is told of the second. */
 const lookAt = (registered: RegisteredBroker): Effect.Effect<void, never, Watching | Transport> =>
   Effect.gen(function* () {
     const { changes, probes } = yield* LeaderBrokers
-    const broker = yield* standing(registered)
-    if (broker === undefined) return
-    const reached = yield* Effect.either(probe(broker))
-    if (Either.isRight(reached)) return probes.wasReached(registered)
-    if ((yield* standing(registered)) === undefined) return
-    const name = `broker ${broker.id}`
-    yield* changes.log(
-      LogLevel.Warning,
-      `${name} address`,
-      `${name} registered with the address ${formatAddress(broker)}, which the leader cannot reach: other brokers and clients may not reach it either. Look at advertised.listeners of that broker. ${reached.left.message}`
-    )
+    let pauseMs = unreachedMsMin
+    for (let looks = 1; ; looks++) {
+      const broker = yield* standing(registered)
+      if (broker === undefined) return
+      const reached = yield* probes.inTurn(Effect.either(probe(broker)))
+      if (Either.isRight(reached)) return probes.wasReached(registered)
+      if ((yield* standing(registered)) === undefined) return
+      const name = `broker ${broker.id}`
+      if (looks === 2)
+        yield* changes.log(
+          LogLevel.Warning,
+          `${name} address`,
+          `${name} registered with the address ${formatAddress(broker)}, which the leader cannot reach: other brokers and clients may not reach it either. Look at advertised.listeners of that broker. ${reached.left.message}`
+        )
+      yield* Effect.sleep(pauseMs)
+      pauseMs = Math.min(unreachedMsMax, pauseMs * 2)
+    }
   })
 
-/** Fences a broker that lost its connections, where its address refuses two connections one after the other. */
+/**
+ * Fences a broker that lost its connections, where its address refuses two connections one after the other. It looks until the broker has a connection again or is
+ * fenced, which its session sees to: a process that is killed may close its connections before its listener, so that the first look still reaches it.
+ */
 const fenceGone = (registered: RegisteredBroker): Effect.Effect<void, never, Watching | Transport> =>
   Effect.gen(function* () {
     const { changes, links, probes } = yield* LeaderBrokers
-    const isGone = Effect.gen(function* () {
-      const broker = yield* standing(registered)
-      if (broker === undefined || broker.fenced || links.isConnected(broker.id)) return undefined
-      return (yield* isRefused(broker)) ? broker : undefined
-    })
-    if (!probes.isReachable(registered) || (yield* isGone) === undefined) return
-    yield* Effect.sleep(againMs)
-    const broker = yield* isGone
+    if (!probes.isReachable(registered)) return
+    const missing = Effect.map(standing(registered), (broker) => (broker?.fenced === false && !links.isConnected(broker.id) ? broker : undefined))
+    for (let looks = 1, refusals = 0; ; looks++) {
+      const before = yield* missing
+      if (before === undefined) return
+      const refused = yield* probes.inTurn(isRefused(before))
+      refusals = refused ? refusals + 1 : 0
+      if (refusals === 2) break
+      yield* Effect.logDebug(`broker ${before.id} lost its connections; look ${looks} at ${formatAddress(before)}: ${refused ? "refused" : "not refused"}`)
+      yield* Effect.sleep(refused || looks < quickLooks ? againMs : stillThereMs)
+    }
+    const broker = yield* missing
     if (broker === undefined) return
     const fenced = yield* fenceAll([broker], "no process listens at its address")
     if (fenced.length === 0) return
@@ -65,14 +83,16 @@ const fenceGone = (registered: RegisteredBroker): Effect.Effect<void, never, Wat
     yield* changes.log(LogLevel.Warning, name, `${name} is gone, since its address refuses connections: fenced. ${afterFencing}`)
   })
 
-/** Probes the addresses of brokers that register, and of those that lose their connections. */
-export const probeBrokers: Effect.Effect<never, never, Watching | LeaderSettings | Transport> = Effect.gen(function* () {
-  const { probes } = yield* LeaderBrokers
-  const { nodeId } = yield* LeaderSettings
-  const turns = yield* Effect.makeSemaphore(probesMax)
-  const one = Effect.flatMap(probes.next, (event) =>
-    // The broker in the leader's own process ends with it.
-    event.id === nodeId ? Effect.void : Effect.fork(turns.withPermits(1)(event.kind === "registered" ? lookAt(event) : fenceGone(event)))
-  )
-  return yield* Effect.forever(one)
-})
+/** Probes the addresses of brokers that register, and of those that lose their connections. What happens to a broker ends the looks that its last event began. */
+export const probeBrokers: Effect.Effect<never, never, Watching | LeaderSettings | Transport> = Effect.scoped(
+  Effect.gen(function* () {
+    const { probes } = yield* LeaderBrokers
+    const { nodeId } = yield* LeaderSettings
+    const looking = yield* FiberMap.make<number, void>()
+    const one = Effect.flatMap(probes.next, (event) =>
+      // The broker in the leader's own process ends with it.
+      event.id === nodeId ? Effect.void : FiberMap.run(looking, event.id, event.kind === "registered" ? lookAt(event) : fenceGone(event))
+    )
+    return yield* Effect.forever(one)
+  })
+)
