@@ -28,6 +28,12 @@ export interface Follow {
   readonly highWatermark: Offset
   /** The leader has said, under this leader epoch, that its log has all of this one (Kip320, rules 1 and 2). */
   readonly isAligned: boolean
+  /**
+   * Consumers may read below it (KIP-392): what the leader has said about its high watermark under this leader epoch, as
+   * far as this log goes; -1: nothing yet. It may be below `highWatermark`: after an unclean election the leader may lack
+   * what was committed before, and this log loses it too.
+   */
+  readonly readable: Offset | undefined
   /** The number of the fetch that is under way; an answer to another one is ignored (KAFKA-7786). */
   readonly fetch: number
   readonly isWaiting: boolean
@@ -50,6 +56,7 @@ export const follow = (leader: BrokerId | -1, leaderEpoch: Epoch, start: FollowS
   lastEpoch: start.lastEpoch,
   highWatermark: Math.min(start.highWatermark, start.end),
   isAligned: false,
+  readable: undefined,
   fetch,
   isWaiting: false
 })
@@ -117,11 +124,11 @@ export const answered = (
     case "failed":
       return { state: next, action: ignored }
     case "diverging":
-      return { state: { ...next, isAligned: false }, action: { _tag: "cut", offset: cutAt(starts, state.end, answer.diverging) } }
+      return { state: { ...next, isAligned: false, readable: undefined }, action: { _tag: "cut", offset: cutAt(starts, state.end, answer.diverging) } }
     case "out of range":
       // The own log ends before the leader's begins, or the leader's log is shorter: never the end of following (KAFKA-7414).
       return {
-        state: { ...next, isAligned: false },
+        state: { ...next, isAligned: false, readable: undefined },
         action: state.end < answer.logStart ? { _tag: "restart", logStart: answer.logStart } : ignored
       }
     case "records":
@@ -153,5 +160,6 @@ export const wasSynced = (state: Follow, syncedEnd: Offset): Follow => {
  */
 export const heard = (state: Follow, highWatermark: Offset): Follow => {
   const reached = Math.min(highWatermark, state.end)
-  return !state.isAligned || reached <= state.highWatermark ? state : { ...state, highWatermark: reached }
+  if (!state.isAligned || (reached <= state.highWatermark && state.readable !== undefined && reached <= state.readable)) return state
+  return { ...state, highWatermark: Math.max(state.highWatermark, reached), readable: Math.max(state.readable ?? 0, reached) }
 }

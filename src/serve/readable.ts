@@ -44,9 +44,10 @@ export interface ReadablePartition {
 
 /**
  * Finds a partition that this node can read as its leader; as a replica reads it; or as a consumer that may read from a follower (KIP-392). Returns Kafka's error if it cannot. Finds the topic by id if `topicId` is given (Fetch 13 on), otherwise by name.
+ * OFFSET_NOT_AVAILABLE: a follower does not know yet what is committed; the consumer asks the leader, or again.
  */
 export type FindReadable = (
   topic: { readonly name: string } | { readonly topicId: TopicId },
   partition: number,
   reader?: "consumer" | "replica"
-) => ReadablePartition | "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "KAFKA_STORAGE_ERROR"
+) => ReadablePartition | "UNKNOWN_TOPIC_OR_PARTITION" | "UNKNOWN_TOPIC_ID" | "NOT_LEADER_OR_FOLLOWER" | "OFFSET_NOT_AVAILABLE" | "KAFKA_STORAGE_ERROR"

@@ -128,10 +128,11 @@ export class Fetcher {
   /** One fetch and what follows from it. */
   private round(link: Link, session: FollowerSession): Effect.Effect<void, FetchFault> {
     return Effect.suspend(() => {
-      const { named, present } = this.due()
+      const { isAligning, named, present } = this.due()
       // A fetch without partitions is answered at once.
       if (named.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
-      return Effect.flatMap(link.call(Fetch, session.request(named, present, this.parts.waitMsMax?.())), (answer) => {
+      const waitMsMax = isAligning ? 0 : this.parts.waitMsMax?.()
+      return Effect.flatMap(link.call(Fetch, session.request(named, present, waitMsMax)), (answer) => {
         const error = kafkaError(answer.errorCode)
         if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
         session.answered(answer.sessionId)
@@ -141,12 +142,16 @@ export class Fetcher {
     })
   }
 
-  /** The partitions that are to be named, and those that stay in the session. */
-  private due(): { readonly named: ReadonlyMap<string, FetchedPartition>; readonly present: ReadonlySet<string> } {
+  /**
+   * The partitions that are to be named, and those that stay in the session. `isAligning`: consumers of one of them wait
+   * for its first answer under a leader epoch, so that the leader answers at once.
+   */
+  private due(): { readonly named: ReadonlyMap<string, FetchedPartition>; readonly present: ReadonlySet<string>; readonly isAligning: boolean } {
     const now = this.nowMs()
     const { context, quota } = this.parts
     const named = new Map<string, FetchedPartition>()
     const present = new Set<string>()
+    let isAligning = false
     for (const replica of this.parts.replicas()) {
       const { following, partition, topicId } = replica
       const key = keyOf(replica)
@@ -155,6 +160,7 @@ export class Fetcher {
       present.add(key)
       const next = following.fetch()
       if (next === undefined) continue
+      if (following.view === undefined) isAligning = true
       named.set(key, { topicId, partition, next, logStart: replica.start() })
       this.asked.set(key, { replica, following, sent: next })
     }
@@ -164,7 +170,7 @@ export class Fetcher {
         following.failed(sent)
         this.asked.delete(key)
       }
-    return { named, present }
+    return { named, present, isAligning }
   }
 
   private take({ responses }: ResponseOf<typeof Fetch>): Effect.Effect<void> {

@@ -49,6 +49,8 @@ export class SessionPartition implements PartitionRequest {
   }
 
   ask({ bytesMax, epoch, from, lastEpoch, logStart }: PartitionRequest): void {
+    // A replica waits for a response under the leader epoch that it names: it says that the log is aligned.
+    if (this.session.isPrivileged && epoch !== this.epoch) this.highWatermark = -1n
     this.from = from
     this.lastEpoch = lastEpoch
     this.logStart = logStart

@@ -60,6 +60,17 @@ describe("answers", () => {
     expect([heard(aligned, 120).highWatermark, heard(heard(aligned, 90), 80).highWatermark]).toEqual([100, 90])
     expect(heard(wasAppended(aligned, 110, 5), 120).highWatermark).toBe(110)
   })
+  test("KIP-392: consumers read what the present leader has called committed, once the log is aligned", () => {
+    expect([fresh.readable, heard(fresh, 100).readable]).toEqual([undefined, undefined])
+    const aligned = answered(waiting, sent, records(60), starts).state
+    // Below the high watermark of before, which an unclean election may have ended.
+    expect(heard(aligned, 60)).toMatchObject({ highWatermark: 70, readable: 60 })
+    expect([heard(heard(aligned, 60), 50).readable, heard(heard(aligned, 60), 300).readable]).toEqual([60, 100])
+    const again = fetchSent(heard(aligned, 60))
+    for (const answer of [diverging(3, 60), { _tag: "out of range", logStart: 500 } as const])
+      expect(answered(again, nextFetch(heard(aligned, 60)) as NextFetch, answer, starts).state).toMatchObject({ isAligned: false, readable: undefined })
+    expect(follow(one, 6, aligned).readable).toBeUndefined()
+  })
   test("KAFKA-7414, KAFKA-6975: a log that ends before the leader's begins is restarted; following does not end", () => {
     const { action, state } = answered(waiting, sent, { _tag: "out of range", logStart: 500 }, starts)
     expect(action).toEqual({ _tag: "restart", logStart: 500 })

@@ -30,11 +30,6 @@ export class ReplicaLog {
   durable: Offset = 0
   /** `replication-offset-checkpoint`. */
   checkpointed: Offset = 0
-  /**
-   * The leader epoch by which the replica knows its high watermark: it led under it, or was aligned with its leader. A
-   * follower that is not aligned yet has what an earlier leader called committed, which an unclean election may have ended.
-   */
-  committedUnder = -1
   isDamaged = false
   /** Counts the cuts: a sync that began before one says nothing about what was appended after it. */
   cuts = 0

@@ -93,7 +93,6 @@ export class Replica {
     this.follow = undefined
     const { log } = this
     log.epochs.note(partition.leaderEpoch, log.end)
-    log.committedUnder = partition.leaderEpoch
     this.world.note(() => `broker ${id} leads ${this.name}@${log.end}e${partition.leaderEpoch}, in sync ${now.isr}, high watermark ${this.highWatermark}`)
     const start = { id, end: log.end, syncedEnd: this.durableEnd, highWatermark: this.highWatermark, at: this.world.queue.now }
     this.world.checks.leads(this.key, partition.leaderEpoch, id)
@@ -284,12 +283,13 @@ export class Replica {
     this.step(rules.believesAnswers && error === "NONE" ? { ...next, isr: proposal.isr, maximal: proposal.isr } : next)
   }
 
-  /** What a consumer may read: below the high watermark. */
+  /** What a consumer may read: below the high watermark, by which this broker answers under the leader epoch that it knows. */
   readable(from: Offset): { readonly records: ReadonlyArray<StoredRecord>; readonly epoch: number; readonly isReplicated: boolean } | undefined {
     const { follow, lead, log } = this
     if (lead === undefined && (follow === undefined || !this.world.options.followerReads)) return undefined
-    const until = this.rules.readsCommitted ? (lead?.highWatermark ?? follow?.highWatermark ?? 0) : log.end
-    return { records: log.slice(from, Math.min(until, from + 500)), epoch: log.committedUnder, isReplicated: lead === undefined || lead.followers.length > 0 }
+    const until = this.rules.readsCommitted ? (lead?.highWatermark ?? follow?.readable ?? 0) : log.end
+    const records = log.slice(from, Math.min(until, from + 500))
+    return { records, epoch: lead?.epoch ?? follow?.leaderEpoch ?? -1, isReplicated: lead === undefined || lead.followers.length > 0 }
   }
 
   // ------------------------------------------------------------------ the follower
@@ -343,7 +343,6 @@ export class Replica {
     if (answer._tag === "records") state = rules.heard(state, answer.highWatermark)
     this.follow = this.broker.lies ? wasSynced(state, log.end) : state
     if (state.highWatermark > this.highWatermark) this.highWatermark = state.highWatermark
-    log.committedUnder = state.leaderEpoch
     if (records.length > 0) this.sync()
     this.fetch()
   }

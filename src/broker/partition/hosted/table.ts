@@ -2,6 +2,7 @@ import type { Cluster } from "../../../../domain/cluster/state.ts"
 import type { TopicId } from "../../../../domain/kernel/id.ts"
 import { type TopicRef, topicOf } from "../../../serve/cluster/current-leader.ts"
 import type { Leading } from "../leading/leading.ts"
+import type { FollowerView } from "../replica/follower-view.ts"
 import type { Replica } from "../replica/replica.ts"
 import type { ReplicaView } from "../replica/replica-view.ts"
 
@@ -35,10 +36,14 @@ export class PartitionTable {
     return slot.leading === undefined ? "NOT_LEADER_OR_FOLLOWER" : slot
   }
 
-  /** The replica of a partition that a consumer may read from, whether this broker leads it or follows (KIP-392). */
-  findForConsumer(ref: TopicRef, partition: number): Replica | NotHere {
+  /**
+   * The replica of a partition that a consumer may read from, whether this broker leads it or follows (KIP-392). A
+   * follower does not know what is committed until its leader has said so in the present leader epoch.
+   */
+  findForConsumer(ref: TopicRef, partition: number): Replica | FollowerView | NotHere | "OFFSET_NOT_AVAILABLE" {
     const slot = this.at(ref, partition)
-    return slot === undefined || slot === "failed" || slot.isOffline || slot.following === undefined ? this.find(ref, partition) : slot
+    if (slot === undefined || slot === "failed" || slot.isOffline || slot.following === undefined) return this.find(ref, partition)
+    return slot.following.view ?? "OFFSET_NOT_AVAILABLE"
   }
 
   /** The same as `find`, as a replica of another broker reads it. */

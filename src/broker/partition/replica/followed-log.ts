@@ -73,9 +73,9 @@ export class FollowedLog {
   /** What was appended is durable. */
   readonly sync: Effect.Effect<void, LogFault> = Effect.suspend(() => (this.parts.services.countsUnsynced ? Effect.void : this.log.sync))
 
-  /** The leader's high watermark, as far as this log goes. */
-  learned(highWatermark: Offset): void {
-    if (this.parts.highWatermark.learn(highWatermark)) this.parts.advanced()
+  /** The leader's high watermark, as far as this log goes; `isReadable`: consumers may read more than before, though it may be known already. */
+  learned(highWatermark: Offset, isReadable: boolean): void {
+    if (this.parts.highWatermark.learn(highWatermark) || isReadable) this.parts.advanced()
   }
 
   private readonly noted = <A>(work: Effect.Effect<A, LogFault>): Effect.Effect<A, LogFault> =>

@@ -15,9 +15,10 @@ import {
 } from "../../../../domain/partition/follow.ts"
 import type { LogFault, MisplacedBatch } from "../../../ports/log-store.ts"
 import type { FollowedLog } from "./followed-log.ts"
+import { FollowerView, type ViewedFollower } from "./follower-view.ts"
 
 /** The replica that follows. */
-export interface FollowedReplica {
+export interface FollowedReplica extends ViewedFollower {
   readonly following: Following | undefined
   readonly followed: FollowedLog
   readonly isUnwritable: boolean
@@ -43,6 +44,7 @@ const startOf = (log: FollowedLog) => ({
 export class Following {
   private state: Follow
   private readonly log: FollowedLog
+  private readonly consumers: FollowerView
 
   constructor(
     private readonly replica: FollowedReplica,
@@ -52,6 +54,7 @@ export class Following {
   ) {
     this.log = replica.followed
     this.state = follow(leader, leaderEpoch, startOf(replica.followed), fetch)
+    this.consumers = new FollowerView(replica, this)
   }
 
   get isCurrent(): boolean {
@@ -60,6 +63,15 @@ export class Following {
   /** The number of its last fetch: the next leadership continues from there, so that no answer to an older one is used. */
   get fetches(): number {
     return this.state.fetch
+  }
+
+  /** Consumers may read below it; undefined: nothing yet. */
+  get readable(): Offset | undefined {
+    return this.state.readable
+  }
+  /** The partition as consumers read it here; undefined until the leader has said, in this leader epoch, what is committed. */
+  get view(): FollowerView | undefined {
+    return this.state.readable === undefined ? undefined : this.consumers
   }
 
   /**
@@ -122,9 +134,10 @@ export class Following {
       // The wait for the disk may have taken until after an election.
       if (!this.isCurrent) return Effect.succeed(false)
       return Either.map(filled === undefined ? Either.void : this.log.append(filled), () => {
+        const before = this.state.readable
         this.state = wasAppended(this.state, this.log.end(), this.log.derived.lastRecordEpoch())
         if (answer._tag === "records") this.state = heard(this.state, answer.highWatermark)
-        this.log.learned(this.state.highWatermark)
+        this.log.learned(this.state.highWatermark, this.state.readable !== before)
         return batches.length > 0
       })
     })

@@ -162,6 +162,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.derived.forgetEmptyEpochs()
     this.epoch = leaderEpoch
     this.following = new Following(this, leader, leaderEpoch, this.following?.fetches ?? 0)
+    this.fetches.wakeAll()
     if (this.background.unsynced > 0) this.background.start()
     this.options.replication.followed()
   }
@@ -321,8 +322,8 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   }
 
   /** Reads from `start()` at the earliest: a fetch that waits since before the start rose is refused when it is repeated. */
-  readonly read = (from: Offset, maxBytes: number): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
-    this.checked(this.log.read(Math.max(from, this.start()), maxBytes, this.highWatermark()))
+  readonly read = (from: Offset, maxBytes: number, limit = this.highWatermark()): Either.Either<ReadonlyArray<Uint8Array>, LogFault> =>
+    this.checked(this.log.read(Math.max(from, this.start()), maxBytes, limit))
 
   readonly epochEnd = (epoch: Epoch) => this.derived.epochs.endOf(epoch, this.end())
 
