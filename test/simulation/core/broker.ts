@@ -222,12 +222,12 @@ export class Broker implements Node {
   /** Sends a request to the cluster's leader. Its response comes after the journal is durable, or never. */
   ask<A>(request: (candidate: Candidate) => A, respond: (answer: A) => void, isLost = false): void {
     const { chance, network } = this.world
-    const { contact } = this
+    const { contact, life } = this
     network.send(this, contact, () => {
-      if (!contact.leads) return network.send(contact, this, () => contact === this.contact && this.rotate())
+      if (!contact.leads) return network.send(contact, this, () => contact === this.contact && this.rotate(), 0, life)
       contact.hear(this.id)
       const answer = request(contact)
-      if (!isLost) network.send(contact, this, () => this.answered(answer, respond), chance.between(1, 6))
+      if (!isLost) network.send(contact, this, () => this.answered(answer, respond), chance.between(1, 6), life)
     })
   }
   private answered<A>(answer: A, respond: (answer: A) => void): void {

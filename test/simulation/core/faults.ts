@@ -74,7 +74,7 @@ export class Faults {
     const { queue } = this.world
     if (broker === undefined || !broker.isUp) return
     if (kind === "pause") {
-      broker.pausedUntil = queue.now + forMs
+      broker.pausedUntil = Math.max(broker.pausedUntil, queue.now + forMs)
       return
     }
     if (kind === "shutdown") {
@@ -118,7 +118,7 @@ export class Faults {
   private candidate(isKilled: boolean, at: number, forMs: number): void {
     const candidate = this.world.candidates[at]
     if (candidate === undefined || !candidate.isUp) return
-    if (!isKilled) candidate.pausedUntil = this.world.queue.now + forMs
+    if (!isKilled) candidate.pausedUntil = Math.max(candidate.pausedUntil, this.world.queue.now + forMs)
     else {
       candidate.stop()
       this.world.queue.after(forMs, () => candidate.isUp || candidate.start())

@@ -75,7 +75,7 @@ const modelled = (name: string): CoreMutant => mutant(name, ofModel(name))
 const likelySeeds: Readonly<Record<string, number>> = {
   "a replica joins without the start of the epoch": 11,
   "AlterPartition's answer is believed before the event": 59,
-  "the in-sync set changes without the partition epoch": 44,
+  "the in-sync set changes without the partition epoch": 653,
   "a replica joins by the fetch of an earlier process": 110,
   "epochs stay behind a cut": 49,
   "the producers of a log are not cut with it": 19,

@@ -38,12 +38,11 @@ export class Network {
     this.isCalm = true
   }
 
-  /** Delivers a message to the process that `to` is now. */
-  send(from: Node, to: Node, deliver: () => void, moreMs = 0): void {
+  /** Delivers a message to the process that `to` is now; a response, to the process that asked (`life`). */
+  send(from: Node, to: Node, deliver: () => void, moreMs = 0, life = to.life): void {
     const { chance, options, queue } = this
     if (this.isCut(from.id, to.id)) return
     if (!this.isCalm && chance.isTrue(options.lossChance)) return
-    const { life } = to
     const lateMs = !this.isCalm && options.stragglerChance > 0 && chance.isTrue(options.stragglerChance) ? chance.below(stragglerMs) : 0
     queue.after(chance.between(options.delayMs[0], options.delayMs[1]) + moreMs + lateMs, () => {
       if (!this.isCut(from.id, to.id)) this.run(to, life, deliver)
