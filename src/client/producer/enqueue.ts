@@ -70,7 +70,8 @@ export class Enqueuer {
    * Returns the partition and takes the memory, where the message need not wait for either; undefined where it must.
    * InvalidArgument where the caller's partitioner chooses none.
    */
-  placeNow({ now, partition, record, sizeBytes, topic }: PreparedMessage): number | InvalidArgument | undefined {
+  placeNow(message: PreparedMessage): number | InvalidArgument | undefined {
+    const { now, partition, sizeBytes, topic } = message
     // Behind the messages that wait, so that messages are stored in the order of the calls.
     if (this.topics.size > 0 && this.topics.has(topic)) return undefined
     const known = this.freshView(topic, now)
@@ -78,7 +79,7 @@ export class Enqueuer {
     if (partition !== undefined && known.partitions[partition] === undefined) return undefined
     if (!this.memory.tryAcquire(sizeBytes)) return undefined
     if (partition !== undefined) return partition
-    const chosen = this.partitioner.choose(known, record)
+    const chosen = this.partitioner.choose(known, message)
     if (typeof chosen !== "number") this.memory.release(sizeBytes)
     return chosen
   }
@@ -232,10 +233,11 @@ export class Enqueuer {
   }
 
   /** A partition that the caller named may be new: the topic's metadata is requested once more before it is refused. */
-  private partitionOf(view: TopicView, { partition, record }: PreparedMessage): Effect.Effect<number, TopicError | UnknownPartition | InvalidArgument> {
+  private partitionOf(view: TopicView, message: PreparedMessage): Effect.Effect<number, TopicError | UnknownPartition | InvalidArgument> {
+    const { partition } = message
     if (partition === undefined) {
       return Effect.suspend(() => {
-        const chosen = this.partitioner.choose(view, record)
+        const chosen = this.partitioner.choose(view, message)
         return typeof chosen === "number" ? Effect.succeed(chosen) : Effect.fail(chosen)
       })
     }

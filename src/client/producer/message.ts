@@ -1,12 +1,13 @@
-import { type Clock, Either } from "effect"
-import type { RecordHeader, RecordToWrite } from "../../../domain/log/record.ts"
+import type { Clock } from "effect"
+import type { RecordHeader } from "../../../domain/log/record.ts"
 import { invalid, unreadable } from "../argument/guard.ts"
 import type { Client } from "../cluster/client.ts"
 import { MessageTooLarge } from "../error.ts"
 import { wrongTopicName } from "../topic/arguments.ts"
 import type { MessageHeader, MessageHeaders } from "../topic/headers.ts"
-import type { SendError } from "./accumulator/delivery.ts"
-import { sizeOf } from "./accumulator/record-size.ts"
+import type { PendingRecord } from "./accumulator/batch.ts"
+import type { DeliveryListener, SendError } from "./accumulator/delivery.ts"
+import { sizeOfParts } from "./accumulator/record-size.ts"
 import { wrongMessage } from "./arguments.ts"
 
 /** The parts of a message besides its value. Text is written as UTF-8. */
@@ -26,11 +27,9 @@ export interface Message extends MessageOptions {
   readonly value: string | Uint8Array | null
 }
 
-/** A message that was checked and made into a record. */
-export interface PreparedMessage {
+/** A message that was checked and made into a record, with what it needs until its delivery report. */
+export interface PreparedMessage extends PendingRecord {
   readonly topic: string
-  readonly record: RecordToWrite
-  readonly sizeBytes: number
   /** The partition that the caller named. */
   readonly partition: number | undefined
   /** ms since 1970. */
@@ -45,12 +44,15 @@ const headersOf = (headers: MessageHeaders): ReadonlyArray<RecordHeader> => {
 }
 const isHeaderList = (headers: MessageHeaders): headers is ReadonlyArray<MessageHeader> => Array.isArray(headers)
 
-const recordOf = (value: string | Uint8Array | null, options: MessageOptions, now: number): RecordToWrite => ({
-  timestamp: options.timestamp ?? now,
-  key: bytesOf(options.key ?? null),
-  value: bytesOf(value),
-  ...(options.headers === undefined ? {} : { headers: headersOf(options.headers) })
-})
+const noHeaders: ReadonlyArray<RecordHeader> = []
+
+/** Where messages go, and who gets their reports. */
+export interface Destination {
+  /** The caller's method, for errors. */
+  readonly call: "sendMessage" | "send" | "sendMessages" | "sendBatch"
+  readonly topic: string
+  readonly listener: DeliveryListener
+}
 
 /** Checks messages and makes their records. Plain code without services: it runs for every message. */
 export class MessagePreparer {
@@ -60,32 +62,35 @@ export class MessagePreparer {
     private readonly clock: Clock.Clock
   ) {}
 
-  /**
-   * InvalidArgument for a message that cannot be sent, MessageTooLarge for one over the bound; `call` names the
-   * caller's method in the error.
-   */
-  prepare(call: string, topic: string, value: Message["value"], options: MessageOptions): Either.Either<PreparedMessage, SendError> {
+  /** InvalidArgument for a message that cannot be sent, MessageTooLarge for one over the bound: `isPrepared` tells them apart. */
+  prepare(to: Destination, value: Message["value"], options: MessageOptions, index = 0): PreparedMessage | SendError {
+    const { listener, topic } = to
     try {
       const wrong = wrongMessage(topic, value, options) ?? (this.client.metadata.view().topics.has(topic) ? undefined : wrongTopicName(topic))
-      if (wrong !== undefined) return Either.left(invalid(call, wrong))
+      if (wrong !== undefined) return invalid(to.call, wrong)
       const now = this.clock.unsafeCurrentTimeMillis()
-      const record = recordOf(value, options, now)
-      const sizeBytes = sizeOf(record)
+      const { headers: given, partition, timestamp = now } = options
+      const key = bytesOf(options.key ?? null)
+      const bytes = bytesOf(value)
+      const headers = given === undefined ? noHeaders : headersOf(given)
+      const sizeBytes = sizeOfParts(key, bytes, headers)
       return sizeBytes > this.messageBytesMax
-        ? Either.left(new MessageTooLarge({ topic, sizeBytes, limitBytes: this.messageBytesMax }))
-        : Either.right({ topic, record, sizeBytes, partition: options.partition, now })
+        ? new MessageTooLarge({ topic, sizeBytes, limitBytes: this.messageBytesMax })
+        : { timestamp, key, value: bytes, headers, sizeBytes, listener, index, topic, partition, now }
     } catch (cause) {
       // A getter or a proxy of the caller threw.
-      return Either.left(unreadable(call, cause))
+      return unreadable(to.call, cause)
     }
   }
 
   /** As `prepare`, for a message whose `value` may be a getter that throws. */
-  prepareMessage(call: string, topic: string, message: Message): Either.Either<PreparedMessage, SendError> {
+  prepareMessage(to: Destination, message: Message, index: number): PreparedMessage | SendError {
     try {
-      return this.prepare(call, topic, message.value, message)
+      return this.prepare(to, message.value, message, index)
     } catch (cause) {
-      return Either.left(unreadable(call, cause))
+      return unreadable(to.call, cause)
     }
   }
 }
+
+export const isPrepared = (prepared: PreparedMessage | SendError): prepared is PreparedMessage => !(prepared instanceof Error)

@@ -2,26 +2,24 @@ import { Config, type ConfigError, Context, Deferred, Effect, Either, Exit, Fibe
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
-import { optional, plainObject } from "../argument/check.ts"
-import { guarded, unreadable } from "../argument/guard.ts"
+import { guarded } from "../argument/guard.ts"
 import { type Client, ClusterClient, makeClient } from "../cluster/client.ts"
-import { type CallError, Closed, type InvalidAddress, type InvalidArgument } from "../error.ts"
+import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
 import { BackgroundFibers } from "../runtime/background-fibers.ts"
 import { inScope, reportDefect } from "../runtime/supervision.ts"
 import { type AddTopicError, addTopic, type RemoveTopicError, removeTopic, type TopicAdded, type TopicOptions } from "../topic/administration.ts"
-import { wrongAddTopic, wrongTopic, wrongTopicName } from "../topic/arguments.ts"
-import type { MessageHeaders } from "../topic/headers.ts"
-import type { HeadersToSend, Topic } from "../topic/topic.ts"
-import type { PendingRecord } from "./accumulator/batch.ts"
+import { wrongAddTopic, wrongTopicName } from "../topic/arguments.ts"
+import type { Topic } from "../topic/topic.ts"
 import { BufferMemory } from "./accumulator/buffer-memory.ts"
-import type { SendError, Sent } from "./accumulator/delivery.ts"
+import type { DeliveryListener, SendError, Sent } from "./accumulator/delivery.ts"
 import { Partitioner } from "./accumulator/partitioner.ts"
 import { ProducerConfig } from "./accumulator/settings.ts"
 import { wrongBatch, wrongMessages, wrongProducer } from "./arguments.ts"
 import { Enqueuer } from "./enqueue.ts"
-import { type Message, type MessageOptions, MessagePreparer, type PreparedMessage } from "./message.ts"
+import { type Message, type MessageOptions, MessagePreparer } from "./message.ts"
 import { type ProducerOptions, producerSettings } from "./options.ts"
 import { Sender } from "./sender/sender.ts"
+import { noteSending, Sending, type Settled, type TypedMessageOptions, type TypedSendError } from "./sending.ts"
 
 /**
  * Sends messages, and creates and deletes topics. Each call fails with InvalidArgument for arguments that it cannot
@@ -63,16 +61,9 @@ export interface ProducerService {
   readonly flush: Effect.Effect<void>
 }
 
-/** The parts of a message of a typed topic besides its key and value. Headers have the topic's type. */
-export interface TypedMessageOptions<H> extends Omit<MessageOptions, "headers" | "key"> {
-  readonly headers?: HeadersToSend<H>
-}
-
-/** Gets the delivery report of the message at `index`. */
-type Settled = (index: number, outcome: Either.Either<Sent, SendError>) => void
-
 export type { MessageHeader, MessageHeaders } from "../topic/headers.ts"
 export type { Message, MessageOptions } from "./message.ts"
+export type { TypedMessageOptions } from "./sending.ts"
 
 type Ports = Transport | Checksum | Compression
 type MakeError = CallError | InvalidAddress | InvalidArgument
@@ -113,109 +104,29 @@ const unfailing =
     }
   }
 
-/** Encodes key, value and headers. A schema whose own function throws fails this call alone. */
-const encoded = <K, V, H, A, E, R>(
-  topic: Topic<K, V, H>,
-  key: K,
-  value: V,
-  options: TypedMessageOptions<H> | undefined,
-  use: (value: string | null, options: MessageOptions) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E | ParseResult.ParseError | InvalidArgument, R> => {
-  try {
-    // Without a schema the headers are sent as they are.
-    const given = options?.headers as MessageHeaders | undefined
-    const headers = topic.encodeHeaders === undefined ? Either.right(given) : topic.encodeHeaders((given ?? {}) as H)
-    return Effect.flatMap(Either.all([topic.encodeKey(key), topic.encodeValue(value), headers]), ([keyText, valueText, sent]) =>
-      use(valueText, { ...(options as MessageOptions | undefined), key: keyText, ...(sent === undefined ? {} : { headers: sent }) })
-    )
-  } catch (cause) {
-    return Effect.fail(unreadable("send", cause))
+/** Resumes the fiber of a call with the report of its message. */
+class FiberListener<E> {
+  constructor(private readonly resume: (report: Effect.Effect<Sent, E>) => void) {}
+  stored(_index: number, sent: Sent): void {
+    this.resume(Effect.succeed(sent))
+  }
+  failed(_index: number, error: E): void {
+    this.resume(Effect.fail(error))
   }
 }
 
-/** Messages of one `sendMessages` between two yields to other fibers. */
-const messagesPerTurn = 1024
-/**
- * What the calls that send have in common. Plain references: `sendMessage` and `sendMessages` run for every message
- * (see Enqueuer).
- */
-interface Sending {
-  readonly preparer: MessagePreparer
-  readonly enqueuer: Enqueuer
-  readonly sender: Sender
-  readonly isClosed: () => boolean
-  /** Logs a defect of the caller's `settled`. */
-  readonly reportSettled: (defect: unknown) => void
-}
-
-const closed = () => Either.left(new Closed({ what: "producer" }))
-
-/**
- * Sends one message. Plain code: no fiber is started where the message need not wait. `resume` gets its report, once.
- * Returns how the caller withdraws a message that waits; undefined where it does not wait.
- */
-const sendNow = (
-  { enqueuer, isClosed, sender }: Sending,
-  prepared: Either.Either<PreparedMessage, SendError>,
-  resume: PendingRecord["resume"]
-): (() => void) | undefined => {
-  if (Either.isLeft(prepared)) return void resume(Either.left(prepared.left))
-  if (isClosed()) return void resume(closed())
-  const { record, sizeBytes, topic } = prepared.right
-  const partition = enqueuer.placeNow(prepared.right)
-  if (typeof partition === "number") return void sender.submit(topic, partition, { record, sizeBytes, resume })
-  if (partition !== undefined) return void resume(Either.left(partition))
-  const submit = (chosen: number, since: number) => sender.submit(topic, chosen, { record, sizeBytes, resume }, since)
-  return enqueuer.place(prepared.right, submit, (error) => resume(Either.left(error)))
-}
-
-const sendMessage =
-  (sending: Sending): ProducerService["sendMessage"] =>
-  (topic, value, options = {}) =>
-    Effect.async((resume) => {
-      const withdraw = sendNow(sending, sending.preparer.prepare("sendMessage", topic, value, options), resume)
-      return withdraw === undefined ? undefined : Effect.sync(withdraw)
-    })
-
-interface ManyMessages {
-  /** The caller's method, for errors. */
-  readonly call: "sendMessages" | "sendBatch"
-  readonly topic: string
-  readonly messages: ReadonlyArray<Message>
-  readonly settled: Settled
-}
-const sendMany = ({ enqueuer, isClosed, preparer, sender }: Sending, { call, messages, settled, topic }: ManyMessages): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    for (let index = 0; index < messages.length; index++) {
-      // The messages before it should be in flight while this one is prepared.
-      if (index % messagesPerTurn === messagesPerTurn - 1) yield* Effect.yieldNow()
-      const valid = preparer.prepareMessage(call, topic, messages[index] as Message)
-      const prepared: Either.Either<PreparedMessage, SendError> = isClosed() && Either.isRight(valid) ? closed() : valid
-      if (Either.isLeft(prepared)) {
-        settled(index, Either.left(prepared.left))
-        continue
-      }
-      const { record, sizeBytes } = prepared.right
-      const resume = (report: Either.Either<Sent, SendError>) => settled(index, report)
-      const partition = enqueuer.placeNow(prepared.right)
-      if (typeof partition === "number") sender.submit(topic, partition, { record, sizeBytes, resume })
-      else if (partition !== undefined) settled(index, Either.left(partition))
-      else yield* placed(enqueuer, prepared.right, (chosen, since) => sender.submit(topic, chosen, { record, sizeBytes, resume }, since), resume)
-    }
+/** Sends one message. The interruption of the fiber withdraws a message that waits. */
+const sendOne = <E>(send: (listener: FiberListener<E>) => (() => void) | undefined): Effect.Effect<Sent, E> =>
+  Effect.async<Sent, E>((resume) => {
+    const withdraw = send(new FiberListener<E>(resume))
+    return withdraw === undefined ? undefined : Effect.sync(withdraw)
   })
-/** Returns when the message waits no longer. */
-const placed = (enqueuer: Enqueuer, message: PreparedMessage, submit: (partition: number, since: number) => void, resume: PendingRecord["resume"]) =>
-  Effect.async<void>((done) => {
-    const handOver = (partition: number, since: number) => {
-      submit(partition, since)
-      done(Effect.void)
-    }
-    const refuse = (error: SendError) => {
-      resume(Either.left(error))
-      done(Effect.void)
-    }
-    return Effect.sync(enqueuer.place(message, handOver, refuse))
-  })
+
+/** Gives each report to the caller of `sendMessages` or `sendBatch`. */
+const manyListener = (settled: Settled): DeliveryListener => ({
+  stored: (index, sent) => settled(index, Either.right(sent)),
+  failed: (index, error) => settled(index, Either.left(error))
+})
 
 /** The list is copied: the reports are counted by it, and the caller may change its own meanwhile. */
 const sendBatch = (sending: Sending, topic: string, given: ReadonlyArray<Message>): Effect.Effect<ReadonlyArray<Either.Either<Sent, SendError>>> =>
@@ -230,7 +141,7 @@ const sendBatch = (sending: Sending, topic: string, given: ReadonlyArray<Message
       left -= 1
       if (left === 0) Deferred.unsafeDone(all, Exit.succeed(reports))
     }
-    return Effect.andThen(sendMany(sending, { call: "sendBatch", topic, messages, settled }), Deferred.await(all))
+    return Effect.andThen(sending.sendMany({ to: { call: "sendBatch", topic, listener: manyListener(settled) }, messages }), Deferred.await(all))
   })
 
 /**
@@ -267,37 +178,30 @@ const makeService = Effect.gen(function* () {
   const memory = new BufferMemory(settings.bufferBytesMax)
   const partitioner = new Partitioner(client.random, settings.partitioner)
   const { enqueuer, sender } = yield* makeSending(memory, partitioner)
-  let isClosed = false
-  yield* Effect.addFinalizer(() => Effect.sync(() => (isClosed = true)))
-  const sending: Sending = {
-    preparer: new MessagePreparer(client, settings.messageBytesMax, yield* Effect.clock),
-    enqueuer,
-    sender,
-    isClosed: () => isClosed,
-    // Not in the producer's scope: the last reports come while that closes.
-    reportSettled: (defect) => runFork(reportDefect("caller's `settled` of sendMessages", defect))
-  }
-  return serviceOf(client, sending)
+  const sending = new Sending(new MessagePreparer(client, settings.messageBytesMax, yield* Effect.clock), enqueuer, sender)
+  yield* Effect.addFinalizer(() => Effect.sync(() => sending.close()))
+  // Not in the producer's scope: the last reports come while that closes.
+  const reportSettled = (defect: unknown) => runFork(reportDefect("caller's `settled` of sendMessages", defect))
+  const service = serviceOf(client, sending, sender.flush, reportSettled)
+  noteSending(service, sending)
+  return service
 })
 
-/** The producer's calls with the checks of their arguments. `sendMessage` checks its own. */
-const serviceOf = (client: Client, sending: Sending): ProducerService => {
-  const sendOne = sendMessage(sending)
-  return {
-    addTopic: (topic, options) => guarded("addTopic", () => wrongAddTopic(topic, options), addTopic(client, topic, options)),
-    removeTopic: (topic) => guarded("removeTopic", () => wrongTopicName(topic), removeTopic(client, topic)),
-    sendMessage: sendOne,
-    sendMessages: (topic, messages, settled) =>
-      guarded(
-        "sendMessages",
-        () => wrongMessages(topic, messages, settled),
-        Effect.suspend(() => sendMany(sending, { call: "sendMessages", topic, messages, settled: unfailing(settled, sending.reportSettled) }))
-      ),
-    sendBatch: (topic, messages) => guarded("sendBatch", () => wrongBatch(topic, messages), sendBatch(sending, topic, messages)),
-    send: (topic, key, value, options) => {
-      const send = Effect.suspend(() => encoded(topic, key, value, options, (text, all) => sendOne(topic.name, text, all)))
-      return guarded("send", () => wrongTopic(topic) ?? optional(plainObject)(options, "options"), send)
-    },
-    flush: sending.sender.flush
-  }
-}
+/** The producer's calls with the checks of their arguments. `sendMessage` and `send` check their own. */
+const serviceOf = (client: Client, sending: Sending, flush: Effect.Effect<void>, reportSettled: (defect: unknown) => void): ProducerService => ({
+  addTopic: (topic, options) => guarded("addTopic", () => wrongAddTopic(topic, options), addTopic(client, topic, options)),
+  removeTopic: (topic) => guarded("removeTopic", () => wrongTopicName(topic), removeTopic(client, topic)),
+  sendMessage: (topic, value, options) => sendOne<SendError>((listener) => sending.sendMessage(topic, value, options, listener)),
+  sendMessages: (topic, messages, settled) =>
+    guarded(
+      "sendMessages",
+      () => wrongMessages(topic, messages, settled),
+      Effect.suspend(() => {
+        const listener = manyListener(unfailing(settled, reportSettled))
+        return sending.sendMany({ to: { call: "sendMessages", topic, listener }, messages })
+      })
+    ),
+  sendBatch: (topic, messages) => guarded("sendBatch", () => wrongBatch(topic, messages), sendBatch(sending, topic, messages)),
+  send: (topic, key, value, options) => sendOne<TypedSendError>((listener) => sending.send(topic, key, value, options, listener)),
+  flush
+})

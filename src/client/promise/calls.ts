@@ -78,6 +78,18 @@ export class Calls {
     })
   }
 
+  /** Makes a promise of plain code, which the service itself settles: after `close` at the latest. */
+  settled<A>(start: (resolve: (value: A) => void, reject: (error: unknown) => void) => void): Promise<A> {
+    return new Promise((resolve, reject) => {
+      if (this.isClosed) return reject(this.closedError())
+      try {
+        start(resolve, reject)
+      } catch (defect) {
+        reject(this.rejection(Cause.die(defect), undefined))
+      }
+    })
+  }
+
   /**
    * Runs an effect that ends by a failure or a stop. The abort of the signal, and `close`, stop it: the promise then
    * resolves when it has ended. Its failure reaches the log too, and is no unhandled rejection where the caller does
@@ -118,15 +130,15 @@ export class Calls {
     // The handlers of `run` end and commit while the consumer is still a member.
     await this.interrupted(this.loops)
     this.isClosed = true
-    await this.settled(Runtime.runFork(this.runtime)(Scope.close(this.scope, exit)))
+    await this.ended(Runtime.runFork(this.runtime)(Scope.close(this.scope, exit)))
     await this.interrupted(this.running)
   }
   private async interrupted(fibers: ReadonlySet<Fiber.RuntimeFiber<unknown, unknown>>): Promise<void> {
     const all = [...fibers]
     for (const fiber of all) fiber.unsafeInterruptAsFork(FiberId.none)
-    await Promise.all(all.map((fiber) => this.settled(fiber)))
+    await Promise.all(all.map((fiber) => this.ended(fiber)))
   }
-  private settled(fiber: Fiber.RuntimeFiber<unknown, unknown>): Promise<void> {
+  private ended(fiber: Fiber.RuntimeFiber<unknown, unknown>): Promise<void> {
     return new Promise((resolve) => fiber.addObserver(() => resolve()))
   }
 }

@@ -3,15 +3,21 @@ import type { ConsumedRecord } from "../consumer/fetch/record.ts"
 import { sendAside } from "../consumer/typed/dead-letter.ts"
 import type { InvalidArgument } from "../error.ts"
 import type { SendError, Sent } from "../producer/accumulator/delivery.ts"
-import { type Message, type ProducerService, Producer as ProducerTag, type TypedMessageOptions } from "../producer/producer.ts"
+import { type Message, type MessageOptions, type ProducerService, Producer as ProducerTag, type TypedMessageOptions } from "../producer/producer.ts"
+import { sendingOf } from "../producer/sending.ts"
 import type { Topic } from "../topic/topic.ts"
 import { type Calls, checkedSignal } from "./calls.ts"
 import { type Outcome, outcomeOf } from "./outcome.ts"
 import { type Promised, promised } from "./promised.ts"
 
-type OwnCalls = "send" | "sendMessages"
+type OwnCalls = "send" | "sendMessage" | "sendMessages"
 /** Sends messages, and creates and deletes topics. Each call rejects with InvalidArgument for arguments that it cannot use. */
 export interface Producer extends Promised<Omit<ProducerService, OwnCalls>>, AsyncDisposable {
+  /**
+   * Stores a message, and returns its position when as many replicas have it as `acks` says, at `deliveryTimeoutMs` at
+   * the latest. `null` is a tombstone. Messages of concurrent calls share requests.
+   */
+  readonly sendMessage: (topic: string, value: string | Uint8Array | null, options?: MessageOptions) => Promise<Sent>
   /** As `sendMessage`, for a typed topic. ParseError when the topic's schemas cannot encode the key, the value or the headers. */
   readonly send: <K, V, H>(topic: Topic<K, V, H>, key: K, value: V, options?: TypedMessageOptions<H>) => Promise<Sent>
   /**
@@ -35,13 +41,48 @@ export interface Producer extends Promised<Omit<ProducerService, OwnCalls>>, Asy
   readonly close: () => Promise<void>
 }
 
+/** Settles a promise with the report of its message. */
+class PromiseListener {
+  constructor(
+    private readonly resolve: (sent: Sent) => void,
+    private readonly reject: (error: unknown) => void
+  ) {}
+  stored(_index: number, sent: Sent): void {
+    this.resolve(sent)
+  }
+  failed(_index: number, error: unknown): void {
+    this.reject(error)
+  }
+}
+
+/**
+ * The calls for one message. Without a signal they start no fiber, which costs several times as much as the rest of a
+ * send; the producer gives each message its report, also when it closes.
+ */
+const singleSends = (service: ProducerService, calls: Calls, signal: AbortSignal | undefined): Pick<Producer, "send" | "sendMessage"> => {
+  const sending = signal === undefined ? sendingOf(service) : undefined
+  if (sending === undefined)
+    return {
+      send: (...args) =>
+        calls.call(
+          Effect.suspend(() => service.send(...args)),
+          signal
+        ),
+      sendMessage: (...args) =>
+        calls.call(
+          Effect.suspend(() => service.sendMessage(...args)),
+          signal
+        )
+    }
+  return {
+    send: (topic, key, value, options) => calls.settled((resolve, reject) => sending.send(topic, key, value, options, new PromiseListener(resolve, reject))),
+    sendMessage: (topic, value, options) => calls.settled((resolve, reject) => sending.sendMessage(topic, value, options, new PromiseListener(resolve, reject)))
+  }
+}
+
 export const producerOf = (service: ProducerService, calls: Calls, signal?: AbortSignal): Producer => ({
-  ...promised(service, calls, signal, "send", "sendMessages"),
-  send: (topic, key, value, options) =>
-    calls.call(
-      Effect.suspend(() => service.send(topic, key, value, options)),
-      signal
-    ),
+  ...promised(service, calls, signal, "send", "sendMessage", "sendMessages"),
+  ...singleSends(service, calls, signal),
   sendMessages: (topic, messages, settled) => {
     const reported = (index: number, report: Either.Either<Sent, SendError>) => settled(index, outcomeOf(report))
     const sending = (): Effect.Effect<void, InvalidArgument> => service.sendMessages(topic, messages, typeof settled === "function" ? reported : settled)

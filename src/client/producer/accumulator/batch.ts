@@ -1,7 +1,6 @@
-import type { Either } from "effect"
 import type { ProducerId } from "../../../../domain/kernel/id.ts"
 import type { RecordToWrite } from "../../../../domain/log/record.ts"
-import type { SendError, Sent } from "./delivery.ts"
+import type { DeliveryListener, SendError } from "./delivery.ts"
 import { sizeOf } from "./record-size.ts"
 
 /** What a partition knows an idempotent producer by (KIP-98). */
@@ -10,13 +9,14 @@ export interface ProducerIdAndEpoch {
   readonly epoch: number
 }
 
-/** A record that has no delivery report yet. */
-export interface PendingRecord {
-  readonly record: RecordToWrite
+/** A record that has no delivery report yet. One object: there is one for every message. */
+export interface PendingRecord extends RecordToWrite {
   /** Counted against the buffer memory until the delivery report. */
   readonly sizeBytes: number
-  /** Delivers the report. Called once. */
-  readonly resume: (report: Either.Either<Sent, SendError>) => void
+  /** Gets the report. */
+  readonly listener: DeliveryListener
+  /** The record's place among the messages of its listener. */
+  readonly index: number
 }
 
 const none: ReadonlyArray<PendingRecord> = []
@@ -69,8 +69,8 @@ export class ProduceBatch {
    * their buffer. Must be called before the batch gets its sequence.
    */
   takeChanged(): ReadonlyArray<PendingRecord> {
-    for (const { record, sizeBytes } of this.records)
-      if (sizeOf(record) !== sizeBytes) return this.remove((_, one) => sizeOf(one.record) !== one.sizeBytes).map(({ pending }) => pending)
+    for (const record of this.records)
+      if (sizeOf(record) !== record.sizeBytes) return this.remove((_, one) => sizeOf(one) !== one.sizeBytes).map(({ pending }) => pending)
     return none
   }
 

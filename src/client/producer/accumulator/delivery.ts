@@ -28,6 +28,12 @@ export interface Sent {
   readonly timestamp: number
 }
 
+/** Gets the delivery report of each of its messages, once. `index` is the message's place among them. */
+export interface DeliveryListener {
+  readonly stored: (index: number, sent: Sent) => void
+  readonly failed: (index: number, error: SendError) => void
+}
+
 /** Why a message was not stored, or, as OutcomeUnknown, may not be. */
 export type SendError =
   | CallError

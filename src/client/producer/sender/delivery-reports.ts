@@ -1,4 +1,4 @@
-import { type Clock, Effect, Either } from "effect"
+import { type Clock, Effect } from "effect"
 import type { Client } from "../../cluster/client.ts"
 import { InvalidArgument, OutcomeUnknown, RequestTimedOut, UnknownPartition, UnknownTopic } from "../../error.ts"
 import type { BackgroundFibers } from "../../runtime/background-fibers.ts"
@@ -51,9 +51,9 @@ export class DeliveryReports {
     queue.confirm(batch)
     const { partition, topic } = queue
     for (let index = 0; index < batch.records.length; index++) {
-      const { record, resume } = batch.records[index] as PendingRecord
+      const record = batch.records[index] as PendingRecord
       const offset = baseOffset < 0 ? -1 : baseOffset + index
-      resume(Either.right({ topic, partition, offset, timestamp: logAppendTime >= 0 ? logAppendTime : record.timestamp }))
+      record.listener.stored(record.index, { topic, partition, offset, timestamp: logAppendTime >= 0 ? logAppendTime : record.timestamp })
     }
     this.settle(batch)
   }
@@ -124,9 +124,9 @@ export class DeliveryReports {
   }
 
   /** Fails one message that is in no batch, or was removed from its batch. */
-  refuse({ resume, sizeBytes }: PendingRecord, error: SendError): void {
+  refuse({ index, listener, sizeBytes }: PendingRecord, error: SendError): void {
     this.memory.release(sizeBytes)
-    resume(Either.left(error))
+    listener.failed(index, error)
   }
 
   /** A batch was split: it is settled when both halves are. */
@@ -143,8 +143,7 @@ export class DeliveryReports {
   }
 
   private fail(batch: ProduceBatch, error: SendError): void {
-    const report = Either.left(error)
-    for (const { resume } of batch.records) resume(report)
+    for (const { index, listener } of batch.records) listener.failed(index, error)
     this.settle(batch)
   }
   private settle(batch: ProduceBatch): void {

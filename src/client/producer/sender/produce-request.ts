@@ -18,7 +18,7 @@ export interface InFlightBatch {
 export const bytesOf = (batch: ProduceBatch, codec: Codec, encoding: Encoding): Uint8Array => {
   batch.bytes ??= encodeBatch(
     {
-      records: batch.records.map(({ record }) => record),
+      records: batch.records,
       codec,
       ...(batch.producer === undefined ? {} : { producerId: batch.producer.producerId, producerEpoch: batch.producer.epoch, baseSequence: batch.baseSequence })
     },

@@ -110,7 +110,7 @@ export class Sender {
   }
 
   /**
-   * Takes a message over whose call began at `since`, ms (default: now). Its `resume` is called once, whatever happens,
+   * Takes a message over whose call began at `since`, ms (default: now). Its listener gets one report, whatever happens,
    * at `deliveryTimeoutMs` after that at the latest.
    */
   submit(topic: string, partition: number, pending: PendingRecord, since?: number): void {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
-import { Effect, Schema } from "effect"
+import { Effect, Metric, Schema } from "effect"
 import { connectionOf } from "../../../../src/client/promise/options.ts"
 import {
   Closed,
@@ -250,6 +250,36 @@ describe("the library with promises", () => {
     // The call ended, not the consumer.
     await (await client.producer()).sendMessage("silent", "x")
     expect(await read(consumer, 1)).toEqual(["x"])
+  })
+
+  test("the calls for one message start no fiber, have typed errors, and end when the producer closes", async () => {
+    await using client = await connect({ leader: leader(), closeTimeoutMs: 100 })
+    await client.addTopic("singles", { partitions: 1 })
+    const singles = Topic.make("singles", { key: Schema.String, value: Schema.Struct({ n: Schema.Number }) })
+    const elsewhere = Topic.make("singles-elsewhere", { value: Schema.String })
+    const producer = await client.producer({ createTopics: false })
+    await producer.sendMessage("singles", "first")
+    const started = () => Effect.runSync(Metric.value(Metric.fiberStarted)).count
+    const before = started()
+    const sent = await Promise.all(
+      Array.from({ length: 1000 }, (_, n) => (n % 2 === 0 ? producer.sendMessage("singles", `${n}`) : producer.send(singles, "key", { n })))
+    )
+    // The requests of the client and the cluster, which share this process, have some.
+    expect(started() - before).toBeLessThan(500)
+    expect(sent.map(({ offset }) => offset)).toEqual(Array.from({ length: 1000 }, (_, n) => n + 1))
+
+    const tagOf = async (call: Promise<unknown>) => ((await caught(call)) as { readonly _tag?: string } | undefined)?._tag
+    expect(await tagOf(producer.sendMessage("singles", undefined as never))).toBe("InvalidArgument")
+    expect(await tagOf(producer.sendMessage("singles", "x", null as never))).toBe("InvalidArgument")
+    expect(await tagOf(producer.sendMessage("singles", "x", { partition: 7 }))).toBe("UnknownPartition")
+    expect(await tagOf(producer.send(singles, "key", { n: "one" } as never))).toBe("ParseError")
+    expect(await tagOf(producer.send(undefined as never, "key", 1))).toBe("InvalidArgument")
+    const reason = new Error("given up")
+    expect(await caught(producer.withSignal(AbortSignal.abort(reason)).sendMessage("singles", "x"))).toBe(reason)
+    const waiting = [producer.sendMessage("singles-elsewhere", "x"), producer.send(elsewhere, null, "x")].map(tagOf)
+    await producer.close()
+    expect(await Promise.all(waiting)).toEqual(["Closed", "Closed"])
+    expect(await tagOf(producer.sendMessage("singles", "x"))).toBe("Closed")
   })
 
   test("close ends what runs, and later calls reject with Closed", async () => {

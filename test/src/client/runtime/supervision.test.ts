@@ -16,7 +16,7 @@ import { Subscription } from "../../../../src/client/consumer/subscription.ts"
 import { makeCoordinator } from "../../../../src/client/group/coordinator.ts"
 import { membershipSettings } from "../../../../src/client/group/options.ts"
 import { BufferMemory } from "../../../../src/client/producer/accumulator/buffer-memory.ts"
-import type { SendError, Sent } from "../../../../src/client/producer/accumulator/delivery.ts"
+import type { DeliveryListener, SendError, Sent } from "../../../../src/client/producer/accumulator/delivery.ts"
 import { Partitioner } from "../../../../src/client/producer/accumulator/partitioner.ts"
 import { sizeOf } from "../../../../src/client/producer/accumulator/record-size.ts"
 import { ProducerConfig } from "../../../../src/client/producer/accumulator/settings.ts"
@@ -42,6 +42,11 @@ const spoiled = <A extends ReadonlyArray<unknown>, B>(call: (...args: A) => B, .
 }
 const quietly = Logger.withMinimumLogLevel(LogLevel.None)
 const oneReader = { topic: "orders", partition: 0 }
+
+const listenerOf = (resume: (report: Effect.Effect<Sent, SendError>) => void): DeliveryListener => ({
+  stored: (_, sent) => resume(Effect.succeed(sent)),
+  failed: (_, error) => resume(Effect.fail(error))
+})
 
 describe("a part that fails by a defect", () => {
   test("is begun again after a pause that grows, tells those who wait, and ends by interruption or by itself", () =>
@@ -114,7 +119,7 @@ describe("a part that fails by a defect", () => {
             Effect.async<Sent, SendError>((resume) => {
               const record = { timestamp: 0, key: null, value: new TextEncoder().encode(value) }
               taken += sizeOf(record)
-              sender.submit("orders", partition, { record, sizeBytes: sizeOf(record), resume })
+              sender.submit("orders", partition, { ...record, sizeBytes: sizeOf(record), index: 0, listener: listenerOf(resume) })
             })
           )
         const outcomes = yield* Effect.forEach([0, 1, 0, 1], (partition, at) => send(`${at}`, partition), { concurrency: 4 })
@@ -148,7 +153,11 @@ describe("a part that fails by a defect", () => {
         yield* Effect.forkScoped(sender.run)
         yield* client.metadata.topic("orders")
         const record = { timestamp: 0, key: null, value: null }
-        const send = Effect.either(Effect.async<Sent, SendError>((resume) => sender.submit("orders", 0, { record, sizeBytes: sizeOf(record), resume })))
+        const send = Effect.either(
+          Effect.async<Sent, SendError>((resume) =>
+            sender.submit("orders", 0, { ...record, sizeBytes: sizeOf(record), index: 0, listener: listenerOf(resume) })
+          )
+        )
         // The pauses double up to 5 s.
         for (let nth = 0; nth < 12; nth++) {
           const from = clock.unsafeCurrentTimeMillis()

@@ -1,16 +1,18 @@
 import { expect, test } from "bun:test"
-import { Effect } from "effect"
 import fc from "fast-check"
 import type { ProduceBatch } from "../../../../../src/client/producer/accumulator/batch.ts"
 import { PartitionQueue } from "../../../../../src/client/producer/accumulator/partition-queue.ts"
 
 const producer = { producerId: 7n, epoch: 0 }
 const waiting = (nth: number) => ({
-  record: { timestamp: nth, key: null, value: null },
+  timestamp: nth,
+  key: null,
+  value: null,
   sizeBytes: 10,
-  resume: (outcome: Effect.Effect<unknown, unknown>) => void Effect.runFork(Effect.ignore(outcome))
+  index: nth,
+  listener: { stored: () => {}, failed: () => {} }
 })
-const numbersOf = (batch: ProduceBatch) => batch.records.map(({ record }) => record.timestamp)
+const numbersOf = (batch: ProduceBatch) => batch.records.map(({ timestamp }) => timestamp)
 const add = (queue: PartitionQueue, nth: number, batchBytesMax: number) => {
   const record = waiting(nth)
   const open = queue.openFor(record, batchBytesMax)
