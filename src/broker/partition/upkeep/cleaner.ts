@@ -25,6 +25,9 @@ interface Candidate {
 const word = Random.nextIntBetween(-0x8000_0000, 0x8000_0000)
 const seed = Effect.all([word, word, word, word])
 
+/** Whether the replica has a role: one whose topic was removed, or whose broker ends, is left alone. A follower compacts its own copy, as in Kafka (decision 77). */
+const isHosted = ({ following, leading }: Replica): boolean => leading !== undefined || following !== undefined
+
 /** Compacts the logs of a broker in the background, one at a time: Kafka's log cleaner, with one thread. */
 export class Cleaner {
   /** Damaged logs: none of them is compacted again until the broker opens it anew. */
@@ -39,7 +42,7 @@ export class Cleaner {
     const now = this.options.clock.unsafeCurrentTimeMillis()
     let best: Candidate | undefined
     for (const replica of this.options.replicas()) {
-      if (replica.leading === undefined || without.has(replica) || this.damaged.has(replica)) continue
+      if (!isHosted(replica) || without.has(replica) || this.damaged.has(replica)) continue
       const dirt = dirtIn(replica.compactable, now)
       if (dirt?.isDue !== true) continue
       const isBetter = best === undefined || (dirt.isOverdue === best.dirt.isOverdue ? dirt.ratio > best.dirt.ratio : dirt.isOverdue)
@@ -56,7 +59,7 @@ export class Cleaner {
 
   private failed(replica: Replica, fault: LogFault): void {
     // A log that was closed meanwhile, because its topic was removed or the broker ends, has not failed.
-    if (replica.leading === undefined) return
+    if (!isHosted(replica)) return
     if (fault.reason === "offline") return void replica.failed(fault)
     if (fault.reason !== "corrupt") return this.warn(replica, `it could not be compacted, and will be tried again: ${fault.message}`)
     this.damaged.add(replica)

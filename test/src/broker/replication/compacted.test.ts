@@ -84,3 +84,44 @@ test("a compacted topic: a replica that begins anew copies over the gaps, joins,
     })
   )
 })
+
+test("a follower compacts its own copy while another broker leads, and has the newest of each key when it leads", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const settings = { "log.cleaner.backoff.ms": 1000 }
+      const leader = yield* world.leader()
+      const first = yield* world.broker(1, settings)
+      const second = yield* world.broker(2, settings)
+      yield* createReplicated(leader, [1, 2], { "cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0", "segment.ms": "1000" })
+      const to = yield* world.link(1)
+      for (let n = 0; n < 12; n++) {
+        yield* put(to, ["a", "b", `only ${n}`], `round ${n}`)
+        yield* put(to, ["a", "b"], `again ${n}`)
+        yield* Effect.sleep(1200)
+      }
+      yield* Effect.sleep(60_000)
+      expect(partitionOf(leader)).toMatchObject({ leader: 1, isr: [1, 2] })
+      const led = yield* readAll(to)
+      const followed = yield* readAll(yield* world.link(2))
+      expect(followed.records.length).toBeLessThan(24)
+      expect(newest(followed.records)).toEqual(newest(led.records))
+      // What it follows next, and what it leads with, fits behind what it has compacted.
+      yield* put(to, ["a"], "both")
+      yield* first.stop
+      yield* until(() => partitionOf(leader)?.leader === 2)
+      yield* Effect.sleep(1000)
+      yield* put(yield* world.link(2), ["b"], "alone")
+      const all = yield* readAll(yield* world.link(2))
+      expect(newest(all.records)).toEqual(newest([...led.records, "60 a=both", "61 b=alone"]))
+      // The broker that led has a copy with other gaps, and follows.
+      const again = yield* world.broker(1, settings)
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      yield* second.stop
+      yield* until(() => partitionOf(leader)?.leader === 1)
+      yield* Effect.sleep(1000)
+      expect(newest((yield* readAll(yield* world.link(1))).records)).toEqual(newest(all.records))
+      yield* again.stop
+    })
+  )
+})
