@@ -69,14 +69,16 @@ export const leaderProgram = (options: Options, mutant: Mutant, began: (leader: 
     const config = configOf(options)
     const store = yield* LogStore
     yield* store.claim({ clusterId: undefined, nodeId: leaderNodeId })
-    const leader = Context.get(yield* Layer.build(layerLeader({ nodeId: BrokerId.make(leaderNodeId), config })), Leader)
+    // The journal closes behind the leader, as in the program: the leader's writers end first.
+    const role = Layer.provide(layerLeader({ nodeId: BrokerId.make(leaderNodeId), config }), journal)
+    const leader = Context.get(yield* Layer.build(role), Leader)
     yield* store.claim({ clusterId: leader.clusterId, nodeId: leaderNodeId })
     const routes = mutant.leaderRoutes?.(leader.routes, leader) ?? leader.routes
     yield* serve(leaderAddress, routes, serveOptions(config))
     yield* leader.elect(leaderAddress)
     began(leader)
     return yield* leader.stopped
-  }).pipe(Effect.provide(journal))
+  })
 }
 
 /** A real broker, as its program puts it together. */
