@@ -1,4 +1,4 @@
-import { Deferred, Effect, Either, ExecutionStrategy, Exit, Scope } from "effect"
+import { Deferred, Effect, Either, ExecutionStrategy, Exit, Fiber, Scope } from "effect"
 import type { Running } from "../../cli/node/roles.ts"
 import { CliFailure } from "../../cli/shell/failure.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
@@ -17,15 +17,22 @@ interface KeptBroker<R> {
 /**
  * Starts a broker, and a new one with an id of its own whenever it ends by itself: a data directory is gone, or a disk
  * has failed. The cluster's leader moves the partitions of the old one to those that run. `stopped` fails where brokers
- * end again and again, or a new one does not start.
+ * end again and again, or a new one does not start. `stop` stops the broker that runs, before the scope does: so the
+ * brokers of a process stop at the same time.
  */
-export const keptBroker = <R>({ id: firstId, newId, start }: KeptBroker<R>): Effect.Effect<Running, NodeFault, R | Scope.Scope> =>
+export const keptBroker = <R>({
+  id: firstId,
+  newId,
+  start
+}: KeptBroker<R>): Effect.Effect<Running & { readonly stop: Effect.Effect<void> }, NodeFault, R | Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const given = yield* Deferred.make<never, CliFailure>()
+    let current: Scope.CloseableScope | undefined
     const begin = (id: number) =>
       Effect.gen(function* () {
         const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
+        current = own
         const running = yield* Effect.onError(Scope.extend(start(id), own), (cause) => Scope.close(own, Exit.failCause(cause)))
         return { id, own, running }
       })
@@ -50,9 +57,18 @@ export const keptBroker = <R>({ id: firstId, newId, start }: KeptBroker<R>): Eff
         })
       )
     const first = yield* begin(firstId)
-    yield* Effect.forkIn(
+    const keeping = yield* Effect.forkIn(
       Effect.catchAll(keep(first, []), (failure) => Deferred.fail(given, failure)),
       scope
     )
-    return { nodes: first.running.nodes, stopped: Deferred.await(given) }
+    // No new broker starts meanwhile.
+    const stop = Effect.zipRight(
+      Fiber.interrupt(keeping),
+      Effect.suspend(() => (current === undefined ? Effect.void : Scope.close(current, Exit.void)))
+    )
+    return { nodes: first.running.nodes, stopped: Deferred.await(given), stop }
   })
+
+/** Stops the brokers at the same time when the scope closes; by itself it would stop one after the other. */
+export const stoppedTogether = (brokers: ReadonlyArray<{ readonly stop: Effect.Effect<void> }>): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.addFinalizer(() => Effect.forEach(brokers, ({ stop }) => stop, { concurrency: "unbounded", discard: true }))

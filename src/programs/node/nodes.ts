@@ -22,7 +22,7 @@ import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-broker
 import { layerBroker, layerBrokerOfLeader } from "./broker-role.ts"
 import { below, journalDirectory, layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
-import { keptBroker } from "./kept-broker.ts"
+import { keptBroker, stoppedTogether } from "./kept-broker.ts"
 import { withIdFromLeader, withKnownId } from "./known-id.ts"
 import { type LeaderOverFiles, LeaderRole, layerLeader } from "./leader-role.ts"
 import { controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
@@ -185,6 +185,8 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
       },
       { concurrency: "unbounded" }
     )
+    // The first broker has the leader, which the others need to shut down: it stops after them.
+    yield* stoppedTogether(rest)
     yield* Effect.raceFirst(first.broker.ready, Effect.raceFirst(first.broker.failed, first.leader.stopped))
     yield* warnOfAbsent(options, first.id, first.leader.cluster)
     const stopped = firstFailure([failing([first.leader.stopped, first.broker.failed]), ...rest.map((each) => each.stopped)])

@@ -3,13 +3,15 @@ import { Deferred, Effect, Exit, Logger, LogLevel, Scope } from "effect"
 import { VirtualClock } from "../../../../adapters/clock/virtual-clock.ts"
 import { CliFailure } from "../../../../src/cli/shell/failure.ts"
 import { LogFault } from "../../../../src/ports/log-store.ts"
-import { keptBroker } from "../../../../src/programs/node/kept-broker.ts"
+import { keptBroker, stoppedTogether } from "../../../../src/programs/node/kept-broker.ts"
 
 /** Brokers that run until the test ends them. */
 class Brokers {
   readonly running = new Map<number, Deferred.Deferred<never, CliFailure>>()
   readonly closed: Array<number> = []
   fails = false
+  /** How long a broker takes to stop, ms. */
+  stopMs = 0
   private next = 10
 
   readonly start = (id: number) =>
@@ -18,10 +20,13 @@ class Brokers {
       const stopped = yield* Deferred.make<never, CliFailure>()
       this.running.set(id, stopped)
       yield* Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          this.running.delete(id)
-          this.closed.push(id)
-        })
+        Effect.delay(
+          Effect.sync(() => {
+            this.running.delete(id)
+            this.closed.push(id)
+          }),
+          this.stopMs
+        )
       )
       return { nodes: [{ id, roles: ["broker"] as const, address: `127.0.0.1:${id}` }], stopped: Deferred.await(stopped) }
     })
@@ -87,5 +92,34 @@ test("a new broker that does not start ends the process with its fault; the brok
       expect(other.nodes).toHaveLength(1)
       yield* Scope.close(scope, Exit.void)
       expect(runs(brokers)).toEqual([])
+    })
+  ))
+
+test("a broker stops when it is asked, before the scope closes, and none follows it", () =>
+  run(
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const kept = yield* keptBroker({ id: 2, start: brokers.start, newId: brokers.newId })
+      yield* brokers.end(2)
+      yield* settle
+      yield* kept.stop
+      expect([runs(brokers), brokers.closed]).toEqual([[], [2, 10]])
+      yield* settle
+      expect(runs(brokers)).toEqual([])
+    })
+  ))
+
+test("several brokers stop at the same time", () =>
+  run(
+    Effect.gen(function* () {
+      const brokers = new Brokers()
+      const scope = yield* Scope.make()
+      const start = Effect.forEach([2, 3, 4], (id) => keptBroker({ id, start: brokers.start, newId: brokers.newId }))
+      yield* Scope.extend(Effect.flatMap(start, stoppedTogether), scope)
+      brokers.stopMs = 1000
+      const clock = yield* Effect.clock
+      const before = clock.unsafeCurrentTimeMillis()
+      yield* Scope.close(scope, Exit.void)
+      expect([clock.unsafeCurrentTimeMillis() - before, brokers.closed.length]).toEqual([1000, 3])
     })
   ))
