@@ -16,7 +16,7 @@ export const replicas = {
     int(
       1,
       1,
-      "Replicas that must be in sync for acks=all; never more than a partition has. All nodes have one value: the leader stores its own when the cluster is founded, and from then on it is changed for all nodes or for a topic."
+      "Replicas that must be in sync for acks=all. A value above the number of a partition's replicas counts as that number, as in Kafka. All nodes have one value: the leader stores its own when the cluster is founded, and from then on it is changed for all nodes or for a topic."
     )
   ),
   "unclean.leader.election.enable": dynamic(

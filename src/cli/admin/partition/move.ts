@@ -5,6 +5,7 @@ import { command } from "../../shell/command.ts"
 import { CliFailure } from "../../shell/failure.ts"
 import { print, printJson } from "../../shell/screen.ts"
 import { flag, optionalInteger, optionalText, repeatedArgument } from "../../shell/spec.ts"
+import { moveText } from "./move-text.ts"
 import { type NamedPartition, namedPartitions } from "./names.ts"
 import { reported } from "./results.ts"
 import { replicasFor } from "./targets.ts"
@@ -87,14 +88,11 @@ export const partitionMove = command({
         Effect.gen(function* () {
           const targets = yield* targetsOf(admin, yield* namedPartitions(admin, names), words)
           const asked = targets.map(([{ partition, topic }, replicas]) => ({ topic, partition, replicas }))
-          const byName = new Map(asked.map((each) => [`${each.topic}-${each.partition}`, each.replicas]))
+          const byName = new Map(targets.map((target) => [`${target[0].topic}-${target[0].partition}`, target]))
           yield* reported(yield* admin.alterReassignments(asked), ({ partition, topic }) => {
-            const replicas = byName.get(`${topic}-${partition}`) ?? null
+            const [before, replicas = null] = byName.get(`${topic}-${partition}`) ?? []
             if (words.json) printJson({ topic, partition, ...(replicas === null ? { cancelled: true } : { replicas }) })
-            else
-              print(
-                `${topic}-${partition}: ${replicas === null ? "the move is cancelled" : `moves to ${replicas.length === 1 ? "broker" : "brokers"} ${replicas.join(", ")}`}`
-              )
+            else print(`${topic}-${partition}: ${replicas === null ? "the move is cancelled" : moveText(before?.view.replicas ?? [], replicas)}`)
           })
         })
       )
