@@ -24,7 +24,7 @@ describe("the README, in its order", () => {
     data.remove()
   })
   const [started = "", ...commands] = (blocks("The first five minutes", "sh")[0] ?? "").trim().split("\n")
-  /** A command gives an unreachable cluster up after 2 s, which a busy machine can take; the reader tries it again. */
+  /** A command gives a silent cluster up after 10 s, which a busy machine can take; the reader tries it again. */
   const inShellOf = (address: string, line: string): Promise<string> =>
     until(line, () =>
       run("/bin/sh", ["-c", line], { env: { FRANZ_LEADER: address } }).catch((cause: unknown) => {

@@ -1,4 +1,4 @@
-import { Effect, Option } from "effect"
+import { Clock, Effect, Option } from "effect"
 import { Admin, type AdminService } from "../../client/admin/admin.ts"
 import { makeClient } from "../../client/cluster/client.ts"
 import type { ConnectionOptions } from "../../client/options.ts"
@@ -26,11 +26,15 @@ interface LeaderWords extends SecurityWords {
   readonly leader: Option.Option<string>
 }
 
-/** How long the first connection and the first response may take, ms: the user waits for them. */
-const firstContactPlainMs = 2000
+/** How long a command tries to reach a cluster whose nodes refuse connections, ms. */
+const refusedMs = 2000
+/** How long a node that does not refuse the connection may take for its first response, ms: it may be busy. */
+const silentNodeMs = 10_000
+/** How long one attempt to connect may take after the first contact, ms. */
+const connectPlainMs = 5000
 /** The same with TLS or SASL, which take several round trips and a slow hash of the password. */
-const firstContactSecureMs = 10_000
-const firstContactOf = ({ sasl, tls }: ConnectionOptions): number => (sasl === undefined && !tls ? firstContactPlainMs : firstContactSecureMs)
+const connectSecureMs = 10_000
+const isPlain = ({ sasl, tls }: ConnectionOptions): boolean => sasl === undefined && !tls
 
 /** Returns the connection options of a command. CliFailure for options that contradict each other, and files that cannot be read. */
 export const connection = (words: LeaderWords, command: string): Effect.Effect<ConnectionOptions & { readonly leader: string }, CliFailure> =>
@@ -58,14 +62,25 @@ export const sayingWait = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>
     )
   )
 
-/** Fails soon when the cluster is unreachable. Later calls have the timeouts of the library. */
-export const firstContact = (options: ConnectionOptions & { readonly leader: string }) =>
-  sayingWait(
-    `a response of ${options.leader}.`,
-    mapClientErrors(
-      Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: firstContactOf(options), retryTimeoutMs: firstContactOf(options) })))
+/** Connects, and requests the nodes of the cluster. Exported for tests. */
+export const contact = (options: ConnectionOptions) => {
+  const within = (timeoutMs: number) => Effect.scoped(Effect.asVoid(makeClient({ ...options, connectTimeoutMs: timeoutMs, retryTimeoutMs: timeoutMs })))
+  const isSilence = ({ _tag }: { readonly _tag: string }) => _tag === "NotReachable" || _tag === "RequestTimedOut"
+  if (!isPlain(options)) return within(connectSecureMs)
+  return Effect.flatMap(Clock.currentTimeMillis, (beganAt) =>
+    Effect.catchAll(within(refusedMs), (fault) =>
+      // Attempts that are refused end by themselves before their time is over.
+      Effect.flatMap(Clock.currentTimeMillis, (now) => (isSilence(fault) && now - beganAt >= refusedMs ? within(silentNodeMs - refusedMs) : Effect.fail(fault)))
     )
   )
+}
+
+/**
+ * Fails soon when the cluster is unreachable; says that it waits where a node does not respond. Later calls have the
+ * timeouts of the library.
+ */
+export const firstContact = (options: ConnectionOptions & { readonly leader: string }) =>
+  sayingWait(`a response of ${options.leader}.`, mapClientErrors(contact(options)))
 
 /** How long a command retries after the first contact has succeeded, ms. */
 const commandMs = 10_000
@@ -78,8 +93,9 @@ export const withAdmin = <A, R>(words: LeaderWords, use: (admin: AdminService) =
         firstContact(options),
         Effect.scoped(
           mapClientErrors(
-            Effect.flatMap(Admin.make({ ...options, connectTimeoutMs: firstContactOf(options), retryTimeoutMs: commandMs }), (admin) =>
-              sayingWait("the response of the cluster.", use(admin))
+            Effect.flatMap(
+              Admin.make({ ...options, connectTimeoutMs: isPlain(options) ? connectPlainMs : connectSecureMs, retryTimeoutMs: commandMs }),
+              (admin) => sayingWait("the response of the cluster.", use(admin))
             )
           )
         )
