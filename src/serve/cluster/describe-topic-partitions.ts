@@ -41,6 +41,8 @@ const slice = (cluster: Cluster, name: string, from: number, limit: number): { r
 /** With the eligible replicas outside the ISR (KIP-966); the last known ones are not kept, as no election needs them here. */
 const withEligible = (partition: ReturnType<typeof partitionMetadata>, elr: ReadonlyArray<BrokerId>): Topic["partitions"][number] => ({
   ...partition,
+  // As in Kafka, a partition without a leader is no error here: its leader is -1.
+  errorCode: 0,
   offlineReplicas: partition.offlineReplicas ?? [],
   eligibleLeaderReplicas: elr,
   lastKnownElr: []

@@ -120,10 +120,13 @@ function* listed({ decompress, find }: ListOffsetsOptions, request: Request, ver
   return { topics }
 }
 
+/** The replica id of a tool that asks any replica, not the leader alone. */
+const debuggingReplica = -2
+
 /**
  * ListOffsets: the offset that a point in time has in each partition. A time in ms asks for the first record at or after it; -1 for the end, -2 and -4 for the
  * start, -3 for the first record with the largest timestamp (KIP-734); -5 (KIP-1005) and -6 (KIP-1023) ask about tiered storage, of which there is none: offset -1.
- * Read committed is the same as read uncommitted. `timeoutMs` has no effect, since there is no remote storage to wait for.
+ * Read committed is the same as read uncommitted. A follower answers replica -2 alone. `timeoutMs` has no effect, since there is no remote storage to wait for.
  *
  * A time is looked up in the time index, and then in the batch that holds it, which is unpacked to at most 32 MiB, all batches of a request to at most 1 GiB: what is
  * beyond is answered with the batch's beginning. Look-ups pause after each 0.2 ms or so.
@@ -134,4 +137,7 @@ function* listed({ decompress, find }: ListOffsetsOptions, request: Request, ver
 export const listOffsets =
   (options: ListOffsetsOptions) =>
   (request: Request, { version }: { readonly version: number }): Sliced<Response> =>
-    new Sliced(() => listed(options, request, version))
+    new Sliced(() => {
+      const { decompress, find } = options
+      return listed(request.replicaId === debuggingReplica ? { decompress, find: (topic, index) => find(topic, index, "consumer") } : options, request, version)
+    })

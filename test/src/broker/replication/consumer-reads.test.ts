@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test"
 import { Effect, Fiber } from "effect"
 import { Command } from "../../../../domain/cluster/command.ts"
+import { kafkaError } from "../../../../domain/kernel/error-code.ts"
 import type { RunningLeader } from "../../../../src/leader/leader.ts"
+import { ListOffsets } from "../../../../src/protocol/message/02-list-offsets.ts"
 import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
 
 /** Elects a replica uncleanly, as soon as one runs. */
@@ -71,6 +73,14 @@ test("an idle follower serves its consumers soon after an election, though no re
       expect(yield* Effect.timeout(Fiber.join(waiting), 5000)).toMatchObject({ bytes: 0 })
       yield* Effect.sleep(200)
       expect(yield* valuesOn(follower)).toEqual(["record 0", "record 1"])
+      // A tool that compares replicas asks each of them where it ends; a consumer asks the leader.
+      const end = (replicaId: number) =>
+        Effect.map(
+          follower.call(ListOffsets, { replicaId, topics: [{ name: "orders", partitions: [{ partitionIndex: 0, timestamp: -1n }] }] }, { version: 9 }),
+          ({ topics }) => [kafkaError(topics[0]?.partitions[0]?.errorCode ?? -1), topics[0]?.partitions[0]?.offset]
+        )
+      expect(yield* end(-2)).toEqual(["NONE", 2n])
+      expect(yield* end(-1)).toEqual(["NOT_LEADER_OR_FOLLOWER", -1n])
     })
   )
 })

@@ -52,7 +52,7 @@ describe("DescribeTopicPartitions", () => {
   test("names the eligible replicas of a partition whose replicas are all fenced (KIP-966)", () => {
     const cluster = afterCommands(orders(replicatedCluster(3)), fence(1), fence(2), fence(3))
     const page = ask(cluster, DescribeTopicPartitions, { topics: [{ name: "orders" }], responsePartitionLimit: 10, cursor: null })
-    expect(page.topics[0]?.partitions[0]).toMatchObject({ leaderId: -1, isrNodes: [], eligibleLeaderReplicas: [2, 3], lastKnownElr: [] })
+    expect(page.topics[0]?.partitions[0]).toMatchObject({ errorCode: 0, leaderId: -1, isrNodes: [], eligibleLeaderReplicas: [2, 3], lastKnownElr: [] })
   })
   test("one page has 2,000 partitions at most, whatever the client asks for", async () => {
     const cluster = clusterOf([1500, 1500])
