@@ -6,6 +6,7 @@
 import { existsSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { brokersOf, kafkaAvailable } from "./bench/broker.ts"
+import { clustersOf } from "./bench/cluster.ts"
 import { machine } from "./bench/machine.ts"
 import { markdown, resultOf } from "./bench/result.ts"
 import { isMeant, rows } from "./bench/rows.ts"
@@ -32,8 +33,7 @@ const number = (name: string, or: number): number => {
 }
 const tiny = flag("tiny")
 const ours = flag("ours")
-const amount = { tiny, rounds: number("rounds", tiny ? 1 : 5), seconds: number("seconds", tiny ? 0.1 : 4) }
-const warmSeconds = number("warm", tiny ? 0.05 : 45)
+const amount = { tiny, rounds: number("rounds", tiny ? 1 : 5), seconds: number("seconds", tiny ? 0.1 : 4), warmSeconds: number("warm", tiny ? 0.05 : 45) }
 const beside = takeOption("beside")
 if (beside !== undefined && !existsSync(beside)) refuse(`--beside takes the path of another build of franz; ${beside} does not exist.`)
 const jsonFile = takeOption("json")
@@ -51,13 +51,8 @@ if (!withKafka && beside === undefined && !tiny && !ours) console.log("Java or M
 const started = performance.now()
 const minutes = () => ((performance.now() - started) / 60_000).toFixed(1)
 const say = (line: string) => console.error(`[${minutes()} min] ${line}`)
-const samples = await measureRows(
-  wanted,
-  brokersOf(program, beside !== undefined ? { program: beside } : withKafka ? "kafka" : undefined),
-  amount,
-  warmSeconds,
-  say
-)
+const peer = beside !== undefined ? { program: beside } : withKafka ? "kafka" : undefined
+const samples = await measureRows(wanted, { ...brokersOf(program, peer), ...clustersOf(program, peer) }, amount, say)
 const results = wanted.flatMap(({ figures, id }) => figures.map((figure) => resultOf(figure, samples.get(id) ?? [])))
 
 const measured = results.filter(({ ours: value }) => !Number.isNaN(value))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs real Apache Kafka (one KRaft node) on 127.0.0.1: the oracle of the interop tests and the other side of every benchmark.
-# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT (KAFKA_PEER_EXTRA: more settings; KAFKA_PEER_FORMAT: more arguments of the format) | again PORT | stop PORT (and its data, unless KAFKA_PEER_KEEP is set) | tool CLASS ARGS… | classpath | available (Kafka can run, its jars may have to come first) | ready (its jars are here)
+# Runs real Apache Kafka (KRaft nodes) on 127.0.0.1: the oracle of the interop tests and the other side of every benchmark.
+# Needs Java 17 or later and Maven, which brings the jars once. Usage: start PORT (KAFKA_PEER_EXTRA: more settings; KAFKA_PEER_FORMAT: more arguments of the format; KAFKA_PEER_HEAP: 1g; KAFKA_PEER_NODE, KAFKA_PEER_CONTROLLER: the id of a further broker, and the port of the first node's controller, which is the first node's port + 1) | again PORT | stop PORT (and its data, unless KAFKA_PEER_KEEP is set) | tool CLASS ARGS… | classpath | available (Kafka can run, its jars may have to come first) | ready (its jars are here)
 set -euo pipefail
 home=${KAFKA_PEER_HOME:-$HOME/.cache/kafka-peer}
 version=${KAFKA_PEER_VERSION:-4.3.1}
@@ -35,16 +35,19 @@ tool() { ${run:-} java "-Xmx${KAFKA_PEER_TOOL_HEAP:-512m}" -cp "$lib/*" -Dlog4j2
 
 # The node itself, in the background; its pid goes to pid-PORT.
 launch() {
-  java -Xms1g -Xmx1g -XX:+UseG1GC -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" kafka.Kafka "$home/server-$1.properties" \
+  local heap=${KAFKA_PEER_HEAP:-1g}
+  java "-Xms$heap" "-Xmx$heap" -XX:+UseG1GC -cp "$lib/*" -Dlog4j2.configurationFile="$home/log4j2.properties" kafka.Kafka "$home/server-$1.properties" \
     >"$home/kafka-$1.log" 2>&1 </dev/null &
   echo $! >"$home/pid-$1"
 }
 
 start() {
-  local port=$1 data=$home/data-$1 properties=$home/server-$1.properties
+  local port=$1 data=$home/data-$1 properties=$home/server-$1.properties node=${KAFKA_PEER_NODE:-1} controller=${KAFKA_PEER_CONTROLLER:-$(($1 + 1))}
+  local roles=broker listeners=PLAINTEXT://127.0.0.1:$port
+  if [ "$controller" = $((port + 1)) ]; then roles=broker,controller listeners=$listeners,CONTROLLER://127.0.0.1:$controller; fi
   rm -rf "$data"
-  printf '%s\n' process.roles=broker,controller node.id=1 "controller.quorum.voters=1@127.0.0.1:$((port + 1))" \
-    "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))" "advertised.listeners=PLAINTEXT://127.0.0.1:$port" \
+  printf '%s\n' "process.roles=$roles" "node.id=$node" "controller.quorum.voters=1@127.0.0.1:$controller" \
+    "listeners=$listeners" "advertised.listeners=PLAINTEXT://127.0.0.1:$port" \
     controller.listener.names=CONTROLLER inter.broker.listener.name=PLAINTEXT listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT \
     "log.dirs=$data" num.partitions=1 offsets.topic.replication.factor=1 transaction.state.log.replication.factor=1 transaction.state.log.min.isr=1 \
     share.coordinator.state.topic.replication.factor=1 share.coordinator.state.topic.min.isr=1 group.initial.rebalance.delay.ms=0 >"$properties"
@@ -53,7 +56,8 @@ start() {
   tool kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$properties" "${format[@]}" >&2
   launch "$port"
   for _ in $(seq 240); do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" --list >/dev/null 2>&1; then
+    # One of several nodes: the caller waits until they know each other.
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && { [ -n "${KAFKA_PEER_NODE:-}" ] || tool org.apache.kafka.tools.TopicCommand --bootstrap-server "127.0.0.1:$port" --list >/dev/null 2>&1; }; then
       cat "$home/pid-$port"
       return
     fi

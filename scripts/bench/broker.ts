@@ -6,7 +6,7 @@ import { cpuSeconds, ended, output, temporaryDirectory } from "./process.ts"
 import { answersMetadata, type TopicSpec } from "./topic.ts"
 
 const root = join(import.meta.dir, "../..")
-const peer = join(root, "scripts/kafka-peer.sh")
+export const peerScript = join(root, "scripts/kafka-peer.sh")
 
 /** Ours, or what it is measured beside: real Kafka, another build of ours, or another client. */
 export type Side = "ours" | "peer"
@@ -24,7 +24,7 @@ export interface Broker {
 }
 
 /** What is measured beside our program: Apache Kafka, another build of our program (its path), or nothing. */
-type Peer = "kafka" | { readonly program: string } | undefined
+export type Peer = "kafka" | { readonly program: string } | undefined
 
 /** The brokers that a row may start. */
 export interface Brokers {
@@ -35,19 +35,32 @@ export interface Brokers {
   readonly startOn: (data: string, topic?: TopicSpec) => Promise<Broker>
 }
 
+/** Listens on a port, 0 for any, and stops: the port, or undefined where it is taken. */
+const listen = (port: number) =>
+  new Promise<number | undefined>((resolve) => {
+    const server = createServer().once("error", () => resolve(undefined))
+    server.listen(port, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === "object" && address ? address.port : undefined))
+    })
+  })
+
 /** Two neighbouring free ports: Kafka's controller takes the second. */
 export const freePort = async (): Promise<number> => {
-  const listen = (port: number) =>
-    new Promise<number | undefined>((resolve) => {
-      const server = createServer().once("error", () => resolve(undefined))
-      server.listen(port, "127.0.0.1", () => {
-        const address = server.address()
-        server.close(() => resolve(typeof address === "object" && address ? address.port : undefined))
-      })
-    })
   for (;;) {
     const port = await listen(0)
     if (port !== undefined && port < 65_000 && (await listen(port + 1)) !== undefined) return port
+  }
+}
+
+/** Below the ports that the system gives to connections: one of those could take the port of a node while the node is stopped. */
+const keptPorts = { from: 12_000, count: 10_000 }
+let portsTaken = 0
+/** As `freePort`, for a node that stops and starts again. */
+export const freePortToKeep = async (): Promise<number> => {
+  for (;;) {
+    const port = keptPorts.from + 2 * ((process.pid * 37 + portsTaken++) % keptPorts.count)
+    if ((await listen(port)) !== undefined && (await listen(port + 1)) !== undefined) return port
   }
 }
 
@@ -60,7 +73,7 @@ const untilAnswers = async (port: number, alive: () => boolean, topic?: TopicSpe
 }
 
 /** Both let go of old segments at once: a run writes far more than a disk holds. The topic says how much stays (`createTopic`). */
-const retention = ["log.retention.check.interval.ms=500", "log.segment.delete.delay.ms=500"]
+export const retention = ["log.retention.check.interval.ms=500", "log.segment.delete.delay.ms=500"]
 
 /** Our broker: a leader and a broker in one process, as `franz up` starts them. */
 const startOn = async (program: ReadonlyArray<string>, data: string, topic?: TopicSpec): Promise<Broker> => {
@@ -89,20 +102,20 @@ const startOurs = async (program: ReadonlyArray<string>): Promise<Broker> => {
 /** Real Apache Kafka. Its start is counted without formatting its directory, from the process on: it is stopped once, and started again with the clock running. */
 const startKafka = async (): Promise<Broker> => {
   const port = await freePort()
-  const stop = leaves(() => spawnSync("bash", [peer, "stop", String(port)]))
+  const stop = leaves(() => spawnSync("bash", [peerScript, "stop", String(port)]))
   // Waited for without blocking, so that an interruption is heard meanwhile.
-  await output("bash", [peer, "start", String(port)], { KAFKA_PEER_EXTRA: retention.join("\n") })
-  await output("bash", [peer, "stop", String(port)], { KAFKA_PEER_KEEP: "1" })
+  await output("bash", [peerScript, "start", String(port)], { KAFKA_PEER_EXTRA: retention.join("\n") })
+  await output("bash", [peerScript, "stop", String(port)], { KAFKA_PEER_KEEP: "1" })
   while (await answersMetadata(port)) await Bun.sleep(50)
   const started = performance.now()
-  const again = spawnSync("bash", [peer, "again", String(port)], { encoding: "utf8" })
+  const again = spawnSync("bash", [peerScript, "again", String(port)], { encoding: "utf8" })
   const pid = Number(again.stdout.trim())
   await untilAnswers(port, () => again.status === 0)
   const startSeconds = (performance.now() - started) / 1000
   return { side: "peer", isKafka: true, port, pid, startSeconds, startCpuSeconds: cpuSeconds(pid), stop: async () => stop() }
 }
 
-export const kafkaAvailable = (): boolean => spawnSync("bash", [peer, "available"]).status === 0
+export const kafkaAvailable = (): boolean => spawnSync("bash", [peerScript, "available"]).status === 0
 
 const startPeer = async (peer: Peer): Promise<Broker> => (typeof peer === "object" ? { ...(await startOurs([peer.program])), side: "peer" } : startKafka())
 

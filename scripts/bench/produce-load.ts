@@ -4,6 +4,9 @@ import { Wire } from "./wire.ts"
 export interface Load {
   readonly topic: string
   readonly partitions: number
+  /** The first partition, and from one to the next: 0 and 1. */
+  readonly first?: number
+  readonly step?: number
   /** Records of one batch. */
   readonly records: number
   readonly valueBytes: number
@@ -37,7 +40,7 @@ export const produceLoad = async (port: number, load: Load): Promise<Done> => {
   }
   await Promise.all(
     wires.flatMap((wire, at) => {
-      const frame = produceFrame(load.topic, at % load.partitions, batch, load.acks)
+      const frame = produceFrame(load.topic, (load.first ?? 0) + (load.step ?? 1) * (at % load.partitions), batch, load.acks)
       return Array.from({ length: load.inFlight }, () => lane(wire, frame))
     })
   )
@@ -55,7 +58,7 @@ export const produceOver = async (port: number, load: Omit<Load, "seconds"> & { 
   const lane = async (wire: Wire) => {
     while (next < load.requests) {
       // Made for each: ten thousand frames at once would be a GB.
-      const { errorCode } = producedOf(await wire.ask(produceFrame(load.topic, next++ % load.partitions, batch, load.acks)))
+      const { errorCode } = producedOf(await wire.ask(produceFrame(load.topic, (load.first ?? 0) + (next++ % load.partitions), batch, load.acks)))
       if (errorCode !== 0) throw new Error(`produce was answered with error ${errorCode}`)
     }
   }

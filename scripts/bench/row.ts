@@ -1,4 +1,5 @@
 import type { Broker, Brokers, Side } from "./broker.ts"
+import type { Clusters } from "./cluster.ts"
 import type { TopicSpec } from "./topic.ts"
 
 /** What a figure is to reach: so many times better than the peer, or a bound of its own. */
@@ -19,6 +20,8 @@ export interface Figure {
 export interface Amount {
   readonly rounds: number
   readonly seconds: number
+  /** Load before the clock runs. */
+  readonly warmSeconds: number
   readonly tiny: boolean
 }
 
@@ -48,7 +51,7 @@ export interface LoadRow extends Named {
 /** Starts what it measures itself. */
 export interface OwnRow extends Named {
   readonly kind: "own"
-  readonly run: (brokers: Brokers, amount: Amount, say: (sample: Sample) => void) => Promise<void>
+  readonly run: (brokers: Brokers & Clusters, amount: Amount, say: (sample: Sample) => void) => Promise<void>
 }
 export type Row = LoadRow | OwnRow
 

@@ -7,6 +7,7 @@ import { memoryRow } from "./row/memory.ts"
 import { produceRows } from "./row/produce.ts"
 import { recoveryRow } from "./row/recovery.ts"
 import { replayRow } from "./row/replay.ts"
+import { replicatedRow } from "./row/replicated.ts"
 import { startRow } from "./row/start.ts"
 import type { Row } from "./row.ts"
 
@@ -21,7 +22,8 @@ export const rows: ReadonlyArray<Row> = [
   clientRow,
   growthRow,
   replayRow,
-  recoveryRow
+  recoveryRow,
+  replicatedRow
 ]
 
 /** Whether a word of the command line means the row: its number, its name, or the id of one of its figures. */

@@ -1,4 +1,5 @@
 import type { Broker, Brokers } from "./broker.ts"
+import type { Clusters } from "./cluster.ts"
 import { produceLoad } from "./produce-load.ts"
 import { digits } from "./result.ts"
 import type { Amount, LoadRow, Row, Sample } from "./row.ts"
@@ -42,9 +43,8 @@ const measureLoad = async (row: LoadRow, running: ReadonlyArray<Broker>, amount:
 /** All samples of the rows, by the row's id. What a machine cannot measure is said and left out. */
 export const measureRows = async (
   rows: ReadonlyArray<Row>,
-  brokers: Brokers,
+  brokers: Brokers & Clusters,
   amount: Amount,
-  warmSeconds: number,
   say: Say
 ): Promise<ReadonlyMap<string, ReadonlyArray<Sample>>> => {
   const samples = new Map<string, Array<Sample>>()
@@ -52,8 +52,8 @@ export const measureRows = async (
   const start = async (): Promise<ReadonlyArray<Broker>> => {
     const started: Array<Broker> = []
     for (const side of brokers.sides) started.push(await brokers.start(side))
-    say(`warming for ${warmSeconds} s each`)
-    for (const broker of started) await warm(broker, warmSeconds)
+    say(`warming for ${amount.warmSeconds} s each`)
+    for (const broker of started) await warm(broker, amount.warmSeconds)
     return started
   }
   const stop = async () => {

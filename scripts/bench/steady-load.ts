@@ -37,12 +37,13 @@ export interface SteadyResult {
   readonly messages: number
 }
 
-/** Sends messages of one record and one request each, at a steady rate whatever the broker does. */
-export const steadyLoad = async (port: number, load: Steady): Promise<SteadyResult> => {
+/** Sends messages of one record and one request each, at a steady rate whatever the brokers do: each partition at the port of its leader. */
+export const steadyLoad = async (ports: number | ReadonlyArray<number>, load: Steady): Promise<SteadyResult> => {
   const batch = batchOf(1, load.valueBytes)
+  const portOf = (partition: number): number => (typeof ports === "number" ? ports : (ports[partition % ports.length] ?? 0))
   const lanes: Array<Lane> = []
   for (let partition = 0; partition < load.partitions; partition++) {
-    const wire = await Wire.open(port)
+    const wire = await Wire.open(portOf(partition))
     const offset = await appendOne(wire, load.topic, partition)
     if (offset === undefined) throw new Error(`partition ${partition} of ${load.topic} takes no records`)
     lanes.push({ partition, wire, frame: produceFrame(load.topic, partition, batch, load.acks), sentAt: [], offset, read: 0 })
@@ -50,7 +51,12 @@ export const steadyLoad = async (port: number, load: Steady): Promise<SteadyResu
   const latencies: Array<number> = []
   const state = { failure: undefined as unknown, isOver: false }
   const fail = (cause: unknown) => (state.failure ??= cause)
-  const consuming = consume(port, load.topic, lanes, latencies, state).catch(fail)
+  const leaders = new Set(lanes.map(({ partition }) => portOf(partition)))
+  const consumed = [...leaders].map((port) => {
+    const led = lanes.filter(({ partition }) => portOf(partition) === port)
+    return consume(port, load.topic, led, latencies, state).catch(fail)
+  })
+  const consuming = Promise.all(consumed)
   const started = performance.now()
   for (let sent = 0; state.failure === undefined; ) {
     const elapsed = performance.now() - started
@@ -89,7 +95,7 @@ const consume = async (port: number, topic: string, lanes: ReadonlyArray<Lane>, 
     const partitions = fetchedOf(await wire.ask(fetchFrame(topic, wanted, fetchBytes)))
     const now = performance.now()
     for (const { partitionIndex, records } of partitions) {
-      const lane = lanes[partitionIndex] as Lane
+      const lane = lanes.find(({ partition }) => partition === partitionIndex) as Lane
       const { nextOffset } = runOf(records)
       for (; nextOffset !== undefined && lane.offset + lane.read < nextOffset; lane.read++) latencies.push(now - (lane.sentAt[lane.read] ?? now))
     }

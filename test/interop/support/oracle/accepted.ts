@@ -1,7 +1,7 @@
 import type { Difference } from "./normal.ts"
 
 /** A difference from Kafka that stays: where it is, what both say, and why. docs/decisions/0011 tells the same as prose. */
-interface Accepted {
+export interface Accepted {
   readonly at: RegExp
   readonly ours?: RegExp
   readonly kafkas?: RegExp
@@ -189,10 +189,13 @@ const covers = ({ at, kafkas, ours }: Accepted, difference: Difference): boolean
   at.test(difference.at) && (ours?.test(difference.ours) ?? true) && (kafkas?.test(difference.kafkas) ?? true)
 
 /** Why a difference stays; undefined for one that is not accepted. */
-export const reasonOf = (difference: Difference): string | undefined => accepted.find((each) => covers(each, difference))?.why
+export const reasonOf = (difference: Difference, list = accepted): string | undefined => list.find((each) => covers(each, difference))?.why
 
 /** Differences that are not accepted, and entries without a difference, which can be removed from the list. */
-export const judged = (found: ReadonlyArray<Difference>): { readonly unexpected: ReadonlyArray<Difference>; readonly idle: ReadonlyArray<string> } => ({
-  unexpected: found.filter((difference) => !accepted.some((each) => covers(each, difference))),
-  idle: accepted.filter((each) => !found.some((difference) => covers(each, difference))).map(({ at }) => String(at))
+export const judged = (
+  found: ReadonlyArray<Difference>,
+  list = accepted
+): { readonly unexpected: ReadonlyArray<Difference>; readonly idle: ReadonlyArray<string> } => ({
+  unexpected: found.filter((difference) => !list.some((each) => covers(each, difference))),
+  idle: list.filter((each) => !found.some((difference) => covers(each, difference))).map(({ at }) => String(at))
 })

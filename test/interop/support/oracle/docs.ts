@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { root } from "../process.ts"
 import { accepted } from "./accepted.ts"
+import { acceptedOfThree } from "./three/accepted.ts"
 
 const file = join(root, "docs/skipped.md")
 const [begin, end] = ["<!-- differences: written by ./franz compare --docs -->", "<!-- /differences -->"]
@@ -15,7 +16,11 @@ const readable = ({ source }: RegExp): string =>
     .replaceAll("|", "\\|")
 
 const rows = (): string =>
-  ["| in `./franz compare` | why |", "| --- | --- |", ...accepted.map(({ at, why }) => `| `.concat("`", readable(at), "`", ` | ${why} |`))].join("\n")
+  [
+    "| in `./franz compare` | why |",
+    "| --- | --- |",
+    ...[...accepted, ...acceptedOfThree].map(({ at, why }) => `| `.concat("`", readable(at), "`", ` | ${why} |`))
+  ].join("\n")
 
 /** The stored docs/skipped.md, and the one with the accepted differences. */
 export const docs = (): { readonly before: string; readonly after: string } => {

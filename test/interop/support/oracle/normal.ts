@@ -4,8 +4,9 @@ import { readableBatches } from "../../../../domain/log/batch.ts"
 import { zeroUuid } from "../../../../src/protocol/type/wire.ts"
 
 /** Replaces values that may differ between two nodes: ids that each chooses, ports, times. Known ids get names. */
-interface Names {
-  readonly port: number
+export interface Names {
+  /** What to show instead of each node's port. */
+  readonly ports: ReadonlyMap<number, string>
   readonly clusterId: string | null
   readonly ids: ReadonlyMap<string, string>
 }
@@ -32,14 +33,15 @@ const batchesOf = (bytes: Uint8Array): Plain => {
 }
 const time = (at: bigint): Plain => (at >= clockFrom ? "now" : Number(at))
 
-const text = (key: string, value: string, { clusterId, ids, port }: Names): Plain => {
+const text = (key: string, value: string, { clusterId, ids, ports }: Names): Plain => {
   const known = ids.get(value)
   if (known !== undefined) return known
   if (key === "errorMessage" || key === "batchIndexErrorMessage") return value === "" ? "" : "a sentence"
   if (value === clusterId) return "the cluster"
   if (key === "topicId" && value !== zeroUuid) return "<an id>"
   if (key === "documentation") return value === "" ? "" : "a text"
-  return value.replaceAll(/\b[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}\b/g, "UUID").replaceAll(String(port), "PORT")
+  const plain = value.replaceAll(/\b[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}\b/g, "UUID")
+  return [...ports].reduce((shownText, [port, name]) => shownText.replaceAll(String(port), name), plain)
 }
 
 const scalar = (key: string, value: unknown, names: Names): Plain => {
@@ -51,7 +53,9 @@ const scalar = (key: string, value: unknown, names: Names): Plain => {
   if (typeof value === "number") {
     if (/errorCode$/i.test(key)) return kafkaError(value)
     if (key === "sessionId") return value === 0 ? "none" : "a session"
-    return key === "port" && value === names.port ? "PORT" : value
+    // With several nodes Kafka names any broker as the controller.
+    if (key === "controllerId" && names.ports.size > 1) return value > 0 ? "a node" : value
+    return key === "port" ? (names.ports.get(value) ?? value) : value
   }
   if (value instanceof Uint8Array) return key === "records" ? batchesOf(value) : `hex ${Buffer.from(value).toString("hex")}`
   return value as boolean | null
@@ -70,6 +74,17 @@ interface Synonym {
   readonly source: number
 }
 
+/** Lists of brokers whose order means nothing; that of the replicas does. */
+const sets: ReadonlySet<string> = new Set([
+  "isr",
+  "isrNodes",
+  "eligibleLeaderReplicas",
+  "lastKnownElr",
+  "offlineReplicas",
+  "addingReplicas",
+  "removingReplicas"
+])
+
 /** A response as comparable plain data: lists of objects are unordered, and internal topics are omitted. */
 export const normal = (value: unknown, names: Names, key = ""): Plain => {
   // The synonyms of a setting are ordered.
@@ -77,6 +92,7 @@ export const normal = (value: unknown, names: Names, key = ""): Plain => {
     return value.map((each: Synonym) => text("synonyms", `${each.name}=${each.value}@${each.source}`, names)).join(" ; ")
   if (Array.isArray(value)) {
     const items = value.filter((item) => !internal(item)).map((item) => normal(item, names, key))
+    if (sets.has(key)) return items.toSorted((one, other) => Number(one) - Number(other))
     return items.some((item) => typeof item === "object") ? items.toSorted((one, other) => (orderOf(one) < orderOf(other) ? -1 : 1)) : items
   }
   if (typeof value === "object" && value !== null && !(value instanceof Uint8Array))

@@ -4,7 +4,7 @@ import { CreateTopics } from "../../../../src/protocol/message/19-create-topics.
 import type { AnyApi, RequestDraft, ResponseOf } from "../../../../src/protocol/type/wire.ts"
 import { until } from "../process.ts"
 import { RawConnection } from "../raw.ts"
-import { normal, type Plain } from "./normal.ts"
+import { type Names, normal, type Plain } from "./normal.ts"
 
 /** One of the two compared nodes: sends requests and records each response under a label. */
 export class Side {
@@ -14,14 +14,16 @@ export class Side {
   private connection: RawConnection | undefined
   private constructor(
     readonly port: number,
-    private readonly clusterId: string | null
+    private readonly shown: Pick<Names, "clusterId" | "ports">
   ) {}
 
-  static async open(port: number): Promise<Side> {
+  /** The node that is asked, and the other nodes of its cluster. */
+  static async open(port: number, ...others: ReadonlyArray<number>): Promise<Side> {
     const first = await RawConnection.open(port)
     const { clusterId } = await first.call(Metadata, 12, { topics: [] })
     first.close()
-    return new Side(port, clusterId)
+    const ports = [port, ...others].map((each, at) => [each, others.length === 0 ? "PORT" : `PORT ${at + 1}`] as const)
+    return new Side(port, { clusterId, ports: new Map(ports) })
   }
 
   /** Starts a scenario on a new connection. */
@@ -44,7 +46,7 @@ export class Side {
   note(label: string, answer: unknown): void {
     const key = `${this.prefix}/${label}`
     if (this.trace.has(key)) throw new Error(`two requests are called ${key}`)
-    this.trace.set(key, normal(answer, { port: this.port, clusterId: this.clusterId, ids: this.ids }))
+    this.trace.set(key, normal(answer, { ...this.shown, ids: this.ids }))
   }
 
   /** Sends one request; records its response, or that the node closed the connection. */
