@@ -45,15 +45,25 @@ export const temporaryDirectory = (): { readonly path: string; readonly remove: 
   return { path, remove: leaves(() => rmSync(path, { recursive: true, force: true, maxRetries: 3 })) }
 }
 
-/** Runs a program to its end and gives what it printed. Fails when it does. */
-export const output = async (command: string, args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Promise<string> => {
+/** Runs a program to its end and gives what it printed. Fails when it does, and where it takes longer than `withinMs`: the program is then killed. */
+export const output = async (
+  command: string,
+  args: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>> = {},
+  withinMs = 3_600_000
+): Promise<string> => {
   const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } })
   const kill = leaves(() => child.kill("SIGKILL"))
   let printed = ""
   let complained = ""
   child.stdout.setEncoding("utf8").on("data", (text: string) => (printed += text))
   child.stderr.setEncoding("utf8").on("data", (text: string) => (complained = (complained + text).slice(-4000)))
+  const late = setTimeout(() => {
+    complained += `\nit did not end within ${withinMs / 1000} s`
+    child.kill("SIGKILL")
+  }, withinMs)
   await ended(child)
+  clearTimeout(late)
   kill()
   if (child.exitCode !== 0) throw new Error(`${command} ${args.join(" ")} ended with ${child.exitCode ?? child.signalCode}\n${complained}`)
   return printed

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import fc from "fast-check"
 import { ChunkCounter } from "../../scripts/bench/client/chunk-counter.ts"
+import { output } from "../../scripts/bench/process.ts"
 
 test("a consumer that received all messages has ended, however they were cut into chunks", () =>
   fc.assert(
@@ -19,4 +20,14 @@ test("one that misses messages is measured to the end of its time", () => {
   counter.add(10, 500)
   expect(counter.add(20, 600)).toBe(false)
   expect([counter.counted, counter.seconds(2500)]).toEqual([20, 2])
+})
+
+test("a client that does not end is killed, with a sentence", async () => {
+  const endless = output(process.execPath, ["-e", "setInterval(() => {}, 1000)"], {}, 500)
+  expect(
+    await endless.then(
+      () => "ended",
+      (error: Error) => error.message
+    )
+  ).toContain("it did not end within 0.5 s")
 })

@@ -24,7 +24,9 @@ static double cpu(void) {
   return used.ru_utime.tv_sec + used.ru_stime.tv_sec + (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 static void report(long messages, double seconds, double cpu_seconds) {
-  printf("{\"messages\":%ld,\"seconds\":%f,\"cpuSeconds\":%f}\n", messages, seconds, cpu_seconds);
+  struct rusage used;
+  getrusage(RUSAGE_SELF, &used);
+  printf("{\"messages\":%ld,\"seconds\":%f,\"cpuSeconds\":%f,\"peakMiB\":%f}\n", messages, seconds, cpu_seconds, used.ru_maxrss / 1024.0);
   fflush(stdout);
   _exit(0);
 }

@@ -27,8 +27,10 @@ const cpuSeconds = (): number => {
   const { system, user } = process.cpuUsage()
   return (system + user) / 1e6
 }
+/** The largest resident memory of the process so far. The kernel counts in KiB. */
+const peakMiB = (): number => process.resourceUsage().maxRSS / 1024
 /** Prints the figures of the messages that were counted in `seconds`, for which the process took `cpu` seconds of processor time. */
-const report = (messages: number, seconds: number, cpu: number): void => console.log(JSON.stringify({ messages, seconds, cpuSeconds: cpu }))
+const report = (messages: number, seconds: number, cpu: number): void => console.log(JSON.stringify({ messages, seconds, cpuSeconds: cpu, peakMiB: peakMiB() }))
 
 /** Calls over and over, so many at a time, each waiting for its answer. */
 export const keepCalling = async ({ mode, seconds }: Task, call: () => Promise<unknown>): Promise<void> => {

@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { Consumer, Producer } from "../../../src/programs/library.ts"
+import { connect } from "../../../src/programs/promise.ts"
 import { counting, keepCalling, messagesOfCall, task, value } from "./measured.ts"
 
 const asked = task()
@@ -20,9 +21,14 @@ const produce = Effect.gen(function* () {
       }
       Effect.runPromise(producer.sendMessages(asked.topic, many, settled)).catch(reject)
     })
-  const one = () => Effect.runPromise(producer.sendMessage(asked.topic, value))
-  yield* Effect.tryPromise({ try: () => keepCalling(asked, asked.mode === "send" ? one : batch), catch: failed })
+  yield* Effect.tryPromise({ try: () => keepCalling(asked, batch), catch: failed })
 })
+
+/** With promises, as the other clients of TypeScript have them. */
+const send = async () => {
+  const producer = await (await connect(options)).producer({ acks: 1 })
+  await keepCalling(asked, () => producer.sendMessage(asked.topic, value))
+}
 
 const consume = Effect.gen(function* () {
   const consumer = yield* Consumer.make({ ...options, from: "earliest" })
@@ -32,5 +38,6 @@ const consume = Effect.gen(function* () {
   yield* Effect.forever(Effect.map(consumer.poll(), ({ length }) => length > 0 && count(length)))
 })
 
-await Effect.runPromise(Effect.scoped(asked.mode === "consume" ? consume : produce))
+if (asked.mode === "send") await send()
+else await Effect.runPromise(Effect.scoped(asked.mode === "consume" ? consume : produce))
 process.exit(0)

@@ -30,6 +30,9 @@ const peers = [
 ] as const
 const idOf = (mode: Mode, peer: Client): string => `13${"abc"[modes.indexOf(mode)]}-${peer}`
 const cpuIdOf = (mode: Mode, peer: Client): string => `${idOf(mode, peer)}-cpu`
+const memoryIdOf = (mode: Mode, peer: Client): string => `${idOf(mode, peer)}-memory`
+/** A client that has not ended so long after its time is killed, ms: it connects, joins a group and settles its calls within that. */
+const lateMs = 120_000
 /** They compile to machine code and use several threads: a figure beside them has no goal. */
 const isNative = (peer: Client): boolean => peer === "librdkafka" || peer === "franz-go"
 
@@ -39,7 +42,8 @@ const figures: ReadonlyArray<Figure> = modes.flatMap((mode) =>
     const figure = `our client beside ${title}: ${says[mode]}`
     return [
       { id: idOf(mode, peer), figure, unit: "msg/s", more: true, ...(isNative(peer) ? { stretch: times(0.8) } : { must, stretch }) },
-      { id: cpuIdOf(mode, peer), figure: "processor time of the client a message", unit: "µs", more: false }
+      { id: cpuIdOf(mode, peer), figure: "processor time of the client a message", unit: "µs", more: false },
+      { id: memoryIdOf(mode, peer), figure: "largest resident memory of the client", unit: "MiB", more: false }
     ]
   })
 )
@@ -65,8 +69,13 @@ export const clientRow: OwnRow = {
     for (let round = 0; round < amount.rounds; round++) {
       for (const mode of modes) {
         const rates = new Map<Client, Rate>()
-        for (const [client, command] of commands)
-          rates.set(client, await rate(command, mode, address, mode === "consume" ? filled.topic : "clients", amount, requests * filled.records))
+        for (const [client, command] of commands) {
+          const topic = mode === "consume" ? filled.topic : "clients"
+          const measured = rate(command, mode, address, topic, amount, requests * filled.records)
+          // A client that fails, or does not end, costs its own figures alone.
+          const noted = await measured.catch((failure: unknown) => console.error(`${client} has no figure for ${mode}: ${failure}`))
+          if (noted !== undefined) rates.set(client, noted)
+        }
         for (const sample of samplesOf(mode, rates)) say(sample)
       }
     }
@@ -96,6 +105,7 @@ interface Rate {
   readonly perSecond: number
   /** Processor time of the client a message, µs. */
   readonly cpu: number
+  readonly peakMiB: number
 }
 /** Our figure is compared with each of the others. */
 const samplesOf = (mode: Mode, rates: ReadonlyMap<Client, Rate>): ReadonlyArray<Sample> =>
@@ -103,15 +113,26 @@ const samplesOf = (mode: Mode, rates: ReadonlyMap<Client, Rate>): ReadonlyArray<
     const other = rates.get(peer)
     const own = rates.get("ours")
     if (other === undefined || own === undefined) return []
-    const values = ({ cpu, perSecond }: Rate) => ({ [idOf(mode, peer)]: perSecond, [cpuIdOf(mode, peer)]: cpu })
+    const values = ({ cpu, peakMiB, perSecond }: Rate) => ({
+      [idOf(mode, peer)]: perSecond,
+      [cpuIdOf(mode, peer)]: cpu,
+      [memoryIdOf(mode, peer)]: peakMiB
+    })
     return [
       { side: "ours", values: values(own) },
       { side: "peer", values: values(other) }
     ]
   })
 
+/** What a client prints. */
+interface Printed {
+  readonly messages: number
+  readonly seconds: number
+  readonly cpuSeconds: number
+  readonly peakMiB: number
+}
 const rate = async ([program = "", ...args]: Command, mode: Mode, address: string, topic: string, { seconds }: Amount, messages: number): Promise<Rate> => {
-  const printed = await output(program, [...args, mode, address, topic, String(seconds), String(messages)])
-  const done = JSON.parse(printed.trim().split("\n").at(-1) ?? "") as { readonly messages: number; readonly seconds: number; readonly cpuSeconds: number }
-  return { perSecond: done.messages / done.seconds, cpu: (done.cpuSeconds / done.messages) * 1e6 }
+  const printed = await output(program, [...args, mode, address, topic, String(seconds), String(messages)], {}, seconds * 1000 + lateMs)
+  const { cpuSeconds, messages: counted, peakMiB, seconds: took } = JSON.parse(printed.trim().split("\n").at(-1) ?? "") as Printed
+  return { perSecond: counted / took, cpu: (cpuSeconds / counted) * 1e6, peakMiB }
 }

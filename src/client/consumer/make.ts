@@ -12,6 +12,7 @@ import { inScope } from "../runtime/supervision.ts"
 import { wrongConsumer, wrongJoin, wrongPartitions, wrongPlaces, wrongPoll, wrongRecord, wrongRun, wrongSeek, wrongTopics } from "./arguments.ts"
 import { ConsumerEvents } from "./events.ts"
 import { AssignedPartitions } from "./fetch/assigned-partitions.ts"
+import { ConsumedRecord } from "./fetch/record.ts"
 import { FetchConfig } from "./fetch/settings.ts"
 import { type ConsumerOptions, consumerSettings } from "./options.ts"
 import { PartitionWork } from "./partition-work.ts"
@@ -64,12 +65,11 @@ const serviceOf = (session: Session, partitions: AssignedPartitions, events: Con
       subscription: Effect.sync(() => session.topics),
       poll: (options = {}) => guarded("poll", () => wrongPoll(options), polling.withPermits(1)(Effect.suspend(() => session.poll(options)))),
       next: Effect.suspend(() => session.nextNow() ?? polling.withPermits(1)(session.next)),
-      acknowledge: (record) =>
-        guarded(
-          "acknowledge",
-          () => wrongRecord(record),
-          Effect.sync(() => partitions.processed({ topic: record.topic, partition: record.partition, offset: record.offset, topicId: record.topicId }))
-        ),
+      acknowledge: (record) => {
+        const processed = Effect.sync(() => partitions.processed(record))
+        // A record of a poll needs no check, which would cost as much as the rest.
+        return record instanceof ConsumedRecord ? processed : guarded("acknowledge", () => wrongRecord(record), processed)
+      },
       commit: session.commit,
       run: (handler, options = {}) => guarded("run", () => wrongRun(handler, options), session.run(handler, options)),
       assign: (places) => change("assign", () => wrongPlaces(places), session.assign(places)),

@@ -15,16 +15,22 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-func cpu() float64 {
+func usage() syscall.Rusage {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		panic(err)
 	}
+	return used
+}
+
+func cpu() float64 {
+	used := usage()
 	return float64(used.Utime.Sec+used.Stime.Sec) + float64(used.Utime.Usec+used.Stime.Usec)/1e6
 }
 
 func report(messages int, started time.Time, cpuBefore float64) {
-	fmt.Printf("{\"messages\":%d,\"seconds\":%f,\"cpuSeconds\":%f}\n", messages, time.Since(started).Seconds(), cpu()-cpuBefore)
+	const line = "{\"messages\":%d,\"seconds\":%f,\"cpuSeconds\":%f,\"peakMiB\":%f}\n"
+	fmt.Printf(line, messages, time.Since(started).Seconds(), cpu()-cpuBefore, float64(usage().Maxrss)/1024)
 	os.Exit(0)
 }
 

@@ -335,9 +335,9 @@ export class AssignedPartitions {
     this.progressed.notify()
   }
   /** One message is processed. A message of an earlier topic of the same name says nothing about this one. */
-  processed({ offset, topicId, ...of }: PartitionPosition & { readonly topicId?: string | undefined }): void {
-    const reader = this.reader(of)
-    if (topicId === undefined || topicId === reader?.topicId) reader?.progress.processed(offset)
+  processed(message: PartitionPosition & { readonly topicId?: string | undefined }): void {
+    const reader = this.reader(message)
+    if (message.topicId === undefined || message.topicId === reader?.topicId) reader?.progress.processed(message.offset)
     this.progressed.notify()
   }
   /** Returns when every delivered message of these readers is processed. */

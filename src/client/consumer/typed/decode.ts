@@ -31,8 +31,14 @@ const oneLine = (reason: unknown): string =>
     .slice(0, 500)
 
 /** Decodes one part. A schema whose own function throws cannot decode the message, either. */
-const decoded = <A, B>(given: Either.Either<A, string>, decode: (given: A) => Either.Either<B, unknown>): Either.Either<B, string> =>
-  Either.flatMap(given, (good) => Either.try({ try: () => decode(good), catch: oneLine }).pipe(Either.flatMap((either) => Either.mapLeft(either, oneLine))))
+const decoded = <A, B>(given: Either.Either<A, string>, decode: (given: A) => Either.Either<B, unknown>): Either.Either<B, string> => {
+  if (Either.isLeft(given)) return Either.left(given.left)
+  try {
+    return Either.mapLeft(decode(given.right), oneLine)
+  } catch (cause) {
+    return Either.left(oneLine(cause))
+  }
+}
 
 /**
  * Decodes a message by the schemas of its topic, such as one of `poll` or of `run`. Undecodable names its position and
@@ -53,9 +59,9 @@ export const decodedBy = <K, V, H>(topic: Topic<K, V, H>, record: ConsumedRecord
   if (Either.isLeft(key)) return failed("key", key.left)
   const decodedValue = decoded(textOf(value), topic.decodeValue)
   if (Either.isLeft(decodedValue)) return failed(value === null ? "tombstone" : "value", decodedValue.left)
-  const message = { key: key.right, value: decodedValue.right, partition, offset, timestamp, record }
+  const made = (headers: H) => Either.right({ key: key.right, value: decodedValue.right, headers, partition, offset, timestamp, record })
   // Without a schema for headers H is the list.
-  if (topic.decodeHeaders === undefined) return Either.right({ ...message, headers: record.headers as H })
+  if (topic.decodeHeaders === undefined) return made(record.headers as H)
   const headers = decoded(Either.right(record.headers), topic.decodeHeaders)
-  return Either.isLeft(headers) ? failed("headers", headers.left) : Either.right({ ...message, headers: headers.right })
+  return Either.isLeft(headers) ? failed("headers", headers.left) : made(headers.right)
 }

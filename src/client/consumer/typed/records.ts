@@ -1,4 +1,4 @@
-import { Chunk, Effect, Either, type Scope, Stream } from "effect"
+import { Channel, Chunk, Effect, Either, type Scope, Stream } from "effect"
 import { faultOf } from "../../argument/guard.ts"
 import type { InvalidArgument, Undecodable } from "../../error.ts"
 import type { HeaderList } from "../../topic/headers.ts"
@@ -42,20 +42,33 @@ const joined = (call: string, topic: Topic<never, never, never>, options: Member
     return consumer
   })
 
+/** Decodes a message, and says how the caller acknowledges it. */
+const readOf = <K, V, H>(topic: Topic<K, V, H>, consumer: ConsumerService, record: ConsumedRecord): Either.Either<TypedRecord<K, V, H>, UndecodableRecord> => {
+  // Cannot fail: the record is one of the consumer's own.
+  const ack = Effect.orDie(consumer.acknowledge(record))
+  const read = decodedBy(topic, record)
+  if (Either.isLeft(read)) return Either.left({ error: read.left, record, ack })
+  return Either.right(Object.assign(read.right, { ack }))
+}
+
 /**
- * The next message, alone: one that is not in hand yet is not delivered once its partition is given away, as it would
- * be from a chunk of a stream.
+ * The messages of a consumer, each alone: one that is not in hand yet is not delivered once its partition is given away,
+ * as it would be from a chunk of a stream. A plain loop of channels, since `Stream.repeatEffect` takes one and a half
+ * times as long. `deliver` returns what the stream has for a message, or what is to be done in place of that.
  */
-const nextOf = <K, V, H>(topic: Topic<K, V, H>, consumer: ConsumerService) =>
-  Effect.map(consumer.next, (record): Either.Either<TypedRecord<K, V, H>, UndecodableRecord> | undefined => {
-    if (record === undefined) return undefined
-    // Cannot fail: the record is one of the consumer's own.
-    const ack = Effect.orDie(consumer.acknowledge(record))
-    return Either.mapBoth(decodedBy(topic, record), {
-      onLeft: (error): UndecodableRecord => ({ error, record, ack }),
-      onRight: (message): TypedRecord<K, V, H> => ({ ...message, ack })
-    })
+const messagesOf = <A, E, R>(
+  { next }: ConsumerService,
+  deliver: (record: ConsumedRecord) => Either.Either<A, Effect.Effect<unknown, E, R>>
+): Stream.Stream<A, PollError | E, R> => {
+  type Loop = Channel.Channel<Chunk.Chunk<A>, unknown, PollError | E, unknown, unknown, unknown, R>
+  const loop: Loop = Channel.flatMap(Channel.fromEffect(next), (record): Loop => {
+    if (record === undefined) return loop
+    const delivered = deliver(record)
+    const one: Loop = Either.isRight(delivered) ? Channel.write(Chunk.of(delivered.right)) : Channel.fromEffect(delivered.left)
+    return Channel.flatMap(one, () => loop)
   })
+  return Stream.fromChannel(loop)
+}
 
 /**
  * The messages of a typed topic, read as a member of a group: the stream joins the group, subscribes, and leaves at its
@@ -78,11 +91,7 @@ export const records = <K, V, H = HeaderList, E = never, R = never>(
         const handled = onUndecodable === "skip" ? Effect.logWarning(`Skipped: ${error.message}`) : Effect.suspend(() => onUndecodable(record, error))
         return Effect.andThen(handled, ack)
       }
-      const next = Effect.flatMap(nextOf(topic, consumer), (read): Effect.Effect<Chunk.Chunk<TypedRecord<K, V, H>>, Undecodable | E, R> => {
-        if (read === undefined) return Effect.succeed(Chunk.empty())
-        return Either.isRight(read) ? Effect.succeed(Chunk.of(read.right)) : Effect.as(passOver(read.left), Chunk.empty())
-      })
-      return Stream.repeatEffectChunk(next)
+      return messagesOf(consumer, (record) => Either.mapLeft(readOf(topic, consumer, record), passOver))
     })
   )
 
@@ -97,7 +106,5 @@ export const recordsEither = <K, V, H = HeaderList>(
   options: MemberOptions
 ): Stream.Stream<Either.Either<TypedRecord<K, V, H>, UndecodableRecord>, ReadError, Consumer> =>
   Stream.unwrapScoped(
-    Effect.map(joined("recordsEither", topic as never, options), (consumer) =>
-      Stream.repeatEffectChunk(Effect.map(nextOf(topic, consumer), (read) => (read === undefined ? Chunk.empty() : Chunk.of(read))))
-    )
+    Effect.map(joined("recordsEither", topic as never, options), (consumer) => messagesOf(consumer, (record) => Either.right(readOf(topic, consumer, record))))
   )
