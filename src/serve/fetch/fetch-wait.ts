@@ -93,8 +93,6 @@ const watchSession = (find: FindReadable, session: FetchSession, bytesMin: numbe
     stop()
     enough()
   }
-  // An earlier Fetch of the session still waits, though its client does not wait for it.
-  session.waiter?.(undefined)
   session.waiter = look
   for (const partition of session.duePartitions) if (session.waiter === look) look(partition)
   return stop

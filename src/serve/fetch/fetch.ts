@@ -206,16 +206,19 @@ class Fetching {
     const steps = this.change(session, request)
     for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return this.changed(session, step.value)
   }
+  /** Whether a later request has advanced the session: its client does not wait for this one. */
+  private isOvertaken({ epoch }: FetchSession): boolean {
+    return epoch !== nextEpoch(this.request.sessionEpoch)
+  }
   private changed(session: FetchSession, isThere: "gone" | "empty" | "there"): FetchResult {
     if (isThere !== "there") return withoutSession(isThere)
+    if (this.isOvertaken(session)) return overtaken(session)
     const { deadlines, find } = this.options
     const pass = this.pass()
     const answers = walkDue(session.duePartitions, pass)
     if (this.isEnough(pass)) return settled(session, session.duePartitions, pass, answers, this.options)
-    const epoch = session.epoch
     return within(watchPartitions(find, session, this.bytesMin), this.request.maxWaitMs, deadlines, () => {
-      // Another request has advanced the session: its client does not wait for this one.
-      if (session.epoch !== epoch) return refused("INVALID_FETCH_SESSION_EPOCH", session.id)
+      if (this.isOvertaken(session)) return overtaken(session)
       if (session.duePartitions.length > partitionsAtOnce) return new Sliced(() => this.dueInSlices(session))
       const again = this.pass()
       return settled(session, session.duePartitions, again, walkDue(session.duePartitions, again), this.options)
@@ -227,13 +230,16 @@ class Fetching {
     const due = [...session.duePartitions]
     const pass = this.pass()
     const answers = yield* walkDueInSlices(due, pass)
+    if (this.isOvertaken(session)) return overtaken(session)
     if (this.isEnough(pass)) return settled(session, due, pass, answers, this.options)
     return this.changed(session, isThere)
   }
   private *dueInSlices(session: FetchSession): Steps<FetchResult> {
     const due = [...session.duePartitions]
     const pass = this.pass()
-    return settled(session, due, pass, yield* walkDueInSlices(due, pass), this.options)
+    const answers = yield* walkDueInSlices(due, pass)
+    // The later request has these records, too.
+    return this.isOvertaken(session) ? overtaken(session) : settled(session, due, pass, answers, this.options)
   }
 
   /** Advances the epoch of the session; returns Kafka's error if it cannot. */
@@ -246,6 +252,8 @@ class Fetching {
     if (session.usesTopicIds !== this.version >= topicIdsSince) return "FETCH_SESSION_TOPIC_ID_ERROR"
     // At once: while this request changes the session in slices, no other request of the same epoch may.
     session.epoch = nextEpoch(session.epoch)
+    // A Fetch of the session that waits is answered now: Kafka gives it the same error, when its wait ends.
+    session.waiter?.(undefined)
     sessions.touch(session)
     return session
   }
@@ -266,6 +274,8 @@ class Fetching {
     return "empty"
   }
 }
+
+const overtaken = (session: FetchSession): FetchResponse => refused("INVALID_FETCH_SESSION_EPOCH", session.id)
 
 const forgottenOf = ({ forgottenTopicsData }: FetchRequest): number => forgottenTopicsData.reduce((sum, { partitions }) => sum + 1 + partitions.length, 0)
 

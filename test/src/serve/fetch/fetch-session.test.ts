@@ -258,6 +258,25 @@ describe("a fetch of a session that waits", () => {
       expect(own.table.waitingCount).toBe(0)
     }).pipe(Effect.runPromise))
 
+  test("ends when a later Fetch of the session is answered at once, which has its records", () =>
+    Effect.gen(function* () {
+      const own = opened(2)
+      const first = yield* waiting(own, own.id, 1, { minBytes: 1_000_000 })
+      own.table.at("a", 1)?.append("x")
+      yield* Effect.yieldNow()
+      expect(first.unsafePoll()).toBeNull()
+      expect(named(own.now(own.id, 2))).toEqual(["a-1 0"])
+      expect(yield* Effect.timeout(Fiber.join(first), 10_000)).toMatchObject({ errorCode: errorCode("INVALID_FETCH_SESSION_EPOCH"), responses: [] })
+      // One whose epoch is wrong does not.
+      const second = yield* waiting(own, own.id, 3, { minBytes: 1_000_000 })
+      expect(own.now(own.id, 3)).toMatchObject(is("INVALID_FETCH_SESSION_EPOCH"))
+      yield* Effect.yieldNow()
+      expect(second.unsafePoll()).toBeNull()
+      own.now(own.id, -1)
+      yield* Fiber.join(second)
+      expect(own.table.waitingCount).toBe(0)
+    }).pipe(Effect.runPromise))
+
   test("a Fetch whose session is evicted while it waits gets a response, and leaves nothing behind", () =>
     Effect.gen(function* () {
       const own = opened(3)
