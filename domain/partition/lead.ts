@@ -253,6 +253,16 @@ export const tick = (state: Lead, at: number, lagMaxMs: number): Lead => {
   return withHighWatermark(withProposal({ ...state, followers }))
 }
 
+/**
+ * Returns Kafka's low watermark: the smallest start of the logs of all live replicas; `start` is the own. A replica that
+ * has not fetched under this leader epoch and its present broker epoch counts as one that has deleted nothing.
+ */
+export const lowWatermark = ({ followers }: Lead, start: Offset): Offset => {
+  let least = start
+  for (const { logStart, mayJoin } of followers) if (mayJoin && logStart < least) least = logStart
+  return least
+}
+
 /** Whether the newest offset is known: until then ListOffsets "latest" is OFFSET_NOT_AVAILABLE (KIP-207). Exported for tests and brokers. */
 export const isLatestKnown = ({ epochStart, highWatermark }: Lead): boolean => highWatermark >= epochStart
 

@@ -89,7 +89,7 @@ export const ownRoutes: Effect.Effect<
     route(ListOffsets, {}, listOffsets({ find, decompress })),
     route(Metadata, {}, metadata({ nodeId, cluster, autoCreate: config["auto.create.topics.enable"], createTopics: create })),
     route(FindCoordinator, {}, findCoordinator(cluster)),
-    deleteRecords({ table, raise }),
+    deleteRecords({ table, raise, deadlines, elapsed: () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n) }),
     initProducerId(yield* ProducerIds),
     route(OffsetForLeaderEpoch, {}, offsetForLeaderEpoch(find)),
     route(DescribeConfigs, {}, describeConfigs({ cluster, nodeId, config, written })),

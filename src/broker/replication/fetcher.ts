@@ -1,7 +1,7 @@
 import { type Clock, Data, Effect, Either, Schedule, type Scope } from "effect"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
-import type { BrokerId } from "../../../domain/kernel/id.ts"
+import type { BrokerId, Offset } from "../../../domain/kernel/id.ts"
 import { readableBatches } from "../../../domain/log/batch.ts"
 import type { NextFetch } from "../../../domain/partition/follow.ts"
 import { type ConnectFault, formatAddress, Transport } from "../../ports/transport.ts"
@@ -14,6 +14,7 @@ import type { Following, LeaderResponse } from "../partition/replica/following.t
 import type { Replica } from "../partition/replica/replica.ts"
 import { keyOf } from "../partition/topic-id-partition.ts"
 import { type FetchedPartition, FollowerSession } from "./fetch-session.ts"
+import { isStartBehind } from "./log-starts-of-leaders.ts"
 import type { ReplicationQuota } from "./replication-quota.ts"
 
 /** Why nothing can be fetched from a broker now. */
@@ -31,6 +32,8 @@ interface FetcherParts {
   readonly quota?: ReplicationQuota | undefined
   /** The longest wait of a fetch at the leader, ms, where it is shorter than `replica.fetch.wait.max.ms`. */
   readonly waitMsMax?: (() => number) | undefined
+  /** The log of the leader starts later than that of its follower. */
+  readonly startRose: () => void
   /** The epoch of this broker's registration. */
   readonly brokerEpoch: () => number | undefined
   readonly transport: Transport["Type"]
@@ -54,6 +57,8 @@ interface Pending {
   readonly replica: Replica
   readonly following: Following
   readonly sent: NextFetch
+  /** The start of the own log that the leader knows by it. */
+  readonly logStart: Offset
 }
 
 /** A partition that failed: it waits by itself, and the others are fetched without it (KIP-461). */
@@ -158,11 +163,12 @@ export class Fetcher {
       if (following === undefined || replica.isOffline || (this.backoffs.get(key)?.untilMs ?? 0) > now) continue
       if (quota?.holds(replica, context.nodeId) === true) continue
       present.add(key)
-      const next = following.fetch()
+      const logStart = replica.start()
+      const next = following.fetch() ?? this.again(key, following, logStart)
       if (next === undefined) continue
       if (following.view === undefined) isAligning = true
-      named.set(key, { topicId, partition, next, logStart: replica.start() })
-      this.asked.set(key, { replica, following, sent: next })
+      named.set(key, { topicId, partition, next, logStart })
+      this.asked.set(key, { replica, following, sent: next, logStart })
     }
     // What left this lane without an answer is fetched by the fetcher of the other one.
     for (const [key, { following, sent }] of this.asked)
@@ -171,6 +177,12 @@ export class Fetcher {
         this.asked.delete(key)
       }
     return { named, present, isAligning }
+  }
+
+  /** A fetch that has no answer is named again with a new start of the log: DeleteRecords waits for it at the leader. */
+  private again(key: string, following: Following, logStart: Offset): NextFetch | undefined {
+    const asked = this.asked.get(key)
+    return asked?.following === following && asked.logStart < logStart && following.isUnderWay(asked.sent) ? asked.sent : undefined
   }
 
   private take({ responses }: ResponseOf<typeof Fetch>): Effect.Effect<void> {
@@ -197,6 +209,7 @@ export class Fetcher {
       this.backoffs.delete(key)
       this.parts.quota?.took(asked.replica, this.parts.context.nodeId, answer.records?.length ?? 0)
       asked.replica.leaderStart = Number(answer.logStartOffset)
+      if (isStartBehind(asked.replica)) this.parts.startRose()
       return hasGrown ? { key, asked } : undefined
     })
     return this.guarded(key, asked, applied)

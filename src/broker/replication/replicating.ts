@@ -10,6 +10,7 @@ import type { Replica } from "../partition/replica/replica.ts"
 import type { Relay } from "../relay.ts"
 import { Fetcher } from "./fetcher.ts"
 import { sendProposals } from "./in-sync-proposals.ts"
+import { followStarts, isStartBehind } from "./log-starts-of-leaders.ts"
 import { ReplicationQuota } from "./replication-quota.ts"
 
 type Services = BrokerContext | BrokerIdentity | BrokerSettings | HostedPartitions | Relay | Transport
@@ -32,7 +33,7 @@ interface Followed {
 /** How long a fetch of the lane in sync waits at the leader while a replica may enter the lane, ms: its first fetch there has to wait for that. */
 const waitMsWhileOthersCatchUp = 50
 
-/** How often a leader looks for replicas that lag, sends proposals without a response again, and a follower follows the start of its leader's log, ms. */
+/** How often a leader looks for replicas that lag, and sends proposals without a response again, ms. */
 const lookMs = 1000
 
 /**
@@ -89,7 +90,8 @@ const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
             const replicas = () => byFetcher.get(key)?.replicas ?? []
             const ofLane =
               lane === "catching up" ? { quota } : { waitMsMax: () => (byFetcher.has(beside) ? waitMsWhileOthersCatchUp : Number.MAX_SAFE_INTEGER) }
-            const fetcher = new Fetcher({ context, leader, replicas, brokerEpoch, transport, clock, ...ofLane })
+            const startRose = () => signals.starts.unsafeOffer(undefined)
+            const fetcher = new Fetcher({ context, leader, replicas, startRose, brokerEpoch, transport, clock, ...ofLane })
             return FiberMap.run(fibers, key, fetcher.run, { onlyIfMissing: true })
           },
           { discard: true }
@@ -105,19 +107,18 @@ const look = (fetchers: number): Effect.Effect<number, never, HostedPartitions |
   Effect.gen(function* () {
     const config = (yield* BrokerContext).config()
     const lagMsMax = Math.max(0, config["replica.lag.time.max.ms"])
-    const { raise, signals, table } = yield* HostedPartitions
+    const { signals, table } = yield* HostedPartitions
     if (config["num.replica.fetchers"] !== fetchers) signals.follows.unsafeOffer(undefined)
-    const behind: Array<{ readonly replica: Replica; readonly offset: number }> = []
     for (const replica of table.replicas()) {
-      const { following, leaderStart, replication } = replica
+      const { replication } = replica
       if (replication !== undefined) {
         replication.tick(lagMsMax)
         if (replication.proposal !== undefined) signals.proposing.add(replica)
       }
-      if (following !== undefined && leaderStart > replica.start() && leaderStart <= replica.end()) behind.push({ replica, offset: leaderStart })
+      // One whose start could not be stored a moment ago.
+      if (isStartBehind(replica)) signals.starts.unsafeOffer(undefined)
     }
     if (signals.proposing.size > 0) signals.proposals.unsafeOffer(undefined)
-    if (behind.length > 0) yield* raise(behind)
     return config["num.replica.fetchers"]
   })
 
@@ -126,6 +127,7 @@ export const layer: Layer.Layer<never, never, Services> = Layer.scopedDiscard(
   Effect.gen(function* () {
     yield* Effect.forkScoped(fetchFromLeaders)
     yield* Effect.forkScoped(sendProposals)
+    yield* Effect.forkScoped(followStarts)
     const fetchers = (yield* BrokerContext).config()["num.replica.fetchers"]
     yield* Effect.forkScoped(Effect.iterate(fetchers, { while: () => true, body: (before) => Effect.delay(look(before), lookMs) }))
   })

@@ -19,8 +19,8 @@ interface TrimmerWork {
   readonly goesOn: () => boolean
 }
 
-/** Answers after which nothing was deleted. */
-const refusals: ReadonlyArray<KafkaError> = ["NOT_LEADER_OR_FOLLOWER", "UNKNOWN_TOPIC_OR_PARTITION", "OFFSET_OUT_OF_RANGE"]
+/** Answers after which nothing was deleted. NOT_LEADER_OR_FOLLOWER is none: the leadership may have ended in the wait for the followers. */
+const refusals: ReadonlyArray<KafkaError> = ["UNKNOWN_TOPIC_OR_PARTITION", "OFFSET_OUT_OF_RANGE"]
 /** The offset that means all records. */
 const everything = -1
 

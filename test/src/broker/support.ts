@@ -152,7 +152,7 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
         {},
         offsetForLeaderEpoch((ref, partition) => hosted.table.find(ref, partition))
       ),
-      deleteRecords({ table: hosted.table, raise: hosted.raise })
+      deleteRecords({ table: hosted.table, raise: hosted.raise, deadlines, elapsed: () => Number(clock.unsafeCurrentTimeNanos() / 1_000_000n) })
     ]
     return { hosted, routes, cluster: () => cluster, run, reports }
   })

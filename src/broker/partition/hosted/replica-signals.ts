@@ -7,10 +7,12 @@ export interface ReplicaSignals {
   readonly proposing: Set<Replica>
   /** There is a proposal. */
   readonly proposals: Queue.Queue<void>
+  /** The log of a leader starts later than that of its follower here. */
+  readonly starts: Queue.Queue<void>
   /** A replica has begun or ended to follow a leader. */
   readonly follows: Queue.Queue<void>
 }
 
 export const makeReplicaSignals: Effect.Effect<ReplicaSignals> = Effect.gen(function* () {
-  return { proposing: new Set(), proposals: yield* Queue.sliding<void>(1), follows: yield* Queue.sliding<void>(1) }
+  return { proposing: new Set(), proposals: yield* Queue.sliding<void>(1), starts: yield* Queue.sliding<void>(1), follows: yield* Queue.sliding<void>(1) }
 })

@@ -1,7 +1,7 @@
 import type { Offset } from "../../../../domain/kernel/id.ts"
 import type { LogFault } from "../../../ports/log-store.ts"
 
-/** Called once: with undefined when the records are committed or the leadership has ended, or with the fault of the log. */
+/** Called once: with undefined when the offset is passed or the leadership has ended, or with the fault of the log. */
 export type Committed = (fault: LogFault | undefined) => void
 
 interface Waiter {
@@ -11,8 +11,9 @@ interface Waiter {
 }
 
 /**
- * The requests that wait for the high watermark of a partition, under one leadership: acks=all. A waiter is an entry in
- * a list by offset, since a fiber costs more than the rest of its request.
+ * The requests that wait for an offset of a partition, under one leadership: acks=all for the high watermark,
+ * DeleteRecords for the low one. A waiter is an entry in a list by offset, since a fiber costs more than the rest of its
+ * request.
  */
 export class CommitWaiters {
   /** By rising offsets. Offsets come in this order, but for repeated requests. */
@@ -22,7 +23,7 @@ export class CommitWaiters {
     return this.waiting.length
   }
 
-  /** Calls `done` when the high watermark is above `offset`. Returns how to cancel that. */
+  /** Calls `done` when the high watermark, or the low one, is above `offset`. Returns how to cancel that. */
   add(offset: Offset, done: Committed): () => void {
     const waiter: Waiter = { offset, done, isOver: false }
     let at = this.waiting.length
@@ -36,10 +37,10 @@ export class CommitWaiters {
     }
   }
 
-  /** Everything below the high watermark is committed. */
-  reached(highWatermark: Offset): void {
+  /** Everything below the offset is committed, or deleted. */
+  reached(end: Offset): void {
     let count = 0
-    while (count < this.waiting.length && (this.waiting[count] as Waiter).offset < highWatermark) count++
+    while (count < this.waiting.length && (this.waiting[count] as Waiter).offset < end) count++
     if (count > 0) this.complete(this.waiting.splice(0, count), undefined)
   }
 

@@ -127,6 +127,18 @@ export class Leading {
     return this.replica.replication?.whenCommitted(offset, done) ?? this.whenSynced(offset, done)
   }
 
+  /** The smallest start of the logs of all live replicas (Kafka's low watermark). */
+  get lowWatermark(): Offset {
+    return this.replica.replication?.lowWatermark ?? this.replica.start()
+  }
+  /** Calls `done` once: when the low watermark is `offset` or above, with the fault of the log, or when this leadership ends: `isCurrent` tells. Returns how to cancel the wait. */
+  whenStarted(offset: Offset, done: (fault: LogFault | undefined) => void): () => void {
+    const { replication } = this.replica
+    if (replication !== undefined) return replication.whenStarted(offset, done)
+    done(undefined)
+    return () => undefined
+  }
+
   /** Reports a fault of the log. Returns it. */
   failed(fault: LogFault): LogFault {
     return this.replica.failed(fault)

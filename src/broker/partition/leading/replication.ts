@@ -13,6 +13,7 @@ import {
   isLatestKnown,
   type Lead,
   lead,
+  lowWatermark,
   proposalAnswered,
   proposalSent,
   type ReplicaFetch,
@@ -44,6 +45,8 @@ interface ReplicatedLog {
 export class Replication {
   private state: Lead
   private readonly waiters = new CommitWaiters()
+  /** Requests that wait for the low watermark: DeleteRecords. */
+  private readonly starting = new CommitWaiters()
 
   constructor(
     id: BrokerId,
@@ -116,9 +119,20 @@ export class Replication {
     done(undefined)
     return () => undefined
   }
+  /** The smallest start of the logs of all live replicas. */
+  get lowWatermark(): Offset {
+    return lowWatermark(this.state, this.log.start())
+  }
+  /** Calls `done` when the logs of all live replicas start at `offset` or later, or when this leadership ends. Returns how to cancel that. */
+  whenStarted(offset: Offset, done: Committed): () => void {
+    if (this.lowWatermark < offset) return this.starting.add(offset - 1, done)
+    done(undefined)
+    return () => undefined
+  }
   /** The leadership has ended, or the log has failed. */
   end(fault?: LogFault): void {
     this.waiters.end(fault)
+    this.starting.end(fault)
   }
 
   private step(next: Lead): void {
@@ -129,6 +143,7 @@ export class Replication {
       this.log.advanced(next.highWatermark)
       this.waiters.reached(next.highWatermark)
     }
+    if (this.starting.size > 0) this.starting.reached(this.lowWatermark)
     if (next.proposal !== undefined && next.proposal.sent === 0 && next.proposal !== before.proposal) this.log.propose()
   }
 }

@@ -88,6 +88,11 @@ export class Following {
     return next
   }
 
+  /** Whether the fetch has no answer yet. */
+  isUnderWay({ fetch }: NextFetch): boolean {
+    return this.isCurrent && this.state.isWaiting && this.state.fetch === fetch
+  }
+
   /** A fetch has no answer: it is sent again. Another fetcher may have sent a later one by now, which continues. */
   failed(sent: NextFetch): void {
     this.state = answered(this.state, sent, { _tag: "failed" }, []).state
