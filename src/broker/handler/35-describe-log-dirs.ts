@@ -36,14 +36,15 @@ function* namedOf({ topics }: Request): Steps<Named> {
   return named
 }
 
-/** The partitions of a directory by topic, without those whose logs could not be opened: they have no size. */
+/** The partitions of a directory by topic, without those whose logs could not be opened, or were closed because of damage. */
 function* topicsOf(table: PartitionTable, directory: LogDirectory, named: Named): Steps<Result["topics"]> {
   const stride = new Stride()
   const byTopic = new Map<string, Array<Replica>>()
   for (const { partition, topicId } of directory.logs()) {
     const replica = table.slot(topicId, partition)
     if (stride.takes()) yield
-    if (replica === undefined || replica === "failed" || (named !== undefined && named.get(replica.topic)?.has(partition) !== true)) continue
+    if (replica === undefined || replica === "failed" || replica.isOffline || (named !== undefined && named.get(replica.topic)?.has(partition) !== true))
+      continue
     const replicas = byTopic.get(replica.topic)
     if (replicas === undefined) byTopic.set(replica.topic, [replica])
     else replicas.push(replica)

@@ -11,6 +11,24 @@ import { type ClusterState, type Finding, findingsOf } from "./findings.ts"
 /** Topics whose settings are asked for at the same time. */
 const topicsAtOnce = 16
 
+/** How long the brokers are asked for their data directories, ms. A broker that does not respond is found otherwise. */
+const directoriesTimeoutMs = 10_000
+
+const directoriesOf = (admin: AdminService): Effect.Effect<ClusterState["directories"]> =>
+  Effect.timeout(admin.describeLogDirs, directoriesTimeoutMs).pipe(
+    Effect.map((all) =>
+      all.map(({ broker, error, logs, path, totalBytes, usableBytes }) => ({
+        broker,
+        path,
+        isOffline: error !== "NONE",
+        totalBytes,
+        usableBytes,
+        logs: new Set(logs.map(({ partition, topic }) => `${topic}-${partition}`))
+      }))
+    ),
+    Effect.orElseSucceed(() => undefined)
+  )
+
 /** Reads what the doctor looks at. The settings of a topic are asked for where a replica of it is not in sync. */
 const stateOf = (admin: AdminService) =>
   Effect.gen(function* () {
@@ -32,7 +50,8 @@ const stateOf = (admin: AdminService) =>
             ),
       { concurrency: topicsAtOnce }
     )
-    const state: ClusterState = { brokers: nodes, topics: yield* withMinIsr, moves }
+    const directories = yield* directoriesOf(admin)
+    const state: ClusterState = { brokers: nodes, topics: yield* withMinIsr, moves, directories }
     return state
   })
 
@@ -52,7 +71,7 @@ export const clusterDoctor = command({
   summary: "say what is wrong with the cluster, what it means, and what helps",
   about: [
     "It looks for partitions without a leader, under min ISR or under-replicated, for brokers that do not serve,",
-    "for leaders that are not the preferred ones, and for moves of partitions. It fails with exit code 1 where there is a problem."
+    "for leaders that are not the preferred ones, for leaders whose logs are damaged, for data directories that are full or offline, and for moves of partitions. It fails with exit code 1 where there is a problem."
   ],
   example: ["franz cluster doctor", "franz cluster doctor --json"],
   options: { ...leaderOption, ...jsonOption },

@@ -25,8 +25,21 @@ interface MoveState {
   readonly adding: ReadonlyArray<number>
   readonly removing: ReadonlyArray<number>
 }
+/** A data directory of a broker that serves. */
+export interface DirectoryState {
+  readonly broker: number
+  readonly path: string
+  readonly isOffline: boolean
+  /** Of its volume; undefined where the broker does not know. */
+  readonly totalBytes: number | undefined
+  readonly usableBytes: number | undefined
+  /** The partitions whose logs it has, `orders-0`. A log that the broker cannot open is not among them. */
+  readonly logs: ReadonlySet<string>
+}
 /** What the doctor knows of a cluster. */
 export interface ClusterState {
+  /** The data directories of all brokers that serve; undefined where they could not be asked. */
+  readonly directories: ReadonlyArray<DirectoryState> | undefined
   readonly brokers: ReadonlyArray<BrokerState>
   readonly topics: ReadonlyArray<TopicState>
   readonly moves: ReadonlyArray<MoveState>
@@ -34,7 +47,17 @@ export interface ClusterState {
 
 /** One thing that the operator should know. */
 export interface Finding {
-  readonly kind: "offline" | "under min ISR" | "under-replicated" | "fenced broker" | "unregistered broker" | "unbalanced leaders" | "moves under way"
+  readonly kind:
+    | "offline"
+    | "under min ISR"
+    | "under-replicated"
+    | "fenced broker"
+    | "unregistered broker"
+    | "unbalanced leaders"
+    | "moves under way"
+    | "leader without log"
+    | "full disk"
+    | "offline directory"
   /** A problem makes the command fail; a note does not. */
   readonly severity: "problem" | "note"
   /** What is so, and what it means. */
@@ -123,6 +146,53 @@ const underReplicated = (all: ReadonlyArray<Placed>): ReadonlyArray<Finding> => 
   ]
 }
 
+/** Bytes of a volume below which its broker takes no part in replication, and their share of a small one. */
+const reserveBytes = 33_554_432
+const reserveShare = 0.02
+
+const directories = ({ directories: all = [] }: ClusterState): ReadonlyArray<Finding> =>
+  all.flatMap(({ broker, isOffline, logs, path, totalBytes = 0, usableBytes = Number.POSITIVE_INFINITY }): ReadonlyArray<Finding> => {
+    const found = { severity: "problem", partitions: [...logs], brokers: [broker] } as const
+    if (isOffline)
+      return [
+        {
+          ...found,
+          kind: "offline directory",
+          message: `The data directory ${path} of broker ${broker} is offline: its disk failed. Partitions with other replicas have other leaders.`,
+          advice: `Look at the disk, and start broker ${broker} again when it works.`
+        }
+      ]
+    if (usableBytes >= Math.min(reserveBytes, totalBytes * reserveShare)) return []
+    return [
+      {
+        ...found,
+        kind: "full disk",
+        message: `The data directory ${path} of broker ${broker} has ${usableBytes} of ${totalBytes} bytes left. When its disk is full, other brokers lead its partitions where they are in sync; partitions without another replica in sync refuse writes with KAFKA_STORAGE_ERROR.`,
+        advice: `Free space there, or lower retention.bytes or retention.ms of large topics. Broker ${broker} takes part again by itself.`
+      }
+    ]
+  })
+
+/** A leader that runs and has no log of its partition that it could open: the log is damaged or missing, and the last copy. */
+const withoutLog = ({ directories: known }: ClusterState, all: ReadonlyArray<Placed>): ReadonlyArray<Finding> => {
+  if (known === undefined) return []
+  const described = new Set(known.filter(({ isOffline }) => !isOffline).map(({ broker }) => broker))
+  const has = (leader: number, name: string): boolean => known.some(({ broker, isOffline, logs }) => broker === leader && (isOffline || logs.has(name)))
+  const found = all.filter(({ leader, name }) => described.has(leader) && !has(leader, name))
+  if (found.length === 0) return []
+  const brokers = ids(found.map(({ leader }) => leader))
+  return [
+    {
+      kind: "leader without log",
+      severity: "problem",
+      message: `${count(found.length, "partition")} ${are(found.length)} led by ${brokersText(brokers)}, whose log of it is damaged or missing: ${listed(namesOf(found))}. Reads and writes get KAFKA_STORAGE_ERROR, and no other replica is known to have all acknowledged messages.`,
+      advice: `\`franz log verify DIR\` on that broker names the damage, and \`franz log repair\` repairs it while the broker is stopped. Or stop ${brokersText(brokers)}, and \`franz partition elect --unclean ${found[0]?.name ?? "PARTITION"}\` lets another replica lead: messages are lost.`,
+      partitions: namesOf(found),
+      brokers
+    }
+  ]
+}
+
 const fenced = ({ brokers }: ClusterState, all: ReadonlyArray<Placed>): ReadonlyArray<Finding> =>
   brokers
     .filter(({ isFenced }) => isFenced)
@@ -199,8 +269,10 @@ export const findingsOf = (cluster: ClusterState): ReadonlyArray<Finding> => {
   const all = placed(cluster)
   return [
     ...offline(all),
+    ...withoutLog(cluster, all),
     ...underMinIsr(all),
     ...underReplicated(all),
+    ...directories(cluster),
     ...fenced(cluster, all),
     ...unregistered(cluster, all),
     ...unbalanced(cluster, all),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { type ClusterState, findingsOf } from "../../../../src/cli/admin/doctor/findings.ts"
+import { type ClusterState, type DirectoryState, findingsOf } from "../../../../src/cli/admin/doctor/findings.ts"
 
 const broker = (id: number, isFenced = false) => ({ id, host: "127.0.0.1", port: 9092 + id, isFenced })
 const cluster = (
@@ -10,7 +10,17 @@ const cluster = (
   topics: [
     { name: "orders", minIsr: more.minIsr ?? 2, partitions: partitions.map(([leader, replicas, isr], partition) => ({ partition, leader, replicas, isr })) }
   ],
-  moves: more.moves ?? []
+  moves: more.moves ?? [],
+  directories: more.directories
+})
+const directory = (broker: number, logs: ReadonlyArray<string>, more: Partial<DirectoryState> = {}): DirectoryState => ({
+  broker,
+  path: `/data/${broker}`,
+  isOffline: false,
+  totalBytes: 1e12,
+  usableBytes: 5e11,
+  logs: new Set(logs),
+  ...more
 })
 const found = (state: ClusterState) => findingsOf(state).map(({ brokers, kind, partitions, severity }) => [severity, kind, partitions, brokers] as const)
 
@@ -57,6 +67,21 @@ describe("the doctor", () => {
     expect(found(cluster([[1, [1, 2], [1, 2]]], { brokers: [broker(1), broker(2), broker(3, true)] }))).toEqual([["note", "fenced broker", [], [3]]])
     const only = findingsOf(cluster([[-1, [3], [3]]], { brokers: [broker(1), broker(3, true)] }))
     expect(only.find(({ kind }) => kind === "fenced broker")?.advice).toBe("Start it with its data. 1 partition has no other copy and waits for it.")
+  })
+  test("a leader whose log is damaged or missing is a problem, with the command that lets another replica lead", () => {
+    const state = cluster([[1, [1, 2], [1]]], { minIsr: 1, directories: [directory(1, []), directory(2, ["orders-0"])] })
+    expect(found(state)[0]).toEqual(["problem", "leader without log", ["orders-0"], [1]])
+    expect(findingsOf(state)[0]?.advice).toContain("stop broker 1, and `franz partition elect --unclean orders-0`")
+    // Its other directory is offline, or the broker was not asked: the log may be fine.
+    const offline = cluster([[1, [1], [1]]], { directories: [directory(1, []), directory(1, [], { path: "/other", isOffline: true })] })
+    expect(found(offline).map(([, kind]) => kind)).toEqual(["offline directory"])
+    expect(found(cluster([[1, [1], [1]]], { directories: [directory(2, [])] }))).toEqual([])
+  })
+  test("a disk with little space is a problem", () => {
+    const state = cluster([[1, [1], [1]]], { directories: [directory(1, ["orders-0"], { usableBytes: 4096 }), directory(2, [], { usableBytes: undefined })] })
+    expect(found(state)).toEqual([["problem", "full disk", ["orders-0"], [1]]])
+    expect(findingsOf(state)[0]?.message).toContain("The data directory /data/1 of broker 1 has 4096 of 1000000000000 bytes left.")
+    expect(found(cluster([], { directories: [directory(1, [], { totalBytes: 268_435_456, usableBytes: 6e6 })] }))).toEqual([])
   })
   test("a broker that has replicas and no registration is a problem", () => {
     expect(found(cluster([[1, [1, 9], [1]]], { minIsr: 1 }))).toEqual([
