@@ -55,7 +55,7 @@ beforeAll(async () => {
   if (isMissing) return
   if (!toolsAreThere()) throw new Error("Node 24 and the tools of the package's tests are missing: run bun scripts/package/tools.ts")
   tarball = await packedLibrary()
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await node?.process.kill("SIGTERM")
   away.remove()

@@ -19,7 +19,7 @@ beforeAll(async () => {
   if (isMissing) return
   if (!toolsAreThere()) throw new Error("Node 20, 22 and 24 and the tools of the package's tests are missing: run bun scripts/package/tools.ts")
   projects = Projects.of(root, await packedLibrary())
-}, 120_000)
+}, 300_000)
 afterAll(() => projects?.remove())
 
 describe.skipIf(isMissing)("the packed library", () => {
