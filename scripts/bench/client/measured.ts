@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { ChunkCounter } from "./chunk-counter.ts"
 
 /** What a client process is asked to do: `bun client/NAME.ts produce|send|consume ADDRESS TOPIC SECONDS [MESSAGES]`. It prints one line of JSON. */
@@ -27,8 +28,8 @@ const cpuSeconds = (): number => {
   const { system, user } = process.cpuUsage()
   return (system + user) / 1e6
 }
-/** The largest resident memory of the process so far. The kernel counts in KiB. */
-const peakMiB = (): number => process.resourceUsage().maxRSS / 1024
+/** The largest resident memory of the process so far. Not `maxRSS`, which counts the memory of the process that started this one, too. */
+const peakMiB = (): number => Number(readFileSync("/proc/self/status", "utf8").match(/VmHWM:\s+(\d+)/)?.[1] ?? 0) / 1024
 /** Prints the figures of the messages that were counted in `seconds`, for which the process took `cpu` seconds of processor time. */
 const report = (messages: number, seconds: number, cpu: number): void => console.log(JSON.stringify({ messages, seconds, cpuSeconds: cpu, peakMiB: peakMiB() }))
 
