@@ -75,7 +75,7 @@ const messagesOf = <A, E, R>(
  * end. It uses the Consumer of the context, which must be in no other group. `onUndecodable` says what to do with a
  * message that the topic's schemas cannot decode. Each message is delivered when the caller asks for it: after a
  * rebalance the partition's next member begins with the first message that this one has not begun. A message costs about
- * 8 µs of processor time besides its decoding; `worker` and `Consumer.run` cost less, and handle several at a time.
+ * 9 µs of processor time besides its decoding; `worker` and `Consumer.run` cost less, and handle several at a time.
  *
  *     records(orders, { group: "billing" }).pipe(Stream.runForEach(({ value, ack }) => Effect.andThen(bill(value), ack)))
  */
