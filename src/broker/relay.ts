@@ -9,7 +9,11 @@ import { LeaderContact } from "./leader-contact.ts"
 import { RelayFailure } from "./relay-failure.ts"
 import { RelayLinks } from "./relay-links.ts"
 
-const unauthorized = errorCode("CLUSTER_AUTHORIZATION_FAILED")
+/** Errors of an Envelope after which its link is of no use: a new one begins with the current registration, and with the node that leads. */
+const refusals: ReadonlyMap<number, string> = new Map([
+  [errorCode("CLUSTER_AUTHORIZATION_FAILED"), "the leader does not recognize this broker on this connection"],
+  [errorCode("NOT_CONTROLLER"), "the node stands by for the leader"]
+])
 const text = new TextEncoder()
 const noAddress = new Uint8Array(4)
 
@@ -56,14 +60,10 @@ export class Relay extends Context.Tag("comanche-franz/broker/Relay")<
 const failure = ({ message }: { readonly message: string }): RelayFailure => new RelayFailure({ message })
 
 const envelopeOn = (envelope: RequestDraft<typeof Envelope>, timeoutMs: number) => (link: Link) =>
-  Effect.flatMap(
-    Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), failure),
-    // The leader replaced the registration that this link was opened with. A new link begins with the current one.
-    (answer) =>
-      answer.errorCode === unauthorized
-        ? Effect.fail(new RelayFailure({ message: "the leader does not recognize this broker on this connection" }))
-        : Effect.succeed(answer)
-  )
+  Effect.flatMap(Effect.mapError(link.call(Envelope, envelope, { timeoutMs }), failure), (answer) => {
+    const refusal = refusals.get(answer.errorCode)
+    return refusal === undefined ? Effect.succeed(answer) : Effect.fail(new RelayFailure({ message: refusal }))
+  })
 
 const forwardOver =
   (links: RelayLinks) =>

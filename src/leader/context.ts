@@ -12,6 +12,7 @@ import { type CommandIdFactory, CommandIds } from "../stream/command-ids.ts"
 import type { Submission } from "../stream/writer.ts"
 import type { RequestContext } from "../wire/route.ts"
 import { type Brokers, LeaderBrokers } from "./brokers/brokers.ts"
+import { Candidates } from "./candidates/candidates.ts"
 import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
 import { ClusterStream } from "./journal/cluster-stream.ts"
 import { LeaderProducerIds } from "./producer-ids/producer-ids.ts"
@@ -30,6 +31,8 @@ export class LeaderContext extends Context.Tag("comanche-franz/leader/LeaderCont
     readonly written: ReadonlySet<SettingName> | undefined
     readonly writer: ClusterWriter
     readonly brokers: Brokers
+    /** The candidates that stand by for this leader. */
+    readonly candidates: Candidates
     /** The directories of the journal. */
     readonly directories: ReadonlyArray<LogDirectory>
     readonly commandIds: CommandIdFactory
@@ -51,6 +54,7 @@ export class LeaderContext extends Context.Tag("comanche-franz/leader/LeaderCont
         partitionsPerBrokerMax: partitionsPerBrokerMax(options),
         writer,
         brokers: yield* LeaderBrokers,
+        candidates: new Candidates(yield* Effect.clock, writer.state),
         commandIds: yield* CommandIds,
         producerIds: yield* LeaderProducerIds,
         metrics: yield* metricsText

@@ -93,7 +93,8 @@ const make = Effect.gen(function* () {
   const commandIds = yield* CommandIds
   const groups = yield* GroupCoordinator
   for (const follow of followersOf(yield* LeaderBrokers, groups)) writer.onChange(({ events }) => follow(events))
-  yield* groups.openStreams(Array.from({ length: groupStreamCount }, (_, index) => index))
+  const streams = Array.from({ length: groupStreamCount }, (_, index) => index)
+  yield* Effect.raceFirst(groups.openStreams(streams), writer.stopped)
   const journal = streamPartition(yield* Journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })
   const find = findJournalOr(journal, groups.findOffsets)
   // The process may have been stopped past its lease between any two of its steps: nothing that it says counts then.

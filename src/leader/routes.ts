@@ -12,7 +12,7 @@ import { OffsetForLeaderEpoch } from "../protocol/message/23-offset-for-leader-e
 import { DescribeConfigs } from "../protocol/message/32-describe-configs.ts"
 import { DescribeCluster } from "../protocol/message/60-describe-cluster.ts"
 import { administrationRoutes } from "../serve/administration/administration.ts"
-import { findLeader } from "../serve/cluster/current-leader.ts"
+import { findLeaderOrController } from "../serve/cluster/current-leader.ts"
 import { describeCluster } from "../serve/cluster/describe-cluster.ts"
 import { describeProducers, type FindProducers } from "../serve/cluster/describe-producers.ts"
 import { findCoordinator } from "../serve/cluster/find-coordinator.ts"
@@ -46,6 +46,7 @@ import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
 import { unregisterBroker } from "./handler/64-unregister-broker.ts"
 import { allocateProducerIds } from "./handler/67-allocate-producer-ids.ts"
+import { controllerRegistration } from "./handler/70-controller-registration.ts"
 import { ClusterStream } from "./journal/cluster-stream.ts"
 
 /** Creates topics with the defaults because a client asked for their metadata. Of two clients that do so at once, the second gets the topic of the first. */
@@ -85,7 +86,7 @@ const readingRoutes = (find: FindReadable) =>
     const { decompress } = yield* Compression
     const options = {
       find,
-      findLeader: findLeader(writer.state),
+      findLeader: findLeaderOrController(writer.state),
       clusterId: () => clusterId,
       fetchBytesMax: config["fetch.max.bytes"],
       decompress,
@@ -139,6 +140,7 @@ export const leaderRoutes = (
       brokerHeartbeat(leader),
       allocateProducerIds(leader),
       unregisterBroker(leader),
+      controllerRegistration(leader),
       ...(yield* GroupCoordinator).routes
     ]
     return [...direct, envelope(direct, (context) => brokers.links.brokerOf(context, cluster()))]

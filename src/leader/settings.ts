@@ -3,6 +3,7 @@ import { partitionsPerClusterMax } from "../../domain/cluster/bounds.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
 import type { LogDirectory } from "../ports/log-store.ts"
+import type { ClusterStandby } from "./journal/cluster-aggregate.ts"
 
 /** What the program gives to a leader. */
 export interface LeaderOptions {
@@ -17,6 +18,8 @@ export interface LeaderOptions {
   readonly directories?: ReadonlyArray<LogDirectory>
   /** The cluster that wrote the journal's directory, if that is known: an empty journal is a lost one then. */
   readonly clusterId?: string | undefined
+  /** The journal as this process has folded it while it stood by; default: it is replayed. */
+  readonly standby?: ClusterStandby | undefined
   /** The highest event level that the leader raises to; default: the highest that this version knows. */
   readonly knownEventLevel?: number
 }

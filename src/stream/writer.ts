@@ -11,6 +11,7 @@ import { lostBy, stoppedBy, type UnreadableEvent, WriterStopped } from "./fault.
 import { replay } from "./replay.ts"
 import { decideRound, type Round, type Submission } from "./round.ts"
 import { type SnapshotOptions, SnapshotWriting } from "./snapshot-writing.ts"
+import type { Standby } from "./standby.ts"
 import type { StreamFold } from "./stream-fold.ts"
 import { writerMetrics } from "./writer-metrics.ts"
 
@@ -251,18 +252,25 @@ export const makeWriter = <State, Command, Event extends Tagged, Rejection>(
     return writer
   })
 
+interface Candidacy<State, Event extends Tagged, Rejection> extends WriterOptions {
+  readonly candidate: Candidate
+  /** The fold of a process that stood by; default: the stream is replayed when it is won. */
+  readonly standby?: Standby<State, Event, Rejection> | undefined
+}
+
 /**
- * Waits until the candidate leads the stream, replays it, and makes its writer. UnreadableEvent where the stream holds
- * what this version does not know.
+ * Waits until the candidate leads the stream, replays it or takes over from its standby, and makes its writer.
+ * UnreadableEvent where the stream holds what this version does not know.
  */
 export const openWriter = <State, Command, Event extends Tagged, Rejection>(
   stream: string,
   aggregate: Aggregate<State, Command, Event, Rejection>,
-  { candidate, ...options }: WriterOptions & { readonly candidate: Candidate }
+  { candidate, standby, ...options }: Candidacy<State, Event, Rejection>
 ): Effect.Effect<Writer<State, Command, Event, Rejection>, LogFault | UnreadableEvent, Journal | Scope.Scope> =>
   Effect.gen(function* () {
     const journal = yield* Journal
-    const taken = yield* journal.campaign(stream, candidate)
-    const fold = yield* replay<State, Event, Rejection>(journal, stream, aggregate, taken)
+    const campaign = journal.campaign(stream, candidate)
+    const taken = yield* standby === undefined ? campaign : Effect.raceFirst(campaign, standby.failed)
+    const fold = yield* standby === undefined ? replay<State, Event, Rejection>(journal, stream, aggregate, taken) : standby.handOver(taken)
     return yield* makeWriter({ aggregate, taken, fold, options })
   })

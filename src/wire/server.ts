@@ -13,6 +13,7 @@ import { RequestCounts } from "./metrics/request-counts.ts"
 import { registerServer } from "./metrics/server-metrics.ts"
 import type { Route } from "./route.ts"
 import type { Identity } from "./routing/api-versions.ts"
+import { RouteSwitch } from "./routing/route-switch.ts"
 import { RouteTable } from "./routing/route-table.ts"
 import { Turns } from "./slicing/turns.ts"
 
@@ -49,12 +50,15 @@ interface ServedListener {
   /** Absent: its requests have no listener name. */
   readonly name?: string
   readonly address: Address
-  readonly routes: ReadonlyArray<Route>
+  readonly routes: ReadonlyArray<Route> | RouteSwitch
 }
 
 /** Serves one listener without a name. Returns the bound address. */
-export const serve = (address: Address, routes: ReadonlyArray<Route>, options: ServeOptions): Effect.Effect<Address, ListenFault, Transport | Scope.Scope> =>
-  Effect.map(serveAll([{ address, routes }], options), ([listening = address]) => listening)
+export const serve = (
+  address: Address,
+  routes: ReadonlyArray<Route> | RouteSwitch,
+  options: ServeOptions
+): Effect.Effect<Address, ListenFault, Transport | Scope.Scope> => Effect.map(serveAll([{ address, routes }], options), ([listening = address]) => listening)
 
 /**
  * Serves listeners, whose connections share all bounds, until the scope closes. Then the server reads no more requests, requests in flight may finish for `stopTimeoutMs`, and the
@@ -104,7 +108,7 @@ export const serveAll = (
         return served
       }
     const listening = yield* Effect.forEach(listeners, ({ address, name, routes }) =>
-      transport.listen(address, accept({ name, table: new RouteTable(routes, options.identity) }))
+      transport.listen(address, accept(listenerContext(name, routes, options.identity, () => open)))
     )
     yield* Effect.forkScoped(sweeping(room, open, relief, (options.idleTimeoutMs ?? 600_000) / 1000))
     yield* Effect.addFinalizer(() =>
@@ -115,6 +119,22 @@ export const serveAll = (
     )
     return listening
   })
+
+/** What the connections of a listener share. Its routes change with the switch that they come from. */
+const listenerContext = (
+  name: string | undefined,
+  routes: ReadonlyArray<Route> | RouteSwitch,
+  identity: ServeOptions["identity"],
+  open: () => Iterable<OpenConnection>
+): ListenerContext => {
+  if (!(routes instanceof RouteSwitch)) return { name, table: new RouteTable(routes, identity) }
+  const context = { name, table: new RouteTable(routes.current, identity) }
+  routes.onChange((changed, closes) => {
+    context.table = new RouteTable(changed, identity)
+    if (closes) for (const connection of [...open()]) connection.end()
+  })
+  return context
+}
 
 /** Once a second: closes connections that hang, and writes the counts of suppressed log lines. */
 const sweeping = (room: ServerContext, open: ReadonlySet<OpenConnection>, relief: Relief, idleSeconds: number): Effect.Effect<void> =>

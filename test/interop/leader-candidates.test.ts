@@ -39,6 +39,7 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
     await first.says(/^ready/m)
     const second = candidate(1)
     await second.says(/node 100 leads .*node 101 stands by/)
+    await second.says(/^ready/m)
     const broker = franz("broker", "--id", "1", "--port", "0", "--data", `${data.path}/broker`, "--leader", leader)
     const address = (await broker.says(/broker 1: (\S+)\n/))[1] as string
     await broker.says(/^ready/m)
@@ -48,12 +49,12 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
 
     await first.kill()
     await created("after-kill")
-    await second.says(/^ready/m)
+    await second.says(/leader 101 of cluster/)
 
     const again = candidate(0)
     await again.says(/node 101 leads .*node 100 stands by/)
     second.child.kill("SIGSTOP")
-    await again.says(/^ready/m)
+    await again.says(/leader 100 of cluster/)
     await created("after-stop")
     second.child.kill("SIGCONT")
     await second.says(/This node stops leading/)

@@ -29,6 +29,9 @@ const observersOf = ({ brokers: { observers }, nodeId, writer }: LeaderContext["
       return last === undefined ? replicaOf(id, -1, -1, -1) : replicaOf(id, last.endOffset, last.heartbeatAt, last.caughtUpAt)
     })
 
+/** The candidates that stand by, whatever leads this cluster at the time of their last reports. */
+const standingBy = ({ candidates, nodeId }: LeaderContext["Type"]) => candidates.list().filter((candidate) => candidate.nodeId !== nodeId)
+
 const journal = (leader: LeaderContext["Type"], now: number): Partition => {
   const { nodeId, writer } = leader
   const end = writer.state().index
@@ -39,7 +42,10 @@ const journal = (leader: LeaderContext["Type"], now: number): Partition => {
     leaderId: nodeId,
     leaderEpoch: writer.epoch,
     highWatermark: BigInt(end),
-    currentVoters: [replicaOf(nodeId, end, now, now)],
+    currentVoters: [
+      replicaOf(nodeId, end, now, now),
+      ...standingBy(leader).map((each) => replicaOf(each.nodeId, each.endOffset, each.reportedAt, each.caughtUpAt))
+    ],
     observers: observersOf(leader)
   }
 }
@@ -71,15 +77,20 @@ const describe = (leader: LeaderContext["Type"], request: Request, version: numb
     return { errorCode: 0, errorMessage: null, topics }
   }
   const { leader: elected } = leader.writer.state()
-  const nodes =
-    elected === undefined || version < nodesSince
+  const voters =
+    elected === undefined
       ? []
-      : [{ nodeId: elected.nodeId, listeners: [{ name: "PLAINTEXT", host: elected.host, port: elected.port }] }]
+      : [
+          { nodeId: elected.nodeId, listeners: [{ name: "PLAINTEXT", host: elected.host, port: elected.port }] },
+          ...standingBy(leader).map(({ listeners, nodeId }) => ({ nodeId, listeners }))
+        ]
+  const nodes = version < nodesSince ? [] : voters
   return { errorCode: 0, errorMessage: null, topics: [{ topicName: metadataTopic, partitions: [journal(leader, now)] }], nodes }
 }
 
 /**
- * DescribeQuorum 0-2 (KIP-595, KIP-836): the leader's journal as Kafka's tools see a metadata quorum. Its one voter is the leader. The brokers are observers, with the offset and the
+ * DescribeQuorum 0-2 (KIP-595, KIP-836): the leader's journal as Kafka's tools see a metadata quorum. Its voters are the leader and the
+ * candidates that stand by, with the offset and the time of their last report (every second). The brokers are observers, with the offset and the
  * time of their last heartbeat (every `broker.heartbeat.interval.ms`); -1 for a broker that has not sent this leader a heartbeat yet. UNKNOWN_TOPIC_OR_PARTITION for any other partition.
  */
 export const describeQuorum = (leader: LeaderContext["Type"]): Route =>

@@ -7,6 +7,7 @@ import type { Cluster } from "../../../domain/cluster/state.ts"
 import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import type { Rejection } from "../../../domain/kernel/error-code.ts"
 import type { Aggregate } from "../../stream/aggregate.ts"
+import type { Standby } from "../../stream/standby.ts"
 import type { Writer } from "../../stream/writer.ts"
 
 /** The stream of the cluster's events; it is served as the topic of that name. */
@@ -18,4 +19,5 @@ export const clusterAggregate: Aggregate<Cluster, Command, Event, Rejection> = {
   state: ClusterState,
   unwritten: (message) => ({ error: "KAFKA_STORAGE_ERROR", message })
 }
+export type ClusterStandby = Standby<Cluster, Event, Rejection>
 export type ClusterWriter = Writer<Cluster, Command, Event, Rejection>

@@ -27,9 +27,13 @@ export class ClusterStream extends Context.Tag("comanche-franz/ClusterStream")<
 
 /** Gives a command whose event must be in the journal before the leader can lead. */
 export const mustSucceed = (writer: ClusterWriter, command: Command, commandId: string, cause: string): Effect.Effect<void, WriterStopped> =>
-  Effect.mapError(
-    Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
-    ({ message }) => new WriterStopped({ stream: clusterStream, reason: "journal", message: `The leader cannot start: ${message}` })
+  Effect.raceFirst(
+    Effect.mapError(
+      Effect.asVoid(writer.submit({ command, commandId, actor: "leader", cause })),
+      ({ message }) => new WriterStopped({ stream: clusterStream, reason: "journal", message: `The leader cannot start: ${message}` })
+    ),
+    // A writer that has stopped gives no answer.
+    writer.stopped
   )
 
 /** The cluster gets its id the first time that it has a leader. */
@@ -97,6 +101,7 @@ export const layer: Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFa
       const { clusterId: known, config, nodeId } = settings
       const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
         candidate: { nodeId, address: config["advertised.listeners"] || config.listeners },
+        standby: settings.standby,
         snapshotIntervalEvents: config["metadata.snapshot.interval.events"]
       })
       if (writer.start > 0) return yield* firstEventsGone(writer.start)

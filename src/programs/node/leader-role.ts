@@ -2,6 +2,7 @@ import { Context, Effect, Layer } from "effect"
 import { layer as layerJournal } from "../../../adapters/journal/over-log.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import type { NodeOptions } from "../../cli/node/roles.ts"
+import type { ClusterStandby } from "../../leader/journal/cluster-aggregate.ts"
 import { Leader, layer } from "../../leader/leader.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
@@ -52,14 +53,14 @@ const lost = ({ failed }: LogDirectory): Effect.Effect<never, LogFault> =>
   )
 
 /** The leader over the journal in `directory`, whose directory is claimed for this node. */
-const layerOver = ({ config, written }: NodeOptions, directory: string) =>
+const layerOver = ({ config, written }: NodeOptions, directory: string, standby?: ClusterStandby) =>
   Layer.unwrapEffect(
     Effect.gen(function* () {
       const nodeId = BrokerId.make(config["node.id"])
       const { claim, directories } = yield* LogStore
       const { clusterId } = yield* claim({ clusterId: undefined, nodeId })
       const partitionsPerBrokerMax = brokerPartitionsMax()
-      return layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId }).pipe(
+      return layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId, standby }).pipe(
         Layer.mapError((fault) => (config["franz.journal"] === "" ? withAdvice(fault, directory) : fault))
       )
     })
@@ -82,3 +83,10 @@ export const layerLeader = (
     Layer.provide(layerOf(options)),
     Layer.provide(layerStore(directory, options.config))
   )
+
+/** The journal that several candidates share, with its copy in `directory`. */
+export const layerShared = (options: NodeOptions, directory: string) => Layer.provideMerge(layerOf(options), layerStore(directory, options.config))
+
+/** The leader over a journal that this candidate follows, once it has won. */
+export const layerCandidate = (options: NodeOptions, directory: string, standby: ClusterStandby) =>
+  Layer.provide(Layer.effect(LeaderRole, role), layerOver(options, directory, standby))

@@ -3,10 +3,11 @@ import { Effect, type Scope } from "effect"
 import type { NamedEndpoint, NodeListener, NodeListeners } from "../../../domain/kernel/config/listener.ts"
 import type { Endpoint } from "../../cli/node/roles.ts"
 import type { Leader } from "../../leader/leader.ts"
-import type { ListenFault, Transport } from "../../ports/transport.ts"
+import { formatAddress, type ListenFault, type Transport } from "../../ports/transport.ts"
 import { DescribeCluster } from "../../protocol/message/60-describe-cluster.ts"
 import { describeCluster } from "../../serve/cluster/describe-cluster.ts"
 import { type Route, route } from "../../wire/route.ts"
+import type { RouteSwitch } from "../../wire/routing/route-switch.ts"
 import { type ServeOptions, serveAll } from "../../wire/server.ts"
 
 const everywhere = new Set(["", "0.0.0.0", "::"])
@@ -37,6 +38,12 @@ export interface Opened {
   readonly reached: Endpoint
 }
 
+/** The addresses of a node's listeners, for the operator. */
+export const addressed = (advertised: NamedEndpoint, others: ReadonlyArray<NamedEndpoint>) => ({
+  address: formatAddress(advertised),
+  ...(others.length === 0 ? {} : { listeners: Object.fromEntries(others.map((each) => [each.name, formatAddress(each)])) })
+})
+
 /** Keys of the APIs that Kafka's controllers serve, those that brokers call on the leader included. */
 const controllerKeys: ReadonlySet<number> = new Set([
   1, 17, 18, 19, 20, 29, 30, 31, 32, 33, 36, 37, 38, 39, 40, 41, 43, 44, 45, 46, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 62, 63, 64, 67, 70, 73, 80, 81,
@@ -58,7 +65,7 @@ export const controllerRoutes = (
 /** Opens all listeners of a node, each with the routes that it serves. */
 export const openListeners = (
   { all, interBroker }: NodeListeners,
-  routes: (listener: NodeListener) => ReadonlyArray<Route>,
+  routes: (listener: NodeListener) => ReadonlyArray<Route> | RouteSwitch,
   options: ServeOptions
 ): Effect.Effect<Opened, ListenFault, Transport | Scope.Scope> =>
   Effect.map(

@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Context, Deferred, Effect, Fiber, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { watchFileLimit } from "../../../adapters/log/file/file-limit.ts"
 import { spareId } from "../../../domain/cluster/broker/spare-id.ts"
 import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/node.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
-import { listenerText, type NamedEndpoint, type NodeListener } from "../../../domain/kernel/config/listener.ts"
+import { listenerText, type NodeListener } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import { Broker } from "../../broker/broker.ts"
 import type { LeaderAddresses, NodeOptions, Running } from "../../cli/node/roles.ts"
@@ -14,7 +14,7 @@ import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Cryptography } from "../../ports/cryptography.ts"
 import { metricsText } from "../../ports/metrics.ts"
-import { formatAddress, type Transport } from "../../ports/transport.ts"
+import type { Transport } from "../../ports/transport.ts"
 import { type ServedNode, serveOptions } from "../../serve/serve-options.ts"
 import type { Route } from "../../wire/route.ts"
 import { platform } from "../platform.ts"
@@ -25,7 +25,7 @@ import { firstFailure } from "./first-failure.ts"
 import { keptBroker, stoppedTogether } from "./kept-broker.ts"
 import { withIdFromLeader, withKnownId } from "./known-id.ts"
 import { type LeaderOverFiles, LeaderRole, layerLeader } from "./leader-role.ts"
-import { controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
+import { addressed, controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
 import { layerScrapedNodes, type ScrapedNodes, withMetrics } from "./metrics.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { processMemory } from "./process-memory.ts"
@@ -55,12 +55,6 @@ const leading = (config: NodeConfig, { cluster, nodeId }: Pick<LeaderOverFiles, 
 const warnOfIgnoredSettings = (cluster: Cluster, nodeId: number): Effect.Effect<void> =>
   Effect.forEach(ignoredSettings(cluster, nodeId), (line) => Effect.logWarning(line), { discard: true })
 
-/** The addresses of a node's listeners, for the operator. */
-const addressed = (advertised: NamedEndpoint, others: ReadonlyArray<NamedEndpoint>) => ({
-  address: formatAddress(advertised),
-  ...(others.length === 0 ? {} : { listeners: Object.fromEntries(others.map((each) => [each.name, formatAddress(each)])) })
-})
-
 /** The leader alone, once it leads. */
 const lead = (options: NodeOptions): Effect.Effect<Term, NodeFault, Platform | Scope.Scope> =>
   Effect.gen(function* () {
@@ -74,29 +68,18 @@ const lead = (options: NodeOptions): Effect.Effect<Term, NodeFault, Platform | S
     return { node: { id: leader.nodeId, roles: ["leader"] as const, ...addressed(advertised, others) }, stopped: leader.stopped }
   }).pipe(withMetrics(options.config["node.id"]))
 
-/**
- * The leader alone. Over an engine that several candidates share it stands by first, stops leading when its lease is
- * over or another leads, and stands by again. Any other fault stops the node.
- */
+/** The leader alone; over an engine that several candidates share, a candidate. Its modules are loaded where that is configured. */
 const brokerLead = (options: NodeOptions): Starting =>
-  Effect.gen(function* () {
-    if (options.config["franz.journal"] === "") return yield* Effect.map(lead(options), ({ node, stopped }) => ({ nodes: [node], stopped: failing([stopped]) }))
-    const first = yield* Deferred.make<Term["node"], NodeFault>()
-    const term: Effect.Effect<never, NodeFault, Platform> = Effect.scoped(
-      Effect.gen(function* () {
-        const { node, stopped } = yield* lead(options)
-        yield* Deferred.succeed(first, node)
-        return yield* stopped
-      })
-    )
-    const over = (fault: NodeFault) => fault._tag === "WriterStopped" && fault.reason === "fenced"
-    const terms = term.pipe(
-      Effect.tapError((fault) => (over(fault) ? Effect.logWarning(fault.message) : Effect.void)),
-      Effect.retry({ while: over })
-    )
-    const running = yield* Effect.forkScoped(Effect.tapError(terms, (fault) => Deferred.fail(first, fault)))
-    return { nodes: [yield* Deferred.await(first)], stopped: failing([Fiber.join(running)]) }
-  })
+  options.config["franz.journal"] === ""
+    ? Effect.map(lead(options), ({ node, stopped }) => ({ nodes: [node], stopped: failing([stopped]) }))
+    : Effect.flatMap(
+        Effect.promise(() => import("./candidate.ts")),
+        ({ startCandidate }) =>
+          Effect.map(startCandidate(options), ({ address, failed }) => ({
+            nodes: [{ id: options.config["node.id"], roles: ["leader"] as const, ...address }],
+            stopped: failing([failed])
+          }))
+      ).pipe(withMetrics(options.config["node.id"]))
 
 /** One broker. It listens at once, and is ready when its leader has unfenced it. */
 const broker = (options: NodeOptions & LeaderAddresses): Starting =>

@@ -1,6 +1,9 @@
-import { api, array, bool, errorCode, int16, int32, nullable, struct, text, throttleTime, uint16, uuid } from "../type/wire.ts"
+import { api, array, bool, errorCode, int16, int32, int64, nullable, struct, tagged, text, throttleTime, uint16, uuid } from "../type/wire.ts"
 
-/** A controller presents itself to the active one (KIP-919). Controllers only. */
+/**
+ * A controller presents itself to the active one (KIP-919). Controllers only. It does so again and again while it stands by:
+ * `logEndOffset` is our own, the index of the entry of the journal that it reads next. Kafka ignores the field.
+ */
 export const ControllerRegistration = api(
   { key: 70, name: "ControllerRegistration", versions: [0, 0], flexible: 0 },
   {
@@ -14,7 +17,8 @@ export const ControllerRegistration = api(
         minSupportedVersion: int16,
         maxSupportedVersion: int16
       })
-    )
+    ),
+    logEndOffset: tagged(0x4643, 0, int64, -1n)
   },
   {
     throttleTimeMs: throttleTime(),

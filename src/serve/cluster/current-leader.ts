@@ -1,7 +1,7 @@
 import { type Broker, brokerOf, type Cluster, type Topic, topicById, topicByName } from "../../../domain/cluster/state.ts"
-import { isInternalId, isInternalName } from "../../../domain/cluster/topic/name.ts"
+import { isInternalId, isInternalName, metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import type { Epoch, TopicId } from "../../../domain/kernel/id.ts"
-import { type Node, nodeOn } from "./nodes.ts"
+import { leaderNode, type Node, nodeOn } from "./nodes.ts"
 
 /** A topic as a request names it: by id from Fetch and Produce 13 on, by name before. */
 export type TopicRef = { readonly name: string } | { readonly topicId: TopicId }
@@ -12,6 +12,8 @@ interface CurrentLeader {
   readonly leaderEpoch: Epoch
   /** Undefined while no broker leads. */
   readonly broker: Broker | undefined
+  /** Its address where it is no broker: the cluster's leader, which leads its journal. */
+  readonly node?: Node | undefined
 }
 /** Returns undefined for an unknown topic or partition. */
 export type FindLeader = (topic: TopicRef, partition: number) => CurrentLeader | undefined
@@ -34,6 +36,17 @@ export const findLeader =
     return { leaderId: leader, leaderEpoch, broker: leader === -1 ? undefined : brokerOf(now, leader) }
   }
 
+/** As `findLeader`, and the cluster's leader for the partition of its journal. */
+export const findLeaderOrController = (cluster: () => Cluster): FindLeader => {
+  const find = findLeader(cluster)
+  return (ref, index) => {
+    const { leader } = cluster()
+    if (leader === undefined || index !== 0 || !isJournal(ref)) return find(ref, index)
+    return { leaderId: leader.nodeId, leaderEpoch: leader.epoch, broker: brokerOf(cluster(), leader.nodeId), node: leaderNode(cluster()) }
+  }
+}
+const isJournal = (ref: TopicRef): boolean => ("topicId" in ref ? ref.topicId === metadataTopicId : ref.name === metadataTopic)
+
 const none: ReadonlyArray<Node> = []
 
 /** Collects the addresses of the leaders in one response, each node once. */
@@ -47,7 +60,7 @@ export class Endpoints {
   /** Returns the leader in the form of the response, and notes its address. */
   note(leader: CurrentLeader | undefined): { readonly leaderId: number; readonly leaderEpoch: number } | undefined {
     if (leader === undefined) return undefined
-    const node = leader.broker === undefined ? undefined : nodeOn(leader.broker, this.listener)
+    const node = leader.broker === undefined ? leader.node : nodeOn(leader.broker, this.listener)
     if (node !== undefined) (this.byNode ??= new Map()).set(leader.leaderId, node)
     return { leaderId: leader.leaderId, leaderEpoch: leader.leaderEpoch }
   }

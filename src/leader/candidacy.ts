@@ -1,0 +1,80 @@
+import { Effect, Exit, Scope } from "effect"
+import type { Event } from "../../domain/cluster/event.ts"
+import type { Cluster } from "../../domain/cluster/state.ts"
+import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
+import type { Rejection } from "../../domain/kernel/error-code.ts"
+import type { BrokerId } from "../../domain/kernel/id.ts"
+import type { Compression } from "../ports/compression.ts"
+import type { Journal } from "../ports/journal.ts"
+import type { LogFault } from "../ports/log-store.ts"
+import { metricsText } from "../ports/metrics.ts"
+import type { Transport } from "../ports/transport.ts"
+import type { UnreadableEvent } from "../stream/fault.ts"
+import { WriterStopped } from "../stream/fault.ts"
+import { standBy } from "../stream/standby.ts"
+import type { Route } from "../wire/route.ts"
+import { type ClusterStandby, clusterAggregate, clusterStream } from "./journal/cluster-aggregate.ts"
+import type { Leader } from "./leader.ts"
+import type { LeaderOptions } from "./settings.ts"
+import { reporting } from "./standby/reports.ts"
+import { standbyRoutes } from "./standby/standby-routes.ts"
+
+/** What a candidate is at a time. */
+export interface CandidateRole {
+  readonly nodeId: BrokerId
+  readonly cluster: () => Cluster
+  readonly routes: ReadonlyArray<Route>
+  readonly isLeading: boolean
+}
+
+interface Candidacy<E, R> {
+  readonly options: LeaderOptions
+  /** Where this process is reached; the first is the one that the leader journals. */
+  readonly listeners: readonly [NamedEndpoint, ...ReadonlyArray<NamedEndpoint>]
+  /** Serves the role from now on. Connections of a role that is over close. */
+  readonly become: (role: CandidateRole) => void
+  /** Waits until this process leads, and leads until the scope closes. */
+  readonly lead: (standby: ClusterStandby) => Effect.Effect<Omit<Leader["Type"], "stopped"> & { readonly stopped: Effect.Effect<never, E> }, E, R | Scope.Scope>
+}
+
+/** Stands by in a scope of its own, whose reports to the leader end when this process leads. */
+const standingBy = ({ become, listeners, options }: Pick<Candidacy<never, never>, "become" | "listeners" | "options">) =>
+  Effect.gen(function* () {
+    const { nodeId } = options
+    const standby: ClusterStandby = yield* standBy<Cluster, Event, Rejection>(clusterStream, clusterAggregate)
+    const leader = yield* reporting(standby, { nodeId, listeners })
+    const routes = yield* standbyRoutes({ options, cluster: standby.state, leader, metrics: yield* metricsText })
+    become({ nodeId, cluster: standby.state, routes, isLeading: false })
+    return standby
+  })
+
+/** Stands by, leads when it has won, and returns why it leads no more. */
+const term = <E, R>(candidacy: Candidacy<E, R>) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const { become, lead, listeners } = candidacy
+      const waiting = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
+      const standby = yield* Scope.extend(standingBy(candidacy), waiting)
+      const leader = yield* lead(standby)
+      const role = { nodeId: leader.nodeId, cluster: leader.cluster }
+      become({ ...role, routes: leader.routes, isLeading: true })
+      // Requests that wait are let go of at once; what this leader holds in the engine is given up afterwards.
+      const end = Effect.sync(() => become({ ...role, routes: [], isLeading: false }))
+      yield* Scope.close(waiting, Exit.void)
+      return yield* Effect.tapError(Effect.raceFirst(Effect.zipRight(leader.elect(listeners[0]), leader.stopped), leader.stopped), () => end)
+    })
+  )
+
+/**
+ * The life of a candidate: it stands by, leads when the journal's engine lets it, stops when its lease is over or another leads,
+ * and stands by again. Fails with any other fault.
+ */
+export const beCandidate = <E extends { readonly message: string }, R>(
+  candidacy: Candidacy<E, R>
+): Effect.Effect<never, E | WriterStopped | LogFault | UnreadableEvent, Exclude<R, Scope.Scope> | Journal | Compression | Transport> => {
+  const isOver = (fault: unknown): boolean => fault instanceof WriterStopped && fault.reason === "fenced"
+  return term(candidacy).pipe(
+    Effect.tapError((fault) => (isOver(fault) ? Effect.logWarning(fault.message) : Effect.void)),
+    Effect.retry({ while: isOver })
+  )
+}

@@ -1,0 +1,107 @@
+import { describe, expect, test } from "bun:test"
+import { Effect } from "effect"
+import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
+import { kafkaError } from "../../../domain/kernel/error-code.ts"
+import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
+import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
+import { DescribeQuorum } from "../../../src/protocol/message/55-describe-quorum.ts"
+import { DescribeCluster } from "../../../src/protocol/message/60-describe-cluster.ts"
+import { createTopics } from "../groups/support.ts"
+import { CandidatesWorld, leaseMs } from "./candidates-world.ts"
+import { heartbeat, joined, register } from "./support.ts"
+
+/** Candidate 100, which leads, and 101, which stands by. */
+const two = Effect.fnUntraced(function* (world: CandidatesWorld) {
+  const first = yield* world.candidate(100)
+  yield* world.until("100 leads", () => first.role()?.isLeading === true && first.role().cluster().leader !== undefined)
+  const second = yield* world.candidate(101)
+  yield* world.until("101 stands by", () => second.role()?.routes.length > 0)
+  return { first, second }
+})
+const journalFrom = (offset: number) => ({
+  maxWaitMs: 0,
+  minBytes: 1,
+  maxBytes: 1_000_000,
+  topics: [{ topic: metadataTopic, topicId: metadataTopicId, partitions: [{ partition: 0, fetchOffset: BigInt(offset), partitionMaxBytes: 1_000_000 }] }]
+})
+const ofJournal = { topics: [{ topicName: metadataTopic, partitions: [{ partitionIndex: 0 }] }] }
+
+describe("given a candidate that stands by", () => {
+  test("when clients and brokers ask it, then it names the brokers and the leader, and refuses what only the leader decides", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { first, second } = yield* two(world)
+        const broker = yield* world.link(first.address, "broker-1")
+        yield* joined(broker, 1)
+        yield* createTopics(broker, ["orders", 3])
+        yield* world.until("101 has the topic", () => second.role().cluster().index === first.role().cluster().index)
+        const client = yield* world.link(second.address)
+
+        const metadata = yield* client.call(Metadata, { topics: null })
+        expect([metadata.controllerId, metadata.brokers.map(({ nodeId }) => nodeId), metadata.topics.map(({ name }) => name)]).toEqual([1, [1], ["orders"]])
+        const controllers = yield* client.call(DescribeCluster, { includeClusterAuthorizedOperations: false, endpointType: 2 })
+        expect([controllers.controllerId, controllers.brokers]).toMatchObject([100, [{ brokerId: 100, host: "candidate-100", port: 9092 }]])
+
+        const fetched = yield* client.call(Fetch, journalFrom(0))
+        const partition = fetched.responses[0]?.partitions[0]
+        expect(kafkaError(partition?.errorCode ?? 0)).toBe("NOT_LEADER_OR_FOLLOWER")
+        expect(partition?.currentLeader).toMatchObject({ leaderId: 100, leaderEpoch: first.role().cluster().leader?.epoch })
+        expect(fetched.nodeEndpoints).toMatchObject([{ nodeId: 100, host: "candidate-100", port: 9092 }])
+
+        expect(kafkaError((yield* register(client, 1)).errorCode)).toBe("NOT_CONTROLLER")
+        expect(kafkaError((yield* heartbeat(client, 1, 1n)).errorCode)).toBe("NOT_CONTROLLER")
+        expect(yield* createTopics(client, ["more", 1])).toMatchObject({ topics: [{ errorCode: 41 }] })
+      })
+    )
+  })
+
+  test("when it is asked for the quorum, then it has the leader's answer: both are voters, with their ends and addresses", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { first, second } = yield* two(world)
+        yield* Effect.sleep(3000)
+        const client = yield* world.link(second.address)
+        const { errorCode, nodes, topics } = yield* client.call(DescribeQuorum, ofJournal)
+        const partition = topics[0]?.partitions[0]
+        const end = BigInt(first.role().cluster().index)
+        expect([errorCode, partition?.leaderId, partition?.highWatermark]).toEqual([0, 100, end])
+        expect(partition?.currentVoters.map(({ logEndOffset, replicaId }) => [replicaId, logEndOffset])).toEqual([
+          [100, end],
+          [101, end]
+        ])
+        expect(world.now - Number(partition?.currentVoters[1]?.lastFetchTimestamp)).toBeLessThanOrEqual(1500)
+        expect(nodes).toEqual([
+          { nodeId: 100, listeners: [{ name: "PLAINTEXT", host: "candidate-100", port: 9092 }] },
+          { nodeId: 101, listeners: [{ name: "PLAINTEXT", host: "candidate-101", port: 9092 }] }
+        ] as never)
+      })
+    )
+  })
+
+  test("when the leader does not reach etcd, then it takes over with everything, and the former leader closes its connections and points to it", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { first, second } = yield* two(world)
+        const broker = yield* world.link(first.address, "broker-1")
+        yield* joined(broker, 1)
+        yield* createTopics(broker, ["orders", 3])
+        const from = world.now
+        world.etcd.stop("candidate-100")
+        yield* world.until("101 leads", () => second.role().isLeading && second.role().cluster().leader?.nodeId === 101)
+        expect(world.now - from).toBeLessThanOrEqual(leaseMs + 1000)
+        expect(first.role().isLeading).toBe(false)
+        expect((yield* Effect.flip(broker.call(Metadata, { topics: null })))._tag).toBe("ConnectionLost")
+        const client = yield* world.link(second.address)
+        expect((yield* client.call(Metadata, { topics: null })).topics.map(({ name }) => name)).toEqual(["orders"])
+
+        world.etcd.resume("candidate-100")
+        yield* world.until("100 stands by", () => first.role().routes.length > 0 && first.role().cluster().leader?.nodeId === 101)
+        const again = yield* world.link(first.address)
+        expect((yield* again.call(Fetch, journalFrom(0))).nodeEndpoints).toMatchObject([{ nodeId: 101 }])
+      })
+    )
+  })
+})
