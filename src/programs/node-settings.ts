@@ -42,6 +42,7 @@ export interface NodeSettings {
   readonly "inter.broker.listener.name"?: string
   readonly "leader.imbalance.check.interval.seconds"?: number
   readonly "leader.imbalance.per.broker.percentage"?: number
+  readonly "leader.replication.throttled.rate"?: number
   readonly "listener.security.protocol.map"?: string
   readonly listeners?: string
   readonly "log.cleaner.backoff.ms"?: number

@@ -26,6 +26,8 @@ export interface ReadablePartition {
   readonly nearerReplica?: (rack: string, from: Offset) => BrokerId | undefined
   /** Notes the fetch of a replica; or returns its error, or where the replica's log leaves this one (KIP-595). Absent where no replica may read. */
   readonly fetchedBy?: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined
+  /** How fast replicas that catch up may read: whether the replica of a broker gets no records now; and counts what one got (KIP-73). Absent where no replica may read. */
+  readonly throttle?: { readonly holds: (broker: number) => boolean; readonly took: (bytes: number) => void }
   /** As PartitionLog.sparseEnd; absent where no replica may read. */
   readonly sparseEnd?: () => Offset
   /** As PartitionLog.read, up to the high watermark. */

@@ -34,6 +34,9 @@ export const replicas = {
   "follower.replication.throttled.rate": hidden(
     dynamic(long(unbounded, 0, "Bytes per second that this broker copies for replicas that catch up and are in follower.replication.throttled.replicas."))
   ),
+  "leader.replication.throttled.rate": hidden(
+    dynamic(long(unbounded, 0, "Bytes per second that replicas that catch up copy from this broker, of partitions in leader.replication.throttled.replicas."))
+  ),
   "replica.selector.class": withoutDefault({
     ...text(
       "",

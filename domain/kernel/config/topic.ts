@@ -39,7 +39,6 @@ const inherited = {
 
 /** [partition]:[broker],… or *, as Kafka writes replicas that are slowed down. */
 const replicas = { form: { pattern: /^(\*|\d+:\d+(,\d+:\d+)*)?$/, expected: "*, or a list of PARTITION:BROKER" } }
-const noReplication = "followers alone are throttled (docs/skipped.md)."
 const noTiers = "there is no tiered storage (docs/skipped.md)."
 
 /** Settings of a topic that no node setting has. */
@@ -49,9 +48,10 @@ const ownOnly = {
     "Replicas that copy within follower.replication.throttled.rate while they catch up, as PARTITION:BROKER, or * for all.",
     replicas
   ),
-  "leader.replication.throttled.replicas": withoutEffect(
-    list("", "Replicas that are copied from slowly, as PARTITION:BROKER, or * for all.", replicas),
-    noReplication
+  "leader.replication.throttled.replicas": list(
+    "",
+    "Leaders from which replicas that catch up copy within leader.replication.throttled.rate, as PARTITION:BROKER, or * for all.",
+    replicas
   ),
   "errors.deadletterqueue.group.enable": withoutEffect(
     bool(false, "Whether share groups may write records here that they could not deliver."),

@@ -12,10 +12,10 @@ import { connect, type Link } from "../../wire/link.ts"
 import type { BrokerContext } from "../broker-context.ts"
 import type { Following, LeaderResponse } from "../partition/replica/following.ts"
 import type { Replica } from "../partition/replica/replica.ts"
+import type { ReplicationQuota } from "../partition/replica/replication-quota.ts"
 import { keyOf } from "../partition/topic-id-partition.ts"
 import { type FetchedPartition, FollowerSession } from "./fetch-session.ts"
 import { isStartBehind } from "./log-starts-of-leaders.ts"
-import type { ReplicationQuota } from "./replication-quota.ts"
 
 /** Why nothing can be fetched from a broker now. */
 class NotFetching extends Data.TaggedError("NotFetching")<{ readonly message: string }> {}

@@ -7,11 +7,11 @@ import { BrokerIdentity } from "../broker-identity.ts"
 import type { BrokerSettings } from "../broker-settings.ts"
 import { HostedPartitions } from "../partition/hosted/hosted-partitions.ts"
 import type { Replica } from "../partition/replica/replica.ts"
+import { ReplicationQuota } from "../partition/replica/replication-quota.ts"
 import type { Relay } from "../relay.ts"
 import { Fetcher } from "./fetcher.ts"
 import { sendProposals } from "./in-sync-proposals.ts"
 import { followStarts, isStartBehind } from "./log-starts-of-leaders.ts"
-import { ReplicationQuota } from "./replication-quota.ts"
 
 type Services = BrokerContext | BrokerIdentity | BrokerSettings | HostedPartitions | Relay | Transport
 
@@ -63,7 +63,7 @@ const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
     const clock = yield* Effect.clock
     const fibers = yield* FiberMap.make<string, never>()
     const nowMs = () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs)
-    const quota = new ReplicationQuota(() => context.config()["follower.replication.throttled.rate"], nowMs)
+    const quota = new ReplicationQuota("follower.replication.throttled.replicas", () => context.config()["follower.replication.throttled.rate"], nowMs)
     let byFetcher = new Map<string, Followed>()
     const regroup = Effect.suspend(() => {
       const next = new Map<string, Followed>()

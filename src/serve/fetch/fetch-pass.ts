@@ -26,6 +26,8 @@ export interface PartitionRequest {
   /** The epoch of the last record of a replica, -1 for none, and the start of its log. */
   readonly lastEpoch: Epoch
   readonly logStart: Offset
+  /** Set by a pass: the throttle of its leader holds the replica, so that no records are counted for it. */
+  isHeld?: boolean
 }
 
 /** The broker whose replicas fetch. */
@@ -45,6 +47,9 @@ const readCommitted = 1
 
 const noRecords: Views = []
 const noTransactions: ReadonlyArray<never> = []
+
+/** Bytes that a wait counts of a partition: none of one that is held, which would end the wait at once. */
+export const limitOf = ({ bytesMax, isHeld }: Pick<PartitionRequest, "bytesMax" | "isHeld">): number => (isHeld === true ? 0 : Math.max(1, bytesMax))
 
 /** One read of the requested partitions, in order, within the bytes that are left. */
 export class Pass {
@@ -90,9 +95,11 @@ export class Pass {
     const nearer = this.nearer(found, from)
     if (nearer !== undefined) return this.redirect(request, found, nearer)
     const highWatermark = found.highWatermark()
-    const records = from >= highWatermark || this.bytesMax < 0 ? noRecords : this.read(found, from, bytesMax)
+    if (broker !== undefined) request.isHeld = found.throttle?.holds(broker.id) === true
+    const records = from >= highWatermark || this.bytesMax < 0 || request.isHeld === true ? noRecords : this.read(found, from, bytesMax)
     if (typeof records === "string") return this.failure(request, records)
-    this.sources.push({ ref, index, readable: found, epoch, cursor: from, bytes: 0, limit: Math.max(1, bytesMax) })
+    if (broker !== undefined) found.throttle?.took(sizeOf(records))
+    this.sources.push({ ref, index, readable: found, epoch, cursor: from, bytes: 0, limit: limitOf(request) })
     const end = BigInt(found.committed?.() ?? highWatermark)
     // Without transactions no record is undecided: the last stable offset is the high watermark.
     const sparseEnd = broker === undefined ? 0 : (found.sparseEnd?.() ?? 0)

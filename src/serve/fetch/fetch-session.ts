@@ -2,7 +2,7 @@ import type { Epoch, Offset } from "../../../domain/kernel/id.ts"
 import { type Steps, Stride } from "../../wire/sliced.ts"
 import type { TopicRef } from "../cluster/current-leader.ts"
 import type { FindReadable, ReadablePartition } from "../readable.ts"
-import type { FetchRequest, PartitionRequest, PartitionResponse } from "./fetch-pass.ts"
+import { type FetchRequest, limitOf, type PartitionRequest, type PartitionResponse } from "./fetch-pass.ts"
 import type { Source } from "./source.ts"
 
 /** The first version that names topics by id alone (KIP-516). */
@@ -24,6 +24,7 @@ export class SessionPartition implements PartitionRequest {
   from: Offset = 0
   bytesMax = 0
   epoch: Epoch = -1
+  isHeld = false
   lastEpoch: Epoch = -1
   logStart: Offset = -1
   /** As in the last response; -1 after an error, so that the response after the error has it again. */
@@ -104,8 +105,8 @@ export class SessionPartition implements PartitionRequest {
   /** Returns the source that a waiting Fetch counts, from the client's offset on; undefined if the partition cannot be read. */
   watched(): Source | undefined {
     if (this.source !== undefined || this.readable === undefined) return this.source
-    const { bytesMax, from, index, readable, ref } = this
-    this.source = { ref, index, readable, epoch: readable.leaderEpoch(), cursor: from, bytes: 0, limit: Math.max(1, bytesMax) }
+    const { from, index, readable, ref } = this
+    this.source = { ref, index, readable, epoch: readable.leaderEpoch(), cursor: from, bytes: 0, limit: limitOf(this) }
     return this.source
   }
 }

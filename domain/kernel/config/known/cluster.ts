@@ -38,7 +38,6 @@ export const replication = family("Configures replication and leader election. I
   "alter.log.dirs.replication.quota.window.size.seconds": ints(1, 1),
   "controlled.shutdown.enable": bools(true),
   "cordoned.log.dirs": perBroker(lists("")),
-  "leader.replication.throttled.rate": hidden(dynamic(longs(unbounded, 0))),
   "num.replica.alter.log.dirs.threads": withoutDefault(ints(0)),
   "replica.alter.log.dirs.io.max.bytes.per.second": hidden(dynamic(longs(unbounded, 0))),
   "replica.socket.receive.buffer.bytes": ints(65_536),

@@ -8,6 +8,7 @@ import type { LostRecords } from "../../lost-records.ts"
 import type { RecordCodecs } from "../leading/leading.ts"
 import { logConfig } from "../replica/log-config.ts"
 import { Replica } from "../replica/replica.ts"
+import { ReplicationQuota } from "../replica/replication-quota.ts"
 import type { ReplicationServices } from "../replica/replication-services.ts"
 import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
 import { HighWatermarks } from "../upkeep/high-watermarks.ts"
@@ -71,9 +72,11 @@ export class HostedLogs {
     private readonly signal: Queue.Queue<void>
   ) {
     const { clock, context, disowned, lost, signals, store } = services
+    const elapsed = () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs)
     this.replication = {
       nodeId: context.nodeId,
-      elapsed: () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs),
+      elapsed,
+      leaderQuota: new ReplicationQuota("leader.replication.throttled.replicas", () => context.config()["leader.replication.throttled.rate"], elapsed),
       now: () => clock.unsafeCurrentTimeMillis(),
       producerExpirationMs: () => context.config()["producer.id.expiration.ms"],
       countsUnsynced: context.config()["log.flush.policy"] === "interval",

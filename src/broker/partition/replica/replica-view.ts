@@ -1,12 +1,15 @@
+import type { TopicConfig } from "../../../../domain/kernel/config.ts"
 import type { KafkaError } from "../../../../domain/kernel/error-code.ts"
 import type { DivergingEpoch, ReplicaFetch } from "../../../../domain/partition/lead.ts"
 import type { PartitionLog } from "../../../ports/log-store.ts"
 import type { ReadablePartition } from "../../../serve/readable.ts"
+import type { ReplicationServices } from "./replication-services.ts"
 import { WakeList } from "./wake-list.ts"
 
 /** The replica that leads. */
 interface ViewedReplica extends ReadablePartition {
-  readonly replication: { readonly fetched: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined } | undefined
+  readonly config: TopicConfig
+  readonly replication: { readonly isr: ReadonlyArray<number>; readonly fetched: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined } | undefined
 }
 
 /**
@@ -22,7 +25,8 @@ export class ReplicaView implements ReadablePartition {
 
   constructor(
     private readonly replica: ViewedReplica,
-    private readonly log: PartitionLog
+    private readonly log: PartitionLog,
+    private readonly services: Pick<ReplicationServices, "leaderQuota" | "nodeId">
   ) {
     this.topic = replica.topic
     this.topicId = replica.topicId
@@ -45,6 +49,15 @@ export class ReplicaView implements ReadablePartition {
   readonly fetchedBy = (fetch: ReplicaFetch): KafkaError | DivergingEpoch | undefined => {
     const { replication } = this.replica
     return replication === undefined ? "UNKNOWN_LEADER_EPOCH" : replication.fetched(fetch)
+  }
+
+  /** As in Kafka, a replica in sync is never held, and what it copies counts. */
+  readonly throttle: NonNullable<ReadablePartition["throttle"]> = {
+    holds: (broker) => {
+      const { leaderQuota, nodeId } = this.services
+      return leaderQuota.holds(this.replica, nodeId) && this.replica.replication?.isr.includes(broker) === false
+    },
+    took: (bytes) => this.services.leaderQuota.took(this.replica, this.services.nodeId, bytes)
   }
 
   wake(): void {

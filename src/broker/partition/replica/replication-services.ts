@@ -3,6 +3,7 @@ import type { LogFault } from "../../../ports/log-store.ts"
 import type { DisownReason } from "../../../protocol/message/63-broker-heartbeat.ts"
 import type { LostRange } from "../../lost-records.ts"
 import type { TopicIdPartition } from "../topic-id-partition.ts"
+import type { ReplicationQuota } from "./replication-quota.ts"
 
 /** What a replica of several needs of its broker. */
 export interface ReplicationServices {
@@ -16,6 +17,8 @@ export interface ReplicationServices {
   readonly countsUnsynced: boolean
   /** The brokers of a consumer's rack, undefined where this broker is one of them or consumers are not sent to others (KIP-392). */
   readonly nearTo: (rack: string) => ((broker: BrokerId) => boolean) | undefined
+  /** How fast replicas that catch up copy from this broker. */
+  readonly leaderQuota: ReplicationQuota
   /** The partition leader has a proposal for the cluster's leader. */
   readonly propose: (partition: TopicIdPartition) => void
   /** The replica has begun, or ended, to follow a leader. */

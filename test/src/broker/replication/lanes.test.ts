@@ -48,6 +48,35 @@ test("a replica that catches up within its throttled rate delays no acknowledgem
   )
 })
 
+test("leader.replication.throttled.rate: replicas that catch up copy within it from their leader, and those in sync at once (KIP-73)", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      yield* world.broker(1, { "leader.replication.throttled.rate": rate })
+      yield* world.broker(2)
+      // One record in each response.
+      const small = { "replica.fetch.max.bytes": 1 }
+      const third = yield* world.broker(3, small)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2", "leader.replication.throttled.replicas": "0:1" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      yield* third.stop
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      const to = yield* world.link(1)
+      // 400 KB: 4 s at the throttled rate. The replica in sync has each at once.
+      for (let n = 0; n < 20; n++) {
+        const at = world.clock.unsafeCurrentTimeMillis()
+        expect((yield* produce(to, payload))[0]).toBe("NONE")
+        expect(world.clock.unsafeCurrentTimeMillis() - at).toBeLessThan(200)
+      }
+      const before = world.clock.unsafeCurrentTimeMillis()
+      yield* world.broker(3, small)
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(world.clock.unsafeCurrentTimeMillis() - before).toBeWithin(2000, 20_000)
+    })
+  )
+})
+
 test("a partition that fails waits by itself: the others of its leader are fetched on (KAFKA-8346)", () => {
   const world = new ReplicatedWorld({ scrubIntervalMs: 1e12, scrubFirstAfterMs: 1e12, tailBytesMax: 0, tailBytesMaxPerLog: 0 })
   return world.run(

@@ -10,6 +10,7 @@ import { assign, RecordBatch } from "../../../../../domain/log/batch.ts"
 import { crc32c } from "../../../../../domain/log/crc32c.ts"
 import { EpochStarts } from "../../../../../src/broker/partition/replica/epoch-starts.ts"
 import { Replica } from "../../../../../src/broker/partition/replica/replica.ts"
+import { ReplicationQuota } from "../../../../../src/broker/partition/replica/replication-quota.ts"
 import { type LogConfig, LogStore } from "../../../../../src/ports/log-store.ts"
 import { noPacking, sequenced } from "../../../../domain/log/make-batch.ts"
 import { checksum, smallConfig, topicId } from "../../../ports/log-batches.ts"
@@ -133,6 +134,11 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         producerExpirationMs: () => Number.POSITIVE_INFINITY,
         countsUnsynced: false,
         nearTo: () => undefined,
+        leaderQuota: new ReplicationQuota(
+          "leader.replication.throttled.replicas",
+          () => Number.MAX_SAFE_INTEGER,
+          () => 0
+        ),
         propose: () => undefined,
         followed: () => undefined,
         lost: () => undefined,
