@@ -3,7 +3,7 @@ import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Transport } from "../../ports/transport.ts"
 import type { Wrong } from "../argument/check.ts"
-import { guarded } from "../argument/guard.ts"
+import { guarded, invalid, unreadable } from "../argument/guard.ts"
 import { ClusterClient, makeClient } from "../cluster/client.ts"
 import type { StartAt } from "../cluster/start-offsets.ts"
 import type { CallError, InvalidAddress, InvalidArgument } from "../error.ts"
@@ -65,11 +65,19 @@ const serviceOf = (session: Session, partitions: AssignedPartitions, events: Con
       subscription: Effect.sync(() => session.topics),
       poll: (options = {}) => guarded("poll", () => wrongPoll(options), polling.withPermits(1)(Effect.suspend(() => session.poll(options)))),
       next: Effect.suspend(() => session.nextNow() ?? polling.withPermits(1)(session.next)),
-      acknowledge: (record) => {
-        const processed = Effect.sync(() => partitions.processed(record))
-        // A record of a poll needs no check, which would cost as much as the rest.
-        return record instanceof ConsumedRecord ? processed : guarded("acknowledge", () => wrongRecord(record), processed)
-      },
+      acknowledge: (record) =>
+        Effect.suspend(() => {
+          try {
+            // A record of a poll needs no check, which would cost as much as the rest.
+            const wrong = record instanceof ConsumedRecord ? undefined : wrongRecord(record)
+            if (wrong !== undefined) return Effect.fail(invalid("acknowledge", wrong))
+            partitions.processed(record)
+            return Effect.void
+          } catch (cause) {
+            // A getter or a proxy of the caller threw.
+            return Effect.fail(unreadable("acknowledge", cause))
+          }
+        }),
       commit: session.commit,
       run: (handler, options = {}) => guarded("run", () => wrongRun(handler, options), session.run(handler, options)),
       assign: (places) => change("assign", () => wrongPlaces(places), session.assign(places)),

@@ -5,6 +5,7 @@ import { Admin } from "../../../../src/client/admin/admin.ts"
 import { shown } from "../../../../src/client/argument/guard.ts"
 import { clusterEvents } from "../../../../src/client/consumer/cluster-events.ts"
 import { Consumer } from "../../../../src/client/consumer/consumer.ts"
+import { ConsumedRecord } from "../../../../src/client/consumer/fetch/record.ts"
 import { records } from "../../../../src/client/consumer/typed/records.ts"
 import { Producer } from "../../../../src/client/producer/producer.ts"
 import * as Topic from "../../../../src/client/topic/topic.ts"
@@ -256,5 +257,17 @@ test("headers are sent in their order, names may repeat, and headers as read can
         { key: "a", value: new TextEncoder().encode("1") },
         { key: "none", value: null }
       ])
+    })
+  ))
+
+test("acknowledge refuses a record that cannot be read, also one of the library's own class", () =>
+  withFake((fake) =>
+    Effect.gen(function* () {
+      fake.add("orders", 1)
+      const consumer = yield* Consumer.make({ leader })
+      yield* consumer.assign([{ topic: "orders", partition: 0, at: "earliest" }])
+      const made = new ConsumedRecord("orders", 0, undefined as never)
+      const unlike = new Proxy(made, { getPrototypeOf: () => null })
+      for (const record of [made, unlike]) expect(yield* Effect.flip(consumer.acknowledge(record))).toMatchObject({ call: "acknowledge" })
     })
   ))
