@@ -39,10 +39,14 @@ export class Trimming {
     })
   }
 
-  /** Goes once through the partitions that this broker leads: raises starts by retention, and deletes what an earlier look could not delete. */
+  /**
+   * Goes once through the partitions that this broker leads: raises starts by retention, and deletes what an earlier look
+   * could not delete. A follower receives its leader's start when it fetches, which one with a full disk does not: there
+   * retention runs by itself, since it may be all that makes space.
+   */
   readonly look: Effect.Effect<void> = Effect.suspend(() => {
     const now = this.options.clock.unsafeCurrentTimeMillis()
-    const led = [...this.options.replicas()].filter(({ leading }) => leading !== undefined)
+    const led = [...this.options.replicas()].filter(({ isUnwritable, leading }) => leading !== undefined || isUnwritable)
     const due = led.map((replica) => ({ replica, offset: retainedStart(replica, now) })).filter(({ offset, replica }) => offset > replica.start())
     this.future.look(led, (replica) => heldByFuture(replica, now), now)
     return Effect.flatMap(due.length === 0 ? Effect.succeed([]) : this.options.starts.raise(due), (results) => {

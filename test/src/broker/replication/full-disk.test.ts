@@ -113,3 +113,25 @@ test("a new partition on a disk that is read-only: another replica leads, and th
     })
   )
 })
+
+test("a follower without space deletes what retention does not keep, though it hears nothing of its leader", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      yield* world.broker(1)
+      const { broker } = yield* world.broker(2, { "log.retention.check.interval.ms": 1000 })
+      yield* createReplicated(leader, [1, 2], { "segment.bytes": "300", "retention.ms": "3600000", "message.timestamp.type": "LogAppendTime" })
+      const to = yield* world.link(1)
+      for (let n = 0; n < 10; n++) expect(yield* produce(to, `record ${n}`)).toEqual(["NONE", n])
+      fill(diskOf(world, 2))
+      yield* Effect.repeat(produce(to, "record 10"), { until: ([error]) => error === "NONE" })
+      yield* until(() => partitionOf(leader)?.isr.length === 1)
+      const [replica] = broker.replicas()
+      expect(replica?.start()).toBe(0)
+      yield* Effect.sleep("70 minutes")
+      yield* until(() => (replica?.start() ?? 0) > 0)
+      expect(partitionOf(leader)?.isr).toEqual([1] as never)
+    })
+  )
+})
