@@ -86,7 +86,7 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
       /\/other has the journal of cluster \S+, and this node's directory is of cluster \S+\. Give each cluster a prefix of its own/
     )
     const empty = await lead("own", journalAt("/empty")).end()
-    expect(empty.stderr).toMatch(/\/empty has no journal, and this node's directory is of cluster \S+\. `franz journal copy`/)
+    expect(empty.stderr).toMatch(/\/empty has no journal, and this node's directory is of cluster \S+\. `franz journal move`/)
     expect([swapped.code, empty.code]).toEqual([65, 65])
 
     const misspelt = await lead("misspelt", "etcd://h:2379").end()

@@ -18,6 +18,10 @@ const text = new TextDecoder()
 /** The value of the leader's key. */
 interface LeaderValue extends Candidate {
   readonly lease: string
+  /** In place of a leader: the stream is copied, moved, or was moved there (transfer.ts). */
+  readonly copying?: string
+  readonly moving?: string
+  readonly movedTo?: string
 }
 
 const valueOf = (value: Uint8Array): Partial<LeaderValue> => {
@@ -62,9 +66,19 @@ const attempt = (followed: FollowedStream, candidate: Candidate, leaseMs: number
     return { epoch: seen.epoch.value, lease, leaderRevision: seen.leader.modRevision, head: seen.head.value, headRevision: seen.head.modRevision, grantedAtMs }
   })
 
-/** One line when a candidate begins to stand by. */
-const standingBy = ({ latest, parts }: FollowedStream, own: Candidate): Effect.Effect<void> => {
-  const { address, nodeId: leading } = latest?.leader === undefined ? {} : valueOf(latest.leader.value)
+/** One line when a candidate begins to stand by. Fails where the journal is elsewhere. */
+const standingBy = ({ latest, parts }: FollowedStream, own: Candidate): Effect.Effect<void, LogFault> => {
+  const { address, copying, movedTo, moving, nodeId: leading } = latest?.leader === undefined ? {} : valueOf(latest.leader.value)
+  if (movedTo !== undefined)
+    return new LogFault({
+      path: parts.stream,
+      reason: "corrupt",
+      message: `${parts.stream} was moved from ${parts.client.where} to ${movedTo}. Start this node on the journal there; if that is lost, \`etcdctl del ${parts.keys.leader}\` for each stream lets it lead with what is here.`
+    })
+  if (copying !== undefined || moving !== undefined)
+    return Effect.logWarning(
+      `${parts.stream} is being copied in ${parts.client.where}, or a copy was interrupted: run the \`franz journal\` command again that began it. Node ${own.nodeId} waits.`
+    )
   // The lease of this process before it was started again has the same address.
   if (leading === own.nodeId && address !== undefined && own.address !== undefined && address !== own.address)
     return Effect.logWarning(

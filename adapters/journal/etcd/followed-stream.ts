@@ -1,15 +1,15 @@
 import { Chunk, Clock, Effect, Either, LogLevel, Option, Queue, Schedule, type Scope, Stream } from "effect"
 import type { Epoch } from "../../../domain/kernel/id.ts"
 import { RecordBatch } from "../../../domain/log/batch.ts"
-import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import type { StoredEntry } from "../../../src/ports/journal.ts"
 import { LogFault, type PartitionLog } from "../../../src/ports/log-store.ts"
 import { RateLimitedLog } from "../../../src/ports/rate-limited-log.ts"
 import { decodeEntries } from "../entry-record.ts"
 import { StreamReaders } from "../stream-readers.ts"
-import type { EtcdClient, EtcdFault, KeyValue } from "./client.ts"
-import { batchOf, headerOf, sameBytes } from "./entry-value.ts"
+import type { EtcdFault, KeyValue } from "./client.ts"
+import { sameBytes } from "./entry-value.ts"
 import type { StreamKeys } from "./keys.ts"
+import { batchAt, damaged, type StreamAccess } from "./stream-access.ts"
 
 const readBytesMax = 1_048_576
 /** How often the stream is read beside the watch, which may hang or miss changes. */
@@ -43,11 +43,7 @@ export const observed = (keys: StreamKeys, found: ReadonlyArray<KeyValue>, revis
   return { revision, leader: at(keys.leader), epoch: number(keys.epoch, -1), head: number(keys.head, 0) }
 }
 
-export interface StreamParts {
-  readonly stream: string
-  readonly keys: StreamKeys
-  readonly client: EtcdClient
-  readonly crc32c: Crc32c
+interface StreamParts extends StreamAccess {
   /** The local copy of the stream: what can be made anew from etcd, so it is never synced. */
   readonly log: PartitionLog
 }
@@ -171,7 +167,7 @@ export class FollowedStream {
       if (first > log.end()) yield* log.restartAt(first)
       for (const { key, value } of entries) {
         const index = keys.indexOf(key)
-        const batch = yield* this.batchAt(index, value)
+        const batch = yield* batchAt(this.parts, index, value)
         // The leader of this process may have appended it meanwhile.
         if (index < log.end()) continue
         bytes += batch.length
@@ -181,20 +177,6 @@ export class FollowedStream {
       }
       if (bytes > responseBytesMax) this.appends = Math.max(1, this.appends >>> 1)
       else if (bytes < responseBytesMin) this.appends = Math.min(appendsMax, this.appends * 2)
-    })
-  }
-
-  /** The batch whose first entry has this index, with the parts that are under keys of their own. */
-  private batchAt(index: number, value: Uint8Array): Effect.Effect<Uint8Array, EtcdFault | LogFault> {
-    return Effect.gen(this, function* () {
-      const { client, keys, stream } = this.parts
-      const header = Option.getOrUndefined(headerOf(value))
-      const parts = header === undefined || header.parts === 0 ? [] : yield* client.range(keys.partsOf(index, header.epoch))
-      const batch = batchOf(
-        value,
-        parts.map((part) => part.value)
-      )
-      return yield* Either.mapLeft(batch, (reason) => damaged(stream, keys.entry(index), reason))
     })
   }
 
@@ -209,7 +191,7 @@ export class FollowedStream {
     const index = last === undefined ? -1 : new RecordBatch(last).baseOffset
     const found = yield* client.txn({ compares: [], then: [{ range: { key: keys.entry(index) } }, { range: keys.state }] })
     const stored = found.ranges[0]?.[0]
-    const batch = stored === undefined ? undefined : yield* this.batchAt(index, stored.value)
+    const batch = stored === undefined ? undefined : yield* batchAt(this.parts, index, stored.value)
     if (last !== undefined && batch !== undefined && sameBytes(batch, last.subarray(0, batch.length)) && batch.length === last.length) return
     yield* Effect.logInfo(`${stream}: the local copy of the journal ends at ${log.end()} and is not what ${client.where} has there; it is read anew`)
     yield* log.restartAt(0)
@@ -224,9 +206,6 @@ export class FollowedStream {
     })
   }
 }
-
-const damaged = (stream: string, key: string, reason: string): LogFault =>
-  new LogFault({ path: stream, reason: "corrupt", message: `The journal ${stream} is damaged in etcd, key ${key}: ${reason}. Restore etcd from a backup.` })
 
 /** Milliseconds of a clock that the operator cannot set: leases are counted by it. */
 export const steadyMs: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))

@@ -3,8 +3,8 @@ import type { Snapshot } from "../../../src/ports/journal.ts"
 import { LogFault } from "../../../src/ports/log-store.ts"
 import type { EtcdFault } from "./client.ts"
 import { partBytesMax } from "./entry-value.ts"
-import type { StreamParts } from "./followed-stream.ts"
 import type { HeldStream } from "./held-stream.ts"
+import type { StreamAccess } from "./stream-access.ts"
 
 /** A snapshot in etcd: where its parts are, and what they must be. */
 interface Stored {
@@ -26,14 +26,14 @@ const text = new TextDecoder()
 /** Reads of a snapshot that was replaced meanwhile. */
 const attemptsMax = 3
 
-const directory = ({ client, keys }: StreamParts): Effect.Effect<Directory | undefined, EtcdFault> =>
+const directory = ({ client, keys }: StreamAccess): Effect.Effect<Directory | undefined, EtcdFault> =>
   Effect.map(client.range({ key: keys.snapshot }), ([found]) => (found === undefined ? undefined : (JSON.parse(text.decode(found.value)) as Directory)))
 
 /** The index of the newest snapshot; undefined where there is none. */
-export const snapshotIndex = (parts: StreamParts): Effect.Effect<number | undefined, EtcdFault> => Effect.map(directory(parts), (found) => found?.index)
+export const snapshotIndex = (parts: StreamAccess): Effect.Effect<number | undefined, EtcdFault> => Effect.map(directory(parts), (found) => found?.index)
 
 /** Replaces the snapshot: its parts first, then the key that names them. The parts of the snapshot before the last go. */
-export const saveSnapshot = (parts: StreamParts, held: HeldStream, { index, value }: Snapshot) =>
+export const saveSnapshot = (parts: StreamAccess, held: HeldStream, { index, value }: Snapshot) =>
   Effect.gen(function* () {
     const { client, crc32c, keys } = parts
     const before = yield* directory(parts)
@@ -52,7 +52,7 @@ export const saveSnapshot = (parts: StreamParts, held: HeldStream, { index, valu
     if (old.length > 0) yield* held.guarded(old.slice(0, 100).map(({ key }) => ({ remove: { key } })))
   })
 
-const read = ({ client, crc32c, keys }: StreamParts, { bytes, crc32c: sum, index, parts, save }: Stored): Effect.Effect<Snapshot | undefined, EtcdFault> =>
+const read = ({ client, crc32c, keys }: StreamAccess, { bytes, crc32c: sum, index, parts, save }: Stored): Effect.Effect<Snapshot | undefined, EtcdFault> =>
   Effect.gen(function* () {
     const value = new Uint8Array(bytes)
     let at = 0
@@ -67,7 +67,7 @@ const read = ({ client, crc32c, keys }: StreamParts, { bytes, crc32c: sum, index
   })
 
 /** Returns the newest snapshot that is whole; undefined where the stream has none. */
-export const loadSnapshot = (parts: StreamParts): Effect.Effect<Snapshot | undefined, EtcdFault | LogFault> =>
+export const loadSnapshot = (parts: StreamAccess): Effect.Effect<Snapshot | undefined, EtcdFault | LogFault> =>
   Effect.gen(function* () {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const found = yield* directory(parts)
@@ -85,7 +85,7 @@ export const loadSnapshot = (parts: StreamParts): Effect.Effect<Snapshot | undef
   })
 
 /** Removes the appends that end at or before `index`, with their parts. */
-export const trim = (parts: StreamParts, held: HeldStream, index: number) =>
+export const trim = (parts: StreamAccess, held: HeldStream, index: number) =>
   Effect.gen(function* () {
     const { client, keys } = parts
     // The append that holds `index`, or begins there, stays.

@@ -11,7 +11,7 @@ import type { OpenOfflineConfigs } from "../../cli/admin/offline-config.ts"
 import { partitionElect } from "../../cli/admin/partition/elect.ts"
 import { partitionMove } from "../../cli/admin/partition/move.ts"
 import { topicCommands } from "../../cli/admin/topic.ts"
-import { type CopyJournal, journalCopy } from "../../cli/journal/command.ts"
+import { type JournalTransfer, journalCommands } from "../../cli/journal/command.ts"
 import { logCommands } from "../../cli/log/command.ts"
 import { consumeCommand } from "../../cli/messages/consume.ts"
 import { topicCopy } from "../../cli/messages/copy.ts"
@@ -30,10 +30,10 @@ const openOffline: OpenOfflineConfigs = (directory) =>
     ({ openOfflineConfigs }) => openOfflineConfigs(directory)
   )
 
-const copyJournal: CopyJournal = (options) =>
+const transferJournal: JournalTransfer = (request) =>
   Effect.flatMap(
     Effect.promise(() => import("../journal/copy.ts")),
-    (copy) => copy.copyJournal(options)
+    ({ transferJournal }) => transferJournal(request)
   )
 
 /** The commands of `franz` that start no node, in the order of its help. */
@@ -56,7 +56,7 @@ const shownCommands = [
   overTransport(clusterMetrics),
   overTransport(diagnoseCommand),
   onPlatform(clusterEventsCommand),
-  journalCopy(copyJournal),
+  ...journalCommands(transferJournal),
   ...logCommands(logTool)
 ]
 

@@ -109,7 +109,7 @@ const sameCluster = (journal: Context.Tag.Service<typeof Journal>, known: string
         `${where} has the journal of cluster ${found}, and this node's directory is of cluster ${known}. Give each cluster a prefix of its own in franz.journal.`
       )
     return yield* fault(
-      `${where} has no journal, and this node's directory is of cluster ${known}. \`franz journal copy\` brings the journal of a directory there; if etcd lost its data, restore it from a backup. Nothing was changed.`
+      `${where} has no journal, and this node's directory is of cluster ${known}. \`franz journal move\` brings the journal of a directory there; if etcd lost its data, restore it from a backup (franz journal import). Nothing was changed.`
     )
   })
 

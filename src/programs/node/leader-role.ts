@@ -9,6 +9,7 @@ import type { Compression } from "../../ports/compression.ts"
 import { type DirectoryLocked, type ForeignDirectory, type LogDirectory, LogFault, LogStore } from "../../ports/log-store.ts"
 import type { Transport } from "../../ports/transport.ts"
 import { UnreadableEvent, type WriterStopped } from "../../stream/fault.ts"
+import { movedTo } from "../journal/staged-directory.ts"
 import { layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
 import { brokerPartitionsMax } from "./process-memory.ts"
@@ -41,6 +42,9 @@ const layerOf = ({ config }: NodeOptions) =>
 /** Adds the journal's directory and what to do to a fault of the journal, where its message does not name them. */
 const withAdvice = (fault: LogFault | UnreadableEvent | WriterStopped, directory: string): LogFault | UnreadableEvent | WriterStopped => {
   if (fault.message.includes("franz log verify")) return fault
+  const moved = movedTo(directory)
+  if (moved !== undefined && fault._tag === "LogFault")
+    return new LogFault({ ...fault, message: `${fault.message} It was moved to ${moved} (franz journal move): start this node with franz.journal there.` })
   const message = `${fault.message} The journal is in ${directory}: \`franz log verify ${directory}\` shows all that is wrong there; restore the directory from a copy.`
   if (fault._tag === "UnreadableEvent") return new UnreadableEvent({ ...fault, message })
   return fault._tag === "LogFault" && fault.reason === "corrupt" ? new LogFault({ ...fault, message }) : fault
