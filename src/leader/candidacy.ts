@@ -33,16 +33,18 @@ interface Candidacy<E, R> {
   readonly listeners: readonly [NamedEndpoint, ...ReadonlyArray<NamedEndpoint>]
   /** Serves the role from now on. Connections of a role that is over close. */
   readonly become: (role: CandidateRole) => void
+  /** Called when there is a leader: this process, or one that takes its reports. Again and again. */
+  readonly ready: Effect.Effect<void>
   /** Waits until this process leads, and leads until the scope closes. */
   readonly lead: (standby: ClusterStandby) => Effect.Effect<Omit<Leader["Type"], "stopped"> & { readonly stopped: Effect.Effect<never, E> }, E, R | Scope.Scope>
 }
 
 /** Stands by in a scope of its own, whose reports to the leader end when this process leads. */
-const standingBy = ({ become, listeners, options }: Pick<Candidacy<never, never>, "become" | "listeners" | "options">) =>
+const standingBy = ({ become, listeners, options, ready }: Pick<Candidacy<never, never>, "become" | "listeners" | "options" | "ready">) =>
   Effect.gen(function* () {
     const { nodeId } = options
     const standby: ClusterStandby = yield* standBy<Cluster, Event, Rejection>(clusterStream, clusterAggregate)
-    const leader = yield* reporting(standby, { nodeId, listeners })
+    const leader = yield* reporting(standby, { nodeId, listeners, reported: ready })
     const routes = yield* standbyRoutes({ options, cluster: standby.state, leader, metrics: yield* metricsText })
     become({ nodeId, cluster: standby.state, routes, isLeading: false })
     return standby
@@ -52,7 +54,7 @@ const standingBy = ({ become, listeners, options }: Pick<Candidacy<never, never>
 const term = <E, R>(candidacy: Candidacy<E, R>) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const { become, lead, listeners } = candidacy
+      const { become, lead, listeners, ready } = candidacy
       const waiting = yield* Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
       const standby = yield* Scope.extend(standingBy(candidacy), waiting)
       const leader = yield* lead(standby)
@@ -61,7 +63,8 @@ const term = <E, R>(candidacy: Candidacy<E, R>) =>
       // Requests that wait are let go of at once; what this leader holds in the engine is given up afterwards.
       const end = Effect.sync(() => become({ ...role, routes: [], isLeading: false }))
       yield* Scope.close(waiting, Exit.void)
-      return yield* Effect.tapError(Effect.raceFirst(Effect.zipRight(leader.elect(listeners[0]), leader.stopped), leader.stopped), () => end)
+      const elected = Effect.zipRight(leader.elect(listeners[0]), ready)
+      return yield* Effect.tapError(Effect.raceFirst(Effect.zipRight(elected, leader.stopped), leader.stopped), () => end)
     })
   )
 

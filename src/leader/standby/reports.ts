@@ -21,12 +21,14 @@ class NotReported extends Data.TaggedError("NotReported")<{ readonly message: st
 interface Self {
   readonly nodeId: number
   readonly listeners: ReadonlyArray<NamedEndpoint>
+  /** Called whenever the leader has taken a report. */
+  readonly reported: Effect.Effect<void>
 }
 
 /** Reports to the leader that the journal names, until the scope closes. Returns the link to it; undefined while there is none. */
 export const reporting = (
   standby: Pick<ClusterStandby, "state" | "end">,
-  { listeners, nodeId }: Self
+  { listeners, nodeId, reported }: Self
 ): Effect.Effect<() => Link | undefined, never, Transport | Scope.Scope> =>
   Effect.gen(function* () {
     const incarnationId = yield* drawUuid
@@ -44,7 +46,7 @@ export const reporting = (
         ({ errorCode, errorMessage }) => {
           open = errorCode === 0 ? link : undefined
           return errorCode === 0
-            ? Effect.void
+            ? reported
             : Effect.fail(new NotReported({ message: `${formatAddress(link.address)} answers ${kafkaError(errorCode)}: ${errorMessage ?? ""}` }))
         }
       )

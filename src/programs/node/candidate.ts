@@ -16,8 +16,8 @@ import type { NodeFault } from "./node-failure.ts"
 import { processMemory } from "./process-memory.ts"
 
 /**
- * A candidate for the leader's role. Its listeners are open while it stands by and while it leads; it is ready when it answers
- * as a candidate that stands by. `failed` fails where it can be neither.
+ * A candidate for the leader's role. Its listeners are open while it stands by and while it leads; it is ready when there is a leader,
+ * this process or one that takes its reports. `failed` fails where it can be neither.
  */
 export const startCandidate = (options: NodeOptions) =>
   Effect.gen(function* () {
@@ -37,7 +37,6 @@ export const startCandidate = (options: NodeOptions) =>
       role = next
       forClients.become(next.routes, closes)
       forControllers.become(next.routes.length === 0 ? [] : controllerRoutes(next, () => (next.isLeading ? controller : undefined), metrics), closes)
-      if (next.routes.length > 0) Deferred.unsafeDone(ready, Effect.void)
     }
     const life = Effect.gen(function* () {
       const { directories } = yield* LogStore
@@ -45,6 +44,7 @@ export const startCandidate = (options: NodeOptions) =>
         options: { nodeId, config, written, directories },
         listeners: yield* Deferred.await(told),
         become,
+        ready: Effect.asVoid(Deferred.succeed(ready, undefined)),
         lead: (standby) =>
           Effect.map(Layer.build(layerCandidate(options, directory, standby)), (context) => Context.get(context, LeaderRole)).pipe(
             Effect.tap(({ cluster }) => Effect.forEach(ignoredSettings(cluster(), nodeId), (line) => Effect.logWarning(line), { discard: true }))

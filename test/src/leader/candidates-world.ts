@@ -59,6 +59,7 @@ export class CandidatesWorld {
       const life = beCandidate({
         options,
         listeners: [{ name: "PLAINTEXT", ...address }],
+        ready: Effect.void,
         become: (next) => {
           routes.become(next.routes, role?.isLeading === true && !next.isLeading)
           role = next
