@@ -36,7 +36,7 @@ interface ClusterOptions {
   readonly heap?: string
 }
 
-const listedWithinMs = 120_000
+const listedWithinMs = 300_000
 const untilListed = async (port: number, count: number): Promise<void> => {
   const end = performance.now() + listedWithinMs
   const listed = () => withWire(port, async (wire) => (await call(wire, Metadata, 12, { topics: [] })).brokers.length).catch(() => 0)
@@ -67,6 +67,15 @@ const ourNode = (program: ReadonlyArray<string>, id: number, port: number, role:
   }
 }
 
+/** Ends a process at once, if it still runs. */
+const kill = (pid: number): void => {
+  try {
+    if (pid !== 0) process.kill(pid, "SIGKILL")
+  } catch {
+    // It has ended.
+  }
+}
+
 const kafkaNode = (id: number, port: number, controller: number, heap: string, settings: ReadonlyArray<string>): ClusterNode => {
   const env = {
     KAFKA_PEER_NODE: String(id),
@@ -83,7 +92,7 @@ const kafkaNode = (id: number, port: number, controller: number, heap: string, s
     // The first start formats the directory.
     start: async () => void (pid = Number((await output("bash", [peerScript, pid === 0 ? "start" : "again", String(port)], env)).trim())),
     stop: async (signal = "SIGTERM") => {
-      if (signal === "SIGKILL" && pid !== 0) process.kill(pid, signal)
+      if (signal === "SIGKILL") kill(pid)
       await output("bash", [peerScript, "stop", String(port)], env)
     }
   }
