@@ -1,7 +1,11 @@
+import { Either } from "effect"
 import type { TopicConfig } from "../../../../domain/kernel/config.ts"
 import type { KafkaError } from "../../../../domain/kernel/error-code.ts"
+import type { Offset } from "../../../../domain/kernel/id.ts"
+import { readableBatches, verify } from "../../../../domain/log/batch.ts"
+import type { Crc32c } from "../../../../domain/log/crc32c.ts"
 import type { DivergingEpoch, ReplicaFetch } from "../../../../domain/partition/lead.ts"
-import type { PartitionLog } from "../../../ports/log-store.ts"
+import { LogFault, type PartitionLog } from "../../../ports/log-store.ts"
 import type { ReadablePartition } from "../../../serve/readable.ts"
 import type { ReplicationServices } from "./replication-services.ts"
 import { WakeList } from "./wake-list.ts"
@@ -9,6 +13,8 @@ import { WakeList } from "./wake-list.ts"
 /** The replica that leads. */
 interface ViewedReplica extends ReadablePartition {
   readonly config: TopicConfig
+  /** Notes that its log is damaged: another replica has to lead. */
+  readonly failed: (fault: LogFault) => LogFault
   readonly replication: { readonly isr: ReadonlyArray<number>; readonly fetched: (fetch: ReplicaFetch) => KafkaError | DivergingEpoch | undefined } | undefined
 }
 
@@ -22,10 +28,15 @@ export class ReplicaView implements ReadablePartition {
   readonly partition: number
   private readonly waiting = new WakeList()
   private readonly noting = new WakeList()
+  /** The broker whose fetch was noted last: the next read is for it. */
+  private reader = -1
+  /** From which offset each broker was given records last. */
+  private readonly given = new Map<number, Offset>()
 
   constructor(
     private readonly replica: ViewedReplica,
     private readonly log: PartitionLog,
+    private readonly crc32c: Crc32c,
     private readonly services: Pick<ReplicationServices, "leaderQuota" | "nodeId">
   ) {
     this.topic = replica.topic
@@ -40,7 +51,20 @@ export class ReplicaView implements ReadablePartition {
   readonly highWatermark = () => this.replica.end()
   readonly committed = () => this.replica.highWatermark()
   readonly sparseEnd = () => this.log.sparseEnd()
-  readonly read: ReadablePartition["read"] = (from, maxBytes) => this.log.read(from, maxBytes, this.log.end())
+  /**
+   * A replica that asks again for what it was given did not append it: it finds what a disk has changed, or the response was lost. The batches are
+   * checked before they are sent again, since a scrub may read the segment days later.
+   */
+  readonly read: ReadablePartition["read"] = (from, maxBytes) => {
+    const found = this.log.read(from, maxBytes, this.log.end())
+    if (Either.isLeft(found) || found.right.length === 0) return found
+    if (this.given.get(this.reader) !== from) {
+      this.given.set(this.reader, from)
+      return found
+    }
+    const fault = this.damageIn(found.right)
+    return fault === undefined ? found : Either.left(this.replica.failed(fault))
+  }
   readonly batchAtTime: ReadablePartition["batchAtTime"] = (timestamp, from) => this.replica.batchAtTime(timestamp, from)
   readonly onAdvance = (wake: () => void) => this.waiting.add(wake)
   readonly onCommitted = (note: () => void) => this.noting.add(note)
@@ -48,7 +72,17 @@ export class ReplicaView implements ReadablePartition {
   /** Notes a fetch, or returns its error, or where the replica's log leaves this one. A partition with one replica has no followers. */
   readonly fetchedBy = (fetch: ReplicaFetch): KafkaError | DivergingEpoch | undefined => {
     const { replication } = this.replica
+    this.reader = fetch.id
     return replication === undefined ? "UNKNOWN_LEADER_EPOCH" : replication.fetched(fetch)
+  }
+
+  private damageIn(views: ReadonlyArray<Uint8Array>): LogFault | undefined {
+    for (const view of views)
+      for (const batch of Either.getOrElse(readableBatches(view), () => [])) {
+        const wrong = verify(batch, this.crc32c)
+        if (wrong !== undefined) return damage(`${this.topic}-${this.partition}`, batch.baseOffset, wrong.reason)
+      }
+    return undefined
   }
 
   /** As in Kafka, a replica in sync is never held, and what it copies counts. */
@@ -68,3 +102,10 @@ export class ReplicaView implements ReadablePartition {
     this.noting.wakeAll()
   }
 }
+
+const damage = (path: string, offset: Offset, why: string): LogFault =>
+  new LogFault({
+    path,
+    reason: "corrupt",
+    message: `The batch at offset ${offset} is damaged on this broker's disk: ${why} A follower could not take it. Another replica in sync leads now, if there is one; otherwise \`franz log verify\` shows all that is wrong, once the broker is stopped.`
+  })

@@ -212,7 +212,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
 
   /** The partition as other brokers' replicas read it. */
   get asReplica(): ReplicaView {
-    this.view ??= new ReplicaView(this, this.log, this.options.replication)
+    this.view ??= new ReplicaView(this, this.log, this.options.codecs.crc32c, this.options.replication)
     return this.view
   }
 

@@ -96,6 +96,25 @@ test("damage that a read finds on the leader: another replica leads, and serves 
   )
 })
 
+test("damage that only a follower finds, which copies the log: another replica leads, and the follower is given whole records", () => {
+  const world = new ReplicatedWorld(unscrubbed)
+  return world.run(
+    Effect.gen(function* () {
+      const { brokers, leader } = yield* replicatedOrders(world, small)
+      yield* brokers[2]?.stop ?? Effect.void
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      // A record of the first batch: its header says nothing of it.
+      flip(world.disks.get(1), 70)
+      world.disks.delete(3)
+      yield* world.broker(3)
+      yield* until(() => partitionOf(leader)?.leader === 2)
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(has(world.disks.get(1), `${directory}.damaged`)).toBe(true)
+      expect(yield* valuesOn(yield* world.link(2))).toEqual(values(10))
+    })
+  )
+})
+
 test("the last copy is not set aside, though it is damaged: its broker serves nothing, and the records stay for the repair", () => {
   const world = new ReplicatedWorld(scrubbed)
   return world.run(
