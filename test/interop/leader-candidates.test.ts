@@ -77,9 +77,9 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
     await nowhere.kill()
 
     const own = lead("own", journalAt("/own"))
-    await own.says(/^ready/m)
+    await own.says(/leader 0 of cluster/)
     const other = lead("other", journalAt("/other"))
-    await other.says(/^ready/m)
+    await other.says(/leader 0 of cluster/)
     await Promise.all([own.kill(), other.kill()])
     const swapped = await lead("own", journalAt("/other")).end()
     expect(swapped.stderr).toMatch(
