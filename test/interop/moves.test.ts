@@ -1,12 +1,13 @@
 import { expect } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { javaTool, testWith } from "./support/peers.ts"
+import { javaTool, startJavaTool, testWith } from "./support/peers.ts"
 import { temporaryDirectory, until } from "./support/process.ts"
 import { ReplicatedCluster } from "./support/replicated.ts"
 
 const reassign = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
 const elect = "org.apache.kafka.tools.LeaderElectionCommand"
+const verification = "org.apache.kafka.tools.ReplicaVerificationTool"
 
 /** What the doctor finds, as kinds with their partitions; the exit code is 1 where there is a problem. */
 const diagnosed = async (cluster: ReplicatedCluster) => {
@@ -17,7 +18,7 @@ const diagnosed = async (cluster: ReplicatedCluster) => {
 
 testWith(
   ["java"],
-  "Kafka's tools move partitions with a throttle, list, cancel and verify moves, and elect leaders; the doctor names what is not in order",
+  "Kafka's tools propose moves, move partitions with a throttle, list, cancel and verify moves, compare replicas and elect leaders; the doctor names what is not in order",
   async () => {
     const files = temporaryDirectory()
     const cluster = await ReplicatedCluster.start(4)
@@ -32,6 +33,17 @@ testWith(
         writeFileSync(path, JSON.stringify({ version: 1, partitions: replicas.map((each, partition) => ({ topic: "orders", partition, replicas: each })) }))
         return path
       }
+      const topics = join(files.path, "topics.json")
+      writeFileSync(topics, JSON.stringify({ version: 1, topics: [{ topic: "orders" }] }))
+      const generated = await javaTool(reassign, [...at, "--generate", "--topics-to-move-json-file", topics, "--broker-list", "3,4"])
+      expect(generated).toMatch(
+        /Current partition replica assignment\n.*"replicas":\[1,2\].*"replicas":\[2,1\].*\n\nProposed partition reassignment configuration\n/
+      )
+      expect(generated).toMatch(/Proposed partition reassignment configuration\n.*"replicas":\[(3,4|4,3)\].*"replicas":\[(3,4|4,3)\]/)
+      // The tool reads every replica, followers too, and compares.
+      const verifying = startJavaTool(verification, ["--broker-list", cluster.bootstrap, "--topics-include", "orders", "--report-interval-ms", "500"])
+      await verifying.says(/max lag is 0 for partition orders-\d at offset \d+ among 2 partitions/, 120_000)
+      await verifying.kill()
       const there = plan("there.json", [3, 4], [4, 3])
       expect(await javaTool(reassign, [...at, "--execute", "--reassignment-json-file", there, "--throttle", "5000000"])).toContain(
         "Successfully started partition reassignments for orders-0,orders-1"
