@@ -5,7 +5,7 @@ import { Journal, NotWritten } from "../../../src/ports/journal.ts"
 import { defaultLogConfig, LogFault, LogStore, type PartitionLog } from "../../../src/ports/log-store.ts"
 import { groupMetadataTopicId, partitionOfStream } from "../stream-partition.ts"
 import { campaign } from "./campaign.ts"
-import type { EtcdClient } from "./client.ts"
+import { type EtcdClient, EtcdFault } from "./client.ts"
 import { FollowedStream } from "./followed-stream.ts"
 import type { HeldStream } from "./held-stream.ts"
 import { StreamKeys } from "./keys.ts"
@@ -17,6 +17,9 @@ type Service = Context.Tag.Service<Journal>
 const copyOf = { cluster: "AAAAAAAAAAAAAAAAAAAAQA" as TopicId, group: "AAAAAAAAAAAAAAAAAAAAQQ" as TopicId }
 const copyConfig = { ...defaultLogConfig, segmentBytesMax: 16_777_216, fileDeleteDelayMs: 1000, readsWholeAtOpen: true }
 const openAgain = Schedule.spaced(500)
+/** Repeats a read while etcd is out of reach, as a campaign waits for it: its stream warns the operator meanwhile. */
+const whileUnreachable = <A, E extends { readonly _tag: string }>(read: Effect.Effect<A, E | EtcdFault>): Effect.Effect<A, E | EtcdFault> =>
+  Effect.retry(read, { schedule: openAgain, while: (fault) => fault instanceof EtcdFault && (fault.kind === "unknown" || fault.kind === "unsent") })
 
 interface EtcdJournalOptions {
   readonly client: EtcdClient
@@ -44,7 +47,7 @@ class EtcdJournal implements Service {
       const held = yield* campaign(followed, candidate, this.options.leaseMs)
       this.held.set(stream, held)
       yield* Effect.addFinalizer(() => Effect.sync(() => this.held.get(stream) === held && this.held.delete(stream)))
-      const snapshot = yield* Effect.mapError(snapshotIndex(followed.parts), asLogFault(stream))
+      const snapshot = yield* Effect.mapError(whileUnreachable(snapshotIndex(followed.parts)), asLogFault(stream))
       if (snapshot !== undefined && snapshot > held.end)
         return yield* new LogFault({
           path: stream,
@@ -90,7 +93,7 @@ class EtcdJournal implements Service {
     }).pipe(Effect.mapError(asLogFault(stream)))
 
   readonly loadSnapshot: Service["loadSnapshot"] = (stream) =>
-    Effect.flatMap(this.opened(stream), ({ parts }) => loadSnapshot(parts)).pipe(Effect.mapError(asLogFault(stream)))
+    Effect.flatMap(this.opened(stream), ({ parts }) => whileUnreachable(loadSnapshot(parts))).pipe(Effect.mapError(asLogFault(stream)))
 
   private leading(stream: string): Either.Either<{ readonly followed: FollowedStream; readonly held: HeldStream }, LogFault> {
     const [followed, held] = [this.followed.get(stream), this.held.get(stream)]

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
@@ -101,6 +101,26 @@ describe("given a candidate that stands by", () => {
         yield* world.until("100 stands by", () => first.role().routes.length > 0 && first.role().cluster().leader?.nodeId === 101)
         const again = yield* world.link(first.address)
         expect((yield* again.call(Fetch, journalFrom(0))).nodeEndpoints).toMatchObject([{ nodeId: 101 }])
+      })
+    )
+  })
+
+  test("when etcd has no majority for longer than the lease, then a leader stands by until it has one, and leads again", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const only = yield* world.candidate(100)
+        yield* world.until("100 leads", () => only.role()?.isLeading === true && only.role().cluster().leader !== undefined)
+        const life = yield* Effect.fork(only.stopped)
+        const epoch = only.role().cluster().leader?.epoch ?? 0
+        world.etcd.hasQuorum = false
+        yield* world.until("100 leads no more", () => !only.role().isLeading)
+        yield* Effect.sleep(30_000)
+        world.etcd.hasQuorum = true
+        yield* Effect.raceFirst(
+          world.until("100 leads again", () => only.role().isLeading && (only.role().cluster().leader?.epoch ?? 0) > epoch),
+          Fiber.join(life)
+        )
       })
     )
   })
