@@ -225,6 +225,12 @@ export const image = (state: Lead, now: PartitionImage, at: number): Lead => {
   return withHighWatermark(withProposal(next))
 }
 
+/**
+ * Returns the offset below which acks=all is answered: the high watermark, and never what is not synced here. The high
+ * watermark of a partition that had one replica until now may be above the synced end (decision 7).
+ */
+export const acknowledgedEnd = ({ highWatermark, syncedEnd }: Lead): Offset => Math.min(highWatermark, syncedEnd)
+
 /** The proposal went out in an AlterPartition request, once more. */
 export const proposalSent = (state: Lead): Lead =>
   state.proposal === undefined ? state : { ...state, proposal: { ...state.proposal, sent: state.proposal.sent + 1 } }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { outcomeOf } from "../../../domain/partition/in-sync.ts"
 import {
+  acknowledgedEnd,
   appended,
   divergence,
   fetched,
@@ -25,6 +26,12 @@ describe("high watermark", () => {
       ...{ id: ids(1)[0] as never, end: 5, syncedEnd: 3, highWatermark: 2, at: 0 }
     })
     expect([alone.highWatermark, appended(alone, 9, 0).highWatermark]).toEqual([5, 9])
+  })
+  test("it stays above the synced end when one replica becomes several, and acks=all waits for the sync", () => {
+    const one = imageOf({ isr: ids(1), minIsr: 1, replicas: imageOf().replicas.slice(0, 1) })
+    const alone = lead(one, { id: ids(1)[0] as never, end: 5, syncedEnd: 3, highWatermark: 2, at: 0 })
+    const several = image(alone, imageOf({ isr: ids(1), minIsr: 1, partitionEpoch: 8 }), 0)
+    expect([several.highWatermark, acknowledgedEnd(several), acknowledgedEnd(synced(several, 5))]).toEqual([5, 3, 5])
   })
   test("Kip320, rule 3: it moves when every replica of the set has fetched under this leader epoch", () => {
     const state = leading()

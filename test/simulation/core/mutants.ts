@@ -3,7 +3,7 @@ import type { Event } from "../../../domain/cluster/event.ts"
 import { InSyncSetsChanged, LeadersElected } from "../../../domain/cluster/replication/event.ts"
 import { brokerOf, type Cluster, topicById } from "../../../domain/cluster/state.ts"
 import { nextFetch } from "../../../domain/partition/follow.ts"
-import { appended, synced } from "../../../domain/partition/lead.ts"
+import { acknowledgedEnd, appended, synced } from "../../../domain/partition/lead.ts"
 import { mutants as modelMutants } from "../../../scripts/model/mutants.ts"
 import { realRules as modelRules } from "../../../scripts/model/rules.ts"
 import { type Rules, realRules } from "./rules.ts"
@@ -75,9 +75,10 @@ const modelled = (name: string): CoreMutant => mutant(name, ofModel(name))
 const likelySeeds: Readonly<Record<string, number>> = {
   "a replica joins without the start of the epoch": 11,
   "AlterPartition's answer is believed before the event": 59,
-  "the in-sync set changes without the partition epoch": 653,
+  "the in-sync set changes without the partition epoch": 205,
   "a replica joins by the fetch of an earlier process": 110,
-  "epochs stay behind a cut": 49,
+  "acks=all is answered by the high watermark that a leader without followers had": 37,
+  "epochs stay behind a cut": 345,
   "the producers of a log are not cut with it": 19,
   "an empty log is opened in the place of a missing one": 15,
   "a damaged replica joins by what it fetched before": 757,
@@ -113,6 +114,9 @@ export const coreMutants: ReadonlyArray<CoreMutant> = [
   }),
   mutant("waiting producers are answered when the leadership ends", { endsWaiters: false }),
   mutant("a duplicate is acknowledged above the high watermark", { waitsForDuplicates: false }),
+  mutant("acks=all is answered by the high watermark that a leader without followers had", {
+    acknowledgedEnd: (state) => (state.followers.length > 0 ? state.highWatermark : acknowledgedEnd(state))
+  }),
   mutant("epochs stay behind a cut", { cutsEpochs: false }),
   mutant("the synced end stays behind a cut", { lowersSyncedEnd: false }),
   mutant("the producers of a log are not cut with it", { cutsProducers: false }),

@@ -161,12 +161,8 @@ export class Replica {
     }
   }
 
-  /**
-   * What is committed. The high watermark of a partition that has one replica, or had one a moment ago, may be above what
-   * is synced (decision 7).
-   */
   private get committedEnd(): Offset {
-    return this.lead === undefined ? 0 : Math.min(this.lead.highWatermark, this.durableEnd)
+    return this.lead === undefined ? 0 : this.rules.acknowledgedEnd(this.lead)
   }
 
   /** Completes what waited for the high watermark; for the sync, with one replica. */

@@ -1,6 +1,7 @@
 import type { Command } from "../../../domain/cluster/command.ts"
 import type { Event } from "../../../domain/cluster/event.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
+import { acknowledgedEnd } from "../../../domain/partition/lead.ts"
 import { realRules as modelRules } from "../../../scripts/model/rules.ts"
 
 /**
@@ -9,6 +10,7 @@ import { realRules as modelRules } from "../../../scripts/model/rules.ts"
  */
 export const realRules = {
   ...modelRules,
+  acknowledgedEnd,
   /** What the cluster's leader makes of a command before it decides: nothing. */
   commanded: (_cluster: Cluster, command: Command): Command => command,
   /** What it makes of the events of a decision: nothing. */

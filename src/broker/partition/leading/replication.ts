@@ -3,6 +3,7 @@ import type { BrokerId, Epoch, Offset } from "../../../../domain/kernel/id.ts"
 import type { PartitionImage } from "../../../../domain/partition/image.ts"
 import type { Proposal, ProposalOutcome } from "../../../../domain/partition/in-sync.ts"
 import {
+  acknowledgedEnd,
   appended,
   type DivergingEpoch,
   divergence,
@@ -112,7 +113,7 @@ export class Replication {
   }
 
   isCommitted(offset: Offset): boolean {
-    return this.state.highWatermark > offset
+    return acknowledgedEnd(this.state) > offset
   }
   whenCommitted(offset: Offset, done: Committed): () => void {
     if (!this.isCommitted(offset)) return this.waiters.add(offset, done)
@@ -139,10 +140,9 @@ export class Replication {
     const before = this.state
     if (next === before) return
     this.state = next
-    if (next.highWatermark > before.highWatermark) {
-      this.log.advanced(next.highWatermark)
-      this.waiters.reached(next.highWatermark)
-    }
+    if (next.highWatermark > before.highWatermark) this.log.advanced(next.highWatermark)
+    const acknowledged = acknowledgedEnd(next)
+    if (acknowledged > acknowledgedEnd(before)) this.waiters.reached(acknowledged)
     if (this.starting.size > 0) this.starting.reached(this.lowWatermark)
     if (next.proposal !== undefined && next.proposal.sent === 0 && next.proposal !== before.proposal) this.log.propose()
   }
