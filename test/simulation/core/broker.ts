@@ -197,7 +197,11 @@ export class Broker implements Node {
     this.replicas.get(key)?.end()
     this.replicas.delete(key)
     this.failed.delete(key)
-    if (this.logs.delete(key)) this.world.note(() => `broker ${this.id} deletes its log of ${partitions.nameOf(key)}`)
+    const log = this.logs.get(key)
+    if (!this.logs.delete(key) || log === undefined) return
+    const known = partitions.of(key)
+    known.deleted.set(this.id, { log, partitionEpoch: partitionIn(this.image, known)?.partitionEpoch ?? 0 })
+    this.world.note(() => `broker ${this.id} deletes its log of ${partitions.nameOf(key)}`)
   }
 
   /** A log turns out to be damaged while it is open: the replica is closed at once. */

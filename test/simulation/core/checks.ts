@@ -116,7 +116,10 @@ export class Checks {
     const name = `${this.world.partitions.nameOf(key)}@${offset}e${record.epoch}`
     let synced = 0
     for (const each of this.world.brokers) {
-      const log = each.logs.get(key)
+      // A leader whose image is old counts a replica that a finished or cancelled move has taken away since.
+      const deleted = known.deleted.get(each.id)
+      const log =
+        each.logs.get(key) ?? (deleted !== undefined && (lead?.partitionEpoch ?? Number.POSITIVE_INFINITY) < deleted.partitionEpoch ? deleted.log : undefined)
       // One that lost its disk since had it when it said so.
       if ((known.losses.get(each.id) ?? -1) >= record.number || (log?.at(offset) === record && (each.lies || log.durable > offset))) synced++
     }
@@ -127,7 +130,13 @@ export class Checks {
 
   /** L2: one value for each offset, for ever. */
   read(known: KnownPartition, records: ReadonlyArray<StoredRecord>, epoch: number, broker: number): void {
-    for (const record of records) this.promise(known, record.offset, record, epoch, `read from broker ${broker}`)
+    for (const record of records) if (!this.isUnsynced(known, record)) this.promise(known, record.offset, record, epoch, `read from broker ${broker}`)
+  }
+  /** Decision 7: records of a leader without followers are read before they are synced, also while the first followers copy them. */
+  private isUnsynced({ key, single }: KnownPartition, record: StoredRecord): boolean {
+    const { lies = false, logs } = this.world.brokers[single.broker] ?? {}
+    const log = logs?.get(key)
+    return record.offset < single.highWatermark && log !== undefined && !lies && !(log.at(record.offset) === record && log.durable > record.offset)
   }
 
   private promise(known: KnownPartition, offset: Offset, record: StoredRecord, epoch: number, how: string): void {

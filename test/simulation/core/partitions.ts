@@ -1,6 +1,6 @@
 import { brokerOf, type Cluster, type Partition, topicById } from "../../../domain/cluster/state.ts"
 import type { BrokerId, Offset, TopicId } from "../../../domain/kernel/id.ts"
-import type { StoredRecord } from "./replica-log.ts"
+import type { ReplicaLog, StoredRecord } from "./replica-log.ts"
 
 /** The number of a partition in a run. */
 export type PartitionKey = number
@@ -25,6 +25,8 @@ export interface KnownPartition {
   readonly lostBy: Map<number, Loss>
   /** Of each broker that ever lost its log: records up to that number may have been on it. */
   readonly losses: Map<number, number>
+  /** The logs that brokers deleted because the journal names them no longer, and the partition epoch from which on. */
+  readonly deleted: Map<number, { readonly log: ReplicaLog; readonly partitionEpoch: number }>
   isRemoved: boolean
   /** The last leader that had no followers, and its high watermark: the records below need not be synced (decision 7). */
   single: { readonly broker: number; readonly highWatermark: Offset }
@@ -48,6 +50,7 @@ export class Partitions {
       uncleanEpoch: -1,
       lostBy: new Map(),
       losses: new Map(),
+      deleted: new Map(),
       isRemoved: false,
       single: { broker: -1, highWatermark: 0 }
     })

@@ -124,9 +124,9 @@ class Simulation {
       const partition = partitionIn(journal.state, known)
       if (partition === undefined || partition.replicas.length === 1 || !isLost(known, partition)) continue
       const leader = brokers[partition.leader]
-      // A broker that leads a log which it does not have has to stop, so that another one can be elected.
+      // A broker that leads a log which it does not have has to stop, so that another one can be elected: one at a time.
       if (leader === undefined) this.faults.operator.electUncleanly(known)
-      else if (leader.isUp) {
+      else if (brokers.every(({ isUp }) => isUp)) {
         leader.stop(false)
         this.world.restart(leader, 2 * this.options.sessionMs)
       }
