@@ -206,14 +206,22 @@ class Gateway implements EtcdClient {
   }
 
   private call<A>(path: string, body: object): Effect.Effect<A, EtcdFault> {
-    const once = Effect.flatMap(this.headers, (headers) => this.send(path, body, headers))
-    // A token that etcd does not know any more is refused before anything is done.
-    const again = (fault: EtcdFault) => {
-      if (fault.kind !== "denied" || this.token === undefined) return Effect.fail(fault)
-      this.token = undefined
-      return once
-    }
-    return Effect.catchAll(once, again) as Effect.Effect<A, EtcdFault>
+    const sent = Effect.flatMap(this.headers, (headers) => {
+      const once = this.send(path, body, headers)
+      const used = headers["Authorization"]
+      if (used === undefined) return once
+      // A token that etcd does not know any more is refused before anything is done. Other calls may have had the same one.
+      const again = Effect.suspend(() => {
+        if (this.token === used) this.token = undefined
+        return Effect.flatMap(this.headers, (renewed) => this.send(path, body, renewed))
+      })
+      return Effect.catchIf(
+        once,
+        ({ kind }) => kind === "denied",
+        () => again
+      )
+    })
+    return sent as Effect.Effect<A, EtcdFault>
   }
 
   /** Sends a request to one member, and to the next where no connection came about. */
