@@ -32,6 +32,8 @@ export interface ReadablePartition {
   readonly sparseEnd?: () => Offset
   /** As PartitionLog.read, up to the high watermark. */
   readonly read: (from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
+  /** As `read`, for the response to a replica of that broker. Absent where no replica may read. */
+  readonly readBy?: (broker: number, from: Offset, maxBytes: number) => Either.Either<ReadonlyArray<Uint8Array>, LogFault>
   /** As PartitionLog.batchAtTime, below the high watermark. */
   readonly batchAtTime: (timestamp: number, from?: Offset) => Either.Either<RecordBatch | undefined, LogFault>
   /** Returns the end offset of a leader epoch, or of the largest one before it; undefined before the first. Absent if no epoch ever lost a record: then each ends at the end. */

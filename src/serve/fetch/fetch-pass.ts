@@ -162,7 +162,8 @@ export class Pass {
   private read(found: ReadablePartition, from: Offset, partitionBytesMax: number): Views | KafkaError {
     const bytesMax = Math.max(0, Math.min(partitionBytesMax, this.left))
     if (bytesMax === 0 && this.bytes > 0) return noRecords
-    const read = found.read(from, bytesMax)
+    const { broker } = this.reader
+    const read = (broker === undefined ? undefined : found.readBy?.(broker.id, from, bytesMax)) ?? found.read(from, bytesMax)
     if (Either.isLeft(read)) return "KAFKA_STORAGE_ERROR"
     // zstd batches go to every version, as in Kafka 4: clients with older versions of Fetch can read them too (KIP-110 required version 10).
     const views = read.right

@@ -28,8 +28,6 @@ export class ReplicaView implements ReadablePartition {
   readonly partition: number
   private readonly waiting = new WakeList()
   private readonly noting = new WakeList()
-  /** The broker whose fetch was noted last: the next read is for it. */
-  private reader = -1
   /** From which offset each broker was given records last. */
   private readonly given = new Map<number, Offset>()
 
@@ -51,18 +49,21 @@ export class ReplicaView implements ReadablePartition {
   readonly highWatermark = () => this.replica.end()
   readonly committed = () => this.replica.highWatermark()
   readonly sparseEnd = () => this.log.sparseEnd()
+  /** For a fetch that waits, which counts bytes. */
+  readonly read: ReadablePartition["read"] = (from, maxBytes) => this.log.read(from, maxBytes, this.log.end())
   /**
    * A replica that asks again for what it was given did not append it: it finds what a disk has changed, or the response was lost. The batches are
    * checked before they are sent again, since a scrub may read the segment days later.
    */
-  readonly read: ReadablePartition["read"] = (from, maxBytes) => {
-    const found = this.log.read(from, maxBytes, this.log.end())
-    if (Either.isLeft(found) || found.right.length === 0) return found
-    if (this.given.get(this.reader) !== from) {
-      this.given.set(this.reader, from)
+  readonly readBy: NonNullable<ReadablePartition["readBy"]> = (broker, from, maxBytes) => {
+    const found = this.read(from, maxBytes)
+    if (Either.isLeft(found)) return Either.left(this.replica.failed(found.left))
+    if (found.right.length === 0) return found
+    if (this.given.get(broker) !== from) {
+      this.given.set(broker, from)
       return found
     }
-    const fault = this.damageIn(found.right)
+    const fault = this.damageIn(found.right, from)
     return fault === undefined ? found : Either.left(this.replica.failed(fault))
   }
   readonly batchAtTime: ReadablePartition["batchAtTime"] = (timestamp, from) => this.replica.batchAtTime(timestamp, from)
@@ -72,16 +73,19 @@ export class ReplicaView implements ReadablePartition {
   /** Notes a fetch, or returns its error, or where the replica's log leaves this one. A partition with one replica has no followers. */
   readonly fetchedBy = (fetch: ReplicaFetch): KafkaError | DivergingEpoch | undefined => {
     const { replication } = this.replica
-    this.reader = fetch.id
     return replication === undefined ? "UNKNOWN_LEADER_EPOCH" : replication.fetched(fetch)
   }
 
-  private damageIn(views: ReadonlyArray<Uint8Array>): LogFault | undefined {
-    for (const view of views)
-      for (const batch of Either.getOrElse(readableBatches(view), () => [])) {
+  private damageIn(views: ReadonlyArray<Uint8Array>, from: Offset): LogFault | undefined {
+    const path = `${this.topic}-${this.partition}`
+    for (const view of views) {
+      const batches = readableBatches(view)
+      if (Either.isLeft(batches)) return damage(path, from, batches.left.reason)
+      for (const batch of batches.right) {
         const wrong = verify(batch, this.crc32c)
-        if (wrong !== undefined) return damage(`${this.topic}-${this.partition}`, batch.baseOffset, wrong.reason)
+        if (wrong !== undefined) return damage(path, batch.baseOffset, wrong.reason)
       }
+    }
     return undefined
   }
 
