@@ -51,7 +51,11 @@ export interface ProducerService {
    * once, during the call or after it; `flush` returns after the last report. A message that cannot be sent fails
    * alone, by its report. A defect of `settled` is logged.
    */
-  readonly sendMessages: (topic: string, messages: ReadonlyArray<Message>, settled: Settled) => Effect.Effect<void, InvalidArgument>
+  readonly sendMessages: (
+    topic: string,
+    messages: ReadonlyArray<Message>,
+    settled: (index: number, outcome: Either.Either<Sent, SendError>) => void
+  ) => Effect.Effect<void, InvalidArgument>
   /**
    * Stores many messages as `sendMessages` does, and returns the delivery report of each, in their order, when all have
    * one: at `deliveryTimeoutMs` after the last is buffered, at the latest. A message that cannot be sent fails alone.
