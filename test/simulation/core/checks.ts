@@ -67,10 +67,12 @@ export class Checks {
     )
       this.broken("M7", `${name} has replicas ${is.replicas}, in sync ${is.isr}, ELR ${is.elr}`, name)
     this.world.partitions.settle(known, was, is, after)
-    if (is.replicas.length > 1 && is.isr.length + is.elr.length > 0 && isLost(known, is)) {
+    if (is.isr.length + is.elr.length > 0 && isLost(known, is)) {
       if (!isLost(known, was)) sometimes.hit("the last copy was lost")
       known.uncleanEpoch = is.leaderEpoch
       known.promised.clear()
+      // A cancelled move left the replica whose disk is gone as the only one: its empty log is the partition's from then on.
+      if (is.replicas.length === 1) known.lostBy.clear()
     }
     if (is.leader !== -1 && is.leader !== was.leader) this.elected(known, name, was, is, event, command)
     if (is.leader === -1 && was.leader !== -1) sometimes.hit("a partition had no leader")
