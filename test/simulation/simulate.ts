@@ -105,6 +105,7 @@ const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
           : {
               brokers: nodes.filter(({ name }) => name !== leaderName),
               replicasMin: Math.min(...options.replicated.factors),
+              scrub: world.scrub,
               missing: () => missingBrokers(world) ?? missingReplicas(world, topics),
               setBreaking: (breaks: boolean) => {
                 network.conditions = { ...network.conditions, breakChance: breaks ? options.breakChance : 0 }
@@ -149,6 +150,8 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
       )
       if (thin !== undefined) recorder.unfinished.push(`${wholeMs} ms after the last fault: ${thin}`)
     }
+    // The last reading finds no damage that the background scrub would have found by then.
+    if (options.replicated !== undefined && (yield* world.scrub)) yield* Effect.sleep(options.brokerSessionMs)
     const left = yield* waitFor(unrest(world, crew, topics), options.restMs)
     if (left !== undefined) recorder.unfinished.push(`${options.restMs} ms after the last fault: ${left}`)
     recorder.say(left ?? "everything is at rest")

@@ -1,6 +1,7 @@
 import { Effect, Either, type Scope } from "effect"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
-import { readableBatches } from "../../../domain/log/batch.ts"
+import { readableBatches, verify } from "../../../domain/log/batch.ts"
+import { crc32c } from "../../../domain/log/crc32c.ts"
 import type { Address, Transport } from "../../../src/ports/transport.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { ListOffsets } from "../../../src/protocol/message/02-list-offsets.ts"
@@ -34,7 +35,7 @@ export interface Fetched {
   readonly highWatermark: number
 }
 
-/** One Fetch of one partition, from `offset` on. Undefined where the node does not serve it. */
+/** One Fetch of one partition, from `offset` on. Undefined where the node does not serve it, and for damaged records, which a consumer refuses. */
 export const fetchFrom = (link: Link, { partition, topic }: TopicPartition, offset: number, maxBytes: number): Effect.Effect<Fetched | undefined, unknown> =>
   Effect.map(
     link.call(
@@ -46,6 +47,7 @@ export const fetchFrom = (link: Link, { partition, topic }: TopicPartition, offs
       const found = answer.responses[0]?.partitions[0]
       if (found === undefined || answer.errorCode !== 0 || found.errorCode !== 0) return undefined
       const batches = Either.getOrElse(readableBatches(found.records ?? new Uint8Array(0)), () => [])
+      if (batches.some((batch) => verify(batch, crc32c) !== undefined)) return undefined
       return { batches: batches.map(batchRead), highWatermark: Number(found.highWatermark) }
     }
   )

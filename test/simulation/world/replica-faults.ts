@@ -10,6 +10,8 @@ export interface ReplicaFaultParts {
   readonly replicasMin: number
   /** What is not whole: undefined where every broker serves, and every in-sync set is full. */
   readonly missing: () => string | undefined
+  /** Reads the sealed segments of all brokers through. */
+  readonly scrub: Effect.Effect<boolean>
   /** The connections between hosts break by chance, or not. */
   readonly setBreaking: (breaks: boolean) => void
 }
@@ -74,13 +76,18 @@ const alone =
 /** The disk of a broker is replaced by an empty one. */
 const wipeDisk: ReplicaFault = ({ chance }, { brokers }) => Effect.sync(() => chance.pick(brokers).wipe())
 
-/** A byte of a replica's log is changed while its broker is down. */
-const damageLog: ReplicaFault = ({ chance, recorder }, { brokers }) =>
-  Effect.sync(() => {
-    const host = chance.pick(brokers)
+/**
+ * A byte of a replica's log is changed while its broker is down. A sealed segment is served with the damage for a while. Then the scrub finds it: until it does, the log would count
+ * as a copy that another fault may spare.
+ */
+const damageLog: ReplicaFault = ({ chance, recorder }, replicas) =>
+  Effect.suspend(() => {
+    const host = chance.pick(replicas.brokers)
     host.kill("process")
     const damaged = host.damage()
-    if (damaged !== undefined) recorder.say(`a byte of ${damaged} is changed on ${host.name}`)
+    if (damaged === undefined) return Effect.void
+    recorder.say(`a byte of ${damaged} is changed on ${host.name}`)
+    return Effect.delay(becomesWhole(replicas, wholeMsMax), 2000).pipe(Effect.zipRight(replicas.scrub), Effect.asVoid)
   })
 
 /** Disks of fewer brokers than a partition has replicas say that they sync, and do not; then their power goes. */

@@ -1,8 +1,9 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryDisk } from "../../../adapters/log/memory/memory-disk.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { sortedTopics } from "../../../domain/cluster/state.ts"
+import type { LogStore, PartitionLog } from "../../../src/ports/log-store.ts"
 import { Chance } from "../chance.ts"
 import { fingerprintOf } from "../fingerprint.ts"
 import type { Mutant } from "../mutant/mutant.ts"
@@ -32,6 +33,8 @@ export class World {
   readonly replicas: ReplicaWatch = new ReplicaWatch(this)
   private readonly kept = new Map<string, Kept>()
   private readonly down = new Set<string>()
+  /** The logs that the present process of each host has opened. */
+  private readonly openLogs = new Map<string, Array<PartitionLog>>()
   /** Names of topics by their ids, as far as any node knew them. */
   readonly names = new Map<string, string>()
   private numbers = 0
@@ -70,7 +73,7 @@ export class World {
       network,
       recorder,
       connectionId: () => ++this.connections,
-      store: (store, host) => mutant.store?.(store, host === leaderName ? "leader" : "broker") ?? store,
+      store: (store, host) => this.withOpenLogs(mutant.store?.(store, host === leaderName ? "leader" : "broker") ?? store, host),
       disk: () => mutant.disk?.() ?? new MemoryDisk()
     }
     const host = new Host(name, around, this.chance.fork(), (died) => this.down.add(died))
@@ -78,6 +81,20 @@ export class World {
     this.kept.set(name, { host, program, believer: undefined })
     return host
   }
+  private withOpenLogs(store: LogStore["Type"], host: string): LogStore["Type"] {
+    const logs: Array<PartitionLog> = []
+    this.openLogs.set(host, logs)
+    return { ...store, open: (...named) => Effect.tap(store.open(...named), (log) => void logs.push(log)) }
+  }
+  /**
+   * Reads all sealed segments of the brokers through, as the background scrub does within a week: damage takes a log offline. Returns whether damage was found.
+   */
+  readonly scrub: Effect.Effect<boolean> = Effect.suspend(() => {
+    const brokers = this.nodes.filter(({ isUp, name }) => isUp && name !== leaderName)
+    const logs = brokers.flatMap(({ name }) => this.openLogs.get(name) ?? []).filter((log) => log.refusal() === undefined)
+    const isDamaged = (log: PartitionLog) => Effect.map(Effect.either(log.scrub), (read) => Either.isLeft(read) && read.left.reason === "corrupt")
+    return Effect.map(Effect.forEach(logs, isDamaged), (damaged) => damaged.includes(true))
+  })
   host(name: string): Host {
     return (this.kept.get(name) as Kept).host
   }
