@@ -96,6 +96,7 @@ export class HostedLogs {
       },
       faulty: (partition, fault) => this.unwritable.noted(partition, fault),
       isUnwritable: disowned.isUnwritable,
+      dropStart: (partition) => this.starts.drop(partition),
       recordsLost: lost.add
     }
     this.unwritable = new UnwritableDirectories({ directories: store.directories, disowned, report: this.report })

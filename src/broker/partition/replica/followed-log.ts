@@ -20,6 +20,10 @@ interface FollowedLogParts {
   readonly report: (line: string) => void
   /** Notes a fault of the log. */
   readonly failed: (fault: LogFault) => LogFault
+  /** Where the log starts for readers. */
+  readonly start: () => Offset
+  /** The log starts with its first record. */
+  readonly startDropped: () => void
   /** The high watermark has risen: consumers may read more. */
   readonly advanced: () => void
 }
@@ -58,11 +62,16 @@ export class FollowedLog {
     return Either.void
   }
 
-  /** Cuts the log where it leaves the leader's, and folds again what is derived from it. */
+  /**
+   * Cuts the log where it leaves the leader's, and folds again what is derived from it. A cut before the start follows an
+   * unclean election: the start would hide the leader's records at these offsets.
+   */
   cutTo(offset: Offset, leaderEpoch: number): Effect.Effect<void, LogFault> {
     return Effect.suspend(() => {
+      const { of, services, start, startDropped } = this.parts
       const committed = this.highWatermark()
-      return Effect.map(Effect.zipRight(this.log.truncateTo(offset), this.refold), () => this.reportLost(committed, leaderEpoch))
+      const dropped = offset < start() ? Effect.map(services.dropStart(of), startDropped) : Effect.void
+      return Effect.map(Effect.zipRight(dropped, Effect.zipRight(this.log.truncateTo(offset), this.refold)), () => this.reportLost(committed, leaderEpoch))
     }).pipe(this.noted)
   }
   /** Drops all records: the log begins at `offset`. */

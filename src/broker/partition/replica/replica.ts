@@ -113,6 +113,8 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
       crc32c: options.codecs.crc32c,
       report,
       failed: this.failed,
+      start: this.start,
+      startDropped: () => void (this.startOffset = 0),
       advanced: () => this.fetches.wakeAll()
     })
   }

@@ -1,3 +1,4 @@
+import type { Effect } from "effect"
 import type { BrokerId } from "../../../../domain/kernel/id.ts"
 import type { LogFault } from "../../../ports/log-store.ts"
 import type { DisownReason } from "../../../protocol/message/63-broker-heartbeat.ts"
@@ -29,6 +30,8 @@ export interface ReplicationServices {
   readonly faulty: (partition: TopicIdPartition, fault: LogFault) => void
   /** Whether the directory of the log takes no records, since its disk is full. */
   readonly isUnwritable: (partition: TopicIdPartition) => boolean
+  /** The stored start of the log does not count any more: the log is cut before it. */
+  readonly dropStart: (partition: TopicIdPartition) => Effect.Effect<void, LogFault>
   /** The replica removes records below its high watermark. */
   readonly recordsLost: (lost: LostRange) => void
 }

@@ -69,6 +69,19 @@ export class LogStarts {
     this.starts.delete(keyOf(partition))
   }
 
+  /** A follower's log is cut before its start: the start of its leader's log counts from now on. When it returns, that survives a power cut. */
+  drop(partition: TopicIdPartition): Effect.Effect<void, LogFault> {
+    const key = keyOf(partition)
+    return this.turn.withPermits(1)(
+      Effect.suspend(() => {
+        if (!this.starts.has(key)) return Effect.void
+        const starts = new Map(this.starts)
+        starts.delete(key)
+        return Effect.map(this.store.writeCheckpoint(checkpointName, bytesOf(starts)), () => void this.starts.delete(key))
+      })
+    )
+  }
+
   /**
    * Raises the starts of logs with one document. Offsets must not be over the logs' ends. When it returns, the starts survive a power cut. Returns a result for each log, in
    * order: a log that cannot be synced does not stop the others, a document that cannot be written stops all of them.

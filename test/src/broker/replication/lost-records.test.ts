@@ -4,9 +4,11 @@ import { Command } from "../../../../domain/cluster/command.ts"
 import { metadataTopic, metadataTopicId } from "../../../../domain/cluster/topic/name.ts"
 import { readableBatches } from "../../../../domain/log/batch.ts"
 import { decodeRecords } from "../../../../domain/log/record.ts"
+import type { RunningLeader } from "../../../../src/leader/leader.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
+import { DeleteRecords } from "../../../../src/protocol/message/21-delete-records.ts"
 import type { Link } from "../../../../src/wire/link.ts"
-import { createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
+import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
 
 /** The events of the cluster's journal. */
 const events = (to: Link) =>
@@ -22,6 +24,24 @@ const events = (to: Link) =>
         .flatMap((each) => Either.getOrThrow(decodeRecords(each, each.records)))
         .map(({ value }) => JSON.parse(new TextDecoder().decode(value ?? new Uint8Array(0))) as { readonly _tag: string })
   )
+
+/** Elects a replica that lacks records, and waits until it leads. */
+const electUncleanly = (leader: RunningLeader, id: number) =>
+  Effect.gen(function* () {
+    const elected = Command.ElectLeaders({ kind: "unclean", partitions: null, commandedBy: "test" })
+    let attempt = 0
+    yield* Effect.repeat(
+      Effect.delay(
+        Effect.suspend(() => leader.writer.submit({ command: elected, commandId: `elect ${attempt++}`, actor: "test", cause: "test" })),
+        100
+      ),
+      {
+        until: () => partitionOf(leader)?.leader === id,
+        times: 100
+      }
+    )
+    yield* Effect.sleep(1000)
+  })
 
 test("after an unclean election the replica that removes committed records reports them, also after a restart", () => {
   const world = new ReplicatedWorld()
@@ -39,19 +59,7 @@ test("after an unclean election the replica that removes committed records repor
       yield* first.stop
       yield* until(() => partitionOf(leader)?.leader === -1)
       yield* world.broker(2)
-      const elected = Command.ElectLeaders({ kind: "unclean", partitions: null, commandedBy: "test" })
-      let attempt = 0
-      yield* Effect.repeat(
-        Effect.delay(
-          Effect.suspend(() => leader.writer.submit({ command: elected, commandId: `elect ${attempt++}`, actor: "test", cause: "test" })),
-          100
-        ),
-        {
-          until: () => partitionOf(leader)?.leader === 2,
-          times: 100
-        }
-      )
-      yield* Effect.sleep(1000)
+      yield* electUncleanly(leader, 2)
       expect(yield* produce(yield* world.link(2), "second 1")).toEqual(["NONE", 1])
       yield* world.broker(1)
       yield* until(() => partitionOf(leader)?.isr.length === 2)
@@ -60,6 +68,42 @@ test("after an unclean election the replica that removes committed records repor
       const lost = journal.filter(({ _tag }) => _tag === "RecordsLost")
       expect(lost).toMatchObject([{ partition: 0, brokerId: 1, leaderEpoch: partitionOf(leader)?.leaderEpoch, from: 1, to: 3 }])
       expect(yield* valuesOn(yield* world.link(2))).toEqual(["both 0", "second 1"])
+    })
+  )
+})
+
+test("a replica that an unclean election cuts before the start of its log shows what is written there, also after a restart", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      const first = yield* world.broker(1)
+      const second = yield* world.broker(2)
+      yield* createReplicated(leader, [1, 2])
+      const to = yield* world.link(1)
+      expect(yield* produce(to, "both 0")).toEqual(["NONE", 0])
+      yield* second.stop
+      yield* until(() => partitionOf(leader)?.isr.length === 1)
+      for (const n of [1, 2]) expect(yield* produce(to, `first ${n}`)).toEqual(["NONE", n])
+      const deleted = yield* to.call(DeleteRecords, { topics: [{ name: "orders", partitions: [{ partitionIndex: 0, offset: 2n }] }], timeoutMs: 5000 })
+      expect(deleted.topics[0]?.partitions[0]?.errorCode).toBe(0)
+      yield* first.stop
+      yield* until(() => partitionOf(leader)?.leader === -1)
+      const again = yield* world.broker(2)
+      yield* electUncleanly(leader, 2)
+      const now = yield* world.link(2)
+      for (const n of [1, 2, 3, 4]) expect(yield* produce(now, `second ${n}`)).toEqual(["NONE", n])
+      const follower = yield* world.broker(1)
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      yield* again.stop
+      yield* until(() => partitionOf(leader)?.leader === 1)
+      const onFirst = yield* world.link(1)
+      for (const n of [1, 2, 3, 4]) expect(yield* consume(onFirst, n)).toMatchObject({ error: "NONE", highWatermark: 5 })
+      yield* follower.stop
+      yield* until(() => partitionOf(leader)?.leader === -1)
+      yield* world.broker(1)
+      yield* until(() => partitionOf(leader)?.leader === 1)
+      expect(yield* consume(yield* world.link(1), 1)).toMatchObject({ error: "NONE" })
     })
   )
 })

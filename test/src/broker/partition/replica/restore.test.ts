@@ -142,6 +142,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         propose: () => undefined,
         followed: () => undefined,
         lost: () => undefined,
+        dropStart: () => Effect.void,
         recordsLost: () => undefined,
         faulty: () => undefined,
         isUnwritable: () => false
