@@ -1,6 +1,6 @@
 import { Effect, Exit, Scope } from "effect"
 import type { Event } from "../../domain/cluster/event.ts"
-import type { Cluster } from "../../domain/cluster/state.ts"
+import { type Cluster, initial } from "../../domain/cluster/state.ts"
 import type { NamedEndpoint } from "../../domain/kernel/config/listener.ts"
 import type { Rejection } from "../../domain/kernel/error-code.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
@@ -50,8 +50,23 @@ const standingBy = ({ become, listeners, options, ready }: Pick<Candidacy<never,
     return standby
   })
 
+/** What the process serves after it has led, until it stands by again: that waits for the journal. */
+interface Between {
+  /** It is the candidate's last role that leads. */
+  readonly led: (role: Pick<CandidateRole, "cluster">) => void
+  readonly routes: ReadonlyArray<Route>
+}
+
+const makeBetween = (options: LeaderOptions) =>
+  Effect.gen(function* () {
+    let last = (): Cluster => initial
+    const routes = yield* standbyRoutes({ options, cluster: () => last(), leader: () => undefined, metrics: yield* metricsText })
+    const led: Between["led"] = ({ cluster }) => void (last = cluster)
+    return { led, routes }
+  })
+
 /** Stands by, leads when it has won, and returns why it leads no more. */
-const term = <E, R>(candidacy: Candidacy<E, R>) =>
+const term = <E, R>(candidacy: Candidacy<E, R>, between: Between) =>
   Effect.scoped(
     Effect.gen(function* () {
       const { become, lead, listeners, ready } = candidacy
@@ -60,8 +75,9 @@ const term = <E, R>(candidacy: Candidacy<E, R>) =>
       const leader = yield* lead(standby)
       const role = { nodeId: leader.nodeId, cluster: leader.cluster }
       become({ ...role, routes: leader.routes, isLeading: true })
+      between.led(role)
       // Requests that wait are let go of at once; what this leader holds in the engine is given up afterwards.
-      const end = Effect.sync(() => become({ ...role, routes: [], isLeading: false }))
+      const end = Effect.sync(() => become({ ...role, routes: between.routes, isLeading: false }))
       yield* Scope.close(waiting, Exit.void)
       const elected = Effect.zipRight(leader.elect(listeners[0]), ready)
       return yield* Effect.tapError(Effect.raceFirst(Effect.zipRight(elected, leader.stopped), leader.stopped), () => end)
@@ -76,8 +92,12 @@ export const beCandidate = <E extends { readonly message: string }, R>(
   candidacy: Candidacy<E, R>
 ): Effect.Effect<never, E | WriterStopped | LogFault | UnreadableEvent, Exclude<R, Scope.Scope> | Journal | Compression | Transport> => {
   const isOver = (fault: unknown): boolean => fault instanceof WriterStopped && fault.reason === "fenced"
-  return term(candidacy).pipe(
-    Effect.tapError((fault) => (isOver(fault) ? Effect.logWarning(fault.message) : Effect.void)),
-    Effect.retry({ while: isOver })
+  return Effect.scoped(
+    Effect.flatMap(makeBetween(candidacy.options), (between) =>
+      term(candidacy, between).pipe(
+        Effect.tapError((fault) => (isOver(fault) ? Effect.logWarning(fault.message) : Effect.void)),
+        Effect.retry({ while: isOver })
+      )
+    )
   )
 }

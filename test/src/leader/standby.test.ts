@@ -116,6 +116,9 @@ describe("given a candidate that stands by", () => {
         world.etcd.hasQuorum = false
         yield* world.until("100 leads no more", () => !only.role().isLeading)
         yield* Effect.sleep(30_000)
+        // Brokers and clients are told to wait: a connection that closes without a response would be opened again at once.
+        const broker = yield* world.link(only.address, "broker-1")
+        expect(kafkaError((yield* register(broker, 1)).errorCode)).toBe("NOT_CONTROLLER")
         world.etcd.hasQuorum = true
         yield* Effect.raceFirst(
           world.until("100 leads again", () => only.role().isLeading && (only.role().cluster().leader?.epoch ?? 0) > epoch),
