@@ -1,4 +1,4 @@
-import { Effect, Schedule, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { internalTopicByName } from "../../../domain/cluster/topic/internal.ts"
 import { consumerOffsetsTopic, consumerOffsetsTopicId } from "../../../domain/cluster/topic/name.ts"
@@ -18,7 +18,7 @@ export const makeOffsetsTopic = (cluster: () => Cluster, streams: GroupStreams):
     const unloadIdle = Effect.sync(() => {
       for (const { offsets } of streams) offsets.unloadIfIdle(idleMs)
     })
-    yield* Effect.forkScoped(Effect.schedule(unloadIdle, Schedule.spaced(lookEveryMs)))
+    yield* Effect.forkScoped(Effect.forever(Effect.delay(unloadIdle, lookEveryMs)))
     return (asked, index) => {
       const isName = "name" in asked
       if (isName ? asked.name !== consumerOffsetsTopic : asked.topicId !== consumerOffsetsTopicId)

@@ -1,4 +1,4 @@
-import { Effect, Either, Schedule } from "effect"
+import { Effect, Either } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { type Replacement, replacementOf } from "../../../domain/cluster/replication/replacement.ts"
 import { brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
@@ -85,6 +85,5 @@ export const replaceLostBrokers: Effect.Effect<never, never, Services> = Effect.
     said.delete(id)
     return Effect.logInfo(isBack ? `${name} serves again: it keeps the replicas that were not moved` : `${name} is replaced: other brokers have its replicas`)
   }
-  yield* Effect.schedule(look, Schedule.spaced(everyMs))
-  return yield* Effect.never
+  return yield* Effect.forever(Effect.delay(look, everyMs))
 })
