@@ -4,6 +4,8 @@ import { type Broker, type Cluster, isIdle, liveBrokers } from "../../../domain/
 import type { BrokerId, Epoch } from "../../../domain/kernel/id.ts"
 
 const nanosPerMs = 1_000_000n
+/** The longest pause between two looks, in shortest ones. */
+const looksMax = 4
 
 /**
  * When each broker sent its last heartbeat, by the monotonic clock. Not journalled: a new leader gives every broker a new session, since the broker's silence may have
@@ -12,6 +14,7 @@ const nanosPerMs = 1_000_000n
 export class Sessions {
   private readonly lastNs = new Map<BrokerId, { readonly epoch: Epoch; readonly at: bigint }>()
   private lookedNs: bigint | undefined
+  private plannedMs = 0
 
   constructor(
     private readonly clock: Clock.Clock,
@@ -32,9 +35,11 @@ export class Sessions {
    */
   private forgiveOwnPause(now: bigint): void {
     const usualNs = BigInt(this.lookEveryMs) * nanosPerMs
-    const pauseNs = this.lookedNs === undefined ? 0n : now - this.lookedNs - usualNs
+    const sinceNs = this.lookedNs === undefined ? 0n : now - this.lookedNs
     this.lookedNs = now
-    if (pauseNs <= usualNs) return
+    if (sinceNs - BigInt(this.plannedMs) * nanosPerMs <= usualNs) return
+    // The pause may have begun right after the last look.
+    const pauseNs = sinceNs - usualNs
     for (const [broker, { at, epoch }] of this.lastNs) this.lastNs.set(broker, { epoch, at: at + pauseNs > now ? now : at + pauseNs })
   }
 
@@ -43,11 +48,18 @@ export class Sessions {
     const now = this.clock.unsafeCurrentTimeNanos()
     this.forgiveOwnPause(now)
     const silent: Array<Broker> = []
+    let next = now + BigInt(this.timeoutMs) * nanosPerMs
     for (const broker of liveBrokers(cluster)) {
       const last = this.lastNs.get(broker.id)
-      if (last === undefined || last.epoch !== broker.epoch) this.record(broker.id, broker.epoch)
-      else if (now - last.at >= BigInt(this.timeoutMs) * nanosPerMs) silent.push(broker)
+      if (last === undefined || last.epoch !== broker.epoch) {
+        this.record(broker.id, broker.epoch)
+        continue
+      }
+      const end = last.at + BigInt(this.timeoutMs) * nanosPerMs
+      if (now >= end) silent.push(broker)
+      if (end < next) next = end
     }
+    this.plannedMs = Math.min(looksMax * this.lookEveryMs, Math.max(this.lookEveryMs, Math.ceil(Number(next - now) / Number(nanosPerMs))))
     return silent
   }
 
@@ -64,7 +76,14 @@ export class Sessions {
     return idle
   }
 
-  /** How often to look, ms: a silent broker is fenced at most this much late. */
+  /**
+   * The pause before the next look, ms: until a session can end, but short beside a session, so that a pause of this process is noticed. A broker that registers meanwhile has a whole
+   * session, which is longer.
+   */
+  get nextLookMs(): number {
+    return Math.max(this.lookEveryMs, this.plannedMs)
+  }
+  /** The shortest pause between two looks, ms: a silent broker is fenced at most this much late. */
   get lookEveryMs(): number {
     return Math.min(500, Math.max(1, Math.floor(this.timeoutMs / 8)))
   }

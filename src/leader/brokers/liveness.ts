@@ -1,4 +1,4 @@
-import { Effect, LogLevel, Schedule } from "effect"
+import { Effect, LogLevel } from "effect"
 import { idleBrokerMs } from "../../../domain/cluster/bounds.ts"
 import { Command } from "../../../domain/cluster/command.ts"
 import type { Broker } from "../../../domain/cluster/state.ts"
@@ -42,10 +42,7 @@ const summaryEveryMs = 60_000
 /** Fences brokers whose session is over, and removes idle registrations, for as long as it runs. */
 export const watch: Effect.Effect<never, never, Watching> = Effect.gen(function* () {
   const { changes, refusals, sessions } = yield* LeaderBrokers
-  const look = Effect.zipRight(fenceSilent, forgetIdle)
+  const looking = Effect.forever(Effect.suspend(() => Effect.delay(Effect.zipRight(fenceSilent, forgetIdle), sessions.nextLookMs)))
   const summarize = Effect.zipRight(changes.logSummaries(LogLevel.Warning), refusals.logSummaries(LogLevel.Warning))
-  yield* Effect.all([Effect.schedule(look, Schedule.spaced(sessions.lookEveryMs)), Effect.schedule(summarize, Schedule.spaced(summaryEveryMs))], {
-    concurrency: "unbounded"
-  })
-  return yield* Effect.never
+  return yield* Effect.zipRight(Effect.forever(Effect.delay(summarize, summaryEveryMs)), looking, { concurrent: true })
 })

@@ -55,3 +55,18 @@ test("while the leader itself was stopped, no broker was silent", () => {
   look(sessions, 67_000)
   expect(silent(sessions)).toEqual([1, 2])
 })
+test("the leader looks again when a session can end: half a second later at the soonest, two seconds at the latest", () => {
+  at.ms = 0
+  const sessions = new Sessions(clock, 9000)
+  const cluster = up(2)
+  const pauseAt = (ms: number): number => {
+    look(sessions, ms)
+    sessions.expired(cluster)
+    return sessions.nextLookMs
+  }
+  expect(pauseAt(0)).toBe(2000)
+  expect(pauseAt(7800)).toBe(1200)
+  expect(pauseAt(8800)).toBe(500)
+  for (const id of [1, 2]) sessions.record(id as BrokerId, brokerOf(cluster, id)?.epoch as number)
+  expect(pauseAt(8900)).toBe(2000)
+})
