@@ -56,7 +56,14 @@ export class Deadlines implements GroupFollower {
     this.onChange(this.next)
   }
 
-  /** When the next rebalance or wait ends; infinity without one. Sessions are looked at now and then. */
+  /** The earliest time at which a session can end: 0 where that is to be worked out by `dueSessions`, infinity without members. Heartbeats make it later. */
+  get nextSession(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const at of this.sessions.values()) next = Math.min(next, at)
+    return next
+  }
+
+  /** When the next rebalance or wait ends; infinity without one. */
   get next(): number {
     let next = Number.POSITIVE_INFINITY
     for (const at of this.phases.values()) next = Math.min(next, at)

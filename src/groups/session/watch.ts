@@ -1,12 +1,17 @@
-import { Effect, Either, Queue, Schedule } from "effect"
+import { Effect, Either, Queue } from "effect"
 import { Command } from "../../../domain/group/command.ts"
 import { expireOffsets } from "../../../domain/group/offset/commit.ts"
 import { isVoid } from "../../../domain/group/state.ts"
 import type { CoordinatorContext } from "../context.ts"
 import type { GroupStream } from "../group-stream.ts"
+import type { Deadlines } from "./deadlines.ts"
 
-/** How often sessions are looked at, ms: a silent member is removed at most this much late. */
+/** The shortest pause between two looks at sessions, ms: a silent member is removed at most this much late. */
 const lookEveryMs = 500
+/** The longest pause where a group has members, ms: short beside a session, so that a pause of this process is noticed. */
+const lookMsMax = 2000
+/** The longest pause without members, ms. */
+const idleLookMs = 60_000
 /** How often old offsets are looked for, ms: Kafka's `offsets.retention.check.interval.ms`. */
 const expireOffsetsEveryMs = 600_000
 /** How often groups without members and offsets are looked for where the groups hold much of what they may, ms. */
@@ -30,12 +35,14 @@ export const give = ({ commandIds }: CoordinatorContext, { writer }: GroupStream
 export class Alarm {
   /** When the fiber wakes by itself. */
   wakeAt = Number.POSITIVE_INFINITY
+  /** When it looks at sessions at the soonest. A group that changes may have another session. */
+  sessionsFrom = 0
 
   private constructor(private readonly woken: Queue.Queue<void>) {}
   static readonly make: Effect.Effect<Alarm> = Effect.map(Queue.sliding<void>(1), (woken) => new Alarm(woken))
 
   readonly set = (at: number): void => {
-    if (at < this.wakeAt) Queue.unsafeOffer(this.woken, undefined)
+    if (Math.min(at, this.sessionsFrom) < this.wakeAt) Queue.unsafeOffer(this.woken, undefined)
   }
   /** Sleeps for so many ms, or until the alarm is set. */
   sleep(ms: number): Effect.Effect<void> {
@@ -44,30 +51,39 @@ export class Alarm {
 }
 
 /**
- * Ends rebalances, waits and sessions whose time is over, for as long as it runs. It sleeps until the next rebalance ends, half a second at most; a rebalance that begins meanwhile and ends
- * sooner (`group.initial.rebalance.delay.ms` is 0) wakes it.
+ * Ends rebalances, waits and sessions whose time is over, for as long as it runs. It sleeps until the next of them can end, two seconds at most where there are members. A rebalance that
+ * begins meanwhile and ends sooner (`group.initial.rebalance.delay.ms` is 0) wakes it, and so does a group that changes.
  *
  * When this process itself was stopped, the members' requests wait unread in its sockets: a look that comes much too late gives every member a new session.
  */
 export const watchGroups = (coordinator: CoordinatorContext, alarm: Alarm): Effect.Effect<never> => {
   const { elapsed, now, streams } = coordinator
-  let sessionsAt = now()
-  const nextPhase = (): number => {
+  let lookedAt = now() - lookEveryMs
+  const earliest = (of: (deadlines: Deadlines) => number): number => {
     let next = Number.POSITIVE_INFINITY
-    for (const { deadlines } of streams) next = Math.min(next, deadlines.next)
+    for (const { deadlines } of streams) next = Math.min(next, of(deadlines))
     return next
+  }
+  const sessionsAt = (): number => {
+    const next = earliest(({ nextSession }) => nextSession)
+    const pauseMsMax = next === Number.POSITIVE_INFINITY ? idleLookMs : lookMsMax
+    return Math.max(lookedAt + lookEveryMs, Math.min(lookedAt + pauseMsMax, next))
   }
   return Effect.forever(
     Effect.gen(function* () {
-      alarm.wakeAt = Math.min(sessionsAt, nextPhase())
+      alarm.sessionsFrom = lookedAt + lookEveryMs
+      alarm.wakeAt = Math.min(
+        sessionsAt(),
+        earliest(({ next }) => next)
+      )
       const sleepMs = Math.max(0, alarm.wakeAt - now())
       const asleepAt = elapsed()
       if (sleepMs > 0) yield* alarm.sleep(sleepMs)
       const lateMs = elapsed() - asleepAt - sleepMs
       const at = now()
       if (lateMs > lookEveryMs) for (const { lastHeartbeats } of streams) lastHeartbeats.resume(at)
-      const looksAtSessions = at >= sessionsAt
-      if (looksAtSessions) sessionsAt = at + lookEveryMs
+      const looksAtSessions = at >= sessionsAt()
+      if (looksAtSessions) lookedAt = at
       for (const stream of [...streams]) {
         const { deadlines } = stream
         yield* give(coordinator, stream, looksAtSessions ? [...deadlines.duePhases(at), ...deadlines.dueSessions(at)] : deadlines.duePhases(at))
@@ -104,5 +120,5 @@ export const watchOffsets = (coordinator: CoordinatorContext): Effect.Effect<nev
       yield* give(coordinator, stream, old)
     }
   })
-  return Effect.zipRight(Effect.schedule(look, Schedule.spaced(expireVoidEveryMs)), Effect.never)
+  return Effect.forever(Effect.delay(look, expireVoidEveryMs))
 }

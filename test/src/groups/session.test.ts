@@ -25,6 +25,19 @@ describe("sessions", () => {
       })
     )
   })
+  test("the first member after an idle time is watched too, with the shortest session", () => {
+    const world = new World()
+    return world.run(
+      Effect.gen(function* () {
+        const leader = yield* world.leader({ "group.initial.rebalance.delay.ms": 0, "group.min.session.timeout.ms": 1000 })
+        yield* Effect.sleep("70 seconds")
+        const silent = yield* world.member(leader, "g", "silent", { sessionTimeoutMs: 1000 })
+        yield* silent.enter()
+        yield* Effect.sleep(1550)
+        expect(yield* silent.beat()).toBe("UNKNOWN_MEMBER_ID")
+      })
+    )
+  })
   test("joining, syncing and committing are signs of life too; waiting for a round is none that is needed", () => {
     const world = new World()
     return world.run(
