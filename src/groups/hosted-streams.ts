@@ -2,7 +2,7 @@ import { type Context, Effect, ExecutionStrategy, Exit, Schedule, Scope } from "
 import { type Limits, limitsOf } from "../../domain/group/limits.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import type { Rejection } from "../../domain/kernel/error-code.ts"
-import { Journal } from "../ports/journal.ts"
+import { Journal, LeaseOver } from "../ports/journal.ts"
 import type { LogFault } from "../ports/log-store.ts"
 import type { UnreadableEvent, WriterStopped } from "../stream/fault.ts"
 import { openWriter } from "../stream/writer.ts"
@@ -90,7 +90,8 @@ export class HostedStreams {
   /** Unloads a stream whose writer has ended by itself, and opens it again where this process still holds its journal. */
   private unload({ index, writer }: Omit<TakenStream, "scope">, stopped: WriterStopped): Effect.Effect<void> {
     if (stopped.reason === "bug") return this.parts.stop(stopped)
-    const isFenced = stopped.reason === "fenced"
+    // Another process that leads fences this one. The lease of one stream may end while this process continues as the coordinator.
+    const isFenced = stopped.reason === "fenced" && !(stopped.cause instanceof LeaseOver)
     const consequence = isFenced
       ? "The groups of this stream get NOT_COORDINATOR; the other groups are served."
       : "The groups of this stream get COORDINATOR_LOAD_IN_PROGRESS until it is opened again; the other groups are served."

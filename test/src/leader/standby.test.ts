@@ -4,6 +4,7 @@ import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/na
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
+import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
 import { DescribeQuorum } from "../../../src/protocol/message/55-describe-quorum.ts"
 import { DescribeCluster } from "../../../src/protocol/message/60-describe-cluster.ts"
 import { createTopics } from "../groups/support.ts"
@@ -124,6 +125,34 @@ describe("given a candidate that stands by", () => {
           world.until("100 leads again", () => only.role().isLeading && (only.role().cluster().leader?.epoch ?? 0) > epoch),
           Fiber.join(life)
         )
+      })
+    )
+  })
+
+  test("when etcd ends the lease of a stream of groups alone, then the leader opens that stream again", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const only = yield* world.candidate(100)
+        yield* world.until("100 leads", () => only.role()?.isLeading === true && only.role().cluster().leader !== undefined)
+        const client = yield* world.link(only.address)
+        const protocols = [{ name: "range", metadata: new Uint8Array(0) }]
+        const asked = {
+          groupId: "readers",
+          sessionTimeoutMs: 10_000,
+          rebalanceTimeoutMs: 10_000,
+          memberId: "",
+          groupInstanceId: null,
+          protocolType: "consumer",
+          protocols
+        }
+        const join = Effect.map(client.call(JoinGroup, asked, { version: 5 }), ({ errorCode }) => kafkaError(errorCode))
+        expect(yield* join).toBe("MEMBER_ID_REQUIRED")
+        world.etcd.overwrite("/franz/__group_metadata-0/state/leader", undefined)
+        const refused = yield* Effect.repeat(Effect.delay(join, 10), { until: (error) => error !== "MEMBER_ID_REQUIRED", times: 1000 })
+        expect(refused).toBe("COORDINATOR_LOAD_IN_PROGRESS")
+        const served = yield* Effect.repeat(Effect.delay(join, 100), { until: (error) => error === "MEMBER_ID_REQUIRED", times: 600 })
+        expect([served, only.role().isLeading]).toEqual(["MEMBER_ID_REQUIRED", true])
       })
     )
   })
