@@ -22,6 +22,12 @@ export const acceptedOfThree: ReadonlyArray<Accepted> = [
     why: "A broker that does not lead the partition says so, whatever epoch the consumer knows; Kafka compares epochs first. The consumer asks for metadata in both cases."
   },
   {
+    at: /^Three nodes: slow moves\/a partition more, under way\..*error(Code|Message)$/,
+    ours: /NONE|null/,
+    kafkas: /INVALID_REPLICA_ASSIGNMENT|a sentence/,
+    why: "A new partition has as many replicas as the topic has when its moves have ended; Kafka counts those that a move adds and has not removed yet."
+  },
+  {
     at: /^Three nodes: brokers' requests\/in-sync set by .*errorCode$/,
     ours: /CLUSTER_AUTHORIZATION_FAILED/,
     kafkas: /STALE_BROKER_EPOCH/,

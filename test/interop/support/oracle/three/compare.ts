@@ -13,6 +13,8 @@ const shared = [
   "broker.session.timeout.ms=60000",
   "broker.heartbeat.interval.ms=500",
   "log.retention.check.interval.ms=86400000",
+  // The records are of 1970, and Kafka looks at them 30 s after its start.
+  "log.retention.ms=-1",
   "replica.selector.class=org.apache.kafka.common.replica.RackAwareReplicaSelector"
 ]
 const settings = (id: number): ReadonlyArray<string> => [...shared, `broker.rack=rack-${id}`]

@@ -66,7 +66,7 @@ export const slowMoves: ClusterScenario = async (cluster) => {
   await cluster.placed("slow", [[1, 2]])
   const large = batch(1, { records: [{ timestamp: 1, key: null, value: new Uint8Array(900_000) }] })
   for (let count = 0; count < 8; count++) await cluster.fill(1, "slow", large)
-  await cluster.ask("throttled", 1, IncrementalAlterConfigs, 1, config(4, "3", rate, "1"))
+  await cluster.ask("throttled", 3, IncrementalAlterConfigs, 1, config(4, "3", rate, "1"))
   await cluster.ask("throttled, the topic", 1, IncrementalAlterConfigs, 1, config(2, "slow", throttled, "*"))
   // Kafka does not show the rate of a broker; what is set after it is known later.
   await until("broker 3 has the throttle", async () => {
@@ -97,7 +97,7 @@ export const slowMoves: ClusterScenario = async (cluster) => {
   await cluster.when("slow", "it is as it was", ({ replicaNodes }) => replicaNodes.length === 2)
   await look("cancelled")
   await move(cluster, "cancelled again", "slow", [0, null])
-  await cluster.ask("throttled no more", 1, IncrementalAlterConfigs, 1, {
+  await cluster.ask("throttled no more", 3, IncrementalAlterConfigs, 1, {
     resources: [{ resourceType: 4, resourceName: "3", configs: [{ name: rate, configOperation: 1, value: null }] }],
     validateOnly: false
   })

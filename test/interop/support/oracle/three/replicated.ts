@@ -228,6 +228,11 @@ export const directories: ClusterScenario = async (cluster) => {
 
 export const epochs: ClusterScenario = async (cluster) => {
   await cluster.placed("aged", spread)
+  // A node of Kafka names a partition before it follows it.
+  await until("node 2 follows", async () => {
+    const answer = await cluster.call(2, Fetch, 12, fetched("aged", 0, {}))
+    return answer.responses[0]?.partitions[0]?.errorCode === 0
+  })
   const ask = (label: string, node: number, leaderEpoch: number, currentLeaderEpoch: number, more: object = {}) =>
     cluster.ask(label, node, OffsetForLeaderEpoch, 4, {
       replicaId: -1,
