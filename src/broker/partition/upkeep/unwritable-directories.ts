@@ -1,3 +1,4 @@
+import { Effect } from "effect"
 import type { LogDirectory, LogFault } from "../../../ports/log-store.ts"
 import type { DisownedReplicas } from "../../disowned-replicas.ts"
 import { keyOf, type TopicIdPartition } from "../topic-id-partition.ts"
@@ -10,7 +11,7 @@ interface UnwritableDirectoriesOptions {
 }
 
 /** How often a directory that takes no records is tried, ms. */
-export const writableCheckMs = 1000
+const writableCheckMs = 1000
 /** Bytes that a directory must take before its replicas append again. */
 const probeBytes = 1_048_576
 /**
@@ -40,6 +41,8 @@ const isWritable = (directory: LogDirectory): boolean => {
 export class UnwritableDirectories {
   /** The replicas in each of them. */
   private readonly found = new Map<LogDirectory, Map<string, TopicIdPartition>>()
+  /** Open while there is one. */
+  private readonly isOneFound = Effect.unsafeMakeLatch(false)
 
   constructor(private readonly options: UnwritableDirectoriesOptions) {}
 
@@ -52,6 +55,7 @@ export class UnwritableDirectories {
     if (known?.has(keyOf(replica)) === true) return
     const replicas = known ?? this.allIn(directory)
     this.found.set(directory, replicas)
+    this.isOneFound.unsafeOpen()
     replicas.set(keyOf(replica), replica)
     this.options.disowned.cannotWrite(known === undefined ? replicas.values() : [replica])
     if (known !== undefined) return
@@ -60,8 +64,13 @@ export class UnwritableDirectories {
     )
   }
 
-  /** Tries the directories; returns whether one of them takes records again. */
-  look(): boolean {
+  /** Tries the directories every second while there is one, for as long as it runs. Calls `again` when one of them takes records again. */
+  readonly watch = (again: () => void): Effect.Effect<never> => {
+    const look = Effect.sync(() => (this.look() ? again() : undefined))
+    return Effect.forever(Effect.zipRight(this.isOneFound.await, Effect.delay(look, writableCheckMs)))
+  }
+
+  private look(): boolean {
     const before = this.found.size
     for (const [directory, replicas] of this.found) {
       // A directory that is offline has other reports.
@@ -70,6 +79,7 @@ export class UnwritableDirectories {
       this.options.disowned.canWrite(replicas.values())
       if (directory.fault() === undefined) this.options.report(`The data directory ${directory.path} takes records again: its replicas copy what they missed.`)
     }
+    if (this.found.size === 0) this.isOneFound.unsafeClose()
     return this.found.size < before
   }
 

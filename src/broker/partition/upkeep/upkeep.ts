@@ -5,7 +5,6 @@ import { type HostedLogs, reopenMs } from "../hosted/hosted-logs.ts"
 import { Cleaner } from "./cleaner.ts"
 import { Flushing, flushCheckMs } from "./flushing.ts"
 import { Trimming } from "./trimming.ts"
-import { writableCheckMs } from "./unwritable-directories.ts"
 
 /** How often silent producers are looked for, ms: Kafka's producer.id.expiration.check.interval.ms. */
 const expiryCheckMs = 600_000
@@ -32,10 +31,7 @@ export const runUpkeep = (logs: HostedLogs): Effect.Effect<Trimming, never, Brok
       reopenMs,
       Effect.sync(() => logs.retry())
     )
-    yield* every(
-      writableCheckMs,
-      Effect.sync(() => (logs.unwritable.look() ? logs.retry() : undefined))
-    )
+    yield* Effect.forkScoped(logs.unwritable.watch(() => logs.retry()))
     const trimming = new Trimming({ starts: logs.starts, replicas, clock, warn, scope: yield* Effect.scope })
     const trimMs = config()["log.retention.check.interval.ms"]
     yield* Effect.forkScoped(Effect.delay(repeated(trimMs, trimming.look), Math.min(trimMs, firstTrimMs)))
