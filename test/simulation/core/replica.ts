@@ -356,6 +356,7 @@ export class Replica {
     log.cut(offset, { epochs: !rules.cutsEpochs, producers: !rules.cutsProducers, synced: !rules.lowersSyncedEnd })
     world.mix(this.key, offset)
     this.highWatermark = Math.min(this.highWatermark, offset)
+    if (rules.lowersCheckpoints) log.checkpointed = Math.min(log.checkpointed, offset)
     if (this.follow !== undefined) this.follow = wasCut(this.follow, log.end, log.lastEpoch)
   }
 

@@ -21,6 +21,8 @@ export const realRules = {
   waitsForDuplicates: true,
   /** Whether a cut lowers the end that is believed to be synced. */
   lowersSyncedEnd: true,
+  /** Whether a cut lowers the high watermark that is stored. */
+  lowersCheckpoints: true,
   /** Whether a broker disowns logs that are missing, before it is unfenced. */
   disownsMissingLogs: true,
   /** Whether a running broker that lost a log waits for a higher leader epoch before it makes a new one. */

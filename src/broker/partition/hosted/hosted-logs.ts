@@ -97,6 +97,7 @@ export class HostedLogs {
       faulty: (partition, fault) => this.unwritable.noted(partition, fault),
       isUnwritable: disowned.isUnwritable,
       dropStart: (partition) => this.starts.drop(partition),
+      highWatermarkFell: Effect.suspend(() => this.highWatermarks.save(this.replicas())),
       recordsLost: lost.add
     }
     this.unwritable = new UnwritableDirectories({ directories: store.directories, disowned, report: this.report })

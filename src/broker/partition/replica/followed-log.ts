@@ -63,13 +63,23 @@ export class FollowedLog {
   }
 
   /**
-   * Cuts the log where it leaves the leader's, and folds again what is derived from it. A cut before the start follows an
-   * unclean election: the start would hide the leader's records at these offsets.
+   * Lowers the high watermark, and stores it, before a cut removes records below it: after a restart the old one would
+   * call committed what comes in their place.
    */
-  cutTo(offset: Offset, leaderEpoch: number): Effect.Effect<void, LogFault> {
+  lowered(offset: Offset): Effect.Effect<void> {
+    const { highWatermark, services } = this.parts
+    if (offset >= highWatermark.get()) return Effect.void
+    highWatermark.cut(offset)
+    return services.highWatermarkFell
+  }
+  /**
+   * Cuts the log where it leaves the leader's, and folds again what is derived from it. What was below `committed` is
+   * reported. A cut before the start follows an unclean election: the start would hide the leader's records at these
+   * offsets.
+   */
+  cutTo(offset: Offset, leaderEpoch: number, committed: Offset): Effect.Effect<void, LogFault> {
     return Effect.suspend(() => {
       const { of, services, start, startDropped } = this.parts
-      const committed = this.highWatermark()
       const dropped = offset < start() ? Effect.map(services.dropStart(of), startDropped) : Effect.void
       return Effect.map(Effect.zipRight(dropped, Effect.zipRight(this.log.truncateTo(offset), this.refold)), () => this.reportLost(committed, leaderEpoch))
     }).pipe(this.noted)

@@ -120,7 +120,7 @@ export class Following {
       case "ignore":
         return Effect.succeed(false)
       case "cut":
-        return Effect.as(this.moved(this.log.cutTo(action.offset, this.leaderEpoch)), false)
+        return Effect.as(this.cut(action.offset), false)
       case "restart":
         return Effect.as(this.moved(this.log.restartAt(action.logStart)), false)
       case "append":
@@ -148,6 +148,11 @@ export class Following {
     })
   }
 
+  private cut(offset: Offset): Effect.Effect<void, LogFault> {
+    const committed = this.log.highWatermark()
+    // An election may come while the lower high watermark is stored: a leader's log is not cut.
+    return Effect.flatMap(this.log.lowered(offset), () => (this.isCurrent ? this.moved(this.log.cutTo(offset, this.leaderEpoch, committed)) : Effect.void))
+  }
   private moved(cut: Effect.Effect<void, LogFault>): Effect.Effect<void, LogFault> {
     return Effect.map(cut, () => {
       this.state = wasCut(this.state, this.log.end(), this.log.derived.lastRecordEpoch())

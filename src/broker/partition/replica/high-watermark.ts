@@ -28,8 +28,8 @@ export class HighWatermark {
     return to > this.offset && this.advance(Math.min(to, this.end()))
   }
 
-  /** The log was cut. */
-  cut(): void {
-    this.offset = Math.min(this.offset, this.end())
+  /** The log was cut, or will be cut to `to`. */
+  cut(to = this.end()): void {
+    this.offset = Math.min(this.offset, to)
   }
 }

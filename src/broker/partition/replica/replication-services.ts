@@ -32,6 +32,8 @@ export interface ReplicationServices {
   readonly isUnwritable: (partition: TopicIdPartition) => boolean
   /** The stored start of the log does not count any more: the log is cut before it. */
   readonly dropStart: (partition: TopicIdPartition) => Effect.Effect<void, LogFault>
+  /** Stores the high watermarks, durably: one has fallen. */
+  readonly highWatermarkFell: Effect.Effect<void>
   /** The replica removes records below its high watermark. */
   readonly recordsLost: (lost: LostRange) => void
 }

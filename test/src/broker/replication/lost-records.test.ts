@@ -1,14 +1,17 @@
 import { expect, test } from "bun:test"
 import { Effect, Either } from "effect"
+import { CheckpointReader } from "../../../../adapters/log/disk/checkpoint.ts"
+import type { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
 import { Command } from "../../../../domain/cluster/command.ts"
 import { metadataTopic, metadataTopicId } from "../../../../domain/cluster/topic/name.ts"
 import { readableBatches } from "../../../../domain/log/batch.ts"
+import { crc32c } from "../../../../domain/log/crc32c.ts"
 import { decodeRecords } from "../../../../domain/log/record.ts"
 import type { RunningLeader } from "../../../../src/leader/leader.ts"
 import { Fetch } from "../../../../src/protocol/message/01-fetch.ts"
 import { DeleteRecords } from "../../../../src/protocol/message/21-delete-records.ts"
 import type { Link } from "../../../../src/wire/link.ts"
-import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, until, valuesOn } from "./support.ts"
+import { consume, createReplicated, partitionOf, produce, ReplicatedWorld, topicId, until, valuesOn } from "./support.ts"
 
 /** The events of the cluster's journal. */
 const events = (to: Link) =>
@@ -43,6 +46,13 @@ const electUncleanly = (leader: RunningLeader, id: number) =>
     yield* Effect.sleep(1000)
   })
 
+/** The high watermarks on a broker's disk. */
+const checkpointed = (world: ReplicatedWorld, id: number): ReadonlyArray<string> => {
+  const reader = new CheckpointReader((world.disks.get(id) as MemoryDisk).session(), "/data", crc32c)
+  const { stored } = Either.getOrThrow(reader.newest("replication-offset-checkpoint"))
+  return new TextDecoder().decode(stored?.document).trimEnd().split("\n").slice(2)
+}
+
 test("after an unclean election the replica that removes committed records reports them, also after a restart", () => {
   const world = new ReplicatedWorld()
   return world.run(
@@ -61,8 +71,11 @@ test("after an unclean election the replica that removes committed records repor
       yield* world.broker(2)
       yield* electUncleanly(leader, 2)
       expect(yield* produce(yield* world.link(2), "second 1")).toEqual(["NONE", 1])
-      yield* world.broker(1)
+      expect(checkpointed(world, 1)).toEqual([`${topicId} 0 3`])
+      yield* world.broker(1, { "replica.high.watermark.checkpoint.interval.ms": 3_600_000 })
       yield* until(() => partitionOf(leader)?.isr.length === 2)
+      // A restart would call committed what the replica copies in the place of the removed records.
+      expect(checkpointed(world, 1)).toEqual([`${topicId} 0 1`])
       yield* Effect.sleep(2000)
       const journal = yield* events(yield* world.linkTo("leader"))
       const lost = journal.filter(({ _tag }) => _tag === "RecordsLost")

@@ -143,6 +143,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         followed: () => undefined,
         lost: () => undefined,
         dropStart: () => Effect.void,
+        highWatermarkFell: Effect.void,
         recordsLost: () => undefined,
         faulty: () => undefined,
         isUnwritable: () => false
