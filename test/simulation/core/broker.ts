@@ -184,8 +184,9 @@ export class Broker implements Node {
     const { partitions, sometimes } = this.world
     this.failed.set(key, { reason, leaderEpoch })
     // The broker was down from before the partition was placed on it until now: it cannot tell that from a loss.
-    if (reason === "missing" && !partitions.of(key).lostBy.has(this.id)) {
-      sometimes.hit("a log was missing because its broker had never made it")
+    // A damaged log was disowned, and its broker elected uncleanly after that: operators have to elect another one.
+    if (!partitions.of(key).lostBy.has(this.id)) {
+      if (reason === "missing") sometimes.hit("a log was missing because its broker had never made it")
       this.lost(key)
     }
     sometimes.hit(reason === "missing" ? "a missing log was disowned" : "a damaged log was disowned")

@@ -115,6 +115,10 @@ test("actions run by time, and in the order in which they were added", () => {
 })
 
 describe("a rule that is switched off is found", () => {
+  test("the stored high watermark stays behind a cut, in a longer run", () => {
+    const run = (rules: typeof realRules) => simulateCore(coreOptions(3_000_067, 185), rules).violations[0]?.invariant
+    expect([run({ ...realRules, lowersCheckpoints: false }), run(realRules)]).toEqual(["R3", undefined])
+  })
   test.each(coreMutants.map((mutant) => [mutant.name, mutant] as const))(
     "%s",
     (_, { likelySeed, rules }) => {
