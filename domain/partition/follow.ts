@@ -126,10 +126,11 @@ export const answered = (
     case "diverging":
       return { state: { ...next, isAligned: false, readable: undefined }, action: { _tag: "cut", offset: cutAt(starts, state.end, answer.diverging) } }
     case "out of range":
-      // The own log ends before the leader's begins, or the leader's log is shorter: never the end of following (KAFKA-7414).
+      // The own log ends before the leader's begins; or it is empty, and the leader's ends before it, after an unclean election:
+      // no epoch tells where they part. Never the end of following (KAFKA-7414).
       return {
         state: { ...next, isAligned: false, readable: undefined },
-        action: state.end < answer.logStart ? { _tag: "restart", logStart: answer.logStart } : ignored
+        action: state.end < answer.logStart || state.lastEpoch < 0 ? { _tag: "restart", logStart: answer.logStart } : ignored
       }
     case "records":
       return { state: { ...next, isAligned: true }, action: appends }

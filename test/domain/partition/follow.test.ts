@@ -76,6 +76,9 @@ describe("answers", () => {
     expect(action).toEqual({ _tag: "restart", logStart: 500 })
     expect(nextFetch(wasCut(state, 480, -1))).toMatchObject({ offset: 480, lastFetchedEpoch: -1 })
     expect(answered(waiting, sent, { _tag: "out of range", logStart: 50 }, starts).action).toEqual({ _tag: "ignore" })
+    // An empty log behind the end of a leader that was elected uncleanly: no epoch says where they part.
+    const empty = { ...waiting, lastEpoch: -1 }
+    expect(answered(empty, sent, { _tag: "out of range", logStart: 50 }, []).action).toEqual({ _tag: "restart", logStart: 50 })
   })
   test("KAFKA-8346, librdkafka 4401: a failed fetch is sent again", () => {
     const { action, state } = answered(waiting, sent, { _tag: "failed" }, starts)

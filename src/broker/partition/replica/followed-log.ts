@@ -72,21 +72,25 @@ export class FollowedLog {
     highWatermark.cut(offset)
     return services.highWatermarkFell
   }
-  /**
-   * Cuts the log where it leaves the leader's, and folds again what is derived from it. What was below `committed` is
-   * reported. A cut before the start follows an unclean election: the start would hide the leader's records at these
-   * offsets.
-   */
+  /** Cuts the log where it leaves the leader's, and folds again what is derived from it. What was below `committed` is reported. */
   cutTo(offset: Offset, leaderEpoch: number, committed: Offset): Effect.Effect<void, LogFault> {
+    return Effect.map(this.withStart(offset, this.log.truncateTo(offset)), () => this.reportLost(committed, leaderEpoch)).pipe(this.noted)
+  }
+  /** Begins an empty log at `offset`, where a batch of the leader begins: what was deleted stays so. */
+  restartAt(offset: Offset): Effect.Effect<void, LogFault> {
+    return Effect.zipRight(this.log.restartAt(offset), this.refold).pipe(this.noted)
+  }
+  /** Drops all records: the log begins at the start of the leader's. */
+  copyFrom(leaderStart: Offset): Effect.Effect<void, LogFault> {
+    return this.withStart(leaderStart, this.log.restartAt(leaderStart)).pipe(this.noted)
+  }
+  /** A log that ends before its start follows an unclean election: the start would hide the leader's records at these offsets. */
+  private withStart(offset: Offset, cut: Effect.Effect<void, LogFault>): Effect.Effect<void, LogFault> {
     return Effect.suspend(() => {
       const { of, services, start, startDropped } = this.parts
       const dropped = offset < start() ? Effect.map(services.dropStart(of), startDropped) : Effect.void
-      return Effect.map(Effect.zipRight(dropped, Effect.zipRight(this.log.truncateTo(offset), this.refold)), () => this.reportLost(committed, leaderEpoch))
-    }).pipe(this.noted)
-  }
-  /** Drops all records: the log begins at `offset`. */
-  restartAt(offset: Offset): Effect.Effect<void, LogFault> {
-    return Effect.zipRight(this.log.restartAt(offset), this.refold).pipe(this.noted)
+      return Effect.zipRight(dropped, Effect.zipRight(cut, this.refold))
+    })
   }
 
   /** What was appended is durable. */

@@ -122,7 +122,7 @@ export class Following {
       case "cut":
         return Effect.as(this.cut(action.offset), false)
       case "restart":
-        return Effect.as(this.moved(this.log.restartAt(action.logStart)), false)
+        return Effect.as(this.lowered(action.logStart, this.log.copyFrom(action.logStart)), false)
       case "append":
         return this.append(answer)
     }
@@ -149,9 +149,11 @@ export class Following {
   }
 
   private cut(offset: Offset): Effect.Effect<void, LogFault> {
-    const committed = this.log.highWatermark()
-    // An election may come while the lower high watermark is stored: a leader's log is not cut.
-    return Effect.flatMap(this.log.lowered(offset), () => (this.isCurrent ? this.moved(this.log.cutTo(offset, this.leaderEpoch, committed)) : Effect.void))
+    return this.lowered(offset, this.log.cutTo(offset, this.leaderEpoch, this.log.highWatermark()))
+  }
+  /** An election may come while the lower high watermark is stored: a leader's log is not cut. */
+  private lowered(offset: Offset, cut: Effect.Effect<void, LogFault>): Effect.Effect<void, LogFault> {
+    return Effect.flatMap(this.log.lowered(offset), () => (this.isCurrent ? this.moved(cut) : Effect.void))
   }
   private moved(cut: Effect.Effect<void, LogFault>): Effect.Effect<void, LogFault> {
     return Effect.map(cut, () => {
