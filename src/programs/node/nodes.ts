@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, FiberRef, Layer, type Scope } from "effect"
 import { watchFileLimit } from "../../../adapters/log/file/file-limit.ts"
 import { spareId } from "../../../domain/cluster/broker/spare-id.ts"
 import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/node.ts"
@@ -18,6 +18,7 @@ import type { Transport } from "../../ports/transport.ts"
 import { type ServedNode, serveOptions } from "../../serve/serve-options.ts"
 import type { Route } from "../../wire/route.ts"
 import { platform } from "../platform.ts"
+import { surroundings } from "../surroundings.ts"
 import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
 import { layerBroker, layerBrokerOfLeader } from "./broker-role.ts"
 import { below, journalDirectory, layerStore } from "./data-directories.ts"
@@ -179,11 +180,14 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
     }
   })
 
+/** Watches over the descriptors of this process. Nodes whose disks are in memory open no file. */
+const fileLimit = Effect.flatMap(FiberRef.get(surroundings), ({ store }) => (store === undefined ? watchFileLimit() : Effect.void))
+
 /** Provides the platform until the scope closes. */
 const started = ({ config }: NodeOptions, start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
-  Effect.flatMap(Layer.build(Layer.merge(platform, layerScrapedNodes(config))), (context) =>
-    Effect.zipRight(watchFileLimit(), Effect.provide(start, context))
-  ).pipe(Effect.mapError(nodeFailure))
+  Effect.flatMap(Layer.build(Layer.merge(platform, layerScrapedNodes(config))), (context) => Effect.zipRight(fileLimit, Effect.provide(start, context))).pipe(
+    Effect.mapError(nodeFailure)
+  )
 
 export const startUp = (options: NodeOptions & { readonly brokers: number }) =>
   started(options, Effect.flatMap(withKnownId(options, join(journalDirectory(options), "leader")), up))
