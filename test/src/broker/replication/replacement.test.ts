@@ -172,3 +172,32 @@ test("an unregistered broker is replaced as a fenced one is", () => {
     })
   )
 })
+
+test("a replacement of a lost broker keeps to leader.replication.throttled.rate where the topic lists its replicas", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const rate = 100_000
+      const leader = yield* recorded(world, lines)
+      // One record in each response.
+      yield* world.broker(1, { "leader.replication.throttled.rate": rate })
+      const second = yield* world.broker(2)
+      yield* world.broker(3, { "replica.fetch.max.bytes": 1 })
+      yield* live(leader, 3)
+      yield* createReplicated(leader, [1, 2], { "leader.replication.throttled.replicas": "*" })
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      const to = yield* world.link(1)
+      // 400 KB: 4 s at the throttled rate.
+      for (let n = 0; n < 20; n++) expect((yield* produce(to, "x".repeat(20_000)))[0]).toBe("NONE")
+      yield* second.stop
+      yield* until(() => partitionOf(leader)?.adding.includes(3 as never) === true)
+      const before = world.clock.unsafeCurrentTimeMillis()
+      // Meanwhile the replicas in sync are not held.
+      expect((yield* produce(to, "x"))[0]).toBe("NONE")
+      expect(world.clock.unsafeCurrentTimeMillis() - before).toBeLessThan(200)
+      yield* until(() => partitionOf(leader)?.replicas.join() === "1,3" && partitionOf(leader)?.adding.length === 0)
+      expect(world.clock.unsafeCurrentTimeMillis() - before).toBeWithin(2000, 20_000)
+    })
+  )
+})

@@ -58,13 +58,12 @@ export class ReplicatedWorld {
     )
   }
 
-  /** Starts a broker over its disk. */
-  broker(id: number, config: Partial<NodeConfig> = {}): Effect.Effect<RunningReplica, unknown, Scope.Scope> {
+  /** Starts a broker over its disk, on the host `broker-ID`, or on another one. */
+  broker(id: number, config: Partial<NodeConfig> = {}, host = `broker-${id}`): Effect.Effect<RunningReplica, unknown, Scope.Scope> {
     const disk = this.disks.get(id) ?? new MemoryDisk()
     this.disks.set(id, disk)
     return Effect.gen(this, function* () {
       const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
-      const host = `broker-${id}`
       const start = Effect.flatMap(Layer.build(Layer.provideMerge(memoryLog(disk, this.bounds), this.platform(host))), (context) =>
         Effect.provide(startBroker({ nodeId: id, leader: { host: "leader", port: 9092 }, config: this.config(config), listen: { host, port: 9092 } }), context)
       )
