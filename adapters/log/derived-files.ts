@@ -136,7 +136,9 @@ export class DerivedFiles implements DerivedDocuments {
     const bytes = this.hasEpochs ? this.read(epochCheckpointFileName) : undefined
     this.epochsWritten = bytes === undefined ? undefined : new TextDecoder().decode(bytes)
     const starts = decodeEpochCheckpoint(this.epochsWritten ?? "") ?? []
-    return starts.filter(({ offset }) => offset < this.active.endOffset)
+    const { endOffset } = this.active
+    // Of an emptied log the last one is at its end.
+    return starts.filter(({ offset }) => offset < endOffset || (offset === endOffset && this.start === endOffset))
   }
 
   readonly keep = (source: DerivedSource): void => {

@@ -8,7 +8,7 @@ import type { EpochStart } from "../../domain/log/epoch-checkpoint.ts"
 export interface DerivedSource {
   /** The producer state in Kafka's `.snapshot` format. */
   readonly snapshot: () => Uint8Array
-  /** The leader epochs that have batches, in rising order. */
+  /** The leader epochs that have batches, in rising order; where all are deleted, the one of the last batch, at the log's end. */
   readonly epochs: () => ReadonlyArray<EpochStart>
 }
 
@@ -31,8 +31,8 @@ export interface DerivedDocuments {
    */
   readonly snapshots: ReadonlyArray<DerivedSnapshot>
   /**
-   * The leader epochs of `leader-epoch-checkpoint`, without those that begin behind the log's end; none where the file
-   * is missing or torn.
+   * The leader epochs of `leader-epoch-checkpoint`, without those that begin at the log's end or behind it; of an
+   * emptied log the last one, which is at its end. None where the file is missing or torn.
    */
   readonly epochs: () => ReadonlyArray<EpochStart>
   /**

@@ -6,7 +6,7 @@ import type { Crc32c } from "../../../../domain/log/crc32c.ts"
 import type { EpochStart } from "../../../../domain/log/epoch-checkpoint.ts"
 import { encodeProducerSnapshot } from "../../../../domain/log/producer-snapshot.ts"
 import type { LogFault, PartitionLog } from "../../../ports/log-store.ts"
-import { EpochStarts } from "./epoch-starts.ts"
+import type { EpochStarts } from "./epoch-starts.ts"
 import { type Restored, type RestoreOptions, restore } from "./restore.ts"
 
 /** What is folded from the batches of a log: its end, the producers and the leader epochs. Stored beside the log from `keep` on. */
@@ -28,22 +28,27 @@ export class DerivedState {
     const { files } = this
     files.derived.keep({
       snapshot: () => encodeProducerSnapshot(this.log.producers, this.recordEpochs(), this.crc32c),
-      epochs: this.recordEpochs
+      epochs: () => this.epochs.kept(files.end())
     })
   }
 
   /** The leader epochs that have records. */
   readonly recordEpochs = (): ReadonlyArray<EpochStart> => this.epochs.startsBefore(this.files.end())
 
-  /** The leader epoch of the last record; -1 for an empty log. */
-  readonly lastRecordEpoch = (): Epoch => {
-    const end = this.files.end()
-    return end > this.files.start() ? (this.epochs.at(end - 1) ?? -1) : -1
+  /** The leader epoch of the last record, also where that one is deleted; -1 where there was none, or it is not known. */
+  readonly lastRecordEpoch = (): Epoch => this.epochs.lastBefore(this.files.end()) ?? -1
+
+  /** Whether readers find no record: there was none, or all are deleted. */
+  get isEmpty(): boolean {
+    return this.recordEpochs().length === 0
   }
+
+  /** The leader epochs by which the log is compared with its leader's. */
+  readonly comparedEpochs = (): ReadonlyArray<EpochStart> => this.epochs.compared(this.files.end())
 
   /** Forgets the epochs in which this replica led without a record: the log has nothing of them (KAFKA-10706). */
   forgetEmptyEpochs(): void {
-    this.epochs = new EpochStarts(this.recordEpochs())
+    this.epochs = this.epochs.withoutEmpty(this.files.end())
   }
 
   /** Folds batches that were appended as they are. `now` in ms. */
@@ -59,6 +64,7 @@ export class DerivedState {
     return Effect.map(restore(this.files, { ...options, crc32c: this.crc32c }), ({ epochs, state }) => {
       this.log = state
       this.epochs = epochs
+      epochs.forgetBefore(this.files.start())
       this.keep()
     })
   }

@@ -5,7 +5,11 @@ import type { EpochStart } from "../../../../domain/log/epoch-checkpoint.ts"
 export class EpochStarts {
   private readonly starts: Array<EpochStart>
 
-  constructor(starts: ReadonlyArray<EpochStart> = []) {
+  /** `deleted`: the epoch of the last record before the start of the log, which is gone; undefined where it is not known. */
+  constructor(
+    starts: ReadonlyArray<EpochStart> = [],
+    private deleted: Epoch | undefined = undefined
+  ) {
     this.starts = [...starts]
   }
 
@@ -21,6 +25,7 @@ export class EpochStarts {
   forgetBefore(offset: Offset): void {
     const first = this.starts.findLastIndex((start) => start.offset <= offset)
     if (first < 0) return
+    this.deleted = this.at(offset - 1) ?? this.deleted
     this.starts.splice(0, first)
     const [oldest] = this.starts
     if (oldest !== undefined) this.starts[0] = { epoch: oldest.epoch, offset }
@@ -30,6 +35,30 @@ export class EpochStarts {
   startsBefore(end: Offset): ReadonlyArray<EpochStart> {
     return this.starts.filter(({ offset }) => offset < end)
   }
+  /** The same; where all of them are deleted, the epoch of the last record, at `end`, as Kafka keeps it. */
+  kept(end: Offset): ReadonlyArray<EpochStart> {
+    return this.emptiedAt(end, end)
+  }
+  /**
+   * The same to find where the log leaves that of its leader. Where an epoch began whose records are all deleted is not known:
+   * a leader without that epoch may have other records anywhere before `end`, and all of its log is copied.
+   */
+  compared(end: Offset): ReadonlyArray<EpochStart> {
+    return this.emptiedAt(end, 0)
+  }
+  private emptiedAt(end: Offset, offset: Offset): ReadonlyArray<EpochStart> {
+    const starts = this.startsBefore(end)
+    return starts.length === 0 && this.deleted !== undefined ? [{ epoch: this.deleted, offset }] : starts
+  }
+  /** The epoch of the last record before `end`, also of one that is deleted; undefined where there was none, or it is not known. */
+  lastBefore(end: Offset): Epoch | undefined {
+    return this.at(end - 1) ?? this.deleted
+  }
+  /** Without the epochs that have no records before `end`. */
+  withoutEmpty(end: Offset): EpochStarts {
+    return new EpochStarts(this.kept(end), this.deleted)
+  }
+
   get latest(): Epoch | undefined {
     return this.starts[this.starts.length - 1]?.epoch
   }

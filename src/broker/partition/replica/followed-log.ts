@@ -72,9 +72,12 @@ export class FollowedLog {
     highWatermark.cut(offset)
     return services.highWatermarkFell
   }
-  /** Cuts the log where it leaves the leader's, and folds again what is derived from it. What was below `committed` is reported. */
+  /** Cuts the log where it leaves the leader's, and folds again what is derived from it. What was below `committed`, and not deleted, is reported. */
   cutTo(offset: Offset, leaderEpoch: number, committed: Offset): Effect.Effect<void, LogFault> {
-    return Effect.map(this.withStart(offset, this.log.truncateTo(offset)), () => this.reportLost(committed, leaderEpoch)).pipe(this.noted)
+    return Effect.suspend(() => {
+      const start = this.parts.start()
+      return Effect.map(this.withStart(offset, this.log.truncateTo(offset)), () => this.reportLost(Math.max(this.end(), start), committed, leaderEpoch))
+    }).pipe(this.noted)
   }
   /** Begins an empty log at `offset`, where a batch of the leader begins: what was deleted stays so. */
   restartAt(offset: Offset): Effect.Effect<void, LogFault> {
@@ -105,8 +108,7 @@ export class FollowedLog {
     Effect.tapError(work, (fault) => Effect.sync(() => void this.parts.failed(fault)))
 
   /** A cut below the high watermark: the leader was elected uncleanly. */
-  private reportLost(to: Offset, leaderEpoch: number): void {
-    const from = this.end()
+  private reportLost(from: Offset, to: Offset, leaderEpoch: number): void {
     if (from >= to) return
     const { name, of, report, services } = this.parts
     report(`${name} removed its records from offset ${from} on; those before offset ${to} were committed.`)

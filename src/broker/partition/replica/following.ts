@@ -102,7 +102,7 @@ export class Following {
   answered(sent: NextFetch, answer: LeaderResponse): Effect.Effect<boolean, LogFault | MisplacedBatch> {
     return Effect.suspend(() => {
       if (!this.isCurrent) return Effect.succeed(false)
-      const { action, state } = answered(this.state, sent, answer, this.log.derived.recordEpochs())
+      const { action, state } = answered(this.state, sent, answer, this.log.derived.comparedEpochs())
       this.state = state
       return this.act(action, answer)
     })
@@ -132,8 +132,7 @@ export class Following {
     const [first] = batches
     const end = this.log.end()
     // An empty log that begins where the leader's does: the leader's batch may begin before its log start (KAFKA-6975).
-    const restarted =
-      first !== undefined && first.baseOffset < end && this.log.derived.lastRecordEpoch() < 0 ? this.moved(this.log.restartAt(first.baseOffset)) : Effect.void
+    const restarted = first !== undefined && first.baseOffset < end && this.log.derived.isEmpty ? this.moved(this.log.restartAt(first.baseOffset)) : Effect.void
     const prepared = batches.length === 0 ? restarted : Effect.flatMap(restarted, () => this.log.prepared(batches, sparseEnd))
     return Effect.flatMap(prepared, (filled) => {
       // The wait for the disk may have taken until after an election.

@@ -41,8 +41,14 @@ const newestSnapshot = (log: PartitionLog, crc32c: Crc32c): From => {
   return { offset: log.start(), producers: noProducers, epochs: undefined }
 }
 
-/** The starts of both, rising: of an epoch that both have, the earlier one. */
-const merged = (older: ReadonlyArray<EpochStart>, newer: ReadonlyArray<EpochStart>): ReadonlyArray<EpochStart> => {
+/**
+ * The starts of both, rising: of an epoch that both have, the earlier one. The checkpoint of an emptied log has the epoch of its last record at its end, where
+ * newer records may have come.
+ */
+const merged = (checkpoint: ReadonlyArray<EpochStart>, newer: ReadonlyArray<EpochStart>): ReadonlyArray<EpochStart> => {
+  const noted = checkpoint.at(-1)
+  const isFollowed = noted !== undefined && newer.some(({ epoch, offset }) => offset === noted.offset && epoch > noted.epoch)
+  const older = isFollowed ? checkpoint.slice(0, -1) : checkpoint
   const last = older.at(-1)
   return [...older, ...newer.filter(({ epoch, offset }) => last === undefined || (epoch > last.epoch && offset > last.offset))]
 }
@@ -57,10 +63,14 @@ const appendedAt = (batch: RecordBatch, now: number): number => (batch.timestamp
 export const restore = (log: PartitionLog, { crc32c, now, producerExpirationMs }: RestoreOptions): Effect.Effect<Restored, LogFault> =>
   Effect.suspend(() => {
     const from = newestSnapshot(log, crc32c)
-    const known = log.derived.epochs()
-    const epochs = new EpochStarts(merged(known, from.epochs ?? []))
-    // The checkpoint has all epochs up to its last one, the snapshot the newest ones. Epochs between the two are in the headers only.
-    const isCovered = from.epochs !== undefined && (from.epochs.length < epochsMax || known.some(({ epoch }) => epoch === from.epochs?.[0]?.epoch))
+    const noted = log.derived.epochs()
+    const known = noted.filter(({ offset }) => offset < log.end())
+    // Of an emptied log the checkpoint has the last epoch, at the end.
+    const epochs = new EpochStarts(merged(known, from.epochs ?? []), known.length < noted.length ? noted.at(-1)?.epoch : undefined)
+    // The checkpoint has all epochs up to its last one, the snapshot the newest ones. Epochs between the two are in the headers only; so is that of deleted
+    // records, until their segment goes.
+    const isCovered =
+      from.epochs !== undefined && from.epochs.length > 0 && (from.epochs.length < epochsMax || known.some(({ epoch }) => epoch === from.epochs?.[0]?.epoch))
     const scanFrom = isCovered ? from.offset : Math.min(from.offset, Math.max(known.at(-1)?.offset ?? 0, log.start()))
     let state: LogState = { end: from.offset, producers: from.producers }
     let scanned = 0

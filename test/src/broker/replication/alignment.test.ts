@@ -14,9 +14,11 @@ class Log {
     public start: number,
     public records: ReadonlyArray<number>,
     /** Epochs under which its replica led, with where each began. */
-    led: ReadonlyArray<readonly [epoch: number, offset: number]> = []
+    led: ReadonlyArray<readonly [epoch: number, offset: number]> = [],
+    /** The epoch of the last record that was deleted. */
+    deleted?: number
   ) {
-    this.epochs = new EpochStarts()
+    this.epochs = new EpochStarts([], deleted)
     records.forEach((epoch, at) => {
       for (const [one, offset] of led) if (offset <= start + at && one < epoch) this.epochs.note(one, offset)
       this.epochs.note(epoch, start + at)
@@ -27,7 +29,7 @@ class Log {
     return this.start + this.records.length
   }
   get lastEpoch(): number {
-    return this.records.at(-1) ?? -1
+    return this.epochs.lastBefore(this.end) ?? -1
   }
 }
 
@@ -50,7 +52,7 @@ const aligned = (leader: Log, before: Log, answersMax: number) => {
         : isOut
           ? ({ _tag: "out of range", logStart: leader.start } as const)
           : ({ _tag: "records", highWatermark: leader.end, logStart: leader.start, count: leader.end - sent.offset } as const)
-    const next = answered(state, sent, reply, log.epochs.startsBefore(log.end))
+    const next = answered(state, sent, reply, log.epochs.compared(log.end))
     state = next.state
     if (next.action._tag === "append") {
       const records = leader.records.slice(sent.offset - leader.start)
@@ -82,9 +84,11 @@ const history = fc
     shared: fc.nat(4),
     started: fc.nat(12),
     followerStarted: fc.nat(3),
-    led: fc.subarray([4, 6, 8])
+    led: fc.subarray([4, 6, 8]),
+    /** A log that was begun anew does not know which epoch was before its start. */
+    isAnew: fc.boolean()
   })
-  .map(({ common, follower, followerStarted, leader, led, shared, started }) => {
+  .map(({ common, follower, followerStarted, isAnew, leader, led, shared, started }) => {
     const first = common.flat()
     const [next = []] = leader
     // The follower has a part of the first epoch in which the logs part.
@@ -99,16 +103,19 @@ const history = fc
       follower: new Log(
         ownStart,
         own.slice(ownStart),
-        led.filter((epoch) => epoch > (own.at(-1) ?? -1)).map((epoch) => [epoch, own.length])
+        led.filter((epoch) => epoch > (own.at(-1) ?? -1)).map((epoch) => [epoch, own.length]),
+        isAnew ? undefined : own[ownStart - 1]
       ),
+      own,
+      isAnew,
       all
     }
   })
 
 test("KAFKA-15608, 20961, Redpanda 11360: whatever epochs a follower and its leader have, a few answers align the logs, and they are equal then", () => {
-  const seen = { cuts: 0, restarts: 0 }
+  const seen = { cuts: 0, restarts: 0, emptied: 0 }
   fc.assert(
-    fc.property(history, ({ all, follower, leader }) => {
+    fc.property(history, ({ all, follower, isAnew, leader, own }) => {
       const { cuts, hasAll, log } = aligned(leader, follower, 20)
       expect(hasAll).toBe(true)
       // One answer for each epoch in which the logs part, and one for a start that was deleted.
@@ -116,12 +123,17 @@ test("KAFKA-15608, 20961, Redpanda 11360: whatever epochs a follower and its lea
       // What the leader has deleted is deleted here, too.
       const start = Math.max(log.start, leader.start)
       expect(log.records.slice(start - log.start)).toEqual(all.slice(start))
+      // A log whose records were all deleted hides nothing in which its leader's differs.
+      const parts = [...own, -1].findIndex((epoch, at) => epoch !== all[at])
+      const isEmptied = follower.records.length === 0 && !isAnew
+      if (isEmptied) expect(log.start).toBeLessThanOrEqual(Math.max(leader.start, parts))
+      if (isEmptied && parts < follower.end && leader.end >= follower.end) seen.emptied++
       if (cuts > 0) seen.cuts++
       if (log.start === leader.start && leader.start > follower.end) seen.restarts++
     }),
     { numRuns: 1000 }
   )
-  expect([seen.cuts > 50, seen.restarts > 0]).toEqual([true, true])
+  expect([seen.cuts > 50, seen.restarts > 0, seen.emptied > 0]).toEqual([true, true, true])
 })
 
 test("KAFKA-15608: an idle follower that led without a record fetches no more often than its wait, and stays in sync", () => {

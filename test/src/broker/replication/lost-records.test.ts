@@ -85,7 +85,10 @@ test("after an unclean election the replica that removes committed records repor
   )
 })
 
-test("a replica that an unclean election cuts before the start of its log shows what is written there, also after a restart", () => {
+test.each([
+  ["has records", 2],
+  ["is emptied", 3]
+])("a replica whose log %s and is cut before its start by an unclean election shows what is written there, also after a restart", (_, start) => {
   const world = new ReplicatedWorld()
   return world.run(
     Effect.gen(function* () {
@@ -98,7 +101,10 @@ test("a replica that an unclean election cuts before the start of its log shows 
       yield* second.stop
       yield* until(() => partitionOf(leader)?.isr.length === 1)
       for (const n of [1, 2]) expect(yield* produce(to, `first ${n}`)).toEqual(["NONE", n])
-      const deleted = yield* to.call(DeleteRecords, { topics: [{ name: "orders", partitions: [{ partitionIndex: 0, offset: 2n }] }], timeoutMs: 5000 })
+      const deleted = yield* to.call(DeleteRecords, {
+        topics: [{ name: "orders", partitions: [{ partitionIndex: 0, offset: BigInt(start) }] }],
+        timeoutMs: 5000
+      })
       expect(deleted.topics[0]?.partitions[0]?.errorCode).toBe(0)
       yield* first.stop
       yield* until(() => partitionOf(leader)?.leader === -1)
@@ -112,6 +118,9 @@ test("a replica that an unclean election cuts before the start of its log shows 
       yield* until(() => partitionOf(leader)?.leader === 1)
       const onFirst = yield* world.link(1)
       for (const n of [1, 2, 3, 4]) expect(yield* consume(onFirst, n)).toMatchObject({ error: "NONE", highWatermark: 5 })
+      // Records that were deleted before are not lost.
+      const lost = (yield* events(yield* world.linkTo("leader"))).filter(({ _tag }) => _tag === "RecordsLost")
+      expect(lost).toMatchObject(start < 3 ? [{ brokerId: 1, from: start, to: 3 }] : [])
       yield* follower.stop
       yield* until(() => partitionOf(leader)?.leader === -1)
       yield* world.broker(1)

@@ -32,6 +32,8 @@ const context: AppendContext = {
 /** The state of a partition that never restarts: the producers at each log end offset, and the start offsets of epochs. */
 class Model {
   readonly states = new Map<number, LogState>([[0, emptyLog]])
+  /** The leader epoch of the batch that ended at an offset. */
+  readonly lastEpochs = new Map<number, number>()
   state: LogState = emptyLog
   epochs = new EpochStarts()
   epoch = 0
@@ -44,6 +46,7 @@ class Model {
     if (decided.right._tag === "Append") {
       this.state = evolve(this.state, decided.right.batch, context.now)
       this.states.set(this.state.end, this.state)
+      this.lastEpochs.set(this.state.end, this.epoch)
     }
     return `${decided.right.baseOffset}`
   }
@@ -68,7 +71,7 @@ interface Send {
   readonly back: number
   readonly count: number
 }
-type Step = Send | { readonly do: "sync" | "lead" } | { readonly do: "delete"; readonly share: number }
+type Step = Send | { readonly do: "sync" | "lead" } | { readonly do: "delete"; readonly share: number; readonly trims: boolean }
 interface Life {
   readonly steps: ReadonlyArray<Step>
   readonly ends: "close" | "kill" | "power"
@@ -84,7 +87,14 @@ const send: fc.Arbitrary<Send> = fc.record({
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: send },
   { weight: 1, arbitrary: fc.constantFrom<Step[]>({ do: "sync" }, { do: "lead" }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("delete" as const), share: fc.oneof(fc.constant(1), fc.double({ min: 0.5, max: 1, noNaN: true })) }) }
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      do: fc.constant("delete" as const),
+      share: fc.oneof(fc.constant(1), fc.double({ min: 0.5, max: 1, noNaN: true })),
+      trims: fc.boolean()
+    })
+  }
 )
 const lives: fc.Arbitrary<ReadonlyArray<Life>> = fc.array(
   fc.record({
@@ -156,6 +166,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
 const sameEpochs = (owner: Replica, model: Model): void => {
   for (let epoch = 0; epoch <= model.epoch + 1; epoch++)
     expect([epoch, owner.derived.epochs.endOf(epoch, owner.end())]).toEqual([epoch, model.epochs.endOf(epoch, model.state.end)])
+  expect(owner.derived.lastRecordEpoch()).toBe(model.lastEpochs.get(model.state.end) ?? -1)
 }
 
 /** Runs a partition once. Each result must be that of the model, which never restarts. */
@@ -180,7 +191,7 @@ const live = (producers: Producers, model: Model, { steps }: Life) =>
         model.start = Math.max(model.start, Math.floor(step.share * owner.end()))
         model.epochs.forgetBefore(model.start)
         owner.raiseStart(model.start)
-        yield* owner.trim
+        if (step.trims) yield* owner.trim
       } else if (step.do === "send") {
         const batch = producers.next(step)
         const twin = new RecordBatch(batch.bytes.slice())
@@ -214,7 +225,7 @@ const restarts = fc.asyncProperty(lives, async (all) => {
 })
 
 test(
-  "L4: restarts, kills, power cuts and deletions change no response to a producer, and no end offset of a leader epoch",
+  "L4: restarts, kills, power cuts and deletions change no response to a producer, no end offset of a leader epoch, and not the epoch of the last record",
   () => fc.assert(restarts, { numRuns: 200 }),
   300_000
 )
