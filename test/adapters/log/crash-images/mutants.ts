@@ -354,7 +354,11 @@ export const mutants: ReadonlyArray<Mutant> = [
         from: "for (const file of changes.files) yield* file.sync",
         to: "this.derived.commit(changes.files)\n      for (const file of changes.files) yield* file.sync"
       },
-      { file: "derived-files.ts", from: "return starts.filter(({ offset }) => offset < this.active.endOffset)", to: "return starts" }
+      {
+        file: "derived-files.ts",
+        from: "return starts.filter(({ offset }) => offset < endOffset || (offset === endOffset && this.start === endOffset))",
+        to: "return starts"
+      }
     ],
     only: ["derived"]
   },
