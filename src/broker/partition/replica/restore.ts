@@ -64,9 +64,10 @@ export const restore = (log: PartitionLog, { crc32c, now, producerExpirationMs }
   Effect.suspend(() => {
     const from = newestSnapshot(log, crc32c)
     const noted = log.derived.epochs()
-    const known = noted.filter(({ offset }) => offset < log.end())
     // Of an emptied log the checkpoint has the last epoch, at the end.
-    const epochs = new EpochStarts(merged(known, from.epochs ?? []), known.length < noted.length ? noted.at(-1)?.epoch : undefined)
+    const deleted = noted.at(-1)?.offset === log.end() ? noted.at(-1)?.epoch : undefined
+    const known = deleted === undefined ? noted : noted.slice(0, -1)
+    const epochs = new EpochStarts(merged(known, from.epochs ?? []), deleted)
     // The checkpoint has all epochs up to its last one, the snapshot the newest ones. Epochs between the two are in the headers only; so is that of deleted
     // records, until their segment goes.
     const isCovered =
