@@ -53,19 +53,26 @@ const checkpointed = (world: ReplicatedWorld, id: number): ReadonlyArray<string>
   return new TextDecoder().decode(stored?.document).trimEnd().split("\n").slice(2)
 }
 
+/** Brokers 1 and 2 have a record, broker 1 alone two more; broker 2 is stopped. */
+const firstAhead = (world: ReplicatedWorld) =>
+  Effect.gen(function* () {
+    const leader = yield* world.leader()
+    const first = yield* world.broker(1)
+    const second = yield* world.broker(2)
+    yield* createReplicated(leader, [1, 2])
+    const to = yield* world.link(1)
+    expect(yield* produce(to, "both 0")).toEqual(["NONE", 0])
+    yield* second.stop
+    yield* until(() => partitionOf(leader)?.isr.length === 1)
+    for (const n of [1, 2]) expect(yield* produce(to, `first ${n}`)).toEqual(["NONE", n])
+    return { first, leader, to }
+  })
+
 test("after an unclean election the replica that removes committed records reports them, also after a restart", () => {
   const world = new ReplicatedWorld()
   return world.run(
     Effect.gen(function* () {
-      const leader = yield* world.leader()
-      const first = yield* world.broker(1)
-      const second = yield* world.broker(2)
-      yield* createReplicated(leader, [1, 2])
-      const to = yield* world.link(1)
-      expect(yield* produce(to, "both 0")).toEqual(["NONE", 0])
-      yield* second.stop
-      yield* until(() => partitionOf(leader)?.isr.length === 1)
-      for (const n of [1, 2]) expect(yield* produce(to, `first ${n}`)).toEqual(["NONE", n])
+      const { first, leader } = yield* firstAhead(world)
       yield* first.stop
       yield* until(() => partitionOf(leader)?.leader === -1)
       yield* world.broker(2)
@@ -92,15 +99,7 @@ test.each([
   const world = new ReplicatedWorld()
   return world.run(
     Effect.gen(function* () {
-      const leader = yield* world.leader()
-      const first = yield* world.broker(1)
-      const second = yield* world.broker(2)
-      yield* createReplicated(leader, [1, 2])
-      const to = yield* world.link(1)
-      expect(yield* produce(to, "both 0")).toEqual(["NONE", 0])
-      yield* second.stop
-      yield* until(() => partitionOf(leader)?.isr.length === 1)
-      for (const n of [1, 2]) expect(yield* produce(to, `first ${n}`)).toEqual(["NONE", n])
+      const { first, leader, to } = yield* firstAhead(world)
       const deleted = yield* to.call(DeleteRecords, {
         topics: [{ name: "orders", partitions: [{ partitionIndex: 0, offset: BigInt(start) }] }],
         timeoutMs: 5000
