@@ -19,6 +19,7 @@ export interface PartitionImage {
   readonly partitionEpoch: Epoch
   /** The committed in-sync set. */
   readonly isr: ReadonlyArray<BrokerId>
+  readonly elr: ReadonlyArray<BrokerId>
   /** The effective `min.insync.replicas`: never more than there are replicas. */
   readonly minIsr: number
   readonly replicas: ReadonlyArray<ReplicaImage>
@@ -29,12 +30,13 @@ export const partitionImage = (cluster: Cluster, topicId: string, index: number)
   const topic = topicById(cluster, topicId)
   const partition = topic?.partitions.at(index)
   if (topic === undefined || partition === undefined) return undefined
-  const { isr, leader, leaderEpoch, partitionEpoch, replicas } = partition
+  const { elr, isr, leader, leaderEpoch, partitionEpoch, replicas } = partition
   return {
     leader,
     leaderEpoch,
     partitionEpoch,
     isr,
+    elr,
     minIsr: effectiveMinIsr(minIsrOf(cluster, topic.configs), replicas.length),
     replicas: replicas.map((id) => {
       const broker = brokerOf(cluster, id)

@@ -26,6 +26,8 @@ export interface Lead extends InSyncView {
   /** The own broker epoch. */
   readonly brokerEpoch: Epoch
   readonly minIsr: number
+  /** The replicas that have all that is committed, too, and are not in the in-sync set. */
+  readonly elr: ReadonlyArray<BrokerId>
   /** The end of the own log, and how much of it survives a power cut. */
   readonly end: Offset
   readonly syncedEnd: Offset
@@ -102,6 +104,7 @@ export const lead = (image: PartitionImage, { at, end, highWatermark, id, synced
     partitionEpoch: image.partitionEpoch,
     minIsr: image.minIsr,
     isr: image.isr,
+    elr: image.elr,
     maximal: image.isr,
     end,
     syncedEnd: Math.min(syncedEnd, end),
@@ -143,7 +146,7 @@ export interface ReplicaFetch {
   readonly leaderEpoch: Epoch
   /** The end of the replica's log, synced. */
   readonly offset: Offset
-  /** The epoch of its last record; -1: it has none. */
+  /** The epoch of its last record, also where that one is deleted; -1: it does not know one. */
   readonly lastFetchedEpoch: Epoch
   readonly logStart: Offset
 }
@@ -170,11 +173,22 @@ export interface DivergingEpoch {
 /**
  * Returns where the log of a replica leaves that of the leader (KIP-595, KIP-320); undefined where the leader's log has
  * all of it. An epoch that is not known here has no records here.
+ *
+ * A log that was begun anew where the log of an earlier leader started knows no epoch. Behind the own start it may lack
+ * records that an unclean election put there, and it is copied from that start on. Kafka does not compare it. The log of
+ * a replica that the in-sync set or the ELR names agrees with all that is committed: it is not copied again, since a
+ * member of these sets could be elected meanwhile, at a lower end.
  */
-export const divergence = (endOf: EndOfEpoch, logStart: Offset, { lastFetchedEpoch, offset }: ReplicaFetch): DivergingEpoch | undefined => {
-  if (lastFetchedEpoch < 0) return undefined
+export const divergence = (
+  { elr, isr }: Pick<Lead, "elr" | "isr">,
+  endOf: EndOfEpoch,
+  logStart: Offset,
+  { id, lastFetchedEpoch, offset }: ReplicaFetch
+): DivergingEpoch | undefined => {
+  const fromStart = { epoch: -1, endOffset: logStart }
+  if (lastFetchedEpoch < 0) return offset <= logStart || [...isr, ...elr].some((each) => each === id) ? undefined : fromStart
   const end = endOf(lastFetchedEpoch)
-  if (end === undefined) return { epoch: -1, endOffset: logStart }
+  if (end === undefined) return fromStart
   return end.epoch < lastFetchedEpoch || end.endOffset < offset ? end : undefined
 }
 
@@ -217,6 +231,7 @@ export const image = (state: Lead, now: PartitionImage, at: number): Lead => {
     partitionEpoch: now.partitionEpoch,
     minIsr: now.minIsr,
     isr: now.isr,
+    elr: now.elr,
     maximal: isDecided ? now.isr : state.maximal,
     followers: followersOf(state.id, now, state.followers, state.end, at),
     brokerEpoch: brokerEpochIn(now, state.id),

@@ -53,13 +53,14 @@ export const imageOf = (version: Version): PartitionImage => {
   const known = images.get(version)
   if (known !== undefined) return known
   const { brokers, minIsr, partition } = version
-  const { isr, leader, leaderEpoch, partitionEpoch, replicas } = partition
+  const { elr, isr, leader, leaderEpoch, partitionEpoch, replicas } = partition
   // In the order of their numbers: the order of the replicas differs from one election to the next (see `elections`).
   const made: PartitionImage = {
     leader,
     leaderEpoch,
     partitionEpoch,
     isr,
+    elr,
     minIsr: Math.min(minIsr, replicas.length),
     replicas: brokers.map(({ epoch, isFenced }, index) => ({ id: index as BrokerId, brokerEpoch: epoch, mayJoin: !isFenced }))
   }

@@ -242,7 +242,7 @@ const fetchSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit)
     const request = { ...sent, id: index, brokerEpoch: replica.image?.brokers[index]?.epoch ?? -1, logStart: 0 }
     if (rules.fetchRefusal(leader.lead, request) !== undefined) continue
     const asked = { follow: fetchSent(follow) }
-    const diverging = rules.divergence(endOf(leader.starts, leader.log.length), 0, request)
+    const diverging = rules.divergence(leader.lead, endOf(leader.starts, leader.log.length), 0, request)
     if (diverging !== undefined) {
       const answer: FetchResponse = { _tag: "diverging", diverging }
       arrives(

@@ -75,6 +75,7 @@ class Partition {
       leaderEpoch: epoch,
       partitionEpoch: epoch,
       isr,
+      elr: [],
       minIsr: 1,
       replicas: brokers.map((id) => ({ id, brokerEpoch: 0, mayJoin: true }))
     }
@@ -121,7 +122,7 @@ class Partition {
     const to = this.nodes[node.follow.leader] as Node
     const request = { ...sent, id: index, brokerEpoch: 0, logStart: 0 }
     const refused = to.lead === undefined || fetchRefusal(to.lead, request) !== undefined
-    const diverging = refused ? undefined : divergence((epoch) => endOf(to, epoch), 0, request)
+    const diverging = refused ? undefined : divergence(to.lead as Lead, (epoch) => endOf(to, epoch), 0, request)
     if (refused) this.answers.push({ to: index, sent, answer: { _tag: "failed" }, records: [] })
     else if (diverging !== undefined) this.answers.push({ to: index, sent, answer: { _tag: "diverging", diverging }, records: [] })
     else {

@@ -172,9 +172,17 @@ describe("fetches of replicas", () => {
     [3, 50, { epoch: 1, endOffset: 40 }],
     [1, 41, { epoch: 1, endOffset: 40 }],
     [-1, 0, undefined],
+    [-1, 7, undefined],
+    [-1, 8, { epoch: -1, endOffset: 7 }],
     [0, 3, { epoch: -1, endOffset: 7 }]
   ])("KIP-320: a log with epoch %p that ends at %p diverges at %p", (lastFetchedEpoch, offset, diverging) =>
-    expect(divergence(endOf, 7, fetchOf(2, offset, { lastFetchedEpoch }))).toEqual(diverging as never)
+    expect(divergence(leading({ isr: ids(1) }), endOf, 7, fetchOf(2, offset, { lastFetchedEpoch }))).toEqual(diverging as never)
+  )
+  test.each([
+    ["in-sync set", { isr: ids(1, 2) }],
+    ["ELR", { isr: ids(1), elr: ids(2) }]
+  ])("a log without an epoch is not copied again where the %s names its replica", (_, sets) =>
+    expect(divergence(leading(sets), endOf, 7, fetchOf(2, 8, { lastFetchedEpoch: -1 }))).toBeUndefined()
   )
 })
 

@@ -8,6 +8,7 @@ export const imageOf = (more: Partial<PartitionImage> = {}): PartitionImage => (
   leaderEpoch: 5,
   partitionEpoch: 7,
   isr: [1, 2, 3] as ReadonlyArray<number> as ReadonlyArray<BrokerId>,
+  elr: [],
   minIsr: 2,
   replicas: [1, 2, 3].map((id) => ({ id: id as BrokerId, brokerEpoch: id * 10, mayJoin: true })),
   ...more

@@ -246,7 +246,7 @@ export class Replica {
       if (refusal === "NOT_LEADER_OR_FOLLOWER") sometimes.hit("a fetch of an old broker epoch was refused")
       return reply({ _tag: "failed", error: refusal })
     }
-    const diverging = rules.divergence((epoch) => log.epochs.endOf(epoch, log.end), 0, request)
+    const diverging = rules.divergence(lead, (epoch) => log.epochs.endOf(epoch, log.end), 0, request)
     if (diverging !== undefined) return reply({ _tag: "diverging", diverging })
     if (request.offset > log.end) return reply({ _tag: "out of range", logStart: 0 })
     this.step(rules.fetched(lead, request, this.world.queue.now))

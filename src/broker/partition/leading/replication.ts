@@ -107,7 +107,7 @@ export class Replication {
   fetched(fetch: ReplicaFetch): KafkaError | DivergingEpoch | undefined {
     const refusal = fetchRefusal(this.state, fetch)
     if (refusal !== undefined) return refusal
-    const diverging = divergence(this.log.endOfEpoch, this.log.start(), fetch)
+    const diverging = divergence(this.state, this.log.endOfEpoch, this.log.start(), fetch)
     if (diverging === undefined) this.step(fetched(this.state, fetch, this.log.elapsed()))
     return diverging
   }

@@ -44,7 +44,7 @@ const aligned = (leader: Log, before: Log, answersMax: number) => {
     state = fetchSent(state)
     const endOf = (epoch: number) => leader.epochs.endOf(epoch, leader.end)
     const request = { id: 2, brokerEpoch: 1, leaderEpoch: 9, offset: sent.offset, lastFetchedEpoch: sent.lastFetchedEpoch, logStart: log.start }
-    const diverging = divergence(endOf, leader.start, request)
+    const diverging = divergence({ isr: [], elr: [] }, endOf, leader.start, request)
     const isOut = sent.offset < leader.start || sent.offset > leader.end
     const reply =
       diverging !== undefined
@@ -113,7 +113,7 @@ const history = fc
   })
 
 test("KAFKA-15608, 20961, Redpanda 11360: whatever epochs a follower and its leader have, a few answers align the logs, and they are equal then", () => {
-  const seen = { cuts: 0, restarts: 0, emptied: 0 }
+  const seen = { cuts: 0, restarts: 0, emptied: 0, anew: 0 }
   fc.assert(
     fc.property(history, ({ all, follower, isAnew, leader, own }) => {
       const { cuts, hasAll, log } = aligned(leader, follower, 20)
@@ -125,15 +125,15 @@ test("KAFKA-15608, 20961, Redpanda 11360: whatever epochs a follower and its lea
       expect(log.records.slice(start - log.start)).toEqual(all.slice(start))
       // A log whose records were all deleted hides nothing in which its leader's differs.
       const parts = [...own, -1].findIndex((epoch, at) => epoch !== all[at])
-      const isEmptied = follower.records.length === 0 && !isAnew
+      const isEmptied = follower.records.length === 0
       if (isEmptied) expect(log.start).toBeLessThanOrEqual(Math.max(leader.start, parts))
-      if (isEmptied && parts < follower.end && leader.end >= follower.end) seen.emptied++
+      if (isEmptied && parts < follower.end && leader.end >= follower.end) seen[isAnew ? "anew" : "emptied"]++
       if (cuts > 0) seen.cuts++
       if (log.start === leader.start && leader.start > follower.end) seen.restarts++
     }),
     { numRuns: 1000 }
   )
-  expect([seen.cuts > 50, seen.restarts > 0, seen.emptied > 0]).toEqual([true, true, true])
+  expect([seen.cuts > 50, seen.restarts > 0, seen.emptied > 0, seen.anew > 0]).toEqual([true, true, true, true])
 })
 
 test("KAFKA-15608: an idle follower that led without a record fetches no more often than its wait, and stays in sync", () => {
