@@ -4,6 +4,7 @@ import { OffsetCommit } from "../../../src/protocol/message/08-offset-commit.ts"
 import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
 import { CreateTopics } from "../../../src/protocol/message/19-create-topics.ts"
 import { InitProducerId } from "../../../src/protocol/message/22-init-producer-id.ts"
+import { DescribeConfigs } from "../../../src/protocol/message/32-describe-configs.ts"
 import { IncrementalAlterConfigs } from "../../../src/protocol/message/44-incremental-alter-configs.ts"
 import { Envelope } from "../../../src/protocol/message/58-envelope.ts"
 import { BrokerRegistration } from "../../../src/protocol/message/62-broker-registration.ts"
@@ -206,7 +207,7 @@ const lockout: ReadonlyArray<readonly [name: string, value: string]> = [
 ]
 const settings: Attack = {
   name: "settings",
-  about: "settings of all nodes at run time that would lock all clients out, each set and then removed again",
+  about: "settings of all nodes at run time that would lock all clients out, each set, and then removed or set back",
   run: async (aim) => {
     const alter = (name: string, operation: number, value: string | null) =>
       withRaw(aim.port, (raw) =>
@@ -216,14 +217,28 @@ const settings: Attack = {
         })
       )
     let taken = 0
-    const stuck: Array<string> = []
     for (const [name, value] of lockout) {
       const set = await alter(name, 0, value)
       if (set?.responses[0]?.errorCode === 0) taken++
       await pause(200)
-      if ((await alter(name, 1, null))?.responses[0]?.errorCode !== 0) stuck.push(name)
+      // All nodes need one value of min.insync.replicas: it is set back, as in Kafka, where the others are removed.
+      if (name === "min.insync.replicas") await alter(name, 0, "1")
+      else await alter(name, 1, null)
     }
-    return `${taken} of ${lockout.length} were taken${stuck.length === 0 ? ", all could be removed" : `; no way back from ${stuck.join(", ")}`}`
+    return `${taken} of ${lockout.length} were taken`
+  },
+  verify: async ({ port }) => {
+    const described = await withRaw(port, (raw) =>
+      raw.call(DescribeConfigs, 4, {
+        resources: [{ resourceType: 4, resourceName: "", configurationKeys: null }],
+        includeSynonyms: false,
+        includeDocumentation: false
+      })
+    )
+    const result = described?.results[0]
+    if (result === undefined || result.errorCode !== 0) return "the settings of all nodes were not described"
+    const left = result.configs.filter(({ name, value }) => !(name === "min.insync.replicas" && value === "1"))
+    return left.length === 0 ? undefined : `no way back from ${left.map(({ name, value }) => `${name}=${value}`).join(", ")}`
   }
 }
 
