@@ -7,10 +7,11 @@ export const partitionsPerClusterMax = 200_000
 /** Brokers that may be registered. */
 export const brokersMax = 1000
 /**
- * How often a broker may register anew or be unfenced: every change is an event in a journal that is never trimmed. A
- * broker that does so more often waits, fenced.
+ * How often a broker with so many replicas may restart, or be unfenced again without a restart. Each time is about 1 KB of events and 70 bytes for each replica, which the journal keeps:
+ * it leaves the in-sync sets, other brokers lead, it returns. So a broker that restarts all the time adds 35 KB a second at most. One that changes more often waits, fenced. A broker
+ * without replicas has less, so that one alone does not take all of `idleBrokerChanges`.
  */
-export const brokerChanges: Rate = { burst: 30, everyMs: 10_000 }
+export const brokerChangesOf = (replicas: number): Rate => ({ burst: 30, everyMs: replicas === 0 ? 10_000 : Math.max(1000, 2 * replicas) })
 /**
  * How often brokers that carry no partition may register, all together, and how often they may be unfenced again:
  * invented brokers have a part of what `brokersMax` need.

@@ -1,4 +1,4 @@
-import { HashMap } from "effect"
+import { HashMap, Option } from "effect"
 import type { ResourceKind } from "../kernel/config.ts"
 import type { BrokerId, Epoch, TopicId, TopicName } from "../kernel/id.ts"
 import { Vector } from "../kernel/vector.ts"
@@ -148,10 +148,9 @@ export const topicByName = (cluster: Cluster, name: string): Topic | undefined =
 export const liveBrokers = (cluster: Cluster): ReadonlyArray<Broker> =>
   [...HashMap.values(cluster.brokers)].filter((broker) => !broker.fenced).sort((one, other) => one.id - other.id)
 /** Whether no partition has a replica on the broker. */
-export const isIdle = (cluster: Cluster, id: BrokerId): boolean => {
-  const load = HashMap.get(cluster.load, id)
-  return load._tag === "None" || load.value === 0
-}
+export const isIdle = (cluster: Cluster, id: BrokerId): boolean => replicasOn(cluster, id) === 0
+/** How many replicas the broker has. */
+export const replicasOn = (cluster: Cluster, id: BrokerId): number => Option.getOrElse(HashMap.get(cluster.load, id), () => 0)
 /** Characters that settings have, names and values. */
 export const resourceCharactersOf = (name: string, configs: Readonly<Record<string, string>>): number => {
   const size = charactersOf(configs)

@@ -25,6 +25,15 @@ export class Sessions {
     this.lastNs.set(broker, { epoch, at: this.clock.unsafeCurrentTimeNanos() })
   }
 
+  /**
+   * Whether the process that has registered under this epoch sent no heartbeat for the whole session. It does not hold its id any more, even where its connections are still open: nothing
+   * closes them when a machine or its network is lost.
+   */
+  isSilent(broker: BrokerId, epoch: Epoch): boolean {
+    const last = this.lastNs.get(broker)
+    return last?.epoch === epoch && this.clock.unsafeCurrentTimeNanos() - last.at >= BigInt(this.timeoutMs) * nanosPerMs
+  }
+
   /** The broker is registered no longer. */
   forget(broker: BrokerId): void {
     this.lastNs.delete(broker)

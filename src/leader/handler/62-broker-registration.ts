@@ -24,8 +24,14 @@ const namedListeners = (listeners: Request["listeners"]): ReadonlyArray<BrokerLi
 /** The highest event level that the broker names; one before there were levels names none. */
 const eventLevelOf = (features: Request["features"]): number | undefined => features.find(({ name }) => name === eventLevelFeature)?.maxSupportedVersion
 
+/** Whether the process that is registered under the id has shown lately that it runs. */
+const isConnected = ({ brokers, writer }: LeaderContext["Type"], brokerId: number): boolean => {
+  const broker = brokerOf(writer.state(), brokerId)
+  return brokers.links.isConnected(brokerId) && !(broker !== undefined && brokers.sessions.isSilent(broker.id, broker.epoch))
+}
+
 const commandOf = (
-  { brokers }: LeaderContext["Type"],
+  leader: LeaderContext["Type"],
   { brokerId, clusterId, features, incarnationId, keepsWhatItAcknowledged, listeners, logDirs, rack }: Request
 ) =>
   Command.RegisterBroker({
@@ -36,7 +42,7 @@ const commandOf = (
     port: listeners[0]?.port ?? 0,
     rack,
     listeners: namedListeners(listeners),
-    isConnected: brokers.links.isConnected(brokerId),
+    isConnected: isConnected(leader, brokerId),
     eventLevel: eventLevelOf(features),
     directories: logDirs.length === 0 ? undefined : logDirs,
     keepsWhatItAcknowledged: keepsWhatItAcknowledged ? true : undefined

@@ -85,7 +85,7 @@ const logChange = (leader: LeaderContext["Type"], brokerId: number, events: Read
 /** The broker stays fenced, and is told so; it asks again with its next heartbeat. */
 const heldBack = (leader: LeaderContext["Type"], request: Request, waitMs: number): Effect.Effect<Response> => {
   const name = nameOf(leader, request.brokerId)
-  const line = `${name} registers and stops too often: it is unfenced in ${Math.ceil(waitMs / 1000)} s at the earliest`
+  const line = `${name} is fenced and unfenced too often: it is unfenced in ${Math.ceil(waitMs / 1000)} s at the earliest`
   return Effect.as(leader.brokers.changes.log(LogLevel.Warning, name, line), accepted(leader, request))
 }
 

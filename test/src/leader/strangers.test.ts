@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
-import { brokerChanges, brokersMax, idleBrokerMs } from "../../../domain/cluster/bounds.ts"
+import { brokerChangesOf, brokersMax, idleBrokerMs } from "../../../domain/cluster/bounds.ts"
 import { brokerOf } from "../../../domain/cluster/state.ts"
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { UnregisterBroker } from "../../../src/protocol/message/64-unregister-broker.ts"
@@ -99,9 +99,9 @@ describe("given a broker that serves", () => {
           yield* heartbeat(broker, 1, epoch, true)
           yield* heartbeat(broker, 1, epoch)
         }
-        expect(leader.writer.end() - before).toBeLessThanOrEqual(2 * brokerChanges.burst)
+        expect(leader.writer.end() - before).toBeLessThanOrEqual(2 * brokerChangesOf(0).burst)
         expect(yield* heartbeat(broker, 1, epoch)).toMatchObject({ errorCode: 0, isFenced: true })
-        yield* Effect.sleep(brokerChanges.everyMs)
+        yield* Effect.sleep(brokerChangesOf(0).everyMs)
         expect(yield* heartbeat(broker, 1, epoch)).toMatchObject({ errorCode: 0, isFenced: false })
       })
     )

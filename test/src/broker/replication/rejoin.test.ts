@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test"
+import { Effect } from "effect"
+import { createReplicated, isolate, partitionOf, produce, ReplicatedWorld, until } from "./support.ts"
+
+test("a broker that restarts again and again is in sync as soon after the last restart as after the first", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      let last = yield* world.broker(3)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      const to = yield* world.link(1)
+      for (let restart = 0; restart < 20; restart++) {
+        yield* last.stop
+        yield* until(() => partitionOf(leader)?.isr.length === 2)
+        expect(yield* produce(to, `record ${restart}`)).toEqual(["NONE", restart])
+        const startedAt = world.clock.unsafeCurrentTimeMillis()
+        last = yield* world.broker(3)
+        yield* until(() => partitionOf(leader)?.isr.length === 3)
+        expect([restart, world.clock.unsafeCurrentTimeMillis() - startedAt < 2000]).toEqual([restart, true])
+      }
+    })
+  )
+})
+
+test("a broker whose machine was lost registers again from another one when its session is over, though its old connections are still open", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      isolate(world, 1)
+      const disk = world.disks.get(1)?.copy()
+      if (disk !== undefined) world.disks.set(1, disk)
+      const lostAt = world.clock.unsafeCurrentTimeMillis()
+      yield* world.broker(1, {}, "elsewhere")
+      yield* until(() => partitionOf(leader)?.isr.length === 3 && partitionOf(leader)?.leader !== 1)
+      expect(world.clock.unsafeCurrentTimeMillis() - lostAt).toBeLessThan(8000)
+    })
+  )
+})
