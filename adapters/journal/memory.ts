@@ -1,12 +1,12 @@
 import { Chunk, Clock, type Context, Effect, Either, Layer, Option, Stream } from "effect"
 import type { Epoch } from "../../domain/kernel/id.ts"
 import { crc32c } from "../../domain/log/crc32c.ts"
+import { decodeEntries, encodeEntries } from "../../src/ports/entry-record.ts"
 import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry } from "../../src/ports/journal.ts"
 import { LogFault } from "../../src/ports/log-store.ts"
-import { decodeEntries, encodeEntries } from "./entry-record.ts"
+import { StreamReaders } from "../../src/ports/stream-readers.ts"
 import { StreamHolders } from "./stream-holders.ts"
 import { partitionOfStream } from "./stream-partition.ts"
-import { StreamReaders } from "./stream-readers.ts"
 
 const readBytesMax = 1_048_576
 

@@ -4,13 +4,13 @@ import type { Epoch } from "../../domain/kernel/id.ts"
 import { RecordBatch, readableBatches, verify } from "../../domain/log/batch.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
 import { Checksum } from "../../src/ports/checksum.ts"
+import { decodeEntries, encodeEntries } from "../../src/ports/entry-record.ts"
 import { Conflict, type Entry, Fenced, Journal, NotWritten, type Snapshot, type StoredEntry, type Taken, Unknown } from "../../src/ports/journal.ts"
 import { defaultLogConfig, type LogConfig, LogFault, LogStore, type PartitionLog } from "../../src/ports/log-store.ts"
-import { decodeEntries, encodeEntries } from "./entry-record.ts"
+import { StreamReaders } from "../../src/ports/stream-readers.ts"
 import { decodeSnapshot, encodeSnapshot, snapshotName } from "./snapshot-document.ts"
 import { StreamHolders } from "./stream-holders.ts"
 import { epochName, partitionOfStream, type StreamPartition } from "./stream-partition.ts"
-import { StreamReaders } from "./stream-readers.ts"
 
 /**
  * Small segments that are deleted soon: a journal is trimmed by whole segments after a snapshot, and members that join

@@ -1,4 +1,4 @@
-import { groupMetadataTopic, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic, groupMetadataTopicId, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
 
 /** The log of a stream in a log store: a partition of an internal topic. */
@@ -8,9 +8,6 @@ export interface StreamPartition {
   /** The prefix of its checkpoints' names. */
   readonly name: string
 }
-
-/** The id of the topic whose partitions are the groups' streams. Kafka assigns no id below 100. */
-export const groupMetadataTopicId = "AAAAAAAAAAAAAAAAAAAAAg" as TopicId
 
 const groupStream = new RegExp(`^${groupMetadataTopic}-(0|[1-9]\\d{0,5})$`)
 

@@ -1,10 +1,10 @@
 import { Effect, type Scope } from "effect"
-import { groupMetadataTopic, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic, groupMetadataTopicId, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
 import { defaultLogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { decodeSnapshot, encodeSnapshot, snapshotName } from "./snapshot-document.ts"
 import { eachBatches, type StreamImage } from "./stream-image.ts"
-import { epochName, groupMetadataTopicId, partitionOfStream, type StreamPartition } from "./stream-partition.ts"
+import { epochName, partitionOfStream, type StreamPartition } from "./stream-partition.ts"
 
 type Logs = LogStore["Type"]
 

@@ -9,8 +9,10 @@ import type { Cluster } from "../state.ts"
 export const metadataTopic = "__cluster_metadata" as TopicName
 /** Its topic id, the same as Kafka's. */
 export const metadataTopicId = "AAAAAAAAAAAAAAAAAAAAAQ" as TopicId
-/** The groups' streams of the journal. */
-export const groupMetadataTopic = "__group_metadata"
+/** The groups' streams: of the leader's journal, or the partitions of this topic. */
+export const groupMetadataTopic = "__group_metadata" as TopicName
+/** The id of the topic whose partitions are the groups' streams. Kafka assigns no id below 100. */
+export const groupMetadataTopicId = "AAAAAAAAAAAAAAAAAAAAAg" as TopicId
 /** The groups in Kafka's own format, made from their streams. */
 export const consumerOffsetsTopic = "__consumer_offsets" as TopicName
 /** A topic id below 100, which Kafka gives to no topic of a client. */
@@ -26,7 +28,7 @@ export const isInternalName = (name: string): boolean =>
   name.startsWith("__") &&
   (name === metadataTopic || name === consumerOffsetsTopic || otherInternalNames.has(name) || name.startsWith(`${groupMetadataTopic}-`))
 /** Whether an internal topic has that id. */
-export const isInternalId = (topicId: string): boolean => topicId === metadataTopicId || topicId === consumerOffsetsTopicId
+export const isInternalId = (topicId: string): boolean => topicId === metadataTopicId || topicId === consumerOffsetsTopicId || topicId === groupMetadataTopicId
 
 /** Refuses to create, write, change or remove an internal topic. */
 export const internalTopicRejection = (name: string): Rejection => ({

@@ -1,5 +1,4 @@
 import { Chunk, Effect, Either } from "effect"
-import { decodeEntries } from "../../../adapters/journal/entry-record.ts"
 import { partitionOfStream } from "../../../adapters/journal/stream-partition.ts"
 import { noNote, readNote } from "../../../adapters/log/compaction/note.ts"
 import { anyRange, settledNote } from "../../../adapters/log/compaction/recover.ts"
@@ -12,6 +11,7 @@ import { crc32c } from "../../../domain/log/crc32c.ts"
 import { readInt64 } from "../../../domain/log/int.ts"
 import { decodeRecords } from "../../../domain/log/record.ts"
 import { baseOffsetOfLogFile } from "../../../domain/log/segment.ts"
+import { decodeEntries } from "../../../src/ports/entry-record.ts"
 import type { BatchRead, JournalEvent, SnapshotRead } from "../history.ts"
 
 const root = "/data"

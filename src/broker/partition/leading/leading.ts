@@ -95,6 +95,14 @@ export class Leading {
     return Either.right({ baseOffset, lastOffset, logAppendTime })
   }
 
+  /** Appends a batch that this broker writes for itself, to an internal topic. The fault of the log tells whether it took a part of the batch. */
+  appendOwn(batch: RecordBatch, now: number): Either.Either<void, LogFault | Rejection> {
+    if (!this.isCurrent) return Either.left(notLeader)
+    this.context.now = now
+    const decision = decideAppend(this.replica.state, [batch], this.context)
+    return Either.flatMap(decision, (decided) => (decided._tag === "Append" ? this.replica.write(decided.batch, now) : Either.void))
+  }
+
   /** Whether all records up to and including `offset` survive a power cut. */
   isSynced(offset: Offset): boolean {
     return this.replica.isSynced(offset)
