@@ -1,41 +1,77 @@
 /**
  * `./franz torture [OPTIONS]`: a leader and three brokers as processes, producers and readers of librdkafka, Kafka's Java client and our library, and faults in turn: kill -9 of partition
  * leaders, restarts, SIGSTOP, wiped and full disks, links that are cut, two of three brokers down. The checkers of the simulation judge what the clients saw and what the disks have.
+ * With `--candidates` three candidates for the leader's role share a journal on three members of etcd, and they and etcd are tortured.
  * Exits 1 where an invariant did not hold; then the data directories are kept.
  */
+import { candidatesUsage, parseCandidatesOptions } from "./torture/candidates/options.ts"
+import { shownCandidates, writeCandidates } from "./torture/candidates/report.ts"
+import { tortureCandidates } from "./torture/candidates/run.ts"
 import { tailOf } from "./torture/nodes.ts"
 import { parseOptions, UsageError, usage } from "./torture/options.ts"
 import { shownReport, writeReport } from "./torture/report.ts"
 import { torture } from "./torture/run.ts"
 
-if (process.argv.slice(2).some((word) => word === "--help" || word === "-h")) {
-  console.log(usage)
+const given = process.argv.slice(2)
+const ofCandidates = given.includes("--candidates")
+if (given.some((word) => word === "--help" || word === "-h")) {
+  console.log(ofCandidates ? candidatesUsage : usage)
   process.exit(0)
 }
 
-const options = (() => {
-  try {
-    return parseOptions(process.argv.slice(2))
-  } catch (cause) {
+/** The result of either form, and how its data is kept. */
+interface Tortured {
+  readonly command: string
+  readonly text: string
+  readonly complaints: ReadonlyArray<string>
+  readonly directory: string
+  readonly logFiles: ReadonlyArray<string>
+  readonly notes: ReadonlyArray<string>
+  readonly remove: () => void
+  readonly keep: () => void
+  readonly isKept: boolean
+}
+
+const say = (line: string): void => console.error(line)
+/** The command that injects the same faults in the same order. */
+const commandOf = (seed: number): string => {
+  const seeded = given.some((word) => word === "--seed" || word.startsWith("--seed=")) ? given : [...given, "--seed", String(seed)]
+  return ["./franz torture", ...seeded].join(" ")
+}
+
+const ofReplicas = async (): Promise<Tortured> => {
+  const options = parseOptions(given)
+  const { directory, nodes, notes, report } = await torture(options, commandOf(options.seed), say)
+  if (options.json !== undefined) writeReport(options.json, report)
+  const { command, complaints } = report
+  const { keep, logFiles, remove } = { keep: () => nodes.keep(), remove: () => nodes.remove(), logFiles: nodes.logFiles }
+  return { text: shownReport(report), command, complaints, directory, logFiles, notes, remove, keep, isKept: options.keep }
+}
+
+const ofLeaders = async (): Promise<Tortured> => {
+  const options = parseCandidatesOptions(given)
+  const { cluster, directory, notes, report } = await tortureCandidates(options, commandOf(options.seed), say)
+  if (options.json !== undefined) writeCandidates(options.json, report)
+  const { command, complaints } = report
+  const { logFiles, remove } = { logFiles: cluster.logFiles, remove: () => cluster.remove() }
+  return { text: shownCandidates(report), command, complaints, directory, logFiles, notes, remove, keep: () => undefined, isKept: options.keep }
+}
+
+const { command, complaints, directory, isKept, keep, logFiles, notes, remove, text } = await (ofCandidates ? ofLeaders() : ofReplicas()).catch(
+  (cause: unknown) => {
     if (!(cause instanceof UsageError)) throw cause
-    console.error(`franz torture: ${cause.message}\n${usage}`)
+    console.error(`franz torture: ${cause.message}\n${ofCandidates ? candidatesUsage : usage}`)
     return process.exit(2)
   }
-})()
+)
 
-const given = process.argv.slice(2)
-const seeded = given.some((word) => word === "--seed" || word.startsWith("--seed=")) ? given : [...given, "--seed", String(options.seed)]
-const command = ["./franz torture", ...seeded].join(" ")
-const { directory, nodes, notes, report } = await torture(options, command, (line) => console.error(line))
-
-console.log(`\n${shownReport(report)}`)
-if (options.json !== undefined) writeReport(options.json, report)
-const held = report.complaints.length === 0
-if (held && !options.keep) nodes.remove()
-else nodes.keep()
+console.log(`\n${text}`)
+const held = complaints.length === 0
+if (held && !isKept) remove()
+else keep()
 if (!held) {
-  for (const complaint of report.complaints) console.log(`DID NOT HOLD: ${complaint}`)
-  for (const file of nodes.logFiles) console.log(`\nThe last lines of ${file}:\n${tailOf(file, 30)}`)
+  for (const complaint of complaints) console.log(`DID NOT HOLD: ${complaint}`)
+  for (const file of logFiles) console.log(`\nThe last lines of ${file}:\n${tailOf(file, 30)}`)
   console.log(`\nThe last notes of the clients:\n${notes.slice(-30).join("\n")}`)
   console.log(`\nThe data directories are kept in ${directory}. The same faults in the same order: ${command}`)
 }

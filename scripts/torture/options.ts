@@ -41,23 +41,24 @@ export const usage = `Usage: ./franz torture [OPTIONS]
   --program FILE     The program of the nodes (dist/franz where it is built, else the sources).
   --from-source      Run the nodes from the sources.
   --keep             Keep the data directories also where all held.
-  --json FILE        Write the result to FILE.`
+  --json FILE        Write the result to FILE.
+  --candidates       Three candidates for the leader's role over etcd in place of one leader; --candidates --help has its options.`
 
 /** A bad command line: the message is for the operator. */
 export class UsageError extends Error {}
 
-const numberOf = (name: string, text: string | undefined, least: number): number | undefined => {
+export const numberOf = (name: string, text: string | undefined, least: number): number | undefined => {
   if (text === undefined) return undefined
   const value = Number(text)
   if (text.trim() === "" || !Number.isFinite(value) || value < least) throw new UsageError(`--${name} takes a number of at least ${least}, not '${text}'.`)
   return value
 }
-const wholeOf = (name: string, text: string | undefined, least: number): number | undefined => {
+export const wholeOf = (name: string, text: string | undefined, least: number): number | undefined => {
   const value = numberOf(name, text, least)
   if (value !== undefined && !Number.isInteger(value)) throw new UsageError(`--${name} takes a whole number, not '${text}'.`)
   return value
 }
-const wordsOf = <A extends string>(name: string, text: string | undefined, known: ReadonlyArray<A>): ReadonlyArray<A> | undefined =>
+export const wordsOf = <A extends string>(name: string, text: string | undefined, known: ReadonlyArray<A>): ReadonlyArray<A> | undefined =>
   text?.split(",").map((word) => {
     const found = known.find((one) => one === word)
     if (found === undefined) throw new UsageError(`--${name}: '${word}' is none of ${known.join(", ")}.`)

@@ -29,6 +29,11 @@ export class Acknowledgements {
       for (const times of partitions.values()) longest[client] = Math.max(longest[client] ?? 0, longestPause(times, sinceMs))
     return longest
   }
+  /** The first acknowledgement of a client at `ms` or later; undefined without one. */
+  firstSince(client: string, ms: number): number | undefined {
+    const times = [...(this.times.get(client)?.values() ?? [])].flat().filter((at) => at >= ms)
+    return times.length === 0 ? undefined : Math.min(...times)
+  }
   /** Drops what no later event needs. */
   forgetBefore(ms: number): void {
     for (const partitions of this.times.values())

@@ -21,6 +21,11 @@ export interface Site {
   readonly complain: (complaint: string) => void
 }
 
+/** What the looks at the cluster need: the topic, and the port of a node that answers Metadata of it. */
+export interface Watched extends Pick<Site, "observed" | "topic" | "partitions"> {
+  readonly nodes: { readonly leaderPort: number }
+}
+
 /** A state that had to come about, and did not in time. */
 export class NotInTime extends Error {}
 
@@ -33,13 +38,13 @@ export const until = async (what: string, ask: () => boolean | Promise<boolean>,
 }
 
 /** The leader serves all of the time: no fault concerns it. */
-export const stateOf = ({ nodes, topic }: Site): Promise<ReadonlyArray<PartitionState>> => topicState(nodes.leaderPort, topic)
+export const stateOf = ({ nodes, topic }: Watched): Promise<ReadonlyArray<PartitionState>> => topicState(nodes.leaderPort, topic)
 
 const shown = (state: ReadonlyArray<PartitionState>): string =>
   state.map(({ inSync, leader, partition }) => `${partition}: leader ${leader}, in sync ${inSync.join(",")}`).join("; ")
 
 /** Repeats the look at the partitions until it is true. Throws NotInTime with their last state. */
-export const untilState = async (site: Site, what: string, isSo: (state: ReadonlyArray<PartitionState>) => boolean): Promise<void> => {
+export const untilState = async (site: Watched, what: string, isSo: (state: ReadonlyArray<PartitionState>) => boolean): Promise<void> => {
   let last: ReadonlyArray<PartitionState> = []
   try {
     await until(what, async () => isSo((last = await stateOf(site))))
@@ -50,11 +55,11 @@ export const untilState = async (site: Site, what: string, isSo: (state: Readonl
 }
 
 /** Waits until each client has an acknowledgement in each partition after `ms`. */
-export const untilAcknowledged = (site: Site, ms: number): Promise<void> =>
+export const untilAcknowledged = (site: Watched & Pick<Site, "clients">, ms: number): Promise<void> =>
   until("every client has an acknowledgement in every partition", () => site.observed.acknowledgements.allSince(ms, site.clients, site.partitions))
 
 /** Waits until every replica is in sync. */
-export const untilWhole = (site: Site): Promise<void> =>
+export const untilWhole = (site: Watched): Promise<void> =>
   untilState(
     site,
     "every replica is in sync",

@@ -1,6 +1,7 @@
 import { kafkaError } from "../../domain/kernel/error-code.ts"
 import { Metadata } from "../../src/protocol/message/03-metadata.ts"
 import { CreateTopics } from "../../src/protocol/message/19-create-topics.ts"
+import { deadlineMs } from "../../test/interop/support/process.ts"
 import { RawConnection } from "../../test/interop/support/raw.ts"
 
 export interface PartitionState {
@@ -14,12 +15,14 @@ export interface PartitionState {
 const metadataVersion = 12
 const createVersion = 7
 
-/** Asks a node; the connection is closed afterwards. */
-const asking = async <A>(port: number, ask: (connection: RawConnection) => Promise<A>): Promise<A> => {
+/** Asks a node; the connection is closed afterwards, and where the response takes longer than `withinMs`. */
+export const asking = async <A>(port: number, ask: (connection: RawConnection) => Promise<A>, withinMs = deadlineMs): Promise<A> => {
   const connection = await RawConnection.open(port)
+  const late = setTimeout(() => connection.close(), withinMs)
   try {
     return await ask(connection)
   } finally {
+    clearTimeout(late)
     connection.close()
   }
 }

@@ -9,13 +9,13 @@ import { recordsOf } from "../../test/simulation/checker/record-read.ts"
 import { batchRead } from "../../test/simulation/world/disk-reading.ts"
 import { output } from "../bench/process.ts"
 import type { Client } from "./clients.ts"
-import { type Site, until, untilWhole } from "./site.ts"
+import { type Site, until, untilWhole, type Watched } from "./site.ts"
 
 const flushWithinMs = 180_000
 const readWithinMs = 120_000
 
 /** Ends the sending, and waits until every message has its outcome, every replica is in sync, and every reader has every acknowledged record. */
-export const comeToRest = async (site: Site, running: ReadonlyArray<Client>): Promise<void> => {
+export const comeToRest = async (site: Watched, running: ReadonlyArray<Client>): Promise<void> => {
   for (const client of running) client.stopSending()
   await until("every message has its outcome", () => running.every(({ hasFlushed }) => hasFlushed), flushWithinMs)
   await untilWhole(site)
@@ -60,8 +60,17 @@ const difference = (one: ReadonlyArray<RecordBatch>, other: ReadonlyArray<Record
   return `from batch ${nth} on: ${shown(one[nth])} and ${shown(other[nth])}`
 }
 
+/** What is judged: the history of the clients, and the disks. */
+interface Judged extends Pick<Site, "topic" | "topicId" | "partitions" | "observed" | "complain"> {
+  readonly nodes: {
+    readonly brokers: ReadonlyMap<number, { readonly id: number; readonly data: string }>
+    /** The directory of the leader's journal; undefined: the journal is in etcd. */
+    readonly leaderData: string | undefined
+  }
+}
+
 /** Compares the logs of all replicas, and notes them for the checkers. The nodes have ended. */
-const compareReplicas = (site: Site): void => {
+const compareReplicas = (site: Judged): void => {
   const { complain, nodes, observed, topic } = site
   const { recorder } = observed
   for (let partition = 0; partition < site.partitions; partition++) {
@@ -86,7 +95,7 @@ const compareReplicas = (site: Site): void => {
   }
 }
 /** Runs `franz log verify` over a data directory. */
-const verifyDisk = async (site: Site, name: string, data: string, program: ReadonlyArray<string>): Promise<void> => {
+const verifyDisk = async (site: Judged, name: string, data: string, program: ReadonlyArray<string>): Promise<void> => {
   const [command = "", ...args] = program
   try {
     await output(command, [...args, "log", "verify", data])
@@ -96,9 +105,9 @@ const verifyDisk = async (site: Site, name: string, data: string, program: Reado
 }
 
 /** Judges the disks of nodes that have ended, and the history of their clients. */
-export const judge = async (site: Site, program: ReadonlyArray<string>): Promise<void> => {
+export const judge = async (site: Judged, program: ReadonlyArray<string>): Promise<void> => {
   compareReplicas(site)
-  await verifyDisk(site, "leader", site.nodes.leaderData, program)
+  if (site.nodes.leaderData !== undefined) await verifyDisk(site, "leader", site.nodes.leaderData, program)
   for (const { data, id } of site.nodes.brokers.values()) await verifyDisk(site, `broker ${id}`, data, program)
   for (const { invariant, message } of checkLog(site.observed.recorder.history)) site.complain(`${invariant}: ${message}`)
 }
