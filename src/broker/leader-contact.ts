@@ -5,16 +5,20 @@ import { connect, type Link } from "../wire/link.ts"
 import { BrokerIdentity } from "./broker-identity.ts"
 import { BrokerSettings } from "./broker-settings.ts"
 import type { BrokerFault, LeaderRefused } from "./fault.ts"
+import { askCandidate, confirmLeader, NotLeading } from "./leader-inquiry.ts"
+import { LeaderPointer } from "./leader-pointer.ts"
 
-type LinkFault = ConnectFault | CallFault
+type LinkFault = ConnectFault | CallFault | NotLeading
 type ContactFault = LinkFault | LeaderRefused
 
 /** Connects this broker to its leader. */
 export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderContact")<
   LeaderContact,
   {
-    /** The candidate that this broker takes for the leader; another one after a connection that failed. */
+    /** The candidate that this broker takes for the leader: one that has shown that it leads, or the next one to ask. */
     readonly leader: () => Address
+    /** Notes the epoch of a leader, by an event of its journal: no leader of an older epoch is followed any more. */
+    readonly learn: (epoch: number) => void
     /** Whether there are several candidates. */
     readonly hasCandidates: boolean
     /** How long the broker waits for a response that the leader sends at once, ms. */
@@ -36,29 +40,46 @@ export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderCont
     readonly keep: (purpose: string, use: (link: Link) => Effect.Effect<never, ContactFault | BrokerFault>) => Effect.Effect<never, BrokerFault>
   }
 >() {
-  static readonly layer: Layer.Layer<LeaderContact, never, BrokerSettings | BrokerIdentity | Transport> = Layer.effect(
+  static readonly layer: Layer.Layer<LeaderContact, never, BrokerSettings | BrokerIdentity | Transport> = Layer.scoped(
     LeaderContact,
     Effect.gen(function* () {
       const { config, leader: first, nodeId, otherLeaders = [] } = yield* BrokerSettings
-      const candidates = new Candidates([first, ...otherLeaders])
+      const pointer = new LeaderPointer([first, ...otherLeaders])
+      const hasCandidates = otherLeaders.length > 0
       const { identify } = yield* BrokerIdentity
       const transport = yield* Transport
       const bounds = { connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"], inFlightRequestsMax }
+      const connected = (to: Address, purpose: string) =>
+        Effect.provideService(connect(to, { clientId: `broker-${nodeId}-${purpose}`, ...bounds }), Transport, transport)
+      /** A link to a candidate that has shown that it leads. */
+      const opened = (to: Address, purpose: string): Effect.Effect<Link, LinkFault, Scope.Scope> =>
+        Effect.gen(function* () {
+          const link = yield* connected(to, purpose)
+          yield* Effect.acquireRelease(
+            Effect.sync(() => pointer.add(link, purpose === promptPurpose)),
+            (forget) => Effect.sync(forget)
+          )
+          if (hasCandidates) yield* confirmLeader(link, pointer)
+          return link
+        })
       const open = (purpose: string) =>
         Effect.suspend(() => {
-          const leader = candidates.current
-          return Effect.provideService(connect(leader, { clientId: `broker-${nodeId}-${purpose}`, ...bounds }), Transport, transport).pipe(
-            Effect.tapError(() => Effect.sync(() => candidates.leave(leader)))
-          )
+          const to = pointer.current
+          // A candidate whose process is stopped accepts connections, and answers nothing.
+          if (!hasCandidates) return opened(to, purpose)
+          const bounded = Effect.timeoutFail(opened(to, purpose), { duration: openMsMax, onTimeout: () => silent(to) })
+          return Effect.tapError(Effect.raceFirst(bounded, movedFrom(pointer, to)), (fault) => Effect.sync(() => leaveAfter(fault, pointer, to)))
         })
-      const log = reachability(candidates)
+      const shared: Shared = { log: reachability(pointer), backoff: backoffTo(hasCandidates ? nextCandidateMs : retryMsMax) }
+      if (hasCandidates) for (const each of pointer.candidates) yield* Effect.forkScoped(watching(pointer, each, connected(each, "inquiry")))
       return {
-        leader: () => candidates.current,
-        hasCandidates: otherLeaders.length > 0,
+        leader: () => pointer.current,
+        learn: (epoch) => pointer.learn(epoch),
+        hasCandidates,
         requestTimeoutMs,
         openAsBroker: (purpose) => Effect.tap(open(purpose), identify),
         introduce: (link) => Effect.catchTag(identify(link), "LeaderRefused", () => Effect.void),
-        keep: (purpose, use) => repeated(open(purpose), candidates, log, use)
+        keep: (purpose, use) => repeated(open(purpose), shared, use)
       }
     })
   )
@@ -77,28 +98,44 @@ const retryMsMax = 2000
 const jitter = { min: 0.5, max: 1 }
 const backoffTo = (msMax: number) => Schedule.exponential(retryMsMin).pipe(Schedule.union(Schedule.spaced(msMax)), Schedule.jitteredWith(jitter))
 /** The maximum where there are several candidates, which are asked in turn. */
-const nextCandidateMs = 500
+const nextCandidateMs = 250
+/** How long a candidate may take to show that it leads, with its connection, ms. */
+const openMsMax = 5000
+/** How often each candidate is asked who leads while the leader is in doubt, and how long it may take to answer, ms. */
+const inquiryEveryMs = 250
+const inquiryMsMax = 1000
+/** The connection on which the leader answers each request at once: that of the heartbeats. */
+const promptPurpose = "registration"
 const afterLoss = Schedule.spaced(retryMsMin).pipe(Schedule.jitteredWith(jitter))
 
-/** The candidates for the leader's role. All connections of the broker go to the same one. */
-class Candidates {
-  private at = 0
-  readonly backoff: ReturnType<typeof backoffTo>
+const silent = (at: Address): NotLeading => new NotLeading({ reason: "silent", message: `The node at ${formatAddress(at)} does not answer.` })
 
-  constructor(private readonly all: readonly [Address, ...ReadonlyArray<Address>]) {
-    this.backoff = backoffTo(all.length > 1 ? nextCandidateMs : retryMsMax)
-  }
+/** Fails when the broker takes another candidate for the leader. */
+const movedFrom = (pointer: LeaderPointer, from: Address): Effect.Effect<never, NotLeading> =>
+  Effect.async((resume) => {
+    const stop = pointer.onMove(() => {
+      stop()
+      resume(Effect.fail(new NotLeading({ reason: "silent", message: `The node at ${formatAddress(from)} had not answered when another was found to lead.` })))
+    })
+    return Effect.sync(stop)
+  })
 
-  get current(): Address {
-    return this.all[this.at] as Address
-  }
-  get addresses(): string {
-    return this.all.map(formatAddress).join(" or ")
-  }
-  /** Goes to the next one, unless another connection has done so already. */
-  leave(from: Address): void {
-    if (this.current === from) this.at = (this.at + 1) % this.all.length
-  }
+/** A slow answer alone is no reason to leave a leader that answers heartbeats. */
+const leaveAfter = (fault: LinkFault, pointer: LeaderPointer, from: Address): void => {
+  if (fault._tag !== "NotLeading" || fault.reason !== "silent" || pointer.isInDoubt) pointer.leave(from)
+}
+
+/** Asks a candidate who leads, again and again while the leader is in doubt. */
+const watching = (pointer: LeaderPointer, candidate: Address, open: Effect.Effect<Link, LinkFault, Scope.Scope>): Effect.Effect<never> => {
+  const inquiry = Effect.scoped(Effect.flatMap(open, (link) => askCandidate(link, pointer))).pipe(Effect.timeoutOption(inquiryMsMax), Effect.ignore)
+  // The current one has its connections already.
+  const isDue = () => pointer.isInDoubt && !(pointer.isConfirmed && formatAddress(pointer.current) === formatAddress(candidate))
+  return Effect.forever(
+    Effect.zipRight(
+      Effect.suspend(() => (isDue() ? inquiry : Effect.void)),
+      Effect.sleep(inquiryEveryMs)
+    )
+  )
 }
 
 /** Logs one line when the leader is unreachable, and one when the broker has reconnected, whatever the number of connections. */
@@ -107,12 +144,17 @@ interface Reachability {
   readonly lost: (fault: LinkFault) => Effect.Effect<void>
 }
 
-const reachability = (candidates: Candidates): Reachability => {
-  const { addresses } = candidates
+const reachability = (pointer: LeaderPointer): Reachability => {
+  const { addresses } = pointer
   let isReached: boolean | undefined
+  let lastOlder: string | undefined
   const lost = (fault: LinkFault): Effect.Effect<void> => {
     const before = isReached
     isReached = false
+    if (fault._tag === "NotLeading" && fault.reason === "older" && lastOlder !== fault.message) {
+      lastOlder = fault.message
+      return Effect.logWarning(fault.message)
+    }
     if (before === false) return Effect.void
     return Effect.logWarning(
       before === undefined
@@ -123,17 +165,22 @@ const reachability = (candidates: Candidates): Reachability => {
   const reached = Effect.suspend(() => {
     const before = isReached
     isReached = true
-    const line = `Connected to the leader at ${formatAddress(candidates.current)}.`
+    const line = `Connected to the leader at ${formatAddress(pointer.current)}.`
     // At level INFO only if the loss was logged before.
     return before === true ? Effect.void : before === false ? Effect.logInfo(line) : Effect.logDebug(line)
   })
   return { reached, lost: (fault) => Effect.suspend(() => lost(fault)) }
 }
 
+/** The parts of a broker's contact that its connections share. */
+interface Shared {
+  readonly log: Reachability
+  readonly backoff: ReturnType<typeof backoffTo>
+}
+
 const repeated = (
   open: Effect.Effect<Link, LinkFault, Scope.Scope>,
-  candidates: Candidates,
-  log: Reachability,
+  { backoff, log }: Shared,
   use: (link: Link) => Effect.Effect<never, ContactFault | BrokerFault>
 ): Effect.Effect<never, BrokerFault> =>
   Effect.suspend(() => {
@@ -151,10 +198,8 @@ const repeated = (
     }
     const attempt = Effect.suspend(() => {
       wasOpen = false
-      const leader = candidates.current
-      // A candidate that refuses does not lead, or does not lead any more.
-      const leave = () => Effect.sync(() => candidates.leave(leader))
-      return Effect.tapErrorTag(Effect.scoped(Effect.flatMap(open, used)), "LeaderRefused", leave)
+      // A candidate that refuses is asked on the next connection whether it leads.
+      return Effect.scoped(Effect.flatMap(open, used))
     }).pipe(
       // Only a fault of the broker ends the attempts, so that it is their result.
       Effect.catchTag("BrokerFault", (fault) => Effect.succeed(fault)),
@@ -162,6 +207,6 @@ const repeated = (
     )
     // The loss of an open connection resets the pause to its minimum. A refusal does not, since the leader may repeat
     // it for long.
-    const untilLost = Effect.retry(attempt, { schedule: candidates.backoff, while: ({ _tag }) => !wasOpen || _tag === "LeaderRefused" })
+    const untilLost = Effect.retry(attempt, { schedule: backoff, while: ({ _tag }) => !wasOpen || _tag === "LeaderRefused" })
     return Effect.retry(untilLost, afterLoss).pipe(Effect.orDie, Effect.flatMap(Effect.fail))
   })

@@ -3,7 +3,7 @@ import type { CandidateCluster } from "./cluster.ts"
 import type { CandidateFaultName } from "./options.ts"
 
 /** What a fault did. */
-export interface Injected {
+interface Injected {
   readonly what: string
   /** When another candidate had won, ms since 1970; undefined where the leader need not change. */
   readonly ledAtMs: number | undefined

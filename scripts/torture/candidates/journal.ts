@@ -49,7 +49,7 @@ export const journalEntries = async ({ client, keys }: Pick<CandidateCluster, "c
 }
 
 /** What clients were told. */
-export interface Acknowledged {
+interface Acknowledged {
   /** Names of topics whose creation was acknowledged, by id. */
   readonly created: ReadonlyMap<string, string>
   readonly deleted: ReadonlySet<string>

@@ -3,7 +3,7 @@ import { type ClientKind, clientKinds } from "../clients.ts"
 import { numberOf, UsageError, wholeOf, wordsOf } from "../options.ts"
 
 /** What is done to candidates and to etcd. `kill`: SIGKILL of the leader; `stop`: SIGSTOP past its lease; `etcd`: SIGKILL of etcd's leader; `quorum`: etcd without a majority. */
-export const candidateFaultNames = ["kill", "stop", "etcd", "quorum"] as const
+const candidateFaultNames = ["kill", "stop", "etcd", "quorum"] as const
 export type CandidateFaultName = (typeof candidateFaultNames)[number]
 
 export interface CandidatesOptions {

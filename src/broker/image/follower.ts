@@ -226,6 +226,7 @@ export class Follower {
     const founded = events.find((event) => event._tag === "ClusterFounded")
     return Effect.gen(this, function* () {
       if (founded !== undefined) yield* this.claim(founded.clusterId)
+      this.options.contact.learn(this.cluster.leader?.epoch ?? -1)
       const isCaughtUp = this.fold.end >= highWatermark && this.cluster.clusterId !== undefined
       if (isCaughtUp) this.hasCaughtUp = true
       if (events.length > 0) yield* this.options.folded(events, bytes)

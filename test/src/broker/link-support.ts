@@ -7,11 +7,11 @@ import { LeaderContact } from "../../../src/broker/leader-contact.ts"
 import { OwnDirectories } from "../../../src/broker/own-directories.ts"
 import type { Address } from "../../../src/ports/transport.ts"
 
-/** The links of broker 1 to a leader. */
-export const layerContact = (leader: Address, config: Partial<NodeConfig> = {}) =>
+/** The links of broker 1 to a leader, or to one of several candidates. */
+export const layerContact = (leader: Address, config: Partial<NodeConfig> = {}, otherLeaders: ReadonlyArray<Address> = []) =>
   LeaderContact.layer.pipe(
     Layer.provideMerge(BrokerIdentity.layer),
-    Layer.provideMerge(Layer.succeed(BrokerSettings, { nodeId: 1, leader, config: { ...defaultNodeConfig, ...config } }))
+    Layer.provideMerge(Layer.succeed(BrokerSettings, { nodeId: 1, leader, otherLeaders, config: { ...defaultNodeConfig, ...config } }))
   )
 
 /** The image of broker 1, whose data directories belong to the cluster `clusterId`. */
