@@ -31,7 +31,7 @@ interface EtcdJournalOptions {
 }
 
 class EtcdJournal implements Service {
-  private readonly followed = new Map<string, FollowedStream>()
+  private readonly followed = new Map<string, { readonly followed: FollowedStream; readonly scope: Scope.CloseableScope }>()
   private readonly held = new Map<string, HeldStream>()
   private readonly opening = Effect.unsafeMakeSemaphore(1)
 
@@ -73,7 +73,7 @@ class EtcdJournal implements Service {
   readonly batches: Service["batches"] = (stream, from, maxBytes) =>
     Either.flatMap(
       Either.fromNullable(this.followed.get(stream), () => notOpen(stream)),
-      (followed) => followed.batches(from, maxBytes)
+      ({ followed }) => followed.batches(from, maxBytes)
     )
 
   readonly trim: Service["trim"] = (stream, index) =>
@@ -97,35 +97,46 @@ class EtcdJournal implements Service {
     Effect.flatMap(this.opened(stream), ({ parts }) => whileUnreachable(loadSnapshot(parts))).pipe(Effect.mapError(asLogFault(stream)))
 
   private leading(stream: string): Either.Either<{ readonly followed: FollowedStream; readonly held: HeldStream }, LogFault> {
-    const [followed, held] = [this.followed.get(stream), this.held.get(stream)]
+    const [followed, held] = [this.followed.get(stream)?.followed, this.held.get(stream)]
     return followed === undefined || held === undefined ? Either.left(notOpen(stream)) : Either.right({ followed, held })
   }
 
-  /** The stream with its local copy, which follows etcd from then on. */
+  /** The stream with its local copy, which follows etcd from then on. An attempt that is interrupted while etcd is out of reach closes the copy. */
   private opened(stream: string): Effect.Effect<FollowedStream, LogFault> {
     return this.opening.withPermits(1)(
       Effect.gen(this, function* () {
         const known = this.followed.get(stream)
-        if (known !== undefined && known.fault === undefined) return known
-        const at = partitionOfStream(stream)
-        if (at === undefined) return yield* new LogFault({ path: stream, reason: "io", message: `No stream is called '${stream}'.` })
-        const topicId = at.topicId === groupMetadataTopicId ? copyOf.group : copyOf.cluster
-        const log = yield* this.copy(stream, topicId, at.partition)
-        const { client, prefix } = this.options
-        const followed = new FollowedStream({ stream, keys: new StreamKeys(prefix, stream), client, crc32c: this.checksum.crc32c, log })
-        const check = Effect.retry(followed.check, { schedule: openAgain, while: (fault) => fault._tag === "EtcdFault" && fault.kind !== "denied" })
-        yield* Effect.mapError(check, asLogFault(stream))
-        yield* Scope.extend(followed.run, this.scope)
-        this.followed.set(stream, followed)
-        return followed
+        if (known !== undefined && known.followed.fault === undefined) return known.followed
+        // A log has one writer: that of a stream that failed is closed first.
+        if (known !== undefined) yield* Scope.close(known.scope, Exit.void)
+        this.followed.delete(stream)
+        const scope = yield* Scope.fork(this.scope, ExecutionStrategy.sequential)
+        return yield* Effect.onExit(this.open(stream, scope), (exit) =>
+          Exit.isSuccess(exit) ? Effect.sync(() => this.followed.set(stream, { followed: exit.value, scope })) : Scope.close(scope, Exit.void)
+        )
       })
     )
   }
 
+  private open(stream: string, scope: Scope.Scope): Effect.Effect<FollowedStream, LogFault> {
+    return Effect.gen(this, function* () {
+      const at = partitionOfStream(stream)
+      if (at === undefined) return yield* new LogFault({ path: stream, reason: "io", message: `No stream is called '${stream}'.` })
+      const topicId = at.topicId === groupMetadataTopicId ? copyOf.group : copyOf.cluster
+      const log = yield* this.copy(stream, topicId, at.partition, scope)
+      const { client, prefix } = this.options
+      const followed = new FollowedStream({ stream, keys: new StreamKeys(prefix, stream), client, crc32c: this.checksum.crc32c, log })
+      const check = Effect.retry(followed.check, { schedule: openAgain, while: (fault) => fault._tag === "EtcdFault" && fault.kind !== "denied" })
+      yield* Effect.mapError(check, asLogFault(stream))
+      yield* Scope.extend(followed.run, scope)
+      return followed
+    })
+  }
+
   /** Opens the log of a copy. A copy that is damaged is made anew. */
-  private copy(stream: string, topicId: TopicId, partition: number): Effect.Effect<PartitionLog, LogFault> {
+  private copy(stream: string, topicId: TopicId, partition: number, scope: Scope.Scope): Effect.Effect<PartitionLog, LogFault> {
     const open = Effect.gen(this, function* () {
-      const own = yield* Scope.fork(this.scope, ExecutionStrategy.sequential)
+      const own = yield* Scope.fork(scope, ExecutionStrategy.sequential)
       return yield* Effect.onError(Scope.extend(this.logs.open(topicId, partition, copyConfig), own), () => Scope.close(own, Exit.void))
     })
     return Effect.catchIf(

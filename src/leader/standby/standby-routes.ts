@@ -99,12 +99,12 @@ const refusedForNodes: ReadonlyArray<Route> = (() => {
   ]
 })()
 
-/** The leader describes the quorum. NOT_LEADER_OR_FOLLOWER, which clients retry, where it is not reached. */
+/** The leader describes the quorum, in the version of the request: a later one has fields that this response could not carry. NOT_LEADER_OR_FOLLOWER, which clients retry, where it is not reached. */
 const quorum = (leader: () => Link | undefined): Route =>
-  route(DescribeQuorum, {}, (request) => {
+  route(DescribeQuorum, {}, (request, { version }) => {
     const link = leader()
     const failed = { errorCode: code.notLeader, errorMessage: "No candidate leads, or the leader is not reached.", topics: [] }
-    return link === undefined ? failed : Effect.catchAll(link.call(DescribeQuorum, request, { timeoutMs: quorumMs }), () => Effect.succeed(failed))
+    return link === undefined ? failed : Effect.catchAll(link.call(DescribeQuorum, request, { timeoutMs: quorumMs, version }), () => Effect.succeed(failed))
   })
 
 interface StandbyParts {

@@ -73,6 +73,10 @@ describe("given a candidate that stands by", () => {
           [101, end]
         ])
         expect(world.now - Number(partition?.currentVoters[1]?.lastFetchTimestamp)).toBeLessThanOrEqual(1500)
+        for (const version of [0, 1]) {
+          const older = yield* client.call(DescribeQuorum, ofJournal, { version })
+          expect([version, older.errorCode, older.topics[0]?.partitions[0]?.leaderId]).toEqual([version, 0, 100])
+        }
         expect(nodes).toEqual([
           { nodeId: 100, listeners: [{ name: "PLAINTEXT", host: "candidate-100", port: 9092 }] },
           { nodeId: 101, listeners: [{ name: "PLAINTEXT", host: "candidate-101", port: 9092 }] }

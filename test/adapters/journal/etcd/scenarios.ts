@@ -1,10 +1,12 @@
 import { expect } from "bun:test"
-import { Chunk, Effect, Fiber, Scope, Stream } from "effect"
+import { Chunk, Context, Effect, Fiber, Layer, Scope, Stream } from "effect"
 import type { EtcdClient, Txn } from "../../../../adapters/journal/etcd/client.ts"
 import { SimulatedEtcd } from "../../../../adapters/journal/etcd/simulated.ts"
+import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
+import { Journal } from "../../../../src/ports/journal.ts"
 import { entriesTo } from "../../../../src/stream/replay.ts"
 import { candidate, entry, readAll, stream } from "../../../src/ports/journal.contract.ts"
-import { leaseMs, process, type Service } from "./support.ts"
+import { leaseMs, process, processLayer, type Service } from "./support.ts"
 
 /** How a client is changed by a mistake that is planted. */
 export type Mistake = (client: EtcdClient) => EtcdClient
@@ -105,6 +107,27 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       const next = yield* Fiber.join(standby)
       yield* b.append(stream, next.epoch, 1, [entry(2)])
       expect(yield* stored(b, 2)).toEqual(["command-0", "command-2"])
+    }),
+
+  "a campaign that is interrupted while its copy is compared with an etcd out of reach begins again": (etcd, mistake) =>
+    Effect.gen(function* () {
+      const disk = new MemoryDisk()
+      const start = Effect.map(Layer.build(processLayer(mistake(etcd.client("a")), "/franz", disk)), (context) => Context.get(context, Journal))
+      const before = Effect.gen(function* () {
+        const journal = yield* start
+        const { epoch } = yield* journal.campaign(stream, candidate)
+        yield* journal.append(stream, epoch, 0, [entry(0)])
+      })
+      yield* Effect.scoped(before)
+      const journal = yield* start
+      etcd.hasQuorum = false
+      const waiting = yield* Effect.fork(Effect.scoped(journal.campaign(stream, candidate)))
+      yield* Effect.sleep(5000)
+      yield* Fiber.interrupt(waiting)
+      etcd.hasQuorum = true
+      const { end, epoch } = yield* journal.campaign(stream, candidate)
+      yield* journal.append(stream, epoch, end, [entry(1)])
+      expect(yield* ids(journal)).toEqual(["0 command-0", "1 command-1"])
     }),
 
   "a leader whose timers do not run knows by the clock that its lease is over": (etcd, mistake) =>
