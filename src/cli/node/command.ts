@@ -1,7 +1,7 @@
 import { Effect, Option } from "effect"
 import { type CliCommand, command } from "../shell/command.ts"
 import { CliFailure } from "../shell/failure.ts"
-import { flag, noArgument, optionalInteger, optionalText } from "../shell/spec.ts"
+import { choice, flag, noArgument, optionalInteger, optionalText } from "../shell/spec.ts"
 import { checkOwnJournal, checkRoles, leadersOf } from "./process-roles.ts"
 import type { Roles } from "./roles.ts"
 import { runNodes } from "./run.ts"
@@ -20,13 +20,16 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
     summary: "run a whole cluster in one process: the leader and its brokers",
     about: [
       "The first broker shares the node and the port of the leader; each further broker listens on the next port.",
+      "With --engine etcd the leader is a node of its own, and every broker listens on a port behind it. The journal is in an etcd of one",
+      "member, which this process starts from PATH, with its data in DIR/etcd: a trial of what docs/operations/cluster.md sets up.",
       "The first rebalance of a group has no delay here, unless group.initial.rebalance.delay.ms is set."
     ],
-    example: ["franz up", "franz up --port 0 --brokers 3 --data /var/lib/franz --partitions 6"],
+    example: ["franz up", "franz up --port 0 --brokers 3 --data /var/lib/franz --partitions 6", "franz up --engine etcd --brokers 3"],
     options: {
       ...nodeOptions,
       brokers: optionalInteger({ name: "brokers", help: "Number of brokers (1)." }),
       partitions: optionalInteger({ name: "partitions", help: "Default number of partitions of a topic (1)." }),
+      engine: choice({ name: "engine", of: ["files", "etcd"], or: "files", help: "Where the leader keeps its journal (files)." }),
       json
     },
     argument: noArgument,
@@ -51,7 +54,12 @@ export const upCommand = (roles: Roles): CliCommand<never> =>
         // others.
         const joinDelayMs = set.has("group.initial.rebalance.delay.ms") ? node.config["group.initial.rebalance.delay.ms"] : 0
         const where = dataByDefault ? [`the data directory is ${node.data.join(", ")}; --data DIR selects another`] : []
-        const options = { ...node, config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs }, brokers }
+        const options = {
+          ...node,
+          config: { ...node.config, "num.partitions": partitions, "group.initial.rebalance.delay.ms": joinDelayMs },
+          brokers,
+          engine: words.engine
+        }
         yield* runNodes(roles.up(options), { json: words.json, logFormat: words.logFormat, notes: where, warnings })
       })
   })

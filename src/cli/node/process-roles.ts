@@ -19,14 +19,14 @@ export const checkRoles = (wanted: Roles, config: NodeConfig): Effect.Effect<voi
   return Effect.fail(new CliFailure({ exit: "config", message }))
 }
 
-/** A node with both roles has its journal in files. */
+/** A cluster in one process has an engine of its own. */
 export const checkOwnJournal = (config: NodeConfig): Effect.Effect<void, CliFailure> =>
   config["franz.journal"] === ""
     ? Effect.void
     : Effect.fail(
         new CliFailure({
           exit: "config",
-          message: `franz.journal=${config["franz.journal"]}: franz up has its journal in files. Start franz brokerlead for each candidate, and franz broker with --leader for each broker.`
+          message: `franz.journal=${config["franz.journal"]}: franz up has its journal in files, or with --engine etcd in an etcd that it starts. Start franz brokerlead for each candidate, and franz broker with --leader for each broker.`
         })
       )
 

@@ -29,6 +29,12 @@ export interface NodeOptions {
   /** One directory or several, over which the logs of partitions are spread. */
   readonly data: readonly [string, ...Array<string>]
 }
+/** The options of a cluster in one process. */
+export interface UpOptions extends NodeOptions {
+  readonly brokers: number
+  /** Where the leader keeps its journal: in files (the default), or in an etcd that the process starts. */
+  readonly engine?: "files" | "etcd"
+}
 interface RunningNode {
   readonly id: number
   readonly roles: ReadonlyArray<"leader" | "broker">
@@ -40,13 +46,15 @@ interface RunningNode {
 export interface Running {
   /** `address` is the address for clients. */
   readonly nodes: ReadonlyArray<RunningNode>
+  /** `franz.journal` of further candidates, where the process has started its engine. */
+  readonly journal?: string
   /** Fails when a node had to stop by itself. */
   readonly stopped: Effect.Effect<never, CliFailure>
 }
 /** Starts the roles. The programs supply it, since only they import adapters. */
 export interface Roles {
-  /** A leader and `brokers` brokers in this process, the first of them on the leader's node and port. */
-  readonly up: (options: NodeOptions & { readonly brokers: number }) => Effect.Effect<Running, CliFailure, Scope.Scope>
+  /** A leader and `brokers` brokers in this process. With its journal in files the first of them is on the leader's node and port. */
+  readonly up: (options: UpOptions) => Effect.Effect<Running, CliFailure, Scope.Scope>
   readonly brokerLead: (options: NodeOptions) => Effect.Effect<Running, CliFailure, Scope.Scope>
   /** Returns when the broker has registered with its leader; until then it logs what it waits for. */
   readonly broker: (options: NodeOptions & LeaderAddresses) => Effect.Effect<Running, CliFailure, Scope.Scope>

@@ -6,11 +6,18 @@ import { stopSignal } from "../shell/signal.ts"
 import type { Running } from "./roles.ts"
 
 const announce = (running: Running, json: boolean): void => {
-  if (json) return printJson({ ready: true, bootstrap: running.nodes.map(({ address }) => address).join(","), nodes: running.nodes })
+  if (json)
+    return printJson({
+      ready: true,
+      bootstrap: running.nodes.map(({ address }) => address).join(","),
+      nodes: running.nodes,
+      ...(running.journal === undefined ? {} : { journal: running.journal })
+    })
   for (const { address, id, listeners = {}, roles } of running.nodes) {
     print(`${roles.join(" and ")} ${id}: ${address}`)
     for (const [name, other] of Object.entries(listeners)) print(`  ${name}: ${other}`)
   }
+  if (running.journal !== undefined) print(`journal: ${running.journal}`)
   print("ready")
 }
 

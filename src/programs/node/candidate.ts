@@ -62,5 +62,5 @@ export const startCandidate = (options: NodeOptions) =>
     controller = opened.controller
     yield* Deferred.succeed(told, [opened.advertised, ...opened.told.slice(1)])
     yield* Deferred.await(ready)
-    return { address: addressed(opened.advertised, opened.others), failed: Fiber.join(living) }
+    return { address: addressed(opened.advertised, opened.others), reached: opened.reached, cluster: () => role.cluster(), failed: Fiber.join(living) }
   })

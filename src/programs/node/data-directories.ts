@@ -37,3 +37,6 @@ export const below = ([first, ...others]: NodeOptions["data"], name: string): No
  * the leader stops when it fails.
  */
 export const journalDirectory = ({ config, data }: NodeOptions): string => (config["metadata.log.dir"] === "" ? data[0] : config["metadata.log.dir"])
+
+/** The directory of the etcd that `franz up --engine etcd` starts. */
+export const etcdDirectory = ({ data }: NodeOptions): string => join(data[0], "etcd")

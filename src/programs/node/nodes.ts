@@ -8,8 +8,8 @@ import type { Cluster } from "../../../domain/cluster/state.ts"
 import { listenerText, type NodeListener } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import { Broker } from "../../broker/broker.ts"
-import type { LeaderAddresses, NodeOptions, Running } from "../../cli/node/roles.ts"
-import type { CliFailure } from "../../cli/shell/failure.ts"
+import type { LeaderAddresses, NodeOptions, Running, UpOptions } from "../../cli/node/roles.ts"
+import { CliFailure } from "../../cli/shell/failure.ts"
 import type { Checksum } from "../../ports/checksum.ts"
 import type { Compression } from "../../ports/compression.ts"
 import type { Cryptography } from "../../ports/cryptography.ts"
@@ -21,7 +21,7 @@ import { platform } from "../platform.ts"
 import { surroundings } from "../surroundings.ts"
 import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
 import { layerBroker, layerBrokerOfLeader } from "./broker-role.ts"
-import { below, journalDirectory, layerStore } from "./data-directories.ts"
+import { below, etcdDirectory, journalDirectory, layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
 import { keptBroker, stoppedTogether } from "./kept-broker.ts"
 import { withIdFromLeader, withKnownId } from "./known-id.ts"
@@ -30,6 +30,7 @@ import { addressed, controllerRoutes, listenersOfNth, type Opened, openListeners
 import { layerScrapedNodes, type ScrapedNodes, withMetrics } from "./metrics.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
 import { processMemory } from "./process-memory.ts"
+import type { BrokersOfProcess } from "./up-over-etcd.ts"
 
 type Platform = Transport | Cryptography | Checksum | Compression | ScrapedNodes
 /** What a leader is while it leads. */
@@ -130,7 +131,7 @@ const leadingBroker = (options: NodeOptions) =>
  * Warns of brokers that have partitions and do not serve: at once where their data is in this directory, otherwise
  * after the session timeout, in which a broker of another process may join.
  */
-const warnOfAbsent = (options: NodeOptions & { readonly brokers: number }, first: number, cluster: () => Cluster) => {
+const warnOfAbsent = (options: UpOptions, first: number, cluster: () => Cluster) => {
   const [data] = options.data
   const started = new Set(Array.from({ length: options.brokers }, (_, nth) => first + nth))
   const find = Effect.sync(() => absentBrokers(cluster(), started, (id) => join(data, `broker-${id}`), existsSync))
@@ -143,18 +144,18 @@ const warnOfAbsent = (options: NodeOptions & { readonly brokers: number }, first
   )
 }
 
-const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
+/** The `count` further brokers of a process. They stop at the same time, before its leader. */
+const startBrokers = (options: NodeOptions, count: number, { cluster, first, leader }: BrokersOfProcess) =>
   Effect.gen(function* () {
-    const first = yield* leadingBroker(options)
     const given = new Set<number>()
     /** An id that no broker has, also none that is about to register. */
     const newId = (): number => {
-      const id = spareId(first.leader.cluster(), given)
+      const id = spareId(cluster(), given)
       given.add(id)
       return id
     }
-    const rest = yield* Effect.forEach(
-      Array.from({ length: options.brokers - 1 }, (_, at) => at + 1),
+    const started = yield* Effect.forEach(
+      Array.from({ length: count }, (_, at) => at + 1),
       (nth) => {
         const listeners = listenersOfNth(options.listeners, nth)
         const start = (id: number) =>
@@ -163,33 +164,60 @@ const up = (options: NodeOptions & { readonly brokers: number }): Starting =>
             written: options.written,
             listeners,
             data: below(options.data, `broker-${id}`),
-            leader: first.reached
+            leader
           })
-        return keptBroker({ id: first.id + nth, start, newId })
+        return keptBroker({ id: first + nth - 1, start, newId })
       },
       { concurrency: "unbounded" }
     )
+    yield* stoppedTogether(started)
+    return { nodes: started.flatMap(({ nodes }) => nodes), stopped: firstFailure(started.map(({ stopped }) => stopped)) }
+  })
+
+/** Refuses a directory whose journal is in an etcd of its own. */
+const checkEngine = (options: NodeOptions): Effect.Effect<void, CliFailure> =>
+  existsSync(etcdDirectory(options))
+    ? Effect.fail(
+        new CliFailure({
+          exit: "config",
+          message: `${options.data[0]} has its journal in etcd. Start it with --engine etcd, or name another directory with --data.`
+        })
+      )
+    : Effect.void
+
+const up = (options: UpOptions) =>
+  Effect.gen(function* () {
+    yield* checkEngine(options)
+    const first = yield* leadingBroker(options)
     // The first broker has the leader, which the others need to shut down: it stops after them.
-    yield* stoppedTogether(rest)
+    const rest = yield* startBrokers(options, options.brokers - 1, { leader: first.reached, first: first.id + 1, cluster: first.leader.cluster })
     yield* Effect.raceFirst(first.broker.ready, Effect.raceFirst(first.broker.failed, first.leader.stopped))
     yield* warnOfAbsent(options, first.id, first.leader.cluster)
-    const stopped = firstFailure([failing([first.leader.stopped, first.broker.failed]), ...rest.map((each) => each.stopped)])
-    return {
-      nodes: [{ id: first.id, roles: ["leader", "broker"], ...first.address }, ...rest.flatMap(({ nodes }) => nodes)],
-      stopped
-    }
+    const stopped = firstFailure([failing([first.leader.stopped, first.broker.failed]), rest.stopped])
+    return { nodes: [{ id: first.id, roles: ["leader", "broker"] as const, ...first.address }, ...rest.nodes], stopped }
   })
 
 /** Watches over the descriptors of this process. Nodes whose disks are in memory open no file. */
 const fileLimit = Effect.flatMap(FiberRef.get(surroundings), ({ store }) => (store === undefined ? watchFileLimit() : Effect.void))
 
 /** Provides the platform until the scope closes. */
-const started = ({ config }: NodeOptions, start: Starting): Effect.Effect<Running, CliFailure, Scope.Scope> =>
+const started = (
+  { config }: NodeOptions,
+  start: Effect.Effect<Running, NodeFault | CliFailure, Platform | Scope.Scope>
+): Effect.Effect<Running, CliFailure, Scope.Scope> =>
   Effect.flatMap(Layer.build(Layer.merge(platform, layerScrapedNodes(config))), (context) => Effect.zipRight(fileLimit, Effect.provide(start, context))).pipe(
-    Effect.mapError(nodeFailure)
+    Effect.mapError((fault) => (fault._tag === "CliFailure" ? fault : nodeFailure(fault)))
   )
 
-export const startUp = (options: NodeOptions & { readonly brokers: number }) =>
-  started(options, Effect.flatMap(withKnownId(options, join(journalDirectory(options), "leader")), up))
+export const startUp = (options: UpOptions) =>
+  started(
+    options,
+    options.engine === "etcd"
+      ? Effect.flatMap(
+          Effect.promise(() => import("./up-over-etcd.ts")),
+          ({ upOverEtcd }) => upOverEtcd(options, (brokers) => startBrokers(options, options.brokers, brokers))
+        )
+      : Effect.flatMap(withKnownId(options, join(journalDirectory(options), "leader")), up)
+  )
 export const startBrokerLead = (options: NodeOptions) => started(options, Effect.flatMap(withKnownId(options, journalDirectory(options)), brokerLead))
 export const startOneBroker = (options: NodeOptions & LeaderAddresses) => started(options, Effect.flatMap(withIdFromLeader(options), broker))
