@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import { topicByName } from "../../domain/cluster/state.ts"
 import { requestFrame } from "../protocol/codec/frame.ts"
 import { joined } from "../protocol/codec/joined.ts"
@@ -27,24 +27,21 @@ export class AutoCreation extends Context.Tag("comanche-franz/broker/AutoCreatio
     readonly create: (names: ReadonlyArray<string>, context: RequestContext) => Effect.Effect<void>
   }
 >() {
-  static readonly layer: Layer.Layer<AutoCreation, never, Relay | Image> = Layer.effect(
-    AutoCreation,
-    Effect.gen(function* () {
-      const relay = yield* Relay
-      const image = yield* Image
-      const create = (names: ReadonlyArray<string>, { actor, clientHost, header }: RequestContext): Effect.Effect<void> => {
-        const topics = names.map((name) => ({ name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }))
-        const head = { correlationId: header.correlationId, clientId: header.clientId }
-        const frame = joined(requestFrame(CreateTopics, version, head, { topics, timeoutMs: leaderMs })).subarray(lengthPrefixBytes)
-        const arrived = awaitImage(image, (cluster) => names.every((name) => topicByName(cluster, name) !== undefined))
-        return relay.forward(CreateTopics, { actor, clientHost, frame, version }, leaderMs).pipe(
-          Effect.flatMap(({ topics: created }) =>
-            created.some(({ errorCode }) => errorCode === 0) ? Effect.timeoutOption(arrived, `${imageMs} millis`) : Effect.void
-          ),
-          Effect.ignore
-        )
-      }
-      return { create }
-    })
-  )
+  static readonly make: Effect.Effect<AutoCreation["Type"], never, Relay | Image> = Effect.gen(function* () {
+    const relay = yield* Relay
+    const image = yield* Image
+    const create = (names: ReadonlyArray<string>, { actor, clientHost, header }: RequestContext): Effect.Effect<void> => {
+      const topics = names.map((name) => ({ name, numPartitions: -1, replicationFactor: -1, assignments: [], configs: [] }))
+      const head = { correlationId: header.correlationId, clientId: header.clientId }
+      const frame = joined(requestFrame(CreateTopics, version, head, { topics, timeoutMs: leaderMs })).subarray(lengthPrefixBytes)
+      const arrived = awaitImage(image, (cluster) => names.every((name) => topicByName(cluster, name) !== undefined))
+      return relay.forward(CreateTopics, { actor, clientHost, frame, version }, leaderMs).pipe(
+        Effect.flatMap(({ topics: created }) =>
+          created.some(({ errorCode }) => errorCode === 0) ? Effect.timeoutOption(arrived, `${imageMs} millis`) : Effect.void
+        ),
+        Effect.ignore
+      )
+    }
+    return { create }
+  })
 }

@@ -1,4 +1,4 @@
-import { Context, Effect, FiberSet, Layer } from "effect"
+import { Context, Effect, FiberSet, type Scope } from "effect"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
 import type { Broker, Cluster } from "../../domain/cluster/state.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
@@ -29,9 +29,8 @@ export class BrokerContext extends Context.Tag("comanche-franz/broker/BrokerCont
     readonly bug: (message: string) => never
   }
 >() {
-  static readonly layer: Layer.Layer<BrokerContext, never, BrokerSettings | BrokerIdentity | BrokerStop | Image> = Layer.scoped(
-    BrokerContext,
-    Effect.gen(function* () {
+  static readonly make: Effect.Effect<BrokerContext["Type"], never, BrokerSettings | BrokerIdentity | BrokerStop | Image | Scope.Scope> = Effect.gen(
+    function* () {
       const { config, nodeId } = yield* BrokerSettings
       const { isSelf } = yield* BrokerIdentity
       const { stop } = yield* BrokerStop
@@ -48,6 +47,6 @@ export class BrokerContext extends Context.Tag("comanche-franz/broker/BrokerCont
           throw new Error(message)
         }
       }
-    })
+    }
   )
 }

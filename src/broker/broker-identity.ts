@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import { incarnationDigest } from "../../domain/cluster/broker/incarnation.ts"
 import type { Broker } from "../../domain/cluster/state.ts"
 import { kafkaError } from "../../domain/kernel/error-code.ts"
@@ -38,30 +38,27 @@ export class BrokerIdentity extends Context.Tag("comanche-franz/broker/BrokerIde
     readonly identify: (link: Link) => Effect.Effect<void, CallFault | LeaderRefused>
   }
 >() {
-  static readonly layer: Layer.Layer<BrokerIdentity, never, BrokerSettings> = Layer.effect(
-    BrokerIdentity,
-    Effect.gen(function* () {
-      const { incarnationId: given, nodeId } = yield* BrokerSettings
-      const incarnationId = given ?? (yield* drawIncarnationId)
-      const digest = incarnationDigest(incarnationId)
-      let registered: Registered | undefined
-      const identify = (link: Link): Effect.Effect<void, CallFault | LeaderRefused> => {
-        if (registered === undefined) return Effect.void
-        return Effect.flatMap(link.call(BrokerRegistration, registered.request), ({ errorCode }) =>
-          errorCode === 0
-            ? Effect.void
-            : leaderRefused(`The leader at ${formatAddress(link.address)} does not recognize broker ${nodeId}: ${kafkaError(errorCode)}.`)
-        )
-      }
-      return {
-        incarnationId,
-        isSelf: (broker) => broker.incarnationId === digest,
-        epoch: () => registered?.epoch,
-        registeredAs: (now) => {
-          registered = now
-        },
-        identify: (link) => Effect.suspend(() => identify(link))
-      }
-    })
-  )
+  static readonly make: Effect.Effect<BrokerIdentity["Type"], never, BrokerSettings> = Effect.gen(function* () {
+    const { incarnationId: given, nodeId } = yield* BrokerSettings
+    const incarnationId = given ?? (yield* drawIncarnationId)
+    const digest = incarnationDigest(incarnationId)
+    let registered: Registered | undefined
+    const identify = (link: Link): Effect.Effect<void, CallFault | LeaderRefused> => {
+      if (registered === undefined) return Effect.void
+      return Effect.flatMap(link.call(BrokerRegistration, registered.request), ({ errorCode }) =>
+        errorCode === 0
+          ? Effect.void
+          : leaderRefused(`The leader at ${formatAddress(link.address)} does not recognize broker ${nodeId}: ${kafkaError(errorCode)}.`)
+      )
+    }
+    return {
+      incarnationId,
+      isSelf: (broker) => broker.incarnationId === digest,
+      epoch: () => registered?.epoch,
+      registeredAs: (now) => {
+        registered = now
+      },
+      identify: (link) => Effect.suspend(() => identify(link))
+    }
+  })
 }

@@ -1,4 +1,4 @@
-import { Context, Deferred, Effect, Layer } from "effect"
+import { Context, Deferred, Effect } from "effect"
 import type { BrokerFault } from "./fault.ts"
 
 /** Ends the broker because of a fault that it cannot continue with. */
@@ -11,11 +11,8 @@ export class BrokerStop extends Context.Tag("comanche-franz/broker/BrokerStop")<
     readonly failed: Effect.Effect<never, BrokerFault>
   }
 >() {
-  static readonly layer: Layer.Layer<BrokerStop> = Layer.effect(
-    BrokerStop,
-    Effect.map(Deferred.make<never, BrokerFault>(), (failed) => ({
-      stop: (fault) => Effect.zipRight(Effect.logError(fault.message), Effect.asVoid(Deferred.fail(failed, fault))),
-      failed: Deferred.await(failed)
-    }))
-  )
+  static readonly make: Effect.Effect<BrokerStop["Type"]> = Effect.map(Deferred.make<never, BrokerFault>(), (failed) => ({
+    stop: (fault) => Effect.zipRight(Effect.logError(fault.message), Effect.asVoid(Deferred.fail(failed, fault))),
+    failed: Deferred.await(failed)
+  }))
 }

@@ -33,7 +33,7 @@ import { watchDirectories } from "./partition/upkeep/failed-directories.ts"
 import { ProducerIds } from "./producer-ids.ts"
 import { type Advertisement, Registration } from "./registration.ts"
 import { Relay } from "./relay.ts"
-import { layer as layerReplicating } from "./replication/replicating.ts"
+import { replicate } from "./replication/replicating.ts"
 import { ownRoutes } from "./routes.ts"
 
 /** A broker that does not listen yet. */
@@ -69,19 +69,6 @@ export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
 /** What joining the cluster needs. */
 type Joining = BrokerSettings | BrokerStop | OwnDirectories | Image | Registration | HostedPartitions
 
-/** Each layer gets what is provided behind it; when the scope closes, they end from the first to the last. */
-const services = Layer.mergeAll(ProducerIds.layer, AutoCreation.layer, layerReplicating).pipe(
-  Layer.provideMerge(Relay.layer),
-  Layer.provideMerge(HostedPartitions.layer),
-  Layer.provideMerge(BrokerContext.layer),
-  Layer.provideMerge(Registration.layer),
-  Layer.provideMerge(Layer.merge(DisownedReplicas.layer, LostRecords.layer)),
-  Layer.provideMerge(Image.layer),
-  Layer.provideMerge(LeaderContact.layer),
-  Layer.provideMerge(CleanShutdown.layer),
-  Layer.provideMerge(Layer.mergeAll(BrokerIdentity.layer, BrokerStop.layer, OwnDirectories.layer))
-)
-
 const make = Effect.gen(function* () {
   const { nodeId } = yield* BrokerSettings
   const { failed, stop } = yield* BrokerStop
@@ -110,9 +97,32 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** The role of a broker. ForeignDirectory where a data directory belongs to another node. */
+/**
+ * The role of a broker. ForeignDirectory where a data directory belongs to another node.
+ * Each service gets what is provided behind it; when the scope closes, they end from the first to the last. They are
+ * Effects and no layers of their own, since a layer costs a start several hundred steps of the runtime.
+ */
 export const layer = (options: BrokerOptions): Layer.Layer<Broker, LogFault | ForeignDirectory, LogStore | Transport | Checksum | Compression> =>
-  Layer.scoped(Broker, make).pipe(Layer.provide(services), Layer.provide(Layer.succeed(BrokerSettings, options)))
+  Layer.scoped(
+    Broker,
+    Effect.zipRight(replicate, make).pipe(
+      Effect.provideServiceEffect(AutoCreation, AutoCreation.make),
+      Effect.provideServiceEffect(ProducerIds, ProducerIds.make),
+      Effect.provideServiceEffect(Relay, Relay.make),
+      Effect.provideServiceEffect(HostedPartitions, HostedPartitions.make),
+      Effect.provideServiceEffect(BrokerContext, BrokerContext.make),
+      Effect.provideServiceEffect(Registration, Registration.make),
+      Effect.provideServiceEffect(DisownedReplicas, DisownedReplicas.make),
+      Effect.provideServiceEffect(LostRecords, LostRecords.make),
+      Effect.provideServiceEffect(Image, Image.make),
+      Effect.provideServiceEffect(LeaderContact, LeaderContact.make),
+      Effect.provideServiceEffect(CleanShutdown, CleanShutdown.make),
+      Effect.provideServiceEffect(OwnDirectories, OwnDirectories.make),
+      Effect.provideServiceEffect(BrokerStop, BrokerStop.make),
+      Effect.provideServiceEffect(BrokerIdentity, BrokerIdentity.make),
+      Effect.provideService(BrokerSettings, options)
+    )
+  )
 
 /** Forks `effect`, and stops the broker when it fails. */
 const forkWatched = <R>(effect: Effect.Effect<never, BrokerFault, R>) =>

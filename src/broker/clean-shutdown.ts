@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import { type LogFault, LogStore } from "../ports/log-store.ts"
 import { BrokerSettings } from "./broker-settings.ts"
 import type { OwnDirectories } from "./own-directories.ts"
@@ -29,21 +29,18 @@ export class CleanShutdown extends Context.Tag("comanche-franz/broker/CleanShutd
   }
 >() {
   /** The directories are this broker's. */
-  static readonly layer: Layer.Layer<CleanShutdown, never, LogStore | BrokerSettings | OwnDirectories> = Layer.effect(
-    CleanShutdown,
-    Effect.gen(function* () {
-      const store = yield* LogStore
-      const { config } = yield* BrokerSettings
-      const isUnsynced = config["log.flush.policy"] === "interval"
-      const documents = yield* Effect.orElseSucceed(store.readCheckpoint(documentName), () => undefined)
-      const texts = documents?.map((bytes) => new TextDecoder().decode(bytes))
-      // Without a document the broker never ran under `interval`, or a version ran that wrote none.
-      const wasClean = texts !== undefined && (texts.length === 0 ? !isUnsynced : texts.every((text) => text === clean))
-      const write = (text: string) => store.writeCheckpoint(documentName, new TextEncoder().encode(text), true)
-      // Twice: where the newer copy is damaged, the one before it is read.
-      if (isUnsynced) yield* Effect.catchAll(Effect.zipRight(write(running), write(running)), warnOfMark)
-      const isNoted = isUnsynced || texts === undefined || texts.length > 0
-      return { keepsWhatItAcknowledged: wasClean, ended: isNoted ? Effect.ignore(write(clean)) : Effect.void }
-    })
-  )
+  static readonly make: Effect.Effect<CleanShutdown["Type"], never, LogStore | BrokerSettings | OwnDirectories> = Effect.gen(function* () {
+    const store = yield* LogStore
+    const { config } = yield* BrokerSettings
+    const isUnsynced = config["log.flush.policy"] === "interval"
+    const documents = yield* Effect.orElseSucceed(store.readCheckpoint(documentName), () => undefined)
+    const texts = documents?.map((bytes) => new TextDecoder().decode(bytes))
+    // Without a document the broker never ran under `interval`, or a version ran that wrote none.
+    const wasClean = texts !== undefined && (texts.length === 0 ? !isUnsynced : texts.every((text) => text === clean))
+    const write = (text: string) => store.writeCheckpoint(documentName, new TextEncoder().encode(text), true)
+    // Twice: where the newer copy is damaged, the one before it is read.
+    if (isUnsynced) yield* Effect.catchAll(Effect.zipRight(write(running), write(running)), warnOfMark)
+    const isNoted = isUnsynced || texts === undefined || texts.length > 0
+    return { keepsWhatItAcknowledged: wasClean, ended: isNoted ? Effect.ignore(write(clean)) : Effect.void }
+  })
 }

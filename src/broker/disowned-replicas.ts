@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import { brokerOf, type Cluster, type Partition, topicById } from "../../domain/cluster/state.ts"
 import { BrokerId, type Epoch } from "../../domain/kernel/id.ts"
 import type { DisownReason } from "../protocol/message/63-broker-heartbeat.ts"
@@ -59,59 +59,56 @@ export class DisownedReplicas extends Context.Tag("comanche-franz/broker/Disowne
     readonly due: () => { readonly replicas: ReadonlyArray<DisownedReplica>; readonly hasMore: boolean }
   }
 >() {
-  static readonly layer: Layer.Layer<DisownedReplicas, never, BrokerSettings | Image> = Layer.effect(
-    DisownedReplicas,
-    Effect.gen(function* () {
-      const { nodeId } = yield* BrokerSettings
-      const { cluster } = yield* Image
-      const self = BrokerId.make(nodeId)
-      let heard = (): void => undefined
-      const all = new Map<string, Noted>()
-      const unwritable = new Map<string, TopicIdPartition>()
-      const placedOf = ({ partition, topicId }: TopicIdPartition): Partition | undefined => topicById(cluster(), topicId)?.partitions.at(partition)
-      const isDue = (noted: Noted): boolean => {
-        const placed = placedOf(noted)
-        if (placed === undefined) return false
-        if (isVouchedFor(placed, self)) return hasOtherCopy(placed, self)
-        return noted.reason === "damage" && placed.replicas.length > 1 && placed.leaderEpoch <= noted.leaderEpoch
+  static readonly make: Effect.Effect<DisownedReplicas["Type"], never, BrokerSettings | Image> = Effect.gen(function* () {
+    const { nodeId } = yield* BrokerSettings
+    const { cluster } = yield* Image
+    const self = BrokerId.make(nodeId)
+    let heard = (): void => undefined
+    const all = new Map<string, Noted>()
+    const unwritable = new Map<string, TopicIdPartition>()
+    const placedOf = ({ partition, topicId }: TopicIdPartition): Partition | undefined => topicById(cluster(), topicId)?.partitions.at(partition)
+    const isDue = (noted: Noted): boolean => {
+      const placed = placedOf(noted)
+      if (placed === undefined) return false
+      if (isVouchedFor(placed, self)) return hasOtherCopy(placed, self)
+      return noted.reason === "damage" && placed.replicas.length > 1 && placed.leaderEpoch <= noted.leaderEpoch
+    }
+    const due = () => {
+      const replicas: Array<DisownedReplica> = []
+      for (const each of all.values()) {
+        if (!isDue(each)) continue
+        if (replicas.length === disownedMax) return { replicas, hasMore: true }
+        replicas.push(each)
       }
-      const due = () => {
-        const replicas: Array<DisownedReplica> = []
-        for (const each of all.values()) {
-          if (!isDue(each)) continue
-          if (replicas.length === disownedMax) return { replicas, hasMore: true }
-          replicas.push(each)
-        }
-        // The broker serves others: it is not fenced for more of these, which the next heartbeats report.
-        for (const each of unwritable.values()) {
-          const placed = placedOf(each)
-          if (replicas.length === disownedMax) break
-          if (placed?.isr.includes(self) === true && hasOtherLeader(cluster(), placed, self)) replicas.push({ ...each, reason: "unwritable" })
-        }
-        return { replicas, hasMore: false }
+      // The broker serves others: it is not fenced for more of these, which the next heartbeats report.
+      for (const each of unwritable.values()) {
+        const placed = placedOf(each)
+        if (replicas.length === disownedMax) break
+        if (placed?.isr.includes(self) === true && hasOtherLeader(cluster(), placed, self)) replicas.push({ ...each, reason: "unwritable" })
       }
-      return {
-        whenAdded: (next) => void (heard = next),
-        add: ({ partition, topicId }, reason) => {
-          all.set(keyOf({ topicId, partition }), { topicId, partition, reason, leaderEpoch: placedOf({ topicId, partition })?.leaderEpoch ?? -1 })
-          heard()
-        },
-        isForgotten: (replica) => {
-          const noted = all.get(keyOf(replica))
-          const placed = placedOf(replica)
-          return noted !== undefined && placed !== undefined && placed.leaderEpoch > noted.leaderEpoch
-        },
-        forget: (replica) => void all.delete(keyOf(replica)),
-        cannotWrite: (replicas) => {
-          for (const { partition, topicId } of replicas) unwritable.set(keyOf({ topicId, partition }), { topicId, partition })
-          heard()
-        },
-        canWrite: (replicas) => {
-          for (const each of replicas) unwritable.delete(keyOf(each))
-        },
-        isUnwritable: (replica) => unwritable.size > 0 && unwritable.has(keyOf(replica)),
-        due
-      }
-    })
-  )
+      return { replicas, hasMore: false }
+    }
+    return {
+      whenAdded: (next) => void (heard = next),
+      add: ({ partition, topicId }, reason) => {
+        all.set(keyOf({ topicId, partition }), { topicId, partition, reason, leaderEpoch: placedOf({ topicId, partition })?.leaderEpoch ?? -1 })
+        heard()
+      },
+      isForgotten: (replica) => {
+        const noted = all.get(keyOf(replica))
+        const placed = placedOf(replica)
+        return noted !== undefined && placed !== undefined && placed.leaderEpoch > noted.leaderEpoch
+      },
+      forget: (replica) => void all.delete(keyOf(replica)),
+      cannotWrite: (replicas) => {
+        for (const { partition, topicId } of replicas) unwritable.set(keyOf({ topicId, partition }), { topicId, partition })
+        heard()
+      },
+      canWrite: (replicas) => {
+        for (const each of replicas) unwritable.delete(keyOf(each))
+      },
+      isUnwritable: (replica) => unwritable.size > 0 && unwritable.has(keyOf(replica)),
+      due
+    }
+  })
 }

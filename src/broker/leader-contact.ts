@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Schedule, type Scope } from "effect"
+import { Context, Effect, Schedule, type Scope } from "effect"
 import { type Address, type ConnectFault, formatAddress, Transport } from "../ports/transport.ts"
 import type { CallFault } from "../wire/fault.ts"
 import { connect, type Link } from "../wire/link.ts"
@@ -40,49 +40,46 @@ export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderCont
     readonly keep: (purpose: string, use: (link: Link) => Effect.Effect<never, ContactFault | BrokerFault>) => Effect.Effect<never, BrokerFault>
   }
 >() {
-  static readonly layer: Layer.Layer<LeaderContact, never, BrokerSettings | BrokerIdentity | Transport> = Layer.scoped(
-    LeaderContact,
-    Effect.gen(function* () {
-      const { config, leader: first, nodeId, otherLeaders = [] } = yield* BrokerSettings
-      const pointer = new LeaderPointer([first, ...otherLeaders])
-      const hasCandidates = otherLeaders.length > 0
-      const { identify } = yield* BrokerIdentity
-      const transport = yield* Transport
-      const bounds = { connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"], inFlightRequestsMax }
-      const connected = (to: Address, purpose: string) =>
-        Effect.provideService(connect(to, { clientId: `broker-${nodeId}-${purpose}`, ...bounds }), Transport, transport)
-      /** A link to a candidate that has shown that it leads. */
-      const opened = (to: Address, purpose: string): Effect.Effect<Link, LinkFault, Scope.Scope> =>
-        Effect.gen(function* () {
-          const link = yield* connected(to, purpose)
-          yield* Effect.acquireRelease(
-            Effect.sync(() => pointer.add(link, purpose === promptPurpose)),
-            (forget) => Effect.sync(forget)
-          )
-          if (hasCandidates) yield* confirmLeader(link, pointer)
-          return link
-        })
-      const open = (purpose: string) =>
-        Effect.suspend(() => {
-          const to = pointer.current
-          // A candidate whose process is stopped accepts connections, and answers nothing.
-          if (!hasCandidates) return opened(to, purpose)
-          const bounded = Effect.timeoutFail(opened(to, purpose), { duration: openMsMax, onTimeout: () => silent(to) })
-          return Effect.tapError(Effect.raceFirst(bounded, movedFrom(pointer, to)), (fault) => Effect.sync(() => leaveAfter(fault, pointer, to)))
-        })
-      const shared: Shared = { log: reachability(pointer), backoff: backoffTo(hasCandidates ? nextCandidateMs : retryMsMax) }
-      if (hasCandidates) for (const each of pointer.candidates) yield* Effect.forkScoped(watching(pointer, each, connected(each, "inquiry")))
-      return {
-        leader: () => pointer.current,
-        learn: (epoch) => pointer.learn(epoch),
-        hasCandidates,
-        requestTimeoutMs,
-        openAsBroker: (purpose) => Effect.tap(open(purpose), identify),
-        introduce: (link) => Effect.catchTag(identify(link), "LeaderRefused", () => Effect.void),
-        keep: (purpose, use) => repeated(open(purpose), shared, use)
-      }
-    })
-  )
+  static readonly make: Effect.Effect<LeaderContact["Type"], never, BrokerSettings | BrokerIdentity | Transport | Scope.Scope> = Effect.gen(function* () {
+    const { config, leader: first, nodeId, otherLeaders = [] } = yield* BrokerSettings
+    const pointer = new LeaderPointer([first, ...otherLeaders])
+    const hasCandidates = otherLeaders.length > 0
+    const { identify } = yield* BrokerIdentity
+    const transport = yield* Transport
+    const bounds = { connectTimeoutMs, requestTimeoutMs, responseBytesMax: config["socket.request.max.bytes"], inFlightRequestsMax }
+    const connected = (to: Address, purpose: string) =>
+      Effect.provideService(connect(to, { clientId: `broker-${nodeId}-${purpose}`, ...bounds }), Transport, transport)
+    /** A link to a candidate that has shown that it leads. */
+    const opened = (to: Address, purpose: string): Effect.Effect<Link, LinkFault, Scope.Scope> =>
+      Effect.gen(function* () {
+        const link = yield* connected(to, purpose)
+        yield* Effect.acquireRelease(
+          Effect.sync(() => pointer.add(link, purpose === promptPurpose)),
+          (forget) => Effect.sync(forget)
+        )
+        if (hasCandidates) yield* confirmLeader(link, pointer)
+        return link
+      })
+    const open = (purpose: string) =>
+      Effect.suspend(() => {
+        const to = pointer.current
+        // A candidate whose process is stopped accepts connections, and answers nothing.
+        if (!hasCandidates) return opened(to, purpose)
+        const bounded = Effect.timeoutFail(opened(to, purpose), { duration: openMsMax, onTimeout: () => silent(to) })
+        return Effect.tapError(Effect.raceFirst(bounded, movedFrom(pointer, to)), (fault) => Effect.sync(() => leaveAfter(fault, pointer, to)))
+      })
+    const shared: Shared = { log: reachability(pointer), backoff: backoffTo(hasCandidates ? nextCandidateMs : retryMsMax) }
+    if (hasCandidates) for (const each of pointer.candidates) yield* Effect.forkScoped(watching(pointer, each, connected(each, "inquiry")))
+    return {
+      leader: () => pointer.current,
+      learn: (epoch) => pointer.learn(epoch),
+      hasCandidates,
+      requestTimeoutMs,
+      openAsBroker: (purpose) => Effect.tap(open(purpose), identify),
+      introduce: (link) => Effect.catchTag(identify(link), "LeaderRefused", () => Effect.void),
+      keep: (purpose, use) => repeated(open(purpose), shared, use)
+    }
+  })
 }
 
 const connectTimeoutMs = 3000

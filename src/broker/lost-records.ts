@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import type { Epoch, Offset } from "../../domain/kernel/id.ts"
 import type { TopicIdPartition } from "./partition/topic-id-partition.ts"
 
@@ -25,17 +25,14 @@ export class LostRecords extends Context.Tag("comanche-franz/broker/LostRecords"
     readonly reported: (all: ReadonlyArray<LostRange>) => void
   }
 >() {
-  static readonly layer: Layer.Layer<LostRecords> = Layer.effect(
-    LostRecords,
-    Effect.sync(() => {
-      const all = new Set<LostRange>()
-      return {
-        add: (lost) => void (all.size < waitingMax && all.add(lost)),
-        waiting: () => [...all],
-        reported: (taken) => {
-          for (const each of taken) all.delete(each)
-        }
+  static readonly make: Effect.Effect<LostRecords["Type"]> = Effect.sync(() => {
+    const all = new Set<LostRange>()
+    return {
+      add: (lost) => void (all.size < waitingMax && all.add(lost)),
+      waiting: () => [...all],
+      reported: (taken) => {
+        for (const each of taken) all.delete(each)
       }
-    })
-  )
+    }
+  })
 }

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import { type ForeignDirectory, type LogDirectory, type LogFault, LogStore } from "../ports/log-store.ts"
 import { BrokerSettings } from "./broker-settings.ts"
 
@@ -13,14 +13,11 @@ export class OwnDirectories extends Context.Tag("comanche-franz/broker/OwnDirect
   }
 >() {
   /** ForeignDirectory where a directory belongs to another node. */
-  static readonly layer: Layer.Layer<OwnDirectories, LogFault | ForeignDirectory, LogStore | BrokerSettings> = Layer.effect(
-    OwnDirectories,
-    Effect.gen(function* () {
-      const { nodeId } = yield* BrokerSettings
-      const store = yield* LogStore
-      const { clusterId } = yield* store.claim({ clusterId: undefined, nodeId })
-      const logs = yield* Effect.orElseSucceed(store.list, () => [])
-      return { clusterId, empty: clusterId === undefined && logs.length === 0 ? store.directories : [] }
-    })
-  )
+  static readonly make: Effect.Effect<OwnDirectories["Type"], LogFault | ForeignDirectory, LogStore | BrokerSettings> = Effect.gen(function* () {
+    const { nodeId } = yield* BrokerSettings
+    const store = yield* LogStore
+    const { clusterId } = yield* store.claim({ clusterId: undefined, nodeId })
+    const logs = yield* Effect.orElseSucceed(store.list, () => [])
+    return { clusterId, empty: clusterId === undefined && logs.length === 0 ? store.directories : [] }
+  })
 }

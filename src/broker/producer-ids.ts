@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Queue } from "effect"
+import { Context, Effect, Queue, type Scope } from "effect"
 import type { KafkaError } from "../../domain/kernel/error-code.ts"
 import type { ProducerId } from "../../domain/kernel/id.ts"
 import { AllocateProducerIds } from "../protocol/message/67-allocate-producer-ids.ts"
@@ -34,23 +34,20 @@ export class ProducerIds extends Context.Tag("comanche-franz/broker/ProducerIds"
     readonly await: Effect.Effect<ProducerId, KafkaError>
   }
 >() {
-  static readonly layer: Layer.Layer<ProducerIds, never, Relay | BrokerSettings | BrokerIdentity> = Layer.scoped(
-    ProducerIds,
-    Effect.gen(function* () {
-      const allocate = Effect.mapError(yield* allocation, () => retriable)
-      const lock = yield* Effect.makeSemaphore(1)
-      const isLow = yield* Queue.sliding<void>(1)
-      const blocks = new Blocks(() => void isLow.unsafeOffer(undefined))
-      // One request at a time: a second caller finds the block that the first one requested.
-      const refill = lock.withPermits(1)(Effect.suspend(() => (blocks.hasReserve ? Effect.void : Effect.map(allocate, (block) => blocks.add(block)))))
-      yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Queue.take(isLow), Effect.ignore(refill))))
-      const next: Effect.Effect<ProducerId, KafkaError> = Effect.suspend(() => {
-        const id = blocks.take()
-        return id === undefined ? Effect.zipRight(refill, next) : Effect.succeed(id)
-      })
-      return { take: () => blocks.take(), await: Effect.timeoutFail(next, { duration: waitMsMax, onTimeout: () => retriable }) }
+  static readonly make: Effect.Effect<ProducerIds["Type"], never, Relay | BrokerSettings | BrokerIdentity | Scope.Scope> = Effect.gen(function* () {
+    const allocate = Effect.mapError(yield* allocation, () => retriable)
+    const lock = yield* Effect.makeSemaphore(1)
+    const isLow = yield* Queue.sliding<void>(1)
+    const blocks = new Blocks(() => void isLow.unsafeOffer(undefined))
+    // One request at a time: a second caller finds the block that the first one requested.
+    const refill = lock.withPermits(1)(Effect.suspend(() => (blocks.hasReserve ? Effect.void : Effect.map(allocate, (block) => blocks.add(block)))))
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Queue.take(isLow), Effect.ignore(refill))))
+    const next: Effect.Effect<ProducerId, KafkaError> = Effect.suspend(() => {
+      const id = blocks.take()
+      return id === undefined ? Effect.zipRight(refill, next) : Effect.succeed(id)
     })
-  )
+    return { take: () => blocks.take(), await: Effect.timeoutFail(next, { duration: waitMsMax, onTimeout: () => retriable }) }
+  })
 }
 
 /** The block in use, and the next one. */

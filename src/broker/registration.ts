@@ -1,4 +1,4 @@
-import { type Cause, Context, Effect, Layer, Queue } from "effect"
+import { type Cause, Context, Effect, Queue } from "effect"
 import { baseEventLevel } from "../../domain/cluster/event.ts"
 import { eventLevelFeature, knownEventLevel } from "../../domain/cluster/event-level.ts"
 import { soleListener } from "../../domain/cluster/state.ts"
@@ -46,52 +46,49 @@ export class Registration extends Context.Tag("comanche-franz/broker/Registratio
     readonly isReady: () => boolean
   }
 >() {
-  static readonly layer: Layer.Layer<
-    Registration,
+  static readonly make: Effect.Effect<
+    Registration["Type"],
     never,
     BrokerSettings | BrokerIdentity | LeaderContact | Image | DisownedReplicas | LostRecords | CleanShutdown | LogStore
-  > = Layer.effect(
-    Registration,
-    Effect.gen(function* () {
-      const image = yield* Image
-      const contact = yield* LeaderContact
-      const { config, nodeId } = yield* BrokerSettings
-      const identity = yield* BrokerIdentity
-      const { directories } = yield* LogStore
-      const { keepsWhatItAcknowledged } = yield* CleanShutdown
-      const disowned = yield* DisownedReplicas
-      const nudges = yield* Queue.sliding<void>(1)
-      const nudge = () => void nudges.unsafeOffer(undefined)
-      const lost = yield* LostRecords
-      disowned.whenAdded(nudge)
-      const status: Status = { isReady: false, isFenced: true, wasUnfenced: false }
-      const run = ({ advertised, listeners }: Advertisement) =>
-        Effect.flatMap(image.founded, (clusterId) => {
-          const endpoints = listeners ?? [{ name: soleListener, ...advertised }]
-          const request = {
-            brokerId: nodeId,
-            clusterId,
-            incarnationId: identity.incarnationId,
-            listeners: endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext })),
-            features: [eventLevels],
-            rack: config["broker.rack"] === "" ? null : config["broker.rack"],
-            logDirs: directories.flatMap((directory) => directory.id() ?? []),
-            keepsWhatItAcknowledged
-          }
-          const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
-          const metadataOffset = () => image.cluster().index - 1
-          return contact.keep(
-            "registration",
-            new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due, lost }).runOn
-          )
-        })
-      const becomeReady = () => {
-        status.isReady = true
-        nudge()
-      }
-      return { run, nudge, becomeReady, isReady: () => status.isReady }
-    })
-  )
+  > = Effect.gen(function* () {
+    const image = yield* Image
+    const contact = yield* LeaderContact
+    const { config, nodeId } = yield* BrokerSettings
+    const identity = yield* BrokerIdentity
+    const { directories } = yield* LogStore
+    const { keepsWhatItAcknowledged } = yield* CleanShutdown
+    const disowned = yield* DisownedReplicas
+    const nudges = yield* Queue.sliding<void>(1)
+    const nudge = () => void nudges.unsafeOffer(undefined)
+    const lost = yield* LostRecords
+    disowned.whenAdded(nudge)
+    const status: Status = { isReady: false, isFenced: true, wasUnfenced: false }
+    const run = ({ advertised, listeners }: Advertisement) =>
+      Effect.flatMap(image.founded, (clusterId) => {
+        const endpoints = listeners ?? [{ name: soleListener, ...advertised }]
+        const request = {
+          brokerId: nodeId,
+          clusterId,
+          incarnationId: identity.incarnationId,
+          listeners: endpoints.map(({ host, name, port }) => ({ name, host, port, securityProtocol: plaintext })),
+          features: [eventLevels],
+          rack: config["broker.rack"] === "" ? null : config["broker.rack"],
+          logDirs: directories.flatMap((directory) => directory.id() ?? []),
+          keepsWhatItAcknowledged
+        }
+        const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
+        const metadataOffset = () => image.cluster().index - 1
+        return contact.keep(
+          "registration",
+          new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due, lost }).runOn
+        )
+      })
+    const becomeReady = () => {
+      status.isReady = true
+      nudge()
+    }
+    return { run, nudge, becomeReady, isReady: () => status.isReady }
+  })
 }
 
 /** What the heartbeats say, and what the leader answered last. */

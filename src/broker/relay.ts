@@ -1,4 +1,4 @@
-import { Context, Effect, Either, Layer } from "effect"
+import { Context, Effect, Either, type Scope } from "effect"
 import { errorCode, kafkaError } from "../../domain/kernel/error-code.ts"
 import { decodeResponseFrame } from "../protocol/codec/frame.ts"
 import { Envelope } from "../protocol/message/58-envelope.ts"
@@ -47,14 +47,11 @@ export class Relay extends Context.Tag("comanche-franz/broker/Relay")<
   }
 >() {
   // The server's scope is younger, so that the relay still delivers responses while the server finishes its requests.
-  static readonly layer: Layer.Layer<Relay, never, LeaderContact> = Layer.scoped(
-    Relay,
-    Effect.gen(function* () {
-      const { openAsBroker } = yield* LeaderContact
-      const links = new RelayLinks(Effect.mapError(openAsBroker("relay"), failure), yield* Effect.scope)
-      return { forward: forwardOver(links), withLink: links.withLink }
-    })
-  )
+  static readonly make: Effect.Effect<Relay["Type"], never, LeaderContact | Scope.Scope> = Effect.gen(function* () {
+    const { openAsBroker } = yield* LeaderContact
+    const links = new RelayLinks(Effect.mapError(openAsBroker("relay"), failure), yield* Effect.scope)
+    return { forward: forwardOver(links), withLink: links.withLink }
+  })
 }
 
 const failure = ({ message }: { readonly message: string }): RelayFailure => new RelayFailure({ message })

@@ -1,4 +1,4 @@
-import { Context, Effect, type Either, Layer } from "effect"
+import { Context, Effect, type Either } from "effect"
 import type { Command } from "../../domain/cluster/command.ts"
 import type { Event } from "../../domain/cluster/event.ts"
 import type { NodeConfig, SettingName } from "../../domain/kernel/config.ts"
@@ -41,8 +41,7 @@ export class LeaderContext extends Context.Tag("comanche-franz/leader/LeaderCont
     readonly metrics: (() => string) | undefined
   }
 >() {
-  static readonly layer: Layer.Layer<LeaderContext, never, LeaderSettings | ClusterStream | LeaderBrokers | CommandIds | LeaderProducerIds> = Layer.effect(
-    LeaderContext,
+  static readonly make: Effect.Effect<LeaderContext["Type"], never, LeaderSettings | ClusterStream | LeaderBrokers | CommandIds | LeaderProducerIds> =
     Effect.gen(function* () {
       const options = yield* LeaderSettings
       const { writer } = yield* ClusterStream
@@ -60,7 +59,6 @@ export class LeaderContext extends Context.Tag("comanche-franz/leader/LeaderCont
         metrics: yield* metricsText
       }
     })
-  )
 }
 
 /** A command as a request asks for it. `part` tells the commands of one request apart: a topic's name. */

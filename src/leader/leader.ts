@@ -19,13 +19,13 @@ import { streamPartition } from "../stream/stream-partition.ts"
 import type { Route } from "../wire/route.ts"
 import { serve } from "../wire/server.ts"
 import { electUncleanly } from "./administration/unclean-elections.ts"
-import { type Brokers, layer as brokersLayer, LeaderBrokers } from "./brokers/brokers.ts"
+import { type Brokers, LeaderBrokers, makeLeaderBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
 import { probeBrokers } from "./brokers/probing.ts"
 import { LeaderContext } from "./context.ts"
 import { raiseEventLevels } from "./event-level.ts"
 import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
-import { ClusterStream, layer as clusterStreamLayer, mustSucceed } from "./journal/cluster-stream.ts"
+import { ClusterStream, mustSucceed, withClusterStream } from "./journal/cluster-stream.ts"
 import { LeaderProducerIds } from "./producer-ids/producer-ids.ts"
 import { leaderRoutes } from "./routes.ts"
 import { type LeaderOptions, LeaderSettings } from "./settings.ts"
@@ -65,20 +65,11 @@ const followersOf = (brokers: Brokers, coordinator: Coordinator): ReadonlyArray<
 ]
 
 /** The coordinator of the groups, with as many streams as the cluster has. */
-const coordinator = Layer.unwrapEffect(
-  Effect.gen(function* () {
-    const { config } = yield* LeaderSettings
-    const { groupStreamCount } = yield* ClusterStream
-    return coordinatorLayer({ config, streamCount: groupStreamCount })
-  })
-)
-
-/** Each layer gets what is provided behind it; when the scope closes, they end from the first to the last. */
-const services = LeaderContext.layer.pipe(
-  Layer.provideMerge(LeaderProducerIds.layer),
-  Layer.provideMerge(Layer.merge(coordinator, brokersLayer)),
-  Layer.provideMerge(clusterStreamLayer)
-)
+const coordinator = Effect.gen(function* () {
+  const { config } = yield* LeaderSettings
+  const { groupStreamCount } = yield* ClusterStream
+  return Context.get(yield* Layer.build(coordinatorLayer({ config, streamCount: groupStreamCount })), GroupCoordinator)
+})
 
 /** Finds the journal as the partition of its topic, and what `others` find. */
 const findJournalOr =
@@ -123,9 +114,20 @@ const make = Effect.gen(function* () {
 /**
  * The role of the leader. Takes the journal under a new epoch, reads it, founds the cluster if it is new, and watches over the brokers, until the scope closes.
  * UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read, WriterStopped when it cannot be written.
+ * Each service gets what is provided behind it; when the scope closes, they end from the first to the last.
  */
 export const layer = (options: LeaderOptions): Layer.Layer<Leader, LogFault | UnreadableEvent | WriterStopped, Journal | Compression | Transport> =>
-  Layer.scoped(Leader, make).pipe(Layer.provide(services), Layer.provide(Layer.succeed(LeaderSettings, options)))
+  Layer.scoped(
+    Leader,
+    make.pipe(
+      Effect.provideServiceEffect(LeaderContext, LeaderContext.make),
+      Effect.provideServiceEffect(LeaderProducerIds, LeaderProducerIds.make),
+      Effect.provideServiceEffect(GroupCoordinator, coordinator),
+      Effect.provideServiceEffect(LeaderBrokers, makeLeaderBrokers),
+      withClusterStream,
+      Effect.provideService(LeaderSettings, options)
+    )
+  )
 
 interface StartOptions extends LeaderOptions {
   readonly listen: Address

@@ -1,4 +1,4 @@
-import { Context, Deferred, Effect, Layer } from "effect"
+import { Context, Deferred, Effect, type Scope } from "effect"
 import type { Event } from "../../../domain/cluster/event.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
@@ -36,10 +36,8 @@ export class Image extends Context.Tag("comanche-franz/broker/Image")<
     readonly follow: (apply: (events: ReadonlyArray<Event>) => void) => Effect.Effect<never, BrokerFault>
   }
 >() {
-  static readonly layer: Layer.Layer<Image, never, BrokerSettings | OwnDirectories | LeaderContact | LogStore | Checksum> = Layer.scoped(
-    Image,
+  static readonly make: Effect.Effect<Image["Type"], never, BrokerSettings | OwnDirectories | LeaderContact | LogStore | Checksum | Scope.Scope> =
     Effect.suspend(() => make)
-  )
 }
 
 /** Waits until `holds` is true of the image; looks after each run of events, and at no other time. */

@@ -1,4 +1,4 @@
-import { Effect, FiberMap, Layer, Queue } from "effect"
+import { Effect, FiberMap, Queue, type Scope } from "effect"
 import { type Cluster, topicById } from "../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { Transport } from "../../ports/transport.ts"
@@ -123,12 +123,10 @@ const look = (fetchers: number): Effect.Effect<number, never, HostedPartitions |
   })
 
 /** What a broker does for partitions with several replicas: fetches from partition leaders, and proposes in-sync sets. It ends with the scope. */
-export const layer: Layer.Layer<never, never, Services> = Layer.scopedDiscard(
-  Effect.gen(function* () {
-    yield* Effect.forkScoped(fetchFromLeaders)
-    yield* Effect.forkScoped(sendProposals)
-    yield* Effect.forkScoped(followStarts)
-    const fetchers = (yield* BrokerContext).config()["num.replica.fetchers"]
-    yield* Effect.forkScoped(Effect.iterate(fetchers, { while: () => true, body: (before) => Effect.delay(look(before), lookMs) }))
-  })
-)
+export const replicate: Effect.Effect<void, never, Services | Scope.Scope> = Effect.gen(function* () {
+  yield* Effect.forkScoped(fetchFromLeaders)
+  yield* Effect.forkScoped(sendProposals)
+  yield* Effect.forkScoped(followStarts)
+  const fetchers = (yield* BrokerContext).config()["num.replica.fetchers"]
+  yield* Effect.forkScoped(Effect.iterate(fetchers, { while: () => true, body: (before) => Effect.delay(look(before), lookMs) }))
+})

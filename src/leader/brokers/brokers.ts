@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect } from "effect"
 import type { Event } from "../../../domain/cluster/event.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
@@ -91,11 +91,8 @@ const makeBrokers = (cluster: () => Cluster, sessionTimeoutMs: number): Effect.E
 /** The tag of Brokers. */
 export class LeaderBrokers extends Context.Tag("comanche-franz/LeaderBrokers")<LeaderBrokers, Brokers>() {}
 
-export const layer: Layer.Layer<LeaderBrokers, never, ClusterImage | LeaderSettings> = Layer.effect(
-  LeaderBrokers,
-  Effect.gen(function* () {
-    const { cluster } = yield* ClusterImage
-    const { config } = yield* LeaderSettings
-    return yield* makeBrokers(cluster, config["broker.session.timeout.ms"])
-  })
-)
+export const makeLeaderBrokers: Effect.Effect<Brokers, never, ClusterImage | LeaderSettings> = Effect.gen(function* () {
+  const { cluster } = yield* ClusterImage
+  const { config } = yield* LeaderSettings
+  return yield* makeBrokers(cluster, config["broker.session.timeout.ms"])
+})

@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, type Scope } from "effect"
 import { Command } from "../../../domain/cluster/command.ts"
 import { liveNodeConfig, nodeConfigsOf } from "../../../domain/cluster/config/node.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
@@ -91,28 +91,33 @@ const firstEventsGone = (start: number): LogFault =>
   })
 
 /**
- * Takes the journal under a new epoch, replays it, and founds the cluster if it is new. UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read,
+ * Provides the stream of the cluster, until the scope closes. Takes the journal under a new epoch, replays it, and founds the cluster if it is new. UnreadableEvent when the journal holds what this version does not know, LogFault when it cannot be read,
  * WriterStopped when it cannot be written.
  */
-export const layer: Layer.Layer<ClusterStream | CommandIds | ClusterImage, LogFault | UnreadableEvent | WriterStopped, Journal | LeaderSettings> =
-  Layer.scopedContext(
-    Effect.gen(function* () {
-      const settings = yield* LeaderSettings
-      const { clusterId: known, config, nodeId } = settings
-      const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
-        candidate: { nodeId, address: config["advertised.listeners"] || config.listeners },
-        standby: settings.standby,
-        snapshotIntervalEvents: config["metadata.snapshot.interval.events"]
-      })
-      if (writer.start > 0) return yield* firstEventsGone(writer.start)
-      const commandIds = new CommandIdFactory(writer.epoch)
-      const eventsBefore = writer.end()
-      const clusterId = yield* found(writer, commandIds, known)
-      const groupStreamCount = yield* groupStreams(writer, commandIds, config)
-      yield* minInSyncReplicas(writer, commandIds, settings)
-      return Context.make(ClusterStream, { writer, clusterId, groupStreamCount, eventsBefore }).pipe(
-        Context.add(CommandIds, commandIds),
-        Context.add(ClusterImage, { cluster: writer.state })
-      )
+export const withClusterStream = <A, E, R>(
+  self: Effect.Effect<A, E, R>
+): Effect.Effect<
+  A,
+  E | LogFault | UnreadableEvent | WriterStopped,
+  Journal | LeaderSettings | Scope.Scope | Exclude<R, ClusterStream | CommandIds | ClusterImage>
+> =>
+  Effect.gen(function* () {
+    const settings = yield* LeaderSettings
+    const { clusterId: known, config, nodeId } = settings
+    const writer: ClusterWriter = yield* openWriter(clusterStream, clusterAggregate, {
+      candidate: { nodeId, address: config["advertised.listeners"] || config.listeners },
+      standby: settings.standby,
+      snapshotIntervalEvents: config["metadata.snapshot.interval.events"]
     })
-  )
+    if (writer.start > 0) return yield* firstEventsGone(writer.start)
+    const commandIds = new CommandIdFactory(writer.epoch)
+    const eventsBefore = writer.end()
+    const clusterId = yield* found(writer, commandIds, known)
+    const groupStreamCount = yield* groupStreams(writer, commandIds, config)
+    yield* minInSyncReplicas(writer, commandIds, settings)
+    const context = Context.make(ClusterStream, { writer, clusterId, groupStreamCount, eventsBefore }).pipe(
+      Context.add(CommandIds, commandIds),
+      Context.add(ClusterImage, { cluster: writer.state })
+    )
+    return yield* Effect.provide(self, context)
+  })

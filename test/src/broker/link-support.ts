@@ -9,11 +9,11 @@ import type { Address } from "../../../src/ports/transport.ts"
 
 /** The links of broker 1 to a leader, or to one of several candidates. */
 export const layerContact = (leader: Address, config: Partial<NodeConfig> = {}, otherLeaders: ReadonlyArray<Address> = []) =>
-  LeaderContact.layer.pipe(
-    Layer.provideMerge(BrokerIdentity.layer),
+  Layer.scoped(LeaderContact, LeaderContact.make).pipe(
+    Layer.provideMerge(Layer.effect(BrokerIdentity, BrokerIdentity.make)),
     Layer.provideMerge(Layer.succeed(BrokerSettings, { nodeId: 1, leader, otherLeaders, config: { ...defaultNodeConfig, ...config } }))
   )
 
 /** The image of broker 1, whose data directories belong to the cluster `clusterId`. */
 export const layerImage = (leader: Address, clusterId: string | undefined, config: Partial<NodeConfig> = {}) =>
-  Image.layer.pipe(Layer.provide(Layer.succeed(OwnDirectories, { clusterId, empty: [] })), Layer.provideMerge(layerContact(leader, config)))
+  Layer.scoped(Image, Image.make).pipe(Layer.provide(Layer.succeed(OwnDirectories, { clusterId, empty: [] })), Layer.provideMerge(layerContact(leader, config)))

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Context, Effect, Fiber, Layer } from "effect"
+import { Effect, Fiber, Layer } from "effect"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { MemoryNetwork } from "../../../adapters/transport/memory.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
@@ -39,8 +39,8 @@ const withLeader = <A>(
       })
     ]
     const leader = yield* serve({ host: "127.0.0.1", port: 0 }, [...own, anySessionsEnvelope(own, () => ({ id: BrokerId.make(1) }))], served)
-    const services = yield* Layer.build(Relay.layer.pipe(Layer.provide(layerContact(leader))))
-    return yield* use(relayedRoutes(Context.get(services, Relay)), seen)
+    const links = yield* Layer.build(layerContact(leader))
+    return yield* use(relayedRoutes(yield* Effect.provide(Relay.make, links)), seen)
   })
   // In virtual time 15 idle minutes take no time.
   return new VirtualClock().run(Effect.orDie(Effect.scoped(program).pipe(Effect.provide(network.layer("here")))))

@@ -1,4 +1,4 @@
-import { Context, Effect, Either, Layer, Logger, LogLevel, type Scope } from "effect"
+import { Effect, Either, Logger, LogLevel, type Scope } from "effect"
 import { layer as checksumLayer, layerTypescript } from "../../../adapters/checksum/checksum.ts"
 import { VirtualClock } from "../../../adapters/clock/virtual-clock.ts"
 import { layerTypescript as compressionLayer } from "../../../adapters/compression/compression.ts"
@@ -106,14 +106,13 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
       isUnwritable: () => false,
       due: () => ({ replicas: [], hasMore: false })
     })
-    const services = yield* Layer.build(HostedPartitions.layer).pipe(
+    const hosted = yield* HostedPartitions.make.pipe(
       Effect.provideService(BrokerContext, context),
       Effect.provideService(DisownedReplicas, disowned),
       Effect.provideService(CleanShutdown, { keepsWhatItAcknowledged: true, ended: Effect.void }),
-      Effect.provide(LostRecords.layer),
+      Effect.provideServiceEffect(LostRecords, LostRecords.make),
       Effect.provideService(Compression, packing)
     )
-    const hosted = Context.get(services, HostedPartitions)
     const run: Harness["run"] = (...commands) => {
       for (const next of commands) {
         const events = Either.getOrThrowWith(decide(cluster, typeof next === "function" ? next(cluster) : next), ({ message }) => new Error(message))

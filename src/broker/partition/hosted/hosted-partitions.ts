@@ -1,4 +1,4 @@
-import { Context, Effect, Layer, Queue } from "effect"
+import { Context, Effect, Queue, type Scope } from "effect"
 import type { Event } from "../../../../domain/cluster/event.ts"
 import type { TopicId } from "../../../../domain/kernel/id.ts"
 import { Checksum } from "../../../ports/checksum.ts"
@@ -36,45 +36,42 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
     readonly stopLeading: () => void
   }
 >() {
-  static readonly layer: Layer.Layer<
-    HostedPartitions,
+  static readonly make: Effect.Effect<
+    HostedPartitions["Type"],
     never,
-    BrokerContext | CleanShutdown | DisownedReplicas | LostRecords | LogStore | Checksum | Compression
-  > = Layer.scoped(
-    HostedPartitions,
-    Effect.gen(function* () {
-      const context = yield* BrokerContext
-      const { crc32c, walkRecords } = yield* Checksum
-      const codecs = { crc32c, walkRecords, packing: yield* Compression }
-      const signals = yield* makeReplicaSignals
-      const services = {
-        context,
-        store: yield* LogStore,
-        codecs,
-        clock: yield* Effect.clock,
-        signals,
-        disowned: yield* DisownedReplicas,
-        lost: yield* LostRecords
+    BrokerContext | CleanShutdown | DisownedReplicas | LostRecords | LogStore | Checksum | Compression | Scope.Scope
+  > = Effect.gen(function* () {
+    const context = yield* BrokerContext
+    const { crc32c, walkRecords } = yield* Checksum
+    const codecs = { crc32c, walkRecords, packing: yield* Compression }
+    const signals = yield* makeReplicaSignals
+    const services = {
+      context,
+      store: yield* LogStore,
+      codecs,
+      clock: yield* Effect.clock,
+      signals,
+      disowned: yield* DisownedReplicas,
+      lost: yield* LostRecords
+    }
+    const logs = new HostedLogs(services, yield* Queue.sliding<void>(1))
+    const { ended } = yield* CleanShutdown
+    yield* Effect.addFinalizer(() => Effect.flatMap(logs.end, (isSynced) => (isSynced ? ended : Effect.void)))
+    const trimming = yield* runUpkeep(logs)
+    const scope = yield* Effect.scope
+    return {
+      table: logs.table,
+      signals,
+      begin: (removed) => Effect.asVoid(Effect.zipRight(logs.begin(removed), Effect.forkIn(logs.run, scope))),
+      apply: reactTo(logs, context.nodeId),
+      raise: (all) => trimming.raise(all),
+      leaveOffline: () => {
+        for (const replica of logs.replicas()) replica.goOfflineWithDirectory()
+      },
+      stopLeading: () => {
+        logs.roles.end()
+        for (const replica of logs.replicas()) replica.stopLeading()
       }
-      const logs = new HostedLogs(services, yield* Queue.sliding<void>(1))
-      const { ended } = yield* CleanShutdown
-      yield* Effect.addFinalizer(() => Effect.flatMap(logs.end, (isSynced) => (isSynced ? ended : Effect.void)))
-      const trimming = yield* runUpkeep(logs)
-      const scope = yield* Effect.scope
-      return {
-        table: logs.table,
-        signals,
-        begin: (removed) => Effect.asVoid(Effect.zipRight(logs.begin(removed), Effect.forkIn(logs.run, scope))),
-        apply: reactTo(logs, context.nodeId),
-        raise: (all) => trimming.raise(all),
-        leaveOffline: () => {
-          for (const replica of logs.replicas()) replica.goOfflineWithDirectory()
-        },
-        stopLeading: () => {
-          logs.roles.end()
-          for (const replica of logs.replicas()) replica.stopLeading()
-        }
-      }
-    })
-  )
+    }
+  })
 }
