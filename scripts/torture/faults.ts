@@ -17,27 +17,35 @@ const someLeader = async (site: Site): Promise<number> => {
 const untilTakenOver = async (site: Site, gone: ReadonlyArray<number>): Promise<void> => {
   await untilState(site, "the other brokers lead every partition", (state) => state.every(({ leader: by }) => by >= 0 && !gone.includes(by)))
   await untilAcknowledged(site, Date.now())
+  site.mark("others serve")
+}
+
+/** Starts a broker, and waits until it serves. */
+const start = async (site: Site, id: number): Promise<void> => {
+  await site.nodes.startBroker(id)
+  site.mark("started")
 }
 
 const kill: Fault = async (site) => {
   const id = await someLeader(site)
   await site.nodes.end(id, "SIGKILL")
   await untilTakenOver(site, [id])
-  await site.nodes.startBroker(id)
+  await start(site, id)
   return `broker ${id}`
 }
 
 const bounce: Fault = async (site) => {
   const id = await someLeader(site)
   await site.nodes.end(id, "SIGKILL")
-  await site.nodes.startBroker(id)
+  await start(site, id)
   return `broker ${id}, started again at once`
 }
 
 const term: Fault = async (site) => {
   const id = await someLeader(site)
   await site.nodes.end(id, "SIGTERM")
-  await site.nodes.startBroker(id)
+  site.mark("ended")
+  await start(site, id)
   return `broker ${id}`
 }
 
@@ -46,6 +54,7 @@ const stop: Fault = async (site) => {
   site.nodes.signal(id, "SIGSTOP")
   await Bun.sleep(site.lastingMs)
   site.nodes.signal(id, "SIGCONT")
+  site.mark("over")
   return `broker ${id} for ${site.lastingMs / 1000} s`
 }
 
@@ -53,8 +62,9 @@ const wipe: Fault = async (site) => {
   const id = await someLeader(site)
   const isKilled = site.chance.isTrue(0.5)
   await site.nodes.end(id, isKilled ? "SIGKILL" : "SIGTERM")
+  site.mark("ended")
   site.nodes.wipe(id)
-  await site.nodes.startBroker(id)
+  await start(site, id)
   return `broker ${id} after SIG${isKilled ? "KILL" : "TERM"}`
 }
 
@@ -63,6 +73,7 @@ const full: Fault = async (site) => {
   disk.fill()
   await Bun.sleep(site.lastingMs)
   disk.free()
+  site.mark("over")
   return `the disk of broker ${id} for ${site.lastingMs / 1000} s`
 }
 
@@ -82,6 +93,7 @@ const cut: Fault = async (site) => {
   nodes.links.cut(isCut)
   await Bun.sleep(site.lastingMs)
   nodes.links.heal()
+  site.mark("over")
   return `${text} for ${site.lastingMs / 1000} s`
 }
 
@@ -94,7 +106,9 @@ const down: Fault = async (site) => {
   await expectRefusedProduce(site, survivor)
   await expectReads(site, survivor)
   await Bun.sleep(site.lastingMs)
+  site.mark("over")
   await Promise.all(gone.map((id) => nodes.startBroker(id)))
+  site.mark("started")
   return `brokers ${gone.join(" and ")}; broker ${survivor} refused acks=all with NOT_ENOUGH_REPLICAS, and served reads`
 }
 

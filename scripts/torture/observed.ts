@@ -15,6 +15,8 @@ export class Observed {
   sent = 0
   unknown = 0
   failed = 0
+  /** How many notes the clients had: errors that they retried. */
+  noted = 0
   /** The last notes of the clients. */
   readonly notes: Array<string> = []
   /** The next offset of each reader and partition. */
@@ -84,6 +86,7 @@ export class Observed {
   }
 
   private note(kind: ClientKind, text: string): void {
+    this.noted += 1
     this.notes.push(`${new Date().toISOString()} ${kind}: ${text}`)
     if (this.notes.length > notesMax * 2) this.notes.splice(0, notesMax)
   }

@@ -29,7 +29,7 @@ export interface TortureOptions {
 
 export const usage = `Usage: ./franz torture [OPTIONS]
   --minutes N        The time of the run (3). It ends with the fault that is under way.
-  --events N         End after N faults instead.
+  --events N         End after N faults instead, however long they take.
   --kills N          End after N kills of partition leaders instead.
   --only A,B,…       The faults: ${faultNames.join(", ")} (all).
   --clients A,B,…    The clients: ${clientKinds.join(", ")} (all that this machine has).

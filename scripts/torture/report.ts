@@ -11,10 +11,25 @@ export interface Event {
   readonly atSeconds: number
   /** From the fault to the moment at which every replica was in sync and every client served, s. */
   readonly seconds: number
+  /** When the steps of the fault were done, after its begin, s: "ended", "others serve", "started", "over". */
+  readonly steps: Readonly<Record<string, number>>
+  /** Errors that clients were told meanwhile, and retried. */
+  readonly notes: number
   readonly pausesMs: Pauses
 }
 
-export interface TortureReport {
+/** How many complaints say that an acknowledged message was lost (L1), stored twice (L4) or out of order (L5). */
+export interface Violations {
+  readonly lost: number
+  readonly storedTwice: number
+  readonly outOfOrder: number
+}
+export const violationsOf = (complaints: ReadonlyArray<string>): Violations => {
+  const count = (invariant: string): number => complaints.filter((complaint) => complaint.startsWith(`${invariant}:`)).length
+  return { lost: count("L1"), storedTwice: count("L4"), outOfOrder: count("L5") }
+}
+
+export interface TortureReport extends Violations {
   readonly command: string
   readonly seed: number
   readonly seconds: number
@@ -24,6 +39,10 @@ export interface TortureReport {
   readonly unknown: number
   readonly failed: number
   readonly read: number
+  /** Errors that clients were told and retried. */
+  readonly noted: number
+  /** The last of them. */
+  readonly notes: ReadonlyArray<string>
   readonly events: ReadonlyArray<Event>
   readonly complaints: ReadonlyArray<string>
 }
@@ -51,7 +70,7 @@ const secondsOf = ({ max, p50, p99 }: Quantiles): string => [p50, p99, max].map(
 
 /** The result as text. */
 export const shownReport = (report: TortureReport): string => {
-  const { acknowledged, clients, complaints, events, failed, read, seconds, seed, sent, unknown } = report
+  const { acknowledged, clients, complaints, events, failed, lost, noted, outOfOrder, read, seconds, seed, sent, storedTwice, unknown } = report
   const names = [anyClient, ...clients]
   const lines = [
     `Time without an acknowledged acks=all message in a partition, s (p50 / p99 / maximum over the events); RF 3, min.insync.replicas 2`,
@@ -63,10 +82,10 @@ export const shownReport = (report: TortureReport): string => {
         `| ${fault} | ${events} | ${names.map((name) => secondsOf(pausesMs[name] ?? { p50: 0, p99: 0, max: 0 })).join(" | ")} | ${secondsOf(recoveryMs)} |`
     ),
     "",
-    `${events.length} faults in ${Math.round(seconds)} s, seed ${seed}: ${sent} messages sent, ${acknowledged} acknowledged, ${unknown} of unknown outcome, ${failed} failed, ${read} records read.`,
-    complaints.length === 0
-      ? "Acknowledged messages lost: 0. Stored twice: 0. Out of order: 0. The logs of all replicas are equal, and verify."
-      : `${complaints.length} violations.`
+    `${events.length} faults in ${Math.round(seconds)} s, seed ${seed}: ${sent} messages sent, ${acknowledged} acknowledged, ${unknown} of unknown outcome, ${failed} failed, ${noted} errors retried, ${read} records read.`,
+    `Acknowledged messages lost: ${lost}. Stored twice: ${storedTwice}. Out of order: ${outOfOrder}. ${
+      complaints.length === 0 ? "The logs of all replicas are equal, and verify." : `${complaints.length} violations.`
+    }`
   ]
   return lines.join("\n")
 }

@@ -9,7 +9,7 @@ import { Nodes, programOf } from "./nodes.ts"
 import { Observed } from "./observed.ts"
 import type { TortureOptions } from "./options.ts"
 import { anyClient } from "./pauses.ts"
-import type { Event, TortureReport } from "./report.ts"
+import { type Event, type TortureReport, violationsOf } from "./report.ts"
 import { NotInTime, type Site, until, untilAcknowledged, untilWhole } from "./site.ts"
 import { createTopic } from "./topic-state.ts"
 import { comeToRest, judge } from "./verdict.ts"
@@ -39,21 +39,38 @@ const seconds = (ms: number | undefined): string => ((ms ?? 0) / 1000).toFixed(1
 
 /** Injects one fault, and waits until the cluster is whole. */
 const injectOne = async (site: Site, fault: FaultName, startedMs: number): Promise<Event> => {
-  const { acknowledgements } = site.observed
+  const { observed } = site
+  const { acknowledgements } = observed
   const atMs = Date.now()
+  const notedBefore = observed.noted
+  const steps: Record<string, number> = {}
   acknowledgements.forgetBefore(atMs)
-  const what = await faults[fault](site)
+  const what = await faults[fault]({
+    ...site,
+    mark: (step) => {
+      steps[step] = (Date.now() - atMs) / 1000
+    }
+  })
   await untilWhole(site)
   const wholeMs = Date.now()
   await untilAcknowledged(site, wholeMs)
-  return { fault, what, atSeconds: (atMs - startedMs) / 1000, seconds: (wholeMs - atMs) / 1000, pausesMs: acknowledgements.pausesSince(atMs) }
+  return {
+    fault,
+    what,
+    atSeconds: (atMs - startedMs) / 1000,
+    seconds: (wholeMs - atMs) / 1000,
+    steps,
+    notes: observed.noted - notedBefore,
+    pausesMs: acknowledgements.pausesSince(atMs)
+  }
 }
 
 const tellEvent = (site: Site, event: Event, nth: number): void => {
   const pauses = [anyClient, ...site.clients].map((name) => `${name} ${seconds(event.pausesMs[name])}`).join(", ")
+  const steps = Object.entries(event.steps).map(([name, at]) => `${name} ${at.toFixed(1)}, `)
   const minutes = `${Math.floor(event.atSeconds / 60)}:${String(Math.floor(event.atSeconds % 60)).padStart(2, "0")}`
   site.say(
-    `${minutes}  ${nth} ${event.fault}: ${event.what}; without an acknowledgement (s): ${pauses}; whole after ${event.seconds.toFixed(1)} s; ${site.observed.acknowledged} acknowledged`
+    `${minutes}  ${nth} ${event.fault}: ${event.what}; without an acknowledgement (s): ${pauses}; steps (s): ${steps.join("")}whole ${event.seconds.toFixed(1)}; ${event.notes} errors retried; ${site.observed.acknowledged} acknowledged`
   )
 }
 
@@ -114,6 +131,7 @@ const startSite = async (options: TortureOptions, directory: string, say: Site["
     observed,
     chance: new Chance(options.seed),
     lastingMs: options.lastingSeconds * 1000,
+    mark: () => {},
     say,
     complain
   }
@@ -151,7 +169,7 @@ export const torture = async (options: TortureOptions, command: string, say: (li
   for (const client of running) await client.end()
   await nodes.stop()
   await judge(site, programOf(options.program, options.fromSource))
-  const { acknowledged, failed, recorder, sent, unknown } = observed
-  const report = { command, seed: options.seed, seconds: took, clients, sent, acknowledged, unknown, failed, read: recorder.polls.length, events, complaints }
-  return { report, directory, nodes, notes: observed.notes }
+  const { acknowledged, failed, noted, notes, recorder, sent, unknown } = observed
+  const counts = { sent, acknowledged, unknown, failed, read: recorder.polls.length, noted, ...violationsOf(complaints) }
+  return { report: { command, seed: options.seed, seconds: took, clients, ...counts, events, complaints, notes }, directory, nodes, notes }
 }

@@ -17,6 +17,8 @@ export interface Site {
   readonly observed: Observed
   readonly chance: Chance
   readonly lastingMs: number
+  /** Notes a moment of the fault that is under way, such as "serves again". */
+  readonly mark: (step: string) => void
   readonly say: (line: string) => void
   readonly complain: (complaint: string) => void
 }
