@@ -19,7 +19,7 @@ export interface Event {
 }
 
 /** How many complaints say that an acknowledged message was lost (L1), stored twice (L4) or out of order (L5). */
-export interface Violations {
+interface Violations {
   readonly lost: number
   readonly storedTwice: number
   readonly outOfOrder: number

@@ -7,6 +7,7 @@ import { BrokerSettings } from "./broker-settings.ts"
 import type { BrokerFault, LeaderRefused } from "./fault.ts"
 import { askCandidate, confirmLeader, NotLeading } from "./leader-inquiry.ts"
 import { LeaderPointer } from "./leader-pointer.ts"
+import { responseTimeoutMs } from "./response-timeout.ts"
 
 type LinkFault = ConnectFault | CallFault | NotLeading
 type ContactFault = LinkFault | LeaderRefused
@@ -22,7 +23,7 @@ export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderCont
     /** Whether there are several candidates. */
     readonly hasCandidates: boolean
     /** How long the broker waits for a response that the leader sends at once, ms. */
-    readonly requestTimeoutMs: number
+    readonly responseTimeoutMs: number
     /**
      * Opens a connection until the scope closes, and identifies the broker on it, so that the leader accepts the
      * requests that only a broker may send. `purpose` is part of the client id, which the leader logs.
@@ -74,7 +75,7 @@ export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderCont
       leader: () => pointer.current,
       learn: (epoch) => pointer.learn(epoch),
       hasCandidates,
-      requestTimeoutMs,
+      responseTimeoutMs: responseTimeoutMs(config),
       openAsBroker: (purpose) => Effect.tap(open(purpose), identify),
       introduce: (link) => Effect.catchTag(identify(link), "LeaderRefused", () => Effect.void),
       keep: (purpose, use) => repeated(open(purpose), shared, use)
@@ -83,6 +84,7 @@ export class LeaderContact extends Context.Tag("comanche-franz/broker/LeaderCont
 }
 
 const connectTimeoutMs = 3000
+/** The leader may have to write to its journal before it responds. */
 const requestTimeoutMs = 10_000
 /** Requests of this broker in flight on one connection. */
 const inFlightRequestsMax = 1000

@@ -76,11 +76,11 @@ export class Registration extends Context.Tag("comanche-franz/broker/Registratio
           logDirs: directories.flatMap((directory) => directory.id() ?? []),
           keepsWhatItAcknowledged
         }
-        const heartbeatIntervalMs = config["broker.heartbeat.interval.ms"]
+        const pace = { heartbeatIntervalMs: config["broker.heartbeat.interval.ms"], responseTimeoutMs: contact.responseTimeoutMs }
         const metadataOffset = () => image.cluster().index - 1
         return contact.keep(
           "registration",
-          new Session({ request, advertised, identity, status, nudges, heartbeatIntervalMs, metadataOffset, disowned: disowned.due, lost }).runOn
+          new Session({ request, advertised, identity, status, nudges, ...pace, metadataOffset, disowned: disowned.due, lost }).runOn
         )
       })
     const becomeReady = () => {
@@ -105,6 +105,7 @@ interface SessionParts {
   readonly status: Status
   readonly nudges: Queue.Dequeue<void>
   readonly heartbeatIntervalMs: number
+  readonly responseTimeoutMs: number
   /** The offset of the last event that the image has applied; -1 before the first. */
   readonly metadataOffset: () => number
   readonly disowned: DisownedReplicas["Type"]["due"]
@@ -184,11 +185,11 @@ class Session {
   }
 
   private sendHeartbeat(link: Link, epoch: number, wantShutDown: boolean) {
-    const { disowned, lost, metadataOffset, request, status } = this.parts
+    const { disowned, lost, metadataOffset, request, responseTimeoutMs: timeoutMs, status } = this.parts
     return Effect.suspend(() => {
       const { hasMore, replicas } = disowned()
       const reports = lost.waiting()
-      const call = link.call(BrokerHeartbeat, {
+      const heartbeat = {
         brokerId: request.brokerId,
         brokerEpoch: BigInt(epoch),
         currentMetadataOffset: BigInt(metadataOffset()),
@@ -196,7 +197,8 @@ class Session {
         wantShutDown,
         disowned: rowsOf(replicas),
         lost: reports.map((each) => ({ ...each, from: BigInt(each.from), to: BigInt(each.to) }))
-      })
+      }
+      const call = link.call(BrokerHeartbeat, heartbeat, { timeoutMs })
       return Effect.tap(call, ({ errorCode }) => Effect.sync(() => (errorCode === 0 ? lost.reported(reports) : undefined)))
     })
   }

@@ -46,5 +46,9 @@ export const replicas = {
   }),
   "replica.fetch.backoff.ms": int(1000, 0, "The longest pause after a fetch of a replica that failed; the first one has 50 ms."),
   "replica.high.watermark.checkpoint.interval.ms": long(5000, Number.MIN_SAFE_INTEGER, "How often the high watermarks of replicas are stored."),
-  "replica.socket.timeout.ms": int(30_000, -2_147_483_648, "How long a replica waits for the response to its fetch before it connects again.")
+  "replica.socket.timeout.ms": int(
+    30_000,
+    -2_147_483_648,
+    "How long a replica waits at most for the response to its fetch before it connects again. It begins with `replica.fetch.wait.max.ms` and half of `broker.session.timeout.ms`."
+  )
 } as const

@@ -80,7 +80,7 @@ export class Follower {
     Effect.zipRight(this.options.contact.introduce(link), Effect.forever(Effect.suspend(() => this.step(link))))
 
   private step(link: Link): Effect.Effect<void, CallFault | LeaderRefused | BrokerFault> {
-    return Effect.flatMap(link.call(Fetch, this.request(), { timeoutMs: waitMs + this.options.contact.requestTimeoutMs }), (answer) => this.take(answer))
+    return Effect.flatMap(link.call(Fetch, this.request(), { timeoutMs: waitMs + this.options.contact.responseTimeoutMs }), (answer) => this.take(answer))
   }
 
   private request(): RequestDraft<typeof Fetch> {

@@ -6,7 +6,7 @@ import { readableBatches } from "../../../domain/log/batch.ts"
 import type { NextFetch } from "../../../domain/partition/follow.ts"
 import { type ConnectFault, formatAddress, Transport } from "../../ports/transport.ts"
 import { Fetch } from "../../protocol/message/01-fetch.ts"
-import type { ResponseOf } from "../../protocol/type/wire.ts"
+import type { RequestDraft, ResponseOf } from "../../protocol/type/wire.ts"
 import type { CallFault } from "../../wire/fault.ts"
 import { connect, type Link } from "../../wire/link.ts"
 import type { BrokerContext } from "../broker-context.ts"
@@ -14,6 +14,7 @@ import type { Following, LeaderResponse } from "../partition/replica/following.t
 import type { Replica } from "../partition/replica/replica.ts"
 import type { ReplicationQuota } from "../partition/replica/replication-quota.ts"
 import { keyOf } from "../partition/topic-id-partition.ts"
+import { FetchPatience } from "./fetch-patience.ts"
 import { type FetchedPartition, FollowerSession } from "./fetch-session.ts"
 import { isStartBehind } from "./log-starts-of-leaders.ts"
 
@@ -76,9 +77,12 @@ export class Fetcher {
   private readonly asked = new Map<string, Pending>()
   private isReachable: boolean | undefined
   private readonly backoffMsMax: number
+  private readonly patience: FetchPatience
 
   constructor(private readonly parts: FetcherParts) {
-    this.backoffMsMax = Math.max(backoffMsMin, parts.context.config()["replica.fetch.backoff.ms"])
+    const config = parts.context.config()
+    this.backoffMsMax = Math.max(backoffMsMin, config["replica.fetch.backoff.ms"])
+    this.patience = new FetchPatience(config)
   }
 
   /** Fetches until it is interrupted. A link that is lost is opened again. */
@@ -137,13 +141,21 @@ export class Fetcher {
       // A fetch without partitions is answered at once.
       if (named.size === 0 && session.size === 0) return Effect.sleep(backoffMsMin)
       const waitMsMax = isAligning ? 0 : this.parts.waitMsMax?.()
-      return Effect.flatMap(link.call(Fetch, session.request(named, present, waitMsMax)), (answer) => {
+      return Effect.flatMap(this.call(link, session.request(named, present, waitMsMax)), (answer) => {
         const error = kafkaError(answer.errorCode)
         if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
         session.answered(answer.sessionId)
         // A log that has grown is synced, whatever becomes of this fetcher: its follower does not fetch before.
         return Effect.uninterruptible(this.take(answer))
       })
+    })
+  }
+
+  private call(link: Link, request: RequestDraft<typeof Fetch>): Effect.Effect<ResponseOf<typeof Fetch>, CallFault> {
+    const sentMs = this.nowMs()
+    return Effect.tapBoth(link.call(Fetch, request, { timeoutMs: this.patience.timeoutMs }), {
+      onSuccess: () => Effect.sync(() => this.patience.took(this.nowMs() - sentMs)),
+      onFailure: ({ _tag }) => Effect.sync(() => (_tag === "CallTimeout" ? this.patience.overdue() : undefined))
     })
   }
 

@@ -12,6 +12,7 @@ import type { Replica } from "../partition/replica/replica.ts"
 import { keyOf } from "../partition/topic-id-partition.ts"
 import { Relay } from "../relay.ts"
 import { RelayFailure } from "../relay-failure.ts"
+import { responseTimeoutMs } from "../response-timeout.ts"
 
 interface Proposed {
   readonly replica: Replica
@@ -62,7 +63,9 @@ const settle = (all: ReadonlyArray<Proposed>, { errorCode, topics }: ResponseOf<
  * response is sent again by the next look at all replicas (`replicating.ts`).
  */
 export const sendProposals: Effect.Effect<never, never, BrokerSettings | BrokerIdentity | HostedPartitions | Relay> = Effect.gen(function* () {
-  const { nodeId } = yield* BrokerSettings
+  const { config, nodeId } = yield* BrokerSettings
+  // Repeated where the response is late: the leader compares the partition epoch, so that a repetition is harmless.
+  const timeoutMs = responseTimeoutMs(config)
   const { epoch } = yield* BrokerIdentity
   const { signals } = yield* HostedPartitions
   const { withLink } = yield* Relay
@@ -74,7 +77,7 @@ export const sendProposals: Effect.Effect<never, never, BrokerSettings | BrokerI
     const all = proposed(replicas)
     if (all.length === 0) return Effect.void
     const call = withLink((link) =>
-      Effect.mapError(link.call(AlterPartition, requestOf(all, nodeId, brokerEpoch)), ({ message }) => new RelayFailure({ message }))
+      Effect.mapError(link.call(AlterPartition, requestOf(all, nodeId, brokerEpoch), { timeoutMs }), ({ message }) => new RelayFailure({ message }))
     )
     return Effect.matchEffect(call, {
       onSuccess: (answer) => Effect.sync(() => settle(all, answer)),

@@ -43,3 +43,40 @@ test("a broker whose machine was lost registers again from another one when its 
     })
   )
 })
+
+test("a broker whose connections to the leader are half-open replaces them before it is fenced", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      const { partitionEpoch } = partitionOf(leader) ?? {}
+      const events = leader.writer.end()
+      for (const id of [1, 2, 3]) world.network.freeze(`broker-${id}`, "leader")
+      yield* Effect.sleep(20_000)
+      expect(partitionOf(leader)).toMatchObject({ leader: 1, partitionEpoch })
+      expect(leader.writer.end()).toBe(events)
+    })
+  )
+})
+
+test("half-open connections between brokers stop acks=all for less than a session, not for replica.socket.timeout.ms", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2, 3]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      const to = yield* world.link(1)
+      expect(yield* produce(to, "record 0")).toEqual(["NONE", 0])
+      world.network.freeze("broker-1", "broker-2")
+      const at = world.clock.unsafeCurrentTimeMillis()
+      expect(yield* produce(to, "record 1", -1, 30_000)).toEqual(["NONE", 1])
+      expect(world.clock.unsafeCurrentTimeMillis() - at).toBeLessThan(3000)
+      expect(partitionOf(leader)?.isr).toHaveLength(3)
+    })
+  )
+})
