@@ -1,5 +1,5 @@
 /**
- * `./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--minutes M] [--mutants | --mutant NAME]`: searches every state that the functions of
+ * `./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--minutes M] [--mutants | --mutant NAME]`: searches every state that the functions of
  * domain/partition and domain/cluster/election.ts allow for one partition within these bounds, and checks the invariants of replication in each. Exits 1 where one is broken, with
  * the steps to it, and 3 where the time ended before all states were searched. `--mutants` switches off each rule instead, and prints where that was found; `--mutant NAME` one of them.
  */
@@ -10,7 +10,7 @@ import { search } from "./model/search.ts"
 
 const usage = (message: string): never => {
   console.error(
-    `model: ${message}\nUsage: ./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--minutes M] [--mutants | --mutant NAME]`
+    `model: ${message}\nUsage: ./franz model [--records N] [--epochs N] [--replicas N] [--min-isr N] [--alters N] [--responses] [--late-responses] [--old-versions] [--no-power-cuts] [--lost-disks] [--fence-followers] [--raise-min-isr] [--minutes M] [--mutants | --mutant NAME]`
   )
   process.exit(2)
 }
@@ -24,6 +24,8 @@ const words = (() => {
       "min-isr": number,
       alters: number,
       responses: { type: "boolean" },
+      "late-responses": { type: "boolean" },
+      "old-versions": { type: "boolean" },
       "lost-disks": { type: "boolean" },
       "fence-followers": { type: "boolean" },
       "raise-min-isr": { type: "boolean" },
@@ -49,19 +51,23 @@ const bounds = {
   minIsr: wholeNumber("min-isr", 2, 1),
   alters: wholeNumber("alters", 1, 0),
   responses: words.responses === true,
+  lateResponses: words["late-responses"] === true,
+  readsOldVersions: words["old-versions"] === true,
   fencesFollowers: words["fence-followers"] === true,
   raisesMinIsr: words["raise-min-isr"] === true,
   losesDisks: words["lost-disks"] === true,
   powerCuts: words["no-power-cuts"] !== true
 }
+// The key of a state has broker epochs as present or older ones: versions of before a restart need more.
+if (bounds.readsOldVersions && bounds.powerCuts) usage("--old-versions: expected --no-power-cuts too.")
 const minutes = wholeNumber("minutes", 5, 1)
 /** As many as a search keeps in 4 GB. */
 const statesMax = 8_000_000
 
 const chosen = mutants.filter(({ name }) => (words.mutant === undefined ? words.mutants === true : name === words.mutant))
 if (words.mutant !== undefined && chosen.length === 0) usage(`there is no mutant '${words.mutant}': ${mutants.map(({ name }) => name).join(", ")}`)
-for (const { bounds, name, rules } of chosen) {
-  const { depth, milliseconds, states, violation } = search(rules, bounds, { milliseconds: minutes * 60_000, states: statesMax })
+for (const { bounds, name, rules, start } of chosen) {
+  const { depth, milliseconds, states, violation } = search(rules, bounds, { milliseconds: minutes * 60_000, states: statesMax }, true, start)
   console.log(`${name}: ${states} states, depth ${depth}, ${(milliseconds / 1000).toFixed(1)} s, ${violation?.invariant ?? "not found"}`)
   if (words.mutant !== undefined) for (const step of violation?.trace ?? []) console.log(`  ${step}`)
 }

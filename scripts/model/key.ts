@@ -10,6 +10,14 @@ const bit = (is: boolean): string => (is ? "1" : "0")
 /** An epoch of the journal or an older one: which older one makes no difference, since it is refused. */
 const age = (epoch: number, now: number): string => (epoch === now ? "=" : epoch < now ? "<" : ">")
 
+/** What a text has of a response. */
+const ofResponse = ({ answer, record, sent }: NonNullable<Replica["response"]>): string => {
+  let text = `${sent.leaderEpoch},${sent.offset},${sent.lastFetchedEpoch}${record === undefined ? "" : `${record.epoch}${record.id}`}`
+  if (answer._tag === "records") text += `h${answer.highWatermark}`
+  if (answer._tag === "diverging") text += `x${answer.diverging.epoch},${answer.diverging.endOffset}`
+  return text
+}
+
 /** What a version of the journal says about one replica. */
 const inVersion = ({ brokers, partition }: Version, index: number, now: Version): string => {
   const registration = brokers[index]
@@ -20,7 +28,7 @@ const inVersion = ({ brokers, partition }: Version, index: number, now: Version)
 }
 
 const ofReplica = (replica: Replica): string => {
-  const { follow, highWatermark, isUp, lead, log, response, starts, synced } = replica
+  const { follow, highWatermark, isUp, late, lead, log, response, starts, synced } = replica
   let text = isUp ? "u" : "d"
   for (const { epoch, id } of log) text += `${epoch}${id}`
   text += `s${synced}e`
@@ -28,12 +36,9 @@ const ofReplica = (replica: Replica): string => {
   if (lead !== undefined) text += `L${lead.epoch},${lead.epochStart},${lead.highWatermark},${lead.syncedEnd},${lead.minIsr}`
   else if (follow !== undefined) text += `F${follow.leaderEpoch},${follow.highWatermark}${bit(follow.isAligned)}${bit(follow.isWaiting)}`
   else text += `N${highWatermark}`
-  if (response !== undefined) {
-    const { answer, record, sent } = response
-    text += `R${sent.leaderEpoch},${sent.offset},${sent.lastFetchedEpoch}${record === undefined ? "" : `${record.epoch}${record.id}`}`
-    if (answer._tag === "records") text += `h${answer.highWatermark}`
-    if (answer._tag === "diverging") text += `x${answer.diverging.epoch},${answer.diverging.endOffset}`
-  }
+  if (response !== undefined) text += `R${ofResponse(response)}`
+  // Of its fetch's number it matters alone whether that may still be the present one: after a leadership the numbers begin anew.
+  if (late !== undefined) text += `l${ofResponse(late)}${bit(late.sent.fetch === follow?.fetch)}`
   return text
 }
 
@@ -50,12 +55,23 @@ const textOfReplica = (replica: Replica): string => {
  * A replica's own text with what the journal says about it. Its image has done what it does already, by the role: of the
  * image itself only the registration matters under which the broker sends.
  */
-const ownText = ({ now, replicas }: ModelState, index: number): string => {
+const ownText = ({ now, replicas, unread }: ModelState, index: number): string => {
   const replica = replicas[index] as Replica
   const { image, lead } = replica
   const epoch = now.brokers[index]?.epoch ?? 0
   const text = `${textOfReplica(replica)}${image === undefined ? "-" : age(image.brokers[index]?.epoch ?? 0, epoch)}${inVersion(now, index, now)}`
-  return lead === undefined ? text : `${text}p${age(lead.partitionEpoch, now.partition.partitionEpoch)}`
+  const own = lead === undefined ? text : `${text}p${age(lead.partitionEpoch, now.partition.partitionEpoch)}`
+  return unread.length === 0 ? own : own + ofUnread(unread, replica, index, now)
+}
+
+/** What the versions say about one replica that its image may still read, and which of them its image has. */
+const ofUnread = (unread: ReadonlyArray<Version>, { image, lead }: Replica, index: number, now: Version): string => {
+  let text = `U${image === undefined ? "-" : image === now ? "=" : unread.indexOf(image)}`
+  for (const version of unread) {
+    text += `,${inVersion(version, index, now)}`
+    if (lead !== undefined) text += age(lead.partitionEpoch, version.partition.partitionEpoch)
+  }
+  return text
 }
 
 const ofFollower = (follower: Follower | undefined, now: Version): string => {
@@ -129,5 +145,6 @@ export const keyOf = (state: ModelState): string => {
     const text = between(state, order, now)
     if (least === undefined || text < least) least = text
   }
-  return `${texts.sort().join("|")}${least}V${now.partition.leaderEpoch}${now.minIsr}${state.appended}`
+  const versions = [...state.unread, now].map(({ minIsr, partition }) => `${partition.leaderEpoch}${minIsr}`)
+  return `${texts.sort().join("|")}${least}V${versions}${state.appended}`
 }

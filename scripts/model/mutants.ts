@@ -12,6 +12,8 @@ interface Mutant {
   readonly bounds: Bounds
   /** Whether the search for it takes longer than a test may. */
   readonly isLong: boolean
+  /** The steps before a directed search; empty: it begins with the first state. */
+  readonly start: ReadonlyArray<string>
 }
 
 /** The smallest bounds (exported for the searches of the real rules): no power cuts; AlterPartition is one step, and so is a fetch with its response. */
@@ -23,15 +25,18 @@ export const smallBounds: Bounds = {
   alters: 0,
   powerCuts: false,
   responses: false,
+  lateResponses: false,
+  readsOldVersions: false,
   losesDisks: false,
   fencesFollowers: false,
   raisesMinIsr: false
 }
-const mutant = (name: string, rules: Partial<Rules>, bounds: Partial<Bounds> = {}, isLong = false): Mutant => ({
+const mutant = (name: string, rules: Partial<Rules>, bounds: Partial<Bounds> = {}, start: ReadonlyArray<string> = [], isLong = false): Mutant => ({
   name,
   rules: { ...realRules, ...rules },
   bounds: { ...smallBounds, ...bounds },
-  isLong
+  isLong,
+  start
 })
 
 /** The steps of a leader, each followed by `after`. */
@@ -57,17 +62,26 @@ export const mutants: ReadonlyArray<Mutant> = [
   mutant("a follower cuts its log to the high watermark", { cutOnFollow: (end, highWatermark) => Math.min(end, highWatermark) }),
   mutant(
     "a fetch under another epoch is served",
-    {
-      fetchRefusal: (state, request) => realRules.fetchRefusal(state, withoutEpoch(request, state)),
-      answered: (state, sent, response, starts) => answered(state, { ...sent, leaderEpoch: state.leaderEpoch }, response, starts)
-    },
-    { minIsr: 2, records: 2, epochs: 3 },
-    true
+    { fetchRefusal: (state, request) => realRules.fetchRefusal(state, withoutEpoch(request, state)) },
+    { epochs: 3, readsOldVersions: true },
+    // Replica 2 is slow to learn that replica 1 led epoch 1, and that replica 0 leads again.
+    ["image 0", "image 1", "image 2", "fence 0", "image 1", "unfence 0", "image 0", "image 1", "fetch 0 at 0", "AlterPartition of 1: 0,1,2, its answer is lost", "fence 1", "image 0"]
   ),
   mutant(
     "a response to an earlier position is used",
-    { keepsStaleResponses: true, answered: (state, _, response, starts) => answered({ ...state, isWaiting: true }, currentOf(state), response, starts) },
-    { minIsr: 2, records: 2, epochs: 2, responses: true },
+    { answered: (state, _, response, starts) => answered({ ...state, isWaiting: true }, currentOf(state), response, starts) },
+    { replicas: 2, records: 2, lateResponses: true }
+  ),
+  mutant(
+    "a response to an earlier fetch from the same position is used",
+    { answered: (state, sent, response, starts) => answered({ ...state, isWaiting: true }, { ...sent, fetch: state.fetch }, response, starts) },
+    { replicas: 2, records: 2, lateResponses: true }
+  ),
+  mutant(
+    "a response under an earlier leader epoch is used",
+    { answered: (state, sent, response, starts) => answered(state, { ...sent, leaderEpoch: state.leaderEpoch }, response, starts) },
+    { replicas: 2, records: 2, epochs: 4, responses: true, lateResponses: true },
+    [],
     true
   ),
   mutant(

@@ -30,8 +30,6 @@ export const realRules = {
   waitsForRegistration: true,
   /** Whether epochs without records are forgotten with a cut. */
   cutsEpochs: true,
-  /** Whether a response outlives the role of the follower that asked, so that the follower has to ignore it. */
-  keepsStaleResponses: false,
   /** Whether a leader believes AlterPartition's answer before the event. */
   believesAnswers: false
 }

@@ -38,14 +38,33 @@ const traceOf = (visit: Visit): ReadonlyArray<string> => {
   return names
 }
 
-/** Searches all states that the rules allow within the bounds, those of fewest steps first. */
-export const search = (rules: Rules, bounds: Bounds, limits: SearchLimits, keepsTraces = true): SearchResult => {
+/** Walks from the first state by the names of steps. Where several have a name, the first one is taken. */
+const walked = (rules: Rules, bounds: Bounds, names: ReadonlyArray<string>): Visit => {
+  let at: Visit = { state: firstState(bounds), name: "start", before: undefined }
+  for (const name of names) {
+    let next: Visit | undefined
+    const possible = new Set<string>()
+    steps(rules, bounds, at.state, (each, state) => {
+      possible.add(each)
+      if (each === name) next ??= { state, name, before: at }
+    })
+    if (next === undefined) throw new Error(`There is no step '${name}' here: ${[...possible].join("; ")}`)
+    at = next
+  }
+  return at
+}
+
+/**
+ * Searches all states that the rules allow within the bounds, those of fewest steps first. With `start` a directed
+ * search: all states behind those steps, and no others.
+ */
+export const search = (rules: Rules, bounds: Bounds, limits: SearchLimits, keepsTraces = true, start: ReadonlyArray<string> = []): SearchResult => {
   const from = performance.now()
   const seen = new Set<number>()
-  const first: Visit = { state: firstState(bounds), name: "start", before: undefined }
+  const first = walked(rules, bounds, start)
   seen.add(hashOf(keyOf(first.state)))
   let level: Array<Visit> = [first]
-  let depth = 0
+  let depth = start.length
   let reported = from
   const ended = (violation: SearchResult["violation"], isWhole: boolean): SearchResult => ({
     states: seen.size,

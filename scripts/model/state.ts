@@ -32,6 +32,8 @@ export interface Replica {
   /** The version of the journal that its image has; undefined: the broker has not read any. */
   readonly image: Version | undefined
   readonly response: Response | undefined
+  /** A response that its follower does not expect any more: the fetch timed out, or the broker has had another role since. */
+  readonly late: Response | undefined
 }
 
 /** A registration in the journal. Its broker epoch is how often the broker registered. */
@@ -56,8 +58,10 @@ export interface AlterRequest {
 
 /** Everything at one moment. */
 export interface ModelState {
-  /** The journal's newest version. An image may have any earlier one, for as long as it does not jump to this one. */
+  /** The journal's newest version. An image may have any earlier one, for as long as it does not read this one. */
   readonly now: Version
+  /** With `readsOldVersions`: the versions that an image has not read yet, the oldest first, before `now`. */
+  readonly unread: ReadonlyArray<Version>
   readonly replicas: ReadonlyArray<Replica>
   readonly alters: ReadonlyArray<AlterRequest>
   readonly appended: number
@@ -80,6 +84,10 @@ export interface Bounds {
   readonly powerCuts: boolean
   /** Whether responses to fetches are under way; without it a fetch and its response are one step. */
   readonly responses: boolean
+  /** Whether a response may arrive after its follower has given up the fetch, or has had another role. */
+  readonly lateResponses: boolean
+  /** Whether a broker may act by a version of the journal that is not the newest one any more when its image reads it. */
+  readonly readsOldVersions: boolean
   /** Whether a broker that restarts may find its disk empty, and says so when it registers. */
   readonly losesDisks: boolean
 }
@@ -100,7 +108,8 @@ export const firstState = (bounds: Bounds): ModelState => {
     follow: undefined,
     highWatermark: 0,
     image: undefined,
-    response: undefined
+    response: undefined,
+    late: undefined
   }
-  return { now: { partition, brokers, minIsr: bounds.minIsr }, replicas: ids.map(() => replica), alters: [], appended: 0 }
+  return { now: { partition, brokers, minIsr: bounds.minIsr }, unread: [], replicas: ids.map(() => replica), alters: [], appended: 0 }
 }

@@ -45,14 +45,15 @@ const lastEpoch = (log: ReadonlyArray<ModelRecord>): number => log.at(-1)?.epoch
 
 const highWatermarkOf = ({ follow, highWatermark, lead }: Replica): number => lead?.highWatermark ?? follow?.highWatermark ?? highWatermark
 
-/** What a replica becomes when its image reaches a version. */
-const reacting = (rules: Rules, replica: Replica, index: number, version: Version): Partial<Replica> => {
+/** What a replica becomes when its image reaches a version. The response that it waits for in another role is late. */
+const reacting = (rules: Rules, bounds: Bounds, replica: Replica, index: number, version: Version): Partial<Replica> => {
   const { partition } = version
+  const late = bounds.lateResponses ? (replica.late ?? replica.response) : undefined
   if (partition.leader === index) {
     if (replica.lead?.epoch === partition.leaderEpoch) return { lead: rules.image(replica.lead, imageOf(version), 0) }
     const start = { id: idOf(index), end: replica.log.length, syncedEnd: replica.synced, highWatermark: highWatermarkOf(replica), at: 0 }
     const starts = noted(replica.starts, partition.leaderEpoch, replica.log.length)
-    return { lead: rules.lead(imageOf(version), start), follow: undefined, starts, response: undefined }
+    return { lead: rules.lead(imageOf(version), start), follow: undefined, starts, response: undefined, late }
   }
   const { follow } = replica
   if (follow !== undefined && follow.leader === partition.leader && follow.leaderEpoch === partition.leaderEpoch) return {}
@@ -62,12 +63,22 @@ const reacting = (rules: Rules, replica: Replica, index: number, version: Versio
   const start = { end, syncedEnd: Math.min(replica.synced, end), lastEpoch: lastEpoch(log), highWatermark }
   const starts = end < replica.log.length ? startsOf(log) : replica.starts
   const next = rules.follow(partition.leader, partition.leaderEpoch, start, follow?.fetch ?? 0)
-  // The response to a fetch under the epoch before is under way still. The rules ignore it: most searches forget it at once.
-  const response = rules.keepsStaleResponses ? replica.response : undefined
-  return { lead: undefined, follow: next, log, starts, synced: start.syncedEnd, response }
+  return { lead: undefined, follow: next, log, starts, synced: start.syncedEnd, response: undefined, late }
 }
 
-const journalled = (state: ModelState, now: Version): ModelState => ({ ...state, now })
+const journalled = (bounds: Bounds, state: ModelState, now: Version): ModelState => ({
+  ...state,
+  now,
+  unread: bounds.readsOldVersions ? [...state.unread, state.now] : []
+})
+
+/** Versions that all images have read are forgotten. */
+const withoutRead = (state: ModelState): ModelState => {
+  const { replicas, unread } = state
+  let from = unread.length
+  for (const { image } of replicas) if (image !== undefined && image !== state.now) from = Math.min(from, unread.indexOf(image) + 1)
+  return from === 0 ? state : { ...state, unread: unread.slice(from) }
+}
 
 const livesOf =
   (brokers: ReadonlyArray<Registration>): ((id: BrokerId) => BrokerLife) =>
@@ -123,9 +134,9 @@ const withBroker = (brokers: ReadonlyArray<Registration>, index: number, change:
 /** The cluster's leader fences and unfences brokers, and registers those that start. */
 const brokerSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
   const { now } = state
-  if (bounds.raisesMinIsr && now.minIsr === 1) emit("min ISR 2", journalled(state, { ...now, minIsr: 2 }))
+  if (bounds.raisesMinIsr && now.minIsr === 1) emit("min ISR 2", journalled(bounds, state, { ...now, minIsr: 2 }))
   const after = (index: number, kind: Registered): ReadonlyArray<ModelState> =>
-    versionsAfter(rules, now, index, kind).flatMap((version) => (version.partition.leaderEpoch < bounds.epochs ? [journalled(state, version)] : []))
+    versionsAfter(rules, now, index, kind).flatMap((version) => (version.partition.leaderEpoch < bounds.epochs ? [journalled(bounds, state, version)] : []))
   for (const [index, replica] of state.replicas.entries()) {
     const registration = now.brokers[index] as Registration
     if (!registration.isFenced && (bounds.fencesFollowers || now.partition.leader === index))
@@ -137,7 +148,7 @@ const brokerSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit
       for (const next of after(index, kind)) {
         const image = rules.waitsForRegistration ? next.now : now
         const up = { ...found, isUp: true, image }
-        emit(`${kind} ${index}`, withReplica(next, index, { ...up, ...reacting(rules, up, index, image) }))
+        emit(`${kind} ${index}`, withReplica(next, index, { ...up, ...reacting(rules, bounds, up, index, image) }))
       }
     }
     restart("restart", replica)
@@ -146,13 +157,20 @@ const brokerSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit
 }
 
 /**
- * An image jumps to the newest version. One that reads the versions between is a step that was made while they were the
- * newest.
+ * An image jumps to the newest version, and with `readsOldVersions` to any that it has not read. Without, a broker that
+ * reads the versions between has done so while they were the newest: it fetched nothing by an older image afterwards.
  */
-const imageSteps = (rules: Rules, state: ModelState, emit: Emit): void => {
-  for (const [index, replica] of state.replicas.entries())
-    if (replica.isUp && replica.image !== state.now)
-      emit(`image ${index}`, withReplica(state, index, { image: state.now, ...reacting(rules, replica, index, state.now) }))
+const imageSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
+  for (const [index, replica] of state.replicas.entries()) {
+    const { image, isUp } = replica
+    if (!isUp || image === state.now) continue
+    // Those before the image come first, and an image that all others are ahead of is in none of them.
+    const between = image === undefined ? [] : state.unread.slice(state.unread.indexOf(image) + 1)
+    for (const [nth, version] of [...between, state.now].entries()) {
+      const name = nth === between.length ? `image ${index}` : `image ${index}, ${between.length - nth} behind`
+      emit(name, withoutRead(withReplica(state, index, { image: version, ...reacting(rules, bounds, replica, index, version) })))
+    }
+  }
 }
 
 const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
@@ -184,7 +202,8 @@ const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): 
         follow: undefined,
         highWatermark: 0,
         image: undefined,
-        response: undefined
+        response: undefined,
+        late: undefined
       }
       emit(`power cut ${index}`, withReplica(state, index, off))
     }
@@ -197,16 +216,17 @@ const logSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): 
 }
 
 /** A follower processes the response to its fetch. */
-const processed = (rules: Rules, bounds: Bounds, state: ModelState, index: number, emit: Emit): void => {
-  const { follow, isUp, log, response, starts, synced } = state.replicas[index] as Replica
+const processed = (rules: Rules, bounds: Bounds, state: ModelState, index: number, slot: "response" | "late", emit: Emit): void => {
+  const { [slot]: response, follow, isUp, log, starts, synced } = state.replicas[index] as Replica
+  const done = { [slot]: undefined }
   if (!isUp || follow === undefined || response === undefined) return
   const { action, state: next } = rules.answered(follow, response.sent, response.answer, starts)
-  if (action._tag === "ignore") emit(`ignore ${index}`, withReplica(state, index, { follow: next, response: undefined }))
+  if (action._tag === "ignore") emit(`ignore ${index}`, withReplica(state, index, { follow: next, ...done }))
   else if (action._tag === "cut") {
     const kept = log.slice(0, action.offset)
     const cutStarts = rules.cutsEpochs ? startsOf(kept) : starts
     const after = wasCut(next, kept.length, lastEpoch(kept))
-    emit(`cut ${index} to ${kept.length}`, withReplica(state, index, { follow: after, log: kept, starts: cutStarts, synced: kept.length, response: undefined }))
+    emit(`cut ${index} to ${kept.length}`, withReplica(state, index, { follow: after, log: kept, starts: cutStarts, synced: kept.length, ...done }))
   } else if (action._tag === "append") {
     const after = response.record === undefined ? log : [...log, response.record]
     const grown = wasAppended(next, after.length, lastEpoch(after))
@@ -214,24 +234,36 @@ const processed = (rules: Rules, bounds: Bounds, state: ModelState, index: numbe
     const known = response.answer._tag === "records" ? rules.heard(stored, response.answer.highWatermark) : stored
     const isSynced = bounds.powerCuts ? synced : after.length
     const noted = response.record === undefined ? starts : startsOf(after)
-    emit(`receive ${index}`, withReplica(state, index, { follow: known, log: after, starts: noted, synced: isSynced, response: undefined }))
+    emit(`receive ${index}`, withReplica(state, index, { follow: known, log: after, starts: noted, synced: isSynced, ...done }))
   }
+}
+
+/** The follower gives up its fetch, whose response is late if it may be. */
+const givenUp = (rules: Rules, bounds: Bounds, state: ModelState, index: number): ModelState | undefined => {
+  const { follow, late, response, starts } = state.replicas[index] as Replica
+  if (follow === undefined || response === undefined) return undefined
+  const after = rules.answered(follow, response.sent, { _tag: "failed" }, starts).state
+  return withReplica(state, index, { follow: after, response: undefined, late: bounds.lateResponses ? (late ?? response) : undefined })
 }
 
 /** One that is never processed is one that was lost. */
 const responseSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
-  for (const index of state.replicas.keys()) processed(rules, bounds, state, index, emit)
+  for (const index of state.replicas.keys()) {
+    processed(rules, bounds, state, index, "response", emit)
+    if (!bounds.lateResponses) continue
+    processed(rules, bounds, state, index, "late", (name, next) => emit(`late: ${name}`, next))
+    const after = givenUp(rules, bounds, state, index)
+    if (after !== undefined) emit(`fetch of ${index} times out`, after)
+  }
 }
 
 /** A follower's fetch reaches the broker that it takes for the leader; the response is under way. */
 const fetchSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
   const arrives = (index: number, name: string, next: ModelState): void => {
     if (bounds.responses) return emit(name, next)
-    processed(rules, bounds, next, index, (_, after) => emit(name, after))
-    const { follow, response, starts } = next.replicas[index] as Replica
-    if (follow === undefined || response === undefined) return
-    const lost = rules.answered(follow, response.sent, { _tag: "failed" }, starts).state
-    emit(`${name}, its response is lost`, withReplica(next, index, { follow: lost, response: undefined }))
+    processed(rules, bounds, next, index, "response", (_, after) => emit(name, after))
+    const after = givenUp(rules, bounds, next, index)
+    if (after !== undefined) emit(`${name}, its response is ${bounds.lateResponses ? "late" : "lost"}`, after)
   }
   for (const [index, replica] of state.replicas.entries()) {
     const { follow } = replica
@@ -282,7 +314,7 @@ const decideAlter = (rules: Rules, bounds: Bounds, state: ModelState, request: A
   const same = isr.length === partition.isr.length && isr.every((id) => partition.isr.includes(id))
   const changed = rules.change(partition, { isr }, livesOf(now.brokers), now.minIsr)
   const after = same && changed === partition ? { ...partition, partitionEpoch: partition.partitionEpoch + 1 } : changed
-  if (after.leaderEpoch < bounds.epochs) deliver(`AlterPartition of ${request.by}: ${isr}`, journalled(state, { ...now, partition: after }))
+  if (after.leaderEpoch < bounds.epochs) deliver(`AlterPartition of ${request.by}: ${isr}`, journalled(bounds, state, { ...now, partition: after }))
 }
 
 const alterSteps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emit): void => {
@@ -307,6 +339,6 @@ export const steps = (rules: Rules, bounds: Bounds, state: ModelState, emit: Emi
   fetchSteps(rules, bounds, state, emit)
   responseSteps(rules, bounds, state, emit)
   alterSteps(rules, bounds, state, emit)
-  imageSteps(rules, state, emit)
+  imageSteps(rules, bounds, state, emit)
   brokerSteps(rules, bounds, state, emit)
 }

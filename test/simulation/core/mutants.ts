@@ -21,7 +21,7 @@ const ofModel = (name: string): Partial<Rules> => {
   const rules = modelMutants.find((mutant) => mutant.name === name)?.rules
   if (rules === undefined) throw new Error(`The model has no mutant '${name}'.`)
   const changed = Object.entries(rules).filter(([rule, value]) => value !== modelRules[rule as keyof typeof modelRules])
-  return Object.fromEntries(changed.filter(([rule]) => rule !== "change" && rule !== "alterFault" && rule !== "keepsStaleResponses"))
+  return Object.fromEntries(changed.filter(([rule]) => rule !== "change" && rule !== "alterFault"))
 }
 
 const altered =
