@@ -23,6 +23,15 @@ interface Replicated {
   readonly replacementMs: number
   /** After which time a replica that is behind leaves the in-sync set, ms. */
   readonly lagMs: number
+  /** Whether single connections stall, while others between the same hosts deliver. */
+  readonly stalls: boolean
+  /** Mean time between two changes of min.insync.replicas of a topic, to 1 or 2, ms; undefined where it stays. */
+  readonly minIsrEveryMs: number | undefined
+}
+/** Drawn apart, like the compaction. */
+const laterDrawn = (seed: number): Pick<Replicated, "stalls" | "minIsrEveryMs"> => {
+  const chance = new Chance(seed * 6529 + 1677)
+  return { stalls: chance.isTrue(0.4), minIsrEveryMs: chance.isTrue(0.25) ? 1000 : undefined }
 }
 /** Drawn apart, so that what else a seed draws is what it was. */
 const compactionOf = (seed: number, topics: number): Compaction | undefined => {
@@ -128,7 +137,8 @@ export const replicatedOptionsOf = (seed: number, seconds = 30): Options => {
       racks: chance.pick([0, 0, 2, 3]),
       moveEveryMs: chance.pick([undefined, 1000, 4000]),
       replacementMs: chance.pick([-1, -1, 2000, 6000]),
-      lagMs: chance.pick([2000, 6000, 30_000])
+      lagMs: chance.pick([2000, 6000, 30_000]),
+      ...laterDrawn(seed)
     }
   }
 }

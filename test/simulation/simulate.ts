@@ -35,6 +35,8 @@ export interface Run {
 const beginMs = 60_000
 /** Time after the last fault until every in-sync set is full and every move has ended. */
 const wholeMs = 60_000
+/** Time between two looks at disks and beliefs. */
+const lookMs = 500
 type Step<A> = Effect.Effect<A, unknown, Transport | Scope.Scope>
 
 /** Waits until `look` finds nothing left; answers what is left when the time is over. What fails on the way is looked at again. */
@@ -85,6 +87,9 @@ const begin = (world: World): Effect.Effect<Topics, unknown, Transport> =>
     return notThere === undefined ? topics : yield* Effect.fail(`The topics did not come: ${notThere}`)
   })
 
+/** A planted mistake was seen: the run may end. */
+const isCaught = ({ mutant, recorder }: World): boolean => mutant !== noMutant && recorder.differences.length > 0
+
 /** Faults, for as long as the options say; then everything is repaired. */
 const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -105,6 +110,7 @@ const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
           : {
               brokers: nodes.filter(({ name }) => name !== leaderName),
               replicasMin: Math.min(...options.replicated.factors),
+              stalls: options.replicated.stalls,
               scrub: world.scrub,
               missing: () => missingBrokers(world) ?? missingReplicas(world, topics),
               setBreaking: (breaks: boolean) => {
@@ -113,7 +119,8 @@ const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
             }
     }
     const trouble = yield* Effect.fork(troubling(parts))
-    yield* Effect.sleep(options.faultsMs)
+    const until = (yield* Clock.currentTimeMillis) + options.faultsMs
+    while ((yield* Clock.currentTimeMillis) < until && !isCaught(world)) yield* Effect.sleep(Math.min(lookMs, until - (yield* Clock.currentTimeMillis)))
     yield* Fiber.interrupt(trouble)
     recorder.say("the faults are over")
     network.conditions = { ...network.conditions, breakChance: 0 }
@@ -137,11 +144,12 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
       Effect.forever(
         Effect.delay(
           Effect.sync(() => world.noteImages()),
-          500
+          lookMs
         )
       )
     )
     yield* disturb(world, topics)
+    if (isCaught(world)) return
     signals.busy = false
     if (options.replicated !== undefined) {
       const thin = yield* waitFor(
@@ -189,7 +197,7 @@ export const simulate = async (options: Options, mutant: Mutant = noMutant, line
   return {
     options,
     history,
-    violations: check(history),
+    violations: isCaught(world) ? history.differences : check(history),
     fingerprint: world.recorder.fingerprint,
     events: world.recorder.lineCount,
     compactions: { ...world.recorder.compactions, gapsAfterCrash: gappedReadings(history).filter(({ source }) => source === "disk").length },

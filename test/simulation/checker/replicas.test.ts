@@ -10,7 +10,7 @@ const replica = (broker: number, written: ReadonlyArray<BatchMark>, more: Partia
   leads: undefined,
   ...more
 })
-const seen = (...replicas: ReadonlyArray<ReplicaSeen>): PartitionSeen => ({ name: "t-0", isr: [1, 2], replicas })
+const seen = (...replicas: ReadonlyArray<ReplicaSeen>): PartitionSeen => ({ name: "t-0", isr: [1, 2], elr: [], replicas })
 const leads = (highWatermark: number) => ({ leads: { leaderEpoch: 0, highWatermark } })
 
 test("R3: each in-sync member has on its disk what is below the high watermark of every replica that believes it leads", () => {
@@ -19,6 +19,11 @@ test("R3: each in-sync member has on its disk what is below the high watermark o
   expect(strongIsr(seen(replica(1, log(4), leads(3)), replica(2, log(3), { durable: log(2) })))).toHaveLength(1)
   expect(strongIsr(seen(replica(1, log(4), { ...leads(3), durable: log(2) }), replica(2, log(3))))).toHaveLength(1)
   expect(strongIsr(seen(replica(3, log(4), leads(3)), replica(1, log(3)), replica(2, [mark(0), mark(1), mark(2, 1)])))).toHaveLength(1)
+})
+test("R3: so has each member of the ELR", () => {
+  const partition = { ...seen(replica(1, log(4), leads(3)), replica(2, log(2)), replica(3, log(3))), isr: [1] }
+  expect(strongIsr({ ...partition, elr: [3] })).toEqual([])
+  expect(strongIsr({ ...partition, elr: [2] })).toHaveLength(1)
 })
 test("R3: a member that has deleted its first records has the others", () => {
   expect(strongIsr(seen(replica(1, log(4), leads(3)), replica(2, log(3).slice(1))))).toEqual([])

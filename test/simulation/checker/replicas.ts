@@ -19,10 +19,11 @@ export interface ReplicaSeen {
   readonly leads: { readonly leaderEpoch: number; readonly highWatermark: number } | undefined
 }
 
-/** A partition at one moment: its in-sync set by the journal, and the replicas whose disks can be trusted. */
+/** A partition at one moment: its in-sync set and its ELR by the journal, and the replicas whose disks can be trusted. */
 export interface PartitionSeen {
   readonly name: string
   readonly isr: ReadonlyArray<number>
+  readonly elr: ReadonlyArray<number>
   readonly replicas: ReadonlyArray<ReplicaSeen>
 }
 
@@ -36,21 +37,24 @@ const shown = (mark: BatchMark | undefined): string =>
   mark === undefined ? "nothing" : `${mark.baseOffset} to ${mark.lastOffset} of epoch ${mark.leaderEpoch} (${mark.crc.toString(16)})`
 const byOffset = (marks: ReadonlyArray<BatchMark>): ReadonlyMap<number, BatchMark> => new Map(marks.map((mark) => [mark.baseOffset, mark]))
 
-/** R3, StrongIsr: whatever replica believes that it leads, each member of the in-sync set has on its disk what is below that replica's high watermark. */
-export const strongIsr = ({ isr, name, replicas }: PartitionSeen): ReadonlyArray<Violation> => {
+/**
+ * R3, StrongIsr: whatever replica believes that it leads, each one that may lead next has on its disk what is below that replica's high watermark: the members of the in-sync set
+ * and of the ELR.
+ */
+export const strongIsr = ({ elr, isr, name, replicas }: PartitionSeen): ReadonlyArray<Violation> => {
   const findings = new Findings("R3")
   for (const leader of replicas) {
     const { leads } = leader
     if (leads === undefined) continue
     for (const member of replicas) {
-      if (!isr.includes(member.broker)) continue
+      if (!isr.includes(member.broker) && !elr.includes(member.broker)) continue
       const there = byOffset(member.durable)
       // The beginning may have been deleted on one of them, and not yet on the other.
       const start = member.durable[0]?.baseOffset ?? 0
       for (const mark of leader.written) {
         if (mark.baseOffset < start || mark.lastOffset >= leads.highWatermark || same(there.get(mark.baseOffset), mark)) continue
         findings.add(
-          `${name}: broker ${leader.broker} leads epoch ${leads.leaderEpoch} with the high watermark ${leads.highWatermark}, and has ${shown(mark)}; broker ${member.broker} is in sync (${isr}), and its disk has ${shown(there.get(mark.baseOffset))}`
+          `${name}: broker ${leader.broker} leads epoch ${leads.leaderEpoch} with the high watermark ${leads.highWatermark}, and has ${shown(mark)}; broker ${member.broker} may lead next (in sync ${isr}; ELR ${elr}), and its disk has ${shown(there.get(mark.baseOffset))}`
         )
         break
       }

@@ -5,6 +5,7 @@ import { administrating } from "../workload/admin.ts"
 import { auditing } from "../workload/auditor.ts"
 import { consuming } from "../workload/consumer.ts"
 import { beingMember } from "../workload/member.ts"
+import { settingMinIsr } from "../workload/min-isr.ts"
 import { moving } from "../workload/mover.ts"
 import { producing } from "../workload/producer.ts"
 import { trimming } from "../workload/trimmer.ts"
@@ -90,5 +91,8 @@ export const makeCrew = (world: World, topics: Topics, signals: Signals): Crew =
   const movable = placesOf(topics.filter(([topic]) => recorder.replicated.has(topic)))
   if (moveEveryMs !== undefined && movable.length > 0)
     hire("mover", (process, chance) => moving({ ...shared, process, chance, nodes, brokers: options.brokers, places: movable, everyMs: moveEveryMs }))
+  const minIsrEveryMs = options.replicated?.minIsrEveryMs
+  if (minIsrEveryMs !== undefined && recorder.replicated.size > 0)
+    hire("operator", (process, chance) => settingMinIsr({ ...shared, process, chance, nodes, topics: [...recorder.replicated], everyMs: minIsrEveryMs }))
   return { senders: [...producers, ...trimmers], consumerGroups, memberGroups }
 }

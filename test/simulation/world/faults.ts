@@ -3,7 +3,7 @@ import type { Chance } from "../chance.ts"
 import type { Recorder } from "../recorder.ts"
 import type { Cuts } from "./cuts.ts"
 import type { Host } from "./host.ts"
-import { cutBrokers, loseRecords, pauseNode, type ReplicaFaultParts } from "./replica-faults.ts"
+import { cutBrokers, loseRecords, pauseNode, type ReplicaFaultParts, stallConnection } from "./replica-faults.ts"
 
 export interface FaultParts {
   readonly chance: Chance
@@ -110,8 +110,10 @@ const ofReplicas =
 const losingRecords = ofReplicas(loseRecords)
 const replicaFaults: typeof faults = [...faults, [ofReplicas(cutBrokers), 4], [ofReplicas(pauseNode), 4], [losingRecords, 2]]
 
+const stallingFaults: typeof faults = [...replicaFaults, [ofReplicas(stallConnection), 6]]
+
 const drawn = ({ chance, replicas }: FaultParts): Fault => {
-  const all = replicas === undefined ? faults : replicaFaults
+  const all = replicas === undefined ? faults : replicas.stalls ? stallingFaults : replicaFaults
   let at = chance.below(all.reduce((sum, [, weight]) => sum + weight, 0))
   return (all.find(([, weight]) => (at -= weight) < 0) ?? (all[0] as (typeof faults)[number]))[0]
 }

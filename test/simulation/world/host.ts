@@ -62,6 +62,9 @@ export class Host {
   isDistrusted = false
   /** Counts the processes that ran here. */
   incarnation = 0
+  /** The open connections of the process, and what waits in those that stall. */
+  private readonly connections = new Set<number>()
+  private readonly stalled = new Map<number, Array<() => void>>()
 
   constructor(
     readonly name: string,
@@ -93,6 +96,8 @@ export class Host {
     this.life = life
     this.incarnation++
     this.isDiskSettled = false
+    this.connections.clear()
+    this.stalled.clear()
     const name = this.process
     recorder.say(`${name} starts`)
     const scoped = Effect.scoped(program).pipe(
@@ -153,6 +158,24 @@ export class Host {
     if (!this.clock.isStopped) return
     this.around.recorder.say(`${this.process} continues`)
     this.clock.continue()
+  }
+
+  /**
+   * Holds what one of its connections delivers, in its order; the others continue: packets of that one are lost, and sent again later. Returns a function that delivers it; undefined
+   * where no connection is open.
+   */
+  stall(): (() => void) | undefined {
+    const ids = [...this.connections].filter((id) => !this.stalled.has(id))
+    if (ids.length === 0) return undefined
+    const id = this.chance.pick(ids)
+    const held: Array<() => void> = []
+    this.stalled.set(id, held)
+    this.around.recorder.say(`connection #${id} of ${this.process} stalls`)
+    return () => {
+      if (this.stalled.get(id) !== held) return
+      this.stalled.delete(id)
+      for (const task of held) this.clock.whenRunning(task)
+    }
   }
 
   /** The disk is replaced by an empty one; the process is killed. */
@@ -227,8 +250,17 @@ export class Host {
 
   private platform(life: Life, name: string): Layer.Layer<Platform | LogStore> {
     const { network, recorder, connectionId, store } = this.around
-    const whenRunning = (task: () => void): void => this.clock.whenRunning(task)
-    const watch = { connectionId, whenRunning, say: (line: string) => recorder.say(`${name} ${line}`) }
+    const watch = {
+      connectionId,
+      opened: (id: number) => void (life.isOver || this.connections.add(id)),
+      closed: (id: number) => void this.connections.delete(id),
+      deliver: (id: number, task: () => void) => {
+        const held = this.stalled.get(id)
+        if (held === undefined) this.clock.whenRunning(task)
+        else held.push(task)
+      },
+      say: (line: string) => recorder.say(`${name} ${line}`)
+    }
     const transport = Layer.effect(
       Transport,
       Effect.map(Transport, (plain) => mortalTransport(plain, life, watch))

@@ -9,8 +9,11 @@ export interface Life {
 /** What the world wants to know of a connection, and decides about it. */
 interface Watch {
   readonly connectionId: () => number
-  /** Does a task, or later: while the process is stopped nothing is delivered to it. */
-  readonly whenRunning: (task: () => void) => void
+  /** A connection is open, and is closed again. */
+  readonly opened: (id: number) => void
+  readonly closed: (id: number) => void
+  /** Does a task of a connection, or later: while the process is stopped, or the connection stalls, nothing is delivered. */
+  readonly deliver: (id: number, task: () => void) => void
   readonly say: (line: string) => void
 }
 
@@ -30,16 +33,18 @@ const watched = (connection: Connection, open: (connection: Connection) => Liste
     destroy: () => connection.destroy()
   }
   const listener = open(own)
+  watch.opened(id)
   return {
     received: (bytes) =>
-      watch.whenRunning(() => {
+      watch.deliver(id, () => {
         if (life.isOver) return
         watch.say(`#${id} ${bytes.length} bytes from ${host}:${port}`)
         listener.received(bytes)
       }),
-    drained: () => watch.whenRunning(() => listener.drained()),
+    drained: () => watch.deliver(id, () => listener.drained()),
     closed: (cause) =>
-      watch.whenRunning(() => {
+      watch.deliver(id, () => {
+        watch.closed(id)
         watch.say(`#${id} closed: ${cause ?? "in order"}`)
         listener.closed(cause)
       })

@@ -14,6 +14,7 @@ export interface ReplicaFaultParts {
   readonly scrub: Effect.Effect<boolean>
   /** The connections between hosts break by chance, or not. */
   readonly setBreaking: (breaks: boolean) => void
+  readonly stalls: boolean
 }
 type ReplicaFault = (parts: FaultParts, replicas: ReplicaFaultParts) => Effect.Effect<void>
 
@@ -41,6 +42,15 @@ export const pauseNode: ReplicaFault = ({ chance, nodes }) =>
     host.pause()
     yield* Effect.sleep(ms)
     host.continue()
+  })
+
+/** One connection of a node stalls: what comes by others overtakes it. */
+export const stallConnection: ReplicaFault = ({ chance, nodes }) =>
+  Effect.gen(function* () {
+    const deliver = chance.pick(nodes).stall()
+    if (deliver === undefined) return
+    yield* Effect.sleep(chance.pick([200, 1000, 3000, 8000]))
+    deliver()
   })
 
 const pollMs = 100

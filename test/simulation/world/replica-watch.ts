@@ -1,6 +1,6 @@
 import { Either } from "effect"
 import { effectiveMinIsr } from "../../../domain/cluster/election.ts"
-import { type Cluster, type Partition, sortedTopics, topicById, topicByName } from "../../../domain/cluster/state.ts"
+import { brokerOf, type Cluster, type Partition, sortedTopics, topicById, topicByName } from "../../../domain/cluster/state.ts"
 import type { Replica } from "../../../src/broker/partition/replica/replica.ts"
 import { decodeRequest } from "../../../src/protocol/codec/compile.ts"
 import { Produce } from "../../../src/protocol/message/00-produce.ts"
@@ -8,6 +8,7 @@ import type { ResponseDraft } from "../../../src/protocol/type/wire.ts"
 import type { RequestContext, Route } from "../../../src/wire/route.ts"
 import { ackedOnDisks, logMatching, type PartitionSeen, type ReplicaSeen, strongIsr } from "../checker/replicas.ts"
 import type { Violation } from "../checker/violation.ts"
+import { withWatchedFetches } from "./fetch-watch.ts"
 import { marksOnDisk } from "./log-marks.ts"
 import { brokerName, leaderName } from "./nodes.ts"
 import type { World } from "./world.ts"
@@ -37,7 +38,7 @@ export class ReplicaWatch {
 
   private seen(
     { index: partition, name, topicId }: Named,
-    { isr, replicas }: Partition,
+    { elr, isr, replicas }: Partition,
     hosted: ReadonlyMap<number, ReadonlyArray<Replica>>,
     trustsAll = false
   ): PartitionSeen {
@@ -45,6 +46,7 @@ export class ReplicaWatch {
     return {
       name,
       isr,
+      elr,
       replicas: trusted.map((broker): ReplicaSeen => {
         const { disk, lies } = this.world.host(brokerName(broker))
         const written = marksOnDisk(disk, topicId, partition, "current")
@@ -94,14 +96,28 @@ export class ReplicaWatch {
     const topic = cluster === undefined ? undefined : named.name ? topicByName(cluster, named.name) : topicById(cluster, named.topicId ?? "")
     const partition = topic?.partitions.at(index)
     if (topic === undefined || partition === undefined || !recorder.replicated.has(topic.name)) return
-    const minIsr = effectiveMinIsr(options.replicated?.minIsr ?? 1, partition.replicas.length)
+    const { minIsr: configured = 1, minIsrEveryMs } = options.replicated ?? {}
+    // Where it changes, the leader of the partition and the cluster's leader may have another value at this moment.
+    const minIsr = effectiveMinIsr(minIsrEveryMs === undefined ? configured : 1, partition.replicas.length)
     recorder.differs(ackedOnDisks(this.seen({ topicId: topic.topicId, index, name: `${topic.name}-${index}` }, partition, new Map()), broker, offset, minIsr))
   }
 
   /** The routes of a broker, watched. */
   watched(broker: number, routes: ReadonlyArray<Route>): ReadonlyArray<Route> {
     const acks = new WeakMap<RequestContext, number>()
-    return routes.map((route) =>
+    const believer = () => this.world.believer(brokerName(broker))
+    const watched = withWatchedFetches(routes, {
+      leads: (topicId, partition) => {
+        const replica = this.hosted(broker).find((one) => one.topicId === topicId && one.partition === partition)
+        return replica?.isLeading === true ? replica.leaderEpoch() : undefined
+      },
+      registered: (id) => {
+        const cluster = believer()?.cluster()
+        return cluster === undefined ? undefined : brokerOf(cluster, id)?.epoch
+      },
+      differs: (found) => this.world.recorder.differs(found)
+    })
+    return watched.map((route) =>
       route.api.key !== Produce.key
         ? route
         : {
