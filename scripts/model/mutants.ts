@@ -65,7 +65,20 @@ export const mutants: ReadonlyArray<Mutant> = [
     { fetchRefusal: (state, request) => realRules.fetchRefusal(state, withoutEpoch(request, state)) },
     { epochs: 3, readsOldVersions: true },
     // Replica 2 is slow to learn that replica 1 led epoch 1, and that replica 0 leads again.
-    ["image 0", "image 1", "image 2", "fence 0", "image 1", "unfence 0", "image 0", "image 1", "fetch 0 at 0", "AlterPartition of 1: 0,1,2, its answer is lost", "fence 1", "image 0"]
+    [
+      "image 0",
+      "image 1",
+      "image 2",
+      "fence 0",
+      "image 1",
+      "unfence 0",
+      "image 0",
+      "image 1",
+      "fetch 0 at 0",
+      "AlterPartition of 1: 0,1,2, its answer is lost",
+      "fence 1",
+      "image 0"
+    ]
   ),
   mutant(
     "a response to an earlier position is used",

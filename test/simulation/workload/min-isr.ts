@@ -26,7 +26,10 @@ export const settingMinIsr = (work: MinIsrWork): Effect.Effect<void, never, Tran
       yield* Effect.sleep(chance.between(1, everyMs * 2))
       const [resourceName, value] = [chance.pick(topics), chance.pick(["1", "2"])]
       const configs = [{ name: "min.insync.replicas", configOperation: set, value }]
-      const { responses } = yield* link.call(IncrementalAlterConfigs, { resources: [{ resourceType: topicResource, resourceName, configs }], validateOnly: false })
+      const { responses } = yield* link.call(IncrementalAlterConfigs, {
+        resources: [{ resourceType: topicResource, resourceName, configs }],
+        validateOnly: false
+      })
       recorder.say(`${process} sets min.insync.replicas of ${resourceName} to ${value}: ${kafkaError(responses[0]?.errorCode ?? -1)}`)
     }
   })

@@ -25,7 +25,8 @@ interface ReplicaFetch {
 const keyOf = (topicId: string, partition: number): string => `${topicId}-${partition}`
 
 const noted = (epochs: Map<string, number>, { forgottenTopicsData, topics }: RequestOf<typeof Fetch>): Map<string, number> => {
-  for (const { partitions, topicId } of topics) for (const { currentLeaderEpoch, partition } of partitions) epochs.set(keyOf(topicId, partition), currentLeaderEpoch)
+  for (const { partitions, topicId } of topics)
+    for (const { currentLeaderEpoch, partition } of partitions) epochs.set(keyOf(topicId, partition), currentLeaderEpoch)
   for (const { partitions, topicId } of forgottenTopicsData) for (const partition of partitions) epochs.delete(keyOf(topicId, partition))
   return epochs
 }
@@ -53,9 +54,12 @@ export const withWatchedFetches = (routes: ReadonlyArray<Route>, eyes: Eyes): Re
         const leads = eyes.leads(topicId, partitionIndex)
         const epoch = epochs.get(keyOf(topicId, partitionIndex))
         if (errorCode !== 0 || leads === undefined || epoch === undefined) continue
-        if (epoch !== leads) findings.add(`${topicId}-${partitionIndex} is led under epoch ${leads}; a fetch of broker ${replica} under epoch ${epoch} was answered`)
+        if (epoch !== leads)
+          findings.add(`${topicId}-${partitionIndex} is led under epoch ${leads}; a fetch of broker ${replica} under epoch ${epoch} was answered`)
         if (brokerEpoch < registered)
-          findings.add(`${topicId}-${partitionIndex}: a fetch of broker ${replica} under broker epoch ${brokerEpoch} was answered; it is registered under ${registered}`)
+          findings.add(
+            `${topicId}-${partitionIndex}: a fetch of broker ${replica} under broker epoch ${brokerEpoch} was answered; it is registered under ${registered}`
+          )
       }
     if (findings.list.length > 0) eyes.differs(findings.list)
   }
