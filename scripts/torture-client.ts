@@ -1,32 +1,48 @@
 /**
- * `./franz torture-client [calls|group] [--kafka] [--minutes N] [--json FILE]`: the client library under faults, at a cluster of ours or, with --kafka, at Apache Kafka. `calls`: every
+ * `./franz torture-client [calls|group] [--kafka] [--minutes N] [--json FILE] [--story FILE] [--members kcat] [--pause SECONDS]`: the client library under faults, at a cluster of ours or, with --kafka, at Apache Kafka. `calls`: every
  * public call under every fault of the network and every lie of a broker, through a TCP proxy, over and over for its time. `group`: five members of a group, which are killed in turn
- * with the brokers. Without a word both, with half of the time each (2 minutes). Exits 1 where a call took longer than its bound, a message was lost, or a client did not work again.
+ * with the brokers; `--story` writes what happens to the members, with the second, `--members kcat` puts kcat in their place, and `--pause` is the time before each kill (4). Without a word both, with half of the time each (2 minutes). Exits 1 where a call took longer than its bound, a message was lost, or a client did not work again.
  */
-import { writeFileSync } from "node:fs"
+import { appendFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { type Cluster, startKafka, startOurs } from "./torture-client/cluster.ts"
 import { faults } from "./torture-client/faults.ts"
-import { tortureGroup } from "./torture-client/group.ts"
+import { type MemberKind, memberKinds, tortureGroup } from "./torture-client/group.ts"
 import type { Outcome } from "./torture-client/matrix.ts"
 import { operations } from "./torture-client/operations.ts"
 import { runOverTcp } from "./torture-client/over-tcp.ts"
 
 const usage = (message: string): never => {
-  console.error(`franz torture-client: ${message}\nUsage: ./franz torture-client [calls|group] [--kafka] [--minutes N] [--json FILE]`)
+  console.error(
+    `franz torture-client: ${message}\nUsage: ./franz torture-client [calls|group] [--kafka] [--minutes N] [--json FILE] [--story FILE] [--members ${memberKinds.join("|")}]`
+  )
   process.exit(2)
 }
 const { positionals, values } = (() => {
   try {
-    return parseArgs({ allowPositionals: true, options: { kafka: { type: "boolean" }, minutes: { type: "string" }, json: { type: "string" } } })
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        kafka: { type: "boolean" },
+        minutes: { type: "string" },
+        json: { type: "string" },
+        story: { type: "string" },
+        members: { type: "string" },
+        pause: { type: "string" }
+      }
+    })
   } catch (cause) {
     return usage(cause instanceof Error ? cause.message : String(cause))
   }
 })()
 const unknown = positionals.find((word) => word !== "calls" && word !== "group")
 if (unknown !== undefined) usage(`'${unknown}' is neither calls nor group.`)
+const memberKind: MemberKind =
+  memberKinds.find((kind) => kind === (values.members ?? "library")) ?? usage(`--members takes ${memberKinds.join(" or ")}, not '${values.members}'.`)
 const minutes = Number(values.minutes ?? 2)
 if (!(minutes > 0)) usage(`--minutes takes a number over 0, not '${values.minutes}'.`)
+const pauseSeconds = Number(values.pause ?? 4)
+if (!(pauseSeconds > 0)) usage(`--pause takes a number over 0, not '${values.pause}'.`)
 const isWanted = (part: string): boolean => positionals.length === 0 || positionals.includes(part)
 const secondsEach = (minutes * 60) / (isWanted("calls") && isWanted("group") ? 2 : 1)
 
@@ -77,7 +93,13 @@ const tortureCalls = async (cluster: Cluster) => {
 
 const cluster = await (values.kafka === true ? startKafka() : startOurs())
 const calls = isWanted("calls") ? await tortureCalls(cluster) : undefined
-const group = isWanted("group") ? await tortureGroup(cluster, secondsEach, (line) => console.error(line)) : undefined
+const storyFrom = performance.now()
+const tell = (atMs: number, line: string): void => {
+  if (values.story !== undefined) appendFileSync(values.story, `${((atMs - storyFrom) / 1000).toFixed(1)} ${line}\n`)
+}
+const group = isWanted("group")
+  ? await tortureGroup(cluster, { kind: memberKind, seconds: secondsEach, pauseMs: pauseSeconds * 1000 }, (line) => console.error(line), tell)
+  : undefined
 await cluster.stop()
 if (group !== undefined) {
   console.log(`\nFive members at ${cluster.name}: ${JSON.stringify(group, null, 2)}`)

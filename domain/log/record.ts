@@ -75,30 +75,68 @@ const invalid = (position: number, reason: string): BatchFault => new BatchFault
 
 const noHeaders: ReadonlyArray<RecordHeader> = []
 
-const decodeHeaders = (reader: VarReader): ReadonlyArray<RecordHeader> => {
+const readHeaders = (reader: VarReader): ReadonlyArray<RecordHeader> => {
   const count = reader.varint()
   if (count === 0) return noHeaders
-  // The count is checked against the bytes that are left before a header is taken.
-  if (count < 0 || count * headerSizeMin > reader.left) {
-    reader.failed = true
-    return noHeaders
-  }
   const headers: Array<RecordHeader> = []
-  for (let i = 0; i < count && !reader.failed; i++) {
-    const keySize = reader.varint()
-    if (keySize < 0) reader.failed = true
-    if (reader.failed) break
-    const key = text.decode(reader.view(keySize))
-    headers.push({ key, value: decodeBytes(reader) })
+  for (let i = 0; i < count; i++) {
+    const key = text.decode(reader.view(reader.varint()))
+    headers.push({ key, value: readBytes(reader) })
   }
   return headers
 }
-
-const decodeBytes = (reader: VarReader): Uint8Array | null => {
+const readBytes = (reader: VarReader): Uint8Array | null => {
   const size = reader.varint()
-  if (size >= 0) return reader.view(size)
-  if (size !== -1) reader.failed = true
-  return null
+  return size < 0 ? null : reader.view(size)
+}
+
+const skipHeaders = (reader: VarReader): void => {
+  const count = reader.varint()
+  // The count is checked against the bytes that are left before a header is read.
+  if (count < 0 || count * headerSizeMin > reader.left) reader.failed = true
+  for (let i = 0; i < count && !reader.failed; i++) {
+    const keySize = reader.varint()
+    if (keySize < 0) reader.failed = true
+    else reader.skip(keySize)
+    skipBytes(reader)
+  }
+}
+const skipBytes = (reader: VarReader): void => {
+  const size = reader.varint()
+  if (size >= 0) reader.skip(size)
+  else if (size !== -1) reader.failed = true
+}
+
+/**
+ * A record whose lengths have been checked. Each read of its key, value or headers makes views of the payload anew:
+ * they cost more than the rest of the decoding, and a caller may read none of them.
+ */
+class RecordView implements Record {
+  constructor(
+    readonly offset: Offset,
+    readonly timestamp: number,
+    private readonly payload: Uint8Array,
+    /** Where the length of the key is. */
+    private readonly at: number
+  ) {}
+
+  get key(): Uint8Array | null {
+    return readBytes(this.reader())
+  }
+  get value(): Uint8Array | null {
+    const reader = this.reader()
+    skipBytes(reader)
+    return readBytes(reader)
+  }
+  get headers(): ReadonlyArray<RecordHeader> {
+    const reader = this.reader()
+    skipBytes(reader)
+    skipBytes(reader)
+    return readHeaders(reader)
+  }
+  private reader(): VarReader {
+    return new VarReader(this.payload, this.at)
+  }
 }
 
 /** What the records of a batch have in common. */
@@ -113,7 +151,7 @@ interface Common {
  * The next record, where every length has been believed only after it was compared with the record's own end, and that
  * with the batch's; a BatchFault with its position otherwise.
  */
-const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffsetDelta, logAppendTime }: Common): Record | BatchFault => {
+const nextRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffsetDelta, logAppendTime }: Common): RecordView | BatchFault => {
   const start = reader.at
   const batchEnd = reader.end
   const size = reader.varint()
@@ -125,9 +163,10 @@ const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffset
   reader.byte()
   const timestamp = baseTimestamp + reader.varlong()
   const offsetDelta = reader.varint()
-  const key = decodeBytes(reader)
-  const value = decodeBytes(reader)
-  const headers = decodeHeaders(reader)
+  const { at } = reader
+  skipBytes(reader)
+  skipBytes(reader)
+  skipHeaders(reader)
   if (reader.failed || reader.at !== end) return invalid(start, "The fields of a record do not end where its length says.")
   reader.end = batchEnd
   // A consumer continues behind the last record that it had: an offset beyond the batch would skip the batches that
@@ -136,28 +175,34 @@ const decodeRecord = (reader: VarReader, { baseOffset, baseTimestamp, lastOffset
     return invalid(start, `A record says that it is number ${offsetDelta} of a batch that ends with number ${lastOffsetDelta}.`)
   if (logAppendTime === undefined && !Number.isSafeInteger(timestamp))
     return new BatchFault({ error: "INVALID_TIMESTAMP", position: start, reason: "A record's timestamp is beyond 2^53 ms." })
-  return { offset: baseOffset + offsetDelta, timestamp: logAppendTime ?? timestamp, key, value, headers }
+  return new RecordView(baseOffset + offsetDelta, logAppendTime ?? timestamp, reader.bytes, at)
 }
 
 /**
- * The records of a batch out of its payload, decompressed (for codec none that is `batch.records`). Keys, values and
- * header values are views of `payload`. INVALID_RECORD, with the position in `payload`, where count, lengths or offsets
+ * The records of a batch out of its payload, decompressed (for codec none that is `batch.records`). INVALID_RECORD, with the position in `payload`, where count, lengths or offsets
  * and bytes disagree. Memory is bounded by the size of `payload`.
  */
-export const decodeRecords = (batch: RecordBatch, payload: Uint8Array): Either.Either<ReadonlyArray<Record>, BatchFault> => {
+const viewsOf = (batch: RecordBatch, payload: Uint8Array): Either.Either<ReadonlyArray<RecordView>, BatchFault> => {
   const count = batch.recordCount
   if (count < 0 || count * recordSizeMin > payload.length) return Either.left(invalid(0, `${count} records do not fit into ${payload.length} bytes.`))
   const reader = new VarReader(payload)
   const { baseOffset, baseTimestamp, lastOffsetDelta } = batch
   const common = { baseOffset, baseTimestamp, lastOffsetDelta, logAppendTime: batch.timestampType === "LogAppendTime" ? batch.maxTimestamp : undefined }
-  const records: Array<Record> = []
+  const records: Array<RecordView> = []
   for (let i = 0; i < count; i++) {
-    const record = decodeRecord(reader, common)
+    const record = nextRecord(reader, common)
     if (record instanceof BatchFault) return Either.left(record)
     records.push(record)
   }
   return reader.left === 0 ? Either.right(records) : Either.left(invalid(reader.at, `${reader.left} bytes are left after the last record of the batch.`))
 }
+
+const plain = (records: ReadonlyArray<Record>): ReadonlyArray<Record> =>
+  records.map(({ headers, key, offset, timestamp, value }) => ({ offset, timestamp, key, value, headers }))
+
+/** As `viewRecords`, of a payload that is decompressed. Keys, values and header values are views of it that are made here. */
+export const decodeRecords = (batch: RecordBatch, payload: Uint8Array): Either.Either<ReadonlyArray<Record>, BatchFault> =>
+  Either.map(viewsOf(batch, payload), plain)
 
 const bytesSize = (bytes: Uint8Array | null): number => (bytes === null ? 1 : varintSize(bytes.length) + bytes.length)
 
@@ -252,15 +297,25 @@ export const encodeBatch = (batch: BatchToWrite, { compress, crc32c }: Encoding)
 /** Unpacks at most `maxBytes` (the port Compression); the left side says why it did not. */
 export type Decompress<Fault> = (codec: Codec, bytes: Uint8Array, maxBytes: number) => Either.Either<Uint8Array, Fault>
 
-/** The records of a batch, decompressed to at most `maxBytes`. The CRC is not looked at: that is `verify`. */
-export const readRecords = <Fault>(
+/**
+ * The records of a batch, decompressed to at most `maxBytes`, whose keys, values and headers are read later. The CRC is
+ * not looked at: that is `verify`.
+ */
+export const viewRecords = <Fault>(
   batch: RecordBatch,
   decompress: Decompress<Fault>,
   maxBytes: number
 ): Either.Either<ReadonlyArray<Record>, BatchFault | Fault> => {
   const codec = batch.codec
-  if (codec === "none") return decodeRecords(batch, batch.records)
+  if (codec === "none") return viewsOf(batch, batch.records)
   if (codec === undefined)
     return Either.left(new BatchFault({ error: "UNSUPPORTED_COMPRESSION_TYPE", position: fieldAt.attributes, reason: "No codec has the batch's codec id." }))
-  return Either.flatMap(decompress(codec, batch.records, maxBytes), (payload) => decodeRecords(batch, payload))
+  return Either.flatMap(decompress(codec, batch.records, maxBytes), (payload) => viewsOf(batch, payload))
 }
+
+/** As `viewRecords`, with keys, values and headers. */
+export const readRecords = <Fault>(
+  batch: RecordBatch,
+  decompress: Decompress<Fault>,
+  maxBytes: number
+): Either.Either<ReadonlyArray<Record>, BatchFault | Fault> => Either.map(viewRecords(batch, decompress, maxBytes), plain)

@@ -1,6 +1,6 @@
 import type { FrameFault } from "./frame-fault.ts"
 
-/** Memory for a frame that comes in pieces: twice what has come, and at least this much. A client that sends one byte gets no more. */
+/** Memory for a frame that comes in pieces: `growth` times what has come, and at least this much. A client that sends one byte gets no more. */
 const assemblyBytesMin = 256
 
 const noBytes = new Uint8Array(0)
@@ -33,7 +33,11 @@ export class Framer {
   private frames = 0
   private bytes = 0
 
-  constructor(private readonly bytesMax: number) {}
+  constructor(
+    private readonly bytesMax: number,
+    /** Memory for a frame that comes in pieces, as a multiple of what has come. A larger one copies less often. */
+    private readonly growth = 2
+  ) {}
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return
@@ -132,7 +136,7 @@ export class Framer {
   private assemble(piece: Uint8Array): void {
     const size = this.assembled + piece.length
     if (size > this.assembly.length) {
-      const grown = new Uint8Array(Math.min(this.length, Math.max(assemblyBytesMin, 2 * size)))
+      const grown = new Uint8Array(Math.min(this.length, Math.max(assemblyBytesMin, this.growth * size)))
       grown.set(this.assembly.subarray(0, this.assembled))
       free(this.assembly)
       this.assembly = grown

@@ -18,6 +18,12 @@ export interface LinkOptions {
 /** Bytes that may wait for a peer that does not read before the link sends no more. */
 const writeBufferBytesMax = 4 * 1024 * 1024
 
+/**
+ * A response of megabytes comes in chunks of half a megabyte at most. Its memory is allocated at once when an eighth has
+ * come; pages that nothing has written are not resident.
+ */
+const assemblyGrowth = 8
+
 type Settle = NonNullable<Pending["settle"]>
 /** A request that waits for its turn. */
 interface Waiting {
@@ -67,7 +73,7 @@ export class LinkConnection implements Listener {
     private readonly clock: Clock.Clock,
     private readonly runtime: Runtime.Runtime<never>
   ) {
-    this.framer = new Framer(options.responseBytesMax)
+    this.framer = new Framer(options.responseBytesMax, assemblyGrowth)
   }
 
   get isOpen(): boolean {
@@ -114,6 +120,7 @@ export class LinkConnection implements Listener {
     if (this.lost !== undefined) return
     this.heard += 1
     this.framer.push(bytes)
+    let isLent = false
     for (;;) {
       const frame = this.lost === undefined ? this.framer.next() : undefined
       if (frame === undefined) break
@@ -121,8 +128,11 @@ export class LinkConnection implements Listener {
       const pending = this.inFlight.answered(frame)
       if (pending === undefined) return this.lose("it sent a response to no request")
       this.responses += 1
+      isLent ||= !this.framer.ownsMemory
       pending.settle?.(Either.right(frame))
     }
+    // The next chunk gets the same memory, which is still in the processor's cache.
+    if (!isLent && !this.framer.holdsChunks && this.isOpen) this.connection.release(bytes)
     if (this.inFlight.count === 0) this.idle?.()
     this.writeWaiting()
   }

@@ -6,7 +6,7 @@ import type { BatchFault } from "../../../domain/log/batch-fault.ts"
 import { endTransactionRecord, readControlRecord } from "../../../domain/log/control-record.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { writeInt32 } from "../../../domain/log/int.ts"
-import { type BatchToWrite, decodeRecords, encodeBatch, type RecordToWrite } from "../../../domain/log/record.ts"
+import { type BatchToWrite, decodeRecords, encodeBatch, type RecordToWrite, viewRecords } from "../../../domain/log/record.ts"
 import { batchVectors, fromHex, headerOf, headerOfVector, recordsOf } from "./batch-vectors.ts"
 
 const encoding = { crc32c, compress: (_codec: string, bytes: Uint8Array) => bytes }
@@ -84,6 +84,17 @@ describe("encode and decode", () => {
     const batch = encode({ records: [{ timestamp: 1, key: new Uint8Array([7]), value: null }] })
     expect(decode(batch)[0]?.key?.buffer).toBe(batch.bytes.buffer)
   })
+
+  test("a view reads its key, value and headers whenever they are asked for", () =>
+    fc.assert(
+      fc.property(anyRecords, (records) => {
+        const views = Either.getOrThrow(viewRecords(encode({ records }), (_, bytes) => Either.right(bytes), 1_000_000))
+        const read = () => views.map(({ headers, key, timestamp, value }) => ({ headers, value, timestamp, key }))
+        const expected = records.map(({ headers = [], key, timestamp, value }) => ({ headers, value, timestamp, key }))
+        expect(read()).toEqual(expected)
+        expect(read()).toEqual(expected)
+      })
+    ))
 
   test("any bytes give records or one fault with a position within them", () =>
     fc.assert(

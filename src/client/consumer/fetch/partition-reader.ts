@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { type RecordBatch, verify, viewBatch } from "../../../../domain/log/batch.ts"
 import type { Crc32c } from "../../../../domain/log/crc32c.ts"
-import { type Decompress, type Record, readRecords } from "../../../../domain/log/record.ts"
+import { type Decompress, type Record, viewRecords } from "../../../../domain/log/record.ts"
 import {
   type AnswerTooLarge,
   type AuthenticationFailed,
@@ -298,7 +298,7 @@ const recordsOf = (batch: RecordBatch, decoding: Decoding): Either.Either<Readon
   try {
     const corrupt = verify(batch, decoding.crc32c)
     if (corrupt !== undefined) return Either.left(corrupt.message)
-    const records = readRecords(batch, decoding.decompress, decoding.batchBytesMax)
+    const records = viewRecords(batch, decoding.decompress, decoding.batchBytesMax)
     // Control batches are the markers of transactions. One of an unknown form has no message, either.
     if (batch.isControl && Either.isLeft(records)) return Either.right([])
     if (Either.isLeft(records)) return Either.left(records.left.message)

@@ -28,9 +28,9 @@ describe("frames in a stream", () => {
   test("any frames, cut anywhere, come out as they were", () => {
     const frames = fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 12 })
     fc.assert(
-      fc.property(frames, fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), (sent, cuts) => {
+      fc.property(frames, fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), fc.constantFrom(2, 8), (sent, cuts, growth) => {
         const stream = framed(sent)
-        const framer = new Framer(bytesMax)
+        const framer = new Framer(bytesMax, growth)
         const got: Array<Uint8Array> = []
         for (let at = 0, i = 0; at < stream.length; i++) {
           const size = cuts[i % cuts.length] as number
