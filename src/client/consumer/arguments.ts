@@ -71,6 +71,7 @@ export const wrongJoin = (id: unknown, options: unknown): Wrong | undefined =>
 const recordsFields: Fields<RecordsOptions<never, never>> = {
   ...groupFields,
   group: groupName,
+  chunkRecordsMax: optional(whole(1, 100_000)),
   onUndecodable: optional(either(oneOf("fail", "skip"), aFunction))
 }
 const records = fields(recordsFields)

@@ -102,7 +102,18 @@ export interface MemberOptions extends GroupOptions {
   readonly group: string
 }
 
-export interface RecordsOptions<E = never, R = never> extends MemberOptions {
+/** How a stream reads. */
+export interface ReadingOptions extends MemberOptions {
+  /**
+   * Messages in one chunk of the stream, at most. Default 1: each message is delivered when the caller asks for it, and
+   * none of a partition that is given away. With more a message costs a fraction of the processor time, as with `poll`:
+   * the chunk is in the caller's hand as a whole, a rebalance waits for its messages to be acknowledged (for half of
+   * `rebalanceTimeoutMs` at most), and those behind that are delivered, and read again by the partition's next member.
+   */
+  readonly chunkRecordsMax?: number
+}
+
+export interface RecordsOptions<E = never, R = never> extends ReadingOptions {
   /**
    * What to do with a message that the topic's schemas cannot decode, and with a tombstone where the value's schema
    * does not accept null:

@@ -7,7 +7,7 @@ import { wrongRecords } from "../arguments.ts"
 import { Consumer } from "../consumer.ts"
 import type { JoinError, PollError, SubscribeError } from "../errors.ts"
 import type { ConsumedRecord } from "../fetch/record.ts"
-import type { MemberOptions, RecordsOptions } from "../options.ts"
+import type { MemberOptions, ReadingOptions, RecordsOptions } from "../options.ts"
 import type { ConsumerService } from "../service.ts"
 import { decodedBy, type TypedMessage } from "./decode.ts"
 
@@ -35,7 +35,7 @@ const joined = (call: string, topic: Topic<never, never, never>, options: Member
   Effect.gen(function* () {
     const fault = faultOf(call, () => wrongRecords(topic, options))
     if (fault !== undefined) return yield* fault
-    const { group, onUndecodable: _, ...membership } = options as RecordsOptions
+    const { chunkRecordsMax: _, group, onUndecodable: __, ...membership } = options as RecordsOptions
     const consumer = yield* Consumer
     const member = Effect.andThen(consumer.joinConsumerGroup(group, membership), consumer.subscribe(topic.name))
     yield* Effect.acquireRelease(member, () => consumer.leaveConsumerGroup)
@@ -51,31 +51,59 @@ const readOf = <K, V, H>(topic: Topic<K, V, H>, consumer: ConsumerService, recor
   return Either.right(Object.assign(read.right, { ack }))
 }
 
+type Delivery<A, E, R> = (record: ConsumedRecord) => Either.Either<A, Effect.Effect<unknown, E, R>>
+type Loop<A, E, R> = Channel.Channel<Chunk.Chunk<A>, unknown, PollError | E, unknown, unknown, unknown, R>
+
 /**
  * The messages of a consumer, each alone: one that is not in hand yet is not delivered once its partition is given away,
  * as it would be from a chunk of a stream. A plain loop of channels, since `Stream.repeatEffect` takes one and a half
- * times as long. `deliver` returns what the stream has for a message, or what is to be done in place of that.
+ * times as long.
  */
-const messagesOf = <A, E, R>(
-  { next }: ConsumerService,
-  deliver: (record: ConsumedRecord) => Either.Either<A, Effect.Effect<unknown, E, R>>
-): Stream.Stream<A, PollError | E, R> => {
-  type Loop = Channel.Channel<Chunk.Chunk<A>, unknown, PollError | E, unknown, unknown, unknown, R>
-  const loop: Loop = Channel.flatMap(Channel.fromEffect(next), (record): Loop => {
+const oneByOne = <A, E, R>({ next }: ConsumerService, deliver: Delivery<A, E, R>): Loop<A, E, R> => {
+  const loop: Loop<A, E, R> = Channel.flatMap(Channel.fromEffect(next), (record): Loop<A, E, R> => {
     if (record === undefined) return loop
     const delivered = deliver(record)
-    const one: Loop = Either.isRight(delivered) ? Channel.write(Chunk.of(delivered.right)) : Channel.fromEffect(delivered.left)
+    const one: Loop<A, E, R> = Either.isRight(delivered) ? Channel.write(Chunk.of(delivered.right)) : Channel.fromEffect(delivered.left)
     return Channel.flatMap(one, () => loop)
   })
-  return Stream.fromChannel(loop)
+  return loop
 }
+
+/** As `oneByOne`, in chunks of up to `maxRecords`. A chunk ends before a message for which `deliver` returns an effect. */
+const inChunks = <A, E, R>({ poll }: ConsumerService, maxRecords: number, deliver: Delivery<A, E, R>): Loop<A, E, R> => {
+  const from = (records: ReadonlyArray<ConsumedRecord>, start: number): Loop<A, E, R> => {
+    const values: Array<A> = []
+    for (let at = start; at < records.length; at++) {
+      const delivered = deliver(records[at] as ConsumedRecord)
+      if (Either.isRight(delivered)) values.push(delivered.right)
+      else
+        return Channel.write(Chunk.unsafeFromArray(values)).pipe(
+          Channel.zipRight(Channel.fromEffect(delivered.left)),
+          Channel.flatMap(() => from(records, at + 1))
+        )
+    }
+    return Channel.flatMap(Channel.write(Chunk.unsafeFromArray(values)), () => loop)
+  }
+  const loop: Loop<A, E, R> = Channel.flatMap(Channel.fromEffect(poll({ maxRecords, acknowledge: "each" })), (records) =>
+    records.length === 0 ? loop : from(records, 0)
+  )
+  return loop
+}
+
+/** `deliver` returns what the stream has for a message, or what is to be done in place of that. */
+const messagesOf = <A, E, R>(
+  consumer: ConsumerService,
+  { chunkRecordsMax = 1 }: ReadingOptions,
+  deliver: Delivery<A, E, R>
+): Stream.Stream<A, PollError | E, R> => Stream.fromChannel(chunkRecordsMax === 1 ? oneByOne(consumer, deliver) : inChunks(consumer, chunkRecordsMax, deliver))
 
 /**
  * The messages of a typed topic, read as a member of a group: the stream joins the group, subscribes, and leaves at its
  * end. It uses the Consumer of the context, which must be in no other group. `onUndecodable` says what to do with a
  * message that the topic's schemas cannot decode. Each message is delivered when the caller asks for it: after a
  * rebalance the partition's next member begins with the first message that this one has not begun. A message costs about
- * 9 µs of processor time besides its decoding; `worker` and `Consumer.run` cost less, and handle several at a time.
+ * 9 µs of processor time besides its decoding. `chunkRecordsMax` reads in chunks, which costs less; `worker` and
+ * `Consumer.run` handle several at a time.
  *
  *     records(orders, { group: "billing" }).pipe(Stream.runForEach(({ value, ack }) => Effect.andThen(bill(value), ack)))
  */
@@ -91,7 +119,7 @@ export const records = <K, V, H = HeaderList, E = never, R = never>(
         const handled = onUndecodable === "skip" ? Effect.logWarning(`Skipped: ${error.message}`) : Effect.suspend(() => onUndecodable(record, error))
         return Effect.andThen(handled, ack)
       }
-      return messagesOf(consumer, (record) => Either.mapLeft(readOf(topic, consumer, record), passOver))
+      return messagesOf(consumer, options as ReadingOptions, (record) => Either.mapLeft(readOf(topic, consumer, record), passOver))
     })
   )
 
@@ -103,8 +131,10 @@ export const records = <K, V, H = HeaderList, E = never, R = never>(
  */
 export const recordsEither = <K, V, H = HeaderList>(
   topic: Topic<K, V, H>,
-  options: MemberOptions
+  options: ReadingOptions
 ): Stream.Stream<Either.Either<TypedRecord<K, V, H>, UndecodableRecord>, ReadError, Consumer> =>
   Stream.unwrapScoped(
-    Effect.map(joined("recordsEither", topic as never, options), (consumer) => messagesOf(consumer, (record) => Either.right(readOf(topic, consumer, record))))
+    Effect.map(joined("recordsEither", topic as never, options), (consumer) =>
+      messagesOf(consumer, options, (record) => Either.right(readOf(topic, consumer, record)))
+    )
   )

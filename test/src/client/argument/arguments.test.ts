@@ -227,6 +227,8 @@ describe("arguments of JavaScript callers", () => {
         const orders = Topic.make("orders", { key: Schema.String, value: Schema.Number })
         const stream = Stream.runDrain(records(orders, { group: "g", onUndecodable: "ignore" } as never)).pipe(Effect.provideService(Consumer, consumer))
         expect(yield* Effect.flip(stream)).toMatchObject({ call: "records", field: "options.onUndecodable" })
+        const empty = Stream.runDrain(records(orders, { group: "g", chunkRecordsMax: 0 })).pipe(Effect.provideService(Consumer, consumer))
+        expect(yield* Effect.flip(empty)).toMatchObject({ call: "records", field: "options.chunkRecordsMax" })
       })
     ))
 

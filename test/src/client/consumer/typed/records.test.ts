@@ -12,7 +12,7 @@ const sent = (values: ReadonlyArray<string | Uint8Array | null>, partitions = 1)
   Effect.scoped(
     Effect.gen(function* () {
       const producer = yield* Producer.make({ leader })
-      yield* producer.addTopic("orders", { partitions })
+      yield* Effect.ignore(producer.addTopic("orders", { partitions }))
       for (const value of values) yield* producer.sendMessage("orders", value, { key: "k" })
     })
   )
@@ -61,6 +61,33 @@ describe("a message that does not decode", () => {
         ])
         const refusing = records(orders, { group: "other", onUndecodable: () => Effect.fail("no room for dead letters") })
         expect(yield* Effect.flip(Stream.runDrain(refusing).pipe(Effect.provide(consumer)))).toBe("no room for dead letters")
+      })
+    ))
+
+  test("is handled in its turn among the messages of its chunk", () =>
+    withCluster(() =>
+      Effect.gen(function* () {
+        yield* sent([...poison, '{"cents":3}', '{"cents":4}'])
+        const told: Array<number | string> = []
+        const note = (what: number | string) => Effect.sync(() => told.push(what))
+        const chunks = yield* records(orders, { group: "billing", chunkRecordsMax: 3, onUndecodable: (_, { part }) => note(part) }).pipe(
+          Stream.tap(({ ack, value }) => Effect.andThen(note(value.cents), ack)),
+          Stream.take(4),
+          Stream.chunks,
+          Stream.runCollect,
+          Effect.provide(consumer)
+        )
+        // What is behind a message that does not decode is not delivered before the caller's function has had that.
+        expect(told).toEqual([1, "value", "tombstone", "value", 2, 3, 4])
+        expect([...chunks].every(({ length }) => length <= 3)).toBe(true)
+        // What was acknowledged is committed at the end.
+        yield* sent(['{"cents":5}'])
+        const [next] = yield* recordsEither(orders, { group: "billing", chunkRecordsMax: 100 }).pipe(
+          Stream.take(1),
+          Stream.runCollect,
+          Effect.provide(consumer)
+        )
+        expect(next && Either.getOrThrow(next).value).toEqual({ cents: 5 })
       })
     ))
 
