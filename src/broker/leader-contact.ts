@@ -114,14 +114,15 @@ const movedFrom = (pointer: LeaderPointer, from: Address): Effect.Effect<never, 
   Effect.async((resume) => {
     const stop = pointer.onMove(() => {
       stop()
-      resume(Effect.fail(new NotLeading({ reason: "silent", message: `The node at ${formatAddress(from)} had not answered when another was found to lead.` })))
+      resume(Effect.fail(new NotLeading({ reason: "moved", message: `The node at ${formatAddress(from)} had not answered when another was found to lead.` })))
     })
     return Effect.sync(stop)
   })
 
 /** A slow answer alone is no reason to leave a leader that answers heartbeats. */
 const leaveAfter = (fault: LinkFault, pointer: LeaderPointer, from: Address): void => {
-  if (fault._tag !== "NotLeading" || fault.reason !== "silent" || pointer.isInDoubt) pointer.leave(from)
+  const reason = fault._tag === "NotLeading" ? fault.reason : undefined
+  if (reason !== "moved" && (reason !== "silent" || pointer.isInDoubt)) pointer.leave(from)
 }
 
 /** Asks a candidate who leads, again and again while the leader is in doubt. */
@@ -148,6 +149,7 @@ const reachability = (pointer: LeaderPointer): Reachability => {
   let isReached: boolean | undefined
   let lastOlder: string | undefined
   const lost = (fault: LinkFault): Effect.Effect<void> => {
+    if (fault._tag === "NotLeading" && fault.reason === "moved") return Effect.void
     const before = isReached
     isReached = false
     if (fault._tag === "NotLeading" && fault.reason === "older" && lastOlder !== fault.message) {

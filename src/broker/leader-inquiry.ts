@@ -8,8 +8,11 @@ import type { CallFault } from "../wire/fault.ts"
 import type { Link } from "../wire/link.ts"
 import type { LeaderPointer, NamedLeader } from "./leader-pointer.ts"
 
-/** A candidate does not lead, or leads under an older epoch than one that this broker has seen: nothing of it is used. */
-export class NotLeading extends Data.TaggedError("NotLeading")<{ readonly message: string; readonly reason: "older" | "stands by" | "silent" }> {}
+/**
+ * A candidate does not lead, or leads under an older epoch than one that this broker has seen: nothing of it is used.
+ * "moved": the broker has found another that leads.
+ */
+export class NotLeading extends Data.TaggedError("NotLeading")<{ readonly message: string; readonly reason: "older" | "stands by" | "silent" | "moved" }> {}
 
 /** What a candidate says of itself. */
 type Standing =
@@ -81,8 +84,10 @@ export const confirmLeader = (link: Link, pointer: LeaderPointer): Effect.Effect
     Effect.suspend(() => ask(link, pointer.epoch)),
     (standing) => {
       if (standing._tag === "leads" && standing.epoch >= pointer.epoch) return Effect.sync(() => pointer.confirm(link.address, standing.epoch))
+      const before = pointer.current
       if (standing._tag === "names") pointer.follow(standing.leader)
-      return Effect.fail(refusal(link.address, standing._tag === "leads" ? { _tag: "older" } : standing, pointer.epoch))
+      const refused = refusal(link.address, standing._tag === "leads" ? { _tag: "older" } : standing, pointer.epoch)
+      return Effect.fail(refused.reason !== "older" && pointer.current !== before ? new NotLeading({ ...refused, reason: "moved" }) : refused)
     }
   )
 

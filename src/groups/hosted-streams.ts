@@ -20,6 +20,8 @@ const openedAtATime = 4
 /** The pause before an unloaded stream is opened again, ms: it doubles each time, up to the maximum. */
 const reopenMsMin = 1000
 const reopenMsMax = 60_000
+/** The same for a stream whose lease alone is over, which says nothing against its journal. */
+const leaseOverMs = 100
 const reopening = Schedule.exponential(reopenMsMin).pipe(Schedule.union(Schedule.spaced(reopenMsMax)))
 
 interface TakenStream {
@@ -97,13 +99,16 @@ export class HostedStreams {
       : "The groups of this stream get COORDINATOR_LOAD_IN_PROGRESS until it is opened again; the other groups are served."
     return Effect.flatMap(this.release(index, isFenced ? notCoordinator : loading, writer), (wasOpen) => {
       if (!wasOpen) return Effect.void
-      return Effect.zipRight(Effect.logError(`${stopped.message} ${consequence}`), isFenced ? Effect.void : this.reopen(index))
+      return Effect.zipRight(
+        Effect.logError(`${stopped.message} ${consequence}`),
+        isFenced ? Effect.void : this.reopen(index, stopped.cause instanceof LeaseOver)
+      )
     })
   }
 
-  private reopen(index: number): Effect.Effect<void> {
+  private reopen(index: number, isLeaseOver: boolean): Effect.Effect<void> {
     const before = this.unloads.get(index) ?? 0
-    this.unloads.set(index, before + 1)
+    if (!isLeaseOver) this.unloads.set(index, before + 1)
     const name = groupStreamName(index)
     const failed = ({ message }: LogFault | UnreadableEvent) => {
       this.parts.context.streams.markOpening(index)
@@ -112,7 +117,7 @@ export class HostedStreams {
     const attempt = Effect.tapError(this.open([index]), failed)
     return Effect.retry(attempt, reopening).pipe(
       Effect.zipRight(Effect.logInfo(`${name} is open again.`)),
-      Effect.delay(Math.min(reopenMsMax, reopenMsMin * 2 ** before)),
+      Effect.delay(isLeaseOver ? leaseOverMs : Math.min(reopenMsMax, reopenMsMin * 2 ** before)),
       Effect.orDie
     )
   }

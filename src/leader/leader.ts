@@ -22,6 +22,7 @@ import { electUncleanly } from "./administration/unclean-elections.ts"
 import { type Brokers, LeaderBrokers, makeLeaderBrokers } from "./brokers/brokers.ts"
 import { watch } from "./brokers/liveness.ts"
 import { probeBrokers } from "./brokers/probing.ts"
+import { openGroupsBeside } from "./candidates/opening-groups.ts"
 import { LeaderContext } from "./context.ts"
 import { raiseEventLevels } from "./event-level.ts"
 import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
@@ -77,15 +78,16 @@ const findJournalOr =
   (asked, partition) =>
     partition === 0 && ("topicId" in asked ? asked.topicId === metadataTopicId : asked.name === metadataTopic) ? journal : others(asked, partition)
 
-/** Puts the leader together, and opens the streams of all groups. */
+/** Puts the leader together, and opens the streams of all groups: a candidate while it leads. */
 const make = Effect.gen(function* () {
-  const { nodeId } = yield* LeaderSettings
+  const { nodeId, standby } = yield* LeaderSettings
   const { clusterId, eventsBefore, groupStreamCount, writer } = yield* ClusterStream
   const commandIds = yield* CommandIds
   const groups = yield* GroupCoordinator
   for (const follow of followersOf(yield* LeaderBrokers, groups)) writer.onChange(({ events }) => follow(events))
   const streams = Array.from({ length: groupStreamCount }, (_, index) => index)
-  yield* Effect.raceFirst(groups.openStreams(streams), writer.stopped)
+  const opening = standby === undefined ? undefined : yield* openGroupsBeside(groups, streams, writer)
+  if (opening === undefined) yield* Effect.raceFirst(groups.openStreams(streams), writer.stopped)
   const journal = streamPartition(yield* Journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })
   const find = findJournalOr(journal, groups.findOffsets)
   // The process may have been stopped past its lease between any two of its steps: nothing that it says counts then.
@@ -107,7 +109,7 @@ const make = Effect.gen(function* () {
     find,
     findLeader: findLeader(writer.state),
     elect: ({ host, port }) => mustSucceed(writer, Command.ElectLeader({ nodeId, host, port, epoch: writer.epoch }), commandIds.own(), "start"),
-    stopped: Effect.raceFirst(writer.stopped, groups.stopped)
+    stopped: Effect.raceFirst(Effect.raceFirst(writer.stopped, groups.stopped), opening ?? Effect.never)
   })
 })
 

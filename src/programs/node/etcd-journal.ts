@@ -3,6 +3,7 @@ import { Chunk, Context, Duration, Effect, Either, Layer, Schedule, Stream } fro
 import { type EtcdClient, EtcdFault } from "../../../adapters/journal/etcd/client.ts"
 import { gateway } from "../../../adapters/journal/etcd/gateway.ts"
 import { layerEtcd } from "../../../adapters/journal/etcd/journal.ts"
+import { StreamKeys } from "../../../adapters/journal/etcd/keys.ts"
 import { type JournalEngine, journalEngine } from "../../../domain/kernel/config/journal.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
 import { clusterStream } from "../../leader/journal/cluster-aggregate.ts"
@@ -16,8 +17,10 @@ type Settings = Pick<NodeConfig, FileSetting | "node.id" | "franz.journal" | "fr
 
 /** How often the store of etcd is looked at. */
 const watchStore = Duration.minutes(1)
-/** How long the first entry of a journal may take that is not empty. */
+/** How long the first entry of a journal may take before the operator is told that etcd is slow. */
 const firstEntryMs = 10_000
+/** How often etcd is asked again. */
+const askAgain = Duration.seconds(5)
 const roomAdvice =
   "Set --auto-compaction-retention, defragment it (etcdctl defrag) or raise --quota-backend-bytes, then clear the alarm (etcdctl alarm disarm)."
 
@@ -70,39 +73,64 @@ const watching = (client: EtcdClient): Effect.Effect<void> => {
 
 /** Waits for etcd, with a line every few seconds; fails where it refuses this node. */
 export const reached = (client: EtcdClient, prefix: string): Effect.Effect<void, LogFault> => {
-  const fault = (message: string) => new LogFault({ path: client.where, reason: "io", message: `The journal cannot be used: ${message}` })
   const attempt = Effect.gen(function* () {
     const { hasLeader, version } = yield* client.status
     const [major = 0, minor = 0] = version.split(".").map(Number)
-    if (major < 3 || (major === 3 && minor < 4)) return yield* fault(`${client.where} has version ${version}, and version 3.4 or later is needed.`)
+    if (major < 3 || (major === 3 && minor < 4)) return yield* unusable(`${client.where} has version ${version}, and version 3.4 or later is needed.`)
     if (!hasLeader)
       return yield* new EtcdFault({ kind: "unsent", message: `${client.where} has no leader: more than half of its members must be up and reach each other.` })
     // A user may read its prefix and nothing else.
     yield* client.range({ key: `${prefix}/`, keysOnly: true })
   })
-  const said = Effect.tapError(attempt, (failed) =>
-    failed._tag === "EtcdFault" && failed.kind !== "denied" ? Effect.logWarning(`Waiting for the journal: ${failed.message}`) : Effect.void
-  )
-  return said.pipe(
-    Effect.retry({ schedule: Schedule.spaced("5 seconds"), while: (failed) => failed._tag === "EtcdFault" && failed.kind !== "denied" }),
-    Effect.mapError((failed) => (failed._tag === "LogFault" ? failed : fault(failed.message)))
-  )
+  return patiently(attempt)
 }
 
-/** The id of the cluster whose journal this is, by its first event; undefined for an empty journal. */
-const clusterOf = (journal: Context.Tag.Service<typeof Journal>): Effect.Effect<string | undefined, LogFault> =>
-  Effect.map(Effect.timeoutOption(Stream.runCollect(Stream.take(journal.follow(clusterStream, 0), 1)), firstEntryMs), (found) => {
-    const first = found._tag === "Some" ? Chunk.toReadonlyArray(found.value)[0] : undefined
-    const json = first === undefined ? undefined : Either.getOrUndefined(parseJson(first.value))
+/** Waits until etcd gives the result, with a line every few seconds; fails where it refuses this node. */
+const patiently = <A>(attempt: Effect.Effect<A, EtcdFault | LogFault>): Effect.Effect<A, LogFault> =>
+  Effect.tapError(attempt, (failed) => (isPassing(failed) ? Effect.logWarning(`Waiting for the journal: ${failed.message}`) : Effect.void)).pipe(
+    Effect.retry({ schedule: Schedule.spaced(askAgain), while: isPassing }),
+    Effect.mapError((failed) => (failed._tag === "LogFault" ? failed : unusable(failed.message)))
+  )
+const isPassing = (failed: EtcdFault | LogFault): boolean => failed._tag === "EtcdFault" && failed.kind !== "denied"
+const unusable = (message: string): LogFault => new LogFault({ path: "franz.journal", reason: "io", message: `The journal cannot be used: ${message}` })
+
+/** Whether the journal has no entry, as etcd says itself. */
+const isEmpty = (client: EtcdClient, prefix: string): Effect.Effect<boolean, EtcdFault> =>
+  Effect.map(
+    client.range({ key: new StreamKeys(prefix, clusterStream).head }),
+    ([head]) => head === undefined || Number(new TextDecoder().decode(head.value)) === 0
+  )
+
+/** The id of the cluster whose journal this is, by its first event; undefined for an empty journal. Waits for an etcd that is slow. */
+const clusterOf = (journal: Context.Tag.Service<typeof Journal>, client: EtcdClient, prefix: string): Effect.Effect<string | undefined, LogFault> => {
+  const slow = () =>
+    new EtcdFault({
+      kind: "unknown",
+      message: `${client.where} has a journal, and did not give its first entry within ${firstEntryMs / 1000} s: etcd is slow, or its members do not reach each other (etcdctl endpoint status).`
+    })
+  const first = Effect.mapError(Stream.runCollect(Stream.take(journal.follow(clusterStream, 0), 1)), (fault) =>
+    fault.reason === "io" ? new EtcdFault({ kind: "unknown", message: fault.message }) : fault
+  )
+  const read = Effect.gen(function* () {
+    if (yield* isEmpty(client, prefix)) return undefined
+    const [entry] = Chunk.toReadonlyArray(yield* Effect.timeoutFail(first, { duration: firstEntryMs, onTimeout: slow }))
+    const json = entry === undefined ? undefined : Either.getOrUndefined(parseJson(entry.value))
     return (json as { readonly clusterId?: string } | undefined)?.clusterId
   })
+  return patiently(read)
+}
 
-/** Refuses a journal of another cluster than this node's directory, before anything is decided on it. */
-const sameCluster = (journal: Context.Tag.Service<typeof Journal>, known: string | undefined, where: string): Effect.Effect<void, LogFault> =>
+/** Refuses a journal of another cluster than this node's directory, before anything is decided on it. Exported for tests. */
+export const sameCluster = (
+  journal: Context.Tag.Service<typeof Journal>,
+  client: EtcdClient,
+  { known, prefix }: { readonly known: string | undefined; readonly prefix: string }
+): Effect.Effect<void, LogFault> =>
   Effect.gen(function* () {
     if (known === undefined) return
-    const found = yield* clusterOf(journal)
+    const found = yield* clusterOf(journal, client, prefix)
     if (found === known) return
+    const where = `${client.where}${prefix}`
     const fault = (message: string) => Effect.fail(new LogFault({ path: where, reason: "corrupt", message }))
     if (found !== undefined)
       return yield* fault(
@@ -126,7 +154,7 @@ export const layerEtcdJournal = (config: Settings): Layer.Layer<Journal, LogFaul
       const journal = Context.get(made, Journal)
       const { claim } = yield* LogStore
       const { clusterId } = yield* claim({ clusterId: undefined, nodeId: config["node.id"] })
-      yield* sameCluster(journal, clusterId, `${client.where}${engine.prefix}`)
+      yield* sameCluster(journal, client, { known: clusterId, prefix: engine.prefix })
       yield* Effect.forkScoped(watching(client))
       return journal
     })

@@ -4,6 +4,7 @@ import { metadataTopic, metadataTopicId } from "../../../domain/cluster/topic/na
 import { kafkaError } from "../../../domain/kernel/error-code.ts"
 import { Fetch } from "../../../src/protocol/message/01-fetch.ts"
 import { Metadata } from "../../../src/protocol/message/03-metadata.ts"
+import { OffsetFetch } from "../../../src/protocol/message/09-offset-fetch.ts"
 import { JoinGroup } from "../../../src/protocol/message/11-join-group.ts"
 import { DescribeQuorum } from "../../../src/protocol/message/55-describe-quorum.ts"
 import { DescribeCluster } from "../../../src/protocol/message/60-describe-cluster.ts"
@@ -129,6 +130,28 @@ describe("given a candidate that stands by", () => {
           world.until("100 leads again", () => only.role().isLeading && (only.role().cluster().leader?.epoch ?? 0) > epoch),
           Fiber.join(life)
         )
+      })
+    )
+  })
+
+  test("when the streams of groups still have their former holder, then it leads without them, and opens them when that is gone", () => {
+    const world = new CandidatesWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const { second } = yield* two(world)
+        const holder = "/franz/__group_metadata-0/state/leader"
+        world.etcd.stop("candidate-100")
+        world.etcd.overwrite(holder, new TextEncoder().encode(JSON.stringify({ nodeId: 100, lease: "another" })))
+        yield* world.until("101 leads", () => second.role().isLeading && second.role().cluster().leader?.nodeId === 101)
+        const client = yield* world.link(second.address, "broker-1")
+        yield* joined(client, 1)
+        expect(yield* createTopics(client, ["orders", 1])).toMatchObject({ topics: [{ errorCode: 0 }] })
+        const asked = { groupId: "readers", topics: null, groups: [], requireStable: false }
+        const fetched = Effect.map(client.call(OffsetFetch, asked, { version: 5 }), ({ errorCode }) => kafkaError(errorCode))
+        expect(yield* fetched).toBe("COORDINATOR_LOAD_IN_PROGRESS")
+        world.etcd.overwrite(holder, undefined)
+        yield* Effect.repeat(Effect.delay(fetched, 100), { until: (error) => error === "NONE", times: 600 })
+        expect(yield* fetched).toBe("NONE")
       })
     )
   })
