@@ -72,16 +72,26 @@ const choose = (): Context.Tag.Service<Checksum> => {
 }
 
 /**
- * Compiling or loading it, and its self-test, cost some 10 ms, so both wait for the first range that is long enough: a
- * node without producers does without.
+ * Bytes that are computed in TypeScript before a native implementation is chosen: the checkpoints of a start have some
+ * 30 KB. At 1 GB/s they take 1 ms.
  */
-const lazily = (): Context.Tag.Service<Checksum> => {
+const nativeAfterBytes = 1_000_000
+
+/**
+ * Compiling or loading it, and its self-test, cost some 10 ms, so both wait until there is work for it: a node without
+ * producers does without. Exported for tests.
+ */
+export const lazily = (choose: () => Context.Tag.Service<Checksum>): Context.Tag.Service<Checksum> => {
   let chosen: Context.Tag.Service<Checksum> | undefined
+  let bytesBefore = 0
   const choice = () => (chosen ??= choose())
   return {
     crc32c: (bytes, at = 0, end = bytes.length) => {
       checkRange(bytes, at, end)
-      return end - at < nativeFromBytes ? crc32c(bytes, at, end) : choice().crc32c(bytes, at, end)
+      if (end - at < nativeFromBytes) return crc32c(bytes, at, end)
+      if (chosen !== undefined) return chosen.crc32c(bytes, at, end)
+      bytesBefore += end - at
+      return bytesBefore <= nativeAfterBytes ? crc32c(bytes, at, end) : choice().crc32c(bytes, at, end)
     },
     walkRecords: lazyWalk(),
     get name() {
@@ -94,6 +104,6 @@ const lazily = (): Context.Tag.Service<Checksum> => {
  * A native checksum (15 GB/s compiled, 4 GB/s from the addon) where one works and passes its self-test, TypeScript (1
  * GB/s) elsewhere; and the compiled walk over records, where it works.
  */
-export const layer: Layer.Layer<Checksum> = Layer.sync(Checksum, lazily)
+export const layer: Layer.Layer<Checksum> = Layer.sync(Checksum, () => lazily(choose))
 /** The checksum in TypeScript. */
 export const layerTypescript: Layer.Layer<Checksum> = Layer.succeed(Checksum, typescript)

@@ -28,4 +28,4 @@ export const transport: Layer.Layer<Transport | Cryptography> = Layer.merge(netw
  * The services of the platform for clients and nodes, under Bun, Deno or Node. Native addons are used where they load,
  * TypeScript elsewhere.
  */
-export const platform: Layer.Layer<Transport | Cryptography | Checksum | Compression> = Layer.mergeAll(transport, checksum, compression)
+export const platform: Layer.Layer<Transport | Cryptography | Checksum | Compression> = Layer.mergeAll(network, cryptography, checksum, compression)

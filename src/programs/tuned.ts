@@ -3,11 +3,13 @@ import process from "node:process"
 /**
  * The start of a node runs much code some dozen or some hundred times and then never again. With the engine's own
  * thresholds its compilers spend 160 ms of a second core on it, nearly as much as the start itself. The second tier waits for
- * 6,000 counts in place of 1,000. The code of requests reaches that soon; a higher threshold makes the first minute under
- * load dearer, and one for the first tier makes connections larger (docs/decisions/0047).
+ * 6,000 counts in place of 1,000, the first one for 1,000 in place of 500. The code of requests reaches that soon; a
+ * higher threshold makes the first minute under load dearer, and one of 4,000 for the first tier makes connections
+ * larger (docs/decisions/0047).
  */
 const settings: Readonly<Record<string, string>> = {
-  BUN_JSC_thresholdForOptimizeAfterWarmUp: "6000"
+  BUN_JSC_thresholdForOptimizeAfterWarmUp: "6000",
+  BUN_JSC_thresholdForJITAfterWarmUp: "1000"
 }
 
 /**

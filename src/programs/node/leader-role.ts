@@ -1,4 +1,4 @@
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { layer as layerJournal } from "../../../adapters/journal/over-log.ts"
 import { BrokerId } from "../../../domain/kernel/id.ts"
 import type { NodeOptions } from "../../cli/node/roles.ts"
@@ -57,40 +57,36 @@ const lost = ({ failed }: LogDirectory): Effect.Effect<never, LogFault> =>
   )
 
 /** The leader over the journal in `directory`, whose directory is claimed for this node. */
-const layerOver = ({ config, written }: NodeOptions, directory: string, standby?: ClusterStandby) =>
-  Layer.unwrapEffect(
-    Effect.gen(function* () {
-      const nodeId = BrokerId.make(config["node.id"])
-      const { claim, directories } = yield* LogStore
-      const { clusterId } = yield* claim({ clusterId: undefined, nodeId })
-      const partitionsPerBrokerMax = brokerPartitionsMax()
-      return layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId, standby }).pipe(
-        Layer.mapError((fault) => (config["franz.journal"] === "" ? withAdvice(fault, directory) : fault))
-      )
-    })
-  )
+const leaderOver = ({ config, written }: NodeOptions, directory: string, standby?: ClusterStandby) =>
+  Effect.gen(function* () {
+    const nodeId = BrokerId.make(config["node.id"])
+    const { claim, directories } = yield* LogStore
+    const { clusterId } = yield* claim({ clusterId: undefined, nodeId })
+    const partitionsPerBrokerMax = brokerPartitionsMax()
+    const built = yield* Effect.mapError(Layer.build(layer({ nodeId, config, written, partitionsPerBrokerMax, directories, clusterId, standby })), (fault) =>
+      config["franz.journal"] === "" ? withAdvice(fault, directory) : fault
+    )
+    const leader = Context.get(built, Leader)
+    yield* claim({ clusterId: leader.clusterId, nodeId: leader.nodeId })
+    return LeaderRole.of({ ...leader, stopped: Effect.raceFirst(leader.stopped, firstFailure(directories.map(lost))) })
+  })
 
-const role = Effect.gen(function* () {
-  const leader = yield* Leader
-  const { claim, directories } = yield* LogStore
-  yield* claim({ clusterId: leader.clusterId, nodeId: leader.nodeId })
-  return { ...leader, stopped: Effect.raceFirst(leader.stopped, firstFailure(directories.map(lost))) }
-})
+type Needed = Checksum | Compression | Transport | Scope.Scope
 
-/** The leader over a journal in `directory`. */
-export const layerLeader = (
+/** The leader over a journal in `directory`, until the scope closes. */
+export const openLeader = (
   options: NodeOptions,
   directory: string
-): Layer.Layer<LeaderRole, DirectoryLocked | LogFault | ForeignDirectory | UnreadableEvent | WriterStopped, Checksum | Compression | Transport> =>
-  Layer.effect(LeaderRole, role).pipe(
-    Layer.provide(layerOver(options, directory)),
-    Layer.provide(layerOf(options)),
-    Layer.provide(layerStore(directory, options.config))
-  )
+): Effect.Effect<LeaderOverFiles, DirectoryLocked | LogFault | ForeignDirectory | UnreadableEvent | WriterStopped, Needed> =>
+  Effect.gen(function* () {
+    const store = yield* Layer.build(layerStore(directory, options.config))
+    const journal = yield* Effect.provide(Layer.build(layerOf(options)), store)
+    return yield* Effect.provide(leaderOver(options, directory), Context.merge(store, journal))
+  })
 
 /** The journal that several candidates share, with its copy in `directory`. */
 export const layerShared = (options: NodeOptions, directory: string) => Layer.provideMerge(layerOf(options), layerStore(directory, options.config))
 
 /** The leader over a journal that this candidate follows, once it has won. */
 export const layerCandidate = (options: NodeOptions, directory: string, standby: ClusterStandby) =>
-  Layer.provide(Layer.effect(LeaderRole, role), layerOver(options, directory, standby))
+  Layer.scoped(LeaderRole, leaderOver(options, directory, standby))

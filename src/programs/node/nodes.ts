@@ -1,13 +1,12 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Context, Effect, FiberRef, Layer, type Scope } from "effect"
+import { Effect, FiberRef, Layer, type Scope } from "effect"
 import { watchFileLimit } from "../../../adapters/log/file/file-limit.ts"
 import { spareId } from "../../../domain/cluster/broker/spare-id.ts"
 import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/node.ts"
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { listenerText, type NodeListener } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
-import { Broker } from "../../broker/broker.ts"
 import type { LeaderAddresses, NodeOptions, Running, UpOptions } from "../../cli/node/roles.ts"
 import { CliFailure } from "../../cli/shell/failure.ts"
 import type { Checksum } from "../../ports/checksum.ts"
@@ -20,12 +19,12 @@ import type { Route } from "../../wire/route.ts"
 import { platform } from "../platform.ts"
 import { surroundings } from "../surroundings.ts"
 import { type AbsentBroker, absentBrokers, absentWarning } from "./absent-brokers.ts"
-import { layerBroker, layerBrokerOfLeader } from "./broker-role.ts"
+import { openBroker, openBrokerOfLeader } from "./broker-role.ts"
 import { below, etcdDirectory, journalDirectory, layerStore } from "./data-directories.ts"
 import { firstFailure } from "./first-failure.ts"
 import { keptBroker, stoppedTogether } from "./kept-broker.ts"
 import { withIdFromLeader, withKnownId } from "./known-id.ts"
-import { type LeaderOverFiles, LeaderRole, layerLeader } from "./leader-role.ts"
+import { type LeaderOverFiles, openLeader } from "./leader-role.ts"
 import { addressed, controllerRoutes, listenersOfNth, type Opened, openListeners } from "./listening.ts"
 import { layerScrapedNodes, type ScrapedNodes, withMetrics } from "./metrics.ts"
 import { type NodeFault, nodeFailure } from "./node-failure.ts"
@@ -39,10 +38,6 @@ interface Term {
   readonly stopped: Effect.Effect<never, NodeFault>
 }
 type Starting = Effect.Effect<Running, NodeFault, Platform | Scope.Scope>
-
-/** Starts a role of this node, until the scope closes. */
-const role = <I, S, E, R>(tag: Context.Tag<I, S>, layer: Layer.Layer<I, E, R>): Effect.Effect<S, E, R | Scope.Scope> =>
-  Effect.map(Layer.build(layer), (context) => Context.get(context, tag))
 
 const failing = (effects: ReadonlyArray<Effect.Effect<never, NodeFault>>): Effect.Effect<never, CliFailure> =>
   Effect.mapError(firstFailure(effects), nodeFailure)
@@ -60,7 +55,7 @@ const warnOfIgnoredSettings = (cluster: Cluster, nodeId: number): Effect.Effect<
 /** The leader alone, once it leads. */
 const lead = (options: NodeOptions): Effect.Effect<Term, NodeFault, Platform | Scope.Scope> =>
   Effect.gen(function* () {
-    const leader = yield* role(LeaderRole, layerLeader(options, journalDirectory(options)))
+    const leader = yield* openLeader(options, journalDirectory(options))
     const opened: { at?: Opened } = {}
     const forControllers = controllerRoutes(leader, () => opened.at?.controller, yield* metricsText)
     const routes = ({ isController }: NodeListener) => (isController ? forControllers : leader.routes)
@@ -88,7 +83,8 @@ const broker = (options: NodeOptions & LeaderAddresses): Starting =>
   Effect.gen(function* () {
     const id = options.config["node.id"]
     const { config, leader, listeners, otherLeaders } = options
-    const started = yield* role(Broker, Layer.provide(layerBroker(options, leader, otherLeaders), layerStore(options.data, config)))
+    const store = yield* Layer.build(layerStore(options.data, config))
+    const started = yield* Effect.provide(openBroker(options, leader, otherLeaders), store)
     const bounds = serveOptions(config, { live: liveNodeConfig(config, started.cluster, id), memory: processMemory(config) })
     const { advertised, others, told } = yield* openListeners(listeners, () => [...started.routes, ...started.relayed], bounds)
     yield* started.join(advertised, told)
@@ -112,9 +108,9 @@ const leadingBroker = (options: NodeOptions) =>
     // listener is open.
     const self = { host: "127.0.0.1", port: 0 }
     // One after the other: of two directories that are held by another process, the broker's is named.
-    const store = Layer.succeedContext(yield* Layer.build(layerStore(below(options.data, `broker-${id}`), config)))
-    const leader = yield* role(LeaderRole, layerLeader(options, join(journalDirectory(options), "leader")))
-    const own = yield* role(Broker, layerBrokerOfLeader(options, self).pipe(Layer.provide(store), Layer.provide(Layer.succeed(LeaderRole, leader))))
+    const store = yield* Layer.build(layerStore(below(options.data, `broker-${id}`), config))
+    const leader = yield* openLeader(options, join(journalDirectory(options), "leader"))
+    const own = yield* Effect.provide(openBrokerOfLeader(options, self, leader), store)
     const all = united(leader, own.routes)
     const opened: { at?: Opened } = {}
     const forControllers = controllerRoutes(leader, () => opened.at?.controller, yield* metricsText)

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { Effect } from "effect"
 import fc from "fast-check"
-import { layer, layerTypescript, passesSelfTest } from "../../../adapters/checksum/checksum.ts"
+import { layer, layerTypescript, lazily, passesSelfTest } from "../../../adapters/checksum/checksum.ts"
 import { compiled } from "../../../adapters/checksum/compiled.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { Checksum } from "../../../src/ports/checksum.ts"
@@ -14,6 +14,20 @@ describe("the checksum port", () => {
   test("names the chosen implementation", () => {
     expect(native.name).toBe("native")
     expect(typescript.name).toBe("typescript")
+  })
+
+  test("a start's checkpoints do not make it choose a native implementation; a megabyte does", () => {
+    let choices = 0
+    const { crc32c: checksum } = lazily(() => {
+      choices++
+      return typescript
+    })
+    const page = Uint8Array.from({ length: 10_000 }, (_, i) => i * 31)
+    const expected = crc32c(page)
+    for (let n = 0; n < 100; n++) expect(checksum(page)).toBe(expected)
+    expect(choices).toBe(0)
+    for (let n = 0; n < 3; n++) expect(checksum(page)).toBe(expected)
+    expect(choices).toBe(1)
   })
 
   test("both implementations agree over any range", () =>
