@@ -158,6 +158,8 @@ export const fetchRefusal = (state: Lead, { brokerEpoch, id, leaderEpoch }: Repl
   const follower = state.followers.find((one) => one.id === id)
   // The replica was assigned by an event that this image does not have yet, or is no longer one: it asks again.
   if (follower === undefined) return "UNKNOWN_LEADER_EPOCH"
+  // It has registered, and this image does not have that yet: nothing that it fetches could count (KIP-903). A fetch that was served could be its last one for long, where nothing is appended.
+  if (brokerEpoch > follower.brokerEpoch) return "UNKNOWN_LEADER_EPOCH"
   return brokerEpoch < follower.brokerEpoch ? "NOT_LEADER_OR_FOLLOWER" : undefined
 }
 
@@ -193,8 +195,8 @@ export const divergence = (
 }
 
 /**
- * A replica fetched: its log has all records below the offset, on its disk. A fetch under a newer broker epoch than the
- * image has is not counted: the image says later whether that process is registered.
+ * A replica fetched: its log has all records below the offset, on its disk. One under another broker epoch than the
+ * image has is not counted: `fetchRefusal` refuses it.
  */
 export const fetched = (state: Lead, { brokerEpoch, id, logStart, offset }: ReplicaFetch, at: number): Lead => {
   const index = state.followers.findIndex((one) => one.id === id)

@@ -152,7 +152,7 @@ describe("fetches of replicas", () => {
     [{ leaderEpoch: 6 }, "UNKNOWN_LEADER_EPOCH"],
     [{ id: 9 }, "UNKNOWN_LEADER_EPOCH"],
     [{ brokerEpoch: 19 }, "NOT_LEADER_OR_FOLLOWER"],
-    [{ brokerEpoch: 21 }, undefined],
+    [{ brokerEpoch: 21 }, "UNKNOWN_LEADER_EPOCH"],
     [{}, undefined]
   ] as const)("R5: %j: %s", (more, error) => expect(fetchRefusal(state, fetchOf(2, 100, more))).toBe(error))
   const starts = [

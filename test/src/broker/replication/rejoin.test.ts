@@ -80,3 +80,27 @@ test("half-open connections between brokers stop acks=all for less than a sessio
     })
   )
 })
+
+test("a replica of a partition without new records joins, though it fetched before its leader knew of its registration", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      const third = yield* world.broker(3)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(yield* produce(yield* world.link(1), "record 0")).toEqual(["NONE", 0])
+      yield* third.stop
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      yield* Effect.sleep(100)
+      world.network.cut("leader", "broker-1", true)
+      yield* world.broker(3)
+      yield* Effect.sleep(800)
+      world.network.heal()
+      const at = world.clock.unsafeCurrentTimeMillis()
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      expect(world.clock.unsafeCurrentTimeMillis() - at).toBeLessThan(2000)
+    })
+  )
+})
