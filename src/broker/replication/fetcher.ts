@@ -49,6 +49,7 @@ const inFlightRequestsMax = 2
 const backoffMsMin = 50
 const reconnecting = (backoffMsMax: number) =>
   Schedule.exponential(backoffMsMin).pipe(Schedule.union(Schedule.spaced(backoffMsMax)), Schedule.jitteredWith({ min: 0.5, max: 1 }))
+const afterLoss = Schedule.spaced(backoffMsMin).pipe(Schedule.jitteredWith({ min: 0.5, max: 1 }))
 const nanosPerMs = 1_000_000n
 
 type PartitionResponse = ResponseOf<typeof Fetch>["responses"][number]["partitions"][number]
@@ -76,6 +77,8 @@ export class Fetcher {
   private readonly backoffs = new Map<string, Backoff>()
   private readonly asked = new Map<string, Pending>()
   private isReachable: boolean | undefined
+  /** Whether the leader has answered a fetch since the last attempt to connect. */
+  private hasFetched = false
   private readonly backoffMsMax: number
   private readonly patience: FetchPatience
 
@@ -88,14 +91,15 @@ export class Fetcher {
   /** Fetches until it is interrupted. A link that is lost is opened again. */
   get run(): Effect.Effect<never> {
     const { transport } = this.parts
-    return Effect.scoped(
+    const connected = Effect.scoped(
       Effect.zipRight(
         this.registered,
         Effect.flatMap(this.open, (link) => this.over(link))
       )
-    ).pipe(
-      Effect.tapError(({ message }) => this.lost(message)),
-      Effect.retry(reconnecting(this.backoffMsMax)),
+    ).pipe(Effect.tapError(({ message }) => this.lost(message)))
+    // The pause grows while the leader answers nothing. The loss of a link that worked begins it anew.
+    const untilLost = Effect.retry(connected, { schedule: reconnecting(this.backoffMsMax), while: () => !this.hasFetched })
+    return Effect.retry(untilLost, afterLoss).pipe(
       Effect.provideService(Transport, transport),
       Effect.orDie,
       // Another fetcher may have the partitions next.
@@ -104,9 +108,10 @@ export class Fetcher {
   }
 
   /** A broker that starts has replicas before it has registered: that is no fault of the other broker. */
-  private readonly registered: Effect.Effect<void> = Effect.suspend(() =>
-    this.parts.brokerEpoch() === undefined ? Effect.delay(this.registered, backoffMsMin) : Effect.void
-  )
+  private readonly registered: Effect.Effect<void> = Effect.suspend(() => {
+    this.hasFetched = false
+    return this.parts.brokerEpoch() === undefined ? Effect.delay(this.registered, backoffMsMin) : Effect.void
+  })
   private readonly open: Effect.Effect<Link, FetchFault, Transport | Scope.Scope> = Effect.suspend(
     (): Effect.Effect<Link, FetchFault, Transport | Scope.Scope> => {
       const { context, leader } = this.parts
@@ -145,6 +150,7 @@ export class Fetcher {
         const error = kafkaError(answer.errorCode)
         if (error !== "NONE") return Effect.fail(new NotFetching({ message: `broker ${this.parts.leader} ended the fetch session: ${error}` }))
         session.answered(answer.sessionId)
+        this.hasFetched = true
         // A log that has grown is synced, whatever becomes of this fetcher: its follower does not fetch before.
         return Effect.uninterruptible(this.take(answer))
       })

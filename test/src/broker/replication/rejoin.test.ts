@@ -104,3 +104,23 @@ test("a replica of a partition without new records joins, though it fetched befo
     })
   )
 })
+
+test("a follower whose connection is lost again and again fetches again at once each time, since its connections worked", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      yield* createReplicated(leader, [1, 2], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      const to = yield* world.link(1)
+      for (let loss = 0; loss < 15; loss++) {
+        expect(world.network.drop("broker-2", "broker-1") + world.network.drop("broker-1", "broker-2")).toBeGreaterThan(0)
+        const at = world.clock.unsafeCurrentTimeMillis()
+        expect(yield* produce(to, `record ${loss}`)).toEqual(["NONE", loss])
+        expect([loss, world.clock.unsafeCurrentTimeMillis() - at < 200]).toEqual([loss, true])
+        yield* Effect.sleep(300)
+      }
+    })
+  )
+})
