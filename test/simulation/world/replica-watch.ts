@@ -89,7 +89,7 @@ export class ReplicaWatch {
     return found
   }
 
-  /** R6, at the moment at which a broker answers acks=all. */
+  /** R6, at the moment at which a broker answers acks=all. A disk that lost records counts with what it has again. */
   private acked(broker: number, named: { readonly name?: string | undefined; readonly topicId?: string | undefined }, index: number, offset: number): void {
     const { options, recorder } = this.world
     const cluster = this.world.believer(brokerName(broker))?.cluster()
@@ -99,7 +99,9 @@ export class ReplicaWatch {
     const { minIsr: configured = 1, minIsrEveryMs } = options.replicated ?? {}
     // Where it changes, the leader of the partition and the cluster's leader may have another value at this moment.
     const minIsr = effectiveMinIsr(minIsrEveryMs === undefined ? configured : 1, partition.replicas.length)
-    recorder.differs(ackedOnDisks(this.seen({ topicId: topic.topicId, index, name: `${topic.name}-${index}` }, partition, new Map()), broker, offset, minIsr))
+    recorder.differs(
+      ackedOnDisks(this.seen({ topicId: topic.topicId, index, name: `${topic.name}-${index}` }, partition, new Map(), true), broker, offset, minIsr)
+    )
   }
 
   /** The routes of a broker, watched. */
