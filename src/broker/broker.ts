@@ -25,6 +25,7 @@ import { awaitImage, Image } from "./image/image.ts"
 import { LeaderContact } from "./leader-contact.ts"
 import { lostLogsWarning } from "./lost-logs.ts"
 import { LostRecords } from "./lost-records.ts"
+import { MadeLogs } from "./made-logs.ts"
 import { OwnDirectories } from "./own-directories.ts"
 import { HostedPartitions } from "./partition/hosted/hosted-partitions.ts"
 import { partitionSamples } from "./partition/hosted/partition-metrics.ts"
@@ -115,6 +116,7 @@ export const layer = (options: BrokerOptions): Layer.Layer<Broker, LogFault | Fo
       Effect.provideServiceEffect(DisownedReplicas, DisownedReplicas.make),
       Effect.provideServiceEffect(LostRecords, LostRecords.make),
       Effect.provideServiceEffect(Image, Image.make),
+      Effect.provideServiceEffect(MadeLogs, MadeLogs.make),
       Effect.provideServiceEffect(LeaderContact, LeaderContact.make),
       Effect.provideServiceEffect(CleanShutdown, CleanShutdown.make),
       Effect.provideServiceEffect(OwnDirectories, OwnDirectories.make),

@@ -5,6 +5,7 @@ import { decodeRows } from "../../../domain/kernel/decode-events.ts"
 import { TopicId } from "../../../domain/kernel/id.ts"
 import { type Steps, Stride } from "../../../domain/kernel/steps.ts"
 import { parseJson } from "../../stream/json.ts"
+import { UnmadeSince } from "../made-logs.ts"
 
 /** A batch of the journal, as another history would not have it at that offset. */
 export interface BatchIdentity {
@@ -21,6 +22,8 @@ export interface ImageCheckpoint {
   readonly last: BatchIdentity
   /** Topics that were removed, since the first event of the journal. */
   readonly removed: ReadonlyArray<TopicId>
+  /** Logs that were not made when the checkpoint was written; undefined where that was not known. */
+  readonly unmade?: UnmadeSince | undefined
 }
 
 /** The first line of the document; the others are the removed topics' ids and the topics, one a line. */
@@ -29,6 +32,7 @@ const Head = Schema.Struct({
   last: Schema.Struct({ baseOffset: Schema.Int, leaderEpoch: Schema.Int, crc: Schema.Int }),
   removedCount: Schema.Int.pipe(Schema.nonNegative()),
   topicCount: Schema.Int.pipe(Schema.nonNegative()),
+  unmade: Schema.optional(UnmadeSince),
   cluster: ClusterSnapshot
 })
 const encodeHead = Schema.encodeSync(Head)
@@ -58,9 +62,9 @@ const joined = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
  * Writes a checkpoint: lines of JSON in UTF-8. The image of a large cluster has 20 MB, so that it is written in steps;
  * the state is immutable, and does not change meanwhile.
  */
-export function* writeCheckpoint({ cluster, last, removed }: ImageCheckpoint): Steps<Uint8Array> {
+export function* writeCheckpoint({ cluster, last, removed, unmade }: ImageCheckpoint): Steps<Uint8Array> {
   const topics = sortedTopics(cluster)
-  const head = { v: 1 as const, last, removedCount: removed.length, topicCount: topics.length, cluster: withoutTopics(cluster) }
+  const head = { v: 1 as const, last, removedCount: removed.length, topicCount: topics.length, unmade, cluster: withoutTopics(cluster) }
   const parts: Array<Uint8Array> = []
   const stride = new Stride(partitionsPerStep)
   let text = `${JSON.stringify(encodeHead(head))}\n`
@@ -95,7 +99,7 @@ export function* readCheckpoint(bytes: Uint8Array): Steps<Either.Either<ImageChe
   }
   const head = Either.flatMap(line(), (json) => Either.mapLeft(decodeHead(json), ({ message }) => message))
   if (Either.isLeft(head)) return Either.left(head.left)
-  const { cluster, last, removedCount, topicCount } = head.right
+  const { cluster, last, removedCount, topicCount, unmade } = head.right
   const removed: Array<TopicId> = []
   while (removed.length < removedCount) {
     const id = line()
@@ -112,5 +116,5 @@ export function* readCheckpoint(bytes: Uint8Array): Steps<Either.Either<ImageChe
     if (stride.takes(1 + row.right.partitions.length)) yield
   }
   if (at !== bytes.length) return Either.left(`it has ${bytes.length - at} bytes too many`)
-  return Either.right({ cluster: withTopics(cluster, topics), last, removed })
+  return Either.right({ cluster: withTopics(cluster, topics), last, removed, unmade })
 }

@@ -16,6 +16,7 @@ import type { CallFault } from "../../wire/fault.ts"
 import type { Link } from "../../wire/link.ts"
 import { BrokerFault, type LeaderRefused, leaderRefused } from "../fault.ts"
 import type { LeaderContact } from "../leader-contact.ts"
+import type { MadeLogs } from "../made-logs.ts"
 import type { BatchIdentity, ImageCheckpoint } from "./checkpoint-form.ts"
 import { leaveAside } from "./image-checkpoints.ts"
 
@@ -35,6 +36,7 @@ interface FollowerOptions {
   readonly contact: LeaderContact["Type"]
   readonly store: Context.Tag.Service<typeof LogStore>
   readonly checksum: Context.Tag.Service<typeof Checksum>
+  readonly made: Pick<MadeLogs["Type"], "placed" | "resumed" | "unmadeSince">
   /** Events were folded: with how many bytes they arrived. */
   readonly folded: (events: ReadonlyArray<Event>, bytes: number) => Effect.Effect<void>
 }
@@ -73,7 +75,7 @@ export class Follower {
   }
   /** The image as a checkpoint has it; undefined while it has no event. */
   readonly image = (): ImageCheckpoint | undefined =>
-    this.last === undefined ? undefined : { cluster: this.cluster, last: this.last, removed: [...this.removed] }
+    this.last === undefined ? undefined : { cluster: this.cluster, last: this.last, removed: [...this.removed], unmade: this.options.made.unmadeSince() }
 
   /** One connection's life: fetch, fold, fetch. */
   readonly over = (link: Link): Effect.Effect<never, CallFault | LeaderRefused | BrokerFault> =>
@@ -138,7 +140,7 @@ export class Follower {
 
   /** Begins with a checkpoint, if the first batch is the one that holds its last event. */
   private resume(checkpoint: ImageCheckpoint, batches: ReadonlyArray<RecordBatch>, highWatermark: number): Effect.Effect<void, LeaderRefused | BrokerFault> {
-    const { cluster, last, removed } = checkpoint
+    const { cluster, last, removed, unmade } = checkpoint
     const [first] = batches
     if (first === undefined)
       return highWatermark < cluster.index
@@ -154,6 +156,7 @@ export class Follower {
       this.fold = new StreamFold<Cluster, Event>(metadataTopic, clusterFold, { state: cluster, index: cluster.index })
       this.last = last
       for (const topicId of removed) this.removed.add(topicId)
+      this.options.made.resumed(cluster.index, unmade)
       return Effect.gen(this, function* () {
         yield* Effect.logDebug(`The image of the cluster begins with the checkpoint at event ${cluster.index}.`)
         if (cluster.clusterId !== undefined) yield* this.claim(cluster.clusterId)
@@ -178,6 +181,7 @@ export class Follower {
         if (Either.isLeft(event)) return until(Effect.fail(new BrokerFault({ kind: "unreadable event", message: event.left.message })))
         if (event.right === undefined) continue
         if (event.right._tag === "TopicRemoved") this.removed.add(event.right.topicId)
+        if (event.right._tag === "PartitionPlaced") this.options.made.placed(event.right, record.offset)
         events.push(event.right)
       }
       if (batch.nextOffset === this.fold.end) this.last = identityOf(batch)

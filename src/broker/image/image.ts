@@ -7,6 +7,7 @@ import { LogStore } from "../../ports/log-store.ts"
 import { BrokerSettings } from "../broker-settings.ts"
 import type { BrokerFault } from "../fault.ts"
 import { LeaderContact } from "../leader-contact.ts"
+import { MadeLogs } from "../made-logs.ts"
 import { OwnDirectories } from "../own-directories.ts"
 import { Follower } from "./follower.ts"
 import { ImageCheckpoints } from "./image-checkpoints.ts"
@@ -36,7 +37,7 @@ export class Image extends Context.Tag("comanche-franz/broker/Image")<
     readonly follow: (apply: (events: ReadonlyArray<Event>) => void) => Effect.Effect<never, BrokerFault>
   }
 >() {
-  static readonly make: Effect.Effect<Image["Type"], never, BrokerSettings | OwnDirectories | LeaderContact | LogStore | Checksum | Scope.Scope> =
+  static readonly make: Effect.Effect<Image["Type"], never, BrokerSettings | OwnDirectories | LeaderContact | LogStore | Checksum | MadeLogs | Scope.Scope> =
     Effect.suspend(() => make)
 }
 
@@ -69,7 +70,7 @@ const make = Effect.gen(function* () {
       const due = follower.hasCaughtUp ? checkpoints.writeIfDue(follower.image) : undefined
       return due === undefined ? Effect.void : Effect.asVoid(Effect.forkIn(due, scope))
     })
-  const follower = new Follower({ nodeId, contact, store, checksum: yield* Checksum, folded }, yield* checkpoints.load)
+  const follower = new Follower({ nodeId, contact, store, checksum: yield* Checksum, made: yield* MadeLogs, folded }, yield* checkpoints.load)
   yield* Effect.addFinalizer(() => checkpoints.writeAtStop(follower.image))
   return Image.of({
     cluster: () => follower.cluster,

@@ -4,6 +4,7 @@ import { BrokerIdentity } from "../../../src/broker/broker-identity.ts"
 import { BrokerSettings } from "../../../src/broker/broker-settings.ts"
 import { Image } from "../../../src/broker/image/image.ts"
 import { LeaderContact } from "../../../src/broker/leader-contact.ts"
+import { MadeLogs } from "../../../src/broker/made-logs.ts"
 import { OwnDirectories } from "../../../src/broker/own-directories.ts"
 import type { Address } from "../../../src/ports/transport.ts"
 
@@ -16,4 +17,8 @@ export const layerContact = (leader: Address, config: Partial<NodeConfig> = {}, 
 
 /** The image of broker 1, whose data directories belong to the cluster `clusterId`. */
 export const layerImage = (leader: Address, clusterId: string | undefined, config: Partial<NodeConfig> = {}) =>
-  Layer.scoped(Image, Image.make).pipe(Layer.provide(Layer.succeed(OwnDirectories, { clusterId, empty: [] })), Layer.provideMerge(layerContact(leader, config)))
+  Layer.scoped(Image, Image.make).pipe(
+    Layer.provideMerge(Layer.effect(MadeLogs, MadeLogs.make)),
+    Layer.provide(Layer.succeed(OwnDirectories, { clusterId, empty: [] })),
+    Layer.provideMerge(layerContact(leader, config))
+  )

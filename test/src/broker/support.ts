@@ -16,11 +16,14 @@ import type { Codec } from "../../../domain/log/codec.ts"
 import { crc32c } from "../../../domain/log/crc32c.ts"
 import { type BatchToWrite, encodeBatch } from "../../../domain/log/record.ts"
 import { BrokerContext } from "../../../src/broker/broker-context.ts"
+import { BrokerSettings } from "../../../src/broker/broker-settings.ts"
 import { CleanShutdown } from "../../../src/broker/clean-shutdown.ts"
 import { DisownedReplicas } from "../../../src/broker/disowned-replicas.ts"
 import { produce } from "../../../src/broker/handler/00-produce.ts"
 import { deleteRecords } from "../../../src/broker/handler/21-delete-records.ts"
 import { LostRecords } from "../../../src/broker/lost-records.ts"
+import { MadeLogs } from "../../../src/broker/made-logs.ts"
+import { OwnDirectories } from "../../../src/broker/own-directories.ts"
 import { HostedPartitions } from "../../../src/broker/partition/hosted/hosted-partitions.ts"
 import type { Checksum } from "../../../src/ports/checksum.ts"
 import { Compression } from "../../../src/ports/compression.ts"
@@ -111,6 +114,9 @@ export const harness = (past: Cluster = initial, config: NodeConfig = defaultNod
       Effect.provideService(DisownedReplicas, disowned),
       Effect.provideService(CleanShutdown, { keepsWhatItAcknowledged: true, ended: Effect.void }),
       Effect.provideServiceEffect(LostRecords, LostRecords.make),
+      Effect.provideServiceEffect(MadeLogs, MadeLogs.make),
+      Effect.provideService(BrokerSettings, { nodeId: 1, leader: { host: "leader", port: 9092 }, config }),
+      Effect.provideService(OwnDirectories, { clusterId: undefined, empty: [] }),
       Effect.provideService(Compression, packing)
     )
     const run: Harness["run"] = (...commands) => {

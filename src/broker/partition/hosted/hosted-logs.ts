@@ -1,10 +1,11 @@
-import { type Clock, Effect, Either, Exit, Queue, Schedule, Scope } from "effect"
+import { type Clock, Effect, Either, Queue, Schedule, Scope } from "effect"
 import type { TopicId } from "../../../../domain/kernel/id.ts"
 import type { LogFault, LogStore } from "../../../ports/log-store.ts"
 import { RateLimitedLog } from "../../../ports/rate-limited-log.ts"
 import type { BrokerContext } from "../../broker-context.ts"
 import { type DisownedReplicas, isVouchedFor } from "../../disowned-replicas.ts"
 import type { LostRecords } from "../../lost-records.ts"
+import type { MadeLogs } from "../../made-logs.ts"
 import type { RecordCodecs } from "../leading/leading.ts"
 import { logConfig } from "../replica/log-config.ts"
 import { Replica } from "../replica/replica.ts"
@@ -16,6 +17,7 @@ import { LogStarts } from "../upkeep/log-starts.ts"
 import { UnwritableDirectories } from "../upkeep/unwritable-directories.ts"
 import { inLanes } from "./lanes.ts"
 import { nearTo } from "./near-to.ts"
+import { closeFiles, NewLogs, type OpenedLog } from "./new-logs.ts"
 import type { ReplicaSignals } from "./replica-signals.ts"
 import { type Placed, Roles } from "./roles.ts"
 import { PartitionTable } from "./table.ts"
@@ -36,6 +38,7 @@ interface OpeningServices {
   readonly signals: ReplicaSignals
   readonly disowned: DisownedReplicas["Type"]
   readonly lost: LostRecords["Type"]
+  readonly made: MadeLogs["Type"]
 }
 
 /** Logs opened or removed at a time: to open one reads the tail of a file and waits for a directory sync. */
@@ -64,6 +67,7 @@ export class HostedLogs {
   private readonly failing = new Map<string, Due>()
   /** Partitions that were placed here in this life, and whose logs were not opened yet. */
   private readonly fresh = new Set<string>()
+  private readonly newLogs: NewLogs
   private linesOfRound = 0
   private readonly replication: ReplicationServices
 
@@ -71,7 +75,8 @@ export class HostedLogs {
     private readonly services: OpeningServices,
     private readonly signal: Queue.Queue<void>
   ) {
-    const { clock, context, disowned, lost, signals, store } = services
+    const { clock, context, disowned, lost, made, signals, store } = services
+    this.newLogs = new NewLogs(made, context.cluster, concurrency)
     const elapsed = () => Number(clock.unsafeCurrentTimeNanos() / nanosPerMs)
     this.replication = {
       nodeId: context.nodeId,
@@ -137,7 +142,13 @@ export class HostedLogs {
       ? Effect.void
       : Effect.zipRight(
           inLanes(round, concurrency, (each) => Effect.uninterruptible(this.settle(each))),
-          this.work
+          Effect.zipRight(
+            this.newLogs.settle(
+              (opened) => this.serve(opened),
+              ({ of, placed }, fault) => this.failed(placed, of, fault)
+            ),
+            this.work
+          )
         )
   })
 
@@ -149,7 +160,7 @@ export class HostedLogs {
    * topic. Fails "corrupt" where the starts cannot be read: deleted records would be readable again.
    */
   begin(removed: ReadonlySet<TopicId>): Effect.Effect<void, LogFault> {
-    const { context, store } = this.services
+    const { context, made, store } = this.services
     return Effect.gen(this, function* () {
       yield* Effect.retry(
         Effect.tapError(this.starts.load, ({ message, reason }) =>
@@ -158,10 +169,11 @@ export class HostedLogs {
         { schedule: Schedule.spaced(reopenMs), while: ({ reason }) => reason !== "corrupt" }
       )
       yield* this.highWatermarks.load
+      yield* Effect.suspend(() => made.begin(context.cluster()))
       this.roles.begin()
       for (const [topicId, { partitions }] of context.cluster().topics)
         for (let partition = 0; partition < partitions.length; partition++)
-          if (this.roles.placedHere({ topicId, partition }) !== undefined) this.mark({ topicId, partition })
+          if (this.roles.placedHere({ topicId, partition }) !== undefined) this.mark({ topicId, partition, isNew: made.isUnmade({ topicId, partition }) })
       const stored = yield* Effect.orElseSucceed(store.list, () => [])
       // A reassignment may have ended, and a topic may have been removed, while this broker was down (KAFKA-13972).
       for (const each of stored) if (removed.has(each.topicId) || this.roles.isElsewhere(each)) this.mark(each)
@@ -179,7 +191,7 @@ export class HostedLogs {
   /** Clean end: syncs what was appended for acks=1 too, then closes the files. Returns whether every log was synced, but for those that are damaged. */
   readonly end: Effect.Effect<boolean> = Effect.suspend(() =>
     Effect.zipRight(
-      this.highWatermarks.save(this.replicas()),
+      Effect.zipRight(this.newLogs.end, this.highWatermarks.save(this.replicas())),
       Effect.map(
         Effect.forEach(
           [...this.open.values()],
@@ -238,26 +250,33 @@ export class HostedLogs {
     return Effect.gen(this, function* () {
       const before = this.roles.placedHere(due)
       if (before === undefined) return
-      const { name } = before.topic
       const nodeConfig = context.config()
       const scope = yield* Scope.make()
       const opened = yield* Effect.either(Scope.extend(this.openReplica(due, before), scope))
       if (Either.isLeft(opened)) {
-        yield* Scope.close(scope, Exit.void)
+        yield* closeFiles({ scope })
         if (opened.left.reason === "corrupt" && this.isSpare(before) && (yield* this.setAside(due, before))) return yield* this.openLog(due)
         return yield* this.failed(before, due, opened.left)
       }
-      const replica = opened.right
-      if (this.failing.delete(keyOf(due))) this.say(`${name}-${due.partition} is open now.`)
-      this.open.set(keyOf(due), { replica, scope })
-      this.fresh.delete(keyOf(due))
-      this.services.disowned.forget(due)
+      const held = { of: due, replica: opened.right, scope, placed: before, nodeConfig }
+      if (!this.newLogs.add(held)) yield* this.serve(held)
+    })
+  }
+
+  private serve({ nodeConfig, of, placed, replica, scope }: OpenedLog): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { name } = placed.topic
+      if (this.failing.delete(keyOf(of))) this.say(`${name}-${of.partition} is open now.`)
+      this.open.set(keyOf(of), { replica, scope })
+      this.fresh.delete(keyOf(of))
+      this.services.disowned.forget(of)
       // The image may have changed while the files were opened.
-      const now = this.roles.placedHere(due)
-      if (now === undefined) return yield* this.remove(due)
-      if (now.topic.configs !== before.topic.configs || context.config() !== nodeConfig) replica.configure(this.settings.of(now.topic))
-      this.table.set(name, due.topicId, due.partition, replica)
+      const now = this.roles.placedHere(of)
+      if (now === undefined) return this.remove(of)
+      if (now.topic.configs !== placed.topic.configs || this.services.context.config() !== nodeConfig) replica.configure(this.settings.of(now.topic))
+      this.table.set(name, of.topicId, of.partition, replica)
       this.roles.assign(replica, now.partition)
+      return Effect.void
     })
   }
 
@@ -297,7 +316,7 @@ export class HostedLogs {
     if (held === undefined) return Effect.void
     this.open.delete(keyOf(of))
     held.replica.stopLeading()
-    return Scope.close(held.scope, Exit.void)
+    return closeFiles(held)
   }
 
   private remove(of: TopicIdPartition): Effect.Effect<void> {

@@ -8,6 +8,7 @@ import { BrokerContext } from "../../broker-context.ts"
 import { CleanShutdown } from "../../clean-shutdown.ts"
 import { DisownedReplicas } from "../../disowned-replicas.ts"
 import { LostRecords } from "../../lost-records.ts"
+import { MadeLogs } from "../../made-logs.ts"
 import type { Trimming } from "../upkeep/trimming.ts"
 import { runUpkeep } from "../upkeep/upkeep.ts"
 import { HostedLogs } from "./hosted-logs.ts"
@@ -39,7 +40,7 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
   static readonly make: Effect.Effect<
     HostedPartitions["Type"],
     never,
-    BrokerContext | CleanShutdown | DisownedReplicas | LostRecords | LogStore | Checksum | Compression | Scope.Scope
+    BrokerContext | CleanShutdown | DisownedReplicas | LostRecords | MadeLogs | LogStore | Checksum | Compression | Scope.Scope
   > = Effect.gen(function* () {
     const context = yield* BrokerContext
     const { crc32c, walkRecords } = yield* Checksum
@@ -52,7 +53,8 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
       clock: yield* Effect.clock,
       signals,
       disowned: yield* DisownedReplicas,
-      lost: yield* LostRecords
+      lost: yield* LostRecords,
+      made: yield* MadeLogs
     }
     const logs = new HostedLogs(services, yield* Queue.sliding<void>(1))
     const { ended } = yield* CleanShutdown
