@@ -30,7 +30,7 @@ export interface TortureOptions {
 export const usage = `Usage: ./franz torture [OPTIONS]
   --minutes N        The time of the run (3). It ends with the fault that is under way.
   --events N         End after N faults instead, however long they take.
-  --kills N          End after N kills of partition leaders instead.
+  --kills N          End after N kills of partition leaders instead. Without --only there are no other faults.
   --only A,B,…       The faults: ${faultNames.join(", ")} (all).
   --clients A,B,…    The clients: ${clientKinds.join(", ")} (all that this machine has).
   --seed N           The order of the faults and their targets (drawn, and printed).
@@ -98,7 +98,7 @@ export const parseOptions = (args: ReadonlyArray<string>): TortureOptions => {
   const wrong = values.set?.find((each) => !each.includes("="))
   if (wrong !== undefined) throw new UsageError(`--set takes NAME=VALUE, not '${wrong}'.`)
   const kills = wholeOf("kills", values.kills, 1)
-  const faults = wordsOf("only", values.only, faultNames) ?? faultNames
+  const faults = wordsOf("only", values.only, faultNames) ?? (kills === undefined ? faultNames : ["kill"])
   if (kills !== undefined && !faults.includes("kill")) throw new UsageError("--kills needs 'kill' among the faults of --only.")
   return {
     seed: wholeOf("seed", values.seed, 0) ?? Date.now() % 1_000_000,

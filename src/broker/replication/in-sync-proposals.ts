@@ -48,12 +48,12 @@ const requestOf = (all: ReadonlyArray<Proposed>, brokerId: number, brokerEpoch: 
   }))
 })
 
-const settle = (all: ReadonlyArray<Proposed>, { errorCode, topics }: ResponseOf<typeof AlterPartition>): void => {
+const settle = (all: ReadonlyArray<Proposed>, { topics }: ResponseOf<typeof AlterPartition>): void => {
   const codes = new Map<string, number>(
     topics.flatMap(({ partitions, topicId }) => partitions.map(({ errorCode: code, partitionIndex }) => [`${topicId}-${partitionIndex}`, code] as const))
   )
   for (const { proposal, replica, replication } of all) {
-    const code = errorCode === 0 ? codes.get(keyOf(replica)) : errorCode
+    const code = codes.get(keyOf(replica))
     replication.proposalAnswered(proposal, code === undefined ? "unknown" : outcomeOf(kafkaError(code)))
   }
 }
@@ -76,8 +76,15 @@ export const sendProposals: Effect.Effect<never, never, BrokerSettings | BrokerI
     if (brokerEpoch === undefined) return Effect.void
     const all = proposed(replicas)
     if (all.length === 0) return Effect.void
+    // A refusal of the whole request fails inside `withLink`, so that the relay drops a link on which the leader does not recognize this broker.
     const call = withLink((link) =>
-      Effect.mapError(link.call(AlterPartition, requestOf(all, nodeId, brokerEpoch), { timeoutMs }), ({ message }) => new RelayFailure({ message }))
+      link.call(AlterPartition, requestOf(all, nodeId, brokerEpoch), { timeoutMs }).pipe(
+        Effect.mapError(({ message }) => new RelayFailure({ message })),
+        Effect.filterOrFail(
+          ({ errorCode }) => errorCode === 0,
+          ({ errorCode }) => new RelayFailure({ message: `the leader answers ${kafkaError(errorCode)}` })
+        )
+      )
     )
     return Effect.matchEffect(call, {
       onSuccess: (answer) => Effect.sync(() => settle(all, answer)),

@@ -5,6 +5,7 @@ test("the command line of the torture, and its defaults", () => {
   const { seed, ...defaults } = parseOptions([])
   expect(Number.isInteger(seed)).toBe(true)
   expect(defaults).toMatchObject({ minutes: 3, events: undefined, kills: undefined, partitions: 6, lastingSeconds: 30, json: undefined })
+  expect(parseOptions(["--kills", "200"])).toMatchObject({ kills: 200, faults: ["kill"] })
   const given = parseOptions(["--kills", "200", "--only", "kill,stop", "--clients", "java", "--seed", "7", "--json", "out.json", "--set", "a=b"])
   expect(given).toMatchObject({ kills: 200, faults: ["kill", "stop"], clients: ["java"], seed: 7, json: "out.json", settings: ["a=b"] })
 })

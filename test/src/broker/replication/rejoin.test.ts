@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect } from "effect"
+import { Command } from "../../../../domain/cluster/command.ts"
 import { createReplicated, isolate, partitionOf, produce, ReplicatedWorld, until } from "./support.ts"
 
 test("a broker that restarts again and again is in sync as soon after the last restart as after the first", () => {
@@ -121,6 +122,33 @@ test("a follower whose connection is lost again and again fetches again at once 
         expect([loss, world.clock.unsafeCurrentTimeMillis() - at < 200]).toEqual([loss, true])
         yield* Effect.sleep(300)
       }
+    })
+  )
+})
+
+test("a broker that had to register again changes in-sync sets over connections of its new registration", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      let third = yield* world.broker(3)
+      const give = (command: Command, commandId: string) => leader.writer.submit({ command, commandId, actor: "test", cause: "test" })
+      const restartThird = Effect.gen(function* () {
+        yield* third.stop
+        yield* until(() => partitionOf(leader)?.isr.length === 2)
+        third = yield* world.broker(3)
+        yield* until(() => partitionOf(leader)?.isr.length === 3)
+      })
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      // Broker 1 has a connection now over which it changed the set.
+      yield* restartThird
+      yield* give(Command.UnregisterBroker({ brokerId: 1 }), "unregister")
+      yield* until(() => partitionOf(leader)?.leader === 2 && partitionOf(leader)?.isr.length === 3)
+      yield* give(Command.ElectLeaders({ kind: "preferred", partitions: null, commandedBy: "test" }), "elect")
+      yield* until(() => partitionOf(leader)?.leader === 1)
+      yield* restartThird
     })
   )
 })
