@@ -7,6 +7,7 @@ const replica = (broker: number, written: ReadonlyArray<BatchMark>, more: Partia
   broker,
   written,
   durable: written,
+  durableStart: written[0]?.baseOffset,
   leads: undefined,
   ...more
 })
@@ -28,6 +29,10 @@ test("R3: so has each member of the ELR", () => {
 test("R3: a member that has deleted its first records has the others", () => {
   expect(strongIsr(seen(replica(1, log(4), leads(3)), replica(2, log(3).slice(1))))).toEqual([])
   expect(strongIsr(seen(replica(1, log(4), leads(3)), replica(2, [mark(1), mark(2, 0, 9)])))).toHaveLength(1)
+  // It deleted all of them, and its log continues behind them; a log that is gone begins nowhere.
+  expect(strongIsr(seen(replica(1, log(4), leads(3)), replica(2, [], { durableStart: 3 })))).toEqual([])
+  expect(strongIsr(seen(replica(1, log(4), leads(3)), replica(2, [], { durableStart: 2 })))).toHaveLength(1)
+  expect(strongIsr(seen(replica(1, log(4), leads(3)), replica(2, [])))).toHaveLength(1)
 })
 
 test("R4: replicas that have a batch of one offset and epoch are equal up to there; behind it they may differ", () => {

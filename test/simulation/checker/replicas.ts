@@ -15,6 +15,8 @@ export interface ReplicaSeen {
   readonly written: ReadonlyArray<BatchMark>
   /** What a power cut leaves of it at least. */
   readonly durable: ReadonlyArray<BatchMark>
+  /** Where that log starts, also where it has no batch; undefined where there is none. */
+  readonly durableStart: number | undefined
   /** Under which epoch it believes that it leads, and its high watermark then; undefined where it does not. */
   readonly leads: { readonly leaderEpoch: number; readonly highWatermark: number } | undefined
 }
@@ -50,7 +52,7 @@ export const strongIsr = ({ elr, isr, name, replicas }: PartitionSeen): Readonly
       if (!isr.includes(member.broker) && !elr.includes(member.broker)) continue
       const there = byOffset(member.durable)
       // The beginning may have been deleted on one of them, and not yet on the other.
-      const start = member.durable[0]?.baseOffset ?? 0
+      const start = member.durable[0]?.baseOffset ?? member.durableStart ?? 0
       for (const mark of leader.written) {
         if (mark.baseOffset < start || mark.lastOffset >= leads.highWatermark || same(there.get(mark.baseOffset), mark)) continue
         findings.add(

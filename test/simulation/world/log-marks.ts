@@ -20,12 +20,20 @@ const addMarks = (bytes: Uint8Array, marks: Array<BatchMark>): void => {
   }
 }
 
-/** The batches of a partition's log on a disk: as they are written, or as a power cut leaves them at least. */
+/** The segments of a partition's log on a disk, by their base offsets: as they are written, or as a power cut leaves them at least. */
+const segmentsOnDisk = (disk: MemoryDisk, topicId: string, partition: number, state: "current" | "durable"): ReadonlyArray<readonly [number, Uint8Array]> =>
+  [...disk.filesIn(`/data/${topicId}-${partition}`, state)]
+    .filter(([name]) => name.endsWith(".log"))
+    .map(([name, bytes]) => [baseOffsetOfLogFile(name) ?? 0, bytes] as const)
+    .sort(([one], [other]) => one - other)
+
+/** The batches of a partition's log on a disk. */
 export const marksOnDisk = (disk: MemoryDisk, topicId: string, partition: number, state: "current" | "durable"): ReadonlyArray<BatchMark> => {
   const marks: Array<BatchMark> = []
-  const files = [...disk.filesIn(`/data/${topicId}-${partition}`, state)]
-    .filter(([name]) => name.endsWith(".log"))
-    .sort(([one], [other]) => (baseOffsetOfLogFile(one) ?? 0) - (baseOffsetOfLogFile(other) ?? 0))
-  for (const [, bytes] of files) addMarks(bytes, marks)
+  for (const [, bytes] of segmentsOnDisk(disk, topicId, partition, state)) addMarks(bytes, marks)
   return marks
 }
+
+/** The base offset of the first segment of a partition's log on a disk; undefined where there is none. */
+export const startOnDisk = (disk: MemoryDisk, topicId: string, partition: number, state: "current" | "durable"): number | undefined =>
+  segmentsOnDisk(disk, topicId, partition, state)[0]?.[0]

@@ -9,7 +9,7 @@ import type { RequestContext, Route } from "../../../src/wire/route.ts"
 import { ackedOnDisks, logMatching, type PartitionSeen, type ReplicaSeen, strongIsr } from "../checker/replicas.ts"
 import type { Violation } from "../checker/violation.ts"
 import { withWatchedFetches } from "./fetch-watch.ts"
-import { marksOnDisk } from "./log-marks.ts"
+import { marksOnDisk, startOnDisk } from "./log-marks.ts"
 import { brokerName, leaderName } from "./nodes.ts"
 import type { World } from "./world.ts"
 
@@ -56,6 +56,7 @@ export class ReplicaWatch {
           written,
           // A disk that lies about its syncs has what it said.
           durable: lies ? written : marksOnDisk(disk, topicId, partition, "durable"),
+          durableStart: startOnDisk(disk, topicId, partition, lies ? "current" : "durable"),
           leads: replica?.isLeading === true ? { leaderEpoch: replica.leaderEpoch(), highWatermark: replica.highWatermark() } : undefined
         }
       })
