@@ -41,6 +41,13 @@ export const topicState = (port: number, topic: string): Promise<ReadonlyArray<P
       .toSorted((one, other) => one.partition - other.partition)
   })
 
+/** The id of a topic; undefined where the node knows of none. */
+export const topicIdOf = (port: number, topic: string): Promise<string | undefined> =>
+  asking(port, async (connection) => {
+    const { topics } = await connection.call(Metadata, metadataVersion, { topics: [{ name: topic }], allowAutoTopicCreation: false })
+    return topics[0]?.errorCode === 0 ? topics[0].topicId : undefined
+  })
+
 /** Creates the topic at the leader. Returns its id. */
 export const createTopic = (port: number, topic: string, partitions: number, replicationFactor: number, minInSync: number): Promise<string> =>
   asking(port, async (connection) => {

@@ -99,10 +99,10 @@ const backoffTo = (msMax: number) => Schedule.exponential(retryMsMin).pipe(Sched
 /** The maximum where there are several candidates, which are asked in turn. */
 const nextCandidateMs = 250
 /** How long a candidate may take to show that it leads, with its connection, ms. */
-const openMsMax = 5000
+const openMsMax = 10_000
 /** How often each candidate is asked who leads while the leader is in doubt, and how long it may take to answer, ms. */
 const inquiryEveryMs = 250
-const inquiryMsMax = 1000
+const inquiryMsMax = 3000
 /** The connection on which the leader answers each request at once: that of the heartbeats. */
 const promptPurpose = "registration"
 const afterLoss = Schedule.spaced(retryMsMin).pipe(Schedule.jitteredWith(jitter))

@@ -1,5 +1,5 @@
 import { Data } from "effect"
-import type { Conflict, Fenced, LeaseOver, Unknown } from "../ports/journal.ts"
+import { type Conflict, Fenced, LeaseOver, type Unknown } from "../ports/journal.ts"
 import { LogFault } from "../ports/log-store.ts"
 
 /**
@@ -48,8 +48,10 @@ const reasons: Reasons = {
 const fencing: ReadonlySet<AppendFault["_tag"]> = new Set(["Fenced", "LeaseOver"] as const)
 
 /** Why an append that did not succeed ends the writer. No append is repeated: the answer to the repetition would not tell about the first attempt. */
-export const stoppedBy = (fault: AppendFault): WriterStopped => {
-  const { stream } = fault
+export const stoppedBy = (given: AppendFault): WriterStopped => {
+  const { stream } = given
+  // The leadership was over before the result was settled: a successor reads it from the journal.
+  const fault = given._tag === "Unknown" && (given.cause instanceof LeaseOver || given.cause instanceof Fenced) ? given.cause : given
   if (fault._tag === "Unknown" && fault.cause instanceof LogFault && fault.cause.reason === "corrupt") return damagedJournal(stream, fault.cause)
   const reasonOf = reasons[fault._tag] as (fault: AppendFault) => string
   return new WriterStopped({ stream, reason: fencing.has(fault._tag) ? "fenced" : "journal", cause: fault, message: `${stream}: ${reasonOf(fault)}` })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { freePort } from "../../scripts/bench/broker.ts"
 import { EtcdCluster } from "./support/etcd.ts"
 import { franz, franzDoes, ready, up } from "./support/franz.ts"
-import { available, isRequired, linesOf } from "./support/peers.ts"
+import { available, isRequired, javaTool, linesOf } from "./support/peers.ts"
 import { type Run, temporaryDirectory, until } from "./support/process.ts"
 
 /** Longer than the default: a busy machine must not end a lease in the middle of a test. */
@@ -66,6 +66,42 @@ describe.skipIf(!isThere && !isRequired)("candidates for the leader's role over 
     for (const run of [broker, again, second]) await run.kill("SIGTERM")
     data.remove()
   }, 300_000)
+
+  test.skipIf(!available("java") && !isRequired)(
+    "kafka-metadata-quorum describes three candidates, through a standby and through a broker",
+    async () => {
+      const data = temporaryDirectory()
+      const ids = [201, 202, 203]
+      const start = (id: number) =>
+        ready(
+          franz("brokerlead", "--id", String(id), "--port", "0", "--data", `${data.path}/leader-${id}`, "-X", `franz.journal=${journalAt("/quorum")}`, ...lease)
+        )
+      const candidates = [await start(201), ...(await Promise.all([start(202), start(203)]))]
+      const leader = candidates.map(({ address }) => address).join(",")
+      const broker = await ready(franz("broker", "--id", "1", "--port", "0", "--data", `${data.path}/broker`, "--leader", leader))
+      const ask = (option: string, address: string, what: string) =>
+        javaTool("org.apache.kafka.tools.MetadataQuorumCommand", [option, address, "describe", what])
+      const asked = [["--bootstrap-server", broker.address] as const, ["--bootstrap-controller", candidates[2]?.address ?? ""] as const]
+      for (const [option, address] of asked) {
+        const status = await until(`all candidates are voters at ${address}`, async () => {
+          const found = await ask(option, address, "--status")
+          return ids.every((id) => found.includes(`"id": ${id}`)) && found
+        })
+        expect(status).toMatch(/LeaderId:\s+201/)
+        expect(status).toMatch(/LeaderEpoch:\s+0/)
+      }
+      const [option, address] = asked[1] as (typeof asked)[number]
+      const rows = linesOf(await ask(option, address, "--replication")).map((line) => line.trim().split(/\s+/))
+      expect(rows.flatMap((row) => (ids.includes(Number(row[0])) ? [[row[0], row.at(-1)]] : [])).toSorted()).toEqual([
+        ["201", "Leader"],
+        ["202", "Follower"],
+        ["203", "Follower"]
+      ])
+      for (const { process } of [broker, ...candidates]) await process.kill("SIGTERM")
+      data.remove()
+    },
+    300_000
+  )
 
   test("what is wrong is said in one line: an address without etcd, another cluster's prefix, a directory whose journal is elsewhere, roles in one process", async () => {
     const data = temporaryDirectory()

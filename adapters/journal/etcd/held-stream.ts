@@ -166,8 +166,9 @@ export class HeldStream {
     const { client, keys } = this.followed.parts
     return Effect.gen(this, function* () {
       for (;;) {
-        if (this.lostBy !== undefined) {
-          const unknown = new Unknown({ stream: this.stream, cause: first.message })
+        const lost = this.lostBy
+        if (lost !== undefined) {
+          const unknown = new Unknown({ stream: this.stream, cause: lost._tag === "LogFault" ? first.message : lost })
           return yield* Effect.fail(unknown)
         }
         const settled = yield* Effect.either(

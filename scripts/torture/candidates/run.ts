@@ -7,7 +7,7 @@ import { programOf } from "../nodes.ts"
 import { Observed } from "../observed.ts"
 import { Acknowledgements } from "../pauses.ts"
 import { NotInTime, until, untilAcknowledged, untilWhole } from "../site.ts"
-import { createTopic } from "../topic-state.ts"
+import { createTopic, topicIdOf } from "../topic-state.ts"
 import { comeToRest, judge } from "../verdict.ts"
 import { CandidateCluster } from "./cluster.ts"
 import { candidateFaults } from "./faults.ts"
@@ -42,12 +42,13 @@ function* order(names: ReadonlyArray<CandidateFaultName>, chance: Chance): Gener
 }
 
 const created = async (cluster: CandidateCluster, name: string, count: number): Promise<string> => {
-  let topicId = ""
+  let topicId: string | undefined
+  // The response to an attempt may be lost: the topic is there then.
   await until(`the topic ${name} is created`, async () => {
-    topicId = await createTopic(cluster.leaderPort, name, count, replicas, minInSync).catch(() => "")
-    return topicId !== ""
+    topicId = await createTopic(cluster.leaderPort, name, count, replicas, minInSync).catch(() => topicIdOf(cluster.leaderPort, name))
+    return topicId !== undefined
   })
-  return topicId
+  return topicId ?? ""
 }
 
 /** The cluster, its load, and what the load has seen. */

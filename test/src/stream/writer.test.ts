@@ -4,7 +4,7 @@ import { Command } from "../../../domain/cluster/command.ts"
 import { toSnapshot } from "../../../domain/cluster/snapshot.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { type ClusterWriter, clusterAggregate, clusterStream } from "../../../src/leader/journal/cluster-aggregate.ts"
-import { Conflict, Fenced, Journal, NotWritten, Unknown } from "../../../src/ports/journal.ts"
+import { Conflict, Fenced, Journal, LeaseOver, NotWritten, Unknown } from "../../../src/ports/journal.ts"
 import { LogFault } from "../../../src/ports/log-store.ts"
 import { openWriter } from "../../../src/stream/writer.ts"
 import { addTopic, register, topicId } from "../../domain/cluster/support.ts"
@@ -141,10 +141,12 @@ describe("Writer", () => {
     expect(await run(journal, Effect.flip(open()))).toMatchObject({ _tag: "UnreadableEvent", index: 0 })
   })
   test.each([
-    new Fenced({ stream: clusterStream, epoch: 1, newerEpoch: 2 }),
-    new Conflict({ stream: clusterStream, expected: 0, end: 5 }),
-    new Unknown({ stream: clusterStream, cause: new Error("EIO") })
-  ])("when the journal answers $_tag, then the writer stops, answers no command and does not retry", (fault) => {
+    [new Fenced({ stream: clusterStream, epoch: 1, newerEpoch: 2 }), "fenced"],
+    [new Conflict({ stream: clusterStream, expected: 0, end: 5 }), "journal"],
+    [new Unknown({ stream: clusterStream, cause: new Error("EIO") }), "journal"],
+    // The lease ended before the result was settled: the process stands by, and does not end.
+    [new Unknown({ stream: clusterStream, cause: new LeaseOver({ stream: clusterStream, epoch: 1, message: "the lease is over" }) }), "fenced"]
+  ] as const)("when the journal answers %o, then the writer stops (%s), answers no command and does not retry", (fault, reason) => {
     const journal = scriptedJournal()
     return run(
       journal,
@@ -152,7 +154,7 @@ describe("Writer", () => {
         const writer = yield* open()
         journal.fail(fault)
         const asked = yield* Effect.fork(submit(writer, register(1), "r"))
-        expect(yield* Effect.flip(writer.stopped)).toMatchObject({ _tag: "WriterStopped", stream: clusterStream })
+        expect(yield* Effect.flip(writer.stopped)).toMatchObject({ _tag: "WriterStopped", stream: clusterStream, reason })
         const later = yield* Effect.fork(submit(writer, register(2), "r2"))
         yield* Effect.yieldNow().pipe(Effect.repeatN(50))
         expect([asked.unsafePoll(), later.unsafePoll()]).toEqual([null, null])
