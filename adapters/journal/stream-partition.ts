@@ -1,4 +1,5 @@
-import { groupMetadataTopic, groupMetadataTopicId, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic, groupMetadataTopicId } from "../../domain/cluster/topic/group-metadata.ts"
+import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { TopicId } from "../../domain/kernel/id.ts"
 
 /** The log of a stream in a log store: a partition of an internal topic. */

@@ -1,5 +1,6 @@
 import { Effect, type Scope } from "effect"
-import { groupMetadataTopic, groupMetadataTopicId, metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic, groupMetadataTopicId } from "../../domain/cluster/topic/group-metadata.ts"
+import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import { readInt64, writeInt64 } from "../../domain/log/int.ts"
 import { defaultLogConfig, LogFault, type LogStore } from "../../src/ports/log-store.ts"
 import { decodeSnapshot, encodeSnapshot, snapshotName } from "./snapshot-document.ts"

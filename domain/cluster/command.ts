@@ -117,6 +117,16 @@ export type Command = Data.TaggedEnum<{
     readonly validateOnly: boolean
   }
   /**
+   * Makes the topic `__group_metadata`, with a partition for each stream of groups: from its event on the leaders of its
+   * partitions coordinate the groups, and the leader of the cluster coordinates none. No event where there is the topic.
+   */
+  AddGroupPartitions: {
+    readonly replicationFactor: number
+    /** `offsets.topic.segment.bytes`. */
+    readonly segmentBytes: number
+    readonly partitionsPerBrokerMax: number
+  }
+  /**
    * `count` is the number of partitions afterwards; `assignments` has the replicas of the new ones alone, in order, or
    * is null.
    */

@@ -17,7 +17,7 @@ import { alterInSyncSets } from "./replication/in-sync.ts"
 import { cancelReassignment, reassignPartitions } from "./replication/reassignment.ts"
 import { replaceBroker } from "./replication/replacement.ts"
 import { type Cluster, initial } from "./state.ts"
-import { addPartitions, addTopic, removeTopic } from "./topic/decide.ts"
+import { addGroupPartitions, addPartitions, addTopic, removeTopic } from "./topic/decide.ts"
 
 const decisions: ByTag<Cluster, Command, Decision> = {
   FoundCluster: (cluster, { clusterId }) => Either.right(cluster.clusterId === undefined ? [new ClusterFounded({ clusterId })] : []),
@@ -30,6 +30,7 @@ const decisions: ByTag<Cluster, Command, Decision> = {
   ForgetBroker: forgetBroker,
   UnregisterBroker: unregisterBroker,
   AddTopic: addTopic,
+  AddGroupPartitions: addGroupPartitions,
   AddPartitions: addPartitions,
   ChangeTopicConfigs: changeTopicConfigs,
   ChangeNodeConfigs: changeNodeConfigs,

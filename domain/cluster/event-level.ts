@@ -2,9 +2,15 @@ import { Either, HashMap } from "effect"
 import { type CommandOf, type Decision, rejected } from "./decision.ts"
 import { baseEventLevel, type Event, EventLevelRaised } from "./event.ts"
 import type { Broker, Cluster } from "./state.ts"
+import { groupMetadataTopicId } from "./topic/group-metadata.ts"
 
 /** From this level on a partition may have more than one replica, which older versions cannot fold. */
 export const replicationEventLevel = 2
+/**
+ * From this level on the partitions of `__group_metadata` may hold the groups: an older broker that leads one would not
+ * coordinate them. A leader raises to it only where `franz.groups.engine` is partitions.
+ */
+export const groupPartitionsEventLevel = 3
 
 /**
  * The level at which each kind of event was introduced. A kind above the base level is written only after
@@ -42,10 +48,14 @@ export const eventLevels: { readonly [Tag in Event["_tag"]]: number } = {
 }
 
 /** Returns the level of an event: a higher version of a kind may need a higher level than the kind. */
-export const levelOfEvent = (event: Event): number => (event._tag === "BrokerRegistered" && event.v === 2 ? replicationEventLevel : eventLevels[event._tag])
+export const levelOfEvent = (event: Event): number => {
+  if (event._tag === "BrokerRegistered" && event.v === 2) return replicationEventLevel
+  if (event._tag === "TopicAdded" && event.topicId === groupMetadataTopicId) return groupPartitionsEventLevel
+  return eventLevels[event._tag]
+}
 
 /** The highest level that this version knows: it can read and write every kind of event up to it. */
-export const knownEventLevel: number = Math.max(...Object.values(eventLevels))
+export const knownEventLevel: number = Math.max(groupPartitionsEventLevel, ...Object.values(eventLevels))
 
 /** The feature of BrokerRegistration by which a broker names the levels that it knows. */
 export const eventLevelFeature = "franz.event.level"

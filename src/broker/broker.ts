@@ -19,6 +19,7 @@ import { BrokerStop } from "./broker-stop.ts"
 import { CleanShutdown } from "./clean-shutdown.ts"
 import { DisownedReplicas } from "./disowned-replicas.ts"
 import { BrokerFault } from "./fault.ts"
+import { GroupCoordination } from "./groups/group-coordination.ts"
 import { listGroups } from "./handler/16-list-groups.ts"
 import { relayedRoutes } from "./handler/relayed.ts"
 import { awaitImage, Image } from "./image/image.ts"
@@ -51,6 +52,8 @@ export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
      * not use these.
      */
     readonly relayed: ReadonlyArray<Route>
+    /** Routes of the leader in the same node, with this broker's own for groups as long as brokers coordinate them. */
+    readonly orOwn: GroupCoordination["Type"]["orOwn"]
     readonly cluster: () => Cluster
     /** The replicas whose logs are open, as they are now. */
     readonly replicas: () => Iterable<Replica>
@@ -68,7 +71,7 @@ export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
 >() {}
 
 /** What joining the cluster needs. */
-type Joining = BrokerSettings | BrokerStop | OwnDirectories | Image | Registration | HostedPartitions
+type Joining = BrokerSettings | BrokerStop | OwnDirectories | Image | Registration | HostedPartitions | GroupCoordination
 
 const make = Effect.gen(function* () {
   const { nodeId } = yield* BrokerSettings
@@ -78,6 +81,7 @@ const make = Effect.gen(function* () {
   const { leaveOffline, table } = yield* HostedPartitions
   const { isReady } = yield* Registration
   const relay = yield* Relay
+  const { orOwn } = yield* GroupCoordination
   const { directories } = yield* LogStore
   yield* registerMetrics(() => partitionSamples(table.replicas()))
   yield* watchDirectories({ nodeId, directories, leaveOffline, stop })
@@ -88,7 +92,8 @@ const make = Effect.gen(function* () {
   }
   return Broker.of({
     routes: yield* ownRoutes,
-    relayed: [...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)],
+    relayed: orOwn([...relayedRoutes(relay), listGroups(nodeId, image.cluster, relay)]),
+    orOwn,
     cluster: image.cluster,
     replicas: () => table.replicas(),
     join: (advertised, listeners) =>
@@ -107,6 +112,7 @@ export const layer = (options: BrokerOptions): Layer.Layer<Broker, LogFault | Fo
   Layer.scoped(
     Broker,
     Effect.zipRight(replicate, make).pipe(
+      Effect.provideServiceEffect(GroupCoordination, GroupCoordination.make),
       Effect.provideServiceEffect(AutoCreation, AutoCreation.make),
       Effect.provideServiceEffect(ProducerIds, ProducerIds.make),
       Effect.provideServiceEffect(Relay, Relay.make),
@@ -135,10 +141,12 @@ const join = (advertisement: Advertisement): Effect.Effect<void, never, Joining 
     const image = yield* Image
     const registration = yield* Registration
     const { apply, stopLeading } = yield* HostedPartitions
+    const { clusterChanged } = yield* GroupCoordination
     // The partitions come first: the heartbeat that follows reports the offset as applied.
     yield* forkWatched(
       image.follow((events) => {
         apply(events)
+        clusterChanged(events)
         registration.nudge()
       })
     )

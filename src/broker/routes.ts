@@ -25,6 +25,7 @@ import type { FindReadable } from "../serve/readable.ts"
 import { type Route, route } from "../wire/route.ts"
 import { AutoCreation } from "./auto-creation.ts"
 import { BrokerSettings } from "./broker-settings.ts"
+import { GroupCoordination } from "./groups/group-coordination.ts"
 import { produce } from "./handler/00-produce.ts"
 import { deleteRecords } from "./handler/21-delete-records.ts"
 import { initProducerId } from "./handler/22-init-producer-id.ts"
@@ -37,7 +38,7 @@ import { ProducerIds } from "./producer-ids.ts"
 
 /** Finds a partition among those of this broker, then among what else this node can read. */
 const readable =
-  (table: PartitionTable, also: FindReadable = elsewhere): FindReadable =>
+  (table: PartitionTable, also: FindReadable): FindReadable =>
   (topic, partition, reader) => {
     const found =
       reader === undefined
@@ -55,6 +56,13 @@ const readable =
  * A broker without the leader in its process has no internal topic: the error makes clients read it from the leader.
  */
 const elsewhere: FindReadable = (topic) => (isInternalTopic(topic) ? "NOT_LEADER_OR_FOLLOWER" : "UNKNOWN_TOPIC_OR_PARTITION")
+/** The groups in Kafka's format, while this broker coordinates groups, and what else this node can read. */
+const offsetsOr =
+  (offsets: () => FindReadable | undefined, others: FindReadable = elsewhere): FindReadable =>
+  (topic, partition, reader) => {
+    const found = offsets()?.(topic, partition, reader)
+    return found === undefined || isUnknown(found) ? others(topic, partition, reader) : found
+  }
 const isUnknown = (found: ReturnType<FindReadable>): boolean => found === "UNKNOWN_TOPIC_ID" || found === "UNKNOWN_TOPIC_OR_PARTITION"
 
 const producersOf =
@@ -68,7 +76,7 @@ const producersOf =
 export const ownRoutes: Effect.Effect<
   ReadonlyArray<Route>,
   never,
-  BrokerSettings | Image | HostedPartitions | ProducerIds | AutoCreation | LogStore | Compression | Scope.Scope
+  BrokerSettings | Image | HostedPartitions | GroupCoordination | ProducerIds | AutoCreation | LogStore | Compression | Scope.Scope
 > = Effect.gen(function* () {
   const { alsoReadable, config, nodeId, written } = yield* BrokerSettings
   const { cluster } = yield* Image
@@ -80,7 +88,8 @@ export const ownRoutes: Effect.Effect<
   const deadlines = yield* makeDeadlines
   const sessions = yield* makeFetchSessions(config["max.incremental.fetch.session.cache.slots"])
   const now = () => clock.unsafeCurrentTimeMillis()
-  const find = readable(table, alsoReadable)
+  const { findOffsets } = yield* GroupCoordination
+  const find = readable(table, offsetsOr(findOffsets, alsoReadable))
   const leaderOf = findLeader(cluster)
   const clusterId = () => cluster().clusterId
   return [

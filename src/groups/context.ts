@@ -28,11 +28,25 @@ export interface CoordinatorContext {
   readonly refusals: RateLimitedLog
   /** The topics may be removed: the offsets that were committed in them must go, too. */
   readonly suspect: (topics: ReadonlyArray<TopicName>) => void
+  /** How long a command waits until it is durable, ms; undefined: as long as that takes. */
+  readonly commitTimeoutMs: number | undefined
 }
 
 /** Returns the durable group; a Rejection where this node does not coordinate it. */
 export const groupIn = ({ streams }: CoordinatorContext, groupId: GroupId): Either.Either<Group, Rejection> =>
   Either.map(streams.of(groupId), ({ writer }) => groupOf(writer.state(), groupId))
+
+/** Ends the wait for a command after its time. It may still become durable: the client asks again. */
+const bounded = <A>(submitted: Effect.Effect<A, Rejection>, timeoutMs: number | undefined): Effect.Effect<A, Rejection> =>
+  timeoutMs === undefined
+    ? submitted
+    : Effect.timeoutFail(submitted, {
+        duration: timeoutMs,
+        onTimeout: (): Rejection => ({
+          error: "COORDINATOR_NOT_AVAILABLE",
+          message: `Not all in-sync replicas of the group's partition had the change within ${timeoutMs} ms.`
+        })
+      })
 
 /** Gives a request's command to the group's stream. `part` tells apart the commands of one request and group. */
 export const submit = (
@@ -45,7 +59,8 @@ export const submit = (
   const stream = coordinator.streams.of(command.groupId)
   if (Either.isLeft(stream)) return Effect.fail(stream.left)
   const commandId = coordinator.commandIds.ofRequest(context, `${command.groupId}${part}`)
-  return Effect.tapError(stream.right.writer.submit({ command, commandId, actor: context.actor, cause }), ({ error, message }) =>
+  const submitted = stream.right.writer.submit({ command, commandId, actor: context.actor, cause })
+  return Effect.tapError(bounded(submitted, coordinator.commitTimeoutMs), ({ error, message }) =>
     error === "COORDINATOR_NOT_AVAILABLE"
       ? coordinator.refusals.log(LogLevel.Warning, error, `${cause} of ${context.actor} was refused: ${message}`)
       : Effect.void

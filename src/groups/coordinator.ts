@@ -1,6 +1,6 @@
 import { Cause, Context, Deferred, Effect, Layer, type Scope } from "effect"
 import type { Event as ClusterEvent } from "../../domain/cluster/event.ts"
-import { groupMetadataTopic } from "../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic } from "../../domain/cluster/topic/group-metadata.ts"
 import { limitsOf } from "../../domain/group/limits.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import { Journal } from "../ports/journal.ts"
@@ -16,7 +16,7 @@ import type { CoordinatorContext } from "./context.ts"
 import { GroupMetrics } from "./group-metrics.ts"
 import type { GroupStream } from "./group-stream.ts"
 import { GroupStreams } from "./group-streams.ts"
-import { HostedStreams } from "./hosted-streams.ts"
+import { HostedStreams, type StreamsOfPartitions } from "./hosted-streams.ts"
 import { forgetRemovedTopics, SuspectTopics } from "./offset/removed-topics.ts"
 import { makeOffsetsTopic } from "./offsets-topic/topic.ts"
 import { groupRoutes } from "./routes.ts"
@@ -25,8 +25,14 @@ import { Alarm, watchGroups, watchOffsets } from "./session/watch.ts"
 
 interface CoordinatorOptions {
   readonly config: NodeConfig
-  /** The number of streams over which the groups of the cluster are spread. */
-  readonly streamCount: number
+  /** Returns the number of streams over which the groups of the cluster are spread. */
+  readonly streamCount: () => number
+  /** Whether the coordinator has samples for the metrics: of two in one process one has. Default: always. */
+  readonly isCounted?: () => boolean
+  /** Where the streams are partitions that come and go. */
+  readonly partitions?: StreamsOfPartitions
+  /** How long a command waits until it is durable, ms. Default: as long as that takes. */
+  readonly commitTimeoutMs?: number
 }
 
 /** Coordinates the groups in the streams that this node has opened. */
@@ -37,8 +43,10 @@ export class GroupCoordinator extends Context.Tag("comanche-franz/GroupCoordinat
     readonly streams: Iterable<GroupStream>
     /** Takes streams under new epochs, replays them, and coordinates their groups from then on. A stream that is open stays as it is. */
     readonly openStreams: (indexes: ReadonlyArray<number>) => Effect.Effect<void, LogFault | UnreadableEvent>
-    /** Releases a stream: requests that wait, and later requests for its groups, get NOT_COORDINATOR. */
-    readonly closeStream: (index: number) => Effect.Effect<void>
+    /** Opens a stream whose partition this node leads, as soon as that is possible. Its groups get COORDINATOR_LOAD_IN_PROGRESS until then. */
+    readonly leadStream: (index: number) => Effect.Effect<void>
+    /** Releases a stream: requests that wait, and later requests for its groups, get NOT_COORDINATOR, or COORDINATOR_LOAD_IN_PROGRESS where it is opened again. */
+    readonly closeStream: (index: number, isOpenedAgain?: boolean) => Effect.Effect<void>
     readonly routes: ReadonlyArray<Route>
     /** Finds the partitions of `__consumer_offsets`. */
     readonly findOffsets: FindReadable
@@ -71,7 +79,13 @@ const watching = (fault: Deferred.Deferred<never, WriterStopped>, watch: Effect.
 }
 
 /** The coordinator, without open streams. It watches over sessions, rebalances and offsets until the scope closes. */
-export const layer = ({ config, streamCount }: CoordinatorOptions): Layer.Layer<GroupCoordinator, never, Journal | ClusterImage | CommandIds> =>
+export const layer = ({
+  commitTimeoutMs,
+  config,
+  isCounted = () => true,
+  partitions,
+  streamCount
+}: CoordinatorOptions): Layer.Layer<GroupCoordinator, never, Journal | ClusterImage | CommandIds> =>
   Layer.scoped(
     GroupCoordinator,
     Effect.gen(function* () {
@@ -89,16 +103,18 @@ export const layer = ({ config, streamCount }: CoordinatorOptions): Layer.Layer<
         now: time.now,
         elapsed: time.elapsed,
         refusals: new RateLimitedLog(),
-        suspect: suspects.add
+        suspect: suspects.add,
+        commitTimeoutMs
       }
       const metrics = new GroupMetrics()
-      yield* registerMetrics(() => metrics.samples([...streams].map(({ writer }) => writer.state())))
+      yield* registerMetrics(() => (isCounted() ? metrics.samples([...streams].map(({ writer }) => writer.state())) : []))
       const stop = (stopped: WriterStopped) => Effect.asVoid(Deferred.fail(fault, stopped))
-      const hosted = new HostedStreams({ config, context, journal: yield* Journal, scope: yield* Effect.scope, time, alarm, metrics, stop })
+      const hosted = new HostedStreams({ config, context, journal: yield* Journal, scope: yield* Effect.scope, time, alarm, metrics, stop, partitions })
       for (const watch of [watchGroups(context, alarm), watchOffsets(context), forgetRemovedTopics(context, suspects)]) yield* watching(fault, watch)
       return {
         streams,
         openStreams: hosted.open,
+        leadStream: hosted.lead,
         closeStream: hosted.close,
         routes: groupRoutes(context),
         findOffsets: yield* makeOffsetsTopic(cluster, streams),

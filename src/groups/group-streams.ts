@@ -16,9 +16,13 @@ export class GroupStreams implements Iterable<GroupStream> {
   private readonly opening = new Set<number>()
 
   constructor(
-    /** The number of streams in the cluster. */
-    readonly count: number
+    /** Returns the number of streams in the cluster. */
+    private readonly countOf: () => number
   ) {}
+
+  get count(): number {
+    return this.countOf()
+  }
 
   [Symbol.iterator](): IterableIterator<GroupStream> {
     return this.open.values()

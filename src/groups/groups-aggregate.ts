@@ -1,4 +1,4 @@
-import { groupMetadataTopic } from "../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic } from "../../domain/cluster/topic/group-metadata.ts"
 import type { Load } from "../../domain/group/capacity.ts"
 import type { Command } from "../../domain/group/command.ts"
 import { Event } from "../../domain/group/event.ts"

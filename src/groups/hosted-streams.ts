@@ -1,4 +1,4 @@
-import { type Context, Effect, ExecutionStrategy, Exit, Schedule, Scope } from "effect"
+import { type Context, Effect, ExecutionStrategy, Exit, LogLevel, Schedule, Scope } from "effect"
 import { type Limits, limitsOf } from "../../domain/group/limits.ts"
 import type { NodeConfig } from "../../domain/kernel/config.ts"
 import type { Rejection } from "../../domain/kernel/error-code.ts"
@@ -22,12 +22,22 @@ const reopenMsMin = 1000
 const reopenMsMax = 60_000
 /** The same for a stream whose lease alone is over, which says nothing against its journal. */
 const leaseOverMs = 100
+/** Between two attempts to open a stream whose partition this node leads: the leader of the cluster may be unreachable. */
+const leading = Schedule.exponential(100).pipe(Schedule.union(Schedule.spaced(5000)))
 const reopening = Schedule.exponential(reopenMsMin).pipe(Schedule.union(Schedule.spaced(reopenMsMax)))
 
 interface TakenStream {
   readonly index: number
   readonly writer: GroupsWriter
   readonly scope: Scope.CloseableScope
+}
+
+/** Streams that are partitions of a topic: which of them a node has changes while it runs. */
+export interface StreamsOfPartitions {
+  /** Waits until the stream can be opened. LogFault where this node does not lead its partition any more. */
+  readonly prepare: (stream: string) => Effect.Effect<unknown, LogFault>
+  /** A stream whose journal failed was closed. It is led again where this node still leads its partition. */
+  readonly unloaded: (index: number) => void
 }
 
 interface HostedStreamsParts {
@@ -41,6 +51,7 @@ interface HostedStreamsParts {
   readonly metrics: GroupMetrics
   /** Ends the coordinator: an assertion failed. */
   readonly stop: (stopped: WriterStopped) => Effect.Effect<void>
+  readonly partitions: StreamsOfPartitions | undefined
 }
 
 /** Opens and closes the streams of groups. A stream whose journal fails is unloaded; the coordinator serves the others. */
@@ -70,8 +81,25 @@ export class HostedStreams {
       })
     )
 
-  /** Releases a stream, and answers the requests that wait with NOT_COORDINATOR. */
-  readonly close = (index: number): Effect.Effect<void> => Effect.asVoid(this.release(index, notCoordinator))
+  /** Opens a stream as soon as it can be opened, outside of the turn of the others. */
+  readonly lead = (index: number): Effect.Effect<void> => {
+    const { streams } = this.parts.context
+    const name = groupStreamName(index)
+    const prepare = this.parts.partitions?.prepare(name) ?? Effect.void
+    const attempt = Effect.suspend(() => {
+      streams.markOpening(index)
+      return Effect.zipRight(prepare, this.open([index]))
+    })
+    const failed = ({ message }: LogFault | UnreadableEvent) =>
+      this.parts.context.refusals.log(LogLevel.Warning, name, `${name} cannot be opened yet; the coordinator retries: ${message}`)
+    return Effect.retry(Effect.tapError(attempt, failed), leading).pipe(
+      Effect.orDie,
+      Effect.onInterrupt(() => Effect.sync(() => streams.unmarkOpening(index)))
+    )
+  }
+
+  /** Releases a stream, and answers the requests that wait. */
+  readonly close = (index: number, isOpenedAgain = false): Effect.Effect<void> => Effect.asVoid(this.release(index, isOpenedAgain ? loading : notCoordinator))
 
   /** Releases a stream; returns whether it was open, and with this writer where one is named. */
   private release(index: number, rejection: Rejection, writer?: GroupsWriter): Effect.Effect<boolean> {
@@ -99,8 +127,10 @@ export class HostedStreams {
       : "The groups of this stream get COORDINATOR_LOAD_IN_PROGRESS until it is opened again; the other groups are served."
     return Effect.flatMap(this.release(index, isFenced ? notCoordinator : loading, writer), (wasOpen) => {
       if (!wasOpen) return Effect.void
+      // Partitions change their leaders all the time.
+      const level = isFenced && this.parts.partitions !== undefined ? LogLevel.Debug : LogLevel.Error
       return Effect.zipRight(
-        Effect.logError(`${stopped.message} ${consequence}`),
+        Effect.logWithLevel(level, `${stopped.message} ${consequence}`),
         isFenced ? Effect.void : this.reopen(index, stopped.cause instanceof LeaseOver)
       )
     })
@@ -115,20 +145,32 @@ export class HostedStreams {
       return Effect.logWarning(`${name} cannot be opened again yet; the coordinator retries: ${message}`)
     }
     const attempt = Effect.tapError(this.open([index]), failed)
-    return Effect.retry(attempt, reopening).pipe(
-      Effect.zipRight(Effect.logInfo(`${name} is open again.`)),
-      Effect.delay(isLeaseOver ? leaseOverMs : Math.min(reopenMsMax, reopenMsMin * 2 ** before)),
-      Effect.orDie
-    )
+    const { partitions } = this.parts
+    const again =
+      partitions === undefined
+        ? Effect.zipRight(Effect.retry(attempt, reopening), Effect.logInfo(`${name} is open again.`))
+        : Effect.sync(() => partitions.unloaded(index))
+    return again.pipe(Effect.delay(isLeaseOver ? leaseOverMs : Math.min(reopenMsMax, reopenMsMin * 2 ** before)), Effect.orDie)
   }
 
   private openClosed(indexes: ReadonlyArray<number>): Effect.Effect<void, LogFault | UnreadableEvent> {
-    const { alarm, context, metrics, scope: parent, time } = this.parts
+    const { context, scope: parent } = this.parts
+    return Effect.flatMap(Scope.fork(parent, ExecutionStrategy.sequential), (scope) =>
+      Effect.onError(this.openIn(scope, indexes), (cause) => {
+        for (const index of indexes) {
+          context.streams.remove(index)
+          this.scopes.delete(index)
+        }
+        return Scope.close(scope, Exit.failCause(cause))
+      })
+    )
+  }
+
+  /** Opens all or none: the caller closes the scope when it is interrupted. */
+  private openIn(scope: Scope.Scope, indexes: ReadonlyArray<number>): Effect.Effect<void, LogFault | UnreadableEvent> {
+    const { alarm, context, metrics, time } = this.parts
     return Effect.gen(this, function* () {
-      const scope = yield* Scope.fork(parent, ExecutionStrategy.sequential)
-      const taken = yield* Effect.forEach(indexes, (index) => this.take(index, scope), { concurrency: openedAtATime }).pipe(
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
+      const taken = yield* Effect.forEach(indexes, (index) => this.take(index, scope), { concurrency: openedAtATime })
       // Every session begins when all streams are read, and not before: that may take long.
       for (const { writer } of taken) time.raise(latestTime(writer.state()))
       for (const { index, scope: own, writer } of taken) {

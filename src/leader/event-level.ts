@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Command } from "../../domain/cluster/command.ts"
-import { knownEventLevel, raisableEventLevel } from "../../domain/cluster/event-level.ts"
+import { knownEventLevel, raisableEventLevel, replicationEventLevel } from "../../domain/cluster/event-level.ts"
 import { CommandIds } from "../stream/command-ids.ts"
 import { ClusterStream } from "./journal/cluster-stream.ts"
 import { LeaderSettings } from "./settings.ts"
@@ -9,13 +9,14 @@ import { LeaderSettings } from "./settings.ts"
 const retryMs = 1000
 
 /**
- * Raises the cluster's event level as soon as every registered broker knows a higher one, up to the level of this version; for as long as it runs. A version that knows the
+ * Raises the cluster's event level as soon as every registered broker knows a higher one, up to the level that this leader needs; for as long as it runs. A version that knows the
  * cluster's level alone does nothing.
  */
 export const raiseEventLevels: Effect.Effect<never, never, ClusterStream | CommandIds | LeaderSettings> = Effect.gen(function* () {
   const { writer } = yield* ClusterStream
   const commandIds = yield* CommandIds
-  const known = (yield* LeaderSettings).knownEventLevel ?? knownEventLevel
+  const { config, knownEventLevel: bound } = yield* LeaderSettings
+  const known = bound ?? (config["franz.groups.engine"] === "partitions" ? knownEventLevel : replicationEventLevel)
   const raise = Effect.gen(function* () {
     const level = yield* writer.when((cluster) => raisableEventLevel(cluster, known))
     const command = Command.RaiseEventLevel({ level })

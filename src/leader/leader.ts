@@ -3,6 +3,7 @@ import { Command } from "../../domain/cluster/command.ts"
 import { liveNodeConfig } from "../../domain/cluster/config/node.ts"
 import type { Event } from "../../domain/cluster/event.ts"
 import type { Cluster } from "../../domain/cluster/state.ts"
+import { groupPartitions } from "../../domain/cluster/topic/group-metadata.ts"
 import { metadataTopic, metadataTopicId } from "../../domain/cluster/topic/name.ts"
 import type { BrokerId } from "../../domain/kernel/id.ts"
 import { type Coordinator, layer as coordinatorLayer, GroupCoordinator } from "../groups/coordinator.ts"
@@ -25,6 +26,8 @@ import { probeBrokers } from "./brokers/probing.ts"
 import { openGroupsBeside } from "./candidates/opening-groups.ts"
 import { LeaderContext } from "./context.ts"
 import { raiseEventLevels } from "./event-level.ts"
+import { GroupStates } from "./groups/group-states.ts"
+import { handOverGroups } from "./groups/hand-over.ts"
 import type { ClusterWriter } from "./journal/cluster-aggregate.ts"
 import { ClusterStream, mustSucceed, withClusterStream } from "./journal/cluster-stream.ts"
 import { LeaderProducerIds } from "./producer-ids/producer-ids.ts"
@@ -68,8 +71,9 @@ const followersOf = (brokers: Brokers, coordinator: Coordinator): ReadonlyArray<
 /** The coordinator of the groups, with as many streams as the cluster has. */
 const coordinator = Effect.gen(function* () {
   const { config } = yield* LeaderSettings
-  const { groupStreamCount } = yield* ClusterStream
-  return Context.get(yield* Layer.build(coordinatorLayer({ config, streamCount: groupStreamCount })), GroupCoordinator)
+  const { groupStreamCount, writer } = yield* ClusterStream
+  const isCounted = () => groupPartitions(writer.state()) === undefined
+  return Context.get(yield* Layer.build(coordinatorLayer({ config, streamCount: () => groupStreamCount, isCounted })), GroupCoordinator)
 })
 
 /** Finds the journal as the partition of its topic, and what `others` find. */
@@ -85,7 +89,8 @@ const make = Effect.gen(function* () {
   const commandIds = yield* CommandIds
   const groups = yield* GroupCoordinator
   for (const follow of followersOf(yield* LeaderBrokers, groups)) writer.onChange(({ events }) => follow(events))
-  const streams = Array.from({ length: groupStreamCount }, (_, index) => index)
+  // Once the brokers coordinate the groups, the streams of the journal are what they take over.
+  const streams = groupPartitions(writer.state()) === undefined ? Array.from({ length: groupStreamCount }, (_, index) => index) : []
   const opening = standby === undefined ? undefined : yield* openGroupsBeside(groups, streams, writer)
   if (opening === undefined) yield* Effect.raceFirst(groups.openStreams(streams), writer.stopped)
   const journal = streamPartition(yield* Journal, writer, { topic: metadataTopic, topicId: metadataTopicId, partition: 0 })
@@ -95,6 +100,7 @@ const make = Effect.gen(function* () {
   yield* Effect.forkScoped(watch)
   yield* Effect.forkScoped(probeBrokers)
   yield* Effect.forkScoped(raiseEventLevels)
+  yield* Effect.forkScoped(handOverGroups)
   yield* Effect.forkScoped(keepLeadersBalanced)
   yield* Effect.forkScoped(replaceLostBrokers)
   yield* Effect.forkScoped(electUncleanly)
@@ -124,6 +130,7 @@ export const layer = (options: LeaderOptions): Layer.Layer<Leader, LogFault | Un
     make.pipe(
       Effect.provideServiceEffect(LeaderContext, LeaderContext.make),
       Effect.provideServiceEffect(LeaderProducerIds, LeaderProducerIds.make),
+      Effect.provideServiceEffect(GroupStates, GroupStates.make),
       Effect.provideServiceEffect(GroupCoordinator, coordinator),
       Effect.provideServiceEffect(LeaderBrokers, makeLeaderBrokers),
       withClusterStream,

@@ -27,6 +27,7 @@ import type { FindReadable } from "../serve/readable.ts"
 import { drawUuid } from "../stream/uuid.ts"
 import { type RequestContext, type Route, route } from "../wire/route.ts"
 import { describing, LeaderContext, submission } from "./context.ts"
+import { GroupStates } from "./groups/group-states.ts"
 import { produce } from "./handler/00-produce.ts"
 import { createTopics } from "./handler/19-create-topics.ts"
 import { deleteTopics } from "./handler/20-delete-topics.ts"
@@ -42,6 +43,7 @@ import { listPartitionReassignments } from "./handler/46-list-partition-reassign
 import { describeQuorum } from "./handler/55-describe-quorum.ts"
 import { alterPartition } from "./handler/56-alter-partition.ts"
 import { envelope } from "./handler/58-envelope.ts"
+import { fetchSnapshot } from "./handler/59-fetch-snapshot.ts"
 import { brokerRegistration } from "./handler/62-broker-registration.ts"
 import { brokerHeartbeat } from "./handler/63-broker-heartbeat.ts"
 import { unregisterBroker } from "./handler/64-unregister-broker.ts"
@@ -109,7 +111,7 @@ const noProducers =
 /** What the leader answers. `find` finds what clients read here. */
 export const leaderRoutes = (
   find: FindReadable
-): Effect.Effect<ReadonlyArray<Route>, never, LeaderContext | ClusterStream | GroupCoordinator | Compression | Scope.Scope> =>
+): Effect.Effect<ReadonlyArray<Route>, never, LeaderContext | ClusterStream | GroupCoordinator | GroupStates | Compression | Scope.Scope> =>
   Effect.gen(function* () {
     const leader = yield* LeaderContext
     const { brokers, config, directories, metrics, nodeId, writer } = leader
@@ -136,6 +138,7 @@ export const leaderRoutes = (
       describeProducers(noProducers(cluster)),
       ...administrationRoutes(cluster),
       alterPartition(leader),
+      fetchSnapshot(leader, yield* GroupStates),
       brokerRegistration(leader),
       brokerHeartbeat(leader),
       allocateProducerIds(leader),

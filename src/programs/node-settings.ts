@@ -23,6 +23,7 @@ export interface NodeSettings {
   readonly "franz.broker.replacement.delay.ms"?: number
   readonly "franz.group.max.bytes"?: number
   readonly "franz.group.name.max.bytes"?: number
+  readonly "franz.groups.engine"?: string
   readonly "franz.groups.max.bytes"?: number
   readonly "franz.groups.max.count"?: number
   readonly "franz.journal"?: string
@@ -94,8 +95,11 @@ export interface NodeSettings {
   readonly "num.partitions"?: number
   readonly "num.replica.fetchers"?: number
   readonly "offset.metadata.max.bytes"?: number
+  readonly "offsets.commit.timeout.ms"?: number
   readonly "offsets.retention.minutes"?: number
   readonly "offsets.topic.num.partitions"?: number
+  readonly "offsets.topic.replication.factor"?: number
+  readonly "offsets.topic.segment.bytes"?: number
   readonly "process.roles"?: string
   readonly "producer.id.expiration.ms"?: number
   readonly "queued.max.request.bytes"?: number

@@ -26,18 +26,19 @@ const partCharactersMax = 255
 export class CommandIdFactory {
   private used = 0
 
-  constructor(private readonly epoch: Epoch) {}
+  /** `holder`: the leader's epoch, or what no other process is called. */
+  constructor(private readonly holder: Epoch | string) {}
 
   ofRequest({ header, connectionId }: CommandOrigin, part: string): string {
     const own = header.unknownTags.find(({ tag }) => tag === commandIdTag)?.data
     if (own !== undefined && own.length > 0 && own.length <= commandIdBytesMax && part.length <= partCharactersMax)
       return `${clientCommandPrefix}${header.apiKey}:${utf8.decode(own)}/${part}`
-    return `e${this.epoch}-c${connectionId}-${header.correlationId}-${this.used++}`
+    return `e${this.holder}-c${connectionId}-${header.correlationId}-${this.used++}`
   }
 
   /** For what the leader does by itself. */
   own(): string {
-    return `e${this.epoch}-leader-${this.used++}`
+    return `e${this.holder}-leader-${this.used++}`
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Context, Effect, Either, ExecutionStrategy, Exit, Layer, Schedule, Scope, Stream } from "effect"
-import { groupMetadataTopicId } from "../../../domain/cluster/topic/name.ts"
+import { groupMetadataTopicId } from "../../../domain/cluster/topic/group-metadata.ts"
 import type { TopicId } from "../../../domain/kernel/id.ts"
 import { Checksum } from "../../../src/ports/checksum.ts"
 import { Journal, NotWritten } from "../../../src/ports/journal.ts"

@@ -1,5 +1,6 @@
 import { Effect, Either, type Scope } from "effect"
-import { groupMetadataTopic, metadataTopic } from "../../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic } from "../../../domain/cluster/topic/group-metadata.ts"
+import { metadataTopic } from "../../../domain/cluster/topic/name.ts"
 import type { Crc32c } from "../../../domain/log/crc32c.ts"
 import { LogFault } from "../../../src/ports/log-store.ts"
 import { eachBatches, type StreamImage } from "../stream-image.ts"

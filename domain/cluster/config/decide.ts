@@ -6,6 +6,7 @@ import { NodeConfigsChanged, TopicConfigsChanged } from "../event.ts"
 import { evolve } from "../evolve.ts"
 import { eventsOfMinIsr, minIsrSetting } from "../replication/partition-changes.ts"
 import { brokerOf, type Cluster, topicByName } from "../state.ts"
+import { groupMetadataTopicId } from "../topic/group-metadata.ts"
 import { internalTopicRejection, isInternalName, parseTopicName } from "../topic/name.ts"
 import { type Configs, changedConfigs, sameConfigs, tooManyConfigs } from "./changes.ts"
 import { findClusterSetting, findDynamicSetting, nodeConfigsOf } from "./node.ts"
@@ -19,7 +20,7 @@ export const changeTopicConfigs = (cluster: Cluster, command: CommandOf<"ChangeT
   Either.gen(function* () {
     const name = yield* parseTopicName(command.topic)
     const topic = topicByName(cluster, name)
-    if (topic === undefined && isInternalName(name)) return yield* Either.left(internalTopicRejection(name))
+    if (topic?.topicId === groupMetadataTopicId || (topic === undefined && isInternalName(name))) return yield* Either.left(internalTopicRejection(name))
     if (topic === undefined) return yield* rejected("UNKNOWN_TOPIC_OR_PARTITION", `The topic '${name}' does not exist.`)
     const configs = yield* changedConfigs(topic.configs, command, findTopicSetting)
     const tooMany = tooManyConfigs(cluster, topic.configs, configs)

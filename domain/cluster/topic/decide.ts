@@ -7,9 +7,10 @@ import { tooManyConfigs } from "../config/changes.ts"
 import { parseTopicConfigs } from "../config/topic.ts"
 import { type CommandOf, type Decision, rejected } from "../decision.ts"
 import { type Event, PartitionPlaced, TopicAdded, TopicRemoved } from "../event.ts"
-import { replicationEventLevel } from "../event-level.ts"
+import { groupPartitionsEventLevel, replicationEventLevel } from "../event-level.ts"
 import { livesOf } from "../replication/partition-changes.ts"
 import { type Cluster, liveBrokers, type Topic, topicById, topicByName } from "../state.ts"
+import { groupMetadataTopic, groupMetadataTopicId, groupPartitions } from "./group-metadata.ts"
 import { internalTopicRejection, isInternalId, isInternalName, newTopicName } from "./name.ts"
 import { place } from "./placement.ts"
 import { replicasFault } from "./replicas.ts"
@@ -168,6 +169,43 @@ export const addTopic = (cluster: Cluster, command: CommandOf<"AddTopic">): Deci
     return [new TopicAdded({ topic, topicId, configs }), ...brokers.map((replicas, partition) => placed(cluster, topicId, partition, replicas))]
   })
 
+/** No compaction: a record's key is the kind of its event. What the coordinator has in a snapshot it deletes itself. */
+const groupConfigs = (segmentBytes: number): Readonly<Record<string, string>> => ({
+  "cleanup.policy": "delete",
+  "compression.type": "producer",
+  "max.message.bytes": "104857600",
+  "message.timestamp.type": "CreateTime",
+  "retention.bytes": "-1",
+  "retention.ms": "-1",
+  "segment.bytes": `${segmentBytes}`,
+  "unclean.leader.election.enable": "false"
+})
+
+export const addGroupPartitions = (cluster: Cluster, command: CommandOf<"AddGroupPartitions">): Decision =>
+  Either.gen(function* () {
+    const { eventLevel, groupStreams } = cluster
+    if (groupPartitions(cluster) !== undefined) return []
+    if (groupStreams === undefined) return yield* rejected("INVALID_REQUEST", "The number of the groups' streams is not fixed yet.")
+    if (topicByName(cluster, groupMetadataTopic) !== undefined)
+      return yield* rejected(
+        "TOPIC_ALREADY_EXISTS",
+        `A client of an earlier version created a topic '${groupMetadataTopic}': remove it, so that the groups can have theirs.`
+      )
+    if (eventLevel < groupPartitionsEventLevel)
+      return yield* rejected(
+        "UNSUPPORTED_VERSION",
+        `Groups on partitions need event level ${groupPartitionsEventLevel}, the cluster is at ${eventLevel}: upgrade or unregister the brokers that do not know it.`
+      )
+    const placement = automatic(cluster, groupStreams, command.replicationFactor, undefined)
+    const brokers = yield* withinBrokers(cluster, placement, command.partitionsPerBrokerMax)
+    const topicId = groupMetadataTopicId
+    const configs = groupConfigs(command.segmentBytes)
+    return [
+      new TopicAdded({ topic: groupMetadataTopic, topicId, configs }),
+      ...brokers.map((replicas, partition) => placed(cluster, topicId, partition, replicas))
+    ]
+  })
+
 /** There is no event about a topic of that name: the topic is internal, or does not exist. */
 const missing = (name: string): Either.Either<never, Rejection> =>
   isInternalName(name) ? Either.left(internalTopicRejection(name)) : rejected("UNKNOWN_TOPIC_OR_PARTITION", `There is no topic '${name.slice(0, 60)}'.`)
@@ -182,7 +220,7 @@ export const addPartitions = (cluster: Cluster, command: CommandOf<"AddPartition
   Either.gen(function* () {
     const { assignments, count } = command
     const topic = topicByName(cluster, command.topic)
-    if (topic === undefined) return yield* missing(command.topic)
+    if (topic === undefined || topic.topicId === groupMetadataTopicId) return yield* missing(command.topic)
     const now = topic.partitions.length
     if (count === now) return yield* rejected("INVALID_PARTITIONS", `Topic already has ${now} partition(s).`)
     if (count < now)
@@ -210,7 +248,9 @@ export const removeTopic = (cluster: Cluster, command: CommandOf<"RemoveTopic">)
   const asked = command.topic
   if ("name" in asked) {
     const topic = topicByName(cluster, asked.name)
-    return topic === undefined ? missing(asked.name) : Either.right([new TopicRemoved({ topic: topic.name, topicId: topic.topicId })])
+    return topic === undefined || topic.topicId === groupMetadataTopicId
+      ? missing(asked.name)
+      : Either.right([new TopicRemoved({ topic: topic.name, topicId: topic.topicId })])
   }
   if (isInternalId(asked.topicId)) return Either.left(internalTopicRejection(asked.topicId))
   const topic = topicById(cluster, asked.topicId)

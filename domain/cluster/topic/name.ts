@@ -4,15 +4,12 @@ import { isTopicName, type TopicId, type TopicName } from "../../kernel/id.ts"
 import { rejected } from "../decision.ts"
 import { hasCollisionCharacters, unifiedName } from "../evolve.ts"
 import type { Cluster } from "../state.ts"
+import { groupMetadataTopic, groupMetadataTopicId } from "./group-metadata.ts"
 
 /** The leader's journal: clients read it, and only the leader writes to it. */
 export const metadataTopic = "__cluster_metadata" as TopicName
 /** Its topic id, the same as Kafka's. */
 export const metadataTopicId = "AAAAAAAAAAAAAAAAAAAAAQ" as TopicId
-/** The groups' streams: of the leader's journal, or the partitions of this topic. */
-export const groupMetadataTopic = "__group_metadata" as TopicName
-/** The id of the topic whose partitions are the groups' streams. Kafka assigns no id below 100. */
-export const groupMetadataTopicId = "AAAAAAAAAAAAAAAAAAAAAg" as TopicId
 /** The groups in Kafka's own format, made from their streams. */
 export const consumerOffsetsTopic = "__consumer_offsets" as TopicName
 /** A topic id below 100, which Kafka gives to no topic of a client. */

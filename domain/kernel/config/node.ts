@@ -116,6 +116,23 @@ const clients = {
   "offset.metadata.max.bytes": int(4096, 0, "Bytes of metadata that an offset commit may carry."),
   "offsets.retention.minutes": int(10_080, 1, "Minutes that the offsets of an empty group are kept."),
   "offsets.topic.num.partitions": int(4, 1, "Streams over which the groups are spread; fixed when the cluster is founded.", 1000),
+  "offsets.topic.replication.factor": {
+    ...int(3, 1, "Replicas of each partition of __group_metadata, where franz.groups.engine is partitions; as many brokers must be unfenced.", 32_767),
+    type: "short" as const
+  },
+  "offsets.topic.segment.bytes": int(104_857_600, 1, "Bytes of a segment of __group_metadata, where franz.groups.engine is partitions."),
+  "offsets.commit.timeout.ms": int(
+    5000,
+    1,
+    "How long the coordinator waits until all in-sync replicas have a change of a group, where franz.groups.engine is partitions; then it answers COORDINATOR_NOT_AVAILABLE."
+  ),
+  "franz.groups.engine": {
+    ...text(
+      "leader",
+      "Where the groups are coordinated. leader: by the leader of the cluster, in its journal. partitions: by the brokers, in the replicated topic __group_metadata; the leader hands its groups over, once and for good, as soon as offsets.topic.replication.factor brokers are unfenced and every broker knows how."
+    ),
+    oneOf: ["leader", "partitions"]
+  },
   "producer.id.expiration.ms": dynamic(int(86_400_000, 1, "A producer that was silent for this long is forgotten."))
 }
 

@@ -8,7 +8,7 @@ import type { Replica } from "../partition/replica/replica.ts"
 import type { Trimming } from "../partition/upkeep/trimming.ts"
 
 /** Raises the starts of logs, and deletes the records before them. */
-type RaiseStarts = Trimming["raise"]
+export type RaiseStarts = Trimming["raise"]
 
 const nothing = (path: string, message: string): AppendRefusal => ({ tookNothing: true, fault: new LogFault({ path, reason: "offline", message }) })
 

@@ -52,7 +52,7 @@ interface Plan {
 
 const planOf = (table: PartitionTable, topic: string, { offset, partitionIndex }: PartitionRequest): Plan => {
   const replica = table.find({ name: topic }, partitionIndex)
-  if (typeof replica === "string" && isInternalName(topic)) return { partitionIndex, error: "INVALID_TOPIC_EXCEPTION" }
+  if (typeof replica === "string" ? isInternalName(topic) : replica.isInternal) return { partitionIndex, error: "INVALID_TOPIC_EXCEPTION" }
   if (typeof replica === "string") return { partitionIndex, error: replica === "UNKNOWN_TOPIC_ID" ? "UNKNOWN_TOPIC_OR_PARTITION" : replica }
   if (!mayDelete(replica.config)) return { partitionIndex, error: "POLICY_VIOLATION" }
   const highWatermark = replica.highWatermark()

@@ -1,7 +1,8 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { groupMetadataTopicId, metadataTopicId } from "../../../domain/cluster/topic/name.ts"
+import { groupMetadataTopicId } from "../../../domain/cluster/topic/group-metadata.ts"
+import { metadataTopicId } from "../../../domain/cluster/topic/name.ts"
 import { LogFault } from "../../ports/log-store.ts"
 
 /** Where a journal is written before it is whole, below the directory that it is for. */

@@ -7,6 +7,7 @@ import { ignoredSettings, liveNodeConfig } from "../../../domain/cluster/config/
 import type { Cluster } from "../../../domain/cluster/state.ts"
 import { listenerText, type NodeListener } from "../../../domain/kernel/config/listener.ts"
 import type { NodeConfig } from "../../../domain/kernel/config.ts"
+import type { Broker } from "../../broker/broker.ts"
 import type { LeaderAddresses, NodeOptions, Running, UpOptions } from "../../cli/node/roles.ts"
 import { CliFailure } from "../../cli/shell/failure.ts"
 import type { Checksum } from "../../ports/checksum.ts"
@@ -94,9 +95,9 @@ const broker = (options: NodeOptions & LeaderAddresses): Starting =>
   }).pipe(withMetrics(options.config["node.id"]))
 
 /** The broker's own routes, and the leader's for every other API. */
-const united = (leader: Pick<LeaderOverFiles, "routes">, own: ReadonlyArray<Route>): ReadonlyArray<Route> => [
+const united = (leader: Pick<LeaderOverFiles, "routes">, { orOwn, routes: own }: Pick<Broker["Type"], "orOwn" | "routes">): ReadonlyArray<Route> => [
   ...own,
-  ...leader.routes.filter(({ api }) => !own.some((route) => route.api.key === api.key))
+  ...orOwn(leader.routes.filter(({ api }) => !own.some((route) => route.api.key === api.key)))
 ]
 
 /** Leader and broker as one node on one port. */
@@ -111,7 +112,7 @@ const leadingBroker = (options: NodeOptions) =>
     const store = yield* Layer.build(layerStore(below(options.data, `broker-${id}`), config))
     const leader = yield* openLeader(options, join(journalDirectory(options), "leader"))
     const own = yield* Effect.provide(openBrokerOfLeader(options, self, leader), store)
-    const all = united(leader, own.routes)
+    const all = united(leader, own)
     const opened: { at?: Opened } = {}
     const forControllers = controllerRoutes(leader, () => opened.at?.controller, yield* metricsText)
     const routes = ({ isController }: NodeListener) => (isController ? forControllers : all)

@@ -1,5 +1,6 @@
 import { HashMap } from "effect"
 import { type Cluster, topicByName } from "../../../domain/cluster/state.ts"
+import { groupMetadataTopicId } from "../../../domain/cluster/topic/group-metadata.ts"
 import { internalTopicByName, internalTopics } from "../../../domain/cluster/topic/internal.ts"
 import { errorCode } from "../../../domain/kernel/error-code.ts"
 import { type BrokerId, zeroTopicId } from "../../../domain/kernel/id.ts"
@@ -8,8 +9,8 @@ import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import { type Route, route } from "../../wire/route.ts"
 import { Sliced, type Steps, Stride } from "../../wire/sliced.ts"
 import { topicOperations } from "./authorized-operations.ts"
-import { internalPartitionMetadata, partitionMetadata, reachedThrough, unknownTopicMetadata } from "./metadata.ts"
-import { leaderIsListed, unreachable } from "./nodes.ts"
+import { internalPartitionMetadata, isReachable, partitionMetadata, reachedThrough, unknownTopicMetadata } from "./metadata.ts"
+import { unreachable } from "./nodes.ts"
 
 type Request = RequestOf<typeof DescribeTopicPartitions>
 type Response = ResponseDraft<typeof DescribeTopicPartitions>
@@ -32,11 +33,11 @@ const slice = (cluster: Cluster, name: string, from: number, limit: number): { r
     const partition = topic?.partitions.at(at)
     shown.push(
       partition === undefined
-        ? withEligible(internalPartitionMetadata(cluster, at), [])
+        ? withEligible(internalPartitionMetadata(cluster, topicId, at), [])
         : withEligible(partitionMetadata(cluster, partition, at), partition.elr)
     )
   }
-  return { topic: described({ name, topicId, isInternal: own !== undefined, partitions: shown }), left: end < count }
+  return { topic: described({ name, topicId, isInternal: own !== undefined || topicId === groupMetadataTopicId, partitions: shown }), left: end < count }
 }
 /** With the eligible replicas outside the ISR (KIP-966); the last known ones are not kept, as no election needs them here. */
 const withEligible = (partition: ReturnType<typeof partitionMetadata>, elr: ReadonlyArray<BrokerId>): Topic["partitions"][number] => ({
@@ -52,7 +53,7 @@ const unknown = (name: string): Topic => ({ ...unknownTopicMetadata(name), topic
 
 /** All topics; internal ones only if the client can reach the node that has them. */
 function* everyName(cluster: Cluster): Generator<string> {
-  if (leaderIsListed(cluster)) for (const { name } of internalTopics(cluster)) yield name
+  for (const topic of internalTopics(cluster)) if (isReachable(cluster, topic)) yield topic.name
   yield* HashMap.keys(cluster.topicIds)
 }
 

@@ -4,7 +4,7 @@ import type { FindCoordinator } from "../../protocol/message/10-find-coordinator
 import type { RequestOf, ResponseDraft } from "../../protocol/type/wire.ts"
 import type { RequestContext } from "../../wire/route.ts"
 import { distinct, mapped, Sliced, type Steps } from "../../wire/sliced.ts"
-import { coordinators } from "./nodes.ts"
+import { coordinators, relays } from "./nodes.ts"
 
 type Request = RequestOf<typeof FindCoordinator>
 type Response = ResponseDraft<typeof FindCoordinator>
@@ -24,22 +24,22 @@ const failure = (key: string, error: KafkaError, errorMessage: string): Coordina
   errorMessage
 })
 
-const coordinator = (find: ReturnType<typeof coordinators>, keyType: number, key: string): Coordinator => {
+const coordinator = (find: ReturnType<typeof relays>, keyType: number, key: string): Coordinator => {
   if (keyType !== keyTypes.group && keyType !== keyTypes.transaction)
     return failure(key, "INVALID_REQUEST", `There is no coordinator for keys of type ${keyType}: 0 is groups, 1 is transactions.`)
   const node = find(key)
-  if (node === undefined) return failure(key, "COORDINATOR_NOT_AVAILABLE", "No broker of the cluster is ready yet.")
+  if (node === undefined) return failure(key, "COORDINATOR_NOT_AVAILABLE", "No broker that coordinates it is ready.")
   return { key, nodeId: node.nodeId, host: node.host, port: node.port, errorCode: 0, errorMessage: null }
 }
 
 /**
- * FindCoordinator: the node through which the leader coordinates a group or a transaction (`coordinators`); the response has a duplicate key once. COORDINATOR_NOT_AVAILABLE
- * while no broker serves, INVALID_REQUEST for other kinds of keys.
+ * FindCoordinator: the broker that coordinates a group, or the node through which the leader does (`coordinators`); the response has a duplicate key once. COORDINATOR_NOT_AVAILABLE
+ * while there is none, INVALID_REQUEST for other kinds of keys.
  */
 export const findCoordinator =
   (image: () => Cluster) =>
   (request: Request, { listener, version }: Pick<RequestContext, "listener" | "version">): Response | Sliced<Response> => {
-    const find = coordinators(image(), listener)
+    const find = (request.keyType === keyTypes.transaction ? relays : coordinators)(image(), listener)
     if (version >= batchSince) {
       return new Sliced(function* (): Steps<Response> {
         const keys = yield* distinct(request.coordinatorKeys)

@@ -1,7 +1,8 @@
 import { Effect, Either, HashMap } from "effect"
 import { brokerOf, type Cluster, type Partition, sortedTopics, type Topic, topicById, topicByName } from "../../../domain/cluster/state.ts"
+import { groupMetadataTopicId, groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { type InternalTopic, internalTopicById, internalTopicByName, internalTopics } from "../../../domain/cluster/topic/internal.ts"
-import { isInternalName, parseTopicName } from "../../../domain/cluster/topic/name.ts"
+import { consumerOffsetsTopicId, isInternalName, parseTopicName } from "../../../domain/cluster/topic/name.ts"
 import { errorCode, type KafkaError } from "../../../domain/kernel/error-code.ts"
 import { zeroTopicId } from "../../../domain/kernel/id.ts"
 import { Metadata } from "../../protocol/message/03-metadata.ts"
@@ -65,12 +66,18 @@ const known = (cluster: Cluster, { name, topicId, partitions }: Topic): TopicRes
   errorCode: 0,
   name,
   topicId,
-  isInternal: false,
+  isInternal: topicId === groupMetadataTopicId,
   partitions: partitions.map((partition, index) => partitionMetadata(cluster, partition, index))
 })
 
-/** A partition of an internal topic: the leader leads it. */
-export const internalPartitionMetadata = ({ leader }: Cluster, partitionIndex: number): PartitionMetadata => ({
+/** A partition of an internal topic: the leader leads it; of `__consumer_offsets` the coordinator of its groups, once brokers coordinate them. */
+export const internalPartitionMetadata = (cluster: Cluster, topicId: string, partitionIndex: number): PartitionMetadata => {
+  const groups = topicId === consumerOffsetsTopicId ? groupPartitions(cluster)?.partitions.at(partitionIndex) : undefined
+  if (groups === undefined) return ledByLeader(cluster, partitionIndex)
+  const replicas = groups.leader === -1 ? [] : [groups.leader]
+  return { ...partitionMetadata(cluster, { ...groups, replicas, isr: replicas }, partitionIndex), offlineReplicas: [] }
+}
+const ledByLeader = ({ leader }: Cluster, partitionIndex: number): PartitionMetadata => ({
   errorCode: errorCode(leader === undefined ? "LEADER_NOT_AVAILABLE" : "NONE"),
   partitionIndex,
   leaderId: leader?.nodeId ?? -1,
@@ -83,8 +90,12 @@ const internal = (cluster: Cluster, { name, partitionCount, topicId }: InternalT
   name,
   topicId,
   isInternal: true,
-  partitions: Array.from({ length: partitionCount }, (_, index) => internalPartitionMetadata(cluster, index))
+  partitions: Array.from({ length: partitionCount }, (_, index) => internalPartitionMetadata(cluster, topicId, index))
 })
+
+/** Whether clients reach the nodes that have the topic: a leader in a process of its own is listed for no client that does not ask for its topics. */
+export const isReachable = (cluster: Cluster, { topicId }: Pick<InternalTopic, "topicId">): boolean =>
+  leaderIsListed(cluster) || (topicId === consumerOffsetsTopicId && groupPartitions(cluster) !== undefined)
 
 const unknown = (name: string | null, topicId: string, error: KafkaError): TopicResponse => ({ errorCode: errorCode(error), name, topicId, partitions: [] })
 
@@ -128,7 +139,7 @@ function* answers(cluster: Cluster, request: Request, { listener, version }: Met
     return stride.takes(1 + topic.partitions.length)
   }
   if (asksForAll(request, version)) {
-    for (const topic of leaderIsListed(cluster) ? internalTopics(cluster) : []) add(internal(cluster, topic))
+    for (const topic of internalTopics(cluster)) if (isReachable(cluster, topic)) add(internal(cluster, topic))
     for (const topic of inOrder(cluster)) if (add(known(cluster, topic))) yield
     return all
   }

@@ -1,4 +1,5 @@
 import { addressOn, type Broker, brokerOf, type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
+import { groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
 import { streamOf } from "../../../domain/group/groups.ts"
 import { groupId } from "../../../domain/group/id.ts"
 
@@ -45,11 +46,25 @@ export const controllerOf = (cluster: Cluster, self: number): number => {
 }
 
 /**
- * Returns a function from a group's name to its coordinator: the leader if it is a broker too; otherwise a broker, by the hash of the name, which relays requests to the
- * leader. Many clients look the coordinator up among the nodes of Metadata, so it has to be one of them. Undefined while no broker serves.
+ * Returns a function from a key to a node that relays requests to the cluster's leader: the leader itself if it is a broker too; otherwise a broker, by the hash of the key.
+ * Many clients look a coordinator up among the nodes of Metadata, so it has to be one of them. Undefined while no broker serves.
  */
-export const coordinators = (cluster: Cluster, listener: string | undefined): ((key: string) => Node | undefined) => {
+export const relays = (cluster: Cluster, listener: string | undefined): ((key: string) => Node | undefined) => {
   const nodes = nodesOf(cluster, listener)
   const leader = leaderIsListed(cluster) ? nodes.find(({ nodeId }) => nodeId === cluster.leader?.nodeId) : undefined
   return (key) => leader ?? (nodes.length === 0 ? undefined : nodes[streamOf(groupId(key), nodes.length)])
+}
+
+/**
+ * Returns a function from a group's name to its coordinator: the leader of its stream's partition; while the leader of the cluster coordinates all groups, as `relays`.
+ * Undefined while there is none.
+ */
+export const coordinators = (cluster: Cluster, listener: string | undefined): ((key: string) => Node | undefined) => {
+  const topic = groupPartitions(cluster)
+  if (topic === undefined) return relays(cluster, listener)
+  return (key) => {
+    const partition = topic.partitions.at(streamOf(groupId(key), topic.partitions.length))
+    const broker = partition === undefined || partition.leader === -1 ? undefined : brokerOf(cluster, partition.leader)
+    return broker === undefined ? undefined : nodeOn(broker, listener)
+  }
 }

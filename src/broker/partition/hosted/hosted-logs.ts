@@ -92,6 +92,7 @@ export class HostedLogs {
         signals.proposals.unsafeOffer(undefined)
       },
       followed: () => this.regroupFollowers(),
+      internalRoleChanged: () => void signals.internalRoles.unsafeOffer(undefined),
       lost: (partition, reason) => {
         disowned.add(partition, reason)
         // Where the cluster does not count on the log, no event follows from the report.

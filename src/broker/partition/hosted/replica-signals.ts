@@ -11,8 +11,11 @@ export interface ReplicaSignals {
   readonly starts: Queue.Queue<void>
   /** A replica has begun or ended to follow a leader. */
   readonly follows: Queue.Queue<void>
+  /** A replica of an internal topic has begun or ended to lead. */
+  readonly internalRoles: Queue.Queue<void>
 }
 
 export const makeReplicaSignals: Effect.Effect<ReplicaSignals> = Effect.gen(function* () {
-  return { proposing: new Set(), proposals: yield* Queue.sliding<void>(1), starts: yield* Queue.sliding<void>(1), follows: yield* Queue.sliding<void>(1) }
+  const signal = Queue.sliding<void>(1)
+  return { proposing: new Set(), proposals: yield* signal, starts: yield* signal, follows: yield* signal, internalRoles: yield* signal }
 })

@@ -52,10 +52,11 @@ export class PartitionTable {
     return typeof found === "string" ? found : found.asReplica
   }
 
-  /** The leadership of a partition, to produce to it, or why there is none. */
+  /** The leadership of a partition, to produce to it, or why there is none. The broker alone writes to an internal topic. */
   findLeading(ref: TopicRef, partition: number): Leading | NotHere {
     const found = this.find(ref, partition)
-    return typeof found === "string" ? found : (found.leading ?? "NOT_LEADER_OR_FOLLOWER")
+    if (typeof found === "string") return found
+    return (found.isInternal ? undefined : found.leading) ?? "NOT_LEADER_OR_FOLLOWER"
   }
 
   private at(ref: TopicRef, partition: number): Slot {

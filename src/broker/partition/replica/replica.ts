@@ -1,4 +1,5 @@
 import { Effect, Either } from "effect"
+import { groupMetadataTopicId } from "../../../../domain/cluster/topic/group-metadata.ts"
 import type { TopicConfig } from "../../../../domain/kernel/config.ts"
 import type { BrokerId, Epoch, Offset, TopicId } from "../../../../domain/kernel/id.ts"
 import { evolve, type LogState } from "../../../../domain/log/append.ts"
@@ -57,6 +58,8 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   readonly topic: string
   readonly topicId: TopicId
   readonly partition: number
+  /** Its records are written by this broker alone, while it leads. */
+  readonly isInternal: boolean
   private role: Leading | undefined
   private epoch: Epoch = -1
   readonly derived: DerivedState
@@ -84,6 +87,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
     this.topic = options.topic
     this.topicId = options.topicId
     this.partition = options.partition
+    this.isInternal = options.topicId === groupMetadataTopicId
     this.derived = new DerivedState(log, restored, options.codecs.crc32c)
     this.background = new BackgroundSync(
       log,
@@ -210,6 +214,7 @@ export class Replica implements ReadablePartition, LedReplica, FollowedReplica {
   private wakeAll(): void {
     this.fetches.wakeAll()
     this.view?.wake()
+    if (this.isInternal) this.options.replication.internalRoleChanged()
   }
 
   /** The partition as other brokers' replicas read it. */

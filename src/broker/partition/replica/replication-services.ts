@@ -22,6 +22,8 @@ export interface ReplicationServices {
   readonly leaderQuota: ReplicationQuota
   /** The partition leader has a proposal for the cluster's leader. */
   readonly propose: (partition: TopicIdPartition) => void
+  /** A replica of an internal topic has begun, or ended, to lead, or its log failed. */
+  readonly internalRoleChanged: () => void
   /** The replica has begun, or ended, to follow a leader. */
   readonly followed: () => void
   /** The log does not have what the replica acknowledged: another replica has to lead. */

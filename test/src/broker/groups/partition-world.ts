@@ -1,7 +1,8 @@
 import { Effect, Either, Layer, Scope } from "effect"
 import { layer as memoryStore } from "../../../../adapters/log/memory/layer.ts"
 import { MemoryDisk } from "../../../../adapters/log/memory/memory-disk.ts"
-import { groupMetadataTopic, groupMetadataTopicId, metadataTopic } from "../../../../domain/cluster/topic/name.ts"
+import { groupMetadataTopic, groupMetadataTopicId } from "../../../../domain/cluster/topic/group-metadata.ts"
+import { metadataTopic } from "../../../../domain/cluster/topic/name.ts"
 import { defaultNodeConfig, topicConfig } from "../../../../domain/kernel/config.ts"
 import { BrokerId } from "../../../../domain/kernel/id.ts"
 import { crc32c } from "../../../../domain/log/crc32c.ts"
@@ -31,6 +32,7 @@ const services = {
   ),
   propose: () => undefined,
   followed: () => undefined,
+  internalRoleChanged: () => undefined,
   lost: () => undefined,
   dropStart: () => Effect.void,
   highWatermarkFell: Effect.void,

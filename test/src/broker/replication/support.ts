@@ -99,7 +99,7 @@ export const createReplicated = (leader: RunningLeader, replicas: ReadonlyArray<
   Effect.gen(function* () {
     yield* leader.writer.when((cluster) => {
       const live = [...replicas].every((id) => [...leader.cluster().brokers].some(([, broker]) => broker.id === id && !broker.fenced))
-      return live && cluster.eventLevel === replicationEventLevel ? true : undefined
+      return live && cluster.eventLevel >= replicationEventLevel ? true : undefined
     })
     const command = Command.AddTopic({
       topic: name,

@@ -151,6 +151,7 @@ const openOwner = (start: number, derivation: { readonly now?: number; readonly 
         ),
         propose: () => undefined,
         followed: () => undefined,
+        internalRoleChanged: () => undefined,
         lost: () => undefined,
         dropStart: () => Effect.void,
         highWatermarkFell: Effect.void,

@@ -1,0 +1,72 @@
+import { Effect, Either } from "effect"
+import { Command } from "../../../domain/cluster/command.ts"
+import { groupPartitionsEventLevel } from "../../../domain/cluster/event-level.ts"
+import { type Cluster, liveBrokers } from "../../../domain/cluster/state.ts"
+import { groupPartitions } from "../../../domain/cluster/topic/group-metadata.ts"
+import { GroupCoordinator } from "../../groups/coordinator.ts"
+import { CommandIds } from "../../stream/command-ids.ts"
+import { ClusterStream } from "../journal/cluster-stream.ts"
+import { LeaderSettings, partitionsPerBrokerMax } from "../settings.ts"
+
+type Services = ClusterStream | CommandIds | GroupCoordinator | LeaderSettings
+
+/** How long to wait before the handover is tried again, ms: the brokers may have no room for the partitions, or the disk none for the event. */
+const retryMs = 10_000
+
+/** Whether the partitions for the groups can be made with so many replicas. */
+const isDue = (cluster: Cluster, replicationFactor: number): boolean =>
+  groupPartitions(cluster) === undefined &&
+  cluster.eventLevel >= groupPartitionsEventLevel &&
+  liveBrokers(cluster).filter(({ leavingAt }) => leavingAt === undefined).length >= replicationFactor
+
+/** Closes all streams, and journals the topic that takes their place; opens them again where that is refused. Returns whether it succeeded. */
+const handOver = (replicationFactor: number) =>
+  Effect.gen(function* () {
+    const { groupStreamCount, writer } = yield* ClusterStream
+    const settings = yield* LeaderSettings
+    const groups = yield* GroupCoordinator
+    const commandIds = yield* CommandIds
+    const streams = Array.from({ length: groupStreamCount }, (_, index) => index)
+    const command = Command.AddGroupPartitions({
+      replicationFactor,
+      segmentBytes: settings.config["offsets.topic.segment.bytes"],
+      partitionsPerBrokerMax: partitionsPerBrokerMax(settings)
+    })
+    // From the event on the streams of the journal are what the brokers take over: no entry may follow it.
+    yield* Effect.forEach(streams, (index) => groups.closeStream(index, true), { discard: true })
+    const submitted = writer.submit({ command, commandId: commandIds.own(), actor: "leader", cause: "franz.groups.engine=partitions" })
+    const outcome = yield* Effect.either(submitted)
+    if (Either.isRight(outcome)) {
+      yield* Effect.logInfo(`the groups are handed over to the brokers: ${groupStreamCount} partitions of __group_metadata, ${replicationFactor} replicas each`)
+      return true
+    }
+    yield* Effect.logWarning(`The leader still coordinates the groups, although franz.groups.engine is partitions: ${outcome.left.message}`)
+    yield* Effect.catchAll(groups.openStreams(streams), ({ message }) => Effect.logError(`The groups are not served until this node restarts: ${message}`))
+    return false
+  })
+
+/**
+ * Hands the groups over to the brokers, where `franz.groups.engine` is partitions and the leader still coordinates them,
+ * as soon as there are enough brokers. A crash before the event of the topic changes nothing; after it the leader does
+ * not open the streams of groups any more.
+ */
+export const handOverGroups: Effect.Effect<void, never, Services> = Effect.gen(function* () {
+  const { writer } = yield* ClusterStream
+  const { config } = yield* LeaderSettings
+  const replicationFactor = config["offsets.topic.replication.factor"]
+  const isHandedOver = (cluster: Cluster): boolean => groupPartitions(cluster) !== undefined
+  if (config["franz.groups.engine"] !== "partitions") {
+    if (isHandedOver(writer.state())) yield* Effect.logDebug("franz.groups.engine=leader is ignored: the brokers coordinate this cluster's groups for good")
+    return
+  }
+  if (isHandedOver(writer.state())) return
+  yield* Effect.logInfo(`the leader coordinates the groups until ${replicationFactor} brokers are unfenced (offsets.topic.replication.factor)`)
+  const attempt = Effect.zipRight(
+    writer.when((cluster) => (isDue(cluster, replicationFactor) ? true : undefined)),
+    handOver(replicationFactor)
+  )
+  yield* Effect.repeat(
+    Effect.tap(attempt, (isOver) => (isOver ? Effect.void : Effect.sleep(retryMs))),
+    { until: (isOver) => isOver }
+  )
+})

@@ -1,0 +1,140 @@
+import { describe, expect, test } from "bun:test"
+import { Effect } from "effect"
+import { groupPartitions } from "../../../../domain/cluster/topic/group-metadata.ts"
+import type { NodeConfig } from "../../../../domain/kernel/config.ts"
+import { kafkaError } from "../../../../domain/kernel/error-code.ts"
+import type { RunningLeader } from "../../../../src/leader/leader.ts"
+import { Produce } from "../../../../src/protocol/message/00-produce.ts"
+import { Metadata } from "../../../../src/protocol/message/03-metadata.ts"
+import { FindCoordinator } from "../../../../src/protocol/message/10-find-coordinator.ts"
+import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
+import { DeleteTopics } from "../../../../src/protocol/message/20-delete-topics.ts"
+import type { Link } from "../../../../src/wire/link.ts"
+import { Member, offsetsOf } from "../../groups/support.ts"
+import { createReplicated, ReplicatedWorld, until } from "../replication/support.ts"
+import { batch } from "../support.ts"
+
+const config: Partial<NodeConfig> = {
+  "franz.groups.engine": "partitions",
+  "offsets.topic.num.partitions": 4,
+  "offsets.topic.replication.factor": 3,
+  "group.initial.rebalance.delay.ms": 0,
+  "metadata.snapshot.interval.events": 20
+}
+const brokers = [1, 2, 3]
+
+const coordinatorOf = (to: Link, key: string) =>
+  Effect.map(to.call(FindCoordinator, { keyType: 0, coordinatorKeys: [key] }, { version: 4 }), ({ coordinators }) => {
+    const [found] = coordinators ?? []
+    return kafkaError(found?.errorCode ?? -1) === "NONE" ? found?.nodeId : undefined
+  })
+
+/** The broker that coordinates a group, as soon as one does, and answers for it. */
+const coordinating = (world: ReplicatedWorld, ask: number, group: string, isNot = -1) =>
+  Effect.gen(function* () {
+    const any = yield* world.link(ask)
+    for (let attempt = 0; attempt < 6000; attempt++) {
+      const id = yield* coordinatorOf(any, group)
+      if (id !== undefined && id !== isNot) {
+        const to = yield* world.link(id)
+        const probe = new Member(to, group, "probe")
+        probe.memberId = "probe"
+        const answer = yield* probe.beat()
+        if (answer === "UNKNOWN_MEMBER_ID") return { id, to }
+      }
+      yield* Effect.sleep(10)
+    }
+    return yield* Effect.die(new Error(`No broker coordinates ${group}.`))
+  })
+
+/** The member speaks to another coordinator. */
+const movedTo = (member: Member, to: Link): Member => {
+  const moved = new Member(to, member.groupId, member.name)
+  moved.memberId = member.memberId
+  moved.generation = member.generation
+  moved.protocol = member.protocol
+  return moved
+}
+
+const isHandedOver = (leader: RunningLeader) => leader.writer.when((cluster) => (groupPartitions(cluster) === undefined ? undefined : true))
+
+describe("groups on partitions", () => {
+  test("the leader hands its groups over once there are enough brokers; a group keeps members, generation and offsets over that and over the deaths of coordinators", () => {
+    const world = new ReplicatedWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const leader = yield* world.leader(config)
+        const running = new Map<number, { readonly stop: Effect.Effect<void> }>()
+        for (const id of [1, 2]) running.set(id, yield* world.broker(id, config))
+        yield* createReplicated(leader, [1, 2])
+        const before = new Member(yield* world.link(1), "g", "a")
+        expect(yield* before.enter()).toBe(`for ${before.memberId}`)
+        expect(yield* before.commit("orders", 0, 41)).toBe("NONE")
+        expect(groupPartitions(leader.cluster())).toBeUndefined()
+
+        running.set(3, yield* world.broker(3, config))
+        yield* isHandedOver(leader)
+        const first = yield* coordinating(world, 1, "g")
+        let member = movedTo(before, first.to)
+        expect(yield* member.beat()).toBe("NONE")
+        expect(yield* offsetsOf(first.to, "g")).toEqual({ "orders-0": 41 })
+
+        let coordinator = first.id
+        for (let offset = 42; offset < 45; offset++) {
+          expect(yield* member.commit("orders", 0, offset)).toBe("NONE")
+          yield* running.get(coordinator)?.stop ?? Effect.void
+          const ask = brokers.find((id) => id !== coordinator) as number
+          const next = yield* coordinating(world, ask, "g", coordinator)
+          running.set(coordinator, yield* world.broker(coordinator, config))
+          member = movedTo(member, next.to)
+          expect([yield* member.beat(), yield* offsetsOf(next.to, "g")]).toEqual(["NONE", { "orders-0": offset }])
+          // The broker that restarts joins the in-sync sets again before the next one stops.
+          yield* until(() => [...(groupPartitions(leader.cluster())?.partitions ?? [])].every(({ isr }) => isr.length === 3))
+          coordinator = next.id
+        }
+      })
+    )
+  }, 120_000)
+
+  test("every broker lists its own groups; the topic is internal, and no client changes it", () => {
+    const world = new ReplicatedWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const leader = yield* world.leader(config)
+        for (const id of brokers) yield* world.broker(id, config)
+        yield* createReplicated(leader, brokers)
+        yield* isHandedOver(leader)
+        const names = ["a", "b", "c", "d", "e", "f"]
+        for (const name of names) {
+          const { to } = yield* coordinating(world, 1, name)
+          expect(yield* new Member(to, name, "m").enter()).toStartWith("for ")
+        }
+        const listed: Array<string> = []
+        for (const id of brokers) listed.push(...(yield* (yield* world.link(id)).call(ListGroups, {})).groups.map(({ groupId }) => groupId))
+        expect(listed.sort()).toEqual(names)
+
+        const to = yield* world.link(1)
+        const { topics } = yield* to.call(Metadata, { topics: null }, { version: 9 })
+        const own = topics.find(({ name }) => name === "__group_metadata")
+        expect([own?.isInternal, own?.partitions.length, own?.partitions[0]?.replicaNodes.length]).toEqual([true, 4, 3])
+        expect(topics.find(({ name }) => name === "__consumer_offsets")?.partitions.map(({ leaderId }) => leaderId)).toEqual(
+          own?.partitions.map(({ leaderId }) => leaderId)
+        )
+        const produced = yield* to.call(
+          Produce,
+          {
+            acks: 1,
+            timeoutMs: 1000,
+            topicData: [{ name: "__group_metadata", partitionData: [0, 1, 2, 3].map((index) => ({ index, records: batch(["x"]) })) }]
+          },
+          { version: 9 }
+        )
+        expect(produced.responses[0]?.partitionResponses.map(({ errorCode }) => kafkaError(errorCode))).toEqual(
+          Array.from({ length: 4 }, () => "INVALID_TOPIC_EXCEPTION" as const)
+        )
+        const removed = yield* to.call(DeleteTopics, { topicNames: ["__group_metadata"], timeoutMs: 1000 }, { version: 5 })
+        expect(removed.responses.map(({ errorCode }) => kafkaError(errorCode))).toEqual(["INVALID_TOPIC_EXCEPTION"])
+      })
+    )
+  }, 120_000)
+})
