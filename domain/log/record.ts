@@ -248,13 +248,30 @@ const writeRecord = (to: Uint8Array, at: number, record: RecordToWrite, offsetDe
   return next
 }
 
+// Plain loops: they run for every message of a producer, and an iterator costs as much as the writing.
 const recordsAt = (records: ReadonlyArray<RecordToWrite>, before: number): Uint8Array => {
   const baseTimestamp = records[0]?.timestamp ?? -1
-  const sizes = records.map((record, i) => bodySize(record, i, record.timestamp - baseTimestamp))
-  const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + varintSize(size) + size, before))
+  const sizes = new Array<number>(records.length)
+  let total = before
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i] as RecordToWrite
+    const size = bodySize(record, i, record.timestamp - baseTimestamp)
+    sizes[i] = size
+    total += varintSize(size) + size
+  }
+  const bytes = new Uint8Array(total)
   let at = before
-  for (const [i, record] of records.entries()) at = writeRecord(bytes, at, record, i, record.timestamp - baseTimestamp, sizes[i] as number)
+  for (let i = 0; i < records.length; i++) {
+    const record = records[i] as RecordToWrite
+    at = writeRecord(bytes, at, record, i, record.timestamp - baseTimestamp, sizes[i] as number)
+  }
   return bytes
+}
+
+const newest = (records: ReadonlyArray<RecordToWrite>): number => {
+  let max = -1
+  for (let i = 0; i < records.length; i++) max = Math.max(max, (records[i] as RecordToWrite).timestamp)
+  return max
 }
 
 const writeHeader = (to: Uint8Array, batch: BatchToWrite, crc32c: Crc32c): void => {
@@ -270,7 +287,7 @@ const writeHeader = (to: Uint8Array, batch: BatchToWrite, crc32c: Crc32c): void 
   writeInt16(to, fieldAt.attributes, codecId(batch.codec) | flags)
   writeInt32(to, fieldAt.lastOffsetDelta, records.length - 1)
   writeInt64(to, fieldAt.baseTimestamp, records[0]?.timestamp ?? -1)
-  writeInt64(to, fieldAt.maxTimestamp, logAppendTime ?? records.reduce((max, record) => Math.max(max, record.timestamp), -1))
+  writeInt64(to, fieldAt.maxTimestamp, logAppendTime ?? newest(records))
   writeBigInt64(to, fieldAt.producerId, batch.producerId ?? -1n)
   writeInt16(to, fieldAt.producerEpoch, batch.producerEpoch ?? -1)
   writeInt32(to, fieldAt.baseSequence, batch.baseSequence ?? -1)

@@ -1,11 +1,11 @@
 import { join } from "node:path"
-import { buildFranzGo, buildLibrdkafka } from "../native-clients.ts"
+import { buildConfluent, buildFranzGo, buildLibrdkafka } from "../native-clients.ts"
 import { output } from "../process.ts"
 import { produceOver } from "../produce-load.ts"
 import { type Amount, type Figure, type OwnRow, type Sample, times } from "../row.ts"
 import { createTopic } from "../topic.ts"
 
-const clients = ["ours", "platformatic", "kafkajs", "librdkafka", "franz-go"] as const
+const clients = ["ours", "platformatic", "kafkajs", "confluent", "librdkafka", "franz-go"] as const
 const modes = ["send", "produce", "consume"] as const
 type Client = (typeof clients)[number]
 const root = join(import.meta.dir, "../../..")
@@ -25,6 +25,7 @@ const says = {
 const peers = [
   ["platformatic", "@platformatic/kafka"],
   ["kafkajs", "KafkaJS"],
+  ["confluent", "confluent-kafka-javascript under Node"],
   ["librdkafka", "librdkafka from C"],
   ["franz-go", "franz-go"]
 ] as const
@@ -32,9 +33,11 @@ const idOf = (mode: Mode, peer: Client): string => `13${"abc"[modes.indexOf(mode
 const cpuIdOf = (mode: Mode, peer: Client): string => `${idOf(mode, peer)}-cpu`
 const memoryIdOf = (mode: Mode, peer: Client): string => `${idOf(mode, peer)}-memory`
 /** A client that has not ended so long after its time is killed, ms: it connects, joins a group and settles its calls within that. */
-const lateMs = 120_000
+const lateMs = 60_000
+/** No further round begins after this time, ms: a row with slow clients ends, too. */
+const roundsBeginWithinMs = 240_000
 /** They compile to machine code and use several threads: a figure beside them has no goal. */
-const isNative = (peer: Client): boolean => peer === "librdkafka" || peer === "franz-go"
+const isNative = (peer: Client): boolean => peer === "librdkafka" || peer === "franz-go" || peer === "confluent"
 
 const figures: ReadonlyArray<Figure> = modes.flatMap((mode) =>
   peers.flatMap(([peer, title]): ReadonlyArray<Figure> => {
@@ -66,15 +69,20 @@ export const clientRow: OwnRow = {
     await createTopic(broker.port, { name: "clients", partitions: 4 })
     await createTopic(broker.port, { name: filled.topic, partitions: filled.partitions })
     await produceOver(broker.port, { ...filled, requests })
-    for (let round = 0; round < amount.rounds; round++) {
+    const failed = new Set<string>()
+    const begun = performance.now()
+    for (let round = 0; round < amount.rounds && performance.now() - begun < roundsBeginWithinMs; round++) {
       for (const mode of modes) {
         const rates = new Map<Client, Rate>()
         for (const [client, command] of commands) {
+          // It would fail again, or take its whole time again.
+          if (failed.has(`${client} ${mode}`)) continue
           const topic = mode === "consume" ? filled.topic : "clients"
           const measured = rate(command, mode, address, topic, amount, requests * filled.records)
           // A client that fails, or does not end, costs its own figures alone.
           const noted = await measured.catch((failure: unknown) => console.error(`${client} has no figure for ${mode}: ${failure}`))
-          if (noted !== undefined) rates.set(client, noted)
+          if (noted === undefined) failed.add(`${client} ${mode}`)
+          else rates.set(client, noted)
         }
         for (const sample of samplesOf(mode, rates)) say(sample)
       }
@@ -89,15 +97,17 @@ const ofTypeScript: ReadonlyArray<ClientCommand> = (["ours", "platformatic", "ka
   client,
   [process.execPath, programs[client]]
 ])
-/** The native clients that this machine can build. */
+/** The native clients that this machine has, or can build. */
 const nativeHere = (): ReadonlyArray<ClientCommand> => {
   const built = [
+    ["confluent", buildConfluent()],
     ["librdkafka", buildLibrdkafka()],
     ["franz-go", buildFranzGo()]
   ] as const
-  return built.flatMap(([client, path]): ReadonlyArray<ClientCommand> => {
-    if (path === undefined) console.error(`${client} is not measured: it cannot be built here.`)
-    return path === undefined ? [] : [[client, [path]]]
+  return built.flatMap(([client, command]): ReadonlyArray<ClientCommand> => {
+    if (!("lacks" in command)) return [[client, command]]
+    console.error(`${client} is not measured: ${command.lacks}.`)
+    return []
   })
 }
 

@@ -7,7 +7,6 @@ import {
   fields,
   first,
   isPlain,
-  listOf,
   name,
   oneOf,
   optional,
@@ -133,7 +132,8 @@ const unknownField = (field: string, given: unknown): Wrong => ({
   allowed: "the fields key, partition, headers and timestamp"
 })
 
-const anyMessages = listOf(() => undefined, "messages")
+const anyMessages = (value: unknown, field: string): Wrong | undefined =>
+  Array.isArray(value) ? undefined : { field, given: value, allowed: "a list of messages" }
 /** The messages themselves are checked one by one when they are sent. */
 export const wrongBatch = (topic: unknown, messages: unknown): Wrong | undefined => first(name(topic, "topic"), anyMessages(messages, "messages"))
 export const wrongMessages = (topic: unknown, messages: unknown, settled: unknown): Wrong | undefined =>

@@ -69,14 +69,15 @@ export class MessagePreparer {
       const wrong = wrongMessage(topic, value, options) ?? (this.client.metadata.view().topics.has(topic) ? undefined : wrongTopicName(topic))
       if (wrong !== undefined) return invalid(to.call, wrong)
       const now = this.clock.unsafeCurrentTimeMillis()
-      const { headers: given, partition, timestamp = now } = options
-      const key = bytesOf(options.key ?? null)
+      const { headers: given, key: givenKey = null, partition, timestamp = now } = options
+      const key = bytesOf(givenKey)
       const bytes = bytesOf(value)
       const headers = given === undefined ? noHeaders : headersOf(given)
+      const isBorrowed = (key !== null && key === givenKey) || (bytes !== null && bytes === value) || headers !== noHeaders
       const sizeBytes = sizeOfParts(key, bytes, headers)
       return sizeBytes > this.messageBytesMax
         ? new MessageTooLarge({ topic, sizeBytes, limitBytes: this.messageBytesMax })
-        : { timestamp, key, value: bytes, headers, sizeBytes, listener, index, topic, partition, now }
+        : { timestamp, key, value: bytes, headers, sizeBytes, listener, index, isBorrowed, topic, partition, now }
     } catch (cause) {
       // A getter or a proxy of the caller threw.
       return unreadable(to.call, cause)

@@ -115,15 +115,20 @@ export class Sending {
   }
 
   /** Sends many messages. Returns when the last is buffered; each has its report then or later. */
-  sendMany({ messages, to }: ManyMessages): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
-      for (let index = 0; index < messages.length; index++) {
-        // The messages before it should be in flight while this one is prepared.
-        if (index % messagesPerTurn === messagesPerTurn - 1) yield* Effect.yieldNow()
-        const waiting = this.sendAt(to, messages[index] as Message, index)
-        if (waiting !== undefined) yield* waiting
-      }
-    })
+  sendMany(many: ManyMessages): Effect.Effect<void> {
+    return Effect.suspend(() => this.sendFrom(many, 0))
+  }
+  /** Sends from the message at `index` on, as plain code up to the first that must wait. */
+  private sendFrom(many: ManyMessages, index: number): Effect.Effect<void> {
+    const { messages, to } = many
+    for (let at = index; at < messages.length; at++) {
+      const waiting = this.sendAt(to, messages[at] as Message, at)
+      const next = at + 1
+      if (waiting !== undefined) return Effect.flatMap(waiting, () => this.sendFrom(many, next))
+      // The messages before it should be in flight while the next is prepared.
+      if (next % messagesPerTurn === 0 && next < messages.length) return Effect.flatMap(Effect.yieldNow(), () => this.sendFrom(many, next))
+    }
+    return Effect.void
   }
   /** Sends the message at `index`. Returns the wait for its turn; undefined where it need not wait. */
   private sendAt(to: Destination, message: Message, index: number): Effect.Effect<void> | undefined {

@@ -17,6 +17,8 @@ export interface PendingRecord extends RecordToWrite {
   readonly listener: DeliveryListener
   /** The record's place among the messages of its listener. */
   readonly index: number
+  /** Some of its bytes are the caller's, who may change them. */
+  readonly isBorrowed: boolean
 }
 
 const none: ReadonlyArray<PendingRecord> = []
@@ -39,6 +41,8 @@ export class ProduceBatch {
    */
   baseSequence = -1
   attempts = 0
+  /** Whether a record has bytes of the caller. */
+  private hasBorrowed = false
   /** Why the last attempt failed, or why the first has not begun. */
   lastError: SendError | undefined
   /** An attempt ended without a response: the broker may have stored the batch. */
@@ -61,6 +65,7 @@ export class ProduceBatch {
 
   add(record: PendingRecord): void {
     this.records.push(record)
+    if (record.isBorrowed) this.hasBorrowed = true
     this.sizeBytes += record.sizeBytes
   }
 
@@ -69,6 +74,7 @@ export class ProduceBatch {
    * their buffer. Must be called before the batch gets its sequence.
    */
   takeChanged(): ReadonlyArray<PendingRecord> {
+    if (!this.hasBorrowed) return none
     for (const record of this.records)
       if (sizeOf(record) !== record.sizeBytes) return this.remove((_, one) => sizeOf(one) !== one.sizeBytes).map(({ pending }) => pending)
     return none

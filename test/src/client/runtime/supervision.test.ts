@@ -119,7 +119,7 @@ describe("a part that fails by a defect", () => {
             Effect.async<Sent, SendError>((resume) => {
               const record = { timestamp: 0, key: null, value: new TextEncoder().encode(value) }
               taken += sizeOf(record)
-              sender.submit("orders", partition, { ...record, sizeBytes: sizeOf(record), index: 0, listener: listenerOf(resume) })
+              sender.submit("orders", partition, { ...record, sizeBytes: sizeOf(record), index: 0, isBorrowed: false, listener: listenerOf(resume) })
             })
           )
         const outcomes = yield* Effect.forEach([0, 1, 0, 1], (partition, at) => send(`${at}`, partition), { concurrency: 4 })
@@ -155,7 +155,7 @@ describe("a part that fails by a defect", () => {
         const record = { timestamp: 0, key: null, value: null }
         const send = Effect.either(
           Effect.async<Sent, SendError>((resume) =>
-            sender.submit("orders", 0, { ...record, sizeBytes: sizeOf(record), index: 0, listener: listenerOf(resume) })
+            sender.submit("orders", 0, { ...record, sizeBytes: sizeOf(record), index: 0, isBorrowed: false, listener: listenerOf(resume) })
           )
         )
         // The pauses double up to 5 s.

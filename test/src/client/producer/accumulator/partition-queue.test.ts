@@ -10,6 +10,7 @@ const waiting = (nth: number) => ({
   value: null,
   sizeBytes: 10,
   index: nth,
+  isBorrowed: false,
   listener: { stored: () => {}, failed: () => {} }
 })
 const numbersOf = (batch: ProduceBatch) => batch.records.map(({ timestamp }) => timestamp)
