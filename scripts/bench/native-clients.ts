@@ -32,6 +32,10 @@ export const buildConfluent = (): NativeClient => {
   const cause = loaded.stderr.split("\n").find((line) => line.startsWith("Error:")) ?? "Node ended with an error"
   if (loaded.status !== 0) return { lacks: `${confluentName}, in a directory of NODE_PATH, does not load (${cause.trim()})` }
   const to = join(temporaryDirectory().path, "confluent.mjs")
-  const bundled = spawnSync(process.execPath, ["build", "--target=node", `--outfile=${to}`, join(sources, "confluent.ts")], { stdio: "ignore" })
+  const bundled = spawnSync(
+    process.execPath,
+    ["build", "--target=node", `--outfile=${to}`, join(import.meta.dir, "../..", "scripts/bench/client/confluent.ts")],
+    { stdio: "ignore" }
+  )
   return bundled.status === 0 ? ["node", to] : { lacks: "its program cannot be bundled" }
 }
