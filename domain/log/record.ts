@@ -251,12 +251,12 @@ const writeRecord = (to: Uint8Array, at: number, record: RecordToWrite, offsetDe
 // Plain loops: they run for every message of a producer, and an iterator costs as much as the writing.
 const recordsAt = (records: ReadonlyArray<RecordToWrite>, before: number): Uint8Array => {
   const baseTimestamp = records[0]?.timestamp ?? -1
-  const sizes = new Array<number>(records.length)
+  const sizes: Array<number> = []
   let total = before
   for (let i = 0; i < records.length; i++) {
     const record = records[i] as RecordToWrite
     const size = bodySize(record, i, record.timestamp - baseTimestamp)
-    sizes[i] = size
+    sizes.push(size)
     total += varintSize(size) + size
   }
   const bytes = new Uint8Array(total)
