@@ -102,15 +102,18 @@ const fetchFromLeaders: Effect.Effect<never, never, Services> = Effect.scoped(
   })
 )
 
-/** Looks after all replicas; `fetchers` is the number of fetchers by the look before. Returns the present one. */
-const look = (fetchers: number): Effect.Effect<number, never, HostedPartitions | BrokerContext> =>
+/** Looks after all replicas; returns whether any partition has several. `fetchers` is the number of fetchers by the look before. */
+const look = (fetchers: { count: number }): Effect.Effect<boolean, never, HostedPartitions | BrokerContext> =>
   Effect.gen(function* () {
     const config = (yield* BrokerContext).config()
     const lagMsMax = Math.max(0, config["replica.lag.time.max.ms"])
     const { signals, table } = yield* HostedPartitions
-    if (config["num.replica.fetchers"] !== fetchers) signals.follows.unsafeOffer(undefined)
+    if (config["num.replica.fetchers"] !== fetchers.count) signals.follows.unsafeOffer(undefined)
+    fetchers.count = config["num.replica.fetchers"]
+    let isReplicated = false
     for (const replica of table.replicas()) {
       const { replication } = replica
+      isReplicated ||= replica.isReplicated
       if (replication !== undefined) {
         replication.tick(lagMsMax)
         if (replication.proposal !== undefined) signals.proposing.add(replica)
@@ -119,7 +122,7 @@ const look = (fetchers: number): Effect.Effect<number, never, HostedPartitions |
       if (isStartBehind(replica)) signals.starts.unsafeOffer(undefined)
     }
     if (signals.proposing.size > 0) signals.proposals.unsafeOffer(undefined)
-    return config["num.replica.fetchers"]
+    return isReplicated
   })
 
 /** What a broker does for partitions with several replicas: fetches from partition leaders, and proposes in-sync sets. It ends with the scope. */
@@ -127,6 +130,7 @@ export const replicate: Effect.Effect<void, never, Services | Scope.Scope> = Eff
   yield* Effect.forkScoped(fetchFromLeaders)
   yield* Effect.forkScoped(sendProposals)
   yield* Effect.forkScoped(followStarts)
-  const fetchers = (yield* BrokerContext).config()["num.replica.fetchers"]
-  yield* Effect.forkScoped(Effect.iterate(fetchers, { while: () => true, body: (before) => Effect.delay(look(before), lookMs) }))
+  const fetchers = { count: (yield* BrokerContext).config()["num.replica.fetchers"] }
+  const { signals } = yield* HostedPartitions
+  yield* Effect.forkScoped(signals.looks.replication.repeat(lookMs, look(fetchers)))
 })

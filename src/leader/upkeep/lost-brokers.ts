@@ -19,6 +19,11 @@ export class LostBrokers {
     private readonly lookEveryMs: number
   ) {}
 
+  /** Whether the last look found a lost broker. */
+  get hasAny(): boolean {
+    return this.sinceNs.size > 0
+  }
+
   /** While this process itself was stopped, no broker could return: that time does not count. */
   private forgiveOwnPause(now: bigint): void {
     const usualNs = BigInt(this.lookEveryMs) * nanosPerMs

@@ -4,6 +4,7 @@ import { type Replacement, replacementOf } from "../../../domain/cluster/replica
 import { brokerOf, type Cluster } from "../../../domain/cluster/state.ts"
 import type { BrokerId } from "../../../domain/kernel/id.ts"
 import { CommandIds } from "../../stream/command-ids.ts"
+import { Watch } from "../../stream/watch.ts"
 import { ClusterStream } from "../journal/cluster-stream.ts"
 import { LeaderSettings, partitionsPerBrokerMax } from "../settings.ts"
 import { LostBrokers } from "./lost-brokers.ts"
@@ -64,11 +65,12 @@ export const replaceLostBrokers: Effect.Effect<never, never, Services> = Effect.
   const lost = new LostBrokers(yield* Effect.clock, delayMs, everyMs)
   const said = new Map<BrokerId, Said>()
   let looked: { readonly state: Cluster; readonly due: number } | undefined
+  /** Returns whether a broker is lost: without one there is nothing to look for until an event says so. */
   const look = Effect.gen(function* () {
     const state = writer.state()
     const due = lost.look(state)
     // Nothing changed: a walk over all partitions would find the same.
-    if (looked?.state === state && looked.due === due.length) return
+    if (looked?.state === state && looked.due === due.length) return lost.hasAny
     looked = { state, due: due.length }
     for (const id of said.keys()) if (!due.includes(id)) yield* end(id)
     for (const id of due) {
@@ -77,6 +79,7 @@ export const replaceLostBrokers: Effect.Effect<never, never, Services> = Effect.
       said.set(id, next)
       yield* Effect.logWarning(lineOf(next, nameOf(writer.state(), id), left))
     }
+    return lost.hasAny
   })
   /** The broker has no partition any more, or serves again. */
   const end = (id: BrokerId) => {
@@ -85,5 +88,7 @@ export const replaceLostBrokers: Effect.Effect<never, never, Services> = Effect.
     said.delete(id)
     return Effect.logInfo(isBack ? `${name} serves again: it keeps the replicas that were not moved` : `${name} is replaced: other brokers have its replicas`)
   }
-  return yield* Effect.forever(Effect.delay(look, everyMs))
+  const watch = new Watch()
+  const stop = writer.onChange(watch.wake)
+  return yield* Effect.ensuring(watch.repeat(everyMs, look), Effect.sync(stop))
 })

@@ -18,7 +18,7 @@ import { UnwritableDirectories } from "../upkeep/unwritable-directories.ts"
 import { inLanes } from "./lanes.ts"
 import { nearTo } from "./near-to.ts"
 import { closeFiles, NewLogs, type OpenedLog } from "./new-logs.ts"
-import type { ReplicaSignals } from "./replica-signals.ts"
+import { type ReplicaSignals, wakeLooks } from "./replica-signals.ts"
 import { type Placed, Roles } from "./roles.ts"
 import { PartitionTable } from "./table.ts"
 import { TopicSettings } from "./topic-settings.ts"
@@ -277,6 +277,7 @@ export class HostedLogs {
       if (now.topic.configs !== placed.topic.configs || this.services.context.config() !== nodeConfig) replica.configure(this.settings.of(now.topic))
       this.table.set(name, of.topicId, of.partition, replica)
       this.roles.assign(replica, now.partition)
+      wakeLooks(this.services.signals)
       return Effect.void
     })
   }

@@ -13,7 +13,7 @@ import type { Trimming } from "../upkeep/trimming.ts"
 import { runUpkeep } from "../upkeep/upkeep.ts"
 import { HostedLogs } from "./hosted-logs.ts"
 import { reactTo } from "./reactions.ts"
-import { makeReplicaSignals, type ReplicaSignals } from "./replica-signals.ts"
+import { makeReplicaSignals, type ReplicaSignals, wakeLooks } from "./replica-signals.ts"
 import type { PartitionTable } from "./table.ts"
 
 /** The partitions that have a replica on this broker, kept in step with the image. */
@@ -59,13 +59,17 @@ export class HostedPartitions extends Context.Tag("comanche-franz/broker/HostedP
     const logs = new HostedLogs(services, yield* Queue.sliding<void>(1))
     const { ended } = yield* CleanShutdown
     yield* Effect.addFinalizer(() => Effect.flatMap(logs.end, (isSynced) => (isSynced ? ended : Effect.void)))
-    const trimming = yield* runUpkeep(logs)
+    const trimming = yield* runUpkeep(logs, signals.looks.flushing)
     const scope = yield* Effect.scope
+    const react = reactTo(logs, context.nodeId)
     return {
       table: logs.table,
       signals,
       begin: (removed) => Effect.asVoid(Effect.zipRight(logs.begin(removed), Effect.forkIn(logs.run, scope))),
-      apply: reactTo(logs, context.nodeId),
+      apply: (events) => {
+        react(events)
+        wakeLooks(signals)
+      },
       raise: (all) => trimming.raise(all),
       leaveOffline: () => {
         for (const replica of logs.replicas()) replica.goOfflineWithDirectory()

@@ -1,4 +1,5 @@
 import { Effect, Queue } from "effect"
+import { Watch } from "../../../stream/watch.ts"
 import type { Replica } from "../replica/replica.ts"
 
 /** What the replicas of this broker tell the fibers that talk to other brokers and to the cluster's leader. */
@@ -13,9 +14,18 @@ export interface ReplicaSignals {
   readonly follows: Queue.Queue<void>
   /** A replica of an internal topic has begun or ended to lead. */
   readonly internalRoles: Queue.Queue<void>
+  /** Looks that wait until the replicas of this broker, their roles or their settings change. */
+  readonly looks: { readonly replication: Watch; readonly flushing: Watch }
+}
+
+/** The replicas of this broker, their roles or their settings have changed. */
+export const wakeLooks = ({ looks }: ReplicaSignals): void => {
+  looks.replication.wake()
+  looks.flushing.wake()
 }
 
 export const makeReplicaSignals: Effect.Effect<ReplicaSignals> = Effect.gen(function* () {
   const signal = Queue.sliding<void>(1)
-  return { proposing: new Set(), proposals: yield* signal, starts: yield* signal, follows: yield* signal, internalRoles: yield* signal }
+  const looks = { replication: new Watch(), flushing: new Watch() }
+  return { proposing: new Set(), proposals: yield* signal, starts: yield* signal, follows: yield* signal, internalRoles: yield* signal, looks }
 })

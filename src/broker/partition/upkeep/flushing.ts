@@ -29,12 +29,15 @@ export class Flushing {
     return own === unbounded && this.options.policy === "interval" ? unsyncedMsMax : own
   }
 
-  readonly look: Effect.Effect<void> = Effect.sync(() => {
+  /** Returns whether any log has a bound: without one there is nothing to look for until a setting changes. */
+  readonly look: Effect.Effect<boolean> = Effect.sync(() => {
     const now = this.options.clock.unsafeCurrentTimeMillis()
     const since: typeof this.since = new Map()
+    let hasBounds = false
     for (const replica of this.options.replicas()) {
       const bound = this.boundOf(replica)
       if (bound === unbounded) continue
+      hasBounds = true
       const end = replica.end()
       if (replica.isSynced(end - 1)) continue
       const before = this.since.get(replica)
@@ -44,5 +47,6 @@ export class Flushing {
       since.set(replica, noted)
     }
     this.since = since
+    return hasBounds
   })
 }

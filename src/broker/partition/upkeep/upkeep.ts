@@ -1,5 +1,6 @@
 import { Effect, type Scope } from "effect"
 import { Compression } from "../../../ports/compression.ts"
+import type { Watch } from "../../../stream/watch.ts"
 import { BrokerContext } from "../../broker-context.ts"
 import { type HostedLogs, reopenMs } from "../hosted/hosted-logs.ts"
 import { Cleaner } from "./cleaner.ts"
@@ -16,8 +17,8 @@ const repeated = (ms: number, task: Effect.Effect<void>): Effect.Effect<never> =
 /** The same until the scope closes. */
 const every = (ms: number, task: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> => Effect.asVoid(Effect.forkScoped(repeated(ms, task)))
 
-/** Starts the background work on the logs of this broker. It ends with the scope. */
-export const runUpkeep = (logs: HostedLogs): Effect.Effect<Trimming, never, BrokerContext | Compression | Scope.Scope> =>
+/** Starts the background work on the logs of this broker. It ends with the scope. `flushes` is woken when replicas or settings change. */
+export const runUpkeep = (logs: HostedLogs, flushes: Watch): Effect.Effect<Trimming, never, BrokerContext | Compression | Scope.Scope> =>
   Effect.gen(function* () {
     const { config, warn } = yield* BrokerContext
     const clock = yield* Effect.clock
@@ -36,7 +37,7 @@ export const runUpkeep = (logs: HostedLogs): Effect.Effect<Trimming, never, Brok
     const trimMs = config()["log.retention.check.interval.ms"]
     yield* Effect.forkScoped(Effect.delay(repeated(trimMs, trimming.look), Math.min(trimMs, firstTrimMs)))
     const flushing = new Flushing({ policy: config()["log.flush.policy"], replicas, clock })
-    yield* every(flushCheckMs, flushing.look)
+    yield* Effect.forkScoped(flushes.repeat(flushCheckMs, flushing.look))
     yield* every(
       Math.max(1, config()["replica.high.watermark.checkpoint.interval.ms"]),
       Effect.suspend(() => logs.highWatermarks.save(replicas()))
