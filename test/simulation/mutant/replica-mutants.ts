@@ -38,7 +38,10 @@ interface Inside {
 }
 const inside = (self: unknown): Inside => self as Inside
 
-/** `likelySeed`: where it is looked for first; without one the mutant is planted by hand alone. */
+/**
+ * `likelySeed`: where it is looked for first; without one a run reaches it rarely or never, and
+ * `test/src/broker/replication/planted.test.ts` or the model has it.
+ */
 const replicated = (name: string, mistake: string, plant: () => () => void, likelySeed?: number): Mutant => ({
   name,
   mistake,
@@ -124,29 +127,37 @@ const answerBeforeEvent = replicated("answer-before-event", "the leader of a par
   )
 )
 
-const minIsrIgnored = replicated("min-isr-ignored", "the leader of a partition commits with fewer in-sync replicas than min.insync.replicas", () =>
-  exchanged(
-    Replication.prototype,
-    "imageChanged",
-    (real) =>
-      function (this: Replication, now) {
-        real.call(this, { ...now, minIsr: 1 })
-      }
-  )
+const minIsrIgnored = replicated(
+  "min-isr-ignored",
+  "the leader of a partition commits with fewer in-sync replicas than min.insync.replicas",
+  () =>
+    exchanged(
+      Replication.prototype,
+      "imageChanged",
+      (real) =>
+        function (this: Replication, now) {
+          real.call(this, { ...now, minIsr: 1 })
+        }
+    ),
+  4
 )
 
-const highWatermarkIsEnd = replicated("high-watermark-is-end", "the high watermark of a leader is the end of its log", () =>
-  exchanged(
-    Replication.prototype,
-    "appended",
-    (real) =>
-      function (this: Replication) {
-        real.call(this)
-        const { log, state } = inside(this)
-        inside(this).state = { ...state, highWatermark: log.end() }
-        log.advanced(log.end())
-      }
-  )
+const highWatermarkIsEnd = replicated(
+  "high-watermark-is-end",
+  "the high watermark of a leader is the end of its log",
+  () =>
+    exchanged(
+      Replication.prototype,
+      "appended",
+      (real) =>
+        function (this: Replication) {
+          real.call(this)
+          const { log, state } = inside(this)
+          inside(this).state = { ...state, highWatermark: log.end() }
+          log.advanced(log.end())
+        }
+    ),
+  1
 )
 
 const highWatermarkForgotten = replicated("high-watermark-forgotten", "a replica that opens its log takes all of it for committed", () =>
@@ -176,22 +187,29 @@ const oldBrokerEpoch = replicated("old-broker-epoch", "the leader of a partition
   )
 )
 
-const fetchBeforeSync = replicated("fetch-before-sync", "a follower names an offset that it has not synced", () =>
-  exchanged(
-    Following.prototype,
-    "fetch",
-    (real) =>
-      function (this: Following) {
-        const followed = this as unknown as { state: { readonly end: number; readonly syncedEnd: number }; sync: Effect.Effect<void> }
-        followed.sync = Effect.void
-        followed.state = { ...followed.state, syncedEnd: followed.state.end }
-        return real.call(this)
-      }
-  )
+const fetchBeforeSync = replicated(
+  "fetch-before-sync",
+  "a follower names an offset that it has not synced",
+  () =>
+    exchanged(
+      Following.prototype,
+      "fetch",
+      (real) =>
+        function (this: Following) {
+          const followed = this as unknown as { state: { readonly end: number; readonly syncedEnd: number }; sync: Effect.Effect<void> }
+          followed.sync = Effect.void
+          followed.state = { ...followed.state, syncedEnd: followed.state.end }
+          return real.call(this)
+        }
+    ),
+  1
 )
 
-const cutIgnored = replicated("cut-ignored", "a follower does not cut its log where it leaves that of the leader", () =>
-  exchanged(FollowedLog.prototype, "cutTo", () => () => Effect.void)
+const cutIgnored = replicated(
+  "cut-ignored",
+  "a follower does not cut its log where it leaves that of the leader",
+  () => exchanged(FollowedLog.prototype, "cutTo", () => () => Effect.void),
+  2
 )
 
 const epochsNotCut = replicated("epochs-not-cut", "the leader epochs of records that a follower cuts stay in its cache", () =>
@@ -208,17 +226,21 @@ const epochsNotCut = replicated("epochs-not-cut", "the leader epochs of records 
   )
 )
 
-const producersNotFollowed = replicated("producers-not-followed", "a follower does not fold the producers of the batches that it appends", () =>
-  exchanged(
-    DerivedState.prototype,
-    "follow",
-    (real) =>
-      function (this: DerivedState, batches, now) {
-        const { producers } = this.log
-        real.call(this, batches, now)
-        this.log = { ...this.log, producers }
-      }
-  )
+const producersNotFollowed = replicated(
+  "producers-not-followed",
+  "a follower does not fold the producers of the batches that it appends",
+  () =>
+    exchanged(
+      DerivedState.prototype,
+      "follow",
+      (real) =>
+        function (this: DerivedState, batches, now) {
+          const { producers } = this.log
+          real.call(this, batches, now)
+          this.log = { ...this.log, producers }
+        }
+    ),
+  2
 )
 
 /** Mistakes with several replicas, above the pure functions of domain/partition. */
