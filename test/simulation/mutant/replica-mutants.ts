@@ -139,7 +139,7 @@ const minIsrIgnored = replicated(
           real.call(this, { ...now, minIsr: 1 })
         }
     ),
-  4
+  5
 )
 
 const highWatermarkIsEnd = replicated(
