@@ -157,7 +157,6 @@ const play = (world: World): Effect.Effect<void, unknown, Transport> =>
         wholeMs
       )
       if (thin !== undefined) recorder.unfinished.push(`${wholeMs} ms after the last fault: ${thin}`)
-      if (thin !== undefined && world.mutant !== noMutant) return
     }
     // The last reading finds no damage that the background scrub would have found by then.
     if (options.replicated !== undefined && (yield* world.scrub)) yield* Effect.sleep(options.brokerSessionMs)

@@ -205,11 +205,8 @@ const fetchBeforeSync = replicated(
   1
 )
 
-const cutIgnored = replicated(
-  "cut-ignored",
-  "a follower does not cut its log where it leaves that of the leader",
-  () => exchanged(FollowedLog.prototype, "cutTo", () => () => Effect.void),
-  2
+const cutIgnored = replicated("cut-ignored", "a follower does not cut its log where it leaves that of the leader", () =>
+  exchanged(FollowedLog.prototype, "cutTo", () => () => Effect.void)
 )
 
 const epochsNotCut = replicated("epochs-not-cut", "the leader epochs of records that a follower cuts stay in its cache", () =>
