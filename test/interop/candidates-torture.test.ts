@@ -25,7 +25,7 @@ testWith(
   async () => {
     const faults = ["kill", "stop", "etcd", "quorum"]
     const file = join(data.path, "candidates.json")
-    const options = { events: faults.length, only: faults, "lasting-seconds": 3, "lease-ms": 2000, rate: 10, json: file }
+    const options = { events: faults.length, only: faults, "lasting-seconds": 3, "lease-ms": 3000, rate: 10, json: file }
     const args = ["--candidates", "--from-source", ...Object.entries(options).map(([name, value]) => `--${name}=${value}`)]
     const { code, stderr, stdout } = await Run.start(process.execPath, ["scripts/torture.ts", ...args], { env: { TMPDIR: data.path } }).end(600_000)
     expect({ code, output: code === 0 ? "" : `${stdout}\n${stderr}` }).toEqual({ code: 0, output: "" })
