@@ -59,7 +59,9 @@ export class HostedStreams {
   private readonly scopes = new Map<number, Scope.CloseableScope>()
   private readonly oneAtATime = Effect.unsafeMakeSemaphore(1)
   private readonly limits: Limits
-  /** How often a stream was unloaded because its journal failed. */
+  /** When a stream was opened last, ms by the monotonic clock. */
+  private readonly openedAt = new Map<number, number>()
+  /** How often a stream was unloaded because its journal failed, without serving for long between. */
   private readonly unloads = new Map<number, number>()
 
   constructor(private readonly parts: HostedStreamsParts) {
@@ -137,7 +139,10 @@ export class HostedStreams {
   }
 
   private reopen(index: number, isLeaseOver: boolean): Effect.Effect<void> {
-    const before = this.unloads.get(index) ?? 0
+    const { context } = this.parts
+    // A stream that served for longer than the longest pause begins anew with the shortest.
+    const served = context.elapsed() - (this.openedAt.get(index) ?? 0)
+    const before = served >= reopenMsMax ? 0 : (this.unloads.get(index) ?? 0)
     if (!isLeaseOver) this.unloads.set(index, before + 1)
     const name = groupStreamName(index)
     const failed = ({ message }: LogFault | UnreadableEvent) => {
@@ -177,6 +182,7 @@ export class HostedStreams {
         const options = { index, limits: this.limits, metrics, now: context.now, onDeadline: alarm.set }
         const stream = yield* Scope.extend(makeGroupStream(writer, options), own)
         this.scopes.set(index, own)
+        this.openedAt.set(index, context.elapsed())
         context.streams.add(stream)
         context.suspect([...committedTopics(stream)])
         alarm.set(stream.deadlines.next)

@@ -11,7 +11,7 @@ import { ListGroups } from "../../../../src/protocol/message/16-list-groups.ts"
 import { DeleteTopics } from "../../../../src/protocol/message/20-delete-topics.ts"
 import type { Link } from "../../../../src/wire/link.ts"
 import { Member, offsetsOf } from "../../groups/support.ts"
-import { createReplicated, ReplicatedWorld, until } from "../replication/support.ts"
+import { createReplicated, isolate, ReplicatedWorld, until } from "../replication/support.ts"
 import { batch } from "../support.ts"
 
 const config: Partial<NodeConfig> = {
@@ -92,6 +92,35 @@ describe("groups on partitions", () => {
           yield* until(() => [...(groupPartitions(leader.cluster())?.partitions ?? [])].every(({ isr }) => isr.length === 3))
           coordinator = next.id
         }
+      })
+    )
+  }, 120_000)
+
+  test("a coordinator that is cut off acknowledges no commit, its successor has every acknowledged one, and it gives the groups up when its image has the successor", () => {
+    const world = new ReplicatedWorld()
+    return world.run(
+      Effect.gen(function* () {
+        const strict = { ...config, "min.insync.replicas": 2 }
+        const leader = yield* world.leader(strict)
+        for (const id of brokers) yield* world.broker(id, strict)
+        yield* createReplicated(leader, brokers)
+        yield* isHandedOver(leader)
+        const first = yield* coordinating(world, 1, "g")
+        const old = new Member(first.to, "g", "a", { sessionTimeoutMs: 60_000 })
+        expect(yield* old.enter()).toBe(`for ${old.memberId}`)
+        expect(yield* old.commit("orders", 0, 7)).toBe("NONE")
+
+        isolate(world, first.id)
+        expect(yield* old.commit("orders", 0, 8)).toBe("COORDINATOR_NOT_AVAILABLE")
+        const next = yield* coordinating(world, brokers.find((id) => id !== first.id) as number, "g", first.id)
+        const member = movedTo(old, next.to)
+        expect([yield* member.beat(), yield* offsetsOf(next.to, "g")]).toEqual(["NONE", { "orders-0": 7 }])
+        expect(yield* member.commit("orders", 0, 9)).toBe("NONE")
+
+        world.network.heal()
+        yield* until(() => [...(groupPartitions(leader.cluster())?.partitions ?? [])].every(({ isr }) => isr.length === 3))
+        expect(yield* old.beat()).toBe("NOT_COORDINATOR")
+        expect(yield* offsetsOf(next.to, "g")).toEqual({ "orders-0": 9 })
       })
     )
   }, 120_000)
