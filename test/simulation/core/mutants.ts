@@ -76,7 +76,7 @@ const likelySeeds: Readonly<Record<string, number>> = {
   "a replica joins without the start of the epoch": 11,
   "AlterPartition's answer is believed before the event": 59,
   "the in-sync set changes without the partition epoch": 205,
-  "a replica joins by the fetch of an earlier process": 110,
+  "a replica joins by the fetch of an earlier process": 1096,
   "acks=all is answered by the high watermark that a leader without followers had": 37,
   "epochs stay behind a cut": 345,
   "the producers of a log are not cut with it": 19,
