@@ -3,7 +3,7 @@ import { anyCase, bools, family, hidden, ints, lists, longs, shorts, texts } fro
 
 /** Group types that are not built, and the internal topics in which Kafka stores groups. */
 export const groups = family(
-  "Configures consumer, share or streams groups, or Kafka's internal topics for groups. It has no effect here: these group types are not built, and groups are not stored in topics (docs/skipped.md).",
+  "Configures consumer, share or streams groups, or Kafka's internal topics for groups. It has no effect here: these group types are not built, and the topic of groups is our own (docs/skipped.md).",
   {
     "errors.deadletterqueue.auto.create.topics.enable": dynamic(bools(false)),
     "errors.deadletterqueue.topic.name.prefix": dynamic(texts("dlq.")),
