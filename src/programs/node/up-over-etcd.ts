@@ -42,9 +42,11 @@ export const upOverEtcd = <E, R>(
     const nodeId = known.config["node.id"]
     const candidate = yield* withMetrics(nodeId)(startCandidate({ ...known, config: { ...known.config, "metadata.log.dir": "" } }))
     const brokers = yield* startBrokers({ leader: candidate.reached, first: nodeId + 1, cluster: candidate.cluster })
-    return {
+    // The declarations of the package need the name of the type.
+    const running: Running = {
       nodes: [{ id: nodeId, roles: ["leader"] as const, ...candidate.address }, ...brokers.nodes],
       journal,
       stopped: firstFailure([etcd.failed, Effect.mapError(candidate.failed, nodeFailure), brokers.stopped])
     }
+    return running
   })
