@@ -22,6 +22,8 @@ export interface Follower extends ReplicaImage {
   /** The leader's end at its last fetch, and when that was. */
   readonly endAtFetch: Offset
   readonly fetchedAt: number
+  /** Within `nearMs` it fetched again, and had all that the leader had at its fetch before. */
+  readonly isNear: boolean
   /** It is behind for longer than `replica.lag.time.max.ms`. */
   readonly isLagging: boolean
   /** The cluster's leader said that it cannot join now; until the image changes. */
@@ -61,11 +63,18 @@ export interface InSyncView {
 const canJoin = ({ epochStart, highWatermark }: InSyncView, { end, isIneligible, isLagging, mayJoin }: Follower): boolean =>
   mayJoin && !isIneligible && !isLagging && end >= highWatermark && end >= epochStart
 
+/** How long the rounds of a replica may be that is near the leader's end, ms. */
+export const nearMs = 1000
+
 /**
- * Whether the high watermark waits for a replica: it is in the maximal in-sync set, or could join now. Without the
- * second the high watermark would pass a replica again and again before its proposal is sent.
+ * Whether the high watermark waits for a replica: it is in the maximal in-sync set, or could join now, or is near the end. Without the second the high watermark would pass a replica again and
+ * again before its proposal is sent. Without the third a replica whose rounds (fetch, append, sync) are longer than twice those of the set would never join while records are appended: the
+ * high watermark moves with the set, and is ahead of each of its fetches. Where it waits, the next fetch has all that it needs.
  */
-export const isCounted = (view: InSyncView, follower: Follower): boolean => view.maximal.includes(follower.id) || canJoin(view, follower)
+export const isCounted = (view: InSyncView, follower: Follower): boolean => {
+  const { isIneligible, isLagging, isNear, mayJoin } = follower
+  return view.maximal.includes(follower.id) || canJoin(view, follower) || (isNear && mayJoin && !isIneligible && !isLagging)
+}
 
 /** The in-sync set that the leader wants: without those that lag, and with those that can join. In the order of the replicas. */
 export const wantedIsr = (view: InSyncView, followers: ReadonlyArray<Follower>): ReadonlyArray<BrokerId> | undefined => {

@@ -1,7 +1,7 @@
 import type { KafkaError } from "../kernel/error-code.ts"
 import type { BrokerId, Epoch, Offset } from "../kernel/id.ts"
 import type { PartitionImage } from "./image.ts"
-import { type Follower, type InSyncView, isCounted, type Proposal, type ProposalOutcome, wantedIsr } from "./in-sync.ts"
+import { type Follower, type InSyncView, isCounted, nearMs, type Proposal, type ProposalOutcome, wantedIsr } from "./in-sync.ts"
 
 /**
  * The leader of a partition as steps: each function takes the state and returns the next one, without clock, disk or
@@ -75,8 +75,8 @@ const followersOf = (self: BrokerId, { replicas }: PartitionImage, before: Reado
     .map(({ brokerEpoch, id, mayJoin }): Follower => {
       const known = before.find((one) => one.id === id)
       // A broker that registered again may have lost its log: what its earlier process fetched does not count (KIP-903).
-      if (known !== undefined && known.brokerEpoch === brokerEpoch) return { ...known, mayJoin, isIneligible: false }
-      return { id, brokerEpoch, mayJoin, end: -1, logStart: 0, behindSince: at, endAtFetch: end, fetchedAt: at, isLagging: false, isIneligible: false }
+      if (known !== undefined && known.brokerEpoch === brokerEpoch) return { ...known, mayJoin, isNear: known.isNear && mayJoin, isIneligible: false }
+      return { id, brokerEpoch, mayJoin, end: -1, logStart: 0, behindSince: at, endAtFetch: end, fetchedAt: at, isNear: false, isLagging: false, isIneligible: false }
     })
 
 const brokerEpochIn = ({ replicas }: PartitionImage, id: BrokerId): Epoch => replicas.find((one) => one.id === id)?.brokerEpoch ?? -1
@@ -204,11 +204,13 @@ export const fetched = (state: Lead, { brokerEpoch, id, logStart, offset }: Repl
   if (before === undefined || before.brokerEpoch !== brokerEpoch || offset > state.end) return state
   const isAtEnd = offset >= state.end
   // Kafka's rule: a replica that reaches where the end was at its last fetch was caught up then.
-  const since = before.end >= 0 && offset >= before.endAtFetch ? Math.max(before.behindSince, before.fetchedAt) : before.behindSince
+  const hasReached = before.end >= 0 && offset >= before.endAtFetch
+  const since = hasReached ? Math.max(before.behindSince, before.fetchedAt) : before.behindSince
   const behindSince = isAtEnd ? -1 : since < 0 ? at : since
   // A replica that is at the end does not lag; another one does until a tick looks at it again.
   const isLagging = before.isLagging && !isAtEnd && behindSince === before.behindSince
-  const after = { ...before, end: offset, logStart, behindSince, endAtFetch: state.end, fetchedAt: at, isLagging }
+  const isNear = hasReached && at > before.fetchedAt && at - before.fetchedAt <= nearMs
+  const after = { ...before, end: offset, logStart, behindSince, endAtFetch: state.end, fetchedAt: at, isNear, isLagging }
   if (after.end === before.end && behindSince === before.behindSince && isLagging === before.isLagging && logStart === before.logStart && isAtEnd) return state
   const followers = state.followers.slice()
   followers[index] = after
@@ -268,11 +270,13 @@ export const proposalAnswered = (state: Lead, proposal: Proposal, outcome: Propo
   return withHighWatermark(withProposal({ ...state, followers, maximal: state.isr, proposal: undefined }))
 }
 
-/** Looks for replicas that lag: at least twice in `lagMaxMs`, `replica.lag.time.max.ms`. */
+/** Looks for replicas that lag, and for those that are near and stopped fetching: at least twice in `lagMaxMs`, `replica.lag.time.max.ms`. */
 export const tick = (state: Lead, at: number, lagMaxMs: number): Lead => {
   const lags = ({ behindSince }: Follower): boolean => behindSince >= 0 && at - behindSince > lagMaxMs
-  if (state.followers.every((one) => lags(one) === one.isLagging)) return state
-  const followers = state.followers.map((one) => (lags(one) === one.isLagging ? one : { ...one, isLagging: lags(one) }))
+  const near = ({ fetchedAt, isNear }: Follower): boolean => isNear && at - fetchedAt <= nearMs
+  const isSame = (one: Follower): boolean => lags(one) === one.isLagging && near(one) === one.isNear
+  if (state.followers.every(isSame)) return state
+  const followers = state.followers.map((one) => (isSame(one) ? one : { ...one, isLagging: lags(one), isNear: near(one) }))
   return withHighWatermark(withProposal({ ...state, followers }))
 }
 

@@ -206,3 +206,34 @@ describe("KAFKA-15221: a proposal has the broker epochs of the fetches by which 
     expect(image(asked, again, 1)).toMatchObject({ proposal: undefined, maximal: [1, 2] })
   })
 })
+
+describe("a replica whose rounds are longer than those of the in-sync set, while records are appended", () => {
+  /** Replica 2 is in sync and fetches each 10 ms; replica 3 begins a fetch each 100 ms. A record is appended each ms. */
+  const rounds = (thirdFetches: (state: Lead, at: number) => Lead): Lead => {
+    let state = leading({ isr: ids(1, 2) })
+    let read = 100
+    for (let at = 1; at <= 1000; at++) {
+      state = synced(appended(state, 100 + at, at), 100 + at)
+      if (at % 10 === 0) {
+        state = fetched(state, fetchOf(2, read), at)
+        read = 100 + at
+      }
+      if (at % 100 === 0) state = thirdFetches(state, at)
+    }
+    return state
+  }
+  /** It has what there was at its fetch before. */
+  const third = (state: Lead, at: number): Lead => fetched(state, fetchOf(3, at), at)
+  test("it can join: the high watermark waits for it once it is near", () => {
+    expect(rounds(third).proposal?.isr).toEqual(ids(1, 2, 3))
+  })
+  test("one that is far behind, or that stopped fetching, does not hold the high watermark", () => {
+    expect(rounds((state, at) => fetched(state, fetchOf(3, Math.floor(at / 2)), at)).highWatermark).toBe(1090)
+    const stopped = rounds((state, at) => (at <= 200 ? third(state, at) : state))
+    expect(stopped.highWatermark).toBeLessThan(1000)
+    expect(tick(stopped, 1201, 30_000).highWatermark).toBe(1090)
+    // Nor one that may not join any more.
+    const away = imageOf({ isr: ids(1, 2) }).replicas.map((one) => (one.id === 3 ? { ...one, mayJoin: false } : one))
+    expect(image(stopped, imageOf({ isr: ids(1, 2), replicas: away }), 1000).highWatermark).toBe(1090)
+  })
+})

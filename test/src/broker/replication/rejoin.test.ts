@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import { Command } from "../../../../domain/cluster/command.ts"
 import { createReplicated, isolate, partitionOf, produce, ReplicatedWorld, until } from "./support.ts"
 
@@ -149,6 +149,27 @@ test("a broker that had to register again changes in-sync sets over connections 
       yield* give(Command.ElectLeaders({ kind: "preferred", partitions: null, commandedBy: "test" }), "elect")
       yield* until(() => partitionOf(leader)?.leader === 1)
       yield* restartThird
+    })
+  )
+})
+
+test("a replica on a disk that is slower than those of the others joins while records are appended without a pause", () => {
+  const world = new ReplicatedWorld()
+  return world.run(
+    Effect.gen(function* () {
+      const leader = yield* world.leader()
+      for (const id of [1, 2]) yield* world.broker(id)
+      const third = yield* world.broker(3)
+      yield* createReplicated(leader, [1, 2, 3], { "min.insync.replicas": "2" })
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      yield* third.stop
+      yield* until(() => partitionOf(leader)?.isr.length === 2)
+      for (const [id, disk] of world.disks) disk.syncDelayMs = id === 3 ? 50 : 5
+      const to = yield* world.link(1)
+      const sending = yield* Effect.fork(Effect.forever(Effect.zipRight(Effect.fork(produce(to, "record", 1)), Effect.sleep(10))))
+      yield* world.broker(3)
+      yield* until(() => partitionOf(leader)?.isr.length === 3)
+      yield* Fiber.interrupt(sending)
     })
   )
 })
