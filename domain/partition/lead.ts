@@ -76,7 +76,19 @@ const followersOf = (self: BrokerId, { replicas }: PartitionImage, before: Reado
       const known = before.find((one) => one.id === id)
       // A broker that registered again may have lost its log: what its earlier process fetched does not count (KIP-903).
       if (known !== undefined && known.brokerEpoch === brokerEpoch) return { ...known, mayJoin, isNear: known.isNear && mayJoin, isIneligible: false }
-      return { id, brokerEpoch, mayJoin, end: -1, logStart: 0, behindSince: at, endAtFetch: end, fetchedAt: at, isNear: false, isLagging: false, isIneligible: false }
+      return {
+        id,
+        brokerEpoch,
+        mayJoin,
+        end: -1,
+        logStart: 0,
+        behindSince: at,
+        endAtFetch: end,
+        fetchedAt: at,
+        isNear: false,
+        isLagging: false,
+        isIneligible: false
+      }
     })
 
 const brokerEpochIn = ({ replicas }: PartitionImage, id: BrokerId): Epoch => replicas.find((one) => one.id === id)?.brokerEpoch ?? -1

@@ -6,7 +6,7 @@ import { nextFetch } from "../../../domain/partition/follow.ts"
 import { acknowledgedEnd, appended, synced } from "../../../domain/partition/lead.ts"
 import { mutants as modelMutants } from "../../../scripts/model/mutants.ts"
 import { realRules as modelRules } from "../../../scripts/model/rules.ts"
-import { type Rules, realRules } from "./rules.ts"
+import { type Rules, realRules, servesUnknownRegistrations } from "./rules.ts"
 
 /** A rule that is switched off. */
 interface CoreMutant {
@@ -102,10 +102,11 @@ export const coreMutants: ReadonlyArray<CoreMutant> = [
   mutant("the leader counts its own records before they are synced", { appended: (state, end, at) => synced(appended(state, end, at), end) }),
   mutant("a follower names records that are not synced", { nextFetch: (state) => nextFetch({ ...state, syncedEnd: state.end }) }),
   modelled("AlterPartition's answer is believed before the event"),
-  mutant("the in-sync set changes without the partition epoch", { commanded: altered(withPresentEpochs) }),
+  mutant("the in-sync set changes without the partition epoch", { commanded: altered(withPresentEpochs), fetchRefusal: servesUnknownRegistrations }),
   mutant("a replica joins by the fetch of an earlier process", {
     ...ofModel("a replica joins by the fetch of an earlier process"),
-    commanded: altered(withPresentBrokers)
+    commanded: altered(withPresentBrokers),
+    fetchRefusal: servesUnknownRegistrations
   }),
   modelled("a restarted process leads by an old image"),
   mutant("the ELR has replicas that left a set that was large enough", { decided: withLargeElrs }),

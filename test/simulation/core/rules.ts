@@ -37,3 +37,14 @@ export const realRules = {
   fencesJournal: true
 }
 export type Rules = typeof realRules
+
+/**
+ * Serves the fetch of a registration that the image of the partition's leader does not have yet, as brokers did before
+ * decision 108: it does not count. Runs whose seed was found with it keep their course.
+ */
+export const servesUnknownRegistrations: Rules["fetchRefusal"] = (state, request) => {
+  const known = state.followers.find(({ id }) => id === request.id)
+  return known !== undefined && request.brokerEpoch > known.brokerEpoch
+    ? realRules.fetchRefusal(state, { ...request, brokerEpoch: known.brokerEpoch })
+    : realRules.fetchRefusal(state, request)
+}
