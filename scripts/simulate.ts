@@ -3,7 +3,8 @@
  * crashes that lose what was not synced, and slow disks, all drawn from a seed; then the checkers of test/simulation/checker read what happened. `--replicas`: three to five
  * brokers, topics with several replicas, and the faults that these survive. `--count` runs that many seeds from the first on; `--seconds` is the time of faults in each. The same
  * seed is the same run. Exits 1 when an invariant was broken, and says which seed shows it again.
- * `./franz simulate --core …` runs the functions of the domain alone (`simulate-core.ts`), and
+ * `./franz simulate --core …` runs the functions of the domain alone (`simulate-core.ts`), `--candidates …` the candidates for the
+ * leader's role over a simulated etcd (`simulate-candidates.ts`), and
  * `./franz simulate crash-images …` opens the disks that a power cut may leave.
  */
 import { parseArgs } from "node:util"
@@ -12,10 +13,12 @@ import { noMutant } from "../test/simulation/mutant/mutant.ts"
 import { optionsOf, replicatedOptionsOf } from "../test/simulation/options.ts"
 import { type Run, simulate } from "../test/simulation/simulate.ts"
 import { crashImages } from "./crash-images.ts"
+import { simulateCandidatesCommand } from "./simulate-candidates.ts"
 import { simulateCoreCommand } from "./simulate-core.ts"
 
 const args = process.argv.slice(2)
 if (args[0] === "crash-images") process.exit(await crashImages(args.slice(1)))
+if (args.includes("--candidates")) process.exit(await simulateCandidatesCommand(args))
 if (args.includes("--core")) process.exit(simulateCoreCommand(args))
 
 const usage = (message: string): never => {

@@ -38,10 +38,18 @@ interface Watcher {
   readonly queue: Queue.Queue<void>
 }
 
+/** A transaction with writes as the store decided it. */
+export interface Decided {
+  readonly client: string
+  readonly txn: Txn
+  readonly succeeded: boolean
+}
+
 /** How long a client waits for an answer that does not come, ms. */
 const patienceMs = 2000
 
 const isIn = (key: string, { end, key: from }: KeyRange): boolean => (end === undefined ? key === from : key >= from && key < end)
+const isWrite = ({ otherwise = [], then }: Txn): boolean => [...then, ...otherwise].some((operation) => !("range" in operation))
 const copy = (bytes: Uint8Array): Uint8Array => bytes.slice()
 
 /**
@@ -61,16 +69,23 @@ export class SimulatedEtcd {
   private readonly stopped = new Map<string, Effect.Latch>()
   /** Whether the store takes no writes. */
   isFull = false
-  /** Whether there is a majority of members. */
-  hasQuorum = true
+  /** Open while there is a majority of members. */
+  private readonly quorum = Effect.unsafeMakeLatch(true)
+  private isQuorate = true
+  /** Whether all leases begin anew: a member that becomes the leader of etcd extends them. */
+  private extendsLeases = false
+  /** Whether writes that find no majority are kept by a member, and done once there is one again. */
+  keepsProposals = false
+  /** How often the member of a client was restarted. */
+  private readonly restarts = new Map<string, number>()
   /** Whether watches stay silent. */
   isHanging = false
   /** How long a late write is on its way. */
   lateMs = 5000
-  /** How long each call takes. */
-  latencyMs = 0
-  /** Writes that were done, in their order, for tests. */
-  readonly done: Array<Txn> = []
+  /** How long a request or an answer is on its way, ms: asked for each. */
+  delayMs: () => number = () => 0
+  /** Told of each transaction with writes, once it is decided. */
+  observe: ((decided: Decided) => void) | undefined
 
   /** The next transaction that `which` picks meets the fault. */
   fault(which: Which, fault: WriteFault): void {
@@ -78,20 +93,41 @@ export class SimulatedEtcd {
   }
   /** Stops a client until `resume`. */
   stop(name: string): void {
-    this.stopped.set(name, Effect.unsafeMakeLatch(false))
+    if (!this.stopped.has(name)) this.stopped.set(name, Effect.unsafeMakeLatch(false))
   }
   resume(name: string): void {
     this.stopped.get(name)?.unsafeOpen()
     this.stopped.delete(name)
+  }
+  get hasQuorum(): boolean {
+    return this.isQuorate
+  }
+  /** Without a majority nothing is decided, and no lease ends. A majority that is there again has another leader. */
+  set hasQuorum(there: boolean) {
+    if (there && !this.isQuorate) this.extendsLeases = true
+    this.isQuorate = there
+    if (there) this.quorum.unsafeOpen()
+    else this.quorum.unsafeClose()
   }
   /** Ends all leases, as an etcd does that lost its time. */
   readonly revokeAll: Effect.Effect<void> = Effect.sync(() => {
     for (const lease of [...this.leases.keys()]) this.end(lease)
   })
   /** Ends all watches, as etcd does with those whose revision is compacted. */
-  readonly cancelWatches: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach([...this.watchers], ({ queue }) => Queue.shutdown(queue), { discard: true })
-  )
+  readonly cancelWatches: Effect.Effect<void> = Effect.suspend(() => this.endWatches(() => true))
+  /** Restarts the member that a client talks to: answers that are due are lost, and its watches end. */
+  restartMember(name: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.restarts.set(name, this.restartsOf(name) + 1)
+      return this.endWatches((watcher) => watcher.name === name)
+    })
+  }
+  private restartsOf(name: string): number {
+    return this.restarts.get(name) ?? 0
+  }
+  private endWatches(which: (watcher: Watcher) => boolean): Effect.Effect<void> {
+    return Effect.forEach([...this.watchers].filter(which), ({ queue }) => Queue.shutdown(queue), { discard: true })
+  }
   /** The keys that begin with `prefix`. */
   under(prefix: string): ReadonlyArray<string> {
     return this.keys.filter((key) => key.startsWith(prefix))
@@ -102,10 +138,14 @@ export class SimulatedEtcd {
   }
 
   client(name: string): EtcdClient {
-    const call = <A>(work: Effect.Effect<A, EtcdFault>): Effect.Effect<A, EtcdFault> => Effect.suspend(() => this.call(name, work))
+    const call = <A>(work: Effect.Effect<A, EtcdFault>, writes = false): Effect.Effect<A, EtcdFault> => Effect.suspend(() => this.call(name, work, writes))
     return {
       where: "etcd://simulated",
-      txn: (txn) => call(Effect.suspend(() => this.txn(txn))),
+      txn: (txn) =>
+        call(
+          Effect.suspend(() => this.txn(name, txn)),
+          isWrite(txn)
+        ),
       range: (request) => call(Effect.sync(() => this.range(request))),
       grant: (seconds) =>
         call(
@@ -145,39 +185,49 @@ export class SimulatedEtcd {
     (nanos) => Number(nanos / 1_000_000n)
   )
 
-  private call<A>(name: string, work: Effect.Effect<A, EtcdFault>): Effect.Effect<A, EtcdFault> {
+  private call<A>(name: string, work: Effect.Effect<A, EtcdFault>, writes: boolean): Effect.Effect<A, EtcdFault> {
     return Effect.gen(this, function* () {
+      const before = this.restartsOf(name)
       const latch = this.stopped.get(name)
       if (latch !== undefined) yield* latch.await
-      if (this.latencyMs > 0) yield* Effect.sleep(this.latencyMs)
-      if (!this.hasQuorum) {
+      yield* this.onTheWay
+      if (this.restartsOf(name) !== before) return yield* unknown("the connection was closed")
+      if (!this.isQuorate) {
+        if (writes && this.keepsProposals) yield* Effect.forkDaemon(Effect.zipRight(this.quorum.await, Effect.ignore(Effect.zipRight(this.expire, work))))
         yield* Effect.sleep(patienceMs)
         return yield* unknown("etcdserver: request timed out")
       }
       yield* this.expire
-      return yield* work
+      const answer = yield* Effect.either(work)
+      yield* this.onTheWay
+      return yield* this.restartsOf(name) === before ? answer : unknown("the connection was closed")
     })
   }
+  private readonly onTheWay = Effect.suspend(() => {
+    const ms = this.delayMs()
+    return ms > 0 ? Effect.sleep(ms) : Effect.void
+  })
 
-  private txn(txn: Txn): Effect.Effect<TxnResult, EtcdFault> {
-    const writes = [...txn.then, ...(txn.otherwise ?? [])].some((operation) => !("range" in operation))
-    const at = writes ? this.faults.findIndex(({ which }) => which(txn)) : -1
+  private txn(name: string, txn: Txn): Effect.Effect<TxnResult, EtcdFault> {
+    const at = isWrite(txn) ? this.faults.findIndex(({ which }) => which(txn)) : -1
     const fault = at === -1 ? undefined : this.faults.splice(at, 1)[0]?.fault
-    if (fault === undefined) return this.commit(txn)
+    const commit = this.commit(name, txn)
+    if (fault === undefined) return commit
     const silence = Effect.zipRight(Effect.sleep(patienceMs), unknown("no answer"))
-    const late = Effect.sleep(this.lateMs).pipe(Effect.zipRight(this.expire), Effect.zipRight(Effect.ignore(this.commit(txn))))
+    const late = Effect.sleep(this.lateMs).pipe(Effect.zipRight(this.expire), Effect.zipRight(Effect.ignore(commit)))
     const outcomes: { readonly [Kind in WriteFault]: Effect.Effect<TxnResult, EtcdFault> } = {
       lost: silence,
-      unanswered: Effect.zipRight(Effect.ignore(this.commit(txn)), silence),
-      twice: Effect.zipRight(Effect.ignore(this.commit(txn)), this.commit(txn)),
+      unanswered: Effect.zipRight(Effect.ignore(commit), silence),
+      twice: Effect.zipRight(Effect.ignore(commit), commit),
       late: Effect.zipRight(Effect.forkDaemon(late), silence),
       full: Effect.fail(full)
     }
     return outcomes[fault]
   }
 
-  private commit({ compares, otherwise = [], then }: Txn): Effect.Effect<TxnResult, EtcdFault> {
+  private commit(client: string, txn: Txn): Effect.Effect<TxnResult, EtcdFault> {
     return Effect.suspend(() => {
+      const { compares, otherwise = [], then } = txn
       const succeeded = compares.every((compare) => this.holds(compare))
       const operations = succeeded ? then : otherwise
       const puts = operations.filter((operation) => "put" in operation)
@@ -185,7 +235,7 @@ export class SimulatedEtcd {
       if (puts.some((put) => "lease" in put && put.lease !== undefined && !this.leases.has(put.lease)))
         return Effect.fail(new EtcdFault({ kind: "refused", message: "etcdserver: requested lease not found" }))
       const ranges = this.apply(operations)
-      if (succeeded && then.some((operation) => !("range" in operation))) this.done.push({ compares, then })
+      if (isWrite(txn)) this.observe?.({ client, txn, succeeded })
       return Effect.succeed({ succeeded, revision: this.revision, ranges })
     })
   }
@@ -223,7 +273,8 @@ export class SimulatedEtcd {
     changed.push(key)
   }
 
-  private range({ descending = false, end, key, keysOnly = false, limit = 0 }: RangeRequest): ReadonlyArray<KeyValue> {
+  /** What the store has. */
+  range({ descending = false, end, key, keysOnly = false, limit = 0 }: RangeRequest): ReadonlyArray<KeyValue> {
     const from = this.position(key)
     const to = end === undefined ? from + (this.map.has(key) ? 1 : 0) : this.position(end)
     const count = limit === 0 ? to - from : Math.min(limit, to - from)
@@ -254,6 +305,9 @@ export class SimulatedEtcd {
   }
   /** Ends the leases whose time is over. */
   private readonly expire: Effect.Effect<void> = Effect.map(this.now, (now) => {
+    if (!this.isQuorate) return
+    if (this.extendsLeases) for (const lease of this.leases.values()) lease.endsAtMs = now + lease.ttlMs
+    this.extendsLeases = false
     for (const [lease, { endsAtMs }] of [...this.leases]) if (endsAtMs <= now) this.end(lease)
   })
 
