@@ -71,7 +71,7 @@ export class Broker extends Context.Tag("comanche-franz/broker/Broker")<
 >() {}
 
 /** What joining the cluster needs. */
-type Joining = BrokerSettings | BrokerStop | OwnDirectories | Image | Registration | HostedPartitions | GroupCoordination
+type Joining = BrokerSettings | BrokerStop | BrokerIdentity | OwnDirectories | MadeLogs | Image | Registration | HostedPartitions | GroupCoordination
 
 const make = Effect.gen(function* () {
   const { nodeId } = yield* BrokerSettings
@@ -174,12 +174,22 @@ const warnOfLostLogs: Effect.Effect<void, never, BrokerSettings | OwnDirectories
 
 /** Opens the logs. Until they are open, each heartbeat asks the leader to keep this broker fenced. */
 const openLogs: Effect.Effect<void, never, Joining> = Effect.gen(function* () {
-  const { caughtUp, removed } = yield* Image
+  const image = yield* Image
+  const { caughtUp, removed } = image
+  const { nodeId } = yield* BrokerSettings
+  const { isSelf } = yield* BrokerIdentity
+  const { isKnown } = yield* MadeLogs
   const { stop } = yield* BrokerStop
   const { begin } = yield* HostedPartitions
   const { becomeReady } = yield* Registration
   yield* caughtUp
   yield* warnOfLostLogs
+  // An image from before may lack partitions that an earlier process served: their logs would look new.
+  if (!isKnown())
+    yield* awaitImage(image, (cluster) => {
+      const self = brokerOf(cluster, nodeId)
+      return self !== undefined && isSelf(self)
+    })
   yield* begin(removed).pipe(
     Effect.matchEffect({ onSuccess: () => Effect.sync(becomeReady), onFailure: ({ message }) => stop(new BrokerFault({ kind: "damaged data", message })) })
   )

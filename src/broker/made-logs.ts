@@ -58,7 +58,12 @@ export class MadeLogs extends Context.Tag("comanche-franz/broker/MadeLogs")<
     readonly resumed: (index: number, unmade: UnmadeSince | undefined) => void
     /** What a checkpoint of the image has to tell the next start; undefined where that is not known. */
     readonly unmadeSince: () => UnmadeSince | undefined
-    /** Before logs are opened: where no note can be believed, a new one is written, by which no log was never made. */
+    /** Whether the directories have a note that is believed. */
+    readonly isKnown: () => boolean
+    /**
+     * Before logs are opened: where no note can be believed, a new one is written, by which no log was never made. Its image
+     * has the registration of this process then: what was placed here before may have been served by an earlier one.
+     */
     readonly begin: (cluster: Cluster) => Effect.Effect<void>
     /** Whether the log was never made: this broker has acknowledged nothing for the partition. */
     readonly isUnmade: (replica: TopicIdPartition) => boolean
@@ -132,6 +137,8 @@ class Notes {
 
   readonly unmadeSince: Service["unmadeSince"] = () =>
     this.since === undefined ? undefined : { since: this.since, logs: [...this.unmade.values()].filter(({ index }) => index >= 0) }
+
+  readonly isKnown: Service["isKnown"] = () => this.since !== undefined
 
   readonly begin: Service["begin"] = (cluster) => {
     this.since ??= cluster.index

@@ -31,6 +31,9 @@ export class Broker implements Node {
   readonly alters: Alters
   /** Logs that are missing or damaged, with the leader epoch by the image when that was found. */
   readonly failed = new Map<number, { readonly reason: "missing" | "damage"; readonly leaderEpoch: number }>()
+  /** The note on its disk: which logs were made of partitions that were placed behind this index of the journal; -1: none. */
+  private notedAt = -1
+  private readonly made = new Set<number>()
   isLeaving = false
   slowImageUntil = 0
   slowDiskUntil = 0
@@ -109,6 +112,8 @@ export class Broker implements Node {
   wipe(): void {
     for (const key of this.logs.keys()) this.lost(key)
     this.logs.clear()
+    this.made.clear()
+    if (this.world.rules.losesNotes) this.notedAt = -1
   }
 
   /** ms that a sync takes now. */
@@ -135,6 +140,7 @@ export class Broker implements Node {
     const { image } = this
     const isFirst = !this.hasBegun
     this.hasBegun = true
+    if (this.notedAt < 0) this.notedAt = image.index
     if (!isFirst && before.topics === image.topics && before.brokers === image.brokers && before.nodeConfigs === image.nodeConfigs) return
     for (const key of this.world.partitions.keysOf(image)) {
       const { index, topicId } = this.world.partitions.of(key)
@@ -166,13 +172,17 @@ export class Broker implements Node {
     const { rules } = this.world
     const stored = this.logs.get(key)
     const failed = this.failed.get(key)
-    const isLost = stored?.isDamaged === true || (stored === undefined && !isNew && partition.replicas.length > 1 && rules.disownsMissingLogs)
+    const isMissing = stored === undefined && !isNew && partition.replicas.length > 1 && rules.disownsMissingLogs
+    const isUnmade = isMissing && this.isUnmade(key)
+    const isLost = stored?.isDamaged === true || (isMissing && !isUnmade)
     const isCounted = failed !== undefined && failed.reason === "damage" && rules.waitsForHigherEpoch && partition.leaderEpoch <= failed.leaderEpoch
     if (isLost && (isVouchedFor(partition, this.id) || isCounted)) {
       if (failed === undefined) this.fail(key, stored === undefined ? "missing" : "damage", stored === undefined ? -1 : partition.leaderEpoch)
       return undefined
     }
+    if (isUnmade && isVouchedFor(partition, this.id)) this.world.sometimes.hit("a log was missing because its broker had never made it")
     this.failed.delete(key)
+    this.made.add(key)
     const log = stored === undefined || stored.isDamaged ? new ReplicaLog() : stored
     this.logs.set(key, log)
     const replica = new Replica(this, key as PartitionKey, log)
@@ -180,15 +190,18 @@ export class Broker implements Node {
     return replica
   }
 
+  /** The broker stopped before it made the log of a partition that was placed on it: it has acknowledged nothing. */
+  private isUnmade(key: number): boolean {
+    const { firstIsr, placedAt } = this.world.partitions.of(key)
+    return placedAt > this.notedAt && !this.made.has(key) && firstIsr.includes(this.id)
+  }
+
   private fail(key: number, reason: "missing" | "damage", leaderEpoch: number): void {
     const { partitions, sometimes } = this.world
     this.failed.set(key, { reason, leaderEpoch })
-    // The broker was down from before the partition was placed on it until now: it cannot tell that from a loss.
+    // The disk was replaced after the partition was placed on the broker, which never made the log.
     // A damaged log was disowned, and its broker elected uncleanly after that: operators have to elect another one.
-    if (!partitions.of(key).lostBy.has(this.id)) {
-      if (reason === "missing") sometimes.hit("a log was missing because its broker had never made it")
-      this.lost(key)
-    }
+    if (!partitions.of(key).lostBy.has(this.id)) this.lost(key)
     sometimes.hit(reason === "missing" ? "a missing log was disowned" : "a damaged log was disowned")
     this.world.note(() => `broker ${this.id} disowns ${partitions.nameOf(key)}: ${reason}`)
   }

@@ -84,7 +84,7 @@ describe("the functions of the domain alone", () => {
 
 test("a follower serves consumers once it is aligned, and up to what its leader has said in its leader epoch", () => {
   const world = new World({ ...coreOptions(1), followerReads: true }, realRules, false)
-  world.partitions.add("T0000000000000000000AA" as never, "orders", 0)
+  world.partitions.add("T0000000000000000000AA" as never, "orders", 0, 0, [])
   const known = world.partitions.of(0)
   const log = new ReplicaLog()
   log.append({ ...unsequenced, number: 1, epoch: 4 })

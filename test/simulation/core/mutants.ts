@@ -75,13 +75,13 @@ const modelled = (name: string): CoreMutant => mutant(name, ofModel(name))
 const likelySeeds: Readonly<Record<string, number>> = {
   "a replica joins without the start of the epoch": 11,
   "AlterPartition's answer is believed before the event": 59,
-  "the in-sync set changes without the partition epoch": 205,
-  "a replica joins by the fetch of an earlier process": 1096,
-  "acks=all is answered by the high watermark that a leader without followers had": 37,
+  "the in-sync set changes without the partition epoch": 653,
+  "a replica joins by the fetch of an earlier process": 27,
+  "acks=all is answered by the high watermark that a leader without followers had": 32,
   "epochs stay behind a cut": 345,
-  "the producers of a log are not cut with it": 19,
   "an empty log is opened in the place of a missing one": 15,
-  "a damaged replica joins by what it fetched before": 757,
+  "a note of made logs outlives its disk": 15,
+  "a damaged replica joins by what it fetched before": 208,
   "the cluster's leader answers past its lease": 460
 }
 
@@ -122,6 +122,7 @@ export const coreMutants: ReadonlyArray<CoreMutant> = [
   mutant("the synced end stays behind a cut", { lowersSyncedEnd: false }),
   mutant("the producers of a log are not cut with it", { cutsProducers: false }),
   mutant("an empty log is opened in the place of a missing one", { disownsMissingLogs: false }),
+  mutant("a note of made logs outlives its disk", { losesNotes: false }),
   mutant("a damaged replica joins by what it fetched before", { decided: withoutHigherEpochs, waitsForHigherEpoch: false }),
   mutant("consumers read what is not committed", { readsCommitted: false }),
   mutant("the journal takes the events of a deposed leader", { fencesJournal: false, checksLease: false }),

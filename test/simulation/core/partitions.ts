@@ -17,6 +17,9 @@ export interface KnownPartition {
   readonly topicId: TopicId
   readonly topic: string
   readonly index: number
+  /** The index of the cluster's journal behind the event that placed it, and the brokers that were in sync by it. */
+  readonly placedAt: number
+  readonly firstIsr: ReadonlyArray<BrokerId>
   /** Records that clients saw, by offset: acknowledged for acks=all, or read. They stay (L1, L2). */
   readonly promised: Map<Offset, { readonly record: StoredRecord; readonly how: string }>
   /** The epoch of the last unclean election: what was promised under an earlier one may be lost. */
@@ -38,7 +41,7 @@ export class Partitions {
   private readonly keys = new Map<string, number>()
   private readonly byTopics = new WeakMap<Cluster["topics"], ReadonlyArray<number>>()
 
-  add(topicId: TopicId, topic: string, index: number): void {
+  add(topicId: TopicId, topic: string, index: number, placedAt: number, firstIsr: ReadonlyArray<BrokerId>): void {
     const key = this.known.length
     this.keys.set(`${topicId}-${index}`, key)
     this.known.push({
@@ -46,6 +49,8 @@ export class Partitions {
       topicId,
       topic,
       index,
+      placedAt,
+      firstIsr,
       promised: new Map(),
       uncleanEpoch: -1,
       lostBy: new Map(),

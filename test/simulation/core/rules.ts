@@ -25,6 +25,8 @@ export const realRules = {
   lowersCheckpoints: true,
   /** Whether a broker disowns logs that are missing, before it is unfenced. */
   disownsMissingLogs: true,
+  /** Whether the notes of the logs that a broker has made go with its disk. */
+  losesNotes: true,
   /** Whether a running broker that lost a log waits for a higher leader epoch before it makes a new one. */
   waitsForHigherEpoch: true,
   /** Whether consumers read committed records alone. */

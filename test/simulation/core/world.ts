@@ -82,7 +82,8 @@ export class World {
   private happened(before: Cluster, event: Event, after: Cluster, command: Command, epoch: number): void {
     const { partitions } = this
     if (event._tag === "PartitionPlaced" && partitions.find(event.topicId, event.partition) === undefined) {
-      for (const [topicId, { name }] of after.topics) if (topicId === event.topicId) partitions.add(topicId, name, event.partition)
+      for (const [topicId, { name }] of after.topics)
+        if (topicId === event.topicId) partitions.add(topicId, name, event.partition, after.index, event.replicas.length > 1 ? event.isr : [])
     }
     if (event._tag === "TopicRemoved") {
       for (const known of partitions.present)
