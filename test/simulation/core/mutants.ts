@@ -76,7 +76,7 @@ const likelySeeds: Readonly<Record<string, number>> = {
   "a replica joins without the start of the epoch": 11,
   "AlterPartition's answer is believed before the event": 59,
   "the in-sync set changes without the partition epoch": 653,
-  "a replica joins by the fetch of an earlier process": 27,
+  "a replica joins by the fetch of an earlier process": 110,
   "acks=all is answered by the high watermark that a leader without followers had": 32,
   "epochs stay behind a cut": 345,
   "an empty log is opened in the place of a missing one": 15,
