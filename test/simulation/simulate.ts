@@ -109,7 +109,8 @@ const disturb = (world: World, topics: Topics): Effect.Effect<void> =>
           ? undefined
           : {
               brokers: nodes.filter(({ name }) => name !== leaderName),
-              replicasMin: Math.min(...options.replicated.factors),
+              // A move keeps two.
+              replicasMin: Math.min(2, ...options.replicated.factors),
               stalls: options.replicated.stalls,
               scrub: world.scrub,
               missing: () => missingBrokers(world) ?? missingReplicas(world, topics),
