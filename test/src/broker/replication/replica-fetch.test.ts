@@ -57,8 +57,8 @@ test("CVE-2018-1288: a client that fetches as a replica, and does not know its b
         [{ id: 3, brokerEpoch: epoch, offset: 1, version: 14 }, "NOT_LEADER_OR_FOLLOWER"],
         [{ id: 3, brokerEpoch: -1, offset: 1 }, "NOT_LEADER_OR_FOLLOWER"],
         [{ id: 3, brokerEpoch: epoch - 1, offset: 1 }, "NOT_LEADER_OR_FOLLOWER"],
-        // A process that registers next would have it: it is served, and not counted.
-        [{ id: 3, brokerEpoch: epoch + 1, offset: 1 }, "NONE"],
+        // A process that registers next would have it: it asks again, until this broker's image has it.
+        [{ id: 3, brokerEpoch: epoch + 1, offset: 1 }, "UNKNOWN_LEADER_EPOCH"],
         [{ id: 3, brokerEpoch: epoch, offset: 1, leaderEpoch: 1 }, "UNKNOWN_LEADER_EPOCH"],
         [{ id: 3, brokerEpoch: epoch, offset: 9 }, "OFFSET_OUT_OF_RANGE"],
         [{ id: 4, brokerEpoch: epoch, offset: 1 }, "UNKNOWN_LEADER_EPOCH"],
