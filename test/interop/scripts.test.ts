@@ -8,7 +8,7 @@ const data = temporaryDirectory()
 afterAll(() => data.remove())
 
 /** Figures that need a foreign client, which a machine may lack; native clients are not built in the tiny form. */
-const foreign = /^(3|7)|-(librdkafka|franz-go)/
+const foreign = /^(3|7)|-(librdkafka|franz-go|confluent)/
 
 describe("./franz bench", () => {
   test("in its tiny form measures every row", async () => {

@@ -30,7 +30,7 @@ const processesWith = (text: string): ReadonlyArray<number> =>
 describe.skipIf(!available("etcd") && !isRequired)("franz up --engine etcd", () => {
   test("starts etcd, starts it again when it ends, ends it with the process, and has every topic afterwards", async () => {
     const data = temporaryDirectory()
-    const engine = ["--engine", "etcd", "-X", "franz.leader.lease.ms=20000"]
+    const engine = ["--engine", "etcd", "-X", "franz.leader.lease.ms=6000"]
     const etcds = () => processesWith(join(data.path, "etcd", "data"))
     const first = await ready(upIn(data.path, withEtcd, ...engine, "--brokers", "2"))
     expect(first.process.stdout).toMatch(/^leader 0: \S+\nbroker 1: \S+\nbroker 2: \S+\njournal: etcd:\/\/127\.0\.0\.1:\d+\/franz\nready\n$/)
